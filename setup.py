@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Build the two engines. Everything else is in pyproject.toml.
+
+CONNSTORM_DEBUG=1     bounds checks, assertions, no optimisation
+CONNSTORM_SANITIZE=1  address and undefined-behaviour sanitizers (CONTRIBUTING.md says how to run the tests so)
+CONNSTORM_ANNOTATE=1  HTML beside each .pyx that shows what each line became in C
+"""
+
+import os
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+debug = os.environ.get("CONNSTORM_DEBUG") == "1"
+sanitize = os.environ.get("CONNSTORM_SANITIZE") == "1"
+
+compile_args = ["-O0", "-g", "-UNDEBUG", "-Wall", "-Wextra", "-Wno-unused-parameter"] if debug else ["-O2"]
+sanitizers = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"] if sanitize else []
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(
+                f"stress.{name}",
+                [f"stress/{name}.pyx"],
+                include_dirs=["stress"],
+                depends=["stress/_compat.h"],
+                extra_compile_args=compile_args + sanitizers,
+                extra_link_args=sanitizers,
+            )
+            for name in ("_fastconnect", "_listener")
+        ],
+        annotate=os.environ.get("CONNSTORM_ANNOTATE") == "1",
+        force=debug or sanitize,
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": debug,
+            "wraparound": False,
+            "initializedcheck": debug,
+            "cdivision": True,
+            "binding": True,
+            "embedsignature": True,
+            "freethreading_compatible": True,
+        },
+    )
+)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ * What Cython cannot say: the measuring clock, and constants that old headers lack. */
+#ifndef CONNSTORM_COMPAT_H
+#define CONNSTORM_COMPAT_H
+
+#include <stdint.h>
+#include <time.h>
+#include <netinet/in.h>
+#include <linux/tcp.h> /* glibc's netinet/tcp.h ends tcp_info before the newer fields */
+
+/* CLOCK_MONOTONIC in ns: the one measuring clock. It cannot fail for a clock that exists. */
+static inline int64_t monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* One jiffy in ns: the resolution of the coarse clock is one tick. */
+static inline int64_t jiffy_ns(void)
+{
+    struct timespec tick;
+    clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+    return (int64_t)tick.tv_sec * 1000000000 + tick.tv_nsec;
+}
+
+#endif
