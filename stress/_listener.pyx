@@ -2,20 +2,24 @@
 """The server: accept in batches, then close or leak, and count everything on a page shared with the lab.
 
 It runs in a process of its own. A wake-up for every accept() would cost the client a third of its rate, so the
-loop drains the queue, naps, and drains again. A connection is closed one nap after its accept(), when the
-client's FIN or RST has arrived: two sides that close at the same moment on two CPUs answer about two attempts in
-a thousand with an extra RST, and OutRsts would never balance.
+loop drains the queue, naps, and drains again. A connection is closed three jiffies after its accept(), when the
+client's FIN or RST has arrived and the delayed ACK of that FIN has been sent. A server that closes at once meets
+the other CPU half-way: one attempt in four hundred then answers with an RST more than the protocol needs (two
+sides that close together, or an ACK overtaken by a FIN), and OutRsts could never be accounted for.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc cimport errno
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport calloc, free
 
 from stress cimport _libc as libc
 
 
 cdef enum:
     BATCH = 1024             # connections accepted before the loop looks up
+    RING = 8192              # connections that wait to be closed; a power of two
+    CLOSE_JIFFIES = 3        # a delayed ACK leaves at the next tick, which is at most one and a bit away
     NAP_US = 1000
     IDLE_MS = 100
     ROUNDS = 64              # naps between two looks at pending signals
@@ -36,22 +40,36 @@ ERRORS = _ERRORS
 SLOTS = _ERRORS + _ERRNOS
 
 
+cdef struct Waiting:         # a connection that was accepted and is to be closed
+    int fd
+    int64_t accepted_ns
+
+
 cdef struct Listener:
     int fd
     int64_t* report
     int64_t leak             # connections still to leak; -1: all
     bint leave               # whether to accept no more once they are leaked
-    int* closing             # accepted in the round before, closed in this one
-    int* accepted
-    int closing_count
-    int accepted_count
+    int64_t close_after_ns
+    Waiting* ring
+    uint64_t accepted        # counts into the ring; those from `closed` to here wait
+    uint64_t closed
+
+
+cdef void close_oldest(Listener* server) noexcept nogil:
+    libc.close(server.ring[server.closed % RING].fd)
+    server.closed += 1
+    server.report[_CLOSED] += 1
 
 
 cdef void drain(Listener* server) noexcept nogil:
     """Accept what is waiting, at most a batch."""
-    cdef int fd
-    server.accepted_count = 0
-    while server.accepted_count < BATCH and not (server.leave and server.leak == 0):
+    cdef int64_t now_ns = libc.monotonic_ns()
+    cdef Waiting* waiting
+    cdef int fd, i
+    for i in range(BATCH):
+        if server.leave and server.leak == 0:
+            return
         fd = libc.accept4(server.fd, NULL, NULL, libc.SOCK_CLOEXEC)
         if fd < 0:
             if errno.errno != errno.EAGAIN:
@@ -62,38 +80,37 @@ cdef void drain(Listener* server) noexcept nogil:
             server.report[_LEAKED] += 1
             if server.leak > 0:
                 server.leak -= 1
-        else:
-            server.accepted[server.accepted_count] = fd
-            server.accepted_count += 1
+            continue
+        if server.accepted - server.closed == RING:
+            close_oldest(server)
+        waiting = &server.ring[server.accepted % RING]
+        waiting.fd = fd
+        waiting.accepted_ns = now_ns
+        server.accepted += 1
 
 
-cdef void close_batch(Listener* server) noexcept nogil:
-    cdef int i
-    for i in range(server.closing_count):
-        libc.close(server.closing[i])
-        server.report[_CLOSED] += 1
-    server.closing_count = 0
+cdef void close_due(Listener* server, int64_t accepted_before_ns) noexcept nogil:
+    while server.closed < server.accepted and server.ring[server.closed % RING].accepted_ns <= accepted_before_ns:
+        close_oldest(server)
 
 
 cdef bint run(Listener* server) noexcept nogil:
     """Serve for a few rounds; returns whether the lab has asked to stop."""
-    cdef libc.pollfd waiting
+    cdef libc.pollfd queue
     cdef int64_t before
     cdef int i
-    waiting.fd = server.fd
-    waiting.events = libc.POLLIN
+    queue.fd = server.fd
+    queue.events = libc.POLLIN
     for i in range(ROUNDS):
         if server.report[_STOP]:
             return True
         before = server.report[_ACCEPTED]
         drain(server)
-        close_batch(server)
-        server.closing, server.accepted = server.accepted, server.closing
-        server.closing_count = server.accepted_count
-        if server.report[_ACCEPTED] == before and not (server.leave and server.leak == 0):
-            # Nothing came: sleep until something does. After an error such as EMFILE the queue is still
-            # full and poll() would return at once, so the nap below keeps that from spinning.
-            libc.poll(&waiting, 1, IDLE_MS)
+        close_due(server, libc.monotonic_ns() - server.close_after_ns)
+        if server.report[_ACCEPTED] == before and server.accepted == server.closed and not server.leave:
+            # Nothing came and nothing waits: sleep until something does. After an error such as EMFILE the
+            # queue is still full and poll() returns at once, so the nap below keeps that from spinning.
+            libc.poll(&queue, 1, IDLE_MS)
         libc.usleep(NAP_US)
     return False
 
@@ -108,8 +125,6 @@ def serve(int listen_fd, int64_t[::1] report not None, *, int64_t leak=0, str th
     Raises ValueError for arguments that cannot be.
     """
     cdef Listener server
-    cdef int[BATCH] first
-    cdef int[BATCH] second
     cdef bint stopped = False
     if report.shape[0] != SLOTS:
         raise ValueError(f"report must have {SLOTS} slots, not {report.shape[0]}")
@@ -121,11 +136,16 @@ def serve(int listen_fd, int64_t[::1] report not None, *, int64_t leak=0, str th
     server.report = &report[0]
     server.leak = leak
     server.leave = then == "leave"
-    server.closing = first
-    server.accepted = second
-    server.closing_count = server.accepted_count = 0
-    while not stopped:
-        with nogil:
-            stopped = run(&server)
-        PyErr_CheckSignals()
-    close_batch(&server)
+    server.close_after_ns = CLOSE_JIFFIES * libc.jiffy_ns()
+    server.accepted = server.closed = 0
+    server.ring = <Waiting*> calloc(RING, sizeof(Waiting))
+    if server.ring == NULL:
+        raise MemoryError("no memory for the listener's ring")
+    try:
+        while not stopped:
+            with nogil:
+                stopped = run(&server)
+            PyErr_CheckSignals()
+        close_due(&server, libc.monotonic_ns())
+    finally:
+        free(server.ring)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+def now_ns() -> int: ...
+def storm(
+    out: npt.NDArray[Any],  # dtype ATTEMPT, shape (at least attempts,)
+    *,
+    target: str,
+    target_port: int,
+    source: str = "",
+    ports: str = "kernel",
+    port_list: npt.NDArray[np.uint16] | None = None,
+    close: str = "rst",
+    held: npt.NDArray[np.intc] | None = None,
+    attempts: int,
+    warmup: int = 0,
+    window: int = 1024,
+    epoch_ns: int,
+    duration_ns: int = 0,
+    deadline_ns: int = 0,
+    linger2_s: int = 0,
+    address: int = 0,
+    worker: int = 0,
+) -> tuple[int, bool]: ...

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+from collections.abc import Buffer
+
+ACCEPTED: int
+LEAKED: int
+CLOSED: int
+STOP: int
+ERRORS: int
+SLOTS: int
+
+def serve(listen_fd: int, report: memoryview, *, leak: int = 0, then: str = "close") -> None: ...

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""The SYN ladder: when this kernel, with these settings, sends a SYN again and when it gives up.
+
+Sources: tcp_retransmit_timer() and tcp_write_timeout() in net/ipv4/tcp_timer.c, Documentation/networking/
+ip-sysctl.rst, the wheel in kernel/time/timer.c, and for the resend after two jiffies commit 9603d47bad46
+("tcp: Reduce SYN resend delay if a suspicious ACK is received", Linux 5.6).
+"""
+
+import re
+from dataclasses import dataclass
+
+from stress.model.run import Host
+
+SECOND_NS = 1_000_000_000
+INITIAL_RTO_NS = SECOND_NS  # TCP_TIMEOUT_INIT, RFC 6298 section 2.1
+DEFAULT_RTO_MAX_MS = 120_000  # TCP_RTO_MAX, a sysctl since Linux 6.15
+FAST_RESEND_JIFFIES = 2  # TCP_TIMEOUT_MIN
+LATE_JIFFIES = 6  # how late a due timer and the wake-up after it may be, beyond the wheel's rounding
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A moment at which connect() may return after ``retransmits`` SYNs sent again: ``from_ns`` to ``to_ns``."""
+
+    label: str
+    retransmits: int
+    from_ns: int
+    to_ns: int
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The rungs of one kernel.
+
+    Attributes:
+        fast: the resend after a challenge ACK; None on kernels before 5.6.
+        rungs: one for every retransmit of an unanswered SYN.
+        give_up_ns: when an attempt that is never answered ends with ETIMEDOUT.
+    """
+
+    fast: Rung | None
+    rungs: tuple[Rung, ...]
+    give_up_ns: int
+
+
+def kernel_version(release: str) -> tuple[int, int]:
+    """Return (major, minor) of a kernel release such as ``6.18.44-amd64``.
+
+    Raises:
+        ValueError: the text does not begin with two numbers.
+    """
+    match = re.match(r"(\d+)\.(\d+)", release)
+    if match is None:
+        raise ValueError(f"kernel release {release!r} does not begin with a version such as 6.18")
+    return int(match[1]), int(match[2])
+
+
+def wheel_slack_jiffies(delay_jiffies: int) -> int:
+    """Return by how many jiffies the timer wheel may fire later than asked (kernel/time/timer.c).
+
+    Level n covers delays from 63 * 8**(n-1) jiffies with a granularity of 8**n.
+    """
+    granularity = 1
+    while delay_jiffies >= 63 * granularity:
+        granularity *= 8
+    return granularity
+
+
+def syn_timeouts_ns(host: Host) -> list[int]:
+    """Return the timeout after each SYN of an unanswered connect(), first SYN included."""
+    retries = int(host.sysctls.get("net.ipv4.tcp_syn_retries", 6))
+    linear = int(host.sysctls.get("net.ipv4.tcp_syn_linear_timeouts", 0))
+    rto_max_ns = int(host.sysctls.get("net.ipv4.tcp_rto_max_ms", DEFAULT_RTO_MAX_MS)) * 1_000_000
+    timeouts = [INITIAL_RTO_NS] * (linear + 1)
+    for doublings in range(1, retries + 1):
+        timeouts.append(INITIAL_RTO_NS << doublings)
+    return [min(timeout, rto_max_ns) for timeout in timeouts]
+
+
+def ladder(host: Host) -> Ladder:
+    """Return the SYN ladder of a host: its kernel version, HZ and sysctls decide."""
+    jiffy_ns = host.jiffy_ns
+    fast = None
+    if kernel_version(host.kernel) >= (5, 6):
+        fast = Rung("2 jiffies", 1, jiffy_ns, (FAST_RESEND_JIFFIES + 1 + LATE_JIFFIES) * jiffy_ns)
+    rungs = []
+    due_ns = slack_ns = 0
+    timeouts = syn_timeouts_ns(host)
+    for retransmits, timeout_ns in enumerate(timeouts[:-1], start=1):
+        due_ns += timeout_ns
+        slack_ns += wheel_slack_jiffies(timeout_ns // jiffy_ns) * jiffy_ns
+        rungs.append(Rung(f"{due_ns / SECOND_NS:g} s", retransmits, due_ns - jiffy_ns,
+                          due_ns + slack_ns + LATE_JIFFIES * jiffy_ns))
+    return Ladder(fast, tuple(rungs), due_ns + timeouts[-1])

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Facts about the machine and its kernel that a result depends on."""
+
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from stress.lab import sysctl
+from stress.model.run import Host
+
+CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; its resolution is one jiffy, so HZ is known without root
+
+
+def facts(*, private: bool, server_filter: str) -> Host:
+    """Return what is known of this host now, sysctls as this namespace has them.
+
+    Args:
+        private: whether this is a private namespace, in which nobody else makes rules.
+        server_filter: in words, what a filter on the server's sockets drops.
+    """
+    return Host(
+        kernel=platform.release(),
+        jiffy_ns=round(time.clock_getres(CLOCK_MONOTONIC_COARSE) * 1e9),
+        cpu=cpu_model(),
+        cpus=len(os.sched_getaffinity(0)),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        clocksource=clocksource(),
+        python=platform.python_version(),
+        nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        firewall=f"{rules(private=private)}; {server_filter}",
+        sysctls=sysctl.recorded(),
+    )
+
+
+def cpu_model() -> str:
+    """Return the CPU's name as /proc/cpuinfo has it, else the architecture."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()
+
+
+def clocksource() -> str:
+    """Return the clock source that CLOCK_MONOTONIC is read from."""
+    try:
+        return Path("/sys/devices/system/clocksource/clocksource0/current_clocksource").read_text().strip()
+    except OSError as error:
+        return f"unknown: {error.strerror}"
+
+
+def rules(*, private: bool) -> str:
+    """Say which packet filter rules this namespace has, as far as it can be known."""
+    if private:
+        return "no rules: private namespace"
+    if shutil.which("nft") is None:
+        return "rules unknown: nft is not installed"
+    listing = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=False)
+    if listing.returncode != 0:
+        return "rules unknown: nft may not list them"
+    return f"nft ruleset of {len(listing.stdout.splitlines())} lines"

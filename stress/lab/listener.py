@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""The server under test: one listening socket, shared by processes that accept, close or leak."""
+
+import errno
+import mmap
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Literal, Self
+
+from stress._listener import ACCEPTED, CLOSED, ERRORS, LEAKED, SLOTS, STOP
+from stress.lab import census, filter, sysctl, wait  # noqa: A004  # the module is not the builtin
+from stress.model.errors import LabError, UsageError
+from stress.model.run import ListenerReport
+
+STOP_LIMIT_S = 5.0
+
+
+class Listener:
+    """A listening socket and the processes that serve it. A context manager; leaving it ends the processes."""
+
+    def __init__(self, address: str, port: int, *, drop_rst: bool = False, cpu: int | None = None) -> None:
+        """Listen on ``address``:``port`` with the longest queue that net.core.somaxconn allows.
+
+        Args:
+            address: IPv4 or IPv6.
+            port: TCP port.
+            drop_rst: drop segments that carry RST, on this socket and all that it accepts.
+            cpu: the CPU that serving processes are pinned to; None leaves them free.
+
+        Raises:
+            UsageError: the port is taken.
+        """
+        self.family = 6 if ":" in address else 4
+        self.port = port
+        self.cpu = cpu
+        self.processes: list[Process] = []
+        self.socket = socket.socket(socket.AF_INET6 if self.family == 6 else socket.AF_INET,
+                                    socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.socket.bind((address, port))
+        except OSError as error:
+            self.socket.close()
+            raise UsageError(f"The server cannot listen on {address} port {port}: {error.strerror}; "
+                             "choose another with --target-port.") from error
+        if drop_rst:
+            filter.drop_rst(self.socket)
+        self.socket.listen(int(sysctl.read("net.core.somaxconn") or socket.SOMAXCONN))
+
+    def start(self, *, leak: int = 0, then: Literal["close", "leave"] = "close") -> None:
+        """Start one more process: it leaks ``leak`` connections (-1: all), then closes, or leaves, the others."""
+        self.processes.append(Process(self.socket, leak=leak, then=then, cpu=self.cpu))
+
+    def total(self, slot: int) -> int:
+        """Return the sum of one slot of the processes' reports."""
+        return sum(process.report[slot] for process in self.processes)
+
+    def report(self) -> ListenerReport:
+        """Return what all processes did so far.
+
+        Raises:
+            LabError: one of them died.
+        """
+        for process in self.processes:
+            process.check()
+        errors = {name: count for number, name in errno.errorcode.items()
+                  if ERRORS + number < SLOTS and (count := self.total(ERRORS + number))}
+        return ListenerReport(self.total(ACCEPTED), self.total(LEAKED), self.total(CLOSED), errors)
+
+    def wait_accepted(self, count: int, limit_s: float) -> bool:
+        """Wait until ``count`` connections were accepted in all; return whether they were."""
+        return wait.until(lambda: self.report().accepted >= count, limit_s)
+
+    def wait_settled(self, limit_s: float) -> bool:
+        """Wait until the accept queue is empty and all that was to be closed is closed."""
+
+        def settled() -> bool:
+            report = self.report()
+            return self.queue_length() == 0 and report.accepted == report.leaked + report.closed
+
+        return wait.until(settled, limit_s)
+
+    def queue_length(self) -> int:
+        """Return how many connections wait to be accepted."""
+        found: Iterable[census.Socket] = census.sockets(self.family, ["LISTEN"], local_port=self.port)
+        return sum(each.receive_queue for each in found)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes, with every socket that they hold, and stop listening."""
+        for process in self.processes:
+            process.report[STOP] = 1
+        for process in self.processes:
+            process.end()
+        self.processes.clear()
+        self.socket.close()
+
+
+class Process:
+    """One serving process and the page that it reports on."""
+
+    def __init__(self, listening: socket.socket, *, leak: int, then: str, cpu: int | None) -> None:
+        """Start it. The page is a memfd, so a report outlives the process that wrote it."""
+        page = os.memfd_create("connstorm-listener")
+        os.ftruncate(page, mmap.PAGESIZE)
+        self.page = mmap.mmap(page, mmap.PAGESIZE)
+        self.report = memoryview(self.page)[: SLOTS * 8].cast("q")
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "stress.lab.listener_process", str(listening.fileno()), str(page), str(leak),
+             then, "" if cpu is None else str(cpu)],
+            pass_fds=(listening.fileno(), page), stdin=subprocess.DEVNULL)
+        os.close(page)
+
+    def check(self) -> None:
+        """Raise LabError if the process has ended by itself."""
+        if (code := self.popen.poll()) is not None:
+            raise LabError(f"A listener process ended by itself with code {code}; its sockets are gone.")
+
+    def end(self) -> None:
+        """Wait for the process, end it by force when it does not stop, and let go of its page."""
+        try:
+            self.popen.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+        self.report.release()
+        self.page.close()

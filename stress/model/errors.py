@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+"""What can go wrong, each kind with the exit code that the command line gives it."""
+
+
+class ConnstormError(Exception):
+    """A failure that the user can act on; its text is one sentence that says what is wrong and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(ConnstormError):
+    """Bad input: a wrong option, plan, file or folder."""
+
+    exit_code = 2
+
+
+class LabError(ConnstormError):
+    """The world under test could not be made or kept."""
+
+    exit_code = 3

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""The run folder: written complete or not at all, read with its files checked."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from stress.model.attempt import ATTEMPT
+from stress.model.errors import UsageError
+from stress.model.run import MINE, Record, Run
+from stress.model.summary import Summary
+from stress.store.schema import SCHEMA, RunFile, decode
+
+RUN, ATTEMPTS, MINES = "run.json", "attempts.npy", "mines.npy"
+
+
+def name(record: Record) -> str:
+    """Return the folder name of a run: when, what, which."""
+    started = datetime.fromisoformat(record.started_utc)
+    return f"{started:%Y%m%dT%H%M%SZ}-{record.plan.scenario}-{record.id}"
+
+
+def prepare(results: Path) -> None:
+    """Make sure that runs can be written to a folder, before anything is measured.
+
+    Raises:
+        UsageError: it cannot be made or written to.
+    """
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        probe = results / f".probe-{id(results)}"
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise UsageError(f"Results cannot be written to {results}: {error.strerror}; choose a folder with "
+                         "--output.") from error
+
+
+def write(
+    run: Run, summary: Summary, results: Path, draw: Mapping[str, Callable[[Path], None]] | None = None
+) -> Path:
+    """Write a run as a new folder under ``results`` and return its path.
+
+    Everything is written beside and renamed at the end, so that the folder is complete or absent.
+
+    Args:
+        run: what was observed.
+        summary: what it comes down to.
+        results: the folder of all runs.
+        draw: for each further file, by name, the function that writes it to a path.
+
+    Raises:
+        UsageError: the disk is full, or the folder cannot be written.
+    """
+    final = results / name(run.record)
+    staging = results / f".{final.name}.partial"
+    try:
+        staging.mkdir(parents=True)
+        np.save(staging / ATTEMPTS, run.attempts)
+        if len(run.mines):
+            np.save(staging / MINES, run.mines)
+        for file, writer in (draw or {}).items():
+            writer(staging / file)
+        document = RunFile(
+            schema=SCHEMA, summary=summary, files={file.name: digest(file) for file in sorted(staging.iterdir())},
+            **{field: getattr(run.record, field) for field in Record.__struct_fields__})
+        (staging / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+        staging.rename(final)
+    except OSError as error:
+        raise UsageError(f"The run could not be written to {final}: {error.strerror}; nothing was kept.") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return final
+
+
+def read(folder: Path) -> tuple[Run, Summary]:
+    """Read a run folder, arrays memory-mapped.
+
+    Raises:
+        UsageError: it is no run folder, has a schema that cannot be read, or a file beside run.json is missing,
+            cut short or changed.
+    """
+    try:
+        data = (folder / RUN).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{folder} is not a run folder: {RUN} cannot be read ({error.strerror}).") from error
+    document = decode(data, str(folder / RUN))
+    for file, expected in document.files.items():
+        try:
+            found = digest(folder / file)
+        except OSError as error:
+            raise UsageError(f"{folder / file} cannot be read: {error.strerror}.") from error
+        if found != expected and file in (ATTEMPTS, MINES):
+            raise UsageError(f"{folder / file} is not what was written ({(folder / file).stat().st_size:,} bytes): "
+                             "it is cut short or changed; copy it again, or run again.")
+    mines = array(folder / MINES, MINE) if MINES in document.files else np.zeros(0, MINE)
+    record = Record(**{field: getattr(document, field) for field in Record.__struct_fields__})
+    return Run(record, array(folder / ATTEMPTS, ATTEMPT), mines), document.summary
+
+
+def array(file: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Open an array file of known type."""
+    try:
+        found: npt.NDArray[Any] = np.load(file, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} is no array file: {error}.") from error
+    if found.dtype != dtype:
+        raise UsageError(f"{file} holds {found.dtype}, not the records of this schema.")
+    return found
+
+
+def digest(file: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""All that can be wrong with a plan, checked in one place before the first socket, from general to specific."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from stress.model.errors import UsageError
+from stress.model.plan import Close, Plan, Release
+from stress.storm.ports import PortRange
+
+DESCRIPTORS_KEPT = 64  # for the program itself: standard streams, epoll, listening socket, files
+HOLDERS_MAX = 64  # processes that hold mines
+ATTEMPTS_MAX = 100_000_000
+DURATION_MAX_S = 3600.0
+
+
+def faults(plan: Plan) -> Iterator[str]:
+    """Yield a sentence for everything that is wrong with a plan, whatever host it is for."""
+    if plan.attempts is not None and not 1 <= plan.attempts <= ATTEMPTS_MAX:
+        yield f"--attempts must be from 1 to {ATTEMPTS_MAX:,}, not {plan.attempts:,}."
+    if plan.sweeps is not None and plan.sweeps < 1:
+        yield f"--sweeps must be at least 1, not {plan.sweeps}."
+    if plan.sweeps is not None and not plan.ports.sweeping:
+        yield f"--sweeps needs --ports sweep or shuffle; with {plan.ports.value} the kernel chooses the ports."
+    if plan.sweeps is not None and plan.attempts is not None:
+        yield "Give --attempts or --sweeps, not both."
+    if plan.duration_s is not None and not 0 < plan.duration_s <= DURATION_MAX_S:
+        yield f"--duration must be above 0 and at most {DURATION_MAX_S:g} s, not {plan.duration_s:g}."
+    if plan.deadline_s is not None and plan.deadline_s <= 0:
+        yield f"--deadline must be above 0 s, not {plan.deadline_s:g}."
+    if plan.warmup < 0:
+        yield f"--warmup cannot be negative: {plan.warmup}."
+    if plan.window < 1:
+        yield f"--window must be at least 1, not {plan.window}."
+    if plan.mines < 0:
+        yield f"--mines cannot be negative: {plan.mines}."
+    if not 1 <= plan.target_port <= 65535:
+        yield f"--target-port must be from 1 to 65535, not {plan.target_port}."
+    for option, address in (("--target", plan.target), ("--source", plan.source)):
+        yield from address_faults(option, address, plan.family)
+    if plan.port_range is not None:
+        low, high = plan.port_range
+        if not 1 <= low <= high <= 65535:
+            yield f"--port-range {low}-{high} holds no port; it must rise within 1-65535."
+    if plan.host and plan.sysctls:
+        yield "--set changes settings inside the private namespace only; leave out --host, or set them yourself."
+    if plan.host and plan.port_range is not None:
+        yield "--port-range is set inside the private namespace only; leave out --host."
+    if plan.host and plan.mines and plan.release is Release.NO_BUCKETS:
+        yield "--release no-buckets changes a setting; with --host use --release linger2 or fin-timeout."
+
+
+def address_faults(option: str, text: str, family: int) -> Iterator[str]:
+    """Yield what is wrong with an address: a storm stays on the loopback of this machine."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        yield f"{option} {text!r} is not an IP address."
+        return
+    if address.version != family:
+        yield f"{option} {text} is IPv{address.version}, but the storm is IPv{family} (--family)."
+    elif not address.is_loopback:
+        yield (f"{option} {text} is not this machine; a storm goes to its loopback only "
+               f"({'127.0.0.0/8' if family == 4 else '::1'}).")
+
+
+def faults_here(plan: Plan, ports: PortRange, nofile: int) -> Iterator[str]:
+    """Yield a sentence for everything that this host, or its namespace, cannot do of a plan.
+
+    Args:
+        plan: one without faults of its own.
+        ports: the ephemeral ports of the namespace.
+        nofile: descriptors that one process may have (RLIMIT_NOFILE, hard).
+    """
+    if len(ports) == 0:
+        yield (f"The port range {ports.low}-{ports.high} has no port left: all are reserved "
+               "(net.ipv4.ip_local_reserved_ports) or the server's own; widen it with --port-range.")
+        return
+    room = nofile - DESCRIPTORS_KEPT
+    if plan.window > room:
+        yield (f"--window {plan.window:,} needs as many descriptors, but one process here may have {nofile:,} "
+               f"(ulimit -n), of which the program keeps {DESCRIPTORS_KEPT}.")
+    if plan.close is Close.HOLD and (attempts := attempt_count(plan, ports)) > room:
+        yield (f"--close hold would hold {attempts:,} sockets, but one process here may have {nofile:,} "
+               f"descriptors (ulimit -n), of which the program keeps {DESCRIPTORS_KEPT}.")
+    if plan.mines > len(ports):
+        yield (f"{plan.mines:,} mines do not fit the port range {ports.low}-{ports.high}, which has "
+               f"{len(ports):,} ports; lower --mines or widen --port-range.")
+    if plan.mines > room * HOLDERS_MAX:
+        yield (f"{plan.mines:,} mines are more than {HOLDERS_MAX} processes may hold with {nofile:,} descriptors "
+               "each (ulimit -n); lower --mines or raise the limit.")
+
+
+def refuse(sentences: Iterator[str]) -> None:
+    """Raise UsageError with all the sentences, if there are any."""
+    if found := list(sentences):
+        raise UsageError(" ".join(found))
+
+
+def attempt_count(plan: Plan, ports: PortRange) -> int:
+    """Return how many attempts a plan makes at most: the size of its buffer.
+
+    A plan that gives neither attempts nor sweeps nor time makes one pass over the port range.
+    """
+    if plan.attempts is not None:
+        return plan.attempts
+    if plan.duration_s is not None and plan.sweeps is None:
+        return max(1, int(plan.duration_s * FASTEST_PER_S))
+    return (plan.sweeps or 1) * len(ports)
+
+
+FASTEST_PER_S = 250_000  # no worker has come near this; it only sizes the buffer of a storm that time ends
