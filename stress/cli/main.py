@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""The command line: finds the verb, and turns errors into exit codes."""
+
+import sys
+
+import click
+
+from stress import __version__
+from stress.cli.demo import demo
+from stress.cli.plot import plot
+from stress.cli.run import run
+from stress.cli.run_cell import run_cell
+from stress.cli.scenarios import scenarios
+from stress.model.errors import ConnstormError
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="connstorm")
+def connstorm() -> None:
+    """TCP connect()/close() storms on Linux: what every attempt cost, and why it was slow.
+
+    \b
+    Exit codes: 0 fine, 2 wrong use or bad input, 3 the lab failed, 130 interrupted.
+    """
+
+
+for verb in (demo, run, scenarios, plot, run_cell):
+    connstorm.add_command(verb)
+
+
+def main() -> None:
+    """Run the program."""
+    try:
+        code = connstorm.main(prog_name="connstorm", standalone_mode=False)
+    except ConnstormError as error:
+        click.echo(f"connstorm: {error}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("connstorm: interrupted; nothing was kept of what had not begun to storm.", err=True)
+        code = INTERRUPTED
+    sys.exit(code or 0)

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""What verbs print, and where."""
+
+import time
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+
+from stress.model.run import Record
+from stress.model.summary import Summary
+
+RESULTS = Path("results")
+NARROWEST = 100  # columns, when the output is no terminal
+
+
+class Progress:
+    """Prints each stage as it begins, on standard error: one plain line, so that nothing moves during a storm."""
+
+    def __init__(self, label: str, *, quiet: bool = False) -> None:
+        self.label = label
+        self.quiet = quiet
+        self.start_s = time.monotonic()
+
+    def __call__(self, stage: str) -> None:
+        """Print a stage with the seconds since the beginning."""
+        if not self.quiet:
+            click.echo(f"{time.monotonic() - self.start_s:6.1f} s  {self.label}: {stage}", err=True)
+
+
+def console() -> Console:
+    """Return a console for standard output; when that is no terminal, wide enough for our tables."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=max(found.width, NARROWEST))
+
+
+def print_report(record: Record, summary: Summary, path: Path) -> None:
+    """Print the summary of one run."""
+    from stress.view.report import report  # noqa: PLC0415  # rich's tables are needed here only
+
+    console().print(report(record, summary, path))
+
+
+def print_json(scenario: str, path: Path, summary: Summary) -> None:
+    """Print the summary of one run as one JSON object."""
+    from stress.store.schema import SCHEMA  # noqa: PLC0415  # numpy comes with it
+
+    document = {"schema": SCHEMA, "scenario": scenario, "path": str(path), "summary": summary}
+    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=1))

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""connstorm run: one scenario, a run folder and its summary."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stress.cli.options import make_plan, plan_options
+from stress.cli.output import RESULTS, Progress, print_json, print_report
+
+INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("name", metavar="SCENARIO")
+@plan_options
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=RESULTS, show_default=True,
+              help="the folder of all runs")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
+def run(name: str, output: Path, *, as_json: bool, **options: Any) -> None:
+    """Run one SCENARIO in a private namespace; write a run folder and print its summary.
+
+    \b
+    Examples:
+      connstorm run clean --sweeps 4
+      connstorm run closewait --mines 2000 --seed 7
+      connstorm run closewait --mines 500 --set net.ipv4.tcp_challenge_ack_limit=50
+      connstorm run clean --port-range 40000-40999 --ports kernel --close fin --json
+    """
+    from stress.store import folder  # noqa: PLC0415  # numpy is slow to load, and --help needs none
+    from stress.storm import check  # noqa: PLC0415
+    from stress.storm.scenario import scenario  # noqa: PLC0415
+    from stress.suite import process  # noqa: PLC0415
+
+    plan = make_plan(scenario(name).plan, options)
+    check.refuse(check.faults(plan))
+    folder.prepare(output)
+    path = process.run(plan, output, Progress(name, quiet=as_json))
+    observed, summary = folder.read(path)
+    if as_json:
+        print_json(plan.scenario, path, summary)
+    else:
+        print_report(observed.record, summary, path)
+    if observed.record.interrupted:
+        sys.exit(INTERRUPTED)

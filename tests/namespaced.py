@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Run a test in a child process with a private network namespace of its own, with a tiny port range."""
+
+import errno
+import functools
+import os
+import pickle
+import sys
+import traceback
+
+import pytest
+
+from stress.lab import namespace, sysctl
+from stress.model.errors import LabError
+
+FOUR_PORTS = (40000, 40003)  # exhaustion takes four connects
+
+
+def namespaced(test=None, *, ports=FOUR_PORTS, sysctls=None):
+    """Decorate a test so that it runs in a fresh namespace whose ephemeral ports are ``ports``."""
+    if test is None:
+        return functools.partial(namespaced, ports=ports, sysctls=sysctls)
+
+    @functools.wraps(test)
+    def wrapper(*args, **kwargs):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            with os.fdopen(writer, "wb") as stream:
+                stream.write(pickle.dumps(verdict(test, ports, sysctls or {}, args, kwargs)))
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as stream:
+            answer = stream.read()
+        _, status = os.waitpid(child, 0)
+        if not answer:
+            pytest.fail(f"the test's process died with wait status {status}")
+        kind, text = pickle.loads(answer)  # noqa: S301  # from our own child
+        if kind == "skipped":
+            pytest.skip(text)
+        if kind == "failed":
+            pytest.fail(text, pytrace=False)
+
+    return wrapper
+
+
+def verdict(test, ports, sysctls, args, kwargs):
+    """Enter the namespace, run the test, and say how it went."""
+    try:
+        namespace.enter()
+    except LabError as error:
+        return "skipped", str(error)
+    try:
+        sysctl.write("net.ipv4.ip_local_port_range", "{} {}".format(*ports))
+        for name, value in sysctls.items():
+            sysctl.write(name, value)
+        test(*args, **kwargs)
+    except pytest.skip.Exception as skipped:
+        return "skipped", str(skipped)
+    except BaseException:  # noqa: BLE001  # whatever it is, the parent reports it
+        return "failed", traceback.format_exc()
+    finally:
+        sys.stdout.flush()
+    return "passed", ""
+
+
+def another_network(*, ports):
+    """Move this process, which is in a namespace of its own already, to a new and empty network."""
+    assert namespace.unshare(namespace.CLONE_NEWNET) == 0
+    namespace.bring_loopback_up()
+    sysctl.write("net.ipv4.ip_local_port_range", "{} {}".format(*ports))
+
+
+def open_descriptors():
+    """Return how many descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd")) - 1
+
+
+def error_names(numbers):
+    """Return errno names, for readable assertions."""
+    return [errno.errorcode.get(int(number), "0") for number in numbers]

@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: MIT
+"""The client engine, on real sockets in a namespace with four ephemeral ports."""
+
+import errno
+import os
+import signal
+import socket
+import threading
+
+import numpy as np
+import pytest
+from namespaced import FOUR_PORTS, another_network, error_names, namespaced, open_descriptors
+from reference import python_storm
+
+from stress import _fastconnect
+from stress._fastconnect import now_ns, storm
+from stress.lab import census, counters, sysctl
+from stress.lab.listener import Listener
+from stress.model.attempt import ATTEMPT, blank
+
+LOOPBACK = {4: "127.0.0.1", 6: "::1"}
+PORTS = np.arange(40000, 40004, dtype=np.uint16)
+both_families = pytest.mark.parametrize("family", [4, 6])
+
+
+def fire(attempts, *, family=4, **options):
+    """Storm a server on port 5000; return the records and whether SIGINT came."""
+    records = blank(attempts)
+    recorded, interrupted = storm(records, target=LOOPBACK[family], target_port=5000, attempts=attempts,
+                                  epoch_ns=now_ns(), **options)
+    return records[:recorded], interrupted
+
+
+def close_held(held):
+    for descriptor in held:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def silent_listener():
+    """Return a listening socket that drops every segment: SYNs are never answered."""
+    server = socket.create_server(("127.0.0.1", 5000))
+    import ctypes
+    import struct
+
+    code = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0))  # keep 0 bytes
+    server.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HP", 1, ctypes.addressof(code)))
+    return server
+
+
+def test_struct_and_dtype_agree():
+    assert _fastconnect._layout == ATTEMPT
+    assert ATTEMPT.itemsize == 32
+    assert ATTEMPT.isalignedstruct is False
+    assert sum(ATTEMPT[name].itemsize for name in ATTEMPT.names) == ATTEMPT.itemsize  # no hidden padding
+
+
+@both_families
+@namespaced
+def test_no_port_exactly_at_port_five(family):
+    """127.0.0.1:40000…40003 -> :5000 are four 4-tuples; the fifth connect() finds none."""
+    held = np.full(6, -1, np.intc)
+    with Listener(LOOPBACK[family], 5000) as server:
+        server.start()
+        records, _ = fire(6, family=family, close="hold", held=held)
+        close_held(held)
+    assert error_names(records["error"]) == ["0"] * 4 + ["EADDRNOTAVAIL"] * 2
+    assert sorted(records["local_port"][:4]) == list(PORTS)
+    assert (held[4:] == -1).all()
+
+
+@both_families
+@namespaced
+def test_bind_to_zero_runs_out_with_address_in_use(family):
+    """bind() to port 0 has no 4-tuple to look at: it wants a port free of everything, and says EADDRINUSE."""
+    held = np.full(5, -1, np.intc)
+    with Listener(LOOPBACK[family], 5000) as server:
+        server.start()
+        records, _ = fire(5, family=family, ports="bind", source=LOOPBACK[family], close="hold", held=held)
+        close_held(held)
+    assert error_names(records["error"]) == ["0"] * 4 + ["EADDRINUSE"]
+    assert sorted(records["local_port"][:4]) == list(PORTS)
+
+
+@both_families
+@namespaced
+def test_a_sweep_uses_every_port_once_and_in_its_order(family):
+    order = PORTS[[2, 0, 3, 1]]
+    with Listener(LOOPBACK[family], 5000) as server:
+        server.start()
+        records, _ = fire(12, family=family, ports="list", port_list=order, source=LOOPBACK[family])
+    assert not records["error"].any()
+    assert records["local_port"].tolist() == order.tolist() * 3
+
+
+@namespaced
+def test_refused_when_nobody_listens():
+    records, _ = fire(3)
+    assert error_names(records["error"]) == ["ECONNREFUSED"] * 3
+
+
+@namespaced(sysctls={"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_syn_linear_timeouts": "0"})
+def test_an_unanswered_syn_ends_as_the_kernel_says():
+    with silent_listener():
+        records, _ = fire(2)
+    assert error_names(records["error"]) == ["ETIMEDOUT"] * 2
+    assert records["retransmits"].tolist() == [1, 1]  # TCP_INFO is readable after the failure
+
+
+@namespaced
+def test_an_unanswered_syn_ends_unfinished_at_the_deadline():
+    with silent_listener():
+        records, _ = fire(3, deadline_ns=50_000_000, ports="list", port_list=PORTS, source="127.0.0.1")
+        assert census.census(4, 5000)["client"] == {}  # closed, not forgotten
+    assert error_names(records["error"]) == ["EINPROGRESS"] * 3
+    assert (records["latency_ns"] >= 50_000_000).all()
+    assert records["local_port"].tolist() == [40000, 40001, 40002]
+
+
+@namespaced
+def test_the_window_bounds_the_attempts_in_flight():
+    """With a window of 1 no attempt starts before the one before it has ended; with 2 they overlap in pairs."""
+    with silent_listener():
+        for window in (1, 2):
+            records, _ = fire(4, window=window, deadline_ns=30_000_000)
+            ends = records["start_ns"] + records["latency_ns"]
+            assert (records["start_ns"][window:] >= ends[:-window]).all()
+            if window == 2:
+                assert records["start_ns"][1] < ends[0]
+
+
+@namespaced
+def test_records_are_ordered_and_not_negative():
+    with Listener("127.0.0.1", 5000) as server:
+        server.start()
+        records, _ = fire(2000, warmup=500)
+    assert (np.diff(records["start_ns"]) > 0).all()
+    assert (records["latency_ns"] > 0).all()
+    assert (records["close_ns"] > 0).all()
+    assert records["phase"].tolist() == [0] * 500 + [1] * 1500
+    assert not records["retransmits"].any()
+    assert not records["lag_us"].any()
+
+
+@namespaced
+def test_duration_ends_the_storm_before_its_attempts():
+    with Listener("127.0.0.1", 5000) as server:
+        server.start()
+        records, interrupted = fire(10_000_000 // 32, duration_ns=50_000_000)
+    assert 0 < len(records) < 10_000_000 // 32
+    assert not interrupted
+    assert records["start_ns"][-2] < 50_000_000 + records["start_ns"][0]
+
+
+@pytest.mark.parametrize("close", ["fin", "rst"])
+@pytest.mark.parametrize("ports", ["kernel", "bind", "list"])
+@pytest.mark.parametrize("listening", [True, False])
+@namespaced
+def test_the_plain_python_twin_sees_the_same(close, ports, listening):
+    """The same storm with the socket module: same errors in the same order, same ports, same counters moved."""
+    seen = []
+    for engine in (engine_storm, python_storm):
+        another_network(ports=FOUR_PORTS)
+        sysctl.write("net.ipv4.tcp_tw_reuse", "0")
+        before = counters.read()
+        with Listener("127.0.0.1", 5000) as server:
+            if listening:
+                server.start()
+            else:
+                server.socket.close()
+            found = engine(attempts=6, ports=ports, port_list=PORTS, close=close)
+            moved = counters.change(before, counters.read())
+        seen.append((found, moved["ActiveOpens"], moved["AttemptFails"]))
+    (ours, *our_counters), (theirs, *their_counters) = seen
+    assert [error for error, _ in ours] == [error for error, _ in theirs]
+    assert our_counters == their_counters
+    if ports == "list" or close == "fin":  # else a port is free again at once, and the kernel may choose any
+        assert sorted(ours) == sorted(theirs)
+
+
+def engine_storm(*, attempts, ports, port_list, close):
+    records, _ = fire(attempts, ports=ports, source="127.0.0.1", close=close,
+                      port_list=port_list if ports == "list" else None)
+    return [(int(record["error"]), int(record["local_port"]) if not record["error"] else 0) for record in records]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"close": "rst"},
+        {"close": "fin"},
+        {"ports": "list", "port_list": PORTS, "source": "127.0.0.1"},
+        {"ports": "list", "port_list": np.array([80], np.uint16), "source": "127.0.0.1"},
+        {"source": "127.0.0.1", "ports": "bind", "deadline_ns": 1},
+    ],
+)
+@namespaced
+def test_no_descriptor_is_left_behind(options):
+    with Listener("127.0.0.1", 5000) as server:
+        server.start()
+        before = open_descriptors()
+        fire(100, **options)
+        assert open_descriptors() == before
+    fire(100, **options)  # nobody listens: refused
+    with silent_listener():
+        before = open_descriptors()
+        fire(3, deadline_ns=20_000_000)
+        assert open_descriptors() == before
+
+
+@namespaced
+def test_running_out_of_descriptors_is_data():
+    import resource
+
+    held = np.full(200, -1, np.intc)
+    with Listener("127.0.0.1", 5000) as server:
+        server.start()
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (open_descriptors() + 4, hard))
+        records, _ = fire(6, close="hold", held=held)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        close_held(held)
+    names = error_names(records["error"])
+    assert "EMFILE" in names
+    assert names == sorted(names)  # "0" … then "EMFILE" to the end
+
+
+@namespaced
+def test_sigint_ends_the_storm_and_keeps_its_records():
+    with Listener("127.0.0.1", 5000) as server:
+        server.start()
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        before = open_descriptors()
+        records, interrupted = fire(3_000_000)
+        assert open_descriptors() == before
+    assert interrupted
+    assert 0 < len(records) < 3_000_000
+    assert (records["start_ns"] > 0).all()
+
+
+@namespaced
+def test_sigint_ends_the_wait_for_stragglers():
+    with silent_listener():
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        records, interrupted = fire(2)
+    assert interrupted
+    assert error_names(records["error"]) == ["EINPROGRESS"] * 2
+
+
+@namespaced
+def test_another_handler_s_exception_comes_through_and_leaves_nothing_open():
+    class Enough(Exception):
+        pass
+
+    def handler(*_):
+        raise Enough
+
+    signal.signal(signal.SIGALRM, handler)
+    with silent_listener():
+        before = open_descriptors()
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(Enough):
+            fire(2)
+        assert open_descriptors() == before
+
+
+@namespaced
+def test_other_threads_run_during_a_storm():
+    """A thread counts while the storm holds the interpreter for one call: it only can if the GIL is free."""
+    done = threading.Event()
+    counted = 0
+
+    def count():
+        nonlocal counted
+        while not done.is_set():
+            counted += 1
+
+    with silent_listener():
+        thread = threading.Thread(target=count)
+        records = blank(2)
+        thread.start()
+        before = counted
+        storm(records, target="127.0.0.1", target_port=5000, attempts=2, epoch_ns=now_ns(), deadline_ns=100_000_000)
+        during = counted - before
+        done.set()
+        thread.join()
+    assert during > 1000
+
+
+def buffers():
+    frozen = blank(4)
+    frozen.setflags(write=False)
+    return {
+        "read-only": frozen,
+        "wrong type": np.zeros(4, np.int64),
+        "other record": np.zeros(4, [(name, "<i8" if index else "<i4") for index, name in enumerate(ATTEMPT.names)]),
+        "not contiguous": blank(8)[::2],
+        "two dimensions": blank(4).reshape(2, 2),
+        "too short": blank(3),
+        "nothing": None,
+    }
+
+
+@pytest.mark.parametrize("kind", buffers())
+def test_bad_buffers_are_refused(kind):
+    with pytest.raises((ValueError, TypeError)):
+        storm(buffers()[kind], target="127.0.0.1", target_port=5000, attempts=4, epoch_ns=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ports": "any"}, "ports must be one of"),
+        ({"close": "slowly"}, "close must be one of"),
+        ({"window": 0}, "window must be at least 1"),
+        ({"target": "localhost"}, "is not an IPv4 address"),
+        ({"target": "::1", "source": "127.0.0.1"}, "is not an IPv6 address"),
+        ({"target_port": 0}, "target_port"),
+        ({"target_port": 70000}, "target_port"),
+        ({"ports": "list"}, "needs a port_list"),
+        ({"ports": "list", "port_list": np.zeros(0, np.uint16)}, "needs a port_list"),
+        ({"close": "hold"}, "needs room for every descriptor"),
+        ({"close": "hold", "held": np.zeros(1, np.intc)}, "needs room for every descriptor"),
+        ({"deadline_ns": -1}, "cannot be negative"),
+        ({"address": 70000}, "16 bits"),
+    ],
+)
+def test_bad_arguments_are_refused_before_a_socket_is_opened(options, words):
+    before = open_descriptors()
+    with pytest.raises(ValueError, match=words):
+        storm(blank(2), **({"target": "127.0.0.1", "target_port": 5000, "attempts": 2, "epoch_ns": 0} | options))
+    assert open_descriptors() == before
+
+
+def test_no_attempts_is_no_storm():
+    assert storm(blank(0), target="127.0.0.1", target_port=5000, attempts=0, epoch_ns=0) == (0, False)
+
+
+def test_errno_fits_its_field():
+    assert max(errno.errorcode) <= np.iinfo(ATTEMPT["error"]).max
