@@ -4,6 +4,7 @@ from collections.abc import Buffer
 ACCEPTED: int
 LEAKED: int
 CLOSED: int
+READY: int
 STOP: int
 ERRORS: int
 SLOTS: int

@@ -26,15 +26,17 @@ cdef enum:
     _ACCEPTED = 0
     _LEAKED = 1
     _CLOSED = 2
-    _STOP = 3
-    _ERRORS = 4
+    _READY = 3
+    _STOP = 4
+    _ERRORS = 5
     _ERRNOS = 134            # Linux numbers its errors from 1 to 133
 
 # Slots of the report, an array of int64 of shape (SLOTS,). The lab writes STOP, the listener all others;
-# accept() errors are counted at ERRORS + errno.
+# READY is 1 once it serves, accept() errors are counted at ERRORS + errno.
 ACCEPTED = _ACCEPTED
 LEAKED = _LEAKED
 CLOSED = _CLOSED
+READY = _READY
 STOP = _STOP
 ERRORS = _ERRORS
 SLOTS = _ERRORS + _ERRNOS
@@ -141,6 +143,7 @@ def serve(int listen_fd, int64_t[::1] report not None, *, int64_t leak=0, str th
     server.ring = <Waiting*> calloc(RING, sizeof(Waiting))
     if server.ring == NULL:
         raise MemoryError("no memory for the listener's ring")
+    server.report[_READY] = 1
     try:
         while not stopped:
             with nogil:

@@ -9,7 +9,7 @@ ip-sysctl.rst, the wheel in kernel/time/timer.c, and for the resend after two ji
 import re
 from dataclasses import dataclass
 
-from stress.model.run import Host
+from stress.model.record import Host
 
 SECOND_NS = 1_000_000_000
 INITIAL_RTO_NS = SECOND_NS  # TCP_TIMEOUT_INIT, RFC 6298 section 2.1
@@ -36,11 +36,14 @@ class Ladder:
         fast: the resend after a challenge ACK; None on kernels before 5.6.
         rungs: one for every retransmit of an unanswered SYN.
         give_up_ns: when an attempt that is never answered ends with ETIMEDOUT.
+        challenged_give_up_ns: the same when the first SYN got a challenge ACK: its resend came early, and was one
+            of those that tcp_syn_retries allows. None on kernels before 5.6.
     """
 
     fast: Rung | None
     rungs: tuple[Rung, ...]
     give_up_ns: int
+    challenged_give_up_ns: int | None
 
 
 def kernel_version(release: str) -> tuple[int, int]:
@@ -80,15 +83,16 @@ def syn_timeouts_ns(host: Host) -> list[int]:
 def ladder(host: Host) -> Ladder:
     """Return the SYN ladder of a host: its kernel version, HZ and sysctls decide."""
     jiffy_ns = host.jiffy_ns
-    fast = None
+    timeouts = syn_timeouts_ns(host)
+    fast = challenged_give_up_ns = None
     if kernel_version(host.kernel) >= (5, 6):
+        challenged_give_up_ns = FAST_RESEND_JIFFIES * jiffy_ns + sum(timeouts[1:])
         fast = Rung("2 jiffies", 1, jiffy_ns, (FAST_RESEND_JIFFIES + 1 + LATE_JIFFIES) * jiffy_ns)
     rungs = []
     due_ns = slack_ns = 0
-    timeouts = syn_timeouts_ns(host)
     for retransmits, timeout_ns in enumerate(timeouts[:-1], start=1):
         due_ns += timeout_ns
         slack_ns += wheel_slack_jiffies(timeout_ns // jiffy_ns) * jiffy_ns
         rungs.append(Rung(f"{due_ns / SECOND_NS:g} s", retransmits, due_ns - jiffy_ns,
                           due_ns + slack_ns + LATE_JIFFIES * jiffy_ns))
-    return Ladder(fast, tuple(rungs), due_ns + timeouts[-1])
+    return Ladder(fast, tuple(rungs), due_ns + timeouts[-1], challenged_give_up_ns)

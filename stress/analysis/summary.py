@@ -14,7 +14,8 @@ from stress.analysis.ladder import Ladder, ladder
 from stress.analysis.outcome import OUTCOMES, outcome_codes
 from stress.model.attempt import STORM
 from stress.model.outcome import Outcome
-from stress.model.run import Mines, Run
+from stress.model.record import Mines
+from stress.model.run import Run
 from stress.model.summary import Band, Body, Claim, Summary
 
 SECOND_NS = 1_000_000_000

@@ -8,11 +8,11 @@ import click
 import msgspec
 from rich.console import Console
 
-from stress.model.run import Record
+from stress.model.record import Record
 from stress.model.summary import Summary
 
 RESULTS = Path("results")
-NARROWEST = 100  # columns, when the output is no terminal
+NARROWEST = 112  # columns, when the output is no terminal
 
 
 class Progress:

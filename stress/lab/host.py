@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from stress.lab import sysctl
-from stress.model.run import Host
+from stress.model.record import Host
 
 CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; its resolution is one jiffy, so HZ is known without root
 

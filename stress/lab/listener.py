@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Literal, Self
 
-from stress._listener import ACCEPTED, CLOSED, ERRORS, LEAKED, SLOTS, STOP
+from stress._listener import ACCEPTED, CLOSED, ERRORS, LEAKED, READY, SLOTS, STOP
 from stress.lab import census, filter, sysctl, wait  # noqa: A004  # the module is not the builtin
 from stress.model.errors import LabError, UsageError
-from stress.model.run import ListenerReport
+from stress.model.record import ListenerReport
 
+START_LIMIT_S = 20.0
 STOP_LIMIT_S = 5.0
 
 
@@ -52,8 +53,17 @@ class Listener:
         self.socket.listen(int(sysctl.read("net.core.somaxconn") or socket.SOMAXCONN))
 
     def start(self, *, leak: int = 0, then: Literal["close", "leave"] = "close") -> None:
-        """Start one more process: it leaks ``leak`` connections (-1: all), then closes, or leaves, the others."""
-        self.processes.append(Process(self.socket, leak=leak, then=then, cpu=self.cpu))
+        """Start one more process: it leaks ``leak`` connections (-1: all), then closes, or leaves, the others.
+
+        Returns when it serves: a program that still starts up would take CPU time from a storm.
+
+        Raises:
+            LabError: it does not come up.
+        """
+        process = Process(self.socket, leak=leak, then=then, cpu=self.cpu)
+        self.processes.append(process)
+        if not wait.until(process.ready, START_LIMIT_S):
+            raise LabError(f"A listener process did not start within {START_LIMIT_S:g} s.")
 
     def total(self, slot: int) -> int:
         """Return the sum of one slot of the processes' reports."""
@@ -121,6 +131,11 @@ class Process:
              then, "" if cpu is None else str(cpu)],
             pass_fds=(listening.fileno(), page), stdin=subprocess.DEVNULL)
         os.close(page)
+
+    def ready(self) -> bool:
+        """Return whether it serves; raise LabError if it never will."""
+        self.check()
+        return bool(self.report[READY])
 
     def check(self) -> None:
         """Raise LabError if the process has ended by itself."""

@@ -3,7 +3,7 @@
 
 import msgspec
 
-from stress.model.run import Mines
+from stress.model.record import Mines
 
 
 class Body(msgspec.Struct, frozen=True):

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from stress.model.attempt import ATTEMPT
 from stress.model.errors import UsageError
-from stress.model.run import MINE, Record, Run
+from stress.model.record import Record
+from stress.model.run import MINE, Run
 from stress.model.summary import Summary
 from stress.store.schema import SCHEMA, RunFile, decode
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from stress.model.errors import UsageError
-from stress.model.run import Record
+from stress.model.record import Record
 from stress.model.summary import Summary
 
 SCHEMA = 1

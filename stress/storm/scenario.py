@@ -34,19 +34,19 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario(
             "the same storm over a minefield of leaked CLOSE_WAIT sockets",
             "each mine costs one attempt a retry: after 2 jiffies on Linux 5.6 and later, 1 s before",
-            Plan(scenario="closewait", ports=Ports.SHUFFLE, mines=600),
+            Plan(scenario="closewait", ports=Ports.SHUFFLE, mines=500),
         ),
         Scenario(
             "a minefield on a kernel that answers few SYNs with a challenge ACK",
             "retries on the whole ladder from 2 s up, beside those after 2 jiffies",
-            Plan(scenario="challenge-limit", ports=Ports.SHUFFLE, mines=600,
+            Plan(scenario="challenge-limit", ports=Ports.SHUFFLE, mines=500,
                  sysctls={"net.ipv4.tcp_challenge_ack_limit": "100"}),
         ),
         Scenario(
             "a minefield behind a filter that drops the client's RST",
             "ETIMEDOUT on every mined port, each time: the mines survive",
             # FIN close: the filter would drop the RSTs of a reset close too, and leave the server's sockets.
-            Plan(scenario="rst-dropped", ports=Ports.SHUFFLE, mines=600, drop=Drop.RST, close=Close.FIN,
+            Plan(scenario="rst-dropped", ports=Ports.SHUFFLE, mines=500, drop=Drop.RST, close=Close.FIN,
                  sysctls={"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_syn_linear_timeouts": "0"}),
         ),
     )

@@ -20,7 +20,8 @@ from stress.lab.listener import Listener
 from stress.model.attempt import STORM, WARM_UP, blank
 from stress.model.errors import LabError
 from stress.model.plan import Close, Drop, Plan
-from stress.model.run import MINE, Address, Phase, Record, Run
+from stress.model.record import Address, Phase, Record
+from stress.model.run import MINE, Run
 from stress.storm import check, minefield
 from stress.storm.ports import PortRange, generators, order, port_range
 
@@ -63,8 +64,8 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> Run:
             notify(f"laying {plan.mines:,} mines")
             places = mine_generator.choice(ports.usable, plan.mines, replace=False)
             mines = minefield.lay(plan, listener, places, nofile)
+        notify(f"storm of {attempts:,} attempts")  # before the server starts, so that printing it disturbs nothing
         listener.start()
-        notify(f"storm of {attempts:,} attempts")
         facts = host.facts(private=not plan.host, server_filter=filter_text(plan))
         census_before = census.census(plan.family, plan.target_port)
         counters_before = counters.read()

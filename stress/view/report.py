@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from stress.model.run import Record
+from stress.model.record import Record
 from stress.model.summary import Summary
 from stress.model.units import duration_text
 

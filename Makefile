@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+# make demo   build, and re-create the article's case: one table, one figure
+# make test   build, and run the tests
+# make check  ruff, mypy strict, stubtest
+# make bench  ratios against a bare C loop, measured side by side
+# make clean  remove what was built
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml setup.py stress/_compat.h $(wildcard stress/*.pyx stress/*.pxd)
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/built
+	$(BIN)/connstorm demo
+
+test: $(VENV)/built
+	$(BIN)/python -m pytest
+
+check: $(VENV)/built
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest stress._fastconnect stress._listener
+
+bench: $(VENV)/built
+	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only -s
+
+$(VENV)/built: $(SOURCES)
+	PYTHON=$(PYTHON) sh .ci/prerequisites
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable . --group test --group check
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info stress/*.c stress/*.so stress/*.html

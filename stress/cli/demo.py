@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""connstorm demo: the article in one command."""
+
+from pathlib import Path
+
+import click
+
+from stress.cli.output import RESULTS, Progress, console
+
+
+@click.command()
+@click.option("--seed", type=int, default=1, show_default=True, help="of the mines' places and the order of ports")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=RESULTS, show_default=True,
+              help="the folder of all runs")
+def demo(seed: int, output: Path) -> None:
+    """Re-create the article's case: four storms, one table, one figure.
+
+    \b
+    (a) a clean storm
+    (b) the same storm over a minefield of CLOSE_WAIT sockets
+    (c) over a minefield on a kernel that answers at most 100 SYNs a second with a challenge ACK
+    (d) over a minefield behind a filter that drops the client's RST
+    """
+    from stress.suite import demo as storms  # noqa: PLC0415  # numpy and matplotlib are slow to load
+    from stress.view.demo_table import demo_table  # noqa: PLC0415
+
+    panels, figure = storms.run(output, seed, Progress("demo"))
+    printer = console()
+    printer.print(demo_table((panel.letter, panel.heading, panel.findings) for panel in panels))
+    for panel in panels:
+        for warning in panel.findings.summary.warnings:
+            printer.print(f"[yellow]warning: ({panel.letter}) {warning}[/]")
+    printer.print(f"figure: {figure}", soft_wrap=True)
