@@ -24,7 +24,7 @@ setup(
                 f"stress.{name}",
                 [f"stress/{name}.pyx"],
                 include_dirs=["stress"],
-                depends=["stress/_compat.h"],
+                depends=["stress/_compat.h", "stress/_libc.pxd"],
                 extra_compile_args=compile_args + sanitizers,
                 extra_link_args=sanitizers,
             )

@@ -3,6 +3,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ sysctl.write("net.core.somaxconn", "65535")
 def bare_loop(tmp_path_factory):
     """Return the path of the bare C loop, built with the engine's own optimisation level."""
     program = tmp_path_factory.mktemp("bare") / "bare_loop"
-    source = os.path.join(os.path.dirname(__file__), "bare_loop.c")
+    source = Path(__file__).with_name("bare_loop.c")
     subprocess.run(["cc", "-O2", "-o", program, source], check=True)
     return program
 

@@ -35,6 +35,8 @@ def test_engine_against_bare_loop(benchmark, bare_loop, two_cpus):
     ratios = sorted(bare / ours for bare, ours in zip(bare_ns[1:], engine_ns[1:], strict=True))
     benchmark.extra_info["ratio_median"] = statistics.median(ratios)
     benchmark.extra_info["ratios"] = ratios
-    print(f"\nengine with records / bare C loop, {len(ratios)} interleaved pairs of {ATTEMPTS:,} attempts: "
-          f"median {statistics.median(ratios):.3f}, from {ratios[0]:.3f} to {ratios[-1]:.3f}; "
-          f"engine {ATTEMPTS / statistics.median(engine_ns[1:]) * 1e9:,.0f}/s")
+    print(
+        f"\nengine with records / bare C loop, {len(ratios)} interleaved pairs of {ATTEMPTS:,} attempts: "
+        f"median {statistics.median(ratios):.3f}, from {ratios[0]:.3f} to {ratios[-1]:.3f}; "
+        f"engine {ATTEMPTS / statistics.median(engine_ns[1:]) * 1e9:,.0f}/s"
+    )

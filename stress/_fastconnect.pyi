@@ -4,6 +4,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stress.model.attempt import ATTEMPT as ATTEMPT
+
 def now_ns() -> int: ...
 def storm(
     out: npt.NDArray[Any],  # dtype ATTEMPT, shape (at least attempts,)
@@ -25,3 +27,5 @@ def storm(
     address: int = 0,
     worker: int = 0,
 ) -> tuple[int, bool]: ...
+
+__test__: dict[str, str]  # every Cython module has one

@@ -1,6 +1,4 @@
 # SPDX-License-Identifier: MIT
-from collections.abc import Buffer
-
 ACCEPTED: int
 LEAKED: int
 CLOSED: int
@@ -10,3 +8,5 @@ ERRORS: int
 SLOTS: int
 
 def serve(listen_fd: int, report: memoryview, *, leak: int = 0, then: str = "close") -> None: ...
+
+__test__: dict[str, str]  # every Cython module has one

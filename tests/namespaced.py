@@ -7,6 +7,7 @@ import os
 import pickle
 import sys
 import traceback
+from pathlib import Path
 
 import pytest
 
@@ -74,7 +75,7 @@ def another_network(*, ports):
 
 def open_descriptors():
     """Return how many descriptors this process has open."""
-    return len(os.listdir("/proc/self/fd")) - 1
+    return len(list(Path("/proc/self/fd").iterdir())) - 1
 
 
 def error_names(numbers):

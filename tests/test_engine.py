@@ -26,8 +26,9 @@ both_families = pytest.mark.parametrize("family", [4, 6])
 def fire(attempts, *, family=4, **options):
     """Storm a server on port 5000; return the records and whether SIGINT came."""
     records = blank(attempts)
-    recorded, interrupted = storm(records, target=LOOPBACK[family], target_port=5000, attempts=attempts,
-                                  epoch_ns=now_ns(), **options)
+    recorded, interrupted = storm(
+        records, target=LOOPBACK[family], target_port=5000, attempts=attempts, epoch_ns=now_ns(), **options
+    )
     return records[:recorded], interrupted
 
 
@@ -179,8 +180,9 @@ def test_the_plain_python_twin_sees_the_same(close, ports, listening):
 
 
 def engine_storm(*, attempts, ports, port_list, close):
-    records, _ = fire(attempts, ports=ports, source="127.0.0.1", close=close,
-                      port_list=port_list if ports == "list" else None)
+    records, _ = fire(
+        attempts, ports=ports, source="127.0.0.1", close=close, port_list=port_list if ports == "list" else None
+    )
     return [(int(record["error"]), int(record["local_port"]) if not record["error"] else 0) for record in records]
 
 
@@ -249,17 +251,17 @@ def test_sigint_ends_the_wait_for_stragglers():
 
 @namespaced
 def test_another_handler_s_exception_comes_through_and_leaves_nothing_open():
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def handler(*_):
-        raise Enough
+        raise EnoughError
 
     signal.signal(signal.SIGALRM, handler)
     with silent_listener():
         before = open_descriptors()
         signal.setitimer(signal.ITIMER_REAL, 0.1)
-        with pytest.raises(Enough):
+        with pytest.raises(EnoughError):
             fire(2)
         assert open_descriptors() == before
 
@@ -280,7 +282,14 @@ def test_other_threads_run_during_a_storm():
         records = blank(2)
         thread.start()
         before = counted
-        storm(records, target="127.0.0.1", target_port=5000, attempts=2, epoch_ns=now_ns(), deadline_ns=100_000_000)
+        storm(
+            records,
+            target="127.0.0.1",
+            target_port=5000,
+            attempts=2,
+            epoch_ns=now_ns(),
+            deadline_ns=100_000_000,
+        )
         during = counted - before
         done.set()
         thread.join()

@@ -18,7 +18,9 @@ UNLIMITED = 1 << 30  # tcp_challenge_ack_limit above this is never reached (the 
 
 def books(run: Run, met_mine: npt.NDArray[np.bool_]) -> list[Claim]:
     """Return every claim that this run's plan allows to be made exactly."""
-    return [Claim(claim, value, counter, delta, value == delta) for claim, value, counter, delta in claims(run, met_mine)]
+    return [
+        Claim(claim, value, counter, delta, value == delta) for claim, value, counter, delta in claims(run, met_mine)
+    ]
 
 
 def claims(run: Run, met_mine: npt.NDArray[np.bool_]) -> Iterator[tuple[str, int, str, int]]:
@@ -34,20 +36,36 @@ def claims(run: Run, met_mine: npt.NDArray[np.bool_]) -> Iterator[tuple[str, int
     cleared = len(run.mines) - record.mines_left
 
     yield "attempts that sent a SYN", int(sent_syn(attempts).sum()), "ActiveOpens", counters["ActiveOpens"]
-    yield ("attempts that connected", connected, "accepted by the server + EmbryonicRsts",
-           record.listener.accepted - len(run.mines) + embryonic)
-    yield ("SYNs sent again", int(attempts["retransmits"].sum(dtype=np.int64)),
-           "TCPSynRetrans", counters["TCPSynRetrans"])
+    yield (
+        "attempts that connected",
+        connected,
+        "accepted by the server + EmbryonicRsts",
+        record.listener.accepted - len(run.mines) + embryonic,
+    )
+    yield (
+        "SYNs sent again",
+        int(attempts["retransmits"].sum(dtype=np.int64)),
+        "TCPSynRetrans",
+        counters["TCPSynRetrans"],
+    )
     yield "SYNs that met a mine", challenged(attempts[met_mine]), "TCPSYNChallenge", counters["TCPSYNChallenge"]
     if plan.drop is Drop.NOTHING:
         refused = int((attempts["error"] == errno.ECONNREFUSED).sum())
         closes = connected if plan.close is Close.RST else 0
         yield "mines cleared by an RST", cleared, "TCPChallengeACK", counters["TCPChallengeACK"]
-        yield ("RSTs: reset closes, refusals, mines cleared", closes + refused + cleared,
-               "OutRsts − EmbryonicRsts", counters["OutRsts"] - embryonic)
+        yield (
+            "RSTs: reset closes, refusals, mines cleared",
+            closes + refused + cleared,
+            "OutRsts − EmbryonicRsts",
+            counters["OutRsts"] - embryonic,
+        )
     elif int(record.host.sysctls.get("net.ipv4.tcp_challenge_ack_limit", 0)) >= UNLIMITED:
-        yield ("SYNs that met a mine", challenged(attempts[met_mine]), "TCPChallengeACK + TCPACKSkippedChallenge",
-               counters["TCPChallengeACK"] + counters["TCPACKSkippedChallenge"])
+        yield (
+            "SYNs that met a mine",
+            challenged(attempts[met_mine]),
+            "TCPChallengeACK + TCPACKSkippedChallenge",
+            counters["TCPChallengeACK"] + counters["TCPACKSkippedChallenge"],
+        )
 
 
 def challenged(collisions: npt.NDArray[Any]) -> int:

@@ -11,9 +11,7 @@ from stress.model.run import Run
 CAUSES = list(Cause)  # a cause's code is its place here
 
 
-def cause_codes(
-    run: Run, outcomes: npt.NDArray[np.uint8], met_mine: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.uint8]:
+def cause_codes(run: Run, outcomes: npt.NDArray[np.uint8], met_mine: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """Return each attempt's cause as an index into CAUSES, shape (attempts,).
 
     Args:

@@ -14,7 +14,8 @@ PORTS = 1 << 16
 
 def tuple_keys(records: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Return one number for each record's 4-tuple, for records with ``address`` and ``local_port``."""
-    return records["address"].astype(np.int64) * PORTS + records["local_port"]
+    keys: npt.NDArray[np.int64] = records["address"].astype(np.int64) * PORTS + records["local_port"]
+    return keys
 
 
 def collided(run: Run) -> npt.NDArray[np.bool_]:

@@ -93,6 +93,12 @@ def ladder(host: Host) -> Ladder:
     for retransmits, timeout_ns in enumerate(timeouts[:-1], start=1):
         due_ns += timeout_ns
         slack_ns += wheel_slack_jiffies(timeout_ns // jiffy_ns) * jiffy_ns
-        rungs.append(Rung(f"{due_ns / SECOND_NS:g} s", retransmits, due_ns - jiffy_ns,
-                          due_ns + slack_ns + LATE_JIFFIES * jiffy_ns))
+        rungs.append(
+            Rung(
+                f"{due_ns / SECOND_NS:g} s",
+                retransmits,
+                due_ns - jiffy_ns,
+                due_ns + slack_ns + LATE_JIFFIES * jiffy_ns,
+            )
+        )
     return Ladder(fast, tuple(rungs), due_ns + timeouts[-1], challenged_give_up_ns)

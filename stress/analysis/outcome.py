@@ -30,11 +30,12 @@ def outcome_codes(attempts: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     by_errno = np.full(256, OUTCOMES.index(Outcome.OTHER), np.uint8)
     for number, outcome in BY_ERRNO.items():
         by_errno[number] = OUTCOMES.index(outcome)
-    codes = by_errno[attempts["error"]]
+    codes: npt.NDArray[np.uint8] = by_errno[attempts["error"]]
     codes[(attempts["error"] == 0) & (attempts["retransmits"] > 0)] = OUTCOMES.index(Outcome.RETRIED)
     return codes
 
 
 def sent_syn(attempts: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Return whether each attempt got as far as sending a SYN, shape (attempts,)."""
-    return np.isin(np.arange(256), AFTER_SYN)[attempts["error"]]
+    sent: npt.NDArray[np.bool_] = np.isin(np.arange(256), AFTER_SYN)[attempts["error"]]
+    return sent

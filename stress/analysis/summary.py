@@ -73,8 +73,11 @@ def summarise(
         bands=bands(attempts["latency_ns"][outcomes == OUTCOMES.index(Outcome.RETRIED)], rungs),
         retransmits=int(attempts["retransmits"].sum(dtype=np.int64)),
         collisions=int(met_mine.sum()),
-        mines=Mines(laid=len(run.mines), found=len(np.unique(tuple_keys(attempts[met_mine]))),
-                    left=run.record.mines_left),
+        mines=Mines(
+            laid=len(run.mines),
+            found=len(np.unique(tuple_keys(attempts[met_mine]))),
+            left=run.record.mines_left,
+        ),
         books=claims,
         warnings=[*run.record.warnings, *(imbalance(claim) for claim in claims if not claim.balanced)],
     )
@@ -118,5 +121,7 @@ def bands(latencies_ns: npt.NDArray[np.int64], rungs: Ladder) -> list[Band]:
 
 def imbalance(claim: Claim) -> str:
     """Say that a claim and its counter differ."""
-    return (f"The books do not balance: {claim.value:,} {claim.claim}, but {claim.counter} is {claim.delta:,} "
-            f"(a difference of {claim.delta - claim.value:+,}).")
+    return (
+        f"The books do not balance: {claim.value:,} {claim.claim}, but {claim.counter} is {claim.delta:,} "
+        f"(a difference of {claim.delta - claim.value:+,})."
+    )

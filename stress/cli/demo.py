@@ -10,10 +10,16 @@ from stress.cli.output import RESULTS, Progress, console
 
 @click.command()
 @click.option("--seed", type=int, default=1, show_default=True, help="of the mines' places and the order of ports")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=RESULTS, show_default=True,
-              help="the folder of all runs")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=RESULTS,
+    show_default=True,
+    help="the folder of all runs",
+)
 def demo(seed: int, output: Path) -> None:
-    """Re-create the article's case: four storms, one table, one figure.
+    r"""Re-create the article's case: four storms, one table, one figure.
 
     \b
     (a) a clean storm
@@ -26,7 +32,7 @@ def demo(seed: int, output: Path) -> None:
 
     panels, figure = storms.run(output, seed, Progress("demo"))
     printer = console()
-    printer.print(demo_table((panel.letter, panel.heading, panel.findings) for panel in panels))
+    printer.print(demo_table((panel.letter, panel.findings) for panel in panels))
     for panel in panels:
         for warning in panel.findings.summary.warnings:
             printer.print(f"[yellow]warning: ({panel.letter}) {warning}[/]")

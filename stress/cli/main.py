@@ -19,7 +19,7 @@ INTERRUPTED = 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="connstorm")
 def connstorm() -> None:
-    """TCP connect()/close() storms on Linux: what every attempt cost, and why it was slow.
+    r"""TCP connect()/close() storms on Linux: what every attempt cost, and why it was slow.
 
     \b
     Exit codes: 0 fine, 2 wrong use or bad input, 3 the lab failed, 130 interrupted.

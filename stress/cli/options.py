@@ -13,7 +13,7 @@ from stress.model.plan import Close, Plan, Ports, Release
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class SysctlSetting(click.ParamType):
+class SysctlSetting(click.ParamType[tuple[str, str]]):
     """NAME=VALUE, a pair."""
 
     name = "name=value"
@@ -26,7 +26,7 @@ class SysctlSetting(click.ParamType):
         return name, setting
 
 
-class PortRangeOption(click.ParamType):
+class PortRangeOption(click.ParamType[tuple[int, int]]):
     """LOW-HIGH, a pair of ports."""
 
     name = "low-high"
@@ -51,8 +51,13 @@ OPTIONS = (
     click.option("--ports", type=click.Choice(Ports), help="where source ports come from"),
     click.option("--close", type=click.Choice(Close), help="how a connected socket is ended"),
     click.option("--window", type=int, help="most attempts in flight at a time"),
-    click.option("--deadline", "deadline_s", type=float, metavar="S",
-                 help="give an attempt up after this; by default when the kernel does"),
+    click.option(
+        "--deadline",
+        "deadline_s",
+        type=float,
+        metavar="S",
+        help="give an attempt up after this; by default when the kernel does",
+    ),
     click.option("--seed", type=int, help="of the mines' places and of shuffled ports"),
     click.option("--set", "sysctls", type=SysctlSetting(), multiple=True, help="a setting inside the lab; repeatable"),
     click.option("--port-range", type=PortRangeOption(), help="ephemeral ports inside the lab"),
@@ -61,8 +66,12 @@ OPTIONS = (
     click.option("--target", help="server address, on this machine's loopback"),
     click.option("--target-port", type=int, help="server port"),
     click.option("--pin/--no-pin", default=None, help="client and server each on a CPU of its own"),
-    click.option("--host", is_flag=True, default=None,
-                 help="use this host's own network stack: no setting is changed, everybody's traffic is counted"),
+    click.option(
+        "--host",
+        is_flag=True,
+        default=None,
+        help="use this host's own network stack: no setting is changed, everybody's traffic is counted",
+    ),
 )
 
 

@@ -8,8 +8,12 @@ import click
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("-o", "--output", type=click.Path(path_type=Path),
-              help="the folder for the figures; by default the working directory")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="the folder for the figures; by default the working directory",
+)
 def plot(runs: tuple[Path, ...], output: Path | None) -> None:
     """Draw the timeline of each stored RUN again, as <run>-timeline.png; run folders are left as they are."""
     from stress.analysis.summary import analyse  # noqa: PLC0415  # numpy and matplotlib are slow to load

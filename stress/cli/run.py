@@ -16,11 +16,17 @@ INTERRUPTED = 130
 @click.command()
 @click.argument("name", metavar="SCENARIO")
 @plan_options
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=RESULTS, show_default=True,
-              help="the folder of all runs")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=RESULTS,
+    show_default=True,
+    help="the folder of all runs",
+)
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
 def run(name: str, output: Path, *, as_json: bool, **options: Any) -> None:
-    """Run one SCENARIO in a private namespace; write a run folder and print its summary.
+    r"""Run one SCENARIO in a private namespace; write a run folder and print its summary.
 
     \b
     Examples:

@@ -15,8 +15,10 @@ def scenarios(*, as_json: bool) -> None:
     from stress.view.catalogue import catalogue  # noqa: PLC0415
 
     if as_json:
-        listing = {name: {"summary": each.summary, "expect": each.expect, "plan": each.plan}
-                   for name, each in SCENARIOS.items()}
+        listing = {
+            name: {"summary": each.summary, "expect": each.expect, "plan": each.plan}
+            for name, each in SCENARIOS.items()
+        }
         click.echo(msgspec.json.format(msgspec.json.encode(listing), indent=1))
     else:
         console().print(catalogue((name, each.summary, each.expect) for name, each in SCENARIOS.items()))

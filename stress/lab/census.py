@@ -64,10 +64,21 @@ def sockets(
     """
     domain = socket.AF_INET if family == 4 else socket.AF_INET6
     mask = sum(1 << NUMBERS[state] for state in states)
-    body = REQUEST.pack(domain, socket.IPPROTO_TCP, 0, 0, mask, local_port.to_bytes(2, "big"),
-                        remote_port.to_bytes(2, "big"), b"", b"", 0, 0xFFFFFFFF, 0xFFFFFFFF)
-    header = NETLINK_HEADER.pack(NETLINK_HEADER.size + len(body), SOCK_DIAG_BY_FAMILY,
-                                 NLM_F_REQUEST | NLM_F_DUMP, 1, 0)
+    body = REQUEST.pack(
+        domain,
+        socket.IPPROTO_TCP,
+        0,
+        0,
+        mask,
+        local_port.to_bytes(2, "big"),
+        remote_port.to_bytes(2, "big"),
+        b"",
+        b"",
+        0,
+        0xFFFFFFFF,
+        0xFFFFFFFF,
+    )
+    header = NETLINK_HEADER.pack(NETLINK_HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
         netlink.sendto(header + body, (0, 0))
         while True:
@@ -86,12 +97,18 @@ def sockets(
 
 def decode(data: bytes, offset: int) -> Socket:
     """Decode one inet_diag_msg."""
-    family, state, _, _, local_port, remote_port, local, remote, _, _, _, _, receive_queue, _ = (
-        MESSAGE.unpack_from(data, offset))
+    family, state, _, _, local_port, remote_port, local, remote, _, _, _, _, receive_queue, _ = MESSAGE.unpack_from(
+        data, offset
+    )
     size = 4 if family == socket.AF_INET else 16
-    return Socket(STATES.get(state, "SYN-RECEIVED"), socket.inet_ntop(family, local[:size]),
-                  int.from_bytes(local_port, "big"), socket.inet_ntop(family, remote[:size]),
-                  int.from_bytes(remote_port, "big"), receive_queue)
+    return Socket(
+        STATES.get(state, "SYN-RECEIVED"),
+        socket.inet_ntop(family, local[:size]),
+        int.from_bytes(local_port, "big"),
+        socket.inet_ntop(family, remote[:size]),
+        int.from_bytes(remote_port, "big"),
+        receive_queue,
+    )
 
 
 def census(family: int, server_port: int) -> dict[str, dict[str, int]]:

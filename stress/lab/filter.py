@@ -25,5 +25,4 @@ def drop_rst(listener: socket.socket) -> None:
     """Make a listening socket, and every socket it accepts, drop segments that carry RST."""
     program = b"".join(struct.pack("=HBBI", *instruction) for instruction in DROP_RST)
     code = ctypes.create_string_buffer(program)
-    listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
-                        struct.pack("HP", len(DROP_RST), ctypes.addressof(code)))
+    listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(DROP_RST), ctypes.addressof(code)))

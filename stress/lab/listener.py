@@ -39,15 +39,18 @@ class Listener:
         self.port = port
         self.cpu = cpu
         self.processes: list[Process] = []
-        self.socket = socket.socket(socket.AF_INET6 if self.family == 6 else socket.AF_INET,
-                                    socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self.socket = socket.socket(
+            socket.AF_INET6 if self.family == 6 else socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+        )
         try:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.socket.bind((address, port))
         except OSError as error:
             self.socket.close()
-            raise UsageError(f"The server cannot listen on {address} port {port}: {error.strerror}; "
-                             "choose another with --target-port.") from error
+            raise UsageError(
+                f"The server cannot listen on {address} port {port}: {error.strerror}; "
+                "choose another with --target-port."
+            ) from error
         if drop_rst:
             filter.drop_rst(self.socket)
         self.socket.listen(int(sysctl.read("net.core.somaxconn") or socket.SOMAXCONN))
@@ -77,8 +80,11 @@ class Listener:
         """
         for process in self.processes:
             process.check()
-        errors = {name: count for number, name in errno.errorcode.items()
-                  if ERRORS + number < SLOTS and (count := self.total(ERRORS + number))}
+        errors = {
+            name: count
+            for number, name in errno.errorcode.items()
+            if ERRORS + number < SLOTS and (count := self.total(ERRORS + number))
+        }
         return ListenerReport(self.total(ACCEPTED), self.total(LEAKED), self.total(CLOSED), errors)
 
     def wait_accepted(self, count: int, limit_s: float) -> bool:
@@ -127,9 +133,19 @@ class Process:
         self.page = mmap.mmap(page, mmap.PAGESIZE)
         self.report = memoryview(self.page)[: SLOTS * 8].cast("q")
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "stress.lab.listener_process", str(listening.fileno()), str(page), str(leak),
-             then, "" if cpu is None else str(cpu)],
-            pass_fds=(listening.fileno(), page), stdin=subprocess.DEVNULL)
+            [
+                sys.executable,
+                "-m",
+                "stress.lab.listener_process",
+                str(listening.fileno()),
+                str(page),
+                str(leak),
+                then,
+                "" if cpu is None else str(cpu),
+            ],
+            pass_fds=(listening.fileno(), page),
+            stdin=subprocess.DEVNULL,
+        )
         os.close(page)
 
     def ready(self) -> bool:

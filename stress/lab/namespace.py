@@ -23,8 +23,9 @@ def enter() -> None:
         LabError: the kernel refuses, or this process has threads already (unshare(2) wants it alone).
     """
     if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208  # numbers, not paths
-        raise LabError("A namespace can only be entered before the process has threads; "
-                       "enter it before numpy is imported.")
+        raise LabError(
+            "A namespace can only be entered before the process has threads; enter it before numpy is imported."
+        )
     user, group = os.geteuid(), os.getegid()
     failure = unshare(CLONE_NEWUSER | CLONE_NEWNET)
     if failure == 0:
@@ -36,12 +37,13 @@ def enter() -> None:
             f"This kernel refuses a private network namespace ({errno.errorcode.get(failure, failure)}: "
             f"{os.strerror(failure)}; see user.max_user_namespaces, kernel.unprivileged_userns_clone and "
             "kernel.apparmor_restrict_unprivileged_userns); --host would run on this host's own stack instead, "
-            "where no sysctl is changed and the counters include everybody's connections.")
+            "where no sysctl is changed and the counters include everybody's connections."
+        )
     bring_loopback_up()
 
 
 def unshare(flags: int) -> int:
-    """Call unshare(2); return 0 or an errno. os.unshare() came with Python 3.12."""
+    """Make namespaces for this process, return 0 or an errno: os.unshare() came with Python 3.12 only."""
     libc = ctypes.CDLL(None, use_errno=True)
     return 0 if libc.unshare(flags) == 0 else ctypes.get_errno()
 

@@ -40,13 +40,12 @@ def prepare(results: Path) -> None:
         probe.mkdir()
         probe.rmdir()
     except OSError as error:
-        raise UsageError(f"Results cannot be written to {results}: {error.strerror}; choose a folder with "
-                         "--output.") from error
+        raise UsageError(
+            f"Results cannot be written to {results}: {error.strerror}; choose a folder with --output."
+        ) from error
 
 
-def write(
-    run: Run, summary: Summary, results: Path, draw: Mapping[str, Callable[[Path], None]] | None = None
-) -> Path:
+def write(run: Run, summary: Summary, results: Path, draw: Mapping[str, Callable[[Path], None]] | None = None) -> Path:
     """Write a run as a new folder under ``results`` and return its path.
 
     Everything is written beside and renamed at the end, so that the folder is complete or absent.
@@ -70,8 +69,11 @@ def write(
         for file, writer in (draw or {}).items():
             writer(staging / file)
         document = RunFile(
-            schema=SCHEMA, summary=summary, files={file.name: digest(file) for file in sorted(staging.iterdir())},
-            **{field: getattr(run.record, field) for field in Record.__struct_fields__})
+            schema=SCHEMA,
+            summary=summary,
+            files={file.name: digest(file) for file in sorted(staging.iterdir())},
+            **{field: getattr(run.record, field) for field in Record.__struct_fields__},
+        )
         (staging / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
         staging.rename(final)
     except OSError as error:
@@ -99,8 +101,10 @@ def read(folder: Path) -> tuple[Run, Summary]:
         except OSError as error:
             raise UsageError(f"{folder / file} cannot be read: {error.strerror}.") from error
         if found != expected and file in (ATTEMPTS, MINES):
-            raise UsageError(f"{folder / file} is not what was written ({(folder / file).stat().st_size:,} bytes): "
-                             "it is cut short or changed; copy it again, or run again.")
+            raise UsageError(
+                f"{folder / file} is not what was written ({(folder / file).stat().st_size:,} bytes): "
+                "it is cut short or changed; copy it again, or run again."
+            )
     mines = array(folder / MINES, MINE) if MINES in document.files else np.zeros(0, MINE)
     record = Record(**{field: getattr(document, field) for field in Record.__struct_fields__})
     return Run(record, array(folder / ATTEMPTS, ATTEMPT), mines), document.summary

@@ -41,8 +41,10 @@ def decode(data: bytes, where: str) -> RunFile:
     if not isinstance(schema, int):
         raise UsageError(f"{where} has no schema number; it was not written by connstorm.")
     if schema > SCHEMA:
-        raise UsageError(f"{where} has schema {schema}, but this connstorm reads up to {SCHEMA}; use the connstorm "
-                         f"that wrote it ({document.get('program', 'a newer one')}) or a later one.")
+        raise UsageError(
+            f"{where} has schema {schema}, but this connstorm reads up to {SCHEMA}; use the connstorm "
+            f"that wrote it ({document.get('program', 'a newer one')}) or a later one."
+        )
     while schema < SCHEMA:
         if schema not in UPGRADES:
             raise UsageError(f"{where} has schema {schema}, which no released connstorm wrote; run again.")

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The act: a plan in, a run out."""

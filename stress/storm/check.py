@@ -11,39 +11,50 @@ from stress.storm.ports import PortRange
 DESCRIPTORS_KEPT = 64  # for the program itself: standard streams, epoll, listening socket, files
 HOLDERS_MAX = 64  # processes that hold mines
 ATTEMPTS_MAX = 100_000_000
-DURATION_MAX_S = 3600.0
+SECONDS_MAX = 3600
+WINDOW_MAX = 1_000_000
+SEED_MAX = 2**63 - 1
+PORT_MAX = 65535
 
 
 def faults(plan: Plan) -> Iterator[str]:
     """Yield a sentence for everything that is wrong with a plan, whatever host it is for."""
-    if plan.attempts is not None and not 1 <= plan.attempts <= ATTEMPTS_MAX:
-        yield f"--attempts must be from 1 to {ATTEMPTS_MAX:,}, not {plan.attempts:,}."
-    if plan.sweeps is not None and plan.sweeps < 1:
-        yield f"--sweeps must be at least 1, not {plan.sweeps}."
+    yield from number_faults(plan)
+    yield from address_faults("--target", plan.target, plan.family)
+    yield from address_faults("--source", plan.source, plan.family)
+    yield from combination_faults(plan)
+
+
+def number_faults(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with each number by itself."""
+    for option, number, low, high in (
+        ("--attempts", plan.attempts, 1, ATTEMPTS_MAX),
+        ("--sweeps", plan.sweeps, 1, ATTEMPTS_MAX),
+        ("--warmup", plan.warmup, 0, ATTEMPTS_MAX),
+        ("--window", plan.window, 1, WINDOW_MAX),
+        ("--mines", plan.mines, 0, ATTEMPTS_MAX),
+        ("--seed", plan.seed, 0, SEED_MAX),
+        ("--target-port", plan.target_port, 1, PORT_MAX),
+    ):
+        if number is not None and not low <= number <= high:
+            yield f"{option} must be from {low} to {high:,}, not {number:,}."
+    for option, seconds in (("--duration", plan.duration_s), ("--deadline", plan.deadline_s)):
+        if seconds is not None and not 0 < seconds <= SECONDS_MAX:
+            yield f"{option} must be above 0 and at most {SECONDS_MAX:,} s, not {seconds:g}."
+    if plan.port_range is not None:
+        low, high = plan.port_range
+        if not 1 <= low <= high <= PORT_MAX:
+            yield f"--port-range {low}-{high} holds no port; it must rise within 1-{PORT_MAX}."
+
+
+def combination_faults(plan: Plan) -> Iterator[str]:
+    """Yield which values do not go together."""
     if plan.sweeps is not None and not plan.ports.sweeping:
         yield f"--sweeps needs --ports sweep or shuffle; with {plan.ports.value} the kernel chooses the ports."
     if plan.sweeps is not None and plan.attempts is not None:
         yield "Give --attempts or --sweeps, not both."
-    if plan.duration_s is not None and not 0 < plan.duration_s <= DURATION_MAX_S:
-        yield f"--duration must be above 0 and at most {DURATION_MAX_S:g} s, not {plan.duration_s:g}."
-    if plan.deadline_s is not None and plan.deadline_s <= 0:
-        yield f"--deadline must be above 0 s, not {plan.deadline_s:g}."
-    if plan.warmup < 0:
-        yield f"--warmup cannot be negative: {plan.warmup}."
-    if plan.window < 1:
-        yield f"--window must be at least 1, not {plan.window}."
-    if plan.mines < 0:
-        yield f"--mines cannot be negative: {plan.mines}."
-    if not 1 <= plan.target_port <= 65535:
-        yield f"--target-port must be from 1 to 65535, not {plan.target_port}."
-    for option, address in (("--target", plan.target), ("--source", plan.source)):
-        yield from address_faults(option, address, plan.family)
-    if plan.port_range is not None:
-        low, high = plan.port_range
-        if not 1 <= low <= high <= 65535:
-            yield f"--port-range {low}-{high} holds no port; it must rise within 1-65535."
     if plan.host and plan.sysctls:
-        yield "--set changes settings inside the private namespace only; leave out --host, or set them yourself."
+        yield "Settings are changed inside the private namespace only; leave out --host, or set them yourself."
     if plan.host and plan.port_range is not None:
         yield "--port-range is set inside the private namespace only; leave out --host."
     if plan.host and plan.mines and plan.release is Release.NO_BUCKETS:
@@ -60,8 +71,10 @@ def address_faults(option: str, text: str, family: int) -> Iterator[str]:
     if address.version != family:
         yield f"{option} {text} is IPv{address.version}, but the storm is IPv{family} (--family)."
     elif not address.is_loopback:
-        yield (f"{option} {text} is not this machine; a storm goes to its loopback only "
-               f"({'127.0.0.0/8' if family == 4 else '::1'}).")
+        yield (
+            f"{option} {text} is not this machine; a storm goes to its loopback only "
+            f"({'127.0.0.0/8' if family == 4 else '::1'})."
+        )
 
 
 def faults_here(plan: Plan, ports: PortRange, nofile: int) -> Iterator[str]:
@@ -73,22 +86,32 @@ def faults_here(plan: Plan, ports: PortRange, nofile: int) -> Iterator[str]:
         nofile: descriptors that one process may have (RLIMIT_NOFILE, hard).
     """
     if len(ports) == 0:
-        yield (f"The port range {ports.low}-{ports.high} has no port left: all are reserved "
-               "(net.ipv4.ip_local_reserved_ports) or the server's own; widen it with --port-range.")
+        yield (
+            f"The port range {ports.low}-{ports.high} has no port left: all are reserved "
+            "(net.ipv4.ip_local_reserved_ports) or the server's own; widen it with --port-range."
+        )
         return
     room = nofile - DESCRIPTORS_KEPT
     if plan.window > room:
-        yield (f"--window {plan.window:,} needs as many descriptors, but one process here may have {nofile:,} "
-               f"(ulimit -n), of which the program keeps {DESCRIPTORS_KEPT}.")
+        yield (
+            f"--window {plan.window:,} needs as many descriptors, but one process here may have {nofile:,} "
+            f"(ulimit -n), of which the program keeps {DESCRIPTORS_KEPT}."
+        )
     if plan.close is Close.HOLD and (attempts := attempt_count(plan, ports)) > room:
-        yield (f"--close hold would hold {attempts:,} sockets, but one process here may have {nofile:,} "
-               f"descriptors (ulimit -n), of which the program keeps {DESCRIPTORS_KEPT}.")
+        yield (
+            f"--close hold would hold {attempts:,} sockets, but one process here may have {nofile:,} "
+            f"descriptors (ulimit -n), of which the program keeps {DESCRIPTORS_KEPT}."
+        )
     if plan.mines > len(ports):
-        yield (f"{plan.mines:,} mines do not fit the port range {ports.low}-{ports.high}, which has "
-               f"{len(ports):,} ports; lower --mines or widen --port-range.")
+        yield (
+            f"{plan.mines:,} mines do not fit the port range {ports.low}-{ports.high}, which has "
+            f"{len(ports):,} ports; lower --mines or widen --port-range."
+        )
     if plan.mines > room * HOLDERS_MAX:
-        yield (f"{plan.mines:,} mines are more than {HOLDERS_MAX} processes may hold with {nofile:,} descriptors "
-               "each (ulimit -n); lower --mines or raise the limit.")
+        yield (
+            f"{plan.mines:,} mines are more than {HOLDERS_MAX} processes may hold with {nofile:,} descriptors "
+            "each (ulimit -n); lower --mines or raise the limit."
+        )
 
 
 def refuse(sentences: Iterator[str]) -> None:

@@ -38,13 +38,17 @@ def lay(plan: Plan, listener: Listener, ports: npt.NDArray[Any], nofile: int) ->
     with released(plan):
         connect_and_close(plan, ports)
         if not listener.wait_accepted(len(ports), ACCEPT_LIMIT_S):
-            raise LabError(f"The server accepted {listener.report().accepted:,} of {len(ports):,} connections that "
-                           f"were to become mines; its errors: {listener.report().errors or 'none'}.")
+            raise LabError(
+                f"The server accepted {listener.report().accepted:,} of {len(ports):,} connections that "
+                f"were to become mines; its errors: {listener.report().errors or 'none'}."
+            )
         wait_released(plan, fin_wait_2_s(plan))
     mines = standing(plan)
     if not np.array_equal(np.sort(mines["local_port"]), np.sort(ports)):
-        raise LabError(f"{len(ports):,} mines were laid, but the census finds {len(mines):,} CLOSE_WAIT sockets "
-                       "on those ports; something else uses this namespace.")
+        raise LabError(
+            f"{len(ports):,} mines were laid, but the census finds {len(mines):,} CLOSE_WAIT sockets "
+            "on those ports; something else uses this namespace."
+        )
     return mines
 
 
@@ -76,15 +80,26 @@ def connect_and_close(plan: Plan, ports: npt.NDArray[Any]) -> None:
     """Make one connection from each port and close it with FIN."""
     attempts = blank(len(ports))
     recorded, interrupted = storm(
-        attempts, target=plan.target, target_port=plan.target_port, source=plan.source, ports="list",
-        port_list=ports, close="fin", attempts=len(ports), window=LAYING_WINDOW, epoch_ns=now_ns(),
-        linger2_s=1 if plan.release is Release.LINGER2 else 0)
+        attempts,
+        target=plan.target,
+        target_port=plan.target_port,
+        source=plan.source,
+        ports="list",
+        port_list=ports,
+        close="fin",
+        attempts=len(ports),
+        window=LAYING_WINDOW,
+        epoch_ns=now_ns(),
+        linger2_s=1 if plan.release is Release.LINGER2 else 0,
+    )
     if interrupted:
         raise KeyboardInterrupt
     failed = attempts[:recorded][attempts["error"][:recorded] != 0]
     if len(failed):
-        raise LabError(f"{len(failed):,} of {len(ports):,} connections that were to become mines failed, the first "
-                       f"from port {failed['local_port'][0]} with errno {failed['error'][0]}.")
+        raise LabError(
+            f"{len(failed):,} of {len(ports):,} connections that were to become mines failed, the first "
+            f"from port {failed['local_port'][0]} with errno {failed['error'][0]}."
+        )
 
 
 def fin_wait_2_s(plan: Plan) -> float:
@@ -102,15 +117,19 @@ def wait_released(plan: Plan, expected_s: float) -> None:
 
     if not wait.until(gone, expected_s + RELEASE_MARGIN_S, interval_s=0.05):
         left = census.census(plan.family, plan.target_port)["client"]
-        raise LabError(f"The clients' ports were not free after {expected_s + RELEASE_MARGIN_S:g} s: "
-                       f"{', '.join(f'{count:,} in {state}' for state, count in left.items())}.")
+        raise LabError(
+            f"The clients' ports were not free after {expected_s + RELEASE_MARGIN_S:g} s: "
+            f"{', '.join(f'{count:,} in {state}' for state, count in left.items())}."
+        )
 
 
 def standing(plan: Plan) -> npt.NDArray[Any]:
     """Return the mines that stand now: the server's CLOSE_WAIT sockets, shape (mines,), dtype MINE."""
-    ports = [found.remote_port
-             for found in census.sockets(plan.family, ["CLOSE-WAIT"], local_port=plan.target_port)
-             if found.remote_address == plan.source]
+    ports = [
+        found.remote_port
+        for found in census.sockets(plan.family, ["CLOSE-WAIT"], local_port=plan.target_port)
+        if found.remote_address == plan.source
+    ]
     mines = np.zeros(len(ports), MINE)
     mines["local_port"] = sorted(ports)
     return mines

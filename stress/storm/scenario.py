@@ -39,15 +39,25 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario(
             "a minefield on a kernel that answers few SYNs with a challenge ACK",
             "retries on the whole ladder from 2 s up, beside those after 2 jiffies",
-            Plan(scenario="challenge-limit", ports=Ports.SHUFFLE, mines=500,
-                 sysctls={"net.ipv4.tcp_challenge_ack_limit": "100"}),
+            Plan(
+                scenario="challenge-limit",
+                ports=Ports.SHUFFLE,
+                mines=500,
+                sysctls={"net.ipv4.tcp_challenge_ack_limit": "100"},
+            ),
         ),
         Scenario(
             "a minefield behind a filter that drops the client's RST",
             "ETIMEDOUT on every mined port, each time: the mines survive",
             # FIN close: the filter would drop the RSTs of a reset close too, and leave the server's sockets.
-            Plan(scenario="rst-dropped", ports=Ports.SHUFFLE, mines=500, drop=Drop.RST, close=Close.FIN,
-                 sysctls={"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_syn_linear_timeouts": "0"}),
+            Plan(
+                scenario="rst-dropped",
+                ports=Ports.SHUFFLE,
+                mines=500,
+                drop=Drop.RST,
+                close=Close.FIN,
+                sysctls={"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_syn_linear_timeouts": "0"},
+            ),
         ),
     )
 }

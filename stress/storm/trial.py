@@ -2,11 +2,9 @@
 """The act: a plan in, a run out, in this process and its network namespace."""
 
 import os
-import platform
 import resource
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,12 +16,11 @@ from stress._fastconnect import now_ns, storm
 from stress.lab import census, counters, host, sysctl
 from stress.lab.listener import Listener
 from stress.model.attempt import STORM, WARM_UP, blank
-from stress.model.errors import LabError
 from stress.model.plan import Close, Drop, Plan
 from stress.model.record import Address, Phase, Record
 from stress.model.run import MINE, Run
 from stress.storm import check, minefield
-from stress.storm.ports import PortRange, generators, order, port_range
+from stress.storm.ports import generators, order, port_range
 
 SETTLE_LIMIT_S = 10.0
 LONGEST_QUEUE = "65535"  # so that the accept queue is not what a storm measures, unless it is meant to be
@@ -139,10 +136,21 @@ def fire(
     """Run the engine; return how many attempts were recorded, whether SIGINT came, and the sockets held."""
     held = np.full(attempts, -1, np.intc) if plan.close is Close.HOLD else None
     recorded, interrupted = storm(
-        buffer, target=plan.target, target_port=plan.target_port, source=plan.source,
-        ports="list" if port_list is not None else plan.ports.value, port_list=port_list, close=plan.close.value,
-        held=held, attempts=attempts, warmup=plan.warmup, window=plan.window, epoch_ns=epoch_ns,
-        duration_ns=round((plan.duration_s or 0) * SECOND_NS), deadline_ns=round((plan.deadline_s or 0) * SECOND_NS))
+        buffer,
+        target=plan.target,
+        target_port=plan.target_port,
+        source=plan.source,
+        ports="list" if port_list is not None else plan.ports.value,
+        port_list=port_list,
+        close=plan.close.value,
+        held=held,
+        attempts=attempts,
+        warmup=plan.warmup,
+        window=plan.window,
+        epoch_ns=epoch_ns,
+        duration_ns=round((plan.duration_s or 0) * SECOND_NS),
+        deadline_ns=round((plan.deadline_s or 0) * SECOND_NS),
+    )
     return recorded, interrupted, held
 
 
@@ -171,9 +179,13 @@ def warnings(plan: Plan, *, settled: bool, interrupted: bool) -> list[str]:
     if interrupted:
         found.append("The storm was interrupted: its records end early, and attempts in flight are unfinished.")
     if not settled:
-        found.append(f"The server had not closed every connection {SETTLE_LIMIT_S:g} s after the storm, so its "
-                     "counters may be incomplete.")
+        found.append(
+            f"The server had not closed every connection {SETTLE_LIMIT_S:g} s after the storm, so its "
+            "counters may be incomplete."
+        )
     if plan.host:
-        found.append("This ran on the host's own network stack: the counters include everybody's connections, and "
-                     "no setting was changed.")
+        found.append(
+            "This ran on the host's own network stack: the counters include everybody's connections, and "
+            "no setting was changed."
+        )
     return found

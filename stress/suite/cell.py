@@ -6,8 +6,8 @@ from pathlib import Path
 
 from stress.analysis.summary import analyse
 from stress.model.plan import Plan
-from stress.storm.trial import Notify, carry_out
 from stress.store import folder
+from stress.storm.trial import Notify, carry_out
 from stress.view.timeline import timeline
 
 TIMELINE = "timeline.png"

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The demo: the article's case in four storms."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from stress.analysis.summary import Findings, analyse
-from stress.model.plan import Plan
+from stress.store import folder
 from stress.storm.scenario import scenario
 from stress.storm.trial import Notify
-from stress.store import folder
 from stress.suite import process
 from stress.view.panels import panels
 
@@ -36,17 +37,11 @@ class Panel:
     findings: Findings
 
 
-def plans(seed: int) -> Iterator[tuple[str, str, Plan]]:
-    """Yield (letter, heading, plan) of each storm; all have the same seed, so the same mines and the same order."""
-    for letter, (name, heading) in zip("abcd", CASES, strict=True):
-        plan = scenario(name).plan
-        yield letter, heading, Plan(**{field: getattr(plan, field) for field in Plan.__struct_fields__} | {"seed": seed})
-
-
 def run(results: Path, seed: int, notify: Notify) -> tuple[list[Panel], Path]:
     """Run the four storms, each in a fresh process and namespace; return the panels and the figure's path.
 
-    The run folders and the figure lie in a new folder under ``results``.
+    All four have the same seed, so the same mines and the same order of ports. The run folders and the figure lie
+    in a new folder under ``results``.
 
     Raises:
         UsageError, LabError: as the storms do.
@@ -54,10 +49,16 @@ def run(results: Path, seed: int, notify: Notify) -> tuple[list[Panel], Path]:
     home = results / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-demo"
     folder.prepare(home)
     found = []
-    for letter, heading, plan in plans(seed):
-        path = process.run(plan, home, lambda stage, letter=letter: notify(f"({letter}) of a to d: {stage}"))
+    for letter, (name, heading) in zip("abcd", CASES, strict=True):
+        plan = msgspec.structs.replace(scenario(name).plan, seed=seed)
+        path = process.run(plan, home, partial(announce, notify, letter))
         found.append(Panel(letter, heading, path, analyse(folder.read(path)[0])))
     notify("drawing the figure")
     figure = home / FIGURE
     panels([(panel.heading, panel.findings) for panel in found], TITLE, figure)
     return found, figure
+
+
+def announce(notify: Notify, letter: str, stage: str) -> None:
+    """Say what storm of how many is at which stage."""
+    notify(f"storm ({letter}) of (a) to ({'abcd'[len(CASES) - 1]}): {stage}")

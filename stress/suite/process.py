@@ -72,14 +72,16 @@ def run(plan: Plan, results: Path, notify: Notify) -> Path:
         case Failed(text, code):
             raise ERRORS.get(code, LabError)(text)
         case _:
-            raise LabError(f"The process that ran {plan.scenario} ended with code {process.returncode} before it had "
-                           "a result; nothing was kept.")
+            raise LabError(
+                f"The process that ran {plan.scenario} ended with code {process.returncode} before it had "
+                "a result; nothing was kept."
+            )
 
 
 def events(stream: IO[bytes]) -> Iterator[Event]:
     """Decode the lines of a cell as they come."""
     for line in stream:
-        yield msgspec.json.decode(line, type=Event)  # type: ignore[misc]  # a union is a type to msgspec
+        yield msgspec.json.decode(line, type=Event)
 
 
 def follow(stream: Iterator[Event], notify: Notify) -> Event | None:

@@ -78,9 +78,7 @@ def _thin_out(labels: list[_Label], targets: list[float], height: float) -> list
         del labels[least], targets[least]
 
 
-def draw_ladder(
-    axes: Axes, ladder: Ladder, attempts: Mapping[str, int], high_ns: float, font_size: float
-) -> None:
+def draw_ladder(axes: Axes, ladder: Ladder, attempts: Mapping[str, int], high_ns: float, font_size: float) -> None:
     """Draw the rungs below ``high_ns`` and name them in the margin to the right.
 
     Args:
@@ -95,9 +93,7 @@ def draw_ladder(
         if rung.from_ns < high_ns:
             axes.axhline(rung.from_ns, color=RUNG, linewidth=0.7, zorder=0.7)
     if ladder.fast:
-        axes.axhspan(
-            ladder.fast.from_ns, ladder.fast.to_ns, facecolor=LADDER_TINT, alpha=0.28, linewidth=0, zorder=0.6
-        )
+        axes.axhspan(ladder.fast.from_ns, ladder.fast.to_ns, facecolor=LADDER_TINT, alpha=0.28, linewidth=0, zorder=0.6)
     for give_up_ns in (ladder.give_up_ns, ladder.challenged_give_up_ns):
         if give_up_ns and give_up_ns < high_ns:
             axes.axhline(give_up_ns, color=GIVE_UP, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0.7)

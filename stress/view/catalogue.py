@@ -9,8 +9,9 @@ from rich.table import Table
 
 def catalogue(entries: Iterable[tuple[str, str, str]]) -> Table:
     """Return a table of (name, what it does, what to expect)."""
-    table = Table("scenario", "what it does", "what to expect", box=box.SIMPLE_HEAD, pad_edge=False,
-                  header_style="bold")
+    table = Table(
+        "scenario", "what it does", "what to expect", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold"
+    )
     for name, summary, expect in entries:
         table.add_row(f"[bold]{name}[/]", summary, expect)
     return table

@@ -2,11 +2,10 @@
 """The demo's table: four storms beside the kernel's counters."""
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from rich.table import Table
-from rich.text import Text
 
 from stress.analysis.summary import Findings
 from stress.model.plan import Close
@@ -45,29 +44,34 @@ def timed_out(found: Findings) -> tuple[int, int]:
     return int((expired & found.collided).sum()), int((expired & ~found.collided).sum())
 
 
-def demo_table(panels: Iterable[tuple[str, str, Findings]]) -> Table:
-    """Return the table of (letter, heading, findings): one column a storm."""
-    panels = list(panels)
-    table = plain_table("", *(f"({letter}) {found.run.record.plan.scenario}" for letter, _, found in panels))
-    occupied = {
-        band.label: band for _, _, found in panels for band in found.summary.bands if band.count
-    }.values()
-    rows: dict[str, Callable[[Findings], str | Text]] = {
-        "attempts": lambda found: f"{found.summary.attempts:,}",
-        "attempts a second": lambda found: f"{found.summary.rate_per_s:,.0f}",
-        "connected at once, p50": lambda found: duration_text(found.summary.body.p50_ns or 0),
-        "mines laid / left": lambda found: f"{found.summary.mines.laid:,} / {found.summary.mines.left:,}",
-        "collisions": lambda found: f"{found.summary.collisions:,}",
-        "  with one retransmit": lambda found: f"{once(found):,}",
-        **{f"  connected after {band.label}": lambda found, band=band: retried(found, band) for band in occupied},
-        "  ETIMEDOUT": lambda found: f"{timed_out(found)[0]:,}",
-        "ETIMEDOUT on other ports": lambda found: f"{timed_out(found)[1]:,}",
-        **{f"Δ{name}": lambda found, name=name: f"{found.run.record.counters[name]:,}" for name in COUNTERS},
-        "ΔOutRsts over clean level": lambda found: (
-            f"{found.run.record.counters['OutRsts'] - clean_level_rsts(found):,}"),
-        "books": lambda found: Text("balanced", "green") if all(claim.balanced for claim in found.summary.books)
-        else Text("NOT balanced", "red"),
+def cells(found: Findings, occupied: Iterable[Band]) -> dict[str, str]:
+    """Return one storm's column: its cells by the name of their row."""
+    summary, counters = found.summary, found.run.record.counters
+    expired_mined, expired_others = timed_out(found)
+    balanced = all(claim.balanced for claim in summary.books)
+    return {
+        "attempts": f"{summary.attempts:,}",
+        "attempts a second": f"{summary.rate_per_s:,.0f}",
+        "connected at once, p50": "–" if summary.body.p50_ns is None else duration_text(summary.body.p50_ns),
+        "mines laid / left": f"{summary.mines.laid:,} / {summary.mines.left:,}",
+        "collisions": f"{summary.collisions:,}",
+        "  with one retransmit": f"{once(found):,}",
+        **{f"  connected after {band.label}": retried(found, band) for band in occupied},
+        "  ETIMEDOUT": f"{expired_mined:,}",
+        "ETIMEDOUT on other ports": f"{expired_others:,}",
+        **{f"Δ{name}": f"{counters[name]:,}" for name in COUNTERS},
+        "ΔOutRsts over clean level": f"{counters['OutRsts'] - clean_level_rsts(found):,}",
+        "books": "[green]balanced[/]" if balanced else "[red]NOT balanced[/]",
     }
-    for name, cell in rows.items():
-        table.add_row(name, *(cell(found) for _, _, found in panels))
+
+
+def demo_table(panels: Iterable[tuple[str, Findings]]) -> Table:
+    """Return the table of (letter, findings): one column a storm."""
+    columns = dict(panels)
+    occupied = {band.label: band for found in columns.values() for band in found.summary.bands if band.count}
+    filled = [cells(found, occupied.values()) for found in columns.values()]
+    headings = (f"({letter}) {found.run.record.plan.scenario}" for letter, found in columns.items())
+    table = plain_table("", *headings)
+    for row in filled[0]:
+        table.add_row(row, *(column[row] for column in filled))
     return table

@@ -9,8 +9,8 @@ import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from stress.view import style
 from stress.analysis.summary import Findings
+from stress.view import style
 from stress.view.timeline import draw, key, latency_limits
 from stress.view.words import caption, draw_caption, finding
 

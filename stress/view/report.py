@@ -30,8 +30,13 @@ def named_counts(counted: dict[str, int]) -> str:
 def body_text(summary: Summary) -> str:
     """Return the body's percentiles in one line."""
     body = summary.body
-    points = (("p50", body.p50_ns), ("p90", body.p90_ns), ("p99", body.p99_ns), ("p99.9", body.p999_ns),
-              ("max", body.max_ns))
+    points = (
+        ("p50", body.p50_ns),
+        ("p90", body.p90_ns),
+        ("p99", body.p99_ns),
+        ("p99.9", body.p999_ns),
+        ("max", body.max_ns),
+    )
     found = [f"{name} {duration_text(value_ns)}" for name, value_ns in points if value_ns is not None]
     return ", ".join(found) or "no attempt connected at once"
 
@@ -39,8 +44,10 @@ def body_text(summary: Summary) -> str:
 def report(record: Record, summary: Summary, path: Path) -> RenderableType:
     """Return the summary of one run: facts, bands, books, warnings, and where it lies."""
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("[bold]attempts[/]", f"{summary.attempts:,} at {summary.rate_per_s:,.0f}/s, "
-                                       f"all over after {summary.duration_s:.2f} s")
+    facts.add_row(
+        "[bold]attempts[/]",
+        f"{summary.attempts:,} at {summary.rate_per_s:,.0f}/s, all over after {summary.duration_s:.2f} s",
+    )
     facts.add_row("[bold]outcomes[/]", named_counts(summary.outcomes))
     facts.add_row("[bold]causes[/]", named_counts(summary.causes))
     facts.add_row("[bold]body[/]", body_text(summary))
@@ -48,8 +55,11 @@ def report(record: Record, summary: Summary, path: Path) -> RenderableType:
     if bands:
         facts.add_row("[bold]retries[/]", ", ".join(f"{band.count:,} in the {band.label} band" for band in bands))
     if summary.mines.laid:
-        facts.add_row("[bold]mines[/]", f"{summary.mines.laid:,} laid, {summary.mines.found:,} met by "
-                                        f"{summary.collisions:,} attempts, {summary.mines.left:,} left")
+        facts.add_row(
+            "[bold]mines[/]",
+            f"{summary.mines.laid:,} laid, {summary.mines.found:,} met by "
+            f"{summary.collisions:,} attempts, {summary.mines.left:,} left",
+        )
     facts.add_row("[bold]kernel[/]", f"Linux {record.host.kernel}, HZ={round(1e9 / record.host.jiffy_ns)}")
     facts.add_row("[bold]run[/]", str(path))
     heading = Text(f"{record.plan.scenario}", style="bold underline")
@@ -61,8 +71,13 @@ def books(summary: Summary) -> Table:
     table = plain_table("books: the attempts say", "count", "kernel counter", "change", "")
     table.columns[2].justify = "left"
     for claim in summary.books:
-        table.add_row(claim.claim, f"{claim.value:,}", claim.counter, f"{claim.delta:,}",
-                      "[green]=[/]" if claim.balanced else f"[red]≠ {claim.delta - claim.value:+,}[/]")
+        table.add_row(
+            claim.claim,
+            f"{claim.value:,}",
+            claim.counter,
+            f"{claim.delta:,}",
+            "[green]=[/]" if claim.balanced else f"[red]≠ {claim.delta - claim.value:+,}[/]",
+        )
     return table
 
 

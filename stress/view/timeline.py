@@ -52,10 +52,8 @@ def kinds(found: Findings) -> list[Kind]:
     """Return the kinds of attempts that occur, the most numerous first."""
     rows = np.flatnonzero(found.outcomes != CONNECTED)
     keys = found.outcomes[rows].astype(np.intp) * 2 + found.collided[rows]
-    found = [
-        Kind(OUTCOMES[key // 2], bool(key % 2), rows[keys == key]) for key in np.flatnonzero(np.bincount(keys))
-    ]
-    return sorted(found, key=lambda kind: -kind.rows.size)
+    present = [Kind(OUTCOMES[key // 2], bool(key % 2), rows[keys == key]) for key in np.flatnonzero(np.bincount(keys))]
+    return sorted(present, key=lambda kind: -kind.rows.size)
 
 
 def latency_limits(runs: Sequence[Findings]) -> tuple[float, float]:
@@ -101,9 +99,7 @@ def _draw_body(axes: Axes, start_s: npt.NDArray[np.float64], latency_ns: npt.NDA
     )
 
 
-def _draw_marks(
-    axes: Axes, kind: Kind, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]
-) -> None:
+def _draw_marks(axes: Axes, kind: Kind, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]) -> None:
     magnitude = math.log10(start_s.size)
     if start_s.size > MARKS_MAX:
         cells, (rows, columns) = _cells(axes, 1, start_s, latency_ns)
@@ -185,8 +181,6 @@ def timeline(found: Findings, path: Path) -> None:
         title = f"{found.run.record.plan.scenario}: {claim(found)}"
         figure.text(0.02, 0.965, title, fontsize=15.5, fontweight="bold", verticalalignment="top")
         figure.text(0.02, 0.893, finding(found), fontsize=11, color=style.QUIET, verticalalignment="top")
-        figure.legend(
-            handles=samples, loc="upper left", bbox_to_anchor=(0.013, 0.853), ncols=KEY_COLUMNS, fontsize=9.5
-        )
+        figure.legend(handles=samples, loc="upper left", bbox_to_anchor=(0.013, 0.853), ncols=KEY_COLUMNS, fontsize=9.5)
         draw_caption(figure, caption(found), font_size=7.5)
         figure.savefig(path, metadata={"Software": None})

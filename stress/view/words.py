@@ -32,17 +32,12 @@ def finding(found: Findings) -> str:
     """Return in words how the attempts ended that did not connect at once; if all did, how long it took."""
     body = found.summary.body
     counts = Counter(
-        {
-            outcome: found.summary.outcomes.get(outcome, 0)
-            for outcome in OUTCOMES
-            if outcome is not Outcome.CONNECTED
-        }
+        {outcome: found.summary.outcomes.get(outcome, 0) for outcome in OUTCOMES if outcome is not Outcome.CONNECTED}
     )
     late = [(outcome, count) for outcome, count in counts.most_common() if count]
     if late:
         parts = [
-            f"{count:,} {style.LOOKS[outcome].label} after {_times(found, outcome)}"
-            for outcome, count in late[:2]
+            f"{count:,} {style.LOOKS[outcome].label} after {_times(found, outcome)}" for outcome, count in late[:2]
         ]
         if late[2:]:
             parts.append(f"{sum(count for _, count in late[2:]):,} ended otherwise")

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Layout of the client engine: the record, an attempt in flight, and all that the loop needs."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+
+from stress cimport _libc as libc
+
+cdef enum:
+    KERNEL = 0
+    BIND = 1
+    LIST = 2
+    FIN = 0
+    RST = 1
+    HOLD = 2
+    EVENTS = 64              # stragglers taken from epoll in one call
+    CHUNK_NS = 20_000_000    # time between two looks at pending signals
+
+
+cdef packed struct Attempt:
+    int64_t start_ns      # just before the first connect(), since the run's epoch
+    int64_t latency_ns    # from there until the socket was seen connected or failed
+    uint32_t close_ns     # the close() call alone
+    uint32_t lag_us
+    uint16_t local_port
+    uint16_t address
+    uint8_t error
+    uint8_t retransmits
+    uint8_t phase
+    uint8_t worker
+
+
+cdef struct Flight:          # an attempt whose connect() did not end at once
+    int fd
+    int older                # neighbours in the order of their starts; -1 ends the list
+    int newer
+    Py_ssize_t record
+
+
+cdef struct Storm:
+    int family
+    libc.sockaddr_storage target
+    libc.sockaddr_storage source
+    libc.socklen_t address_size
+    int ports
+    const uint16_t* port_list
+    Py_ssize_t port_count
+    Py_ssize_t next_port
+    int close
+    int* held
+    int linger2_s
+    uint16_t address
+    uint8_t worker
+    int64_t epoch_ns
+    int64_t deadline_ns      # of one attempt; 0: the kernel gives up by itself
+    int64_t stop_ns          # no start after this; 0: none
+    int64_t jiffy_ns
+    Attempt* out
+    Py_ssize_t attempts
+    Py_ssize_t warmup
+    Py_ssize_t started
+    int epoll
+    int window
+    int in_flight
+    int vacant               # head of the free list, linked through `newer`
+    int oldest
+    int newest
+    Flight* flights
