@@ -47,9 +47,13 @@ OPTIONS = (
     click.option("--duration", "duration_s", type=float, metavar="S", help="start no attempt later than this"),
     click.option("--warmup", type=int, help="how many first attempts to mark as warm-up"),
     click.option("--mines", type=int, help="CLOSE_WAIT sockets to lay before the storm"),
-    click.option("--release", type=click.Choice(Release), help="how the mines' client ports get out of FIN_WAIT_2"),
-    click.option("--ports", type=click.Choice(Ports), help="where source ports come from"),
-    click.option("--close", type=click.Choice(Close), help="how a connected socket is ended"),
+    click.option(
+        "--release",
+        type=click.Choice([each.value for each in Release]),
+        help="how the mines' client ports get out of FIN_WAIT_2",
+    ),
+    click.option("--ports", type=click.Choice([each.value for each in Ports]), help="where source ports come from"),
+    click.option("--close", type=click.Choice([each.value for each in Close]), help="how a connected socket is ended"),
     click.option("--window", type=int, help="most attempts in flight at a time"),
     click.option(
         "--deadline",

@@ -16,6 +16,7 @@ from stress.lab import census, filter, sysctl, wait  # noqa: A004  # the module 
 from stress.model.errors import LabError, UsageError
 from stress.model.record import ListenerReport
 
+PROCESSES_MAX = 65  # 64 that hold mines, and one that closes what the storm connects
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 5.0
 
@@ -39,6 +40,10 @@ class Listener:
         self.port = port
         self.cpu = cpu
         self.processes: list[Process] = []
+        # One file for the reports of all processes: a mapping of its own would cost each a descriptor here.
+        self.pages_fd = os.memfd_create("connstorm-listener")
+        os.ftruncate(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
+        self.pages = mmap.mmap(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
         self.socket = socket.socket(
             socket.AF_INET6 if self.family == 6 else socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK
         )
@@ -46,7 +51,7 @@ class Listener:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.socket.bind((address, port))
         except OSError as error:
-            self.socket.close()
+            self.close()
             raise UsageError(
                 f"The server cannot listen on {address} port {port}: {error.strerror}; "
                 "choose another with --target-port."
@@ -63,7 +68,8 @@ class Listener:
         Raises:
             LabError: it does not come up.
         """
-        process = Process(self.socket, leak=leak, then=then, cpu=self.cpu)
+        number = len(self.processes)
+        process = Process(self.socket, self.pages, self.pages_fd, number, leak=leak, then=then, cpu=self.cpu)
         self.processes.append(process)
         if not wait.until(process.ready, START_LIMIT_S):
             raise LabError(f"A listener process did not start within {START_LIMIT_S:g} s.")
@@ -120,33 +126,34 @@ class Listener:
         for process in self.processes:
             process.end()
         self.processes.clear()
+        self.pages.close()
+        os.close(self.pages_fd)
         self.socket.close()
 
 
 class Process:
     """One serving process and the page that it reports on."""
 
-    def __init__(self, listening: socket.socket, *, leak: int, then: str, cpu: int | None) -> None:
-        """Start it. The page is a memfd, so a report outlives the process that wrote it."""
-        page = os.memfd_create("connstorm-listener")
-        os.ftruncate(page, mmap.PAGESIZE)
-        self.page = mmap.mmap(page, mmap.PAGESIZE)
-        self.report = memoryview(self.page)[: SLOTS * 8].cast("q")
+    def __init__(
+        self,
+        listening: socket.socket,
+        pages: mmap.mmap,
+        pages_fd: int,
+        number: int,
+        *,
+        leak: int,
+        then: str,
+        cpu: int | None,
+    ) -> None:
+        """Start it, with page ``number`` of ``pages``; the page outlives the process that writes it."""
+        offset = number * mmap.PAGESIZE
+        self.report = memoryview(pages)[offset : offset + SLOTS * 8].cast("q")
+        arguments = (listening.fileno(), pages_fd, offset, leak, then, "" if cpu is None else cpu)
         self.popen = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "stress.lab.listener_process",
-                str(listening.fileno()),
-                str(page),
-                str(leak),
-                then,
-                "" if cpu is None else str(cpu),
-            ],
-            pass_fds=(listening.fileno(), page),
+            [sys.executable, "-m", "stress.lab.listener_process", *map(str, arguments)],
+            pass_fds=(listening.fileno(), pages_fd),
             stdin=subprocess.DEVNULL,
         )
-        os.close(page)
 
     def ready(self) -> bool:
         """Return whether it serves; raise LabError if it never will."""
@@ -166,4 +173,3 @@ class Process:
             self.popen.kill()
             self.popen.wait()
         self.report.release()
-        self.page.close()

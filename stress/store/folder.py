@@ -87,27 +87,33 @@ def read(folder: Path) -> tuple[Run, Summary]:
     """Read a run folder, arrays memory-mapped.
 
     Raises:
-        UsageError: it is no run folder, has a schema that cannot be read, or a file beside run.json is missing,
-            cut short or changed.
+        UsageError: it is no run folder, has a schema that cannot be read, or its arrays are missing, cut short or
+            changed.
     """
     try:
         data = (folder / RUN).read_bytes()
     except OSError as error:
         raise UsageError(f"{folder} is not a run folder: {RUN} cannot be read ({error.strerror}).") from error
     document = decode(data, str(folder / RUN))
-    for file, expected in document.files.items():
-        try:
-            found = digest(folder / file)
-        except OSError as error:
-            raise UsageError(f"{folder / file} cannot be read: {error.strerror}.") from error
-        if found != expected and file in (ATTEMPTS, MINES):
-            raise UsageError(
-                f"{folder / file} is not what was written ({(folder / file).stat().st_size:,} bytes): "
-                "it is cut short or changed; copy it again, or run again."
-            )
+    for file in (ATTEMPTS, MINES):
+        if file in document.files:
+            verify(folder / file, document.files[file])
     mines = array(folder / MINES, MINE) if MINES in document.files else np.zeros(0, MINE)
     record = Record(**{field: getattr(document, field) for field in Record.__struct_fields__})
     return Run(record, array(folder / ATTEMPTS, ATTEMPT), mines), document.summary
+
+
+def verify(file: Path, expected: str) -> None:
+    """Raise UsageError unless a file is what was written."""
+    try:
+        found = digest(file)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
+    if found != expected:
+        raise UsageError(
+            f"{file} is not what was written ({file.stat().st_size:,} bytes): it is cut short or changed; "
+            "copy it again, or run again."
+        )
 
 
 def array(file: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:

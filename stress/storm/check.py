@@ -4,12 +4,13 @@
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from stress.lab.listener import PROCESSES_MAX
 from stress.model.errors import UsageError
 from stress.model.plan import Close, Plan, Release
 from stress.storm.ports import PortRange
 
 DESCRIPTORS_KEPT = 64  # for the program itself: standard streams, epoll, listening socket, files
-HOLDERS_MAX = 64  # processes that hold mines
+HOLDERS_MAX = PROCESSES_MAX - 1  # processes that hold mines; one more serves the storm
 ATTEMPTS_MAX = 100_000_000
 SECONDS_MAX = 3600
 WINDOW_MAX = 1_000_000

@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: MIT
+"""The program as a user meets it: in a process of its own."""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+
+from stress.store import folder
+
+REPOSITORY = Path(__file__).parents[1]
+FROZEN = REPOSITORY / "tests" / "data" / "run-schema-1"
+PROGRAM = [sys.executable, "-m", "stress"]
+SMALL = ["--port-range", "40000-40031"]
+
+
+def connstorm(*arguments, **options):
+    return subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
+
+
+def one_sentence(ended, *words):
+    """Assert wrong use: exit code 2, nothing on standard output, no traceback, and these words in the message."""
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    for word in words:
+        assert word in ended.stderr
+
+
+def test_a_clean_storm_prints_its_summary_and_leaves_a_run_folder(tmp_path):
+    ended = connstorm("run", "clean", *SMALL, "-o", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    (path,) = tmp_path.iterdir()
+    assert {file.name for file in path.iterdir()} == {"attempts.npy", "run.json", "timeline.png"}
+    assert "32 connected" in ended.stdout
+    assert str(path) in ended.stdout.replace("\n", "")
+    run, summary = folder.read(path)
+    assert len(set(run.attempts["local_port"])) == summary.attempts == 32
+    assert summary.collisions == 0
+    assert all(claim.balanced for claim in summary.books)
+
+
+def test_json_is_one_object_and_nothing_else(tmp_path):
+    ended = connstorm("run", "closewait", *SMALL, "--mines", 5, "-o", tmp_path, "--json")
+    document = json.loads(ended.stdout)
+    summary = document["summary"]
+    assert document["schema"] == 1
+    assert document["scenario"] == "closewait"
+    assert Path(document["path"]).parent == tmp_path
+    assert summary["collisions"] == summary["outcomes"]["retried"] == summary["causes"]["closewait"] == 5
+    assert summary["mines"] == {"laid": 5, "found": 5, "left": 0}
+    assert sum(summary["outcomes"].values()) == sum(summary["causes"].values()) == summary["attempts"] == 32
+    assert all(line["balanced"] for line in summary["books"])
+    assert summary["warnings"] == []
+    assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("options", [["--close", "fin"], ["--release", "linger2"], ["--family", "6"], ["--no-pin"]])
+def test_a_minefield_by_other_means_is_the_same_minefield(tmp_path, options):
+    ended = connstorm("run", "closewait", *SMALL, "--mines", 5, "-o", tmp_path, "--json", *options)
+    summary = json.loads(ended.stdout)["summary"]
+    assert summary["collisions"] == summary["outcomes"]["retried"] == 5
+    assert summary["outcomes"]["connected"] == 27
+    assert all(line["balanced"] for line in summary["books"])
+
+
+def test_the_same_seed_gives_the_same_minefield_and_order(tmp_path):
+    runs = []
+    for seed in (3, 3, 4):
+        ended = connstorm("run", "closewait", *SMALL, "--mines", 5, "--seed", seed, "-o", tmp_path, "--json")
+        runs.append(folder.read(Path(json.loads(ended.stdout)["path"]))[0])
+    first, again, other = runs
+    assert (first.attempts["local_port"] == again.attempts["local_port"]).all()
+    assert (first.mines == again.mines).all()
+    assert (first.attempts["local_port"] != other.attempts["local_port"]).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "closwait"], ["no scenario 'closwait'", "Did you mean closewait?"]),
+        (["run", "clean", "--atempts", "3"], ["--atempts"]),
+        (["run", "clean", "--attempts", "0"], ["--attempts must be from 1"]),
+        (["run", "clean", "--attempts", "many"], ["--attempts"]),
+        (["run", "clean", "--port-range", "0-0"], ["holds no port"]),
+        (["run", "clean", "--port-range", "50000-40000"], ["holds no port"]),
+        (["run", "clean", "--port-range", "5000-5000"], ["has no port left"]),
+        (["run", "clean", "--port-range", "wide"], ["not of the form"]),
+        (["run", "clean", "--ports", "any"], ["--ports"]),
+        (["run", "clean", "--ports", "kernel", "--sweeps", "2"], ["--sweeps needs --ports sweep or shuffle"]),
+        (["run", "closewait", *SMALL, "--mines", "33"], ["33 mines do not fit", "32 ports"]),
+        (["run", "clean", "--target", "192.0.2.1"], ["is not this machine"]),
+        (["run", "clean", "--target", "example.org"], ["not an IP address"]),
+        (["run", "clean", "--target", "::1"], ["--family"]),
+        (["run", "clean", "--set", "net.ipv4.tcp_fin_timeot=3"], ["did you mean net.ipv4.tcp_fin_timeout?"]),
+        (["run", "clean", "--set", "net.ipv4.tcp_fin_timeout=soon"], ["The kernel refuses"]),
+        (["run", "clean", "--set", "net.ipv4.tcp_fin_timeout"], ["not of the form"]),
+        (["run", "clean", "--window", "30000"], ["ulimit -n"]),
+        (["run", "clean", "--host", "--set", "net.ipv4.tcp_fin_timeout=3"], ["leave out --host"]),
+        (["demo", "--seed", "-1"], ["--seed"]),
+        (["fly"], ["No such command"]),
+    ],
+)
+def test_bad_input_is_one_clear_sentence(tmp_path, arguments, words):
+    output = [] if arguments[0] == "fly" else ["-o", tmp_path / "results"]
+    ended = connstorm(*arguments, *output)
+    one_sentence(ended, *words)
+    results = tmp_path / "results"
+    assert not results.exists() or not any(file for file in results.rglob("*") if file.is_file())
+
+
+def test_more_mines_than_the_processes_may_hold(tmp_path):
+    """64 processes of 80 descriptors, of which 64 are kept, hold 1,024 mines."""
+    limited = ["sh", "-c", 'ulimit -n 80; exec "$@"', "sh", *PROGRAM]
+    arguments = ["run", "closewait", "--mines", "1025", "--window", "16", "-o", str(tmp_path)]
+    ended = subprocess.run([*limited, *arguments], capture_output=True, text=True, check=False)
+    one_sentence(ended, "1,025 mines are more than 64 processes may hold")
+    arguments[3] = "1024"
+    ended = subprocess.run([*limited, *arguments, "--json"], capture_output=True, text=True, check=False)
+    assert json.loads(ended.stdout)["summary"]["collisions"] == 1024
+
+
+def test_an_output_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    one_sentence(connstorm("run", "clean", "-o", tmp_path / "file" / "results"), "cannot be written")
+
+
+def test_plot_draws_a_stored_run_again_and_leaves_it_alone(tmp_path):
+    before = sorted(FROZEN.iterdir())
+    ended = connstorm("plot", FROZEN, "-o", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    (picture,) = tmp_path.iterdir()
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert sorted(FROZEN.iterdir()) == before
+
+
+def test_plot_refuses_a_damaged_run_and_draws_nothing(tmp_path):
+    damaged = Path(shutil.copytree(FROZEN, tmp_path / "damaged"))
+    os.truncate(damaged / "attempts.npy", 200)
+    one_sentence(connstorm("plot", FROZEN, damaged, "-o", tmp_path / "out"), "cut short or changed")
+    assert not (tmp_path / "out").exists()
+
+
+def test_scenarios_are_listed(tmp_path):
+    listing = json.loads(connstorm("scenarios", "--json").stdout)
+    assert {"clean", "closewait"} <= set(listing)
+    shown = connstorm("scenarios").stdout
+    assert all(name in shown for name in listing)
+
+
+def test_every_verb_has_help_and_a_version():
+    assert connstorm("--version").stdout.startswith("connstorm, version ")
+    for verb in ("demo", "run", "scenarios", "plot"):
+        ended = connstorm(verb, "--help")
+        assert ended.returncode == 0
+        assert "Usage" in ended.stdout
+
+
+def interrupt(arguments, after_line):
+    """Start the program, send it SIGINT when a line of its progress has come, and return how it ended."""
+    with subprocess.Popen(
+        [*PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stderr:
+            if after_line in line:
+                break
+        time.sleep(1.0)  # into the stage: whichever moment it is, what follows must hold
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate()
+    return process.returncode, output, errors
+
+
+def test_sigint_ends_a_storm_and_keeps_its_records(tmp_path):
+    arguments = ["run", "clean", "--attempts", 5_000_000, "--ports", "kernel", "-o", tmp_path]
+    code, output, errors = interrupt(arguments, "storm of")
+    assert code == 130, errors
+    (path,) = tmp_path.iterdir()
+    run, summary = folder.read(path)
+    assert run.record.interrupted
+    assert 0 < summary.attempts < 5_000_000
+    assert "interrupted" in output
+    assert all(claim.balanced for claim in summary.books)
+
+
+def test_sigint_before_the_storm_leaves_nothing(tmp_path):
+    arguments = ["run", "closewait", *SMALL, "--mines", 5, "--release", "fin-timeout", "-o", tmp_path]
+    code, _, errors = interrupt(arguments, "laying")
+    assert code == 130
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_process_outlives_a_killed_program(tmp_path):
+    arguments = ["run", "closewait", *SMALL, "--mines", "5", "--release", "fin-timeout", "-o", str(tmp_path)]
+    with subprocess.Popen([*PROGRAM, *arguments], stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if "laying" in line:
+                break
+        time.sleep(0.5)
+        children = descendants(process.pid)
+        process.kill()
+    assert children
+    for _ in range(100):
+        if not any(alive(child) for child in children):
+            break
+        time.sleep(0.05)
+    assert not any(alive(child) for child in children)
+
+
+def descendants(pid):
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found += [int(child), *descendants(int(child))]
+    return found
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_where_namespaces_are_forbidden_it_says_so_and_offers_the_host(tmp_path):
+    """In a user namespace whose own limit of namespaces is 0, unshare(2) is refused for real."""
+    made = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "sh",
+        "-c",
+        'echo 0 > /proc/sys/user/max_user_namespaces; echo 0 > /proc/sys/user/max_net_namespaces; exec "$@"',
+        "sh",
+    ]
+    if subprocess.run([*made, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no user namespace can be made here, in which to forbid them")
+    ended = subprocess.run(
+        [*made, *PROGRAM, "run", "clean", "-o", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 3, ended.stderr
+    assert "refuses a private network namespace" in ended.stderr
+    assert "--host would run" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_host_mode_uses_the_stack_it_is_in(tmp_path):
+    """--host in a namespace made for the test: the program makes none of its own and changes no setting."""
+    host = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--net",
+        "sh",
+        "-c",
+        'ip link set lo up; echo 40000 40031 > /proc/sys/net/ipv4/ip_local_port_range; "$@"; '
+        "cat /proc/sys/net/ipv4/tcp_max_tw_buckets",
+        "sh",
+    ]
+    if subprocess.run([*host, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no namespace can be made here, to stand for a host")
+    ended = subprocess.run(
+        [*host, *PROGRAM, "run", "closewait", "--host", "--mines", "5", "-o", str(tmp_path), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    document, end = json.JSONDecoder().raw_decode(ended.stdout)
+    assert document["summary"]["collisions"] == 5
+    assert any("host's own network stack" in warning for warning in document["summary"]["warnings"])
+    assert int(ended.stdout[end:]) > 0
+
+
+def test_an_ordinary_user_needs_no_privilege(tmp_path):
+    """The account nobody runs a storm over a minefield, where the machine allows user namespaces."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become nobody; this test suite itself runs without privilege")
+    candidates = (sys.executable, f"/usr/bin/python{sysconfig.get_python_version()}")
+    python = next((each for each in candidates if may_run_as_nobody(each)), None)
+    if python is None:
+        pytest.skip(f"nobody may run neither {sys.executable} nor a system Python of the same version")
+    home = Path(f"/tmp/connstorm-nobody-{os.getpid()}")  # noqa: S108  # tmp_path is closed to other users
+    home.mkdir()
+    try:
+        shutil.copytree(REPOSITORY / "stress", home / "stress")
+        for package in dependencies():
+            (home / package.name).symlink_to(package)
+        if as_nobody([python, "-c", "import numpy, click"], cwd=home).returncode != 0:
+            pytest.skip("nobody may not read the installed packages")
+        shutil.chown(home, "nobody")
+        ended = as_nobody(
+            [python, "-m", "stress", "run", "closewait", *SMALL, "--mines", "5", "-o", "results", "--json"], cwd=home
+        )
+        assert ended.returncode == 0, ended.stderr
+        summary = json.loads(ended.stdout)["summary"]
+        assert summary["collisions"] == 5
+        assert all(line["balanced"] for line in summary["books"])
+    finally:
+        shutil.rmtree(home)
+
+
+def may_run_as_nobody(program):
+    try:
+        return as_nobody([program, "-c", ""]).returncode == 0
+    except OSError:
+        return False
+
+
+def as_nobody(command, cwd="/"):
+    nobody = pwd.getpwnam("nobody")
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        user=nobody.pw_uid,
+        group=nobody.pw_gid,
+        extra_groups=[],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(cwd)},
+    )
+
+
+def dependencies():
+    """Return what lies in site-packages, but for the package under test."""
+    return [
+        entry
+        for entry in Path(sysconfig.get_path("purelib")).iterdir()
+        if entry.suffix != ".pth" and entry.name not in ("stress", "__pycache__")
+    ]

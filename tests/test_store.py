@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""Runs on disk: complete or absent, and refused in a clear sentence when they are not what was written."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+
+from stress.analysis.summary import analyse
+from stress.model.attempt import ATTEMPT
+from stress.model.errors import UsageError
+from stress.model.run import MINE, Run
+from stress.store import folder
+from stress.store.schema import SCHEMA, RunFile
+
+FROZEN = Path(__file__).parent / "data" / "run-schema-1"  # written by connstorm 0.1.0; never to be changed
+DOCUMENTED = Path(__file__).parents[1] / "docs" / "run.schema.json"
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """Return a copy of the frozen run that a test may damage."""
+    return Path(shutil.copytree(FROZEN, tmp_path / "copy"))
+
+
+def change(run, **fields):
+    """Overwrite fields of a run.json; None removes one."""
+    document = json.loads((run / "run.json").read_text())
+    for field, value in fields.items():
+        document[field] = value
+        if value is None:
+            del document[field]
+    (run / "run.json").write_text(json.dumps(document))
+
+
+def test_the_frozen_run_of_schema_1_is_still_read():
+    run, summary = folder.read(FROZEN)
+    assert run.attempts.dtype == ATTEMPT
+    assert run.mines.dtype == MINE
+    assert len(run.attempts) == summary.attempts == 12
+    assert sorted(run.mines["local_port"]) == sorted(run.attempts["local_port"][run.attempts["retransmits"] == 1])
+    assert run.record.plan.scenario == "closewait"
+
+
+def test_a_summary_can_be_made_again_from_a_stored_run():
+    run, summary = folder.read(FROZEN)
+    assert analyse(run).summary == summary
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    run, summary = folder.read(FROZEN)
+    path = folder.write(run, summary, tmp_path)
+    again, summary_again = folder.read(path)
+    assert again.record == run.record
+    assert summary_again == summary
+    np.testing.assert_array_equal(again.attempts, run.attempts)
+    np.testing.assert_array_equal(again.mines, run.mines)
+    assert path.name == folder.name(run.record)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [path.name]
+
+
+def test_a_run_without_mines_has_no_file_for_them(tmp_path):
+    run, summary = folder.read(FROZEN)
+    path = folder.write(Run(run.record, run.attempts, np.zeros(0, MINE)), summary, tmp_path)
+    assert sorted(file.name for file in path.iterdir()) == ["attempts.npy", "run.json"]
+    assert len(folder.read(path)[0].mines) == 0
+
+
+def test_a_drawing_that_fails_leaves_nothing(tmp_path):
+    run, summary = folder.read(FROZEN)
+
+    def draw(path):
+        path.write_bytes(b"half a pict")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        folder.write(run, summary, tmp_path, {"timeline.png": draw})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing_and_is_said(tmp_path):
+    run, summary = folder.read(FROZEN)
+
+    def draw(path):
+        with path.open("wb", buffering=0) as _, Path("/dev/full").open("wb", buffering=0) as full:
+            full.write(b"x")
+
+    with pytest.raises(UsageError, match="No space left on device; nothing was kept"):
+        folder.write(run, summary, tmp_path, {"timeline.png": draw})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_that_cannot_be_written_are_refused_beforehand(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="choose a folder with --output"):
+        folder.prepare(tmp_path / "file" / "results")
+    with pytest.raises(UsageError, match="choose a folder with --output"):
+        folder.prepare(Path("/proc/results"))
+
+
+def test_preparing_leaves_an_empty_folder(tmp_path):
+    folder.prepare(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"schema": SCHEMA + 1, "program": "connstorm 9.0"}, "connstorm 9.0"),
+        ({"schema": SCHEMA + 1}, f"schema {SCHEMA + 1}, but this connstorm reads up to {SCHEMA}"),
+        ({"schema": 0}, "no released connstorm wrote"),
+        ({"schema": -1}, "no released connstorm wrote"),
+        ({"schema": "1"}, "no schema number"),
+        ({"schema": True}, "schema"),
+        ({"schema": None}, "no schema number"),
+        ({"plan": None}, "plan"),
+        ({"phases": "none"}, "phases"),
+    ],
+)
+def test_another_schema_is_refused(copy, fields, words):
+    change(copy, **fields)
+    with pytest.raises(UsageError, match=words):
+        folder.read(copy)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\x00"])
+def test_a_damaged_run_json_is_refused(copy, text):
+    (copy / "run.json").write_text(text)
+    with pytest.raises(UsageError, match=r"run\.json"):
+        folder.read(copy)
+
+
+@pytest.mark.parametrize("file", ["attempts.npy", "mines.npy"])
+@pytest.mark.parametrize("size", [0, 10, -1])
+def test_a_truncated_array_is_refused(copy, file, size):
+    os.truncate(copy / file, size if size >= 0 else (copy / file).stat().st_size - 1)
+    with pytest.raises(UsageError, match="cut short or changed"):
+        folder.read(copy)
+
+
+def test_a_changed_array_is_refused(copy):
+    attempts = np.load(copy / "attempts.npy")
+    attempts["latency_ns"][3] += 1
+    np.save(copy / "attempts.npy", attempts)
+    with pytest.raises(UsageError, match="cut short or changed"):
+        folder.read(copy)
+
+
+def test_a_missing_array_is_refused(copy):
+    (copy / "attempts.npy").unlink()
+    with pytest.raises(UsageError, match=r"attempts\.npy cannot be read"):
+        folder.read(copy)
+
+
+def test_an_array_of_other_records_is_refused(copy):
+    np.save(copy / "attempts.npy", np.zeros(12))
+    change(copy, files={"attempts.npy": folder.digest(copy / "attempts.npy")})
+    with pytest.raises(UsageError, match="not the records of this schema"):
+        folder.read(copy)
+
+
+def test_an_empty_folder_and_no_folder_are_refused(tmp_path):
+    for path in (tmp_path, tmp_path / "none"):
+        with pytest.raises(UsageError, match="not a run folder"):
+            folder.read(path)
+
+
+def test_the_documented_schema_is_the_one_in_use():
+    assert json.loads(DOCUMENTED.read_text()) == msgspec.json.schema(RunFile), (
+        "docs/run.schema.json is out of date; write it again: make docs/run.schema.json"
+    )
+
+
+def test_a_run_json_follows_the_documented_schema():
+    jsonschema.validate(json.loads((FROZEN / "run.json").read_text()), json.loads(DOCUMENTED.read_text()))
