@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -227,25 +228,41 @@ def test_running_out_of_descriptors_is_data():
     assert names == sorted(names)  # "0" … then "EMFILE" to the end
 
 
+def interrupt_when(condition):
+    """Send SIGINT to this process, from another thread, as soon as a condition holds."""
+
+    def watch():
+        while not condition():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch).start()
+
+
 @namespaced
 def test_sigint_ends_the_storm_and_keeps_its_records():
+    records = blank(3_000_000)
     with Listener("127.0.0.1", 5000) as server:
         server.start()
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
         before = open_descriptors()
-        records, interrupted = fire(3_000_000)
+        interrupt_when(lambda: records["latency_ns"][1000])
+        recorded, interrupted = storm(
+            records, target="127.0.0.1", target_port=5000, attempts=len(records), epoch_ns=now_ns()
+        )
         assert open_descriptors() == before
     assert interrupted
-    assert 0 < len(records) < 3_000_000
-    assert (records["start_ns"] > 0).all()
+    assert 1000 < recorded < len(records)
+    assert (records["latency_ns"][:recorded] > 0).all()
+    assert not records["latency_ns"][recorded:].any()
 
 
 @namespaced
 def test_sigint_ends_the_wait_for_stragglers():
+    records = blank(2)
     with silent_listener():
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-        records, interrupted = fire(2)
-    assert interrupted
+        interrupt_when(lambda: records["error"][1])
+        recorded, interrupted = storm(records, target="127.0.0.1", target_port=5000, attempts=2, epoch_ns=now_ns())
+    assert (recorded, interrupted) == (2, True)
     assert error_names(records["error"]) == ["EINPROGRESS"] * 2
 
 
