@@ -149,7 +149,7 @@ def test_plot_refuses_a_damaged_run_and_draws_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_scenarios_are_listed(tmp_path):
+def test_scenarios_are_listed():
     listing = json.loads(connstorm("scenarios", "--json").stdout)
     assert {"clean", "closewait"} <= set(listing)
     shown = connstorm("scenarios").stdout
@@ -254,6 +254,7 @@ def test_where_namespaces_are_forbidden_it_says_so_and_offers_the_host(tmp_path)
 
 def test_host_mode_uses_the_stack_it_is_in(tmp_path):
     """--host in a namespace made for the test: the program makes none of its own and changes no setting."""
+    prepare = "ip link set lo up; echo 40000 40031 > /proc/sys/net/ipv4/ip_local_port_range"
     host = [
         "unshare",
         "--user",
@@ -261,8 +262,7 @@ def test_host_mode_uses_the_stack_it_is_in(tmp_path):
         "--net",
         "sh",
         "-c",
-        'ip link set lo up; echo 40000 40031 > /proc/sys/net/ipv4/ip_local_port_range; "$@"; '
-        "cat /proc/sys/net/ipv4/tcp_max_tw_buckets",
+        f'{prepare}; "$@"; cat /proc/sys/net/ipv4/tcp_max_tw_buckets',
         "sh",
     ]
     if subprocess.run([*host, "true"], capture_output=True, check=False).returncode != 0:
@@ -279,7 +279,7 @@ def test_host_mode_uses_the_stack_it_is_in(tmp_path):
     assert int(ended.stdout[end:]) > 0
 
 
-def test_an_ordinary_user_needs_no_privilege(tmp_path):
+def test_an_ordinary_user_needs_no_privilege():
     """The account nobody runs a storm over a minefield, where the machine allows user namespaces."""
     if os.geteuid() != 0:
         pytest.skip("only root can become nobody; this test suite itself runs without privilege")

@@ -15,25 +15,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
 from stress.analysis.ladder import ladder
+from stress.analysis.summary import Findings
 from stress.model.attempt import ATTEMPT
 from stress.model.outcome import Outcome
 from stress.model.plan import Plan
-from stress.model.run import MINE, Host, ListenerReport, Mines, Phase, Record, Run
+from stress.model.record import Host, ListenerReport, Mines, Phase, Record
+from stress.model.run import MINE, Run
 from stress.model.summary import Band, Body, Summary
+from stress.view import axes as around
 from stress.view import style
 from stress.view.panels import panels
-from stress.view.timeline import (
-    MARKS_MAX,
-    Scene,
-    caption,
-    claim,
-    draw,
-    finding,
-    key,
-    kinds,
-    latency_limits,
-    timeline,
-)
+from stress.view.timeline import MARKS_MAX, draw, key, kinds, latency_limits, timeline
+from stress.view.words import caption, claim, finding
 
 OUTCOMES = list(Outcome)
 RETRIED, TIMED_OUT, NO_PORT = (OUTCOMES.index(o) for o in (Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.NO_PORT))
@@ -88,9 +81,7 @@ def summary_of(latency_ns, outcomes, rungs, collisions, mines):
     retried_ns, body_ns = latency_ns[outcomes == RETRIED], latency_ns[outcomes == 0]
     points = (0.5, 0.9, 0.99, 0.999, 1)
     percentiles = np.quantile(body_ns, points, method="inverted_cdf").tolist() if body_ns.size else [None] * 5
-    within = [
-        (rung, (retried_ns >= rung.from_ns) & (retried_ns <= rung.to_ns)) for rung in (rungs.fast, *rungs.rungs)
-    ]
+    within = [(rung, (retried_ns >= rung.from_ns) & (retried_ns <= rung.to_ns)) for rung in (rungs.fast, *rungs.rungs)]
     return Summary(
         attempts=latency_ns.size,
         duration_s=1.0,
@@ -119,7 +110,8 @@ def scene_of(latency_ns, outcomes, collided=None, *, scenario="test", sysctls=No
     record = record_of(scenario, sysctls or {}, mines, storm_ns, end_ns)
     rungs = ladder(record.host)
     summary = summary_of(latency_ns, outcomes, rungs, int(collided.sum()), mines)
-    return Scene(Run(record, attempts, np.zeros(mines, MINE)), summary, rungs, outcomes, collided)
+    run = Run(record, attempts, np.zeros(mines, MINE))
+    return Findings(run, outcomes, collided, np.zeros_like(outcomes), rungs, summary)
 
 
 def storm(count=28_232, mines=600, *, seed=1, resolve=None, outcome=Outcome.RETRIED, **options):
@@ -207,9 +199,7 @@ def png_size(path):
     return struct.unpack(">II", head[16:])
 
 
-@pytest.mark.parametrize(
-    "build", [clean_scene, collision_scene, limited_scene, dropped_scene, *DEGENERATE.values()]
-)
+@pytest.mark.parametrize("build", [clean_scene, collision_scene, limited_scene, dropped_scene, *DEGENERATE.values()])
 def test_every_attempt_is_drawn_once(build):
     scene = build()
     axes, body = drawn(scene)
@@ -301,9 +291,7 @@ def test_kinds_divide_the_attempts_that_did_not_connect_at_once():
     assert sorted(rows) == np.flatnonzero(scene.outcomes).tolist()
 
 
-@pytest.mark.parametrize(
-    "build", [clean_scene, collision_scene, limited_scene, dropped_scene, every_kind_scene]
-)
+@pytest.mark.parametrize("build", [clean_scene, collision_scene, limited_scene, dropped_scene, every_kind_scene])
 def test_names_of_rungs_do_not_overlap(build):
     axes, _ = drawn(build())
     axes.figure.canvas.draw()
@@ -326,7 +314,7 @@ def test_only_rungs_near_the_data_are_named():
 
 @given(st.lists(st.floats(0, 1), max_size=12).map(sorted), st.floats(0.01, 0.2))
 def test_spread_labels_keep_their_distance_and_order(targets, height):
-    places = style.spread(targets, height, 1 + height)
+    places = around.spread(targets, height, 1 + height)
     assert len(places) == len(targets)
     assert all(above - below >= height - 1e-9 for below, above in itertools.pairwise(places))
     assert all(place <= 1 + height + 1e-9 for place in places)
@@ -350,9 +338,7 @@ def test_words_say_what_the_data_say():
     assert claim(collision_scene()) == "600 of 28,232 attempts met a mine"
     assert finding(collision_scene()) == "600 retried after 8 ms to 16 ms (p50 12.1 ms)"
     assert finding(dropped_scene()).startswith("600 timed out after 2.01 s to 2.04 s (p50 ")
-    assert (
-        claim(scene_of([3 * US] * 5, [0, 0, NO_PORT, NO_PORT, 0])) == "2 of 5 attempts did not connect at once"
-    )
+    assert claim(scene_of([3 * US] * 5, [0, 0, NO_PORT, NO_PORT, 0])) == "2 of 5 attempts did not connect at once"
     assert finding(scene_of([], [])) == ""
 
 
@@ -396,9 +382,7 @@ def test_a_timeline_is_the_same_every_time_and_leaves_no_settings_behind(tmp_pat
 
 def test_four_panels_make_a_png_of_1920_by_1080(tmp_path):
     scenes = [clean_scene(), collision_scene(), limited_scene(), dropped_scene()]
-    panels(
-        [(f"panel {number}", scene) for number, scene in enumerate(scenes)], "title", tmp_path / "panels.png"
-    )
+    panels([(f"panel {number}", scene) for number, scene in enumerate(scenes)], "title", tmp_path / "panels.png")
     assert png_size(tmp_path / "panels.png") == (1920, 1080)
 
 

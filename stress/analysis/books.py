@@ -56,12 +56,12 @@ def claims(run: Run, met_mine: npt.NDArray[np.bool_]) -> Iterator[tuple[str, int
         yield (
             "RSTs: reset closes, refusals, mines cleared",
             closes + refused + cleared,
-            "OutRsts − EmbryonicRsts",
+            "OutRsts - EmbryonicRsts",
             counters["OutRsts"] - embryonic,
         )
     elif int(record.host.sysctls.get("net.ipv4.tcp_challenge_ack_limit", 0)) >= UNLIMITED:
         yield (
-            "SYNs that met a mine",
+            "SYNs that met a mine, answered or not",
             challenged(attempts[met_mine]),
             "TCPChallengeACK + TCPACKSkippedChallenge",
             counters["TCPChallengeACK"] + counters["TCPACKSkippedChallenge"],

@@ -19,6 +19,7 @@ from stress.model.run import Run
 from stress.model.summary import Band, Body, Claim, Summary
 
 SECOND_NS = 1_000_000_000
+OFF_LADDER = "off the ladder"
 QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
 
 
@@ -107,15 +108,14 @@ def body(attempts: npt.NDArray[Any]) -> Body:
 
 
 def bands(latencies_ns: npt.NDArray[np.int64], rungs: Ladder) -> list[Band]:
-    """Count retried attempts by rung; those on no rung make a band of their own."""
+    """Count retried attempts by the first rung that they fit; those on no rung make a band of their own."""
     found = []
-    left = len(latencies_ns)
     for rung in ((rungs.fast,) if rungs.fast else ()) + rungs.rungs:
-        count = int(((latencies_ns >= rung.from_ns) & (latencies_ns <= rung.to_ns)).sum())
-        left -= count
-        found.append(Band(rung.label, rung.from_ns, rung.to_ns, count))
-    if left:
-        found.append(Band("off the ladder", int(latencies_ns.min()), int(latencies_ns.max()), left))
+        inside = (latencies_ns >= rung.from_ns) & (latencies_ns <= rung.to_ns)
+        found.append(Band(rung.label, rung.from_ns, rung.to_ns, int(inside.sum())))
+        latencies_ns = latencies_ns[~inside]
+    if len(latencies_ns):
+        found.append(Band(OFF_LADDER, int(latencies_ns.min()), int(latencies_ns.max()), len(latencies_ns)))
     return found
 
 

@@ -12,8 +12,9 @@ from stress._listener import SLOTS, serve
 PR_SET_PDEATHSIG = 1
 
 
-def main(listen_fd: str, pages_fd: str, offset: str, leak: str, then: str, cpu: str) -> None:
+def main(arguments: list[str]) -> None:
     """Serve until the lab says stop; die with the lab, and leave Ctrl-C to it."""
+    listen_fd, pages_fd, offset, leak, then, cpu = arguments
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if cpu:
@@ -23,4 +24,4 @@ def main(listen_fd: str, pages_fd: str, offset: str, leak: str, then: str, cpu: 
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1:])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stress.model.record import Address, Host, ListenerReport, Mines, Phase, Record  # noqa: F401  # TEMPORARY
+from stress.model.record import Record
 
 # A mined 4-tuple: a row of the run's address table and the client's port.
 MINE = np.dtype([("address", "<u2"), ("local_port", "<u2")])

@@ -4,6 +4,8 @@
 
 def duration_text(duration_ns: float) -> str:
     """Return a duration in ns with three significant digits and its unit: ``'7.42 µs'``, ``'2.04 s'``."""
+    if abs(duration_ns) >= 1000e9:
+        return f"{duration_ns / 1e9:.0f} s"
     for unit, size_ns in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
         if abs(duration_ns) >= size_ns * 0.9995:
             return f"{duration_ns / size_ns:.3g} {unit}"

@@ -12,6 +12,7 @@ from stress.storm.ports import PortRange
 DESCRIPTORS_KEPT = 64  # for the program itself: standard streams, epoll, listening socket, files
 HOLDERS_MAX = PROCESSES_MAX - 1  # processes that hold mines; one more serves the storm
 ATTEMPTS_MAX = 100_000_000
+FASTEST_PER_S = 250_000  # no worker has come near this; it sizes the buffer of a storm that time ends
 SECONDS_MAX = 3600
 WINDOW_MAX = 1_000_000
 SEED_MAX = 2**63 - 1
@@ -38,7 +39,7 @@ def number_faults(plan: Plan) -> Iterator[str]:
         ("--target-port", plan.target_port, 1, PORT_MAX),
     ):
         if number is not None and not low <= number <= high:
-            yield f"{option} must be from {low} to {high:,}, not {number:,}."
+            yield f"{option} must be from {low:,} to {high:,}, not {number:,}."
     for option, seconds in (("--duration", plan.duration_s), ("--deadline", plan.deadline_s)):
         if seconds is not None and not 0 < seconds <= SECONDS_MAX:
             yield f"{option} must be above 0 and at most {SECONDS_MAX:,} s, not {seconds:g}."
@@ -71,6 +72,8 @@ def address_faults(option: str, text: str, family: int) -> Iterator[str]:
         return
     if address.version != family:
         yield f"{option} {text} is IPv{address.version}, but the storm is IPv{family} (--family)."
+    elif "%" in text:
+        yield f"{option} {text} names an interface; give the address alone."
     elif not address.is_loopback:
         yield (
             f"{option} {text} is not this machine; a storm goes to its loopback only "
@@ -92,13 +95,19 @@ def faults_here(plan: Plan, ports: PortRange, nofile: int) -> Iterator[str]:
             "(net.ipv4.ip_local_reserved_ports) or the server's own; widen it with --port-range."
         )
         return
+    attempts = attempt_count(plan, ports)
+    if attempts > ATTEMPTS_MAX:
+        yield (
+            f"This plan may make {attempts:,} attempts, but a run records {ATTEMPTS_MAX:,} at most; "
+            "give --attempts, fewer --sweeps or a shorter --duration."
+        )
     room = nofile - DESCRIPTORS_KEPT
     if plan.window > room:
         yield (
             f"--window {plan.window:,} needs as many descriptors, but one process here may have {nofile:,} "
             f"(ulimit -n), of which the program keeps {DESCRIPTORS_KEPT}."
         )
-    if plan.close is Close.HOLD and (attempts := attempt_count(plan, ports)) > room:
+    if plan.close is Close.HOLD and attempts > room:
         yield (
             f"--close hold would hold {attempts:,} sockets, but one process here may have {nofile:,} "
             f"descriptors (ulimit -n), of which the program keeps {DESCRIPTORS_KEPT}."
@@ -131,6 +140,3 @@ def attempt_count(plan: Plan, ports: PortRange) -> int:
     if plan.duration_s is not None and plan.sweeps is None:
         return max(1, int(plan.duration_s * FASTEST_PER_S))
     return (plan.sweeps or 1) * len(ports)
-
-
-FASTEST_PER_S = 250_000  # no worker has come near this; it only sizes the buffer of a storm that time ends

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The minefield: CLOSE_WAIT sockets that a server leaked, whose peers' ports are free again."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Any
 
 import numpy as np
@@ -44,10 +46,10 @@ def lay(plan: Plan, listener: Listener, ports: npt.NDArray[Any], nofile: int) ->
             )
         wait_released(plan, fin_wait_2_s(plan))
     mines = standing(plan)
-    if not np.array_equal(np.sort(mines["local_port"]), np.sort(ports)):
+    if odd := np.setxor1d(mines["local_port"], ports).tolist():
         raise LabError(
-            f"{len(ports):,} mines were laid, but the census finds {len(mines):,} CLOSE_WAIT sockets "
-            "on those ports; something else uses this namespace."
+            f"{len(ports):,} mines were laid, but the census finds {len(mines):,} CLOSE_WAIT sockets; it differs on "
+            f"{len(odd):,} ports, the first of them {odd[0]}."
         )
     return mines
 
@@ -110,26 +112,26 @@ def fin_wait_2_s(plan: Plan) -> float:
 
 
 def wait_released(plan: Plan, expected_s: float) -> None:
-    """Wait until no client socket is left, by census."""
+    """Wait until the clients have no socket left, by census."""
+    source = str(ip_address(plan.source))
 
-    def gone() -> bool:
-        return next(census.sockets(plan.family, CLIENT_STATES, remote_port=plan.target_port), None) is None
+    def left() -> Iterator[census.Socket]:
+        found = census.sockets(plan.family, CLIENT_STATES, remote_port=plan.target_port)
+        return (each for each in found if each.local_address == source)
 
-    if not wait.until(gone, expected_s + RELEASE_MARGIN_S, interval_s=0.05):
-        left = census.census(plan.family, plan.target_port)["client"]
+    if not wait.until(lambda: next(left(), None) is None, expected_s + RELEASE_MARGIN_S, interval_s=0.05):
+        states = Counter(each.state for each in left())
         raise LabError(
             f"The clients' ports were not free after {expected_s + RELEASE_MARGIN_S:g} s: "
-            f"{', '.join(f'{count:,} in {state}' for state, count in left.items())}."
+            f"{', '.join(f'{count:,} in {state}' for state, count in states.items())}."
         )
 
 
 def standing(plan: Plan) -> npt.NDArray[Any]:
     """Return the mines that stand now: the server's CLOSE_WAIT sockets, shape (mines,), dtype MINE."""
-    ports = [
-        found.remote_port
-        for found in census.sockets(plan.family, ["CLOSE-WAIT"], local_port=plan.target_port)
-        if found.remote_address == plan.source
-    ]
+    source = str(ip_address(plan.source))
+    found = census.sockets(plan.family, ["CLOSE-WAIT"], local_port=plan.target_port)
+    ports = [each.remote_port for each in found if each.remote_address == source]
     mines = np.zeros(len(ports), MINE)
     mines["local_port"] = sorted(ports)
     return mines

@@ -27,19 +27,10 @@ class PortRange:
         return len(self.usable)
 
 
-def parse_ports(text: str) -> set[int]:
-    """Return the ports of net.ipv4.ip_local_reserved_ports: ``"8080,9000-9002"``."""
-    ports: set[int] = set()
-    for part in text.split(",") if text.strip() else []:
-        low, _, high = part.partition("-")
-        ports.update(range(int(low), int(high or low) + 1))
-    return ports
-
-
 def port_range(server_port: int) -> PortRange:
     """Return this namespace's ephemeral ports; a client on the server's own port would meet itself."""
     low, high = map(int, (sysctl.read("net.ipv4.ip_local_port_range") or "32768 60999").split())
-    excluded = parse_ports(sysctl.read("net.ipv4.ip_local_reserved_ports") or "") | {server_port}
+    excluded = sysctl.parse_ports(sysctl.read(sysctl.RESERVED_PORTS) or "") | {server_port}
     usable = [port for port in range(low, high + 1) if port not in excluded]
     return PortRange(low, high, np.array(usable, np.uint16))
 

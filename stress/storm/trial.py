@@ -4,7 +4,8 @@
 import os
 import resource
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,14 +49,15 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> Run:
     attempts = check.attempt_count(plan, ports)
     buffer = blank(attempts)
     client_cpu, listener_cpu = cpus(plan)
-    if client_cpu is not None:
-        os.sched_setaffinity(0, {client_cpu})
     mine_generator, storm_generator = generators(plan.seed)
     port_list = order(plan, ports, attempts, storm_generator)
 
     started = datetime.now(UTC)
     laying_ns = now_ns()
-    with Listener(plan.target, plan.target_port, drop_rst=plan.drop is Drop.RST, cpu=listener_cpu) as listener:
+    with (
+        on_cpu(client_cpu),
+        Listener(plan.target, plan.target_port, drop_rst=plan.drop is Drop.RST, cpu=listener_cpu) as listener,
+    ):
         mines = np.zeros(0, MINE)
         if plan.mines:
             notify(f"laying {plan.mines:,} mines")
@@ -123,6 +125,17 @@ def cpus(plan: Plan) -> tuple[int | None, int | None]:
     if not plan.pin or len(available) < 2:
         return None, None
     return available[0], available[1]
+
+
+@contextmanager
+def on_cpu(cpu: int | None) -> Iterator[None]:
+    """Keep this process on one CPU meanwhile."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, before if cpu is None else {cpu})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def filter_text(plan: Plan) -> str:

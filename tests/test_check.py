@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: MIT
+"""What is wrong with a plan, in sentences."""
+
+import ast
+import math
+import re
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from stress.model.errors import UsageError
+from stress.model.plan import Close, Plan, Ports, Release
+from stress.storm import check
+from stress.storm.ports import PortRange
+from stress.storm.scenario import SCENARIOS
+
+FOUR = PortRange(40000, 40003, np.arange(40000, 40004, dtype=np.uint16))
+NO_PORT = PortRange(40000, 40003, np.array([], np.uint16))
+DEFAULT = PortRange(32768, 60999, np.arange(32768, 61000, dtype=np.uint16))
+MANY = PortRange(1024, 65535, np.arange(1024, 65536, dtype=np.uint16))
+NOFILE = 1024
+V6 = {"family": 6, "source": "::1", "target": "::1"}
+
+ATTEMPTS = "must be from 1 to 100,000,000, not"
+SECONDS = "must be above 0 and at most 3,600 s, not"
+
+WRONG = [
+    ({"attempts": 0}, f"--attempts {ATTEMPTS} 0."),
+    ({"attempts": 100_000_001}, f"--attempts {ATTEMPTS} 100,000,001."),
+    ({"sweeps": 0, "ports": Ports.SWEEP}, f"--sweeps {ATTEMPTS} 0."),
+    ({"warmup": -1}, "--warmup must be from 0 to 100,000,000, not -1."),
+    ({"window": 0}, "--window must be from 1 to 1,000,000, not 0."),
+    ({"window": 2**31}, "--window must be from 1 to 1,000,000, not 2,147,483,648."),
+    ({"mines": -1}, "--mines must be from 0 to 100,000,000, not -1."),
+    ({"seed": -1}, "--seed must be from 0 to 9,223,372,036,854,775,807, not -1."),
+    ({"target_port": 0}, "--target-port must be from 1 to 65,535, not 0."),
+    ({"target_port": 65536}, "--target-port must be from 1 to 65,535, not 65,536."),
+    ({"duration_s": 0.0}, f"--duration {SECONDS} 0."),
+    ({"duration_s": 3600.5}, f"--duration {SECONDS} 3600.5."),
+    ({"duration_s": math.nan}, f"--duration {SECONDS} nan."),
+    ({"deadline_s": 0.0}, f"--deadline {SECONDS} 0."),
+    ({"deadline_s": -1.5}, f"--deadline {SECONDS} -1.5."),
+    ({"deadline_s": math.nan}, f"--deadline {SECONDS} nan."),
+    ({"deadline_s": math.inf}, f"--deadline {SECONDS} inf."),
+    ({"port_range": (40003, 40000)}, "--port-range 40003-40000 holds no port; it must rise within 1-65535."),
+    ({"port_range": (0, 5)}, "--port-range 0-5 holds no port"),
+    ({"port_range": (1, 65536)}, "--port-range 1-65536 holds no port"),
+    ({"target": "localhost"}, "--target 'localhost' is not an IP address."),
+    ({"source": ""}, "--source '' is not an IP address."),
+    ({"target": "::1"}, "--target ::1 is IPv6, but the storm is IPv4 (--family)."),
+    (V6 | {"source": "127.0.0.1"}, "--source 127.0.0.1 is IPv4, but the storm is IPv6 (--family)."),
+    (
+        {"target": "192.0.2.1"},
+        "--target 192.0.2.1 is not this machine; a storm goes to its loopback only (127.0.0.0/8).",
+    ),
+    (
+        V6 | {"source": "2001:db8::1"},
+        "--source 2001:db8::1 is not this machine; a storm goes to its loopback only (::1).",
+    ),
+    ({"sweeps": 1}, "--sweeps needs --ports sweep or shuffle; with kernel the kernel chooses the ports."),
+    ({"sweeps": 1, "ports": Ports.BIND}, "--sweeps needs --ports sweep or shuffle; with bind"),
+    ({"sweeps": 1, "attempts": 5, "ports": Ports.SHUFFLE}, "Give --attempts or --sweeps, not both."),
+    ({"host": True, "sysctls": {"net.ipv4.tcp_fin_timeout": "1"}}, "Settings are changed inside the private namespace"),
+    ({"host": True, "port_range": (40000, 40003)}, "--port-range is set inside the private namespace only"),
+    ({"host": True, "mines": 1}, "--release no-buckets changes a setting; with --host use --release linger2"),
+]
+
+WRONG_HERE = [
+    ({}, NO_PORT, "The port range 40000-40003 has no port left: all are reserved"),
+    ({"window": 961}, FOUR, "--window 961 needs as many descriptors, but one process here may have 1,024"),
+    ({"window": 4, "attempts": 961, "close": Close.HOLD}, FOUR, "--close hold would hold 961 sockets"),
+    (
+        {"window": 4, "ports": Ports.SWEEP, "sweeps": 241, "close": Close.HOLD},
+        FOUR,
+        "--close hold would hold 964 sockets",
+    ),
+    ({"window": 4, "mines": 5}, FOUR, "5 mines do not fit the port range 40000-40003, which has 4 ports"),
+    (
+        {"window": 4, "mines": 61_441},
+        MANY,
+        "61,441 mines are more than 64 processes may hold with 1,024 descriptors",
+    ),
+]
+
+RIGHT = [
+    {},
+    {"attempts": 1},
+    {"attempts": 100_000_000},
+    {"sweeps": 1, "ports": Ports.SHUFFLE},
+    {"sweeps": 3, "duration_s": 1.0, "ports": Ports.SWEEP},
+    {"duration_s": 3600.0},
+    {"deadline_s": 0.001},
+    {"warmup": 5},
+    {"target_port": 65535},
+    {"target": "127.255.255.254", "source": "127.0.0.2"},
+    V6,
+    {"port_range": (40000, 40000)},
+    {"port_range": (1, 65535)},
+    {"host": True, "mines": 5, "release": Release.LINGER2},
+    {"mines": 5, "sysctls": {"net.ipv4.tcp_fin_timeout": "1"}},
+]
+
+RIGHT_HERE = [
+    ({"window": 960}, FOUR),
+    ({"window": 4, "attempts": 960, "close": Close.HOLD}, FOUR),
+    ({"window": 4, "attempts": 961}, FOUR),
+    ({"window": 4, "mines": 4}, FOUR),
+    ({"window": 4, "mines": 61_440}, MANY),
+]
+
+
+def plan(changes):
+    return Plan(scenario="test", **changes)
+
+
+@pytest.mark.parametrize(("changes", "sentence"), WRONG, ids=[sentence[:40] for _, sentence in WRONG])
+def test_what_is_wrong_is_said(changes, sentence):
+    (found,) = check.faults(plan(changes))
+    assert found.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("changes", "ports", "sentence"), WRONG_HERE, ids=[sentence[:40] for *_, sentence in WRONG_HERE]
+)
+def test_what_this_host_cannot_do_is_said(changes, ports, sentence):
+    (found,) = check.faults_here(plan(changes), ports, NOFILE)
+    assert found.startswith(sentence)
+
+
+@pytest.mark.parametrize("changes", RIGHT, ids=str)
+def test_what_is_right_passes(changes):
+    assert list(check.faults(plan(changes))) == []
+
+
+@pytest.mark.parametrize(("changes", "ports"), RIGHT_HERE, ids=str)
+def test_what_this_host_can_do_passes(changes, ports):
+    assert list(check.faults_here(plan(changes), ports, NOFILE)) == []
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_catalogue_s_scenarios_are_right(name):
+    assert list(check.faults(SCENARIOS[name].plan)) == []
+    assert list(check.faults_here(SCENARIOS[name].plan, DEFAULT, 20_000)) == []
+
+
+def test_every_sentence_is_tried_above():
+    """A sentence that is added without a case here is found by its longest piece of fixed text."""
+    tree = ast.parse(Path(check.__file__).read_text())
+    sentences = [node.value for node in ast.walk(tree) if isinstance(node, ast.Yield)]
+    pieces = [
+        max(re.split(r"\{.*?\}", ast.unparse(sentence).lstrip("f").strip("'\"")), key=len) for sentence in sentences
+    ]
+    said = [sentence for changes, _ in WRONG for sentence in check.faults(plan(changes))]
+    said += [
+        sentence for changes, ports, _ in WRONG_HERE for sentence in check.faults_here(plan(changes), ports, NOFILE)
+    ]
+    assert len(pieces) > 12
+    assert [piece for piece in pieces if not any(piece in sentence for sentence in said)] == []
+
+
+def test_an_address_with_an_interface_is_wrong():
+    """The engine's inet_pton() knows no scope: a source of ::1%lo would end in a ValueError."""
+    assert list(check.faults(plan(V6 | {"source": "::1%lo"})))
+
+
+@pytest.mark.parametrize("changes", [{"sweeps": 10**8, "ports": Ports.SWEEP}, {"duration_s": 3600.0}])
+def test_no_plan_asks_for_more_attempts_than_may_be_asked_for(changes):
+    """The buffer is written to from end to end before the storm: 32 bytes an attempt."""
+    asked = plan(changes)
+    wrong = [*check.faults(asked), *check.faults_here(asked, DEFAULT, 20_000)]
+    assert wrong or check.attempt_count(asked, DEFAULT) <= check.ATTEMPTS_MAX
+
+
+def test_all_faults_are_said_at_once():
+    wrong = msgspec.structs.replace(plan({}), window=0, mines=-1)
+    with pytest.raises(UsageError, match=r"^--window must .* not 0\. --mines must .* not -1\.$"):
+        check.refuse(check.faults(wrong))
+
+
+def test_a_plan_without_faults_is_not_refused():
+    check.refuse(check.faults(plan({})))
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({}, 4),
+        ({"attempts": 7}, 7),
+        ({"attempts": 7, "duration_s": 9.0}, 7),
+        ({"sweeps": 3, "ports": Ports.SWEEP}, 12),
+        ({"sweeps": 3, "ports": Ports.SWEEP, "duration_s": 9.0}, 12),
+        ({"duration_s": 2.0}, 2 * check.FASTEST_PER_S),
+        ({"duration_s": 1e-9}, 1),
+    ],
+)
+def test_the_buffer_holds_what_the_plan_may_make(changes, count):
+    assert check.attempt_count(plan(changes), FOUR) == count

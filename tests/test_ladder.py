@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""The SYN ladder: on paper for kernels old and new, and on this kernel."""
+
+import itertools
+import socket
+import struct
+import threading
+
+import pytest
+from builders import MS, SECOND, a_host
+from hypothesis import example, given
+from hypothesis import strategies as st
+from namespaced import namespaced
+
+from stress._fastconnect import now_ns, storm
+from stress.analysis.ladder import kernel_version, ladder, wheel_slack_jiffies
+from stress.lab import host
+from stress.model.attempt import blank
+
+LINEAR = {"tcp_syn_retries": 6, "tcp_syn_linear_timeouts": 4}
+
+
+def due_s(rungs):
+    """Return when each rung's SYN is due: a rung opens one jiffy before, for the timer counts from a tick."""
+    return [float(rung.label.removesuffix(" s")) for rung in rungs]
+
+
+@pytest.mark.parametrize(
+    ("sysctls", "due", "give_up_s"),
+    [
+        ({}, [1, 3, 7, 15, 31, 63], 127),  # up to 6.4
+        ({"tcp_syn_retries": 6}, [1, 3, 7, 15, 31, 63], 127),
+        (LINEAR, [1, 2, 3, 4, 5, 7, 11, 19, 35, 67], 131),  # from 6.5
+        ({"tcp_syn_retries": 1, "tcp_syn_linear_timeouts": 0}, [1], 3),
+        ({"tcp_syn_retries": 3, "tcp_syn_linear_timeouts": 4}, [1, 2, 3, 4, 5, 7, 11], 19),
+        ({"tcp_syn_retries": 6, "tcp_rto_max_ms": 4000}, [1, 3, 7, 11, 15, 19], 23),  # from 6.15
+        ({"tcp_syn_retries": 3, "tcp_syn_linear_timeouts": 1, "tcp_rto_max_ms": 1000}, [1, 2, 3, 4], 5),
+        ({"tcp_syn_retries": 8}, [1, 3, 7, 15, 31, 63, 127, 247], 367),  # no timeout above 120 s
+    ],
+)
+def test_syns_are_due_as_documented(sysctls, due, give_up_s):
+    found = ladder(a_host(**sysctls))
+    assert due_s(found.rungs) == due
+    assert [rung.from_ns for rung in found.rungs] == [second * SECOND - 4 * MS for second in due]
+    assert [rung.retransmits for rung in found.rungs] == list(range(1, len(due) + 1))
+    assert found.give_up_ns == give_up_s * SECOND
+
+
+@pytest.mark.parametrize(
+    ("kernel", "fast"),
+    [("4.4.0-21-generic", False), ("5.5.19", False), ("5.6.0", True), ("5.10.0-30", True), ("6.1", True)],
+)
+def test_the_fast_resend_came_with_5_6(kernel, fast):
+    assert (ladder(a_host(kernel=kernel)).fast is not None) == fast
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "retransmits"),
+    [(2.04, 2), (3.06, 3), (4.08, 4), (5.10, 5), (7.12, 6), (11.2, 7), (2.03, 2), (3.05, 3)],
+)
+def test_latencies_measured_on_6_18_lie_on_their_rung(latency_s, retransmits):
+    """Challenge-ACK limits of 10 and of 1, HZ=250: docs of the experiment are in the reference, 6b."""
+    rungs = ladder(a_host(**LINEAR)).rungs
+    assert [rung.retransmits for rung in rungs if rung.from_ns <= latency_s * SECOND <= rung.to_ns] == [retransmits]
+
+
+@pytest.mark.parametrize(("latency_s", "retransmits"), [(3.04, 2), (7.10, 3), (15.5, 4)])
+def test_latencies_measured_on_5_10_lie_on_their_rung(latency_s, retransmits):
+    rungs = ladder(a_host(kernel="5.10.0-30-amd64", tcp_syn_retries=6)).rungs
+    assert [rung.retransmits for rung in rungs if rung.from_ns <= latency_s * SECOND <= rung.to_ns] == [retransmits]
+
+
+@pytest.mark.parametrize("latency_ms", [8, 9, 11.5, 16])
+def test_a_collision_on_6_18_lies_on_the_fast_rung(latency_ms):
+    fast = ladder(a_host(**LINEAR)).fast
+    assert fast.from_ns <= latency_ms * MS <= fast.to_ns
+    assert fast.retransmits == 1
+
+
+@pytest.mark.parametrize("hz", [100, 250, 1000])
+def test_the_fast_rung_is_a_matter_of_jiffies(hz):
+    """Due after two, it comes on the third at the latest, and no wake-up is six late."""
+    fast = ladder(a_host(hz=hz)).fast
+    assert (fast.from_ns, fast.to_ns) == (SECOND // hz, 9 * SECOND // hz)
+
+
+@given(st.sampled_from([100, 250, 300, 1000]), st.integers(0, 4), st.integers(1, 8))
+def test_rungs_never_overlap(hz, linear, retries):
+    found = ladder(a_host(hz=hz, tcp_syn_retries=retries, tcp_syn_linear_timeouts=linear))
+    rungs = (found.fast, *found.rungs)
+    assert all(rung.from_ns < rung.to_ns for rung in rungs)
+    assert all(lower.to_ns < upper.from_ns for lower, upper in itertools.pairwise(rungs))
+    assert rungs[-1].from_ns < found.give_up_ns
+
+
+def expiry(clock, delay):
+    """Return when a timer that is set at ``clock`` fires: calc_wheel_index() of kernel/time/timer.c."""
+    level = 0
+    while delay >= 63 << (3 * level):
+        level += 1
+    shift = 3 * level
+    return ((clock + delay >> shift) + 1) << shift
+
+
+@given(st.integers(0, 40_000))
+@example(62)
+@example(63)
+@example(503)
+@example(504)
+@example(4031)
+@example(4032)
+def test_the_wheel_s_slack_is_the_latest_of_all_phases(delay):
+    """A delay below 40,000 jiffies is on level 4 at most, whose phases repeat after 8**4 jiffies."""
+    late = [expiry(clock, delay) - (clock + delay) for clock in range(8**4)]
+    assert max(late) == wheel_slack_jiffies(delay)
+
+
+@given(st.integers(0, 99), st.integers(0, 999), st.from_regex(r"([^\d].*)?", fullmatch=True))
+def test_a_release_begins_with_its_version(major, minor, rest):
+    assert kernel_version(f"{major}.{minor}{rest}") == (major, minor)
+
+
+@pytest.mark.parametrize("release", ["", "6", "6-18", "v6.18", "linux", ".6.18"])
+def test_a_release_without_a_version_is_refused(release):
+    with pytest.raises(ValueError, match="does not begin with a version"):
+        kernel_version(release)
+
+
+def attach(server, *instructions):
+    import ctypes
+
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in instructions))
+    server.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HP", len(instructions), ctypes.addressof(code)))
+
+
+def one_attempt():
+    record = blank(1)
+    storm(record, target="127.0.0.1", target_port=5000, attempts=1, epoch_ns=now_ns())
+    return record[0]
+
+
+@pytest.mark.parametrize("deaf_s", [0.5, 1.5])
+@pytest.mark.parametrize("linear", [0, 4])
+@namespaced
+def test_a_server_that_wakes_up_is_met_on_the_next_rung(deaf_s, linear):
+    """The server drops SYNs for a while: 0.5 s leave the rung of 1 s, 1.5 s the next one, 2 s or 3 s."""
+    from stress.lab import sysctl
+
+    sysctl.write("net.ipv4.tcp_syn_linear_timeouts", str(linear))
+    found = ladder(host.facts(private=True, server_filter=""))
+    place = int(deaf_s)
+    with socket.create_server(("127.0.0.1", 5000)) as server:
+        attach(server, (0x06, 0, 0, 0))
+        hears = threading.Timer(deaf_s, attach, (server, (0x06, 0, 0, 0xFFFFFFFF)))
+        hears.start()
+        attempt = one_attempt()
+        hears.join()
+    assert attempt["error"] == 0
+    assert attempt["retransmits"] == found.rungs[place].retransmits
+    assert found.rungs[place].from_ns <= attempt["latency_ns"] < found.rungs[place + 1].from_ns
+
+
+@namespaced(sysctls={"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_syn_linear_timeouts": "0"})
+def test_this_kernel_gives_up_when_the_ladder_ends():
+    found = ladder(host.facts(private=True, server_filter=""))
+    with socket.create_server(("127.0.0.1", 5000)) as server:
+        attach(server, (0x06, 0, 0, 0))
+        attempt = one_attempt()
+    assert found.give_up_ns == 3 * SECOND
+    assert attempt["retransmits"] == len(found.rungs) == 1
+    assert 0 <= attempt["latency_ns"] - found.give_up_ns < SECOND

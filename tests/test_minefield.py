@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""The minefield: exactly the mines that were asked for, on ports that are free again."""
+
+import resource
+import socket
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from namespaced import FOUR_PORTS, namespaced
+
+from stress._fastconnect import now_ns, storm
+from stress.lab import census, counters, sysctl
+from stress.lab.listener import Listener
+from stress.model.attempt import blank
+from stress.model.errors import LabError
+from stress.model.plan import Plan, Release
+from stress.storm import minefield
+
+LOOPBACK = {4: "127.0.0.1", 6: "::1"}
+PLACES = np.array([40002, 40000, 40003], np.uint16)
+NOFILE = 1024
+both_families = pytest.mark.parametrize("family", [4, 6])
+
+
+def plan_for(family=4, release=Release.NO_BUCKETS, **changes):
+    address = {"source": LOOPBACK[family], "target": LOOPBACK[family]}
+    return Plan(scenario="test", family=family, release=release, **(address | changes))
+
+
+def connect_from(port, family):
+    """Make one attempt from a port and return its record."""
+    record = blank(1)
+    storm(
+        record,
+        target=LOOPBACK[family],
+        target_port=5000,
+        source=LOOPBACK[family],
+        ports="list",
+        port_list=np.array([port], np.uint16),
+        attempts=1,
+        epoch_ns=now_ns(),
+    )
+    return record[0]
+
+
+@pytest.mark.parametrize("release", Release)
+@both_families
+@namespaced
+def test_mines_are_laid_on_exactly_these_ports_and_these_are_free_again(family, release):
+    """
+    40000 (free)  ->  5000 CLOSE-WAIT
+    40001 (free)      -                    no mine here
+    40002 (free)  ->  5000 CLOSE-WAIT
+    40003 (free)  ->  5000 CLOSE-WAIT
+    """
+    plan = plan_for(family, release)
+    if release is Release.FIN_TIMEOUT:
+        sysctl.write("net.ipv4.tcp_fin_timeout", "1")  # the other ways do not need it
+    buckets = sysctl.read(minefield.TW_BUCKETS)
+    with Listener(LOOPBACK[family], 5000) as server:
+        mines = minefield.lay(plan, server, PLACES, NOFILE)
+        assert mines["local_port"].tolist() == [40000, 40002, 40003]
+        assert not mines["address"].any()
+        assert census.census(family, 5000) == {"client": {}, "server": {"CLOSE-WAIT": 3, "LISTEN": 1}}
+        assert sysctl.read(minefield.TW_BUCKETS) == buckets
+
+        server.start()
+        for port, retransmits in ((40001, 0), (40002, 1), (40002, 0), (40000, 1)):
+            before = counters.read()
+            attempt = connect_from(port, family)
+            moved = counters.change(before, counters.read())
+            assert (attempt["error"], attempt["retransmits"]) == (0, retransmits)
+            assert moved["TCPSYNChallenge"] == moved["TCPChallengeACK"] == moved["TCPSynRetrans"] == retransmits
+        assert minefield.standing(plan)["local_port"].tolist() == [40003]
+
+
+@namespaced
+def test_one_holder_may_not_hold_them_all():
+    with Listener("127.0.0.1", 5000) as server:
+        minefield.lay(plan_for(), server, PLACES, minefield.DESCRIPTORS_KEPT + 2)
+        assert sorted(process.report[1] for process in server.processes) == [1, 2]  # leaked
+
+
+@namespaced(sysctls={"net.ipv4.tcp_fin_timeout": "1"})
+def test_another_source_s_leaked_socket_is_no_mine_of_this_storm():
+    """127.0.0.9:40001 -> 5000 CLOSE-WAIT is not on a 4-tuple that 127.0.0.1 will use."""
+    with Listener("127.0.0.1", 5000) as server:
+        server.start(leak=1, then="leave")
+        socket.create_connection(("127.0.0.1", 5000), source_address=("127.0.0.9", 40001)).close()
+        assert server.wait_accepted(1, 5)
+        mines = minefield.lay(plan_for(), server, PLACES, NOFILE)
+        assert mines["local_port"].tolist() == [40000, 40002, 40003]
+
+
+@namespaced
+def test_an_address_may_be_spelt_out():
+    """The census writes ::1, whatever the plan wrote."""
+    plan = plan_for(6, source="0:0:0:0:0:0:0:1")
+    with Listener("::1", 5000) as server:
+        assert minefield.lay(plan, server, PLACES, NOFILE)["local_port"].tolist() == [40000, 40002, 40003]
+
+
+@namespaced
+def test_a_port_that_somebody_holds_cannot_be_mined():
+    buckets = sysctl.read(minefield.TW_BUCKETS)
+    with Listener("127.0.0.1", 5000) as server, socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 40002))
+        with pytest.raises(LabError, match=r"1 of 3 connections .* failed, the first from port 40002 with errno 98"):
+            minefield.lay(plan_for(), server, PLACES, NOFILE)
+    assert sysctl.read(minefield.TW_BUCKETS) == buckets
+
+
+@namespaced
+def test_a_mine_that_nobody_asked_for_is_noticed():
+    with Listener("127.0.0.1", 5000) as server:
+        minefield.lay(plan_for(), server, PLACES[:1], NOFILE)
+        with pytest.raises(LabError, match=r"2 mines were laid, but the census finds 3 .* something else"):
+            minefield.lay(plan_for(), server, PLACES[1:], NOFILE)
+
+
+@namespaced(ports=(40000, 40063))
+def test_a_holder_without_room_is_named_with_its_error():
+    """64 mines are to be held by one process that may have 32 descriptors."""
+    minefield.ACCEPT_LIMIT_S = 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+    with (
+        Listener("127.0.0.1", 5000) as server,
+        pytest.raises(LabError, match=r"accepted \d\d of 64 connections .* its errors: \{'EMFILE': \d+\}"),
+    ):
+        minefield.lay(plan_for(), server, np.arange(40000, 40064, dtype=np.uint16), NOFILE)
+
+
+@namespaced(sysctls={"net.ipv4.tcp_fin_timeout": "60"})
+def test_a_port_that_does_not_become_free_is_named_with_its_state():
+    """The client's side waits 60 s in FIN_WAIT_2; the lab is told to expect none of it."""
+    minefield.RELEASE_MARGIN_S = 0.3
+    with Listener("127.0.0.1", 5000) as server:
+        server.start(leak=-1)
+        minefield.connect_and_close(plan_for(), PLACES)
+        with pytest.raises(LabError, match=r"not free after 0\.3 s: 3 in FIN-WAIT-2\."):
+            minefield.wait_released(plan_for(), 0)
+
+
+@pytest.mark.parametrize(
+    ("release", "expected_s"), [(Release.FIN_TIMEOUT, 7.0), (Release.LINGER2, 1.0), (Release.NO_BUCKETS, 1.0)]
+)
+@namespaced(sysctls={"net.ipv4.tcp_fin_timeout": "7"})
+def test_only_the_article_s_way_waits_for_the_setting(release, expected_s):
+    assert minefield.fin_wait_2_s(plan_for(release=release)) == expected_s
+
+
+@pytest.mark.parametrize("release", Release)
+@namespaced
+def test_the_kernel_s_limit_of_timewait_sockets_is_restored_after_a_failure(release):
+    sysctl.write(minefield.TW_BUCKETS, "1234")
+    with pytest.raises(ZeroDivisionError), minefield.released(plan_for(release=release)):  # noqa: PT012
+        assert sysctl.read(minefield.TW_BUCKETS) == ("0" if release is Release.NO_BUCKETS else "1234")
+        raise ZeroDivisionError
+    assert sysctl.read(minefield.TW_BUCKETS) == "1234"
+
+
+@given(st.integers(0, 100_000), st.integers(1, 20_000))
+def test_shares_hold_all_mines_in_as_few_processes_as_may(mines, capacity):
+    shares = minefield.shares(mines, capacity)
+    assert sum(shares) == mines
+    assert len(shares) == -(-mines // capacity)
+    assert all(1 <= share <= capacity for share in shares)
+
+
+def test_four_ports_are_enough_for_these_tests():
+    assert FOUR_PORTS[0] <= PLACES.min() <= PLACES.max() <= FOUR_PORTS[1]

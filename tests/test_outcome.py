@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""The outcome of an attempt: one for every errno."""
+
+import errno
+
+import numpy as np
+from builders import many_attempts, the_attempts
+from hypothesis import given
+
+from stress.analysis.outcome import OUTCOMES, outcome_codes, sent_syn
+from stress.model.outcome import Outcome
+
+SEEN = {
+    errno.ETIMEDOUT: "timed_out",
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNRESET: "reset",
+    errno.EADDRNOTAVAIL: "no_port",
+    errno.EADDRINUSE: "in_use",
+    errno.EINPROGRESS: "unfinished",
+}
+NO_SYN = (errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM,
+          errno.EACCES, errno.EPERM, errno.ENETUNREACH)  # fmt: skip
+
+
+def outcomes_of(attempts):
+    return [OUTCOMES[code].value for code in outcome_codes(attempts)]
+
+
+def test_every_errno_has_its_outcome():
+    attempts = the_attempts(*((0, number, 0) for number in range(256)))
+    assert outcomes_of(attempts) == ["connected", *(SEEN.get(number, "other") for number in range(1, 256))]
+
+
+def test_retransmits_tell_a_retried_attempt_and_change_no_failure():
+    attempts = the_attempts((0, 0, 0), (0, 0, 1), (0, 0, 255), (0, errno.ETIMEDOUT, 6), (0, errno.EINPROGRESS, 1))
+    assert outcomes_of(attempts) == ["connected", "retried", "retried", "timed_out", "unfinished"]
+
+
+@given(many_attempts)
+def test_every_attempt_has_one_outcome(attempts):
+    codes = outcome_codes(attempts)
+    assert codes.shape == attempts.shape
+    assert np.bincount(codes, minlength=len(Outcome)).sum() == len(attempts)
+    assert (codes < len(Outcome)).all()
+
+
+def test_what_was_refused_before_its_syn_sent_none():
+    attempts = the_attempts(*((40000, number, 0) for number in (0, *SEEN, *NO_SYN)))
+    sent = {int(number) for number in attempts["error"][sent_syn(attempts)]}
+    assert sent == {0, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.EINPROGRESS}

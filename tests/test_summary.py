@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""The summary: everything is counted once, and percentiles are latencies that occurred."""
+
+import errno
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from builders import (
+    MS,
+    SECOND,
+    TWO_ADDRESSES,
+    US,
+    a_host,
+    a_run,
+    many_attempts,
+    many_mines,
+    the_attempts,
+    the_mines,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stress.analysis.ladder import ladder
+from stress.analysis.summary import analyse, bands, body, pace
+from stress.model.attempt import STORM, WARM_UP
+from stress.model.outcome import Cause, Outcome
+from stress.model.plan import Plan, Ports
+from stress.model.summary import Body
+
+EMPTY = Body(None, None, None, None, None)
+LADDER = ladder(a_host(tcp_syn_retries=6, tcp_syn_linear_timeouts=4))
+latencies = st.lists(st.integers(1, 2**52), min_size=1, max_size=60)
+
+
+def latent(*latencies_ns, **columns):
+    return the_attempts(*((40000, 0, 0) for _ in latencies_ns), latency_ns=list(latencies_ns), **columns)
+
+
+def smallest_with(share, values):
+    """Return the smallest value that at least ``share`` of the values do not exceed."""
+    return next(
+        value for value in sorted(values) if Fraction(sum(each <= value for each in values), len(values)) >= share
+    )
+
+
+@given(many_attempts, many_mines, st.sampled_from(Ports))
+def test_every_attempt_has_one_outcome_and_one_cause(attempts, mines, ports):
+    run = a_run(attempts, mines, Plan(scenario="test", ports=ports), addresses=TWO_ADDRESSES)
+    summary = analyse(run).summary
+    assert list(summary.outcomes) == [outcome.value for outcome in Outcome]
+    assert list(summary.causes) == [cause.value for cause in Cause]
+    assert sum(summary.outcomes.values()) == sum(summary.causes.values()) == summary.attempts == len(attempts)
+    assert summary.outcomes["connected"] == summary.causes["none"]
+    assert summary.collisions == summary.causes["closewait"]
+    assert summary.mines.found <= min(summary.mines.laid, summary.collisions)
+    assert summary.retransmits == attempts["retransmits"].sum()
+
+
+@given(many_attempts)
+def test_bands_hold_every_retried_attempt_once(attempts):
+    summary = analyse(a_run(attempts)).summary
+    assert sum(band.count for band in summary.bands) == summary.outcomes["retried"]
+    assert all(band.count >= 0 for band in summary.bands)
+
+
+@pytest.mark.parametrize(
+    ("latency_ns", "label"),
+    [
+        (9 * MS, "2 jiffies"),
+        (2040 * MS, "2 s"),
+        (11_200 * MS, "11 s"),
+        (500 * MS, "off the ladder"),
+        (100 * SECOND, "off the ladder"),
+    ],
+)
+def test_a_retry_lies_in_its_band(latency_ns, label):
+    found = bands(np.array([latency_ns]), LADDER)
+    assert [(band.label, band.count) for band in found if band.count] == [(label, 1)]
+    (band,) = (band for band in found if band.count)
+    assert band.from_ns <= latency_ns <= band.to_ns
+
+
+def test_both_ends_of_a_band_are_in_it_and_none_is_off_the_ladder():
+    rung = LADDER.rungs[1]
+    found = bands(np.array([rung.from_ns, rung.to_ns]), LADDER)
+    assert {band.label: band.count for band in found if band.count} == {rung.label: 2}
+    assert [band.label for band in found] == [LADDER.fast.label, *(rung.label for rung in LADDER.rungs)]
+
+
+def test_a_kernel_without_the_fast_resend_has_no_such_band():
+    old = ladder(a_host(kernel="5.5.0"))
+    assert [band.label for band in bands(np.array([], np.int64), old)] == [rung.label for rung in old.rungs]
+
+
+def test_rungs_that_overlap_count_nobody_twice():
+    """With 40 linear timeouts of 1 s the timers' lateness adds up to more than the step between two rungs."""
+    crowded = ladder(a_host(tcp_syn_retries=6, tcp_syn_linear_timeouts=40))
+    found = bands(np.array([39 * SECOND + 1100 * MS]), crowded)
+    assert [band.count for band in found if band.count] == [1]
+
+
+@given(latencies)
+def test_percentiles_are_latencies_that_occurred(latencies_ns):
+    found = body(latent(*latencies_ns))
+    shares = ("0.5", "0.9", "0.99", "0.999", "1")
+    assert list(found.__struct_fields__) == ["p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns"]
+    values = [getattr(found, name) for name in found.__struct_fields__]
+    assert values == [smallest_with(Fraction(share), latencies_ns) for share in shares]
+    assert set(values) <= set(latencies_ns)
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 100, 1000, 3000, 10_000])
+def test_percentiles_of_1_to_n_are_the_ranks(count):
+    found = body(latent(*range(1, count + 1)))
+    ranks = [-(-count * share // 1000) for share in (500, 900, 990, 999, 1000)]
+    assert [found.p50_ns, found.p90_ns, found.p99_ns, found.p999_ns, found.max_ns] == ranks
+
+
+@given(many_attempts)
+def test_the_body_is_what_connected_at_once_in_the_storm(attempts):
+    in_body = (attempts["error"] == 0) & (attempts["retransmits"] == 0) & (attempts["phase"] == STORM)
+    assert analyse(a_run(attempts)).summary.body == body(attempts[in_body])
+
+
+@pytest.mark.parametrize(
+    "attempts",
+    [
+        the_attempts(),
+        the_attempts((40000, 0, 1), latency_ns=9 * MS),
+        the_attempts((40000, errno.ETIMEDOUT, 6), latency_ns=131 * SECOND),
+        latent(7 * US, phase=WARM_UP),
+    ],
+    ids=["no attempt", "retried", "timed out", "warm-up"],
+)
+def test_an_empty_body_has_no_percentile(attempts):
+    assert analyse(a_run(attempts)).summary.body == EMPTY
+
+
+@pytest.mark.parametrize(
+    ("starts_ns", "latencies_ns", "close_ns", "expected"),
+    [
+        ([], [], [], (0.0, 0.0)),
+        ([5 * SECOND], [2 * SECOND], [0], (2.0, 0.0)),
+        ([0, SECOND], [MS, MS], [0, 0], (1.001, 1.0)),
+        ([SECOND, SECOND], [MS, MS], [0, MS], (0.002, 0.0)),
+        # the first attempt waits for its timeout: the storm lasts as long, but its pace is that of the starts
+        ([0, 10 * MS, 20 * MS], [SECOND, MS, MS], [0, 0, 0], (1.0, 100.0)),
+    ],
+)
+def test_pace(starts_ns, latencies_ns, close_ns, expected):
+    assert pace(latent(*latencies_ns, start_ns=starts_ns, close_ns=close_ns)) == pytest.approx(expected)
+
+
+def test_mines_are_counted_by_place_and_collisions_by_attempt():
+    attempts = the_attempts((40000, errno.ETIMEDOUT, 1), (40000, errno.ETIMEDOUT, 1), (40001, 0, 1), (40002, 0, 0))
+    summary = analyse(a_run(attempts, the_mines(40000, 40001, 40003), mines_left=2)).summary
+    assert summary.collisions == 3
+    assert (summary.mines.laid, summary.mines.found, summary.mines.left) == (3, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("ports", "cause"),
+    [
+        (Ports.KERNEL, "port_exhausted"),
+        (Ports.BIND, "port_exhausted"),
+        (Ports.SWEEP, "unknown"),
+        (Ports.SHUFFLE, "unknown"),
+    ],
+)
+def test_no_port_is_exhaustion_only_where_the_kernel_searched_the_range(ports, cause):
+    run = a_run(the_attempts((0, errno.EADDRNOTAVAIL, 0)), plan=Plan(scenario="test", ports=ports))
+    assert {name: count for name, count in analyse(run).summary.causes.items() if count} == {cause: 1}
+
+
+def test_a_retry_without_a_mine_has_no_known_cause():
+    run = a_run(the_attempts((40001, 0, 1), (40001, errno.ETIMEDOUT, 6), latency_ns=SECOND), the_mines(40000))
+    assert analyse(run).summary.causes["unknown"] == 2
+
+
+def test_the_record_s_warnings_come_first():
+    run = a_run(the_attempts((40001, 0, 0)), warnings=["The storm was interrupted."])
+    first, *others = analyse(run).summary.warnings
+    assert first == "The storm was interrupted."
+    assert others  # the counters of this run are all zero, its attempts are not

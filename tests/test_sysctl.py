@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Settings, written and read back in a namespace of their own."""
+
+import re
+
+import pytest
+from namespaced import namespaced
+
+from stress.lab import sysctl
+from stress.model.errors import ConnstormError, LabError, UsageError
+
+FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
+RESERVED = "net.ipv4.ip_local_reserved_ports"
+
+
+@namespaced
+def test_what_is_written_is_read():
+    sysctl.write(FIN_TIMEOUT, "7")
+    assert sysctl.read(FIN_TIMEOUT) == "7"
+    assert sysctl.path(FIN_TIMEOUT).read_text() == "7\n"
+
+
+@pytest.mark.parametrize("value", ["40010 40020", "40010\t40020", "  40010   40020\n"])
+@namespaced
+def test_blanks_between_the_words_of_a_value_do_not_matter(value):
+    sysctl.write("net.ipv4.ip_local_port_range", value)
+    assert sysctl.read("net.ipv4.ip_local_port_range") == "40010 40020"
+
+
+@namespaced
+def test_a_missing_setting_reads_as_none_and_is_not_recorded():
+    assert sysctl.read("net.ipv4.tcp_no_such_thing") is None
+    recorded = sysctl.recorded()
+    assert recorded["net.ipv4.ip_local_port_range"] == "40000 40003"
+    assert recorded.keys() <= set(sysctl.RECORDED)
+    assert None not in recorded.values()
+
+
+@namespaced
+def test_a_misspelt_setting_is_answered_with_the_nearest():
+    with pytest.raises(
+        UsageError, match=r"no setting net\.ipv4\.tcp_fin_timeuot .*did you mean net\.ipv4\.tcp_fin_timeout\?"
+    ):
+        sysctl.write("net.ipv4.tcp_fin_timeuot", "7")
+
+
+@namespaced
+def test_a_setting_in_a_missing_folder_is_answered_with_the_nearest():
+    with pytest.raises(UsageError, match=r"did you mean net\.ipv4\.tcp_fin_timeout\?"):
+        sysctl.write("net.ipv44.tcp_fin_timeout", "7")
+
+
+@namespaced
+def test_nothing_is_guessed_for_a_name_like_no_other():
+    with pytest.raises(UsageError, match=r"no setting net\.ipv4\.zzz in a private namespace\.$"):
+        sysctl.write("net.ipv4.zzz", "7")
+
+
+@pytest.mark.parametrize("value", ["soon", "-1x", "99999999999999999999"])
+@namespaced
+def test_a_value_that_the_kernel_refuses_is_wrong_use(value):
+    before = sysctl.read(FIN_TIMEOUT)
+    with pytest.raises(UsageError, match=f"The kernel refuses {FIN_TIMEOUT}={value}: Invalid argument"):
+        sysctl.write(FIN_TIMEOUT, value)
+    assert sysctl.read(FIN_TIMEOUT) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["kernel.hostname", "net/ipv4/tcp_fin_timeout", "net...kernel.hostname", "network.x", ""]
+)
+@namespaced
+def test_only_network_settings_are_touched(name):
+    with pytest.raises(UsageError, match="is not a network setting"):
+        sysctl.write(name, "7")
+
+
+@namespaced
+def test_a_setting_that_may_only_be_read_is_the_lab_s_failure():
+    name = "net.ipv4.tcp_available_congestion_control"
+    with pytest.raises(LabError, match=f"{name} may not be written here: "):
+        sysctl.write(name, "cubic")
+
+
+@namespaced
+def test_a_value_that_the_kernel_reads_otherwise_is_wrong_use():
+    with pytest.raises(UsageError, match="was set to 012 but reads 10"):  # the kernel reads octal
+        sysctl.write(FIN_TIMEOUT, "012")
+
+
+@pytest.mark.parametrize("value", ["8080,9000-9002", "8080,8081", "9000,8080", "8080-8080"])
+@namespaced
+def test_a_list_of_ports_may_come_back_in_the_kernel_s_own_spelling(value):
+    sysctl.write(RESERVED, value)
+    assert sysctl.read(RESERVED)
+
+
+@namespaced
+def test_a_list_of_ports_can_be_emptied():
+    sysctl.write(RESERVED, "8080")
+    sysctl.write(RESERVED, "")
+    assert sysctl.read(RESERVED) == ""
+
+
+@pytest.mark.parametrize("name", ["net.ipv4", "net.ipv4.", "net.ipv4.route.flush"])
+@namespaced
+def test_a_name_that_cannot_be_read_is_refused_in_a_sentence(name):
+    with pytest.raises(ConnstormError, match=re.escape(name)):
+        sysctl.write(name, "1")
