@@ -87,6 +87,10 @@ def suggestion(name: str) -> str:
     """Return ``; did you mean …?`` for a misspelt setting, or nothing."""
     prefix, _, last = name.rpartition(".")
     folder = path(prefix)
-    known = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-    close = difflib.get_close_matches(last, known, n=1)
-    return f"; did you mean {prefix}.{close[0]}?" if close else ""
+    if folder.is_dir():
+        close = [
+            f"{prefix}.{each}" for each in difflib.get_close_matches(last, [e.name for e in folder.iterdir()], n=1)
+        ]
+    else:
+        close = difflib.get_close_matches(name, RECORDED, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
