@@ -3,6 +3,7 @@
  *
  * bare_loop PORT ATTEMPTS: storms 127.0.0.1:PORT with reset close; prints how long that took in ns. */
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,8 @@ int main(int count, char **arguments)
     const long long start = now_ns();
     for (long i = 0; i < attempts; i++) {
         struct sockaddr_in name;
-        socklen_t size = sizeof name;
+        struct tcp_info info;
+        socklen_t size = sizeof name, info_size = sizeof info;
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (connect(fd, (const struct sockaddr *)&server, sizeof server) != 0 &&
             (errno != EINPROGRESS || connect(fd, (const struct sockaddr *)&server, sizeof server) != 0)) {
@@ -37,6 +39,7 @@ int main(int count, char **arguments)
             return 1;
         }
         getsockname(fd, (struct sockaddr *)&name, &size);
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_size);
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         close(fd);
     }

@@ -53,7 +53,6 @@ cdef struct Storm:
     int64_t epoch_ns
     int64_t deadline_ns      # of one attempt; 0: the kernel gives up by itself
     int64_t stop_ns          # no start after this; 0: none
-    int64_t jiffy_ns
     Attempt* out
     Py_ssize_t attempts
     Py_ssize_t warmup

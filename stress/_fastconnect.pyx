@@ -153,9 +153,7 @@ cdef int64_t start(Storm* storm) noexcept nogil:
         if storm.ports != LIST:
             attempt.local_port = local_port(storm, fd)
         if error == 0:
-            # No SYN can be sent again before a jiffy is over (TCP_TIMEOUT_MIN is two): faster means zero.
-            if attempt.latency_ns >= storm.jiffy_ns:
-                attempt.retransmits = total_retransmits(fd)
+            attempt.retransmits = total_retransmits(fd)
             return max(after_ns, close_connected(storm, attempt, fd))
         event.events = libc.EPOLLOUT
         event.data.u32 = <uint32_t> storm.vacant
@@ -319,7 +317,6 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, str source=
     state.worker = <uint8_t> worker
     state.epoch_ns = epoch_ns
     state.deadline_ns = deadline_ns
-    state.jiffy_ns = libc.jiffy_ns()
     state.out = &out[0]
     state.attempts = attempts
     state.warmup = warmup

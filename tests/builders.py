@@ -45,6 +45,7 @@ def a_record(plan=None, **changes):
         "census_after": {},
         "listener": ListenerReport(0, 0, 0, {}),
         "mines_left": 0,
+        "stolen_ms": 0,
         "interrupted": False,
         "warnings": [],
     }

@@ -65,7 +65,7 @@ def cleared_field(close=Close.RST, **changes):
         **{
             "counters": counters,
             "mines_left": 1,
-            "listener": ListenerReport(accepted=3 - 1 + 3, leaked=3, closed=2, errors={}),
+            "listener": ListenerReport(accepted=3 - 1, leaked=0, closed=2, errors={}),
         }
         | changes,
     )
@@ -94,7 +94,7 @@ def surviving_field(limit=UNLIMITED, **changes):
         **{
             "counters": counters,
             "mines_left": 2,
-            "listener": ListenerReport(accepted=3, leaked=2, closed=1, errors={}),
+            "listener": ListenerReport(accepted=1, leaked=0, closed=1, errors={}),
             "host": a_host(tcp_challenge_ack_limit=limit),
         }
         | changes,
@@ -164,7 +164,7 @@ def test_a_mine_that_vanished_is_seen():
 def test_a_kernel_without_embryonic_resets_counts_none():
     counters = cleared_field().record.counters
     old = {name: count for name, count in counters.items() if name != "EmbryonicRsts"} | {"OutRsts": 6}
-    report = ListenerReport(accepted=6, leaked=3, closed=3, errors={})
+    report = ListenerReport(accepted=3, leaked=0, closed=3, errors={})
     assert unbalanced(cleared_field(counters=old, listener=report)) == set()
 
 

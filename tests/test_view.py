@@ -72,6 +72,7 @@ def record_of(scenario, sysctls, mines, storm_ns, end_ns):
         census_after={},
         listener=ListenerReport(0, 0, 0, {}),
         mines_left=0,
+        stolen_ms=0,
         interrupted=False,
         warnings=[],
     )

@@ -40,7 +40,7 @@ def claims(run: Run, met_mine: npt.NDArray[np.bool_]) -> Iterator[tuple[str, int
         "attempts that connected",
         connected,
         "accepted by the server + EmbryonicRsts",
-        record.listener.accepted - len(run.mines) + embryonic,
+        record.listener.accepted + embryonic,
     )
     yield (
         "SYNs sent again",

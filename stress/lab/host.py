@@ -36,6 +36,12 @@ def facts(*, private: bool, server_filter: str) -> Host:
     )
 
 
+def stolen_ms() -> int:
+    """Return for how long, in all, a hypervisor has run others while CPUs of this machine had work."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()  # "cpu", then ticks: user … steal is the eighth
+    return int(fields[8]) * 1000 // os.sysconf("SC_CLK_TCK")
+
+
 def cpu_model() -> str:
     """Return the CPU's name as /proc/cpuinfo has it, else the architecture."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -38,12 +38,22 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListenerReport(msgspec.Struct, frozen=True):
-    """What the server's processes say they did, from their first connection to their last."""
+    """What the server's processes say they did."""
 
     accepted: int
     leaked: int
     closed: int
     errors: dict[str, int]  # accept() errors by name
+
+    def since(self, before: "ListenerReport") -> "ListenerReport":
+        """Return what was done after an earlier report."""
+        errors = {name: count - before.errors.get(name, 0) for name, count in self.errors.items()}
+        return ListenerReport(
+            self.accepted - before.accepted,
+            self.leaked - before.leaked,
+            self.closed - before.closed,
+            {name: count for name, count in errors.items() if count},
+        )
 
 
 class Mines(msgspec.Struct, frozen=True):
@@ -57,8 +67,9 @@ class Mines(msgspec.Struct, frozen=True):
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """All of a run but its arrays.
 
-    ``counters`` are the changes of the kernel's counters over the storm, by the kernel's names (Tcp and TcpExt).
-    A census counts sockets by TCP state, just before and after the storm; client and server sockets apart.
+    ``counters`` are the changes of the kernel's counters over the storm, by the kernel's names (Tcp and TcpExt);
+    ``listener``, too, is of the storm alone. A census counts sockets by TCP state, just before and after the storm,
+    client and server sockets apart.
     """
 
     id: str
@@ -74,5 +85,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     census_after: dict[str, dict[str, int]]
     listener: ListenerReport
     mines_left: int
+    stolen_ms: int  # CPU time that a hypervisor gave to others during the storm, all CPUs together
     interrupted: bool
     warnings: list[str]

@@ -67,16 +67,19 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> Run:
         listener.start()
         facts = host.facts(private=not plan.host, server_filter=filter_text(plan))
         census_before = census.census(plan.family, plan.target_port)
+        served_before = listener.report()
         counters_before = counters.read()
+        stolen_before_ms = host.stolen_ms()
         epoch_ns = now_ns()
         recorded, interrupted, held = fire(plan, buffer, port_list, attempts, epoch_ns)
         storm_end_ns = now_ns() - epoch_ns
+        stolen_ms = host.stolen_ms() - stolen_before_ms
         notify("settling")
         settled = listener.wait_settled(SETTLE_LIMIT_S)
         delta = counters.change(counters_before, counters.read())
         census_after = census.census(plan.family, plan.target_port)
         left = minefield.standing(plan)
-        report = listener.report()
+        served = listener.report().since(served_before)
         release(held)
 
     records = buffer[:recorded]
@@ -92,8 +95,9 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> Run:
         counters=delta,
         census_before=census_before,
         census_after=census_after,
-        listener=report,
+        listener=served,
         mines_left=int(np.isin(mines["local_port"], left["local_port"]).sum()),
+        stolen_ms=stolen_ms,
         interrupted=interrupted,
         warnings=list(warnings(plan, settled=settled, interrupted=interrupted)),
     )

@@ -61,6 +61,7 @@ def cells(found: Findings, occupied: Iterable[Band]) -> dict[str, str]:
         "ETIMEDOUT on other ports": f"{expired_others:,}",
         **{f"Δ{name}": f"{counters[name]:,}" for name in COUNTERS},
         "ΔOutRsts over clean level": f"{counters['OutRsts'] - clean_level_rsts(found):,}",
+        "CPU time stolen from this VM": f"{found.run.record.stolen_ms} ms",
         "books": "[green]balanced[/]" if balanced else "[red]NOT balanced[/]",
     }
 

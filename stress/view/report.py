@@ -61,6 +61,8 @@ def report(record: Record, summary: Summary, path: Path) -> RenderableType:
             f"{summary.collisions:,} attempts, {summary.mines.left:,} left",
         )
     facts.add_row("[bold]kernel[/]", f"Linux {record.host.kernel}, HZ={round(1e9 / record.host.jiffy_ns)}")
+    if record.stolen_ms:
+        facts.add_row("[bold]stolen[/]", f"{record.stolen_ms:,} ms of CPU time, by a hypervisor, during the storm")
     facts.add_row("[bold]run[/]", str(path))
     heading = Text(f"{record.plan.scenario}", style="bold underline")
     return Group(heading, facts, books(summary), *warning_lines(summary.warnings))
