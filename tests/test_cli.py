@@ -106,11 +106,13 @@ def test_the_same_seed_gives_the_same_minefield_and_order(tmp_path):
         (["run", "clean", "--window", "30000"], ["ulimit -n"]),
         (["run", "clean", "--host", "--set", "net.ipv4.tcp_fin_timeout=3"], ["leave out --host"]),
         (["demo", "--seed", "-1"], ["--seed"]),
+        (["explain", "--set", "net.ipv4.tcp_fin_timeout=3"], ["does not shape the SYN ladder"]),
+        (["explain", "--set", "net.ipv4.tcp_syn_retries=many"], ["takes a number from 1 to 127"]),
         (["fly"], ["No such command"]),
     ],
 )
 def test_bad_input_is_one_clear_sentence(tmp_path, arguments, words):
-    output = [] if arguments[0] == "fly" else ["-o", tmp_path / "results"]
+    output = ["-o", tmp_path / "results"] if arguments[0] in ("run", "demo") else []
     ended = connstorm(*arguments, *output)
     one_sentence(ended, *words)
     results = tmp_path / "results"
@@ -156,9 +158,20 @@ def test_scenarios_are_listed():
     assert all(name in shown for name in listing)
 
 
+def test_explain_prints_the_ladder_of_the_settings_that_were_asked_for():
+    asked = ["--set", "net.ipv4.tcp_syn_retries=2", "--set", "net.ipv4.tcp_syn_linear_timeouts=0"]
+    asked += ["--set", "net.ipv4.tcp_rto_max_ms=120000"]
+    ladder = json.loads(connstorm("explain", *asked, "--json").stdout)["ladder"]
+    assert [rung["label"] for rung in ladder["rungs"]] == ["1 s", "3 s"]
+    assert ladder["give_up_ns"] == 7_000_000_000
+    shown = connstorm("explain", *asked).stdout
+    assert "tcp_syn_retries=2" in shown
+    assert "ETIMEDOUT after 7 s" in shown
+
+
 def test_every_verb_has_help_and_a_version():
     assert connstorm("--version").stdout.startswith("connstorm, version ")
-    for verb in ("demo", "run", "scenarios", "plot"):
+    for verb in ("demo", "run", "scenarios", "explain", "plot"):
         ended = connstorm(verb, "--help")
         assert ended.returncode == 0
         assert "Usage" in ended.stdout

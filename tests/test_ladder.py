@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from namespaced import namespaced
 
 from stress._fastconnect import now_ns, storm
-from stress.analysis.ladder import kernel_version, ladder, wheel_slack_jiffies
-from stress.lab import host
+from stress.analysis.ladder import LIMITS, kernel_version, ladder, wheel_slack_jiffies
+from stress.lab import host, sysctl
 from stress.model.attempt import blank
+from stress.model.errors import UsageError
 
 LINEAR = {"tcp_syn_retries": 6, "tcp_syn_linear_timeouts": 4}
 
@@ -169,3 +170,15 @@ def test_this_kernel_gives_up_when_the_ladder_ends():
     assert found.give_up_ns == 3 * SECOND
     assert attempt["retransmits"] == len(found.rungs) == 1
     assert 0 <= attempt["latency_ns"] - found.give_up_ns < SECOND
+
+
+@pytest.mark.parametrize("name", LIMITS)
+@namespaced
+def test_the_limits_of_a_setting_are_the_kernel_s(name):
+    if sysctl.read(name) is None:
+        pytest.skip(f"this kernel has no {name}")
+    for value in LIMITS[name]:
+        sysctl.write(name, str(value))
+    for value in (LIMITS[name][0] - 1, LIMITS[name][1] + 1):
+        with pytest.raises(UsageError):
+            sysctl.write(name, str(value))

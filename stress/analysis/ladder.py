@@ -9,11 +9,19 @@ ip-sysctl.rst, the wheel in kernel/time/timer.c, and for the resend after two ji
 import re
 from dataclasses import dataclass
 
+import msgspec
+
+from stress.model.errors import UsageError
 from stress.model.record import Host
 
 SECOND_NS = 1_000_000_000
 INITIAL_RTO_NS = SECOND_NS  # TCP_TIMEOUT_INIT, RFC 6298 section 2.1
 DEFAULT_RTO_MAX_MS = 120_000  # TCP_RTO_MAX, a sysctl since Linux 6.15
+SYN_RETRIES = "net.ipv4.tcp_syn_retries"
+LINEAR_TIMEOUTS = "net.ipv4.tcp_syn_linear_timeouts"
+RTO_MAX_MS = "net.ipv4.tcp_rto_max_ms"
+# The settings that shape the ladder, and the values that the kernel takes (net/ipv4/sysctl_net_ipv4.c).
+LIMITS = {SYN_RETRIES: (1, 127), LINEAR_TIMEOUTS: (0, 127), RTO_MAX_MS: (1000, 120_000)}
 FAST_RESEND_JIFFIES = 2  # TCP_TIMEOUT_MIN
 LATE_JIFFIES = 6  # how late a due timer and the wake-up after it may be, beyond the wheel's rounding
 
@@ -71,13 +79,28 @@ def wheel_slack_jiffies(delay_jiffies: int) -> int:
 
 def syn_timeouts_ns(host: Host) -> list[int]:
     """Return the timeout after each SYN of an unanswered connect(), first SYN included."""
-    retries = int(host.sysctls.get("net.ipv4.tcp_syn_retries", 6))
-    linear = int(host.sysctls.get("net.ipv4.tcp_syn_linear_timeouts", 0))
-    rto_max_ns = int(host.sysctls.get("net.ipv4.tcp_rto_max_ms", DEFAULT_RTO_MAX_MS)) * 1_000_000
+    retries = int(host.sysctls.get(SYN_RETRIES, 6))
+    linear = int(host.sysctls.get(LINEAR_TIMEOUTS, 0))
+    rto_max_ns = int(host.sysctls.get(RTO_MAX_MS, DEFAULT_RTO_MAX_MS)) * 1_000_000
     timeouts = [INITIAL_RTO_NS] * (linear + 1)
     for doublings in range(1, retries + 1):
         timeouts.append(INITIAL_RTO_NS << doublings)
     return [min(timeout, rto_max_ns) for timeout in timeouts]
+
+
+def suppose(host: Host, settings: dict[str, str]) -> Host:
+    """Return a host as it would be with other settings.
+
+    Raises:
+        UsageError: a setting that does not shape the ladder, or a value that the kernel would not take.
+    """
+    for name, value in settings.items():
+        if name not in LIMITS:
+            raise UsageError(f"{name} does not shape the SYN ladder; these do: {', '.join(LIMITS)}.")
+        low, high = LIMITS[name]
+        if not (value.isdecimal() and low <= int(value) <= high):
+            raise UsageError(f"{name} takes a number from {low:,} to {high:,}, not {value!r}.")
+    return msgspec.structs.replace(host, sysctls=host.sysctls | settings)
 
 
 def ladder(host: Host) -> Ladder:

@@ -5,20 +5,14 @@ from pathlib import Path
 
 import click
 
-from stress.cli.output import RESULTS, Progress, console
+from stress.cli.output import Progress, console, json_option, output_option, print_object, run_object
 
 
 @click.command()
 @click.option("--seed", type=int, default=1, show_default=True, help="of the mines' places and the order of ports")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=RESULTS,
-    show_default=True,
-    help="the folder of all runs",
-)
-def demo(seed: int, output: Path) -> None:
+@output_option
+@json_option
+def demo(seed: int, output: Path, *, as_json: bool) -> None:
     r"""Re-create the article's case: four storms, one table, one figure.
 
     \b
@@ -30,7 +24,13 @@ def demo(seed: int, output: Path) -> None:
     from stress.suite import demo as storms  # noqa: PLC0415  # numpy and matplotlib are slow to load
     from stress.view.demo_table import demo_table  # noqa: PLC0415
 
-    panels, figure = storms.run(output, seed, Progress("demo"))
+    panels, figure = storms.run(output, seed, Progress("demo", quiet=as_json))
+    if as_json:
+        found = [
+            run_object(each.findings.run.record.plan.scenario, each.path, each.findings.summary) for each in panels
+        ]
+        print_object({"figure": str(figure), "runs": found})
+        return
     printer = console()
     printer.print(demo_table((panel.letter, panel.findings) for panel in panels))
     for panel in panels:

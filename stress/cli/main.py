@@ -7,13 +7,12 @@ import click
 
 from stress import __version__
 from stress.cli.demo import demo
+from stress.cli.explain import explain
 from stress.cli.plot import plot
 from stress.cli.run import run
 from stress.cli.run_cell import run_cell
 from stress.cli.scenarios import scenarios
-from stress.model.errors import ConnstormError
-
-INTERRUPTED = 130
+from stress.model.errors import INTERRUPTED, ConnstormError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -26,7 +25,7 @@ def connstorm() -> None:
     """
 
 
-for verb in (demo, run, scenarios, plot, run_cell):
+for verb in (demo, run, scenarios, explain, plot, run_cell):
     connstorm.add_command(verb)
 
 

@@ -3,6 +3,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -13,6 +14,17 @@ from stress.model.summary import Summary
 
 RESULTS = Path("results")
 NARROWEST = 112  # columns, when the output is no terminal
+
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=RESULTS,
+    show_default=True,
+    help="the folder of all runs",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
 
 
 class Progress:
@@ -42,9 +54,13 @@ def print_report(record: Record, summary: Summary, path: Path) -> None:
     console().print(report(record, summary, path))
 
 
-def print_json(scenario: str, path: Path, summary: Summary) -> None:
-    """Print the summary of one run as one JSON object."""
+def run_object(scenario: str, path: Path, summary: Summary) -> dict[str, Any]:
+    """Return what ``--json`` says of a run."""
     from stress.store.schema import SCHEMA  # noqa: PLC0415  # numpy comes with it
 
-    document = {"schema": SCHEMA, "scenario": scenario, "path": str(path), "summary": summary}
+    return {"schema": SCHEMA, "scenario": scenario, "path": str(path), "summary": summary}
+
+
+def print_object(document: dict[str, Any]) -> None:
+    """Print one JSON object."""
     click.echo(msgspec.json.format(msgspec.json.encode(document), indent=1))

@@ -8,23 +8,15 @@ from typing import Any
 import click
 
 from stress.cli.options import make_plan, plan_options
-from stress.cli.output import RESULTS, Progress, print_json, print_report
-
-INTERRUPTED = 130
+from stress.cli.output import Progress, json_option, output_option, print_object, print_report, run_object
+from stress.model.errors import INTERRUPTED
 
 
 @click.command()
 @click.argument("name", metavar="SCENARIO")
 @plan_options
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=RESULTS,
-    show_default=True,
-    help="the folder of all runs",
-)
-@click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
+@output_option
+@json_option
 def run(name: str, output: Path, *, as_json: bool, **options: Any) -> None:
     r"""Run one SCENARIO in a private namespace; write a run folder and print its summary.
 
@@ -46,7 +38,7 @@ def run(name: str, output: Path, *, as_json: bool, **options: Any) -> None:
     path = process.run(plan, output, Progress(name, quiet=as_json))
     observed, summary = folder.read(path)
     if as_json:
-        print_json(plan.scenario, path, summary)
+        print_object(run_object(plan.scenario, path, summary))
     else:
         print_report(observed.record, summary, path)
     if observed.record.interrupted:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """connstorm run-cell: one plan, in this process, in a namespace that it enters first."""
 
-import ctypes
 import signal
 import sys
 from pathlib import Path
@@ -10,18 +9,16 @@ import click
 import msgspec
 
 from stress.lab import namespace
-from stress.model.errors import ConnstormError, UsageError
+from stress.lab.parent import die_with_parent
+from stress.model.errors import INTERRUPTED, ConnstormError, UsageError
 from stress.model.plan import Plan
-
-PR_SET_PDEATHSIG = 1
-INTERRUPTED = 130
 
 
 @click.command("run-cell", hidden=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 def run_cell(output: Path) -> None:
     """Carry out the plan on standard input; print what happens as JSON, one event a line."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    die_with_parent(signal.SIGTERM)
     try:
         plan = decode_plan(sys.stdin.buffer.read())
         if not plan.host:

@@ -2,13 +2,12 @@
 """connstorm scenarios: the catalogue."""
 
 import click
-import msgspec
 
-from stress.cli.output import console
+from stress.cli.output import console, json_option, print_object
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
+@json_option
 def scenarios(*, as_json: bool) -> None:
     """List the scenarios and what to expect of each."""
     from stress.storm.scenario import SCENARIOS  # noqa: PLC0415  # numpy is slow to load, and --help needs none
@@ -19,6 +18,6 @@ def scenarios(*, as_json: bool) -> None:
             name: {"summary": each.summary, "expect": each.expect, "plan": each.plan}
             for name, each in SCENARIOS.items()
         }
-        click.echo(msgspec.json.format(msgspec.json.encode(listing), indent=1))
+        print_object(listing)
     else:
         console().print(catalogue((name, each.summary, each.expect) for name, each in SCENARIOS.items()))

@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: MIT
 """The program of one listener process. It imports no numpy, so that twenty of them start quickly."""
 
-import ctypes
 import mmap
 import os
 import signal
 import sys
 
 from stress._listener import SLOTS, serve
-
-PR_SET_PDEATHSIG = 1
+from stress.lab.parent import die_with_parent
 
 
 def main(arguments: list[str]) -> None:
     """Serve until the lab says stop; die with the lab, and leave Ctrl-C to it."""
     listen_fd, pages_fd, offset, leak, then, cpu = arguments
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if cpu:
         os.sched_setaffinity(0, {int(cpu)})

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What can go wrong, each kind with the exit code that the command line gives it."""
 
+INTERRUPTED = 130  # exit code after SIGINT, as shells count: 128 + the signal
+
 
 class ConnstormError(Exception):
     """A failure that the user can act on; its text is one sentence that says what is wrong and what to do."""

@@ -15,6 +15,7 @@ from stress.lab import census, sysctl, wait
 from stress.lab.listener import Listener
 from stress.model.attempt import blank
 from stress.model.errors import LabError
+from stress.model.notify import Notify
 from stress.model.plan import Plan, Release
 from stress.model.run import MINE
 from stress.storm.check import DESCRIPTORS_KEPT
@@ -27,7 +28,9 @@ RELEASE_MARGIN_S = 15.0  # beyond the time that FIN_WAIT_2 lasts: retransmits of
 CLIENT_STATES = ("ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK", "TIME-WAIT")
 
 
-def lay(plan: Plan, listener: Listener, ports: npt.NDArray[Any], nofile: int) -> npt.NDArray[Any]:
+def lay(
+    plan: Plan, listener: Listener, ports: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None
+) -> npt.NDArray[Any]:
     """Lay a mine on each port and return the mines that a census confirms, shape (mines,), dtype MINE.
 
     The client connects and closes with FIN; the server's holder processes accept and never close. Then the
@@ -40,6 +43,7 @@ def lay(plan: Plan, listener: Listener, ports: npt.NDArray[Any], nofile: int) ->
     """
     missing = ports
     for _ in range(ROUNDS_MAX):
+        notify(f"laying {len(missing):,} mines, whose ports are free after {fin_wait_2_s(plan):g} s at most")
         lay_round(plan, listener, missing, nofile)
         mines = standing(plan)
         missing = np.setdiff1d(ports, mines["local_port"])

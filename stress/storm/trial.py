@@ -4,7 +4,7 @@
 import os
 import resource
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from stress._fastconnect import now_ns, storm
 from stress.lab import census, counters, host, sysctl
 from stress.lab.listener import Listener
 from stress.model.attempt import STORM, WARM_UP, blank
+from stress.model.notify import Notify
 from stress.model.plan import Close, Drop, Plan
 from stress.model.record import Address, Phase, Record
 from stress.model.run import MINE, Run
@@ -26,8 +27,6 @@ from stress.storm.ports import generators, order, port_range
 SETTLE_LIMIT_S = 10.0
 LONGEST_QUEUE = "65535"  # so that the accept queue is not what a storm measures, unless it is meant to be
 SECOND_NS = 1_000_000_000
-
-Notify = Callable[[str], None]
 
 
 def carry_out(plan: Plan, notify: Notify = lambda _: None) -> Run:
@@ -60,9 +59,8 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> Run:
     ):
         mines = np.zeros(0, MINE)
         if plan.mines:
-            notify(f"laying {plan.mines:,} mines")
             places = mine_generator.choice(ports.usable, plan.mines, replace=False)
-            mines = minefield.lay(plan, listener, places, nofile)
+            mines = minefield.lay(plan, listener, places, nofile, notify)
         notify(f"storm of {attempts:,} attempts")  # before the server starts, so that printing it disturbs nothing
         listener.start()
         facts = host.facts(private=not plan.host, server_filter=filter_text(plan))

@@ -5,9 +5,10 @@ import signal
 from pathlib import Path
 
 from stress.analysis.summary import analyse
+from stress.model.notify import Notify
 from stress.model.plan import Plan
 from stress.store import folder
-from stress.storm.trial import Notify, carry_out
+from stress.storm.trial import carry_out
 from stress.view.timeline import timeline
 
 TIMELINE = "timeline.png"

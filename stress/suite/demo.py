@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 
 from stress.analysis.summary import Findings, analyse
+from stress.model.notify import Notify
 from stress.store import folder
 from stress.storm.scenario import scenario
-from stress.storm.trial import Notify
 from stress.suite import process
 from stress.view.panels import panels
 

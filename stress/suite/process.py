@@ -9,9 +9,9 @@ from typing import IO
 
 import msgspec
 
-from stress.model.errors import ConnstormError, LabError, UsageError
+from stress.model.errors import INTERRUPTED, ConnstormError, LabError, UsageError
+from stress.model.notify import Notify
 from stress.model.plan import Plan
-from stress.storm.trial import Notify
 
 
 class Stage(msgspec.Struct, frozen=True, tag="stage"):
@@ -36,7 +36,6 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 Event = Stage | Done | Failed  # what run-cell prints, one JSON object a line
 
 ERRORS: dict[int, type[ConnstormError]] = {error.exit_code: error for error in (UsageError, LabError)}
-INTERRUPTED = 130
 
 
 def run(plan: Plan, results: Path, notify: Notify) -> Path:

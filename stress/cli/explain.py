@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""connstorm explain: the SYN ladder of this kernel and its settings."""
+
+import click
+import msgspec
+
+from stress.cli.options import SysctlSetting
+from stress.cli.output import console, json_option, print_object
+
+
+@click.command()
+@click.option("--set", "settings", type=SysctlSetting(), multiple=True, help="as if a setting were so; repeatable")
+@json_option
+def explain(settings: tuple[tuple[str, str], ...], *, as_json: bool) -> None:
+    r"""Say when this kernel sends a SYN again, and so how long a slow connect() takes.
+
+    Settings are those of the host, not changed; --set asks what other values would do.
+
+    \b
+    Examples:
+      connstorm explain
+      connstorm explain --set net.ipv4.tcp_syn_retries=2 --set net.ipv4.tcp_syn_linear_timeouts=0
+    """
+    from stress.analysis.ladder import ladder, suppose  # noqa: PLC0415  # numpy comes with the lab
+    from stress.lab import host  # noqa: PLC0415
+    from stress.view.ladder_table import ladder_report  # noqa: PLC0415
+
+    facts = suppose(host.facts(private=False, server_filter="no socket filter"), dict(settings))
+    rungs = ladder(facts)
+    if as_json:
+        print_object({"kernel": facts.kernel, "jiffy_ns": facts.jiffy_ns, "ladder": msgspec.to_builtins(rungs)})
+    else:
+        console().print(ladder_report(facts, rungs))
