@@ -8,6 +8,13 @@
 #include <netinet/in.h>
 #include <linux/tcp.h> /* glibc's netinet/tcp.h ends tcp_info before the newer fields */
 
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT 24 /* Linux 4.2 */
+#endif
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51 /* Linux 6.3 */
+#endif
+
 /* CLOCK_MONOTONIC in ns: the one measuring clock. It cannot fail for a clock that exists. */
 static inline int64_t monotonic_ns(void)
 {

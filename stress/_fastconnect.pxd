@@ -9,6 +9,8 @@ cdef enum:
     KERNEL = 0
     BIND = 1
     LIST = 2
+    NO_PORT = 3
+    RANGE = 4
     FIN = 0
     RST = 1
     HOLD = 2
@@ -48,6 +50,7 @@ cdef struct Storm:
     int close
     int* held
     int linger2_s
+    uint32_t port_range      # as IP_LOCAL_PORT_RANGE wants it: low in the lower half, high in the upper
     uint16_t address
     uint8_t worker
     int64_t epoch_ns

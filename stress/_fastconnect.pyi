@@ -24,6 +24,7 @@ def storm(
     duration_ns: int = 0,
     deadline_ns: int = 0,
     linger2_s: int = 0,
+    port_range: tuple[int, int] | None = None,
     address: int = 0,
     worker: int = 0,
 ) -> tuple[int, bool]: ...

@@ -25,7 +25,7 @@ if _layout != ATTEMPT:
                       f"stress.model has ({ATTEMPT}); build again: pip install -e .")
 
 
-_PORTS = {"kernel": KERNEL, "bind": BIND, "list": LIST}
+_PORTS = {"kernel": KERNEL, "bind": BIND, "list": LIST, "no-port": NO_PORT, "range": RANGE}
 _CLOSE = {"fin": FIN, "rst": RST, "hold": HOLD}
 
 
@@ -112,7 +112,7 @@ cdef int64_t start(Storm* storm) noexcept nogil:
     cdef Attempt* attempt = &storm.out[storm.started]
     cdef libc.epoll_event event
     cdef int64_t before_ns, after_ns
-    cdef int fd, error = 0
+    cdef int fd, error = 0, one = 1
     memset(attempt, 0, sizeof(Attempt))
     attempt.address = storm.address
     attempt.worker = storm.worker
@@ -132,7 +132,11 @@ cdef int64_t start(Storm* storm) noexcept nogil:
         return fail(storm, attempt, fd, errno.errno)
     if storm.linger2_s:
         libc.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_LINGER2, &storm.linger2_s, sizeof(int))
-    if storm.ports != KERNEL:
+    if storm.ports == NO_PORT:
+        libc.setsockopt(fd, libc.IPPROTO_IP, libc.IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one))
+    elif storm.ports == RANGE:
+        libc.setsockopt(fd, libc.IPPROTO_IP, libc.IP_LOCAL_PORT_RANGE, &storm.port_range, sizeof(storm.port_range))
+    if storm.ports != KERNEL and storm.ports != RANGE:
         if libc.bind(fd, <libc.sockaddr*> &storm.source, storm.address_size) != 0:
             return fail(storm, attempt, fd, errno.errno)
 
@@ -261,12 +265,13 @@ def now_ns():
 def storm(Attempt[::1] out not None, *, str target, int target_port, str source="", str ports="kernel",
           const uint16_t[::1] port_list=None, str close="rst", int[::1] held=None, Py_ssize_t attempts,
           Py_ssize_t warmup=0, int window=1024, int64_t epoch_ns, int64_t duration_ns=0,
-          int64_t deadline_ns=0, int linger2_s=0, int address=0, int worker=0):
+          int64_t deadline_ns=0, int linger2_s=0, tuple port_range=None, int address=0, int worker=0):
     """Fire a storm and return ``(recorded, interrupted)``.
 
     Records are written to ``out[:recorded]`` in the order of their starts. ``ports`` is ``"kernel"``
-    (connect() chooses), ``"bind"`` (bind() to port 0) or ``"list"`` (``port_list``, shape (ports,), again and
-    again). ``close`` is ``"fin"``, ``"rst"`` (SO_LINGER 0) or ``"hold"``: the descriptors are left in ``held``,
+    (connect() chooses), ``"no-port"`` (the same after bind() of the source with IP_BIND_ADDRESS_NO_PORT), ``"range"``
+    (the same within ``port_range``, low and high, by IP_LOCAL_PORT_RANGE), ``"bind"`` (bind() to port 0 chooses) or
+    ``"list"`` (``port_list``, shape (ports,), again and again). ``close`` is ``"fin"``, ``"rst"`` (SO_LINGER 0) or ``"hold"``: the descriptors are left in ``held``,
     shape (attempts,), -1 where there is none, for the caller to close. At most ``window`` attempts are in flight.
     Starts end after ``attempts`` or ``duration_ns``; attempts in flight are then waited for, each until
     ``deadline_ns`` after its start or, with 0, until the kernel gives up. What did not end has error EINPROGRESS.
@@ -300,6 +305,10 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, str source=
             raise ValueError("ports='list' needs a port_list of at least one port")
         state.port_list = &port_list[0]
         state.port_count = port_list.shape[0]
+    if state.ports == RANGE:
+        if port_range is None or not 0 < port_range[0] <= port_range[1] <= 65535:
+            raise ValueError("ports='range' needs a port_range of two rising ports")
+        state.port_range = <uint32_t> port_range[1] << 16 | <uint32_t> port_range[0]
     if state.close == HOLD:
         if held is None or held.shape[0] < attempts:
             raise ValueError("close='hold' needs room for every descriptor in held")

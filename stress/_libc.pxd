@@ -39,6 +39,7 @@ cdef extern from "<netinet/in.h>" nogil:
         uint16_t sin6_port
         uint32_t sin6_addr
     enum:
+        IPPROTO_IP
         IPPROTO_TCP
 
 cdef extern from "<arpa/inet.h>" nogil:
@@ -78,5 +79,7 @@ cdef extern from "_compat.h" nogil:
     enum:
         TCP_INFO
         TCP_LINGER2
+        IP_BIND_ADDRESS_NO_PORT
+        IP_LOCAL_PORT_RANGE
     int64_t monotonic_ns()
     int64_t jiffy_ns()

@@ -49,6 +49,7 @@ WRONG = [
     ({"port_range": (1, 65536)}, "--port-range 1-65536 holds no port"),
     ({"target": "localhost"}, "--target 'localhost' is not an IP address."),
     ({"source": ""}, "--source '' is not an IP address."),
+    ({"source": "127.0.0.9"}, "With --ports kernel the kernel chooses the source address too, and"),
     (V6 | {"source": "::1%lo"}, "--source ::1%lo names an interface; give the address alone."),
     ({"target": "::1"}, "--target ::1 is IPv6, but the storm is IPv4 (--family)."),
     (V6 | {"source": "127.0.0.1"}, "--source 127.0.0.1 is IPv4, but the storm is IPv6 (--family)."),
@@ -97,7 +98,7 @@ RIGHT = [
     {"deadline_s": 0.001},
     {"warmup": 5},
     {"target_port": 65535},
-    {"target": "127.255.255.254", "source": "127.0.0.2"},
+    {"target": "127.255.255.254", "source": "127.0.0.2", "ports": Ports.NO_PORT},
     V6,
     {"port_range": (40000, 40000)},
     {"port_range": (1, 65535)},
@@ -159,6 +160,7 @@ def test_every_sentence_is_tried_above():
     said += [
         sentence for changes, ports, _ in WRONG_HERE for sentence in check.faults_here(plan(changes), ports, NOFILE)
     ]
+    said += check.faults_here(plan({"ports": Ports.RANGE, "window": 4}), FOUR, NOFILE, ranged=False)
     assert len(pieces) > 12
     assert [piece for piece in pieces if not any(piece in sentence for sentence in said)] == []
 

@@ -16,6 +16,7 @@ from reference import python_storm
 from stress import _fastconnect
 from stress._fastconnect import now_ns, storm
 from stress.lab import census, counters, sysctl
+from stress.lab.host import has_local_port_range
 from stress.lab.listener import Listener
 from stress.model.attempt import ATTEMPT, blank
 
@@ -69,6 +70,33 @@ def test_no_port_exactly_at_port_five(family):
     assert error_names(records["error"]) == ["0"] * 4 + ["EADDRNOTAVAIL"] * 2
     assert sorted(records["local_port"][:4]) == list(PORTS)
     assert (held[4:] == -1).all()
+
+
+@both_families
+@pytest.mark.parametrize("ports", ["no-port", "range"])
+@namespaced
+def test_other_ways_to_let_connect_choose_run_out_alike(family, ports):
+    if ports == "range" and not has_local_port_range():
+        pytest.skip("this kernel has no IP_LOCAL_PORT_RANGE (Linux 6.3)")
+    held = np.full(5, -1, np.intc)
+    with Listener(LOOPBACK[family], 5000) as server:
+        server.start()
+        options = {"ports": ports, "source": LOOPBACK[family], "port_range": (40000, 40003)}
+        records, _ = fire(5, family=family, close="hold", held=held, **options)
+        close_held(held)
+    assert error_names(records["error"]) == ["0"] * 4 + ["EADDRNOTAVAIL"]
+    assert sorted(records["local_port"][:4]) == list(PORTS)
+
+
+@namespaced(ports=(40000, 40009))
+def test_a_port_range_of_the_socket_narrows_the_namespace_s():
+    if not has_local_port_range():
+        pytest.skip("this kernel has no IP_LOCAL_PORT_RANGE (Linux 6.3)")
+    with Listener("127.0.0.1", 5000) as server:
+        server.start()
+        records, _ = fire(64, ports="range", port_range=(40003, 40005))
+    assert not records["error"].any()
+    assert set(records["local_port"]) == {40003, 40004, 40005}
 
 
 @both_families
@@ -345,6 +373,8 @@ def test_bad_buffers_are_refused(kind):
         ({"target_port": 70000}, "target_port"),
         ({"ports": "list"}, "needs a port_list"),
         ({"ports": "list", "port_list": np.zeros(0, np.uint16)}, "needs a port_list"),
+        ({"ports": "range"}, "needs a port_range"),
+        ({"ports": "range", "port_range": (5, 4)}, "needs a port_range"),
         ({"close": "hold"}, "needs room for every descriptor"),
         ({"close": "hold", "held": np.zeros(1, np.intc)}, "needs room for every descriptor"),
         ({"deadline_ns": -1}, "cannot be negative"),

@@ -5,6 +5,7 @@ import os
 import platform
 import resource
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from stress.lab import sysctl
 from stress.model.record import Host
 
+IP_LOCAL_PORT_RANGE = 51  # linux/in.h; the socket module lacks it
 CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; its resolution is one jiffy, so HZ is known without root
 
 
@@ -34,6 +36,16 @@ def facts(*, private: bool, server_filter: str) -> Host:
         firewall=f"{rules(private=private)}; {server_filter}",
         sysctls=sysctl.recorded(),
     )
+
+
+def has_local_port_range() -> bool:
+    """Return whether this kernel knows IP_LOCAL_PORT_RANGE (Linux 6.3)."""
+    with socket.socket() as probe:
+        try:
+            probe.getsockopt(socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, 4)
+        except OSError:
+            return False
+    return True
 
 
 def stolen_ms() -> int:

@@ -11,6 +11,8 @@ class Ports(StrEnum):
     """Where an attempt's source port comes from."""
 
     KERNEL = "kernel"  # connect() chooses
+    NO_PORT = "no-port"  # connect() chooses, after bind() of the source with IP_BIND_ADDRESS_NO_PORT
+    RANGE = "range"  # connect() chooses within IP_LOCAL_PORT_RANGE: all of the range, odd and even alike since 6.8
     BIND = "bind"  # bind() to port 0 chooses
     SWEEP = "sweep"  # every port of the range in turn
     SHUFFLE = "shuffle"  # every port of the range once a sweep, in an order drawn from the seed

@@ -6,12 +6,13 @@ from ipaddress import ip_address
 
 from stress.lab.listener import PROCESSES_MAX
 from stress.model.errors import UsageError
-from stress.model.plan import Close, Plan, Release
+from stress.model.plan import Close, Plan, Ports, Release
 from stress.storm.ports import PortRange
 
 DESCRIPTORS_KEPT = 64  # for the program itself: standard streams, epoll, listening socket, files
 HOLDERS_MAX = PROCESSES_MAX - 1  # processes that hold mines; one more serves the storm
 ATTEMPTS_MAX = 100_000_000
+UNBOUND_SOURCE = {4: ip_address("127.0.0.1"), 6: ip_address("::1")}  # of a loopback connection without bind()
 FASTEST_PER_S = 250_000  # no worker has come near this; it sizes the buffer of a storm that time ends
 SECONDS_MAX = 3600
 WINDOW_MAX = 1_000_000
@@ -22,9 +23,13 @@ PORT_MAX = 65535
 def faults(plan: Plan) -> Iterator[str]:
     """Yield a sentence for everything that is wrong with a plan, whatever host it is for."""
     yield from number_faults(plan)
-    yield from address_faults("--target", plan.target, plan.family)
-    yield from address_faults("--source", plan.source, plan.family)
-    yield from combination_faults(plan)
+    wrong_addresses = [
+        *address_faults("--target", plan.target, plan.family),
+        *address_faults("--source", plan.source, plan.family),
+    ]
+    yield from wrong_addresses
+    if not wrong_addresses:
+        yield from combination_faults(plan)
 
 
 def number_faults(plan: Plan) -> Iterator[str]:
@@ -53,6 +58,11 @@ def combination_faults(plan: Plan) -> Iterator[str]:
     """Yield which values do not go together."""
     if plan.sweeps is not None and not plan.ports.sweeping:
         yield f"--sweeps needs --ports sweep or shuffle; with {plan.ports.value} the kernel chooses the ports."
+    if plan.ports in (Ports.KERNEL, Ports.RANGE) and ip_address(plan.source) != UNBOUND_SOURCE[plan.family]:
+        yield (
+            f"With --ports {plan.ports.value} the kernel chooses the source address too, and that is "
+            f"{UNBOUND_SOURCE[plan.family]}; for another --source use --ports no-port."
+        )
     if plan.sweeps is not None and plan.attempts is not None:
         yield "Give --attempts or --sweeps, not both."
     if plan.host and plan.sysctls:
@@ -81,13 +91,14 @@ def address_faults(option: str, text: str, family: int) -> Iterator[str]:
         )
 
 
-def faults_here(plan: Plan, ports: PortRange, nofile: int) -> Iterator[str]:
+def faults_here(plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = True) -> Iterator[str]:
     """Yield a sentence for everything that this host, or its namespace, cannot do of a plan.
 
     Args:
         plan: one without faults of its own.
         ports: the ephemeral ports of the namespace.
         nofile: descriptors that one process may have (RLIMIT_NOFILE, hard).
+        ranged: whether the kernel knows IP_LOCAL_PORT_RANGE.
     """
     if len(ports) == 0:
         yield (
@@ -101,6 +112,8 @@ def faults_here(plan: Plan, ports: PortRange, nofile: int) -> Iterator[str]:
             f"This plan may make {attempts:,} attempts, but a run records {ATTEMPTS_MAX:,} at most; "
             "give --attempts, fewer --sweeps or a shorter --duration."
         )
+    if plan.ports is Ports.RANGE and not ranged:
+        yield "--ports range needs IP_LOCAL_PORT_RANGE, which came with Linux 6.3; use --ports kernel or no-port."
     room = nofile - DESCRIPTORS_KEPT
     if plan.window > room:
         yield (

@@ -22,7 +22,7 @@ from stress.model.plan import Close, Drop, Plan
 from stress.model.record import Address, Phase, Record
 from stress.model.run import MINE, Run
 from stress.storm import check, minefield
-from stress.storm.ports import generators, order, port_range
+from stress.storm.ports import PortRange, generators, order, port_range
 
 SETTLE_LIMIT_S = 10.0
 LONGEST_QUEUE = "65535"  # so that the accept queue is not what a storm measures, unless it is meant to be
@@ -44,7 +44,7 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> Run:
     prepare_sysctls(plan)
     nofile = raise_descriptor_limit()
     ports = port_range(plan.target_port)
-    check.refuse(check.faults_here(plan, ports, nofile))
+    check.refuse(check.faults_here(plan, ports, nofile, ranged=host.has_local_port_range()))
     attempts = check.attempt_count(plan, ports)
     buffer = blank(attempts)
     client_cpu, listener_cpu = cpus(plan)
@@ -69,7 +69,7 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> Run:
         counters_before = counters.read()
         stolen_before_ms = host.stolen_ms()
         epoch_ns = now_ns()
-        recorded, interrupted, held = fire(plan, buffer, port_list, attempts, epoch_ns)
+        recorded, interrupted, held = fire(plan, buffer, ports, port_list, epoch_ns)
         storm_end_ns = now_ns() - epoch_ns
         stolen_ms = host.stolen_ms() - stolen_before_ms
         notify("settling")
@@ -146,10 +146,10 @@ def filter_text(plan: Plan) -> str:
 
 
 def fire(
-    plan: Plan, buffer: npt.NDArray[Any], port_list: npt.NDArray[Any] | None, attempts: int, epoch_ns: int
+    plan: Plan, buffer: npt.NDArray[Any], ports: PortRange, port_list: npt.NDArray[Any] | None, epoch_ns: int
 ) -> tuple[int, bool, npt.NDArray[Any] | None]:
     """Run the engine; return how many attempts were recorded, whether SIGINT came, and the sockets held."""
-    held = np.full(attempts, -1, np.intc) if plan.close is Close.HOLD else None
+    held = np.full(len(buffer), -1, np.intc) if plan.close is Close.HOLD else None
     recorded, interrupted = storm(
         buffer,
         target=plan.target,
@@ -157,9 +157,10 @@ def fire(
         source=plan.source,
         ports="list" if port_list is not None else plan.ports.value,
         port_list=port_list,
+        port_range=(ports.low, ports.high),
         close=plan.close.value,
         held=held,
-        attempts=attempts,
+        attempts=len(buffer),
         warmup=plan.warmup,
         window=plan.window,
         epoch_ns=epoch_ns,
