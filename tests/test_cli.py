@@ -177,7 +177,7 @@ def test_every_verb_has_help_and_a_version():
         assert "Usage" in ended.stdout
 
 
-def interrupt(arguments, after_line):
+def interrupt(arguments, after_line, wait_s=1.0):
     """Start the program, send it SIGINT when a line of its progress has come, and return how it ended."""
     with subprocess.Popen(
         [*PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -185,7 +185,7 @@ def interrupt(arguments, after_line):
         for line in process.stderr:
             if after_line in line:
                 break
-        time.sleep(1.0)  # into the stage: whichever moment it is, what follows must hold
+        time.sleep(wait_s)  # into the stage: whichever moment it is, what follows must hold
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate()
     return process.returncode, output, errors
@@ -201,6 +201,14 @@ def test_sigint_ends_a_storm_and_keeps_its_records(tmp_path):
     assert 0 < summary.attempts < 5_000_000
     assert "interrupted" in output
     assert all(claim.balanced for claim in summary.books)
+
+
+def test_sigint_after_the_storm_loses_nothing(tmp_path):
+    interrupt(["run", "clean", *SMALL, "-o", tmp_path], "settling", wait_s=0)
+    (path,) = tmp_path.iterdir()
+    _, summary = folder.read(path)
+    assert summary.attempts == 32
+    assert (path / "timeline.png").exists()
 
 
 def test_sigint_before_the_storm_leaves_nothing(tmp_path):

@@ -85,6 +85,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     census_after: dict[str, dict[str, int]]
     listener: ListenerReport
     mines_left: int
-    stolen_ms: int  # CPU time that a hypervisor gave to others during the storm, all CPUs together
+    stolen_ms: int  # CPU time that a hypervisor gave to others while the storm went on, all CPUs together
     interrupted: bool
     warnings: list[str]

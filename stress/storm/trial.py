@@ -4,8 +4,10 @@
 import os
 import resource
 import secrets
+import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy.typing as npt
 
 import stress
 from stress._fastconnect import now_ns, storm
-from stress.lab import census, counters, host, sysctl
+from stress.lab import host, sysctl
 from stress.lab.listener import Listener
 from stress.model.attempt import STORM, WARM_UP, blank
 from stress.model.notify import Notify
@@ -23,6 +25,7 @@ from stress.model.record import Address, Phase, Record
 from stress.model.run import MINE, Run
 from stress.storm import check, minefield
 from stress.storm.ports import PortRange, generators, order, port_range
+from stress.storm.watch import Watch
 
 SETTLE_LIMIT_S = 10.0
 LONGEST_QUEUE = "65535"  # so that the accept queue is not what a storm measures, unless it is meant to be
@@ -54,6 +57,7 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> Run:
     started = datetime.now(UTC)
     laying_ns = now_ns()
     with (
+        ExitStack() as to_the_end,
         on_cpu(client_cpu),
         Listener(plan.target, plan.target_port, drop_rst=plan.drop is Drop.RST, cpu=listener_cpu) as listener,
     ):
@@ -64,23 +68,18 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> Run:
         notify(f"storm of {attempts:,} attempts")  # before the server starts, so that printing it disturbs nothing
         listener.start()
         facts = host.facts(private=not plan.host, server_filter=filter_text(plan))
-        census_before = census.census(plan.family, plan.target_port)
-        served_before = listener.report()
-        counters_before = counters.read()
-        stolen_before_ms = host.stolen_ms()
+        watch = Watch(plan, listener)
         epoch_ns = now_ns()
         recorded, interrupted, held = fire(plan, buffer, ports, port_list, epoch_ns)
         storm_end_ns = now_ns() - epoch_ns
-        stolen_ms = host.stolen_ms() - stolen_before_ms
+        to_the_end.enter_context(undisturbed())
         notify("settling")
         settled = listener.wait_settled(SETTLE_LIMIT_S)
-        delta = counters.change(counters_before, counters.read())
-        census_after = census.census(plan.family, plan.target_port)
+        changes = watch.changes()
         left = minefield.standing(plan)
-        served = listener.report().since(served_before)
         release(held)
 
-    records = buffer[:recorded]
+    attempts_made = buffer[:recorded]
     record = Record(
         id=secrets.token_hex(3),
         program=f"connstorm {stress.__version__}",
@@ -89,17 +88,26 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> Run:
         host=facts,
         addresses=[Address(plan.source, plan.target, plan.target_port)],
         port_range=(ports.low, ports.high),
-        phases=phases(plan, records, laying_ns - epoch_ns, storm_end_ns),
-        counters=delta,
-        census_before=census_before,
-        census_after=census_after,
-        listener=served,
+        phases=phases(plan, attempts_made, laying_ns - epoch_ns, storm_end_ns),
         mines_left=int(np.isin(mines["local_port"], left["local_port"]).sum()),
-        stolen_ms=stolen_ms,
         interrupted=interrupted,
         warnings=list(warnings(plan, settled=settled, interrupted=interrupted)),
+        **changes,
     )
-    return Run(record, records, mines)
+    return Run(record, attempts_made, mines)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ignore SIGINT meanwhile: what a storm recorded must also be kept."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def prepare_sysctls(plan: Plan) -> None:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """One cell in a fresh process and a fresh namespace, through ``connstorm run-cell``."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -52,12 +54,13 @@ def run(plan: Plan, results: Path, notify: Notify) -> Path:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(msgspec.json.encode(plan))
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # a cell that died before it read its plan is reported below
+            process.stdin.write(msgspec.json.encode(plan))
+            process.stdin.close()
         try:
             last = follow(events(process.stdout), notify)
         except KeyboardInterrupt:
-            process.send_signal(2)
+            process.send_signal(signal.SIGINT)
             try:
                 last = follow(events(process.stdout), notify)
             except KeyboardInterrupt:
