@@ -13,6 +13,7 @@ from setuptools import Extension, setup
 
 debug = os.environ.get("CONNSTORM_DEBUG") == "1"
 sanitize = os.environ.get("CONNSTORM_SANITIZE") == "1"
+annotate = os.environ.get("CONNSTORM_ANNOTATE") == "1"
 
 compile_args = ["-O0", "-g", "-UNDEBUG", "-Wall", "-Wextra", "-Wno-unused-parameter"] if debug else ["-O2"]
 sanitizers = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"] if sanitize else []
@@ -30,8 +31,8 @@ setup(
             )
             for name in ("_fastconnect", "_listener")
         ],
-        annotate=os.environ.get("CONNSTORM_ANNOTATE") == "1",
-        force=debug or sanitize,
+        annotate=annotate,
+        force=debug or sanitize or annotate,
         compiler_directives={
             "language_level": 3,
             "boundscheck": debug,
