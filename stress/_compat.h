@@ -23,12 +23,4 @@ static inline int64_t monotonic_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* One jiffy in ns: the resolution of the coarse clock is one tick. */
-static inline int64_t jiffy_ns(void)
-{
-    struct timespec tick;
-    clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
-    return (int64_t)tick.tv_sec * 1000000000 + tick.tv_nsec;
-}
-
 #endif

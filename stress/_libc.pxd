@@ -82,4 +82,3 @@ cdef extern from "_compat.h" nogil:
         IP_BIND_ADDRESS_NO_PORT
         IP_LOCAL_PORT_RANGE
     int64_t monotonic_ns()
-    int64_t jiffy_ns()

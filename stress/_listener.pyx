@@ -2,10 +2,11 @@
 """The server: accept in batches, then close or leak, and count everything on a page shared with the lab.
 
 It runs in a process of its own. A wake-up for every accept() would cost the client a third of its rate, so the
-loop drains the queue, naps, and drains again. A connection is closed three jiffies after its accept(), when the
-client's FIN or RST has arrived and the delayed ACK of that FIN has been sent. A server that closes at once meets
-the other CPU half-way: one attempt in four hundred then answers with an RST more than the protocol needs (two
-sides that close together, or an ACK overtaken by a FIN), and OutRsts could never be accounted for.
+loop drains the queue, naps, and drains again. A connection is closed 100 ms after its accept(), or sooner when
+descriptors run short: by then the client's FIN or RST has arrived, and the delayed ACK of that FIN has been sent. A
+server that closes at once meets the other CPU half-way: one attempt in four hundred then answers with an RST more
+than the protocol needs (two sides that close together, or an ACK overtaken by a FIN), and OutRsts could never be
+accounted for.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -18,8 +19,8 @@ from stress cimport _libc as libc
 
 cdef enum:
     BATCH = 1024             # connections accepted before the loop looks up
-    RING = 8192              # connections that wait to be closed; a power of two
-    CLOSE_JIFFIES = 3        # a delayed ACK leaves at the next tick, which is at most one and a bit away
+    RING = 16384             # connections that wait to be closed; a power of two
+    CLOSE_AFTER_NS = 100_000_000
     NAP_US = 1000
     IDLE_MS = 100
     ROUNDS = 64              # naps between two looks at pending signals
@@ -52,7 +53,6 @@ cdef struct Listener:
     int64_t* report
     int64_t leak             # connections still to leak; -1: all
     bint leave               # whether to accept no more once they are leaked
-    int64_t close_after_ns
     Waiting* ring
     uint64_t accepted        # counts into the ring; those from `closed` to here wait
     uint64_t closed
@@ -74,6 +74,9 @@ cdef void drain(Listener* server) noexcept nogil:
             return
         fd = libc.accept4(server.fd, NULL, NULL, libc.SOCK_CLOEXEC)
         if fd < 0:
+            if errno.errno == errno.EMFILE and server.closed < server.accepted:
+                close_oldest(server)
+                continue
             if errno.errno != errno.EAGAIN:
                 server.report[_ERRORS + errno.errno] += 1
             return
@@ -108,7 +111,7 @@ cdef bint run(Listener* server) noexcept nogil:
             return True
         before = server.report[_ACCEPTED]
         drain(server)
-        close_due(server, libc.monotonic_ns() - server.close_after_ns)
+        close_due(server, libc.monotonic_ns() - CLOSE_AFTER_NS)
         if server.report[_ACCEPTED] == before and server.accepted == server.closed and not server.leave:
             # Nothing came and nothing waits: sleep until something does. After an error such as EMFILE the
             # queue is still full and poll() returns at once, so the nap below keeps that from spinning.
@@ -138,7 +141,6 @@ def serve(int listen_fd, int64_t[::1] report not None, *, int64_t leak=0, str th
     server.report = &report[0]
     server.leak = leak
     server.leave = then == "leave"
-    server.close_after_ns = CLOSE_JIFFIES * libc.jiffy_ns()
     server.accepted = server.closed = 0
     server.ring = <Waiting*> calloc(RING, sizeof(Waiting))
     if server.ring == NULL:
