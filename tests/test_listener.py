@@ -39,6 +39,11 @@ def server_states(family=4):
     return census.census(family, 5000)["server"]
 
 
+def live_states(family=4):
+    """Count the server's sockets but for TIME-WAIT, which a late ACK of the other CPU can end early (RFC 1337)."""
+    return {state: count for state, count in server_states(family).items() if state != "TIME-WAIT"}
+
+
 @both_families
 @namespaced(ports=SIXTEEN_PORTS)
 def test_it_closes_all_connections(family):
@@ -47,8 +52,9 @@ def test_it_closes_all_connections(family):
         clients = connect(10, family)
         assert server.wait_settled(5)
         assert server.report() == ListenerReport(accepted=10, leaked=0, closed=10, errors={})
+        assert all(client.recv(1) == b"" for client in clients)  # FIN
         hang_up(clients)
-        assert until(lambda: server_states(family) == {"LISTEN": 1, "TIME-WAIT": 10}, 2)
+        assert until(lambda: live_states(family) == {"LISTEN": 1}, 2)
 
 
 @namespaced(ports=SIXTEEN_PORTS)
@@ -60,7 +66,7 @@ def test_it_leaks_the_first_and_closes_the_others():
         assert server.report() == ListenerReport(accepted=10, leaked=3, closed=7, errors={})
         assert all(client.recv(1) == b"" for client in clients[3:])  # FIN
         hang_up(clients)
-        assert until(lambda: server_states() == {"CLOSE-WAIT": 3, "LISTEN": 1, "TIME-WAIT": 7}, 2)
+        assert until(lambda: live_states() == {"CLOSE-WAIT": 3, "LISTEN": 1}, 2)
 
 
 @namespaced(ports=SIXTEEN_PORTS)
