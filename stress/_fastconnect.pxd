@@ -14,6 +14,7 @@ cdef enum:
     FIN = 0
     RST = 1
     HOLD = 2
+    MAX_INSTRUCTIONS = 4096  # BPF_MAXINSNS
     EVENTS = 64              # stragglers taken from epoll in one call
     CHUNK_NS = 20_000_000    # time between two looks at pending signals
 
@@ -54,6 +55,9 @@ cdef struct Storm:
     uint16_t address
     uint8_t worker
     int64_t epoch_ns
+    libc.sock_fprog filter   # for each socket before it connects; len 0: none
+    int64_t interval_ns      # between intended starts; 0: as fast as the window allows
+    int64_t intended_ns      # of the next start
     int64_t deadline_ns      # of one attempt; 0: the kernel gives up by itself
     int64_t stop_ns          # no start after this; 0: none
     Attempt* out

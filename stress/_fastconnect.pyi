@@ -23,8 +23,10 @@ def storm(
     epoch_ns: int,
     duration_ns: int = 0,
     deadline_ns: int = 0,
+    interval_ns: int = 0,
     linger2_s: int = 0,
     port_range: tuple[int, int] | None = None,
+    socket_filter: bytes = b"",
     address: int = 0,
     worker: int = 0,
 ) -> tuple[int, bool]: ...

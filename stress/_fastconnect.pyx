@@ -120,6 +120,10 @@ cdef int64_t start(Storm* storm) noexcept nogil:
     if storm.held != NULL:
         storm.held[storm.started] = -1
     storm.started += 1
+    if storm.interval_ns:
+        before_ns = max(libc.monotonic_ns() - storm.intended_ns, <int64_t> 0)
+        attempt.lag_us = <uint32_t> min(before_ns // 1000, <int64_t> 0xFFFFFFFF)
+        storm.intended_ns += storm.interval_ns
     if storm.ports == LIST:
         attempt.local_port = storm.port_list[storm.next_port]
         storm.next_port += 1
@@ -130,6 +134,8 @@ cdef int64_t start(Storm* storm) noexcept nogil:
     fd = libc.socket(storm.family, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0)
     if fd < 0:
         return fail(storm, attempt, fd, errno.errno)
+    if storm.filter.len:
+        libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_ATTACH_FILTER, &storm.filter, sizeof(storm.filter))
     if storm.linger2_s:
         libc.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_LINGER2, &storm.linger2_s, sizeof(int))
     if storm.ports == NO_PORT:
@@ -221,14 +227,21 @@ cdef bint advance(Storm* storm, int64_t until_ns) noexcept nogil:
     """Storm until a moment (ns); returns whether every attempt has ended."""
     cdef int64_t now_ns = libc.monotonic_ns()
     cdef int64_t wake_ns
+    cdef bint can_start
     while now_ns < until_ns:
-        if storm.started < storm.attempts and storm.in_flight < storm.window:
+        can_start = storm.started < storm.attempts and storm.in_flight < storm.window
+        if can_start and (storm.interval_ns == 0 or now_ns >= storm.intended_ns):
             now_ns = start(storm)
             if storm.in_flight:
                 collect(storm, 0)
-        elif storm.in_flight:
+        elif can_start and storm.intended_ns - now_ns < 2_000_000:
+            collect(storm, 0)  # epoll sleeps whole milliseconds only
+            now_ns = libc.monotonic_ns()
+        elif storm.in_flight or can_start:
             wake_ns = until_ns
-            if storm.deadline_ns:
+            if can_start:
+                wake_ns = min(wake_ns, storm.intended_ns - 1_000_000)
+            if storm.deadline_ns and storm.in_flight:
                 wake_ns = min(wake_ns, storm.out[storm.flights[storm.oldest].record].start_ns
                               + storm.epoch_ns + storm.deadline_ns)
             collect(storm, <int> max((wake_ns - now_ns + 999_999) // 1_000_000, <int64_t> 0))
@@ -265,14 +278,18 @@ def now_ns():
 def storm(Attempt[::1] out not None, *, str target, int target_port, str source="", str ports="kernel",
           const uint16_t[::1] port_list=None, str close="rst", int[::1] held=None, Py_ssize_t attempts,
           Py_ssize_t warmup=0, int window=1024, int64_t epoch_ns, int64_t duration_ns=0,
-          int64_t deadline_ns=0, int linger2_s=0, tuple port_range=None, int address=0, int worker=0):
+          int64_t deadline_ns=0, int64_t interval_ns=0, int linger2_s=0, tuple port_range=None,
+          bytes socket_filter=b"", int address=0, int worker=0):
     """Fire a storm and return ``(recorded, interrupted)``.
 
     Records are written to ``out[:recorded]`` in the order of their starts. ``ports`` is ``"kernel"``
     (connect() chooses), ``"no-port"`` (the same after bind() of the source with IP_BIND_ADDRESS_NO_PORT), ``"range"``
     (the same within ``port_range``, low and high, by IP_LOCAL_PORT_RANGE), ``"bind"`` (bind() to port 0 chooses) or
-    ``"list"`` (``port_list``, shape (ports,), again and again). ``close`` is ``"fin"``, ``"rst"`` (SO_LINGER 0) or ``"hold"``: the descriptors are left in ``held``,
-    shape (attempts,), -1 where there is none, for the caller to close. At most ``window`` attempts are in flight.
+    ``"list"`` (``port_list``, shape (ports,), again and again). ``close`` is ``"fin"``, ``"rst"`` (SO_LINGER 0) or
+    ``"hold"``: the descriptors are left in ``held``, shape (attempts,), -1 where there is none, for the caller to
+    close. ``socket_filter`` is a classic BPF program, 8 bytes an instruction, that each socket gets before it
+    connects. At most ``window`` attempts are in flight. With ``interval_ns`` each start is intended that long after
+    the one before, and how late it was is recorded as its lag; without, starts follow each other as fast as may be.
     Starts end after ``attempts`` or ``duration_ns``; attempts in flight are then waited for, each until
     ``deadline_ns`` after its start or, with 0, until the kernel gives up. What did not end has error EINPROGRESS.
     The first ``warmup`` attempts have phase 0, the others 1. SIGINT ends the storm and keeps its records.
@@ -292,8 +309,10 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, str source=
         raise ValueError(f"{attempts} attempts do not fit a buffer of {out.shape[0]} records")
     if window < 1:
         raise ValueError(f"window must be at least 1, not {window}")
-    if duration_ns < 0 or deadline_ns < 0 or warmup < 0:
-        raise ValueError("durations, deadlines and the warm-up cannot be negative")
+    if duration_ns < 0 or deadline_ns < 0 or interval_ns < 0 or warmup < 0:
+        raise ValueError("durations, deadlines, intervals and the warm-up cannot be negative")
+    if len(socket_filter) % sizeof(libc.sock_filter) or len(socket_filter) > MAX_INSTRUCTIONS * sizeof(libc.sock_filter):
+        raise ValueError(f"a socket_filter is at most {MAX_INSTRUCTIONS} instructions of {sizeof(libc.sock_filter)} bytes")
     if not 1 <= target_port <= 65535:
         raise ValueError(f"target_port must be from 1 to 65535, not {target_port}")
     if not (0 <= address <= 65535 and 0 <= worker <= 255):
@@ -324,7 +343,11 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, str source=
     state.linger2_s = linger2_s
     state.address = <uint16_t> address
     state.worker = <uint8_t> worker
+    state.filter.len = <unsigned short> (len(socket_filter) // sizeof(libc.sock_filter))
+    state.filter.filter = <libc.sock_filter*> <char*> socket_filter
     state.epoch_ns = epoch_ns
+    state.interval_ns = interval_ns
+    state.intended_ns = libc.monotonic_ns()
     state.deadline_ns = deadline_ns
     state.out = &out[0]
     state.attempts = attempts

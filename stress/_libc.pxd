@@ -22,6 +22,7 @@ cdef extern from "<sys/socket.h>" nogil:
         SOL_SOCKET
         SO_ERROR
         SO_LINGER
+        SO_ATTACH_FILTER
     int socket(int domain, int type, int protocol)
     int bind(int fd, const sockaddr* address, socklen_t size)
     int connect(int fd, const sockaddr* address, socklen_t size)
@@ -72,6 +73,13 @@ cdef extern from "<poll.h>" nogil:
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)
     int usleep(unsigned int microseconds)
+
+cdef extern from "<linux/filter.h>" nogil:
+    cdef struct sock_filter:
+        pass
+    cdef struct sock_fprog:
+        unsigned short len
+        sock_filter* filter
 
 cdef extern from "_compat.h" nogil:
     cdef struct tcp_info:

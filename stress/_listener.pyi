@@ -4,6 +4,8 @@ LEAKED: int
 CLOSED: int
 READY: int
 STOP: int
+STARVED_FROM: int
+STARVED_TO: int
 ERRORS: int
 SLOTS: int
 

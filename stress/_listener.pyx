@@ -29,16 +29,21 @@ cdef enum:
     _CLOSED = 2
     _READY = 3
     _STOP = 4
-    _ERRORS = 5
+    _STARVED_FROM = 5
+    _STARVED_TO = 6
+    _ERRORS = 7
     _ERRNOS = 134            # Linux numbers its errors from 1 to 133
 
 # Slots of the report, an array of int64 of shape (SLOTS,). The lab writes STOP, the listener all others;
-# READY is 1 once it serves, accept() errors are counted at ERRORS + errno.
+# READY is 1 once it serves, accept() errors are counted at ERRORS + errno. STARVED_FROM and STARVED_TO are the
+# first and the last moment (CLOCK_MONOTONIC, ns) at which accept() found no descriptor; 0 when it always did.
 ACCEPTED = _ACCEPTED
 LEAKED = _LEAKED
 CLOSED = _CLOSED
 READY = _READY
 STOP = _STOP
+STARVED_FROM = _STARVED_FROM
+STARVED_TO = _STARVED_TO
 ERRORS = _ERRORS
 SLOTS = _ERRORS + _ERRNOS
 
@@ -74,9 +79,13 @@ cdef void drain(Listener* server) noexcept nogil:
             return
         fd = libc.accept4(server.fd, NULL, NULL, libc.SOCK_CLOEXEC)
         if fd < 0:
-            if errno.errno == errno.EMFILE and server.closed < server.accepted:
-                close_oldest(server)
-                continue
+            if errno.errno == errno.EMFILE:
+                if server.closed < server.accepted:
+                    close_oldest(server)
+                    continue
+                if server.report[_STARVED_FROM] == 0:
+                    server.report[_STARVED_FROM] = now_ns
+                server.report[_STARVED_TO] = now_ns
             if errno.errno != errno.EAGAIN:
                 server.report[_ERRORS + errno.errno] += 1
             return

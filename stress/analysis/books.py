@@ -3,44 +3,48 @@
 
 import errno
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from stress.analysis.cause import cleared
 from stress.analysis.outcome import sent_syn
-from stress.model.plan import Close, Drop
-from stress.model.run import Run
+from stress.analysis.syns import Syns
+from stress.model.plan import Close, Drop, Release, Serve
+from stress.model.run import Storm
 from stress.model.summary import Claim
 
 UNLIMITED = 1 << 30  # tcp_challenge_ack_limit above this is never reached (the default is INT_MAX)
+TCP_TIMEWAIT_LEN_NS = 60 * 10**9  # include/net/tcp.h
 
 
-def books(run: Run, met_mine: npt.NDArray[np.bool_]) -> list[Claim]:
-    """Return every claim that this run's plan allows to be made exactly."""
+def books(storm: Storm, found: Syns) -> list[Claim]:
+    """Return every claim that a storm's plan allows to be made exactly."""
     return [
-        Claim(claim, value, counter, delta, value == delta) for claim, value, counter, delta in claims(run, met_mine)
+        Claim(storm.act.name, claim, value, counter, delta, value == delta)
+        for claim, value, counter, delta in claims(storm, found)
     ]
 
 
-def claims(run: Run, met_mine: npt.NDArray[np.bool_]) -> Iterator[tuple[str, int, str, int]]:
+def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
     """Yield (claim, value, counter, delta).
 
     EmbryonicRsts: a client's RST that overtook its own handshake's ACK on another CPU. The server never saw that
     connection, and answers the late ACK with one RST more.
     """
-    record, attempts = run.record, run.attempts
-    counters, plan = record.counters, record.plan
+    act, attempts = storm.act, storm.attempts
+    counters, plan = act.counters, act.plan
     embryonic = counters.get("EmbryonicRsts", 0)
     connected = int((attempts["error"] == 0).sum())
-    cleared = len(run.mines) - record.mines_left
+    refused = int((attempts["error"] == errno.ECONNREFUSED).sum())
+    closes = connected if plan.close is Close.RST else 0
+    challenged = int(found.challenged.sum())
 
     yield "attempts that sent a SYN", int(sent_syn(attempts).sum()), "ActiveOpens", counters["ActiveOpens"]
     yield (
         "attempts that connected",
         connected,
-        "accepted by the server + EmbryonicRsts",
-        record.listener.accepted + embryonic,
+        "accepted by the server + in its queue + EmbryonicRsts",
+        act.listener.accepted + act.waiting + embryonic,
     )
     yield (
         "SYNs sent again",
@@ -48,26 +52,45 @@ def claims(run: Run, met_mine: npt.NDArray[np.bool_]) -> Iterator[tuple[str, int
         "TCPSynRetrans",
         counters["TCPSynRetrans"],
     )
-    yield "SYNs that met a mine", challenged(attempts[met_mine]), "TCPSYNChallenge", counters["TCPSYNChallenge"]
-    if plan.drop is Drop.NOTHING:
-        refused = int((attempts["error"] == errno.ECONNREFUSED).sum())
-        closes = connected if plan.close is Close.RST else 0
-        yield "mines cleared by an RST", cleared, "TCPChallengeACK", counters["TCPChallengeACK"]
+    yield "SYNs that met a mine", challenged, "TCPSYNChallenge", counters["TCPSYNChallenge"]
+    yield "SYNs left unanswered", int(found.unanswered.sum()), "ListenOverflows", counters["ListenOverflows"]
+    yield "SYNs left unanswered", int(found.unanswered.sum()), "ListenDrops", counters["ListenDrops"]
+    yield "connections over a port in TIME-WAIT or FIN-WAIT-2", recycled(storm), "TWRecycled", counters["TWRecycled"]
+    if plan.drop in (Drop.NOTHING, Drop.INVALID):
+        mines = cleared(storm, found)
+        yield "mines cleared by an RST", mines, "TCPChallengeACK", counters["TCPChallengeACK"]
         yield (
             "RSTs: reset closes, refusals, mines cleared",
-            closes + refused + cleared,
+            closes + refused + mines,
             "OutRsts - EmbryonicRsts",
             counters["OutRsts"] - embryonic,
         )
-    elif int(record.host.sysctls.get("net.ipv4.tcp_challenge_ack_limit", 0)) >= UNLIMITED:
+    elif int(act.sysctls.get("net.ipv4.tcp_challenge_ack_limit", 0)) >= UNLIMITED:
         yield (
             "SYNs that met a mine, answered or not",
-            challenged(attempts[met_mine]),
+            challenged,
             "TCPChallengeACK + TCPACKSkippedChallenge",
             counters["TCPChallengeACK"] + counters["TCPACKSkippedChallenge"],
         )
+    for drop, what in ((Drop.RST, "RSTs that the rule dropped"), (Drop.CHALLENGE, "challenge ACKs that the rule dropped")):
+        if drop in act.dropped:
+            yield what, act.dropped[drop], "TCPChallengeACK", counters["TCPChallengeACK"]
 
 
-def challenged(collisions: npt.NDArray[Any]) -> int:
-    """Return how many SYNs of these attempts reached a mine: all but the last of one that connected."""
-    return int(collisions["retransmits"].sum(dtype=np.int64) + (collisions["error"] != 0).sum())
+def recycled(storm: Storm) -> int:
+    """Return how many attempts connected from a port whose last connection had not left FIN_WAIT_2 or TIME_WAIT.
+
+    A port that the client closed by FIN is in TIME_WAIT for a minute once the server has closed too, and connect() can
+    have it before only by taking it over (tcp_twsk_unique()). Where the server leaks, FIN_WAIT_2 ends by itself.
+    """
+    plan, attempts = storm.act.plan, storm.attempts
+    connected = attempts[attempts["error"] == 0]
+    count = 0
+    if plan.release is Release.KEEP:
+        kept = np.isin(connected["local_port"], storm.mines["local_port"])
+        count += len(np.unique(connected["local_port"][kept]))
+    if plan.close is Close.FIN and plan.serve is Serve.CLOSE:
+        by_port = connected[np.argsort(connected["local_port"], kind="stable")]
+        same = by_port["local_port"][1:] == by_port["local_port"][:-1]
+        count += int((same & (np.diff(by_port["start_ns"]) < TCP_TIMEWAIT_LEN_NS)).sum())
+    return count

@@ -1,28 +1,104 @@
 # SPDX-License-Identifier: MIT
-"""Why each attempt was slow or failed, as far as there is proof."""
+"""Why each attempt was slow or failed, as far as there is proof.
+
+Each rule names what it takes as proof. An attempt that no rule covers has the cause UNKNOWN.
+"""
+
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.outcome import OUTCOMES
+from stress.analysis.syns import Gap, Syns
 from stress.model.outcome import Cause, Outcome
-from stress.model.run import Run
+from stress.model.plan import Drop
+from stress.model.run import Storm
 
 CAUSES = list(Cause)  # a cause's code is its place here
 
 
-def cause_codes(run: Run, outcomes: npt.NDArray[np.uint8], met_mine: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> npt.NDArray[np.uint8]:
     """Return each attempt's cause as an index into CAUSES, shape (attempts,).
 
     Args:
-        run: what was observed.
+        storm: what was observed.
         outcomes: from ``outcome_codes``.
-        met_mine: from ``collided``.
+        found: from ``syns``.
     """
     causes = np.full(len(outcomes), CAUSES.index(Cause.UNKNOWN), np.uint8)
-    causes[outcomes == OUTCOMES.index(Outcome.CONNECTED)] = CAUSES.index(Cause.NONE)
-    causes[met_mine] = CAUSES.index(Cause.CLOSEWAIT)
-    if not run.record.plan.ports.sweeping:
-        # The kernel itself searched the whole range and found no port for this destination.
-        causes[outcomes == OUTCOMES.index(Outcome.NO_PORT)] = CAUSES.index(Cause.PORT_EXHAUSTED)
+
+    def name(cause: Cause, these: npt.NDArray[np.bool_]) -> None:
+        causes[these] = CAUSES.index(cause)
+
+    def ended(*kinds: Outcome) -> npt.NDArray[np.bool_]:
+        return np.isin(outcomes, [OUTCOMES.index(kind) for kind in kinds])
+
+    name(Cause.NONE, ended(Outcome.CONNECTED))
+    if not storm.act.plan.ports.sweeping:
+        # The kernel itself searched the whole range and found no port for this destination, or none to bind.
+        name(Cause.PORT_EXHAUSTED, ended(Outcome.NO_PORT, Outcome.IN_USE))
+
+    counters, dropped = storm.act.counters, storm.act.dropped
+    met, left, fast, slow = found.met_mine, found.mine_left, found.gap == Gap.FAST, found.gap == Gap.TIMEOUT
+    unclear = found.gap == Gap.UNCLEAR
+    once = found.challenged == 1
+    connected = ended(Outcome.RETRIED)
+
+    # The port was mined, and one SYN sent again did it: at once on Linux 5.6 and later, after the first timeout before.
+    single = met & connected & (storm.attempts["retransmits"] == 1)
+    name(Cause.CLOSEWAIT, single & (fast | unclear))
+    # An attempt given up while it waited for that one resend.
+    name(Cause.CLOSEWAIT, met & ~left & once & (found.unanswered == 0) & ended(Outcome.UNFINISHED) & (found.gap < Gap.TIMEOUT))
+
+    # The first gap was short, so the challenge ACK came and was answered by an RST; the mine stands, so that was lost.
+    name(Cause.RST_DROPPED, met & left & fast)
+    name(Cause.RST_DROPPED, met & left & unclear & bool(dropped.get(Drop.RST)))
+
+    # The first gap was long: no challenge ACK came. Those that the limit held back are in no counter of their own,
+    # but every SYN that met a mine is in TCPSYNChallenge.
+    held_back = withheld(counters)
+    lost = counters.get("TCPChallengeACK", 0) - cleared(storm, found)
+    longer = met & (slow | (unclear & (storm.attempts["retransmits"] > 1)))
+    if held_back > 0:
+        name(Cause.CHALLENGE_LIMITED, longer & ~left)
+        name(Cause.CHALLENGE_LIMITED, longer & left & (lost <= 0))
+    elif lost > 0:
+        name(Cause.CHALLENGE_DROPPED, met & slow & left)
+    name(Cause.CHALLENGE_DROPPED, met & unclear & left & bool(dropped.get(Drop.CHALLENGE)))
+
+    # SYNs that met no mine, or came after the mine was cleared, and got no answer. The accept queue is to blame when
+    # it turned away at least as many.
+    if 0 < found.unanswered.sum() <= counters.get("ListenOverflows", 0):
+        starved = overlaps(storm)
+        turned_away = (found.unanswered > 0) & ~(met & slow) & (causes != CAUSES.index(Cause.CHALLENGE_LIMITED))
+        name(Cause.ACCEPT_QUEUE, turned_away & ~starved)
+        name(Cause.FD_EXHAUSTION, turned_away & starved)
     return causes
+
+
+def withheld(counters: Mapping[str, int]) -> int:
+    """Return how many SYNs met a mine and were answered by nothing (tcp_send_challenge_ack())."""
+    return (
+        counters.get("TCPSYNChallenge", 0)
+        - counters.get("TCPChallengeACK", 0)
+        - counters.get("TCPACKSkippedChallenge", 0)
+    )
+
+
+def cleared(storm: Storm, found: Syns) -> int:
+    """Return how many mines an RST has cleared: of those laid before the storm, and of those the storm left itself."""
+    of_the_storm = found.met_mine & ~np.isin(storm.attempts["local_port"], storm.mines["local_port"])
+    return int((storm.mines["left"] == 0).sum() + of_the_storm.sum())
+
+
+def overlaps(storm: Storm) -> npt.NDArray[np.bool_]:
+    """Return whether each attempt still waited when the server's accept() found no descriptor, shape (attempts,)."""
+    attempts, starved_ns = storm.attempts, storm.act.starved_ns
+    if starved_ns is None:
+        return np.zeros(len(attempts), np.bool_)
+    first_ns, last_ns = starved_ns
+    overlap: npt.NDArray[np.bool_] = (attempts["start_ns"] <= last_ns) & (
+        attempts["start_ns"] + attempts["latency_ns"] >= first_ns
+    )
+    return overlap

@@ -7,35 +7,36 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.outcome import sent_syn
-from stress.model.run import Run
+from stress.model.plan import Close, Serve
+from stress.model.run import Storm
 
 PORTS = 1 << 16
 
 
-def tuple_keys(records: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return one number for each record's 4-tuple, for records with ``address`` and ``local_port``."""
-    keys: npt.NDArray[np.int64] = records["address"].astype(np.int64) * PORTS + records["local_port"]
-    return keys
-
-
-def collided(run: Run) -> npt.NDArray[np.bool_]:
+def collided(storm: Storm) -> npt.NDArray[np.bool_]:
     """Return whether each attempt's SYN met a mine, shape (attempts,).
 
     It did when it was sent from a mined 4-tuple on which no attempt had connected before: a connection on that
-    4-tuple proves that the mine is gone, and until then every SYN on it reaches the mine. One that connected with
-    no SYN sent again cannot have met one, for a mine never answers with a SYN-ACK (RFC 9293 section 3.10.7.4).
+    4-tuple proves that the mine is gone, and until then every SYN on it reaches the mine. When the server leaks
+    whatever the storm connects and closes with FIN, each connection leaves a mine for the next. An attempt that
+    connected with no SYN sent again cannot have met one, for a mine never answers with a SYN-ACK (RFC 9293 section
+    3.10.7.4).
     """
-    attempts = run.attempts
-    met = np.zeros(len(attempts), np.bool_)
-    if not len(run.mines):
-        return met
-    keys = tuple_keys(attempts)
-    mined = np.zeros(len(run.record.addresses) * PORTS, np.bool_)
-    mined[tuple_keys(run.mines)] = True
-    suspects = np.flatnonzero(mined[keys] & sent_syn(attempts))
-    connected = suspects[attempts["error"][suspects] == 0]
-    first_connected = np.full(len(mined), len(attempts), np.int64)
-    np.minimum.at(first_connected, keys[connected], connected)
-    slow = (attempts["error"][suspects] != 0) | (attempts["retransmits"][suspects] > 0)
-    met[suspects[(suspects <= first_connected[keys[suspects]]) & slow]] = True
-    return met
+    attempts = storm.attempts
+    mined = np.zeros(PORTS, np.bool_)
+    mined[storm.mines["local_port"]] = True
+    first = first_connected(attempts)[attempts["local_port"]]
+    slow = (attempts["error"] != 0) | (attempts["retransmits"] > 0)
+    order = np.arange(len(attempts))
+    on_mine = mined[attempts["local_port"]] & (order <= first)
+    if storm.act.plan.serve is Serve.LEAK and storm.act.plan.close is Close.FIN:
+        on_mine |= order > first
+    return on_mine & slow & sent_syn(attempts)
+
+
+def first_connected(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return for each port the first attempt that connected from it, ``len(attempts)`` for none, shape (PORTS,)."""
+    first = np.full(PORTS, len(attempts), np.int64)
+    connected = np.flatnonzero(attempts["error"] == 0)
+    np.minimum.at(first, attempts["local_port"][connected], connected)
+    return first

@@ -9,8 +9,6 @@ ip-sysctl.rst, the wheel in kernel/time/timer.c, and for the resend after two ji
 import re
 from dataclasses import dataclass
 
-import msgspec
-
 from stress.model.errors import UsageError
 from stress.model.record import Host
 
@@ -44,6 +42,7 @@ class Ladder:
         fast: the resend after a challenge ACK; None on kernels before 5.6.
         rungs: one for every retransmit of an unanswered SYN.
         give_up_ns: when an attempt that is never answered ends with ETIMEDOUT.
+        jiffy_ns: a tick of the kernel's timer.
         challenged_give_up_ns: the same when the first SYN got a challenge ACK: its resend came early, and was one
             of those that tcp_syn_retries allows. None on kernels before 5.6.
     """
@@ -52,6 +51,7 @@ class Ladder:
     rungs: tuple[Rung, ...]
     give_up_ns: int
     challenged_give_up_ns: int | None
+    jiffy_ns: int
 
 
 def kernel_version(release: str) -> tuple[int, int]:
@@ -77,19 +77,19 @@ def wheel_slack_jiffies(delay_jiffies: int) -> int:
     return granularity
 
 
-def syn_timeouts_ns(host: Host) -> list[int]:
+def syn_timeouts_ns(sysctls: dict[str, str]) -> list[int]:
     """Return the timeout after each SYN of an unanswered connect(), first SYN included."""
-    retries = int(host.sysctls.get(SYN_RETRIES, 6))
-    linear = int(host.sysctls.get(LINEAR_TIMEOUTS, 0))
-    rto_max_ns = int(host.sysctls.get(RTO_MAX_MS, DEFAULT_RTO_MAX_MS)) * 1_000_000
+    retries = int(sysctls.get(SYN_RETRIES, 6))
+    linear = int(sysctls.get(LINEAR_TIMEOUTS, 0))
+    rto_max_ns = int(sysctls.get(RTO_MAX_MS, DEFAULT_RTO_MAX_MS)) * 1_000_000
     timeouts = [INITIAL_RTO_NS] * (linear + 1)
     for doublings in range(1, retries + 1):
         timeouts.append(INITIAL_RTO_NS << doublings)
     return [min(timeout, rto_max_ns) for timeout in timeouts]
 
 
-def suppose(host: Host, settings: dict[str, str]) -> Host:
-    """Return a host as it would be with other settings.
+def suppose(sysctls: dict[str, str], settings: dict[str, str]) -> dict[str, str]:
+    """Return settings as they would be with others.
 
     Raises:
         UsageError: a setting that does not shape the ladder, or a value that the kernel would not take.
@@ -100,13 +100,13 @@ def suppose(host: Host, settings: dict[str, str]) -> Host:
         low, high = LIMITS[name]
         if not (value.isdecimal() and low <= int(value) <= high):
             raise UsageError(f"{name} takes a number from {low:,} to {high:,}, not {value!r}.")
-    return msgspec.structs.replace(host, sysctls=host.sysctls | settings)
+    return sysctls | settings
 
 
-def ladder(host: Host) -> Ladder:
-    """Return the SYN ladder of a host: its kernel version, HZ and sysctls decide."""
+def ladder(host: Host, sysctls: dict[str, str]) -> Ladder:
+    """Return the SYN ladder of a host: its kernel version, HZ and settings decide."""
     jiffy_ns = host.jiffy_ns
-    timeouts = syn_timeouts_ns(host)
+    timeouts = syn_timeouts_ns(sysctls)
     fast = challenged_give_up_ns = None
     if kernel_version(host.kernel) >= (5, 6):
         challenged_give_up_ns = FAST_RESEND_JIFFIES * jiffy_ns + sum(timeouts[1:])
@@ -124,4 +124,4 @@ def ladder(host: Host) -> Ladder:
                 due_ns + slack_ns + LATE_JIFFIES * jiffy_ns,
             )
         )
-    return Ladder(fast, tuple(rungs), due_ns + timeouts[-1], challenged_give_up_ns)
+    return Ladder(fast, tuple(rungs), due_ns + timeouts[-1], challenged_give_up_ns, jiffy_ns)

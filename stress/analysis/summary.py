@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: MIT
 """The summary of a run."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis import finding
 from stress.analysis.books import books
 from stress.analysis.cause import CAUSES, cause_codes
-from stress.analysis.collision import collided, tuple_keys
+from stress.analysis.collision import collided
 from stress.analysis.ladder import Ladder, ladder
 from stress.analysis.outcome import OUTCOMES, outcome_codes
+from stress.analysis.syns import Syns, syns
 from stress.model.attempt import STORM
 from stress.model.outcome import Outcome
-from stress.model.record import Mines
-from stress.model.run import Run
-from stress.model.summary import Band, Body, Claim, Summary
+from stress.model.run import Run, Storm
+from stress.model.summary import ActSummary, Band, Body, Claim, Evidence, Mines, Summary
 
 SECOND_NS = 1_000_000_000
 OFF_LADDER = "off the ladder"
@@ -24,63 +27,137 @@ QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
 
 
 @dataclass(frozen=True)
+class ActFindings:
+    """What is known of one storm and of each of its attempts.
+
+    Attributes:
+        storm: what was observed.
+        ladder: of the kernel and settings of this storm.
+        outcomes: shape (attempts,), index into OUTCOMES.
+        syns: what became of each attempt's SYNs.
+        causes: shape (attempts,), index into CAUSES.
+    """
+
+    storm: Storm
+    ladder: Ladder
+    outcomes: npt.NDArray[np.uint8]
+    syns: Syns
+    causes: npt.NDArray[np.uint8]
+
+    def body(self) -> npt.NDArray[Any]:
+        """Return the attempts that connected at once, warm-up left out."""
+        at_once = self.outcomes == OUTCOMES.index(Outcome.CONNECTED)
+        return self.storm.attempts[at_once & (self.storm.attempts["phase"] == STORM)]
+
+    def mines(self) -> Mines:
+        """Return the mines by count."""
+        return Mines(
+            laid=self.storm.act.mines_laid,
+            found=len(np.unique(self.storm.attempts["local_port"][self.syns.met_mine])),
+            left=int(self.storm.mines["left"].sum()),
+        )
+
+
+@dataclass(frozen=True)
 class Findings:
-    """What is known of a run and of each of its attempts.
+    """What is known of a run; its arrays are those of its acts, one after the other.
 
     Attributes:
         run: what was observed.
-        outcomes: shape (attempts,), index into OUTCOMES.
-        collided: shape (attempts,), whether the attempt's SYN met a mine.
-        causes: shape (attempts,), index into CAUSES.
-        ladder: of the kernel and settings that the run was made on.
+        acts: what is known of each storm.
         summary: all of it in numbers.
     """
 
     run: Run
-    outcomes: npt.NDArray[np.uint8]
-    collided: npt.NDArray[np.bool_]
-    causes: npt.NDArray[np.uint8]
-    ladder: Ladder
+    acts: list[ActFindings]
     summary: Summary
 
+    @cached_property
+    def outcomes(self) -> npt.NDArray[np.uint8]:
+        """Index into OUTCOMES, shape (attempts,)."""
+        return np.concatenate([act.outcomes for act in self.acts])
 
-def analyse(run: Run) -> Findings:
-    """Return outcome and cause of every attempt, the ladder, and the summary."""
-    outcomes = outcome_codes(run.attempts)
-    met_mine = collided(run)
-    causes = cause_codes(run, outcomes, met_mine)
-    rungs = ladder(run.record.host)
-    return Findings(run, outcomes, met_mine, causes, rungs, summarise(run, outcomes, met_mine, causes, rungs))
+    @cached_property
+    def causes(self) -> npt.NDArray[np.uint8]:
+        """Index into CAUSES, shape (attempts,)."""
+        return np.concatenate([act.causes for act in self.acts])
+
+    @cached_property
+    def collided(self) -> npt.NDArray[np.bool_]:
+        """Whether the attempt's SYN met a mine, shape (attempts,)."""
+        return np.concatenate([act.syns.met_mine for act in self.acts])
+
+    @property
+    def ladder(self) -> Ladder:
+        """The first storm's ladder: acts hardly ever differ in it."""
+        return self.acts[0].ladder
 
 
-def summarise(
-    run: Run,
-    outcomes: npt.NDArray[np.uint8],
-    met_mine: npt.NDArray[np.bool_],
-    causes: npt.NDArray[np.uint8],
-    rungs: Ladder,
-) -> Summary:
+def analyse(run: Run, evidence: Iterable[Evidence] = ()) -> Findings:
+    """Return outcome and cause of every attempt, the ladders, and the summary."""
+    acts = [analyse_act(storm) for storm in run.storms()]
+    return Findings(run, acts, summarise(run, acts, list(evidence)))
+
+
+def analyse_act(storm: Storm) -> ActFindings:
+    """Return what is known of one storm."""
+    outcomes = outcome_codes(storm.attempts)
+    rungs = ladder(storm.host, storm.act.sysctls)
+    found = syns(storm, collided(storm), rungs)
+    return ActFindings(storm, rungs, outcomes, found, cause_codes(storm, outcomes, found))
+
+
+def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Summary:
     """Return the numbers that a run comes down to."""
-    attempts = run.attempts
-    claims = books(run, met_mine)
-    duration_s, rate_per_s = pace(attempts)
+    claims = [claim for act in acts for claim in books(act.storm, act.syns)]
+    each = [summarise_act(act) for act in acts]
+    paces = [pace(act.storm.attempts) for act in acts]
+    storming_s = sum(starting_s for _, starting_s in paces)
     return Summary(
-        attempts=len(attempts),
-        duration_s=duration_s,
-        rate_per_s=rate_per_s,
-        outcomes=counts(outcomes, OUTCOMES),
-        causes=counts(causes, CAUSES),
-        body=body(attempts[(outcomes == OUTCOMES.index(Outcome.CONNECTED)) & (attempts["phase"] == STORM)]),
-        bands=bands(attempts["latency_ns"][outcomes == OUTCOMES.index(Outcome.RETRIED)], rungs),
-        retransmits=int(attempts["retransmits"].sum(dtype=np.int64)),
-        collisions=int(met_mine.sum()),
+        attempts=len(run.attempts),
+        duration_s=sum(duration_s for duration_s, _ in paces),
+        rate_per_s=sum(max(act.attempts - 1, 0) for act in each) / storming_s if storming_s else 0.0,
+        outcomes=added(act.outcomes for act in each),
+        causes=added(act.causes for act in each),
+        body=body(np.concatenate([act.body()["latency_ns"] for act in acts])),
+        bands=all_bands(acts),
+        retransmits=int(run.attempts["retransmits"].sum(dtype=np.int64)),
+        collisions=sum(int(act.syns.met_mine.sum()) for act in acts),
         mines=Mines(
-            laid=len(run.mines),
-            found=len(np.unique(tuple_keys(attempts[met_mine]))),
-            left=run.record.mines_left,
+            laid=sum(act.mines.laid for act in each if act.mines.laid and fresh(run, act.act)),
+            found=sum(act.mines.found for act in each),
+            left=sum(act.mines.left for act in each if last_of_world(run, act.act)),
         ),
+        acts=each if len(each) > 1 else [],
+        verdict=finding.verdict([act.storm for act in acts], [act.syns for act in acts]),
+        figures=[figure for act in acts for figure in finding.figures(act.storm, act.outcomes, act.syns)],
+        evidence=evidence,
         books=claims,
-        warnings=[*run.record.warnings, *(imbalance(claim) for claim in claims if not claim.balanced)],
+        warnings=[*run.record.warnings, *(imbalance(run, claim) for claim in claims if not claim.balanced)],
+    )
+
+
+def fresh(run: Run, act: str) -> bool:
+    """Return whether an act had a world of its own made for it."""
+    return next(each.plan.fresh for each in run.record.acts if each.name == act)
+
+
+def last_of_world(run: Run, act: str) -> bool:
+    """Return whether an act is the last one in its world."""
+    names = [each.name for each in run.record.acts]
+    place = names.index(act) + 1
+    return place == len(names) or run.record.acts[place].plan.fresh
+
+
+def summarise_act(act: ActFindings) -> ActSummary:
+    """Return the numbers of one storm."""
+    return ActSummary(
+        act=act.storm.act.name,
+        attempts=len(act.outcomes),
+        outcomes=counts(act.outcomes, OUTCOMES),
+        causes=counts(act.causes, CAUSES),
+        body=body(act.body()["latency_ns"]),
+        mines=act.mines(),
     )
 
 
@@ -89,22 +166,41 @@ def counts(codes: npt.NDArray[np.uint8], names: list[Any]) -> dict[str, int]:
     return dict(zip(map(str, names), np.bincount(codes, minlength=len(names)).tolist(), strict=True))
 
 
+def added(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Return the sums of counts by name."""
+    total: dict[str, int] = {}
+    for part in parts:
+        total = {name: total.get(name, 0) + count for name, count in part.items()}
+    return total
+
+
 def pace(attempts: npt.NDArray[Any]) -> tuple[float, float]:
-    """Return the time from the first start to the last end (s), and starts per second."""
+    """Return the time from the first start to the last end, and from the first to the last start (s)."""
     if not len(attempts):
         return 0.0, 0.0
     starts = attempts["start_ns"]
     end_ns = int((starts + attempts["latency_ns"] + attempts["close_ns"]).max())
-    starting_ns = int(starts[-1] - starts[0])
-    rate = (len(attempts) - 1) * SECOND_NS / starting_ns if starting_ns else 0.0
-    return (end_ns - int(starts[0])) / SECOND_NS, rate
+    return (end_ns - int(starts[0])) / SECOND_NS, int(starts[-1] - starts[0]) / SECOND_NS
 
 
-def body(attempts: npt.NDArray[Any]) -> Body:
-    """Return latency percentiles of attempts that connected at once."""
-    if not len(attempts):
+def body(latencies_ns: npt.NDArray[np.int64]) -> Body:
+    """Return percentiles of the latencies of attempts that connected at once."""
+    if not len(latencies_ns):
         return Body(None, None, None, None, None)
-    return Body(*map(int, np.quantile(attempts["latency_ns"], QUANTILES, method="inverted_cdf")))
+    return Body(*map(int, np.quantile(latencies_ns, QUANTILES, method="inverted_cdf")))
+
+
+def all_bands(acts: list[ActFindings]) -> list[Band]:
+    """Return the bands of all storms, those of one label together."""
+    found: dict[str, Band] = {}
+    for act in acts:
+        retried = act.outcomes == OUTCOMES.index(Outcome.RETRIED)
+        for band in bands(act.storm.attempts["latency_ns"][retried], act.ladder):
+            old = found.get(band.label, band)
+            from_ns, to_ns = min(old.from_ns, band.from_ns), max(old.to_ns, band.to_ns)
+            count = band.count + (old.count if old is not band else 0)
+            found[band.label] = Band(band.label, from_ns, to_ns, count)
+    return list(found.values())
 
 
 def bands(latencies_ns: npt.NDArray[np.int64], rungs: Ladder) -> list[Band]:
@@ -119,9 +215,10 @@ def bands(latencies_ns: npt.NDArray[np.int64], rungs: Ladder) -> list[Band]:
     return found
 
 
-def imbalance(claim: Claim) -> str:
+def imbalance(run: Run, claim: Claim) -> str:
     """Say that a claim and its counter differ."""
+    where = f" in act {claim.act}" if len(run.record.acts) > 1 else ""
     return (
-        f"The books do not balance: {claim.value:,} {claim.claim}, but {claim.counter} is {claim.delta:,} "
+        f"The books do not balance{where}: {claim.value:,} {claim.claim}, but {claim.counter} is {claim.delta:,} "
         f"(a difference of {claim.delta - claim.value:+,})."
     )

@@ -22,12 +22,13 @@ def explain(settings: tuple[tuple[str, str], ...], *, as_json: bool) -> None:
       connstorm explain --set net.ipv4.tcp_syn_retries=2 --set net.ipv4.tcp_syn_linear_timeouts=0
     """
     from stress.analysis.ladder import ladder, suppose  # noqa: PLC0415  # numpy comes with the lab
-    from stress.lab import host  # noqa: PLC0415
+    from stress.lab import host, sysctl  # noqa: PLC0415
     from stress.view.ladder_table import ladder_report  # noqa: PLC0415
 
-    facts = suppose(host.facts(private=False, server_filter="no socket filter"), dict(settings))
-    rungs = ladder(facts)
+    facts = host.facts()
+    sysctls = suppose(sysctl.recorded(), dict(settings))
+    rungs = ladder(facts, sysctls)
     if as_json:
         print_object({"kernel": facts.kernel, "jiffy_ns": facts.jiffy_ns, "ladder": msgspec.to_builtins(rungs)})
     else:
-        console().print(ladder_report(facts, rungs))
+        console().print(ladder_report(facts, sysctls, rungs))

@@ -2,13 +2,16 @@
 """The options that every scenario understands, and the plan that they make."""
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
 from stress.model.errors import UsageError
-from stress.model.plan import Close, Plan, Ports, Release
+from stress.model.plan import Close, Drop, Firewall, Plan, Ports, Release, Serve
+
+FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -41,6 +44,11 @@ class PortRangeOption(click.ParamType[tuple[int, int]]):
         return int(low), int(high)
 
 
+def choice(kind: type[StrEnum]) -> click.Choice[str]:
+    """Return the click type of an enumeration."""
+    return click.Choice([each.value for each in kind])
+
+
 OPTIONS = (
     click.option("--attempts", type=int, help="connect() calls; by default every port of the range once"),
     click.option("--sweeps", type=int, help="passes over the port range, with --ports sweep or shuffle"),
@@ -49,11 +57,20 @@ OPTIONS = (
     click.option("--mines", type=int, help="CLOSE_WAIT sockets to lay before the storm"),
     click.option(
         "--release",
-        type=click.Choice([each.value for each in Release]),
+        type=choice(Release),
         help="how the mines' client ports get out of FIN_WAIT_2",
     ),
-    click.option("--ports", type=click.Choice([each.value for each in Ports]), help="where source ports come from"),
-    click.option("--close", type=click.Choice([each.value for each in Close]), help="how a connected socket is ended"),
+    click.option("--rest", "rest_s", type=float, metavar="S", help="pause between the minefield and the storm"),
+    click.option("--ports", type=choice(Ports), help="where source ports come from"),
+    click.option("--close", type=choice(Close), help="how a connected socket is ended"),
+    click.option("--linger2", "linger2_s", type=int, metavar="S", help="TCP_LINGER2 of the storm's sockets"),
+    click.option("--serve", type=choice(Serve), help="what the server does with connections"),
+    click.option("--backlog", type=int, help="of the server's listen(); by default the longest"),
+    click.option("--server-nofile", type=int, help="descriptors that the server's process may have"),
+    click.option("--keepalive", "keepalive_s", type=int, metavar="S", help="idle time before the server probes; 0: off"),
+    click.option("--drop", type=choice(Drop), help="what a firewall between client and server drops"),
+    click.option("--firewall", type=choice(Firewall), help="nftables rules or socket filters; by default what is there"),
+    click.option("--rate", "rate_per_s", type=float, metavar="R", help="intended starts a second; by default all it can"),
     click.option("--window", type=int, help="most attempts in flight at a time"),
     click.option(
         "--deadline",
@@ -69,6 +86,8 @@ OPTIONS = (
     click.option("--source", help="source address, on this machine's loopback"),
     click.option("--target", help="server address, on this machine's loopback"),
     click.option("--target-port", type=int, help="server port"),
+    click.option("--capture", is_flag=True, default=None, help="keep the packets of the first attempts of each cause"),
+    click.option("--fast", is_flag=True, default=None, help="set tcp_fin_timeout to 1 s where it is waited for"),
     click.option("--pin/--no-pin", default=None, help="client and server each on a CPU of its own"),
     click.option(
         "--host",
@@ -93,7 +112,13 @@ def make_plan(base: Plan, given: dict[str, Any]) -> Plan:
         UsageError: an option has a value that no plan can have.
     """
     changes = {name: value for name, value in given.items() if value is not None}
-    changes["sysctls"] = base.sysctls | dict(changes.pop("sysctls", ()))
+    settings = dict(changes.pop("sysctls", ()))
+    refuse_varied(base, {*changes, *settings})
+    if changes.pop("fast", None):
+        if base.release is not Release.FIN_TIMEOUT:
+            raise UsageError(f"--fast shortens tcp_fin_timeout, and {base.scenario} does not wait for it; leave it out.")
+        settings = {FIN_TIMEOUT: "1"} | settings
+    changes["sysctls"] = base.sysctls | settings
     if "family" in changes:
         changes["family"] = int(changes["family"])
     if changes.get("family") == 6:
@@ -104,3 +129,13 @@ def make_plan(base: Plan, given: dict[str, Any]) -> Plan:
         return msgspec.convert(msgspec.structs.asdict(base) | changes, Plan)
     except msgspec.ValidationError as error:
         raise UsageError(f"{error}.") from error
+
+
+def refuse_varied(base: Plan, given: set[str]) -> None:
+    """Raise UsageError when an option was given that the scenario's acts decide."""
+    for act in base.acts.values():
+        for name in given & {*act, *act.get("sysctls", {})}:
+            raise UsageError(
+                f"{base.scenario} itself varies {name} from act to act ({', '.join(base.acts)}); leave it out, or use "
+                "another scenario."
+            )

@@ -120,3 +120,8 @@ def census(family: int, server_port: int) -> dict[str, dict[str, int]]:
         elif found.remote_port == server_port:
             sides["client"][found.state] += 1
     return {side: dict(sorted(states.items())) for side, states in sides.items()}
+
+
+def endpoint(address: str, port: int) -> str:
+    """Return an address with its port: ``127.0.0.1:5000``, ``[::1]:5000``."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -10,20 +10,14 @@ import subprocess
 import time
 from pathlib import Path
 
-from stress.lab import sysctl
 from stress.model.record import Host
 
 IP_LOCAL_PORT_RANGE = 51  # linux/in.h; the socket module lacks it
 CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; its resolution is one jiffy, so HZ is known without root
 
 
-def facts(*, private: bool, server_filter: str) -> Host:
-    """Return what is known of this host now, sysctls as this namespace has them.
-
-    Args:
-        private: whether this is a private namespace, in which nobody else makes rules.
-        server_filter: in words, what a filter on the server's sockets drops.
-    """
+def facts() -> Host:
+    """Return what is known of this machine and its kernel."""
     return Host(
         kernel=platform.release(),
         jiffy_ns=round(time.clock_getres(CLOCK_MONOTONIC_COARSE) * 1e9),
@@ -33,8 +27,6 @@ def facts(*, private: bool, server_filter: str) -> Host:
         clocksource=clocksource(),
         python=platform.python_version(),
         nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
-        firewall=f"{rules(private=private)}; {server_filter}",
-        sysctls=sysctl.recorded(),
     )
 
 

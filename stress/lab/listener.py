@@ -11,25 +11,35 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Literal, Self
 
-from stress._listener import ACCEPTED, CLOSED, ERRORS, LEAKED, READY, SLOTS, STOP
-from stress.lab import census, filter, sysctl, wait  # noqa: A004  # the module is not the builtin
+from stress._listener import ACCEPTED, CLOSED, ERRORS, LEAKED, READY, SLOTS, STARVED_FROM, STARVED_TO, STOP
+from stress.lab import census, firewall, sysctl, wait
 from stress.model.errors import LabError, UsageError
 from stress.model.record import ListenerReport
 
 PROCESSES_MAX = 65  # 64 that hold mines, and one that closes what the storm connects
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 5.0
+PROBE_INTERVAL_S, PROBES = 1, 3  # of keepalive, once a connection has been idle for long enough
 
 
 class Listener:
     """A listening socket and the processes that serve it. A context manager; leaving it ends the processes."""
 
-    def __init__(self, address: str, port: int, *, drop_rst: bool = False, cpu: int | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        *,
+        keepalive_s: int = 0,
+        drop_rst: bool = False,
+        cpu: int | None = None,
+    ) -> None:
         """Listen on ``address``:``port`` with the longest queue that net.core.somaxconn allows.
 
         Args:
             address: IPv4 or IPv6.
             port: TCP port.
+            keepalive_s: idle time before accepted sockets send keepalive probes; 0 is off.
             drop_rst: drop segments that carry RST, on this socket and all that it accepts.
             cpu: the CPU that serving processes are pinned to; None leaves them free.
 
@@ -57,11 +67,20 @@ class Listener:
                 "choose another with --target-port."
             ) from error
         if drop_rst:
-            filter.drop_rst(self.socket)
+            firewall.attach(self.socket, firewall.DROP_RST)
+        if keepalive_s:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit all four
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_s)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_INTERVAL_S)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
         self.socket.listen(int(sysctl.read("net.core.somaxconn") or socket.SOMAXCONN))
 
-    def start(self, *, leak: int = 0, then: Literal["close", "leave"] = "close") -> None:
+    def start(
+        self, *, leak: int = 0, then: Literal["close", "leave"] = "close", nofile: int | None = None
+    ) -> None:
         """Start one more process: it leaks ``leak`` connections (-1: all), then closes, or leaves, the others.
+
+        ``nofile`` is how many descriptors it may have, its own ones included; None leaves the limit.
 
         Returns when it serves: a program that still starts up would take CPU time from a storm.
 
@@ -69,10 +88,16 @@ class Listener:
             LabError: it does not come up.
         """
         number = len(self.processes)
-        process = Process(self.socket, self.pages, self.pages_fd, number, leak=leak, then=then, cpu=self.cpu)
+        limit = "" if nofile is None else nofile
+        cpu = "" if self.cpu is None else self.cpu
+        process = Process(self.socket, self.pages, self.pages_fd, number, [leak, then, cpu, limit])
         self.processes.append(process)
         if not wait.until(process.ready, START_LIMIT_S):
             raise LabError(f"A listener process did not start within {START_LIMIT_S:g} s.")
+
+    def shorten_queue(self, backlog: int) -> None:
+        """Let at most ``backlog`` connections wait to be accepted, and one more (sk_acceptq_is_full())."""
+        self.socket.listen(backlog)
 
     def total(self, slot: int) -> int:
         """Return the sum of one slot of the processes' reports."""
@@ -97,12 +122,19 @@ class Listener:
         """Wait until ``count`` connections were accepted in all; return whether they were."""
         return wait.until(lambda: self.report().accepted >= count, limit_s)
 
+    def starved_ns(self) -> tuple[int, int] | None:
+        """Return when an accept() first and last found no descriptor (CLOCK_MONOTONIC, ns); None if never."""
+        found = [(process.report[STARVED_FROM], process.report[STARVED_TO]) for process in self.processes]
+        found = [(first, last) for first, last in found if first]
+        return (min(first for first, _ in found), max(last for _, last in found)) if found else None
+
     def wait_settled(self, limit_s: float) -> bool:
-        """Wait until the accept queue is empty and all that was to be closed is closed."""
+        """Wait until all that can be accepted is accepted, and all that was to be closed is closed."""
 
         def settled() -> bool:
             report = self.report()
-            return self.queue_length() == 0 and report.accepted == report.leaked + report.closed
+            drained = self.queue_length() == 0 or self.starved_ns() is not None or not self.processes
+            return drained and report.accepted == report.leaked + report.closed
 
         return wait.until(settled, limit_s)
 
@@ -140,15 +172,15 @@ class Process:
         pages: mmap.mmap,
         pages_fd: int,
         number: int,
-        *,
-        leak: int,
-        then: str,
-        cpu: int | None,
+        orders: list[object],
     ) -> None:
-        """Start it, with page ``number`` of ``pages``; the page outlives the process that writes it."""
+        """Start it, with page ``number`` of ``pages``; the page outlives the process that writes it.
+
+        ``orders`` are the last arguments of ``listener_process.main``.
+        """
         offset = number * mmap.PAGESIZE
         self.report = memoryview(pages)[offset : offset + SLOTS * 8].cast("q")
-        arguments = (listening.fileno(), pages_fd, offset, leak, then, "" if cpu is None else cpu)
+        arguments = (listening.fileno(), pages_fd, offset, *orders)
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "stress.lab.listener_process", *map(str, arguments)],
             pass_fds=(listening.fileno(), pages_fd),

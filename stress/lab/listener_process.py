@@ -3,6 +3,7 @@
 
 import mmap
 import os
+import resource
 import signal
 import sys
 
@@ -12,11 +13,14 @@ from stress.lab.parent import die_with_parent
 
 def main(arguments: list[str]) -> None:
     """Serve until the lab says stop; die with the lab, and leave Ctrl-C to it."""
-    listen_fd, pages_fd, offset, leak, then, cpu = arguments
+    listen_fd, pages_fd, offset, leak, then, cpu, nofile = arguments
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if cpu:
         os.sched_setaffinity(0, {int(cpu)})
+    if nofile:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(nofile), hard))
     page = mmap.mmap(int(pages_fd), mmap.PAGESIZE, offset=int(offset))
     serve(int(listen_fd), memoryview(page)[: SLOTS * 8].cast("q"), leak=int(leak), then=then)
 

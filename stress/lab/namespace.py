@@ -42,6 +42,17 @@ def enter() -> None:
     bring_loopback_up()
 
 
+def another() -> None:
+    """Move from a private network namespace to a new and empty one; only the main thread and its children go.
+
+    Raises:
+        LabError: the kernel refuses.
+    """
+    if failure := unshare(CLONE_NEWNET):
+        raise LabError(f"This kernel refuses one more network namespace: {os.strerror(failure)}.")
+    bring_loopback_up()
+
+
 def unshare(flags: int) -> int:
     """Make namespaces for this process, return 0 or an errno: os.unshare() came with Python 3.12 only."""
     libc = ctypes.CDLL(None, use_errno=True)

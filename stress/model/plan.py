@@ -2,7 +2,7 @@
 """Plan: everything that decides what a run does, as one immutable value."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -31,19 +31,51 @@ class Close(StrEnum):
     HOLD = "hold"  # left open until the storm is over
 
 
+class Serve(StrEnum):
+    """What the server does with the connections of a storm."""
+
+    CLOSE = "close"  # accepts, and closes soon after
+    LEAK = "leak"  # accepts, and never reads nor closes
+    NOBODY = "nobody"  # nobody calls accept()
+
+
+class Laying(StrEnum):
+    """Which ports are mined."""
+
+    SEED = "seed"  # drawn from the seed
+    CLIENTS = "clients"  # those that clients get: connect() chooses one half, bind() to port 0 the other
+
+
+class Isn(StrEnum):
+    """The initial sequence numbers of the connections that become mines."""
+
+    KERNEL = "kernel"  # as always: a clock of 64 ns and a hash (RFC 6528)
+    RANDOM = "random"  # set through TCP_REPAIR, so that half of them lie ahead of what the kernel will choose
+
+
 class Release(StrEnum):
     """How the client's side of a mine leaves FIN_WAIT_2, so that its port can be used again."""
 
     NO_BUCKETS = "no-buckets"  # net.ipv4.tcp_max_tw_buckets=0 while mines are laid: at once
     LINGER2 = "linger2"  # TCP_LINGER2 of 1 s on the client socket: no sysctl, no privilege
     FIN_TIMEOUT = "fin-timeout"  # net.ipv4.tcp_fin_timeout is waited for, as in the article
+    KEEP = "keep"  # it does not: the storm begins while the ports are in FIN_WAIT_2
 
 
 class Drop(StrEnum):
-    """What a filter on the server's sockets throws away."""
+    """What a firewall between client and server throws away."""
 
     NOTHING = "nothing"
-    RST = "rst"
+    RST = "rst"  # the client's RSTs
+    CHALLENGE = "challenge"  # the server's segments that carry an ACK alone, such as challenge ACKs
+    INVALID = "invalid"  # what conntrack calls INVALID: the common rule
+
+
+class Firewall(StrEnum):
+    """What the firewall is made of."""
+
+    NFT = "nft"  # nftables rules in the private namespace
+    BPF = "bpf"  # classic BPF filters on the sockets
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,9 +86,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         attempts: number of connect() calls; None when ``sweeps`` or ``duration_s`` decides.
         sweeps: passes over the whole port range, for the sweeping port policies.
         duration_s: no attempt starts later than this after the first.
+        rate_per_s: intended starts per second; None starts as fast as the window allows.
         warmup: how many of the first attempts are marked as warm-up.
         mines: CLOSE_WAIT sockets to lay before the storm.
         release: how the mines' client ports become free.
+        rest_s: pause between the minefield and the storm.
+        linger2_s: TCP_LINGER2 of the storm's sockets; 0 leaves it to net.ipv4.tcp_fin_timeout.
+        serve: what the server does with the storm's connections.
+        backlog: of listen(); None is as long as net.core.somaxconn allows.
+        server_nofile: descriptors that the server's process may have; None leaves the limit.
+        keepalive_s: idle time before the server's sockets send keepalive probes; 0 is off, as by default.
+        firewall: what it is made of; None is nftables where there is nft, else BPF.
         window: most attempts in flight at one moment.
         deadline_s: an attempt is given up after this long; None waits for the kernel's own ETIMEDOUT.
         seed: of the mines' places and of shuffled sweeps.
@@ -64,18 +104,32 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         sysctls: further settings inside the lab, by dotted name.
         pin: put the client on one CPU and the listener on another, where there are two.
         host: use the host's own network stack instead of a private namespace.
+        witness: look for a socket in SYN_SENT and the one in CLOSE_WAIT that it met, while the storm goes on.
+        capture: keep the packets of the first attempts of each cause.
+        fresh: begin with an empty network and a new server; False goes on where the act before has ended.
+        acts: storms one after the other, by name, each with what it changes in this plan; none is a single storm.
     """
 
     scenario: str
     attempts: int | None = None
     sweeps: int | None = None
     duration_s: float | None = None
+    rate_per_s: float | None = None
     warmup: int = 0
     mines: int = 0
+    laying: Laying = Laying.SEED
+    isn: Isn = Isn.KERNEL
     release: Release = Release.NO_BUCKETS
+    rest_s: float = 0
     ports: Ports = Ports.KERNEL
     close: Close = Close.RST
+    linger2_s: int = 0
+    serve: Serve = Serve.CLOSE
+    backlog: int | None = None
+    server_nofile: int | None = None
+    keepalive_s: int = 0
     drop: Drop = Drop.NOTHING
+    firewall: Firewall | None = None
     window: int = 1024
     deadline_s: float | None = None
     seed: int = 1
@@ -87,3 +141,21 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sysctls: dict[str, str] = {}
     pin: bool = True
     host: bool = False
+    witness: bool = False
+    capture: bool = False
+    fresh: bool = True
+    acts: dict[str, dict[str, Any]] = {}
+
+    def storms(self) -> dict[str, "Plan"]:
+        """Return the plan of each act by its name; settings of an act are added to those of the plan.
+
+        Raises:
+            msgspec.ValidationError: an act changes what no plan has.
+        """
+        if not self.acts:
+            return {"storm": self}
+        whole = msgspec.structs.asdict(self) | {"acts": {}}
+        return {
+            name: msgspec.convert(whole | changes | {"sysctls": self.sysctls | changes.get("sysctls", {})}, Plan)
+            for name, changes in self.acts.items()
+        }

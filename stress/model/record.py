@@ -15,7 +15,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """A stretch of the run, in ns since the epoch, which is the moment the storm begins."""
+    """A stretch of the run, in ns since the epoch, which is the moment the first storm begins."""
 
     name: str
     start_ns: int
@@ -23,7 +23,7 @@ class Phase(msgspec.Struct, frozen=True):
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine, the kernel and the settings that a result depends on."""
+    """The machine and the kernel that a result depends on."""
 
     kernel: str  # uname -r
     jiffy_ns: int  # one tick of the kernel's timer: 10**9 / HZ
@@ -33,8 +33,6 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     clocksource: str
     python: str
     nofile: int  # RLIMIT_NOFILE, hard
-    firewall: str  # what is known of packet filters in the lab
-    sysctls: dict[str, str]  # as they were during the storm; a name that this kernel lacks is absent
 
 
 class ListenerReport(msgspec.Struct, frozen=True):
@@ -56,35 +54,53 @@ class ListenerReport(msgspec.Struct, frozen=True):
         )
 
 
-class Mines(msgspec.Struct, frozen=True):
-    """Mines by count: laid and confirmed before the storm, met by a SYN, still there afterwards."""
+class Pair(msgspec.Struct, frozen=True):
+    """Two sockets of one 4-tuple that a census saw together: a client in SYN_SENT, a server in CLOSE_WAIT."""
 
-    laid: int
-    found: int
-    left: int
+    seen_ns: int  # since the epoch
+    client: str
+    server: str
+    client_state: str
+    server_state: str
+    receive_queue: int  # of the server's socket: 1 is the client's old FIN
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """All of a run but its arrays.
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """One storm of a run: what was planned and what moved while it went on.
 
     ``counters`` are the changes of the kernel's counters over the storm, by the kernel's names (Tcp and TcpExt);
     ``listener``, too, is of the storm alone. A census counts sockets by TCP state, just before and after the storm,
-    client and server sockets apart.
+    client and server sockets apart. The act's attempts and mines are those whose ``address`` is the act's place.
     """
+
+    name: str
+    plan: Plan  # of this storm: what the act changes is in it
+    address: Address
+    port_range: tuple[int, int]
+    ports: int  # in that range, without the reserved ones and the server's own
+    sysctls: dict[str, str]  # as they were during the storm; a name that this kernel lacks is absent
+    firewall: str  # in words: the rules and filters between client and server
+    dropped: dict[str, int]  # packets that each rule threw away, by the rule's name; filters do not count
+    phases: list[Phase]
+    counters: dict[str, int]
+    census_before: dict[str, dict[str, int]]
+    census_after: dict[str, dict[str, int]]
+    listener: ListenerReport
+    waiting: int  # connections in the accept queue when the storm was over
+    starved_ns: tuple[int, int] | None  # first and last accept() that found no descriptor, since the epoch
+    mines_laid: int  # before the storm; some may have vanished by themselves when it began
+    stolen_ms: int  # CPU time that a hypervisor gave to others while the storm went on, all CPUs together
+    pairs: list[Pair]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a run but its arrays."""
 
     id: str
     program: str
     started_utc: str
     plan: Plan
     host: Host
-    addresses: list[Address]
-    port_range: tuple[int, int]
-    phases: list[Phase]
-    counters: dict[str, int]
-    census_before: dict[str, dict[str, int]]
-    census_after: dict[str, dict[str, int]]
-    listener: ListenerReport
-    mines_left: int
-    stolen_ms: int  # CPU time that a hypervisor gave to others while the storm went on, all CPUs together
+    acts: list[Act]
     interrupted: bool
     warnings: list[str]

@@ -4,9 +4,11 @@
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+import msgspec
+
 from stress.lab.listener import PROCESSES_MAX
 from stress.model.errors import UsageError
-from stress.model.plan import Close, Plan, Ports, Release
+from stress.model.plan import Close, Drop, Firewall, Isn, Laying, Plan, Ports, Release, Serve
 from stress.storm.ports import PortRange
 
 DESCRIPTORS_KEPT = 64  # for the program itself: standard streams, epoll, listening socket, files
@@ -18,10 +20,24 @@ SECONDS_MAX = 3600
 WINDOW_MAX = 1_000_000
 SEED_MAX = 2**63 - 1
 PORT_MAX = 65535
+RATE_MAX_PER_S = 1_000_000
+TCP_FIN_TIMEOUT_MAX_S = 120  # include/net/tcp.h: TCP_LINGER2 goes no higher
+MAX_TCP_KEEPIDLE_S = 32767  # include/net/tcp.h
+SERVER_NOFILE_MIN = 32  # the listener's process itself needs some
 
 
 def faults(plan: Plan) -> Iterator[str]:
     """Yield a sentence for everything that is wrong with a plan, whatever host it is for."""
+    try:
+        plans = plan.storms().values()
+    except msgspec.ValidationError as error:
+        yield f"An act of {plan.scenario} cannot be: {error}."
+        return
+    yield from dict.fromkeys(sentence for each in plans for sentence in storm_faults(each))
+
+
+def storm_faults(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with the plan of one act."""
     yield from number_faults(plan)
     wrong_addresses = [
         *address_faults("--target", plan.target, plan.family),
@@ -42,12 +58,20 @@ def number_faults(plan: Plan) -> Iterator[str]:
         ("--mines", plan.mines, 0, ATTEMPTS_MAX),
         ("--seed", plan.seed, 0, SEED_MAX),
         ("--target-port", plan.target_port, 1, PORT_MAX),
+        ("--backlog", plan.backlog, 0, PORT_MAX),
+        ("--server-nofile", plan.server_nofile, SERVER_NOFILE_MIN, ATTEMPTS_MAX),
+        ("--linger2", plan.linger2_s, 0, TCP_FIN_TIMEOUT_MAX_S),
+        ("--keepalive", plan.keepalive_s, 0, MAX_TCP_KEEPIDLE_S),
     ):
         if number is not None and not low <= number <= high:
             yield f"{option} must be from {low:,} to {high:,}, not {number:,}."
     for option, seconds in (("--duration", plan.duration_s), ("--deadline", plan.deadline_s)):
         if seconds is not None and not 0 < seconds <= SECONDS_MAX:
             yield f"{option} must be above 0 and at most {SECONDS_MAX:,} s, not {seconds:g}."
+    if not 0 <= plan.rest_s <= SECONDS_MAX:
+        yield f"--rest must be from 0 to {SECONDS_MAX:,} s, not {plan.rest_s:g}."
+    if plan.rate_per_s is not None and not 0 < plan.rate_per_s <= RATE_MAX_PER_S:
+        yield f"--rate must be above 0 and at most {RATE_MAX_PER_S:,} attempts a second, not {plan.rate_per_s:g}."
     if plan.port_range is not None:
         low, high = plan.port_range
         if not 1 <= low <= high <= PORT_MAX:
@@ -63,6 +87,11 @@ def combination_faults(plan: Plan) -> Iterator[str]:
             f"With --ports {plan.ports.value} the kernel chooses the source address too, and that is "
             f"{UNBOUND_SOURCE[plan.family]}; for another --source use --ports no-port."
         )
+    yield from firewall_faults(plan)
+    if plan.laying is Laying.CLIENTS and ip_address(plan.source) != UNBOUND_SOURCE[plan.family]:
+        yield f"Mines on ports that the kernel chooses are laid from {UNBOUND_SOURCE[plan.family]}; leave out --source."
+    if plan.server_nofile is not None and plan.serve is Serve.NOBODY:
+        yield "--server-nofile is of the process that accepts; with --serve nobody there is none."
     if plan.sweeps is not None and plan.attempts is not None:
         yield "Give --attempts or --sweeps, not both."
     if plan.host and plan.sysctls:
@@ -71,6 +100,20 @@ def combination_faults(plan: Plan) -> Iterator[str]:
         yield "--port-range is set inside the private namespace only; leave out --host."
     if plan.host and plan.mines and plan.release is Release.NO_BUCKETS:
         yield "--release no-buckets changes a setting; with --host use --release linger2 or fin-timeout."
+
+
+def firewall_faults(plan: Plan) -> Iterator[str]:
+    """Yield which values do not go together with what a firewall drops, or cannot be had on the host."""
+    if plan.drop is Drop.RST and plan.close is Close.RST:
+        yield "--drop rst would drop the RSTs of --close rst too, and the server keep every socket; use --close fin."
+    if plan.drop is Drop.CHALLENGE and plan.close is not Close.RST:
+        yield "--drop challenge also drops the server's ACK of a FIN; use --close rst."
+    if plan.drop is Drop.INVALID and plan.firewall is Firewall.BPF:
+        yield "--drop invalid asks conntrack, which a BPF filter cannot; use --firewall nft."
+    if plan.host and plan.drop is not Drop.NOTHING and plan.firewall is not Firewall.BPF:
+        yield "Rules are made inside the private namespace only; with --host use --firewall bpf."
+    if plan.host and plan.isn is Isn.RANDOM:
+        yield "Sequence numbers are set inside the private namespace only; leave out --host."
 
 
 def address_faults(option: str, text: str, family: int) -> Iterator[str]:
@@ -91,7 +134,9 @@ def address_faults(option: str, text: str, family: int) -> Iterator[str]:
         )
 
 
-def faults_here(plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = True) -> Iterator[str]:
+def faults_here(
+    plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = True, rules: bool = True
+) -> Iterator[str]:
     """Yield a sentence for everything that this host, or its namespace, cannot do of a plan.
 
     Args:
@@ -99,6 +144,7 @@ def faults_here(plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = Tru
         ports: the ephemeral ports of the namespace.
         nofile: descriptors that one process may have (RLIMIT_NOFILE, hard).
         ranged: whether the kernel knows IP_LOCAL_PORT_RANGE.
+        rules: whether nft is installed.
     """
     if len(ports) == 0:
         yield (
@@ -120,10 +166,15 @@ def faults_here(plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = Tru
             f"--window {plan.window:,} needs as many descriptors, but one process here may have {nofile:,} "
             f"(ulimit -n), of which the program keeps {DESCRIPTORS_KEPT}."
         )
-    if plan.close is Close.HOLD and attempts > room:
+    if plan.close is Close.HOLD and plan.window >= room:
+        yield f"--close hold needs descriptors beside the window; lower --window {plan.window:,} below {room:,}."
+    needs_nft = plan.firewall is Firewall.NFT or plan.drop is Drop.INVALID
+    if plan.drop is not Drop.NOTHING and needs_nft and not rules:
+        yield "These rules need nft, which is not installed (Debian package nftables)."
+    if plan.serve is Serve.LEAK and plan.server_nofile is None and attempts > room * HOLDERS_MAX:
         yield (
-            f"--close hold would hold {attempts:,} sockets, but one process here may have {nofile:,} "
-            f"descriptors (ulimit -n), of which the program keeps {DESCRIPTORS_KEPT}."
+            f"{attempts:,} leaked connections are more than {HOLDERS_MAX} processes may hold with {nofile:,} "
+            "descriptors each (ulimit -n); lower --attempts."
         )
     if plan.mines > len(ports):
         yield (

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The minefield: CLOSE_WAIT sockets that a server leaked, whose peers' ports are free again."""
 
+import socket
+import struct
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from stress.lab.listener import Listener
 from stress.model.attempt import blank
 from stress.model.errors import LabError
 from stress.model.notify import Notify
-from stress.model.plan import Plan, Release
+from stress.model.plan import Isn, Laying, Plan, Release
 from stress.model.run import MINE
 from stress.storm.check import DESCRIPTORS_KEPT
 
@@ -25,13 +27,16 @@ LAYING_WINDOW = 64
 ROUNDS_MAX = 4
 ACCEPT_LIMIT_S = 30.0
 RELEASE_MARGIN_S = 15.0  # beyond the time that FIN_WAIT_2 lasts: retransmits of a lost FIN, a slow machine
+# linux/tcp.h; the socket module lacks them
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
+TCP_REPAIR_ON, TCP_REPAIR_OFF, TCP_SEND_QUEUE = 1, 0, 2
 CLIENT_STATES = ("ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK", "TIME-WAIT")
 
 
 def lay(
-    plan: Plan, listener: Listener, ports: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None
-) -> npt.NDArray[Any]:
-    """Lay a mine on each port and return the mines that a census confirms, shape (mines,), dtype MINE.
+    plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None
+) -> None:
+    """Lay the plan's mines, on ``places`` or where clients get their ports, and let a census confirm them.
 
     The client connects and closes with FIN; the server's holder processes accept and never close. Then the
     clients' FIN_WAIT_2 is waited out, as the plan says. A few connections in ten thousand leave no mine and are made
@@ -41,29 +46,43 @@ def lay(
     Raises:
         LabError: a mine could not be laid, or a client's port did not become free.
     """
-    missing = ports
+    missing = places
     for _ in range(ROUNDS_MAX):
-        notify(f"laying {len(missing):,} mines, whose ports are free after {fin_wait_2_s(plan):g} s at most")
+        notify(f"laying {len(missing):,} mines{waiting_text(plan)}")
         lay_round(plan, listener, missing, nofile)
-        mines = standing(plan)
-        missing = np.setdiff1d(ports, mines["local_port"])
+        mines = standing(plan)["local_port"]
+        missing = np.setdiff1d(places, mines) if plan.laying is Laying.SEED else places[len(mines) :]
         if not len(missing):
             break
-    if odd := np.setxor1d(mines["local_port"], ports).tolist():
+    strange = np.setdiff1d(mines, places) if plan.laying is Laying.SEED else mines[len(places) :]
+    if len(missing) or len(strange):
         raise LabError(
-            f"{len(ports):,} mines were laid, but the census finds {len(mines):,} CLOSE_WAIT sockets; it differs on "
-            f"{len(odd):,} ports, the first of them {odd[0]}."
+            f"{len(places):,} mines were laid, but the census finds {len(mines):,} CLOSE_WAIT sockets; it misses "
+            f"{len(missing):,}, and {len(strange):,} are not ours."
         )
-    return mines
+
+
+def waiting_text(plan: Plan) -> str:
+    """Say when the mines' ports are free."""
+    if plan.release is Release.KEEP:
+        return ", whose ports stay in FIN_WAIT_2"
+    return f", whose ports are free after {fin_wait_2_s(plan):g} s at most"
 
 
 def lay_round(plan: Plan, listener: Listener, ports: npt.NDArray[Any], nofile: int) -> None:
-    """Make and leak one connection from each port, and wait until the ports are free."""
+    """Make and leak one connection for each port, and wait until the ports are free."""
     accepted_before = listener.report().accepted
     for share in shares(len(ports), nofile - DESCRIPTORS_KEPT):
         listener.start(leak=share, then="leave")
     with released(plan):
-        connect_and_close(plan, ports)
+        if plan.isn is Isn.RANDOM:
+            connect_in_repair(plan, ports)
+        elif plan.laying is Laying.SEED:
+            connect_and_close(plan, "list", ports)
+        else:
+            half = len(ports) // 2
+            connect_and_close(plan, "kernel", ports[:half])
+            connect_and_close(plan, "bind", ports[half:])
         if not listener.wait_accepted(accepted_before + len(ports), ACCEPT_LIMIT_S):
             report = listener.report()
             raise LabError(
@@ -97,21 +116,24 @@ def released(plan: Plan) -> Iterator[None]:
         sysctl.write(TW_BUCKETS, buckets)
 
 
-def connect_and_close(plan: Plan, ports: npt.NDArray[Any]) -> None:
-    """Make one connection from each port and close it with FIN."""
+def connect_and_close(plan: Plan, policy: str, ports: npt.NDArray[Any]) -> None:
+    """Make one connection for each port, from it or, by the engine's other policies, from any; close it with FIN."""
+    if not len(ports):
+        return
     attempts = blank(len(ports))
     recorded, interrupted = storm(
         attempts,
         target=plan.target,
         target_port=plan.target_port,
         source=plan.source,
-        ports="list",
-        port_list=ports,
+        ports=policy,
+        port_list=ports if policy == "list" else None,
         close="fin",
         attempts=len(ports),
         window=LAYING_WINDOW,
         epoch_ns=now_ns(),
-        linger2_s=0 if plan.release is Release.FIN_TIMEOUT else 1,  # without buckets, for the few full sockets
+        # Without buckets only the few full sockets linger.
+        linger2_s=1 if plan.release in (Release.NO_BUCKETS, Release.LINGER2) else plan.linger2_s,
     )
     if interrupted:
         raise KeyboardInterrupt
@@ -123,26 +145,52 @@ def connect_and_close(plan: Plan, ports: npt.NDArray[Any]) -> None:
         )
 
 
+def connect_in_repair(plan: Plan, ports: npt.NDArray[Any]) -> None:
+    """Make one connection from each port with an initial sequence number of our own, and close it with FIN.
+
+    The kernel draws sequence numbers from a clock, so for 137 s after a connection every new one on its 4-tuple has
+    a higher number, and for the next 137 s a lower one (a clock of 64 ns, a number of 32 bits). Random numbers put
+    both cases into one minefield. TCP_REPAIR needs CAP_NET_ADMIN, which we have in a namespace of our own.
+    """
+    family = socket.AF_INET if plan.family == 4 else socket.AF_INET6
+    numbers = np.random.default_rng(plan.seed).integers(1, 1 << 32, len(ports))
+    for port, number in zip(ports.tolist(), numbers.tolist(), strict=True):
+        with socket.socket(family, socket.SOCK_STREAM) as client:
+            client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON)
+            client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE)
+            client.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, struct.pack("=I", number))
+            client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)
+            try:
+                client.bind((plan.source, port))
+                client.connect((plan.target, plan.target_port))
+            except OSError as error:
+                raise LabError(
+                    f"The connection from port {port} that was to become a mine failed: {error.strerror}."
+                ) from error
+
+
 def fin_wait_2_s(plan: Plan) -> float:
-    """Return how long FIN_WAIT_2 lasts at most with this plan."""
+    """Return how long FIN_WAIT_2 lasts at most with this plan, when it is waited out."""
     if plan.release is Release.FIN_TIMEOUT:
         return float(sysctl.read("net.ipv4.tcp_fin_timeout") or 60)
     return 1.0
 
 
 def wait_released(plan: Plan, expected_s: float) -> None:
-    """Wait until the clients have no socket left, by census."""
+    """Wait until the clients have no socket left, or all are in FIN_WAIT_2 when they are to stay, by census."""
     source = str(ip_address(plan.source))
+    states = [state for state in CLIENT_STATES if plan.release is not Release.KEEP or state != "FIN-WAIT-2"]
 
     def left() -> Iterator[census.Socket]:
-        found = census.sockets(plan.family, CLIENT_STATES, remote_port=plan.target_port)
+        found = census.sockets(plan.family, states, remote_port=plan.target_port)
         return (each for each in found if each.local_address == source)
 
     if not wait.until(lambda: next(left(), None) is None, expected_s + RELEASE_MARGIN_S, interval_s=0.05):
-        states = Counter(each.state for each in left())
+        stuck = Counter(each.state for each in left())
         raise LabError(
             f"The clients' ports were not free after {expected_s + RELEASE_MARGIN_S:g} s: "
-            f"{', '.join(f'{count:,} in {state}' for state, count in states.items())}."
+            f"{', '.join(f'{count:,} in {state}' for state, count in stuck.items())}."
         )
 
 

@@ -2,12 +2,12 @@
 """The act: a plan in, a run out, in this process and its network namespace."""
 
 import os
-import resource
 import secrets
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,85 +16,218 @@ import numpy.typing as npt
 
 import stress
 from stress._fastconnect import now_ns, storm
-from stress.lab import host, sysctl
-from stress.lab.listener import Listener
+from stress.lab import firewall, host, namespace, sysctl
+from stress.lab.capture import Capture, Packets
+from stress.lab.holder import Holders
 from stress.model.attempt import STORM, WARM_UP, blank
 from stress.model.notify import Notify
-from stress.model.plan import Close, Drop, Plan
-from stress.model.record import Address, Phase, Record
-from stress.model.run import MINE, Run
+from stress.model.plan import Close, Plan, Serve
+from stress.model.record import Act, Address, Phase, Record
+from stress.model.run import Run
 from stress.storm import check, minefield
-from stress.storm.ports import PortRange, generators, order, port_range
+from stress.storm.ports import order
 from stress.storm.watch import Watch
+from stress.storm.witness import Witness
+from stress.storm.world import World
 
 SETTLE_LIMIT_S = 10.0
-LONGEST_QUEUE = "65535"  # so that the accept queue is not what a storm measures, unless it is meant to be
 SECOND_NS = 1_000_000_000
 
 
-def carry_out(plan: Plan, notify: Notify = lambda _: None) -> Run:
-    """Carry out a plan and return what was observed. SIGINT during the storm ends it and keeps its records.
+@dataclass(frozen=True)
+class Part:
+    """What one act gave: its record, its arrays, its packets (None without capture), and what to know of it."""
+
+    act: Act
+    attempts: npt.NDArray[Any]
+    mines: npt.NDArray[Any]
+    packets: Packets | None
+    epoch_ns: int
+    interrupted: bool
+    warnings: list[str]
+
+
+def carry_out(plan: Plan, notify: Notify = lambda _: None) -> tuple[Run, list[Packets], int]:
+    """Carry out a plan; return what was observed, each act's packets when they were captured, and the epoch (ns).
+
+    SIGINT during a storm ends it, leaves out the acts after it and keeps what was recorded.
 
     Args:
         plan: what to do.
-        notify: is told each stage as it begins; never during the storm itself.
+        notify: is told each stage as it begins; never during a storm itself.
 
     Raises:
         UsageError: the plan cannot be, or not here; nothing was started.
         LabError: the world under test could not be made.
     """
     check.refuse(check.faults(plan))
-    prepare_sysctls(plan)
-    nofile = raise_descriptor_limit()
-    ports = port_range(plan.target_port)
-    check.refuse(check.faults_here(plan, ports, nofile, ranged=host.has_local_port_range()))
-    attempts = check.attempt_count(plan, ports)
-    buffer = blank(attempts)
-    client_cpu, listener_cpu = cpus(plan)
-    mine_generator, storm_generator = generators(plan.seed)
-    port_list = order(plan, ports, attempts, storm_generator)
-
     started = datetime.now(UTC)
-    laying_ns = now_ns()
-    with (
-        ExitStack() as to_the_end,
-        on_cpu(client_cpu),
-        Listener(plan.target, plan.target_port, drop_rst=plan.drop is Drop.RST, cpu=listener_cpu) as listener,
-    ):
-        mines = np.zeros(0, MINE)
-        if plan.mines:
-            places = mine_generator.choice(ports.usable, plan.mines, replace=False)
-            mines = minefield.lay(plan, listener, places, nofile, notify)
-        notify(f"storm of {attempts:,} attempts")  # before the server starts, so that printing it disturbs nothing
-        listener.start()
-        facts = host.facts(private=not plan.host, server_filter=filter_text(plan))
-        watch = Watch(plan, listener)
-        epoch_ns = now_ns()
-        recorded, interrupted, held = fire(plan, buffer, ports, port_list, epoch_ns)
-        storm_end_ns = now_ns() - epoch_ns
-        to_the_end.enter_context(undisturbed())
-        notify("settling")
-        settled = listener.wait_settled(SETTLE_LIMIT_S)
-        changes = watch.changes()
-        left = minefield.standing(plan)
-        release(held)
-
-    attempts_made = buffer[:recorded]
+    plans = plan.storms()
+    parts: list[Part] = []
+    interrupted = False
+    with ExitStack() as to_the_end, ExitStack() as old:
+        try:
+            for number, (name, each) in enumerate(plans.items()):
+                tell = notify if len(plans) == 1 else Announcer(notify, name, number + 1, len(plans))
+                begun_ns = now_ns()
+                if each.fresh or not parts:
+                    old.close()
+                    if parts and not plan.host:
+                        namespace.another()
+                    world = old.enter_context(World(each, tell))
+                    world.serve(check.attempt_count(each, world.ports))
+                client = Client(world, each, name, number, tell)
+                last = to_the_end if number + 1 == len(plans) else None
+                parts.append(client.storm(begun_ns, parts[0].epoch_ns if parts else None, last))
+                if interrupted := parts[-1].interrupted:
+                    break
+        except KeyboardInterrupt:  # between two acts; those before are worth keeping
+            if not parts:
+                raise
+            interrupted = True
     record = Record(
         id=secrets.token_hex(3),
         program=f"connstorm {stress.__version__}",
         started_utc=started.isoformat(timespec="milliseconds"),
         plan=plan,
-        host=facts,
-        addresses=[Address(plan.source, plan.target, plan.target_port)],
-        port_range=(ports.low, ports.high),
-        phases=phases(plan, attempts_made, laying_ns - epoch_ns, storm_end_ns),
-        mines_left=int(np.isin(mines["local_port"], left["local_port"]).sum()),
+        host=host.facts(),
+        acts=[part.act for part in parts],
         interrupted=interrupted,
-        warnings=list(warnings(plan, settled=settled, interrupted=interrupted)),
-        **changes,
+        warnings=list(warnings(plan, parts, interrupted=interrupted)),
     )
-    return Run(record, attempts_made, mines)
+    run = Run(
+        record, np.concatenate([part.attempts for part in parts]), np.concatenate([part.mines for part in parts])
+    )
+    return run, [part.packets for part in parts if part.packets is not None], parts[0].epoch_ns
+
+
+@dataclass(frozen=True)
+class Announcer:
+    """Says which act of how many is at a stage."""
+
+    notify: Notify
+    name: str
+    number: int
+    total: int
+
+    def __call__(self, stage: str) -> None:
+        """Pass a stage on."""
+        self.notify(f"act {self.number} of {self.total}, {self.name}: {stage}")
+
+
+class Client:
+    """The client of one act."""
+
+    def __init__(self, world: World, plan: Plan, name: str, number: int, notify: Notify) -> None:
+        """Map the buffers, before anything is measured."""
+        self.world = world
+        self.plan = plan
+        self.name = name
+        self.number = number
+        self.notify = notify
+        self.buffer = blank(check.attempt_count(plan, world.ports))
+        self.port_list = order(plan, world.ports, len(self.buffer), world.storm_generator)
+
+    def storm(self, begun_ns: int, epoch_ns: int | None, to_the_end: ExitStack | None) -> Part:
+        """Fire the storm, and look at the world before and after.
+
+        Args:
+            begun_ns: when the making of this act's world began.
+            epoch_ns: of the run; None when it begins now.
+            to_the_end: after a storm SIGINT is ignored while its results are gathered, or until this ends.
+        """
+        plan, world = self.plan, self.world
+        mines = minefield.standing(plan)
+        mines["address"] = self.number
+        self.notify(f"storm of {len(self.buffer):,} attempts")  # now: printing must not disturb the storm
+        capture: AbstractContextManager[Capture | None] = (
+            Capture(plan.target_port, len(self.buffer)) if plan.capture else nullcontext()
+        )
+        with on_cpu(world.client_cpu), Holders() as holders, capture as captured:
+            dropped_before = world.dropped()
+            watch = Watch(plan, world.listener)
+            start_ns = now_ns()
+            epoch_ns = epoch_ns or start_ns
+            with Witness(plan, epoch_ns) if plan.witness else nullcontext() as witness:
+                recorded, interrupted, held = self.fire(epoch_ns, holders)
+            end_ns = now_ns()
+            with ExitStack() as here:
+                (to_the_end or here).enter_context(undisturbed())
+                self.notify("settling")
+                settled = plan.serve is Serve.NOBODY or world.listener.wait_settled(SETTLE_LIMIT_S)
+                changes = watch.changes(epoch_ns)
+                packets = captured.packets() if captured else None
+                dropped = {name: count - dropped_before.get(name, 0) for name, count in world.dropped().items()}
+                mines["left"] = np.isin(mines["local_port"], minefield.standing(plan)["local_port"])
+                release(held)
+        attempts = self.buffer[:recorded]
+        act = Act(
+            name=self.name,
+            plan=plan,
+            address=Address(plan.source, plan.target, plan.target_port),
+            port_range=(world.ports.low, world.ports.high),
+            ports=len(world.ports),
+            sysctls=sysctl.recorded(),
+            firewall=firewall.text(plan.drop, world.firewall),
+            dropped=dropped,
+            phases=phases(plan, attempts, begun_ns - epoch_ns, start_ns - epoch_ns, end_ns - epoch_ns),
+            mines_laid=plan.mines if plan.fresh else len(mines),
+            pairs=witness.pairs if witness else [],
+            **changes,
+        )
+        found = list(self.warnings(settled=settled, packets=packets))
+        return Part(act, attempts, mines, packets, epoch_ns, interrupted, found)
+
+    def fire(self, epoch_ns: int, holders: Holders) -> tuple[int, bool, npt.NDArray[Any] | None]:
+        """Run the engine; return how many attempts were recorded, whether SIGINT came, and the sockets held.
+
+        Of sockets that stay open one process may have only so many: the others go to holders.
+        """
+        plan = self.plan
+        room = self.world.nofile - check.DESCRIPTORS_KEPT - plan.window
+        step = len(self.buffer) if plan.close is not Close.HOLD else room
+        recorded, interrupted, held = 0, False, None
+        while recorded < len(self.buffer) and not interrupted:
+            if held is not None:
+                holders.take(held[held >= 0].tolist())
+            part = self.buffer[recorded : recorded + step]
+            held = np.full(len(part), -1, np.intc) if plan.close is Close.HOLD else None
+            done, interrupted = storm(
+                part,
+                target=plan.target,
+                target_port=plan.target_port,
+                source=plan.source,
+                ports="list" if self.port_list is not None else plan.ports.value,
+                port_list=None if self.port_list is None else np.roll(self.port_list, -recorded),
+                port_range=(self.world.ports.low, self.world.ports.high),
+                close=plan.close.value,
+                held=held,
+                attempts=len(part),
+                warmup=max(plan.warmup - recorded, 0),
+                window=plan.window,
+                epoch_ns=epoch_ns,
+                duration_ns=round((plan.duration_s or 0) * SECOND_NS),
+                deadline_ns=round((plan.deadline_s or 0) * SECOND_NS),
+                interval_ns=round(SECOND_NS / plan.rate_per_s) if plan.rate_per_s else 0,
+                linger2_s=plan.linger2_s,
+                socket_filter=self.world.socket_filter,
+                address=self.number,
+            )
+            recorded += done
+            if done < len(part):  # its time was over
+                break
+        return recorded, interrupted, held
+
+    def warnings(self, *, settled: bool, packets: Packets | None) -> Iterator[str]:
+        """Yield what a reader of the result must know of this act."""
+        where = f" of act {self.name}" if self.number or self.plan.fresh is False else ""
+        if not settled:
+            yield (
+                f"The server had not closed every connection {SETTLE_LIMIT_S:g} s after the storm{where}, so its "
+                "counters may be incomplete."
+            )
+        if packets is not None and packets.missed:
+            yield f"The capture{where} was full after {len(packets.time_ns):,} packets and missed {packets.missed:,}."
 
 
 @contextmanager
@@ -110,33 +243,6 @@ def undisturbed() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def prepare_sysctls(plan: Plan) -> None:
-    """Set what the plan asks for, inside the private namespace; the host's own settings are never touched."""
-    if plan.host:
-        return
-    if "net.core.somaxconn" not in plan.sysctls:
-        sysctl.write("net.core.somaxconn", LONGEST_QUEUE)
-    if plan.port_range is not None:
-        sysctl.write("net.ipv4.ip_local_port_range", "{} {}".format(*plan.port_range))
-    for name, value in plan.sysctls.items():
-        sysctl.write(name, value)
-
-
-def raise_descriptor_limit() -> int:
-    """Raise RLIMIT_NOFILE to its hard value and return that."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
-
-
-def cpus(plan: Plan) -> tuple[int | None, int | None]:
-    """Return the CPUs of the client and of the listener: two different ones, where there are two."""
-    available = sorted(os.sched_getaffinity(0))
-    if not plan.pin or len(available) < 2:
-        return None, None
-    return available[0], available[1]
-
-
 @contextmanager
 def on_cpu(cpu: int | None) -> Iterator[None]:
     """Keep this process on one CPU meanwhile."""
@@ -148,36 +254,6 @@ def on_cpu(cpu: int | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def filter_text(plan: Plan) -> str:
-    """Say what the filter on the server's sockets does."""
-    return "a BPF filter on the server's sockets drops RST" if plan.drop is Drop.RST else "no socket filter"
-
-
-def fire(
-    plan: Plan, buffer: npt.NDArray[Any], ports: PortRange, port_list: npt.NDArray[Any] | None, epoch_ns: int
-) -> tuple[int, bool, npt.NDArray[Any] | None]:
-    """Run the engine; return how many attempts were recorded, whether SIGINT came, and the sockets held."""
-    held = np.full(len(buffer), -1, np.intc) if plan.close is Close.HOLD else None
-    recorded, interrupted = storm(
-        buffer,
-        target=plan.target,
-        target_port=plan.target_port,
-        source=plan.source,
-        ports="list" if port_list is not None else plan.ports.value,
-        port_list=port_list,
-        port_range=(ports.low, ports.high),
-        close=plan.close.value,
-        held=held,
-        attempts=len(buffer),
-        warmup=plan.warmup,
-        window=plan.window,
-        epoch_ns=epoch_ns,
-        duration_ns=round((plan.duration_s or 0) * SECOND_NS),
-        deadline_ns=round((plan.deadline_s or 0) * SECOND_NS),
-    )
-    return recorded, interrupted, held
-
-
 def release(held: npt.NDArray[Any] | None) -> None:
     """Close the sockets of a storm that held them."""
     for descriptor in held if held is not None else ():
@@ -185,10 +261,10 @@ def release(held: npt.NDArray[Any] | None) -> None:
             os.close(descriptor)
 
 
-def phases(plan: Plan, records: npt.NDArray[Any], laying_ns: int, end_ns: int) -> list[Phase]:
-    """Return the phases of the run: the lab's, the warm-up, the storm's starts, and the wait for stragglers."""
-    found = [Phase("minefield" if plan.mines else "set-up", laying_ns, 0)]
-    last_start_ns = 0
+def phases(plan: Plan, records: npt.NDArray[Any], begun_ns: int, start_ns: int, end_ns: int) -> list[Phase]:
+    """Return the phases of an act: the making of its world, the warm-up, the storm's starts, the stragglers."""
+    found = [Phase("minefield" if plan.mines else "set-up", begun_ns, start_ns)]
+    last_start_ns = start_ns
     for name, number in (("warm-up", WARM_UP), ("storm", STORM)):
         starts = records["start_ns"][records["phase"] == number]
         if len(starts):
@@ -197,19 +273,16 @@ def phases(plan: Plan, records: npt.NDArray[Any], laying_ns: int, end_ns: int) -
     return [*found, Phase("stragglers", last_start_ns, end_ns)]
 
 
-def warnings(plan: Plan, *, settled: bool, interrupted: bool) -> list[str]:
-    """Return what a reader of the result must know."""
-    found = []
+def warnings(plan: Plan, parts: list[Part], *, interrupted: bool) -> Iterator[str]:
+    """Yield what a reader of the result must know."""
     if interrupted:
-        found.append("The storm was interrupted: its records end early, and attempts in flight are unfinished.")
-    if not settled:
-        found.append(
-            f"The server had not closed every connection {SETTLE_LIMIT_S:g} s after the storm, so its "
-            "counters may be incomplete."
-        )
+        yield "The storm was interrupted: its records end early, and attempts in flight are unfinished."
+    if len(parts) < len(plan.acts):
+        yield f"Of {len(plan.acts)} acts the last {len(plan.acts) - len(parts)} did not happen."
     if plan.host:
-        found.append(
+        yield (
             "This ran on the host's own network stack: the counters include everybody's connections, and "
             "no setting was changed."
         )
-    return found
+    for part in parts:
+        yield from part.warnings

@@ -20,12 +20,15 @@ class Watch:
         self.stolen_before_ms = host.stolen_ms()
         self.counters_before = counters.read()
 
-    def changes(self) -> dict[str, Any]:
-        """Return what has changed since, as fields of a Record."""
+    def changes(self, epoch_ns: int) -> dict[str, Any]:
+        """Return what has changed since, as fields of an Act."""
+        starved_ns = self.listener.starved_ns()
         return {
             "counters": counters.change(self.counters_before, counters.read()),
             "census_before": self.census_before,
             "census_after": census.census(self.plan.family, self.plan.target_port),
             "listener": self.listener.report().since(self.served_before),
+            "waiting": self.listener.queue_length(),
+            "starved_ns": starved_ns and (starved_ns[0] - epoch_ns, starved_ns[1] - epoch_ns),
             "stolen_ms": host.stolen_ms() - self.stolen_before_ms,
         }

@@ -2,16 +2,21 @@
 """One cell: a plan carried out in this process, analysed, drawn and stored as a run folder."""
 
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from stress.analysis.evidence import exhibits
 from stress.analysis.summary import analyse
 from stress.model.notify import Notify
 from stress.model.plan import Plan
-from stress.store import folder
+from stress.store import folder, pcap
 from stress.storm.trial import carry_out
-from stress.view.timeline import timeline
+from stress.view.figures import figures
 
-TIMELINE = "timeline.png"
+EVIDENCE = "evidence.pcap"
 
 
 def run(plan: Plan, results: Path, notify: Notify) -> Path:
@@ -22,8 +27,14 @@ def run(plan: Plan, results: Path, notify: Notify) -> Path:
     Raises:
         UsageError, LabError: as ``carry_out`` and ``folder.write``.
     """
-    observed = carry_out(plan, notify)
+    observed, packets, epoch_ns = carry_out(plan, notify)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     notify("analysing and drawing")
     findings = analyse(observed)
-    return folder.write(observed, findings.summary, results, {TIMELINE: lambda path: timeline(findings, path)})
+    files: dict[str, Callable[[Path], None]] = {}
+    if packets:
+        shown = [exhibits(act, part, epoch_ns) for act, part in zip(findings.acts, packets, strict=True)]
+        findings = analyse(observed, [each.evidence for part in shown for each in part])
+        rows = [np.concatenate([np.zeros(0, np.intp), *(each.rows for each in part)]) for part in shown]
+        files[EVIDENCE] = partial(pcap.write, chosen=list(zip(packets, rows, strict=True)))
+    return folder.write(observed, findings.summary, results, files | figures(findings))

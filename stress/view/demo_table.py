@@ -20,7 +20,7 @@ def clean_level_rsts(found: Findings) -> int:
     """Return the RSTs that this storm sends without any mine: one a reset close, one an EmbryonicRsts."""
     connected = int((found.run.attempts["error"] == 0).sum())
     closes = connected if found.run.record.plan.close is Close.RST else 0
-    return closes + found.run.record.counters.get("EmbryonicRsts", 0)
+    return closes + found.run.record.acts[0].counters.get("EmbryonicRsts", 0)
 
 
 def retried(found: Findings, band: Band) -> str:
@@ -46,7 +46,7 @@ def timed_out(found: Findings) -> tuple[int, int]:
 
 def cells(found: Findings, occupied: Iterable[Band]) -> dict[str, str]:
     """Return one storm's column: its cells by the name of their row."""
-    summary, counters = found.summary, found.run.record.counters
+    summary, counters = found.summary, found.run.record.acts[0].counters
     expired_mined, expired_others = timed_out(found)
     balanced = all(claim.balanced for claim in summary.books)
     return {
@@ -61,7 +61,7 @@ def cells(found: Findings, occupied: Iterable[Band]) -> dict[str, str]:
         "ETIMEDOUT on other ports": f"{expired_others:,}",
         **{f"Δ{name}": f"{counters[name]:,}" for name in COUNTERS},
         "ΔOutRsts over clean level": f"{counters['OutRsts'] - clean_level_rsts(found):,}",
-        "CPU time stolen from this VM": f"{found.run.record.stolen_ms} ms",
+        "CPU time stolen from this VM": f"{found.run.record.acts[0].stolen_ms} ms",
         "books": "[green]balanced[/]" if balanced else "[red]NOT balanced[/]",
     }
 

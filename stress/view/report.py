@@ -9,8 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from stress.model.record import Record
-from stress.model.summary import Summary
+from stress.model.plan import Drop
+from stress.model.record import Pair, Record
+from stress.model.summary import Body, Evidence, Summary
 from stress.model.units import duration_text
 
 
@@ -27,9 +28,8 @@ def named_counts(counted: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counted.items() if count) or "none"
 
 
-def body_text(summary: Summary) -> str:
+def body_text(body: Body) -> str:
     """Return the body's percentiles in one line."""
-    body = summary.body
     points = (
         ("p50", body.p50_ns),
         ("p90", body.p90_ns),
@@ -42,44 +42,140 @@ def body_text(summary: Summary) -> str:
 
 
 def report(record: Record, summary: Summary, path: Path) -> RenderableType:
-    """Return the summary of one run: facts, bands, books, warnings, and where it lies."""
-    facts = Table.grid(padding=(0, 2))
-    facts.add_row(
-        "[bold]attempts[/]",
-        f"{summary.attempts:,} at {summary.rate_per_s:,.0f}/s, all over after {summary.duration_s:.2f} s",
-    )
-    facts.add_row("[bold]outcomes[/]", named_counts(summary.outcomes))
-    facts.add_row("[bold]causes[/]", named_counts(summary.causes))
-    facts.add_row("[bold]body[/]", body_text(summary))
+    """Return the summary of one run: facts, acts, figures, what was witnessed, packets, books, warnings."""
+    parts: list[RenderableType] = [Text(record.plan.scenario, style="bold underline"), facts(record, summary, path)]
+    if summary.acts:
+        parts.append(acts(summary))
+    if summary.figures:
+        parts.append(figures(summary))
+    if pairs := [pair for act in record.acts for pair in act.pairs]:
+        parts.append(witnessed(pairs))
+    parts.extend(packet_ladder(each) for each in one_of_each_cause(summary.evidence))
+    parts.extend((books(summary), *warning_lines(summary.warnings)))
+    return Group(*parts)
+
+
+def facts(record: Record, summary: Summary, path: Path) -> Table:
+    """Return what is to be said of the run as a whole."""
+    table = Table.grid(padding=(0, 2))
+
+    def add(name: str, text: str) -> None:
+        table.add_row(f"[bold]{name}[/]", text)
+
+    if summary.verdict:
+        add("verdict", summary.verdict)
+    add("attempts", f"{summary.attempts:,} at {summary.rate_per_s:,.0f}/s, all over after {summary.duration_s:.2f} s")
+    add("outcomes", named_counts(summary.outcomes))
+    add("causes", named_counts(summary.causes))
+    add("body", body_text(summary.body))
     bands = [band for band in summary.bands if band.count]
     if bands:
-        facts.add_row("[bold]retries[/]", ", ".join(f"{band.count:,} in the {band.label} band" for band in bands))
-    if summary.mines.laid:
-        facts.add_row(
-            "[bold]mines[/]",
-            f"{summary.mines.laid:,} laid, {summary.mines.found:,} met by "
-            f"{summary.collisions:,} attempts, {summary.mines.left:,} left",
-        )
-    facts.add_row("[bold]kernel[/]", f"Linux {record.host.kernel}, HZ={round(1e9 / record.host.jiffy_ns)}")
-    if record.stolen_ms:
-        facts.add_row("[bold]stolen[/]", f"{record.stolen_ms:,} ms of CPU time, by a hypervisor, during the storm")
-    facts.add_row("[bold]run[/]", str(path))
-    heading = Text(f"{record.plan.scenario}", style="bold underline")
-    return Group(heading, facts, books(summary), *warning_lines(summary.warnings))
+        add("retries", ", ".join(f"{band.count:,} in the {band.label} band" for band in bands))
+    mines = summary.mines
+    if mines.laid or mines.found:
+        met = f"{mines.found:,} met by {summary.collisions:,} attempts"
+        add("mines", f"{mines.laid:,} laid before the storm, {met}, {mines.left:,} left")
+    for firewall in dict.fromkeys(act.firewall for act in record.acts if act.plan.drop is not Drop.NOTHING):
+        add("firewall", firewall)
+    if errors := added_errors(record):
+        add("server", f"accept() failed with {named_counts(errors)}")
+    add("kernel", f"Linux {record.host.kernel}, HZ={round(1e9 / record.host.jiffy_ns)}")
+    if stolen_ms := sum(act.stolen_ms for act in record.acts):
+        add("stolen", f"{stolen_ms:,} ms of CPU time, by a hypervisor, during the storm")
+    add("run", str(path))
+    return table
+
+
+def added_errors(record: Record) -> dict[str, int]:
+    """Return the errors of the server's accept(), all acts together."""
+    errors: dict[str, int] = {}
+    for act in record.acts:
+        for name, count in act.listener.errors.items():
+            errors[name] = errors.get(name, 0) + count
+    return errors
+
+
+def acts(summary: Summary) -> Table:
+    """Return one row an act."""
+    table = plain_table("act", "attempts", "p50", "p99", "outcomes", "causes")
+    for act in summary.acts:
+        p50, p99 = (duration_text(ns) if ns is not None else "–" for ns in (act.body.p50_ns, act.body.p99_ns))
+        table.add_row(act.act, f"{act.attempts:,}", p50, p99, named_counts(act.outcomes), named_counts(act.causes))
+    for column in table.columns[4:]:
+        column.justify = "left"
+    return table
+
+
+def figures(summary: Summary) -> Table:
+    """Return what the scenario was made to find: a row a number, a column an act."""
+    names = list(dict.fromkeys(figure.act for figure in summary.figures))
+    table = plain_table("", *(name if len(names) > 1 else "" for name in names), "")
+    table.columns[-1].justify = "left"
+    for name, unit in dict.fromkeys((figure.name, figure.unit) for figure in summary.figures):
+        values = {figure.act: figure.value for figure in summary.figures if figure.name == name}
+        table.add_row(name, *(number_text(values.get(act)) for act in names), unit)
+    return table
+
+
+def number_text(value: float | None) -> str:
+    """Return a number with as many digits as it is worth."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
+
+
+def witnessed(pairs: Iterable[Pair]) -> Table:
+    """Return the pairs of sockets that a census saw while a client waited, as ss would show them."""
+    table = plain_table("while a client waited", "state", "Recv-Q", "local", "peer")
+    for pair in pairs:
+        when = duration_text(pair.seen_ns)
+        table.add_row(f"{when} into the storm", pair.client_state, "", pair.client, pair.server)
+        table.add_row("", pair.server_state, str(pair.receive_queue), pair.server, pair.client)
+    return table
+
+
+def one_of_each_cause(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """Return the first evidence of each cause."""
+    first: dict[str, Evidence] = {}
+    for each in evidence:
+        first.setdefault(each.cause, each)
+    return list(first.values())
+
+
+def packet_ladder(evidence: Evidence) -> Table:
+    """Return the packets of one attempt: flags as tcpdump writes them, client on the left, server on the right."""
+    table = Table(
+        "", "client", "", "server", title=f"captured: {evidence.cause.replace('_', ' ')}, port {evidence.local_port}",
+        title_justify="left", title_style="bold", box=None, show_header=False, padding=(0, 1), min_width=44,
+    )  # fmt: skip
+    table.columns[0].justify = "right"
+    for packet in evidence.packets:
+        arrow = f"──── {packet.flags:>2} ───▶" if packet.from_client else f"◀─── {packet.flags:<2} ────"
+        table.add_row(f"{duration_text(packet.time_ns) if packet.time_ns else '0'}", "client", arrow, "server")
+    return table
 
 
 def books(summary: Summary) -> Table:
-    """Return the books: each claim beside its counter."""
-    table = plain_table("books: the attempts say", "count", "kernel counter", "change", "")
-    table.columns[2].justify = "left"
+    """Return the books: each claim beside its counter; what nothing was claimed of and nothing happened is left out."""
+    several = len({claim.act for claim in summary.books}) > 1
+    table = plain_table("books: the attempts say", *(["act"] if several else []), "count", "kernel counter", "change", "")
+    table.columns[2 + several].justify = "left"
+    if several:
+        table.columns[1].justify = "left"
     for claim in summary.books:
-        table.add_row(
-            claim.claim,
-            f"{claim.value:,}",
-            claim.counter,
-            f"{claim.delta:,}",
-            "[green]=[/]" if claim.balanced else f"[red]≠ {claim.delta - claim.value:+,}[/]",
-        )
+        if claim.value or claim.delta:
+            table.add_row(
+                claim.claim,
+                *([claim.act] if several else []),
+                f"{claim.value:,}",
+                claim.counter,
+                f"{claim.delta:,}",
+                "[green]=[/]" if claim.balanced else f"[red]≠ {claim.delta - claim.value:+,}[/]",
+            )
+    still = sum(not claim.value and not claim.delta for claim in summary.books)
+    if still:
+        table.caption = f"and {still} claims of 0 beside counters that did not move"
+        table.caption_justify = "left"
     return table
 
 

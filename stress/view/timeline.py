@@ -137,7 +137,7 @@ def draw(axes: Axes, found: Findings, limits_ns: tuple[float, float], font_size:
     axes.set_xlim(0, max(start_s.max(initial=0), 1e-3))
     attempts_by_rung = {band.label: band.count for band in found.summary.bands}
     around.draw_ladder(axes, found.ladder, attempts_by_rung, latency_limits([found])[1], font_size)
-    around.draw_phases(axes, found.run.record.phases, font_size)
+    around.draw_phases(axes, [phase for act in found.run.record.acts for phase in act.phases], font_size)
     connected = found.outcomes == CONNECTED
     body = _draw_body(axes, start_s[connected], latency_ns[connected])
     for kind in kinds(found):

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""Packet capture into a ring that the kernel fills by itself: no program runs for it during a storm.
+
+AF_PACKET with PACKET_RX_RING, TPACKET_V2 (Documentation/networking/packet_mmap.rst): the ring is as long as the
+storm needs, is never emptied, and what does not fit is counted. Headers only.
+"""
+
+import mmap
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.lab.firewall import attach, program
+from stress.model.errors import LabError
+
+# linux/if_packet.h; the socket module lacks them
+SOL_PACKET = 263
+PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION, PACKET_IGNORE_OUTGOING = 5, 6, 10, 23
+TPACKET_V2 = 1
+TP_STATUS_USER = 1
+ETH_P_ALL = 3
+
+FRAME_BYTES = 256  # of the ring: tpacket2_hdr, sockaddr_ll, then the packet
+BLOCK_BYTES = 1 << 16
+HEADERS_BYTES = 14 + 40 + 60  # Ethernet, IPv6, TCP with all its options
+PACKETS_AN_ATTEMPT = 12  # a collision has ten with its close
+FRAMES_MAX = 1 << 20  # 256 MiB
+
+HEADER = np.dtype(
+    {
+        "names": ["status", "length", "kept", "mac", "net", "second", "nanosecond"],
+        "formats": ["<u4", "<u4", "<u4", "<u2", "<u2", "<u4", "<u4"],
+        "offsets": [0, 4, 8, 12, 14, 16, 20],
+        "itemsize": FRAME_BYTES,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Packets:
+    """What was captured, in the order of its arrival.
+
+    Attributes:
+        time_ns: shape (packets,), int64, CLOCK_MONOTONIC.
+        realtime_ns: shape (packets,), int64, CLOCK_REALTIME, as the kernel stamped it.
+        client_port: shape (packets,), uint16.
+        from_client: shape (packets,), bool.
+        length: shape (packets,), uint32, bytes on the wire.
+        headers: shape (packets, HEADERS_BYTES), uint8: each packet from its Ethernet header on, cut there.
+        missed: how many packets did not fit the ring.
+    """
+
+    time_ns: npt.NDArray[np.int64]
+    realtime_ns: npt.NDArray[np.int64]
+    client_port: npt.NDArray[np.uint16]
+    from_client: npt.NDArray[np.bool_]
+    length: npt.NDArray[np.uint32]
+    headers: npt.NDArray[np.uint8]
+    missed: int
+
+
+def port_filter(port: int) -> bytes:
+    """Return a program that keeps the headers of TCP segments from or to a port, on a device with Ethernet frames."""
+    keep, drop = (0x06, 0, 0, HEADERS_BYTES), (0x06, 0, 0, 0)
+    return program(
+        (
+            (0x28, 0, 0, 12),  # A = EtherType
+            (0x15, 0, 6, 0x0800),  # IPv4, or go on at IPv6
+            (0x30, 0, 0, 23),  # A = protocol
+            (0x15, 0, 11, socket.IPPROTO_TCP),
+            (0x28, 0, 0, 34),  # A = source port: the loopback's IPv4 headers have no options
+            (0x15, 8, 0, port),
+            (0x28, 0, 0, 36),  # A = destination port
+            (0x15, 6, 7, port),
+            (0x30, 0, 0, 20),  # IPv6: A = next header
+            (0x15, 0, 5, socket.IPPROTO_TCP),
+            (0x28, 0, 0, 54),
+            (0x15, 2, 0, port),
+            (0x28, 0, 0, 56),
+            (0x15, 0, 1, port),
+            keep,
+            drop,
+        )
+    )
+
+
+class Capture:
+    """A capture of this namespace's loopback, on from its making. A context manager."""
+
+    def __init__(self, server_port: int, attempts: int) -> None:
+        """Begin to capture segments of a server, with room for so many attempts.
+
+        Raises:
+            LabError: packets may not be captured here.
+        """
+        self.server_port = server_port
+        blocks = -(-min(attempts * PACKETS_AN_ATTEMPT + 1024, FRAMES_MAX) * FRAME_BYTES // BLOCK_BYTES)
+        self.frames = blocks * BLOCK_BYTES // FRAME_BYTES
+        try:
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: nothing yet
+            self.socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V2)
+            self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)  # the loopback shows each packet twice
+            ring = struct.pack("=IIII", BLOCK_BYTES, blocks, FRAME_BYTES, self.frames)
+            self.socket.setsockopt(SOL_PACKET, PACKET_RX_RING, ring)
+            attach(self.socket, port_filter(server_port))
+            self.ring = mmap.mmap(self.socket.fileno(), self.frames * FRAME_BYTES)
+            self.socket.bind(("lo", ETH_P_ALL))
+        except OSError as error:
+            raise LabError(f"Packets cannot be captured here: {error.strerror}; leave out --capture.") from error
+        # Packets are stamped with the wall clock; what lies between the clocks cannot change without being set.
+        self.wall_ns = min(time.clock_gettime_ns(time.CLOCK_REALTIME) - time.monotonic_ns() for _ in range(9))
+
+    def packets(self) -> Packets:
+        """Return what was captured so far."""
+        frames = np.frombuffer(self.ring, HEADER)
+        used = int((frames["status"] & TP_STATUS_USER).astype(bool).sum())  # the ring is filled from its start
+        frames = frames[:used]
+        raw = np.frombuffer(self.ring, np.uint8).reshape(self.frames, FRAME_BYTES)[:used]
+        mac = int(frames["mac"][0]) if used else 0  # the same for all
+        headers = raw[:, mac : mac + HEADERS_BYTES].copy()
+        ipv6 = headers[:, 12:14].copy().view(">u2").ravel() == 0x86DD
+        ports = np.where(ipv6[:, None], headers[:, 54:58], headers[:, 34:38]).astype(np.uint8).view(">u2")
+        from_client = ports[:, 1] == self.server_port
+        realtime_ns = frames["second"].astype(np.int64) * 1_000_000_000 + frames["nanosecond"]
+        return Packets(
+            time_ns=realtime_ns - self.wall_ns,
+            realtime_ns=realtime_ns,
+            client_port=np.where(from_client, ports[:, 0], ports[:, 1]).astype(np.uint16),
+            from_client=from_client,
+            length=frames["length"].copy(),
+            headers=headers,
+            missed=self.missed(),
+        )
+
+    def missed(self) -> int:
+        """Return how many packets did not fit, since the last call."""
+        statistics: Any = struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+        return int(statistics[1])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.ring.close()
+        self.socket.close()

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""The firewall between client and server: nftables rules in the private namespace, or classic BPF on the sockets.
+
+A filter on a listening socket is inherited by every socket that it accepts, needs no privilege, and sees the TCP
+header at offset 0, for IPv4 and IPv6 alike (tcp_v4_rcv() calls sk_filter() with the IP header pulled). Rules count
+what they drop; filters do not.
+"""
+
+import ctypes
+import shutil
+import socket
+import struct
+import subprocess
+from collections.abc import Iterable
+
+import msgspec
+
+from stress.model.errors import LabError
+from stress.model.plan import Drop, Firewall
+
+SO_ATTACH_FILTER = 26  # asm-generic/socket.h; the socket module lacks it
+FLAGS_OFFSET = 13
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+
+TABLE = "connstorm"
+# For each Drop the chains and the match of the rule; the rule's comment is the Drop's name.
+RULES = {
+    Drop.RST: (("input",), "tcp dport {port} tcp flags & rst == rst"),
+    Drop.CHALLENGE: (("input",), "tcp sport {port} tcp flags & (fin | syn | rst | ack) == ack"),
+    Drop.INVALID: (("input", "output"), "ct state invalid"),
+}
+
+
+def program(instructions: Iterable[tuple[int, int, int, int]]) -> bytes:
+    """Return a classic BPF program of (code, jump if true, jump if false, operand) as the kernel wants it."""
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
+
+
+def drop_flags(mask: int, value: int) -> bytes:
+    """Return a program that drops segments whose flags, under a mask, have a value."""
+    return program(
+        (
+            (0x30, 0, 0, FLAGS_OFFSET),  # A = byte at FLAGS_OFFSET
+            (0x54, 0, 0, mask),  # A &= mask
+            (0x15, 0, 1, value),  # if A != value, skip the next
+            (0x06, 0, 0, 0),  # keep 0 bytes: drop
+            (0x06, 0, 0, 0xFFFFFFFF),  # keep all
+        )
+    )
+
+
+DROP_RST = drop_flags(RST, RST)  # for the server's sockets
+DROP_CHALLENGE = drop_flags(FIN | SYN | RST | ACK, ACK)  # for the client's
+
+
+def attach(to: socket.socket, code: bytes) -> None:
+    """Give a socket a filter."""
+    instructions = ctypes.create_string_buffer(code)
+    to.setsockopt(
+        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(code) // 8, ctypes.addressof(instructions))
+    )
+
+
+def kind(wanted: Firewall | None) -> Firewall:
+    """Return what firewalls are made of here: what is wanted, else nftables where there is nft."""
+    return wanted or (Firewall.NFT if has_nft() else Firewall.BPF)
+
+
+def has_nft() -> bool:
+    """Return whether nftables rules can be made."""
+    return shutil.which("nft") is not None
+
+
+def load(drop: Drop, server_port: int) -> None:
+    """Add the nftables rules for ``drop`` to this namespace.
+
+    Raises:
+        LabError: nft refuses.
+    """
+    chains, match = RULES[drop]
+    lines = [f"table inet {TABLE} {{"]
+    for chain in chains:
+        lines.append(f"chain {chain} {{ type filter hook {chain} priority 0; policy accept;")
+        lines.append(f'{match.format(port=server_port)} counter drop comment "{drop}"')
+        lines.append("}")
+    lines.append("}")
+    nft(["-f", "-"], "\n".join(lines) + "\n")
+
+
+class Counter(msgspec.Struct):
+    """What a rule has counted."""
+
+    packets: int
+
+
+class Expression(msgspec.Struct):
+    """One expression of a rule; only counters matter here."""
+
+    counter: Counter | None = None
+
+
+class Rule(msgspec.Struct):
+    """A rule as ``nft --json`` lists it."""
+
+    expr: list[Expression]
+    comment: str = ""
+
+
+class Item(msgspec.Struct):
+    """An element of a rule set; only rules matter here."""
+
+    rule: Rule | None = None
+
+
+class Listing(msgspec.Struct):
+    """What ``nft --json list ruleset`` prints (libnftables-json(5))."""
+
+    nftables: list[Item]
+
+
+def dropped() -> dict[str, int]:
+    """Return how many packets each rule of ours has dropped, by its comment."""
+    counts: dict[str, int] = {}
+    for item in parse(nft(["--json", "list", "table", "inet", TABLE])).nftables:
+        for expression in item.rule.expr if item.rule else ():
+            if item.rule and expression.counter:
+                counts[item.rule.comment] = counts.get(item.rule.comment, 0) + expression.counter.packets
+    return counts
+
+
+def parse(text: str) -> Listing:
+    """Decode a listing."""
+    return msgspec.json.decode(text, type=Listing)
+
+
+def nft(arguments: list[str], text: str = "") -> str:
+    """Run nft and return what it prints.
+
+    Raises:
+        LabError: it fails.
+    """
+    done = subprocess.run(["nft", *arguments], input=text, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LabError(f"nft {' '.join(arguments)} failed: {done.stderr.strip()}; use --firewall bpf.")
+    return done.stdout
+
+
+def text(drop: Drop, made_of: Firewall) -> str:
+    """Say what a firewall drops, and how."""
+    if drop is Drop.NOTHING:
+        return "no rule, no filter"
+    if made_of is Firewall.NFT:
+        return f"nftables, {' and '.join(RULES[drop][0])}: {RULES[drop][1].format(port='server')} drop"
+    return {
+        Drop.RST: "a BPF filter on the server's sockets drops RST",
+        Drop.CHALLENGE: "a BPF filter on the client's sockets drops segments that carry ACK alone",
+    }[drop]

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""evidence.pcap: the captured packets, for Wireshark and tcpdump, stamped in ns."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.lab.capture import Packets
+
+ETHERNET = 1  # LINKTYPE_ETHERNET: what a loopback device's frames look like
+SECOND_NS = 1_000_000_000
+
+
+def write(path: Path, chosen: list[tuple[Packets, npt.NDArray[np.intp]]]) -> None:
+    """Write the chosen rows of each capture to a pcap file, in the order of their time."""
+    from scapy.utils import RawPcapWriter  # noqa: PLC0415  # 0.5 s, and only a capture needs it
+
+    with RawPcapWriter(str(path), linktype=ETHERNET, nano=True) as writer:
+        writer.write_header(None)
+        for packets, rows in chosen:
+            for row in np.unique(rows):  # a packet may belong to two attempts
+                second, nanosecond = divmod(int(packets.realtime_ns[row]), SECOND_NS)
+                length = int(packets.length[row])
+                data = packets.headers[row].tobytes()[:length]
+                writer.write_packet(data, sec=second, usec=nanosecond, caplen=len(data), wirelen=length)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""A witness: sees a client in SYN_SENT and the server's socket that it met, while the client waits."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from stress._fastconnect import now_ns
+from stress.lab import census
+from stress.model.plan import Plan
+from stress.model.record import Pair
+
+INTERVAL_S = 0.001  # a collision lasts two jiffies at least
+PAIRS_MAX = 3
+
+
+class Witness:
+    """Takes a census of SYN_SENT again and again, in a thread, as long as the context lasts."""
+
+    def __init__(self, plan: Plan, epoch_ns: int) -> None:
+        self.plan = plan
+        self.epoch_ns = epoch_ns
+        self.pairs: list[Pair] = []
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.look, name="witness")
+
+    def look(self) -> None:
+        """Keep the first pairs, one of each port."""
+        seen: set[int] = set()
+        while len(self.pairs) < PAIRS_MAX and not self.over.wait(INTERVAL_S):
+            for client in census.sockets(self.plan.family, ["SYN-SENT"], remote_port=self.plan.target_port):
+                if client.local_port in seen or len(self.pairs) == PAIRS_MAX:
+                    continue
+                pair = self.pair(client)
+                if pair is not None:
+                    seen.add(client.local_port)
+                    self.pairs.append(pair)
+
+    def pair(self, client: census.Socket) -> Pair | None:
+        """Return a client with the server's socket of the same 4-tuple, if there is one."""
+        found = census.sockets(
+            self.plan.family, ["CLOSE-WAIT"], local_port=self.plan.target_port, remote_port=client.local_port
+        )
+        for server in found:
+            if (server.local_address, server.remote_address) == (client.remote_address, client.local_address):
+                return Pair(
+                    now_ns() - self.epoch_ns,
+                    census.endpoint(client.local_address, client.local_port),
+                    census.endpoint(server.local_address, server.local_port),
+                    client.state,
+                    server.state,
+                    server.receive_queue,
+                )
+        return None
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.over.set()
+        self.thread.join()

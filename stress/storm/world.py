@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""The world that a storm meets: settings, a server, a minefield, a firewall."""
+
+import os
+import resource
+import time
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+
+from stress.lab import firewall, host, sysctl
+from stress.lab.listener import Listener
+from stress.model.notify import Notify
+from stress.model.plan import Drop, Firewall, Plan, Serve
+from stress.storm import check, minefield
+from stress.storm.ports import generators, port_range
+
+LONGEST_QUEUE = "65535"  # so that the accept queue is not what a storm measures, unless it is meant to be
+
+
+class World:
+    """Everything around the client, made as a plan says, in the network namespace of this process.
+
+    A context manager; leaving it ends the server and with it the mines. The settings stay, and so do the rules: both
+    go with the namespace.
+    """
+
+    def __init__(self, plan: Plan, notify: Notify) -> None:
+        """Make the world.
+
+        Raises:
+            UsageError: the plan cannot be carried out here; nothing was started.
+            LabError: the world could not be made.
+        """
+        self.plan = plan
+        self.firewall = firewall.kind(plan.firewall)
+        prepare_sysctls(plan)
+        self.nofile = raise_descriptor_limit()
+        self.ports = port_range(plan.target_port)
+        check.refuse(
+            check.faults_here(
+                plan, self.ports, self.nofile, ranged=host.has_local_port_range(), rules=firewall.has_nft()
+            )
+        )
+        self.client_cpu, listener_cpu = cpus(plan)
+        mine_generator, self.storm_generator = generators(plan.seed)
+        if plan.drop is Drop.INVALID:  # conntrack must see the connections that become mines
+            firewall.load(plan.drop, plan.target_port)
+        with ExitStack() as stack:
+            self.listener = stack.enter_context(
+                Listener(
+                    plan.target,
+                    plan.target_port,
+                    keepalive_s=plan.keepalive_s,
+                    drop_rst=plan.drop is Drop.RST and self.firewall is Firewall.BPF,
+                    cpu=listener_cpu,
+                )
+            )
+            if plan.mines:
+                places = mine_generator.choice(self.ports.usable, plan.mines, replace=False)
+                minefield.lay(plan, self.listener, places, self.nofile, notify)
+            if plan.rest_s:
+                notify(f"resting for {plan.rest_s:g} s")
+                time.sleep(plan.rest_s)
+            if plan.drop in (Drop.RST, Drop.CHALLENGE) and self.firewall is Firewall.NFT:
+                firewall.load(plan.drop, plan.target_port)
+            if plan.backlog is not None:
+                self.listener.shorten_queue(plan.backlog)
+            self.stack = stack.pop_all()
+
+    def serve(self, attempts: int) -> None:
+        """Start the server's process for a storm, or as many as may hold what is leaked."""
+        if self.plan.serve is Serve.CLOSE:
+            self.listener.start(nofile=self.plan.server_nofile)
+        elif self.plan.serve is Serve.LEAK:
+            room = self.nofile - check.DESCRIPTORS_KEPT
+            for share in minefield.shares(attempts, room)[:-1] if self.plan.server_nofile is None else []:
+                self.listener.start(leak=share, then="leave")
+            self.listener.start(leak=-1, nofile=self.plan.server_nofile)
+
+    def dropped(self) -> dict[str, int]:
+        """Return how many packets each rule has dropped so far."""
+        ruled = self.plan.drop is not Drop.NOTHING and self.firewall is Firewall.NFT
+        return firewall.dropped() if ruled else {}
+
+    @property
+    def socket_filter(self) -> bytes:
+        """What each socket of the client gets as a filter."""
+        filtered = self.plan.drop is Drop.CHALLENGE and self.firewall is Firewall.BPF
+        return firewall.DROP_CHALLENGE if filtered else b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stack.close()
+
+
+def prepare_sysctls(plan: Plan) -> None:
+    """Set what the plan asks for, inside the private namespace; the host's own settings are never touched."""
+    if plan.host:
+        return
+    if "net.core.somaxconn" not in plan.sysctls:
+        sysctl.write("net.core.somaxconn", LONGEST_QUEUE)
+    if plan.port_range is not None:
+        sysctl.write("net.ipv4.ip_local_port_range", "{} {}".format(*plan.port_range))
+    for name, value in plan.sysctls.items():
+        sysctl.write(name, value)
+
+
+def raise_descriptor_limit() -> int:
+    """Raise RLIMIT_NOFILE to its hard value and return that."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def cpus(plan: Plan) -> tuple[int | None, int | None]:
+    """Return the CPUs of the client and of the listener: two different ones, where there are two."""
+    available = sorted(os.sched_getaffinity(0))
+    if not plan.pin or len(available) < 2:
+        return None, None
+    return available[0], available[1]
