@@ -11,10 +11,12 @@ cdef enum:
     LIST = 2
     NO_PORT = 3
     RANGE = 4
+    EACH = 5
     FIN = 0
     RST = 1
     HOLD = 2
     MAX_INSTRUCTIONS = 4096  # BPF_MAXINSNS
+    INSTRUCTION_BYTES = 8    # struct sock_filter
     EVENTS = 64              # stragglers taken from epoll in one call
     CHUNK_NS = 20_000_000    # time between two looks at pending signals
 

@@ -25,7 +25,7 @@ if _layout != ATTEMPT:
                       f"stress.model has ({ATTEMPT}); build again: pip install -e .")
 
 
-_PORTS = {"kernel": KERNEL, "bind": BIND, "list": LIST, "no-port": NO_PORT, "range": RANGE}
+_PORTS = {"kernel": KERNEL, "bind": BIND, "list": LIST, "no-port": NO_PORT, "range": RANGE, "each": EACH}
 _CLOSE = {"fin": FIN, "rst": RST, "hold": HOLD}
 
 
@@ -124,12 +124,15 @@ cdef int64_t start(Storm* storm) noexcept nogil:
         before_ns = max(libc.monotonic_ns() - storm.intended_ns, <int64_t> 0)
         attempt.lag_us = <uint32_t> min(before_ns // 1000, <int64_t> 0xFFFFFFFF)
         storm.intended_ns += storm.interval_ns
-    if storm.ports == LIST:
+    if storm.ports == LIST or storm.ports == EACH:
         attempt.local_port = storm.port_list[storm.next_port]
         storm.next_port += 1
         if storm.next_port == storm.port_count:
             storm.next_port = 0
-        set_port(&storm.source, attempt.local_port)
+        if storm.ports == LIST:
+            set_port(&storm.source, attempt.local_port)
+        else:
+            storm.port_range = <uint32_t> attempt.local_port << 16 | attempt.local_port
 
     fd = libc.socket(storm.family, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0)
     if fd < 0:
@@ -140,9 +143,9 @@ cdef int64_t start(Storm* storm) noexcept nogil:
         libc.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_LINGER2, &storm.linger2_s, sizeof(int))
     if storm.ports == NO_PORT:
         libc.setsockopt(fd, libc.IPPROTO_IP, libc.IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one))
-    elif storm.ports == RANGE:
+    elif storm.ports == RANGE or storm.ports == EACH:
         libc.setsockopt(fd, libc.IPPROTO_IP, libc.IP_LOCAL_PORT_RANGE, &storm.port_range, sizeof(storm.port_range))
-    if storm.ports != KERNEL and storm.ports != RANGE:
+    if storm.ports == BIND or storm.ports == LIST or storm.ports == NO_PORT:
         if libc.bind(fd, <libc.sockaddr*> &storm.source, storm.address_size) != 0:
             return fail(storm, attempt, fd, errno.errno)
 
@@ -160,7 +163,7 @@ cdef int64_t start(Storm* storm) noexcept nogil:
     attempt.start_ns = before_ns - storm.epoch_ns
     attempt.latency_ns = after_ns - before_ns
     if error == 0 or error == errno.EALREADY:
-        if storm.ports != LIST:
+        if attempt.local_port == 0:
             attempt.local_port = local_port(storm, fd)
         if error == 0:
             attempt.retransmits = total_retransmits(fd)
@@ -284,8 +287,9 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, str source=
 
     Records are written to ``out[:recorded]`` in the order of their starts. ``ports`` is ``"kernel"``
     (connect() chooses), ``"no-port"`` (the same after bind() of the source with IP_BIND_ADDRESS_NO_PORT), ``"range"``
-    (the same within ``port_range``, low and high, by IP_LOCAL_PORT_RANGE), ``"bind"`` (bind() to port 0 chooses) or
-    ``"list"`` (``port_list``, shape (ports,), again and again). ``close`` is ``"fin"``, ``"rst"`` (SO_LINGER 0) or
+    (the same within ``port_range``, low and high, by IP_LOCAL_PORT_RANGE), ``"bind"`` (bind() to port 0 chooses),
+    ``"list"`` (bind() to each of ``port_list``, shape (ports,), again and again) or ``"each"`` (connect() from each of
+    ``port_list``, as the only one that IP_LOCAL_PORT_RANGE leaves it: a port without the traces of a bind()). ``close`` is ``"fin"``, ``"rst"`` (SO_LINGER 0) or
     ``"hold"``: the descriptors are left in ``held``, shape (attempts,), -1 where there is none, for the caller to
     close. ``socket_filter`` is a classic BPF program, 8 bytes an instruction, that each socket gets before it
     connects. At most ``window`` attempts are in flight. With ``interval_ns`` each start is intended that long after
@@ -311,17 +315,17 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, str source=
         raise ValueError(f"window must be at least 1, not {window}")
     if duration_ns < 0 or deadline_ns < 0 or interval_ns < 0 or warmup < 0:
         raise ValueError("durations, deadlines, intervals and the warm-up cannot be negative")
-    if len(socket_filter) % sizeof(libc.sock_filter) or len(socket_filter) > MAX_INSTRUCTIONS * sizeof(libc.sock_filter):
-        raise ValueError(f"a socket_filter is at most {MAX_INSTRUCTIONS} instructions of {sizeof(libc.sock_filter)} bytes")
+    if len(socket_filter) % INSTRUCTION_BYTES or len(socket_filter) > MAX_INSTRUCTIONS * INSTRUCTION_BYTES:
+        raise ValueError(f"a socket_filter is at most {MAX_INSTRUCTIONS} instructions of {INSTRUCTION_BYTES} bytes")
     if not 1 <= target_port <= 65535:
         raise ValueError(f"target_port must be from 1 to 65535, not {target_port}")
     if not (0 <= address <= 65535 and 0 <= worker <= 255):
         raise ValueError("address must fit 16 bits and worker 8 bits")
     state.ports = _PORTS[ports]
     state.close = _CLOSE[close]
-    if state.ports == LIST:
+    if state.ports == LIST or state.ports == EACH:
         if port_list is None or port_list.shape[0] == 0:
-            raise ValueError("ports='list' needs a port_list of at least one port")
+            raise ValueError(f"ports={ports!r} needs a port_list of at least one port")
         state.port_list = &port_list[0]
         state.port_count = port_list.shape[0]
     if state.ports == RANGE:
@@ -343,7 +347,7 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, str source=
     state.linger2_s = linger2_s
     state.address = <uint16_t> address
     state.worker = <uint8_t> worker
-    state.filter.len = <unsigned short> (len(socket_filter) // sizeof(libc.sock_filter))
+    state.filter.len = <unsigned short> (len(socket_filter) // INSTRUCTION_BYTES)
     state.filter.filter = <libc.sock_filter*> <char*> socket_filter
     state.epoch_ns = epoch_ns
     state.interval_ns = interval_ns

@@ -9,6 +9,7 @@ import numpy as np
 from stress.analysis.cause import cleared
 from stress.analysis.outcome import sent_syn
 from stress.analysis.syns import Syns
+from stress.lab.counters import LO_DROPPED
 from stress.model.plan import Close, Drop, Release, Serve
 from stress.model.run import Storm
 from stress.model.summary import Claim
@@ -53,8 +54,13 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
         counters["TCPSynRetrans"],
     )
     yield "SYNs that met a mine", challenged, "TCPSYNChallenge", counters["TCPSYNChallenge"]
-    yield "SYNs left unanswered", int(found.unanswered.sum()), "ListenOverflows", counters["ListenOverflows"]
-    yield "SYNs left unanswered", int(found.unanswered.sum()), "ListenDrops", counters["ListenDrops"]
+    for counter in ("ListenOverflows", "ListenDrops"):
+        yield (
+            "SYNs left unanswered",
+            int(found.unanswered.sum()),
+            f"{counter} + {LO_DROPPED}",
+            counters[counter] + counters[LO_DROPPED],
+        )
     yield "connections over a port in TIME-WAIT or FIN-WAIT-2", recycled(storm), "TWRecycled", counters["TWRecycled"]
     if plan.drop in (Drop.NOTHING, Drop.INVALID):
         mines = cleared(storm, found)
@@ -72,7 +78,10 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
             "TCPChallengeACK + TCPACKSkippedChallenge",
             counters["TCPChallengeACK"] + counters["TCPACKSkippedChallenge"],
         )
-    for drop, what in ((Drop.RST, "RSTs that the rule dropped"), (Drop.CHALLENGE, "challenge ACKs that the rule dropped")):
+    for drop, what in (
+        (Drop.RST, "RSTs that the rule dropped"),
+        (Drop.CHALLENGE, "challenge ACKs that the rule dropped"),
+    ):
         if drop in act.dropped:
             yield what, act.dropped[drop], "TCPChallengeACK", counters["TCPChallengeACK"]
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from stress.analysis.outcome import OUTCOMES
 from stress.analysis.syns import Gap, Syns
+from stress.lab.counters import LO_DROPPED
 from stress.model.outcome import Cause, Outcome
 from stress.model.plan import Drop
 from stress.model.run import Storm
@@ -49,7 +50,10 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
     single = met & connected & (storm.attempts["retransmits"] == 1)
     name(Cause.CLOSEWAIT, single & (fast | unclear))
     # An attempt given up while it waited for that one resend.
-    name(Cause.CLOSEWAIT, met & ~left & once & (found.unanswered == 0) & ended(Outcome.UNFINISHED) & (found.gap < Gap.TIMEOUT))
+    name(
+        Cause.CLOSEWAIT,
+        met & ~left & once & (found.unanswered == 0) & ended(Outcome.UNFINISHED) & (found.gap < Gap.TIMEOUT),
+    )
 
     # The first gap was short, so the challenge ACK came and was answered by an RST; the mine stands, so that was lost.
     name(Cause.RST_DROPPED, met & left & fast)
@@ -68,10 +72,12 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
     name(Cause.CHALLENGE_DROPPED, met & unclear & left & bool(dropped.get(Drop.CHALLENGE)))
 
     # SYNs that met no mine, or came after the mine was cleared, and got no answer. The accept queue is to blame when
-    # it turned away at least as many.
-    if 0 < found.unanswered.sum() <= counters.get("ListenOverflows", 0):
+    # it and the loopback together lost as many, and it alone enough for each of these attempts to have met it.
+    turned_away = (found.unanswered > 0) & ~(met & slow)
+    overflows = counters.get("ListenOverflows", 0)
+    accounted = overflows + counters.get(LO_DROPPED, 0) >= found.unanswered.sum()
+    if accounted and overflows >= turned_away.sum():
         starved = overlaps(storm)
-        turned_away = (found.unanswered > 0) & ~(met & slow) & (causes != CAUSES.index(Cause.CHALLENGE_LIMITED))
         name(Cause.ACCEPT_QUEUE, turned_away & ~starved)
         name(Cause.FD_EXHAUSTION, turned_away & starved)
     return causes

@@ -31,7 +31,8 @@ def collided(storm: Storm) -> npt.NDArray[np.bool_]:
     on_mine = mined[attempts["local_port"]] & (order <= first)
     if storm.act.plan.serve is Serve.LEAK and storm.act.plan.close is Close.FIN:
         on_mine |= order > first
-    return on_mine & slow & sent_syn(attempts)
+    met: npt.NDArray[np.bool_] = on_mine & slow & sent_syn(attempts)
+    return met
 
 
 def first_connected(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

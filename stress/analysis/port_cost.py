@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stress.model.attempt import STORM
 from stress.model.run import Storm
 
-SMOOTHED = 25  # attempts whose median stands for the cost at a place
 CLEAR_STEP = 3.0  # a step is one when the dear half costs so many times the cheap one
 
 
 @dataclass(frozen=True)
 class PortCost:
-    """The cost of each connection of a storm that fills the range.
+    """The cost of each connection of a storm that fills the range; warm-up fills it and is not measured.
 
     Attributes:
         occupancy: shape (connections,), share of the range that was taken when the connection began, 0 to 1.
@@ -36,16 +36,16 @@ class PortCost:
 def port_cost(storm: Storm) -> PortCost:
     """Return what each connection cost, in a storm none of whose ports become free again while it lasts."""
     connected = storm.attempts[storm.attempts["error"] == 0]
-    latency_ns = connected["latency_ns"]
     occupancy = np.arange(len(connected)) / storm.act.ports
+    measured = connected["phase"] == STORM
+    connected, occupancy = connected[measured], occupancy[measured]
+    latency_ns = connected["latency_ns"]
     even = (connected["local_port"] - storm.act.port_range[0]) % 2 == 0
     below, above = latency_ns[occupancy < 0.5], latency_ns[occupancy >= 0.5]
     below_ns, above_ns = (float(np.median(part)) if len(part) else None for part in (below, above))
     knee = None
-    if below_ns and above_ns and above_ns > CLEAR_STEP * below_ns and len(connected) > SMOOTHED:
-        windows = np.lib.stride_tricks.sliding_window_view(latency_ns, SMOOTHED)
-        dear = np.median(windows, axis=1) > np.sqrt(below_ns * above_ns)
-        # The last window that is cheap as a whole ends where the dear ones begin.
-        cheap = np.flatnonzero(~dear)
-        knee = float(occupancy[min(cheap[-1] + SMOOTHED // 2 + 1, len(occupancy) - 1)]) if len(cheap) else None
+    if below_ns and above_ns and above_ns > CLEAR_STEP * below_ns:
+        # The place that leaves the fewest dear connections before it and the fewest cheap ones after it.
+        dear = latency_ns > np.sqrt(below_ns * above_ns)
+        knee = float(occupancy[min(int(np.argmin(np.cumsum(np.where(dear, 1, -1)))) + 1, len(dear) - 1)])
     return PortCost(occupancy, latency_ns, even, below_ns, above_ns, knee)

@@ -47,7 +47,8 @@ class ActFindings:
     def body(self) -> npt.NDArray[Any]:
         """Return the attempts that connected at once, warm-up left out."""
         at_once = self.outcomes == OUTCOMES.index(Outcome.CONNECTED)
-        return self.storm.attempts[at_once & (self.storm.attempts["phase"] == STORM)]
+        found: npt.NDArray[Any] = self.storm.attempts[at_once & (self.storm.attempts["phase"] == STORM)]
+        return found
 
     def mines(self) -> Mines:
         """Return the mines by count."""

@@ -67,10 +67,16 @@ OPTIONS = (
     click.option("--serve", type=choice(Serve), help="what the server does with connections"),
     click.option("--backlog", type=int, help="of the server's listen(); by default the longest"),
     click.option("--server-nofile", type=int, help="descriptors that the server's process may have"),
-    click.option("--keepalive", "keepalive_s", type=int, metavar="S", help="idle time before the server probes; 0: off"),
+    click.option(
+        "--keepalive", "keepalive_s", type=int, metavar="S", help="idle time before the server probes; 0: off"
+    ),
     click.option("--drop", type=choice(Drop), help="what a firewall between client and server drops"),
-    click.option("--firewall", type=choice(Firewall), help="nftables rules or socket filters; by default what is there"),
-    click.option("--rate", "rate_per_s", type=float, metavar="R", help="intended starts a second; by default all it can"),
+    click.option(
+        "--firewall", type=choice(Firewall), help="nftables rules or socket filters; by default what is there"
+    ),
+    click.option(
+        "--rate", "rate_per_s", type=float, metavar="R", help="intended starts a second; by default all it can"
+    ),
     click.option("--window", type=int, help="most attempts in flight at a time"),
     click.option(
         "--deadline",
@@ -116,7 +122,9 @@ def make_plan(base: Plan, given: dict[str, Any]) -> Plan:
     refuse_varied(base, {*changes, *settings})
     if changes.pop("fast", None):
         if base.release is not Release.FIN_TIMEOUT:
-            raise UsageError(f"--fast shortens tcp_fin_timeout, and {base.scenario} does not wait for it; leave it out.")
+            raise UsageError(
+                f"--fast shortens tcp_fin_timeout, and {base.scenario} does not wait for it; leave it out."
+            )
         settings = {FIN_TIMEOUT: "1"} | settings
     changes["sysctls"] = base.sysctls | settings
     if "family" in changes:

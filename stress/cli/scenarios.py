@@ -9,15 +9,24 @@ from stress.cli.output import console, json_option, print_object
 @click.command()
 @json_option
 def scenarios(*, as_json: bool) -> None:
-    """List the scenarios and what to expect of each."""
-    from stress.storm.scenario import SCENARIOS  # noqa: PLC0415  # numpy is slow to load, and --help needs none
+    """List the scenarios and what to expect of each on this kernel."""
+    from stress.analysis.expectation import expectation  # noqa: PLC0415  # numpy is slow to load, and --help needs none
+    from stress.lab import host, sysctl  # noqa: PLC0415
+    from stress.storm.scenario import SCENARIOS  # noqa: PLC0415
     from stress.view.catalogue import catalogue  # noqa: PLC0415
 
+    facts, sysctls = host.facts(), sysctl.recorded()
+    expected = {name: expectation(each, facts, sysctls) for name, each in SCENARIOS.items()}
     if as_json:
         listing = {
-            name: {"summary": each.summary, "expect": each.expect, "plan": each.plan}
+            name: {
+                "summary": each.summary,
+                "expect": expected[name],
+                "causes": sorted(each.causes),
+                "plan": each.plan,
+            }
             for name, each in SCENARIOS.items()
         }
         print_object(listing)
     else:
-        console().print(catalogue((name, each.summary, each.expect) for name, each in SCENARIOS.items()))
+        console().print(catalogue((name, each.summary, expected[name]) for name, each in SCENARIOS.items()))

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's TCP counters of this network namespace, by the kernel's own names."""
+"""The kernel's counters of this network namespace, by the kernel's own names: TCP's, and what the loopback lost."""
 
 from pathlib import Path
 
 FILES = (Path("/proc/self/net/snmp"), Path("/proc/self/net/netstat"))
+DEVICES = Path("/proc/self/net/dev")
+LO_DROPPED = "lo rx_dropped"  # named as in /sys/class/net/lo/statistics; that directory is the host's own
 GROUPS = ("Tcp", "TcpExt")
 GAUGES = frozenset({"RtoAlgorithm", "RtoMin", "RtoMax", "MaxConn", "CurrEstab"})  # in Tcp, but no counters
 
@@ -37,7 +39,20 @@ def read() -> dict[str, int]:
     counters: dict[str, int] = {}
     for file in FILES:
         counters |= parse(file.read_text())
-    return counters
+    return counters | {LO_DROPPED: lo_dropped(DEVICES.read_text())}
+
+
+def lo_dropped(text: str) -> int:
+    """Return how many packets the loopback device lost on their way in, in the format of /proc/net/dev.
+
+    It does when its CPU's queue is full (enqueue_to_backlog(), net.core.netdev_max_backlog, 1,000 packets): when a
+    thousand timers fire in one tick, say.
+    """
+    for line in text.splitlines():
+        name, _, numbers = line.partition(":")
+        if name.strip() == "lo":
+            return int(numbers.split()[3])
+    return 0
 
 
 def change(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:

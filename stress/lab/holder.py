@@ -2,6 +2,7 @@
 """Processes that keep descriptors open for this one, which may have only so many."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -53,7 +54,7 @@ class Holders:
 
 def hold(descriptor: int) -> None:
     """Take descriptors from a socket, and keep them until its other end is closed."""
-    die_with_parent(9)
+    die_with_parent(signal.SIGKILL)
     with socket.socket(fileno=descriptor) as ours:
         while socket.recv_fds(ours, 1, SCM_MAX_FD)[0]:
             ours.send(b"x")

@@ -75,9 +75,7 @@ class Listener:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
         self.socket.listen(int(sysctl.read("net.core.somaxconn") or socket.SOMAXCONN))
 
-    def start(
-        self, *, leak: int = 0, then: Literal["close", "leave"] = "close", nofile: int | None = None
-    ) -> None:
+    def start(self, *, leak: int = 0, then: Literal["close", "leave"] = "close", nofile: int | None = None) -> None:
         """Start one more process: it leaks ``leak`` connections (-1: all), then closes, or leaves, the others.
 
         ``nofile`` is how many descriptors it may have, its own ones included; None leaves the limit.

@@ -88,6 +88,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         duration_s: no attempt starts later than this after the first.
         rate_per_s: intended starts per second; None starts as fast as the window allows.
         warmup: how many of the first attempts are marked as warm-up.
+        probes: 0, or how many attempts measure each hundredth of the range's upper half; the other ports of that
+            hundredth are taken one by one, quickly, by attempts that are marked as warm-up. It needs
+            IP_LOCAL_PORT_RANGE (Linux 6.3); without that every attempt measures, as with 0.
         mines: CLOSE_WAIT sockets to lay before the storm.
         release: how the mines' client ports become free.
         rest_s: pause between the minefield and the storm.
@@ -116,6 +119,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     duration_s: float | None = None
     rate_per_s: float | None = None
     warmup: int = 0
+    probes: int = 0
     mines: int = 0
     laying: Laying = Laying.SEED
     isn: Isn = Isn.KERNEL

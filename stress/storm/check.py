@@ -134,9 +134,7 @@ def address_faults(option: str, text: str, family: int) -> Iterator[str]:
         )
 
 
-def faults_here(
-    plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = True, rules: bool = True
-) -> Iterator[str]:
+def faults_here(plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = True, rules: bool = True) -> Iterator[str]:
     """Yield a sentence for everything that this host, or its namespace, cannot do of a plan.
 
     Args:
@@ -197,10 +195,11 @@ def refuse(sentences: Iterator[str]) -> None:
 def attempt_count(plan: Plan, ports: PortRange) -> int:
     """Return how many attempts a plan makes at most: the size of its buffer.
 
-    A plan that gives neither attempts nor sweeps nor time makes one pass over the port range.
+    A plan that gives neither attempts nor sweeps nor time, or that measures how the range fills, makes one pass over
+    the port range.
     """
     if plan.attempts is not None:
         return plan.attempts
-    if plan.duration_s is not None and plan.sweeps is None:
+    if plan.duration_s is not None and plan.sweeps is None and not plan.probes:
         return max(1, int(plan.duration_s * FASTEST_PER_S))
     return (plan.sweeps or 1) * len(ports)

@@ -33,9 +33,7 @@ TCP_REPAIR_ON, TCP_REPAIR_OFF, TCP_SEND_QUEUE = 1, 0, 2
 CLIENT_STATES = ("ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK", "TIME-WAIT")
 
 
-def lay(
-    plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None
-) -> None:
+def lay(plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None) -> None:
     """Lay the plan's mines, on ``places`` or where clients get their ports, and let a census confirm them.
 
     The client connects and closes with FIN; the server's holder processes accept and never close. Then the

@@ -26,6 +26,7 @@ from stress.model.record import Act, Address, Phase, Record
 from stress.model.run import Run
 from stress.storm import check, minefield
 from stress.storm.ports import order
+from stress.storm.segment import Segments
 from stress.storm.watch import Watch
 from stress.storm.witness import Witness
 from stress.storm.world import World
@@ -95,9 +96,7 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> tuple[Run, list[Pa
         interrupted=interrupted,
         warnings=list(warnings(plan, parts, interrupted=interrupted)),
     )
-    run = Run(
-        record, np.concatenate([part.attempts for part in parts]), np.concatenate([part.mines for part in parts])
-    )
+    run = Run(record, np.concatenate([part.attempts for part in parts]), np.concatenate([part.mines for part in parts]))
     return run, [part.packets for part in parts if part.packets is not None], parts[0].epoch_ns
 
 
@@ -159,7 +158,8 @@ class Client:
                 packets = captured.packets() if captured else None
                 dropped = {name: count - dropped_before.get(name, 0) for name, count in world.dropped().items()}
                 mines["left"] = np.isin(mines["local_port"], minefield.standing(plan)["local_port"])
-                release(held)
+                for descriptor in held:
+                    os.close(descriptor)
         attempts = self.buffer[:recorded]
         act = Act(
             name=self.name,
@@ -178,35 +178,40 @@ class Client:
         found = list(self.warnings(settled=settled, packets=packets))
         return Part(act, attempts, mines, packets, epoch_ns, interrupted, found)
 
-    def fire(self, epoch_ns: int, holders: Holders) -> tuple[int, bool, npt.NDArray[Any] | None]:
+    def fire(self, epoch_ns: int, holders: Holders) -> tuple[int, bool, list[int]]:
         """Run the engine; return how many attempts were recorded, whether SIGINT came, and the sockets held.
 
         Of sockets that stay open one process may have only so many: the others go to holders.
         """
         plan = self.plan
-        room = self.world.nofile - check.DESCRIPTORS_KEPT - plan.window
-        step = len(self.buffer) if plan.close is not Close.HOLD else room
-        recorded, interrupted, held = 0, False, None
-        while recorded < len(self.buffer) and not interrupted:
-            if held is not None:
-                holders.take(held[held >= 0].tolist())
-            part = self.buffer[recorded : recorded + step]
-            held = np.full(len(part), -1, np.intc) if plan.close is Close.HOLD else None
+        holding = plan.close is Close.HOLD
+        room = self.world.nofile - check.DESCRIPTORS_KEPT - plan.window if holding else len(self.buffer)
+        stop_ns = now_ns() + round((plan.duration_s or 0) * SECOND_NS)
+        recorded, interrupted = 0, False
+        open_here: list[int] = []
+        segments = Segments(plan, self.world.ports, self.port_list, len(self.buffer), self.world.storm_generator)
+        while (segment := segments.next(self.buffer[:recorded], room)) and not interrupted:
+            if plan.duration_s and now_ns() >= stop_ns:
+                break
+            if len(open_here) + segment.attempts > room:
+                holders.take(open_here)
+                open_here = []
+            held = np.full(segment.attempts, -1, np.intc) if holding else None
             done, interrupted = storm(
-                part,
+                self.buffer[recorded : recorded + segment.attempts],
                 target=plan.target,
                 target_port=plan.target_port,
                 source=plan.source,
-                ports="list" if self.port_list is not None else plan.ports.value,
-                port_list=None if self.port_list is None else np.roll(self.port_list, -recorded),
+                ports=segment.policy,
+                port_list=segment.port_list,
                 port_range=(self.world.ports.low, self.world.ports.high),
                 close=plan.close.value,
                 held=held,
-                attempts=len(part),
-                warmup=max(plan.warmup - recorded, 0),
+                attempts=segment.attempts,
+                warmup=segment.warmup,
                 window=plan.window,
                 epoch_ns=epoch_ns,
-                duration_ns=round((plan.duration_s or 0) * SECOND_NS),
+                duration_ns=max(stop_ns - now_ns(), 1) if plan.duration_s else 0,
                 deadline_ns=round((plan.deadline_s or 0) * SECOND_NS),
                 interval_ns=round(SECOND_NS / plan.rate_per_s) if plan.rate_per_s else 0,
                 linger2_s=plan.linger2_s,
@@ -214,9 +219,9 @@ class Client:
                 address=self.number,
             )
             recorded += done
-            if done < len(part):  # its time was over
-                break
-        return recorded, interrupted, held
+            if held is not None:
+                open_here += held[:done][held[:done] >= 0].tolist()
+        return recorded, interrupted, open_here
 
     def warnings(self, *, settled: bool, packets: Packets | None) -> Iterator[str]:
         """Yield what a reader of the result must know of this act."""
@@ -252,13 +257,6 @@ def on_cpu(cpu: int | None) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def release(held: npt.NDArray[Any] | None) -> None:
-    """Close the sockets of a storm that held them."""
-    for descriptor in held if held is not None else ():
-        if descriptor >= 0:
-            os.close(descriptor)
 
 
 def phases(plan: Plan, records: npt.NDArray[Any], begun_ns: int, start_ns: int, end_ns: int) -> list[Phase]:

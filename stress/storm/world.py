@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-
 from stress.lab import firewall, host, sysctl
 from stress.lab.listener import Listener
 from stress.model.notify import Notify

@@ -158,7 +158,9 @@ def packet_ladder(evidence: Evidence) -> Table:
 def books(summary: Summary) -> Table:
     """Return the books: each claim beside its counter; what nothing was claimed of and nothing happened is left out."""
     several = len({claim.act for claim in summary.books}) > 1
-    table = plain_table("books: the attempts say", *(["act"] if several else []), "count", "kernel counter", "change", "")
+    table = plain_table(
+        "books: the attempts say", *(["act"] if several else []), "count", "kernel counter", "change", ""
+    )
     table.columns[2 + several].justify = "left"
     if several:
         table.columns[1].justify = "left"
