@@ -8,6 +8,7 @@ import numpy as np
 
 from stress.analysis.cause import cleared
 from stress.analysis.outcome import sent_syn
+from stress.analysis.reuse import TCP_TIMEWAIT_LEN_NS
 from stress.analysis.syns import Syns
 from stress.lab.counters import LO_DROPPED
 from stress.model.plan import Close, Drop, Release, Serve
@@ -15,7 +16,6 @@ from stress.model.run import Storm
 from stress.model.summary import Claim
 
 UNLIMITED = 1 << 30  # tcp_challenge_ack_limit above this is never reached (the default is INT_MAX)
-TCP_TIMEWAIT_LEN_NS = 60 * 10**9  # include/net/tcp.h
 
 
 def books(storm: Storm, found: Syns) -> list[Claim]:
@@ -39,6 +39,7 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
     refused = int((attempts["error"] == errno.ECONNREFUSED).sum())
     closes = connected if plan.close is Close.RST else 0
     challenged = int(found.challenged.sum())
+    mines = cleared(storm, found)
 
     yield "attempts that sent a SYN", int(sent_syn(attempts).sum()), "ActiveOpens", counters["ActiveOpens"]
     yield (
@@ -62,8 +63,13 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
             counters[counter] + counters[LO_DROPPED],
         )
     yield "connections over a port in TIME-WAIT or FIN-WAIT-2", recycled(storm), "TWRecycled", counters["TWRecycled"]
+    yield (
+        "connections reset: both ends of a reset close, a mine",
+        2 * closes + mines,
+        "EstabResets + EmbryonicRsts",
+        counters["EstabResets"] + embryonic,
+    )
     if plan.drop in (Drop.NOTHING, Drop.INVALID):
-        mines = cleared(storm, found)
         yield "mines cleared by an RST", mines, "TCPChallengeACK", counters["TCPChallengeACK"]
         yield (
             "RSTs: reset closes, refusals, mines cleared",

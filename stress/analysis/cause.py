@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.outcome import OUTCOMES
+from stress.analysis.reuse import still_taken
 from stress.analysis.syns import Gap, Syns
 from stress.lab.counters import LO_DROPPED
 from stress.model.outcome import Cause, Outcome
@@ -36,9 +37,10 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
         return np.isin(outcomes, [OUTCOMES.index(kind) for kind in kinds])
 
     name(Cause.NONE, ended(Outcome.CONNECTED))
-    if not storm.act.plan.ports.sweeping:
-        # The kernel itself searched the whole range and found no port for this destination, or none to bind.
-        name(Cause.PORT_EXHAUSTED, ended(Outcome.NO_PORT, Outcome.IN_USE))
+    # The kernel itself searched the whole range and found no port for this destination, or none to bind; or the plan
+    # asked for a port that an earlier attempt of this storm still had.
+    searched = not storm.act.plan.ports.sweeping
+    name(Cause.PORT_EXHAUSTED, ended(Outcome.NO_PORT, Outcome.IN_USE) & (searched | still_taken(storm)))
 
     counters, dropped = storm.act.counters, storm.act.dropped
     met, left, fast, slow = found.met_mine, found.mine_left, found.gap == Gap.FAST, found.gap == Gap.TIMEOUT

@@ -15,15 +15,16 @@ import click
     help="the folder for the figures; by default the working directory",
 )
 def plot(runs: tuple[Path, ...], output: Path | None) -> None:
-    """Draw the timeline of each stored RUN again, as <run>-timeline.png; run folders are left as they are."""
+    """Draw the figures of each stored RUN again, as <run>-timeline.png and so on; run folders are left as they are."""
     from stress.analysis.summary import analyse  # noqa: PLC0415  # numpy and matplotlib are slow to load
     from stress.store import folder  # noqa: PLC0415
-    from stress.view.timeline import timeline  # noqa: PLC0415
+    from stress.view.figures import figures  # noqa: PLC0415
 
-    findings = [(path, analyse(folder.read(path)[0])) for path in runs]
+    stored = [(path, *folder.read(path)) for path in runs]
     target = output or Path()
     folder.prepare(target)
-    for path, found in findings:
-        picture = target / f"{path.resolve().name}-timeline.png"
-        timeline(found, picture)
-        click.echo(picture)
+    for path, run, summary in stored:
+        for name, draw in figures(analyse(run, summary.evidence)).items():
+            picture = target / f"{path.resolve().name}-{name}"
+            draw(picture)
+            click.echo(picture)

@@ -7,6 +7,7 @@ what they drop; filters do not.
 """
 
 import ctypes
+import os
 import shutil
 import socket
 import struct
@@ -66,9 +67,14 @@ def kind(wanted: Firewall | None) -> Firewall:
     return wanted or (Firewall.NFT if has_nft() else Firewall.BPF)
 
 
+def nft_path() -> str | None:
+    """Return where nft is: Debian keeps it where an ordinary user's PATH does not look."""
+    return shutil.which("nft", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
 def has_nft() -> bool:
     """Return whether nftables rules can be made."""
-    return shutil.which("nft") is not None
+    return nft_path() is not None
 
 
 def load(drop: Drop, server_port: int) -> None:
@@ -139,10 +145,18 @@ def nft(arguments: list[str], text: str = "") -> str:
     Raises:
         LabError: it fails.
     """
-    done = subprocess.run(["nft", *arguments], input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run([nft_path() or "nft", *arguments], input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise LabError(f"nft {' '.join(arguments)} failed: {done.stderr.strip()}; use --firewall bpf.")
+        raise LabError(f"nft {' '.join(arguments)} failed: {done.stderr.strip()}. See whether --firewall bpf will do.")
     return done.stdout
+
+
+def of_the_host() -> str:
+    """Say what is known of the rules in a namespace that is not ours."""
+    try:
+        return f"an nftables rule set of {len(nft(['list', 'ruleset']).splitlines())} lines"
+    except (LabError, OSError):
+        return "rules unknown: nft is not there, or may not list them"
 
 
 def text(drop: Drop, made_of: Firewall) -> str:

@@ -4,9 +4,7 @@
 import os
 import platform
 import resource
-import shutil
 import socket
-import subprocess
 import time
 from pathlib import Path
 
@@ -61,15 +59,3 @@ def clocksource() -> str:
         return Path("/sys/devices/system/clocksource/clocksource0/current_clocksource").read_text().strip()
     except OSError as error:
         return f"unknown: {error.strerror}"
-
-
-def rules(*, private: bool) -> str:
-    """Say which packet filter rules this namespace has, as far as it can be known."""
-    if private:
-        return "no rules: private namespace"
-    if shutil.which("nft") is None:
-        return "rules unknown: nft is not installed"
-    listing = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=False)
-    if listing.returncode != 0:
-        return "rules unknown: nft may not list them"
-    return f"nft ruleset of {len(listing.stdout.splitlines())} lines"

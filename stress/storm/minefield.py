@@ -154,12 +154,12 @@ def connect_in_repair(plan: Plan, ports: npt.NDArray[Any]) -> None:
     numbers = np.random.default_rng(plan.seed).integers(1, 1 << 32, len(ports))
     for port, number in zip(ports.tolist(), numbers.tolist(), strict=True):
         with socket.socket(family, socket.SOCK_STREAM) as client:
-            client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON)
-            client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE)
-            client.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, struct.pack("=I", number))
-            client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF)
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)
             try:
+                client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON)
+                client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE)
+                client.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, struct.pack("=I", number))
+                client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF)
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)
                 client.bind((plan.source, port))
                 client.connect((plan.target, plan.target_port))
             except OSError as error:

@@ -178,6 +178,7 @@ CATALOGUE = (
             close=Close.FIN,
             port_range=(40000, 40019),
             rate_per_s=2000,
+            sysctls={TW_REUSE: "0"},
             acts={
                 "tcp_fin_timeout 1 s": {"sysctls": {FIN_TIMEOUT: "1"}, "duration_s": 1.6},
                 "tcp_fin_timeout 3 s": {"sysctls": {FIN_TIMEOUT: "3"}, "duration_s": 3.8},

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 import stress
 from stress._fastconnect import now_ns, storm
-from stress.lab import firewall, host, namespace, sysctl
+from stress.lab import host, namespace, sysctl
 from stress.lab.capture import Capture, Packets
 from stress.lab.holder import Holders
 from stress.model.attempt import STORM, WARM_UP, blank
@@ -168,7 +168,7 @@ class Client:
             port_range=(world.ports.low, world.ports.high),
             ports=len(world.ports),
             sysctls=sysctl.recorded(),
-            firewall=firewall.text(plan.drop, world.firewall),
+            firewall=world.firewall_text,
             dropped=dropped,
             phases=phases(plan, attempts, begun_ns - epoch_ns, start_ns - epoch_ns, end_ns - epoch_ns),
             mines_laid=plan.mines if plan.fresh else len(mines),

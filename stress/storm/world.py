@@ -84,6 +84,12 @@ class World:
         return firewall.dropped() if ruled else {}
 
     @property
+    def firewall_text(self) -> str:
+        """What is between client and server, in words."""
+        ours = firewall.text(self.plan.drop, self.firewall)
+        return f"{ours}; {firewall.of_the_host()}" if self.plan.host else ours
+
+    @property
     def socket_filter(self) -> bytes:
         """What each socket of the client gets as a filter."""
         filtered = self.plan.drop is Drop.CHALLENGE and self.firewall is Firewall.BPF
