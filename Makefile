@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: MIT
-# make demo   build, and re-create the article's case: one table, one figure
-# make test   build, and run the tests
-# make check  ruff, mypy strict, stubtest
-# make bench  ratios against a bare C loop, measured side by side
-# make clean  remove what was built
+# make demo       build, and re-create the article's case: one table, one figure
+# make test       build, and run the tests
+# make check      ruff, mypy strict, stubtest
+# make bench      ratios against a bare C loop, measured side by side
+# make catalogue  run every scenario and keep its picture for docs/catalogue.md
+# make clean      remove what was built
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench catalogue clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -26,6 +27,9 @@ check: $(VENV)/built
 
 bench: $(VENV)/built
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only -s
+
+catalogue: $(VENV)/built
+	$(BIN)/python docs/make_catalogue.py
 
 $(VENV)/built: $(SOURCES)
 	PYTHON=$(PYTHON) sh .ci/prerequisites
