@@ -88,6 +88,8 @@ def combination_faults(plan: Plan) -> Iterator[str]:
             f"{UNBOUND_SOURCE[plan.family]}; for another --source use --ports no-port."
         )
     yield from firewall_faults(plan)
+    if plan.probes and plan.ports is not Ports.KERNEL:
+        yield f"{plan.scenario} measures connect() that chooses its port by itself; leave out --ports."
     if plan.laying is Laying.CLIENTS and ip_address(plan.source) != UNBOUND_SOURCE[plan.family]:
         yield f"Mines on ports that the kernel chooses are laid from {UNBOUND_SOURCE[plan.family]}; leave out --source."
     if plan.server_nofile is not None and plan.serve is Serve.NOBODY:

@@ -7,6 +7,7 @@ from typing import Self
 
 from stress._fastconnect import now_ns
 from stress.lab import census
+from stress.model.errors import LabError
 from stress.model.plan import Plan
 from stress.model.record import Pair
 
@@ -21,8 +22,16 @@ class Witness:
         self.plan = plan
         self.epoch_ns = epoch_ns
         self.pairs: list[Pair] = []
+        self.error: OSError | None = None
         self.over = threading.Event()
-        self.thread = threading.Thread(target=self.look, name="witness")
+        self.thread = threading.Thread(target=self.watch, name="witness")
+
+    def watch(self) -> None:
+        """Look until it is over; an error is for whoever waits for the thread."""
+        try:
+            self.look()
+        except OSError as error:
+            self.error = error
 
     def look(self) -> None:
         """Keep the first pairs, one of each port."""
@@ -62,3 +71,5 @@ class Witness:
     ) -> None:
         self.over.set()
         self.thread.join()
+        if self.error is not None and value is None:
+            raise LabError(f"The sockets could not be listed while the storm went on: {self.error}.")
