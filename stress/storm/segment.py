@@ -52,7 +52,9 @@ class Segments:
         if left <= 0:
             return None
         if not self.probing:
-            rotated = None if self.port_list is None else np.roll(self.port_list, -len(made))
+            rotated = (
+                np.roll(self.port_list, -len(made)) if len(made) and self.port_list is not None else self.port_list
+            )
             return Segment(min(left, room), self.policy, rotated, max(self.plan.warmup - len(made), 0))
         if len(made) < self.half:
             return Segment(min(self.half - len(made), left, room), self.policy, None, self.plan.warmup)
