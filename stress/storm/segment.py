@@ -64,3 +64,7 @@ class Segments:
         free = self.places[~np.isin(self.places, made["local_port"])]
         count = min(max(self.step - self.plan.probes, 1), left, room, len(free))
         return Segment(count, "each", free[:count], count) if count else None
+
+    def ports_after(self, made: int) -> npt.NDArray[Any] | None:
+        """Return the list of ports of a sweeping plan, from where it is after so many attempts."""
+        return np.roll(self.port_list, -made) if made and self.port_list is not None else self.port_list
