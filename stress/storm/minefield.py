@@ -26,6 +26,7 @@ TW_BUCKETS = "net.ipv4.tcp_max_tw_buckets"
 LAYING_WINDOW = 64
 ROUNDS_MAX = 4
 ACCEPT_LIMIT_S = 30.0
+REMIND_S = 10.0  # between two words on how long the wait still is
 RELEASE_MARGIN_S = 15.0  # beyond the time that FIN_WAIT_2 lasts: retransmits of a lost FIN, a slow machine
 # linux/tcp.h; the socket module lacks them
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
@@ -47,7 +48,7 @@ def lay(plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, n
     missing = places
     for _ in range(ROUNDS_MAX):
         notify(f"laying {len(missing):,} mines{waiting_text(plan)}")
-        lay_round(plan, listener, missing, nofile)
+        lay_round(plan, listener, missing, nofile, notify)
         mines = standing(plan)["local_port"]
         missing = np.setdiff1d(places, mines) if plan.laying is Laying.SEED else places[len(mines) :]
         if not len(missing):
@@ -67,7 +68,9 @@ def waiting_text(plan: Plan) -> str:
     return f", whose ports are free after {fin_wait_2_s(plan):g} s at most"
 
 
-def lay_round(plan: Plan, listener: Listener, ports: npt.NDArray[Any], nofile: int) -> None:
+def lay_round(
+    plan: Plan, listener: Listener, ports: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None
+) -> None:
     """Make and leak one connection for each port, and wait until the ports are free."""
     accepted_before = listener.report().accepted
     for share in shares(len(ports), nofile - DESCRIPTORS_KEPT):
@@ -87,7 +90,7 @@ def lay_round(plan: Plan, listener: Listener, ports: npt.NDArray[Any], nofile: i
                 f"The server accepted {report.accepted - accepted_before:,} of {len(ports):,} connections that "
                 f"were to become mines; its errors: {report.errors or 'none'}."
             )
-        wait_released(plan, fin_wait_2_s(plan))
+        wait_released(plan, fin_wait_2_s(plan), notify)
 
 
 def shares(mines: int, capacity: int) -> list[int]:
@@ -175,7 +178,7 @@ def fin_wait_2_s(plan: Plan) -> float:
     return 1.0
 
 
-def wait_released(plan: Plan, expected_s: float) -> None:
+def wait_released(plan: Plan, expected_s: float, notify: Notify = lambda _: None) -> None:
     """Wait until the clients have no socket left, or all are in FIN_WAIT_2 when they are to stay, by census."""
     source = str(ip_address(plan.source))
     states = [state for state in CLIENT_STATES if plan.release is not Release.KEEP or state != "FIN-WAIT-2"]
@@ -184,7 +187,12 @@ def wait_released(plan: Plan, expected_s: float) -> None:
         found = census.sockets(plan.family, states, remote_port=plan.target_port)
         return (each for each in found if each.local_address == source)
 
-    if not wait.until(lambda: next(left(), None) is None, expected_s + RELEASE_MARGIN_S, interval_s=0.05):
+    left_s = expected_s + RELEASE_MARGIN_S
+    while not wait.until(lambda: next(left(), None) is None, min(left_s, REMIND_S), interval_s=0.05):
+        left_s -= REMIND_S
+        if left_s > 0:
+            notify(f"waiting for the clients' ports, {max(left_s - RELEASE_MARGIN_S, 0):g} s more at most")
+            continue
         stuck = Counter(each.state for each in left())
         raise LabError(
             f"The clients' ports were not free after {expected_s + RELEASE_MARGIN_S:g} s: "
