@@ -6,16 +6,17 @@ import errno
 import numpy as np
 from hypothesis import strategies as st
 
+from stress.analysis.ladder import ladder
+from stress.lab.counters import LO_DROPPED
 from stress.model.attempt import ATTEMPT, STORM
 from stress.model.plan import Plan
-from stress.model.record import Address, Host, ListenerReport, Record
+from stress.model.record import Act, Address, Host, ListenerReport, Record
 from stress.model.run import MINE, Run
 
 SECOND, MS, US = 10**9, 10**6, 10**3
 
 
-def a_host(*, kernel="6.18.44", hz=250, **sysctls):
-    """Return a host; ``tcp_syn_retries=3`` and the like stand for settings under net.ipv4."""
+def a_host(*, kernel="6.18.44", hz=250):
     return Host(
         kernel=kernel,
         jiffy_ns=SECOND // hz,
@@ -25,42 +26,73 @@ def a_host(*, kernel="6.18.44", hz=250, **sysctls):
         clocksource="tsc",
         python="3.11.2",
         nofile=20_000,
-        firewall="no rules; no socket filter",
-        sysctls={f"net.ipv4.{name}": str(value) for name, value in sysctls.items()},
     )
 
 
-def a_record(plan=None, **changes):
+def settings(**sysctls):
+    """Return settings by dotted name; ``tcp_syn_retries=3`` and the like stand for those under net.ipv4."""
+    return {f"net.ipv4.{name}": str(value) for name, value in sysctls.items()}
+
+
+def a_ladder(*, kernel="6.18.44", hz=250, **sysctls):
+    return ladder(a_host(kernel=kernel, hz=hz), settings(**sysctls))
+
+
+UNLIMITED = settings(tcp_challenge_ack_limit=2**31 - 1)
+
+
+def an_act(plan=None, **changes):
     fields = {
-        "id": "abc123",
-        "program": "connstorm 0",
-        "started_utc": "2026-01-31T12:00:00.000+00:00",
+        "name": "storm",
         "plan": plan or Plan(scenario="test"),
-        "host": a_host(tcp_challenge_ack_limit=2**31 - 1),
-        "addresses": [Address("127.0.0.1", "127.0.0.1", 5000)],
+        "address": Address("127.0.0.1", "127.0.0.1", 5000),
         "port_range": (40000, 40003),
+        "ports": 4,
+        "sysctls": UNLIMITED,
+        "firewall": "no rule, no filter",
+        "dropped": {},
         "phases": [],
         "counters": dict.fromkeys(COUNTERS, 0),
         "census_before": {},
         "census_after": {},
         "listener": ListenerReport(0, 0, 0, {}),
-        "mines_left": 0,
+        "waiting": 0,
+        "starved_ns": None,
+        "mines_laid": 0,
         "stolen_ms": 0,
-        "interrupted": False,
-        "warnings": [],
+        "pairs": [],
     }
-    return Record(**(fields | changes))
+    return Act(**(fields | changes))
 
 
 COUNTERS = (
     "ActiveOpens",
     "EmbryonicRsts",
+    "EstabResets",
+    "ListenDrops",
+    "ListenOverflows",
     "OutRsts",
     "TCPACKSkippedChallenge",
     "TCPChallengeACK",
     "TCPSYNChallenge",
     "TCPSynRetrans",
+    "TWRecycled",
+    LO_DROPPED,
 )
+
+
+def a_record(plan=None, *, acts=None, **changes):
+    fields = {
+        "id": "abc123",
+        "program": "connstorm 0",
+        "started_utc": "2026-01-31T12:00:00.000+00:00",
+        "plan": plan or Plan(scenario="test"),
+        "host": a_host(),
+        "acts": [an_act(plan)] if acts is None else acts,
+        "interrupted": False,
+        "warnings": [],
+    }
+    return Record(**(fields | changes))
 
 
 def the_attempts(*rows, **columns):
@@ -75,23 +107,46 @@ def the_attempts(*rows, **columns):
     return attempts
 
 
-def the_mines(*ports, address=0):
+def the_mines(*ports, left=(), address=0):
+    """Return mines; those whose ports are in ``left`` stood when the storm was over."""
     mines = np.zeros(len(ports), MINE)
     mines["local_port"] = ports
+    mines["left"] = np.isin(ports, left) if ports else 0
     mines["address"] = address
     return mines
 
 
-def a_run(attempts, mines=None, plan=None, **record):
-    return Run(a_record(plan, **record), attempts, the_mines() if mines is None else mines)
+def a_run(attempts, mines=None, plan=None, *, acts=1, **changes):
+    """Return a run of ``acts`` like acts; ``changes`` are fields of each act, or of the record."""
+    mines = the_mines() if mines is None else mines
+    of_acts = {name: value for name, value in changes.items() if name in Act.__struct_fields__}
+    of_record = {name: value for name, value in changes.items() if name not in Act.__struct_fields__}
+    made = [
+        an_act(plan, **{"name": f"act {number}", "mines_laid": int((mines["address"] == number).sum())} | of_acts)
+        for number in range(acts)
+    ]
+    return Run(a_record(plan, acts=made, **of_record), attempts, mines)
+
+
+def a_storm(attempts, mines=None, plan=None, **changes):
+    """Return the storm of a run of one act."""
+    (storm,) = a_run(attempts, mines, plan, **changes).storms()
+    return storm
 
 
 ERRNOS = (0, 0, 0, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.EADDRNOTAVAIL, errno.EINPROGRESS, errno.EMFILE)
 
+
+def in_acts(*rows, **columns):
+    """Return attempts as ``the_attempts``, those of each act together."""
+    attempts = the_attempts(*rows, **columns)
+    return attempts[np.argsort(attempts["address"], kind="stable")]
+
+
 # Attempts and mines on few 4-tuples, so that they meet often.
 many_attempts = st.lists(
     st.tuples(
-        st.integers(0, 1),  # address
+        st.integers(0, 1),  # address: the act
         st.integers(40000, 40003),
         st.sampled_from(ERRNOS),
         st.integers(0, 3),  # retransmits
@@ -100,14 +155,13 @@ many_attempts = st.lists(
     ),
     max_size=60,
 ).map(
-    lambda rows: the_attempts(
+    lambda rows: in_acts(
         *((port, error, retransmits) for _, port, error, retransmits, _, _ in rows),
         address=[row[0] for row in rows],
         phase=[row[4] for row in rows],
         latency_ns=[row[5] for row in rows],
     )
 )
-many_mines = st.sets(st.tuples(st.integers(0, 1), st.integers(40000, 40003))).map(
+many_mines = st.sets(st.tuples(st.integers(0, 1), st.integers(40000, 40003), st.just(0))).map(
     lambda tuples: np.array(sorted(tuples), MINE)
 )
-TWO_ADDRESSES = [Address("127.0.0.1", "127.0.0.1", 5000), Address("127.0.0.2", "127.0.0.1", 5000)]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stress.model.errors import UsageError
-from stress.model.plan import Close, Plan, Ports, Release
+from stress.model.plan import Close, Drop, Firewall, Isn, Laying, Plan, Ports, Release, Serve
 from stress.storm import check
 from stress.storm.ports import PortRange
 from stress.storm.scenario import SCENARIOS
@@ -66,6 +66,29 @@ WRONG = [
     ({"sweeps": 1, "attempts": 5, "ports": Ports.SHUFFLE}, "Give --attempts or --sweeps, not both."),
     ({"host": True, "sysctls": {"net.ipv4.tcp_fin_timeout": "1"}}, "Settings are changed inside the private namespace"),
     ({"host": True, "port_range": (40000, 40003)}, "--port-range is set inside the private namespace only"),
+    ({"rate_per_s": 0.0}, "--rate must be above 0 and at most 1,000,000 attempts a second, not 0."),
+    ({"rate_per_s": math.nan}, "--rate must be above 0"),
+    ({"rest_s": -1.0}, "--rest must be from 0 to 3,600 s, not -1."),
+    ({"backlog": -1}, "--backlog must be from 0 to 65,535, not -1."),
+    ({"server_nofile": 31}, "--server-nofile must be from 32 to 100,000,000, not 31."),
+    ({"linger2_s": 121}, "--linger2 must be from 0 to 120, not 121."),
+    ({"keepalive_s": -1}, "--keepalive must be from 0 to 32,767, not -1."),
+    ({"drop": Drop.RST}, "--drop rst would drop the RSTs of --close rst too, and the server keep every socket"),
+    ({"drop": Drop.CHALLENGE, "close": Close.FIN}, "--drop challenge also drops the server's ACK of a FIN"),
+    ({"drop": Drop.INVALID, "firewall": Firewall.BPF}, "--drop invalid asks conntrack, which a BPF filter cannot"),
+    ({"host": True, "drop": Drop.CHALLENGE}, "Rules are made inside the private namespace only; with --host use"),
+    ({"host": True, "isn": Isn.RANDOM}, "Sequence numbers are set inside the private namespace only"),
+    ({"probes": 1, "ports": Ports.BIND}, "test measures connect() that chooses its port by itself"),
+    (
+        {"laying": Laying.CLIENTS, "source": "127.0.0.9", "ports": Ports.NO_PORT},
+        "Mines on ports that the kernel chooses are laid from 127.0.0.1; leave out --source.",
+    ),
+    (
+        {"serve": Serve.NOBODY, "server_nofile": 64},
+        "--server-nofile is of the process that accepts; with --serve nobody there is none.",
+    ),
+    ({"acts": {"one": {"nonsense": 1}}}, "An act of test cannot be: Object contains unknown field `nonsense`."),
+    ({"acts": {"one": {}, "two": {"window": 0}}}, "--window must be from 1 to 1,000,000, not 0."),
     ({"host": True, "mines": 1}, "--release no-buckets changes a setting; with --host use --release linger2"),
 ]
 
@@ -74,11 +97,11 @@ WRONG_HERE = [
     ({"window": 4, "sweeps": 10**8, "ports": Ports.SWEEP}, FOUR, "This plan may make 400,000,000 attempts"),
     ({}, NO_PORT, "The port range 40000-40003 has no port left: all are reserved"),
     ({"window": 961}, FOUR, "--window 961 needs as many descriptors, but one process here may have 1,024"),
-    ({"window": 4, "attempts": 961, "close": Close.HOLD}, FOUR, "--close hold would hold 961 sockets"),
+    ({"window": 960, "close": Close.HOLD}, FOUR, "--close hold needs descriptors beside the window; lower --window"),
     (
-        {"window": 4, "ports": Ports.SWEEP, "sweeps": 241, "close": Close.HOLD},
+        {"window": 4, "attempts": 61_441, "serve": Serve.LEAK},
         FOUR,
-        "--close hold would hold 964 sockets",
+        "61,441 leaked connections are more than 64 processes may hold with 1,024 descriptors",
     ),
     ({"window": 4, "mines": 5}, FOUR, "5 mines do not fit the port range 40000-40003, which has 4 ports"),
     (
@@ -104,11 +127,17 @@ RIGHT = [
     {"port_range": (1, 65535)},
     {"host": True, "mines": 5, "release": Release.LINGER2},
     {"mines": 5, "sysctls": {"net.ipv4.tcp_fin_timeout": "1"}},
+    {"rate_per_s": 0.5, "rest_s": 3600.0, "backlog": 0, "keepalive_s": 1, "linger2_s": 120},
+    {"drop": Drop.RST, "close": Close.HOLD, "firewall": Firewall.BPF, "host": True},
+    {"drop": Drop.INVALID, "firewall": Firewall.NFT},
+    {"acts": {"one": {"close": "fin"}, "two": {"fresh": False}}},
 ]
 
 RIGHT_HERE = [
     ({"window": 960}, FOUR),
-    ({"window": 4, "attempts": 960, "close": Close.HOLD}, FOUR),
+    ({"window": 959, "attempts": 10_000, "close": Close.HOLD}, FOUR),
+    ({"window": 4, "attempts": 61_440, "serve": Serve.LEAK}, FOUR),
+    ({"window": 4, "attempts": 61_441, "serve": Serve.LEAK, "server_nofile": 64}, FOUR),
     ({"window": 4, "attempts": 961}, FOUR),
     ({"window": 4, "mines": 4}, FOUR),
     ({"window": 4, "mines": 61_440}, MANY),
@@ -146,7 +175,17 @@ def test_what_this_host_can_do_passes(changes, ports):
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_catalogue_s_scenarios_are_right(name):
     assert list(check.faults(SCENARIOS[name].plan)) == []
-    assert list(check.faults_here(SCENARIOS[name].plan, DEFAULT, 20_000)) == []
+    for act in SCENARIOS[name].plan.storms().values():
+        assert list(check.faults_here(act, DEFAULT, 20_000)) == []
+
+
+def test_an_act_changes_what_it_names_and_adds_its_settings():
+    whole = plan({"window": 7, "sysctls": {"a": "1"}, "acts": {"one": {"sysctls": {"b": "2"}}, "two": {"window": 9}}})
+    assert {name: (act.window, act.sysctls, act.acts) for name, act in whole.storms().items()} == {
+        "one": (7, {"a": "1", "b": "2"}, {}),
+        "two": (9, {"a": "1"}, {}),
+    }
+    assert plan({}).storms() == {"storm": plan({})}
 
 
 def test_every_sentence_is_tried_above():
@@ -161,8 +200,22 @@ def test_every_sentence_is_tried_above():
         sentence for changes, ports, _ in WRONG_HERE for sentence in check.faults_here(plan(changes), ports, NOFILE)
     ]
     said += check.faults_here(plan({"ports": Ports.RANGE, "window": 4}), FOUR, NOFILE, ranged=False)
+    said += check.faults_here(plan({"drop": Drop.INVALID, "window": 4}), FOUR, NOFILE, rules=False)
     assert len(pieces) > 12
     assert [piece for piece in pieces if not any(piece in sentence for sentence in said)] == []
+
+
+def test_what_is_wrong_in_two_acts_is_said_once():
+    assert len(list(check.faults(plan({"window": 0, "acts": {"one": {}, "two": {"close": "fin"}}})))) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [({"drop": Drop.INVALID}, True), ({"drop": Drop.RST, "firewall": Firewall.NFT}, True), ({"drop": Drop.RST}, False)],
+)
+def test_rules_need_nft_unless_a_filter_will_do(changes, missing):
+    found = list(check.faults_here(plan({"close": Close.FIN, "window": 4} | changes), FOUR, NOFILE, rules=False))
+    assert bool(found) == missing
 
 
 def test_all_faults_are_said_at_once():
@@ -185,6 +238,7 @@ def test_a_plan_without_faults_is_not_refused():
         ({"sweeps": 3, "ports": Ports.SWEEP, "duration_s": 9.0}, 12),
         ({"duration_s": 2.0}, 2 * check.FASTEST_PER_S),
         ({"duration_s": 1e-9}, 1),
+        ({"duration_s": 9.0, "probes": 5}, 4),
     ],
 )
 def test_the_buffer_holds_what_the_plan_may_make(changes, count):

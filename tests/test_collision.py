@@ -5,18 +5,19 @@ import errno
 
 import numpy as np
 import pytest
-from builders import TWO_ADDRESSES, a_run, many_attempts, many_mines, the_attempts, the_mines
+from builders import a_run, a_storm, many_attempts, many_mines, the_attempts, the_mines
 from hypothesis import given
 
 from stress.analysis.collision import collided
+from stress.model.plan import Close, Plan, Serve
 
 TIMED_OUT, NO_PORT, UNFINISHED = errno.ETIMEDOUT, errno.EADDRNOTAVAIL, errno.EINPROGRESS
+PLAN = Plan(scenario="test")
 REACHES_THE_NETWORK = {0, TIMED_OUT, errno.ECONNREFUSED, UNFINISHED}
 
 
 def met(*rows, mines=(40000,), **columns):
-    run = a_run(the_attempts(*rows, **columns), the_mines(*mines), addresses=TWO_ADDRESSES)
-    return collided(run).tolist()
+    return collided(a_storm(the_attempts(*rows, **columns), the_mines(*mines), PLAN)).tolist()
 
 
 @pytest.mark.parametrize(
@@ -42,12 +43,19 @@ def test_a_mine_is_met_until_a_connection_proves_it_gone(rows, expected):
     assert met(*rows) == expected
 
 
-def test_the_same_port_of_another_address_is_another_4_tuple():
-    """
-    127.0.0.1:40000 -> 5000 CLOSE-WAIT
-    127.0.0.2:40000 -> -
-    """
-    assert met((40000, 0, 1), (40000, 0, 1), address=[1, 0]) == [False, True]
+def test_the_same_port_of_another_act_is_another_4_tuple():
+    """Act 1 has a world of its own, in which 40000 is not mined."""
+    attempts = the_attempts((40000, 0, 1), (40000, 0, 1), address=[0, 1])
+    run = a_run(attempts, the_mines(40000), acts=2)
+    assert [collided(storm).tolist() for storm in run.storms()] == [[True], [False]]
+
+
+def test_a_server_that_leaks_lays_a_mine_with_each_connection_that_the_client_closes():
+    rows = [(40000, 0, 0), (40000, TIMED_OUT, 1), (40000, 0, 1), (40001, 0, 2), (40000, 0, 1)]
+    leaking = Plan(scenario="test", serve=Serve.LEAK, close=Close.FIN)
+    assert collided(a_storm(the_attempts(*rows), None, leaking)).tolist() == [False, True, True, False, True]
+    resetting = Plan(scenario="test", serve=Serve.LEAK, close=Close.RST)
+    assert not collided(a_storm(the_attempts(*rows), None, resetting)).any()
 
 
 def test_without_mines_nothing_is_a_collision():
@@ -55,17 +63,16 @@ def test_without_mines_nothing_is_a_collision():
 
 
 def test_a_storm_without_attempts_met_nothing():
-    assert collided(a_run(the_attempts(), the_mines(40000))).shape == (0,)
+    assert collided(a_storm(the_attempts(), the_mines(40000))).shape == (0,)
 
 
-def test_the_highest_port_of_the_last_address_is_a_port():
-    run = a_run(the_attempts((65535, 0, 1), address=1), the_mines(65535, address=1), addresses=TWO_ADDRESSES)
-    assert collided(run).tolist() == [True]
+def test_the_highest_port_is_a_port():
+    assert met((65535, 0, 1), mines=(65535,)) == [True]
 
 
 def by_hand(attempts, mines):
     """The rule again, one attempt after the other."""
-    standing = {tuple(mine) for mine in mines.tolist()}
+    standing = {mine[:2] for mine in mines.tolist()}
     found = []
     for attempt in attempts:
         place, error = (int(attempt["address"]), int(attempt["local_port"])), int(attempt["error"])
@@ -78,6 +85,6 @@ def by_hand(attempts, mines):
 
 @given(many_attempts, many_mines)
 def test_it_is_what_a_walk_through_the_attempts_finds(attempts, mines):
-    run = a_run(attempts, mines, addresses=TWO_ADDRESSES)
-    assert collided(run).tolist() == by_hand(attempts, mines)
-    assert collided(run).dtype == np.bool_
+    found = np.concatenate([collided(storm) for storm in a_run(attempts, mines, acts=2).storms()])
+    assert found.tolist() == by_hand(attempts, mines)
+    assert found.dtype == np.bool_

@@ -7,13 +7,13 @@ import struct
 import threading
 
 import pytest
-from builders import MS, SECOND, a_host
+from builders import MS, SECOND, a_ladder
 from hypothesis import example, given
 from hypothesis import strategies as st
 from namespaced import namespaced
 
 from stress._fastconnect import now_ns, storm
-from stress.analysis.ladder import LIMITS, kernel_version, ladder, wheel_slack_jiffies
+from stress.analysis.ladder import LIMITS, kernel_version, ladder, suppose, wheel_slack_jiffies
 from stress.lab import host, sysctl
 from stress.model.attempt import blank
 from stress.model.errors import UsageError
@@ -40,7 +40,7 @@ def due_s(rungs):
     ],
 )
 def test_syns_are_due_as_documented(sysctls, due, give_up_s):
-    found = ladder(a_host(**sysctls))
+    found = a_ladder(**sysctls)
     assert due_s(found.rungs) == due
     assert [rung.from_ns for rung in found.rungs] == [second * SECOND - 4 * MS for second in due]
     assert [rung.retransmits for rung in found.rungs] == list(range(1, len(due) + 1))
@@ -52,7 +52,7 @@ def test_syns_are_due_as_documented(sysctls, due, give_up_s):
     [("4.4.0-21-generic", False), ("5.5.19", False), ("5.6.0", True), ("5.10.0-30", True), ("6.1", True)],
 )
 def test_the_fast_resend_came_with_5_6(kernel, fast):
-    assert (ladder(a_host(kernel=kernel)).fast is not None) == fast
+    assert (a_ladder(kernel=kernel).fast is not None) == fast
 
 
 @pytest.mark.parametrize(
@@ -61,19 +61,19 @@ def test_the_fast_resend_came_with_5_6(kernel, fast):
 )
 def test_latencies_measured_on_6_18_lie_on_their_rung(latency_s, retransmits):
     """Challenge-ACK limits of 10 and of 1, HZ=250: docs of the experiment are in the reference, 6b."""
-    rungs = ladder(a_host(**LINEAR)).rungs
+    rungs = a_ladder(**LINEAR).rungs
     assert [rung.retransmits for rung in rungs if rung.from_ns <= latency_s * SECOND <= rung.to_ns] == [retransmits]
 
 
 @pytest.mark.parametrize(("latency_s", "retransmits"), [(3.04, 2), (7.10, 3), (15.5, 4)])
 def test_latencies_measured_on_5_10_lie_on_their_rung(latency_s, retransmits):
-    rungs = ladder(a_host(kernel="5.10.0-30-amd64", tcp_syn_retries=6)).rungs
+    rungs = a_ladder(kernel="5.10.0-30-amd64", tcp_syn_retries=6).rungs
     assert [rung.retransmits for rung in rungs if rung.from_ns <= latency_s * SECOND <= rung.to_ns] == [retransmits]
 
 
 @pytest.mark.parametrize("latency_ms", [8, 9, 11.5, 16])
 def test_a_collision_on_6_18_lies_on_the_fast_rung(latency_ms):
-    fast = ladder(a_host(**LINEAR)).fast
+    fast = a_ladder(**LINEAR).fast
     assert fast.from_ns <= latency_ms * MS <= fast.to_ns
     assert fast.retransmits == 1
 
@@ -81,13 +81,13 @@ def test_a_collision_on_6_18_lies_on_the_fast_rung(latency_ms):
 @pytest.mark.parametrize("hz", [100, 250, 1000])
 def test_the_fast_rung_is_a_matter_of_jiffies(hz):
     """Due after two, it comes on the third at the latest, and no wake-up is six late."""
-    fast = ladder(a_host(hz=hz)).fast
+    fast = a_ladder(hz=hz).fast
     assert (fast.from_ns, fast.to_ns) == (SECOND // hz, 9 * SECOND // hz)
 
 
 @given(st.sampled_from([100, 250, 300, 1000]), st.integers(0, 4), st.integers(1, 8))
 def test_rungs_never_overlap(hz, linear, retries):
-    found = ladder(a_host(hz=hz, tcp_syn_retries=retries, tcp_syn_linear_timeouts=linear))
+    found = a_ladder(hz=hz, tcp_syn_retries=retries, tcp_syn_linear_timeouts=linear)
     rungs = (found.fast, *found.rungs)
     assert all(rung.from_ns < rung.to_ns for rung in rungs)
     assert all(lower.to_ns < upper.from_ns for lower, upper in itertools.pairwise(rungs))
@@ -145,10 +145,8 @@ def one_attempt():
 @namespaced
 def test_a_server_that_wakes_up_is_met_on_the_next_rung(deaf_s, linear):
     """The server drops SYNs for a while: 0.5 s leave the rung of 1 s, 1.5 s the next one, 2 s or 3 s."""
-    from stress.lab import sysctl
-
     sysctl.write("net.ipv4.tcp_syn_linear_timeouts", str(linear))
-    found = ladder(host.facts(private=True, server_filter=""))
+    found = ladder(host.facts(), sysctl.recorded())
     place = int(deaf_s)
     with socket.create_server(("127.0.0.1", 5000)) as server:
         attach(server, (0x06, 0, 0, 0))
@@ -163,7 +161,7 @@ def test_a_server_that_wakes_up_is_met_on_the_next_rung(deaf_s, linear):
 
 @namespaced(sysctls={"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_syn_linear_timeouts": "0"})
 def test_this_kernel_gives_up_when_the_ladder_ends():
-    found = ladder(host.facts(private=True, server_filter=""))
+    found = ladder(host.facts(), sysctl.recorded())
     with socket.create_server(("127.0.0.1", 5000)) as server:
         attach(server, (0x06, 0, 0, 0))
         attempt = one_attempt()
@@ -182,3 +180,9 @@ def test_the_limits_of_a_setting_are_the_kernel_s(name):
     for value in (LIMITS[name][0] - 1, LIMITS[name][1] + 1):
         with pytest.raises(UsageError):
             sysctl.write(name, str(value))
+
+
+def test_supposed_settings_replace_those_of_the_host_and_no_others():
+    host_s = {"net.ipv4.tcp_syn_retries": "6", "net.ipv4.tcp_fin_timeout": "60"}
+    assert suppose(host_s, {"net.ipv4.tcp_syn_retries": "2"}) == host_s | {"net.ipv4.tcp_syn_retries": "2"}
+    assert host_s["net.ipv4.tcp_syn_retries"] == "6"
