@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from stress.storm.scenario import SCENARIOS
+from stress.storm.catalogue import SCENARIOS
 
 PICTURES = Path(__file__).with_name("catalogue")
 OWN = {"port-cost": "cost.png", "port-choice": "choice.png"}  # the others show their timeline

@@ -14,7 +14,7 @@ from stress.analysis.books import books
 from stress.analysis.summary import analyse
 from stress.model.plan import Close, Drop, Plan, Ports
 from stress.model.record import ListenerReport
-from stress.storm.scenario import SCENARIOS
+from stress.storm.catalogue import SCENARIOS
 from stress.storm.trial import carry_out
 
 OUT_RSTS = "OutRsts - EmbryonicRsts"

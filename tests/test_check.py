@@ -13,8 +13,8 @@ import pytest
 from stress.model.errors import UsageError
 from stress.model.plan import Close, Drop, Firewall, Isn, Laying, Plan, Ports, Release, Serve
 from stress.storm import check
+from stress.storm.catalogue import SCENARIOS
 from stress.storm.ports import PortRange
-from stress.storm.scenario import SCENARIOS
 
 FOUR = PortRange(40000, 40003, np.arange(40000, 40004, dtype=np.uint16))
 NO_PORT = PortRange(40000, 40003, np.array([], np.uint16))

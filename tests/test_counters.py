@@ -85,6 +85,19 @@ def test_nstat_reads_the_same():
     listing = subprocess.run(["nstat", "-asz", "--json"], capture_output=True, check=True).stdout
     theirs = json.loads(listing)["kernel"]
     ours = counters.read()
+    assert ours.pop(counters.LO_DROPPED) == 0  # the device's, not TCP's
     known = {name: theirs.get(f"TcpExt{name}", theirs.get(f"Tcp{name}")) for name in ours}
     assert ours == known
     assert ours["ActiveOpens"] == 3
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_what_the_loopback_lost_is_its_fourth_number(lost, other):
+    text = (
+        "Inter-|   Receive                                                |  Transmit\n"
+        " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop\n"
+        f"  eth0: 1 2 3 {other} 5 6 7 8 9 10 11 12 13 14 15 16\n"
+        f"    lo:{other} 2 3 {lost} 5 6 7 8 9 10 11 12 13 14 15 16\n"
+    )
+    assert counters.lo_dropped(text) == lost
+    assert counters.lo_dropped(text.replace("lo:", "dummy:")) == 0

@@ -119,7 +119,7 @@ def test_preparing_leaves_an_empty_folder(tmp_path):
         ({"schema": True}, "schema"),
         ({"schema": None}, "no schema number"),
         ({"plan": None}, "plan"),
-        ({"phases": "none"}, "phases"),
+        ({"acts": "none"}, "acts"),
     ],
 )
 def test_another_schema_is_refused(copy, fields, words):

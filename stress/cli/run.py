@@ -29,7 +29,7 @@ def run(name: str, output: Path, *, as_json: bool, **options: Any) -> None:
     """
     from stress.store import folder  # noqa: PLC0415  # numpy is slow to load, and --help needs none
     from stress.storm import check  # noqa: PLC0415
-    from stress.storm.scenario import scenario  # noqa: PLC0415
+    from stress.storm.catalogue import scenario  # noqa: PLC0415
     from stress.suite import process  # noqa: PLC0415
 
     plan = make_plan(scenario(name).plan, options)

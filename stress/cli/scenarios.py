@@ -12,7 +12,7 @@ def scenarios(*, as_json: bool) -> None:
     """List the scenarios and what to expect of each on this kernel."""
     from stress.analysis.expectation import expectation  # noqa: PLC0415  # numpy is slow to load, and --help needs none
     from stress.lab import host, sysctl  # noqa: PLC0415
-    from stress.storm.scenario import SCENARIOS  # noqa: PLC0415
+    from stress.storm.catalogue import SCENARIOS  # noqa: PLC0415
     from stress.view.catalogue import catalogue  # noqa: PLC0415
 
     facts, sysctls = host.facts(), sysctl.recorded()

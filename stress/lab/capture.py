@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from stress._fastconnect import now_ns
 from stress.lab.firewall import attach, program
 from stress.model.errors import LabError
 
@@ -114,7 +115,7 @@ class Capture:
         except OSError as error:
             raise LabError(f"Packets cannot be captured here: {error.strerror}; leave out --capture.") from error
         # Packets are stamped with the wall clock; what lies between the clocks cannot change without being set.
-        self.wall_ns = min(time.clock_gettime_ns(time.CLOCK_REALTIME) - time.monotonic_ns() for _ in range(9))
+        self.wall_ns = min(time.time_ns() - now_ns() for _ in range(9))
 
     def packets(self) -> Packets:
         """Return what was captured so far."""

@@ -11,7 +11,7 @@ import msgspec
 from stress.analysis.summary import Findings, analyse
 from stress.model.notify import Notify
 from stress.store import folder
-from stress.storm.scenario import scenario
+from stress.storm.catalogue import scenario
 from stress.suite import process
 from stress.view.panels import panels
 
