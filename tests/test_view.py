@@ -7,6 +7,7 @@ import struct
 import matplotlib as mpl
 import numpy as np
 import pytest
+from builders import a_host, a_record, an_act, settings
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -14,14 +15,16 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
+from stress.analysis.cause import CAUSES
 from stress.analysis.ladder import ladder
-from stress.analysis.summary import Findings
+from stress.analysis.summary import ActFindings, Findings
+from stress.analysis.syns import Syns
 from stress.model.attempt import ATTEMPT
-from stress.model.outcome import Outcome
+from stress.model.outcome import Cause, Outcome
 from stress.model.plan import Plan
-from stress.model.record import Host, ListenerReport, Mines, Phase, Record
+from stress.model.record import Phase
 from stress.model.run import MINE, Run
-from stress.model.summary import Band, Body, Summary
+from stress.model.summary import Band, Body, Mines, Summary
 from stress.view import axes as around
 from stress.view import style
 from stress.view.panels import panels
@@ -34,48 +37,22 @@ US, MS, SECOND = 10**3, 10**6, 10**9
 RATE_PER_S = 22_000
 
 
-def host_of(sysctls):
-    defaults = {"net.ipv4.tcp_syn_retries": "6", "net.ipv4.tcp_syn_linear_timeouts": "4"}
-    return Host(
-        kernel="6.18.44-amd64",
-        jiffy_ns=4 * MS,
-        cpu="cpu",
-        cpus=2,
-        memory_bytes=2**32,
-        clocksource="tsc",
-        python="3.11",
-        nofile=20_000,
-        firewall="none",
-        sysctls=defaults | sysctls,
-    )
+DEFAULTS = settings(tcp_syn_retries=6, tcp_syn_linear_timeouts=4)
 
 
 def record_of(scenario, sysctls, mines, storm_ns, end_ns):
     before = [Phase("laying mines", -3 * SECOND, -2 * SECOND), Phase("waiting", -2 * SECOND, 0)]
     warm_ns = storm_ns // 10
-    return Record(
-        id="20260131T120000Z-test-1a2b",
-        program="connstorm 0.1.0",
-        started_utc="2026-01-31T12:00:00Z",
-        plan=Plan(scenario=scenario, mines=mines, sysctls=sysctls),
-        host=host_of(sysctls),
-        addresses=[],
-        port_range=(32768, 60999),
-        phases=[
-            *(before if mines else []),
-            Phase("warm-up", 0, warm_ns),
-            Phase("storm", warm_ns, storm_ns),
-            Phase("drain", storm_ns, end_ns),
-        ],
-        counters={},
-        census_before={},
-        census_after={},
-        listener=ListenerReport(0, 0, 0, {}),
-        mines_left=0,
-        stolen_ms=0,
-        interrupted=False,
-        warnings=[],
-    )
+    plan = Plan(scenario=scenario, mines=mines, sysctls=sysctls)
+    phases = [
+        *(before if mines else []),
+        Phase("warm-up", 0, warm_ns),
+        Phase("storm", warm_ns, storm_ns),
+        Phase("drain", storm_ns, end_ns),
+    ]
+    act = an_act(plan, sysctls=DEFAULTS | sysctls, port_range=(32768, 60999), ports=28_232, phases=phases)
+    host = a_host(kernel="6.18.44-amd64")
+    return a_record(plan, acts=[act], id="20260131T120000Z-test-1a2b", program="connstorm 0.1.0", host=host)
 
 
 def summary_of(latency_ns, outcomes, rungs, collisions, mines):
@@ -94,6 +71,10 @@ def summary_of(latency_ns, outcomes, rungs, collisions, mines):
         retransmits=0,
         collisions=collisions,
         mines=Mines(mines, collisions, mines - collisions),
+        acts=[],
+        verdict=None,
+        figures=[],
+        evidence=[],
         books=[],
         warnings=[],
     )
@@ -109,10 +90,17 @@ def scene_of(latency_ns, outcomes, collided=None, *, scenario="test", sysctls=No
     storm_ns = max(1, latency_ns.size * (SECOND // RATE_PER_S))
     end_ns = max(storm_ns, int((attempts["start_ns"] + latency_ns).max(initial=0)))
     record = record_of(scenario, sysctls or {}, mines, storm_ns, end_ns)
-    rungs = ladder(record.host)
+    rungs = ladder(record.host, record.acts[0].sysctls)
     summary = summary_of(latency_ns, outcomes, rungs, int(collided.sum()), mines)
     run = Run(record, attempts, np.zeros(mines, MINE))
-    return Findings(run, outcomes, collided, np.zeros_like(outcomes), rungs, summary)
+    none = np.zeros_like(outcomes)
+    syns = Syns(none, collided, none.astype(bool), none.astype(np.int64), none.astype(np.int64))
+    causes = np.select(
+        [collided, outcomes != 0],
+        [CAUSES.index(Cause.CLOSEWAIT), CAUSES.index(Cause.UNKNOWN)],
+        CAUSES.index(Cause.NONE),
+    ).astype(np.uint8)
+    return Findings(run, [ActFindings(run.storms()[0], rungs, outcomes, syns, causes)], summary)
 
 
 def storm(count=28_232, mines=600, *, seed=1, resolve=None, outcome=Outcome.RETRIED, **options):
@@ -329,7 +317,7 @@ def test_phases_are_named_above_the_axes_when_there_are_several():
 
     assert names(collision_scene()) == ["warm-up", "storm"]  # what lies before or after the starts is not on the axis
     single = collision_scene()
-    del single.run.record.phases[:-2]
+    del single.run.record.acts[0].phases[:-2]
     assert names(single) == []
 
 

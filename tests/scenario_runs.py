@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Every scenario once, scaled down, by the real command."""
+
+import functools
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from stress.analysis.summary import Findings, analyse
+from stress.model.errors import LabError
+from stress.store import folder
+
+SMALL = ["--port-range", "40000-40999", "--mines", "60"]
+SHORT = ["--set", "net.ipv4.tcp_syn_retries=1", "--set", "net.ipv4.tcp_syn_linear_timeouts=0"]
+FIREWALLS = ("rst-dropped", "challenge-dropped")
+
+# What each run is called, and the command's arguments. Those that mostly wait come first.
+RUNS = {
+    "fin-wait-2": ["fin-wait-2"],
+    "port-exhaustion": ["port-exhaustion"],
+    "article": ["article", "--fast", "--attempts", "4000"],
+    "accept-queue": ["accept-queue", "--attempts", "300", "--window", "300"],
+    "accept-queue 6": ["accept-queue", "--attempts", "300", "--window", "300", "--family", "6"],
+    "fd-exhaustion": ["fd-exhaustion"],
+    "fd-exhaustion 6": ["fd-exhaustion", "--family", "6"],
+    "challenge-limit": ["challenge-limit", *SMALL, "--set", "net.ipv4.tcp_challenge_ack_limit=20"],
+    "challenge-limit 6": ["challenge-limit", *SMALL, "--set", "net.ipv4.tcp_challenge_ack_limit=20", "--family", "6"],
+    **{
+        f"{name} {firewall} {family}": [name, *SMALL, "--firewall", firewall, "--family", family]
+        for name in FIREWALLS
+        for firewall in ("nft", "bpf")
+        for family in ("4", "6")
+    },
+    "keepalive-cure": ["keepalive-cure", *SMALL],
+    "translator": ["translator"],
+    "translator 6": ["translator", "--family", "6"],
+    "conntrack-invalid": ["conntrack-invalid", *SMALL],
+    "conntrack-invalid 6": ["conntrack-invalid", *SMALL, "--family", "6"],
+    "clean": ["clean", "--port-range", "40000-40999"],
+    "clean 6": ["clean", "--port-range", "40000-40999", "--family", "6"],
+    "closewait": ["closewait", *SMALL],
+    "closewait 6": ["closewait", *SMALL, "--family", "6"],
+    "port-choice": ["port-choice", "--mines", "200", "--attempts", "8000"],
+    "port-choice 6": ["port-choice", "--mines", "200", "--attempts", "8000", "--family", "6"],
+    "port-cost": ["port-cost", "--port-range", "40000-43999"],
+    "port-cost 6": ["port-cost", "--port-range", "40000-43999", "--family", "6"],
+    # Three causes at once: mines, a full accept queue, and attempts that hold every port; so slow that some
+    # collisions are over before the queue is full.
+    "mixed": ["closewait", "--ports", "kernel", "--port-range", "40000-40499", "--mines", "150", "--serve", "nobody",
+              "--backlog", "200", "--attempts", "800", "--window", "800", "--rate", "5000", *SHORT],
+    "mixed 6": ["closewait", "--ports", "kernel", "--port-range", "40000-40499", "--mines", "150", "--serve", "nobody",
+                "--backlog", "200", "--attempts", "800", "--window", "800", "--rate", "5000", *SHORT, "--family", "6"],
+}  # fmt: skip
+AT_ONCE = 3  # two CPUs, and most of the time somebody waits for a timeout
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that is over: what the command said, and what was found."""
+
+    code: int
+    said: str
+    findings: Findings | None
+
+
+def carry_out(arguments):
+    with tempfile.TemporaryDirectory() as results:
+        command = [sys.executable, "-m", "stress", "run", *arguments, "--output", results]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+        if done.returncode:
+            return Ended(done.returncode, done.stderr, None)
+        (path,) = Path(results).iterdir()
+        run, summary = folder.read(path)
+        found = analyse(run)
+        assert found.summary == summary
+        found.outcomes, found.causes, found.collided  # noqa: B018  # before the folder and its arrays are gone
+        return Ended(0, done.stdout, found)
+
+
+@functools.cache
+def all_runs():
+    """Carry out every run, some at a time, and return what came of each by its name."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(RUNS, pool.map(carry_out, RUNS.values()), strict=True))
+
+
+def run_of(name):
+    """Return what was found in a run; raise LabError when the command failed."""
+    ended = all_runs()[name]
+    if ended.findings is None:
+        raise LabError(f"{name} ended with code {ended.code}: {ended.said}")
+    return ended.findings

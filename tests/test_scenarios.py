@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""Every scenario names its own cause, from real runs: a confusion matrix, books that balance, and the signatures."""
+
+import errno
+from collections import Counter
+
+import numpy as np
+import pytest
+from scenario_runs import RUNS, all_runs, run_of
+
+from stress.analysis.cause import CAUSES
+from stress.analysis.ladder import kernel_version
+from stress.analysis.port_cost import port_cost
+from stress.analysis.reuse import reuse_delays_ns
+from stress.lab import firewall, namespace
+from stress.model.errors import LabError
+from stress.model.outcome import Cause
+from stress.storm.catalogue import SCENARIOS
+
+pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
+
+MIXED = {Cause.CLOSEWAIT, Cause.ACCEPT_QUEUE, Cause.PORT_EXHAUSTED}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _networks():
+    import os
+
+    child = os.fork()
+    if child == 0:
+        try:
+            namespace.enter()
+        except LabError:
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        pytest.skip("this kernel refuses private network namespaces")
+
+
+def skip_without_nft(name):
+    needs = "nft" in name or "conntrack" in name
+    if needs and not firewall.has_nft():
+        pytest.skip("nft is not installed (Debian package nftables)")
+
+
+def expected_causes(name):
+    return MIXED if name.startswith("mixed") else SCENARIOS[RUNS[name][0]].causes
+
+
+@pytest.fixture(params=RUNS)
+def name(request):
+    skip_without_nft(request.param)
+    return request.param
+
+
+def test_it_ends_by_itself_and_well(name):
+    ended = all_runs()[name]
+    assert (ended.code, ended.said if ended.code else "") == (0, "")
+
+
+def test_its_slow_attempts_have_the_cause_it_was_built_for_and_no_other(name):
+    causes = {cause: count for cause, count in run_of(name).summary.causes.items() if count and cause != Cause.NONE}
+    built_for = {cause: count for cause, count in causes.items() if cause in expected_causes(name)}
+    others = {cause: count for cause, count in causes.items() if cause not in built_for and cause != Cause.UNKNOWN}
+    assert others == {}
+    assert sum(built_for.values()) >= 0.99 * sum(causes.values())
+    assert bool(built_for) == bool(expected_causes(name))
+
+
+def test_outcomes_and_causes_each_add_up(name):
+    found = run_of(name)
+    for part in (found.summary, *found.summary.acts):
+        assert sum(part.outcomes.values()) == sum(part.causes.values()) == part.attempts
+    assert sum(len(act.outcomes) for act in found.acts) == found.summary.attempts
+
+
+def test_the_books_balance(name):
+    summary = run_of(name).summary
+    assert [claim for claim in summary.books if not claim.balanced] == []
+    assert summary.warnings == []
+    assert any(claim.value for claim in summary.books) or name.startswith("translator")
+
+
+@pytest.mark.parametrize("name", ["closewait", "closewait 6", "conntrack-invalid", "conntrack-invalid 6"])
+def test_each_mine_costs_exactly_one_attempt_one_retry(name):
+    skip_without_nft(name)
+    found = run_of(name)
+    assert (found.summary.collisions, found.summary.mines.found, found.summary.mines.left) == (60, 60, 0)
+    assert (found.run.attempts["retransmits"][found.collided] == 1).all()
+    if name.startswith("conntrack"):
+        assert found.summary.verdict.startswith("Pass: the rule dropped nothing, and each of 60 ")
+
+
+@pytest.mark.parametrize("family", ["4", "6"])
+@pytest.mark.parametrize("made_of", ["nft", "bpf"])
+def test_a_lost_rst_and_a_lost_challenge_ack_are_told_apart_by_the_first_gap(made_of, family):
+    skip_without_nft(made_of)
+    lost_rst, lost_ack = (run_of(f"{name} {made_of} {family}") for name in ("rst-dropped", "challenge-dropped"))
+    for found in (lost_rst, lost_ack):
+        assert found.summary.outcomes["timed_out"] == found.summary.mines.laid == found.summary.mines.left == 60
+        assert (found.run.attempts["error"][found.collided] == errno.ETIMEDOUT).all()
+    slow_rst, slow_ack = (found.run.attempts["latency_ns"][found.collided] for found in (lost_rst, lost_ack))
+    assert slow_rst.max() < lost_rst.ladder.give_up_ns <= slow_ack.min() + lost_ack.ladder.jiffy_ns
+    assert slow_rst.min() >= lost_rst.ladder.challenged_give_up_ns - lost_rst.ladder.fast.from_ns
+    dropped = [found.run.record.acts[0].dropped for found in (lost_rst, lost_ack)]
+    assert dropped == ([{"rst": 60}, {"challenge": 120}] if made_of == "nft" else [{}, {}])
+
+
+@pytest.mark.parametrize("name", ["challenge-limit", "challenge-limit 6"])
+def test_who_missed_the_first_ration_waits_for_the_ladder(name):
+    found = run_of(name)
+    retransmits = found.run.attempts["retransmits"]
+    limited = found.causes == CAUSES.index(Cause.CHALLENGE_LIMITED)
+    lucky = found.causes == CAUSES.index(Cause.CLOSEWAIT)
+    assert limited.any()
+    assert (retransmits[limited] > 1).all()
+    assert (retransmits[lucky] == 1).all()
+    assert {band.label: band.count for band in found.summary.bands}["1 s"] == 0
+
+
+@pytest.mark.parametrize("name", ["accept-queue", "accept-queue 6"])
+def test_a_queue_takes_its_backlog_and_one_more_whatever_abort_on_overflow_says(name):
+    acts = run_of(name).summary.acts
+    assert [act.outcomes["connected"] for act in acts] == [129, 129]
+    assert [act.causes["accept_queue"] for act in acts] == [171, 171]
+
+
+@pytest.mark.parametrize("name", ["fd-exhaustion", "fd-exhaustion 6"])
+def test_descriptors_run_out_before_the_queue_is_full(name):
+    (act,) = run_of(name).run.record.acts
+    assert act.listener.errors["EMFILE"] > 0
+    assert act.waiting == 257
+    assert act.listener.accepted < 128
+
+
+@pytest.mark.parametrize("name", ["translator", "translator 6"])
+def test_a_port_in_fin_wait_2_is_taken_over_by_old_kernels_only(name):
+    found = run_of(name)
+    (act,) = found.run.record.acts
+    if kernel_version(found.run.record.host.kernel) >= (6, 12):
+        assert act.counters["TWRecycled"] == 0
+        assert found.summary.outcomes["no_port"] == 100
+    assert ("never takes over" in found.summary.verdict) == (act.counters["TWRecycled"] == 0)
+
+
+def test_fin_wait_2_lasts_as_long_as_it_is_told():
+    delays_s = {act.storm.act.name: reuse_delays_ns(act.storm.attempts) / 1e9 for act in run_of("fin-wait-2").acts}
+    assert [len(delays) for delays in delays_s.values()] == [20] * 4
+    short, long = (np.concatenate([each for name, each in delays_s.items() if told in name]) for told in ("1 s", "3 s"))
+    assert 1 <= short.min() < short.max() < 3 <= long.min()
+
+
+def test_a_port_in_time_wait_is_taken_over_as_tcp_tw_reuse_allows():
+    acts = {act.name: act.counters["TWRecycled"] for act in run_of("port-exhaustion").run.record.acts}
+    assert acts["tcp_tw_reuse 0"] == 0
+    assert min(acts["tcp_tw_reuse 1"], acts["tcp_tw_reuse 2"]) >= 1000
+
+
+@pytest.mark.parametrize("name", ["port-cost", "port-cost 6"])
+def test_a_crowded_range_is_dearer_than_an_empty_one_by_what_occupies_it(name):
+    for act in run_of(name).acts:
+        cost = port_cost(act.storm)
+        assert cost.below_ns < cost.above_ns
+        assert cost.even[cost.occupancy < 0.49].all()
+        assert not cost.even[cost.occupancy > 0.51].any()
+        assert len(np.unique(act.storm.attempts["local_port"])) == act.storm.act.ports == 4000
+    occupied = [act.census_after["client"] for act in run_of(name).run.record.acts]
+    assert [max(states, key=states.get) for states in occupied] == ["ESTABLISHED", "FIN-WAIT-2", "TIME-WAIT"]
+    assert [max(states.values()) for states in occupied] == [4000] * 3
+
+
+@pytest.mark.parametrize("name", ["port-choice", "port-choice 6"])
+def test_each_way_to_a_port_has_its_parity(name):
+    odd = {act.storm.act.name: int((act.storm.attempts["local_port"] % 2).sum()) for act in run_of(name).acts}
+    assert odd["connect()"] == odd["bind(), no port"] == 0
+    assert odd["bind() to port 0"] == 8000
+    assert odd["IP_LOCAL_PORT_RANGE"] in range(1, 8000) or kernel_version_of(name) < (6, 8)
+
+
+def kernel_version_of(name):
+    return kernel_version(run_of(name).run.record.host.kernel)
+
+
+def test_keepalive_clears_the_mines_before_anybody_meets_them():
+    without, with_it = run_of("keepalive-cure").acts
+    assert (len(without.storm.mines), int(without.syns.met_mine.sum())) == (60, 60)
+    assert (with_it.storm.act.mines_laid, len(with_it.storm.mines), int(with_it.syns.met_mine.sum())) == (60, 0, 0)
+
+
+def test_the_article_s_pair_of_sockets_is_seen_while_a_client_hangs():
+    found = run_of("article")
+    assert all(act.syns.met_mine.any() for act in found.acts)
+    assert [act.storm.act.mines_laid for act in found.acts] == [799, 799 - int(found.acts[0].syns.met_mine.sum())]
+    pairs = [pair for act in found.run.record.acts for pair in act.pairs]
+    assert pairs
+    assert {(pair.client_state, pair.server_state, pair.receive_queue) for pair in pairs} == {
+        ("SYN-SENT", "CLOSE-WAIT", 1)
+    }
+    mined = Counter(f"127.0.0.1:{port}" for port in found.run.mines["local_port"])
+    assert all(mined[pair.client] for pair in pairs)
+
+
+@pytest.mark.parametrize("name", ["mixed", "mixed 6"])
+def test_three_causes_at_once_are_told_apart(name):
+    causes = run_of(name).summary.causes
+    assert all(causes[cause] > 0 for cause in MIXED)
+    assert causes["unknown"] < 0.01 * sum(causes.values())
