@@ -20,6 +20,9 @@ from stress.storm.trial import carry_out
 OUT_RSTS = "OutRsts - EmbryonicRsts"
 ACCEPTED = "accepted by the server + in its queue + EmbryonicRsts"
 RESETS = "EstabResets + EmbryonicRsts"
+QUEUE_OR_RST = {
+    f"{counter} + lo rx_dropped + OutRsts - EmbryonicRsts" for counter in ("ListenOverflows", "ListenDrops")
+}
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 SIXTEEN_PORTS = (40000, 40015)
 UNLIMITED, LIMITED = 2**31 - 1, 100
@@ -124,9 +127,9 @@ def test_a_minefield_that_survives_balances():
         ("OutRsts", {OUT_RSTS}),
         ("EmbryonicRsts", {ACCEPTED, OUT_RSTS, RESETS}),
         ("EstabResets", {RESETS}),
-        ("ListenOverflows", {"ListenOverflows + lo rx_dropped"}),
-        ("ListenDrops", {"ListenDrops + lo rx_dropped"}),
-        ("lo rx_dropped", {"ListenOverflows + lo rx_dropped", "ListenDrops + lo rx_dropped"}),
+        ("ListenOverflows", {"ListenOverflows + lo rx_dropped + OutRsts - EmbryonicRsts"}),
+        ("ListenDrops", {"ListenDrops + lo rx_dropped + OutRsts - EmbryonicRsts"}),
+        ("lo rx_dropped", QUEUE_OR_RST),
         ("TWRecycled", {"TWRecycled"}),
         ("TCPACKSkippedChallenge", set()),  # a limited challenge ACK is late, and no claim is about it
     ],
@@ -156,6 +159,20 @@ def test_one_count_more_or_less_is_seen_behind_a_filter(counter, wrong, by):
     run = surviving_field()
     counters = run.record.acts[0].counters | {counter: run.record.acts[0].counters[counter] + by}
     assert unbalanced(surviving_field(counters=counters)) == wrong
+
+
+def test_a_last_ack_that_found_the_queue_full_balances_as_one_that_an_rst_overtook_does():
+    """The server has reset one connection that only the client saw: with an RST more, or with an overflow more."""
+    overtaken = cleared_field().record.acts[0].counters
+    turned_away = overtaken | {"OutRsts": overtaken["OutRsts"] - 1, "ListenOverflows": 1, "ListenDrops": 1}
+    assert set(lines(cleared_field(counters=overtaken))) - set(lines(cleared_field(counters=turned_away))) == {
+        OUT_RSTS,
+        "ListenOverflows + lo rx_dropped",
+        "ListenDrops + lo rx_dropped",
+    }
+    assert unbalanced(cleared_field(counters=turned_away)) == set()
+    neither = turned_away | {"OutRsts": overtaken["OutRsts"]}
+    assert unbalanced(cleared_field(counters=neither)) == QUEUE_OR_RST
 
 
 @pytest.mark.parametrize("field", [cleared_field, surviving_field])

@@ -15,6 +15,8 @@ from stress.model.plan import Close, Drop, Release, Serve
 from stress.model.run import Storm
 from stress.model.summary import Claim
 
+UNANSWERED = "SYNs left unanswered"
+RSTS = "RSTs: reset closes, refusals, mines cleared"
 UNLIMITED = 1 << 30  # tcp_challenge_ack_limit above this is never reached (the default is INT_MAX)
 
 
@@ -29,8 +31,10 @@ def books(storm: Storm, found: Syns) -> list[Claim]:
 def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
     """Yield (claim, value, counter, delta).
 
-    EmbryonicRsts: a client's RST that overtook its own handshake's ACK on another CPU. The server never saw that
-    connection, and answers the late ACK with one RST more.
+    EmbryonicRsts counts connections that only the client saw, for it reset them before the server had made its socket.
+    Either the RST overtook the handshake's ACK on another CPU; then the late ACK is answered by one RST more. Or that
+    ACK found the accept queue full, its last place taken since the SYN (tcp_v4_syn_recv_sock()); then ListenOverflows
+    has one more. Which of the two it was, no counter says; where both are possible the sum is claimed.
     """
     act, attempts = storm.act, storm.attempts
     counters, plan = act.counters, act.plan
@@ -39,7 +43,12 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
     refused = int((attempts["error"] == errno.ECONNREFUSED).sum())
     closes = connected if plan.close is Close.RST else 0
     challenged = int(found.challenged.sum())
+    unanswered = int(found.unanswered.sum())
     mines = cleared(storm, found)
+    lost = {each: counters[each] + counters[LO_DROPPED] for each in ("ListenOverflows", "ListenDrops")}
+    rsts_known = plan.drop in (Drop.NOTHING, Drop.INVALID)
+    rsts = closes + refused + mines
+    either = rsts_known and embryonic > 0 and any(lost.values())
 
     yield "attempts that sent a SYN", int(sent_syn(attempts).sum()), "ActiveOpens", counters["ActiveOpens"]
     yield (
@@ -55,13 +64,16 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
         counters["TCPSynRetrans"],
     )
     yield "SYNs that met a mine", challenged, "TCPSYNChallenge", counters["TCPSYNChallenge"]
-    for counter in ("ListenOverflows", "ListenDrops"):
-        yield (
-            "SYNs left unanswered",
-            int(found.unanswered.sum()),
-            f"{counter} + {LO_DROPPED}",
-            counters[counter] + counters[LO_DROPPED],
-        )
+    for counter, count in lost.items():
+        if either:
+            yield (
+                f"{UNANSWERED}; {RSTS}",
+                unanswered + rsts,
+                f"{counter} + {LO_DROPPED} + OutRsts - EmbryonicRsts",
+                count + counters["OutRsts"] - embryonic,
+            )
+        else:
+            yield UNANSWERED, unanswered, f"{counter} + {LO_DROPPED}", count
     yield "connections over a port in TIME-WAIT or FIN-WAIT-2", recycled(storm), "TWRecycled", counters["TWRecycled"]
     yield (
         "connections reset: both ends of a reset close, a mine",
@@ -69,14 +81,10 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
         "EstabResets + EmbryonicRsts",
         counters["EstabResets"] + embryonic,
     )
-    if plan.drop in (Drop.NOTHING, Drop.INVALID):
+    if rsts_known:
         yield "mines cleared by an RST", mines, "TCPChallengeACK", counters["TCPChallengeACK"]
-        yield (
-            "RSTs: reset closes, refusals, mines cleared",
-            closes + refused + mines,
-            "OutRsts - EmbryonicRsts",
-            counters["OutRsts"] - embryonic,
-        )
+        if not either:
+            yield RSTS, rsts, "OutRsts - EmbryonicRsts", counters["OutRsts"] - embryonic
     elif int(act.sysctls.get("net.ipv4.tcp_challenge_ack_limit", 0)) >= UNLIMITED:
         yield (
             "SYNs that met a mine, answered or not",

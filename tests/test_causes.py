@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""Causes need proof: each rule with it and without it, and the first gap told from the ladder."""
+
+import errno
+
+import numpy as np
+import pytest
+from builders import MS, SECOND, a_host, a_ladder, a_run, a_storm, settings, the_attempts, the_mines
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stress.analysis.cause import CAUSES
+from stress.analysis.collision import collided
+from stress.analysis.ladder import syn_timeouts_ns
+from stress.analysis.summary import analyse
+from stress.analysis.syns import Gap, first_gap, syns
+from stress.lab.counters import LO_DROPPED
+from stress.model.plan import Close, Drop, Plan, Ports
+
+TIMED_OUT, UNFINISHED = errno.ETIMEDOUT, errno.EINPROGRESS
+LADDER = {"tcp_syn_retries": 1, "tcp_syn_linear_timeouts": 0}  # a SYN at 0 and 1 s, ETIMEDOUT at 3 s
+FAST_OUT, SLOW_OUT = 2008 * MS, 3 * SECOND  # ETIMEDOUT after a challenge ACK, and after nothing
+
+
+def causes_of(*rows, mines=(), left=(), plan=None, counters=None, kernel="6.18.44", **changes):
+    """Return the causes of attempts (port, errno, retransmits, latency in ns)."""
+    attempts = the_attempts(*(row[:3] for row in rows), latency_ns=[row[3] for row in rows])
+    run = a_run(
+        attempts,
+        the_mines(*mines, left=left),
+        plan or Plan(scenario="test", ports=Ports.SHUFFLE),
+        sysctls=settings(**LADDER, tcp_challenge_ack_limit=2**31 - 1),
+        counters=dict.fromkeys(a_run(attempts).record.acts[0].counters, 0) | (counters or {}),
+        host=a_host(kernel=kernel),
+        **changes,
+    )
+    return [CAUSES[code].value for code in analyse(run).causes]
+
+
+def test_a_mined_port_and_one_hastened_resend_are_a_collision():
+    assert causes_of((40000, 0, 1, 9 * MS), mines=[40000]) == ["closewait"]
+    assert causes_of((40000, 0, 1, 9 * MS)) == ["unknown"]
+
+
+def test_a_collision_on_a_kernel_before_5_6_takes_the_first_timeout():
+    assert causes_of((40000, 0, 1, 1005 * MS), mines=[40000], kernel="5.5.0") == ["closewait"]
+
+
+def test_a_mine_that_survives_a_hastened_resend_never_got_the_rst():
+    rows = [(40000, TIMED_OUT, 1, FAST_OUT), (40000, UNFINISHED, 1, 500 * MS)]
+    assert causes_of(*rows, mines=[40000], left=[40000]) == ["rst_dropped"] * 2
+    assert causes_of(*rows[:1], mines=[40000]) == ["unknown"]  # it is gone: something else went wrong
+
+
+def test_a_mine_that_survives_a_whole_timeout_sent_a_challenge_ack_in_vain():
+    row = (40000, TIMED_OUT, 1, SLOW_OUT)
+    sent = {"TCPSYNChallenge": 2, "TCPChallengeACK": 2}
+    assert causes_of(row, mines=[40000], left=[40000], counters=sent) == ["challenge_dropped"]
+    assert causes_of(row, mines=[40000], left=[40000]) == ["unknown"]  # no counter says that one was sent
+
+
+def test_a_syn_that_the_kernel_did_not_answer_was_rationed():
+    row = (40000, 0, 3, 3020 * MS)
+    rationed = {"TCPSYNChallenge": 3, "TCPChallengeACK": 1}
+    assert causes_of(row, mines=[40000], counters=rationed) == ["challenge_limited"]
+    assert causes_of(row, mines=[40000], counters={"TCPSYNChallenge": 3, "TCPChallengeACK": 3}) == ["unknown"]
+    skipped = {"TCPSYNChallenge": 3, "TCPChallengeACK": 1, "TCPACKSkippedChallenge": 2}
+    assert causes_of(row, mines=[40000], counters=skipped) == ["unknown"]
+
+
+def test_whose_first_syn_was_answered_is_a_plain_collision_among_the_rationed():
+    rows = [(40000, 0, 1, 9 * MS), (40001, 0, 2, 3010 * MS)]
+    counters = {"TCPSYNChallenge": 3, "TCPChallengeACK": 2}
+    assert causes_of(*rows, mines=[40000, 40001], counters=counters) == ["closewait", "challenge_limited"]
+
+
+FULL_QUEUE = [(40000, TIMED_OUT, 1, SLOW_OUT), (40001, 0, 1, 1005 * MS)]  # two SYNs, and one, without an answer
+
+
+@pytest.mark.parametrize(
+    ("counters", "cause"),
+    [
+        ({"ListenOverflows": 3}, "accept_queue"),
+        ({"ListenOverflows": 4}, "accept_queue"),  # somebody else's too
+        ({"ListenOverflows": 2, LO_DROPPED: 1}, "accept_queue"),
+        ({"ListenOverflows": 2}, "unknown"),  # a SYN is missing, and nobody knows whose
+        ({"ListenOverflows": 1, LO_DROPPED: 2}, "unknown"),  # not one for each attempt
+        ({LO_DROPPED: 3}, "unknown"),
+        ({}, "unknown"),
+    ],
+)
+def test_unanswered_syns_are_the_queue_s_when_it_accounts_for_them(counters, cause):
+    assert causes_of(*FULL_QUEUE, counters=counters) == [cause] * 2
+
+
+def test_the_queue_of_a_server_without_descriptors_is_not_to_blame():
+    """It starved from 2 s to 9 s: who was over by then waited for another reason."""
+    found = causes_of(*FULL_QUEUE, counters={"ListenOverflows": 3}, starved_ns=(2 * SECOND, 9 * SECOND))
+    assert found == ["fd_exhaustion", "accept_queue"]
+
+
+def test_a_collision_that_then_waits_for_the_queue_waits_for_the_queue():
+    """The first SYN cleared the mine, the second found the queue full."""
+    row = (40000, TIMED_OUT, 1, FAST_OUT)
+    assert causes_of(row, mines=[40000], counters={"ListenOverflows": 1}) == ["accept_queue"]
+    assert causes_of(row, mines=[40000], left=[40000], counters={"ListenOverflows": 1}) == ["rst_dropped"]
+
+
+@pytest.mark.parametrize(
+    ("ports", "close", "cause"),
+    [
+        (Ports.KERNEL, Close.RST, "port_exhausted"),
+        (Ports.BIND, Close.RST, "port_exhausted"),
+        (Ports.SWEEP, Close.FIN, "port_exhausted"),  # in TIME_WAIT since the first attempt
+        (Ports.SWEEP, Close.HOLD, "port_exhausted"),
+        (Ports.SWEEP, Close.RST, "unknown"),
+    ],
+)
+@pytest.mark.parametrize("error", [errno.EADDRINUSE, errno.EADDRNOTAVAIL])
+def test_a_port_is_missing_when_the_kernel_searched_them_all_or_the_storm_has_it(ports, close, cause, error):
+    rows = [(40000, 0, 0, MS), (40001, error, 0, MS), (40000, error, 0, MS)]
+    found = causes_of(*rows, plan=Plan(scenario="test", ports=ports, close=close))
+    assert found == ["none", "unknown" if ports is Ports.SWEEP else cause, cause]
+
+
+def test_without_the_hastened_resend_only_rules_tell_who_dropped_what():
+    row = (40000, TIMED_OUT, 1, SLOW_OUT)
+    lost = {"TCPSYNChallenge": 2, "TCPChallengeACK": 2}
+    told = {"mines": [40000], "left": [40000], "counters": lost, "kernel": "5.4.0"}
+    assert causes_of(row, dropped={Drop.RST: 2}, **told) == ["rst_dropped"]
+    assert causes_of(row, dropped={Drop.CHALLENGE: 2}, **told) == ["challenge_dropped"]
+    assert causes_of(row, **told) == ["unknown"]
+
+
+kernels = st.builds(
+    dict,
+    kernel=st.sampled_from(["5.6.0", "6.1.0", "6.18.44"]),
+    hz=st.sampled_from([100, 250, 300, 1000]),
+    tcp_syn_retries=st.integers(1, 7),
+    tcp_syn_linear_timeouts=st.integers(0, 5),
+)
+
+
+@given(kernels, st.booleans(), st.sampled_from(["connected", "timed out", "given up"]), st.data())
+def test_the_first_gap_is_told_from_when_an_attempt_ended(kernel, hastened, ending, data):
+    """A timetable of resends, on either ladder; an end at some moment after one of them."""
+    found = a_ladder(**kernel)
+    timeouts = syn_timeouts_ns({name: value for name, value in settings(**kernel).items() if "syn" in name})
+    if hastened:
+        timeouts[0] = 2 * found.jiffy_ns
+    dues = np.cumsum(timeouts)
+    retransmits = len(dues) - 1 if ending == "timed out" else data.draw(st.integers(1, len(dues) - 1))
+    late_ns = data.draw(st.integers(0, 20 * MS))
+    if ending == "given up":  # at any moment before the next resend
+        latency_ns = data.draw(st.integers(int(dues[retransmits - 1]), int(dues[retransmits]) - 1))
+    else:
+        latency_ns = int(dues[retransmits if ending == "timed out" else retransmits - 1]) + late_ns
+    error = {"connected": 0, "timed out": TIMED_OUT, "given up": UNFINISHED}[ending]
+    attempts = the_attempts((40000, error, retransmits), latency_ns=latency_ns)
+    (gap,) = first_gap(attempts, found)
+    truth = Gap.FAST if hastened else Gap.TIMEOUT
+    assert gap in ((truth, Gap.UNCLEAR) if ending == "given up" else (truth,))
+
+
+@given(kernels, st.integers(0, 10 * SECOND))
+def test_an_attempt_that_sent_one_syn_has_no_gap(kernel, latency_ns):
+    attempts = the_attempts((40000, 0, 0), (40000, UNFINISHED, 0), latency_ns=latency_ns)
+    assert first_gap(attempts, a_ladder(**kernel)).tolist() == [Gap.NONE] * 2
+
+
+def test_every_syn_has_one_fate():
+    """Of each attempt: SYNs that met the mine, SYNs without an answer, and the last one when it was answered."""
+    rows = [
+        (40000, 0, 1, 9 * MS, (1, 0)),  # a collision
+        (40001, TIMED_OUT, 1, FAST_OUT, (2, 0)),  # its RST is lost: the mine stands
+        (40002, TIMED_OUT, 1, FAST_OUT, (1, 1)),  # its mine is cleared, and the next SYN hears nothing
+        (40003, 0, 3, 7010 * MS, (3, 0)),  # three SYNs without a challenge ACK
+        (40004, TIMED_OUT, 1, SLOW_OUT, (0, 2)),  # no mine
+        (40005, errno.ECONNREFUSED, 0, MS, (0, 0)),
+        (40006, errno.EADDRNOTAVAIL, 0, MS, (0, 0)),
+        (40007, 0, 0, MS, (0, 0)),
+    ]
+    attempts = the_attempts(*(row[:3] for row in rows), latency_ns=[row[3] for row in rows])
+    storm = a_storm(attempts, the_mines(40000, 40001, 40002, 40003, left=[40001]))
+    found = syns(storm, collided(storm), a_ladder(**LADDER))
+    assert list(zip(found.challenged.tolist(), found.unanswered.tolist(), strict=True)) == [row[4] for row in rows]
