@@ -3,6 +3,8 @@
 
 import errno
 import itertools
+import socket
+import struct
 
 import msgspec
 import numpy as np
@@ -245,6 +247,32 @@ def test_a_clean_storm(family, close):
     assert findings.summary.outcomes["connected"] == findings.summary.causes["none"] == 16
     assert findings.summary.collisions == 0
     assert len(findings.summary.books) == 10
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@namespaced
+def test_foreign_traffic_in_the_namespace_is_warned_of_with_the_difference(family):
+    """Three connections to another server, one of them reset, after the storm and before the counters are read."""
+
+    def disturb(stage):
+        if stage != "settling":
+            return
+        kind = socket.AF_INET6 if family == 6 else socket.AF_INET
+        with socket.create_server((LOOPBACK[family], 6000), family=kind) as server:
+            for reset in (False, False, True):
+                client = socket.create_connection(server.getsockname()[:2])
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", reset, 0))
+                client.close()
+
+    run, _, _ = carry_out(plan_of("closewait", family, Close.RST), disturb)
+    summary = analyse(run).summary
+    assert "The books do not balance: 16 attempts that sent a SYN, but ActiveOpens is 19 (a difference of +3)." in (
+        summary.warnings
+    )
+    # The two that were never accepted are reset by their server when it ends.
+    off = {line.counter: line.delta - line.value for line in summary.books if not line.balanced}
+    assert off["ActiveOpens"] == off[OUT_RSTS] == 3
+    assert summary.causes["closewait"] == 8
 
 
 @every_way
