@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Build the two engines. Everything else is in pyproject.toml.
+"""Build the two engines and their reference. Everything else is in pyproject.toml.
 
 CONNSTORM_DEBUG=1     bounds checks, assertions, no optimisation
 CONNSTORM_SANITIZE=1  address and undefined-behaviour sanitizers (CONTRIBUTING.md says how to run the tests so)
@@ -25,11 +25,11 @@ setup(
                 f"stress.{name}",
                 [f"stress/{name}.pyx"],
                 include_dirs=["stress"],
-                depends=["stress/_compat.h", "stress/_libc.pxd"],
+                depends=["stress/_compat.h", "stress/_libc.pxd", "stress/_flights.pxd", "stress/_bare_loop.h"],
                 extra_compile_args=compile_args + sanitizers,
                 extra_link_args=sanitizers,
             )
-            for name in ("_fastconnect", "_listener")
+            for name in ("_fastconnect", "_listener", "_reference")
         ],
         annotate=annotate,
         force=debug or sanitize or annotate,

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Layout of the client engine: the record, an attempt in flight, and all that the loop needs."""
+"""Layout of the client engine: the record, and all that the loop needs."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from stress cimport _libc as libc
+from stress._flights cimport Flights
 
 cdef enum:
     KERNEL = 0
@@ -15,10 +16,13 @@ cdef enum:
     FIN = 0
     RST = 1
     HOLD = 2
+    DISCONNECT = 3
     MAX_INSTRUCTIONS = 4096  # BPF_MAXINSNS
     INSTRUCTION_BYTES = 8    # struct sock_filter
     EVENTS = 64              # stragglers taken from epoll in one call
     CHUNK_NS = 20_000_000    # time between two looks at pending signals
+    SLOW_NS = 500_000        # an attempt that took longer may have waited for a timer
+    PORTS = 65536
 
 
 cdef packed struct Attempt:
@@ -34,27 +38,30 @@ cdef packed struct Attempt:
     uint8_t worker
 
 
-cdef struct Flight:          # an attempt whose connect() did not end at once
-    int fd
-    int older                # neighbours in the order of their starts; -1 ends the list
-    int newer
-    Py_ssize_t record
+cdef struct Address:         # where a connection comes from and where it goes to
+    libc.sockaddr_in6 source # large enough for IPv4 too
+    libc.sockaddr_in6 target
 
 
 cdef struct Storm:
     int family
-    libc.sockaddr_storage target
-    libc.sockaddr_storage source
     libc.socklen_t address_size
+    Address* addresses       # of the tuple space, source by source
+    Py_ssize_t address_count
+    uint16_t first_address   # number of the first one in the run
+    const uint16_t* address_list   # of each attempt, beside port_list; NULL: the addresses in turn
+    Py_ssize_t next_address
     int ports
     const uint16_t* port_list
     Py_ssize_t port_count
     Py_ssize_t next_port
+    const uint8_t* watched   # by port: whether its attempts may be sent again within SLOW_NS; NULL: all may
     int close
     int* held
+    int* spare               # sockets that were disconnected, ready for another attempt
+    int spares
     int linger2_s
     uint32_t port_range      # as IP_LOCAL_PORT_RANGE wants it: low in the lower half, high in the upper
-    uint16_t address
     uint8_t worker
     int64_t epoch_ns
     libc.sock_fprog filter   # for each socket before it connects; len 0: none
@@ -68,8 +75,4 @@ cdef struct Storm:
     Py_ssize_t started
     int epoll
     int window
-    int in_flight
-    int vacant               # head of the free list, linked through `newer`
-    int oldest
-    int newest
-    Flight* flights
+    Flights flights

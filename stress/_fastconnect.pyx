@@ -12,6 +12,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from stress cimport _libc as libc
+from stress._flights cimport land, prepare, take_off
 
 import numpy as np
 
@@ -26,19 +27,15 @@ if _layout != ATTEMPT:
 
 
 _PORTS = {"kernel": KERNEL, "bind": BIND, "list": LIST, "no-port": NO_PORT, "range": RANGE, "each": EACH}
-_CLOSE = {"fin": FIN, "rst": RST, "hold": HOLD}
+_CLOSE = {"fin": FIN, "rst": RST, "hold": HOLD, "disconnect": DISCONNECT}
 
 
-cdef inline void set_port(libc.sockaddr_storage* address, uint16_t port) noexcept nogil:
-    (<libc.sockaddr_in*> address).sin_port = libc.htons(port)
-
-
-cdef inline uint16_t local_port(Storm* storm, int fd) noexcept nogil:
+cdef inline uint16_t local_port(int fd) noexcept nogil:
     cdef libc.sockaddr_storage name
     cdef libc.socklen_t size = sizeof(name)
     if libc.getsockname(fd, <libc.sockaddr*> &name, &size) != 0:
         return 0
-    return libc.ntohs((<libc.sockaddr_in*> &name).sin_port)
+    return libc.ntohs((<libc.sockaddr_in6*> &name).sin6_port)
 
 
 cdef inline uint8_t total_retransmits(int fd) noexcept nogil:
@@ -52,49 +49,28 @@ cdef inline uint8_t total_retransmits(int fd) noexcept nogil:
 cdef inline int64_t close_connected(Storm* storm, Attempt* attempt, int fd) noexcept nogil:
     """End a connected socket as the plan says; returns the last stamp (ns), 0 when it is held."""
     cdef libc.linger reset
+    cdef libc.sockaddr nowhere
     cdef int64_t before_ns, after_ns
     if storm.close == HOLD:
         storm.held[attempt - storm.out] = fd
         return 0
-    if storm.close == RST:
-        reset.l_onoff = 1
-        reset.l_linger = 0
-        libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_LINGER, &reset, sizeof(reset))
-    before_ns = libc.monotonic_ns()
-    libc.close(fd)
-    after_ns = libc.monotonic_ns()
+    if storm.close == DISCONNECT:
+        nowhere.sa_family = libc.AF_UNSPEC
+        before_ns = libc.monotonic_ns()
+        libc.connect(fd, &nowhere, sizeof(nowhere))  # tcp_disconnect(): it cannot fail, and sends an RST
+        after_ns = libc.monotonic_ns()
+        storm.spare[storm.spares] = fd
+        storm.spares += 1
+    else:
+        if storm.close == RST:
+            reset.l_onoff = 1
+            reset.l_linger = 0
+            libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_LINGER, &reset, sizeof(reset))
+        before_ns = libc.monotonic_ns()
+        libc.close(fd)
+        after_ns = libc.monotonic_ns()
     attempt.close_ns = <uint32_t> min(after_ns - before_ns, <int64_t> 0xFFFFFFFF)
     return after_ns
-
-
-cdef inline void take_off(Storm* storm, int slot) noexcept nogil:
-    """Link a vacant slot as the newest flight."""
-    cdef Flight* flight = &storm.flights[slot]
-    storm.vacant = flight.newer
-    flight.older = storm.newest
-    flight.newer = -1
-    if storm.newest >= 0:
-        storm.flights[storm.newest].newer = slot
-    else:
-        storm.oldest = slot
-    storm.newest = slot
-    storm.in_flight += 1
-
-
-cdef inline void land(Storm* storm, int slot) noexcept nogil:
-    """Unlink a flight and make its slot vacant."""
-    cdef Flight* flight = &storm.flights[slot]
-    if flight.older >= 0:
-        storm.flights[flight.older].newer = flight.newer
-    else:
-        storm.oldest = flight.newer
-    if flight.newer >= 0:
-        storm.flights[flight.newer].older = flight.older
-    else:
-        storm.newest = flight.older
-    flight.newer = storm.vacant
-    storm.vacant = slot
-    storm.in_flight -= 1
 
 
 cdef int64_t fail(Storm* storm, Attempt* attempt, int fd, int error) noexcept nogil:
@@ -107,14 +83,55 @@ cdef int64_t fail(Storm* storm, Attempt* attempt, int fd, int error) noexcept no
     return now_ns
 
 
+cdef inline Address* choose(Storm* storm, Attempt* attempt) noexcept nogil:
+    """Give an attempt its addresses, and its port where the caller has listed them."""
+    cdef Py_ssize_t number = storm.next_address
+    if storm.port_count:
+        attempt.local_port = storm.port_list[storm.next_port]
+        if storm.address_list != NULL:
+            number = storm.address_list[storm.next_port]
+        storm.next_port += 1
+        if storm.next_port == storm.port_count:
+            storm.next_port = 0
+    if storm.address_list == NULL:
+        storm.next_address += 1
+        if storm.next_address == storm.address_count:
+            storm.next_address = 0
+    attempt.address = <uint16_t> (storm.first_address + number)
+    return &storm.addresses[number]
+
+
+cdef int make_socket(Storm* storm, Address* address) noexcept nogil:
+    """Return a socket with what outlasts a connection, or -1 (errno says why)."""
+    cdef int one = 1
+    cdef int fd = libc.socket(storm.family, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0)
+    if fd < 0:
+        return -1
+    if storm.filter.len:
+        libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_ATTACH_FILTER, &storm.filter, sizeof(storm.filter))
+    if storm.linger2_s:
+        libc.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_LINGER2, &storm.linger2_s, sizeof(int))
+    if storm.ports == RANGE:
+        libc.setsockopt(fd, libc.IPPROTO_IP, libc.IP_LOCAL_PORT_RANGE, &storm.port_range, sizeof(storm.port_range))
+    if storm.ports == NO_PORT or ((storm.ports == RANGE or storm.ports == EACH) and storm.address_count > 1):
+        libc.setsockopt(fd, libc.IPPROTO_IP, libc.IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one))
+        address.source.sin6_port = 0
+        if libc.bind(fd, <libc.sockaddr*> &address.source, storm.address_size) != 0:
+            one = errno.errno
+            libc.close(fd)
+            errno.errno = one
+            return -1
+    return fd
+
+
 cdef int64_t start(Storm* storm) noexcept nogil:
     """Make one attempt: record it, or leave it in flight. Returns the last stamp taken (ns)."""
     cdef Attempt* attempt = &storm.out[storm.started]
+    cdef Address* address
     cdef libc.epoll_event event
     cdef int64_t before_ns, after_ns
-    cdef int fd, error = 0, one = 1
-    memset(attempt, 0, sizeof(Attempt))
-    attempt.address = storm.address
+    cdef int fd, error = 0
+    memset(attempt, 0, sizeof(Attempt))  # a page of a file is faulted in here, outside the stamps
     attempt.worker = storm.worker
     attempt.phase = 0 if storm.started < storm.warmup else 1
     if storm.held != NULL:
@@ -124,39 +141,31 @@ cdef int64_t start(Storm* storm) noexcept nogil:
         before_ns = max(libc.monotonic_ns() - storm.intended_ns, <int64_t> 0)
         attempt.lag_us = <uint32_t> min(before_ns // 1000, <int64_t> 0xFFFFFFFF)
         storm.intended_ns += storm.interval_ns
-    if storm.ports == LIST or storm.ports == EACH:
-        attempt.local_port = storm.port_list[storm.next_port]
-        storm.next_port += 1
-        if storm.next_port == storm.port_count:
-            storm.next_port = 0
-        if storm.ports == LIST:
-            set_port(&storm.source, attempt.local_port)
-        else:
-            storm.port_range = <uint32_t> attempt.local_port << 16 | attempt.local_port
+    address = choose(storm, attempt)
 
-    fd = libc.socket(storm.family, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0)
-    if fd < 0:
-        return fail(storm, attempt, fd, errno.errno)
-    if storm.filter.len:
-        libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_ATTACH_FILTER, &storm.filter, sizeof(storm.filter))
-    if storm.linger2_s:
-        libc.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_LINGER2, &storm.linger2_s, sizeof(int))
-    if storm.ports == NO_PORT:
-        libc.setsockopt(fd, libc.IPPROTO_IP, libc.IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one))
-    elif storm.ports == RANGE or storm.ports == EACH:
+    if storm.spares:
+        storm.spares -= 1
+        fd = storm.spare[storm.spares]
+    else:
+        fd = make_socket(storm, address)
+        if fd < 0:
+            return fail(storm, attempt, -1, errno.errno)
+    if storm.ports == EACH:
+        storm.port_range = <uint32_t> attempt.local_port << 16 | attempt.local_port
         libc.setsockopt(fd, libc.IPPROTO_IP, libc.IP_LOCAL_PORT_RANGE, &storm.port_range, sizeof(storm.port_range))
-    if storm.ports == BIND or storm.ports == LIST or storm.ports == NO_PORT:
-        if libc.bind(fd, <libc.sockaddr*> &storm.source, storm.address_size) != 0:
+    elif storm.ports == BIND or storm.ports == LIST:
+        address.source.sin6_port = libc.htons(attempt.local_port)
+        if libc.bind(fd, <libc.sockaddr*> &address.source, storm.address_size) != 0:
             return fail(storm, attempt, fd, errno.errno)
 
     before_ns = libc.monotonic_ns()
-    if libc.connect(fd, <libc.sockaddr*> &storm.target, storm.address_size) != 0:
+    if libc.connect(fd, <libc.sockaddr*> &address.target, storm.address_size) != 0:
         error = errno.errno
         if error == errno.EINPROGRESS:
             # On loopback the handshake ran inside the first call, but its SYN-ACK waited on the socket's
             # backlog until that call let go of the lock; the second call sees the result, without epoll.
             error = 0
-            if libc.connect(fd, <libc.sockaddr*> &storm.target, storm.address_size) != 0:
+            if libc.connect(fd, <libc.sockaddr*> &address.target, storm.address_size) != 0:
                 error = errno.errno
     after_ns = libc.monotonic_ns()
 
@@ -164,17 +173,16 @@ cdef int64_t start(Storm* storm) noexcept nogil:
     attempt.latency_ns = after_ns - before_ns
     if error == 0 or error == errno.EALREADY:
         if attempt.local_port == 0:
-            attempt.local_port = local_port(storm, fd)
+            attempt.local_port = local_port(fd)
         if error == 0:
-            attempt.retransmits = total_retransmits(fd)
+            if storm.watched == NULL or storm.watched[attempt.local_port] or after_ns - before_ns > SLOW_NS:
+                attempt.retransmits = total_retransmits(fd)
             return max(after_ns, close_connected(storm, attempt, fd))
         event.events = libc.EPOLLOUT
-        event.data.u32 = <uint32_t> storm.vacant
+        event.data.u32 = <uint32_t> storm.flights.vacant
         if libc.epoll_ctl(storm.epoll, libc.EPOLL_CTL_ADD, fd, &event) == 0:
-            storm.flights[storm.vacant].fd = fd
-            storm.flights[storm.vacant].record = attempt - storm.out
             attempt.error = errno.EINPROGRESS
-            take_off(storm, storm.vacant)
+            take_off(&storm.flights, fd, attempt - storm.out)
             return after_ns
         error = errno.errno
     attempt.error = <uint8_t> error
@@ -184,9 +192,10 @@ cdef int64_t start(Storm* storm) noexcept nogil:
 
 cdef void finish(Storm* storm, int slot) noexcept nogil:
     """Record the end of an attempt that was in flight."""
-    cdef Attempt* attempt = &storm.out[storm.flights[slot].record]
-    cdef int fd = storm.flights[slot].fd
+    cdef Attempt* attempt = &storm.out[storm.flights.slots[slot].record]
+    cdef int fd = storm.flights.slots[slot].fd
     cdef int error = 0
+    cdef libc.epoll_event event
     cdef libc.socklen_t size = sizeof(error)
     attempt.latency_ns = libc.monotonic_ns() - storm.epoch_ns - attempt.start_ns
     if libc.getsockopt(fd, libc.SOL_SOCKET, libc.SO_ERROR, &error, &size) != 0:
@@ -194,26 +203,28 @@ cdef void finish(Storm* storm, int slot) noexcept nogil:
     attempt.error = <uint8_t> error
     attempt.retransmits = total_retransmits(fd)
     if error == 0:
+        if storm.close == DISCONNECT or storm.close == HOLD:
+            libc.epoll_ctl(storm.epoll, libc.EPOLL_CTL_DEL, fd, &event)  # close() does it by itself
         close_connected(storm, attempt, fd)
     else:
         libc.close(fd)
-    land(storm, slot)
+    land(&storm.flights, slot)
 
 
 cdef void abandon(Storm* storm, int64_t started_before_ns) noexcept nogil:
     """Give up on flights that began before a moment (ns): they stay EINPROGRESS, that is unfinished."""
     cdef Attempt* attempt
-    cdef int slot = storm.oldest
+    cdef int slot = storm.flights.oldest
     cdef int newer
     while slot >= 0:
-        attempt = &storm.out[storm.flights[slot].record]
+        attempt = &storm.out[storm.flights.slots[slot].record]
         if attempt.start_ns + storm.epoch_ns > started_before_ns:
             return
-        newer = storm.flights[slot].newer
+        newer = storm.flights.slots[slot].newer
         attempt.latency_ns = libc.monotonic_ns() - storm.epoch_ns - attempt.start_ns
-        attempt.retransmits = total_retransmits(storm.flights[slot].fd)
-        libc.close(storm.flights[slot].fd)
-        land(storm, slot)
+        attempt.retransmits = total_retransmits(storm.flights.slots[slot].fd)
+        libc.close(storm.flights.slots[slot].fd)
+        land(&storm.flights, slot)
         slot = newer
 
 
@@ -232,44 +243,53 @@ cdef bint advance(Storm* storm, int64_t until_ns) noexcept nogil:
     cdef int64_t wake_ns
     cdef bint can_start
     while now_ns < until_ns:
-        can_start = storm.started < storm.attempts and storm.in_flight < storm.window
+        can_start = storm.started < storm.attempts and storm.flights.count < storm.window
         if can_start and (storm.interval_ns == 0 or now_ns >= storm.intended_ns):
             now_ns = start(storm)
-            if storm.in_flight:
+            if storm.flights.count:
                 collect(storm, 0)
         elif can_start and storm.intended_ns - now_ns < 2_000_000:
             collect(storm, 0)  # epoll sleeps whole milliseconds only
             now_ns = libc.monotonic_ns()
-        elif storm.in_flight or can_start:
+        elif storm.flights.count or can_start:
             wake_ns = until_ns
             if can_start:
                 wake_ns = min(wake_ns, storm.intended_ns - 1_000_000)
-            if storm.deadline_ns and storm.in_flight:
-                wake_ns = min(wake_ns, storm.out[storm.flights[storm.oldest].record].start_ns
+            if storm.deadline_ns and storm.flights.count:
+                wake_ns = min(wake_ns, storm.out[storm.flights.slots[storm.flights.oldest].record].start_ns
                               + storm.epoch_ns + storm.deadline_ns)
             collect(storm, <int> max((wake_ns - now_ns + 999_999) // 1_000_000, <int64_t> 0))
             now_ns = libc.monotonic_ns()
         else:
             return True
-        if storm.deadline_ns and storm.in_flight:
+        if storm.deadline_ns and storm.flights.count:
             abandon(storm, now_ns - storm.deadline_ns)
         if storm.stop_ns and now_ns >= storm.stop_ns:
             storm.attempts = storm.started
-    return storm.in_flight == 0 and storm.started == storm.attempts
+    return storm.flights.count == 0 and storm.started == storm.attempts
 
 
-cdef int fill(libc.sockaddr_storage* address, int family, str text, uint16_t port) except -1:
+cdef void wait_for(int64_t begin_ns) noexcept nogil:
+    """Spin until a moment (ns): workers start together."""
+    while libc.monotonic_ns() < begin_ns:
+        pass
+
+
+cdef int fill(libc.sockaddr_in6* address, int family, str text, int64_t plus, int64_t port) except -1:
+    """Fill in an address, that many after the one that is written, and a port."""
     cdef bytes encoded = text.encode("ascii")
+    cdef libc.sockaddr_in* older = <libc.sockaddr_in*> address
     cdef int parsed
-    memset(address, 0, sizeof(libc.sockaddr_storage))
-    address.ss_family = <libc.sa_family_t> family
+    memset(address, 0, sizeof(libc.sockaddr_in6))
+    address.sin6_family = <libc.sa_family_t> family
+    address.sin6_port = libc.htons(<uint16_t> port)
     if family == libc.AF_INET:
-        parsed = libc.inet_pton(family, encoded, &(<libc.sockaddr_in*> address).sin_addr)
+        parsed = libc.inet_pton(family, encoded, &older.sin_addr)
+        older.sin_addr.s_addr = libc.htonl(<uint32_t> (libc.ntohl(older.sin_addr.s_addr) + plus))
     else:
-        parsed = libc.inet_pton(family, encoded, &(<libc.sockaddr_in6*> address).sin6_addr)
+        parsed = libc.inet_pton(family, encoded, &address.sin6_addr)
     if parsed != 1:
         raise ValueError(f"{text!r} is not an IPv{4 if family == libc.AF_INET else 6} address")
-    set_port(address, port)
     return 0
 
 
@@ -278,32 +298,47 @@ def now_ns():
     return libc.monotonic_ns()
 
 
-def storm(Attempt[::1] out not None, *, str target, int target_port, str source="", str ports="kernel",
-          const uint16_t[::1] port_list=None, str close="rst", int[::1] held=None, Py_ssize_t attempts,
-          Py_ssize_t warmup=0, int window=1024, int64_t epoch_ns, int64_t duration_ns=0,
+def storm(Attempt[::1] out not None, *, str target, int target_port, int target_ports=1, str source="", int sources=1,
+          const uint16_t[::1] address_list=None, str ports="kernel", const uint16_t[::1] port_list=None,
+          const uint8_t[::1] watched=None, str close="rst", int[::1] held=None, Py_ssize_t attempts,
+          Py_ssize_t warmup=0, int window=1024, int64_t epoch_ns, int64_t begin_ns=0, int64_t duration_ns=0,
           int64_t deadline_ns=0, int64_t interval_ns=0, int linger2_s=0, tuple port_range=None,
           bytes socket_filter=b"", int address=0, int worker=0):
     """Fire a storm and return ``(recorded, interrupted)``.
 
-    Records are written to ``out[:recorded]`` in the order of their starts. ``ports`` is ``"kernel"``
-    (connect() chooses), ``"no-port"`` (the same after bind() of the source with IP_BIND_ADDRESS_NO_PORT), ``"range"``
-    (the same within ``port_range``, low and high, by IP_LOCAL_PORT_RANGE), ``"bind"`` (bind() to port 0 chooses),
-    ``"list"`` (bind() to each of ``port_list``, shape (ports,), again and again) or ``"each"`` (connect() from each of
-    ``port_list``, as the only one that IP_LOCAL_PORT_RANGE leaves it: a port without the traces of a bind()). ``close`` is ``"fin"``, ``"rst"`` (SO_LINGER 0) or
-    ``"hold"``: the descriptors are left in ``held``, shape (attempts,), -1 where there is none, for the caller to
-    close. ``socket_filter`` is a classic BPF program, 8 bytes an instruction, that each socket gets before it
-    connects. At most ``window`` attempts are in flight. With ``interval_ns`` each start is intended that long after
-    the one before, and how late it was is recorded as its lag; without, starts follow each other as fast as may be.
-    Starts end after ``attempts`` or ``duration_ns``; attempts in flight are then waited for, each until
-    ``deadline_ns`` after its start or, with 0, until the kernel gives up. What did not end has error EINPROGRESS.
-    The first ``warmup`` attempts have phase 0, the others 1. SIGINT ends the storm and keeps its records.
+    Records are written to ``out[:recorded]`` in the order of their starts. Connections go from ``sources`` IPv4
+    addresses, ``source`` and those after it, to ``target_ports`` ports, ``target_port`` and those after it; attempts
+    take these pairs in turn, source by source, or as ``address_list`` says, and record their number, counted from
+    ``address`` on.
+
+    ``ports`` is ``"kernel"`` (connect() chooses), ``"no-port"`` (the same after bind() of the source with
+    IP_BIND_ADDRESS_NO_PORT), ``"range"`` (the same within ``port_range``, low and high, by IP_LOCAL_PORT_RANGE),
+    ``"bind"`` (bind() to port 0 chooses), ``"list"`` (bind() to each of ``port_list``, shape (ports,), again and
+    again) or ``"each"`` (connect() from each of ``port_list``, as the only one that IP_LOCAL_PORT_RANGE leaves it: a
+    port without the traces of a bind()). ``address_list`` has the shape of ``port_list``.
+
+    ``close`` is ``"fin"``, ``"rst"`` (SO_LINGER 0), ``"disconnect"`` (connect() to AF_UNSPEC, an RST too, and the
+    socket serves another attempt; one source, and not with bind()) or ``"hold"``: the descriptors are left in
+    ``held``, shape (attempts,), -1 where there is none, for the caller to close. ``socket_filter`` is a classic BPF
+    program, 8 bytes an instruction, that each socket gets before it connects.
+
+    SYN retransmits are read from TCP_INFO for every attempt that took longer than 0.5 ms or whose port has
+    ``watched``, shape (65536,), not 0; None watches all. On a port that no old socket is left on, no SYN is sent
+    again sooner.
+
+    At most ``window`` attempts are in flight. The first starts at ``begin_ns``, or at once. With ``interval_ns`` each
+    start is intended that long after the one before, and how late it was is recorded as its lag; without, starts
+    follow each other as fast as may be. Starts end after ``attempts`` or ``duration_ns``; attempts in flight are then
+    waited for, each until ``deadline_ns`` after its start or, with 0, until the kernel gives up. What did not end has
+    error EINPROGRESS. The first ``warmup`` attempts have phase 0, the others 1. SIGINT ends the storm and keeps its
+    records.
 
     Raises ValueError for arguments that cannot be, OSError when epoll cannot be had, MemoryError.
     """
     cdef Storm state
     cdef bint done = False
     cdef bint interrupted = False
-    cdef int i
+    cdef Py_ssize_t i
     memset(&state, 0, sizeof(state))
     if ports not in _PORTS:
         raise ValueError(f"ports must be one of {', '.join(_PORTS)}, not {ports!r}")
@@ -317,17 +352,32 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, str source=
         raise ValueError("durations, deadlines, intervals and the warm-up cannot be negative")
     if len(socket_filter) % INSTRUCTION_BYTES or len(socket_filter) > MAX_INSTRUCTIONS * INSTRUCTION_BYTES:
         raise ValueError(f"a socket_filter is at most {MAX_INSTRUCTIONS} instructions of {INSTRUCTION_BYTES} bytes")
-    if not 1 <= target_port <= 65535:
-        raise ValueError(f"target_port must be from 1 to 65535, not {target_port}")
-    if not (0 <= address <= 65535 and 0 <= worker <= 255):
+    if not (target_ports >= 1 and 1 <= target_port <= PORTS - target_ports):
+        raise ValueError(f"target_port must be from 1 to 65535, not {target_port} and {target_ports - 1} after it")
+    if sources < 1 or (sources > 1 and ":" in target):
+        raise ValueError("sources must be at least 1, and of IPv6 there is one")
+    if not (0 <= address <= PORTS - sources * target_ports and 0 <= worker <= 255):
         raise ValueError("address must fit 16 bits and worker 8 bits")
     state.ports = _PORTS[ports]
     state.close = _CLOSE[close]
+    if state.close == DISCONNECT and (state.ports == BIND or state.ports == LIST or sources > 1):
+        raise ValueError("close='disconnect' keeps a socket, which bind() gives its source once; "
+                         "use ports 'kernel', 'no-port', 'range' or 'each', and one source")
     if state.ports == LIST or state.ports == EACH:
         if port_list is None or port_list.shape[0] == 0:
             raise ValueError(f"ports={ports!r} needs a port_list of at least one port")
         state.port_list = &port_list[0]
         state.port_count = port_list.shape[0]
+        if address_list is not None:
+            if address_list.shape[0] != port_list.shape[0] or max(address_list) >= sources * target_ports:
+                raise ValueError("address_list must have the shape of port_list, and name pairs that there are")
+            state.address_list = &address_list[0]
+    elif address_list is not None:
+        raise ValueError("address_list belongs to a port_list")
+    if watched is not None:
+        if watched.shape[0] != PORTS:
+            raise ValueError(f"watched must have {PORTS} entries, not {watched.shape[0]}")
+        state.watched = &watched[0]
     if state.ports == RANGE:
         if port_range is None or not 0 < port_range[0] <= port_range[1] <= 65535:
             raise ValueError("ports='range' needs a port_range of two rising ports")
@@ -342,34 +392,37 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, str source=
 
     state.family = libc.AF_INET6 if ":" in target else libc.AF_INET
     state.address_size = sizeof(libc.sockaddr_in6) if ":" in target else sizeof(libc.sockaddr_in)
-    fill(&state.target, state.family, target, <uint16_t> target_port)
-    fill(&state.source, state.family, source or ("::" if ":" in target else "0.0.0.0"), 0)
     state.linger2_s = linger2_s
-    state.address = <uint16_t> address
+    state.first_address = <uint16_t> address
+    state.address_count = sources * target_ports
     state.worker = <uint8_t> worker
     state.filter.len = <unsigned short> (len(socket_filter) // INSTRUCTION_BYTES)
     state.filter.filter = <libc.sock_filter*> <char*> socket_filter
     state.epoch_ns = epoch_ns
     state.interval_ns = interval_ns
-    state.intended_ns = libc.monotonic_ns()
     state.deadline_ns = deadline_ns
     state.out = &out[0]
     state.attempts = attempts
     state.warmup = warmup
     state.window = window
-    state.oldest = state.newest = -1
-    state.flights = <Flight*> calloc(window, sizeof(Flight))
-    if state.flights == NULL:
-        raise MemoryError(f"no memory for a window of {window} attempts")
-    for i in range(window):
-        state.flights[i].newer = i + 1 if i + 1 < window else -1
-    state.epoll = libc.epoll_create1(libc.EPOLL_CLOEXEC)
-    if state.epoll < 0:
-        free(state.flights)
-        raise OSError(errno.errno, "epoll_create1 failed")
+    state.epoll = -1
     try:
+        state.addresses = <Address*> calloc(state.address_count, sizeof(Address))
+        state.spare = <int*> calloc(window + 1, sizeof(int))
+        if state.addresses == NULL or state.spare == NULL or not prepare(&state.flights, window):
+            raise MemoryError(f"no memory for a window of {window} attempts")
+        for i in range(state.address_count):
+            fill(&state.addresses[i].source, state.family, source or ("::" if ":" in target else "0.0.0.0"),
+                 i // target_ports, 0)
+            fill(&state.addresses[i].target, state.family, target, 0, target_port + i % target_ports)
+        state.epoll = libc.epoll_create1(libc.EPOLL_CLOEXEC)
+        if state.epoll < 0:
+            raise OSError(errno.errno, "epoll_create1 failed")
+        with nogil:
+            wait_for(begin_ns)
+        state.intended_ns = libc.monotonic_ns()
         if duration_ns:
-            state.stop_ns = libc.monotonic_ns() + duration_ns
+            state.stop_ns = state.intended_ns + duration_ns
         while not done:
             with nogil:
                 done = advance(&state, libc.monotonic_ns() + CHUNK_NS)
@@ -378,6 +431,11 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, str source=
         interrupted = True
     finally:
         abandon(&state, libc.monotonic_ns())
-        libc.close(state.epoll)
-        free(state.flights)
+        for i in range(state.spares):
+            libc.close(state.spare[i])
+        if state.epoll >= 0:
+            libc.close(state.epoll)
+        free(state.addresses)
+        free(state.spare)
+        free(state.flights.slots)
     return state.started, interrupted

@@ -7,13 +7,14 @@ cdef extern from "<sys/socket.h>" nogil:
     ctypedef unsigned int socklen_t
     ctypedef unsigned short sa_family_t
     cdef struct sockaddr:
-        pass
+        sa_family_t sa_family
     cdef struct sockaddr_storage:
         sa_family_t ss_family
     cdef struct linger:
         int l_onoff
         int l_linger
     enum:
+        AF_UNSPEC
         AF_INET
         AF_INET6
         SOCK_STREAM
@@ -32,13 +33,18 @@ cdef extern from "<sys/socket.h>" nogil:
     int setsockopt(int fd, int level, int option, const void* value, socklen_t size)
 
 cdef extern from "<netinet/in.h>" nogil:
-    # sin_port and sin6_port lie at the same offset; the loop writes the port through sockaddr_in.
+    # sin_port and sin6_port lie at the same offset; the loop writes the port through sockaddr_in6.
+    cdef struct in_addr:
+        uint32_t s_addr
+    cdef struct in6_addr:
+        pass
     cdef struct sockaddr_in:
         uint16_t sin_port
-        uint32_t sin_addr
+        in_addr sin_addr
     cdef struct sockaddr_in6:
+        sa_family_t sin6_family
         uint16_t sin6_port
-        uint32_t sin6_addr
+        in6_addr sin6_addr
     enum:
         IPPROTO_IP
         IPPROTO_TCP
@@ -47,6 +53,8 @@ cdef extern from "<arpa/inet.h>" nogil:
     int inet_pton(int family, const char* text, void* address)
     uint16_t htons(uint16_t port)
     uint16_t ntohs(uint16_t port)
+    uint32_t htonl(uint32_t number)
+    uint32_t ntohl(uint32_t number)
 
 cdef extern from "<sys/epoll.h>" nogil:
     ctypedef union epoll_data_t:
@@ -57,6 +65,7 @@ cdef extern from "<sys/epoll.h>" nogil:
     enum:
         EPOLL_CLOEXEC
         EPOLL_CTL_ADD
+        EPOLL_CTL_DEL
         EPOLLOUT
     int epoll_create1(int flags)
     int epoll_ctl(int epoll, int operation, int fd, epoll_event* event)

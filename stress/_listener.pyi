@@ -8,7 +8,8 @@ STARVED_FROM: int
 STARVED_TO: int
 ERRORS: int
 SLOTS: int
+PORTS_MAX: int
 
-def serve(listen_fd: int, report: memoryview, *, leak: int = 0, then: str = "close") -> None: ...
+def serve(listening: list[int], report: memoryview, *, leak: int = 0, then: str = "close") -> None: ...
 
 __test__: dict[str, str]  # every Cython module has one

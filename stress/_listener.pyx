@@ -23,6 +23,7 @@ cdef enum:
     CLOSE_AFTER_NS = 100_000_000
     NAP_US = 1000
     IDLE_MS = 100
+    SOCKETS_MAX = 64         # listening sockets of one process
     ROUNDS = 64              # naps between two looks at pending signals
     _ACCEPTED = 0
     _LEAKED = 1
@@ -46,6 +47,7 @@ STARVED_FROM = _STARVED_FROM
 STARVED_TO = _STARVED_TO
 ERRORS = _ERRORS
 SLOTS = _ERRORS + _ERRNOS
+PORTS_MAX = SOCKETS_MAX      # listening sockets, and so ports, of one server
 
 
 cdef struct Waiting:         # a connection that was accepted and is to be closed
@@ -54,7 +56,8 @@ cdef struct Waiting:         # a connection that was accepted and is to be close
 
 
 cdef struct Listener:
-    int fd
+    libc.pollfd queues[SOCKETS_MAX]
+    int sockets
     int64_t* report
     int64_t leak             # connections still to leak; -1: all
     bint leave               # whether to accept no more once they are leaked
@@ -69,15 +72,15 @@ cdef void close_oldest(Listener* server) noexcept nogil:
     server.report[_CLOSED] += 1
 
 
-cdef void drain(Listener* server) noexcept nogil:
-    """Accept what is waiting, at most a batch."""
+cdef void drain(Listener* server, int listening) noexcept nogil:
+    """Accept what is waiting at one socket, at most a batch."""
     cdef int64_t now_ns = libc.monotonic_ns()
     cdef Waiting* waiting
     cdef int fd, i
     for i in range(BATCH):
         if server.leave and server.leak == 0:
             return
-        fd = libc.accept4(server.fd, NULL, NULL, libc.SOCK_CLOEXEC)
+        fd = libc.accept4(listening, NULL, NULL, libc.SOCK_CLOEXEC)
         if fd < 0:
             if errno.errno == errno.EMFILE:
                 if server.closed < server.accepted:
@@ -110,27 +113,28 @@ cdef void close_due(Listener* server, int64_t accepted_before_ns) noexcept nogil
 
 cdef bint run(Listener* server) noexcept nogil:
     """Serve for a few rounds; returns whether the lab has asked to stop."""
-    cdef libc.pollfd queue
     cdef int64_t before
-    cdef int i
-    queue.fd = server.fd
-    queue.events = libc.POLLIN
+    cdef int i, each
     for i in range(ROUNDS):
         if server.report[_STOP]:
             return True
+        if server.leave and server.leak == 0:  # it only holds now; fifty such processes must not be felt
+            libc.usleep(IDLE_MS * 1000)
+            return False
         before = server.report[_ACCEPTED]
-        drain(server)
+        for each in range(server.sockets):
+            drain(server, server.queues[each].fd)
         close_due(server, libc.monotonic_ns() - CLOSE_AFTER_NS)
-        if server.report[_ACCEPTED] == before and server.accepted == server.closed and not server.leave:
+        if server.report[_ACCEPTED] == before and server.accepted == server.closed:
             # Nothing came and nothing waits: sleep until something does. After an error such as EMFILE the
             # queue is still full and poll() returns at once, so the nap below keeps that from spinning.
-            libc.poll(&queue, 1, IDLE_MS)
+            libc.poll(server.queues, server.sockets, IDLE_MS)
         libc.usleep(NAP_US)
     return False
 
 
-def serve(int listen_fd, int64_t[::1] report not None, *, int64_t leak=0, str then="close"):
-    """Serve a non-blocking listening socket until ``report[STOP]`` is set.
+def serve(list listening not None, int64_t[::1] report not None, *, int64_t leak=0, str then="close"):
+    """Serve non-blocking listening sockets, given by their descriptors, until ``report[STOP]`` is set.
 
     The first ``leak`` connections (-1: all) are accepted and never closed nor read; those after them are closed
     (``then="close"``) or left in the queue for another process (``then="leave"``). ``report``, shape (SLOTS,),
@@ -140,13 +144,19 @@ def serve(int listen_fd, int64_t[::1] report not None, *, int64_t leak=0, str th
     """
     cdef Listener server
     cdef bint stopped = False
+    cdef int each
     if report.shape[0] != SLOTS:
         raise ValueError(f"report must have {SLOTS} slots, not {report.shape[0]}")
     if then not in ("close", "leave"):
         raise ValueError(f"then must be close or leave, not {then!r}")
     if leak < -1:
         raise ValueError(f"leak must be -1 (all) or a number of connections, not {leak}")
-    server.fd = listen_fd
+    if not 1 <= len(listening) <= SOCKETS_MAX:
+        raise ValueError(f"one process serves 1 to {SOCKETS_MAX} sockets, not {len(listening)}")
+    server.sockets = len(listening)
+    for each in range(server.sockets):
+        server.queues[each].fd = listening[each]
+        server.queues[each].events = libc.POLLIN
     server.report = &report[0]
     server.leak = leak
     server.leave = then == "leave"

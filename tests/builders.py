@@ -45,7 +45,8 @@ def an_act(plan=None, **changes):
     fields = {
         "name": "storm",
         "plan": plan or Plan(scenario="test"),
-        "address": Address("127.0.0.1", "127.0.0.1", 5000),
+        "address": Address(0, "127.0.0.1", 1, "127.0.0.1", 5000, 1),
+        "attempts": 0,
         "port_range": (40000, 40003),
         "ports": 4,
         "sysctls": UNLIMITED,
@@ -88,6 +89,7 @@ def a_record(plan=None, *, acts=None, **changes):
         "started_utc": "2026-01-31T12:00:00.000+00:00",
         "plan": plan or Plan(scenario="test"),
         "host": a_host(),
+        "harness": None,
         "acts": [an_act(plan)] if acts is None else acts,
         "interrupted": False,
         "warnings": [],
@@ -122,7 +124,16 @@ def a_run(attempts, mines=None, plan=None, *, acts=1, **changes):
     of_acts = {name: value for name, value in changes.items() if name in Act.__struct_fields__}
     of_record = {name: value for name, value in changes.items() if name not in Act.__struct_fields__}
     made = [
-        an_act(plan, **{"name": f"act {number}", "mines_laid": int((mines["address"] == number).sum())} | of_acts)
+        an_act(
+            plan,
+            **{
+                "name": f"act {number}",
+                "address": Address(number, "127.0.0.1", 1, "127.0.0.1", 5000, 1),
+                "attempts": int((attempts["address"] == number).sum()),
+                "mines_laid": int((mines["address"] == number).sum()),
+            }
+            | of_acts,
+        )
         for number in range(acts)
     ]
     return Run(a_record(plan, acts=made, **of_record), attempts, mines)

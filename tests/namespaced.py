@@ -5,6 +5,7 @@ import errno
 import functools
 import os
 import pickle
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from stress.lab import namespace, sysctl
 from stress.model.errors import LabError
 
+LIMIT_S = 110  # below pytest's timeout
 FOUR_PORTS = (40000, 40003)  # exhaustion takes four connects
 
 
@@ -27,6 +29,7 @@ def namespaced(test=None, *, ports=FOUR_PORTS, sysctls=None):
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
+            signal.alarm(LIMIT_S)  # a test that hangs does not outlive pytest's own patience
             os.close(reader)
             with os.fdopen(writer, "wb") as stream:
                 stream.write(pickle.dumps(verdict(test, ports, sysctls or {}, args, kwargs)))

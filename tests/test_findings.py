@@ -32,7 +32,7 @@ def test_a_port_s_previous_use_is_the_last_one_before(ports):
         max((other for other in range(place) if ports[other] == port and port), default=-1)
         for place, port in enumerate(ports)
     ]
-    assert previous_use(np.array(ports, np.uint16)).tolist() == expected
+    assert previous_use(at_ports(ports)).tolist() == expected
     distances = [place - other for place, other in enumerate(expected) if other >= 0]
     assert reuse_distances(at_ports(ports)).tolist() == distances
 

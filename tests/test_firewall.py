@@ -71,7 +71,7 @@ def test_a_dropped_rst_leaves_the_server_s_socket(family, made_of):
         if made_of is Firewall.NFT:
             if not firewall.has_nft():
                 pytest.skip("nft is not installed")
-            firewall.load(Drop.RST, 5000)
+            firewall.load(Drop.RST, range(5000, 5001))
         else:
             firewall.attach(server, firewall.DROP_RST)
         reset_from(family)
@@ -111,7 +111,7 @@ def test_a_dropped_challenge_ack_lets_others_connect(family, made_of):
         if made_of is Firewall.NFT:
             if not firewall.has_nft():
                 pytest.skip("nft is not installed")
-            firewall.load(Drop.CHALLENGE, 5000)
+            firewall.load(Drop.CHALLENGE, range(5000, 5001))
         records = blank(3)
         storm(
             records,

@@ -18,7 +18,8 @@ from stress.model.run import MINE, Run
 from stress.store import folder
 from stress.store.schema import SCHEMA, RunFile
 
-FROZEN = Path(__file__).parent / "data" / "run-schema-1"  # written by connstorm 0.1.0; never to be changed
+DATA = Path(__file__).parent / "data"  # what each schema's first connstorm wrote; never to be changed
+FROZEN, FIRST = DATA / "run-schema-2", DATA / "run-schema-1"
 DOCUMENTED = Path(__file__).parents[1] / "docs" / "run.schema.json"
 
 
@@ -38,13 +39,34 @@ def change(run, **fields):
     (run / "run.json").write_text(json.dumps(document))
 
 
-def test_the_frozen_run_of_schema_1_is_still_read():
-    run, summary = folder.read(FROZEN)
+@pytest.mark.parametrize("frozen", [FIRST, FROZEN], ids=lambda path: path.name)
+def test_a_frozen_run_is_still_read(frozen):
+    run, summary = folder.read(frozen)
     assert run.attempts.dtype == ATTEMPT
     assert run.mines.dtype == MINE
     assert len(run.attempts) == summary.attempts == 12
     assert sorted(run.mines["local_port"]) == sorted(run.attempts["local_port"][run.attempts["retransmits"] == 1])
     assert run.record.plan.scenario == "closewait"
+
+
+def test_a_run_of_schema_1_becomes_one_of_a_single_act():
+    run, summary = folder.read(FIRST)
+    (storm,) = run.storms()
+    old = json.loads((FIRST / "run.json").read_text())
+    assert storm.act.counters == old["counters"]
+    assert storm.act.sysctls == old["host"]["sysctls"]
+    assert (storm.act.ports, storm.act.mines_laid, storm.act.address.pairs) == (12, 3, 1)
+    assert run.mines["left"].tolist() == [0, 0, 0]
+    again = analyse(run).summary
+    assert (again.outcomes, again.causes, again.body) == (summary.outcomes, summary.causes, summary.body)
+    assert again.warnings == []
+
+
+def test_a_run_of_schema_1_that_lacks_something_is_refused(tmp_path):
+    copy = Path(shutil.copytree(FIRST, tmp_path / "copy"))
+    change(copy, counters=None)
+    with pytest.raises(UsageError, match="does not follow schema 1: KeyError"):
+        folder.read(copy)
 
 
 def test_a_summary_can_be_made_again_from_a_stored_run():

@@ -41,7 +41,7 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
     embryonic = counters.get("EmbryonicRsts", 0)
     connected = int((attempts["error"] == 0).sum())
     refused = int((attempts["error"] == errno.ECONNREFUSED).sum())
-    closes = connected if plan.close is Close.RST else 0
+    closes = connected if plan.close.resets else 0
     challenged = int(found.challenged.sum())
     unanswered = int(found.unanswered.sum())
     mines = cleared(storm, found)
@@ -110,10 +110,10 @@ def recycled(storm: Storm) -> int:
     connected = attempts[attempts["error"] == 0]
     count = 0
     if plan.release is Release.KEEP:
-        kept = np.isin(connected["local_port"], storm.mines["local_port"])
-        count += len(np.unique(connected["local_port"][kept]))
+        count += len(np.intersect1d(storm.tuples(connected), storm.tuples(storm.mines)))
     if plan.close is Close.FIN and plan.serve is Serve.CLOSE:
-        by_port = connected[np.argsort(connected["local_port"], kind="stable")]
-        same = by_port["local_port"][1:] == by_port["local_port"][:-1]
-        count += int((same & (np.diff(by_port["start_ns"]) < TCP_TIMEWAIT_LEN_NS)).sum())
+        tuples = storm.tuples(connected)
+        order = np.argsort(tuples, kind="stable")
+        same = np.diff(tuples[order]) == 0
+        count += int((same & (np.diff(connected["start_ns"][order]) < TCP_TIMEWAIT_LEN_NS)).sum())
     return count

@@ -39,8 +39,9 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
     name(Cause.NONE, ended(Outcome.CONNECTED))
     # The kernel itself searched the whole range and found no port for this destination, or none to bind; or the plan
     # asked for a port that an earlier attempt of this storm still had.
-    searched = not storm.act.plan.ports.sweeping
-    name(Cause.PORT_EXHAUSTED, ended(Outcome.NO_PORT, Outcome.IN_USE) & (searched | still_taken(storm)))
+    no_port = ended(Outcome.NO_PORT, Outcome.IN_USE)
+    if no_port.any():
+        name(Cause.PORT_EXHAUSTED, no_port & still_taken(storm) if storm.act.plan.ports.sweeping else no_port)
 
     counters, dropped = storm.act.counters, storm.act.dropped
     met, left, fast, slow = found.met_mine, found.mine_left, found.gap == Gap.FAST, found.gap == Gap.TIMEOUT
@@ -96,7 +97,8 @@ def withheld(counters: Mapping[str, int]) -> int:
 
 def cleared(storm: Storm, found: Syns) -> int:
     """Return how many mines an RST has cleared: of those laid before the storm, and of those the storm left itself."""
-    of_the_storm = found.met_mine & ~np.isin(storm.attempts["local_port"], storm.mines["local_port"])
+    met = storm.tuples(storm.attempts[found.met_mine])
+    of_the_storm = ~np.isin(met, storm.tuples(storm.mines))
     return int((storm.mines["left"] == 0).sum() + of_the_storm.sum())
 
 

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Which attempts met a mine: proof by 4-tuple, not by how long they took."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.outcome import sent_syn
 from stress.model.plan import Close, Serve
 from stress.model.run import Storm
-
-PORTS = 1 << 16
 
 
 def collided(storm: Storm) -> npt.NDArray[np.bool_]:
@@ -23,21 +19,35 @@ def collided(storm: Storm) -> npt.NDArray[np.bool_]:
     3.10.7.4).
     """
     attempts = storm.attempts
-    mined = np.zeros(PORTS, np.bool_)
-    mined[storm.mines["local_port"]] = True
-    first = first_connected(attempts)[attempts["local_port"]]
-    slow = (attempts["error"] != 0) | (attempts["retransmits"] > 0)
-    order = np.arange(len(attempts))
-    on_mine = mined[attempts["local_port"]] & (order <= first)
-    if storm.act.plan.serve is Serve.LEAK and storm.act.plan.close is Close.FIN:
-        on_mine |= order > first
-    met: npt.NDArray[np.bool_] = on_mine & slow & sent_syn(attempts)
+    met = np.zeros(len(attempts), np.bool_)
+    late = np.flatnonzero(((attempts["error"] != 0) | (attempts["retransmits"] > 0)) & sent_syn(attempts))
+    tuples = storm.tuples(attempts[late])
+    mined = np.zeros(storm.tuple_count, np.bool_)
+    mined[storm.tuples(storm.mines)] = True
+    leaves_mines = storm.act.plan.serve is Serve.LEAK and storm.act.plan.close is Close.FIN
+    if not leaves_mines:
+        on_mine = mined[tuples]
+        late, tuples = late[on_mine], tuples[on_mine]
+    first = first_connected(storm, tuples)[tuples]
+    on_mine = mined[tuples] & (late <= first)
+    if leaves_mines:
+        on_mine |= late > first
+    met[late[on_mine]] = True
     return met
 
 
-def first_connected(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return for each port the first attempt that connected from it, ``len(attempts)`` for none, shape (PORTS,)."""
-    first = np.full(PORTS, len(attempts), np.int64)
-    connected = np.flatnonzero(attempts["error"] == 0)
-    np.minimum.at(first, attempts["local_port"][connected], connected)
+def first_connected(storm: Storm, tuples: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return for each of some 4-tuples the first attempt that connected on it, shape (storm.tuple_count,).
+
+    ``len(attempts)`` stands for none, and for 4-tuples that were not asked for.
+    """
+    first = np.full(storm.tuple_count, len(storm.attempts), np.int64)
+    if not len(tuples):
+        return first
+    wanted = np.zeros(storm.tuple_count, np.bool_)
+    wanted[tuples] = True
+    connected = np.flatnonzero(storm.attempts["error"] == 0)
+    number = storm.tuples(storm.attempts[connected])
+    connected, number = connected[wanted[number]], number[wanted[number]]
+    first[number[::-1]] = connected[::-1]  # of several the last assignment stays: the first attempt
     return first

@@ -54,7 +54,7 @@ class ActFindings:
         """Return the mines by count."""
         return Mines(
             laid=self.storm.act.mines_laid,
-            found=len(np.unique(self.storm.attempts["local_port"][self.syns.met_mine])),
+            found=len(np.unique(self.storm.tuples(self.storm.attempts[self.syns.met_mine]))),
             left=int(self.storm.mines["left"].sum()),
         )
 
@@ -121,6 +121,7 @@ def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Su
         outcomes=added(act.outcomes for act in each),
         causes=added(act.causes for act in each),
         body=body(np.concatenate([act.body()["latency_ns"] for act in acts])),
+        intended=intended(acts),
         bands=all_bands(acts),
         retransmits=int(run.attempts["retransmits"].sum(dtype=np.int64)),
         collisions=sum(int(act.syns.met_mine.sum()) for act in acts),
@@ -189,6 +190,18 @@ def body(latencies_ns: npt.NDArray[np.int64]) -> Body:
     if not len(latencies_ns):
         return Body(None, None, None, None, None)
     return Body(*map(int, np.quantile(latencies_ns, QUANTILES, method="inverted_cdf")))
+
+
+def intended(acts: list[ActFindings]) -> Body | None:
+    """Return the body's percentiles counted from when each attempt was to start, if the load was paced.
+
+    What a late start cost belongs to the latency that a client would have seen: leaving it out is coordinated
+    omission.
+    """
+    paced = [act.body() for act in acts if act.storm.act.plan.rate_per_s]
+    if not paced:
+        return None
+    return body(np.concatenate([part["latency_ns"] + part["lag_us"].astype(np.int64) * 1000 for part in paced]))
 
 
 def all_bands(acts: list[ActFindings]) -> list[Band]:

@@ -75,8 +75,10 @@ def syns(storm: Storm, met_mine: npt.NDArray[np.bool_], ladder: Ladder) -> Syns:
     """
     attempts = storm.attempts
     gap = first_gap(attempts, ladder)
-    left_ports = storm.mines["local_port"][storm.mines["left"] == 1]
-    mine_left = met_mine & np.isin(attempts["local_port"], left_ports)
+    left = np.zeros(storm.tuple_count, np.bool_)
+    left[storm.tuples(storm.mines[storm.mines["left"] == 1])] = True
+    mine_left = met_mine.copy()
+    mine_left[met_mine] = left[storm.tuples(attempts[met_mine])]
     failed = attempts["error"] != 0
     useless = np.where(sent_syn(attempts), attempts["retransmits"].astype(np.int64) + failed, 0)
     refused = np.isin(attempts["error"], (errno.ECONNREFUSED, errno.ECONNRESET))

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
 import click
@@ -42,6 +43,21 @@ class PortRangeOption(click.ParamType[tuple[int, int]]):
         if not (low.isdigit() and high.isdigit()):
             self.fail(f"{value!r} is not of the form 40000-40999", param, ctx)
         return int(low), int(high)
+
+
+class RangeOption(click.ParamType[tuple[str, str]]):
+    """FIRST or FIRST-LAST, a pair; what it is a range of is for the plan to say."""
+
+    name = "first-last"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Split at the dash."""
+        if isinstance(value, tuple):
+            return value
+        first, dash, last = str(value).partition("-")
+        if not first or (dash and not last):
+            self.fail(f"{value!r} is not of the form FIRST or FIRST-LAST", param, ctx)
+        return first, last or first
 
 
 def choice(kind: type[StrEnum]) -> click.Choice[str]:
@@ -89,9 +105,11 @@ OPTIONS = (
     click.option("--set", "sysctls", type=SysctlSetting(), multiple=True, help="a setting inside the lab; repeatable"),
     click.option("--port-range", type=PortRangeOption(), help="ephemeral ports inside the lab"),
     click.option("--family", type=click.Choice(["4", "6"]), help="IPv4 or IPv6"),
-    click.option("--source", help="source address, on this machine's loopback"),
+    click.option("--source", type=RangeOption(), help="source addresses, on this machine's loopback"),
     click.option("--target", help="server address, on this machine's loopback"),
-    click.option("--target-port", type=int, help="server port"),
+    click.option("--target-port", type=RangeOption(), help="server ports"),
+    click.option("--workers", type=int, help="processes that storm together"),
+    click.option("--servers", type=int, help="processes that accept what the storm connects"),
     click.option("--capture", is_flag=True, default=None, help="keep the packets of the first attempts of each cause"),
     click.option("--fast", is_flag=True, default=None, help="set tcp_fin_timeout to 1 s where it is waited for"),
     click.option("--pin/--no-pin", default=None, help="client and server each on a CPU of its own"),
@@ -127,6 +145,7 @@ def make_plan(base: Plan, given: dict[str, Any]) -> Plan:
             )
         settings = {FIN_TIMEOUT: "1"} | settings
     changes["sysctls"] = base.sysctls | settings
+    changes |= space(changes.pop("source", None), changes.pop("target_port", None))
     if "family" in changes:
         changes["family"] = int(changes["family"])
     if changes.get("family") == 6:
@@ -137,6 +156,29 @@ def make_plan(base: Plan, given: dict[str, Any]) -> Plan:
         return msgspec.convert(msgspec.structs.asdict(base) | changes, Plan)
     except msgspec.ValidationError as error:
         raise UsageError(f"{error}.") from error
+
+
+def space(source: tuple[str, str] | None, target_port: tuple[str, str] | None) -> dict[str, Any]:
+    """Return the fields of a plan that ranges of addresses and ports stand for.
+
+    Raises:
+        UsageError: a range that is none.
+    """
+    fields: dict[str, Any] = {}
+    if source is not None:
+        first, last = source
+        try:
+            sources = 1 if last == first else int(ip_address(last)) - int(ip_address(first)) + 1
+        except ValueError as error:
+            raise UsageError(f"--source {first}-{last}: {error}.") from error
+        if sources < 1:
+            raise UsageError(f"--source {first}-{last} must rise.")
+        fields |= {"source": first, "sources": sources}
+    if target_port is not None:
+        if not all(port.isdecimal() for port in target_port) or int(target_port[1]) < int(target_port[0]):
+            raise UsageError(f"--target-port {'-'.join(target_port)} is no port, nor two that rise.")
+        fields |= {"target_port": int(target_port[0]), "target_ports": int(target_port[1]) - int(target_port[0]) + 1}
+    return fields
 
 
 def refuse_varied(base: Plan, given: set[str]) -> None:

@@ -2,14 +2,17 @@
 """A census of TCP sockets through inet_diag netlink (linux/inet_diag.h, linux/sock_diag.h).
 
 Own decoding, though pyroute2 can list sockets too: it builds a dictionary tree for each, 60 to 85 µs a socket
-where the fixed part of the message takes 4 µs, and a minefield has tens of thousands. A test holds the two equal.
+where a table of the messages' fixed parts takes 1 to 2 µs, and minefields have up to a million. A test holds the two
+equal.
 """
 
 import socket
 import struct
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
@@ -17,7 +20,17 @@ NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NETLINK_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 REQUEST = struct.Struct("=BBBBI 2s2s 16s16s I II")  # inet_diag_req_v2
-MESSAGE = struct.Struct("=BBBB 2s2s 16s16s I II III")  # head of inet_diag_msg up to the write queue
+LENGTH = struct.Struct("=I")
+TYPE = struct.Struct("=H")
+# What is used of an inet_diag_msg.
+MESSAGE = np.dtype(
+    {
+        "names": ["state", "local_port", "remote_port", "local_address", "remote_address", "receive_queue"],
+        "formats": ["u1", ">u2", ">u2", "V16", "V16", "=u4"],
+        "offsets": [1, 4, 6, 8, 24, 56],
+        "itemsize": 72,
+    }
+)
 BUFFER_BYTES = 1 << 18
 
 # RFC 9293 names by the kernel's numbers (include/net/tcp_states.h). NEW-SYN-RECV shows as SYN-RECEIVED.
@@ -48,10 +61,10 @@ class Socket(NamedTuple):
     receive_queue: int
 
 
-def sockets(
+def listing(
     family: int = 4, states: Iterable[str] = NUMBERS, *, local_port: int = 0, remote_port: int = 0
-) -> Iterator[Socket]:
-    """List the TCP sockets of this namespace, timewait mini-sockets included.
+) -> npt.NDArray[Any]:
+    """List the TCP sockets of this namespace, timewait mini-sockets included, shape (sockets,), dtype MESSAGE.
 
     Args:
         family: 4 or 6.
@@ -79,47 +92,75 @@ def sockets(
         0xFFFFFFFF,
     )
     header = NETLINK_HEADER.pack(NETLINK_HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0)
+    tables = []
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
         netlink.sendto(header + body, (0, 0))
-        while True:
+        done = False
+        while not done:
             data = netlink.recv(BUFFER_BYTES)
-            offset = 0
-            while offset < len(data):
-                length, kind, *_ = NETLINK_HEADER.unpack_from(data, offset)
-                if kind == NLMSG_DONE:
-                    return
-                if kind == NLMSG_ERROR:
-                    (code,) = struct.unpack_from("=i", data, offset + NETLINK_HEADER.size)
-                    raise OSError(-code, "inet_diag refuses to list sockets")
-                yield decode(data, offset + NETLINK_HEADER.size)
-                offset += (length + 3) & ~3
+            places, done = messages(data)
+            rows = np.array(places, np.intp)[:, None] + np.arange(MESSAGE.itemsize)
+            tables.append(np.frombuffer(data, np.uint8)[rows].view(MESSAGE)[:, 0])
+    return np.concatenate(tables)
 
 
-def decode(data: bytes, offset: int) -> Socket:
-    """Decode one inet_diag_msg."""
-    family, state, _, _, local_port, remote_port, local, remote, _, _, _, _, receive_queue, _ = MESSAGE.unpack_from(
-        data, offset
-    )
-    size = 4 if family == socket.AF_INET else 16
-    return Socket(
-        STATES.get(state, "SYN-RECEIVED"),
-        socket.inet_ntop(family, local[:size]),
-        int.from_bytes(local_port, "big"),
-        socket.inet_ntop(family, remote[:size]),
-        int.from_bytes(remote_port, "big"),
-        receive_queue,
-    )
+def messages(data: bytes) -> tuple[list[int], bool]:
+    """Return where the sockets of a datagram begin, and whether the listing ends with it."""
+    places: list[int] = []
+    offset = 0
+    while offset < len(data):
+        (length,) = LENGTH.unpack_from(data, offset)
+        (kind,) = TYPE.unpack_from(data, offset + 4)
+        if kind == NLMSG_DONE:
+            return places, True
+        if kind == NLMSG_ERROR:
+            (code,) = struct.unpack_from("=i", data, offset + NETLINK_HEADER.size)
+            raise OSError(-code, "inet_diag refuses to list sockets")
+        places.append(offset + NETLINK_HEADER.size)
+        offset += (length + 3) & ~3
+    return places, False
 
 
-def census(family: int, server_port: int) -> dict[str, dict[str, int]]:
+def sockets(
+    family: int = 4, states: Iterable[str] = NUMBERS, *, local_port: int = 0, remote_port: int = 0
+) -> Iterator[Socket]:
+    """Yield what ``listing`` finds, each socket with its addresses as text."""
+    domain = socket.AF_INET if family == 4 else socket.AF_INET6
+    size = 4 if family == 4 else 16
+    for state, local, remote, local_address, remote_address, queue in listing(
+        family, states, local_port=local_port, remote_port=remote_port
+    ).tolist():
+        yield Socket(
+            name(state),
+            socket.inet_ntop(domain, local_address[:size]),
+            local,
+            socket.inet_ntop(domain, remote_address[:size]),
+            remote,
+            queue,
+        )
+
+
+def name(state: int) -> str:
+    """Return a state by its number."""
+    return STATES.get(state, "SYN-RECEIVED")
+
+
+def census(family: int, server_ports: range, states: Iterable[str] = NUMBERS) -> dict[str, dict[str, int]]:
     """Count the sockets of a server and of its clients by state: ``{"client": {"TIME-WAIT": 7}, "server": …}``."""
-    sides: dict[str, Counter[str]] = {"client": Counter(), "server": Counter()}
-    for found in sockets(family):
-        if found.local_port == server_port:
-            sides["server"][found.state] += 1
-        elif found.remote_port == server_port:
-            sides["client"][found.state] += 1
-    return {side: dict(sorted(states.items())) for side, states in sides.items()}
+    found = listing(family, states)
+    first, last = server_ports[0], server_ports[-1]
+    of_server = (found["local_port"] >= first) & (found["local_port"] <= last)
+    of_clients = ~of_server & (found["remote_port"] >= first) & (found["remote_port"] <= last)
+    return {"client": by_state(found[of_clients]), "server": by_state(found[of_server])}
+
+
+def by_state(found: npt.NDArray[Any]) -> dict[str, int]:
+    """Count sockets by state."""
+    counts: dict[str, int] = {}
+    for state, count in enumerate(np.bincount(found["state"]).tolist()):
+        if count:
+            counts[name(state)] = counts.get(name(state), 0) + count
+    return dict(sorted(counts.items()))
 
 
 def endpoint(address: str, port: int) -> str:

@@ -77,17 +77,18 @@ def has_nft() -> bool:
     return nft_path() is not None
 
 
-def load(drop: Drop, server_port: int) -> None:
+def load(drop: Drop, server_ports: range) -> None:
     """Add the nftables rules for ``drop`` to this namespace.
 
     Raises:
         LabError: nft refuses.
     """
     chains, match = RULES[drop]
+    ports = f"{server_ports[0]}-{server_ports[-1]}" if len(server_ports) > 1 else f"{server_ports[0]}"
     lines = [f"table inet {TABLE} {{"]
     for chain in chains:
         lines.append(f"chain {chain} {{ type filter hook {chain} priority 0; policy accept;")
-        lines.append(f'{match.format(port=server_port)} counter drop comment "{drop}"')
+        lines.append(f'{match.format(port=ports)} counter drop comment "{drop}"')
         lines.append("}")
     lines.append("}")
     nft(["-f", "-"], "\n".join(lines) + "\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The server under test: one listening socket, shared by processes that accept, close or leak."""
+"""The server under test: a listening socket for each port, shared by processes that accept, close or leak."""
 
 import errno
 import mmap
@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
@@ -16,20 +16,21 @@ from stress.lab import census, firewall, sysctl, wait
 from stress.model.errors import LabError, UsageError
 from stress.model.record import ListenerReport
 
-PROCESSES_MAX = 65  # 64 that hold mines, and one that closes what the storm connects
+PROCESSES_MAX = 80  # 64 that hold mines, and those that close what the storm connects
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 5.0
 PROBE_INTERVAL_S, PROBES = 1, 3  # of keepalive, once a connection has been idle for long enough
 
 
 class Listener:
-    """A listening socket and the processes that serve it. A context manager; leaving it ends the processes."""
+    """Listening sockets and the processes that serve them. A context manager; leaving it ends the processes."""
 
     def __init__(
         self,
         address: str,
         port: int,
         *,
+        ports: int = 1,
         keepalive_s: int = 0,
         drop_rst: bool = False,
         cpu: int | None = None,
@@ -39,6 +40,7 @@ class Listener:
         Args:
             address: IPv4 or IPv6.
             port: TCP port.
+            ports: how many ports, this and those after it.
             keepalive_s: idle time before accepted sockets send keepalive probes; 0 is off.
             drop_rst: drop segments that carry RST, on this socket and all that it accepts.
             cpu: the CPU that serving processes are pinned to; None leaves them free.
@@ -47,35 +49,45 @@ class Listener:
             UsageError: the port is taken.
         """
         self.family = 6 if ":" in address else 4
-        self.port = port
+        self.ports = range(port, port + ports)
         self.cpu = cpu
         self.processes: list[Process] = []
         # One file for the reports of all processes: a mapping of its own would cost each a descriptor here.
         self.pages_fd = os.memfd_create("connstorm-listener")
         os.ftruncate(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
         self.pages = mmap.mmap(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
-        self.socket = socket.socket(
-            socket.AF_INET6 if self.family == 6 else socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK
-        )
-        try:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.socket.bind((address, port))
-        except OSError as error:
-            self.close()
-            raise UsageError(
-                f"The server cannot listen on {address} port {port}: {error.strerror}; "
-                "choose another with --target-port."
-            ) from error
-        if drop_rst:
-            firewall.attach(self.socket, firewall.DROP_RST)
-        if keepalive_s:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit all four
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_s)
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_INTERVAL_S)
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
-        self.socket.listen(int(sysctl.read("net.core.somaxconn") or socket.SOMAXCONN))
+        self.sockets: list[socket.socket] = []
+        backlog = int(sysctl.read("net.core.somaxconn") or socket.SOMAXCONN)
+        for each in self.ports:
+            listening = socket.socket(
+                socket.AF_INET6 if self.family == 6 else socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+            )
+            self.sockets.append(listening)
+            try:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listening.bind((address, each))
+            except OSError as error:
+                self.close()
+                raise UsageError(
+                    f"The server cannot listen on {address} port {each}: {error.strerror}; "
+                    "choose another with --target-port."
+                ) from error
+            if drop_rst:
+                firewall.attach(listening, firewall.DROP_RST)
+            if keepalive_s:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit all four
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_s)
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_INTERVAL_S)
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
+            listening.listen(backlog)
 
-    def start(self, *, leak: int = 0, then: Literal["close", "leave"] = "close", nofile: int | None = None) -> None:
+    def start(
+        self,
+        *,
+        leak: int = 0,
+        then: Literal["close", "leave"] = "close",
+        nofile: int | None = None,
+    ) -> None:
         """Start one more process: it leaks ``leak`` connections (-1: all), then closes, or leaves, the others.
 
         ``nofile`` is how many descriptors it may have, its own ones included; None leaves the limit.
@@ -88,14 +100,15 @@ class Listener:
         number = len(self.processes)
         limit = "" if nofile is None else nofile
         cpu = "" if self.cpu is None else self.cpu
-        process = Process(self.socket, self.pages, self.pages_fd, number, [leak, then, cpu, limit])
+        process = Process(self.sockets, self.pages, self.pages_fd, number, [leak, then, cpu, limit])
         self.processes.append(process)
         if not wait.until(process.ready, START_LIMIT_S):
             raise LabError(f"A listener process did not start within {START_LIMIT_S:g} s.")
 
     def shorten_queue(self, backlog: int) -> None:
-        """Let at most ``backlog`` connections wait to be accepted, and one more (sk_acceptq_is_full())."""
-        self.socket.listen(backlog)
+        """Let at most ``backlog`` connections wait at each port, and one more (sk_acceptq_is_full())."""
+        for listening in self.sockets:
+            listening.listen(backlog)
 
     def total(self, slot: int) -> int:
         """Return the sum of one slot of the processes' reports."""
@@ -138,8 +151,8 @@ class Listener:
 
     def queue_length(self) -> int:
         """Return how many connections wait to be accepted."""
-        found: Iterable[census.Socket] = census.sockets(self.family, ["LISTEN"], local_port=self.port)
-        return sum(each.receive_queue for each in found)
+        found: Iterable[census.Socket] = census.sockets(self.family, ["LISTEN"])
+        return sum(each.receive_queue for each in found if each.local_port in self.ports)
 
     def __enter__(self) -> Self:
         return self
@@ -158,7 +171,8 @@ class Listener:
         self.processes.clear()
         self.pages.close()
         os.close(self.pages_fd)
-        self.socket.close()
+        for listening in self.sockets:
+            listening.close()
 
 
 class Process:
@@ -166,7 +180,7 @@ class Process:
 
     def __init__(
         self,
-        listening: socket.socket,
+        listening: Sequence[socket.socket],
         pages: mmap.mmap,
         pages_fd: int,
         number: int,
@@ -178,10 +192,11 @@ class Process:
         """
         offset = number * mmap.PAGESIZE
         self.report = memoryview(pages)[offset : offset + SLOTS * 8].cast("q")
-        arguments = (listening.fileno(), pages_fd, offset, *orders)
+        descriptors = [each.fileno() for each in listening]
+        arguments = (",".join(map(str, descriptors)), pages_fd, offset, *orders)
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "stress.lab.listener_process", *map(str, arguments)],
-            pass_fds=(listening.fileno(), pages_fd),
+            pass_fds=(*descriptors, pages_fd),
             stdin=subprocess.DEVNULL,
         )
 

@@ -13,7 +13,7 @@ from stress.lab.parent import die_with_parent
 
 def main(arguments: list[str]) -> None:
     """Serve until the lab says stop; die with the lab, and leave Ctrl-C to it."""
-    listen_fd, pages_fd, offset, leak, then, cpu, nofile = arguments
+    listening, pages_fd, offset, leak, then, cpu, nofile = arguments
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if cpu:
@@ -22,7 +22,9 @@ def main(arguments: list[str]) -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (int(nofile), hard))
     page = mmap.mmap(int(pages_fd), mmap.PAGESIZE, offset=int(offset))
-    serve(int(listen_fd), memoryview(page)[: SLOTS * 8].cast("q"), leak=int(leak), then=then)
+    serve(
+        [int(each) for each in listening.split(",")], memoryview(page)[: SLOTS * 8].cast("q"), leak=int(leak), then=then
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ ATTEMPT = np.dtype(
         ("close_ns", "<u4"),  # the close() call alone; 0 when the socket was not connected or is held
         ("lag_us", "<u4"),  # paced load: start behind the intended start; 0 in a closed loop
         ("local_port", "<u2"),  # 0 when the kernel had not given one, or took it back
-        ("address", "<u2"),  # row of the run's address table
+        ("address", "<u2"),  # number of its source and target: record.Address
         ("error", "u1"),  # errno; 0 = connected, EINPROGRESS = not ended when the storm did
         ("retransmits", "u1"),  # SYNs sent again: tcpi_total_retrans
         ("phase", "u1"),  # 0 = warm-up, 1 = storm

@@ -28,7 +28,13 @@ class Close(StrEnum):
 
     FIN = "fin"  # close(): FIN, then FIN_WAIT_2 or TIME_WAIT on the client
     RST = "rst"  # close() with SO_LINGER 0: RST, the port is free at once
+    DISCONNECT = "disconnect"  # connect() to AF_UNSPEC: RST, the port is free at once, the socket is used again
     HOLD = "hold"  # left open until the storm is over
+
+    @property
+    def resets(self) -> bool:
+        """Whether it sends an RST."""
+        return self in (Close.RST, Close.DISCONNECT)
 
 
 class Serve(StrEnum):
@@ -105,7 +111,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         seed: of the mines' places and of shuffled sweeps.
         port_range: net.ipv4.ip_local_port_range inside the lab; None leaves the kernel's.
         sysctls: further settings inside the lab, by dotted name.
-        pin: put the client on one CPU and the listener on another, where there are two.
+        source: the client's first address.
+        sources: how many addresses the client has, the first and those after it.
+        target: the server's address.
+        target_port: the server's first port.
+        target_ports: how many ports the server has, the first and those after it.
+        workers: processes that storm together, each with an equal share.
+        servers: processes that accept what the storm connects.
+        pin: put each worker on a CPU of its own and the listener on another, where there are as many.
         host: use the host's own network stack instead of a private namespace.
         witness: look for a socket in SYN_SENT and the one in CLOSE_WAIT that it met, while the storm goes on.
         capture: keep the packets of the first attempts of each cause.
@@ -139,8 +152,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     seed: int = 1
     family: Literal[4, 6] = 4
     source: str = "127.0.0.1"
+    sources: int = 1
     target: str = "127.0.0.1"
     target_port: int = 5000
+    target_ports: int = 1
+    workers: int = 1
+    servers: int = 1
     port_range: tuple[int, int] | None = None
     sysctls: dict[str, str] = {}
     pin: bool = True
@@ -149,6 +166,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     capture: bool = False
     fresh: bool = True
     acts: dict[str, dict[str, Any]] = {}
+
+    @property
+    def addresses(self) -> int:
+        """How many pairs of a source address and a target port there are: each has the whole port range."""
+        return self.sources * self.target_ports
+
+    @property
+    def server_ports(self) -> range:
+        """The server's ports."""
+        return range(self.target_port, self.target_port + self.target_ports)
 
     def storms(self) -> dict[str, "Plan"]:
         """Return the plan of each act by its name; settings of an act are added to those of the plan.

@@ -7,11 +7,23 @@ from stress.model.plan import Plan
 
 
 class Address(msgspec.Struct, frozen=True):
-    """The three parts of a 4-tuple that many attempts share."""
+    """What an act's 4-tuples have besides the client's port.
 
+    ``sources`` addresses, the first and those after it, with ``target_ports`` ports, the first and those after it, make
+    pairs that are numbered source by source: an attempt's ``address`` is ``first`` and the number of its pair.
+    """
+
+    first: int
     source: str
+    sources: int
     target: str
     target_port: int
+    target_ports: int
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs there are."""
+        return self.sources * self.target_ports
 
 
 class Phase(msgspec.Struct, frozen=True):
@@ -33,6 +45,20 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     clocksource: str
     python: str
     nofile: int  # RLIMIT_NOFILE, hard
+
+
+class Harness(msgspec.Struct, frozen=True, kw_only=True):
+    """What recording an attempt costs on this machine, measured in this run (ns, medians)."""
+
+    clock_ns: float  # one reading of the clock
+    getsockname_ns: float  # where the kernel chose the port
+    record_ns: float  # 32 bytes written
+    tcp_info_ns: float  # SYN retransmits, read where there may be some
+    bind_ns: float  # bind() to a given port: part of the plan, not of the recording
+
+    def attempt_ns(self, *, port_known: bool) -> float:
+        """Return the cost of an attempt that connects at once: four stamps, the port, the record."""
+        return 4 * self.clock_ns + self.record_ns + (0 if port_known else self.getsockname_ns)
 
 
 class ListenerReport(msgspec.Struct, frozen=True):
@@ -70,12 +96,13 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
     ``counters`` are the changes of the kernel's counters over the storm, by the kernel's names (Tcp and TcpExt);
     ``listener``, too, is of the storm alone. A census counts sockets by TCP state, just before and after the storm,
-    client and server sockets apart. The act's attempts and mines are those whose ``address`` is the act's place.
+    client and server sockets apart.
     """
 
     name: str
     plan: Plan  # of this storm: what the act changes is in it
     address: Address
+    attempts: int  # that it made
     port_range: tuple[int, int]
     ports: int  # in that range, without the reserved ones and the server's own
     sysctls: dict[str, str]  # as they were during the storm; a name that this kernel lacks is absent
@@ -101,6 +128,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     started_utc: str
     plan: Plan
     host: Host
+    harness: Harness | None  # None: not measured
     acts: list[Act]
     interrupted: bool
     warnings: list[str]

@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from stress.model.record import Act, Host, Record
 
-# A mined 4-tuple: the act whose addresses it has, the client's port, and whether the mine stood after the storm.
+PORTS = 1 << 16
+
+# A mined 4-tuple: its pair of addresses, the client's port, and whether the mine stood after the storm.
 MINE = np.dtype([("address", "<u2"), ("local_port", "<u2"), ("left", "u1")])
 
 
@@ -29,6 +31,21 @@ class Storm:
     attempts: npt.NDArray[Any]
     mines: npt.NDArray[Any]
 
+    @property
+    def tuple_count(self) -> int:
+        """How many numbers ``tuples`` may return."""
+        return self.act.address.pairs * PORTS
+
+    def tuples(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Return the numbers of the 4-tuples of attempts or mines, shape (rows,): those of equal ones are equal.
+
+        A port that is not known, 0, makes a number that PORTS divides.
+        """
+        number: npt.NDArray[np.int64] = rows["local_port"].astype(np.int64)
+        if self.act.address.pairs > 1:
+            number += (rows["address"].astype(np.int64) - self.act.address.first) * PORTS
+        return number
+
 
 @dataclass(frozen=True)
 class Run:
@@ -46,14 +63,11 @@ class Run:
 
     def storms(self) -> list[Storm]:
         """Return each act with its part of the arrays."""
-        acts = self.record.acts
-        starts = np.searchsorted(self.attempts["address"], np.arange(len(acts) + 1))
-        return [
-            Storm(
-                self.record.host,
-                act,
-                self.attempts[starts[number] : starts[number + 1]],
-                self.mines[self.mines["address"] == number],
-            )
-            for number, act in enumerate(acts)
-        ]
+        found, place = [], 0
+        for act in self.record.acts:
+            first, last = act.address.first, act.address.first + act.address.pairs
+            mined = (self.mines["address"] >= first) & (self.mines["address"] < last)
+            attempts = self.attempts[place : place + act.attempts]
+            found.append(Storm(self.record.host, act, attempts, self.mines[mined]))
+            place += act.attempts
+        return found

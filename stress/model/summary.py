@@ -98,6 +98,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[str, int]
     causes: dict[str, int]
     body: Body
+    intended: Body | None  # paced load: the same from the intended start on, warm-up left out
     bands: list[Band]
     retransmits: int
     collisions: int

@@ -17,7 +17,7 @@ from stress.model.errors import UsageError
 from stress.model.record import Record
 from stress.model.run import MINE, Run
 from stress.model.summary import Summary
-from stress.store.schema import SCHEMA, RunFile, decode
+from stress.store.schema import MINE_1, SCHEMA, RunFile, decode, with_left
 
 RUN, ATTEMPTS, MINES = "run.json", "attempts.npy", "mines.npy"
 
@@ -94,13 +94,18 @@ def read(folder: Path) -> tuple[Run, Summary]:
         data = (folder / RUN).read_bytes()
     except OSError as error:
         raise UsageError(f"{folder} is not a run folder: {RUN} cannot be read ({error.strerror}).") from error
-    document = decode(data, str(folder / RUN))
+    document, written = decode(data, str(folder / RUN))
     for file in (ATTEMPTS, MINES):
         if file in document.files:
             verify(folder / file, document.files[file])
-    mines = array(folder / MINES, MINE) if MINES in document.files else np.zeros(0, MINE)
+    attempts = array(folder / ATTEMPTS, ATTEMPT)
+    mines = np.zeros(0, MINE)
+    if MINES in document.files and written == 1:
+        mines = with_left(array(folder / MINES, MINE_1), attempts)
+    elif MINES in document.files:
+        mines = array(folder / MINES, MINE)
     record = Record(**{field: getattr(document, field) for field in Record.__struct_fields__})
-    return Run(record, array(folder / ATTEMPTS, ATTEMPT), mines), document.summary
+    return Run(record, attempts, mines), document.summary
 
 
 def verify(file: Path, expected: str) -> None:

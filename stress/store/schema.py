@@ -1,22 +1,77 @@
 # SPDX-License-Identifier: MIT
-"""run.json: its schema, its versions, and how an old one becomes a new one.
+"""run.json and mines.npy: their schema, its versions, and how an old one becomes a new one.
 
-Schema 1: the first (connstorm 0.1).
+Schema 1: the first (connstorm 0.1.0): one storm, one pair of addresses.
+Schema 2: acts, each with its plan, its counters and a range of addresses; which mines stood after the storm.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
+from stress.lab.sysctl import RESERVED_PORTS, parse_ports
 from stress.model.errors import UsageError
 from stress.model.record import Record
+from stress.model.run import MINE
 from stress.model.summary import Summary
 
-SCHEMA = 1
+SCHEMA = 2
+
+# What a record of schema 1 says of its storm, and a record of schema 2 says of each act.
+OF_THE_ACT = ("plan", "port_range", "phases", "counters", "census_before", "census_after", "listener", "stolen_ms")
+
+
+def from_1_to_2(old: dict[str, Any]) -> dict[str, Any]:
+    """Return a document of schema 2: the only storm is the only act."""
+    (address,) = old["addresses"]
+    host = dict(old["host"])
+    low, high = old["port_range"]
+    reserved = parse_ports(host["sysctls"].get(RESERVED_PORTS, "")) | {address["target_port"]}
+    act = {field: old[field] for field in OF_THE_ACT} | {
+        "name": "storm",
+        "address": address | {"first": 0, "sources": 1, "target_ports": 1},
+        "attempts": old["summary"]["attempts"],
+        "ports": len(set(range(low, high + 1)) - reserved),
+        "sysctls": host.pop("sysctls"),
+        "firewall": host.pop("firewall"),
+        "dropped": {},
+        "waiting": 0,
+        "starved_ns": None,
+        "mines_laid": old["summary"]["mines"]["laid"],
+        "pairs": [],
+    }
+    summary = old["summary"] | {
+        "intended": None,
+        "acts": [],
+        "verdict": None,
+        "figures": [],
+        "evidence": [],
+        "books": [claim | {"act": "storm"} for claim in old["summary"]["books"]],
+    }
+    kept = {field: old[field] for field in ("id", "program", "started_utc", "plan", "interrupted", "warnings", "files")}
+    return kept | {"schema": 2, "host": host, "harness": None, "acts": [act], "summary": summary}
+
 
 # From each old schema number, the function that turns its document into the next one's.
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: from_1_to_2}
+
+
+def with_left(mines: npt.NDArray[Any], attempts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the mines of schema 1 with the field that they lack.
+
+    A mine is gone when an attempt connected from its port; schema 1 knew nothing else of a single one.
+    """
+    found = np.zeros(len(mines), MINE)
+    for field in mines.dtype.names or ():
+        found[field] = mines[field]
+    found["left"] = ~np.isin(mines["local_port"], attempts["local_port"][attempts["error"] == 0])
+    return found
+
+
+MINE_1 = np.dtype([("address", "<u2"), ("local_port", "<u2")])  # of schema 1
 
 
 class RunFile(Record, frozen=True, kw_only=True):
@@ -27,8 +82,8 @@ class RunFile(Record, frozen=True, kw_only=True):
     files: dict[str, str]
 
 
-def decode(data: bytes, where: str) -> RunFile:
-    """Decode a run.json of any schema up to this program's.
+def decode(data: bytes, where: str) -> tuple[RunFile, int]:
+    """Decode a run.json of any schema up to this program's; return it with the schema that it was written with.
 
     Raises:
         UsageError: it is none, or newer, or older than any upgrade reaches.
@@ -45,12 +100,16 @@ def decode(data: bytes, where: str) -> RunFile:
             f"{where} has schema {schema}, but this connstorm reads up to {SCHEMA}; use the connstorm "
             f"that wrote it ({document.get('program', 'a newer one')}) or a later one."
         )
+    written = schema
     while schema < SCHEMA:
         if schema not in UPGRADES:
             raise UsageError(f"{where} has schema {schema}, which no released connstorm wrote; run again.")
-        document = UPGRADES[schema](document)
+        try:
+            document = UPGRADES[schema](document)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"{where} does not follow schema {schema}: {error!r}.") from error
         schema = document["schema"]
     try:
-        return msgspec.convert(document, RunFile)
+        return msgspec.convert(document, RunFile), written
     except msgspec.ValidationError as error:
         raise UsageError(f"{where} does not follow schema {SCHEMA}: {error}.") from error

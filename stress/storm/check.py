@@ -6,13 +6,15 @@ from ipaddress import ip_address
 
 import msgspec
 
+from stress._listener import PORTS_MAX
 from stress.lab.listener import PROCESSES_MAX
 from stress.model.errors import UsageError
 from stress.model.plan import Close, Drop, Firewall, Isn, Laying, Plan, Ports, Release, Serve
 from stress.storm.ports import PortRange
+from stress.storm.segment import listing_policy
 
 DESCRIPTORS_KEPT = 64  # for the program itself: standard streams, epoll, listening socket, files
-HOLDERS_MAX = PROCESSES_MAX - 1  # processes that hold mines; one more serves the storm
+HOLDERS_MAX = 64  # processes that hold mines; the others serve the storm
 ATTEMPTS_MAX = 100_000_000
 UNBOUND_SOURCE = {4: ip_address("127.0.0.1"), 6: ip_address("::1")}  # of a loopback connection without bind()
 FASTEST_PER_S = 250_000  # no worker has come near this; it sizes the buffer of a storm that time ends
@@ -23,6 +25,9 @@ PORT_MAX = 65535
 RATE_MAX_PER_S = 1_000_000
 TCP_FIN_TIMEOUT_MAX_S = 120  # include/net/tcp.h: TCP_LINGER2 goes no higher
 MAX_TCP_KEEPIDLE_S = 32767  # include/net/tcp.h
+ADDRESSES_MAX = 1 << 16  # attempts number them in 16 bits
+WORKERS_MAX = 64  # as many as 8 bits of a record could tell apart, and more than are of use
+SERVERS_MAX = PROCESSES_MAX - HOLDERS_MAX
 SERVER_NOFILE_MIN = 32  # the listener's process itself needs some
 
 
@@ -45,6 +50,7 @@ def storm_faults(plan: Plan) -> Iterator[str]:
     ]
     yield from wrong_addresses
     if not wrong_addresses:
+        yield from space_faults(plan)
         yield from combination_faults(plan)
 
 
@@ -58,6 +64,10 @@ def number_faults(plan: Plan) -> Iterator[str]:
         ("--mines", plan.mines, 0, ATTEMPTS_MAX),
         ("--seed", plan.seed, 0, SEED_MAX),
         ("--target-port", plan.target_port, 1, PORT_MAX),
+        ("the number of --target-port ports", plan.target_ports, 1, PORTS_MAX),
+        ("the number of --source addresses", plan.sources, 1, ADDRESSES_MAX),
+        ("--workers", plan.workers, 1, WORKERS_MAX),
+        ("--servers", plan.servers, 1, SERVERS_MAX),
         ("--backlog", plan.backlog, 0, PORT_MAX),
         ("--server-nofile", plan.server_nofile, SERVER_NOFILE_MIN, ATTEMPTS_MAX),
         ("--linger2", plan.linger2_s, 0, TCP_FIN_TIMEOUT_MAX_S),
@@ -78,11 +88,42 @@ def number_faults(plan: Plan) -> Iterator[str]:
             yield f"--port-range {low}-{high} holds no port; it must rise within 1-{PORT_MAX}."
 
 
+def space_faults(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with a space of several addresses or ports, or with several workers."""
+    if plan.sources > 1:
+        last = ip_address(plan.source) + (plan.sources - 1) if plan.family == 4 else None
+        if last is None or not last.is_loopback:
+            yield "--source may be a range of IPv4 addresses within 127.0.0.0/8 only; of IPv6 loopback there is one."
+        if plan.ports is Ports.KERNEL:
+            yield "Several --source addresses need a bind(); use --ports no-port, range, bind, sweep or shuffle."
+    if plan.target_port + plan.target_ports - 1 > PORT_MAX:
+        yield f"--target-port {plan.target_port}-{plan.target_port + plan.target_ports - 1} goes beyond {PORT_MAX}."
+    if plan.addresses > ADDRESSES_MAX:
+        yield f"{plan.addresses:,} pairs of --source and --target-port are more than {ADDRESSES_MAX:,}; give fewer."
+    elsewhere = {
+        "--capture": plan.capture,
+        "a scenario with a witness": plan.witness,
+        "a scenario that fills its range step by step": plan.probes > 0,
+        "mines on ports that clients get": plan.mines > 0 and plan.laying is Laying.CLIENTS,
+    }
+    if plan.addresses > 1:
+        for what in (name for name, wanted in elsewhere.items() if wanted):
+            yield f"{what[0].upper()}{what[1:]} follows one source address and one port; give one of each."
+    if plan.workers > 1 and plan.probes:
+        yield "A scenario that fills its range step by step needs one worker; leave out --workers."
+    if plan.close is Close.DISCONNECT:
+        if plan.sources > 1:
+            yield "--close disconnect keeps its socket, which has one source address; give one --source."
+        if plan.ports is Ports.BIND:
+            yield "--close disconnect keeps its socket, which bind() gives one port; use --ports kernel or no-port."
+
+
 def combination_faults(plan: Plan) -> Iterator[str]:
     """Yield which values do not go together."""
     if plan.sweeps is not None and not plan.ports.sweeping:
         yield f"--sweeps needs --ports sweep or shuffle; with {plan.ports.value} the kernel chooses the ports."
-    if plan.ports in (Ports.KERNEL, Ports.RANGE) and ip_address(plan.source) != UNBOUND_SOURCE[plan.family]:
+    unbound = plan.ports in (Ports.KERNEL, Ports.RANGE) and plan.sources == 1
+    if unbound and ip_address(plan.source) != UNBOUND_SOURCE[plan.family]:
         yield (
             f"With --ports {plan.ports.value} the kernel chooses the source address too, and that is "
             f"{UNBOUND_SOURCE[plan.family]}; for another --source use --ports no-port."
@@ -158,6 +199,11 @@ def faults_here(plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = Tru
             f"This plan may make {attempts:,} attempts, but a run records {ATTEMPTS_MAX:,} at most; "
             "give --attempts, fewer --sweeps or a shorter --duration."
         )
+    if plan.ports.sweeping and listing_policy(plan) == "each" and not ranged:
+        yield (
+            "To sweep without bind(), as --close disconnect and several target ports do, needs IP_LOCAL_PORT_RANGE, "
+            "which came with Linux 6.3; use --ports kernel, or another --close and one --target-port."
+        )
     if plan.ports is Ports.RANGE and not ranged:
         yield "--ports range needs IP_LOCAL_PORT_RANGE, which came with Linux 6.3; use --ports kernel or no-port."
     room = nofile - DESCRIPTORS_KEPT
@@ -176,10 +222,11 @@ def faults_here(plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = Tru
             f"{attempts:,} leaked connections are more than {HOLDERS_MAX} processes may hold with {nofile:,} "
             "descriptors each (ulimit -n); lower --attempts."
         )
-    if plan.mines > len(ports):
+    if plan.mines > len(ports) * plan.addresses:
+        more = f" for each of {plan.addresses:,} pairs of addresses" if plan.addresses > 1 else ""
         yield (
             f"{plan.mines:,} mines do not fit the port range {ports.low}-{ports.high}, which has "
-            f"{len(ports):,} ports; lower --mines or widen --port-range."
+            f"{len(ports):,} ports{more}; lower --mines, widen --port-range, or give a range of --source addresses."
         )
     if plan.mines > room * HOLDERS_MAX:
         yield (
@@ -198,10 +245,10 @@ def attempt_count(plan: Plan, ports: PortRange) -> int:
     """Return how many attempts a plan makes at most: the size of its buffer.
 
     A plan that gives neither attempts nor sweeps nor time, or that measures how the range fills, makes one pass over
-    the port range.
+    the port range of each pair of addresses.
     """
     if plan.attempts is not None:
         return plan.attempts
     if plan.duration_s is not None and plan.sweeps is None and not plan.probes:
-        return max(1, int(plan.duration_s * FASTEST_PER_S))
-    return (plan.sweeps or 1) * len(ports)
+        return max(1, int(plan.duration_s * FASTEST_PER_S * plan.workers))
+    return (plan.sweeps or 1) * len(ports) * plan.addresses

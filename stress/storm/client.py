@@ -1,34 +1,35 @@
 # SPDX-License-Identifier: MIT
 """The client of one act: fires the storm, and looks at the world before and after."""
 
-import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stress._fastconnect import now_ns, storm
+from stress._fastconnect import now_ns
 from stress.lab import sysctl
 from stress.lab.capture import Capture, Packets
 from stress.lab.holder import Holders
-from stress.model.attempt import STORM, WARM_UP, blank
+from stress.model.attempt import STORM, WARM_UP
 from stress.model.notify import Notify
 from stress.model.plan import Close, Plan, Serve
 from stress.model.record import Act, Address, Phase
+from stress.model.run import PORTS
 from stress.storm import check, minefield
-from stress.storm.ports import order
-from stress.storm.segment import Segments
+from stress.storm.buffer import Buffer
 from stress.storm.watch import Watch
 from stress.storm.witness import Witness
+from stress.storm.worker import Fired, Share, Worker, on_cpu
+from stress.storm.workers import Workers
 from stress.storm.world import World
 
 SETTLE_LIMIT_S = 10.0
-SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,36 @@ class Part:
 
 
 class Client:
-    """The client of one act."""
+    """The client of one act: one worker in this process, or several in processes of their own."""
 
-    def __init__(self, world: World, plan: Plan, name: str, number: int, notify: Notify) -> None:
-        """Map the buffers, before anything is measured."""
+    def __init__(
+        self, world: World, plan: Plan, name: str, *, first_address: int, notify: Notify, folder: Path | None
+    ) -> None:
+        """Make room for the records, before anything is measured.
+
+        Args:
+            world: that the storm meets.
+            plan: of this act.
+            name: of this act.
+            first_address: number of its first pair of addresses.
+            notify: is told each stage as it begins.
+            folder: for records that are too many for memory.
+
+        Raises:
+            UsageError: there is not enough room.
+        """
         self.world = world
         self.plan = plan
         self.name = name
-        self.number = number
+        self.first_address = first_address
         self.notify = notify
-        self.buffer = blank(check.attempt_count(plan, world.ports))
-        self.port_list = order(plan, world.ports, len(self.buffer), world.storm_generator)
+        self.folder = folder
+        self.attempts = check.attempt_count(plan, world.ports)
+        self.buffer = Buffer(self.attempts, folder)
+        self.shares = [
+            Share(plan, number, self.attempts, first_address, world.nofile, cpu, world.socket_filter)
+            for number, cpu in enumerate(world.worker_cpus)
+        ]
 
     def storm(self, begun_ns: int, epoch_ns: int | None, to_the_end: ExitStack | None) -> Part:
         """Fire the storm, and look at the world before and after.
@@ -67,18 +87,18 @@ class Client:
         """
         plan, world = self.plan, self.world
         mines = minefield.standing(plan)
-        mines["address"] = self.number
-        self.notify(f"storm of {len(self.buffer):,} attempts")  # now: printing must not disturb the storm
+        mines["address"] += self.first_address
         capture: AbstractContextManager[Capture | None] = (
-            Capture(plan.target_port, len(self.buffer)) if plan.capture else nullcontext()
+            Capture(plan.target_port, self.attempts) if plan.capture else nullcontext()
         )
-        with on_cpu(world.client_cpu), Holders() as holders, capture as captured:
+        with self.armed(watched(plan, mines)) as fire, capture as captured:
+            self.notify(f"storm of {self.attempts:,} attempts")  # now: printing must not disturb the storm
             dropped_before = world.dropped()
             watch = Watch(plan, world.listener)
             start_ns = now_ns()
             epoch_ns = epoch_ns or start_ns
             with Witness(plan, epoch_ns) if plan.witness else nullcontext() as witness:
-                recorded, interrupted, held = self.fire(epoch_ns, holders)
+                fired = fire(epoch_ns)
             end_ns = now_ns()
             with ExitStack() as here:
                 (to_the_end or here).enter_context(undisturbed())
@@ -87,14 +107,17 @@ class Client:
                 changes = watch.changes(epoch_ns)
                 packets = captured.packets() if captured else None
                 dropped = {name: count - dropped_before.get(name, 0) for name, count in world.dropped().items()}
-                mines["left"] = np.isin(mines["local_port"], minefield.standing(plan)["local_port"])
-                for descriptor in held:
-                    os.close(descriptor)
-        attempts = self.buffer[:recorded]
+                left = minefield.standing(plan)
+                left["address"] += self.first_address
+                mines["left"] = np.isin(mines[["address", "local_port"]], left[["address", "local_port"]])
+                attempts = self.gather(fired)
         act = Act(
             name=self.name,
             plan=plan,
-            address=Address(plan.source, plan.target, plan.target_port),
+            address=Address(
+                self.first_address, plan.source, plan.sources, plan.target, plan.target_port, plan.target_ports
+            ),
+            attempts=len(attempts),
             port_range=(world.ports.low, world.ports.high),
             ports=len(world.ports),
             sysctls=sysctl.recorded(),
@@ -106,56 +129,33 @@ class Client:
             **changes,
         )
         found = list(self.warnings(settled=settled, packets=packets))
-        return Part(act, attempts, mines, packets, epoch_ns, interrupted, found)
+        return Part(act, attempts, mines, packets, epoch_ns, any(each.interrupted for each in fired), found)
 
-    def fire(self, epoch_ns: int, holders: Holders) -> tuple[int, bool, list[int]]:
-        """Run the engine; return how many attempts were recorded, whether SIGINT came, and the sockets held.
+    @contextmanager
+    def armed(self, watched: npt.NDArray[np.uint8]) -> Iterator[Callable[[int], list[Fired]]]:
+        """Have the workers ready; what is given, called with the run's epoch (ns), is the storm.
 
-        Of sockets that stay open one process may have only so many: the others go to holders.
+        Sockets that stay open do so until the end of the context.
         """
-        plan = self.plan
-        holding = plan.close is Close.HOLD
-        room = self.world.nofile - check.DESCRIPTORS_KEPT - plan.window if holding else len(self.buffer)
-        stop_ns = now_ns() + round((plan.duration_s or 0) * SECOND_NS)
-        recorded, interrupted = 0, False
-        open_here: list[int] = []
-        segments = Segments(plan, self.world.ports, self.port_list, len(self.buffer), self.world.storm_generator)
-        while (segment := segments.next(self.buffer[:recorded], room)) and not interrupted:
-            if plan.duration_s and now_ns() >= stop_ns:
-                break
-            if len(open_here) + segment.attempts > room:
-                holders.take(open_here)
-                open_here = []
-            held = np.full(segment.attempts, -1, np.intc) if holding else None
-            done, interrupted = storm(
-                self.buffer[recorded : recorded + segment.attempts],
-                target=plan.target,
-                target_port=plan.target_port,
-                source=plan.source,
-                ports=segment.policy,
-                port_list=segment.port_list,
-                port_range=(self.world.ports.low, self.world.ports.high),
-                close=plan.close.value,
-                held=held,
-                attempts=segment.attempts,
-                warmup=segment.warmup,
-                window=plan.window,
-                epoch_ns=epoch_ns,
-                duration_ns=max(stop_ns - now_ns(), 1) if plan.duration_s else 0,
-                deadline_ns=round((plan.deadline_s or 0) * SECOND_NS),
-                interval_ns=round(SECOND_NS / plan.rate_per_s) if plan.rate_per_s else 0,
-                linger2_s=plan.linger2_s,
-                socket_filter=self.world.socket_filter,
-                address=self.number,
-            )
-            recorded += done
-            if held is not None:
-                open_here += held[:done][held[:done] >= 0].tolist()
-        return recorded, interrupted, open_here
+        if len(self.shares) == 1:
+            worker = Worker(self.shares[0], self.world.ports)
+            self.buffer.prefault()
+            with on_cpu(self.shares[0].cpu), Holders() as holders, closing(worker):
+                yield lambda epoch_ns: [worker.storm(self.buffer.records, watched, epoch_ns, now_ns(), holders)]
+            return
+        rows = [share.rows(self.world.ports) for share in self.shares]
+        with Workers(self.shares, rows, self.buffer, watched) as self.workers:
+            yield self.workers.storm
+
+    def gather(self, fired: list[Fired]) -> npt.NDArray[Any]:
+        """Return the records of all workers in the order of their starts."""
+        if len(fired) == 1:
+            return self.buffer.records[: fired[0].recorded]
+        return self.workers.merge(fired, Buffer(self.attempts, self.folder))
 
     def warnings(self, *, settled: bool, packets: Packets | None) -> Iterator[str]:
         """Yield what a reader of the result must know of this act."""
-        where = f" of act {self.name}" if self.number or self.plan.fresh is False else ""
+        where = f" of act {self.name}" if self.first_address or self.plan.fresh is False else ""
         if not settled:
             yield (
                 f"The server had not closed every connection {SETTLE_LIMIT_S:g} s after the storm{where}, so its "
@@ -178,15 +178,16 @@ def undisturbed() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-@contextmanager
-def on_cpu(cpu: int | None) -> Iterator[None]:
-    """Keep this process on one CPU meanwhile."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, before if cpu is None else {cpu})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
+def watched(plan: Plan, mines: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return on which ports a SYN may be sent again at once, shape (65536,): those with a mine, or to get one.
+
+    Nothing but a segment from an old socket on the same 4-tuple hastens a SYN's resend. On the host's own stack there
+    may be such sockets anywhere.
+    """
+    leaves_mines = plan.serve is Serve.LEAK and plan.close is Close.FIN
+    found = np.full(PORTS, leaves_mines or plan.host, np.uint8)
+    found[mines["local_port"]] = 1
+    return found
 
 
 def phases(plan: Plan, records: npt.NDArray[Any], begun_ns: int, start_ns: int, end_ns: int) -> list[Phase]:

@@ -3,7 +3,7 @@
 
 import socket
 import struct
-from collections import Counter
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -20,7 +20,9 @@ from stress.model.errors import LabError
 from stress.model.notify import Notify
 from stress.model.plan import Isn, Laying, Plan, Release
 from stress.model.run import MINE
+from stress.storm import tuples
 from stress.storm.check import DESCRIPTORS_KEPT
+from stress.storm.segment import listing_policy
 
 TW_BUCKETS = "net.ipv4.tcp_max_tw_buckets"
 LAYING_WINDOW = 64
@@ -35,7 +37,7 @@ CLIENT_STATES = ("ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK
 
 
 def lay(plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None) -> None:
-    """Lay the plan's mines, on ``places`` or where clients get their ports, and let a census confirm them.
+    """Lay the plan's mines, on ``places`` (4-tuples) or where clients get their ports; let a census confirm them.
 
     The client connects and closes with FIN; the server's holder processes accept and never close. Then the
     clients' FIN_WAIT_2 is waited out, as the plan says. A few connections in ten thousand leave no mine and are made
@@ -49,7 +51,7 @@ def lay(plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, n
     for _ in range(ROUNDS_MAX):
         notify(f"laying {len(missing):,} mines{waiting_text(plan)}")
         lay_round(plan, listener, missing, nofile, notify)
-        mines = standing(plan)["local_port"]
+        mines = standing_tuples(plan)
         missing = np.setdiff1d(places, mines) if plan.laying is Laying.SEED else places[len(mines) :]
         if not len(missing):
             break
@@ -69,28 +71,42 @@ def waiting_text(plan: Plan) -> str:
 
 
 def lay_round(
-    plan: Plan, listener: Listener, ports: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None
+    plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None
 ) -> None:
-    """Make and leak one connection for each port, and wait until the ports are free."""
-    accepted_before = listener.report().accepted
-    for share in shares(len(ports), nofile - DESCRIPTORS_KEPT):
-        listener.start(leak=share, then="leave")
+    """Make and leak one connection for each 4-tuple, and wait until the ports are free.
+
+    One process after the other holds as many as it may: of fifty that waited for connections at the same sockets, each
+    connection would wake all.
+    """
+    laid, begun_s = 0, time.monotonic()
     with released(plan):
-        if plan.isn is Isn.RANDOM:
-            connect_in_repair(plan, ports)
-        elif plan.laying is Laying.SEED:
-            connect_and_close(plan, "list", ports)
-        else:
-            half = len(ports) // 2
-            connect_and_close(plan, "kernel", ports[:half])
-            connect_and_close(plan, "bind", ports[half:])
-        if not listener.wait_accepted(accepted_before + len(ports), ACCEPT_LIMIT_S):
-            report = listener.report()
-            raise LabError(
-                f"The server accepted {report.accepted - accepted_before:,} of {len(ports):,} connections that "
-                f"were to become mines; its errors: {report.errors or 'none'}."
-            )
+        for share in shares(len(places), nofile - DESCRIPTORS_KEPT):
+            accepted_before = listener.report().accepted
+            listener.start(leak=share, then="leave")
+            connect_all(plan, places[laid : laid + share])
+            if not listener.wait_accepted(accepted_before + share, ACCEPT_LIMIT_S):
+                report = listener.report()
+                raise LabError(
+                    f"The server accepted {report.accepted - accepted_before:,} of {share:,} connections that "
+                    f"were to become mines; its errors: {report.errors or 'none'}."
+                )
+            laid += share
+            if time.monotonic() - begun_s > REMIND_S:
+                begun_s = time.monotonic()
+                notify(f"{laid:,} of {len(places):,} mines laid")
         wait_released(plan, fin_wait_2_s(plan), notify)
+
+
+def connect_all(plan: Plan, places: npt.NDArray[Any]) -> None:
+    """Make the connections that become mines, as the plan lays them."""
+    if plan.isn is Isn.RANDOM:
+        connect_in_repair(plan, places)
+    elif plan.laying is Laying.SEED:
+        connect_and_close(plan, listing_policy(plan), places)
+    else:
+        half = len(places) // 2
+        connect_and_close(plan, "kernel", places[:half])
+        connect_and_close(plan, "bind", places[half:])
 
 
 def shares(mines: int, capacity: int) -> list[int]:
@@ -117,18 +133,23 @@ def released(plan: Plan) -> Iterator[None]:
         sysctl.write(TW_BUCKETS, buckets)
 
 
-def connect_and_close(plan: Plan, policy: str, ports: npt.NDArray[Any]) -> None:
-    """Make one connection for each port, from it or, by the engine's other policies, from any; close it with FIN."""
-    if not len(ports):
+def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any]) -> None:
+    """Make one connection for each 4-tuple, on it or, by the engine's other policies, on any; close it with FIN."""
+    if not len(places):
         return
-    attempts = blank(len(ports))
+    attempts = blank(len(places))
+    pairs, ports = tuples.split(places)
+    listed = policy in ("list", "each")
     recorded, interrupted = storm(
         attempts,
         target=plan.target,
         target_port=plan.target_port,
+        target_ports=plan.target_ports,
         source=plan.source,
+        sources=plan.sources,
         ports=policy,
-        port_list=ports if policy == "list" else None,
+        port_list=ports if listed else None,
+        address_list=pairs if listed else None,
         close="fin",
         attempts=len(ports),
         window=LAYING_WINDOW,
@@ -146,16 +167,19 @@ def connect_and_close(plan: Plan, policy: str, ports: npt.NDArray[Any]) -> None:
         )
 
 
-def connect_in_repair(plan: Plan, ports: npt.NDArray[Any]) -> None:
-    """Make one connection from each port with an initial sequence number of our own, and close it with FIN.
+def connect_in_repair(plan: Plan, places: npt.NDArray[Any]) -> None:
+    """Make one connection on each 4-tuple with an initial sequence number of our own, and close it with FIN.
 
     The kernel draws sequence numbers from a clock, so for 137 s after a connection every new one on its 4-tuple has
     a higher number, and for the next 137 s a lower one (a clock of 64 ns, a number of 32 bits). Random numbers put
     both cases into one minefield. TCP_REPAIR needs CAP_NET_ADMIN, which we have in a namespace of our own.
     """
     family = socket.AF_INET if plan.family == 4 else socket.AF_INET6
-    numbers = np.random.default_rng(plan.seed).integers(1, 1 << 32, len(ports))
-    for port, number in zip(ports.tolist(), numbers.tolist(), strict=True):
+    numbers = np.random.default_rng(plan.seed).integers(1, 1 << 32, len(places))
+    pairs, ports = tuples.split(places)
+    for pair, port, number in zip(pairs.tolist(), ports.tolist(), numbers.tolist(), strict=True):
+        source = str(ip_address(plan.source) + pair // plan.target_ports)
+        target_port = plan.target_port + pair % plan.target_ports
         with socket.socket(family, socket.SOCK_STREAM) as client:
             try:
                 client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON)
@@ -163,8 +187,8 @@ def connect_in_repair(plan: Plan, ports: npt.NDArray[Any]) -> None:
                 client.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, struct.pack("=I", number))
                 client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF)
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)
-                client.bind((plan.source, port))
-                client.connect((plan.target, plan.target_port))
+                client.bind((source, port))
+                client.connect((plan.target, target_port))
             except OSError as error:
                 raise LabError(
                     f"The connection from port {port} that was to become a mine failed: {error.strerror}."
@@ -180,31 +204,33 @@ def fin_wait_2_s(plan: Plan) -> float:
 
 def wait_released(plan: Plan, expected_s: float, notify: Notify = lambda _: None) -> None:
     """Wait until the clients have no socket left, or all are in FIN_WAIT_2 when they are to stay, by census."""
-    source = str(ip_address(plan.source))
     states = [state for state in CLIENT_STATES if plan.release is not Release.KEEP or state != "FIN-WAIT-2"]
 
-    def left() -> Iterator[census.Socket]:
-        found = census.sockets(plan.family, states, remote_port=plan.target_port)
-        return (each for each in found if each.local_address == source)
+    def left() -> dict[str, int]:
+        found = census.census(plan.family, plan.server_ports, states)["client"]
+        return {state: count for state, count in found.items() if count}
 
     left_s = expected_s + RELEASE_MARGIN_S
-    while not wait.until(lambda: next(left(), None) is None, min(left_s, REMIND_S), interval_s=0.05):
+    while not wait.until(lambda: not left(), min(left_s, REMIND_S), interval_s=0.05):
         left_s -= REMIND_S
         if left_s > 0:
             notify(f"waiting for the clients' ports, {max(left_s - RELEASE_MARGIN_S, 0):g} s more at most")
             continue
-        stuck = Counter(each.state for each in left())
         raise LabError(
             f"The clients' ports were not free after {expected_s + RELEASE_MARGIN_S:g} s: "
-            f"{', '.join(f'{count:,} in {state}' for state, count in stuck.items())}."
+            f"{', '.join(f'{count:,} in {state}' for state, count in left().items())}."
         )
 
 
 def standing(plan: Plan) -> npt.NDArray[Any]:
     """Return the mines that stand now: the server's CLOSE_WAIT sockets, shape (mines,), dtype MINE."""
-    source = str(ip_address(plan.source))
-    found = census.sockets(plan.family, ["CLOSE-WAIT"], local_port=plan.target_port)
-    ports = [each.remote_port for each in found if each.remote_address == source]
-    mines = np.zeros(len(ports), MINE)
-    mines["local_port"] = sorted(ports)
+    numbers = standing_tuples(plan)
+    mines = np.zeros(len(numbers), MINE)
+    mines["address"], mines["local_port"] = tuples.split(numbers)
     return mines
+
+
+def standing_tuples(plan: Plan) -> npt.NDArray[Any]:
+    """Return the 4-tuples of the mines that stand now, ascending, shape (mines,)."""
+    port = plan.target_port if plan.target_ports == 1 else 0
+    return np.sort(tuples.of_server_sockets(plan, census.listing(plan.family, ["CLOSE-WAIT"], local_port=port)))

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The ephemeral port range of a namespace, and the order in which a storm walks through it."""
+"""The ephemeral port range of a namespace, and what a seed draws from it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stress.lab import sysctl
-from stress.model.plan import Plan, Ports
 
 
 @dataclass(frozen=True)
@@ -27,10 +25,10 @@ class PortRange:
         return len(self.usable)
 
 
-def port_range(server_port: int) -> PortRange:
-    """Return this namespace's ephemeral ports; a client on the server's own port would meet itself."""
+def port_range(server_ports: range) -> PortRange:
+    """Return this namespace's ephemeral ports; a client on one of the server's own would meet itself."""
     low, high = map(int, (sysctl.read("net.ipv4.ip_local_port_range") or "32768 60999").split())
-    excluded = sysctl.parse_ports(sysctl.read(sysctl.RESERVED_PORTS) or "") | {server_port}
+    excluded = sysctl.parse_ports(sysctl.read(sysctl.RESERVED_PORTS) or "") | set(server_ports)
     usable = [port for port in range(low, high + 1) if port not in excluded]
     return PortRange(low, high, np.array(usable, np.uint16))
 
@@ -39,17 +37,3 @@ def generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
     """Return two independent generators of one seed: for the mines' places, and for the storm's order."""
     mines, storm = np.random.SeedSequence(seed).spawn(2)
     return np.random.default_rng(mines), np.random.default_rng(storm)
-
-
-def order(plan: Plan, ports: PortRange, attempts: int, generator: np.random.Generator) -> npt.NDArray[Any] | None:
-    """Return the ports of a sweeping plan, shape (attempts,) or one sweep to be repeated; None when the kernel
-    chooses.
-
-    Every port comes once a sweep. A shuffled storm draws a new order for each sweep.
-    """
-    if plan.ports is Ports.SWEEP:
-        return ports.usable
-    if plan.ports is not Ports.SHUFFLE:
-        return None
-    sweeps = -(-attempts // len(ports))
-    return np.concatenate([generator.permutation(ports.usable) for _ in range(sweeps)])

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.lab import host
-from stress.model.plan import Plan
+from stress.model.plan import Close, Plan
 from stress.storm.ports import PortRange
 
 STEPS = 50  # in which the upper half of a range is filled: hundredths of the whole
@@ -16,11 +16,11 @@ STEPS = 50  # in which the upper half of a range is filled: hundredths of the wh
 
 @dataclass(frozen=True)
 class Segment:
-    """A call of the engine: how many attempts, its port policy and list, how many first attempts are warm-up."""
+    """A call of the engine: how many attempts, its port policy, the 4-tuples it lists, how much is warm-up."""
 
     attempts: int
     policy: str
-    port_list: npt.NDArray[Any] | None
+    listed: npt.NDArray[Any] | None
     warmup: int
 
 
@@ -31,14 +31,14 @@ class Segments:
         self,
         plan: Plan,
         ports: PortRange,
-        port_list: npt.NDArray[Any] | None,
+        listed: npt.NDArray[Any] | None,
         attempts: int,
         generator: np.random.Generator,
     ) -> None:
         self.plan = plan
-        self.port_list = port_list
+        self.listed = listed
         self.attempts = attempts
-        self.policy = "list" if port_list is not None else plan.ports.value
+        self.policy = listing_policy(plan) if listed is not None else plan.ports.value
         self.probing = plan.probes > 0 and host.has_local_port_range()
         self.half = len(ports) // 2
         self.step = -(-len(ports) // (2 * STEPS))
@@ -52,9 +52,7 @@ class Segments:
         if left <= 0:
             return None
         if not self.probing:
-            rotated = (
-                np.roll(self.port_list, -len(made)) if len(made) and self.port_list is not None else self.port_list
-            )
+            rotated = np.roll(self.listed, -len(made)) if len(made) and self.listed is not None else self.listed
             return Segment(min(left, room), self.policy, rotated, max(self.plan.warmup - len(made), 0))
         if len(made) < self.half:
             return Segment(min(self.half - len(made), left, room), self.policy, None, self.plan.warmup)
@@ -65,6 +63,11 @@ class Segments:
         count = min(max(self.step - self.plan.probes, 1), left, room, len(free))
         return Segment(count, "each", free[:count], count) if count else None
 
-    def ports_after(self, made: int) -> npt.NDArray[Any] | None:
-        """Return the list of ports of a sweeping plan, from where it is after so many attempts."""
-        return np.roll(self.port_list, -made) if made and self.port_list is not None else self.port_list
+
+def listing_policy(plan: Plan) -> str:
+    """Return how the engine takes a listed port: by bind(), unless that would not do.
+
+    A socket that is used again cannot be bound twice, and bind() refuses a port that is in use towards another of the
+    server's ports.
+    """
+    return "each" if plan.close is Close.DISCONNECT or plan.target_ports > 1 else "list"

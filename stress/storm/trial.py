@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
 import stress
 from stress._fastconnect import now_ns
-from stress.lab import host, namespace
+from stress.lab import harness, host, namespace
 from stress.lab.capture import Packets
 from stress.model.notify import Notify
 from stress.model.plan import Plan
@@ -22,7 +23,9 @@ from stress.storm.client import Client, Part
 from stress.storm.world import World
 
 
-def carry_out(plan: Plan, notify: Notify = lambda _: None) -> tuple[Run, list[Packets], int]:
+def carry_out(
+    plan: Plan, notify: Notify = lambda _: None, folder: Path | None = None
+) -> tuple[Run, list[Packets], int]:
     """Carry out a plan; return what was observed, each act's packets when they were captured, and the epoch (ns).
 
     SIGINT during a storm ends it, leaves out the acts after it and keeps what was recorded.
@@ -30,6 +33,7 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> tuple[Run, list[Pa
     Args:
         plan: what to do.
         notify: is told each stage as it begins; never during a storm itself.
+        folder: for records that are too many for memory.
 
     Raises:
         UsageError: the plan cannot be, or not here; nothing was started.
@@ -40,6 +44,8 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> tuple[Run, list[Pa
     plans = plan.storms()
     parts: list[Part] = []
     interrupted = False
+    costs = harness.measure(plan.family)
+    first_address = 0
     with ExitStack() as to_the_end, ExitStack() as old:
         try:
             for number, (name, each) in enumerate(plans.items()):
@@ -51,7 +57,8 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> tuple[Run, list[Pa
                         namespace.another()
                     world = old.enter_context(World(each, tell))
                     world.serve(check.attempt_count(each, world.ports))
-                client = Client(world, each, name, number, tell)
+                client = Client(world, each, name, first_address=first_address, notify=tell, folder=folder)
+                first_address += each.addresses
                 last = to_the_end if number + 1 == len(plans) else None
                 parts.append(client.storm(begun_ns, parts[0].epoch_ns if parts else None, last))
                 if interrupted := parts[-1].interrupted:
@@ -66,11 +73,13 @@ def carry_out(plan: Plan, notify: Notify = lambda _: None) -> tuple[Run, list[Pa
         started_utc=started.isoformat(timespec="milliseconds"),
         plan=plan,
         host=host.facts(),
+        harness=costs,
         acts=[part.act for part in parts],
         interrupted=interrupted,
         warnings=list(warnings(plan, parts, interrupted=interrupted)),
     )
-    run = Run(record, np.concatenate([part.attempts for part in parts]), np.concatenate([part.mines for part in parts]))
+    attempts = parts[0].attempts if len(parts) == 1 else np.concatenate([part.attempts for part in parts])
+    run = Run(record, attempts, np.concatenate([part.mines for part in parts]))
     return run, [part.packets for part in parts if part.packets is not None], parts[0].epoch_ns
 
 

@@ -15,7 +15,7 @@ class Watch:
         """Look at everything now, the counters last: nothing that looks moves them."""
         self.plan = plan
         self.listener = listener
-        self.census_before = census.census(plan.family, plan.target_port)
+        self.census_before = census.census(plan.family, plan.server_ports)
         self.served_before = listener.report()
         self.stolen_before_ms = host.stolen_ms()
         self.counters_before = counters.read()
@@ -26,7 +26,7 @@ class Watch:
         return {
             "counters": counters.change(self.counters_before, counters.read()),
             "census_before": self.census_before,
-            "census_after": census.census(self.plan.family, self.plan.target_port),
+            "census_after": census.census(self.plan.family, self.plan.server_ports),
             "listener": self.listener.report().since(self.served_before),
             "waiting": self.listener.queue_length(),
             "starved_ns": starved_ns and (starved_ns[0] - epoch_ns, starved_ns[1] - epoch_ns),

@@ -12,7 +12,7 @@ from stress.lab import firewall, host, sysctl
 from stress.lab.listener import Listener
 from stress.model.notify import Notify
 from stress.model.plan import Drop, Firewall, Plan, Serve
-from stress.storm import check, minefield
+from stress.storm import check, minefield, tuples
 from stress.storm.ports import generators, port_range
 
 LONGEST_QUEUE = "65535"  # so that the accept queue is not what a storm measures, unless it is meant to be
@@ -36,34 +36,35 @@ class World:
         self.firewall = firewall.kind(plan.firewall)
         prepare_sysctls(plan)
         self.nofile = raise_descriptor_limit()
-        self.ports = port_range(plan.target_port)
+        self.ports = port_range(plan.server_ports)
         check.refuse(
             check.faults_here(
                 plan, self.ports, self.nofile, ranged=host.has_local_port_range(), rules=firewall.has_nft()
             )
         )
-        self.client_cpu, listener_cpu = cpus(plan)
-        mine_generator, self.storm_generator = generators(plan.seed)
+        self.worker_cpus, listener_cpu = cpus(plan)
+        mine_generator, _ = generators(plan.seed)
         if plan.drop is Drop.INVALID:  # conntrack must see the connections that become mines
-            firewall.load(plan.drop, plan.target_port)
+            firewall.load(plan.drop, plan.server_ports)
         with ExitStack() as stack:
             self.listener = stack.enter_context(
                 Listener(
                     plan.target,
                     plan.target_port,
+                    ports=plan.target_ports,
                     keepalive_s=plan.keepalive_s,
                     drop_rst=plan.drop is Drop.RST and self.firewall is Firewall.BPF,
                     cpu=listener_cpu,
                 )
             )
             if plan.mines:
-                places = mine_generator.choice(self.ports.usable, plan.mines, replace=False)
+                places = mine_generator.choice(tuples.everything(plan, self.ports), plan.mines, replace=False)
                 minefield.lay(plan, self.listener, places, self.nofile, notify)
             if plan.rest_s:
                 notify(f"resting for {plan.rest_s:g} s")
                 time.sleep(plan.rest_s)
             if plan.drop in (Drop.RST, Drop.CHALLENGE) and self.firewall is Firewall.NFT:
-                firewall.load(plan.drop, plan.target_port)
+                firewall.load(plan.drop, plan.server_ports)
             if plan.backlog is not None:
                 self.listener.shorten_queue(plan.backlog)
             self.stack = stack.pop_all()
@@ -71,7 +72,8 @@ class World:
     def serve(self, attempts: int) -> None:
         """Start the server's process for a storm, or as many as may hold what is leaked."""
         if self.plan.serve is Serve.CLOSE:
-            self.listener.start(nofile=self.plan.server_nofile)
+            for _ in range(self.plan.servers):
+                self.listener.start(nofile=self.plan.server_nofile)
         elif self.plan.serve is Serve.LEAK:
             room = self.nofile - check.DESCRIPTORS_KEPT
             for share in minefield.shares(attempts, room)[:-1] if self.plan.server_nofile is None else []:
@@ -123,9 +125,10 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
-def cpus(plan: Plan) -> tuple[int | None, int | None]:
-    """Return the CPUs of the client and of the listener: two different ones, where there are two."""
+def cpus(plan: Plan) -> tuple[list[int | None], int | None]:
+    """Return the CPUs of the workers and of the listener: different ones, where there are as many."""
     available = sorted(os.sched_getaffinity(0))
-    if not plan.pin or len(available) < 2:
-        return None, None
-    return available[0], available[1]
+    if not plan.pin or len(available) < max(plan.workers, 2):
+        return [None] * plan.workers, None
+    rest = available[plan.workers :]
+    return [*available[: plan.workers]], rest[0] if rest else None

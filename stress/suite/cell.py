@@ -27,7 +27,7 @@ def run(plan: Plan, results: Path, notify: Notify) -> Path:
     Raises:
         UsageError, LabError: as ``carry_out`` and ``folder.write``.
     """
-    observed, packets, epoch_ns = carry_out(plan, notify)
+    observed, packets, epoch_ns = carry_out(plan, notify, results)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     notify("analysing and drawing")
     findings = analyse(observed)

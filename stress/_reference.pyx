@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""What the client engine is measured against: a bare loop of its system calls, and what its own book-keeping costs."""
+
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from stress cimport _libc as libc
+from stress._fastconnect cimport Attempt
+
+import os
+
+cdef extern from "_bare_loop.h" nogil:
+    enum:
+        BARE_FIN
+        BARE_RST
+        BARE_DISCONNECT
+    int bare_loop(const libc.sockaddr* server, libc.socklen_t size, long attempts, int close_by)
+
+cdef enum:
+    ROUNDS = 9               # the median of so many
+    CALLS = 200              # in each
+    RECORDS = 4096           # written one after the other, as a storm does
+    FIRST_PORT = 20_000      # below every usual range of ephemeral ports
+
+_CLOSE = {"fin": BARE_FIN, "rst": BARE_RST, "disconnect": BARE_DISCONNECT}
+
+
+def bare_storm(*, int target_port, long attempts, str close="rst"):
+    """Make blocking attempts to 127.0.0.1, one after the other, with no record of any; return how long that took (ns).
+
+    Raises ValueError for an unknown way to close, OSError when an attempt fails.
+    """
+    cdef libc.sockaddr_in server
+    cdef int64_t start_ns, end_ns
+    cdef int error, close_by
+    if close not in _CLOSE:
+        raise ValueError(f"close must be one of {', '.join(_CLOSE)}, not {close!r}")
+    close_by = _CLOSE[close]
+    memset(&server, 0, sizeof(server))
+    (<libc.sockaddr*> &server).sa_family = libc.AF_INET
+    server.sin_port = libc.htons(target_port)
+    server.sin_addr.s_addr = libc.htonl(0x7F000001)
+    with nogil:
+        start_ns = libc.monotonic_ns()
+        error = bare_loop(<libc.sockaddr*> &server, sizeof(server), attempts, close_by)
+        end_ns = libc.monotonic_ns()
+    if error:
+        raise OSError(error, f"the bare loop ended early: {os.strerror(error)}")
+    return end_ns - start_ns
+
+
+def calibrate(int connected_fd):
+    """Return the median cost (ns) of what the engine does for a record, by the fields of ``model.record.Harness``.
+
+    ``connected_fd`` is an IPv4 or IPv6 TCP socket that is connected.
+    """
+    cdef libc.sockaddr_storage name
+    cdef libc.tcp_info info
+    cdef libc.socklen_t size
+    cdef int64_t start_ns, round_number
+    cdef Attempt* records = <Attempt*> malloc(RECORDS * sizeof(Attempt))
+    cdef int fds[CALLS]
+    cdef int i
+    if records == NULL:
+        raise MemoryError("no memory for the calibration")
+    memset(records, 0, RECORDS * sizeof(Attempt))
+    found = {"clock_ns": [], "getsockname_ns": [], "tcp_info_ns": [], "record_ns": [], "bind_ns": []}
+    try:
+        for round_number in range(ROUNDS):
+            start_ns = libc.monotonic_ns()
+            for i in range(CALLS):
+                libc.monotonic_ns()
+            found["clock_ns"].append((libc.monotonic_ns() - start_ns) / (CALLS + 1))
+
+            start_ns = libc.monotonic_ns()
+            for i in range(CALLS):
+                size = sizeof(name)
+                libc.getsockname(connected_fd, <libc.sockaddr*> &name, &size)
+            found["getsockname_ns"].append((libc.monotonic_ns() - start_ns) / CALLS)
+
+            start_ns = libc.monotonic_ns()
+            for i in range(CALLS):
+                size = sizeof(info)
+                libc.getsockopt(connected_fd, libc.IPPROTO_TCP, libc.TCP_INFO, &info, &size)
+            found["tcp_info_ns"].append((libc.monotonic_ns() - start_ns) / CALLS)
+
+            start_ns = libc.monotonic_ns()
+            for i in range(RECORDS):
+                memset(&records[i], 0, sizeof(Attempt))
+                records[i].start_ns = start_ns + i
+                records[i].latency_ns = i
+                records[i].local_port = <unsigned short> i
+            found["record_ns"].append((libc.monotonic_ns() - start_ns) / RECORDS)
+
+            found["bind_ns"].append(bind_ns(connected_fd, fds))
+    finally:
+        free(records)
+    return {cost: sorted(rounds)[ROUNDS // 2] for cost, rounds in found.items()}
+
+
+cdef double bind_ns(int connected_fd, int* fds) except -1:
+    """Return what bind() to a given port costs (ns), on the address of the connection; the ports are hardly ever taken."""
+    cdef libc.sockaddr_storage name
+    cdef libc.socklen_t size = sizeof(name)
+    cdef int64_t start_ns, end_ns
+    cdef int i
+    libc.getsockname(connected_fd, <libc.sockaddr*> &name, &size)
+    for i in range(CALLS):
+        fds[i] = libc.socket(name.ss_family, libc.SOCK_STREAM | libc.SOCK_CLOEXEC, 0)
+    start_ns = libc.monotonic_ns()
+    for i in range(CALLS):
+        (<libc.sockaddr_in6*> &name).sin6_port = libc.htons(<unsigned short> (FIRST_PORT + i))
+        libc.bind(fds[i], <libc.sockaddr*> &name, size)
+    end_ns = libc.monotonic_ns()
+    for i in range(CALLS):
+        if fds[i] >= 0:
+            libc.close(fds[i])
+    return (end_ns - start_ns) / <double> CALLS

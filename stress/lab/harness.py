@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""What recording an attempt costs on this machine."""
+
+import socket
+
+from stress._reference import calibrate
+from stress.model.record import Harness
+
+LOOPBACK = {4: "127.0.0.1", 6: "::1"}
+
+
+def measure(family: int) -> Harness:
+    """Measure it, on one connection to a socket of our own, within some ten milliseconds."""
+    kind = socket.AF_INET6 if family == 6 else socket.AF_INET
+    with (
+        socket.create_server((LOOPBACK[family], 0), family=kind) as server,
+        socket.create_connection(server.getsockname()[:2]) as client,
+    ):
+        return Harness(**calibrate(client.fileno()))

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""The 4-tuples that a plan may use, by number: a pair of addresses times PORTS, and the client's port."""
+
+from ipaddress import ip_address
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.model.plan import Plan, Ports
+from stress.model.run import PORTS
+from stress.storm.ports import PortRange
+
+LIST_MAX = 1 << 22  # 4-tuples in the list of a shuffled storm; a longer one walks through it again
+
+
+def everything(plan: Plan, ports: PortRange) -> npt.NDArray[np.uint32]:
+    """Return all 4-tuples, pair by pair, shape (pairs * ports,)."""
+    pairs = np.arange(plan.addresses, dtype=np.uint32) * PORTS
+    return (pairs[:, None] + ports.usable).ravel()
+
+
+def split(numbers: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
+    """Return the pair and the client's port of each 4-tuple."""
+    return (numbers // PORTS).astype(np.uint16), (numbers % PORTS).astype(np.uint16)
+
+
+def of_server_sockets(plan: Plan, found: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    """Return the 4-tuples of those sockets of the server (dtype census.MESSAGE) whose peer is one of the clients."""
+    remote = found["remote_address"].copy().view(np.uint8).reshape(-1, 16)
+    if plan.family == 4:
+        source = remote[:, :4].copy().view(">u4").ravel().astype(np.int64) - int(ip_address(plan.source))
+    else:
+        source = np.where((remote == list(ip_address(plan.source).packed)).all(axis=1), 0, -1)
+    target = found["local_port"].astype(np.int64) - plan.target_port
+    known = (source >= 0) & (source < plan.sources) & (target >= 0) & (target < plan.target_ports)
+    pairs = source[known] * plan.target_ports + target[known]
+    numbers: npt.NDArray[np.uint32] = (pairs * PORTS + found["remote_port"][known]).astype(np.uint32)
+    return numbers
+
+
+def order(
+    plan: Plan, ports: PortRange, worker: int, attempts: int, generator: np.random.Generator
+) -> npt.NDArray[np.uint32] | None:
+    """Return the 4-tuples that a worker of a sweeping plan walks through; None when the kernel chooses ports.
+
+    Every worker has its own part of them all, so that none meets another's connection. Each comes once a sweep. A
+    shuffled storm draws a new order for each sweep, as far as LIST_MAX goes, and then begins again.
+    """
+    if not plan.ports.sweeping:
+        return None
+    own = everything(plan, ports)[worker :: plan.workers]
+    if plan.ports is Ports.SWEEP or not len(own):
+        return own
+    sweeps = min(-(-attempts // len(own)), max(LIST_MAX // len(own), 1))
+    return np.concatenate([generator.permutation(own) for _ in range(max(sweeps, 1))])

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""The program of one worker of several.
+
+It reads its share, says that it is ready, reads when to begin, storms, says what became of it, and keeps the sockets
+that it holds until its standard input ends.
+"""
+
+import mmap
+import signal
+import sys
+
+import msgspec
+import numpy as np
+
+from stress.lab.holder import Holders
+from stress.lab.parent import die_with_parent
+from stress.model.attempt import ATTEMPT
+from stress.model.errors import LabError
+from stress.model.run import PORTS
+from stress.storm.ports import port_range
+from stress.storm.worker import Share, Worker, on_cpu
+
+
+class Begin(msgspec.Struct, frozen=True):
+    """When the run began and this storm begins (CLOCK_MONOTONIC, ns)."""
+
+    epoch_ns: int
+    begin_ns: int
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The worker's share could not be carried out."""
+
+    text: str
+
+
+def main(arguments: list[str]) -> None:
+    """Carry out one share.
+
+    The arguments: descriptors of the records and of the watched ports, the first row, and whether to prefault the rows.
+    """
+    die_with_parent(signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    records_fd, watched_fd, first_row, prefault = map(int, arguments)
+    share = msgspec.json.decode(sys.stdin.buffer.readline(), type=Share)
+    worker = Worker(share, port_range(share.plan.server_ports))
+    buffer = np.frombuffer(mmap.mmap(records_fd, 0), ATTEMPT)
+    records = buffer[first_row : first_row + worker.attempts]
+    watched = np.frombuffer(mmap.mmap(watched_fd, PORTS), np.uint8)
+    with on_cpu(share.cpu), Holders() as holders:
+        if prefault:
+            records.view(np.uint8)[:] = 0
+        say(b"ready")
+        line = sys.stdin.buffer.readline()
+        if not line:
+            return
+        begin = msgspec.json.decode(line, type=Begin)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            fired = worker.storm(records, watched, begin.epoch_ns, begin.begin_ns, holders)
+        except LabError as error:
+            say(msgspec.json.encode(Failed(str(error))))
+            return
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        say(msgspec.json.encode(fired))
+        sys.stdin.buffer.read()
+
+
+def say(line: bytes) -> None:
+    """Print one line."""
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
