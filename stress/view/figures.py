@@ -6,9 +6,19 @@ from functools import partial
 from pathlib import Path
 
 from stress.analysis.summary import Findings
+from stress.view.ccdf import ccdf
+from stress.view.choice import choice
+from stress.view.cost import cost
+from stress.view.port_map import port_map
 from stress.view.timeline import timeline
+
+Draw = Callable[[Findings, Path], None]
+
+EVERY: dict[str, Draw] = {"timeline.png": timeline, "ports.png": port_map, "ccdf.png": ccdf}
+OWN: dict[str, dict[str, Draw]] = {"port-cost": {"cost.png": cost}, "port-choice": {"choice.png": choice}}
 
 
 def figures(found: Findings) -> dict[str, Callable[[Path], None]]:
     """Return for each figure of a run its file name and the function that draws it to a path."""
-    return {"timeline.png": partial(timeline, found)}
+    drawn = EVERY | OWN.get(found.run.record.plan.scenario, {})
+    return {name: partial(draw, found) for name, draw in drawn.items()}

@@ -20,14 +20,18 @@ from matplotlib.lines import Line2D
 from stress.analysis.outcome import OUTCOMES
 from stress.analysis.summary import Findings
 from stress.model.outcome import Outcome
+from stress.model.summary import Evidence
+from stress.model.units import duration_text
 from stress.view import axes as around
 from stress.view import style
+from stress.view.packets import RING, draw_packets, specimen
 from stress.view.words import caption, claim, draw_caption, finding
 
 CONNECTED = OUTCOMES.index(Outcome.CONNECTED)
 HEADROOM = 1.5  # of the latency axis, above all data
 CELL_PX = 4  # side of a density cell: a lone attempt is still seen on a projector, the body still has a shape
 KEY_COLUMNS = 5
+LADDER_LEFT = 0.735  # of the packets, as a share of the sheet's width
 MARKS_MAX = 20_000  # of one kind; of more than that, marks that lie on each other are drawn once
 
 
@@ -164,20 +168,55 @@ def key(runs: Sequence[Findings], *, counted: bool) -> list[Line2D]:
     return samples
 
 
+def draw_evidence(figure: Figure, axes: Axes, found: Findings, evidence: Evidence) -> None:
+    """Draw the packets of one attempt to the right of a run, and a ring around that attempt in the run's axes.
+
+    Args:
+        figure: of the run.
+        axes: into which the run was drawn.
+        found: the run.
+        evidence: of one of its attempts.
+    """
+    attempts = found.run.attempts
+    ladder = figure.add_axes((LADDER_LEFT, axes.get_position().y0, 0.985 - LADDER_LEFT, axes.get_position().height))
+    of_evidence = (attempts["start_ns"] == evidence.start_ns) & (attempts["local_port"] == evidence.local_port)
+    (rows,) = np.nonzero(of_evidence)
+    if not rows.size:
+        draw_packets(ladder, evidence)
+        return
+    latency_ns = int(attempts["latency_ns"][rows[0]])
+    outcome = OUTCOMES[found.outcomes[rows[0]]]
+    word = "connected" if outcome is Outcome.RETRIED else style.LOOKS[outcome].label
+    draw_packets(ladder, evidence, latency_ns=latency_ns, end=f"{word} after {duration_text(latency_ns)}")
+    moment_s = evidence.start_ns / 1e9
+    place_ns = max(latency_ns, axes.get_ylim()[0])
+    halo = RING | {"markeredgecolor": "white", "markeredgewidth": 3.6}
+    for look in (halo, RING):
+        axes.plot(
+            [moment_s], [place_ns], label="_captured", linestyle="none", marker="o", zorder=4, clip_on=False, **look
+        )
+
+
 def timeline(found: Findings, path: Path) -> None:
-    """Draw a run on a sheet of its own, with title, key and caption, as a PNG of 1600 x 900 pixels."""
+    """Draw a run on a sheet of its own, with title, key and caption, as a PNG of 1600 x 900 pixels.
+
+    When packets were captured, those of one attempt that met trouble stand beside it.
+    """
     with matplotlib.style.context(["default", style.RC]):
         figure = Figure(figsize=(10, 5.625), dpi=style.DPI)
         FigureCanvasAgg(figure)
         samples = key([found], counted=True)
+        evidence = specimen(found)
         top = 0.787 - 0.042 * max(1, -(-len(samples) // KEY_COLUMNS))
-        axes = figure.add_axes((0.09, 0.185, 0.763, top - 0.185))
+        axes = figure.add_axes((0.09, 0.185, 0.5 if evidence else 0.763, top - 0.185))
         body = draw(axes, found, latency_limits([found]), font_size=9)
         axes.set_xlabel("start of the attempt, in seconds since the storm began")
         axes.set_ylabel("latency of connect()")
-        axes.yaxis.set_label_coords(-0.088, 0.5)
+        axes.yaxis.set_label_coords(-0.088 * 0.763 / axes.get_position().width, 0.5)
         if np.any(found.outcomes == CONNECTED):
             around.draw_scale(axes, body)
+        if evidence:
+            draw_evidence(figure, axes, found, evidence)
         title = f"{found.run.record.plan.scenario}: {claim(found)}"
         figure.text(0.02, 0.965, title, fontsize=15.5, fontweight="bold", verticalalignment="top")
         figure.text(0.02, 0.893, finding(found), fontsize=11, color=style.QUIET, verticalalignment="top")

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""A curve of the complementary CDF: latencies, and the line that they make."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+GRID = 1000  # cells along an axis; of the steps within one cell, the first and the last are drawn
+TAIL = 1000  # of the slowest attempts, every one is a step
+
+Dashes = Literal["-"] | tuple[float, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of the figure.
+
+    Attributes:
+        label: for the key.
+        latency_ns: ascending, shape (attempts,).
+        whole: how many attempts make a share of 1.
+    """
+
+    label: str
+    latency_ns: npt.NDArray[np.int64]
+    whole: int
+    colour: str
+    dashes: Dashes = "-"
+    width_pt: float = 1.6
+    marker: str = "None"
+
+    def steps(self, low_ns: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Return latencies (ns) and the share of attempts that took longer, which holds until the next of them.
+
+        Steps too close for the eye, on log axes from ``low_ns``, are left out; what is left is exact.
+        """
+        if not self.latency_ns.size:
+            return np.zeros(0, np.int64), np.zeros(0)
+        last = np.flatnonzero(np.append(np.diff(self.latency_ns) > 0, True))  # of equal latencies
+        at_ns = self.latency_ns[last]
+        longer = self.latency_ns.size - 1 - last
+        across = np.log(np.maximum(at_ns, low_ns) / low_ns)
+        down = np.log(np.maximum(longer, 0.5) / self.whole)
+        column, row = (
+            (values * (GRID / max(float(np.ptp(values)), 1e-9))).astype(np.int64) for values in (across, down)
+        )
+        new = (np.diff(column) != 0) | (np.diff(row) != 0)
+        drawn = np.append(True, new) | np.append(new, True) | (longer < TAIL)
+        share_before = self.latency_ns.size / self.whole
+        start_ns = min(int(low_ns), int(at_ns[0]))
+        return np.append(start_ns, at_ns[drawn]), np.append(share_before, longer[drawn] / self.whole)
+
+    def quantile_ns(self, share: float) -> int:
+        """Return the latency that this share of the curve's own attempts did not exceed."""
+        return int(np.quantile(self.latency_ns, share, method="inverted_cdf"))
