@@ -71,19 +71,19 @@ def calibrate(int connected_fd):
             start_ns = libc.monotonic_ns()
             for i in range(CALLS):
                 libc.monotonic_ns()
-            found["clock_ns"].append((libc.monotonic_ns() - start_ns) / (CALLS + 1))
+            found["clock_ns"].append((libc.monotonic_ns() - start_ns) / <double> (CALLS + 1))
 
             start_ns = libc.monotonic_ns()
             for i in range(CALLS):
                 size = sizeof(name)
                 libc.getsockname(connected_fd, <libc.sockaddr*> &name, &size)
-            found["getsockname_ns"].append((libc.monotonic_ns() - start_ns) / CALLS)
+            found["getsockname_ns"].append((libc.monotonic_ns() - start_ns) / <double> CALLS)
 
             start_ns = libc.monotonic_ns()
             for i in range(CALLS):
                 size = sizeof(info)
                 libc.getsockopt(connected_fd, libc.IPPROTO_TCP, libc.TCP_INFO, &info, &size)
-            found["tcp_info_ns"].append((libc.monotonic_ns() - start_ns) / CALLS)
+            found["tcp_info_ns"].append((libc.monotonic_ns() - start_ns) / <double> CALLS)
 
             start_ns = libc.monotonic_ns()
             for i in range(RECORDS):
@@ -91,7 +91,7 @@ def calibrate(int connected_fd):
                 records[i].start_ns = start_ns + i
                 records[i].latency_ns = i
                 records[i].local_port = <unsigned short> i
-            found["record_ns"].append((libc.monotonic_ns() - start_ns) / RECORDS)
+            found["record_ns"].append((libc.monotonic_ns() - start_ns) / <double> RECORDS)
 
             found["bind_ns"].append(bind_ns(connected_fd, fds))
     finally:

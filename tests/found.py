@@ -18,7 +18,13 @@ def findings(*acts, mines=(), left=(), causes=None):
     storms = []
     for number, attempts in enumerate(acts):
         laid = the_mines(*mines, left=left) if number == 0 else the_mines()
-        act = an_act(name=f"act {number}", mines_laid=len(laid), port_range=(40000, 40099), ports=100)
+        act = an_act(
+            name=f"act {number}",
+            attempts=len(attempts),
+            mines_laid=len(laid),
+            port_range=(40000, 40099),
+            ports=100,
+        )
         storms.append(Storm(a_host(), act, attempts, laid))
     found = [analyse_act(storm) for storm in storms]
     if causes is not None:

@@ -39,7 +39,13 @@ def test_a_clean_storm_prints_its_summary_and_leaves_a_run_folder(tmp_path):
     ended = connstorm("run", "clean", *SMALL, "-o", tmp_path)
     assert ended.returncode == 0, ended.stderr
     (path,) = tmp_path.iterdir()
-    assert {file.name for file in path.iterdir()} == {"attempts.npy", "run.json", "timeline.png"}
+    assert {file.name for file in path.iterdir()} == {
+        "attempts.npy",
+        "run.json",
+        "timeline.png",
+        "ports.png",
+        "ccdf.png",
+    }
     assert "32 connected" in ended.stdout
     assert str(path) in ended.stdout.replace("\n", "")
     run, summary = folder.read(path)
@@ -52,7 +58,7 @@ def test_json_is_one_object_and_nothing_else(tmp_path):
     ended = connstorm("run", "closewait", *SMALL, "--mines", 5, "-o", tmp_path, "--json")
     document = json.loads(ended.stdout)
     summary = document["summary"]
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert document["scenario"] == "closewait"
     assert Path(document["path"]).parent == tmp_path
     assert summary["collisions"] == summary["outcomes"]["retried"] == summary["causes"]["closewait"] == 5

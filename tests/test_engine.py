@@ -3,6 +3,7 @@
 
 import errno
 import os
+import resource
 import signal
 import socket
 import threading
@@ -19,6 +20,8 @@ from stress.lab import census, counters, sysctl
 from stress.lab.host import has_local_port_range
 from stress.lab.listener import Listener
 from stress.model.attempt import ATTEMPT, blank
+from stress.model.plan import Plan
+from stress.storm import minefield
 
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 PORTS = np.arange(40000, 40004, dtype=np.uint16)
@@ -197,7 +200,7 @@ def test_the_plain_python_twin_sees_the_same(close, ports, listening):
             if listening:
                 server.start()
             else:
-                server.socket.close()
+                server.sockets[0].close()
             found = engine(attempts=6, ports=ports, port_list=PORTS, close=close)
             moved = counters.change(before, counters.read())
         seen.append((found, moved["ActiveOpens"], moved["AttemptFails"]))
@@ -379,6 +382,15 @@ def test_bad_buffers_are_refused(kind):
         ({"close": "hold", "held": np.zeros(1, np.intc)}, "needs room for every descriptor"),
         ({"deadline_ns": -1}, "cannot be negative"),
         ({"address": 70000}, "16 bits"),
+        ({"close": "disconnect", "ports": "bind"}, "bind"),
+        ({"close": "disconnect", "sources": 2, "ports": "no-port"}, "one source"),
+        ({"sources": 2, "target": "::1"}, "IPv6"),
+        ({"sources": 0}, "at least 1"),
+        ({"target_port": 65535, "target_ports": 2}, "65535 and 1 after it"),
+        ({"watched": np.zeros(4, np.uint8)}, "65536 entries"),
+        ({"address_list": np.zeros(4, np.uint16)}, "belongs to a port_list"),
+        ({"ports": "list", "port_list": PORTS, "address_list": np.ones(4, np.uint16)}, "pairs that there are"),
+        ({"ports": "list", "port_list": PORTS, "address_list": np.zeros(3, np.uint16)}, "shape of port_list"),
     ],
 )
 def test_bad_arguments_are_refused_before_a_socket_is_opened(options, words):
@@ -394,3 +406,122 @@ def test_no_attempts_is_no_storm():
 
 def test_errno_fits_its_field():
     assert max(errno.errorcode) <= np.iinfo(ATTEMPT["error"]).max
+
+
+@both_families
+@pytest.mark.parametrize("ports", ["kernel", "no-port", "range", "each"])
+@namespaced
+def test_a_disconnected_socket_serves_the_next_attempt(family, ports):
+    """One socket makes twelve connections: the server sees twelve, the client has one descriptor at a time."""
+    if ports in ("range", "each") and not has_local_port_range():
+        pytest.skip("this kernel has no IP_LOCAL_PORT_RANGE (Linux 6.3)")
+    options = {"range": {"port_range": (40000, 40003)}, "each": {"port_list": PORTS}}.get(ports, {})
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Listener(LOOPBACK[family], 5000) as server:
+        server.start()
+        before, counted = open_descriptors(), counters.read()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before + 4, hard))  # epoll, the socket, and two of slack
+        records, _ = fire(12, family=family, ports=ports, source=LOOPBACK[family], close="disconnect", **options)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        assert open_descriptors() == before
+        assert server.wait_accepted(12, 5)
+        moved = counters.change(counted, counters.read())
+    assert not records["error"].any()
+    assert set(records["local_port"]) <= set(PORTS)
+    assert (records["close_ns"] > 0).all()
+    assert (moved["ActiveOpens"], moved["OutRsts"]) == (12, 12)
+    if ports == "each":
+        assert records["local_port"].tolist() == PORTS.tolist() * 3
+
+
+@namespaced(ports=(40000, 40031))
+def test_a_straggler_s_socket_is_used_again_too():
+    """Sixteen mined ports, each used twice: the first attempt waits for its resend, and its socket comes back."""
+    if not has_local_port_range():
+        pytest.skip("this kernel has no IP_LOCAL_PORT_RANGE (Linux 6.3)")
+    mined = np.arange(40000, 40016, dtype=np.uint16)
+    with Listener("127.0.0.1", 5000) as server:
+        minefield.lay(Plan(scenario="test"), server, mined, 1024)
+        server.start()
+        before = open_descriptors()
+        records, _ = fire(32, ports="each", port_list=mined, source="127.0.0.1", close="disconnect", window=4)
+        assert open_descriptors() == before
+    assert not records["error"].any()
+    assert records["retransmits"].tolist() == [1] * 16 + [0] * 16
+
+
+@namespaced(ports=(40000, 40015))
+def test_stragglers_are_held_like_others():
+    mined = np.arange(40000, 40016, dtype=np.uint16)
+    held = np.full(16, -1, np.intc)
+    with Listener("127.0.0.1", 5000) as server:
+        minefield.lay(Plan(scenario="test"), server, mined[:8], 1024)
+        server.start()
+        before = open_descriptors()
+        records, _ = fire(16, ports="list", port_list=mined, source="127.0.0.1", close="hold", held=held)
+        assert open_descriptors() == before + 16
+        assert census.census(4, range(5000, 5001))["client"] == {"ESTABLISHED": 16}
+        close_held(held)
+    assert not records["error"].any()
+    assert (held >= 0).all()
+    assert records["retransmits"].tolist() == [1] * 8 + [0] * 8
+
+
+@pytest.mark.parametrize("watching", [None, 0, 1])
+@namespaced
+def test_retransmits_are_known_whether_watched_or_not(watching):
+    """An attempt that met a mine has waited for its resend, and so is looked at in any case."""
+    watched = None if watching is None else np.full(65536, watching, np.uint8)
+    with Listener("127.0.0.1", 5000) as server:
+        minefield.lay(Plan(scenario="test"), server, PORTS[:2], 1024)
+        server.start()
+        records, _ = fire(4, ports="list", port_list=PORTS, source="127.0.0.1", watched=watched)
+    assert records["retransmits"].tolist() == [1, 1, 0, 0]
+
+
+@namespaced
+def test_addresses_and_ports_are_taken_in_turn():
+    """127.0.0.1 and 127.0.0.2 to ports 5000 and 5001: four pairs, source by source."""
+    with Listener("127.0.0.1", 5000, ports=2) as server:
+        options = {"source": "127.0.0.1", "sources": 2, "target_ports": 2, "ports": "no-port", "address": 100}
+        held = np.full(8, -1, np.intc)
+        records, _ = fire(8, close="hold", held=held, **options)
+        peers = [
+            (found.local_address, found.remote_port)
+            for found in census.sockets(4, ["ESTABLISHED"])
+            if found.local_port not in server.ports
+        ]
+        close_held(held)
+    assert not records["error"].any()
+    assert records["address"].tolist() == [100, 101, 102, 103] * 2
+    assert {peer: peers.count(peer) for peer in set(peers)} == {
+        (source, port): 2 for source in ("127.0.0.1", "127.0.0.2") for port in (5000, 5001)
+    }
+
+
+@pytest.mark.parametrize("ports", ["list", "each"])
+@namespaced
+def test_listed_tuples_are_taken_as_they_are_listed(ports):
+    if ports == "each" and not has_local_port_range():
+        pytest.skip("this kernel has no IP_LOCAL_PORT_RANGE (Linux 6.3)")
+    pairs = np.array([1, 0, 1, 1], np.uint16)
+    with Listener("127.0.0.1", 5000) as server:
+        server.start()
+        options = {"source": "127.0.0.1", "sources": 2, "port_list": PORTS, "address_list": pairs}
+        records, _ = fire(8, ports=ports, **options)
+        assert server.wait_accepted(8, 5)
+    assert not records["error"].any()
+    assert records["address"].tolist() == pairs.tolist() * 2
+    assert records["local_port"].tolist() == PORTS.tolist() * 2
+
+
+@namespaced
+def test_a_storm_waits_for_its_moment():
+    with Listener("127.0.0.1", 5000) as server:
+        server.start()
+        epoch_ns = now_ns()
+        records = blank(3)
+        storm(
+            records, target="127.0.0.1", target_port=5000, attempts=3, epoch_ns=epoch_ns, begin_ns=epoch_ns + 30_000_000
+        )
+    assert records["start_ns"][0] >= 30_000_000

@@ -40,7 +40,7 @@ RATE_PER_S = 22_000
 DEFAULTS = settings(tcp_syn_retries=6, tcp_syn_linear_timeouts=4)
 
 
-def record_of(scenario, sysctls, mines, storm_ns, end_ns):
+def record_of(scenario, sysctls, mines, attempts, *, storm_ns, end_ns):
     before = [Phase("laying mines", -3 * SECOND, -2 * SECOND), Phase("waiting", -2 * SECOND, 0)]
     warm_ns = storm_ns // 10
     plan = Plan(scenario=scenario, mines=mines, sysctls=sysctls)
@@ -50,7 +50,14 @@ def record_of(scenario, sysctls, mines, storm_ns, end_ns):
         Phase("storm", warm_ns, storm_ns),
         Phase("drain", storm_ns, end_ns),
     ]
-    act = an_act(plan, sysctls=DEFAULTS | sysctls, port_range=(32768, 60999), ports=28_232, phases=phases)
+    act = an_act(
+        plan,
+        sysctls=DEFAULTS | sysctls,
+        port_range=(32768, 60999),
+        ports=28_232,
+        phases=phases,
+        attempts=attempts,
+    )
     host = a_host(kernel="6.18.44-amd64")
     return a_record(plan, acts=[act], id="20260131T120000Z-test-1a2b", program="connstorm 0.1.0", host=host)
 
@@ -67,6 +74,7 @@ def summary_of(latency_ns, outcomes, rungs, collisions, mines):
         outcomes={outcome.value: int((outcomes == index).sum()) for index, outcome in enumerate(OUTCOMES)},
         causes={},
         body=Body(*percentiles),
+        intended=None,
         bands=[Band(rung.label, rung.from_ns, rung.to_ns, int(inside.sum())) for rung, inside in within],
         retransmits=0,
         collisions=collisions,
@@ -89,7 +97,7 @@ def scene_of(latency_ns, outcomes, collided=None, *, scenario="test", sysctls=No
     attempts["latency_ns"] = latency_ns
     storm_ns = max(1, latency_ns.size * (SECOND // RATE_PER_S))
     end_ns = max(storm_ns, int((attempts["start_ns"] + latency_ns).max(initial=0)))
-    record = record_of(scenario, sysctls or {}, mines, storm_ns, end_ns)
+    record = record_of(scenario, sysctls or {}, mines, latency_ns.size, storm_ns=storm_ns, end_ns=end_ns)
     rungs = ladder(record.host, record.acts[0].sysctls)
     summary = summary_of(latency_ns, outcomes, rungs, int(collided.sum()), mines)
     run = Run(record, attempts, np.zeros(mines, MINE))

@@ -44,7 +44,7 @@ class Buffer:
                 os.posix_fallocate(self.descriptor, 0, size)
             except OSError as error:
                 os.close(self.descriptor)
-                if error.errno != errno.ENOSPC:
+                if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
                     raise
                 raise UsageError(
                     f"{attempts:,} records need {size >> 20:,} MiB in {folder}, which has not so much room; "

@@ -22,7 +22,8 @@ def everything(plan: Plan, ports: PortRange) -> npt.NDArray[np.uint32]:
 
 def split(numbers: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
     """Return the pair and the client's port of each 4-tuple."""
-    return (numbers // PORTS).astype(np.uint16), (numbers % PORTS).astype(np.uint16)
+    wide = numbers.astype(np.uint32)
+    return (wide // PORTS).astype(np.uint16), (wide % PORTS).astype(np.uint16)
 
 
 def of_server_sockets(plan: Plan, found: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:

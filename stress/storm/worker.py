@@ -44,7 +44,7 @@ class Share(msgspec.Struct, frozen=True):
     def rows(self, ports: PortRange) -> int:
         """Return how many attempts are this worker's; whole sweeps are whole sweeps of each worker's 4-tuples."""
         every = self.plan.addresses * len(ports) if self.plan.ports.sweeping else self.attempts
-        sweeps, rest = divmod(self.attempts, every)
+        sweeps, rest = divmod(self.attempts, max(every, 1))
         return sweeps * self.of(every) + self.of(rest)
 
     def of(self, count: int) -> int:

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""Workers: several processes, one storm; records in memory or in a file."""
+
+import itertools
+import os
+import resource
+import signal
+import threading
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from namespaced import namespaced
+
+from stress.analysis.summary import analyse
+from stress.lab import wait
+from stress.model.errors import LabError, UsageError
+from stress.model.plan import Close, Plan, Ports
+from stress.storm import buffer
+from stress.storm.buffer import Buffer
+from stress.storm.catalogue import SCENARIOS
+from stress.storm.trial import carry_out
+
+SIXTEEN_PORTS = (40000, 40015)
+SPACE = {"source": "127.0.0.1", "sources": 2, "target_ports": 2}
+
+
+def plan_of(scenario="closewait", **changes):
+    mines = 8 if scenario == "closewait" else 0
+    return msgspec.structs.replace(
+        SCENARIOS[scenario].plan, **({"mines": mines, "port_range": SIXTEEN_PORTS, "workers": 2} | changes)
+    )
+
+
+def run_here(plan, **options):
+    run, _, _ = carry_out(plan, **options)
+    summary = analyse(run).summary
+    assert summary.warnings == []
+    assert all(line.balanced for line in summary.books)
+    assert (np.diff(run.attempts["start_ns"]) >= 0).all()
+    return run, summary
+
+
+@pytest.mark.parametrize(
+    ("workers", "close", "space"),
+    [
+        *itertools.product([1, 2, 3], [Close.RST, Close.FIN, Close.HOLD], [{}, SPACE]),
+        (1, Close.DISCONNECT, {}),
+        (2, Close.DISCONNECT, {"target_ports": 2}),
+    ],
+    ids=str,
+)
+@namespaced
+def test_together_they_use_every_tuple_once_and_clear_every_mine(workers, close, space):
+    plan = plan_of(workers=workers, close=close, **space)
+    run, summary = run_here(plan)
+    used = list(zip(run.attempts["address"].tolist(), run.attempts["local_port"].tolist(), strict=True))
+    assert sorted(used) == list(itertools.product(range(plan.addresses), range(40000, 40016)))
+    assert set(run.attempts["worker"]) == set(range(workers))
+    assert (summary.collisions, summary.causes["closewait"], summary.mines.found) == (8, 8, 8)
+    assert (summary.mines.laid, summary.mines.left) == (8, 0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@namespaced
+def test_records_in_a_file_are_the_same_records(workers):
+    import tempfile
+
+    buffer.IN_MEMORY_BYTES = 0
+    with tempfile.TemporaryDirectory() as folder:
+        assert Buffer(1, Path(folder)).in_file
+        run, summary = run_here(plan_of(workers=workers, sweeps=3, attempts=None), folder=Path(folder))
+        assert list(Path(folder).iterdir()) == []  # the file has no name
+    assert len(run.attempts) == 48
+    assert summary.collisions == 8
+
+
+@namespaced
+def test_a_disk_that_is_too_small_is_said_before_the_storm():
+    import tempfile
+
+    buffer.IN_MEMORY_BYTES = 0
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+    with tempfile.TemporaryDirectory() as folder:
+        with pytest.raises(UsageError, match=r"1,000,000 records need 30 MiB in .*, which has not so much room"):
+            Buffer(1_000_000, Path(folder))
+        assert list(Path(folder).iterdir()) == []
+
+
+@namespaced
+def test_a_paced_storm_keeps_its_pace_over_all_workers():
+    run, summary = run_here(plan_of("clean", ports=Ports.KERNEL, attempts=60, rate_per_s=1000))
+    intended_ns = run.attempts["start_ns"] - run.attempts["lag_us"].astype(np.int64) * 1000
+    assert len(run.attempts) == 60
+    for worker in range(2):  # each starts every other attempt; the stamp comes a little after the lag was read
+        apart_ns = np.diff(np.sort(intended_ns[run.attempts["worker"] == worker]))
+        assert np.median(apart_ns) == pytest.approx(2_000_000, rel=0.2)
+    assert summary.intended.p50_ns >= summary.body.p50_ns
+
+
+@namespaced
+def test_time_ends_every_worker_s_storm():
+    run, _ = run_here(plan_of("clean", ports=Ports.KERNEL, duration_s=0.05))
+    assert set(run.attempts["worker"]) == {0, 1}
+    assert run.attempts["start_ns"].max() < 1_000_000_000
+
+
+@namespaced
+def test_sigint_ends_every_worker_s_storm_and_keeps_its_records():
+    main = os.getpid()
+
+    def interrupt(stage):
+        if stage.startswith("storm of"):
+            threading.Timer(0.3, os.kill, (main, signal.SIGINT)).start()
+
+    run, _, _ = carry_out(plan_of("clean", ports=Ports.KERNEL, attempts=3_000_000), interrupt)
+    assert run.record.interrupted
+    assert 100 < len(run.attempts) < 3_000_000
+    assert set(run.attempts["worker"]) == {0, 1}
+    assert (np.diff(run.attempts["start_ns"]) >= 0).all()
+
+
+@namespaced
+def test_a_worker_that_dies_ends_the_run():
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+
+    def workers():
+        return [
+            int(child)
+            for child in children.read_text().split()
+            if b"worker_process" in Path(f"/proc/{child}/cmdline").read_bytes()
+        ]
+
+    def kill(stage):
+        if stage.startswith("storm of"):
+            assert len(workers()) == 2
+            os.kill(workers()[0], signal.SIGKILL)
+
+    with pytest.raises(LabError, match=r"A worker's process ended by itself with code -9; its records are lost\."):
+        carry_out(plan_of("clean", ports=Ports.KERNEL, attempts=3_000_000), kill)
+    assert wait.until(lambda: workers() == [], 5)
+
+
+@namespaced
+def test_what_recording_costs_is_measured_in_each_run():
+    run, _ = run_here(plan_of("clean"))
+    costs = run.record.harness
+    assert min(msgspec.structs.astuple(costs)) > 0
+    assert costs.attempt_ns(port_known=False) > costs.attempt_ns(port_known=True) > 4 * costs.clock_ns
+    assert Plan(scenario="test").workers == 1
