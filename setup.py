@@ -25,7 +25,13 @@ setup(
                 f"stress.{name}",
                 [f"stress/{name}.pyx"],
                 include_dirs=["stress"],
-                depends=["stress/_compat.h", "stress/_libc.pxd", "stress/_flights.pxd", "stress/_bare_loop.h"],
+                depends=[
+                    "stress/_compat.h",
+                    "stress/_libc.pxd",
+                    "stress/_address.pxd",
+                    "stress/_flights.pxd",
+                    "stress/_bare_loop.h",
+                ],
                 extra_compile_args=compile_args + sanitizers,
                 extra_link_args=sanitizers,
             )

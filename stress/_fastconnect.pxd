@@ -4,6 +4,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from stress cimport _libc as libc
+from stress._address cimport Address
 from stress._flights cimport Flights
 
 cdef enum:
@@ -36,11 +37,6 @@ cdef packed struct Attempt:
     uint8_t retransmits
     uint8_t phase
     uint8_t worker
-
-
-cdef struct Address:         # where a connection comes from and where it goes to
-    libc.sockaddr_in6 source # large enough for IPv4 too
-    libc.sockaddr_in6 target
 
 
 cdef struct Storm:

@@ -12,6 +12,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from stress cimport _libc as libc
+from stress._address cimport Address, fill, local_port
 from stress._flights cimport land, prepare, take_off
 
 import numpy as np
@@ -28,14 +29,6 @@ if _layout != ATTEMPT:
 
 _PORTS = {"kernel": KERNEL, "bind": BIND, "list": LIST, "no-port": NO_PORT, "range": RANGE, "each": EACH}
 _CLOSE = {"fin": FIN, "rst": RST, "hold": HOLD, "disconnect": DISCONNECT}
-
-
-cdef inline uint16_t local_port(int fd) noexcept nogil:
-    cdef libc.sockaddr_storage name
-    cdef libc.socklen_t size = sizeof(name)
-    if libc.getsockname(fd, <libc.sockaddr*> &name, &size) != 0:
-        return 0
-    return libc.ntohs((<libc.sockaddr_in6*> &name).sin6_port)
 
 
 cdef inline uint8_t total_retransmits(int fd) noexcept nogil:
@@ -273,24 +266,6 @@ cdef void wait_for(int64_t begin_ns) noexcept nogil:
     """Spin until a moment (ns): workers start together."""
     while libc.monotonic_ns() < begin_ns:
         pass
-
-
-cdef int fill(libc.sockaddr_in6* address, int family, str text, int64_t plus, int64_t port) except -1:
-    """Fill in an address, that many after the one that is written, and a port."""
-    cdef bytes encoded = text.encode("ascii")
-    cdef libc.sockaddr_in* older = <libc.sockaddr_in*> address
-    cdef int parsed
-    memset(address, 0, sizeof(libc.sockaddr_in6))
-    address.sin6_family = <libc.sa_family_t> family
-    address.sin6_port = libc.htons(<uint16_t> port)
-    if family == libc.AF_INET:
-        parsed = libc.inet_pton(family, encoded, &older.sin_addr)
-        older.sin_addr.s_addr = libc.htonl(<uint32_t> (libc.ntohl(older.sin_addr.s_addr) + plus))
-    else:
-        parsed = libc.inet_pton(family, encoded, &address.sin6_addr)
-    if parsed != 1:
-        raise ValueError(f"{text!r} is not an IPv{4 if family == libc.AF_INET else 6} address")
-    return 0
 
 
 def now_ns():

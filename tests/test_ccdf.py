@@ -160,9 +160,9 @@ def test_in_a_crowd_of_rungs_some_stay_without_a_name_but_none_without_a_line():
 
 
 def test_words_say_how_much_waited():
-    assert claim(collisions()) == "10 of 110 SYNs (9.1 %) were sent again"
+    assert claim(collisions()) == "10 of 110 attempts (9.1 %) sent their SYN again"
     assert finding(curves(collisions())).startswith("half of all attempts took no longer than 12.1 µs, ")
-    assert claim(findings(ONE)) == "none of 1 SYNs was sent again"
+    assert claim(findings(ONE)) == "none of 1 attempts sent its SYN again"
     assert claim(findings(NO_PORT)) == claim(findings(EMPTY)) == "no attempt sent a SYN"
     assert finding([]) == ""
     both = finding(curves(findings(ONE, ALL_TIMED_OUT)))

@@ -12,7 +12,7 @@ import pytest
 
 from stress.model.errors import UsageError
 from stress.model.plan import Close, Drop, Firewall, Isn, Laying, Plan, Ports, Release, Serve
-from stress.storm import check
+from stress.storm import check, space
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.ports import PortRange
 
@@ -90,6 +90,32 @@ WRONG = [
     ({"acts": {"one": {"nonsense": 1}}}, "An act of test cannot be: Object contains unknown field `nonsense`."),
     ({"acts": {"one": {}, "two": {"window": 0}}}, "--window must be from 1 to 1,000,000, not 0."),
     ({"host": True, "mines": 1}, "--release no-buckets changes a setting; with --host use --release linger2"),
+    ({"workers": 0}, "--workers must be from 1 to 64, not 0."),
+    ({"servers": 17}, "--servers must be from 1 to 16, not 17."),
+    (
+        {"source": "127.255.255.250", "sources": 7, "ports": Ports.NO_PORT},
+        "--source may be a range of IPv4 addresses within 127.0.0.0/8 only; of IPv6 loopback there is one.",
+    ),
+    (V6 | {"sources": 2, "ports": Ports.NO_PORT}, "--source may be a range of IPv4 addresses"),
+    ({"sources": 2}, "Several --source addresses need a bind(); use --ports no-port, range, bind, sweep or"),
+    ({"target_ports": 65}, "--target-port may be a range of 64 ports at most, not of 65."),
+    ({"target_port": 65530, "target_ports": 7}, "--target-port 65530-65536 goes beyond 65535."),
+    (
+        {"sources": 2000, "target_ports": 40, "ports": Ports.NO_PORT},
+        "80,000 pairs of --source and --target-port are more than 65,536; give fewer.",
+    ),
+    ({"target_ports": 2, "capture": True}, "--capture follows one source address and one port; give one of each."),
+    ({"target_ports": 2, "witness": True}, "A scenario with a witness follows one source address and one port"),
+    ({"target_ports": 2, "mines": 1, "laying": Laying.CLIENTS}, "Mines on ports that clients get follows one"),
+    ({"workers": 2, "probes": 1}, "A scenario that fills its range step by step needs one worker; leave out"),
+    (
+        {"sources": 2, "close": Close.DISCONNECT, "ports": Ports.NO_PORT},
+        "--close disconnect keeps its socket, which has one source address; give one --source.",
+    ),
+    (
+        {"close": Close.DISCONNECT, "ports": Ports.BIND},
+        "--close disconnect keeps its socket, which bind() gives one port; use --ports kernel or no-port.",
+    ),
 ]
 
 WRONG_HERE = [
@@ -108,6 +134,11 @@ WRONG_HERE = [
         {"window": 4, "mines": 61_441},
         MANY,
         "61,441 mines are more than 64 processes may hold with 1,024 descriptors",
+    ),
+    (
+        {"window": 4, "mines": 17, "sources": 2, "target_ports": 2},
+        FOUR,
+        "17 mines do not fit the port range 40000-40003, which has 4 ports for each of 4 pairs of addresses",
     ),
 ]
 
@@ -131,6 +162,8 @@ RIGHT = [
     {"drop": Drop.RST, "close": Close.HOLD, "firewall": Firewall.BPF, "host": True},
     {"drop": Drop.INVALID, "firewall": Firewall.NFT},
     {"acts": {"one": {"close": "fin"}, "two": {"fresh": False}}},
+    {"workers": 64, "servers": 16, "sources": 256, "target_ports": 64, "ports": Ports.SHUFFLE},
+    {"close": Close.DISCONNECT, "ports": Ports.SWEEP, "target_ports": 2, "workers": 2},
 ]
 
 RIGHT_HERE = [
@@ -141,7 +174,11 @@ RIGHT_HERE = [
     ({"window": 4, "attempts": 961}, FOUR),
     ({"window": 4, "mines": 4}, FOUR),
     ({"window": 4, "mines": 61_440}, MANY),
+    ({"window": 4, "mines": 16, "sources": 2, "target_ports": 2}, FOUR),
 ]
+
+
+WITHOUT_BIND = {"close": Close.DISCONNECT, "ports": Ports.SWEEP, "window": 4}
 
 
 def plan(changes):
@@ -190,8 +227,8 @@ def test_an_act_changes_what_it_names_and_adds_its_settings():
 
 def test_every_sentence_is_tried_above():
     """A sentence that is added without a case here is found by its longest piece of fixed text."""
-    tree = ast.parse(Path(check.__file__).read_text())
-    sentences = [node.value for node in ast.walk(tree) if isinstance(node, ast.Yield)]
+    trees = [ast.parse(Path(module.__file__).read_text()) for module in (check, space)]
+    sentences = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Yield)]
     pieces = [
         max(re.split(r"\{.*?\}", ast.unparse(sentence).lstrip("f").strip("'\"")), key=len) for sentence in sentences
     ]
@@ -200,6 +237,7 @@ def test_every_sentence_is_tried_above():
         sentence for changes, ports, _ in WRONG_HERE for sentence in check.faults_here(plan(changes), ports, NOFILE)
     ]
     said += check.faults_here(plan({"ports": Ports.RANGE, "window": 4}), FOUR, NOFILE, ranged=False)
+    said += check.faults_here(plan(WITHOUT_BIND), FOUR, NOFILE, ranged=False)
     said += check.faults_here(plan({"drop": Drop.INVALID, "window": 4}), FOUR, NOFILE, rules=False)
     assert len(pieces) > 12
     assert [piece for piece in pieces if not any(piece in sentence for sentence in said)] == []
@@ -239,6 +277,8 @@ def test_a_plan_without_faults_is_not_refused():
         ({"duration_s": 2.0}, 2 * check.FASTEST_PER_S),
         ({"duration_s": 1e-9}, 1),
         ({"duration_s": 9.0, "probes": 5}, 4),
+        ({"sources": 3, "target_ports": 2, "ports": Ports.SWEEP}, 24),
+        ({"duration_s": 2.0, "workers": 3}, 6 * check.FASTEST_PER_S),
     ],
 )
 def test_the_buffer_holds_what_the_plan_may_make(changes, count):

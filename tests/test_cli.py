@@ -17,7 +17,8 @@ import pytest
 from stress.store import folder
 
 REPOSITORY = Path(__file__).parents[1]
-FROZEN = REPOSITORY / "tests" / "data" / "run-schema-1"
+FROZEN = REPOSITORY / "tests" / "data" / "run-schema-2"
+PICTURES = {"timeline.png", "ports.png", "ccdf.png"}
 PROGRAM = [sys.executable, "-m", "stress"]
 SMALL = ["--port-range", "40000-40031"]
 
@@ -39,13 +40,7 @@ def test_a_clean_storm_prints_its_summary_and_leaves_a_run_folder(tmp_path):
     ended = connstorm("run", "clean", *SMALL, "-o", tmp_path)
     assert ended.returncode == 0, ended.stderr
     (path,) = tmp_path.iterdir()
-    assert {file.name for file in path.iterdir()} == {
-        "attempts.npy",
-        "run.json",
-        "timeline.png",
-        "ports.png",
-        "ccdf.png",
-    }
+    assert {file.name for file in path.iterdir()} == {"attempts.npy", "run.json", *PICTURES}
     assert "32 connected" in ended.stdout
     assert str(path) in ended.stdout.replace("\n", "")
     run, summary = folder.read(path)
@@ -145,8 +140,8 @@ def test_plot_draws_a_stored_run_again_and_leaves_it_alone(tmp_path):
     before = sorted(FROZEN.iterdir())
     ended = connstorm("plot", FROZEN, "-o", tmp_path)
     assert ended.returncode == 0, ended.stderr
-    (picture,) = tmp_path.iterdir()
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert {picture.name for picture in tmp_path.iterdir()} == {f"{FROZEN.name}-{name}" for name in PICTURES}
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in tmp_path.iterdir())
     assert sorted(FROZEN.iterdir()) == before
 
 

@@ -84,7 +84,7 @@ def test_the_exceptions_for_clocks_are_still_needed():
 
 @pytest.mark.parametrize("module", [*MODULES, *sorted(PACKAGE.glob("*.pyx"))], ids=name)
 def test_modules_stay_small(module):
-    assert len(module.read_text().splitlines()) <= (250 if module.suffix == ".py" else 390)
+    assert len(module.read_text().splitlines()) <= (250 if module.suffix == ".py" else 420)
 
 
 @pytest.mark.parametrize("module", [*MODULES, *sorted(PACKAGE.glob("_*.*x*"))], ids=name)

@@ -6,12 +6,12 @@ from ipaddress import ip_address
 
 import msgspec
 
-from stress._listener import PORTS_MAX
 from stress.lab.listener import PROCESSES_MAX
 from stress.model.errors import UsageError
 from stress.model.plan import Close, Drop, Firewall, Isn, Laying, Plan, Ports, Release, Serve
 from stress.storm.ports import PortRange
 from stress.storm.segment import listing_policy
+from stress.storm.space import PORT_MAX, addresses_faults, space_faults
 
 DESCRIPTORS_KEPT = 64  # for the program itself: standard streams, epoll, listening socket, files
 HOLDERS_MAX = 64  # processes that hold mines; the others serve the storm
@@ -21,11 +21,9 @@ FASTEST_PER_S = 250_000  # no worker has come near this; it sizes the buffer of 
 SECONDS_MAX = 3600
 WINDOW_MAX = 1_000_000
 SEED_MAX = 2**63 - 1
-PORT_MAX = 65535
 RATE_MAX_PER_S = 1_000_000
 TCP_FIN_TIMEOUT_MAX_S = 120  # include/net/tcp.h: TCP_LINGER2 goes no higher
 MAX_TCP_KEEPIDLE_S = 32767  # include/net/tcp.h
-ADDRESSES_MAX = 1 << 16  # attempts number them in 16 bits
 WORKERS_MAX = 64  # as many as 8 bits of a record could tell apart, and more than are of use
 SERVERS_MAX = PROCESSES_MAX - HOLDERS_MAX
 SERVER_NOFILE_MIN = 32  # the listener's process itself needs some
@@ -44,10 +42,7 @@ def faults(plan: Plan) -> Iterator[str]:
 def storm_faults(plan: Plan) -> Iterator[str]:
     """Yield what is wrong with the plan of one act."""
     yield from number_faults(plan)
-    wrong_addresses = [
-        *address_faults("--target", plan.target, plan.family),
-        *address_faults("--source", plan.source, plan.family),
-    ]
+    wrong_addresses = list(addresses_faults(plan))
     yield from wrong_addresses
     if not wrong_addresses:
         yield from space_faults(plan)
@@ -64,8 +59,6 @@ def number_faults(plan: Plan) -> Iterator[str]:
         ("--mines", plan.mines, 0, ATTEMPTS_MAX),
         ("--seed", plan.seed, 0, SEED_MAX),
         ("--target-port", plan.target_port, 1, PORT_MAX),
-        ("the number of --target-port ports", plan.target_ports, 1, PORTS_MAX),
-        ("the number of --source addresses", plan.sources, 1, ADDRESSES_MAX),
         ("--workers", plan.workers, 1, WORKERS_MAX),
         ("--servers", plan.servers, 1, SERVERS_MAX),
         ("--backlog", plan.backlog, 0, PORT_MAX),
@@ -86,36 +79,6 @@ def number_faults(plan: Plan) -> Iterator[str]:
         low, high = plan.port_range
         if not 1 <= low <= high <= PORT_MAX:
             yield f"--port-range {low}-{high} holds no port; it must rise within 1-{PORT_MAX}."
-
-
-def space_faults(plan: Plan) -> Iterator[str]:
-    """Yield what is wrong with a space of several addresses or ports, or with several workers."""
-    if plan.sources > 1:
-        last = ip_address(plan.source) + (plan.sources - 1) if plan.family == 4 else None
-        if last is None or not last.is_loopback:
-            yield "--source may be a range of IPv4 addresses within 127.0.0.0/8 only; of IPv6 loopback there is one."
-        if plan.ports is Ports.KERNEL:
-            yield "Several --source addresses need a bind(); use --ports no-port, range, bind, sweep or shuffle."
-    if plan.target_port + plan.target_ports - 1 > PORT_MAX:
-        yield f"--target-port {plan.target_port}-{plan.target_port + plan.target_ports - 1} goes beyond {PORT_MAX}."
-    if plan.addresses > ADDRESSES_MAX:
-        yield f"{plan.addresses:,} pairs of --source and --target-port are more than {ADDRESSES_MAX:,}; give fewer."
-    elsewhere = {
-        "--capture": plan.capture,
-        "a scenario with a witness": plan.witness,
-        "a scenario that fills its range step by step": plan.probes > 0,
-        "mines on ports that clients get": plan.mines > 0 and plan.laying is Laying.CLIENTS,
-    }
-    if plan.addresses > 1:
-        for what in (name for name, wanted in elsewhere.items() if wanted):
-            yield f"{what[0].upper()}{what[1:]} follows one source address and one port; give one of each."
-    if plan.workers > 1 and plan.probes:
-        yield "A scenario that fills its range step by step needs one worker; leave out --workers."
-    if plan.close is Close.DISCONNECT:
-        if plan.sources > 1:
-            yield "--close disconnect keeps its socket, which has one source address; give one --source."
-        if plan.ports is Ports.BIND:
-            yield "--close disconnect keeps its socket, which bind() gives one port; use --ports kernel or no-port."
 
 
 def combination_faults(plan: Plan) -> Iterator[str]:
@@ -157,24 +120,6 @@ def firewall_faults(plan: Plan) -> Iterator[str]:
         yield "Rules are made inside the private namespace only; with --host use --firewall bpf."
     if plan.host and plan.isn is Isn.RANDOM:
         yield "Sequence numbers are set inside the private namespace only; leave out --host."
-
-
-def address_faults(option: str, text: str, family: int) -> Iterator[str]:
-    """Yield what is wrong with an address: a storm stays on the loopback of this machine."""
-    try:
-        address = ip_address(text)
-    except ValueError:
-        yield f"{option} {text!r} is not an IP address."
-        return
-    if address.version != family:
-        yield f"{option} {text} is IPv{address.version}, but the storm is IPv{family} (--family)."
-    elif "%" in text:
-        yield f"{option} {text} names an interface; give the address alone."
-    elif not address.is_loopback:
-        yield (
-            f"{option} {text} is not this machine; a storm goes to its loopback only "
-            f"({'127.0.0.0/8' if family == 4 else '::1'})."
-        )
 
 
 def faults_here(plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = True, rules: bool = True) -> Iterator[str]:

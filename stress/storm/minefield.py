@@ -3,7 +3,6 @@
 
 import socket
 import struct
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -78,9 +77,11 @@ def lay_round(
     One process after the other holds as many as it may: of fifty that waited for connections at the same sockets, each
     connection would wake all.
     """
-    laid, begun_s = 0, time.monotonic()
+    laid = 0
     with released(plan):
         for share in shares(len(places), nofile - DESCRIPTORS_KEPT):
+            if laid:
+                notify(f"{laid:,} of {len(places):,} mines laid")
             accepted_before = listener.report().accepted
             listener.start(leak=share, then="leave")
             connect_all(plan, places[laid : laid + share])
@@ -91,9 +92,6 @@ def lay_round(
                     f"were to become mines; its errors: {report.errors or 'none'}."
                 )
             laid += share
-            if time.monotonic() - begun_s > REMIND_S:
-                begun_s = time.monotonic()
-                notify(f"{laid:,} of {len(places):,} mines laid")
         wait_released(plan, fin_wait_2_s(plan), notify)
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -14,7 +15,6 @@ import numpy.typing as npt
 
 from stress._fastconnect import now_ns
 from stress.model.errors import LabError
-from stress.model.run import PORTS
 from stress.storm.buffer import Buffer
 from stress.storm.worker import Fired, Share
 from stress.storm.worker_process import Begin, Failed
@@ -42,9 +42,10 @@ class Workers:
         self.buffer = buffer
         self.processes: list[subprocess.Popen[bytes]] = []
         watched_fd = os.memfd_create("connstorm-watched")
-        try:
+        with ExitStack() as unless_all_are_ready, ExitStack() as always:
+            always.callback(os.close, watched_fd)
+            unless_all_are_ready.callback(self.end)
             os.pwrite(watched_fd, watched.tobytes(), 0)
-            assert len(watched) == PORTS
             for share, first in zip(shares, self.firsts, strict=True):
                 orders = (buffer.descriptor, watched_fd, first, int(not buffer.in_file))
                 self.processes.append(
@@ -58,11 +59,7 @@ class Workers:
                 self.tell(self.processes[-1], share)
             for process in self.processes:
                 self.hear(process)
-        except BaseException:
-            self.end()
-            raise
-        finally:
-            os.close(watched_fd)
+            unless_all_are_ready.pop_all()
 
     def tell(self, process: subprocess.Popen[bytes], what: msgspec.Struct) -> None:
         """Write a line to a worker."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
+from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -171,11 +171,11 @@ def _height_pt(axes: Axes) -> float:
     return float(axes.bbox.height) * 72 / figure.dpi
 
 
-def draw_scale(axes: Axes, body: QuadMesh) -> None:
-    """Draw the colour scale of a density in the margin, beside the foot of ``axes``."""
+def draw_scale(axes: Axes, density: ScalarMappable) -> None:
+    """Draw the colour scale of a density into axes of its own."""
     figure = axes.get_figure(root=True)
     assert figure is not None
-    scale = figure.colorbar(body, cax=axes.inset_axes((1.024, 0.01, 0.012, 0.24)))
+    scale = figure.colorbar(density, cax=axes)
     scale.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     scale.minorticks_off()
     scale.outline.set_visible(False)

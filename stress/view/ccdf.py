@@ -81,8 +81,8 @@ def claim(found: Findings) -> str:
         return "no attempt sent a SYN"
     again = int(np.count_nonzero(attempts["retransmits"]))
     if not again:
-        return f"none of {attempts.size:,} SYNs was sent again"
-    return f"{again:,} of {attempts.size:,} SYNs ({100 * again / attempts.size:.2g} %) were sent again"
+        return f"none of {attempts.size:,} attempts sent its SYN again"
+    return f"{again:,} of {attempts.size:,} attempts ({100 * again / attempts.size:.2g} %) sent their SYN again"
 
 
 def finding(drawn: Sequence[Curve]) -> str:

@@ -17,7 +17,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from stress.analysis.cause import CAUSES
-from stress.analysis.summary import ActFindings, Findings
+from stress.analysis.summary import ActFindings, Findings, last_of_world
+from stress.model.run import Run
+from stress.view import axes as around
 from stress.view import style
 from stress.view.cause_style import cause_mark
 from stress.view.points import CELL_PX, GROUND, NONE, Points, by_count, draw_points
@@ -59,11 +61,13 @@ class _Act:
     mines: npt.NDArray[Any]
 
 
-def _act(found: ActFindings) -> _Act:
-    attempts = found.storm.attempts
+def _act(run: Run, found: ActFindings) -> _Act:
+    attempts, mines = found.storm.attempts, found.storm.mines
+    if not last_of_world(run, found.storm.act.name):
+        mines = mines[mines["left"] == 0]  # those left are the next act's
     start_s = (attempts["start_ns"] - attempts["start_ns"].min(initial=np.iinfo(np.int64).max)) / 1e9
     span_s = max(float(start_s.max(initial=0)), 1e-3)
-    return _Act(found.storm.act.name, span_s, start_s, attempts["local_port"], found.causes, found.storm.mines)
+    return _Act(found.storm.act.name, span_s, start_s, attempts["local_port"], found.causes, mines)
 
 
 def claim(found: Findings) -> str:
@@ -186,7 +190,7 @@ def draw(figure: Figure, found: Findings, top: float) -> LogNorm:
     """
     low, high = port_limits(found)
     norm = LogNorm(1, 10)
-    acts = [_act(each) for each in found.acts]
+    acts = [_act(found.run, each) for each in found.acts]
     several = len(acts) > 1
     portless = any(np.any(act.port == 0) for act in acts)
     foot = FOOT + (STRIP + 0.012 if portless else 0)
@@ -240,10 +244,5 @@ def port_map(found: Findings, path: Path) -> None:
         figure, top = sheet(title, finding(found), key(found), caption(found))
         norm = draw(figure, found, top)
         if np.any(found.causes == NONE):
-            scale = figure.colorbar(ScalarMappable(norm, GROUND), cax=figure.add_axes((0.94, FOOT, 0.01, 0.17)))
-            scale.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-            scale.minorticks_off()
-            scale.outline.set_visible(False)
-            scale.ax.tick_params(labelsize=7.5, length=2, width=0.5)
-            scale.ax.set_title("attempts\nin a cell", fontsize=7.5, color=style.QUIET, loc="left", pad=4)
+            around.draw_scale(figure.add_axes((0.94, FOOT, 0.01, 0.17)), ScalarMappable(norm, GROUND))
         figure.savefig(path, metadata={"Software": None})

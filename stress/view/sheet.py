@@ -23,6 +23,18 @@ def sheet(title: str, finding: str, key: Sequence[Artist], caption: Sequence[str
     title_pt, finding_pt = min(15.5, ROOM_PT / 0.6 / len(title)), min(11, ROOM_PT / 0.53 / max(1, len(finding)))
     figure.text(0.02, 0.965, title, fontsize=title_pt, fontweight="bold", verticalalignment="top")
     figure.text(0.02, 0.893, finding, fontsize=finding_pt, color=style.QUIET, verticalalignment="top")
-    figure.legend(handles=key, loc="upper left", bbox_to_anchor=(0.013, 0.853), ncols=KEY_COLUMNS, fontsize=9.5)
+    columns = draw_key(figure, key)
     draw_caption(figure, caption, font_size=7.5)
-    return figure, 0.787 - ROW * max(1, -(-len(key) // KEY_COLUMNS))
+    return figure, 0.787 - ROW * max(1, -(-len(key) // columns))
+
+
+def draw_key(figure: Figure, key: Sequence[Artist]) -> int:
+    """Draw the key in as many columns as the sheet has room for; return how many these are."""
+    for columns in range(KEY_COLUMNS, 0, -1):
+        legend = figure.legend(
+            handles=key, loc="upper left", bbox_to_anchor=(0.013, 0.853), ncols=columns, fontsize=9.5
+        )
+        if columns == 1 or legend.get_window_extent().x1 <= figure.bbox.width:
+            break
+        legend.remove()
+    return columns

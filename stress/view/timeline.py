@@ -11,7 +11,6 @@ import matplotlib.style
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -24,13 +23,14 @@ from stress.model.summary import Evidence
 from stress.model.units import duration_text
 from stress.view import axes as around
 from stress.view import style
+from stress.view.cells import Cells, cells
 from stress.view.packets import RING, draw_packets, specimen
-from stress.view.words import caption, claim, draw_caption, finding
+from stress.view.sheet import sheet
+from stress.view.words import caption, claim, finding
 
 CONNECTED = OUTCOMES.index(Outcome.CONNECTED)
 HEADROOM = 1.5  # of the latency axis, above all data
 CELL_PX = 4  # side of a density cell: a lone attempt is still seen on a projector, the body still has a shape
-KEY_COLUMNS = 5
 LADDER_LEFT = 0.735  # of the packets, as a share of the sheet's width
 MARKS_MAX = 20_000  # of one kind; of more than that, marks that lie on each other are drawn once
 
@@ -75,27 +75,20 @@ def latency_limits(runs: Sequence[Findings]) -> tuple[float, float]:
     return min(min(lows, default=1000) / HEADROOM, high_ns / 30), high_ns
 
 
-def _cells(
-    axes: Axes, cell_px: int, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.intp], tuple[int, int]]:
-    """Divide axes into square cells; return each attempt's cell, row by row, and the (rows, columns) there are.
-
-    What lies outside the axes goes to the nearest cell.
-    """
+def _cells(axes: Axes, cell_px: int, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]) -> Cells:
+    """Divide axes into square cells; return each attempt's. What lies outside goes to the nearest cell."""
     low_ns, high_ns = axes.get_ylim()
     rows, columns = (max(1, round(side / cell_px)) for side in (axes.bbox.height, axes.bbox.width))
-    heights = np.log2(np.maximum(latency_ns, low_ns) / low_ns) * (rows / math.log2(high_ns / low_ns))
-    row = heights.astype(np.intp).clip(0, rows - 1)
-    column = (start_s * (columns / axes.get_xlim()[1])).astype(np.intp).clip(0, columns - 1)
-    return row * columns + column, (rows, columns)
+    height = np.log2(np.maximum(latency_ns, low_ns) / low_ns) / math.log2(high_ns / low_ns)
+    return cells(height, start_s / axes.get_xlim()[1], rows, columns)
 
 
 def _draw_body(axes: Axes, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]) -> QuadMesh:
-    cells, (rows, columns) = _cells(axes, CELL_PX, start_s, latency_ns)
-    counts = np.bincount(cells, minlength=rows * columns).reshape(rows, columns)
+    grid = _cells(axes, CELL_PX, start_s, latency_ns)
+    counts = grid.counts()
     return axes.pcolormesh(
-        np.linspace(0, axes.get_xlim()[1], columns + 1),
-        np.geomspace(*axes.get_ylim(), rows + 1),
+        np.linspace(0, axes.get_xlim()[1], grid.columns + 1),
+        np.geomspace(*axes.get_ylim(), grid.rows + 1),
         np.ma.masked_equal(counts, 0),
         norm=LogNorm(1, max(10, counts.max())),
         cmap=style.BODY,
@@ -106,10 +99,7 @@ def _draw_body(axes: Axes, start_s: npt.NDArray[np.float64], latency_ns: npt.NDA
 def _draw_marks(axes: Axes, kind: Kind, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]) -> None:
     magnitude = math.log10(start_s.size)
     if start_s.size > MARKS_MAX:
-        cells, (rows, columns) = _cells(axes, 1, start_s, latency_ns)
-        topmost = np.full(rows * columns, -1)
-        topmost[cells] = np.arange(start_s.size)
-        drawn = topmost[topmost >= 0]
+        drawn = _cells(axes, 1, start_s, latency_ns).topmost()
         start_s, latency_ns = start_s[drawn], latency_ns[drawn]
     mark = style.mark(
         kind.outcome,
@@ -203,23 +193,16 @@ def timeline(found: Findings, path: Path) -> None:
     When packets were captured, those of one attempt that met trouble stand beside it.
     """
     with matplotlib.style.context(["default", style.RC]):
-        figure = Figure(figsize=(10, 5.625), dpi=style.DPI)
-        FigureCanvasAgg(figure)
-        samples = key([found], counted=True)
         evidence = specimen(found)
-        top = 0.787 - 0.042 * max(1, -(-len(samples) // KEY_COLUMNS))
+        title = f"{found.run.record.plan.scenario}: {claim(found)}"
+        figure, top = sheet(title, finding(found), key([found], counted=True), caption(found))
         axes = figure.add_axes((0.09, 0.185, 0.5 if evidence else 0.763, top - 0.185))
         body = draw(axes, found, latency_limits([found]), font_size=9)
         axes.set_xlabel("start of the attempt, in seconds since the storm began")
         axes.set_ylabel("latency of connect()")
         axes.yaxis.set_label_coords(-0.088 * 0.763 / axes.get_position().width, 0.5)
         if np.any(found.outcomes == CONNECTED):
-            around.draw_scale(axes, body)
+            around.draw_scale(axes.inset_axes((1.024, 0.01, 0.012, 0.24)), body)
         if evidence:
             draw_evidence(figure, axes, found, evidence)
-        title = f"{found.run.record.plan.scenario}: {claim(found)}"
-        figure.text(0.02, 0.965, title, fontsize=15.5, fontweight="bold", verticalalignment="top")
-        figure.text(0.02, 0.893, finding(found), fontsize=11, color=style.QUIET, verticalalignment="top")
-        figure.legend(handles=samples, loc="upper left", bbox_to_anchor=(0.013, 0.853), ncols=KEY_COLUMNS, fontsize=9.5)
-        draw_caption(figure, caption(found), font_size=7.5)
         figure.savefig(path, metadata={"Software": None})
