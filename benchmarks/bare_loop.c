@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * The client engine's system calls and nothing else: no stamp, no record, no straggler kept.
- *
- * bare_loop PORT ATTEMPTS: storms 127.0.0.1:PORT with reset close; prints how long that took in ns. */
-#include <errno.h>
-#include <linux/tcp.h>
+ * bare_loop PORT ATTEMPTS fin|rst|disconnect [BEGIN_NS]: the bare loop against 127.0.0.1:PORT, from a moment
+ * (CLOCK_MONOTONIC, ns) on; prints how long it took in ns. */
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <string.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "_bare_loop.h"
 
 static long long now_ns(void)
 {
@@ -20,28 +19,22 @@ static long long now_ns(void)
 
 int main(int count, char **arguments)
 {
-    if (count != 3)
+    if (count < 4)
         return 2;
     const struct sockaddr_in server = {.sin_family = AF_INET,
                                        .sin_port = htons(atoi(arguments[1])),
                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const struct linger reset = {1, 0};
-    const long attempts = atol(arguments[2]);
+    const int close_by = !strcmp(arguments[3], "fin") ? BARE_FIN
+                         : !strcmp(arguments[3], "rst") ? BARE_RST
+                                                        : BARE_DISCONNECT;
+    const long long begin = count > 4 ? atoll(arguments[4]) : 0;
+    while (now_ns() < begin)
+        ;
     const long long start = now_ns();
-    for (long i = 0; i < attempts; i++) {
-        struct sockaddr_in name;
-        struct tcp_info info;
-        socklen_t size = sizeof name, info_size = sizeof info;
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (connect(fd, (const struct sockaddr *)&server, sizeof server) != 0 &&
-            (errno != EINPROGRESS || connect(fd, (const struct sockaddr *)&server, sizeof server) != 0)) {
-            perror("bare_loop: connect");
-            return 1;
-        }
-        getsockname(fd, (struct sockaddr *)&name, &size);
-        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_size);
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-        close(fd);
+    const int error = bare_loop((const struct sockaddr *)&server, sizeof server, atol(arguments[2]), close_by);
+    if (error) {
+        fprintf(stderr, "bare_loop: %s\n", strerror(error));
+        return 1;
     }
     printf("%lld\n", now_ns() - start);
     return 0;

@@ -1,46 +1,150 @@
 # SPDX-License-Identifier: MIT
-"""How much of a bare C loop's rate does the engine keep while it records every attempt?"""
+"""How much of the bare loop's rate does the engine keep while it records every attempt?"""
 
-import itertools
-import statistics
 import subprocess
 
+import numpy as np
+import pytest
+from pairs import interleave, spread
+
 from stress._fastconnect import now_ns, storm
+from stress._reference import bare_storm
+from stress.lab import harness, sysctl
 from stress.lab.listener import Listener
 from stress.model.attempt import blank
+from stress.model.plan import Close, Plan
+from stress.storm.buffer import Buffer
+from stress.storm.worker import Share
+from stress.storm.workers import Workers
 
 PORT = 5000
-ATTEMPTS = 30_000  # half a second: short pairs see the same weather on a shared machine
-PAIRS = 41
+ATTEMPTS = 20_000  # a third of a second: short pairs see the same weather
+ROUNDS = 21
+HEADING = "The engine with full records against the bare loop"
+COLUMNS = ("close", "workers", "engine / bare loop (quartiles)", "engine, connections a second")
+UNWATCHED = np.zeros(65536, np.uint8)  # no mines here
 
 
-def test_engine_against_bare_loop(benchmark, bare_loop, two_cpus):
-    """Both in turn against the same server: each engine storm against the mean of the bare loops around it."""
+@pytest.fixture
+def free_ports():
+    """Let FIN_WAIT_2 end at once: a FIN storm would otherwise fill the range within a second."""
+    before = sysctl.read("net.ipv4.tcp_max_tw_buckets")
+    sysctl.write("net.ipv4.tcp_max_tw_buckets", "0")
+    yield
+    sysctl.write("net.ipv4.tcp_max_tw_buckets", before)
+
+
+@pytest.mark.parametrize("close", ["rst", "fin", "disconnect"])
+@pytest.mark.usefixtures("free_ports")
+def test_one_worker(benchmark, table, two_cpus, close):
     records = blank(ATTEMPTS)
-    bare_ns, engine_ns = [], []
-
-    def bare():
-        output = subprocess.run([bare_loop, str(PORT), str(ATTEMPTS)], check=True, capture_output=True, text=True)
-        bare_ns.append(int(output.stdout))
 
     def engine():
         start_ns = now_ns()
-        recorded, _ = storm(records, target="127.0.0.1", target_port=PORT, attempts=ATTEMPTS, epoch_ns=start_ns)
-        engine_ns.append(now_ns() - start_ns)
+        recorded, _ = storm(
+            records,
+            target="127.0.0.1",
+            target_port=PORT,
+            attempts=ATTEMPTS,
+            epoch_ns=start_ns,
+            close=close,
+            watched=UNWATCHED,
+        )
+        end_ns = now_ns()
         assert recorded == ATTEMPTS
         assert not records["error"].any()
+        return end_ns - start_ns
 
     with Listener("127.0.0.1", PORT, cpu=two_cpus) as server:
         server.start()
-        benchmark.pedantic(engine, setup=bare, rounds=PAIRS, warmup_rounds=1)
-        bare()
-    around = [(before + after) / 2 for before, after in itertools.pairwise(bare_ns)]
-    ratios = sorted(bare / ours for bare, ours in zip(around[1:], engine_ns[1:], strict=True))
-    low, _, high = statistics.quantiles(ratios, n=4)
-    benchmark.extra_info["ratio_median"] = statistics.median(ratios)
-    benchmark.extra_info["ratios"] = ratios
-    print(
-        f"\nengine with records / bare C loop, {len(ratios)} interleaved pairs of {ATTEMPTS:,} attempts: "
-        f"median {statistics.median(ratios):.3f}, quartiles {low:.3f} and {high:.3f}; "
-        f"engine {ATTEMPTS / statistics.median(engine_ns[1:]) * 1e9:,.0f}/s"
+        engine_ns, bare_ns = interleave(
+            benchmark, engine, lambda: bare_storm(target_port=PORT, attempts=ATTEMPTS, close=close), ROUNDS
+        )
+    report(table, close, 1, engine_ns, bare_ns)
+
+
+@pytest.mark.parametrize("close", ["rst", "fin", "disconnect"])
+@pytest.mark.usefixtures("free_ports")
+def test_two_workers(benchmark, table, bare_loop, close):
+    plan = Plan(scenario="rate", close=Close(close), workers=2)
+
+    def engine():
+        buffer = Buffer(2 * ATTEMPTS, None)
+        shares = [Share(plan, number, 2 * ATTEMPTS, 0, 20_000, cpu, b"") for number, cpu in enumerate((0, 1))]
+        with Workers(shares, [ATTEMPTS] * 2, buffer, UNWATCHED) as workers:
+            fired = workers.storm(now_ns())
+            assert [part.recorded for part in fired] == [ATTEMPTS] * 2
+        halves = np.split(buffer.records, 2)
+        assert not buffer.records["error"].any()
+        return max(
+            int(half["start_ns"][-1] + half["latency_ns"][-1] + half["close_ns"][-1] - half["start_ns"][0])
+            for half in halves
+        )
+
+    def bare():
+        begin = str(now_ns() + 50_000_000)
+        processes = [
+            subprocess.Popen(
+                ["taskset", "-c", str(cpu), bare_loop, str(PORT), str(ATTEMPTS), close, begin], stdout=subprocess.PIPE
+            )
+            for cpu in (0, 1)
+        ]
+        return max(int(process.communicate()[0]) for process in processes)
+
+    with Listener("127.0.0.1", PORT) as server:
+        server.start()
+        engine_ns, bare_ns = interleave(benchmark, engine, bare, ROUNDS)
+    report(table, close, 2, engine_ns, bare_ns)
+
+
+def report(table, close, workers, engine_ns, bare_ns):
+    ratios = [bare / engine for bare, engine in zip(bare_ns, engine_ns, strict=True)]
+    rates = [workers * ATTEMPTS / engine * 1e9 for engine in engine_ns]
+    table.add(HEADING, COLUMNS, close, str(workers), spread(ratios), spread(rates, "{:,.0f}"))
+
+
+@pytest.mark.parametrize("ports", ["kernel", "shuffle"])
+def test_what_recording_costs(benchmark, table, ports):
+    """The calibration of every run, many times."""
+    costs = []
+    benchmark.pedantic(lambda: costs.append(harness.measure(4)), rounds=ROUNDS)
+    table.add(
+        "What recording an attempt costs, by the calibration",
+        ("ports chosen by", "an attempt", "a clock reading", "getsockname()", "the record"),
+        "the kernel" if ports == "kernel" else "the plan",
+        spread([cost.attempt_ns(port_known=ports != "kernel") for cost in costs], "{:.0f} ns"),
+        *(
+            spread([getattr(cost, name) for cost in costs], form)
+            for name, form in (("clock_ns", "{:.0f} ns"), ("getsockname_ns", "{:.0f} ns"), ("record_ns", "{:.1f} ns"))
+        ),
+    )
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_several_serving_processes(benchmark, table, processes):
+    """They share one socket; what they gain or cost two workers."""
+    records = blank(ATTEMPTS)
+
+    def serve(count):
+        def run():
+            with Listener("127.0.0.1", PORT) as server:
+                for _ in range(count):
+                    server.start()
+                start_ns = now_ns()
+                recorded, _ = storm(
+                    records, target="127.0.0.1", target_port=PORT, attempts=ATTEMPTS, epoch_ns=start_ns, close="rst"
+                )
+                end_ns = now_ns()
+                assert recorded == ATTEMPTS
+                return end_ns - start_ns
+
+        return run
+
+    many_ns, one_ns = interleave(benchmark, serve(processes), serve(1), 9)
+    ratios = [one / many for one, many in zip(one_ns, many_ns, strict=True)]
+    table.add(
+        "Several serving processes at one socket against one",
+        ("processes", "rate / rate with one (quartiles)"),
+        str(processes),
+        spread(ratios),
     )

@@ -172,10 +172,58 @@ def test_explain_prints_the_ladder_of_the_settings_that_were_asked_for():
 
 def test_every_verb_has_help_and_a_version():
     assert connstorm("--version").stdout.startswith("connstorm, version ")
-    for verb in ("demo", "run", "scenarios", "explain", "plot"):
+    for verb in ("demo", "run", "scenarios", "explain", "plot", "doctor"):
         ended = connstorm(verb, "--help")
         assert ended.returncode == 0
         assert "Usage" in ended.stdout
+
+
+def test_the_doctor_says_what_this_machine_can_do():
+    document = json.loads(connstorm("doctor", "--json").stdout)
+    found = {point["name"]: point for point in document["points"]}
+    assert {"private namespace", "CPUs", "clock source", "descriptors", "nft", "packet capture"} <= set(found)
+    shown = connstorm("doctor").stdout
+    assert all(name in shown for name in found)
+
+
+def test_the_doctor_measures_the_engine_beside_a_bare_loop():
+    ended = connstorm("doctor", "--speed", "--json")
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    assert [speed["close"] for speed in document["speed"]] == ["rst", "fin", "disconnect"]
+    assert all(speed["bare_per_s"] > 0 and speed["ratio"] > 0 for speed in document["speed"])
+    assert document["harness"]["clock_ns"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "addresses"),
+    [
+        (["--source", "127.0.0.1-127.0.0.3"], (3, 1)),
+        (["--target-port", "6000-6001"], (1, 2)),
+        (["--source", "127.0.0.2", "--target-port", "6000"], (1, 1)),
+    ],
+)
+def test_ranges_of_addresses_and_ports_multiply_the_storm(tmp_path, options, addresses):
+    ended = connstorm("run", "clean", *SMALL, "-o", tmp_path, "--json", *options)
+    assert ended.returncode == 0, ended.stderr
+    summary = json.loads(ended.stdout)["summary"]
+    assert summary["attempts"] == summary["outcomes"]["connected"] == 32 * addresses[0] * addresses[1]
+    assert summary["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--source", "127.0.0.3-127.0.0.1"], "must rise"),
+        (["--source", "127.0.0.1-somewhere"], "does not appear to be an IPv4 or IPv6 address"),
+        (["--source", "127.0.0.1-"], "is not of the form FIRST or FIRST-LAST"),
+        (["--target-port", "5001-5000"], "nor two that rise"),
+        (["--target-port", "http"], "is no port"),
+        (["--workers", "0"], "--workers must be from 1 to 64, not 0"),
+    ],
+)
+def test_ranges_that_are_none_are_refused(tmp_path, options, words):
+    one_sentence(connstorm("run", "clean", "-o", tmp_path, *options), words)
 
 
 def interrupt(arguments, after_line, wait_s=1.0):

@@ -7,6 +7,7 @@ import click
 
 from stress import __version__
 from stress.cli.demo import demo
+from stress.cli.doctor import doctor
 from stress.cli.explain import explain
 from stress.cli.plot import plot
 from stress.cli.run import run
@@ -25,7 +26,7 @@ def connstorm() -> None:
     """
 
 
-for verb in (demo, run, scenarios, explain, plot, run_cell):
+for verb in (demo, run, scenarios, explain, plot, doctor, run_cell):
     connstorm.add_command(verb)
 
 

@@ -79,6 +79,11 @@ def facts(record: Record, summary: Summary, path: Path) -> Table:
         add("firewall", firewall)
     if errors := added_errors(record):
         add("server", f"accept() failed with {named_counts(errors)}")
+    if summary.intended:
+        add("from intended start", body_text(summary.intended))
+    if record.harness:
+        known = record.plan.ports.sweeping
+        add("harness", f"{record.harness.attempt_ns(port_known=known):.0f} ns an attempt to record it")
     add("kernel", f"Linux {record.host.kernel}, HZ={round(1e9 / record.host.jiffy_ns)}")
     if stolen_ms := sum(act.stolen_ms for act in record.acts):
         add("stolen", f"{stolen_ms:,} ms of CPU time, by a hypervisor, during the storm")

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""How fast this machine is: the engine with full records beside the bare loop, in turn."""
+
+import os
+import statistics
+
+import numpy as np
+
+from stress._fastconnect import now_ns, storm
+from stress._reference import bare_storm
+from stress.lab import harness, sysctl
+from stress.lab.listener import Listener
+from stress.model.attempt import blank
+from stress.model.notify import Notify
+from stress.model.plan import Close
+from stress.model.record import Harness
+from stress.model.speed import Speed
+
+PORT = 5000
+ATTEMPTS = 20_000
+ROUNDS = 9
+CLOSES = (Close.RST, Close.FIN, Close.DISCONNECT)
+UNWATCHED = np.zeros(1 << 16, np.uint8)
+
+
+def measure(notify: Notify) -> tuple[list[Speed], Harness]:
+    """Measure each way to close, in the private namespace of this process; and what recording costs.
+
+    FIN_WAIT_2 is let go at once (net.ipv4.tcp_max_tw_buckets=0): a FIN storm would otherwise fill the port range.
+
+    Raises:
+        LabError: the server does not come up.
+    """
+    sysctl.write("net.core.somaxconn", "65535")
+    sysctl.write("net.ipv4.tcp_max_tw_buckets", "0")
+    cpus = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cpus[:1])
+    with Listener("127.0.0.1", PORT, cpu=cpus[1] if len(cpus) > 1 else None) as server:
+        server.start()
+        found = []
+        for close in CLOSES:
+            notify(f"{ROUNDS} pairs of {ATTEMPTS:,} connections, close by {close}")
+            found.append(pairs(close))
+    return found, harness.measure(4)
+
+
+def pairs(close: Close) -> Speed:
+    """Let both loops run in turn; a first pair is left out."""
+    records = blank(ATTEMPTS)
+    bare_ns, engine_ns = [], []
+    for _ in range(ROUNDS + 1):
+        bare_ns.append(bare_storm(target_port=PORT, attempts=ATTEMPTS, close=close.value))
+        start_ns = now_ns()
+        storm(
+            records,
+            target="127.0.0.1",
+            target_port=PORT,
+            attempts=ATTEMPTS,
+            epoch_ns=start_ns,
+            close=close.value,
+            watched=UNWATCHED,
+        )
+        engine_ns.append(now_ns() - start_ns)
+    ratios = [bare / engine for bare, engine in zip(bare_ns[1:], engine_ns[1:], strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    per_s = [ATTEMPTS * 1e9 / statistics.median(took_ns[1:]) for took_ns in (bare_ns, engine_ns)]
+    return Speed(close.value, per_s[0], per_s[1], middle, (low, high))
