@@ -113,7 +113,8 @@ def test_a_collision_that_then_waits_for_the_queue_waits_for_the_queue():
         (Ports.BIND, Close.RST, "port_exhausted"),
         (Ports.SWEEP, Close.FIN, "port_exhausted"),  # in TIME_WAIT since the first attempt
         (Ports.SWEEP, Close.HOLD, "port_exhausted"),
-        (Ports.SWEEP, Close.RST, "unknown"),
+        (Ports.SWEEP, Close.RST, "port_exhausted"),  # the first attempt is not over yet
+        (Ports.SWEEP, Close.DISCONNECT, "port_exhausted"),
     ],
 )
 @pytest.mark.parametrize("error", [errno.EADDRINUSE, errno.EADDRNOTAVAIL])
@@ -121,6 +122,11 @@ def test_a_port_is_missing_when_the_kernel_searched_them_all_or_the_storm_has_it
     rows = [(40000, 0, 0, MS), (40001, error, 0, MS), (40000, error, 0, MS)]
     found = causes_of(*rows, plan=Plan(scenario="test", ports=ports, close=close))
     assert found == ["none", "unknown" if ports is Ports.SWEEP else cause, cause]
+
+
+def test_a_port_that_a_reset_has_freed_is_missing_for_no_known_reason():
+    rows = [(40000, 0, 0, 1), (40001, 0, 0, 1), (40000, errno.EADDRINUSE, 0, 1)]
+    assert causes_of(*rows, plan=Plan(scenario="test", ports=Ports.SWEEP)) == ["none", "none", "unknown"]
 
 
 def test_without_the_hastened_resend_only_rules_tell_who_dropped_what():

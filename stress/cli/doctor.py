@@ -12,7 +12,7 @@ from stress.model.errors import LabError
 
 
 @click.command()
-@click.option("--speed", is_flag=True, help="measure the engine beside a bare loop, about half a minute")
+@click.option("--speed", is_flag=True, help="measure the engine beside a bare loop, a quarter of a minute")
 @json_option
 def doctor(*, speed: bool, as_json: bool) -> None:
     r"""Say what this machine can measure, what is missing, and how to get it.

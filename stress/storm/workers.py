@@ -44,7 +44,7 @@ class Workers:
         watched_fd = os.memfd_create("connstorm-watched")
         with ExitStack() as unless_all_are_ready, ExitStack() as always:
             always.callback(os.close, watched_fd)
-            unless_all_are_ready.callback(self.end)
+            unless_all_are_ready.callback(self.kill)
             os.pwrite(watched_fd, watched.tobytes(), 0)
             for share, first in zip(shares, self.firsts, strict=True):
                 orders = (buffer.descriptor, watched_fd, first, int(not buffer.in_file))
@@ -105,8 +105,14 @@ class Workers:
             into.records[first : first + len(chunk)] = self.buffer.records[chunk]
         return into.records[: len(rows)]
 
+    def kill(self) -> None:
+        """End the processes at once, whatever they are at."""
+        for process in self.processes:
+            process.kill()
+        self.end()
+
     def end(self) -> None:
-        """Let the processes end."""
+        """Let the processes end: they do when their storm is over."""
         for process in self.processes:
             pipe(process.stdin).close()
         for process in self.processes:
@@ -120,7 +126,10 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end()
+        if value is None:
+            self.end()
+        else:
+            self.kill()
 
 
 def pipe(stream: IO[bytes] | None) -> IO[bytes]:

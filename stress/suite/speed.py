@@ -17,7 +17,7 @@ from stress.model.record import Harness
 from stress.model.speed import Speed
 
 PORT = 5000
-ATTEMPTS = 20_000
+ATTEMPTS = 10_000
 ROUNDS = 9
 CLOSES = (Close.RST, Close.FIN, Close.DISCONNECT)
 UNWATCHED = np.zeros(1 << 16, np.uint8)
