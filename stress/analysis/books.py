@@ -45,7 +45,8 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
     challenged = int(found.challenged.sum())
     unanswered = int(found.unanswered.sum())
     mines = cleared(storm, found)
-    lost = {each: counters[each] + counters[LO_DROPPED] for each in ("ListenOverflows", "ListenDrops")}
+    lo_dropped = counters.get(LO_DROPPED, 0)  # runs of schema 1 did not read it
+    lost = {each: counters[each] + lo_dropped for each in ("ListenOverflows", "ListenDrops")}
     rsts_known = plan.drop in (Drop.NOTHING, Drop.INVALID)
     rsts = closes + refused + mines
     either = rsts_known and embryonic > 0 and any(lost.values())
