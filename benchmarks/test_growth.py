@@ -131,7 +131,7 @@ def run_of(attempts):
     act = Act(
         name="storm", plan=plan, address=Address(0, "127.0.0.1", 1, "127.0.0.1", PORT, 1), attempts=attempts,
         port_range=(32768, 60999), ports=28_232, sysctls={}, firewall="none", dropped={}, phases=[],
-        counters=dict.fromkeys(COUNTERS, 0), census_before={}, census_after={}, listener=ListenerReport(0, 0, 0, {}),
+        counters=dict.fromkeys(COUNTERS, 0), census_before={}, census_after={}, listener=ListenerReport(0, 0, 0, 0, {}),
         waiting=0, starved_ns=None, mines_laid=len(mined), stolen_ms=0, pairs=[],
     )  # fmt: skip
     record = Record(

@@ -222,12 +222,14 @@ cdef void abandon(Storm* storm, int64_t started_before_ns) noexcept nogil:
 
 
 cdef void collect(Storm* storm, int timeout_ms) noexcept nogil:
-    """Record the flights that ended."""
+    """Record all flights that ended: the next start must not keep any waiting."""
     cdef libc.epoll_event events[EVENTS]
     cdef int count = libc.epoll_wait(storm.epoll, events, EVENTS, timeout_ms)
     cdef int i
-    for i in range(count):  # count is -1 when a signal came: nothing to record
-        finish(storm, <int> events[i].data.u32)
+    while count > 0:  # -1 when a signal came: nothing to record
+        for i in range(count):
+            finish(storm, <int> events[i].data.u32)
+        count = libc.epoll_wait(storm.epoll, events, EVENTS, 0) if count == EVENTS else 0
 
 
 cdef bint advance(Storm* storm, int64_t until_ns) noexcept nogil:

@@ -15,6 +15,7 @@ cdef extern from "<sys/socket.h>" nogil:
         int l_linger
     enum:
         AF_UNSPEC
+        MSG_DONTWAIT
         AF_INET
         AF_INET6
         SOCK_STREAM
@@ -27,6 +28,7 @@ cdef extern from "<sys/socket.h>" nogil:
     int socket(int domain, int type, int protocol)
     int bind(int fd, const sockaddr* address, socklen_t size)
     int connect(int fd, const sockaddr* address, socklen_t size)
+    ssize_t recv(int fd, void* buffer, size_t size, int flags)
     int accept4(int fd, sockaddr* address, socklen_t* size, int flags)
     int getsockname(int fd, sockaddr* address, socklen_t* size)
     int getsockopt(int fd, int level, int option, void* value, socklen_t* size)

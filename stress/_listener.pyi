@@ -6,6 +6,7 @@ READY: int
 STOP: int
 STARVED_FROM: int
 STARVED_TO: int
+FIRST: int
 ERRORS: int
 SLOTS: int
 PORTS_MAX: int

@@ -32,12 +32,14 @@ cdef enum:
     _STOP = 4
     _STARVED_FROM = 5
     _STARVED_TO = 6
-    _ERRORS = 7
+    _FIRST = 7
+    _ERRORS = 8
     _ERRNOS = 134            # Linux numbers its errors from 1 to 133
 
 # Slots of the report, an array of int64 of shape (SLOTS,). The lab writes STOP, the listener all others;
 # READY is 1 once it serves, accept() errors are counted at ERRORS + errno. STARVED_FROM and STARVED_TO are the
 # first and the last moment (CLOCK_MONOTONIC, ns) at which accept() found no descriptor; 0 when it always did.
+# FIRST counts those of CLOSED that the client had not ended: the server was first.
 ACCEPTED = _ACCEPTED
 LEAKED = _LEAKED
 CLOSED = _CLOSED
@@ -45,6 +47,7 @@ READY = _READY
 STOP = _STOP
 STARVED_FROM = _STARVED_FROM
 STARVED_TO = _STARVED_TO
+FIRST = _FIRST
 ERRORS = _ERRORS
 SLOTS = _ERRORS + _ERRNOS
 PORTS_MAX = SOCKETS_MAX      # listening sockets, and so ports, of one server
@@ -67,7 +70,11 @@ cdef struct Listener:
 
 
 cdef void close_oldest(Listener* server) noexcept nogil:
-    libc.close(server.ring[server.closed % RING].fd)
+    cdef int fd = server.ring[server.closed % RING].fd
+    cdef char byte
+    if libc.recv(fd, &byte, 1, libc.MSG_DONTWAIT) < 0 and errno.errno == errno.EAGAIN:
+        server.report[_FIRST] += 1
+    libc.close(fd)
     server.closed += 1
     server.report[_CLOSED] += 1
 

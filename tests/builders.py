@@ -56,7 +56,7 @@ def an_act(plan=None, **changes):
         "counters": dict.fromkeys(COUNTERS, 0),
         "census_before": {},
         "census_after": {},
-        "listener": ListenerReport(0, 0, 0, {}),
+        "listener": ListenerReport(0, 0, 0, 0, {}),
         "waiting": 0,
         "starved_ns": None,
         "mines_laid": 0,

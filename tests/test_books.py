@@ -73,7 +73,7 @@ def cleared_field(close=Close.RST, left=(40005,), **changes):
         Plan(scenario="test", close=close),
         **{
             "counters": dict.fromkeys(COUNTERS, 0) | counters,
-            "listener": ListenerReport(accepted=3 - 1, leaked=0, closed=2, errors={}),
+            "listener": ListenerReport(accepted=3 - 1, leaked=0, closed=2, first=0, errors={}),
         }
         | changes,
     )
@@ -101,7 +101,7 @@ def surviving_field(limit=UNLIMITED, **changes):
         Plan(scenario="test", close=Close.FIN, drop=Drop.RST),
         **{
             "counters": dict.fromkeys(COUNTERS, 0) | counters,
-            "listener": ListenerReport(accepted=1, leaked=0, closed=1, errors={}),
+            "listener": ListenerReport(accepted=1, leaked=0, closed=1, first=0, errors={}),
             "sysctls": settings(tcp_challenge_ack_limit=limit),
         }
         | changes,
@@ -184,6 +184,14 @@ def test_a_connection_that_the_server_never_accepted_is_seen(field):
     assert unbalanced(run) == {ACCEPTED}
 
 
+def test_a_connection_that_the_server_closed_first_is_reset_at_one_end_only():
+    report = msgspec.structs.replace(cleared_field().record.acts[0].listener, first=1)
+    assert unbalanced(cleared_field(listener=report)) == {RESETS}
+    counters = cleared_field().record.acts[0].counters
+    assert unbalanced(cleared_field(listener=report, counters=counters | {"EstabResets": 6})) == set()
+    assert unbalanced(cleared_field(Close.FIN, listener=report)) == set()
+
+
 def test_a_mine_that_vanished_is_seen():
     assert unbalanced(cleared_field(left=())) == {"TCPChallengeACK", OUT_RSTS, RESETS}
 
@@ -192,7 +200,7 @@ def test_a_kernel_without_embryonic_resets_counts_none():
     counters = cleared_field().record.acts[0].counters
     old = {name: count for name, count in counters.items() if name != "EmbryonicRsts"}
     old |= {"OutRsts": 6, "EstabResets": 8}
-    report = ListenerReport(accepted=3, leaked=0, closed=3, errors={})
+    report = ListenerReport(accepted=3, leaked=0, closed=3, first=0, errors={})
     assert unbalanced(cleared_field(counters=old, listener=report)) == set()
 
 

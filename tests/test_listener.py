@@ -51,10 +51,22 @@ def test_it_closes_all_connections(family):
         server.start()
         clients = connect(10, family)
         assert server.wait_settled(5)
-        assert server.report() == ListenerReport(accepted=10, leaked=0, closed=10, errors={})
+        assert server.report() == ListenerReport(accepted=10, leaked=0, closed=10, first=10, errors={})
         assert all(client.recv(1) == b"" for client in clients)  # FIN
         hang_up(clients)
         assert until(lambda: live_states(family) == {"LISTEN": 1}, 2)
+
+
+@pytest.mark.parametrize("reset", [True, False])
+@namespaced(ports=SIXTEEN_PORTS)
+def test_it_knows_whom_the_client_was_first_to_end(reset):
+    with Listener("127.0.0.1", 5000) as server:
+        server.start()
+        stayed = connect(3)
+        hang_up(connect(4), reset=reset)
+        assert server.wait_settled(5)
+        assert server.report() == ListenerReport(accepted=7, leaked=0, closed=7, first=3, errors={})
+        hang_up(stayed)
 
 
 @namespaced(ports=SIXTEEN_PORTS)
@@ -63,7 +75,7 @@ def test_it_leaks_the_first_and_closes_the_others():
         server.start(leak=3)
         clients = connect(10)
         assert server.wait_settled(5)
-        assert server.report() == ListenerReport(accepted=10, leaked=3, closed=7, errors={})
+        assert server.report() == ListenerReport(accepted=10, leaked=3, closed=7, first=7, errors={})
         assert all(client.recv(1) == b"" for client in clients[3:])  # FIN
         hang_up(clients)
         assert until(lambda: live_states() == {"CLOSE-WAIT": 3, "LISTEN": 1}, 2)
@@ -75,7 +87,7 @@ def test_it_leaks_all_connections():
         server.start(leak=-1)
         hang_up(connect(10))
         assert server.wait_accepted(10, 5)
-        assert server.report() == ListenerReport(accepted=10, leaked=10, closed=0, errors={})
+        assert server.report() == ListenerReport(accepted=10, leaked=10, closed=0, first=0, errors={})
         assert server_states() == {"CLOSE-WAIT": 10, "LISTEN": 1}
 
 
@@ -90,7 +102,7 @@ def test_it_leaves_those_after_its_share():
         assert not server.wait_settled(0.1)
         server.start()
         assert server.wait_settled(5)
-        assert server.report() == ListenerReport(accepted=5, leaked=3, closed=2, errors={})
+        assert server.report() == ListenerReport(accepted=5, leaked=3, closed=2, first=2, errors={})
         hang_up(clients)
 
 
@@ -131,7 +143,7 @@ def test_a_process_that_dies_is_the_lab_s_failure():
     with Listener("127.0.0.1", 5000) as server:
         server.start()
         server.start()
-        assert server.report() == ListenerReport(0, 0, 0, {})
+        assert server.report() == ListenerReport(0, 0, 0, 0, {})
         os.kill(server.processes[1].popen.pid, signal.SIGKILL)
         server.processes[1].popen.wait()
         with pytest.raises(LabError, match="ended by itself with code -9; its sockets are gone"):

@@ -76,9 +76,11 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
         else:
             yield UNANSWERED, unanswered, f"{counter} + {LO_DROPPED}", count
     yield "connections over a port in TIME-WAIT or FIN-WAIT-2", recycled(storm), "TWRecycled", counters["TWRecycled"]
+    # A connection that the server closed first is no longer established there when the client's RST comes.
+    first = act.listener.first if plan.close.resets else 0
     yield (
         "connections reset: both ends of a reset close, a mine",
-        2 * closes + mines,
+        2 * closes + mines - first,
         "EstabResets + EmbryonicRsts",
         counters["EstabResets"] + embryonic,
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
-from stress._listener import ACCEPTED, CLOSED, ERRORS, LEAKED, READY, SLOTS, STARVED_FROM, STARVED_TO, STOP
+from stress._listener import ACCEPTED, CLOSED, ERRORS, FIRST, LEAKED, READY, SLOTS, STARVED_FROM, STARVED_TO, STOP
 from stress.lab import census, firewall, sysctl, wait
 from stress.model.errors import LabError, UsageError
 from stress.model.record import ListenerReport
@@ -127,7 +127,13 @@ class Listener:
             for number, name in errno.errorcode.items()
             if ERRORS + number < SLOTS and (count := self.total(ERRORS + number))
         }
-        return ListenerReport(self.total(ACCEPTED), self.total(LEAKED), self.total(CLOSED), errors)
+        return ListenerReport(
+            accepted=self.total(ACCEPTED),
+            leaked=self.total(LEAKED),
+            closed=self.total(CLOSED),
+            first=self.total(FIRST),
+            errors=errors,
+        )
 
     def wait_accepted(self, count: int, limit_s: float) -> bool:
         """Wait until ``count`` connections were accepted in all; return whether they were."""

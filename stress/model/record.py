@@ -67,6 +67,7 @@ class ListenerReport(msgspec.Struct, frozen=True):
     accepted: int
     leaked: int
     closed: int
+    first: int  # of the closed: those that the client had not ended before
     errors: dict[str, int]  # accept() errors by name
 
     def since(self, before: "ListenerReport") -> "ListenerReport":
@@ -76,6 +77,7 @@ class ListenerReport(msgspec.Struct, frozen=True):
             self.accepted - before.accepted,
             self.leaked - before.leaked,
             self.closed - before.closed,
+            self.first - before.first,
             {name: count for name, count in errors.items() if count},
         )
 

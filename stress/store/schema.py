@@ -31,6 +31,7 @@ def from_1_to_2(old: dict[str, Any]) -> dict[str, Any]:
     low, high = old["port_range"]
     reserved = parse_ports(host["sysctls"].get(RESERVED_PORTS, "")) | {address["target_port"]}
     act = {field: old[field] for field in OF_THE_ACT} | {
+        "listener": old["listener"] | {"first": 0},  # schema 1 did not look
         "name": "storm",
         "address": address | {"first": 0, "sources": 1, "target_ports": 1},
         "attempts": old["summary"]["attempts"],
