@@ -6,10 +6,12 @@ import errno
 import os
 from pathlib import Path
 
+from stress.lab import sysctl
 from stress.model.errors import LabError
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
+CHILD_EHASH = "net.ipv4.tcp_child_ehash_entries"
 LOOPBACK_INDEX = 1  # lo is the first interface of every network namespace
 
 
@@ -42,12 +44,18 @@ def enter() -> None:
     bring_loopback_up()
 
 
-def another() -> None:
+def another(ehash_entries: int = 0) -> None:
     """Move from a private network namespace to a new and empty one; only the main thread and its children go.
+
+    Args:
+        ehash_entries: buckets of a table of established sockets for the new namespace alone, rounded up to a power of
+            two; 0, or a kernel before 6.1, leaves it with the host's.
 
     Raises:
         LabError: the kernel refuses.
     """
+    if sysctl.read(CHILD_EHASH) is not None:
+        sysctl.write(CHILD_EHASH, str(ehash_entries))
     if failure := unshare(CLONE_NEWNET):
         raise LabError(f"This kernel refuses one more network namespace: {os.strerror(failure)}.")
     bring_loopback_up()

@@ -17,6 +17,7 @@ RECORDED = (
     "net.ipv4.ip_local_port_step_width",
     "net.ipv4.tcp_abort_on_overflow",
     "net.ipv4.tcp_challenge_ack_limit",
+    "net.ipv4.tcp_ehash_entries",
     "net.ipv4.tcp_fin_timeout",
     "net.ipv4.tcp_invalid_ratelimit",
     "net.ipv4.tcp_max_syn_backlog",
