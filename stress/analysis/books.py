@@ -110,11 +110,14 @@ def recycled(storm: Storm) -> int:
     have it before only by taking it over (tcp_twsk_unique()). Where the server leaks, FIN_WAIT_2 ends by itself.
     """
     plan, attempts = storm.act.plan, storm.attempts
-    connected = attempts[attempts["error"] == 0]
     count = 0
+    closed_first = plan.close is Close.FIN and plan.serve is Serve.CLOSE
+    if plan.release is not Release.KEEP and not closed_first:
+        return count
+    connected = attempts[attempts["error"] == 0]
     if plan.release is Release.KEEP:
         count += len(np.intersect1d(storm.tuples(connected), storm.tuples(storm.mines)))
-    if plan.close is Close.FIN and plan.serve is Serve.CLOSE:
+    if closed_first:
         tuples = storm.tuples(connected)
         order = np.argsort(tuples, kind="stable")
         same = np.diff(tuples[order]) == 0

@@ -28,7 +28,12 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
         outcomes: from ``outcome_codes``.
         found: from ``syns``.
     """
-    causes = np.full(len(outcomes), CAUSES.index(Cause.UNKNOWN), np.uint8)
+    every = np.full(len(outcomes), CAUSES.index(Cause.NONE), np.uint8)
+    gone = cleared(storm, found)
+    # Of an attempt that connected at once there is nothing to explain, and that is most of them.
+    rows = np.flatnonzero(outcomes != OUTCOMES.index(Outcome.CONNECTED))
+    outcomes, retransmits, found = outcomes[rows], storm.attempts["retransmits"][rows], found.at(rows)
+    causes = np.full(len(rows), CAUSES.index(Cause.UNKNOWN), np.uint8)
 
     def name(cause: Cause, these: npt.NDArray[np.bool_]) -> None:
         causes[these] = CAUSES.index(cause)
@@ -36,12 +41,11 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
     def ended(*kinds: Outcome) -> npt.NDArray[np.bool_]:
         return np.isin(outcomes, [OUTCOMES.index(kind) for kind in kinds])
 
-    name(Cause.NONE, ended(Outcome.CONNECTED))
     # The kernel itself searched the whole range and found no port for this destination, or none to bind; or the plan
     # asked for a port that an earlier attempt of this storm still had.
     no_port = ended(Outcome.NO_PORT, Outcome.IN_USE)
     if no_port.any():
-        name(Cause.PORT_EXHAUSTED, no_port & still_taken(storm) if storm.act.plan.ports.sweeping else no_port)
+        name(Cause.PORT_EXHAUSTED, no_port & still_taken(storm)[rows] if storm.act.plan.ports.sweeping else no_port)
 
     counters, dropped = storm.act.counters, storm.act.dropped
     met, left, fast, slow = found.met_mine, found.mine_left, found.gap == Gap.FAST, found.gap == Gap.TIMEOUT
@@ -50,7 +54,7 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
     connected = ended(Outcome.RETRIED)
 
     # The port was mined, and one SYN sent again did it: at once on Linux 5.6 and later, after the first timeout before.
-    single = met & connected & (storm.attempts["retransmits"] == 1)
+    single = met & connected & (retransmits == 1)
     name(Cause.CLOSEWAIT, single & (fast | unclear))
     # An attempt given up while it waited for that one resend.
     name(
@@ -65,8 +69,8 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
     # The first gap was long: no challenge ACK came. Those that the limit held back are in no counter of their own,
     # but every SYN that met a mine is in TCPSYNChallenge.
     held_back = withheld(counters)
-    lost = counters.get("TCPChallengeACK", 0) - cleared(storm, found)
-    longer = met & (slow | (unclear & (storm.attempts["retransmits"] > 1)))
+    lost = counters.get("TCPChallengeACK", 0) - gone
+    longer = met & (slow | (unclear & (retransmits > 1)))
     if held_back > 0:
         name(Cause.CHALLENGE_LIMITED, longer & ~left)
         name(Cause.CHALLENGE_LIMITED, longer & left & (lost <= 0))
@@ -80,10 +84,11 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
     overflows = counters.get("ListenOverflows", 0)
     accounted = overflows + counters.get(LO_DROPPED, 0) >= found.unanswered.sum()
     if accounted and overflows >= turned_away.sum():
-        starved = overlaps(storm)
+        starved = overlaps(storm)[rows]
         name(Cause.ACCEPT_QUEUE, turned_away & ~starved)
         name(Cause.FD_EXHAUSTION, turned_away & starved)
-    return causes
+    every[rows] = causes
+    return every
 
 
 def withheld(counters: Mapping[str, int]) -> int:

@@ -22,8 +22,9 @@ from stress.model.run import Run, Storm
 from stress.model.summary import ActSummary, Band, Body, Claim, Evidence, Mines, Summary
 
 SECOND_NS = 1_000_000_000
+CHUNK = 1 << 20  # attempts looked at together where all of them would take too much memory
 OFF_LADDER = "off the ladder"
-QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
+QUANTILES = (500, 900, 990, 999, 1000)  # in thousandths
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,15 @@ class ActFindings:
     syns: Syns
     causes: npt.NDArray[np.uint8]
 
-    def body(self) -> npt.NDArray[Any]:
-        """Return the attempts that connected at once, warm-up left out."""
+    def body(self) -> npt.NDArray[np.bool_]:
+        """Return whether each attempt connected at once, warm-up left out, shape (attempts,)."""
         at_once = self.outcomes == OUTCOMES.index(Outcome.CONNECTED)
-        found: npt.NDArray[Any] = self.storm.attempts[at_once & (self.storm.attempts["phase"] == STORM)]
+        found: npt.NDArray[np.bool_] = at_once & (self.storm.attempts["phase"] == STORM)
+        return found
+
+    def body_latencies_ns(self) -> npt.NDArray[np.int64]:
+        """Return the latencies of those attempts."""
+        found: npt.NDArray[np.int64] = self.storm.attempts["latency_ns"][self.body()]
         return found
 
     def mines(self) -> Mines:
@@ -120,7 +126,7 @@ def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Su
         rate_per_s=sum(max(act.attempts - 1, 0) for act in each) / storming_s if storming_s else 0.0,
         outcomes=added(act.outcomes for act in each),
         causes=added(act.causes for act in each),
-        body=body(np.concatenate([act.body()["latency_ns"] for act in acts])),
+        body=each[0].body if len(each) == 1 else body(np.concatenate([act.body_latencies_ns() for act in acts])),
         intended=intended(acts),
         bands=all_bands(acts),
         retransmits=int(run.attempts["retransmits"].sum(dtype=np.int64)),
@@ -158,7 +164,7 @@ def summarise_act(act: ActFindings) -> ActSummary:
         attempts=len(act.outcomes),
         outcomes=counts(act.outcomes, OUTCOMES),
         causes=counts(act.causes, CAUSES),
-        body=body(act.body()["latency_ns"]),
+        body=body(act.body_latencies_ns()),
         mines=act.mines(),
     )
 
@@ -181,15 +187,19 @@ def pace(attempts: npt.NDArray[Any]) -> tuple[float, float]:
     if not len(attempts):
         return 0.0, 0.0
     starts = attempts["start_ns"]
-    end_ns = int((starts + attempts["latency_ns"] + attempts["close_ns"]).max())
+    end_ns = 0
+    for first in range(0, len(attempts), CHUNK):
+        part = attempts[first : first + CHUNK]
+        end_ns = max(end_ns, int((part["start_ns"] + part["latency_ns"] + part["close_ns"]).max()))
     return (end_ns - int(starts[0])) / SECOND_NS, int(starts[-1] - starts[0]) / SECOND_NS
 
 
 def body(latencies_ns: npt.NDArray[np.int64]) -> Body:
-    """Return percentiles of the latencies of attempts that connected at once."""
+    """Return percentiles of the latencies of attempts that connected at once; they are sorted in place."""
     if not len(latencies_ns):
         return Body(None, None, None, None, None)
-    return Body(*map(int, np.quantile(latencies_ns, QUANTILES, method="inverted_cdf")))
+    latencies_ns.sort()
+    return Body(*(int(latencies_ns[-(-len(latencies_ns) * share // 1000) - 1]) for share in QUANTILES))
 
 
 def intended(acts: list[ActFindings]) -> Body | None:
@@ -198,7 +208,7 @@ def intended(acts: list[ActFindings]) -> Body | None:
     What a late start cost belongs to the latency that a client would have seen: leaving it out is coordinated
     omission.
     """
-    paced = [act.body() for act in acts if act.storm.act.plan.rate_per_s]
+    paced = [act.storm.attempts[act.body()] for act in acts if act.storm.act.plan.rate_per_s]
     if not paced:
         return None
     return body(np.concatenate([part["latency_ns"] + part["lag_us"].astype(np.int64) * 1000 for part in paced]))

@@ -38,8 +38,14 @@ class Syns:
     gap: npt.NDArray[np.uint8]
     met_mine: npt.NDArray[np.bool_]
     mine_left: npt.NDArray[np.bool_]
-    challenged: npt.NDArray[np.int64]
-    unanswered: npt.NDArray[np.int64]
+    challenged: npt.NDArray[np.uint16]
+    unanswered: npt.NDArray[np.uint16]
+
+    def at(self, rows: npt.NDArray[np.intp]) -> "Syns":
+        """Return the SYNs of some attempts."""
+        return Syns(
+            self.gap[rows], self.met_mine[rows], self.mine_left[rows], self.challenged[rows], self.unanswered[rows]
+        )
 
 
 def first_gap(attempts: npt.NDArray[Any], ladder: Ladder) -> npt.NDArray[np.uint8]:
@@ -73,16 +79,21 @@ def syns(storm: Storm, met_mine: npt.NDArray[np.bool_], ladder: Ladder) -> Syns:
     answer; so of an attempt whose first gap was short, and whose mine is gone, one SYN met the mine. Where the first
     gap was long, every SYN but the last of one that connected met the mine.
     """
-    attempts = storm.attempts
-    gap = first_gap(attempts, ladder)
+    attempts, count = storm.attempts, len(storm.attempts)
+    gap = np.zeros(count, np.uint8)
+    mine_left = np.zeros(count, np.bool_)
+    challenged, unanswered = np.zeros(count, np.uint16), np.zeros(count, np.uint16)
+    # Of an attempt that connected with its first SYN there is nothing to say, and that is most of them.
+    rows = np.flatnonzero((attempts["error"] != 0) | (attempts["retransmits"] > 0))
+    own, met = attempts[rows], met_mine[rows]
+    gap[rows] = first_gap(own, ladder)
     left = np.zeros(storm.tuple_count, np.bool_)
     left[storm.tuples(storm.mines[storm.mines["left"] == 1])] = True
-    mine_left = met_mine.copy()
-    mine_left[met_mine] = left[storm.tuples(attempts[met_mine])]
-    failed = attempts["error"] != 0
-    useless = np.where(sent_syn(attempts), attempts["retransmits"].astype(np.int64) + failed, 0)
-    refused = np.isin(attempts["error"], (errno.ECONNREFUSED, errno.ECONNRESET))
+    mine_left[rows] = met & left[storm.tuples(own)]
+    useless = np.where(sent_syn(own), own["retransmits"].astype(np.int64) + (own["error"] != 0), 0)
+    refused = np.isin(own["error"], (errno.ECONNREFUSED, errno.ECONNRESET))
     useless = np.where(refused, useless - 1, useless)  # the last SYN was answered, by an RST
-    once = met_mine & ~mine_left & (gap == Gap.FAST)
-    challenged = np.where(met_mine, np.where(once, np.minimum(useless, 1), useless), 0)
-    return Syns(gap, met_mine, mine_left, challenged, useless - challenged)
+    once = met & ~mine_left[rows] & (gap[rows] == Gap.FAST)
+    met_by_syns = np.where(met, np.where(once, np.minimum(useless, 1), useless), 0)
+    challenged[rows], unanswered[rows] = met_by_syns, useless - met_by_syns
+    return Syns(gap, met_mine, mine_left, challenged, unanswered)

@@ -76,13 +76,14 @@ def left_out(found: Findings) -> int:
 
 def claim(found: Findings) -> str:
     """Return in words how large the part is that waited for the SYN timer."""
-    attempts = found.run.attempts[sent_syn(found.run.attempts)]
-    if not attempts.size:
+    sent = sent_syn(found.run.attempts)
+    attempts = int(np.count_nonzero(sent))
+    if not attempts:
         return "no attempt sent a SYN"
-    again = int(np.count_nonzero(attempts["retransmits"]))
+    again = int(np.count_nonzero(sent & (found.run.attempts["retransmits"] > 0)))
     if not again:
-        return f"none of {attempts.size:,} attempts sent its SYN again"
-    return f"{again:,} of {attempts.size:,} attempts ({100 * again / attempts.size:.2g} %) sent their SYN again"
+        return f"none of {attempts:,} attempts sent its SYN again"
+    return f"{again:,} of {attempts:,} attempts ({100 * again / attempts:.2g} %) sent their SYN again"
 
 
 def finding(drawn: Sequence[Curve]) -> str:

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Cells: a grid over axes, so that a million attempts make a picture of some thousand pieces."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+Shares = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]  # height and width of points, 0 to 1
+CHUNK = 1 << 20  # points looked at together: the grid of all would take more memory than the points
 
 
 @dataclass(frozen=True)
@@ -37,3 +41,18 @@ def cells(height: npt.NDArray[np.float64], width: npt.NDArray[np.float64], rows:
     row = (height * rows).astype(np.intp).clip(0, rows - 1)
     column = (width * columns).astype(np.intp).clip(0, columns - 1)
     return Cells(rows, columns, row * columns + column)
+
+
+def count_cells(points: int, shares: Callable[[slice], Shares], rows: int, columns: int) -> npt.NDArray[np.intp]:
+    """Return how many points lie in each cell, shape (rows, columns).
+
+    Args:
+        points: how many there are.
+        shares: gives height and width of a slice of them, as ``cells`` wants them.
+        rows: of the grid.
+        columns: of the grid.
+    """
+    total = np.zeros((rows, columns), np.intp)
+    for first in range(0, points, CHUNK):
+        total += cells(*shares(slice(first, first + CHUNK)), rows, columns).counts()
+    return total

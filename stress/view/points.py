@@ -12,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from stress.analysis.cause import CAUSES
 from stress.model.outcome import Cause
 from stress.view.cause_style import cause_mark
-from stress.view.cells import cells
+from stress.view.cells import Shares, cells, count_cells
 
 NONE = CAUSES.index(Cause.NONE)
 CELL_PX = 4
@@ -25,8 +25,8 @@ GROUND = LinearSegmentedColormap.from_list("ground", ["#c6d0dc", "#a4b0bf", "#73
 class Points:
     """Attempts of one act: seconds since it began, height in the axes' units, index into CAUSES."""
 
-    start_s: npt.NDArray[np.float64]
-    height: npt.NDArray[np.float64]
+    start_s: npt.NDArray[np.float32]
+    height: npt.NDArray[np.float32]
     causes: npt.NDArray[np.uint8]
 
 
@@ -50,9 +50,17 @@ def draw_points(axes: Axes, points: Points, rows: int, top: float, norm: LogNorm
     """
     columns = max(1, round(axes.bbox.width / CELL_PX))
     foot, (left_s, right_s) = axes.get_ylim()[0], axes.get_xlim()
-    height, along = (points.height - foot) / (top - foot), (points.start_s - left_s) / (right_s - left_s)
-    ground = points.causes == NONE
-    counts = cells(height[ground], along[ground], rows, columns).counts()
+
+    def shares(part: slice | npt.NDArray[np.intp]) -> Shares:
+        height, start_s = points.height[part].astype(np.float64), points.start_s[part].astype(np.float64)
+        return (height - foot) / (top - foot), (start_s - left_s) / (right_s - left_s)
+
+    def ground(part: slice) -> Shares:
+        height, along = shares(part)
+        unremarkable = points.causes[part] == NONE
+        return height[unremarkable], along[unremarkable]
+
+    counts = count_cells(points.causes.size, ground, rows, columns)
     norm.vmax = max(float(norm.vmax or 0), float(counts.max()))
     axes.pcolormesh(
         np.linspace(left_s, right_s, columns + 1),
@@ -67,7 +75,7 @@ def draw_points(axes: Axes, points: Points, rows: int, top: float, norm: LogNorm
         magnitude = math.log10(these.size)
         if these.size > MARKS_MAX:
             pixels = round(axes.bbox.height), round(axes.bbox.width)
-            these = these[cells(height[these], along[these], *pixels).topmost()]
+            these = these[cells(*shares(these), *pixels).topmost()]
         size, alpha = min(max(9 - 1.8 * magnitude, 1.6), 7), min(max(1.25 - 0.12 * magnitude, 0.35), 0.95)
         mark = cause_mark(CAUSES[code], size=size, alpha=alpha)
         mark.set_data(points.start_s[these], points.height[these])

@@ -55,7 +55,7 @@ class _Act:
 
     name: str
     span_s: float
-    start_s: npt.NDArray[np.float64]
+    start_s: npt.NDArray[np.float32]
     port: npt.NDArray[np.uint16]
     causes: npt.NDArray[np.uint8]
     mines: npt.NDArray[Any]
@@ -65,7 +65,9 @@ def _act(run: Run, found: ActFindings) -> _Act:
     attempts, mines = found.storm.attempts, found.storm.mines
     if not last_of_world(run, found.storm.act.name):
         mines = mines[mines["left"] == 0]  # those left are the next act's
-    start_s = (attempts["start_ns"] - attempts["start_ns"].min(initial=np.iinfo(np.int64).max)) / 1e9
+    start_s = np.empty(attempts.size, np.float32)  # half the memory, and exact to a pixel
+    begin_ns = attempts["start_ns"].min(initial=np.iinfo(np.int64).max)
+    np.divide(attempts["start_ns"] - begin_ns, 1e9, out=start_s, casting="unsafe")
     span_s = max(float(start_s.max(initial=0)), 1e-3)
     return _Act(found.storm.act.name, span_s, start_s, attempts["local_port"], found.causes, mines)
 
@@ -161,7 +163,7 @@ def _draw_map(axes: Axes, act: _Act, norm: LogNorm) -> None:
     ports = math.ceil((top - foot) / (axes.bbox.height / CELL_PX))
     ports += ports % 2 if ports > 1 else 0
     rows = math.ceil((top - foot) / ports)
-    points = Points(act.start_s[given], act.port[given].astype(np.float64), act.causes[given])
+    points = Points(act.start_s[given], act.port[given].astype(np.float32), act.causes[given])
     draw_points(axes, points, rows, foot + rows * ports, norm)
     _draw_mines(axes, act.mines)
     axes.yaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
@@ -171,7 +173,7 @@ def _draw_map(axes: Axes, act: _Act, norm: LogNorm) -> None:
 def _draw_strip(axes: Axes, act: _Act, norm: LogNorm) -> None:
     """Draw the attempts without a port; their height says nothing, but spreads them so that a crowd shows."""
     lost = act.port == 0
-    height = (np.arange(np.count_nonzero(lost)) * GOLDEN % 1).astype(np.float64)
+    height = (np.arange(np.count_nonzero(lost)) * GOLDEN % 1).astype(np.float32)
     draw_points(axes, Points(act.start_s[lost], height, act.causes[lost]), 1, 1, norm)
     axes.set_yticks([0.5], ["no port"], color=style.INK)
     axes.tick_params(axis="y", length=0)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -23,7 +24,7 @@ from stress.model.summary import Evidence
 from stress.model.units import duration_text
 from stress.view import axes as around
 from stress.view import style
-from stress.view.cells import Cells, cells
+from stress.view.cells import Shares, cells, count_cells
 from stress.view.packets import RING, draw_packets, specimen
 from stress.view.sheet import sheet
 from stress.view.words import caption, claim, finding
@@ -75,20 +76,24 @@ def latency_limits(runs: Sequence[Findings]) -> tuple[float, float]:
     return min(min(lows, default=1000) / HEADROOM, high_ns / 30), high_ns
 
 
-def _cells(axes: Axes, cell_px: int, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]) -> Cells:
-    """Divide axes into square cells; return each attempt's. What lies outside goes to the nearest cell."""
+def _shares(axes: Axes, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]) -> Shares:
+    """Return how high and how far along in the axes each attempt lies, 0 to 1."""
     low_ns, high_ns = axes.get_ylim()
-    rows, columns = (max(1, round(side / cell_px)) for side in (axes.bbox.height, axes.bbox.width))
     height = np.log2(np.maximum(latency_ns, low_ns) / low_ns) / math.log2(high_ns / low_ns)
-    return cells(height, start_s / axes.get_xlim()[1], rows, columns)
+    return height, start_s / axes.get_xlim()[1]
 
 
-def _draw_body(axes: Axes, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]) -> QuadMesh:
-    grid = _cells(axes, CELL_PX, start_s, latency_ns)
-    counts = grid.counts()
+def _draw_body(axes: Axes, attempts: npt.NDArray[Any], connected: npt.NDArray[np.bool_]) -> QuadMesh:
+    rows, columns = (max(1, round(side / CELL_PX)) for side in (axes.bbox.height, axes.bbox.width))
+
+    def shares(part: slice) -> Shares:
+        own = attempts[part][connected[part]]
+        return _shares(axes, own["start_ns"] / 1e9, own["latency_ns"])
+
+    counts = count_cells(len(attempts), shares, rows, columns)
     return axes.pcolormesh(
-        np.linspace(0, axes.get_xlim()[1], grid.columns + 1),
-        np.geomspace(*axes.get_ylim(), grid.rows + 1),
+        np.linspace(0, axes.get_xlim()[1], columns + 1),
+        np.geomspace(*axes.get_ylim(), rows + 1),
         np.ma.masked_equal(counts, 0),
         norm=LogNorm(1, max(10, counts.max())),
         cmap=style.BODY,
@@ -99,7 +104,8 @@ def _draw_body(axes: Axes, start_s: npt.NDArray[np.float64], latency_ns: npt.NDA
 def _draw_marks(axes: Axes, kind: Kind, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]) -> None:
     magnitude = math.log10(start_s.size)
     if start_s.size > MARKS_MAX:
-        drawn = _cells(axes, 1, start_s, latency_ns).topmost()
+        pixels = round(axes.bbox.height), round(axes.bbox.width)
+        drawn = cells(*_shares(axes, start_s, latency_ns), *pixels).topmost()
         start_s, latency_ns = start_s[drawn], latency_ns[drawn]
     mark = style.mark(
         kind.outcome,
@@ -125,17 +131,16 @@ def draw(axes: Axes, found: Findings, limits_ns: tuple[float, float], font_size:
         The body: attempts connected at once by cell, as a masked array of shape (rows, columns).
     """
     attempts = found.run.attempts
-    latency_ns = attempts["latency_ns"]
-    start_s = attempts["start_ns"] / 1e9
     around.latency_axis(axes, *limits_ns)
-    axes.set_xlim(0, max(start_s.max(initial=0), 1e-3))
+    axes.set_xlim(0, max(attempts["start_ns"].max(initial=0) / 1e9, 1e-3))
     attempts_by_rung = {band.label: band.count for band in found.summary.bands}
     around.draw_ladder(axes, found.ladder, attempts_by_rung, latency_limits([found])[1], font_size)
     around.draw_phases(axes, [phase for act in found.run.record.acts for phase in act.phases], font_size)
     connected = found.outcomes == CONNECTED
-    body = _draw_body(axes, start_s[connected], latency_ns[connected])
+    body = _draw_body(axes, attempts, connected)
     for kind in kinds(found):
-        _draw_marks(axes, kind, start_s[kind.rows], latency_ns[kind.rows])
+        own = attempts[kind.rows]
+        _draw_marks(axes, kind, own["start_ns"] / 1e9, own["latency_ns"])
     return body
 
 
