@@ -23,7 +23,7 @@ check: $(VENV)/built
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest stress._fastconnect stress._listener
+	$(BIN)/python -m mypy.stubtest stress._fastconnect stress._listener stress._reference
 
 bench: $(VENV)/built
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only -s --timeout 900 --table docs/performance.md
