@@ -111,6 +111,7 @@ class Client:
                 left["address"] += self.first_address
                 mines["left"] = np.isin(mines[["address", "local_port"]], left[["address", "local_port"]])
                 attempts = self.gather(fired)
+        self.buffer.close()
         act = Act(
             name=self.name,
             plan=plan,
@@ -151,7 +152,10 @@ class Client:
         """Return the records of all workers in the order of their starts."""
         if len(fired) == 1:
             return self.buffer.records[: fired[0].recorded]
-        return self.workers.merge(fired, Buffer(self.attempts, self.folder))
+        into = Buffer(self.attempts, self.folder)
+        merged = self.workers.merge(fired, into)
+        into.close()
+        return merged
 
     def warnings(self, *, settled: bool, packets: Packets | None) -> Iterator[str]:
         """Yield what a reader of the result must know of this act."""
