@@ -8,7 +8,6 @@ import matplotlib.style
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -16,7 +15,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from stress.analysis.reuse import expected_hits, reuse_distances
 from stress.analysis.summary import ActFindings, Findings
 from stress.view import style
-from stress.view.words import caption, draw_caption
+from stress.view.sheet import sheet
+from stress.view.words import caption
 
 EVEN, ODD = "#0072B2", "#E69F00"
 BODY = "#5f7fa6"
@@ -190,8 +190,7 @@ def choice(found: Findings, path: Path) -> None:
     low = min(act.storm.act.port_range[0] for act in found.acts)
     high = max(act.storm.act.port_range[1] for act in found.acts)
     with matplotlib.style.context(["default", style.RC]):
-        figure = Figure(figsize=(10, 5.625), dpi=style.DPI)
-        FigureCanvasAgg(figure)
+        figure, _ = sheet(headline(found.acts), detail(found.acts), key(), caption(found))
         columns = []
         for number, act in enumerate(found.acts):
             left = LEFT + number * (width + GAP)
@@ -213,8 +212,4 @@ def choice(found: Findings, path: Path) -> None:
         for axes, text in zip(columns[0][1:], ("port", "port", "ports again"), strict=True):
             axes.set_ylabel(text, fontsize=FONT_PT)
             axes.yaxis.set_label_coords(-0.053 / width, 0.5)
-        figure.text(0.02, 0.965, headline(found.acts), fontsize=15.5, fontweight="bold", verticalalignment="top")
-        figure.text(0.02, 0.893, detail(found.acts), fontsize=11, color=style.QUIET, verticalalignment="top")
-        figure.legend(handles=key(), loc="upper left", bbox_to_anchor=(0.013, 0.853), ncols=4, fontsize=9.5)
-        draw_caption(figure, caption(found), font_size=7.5)
         figure.savefig(path, metadata={"Software": None})

@@ -9,8 +9,6 @@ import matplotlib.style
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
@@ -19,7 +17,8 @@ from stress.analysis.summary import Findings
 from stress.model.units import duration_text, range_text
 from stress.view import axes as around
 from stress.view import style
-from stress.view.words import caption, draw_caption
+from stress.view.sheet import sheet
+from stress.view.words import caption
 
 # Of Okabe and Ito, as in style.LOOKS, but only those that are dark enough for text.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#7a4a94")
@@ -27,7 +26,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#7a4a94")
 WIDTHS_PT = (2.0, 3.0, 1.3, 1.0)
 HEADROOM = 1.25  # of the latency axis, above all data
 FONT_PT = 9.5
-TITLE_LETTERS = 74  # fit the sheet; of a longer title the letters are smaller
 LABEL_X = 25  # of the medians below half of the range, in % of it
 HALF = 50.0  # of the range, in %
 ALIKE = 1.0  # steps so close to each other, in % of the range, are one
@@ -224,24 +222,10 @@ def cost(found: Findings, path: Path) -> None:
     each = costs(found)
     parities = ("odd", "even") if found.run.record.acts[0].port_range[0] % 2 else ("even", "odd")
     with matplotlib.style.context(["default", style.RC]):
-        figure = Figure(figsize=(10, 5.625), dpi=style.DPI)
-        FigureCanvasAgg(figure)
+        figure, _ = sheet(headline(each), detail(found, each), key(parities), caption(found))
         axes = figure.add_axes((0.09, 0.185, 0.745, 0.56))
         draw_cost(axes, each, parities)
         axes.set_xlabel("share of the port range that is taken")
         axes.set_ylabel("latency of connect()")
         axes.yaxis.set_label_coords(-0.09, 0.5)
-        title = headline(each)
-        size_pt = min(15.5, 15.5 * TITLE_LETTERS / len(title))
-        figure.text(0.02, 0.965, title, fontsize=size_pt, fontweight="bold", verticalalignment="top")
-        figure.text(0.02, 0.893, detail(found, each), fontsize=11, color=style.QUIET, verticalalignment="top")
-        figure.legend(
-            handles=key(parities),
-            loc="upper left",
-            bbox_to_anchor=(0.013, 0.853),
-            ncols=3,
-            fontsize=9.5,
-            handletextpad=0.5,
-        )
-        draw_caption(figure, caption(found), font_size=7.5)
         figure.savefig(path, metadata={"Software": None})
