@@ -68,7 +68,7 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
     for counter, count in lost.items():
         if either:
             yield (
-                f"{UNANSWERED}; {RSTS}",
+                f"{UNANSWERED} + RSTs",
                 unanswered + rsts,
                 f"{counter} + {LO_DROPPED} + OutRsts - EmbryonicRsts",
                 count + counters["OutRsts"] - embryonic,

@@ -167,6 +167,7 @@ def books(summary: Summary) -> Table:
         "books: the attempts say", *(["act"] if several else []), "count", "kernel counter", "change", ""
     )
     table.columns[2 + several].justify = "left"
+    table.columns[2 + several].overflow = "fold"  # a counter's name that is cut short cannot be looked up
     if several:
         table.columns[1].justify = "left"
     for claim in summary.books:
