@@ -31,7 +31,7 @@ int main(int count, char **arguments)
     while (now_ns() < begin)
         ;
     const long long start = now_ns();
-    const int error = bare_loop((const struct sockaddr *)&server, sizeof server, atol(arguments[2]), close_by);
+    const int error = bare_loop(&server, atol(arguments[2]), close_by, NULL, 0);
     if (error) {
         fprintf(stderr, "bare_loop: %s\n", strerror(error));
         return 1;

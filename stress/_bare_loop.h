@@ -4,22 +4,41 @@
 #ifndef CONNSTORM_BARE_LOOP_H
 #define CONNSTORM_BARE_LOOP_H
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51 /* linux/in.h; glibc has it since 2.39 */
+#endif
+
 enum { BARE_FIN, BARE_RST, BARE_DISCONNECT };
 
-/* Make so many blocking attempts; returns 0, or the errno of the first that failed. */
-static int bare_loop(const struct sockaddr *server, socklen_t size, long attempts, int close_by)
+/* Make so many blocking attempts over IPv4; returns 0, or the errno of the first that failed. Each takes the next of
+ * the ports, as the engine does: by bind() or, when the socket is used again, as the only one of its port range. With
+ * no port listed connect() chooses. */
+static int bare_loop(const struct sockaddr_in *server, long attempts, int close_by, const uint16_t *ports,
+                     long port_count)
 {
+    const struct sockaddr *target = (const struct sockaddr *)server;
+    struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const struct linger reset = {1, 0};
     const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
     int fd = -1;
     for (long i = 0; i < attempts; i++) {
-        if (fd < 0 && (fd = socket(server->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
+        if (fd < 0 && (fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
             return errno;
-        if (connect(fd, server, size) != 0) {
+        if (port_count && close_by == BARE_DISCONNECT) {
+            const uint32_t range = (uint32_t)ports[i % port_count] << 16 | ports[i % port_count];
+            setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof range);
+        } else if (port_count) {
+            source.sin_port = htons(ports[i % port_count]);
+        }
+        if ((source.sin_port && bind(fd, (const struct sockaddr *)&source, sizeof source) != 0) ||
+            connect(fd, target, sizeof *server) != 0) {
             const int error = errno;
             close(fd);
             return error;

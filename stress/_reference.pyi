@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: MIT
-def bare_storm(*, target_port: int, attempts: int, close: str = "rst") -> int: ...
+from typing import Any
+
+import numpy.typing as npt
+
+def bare_storm(
+    *, target_port: int, attempts: int, close: str = "rst", port_list: npt.NDArray[Any] | None = None
+) -> int: ...
 def calibrate(connected_fd: int) -> dict[str, float]: ...
 
 __test__: dict[str, str]  # every Cython module has one

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the client engine is measured against: a bare loop of its system calls, and what its own book-keeping costs."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint16_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -15,7 +15,7 @@ cdef extern from "_bare_loop.h" nogil:
         BARE_FIN
         BARE_RST
         BARE_DISCONNECT
-    int bare_loop(const libc.sockaddr* server, libc.socklen_t size, long attempts, int close_by)
+    int bare_loop(const libc.sockaddr_in* server, long attempts, int close_by, const uint16_t* ports, long port_count)
 
 cdef enum:
     ROUNDS = 9               # the median of so many
@@ -26,14 +26,22 @@ cdef enum:
 _CLOSE = {"fin": BARE_FIN, "rst": BARE_RST, "disconnect": BARE_DISCONNECT}
 
 
-def bare_storm(*, int target_port, long attempts, str close="rst"):
+def bare_storm(*, int target_port, long attempts, str close="rst", const uint16_t[::1] port_list=None):
     """Make blocking attempts to 127.0.0.1, one after the other, with no record of any; return how long that took (ns).
+
+    They go from each of ``port_list``, shape (ports,), in turn, taken as the engine takes it; without, connect()
+    chooses.
 
     Raises ValueError for an unknown way to close, OSError when an attempt fails.
     """
     cdef libc.sockaddr_in server
     cdef int64_t start_ns, end_ns
     cdef int error, close_by
+    cdef const uint16_t* ports = NULL
+    cdef long port_count = 0
+    if port_list is not None and port_list.shape[0]:
+        ports = &port_list[0]
+        port_count = port_list.shape[0]
     if close not in _CLOSE:
         raise ValueError(f"close must be one of {', '.join(_CLOSE)}, not {close!r}")
     close_by = _CLOSE[close]
@@ -43,7 +51,7 @@ def bare_storm(*, int target_port, long attempts, str close="rst"):
     server.sin_addr.s_addr = libc.htonl(0x7F000001)
     with nogil:
         start_ns = libc.monotonic_ns()
-        error = bare_loop(<libc.sockaddr*> &server, sizeof(server), attempts, close_by)
+        error = bare_loop(&server, attempts, close_by, ports, port_count)
         end_ns = libc.monotonic_ns()
     if error:
         raise OSError(error, f"the bare loop ended early: {os.strerror(error)}")

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The bare loop makes exactly the connections that it is asked for; the calibration measures every cost."""
 
+import socket
+
+import numpy as np
 import pytest
 from namespaced import namespaced
 
 from stress._reference import bare_storm
-from stress.lab import counters, harness
+from stress.lab import counters, harness, host
 from stress.lab.listener import Listener
 
 
@@ -19,6 +22,23 @@ def test_the_bare_loop_makes_its_connections(close, rsts):
         moved = counters.change(before, counters.read())
         assert server.wait_accepted(100, 5)
     assert (moved["ActiveOpens"], moved["OutRsts"]) == (100, rsts)
+
+
+@pytest.mark.parametrize("close", ["rst", "fin", "disconnect"])
+@namespaced(ports=(40000, 40999), sysctls={"net.ipv4.tcp_max_tw_buckets": "0"})
+def test_the_bare_loop_takes_the_ports_that_are_listed(close):
+    """Of the listed ports one is taken by a server of ours; the loop comes as far as that one."""
+    if close == "disconnect" and not host.has_local_port_range():
+        pytest.skip("IP_LOCAL_PORT_RANGE came with Linux 6.3")
+    ports = np.array([40007, 40003, 40990], np.uint16)
+    with Listener("127.0.0.1", 5000) as server, socket.socket() as taken:
+        server.start()
+        assert bare_storm(target_port=5000, attempts=2, close=close, port_list=ports[:2]) > 0
+        taken.bind(("127.0.0.1", 40990))
+        taken.listen()
+        with pytest.raises(OSError, match="the bare loop ended early"):
+            bare_storm(target_port=5000, attempts=2, close=close, port_list=ports[2:])
+        assert server.wait_accepted(2, 5)
 
 
 @namespaced

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Metrics: the numbers of a run that can be compared, each with its name, unit and direction."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from stress.analysis.cause import CAUSES
+from stress.analysis.outcome import OUTCOMES
+from stress.model.errors import UsageError
+from stress.model.outcome import Outcome
+from stress.model.summary import Summary
+
+MILLION = 1_000_000
+# An attempt that ended so came to nothing.
+ERRORS = [outcome for outcome in OUTCOMES if outcome not in (Outcome.CONNECTED, Outcome.RETRIED)]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that a summary has.
+
+    Attributes:
+        name: as gates and tables write it.
+        unit: ``ns``, ``/s``, ``per million`` or ``""`` for a count.
+        better: which direction is an improvement; None: neither.
+        value: reads it from a summary; None where the run cannot say.
+    """
+
+    name: str
+    unit: str
+    better: Literal["lower", "higher"] | None
+    value: Callable[[Summary], float | None]
+
+
+def per_million(count: int, summary: Summary) -> float | None:
+    """Return a count as a rate per million attempts."""
+    return count * MILLION / summary.attempts if summary.attempts else None
+
+
+def errors(summary: Summary) -> int:
+    """Return how many attempts came to nothing."""
+    return sum(summary.outcomes.get(outcome, 0) for outcome in ERRORS)
+
+
+def quantile(field: str) -> Callable[[Summary], float | None]:
+    """Return a reader of a percentile of the body."""
+    return lambda summary: getattr(summary.body, field)
+
+
+def outcome_count(outcome: str) -> Callable[[Summary], float | None]:
+    """Return a reader of how many attempts had an outcome."""
+    return lambda summary: summary.outcomes.get(outcome, 0)
+
+
+def cause_count(cause: str) -> Callable[[Summary], float | None]:
+    """Return a reader of how many attempts had a cause."""
+    return lambda summary: summary.causes.get(cause, 0)
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("rate", "/s", "higher", lambda summary: summary.rate_per_s),
+        *(
+            Metric(f"body.{name}", "ns", "lower", quantile(f"{name}_ns"))
+            for name in ("p50", "p90", "p99", "p999", "max")
+        ),
+        Metric(
+            "retries_per_million",
+            "per million",
+            "lower",
+            lambda summary: per_million(summary.outcomes.get(Outcome.RETRIED, 0), summary),
+        ),
+        Metric("errors_per_million", "per million", "lower", lambda summary: per_million(errors(summary), summary)),
+        Metric("errors", "", "lower", errors),
+        Metric("collisions", "", "lower", lambda summary: summary.collisions),
+        Metric("retransmits", "", "lower", lambda summary: summary.retransmits),
+        Metric("mines.left", "", "lower", lambda summary: summary.mines.left),
+        Metric("unbalanced", "", "lower", lambda summary: sum(not claim.balanced for claim in summary.books)),
+        *(Metric(f"outcome.{outcome}", "", None, outcome_count(outcome)) for outcome in OUTCOMES),
+        *(Metric(f"cause.{cause}", "", None, cause_count(cause)) for cause in CAUSES),
+    )
+}
+
+
+def metric(name: str) -> Metric:
+    """Return a metric by name.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    close = difflib.get_close_matches(name, METRICS, n=1)
+    meant = f" Did you mean {close[0]}?" if close else ""
+    raise UsageError(f"There is no metric {name!r}; there are {', '.join(METRICS)}.{meant}")
