@@ -9,12 +9,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from namespaced import namespaced
 
-from stress.model.errors import UsageError
+from stress.lab import sysctl
+from stress.model.errors import NotApplicableError, UsageError
 from stress.model.plan import Close, Drop, Firewall, Isn, Laying, Plan, Ports, Release, Serve
 from stress.storm import check, space
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.ports import PortRange
+from stress.storm.world import prepare_sysctls
 
 FOUR = PortRange(40000, 40003, np.arange(40000, 40004, dtype=np.uint16))
 NO_PORT = PortRange(40000, 40003, np.array([], np.uint16))
@@ -64,7 +67,6 @@ WRONG = [
     ({"sweeps": 1}, "--sweeps needs --ports sweep or shuffle; with kernel the kernel chooses the ports."),
     ({"sweeps": 1, "ports": Ports.BIND}, "--sweeps needs --ports sweep or shuffle; with bind"),
     ({"sweeps": 1, "attempts": 5, "ports": Ports.SHUFFLE}, "Give --attempts or --sweeps, not both."),
-    ({"host": True, "sysctls": {"net.ipv4.tcp_fin_timeout": "1"}}, "Settings are changed inside the private namespace"),
     ({"host": True, "port_range": (40000, 40003)}, "--port-range is set inside the private namespace only"),
     ({"rate_per_s": 0.0}, "--rate must be above 0 and at most 1,000,000 attempts a second, not 0."),
     ({"rate_per_s": math.nan}, "--rate must be above 0"),
@@ -157,6 +159,7 @@ RIGHT = [
     {"port_range": (40000, 40000)},
     {"port_range": (1, 65535)},
     {"host": True, "mines": 5, "release": Release.LINGER2},
+    {"host": True, "sysctls": {"net.ipv4.tcp_fin_timeout": "1"}},
     {"mines": 5, "sysctls": {"net.ipv4.tcp_fin_timeout": "1"}},
     {"rate_per_s": 0.5, "rest_s": 3600.0, "backlog": 0, "keepalive_s": 1, "linger2_s": 120},
     {"drop": Drop.RST, "close": Close.HOLD, "firewall": Firewall.BPF, "host": True},
@@ -283,3 +286,55 @@ def test_a_plan_without_faults_is_not_refused():
 )
 def test_the_buffer_holds_what_the_plan_may_make(changes, count):
     assert check.attempt_count(plan(changes), FOUR) == count
+
+
+@namespaced(sysctls={"net.ipv4.ip_local_reserved_ports": "8080,8081", "net.ipv4.tcp_fin_timeout": "9"})
+def test_on_the_host_settings_that_are_so_already_are_right():
+    before = {name: sysctl.read(name) for name in sysctl.names()}
+    wanted = {
+        "net.ipv4.ip_local_reserved_ports": "8081,8080",
+        "net.ipv4.tcp_fin_timeout": " 9\n",
+        "net.ipv4.ip_local_port_range": "40000\t40003",
+    }
+    prepare_sysctls(plan({"host": True, "sysctls": wanted}))
+    assert {name: sysctl.read(name) for name in before} == before
+
+
+FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
+RESERVED = "net.ipv4.ip_local_reserved_ports"
+UNCHANGED = "With --host no setting is changed"
+YOURSELF = "yourself (sysctl -w), or let a suite do it (connstorm suite --host)."
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error", "sentence"),
+    [
+        (
+            {FIN_TIMEOUT: "1"},
+            UsageError,
+            f"{UNCHANGED}: {FIN_TIMEOUT} is 60 here, not 1; set it {YOURSELF}",
+        ),
+        (
+            {RESERVED: "80", FIN_TIMEOUT: "2"},
+            UsageError,
+            f"{UNCHANGED}: {RESERVED} is empty here, not 80, and {FIN_TIMEOUT} is 60 here, not 2; set them {YOURSELF}",
+        ),
+        (
+            {"net.ipv4.zzz": "1"},
+            NotApplicableError,
+            "This kernel has no setting net.ipv4.zzz in a private namespace.",  # which stands for a host here
+        ),
+        (
+            {"kernel.hostname": "1"},
+            UsageError,
+            "'kernel.hostname' is not a network setting; give its dotted name, such as net.ipv4.tcp_fin_timeout.",
+        ),
+    ],
+)
+@namespaced
+def test_on_the_host_settings_that_are_otherwise_are_said_and_not_changed(wanted, error, sentence):
+    before = {name: sysctl.read(name) for name in sysctl.names()}
+    with pytest.raises(error) as raised:
+        prepare_sysctls(plan({"host": True, "sysctls": wanted}))
+    assert str(raised.value) == sentence
+    assert {name: sysctl.read(name) for name in before} == before

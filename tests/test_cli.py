@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_minefield_and_order(tmp_path):
         (["run", "clean", "--set", "net.ipv4.tcp_fin_timeout=soon"], ["The kernel refuses"]),
         (["run", "clean", "--set", "net.ipv4.tcp_fin_timeout"], ["not of the form"]),
         (["run", "clean", "--window", "30000"], ["ulimit -n"]),
-        (["run", "clean", "--host", "--set", "net.ipv4.tcp_fin_timeout=3"], ["leave out --host"]),
+        (["run", "clean", "--host", "--set", "net.ipv4.tcp_fin_timeout=3"], ["no setting is changed", "sysctl -w"]),
         (["demo", "--seed", "-1"], ["--seed"]),
         (["explain", "--set", "net.ipv4.tcp_fin_timeout=3"], ["does not shape the SYN ladder"]),
         (["explain", "--set", "net.ipv4.tcp_syn_retries=many"], ["takes a number from 1 to 127"]),

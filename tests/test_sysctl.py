@@ -2,12 +2,13 @@
 """Settings, written and read back in a namespace of their own."""
 
 import re
+import subprocess
 
 import pytest
 from namespaced import namespaced
 
 from stress.lab import sysctl
-from stress.model.errors import ConnstormError, LabError, UsageError
+from stress.model.errors import ConnstormError, LabError, NotApplicableError, UsageError
 
 FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
 RESERVED = "net.ipv4.ip_local_reserved_ports"
@@ -34,6 +35,91 @@ def test_a_missing_setting_reads_as_none_and_is_not_recorded():
     assert recorded["net.ipv4.ip_local_port_range"] == "40000 40003"
     assert recorded.keys() <= set(sysctl.RECORDED)
     assert None not in recorded.values()
+
+
+@namespaced
+def test_settings_named_besides_are_recorded_too():
+    recorded = sysctl.recorded(["net.ipv4.ip_default_ttl", FIN_TIMEOUT, "net.ipv4.tcp_no_such_thing"])
+    assert recorded == sysctl.recorded() | {"net.ipv4.ip_default_ttl": "64"}
+
+
+@namespaced
+def test_names_are_of_all_settings_that_can_be_read():
+    names = sysctl.names()
+    assert names == sorted(set(names))
+    assert {FIN_TIMEOUT, "net.core.somaxconn", "net.ipv4.conf.lo.rp_filter", "net.ipv6.conf.all.disable_ipv6"} <= set(
+        names
+    )
+    assert all(name.startswith("net.") and sysctl.path(name).is_file() for name in names)
+    assert "net.ipv4.route.flush" not in names  # it can be written only
+    unset = [name for name in names if sysctl.read(name) is None]
+    assert {name.rpartition(".")[2] for name in unset} <= {"stable_secret"}  # EIO until it is set
+
+
+@namespaced
+def test_a_name_that_the_dots_of_an_interface_would_make_ambiguous_is_left_out():
+    made = ["ip", "link", "add", "a.1", "type", "bridge"]
+    if subprocess.run(made, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this kernel has no bridge, to have an interface with such a name")
+    assert sysctl.ROOT.joinpath("net/ipv4/conf/a.1").is_dir()
+    assert not [name for name in sysctl.names() if "a.1" in name]
+
+
+def test_settings_of_the_whole_host_are_on_it_and_in_no_namespace_of_its_own():
+    here = set(sysctl.names())
+    if sysctl.FIRST_ONLY not in here:
+        pytest.skip("these tests do not run in the first network namespace")
+    assert len(here & set(sysctl.WHOLE_HOST)) > 8
+    none_of_them_in_a_namespace()
+    with pytest.raises(NotApplicableError, match=r"no setting net\.ipv4\.zzz\.$"):
+        sysctl.existing("net.ipv4.zzz")
+
+
+@namespaced
+def none_of_them_in_a_namespace():
+    assert not set(sysctl.names()) & set(sysctl.WHOLE_HOST)
+
+
+@namespaced
+def test_a_setting_of_the_whole_host_is_said_to_be_one():
+    with pytest.raises(NotApplicableError, match=r"tcp_mem in a private namespace: there is one for the whole host"):
+        sysctl.write("net.ipv4.tcp_mem", "1 2 3")
+
+
+@pytest.mark.parametrize(
+    ("name", "lacking"),
+    [
+        ("net.ipv4.zzz", True),
+        ("net.zzz.tcp_fin_timeout", True),
+        (f"net.{'z' * 300}", True),
+        (f"net.{'z' * 300}.z", True),
+        ("net.ipv4.route.flush", False),
+        ("net.ipv4", False),
+        ("kernel.zzz", False),
+        ("net.\0", False),
+    ],
+)
+@namespaced
+def test_only_what_this_kernel_lacks_is_not_applicable(name, lacking):
+    with pytest.raises(UsageError) as raised:
+        sysctl.write(name, "7")
+    assert isinstance(raised.value, NotApplicableError) == lacking
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "value", "same"),
+    [
+        (FIN_TIMEOUT, "7", " 7\n", True),
+        (FIN_TIMEOUT, "10", "012", False),
+        ("net.ipv4.ip_local_port_range", "1 2", "1\t2", True),
+        (RESERVED, "8080-8081", "8081,8080", True),
+        (RESERVED, "", "", True),
+        (RESERVED, "", "none", False),
+        (RESERVED, "8080", "8081", False),
+    ],
+)
+def test_the_same_value_may_be_written_in_several_ways(name, kept, value, same):
+    assert sysctl.same(name, kept, value) == same
 
 
 @namespaced

@@ -13,6 +13,8 @@ from stress.model.outcome import Outcome
 from stress.model.summary import Summary
 
 MILLION = 1_000_000
+SECOND_NS = 1_000_000_000
+LATE_NS = SECOND_NS // 2  # below every timeout of the SYN timer, above the resend after a challenge ACK
 # An attempt that ended so came to nothing.
 ERRORS = [outcome for outcome in OUTCOMES if outcome not in (Outcome.CONNECTED, Outcome.RETRIED)]
 
@@ -44,6 +46,11 @@ def errors(summary: Summary) -> int:
     return sum(summary.outcomes.get(outcome, 0) for outcome in ERRORS)
 
 
+def late(summary: Summary) -> int:
+    """Return how many attempts connected only after a whole timeout of the SYN timer."""
+    return sum(band.count for band in summary.bands if band.from_ns >= LATE_NS)
+
+
 def quantile(field: str) -> Callable[[Summary], float | None]:
     """Return a reader of a percentile of the body."""
     return lambda summary: getattr(summary.body, field)
@@ -63,6 +70,7 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric("rate", "/s", "higher", lambda summary: summary.rate_per_s),
+        Metric("duration", "ns", "lower", lambda summary: summary.duration_s * SECOND_NS),
         *(
             Metric(f"body.{name}", "ns", "lower", quantile(f"{name}_ns"))
             for name in ("p50", "p90", "p99", "p999", "max")
@@ -73,6 +81,7 @@ METRICS: dict[str, Metric] = {
             "lower",
             lambda summary: per_million(summary.outcomes.get(Outcome.RETRIED, 0), summary),
         ),
+        Metric("late_per_million", "per million", "lower", lambda summary: per_million(late(summary), summary)),
         Metric("errors_per_million", "per million", "lower", lambda summary: per_million(errors(summary), summary)),
         Metric("errors", "", "lower", errors),
         Metric("collisions", "", "lower", lambda summary: summary.collisions),

@@ -7,21 +7,31 @@ import click
 import msgspec
 
 from stress.cli.output import Progress, console, json_option, print_object
-from stress.lab import namespace
+from stress.lab import journal, namespace
 from stress.model.errors import LabError
 
 
 @click.command()
 @click.option("--speed", is_flag=True, help="measure the engine beside a bare loop, a quarter of a minute")
+@click.option("--restore", is_flag=True, help="put back the host's settings that a killed run left changed, as root")
 @json_option
-def doctor(*, speed: bool, as_json: bool) -> None:
+def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
     r"""Say what this machine can measure, what is missing, and how to get it.
+
+    What a run changes of the host's settings is written down in /var/lib/connstorm meanwhile, or in the folder that
+    the environment variable CONNSTORM_STATE names; --restore reads it there.
 
     \b
     Examples:
       connstorm doctor
       connstorm doctor --speed
+      connstorm doctor --restore
     """
+    if restore:
+        if speed:
+            raise click.UsageError("Give --speed or --restore, not both.")
+        put_back(as_json=as_json)
+        return
     refused = None
     try:
         namespace.enter()
@@ -46,3 +56,13 @@ def doctor(*, speed: bool, as_json: bool) -> None:
             console().print(speed_table(speeds, harness))
     if as_json:
         print_object(document)
+
+
+def put_back(*, as_json: bool) -> None:
+    """Put back what a killed run left changed: here, where this process was started, in no namespace of its own."""
+    report = journal.restore_left()
+    if as_json:
+        print_object(msgspec.to_builtins(report))
+    else:
+        click.echo("\n".join([report.text, *(f"  {each.outcome}: {each.text}" for each in report.settings)]))
+    journal.refuse_failures(report.settings)

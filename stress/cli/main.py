@@ -13,6 +13,7 @@ from stress.cli.plot import plot
 from stress.cli.run import run
 from stress.cli.run_cell import run_cell
 from stress.cli.scenarios import scenarios
+from stress.cli.suite import suite
 from stress.model.errors import INTERRUPTED, ConnstormError
 
 
@@ -26,7 +27,7 @@ def connstorm() -> None:
     """
 
 
-for verb in (demo, run, scenarios, explain, plot, doctor, run_cell):
+for verb in (demo, run, suite, scenarios, explain, plot, doctor, run_cell):
     connstorm.add_command(verb)
 
 

@@ -3,35 +3,67 @@
 
 import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 import msgspec
 
-from stress.lab import namespace
+from stress.lab import namespace, sysctl
 from stress.lab.parent import die_with_parent
-from stress.model.errors import INTERRUPTED, ConnstormError, UsageError
+from stress.model.errors import INTERRUPTED, ConnstormError, LabError, UsageError
 from stress.model.plan import Plan
 
 
 @click.command("run-cell", hidden=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
-def run_cell(output: Path) -> None:
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="where the run folder will be")
+@click.option("--settle", "settle_s", type=float, default=0.0, help="wait for a quiet machine, so many seconds at most")
+@click.option("--draw/--no-draw", default=True, help="make the figures")
+@click.option("--set-host", is_flag=True, help="with a plan for the host: set its settings there, and put them back")
+@click.option("--attest", is_flag=True, help="print what this host is, and nothing else")
+def run_cell(output: Path | None, settle_s: float, *, draw: bool, set_host: bool, attest: bool) -> None:
     """Carry out the plan on standard input; print what happens as JSON, one event a line."""
     die_with_parent(signal.SIGTERM)
+    if attest:
+        print_attestation()
+        return
+    if output is None:
+        raise UsageError("run-cell needs --output, the folder where the run folder will be.")
     try:
-        plan = decode_plan(sys.stdin.buffer.read())
-        if not plan.host:
-            namespace.enter()
-        # numpy starts threads, and a process with threads cannot enter a namespace: only now.
-        from stress.suite import cell, process  # noqa: PLC0415
-
-        path = cell.run(plan, output, lambda text: emit(process.Stage(text)))
-        emit(process.Done(str(path)))
+        carry_out(output, settle_s, draw=draw, set_host=set_host)
     except ConnstormError as error:
-        fail(str(error), error.exit_code)
+        fail(str(error), error.exit_code, type(error).__name__)
     except KeyboardInterrupt:
-        fail("interrupted before the storm", INTERRUPTED)
+        fail("interrupted before the storm", INTERRUPTED, "LabError")
+
+
+def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool) -> None:
+    """Carry out the plan on standard input."""
+    plan = decode_plan(sys.stdin.buffer.read())
+    if not plan.host:
+        namespace.enter()
+    # numpy starts threads, and a process with threads cannot enter a namespace: only now.
+    from stress.lab import journal, quiet  # noqa: PLC0415
+    from stress.suite import cell, process  # noqa: PLC0415
+
+    if settle_s:
+        emit(process.Settled(quiet.settle(settle_s)))
+    with journal.changed(plan.sysctls) if plan.host and set_host else nullcontext():
+        path = cell.run(plan, output, lambda text: emit(process.Stage(text)), draw=draw)
+    emit(process.Done(str(path)))
+
+
+def print_attestation() -> None:
+    """Print what this host is, and which settings a trial may change."""
+    on_the_host = sysctl.names()
+    refused = None
+    try:
+        namespace.enter()
+    except LabError as error:
+        refused = error
+    from stress.suite.attest import attestation  # noqa: PLC0415  # see above
+
+    emit(attestation(on_the_host, None if refused else sysctl.names()))
 
 
 def decode_plan(data: bytes) -> Plan:
@@ -52,9 +84,9 @@ def emit(event: msgspec.Struct) -> None:
     sys.stdout.buffer.flush()
 
 
-def fail(text: str, exit_code: int) -> None:
+def fail(text: str, exit_code: int, kind: str) -> None:
     """Print the failure as the last event and end with its code."""
     from stress.suite.process import Failed  # noqa: PLC0415  # see above
 
-    emit(Failed(text, exit_code))
+    emit(Failed(text, exit_code, kind))
     sys.exit(exit_code)

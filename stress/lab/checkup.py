@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from stress.lab import firewall, host, sysctl
+from stress.lab import firewall, host, state, sysctl
 from stress.lab.capture import Capture
 from stress.model.errors import LabError
 
@@ -38,6 +38,7 @@ def points(refused: str | None) -> Iterator[Point]:
         "none" if refused else "as an ordinary user could make it",
         refused or "",
     )
+    yield from changed_settings()
     cpus = len(os.sched_getaffinity(0))
     yield Point("CPUs", f"{cpus}", "" if cpus > 1 else "client and server share one CPU: latencies will scatter")
     facts = host.facts()
@@ -61,6 +62,25 @@ def points(refused: str | None) -> Iterator[Point]:
         "nft", nft or "not there", "" if nft else "BPF filters do, but for conntrack-invalid: apt-get install nftables"
     )
     yield capture(refused)
+
+
+def changed_settings() -> Iterator[Point]:
+    """Yield which settings of the host a run has changed and not put back, if there are any."""
+    name = "host's settings"
+    try:
+        journal = state.left()
+    except LabError as error:
+        yield Point(name, "unknown", str(error))
+        return
+    if journal is None:
+        return
+    found = f"{', '.join(journal.new)} changed by {journal.text}"
+    if journal.living:
+        yield Point(name, found, "it is running, and puts them back when it ends; measure after that")
+    elif journal.of_this_boot:
+        yield Point(name, found, f"it ended without putting them back; do so, as root: {state.RESTORE}")
+    else:
+        yield Point(name, found, f"they went with an earlier boot; remove the note of it, as root: {state.RESTORE}")
 
 
 def steal(cpus: int) -> Iterator[Point]:

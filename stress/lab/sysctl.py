@@ -2,9 +2,12 @@
 """Kernel settings under /proc/sys, read and written by their dotted names."""
 
 import difflib
+import errno
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from stress.model.errors import LabError, UsageError
+from stress.model.errors import LabError, NotApplicableError, UsageError
 
 ROOT = Path("/proc/sys")
 RESERVED_PORTS = "net.ipv4.ip_local_reserved_ports"
@@ -34,45 +37,95 @@ RECORDED = (
 )
 
 
+# Settings of the whole host, which a private namespace has no entries for (Linux 6.18; a kernel may lack some).
+WHOLE_HOST = (
+    *(f"net.core.{last}" for last in ("bpf_jit_enable", "busy_poll", "busy_read", "default_qdisc", "dev_weight")),
+    *(f"net.core.netdev_{last}" for last in ("budget", "budget_usecs", "max_backlog", "tstamp_prequeue")),
+    *(f"net.core.{last}" for last in ("flow_limit_table_len", "gro_normal_batch", "rps_sock_flow_entries")),
+    *(f"net.ipv4.{last}" for last in ("tcp_low_latency", "tcp_max_orphans", "tcp_mem", "udp_mem")),
+)
+FIRST_ONLY = "net.core.netdev_budget"  # every kernel has it, in its first network namespace only
+
+
 def path(name: str) -> Path:
     """Return the file of a setting: ``net.ipv4.tcp_fin_timeout``."""
     return ROOT.joinpath(*name.split("."))
 
 
+def names() -> list[str]:
+    """Return the names of all network settings that can be read here, sorted.
+
+    Left out are those of an interface with a dot in its name, which no dotted name leads to.
+    """
+    found = []
+    for folder, folders, files in os.walk(path("net")):
+        folders[:] = [each for each in folders if "." not in each]
+        readable = (each for each in files if os.access(f"{folder}/{each}", os.R_OK))
+        prefix = folder.removeprefix(f"{ROOT}/").replace("/", ".")
+        found += [f"{prefix}.{each}" for each in readable if "." not in each]
+    return sorted(found)
+
+
 def read(name: str) -> str | None:
     """Return a setting, words separated by one blank, or None when this kernel has none that can be read."""
     try:
-        return " ".join(path(name).read_text().split())
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        return " ".join(path(name).read_text(errors="replace").split())
+    except OSError:  # it is not there, is a folder, may not be read, or has no value yet (stable_secret: EIO)
         return None
 
 
-def recorded() -> dict[str, str]:
-    """Return every setting in RECORDED that this kernel has."""
-    return {name: value for name in RECORDED if (value := read(name)) is not None}
+def recorded(more: Iterable[str] = ()) -> dict[str, str]:
+    """Return every setting in RECORDED, and of those named besides, that this kernel has."""
+    return {name: value for name in (*RECORDED, *more) if (value := read(name)) is not None}
+
+
+def existing(name: str) -> str:
+    """Return a setting that is there.
+
+    Raises:
+        NotApplicableError: this kernel, or this namespace, has no such setting.
+        UsageError: it is not a network setting, or cannot be read.
+    """
+    if not name.startswith("net.") or ".." in name or "/" in name or "\0" in name:
+        raise UsageError(f"{name!r} is not a network setting; give its dotted name, such as net.ipv4.tcp_fin_timeout.")
+    if (value := read(name)) is not None:
+        return value
+    private = not path(FIRST_ONLY).exists()
+    where = " in a private namespace" if private else ""
+    if private and name in WHOLE_HOST:
+        raise NotApplicableError(f"This kernel has no setting {name}{where}: there is one for the whole host only.")
+    kind = UsageError if os.path.lexists(path(name)) else NotApplicableError
+    raise kind(f"This kernel has no setting {name}{where}{suggestion(name)}.")
 
 
 def write(name: str, value: str) -> None:
     """Set a setting and read it back.
 
     Raises:
-        UsageError: this kernel has no such setting, or does not take the value as it is written.
+        NotApplicableError: this kernel, or this namespace, has no such setting.
+        UsageError: it is not a network setting, or the kernel does not take the value as it is written.
         LabError: the setting may not be written here.
     """
-    if not name.startswith("net.") or ".." in name or "/" in name:
-        raise UsageError(f"{name!r} is not a network setting; give its dotted name, such as net.ipv4.tcp_fin_timeout.")
-    if read(name) is None:
-        raise UsageError(f"This kernel has no setting {name} in a private namespace{suggestion(name)}.")
+    existing(name)
     try:
-        path(name).write_text(f"{value}\n")
-    except PermissionError as error:
-        raise LabError(f"{name} may not be written here: {error.strerror}.") from error
+        path(name).write_bytes(os.fsencode(f"{value}\n"))
     except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise LabError(f"{name} may not be written here: {error.strerror}.") from error
         raise UsageError(f"The kernel refuses {name}={value}: {error.strerror}.") from error
     kept = read(name) or ""
-    same = parse_ports(kept) == parse_ports(value) if name == RESERVED_PORTS else kept.split() == value.split()
-    if not same:
+    if not same(name, kept, value):
         raise UsageError(f"{name} was set to {value} but reads {kept}; write the value as the kernel does.")
+
+
+def same(name: str, kept: str, value: str) -> bool:
+    """Return whether what a setting reads is a value as somebody wrote it: the kernel has its own spelling."""
+    if name != RESERVED_PORTS:
+        return kept.split() == value.split()
+    try:
+        return parse_ports(kept) == parse_ports(value)
+    except ValueError:  # the value is no list of ports
+        return False
 
 
 def parse_ports(text: str) -> set[int]:
@@ -88,7 +141,7 @@ def suggestion(name: str) -> str:
     """Return ``; did you mean …?`` for a misspelt setting, or nothing."""
     prefix, _, last = name.rpartition(".")
     folder = path(prefix)
-    if folder.is_dir():
+    if os.path.isdir(folder):  # noqa: PTH112  # Path.is_dir() raises where a name is too long
         close = [
             f"{prefix}.{each}" for each in difflib.get_close_matches(last, [e.name for e in folder.iterdir()], n=1)
         ]

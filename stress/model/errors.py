@@ -16,7 +16,19 @@ class UsageError(ConnstormError):
     exit_code = 2
 
 
+class NotApplicableError(UsageError):
+    """This kernel, or this namespace, lacks what a plan needs."""
+
+
 class LabError(ConnstormError):
     """The world under test could not be made or kept."""
 
     exit_code = 3
+
+
+class StoreError(UsageError):
+    """Results cannot be written or read: a full disk, a folder that is not ours."""
+
+
+class Terminated(SystemExit):
+    """SIGTERM or SIGHUP came: everything is left in order, and the process ends with 128 + the signal."""

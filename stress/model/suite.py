@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from stress.model.plan import Plan
+from stress.model.record import Host
 
 Level = str | int | float | bool | list[int]  # one value of an axis: of a sysctl or of a field of the plan
 
@@ -130,6 +131,24 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None  # None of a trial that is done
     run: str | None  # the name of its run folder
     host: str
-    settle: Settle
+    settle: Settle | None  # None: it did not come so far
     started_utc: str
     took_s: float
+
+
+class Attestation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host says of itself before trials are sent to it.
+
+    Attributes:
+        program: name and version.
+        engine: hash of the two compiled engines.
+        host: the machine and its kernel.
+        settings: dotted names of the network settings that a trial may change there.
+        host_settings: those that only the whole host has, not a private namespace.
+    """
+
+    program: str
+    engine: str
+    host: Host
+    settings: list[str]
+    host_settings: list[str]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.model.attempt import ATTEMPT
-from stress.model.errors import UsageError
+from stress.model.errors import StoreError, UsageError
 from stress.model.record import Record
 from stress.model.run import MINE, Run
 from stress.model.summary import Summary
@@ -32,7 +32,7 @@ def prepare(results: Path) -> None:
     """Make sure that runs can be written to a folder, before anything is measured.
 
     Raises:
-        UsageError: it cannot be made or written to.
+        StoreError: it cannot be made or written to.
     """
     try:
         results.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def prepare(results: Path) -> None:
         probe.mkdir()
         probe.rmdir()
     except OSError as error:
-        raise UsageError(
+        raise StoreError(
             f"Results cannot be written to {results}: {error.strerror}; choose a folder with --output."
         ) from error
 
@@ -57,7 +57,7 @@ def write(run: Run, summary: Summary, results: Path, draw: Mapping[str, Callable
         draw: for each further file, by name, the function that writes it to a path.
 
     Raises:
-        UsageError: the disk is full, or the folder cannot be written.
+        StoreError: the disk is full, or the folder cannot be written.
     """
     final = results / name(run.record)
     staging = results / f".{final.name}.partial"
@@ -77,7 +77,7 @@ def write(run: Run, summary: Summary, results: Path, draw: Mapping[str, Callable
         (staging / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
         staging.rename(final)
     except OSError as error:
-        raise UsageError(f"The run could not be written to {final}: {error.strerror}; nothing was kept.") from error
+        raise StoreError(f"The run could not be written to {final}: {error.strerror}; nothing was kept.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return final
@@ -106,6 +106,19 @@ def read(folder: Path) -> tuple[Run, Summary]:
         mines = array(folder / MINES, MINE)
     record = Record(**{field: getattr(document, field) for field in Record.__struct_fields__})
     return Run(record, attempts, mines), document.summary
+
+
+def read_summary(folder: Path) -> Summary:
+    """Read the summary of a run folder alone.
+
+    Raises:
+        UsageError: it is no run folder, or has a schema that cannot be read.
+    """
+    try:
+        data = (folder / RUN).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{folder} is not a run folder: {RUN} cannot be read ({error.strerror}).") from error
+    return decode(data, str(folder / RUN))[0].summary
 
 
 def verify(file: Path, expected: str) -> None:

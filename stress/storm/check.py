@@ -100,8 +100,6 @@ def combination_faults(plan: Plan) -> Iterator[str]:
         yield "--server-nofile is of the process that accepts; with --serve nobody there is none."
     if plan.sweeps is not None and plan.attempts is not None:
         yield "Give --attempts or --sweeps, not both."
-    if plan.host and plan.sysctls:
-        yield "Settings are changed inside the private namespace only; leave out --host, or set them yourself."
     if plan.host and plan.port_range is not None:
         yield "--port-range is set inside the private namespace only; leave out --host."
     if plan.host and plan.mines and plan.release is Release.NO_BUCKETS:

@@ -121,7 +121,7 @@ class Client:
             attempts=len(attempts),
             port_range=(world.ports.low, world.ports.high),
             ports=len(world.ports),
-            sysctls=sysctl.recorded(),
+            sysctls=sysctl.recorded(plan.sysctls),
             firewall=world.firewall_text,
             dropped=dropped,
             phases=phases(plan, attempts, begun_ns - epoch_ns, start_ns - epoch_ns, end_ns - epoch_ns),

@@ -10,6 +10,7 @@ from typing import Self
 
 from stress.lab import firewall, host, sysctl
 from stress.lab.listener import Listener
+from stress.model.errors import UsageError
 from stress.model.notify import Notify
 from stress.model.plan import Drop, Firewall, Plan, Serve
 from stress.storm import check, minefield, tuples
@@ -107,8 +108,14 @@ class World:
 
 
 def prepare_sysctls(plan: Plan) -> None:
-    """Set what the plan asks for, inside the private namespace; the host's own settings are never touched."""
+    """Set what the plan asks for, inside the private namespace; on the host, see that it is so already.
+
+    Raises:
+        UsageError: the kernel does not take a value, or the host has another.
+        LabError: a setting may not be written here.
+    """
     if plan.host:
+        verify_sysctls(plan.sysctls)
         return
     if "net.core.somaxconn" not in plan.sysctls:
         sysctl.write("net.core.somaxconn", LONGEST_QUEUE)
@@ -116,6 +123,22 @@ def prepare_sysctls(plan: Plan) -> None:
         sysctl.write("net.ipv4.ip_local_port_range", "{} {}".format(*plan.port_range))
     for name, value in plan.sysctls.items():
         sysctl.write(name, value)
+
+
+def verify_sysctls(wanted: dict[str, str]) -> None:
+    """Raise UsageError for settings that have not the wanted values."""
+    found = {name: sysctl.existing(name) for name in wanted}
+    others = [
+        f"{name} is {kept or 'empty'} here, not {wanted[name]}"
+        for name, kept in found.items()
+        if not sysctl.same(name, kept, wanted[name])
+    ]
+    if others:
+        them = "it" if len(others) == 1 else "them"
+        raise UsageError(
+            f"With --host no setting is changed: {', and '.join(others)}; set {them} yourself (sysctl -w), or let a "
+            "suite do it (connstorm suite --host)."
+        )
 
 
 def raise_descriptor_limit() -> int:

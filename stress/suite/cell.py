@@ -19,17 +19,18 @@ from stress.view.figures import figures
 EVIDENCE = "evidence.pcap"
 
 
-def run(plan: Plan, results: Path, notify: Notify) -> Path:
+def run(plan: Plan, results: Path, notify: Notify, *, draw: bool = True) -> Path:
     """Carry out a plan in this process and its namespace; return the new run folder under ``results``.
 
     SIGINT during the storm ends it early; from then on it is ignored, so that what was recorded is also written.
+    Figures are left out unless ``draw``; ``connstorm plot`` makes them at any time.
 
     Raises:
         UsageError, LabError: as ``carry_out`` and ``folder.write``.
     """
     observed, packets, epoch_ns = carry_out(plan, notify, results)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    notify("analysing and drawing")
+    notify("analysing and drawing" if draw else "analysing")
     findings = analyse(observed)
     files: dict[str, Callable[[Path], None]] = {}
     if packets:
@@ -37,4 +38,5 @@ def run(plan: Plan, results: Path, notify: Notify) -> Path:
         findings = analyse(observed, [each.evidence for part in shown for each in part])
         rows = [np.concatenate([np.zeros(0, np.intp), *(each.rows for each in part)]) for part in shown]
         files[EVIDENCE] = partial(pcap.write, chosen=list(zip(packets, rows, strict=True)))
-    return folder.write(observed, findings.summary, results, files | figures(findings))
+    pictures = figures(findings) if draw else {}
+    return folder.write(observed, findings.summary, results, files | pictures)

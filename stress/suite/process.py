@@ -1,25 +1,39 @@
 # SPDX-License-Identifier: MIT
-"""One cell in a fresh process and a fresh namespace, through ``connstorm run-cell``."""
+"""One plan in a fresh process and a fresh namespace, through ``connstorm run-cell``."""
 
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from stress.model.errors import INTERRUPTED, ConnstormError, LabError, UsageError
+from stress.model import errors
+from stress.model.errors import INTERRUPTED, ConnstormError, LabError
 from stress.model.notify import Notify
 from stress.model.plan import Plan
+from stress.model.suite import Attestation, Settle
+
+RUN_CELL = (sys.executable, "-m", "stress", "run-cell")
+ATTEST_LIMIT_S = 60
+GRACE_S = 5.0  # from SIGTERM to SIGKILL
 
 
 class Stage(msgspec.Struct, frozen=True, tag="stage"):
     """The cell begins something."""
 
     text: str
+
+
+class Settled(msgspec.Struct, frozen=True, tag="settled"):
+    """The cell has waited for the machine to be quiet."""
+
+    settle: Settle
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
@@ -29,15 +43,110 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The cell could not be run, and wrote nothing."""
+    """The cell could not be run, and wrote nothing; ``kind`` is the name of the error's class."""
 
     text: str
     exit_code: int
+    kind: str = "LabError"
+
+    def error(self) -> ConnstormError:
+        """Return the cell's error as one of this process."""
+        found = getattr(errors, self.kind, LabError)
+        return found(self.text) if issubclass(found, ConnstormError) else LabError(self.text)
 
 
-Event = Stage | Done | Failed  # what run-cell prints, one JSON object a line
+Event = Stage | Settled | Done | Failed  # what run-cell prints, one JSON object a line
 
-ERRORS: dict[int, type[ConnstormError]] = {error.exit_code: error for error in (UsageError, LabError)}
+
+@dataclass(frozen=True)
+class Ended:
+    """How a cell ended: with a run folder, or a failure; and how quiet the machine was, if it came so far."""
+
+    path: Path | None
+    failure: Failed | None
+    settle: Settle | None
+
+
+class Running:
+    """A cell under way in a process of its own, which the kernel ends when this process ends."""
+
+    def __init__(self, plan: Plan, results: Path, options: tuple[str, ...] = (), limit_s: float | None = None) -> None:
+        """Start it.
+
+        Args:
+            plan: what to do.
+            results: where its run folder will be.
+            options: further ones of ``run-cell``.
+            limit_s: end it after this long; None waits for as long as it takes.
+        """
+        self.plan = plan
+        command = [*RUN_CELL, "--output", str(results), *options]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
+        self.late = False
+        self.limit = threading.Timer(limit_s or 0, self.stop_late)
+        self.limit.daemon = True
+        self.limit_s = limit_s
+        if limit_s is not None:
+            self.limit.start()
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # a cell that died before it read its plan is reported at its end
+            self.process.stdin.write(msgspec.json.encode(plan))
+            self.process.stdin.close()
+
+    def wait(self, notify: Notify) -> Ended:
+        """Wait until it ends, and pass on its stages; a KeyboardInterrupt goes through, and it runs on."""
+        settle = None
+        last: Event | None = None
+        assert self.process.stdout is not None
+        for last in events(self.process.stdout):
+            if isinstance(last, Stage):
+                notify(last.text)
+            elif isinstance(last, Settled):
+                settle = last.settle
+        self.let_go()
+        match last:
+            case Done(path):
+                return Ended(Path(path), None, settle)
+            case Failed():
+                return Ended(None, last, settle)
+            case _:
+                return Ended(None, Failed(self.last_words(), LabError.exit_code), settle)
+
+    def interrupt(self) -> None:
+        """Let it end its storm early and write what it has."""
+        self.process.send_signal(signal.SIGINT)
+
+    def stop(self) -> None:
+        """End it and wait until it is gone; it writes nothing more."""
+        self.process.terminate()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Wait until it is gone, and close what led to it."""
+        self.process.wait()
+        self.limit.cancel()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def stop_late(self) -> None:
+        """End it because its time is over."""
+        self.late = True
+        self.process.terminate()  # which lets it put back settings of the host
+        self.limit = threading.Timer(GRACE_S, self.process.kill)
+        self.limit.daemon = True
+        self.limit.start()
+
+    def last_words(self) -> str:
+        """Say how the process ended that had no result."""
+        if self.late:
+            return f"{self.plan.scenario} did not end within {self.limit_s:g} s and was ended; nothing was kept."
+        code = self.process.returncode
+        how = f"code {code}"
+        if code < 0:
+            how = signal.Signals(-code).name
+            if -code == signal.SIGKILL:
+                how += ", which the kernel sends when memory runs out"
+        return f"The process that ran {self.plan.scenario} ended with {how} before it had a result; nothing was kept."
 
 
 def run(plan: Plan, results: Path, notify: Notify) -> Path:
@@ -50,46 +159,38 @@ def run(plan: Plan, results: Path, notify: Notify) -> Path:
         LabError: the cell's process died.
         KeyboardInterrupt: it was interrupted before there was anything to keep, or a second time.
     """
-    command = [sys.executable, "-m", "stress", "run-cell", "--output", str(results)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        with suppress(BrokenPipeError):  # a cell that died before it read its plan is reported below
-            process.stdin.write(msgspec.json.encode(plan))
-            process.stdin.close()
+    running = Running(plan, results)
+    try:
+        ended = running.wait(notify)
+    except KeyboardInterrupt:
+        running.interrupt()
         try:
-            last = follow(events(process.stdout), notify)
+            ended = running.wait(notify)
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
-            try:
-                last = follow(events(process.stdout), notify)
-            except KeyboardInterrupt:
-                process.kill()
-                raise
-    match last:
-        case Done(path):
-            return Path(path)
-        case Failed(_, code) if code == INTERRUPTED:
-            raise KeyboardInterrupt
-        case Failed(text, code):
-            raise ERRORS.get(code, LabError)(text)
-        case _:
-            raise LabError(
-                f"The process that ran {plan.scenario} ended with code {process.returncode} before it had "
-                "a result; nothing was kept."
-            )
+            running.stop()
+            raise
+    if ended.path is not None:
+        return ended.path
+    assert ended.failure is not None
+    if ended.failure.exit_code == INTERRUPTED:
+        raise KeyboardInterrupt
+    raise ended.failure.error()
+
+
+def attest() -> Attestation:
+    """Ask this host what it is, in a process of its own.
+
+    Raises:
+        LabError: it has no answer.
+    """
+    try:
+        answer = subprocess.run([*RUN_CELL, "--attest"], capture_output=True, timeout=ATTEST_LIMIT_S, check=False)
+        return msgspec.json.decode(answer.stdout, type=Attestation)
+    except (subprocess.TimeoutExpired, msgspec.DecodeError) as error:
+        raise LabError(f"This host did not say what it is: {error}.") from error
 
 
 def events(stream: IO[bytes]) -> Iterator[Event]:
     """Decode the lines of a cell as they come."""
     for line in stream:
         yield msgspec.json.decode(line, type=Event)
-
-
-def follow(stream: Iterator[Event], notify: Notify) -> Event | None:
-    """Pass stages on; return the last event."""
-    last: Event | None = None
-    for last in stream:
-        if isinstance(last, Stage):
-            notify(last.text)
-    return last

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""connstorm suite: a matrix of scenarios, settings and trials, in one folder."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from stress.cli.output import console, json_option, output_option, print_object
+from stress.lab import lock
+from stress.model.errors import INTERRUPTED, LabError, UsageError
+
+if TYPE_CHECKING:
+    from stress.model.suite import Suite
+    from stress.store.suite_folder import SuiteFile
+    from stress.suite.executor import Executor
+
+
+TRIALS_MAX = 1000
+
+
+@click.command()
+@click.argument("source", metavar="FILE.toml|FOLDER", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="print the cells, their order and what they take; run nothing")
+@click.option("--resume", is_flag=True, help="go on with FOLDER, or with the newest folder of FILE's suite")
+@click.option("--retry-failed", is_flag=True, help="with --resume: run failed trials again")
+@click.option("--trials", type=click.IntRange(1, TRIALS_MAX), help="of each cell, in place of the file's number")
+@click.option("--executor", "engine", type=click.Choice(["local"]), default="local", show_default=True)
+@click.option(
+    "--host", is_flag=True, help="this host's own network stack; its settings are changed and put back (root)"
+)
+@output_option
+@json_option
+def suite(
+    source: Path,
+    trials: int | None,
+    engine: str,
+    output: Path,
+    *,
+    dry_run: bool,
+    resume: bool,
+    retry_failed: bool,
+    host: bool,
+    as_json: bool,
+) -> None:
+    r"""Run every trial of a suite, each in a fresh process and namespace; write a folder of run folders.
+
+    Every trial that has ended is on disk at once. After a crash, Ctrl-C or kill -9, --resume runs what is missing.
+
+    \b
+    Examples:
+      connstorm suite suites/smoke.toml
+      connstorm suite suites/sysctls.toml --dry-run
+      connstorm suite suites/sysctls.toml --resume
+      connstorm suite results/20260101T000000Z-suite-sysctls-1a2b3c --resume --trials 9
+    """
+    import msgspec  # noqa: PLC0415  # numpy and matplotlib come with these, and --help needs none
+
+    from stress.store import folder, suite_folder  # noqa: PLC0415
+    from stress.suite import start  # noqa: PLC0415
+    from stress.suite.local import Local  # noqa: PLC0415
+
+    executor = {"local": Local}[engine]()
+    path, what, text = read_source(source)
+    if path is not None and not (resume or dry_run):
+        raise UsageError(f"{source} is a folder: go on with it by --resume, or give the suite's file.")
+    if trials is not None:
+        what = msgspec.structs.replace(what, trials=trials)
+    if path is None and resume:
+        path = suite_folder.latest(output, what.name)
+    if dry_run:
+        print_plan(start.begin(what, executor, host=host), as_json=as_json)
+        return
+    with lock.alone():
+        if path is None:
+            folder.prepare(output)
+            file = start.begin(what, executor, host=host)
+            path = suite_folder.create(file, text, output)
+        else:
+            file = start.resume(path, what, executor, host=host)
+        interrupted = conduct(path, file, executor, retry_failed=retry_failed, quiet=as_json)
+    code = conclude(path, file, as_json=as_json)
+    if interrupted:
+        click.echo(f"connstorm: interrupted; go on with: connstorm suite {path} --resume", err=True)
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def read_source(source: Path) -> "tuple[Path | None, Suite, str]":
+    """Return the suite folder, if it is one, the suite and its text."""
+    from stress.store import suite_folder  # noqa: PLC0415  # as above
+    from stress.suite import file as suite_file  # noqa: PLC0415
+
+    if not source.is_dir():
+        return None, suite_file.read(source), source.read_text("utf-8-sig")
+    text = suite_folder.text(source)
+    name = suite_folder.read(source).suite.name
+    return source, suite_file.decode(text, str(source / suite_folder.TEXT), name), text
+
+
+def print_plan(file: "SuiteFile", *, as_json: bool) -> None:
+    """Print what a suite would do."""
+    from stress.suite import forecast, order  # noqa: PLC0415  # as above
+    from stress.view import suite_plan  # noqa: PLC0415
+
+    forecasts = forecast.forecasts(file)
+    trials = order.trials(file.suite, file.cells)
+    if as_json:
+        print_object(
+            {
+                "suite": file.suite,
+                "cells": [
+                    {
+                        "name": each.cell.name,
+                        "identity": each.cell.identity,
+                        "attempts": each.attempts,
+                        "seconds": each.seconds,
+                        "lacking": each.lacking,
+                    }
+                    for each in forecasts
+                ],
+                "trials": trials,
+            }
+        )
+        return
+    printer = console()
+    printer.print(suite_plan.plan_table(file.suite, forecasts))
+    for line in suite_plan.order_lines(file.suite, trials):
+        printer.print(line, highlight=False, markup=False, soft_wrap=True)
+    printer.print(suite_plan.total_line(file.suite, forecasts), soft_wrap=True)
+
+
+def conduct(path: Path, file: "SuiteFile", executor: "Executor", *, retry_failed: bool, quiet: bool) -> bool:
+    """Run what is missing and say how it gets on; return whether it was interrupted."""
+    from stress.suite import forecast  # noqa: PLC0415  # as above
+    from stress.suite.conductor import Conductor  # noqa: PLC0415
+    from stress.view.suite_progress import SuiteProgress  # noqa: PLC0415
+
+    conductor = Conductor(path, file, executor, retry_failed=retry_failed)
+    printer = Console(stderr=True, highlight=False, quiet=quiet)
+    with SuiteProgress(printer, conductor.missing, forecast.expected_s(file)) as progress:
+        progress.stage(f"{path}: {len(conductor.missing)} trials to run")
+        try:
+            conductor.run(progress)
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def conclude(path: Path, file: "SuiteFile", *, as_json: bool) -> int:
+    """Draw the figure, print the table; return the exit code."""
+    from stress.suite.outturn import cell_object, missing, outturn  # noqa: PLC0415  # as above
+    from stress.view.multiples import multiples  # noqa: PLC0415
+    from stress.view.suite_table import suite_table  # noqa: PLC0415
+
+    found = outturn(path, file)
+    figure = path / "suite.png"
+    if any(trials.done for trials in found):
+        multiples(found, file.suite.name, caption(file), figure)
+    failed = sum(len(trials.failed) for trials in found)
+    if as_json:
+        document: dict[str, Any] = {
+            "schema": file.schema,
+            "suite": file.suite.name,
+            "path": str(path),
+            "missing": missing(file, found),
+            "failed": failed,
+            "cells": [cell_object(trials) for trials in found],
+        }
+        print_object(document)
+    else:
+        printer = console()
+        printer.print(suite_table(found))
+        printer.print(f"figure: {figure}\nfolder: {path}", soft_wrap=True)
+    return LabError.exit_code if failed else 0
+
+
+def caption(file: "SuiteFile") -> list[str]:
+    """Return what a reader of the figure needs to judge or repeat the suite."""
+    (attestation, *_) = file.attestations.values()
+    return [
+        f"Linux {attestation.host.kernel}",
+        f"HZ {1e9 / attestation.host.jiffy_ns:.0f}",
+        f"{attestation.host.cpus} CPUs",
+        f"{file.suite.trials} trials a cell",
+        f"seed {file.suite.seed}",
+        f"suite {file.id}",
+        attestation.program,
+    ]

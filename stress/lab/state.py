@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""The journal of what is changed on this host: a file that survives the process that changed it.
+
+It is in /var/lib/connstorm, or in the folder that the environment variable CONNSTORM_STATE names.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from stress.lab import wait
+from stress.model.errors import LabError
+
+FOLDER = "/var/lib/connstorm"
+FOLDER_VARIABLE = "CONNSTORM_STATE"
+LOCK_LIMIT_S = 5.0  # it is held for some milliseconds
+RESTORE = "connstorm doctor --restore"
+STATE, START = 0, 19  # fields of /proc/PID/stat after the name; proc(5) counts them as 3 and 22
+
+
+class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is changed, by which process and where: enough to put it back after that process."""
+
+    pid: int
+    started: int  # when the process did, in clock ticks after the boot: a later one with its number is another
+    boot: str
+    network: int  # inode of the network namespace
+    written_utc: Annotated[datetime, msgspec.Meta(tz=True)]
+    old: dict[str, str]
+    new: dict[str, str]
+
+    def __post_init__(self) -> None:
+        if self.old.keys() != self.new.keys():
+            raise ValueError("the old and the new values are of different settings")
+
+    @property
+    def of_this_boot(self) -> bool:
+        """Whether its values can still be there."""
+        return self.boot == boot()
+
+    @property
+    def living(self) -> bool:
+        """Whether its process is still there to put them back."""
+        return self.of_this_boot and start_of(self.pid) == self.started
+
+    @property
+    def text(self) -> str:
+        """Who changed something, and when, in words."""
+        return f"process {self.pid} (at {self.written_utc:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def planned(old: dict[str, str], new: dict[str, str]) -> Journal:
+    """Return the journal of what this process is about to change here."""
+    return Journal(
+        pid=os.getpid(),
+        started=start_of(os.getpid()) or 0,
+        boot=boot(),
+        network=network(),
+        written_utc=datetime.now(UTC),
+        old=old,
+        new=new,
+    )
+
+
+def folder() -> Path:
+    """Return where the journal is kept."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
+
+
+def file() -> Path:
+    """Return the journal's file."""
+    return folder() / "journal.json"
+
+
+def left() -> Journal | None:
+    """Return the journal that is there.
+
+    Raises:
+        LabError: it cannot be read.
+    """
+    try:
+        return msgspec.json.decode(file().read_bytes(), type=Journal)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LabError(f"{file()} cannot be read: {error.strerror}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise LabError(
+            f"{file()} is damaged ({error}), so which settings of this host were left changed is not known; look "
+            "after them yourself, then remove it."
+        ) from error
+
+
+def write(journal: Journal) -> None:
+    """Write the journal, all of it or nothing, and wait until it is on the disk.
+
+    Raises:
+        LabError: it cannot be written, or there is one already.
+    """
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        with locked() as descriptor:
+            refuse_another()
+            beside = file().with_suffix(".new")
+            try:
+                with beside.open("wb") as stream:
+                    stream.write(msgspec.json.format(msgspec.json.encode(journal)))
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                beside.replace(file())
+            finally:
+                beside.unlink(missing_ok=True)
+            os.fsync(descriptor)
+    except OSError as error:
+        raise LabError(
+            f"What is to be changed cannot be written down in {folder()}: {error.strerror}. {FOLDER_VARIABLE} names "
+            "another folder."
+        ) from error
+
+
+def remove(journal: Journal) -> None:
+    """Remove the journal, unless the one that is there is another.
+
+    Raises:
+        LabError: it cannot be removed.
+    """
+    try:
+        with locked():
+            if left() == journal:
+                file().unlink()
+    except FileNotFoundError:
+        return  # somebody removed the whole folder
+    except OSError as error:
+        raise LabError(f"{file()} is of no use any more, but cannot be removed: {error.strerror}.") from error
+
+
+@contextmanager
+def locked() -> Iterator[int]:
+    """Hold the folder for this process alone; give its descriptor."""
+    descriptor = os.open(folder(), os.O_RDONLY | os.O_DIRECTORY)
+
+    def take() -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    try:
+        if not wait.until(take, LOCK_LIMIT_S):
+            raise LabError(f"{folder()} is held by another process for {LOCK_LIMIT_S:g} s already; look what it does.")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def refuse_another() -> None:
+    """Raise LabError if there is a journal already: one at a time."""
+    there = left()
+    if there is None:
+        return
+    if there.living:
+        raise LabError(f"Settings of this host are changed already, by {there.text}; wait until it has ended.")
+    raise LabError(f"Settings of this host were left changed by {there.text}; put them back first: {RESTORE}.")
+
+
+def boot() -> str:
+    """Return what tells this boot of the kernel from all others."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def network() -> int:
+    """Return what tells this process's network namespace from others that are there at the same time."""
+    return Path("/proc/self/ns/net").stat().st_ino
+
+
+def start_of(pid: int) -> int | None:
+    """Return when a process started, in clock ticks after the boot; None if there is none, or only its remains."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:  # not there, or gone while it was read
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[STATE] in "ZX" else int(fields[START])

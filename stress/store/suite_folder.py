@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""The suite folder: what is to be done, and the folder of each trial that was.
+
+results/<UTC>-suite-<name>-<id>/
+suite.json                 the suite, its cells, the host; written once
+suite.toml                 the file that it was made from
+trials/0007-closewait/     a trial, by its place in the order
+  trial.json               how it ended; its presence says that it has ended
+  <run folder>/            when it is done
+index.json                 all of these in one list, written anew whenever the suite stops
+"""
+
+import os
+import re
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from stress.model.errors import StoreError, UsageError
+from stress.model.suite import Attestation, Cell, Suite, Trial, TrialRecord
+
+SUITE_SCHEMA = 1
+SUITE, TEXT, TRIALS, TRIAL, INDEX = "suite.json", "suite.toml", "trials", "trial.json", "index.json"
+SLUG_MAX = 80
+
+Struct = TypeVar("Struct", bound=msgspec.Struct)
+
+
+class SuiteFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What suite.json holds.
+
+    Attributes:
+        schema: of this file and of trial.json.
+        id: of this folder.
+        started_utc: when it was made.
+        attestations: each host by its name, as it was then.
+        host: whether trials run on the host's own network stack.
+        suite: what the file says.
+        cells: the cells that it stands for.
+    """
+
+    schema: int
+    id: str
+    started_utc: str
+    attestations: dict[str, Attestation]
+    host: bool
+    suite: Suite
+    cells: list[Cell]
+
+    def cell(self, name: str) -> Cell:
+        """Return a cell by its name."""
+        return next(cell for cell in self.cells if cell.name == name)
+
+
+def create(file: SuiteFile, text: str, results: Path) -> Path:
+    """Make a suite folder and return its path.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    started = datetime.fromisoformat(file.started_utc)
+    final = results / f"{started:%Y%m%dT%H%M%SZ}-suite-{slug(file.suite.name)}-{file.id}"
+    staging = results / f".{final.name}.partial"
+    try:
+        (staging / TRIALS).mkdir(parents=True)
+        (staging / TEXT).write_text(text)
+        write(staging / SUITE, file)
+        staging.rename(final)
+    except OSError as error:
+        raise StoreError(f"The suite could not be written to {final}: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return final
+
+
+def read(path: Path) -> SuiteFile:
+    """Read suite.json of a suite folder.
+
+    Raises:
+        UsageError: it is none, or of a schema that cannot be read.
+    """
+    try:
+        document = msgspec.json.decode((path / SUITE).read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path} is not a suite folder: {SUITE} cannot be read ({error.strerror}).") from error
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{path / SUITE} is not JSON: {error}. The file is damaged.") from error
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SUITE_SCHEMA:
+        raise UsageError(
+            f"{path / SUITE} has schema {schema!r}, but this connstorm reads {SUITE_SCHEMA}; use the one that wrote it."
+        )
+    return convert(document, SuiteFile, path / SUITE)
+
+
+def text(path: Path) -> str:
+    """Return the text of the file that a suite folder was made from."""
+    try:
+        return (path / TEXT).read_text()
+    except OSError as error:
+        raise UsageError(f"{path} is not a whole suite folder: {TEXT} cannot be read ({error.strerror}).") from error
+
+
+def latest(results: Path, name: str) -> Path:
+    """Return the newest folder of a suite of this name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = sorted(results.glob(f"*-suite-{slug(name)}-??????/{SUITE}"))
+    if not found:
+        raise UsageError(f"There is no suite {name} under {results} to go on with; leave out --resume.")
+    return found[-1].parent
+
+
+def begin(path: Path, trial: Trial) -> Path:
+    """Make the folder of a trial anew, without what an earlier try has left there; return it.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    home = trial_folder(path, trial)
+    try:
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+    except OSError as error:
+        raise StoreError(f"{home} could not be made: {error.strerror}; make room and go on with --resume.") from error
+    return home
+
+
+def finish(path: Path, record: TrialRecord) -> None:
+    """Write that a trial has ended.
+
+    Raises:
+        StoreError: the disk is full; the trial then counts as not run.
+    """
+    write(trial_folder(path, record.trial) / TRIAL, record)
+
+
+def records(path: Path) -> dict[int, TrialRecord]:
+    """Return how each trial ended that has, by its number, in the order of numbers.
+
+    Raises:
+        UsageError: one of them is damaged.
+    """
+    found = [read_record(file) for file in sorted(path.glob(f"{TRIALS}/*/{TRIAL}"))]
+    return {record.trial.number: record for record in sorted(found, key=lambda record: record.trial.number)}
+
+
+def run_folder(path: Path, record: TrialRecord) -> Path:
+    """Return the run folder of a trial that is done."""
+    assert record.run is not None
+    return trial_folder(path, record.trial) / record.run
+
+
+def write_index(path: Path, found: dict[int, TrialRecord]) -> None:
+    """Write the list of all trials that have ended, each with its folder."""
+    rows = [
+        {"folder": str(trial_folder(path, record.trial).relative_to(path))} | msgspec.to_builtins(record)
+        for record in found.values()
+    ]
+    write(path / INDEX, {"schema": SUITE_SCHEMA, "trials": rows})
+
+
+def trial_folder(path: Path, trial: Trial) -> Path:
+    """Return where a trial's folder is."""
+    return path / TRIALS / f"{trial.number:04d}-{slug(trial.cell)}"
+
+
+def slug(name: str) -> str:
+    """Return a name without what does not belong into a path."""
+    return re.sub(r"[^A-Za-z0-9._=-]+", "-", name)[:SLUG_MAX]
+
+
+def read_record(file: Path) -> TrialRecord:
+    """Read one trial.json."""
+    try:
+        return convert(msgspec.json.decode(file.read_bytes()), TrialRecord, file)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}; remove it, and --resume runs that trial again.") from error
+
+
+def convert(document: Any, kind: type[Struct], file: Path) -> Struct:
+    """Return a document as what it should be."""
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{file} does not follow schema {SUITE_SCHEMA}: {error}.") from error
+
+
+def write(file: Path, document: Any) -> None:
+    """Write a JSON file complete or not at all, and durably."""
+    beside = file.with_name(f".{file.name}.partial")
+    try:
+        with beside.open("wb") as stream:
+            stream.write(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.rename(file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StoreError(
+            f"{file} could not be written: {error.strerror}; make room and go on with --resume."
+        ) from error

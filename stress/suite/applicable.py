@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""Whether a cell can be on a host at all: its settings exist there."""
+
+from collections.abc import Iterable
+
+from stress.model.errors import UsageError
+from stress.model.suite import Attestation, Cell
+
+
+def settings(cell: Cell) -> list[str]:
+    """Return the settings that a cell changes, in any of its acts."""
+    return list(dict.fromkeys(name for act in cell.plan.storms().values() for name in act.sysctls))
+
+
+def lacking(cell: Cell, attestation: Attestation, *, host: bool) -> str | None:
+    """Return in a sentence what a cell needs that this host has not, or None."""
+    there = {*attestation.settings, *(attestation.host_settings if host else ())}
+    missing = [name for name in settings(cell) if name not in there]
+    if not missing:
+        return None
+    return f"Linux {attestation.host.kernel} has no {', '.join(missing)}."
+
+
+def refuse_host_settings(cells: Iterable[Cell], attestation: Attestation, *, host: bool) -> None:
+    """Raise UsageError when a cell changes what only the whole host has, and may not."""
+    for cell in cells:
+        for name in settings(cell):
+            if name in attestation.host_settings and not host:
+                raise UsageError(
+                    f"{cell.name}: {name} belongs to the whole host, not to a private namespace; to change it there "
+                    "for the time of each trial, and put it back, give --host as root."
+                )

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""What this host says of itself."""
+
+import hashlib
+from pathlib import Path
+
+import stress
+from stress import _fastconnect, _listener
+from stress.lab import host
+from stress.model.suite import Attestation
+
+ENGINE_DIGITS = 12
+
+
+def attestation(on_the_host: list[str], in_a_namespace: list[str] | None) -> Attestation:
+    """Return what this host is.
+
+    Args:
+        on_the_host: names of the settings outside of any namespace.
+        in_a_namespace: those inside one; None when this host refuses namespaces.
+    """
+    settings = on_the_host if in_a_namespace is None else in_a_namespace
+    return Attestation(
+        program=f"connstorm {stress.__version__}",
+        engine=engine(),
+        host=host.facts(),
+        settings=settings,
+        host_settings=sorted(set(on_the_host) - set(settings)),
+    )
+
+
+def engine() -> str:
+    """Return a hash of the compiled engines: what was measured with another one is not the same measurement."""
+    digest = hashlib.sha256()
+    for module in (_fastconnect, _listener):
+        assert module.__file__ is not None
+        digest.update(Path(module.__file__).read_bytes())
+    return digest.hexdigest()[:ENGINE_DIGITS]

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""How many attempts a trial makes and how long it takes, about, before any has been run."""
+
+from stress.analysis.ladder import ladder
+from stress.lab import sysctl
+from stress.model.outcome import Cause
+from stress.model.plan import Plan, Release, Serve
+from stress.model.record import Host
+from stress.storm.catalogue import SCENARIOS
+
+PROCESS_S = 0.9  # Python, numpy, the namespace, the listener's process, the census
+ACT_S = 0.3
+ATTEMPTS_PER_S = 30_000
+MINES_PER_S = 20_000
+FIN_TIMEOUT, PORT_RANGE = "net.ipv4.tcp_fin_timeout", "net.ipv4.ip_local_port_range"
+DEFAULT_FIN_TIMEOUT_S = 60.0
+SECOND_NS = 1_000_000_000
+# What is waited for until the kernel gives up, or for the better part of it.
+WAITED_FOR = frozenset(
+    {Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED, Cause.CHALLENGE_LIMITED}
+)
+
+
+def attempts(plan: Plan) -> int:
+    """Return about how many attempts a trial makes."""
+    return sum(act_attempts(act) for act in plan.storms().values())
+
+
+def act_attempts(act: Plan) -> int:
+    """Return about how many attempts one storm makes."""
+    if act.attempts is not None:
+        return act.attempts
+    if act.duration_s is not None and act.sweeps is None:
+        return int(act.duration_s * (act.rate_per_s or ATTEMPTS_PER_S))
+    return (act.sweeps or 1) * ports(act) * act.addresses
+
+
+def ports(act: Plan) -> int:
+    """Return about how many ephemeral ports a storm has."""
+    text = act.sysctls.get(PORT_RANGE) or sysctl.read(PORT_RANGE) or "32768 60999"
+    low, high = act.port_range or tuple(map(int, text.split()))
+    return high - low + 1
+
+
+def seconds(plan: Plan, host: Host) -> float:
+    """Return about how long a trial takes on a host."""
+    return PROCESS_S + sum(act_seconds(act, host) for act in plan.storms().values())
+
+
+def act_seconds(act: Plan, host: Host) -> float:
+    """Return about how long one storm and what comes before it takes."""
+    storming_s = act_attempts(act) / (act.rate_per_s or ATTEMPTS_PER_S)
+    if act.duration_s is not None:
+        storming_s = min(storming_s, act.duration_s)
+    laying_s = act.mines / MINES_PER_S if act.fresh else 0.0
+    if act.mines and act.fresh and act.release is Release.FIN_TIMEOUT:
+        laying_s += float(act.sysctls.get(FIN_TIMEOUT, DEFAULT_FIN_TIMEOUT_S)) + 1
+    known = SCENARIOS.get(act.scenario)
+    waits = act.serve is Serve.NOBODY or (known is not None and WAITED_FOR & known.causes)
+    given_up_s = ladder(host, sysctl.recorded() | act.sysctls).give_up_ns / SECOND_NS if waits else 0.0
+    if act.deadline_s is not None:
+        given_up_s = min(given_up_s, act.deadline_s)
+    return ACT_S + storming_s + laying_s + act.rest_s + given_up_s

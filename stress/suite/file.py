@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""The suite file: TOML to a ``Suite``, checked as a whole before anything runs.
+
+At the top the settings of the suite (``name``, ``description``, ``design``, ``trials``, ``warmup``, ``seed``,
+``settle_s``, ``limit_s``); then tables, of which only ``[[scenario]]`` is needed::
+
+    [defaults]                        # fields of every scenario's plan
+    attempts = 2000
+    [[scenario]]
+    name = "closewait"                # of the catalogue
+    label = "dense"                   # its name in this suite, and whether it measures
+    mines = 500                       # fields of its plan
+    sysctls."net.ipv4.tcp_timestamps" = 0
+    [scenario.matrix]                 # axes of its own
+    "net.ipv4.tcp_challenge_ack_limit" = [2147483647, 100]
+    [matrix]                          # axes of every scenario: settings, with or without quotes, and fields of a plan
+    "net.ipv4.tcp_tw_reuse" = [0, 1, 2]
+    [baseline]                        # what the other values of an axis are compared with
+    "net.ipv4.tcp_tw_reuse" = 2
+    [[exclude]]                       # no cells: those with all of these values, of one scenario or of all
+    scenario = "dense"
+    "net.ipv4.tcp_tw_reuse" = 1
+    [[gate]]                          # what must hold, of one scenario or of all
+    expr = "body.p99 <= 1.10x"
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stress.analysis import gate
+from stress.model.errors import UsageError
+from stress.model.suite import Gate, Suite
+from stress.suite.mistakes import Mistakes, accept, unfit
+from stress.suite.point import baseline, exclusions, label_fault, point_faults
+from stress.suite.position import Position, lines
+from stress.suite.row import labels, read_rows
+from stress.suite.shape import GATE, HEAD, TABLES
+
+SEED = {field.name: field.default for field in msgspec.structs.fields(Suite)}["seed"]
+SYNTAX_ERROR = re.compile(
+    r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
+)
+
+
+def read(path: Path) -> Suite:
+    """Read a suite file.
+
+    Raises:
+        UsageError: it cannot be read, or is wrong; a line for each mistake, of which the first few are told.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        text = data.decode("utf-8-sig")  # some editors begin a file with a mark
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}, line {line}: this is not UTF-8, as TOML has to be.") from error
+    return decode(text, str(path), path.stem)
+
+
+def decode(text: str, where: str, stem: str) -> Suite:
+    """Decode the text of a suite file.
+
+    Args:
+        text: TOML.
+        where: the file, as the user knows it.
+        stem: the suite's name, unless the text gives one.
+
+    Raises:
+        UsageError: as ``read``.
+    """
+    try:
+        document = tomllib.loads(text)
+    except RecursionError as error:
+        raise UsageError(f"{where} has too many lists or tables in each other.") from error
+    except ValueError as error:
+        raise UsageError(syntax_error(str(error), text, where)) from error
+    return build({"name": stem} | document, where, lines(text, document))
+
+
+def syntax_error(error: str, text: str, where: str) -> str:
+    """Return the sentence for a text that tomllib does not read."""
+    match = SYNTAX_ERROR.fullmatch(error)
+    if match is None:  # not the syntax: a number with thousands of digits
+        return f"{where} has a value that cannot be: {error}."
+    last = text.count("\n", 0, len(text.rstrip())) + 1
+    place = f"line {match['line']}, column {match['column']}" if match["line"] else f"line {last}, the end of the file"
+    return f"{where}, {place}: this is no TOML: {match['what']}."
+
+
+def build(document: dict[str, Any], where: str = "suite", known: Mapping[Position, int] | None = None) -> Suite:
+    """Return the suite that a document says: what a suite file holds, as dictionaries and lists.
+
+    A program that makes suites calls it instead of writing a file::
+
+        build({"trials": 3, "scenario": [{"name": "closewait"}], "matrix": {"net.ipv4.tcp_tw_reuse": [0, 1]}})
+
+    Args:
+        document: what tomllib makes of a file. A missing ``name`` is ``where``.
+        where: the file or the program, as its user knows it.
+        known: the line of each key; without one a mistake is told with the key, as in ``scenario[0].mines``.
+
+    Raises:
+        UsageError: as ``read``.
+    """
+    mistakes = Mistakes(where, known or {})
+    for at, sentence in unfit(document):
+        mistakes.add(at, sentence)
+    mistakes.refuse()
+    head = accept(document, HEAD | TABLES, (), "the head of the file", mistakes)
+    if document.get("scenario", []) == []:
+        place: Position = ("scenario",) if "scenario" in document else ()
+        mistakes.add(place, "There is no [[scenario]]; a suite has one or more.")
+    settings = {"name": where} | {key: value for key, value in head.items() if key in HEAD}
+    rows = read_rows(head, settings.get("seed", SEED), mistakes)
+    gates = read_gates(head.get("gate", []), labels(head.get("scenario", [])), mistakes)
+    # What follows relies on what came before: to go on in spite of mistakes would find some that are none.
+    mistakes.refuse()
+    entries = [row.entry for row in rows]
+    suite = Suite(
+        **settings,
+        entries=entries,
+        baseline=baseline(head.get("baseline", {}), entries, mistakes),
+        exclude=exclusions(head.get("exclude", []), entries, mistakes),
+        gates=gates,
+    )
+    mistakes.refuse()
+    for at, sentence in point_faults(suite, rows):
+        mistakes.add(at, sentence)
+    mistakes.refuse()
+    return suite
+
+
+def read_gates(tables: list[dict[str, Any]], known: list[str], mistakes: Mistakes) -> list[Gate]:
+    """Return the gates, of which each has a condition that can be read, and a label that there is, if any."""
+    found = []
+    for index, table in enumerate(tables):
+        at: Position = ("gate", index)
+        fields = accept(table, GATE, at, "a [[gate]]", mistakes)
+        if "expr" not in table:
+            mistakes.add(at, "This [[gate]] has no expr, such as 'body.p99 <= 1.10x'.")
+        # Where no scenario is known, that is the mistake.
+        if "scenario" in fields and known and (wrong := label_fault(fields["scenario"], known)):
+            mistakes.add((*at, "scenario"), wrong)
+        if "expr" in fields:
+            try:
+                gate.parse(fields["expr"])
+            except UsageError as error:
+                mistakes.add((*at, "expr"), str(error))
+            found.append(Gate(**fields))
+    return found

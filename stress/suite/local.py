@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""The executor of this machine: each trial is a process of its own."""
+
+import os
+from dataclasses import dataclass
+
+from stress.model.notify import Notify
+from stress.model.suite import Attestation
+from stress.suite import process
+from stress.suite.executor import Job
+from stress.suite.process import Ended, Running
+
+HERE = "local"
+
+
+@dataclass(frozen=True)
+class LocalHandle:
+    """A trial under way on this machine."""
+
+    running: Running
+
+    def fetch(self, notify: Notify) -> Ended:
+        """Wait until it is over."""
+        return self.running.wait(notify)
+
+    def cancel(self) -> None:
+        """End it."""
+        self.running.stop()
+
+
+class Local:
+    """Runs trials on this machine, one after the other; those that do not measure one beside the other, one a CPU."""
+
+    @property
+    def hosts(self) -> list[str]:
+        """This machine."""
+        return [HERE]
+
+    @property
+    def beside(self) -> int:
+        """One trial a CPU."""
+        return len(os.sched_getaffinity(0))
+
+    def attest(self, host: str) -> Attestation:
+        """Ask this machine what it is."""
+        assert host == HERE
+        return process.attest()
+
+    def submit(self, job: Job, host: str) -> LocalHandle:
+        """Start a trial."""
+        assert host == HERE
+        options = ("--settle", str(job.settle_s), "--no-draw", "--set-host")
+        return LocalHandle(Running(job.plan, job.folder, options, job.limit_s))

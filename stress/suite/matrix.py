@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""The matrix: which points of a suite's axes become cells, and what each of them does."""
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+from allpairspy import AllPairs
+
+from stress.model.errors import UsageError
+from stress.model.plan import Plan, Release
+from stress.model.suite import Cell, Design, Entry, Level, Suite
+
+Point = tuple[Level, ...]  # a value for each axis, in the order of the axes
+PREFIXES = ("net.ipv4.", "net.core.")  # left out of names: what follows says it all
+IDENTITY_DIGITS = 12
+
+
+def cells(suite: Suite, *, host: bool = False) -> list[Cell]:
+    """Return the cells of a suite, entry by entry, the baseline of each first unless it is excluded.
+
+    Args:
+        suite: what the file says.
+        host: run on the host's own network stack.
+
+    Raises:
+        UsageError: nothing is left, or two cells have one name.
+    """
+    found = [cell for entry in suite.entries for cell in entry_cells(suite, entry, host=host)]
+    if not found:
+        raise UsageError(f"The suite {suite.name} has no cell left: all are excluded.")
+    for one, other in itertools.pairwise(sorted(found, key=lambda cell: cell.name)):
+        if one.name == other.name:
+            raise UsageError(f"The suite {suite.name} has two cells named {one.name!r}; give their scenarios labels.")
+    return found
+
+
+def entry_cells(suite: Suite, entry: Entry, *, host: bool) -> Iterator[Cell]:
+    """Yield the cells of one entry."""
+    base = {axis: suite.baseline.get(axis, values[0]) for axis, values in entry.axes.items()}
+    axes = {
+        axis: [base[axis], *(value for value in values if value != base[axis])] for axis, values in entry.axes.items()
+    }
+    for point in points(suite.design, list(axes.values())):
+        levels = dict(zip(axes, point, strict=True))
+        if excluded(suite.exclude, entry.label, levels):
+            continue
+        differs = {axis: value for axis, value in levels.items() if value != base[axis]}
+        plan = at(entry.plan, levels, host=host)
+        yield Cell(
+            name=" ".join([entry.label, *(f"{short(axis)}={level_text(value)}" for axis, value in differs.items())]),
+            scenario=entry.label,
+            levels=levels,
+            baseline=not differs,
+            plan=plan,
+            identity=identity(plan),
+            measures=entry.measures,
+        )
+
+
+def points(design: Design, axes: list[list[Level]]) -> Iterable[Point]:
+    """Return the points of a design, the baseline first; the baseline is the first value of each axis.
+
+    Pairwise: few points in which every pair of values of two axes occurs (Bach and Schroeder's "All Pairs"), by
+    allpairspy.
+    """
+    if design is Design.FULL:
+        return itertools.product(*axes)
+    base = tuple(values[0] for values in axes)
+    if design is Design.ONE_AT_A_TIME:
+        others = (
+            (*base[:place], value, *base[place + 1 :]) for place, values in enumerate(axes) for value in values[1:]
+        )
+        return itertools.chain([base], others)
+    if len(axes) < 2 or any(len(values) == 1 for values in axes):
+        return pairwise_of_few(axes)
+    return dict.fromkeys([base, *(tuple(point) for point in AllPairs(axes))])
+
+
+def pairwise_of_few(axes: list[list[Level]]) -> Iterable[Point]:
+    """Return the pairwise points where some axes have one value only, which allpairspy does not take."""
+    several = [values for values in axes if len(values) > 1]
+    chosen = points(Design.PAIRWISE if len(several) > 1 else Design.FULL, several)
+    for point in chosen:
+        rest = iter(point)
+        yield tuple(next(rest) if len(values) > 1 else values[0] for values in axes)
+
+
+def excluded(rules: Iterable[dict[str, Level]], label: str, levels: dict[str, Level]) -> bool:
+    """Return whether a point has all the values of one of the rules."""
+    point = levels | {"scenario": label}
+    return any(all(axis in point and point[axis] == value for axis, value in rule.items()) for rule in rules)
+
+
+def at(plan: Plan, levels: dict[str, Level], *, host: bool) -> Plan:
+    """Return a plan with the values of a point."""
+    fields: dict[str, Any] = {axis: value for axis, value in levels.items() if not is_sysctl(axis)}
+    settings = {axis: level_text(value) for axis, value in levels.items() if is_sysctl(axis)}
+    if fields.get("family") == 6:
+        fields = {"source": "::1", "target": "::1"} | fields
+    if host:
+        release = Release.LINGER2 if plan.release is Release.NO_BUCKETS else plan.release
+        fields |= {"host": True, "release": fields.get("release", release)}
+    return msgspec.convert(msgspec.structs.asdict(plan) | fields | {"sysctls": plan.sysctls | settings}, Plan)
+
+
+def is_sysctl(axis: str) -> bool:
+    """Return whether an axis is a setting of the kernel, not a field of the plan."""
+    return "." in axis
+
+
+def short(axis: str) -> str:
+    """Return an axis as people call it: ``tcp_tw_reuse``."""
+    for prefix in PREFIXES:
+        axis = axis.removeprefix(prefix)
+    return axis
+
+
+def level_text(value: Level) -> str:
+    """Return a value as the kernel writes it."""
+    if isinstance(value, bool):
+        return str(int(value))
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def identity(plan: Plan) -> str:
+    """Return a hash of all that a plan does but its seed: two runs of one identity can be compared."""
+    document = {name: value for name, value in msgspec.to_builtins(plan).items() if name != "seed"}
+    return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:IDENTITY_DIGITS]

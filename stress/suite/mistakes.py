@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""What is wrong with a suite file, in sentences that name the line; and what its tables may hold, by types."""
+
+import difflib
+import math
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from typing import Any
+
+import msgspec
+
+from stress.model.errors import UsageError
+from stress.suite.position import Position
+from stress.suite.shape import PLACES
+
+SHOWN = 5  # mistakes that are told at once; the others follow when these are gone
+DEPTH_MAX = 16  # no suite has tables in tables in tables as deep as that; it bounds every recursion
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1  # what TOML promises
+WORDS: dict[type[msgspec.inspect.Type], str] = {
+    msgspec.inspect.BoolType: "true or false",
+    msgspec.inspect.TupleType: "two whole numbers, such as [40000, 40999]",
+    msgspec.inspect.DictType: "a table",
+}
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 60
+
+
+@dataclass
+class Mistakes:
+    """What was found wrong, each in a sentence.
+
+    Attributes:
+        where: the file, as it is named to the user.
+        lines: the line of each key, where that is known.
+        found: the line, or infinity, and the sentence of each mistake.
+    """
+
+    where: str
+    lines: Mapping[Position, int]
+    found: list[tuple[float, str]] = field(default_factory=list)
+
+    def add(self, at: Position, sentence: str) -> None:
+        """Add what is wrong with a key; without a known line the key itself is named."""
+        line = self.lines.get(at)
+        place = f", line {line}" if line is not None else f", {spelt(at)}" if at else ""
+        self.found.append((math.inf if line is None else line, f"{self.where}{place}: {sentence}"))
+
+    def line(self, at: Position) -> str:
+        """Return `` (line 3)`` of a key, or nothing when that is not known."""
+        return f" (line {self.lines[at]})" if at in self.lines else ""
+
+    def refuse(self) -> None:
+        """Raise UsageError with the first of the mistakes, by line, if there are any."""
+        told = list(dict.fromkeys(text for _, text in sorted(self.found, key=lambda mistake: mistake[0])))
+        if told:
+            rest = len(told) - SHOWN
+            more = [f"{rest} more {'mistake is' if rest == 1 else 'mistakes are'} not shown."] if rest > 0 else []
+            raise UsageError("\n".join(told[:SHOWN] + more))
+
+
+def spelt(at: Position) -> str:
+    """Return a position as Python would write it: ``scenario[0].mines``."""
+    text = ""
+    for step in at:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if step.isidentifier() else f".{SHORT.repr(step)}"
+    return text.removeprefix(".")
+
+
+def shown(value: Any) -> str:
+    """Return a value for a sentence, as TOML writes it where that matters, and not too long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a table"
+    return str(value) if isinstance(value, date | time) else SHORT.repr(value)
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean …?``, or nothing."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1) or [each for each in known if each.startswith(f"{word}_")]
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def unfit(document: dict[str, Any]) -> Iterator[tuple[Position, str]]:
+    """Yield what no suite can hold, whatever its key: all else may rely on this."""
+    todo: list[tuple[Position, Any]] = [((), document)]
+    for at, value in todo:
+        if len(at) > DEPTH_MAX:
+            yield at[:2], f"Here is more than {DEPTH_MAX} levels of tables and lists in each other."
+        elif isinstance(value, dict):
+            todo += [((*at, key), each) for key, each in value.items() if isinstance(key, str)]
+            yield from ((at, f"The key {SHORT.repr(key)} is no text.") for key in value if not isinstance(key, str))
+        elif isinstance(value, list):
+            todo += [((*at, index), each) for index, each in enumerate(value)]
+        elif isinstance(value, int):
+            if not INT_MIN <= value <= INT_MAX:
+                yield at, "A number has 64 bits in TOML, and this one is larger."
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                yield at, f"{value} is no number that a suite can use."
+        elif not isinstance(value, str | date | time):
+            yield at, f"A suite has no value of Python's type {type(value).__name__}; give what TOML has."
+
+
+def accept(
+    table: dict[str, Any], types: Mapping[str, Any], at: Position, name: str, mistakes: Mistakes
+) -> dict[str, Any]:
+    """Return the values of a table that are of the type of their key; all others are added to the mistakes.
+
+    Args:
+        table: what was read.
+        types: of each key that the table may have.
+        at: the table's position.
+        name: what the table is called in a sentence.
+        mistakes: these are added to.
+    """
+    accepted = {}
+    for key, value in table.items():
+        if key not in types:
+            mistakes.add((*at, key), unknown(key, types, name))
+            continue
+        try:
+            accepted[key] = msgspec.convert(value, types[key])
+        except msgspec.ValidationError:
+            mistakes.add((*at, key), unlike(key, value, types[key]))
+    return accepted
+
+
+def unknown(key: str, types: Mapping[str, Any], name: str) -> str:
+    """Return a sentence about a key that a table does not have: where it belongs, what it may be, or what there is."""
+    if place := PLACES.get("net" if key.startswith("net.") else key):
+        return f"{key} belongs in {place}, not in {name}."
+    close = meant(key, types)
+    listed = "" if close else f"; there are {', '.join(types)}"
+    return f"There is no {shown(key)} in {name}{listed}.{close}"
+
+
+def unlike(key: str, value: Any, kind: Any) -> str:
+    """Return a sentence that says of which type a value has to be."""
+    info = msgspec.inspect.type_info(kind)
+    if isinstance(info, msgspec.inspect.UnionType):
+        info = info.types[0]
+    if isinstance(info, msgspec.inspect.ListType):
+        return f"{key} must be tables, each under a header [[{key}]], not {shown(value)}."
+    close = ""
+    if isinstance(info, msgspec.inspect.EnumType) and isinstance(value, str):
+        close = meant(value, [each.value for each in info.cls])
+    return f"{key} must be {words(info)}, not {shown(value)}.{close}"
+
+
+def words(info: msgspec.inspect.Type) -> str:
+    """Return a type in words."""
+    if isinstance(info, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+        return f"a {'whole ' * isinstance(info, msgspec.inspect.IntType)}number{within(info)}"
+    if isinstance(info, msgspec.inspect.EnumType):
+        return f"one of {', '.join(each.value for each in info.cls)}"
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return " or ".join(map(str, info.values))
+    if isinstance(info, msgspec.inspect.StrType):
+        return "a text that is not empty" if info.min_length else "a text"
+    return WORDS[type(info)]
+
+
+def within(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
+    """Return the bounds of a number in words, or nothing."""
+    if info.le is None:
+        return ""
+    return f" from {info.ge:,} to {info.le:,}" if info.gt is None else f" above {info.gt:,} and up to {info.le:,}"

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""The points that a suite file names: its baseline, and those that it leaves out; and whether its plans can be."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from stress.model.suite import Entry, Level, Suite
+from stress.storm.check import faults
+from stress.suite import matrix
+from stress.suite.mistakes import Mistakes, meant, shown
+from stress.suite.parameter import listed, named
+from stress.suite.position import Position
+from stress.suite.row import Row
+
+# Options whose names do not follow from the field's.
+OPTIONS = {"rate_per_s": "--rate", "sources": "--source", "target_ports": "--target-port"}
+
+
+def baseline(table: dict[str, Any], entries: list[Entry], mistakes: Mistakes) -> dict[str, Level]:
+    """Return ``[baseline]``: each axis with one of its values, which every entry that has the axis lists."""
+    found: dict[str, Level] = {}
+    for axis, value, at in named(table, ("baseline",), mistakes):
+        holders = [entry for entry in entries if axis in entry.axes]
+        levels = [listed(axis, entry.axes[axis], value) for entry in holders]
+        if not holders:
+            mistakes.add(at, axis_fault(axis, entries))
+        elif (first := levels[0]) is None or None in levels:
+            mistakes.add(at, value_fault(axis, value, holders[levels.index(None)]))
+        elif any(level != first for level in levels):
+            mistakes.add(at, f"{axis} has this value as a number in one scenario and as a text in another; choose one.")
+        else:
+            found[axis] = first
+    return found
+
+
+def exclusions(tables: list[dict[str, Any]], entries: list[Entry], mistakes: Mistakes) -> list[dict[str, Level]]:
+    """Return the ``[[exclude]]``: values of axes of at least one entry, and maybe its label.
+
+    A value is as the axis lists it; where entries list it as a number and as a text, both are left out.
+    """
+    found: list[dict[str, Level]] = []
+    for index, table in enumerate(tables):
+        at: Position = ("exclude", index)
+        label = table.get("scenario")
+        if not table:
+            mistakes.add(at, "This [[exclude]] is empty and would leave nothing; give the values of an axis or more.")
+        elif "scenario" in table and (wrong := label_fault(label, [entry.label for entry in entries])):
+            mistakes.add((*at, "scenario"), wrong)
+        else:
+            those = [entry for entry in entries if label in (None, entry.label)]
+            point = list(named({key: value for key, value in table.items() if key != "scenario"}, at, mistakes))
+            wrongs = [(place, wrong) for axis, value, place in point if (wrong := level_fault(axis, value, those))]
+            rules = [rule for entry in those if (rule := excluded_levels(point, entry)) is not None]
+            if not (wrongs or rules):
+                wrongs = [(at, "No scenario has all of these values, so that this [[exclude]] leaves out nothing.")]
+            for place, wrong in wrongs:
+                mistakes.add(place, wrong)
+            found += [rule | ({} if label is None else {"scenario": label}) for rule in rules]
+    return [rule for index, rule in enumerate(found) if rule not in found[:index]]
+
+
+def excluded_levels(point: list[tuple[str, Any, Position]], entry: Entry) -> dict[str, Level] | None:
+    """Return the values of a point as an entry lists them; None when it has no such point."""
+    levels = {axis: listed(axis, entry.axes.get(axis, []), value) for axis, value, _ in point if axis in entry.axes}
+    found = {axis: level for axis, level in levels.items() if level is not None}
+    return found if len(found) == len(point) else None
+
+
+def label_fault(label: Any, known: list[str]) -> str | None:
+    """Return what is wrong with the label of a scenario."""
+    if label in known:
+        return None
+    close = meant(label, known) if isinstance(label, str) else ""
+    return f"There is no scenario {shown(label)} in this suite; there are {', '.join(known)}.{close}"
+
+
+def level_fault(axis: str, value: Any, entries: list[Entry]) -> str | None:
+    """Return what is wrong with an axis or a value that no entry has."""
+    holders = [entry for entry in entries if axis in entry.axes]
+    if not holders:
+        return axis_fault(axis, entries)
+    if all(listed(axis, entry.axes[axis], value) is None for entry in holders):
+        return value_fault(axis, value, holders[0])
+    return None
+
+
+def axis_fault(axis: str, entries: list[Entry]) -> str:
+    """Return the sentence for an axis that no entry has."""
+    known = dict.fromkeys(axis for entry in entries for axis in entry.axes)
+    whose = f"The scenario {entries[0].label}" if len(entries) == 1 else "This suite"
+    there = f"there are {', '.join(known)}" if known else "there is none"
+    return f"{whose} has no axis {shown(axis)}; {there}.{meant(axis, known)}"
+
+
+def value_fault(axis: str, value: Any, entry: Entry) -> str:
+    """Return the sentence for a value that an axis does not list."""
+    return f"{axis} has no value {shown(value)} in {entry.label}; it has {', '.join(map(shown, entry.axes[axis]))}."
+
+
+def point_faults(suite: Suite, rows: list[Row]) -> Iterator[tuple[Position, str]]:
+    """Yield what is wrong with the plan of each baseline, and of each value of an axis beside the baseline's others.
+
+    Points in which several values differ from the baseline are checked when they become cells.
+    """
+    found: dict[tuple[Position, str], list[str]] = {}
+    for row in rows:
+        for at, sentence in row_faults(suite, row):
+            found.setdefault((at, sentence), []).append(row.entry.label)
+    for (at, sentence), labels in found.items():
+        of_all = len(labels) == len(rows) or at[0] == "scenario"
+        yield at, sentence if of_all else f"With {' and '.join(labels)}: {sentence}"
+
+
+def row_faults(suite: Suite, row: Row) -> Iterator[tuple[Position, str]]:
+    """Yield what is wrong with the plans of one scenario, and the position of what makes it so."""
+    base = {axis: suite.baseline.get(axis, values[0]) for axis, values in row.entry.axes.items()}
+    others = [
+        (base | {axis: value}, (*row.axes[axis].at, index))
+        for axis, values in row.entry.axes.items()
+        for index, value in enumerate(values)
+        if value != base[axis]
+    ]
+    told = set()
+    for levels, at in [(base, None), *others]:
+        if matrix.excluded(suite.exclude, row.entry.label, levels):
+            continue
+        for sentence in faults(matrix.at(row.entry.plan, levels, host=False)):
+            if sentence not in told:
+                yield at or culprit(sentence, row), sentence
+            told.add(sentence)
+
+
+def culprit(sentence: str, row: Row) -> Position:
+    """Return the position of the first of a scenario's parameters and axes that a sentence names, or the scenario's."""
+    places = row.given.at | {axis: values.at for axis, values in row.axes.items()}
+    found = {}
+    for name, at in places.items():
+        option = OPTIONS.get(name, f"--{name.removesuffix('_s').replace('_', '-')}")
+        if match := re.search(rf"{re.escape(option)}(?![a-z-])", sentence):
+            found[match.start()] = at
+    return found[min(found)] if found else row.at

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""The ``[[scenario]]`` tables of a suite file, with ``[defaults]`` and ``[matrix]``, which are for all of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from stress.model.errors import UsageError
+from stress.model.plan import Plan
+from stress.model.suite import Entry
+from stress.storm.catalogue import SCENARIOS, scenario
+from stress.suite.mistakes import Mistakes, accept
+from stress.suite.parameter import Axis, Parameters, axes, parameters
+from stress.suite.position import Position
+from stress.suite.shape import DEFAULTS, SCENARIO
+
+
+@dataclass(frozen=True)
+class Row:
+    """A ``[[scenario]]`` as it was read.
+
+    Attributes:
+        entry: what it says.
+        at: its position.
+        given: what it and ``[defaults]`` set.
+        axes: what it and ``[matrix]`` vary.
+    """
+
+    entry: Entry
+    at: Position
+    given: Parameters
+    axes: dict[str, Axis]
+
+
+def labels(tables: list[dict[str, Any]]) -> list[str]:
+    """Return the label of every ``[[scenario]]`` that has one, whatever else is wrong with it."""
+    given = [table.get("label", table.get("name")) for table in tables]
+    return [label for label in given if isinstance(label, str)]
+
+
+def read_rows(head: dict[str, Any], seed: int, mistakes: Mistakes) -> list[Row]:
+    """Return the scenarios of a suite.
+
+    Args:
+        head: the tables of the file, which are tables.
+        seed: the suite's.
+        mistakes: these are added to.
+    """
+    defaults = accept(head.get("defaults", {}), DEFAULTS, ("defaults",), "[defaults]", mistakes)
+    given = parameters(defaults, ("defaults",), mistakes)
+    shared = axes(head.get("matrix", {}), ("matrix",), mistakes)
+    rows, taken = [], dict[str, Position]()
+    for index, table in enumerate(head.get("scenario", [])):
+        at: Position = ("scenario", index)
+        refuse_taken(table, at, taken, mistakes)
+        row = read_row(table, at, seed, (given, shared), mistakes)
+        rows += [row] if row else []
+    return rows
+
+
+def refuse_taken(table: dict[str, Any], at: Position, taken: dict[str, Position], mistakes: Mistakes) -> None:
+    """Add that a label is taken already, or take it."""
+    for label in labels([table]):
+        if label in taken:
+            place = (*at, "label" if "label" in table else "name")
+            before = mistakes.line(taken[label])
+            mistakes.add(place, f"There is a scenario {label!r} already{before}; give this one a label of its own.")
+        taken.setdefault(label, at)
+
+
+def read_row(
+    table: dict[str, Any],
+    at: Position,
+    seed: int,
+    common: tuple[Parameters, dict[str, Axis]],
+    mistakes: Mistakes,
+) -> Row | None:
+    """Return a scenario; None when it is so wrong that it has no plan."""
+    fields = accept(table, SCENARIO, at, "a [[scenario]]", mistakes)
+    given = parameters(fields, at, mistakes).over(common[0])
+    varied = common[1] | axes(fields.get("matrix", {}), (*at, "matrix"), mistakes)
+    if "name" not in table:
+        mistakes.add(at, f"This [[scenario]] has no name; there are {', '.join(SCENARIOS)}.")
+    if "name" not in fields:
+        return None
+    try:
+        base = scenario(fields["name"]).plan
+    except UsageError as error:
+        mistakes.add((*at, "name"), str(error))
+        return None
+    refuse_varied(base, given, varied, mistakes)
+    entry = Entry(
+        label=fields.get("label", fields["name"]),
+        plan=plan(base, given, seed, family_varies="family" in varied),
+        axes={name: axis.values for name, axis in varied.items()},
+        measures=fields.get("measures", True),
+    )
+    return Row(entry, at, given, varied)
+
+
+def plan(base: Plan, given: Parameters, seed: int, *, family_varies: bool) -> Plan:
+    """Return a scenario's plan with parameters, which are of the right types, and with the suite's seed.
+
+    IPv6 brings its loopback addresses, unless others are given, or family is an axis: then its values bring them.
+    """
+    fields = given.fields
+    if fields.get("family") == 6 and not family_varies:
+        fields = {"source": "::1", "target": "::1"} | fields
+    return msgspec.structs.replace(base, **fields, sysctls=base.sysctls | given.sysctls, seed=seed)
+
+
+def refuse_varied(base: Plan, given: Parameters, axes: dict[str, Axis], mistakes: Mistakes) -> None:
+    """Add that something is set or varied which the scenario's acts decide."""
+    acts = base.acts.values()
+    decided = {name for act in acts for name in (*act, *act.get("sysctls", {}))} - {"sysctls"}
+    for name, at in (*given.at.items(), *((name, axis.at) for name, axis in axes.items())):
+        if name in decided:
+            mistakes.add(
+                at,
+                f"The scenario {base.scenario} itself varies {name} from act to act ({', '.join(base.acts)}); leave it "
+                "out, or use another scenario.",
+            )

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""The tables of a suite file: the type of each key that each of them may have."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from stress.model.plan import Plan
+from stress.model.suite import Design
+from stress.storm.check import SEED_MAX
+
+Text = Annotated[str, Meta(min_length=1)]
+Table = dict[str, Any]
+
+HEAD: dict[str, Any] = {
+    "name": Text,
+    "description": str,
+    "design": Design,
+    "trials": Annotated[int, Meta(ge=1, le=1000)],
+    "warmup": Annotated[int, Meta(ge=0, le=100)],
+    "seed": Annotated[int, Meta(ge=0, le=SEED_MAX)],
+    "settle_s": Annotated[float, Meta(ge=0, le=3600)],
+    "limit_s": Annotated[float, Meta(gt=0, le=86400)],
+}
+TABLES: dict[str, Any] = {
+    "defaults": Table,
+    "scenario": list[Table],
+    "matrix": Table,
+    "baseline": Table,
+    "exclude": list[Table],
+    "gate": list[Table],
+}
+
+NOT_SET = ("scenario", "seed", "acts")  # fields of a plan that are not for a suite to set
+AXES: dict[str, Any] = {
+    each.name: each.type for each in msgspec.structs.fields(Plan) if each.name not in (*NOT_SET, "sysctls")
+}
+DEFAULTS: dict[str, Any] = AXES | {"sysctls": Table}
+SCENARIO: dict[str, Any] = {"name": Text, "label": Text, "measures": bool, "matrix": Table} | DEFAULTS
+GATE: dict[str, Any] = {"expr": Text, "scenario": Text}
+
+# Where a key belongs that was found in a table which has none of that name.
+PLACES = {
+    **dict.fromkeys(AXES, "[defaults], a [[scenario]] or [matrix]"),
+    **dict.fromkeys(HEAD, "the head of the file, above the first table"),
+    **dict.fromkeys(("label", "measures"), "a [[scenario]]"),
+    "sysctls": "[defaults] or a [[scenario]]",
+    "net": "[defaults.sysctls], [scenario.sysctls] or [matrix]",
+    "expr": "a [[gate]]",
+}

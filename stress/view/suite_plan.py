@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""What a suite is going to do, for a terminal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.table import Table
+
+from stress.model.suite import Cell, Suite, Trial
+
+PER_HOUR, PER_MINUTE = 3600, 60
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one trial of a cell is going to be, about.
+
+    Attributes:
+        cell: the cell.
+        attempts: how many it makes.
+        seconds: how long it takes.
+        lacking: why this host cannot run it, or None.
+    """
+
+    cell: Cell
+    attempts: int
+    seconds: float
+    lacking: str | None
+
+
+def plan_table(suite: Suite, forecasts: Sequence[Forecast]) -> Table:
+    """Return a row for each cell."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("cell", overflow="fold")
+    for column in ("trials", "attempts each", "about each"):
+        table.add_column(column, justify="right")
+    table.add_column("", overflow="fold")
+    for before, each in zip([None, *forecasts], forecasts, strict=False):
+        if before is not None and before.cell.scenario != each.cell.scenario:
+            table.add_section()
+        notes = [
+            *(["baseline"] if each.cell.baseline and each.cell.levels else []),
+            *([] if each.cell.measures else ["not measured"]),
+            *([f"not applicable: {each.lacking}"] if each.lacking else []),
+        ]
+        style = "dim" if each.lacking else ""
+        trials = "–" if each.lacking else f"{suite.trials}"
+        table.add_row(
+            each.cell.name, trials, f"{each.attempts:,}", f"{each.seconds:.1f} s", ", ".join(notes), style=style
+        )
+    return table
+
+
+def order_lines(suite: Suite, trials: Sequence[Trial]) -> list[str]:
+    """Return the order of the first block, and how the others follow from it."""
+    first = [trial.cell for trial in trials if trial.block == 0]
+    return [
+        f"order: {suite.trials} blocks of {len(first)} trials, each in an order drawn from seed {suite.seed}",
+        "the first block:",
+        *(f"  {place:>3}  {cell}" for place, cell in enumerate(first, start=1)),
+    ]
+
+
+def total_line(suite: Suite, forecasts: Sequence[Forecast]) -> str:
+    """Return what all of it comes to."""
+    able = [each for each in forecasts if each.lacking is None]
+    trials = suite.trials * len(able)
+    attempts = suite.trials * sum(each.attempts for each in able)
+    seconds = suite.trials * sum(each.seconds for each in able) + suite.warmup * (able[0].seconds if able else 0)
+    return (
+        f"in all: {len(able)} of {len(forecasts)} cells, {trials:,} trials, about {attempts:,} attempts and "
+        f"{time_text(seconds)}, waiting for a quiet machine left out"
+    )
+
+
+def time_text(seconds: float) -> str:
+    """Return a time as people say it: ``2 h 05 min``, ``3 min 20 s``, ``40 s``."""
+    whole = round(seconds)
+    if whole >= PER_HOUR:
+        return f"{whole // PER_HOUR} h {whole % PER_HOUR // PER_MINUTE:02} min"
+    if whole >= PER_MINUTE:
+        return f"{whole // PER_MINUTE} min {whole % PER_MINUTE:02} s"
+    return f"{whole} s"

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: MIT
+"""Small multiples of a suite: the data behind the picture, and that nothing in it covers anything else."""
+
+import itertools
+import struct
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from suite_builders import AXES, ENTRIES, a_summary, made_up, trials_of
+
+from stress.analysis.levels import axes_of, by_entry, values_of
+from stress.analysis.metric import METRICS
+from stress.view import level_panel, style
+from stress.view.level_panel import draw_names, draw_panel, fit_names, looks, offsets, value_names
+from stress.view.metric_axis import TICKS_MAX, scale_of
+from stress.view.multiples import COLUMNS_MAX, bands_of, fit_heads, grid_of, limits_of, multiples, notes
+
+P99, RETRIES = METRICS["body.p99"], METRICS["retries_per_million"]
+SOMAXCONN = "net.core.somaxconn"
+
+
+def drawn(cells, axis, metric):
+    """The axes of one panel, with the names of its values."""
+    grid, values = grid_of(cells), values_of(cells, axis)
+    figure = Figure(figsize=(4, 2), dpi=style.DPI)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.2, 0.3, 0.7, 0.6))
+    found = grid[metric.name][axis]
+    draw_panel(axes, found, values, scale_of(metric, limits_of(grid[metric.name])), looks(list(by_entry(cells))))
+    draw_names(axes, values, [False] * len(values), 0, 8)
+    return axes, found, values
+
+
+def marks(axes, *, filled=None):
+    """Where marks stand, by series."""
+    found = {}
+    for line in axes.lines:
+        if line.get_marker() != "None" and filled in (None, to_rgba(line.get_markerfacecolor()) != (1, 1, 1, 1)):
+            found.setdefault(line.get_label(), []).extend(zip(*line.get_data(), strict=True))
+    return found
+
+
+def png_size(path):
+    head = path.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", head[16:])
+
+
+@pytest.mark.parametrize("metric", [P99, RETRIES])
+@pytest.mark.parametrize("axis", [SOMAXCONN, "net.ipv4.tcp_syn_linear_timeouts"])
+def test_every_cell_with_a_trial_has_a_mark_at_its_median(axis, metric):
+    axes, found, values = drawn(made_up(), axis, metric)
+    expected = {}
+    for point in found:
+        if point.estimate:
+            expected.setdefault(point.scenario, []).append((values.index(point.level), point.estimate.median))
+    shown = {label: sorted((round(place), height) for place, height in each) for label, each in marks(axes).items()}
+    assert shown == {label: sorted(each) for label, each in expected.items()}
+
+
+def test_marks_are_filled_where_it_changes():
+    axes, found, values = drawn(made_up(), SOMAXCONN, RETRIES)
+    changed = {(point.scenario, values.index(point.level)) for point in found if point.effect and point.effect.changes}
+    filled = marks(axes, filled=True)
+    assert {(label, round(place)) for label, each in filled.items() for place, _ in each} == changed
+    assert {values[place] for _, place in changed} == {"8", "16"}
+
+
+def test_bars_are_the_intervals():
+    axes, found, _ = drawn(made_up(), SOMAXCONN, P99)
+    # The line of a baseline spans the axes; a bar stands at one place.
+    bars = [line.get_ydata() for line in axes.lines if line.get_marker() == "None" and np.ptp(line.get_xdata()) == 0]
+    assert sorted(map(tuple, bars)) == sorted((point.estimate.low, point.estimate.high) for point in found)
+
+
+def test_each_series_has_the_line_of_its_baseline():
+    axes, found, _ = drawn(made_up(), SOMAXCONN, P99)
+    lines = [
+        line.get_ydata()[0] for line in axes.lines if line.get_marker() == "None" and list(line.get_xdata()) == [0, 1]
+    ]
+    assert sorted(lines) == sorted(point.estimate.median for point in found if point.baseline)
+
+
+@pytest.mark.parametrize("series", [1, 2, 3, 7, 16])
+def test_series_stand_beside_each_other_within_the_room_of_their_value(series):
+    places = list(offsets([str(number) for number in range(series)]).values())
+    assert max(map(abs, places)) <= 0.5 * level_panel.REACH + 1e-9
+    assert sum(places) == pytest.approx(0)
+    assert all(right - left > 0.04 for left, right in itertools.pairwise(places))
+
+
+def test_series_differ_in_colour_and_shape_together():
+    found = looks([str(number) for number in range(56)])
+    assert len({(look.colour, look.marker) for look in found.values()}) == 56
+    first = list(found.values())[:7]
+    assert len({look.colour for look in first}) == len({look.marker for look in first}) == 7
+
+
+def test_rows_without_anything_but_zero_are_left_out():
+    cells = [trials_of([a_summary()], levels={"x": 1}, baseline=True)]
+    assert list(grid_of(cells)) == ["rate", "body.p50", "body.p99", "duration"]
+    assert list(grid_of([trials_of([a_summary(timed_out=1)], measures=False)])) == ["errors_per_million"]
+    assert list(grid_of(made_up())) == ["rate", "body.p50", "body.p99", "retries_per_million", "errors_per_million"]
+
+
+@pytest.mark.parametrize(
+    ("axes", "lengths"), [(0, []), (1, [1]), (6, [6]), (7, [4, 3]), (8, [4, 4]), (13, [5, 5, 3]), (30, [6] * 5)]
+)
+def test_many_axes_make_several_bands(axes, lengths):
+    bands = bands_of([str(number) for number in range(axes)])
+    assert [len(band) for band in bands] == lengths
+    assert [axis for band in bands for axis in band] == [str(number) for number in range(axes)]
+    assert all(len(band) <= COLUMNS_MAX for band in bands)
+
+
+@given(
+    st.lists(st.just(0.0) | st.floats(1e-4, 1e11), max_size=8),
+    st.sampled_from(["rate", "body.p50", "errors", "retries_per_million"]),
+)
+def test_scales_have_room_for_all_values_and_few_ticks(values, name):
+    scale = scale_of(METRICS[name], values)
+    assert scale.low < scale.high
+    assert all(scale.low <= scale.clip(value) < scale.high for value in values)
+    assert 1 < len(scale.ticks) <= TICKS_MAX + 1
+    assert all(scale.low <= tick <= scale.high for tick in scale.ticks)
+    if METRICS[name].unit in ("", "per million"):
+        assert scale.ticks[0] == 0
+        assert scale.linear_to is not None
+
+
+def test_noise_of_a_per_cent_does_not_fill_a_panel():
+    scale = scale_of(P99, [10_000, 10_100])
+    assert scale.high / scale.low > 1.5
+
+
+def test_values_are_named_and_so_is_what_is_missing():
+    cells = [
+        trials_of([a_summary()], levels={"x": 1}, baseline=True),
+        trials_of(failed={0: "boom"}, levels={"x": 2}),
+        trials_of(not_applicable="no x", levels={"x": 3}),
+        trials_of([a_summary()], scenario="clean", levels={"x": 3}),
+    ]
+    assert value_names(grid_of(cells)["rate"]["x"], values_of(cells, "x")) == ["1", "2\n(failed)", "3"]
+
+
+def test_long_names_are_broken_or_turned():
+    names = ["1024 65535", "32768 60999"]
+    assert fit_names(names, 100, 8)[:2] == (names, 0)
+    assert fit_names(names, 50, 8)[:2] == (["1024\n65535", "32768\n60999"], 0)
+    assert fit_names(names, 20, 8)[:2] == (names, level_panel.SLANT)
+    assert fit_names(["1", "2"], 20, 8)[:2] == (["1", "2"], 0)
+    assert fit_names(names, 20, 8)[2] > fit_names(names, 50, 8)[2] > fit_names(names, 100, 8)[2]
+
+
+@pytest.mark.parametrize("room_pt", [40, 60, 90])
+def test_names_below_a_panel_do_not_meet(room_pt):
+    names = ["2147483647", "1024 65535", "100", "32768 60999"]
+    figure = Figure(figsize=(4 * room_pt / 72, 2), dpi=style.DPI)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0.5, 1, 0.5), xlim=(-0.5, 3.5))
+    fitted, turned, height_pt = fit_names(names, room_pt, 8)
+    draw_names(axes, fitted, [True] * 4, turned, 8)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in axes.get_xticklabels()]
+    assert max(box.height for box in boxes) <= height_pt / 72 * style.DPI * 1.05
+    if not turned:
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_heads_of_columns_are_short_and_of_one_size():
+    heads, size = fit_heads(list(AXES), 190)
+    assert heads[0] == "tcp_challenge_ack_limit"
+    assert heads[6] == SOMAXCONN
+    assert size == 10
+    heads, size = fit_heads(["x", "net.netfilter.nf_conntrack_tcp_timeout_close_wait"], 119)
+    assert heads == ["x", "net.netfilter.nf_conntrack_\ntcp_timeout_close_wait"]
+    assert 6.5 < size < 8
+
+
+def test_the_caption_says_how_to_read_it_and_what_is_missing():
+    cells = made_up()
+    assert notes(cells, grid_of(cells)) == [
+        "mark: median over 5 to 7 trials",
+        "bar: its interval, 94 % to 98 % confidence",
+        "filled: changes by 5 % and an attempt or more against trials of the same blocks",
+        "no trial done: rst-dropped tcp_syn_linear_timeouts=0 (n/a)",
+    ]
+
+
+def crossed():
+    return [
+        trials_of([a_summary(p50=100 + x + y)] * 3, levels={"x": x, "y": y}, baseline=x == y == 0)
+        for x, y in itertools.product(range(3), range(2))
+    ]
+
+
+def test_the_caption_says_what_is_pooled():
+    assert "several axes vary at once, so trials of all cells with a value are pooled: closewait" in notes(
+        crossed(), grid_of(crossed())
+    )
+    assert not any("pooled" in phrase for phrase in notes(made_up(), grid_of(made_up())))
+
+
+def failing(count):
+    return [trials_of(failed={0: "boom"}, levels={"x": x}, baseline=x == 0) for x in range(count)]
+
+
+def test_the_caption_counts_cells_without_a_trial_where_they_are_many():
+    assert notes(failing(5), {}) == ["no trial done in 5 of 5 cells"]
+    assert notes(failing(2), {}) == ["no trial done: closewait baseline (failed), closewait x=1 (failed)"]
+
+
+SUITES = {
+    "many settings": made_up,
+    "one trial": lambda: made_up(1),
+    "one cell": lambda: [trials_of([a_summary()], baseline=True)],
+    "nothing": list,
+    "all failed": lambda: failing(3),
+    "all zero": lambda: [trials_of([a_summary()], measures=False)],
+    "nothing connected": lambda: [trials_of([a_summary(p50=None, p99=None, rate=0.0, timed_out=28_232)])],
+    "axes together": crossed,
+    "ten entries": lambda: made_up(
+        3, entries={f"scenario {number}": ENTRIES["closewait"] for number in range(10)}, axes=dict([*AXES.items()][:2])
+    ),
+    "twenty axes": lambda: made_up(2, axes={f"net.ipv4.tcp_{number}": [1, 2] for number in range(20)}),
+}
+
+
+@pytest.mark.parametrize("build", SUITES.values(), ids=SUITES)
+def test_a_figure_is_a_png_as_wide_as_a_screen(build, tmp_path):
+    multiples(build(), "title", ["Linux 6.18", "seed 1"], tmp_path / "suite.png")
+    assert png_size(tmp_path / "suite.png")[0] == 1920
+
+
+def test_it_grows_with_its_axes(tmp_path):
+    heights = []
+    for count in (2, 8):
+        multiples(made_up(2, axes=dict([*AXES.items()][:count])), "title", [], tmp_path / "suite.png")
+        heights.append(png_size(tmp_path / "suite.png")[1])
+    assert heights[1] > 1.7 * heights[0]
+
+
+def test_a_figure_is_the_same_every_time_and_leaves_no_settings_behind(tmp_path):
+    before = dict(mpl.rcParams)
+    pictures = [tmp_path / "first.png", tmp_path / "second.png"]
+    for picture in pictures:
+        multiples(made_up(3, axes=dict([*AXES.items()][:2])), "title", ["seed 1"], picture)
+    assert pictures[0].read_bytes() == pictures[1].read_bytes()
+    assert dict(mpl.rcParams) == before
+
+
+def test_nothing_written_meets_or_leaves_the_sheet(tmp_path, monkeypatch):
+    """Titles, heads, names of values and ticks of the whole figure, by where they are drawn."""
+    sheets = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: sheets.append(figure))
+    multiples(made_up(), "What sysctls do to connect()", ["Linux 6.18.44", "seed 3"] * 8, tmp_path / "suite.png")
+    (figure,) = sheets
+    figure.canvas.draw()
+    texts = [text for text in figure.findobj(mpl.text.Text) if text.get_visible() and text.get_text().strip()]
+    shown = {id(text) for axes in figure.axes for text in (*axes.get_xticklabels(), *axes.get_yticklabels())}
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.figure or id(text) in shown]
+    for name, box in boxes:
+        assert box.x0 >= 0, name
+        assert box.y0 >= 0, name
+        assert box.x1 <= figure.bbox.width, name
+        assert box.y1 <= figure.bbox.height, name
+    for (name, one), (other_name, other) in itertools.combinations(boxes, 2):
+        # Descents and line spacing make boxes touch; letters do not.
+        apart = one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 + 3 or other.y1 <= one.y0 + 3
+        assert apart, (name, other_name)
+
+
+def test_every_axis_has_a_column_and_every_metric_a_row_in_each_band(tmp_path, monkeypatch):
+    sheets = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: sheets.append(figure))
+    cells = made_up()
+    multiples(cells, "title", [], tmp_path / "suite.png")
+    (figure,) = sheets
+    assert len(figure.axes) == len(axes_of(cells)) * len(grid_of(cells))
+    limits = [axes.get_ylim() for axes in figure.axes if axes.get_yscale() == "symlog"]
+    assert len(set(limits)) == 2  # one for each of the two rows of counts, in both bands

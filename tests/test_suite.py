@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: MIT
+"""Suites run through the real command: every trial on disk at once, nothing lost, nothing half-written."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from namespaced import namespaced
+
+from stress.lab import lock, sysctl
+from stress.model.errors import StoreError, UsageError
+from stress.model.suite import Status
+from stress.store import folder, suite_folder
+from stress.suite import file as suite_file
+from stress.suite import start
+from stress.suite.conductor import Conductor
+from stress.suite.local import Local
+from stress.suite.outturn import missing, outturn
+
+PROGRAM = [sys.executable, "-m", "stress", "suite"]
+ALONE = ["unshare", "-Urn"]  # a network of its own, and with it a lock of its own
+SMALL = """
+trials = 2
+warmup = 0
+settle_s = 0.1
+[defaults]
+port_range = [40000, 40015]
+[[scenario]]
+name = "clean"
+[[scenario]]
+name = "closewait"
+mines = 3
+[scenario.matrix]
+"net.ipv4.tcp_timestamps" = [1, 0]
+"""
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Return the path of a small suite's file: 3 cells, 6 trials."""
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def connstorm(*arguments, alone=ALONE, **options):
+    command = [*alone, *PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def only_suite(results):
+    (path,) = results.glob("*-suite-*")
+    return path
+
+
+def account(path):
+    """Return what became of each trial: place, block, cell, seed, status."""
+    return [
+        (record.trial.number, record.trial.block, record.trial.cell, record.trial.seed, record.status)
+        for record in suite_folder.records(path).values()
+    ]
+
+
+class Silent:
+    """Is told how a suite gets on, and keeps it."""
+
+    def __init__(self):
+        self.told = []
+
+    def stage(self, text):
+        self.told.append(text)
+
+    def begins(self, trial):
+        self.told.append(f"begins {trial.cell}")
+
+    def ended(self, record, summary):
+        self.told.append(f"ended {record.trial.cell} {summary is not None}")
+
+
+def conducted(source, results, executor, **options):
+    """Run a suite in this process; return its folder, what is in it, and what was told."""
+    file = start.begin(suite_file.read(source), executor, host=False)
+    path = suite_folder.create(file, source.read_text(), results)
+    observer = Silent()
+    Conductor(path, file, executor, **options).run(observer)
+    return path, file, observer.told
+
+
+def test_a_suite_leaves_a_folder_a_table_and_a_figure(source, tmp_path):
+    ended = connstorm(source, "-o", tmp_path / "out")
+    assert ended.returncode == 0, ended.stderr
+    path = only_suite(tmp_path / "out")
+    assert {entry.name for entry in path.iterdir()} == {"suite.json", "suite.toml", "suite.png", "trials", "index.json"}
+    assert "closewait" in ended.stdout
+    assert "tcp_timestamps=0" in ended.stdout
+    assert ended.stderr.count(" left\n") == 6  # a plain line a trial
+    index = json.loads((path / "index.json").read_text())
+    assert [row["trial"]["number"] for row in index["trials"]] == list(range(6))
+    for row in index["trials"]:
+        run, summary = folder.read(path / row["folder"] / row["run"])
+        assert run.record.plan.seed == row["trial"]["seed"]
+        assert summary.collisions == (0 if row["trial"]["cell"] == "clean" else 3)
+        assert row["settle"]["settled"] in (True, False)
+        assert not list((path / row["folder"] / row["run"]).glob("*.png"))  # connstorm plot makes them when asked
+
+
+def test_json_is_one_object_and_nothing_else(source, tmp_path):
+    ended = connstorm(source, "-o", tmp_path, "--json", "--trials", 1)
+    document = json.loads(ended.stdout)
+    assert ended.stderr == ""
+    assert (document["suite"], document["missing"], document["failed"]) == ("small", 0, 0)
+    closewait = next(cell for cell in document["cells"] if cell["cell"] == "closewait")
+    assert closewait["done"] == 1
+    assert closewait["metrics"]["collisions"]["median"] == 3
+
+
+def test_dry_run_runs_nothing(source, tmp_path):
+    ended = connstorm(source, "-o", tmp_path / "out", "--dry-run")
+    assert ended.returncode == 0, ended.stderr
+    assert "3 of 3 cells, 6 trials, about 96 attempts" in ended.stdout
+    assert not (tmp_path / "out").exists()
+    document = json.loads(connstorm(source, "-o", tmp_path / "out", "--dry-run", "--json").stdout)
+    assert [trial["number"] for trial in document["trials"]] == list(range(6))
+    assert len(document["cells"]) == 3
+
+
+def test_killed_at_ten_points_and_resumed_it_is_the_suite_of_one_that_was_not(source, tmp_path):
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    assert connstorm(source, "-o", undisturbed).returncode == 0
+    rng = random.Random(5)
+    for _ in range(10):
+        begun = list(disturbed.glob("*-suite-*"))
+        command = [*ALONE, *PROGRAM, str(begun[0] if begun else source), "-o", str(disturbed)]
+        with subprocess.Popen(
+            command + (["--resume"] if begun else []), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            time.sleep(rng.uniform(0.6, 4))
+            process.kill()
+    ended = connstorm(source, "-o", disturbed, *(["--resume"] if disturbed.exists() else []))
+    assert ended.returncode == 0, ended.stderr
+    path = only_suite(disturbed)
+    assert account(path) == account(only_suite(undisturbed))
+    assert not list(path.glob("**/.*")), "something half-written was left"
+    for record in suite_folder.records(path).values():
+        homes = list(suite_folder.trial_folder(path, record.trial).iterdir())
+        assert {home.name for home in homes} == {"trial.json", record.run}
+        run, _ = folder.read(suite_folder.run_folder(path, record))
+        assert run.record.plan.seed == record.trial.seed
+
+
+def test_an_interrupted_suite_says_how_to_go_on(source, tmp_path):
+    command = [*ALONE, *PROGRAM, str(source), "-o", str(tmp_path / "out")]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,  # noqa: PLW1509
+    ) as process:
+        seen = ""
+        while "2/6" not in seen:
+            seen += process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate()
+    assert process.returncode == 130
+    path = only_suite(tmp_path / "out")
+    assert f"interrupted; go on with: connstorm suite {path} --resume" in rest
+    before = account(path)
+    assert 2 <= len(before) < 6
+    ended = connstorm(path, "--resume")
+    assert ended.returncode == 0, ended.stderr
+    assert account(path)[: len(before)] == before
+    assert len(account(path)) == 6
+
+
+def interruptible():
+    """Let SIGINT end this process, as a terminal would have it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_more_trials_are_added_and_those_that_are_there_stay(source, tmp_path):
+    connstorm(source, "-o", tmp_path / "out", "--trials", 1)
+    path = only_suite(tmp_path / "out")
+    before = {record.run for record in suite_folder.records(path).values()}
+    ended = connstorm(source, "-o", tmp_path / "out", "--resume", "--trials", 2)
+    assert ended.returncode == 0, ended.stderr
+    after = [record.run for record in suite_folder.records(path).values()]
+    assert len(after) == 6
+    assert before == set(after[:3])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("mines = 3", "mines = 4", "The cell 'closewait' would now do something else"),
+        ('[[scenario]]\nname = "clean"\n', "", "has a cell 'clean' that the suite no longer has"),
+        ("[1, 0]", "[1, 0, 2]", "The suite has a cell 'closewait tcp_timestamps=2' that"),
+        ("trials = 2", "trials = 2\nseed = 2", "was begun with seed 1, and now it is 2"),
+    ],
+)
+def test_resume_refuses_what_changed_in_a_way_that_matters(source, tmp_path, old, new, sentence):
+    executor = Local()
+    file = start.begin(suite_file.read(source), executor, host=False)
+    path = suite_folder.create(file, SMALL, tmp_path)
+    source.write_text(SMALL.replace(old, new))
+    with pytest.raises(UsageError, match=sentence):
+        start.resume(path, suite_file.read(source), executor, host=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"program": "connstorm 0.0.1"}, "another program on local: connstorm 0.0.1, and now"),
+        ({"engine": "0123"}, "another compiled engine on local: 0123, and now"),
+        ({"kernel": "5.10.0"}, "another kernel on local: 5.10.0, and now"),
+    ],
+)
+def test_resume_refuses_another_program_or_host(source, tmp_path, change, what):
+    executor = Local()
+    suite = suite_file.read(source)
+    file = start.begin(suite, executor, host=False)
+    attestation = file.attestations["local"]
+    if kernel := change.pop("kernel", None):
+        change = {"host": msgspec.structs.replace(attestation.host, kernel=kernel)}
+    changed = msgspec.structs.replace(attestation, **change)
+    path = suite_folder.create(msgspec.structs.replace(file, attestations={"local": changed}), SMALL, tmp_path)
+    with pytest.raises(UsageError, match=what):
+        start.resume(path, suite, executor, host=False)
+
+
+def test_nothing_to_go_on_with_is_said(source, tmp_path):
+    ended = connstorm(source, "-o", tmp_path / "out", "--resume")
+    assert ended.returncode == 2
+    assert "There is no suite small under" in ended.stderr
+    ended = connstorm(tmp_path, "-o", tmp_path / "out", "--resume")
+    assert ended.returncode == 2
+    assert "is not a whole suite folder" in ended.stderr
+
+
+class FirstKilled(Local):
+    """Kills the first trial with SIGKILL, as the kernel does when memory runs out."""
+
+    def __init__(self):
+        self.killed = False
+
+    def submit(self, job, host):
+        handle = super().submit(job, host)
+        if not self.killed:
+            self.killed = True
+            handle.running.process.kill()
+        return handle
+
+
+def test_a_trial_that_dies_is_recorded_and_the_rest_goes_on(source, tmp_path):
+    path, file, _ = conducted(source, tmp_path, FirstKilled())
+    first, *others = suite_folder.records(path).values()
+    assert first.status is Status.FAILED
+    assert "ended with SIGKILL, which the kernel sends when memory runs out" in first.reason
+    assert {record.status for record in others} == {Status.DONE}
+    assert missing(file, outturn(path, file)) == 0
+    Conductor(path, file, Local(), retry_failed=True).run(Silent())
+    assert {record.status for record in suite_folder.records(path).values()} == {Status.DONE}
+
+
+def test_a_trial_that_takes_too_long_is_ended(source, tmp_path):
+    source.write_text(f"limit_s = 0.2\n{SMALL}")
+    path, _, _ = conducted(source, tmp_path, Local())
+    reasons = {record.reason for record in suite_folder.records(path).values()}
+    assert len(reasons) == 2  # one a scenario
+    assert all("did not end within 0.2 s and was ended" in reason for reason in reasons)
+
+
+def test_the_command_says_that_trials_failed(source, tmp_path):
+    source.write_text(f"limit_s = 0.2\n{SMALL}")
+    ended = connstorm(source, "-o", tmp_path, "--trials", 1)
+    assert ended.returncode == 3
+    assert "did not end within 0.2 s" in ended.stdout
+
+
+def test_a_setting_that_this_kernel_lacks_makes_a_cell_not_applicable(source, tmp_path):
+    lacking = next((name for name in sysctl.RECORDED if sysctl.read(name) is None), None)
+    if lacking is None:
+        pytest.skip("this kernel has every setting that connstorm knows")
+    source.write_text(
+        f'trials = 2\nwarmup = 0\n[[scenario]]\nname = "clean"\nattempts = 10\n[matrix]\n"{lacking}" = [1, 2]'
+    )
+    path, file, _ = conducted(source, tmp_path, Local())
+    assert {record.status for record in suite_folder.records(path).values()} == {Status.NOT_APPLICABLE}
+    found = outturn(path, file)
+    assert all(f"has no {lacking}" in trials.not_applicable for trials in found)
+    assert missing(file, found) == 0
+    assert "not applicable" in connstorm(source, "--dry-run").stdout
+
+
+def test_a_setting_of_the_whole_host_needs_host():
+    attestation = start.begin(suite_file.build({"scenario": [{"name": "clean"}]}), Local(), host=False).attestations[
+        "local"
+    ]
+    name = next((name for name in attestation.host_settings if "netdev_max_backlog" in name), None)
+    if name is None:
+        pytest.skip("this kernel has no setting of the whole host alone")
+    suite = suite_file.build({"scenario": [{"name": "clean"}], "matrix": {name: [1000, 2000]}})
+    with pytest.raises(UsageError, match="belongs to the whole host"):
+        start.begin(suite, Local(), host=False)
+
+
+def test_trials_that_do_not_measure_run_beside_each_other(tmp_path):
+    source = tmp_path / "beside.toml"
+    source.write_text(
+        "trials = 2\nwarmup = 0\nsettle_s = 0.1\n"
+        '[[scenario]]\nname = "clean"\nport_range = [40000, 40003]\nmeasures = false\n'
+        "[scenario.matrix]\nwindow = [1, 2, 3]\n"
+    )
+    executor = Local()
+    path, file, told = conducted(source, tmp_path, executor)
+    assert executor.beside > 1
+    assert [word.split()[0] for word in told[: 2 * executor.beside]] == ["begins"] * executor.beside + [
+        "ended"
+    ] * executor.beside
+    assert {record.status for record in suite_folder.records(path).values()} == {Status.DONE}
+    assert [len(trials.done) for trials in outturn(path, file)] == [2, 2, 2]
+
+
+@namespaced
+def test_a_second_suite_is_refused_with_the_name_of_the_first():
+    with lock.alone():
+        ended = connstorm("--help", alone=[])
+        assert ended.returncode == 0
+        ended = connstorm(Path(__file__).parents[1] / "suites" / "smoke.toml", alone=[])
+    assert ended.returncode == 2
+    assert f"Another suite runs on this machine, process {os.getpid()} (" in ended.stderr
+    with lock.alone():
+        pass
+
+
+def test_a_full_disk_stops_the_suite_and_loses_nothing(source, tmp_path):
+    """The results lie on a file system of their own, which is too small at first."""
+    (tmp_path / "small").mkdir()
+    script = """
+        mount -t tmpfs -o size=130k tmpfs small || exit 99
+        "$@" -o small/out; echo "first $?" >&2
+        ls -d small/out/*/trials/*/trial.json | wc -l
+        mount -o remount,size=50m small
+        "$@" -o small/out --resume; echo "second $?" >&2
+        cp -r small/out kept
+    """
+    ended = subprocess.run(
+        ["unshare", "-Urnm", "sh", "-c", script, "sh", *PROGRAM, str(source)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "99" in str(ended.returncode):
+        pytest.skip("no file system can be mounted here")
+    assert "No space left on device" in ended.stderr
+    assert "first 2" in ended.stderr
+    assert "second 0" in ended.stderr, ended.stderr
+    assert {status for *_, status in account(only_suite(tmp_path / "kept"))} == {Status.DONE}
+    assert len(account(only_suite(tmp_path / "kept"))) == 6
+
+
+def test_where_no_namespace_can_be_made_each_trial_says_so(source, tmp_path):
+    script = """
+        echo 0 > /proc/sys/user/max_user_namespaces
+        echo 0 > /proc/sys/user/max_net_namespaces
+        exec "$@"
+    """
+    command = [*ALONE, "sh", "-c", script, "sh", *PROGRAM, str(source), "-o", str(tmp_path), "--trials", "1"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 3, ended.stderr
+    reasons = {record.reason for record in suite_folder.records(only_suite(tmp_path)).values()}
+    assert all("refuses a private network namespace" in reason for reason in reasons)
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(source, tmp_path):
+    (tmp_path / "file").write_text("")
+    ended = connstorm(source, "-o", tmp_path / "file")
+    assert ended.returncode == 2
+    assert "Results cannot be written to" in ended.stderr
+
+
+def test_damaged_records_are_named(source, tmp_path):
+    path, _, _ = conducted(source, tmp_path, FirstKilled())
+    record = next(iter(suite_folder.records(path).values()))
+    damaged = suite_folder.trial_folder(path, record.trial) / "trial.json"
+    damaged.write_text('{"trial": 1}')
+    with pytest.raises(UsageError, match="does not follow schema 1"):
+        suite_folder.records(path)
+    damaged.write_text("{")
+    with pytest.raises(UsageError, match="remove it, and --resume runs that trial again"):
+        suite_folder.records(path)
+    with pytest.raises(StoreError, match="could not be written"):
+        suite_folder.write(path / "missing" / "file.json", {})
