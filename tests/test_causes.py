@@ -46,6 +46,22 @@ def test_a_collision_on_a_kernel_before_5_6_takes_the_first_timeout():
     assert causes_of((40000, 0, 1, 1005 * MS), mines=[40000], kernel="5.5.0") == ["closewait"]
 
 
+def test_a_port_that_was_free_before_the_server_had_closed_is_a_mine_for_a_while():
+    """The server closes 100 ms after accept(); a timewait bucket would have kept the port for longer than that."""
+    plan = Plan(scenario="test", close=Close.FIN)
+    attempts = the_attempts(
+        (40000, 0, 0), (40000, 0, 1), (40000, 0, 0), (40000, 0, 1),
+        start_ns=[0, 50 * MS, 170 * MS, 290 * MS], latency_ns=[MS // 100, 9 * MS, MS // 100, 9 * MS],
+    )  # fmt: skip
+    for overflows, causes in (
+        (3, ["none", "closewait", "none", "unknown"]),
+        (0, ["none", "unknown", "none", "unknown"]),
+    ):
+        counters = dict.fromkeys(a_run(attempts).record.acts[0].counters, 0) | {"TCPTimeWaitOverflow": overflows}
+        run = a_run(attempts, the_mines(), plan, sysctls=settings(**LADDER), counters=counters)
+        assert [CAUSES[code].value for code in analyse(run).causes] == causes
+
+
 def test_a_mine_that_survives_a_hastened_resend_never_got_the_rst():
     rows = [(40000, TIMED_OUT, 1, FAST_OUT), (40000, UNFINISHED, 1, 500 * MS)]
     assert causes_of(*rows, mines=[40000], left=[40000]) == ["rst_dropped"] * 2

@@ -64,6 +64,29 @@ def test_json_is_one_object_and_nothing_else(tmp_path):
     assert ended.stderr == ""
 
 
+def test_ports_that_no_bucket_holds_meet_the_servers_socket_until_it_closes(tmp_path):
+    """Ports come again within 100 ms, and the server has not closed: every SYN is challenged, and explained."""
+    storm = [
+        "--close",
+        "fin",
+        "--ports",
+        "kernel",
+        "--port-range",
+        "40000-40007",
+        "--rate",
+        "2000",
+        "--duration",
+        "0.3",
+    ]
+    without = ["--set", "net.ipv4.tcp_max_tw_buckets=0"]
+    ended = connstorm("run", "clean", *storm, *without, "-o", tmp_path, "--json")
+    summary = json.loads(ended.stdout)["summary"]
+    assert summary["causes"]["closewait"] == summary["outcomes"]["retried"] > summary["outcomes"]["connected"]
+    assert summary["causes"]["unknown"] == 0
+    assert summary["warnings"] == []
+    assert {line["counter"] for line in summary["books"]} >= {"TCPSYNChallenge", "TCPChallengeACK"}
+
+
 @pytest.mark.parametrize("options", [["--close", "fin"], ["--release", "linger2"], ["--family", "6"], ["--no-pin"]])
 def test_a_minefield_by_other_means_is_the_same_minefield(tmp_path, options):
     ended = connstorm("run", "closewait", *SMALL, "--mines", 5, "-o", tmp_path, "--json", *options)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from stress.analysis.cause import cleared
+from stress.analysis.collision import freed_at_once
 from stress.analysis.outcome import sent_syn
 from stress.analysis.reuse import TCP_TIMEWAIT_LEN_NS
 from stress.analysis.syns import Syns
@@ -75,6 +76,12 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
             )
         else:
             yield UNANSWERED, unanswered, f"{counter} + {LO_DROPPED}", count
+    if freed_at_once(storm):
+        # Which ports were in TIME_WAIT no counter says; and a server that closes while a SYN meets its socket may send
+        # a FIN, and get an RST, more.
+        if rsts_known:
+            yield "mines cleared by an RST", mines, "TCPChallengeACK", counters["TCPChallengeACK"]
+        return
     yield "connections over a port in TIME-WAIT or FIN-WAIT-2", recycled(storm), "TWRecycled", counters["TWRecycled"]
     # A connection that the server closed first is no longer established there when the client's RST comes.
     first = act.listener.first if plan.close.resets else 0
