@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 from namespaced import namespaced
 
-from stress.lab import lock, sysctl
+from stress.lab import lock, sysctl, wait
 from stress.model.errors import StoreError, UsageError
 from stress.model.suite import Status
 from stress.store import folder, suite_folder
@@ -73,6 +74,9 @@ class Silent:
 
     def __init__(self):
         self.told = []
+
+    def opens(self, path, missing):
+        self.told.append(f"opens {path.name} {len(missing)}")
 
     def stage(self, text):
         self.told.append(text)
@@ -241,7 +245,7 @@ def test_nothing_to_go_on_with_is_said(source, tmp_path):
     assert "There is no suite small under" in ended.stderr
     ended = connstorm(tmp_path, "-o", tmp_path / "out", "--resume")
     assert ended.returncode == 2
-    assert "is not a whole suite folder" in ended.stderr
+    assert "is not a suite folder" in ended.stderr
 
 
 class FirstKilled(Local):
@@ -326,6 +330,79 @@ def test_trials_that_do_not_measure_run_beside_each_other(tmp_path):
     ] * executor.beside
     assert {record.status for record in suite_folder.records(path).values()} == {Status.DONE}
     assert [len(trials.done) for trials in outturn(path, file)] == [2, 2, 2]
+
+
+FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
+ON_THE_HOST = f"""
+trials = 1
+warmup = 0
+settle_s = 0.1
+[[scenario]]
+name = "clean"
+attempts = 20
+rate_per_s = 20
+[matrix]
+"{FIN_TIMEOUT}" = [50, 1, 2]
+"""
+
+
+def settings():
+    """Return all settings of this network namespace that stay as they are by themselves."""
+    return {name: sysctl.read(name) for name in sysctl.names() if name.startswith(("net.ipv4.", "net.core."))}
+
+
+def test_a_suite_leaves_the_hosts_settings_alone_also_when_it_is_killed(source, tmp_path):
+    before = settings()
+    with subprocess.Popen([*ALONE, *PROGRAM, str(source), "-o", str(tmp_path)], stderr=subprocess.PIPE) as process:
+        while b"1/6" not in process.stderr.readline():
+            pass
+        process.kill()
+    assert settings() == before
+    assert len(before) > 100
+
+
+@namespaced(ports=(40000, 40015))
+def test_with_host_settings_are_changed_for_each_trial_and_put_back(tmp_path):
+    """The namespace of this test plays the host."""
+    source = tmp_path / "host.toml"
+    source.write_text(ON_THE_HOST)
+    os.environ["CONNSTORM_STATE"] = str(tmp_path / "state")
+    before = settings()
+
+    ended = connstorm(source, "-o", tmp_path / "whole", "--host", alone=[])
+    assert ended.returncode == 0, ended.stderr
+    path = only_suite(tmp_path / "whole")
+    for record in suite_folder.records(path).values():
+        run, _ = folder.read(suite_folder.run_folder(path, record))
+        level = suite_folder.read(path).cell(record.trial.cell).levels[FIN_TIMEOUT]
+        assert run.record.acts[0].sysctls[FIN_TIMEOUT] == str(level)
+        assert run.record.plan.host
+    assert settings() == before
+
+    with changing(source, tmp_path / "killed") as process:
+        process.kill()
+    assert wait.until(lambda: settings() == before, 10), "the trial's own process puts back what it changed"
+
+    with changing(source, tmp_path / "both killed") as process:
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+        _, told = process.communicate()
+    assert process.returncode == 3
+    assert settings() != before
+    assert "connstorm doctor --restore" in told
+    restored = subprocess.run([*PROGRAM[:3], "doctor", "--restore"], capture_output=True, text=True, check=False)
+    assert restored.returncode == 0, restored.stderr
+    assert settings() == before
+
+
+@contextmanager
+def changing(source, results):
+    """Start a suite on this namespace, and wait until it has changed a setting."""
+    command = [*PROGRAM, str(source), "-o", str(results), "--host"]
+    before = sysctl.read(FIN_TIMEOUT)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert wait.until(lambda: sysctl.read(FIN_TIMEOUT) != before, 30)
+        yield process
 
 
 @namespaced

@@ -2,6 +2,7 @@
 """Metrics: the numbers of a run that can be compared, each with its name, unit and direction."""
 
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -94,14 +95,50 @@ METRICS: dict[str, Metric] = {
 }
 
 
+BAND_NAME = re.compile(r"band\.(\d+(\.\d+)?s|2jiffies|offtheladder)")
+BAND = "band."  # and the rung: band.1s, band.2jiffies
+PER_MILLION = ".per_million"  # of a count: cause.closewait.per_million
+
+
+def band_name(label: str) -> str:
+    """Return the metric of a band: how many retried attempts per million ended in it."""
+    return BAND + label.replace(" ", "")
+
+
+def band(name: str) -> Metric:
+    """Return the metric of a band; of a kernel whose ladder has no such rung it is 0."""
+
+    def value(summary: Summary) -> float | None:
+        count = sum(each.count for each in summary.bands if band_name(each.label) == name)
+        return per_million(count, summary)
+
+    return Metric(name, "per million", "lower", value)
+
+
+def as_rate(name: str) -> Metric:
+    """Return a count's rate per million attempts."""
+    count = METRICS[name.removesuffix(PER_MILLION)]
+
+    def value(summary: Summary) -> float | None:
+        found = count.value(summary)
+        return None if found is None else per_million(int(found), summary)
+
+    return Metric(name, "per million", count.better, value)
+
+
 def metric(name: str) -> Metric:
-    """Return a metric by name.
+    """Return a metric by name: one of METRICS, a band (``band.1s``), or a count as a rate (``errors.per_million``).
 
     Raises:
         UsageError: there is none of that name.
     """
     if name in METRICS:
         return METRICS[name]
+    if BAND_NAME.fullmatch(name):
+        return band(name)
+    counted = METRICS.get(name.removesuffix(PER_MILLION))
+    if name.endswith(PER_MILLION) and counted is not None and counted.unit == "":
+        return as_rate(name)
     close = difflib.get_close_matches(name, METRICS, n=1)
     meant = f" Did you mean {close[0]}?" if close else ""
     raise UsageError(f"There is no metric {name!r}; there are {', '.join(METRICS)}.{meant}")

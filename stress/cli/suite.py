@@ -9,7 +9,6 @@ import click
 from rich.console import Console
 
 from stress.cli.output import console, json_option, output_option, print_object
-from stress.lab import lock
 from stress.model.errors import INTERRUPTED, LabError, UsageError
 
 if TYPE_CHECKING:
@@ -58,46 +57,36 @@ def suite(
     """
     import msgspec  # noqa: PLC0415  # numpy and matplotlib come with these, and --help needs none
 
-    from stress.store import folder, suite_folder  # noqa: PLC0415
+    from stress.store import suite_folder  # noqa: PLC0415
+    from stress.suite import file as suite_file  # noqa: PLC0415
     from stress.suite import start  # noqa: PLC0415
     from stress.suite.local import Local  # noqa: PLC0415
 
     executor = {"local": Local}[engine]()
-    path, what, text = read_source(source)
+    path = source if source.is_dir() else None
     if path is not None and not (resume or dry_run):
         raise UsageError(f"{source} is a folder: go on with it by --resume, or give the suite's file.")
+    what = suite_file.read(source) if path is None else suite_folder.read(source).suite
+    text = source.read_text("utf-8-sig") if path is None else None
     if trials is not None:
         what = msgspec.structs.replace(what, trials=trials)
-    if path is None and resume:
-        path = suite_folder.latest(output, what.name)
     if dry_run:
         print_plan(start.begin(what, executor, host=host), as_json=as_json)
         return
-    with lock.alone():
-        if path is None:
-            folder.prepare(output)
-            file = start.begin(what, executor, host=host)
-            path = suite_folder.create(file, text, output)
-        else:
-            file = start.resume(path, what, executor, host=host)
-        interrupted = conduct(path, file, executor, retry_failed=retry_failed, quiet=as_json)
-    code = conclude(path, file, as_json=as_json)
-    if interrupted:
-        click.echo(f"connstorm: interrupted; go on with: connstorm suite {path} --resume", err=True)
-        code = INTERRUPTED
-    sys.exit(code)
-
-
-def read_source(source: Path) -> "tuple[Path | None, Suite, str]":
-    """Return the suite folder, if it is one, the suite and its text."""
-    from stress.store import suite_folder  # noqa: PLC0415  # as above
-    from stress.suite import file as suite_file  # noqa: PLC0415
-
-    if not source.is_dir():
-        return None, suite_file.read(source), source.read_text("utf-8-sig")
-    text = suite_folder.text(source)
-    name = suite_folder.read(source).suite.name
-    return source, suite_file.decode(text, str(source / suite_folder.TEXT), name), text
+    if resume:
+        path = path or suite_folder.latest(output, what.name)
+    sys.exit(
+        conduct(
+            what,
+            output,
+            executor,
+            as_json=as_json,
+            text=text,
+            host=host,
+            resume=path,
+            retry_failed=retry_failed,
+        )
+    )
 
 
 def print_plan(file: "SuiteFile", *, as_json: bool) -> None:
@@ -132,29 +121,35 @@ def print_plan(file: "SuiteFile", *, as_json: bool) -> None:
     printer.print(suite_plan.total_line(file.suite, forecasts), soft_wrap=True)
 
 
-def conduct(path: Path, file: "SuiteFile", executor: "Executor", *, retry_failed: bool, quiet: bool) -> bool:
-    """Run what is missing and say how it gets on; return whether it was interrupted."""
-    from stress.suite import forecast  # noqa: PLC0415  # as above
-    from stress.suite.conductor import Conductor  # noqa: PLC0415
+def conduct(what: "Suite", output: Path, executor: "Executor", *, as_json: bool, **options: Any) -> int:
+    """Run what is missing, say how it gets on and what came out; return the exit code."""
+    from stress.suite import forecast, whole  # noqa: PLC0415  # as above
     from stress.view.suite_progress import SuiteProgress  # noqa: PLC0415
 
-    conductor = Conductor(path, file, executor, retry_failed=retry_failed)
-    printer = Console(stderr=True, highlight=False, quiet=quiet)
-    with SuiteProgress(printer, conductor.missing, forecast.expected_s(file)) as progress:
-        progress.stage(f"{path}: {len(conductor.missing)} trials to run")
+    printer = Console(stderr=True, highlight=False, quiet=as_json)
+    with SuiteProgress(printer, forecast.expected_s(what, host=options["host"])) as progress:
         try:
-            conductor.run(progress)
+            path = whole.run(what, output, executor, progress, **options)
         except KeyboardInterrupt:
-            return True
-    return False
+            if progress.path is None:
+                raise
+            path, code = progress.path, INTERRUPTED
+        else:
+            code = 0
+    failed = conclude(path, as_json=as_json)
+    if code:
+        click.echo(f"connstorm: interrupted; go on with: connstorm suite {path} --resume", err=True)
+    return code or failed
 
 
-def conclude(path: Path, file: "SuiteFile", *, as_json: bool) -> int:
+def conclude(path: Path, *, as_json: bool) -> int:
     """Draw the figure, print the table; return the exit code."""
+    from stress.store import suite_folder  # noqa: PLC0415  # as above
     from stress.suite.outturn import cell_object, missing, outturn  # noqa: PLC0415  # as above
     from stress.view.multiples import multiples  # noqa: PLC0415
     from stress.view.suite_table import suite_table  # noqa: PLC0415
 
+    file = suite_folder.read(path)
     found = outturn(path, file)
     figure = path / "suite.png"
     if any(trials.done for trials in found):

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Plan: everything that decides what a run does, as one immutable value."""
 
+import hashlib
 from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
+
+IDENTITY_DIGITS = 12
 
 
 class Ports(StrEnum):
@@ -176,6 +179,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def server_ports(self) -> range:
         """The server's ports."""
         return range(self.target_port, self.target_port + self.target_ports)
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that the plan does but its seed: two runs of one identity can be compared."""
+        document = {name: value for name, value in msgspec.to_builtins(self).items() if name != "seed"}
+        return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:IDENTITY_DIGITS]
 
     def storms(self) -> dict[str, "Plan"]:
         """Return the plan of each act by its name; settings of an act are added to those of the plan.

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Record: all that was planned and observed in a run, but its arrays. Imports no numpy."""
 
+import hashlib
+
 import msgspec
 
 from stress.model.plan import Plan
+
+GIB = 1 << 30
+TESTBED_DIGITS = 8
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -45,6 +50,12 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     clocksource: str
     python: str
     nofile: int  # RLIMIT_NOFILE, hard
+
+    @property
+    def testbed(self) -> str:
+        """A name for machines of this kind, whatever their kernel: a hash of CPU, CPUs and memory, never a host name."""
+        facts = f"{self.cpu}|{self.cpus}|{round(self.memory_bytes / GIB)}"
+        return hashlib.sha256(facts.encode()).hexdigest()[:TESTBED_DIGITS]
 
 
 class Harness(msgspec.Struct, frozen=True, kw_only=True):

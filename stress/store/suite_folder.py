@@ -2,8 +2,8 @@
 """The suite folder: what is to be done, and the folder of each trial that was.
 
 results/<UTC>-suite-<name>-<id>/
-suite.json                 the suite, its cells, the host; written once
-suite.toml                 the file that it was made from
+suite.json                 the suite, its cells, the host
+suite.toml                 the file that it was made from, if any
 trials/0007-closewait/     a trial, by its place in the order
   trial.json               how it ended; its presence says that it has ended
   <run folder>/            when it is done
@@ -55,8 +55,8 @@ class SuiteFile(msgspec.Struct, frozen=True, kw_only=True):
         return next(cell for cell in self.cells if cell.name == name)
 
 
-def create(file: SuiteFile, text: str, results: Path) -> Path:
-    """Make a suite folder and return its path.
+def create(file: SuiteFile, text: str | None, results: Path) -> Path:
+    """Make a suite folder and return its path; ``text`` is of the suite's file, None when a program made the suite.
 
     Raises:
         StoreError: it cannot be written.
@@ -66,7 +66,8 @@ def create(file: SuiteFile, text: str, results: Path) -> Path:
     staging = results / f".{final.name}.partial"
     try:
         (staging / TRIALS).mkdir(parents=True)
-        (staging / TEXT).write_text(text)
+        if text is not None:
+            (staging / TEXT).write_text(text)
         write(staging / SUITE, file)
         staging.rename(final)
     except OSError as error:
@@ -74,6 +75,15 @@ def create(file: SuiteFile, text: str, results: Path) -> Path:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return final
+
+
+def rewrite(path: Path, file: SuiteFile) -> None:
+    """Write suite.json anew: the number of trials may have changed.
+
+    Raises:
+        StoreError: it cannot be written; the old one stays.
+    """
+    write(path / SUITE, file)
 
 
 def read(path: Path) -> SuiteFile:
@@ -94,14 +104,6 @@ def read(path: Path) -> SuiteFile:
             f"{path / SUITE} has schema {schema!r}, but this connstorm reads {SUITE_SCHEMA}; use the one that wrote it."
         )
     return convert(document, SuiteFile, path / SUITE)
-
-
-def text(path: Path) -> str:
-    """Return the text of the file that a suite folder was made from."""
-    try:
-        return (path / TEXT).read_text()
-    except OSError as error:
-        raise UsageError(f"{path} is not a whole suite folder: {TEXT} cannot be read ({error.strerror}).") from error
 
 
 def latest(results: Path, name: str) -> Path:

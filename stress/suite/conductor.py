@@ -25,6 +25,9 @@ from stress.suite.process import Ended
 class Observer(Protocol):
     """Who is told how a suite gets on; never while a trial that measures is storming."""
 
+    def opens(self, path: Path, missing: Sequence[Trial]) -> None:
+        """A suite begins, or goes on, in its folder; these trials are missing."""
+
     def stage(self, text: str) -> None:
         """Something other than a trial begins."""
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What a suite is going to take, cell by cell."""
 
+from stress.lab.host import facts
+from stress.model.suite import Suite
 from stress.store.suite_folder import SuiteFile
-from stress.suite import estimate
+from stress.suite import estimate, matrix
 from stress.suite.applicable import lacking
 from stress.view.suite_plan import Forecast
 
@@ -21,6 +23,7 @@ def forecasts(file: SuiteFile) -> list[Forecast]:
     ]
 
 
-def expected_s(file: SuiteFile) -> dict[str, float]:
-    """Return for each cell how long a trial takes, about; 0 where it cannot be run."""
-    return {each.cell.name: 0.0 if each.lacking else each.seconds for each in forecasts(file)}
+def expected_s(suite: Suite, *, host: bool) -> dict[str, float]:
+    """Return for each cell how long a trial takes on this machine, about."""
+    here = facts()
+    return {cell.name: estimate.seconds(cell.plan, here) for cell in matrix.cells(suite, host=host)}

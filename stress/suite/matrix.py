@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The matrix: which points of a suite's axes become cells, and what each of them does."""
 
-import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,7 +14,6 @@ from stress.model.suite import Cell, Design, Entry, Level, Suite
 
 Point = tuple[Level, ...]  # a value for each axis, in the order of the axes
 PREFIXES = ("net.ipv4.", "net.core.")  # left out of names: what follows says it all
-IDENTITY_DIGITS = 12
 
 
 def cells(suite: Suite, *, host: bool = False) -> list[Cell]:
@@ -55,7 +53,7 @@ def entry_cells(suite: Suite, entry: Entry, *, host: bool) -> Iterator[Cell]:
             levels=levels,
             baseline=not differs,
             plan=plan,
-            identity=identity(plan),
+            identity=plan.identity,
             measures=entry.measures,
         )
 
@@ -124,8 +122,3 @@ def level_text(value: Level) -> str:
         return str(int(value))
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
-
-def identity(plan: Plan) -> str:
-    """Return a hash of all that a plan does but its seed: two runs of one identity can be compared."""
-    document = {name: value for name, value in msgspec.to_builtins(plan).items() if name != "seed"}
-    return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:IDENTITY_DIGITS]

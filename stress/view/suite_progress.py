@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -26,17 +27,17 @@ class SuiteProgress:
     by how wrong estimates were so far.
     """
 
-    def __init__(self, console: Console, trials: Sequence[Trial], expected_s: Mapping[str, float]) -> None:
+    def __init__(self, console: Console, expected_s: Mapping[str, float]) -> None:
         """Prepare the display.
 
         Args:
             console: where to.
-            trials: all that are still to be run.
             expected_s: for each cell, how long a trial takes, about.
         """
         self.console = console
-        self.left = {trial.number: trial for trial in trials}
-        self.total = len(trials)
+        self.path: Path | None = None
+        self.left: dict[int, Trial] = {}
+        self.total = 0
         self.expected_s = expected_s
         self.took_s: dict[str, list[float]] = {}
         self.last: list[str] = []
@@ -50,6 +51,13 @@ class SuiteProgress:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         (self.live or nullcontext()).__exit__(kind, value, trace)
+
+    def opens(self, path: Path, missing: Sequence[Trial]) -> None:
+        """A suite begins, or goes on."""
+        self.path = path
+        self.left = {trial.number: trial for trial in missing}
+        self.total = len(missing)
+        self.stage(f"{path}: {self.total} trials to run")
 
     def stage(self, text: str) -> None:
         """Something other than a trial begins."""

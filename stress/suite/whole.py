@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""A whole suite: begun or gone on with, in its folder, alone on this machine.
+
+A program makes a suite and runs it as the command does::
+
+    from pathlib import Path
+    from stress.suite import file, whole
+    from stress.suite.local import Local
+
+    suite = file.build({"scenario": [{"name": "closewait"}], "matrix": {"net.ipv4.tcp_timestamps": [1, 0]}})
+    path = whole.run(suite, Path("results"), Local())
+    for cell in whole.cells(path):
+        ...
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stress.analysis.trials import CellTrials
+from stress.lab import lock
+from stress.model.suite import Suite, Trial, TrialRecord
+from stress.model.summary import Summary
+from stress.store import folder, suite_folder
+from stress.suite import outturn, start
+from stress.suite.conductor import Conductor, Observer
+from stress.suite.executor import Executor
+
+
+class Nobody:
+    """Is told how a suite gets on, and does not care."""
+
+    def opens(self, path: Path, missing: Sequence[Trial]) -> None:
+        """A suite begins, or goes on."""
+
+    def stage(self, text: str) -> None:
+        """Something other than a trial begins."""
+
+    def begins(self, trial: Trial) -> None:
+        """A trial begins."""
+
+    def ended(self, record: TrialRecord, summary: Summary | None) -> None:
+        """A trial has ended."""
+
+
+def run(
+    suite: Suite,
+    results: Path,
+    executor: Executor,
+    observer: Observer | None = None,
+    *,
+    text: str | None = None,
+    host: bool = False,
+    resume: Path | None = None,
+    retry_failed: bool = False,
+) -> Path:
+    """Run the trials of a suite that are missing; return its folder.
+
+    Args:
+        suite: what is to be run.
+        results: where a new folder is made.
+        executor: what carries the trials out.
+        observer: who is told how it gets on.
+        text: of the suite's file, to be kept beside the results.
+        host: run on the host's own network stack, and change its settings for the time of each trial.
+        resume: the folder to go on with, in place of a new one.
+        retry_failed: with ``resume``, run failed trials again.
+
+    Raises:
+        UsageError: the suite cannot be, asks for what may not be here, or is not that of the folder; or another suite
+            is running.
+        LabError: a host does not answer.
+        StoreError: results cannot be written; what was recorded stays.
+        KeyboardInterrupt: what was recorded stays.
+    """
+    observer = observer or Nobody()
+    with lock.alone():
+        if resume is None:
+            folder.prepare(results)
+            path = suite_folder.create(start.begin(suite, executor, host=host), text, results)
+        else:
+            path = resume
+            suite_folder.rewrite(path, start.resume(path, suite, executor, host=host))
+        conductor = Conductor(path, suite_folder.read(path), executor, retry_failed=retry_failed)
+        observer.opens(path, conductor.missing)
+        conductor.run(observer)
+    return path
+
+
+def cells(path: Path) -> list[CellTrials]:
+    """Return the trials of each cell of a suite folder.
+
+    Raises:
+        UsageError: it is none, or damaged.
+    """
+    return outturn.outturn(path, suite_folder.read(path))
