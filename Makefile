@@ -44,3 +44,8 @@ clean:
 docs/run.schema.json: stress/model/record.py stress/model/plan.py stress/model/summary.py stress/store/schema.py
 	$(BIN)/python -c 'import msgspec; from stress.store.schema import RunFile; \
 	print(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(RunFile)), indent=1).decode())' > $@
+
+docs/suite.schema.json: stress/model/suite.py stress/model/plan.py stress/store/suite_folder.py
+	$(BIN)/python -c 'import msgspec; from stress.store.suite_folder import SuiteFile, TrialRecord; \
+	_, defs = msgspec.json.schema_components([SuiteFile, TrialRecord], ref_template="#/$$defs/{name}"); \
+	print(msgspec.json.format(msgspec.json.encode({"$$defs": defs}), indent=1).decode())' > $@

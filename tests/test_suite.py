@@ -386,10 +386,12 @@ def test_with_host_settings_are_changed_for_each_trial_and_put_back(tmp_path):
     with changing(source, tmp_path / "both killed") as process:
         for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
             os.kill(int(child), signal.SIGKILL)
-        _, told = process.communicate()
+        process.communicate()
     assert process.returncode == 3
     assert settings() != before
-    assert "connstorm doctor --restore" in told
+    reasons = [record.reason or "" for record in suite_folder.records(only_suite(tmp_path / "both killed")).values()]
+    assert "SIGKILL" in reasons[0]
+    assert "connstorm doctor --restore" in reasons[1]
     restored = subprocess.run([*PROGRAM[:3], "doctor", "--restore"], capture_output=True, text=True, check=False)
     assert restored.returncode == 0, restored.stderr
     assert settings() == before

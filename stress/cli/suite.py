@@ -75,18 +75,11 @@ def suite(
         return
     if resume:
         path = path or suite_folder.latest(output, what.name)
-    sys.exit(
-        conduct(
-            what,
-            output,
-            executor,
-            as_json=as_json,
-            text=text,
-            host=host,
-            resume=path,
-            retry_failed=retry_failed,
-        )
+    path, interrupted = conduct(
+        what, output, executor, quiet=as_json, text=text, host=host, resume=path, retry_failed=retry_failed
     )
+    failed = conclude(path, as_json=as_json)
+    sys.exit(interrupted or failed)
 
 
 def print_plan(file: "SuiteFile", *, as_json: bool) -> None:
@@ -121,25 +114,23 @@ def print_plan(file: "SuiteFile", *, as_json: bool) -> None:
     printer.print(suite_plan.total_line(file.suite, forecasts), soft_wrap=True)
 
 
-def conduct(what: "Suite", output: Path, executor: "Executor", *, as_json: bool, **options: Any) -> int:
-    """Run what is missing, say how it gets on and what came out; return the exit code."""
+def conduct(
+    what: "Suite", output: Path, executor: "Executor", *, quiet: bool, host: bool = False, **options: Any
+) -> tuple[Path, int]:
+    """Run what is missing and say how it gets on; return the folder, and the exit code of an interrupt or 0."""
     from stress.suite import forecast, whole  # noqa: PLC0415  # as above
     from stress.view.suite_progress import SuiteProgress  # noqa: PLC0415
 
-    printer = Console(stderr=True, highlight=False, quiet=as_json)
-    with SuiteProgress(printer, forecast.expected_s(what, host=options["host"])) as progress:
+    printer = Console(stderr=True, highlight=False, quiet=quiet)
+    with SuiteProgress(printer, forecast.expected_s(what, host=host)) as progress:
         try:
-            path = whole.run(what, output, executor, progress, **options)
+            return whole.run(what, output, executor, progress, host=host, **options), 0
         except KeyboardInterrupt:
             if progress.path is None:
                 raise
-            path, code = progress.path, INTERRUPTED
-        else:
-            code = 0
-    failed = conclude(path, as_json=as_json)
-    if code:
-        click.echo(f"connstorm: interrupted; go on with: connstorm suite {path} --resume", err=True)
-    return code or failed
+            path = progress.path
+    click.echo(f"connstorm: interrupted; go on with: connstorm suite {path} --resume", err=True)
+    return path, INTERRUPTED
 
 
 def conclude(path: Path, *, as_json: bool) -> int:

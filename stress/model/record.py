@@ -53,7 +53,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def testbed(self) -> str:
-        """A name for machines of this kind, whatever their kernel: a hash of CPU, CPUs and memory, never a host name."""
+        """A name for machines of this kind, whatever their kernel: a hash of CPU, CPUs and memory, no host name."""
         facts = f"{self.cpu}|{self.cpus}|{round(self.memory_bytes / GIB)}"
         return hashlib.sha256(facts.encode()).hexdigest()[:TESTBED_DIGITS]
 

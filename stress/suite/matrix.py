@@ -121,4 +121,3 @@ def level_text(value: Level) -> str:
     if isinstance(value, bool):
         return str(int(value))
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
