@@ -3,6 +3,7 @@
 # make test       build, and run the tests
 # make check      ruff, mypy strict, stubtest
 # make bench      ratios against a bare loop and other tools, side by side; writes docs/performance.md
+# make validate   verdicts on real storms: against themselves, and against worse ones; 40 minutes
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
 # make clean      remove what was built
 
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench catalogue clean
+.PHONY: demo test check bench validate catalogue clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -27,6 +28,9 @@ check: $(VENV)/built
 
 bench: $(VENV)/built
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only -s --timeout 900 --table docs/performance.md
+
+validate: $(VENV)/built
+	$(BIN)/python benchmarks/validate.py --table docs/validation.md
 
 catalogue: $(VENV)/built
 	$(BIN)/python docs/make_catalogue.py

@@ -10,7 +10,7 @@ from typing import Literal
 from stress.analysis.cause import CAUSES
 from stress.analysis.outcome import OUTCOMES
 from stress.model.errors import UsageError
-from stress.model.outcome import Outcome
+from stress.model.outcome import Cause, Outcome
 from stress.model.summary import Summary
 
 MILLION = 1_000_000
@@ -89,8 +89,16 @@ METRICS: dict[str, Metric] = {
         Metric("retransmits", "", "lower", lambda summary: summary.retransmits),
         Metric("mines.left", "", "lower", lambda summary: summary.mines.left),
         Metric("unbalanced", "", "lower", lambda summary: sum(not claim.balanced for claim in summary.books)),
-        *(Metric(f"outcome.{outcome}", "", None, outcome_count(outcome)) for outcome in OUTCOMES),
-        *(Metric(f"cause.{cause}", "", None, cause_count(cause)) for cause in CAUSES),
+        *(
+            Metric(
+                f"outcome.{outcome}", "", "higher" if outcome is Outcome.CONNECTED else "lower", outcome_count(outcome)
+            )
+            for outcome in OUTCOMES
+        ),
+        *(
+            Metric(f"cause.{cause}", "", "higher" if cause is Cause.NONE else "lower", cause_count(cause))
+            for cause in CAUSES
+        ),
     )
 }
 

@@ -6,10 +6,12 @@ import sys
 import click
 
 from stress import __version__
+from stress.cli.calibrate import calibrate
 from stress.cli.demo import demo
 from stress.cli.doctor import doctor
 from stress.cli.explain import explain
 from stress.cli.plot import plot
+from stress.cli.power import power
 from stress.cli.run import run
 from stress.cli.run_cell import run_cell
 from stress.cli.scenarios import scenarios
@@ -27,7 +29,7 @@ def connstorm() -> None:
     """
 
 
-for verb in (demo, run, suite, scenarios, explain, plot, doctor, run_cell):
+for verb in (demo, run, suite, calibrate, power, scenarios, explain, plot, doctor, run_cell):
     connstorm.add_command(verb)
 
 

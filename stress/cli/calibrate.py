@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""connstorm calibrate: what noise is like on this machine."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.suite import conduct
+from stress.model.errors import LabError
+
+TRIALS_LEAST = 6  # of fewer no interval reaches 95 %
+
+
+@click.command()
+@click.argument("names", metavar="[SCENARIO]...", nargs=-1)
+@click.option("--trials", type=click.IntRange(TRIALS_LEAST, 1000), default=12, show_default=True, help="blocks")
+@click.option("--attempts", type=click.IntRange(1), help="of each trial; by default the scenario's own number")
+@click.option("--seed", type=int, default=1, show_default=True)
+@output_option
+@json_option
+def calibrate(
+    names: tuple[str, ...], trials: int, attempts: int | None, seed: int, output: Path, *, as_json: bool
+) -> None:
+    r"""Compare scenarios with themselves: what differs is noise, and no threshold should lie below it.
+
+    Without SCENARIO, clean and closewait. The result goes to OUTPUT/calibration, one file for each kind of machine;
+    compare, gate and power use it.
+
+    \b
+    Examples:
+      connstorm calibrate
+      connstorm calibrate clean --attempts 10000 --trials 20
+    """
+    from stress.store import calibration as stored  # noqa: PLC0415  # numpy comes with these
+    from stress.store import suite_folder  # noqa: PLC0415
+    from stress.suite import calibrate as twice  # noqa: PLC0415
+    from stress.suite.local import Local  # noqa: PLC0415
+    from stress.suite.outturn import missing, outturn  # noqa: PLC0415
+    from stress.view.noise_table import noise_table  # noqa: PLC0415
+
+    suite = twice.suite(list(names or ("clean", "closewait")), trials=trials, attempts=attempts, seed=seed)
+    path, interrupted = conduct(suite, output, Local(), quiet=as_json)
+    if interrupted:
+        sys.exit(interrupted)
+    file = suite_folder.read(path)
+    found = outturn(path, file)
+    failed = sum(len(cell.failed) for cell in found)
+    if failed or missing(file, found):
+        raise LabError(f"{failed} trials failed, see {path}; nothing is known of the noise, and nothing was written.")
+    result = twice.calibration(file, found)
+    where = stored.write(output, result)
+    if as_json:
+        print_object({"path": str(where), "suite": str(path), "calibration": result})
+        return
+    printer = console()
+    printer.print(noise_table(result))
+    printer.print(f"calibration: {where}\nfolder: {path}", soft_wrap=True)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""Calibrations on disk: what noise is like on machines of one kind, one file for each kind."""
+
+from pathlib import Path
+
+import msgspec
+
+from stress.model.calibration import CALIBRATION_SCHEMA, Calibration
+from stress.model.errors import StoreError, UsageError
+
+FOLDER = "calibration"
+
+
+def file_of(results: Path, testbed: str) -> Path:
+    """Return where the calibration of a kind of machine is."""
+    return results / FOLDER / f"{testbed}.json"
+
+
+def write(results: Path, calibration: Calibration) -> Path:
+    """Write a calibration in place of an older one; return its path.
+
+    Raises:
+        StoreError: it cannot be written; the older one stays.
+    """
+    path = file_of(results, calibration.testbed)
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
+        beside.rename(path)
+    except OSError as error:
+        raise StoreError(f"The calibration could not be written to {path}: {error.strerror}.") from error
+    return path
+
+
+def read(path: Path) -> Calibration:
+    """Read a calibration.
+
+    Raises:
+        UsageError: it is none, or of another schema.
+    """
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Calibration)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}; connstorm calibrate makes one.") from error
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{path} is no calibration: {error}.") from error
+    if found.schema != CALIBRATION_SCHEMA:
+        raise UsageError(f"{path} has schema {found.schema}, but this connstorm reads {CALIBRATION_SCHEMA}.")
+    return found
+
+
+def known(results: Path, testbed: str) -> Calibration | None:
+    """Return the calibration of a kind of machine, None where there is none.
+
+    Raises:
+        UsageError: it is damaged.
+    """
+    path = file_of(results, testbed)
+    return read(path) if path.exists() else None

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""A calibration: every scenario twice in each block, as A and as B, though they are the same."""
+
+import msgspec
+
+import stress
+from stress.analysis.noise import noise_of
+from stress.analysis.trials import CellTrials
+from stress.model.calibration import CALIBRATION_SCHEMA, Calibration
+from stress.model.suite import Entry, Suite
+from stress.store.suite_folder import SuiteFile
+from stress.storm.catalogue import scenario
+
+ARMS = ("A", "B")
+
+
+def suite(names: list[str], *, trials: int, attempts: int | None, seed: int) -> Suite:
+    """Return a suite of scenarios compared with themselves.
+
+    Raises:
+        UsageError: there is no such scenario.
+    """
+    entries = []
+    for name in names:
+        plan = scenario(name).plan
+        if attempts is not None and not plan.acts:
+            plan = msgspec.structs.replace(plan, attempts=attempts)
+        entries += [Entry(label=f"{name} {arm}", plan=plan, axes={}) for arm in ARMS]
+    return Suite(
+        name="calibration",
+        description="every scenario twice in each block: what differs is noise",
+        trials=trials,
+        seed=seed,
+        entries=entries,
+    )
+
+
+def calibration(file: SuiteFile, cells: list[CellTrials]) -> Calibration:
+    """Return what a finished calibration suite says of the machine."""
+    (attestation, *_) = file.attestations.values()
+    by_label = {trials.cell.scenario: trials for trials in cells}
+    names = dict.fromkeys(trials.cell.plan.scenario for trials in cells)
+    return Calibration(
+        schema=CALIBRATION_SCHEMA,
+        program=f"connstorm {stress.__version__}",
+        started_utc=file.started_utc,
+        testbed=attestation.host.testbed,
+        kernel=attestation.host.kernel,
+        cpu=attestation.host.cpu,
+        trials=file.suite.trials,
+        scenarios={name: noise_of(*(by_label[f"{name} {arm}"] for arm in ARMS)) for name in names},
+    )

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""What noise is like on this machine, and what can be seen in spite of it: through the real command."""
+
+import json
+import math
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from suite_builders import a_summary, trials_of
+
+from stress.analysis.noise import noise_of
+from stress.model.calibration import CALIBRATION_SCHEMA, Calibration, Noise
+from stress.model.errors import UsageError
+from stress.store import calibration as stored
+
+PROGRAM = [sys.executable, "-m", "stress"]
+NOISE = Noise(kind="ratio", floor=0.04, spread=0.05, median=12_000.0)
+SHIFT = Noise(kind="difference", floor=30.0, spread=20.0, median=100.0)
+
+
+def a_calibration(**changes):
+    fields = {
+        "schema": CALIBRATION_SCHEMA,
+        "program": "connstorm 0.1.0",
+        "started_utc": "2026-01-01T00:00:00+00:00",
+        "testbed": "0a1b2c3d",
+        "kernel": "6.18.0",
+        "cpu": "a CPU",
+        "trials": 12,
+        "scenarios": {"clean": {"body.p50": NOISE, "retries_per_million": SHIFT}},
+    }
+    return Calibration(**(fields | changes))
+
+
+def connstorm(*arguments, alone=()):
+    return subprocess.run([*alone, *PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def test_a_machine_is_calibrated_and_power_reads_it(tmp_path):
+    ended = connstorm(
+        "calibrate", "clean", "--attempts", 64, "--trials", 6, "-o", tmp_path, "--json", alone=["unshare", "-Urn"]
+    )
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    found = stored.read(tmp_path / "calibration" / f"{document['calibration']['testbed']}.json")
+    noise = found.scenarios["clean"]
+    assert found.trials == 6
+    assert noise["rate"].kind == "ratio"
+    assert noise["rate"].floor > 0
+    assert noise["rate"].spread > 0
+    assert noise["retries_per_million"].floor == noise["errors_per_million"].floor == 0
+    table = connstorm("power", "-o", tmp_path)
+    assert table.returncode == 0, table.stderr
+    assert "body p50" in table.stdout
+    assert "trials" in table.stdout
+
+
+def test_rates_need_attempts():
+    """Of 10 and 20 per million: 7.85 * 30 / 100 million (statistics for Poisson rates, 5 % and 80 %)."""
+    ended = connstorm("power", "--rates", 10, 20, "--json")
+    assert json.loads(ended.stdout)["attempts"] == pytest.approx(7.849 * 30 / 100 * 1e6, rel=1e-3)
+    twice = connstorm("power", "--rates", 10, 20, "--dispersion", 2, "--json")
+    assert json.loads(twice.stdout)["attempts"] == pytest.approx(2 * json.loads(ended.stdout)["attempts"], abs=1)
+
+
+@pytest.mark.parametrize("arguments", [["--rates", 5, 5], ["--rates", -1, 5], ["--rates", 1, 5, "--dispersion", 0]])
+def test_rates_that_cannot_be_are_refused(arguments):
+    ended = connstorm("power", *arguments)
+    assert ended.returncode == 2
+    assert "--rates takes two different rates per million" in ended.stderr
+
+
+def test_without_a_calibration_power_says_how_to_get_one(tmp_path):
+    ended = connstorm("power", "-o", tmp_path)
+    assert ended.returncode == 2
+    assert "connstorm calibrate makes one" in ended.stderr
+
+
+def test_the_floor_is_how_far_the_interval_of_no_change_reaches():
+    one = trials_of([a_summary(p50=p50) for p50 in (100, 110, 105, 100, 95, 100)])
+    other = trials_of([a_summary(p50=p50) for p50 in (105, 100, 100, 100, 100, 98)])
+    noise = noise_of(one, other)["body.p50"]
+    assert 0.01 < noise.floor < 0.11
+    same = noise_of(one, one)["body.p50"]
+    assert (same.floor, same.spread) == (0, 0)
+    swapped = noise_of(other, one)["body.p50"]
+    assert math.isclose(noise.floor, swapped.floor, rel_tol=1e-9)
+
+
+def test_a_calibration_is_read_as_it_was_written(tmp_path):
+    written = a_calibration()
+    path = stored.write(tmp_path, written)
+    assert stored.read(path) == stored.known(tmp_path, "0a1b2c3d") == written
+    assert stored.known(tmp_path, "another") is None
+    assert written.floor("body.p50") == 0.04
+    assert written.floor("rate") is None
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"{", "is no calibration"),
+        (b"{}", "is no calibration"),
+        (msgspec.json.encode(a_calibration(schema=9)), "has schema 9, but this connstorm reads 1"),
+    ],
+)
+def test_a_damaged_calibration_is_refused(tmp_path, data, sentence):
+    file = tmp_path / "x.json"
+    file.write_bytes(data)
+    with pytest.raises(UsageError, match=sentence):
+        stored.read(file)

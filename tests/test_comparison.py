@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: MIT
+"""Verdicts: the rule itself, and how often it is right about data whose truth is known."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from stress.analysis import comparison as analysis
+from stress.analysis.comparison import compare_values, decide, default_threshold
+from stress.analysis.metric import METRICS, as_rate, band
+from stress.analysis.trials import Estimate
+from stress.analysis.verdict import Verdict
+
+P50, RATE, RETRIES, ERRORS = (METRICS[name] for name in ("body.p50", "rate", "retries_per_million", "errors"))
+
+
+def compared(metric, base, new, *, threshold=0.05, gating=True, paired=True, row="closewait"):
+    """The comparison of two lists, or of values by block."""
+    base, new = (values if isinstance(values, dict) else dict(enumerate(values)) for values in (base, new))
+    return compare_values(row, "old", "new", metric, base, new, paired=paired, threshold=threshold, gating=gating)
+
+
+def noisy(rng, level, spread, trials):
+    return (level * rng.lognormal(0, spread, trials)).tolist()
+
+
+def changed(factor, *, trials=10, metric=P50, spread=0.01, **options):
+    rng = np.random.default_rng(trials)
+    return compared(metric, noisy(rng, 1000, spread, trials), noisy(rng, 1000 * factor, spread, trials), **options)
+
+
+# The rule.
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict"),
+    [
+        (1.2, Verdict.REGRESSED),
+        (0.8, Verdict.IMPROVED),
+        (1.0, Verdict.EQUIVALENT),
+        (1.025, Verdict.EQUIVALENT),  # sure, but small
+        (0.98, Verdict.EQUIVALENT),
+    ],
+)
+@pytest.mark.parametrize("paired", [True, False])
+def test_verdicts_of_a_latency(factor, verdict, paired):
+    found = changed(factor, paired=paired)
+    assert (found.verdict, found.kind, found.paired) == (verdict, "ratio", paired)
+    assert found.effect == pytest.approx(factor, rel=0.02)
+    assert found.more_trials is None
+
+
+def test_more_is_better_of_a_rate():
+    assert changed(1.2, metric=RATE).verdict is Verdict.IMPROVED
+    assert changed(0.8, metric=RATE).verdict is Verdict.REGRESSED
+
+
+def test_a_change_is_no_change_below_its_threshold():
+    assert changed(1.2, threshold=0.3).verdict is Verdict.EQUIVALENT
+    assert changed(1.025, threshold=0.01).verdict is Verdict.REGRESSED
+
+
+def test_a_few_trials_decide_nothing():
+    found = changed(2, trials=5)
+    assert (found.verdict, found.more_trials) == (Verdict.INCONCLUSIVE, 1)
+    assert found.p == 0.0625
+    assert changed(1, trials=4).verdict is Verdict.INCONCLUSIVE
+    assert changed(1, trials=5).verdict is Verdict.EQUIVALENT
+    assert changed(2, trials=6).verdict is Verdict.REGRESSED
+
+
+def test_trials_that_all_agree_need_only_be_enough():
+    found = compared(RETRIES, [0] * 2, [0] * 2, threshold=35)
+    assert (found.verdict, found.level, found.more_trials) == (Verdict.INCONCLUSIVE, 0.5, 3)
+    assert compared(RETRIES, [0] * 5, [0] * 5, threshold=35).verdict is Verdict.EQUIVALENT
+
+
+def test_one_trial_says_nothing():
+    found = compared(P50, [1000], [5000])
+    assert (found.verdict, found.level, found.p, found.effect) == (Verdict.INCONCLUSIVE, 0, 1, pytest.approx(5))
+    assert found.more_trials == 5
+
+
+def test_noise_larger_than_the_threshold_is_inconclusive_and_takes_more_trials():
+    found = changed(1.0, spread=0.15)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert 10 < found.more_trials < 10_000
+
+
+def test_so_many_more_trials_probably_decide():
+    rng = np.random.default_rng(21)
+    inconclusive = changed(1.1, spread=0.1)
+    assert inconclusive.verdict is Verdict.INCONCLUSIVE
+    trials = 10 + inconclusive.more_trials
+    again = [
+        compared(P50, noisy(rng, 1000, 0.1, trials), noisy(rng, 1000 * inconclusive.effect, 0.1, trials))
+        for _ in range(100)
+    ]
+    assert sum(each.verdict is Verdict.REGRESSED for each in again) >= 70
+
+
+def test_a_change_as_large_as_the_threshold_is_decided_where_trials_agree():
+    assert compared(ERRORS, [0] * 4, [1] * 4, threshold=1).more_trials == 2
+    assert compared(ERRORS, [0] * 6, [1] * 6, threshold=1).verdict is Verdict.REGRESSED
+
+
+@pytest.mark.parametrize(
+    ("base", "new"), [([], []), ([1000] * 7, []), ([], [1000] * 7), ([0.0] * 7, [1000] * 7), ({1: 5.0}, {2: 5.0})]
+)
+def test_without_values_of_both_there_is_no_data(base, new):
+    found = compared(P50, base, new)
+    assert (found.verdict, found.effect, found.low, found.high, found.level, found.p) == (Verdict.NO_DATA, *[None] * 5)
+    assert [found.base_estimate is None, found.new_estimate is None] == [not base, not new]
+    (decided,) = decide([found])
+    assert decided == found
+
+
+def test_blocks_are_compared_with_themselves():
+    moods = [1000 * 2.0**block for block in range(8)]
+    within = compared(P50, moods, [mood * 1.1 for mood in moods])
+    assert within.verdict is Verdict.REGRESSED
+    assert compared(P50, moods, [mood * 1.1 for mood in moods], paired=False).verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_has_no_partner_is_left_out():
+    found = compared(P50, {1: 10.0, 2: 20.0, 3: 30.0, 9: 0.0}, {3: 60.0, 2: 40.0, 7: 1.0, 9: 5.0})
+    assert (found.base_estimate.trials, found.new_estimate.trials, found.effect) == (2, 2, pytest.approx(2))
+    assert (found.base_estimate.median, found.new_estimate.median) == (20, 40)
+    assert compared(P50, {1: 10.0, 2: 20.0}, {"a": 60.0}, paired=False).new_estimate.trials == 1
+
+
+def test_counts_are_compared_by_difference():
+    found = compared(ERRORS, [0] * 8, [3, 4, 3, 2, 5, 3, 3, 4], threshold=1)
+    assert (found.kind, found.verdict) == ("difference", Verdict.REGRESSED)
+    assert found.effect == pytest.approx(27 / 8)
+    assert compared(ERRORS, [3, 4, 3, 2, 5, 3, 3, 4], [0] * 8, threshold=1).verdict is Verdict.IMPROVED
+    assert compared(ERRORS, [0] * 8, [1] * 8, threshold=1).verdict is Verdict.REGRESSED
+    assert compared(ERRORS, [0] * 8, [0] * 8, threshold=1).verdict is Verdict.EQUIVALENT
+
+
+def test_a_burst_in_one_trial_of_twenty_is_inconclusive():
+    found = compared(ERRORS, [0] * 20, [0] * 19 + [10_000], threshold=1)
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_is_neither_good_nor_bad_never_regresses(monkeypatch):
+    neutral = dataclasses.replace(ERRORS, better=None)
+    monkeypatch.setitem(METRICS, "errors", neutral)
+    found = compared(neutral, [0] * 8, [5] * 8, threshold=1)
+    assert (found.verdict, found.effect, found.more_trials) == (Verdict.INCONCLUSIVE, 5, None)
+    assert compared(neutral, [5] * 8, [5] * 8, threshold=1).verdict is Verdict.EQUIVALENT
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("outcome.connected", Verdict.IMPROVED),
+        ("outcome.timed_out", Verdict.REGRESSED),
+        ("cause.none", Verdict.IMPROVED),
+        ("cause.closewait", Verdict.REGRESSED),
+    ],
+)
+def test_outcomes_and_causes_have_a_direction(name, verdict):
+    for metric in (METRICS[name], as_rate(f"{name}.per_million")):
+        assert compared(metric, [100] * 8, [150] * 8, threshold=5).verdict is verdict
+
+
+def test_metrics_that_are_made_on_demand_have_verdicts():
+    assert compared(band("band.1s"), [10] * 8, [150] * 8, threshold=35).verdict is Verdict.REGRESSED
+
+
+# Correction.
+
+
+def test_the_family_that_gates_is_corrected_by_holm_and_the_rest_by_benjamini_and_hochberg():
+    rest = [changed(1.2, gating=False), changed(1.2, trials=7, gating=False), changed(1.0, gating=False)]
+    family = [dataclasses.replace(each, gating=True) for each in rest]
+    *gate, first, second, third = decide([*family, *rest])
+    assert [each.adjusted_p for each in gate] == pytest.approx([3 * 2**-9, 2 * 2**-6, gate[2].p])
+    assert [each.adjusted_p for each in (first, second)] == pytest.approx([3 * 2**-9, 3 * 2**-7])
+    assert third.adjusted_p == third.p
+
+
+def test_of_many_tests_a_change_must_be_surer():
+    alone = changed(1.2, trials=7)
+    assert decide([alone])[0].verdict is Verdict.REGRESSED
+    among = decide([alone, *[changed(1.0)] * 5])[0]
+    assert (among.verdict, among.p, among.adjusted_p) == (Verdict.INCONCLUSIVE, alone.p, 6 * alone.p)
+    assert among.more_trials == 1  # with eight blocks 0.0078 can be reached
+    assert decide([changed(1.2, trials=8), *[changed(1.0)] * 5])[0].verdict is Verdict.REGRESSED
+
+
+def test_what_has_no_data_is_no_test():
+    found = decide([changed(1.2, trials=7), *[compared(P50, [], [])] * 20])
+    assert found[0].adjusted_p == found[0].p
+    assert {each.verdict for each in found[1:]} == {Verdict.NO_DATA}
+    assert decide([]) == []
+
+
+def test_a_stricter_alpha_decides_less():
+    assert decide([changed(1.2, trials=6)], alpha=0.01)[0].verdict is Verdict.INCONCLUSIVE
+
+
+comparisons = st.builds(
+    lambda factor, trials, gating: changed(factor, trials=trials, gating=gating, spread=0.03),
+    st.sampled_from([0.7, 0.96, 1.0, 1.06, 1.3]),
+    st.integers(1, 12),
+    st.booleans(),
+)
+
+
+@given(st.lists(comparisons, max_size=8))
+def test_decisions_follow_the_rule(found):
+    for before, after in zip(found, decide(found), strict=True):
+        assert before.p <= after.adjusted_p + 1e-12
+        unchanged = {"verdict": before.verdict, "more_trials": before.more_trials, "adjusted_p": None}
+        assert dataclasses.replace(after, **unchanged) == before
+        if after.verdict in (Verdict.REGRESSED, Verdict.IMPROVED):
+            assert after.adjusted_p <= 0.05
+            assert not 1 / 1.05 < after.effect < 1.05
+            assert not after.low <= 1 <= after.high
+        if after.verdict is Verdict.EQUIVALENT:
+            assert 1 / 1.05 < after.low <= after.high < 1.05
+            assert after.level >= 0.9
+        assert (after.more_trials is None) or after.verdict is Verdict.INCONCLUSIVE
+
+
+# Thresholds.
+
+
+def test_default_thresholds():
+    usual = Estimate(median=2000, low=1900, high=2100, trials=7, level=0.98)
+    never = Estimate(median=0, low=0, high=0, trials=7, level=0.98)
+    assert default_threshold(P50, usual) == default_threshold(RATE, usual) == default_threshold(P50, None) == 0.05
+    assert default_threshold(RETRIES, usual, attempts=28_000) == 100
+    assert default_threshold(RETRIES, never, attempts=28_000) == pytest.approx(35.714286)
+    assert default_threshold(RETRIES, never) == default_threshold(RETRIES, None) == 1
+    assert default_threshold(ERRORS, usual) == 100
+    assert default_threshold(ERRORS, never) == 1
+
+
+# Data whose truth is known: whole storms, of which each trial comes down to six numbers.
+
+FAMILY = ("rate", "body.p50", "body.p90", "body.p99", "retries_per_million", "errors_per_million")
+BODY = 400  # attempts of a trial's body; the tail of more would not be another
+
+
+def storms(rng, cases, trials, *, slower=1.0, retries=500.0):
+    """Values of the family by metric, shape (cases, trials): lognormal with a heavy tail, a band at 1 s, and bursts.
+
+    Args:
+        rng: where all chance comes from.
+        cases: comparisons.
+        trials: of each.
+        slower: by what latencies are multiplied.
+        retries: per million, whose variance is some thirty times as large as that of independent ones.
+    """
+    shape = (cases, trials)
+    body = 11_000 * slower * rng.lognormal(0, 0.15, (*shape, BODY))
+    late = rng.random((*shape, BODY)) < 0.03
+    body[late] *= 1 + rng.pareto(1.5, late.sum())
+    body *= rng.lognormal(0, 0.02, (*shape, 1))  # what a trial has of its own
+    ordered = np.sort(body)
+    retried = rng.poisson(rng.gamma(8, retries / 8, shape)).astype(float)
+    lost = np.where(rng.random(shape) < 0.25, rng.poisson(100, shape), 0).astype(float)
+    return {
+        "rate": 45_000 / slower * rng.lognormal(0, 0.03, shape),
+        **{f"body.p{share}": ordered[..., BODY * share // 100 - 1] for share in (50, 90, 99)},
+        "retries_per_million": retried,
+        "errors_per_million": lost,
+    }
+
+
+def decided(base, new, case, *, paired=True):
+    """The decisions on one family."""
+    return decide(
+        [
+            compared(
+                METRICS[name],
+                base[name][case].tolist(),
+                new[name][case].tolist(),
+                paired=paired,
+                threshold=threshold(base[name][case], name),
+            )
+            for name in FAMILY
+        ]
+    )
+
+
+def threshold(values, name):
+    return default_threshold(METRICS[name], analysis.median_interval(values.tolist()), attempts=28_000)
+
+
+def share(times, cases):
+    return stats.binomtest(times, cases).proportion_ci(0.95, "wilson")
+
+
+CALLED = (Verdict.REGRESSED, Verdict.IMPROVED)
+
+
+@pytest.mark.parametrize(("trials", "paired", "cases"), [(10, True, 600), (8, False, 400)])
+def test_a_family_of_which_nothing_changes_is_seldom_called_changed(trials, paired, cases):
+    rng = np.random.default_rng(2024)
+    base, new = storms(rng, cases, trials), storms(rng, cases, trials)
+    alarms = sum(
+        any(each.verdict in CALLED for each in decided(base, new, case, paired=paired)) for case in range(cases)
+    )
+    assert alarms / cases <= 0.05
+    assert share(alarms, cases).low <= 0.05
+
+
+def test_a_latency_that_rises_is_found_and_nothing_else_is():
+    rng = np.random.default_rng(77)
+    cases, trials = 200, 12
+    base, new = storms(rng, cases, trials), storms(rng, cases, trials, slower=1.15)
+    verdicts = [{each.metric: each.verdict for each in decided(base, new, case)} for case in range(cases)]
+    for name in ("rate", "body.p50", "body.p90"):
+        assert share(sum(each[name] is Verdict.REGRESSED for each in verdicts), cases).low >= 0.9
+    wrong = sum(each[name] in CALLED for each in verdicts for name in FAMILY[4:])
+    assert share(wrong, 2 * cases).low <= 0.05
+    assert not any(verdict is Verdict.IMPROVED for each in verdicts for verdict in list(each.values())[:3])
+
+
+def test_a_band_that_fills_is_found_and_the_body_stays_what_it_is():
+    """Ten times the retries: no percentile of the body moves, and nobody has to look at one between two bands."""
+    rng = np.random.default_rng(78)
+    cases, trials = 100, 12
+    base, new = storms(rng, cases, trials), storms(rng, cases, trials, retries=5000.0)
+    verdicts = [{each.metric: each.verdict for each in decided(base, new, case)} for case in range(cases)]
+    assert share(sum(each["retries_per_million"] is Verdict.REGRESSED for each in verdicts), cases).low >= 0.95
+    assert share(sum(each["body.p50"] is Verdict.EQUIVALENT for each in verdicts), cases).low >= 0.9
+
+
+def test_of_many_trials_no_change_is_equivalent():
+    rng = np.random.default_rng(79)
+    cases, trials = 60, 60
+    base, new = storms(rng, cases, trials), storms(rng, cases, trials)
+    verdicts = [{each.metric: each.verdict for each in decided(base, new, case)} for case in range(cases)]
+    for name in ("rate", "body.p50", "body.p90"):
+        assert sum(each[name] is Verdict.EQUIVALENT for each in verdicts) >= 0.97 * cases
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_change_at_the_edge_of_the_threshold_is_seldom_called_equivalent(paired):
+    rng = np.random.default_rng(80)
+    cases = 400
+    found = [compared(P50, noisy(rng, 1000, 0.03, 12), noisy(rng, 1050, 0.03, 12), paired=paired) for _ in range(cases)]
+    assert share(sum(each.verdict is Verdict.EQUIVALENT for each in found), cases).low <= 0.025
