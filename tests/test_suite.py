@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from namespaced import namespaced
+from suite_builders import a_summary, trials_of
 
 from stress.lab import lock, sysctl, wait
 from stress.model.errors import StoreError, UsageError
@@ -23,7 +24,7 @@ from stress.suite import file as suite_file
 from stress.suite import start
 from stress.suite.conductor import Conductor
 from stress.suite.local import Local
-from stress.suite.outturn import missing, outturn
+from stress.suite.outturn import missing, outturn, ranked
 
 PROGRAM = [sys.executable, "-m", "stress", "suite"]
 ALONE = ["unshare", "-Urn"]  # a network of its own, and with it a lock of its own
@@ -123,6 +124,16 @@ def test_json_is_one_object_and_nothing_else(source, tmp_path):
     closewait = next(cell for cell in document["cells"] if cell["cell"] == "closewait")
     assert closewait["done"] == 1
     assert closewait["metrics"]["collisions"]["median"] == 3
+
+
+def test_cells_are_ranked_by_metrics_the_best_first():
+    worst, best, silent = (
+        trials_of([a_summary(retried=retried)] if retried else [], levels={"x": retried}) for retried in (9, 2, 0)
+    )
+    middle = trials_of([a_summary(retried=2, rate=10.0)], levels={"x": "slow"})
+    names = ["retries_per_million", "rate"]
+    assert ranked([worst, silent, middle, best], names) == [best, middle, worst, silent]
+    assert ranked([worst, best], []) == [worst, best]
 
 
 def test_dry_run_runs_nothing(source, tmp_path):

@@ -136,7 +136,7 @@ def conduct(
 def conclude(path: Path, *, as_json: bool) -> int:
     """Draw the figure, print the table; return the exit code."""
     from stress.store import suite_folder  # noqa: PLC0415  # as above
-    from stress.suite.outturn import cell_object, missing, outturn  # noqa: PLC0415  # as above
+    from stress.suite.outturn import cell_object, missing, outturn, ranked  # noqa: PLC0415  # as above
     from stress.view.multiples import multiples  # noqa: PLC0415
     from stress.view.suite_table import suite_table  # noqa: PLC0415
 
@@ -158,7 +158,7 @@ def conclude(path: Path, *, as_json: bool) -> int:
         print_object(document)
     else:
         printer = console()
-        printer.print(suite_table(found))
+        printer.print(suite_table(ranked(found, file.suite.rank)))
         printer.print(f"figure: {figure}\nfolder: {path}", soft_wrap=True)
     return LabError.exit_code if failed else 0
 

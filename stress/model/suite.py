@@ -58,6 +58,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
         limit_s: how long a trial may take before it is ended and recorded as failed.
         entries: the scenarios.
         gates: what must hold.
+        rank: metrics by which the table puts the cells of an entry in order, the best first; none leaves them.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float = 900.0
     entries: list[Entry]
     gates: list[Gate] = []
+    rank: list[str] = []
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,9 +16,8 @@ FIN_TIMEOUT, PORT_RANGE = "net.ipv4.tcp_fin_timeout", "net.ipv4.ip_local_port_ra
 DEFAULT_FIN_TIMEOUT_S = 60.0
 SECOND_NS = 1_000_000_000
 # What is waited for until the kernel gives up, or for the better part of it.
-WAITED_FOR = frozenset(
-    {Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED, Cause.CHALLENGE_LIMITED}
-)
+WAITED_FOR = frozenset({Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED})
+CHALLENGED_S = 8.0  # until the last of some hundred SYNs has had its challenge ACK
 
 
 def attempts(plan: Plan) -> int:
@@ -60,4 +59,6 @@ def act_seconds(act: Plan, host: Host) -> float:
     given_up_s = ladder(host, sysctl.recorded() | act.sysctls).give_up_ns / SECOND_NS if waits else 0.0
     if act.deadline_s is not None:
         given_up_s = min(given_up_s, act.deadline_s)
+    if known is not None and Cause.CHALLENGE_LIMITED in known.causes:
+        given_up_s = CHALLENGED_S
     return ACT_S + storming_s + laying_s + act.rest_s + given_up_s

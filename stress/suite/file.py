@@ -33,6 +33,7 @@ from typing import Any
 import msgspec
 
 from stress.analysis import gate
+from stress.analysis.metric import metric
 from stress.model.errors import UsageError
 from stress.model.suite import Gate, Suite
 from stress.suite.mistakes import Mistakes, accept, unfit
@@ -120,6 +121,11 @@ def build(document: dict[str, Any], where: str = "suite", known: Mapping[Positio
         mistakes.add(place, "There is no [[scenario]]; a suite has one or more.")
     settings = {"name": where} | {key: value for key, value in head.items() if key in HEAD}
     rows = read_rows(head, settings.get("seed", SEED), mistakes)
+    for name in settings.get("rank", []):
+        try:
+            metric(name)
+        except UsageError as error:
+            mistakes.add(("rank",), str(error))
     gates = read_gates(head.get("gate", []), labels(head.get("scenario", [])), mistakes)
     # What follows relies on what came before: to go on in spite of mistakes would find some that are none.
     mistakes.refuse()

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stress.analysis.metric import METRICS
+from stress.analysis.metric import METRICS, metric
 from stress.analysis.trials import CellTrials, estimate
 from stress.model.suite import Status
 from stress.model.summary import Summary
@@ -35,6 +35,20 @@ def outturn(path: Path, file: SuiteFile) -> list[CellTrials]:
     return [CellTrials(cell, done[cell.name], failed[cell.name], lacking.get(cell.name)) for cell in file.cells]
 
 
+def ranked(found: list[CellTrials], names: list[str]) -> list[CellTrials]:
+    """Return cells in the order of metrics, the best first; those that no trial speaks of last."""
+
+    def place(trials: CellTrials) -> list[tuple[bool, float]]:
+        keys = []
+        for each in map(metric, names):
+            middle = estimate(trials, each)
+            value = 0.0 if middle is None else middle.median
+            keys.append((middle is None, -value if each.better == "higher" else value))
+        return keys
+
+    return sorted(found, key=place) if names else found
+
+
 def missing(file: SuiteFile, found: list[CellTrials]) -> int:
     """Return how many trials have not ended."""
     ended = sum(
@@ -45,7 +59,7 @@ def missing(file: SuiteFile, found: list[CellTrials]) -> int:
 
 def cell_object(trials: CellTrials) -> dict[str, Any]:
     """Return what ``--json`` says of a cell: how its trials ended, and each metric's median with its interval."""
-    estimates = {name: estimate(trials, metric) for name, metric in METRICS.items()}
+    estimates = {name: estimate(trials, each) for name, each in METRICS.items()}
     return {
         "cell": trials.cell.name,
         "scenario": trials.cell.scenario,

@@ -22,6 +22,7 @@ HEAD: dict[str, Any] = {
     "seed": Annotated[int, Meta(ge=0, le=SEED_MAX)],
     "settle_s": Annotated[float, Meta(ge=0, le=3600)],
     "limit_s": Annotated[float, Meta(gt=0, le=86400)],
+    "rank": list[Text],
 }
 TABLES: dict[str, Any] = {
     "defaults": Table,

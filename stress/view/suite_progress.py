@@ -9,6 +9,7 @@ from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
@@ -99,7 +100,7 @@ class SuiteProgress:
         assert self.live is not None
         done = self.total - len(self.left)
         head = Text.assemble((f"{done} of {self.total} trials", "bold"), f", about {time_text(self.left_s())} left")
-        bar = ProgressBar(total=max(self.total, 1), completed=done, width=min(self.console.width, 60))
+        bar = Padding(ProgressBar(total=max(self.total, 1), completed=done, width=min(self.console.width, 60)), 0)
         lines = [Text(f"  {line}", style="dim", overflow="ellipsis", no_wrap=True) for line in self.last]
         self.live.update(Group(head, bar, *lines, Text(now)), refresh=True)
 
