@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Trials of a cell, and a cell against its baseline: medians, intervals, what counts as a change, and for whom."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -194,7 +195,7 @@ def test_a_change_is_for_better_or_worse(metric, new, old, judged):
 
 
 def test_a_change_of_what_is_neither_good_nor_bad_is_neither():
-    neutral = METRICS["outcome.connected"]
+    neutral = dataclasses.replace(METRICS["outcome.connected"], better=None)
     found = effect(*pair([5] * 7, [0] * 7, timed_out=...), neutral)
     assert found.median == -5
     assert judgement(analysis.Effect("difference", -500, -500, -500, 7, 0.98, changes=True), neutral) is None

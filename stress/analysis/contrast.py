@@ -71,7 +71,7 @@ class Found:
 
     def symmetric(self) -> "Found":
         """Return the same of a change that is its own opposite: drawn arrangements are not, quite."""
-        far = max(-self.low, self.high)
+        far = max(-self.low, self.high) + 0.0
         return Found(-far + 0.0, far, self.level, self.p)
 
 

@@ -30,7 +30,7 @@ class Comparison:
         kind: of the effect: new / base, or new - base.
         base_estimate: the base arm's median over trials with its interval; None where it has no value.
         new_estimate: the new arm's.
-        effect: the change (Hodges-Lehmann); None without data.
+        effect: the change (of ratios Hodges-Lehmann, of differences that of the means); None without data.
         low: lower end of its interval.
         high: upper end.
         level: of the interval.
