@@ -25,8 +25,8 @@ def calibrate(
 ) -> None:
     r"""Compare scenarios with themselves: what differs is noise, and no threshold should lie below it.
 
-    Without SCENARIO, clean and closewait. The result goes to OUTPUT/calibration, one file for each kind of machine;
-    compare, gate and power use it.
+    Without SCENARIO, clean and closewait. The result goes to OUTPUT/calibration, one file for each kind of machine,
+    which connstorm power reads.
 
     \b
     Examples:
