@@ -7,9 +7,11 @@ import click
 
 from stress import __version__
 from stress.cli.calibrate import calibrate
+from stress.cli.compare import compare
 from stress.cli.demo import demo
 from stress.cli.doctor import doctor
 from stress.cli.explain import explain
+from stress.cli.gate import gate
 from stress.cli.plot import plot
 from stress.cli.power import power
 from stress.cli.run import run
@@ -25,11 +27,12 @@ def connstorm() -> None:
     r"""TCP connect()/close() storms on Linux: what every attempt cost, and why it was slow.
 
     \b
-    Exit codes: 0 fine, 2 wrong use or bad input, 3 the lab failed, 130 interrupted.
+    Exit codes: 0 fine, 1 regression confirmed (gate), 2 wrong use or bad input, 3 the lab failed, 4 inconclusive
+    (gate --strict), 5 no comparable baseline (gate --require-baseline), 130 interrupted.
     """
 
 
-for verb in (demo, run, suite, calibrate, power, scenarios, explain, plot, doctor, run_cell):
+for verb in (demo, run, suite, compare, gate, calibrate, power, scenarios, explain, plot, doctor, run_cell):
     connstorm.add_command(verb)
 
 

@@ -20,6 +20,14 @@ class NotApplicableError(UsageError):
     """This kernel, or this namespace, lacks what a plan needs."""
 
 
+class NoRunsError(UsageError):
+    """A folder that should hold runs holds none, or is not there."""
+
+
+class IncomparableError(UsageError):
+    """Runs that are to be compared differ in more than what they are compared by."""
+
+
 class LabError(ConnstormError):
     """The world under test could not be made or kept."""
 

@@ -16,6 +16,7 @@ class Observation:
     Attributes:
         path: its run folder.
         label: of the arm that it belongs to: what the user called it, or the path that was given.
+        scenario: of the catalogue; in a suite the label of the cell's entry.
         cell: the scenario and what its plan changes; in a suite the cell's name.
         started_utc: when it began (ISO 8601).
         program: what made it.
@@ -25,10 +26,12 @@ class Observation:
         summary: what it came down to.
         group: the suite that it is a trial of, by its id; "" for none. Blocks are comparable within a group only.
         block: its block there; None for none.
+        measures: whether it was alone, so that times in it say something.
     """
 
     path: Path
     label: str
+    scenario: str
     cell: str
     started_utc: str
     program: str
@@ -38,3 +41,9 @@ class Observation:
     summary: Summary
     group: str = ""
     block: int | None = None
+    measures: bool = True
+
+    @property
+    def timed(self) -> bool:
+        """Whether its times can be compared with those of other runs."""
+        return self.measures

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from stress.model.errors import UsageError
+from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
 from stress.model.plan import Plan
 from stress.model.record import Host
@@ -44,29 +44,34 @@ class Glance(msgspec.Struct, frozen=True):
     summary: Summary
 
 
-def arm(argument: str) -> list[Observation]:
+def arm(argument: str, name: str = "") -> list[Observation]:
     """Return the runs that an argument of the command line stands for, in the order of their times.
 
     Args:
         argument: ``[label=]path[#cell]``.
+        name: a label for an argument that has none; by default the argument itself.
 
     Raises:
         UsageError: there is no run, or one is damaged.
     """
-    label, equals, rest = argument.partition("=")
-    if not equals or "/" in label or "#" in label:
-        label, rest = "", argument
+    label, rest = labelled(argument)
     where, sharp, cell = rest.partition("#")
     path = Path(where)
-    found = list(observations(path, label or rest))
+    found = list(observations(path, label or name or rest))
     if sharp:
         known = sorted({each.cell for each in found})
         found = [each for each in found if each.cell == cell]
         if not found:
             raise UsageError(f"{path} has no cell {cell!r}; it has {', '.join(map(repr, known)) or 'none'}.")
     if not found:
-        raise UsageError(f"{path} holds no run that is done.")
+        raise NoRunsError(f"{path} holds no run that is done.")
     return sorted(found, key=lambda each: (each.started_utc, str(each.path)))
+
+
+def labelled(argument: str) -> tuple[str, str]:
+    """Return the label of an argument, ``""`` if it has none, and the rest of it."""
+    label, equals, rest = argument.partition("=")
+    return (label, rest) if equals and not {"/", "#"} & set(label) else ("", argument)
 
 
 def observations(path: Path, label: str) -> Iterator[Observation]:
@@ -84,16 +89,26 @@ def observations(path: Path, label: str) -> Iterator[Observation]:
             if (inside / RUN).is_file() or (inside / SUITE).is_file():
                 yield from observations(inside, label)
     else:
-        raise UsageError(f"{path} is no folder; give a run's, a suite's, or one that holds some.")
+        raise NoRunsError(f"{path} is no folder; give a run's, a suite's, or one that holds some.")
 
 
 def of_suite(path: Path, label: str) -> Iterator[Observation]:
     """Yield the trials of a suite that are done."""
-    group = suite_folder.read(path).id
+    suite = suite_folder.read(path)
+    cells = {cell.name: cell for cell in suite.cells}
     for record in suite_folder.records(path).values():
         if record.status is Status.DONE:
             run = suite_folder.run_folder(path, record)
-            yield one(run, label, cell=record.trial.cell, group=group, block=record.trial.block)
+            cell = cells[record.trial.cell]
+            yield one(
+                run,
+                label,
+                scenario=cell.scenario,
+                cell=cell.name,
+                measures=cell.measures,
+                group=suite.id,
+                block=record.trial.block,
+            )
 
 
 def one(path: Path, label: str, **of_the_suite: Any) -> Observation:
@@ -103,7 +118,7 @@ def one(path: Path, label: str, **of_the_suite: Any) -> Observation:
         UsageError: it cannot be read.
     """
     glance = read(path)
-    known = {"cell": cell_text(glance.plan)} | of_the_suite
+    known = {"scenario": glance.plan.scenario, "cell": cell_text(glance.plan)} | of_the_suite
     return Observation(
         path=path,
         label=label,

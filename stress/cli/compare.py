@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""connstorm compare: what changed between stored runs, and how sure that is."""
+
+import re
+from pathlib import Path
+
+import click
+import msgspec
+
+from stress.cli.output import console, json_option, output_option, print_object
+
+FOLDER = "compare"  # inside OUTPUT
+COMPARE_SCHEMA = 1
+NAME_MAX = 100
+
+
+@click.command()
+@click.argument("arms", nargs=-1, required=True, metavar="[LABEL=]BASE [LABEL=]NEW...")
+@click.option("--metric", "metrics", multiple=True, help="compare this alone; repeatable, and all of these gate")
+@click.option("--rows", help="dimensions that make rows, with commas; by default cells")
+@click.option("--cols", help="dimensions that make columns, with commas; by default the arms")
+@click.option("--base", help="the column that the others are compared with; by default the first")
+@click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="look at these runs only")
+@click.option("--allow-diff", "allowed", multiple=True, metavar="KIND", help="kernel, testbed, plan or settings")
+@click.option("--all", "everything", is_flag=True, help="show also what is zero in both")
+@click.option("--markdown", is_flag=True, help="print GitHub-flavoured Markdown")
+@click.option("--draw/--no-draw", default=True, help="make the figures")
+@output_option
+@json_option
+def compare(
+    arms: tuple[str, ...],
+    metrics: tuple[str, ...],
+    rows: str | None,
+    cols: str | None,
+    base: str | None,
+    filters: tuple[str, ...],
+    allowed: tuple[str, ...],
+    output: Path,
+    *,
+    everything: bool,
+    markdown: bool,
+    draw: bool,
+    as_json: bool,
+) -> None:
+    r"""Compare stored runs: run folders, suite folders (path#cell for one cell), or folders of these.
+
+    Dimensions are label, scenario, cell, kernel, testbed, program, the fields of the plan (mines, backlog, ...) and
+    settings (tcp_tw_reuse). Filters are KEY=VALUE,VALUE or KEY!=VALUE with * and ?.
+
+    \b
+    Examples:
+      connstorm compare old=results/2026...-suite-smoke-1a2b3c new=results/2026...-suite-smoke-4d5e6f
+      connstorm compare results/2026...-suite-sysctls-1a2b3c --cols tcp_timestamps --filter scenario=clean
+      connstorm compare results/6.1 results/6.12 --allow-diff kernel
+    """
+    from stress.analysis.family import families  # noqa: PLC0415  # numpy comes with these
+    from stress.analysis.matchup import compare as compared  # noqa: PLC0415
+    from stress.suite.arms import Question, match  # noqa: PLC0415
+    from stress.view import comparison_markdown, comparison_table  # noqa: PLC0415
+
+    question = Question(
+        arms=arms,
+        rows=tuple(rows.split(",")) if rows else (),
+        cols=tuple(cols.split(",")) if cols else (),
+        filters=filters,
+        base=base,
+        allowed=allowed,
+        results=output,
+    )
+    found = match(question)
+    comparisons = compared(found.found, families(found.runs, metrics), found.calibration)
+    figures: list[Path] = []
+    if draw:
+        from stress.view.comparison_figures import draw as draw_figures  # noqa: PLC0415
+
+        figures = draw_figures(comparisons, found.found, output / FOLDER / folder_name(arms))
+    if as_json:
+        print_object(
+            {
+                "schema": COMPARE_SCHEMA,
+                "comparisons": [msgspec.to_builtins(each) for each in comparisons],
+                "warnings": found.warnings,
+                "figures": [str(path) for path in figures],
+            }
+        )
+        return
+    if markdown:
+        click.echo(comparison_markdown.markdown(comparisons), nl=False)
+    else:
+        console().print(comparison_table.table(comparisons, everything=everything))
+    for text in found.warnings:
+        click.echo(f"warning: {text}", err=True)
+    if figures:
+        click.echo(f"figures: {', '.join(map(str, figures))}", err=markdown)
+
+
+def folder_name(arms: tuple[str, ...]) -> str:
+    """Return a name for the folder of the figures."""
+    names = [arm.partition("=")[0] if "=" in arm.partition("/")[0] else Path(arm).name for arm in arms]
+    return re.sub(r"[^A-Za-z0-9._#-]+", "-", "-against-".join(reversed(names)))[:NAME_MAX]

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""connstorm gate: did it get worse? For CI: an exit code, and files that CI systems read."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from stress import __version__
+from stress.cli.output import console, json_option, output_option, print_object
+
+if TYPE_CHECKING:
+    from stress.suite.arms import Question
+    from stress.suite.judge import Judged
+
+FOLDER = "gate"  # inside OUTPUT
+UNSEEN = 4  # a regression would go unseen
+
+
+@click.command()
+@click.argument("base")
+@click.argument("new")
+@click.option("--expr", "exprs", multiple=True, metavar="EXPR", help="what must hold, such as 'body.p99 <= 1.10x'")
+@click.option("--rows", help="dimensions that make rows, with commas; by default cells")
+@click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="look at these runs only")
+@click.option("--allow-diff", "allowed", multiple=True, metavar="KIND", help="kernel, testbed, plan or settings")
+@click.option("--strict", is_flag=True, help="fail with 4 when a condition is inconclusive")
+@click.option("--require-baseline", is_flag=True, help="fail with 5 when there is no comparable baseline")
+@click.option("--self-test", is_flag=True, help="put regressions into copies of the data: are they found? 4 if not")
+@output_option
+@json_option
+def gate(
+    base: str,
+    new: str,
+    exprs: tuple[str, ...],
+    rows: str | None,
+    filters: tuple[str, ...],
+    allowed: tuple[str, ...],
+    output: Path,
+    *,
+    strict: bool,
+    require_baseline: bool,
+    self_test: bool,
+    as_json: bool,
+) -> None:
+    r"""Hold NEW to what must be true of it, by itself and against BASE: runs, suites, or folders of these.
+
+    Conditions are METRIC OP VALUE, given by --expr or by [[gate]] in the suite file of NEW. OUTPUT/gate has verdict.json
+    (read that from a makefile, for make turns every failure into 2), junit.xml and summary.md.
+
+    \b
+    Exit codes: 0 all hold, or nothing is proven
+                1 a condition is broken
+                2 wrong use or bad input
+                3 the new runs do not say, for they failed
+                4 inconclusive, with --strict; a regression would go unseen, with --self-test
+                5 no comparable baseline, with --require-baseline
+
+    \b
+    Examples:
+      connstorm gate baseline/ results/20261126T120000Z-suite-smoke-1a2b3c
+      connstorm gate old/ new/ --expr 'body.p99 <= 1.10x' --expr 'retries_per_million <= +5' --expr 'errors == 0'
+      connstorm gate old/ new/ --self-test
+    """
+    from stress.suite.arms import Question  # noqa: PLC0415  # numpy comes with it
+    from stress.suite.judge import judge  # noqa: PLC0415
+
+    question = Question(
+        arms=(base, new),
+        rows=tuple(rows.split(",")) if rows else (),
+        filters=filters,
+        allowed=allowed,
+        results=output,
+    )
+    if self_test:
+        sys.exit(rehearse(question, exprs, as_json=as_json))
+    found = judge(question, exprs)
+    code = found.exit_code(strict=strict, require_baseline=require_baseline)
+    write(found, question, code, output / FOLDER, as_json=as_json)
+    sys.exit(code)
+
+
+def rehearse(question: "Question", exprs: Sequence[str], *, as_json: bool) -> int:
+    """Print whether regressions would be found; return the exit code."""
+    from stress.suite.judge import rehearsal  # noqa: PLC0415
+    from stress.view.ruling_table import rehearsal_sentence, rehearsal_table  # noqa: PLC0415
+
+    found, warnings = rehearsal(question, exprs)
+    if as_json:
+        regressions = [
+            {"expr": str(each.ruling.condition), "row": each.ruling.row, "injected": each.injected, "found": each.found}
+            for each in found
+        ]
+        print_object({"sentence": rehearsal_sentence(found), "regressions": regressions, "warnings": warnings})
+    else:
+        console().print(rehearsal_table(found))
+        warn(warnings)
+    return 0 if all(each.found for each in found) else UNSEEN
+
+
+def write(found: "Judged", question: "Question", code: int, folder: Path, *, as_json: bool) -> None:
+    """Write the files of a gate and print what it came to."""
+    from stress.store import verdict_file  # noqa: PLC0415
+    from stress.view.junit import junit  # noqa: PLC0415
+    from stress.view.ruling_markdown import markdown  # noqa: PLC0415
+    from stress.view.ruling_table import table  # noqa: PLC0415
+    from stress.view.ruling_text import sentence  # noqa: PLC0415
+
+    verdict = verdict_file.VerdictFile(
+        schema=verdict_file.VERDICT_SCHEMA,
+        program=f"connstorm {__version__}",
+        verdict=found.verdict,
+        exit_code=code,
+        base=question.arms[0],
+        new=question.arms[1],
+        tests=found.tests,
+        conditions=[
+            verdict_file.Ruled(
+                expr=str(ruling.condition),
+                row=ruling.row,
+                state=ruling.state.value,
+                sentence=sentence(ruling),
+                base=ruling.base.median if ruling.base else None,
+                new=ruling.new.median if ruling.new else None,
+                base_trials=ruling.base.trials if ruling.base else 0,
+                new_trials=ruling.new.trials if ruling.new else 0,
+                effect=ruling.effect,
+                low=ruling.low,
+                high=ruling.high,
+                limit=ruling.limit,
+                adjusted_p=ruling.adjusted_p,
+                more_trials=ruling.more_trials,
+            )
+            for ruling in found.rulings
+        ],
+        warnings=found.warnings,
+    )
+    files = {
+        verdict_file.NAME: verdict_file.encode(verdict),
+        "junit.xml": junit(found.rulings),
+        "summary.md": markdown(found.rulings, found.warnings).encode(),
+    }
+    verdict_file.write(folder, files)
+    if as_json:
+        print_object(msgspec.to_builtins(verdict))
+        return
+    console().print(table(found.rulings))
+    warn(found.warnings)
+    click.echo(f"{folder} has {', '.join(files)}")
+
+
+def warn(warnings: Sequence[str]) -> None:
+    """Print warnings on standard error."""
+    for text in warnings:
+        click.echo(f"warning: {text}", err=True)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""Arms: stored runs that are to be compared, as a user names them, up to the pairs of columns that it comes to."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stress.analysis.comparable import KINDS, refusals
+from stress.analysis.matchup import Matchup, matchups, unpartnered
+from stress.analysis.projection import Projection, Row, choose, hidden, project, projection
+from stress.model.calibration import Calibration
+from stress.model.errors import IncomparableError, UsageError
+from stress.model.observation import Observation
+from stress.store import calibration as stored
+from stress.store.observations import arm, labelled
+
+SHOWN = 4  # rows that an error names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Which runs are to be compared with which.
+
+    Attributes:
+        arms: ``[label=]path[#cell]`` each, the base first.
+        rows: dimensions that make rows; none for what fits.
+        cols: dimensions that make columns; none for the arms.
+        filters: which runs are looked at.
+        base: the column that the others are compared with; None for the first.
+        allowed: kinds of differences between the arms that are no reason to refuse.
+        results: the folder that has the calibrations.
+    """
+
+    arms: Sequence[str]
+    rows: Sequence[str] = ()
+    cols: Sequence[str] = ()
+    filters: Sequence[str] = ()
+    base: str | None = None
+    allowed: Sequence[str] = ()
+    results: Path = Path("results")
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What a question comes to.
+
+    Attributes:
+        by: the dimensions of rows and columns.
+        rows: all of them, also those with one column.
+        found: every column against the base of its row.
+        warnings: sentences.
+        calibration: of the machine that all of them come from, if there is one.
+    """
+
+    by: Projection
+    rows: list[Row]
+    found: list[Matchup]
+    warnings: list[str]
+    calibration: Calibration | None
+
+    @property
+    def runs(self) -> list[Observation]:
+        """All runs."""
+        return [run for row in self.rows for runs in row.columns.values() for run in runs]
+
+
+def match(question: Question) -> Matched:
+    """Find the runs and say which are compared with which.
+
+    Raises:
+        UsageError: something is named that is not there, or is damaged.
+        IncomparableError: the arms differ in more than what they are compared by, or have nothing in common.
+    """
+    by, rows = laid_out(question, observed(question.arms))
+    refused = refusals(rows, by.cols, question.allowed)
+    if refused:
+        raise IncomparableError(" ".join(refused))
+    found = matchups(rows)
+    if not found:
+        there = "; ".join(f"{row.name or 'all'}: {', '.join(row.columns)}" for row in rows[:SHOWN])
+        raise IncomparableError(f"No row has two columns to compare ({there}); see --rows and --cols.")
+    testbeds = {run.host.testbed for each in found for run in each.runs}
+    warnings = [*hidden(rows, by), *missing(rows), *untimed(found), *unpartnered(found)]
+    return Matched(by, rows, found, warnings, calibration(question.results, testbeds))
+
+
+def laid_out(question: Question, runs: Sequence[Observation]) -> tuple[Projection, list[Row]]:
+    """Return the rows and columns of some runs.
+
+    Raises:
+        UsageError: a dimension is named that there is not, or no run is left.
+    """
+    unknown = sorted(set(question.allowed) - set(KINDS))
+    if unknown:
+        raise UsageError(f"--allow-diff takes {', '.join(KINDS)}, not {unknown[0]}.")
+    kept = choose(runs, question.filters)
+    by = projection(kept, question.rows, question.cols)
+    return by, project(kept, by, question.base)
+
+
+def observed(arms: Sequence[str]) -> list[Observation]:
+    """Return the runs of all arms; arms without a label have the shortest that tells them apart.
+
+    Raises:
+        UsageError: an arm has no run, or two have the same label.
+    """
+    split = [labelled(text) for text in arms]
+    short = [Path(rest).name for _, rest in split]
+    found: dict[str, list[Observation]] = {}
+    for text, (_, rest), name in zip(arms, split, short, strict=True):
+        runs = arm(text, name if short.count(name) == 1 else "")
+        if runs[0].label in found:
+            raise UsageError(f"Two arms are called {runs[0].label!r}; name them apart, such as old={rest}.")
+        found[runs[0].label] = runs
+    return [run for runs in found.values() for run in runs]
+
+
+def missing(rows: Sequence[Row]) -> list[str]:
+    """Return a sentence for the rows that have nothing in some column: these are not compared."""
+    columns = list(dict.fromkeys(column for row in rows for column in row.columns))
+    return [
+        f"{row.name} has no run in {', '.join(column for column in columns if column not in row.columns)}"
+        for row in rows
+        if len(row.columns) < len(columns)
+    ]
+
+
+def untimed(found: Sequence[Matchup]) -> list[str]:
+    """Return a sentence if some rows have no times to compare."""
+    rows = list(dict.fromkeys(each.row for each in found if not all(run.timed for run in each.runs)))
+    if not rows:
+        return []
+    which = ", ".join(filter(None, rows)) or "these runs"
+    return [f"times are not compared of {which}: they ran on an emulated machine, or beside others"]
+
+
+def calibration(results: Path, testbeds: Collection[str]) -> Calibration | None:
+    """Return the calibration of the machine that runs come from; None if there are several, or it has none."""
+    return stored.known(results, next(iter(testbeds))) if len(testbeds) == 1 else None

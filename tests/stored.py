@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""Suites on disk for tests, made of a real trial by changing what the test is about."""
+
+import copy
+import json
+from pathlib import Path
+
+FROZEN = Path(__file__).parent / "data" / "suite-schema-1"
+TRIAL = FROZEN / "trials" / "0000-closewait"
+
+
+def a_document(*, rate=40_000.0, p50=11_000, p99=18_000, attempts=10_000, retried=0, refused=0, unknown=0, **changes):
+    """Return a run.json; ``changes`` are ``kernel``, ``plan`` (fields), ``settings`` and ``started``."""
+    document = json.loads(next(TRIAL.glob("*/run.json")).read_text())
+    summary = document["summary"]
+    summary |= {"attempts": attempts, "rate_per_s": rate, "retransmits": retried, "collisions": retried}
+    summary["outcomes"] |= {"connected": attempts - retried - refused, "retried": retried, "refused": refused}
+    summary["causes"] |= {"none": attempts - retried - unknown, "closewait": retried, "unknown": unknown}
+    summary["body"] = {"p50_ns": p50, "p90_ns": p50, "p99_ns": p99, "p999_ns": p99, "max_ns": p99}
+    summary["bands"][0]["count"] = retried
+    document["host"]["kernel"] = changes.get("kernel", document["host"]["kernel"])
+    document["started_utc"] = changes.get("started", document["started_utc"])
+    for act in (document, *document["acts"]):
+        act["plan"] |= changes.get("plan", {})
+    for act in document["acts"]:
+        act["sysctls"] |= changes.get("settings", {})
+    return document
+
+
+def a_suite(path, trials, *, suite_id="857d21", gates=(), measures=True):
+    """Write a suite folder; ``trials`` are the documents by cell, one a block, a string being why it failed."""
+    suite = json.loads((FROZEN / "suite.json").read_text())
+    template = suite["cells"][0]
+    suite["id"] = suite_id
+    suite["cells"] = [template | {"name": cell, "scenario": cell.split()[0], "measures": measures} for cell in trials]
+    suite["suite"]["gates"] = list(gates)
+    record = json.loads((TRIAL / "trial.json").read_text())
+    path.mkdir(parents=True)
+    (path / "suite.json").write_text(json.dumps(suite))
+    number = 0
+    for cell, documents in trials.items():
+        for block, document in enumerate(documents):
+            folder = path / "trials" / f"{number:04d}-{cell.replace(' ', '-')}"
+            ended = copy.deepcopy(record) | {"run": "run", "status": "done"}
+            ended["trial"] |= {"number": number, "block": block, "cell": cell}
+            (folder / "run").mkdir(parents=True)
+            if isinstance(document, str):
+                ended |= {"run": None, "status": "failed", "reason": document}
+            else:
+                (folder / "run" / "run.json").write_text(json.dumps(document | {"id": f"{number:06x}"}))
+            (folder / "trial.json").write_text(json.dumps(ended))
+            number += 1
+    return path
+
+
+def jittered(count, **fields):
+    """Return documents whose times differ by a per cent or two, as those of real trials do."""
+    found = []
+    for trial in range(count):
+        factor = 1 + 0.01 * ((trial * 7) % 5 - 2)
+        times = {name: round(value * factor) for name, value in fields.items() if name in ("p50", "p99", "rate")}
+        found.append(a_document(**(fields | times)))
+    return found

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""connstorm compare through the real command."""
+
+import json
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from stored import a_document, a_suite, jittered
+from test_calibrate import a_calibration
+
+from stress.analysis.family import GATING, families
+from stress.analysis.matchup import compare as compared
+from stress.model.calibration import Noise
+from stress.store import calibration as stored
+from stress.store.observations import arm
+from stress.suite.arms import Question, match
+
+
+def compare(*arguments, cwd):
+    command = [sys.executable, "-m", "stress", "compare", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Return a folder with a suite, and one in which a cell is slower and refused now and then."""
+    found = tmp_path_factory.mktemp("compare")
+    for name, clean in {"base": {}, "new": {"p99": 30_000, "refused": 400}}.items():
+        cells = {"clean": jittered(10, **({"p99": 18_000} | clean)), "closewait": jittered(10, retried=20)}
+        a_suite(found / name, cells, suite_id=name)
+    return found
+
+
+def verdicts(document):
+    return {(each["row"], each["metric"]): each["verdict"] for each in document["comparisons"]}
+
+
+def test_what_changed_is_found_and_nothing_else(home):
+    ended = compare("base", "new", "--json", "--no-draw", cwd=home)
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    found = verdicts(document)
+    changed = {key for key, verdict in found.items() if verdict in ("regressed", "improved")}
+    assert changed == {
+        ("clean", "body.p99"),
+        ("clean", "body.p999"),
+        ("clean", "errors_per_million"),
+        ("clean", "outcome.refused.per_million"),
+    }
+    assert found["closewait", "band.2jiffies"] == "equivalent"
+    assert {each["metric"] for each in document["comparisons"] if each["gating"]} == set(GATING)
+    assert document["warnings"] == []
+
+
+def test_the_table_says_what_was_done(home):
+    ended = compare("base", "new", "--no-draw", cwd=home)
+    assert "new against base" in ended.stdout
+    assert "corrected by Holm" in " ".join(ended.stdout.split())
+    assert "body p99" in ended.stdout
+    markdown = compare("base", "new", "--no-draw", "--markdown", cwd=home).stdout
+    assert "🔴" in markdown
+    assert "regressed" in markdown
+
+
+def test_a_chosen_metric_is_all_that_is_looked_at(home):
+    document = json.loads(compare("base", "new", "--metric", "body.p99", "--json", "--no-draw", cwd=home).stdout)
+    assert set(verdicts(document)) == {("clean", "body.p99"), ("closewait", "body.p99")}
+    assert all(each["gating"] for each in document["comparisons"])
+
+
+def test_columns_can_be_anything_that_runs_differ_in(tmp_path):
+    cells = {
+        f"clean tcp_tw_reuse={reuse}": [
+            a_document(p50=p50 + trial, settings={"net.ipv4.tcp_tw_reuse": reuse}) for trial in range(8)
+        ]
+        for reuse, p50 in (("0", 10_000), ("2", 20_000))
+    }
+    a_suite(tmp_path / "suite", cells)
+    ended = compare(
+        "suite", "--cols", "tcp_tw_reuse", "--base", "2", "--metric", "body.p50", "--json", "--no-draw", cwd=tmp_path
+    )
+    (found,) = json.loads(ended.stdout)["comparisons"]
+    assert (found["base"], found["new"]) == ("tcp_tw_reuse=2", "tcp_tw_reuse=0")
+    assert (found["row"], found["verdict"], found["paired"]) == ("clean", "improved", True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("base", "base"), "Two arms are called 'base'"),
+        (("base",), "No row has two columns to compare"),
+        (("base", "new", "--cols", "colour"), "nothing called 'colour'"),
+        (("base", "new", "--metric", "body.p98"), "no metric 'body.p98'"),
+        (("base", "new#dirty"), "has no cell 'dirty'"),
+    ],
+)
+def test_wrong_use_is_one_sentence(home, arguments, sentence):
+    ended = compare(*arguments, cwd=home)
+    assert ended.returncode == 2
+    assert sentence in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert ended.stdout == ""
+
+
+def test_another_kernel_is_refused_unless_it_is_named(home, tmp_path):
+    a_suite(tmp_path / "old", {"clean": [a_document(kernel="5.10.0")] * 2}, suite_id="old")
+    ended = compare("old", home / "new", "--no-draw", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "--allow-diff kernel" in ended.stderr
+    ended = compare("old", home / "new", "--allow-diff", "kernel", "--no-draw", cwd=tmp_path)
+    assert ended.returncode == 0
+    assert "closewait has no run in old" in ended.stderr
+
+
+def test_no_threshold_lies_below_the_noise_of_the_machine(home, tmp_path):
+    question = Question(arms=(f"base={home / 'base'}", f"new={home / 'new'}"), results=tmp_path)
+    testbed = match(question).runs[0].host.testbed
+    noise = {"body.p99": Noise(kind="ratio", floor=2.0, spread=0.5, median=18_000.0)}
+    stored.write(tmp_path, a_calibration(testbed=testbed, scenarios={"clean": noise}))
+    found = match(question)
+    assert found.calibration is not None
+    verdict = {
+        (each.row, each.metric): each.verdict
+        for each in compared(found.found, families(found.runs, ["body.p99"]), found.calibration)
+    }
+    assert verdict["clean", "body.p99"] == "equivalent"
+
+
+def test_the_metrics_that_are_explored_are_those_that_occur(home):
+    runs = arm(str(home / "new"))
+    names = [metric.name for metric, _ in families(runs)]
+    assert "band.2jiffies" in names
+    assert "band.1s" not in names
+    assert "outcome.refused.per_million" in names
+    assert "outcome.reset.per_million" not in names
+    assert len(names) == len(set(names))
+    assert msgspec.json.encode(names)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""connstorm gate through the real command: each exit code, and the files that CI systems read."""
+
+import json
+import subprocess
+import sys
+
+import junitparser
+import pytest
+from stored import a_document, a_suite, jittered
+
+from stress.model.errors import UsageError
+from stress.store import verdict_file
+
+GATES = (
+    {"expr": "body.p99 <= 1.10x", "scenario": None},
+    {"expr": "retries_per_million <= +20%", "scenario": "closewait"},
+    {"expr": "cause.unknown == 0", "scenario": None},
+)
+
+
+def gate(*arguments, cwd):
+    command = [sys.executable, "-m", "stress", "gate", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def suite_of(path, **changes):
+    cells = {
+        "clean": jittered(10, **({"p99": 18_000} | changes)),
+        "closewait": jittered(10, retried=changes.get("retried", 20)),
+    }
+    return a_suite(path, cells, suite_id=path.name, gates=GATES)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Return a folder with suites of ten trials: a base, the same again, a slower one, and a short one."""
+    found = tmp_path_factory.mktemp("gate")
+    suite_of(found / "base")
+    suite_of(found / "same")
+    suite_of(found / "slow", p99=25_000, unknown=0)
+    a_suite(found / "short", {"clean": jittered(2), "closewait": jittered(2, retried=20)}, gates=GATES)
+    a_suite(found / "other", {"clean": [a_document(plan={"window": 7})] * 10}, suite_id="other", gates=GATES)
+    return found
+
+
+def test_what_is_alike_passes(home):
+    ended = gate("base", "same", "-o", "passed", cwd=home)
+    assert ended.returncode == 0, ended.stderr
+    assert "None of 5 conditions are broken; 5 hold." in ended.stdout
+    found = verdict_file.read(home / "passed" / "gate" / "verdict.json")
+    assert (found.verdict, found.exit_code, found.tests) == ("passed", 0, 3)
+    assert [ruled.state for ruled in found.conditions] == ["holds"] * 5
+
+
+def test_a_regression_is_1_and_every_file_names_it(home):
+    ended = gate("base", "slow", "-o", "broken", cwd=home)
+    assert ended.returncode == 1
+    folder = home / "broken" / "gate"
+    found = verdict_file.read(folder / "verdict.json")
+    (broken,) = [ruled for ruled in found.conditions if ruled.state == "broken"]
+    assert (found.verdict, found.exit_code) == ("regressed", 1)
+    assert (broken.expr, broken.row) == ("body.p99 <= 1.1x", "clean")
+    assert broken.limit == pytest.approx(1.1)
+    assert broken.low > 1
+    assert broken.adjusted_p <= 0.05
+    (report,) = junitparser.JUnitXml.fromfile(str(folder / "junit.xml"))
+    assert (report.tests, report.failures, report.errors, report.skipped) == (5, 1, 0, 0)
+    (case,) = [case for case in report if case.result]
+    assert (case.classname, case.name) == ("clean", "body.p99 <= 1.1x")
+    assert case.result[0].message == broken.sentence
+    assert "18 µs became 25 µs" in broken.sentence
+    assert "| 🔴 broken | `body.p99 <= 1.1x` | clean | 18 µs | 25 µs |" in (folder / "summary.md").read_text()
+
+
+def test_wrong_use_is_2(home):
+    for arguments, sentence in [
+        (("base", "same", "--expr", "body.p98 <= 1.1x"), "There is no metric 'body.p98'"),
+        (("base", "same", "--expr", "body.p99"), "is no condition"),
+        (("base", "nowhere"), "nowhere is no folder"),
+        (("base", "same", "--allow-diff", "colour"), "--allow-diff takes kernel, testbed, plan, settings, not colour."),
+    ]:
+        ended = gate(*arguments, "-o", "wrong", cwd=home)
+        assert ended.returncode == 2
+        assert sentence in ended.stderr
+        assert ended.stdout == ""
+    assert not (home / "wrong").exists()
+
+
+def test_new_runs_that_do_not_say_are_3(home, tmp_path):
+    cells = {"clean": jittered(3), "closewait": ["its process ended with SIGKILL"] * 3}
+    a_suite(tmp_path / "failed", cells, gates=GATES)
+    ended = gate(home / "base", "failed", cwd=tmp_path)
+    assert ended.returncode == 3
+    assert "3 of 6 trials of the new arm failed" in ended.stderr
+    found = verdict_file.read(tmp_path / "results" / "gate" / "verdict.json")
+    assert found.verdict == "no-data"
+    assert "closewait: the new runs have no value of retries_per_million" in " ".join(
+        ruled.sentence for ruled in found.conditions
+    )
+
+
+def test_inconclusive_is_4_if_asked_for(home):
+    ended = gate("a=short", "b=short", "-o", "short-results", cwd=home)
+    assert ended.returncode == 0
+    assert "inconclusive" in ended.stdout
+    assert gate("a=short", "b=short", "-o", "short-results", "--strict", cwd=home).returncode == 4
+    assert json.loads((home / "short-results/gate/verdict.json").read_bytes())["verdict"] == "inconclusive"
+
+
+def test_no_baseline_is_5_if_asked_for(home):
+    for base, sentence in [("nowhere", "There is no baseline: nowhere is no folder"), ("other", "in their plan")]:
+        ended = gate(base, "same", "-o", "none", cwd=home)
+        assert ended.returncode == 0
+        assert sentence in ended.stderr
+        assert json.loads((home / "none/gate/verdict.json").read_bytes())["verdict"] == "no-baseline"
+        assert gate(base, "same", "-o", "none", "--require-baseline", cwd=home).returncode == 5
+
+
+def test_a_broken_condition_weighs_more_than_a_missing_baseline(home):
+    ended = gate("nowhere", "same", "--expr", "rate >= 1000000", "--require-baseline", "-o", "both", cwd=home)
+    assert ended.returncode == 1
+
+
+def test_the_self_test_fails_where_a_regression_would_go_unseen(home):
+    ended = gate("base", "same", "--self-test", cwd=home)
+    assert ended.returncode == 0, ended.stdout
+    assert "Each of 5 regressions that were put into copies of the data was found." in ended.stdout
+    ended = gate("short", "short", "--self-test", "--json", cwd=home)
+    assert ended.returncode == 2  # the arms have one name
+    ended = gate("a=short", "b=short", "--self-test", "--json", cwd=home)
+    assert ended.returncode == 4
+    lost = [each for each in json.loads(ended.stdout)["regressions"] if not each["found"]]
+    assert {each["expr"] for each in lost} == {"body.p99 <= 1.1x", "retries_per_million <= +20%"}
+
+
+def test_json_is_the_verdict_file_and_nothing_else(home):
+    ended = gate("base", "slow", "-o", "as-json", "--json", cwd=home)
+    assert json.loads(ended.stdout) == json.loads((home / "as-json/gate/verdict.json").read_bytes())
+
+
+def test_a_folder_that_cannot_be_written_is_said(home):
+    (home / "file").write_text("")
+    ended = gate("base", "same", "-o", "file", cwd=home)
+    assert ended.returncode == 2
+    assert "could not be" in ended.stderr or "cannot be" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("{", "is no verdict"), ('{"schema": 2}', "is no verdict"), (None, "cannot be read")]
+)
+def test_a_damaged_verdict_is_refused(tmp_path, text, sentence):
+    if text is not None:
+        (tmp_path / "verdict.json").write_text(text)
+    with pytest.raises(UsageError, match=sentence):
+        verdict_file.read(tmp_path / "verdict.json")

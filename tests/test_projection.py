@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""Which stored runs are compared with which: dimensions, filters, rows and columns, and what is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stored import a_document, a_suite
+
+from stress.analysis.comparable import differences, refusals
+from stress.analysis.dimension import known, natural, value
+from stress.analysis.matchup import matchup
+from stress.analysis.projection import choose, hidden, parse_filter, project, projection
+from stress.model.errors import UsageError
+from stress.store.observations import arm
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Return the runs of two kernels, two settings and two scenarios, two trials each."""
+    home = tmp_path_factory.mktemp("suites")
+    found = []
+    for kernel in ("6.1.9", "6.12.3"):
+        trials = {
+            f"{scenario} tcp_tw_reuse={reuse}": [
+                a_document(kernel=kernel, settings={"net.ipv4.tcp_tw_reuse": reuse}) for _ in range(2)
+            ]
+            for scenario in ("clean", "closewait")
+            for reuse in ("0", "2")
+        }
+        found += arm(f"{kernel}={a_suite(home / kernel, trials, suite_id=kernel)}")
+    return found
+
+
+def names(rows):
+    return [(row.name, list(row.columns)) for row in rows]
+
+
+def test_cells_make_rows_and_arms_columns(runs):
+    by = projection(runs, (), ())
+    rows = project(runs, by)
+    assert names(rows) == [
+        (f"{scenario} tcp_tw_reuse={reuse}", ["6.1.9", "6.12.3"])
+        for scenario in ("clean", "closewait")
+        for reuse in ("0", "2")
+    ]
+    assert hidden(rows, by) == []
+
+
+def test_a_setting_makes_columns_and_the_rest_makes_rows(runs):
+    by = projection(runs, (), ("tcp_tw_reuse",))
+    assert names(project(runs, by)) == [
+        (f"{scenario} kernel={kernel}", ["tcp_tw_reuse=0", "tcp_tw_reuse=2"])
+        for kernel in ("6.1.9", "6.12.3")
+        for scenario in ("clean", "closewait")
+    ]
+
+
+def test_the_base_is_what_the_user_says(runs):
+    by = projection(runs, ("scenario",), ("kernel",))
+    assert names(project(runs, by))[0] == ("clean", ["kernel=6.1.9", "kernel=6.12.3"])
+    for base in ("6.12.3", "kernel=6.12.3"):
+        assert names(project(runs, by, base))[0] == ("clean", ["kernel=6.12.3", "kernel=6.1.9"])
+    with pytest.raises(
+        UsageError, match=r"no column '7\.0' to compare with; there are kernel=6\.1\.9, "
+    ):
+        project(runs, by, "7.0")
+
+
+def test_what_varies_within_a_column_is_said(runs):
+    by = projection(runs, ("scenario",), ("tcp_tw_reuse",))
+    assert hidden(project(runs, by), by) == [
+        "kernel varies within what is compared (6.1.9, 6.12.3); name it in --rows or --cols, or choose with --filter"
+    ]
+    chosen = choose(runs, ["kernel=6.1.*"])
+    assert hidden(project(chosen, by), by) == []
+
+
+def test_arms_of_one_cell_each_make_one_row(tmp_path):
+    suite = a_suite(tmp_path / "suite", {"clean a": [a_document()], "clean b": [a_document(plan={"mines": 5})]})
+    runs = arm(f"a={suite}#clean a") + arm(f"b={suite}#clean b")
+    assert names(project(runs, projection(runs, (), ()))) == [("", ["a", "b"])]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("kernel=6.1.9", {"6.1.9"}),
+        ("kernel=6.1*", {"6.1.9", "6.12.3"}),
+        ("kernel!=6.1.9", {"6.12.3"}),
+        ("kernel=6.1.9, 6.12.3", {"6.1.9", "6.12.3"}),
+        ("cell=*reuse=2", {"6.1.9", "6.12.3"}),
+    ],
+)
+def test_filters(runs, text, kept):
+    assert {run.host.kernel for run in choose(runs, [text])} == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("kernel", "is no filter; write KEY=VALUE"),
+        ("=6.1", "is no filter"),
+        ("kernle=6.1", "nothing called 'kernle'.*did you mean kernel"),
+        ("tw_reuse=1", "did you mean tcp_tw_reuse"),
+        ("kernel=5.*", r"No run passes --filter 'kernel=5\.\*'; kernel is 6\.1\.9, 6\.12\.3"),
+    ],
+)
+def test_filters_that_cannot_be(runs, text, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        choose(runs, [text])
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_filter_or_is_refused_with_a_sentence(text):
+    try:
+        parse_filter(text, [])
+    except UsageError as error:
+        assert str(error).strip().endswith((".", "?"))  # noqa: PT017  # whatever the text, there is a sentence
+
+
+def test_every_dimension_has_a_value(runs):
+    for name in ("label", "cell", "scenario", "kernel", "testbed", "program", "mines", "port_range", "tcp_tw_reuse"):
+        assert value(runs[0], known(name, runs))
+    assert value(runs[0], "port_range") == "40000-40007"
+    assert value(runs[0], "backlog") == "none"
+
+
+def test_numbers_are_in_the_order_of_numbers():
+    assert sorted(["6.12", "6.1", "5.10"], key=natural) == ["5.10", "6.1", "6.12"]
+    assert sorted(["10", "absent", "2"], key=natural) == ["absent", "2", "10"]
+
+
+def test_arms_that_differ_in_more_are_refused_unless_that_is_named(runs):
+    by = projection(runs, (), ())
+    rows = project(runs, by)
+    (sentence,) = refusals(rows, by.cols, ())
+    assert sentence.startswith("The arms differ in their kernel (clean tcp_tw_reuse=0: kernel 6.1.9 against 6.12.3")
+    assert "--allow-diff kernel" in sentence
+    assert refusals(rows, by.cols, ("kernel",)) == []
+    assert refusals(project(runs, projection(runs, (), ("kernel",))), ("kernel",), ()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "words"),
+    [
+        ({"plan": {"mines": 9}}, "plan", "mines 2 against 9"),
+        (
+            {"plan": {"sysctls": {"net.ipv4.tcp_timestamps": "0"}}, "settings": {"net.ipv4.tcp_timestamps": "0"}},
+            "plan",
+            "tcp_timestamps 1 against 0",
+        ),
+        ({"settings": {"net.ipv4.tcp_tw_reuse": "0"}}, "settings", "tcp_tw_reuse"),
+        ({"kernel": "5.10.1"}, "kernel", "5.10.1"),
+    ],
+)
+def test_differences_are_told_by_kind(tmp_path, changes, kind, words):
+    a = arm(f"a={a_suite(tmp_path / 'a', {'clean': [a_document()]})}")
+    b = arm(f"b={a_suite(tmp_path / 'b', {'clean': [a_document(**changes)]})}")
+    (row,) = project([*a, *b], projection([*a, *b], (), ()))
+    found = differences(row, ("label",))
+    assert set(found) == {kind}
+    assert words in found[kind]
+
+
+def test_blocks_of_a_suite_are_pairs_and_those_of_two_suites_are_not(tmp_path):
+    first = a_suite(tmp_path / "a", {"x a": [a_document()] * 3, "x b": [a_document()] * 3})
+    other = a_suite(tmp_path / "b", {"x a": [a_document()] * 3}, suite_id="other")
+    a, b, c = arm(f"{first}#x a"), arm(f"{first}#x b"), arm(f"{other}#x a")
+    assert matchup("", "a", "b", a, b).paired
+    assert not matchup("", "a", "c", a, c).paired
+    assert not matchup("", "a", "twice", a, [*b, *b]).paired
+
+
+def test_times_of_trials_beside_others_are_not_compared(tmp_path):
+    from stress.analysis.metric import metric
+
+    suite = a_suite(tmp_path / "a", {"x a": [a_document()], "x b": [a_document()]}, measures=False)
+    pair = matchup("", "a", "b", arm(f"{suite}#x a"), arm(f"{suite}#x b"))
+    assert pair.values(metric("body.p50")) == ({}, {})
+    assert len(pair.values(metric("errors"))[0]) == 1
