@@ -34,6 +34,9 @@ def connstorm() -> None:
 
 for verb in (demo, run, suite, compare, gate, calibrate, power, scenarios, explain, plot, doctor, run_cell):
     connstorm.add_command(verb)
+for command in (connstorm, *connstorm.commands.values()):
+    # Examples keep their lines after a backspace, which is click's mark; raw docstrings spell it in two letters.
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
 
 
 def main() -> None:
