@@ -24,6 +24,7 @@ namespace.enter()
 from scipy.stats import binomtest  # noqa: E402  # threads come with numpy
 
 from stress.analysis.comparison import compare_values, decide, default_threshold  # noqa: E402
+from stress.analysis.family import GATING  # noqa: E402
 from stress.analysis.metric import metric  # noqa: E402
 from stress.analysis.summary import analyse  # noqa: E402
 from stress.analysis.trials import median_interval  # noqa: E402
@@ -33,7 +34,6 @@ from stress.model.plan import Close, Plan, Ports, Serve  # noqa: E402
 from stress.model.summary import Summary  # noqa: E402
 from stress.storm.trial import carry_out  # noqa: E402
 
-GATING = ("rate", "body.p50", "body.p99", "retries_per_million", "errors_per_million")
 BLOCKS = 9
 ATTEMPTS = 2000
 HELD = Plan(
@@ -103,7 +103,7 @@ def verdicts(base: list[Summary], new: list[Summary]) -> dict[str, Verdict]:
         old, fresh = ({block: each.value(summary) for block, summary in enumerate(arm)} for arm in (base, new))
         old, fresh = ({block: value for block, value in arm.items() if value is not None} for arm in (old, fresh))
         estimate = median_interval(list(old.values()))
-        threshold = default_threshold(each, estimate) if estimate is not None else 0.0
+        threshold = default_threshold(each, estimate, attempts=ATTEMPTS)
         comparisons.append(
             compare_values("cell", "base", "new", each, old, fresh, paired=True, threshold=threshold, gating=True)
         )
