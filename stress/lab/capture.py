@@ -32,6 +32,7 @@ BLOCK_BYTES = 1 << 16
 HEADERS_BYTES = 14 + 40 + 60  # Ethernet, IPv6, TCP with all its options
 PACKETS_AN_ATTEMPT = 12  # a collision has ten with its close
 FRAMES_MAX = 1 << 20  # 256 MiB
+LOOKS = 15  # at both clocks, to learn how far apart they are
 
 HEADER = np.dtype(
     {
@@ -91,6 +92,17 @@ def port_filter(port: int) -> bytes:
     )
 
 
+def wall_ahead_ns() -> int:
+    """Return how far the wall clock, which packets are stamped with, is ahead of the measuring clock (ns).
+
+    It cannot change without being set. Of several looks, each between two readings of the measuring clock, the
+    shortest counts: no interrupt was in it.
+    """
+    looks = [(now_ns(), time.time_ns(), now_ns()) for _ in range(LOOKS)]
+    before, wall, after = min(looks, key=lambda look: look[2] - look[0])
+    return wall - (before + after) // 2
+
+
 class Capture:
     """A capture of this namespace's loopback, on from its making. A context manager."""
 
@@ -114,8 +126,7 @@ class Capture:
             self.socket.bind(("lo", ETH_P_ALL))
         except OSError as error:
             raise LabError(f"Packets cannot be captured here: {error.strerror}; leave out --capture.") from error
-        # Packets are stamped with the wall clock; what lies between the clocks cannot change without being set.
-        self.wall_ns = min(time.time_ns() - now_ns() for _ in range(9))
+        self.wall_ns = wall_ahead_ns()
 
     def packets(self) -> Packets:
         """Return what was captured so far."""
