@@ -11,13 +11,17 @@ from stress.cli.compare import compare
 from stress.cli.demo import demo
 from stress.cli.doctor import doctor
 from stress.cli.explain import explain
+from stress.cli.export import export
 from stress.cli.gate import gate
+from stress.cli.history import history
+from stress.cli.kernels import kernels
 from stress.cli.plot import plot
 from stress.cli.power import power
 from stress.cli.run import run
 from stress.cli.run_cell import run_cell
 from stress.cli.scenarios import scenarios
 from stress.cli.suite import suite
+from stress.cli.worker import worker
 from stress.model.errors import INTERRUPTED, ConnstormError
 
 
@@ -32,7 +36,24 @@ def connstorm() -> None:
     """
 
 
-for verb in (demo, run, suite, compare, gate, calibrate, power, scenarios, explain, plot, doctor, run_cell):
+for verb in (
+    demo,
+    run,
+    suite,
+    compare,
+    gate,
+    history,
+    calibrate,
+    power,
+    scenarios,
+    explain,
+    plot,
+    export,
+    kernels,
+    doctor,
+    worker,
+    run_cell,
+):
     connstorm.add_command(verb)
 for command in (connstorm, *connstorm.commands.values()):
     # Examples keep their lines after a backspace, which is click's mark; raw docstrings spell it in two letters.

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""connstorm export: stored runs as files for other programs."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from stress.model.errors import UsageError
+
+NAMES = (
+    "pytest-benchmark",
+    "pyperf",
+    "benchfmt",
+    "bmf",
+    "github-smaller",
+    "github-bigger",
+    "otava",
+    "hlog",
+    "csv",
+    "parquet",
+)  # of stress.view.export.formats, which brings numpy with it
+STANDARD_OUTPUT = "-"
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="[LABEL=]RUN[#CELL]...")
+@click.option("--format", "name", type=click.Choice(NAMES), required=True, help="of what other program")
+@click.option(
+    "-o", "--output", default=STANDARD_OUTPUT, help="the file, or the folder of several; - (the default) prints"
+)
+@click.option("--metric", "metrics", multiple=True, help="a metric over trials; repeatable; by default the usual ones")
+@click.option("--columns", "by", metavar="DIM", help="a file for each kernel, label, setting or field of the plan")
+def export(runs: tuple[str, ...], name: str, output: str, metrics: tuple[str, ...], by: str | None) -> None:
+    r"""Write stored RUNs, suites, or folders of these, in the FORMAT of another program.
+
+    Runs of one cell are its trials: each gives one value a metric. csv, parquet and hlog have the attempts themselves.
+
+    \b
+    Examples:
+      connstorm export results/RUN --format csv -o attempts.csv
+      connstorm export results/SUITE --format benchfmt -o new.txt
+      connstorm export results/SUITE --format otava -o otava
+      connstorm export old=results/A new=results/B --format pyperf --columns label -o pyperf
+
+    \b
+    A file for each kernel, and pytest-benchmark's table with a column for each:
+      connstorm export results --format pytest-benchmark --columns kernel -o kernels
+      pytest-benchmark compare kernels/*.json --between=min,median --group-by=group
+    """
+    from stress.view.export.arms import arms  # noqa: PLC0415  # numpy comes with it
+    from stress.view.export.exporter import Exporter  # noqa: PLC0415
+
+    exporter = Exporter(arms(runs, by), name, metrics, by)
+    if output != STANDARD_OUTPUT:
+        for path in exporter.file(Path(output)):
+            click.echo(path)
+        return
+    if exporter.folder:
+        raise UsageError("This makes several files; give a folder for them with -o.")
+    exporter.stream(sys.stdout.buffer)
+    sys.stdout.flush()

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""A visit: a storm against a server that others have started, in the network namespace where it listens."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+import stress
+from stress._fastconnect import now_ns
+from stress.lab import census, firewall, host
+from stress.lab.listener import Listener
+from stress.model.errors import UsageError
+from stress.model.plan import Drop, Plan, Serve
+from stress.model.record import Record
+from stress.model.run import Run
+from stress.storm import check
+from stress.storm.client import Client
+from stress.storm.ports import port_range
+from stress.storm.world import World, cpus, raise_descriptor_limit, verify_sysctls
+
+VISIT = "visit"  # the scenario's name
+FAMILIES = (4, 6)  # a socket of IPv6 may serve IPv4 too
+
+
+class OthersListener(Listener):
+    """A server of which only its ports are known: none of its processes are ours, and it reports nothing."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.family = plan.family
+        self.ports = plan.server_ports
+        self.processes = []
+        self.sockets = []
+
+    def queue_length(self) -> int:
+        """Return how many connections wait to be accepted."""
+        return sum(each.receive_queue for each in self.listening())
+
+    def listening(self) -> list[census.Socket]:
+        """Return the sockets that listen on its ports."""
+        every = (each for family in FAMILIES for each in census.sockets(family, ["LISTEN"]))
+        return [each for each in every if each.local_port in self.ports]
+
+    def close(self) -> None:
+        """Leave it alone."""
+
+
+class OthersWorld(World):
+    """The world of a server that others have started: nothing in it is set, and nothing is ended."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Look at the world.
+
+        Raises:
+            UsageError: the plan cannot be carried out here, or nobody listens there.
+        """
+        self.plan = plan
+        self.stack = ExitStack()
+        self.firewall = firewall.kind(plan.firewall)
+        verify_sysctls(plan.sysctls)
+        self.nofile = raise_descriptor_limit()
+        self.ports = port_range(plan.server_ports)
+        check.refuse(check.faults_here(plan, self.ports, self.nofile, ranged=host.has_local_port_range()))
+        self.worker_cpus, _ = cpus(plan)
+        self.listener = OthersListener(plan)
+        silent = set(plan.server_ports) - {each.local_port for each in self.listener.listening()}
+        if silent:
+            raise UsageError(
+                f"Nobody listens on {plan.target} port {min(silent)} in this network namespace; start the server "
+                "before the storm."
+            )
+
+
+def visit(plan: Plan) -> Run:
+    """Carry out a plan against the server at its target; return what was observed.
+
+    Raises:
+        UsageError: the plan cannot be, or nobody listens there; nothing was started.
+    """
+    check.refuse(faults(plan))
+    started = datetime.now(UTC)
+    begun_ns = now_ns()
+    with ExitStack() as to_the_end, OthersWorld(plan) as world:
+        client = Client(world, plan, VISIT, first_address=0, notify=lambda _: None, folder=None)
+        part = client.storm(begun_ns, None, to_the_end)
+    record = Record(
+        id=secrets.token_hex(3),
+        program=f"connstorm {stress.__version__}",
+        started_utc=started.isoformat(timespec="milliseconds"),
+        plan=plan,
+        host=host.facts(),
+        harness=None,
+        acts=[part.act],
+        interrupted=part.interrupted,
+        warnings=part.warnings,
+    )
+    return Run(record, part.attempts, part.mines)
+
+
+def faults(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with a plan, or needs a server and a namespace of our own."""
+    yield from check.faults(plan)
+    ours = {
+        "mines": plan.mines,
+        "acts": plan.acts,
+        "a firewall": plan.drop is not Drop.NOTHING,
+        "a server that leaks or stalls": plan.serve is not Serve.CLOSE,
+        "a network of its own": not plan.host,
+    }
+    for what, wanted in ours.items():
+        if wanted:
+            yield f"A storm against the server of others cannot have {what}."
+    if plan.attempts is None or plan.duration_s is None or plan.deadline_s is None:
+        yield "A storm against the server of others is bounded: give attempts, duration_s and deadline_s."

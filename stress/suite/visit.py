@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""A visit in a process of its own: asked for here, answered by ``visit_process``. Imports no numpy."""
+
+import os
+import subprocess
+import sys
+
+import msgspec
+
+from stress.model import errors
+from stress.model.errors import ConnstormError, LabError
+from stress.model.plan import Plan
+from stress.model.record import Host
+from stress.model.summary import Summary
+
+COMMAND = (sys.executable, "-m", "stress.suite.visit_process")
+START_LIMIT_S = 60.0  # for all that is not the storm
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # what lies in the folder of somebody's tests is not imported
+
+
+class Value(msgspec.Struct, frozen=True):
+    """What a storm came to in one metric; None where it cannot say."""
+
+    value: float | None
+    unit: str
+
+
+class Answer(msgspec.Struct, frozen=True, tag="answer"):
+    """What became of a storm.
+
+    Attributes:
+        summary: its numbers; without books, for what a server of others does to the counters nobody knows.
+        values: every metric, by name; counts as rates per million, too.
+        counters: which of the kernel's counters moved while the storm went on, by how much.
+        host: the machine.
+        interrupted: whether it ended early.
+    """
+
+    summary: Summary
+    values: dict[str, Value]
+    counters: dict[str, int]
+    host: Host
+    interrupted: bool
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """Why there was no storm; ``kind`` is the name of the error's class."""
+
+    text: str
+    kind: str
+
+
+def ask(plan: Plan) -> Answer:
+    """Carry out a storm in a fresh process, in this process's network namespace.
+
+    Raises:
+        UsageError, LabError: the storm's own.
+        LabError: the process died, or took too long.
+    """
+    limit_s = START_LIMIT_S + (plan.duration_s or 0) + (plan.deadline_s or 0)
+    try:
+        ended = subprocess.run(
+            COMMAND,
+            input=msgspec.json.encode(plan),
+            stdout=subprocess.PIPE,
+            env=os.environ | SAFE_PATH,
+            timeout=limit_s,
+            process_group=0,  # Ctrl-C is for this process, which ends the other
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"A storm did not end within {limit_s:g} s and was ended.") from error
+    try:
+        answer = msgspec.json.decode(ended.stdout, type=Answer | Refused)
+    except msgspec.DecodeError as error:
+        raise LabError(f"The storm's process ended with code {ended.returncode} before it had a result.") from error
+    if isinstance(answer, Refused):
+        kind = getattr(errors, answer.kind, LabError)
+        raise kind(answer.text) if issubclass(kind, ConnstormError) else LabError(answer.text)
+    return answer

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""The process that visits a server: ``python -m stress.suite.visit_process``, a plan in, an answer out."""
+
+import signal
+import sys
+
+import msgspec
+
+from stress.analysis.metric import METRICS, PER_MILLION, Metric, band_name, metric
+from stress.analysis.summary import analyse
+from stress.lab.parent import die_with_parent
+from stress.model.errors import ConnstormError
+from stress.model.plan import Plan
+from stress.model.run import Run
+from stress.model.summary import Summary
+from stress.storm.visit import visit
+from stress.suite.visit import Answer, Refused, Value
+
+
+def main() -> None:
+    """Carry out the plan on standard input."""
+    die_with_parent(signal.SIGKILL)
+    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
+    try:
+        answer: Answer | Refused = answer_of(visit(plan))
+    except ConnstormError as error:
+        answer = Refused(str(error), type(error).__name__)
+    sys.stdout.buffer.write(msgspec.json.encode(answer))
+
+
+def answer_of(run: Run) -> Answer:
+    """Return what a storm came to."""
+    summary = msgspec.structs.replace(analyse(run).summary, books=[], warnings=run.record.warnings)
+    (act,) = run.record.acts
+    return Answer(
+        summary=summary,
+        values={each.name: Value(each.value(summary), each.unit) for each in every(summary)},
+        counters={name: count for name, count in act.counters.items() if count},
+        host=run.record.host,
+        interrupted=run.record.interrupted,
+    )
+
+
+def every(summary: Summary) -> list[Metric]:
+    """Return all metrics of a summary: those with a name of their own, counts as rates, and its bands."""
+    rates = [metric(f"{name}{PER_MILLION}") for name, each in METRICS.items() if each.unit == ""]
+    return [*METRICS.values(), *rates, *(metric(band_name(band.label)) for band in summary.bands)]
+
+
+if __name__ == "__main__":
+    main()

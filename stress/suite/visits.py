@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""Visits: several storms of one kind against one server, and what they come to together. Imports no numpy."""
+
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from stress.model.errors import UsageError
+from stress.model.plan import Plan
+from stress.suite.visit import Answer, ask
+
+TIMES = ("body.p50", "body.p90", "body.p99", "body.p999", "body.max", "duration")  # metrics that are times
+PER_MILLION = ("retries_per_million", "late_per_million", "errors_per_million")
+MOST = {"trials": 1000, "attempts": 1_000_000, "duration_s": 300, "deadline_s": 150}
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}  # noqa: S104  # how a server that listens there is met
+OPTIONS = ("close", "ports", "window", "warmup", "linger2_s", "seed", "workers", "pin", "sysctls")
+SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Storms of one kind against one server.
+
+    Attributes:
+        answers: what became of each.
+        metric: the time that is looked at.
+    """
+
+    answers: list[Answer]
+    metric: str
+
+    @property
+    def values(self) -> list[float | None]:
+        """The metric of each storm (ns); None where a storm cannot say."""
+        return self.of(self.metric)
+
+    def of(self, metric: str) -> list[float | None]:
+        """Return any metric of each storm, in its unit; of a band that no storm has, 0.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        known = self.answers[0].values
+        if metric not in known:
+            raise UsageError(f"There is no metric {metric!r}; there are {', '.join(known)}.")
+        return [answer.values[metric].value for answer in self.answers]
+
+    def total(self, metric: str) -> float:
+        """Return the sum of a count over all storms: ``errors``, ``outcome.retried``, ``cause.accept_queue``."""
+        return sum(value or 0 for value in self.of(metric))
+
+    def times_s(self) -> list[float]:
+        """Return the metric of each storm (s).
+
+        Raises:
+            UsageError: a storm has none.
+        """
+        values_s = [value / SECOND_NS for value in self.values if value is not None]
+        if len(values_s) < len(self.answers):
+            outcomes = added(answer.summary.outcomes for answer in self.answers)
+            counted = ", ".join(f"{count:,} {name}" for name, count in outcomes.items())
+            raise UsageError(
+                f"{self.metric} has no value in {len(self.answers) - len(values_s)} of {len(self.answers)} trials, for "
+                f"no attempt connected at once; in all {counted}."
+            )
+        return values_s
+
+    def extra_info(self) -> dict[str, Any]:
+        """Return what is worth keeping beside the times."""
+        summaries = [answer.summary for answer in self.answers]
+        return {
+            "metric": self.metric,
+            "attempts": sum(summary.attempts for summary in summaries),
+            "outcomes": added(summary.outcomes for summary in summaries),
+            "causes": added(summary.causes for summary in summaries),
+            "counters": added(answer.counters for answer in self.answers),
+            "median_over_trials": {
+                name: statistics.median(value or 0.0 for value in self.of(name)) for name in ("rate", *PER_MILLION)
+            },
+            "warnings": list(dict.fromkeys(warning for summary in summaries for warning in summary.warnings)),
+        }
+
+
+def visits(plan: Plan, count: int, metric: str) -> Visits:
+    """Storm a server so often, each time in a fresh process.
+
+    Raises:
+        UsageError, LabError: a storm's own.
+    """
+    return Visits([ask(plan) for _ in range(count)], metric)
+
+
+def refuse_metric(metric: str) -> None:
+    """Raise UsageError for a metric that is no time: a benchmark has nothing else."""
+    if metric not in TIMES:
+        raise UsageError(
+            f"{metric} is no time that can be benchmarked, as {', '.join(TIMES)} are; what storm() returns has the "
+            "other metrics, and extra_info has counts."
+        )
+
+
+def plan_for(address: tuple[Any, ...], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Plan:
+    """Return the plan of a storm against an address.
+
+    Args:
+        address: as a socket's getsockname().
+        chosen: attempts, rate_per_s, duration_s, deadline_s.
+        options: other fields of a plan, those of OPTIONS.
+
+    Raises:
+        UsageError: an option that there is not, or a value that it cannot have.
+    """
+    if unknown := sorted(set(options) - set(OPTIONS)):
+        raise UsageError(f"There is no option {unknown[0]!r}; there are {', '.join((*chosen, *OPTIONS))}.")
+    for name, value in chosen.items():
+        refuse_excess(name, value)
+    host = str(address[0])
+    target = EVERYWHERE.get(host, host)
+    fields = {
+        "scenario": "visit",
+        "host": True,
+        "family": 6 if ":" in target else 4,
+        "source": "::1" if ":" in target else "127.0.0.1",
+        "target": target,
+        "target_port": address[1],
+    }
+    try:
+        return msgspec.convert(fields | dict(chosen) | dict(options), Plan)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{error}.") from error
+
+
+def refuse_excess(name: str, value: float | None) -> None:
+    """Raise UsageError for a number that is more, or less, than a storm in a test suite may have."""
+    if name in MOST and (value is None or not 0 < value <= MOST[name]):
+        raise UsageError(f"{name} must be above 0 and at most {MOST[name]:,}, not {value}.")
+
+
+def added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sums of counts by name, without those that are 0."""
+    total: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.items():
+            if count:
+                total[name] = total.get(name, 0) + count
+    return total

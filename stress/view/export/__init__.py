@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Stored runs as files for other programs: one module a format."""

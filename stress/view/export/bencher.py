@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""Bencher Metric Format: for each row and metric the median over trials, and the ends of its interval."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from stress.analysis.metric import Metric
+from stress.analysis.trials import median_interval
+from stress.view.export.column import Column
+
+UNITS = {"ns": "-ns", "/s": "-per-s"}  # behind a metric's name: the format itself has no units
+
+
+def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
+    """Return the file of a column. A single trial has a value and no interval."""
+    document: dict[str, dict[str, dict[str, float]]] = {}
+    for sample in column.samples(metrics):
+        found = median_interval(sample.values)
+        assert found is not None  # a sample has a value at least
+        value = {"value": found.median}
+        if found.trials > 1:
+            value |= {"lower_value": found.low, "upper_value": found.high}
+        measure = sample.metric.name + UNITS.get(sample.metric.unit, "")
+        document.setdefault(sample.row, {})[measure] = value
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""Text as Go's benchmarks print it: one line a trial with all its metrics, after the settings that it ran with.
+
+A setting holds for all lines after it until it is written again, so only what changes is written. For benchstat:
+``benchstat -col kernel -row .fullname FILE``.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from stress.analysis.metric import Metric
+from stress.analysis.trials import TIMED
+from stress.model.observation import Observation
+from stress.view.export.column import Column
+
+UNITS = {"ns": "-ns", "/s": "/s"}  # behind a metric's name; benchstat scales what ends in -ns
+BLANK = re.compile(r"\s+")
+
+
+def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
+    """Return the file of a column."""
+    return "".join(f"{line}\n" for line in lines(column, metrics)).encode()
+
+
+def lines(column: Column, metrics: Sequence[Metric]) -> Iterator[str]:
+    """Yield the lines: which way is better, then trial by trial."""
+    for metric in metrics:
+        if metric.better:
+            yield f"Unit {unit(metric)} better={metric.better}"
+    row_of = {run.path: row for row, runs in column.rows.items() for run in runs}
+    known: dict[str, str] = {}
+    for run in column.runs:
+        found = settings(column, run)
+        for key in {**known, **found}:
+            if known.get(key, "") != found.get(key, ""):
+                yield f"{key}: {found.get(key, '')}".rstrip()
+        known = found
+        if values := list(measured(run, metrics)):
+            yield " ".join([name(row_of[run.path], run.host.cpus), str(run.summary.attempts), *values])
+
+
+def settings(column: Column, run: Observation) -> dict[str, str]:
+    """Return what a trial ran with, by keys that begin with a small letter and have no blank."""
+    return {
+        "kernel": run.host.kernel,
+        "cpu": run.host.cpu,
+        "testbed": run.host.testbed,
+        "program": run.program,
+        "label": run.label,
+        **({column.dimension: column.name} if column.dimension else {}),
+        **{key: BLANK.sub(" ", value) for key, value in run.settings.items()},
+    }
+
+
+def measured(run: Observation, metrics: Sequence[Metric]) -> Iterator[str]:
+    """Yield each value of a trial with its unit; values that it does not have are left out."""
+    for metric in metrics:
+        value = metric.value(run.summary)
+        if value is not None and (run.timed or metric.unit not in TIMED):
+            yield f"{value:.12g} {unit(metric)}"
+
+
+def unit(metric: Metric) -> str:
+    """Return what is measured, and in which unit, in one word: ``body.p99-ns``."""
+    return metric.name + UNITS.get(metric.unit, "")
+
+
+def name(row: str, cpus: int) -> str:
+    """Return the name of a row: ``BenchmarkClosewait/mines=500-2``.
+
+    What follows the last dash is taken for a number of CPUs, so there always is one.
+    """
+    first, *rest = row.split(" ") if row else ["storm"]
+    return "/".join(["Benchmark" + first[:1].upper() + first[1:], *filter(None, rest)]) + f"-{cpus}"

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""Column: the runs that go into one file, by what they are trials of, and their values metric by metric."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from stress.analysis.dimension import known, natural, planned, short, value, values, varying
+from stress.analysis.metric import Metric
+from stress.analysis.projection import LABEL, SCENARIO, Projection, joined, project, projection, some
+from stress.analysis.trials import TIMED
+from stress.model.errors import UsageError
+from stress.model.observation import Observation
+
+CELL = "cell"
+POOLED = ("kernel", "testbed", LABEL)  # runs that differ in these are no trials of one thing
+SLUG_MAX = 120  # characters: a file's name may have 255 bytes, numbers and suffixes included
+NO_PART_OF_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._=-]+")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One metric of one row, over its trials.
+
+    Attributes:
+        row: what the runs are trials of.
+        metric: what was read.
+        values: one a trial, in the metric's unit, in the order of the trials' times.
+        runs: the trials that have a value.
+    """
+
+    row: str
+    metric: Metric
+    values: tuple[float, ...]
+    runs: tuple[Observation, ...]
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts all its trials made."""
+        return sum(run.summary.attempts for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Column:
+    """Runs that go into one file.
+
+    Attributes:
+        name: what sets them apart from those of other files, such as a kernel; ``""`` when there are no others.
+        dimension: what that is a value of, such as ``kernel``; ``""`` when there are no others.
+        rows: the runs of each row, by its name.
+        keys: of each row, what its name is made of.
+    """
+
+    name: str
+    dimension: str
+    rows: dict[str, list[Observation]]
+    keys: dict[str, dict[str, str]]
+
+    @property
+    def runs(self) -> list[Observation]:
+        """All its runs in the order of their times."""
+        every = [run for runs in self.rows.values() for run in runs]
+        return sorted(every, key=lambda run: (run.started_utc, str(run.path)))
+
+    def samples(self, metrics: Sequence[Metric]) -> Iterator[Sample]:
+        """Yield the values of each row and metric; where no trial has a value there is none.
+
+        Trials that ran beside each other say nothing about times.
+        """
+        for row, runs in self.rows.items():
+            for metric in metrics:
+                able = [run for run in runs if run.timed or metric.unit not in TIMED]
+                read = [(metric.value(run.summary), run) for run in able]
+                found = [(float(each), run) for each, run in read if each is not None]
+                if found:
+                    yield Sample(row, metric, *map(tuple, zip(*found, strict=True)))
+
+
+def columns(runs: Sequence[Observation], by: str | None, *, tells: bool = False) -> list[Column]:
+    """Return the runs by the files that they go into.
+
+    Args:
+        runs: in any order.
+        by: a dimension, each value of which makes a column; None puts all into one.
+        tells: whether the format tells trials apart; then those of several kernels may stand side by side.
+
+    Raises:
+        UsageError: runs have no such dimension, or runs would be taken as trials of one thing that are not.
+    """
+    ordered = sorted(runs, key=lambda run: (run.started_utc, str(run.path)))
+    dimension = known(by, ordered) if by else ""
+    if not dimension:
+        chosen = Projection((CELL,), ())
+    elif dimension == LABEL:
+        chosen = Projection((CELL,), (LABEL,))
+    else:
+        chosen = projection(ordered, (), (dimension,))
+    rows = project(ordered, chosen)
+    for row in rows:
+        for together in row.columns.values():
+            refuse_mixture(together, [] if tells else [name for name in POOLED if name != dimension])
+    as_given = runs if dimension == LABEL else ordered
+    key_of = {value(run, name): joined(run, (name,)) for name in chosen.cols for run in as_given} or {"": ""}
+    names = sorted(key_of, key=natural) if dimension != LABEL else list(key_of)
+    return [
+        Column(name, short(dimension), inside, {row: keys(inside[row][0], chosen) for row in inside})
+        for name in names
+        if (inside := {row.name: row.columns[key_of[name]] for row in rows if key_of[name] in row.columns})
+    ]
+
+
+def keys(run: Observation, chosen: Projection) -> dict[str, str]:
+    """Return what the name of a run's row is made of."""
+    return {short(name): value(run, name) for name in chosen.rows or (SCENARIO,)}
+
+
+def refuse_mixture(runs: Sequence[Observation], where: Sequence[str]) -> None:
+    """Raise UsageError for runs that would be taken as trials of one thing and are not.
+
+    Args:
+        runs: of one row and column.
+        where: dimensions in which they must agree, beside those of their plans.
+    """
+    for name in varying(runs, [*where, *planned(runs)]):
+        raise UsageError(
+            f"Runs of {runs[0].cell!r} would be exported as trials of one thing, but their {short(name)} differs "
+            f"({some(values(runs, name))}); give --columns {short(name)} for a file each, or export them one by one."
+        )
+
+
+def stems(names: Iterable[str]) -> dict[str, str]:
+    """Return for each name a part of a file's name, no two alike."""
+    found: dict[str, str] = {}
+    for name in names:
+        stem, taken = slug(name), set(found.values())
+        found[name] = next(
+            each for number in count(1) if (each := stem if number == 1 else f"{stem}-{number}") not in taken
+        )
+    return found
+
+
+def slug(text: str) -> str:
+    """Return a text as part of a file's name."""
+    return NO_PART_OF_A_FILE_NAME.sub("-", text)[:SLUG_MAX].strip("-.") or "export"

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""Where exports go: files that are complete or absent."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from stress.model.errors import StoreError
+
+
+@contextmanager
+def written(path: Path) -> Iterator[IO[bytes]]:
+    """Give a stream whose content becomes the file ``path`` at the end; it is written beside and renamed.
+
+    Raises:
+        StoreError: the folder does not exist, cannot be written to, or the disk is full.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with beside.open("xb") as stream:
+            yield stream
+        beside.rename(path)
+    except OSError as error:
+        raise StoreError(f"{path} could not be written: {error.strerror or error}; nothing was kept of it.") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for several files, unless it is there.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"The folder {path} cannot be made: {error.strerror}; choose another with -o.") from error

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""JSON for github-action-benchmark: customSmallerIsBetter and customBiggerIsBetter, a file for each direction."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from stress.analysis.metric import Metric
+from stress.analysis.trials import Estimate, median_interval
+from stress.view.export.column import Column, Sample
+
+COUNT = "count"  # what a number without unit is one of
+
+
+def smaller(column: Column, metrics: Sequence[Metric]) -> bytes:
+    """Return the metrics of a column that had better be lower."""
+    return encode(column, metrics, "lower")
+
+
+def bigger(column: Column, metrics: Sequence[Metric]) -> bytes:
+    """Return the metrics of a column that had better be higher."""
+    return encode(column, metrics, "higher")
+
+
+def encode(column: Column, metrics: Sequence[Metric], better: Literal["lower", "higher"]) -> bytes:
+    """Return the metrics of one direction."""
+    chosen = [metric for metric in metrics if metric.better == better]
+    document = [entry(sample) for sample in column.samples(chosen)]
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+
+
+def entry(sample: Sample) -> dict[str, Any]:
+    """Return one value: the median over trials, with its interval as text."""
+    found = median_interval(sample.values)
+    assert found is not None  # a sample has a value at least
+    return {
+        "name": f"{sample.row} {sample.metric.name}",
+        "unit": sample.metric.unit or COUNT,
+        "value": found.median,
+        **({"range": range_text(found)} if found.trials > 1 else {}),
+        "extra": f"{found.trials} trials, {sample.attempts} attempts, kernel {sample.runs[0].host.kernel}",
+    }
+
+
+def range_text(found: Estimate) -> str:
+    """Return the ends of an interval as the chart shows them."""
+    return f"{found.low:.6g}..{found.high:.6g}"
