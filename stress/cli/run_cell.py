@@ -20,27 +20,38 @@ from stress.model.plan import Plan
 @click.option("--settle", "settle_s", type=float, default=0.0, help="wait for a quiet machine, so many seconds at most")
 @click.option("--draw/--no-draw", default=True, help="make the figures")
 @click.option("--set-host", is_flag=True, help="with a plan for the host: set its settings there, and put them back")
+@click.option("--envoy", is_flag=True, help="carry out an errand of another host, and send the run folder")
+@click.option("--alone", is_flag=True, help="this machine, a guest, is the run's own: take it in place of a namespace")
 @click.option("--attest", is_flag=True, help="print what this host is, and nothing else")
-def run_cell(output: Path | None, settle_s: float, *, draw: bool, set_host: bool, attest: bool) -> None:
+def run_cell(
+    output: Path | None, settle_s: float, *, draw: bool, set_host: bool, alone: bool, envoy: bool, attest: bool
+) -> None:
     """Carry out the plan on standard input; print what happens as JSON, one event a line."""
     die_with_parent(signal.SIGTERM)
     if attest:
-        print_attestation()
+        print_attestation(alone=alone)
+        return
+    if envoy:
+        from stress.suite.envoy import serve  # noqa: PLC0415  # numpy comes with it
+
+        serve(sys.stdin.buffer, sys.stdout.buffer)
         return
     if output is None:
         raise UsageError("run-cell needs --output, the folder where the run folder will be.")
     try:
-        carry_out(output, settle_s, draw=draw, set_host=set_host)
+        carry_out(output, settle_s, draw=draw, set_host=set_host, alone=alone)
     except ConnstormError as error:
         fail(str(error), error.exit_code, type(error).__name__)
     except KeyboardInterrupt:
         fail("interrupted before the storm", INTERRUPTED, "LabError")
 
 
-def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool) -> None:
+def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool, alone: bool) -> None:
     """Carry out the plan on standard input."""
     plan = decode_plan(sys.stdin.buffer.read())
-    if not plan.host:
+    if alone:
+        namespace.bring_loopback_up()
+    elif not plan.host:
         namespace.enter()
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
     from stress.lab import journal, quiet  # noqa: PLC0415
@@ -53,12 +64,13 @@ def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool) -> N
     emit(process.Done(str(path)))
 
 
-def print_attestation() -> None:
-    """Print what this host is, and which settings a trial may change."""
+def print_attestation(*, alone: bool) -> None:
+    """Print what this host is, and which settings a trial may change: in a machine of its own, all."""
     on_the_host = sysctl.names()
     refused = None
     try:
-        namespace.enter()
+        if not alone:
+            namespace.enter()
     except LabError as error:
         refused = error
     from stress.suite.attest import attestation  # noqa: PLC0415  # see above

@@ -26,7 +26,16 @@ TRIALS_MAX = 1000
 @click.option("--resume", is_flag=True, help="go on with FOLDER, or with the newest folder of FILE's suite")
 @click.option("--retry-failed", is_flag=True, help="with --resume: run failed trials again")
 @click.option("--trials", type=click.IntRange(1, TRIALS_MAX), help="of each cell, in place of the file's number")
-@click.option("--executor", "engine", type=click.Choice(["local"]), default="local", show_default=True)
+@click.option(
+    "--executor",
+    "engine",
+    default="local",
+    metavar="NAME[:WHERE]",
+    show_default=True,
+    help="where trials run: local, ssh, dask:SCHEDULER and others, see docs/fleet.md",
+)
+@click.option("--hosts", default="", metavar="A,B", help="of --executor ssh or dask; each runs every cell")
+@click.option("--remote-connstorm", default="connstorm", show_default=True, help="the command on hosts of ssh")
 @click.option(
     "--host", is_flag=True, help="this host's own network stack; its settings are changed and put back (root)"
 )
@@ -34,10 +43,12 @@ TRIALS_MAX = 1000
 @json_option
 def suite(
     source: Path,
+    *,
     trials: int | None,
     engine: str,
+    hosts: str,
+    remote_connstorm: str,
     output: Path,
-    *,
     dry_run: bool,
     resume: bool,
     retry_failed: bool,
@@ -54,15 +65,15 @@ def suite(
       connstorm suite suites/sysctls.toml --dry-run
       connstorm suite suites/sysctls.toml --resume
       connstorm suite results/20260101T000000Z-suite-sysctls-1a2b3c --resume --trials 9
+      connstorm suite suites/sysctls.toml --executor ssh --hosts lab1,root@lab2:2222
     """
     import msgspec  # noqa: PLC0415  # numpy and matplotlib come with these, and --help needs none
 
     from stress.store import suite_folder  # noqa: PLC0415
     from stress.suite import file as suite_file  # noqa: PLC0415
     from stress.suite import start  # noqa: PLC0415
-    from stress.suite.local import Local  # noqa: PLC0415
 
-    executor = {"local": Local}[engine]()
+    executor = executor_of(engine, [name for name in hosts.split(",") if name], remote_connstorm)
     path = source if source.is_dir() else None
     if path is not None and not (resume or dry_run):
         raise UsageError(f"{source} is a folder: go on with it by --resume, or give the suite's file.")
@@ -71,7 +82,7 @@ def suite(
     if trials is not None:
         what = msgspec.structs.replace(what, trials=trials)
     if dry_run:
-        print_plan(start.begin(what, executor, host=host), as_json=as_json)
+        print_plan(start.begin(what, executor, host=host, boot=False), as_json=as_json)
         return
     if resume:
         path = path or suite_folder.latest(output, what.name)
@@ -82,13 +93,32 @@ def suite(
     sys.exit(interrupted or failed)
 
 
+def executor_of(text: str, hosts: list[str], command: str) -> "Executor":
+    """Return the executor that ``NAME[:WHERE]`` stands for.
+
+    Raises:
+        UsageError: there is none of that name, or it lacks something.
+    """
+    from stress.suite.executors import EXECUTORS  # noqa: PLC0415  # as above
+    from stress.suite.fleets import FLEETS  # noqa: PLC0415  # as above
+
+    name, _, where = text.partition(":")
+    if name in FLEETS:
+        return FLEETS[name](where, hosts, command)
+    if name not in EXECUTORS:
+        raise UsageError(f"There is no executor {name!r}; there are {', '.join([*EXECUTORS, *FLEETS])}.")
+    if hosts:
+        raise UsageError(f"--hosts is for the executors {' and '.join(FLEETS)}, not for {name}; leave it out.")
+    return EXECUTORS[name](where)
+
+
 def print_plan(file: "SuiteFile", *, as_json: bool) -> None:
     """Print what a suite would do."""
     from stress.suite import forecast, order  # noqa: PLC0415  # as above
     from stress.view import suite_plan  # noqa: PLC0415
 
     forecasts = forecast.forecasts(file)
-    trials = order.trials(file.suite, file.cells)
+    trials = order.trials(file.suite, file.cells, len(file.hosts))
     if as_json:
         print_object(
             {
@@ -109,9 +139,9 @@ def print_plan(file: "SuiteFile", *, as_json: bool) -> None:
         return
     printer = console()
     printer.print(suite_plan.plan_table(file.suite, forecasts))
-    for line in suite_plan.order_lines(file.suite, trials):
+    for line in suite_plan.order_lines(file.suite, trials, file.hosts):
         printer.print(line, highlight=False, markup=False, soft_wrap=True)
-    printer.print(suite_plan.total_line(file.suite, forecasts), soft_wrap=True)
+    printer.print(suite_plan.total_line(file.suite, forecasts, len(file.hosts)), soft_wrap=True)
 
 
 def conduct(
@@ -122,7 +152,7 @@ def conduct(
     from stress.view.suite_progress import SuiteProgress  # noqa: PLC0415
 
     printer = Console(stderr=True, highlight=False, quiet=quiet)
-    with SuiteProgress(printer, forecast.expected_s(what, host=host)) as progress:
+    with SuiteProgress(printer, forecast.expected_s(what, host=host), len(executor.hosts)) as progress:
         try:
             return whole.run(what, output, executor, progress, host=host, **options), 0
         except KeyboardInterrupt:
@@ -165,11 +195,16 @@ def conclude(path: Path, *, as_json: bool) -> int:
 
 def caption(file: "SuiteFile") -> list[str]:
     """Return what a reader of the figure needs to judge or repeat the suite."""
-    (attestation, *_) = file.attestations.values()
-    return [
+    (attestation, *others) = file.attestations.values()
+    machines = [
         f"Linux {attestation.host.kernel}",
         f"HZ {1e9 / attestation.host.jiffy_ns:.0f}",
         f"{attestation.host.cpus} CPUs",
+    ]
+    if others:
+        machines = [f"{name}: Linux {each.host.kernel}" for name, each in file.attestations.items()]
+    return [
+        *machines,
         f"{file.suite.trials} trials a cell",
         f"seed {file.suite.seed}",
         f"suite {file.id}",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""One suite at a time on a machine: a lock that goes with the process that holds it.
+"""One suite at a time on a machine, and one trial that another machine sent: locks that go with their process.
 
-The lock is a Unix socket with an abstract name (unix(7)): the kernel takes it back however the process ends, no file
+A lock is a Unix socket with an abstract name (unix(7)): the kernel takes it back however the process ends, no file
 is left over, and whoever finds it taken can ask the kernel who holds it. Such names belong to a network namespace, so
 suites in containers of one machine do not see each other.
 """
@@ -12,36 +12,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stress.lab import wait
 from stress.model.errors import UsageError
 
-NAME = "\0connstorm-suite"
+NAME = "\0connstorm-{}"
+LOOK_S = 0.1  # between looks whether it is free
 UCRED = struct.Struct("iII")  # pid, uid, gid: socket(7), SO_PEERCRED
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Hold the lock.
+def alone(what: str = "suite", limit_s: float = 0.0) -> Iterator[None]:
+    """Hold a lock.
+
+    Args:
+        what: runs alone on this machine, in a word.
+        limit_s: how long to wait for it, at most.
 
     Raises:
         UsageError: another process holds it; the sentence names it.
     """
+    name = NAME.format(what)
     with socket.socket(socket.AF_UNIX) as lock:
-        try:
-            lock.bind(NAME)
-        except OSError as error:
+
+        def bound() -> bool:
+            try:
+                lock.bind(name)
+            except OSError:
+                return False
+            return True
+
+        if not wait.until(bound, limit_s, LOOK_S):
             raise UsageError(
-                f"Another suite runs on this machine, {holder()}; two at once would disturb each other. Wait until "
-                "it is over."
-            ) from error
+                f"Another {what} runs on this machine, {holder(name)}; two at once would disturb each other. Wait "
+                "until it is over."
+            )
         lock.listen()
         yield
 
 
-def holder() -> str:
-    """Return who holds the lock, in words."""
+def holder(name: str) -> str:
+    """Return who holds a lock, in words."""
     with socket.socket(socket.AF_UNIX) as question:
         try:
-            question.connect(NAME)
+            question.connect(name)
         except OSError:
             return "which has just ended"
         pid, _, _ = UCRED.unpack(question.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))

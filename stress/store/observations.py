@@ -104,7 +104,7 @@ def of_suite(path: Path, label: str) -> Iterator[Observation]:
                 run,
                 label,
                 scenario=cell.scenario,
-                cell=cell.name,
+                cell=suite.called(cell.name, record.host),
                 measures=cell.measures,
                 group=suite.id,
                 block=record.trial.block,

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from stress.model.errors import StoreError, UsageError
+from stress.model.kernel import HOST
 from stress.model.suite import Attestation, Cell, Suite, Trial, TrialRecord
 
 SUITE_SCHEMA = 1
@@ -40,6 +41,8 @@ class SuiteFile(msgspec.Struct, frozen=True, kw_only=True):
         host: whether trials run on the host's own network stack.
         suite: what the file says.
         cells: the cells that it stands for.
+        kernels: what kernels that are booted said of themselves, by the suite's names for them; without those that
+            did not boot.
     """
 
     schema: int
@@ -49,6 +52,31 @@ class SuiteFile(msgspec.Struct, frozen=True, kw_only=True):
     host: bool
     suite: Suite
     cells: list[Cell]
+    kernels: dict[str, Attestation] = {}
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names of the hosts; each runs every cell as many times as the suite has trials."""
+        return list(self.attestations)
+
+    def host_of(self, trial: Trial) -> str:
+        """Return which host runs a trial: blocks go round."""
+        return self.hosts[trial.block % len(self.hosts)]
+
+    def called(self, name: str, host: str) -> str:
+        """Return what a cell or an entry is called on a host: where there are several, each host has its own.
+
+        Hosts are never pooled: those that were bought as identical differ (Maricq et al., OSDI 2018).
+        """
+        return name if len(self.attestations) == 1 else f"{name} on {host}"
+
+    def round_of(self, trial: Trial) -> int:
+        """Return which of its host's blocks a trial belongs to."""
+        return trial.block // len(self.hosts)
+
+    def attestation(self, cell: Cell, host: str) -> Attestation | None:
+        """Return what is known of where a cell's trials run: a host, or a kernel; None when that did not boot."""
+        return self.attestations[host] if cell.kernel == HOST else self.kernels.get(cell.kernel)
 
     def cell(self, name: str) -> Cell:
         """Return a cell by its name."""

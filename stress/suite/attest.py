@@ -2,6 +2,7 @@
 """What this host says of itself."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import stress
@@ -36,3 +37,15 @@ def engine() -> str:
         assert module.__file__ is not None
         digest.update(Path(module.__file__).read_bytes())
     return digest.hexdigest()[:ENGINE_DIGITS]
+
+
+def differences(was: Attestation, now: Attestation) -> Iterator[tuple[str, object, object]]:
+    """Yield what is no longer as it was of all that trials depend on, by name, with both values."""
+    for what, before, after in (
+        ("kernel", was.host.kernel, now.host.kernel),
+        ("program", was.program, now.program),
+        ("compiled engine", was.engine, now.engine),
+        ("number of CPUs", was.host.cpus, now.host.cpus),
+    ):
+        if before != after:
+            yield what, before, after

@@ -3,7 +3,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,7 @@ from stress.suite import order
 from stress.suite.applicable import lacking
 from stress.suite.executor import Executor, Handle, Job
 from stress.suite.process import Ended
+from stress.suite.underway import UnderWay
 
 
 class Observer(Protocol):
@@ -36,6 +38,30 @@ class Observer(Protocol):
 
     def ended(self, record: TrialRecord, summary: Summary | None) -> None:
         """A trial has ended."""
+
+
+@dataclass
+class Batch:
+    """Trials that one host runs beside each other, often just one.
+
+    Attributes:
+        host: which.
+        trials: in their order.
+        reasons: by number, why a trial is not worth starting, or None.
+        started: when all were started.
+        ended: by number, how those ended that have.
+    """
+
+    host: str
+    trials: list[Trial]
+    reasons: dict[int, str | None]
+    started: datetime
+    ended: dict[int, Ended] = field(default_factory=dict)
+
+    @property
+    def going(self) -> list[Trial]:
+        """The trials that are started."""
+        return [trial for trial in self.trials if self.reasons[trial.number] is None]
 
 
 class Conductor:
@@ -60,24 +86,37 @@ class Conductor:
         self.executor = executor
         self.records = suite_folder.records(path)
         self.missing = [
-            trial for trial in order.trials(file.suite, file.cells) if self.is_missing(trial, retry_failed=retry_failed)
+            trial
+            for trial in order.trials(file.suite, file.cells, len(file.hosts))
+            if self.is_missing(trial, retry_failed=retry_failed)
         ]
 
     def run(self, observer: Observer) -> None:
         """Run what is missing; a trial that fails is recorded with its reason and does not stop the rest.
 
+        Every host runs its own blocks in their order, and no host waits for another.
+
         Raises:
             StoreError: results cannot be written; all trials that were recorded stay.
             KeyboardInterrupt: the trials under way are thrown away, the others stay.
         """
+        left = {host: [trial for trial in self.missing if self.file.host_of(trial) == host] for host in self.file.hosts}
+        left = {host: trials for host, trials in left.items() if trials}
         try:
-            if self.missing:
-                self.warm_up(observer)
-            while self.missing:
-                batch = self.batch()
-                self.run_batch(batch, observer)
-                del self.missing[: len(batch)]
+            self.warm_up(left, observer)
+            with UnderWay[tuple[str, int]]() as under_way:
+                batches = {host: self.start(host, trials, under_way, observer) for host, trials in left.items()}
+                while batches:
+                    host = self.hear(batches, under_way)
+                    if host is None:
+                        continue
+                    batch = batches.pop(host)
+                    self.record(batch, observer)
+                    del left[host][: len(batch.trials)]
+                    if left[host]:
+                        batches[host] = self.start(host, left[host], under_way, observer)
         finally:
+            self.missing = [trial for trial in self.missing if trial.number not in self.records]
             suite_folder.write_index(self.path, self.records)
 
     def is_missing(self, trial: Trial, *, retry_failed: bool) -> bool:
@@ -85,41 +124,60 @@ class Conductor:
         record = self.records.get(trial.number)
         return record is None or (retry_failed and record.status is Status.FAILED)
 
-    def batch(self) -> list[Trial]:
-        """Return the trials that come next: one or, of those that do not measure, as many as may run together."""
-        first = self.missing[0]
+    def next_of(self, left: Sequence[Trial]) -> list[Trial]:
+        """Return what a host runs next: a trial or, of those that do not measure, as many as may run together."""
+        first = left[0]
         if self.file.cell(first.cell).measures:
             return [first]
         several = []
-        for trial in self.missing[: self.executor.beside]:
+        for trial in left[: self.executor.beside]:
             if trial.block != first.block or self.file.cell(trial.cell).measures:
                 break
             several.append(trial)
         return several
 
-    def warm_up(self, observer: Observer) -> None:
+    def warm_up(self, left: Mapping[str, Sequence[Trial]], observer: Observer) -> None:
         """Run trials that are thrown away: the first ones meet cold caches, and memory that no one has touched."""
-        for number in range(self.file.suite.warmup):
+        for number in range(self.file.suite.warmup if left else 0):
             observer.stage(f"warm-up {number + 1} of {self.file.suite.warmup}, thrown away")
-            with tempfile.TemporaryDirectory(prefix=".warm-up-", dir=self.path) as away:
-                fetch([self.submit(self.missing[0], Path(away))])
+            with tempfile.TemporaryDirectory(prefix=".warm-up-", dir=self.path) as away, UnderWay[str]() as under_way:
+                for host, trials in left.items():
+                    under_way.add(host, self.submit(trials[0], Path(away), host))
+                for _ in left:
+                    under_way.next()
 
-    def run_batch(self, batch: Sequence[Trial], observer: Observer) -> None:
-        """Run trials beside each other, often just one, and record how each ended."""
-        reasons = {trial.number: self.reason_against(trial) for trial in batch}
-        for trial in batch:
+    def start(
+        self, host: str, left: Sequence[Trial], under_way: UnderWay[tuple[str, int]], observer: Observer
+    ) -> Batch:
+        """Start what a host runs next."""
+        trials = self.next_of(left)
+        reasons = {trial.number: self.reason_against(trial, host) for trial in trials}
+        for trial in trials:
             observer.begins(trial)
-        started = datetime.now(UTC)
-        going = [trial for trial in batch if reasons[trial.number] is None]
-        ended = iter(fetch([self.submit(trial, suite_folder.begin(self.path, trial)) for trial in going]))
-        took_s = (datetime.now(UTC) - started).total_seconds()
-        for trial in batch:
-            reason = reasons[trial.number]
+        batch = Batch(host, trials, reasons, datetime.now(UTC))
+        for trial in batch.going:
+            home = suite_folder.begin(self.path, trial)
+            under_way.add((host, trial.number), self.submit(trial, home, host))
+        return batch
+
+    def hear(self, batches: Mapping[str, Batch], under_way: UnderWay[tuple[str, int]]) -> str | None:
+        """Return a host whose batch is over; None if one trial of several is over."""
+        for host, batch in batches.items():
+            if len(batch.ended) == len(batch.going):
+                return host
+        (host, number), ended = under_way.next()
+        batches[host].ended[number] = ended
+        return None
+
+    def record(self, batch: Batch, observer: Observer) -> None:
+        """Record how each trial of a batch ended."""
+        took_s = (datetime.now(UTC) - batch.started).total_seconds()
+        for trial in batch.trials:
+            reason = batch.reasons[trial.number]
+            end = batch.ended.get(trial.number, Ended(None, None, None))
             if reason is None:
-                end = next(ended)
                 status, reason = judge(end)
             else:
-                end = Ended(None, None, None)
                 status = Status.NOT_APPLICABLE
                 suite_folder.begin(self.path, trial)
             record = TrialRecord(
@@ -127,45 +185,35 @@ class Conductor:
                 status=status,
                 reason=reason,
                 run=end.path.name if end.path else None,
-                host=self.executor.hosts[0],
+                host=batch.host,
                 settle=end.settle,
-                started_utc=started.isoformat(timespec="milliseconds"),
-                took_s=took_s if trial in going else 0.0,
+                started_utc=batch.started.isoformat(timespec="milliseconds"),
+                took_s=took_s if trial.number in batch.ended else 0.0,
             )
             suite_folder.finish(self.path, record)
             self.records[trial.number] = record
             observer.ended(record, folder.read_summary(end.path) if end.path else None)
 
-    def reason_against(self, trial: Trial) -> str | None:
+    def reason_against(self, trial: Trial, host: str) -> str | None:
         """Return why a trial is not worth starting: its cell cannot be on this host, as is known or was found."""
         for record in self.records.values():
-            if record.trial.cell == trial.cell and record.status is Status.NOT_APPLICABLE:
+            if (record.trial.cell, record.host, record.status) == (trial.cell, host, Status.NOT_APPLICABLE):
                 return record.reason
-        attestation = self.file.attestations[self.executor.hosts[0]]
-        return lacking(self.file.cell(trial.cell), attestation, host=self.file.host)
+        cell = self.file.cell(trial.cell)
+        attestation = self.file.attestation(cell, host)
+        return attestation and lacking(cell, attestation, host=self.file.host)
 
-    def submit(self, trial: Trial, home: Path) -> Handle:
+    def submit(self, trial: Trial, home: Path, host: str) -> Handle:
         """Start a trial."""
         suite = self.file.suite
-        plan = with_seed(self.file.cell(trial.cell).plan, trial.seed)
-        return self.executor.submit(Job(plan, home, suite.settle_s, suite.limit_s), self.executor.hosts[0])
+        cell = self.file.cell(trial.cell)
+        plan = with_seed(cell.plan, trial.seed)
+        return self.executor.submit(Job(plan, home, suite.settle_s, suite.limit_s, cell.kernel), host)
 
 
 def with_seed(plan: Plan, seed: int) -> Plan:
     """Return a plan with another seed."""
     return msgspec.structs.replace(plan, seed=seed)
-
-
-def fetch(handles: Sequence[Handle]) -> list[Ended]:
-    """Wait for trials; if that is interrupted, end those that are left: no trial outlives its suite."""
-    ended: list[Ended] = []
-    try:
-        for handle in handles:
-            ended.append(handle.fetch(lambda _: None))  # noqa: PERF401  # what is left must be known when one raises
-    finally:
-        for handle in handles[len(ended) :]:
-            handle.cancel()
-    return ended
 
 
 def judge(end: Ended) -> tuple[Status, str | None]:

@@ -49,5 +49,4 @@ class Local:
     def submit(self, job: Job, host: str) -> LocalHandle:
         """Start a trial."""
         assert host == HERE
-        options = ("--settle", str(job.settle_s), "--no-draw", "--set-host")
-        return LocalHandle(Running(job.plan, job.folder, options, job.limit_s))
+        return LocalHandle(Running(job.plan, job.folder, process.trial_options(job.settle_s), job.limit_s))

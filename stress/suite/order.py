@@ -3,6 +3,9 @@
 
 Every block runs every cell once, in an order of its own, and gives all its trials one seed: cells are compared within
 blocks, on the same minefields, in the same weather (Maricq et al., OSDI 2018; Bulej et al., arXiv 2001.05811).
+
+A block is run by one host. With several, each runs every round: a block of its own, in the same order and with the same
+seed as the blocks of the others. So hosts can be compared, and are never taken for one.
 """
 
 from collections.abc import Sequence
@@ -14,14 +17,20 @@ from stress.model.suite import Cell, Suite, Trial
 SEEDS = 1 << 31
 
 
-def trials(suite: Suite, cells: Sequence[Cell]) -> list[Trial]:
-    """Return all trials in their order; more blocks leave those before as they are."""
-    return [trial for block in range(suite.trials) for trial in block_trials(suite.seed, block, cells)]
+def trials(suite: Suite, cells: Sequence[Cell], hosts: int = 1) -> list[Trial]:
+    """Return all trials in their order; more rounds leave those before as they are.
+
+    Args:
+        suite: how many trials of each cell a host runs, and the seed.
+        cells: what is run.
+        hosts: how many there are; block ``n`` is one of host ``n % hosts``.
+    """
+    return [trial for block in range(suite.trials * hosts) for trial in block_trials(suite.seed, block, cells, hosts)]
 
 
-def block_trials(seed: int, block: int, cells: Sequence[Cell]) -> list[Trial]:
+def block_trials(seed: int, block: int, cells: Sequence[Cell], hosts: int) -> list[Trial]:
     """Return the trials of one block."""
-    generator = np.random.default_rng([seed, block])
+    generator = np.random.default_rng([seed, block // hosts])
     shared = int(generator.integers(SEEDS))
     first = block * len(cells)
     return [

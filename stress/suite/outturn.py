@@ -5,34 +5,44 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from stress.analysis.metric import METRICS, metric
 from stress.analysis.trials import CellTrials, estimate
-from stress.model.suite import Status
+from stress.model.suite import Cell, Status
 from stress.model.summary import Summary
 from stress.store import folder, suite_folder
 from stress.store.suite_folder import SuiteFile
 
+Place = tuple[str, str]  # a host, and the name of a cell
+
 
 def outturn(path: Path, file: SuiteFile) -> list[CellTrials]:
-    """Return the trials of each cell, in the order of cells.
+    """Return the trials of each cell, in the order of cells; with several hosts, each host's for themselves.
 
     Raises:
         UsageError: a trial's folder is damaged.
     """
-    done: dict[str, dict[int, Summary]] = {cell.name: {} for cell in file.cells}
-    failed: dict[str, dict[int, str]] = {cell.name: {} for cell in file.cells}
-    lacking: dict[str, str] = {}
+    found = {(host, cell.name): on(cell, host, file) for host in file.hosts for cell in file.cells}
+    done: dict[Place, dict[int, Summary]] = {place: {} for place in found}
+    failed: dict[Place, dict[int, str]] = {place: {} for place in found}
+    lacking: dict[Place, str] = {}
     for record in suite_folder.records(path).values():
-        cell, block = record.trial.cell, record.trial.block
-        if cell not in done or block >= file.suite.trials:
+        place, block = (file.host_of(record.trial), record.trial.cell), record.trial.block
+        if place not in found or file.round_of(record.trial) >= file.suite.trials:
             continue
         if record.status is Status.DONE:
-            done[cell][block] = folder.read_summary(suite_folder.run_folder(path, record))
+            done[place][block] = folder.read_summary(suite_folder.run_folder(path, record))
         elif record.status is Status.FAILED:
-            failed[cell][block] = record.reason or ""
+            failed[place][block] = record.reason or ""
         else:
-            lacking[cell] = record.reason or ""
-    return [CellTrials(cell, done[cell.name], failed[cell.name], lacking.get(cell.name)) for cell in file.cells]
+            lacking[place] = record.reason or ""
+    return [CellTrials(cell, done[place], failed[place], lacking.get(place)) for place, cell in found.items()]
+
+
+def on(cell: Cell, host: str, file: SuiteFile) -> Cell:
+    """Return a cell as that of one host: where there are several, the entry of another host is another entry."""
+    return msgspec.structs.replace(cell, name=file.called(cell.name, host), scenario=file.called(cell.scenario, host))
 
 
 def ranked(found: list[CellTrials], names: list[str]) -> list[CellTrials]:
@@ -54,7 +64,7 @@ def missing(file: SuiteFile, found: list[CellTrials]) -> int:
     ended = sum(
         file.suite.trials if trials.not_applicable else len(trials.done) + len(trials.failed) for trials in found
     )
-    return file.suite.trials * len(file.cells) - ended
+    return file.suite.trials * len(found) - ended
 
 
 def cell_object(trials: CellTrials) -> dict[str, Any]:

@@ -149,6 +149,11 @@ class Running:
         return f"The process that ran {self.plan.scenario} ended with {how} before it had a result; nothing was kept."
 
 
+def trial_options(settle_s: float) -> tuple[str, ...]:
+    """Return the options of ``run-cell`` for a trial of a suite."""
+    return ("--settle", str(settle_s), "--no-draw", "--set-host")
+
+
 def run(plan: Plan, results: Path, notify: Notify) -> Path:
     """Run a cell in a process of its own and return its run folder.
 

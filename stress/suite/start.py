@@ -7,18 +7,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stress.model.errors import UsageError
+from stress.model.kernel import HOST
+from stress.model.notify import Notify, silent
 from stress.model.suite import Attestation, Cell, Suite
 from stress.store import suite_folder
 from stress.store.suite_folder import SUITE_SCHEMA, SuiteFile
 from stress.storm import check
-from stress.suite import matrix, order
+from stress.suite import kernels, matrix, order
 from stress.suite.applicable import refuse_host_settings
+from stress.suite.attest import differences
 from stress.suite.conductor import clear_leftovers
 from stress.suite.executor import Executor
 
 
-def begin(suite: Suite, executor: Executor, *, host: bool) -> SuiteFile:
+def begin(suite: Suite, executor: Executor, notify: Notify = silent, *, host: bool, boot: bool = True) -> SuiteFile:
     """Return what is to be done, with what each host says of itself.
+
+    Args:
+        suite: what is to be run.
+        executor: what carries the trials out.
+        notify: is told what is done.
+        host: run on the host's own network stack.
+        boot: ask the kernels that are to be booted; else nothing is known of them.
 
     Raises:
         UsageError: the suite has no cell, or asks for what may not be here.
@@ -32,7 +42,7 @@ def begin(suite: Suite, executor: Executor, *, host: bool) -> SuiteFile:
         raise UsageError("--host changes settings of this host, which only root may; run it as root, or leave it out.")
     attestations = {name: executor.attest(name) for name in executor.hosts}
     for attestation in attestations.values():
-        refuse_host_settings(cells, attestation, host=host)
+        refuse_host_settings([cell for cell in cells if cell.kernel == HOST], attestation, host=host)
     return SuiteFile(
         schema=SUITE_SCHEMA,
         id=secrets.token_hex(3),
@@ -41,10 +51,11 @@ def begin(suite: Suite, executor: Executor, *, host: bool) -> SuiteFile:
         host=host,
         suite=suite,
         cells=cells,
+        kernels=kernels.attestations(cells, executor, notify, host=host) if boot else {},
     )
 
 
-def resume(path: Path, suite: Suite, executor: Executor, *, host: bool) -> SuiteFile:
+def resume(path: Path, suite: Suite, executor: Executor, notify: Notify = silent, *, host: bool) -> SuiteFile:
     """Return what is to be done in a suite folder, the number of trials as the suite now has it.
 
     Raises:
@@ -65,6 +76,9 @@ def resume(path: Path, suite: Suite, executor: Executor, *, host: bool) -> Suite
             raise UsageError(f"{path} was begun with {name} {was}, and now it is {now}; {ANEW}")
     for name in executor.hosts:
         refuse_changed_host(path, name, old.attestations[name], executor.attest(name))
+    booted = kernels.attestations(cells, executor, notify, host=old.host)
+    for name in booted.keys() & old.kernels.keys():
+        refuse_changed_host(path, name, old.kernels[name], booted[name])
     file = SuiteFile(
         schema=SUITE_SCHEMA,
         id=old.id,
@@ -73,8 +87,9 @@ def resume(path: Path, suite: Suite, executor: Executor, *, host: bool) -> Suite
         host=old.host,
         suite=suite,
         cells=cells,
+        kernels=booted,
     )
-    planned = {trial.number: trial for trial in order.trials(suite, cells)}
+    planned = {trial.number: trial for trial in order.trials(suite, cells, len(file.hosts))}
     for number, record in suite_folder.records(path).items():
         if number in planned and planned[number] != record.trial:
             raise UsageError(f"{path} has a trial {number} of another order ({record.trial.cell}); {ANEW}")
@@ -87,7 +102,7 @@ ANEW = "begin anew without --resume, or put it back."
 
 def refuse_changed_cells(path: Path, old: list[Cell], new: list[Cell]) -> None:
     """Raise UsageError unless two lists of cells do the same."""
-    before, after = ({cell.name: cell.identity for cell in cells} for cells in (old, new))
+    before, after = ({cell.name: (cell.identity, cell.kernel) for cell in cells} for cells in (old, new))
     for name in before.keys() - after.keys():
         raise UsageError(f"{path} has a cell {name!r} that the suite no longer has; {ANEW}")
     for name in after.keys() - before.keys():
@@ -101,14 +116,8 @@ def refuse_changed_cells(path: Path, old: list[Cell], new: list[Cell]) -> None:
 
 def refuse_changed_host(path: Path, name: str, old: Attestation, new: Attestation) -> None:
     """Raise UsageError unless a host is what it was."""
-    for what, was, now in (
-        ("kernel", old.host.kernel, new.host.kernel),
-        ("program", old.program, new.program),
-        ("compiled engine", old.engine, new.engine),
-        ("number of CPUs", old.host.cpus, new.host.cpus),
-    ):
-        if was != now:
-            raise UsageError(
-                f"{path} was begun with another {what} on {name}: {was}, and now it is {now}; its trials would not "
-                "be of one kind. Begin anew without --resume."
-            )
+    for what, was, now in differences(old, new):
+        raise UsageError(
+            f"{path} was begun with another {what} on {name}: {was}, and now it is {now}; its trials would not "
+            "be of one kind. Begin anew without --resume."
+        )

@@ -52,21 +52,22 @@ def plan_table(suite: Suite, forecasts: Sequence[Forecast]) -> Table:
     return table
 
 
-def order_lines(suite: Suite, trials: Sequence[Trial]) -> list[str]:
+def order_lines(suite: Suite, trials: Sequence[Trial], hosts: Sequence[str]) -> list[str]:
     """Return the order of the first block, and how the others follow from it."""
     first = [trial.cell for trial in trials if trial.block == 0]
+    each = f", by each of {len(hosts)} hosts at the same time: {', '.join(hosts)}" if len(hosts) > 1 else ""
     return [
-        f"order: {suite.trials} blocks of {len(first)} trials, each in an order drawn from seed {suite.seed}",
+        f"order: {suite.trials} blocks of {len(first)} trials, each in an order drawn from seed {suite.seed}{each}",
         "the first block:",
         *(f"  {place:>3}  {cell}" for place, cell in enumerate(first, start=1)),
     ]
 
 
-def total_line(suite: Suite, forecasts: Sequence[Forecast]) -> str:
+def total_line(suite: Suite, forecasts: Sequence[Forecast], hosts: int = 1) -> str:
     """Return what all of it comes to."""
     able = [each for each in forecasts if each.lacking is None]
-    trials = suite.trials * len(able)
-    attempts = suite.trials * sum(each.attempts for each in able)
+    trials = suite.trials * len(able) * hosts
+    attempts = suite.trials * sum(each.attempts for each in able) * hosts
     seconds = suite.trials * sum(each.seconds for each in able) + suite.warmup * (able[0].seconds if able else 0)
     return (
         f"in all: {len(able)} of {len(forecasts)} cells, {trials:,} trials, about {attempts:,} attempts and "

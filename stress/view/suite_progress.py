@@ -28,18 +28,20 @@ class SuiteProgress:
     by how wrong estimates were so far.
     """
 
-    def __init__(self, console: Console, expected_s: Mapping[str, float]) -> None:
+    def __init__(self, console: Console, expected_s: Mapping[str, float], hosts: int = 1) -> None:
         """Prepare the display.
 
         Args:
             console: where to.
             expected_s: for each cell, how long a trial takes, about.
+            hosts: how many run trials at the same time.
         """
         self.console = console
         self.path: Path | None = None
         self.left: dict[int, Trial] = {}
         self.total = 0
         self.expected_s = expected_s
+        self.hosts = hosts
         self.took_s: dict[str, list[float]] = {}
         self.last: list[str] = []
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
@@ -74,7 +76,8 @@ class SuiteProgress:
         self.left.pop(record.trial.number, None)
         if record.status is not Status.NOT_APPLICABLE:
             self.took_s.setdefault(record.trial.cell, []).append(record.took_s)
-        self.last = [*self.last[1 - LAST :], result_line(record, summary)]
+        where = f"{record.host}: " if self.hosts > 1 else ""
+        self.last = [*self.last[1 - LAST :], where + result_line(record, summary)]
         if self.live:
             self.show("")
         else:
@@ -91,9 +94,10 @@ class SuiteProgress:
         measured = {cell: sum(times) / len(times) for cell, times in self.took_s.items()}
         expected = sum(self.expected_s.get(cell, 0.0) for cell in measured)
         scale = sum(measured.values()) / expected if expected else 1.0
-        return sum(
+        whole = sum(
             measured.get(trial.cell, scale * self.expected_s.get(trial.cell, 0.0)) for trial in self.left.values()
         )
+        return whole / self.hosts
 
     def show(self, now: str) -> None:
         """Draw once."""

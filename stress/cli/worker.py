@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""connstorm worker: this machine as a host of a fleet, for as long as the scheduler is there."""
+
+import asyncio
+
+import click
+
+from stress.model.errors import UsageError
+
+
+@click.command()
+@click.argument("scheduler", metavar="SCHEDULER")
+@click.option("--name", help="of this host in the fleet; by default the machine's")
+def worker(scheduler: str, name: str | None) -> None:
+    r"""Run the trials that connstorm suite --executor dask:SCHEDULER sends to this host.
+
+    It is a dask worker that does next to nothing beside a storm. Its end is that of the scheduler; let the service
+    manager start it anew.
+
+    \b
+    Examples:
+      dask scheduler --port 8786                       on one machine, which is no host of the fleet
+      connstorm worker tcp://lab0:8786 --name lab1     on each host
+      connstorm suite suites/smoke.toml --executor dask:tcp://lab0:8786
+    """
+    try:
+        from stress.suite.dask_worker import work  # noqa: PLC0415  # of an extra
+    except ImportError as error:
+        raise UsageError(
+            f"The worker needs the package {error.name}; pip install 'connstorm[fleet]' brings it."
+        ) from error
+    asyncio.run(work(scheduler, name))

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""The envoy: what ssh starts on a host. It carries an errand out, sends events and the run folder, and leaves nothing.
+
+Standard input holds the errand as one line, and stays open as long as the trial is wanted: when it ends, because that
+was said or because the connection is lost, so does the trial. While the storm goes on, the envoy sleeps.
+"""
+
+import os
+import signal
+import tempfile
+import threading
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from stress.lab.ending import Ending
+from stress.model.errors import UsageError
+from stress.suite import parcel
+from stress.suite.errand import Errand, carry_out
+from stress.suite.process import Event, Failed, Settled, Stage
+
+ROOM = "connstorm-"  # how the folders are called that hold a run until it is sent; in TMPDIR
+
+
+class Sending(msgspec.Struct, frozen=True, tag="sending"):
+    """The run folder follows, to the end of the stream."""
+
+    name: str
+
+
+Word = Event | Sending  # what an envoy prints, one JSON object a line
+
+
+def serve(stdin: IO[bytes], stdout: IO[bytes]) -> None:
+    """Carry out the errand that ``stdin`` holds and send what becomes of it to ``stdout``.
+
+    Raises:
+        UsageError: it is no errand.
+        Terminated: the connection is lost, or the trial is no longer wanted; nothing is left here.
+    """
+
+    def say(word: Word) -> None:
+        stdout.write(msgspec.json.encode(word) + b"\n")
+        stdout.flush()
+
+    task = decode(stdin.readline())
+    ending = Ending()
+    threading.Thread(target=end_with, args=(stdin.fileno(),), daemon=True).start()
+    try:
+        ending.release()
+        with tempfile.TemporaryDirectory(prefix=ROOM) as room:
+            ended = carry_out(task, Path(room), lambda text: say(Stage(text)), lambda _: None)
+            if ended.settle is not None:
+                say(Settled(ended.settle))
+            if ended.path is None:
+                say(ended.failure or Failed("It ended without a word.", UsageError.exit_code))
+            else:
+                say(Sending(ended.path.name))
+                parcel.pack(ended.path, stdout)
+                stdout.flush()
+    finally:
+        ending.give_back()
+
+
+def end_with(descriptor: int) -> None:
+    """End this process when the other end of a descriptor closes it."""
+    while os.read(descriptor, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def decode(line: bytes) -> Errand:
+    """Decode an errand.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return msgspec.json.decode(line, type=Errand)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"The errand on standard input cannot be read: {error}.") from error

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""An errand: a trial as it is sent to another host, and carried out there by ``run-cell``, between two looks.
+
+Before and after, the host says anew what it is. A trial of a host that is not what the suite began with is no data.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from stress.lab import lock
+from stress.model.errors import ConnstormError, LabError
+from stress.model.notify import Notify
+from stress.model.plan import Plan
+from stress.model.suite import Attestation
+from stress.suite.attest import attestation, differences
+from stress.suite.executor import Job
+from stress.suite.process import Ended, Failed, Running, trial_options
+
+TURN = "trial"  # a lock of its own: the program that conducts may be on one of the hosts
+
+
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """One trial for another host.
+
+    Attributes:
+        plan: what to do.
+        settle_s: how long to wait, at most, for a quiet machine before.
+        limit_s: how long it may take; another trial there is waited for as long.
+        attested: what the host is to be, without its settings.
+    """
+
+    plan: Plan
+    settle_s: float
+    limit_s: float
+    attested: Attestation
+
+
+def errand(job: Job, attested: Attestation) -> Errand:
+    """Return what to send to a host, which has said of itself what it is."""
+    known = msgspec.structs.replace(attested, settings=[], host_settings=[])
+    return Errand(plan=job.plan, settle_s=job.settle_s, limit_s=job.limit_s, attested=known)
+
+
+def carry_out(task: Errand, room: Path, notify: Notify, began: Callable[[Running], None]) -> Ended:
+    """Carry out a trial in a process of its own on this host, which must be what it was, before and after.
+
+    Args:
+        task: the trial.
+        room: where its run folder will be.
+        notify: is told of its stages.
+        began: is given the process, so that it can be ended early.
+
+    Returns:
+        How it ended; a failure also when this host is not, or no longer, what it was.
+    """
+    try:
+        with lock.alone(TURN, task.limit_s):  # one that lost its connection may still be ending
+            unchanged(task.attested, "before")
+            running = Running(task.plan, room, trial_options(task.settle_s), task.limit_s)
+            try:
+                began(running)
+                ended = running.wait(notify)
+            finally:
+                running.stop()
+            unchanged(task.attested, "after")
+    except ConnstormError as error:
+        return Ended(None, Failed(str(error), error.exit_code, type(error).__name__), None)
+    return ended
+
+
+def unchanged(was: Attestation, when: str) -> None:
+    """Raise LabError unless this host is what it was."""
+    for what, before, now in differences(was, attestation([], None)):
+        raise LabError(
+            f"This host has another {what} {when} the trial than when the suite began: {before}, and now it is {now}; "
+            "the trial is invalid."
+        )

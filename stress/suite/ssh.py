@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""The executor of hosts that are reached by ssh: nothing needs to run there but sshd, and connstorm be installed."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+
+from stress.model.errors import LabError, UsageError
+from stress.model.notify import Notify
+from stress.model.suite import Attestation, Settle
+from stress.suite import parcel
+from stress.suite.envoy import Sending, Word
+from stress.suite.errand import Errand, errand
+from stress.suite.executor import Job
+from stress.suite.process import ATTEST_LIMIT_S, Ended, Failed, Settled, Stage
+from stress.suite.ssh_link import LOST, REFUSED, Link, Remote, reason
+
+BACK_S = 300.0  # for how long a host that was lost is waited for
+KNOCK_S = 2.0  # between tries to reach it
+TRIES = 2  # of a trial whose host was lost
+
+
+class SshHandle:
+    """A trial under way on a host."""
+
+    def __init__(self, link: Link, command: str, task: Errand, job: Job) -> None:
+        """Start it; a host that cannot be reached is waited for by ``fetch``."""
+        self.link = link
+        self.command = command
+        self.task = task
+        self.job = job
+        self.cancelled = False
+        self.remote: Remote | None = None
+        with suppress(*LOST):
+            self.start()
+
+    def start(self) -> None:
+        """Start the envoy, and give it its errand."""
+        self.remote = self.link.start(f"{self.command} run-cell --envoy", msgspec.json.encode(self.task) + b"\n")
+
+    def fetch(self, notify: Notify) -> Ended:
+        """Wait until it is over; if the connection is lost, run it once more when the host is back."""
+        for number in range(1, TRIES + 1):
+            try:
+                if self.remote is None:
+                    self.start()
+                return self.once(notify)
+            except LOST as error:
+                self.remote = None
+                lost = f"{self.link.name} was lost: {reason(error)}"
+                if self.cancelled or isinstance(error, REFUSED):
+                    return failed(f"{lost}; nothing was kept.")
+            if number < TRIES:
+                notify(f"{lost}; waiting for it")
+                if not self.link.back(BACK_S, KNOCK_S, lambda: self.cancelled):
+                    return failed(f"{lost}, and not back within {BACK_S:g} s; nothing was kept.")
+        return failed(f"{lost}, {TRIES} times in the same trial; nothing was kept.")
+
+    def once(self, notify: Notify) -> Ended:
+        """Wait until one try is over.
+
+        Raises:
+            OSError, asyncssh.Error: the connection is lost.
+        """
+        assert self.remote is not None
+        settle: Settle | None = None
+        while line := self.remote.line():
+            match decode(line, self.link.name):
+                case Stage(text):
+                    notify(text)
+                case Settled(settled):
+                    settle = settled
+                case Failed() as failure:
+                    return Ended(None, failure, settle)
+                case Sending(name):
+                    return self.received(self.remote, name, settle)
+        return failed(f"connstorm ended on {self.link.name} with {self.remote.last_words()}; nothing was kept.")
+
+    def received(self, remote: Remote, name: str, settle: Settle | None) -> Ended:
+        """Receive the run folder."""
+        try:
+            return Ended(parcel.unpack(remote, name, self.job.folder), None, settle)
+        except LabError as error:
+            return Ended(None, Failed(f"{self.link.name}: {error}", error.exit_code), settle)
+
+    def cancel(self) -> None:
+        """End it, and wait until it has ended there."""
+        self.cancelled = True
+        if self.remote is not None:
+            self.remote.no_longer()
+
+
+class Ssh:
+    """Runs trials on hosts that are reached by ssh, one trial at a time on each."""
+
+    beside = 1
+
+    def __init__(self, hosts: Sequence[str], command: str = "connstorm") -> None:
+        """Note the hosts.
+
+        Args:
+            hosts: each ``[user@]name[:port]``; names may be those of ``~/.ssh/config``.
+            command: how connstorm is called there, as the shell there reads it.
+
+        Raises:
+            UsageError: there is none, one occurs twice, or one is not of that form.
+        """
+        if not hosts or len(set(hosts)) < len(hosts):
+            raise UsageError("--executor ssh needs --hosts, each of them once: --hosts lab1,root@lab2:2222.")
+        self.links = {name: Link(name) for name in hosts}
+        self.command = command
+        self.attested: dict[str, Attestation] = {}
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names of the hosts as they were given."""
+        return list(self.links)
+
+    def attest(self, host: str) -> Attestation:
+        """Ask a host what it is.
+
+        Raises:
+            LabError: it does not answer.
+        """
+        answer = self.links[host].output(f"{self.command} run-cell --attest", ATTEST_LIMIT_S)
+        try:
+            self.attested[host] = msgspec.json.decode(answer, type=Attestation)
+        except msgspec.DecodeError as error:
+            raise LabError(
+                f"{host} did not say what it is but {answer[:80]!r}: {error}. Is its connstorm this version?"
+            ) from error
+        return self.attested[host]
+
+    def submit(self, job: Job, host: str) -> SshHandle:
+        """Start a trial on a host."""
+        return SshHandle(self.links[host], self.command, errand(job, self.attested[host]), job)
+
+
+def decode(line: bytes, host: str) -> Word:
+    """Decode what an envoy says."""
+    try:
+        return msgspec.json.decode(line, type=Word)  # type: ignore[no-any-return]  # of a union it cannot tell
+    except msgspec.DecodeError:
+        return Failed(f"{host} said {line[:80]!r}, which is no event; nothing was kept.", LabError.exit_code)
+
+
+def failed(text: str) -> Ended:
+    """Return that a trial failed for a reason."""
+    return Ended(None, Failed(text, LabError.exit_code), None)

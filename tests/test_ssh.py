@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: MIT
+"""Trials on hosts that are reached by ssh: a real sshd with keys of its own, in a private network."""
+
+import getpass
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from private_network import AS_ONESELF, ROOT, network
+
+from stress.lab import wait
+from stress.model.errors import LabError, UsageError
+from stress.model.plan import Plan
+from stress.model.suite import Status
+from stress.store import folder, suite_folder
+from stress.suite import parcel, process
+from stress.suite.envoy import Sending, Word
+from stress.suite.errand import errand
+from stress.suite.executor import Job
+
+FROZEN = Path(__file__).parent / "data" / "run-schema-2"
+PORT = 2022
+SSH = ["--executor", "ssh", "--remote-connstorm", f"{sys.executable} -m stress"]
+SMALL = """
+trials = 1
+warmup = 0
+settle_s = 0.1
+[defaults]
+port_range = [40000, 40015]
+[[scenario]]
+name = "clean"
+[[scenario]]
+name = "closewait"
+mines = 3
+"""
+SLOW = """
+trials = 1
+warmup = 0
+settle_s = 0
+[[scenario]]
+name = "clean"
+port_range = [40000, 40015]
+attempts = 24
+rate_per_s = 8
+"""
+SSHD = shutil.which("sshd", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
+
+
+@dataclass
+class Site:
+    """A machine with an sshd, and a home with keys for it."""
+
+    root: Path
+    inside: list[str]
+    server: subprocess.Popen | None = None
+
+    @property
+    def rooms(self):
+        """What trials have there at the moment."""
+        return list((self.root / "rooms").iterdir())
+
+    def keys(self):
+        """Make throw-away keys, and say on the client's side that the host's is known."""
+        home = self.root / "home" / ".ssh"
+        home.mkdir(parents=True, mode=0o700)
+        for key in (self.root / "host_key", home / "id"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        (home / "known_hosts").write_text(f"[127.0.0.1]:{PORT} {(self.root / 'host_key.pub').read_text()}")
+        (home / "config").write_text(
+            "".join(
+                f"Host {name}\nHostName 127.0.0.1\nPort {PORT}\nUser {getpass.getuser()}\nIdentityFile {home}/id\n"
+                f"UserKnownHostsFile {home}/known_hosts\nStrictHostKeyChecking yes\nIdentitiesOnly yes\n"
+                for name in ("lab1", "lab2")
+            )
+        )
+        (self.root / "rooms").mkdir()
+        (self.root / "sshd_config").write_text(
+            f"ListenAddress 127.0.0.1:{PORT}\nHostKey {self.root}/host_key\nPidFile none\nUsePAM no\nStrictModes no\n"
+            f"AuthorizedKeysFile {home}/id.pub\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n"
+            f"SetEnv TMPDIR={self.root}/rooms\n"
+        )
+
+    def serve(self):
+        """Start sshd."""
+        self.server = subprocess.Popen(
+            [*self.inside, SSHD, "-D", "-e", "-f", str(self.root / "sshd_config")], stderr=subprocess.PIPE
+        )
+        assert b"listening" in self.server.stderr.readline()
+
+    def lose(self):
+        """Kill what sshd has started for its connections: to the other end the host is gone."""
+        for child in Path(f"/proc/{self.server.pid}/task/{self.server.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+
+    def suite(self, text, *options):
+        """Start a suite over ssh."""
+        source = self.root / "small.toml"
+        source.write_text(text)
+        return subprocess.Popen(
+            [*self.inside, sys.executable, "-m", "stress", "suite", source, "-o", self.root / "out", *SSH, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"HOME": str(self.root / "home")},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        )
+
+    def records(self):
+        """Return the suite's folder and what became of its trials."""
+        (path,) = (self.root / "out").glob("*-suite-*")
+        return path, list(suite_folder.records(path).values())
+
+
+@pytest.fixture
+def site(tmp_path):
+    if SSHD is None:
+        pytest.skip("sshd is missing (Debian: openssh-server)")
+    if ROOT:
+        Path("/run/sshd").mkdir(exist_ok=True)  # where sshd of root wants to be shut in; Debian makes it at boot
+    with network(AS_ONESELF) as (_, inside):
+        made = Site(tmp_path, inside)
+        made.keys()
+        made.serve()
+        yield made
+        made.server.terminate()
+        made.lose()
+        made.server.communicate()
+
+
+def test_each_host_runs_every_cell_and_nothing_is_left_there(site):
+    suite = site.suite(SMALL, "--hosts", "lab1,lab2")
+    printed, told = suite.communicate()
+    assert suite.returncode == 0, told
+    path, records = site.records()
+    assert [(record.trial.number, record.host, record.trial.block) for record in records] == [
+        (0, "lab1", 0),
+        (1, "lab1", 0),
+        (2, "lab2", 1),
+        (3, "lab2", 1),
+    ]
+    assert {record.status for record in records} == {Status.DONE}
+    assert [record.trial.cell for record in records[:2]] == [record.trial.cell for record in records[2:]]
+    assert len({record.trial.seed for record in records}) == 1
+    for record in records:
+        run, summary = folder.read(suite_folder.run_folder(path, record))
+        assert run.record.plan.seed == record.trial.seed
+        assert summary.collisions == (3 if record.trial.cell == "closewait" else 0)
+        assert record.settle is not None
+    assert "closewait on lab2" in printed
+    assert not list(path.glob("**/.*"))
+    assert site.rooms == []
+
+
+def test_a_trial_whose_connection_is_lost_is_run_again(site):
+    suite = site.suite(SLOW, "--hosts", "lab1")
+    assert wait.until(lambda: site.rooms, 20)
+    site.lose()
+    _, told = suite.communicate()
+    assert suite.returncode == 0, told
+    _, (record,) = site.records()
+    assert record.status is Status.DONE
+    assert record.took_s > 3  # what the plan takes; the try that was lost is in it
+    assert wait.until(lambda: not site.rooms, 5), "the host cleans up after a connection that was lost"
+
+
+def test_a_host_that_is_lost_twice_fails_the_trial_with_the_reason(site):
+    suite = site.suite(SLOW, "--hosts", "lab1")
+    for _ in range(2):
+        assert wait.until(lambda: site.rooms, 20)
+        site.lose()
+        assert wait.until(lambda: not site.rooms, 5)
+    suite.communicate()
+    assert suite.returncode == 3
+    _, (record,) = site.records()
+    assert record.status is Status.FAILED
+    assert "lab1 was lost" in record.reason
+    assert "2 times in the same trial" in record.reason
+
+
+def test_an_interrupted_suite_ends_its_trial_on_the_host(site):
+    suite = site.suite(SLOW, "--hosts", "lab1")
+    assert wait.until(lambda: site.rooms, 20)
+    suite.send_signal(signal.SIGINT)
+    _, told = suite.communicate()
+    assert suite.returncode == 130
+    assert "--resume" in told
+    assert site.rooms == []
+    assert site.records()[1] == []
+
+
+def test_a_host_whose_key_is_not_the_known_one_is_refused(site):
+    known = site.root / "home" / ".ssh" / "known_hosts"
+    known.write_text(f"[127.0.0.1]:{PORT} {(site.root / 'home' / '.ssh' / 'id.pub').read_text()}")
+    suite = site.suite(SMALL, "--hosts", "lab1")
+    _, told = suite.communicate()
+    assert suite.returncode == 3
+    assert "lab1 cannot be reached by ssh: Host key is not trusted" in told
+    assert not list((site.root / "out").glob("*/trials/*"))
+
+
+def test_what_is_missing_there_is_said(site):
+    suite = site.suite(SMALL, "--hosts", "lab1", "--remote-connstorm", "no-such-connstorm")
+    _, told = suite.communicate()
+    assert suite.returncode == 3
+    assert "lab1 could not run 'no-such-connstorm run-cell --attest'" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--executor", "ssh"], "needs --hosts"),
+        (["--executor", "ssh", "--hosts", "a,a"], "each of them once"),
+        (["--executor", "ssh", "--hosts", "a:b"], "'a:b' is no host of the form"),
+        (["--executor", "elsewhere"], "There is no executor 'elsewhere'; there are local, "),
+        (["--hosts", "a"], "--hosts is for the executors ssh and dask, not for local"),
+    ],
+)
+def test_hosts_that_cannot_be_are_refused(tmp_path, options, sentence):
+    source = tmp_path / "small.toml"
+    source.write_text(SMALL)
+    ended = subprocess.run(
+        [sys.executable, "-m", "stress", "suite", source, "--dry-run", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert sentence in ended.stderr
+
+
+@given(
+    user=st.from_regex(r"[a-z]{0,3}", fullmatch=True),
+    host=st.sampled_from(["lab1", "10.0.0.1", "[::1]", "[fe80::1]"]),
+    port=st.none() | st.integers(1, 65535),
+)
+def test_a_destination_is_taken_apart(user, host, port):
+    from stress.suite.ssh_link import destination
+
+    text = (f"{user}@" if user else "") + host + (f":{port}" if port else "")
+    found = destination(text)
+    assert found.pop("host") == host.strip("[]")
+    assert found.pop("username", "") == user
+    assert found.pop("port", None) == port
+    assert not found
+
+
+@given(st.text(alphabet="a@:[]1", max_size=6))
+def test_a_destination_is_understood_or_refused(text):
+    from stress.suite.ssh_link import destination
+
+    try:
+        found = destination(text)
+    except UsageError:
+        return
+    assert found["host"]
+
+
+def packed():
+    stream = io.BytesIO()
+    parcel.pack(FROZEN, stream)
+    return stream.getvalue()
+
+
+def test_a_parcel_arrives_as_it_was_sent(tmp_path):
+    found = parcel.unpack(io.BytesIO(packed()), "run", tmp_path)
+    assert {file.name: file.read_bytes() for file in found.iterdir()} == {
+        file.name: file.read_bytes() for file in FROZEN.iterdir()
+    }
+    assert list(tmp_path.iterdir()) == [found]
+
+
+@given(share=st.floats(0, 0.99), flip=st.booleans())
+def test_a_parcel_that_is_cut_short_leaves_nothing(tmp_path_factory, share, flip):
+    whole = packed()
+    content = whole.rstrip(b"\0")
+    damaged = content[: int(share * len(content))]
+    if flip and damaged:
+        damaged = damaged[:-1] + bytes([damaged[-1] ^ 1])
+    results = tmp_path_factory.mktemp("results")
+    with pytest.raises(LabError, match=r"[nN]othing was kept"):
+        parcel.unpack(io.BytesIO(damaged), "run", results)
+    assert list(results.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../run", "a/b", "", "..", ".", ".run"])
+def test_a_host_cannot_choose_where_its_run_is_written(tmp_path, name):
+    with pytest.raises(LabError, match="no name of a run folder"):
+        parcel.unpack(io.BytesIO(packed()), name, tmp_path)
+
+
+def test_a_member_that_lies_elsewhere_is_refused(tmp_path):
+    import tarfile
+
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        tar.add(FROZEN / "run.json", "../run.json")
+    with pytest.raises(LabError, match=r"holds '\.\./run\.json'"):
+        parcel.unpack(io.BytesIO(stream.getvalue()), "run", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def envoy(**options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "stress", "run-cell", "--envoy"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def test_a_host_with_another_kernel_than_before_gives_no_data(tmp_path):
+    attested = process.attest()
+    other = msgspec.structs.replace(attested, host=msgspec.structs.replace(attested.host, kernel="5.10.0"))
+    plan = Plan(scenario="clean", attempts=10, port_range=(40000, 40015))
+    results = {}
+    for host in (attested, other):
+        task = errand(Job(plan, tmp_path, 0.0, 30.0), host)
+        with envoy(env=os.environ | {"TMPDIR": str(tmp_path)}) as sent:
+            sent.stdin.write(msgspec.json.encode(task) + b"\n")
+            sent.stdin.flush()
+            for line in sent.stdout:
+                results[host.host.kernel] = word = msgspec.json.decode(line, type=Word)
+                if isinstance(word, Sending):
+                    break
+            sent.stdout.read()
+    assert isinstance(results[attested.host.kernel], Sending)
+    assert "another kernel before the trial" in results["5.10.0"].text
+    assert "5.10.0, and now it is" in results["5.10.0"].text
+    assert list(tmp_path.iterdir()) == []
