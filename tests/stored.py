@@ -10,7 +10,7 @@ TRIAL = FROZEN / "trials" / "0000-closewait"
 
 
 def a_document(*, rate=40_000.0, p50=11_000, p99=18_000, attempts=10_000, retried=0, refused=0, unknown=0, **changes):
-    """Return a run.json; ``changes`` are ``kernel``, ``plan`` (fields), ``settings`` and ``started``."""
+    """Return a run.json; ``changes`` are ``kernel``, ``emulated``, ``plan`` (fields), ``settings`` and ``started``."""
     document = json.loads(next(TRIAL.glob("*/run.json")).read_text())
     summary = document["summary"]
     summary |= {"attempts": attempts, "rate_per_s": rate, "retransmits": retried, "collisions": retried}
@@ -19,6 +19,7 @@ def a_document(*, rate=40_000.0, p50=11_000, p99=18_000, attempts=10_000, retrie
     summary["body"] = {"p50_ns": p50, "p90_ns": p50, "p99_ns": p99, "p999_ns": p99, "max_ns": p99}
     summary["bands"][0]["count"] = retried
     document["host"]["kernel"] = changes.get("kernel", document["host"]["kernel"])
+    document["host"]["emulated"] = changes.get("emulated", False)
     document["started_utc"] = changes.get("started", document["started_utc"])
     for act in (document, *document["acts"]):
         act["plan"] |= changes.get("plan", {})

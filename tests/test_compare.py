@@ -7,7 +7,7 @@ import sys
 
 import msgspec
 import pytest
-from stored import a_document, a_suite, jittered
+from stored import FROZEN, a_document, a_suite, jittered
 from test_calibrate import a_calibration
 
 from stress.analysis.family import GATING, families
@@ -16,6 +16,7 @@ from stress.model.calibration import Noise
 from stress.store import calibration as stored
 from stress.store.observations import arm
 from stress.suite.arms import Question, match
+from stress.suite.pictures import chosen, draw
 
 
 def compare(*arguments, cwd):
@@ -137,3 +138,17 @@ def test_the_metrics_that_are_explored_are_those_that_occur(home):
     assert "outcome.reset.per_million" not in names
     assert len(names) == len(set(names))
     assert msgspec.json.encode(names)
+
+
+def test_the_rows_with_most_changes_are_drawn(home, tmp_path):
+    found = match(
+        Question(arms=(f"base={FROZEN}#closewait", f"new={FROZEN}#closewait tcp_timestamps=0"), allowed=["plan"])
+    )
+    comparisons = compared(found.found, families(found.runs))
+    written = draw(comparisons, found.found, tmp_path)
+    assert [path.name for path in written] == ["forest.png", "latency.png", "shift.png", "ports.png"]
+    assert all(path.stat().st_size > 1000 for path in written)
+    without = match(Question(arms=(str(home / "base"), str(home / "new"))))  # no attempts were kept
+    assert [path.name for path in draw([], without.found, tmp_path / "b")] == ["forest.png"]
+    changes = compared(without.found, families(without.runs))
+    assert chosen(changes, without.found) == ["clean", "closewait"]

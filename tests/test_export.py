@@ -5,6 +5,7 @@ import csv
 import importlib.util
 import io
 import json
+import os
 import re
 import shutil
 import statistics
@@ -35,6 +36,7 @@ from stress.view.export.pytest_benchmark import stats
 LATENCIES = ("body.p50", "body.p90", "body.p99", "body.p999", "body.max")
 RETRIES = ("net.ipv4.tcp_syn_retries", ("3", "6"))
 TRIALS = 3
+OTAVA = Path(sys.executable).parents[1] / "otava/bin"  # make installs it there
 
 
 @pytest.fixture(scope="module")
@@ -316,9 +318,8 @@ def test_otava_gets_a_history_and_its_description(kernels, tmp_path):
 
 
 def test_otava_itself_analyses_it(kernels, tmp_path):
-    if (
-        otava := shutil.which("otava", path=f"{Path(sys.executable).parents[1] / 'otava/bin'}:{os.environ['PATH']}")
-    ) is None:
+    otava = shutil.which("otava", path=f"{OTAVA}:{os.environ['PATH']}")
+    if otava is None:
         pytest.skip("otava is not installed, so only the shape of its files is checked (pip install apache-otava)")
     exported(*kernels, "--format", "otava", "-o", tmp_path)
     (test,) = json.loads((tmp_path / "otava.yaml").read_text())["tests"]

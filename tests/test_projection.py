@@ -9,6 +9,7 @@ from stored import a_document, a_suite
 from stress.analysis.comparable import differences, refusals
 from stress.analysis.dimension import known, natural, value
 from stress.analysis.matchup import matchup
+from stress.analysis.metric import metric
 from stress.analysis.projection import choose, hidden, parse_filter, project, projection
 from stress.model.errors import UsageError
 from stress.store.observations import arm
@@ -60,9 +61,7 @@ def test_the_base_is_what_the_user_says(runs):
     assert names(project(runs, by))[0] == ("clean", ["kernel=6.1.9", "kernel=6.12.3"])
     for base in ("6.12.3", "kernel=6.12.3"):
         assert names(project(runs, by, base))[0] == ("clean", ["kernel=6.12.3", "kernel=6.1.9"])
-    with pytest.raises(
-        UsageError, match=r"no column '7\.0' to compare with; there are kernel=6\.1\.9, "
-    ):
+    with pytest.raises(UsageError, match=r"no column '7\.0' to compare with; there are kernel=6\.1\.9, "):
         project(runs, by, "7.0")
 
 
@@ -172,9 +171,14 @@ def test_blocks_of_a_suite_are_pairs_and_those_of_two_suites_are_not(tmp_path):
 
 
 def test_times_of_trials_beside_others_are_not_compared(tmp_path):
-    from stress.analysis.metric import metric
-
     suite = a_suite(tmp_path / "a", {"x a": [a_document()], "x b": [a_document()]}, measures=False)
     pair = matchup("", "a", "b", arm(f"{suite}#x a"), arm(f"{suite}#x b"))
     assert pair.values(metric("body.p50")) == ({}, {})
     assert len(pair.values(metric("errors"))[0]) == 1
+
+
+def test_times_on_an_emulated_machine_are_not_compared(tmp_path):
+    suite = a_suite(tmp_path / "a", {"x a": [a_document()], "x b": [a_document(emulated=True)]})
+    pair = matchup("", "a", "b", arm(f"{suite}#x a"), arm(f"{suite}#x b"))
+    assert pair.values(metric("rate")) == ({}, {})
+    assert len(pair.values(metric("band.2jiffies"))[1]) == 1

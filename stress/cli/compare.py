@@ -71,7 +71,7 @@ def compare(
     comparisons = compared(found.found, families(found.runs, metrics), found.calibration)
     figures: list[Path] = []
     if draw:
-        from stress.view.comparison_figures import draw as draw_figures  # noqa: PLC0415
+        from stress.suite.pictures import draw as draw_figures  # noqa: PLC0415  # matplotlib comes with it
 
         figures = draw_figures(comparisons, found.found, output / FOLDER / folder_name(arms))
     if as_json:
@@ -91,7 +91,7 @@ def compare(
     for text in found.warnings:
         click.echo(f"warning: {text}", err=True)
     if figures:
-        click.echo(f"figures: {', '.join(map(str, figures))}", err=markdown)
+        click.echo(f"{len(figures)} figures in {figures[0].parent}", err=markdown)
 
 
 def folder_name(arms: tuple[str, ...]) -> str:

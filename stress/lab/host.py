@@ -11,20 +11,23 @@ from pathlib import Path
 from stress.model.record import Host
 
 IP_LOCAL_PORT_RANGE = 51  # linux/in.h; the socket module lacks it
+EMULATED = "QEMU TCG"  # how QEMU calls a CPU that it emulates, on x86
 CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; its resolution is one jiffy, so HZ is known without root
 
 
 def facts() -> Host:
     """Return what is known of this machine and its kernel."""
+    cpu = cpu_model()
     return Host(
         kernel=platform.release(),
         jiffy_ns=round(time.clock_getres(CLOCK_MONOTONIC_COARSE) * 1e9),
-        cpu=cpu_model(),
+        cpu=cpu,
         cpus=len(os.sched_getaffinity(0)),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         clocksource=clocksource(),
         python=platform.python_version(),
         nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        emulated=cpu.startswith(EMULATED),
     )
 
 

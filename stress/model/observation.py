@@ -46,4 +46,4 @@ class Observation:
     @property
     def timed(self) -> bool:
         """Whether its times can be compared with those of other runs."""
-        return self.measures
+        return self.measures and not self.host.emulated

@@ -50,6 +50,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     clocksource: str
     python: str
     nofile: int  # RLIMIT_NOFILE, hard
+    emulated: bool = False  # the CPU is a program: no latency of its can be compared with that of a real one
 
     @property
     def testbed(self) -> str:

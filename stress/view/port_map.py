@@ -23,13 +23,14 @@ from stress.view import axes as around
 from stress.view import style
 from stress.view.cause_style import cause_mark
 from stress.view.points import CELL_PX, GROUND, NONE, Points, by_count, draw_points
+from stress.view.port_frame import LEFT_EDGE, Frame, frame_of, port_limits
 from stress.view.sheet import sheet
 from stress.view.words import caption
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 GAP = 0.034  # between acts, for the ticks of their mines
 STRIP = 0.052  # height of the strip of attempts without a port
-LEFT_EDGE, RIGHT_EDGE, FOOT = 0.08, 0.9, 0.185
+FOOT = 0.185
 
 
 @dataclass(frozen=True)
@@ -110,14 +111,6 @@ def finding(found: Findings) -> str:
     return "; ".join(parts)
 
 
-def port_limits(found: Findings) -> tuple[int, int]:
-    """Return the lowest and the highest port of the run: of its ranges, attempts and mines."""
-    ranges = [port for act in found.run.record.acts for port in act.port_range]
-    ports = np.concatenate([ranges, found.run.attempts["local_port"], found.run.mines["local_port"]])
-    ports = ports[ports > 0]
-    return int(ports.min()), int(ports.max())
-
-
 def key(found: Findings) -> list[Line2D]:
     """Return a labelled and counted sample for each cause that occurs and for the mines."""
     counts = np.bincount(found.causes, minlength=len(CAUSES))
@@ -179,64 +172,66 @@ def _draw_strip(axes: Axes, act: _Act, norm: LogNorm) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def draw(figure: Figure, found: Findings, top: float) -> LogNorm:
+def draw(figure: Figure, found: Findings, top: float, frame: Frame | None = None) -> LogNorm:
     """Draw a run into a figure: a map for each act, side by side, and below it a strip of attempts without a port.
 
     Args:
         figure: to draw into.
         found: the run.
         top: how far up there is room, as a share of the figure's height.
+        frame: where, and on which scales; without one, alone on its sheet.
 
     Returns:
         The scale of the densities.
     """
-    low, high = port_limits(found)
-    norm = LogNorm(1, 10)
+    frame = frame or frame_of([found])
     acts = [_act(found.run, each) for each in found.acts]
     several = len(acts) > 1
-    portless = any(np.any(act.port == 0) for act in acts)
-    foot = FOOT + (STRIP + 0.012 if portless else 0)
-    top -= 0.03 if several else 0
-    shares = np.array([act.span_s for act in acts]) / sum(act.span_s for act in acts)
+    foot = FOOT + (STRIP + 0.012 if frame.portless else 0)
+    top -= 0.03 if frame.headed else 0
+    spans_s = [max(act.span_s, frame.spans_s.get(act.name, 0)) for act in acts]
+    shares = np.array(spans_s) / sum(spans_s)
     shares = np.maximum(shares, 0.75 / len(acts))  # a short act must still be seen
-    widths = shares / shares.sum() * (RIGHT_EDGE - LEFT_EDGE - GAP * (len(acts) - 1))
+    widths = shares / shares.sum() * (frame.right - frame.left - GAP * (len(acts) - 1))
     sheet_pt = 72 * figure.get_figwidth()
     name_pt = min(width * sheet_pt / (0.6 * max(len(act.name), 1)) for act, width in zip(acts, widths, strict=True))
-    left = LEFT_EDGE
-    for act, width in zip(acts, widths, strict=True):
-        above = lowest = figure.add_axes((left, foot, width, top - foot), label=act.name)
-        above.set_ylim(low - 0.5, high + 0.5)
+    left = frame.left
+    first: Axes | None = None
+    for act, span_s, width in zip(acts, spans_s, widths, strict=True):
+        above = lowest = figure.add_axes((left, foot, width, top - foot), label=frame.prefix + act.name)
+        above.set_ylim(frame.ports[0] - 0.5, frame.ports[1] + 0.5)
         both = [above]
-        if portless:
-            lowest = figure.add_axes((left, FOOT, width, STRIP), label=f"{act.name}, no port")
+        if frame.portless:
+            lowest = figure.add_axes((left, FOOT, width, STRIP), label=f"{frame.prefix}{act.name}, no port")
             above.tick_params(axis="x", labelbottom=False)
             both.append(lowest)
         for axes in both:
-            axes.set_xlim(-0.012 * act.span_s, act.span_s)
+            axes.set_xlim(-0.012 * span_s, span_s)
             locator = MaxNLocator(
                 max(1, int(width * sheet_pt / 40)), steps=[1, 2, 5, 10], prune="upper" if several else None
             )
             axes.xaxis.set_major_locator(locator)
-        _draw_map(above, act, norm)
-        if portless:
-            _draw_strip(lowest, act, norm)
+        _draw_map(above, act, frame.norm)
+        if frame.portless:
+            _draw_strip(lowest, act, frame.norm)
         if several:
             above.set_title(act.name, fontsize=min(10, name_pt), pad=6)
         for axes in both:
-            axes.tick_params(axis="y", labelleft=left == LEFT_EDGE)
+            axes.tick_params(axis="y", labelleft=first is None and frame.left == LEFT_EDGE)
+        first = first or above
         left += width + GAP
-    first = figure.axes[0]
-    first.set_ylabel("source port")
-    first.yaxis.set_label_coords(-0.056 / widths[0], 0.5)
+    if frame.left == LEFT_EDGE and first is not None:
+        first.set_ylabel("source port")
+        first.yaxis.set_label_coords(-0.056 / widths[0], 0.5)
     figure.text(
-        (LEFT_EDGE + RIGHT_EDGE) / 2,
+        (frame.left + frame.right) / 2,
         FOOT - 0.062,
         f"start of the attempt, in seconds since {'its act' if several else 'the storm'} began",
         horizontalalignment="center",
         verticalalignment="top",
         color=style.QUIET,
     )
-    return norm
+    return frame.norm
 
 
 def port_map(found: Findings, path: Path) -> None:

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Pictures of a comparison: one of all metrics, and of the rows that matter most those of their attempts."""
+
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from stress.analysis.arm import Arm
+from stress.analysis.matchup import Matchup
+from stress.analysis.verdict import Comparison, Verdict
+from stress.model.observation import Observation
+from stress.store import folder
+from stress.store.folder import ATTEMPTS
+from stress.view.comparison_figures import draw_all, draw_arms
+
+ROWS_MAX = 4  # that are drawn; nobody looks at more
+CHANGED = (Verdict.REGRESSED, Verdict.IMPROVED)
+
+
+def draw(comparisons: Sequence[Comparison], found: Sequence[Matchup], results: Path) -> list[Path]:
+    """Draw a comparison into a folder and return what was written.
+
+    Attempts are drawn of the rows with most changes, of runs that still have them.
+
+    Args:
+        comparisons: all of them.
+        found: what they compare.
+        results: the folder; each row that is drawn has one of its own inside.
+
+    Raises:
+        UsageError: a run is damaged.
+    """
+    written = draw_all(comparisons, results)
+    for row in chosen(comparisons, found):
+        arms = arms_of([each for each in found if each.row == row])
+        if arms:
+            written += draw_arms(arms, results / slug(row) if row else results)
+    return written
+
+
+def chosen(comparisons: Iterable[Comparison], found: Sequence[Matchup]) -> list[str]:
+    """Return the rows that are drawn: those with most changes first."""
+    changes = dict.fromkeys((each.row for each in found), 0)
+    for each in comparisons:
+        changes[each.row] += each.verdict in CHANGED
+    return sorted(changes, key=lambda row: -changes[row])[:ROWS_MAX]
+
+
+def arms_of(found: Sequence[Matchup]) -> list[Arm]:
+    """Return the columns of a row with their attempts, the base first; nothing if two of them lack theirs."""
+    base = found[0]
+    arms = [arm(base.base, base.base_runs, paired=base.paired)]
+    arms += [arm(each.new, each.new_runs, paired=each.paired) for each in found]
+    return arms if all(arm.runs for arm in arms) else []
+
+
+def arm(label: str, runs: Mapping[Hashable, Observation], *, paired: bool) -> Arm:
+    """Return the runs of a column that have attempts."""
+    whole = {key: run for key, run in runs.items() if (run.path / ATTEMPTS).exists()}
+    return Arm(label, [folder.read(run.path)[0] for run in whole.values()], blocks=tuple(whole) if paired else ())
+
+
+def slug(name: str) -> str:
+    """Return a row's name without what does not belong into a path."""
+    return re.sub(r"[^A-Za-z0-9._=-]+", "-", name)

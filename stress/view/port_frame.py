@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""The frame of a port map: where it lies on its sheet, and the scales that several maps may share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.colors import LogNorm
+
+from stress.analysis.summary import Findings
+
+LEFT_EDGE, RIGHT_EDGE = 0.08, 0.9
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a run is drawn on its sheet, and on which scales: those of several runs may be shared.
+
+    Attributes:
+        ports: the lowest and the highest.
+        norm: of the densities.
+        portless: whether there is a strip of attempts without a port.
+        spans_s: how long the axis of each act is at least, by name.
+        headed: whether there is room above the maps for the names of acts.
+        left: edge of the maps, as a share of the figure's width.
+        right: their other edge.
+        prefix: of the names of the axes.
+    """
+
+    ports: tuple[int, int]
+    norm: LogNorm
+    portless: bool
+    spans_s: Mapping[str, float]
+    headed: bool
+    left: float = LEFT_EDGE
+    right: float = RIGHT_EDGE
+    prefix: str = ""
+
+
+def frame_of(runs: Sequence[Findings]) -> Frame:
+    """Return the frame in which all of these runs have room."""
+    limits = [port_limits(found) for found in runs]
+    spans_s: dict[str, float] = {}
+    for found in runs:
+        for each in found.acts:
+            span_s = float(np.ptp(each.storm.attempts["start_ns"])) / 1e9 if each.storm.attempts.size else 0.0
+            spans_s[each.storm.act.name] = max(span_s, spans_s.get(each.storm.act.name, 0.0))
+    portless = any(np.any(found.run.attempts["local_port"] == 0) for found in runs)
+    ports = min(low for low, _ in limits), max(high for _, high in limits)
+    return Frame(ports, LogNorm(1, 10), portless, spans_s, headed=any(len(found.acts) > 1 for found in runs))
+
+
+def port_limits(found: Findings) -> tuple[int, int]:
+    """Return the lowest and the highest port of the run: of its ranges, attempts and mines."""
+    ranges = [port for act in found.run.record.acts for port in act.port_range]
+    ports = np.concatenate([ranges, found.run.attempts["local_port"], found.run.mines["local_port"]])
+    ports = ports[ports > 0]
+    return int(ports.min()), int(ports.max())

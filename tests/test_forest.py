@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""The forest plot: each comparison at its place, none lost without a word, no direction mistaken."""
+
+import dataclasses
+import itertools
+import math
+
+import pytest
+from boxes import outside, overlapping
+from comparison_builders import compared, made_up
+
+from stress.analysis.comparison import decide
+from stress.analysis.verdict import Verdict
+from stress.view import comparison_text as words
+from stress.view.forest import (
+    FARTHEST,
+    LINES_MAX,
+    drawn_of,
+    forest,
+    left_out,
+    limit_of,
+    line_of,
+    threshold_text,
+    ticks_of,
+)
+from stress.view.verdict_style import HOLLOW, VERDICT_LOOKS
+
+STEADY = [1000.0 + trial for trial in range(8)]
+MANY = made_up([f"closewait net.ipv4.tcp_challenge_ack_limit={number}" for number in range(17)])
+
+
+def scaled(factor, name="body.p50", **options):
+    (found,) = decide([compared("clean", name, STEADY, [value * factor for value in STEADY], **options)])
+    return found
+
+
+def marks(figure):
+    """The places of marks in the order of lines, from the top."""
+    (axes,) = figure.axes
+    lines = [line for line in axes.lines if line.get_label() in {look.label for look in VERDICT_LOOKS.values()}]
+    found = [(line.get_ydata()[0], line.get_xdata()[0], line) for line in lines if line.get_marker() != "None"]
+    return sorted(found, key=lambda mark: mark[0])
+
+
+def written(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+# Places.
+
+
+def test_a_ratio_lies_as_far_out_as_its_logarithm_in_thresholds():
+    assert line_of(scaled(1.05)).effect == pytest.approx(1)
+    assert line_of(scaled(2)).effect == pytest.approx(math.log(2) / math.log(1.05))
+    assert line_of(scaled(0.5)).effect == pytest.approx(-line_of(scaled(2)).effect)
+    assert line_of(scaled(2, threshold=1.0)).effect == pytest.approx(1)
+
+
+def test_a_difference_lies_as_far_out_as_it_has_thresholds():
+    found = line_of(scaled(1.1, "retries_per_million", threshold=20))
+    assert found.effect == pytest.approx(100.35 / 20)
+    assert found.low <= found.effect <= found.high
+
+
+def test_worse_is_to_the_right_whatever_the_direction_of_the_metric():
+    for name, factor in (("rate", 0.5), ("body.p50", 2), ("retries_per_million", 2), ("outcome.connected", 0.5)):
+        found = scaled(factor, name)
+        assert found.verdict is Verdict.REGRESSED
+        assert line_of(found).effect > 1
+        assert line_of(found).low <= line_of(found).effect <= line_of(found).high
+    assert line_of(scaled(2, "rate")).effect < -1
+
+
+def test_verdicts_lie_where_they_belong():
+    """Those that changed outside the band and not across its middle, equivalent intervals within it."""
+    for each in MANY + made_up():
+        line = line_of(each)
+        if each.verdict is Verdict.EQUIVALENT:
+            assert max(-line.low, line.high) < 1
+        elif each.verdict in words.CHANGED:
+            assert abs(line.effect) >= 1
+            assert line.low * line.high > 0
+            assert (line.effect > 0) == (each.verdict is Verdict.REGRESSED)
+        elif each.verdict is Verdict.NO_DATA:
+            assert line.effect is None
+
+
+def test_marks_stand_at_the_effects_in_the_order_of_rows():
+    found = made_up()
+    expected = [line for lines in drawn_of(found).values() for line in lines if line.effect is not None]
+    drawn = marks(forest(found))
+    assert [place for _, place, _ in drawn] == [line.effect for line in expected]
+    for (_, _, mark), line in zip(drawn, expected, strict=True):
+        look = VERDICT_LOOKS[line.comparison.verdict]
+        assert mark.get_marker() == look.marker
+        hollow = line.comparison.verdict in HOLLOW
+        assert mark.get_markerfacecolor() == ("white" if hollow else look.colour)
+
+
+def test_bars_are_the_intervals():
+    found = made_up()
+    (axes,) = forest(found).axes
+    bars = [tuple(line.get_xdata()) for line in axes.lines if line.get_label() == "interval"]
+    lines = [line for lines in drawn_of(found).values() for line in lines if line.effect is not None]
+    assert bars == [(line.low, line.high) for line in lines]
+    left, right = axes.get_xlim()
+    assert all(left <= low <= high <= right for low, high in bars)
+
+
+def test_a_threshold_of_nothing_and_the_farthest_change_have_a_place():
+    assert line_of(scaled(2, "errors", threshold=0)).effect == 1
+    assert line_of(scaled(10**9, "errors", threshold=1e-3)).effect == FARTHEST
+
+
+def test_looks_differ_in_colour_and_shape():
+    looks = [look for look in VERDICT_LOOKS.values() if look.marker]
+    assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == len(looks) == 4
+    assert set(VERDICT_LOOKS) == set(Verdict)
+
+
+# What is written.
+
+
+def test_each_line_says_change_interval_threshold_p_and_verdict():
+    found = scaled(1.5)
+    text = written(forest([found]))
+    change, interval = words.effect_texts(found)
+    for part in ("body p50", change, interval, "±5 %", words.p_text(found.adjusted_p), "regressed"):
+        assert part in text
+    assert threshold_text(scaled(1.5, "retries_per_million", threshold=35.4)) == "±35.4"
+
+
+def test_what_gates_is_bold():
+    (axes,) = forest([scaled(1.5), dataclasses.replace(scaled(1.5), metric="body.p90", gating=False)]).axes
+    weights = {text.get_text(): text.get_fontweight() for text in axes.texts}
+    assert (weights["body p50"], weights["body p90"]) == ("bold", "normal")
+
+
+def test_no_data_is_shown_as_that():
+    figure = forest(decide([compared("clean", "body.p50", STEADY, [])]))
+    assert "no data in new" in written(figure)
+    assert marks(figure) == []
+    assert any(line.get_label() == "no data" for line in figure.axes[0].lines)
+
+
+def test_the_title_says_which_arms_and_the_line_below_what_it_comes_to():
+    figure = forest(made_up())
+    assert figure.texts[0].get_text() == "v6.18 against v6.12"
+    assert figure.texts[1].get_text() == words.sentence(made_up())
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "regressed", "improved", "inconclusive", "equivalent",
+    ]  # fmt: skip
+
+
+# How much of it.
+
+
+def test_of_very_many_those_that_matter_are_drawn_and_the_rest_is_counted():
+    told = [each for each in MANY if not words.is_of_nothing(each)]
+    assert len(told) > LINES_MAX
+    drawn = [line.comparison for lines in drawn_of(MANY).values() for line in lines]
+    assert len(drawn) == LINES_MAX
+    least = max(words.SEVERITY.index(each.verdict) for each in drawn)
+    others = [each for each in told if not any(each is one for one in drawn)]
+    assert all(words.SEVERITY.index(each.verdict) >= least for each in others)
+    note = left_out(MANY)
+    assert note.startswith("not drawn: ")
+    numbers = [int(word) for word in note.replace(",", "").split() if word.isdecimal()]
+    assert sum(numbers) == len(MANY) - LINES_MAX
+    assert note.removeprefix("not drawn: ") in forest(MANY).texts[-1].get_text().replace(
+        "\N{NO-BREAK SPACE}", " "
+    ).replace("\n", " ")
+
+
+def test_where_all_are_drawn_there_is_no_note():
+    assert left_out([scaled(2)]) == ""
+    assert "not drawn" not in forest([scaled(2)]).texts[-1].get_text()
+
+
+@pytest.mark.parametrize(
+    "comparisons",
+    [made_up()[:1], made_up()[:5], made_up(), MANY, [], made_up(trials=2), made_up(["a" * 150], trials=5)],
+    ids=["one", "five", "three rows", "many", "none", "few trials", "long name"],
+)
+def test_nothing_that_is_written_overlaps(comparisons):
+    figure = forest(comparisons)
+    assert overlapping(figure) == []
+    assert outside(figure) == []
+
+
+def test_the_figure_grows_with_what_it_shows_and_no_further():
+    few, all_of_them, many = (forest(each).get_figheight() for each in (made_up()[:5], made_up(), MANY * 2))
+    assert few < all_of_them < many < 30
+
+
+@pytest.mark.parametrize("limit", [3, 8, 40, 1000, 1e6])
+def test_ticks_have_room(limit):
+    ticks = ticks_of(limit)
+    assert ticks[0] <= 5
+    places = [math.asinh(tick) / math.asinh(limit) for tick in (0, *ticks)]
+    assert all(right - left > 0.1 for left, right in itertools.pairwise(places))
+    assert limit_of([]) == 3
