@@ -2,7 +2,8 @@
 # make demo       build, and re-create the article's case: one table, one figure
 # make test       build, and run the tests
 # make check      ruff, mypy strict, stubtest
-# make bench      ratios against a bare loop and other tools, side by side; writes docs/performance.md
+# make bench      ratios against a bare loop and other tools, side by side; writes docs/performance.md; then track
+# make track      add a suite of this version to results/history, and draw docs/history.png
 # make validate   verdicts on real storms: against themselves, and against worse ones; 40 minutes
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
 # make clean      remove what was built
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench validate catalogue clean
+.PHONY: demo test check bench track validate catalogue clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -28,6 +29,10 @@ check: $(VENV)/built
 
 bench: $(VENV)/built
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only -s --timeout 900 --table docs/performance.md
+	$(BIN)/python benchmarks/track.py
+
+track: $(VENV)/built
+	$(BIN)/python benchmarks/track.py
 
 validate: $(VENV)/built
 	$(BIN)/python benchmarks/validate.py --table docs/validation.md

@@ -8,11 +8,13 @@ from pathlib import Path
 from statistics import median_low
 
 from stress.analysis.metric import Metric
-from stress.analysis.trials import Estimate, median_interval
+from stress.analysis.trials import TIMED, Estimate, median_interval
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
 
 Key = tuple[str, str, str]  # cell, testbed, identity of the plan
+Timed = tuple[datetime, Observation]  # a run and when it began
+Occasions = list[list[Timed]]
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Point:
         attempts: of one trial.
         program: what made it.
         kernel: that it ran on.
-        label: of the arm that it belongs to.
         path: the run folder; of trials, that of the first.
+        runs: the names of all their run folders.
     """
 
     time: datetime
@@ -34,8 +36,8 @@ class Point:
     attempts: int
     program: str
     kernel: str
-    label: str
     path: Path
+    runs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def all_series(observations: Iterable[Observation], metrics: Sequence[Metric]) -
         UsageError: a run says a time that is none.
     """
     plans = by_plan(observations)
-    begun = {key: min(when(trials[0]) for trials in occasions) for key, occasions in plans.items()}
-    ended = {key: max(when(trials[0]) for trials in occasions) for key, occasions in plans.items()}
+    ended = {key: max(trials[0][0] for trials in occasions) for key, occasions in plans.items()}
+    begun = {key: min(trials[0][0] for trials in occasions) for key, occasions in plans.items()}
     places: dict[tuple[str, str], list[Key]] = {}
     for key in sorted(plans, key=lambda key: (key[:2], begun[key], key)):
         places.setdefault(key[:2], []).append(key)
@@ -90,26 +92,25 @@ def all_series(observations: Iterable[Observation], metrics: Sequence[Metric]) -
         for metric in metrics:
             for key in keys:
                 points = [point for trials in plans[key] if (point := point_of(trials, metric))]
+                points.sort(key=lambda point: (point.time, str(point.path)))
                 if points:
-                    points.sort(key=lambda point: (point.time, str(point.path)))
-                    found.append(
-                        Series(cell, testbed, metric, key[2], key == last, len(keys) == 1, tuple(points)),
-                    )
+                    of_the_plan = (key[2], key == last, len(keys) == 1)
+                    found.append(Series(cell, testbed, metric, *of_the_plan, tuple(points)))
     return found
 
 
-def by_plan(observations: Iterable[Observation]) -> dict[Key, list[list[Observation]]]:
+def by_plan(observations: Iterable[Observation]) -> dict[Key, Occasions]:
     """Return the runs of each cell, machine and plan: those of one occasion together, the earliest of them first.
 
     An occasion is a suite on one kernel with one program, or a run by itself.
     """
-    occasions: dict[Key, dict[tuple[str, ...], list[Observation]]] = {}
+    occasions: dict[Key, dict[tuple[str, ...], list[Timed]]] = {}
     for each in observations:
         key = (each.cell, each.host.testbed, each.plan.identity)
         occasion = (each.group, each.host.kernel, each.program) if each.group else (str(each.path),)
-        occasions.setdefault(key, {}).setdefault(occasion, []).append(each)
+        occasions.setdefault(key, {}).setdefault(occasion, []).append((when(each), each))
     return {
-        key: [sorted(trials, key=lambda each: (when(each), str(each.path))) for trials in found.values()]
+        key: [sorted(trials, key=lambda timed: (timed[0], str(timed[1].path))) for trials in found.values()]
         for key, found in occasions.items()
     }
 
@@ -123,23 +124,29 @@ def when(observation: Observation) -> datetime:
     try:
         found = datetime.fromisoformat(observation.started_utc)
     except ValueError as error:
-        raise UsageError(f"{observation.path} began at {observation.started_utc!r}, which is no time.") from error
+        raise UsageError(
+            f"{observation.path} began at {observation.started_utc!r}, which is no time; its run.json is damaged."
+        ) from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def point_of(trials: Sequence[Observation], metric: Metric) -> Point | None:
-    """Return what the runs of one occasion come to in a metric; None where none of them can say."""
-    values = [value for each in trials if (value := metric.value(each.summary)) is not None]
+def point_of(trials: Sequence[Timed], metric: Metric) -> Point | None:
+    """Return what the runs of one occasion come to in a metric; None where none of them can say.
+
+    Runs that were not alone on their machine cannot say how long anything took.
+    """
+    able = [each for _, each in trials if each.timed or metric.unit not in TIMED]
+    values = [value for each in able if (value := metric.value(each.summary)) is not None]
     estimate = median_interval([float(value) for value in values])
     if estimate is None:
         return None
-    first = trials[0]
+    time, first = trials[0]
     return Point(
-        time=when(first),
+        time=time,
         estimate=estimate,
-        attempts=median_low(each.summary.attempts for each in trials),
+        attempts=median_low(each.summary.attempts for _, each in trials),
         program=first.program,
         kernel=first.host.kernel,
-        label=first.label,
         path=first.path,
+        runs=tuple(each.path.name for _, each in trials),
     )

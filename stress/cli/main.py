@@ -6,6 +6,7 @@ import sys
 import click
 
 from stress import __version__
+from stress.cli.bisect import bisect
 from stress.cli.calibrate import calibrate
 from stress.cli.compare import compare
 from stress.cli.demo import demo
@@ -31,7 +32,7 @@ def connstorm() -> None:
     r"""TCP connect()/close() storms on Linux: what every attempt cost, and why it was slow.
 
     \b
-    Exit codes: 0 fine, 1 regression confirmed (gate), 2 wrong use or bad input, 3 the lab failed, 4 inconclusive
+    Exit codes: 0 fine, 1 regression confirmed (gate, history --gate), 2 wrong use or bad input, 3 the lab failed, 4 inconclusive
     (gate --strict), 5 no comparable baseline (gate --require-baseline), 130 interrupted.
     """
 
@@ -42,6 +43,7 @@ for verb in (
     suite,
     compare,
     gate,
+    bisect,
     history,
     calibrate,
     power,

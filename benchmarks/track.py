@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""The project's own history: run suites/track.toml, keep it under results/history without its arrays, draw that folder.
+
+``python benchmarks/track.py [--history results/history] [--figure docs/history.png]``. The kept runs belong into the
+repository: a later ``connstorm history results/history --gate`` says since which of them something is worse.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from stress.store.kept import keep
+from stress.suite import file, whole
+from stress.suite.local import Local
+
+HOME = Path(__file__).parents[1]
+SUITE = HOME / "suites" / "track.toml"
+
+
+def track(history: Path, suite: Path = SUITE, trials: int | None = None) -> Path:
+    """Run a suite and keep what a history needs of it; return the folder there.
+
+    Args:
+        history: the folder of kept runs.
+        suite: what is run.
+        trials: of each cell, in place of the suite's own number.
+    """
+    what = file.read(suite)
+    if trials is not None:
+        what = msgspec.structs.replace(what, trials=trials)
+    with tempfile.TemporaryDirectory() as results:
+        path = whole.run(what, Path(results), Local(), text=suite.read_text())
+        return keep(path, history)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--history", type=Path, default=HOME / "results" / "history")
+    parser.add_argument("--figure", type=Path, default=HOME / "docs" / "history.png")
+    options = parser.parse_args()
+    track(options.history)
+    command = [sys.executable, "-m", "stress", "history", str(options.history), "--figure", str(options.figure)]
+    return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

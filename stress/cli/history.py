@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""connstorm history: did it get worse? Change points over stored runs."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stress.cli.output import console, json_option, print_object
+from stress.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from stress.analysis.change_point import ChangePoint, Track
+    from stress.analysis.history import History
+
+REGRESSED = 1  # exit code
+FIGURE = "history.png"
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--metric", "metrics", multiple=True, help="what is looked at; repeatable")
+@click.option("--cell", "cells", multiple=True, help="only this cell; repeatable")
+@click.option("--testbed", "testbeds", multiple=True, help="only this kind of machine; repeatable")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(min=0),
+    default=0.05,
+    show_default=True,
+    help="smaller steps are none, as a share of the level before",
+)
+@click.option(
+    "--accepted", type=click.Path(path_type=Path), help="changes that are let stand  [default: DIR/accepted.toml]"
+)
+@click.option("--accept", "at", metavar="RUN", help="write the changes at this run into that file; needs --reason")
+@click.option("--reason", help="why a change is let stand")
+@click.option(
+    "--add",
+    "added",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="first copy the JSON of a run or suite into DIR, without its arrays; repeatable",
+)
+@click.option("--figure", type=click.Path(path_type=Path), help="where the picture goes  [default: DIR/history.png]")
+@click.option("--gate", is_flag=True, help="exit with 1 if a confirmed regression is neither accepted nor undone")
+@json_option
+def history(
+    folder: Path,
+    *,
+    metrics: tuple[str, ...],
+    cells: tuple[str, ...],
+    testbeds: tuple[str, ...],
+    threshold: float,
+    accepted: Path | None,
+    at: str | None,
+    reason: str | None,
+    added: tuple[Path, ...],
+    figure: Path | None,
+    gate: bool,
+    as_json: bool,
+) -> None:
+    r"""Find where the runs and suites in DIR went to another level, by cell, kind of machine, plan and metric.
+
+    A change is confirmed when two independent detectors find it, otherwise suspected. The medians of trials are what is
+    looked at: logarithms of times and rates, square roots of counts. --accept lets a change stand, with a reason, in a
+    file to be reviewed; detection begins anew there.
+
+    \b
+    Exit codes: 0 fine, 1 regression (--gate only), 2 wrong use or bad input.
+
+    \b
+    Examples:
+      connstorm history results
+      connstorm history results --metric body.p99 --cell closewait --gate
+      connstorm history history/ --add results/20260131T120000Z-suite-smoke-1a2b3c
+      connstorm history history/ --accept 20260131T120000Z-closewait-abc123 --reason "new kernel"
+    """
+    from stress.analysis.history import Choice  # noqa: PLC0415  # numpy and matplotlib come with these
+    from stress.analysis.history import history as history_of  # noqa: PLC0415
+    from stress.store import accepted as stored  # noqa: PLC0415
+    from stress.store.kept import keep  # noqa: PLC0415
+    from stress.store.observations import observations  # noqa: PLC0415
+    from stress.view.history_table import history_table  # noqa: PLC0415
+    from stress.view.metric_text import HEADLINE  # noqa: PLC0415
+
+    if (at is None) != (reason is None):
+        raise UsageError("--accept and --reason go together: the run after the change, and why it is let stand.")
+    for each in added:
+        keep(each, folder)
+    file = accepted or folder / stored.ACCEPTED
+    entries = stored.read(file)
+    runs = list(observations(folder, ""))
+    if not runs:
+        raise UsageError(f"{folder} holds no run that is done; connstorm run and suite write some, --add copies them.")
+    choice = Choice(metrics or HEADLINE, cells, testbeds)
+    found = history_of(runs, choice, entries, threshold)
+    if at is not None and reason is not None:
+        accept(found, at, reason, file)
+        found = history_of(runs, choice, stored.read(file), threshold)
+    for warning in found.warnings:
+        click.echo(f"connstorm: {warning}", err=True)
+    pictures = draw(found, figure or folder / FIGURE, folder, len(runs))
+    if as_json:
+        print_object(document(found, folder, len(runs), pictures))
+    else:
+        printer = console()
+        printer.print(history_table(found))
+        printer.print("\n".join(f"figure: {picture}" for picture in pictures), soft_wrap=True)
+    sys.exit(REGRESSED if gate and found.standing else 0)
+
+
+def accept(found: "History", at: str, reason: str, file: Path) -> None:
+    """Write entries that let the changes at a run stand, and say which."""
+    from stress.analysis.history import acceptances  # noqa: PLC0415  # as above
+    from stress.store import accepted as stored  # noqa: PLC0415
+
+    entries = acceptances(found, at, reason)
+    stored.append(file, entries)
+    for each in entries:
+        click.echo(f"accepted in {file}: {each.cell}, {each.metric}, from {each.at} on", err=True)
+
+
+def draw(found: "History", figure: Path, folder: Path, runs: int) -> list[Path]:
+    """Draw the pictures; return their paths."""
+    from stress import __version__  # noqa: PLC0415  # as above
+    from stress.model.errors import StoreError  # noqa: PLC0415
+    from stress.view.history import draw_histories  # noqa: PLC0415
+
+    if not found.tracks:
+        return []
+    title = f"{folder.resolve().name}: {len(found.tracks):,} series of {runs:,} runs"
+    try:
+        return draw_histories(found.tracks, title, [f"connstorm {__version__}"], figure)
+    except OSError as error:
+        raise StoreError(
+            f"{figure} could not be written: {error.strerror}; choose another place by --figure."
+        ) from error
+
+
+def document(found: "History", folder: Path, runs: int, pictures: list[Path]) -> dict[str, Any]:
+    """Return what ``--json`` says."""
+    return {
+        "path": str(folder),
+        "runs": runs,
+        "regressions": len(found.standing),
+        "figures": [str(picture) for picture in pictures],
+        "warnings": list(found.warnings),
+        "series": [series_object(each) for each in found.tracks],
+    }
+
+
+def series_object(track: "Track") -> dict[str, Any]:
+    """Return a series with its levels and changes."""
+    series = track.series
+    return {
+        "cell": series.cell,
+        "testbed": series.testbed,
+        "metric": series.metric.name,
+        "unit": series.metric.unit,
+        "identity": series.identity,
+        "current": series.current,
+        "points": len(series.points),
+        "segments": [
+            {"level": each.level, "points": each.last - each.first, "since": series.points[each.first].time}
+            for each in track.segments
+        ],
+        "changes": [change_object(track, each) for each in track.changes],
+    }
+
+
+def change_object(track: "Track", change: "ChangePoint") -> dict[str, Any]:
+    """Return a change with the first run after it."""
+    after = track.series.points[change.place]
+    return {
+        "at": after.runs[0],
+        "time": after.time,
+        "program": after.program,
+        "kernel": after.kernel,
+        "before": change.before,
+        "after": change.after,
+        "state": change.state,
+        "direction": change.direction,
+        "undone": change.undone,
+        "reason": change.reason or None,
+        "gates": change in track.standing,
+    }

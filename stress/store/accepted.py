@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""accepted.toml: the changes of a history that are let stand, in a file that people write, read and review.
+
+[[accepted]]
+cell = "closewait"
+testbed = "0f1e2d3c"
+metric = "rate"
+at = "20260131T120000Z-closewait-abc123"
+reason = "the new kernel takes a lock more in connect()"
+"""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from stress.model.acceptance import Acceptance
+from stress.model.errors import StoreError, UsageError
+
+ACCEPTED = "accepted.toml"  # in the folder of a history
+TABLE = "accepted"
+HEADER = re.compile(rf'^[ \t]*\[\[[ \t]*["\']?{TABLE}["\']?[ \t]*\]\]', re.MULTILINE)
+
+
+class AcceptedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the file holds."""
+
+    accepted: list[Acceptance] = []
+
+
+def read(file: Path) -> list[tuple[str, Acceptance]]:
+    """Return the entries of a file, each with the place where it is, in words; of a file that is not there, none.
+
+    Raises:
+        UsageError: it is no TOML, or has a key that means nothing, or lacks one.
+    """
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}.") from error
+    found = decode(text, str(file))
+    return [(f"{file}{line_of(text, place, len(found))}", each) for place, each in enumerate(found)]
+
+
+def decode(text: str, where: str) -> list[Acceptance]:
+    """Return the entries of a text.
+
+    Args:
+        text: of the file.
+        where: what it is called when something is wrong.
+
+    Raises:
+        UsageError: it is no TOML, or has a key that means nothing, or lacks one.
+    """
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{where} is no TOML: {error}.") from error
+    tables = document.get(TABLE)
+    entries = tables if isinstance(tables, list) else []
+    for place, entry in enumerate(entries):
+        try:
+            msgspec.convert(with_times_as_text(entry), Acceptance)
+        except msgspec.ValidationError as error:
+            line = line_of(text, place, len(entries))
+            raise UsageError(f"{where}{line}, an [[{TABLE}]]: {error}.") from error
+    try:
+        whole = document | ({TABLE: [with_times_as_text(each) for each in entries]} if entries else {})
+        return msgspec.convert(whole, AcceptedFile).accepted
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{where}: {error}; it holds [[{TABLE}]] tables and nothing else.") from error
+
+
+def with_times_as_text(entry: Any) -> Any:
+    """Return an entry whose times, which TOML has a type for, are text."""
+    if not isinstance(entry, dict):
+        return entry
+    return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in entry.items()}
+
+
+def line_of(text: str, place: int, entries: int) -> str:
+    """Return in which line an entry begins, as ``', line 7'``; nothing where that is not sure.
+
+    A header may also stand inside a long string; then there seem to be more of them than entries.
+    """
+    headers = [text.count("\n", 0, found.start()) + 1 for found in HEADER.finditer(text)]
+    return f", line {headers[place]}" if len(headers) == entries else ""
+
+
+def append(file: Path, entries: Sequence[Acceptance]) -> None:
+    """Write entries at the end of a file, which else stays as it is, with its comments; all of them or none.
+
+    Raises:
+        UsageError: the file cannot be read, or nothing can be added at its end.
+        StoreError: it cannot be written; the old one stays.
+    """
+    before = [each for _, each in read(file)]
+    old = file.read_bytes().decode("utf-8-sig") if file.exists() else ""
+    gap = "" if not old else "\n" if old.endswith("\n") else "\n\n"
+    text = old + gap + "\n".join(f"[[{TABLE}]]\n{tomli_w.dumps(msgspec.to_builtins(each))}" for each in entries)
+    try:
+        after = decode(text, str(file))
+    except UsageError as error:
+        raise UsageError(f"Nothing can be added at the end of {file}; write its entries as [[{TABLE}]].") from error
+    assert after == [*before, *entries]
+    beside = file.with_name(f".{file.name}.partial")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(text.encode())
+        beside.replace(file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StoreError(f"{file} could not be written: {error.strerror}; it is as it was.") from error

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Kept runs: what a history needs of a run or a suite, small enough for a repository: its JSON files, no arrays."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from stress.model.errors import StoreError, UsageError
+from stress.store.folder import RUN
+from stress.store.suite_folder import SUITE, TRIAL, TRIALS
+
+OF_A_SUITE = (SUITE, f"{TRIALS}/*/{TRIAL}", f"{TRIALS}/*/*/{RUN}")
+
+
+def keep(source: Path, history: Path) -> Path:
+    """Copy the JSON files of a run folder or a suite folder into a history; return the folder there.
+
+    They are written without line breaks and indents, beside, and renamed at the end: the folder is complete or absent.
+
+    Raises:
+        UsageError: there is neither a run nor a suite, or the history has one of that name, or a file is damaged.
+        StoreError: the history cannot be written.
+    """
+    source = source.resolve()
+    if (source / RUN).is_file():
+        files = [source / RUN]
+    elif (source / SUITE).is_file():
+        files = sorted(found for pattern in OF_A_SUITE for found in source.glob(pattern))
+    else:
+        raise UsageError(f"{source} is neither a run folder nor a suite folder, so that nothing of it can be kept.")
+    final = history / source.name
+    if final.exists():
+        raise UsageError(f"{history} has {source.name} already; nothing was copied.")
+    staging = history / f".{source.name}.partial"
+    try:
+        for file in files:
+            copy(file, staging / file.relative_to(source))
+        staging.rename(final)
+    except OSError as error:
+        raise StoreError(f"{source} could not be copied to {final}: {error.strerror}; nothing was kept.") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return final
+
+
+def copy(file: Path, target: Path) -> None:
+    """Copy a JSON file without what is there for the eye only."""
+    data = file.read_bytes()
+    try:
+        msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{file} is not JSON: {error}; it is damaged, and nothing was kept.") from error
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(msgspec.json.format(data, indent=-1) + b"\n")
