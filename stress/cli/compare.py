@@ -28,6 +28,7 @@ NAME_MAX = 100
 @output_option
 @json_option
 def compare(
+    *,
     arms: tuple[str, ...],
     metrics: tuple[str, ...],
     rows: str | None,
@@ -36,7 +37,6 @@ def compare(
     filters: tuple[str, ...],
     allowed: tuple[str, ...],
     output: Path,
-    *,
     everything: bool,
     markdown: bool,
     draw: bool,

@@ -33,6 +33,7 @@ UNSEEN = 4  # a regression would go unseen
 @output_option
 @json_option
 def gate(
+    *,
     base: str,
     new: str,
     exprs: tuple[str, ...],
@@ -40,7 +41,6 @@ def gate(
     filters: tuple[str, ...],
     allowed: tuple[str, ...],
     output: Path,
-    *,
     strict: bool,
     require_baseline: bool,
     self_test: bool,
@@ -48,8 +48,8 @@ def gate(
 ) -> None:
     r"""Hold NEW to what must be true of it, by itself and against BASE: runs, suites, or folders of these.
 
-    Conditions are METRIC OP VALUE, given by --expr or by [[gate]] in the suite file of NEW. OUTPUT/gate has verdict.json
-    (read that from a makefile, for make turns every failure into 2), junit.xml and summary.md.
+    Conditions are METRIC OP VALUE, given by --expr or by [[gate]] in the suite file of NEW. OUTPUT/gate has
+    verdict.json (read that in CI: make turns every failure into 2), junit.xml and summary.md.
 
     \b
     Exit codes: 0 all hold, or nothing is proven

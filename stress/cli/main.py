@@ -32,8 +32,8 @@ def connstorm() -> None:
     r"""TCP connect()/close() storms on Linux: what every attempt cost, and why it was slow.
 
     \b
-    Exit codes: 0 fine, 1 regression confirmed (gate, history --gate), 2 wrong use or bad input, 3 the lab failed, 4 inconclusive
-    (gate --strict), 5 no comparable baseline (gate --require-baseline), 130 interrupted.
+    Exit codes: 0 fine, 1 regression confirmed (gate, history --gate), 2 wrong use or bad input, 3 the lab failed,
+    4 inconclusive (gate --strict), 5 no comparable baseline (gate --require-baseline), 130 interrupted.
     """
 
 

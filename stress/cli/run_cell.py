@@ -49,9 +49,7 @@ def run_cell(
 def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool, alone: bool) -> None:
     """Carry out the plan on standard input."""
     plan = decode_plan(sys.stdin.buffer.read())
-    if alone:
-        namespace.bring_loopback_up()
-    elif not plan.host:
+    if not (plan.host or alone):
         namespace.enter()
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
     from stress.lab import journal, quiet  # noqa: PLC0415

@@ -27,6 +27,9 @@ TRIALS_MAX = 1000
 @click.option("--retry-failed", is_flag=True, help="with --resume: run failed trials again")
 @click.option("--trials", type=click.IntRange(1, TRIALS_MAX), help="of each cell, in place of the file's number")
 @click.option(
+    "--kernel", "kernels", multiple=True, help="run every cell on this kernel; repeatable: host, deb:bookworm"
+)
+@click.option(
     "--executor",
     "engine",
     default="local",
@@ -45,6 +48,7 @@ def suite(
     source: Path,
     *,
     trials: int | None,
+    kernels: tuple[str, ...],
     engine: str,
     hosts: str,
     remote_connstorm: str,
@@ -65,13 +69,14 @@ def suite(
       connstorm suite suites/sysctls.toml --dry-run
       connstorm suite suites/sysctls.toml --resume
       connstorm suite results/20260101T000000Z-suite-sysctls-1a2b3c --resume --trials 9
+      connstorm suite suites/smoke.toml --kernel deb:bookworm --kernel deb:trixie
       connstorm suite suites/sysctls.toml --executor ssh --hosts lab1,root@lab2:2222
     """
     import msgspec  # noqa: PLC0415  # numpy and matplotlib come with these, and --help needs none
 
     from stress.store import suite_folder  # noqa: PLC0415
     from stress.suite import file as suite_file  # noqa: PLC0415
-    from stress.suite import start  # noqa: PLC0415
+    from stress.suite import kernel_axis, start  # noqa: PLC0415
 
     executor = executor_of(engine, [name for name in hosts.split(",") if name], remote_connstorm)
     path = source if source.is_dir() else None
@@ -81,6 +86,8 @@ def suite(
     text = source.read_text("utf-8-sig") if path is None else None
     if trials is not None:
         what = msgspec.structs.replace(what, trials=trials)
+    if kernels:
+        what = kernel_axis.on(what, kernels)
     if dry_run:
         print_plan(start.begin(what, executor, host=host, boot=False), as_json=as_json)
         return

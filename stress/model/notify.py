@@ -4,3 +4,7 @@
 from collections.abc import Callable
 
 Notify = Callable[[str], None]  # is told each stage as it begins
+
+
+def silent(text: str) -> None:
+    """Tell nobody."""

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
+from stress.model.kernel import HOST
 from stress.model.plan import Plan
 from stress.model.record import Host
 
@@ -25,7 +26,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         label: its name in this suite; the scenario's unless the file says otherwise.
         plan: the scenario's plan with ``[defaults]`` and the entry's own parameters, before any axis.
-        axes: the values of each axis that this entry varies, by dotted sysctl or field of the plan.
+        axes: the values of each axis that this entry varies, by dotted sysctl, field of the plan, or ``kernel``.
         measures: False lets its trials run beside each other: they count, and no latency of theirs is looked at.
     """
 
@@ -87,6 +88,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         plan: what a trial of it does, with the seed of the suite in place of the trial's own.
         identity: hash of the plan without its seed; two cells of one identity can be compared.
         measures: as the entry's.
+        kernel: which to boot for it; the running one by default.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     identity: str
     measures: bool
+    kernel: str = HOST
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,6 @@ from stress.model.notify import Notify
 from stress.model.plan import Plan
 from stress.store import folder, pcap
 from stress.storm.trial import carry_out
-from stress.view.figures import figures
 
 EVIDENCE = "evidence.pcap"
 
@@ -38,5 +37,9 @@ def run(plan: Plan, results: Path, notify: Notify, *, draw: bool = True) -> Path
         findings = analyse(observed, [each.evidence for part in shown for each in part])
         rows = [np.concatenate([np.zeros(0, np.intp), *(each.rows for each in part)]) for part in shown]
         files[EVIDENCE] = partial(pcap.write, chosen=list(zip(packets, rows, strict=True)))
-    pictures = figures(findings) if draw else {}
+    pictures: dict[str, Callable[[Path], None]] = {}
+    if draw:
+        from stress.view.figures import figures  # noqa: PLC0415  # matplotlib takes longer than many a trial
+
+        pictures = figures(findings)
     return folder.write(observed, findings.summary, results, files | pictures)

@@ -201,7 +201,7 @@ class Conductor:
                 return record.reason
         cell = self.file.cell(trial.cell)
         attestation = self.file.attestation(cell, host)
-        return attestation and lacking(cell, attestation, host=self.file.host)
+        return None if attestation is None else lacking(cell, attestation, host=self.file.host)
 
     def submit(self, trial: Trial, home: Path, host: str) -> Handle:
         """Start a trial."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from stress.model.kernel import HOST
 from stress.model.notify import Notify
 from stress.model.plan import Plan
 from stress.model.suite import Attestation
@@ -20,12 +21,14 @@ class Job:
         folder: where its run folder will be.
         settle_s: how long to wait, at most, for a quiet machine before.
         limit_s: how long it may take.
+        kernel: which to boot for it; of the running one all executors know.
     """
 
     plan: Plan
     folder: Path
     settle_s: float
     limit_s: float
+    kernel: str = HOST
 
 
 class Handle(Protocol):

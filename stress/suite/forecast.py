@@ -2,28 +2,38 @@
 """What a suite is going to take, cell by cell."""
 
 from stress.lab.host import facts
-from stress.model.suite import Suite
+from stress.model.kernel import HOST
+from stress.model.record import Host
+from stress.model.suite import Cell, Suite
 from stress.store.suite_folder import SuiteFile
 from stress.suite import estimate, matrix
 from stress.suite.applicable import lacking
 from stress.view.suite_plan import Forecast
 
+GUEST_S = 30.0  # to boot, and to import what a run needs
+
 
 def forecasts(file: SuiteFile) -> list[Forecast]:
     """Return what one trial of each cell is going to be, about, on the first host."""
-    (attestation, *_) = file.attestations.values()
+    ((first, attestation), *_) = file.attestations.items()
     return [
         Forecast(
             cell,
             estimate.attempts(cell.plan),
-            estimate.seconds(cell.plan, attestation.host),
-            lacking(cell, attestation, host=file.host),
+            seconds(cell, attestation.host),
+            None if known is None else lacking(cell, known, host=file.host),
         )
         for cell in file.cells
+        for known in [file.attestation(cell, first)]
     ]
 
 
 def expected_s(suite: Suite, *, host: bool) -> dict[str, float]:
     """Return for each cell how long a trial takes on this machine, about."""
     here = facts()
-    return {cell.name: estimate.seconds(cell.plan, here) for cell in matrix.cells(suite, host=host)}
+    return {cell.name: seconds(cell, here) for cell in matrix.cells(suite, host=host)}
+
+
+def seconds(cell: Cell, host: Host) -> float:
+    """Return how long a trial of a cell takes, about; what an emulated CPU does is slower, by how much is not known."""
+    return estimate.seconds(cell.plan, host) + (0.0 if cell.kernel == HOST else GUEST_S)

@@ -9,8 +9,10 @@ import msgspec
 from allpairspy import AllPairs
 
 from stress.model.errors import UsageError
+from stress.model.kernel import HOST
 from stress.model.plan import Plan, Release
 from stress.model.suite import Cell, Design, Entry, Level, Suite
+from stress.suite.shape import KERNEL
 
 Point = tuple[Level, ...]  # a value for each axis, in the order of the axes
 PREFIXES = ("net.ipv4.", "net.core.")  # left out of names: what follows says it all
@@ -55,6 +57,7 @@ def entry_cells(suite: Suite, entry: Entry, *, host: bool) -> Iterator[Cell]:
             plan=plan,
             identity=plan.identity,
             measures=entry.measures,
+            kernel=str(levels.get(KERNEL, HOST)),
         )
 
 
@@ -94,7 +97,7 @@ def excluded(rules: Iterable[dict[str, Level]], label: str, levels: dict[str, Le
 
 def at(plan: Plan, levels: dict[str, Level], *, host: bool) -> Plan:
     """Return a plan with the values of a point."""
-    fields: dict[str, Any] = {axis: value for axis, value in levels.items() if not is_sysctl(axis)}
+    fields: dict[str, Any] = {axis: value for axis, value in levels.items() if axis != KERNEL and not is_sysctl(axis)}
     settings = {axis: level_text(value) for axis, value in levels.items() if is_sysctl(axis)}
     if fields.get("family") == 6:
         fields = {"source": "::1", "target": "::1"} | fields

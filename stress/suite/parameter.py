@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from stress.lab import sysctl
+from stress.model.errors import UsageError
+from stress.model.kernel import kernel_name
 from stress.model.suite import Level
 from stress.suite.matrix import is_sysctl
 from stress.suite.mistakes import Mistakes, meant, shown, unlike
 from stress.suite.position import Position
-from stress.suite.shape import AXES, NOT_SET
+from stress.suite.shape import AXES, FIELDS, KERNEL, NOT_SET
 
 SYSCTL = re.compile(r"net(\.[A-Za-z0-9_-]{1,64}){1,8}")
 
@@ -76,7 +78,7 @@ def parameters(table: dict[str, Any], at: Position, mistakes: Mistakes) -> Param
         at: its position.
         mistakes: what is wrong with its settings is added to these.
     """
-    fields = {key: value for key, value in table.items() if key in AXES}
+    fields = {key: value for key, value in table.items() if key in FIELDS}
     found = Parameters(fields, at={key: (*at, key) for key in fields})
     for setting, value, place in named(table.get("sysctls", {}), (*at, "sysctls"), mistakes):
         if wrong := sysctl_fault(setting) or level_fault(setting, value):
@@ -139,6 +141,15 @@ def level_fault(name: str, value: Any) -> str | None:
         if is_sysctl(name):
             return f"{name} must be a whole number or a text, not {shown(value)}."
         return unlike(name, value, AXES[name])
+    return kernel_fault(value) if name == KERNEL else None
+
+
+def kernel_fault(name: str) -> str | None:
+    """Return what is wrong with the name of a kernel; whether there is such a package, only fetching it tells."""
+    try:
+        kernel_name(name)
+    except UsageError as error:
+        return str(error)
     return None
 
 

@@ -34,16 +34,19 @@ TABLES: dict[str, Any] = {
 }
 
 NOT_SET = ("scenario", "seed", "acts")  # fields of a plan that are not for a suite to set
-AXES: dict[str, Any] = {
+FIELDS: dict[str, Any] = {
     each.name: each.type for each in msgspec.structs.fields(Plan) if each.name not in (*NOT_SET, "sysctls")
 }
-DEFAULTS: dict[str, Any] = AXES | {"sysctls": Table}
+KERNEL = "kernel"  # an axis beside the fields of a plan: what a trial runs on
+AXES: dict[str, Any] = FIELDS | {KERNEL: Text}
+DEFAULTS: dict[str, Any] = FIELDS | {"sysctls": Table}
 SCENARIO: dict[str, Any] = {"name": Text, "label": Text, "measures": bool, "matrix": Table} | DEFAULTS
 GATE: dict[str, Any] = {"expr": Text, "scenario": Text}
 
 # Where a key belongs that was found in a table which has none of that name.
 PLACES = {
-    **dict.fromkeys(AXES, "[defaults], a [[scenario]] or [matrix]"),
+    **dict.fromkeys(FIELDS, "[defaults], a [[scenario]] or [matrix]"),
+    KERNEL: "[matrix], as a list of one or more",
     **dict.fromkeys(HEAD, "the head of the file, above the first table"),
     **dict.fromkeys(("label", "measures"), "a [[scenario]]"),
     "sysctls": "[defaults] or a [[scenario]]",

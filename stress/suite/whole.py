@@ -21,7 +21,7 @@ from stress.lab import lock
 from stress.model.suite import Suite, Trial, TrialRecord
 from stress.model.summary import Summary
 from stress.store import folder, suite_folder
-from stress.suite import outturn, start
+from stress.suite import kernels, matrix, outturn, start
 from stress.suite.conductor import Conductor, Observer
 from stress.suite.executor import Executor
 
@@ -73,13 +73,15 @@ def run(
         KeyboardInterrupt: what was recorded stays.
     """
     observer = observer or Nobody()
+    executor = kernels.fitting(executor, matrix.cells(suite, host=host))
     with lock.alone():
         if resume is None:
             folder.prepare(results)
-            path = suite_folder.create(start.begin(suite, executor, host=host), text, results)
+            file = start.begin(suite, executor, observer.stage, host=host)
+            path = suite_folder.create(file, text, results)
         else:
             path = resume
-            suite_folder.rewrite(path, start.resume(path, suite, executor, host=host))
+            suite_folder.rewrite(path, start.resume(path, suite, executor, observer.stage, host=host))
         conductor = Conductor(path, suite_folder.read(path), executor, retry_failed=retry_failed)
         observer.opens(path, conductor.missing)
         conductor.run(observer)

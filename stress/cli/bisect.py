@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""connstorm bisect: on which kernel did it begin?"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stress.cli.output import Progress, json_option, output_option, print_object
+from stress.model.errors import UsageError
+
+
+@click.command()
+@click.argument("file", metavar="SUITE.toml", type=click.Path(path_type=Path))
+@click.option("--good", required=True, help="a kernel on which the gate is open")
+@click.option("--bad", required=True, help="one on which it is closed")
+@click.option("--kernels", help="all of them in their order, with commas, or a file with one a line")
+@click.option("--build", metavar="COMMAND", help="makes a kernel of a name in place of {}, and prints its path last")
+@click.option("--gate", "exprs", multiple=True, metavar="EXPR", help="what must hold; or [[gate]] in the suite")
+@output_option
+@json_option
+def bisect(
+    *,
+    file: Path,
+    good: str,
+    bad: str,
+    kernels: str | None,
+    build: str | None,
+    exprs: tuple[str, ...],
+    output: Path,
+    as_json: bool,
+) -> None:
+    r"""Find the first of many kernels on which a gate closes; each that is looked at runs the suite.
+
+    Kernels are named as in a suite: host, deb:bookworm, deb:linux-image-6.12, a vmlinuz, a build tree. With --build
+    they are whatever the command understands, such as commits. Conditions against a baseline are against the good
+    kernel. One that does not build, boot or say is skipped.
+
+    \b
+    Examples:
+      connstorm bisect storm.toml --good deb:bullseye --bad deb:bookworm --gate 'outcome.timed_out == 0'
+      git rev-list --reverse v6.1..v6.2 > commits
+      connstorm bisect storm.toml --good "$(head -1 commits)" --bad "$(tail -1 commits)" --kernels commits \
+          --build './build-kernel {}'
+    """
+    from stress.suite import file as suite_file  # noqa: PLC0415  # numpy comes with these
+    from stress.suite.bisect import bisect as search  # noqa: PLC0415
+
+    names = between(listed(kernels) if kernels else [good, bad], good, bad)
+    found = search(suite_file.read(file), names, exprs, output, Progress("bisect"), build=build)
+    if as_json:
+        probes: list[dict[str, Any]] = [
+            {"kernel": each.name, "mark": each.mark, "why": each.why, "path": str(each.path) if each.path else None}
+            for each in found.probes
+        ]
+        print_object({"last_good": found.last_good, "suspects": found.suspects, "probes": probes})
+    elif len(found.suspects) == 1:
+        click.echo(f"The first bad kernel is {found.suspects[0]}; the last good one is {found.last_good}.")
+    else:
+        click.echo(f"The first bad kernel is one of {', '.join(found.suspects)}: what lies between was skipped.")
+
+
+def listed(text: str) -> list[str]:
+    """Return the kernels of a list: a file with one a line, or names with commas.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    path = Path(text)
+    if not path.is_file():
+        return [name.strip() for name in text.split(",") if name.strip()]
+    try:
+        return [line.strip() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The list of kernels {path} cannot be read: {error}.") from error
+
+
+def between(names: list[str], good: str, bad: str) -> list[str]:
+    """Return the kernels from the good to the bad one.
+
+    Raises:
+        UsageError: one is not in the list, or they stand the other way round.
+    """
+    for what, name in (("good", good), ("bad", bad)):
+        if name not in names:
+            raise UsageError(f"The {what} kernel {name} is not in the list, which has {', '.join(names)}.")
+    first, last = names.index(good), names.index(bad)
+    if first >= last:
+        raise UsageError(f"{good} is to be good and {bad} bad, but {bad} does not come after it in the list.")
+    return names[first : last + 1]

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""connstorm kernels: kernels to boot, fetched from Debian, listed and removed."""
+
+import click
+import msgspec
+
+from stress.cli.output import Progress, console, json_option, print_object
+from stress.lab import debian, kernel_cache
+from stress.model.errors import UsageError
+from stress.model.kernel import DEBIAN, kernel_name
+
+
+@click.group()
+def kernels() -> None:
+    r"""Kernels that suites boot: fetched from Debian into a cache, never installed.
+
+    They are kept in ~/.cache/connstorm/kernels, or in the folder that the environment variable CONNSTORM_KERNELS
+    names. A suite's axis is kernel = ["host", "deb:bookworm", "path/vmlinuz"].
+    """
+
+
+@kernels.command()
+@click.argument("names", metavar="NAME…", nargs=-1, required=True)
+@click.option("--mirror", metavar="URL", help="of Debian; by default the one of apt's sources")
+@json_option
+def fetch(names: tuple[str, ...], mirror: str | None, *, as_json: bool) -> None:
+    r"""Fetch Debian's kernels: of a release, or by package.
+
+    \b
+    Examples:
+      connstorm kernels fetch bullseye bookworm trixie sid
+      connstorm kernels fetch linux-image-6.12 linux-image-cloud-amd64/bookworm
+    """
+    found = []
+    for name in names:
+        debian_name = kernel_name(name if name.startswith(DEBIAN) else DEBIAN + name).debian
+        if debian_name is None:
+            raise UsageError(f"{name!r} names no Debian kernel.")
+        found.append(debian.fetch(debian_name, Progress(debian_name.text, quiet=as_json), mirror))
+        if not as_json:
+            click.echo(f"{debian_name.text}: Linux {found[-1].release}, {kernel_cache.folder(found[-1])}")
+    if as_json:
+        print_object({"kernels": msgspec.to_builtins(found)})
+
+
+@kernels.command("list")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the kernels that were fetched."""
+    from stress.view.kernel_table import kernel_table  # noqa: PLC0415  # rich's tables are needed here only
+
+    found = kernel_cache.kernels()
+    if as_json:
+        print_object({"folder": str(kernel_cache.home()), "kernels": msgspec.to_builtins(found)})
+    elif found:
+        console().print(kernel_table([(kernel, kernel_cache.size_bytes(kernel)) for kernel in found]))
+    else:
+        click.echo(f"No kernel was fetched into {kernel_cache.home()}: connstorm kernels fetch bookworm")
+
+
+@kernels.command()
+@click.argument("names", metavar="NAME…", nargs=-1, required=True)
+@json_option
+def remove(names: tuple[str, ...], *, as_json: bool) -> None:
+    """Remove kernels from the cache, by their own names or those that they were fetched under."""
+    found = [kernel_cache.remove(name) for name in names]
+    if as_json:
+        print_object({"removed": msgspec.to_builtins(found)})
+    else:
+        for kernel in found:
+            click.echo(f"removed {kernel.name}")

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""Kernels that were fetched: a folder for each, with its image, its modules and ``kernel.json``.
+
+The cache is the folder that the environment variable CONNSTORM_KERNELS names, else ``~/.cache/connstorm/kernels``.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from stress.model.errors import StoreError, UsageError
+from stress.model.kernel import DEBIAN, CachedKernel
+
+VARIABLE = "CONNSTORM_KERNELS"
+FACTS = "kernel.json"
+
+
+def home() -> Path:
+    """Return where kernels are kept."""
+    given = os.environ.get(VARIABLE)
+    if given:
+        return Path(given).absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "connstorm" / "kernels"
+
+
+def folder(kernel: CachedKernel) -> Path:
+    """Return a kernel's folder."""
+    return home() / kernel.name
+
+
+def image(kernel: CachedKernel) -> Path:
+    """Return a kernel's bootable file."""
+    return folder(kernel) / "boot" / f"vmlinuz-{kernel.release}"
+
+
+def modules(kernel: CachedKernel) -> Path:
+    """Return the folder of a kernel's modules; virtme-ng looks for it there, seen from the image."""
+    return folder(kernel) / "lib" / "modules" / kernel.release
+
+
+def kernels() -> list[CachedKernel]:
+    """Return what there is, the oldest version first.
+
+    Raises:
+        UsageError: a kernel's facts are damaged.
+    """
+    found = []
+    for file in home().glob(f"*/{FACTS}"):
+        if file.parent.name.startswith("."):
+            continue  # on its way, or left over
+        try:
+            found.append(msgspec.json.decode(file.read_bytes(), type=CachedKernel))
+        except (OSError, msgspec.DecodeError) as error:
+            raise UsageError(
+                f"{file} cannot be read: {error}; remove the folder and fetch the kernel again."
+            ) from error
+    return sorted(found, key=lambda kernel: numbers(kernel.release))
+
+
+def numbers(text: str) -> list[int]:
+    """Return the numbers in a text: releases of kernels sort by them."""
+    return [int(each) for each in re.findall(r"\d+", text)]
+
+
+def called(name: str) -> CachedKernel | None:
+    """Return the kernel that has a name, or was fetched under it, such as ``deb:bookworm``; or None."""
+    return next((kernel for kernel in kernels() if {name, DEBIAN + name} & {kernel.name, *kernel.names}), None)
+
+
+def keep(kernel: CachedKernel, fill: Callable[[Path], None]) -> CachedKernel:
+    """Keep a kernel under its name: complete or not at all.
+
+    Another kernel that was called by one of its names loses that name; one that is there already gains the name.
+
+    Args:
+        kernel: its facts.
+        fill: writes its image and modules into a folder.
+
+    Raises:
+        StoreError: the cache cannot be written.
+        ConnstormError: as ``fill``.
+    """
+    staging = home() / f".{kernel.name}.partial"
+    try:
+        home().mkdir(parents=True, exist_ok=True)
+        for other in kernels():
+            if set(other.names) & set(kernel.names) and other.name != kernel.name:
+                write(folder(other), named(other, [name for name in other.names if name not in kernel.names]))
+        there = called(kernel.name)
+        if there is not None:
+            kernel = named(there, list(dict.fromkeys([*there.names, *kernel.names])))
+            write(folder(kernel), kernel)
+            return kernel
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        fill(staging)
+        write(staging, kernel)
+        staging.rename(folder(kernel))
+    except OSError as error:
+        raise StoreError(f"The kernel could not be kept in {home()}: {error.strerror}; set {VARIABLE}.") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return kernel
+
+
+def named(kernel: CachedKernel, names: list[str]) -> CachedKernel:
+    """Return a kernel with other names."""
+    return msgspec.structs.replace(kernel, names=names)
+
+
+def write(where: Path, kernel: CachedKernel) -> None:
+    """Write a kernel's facts."""
+    beside = where / f".{FACTS}"
+    beside.write_bytes(msgspec.json.format(msgspec.json.encode(kernel), indent=1) + b"\n")
+    beside.rename(where / FACTS)
+
+
+def remove(name: str) -> CachedKernel:
+    """Remove a kernel by its name, or by one that it was fetched under.
+
+    Raises:
+        UsageError: there is none.
+        StoreError: it cannot be removed.
+    """
+    kernel = called(name)
+    if kernel is None:
+        there = ", ".join(each.name for each in kernels()) or "none"
+        raise UsageError(f"No kernel {name!r} was fetched; there is {there}.")
+    away = home() / f".{kernel.name}.removed"
+    try:
+        folder(kernel).rename(away)  # at once it is no kernel any more, however long removing takes
+        shutil.rmtree(away)
+    except OSError as error:
+        raise StoreError(f"{away} could not be removed: {error.strerror}.") from error
+    return kernel
+
+
+def size_bytes(kernel: CachedKernel) -> int:
+    """Return how much a kernel takes on disk."""
+    return sum(file.lstat().st_size for file in folder(kernel).rglob("*") if not file.is_dir())

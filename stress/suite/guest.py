@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""``connstorm run-cell`` in a guest: the script that it runs, and what comes back through the folder that is shared."""
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from stress.lab.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boot, End, Image, telling
+from stress.model.errors import LabError
+from stress.model.plan import Plan
+from stress.model.suite import Attestation, Settle
+from stress.store import folder
+from stress.suite.process import Done, Ended, Event, Failed
+
+PLAN, EVENTS, ERRORS, RESULTS = "plan.json", "events.jsonl", "errors.txt", "results"
+OPTIONS = ("--alone", "--no-draw")
+SHOWN_COLUMNS = 160
+RUN_CELL = "from stress.cli.run_cell import run_cell; run_cell()"  # emulated, other verbs take seconds to import
+PREFIX = "connstorm-guest-"
+OWN_RESULTS = "/run/results"  # in the guest's memory: what is shared cannot be mapped
+
+# The host's files are mounted once more, with a cache: without, importing Python's modules takes three times as long.
+# As root of all that follows, they also show what the guest has covered, such as /var/tmp. The kernel asks for its
+# modules where they are: virtme-ng links them into /lib/modules, which a host without a kernel of its own has not.
+SCRIPT = r"""#!/bin/sh
+cd {share} || exit
+: >{started}
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TMPDIR=/run/tmp LC_ALL=C.UTF-8
+mkdir -p {own} /run/tmp {results}
+ulimit -n 1048576
+ip link set lo up
+root=/
+tag=$(sed -n 's|^\([^ ]*\) {root} 9p .*|\1|p' /proc/mounts)
+if [ "$tag" ] && umount {root} && mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=524288,cache=loose "$tag" {root}
+then
+    root={root}
+    for each in proc sys dev run; do mount --rbind /$each $root/$each; done
+fi
+modules=$(sed -n 's|.*virtme_link_mods=\([^ ]*\).*|\1|p' /proc/cmdline)
+if [ "$modules" ]; then
+    mkdir -p /run/modules/lib/modules /run/modules/usr
+    ln -s ../lib /run/modules/usr/lib
+    ln -s "${{root%/}}$modules" /run/modules/lib/modules/$(uname -r)
+    printf '#!/bin/sh\nexec modprobe -d /run/modules "$@"\n' >/run/modprobe
+    chmod +x /run/modprobe
+    echo /run/modprobe >/proc/sys/kernel/modprobe
+fi
+chroot $root sh -c {command} <{plan} >{events} 2>{errors}
+code=$?
+cp -r {own}/. {results}/ && echo $code >.{ended} && mv .{ended} {ended}
+"""
+
+
+def prepare(share: Path, arguments: tuple[str, ...], plan: Plan | None = None) -> None:
+    """Write what a guest needs into a new folder that it will share.
+
+    Args:
+        share: the folder.
+        arguments: of ``connstorm run-cell``.
+        plan: what it finds on standard input.
+    """
+    share.mkdir(parents=True)
+    found = os.environ.get("PYTHONPATH")
+    path = [f"PYTHONPATH={found}"] if found else []
+    command = ["env", "PYTHONDONTWRITEBYTECODE=1", *path, sys.executable, "-c", RUN_CELL, *arguments]
+    (share / PLAN).write_bytes(b"" if plan is None else msgspec.json.encode(plan))
+    (share / GO).write_text(
+        SCRIPT.format(
+            share=SHARE,
+            started=STARTED,
+            ended=ENDED,
+            root=ROOT,
+            own=OWN_RESULTS,
+            results=RESULTS,
+            plan=PLAN,
+            events=EVENTS,
+            errors=ERRORS,
+            command=shlex.quote(f"cd {shlex.quote(str(Path.cwd()))} 2>/dev/null; exec {shlex.join(command)}"),
+        )
+    )
+
+
+def attest(image: Image, share: Path, *, kvm: bool, limit_s: float, quiet_s: float | None = None) -> Attestation:
+    """Boot a kernel and ask it what it is.
+
+    Raises:
+        LabError: it does not boot, or has no answer.
+    """
+    prepare(share, ("--attest", "--alone"))
+    boot = Boot(image, share, kvm=kvm, quiet_s=quiet_s)
+    try:
+        end = boot.wait(limit_s)
+    finally:
+        boot.end()
+    if end is not End.ENDED:
+        raise LabError(why(boot, end, "It did not boot as far as to say what it is"))
+    try:
+        return msgspec.json.decode((share / EVENTS).read_bytes(), type=Attestation)
+    except (OSError, msgspec.DecodeError) as error:
+        raise LabError(f"It booted, but did not say what it is: {words(share) or error}.") from error
+
+
+class GuestHandle:
+    """A trial under way in a guest."""
+
+    def __init__(
+        self, image: Image, plan: Plan, folder: Path, release: str, *, kvm: bool, limit_s: float, settle: Settle | None
+    ) -> None:
+        """Boot.
+
+        Args:
+            image: what is booted.
+            plan: what to do there.
+            folder: where the run folder will be.
+            release: what the kernel must say that it is.
+            kvm: on this machine's own CPU, not emulated.
+            limit_s: how long the trial may take, once it has booted.
+            settle: how quiet this machine was.
+
+        Raises:
+            LabError: this machine lacks what is needed.
+        """
+        self.plan = plan
+        self.folder = folder
+        self.release = release
+        self.limit_s = limit_s
+        self.settle = settle
+        self.away = tempfile.TemporaryDirectory(
+            prefix=PREFIX
+        )  # a path of a trial has an = in it, which virtme-run splits at
+        self.share = Path(self.away.name) / "share"
+        prepare(self.share, ("--output", OWN_RESULTS, *OPTIONS), plan)
+        self.boot = Boot(image, self.share, kvm=kvm)
+
+    def fetch(self, notify: object) -> Ended:
+        """Wait until it is over; the console's messages are kept beside when it has failed."""
+        del notify  # what a guest does is known at its end
+        end = self.boot.wait(self.limit_s)
+        result = self.result(end)
+        if isinstance(result, Failed) and (self.share / CONSOLE).exists():
+            shutil.move(self.share / CONSOLE, self.folder / CONSOLE)
+        self.away.cleanup()
+        return Ended(None, result, self.settle) if isinstance(result, Failed) else Ended(result, None, self.settle)
+
+    def cancel(self) -> None:
+        """End it."""
+        self.boot.stop()
+
+    def result(self, end: End) -> Path | Failed:
+        """Return the run folder, or what went wrong."""
+        if end is not End.ENDED:
+            told = f"{self.plan.scenario} on {self.release} has no result"
+            return Failed(why(self.boot, end, told), LabError.exit_code)
+        match self.last_event():
+            case Failed() as failed:
+                return failed
+            case Done(path):
+                return self.taken(Path(path).name)
+            case _:
+                told = words(self.share) or "without a word"
+                return Failed(f"run-cell on {self.release} ended before it had a result: {told}.", LabError.exit_code)
+
+    def last_event(self) -> Event | None:
+        """Return the last event of the cell, or None when there is none that can be read."""
+        try:
+            lines = (self.share / EVENTS).read_bytes().splitlines()
+            found: Event = msgspec.json.decode(lines[-1], type=Event)
+        except (OSError, IndexError, msgspec.DecodeError):
+            return None
+        return found
+
+    def taken(self, name: str) -> Path | Failed:
+        """Move the run folder to its place, if it is there and of the kernel that it should be of."""
+        there = self.share / RESULTS / name
+        kernel = folder.read(there)[0].record.host.kernel
+        if kernel != self.release:
+            return Failed(f"The guest ran Linux {kernel}, not {self.release} as it said before.", LabError.exit_code)
+        beside = self.folder / f".{name}.partial"
+        shutil.move(there, beside)  # to another disk, maybe
+        return beside.rename(self.folder / name)
+
+
+def why(boot: Boot, end: End, what: str) -> str:
+    """Return a sentence for a guest that came to nothing, with the end of its console."""
+    said = " | ".join(line[:SHOWN_COLUMNS] for line in telling(boot.console()))
+    return f"{what}: {end.value}. The end of its console: {said or 'nothing'}"
+
+
+def words(share: Path) -> str:
+    """Return the last line that run-cell wrote to standard error."""
+    try:
+        lines = (share / ERRORS).read_text(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip().rstrip(".") for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""The kernels that were fetched, for a terminal."""
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.table import Table
+
+from stress.model.kernel import CachedKernel
+
+MIB = 1 << 20
+
+
+def kernel_table(kernels: Iterable[tuple[CachedKernel, int]]) -> Table:
+    """Return a row for each kernel, with its size in bytes."""
+    table = Table("release", "as", "package", "version", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("from")
+    table.add_column("MiB", justify="right")
+    for kernel, size in kernels:
+        names = ", ".join(kernel.names)
+        table.add_row(kernel.release, names, kernel.package, kernel.version, kernel.suite, f"{size / MIB:.0f}")
+    return table
