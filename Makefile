@@ -44,7 +44,7 @@ $(VENV)/built: $(SOURCES)
 	PYTHON=$(PYTHON) sh .ci/prerequisites
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable '.[fleet]' --group test --group check
+	$(BIN)/python -m pip install --quiet --editable '.[fleet,kernels]' --group test --group check
 	# Otava wants another numpy than ours; a test lets it read what we export.
 	test -x $(VENV)/otava/bin/otava || $(PYTHON) -m venv $(VENV)/otava
 	$(VENV)/otava/bin/python -m pip install --quiet apache-otava || echo "One test will be skipped without apache-otava" >&2

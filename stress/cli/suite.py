@@ -210,8 +210,10 @@ def caption(file: "SuiteFile") -> list[str]:
     ]
     if others:
         machines = [f"{name}: Linux {each.host.kernel}" for name, each in file.attestations.items()]
+    booted = [f"{each.host.kernel}{' emulated' if each.host.emulated else ''}" for each in file.kernels.values()]
     return [
         *machines,
+        *([f"booted: {', '.join(booted)}"] if booted else []),
         f"{file.suite.trials} trials a cell",
         f"seed {file.suite.seed}",
         f"suite {file.id}",

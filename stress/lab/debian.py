@@ -40,6 +40,7 @@ Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
 APT::Sandbox::User "{user}";
 APT::Update::Error-Mode "any";
+Acquire::Retries "1";
 #clear APT::Architectures;
 APT::Architectures {{ "{architecture}"; }};
 #clear APT::Update::Pre-Invoke;

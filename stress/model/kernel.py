@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Kernels as suites name them, and as they lie on disk. Imports no numpy."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,11 @@ class KernelName:
     text: str
     base: str
     options: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file or build tree that it names."""
+        return Path(os.path.expanduser(self.base)).absolute()  # noqa: PTH111  # Path raises for ~nobody
 
     @property
     def debian(self) -> "DebianName | None":
@@ -67,12 +73,12 @@ def kernel_name(text: str) -> KernelName:
             raise UsageError("The running kernel cannot be given options; boot one by its package or file.")
     elif base.startswith(DEBIAN):
         debian_name(base)
-    elif not Path(base).expanduser().exists():
+    elif not base or not os.path.exists(found.path):  # noqa: PTH110  # Path raises where a name is too long
         raise UsageError(
             f"There is no kernel {base!r}: give {HOST}, deb:SUITE such as deb:bookworm, deb:PACKAGE such as "
             "deb:linux-image-6.12, or the path of a vmlinuz or of a kernel's build tree."
         )
-    elif Path(base).expanduser().is_dir() and not any((Path(base).expanduser() / each).is_file() for each in BUILT):
+    elif found.path.is_dir() and not any((found.path / each).is_file() for each in BUILT):
         raise UsageError(f"{base} is a folder, but no kernel was built in it; name a vmlinuz, or build one there.")
     return found
 

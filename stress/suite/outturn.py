@@ -9,11 +9,13 @@ import msgspec
 
 from stress.analysis.metric import METRICS, metric
 from stress.analysis.trials import CellTrials, estimate
+from stress.model.kernel import HOST
 from stress.model.suite import Cell, Status
 from stress.model.summary import Summary
 from stress.store import folder, suite_folder
 from stress.store.suite_folder import SuiteFile
 
+EMULATED = ", emulated"  # after the label of an entry
 Place = tuple[str, str]  # a host, and the name of a cell
 
 
@@ -41,8 +43,15 @@ def outturn(path: Path, file: SuiteFile) -> list[CellTrials]:
 
 
 def on(cell: Cell, host: str, file: SuiteFile) -> Cell:
-    """Return a cell as that of one host: where there are several, the entry of another host is another entry."""
-    return msgspec.structs.replace(cell, name=file.called(cell.name, host), scenario=file.called(cell.scenario, host))
+    """Return a cell as that of one host: where there are several, the entry of another host is another entry.
+
+    So is that of kernels that were emulated: their times are not compared with those of a real CPU.
+    """
+    scenario = file.called(cell.scenario, host)
+    attestation = file.attestation(cell, host)
+    if cell.kernel != HOST and attestation is not None and attestation.host.emulated:
+        scenario += EMULATED
+    return msgspec.structs.replace(cell, name=file.called(cell.name, host), scenario=scenario)
 
 
 def ranked(found: list[CellTrials], names: list[str]) -> list[CellTrials]:

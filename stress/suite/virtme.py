@@ -125,6 +125,6 @@ def image(name: str, notify: Notify) -> Image:
     """
     found = kernel_name(name)
     if found.debian is None:
-        return Image(Path(found.base).expanduser().absolute(), found.options)
+        return Image(found.path, found.options)
     cached = kernel_cache.called(found.base) or debian.fetch(found.debian, notify)
     return Image(kernel_cache.image(cached), found.options)

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: MIT
+"""Kernels really booted: a cell in a guest, a panic, a hang, a guest without a word, and nothing that outlives us."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stress.analysis.summary import analyse
+from stress.lab import boot, debian, kernel_cache, wait
+from stress.lab.boot import STARTED, Boot, End, Image, telling
+from stress.model.errors import LabError, UsageError
+from stress.model.kernel import HOST, kernel_name
+from stress.model.suite import Status
+from stress.store import folder, suite_folder
+from stress.storm.catalogue import scenario
+from stress.suite import guest
+from stress.suite.guest import GuestHandle
+from stress.suite.outturn import outturn
+from stress.view.kernel_grid import kernel_grid, words
+
+ALONE = ["unshare", "-Urn"]  # a lock of its own
+NAME = "deb:bookworm"
+PANICS = f"{NAME} rdinit=/nowhere"
+HANGS = ("rdinit=/bin/cat",)  # which waits for what nobody types
+SUITE = f"""
+trials = 1
+warmup = 0
+settle_s = 0
+[defaults]
+port_range = [40000, 40031]
+[[scenario]]
+name = "closewait"
+mines = 8
+attempts = 32
+[matrix]
+kernel = ["{HOST}", "{NAME}", "{PANICS}"]
+"""
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    """Return a kernel to boot; skip where it cannot be had, or nothing can be booted."""
+    if lacking := list(boot.missing()):
+        pytest.skip(f"to boot a kernel this machine lacks {'; '.join(lacking)}")
+    cached = kernel_cache.called(NAME)
+    if cached is None:
+        try:
+            cached = debian.fetch(kernel_name(NAME).debian, lambda _: None)
+        except (LabError, UsageError) as error:
+            pytest.skip(f"no kernel to boot: {error}")
+    return cached
+
+
+@pytest.fixture(scope="module")
+def suite(kernel, tmp_path_factory):
+    assert kernel.release
+    """Return the folder of a suite on the running kernel, a booted one, and one that panics; and what was said."""
+    home = tmp_path_factory.mktemp("suite")
+    (home / "kernels.toml").write_text(SUITE)
+    command = [*ALONE, sys.executable, "-m", "stress", "suite", home / "kernels.toml", "-o", home / "results"]
+    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert ended.returncode == LabError.exit_code, ended.stderr  # of the trial that failed
+    (path,) = (home / "results").iterdir()
+    return path, ended.stderr
+
+
+def trials(path):
+    file = suite_folder.read(path)
+    return {file.cell(record.trial.cell).kernel: record for record in suite_folder.records(path).values()}
+
+
+def guests(share):
+    """Return the processes whose command lines name a folder that a guest shares."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(share).encode() in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue  # it has ended meanwhile
+    return found
+
+
+def share_of(tmp_path, text):
+    """Return a folder to be shared, with a script."""
+    share = tmp_path / "share"
+    share.mkdir()
+    (share / boot.GO).write_text(f"cd {boot.SHARE}; : >{STARTED}\n{text}\n")
+    return share
+
+
+def test_a_trial_ran_on_the_kernel_of_its_cell(suite, kernel):
+    path, _ = suite
+    record = trials(path)[NAME]
+    assert record.status is Status.DONE, record.reason
+    run, summary = folder.read(suite_folder.run_folder(path, record))
+    assert run.record.host.kernel == kernel.release == suite_folder.read(path).kernels[NAME].host.kernel
+    assert summary.attempts == 32
+    assert summary.causes["closewait"] == summary.mines.found == 8
+    assert all(claim.balanced for claim in summary.books)
+
+
+def test_an_emulated_run_says_so_and_that_of_this_machine_does_not(suite):
+    path, said = suite
+    hosts = {name: suite_folder.run_folder(path, record) for name, record in trials(path).items() if record.run}
+    assert set(hosts) == {HOST, NAME}
+    read = {name: folder.read(run)[0].record.host for name, run in hosts.items()}
+    assert read[HOST].kernel == os.uname().release
+    assert not read[HOST].emulated
+    assert read[NAME].emulated is ("emulated" in said)
+
+
+def test_where_kvm_does_not_come_up_it_is_emulated_and_not_tried_again(suite):
+    _, said = suite
+    if not boot.kvm_offered():
+        pytest.skip("no /dev/kvm here")
+    assert f"booting {NAME} with KVM" in said
+    if f"booting {NAME} emulated" in said:
+        assert f"booting {PANICS} with KVM" not in said
+        assert f"booting {PANICS} emulated" in said
+
+
+def test_a_kernel_that_panics_fails_its_trials_with_the_reason_and_no_others(suite):
+    path, _ = suite
+    record = trials(path)[PANICS]
+    assert record.status is Status.FAILED
+    assert "Kernel panic - not syncing" in record.reason
+    assert PANICS not in suite_folder.read(path).kernels
+
+
+def test_emulated_kernels_are_entries_of_their_own_and_compared_with_nobody(suite):
+    path, said = suite
+    cells = {trials.cell.kernel: trials.cell for trials in outturn(path, suite_folder.read(path))}
+    assert cells[HOST].scenario == "closewait"
+    assert cells[NAME].scenario == ("closewait, emulated" if "emulated" in said else "closewait")
+
+
+def test_kernels_are_drawn_side_by_side_and_those_that_failed_say_so(suite, tmp_path):
+    path, _ = suite
+    runs = {
+        name: analyse(folder.read(suite_folder.run_folder(path, record))[0]) if record.run else str(record.status)
+        for name, record in trials(path).items()
+    }
+    picture = tmp_path / "kernels.png"
+    heads = {name: name for name in runs}
+    kernel_grid({("closewait", name): run for name, run in runs.items()}, heads, "kernels", ["a caption"], picture)
+    assert runs[PANICS] == "failed"
+    assert words(runs[HOST]) == words(runs[NAME]) == "8 retried"
+    assert int.from_bytes(picture.read_bytes()[16:20]) == 1920  # the width, as a PNG begins
+
+
+def test_a_guest_has_all_settings_of_its_kernel_to_itself(suite):
+    path, _ = suite
+    attestation = suite_folder.read(path).kernels[NAME]
+    assert "net.core.netdev_max_backlog" in attestation.settings
+    assert attestation.host_settings == []
+
+
+def test_a_boot_that_hangs_is_noticed_and_nothing_of_it_is_left(kernel, tmp_path):
+    share = share_of(tmp_path, "")
+    hung = Boot(Image(kernel_cache.image(kernel), HANGS), share, kvm=False, quiet_s=4)
+    assert hung.wait(60) is End.HUNG
+    assert any("Run /bin/cat" in line for line in telling(hung.console()))
+    assert guests(share) == []
+
+
+def test_a_cell_that_writes_nothing_has_failed(kernel, tmp_path, monkeypatch):
+    monkeypatch.setattr(guest, "RUN_CELL", "raise SystemExit('nothing to say')")
+    plan = scenario("clean").plan
+    image = Image(kernel_cache.image(kernel))
+    handle = GuestHandle(image, plan, tmp_path, kernel.release, kvm=False, limit_s=60, settle=None)
+    ended = handle.fetch(lambda _: None)
+    assert ended.path is None
+    assert ended.failure.text == f"run-cell on {kernel.release} ended before it had a result: nothing to say."
+    assert [each.name for each in tmp_path.iterdir()] == [boot.CONSOLE]
+
+
+def test_a_script_that_takes_too_long_is_ended(kernel, tmp_path):
+    share = share_of(tmp_path, "sleep 1000")
+    (share / STARTED).touch()  # as the script does, some ten seconds later
+    late = Boot(Image(kernel_cache.image(kernel)), share, kvm=False)
+    assert late.wait(0.5) is End.LATE
+    assert guests(share) == []
+
+
+def test_no_guest_outlives_the_process_that_started_it(kernel, tmp_path):
+    share = share_of(tmp_path, "sleep 1000")
+    program = (
+        "import sys, time; from pathlib import Path; from stress.lab.boot import Boot, Image\n"
+        "Boot(Image(Path(sys.argv[1])), Path(sys.argv[2]), kvm=False); time.sleep(1000)"
+    )
+    ours = subprocess.Popen([sys.executable, "-c", program, str(kernel_cache.image(kernel)), str(share)])
+    try:
+        assert wait.until(lambda: any("qemu" in command(each) for each in guests(share) if each != ours.pid), 60, 0.1)
+    finally:
+        ours.send_signal(signal.SIGKILL)
+        ours.wait()
+    assert wait.until(lambda: guests(share) == [], 10, 0.1)
+
+
+def command(process):
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[0].decode()
+    except OSError:
+        return ""
+
+
+def test_a_trial_that_is_given_up_is_ended_at_once(kernel, tmp_path):
+    image = Image(kernel_cache.image(kernel))
+    handle = GuestHandle(image, scenario("clean").plan, tmp_path, kernel.release, kvm=False, limit_s=60, settle=None)
+    share = handle.share
+    handle.cancel()
+    begun = time.monotonic()
+    ended = handle.fetch(lambda _: None)
+    assert ended.path is None
+    assert guests(share) == []
+    assert not share.exists()
+    assert time.monotonic() - begun < 60  # it did not wait for the boot
+
+
+def test_what_is_missing_is_said_with_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    lacking = list(boot.missing())
+    assert "virtme-ng: pip install 'connstorm[kernels]'" in lacking
+    assert any("qemu-system-x86" in each for each in lacking)
+    with pytest.raises(LabError, match="this machine lacks virtme-ng"):
+        Boot(Image(tmp_path / "vmlinuz"), tmp_path, kvm=False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([], []),
+        (["a", "b", "c", "d"], ["b", "c", "d"]),
+        (["a", "Kernel panic - not syncing: x", "b", "c", "d", "e"], ["Kernel panic - not syncing: x"]),
+    ],
+)
+def test_what_the_console_says_of_the_end(lines, told):
+    assert telling(lines) == told
