@@ -140,9 +140,7 @@ def project(runs: Sequence[Observation], by: Projection, base: str | None = None
 
 def joined(run: Observation, names: Sequence[str]) -> str:
     """Return what a run has in some dimensions: ``'closewait tcp_tw_reuse=1'``."""
-    return " ".join(
-        value(run, name) if name in WHAT else f"{short(name)}={value(run, name)}" for name in names
-    )
+    return " ".join(value(run, name) if name in WHAT else f"{short(name)}={value(run, name)}" for name in names)
 
 
 def hidden(rows: Iterable[Row], by: Projection) -> list[str]:
