@@ -4,6 +4,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import junitparser
 import pytest
@@ -17,6 +18,9 @@ GATES = (
     {"expr": "retries_per_million <= +20%", "scenario": "closewait"},
     {"expr": "cause.unknown == 0", "scenario": None},
 )
+
+
+FROZEN = Path(__file__).parent / "data" / "verdict-schema-1.json"  # never to be changed
 
 
 def gate(*arguments, cwd):
@@ -154,3 +158,10 @@ def test_a_damaged_verdict_is_refused(tmp_path, text, sentence):
         (tmp_path / "verdict.json").write_text(text)
     with pytest.raises(UsageError, match=sentence):
         verdict_file.read(tmp_path / "verdict.json")
+
+
+def test_the_frozen_verdict_is_read_as_it_was():
+    found = verdict_file.read(FROZEN)
+    assert (found.schema, found.verdict, found.exit_code, found.tests) == (1, "inconclusive", 0, 6)
+    assert [ruled.state for ruled in found.conditions].count("inconclusive") == 3
+    assert found.conditions[0].expr == "rate >= 0.9x"
