@@ -192,3 +192,12 @@ def test_a_list_of_ports_can_be_emptied():
 def test_a_name_that_cannot_be_read_is_refused_in_a_sentence(name):
     with pytest.raises(ConnstormError, match=re.escape(name)):
         sysctl.write(name, "1")
+
+
+def test_what_an_older_kernel_does_by_itself_is_not_asked_of_it():
+    old, new = (lambda _: False), (lambda _: True)
+    wanted = {"net.ipv4.tcp_syn_linear_timeouts": "0", "net.ipv4.tcp_syn_retries": "1"}
+    assert sysctl.asked(wanted, old) == {"net.ipv4.tcp_syn_retries": "1"}
+    assert sysctl.asked(wanted, new) == wanted
+    other = {"net.ipv4.tcp_syn_linear_timeouts": "2"}
+    assert sysctl.asked(other, old) == other  # which is refused later

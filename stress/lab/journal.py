@@ -110,7 +110,7 @@ def changed(settings: dict[str, str]) -> Changed:
     Args:
         settings: values by dotted names; without any, nothing is done.
     """
-    return Changed(settings)
+    return Changed(sysctl.asked(settings))
 
 
 def changeable(name: str) -> str:

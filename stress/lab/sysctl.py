@@ -4,7 +4,7 @@
 import difflib
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from stress.model.errors import LabError, NotApplicableError, UsageError
@@ -44,6 +44,12 @@ WHOLE_HOST = (
     *(f"net.core.{last}" for last in ("flow_limit_table_len", "gro_normal_batch", "rps_sock_flow_entries")),
     *(f"net.ipv4.{last}" for last in ("tcp_low_latency", "tcp_max_orphans", "tcp_mem", "udp_mem")),
 )
+# What a kernel does that is older than a setting. To ask it for just that is to ask for nothing.
+WITHOUT = {
+    "net.ipv4.tcp_syn_linear_timeouts": "0",  # 6.5
+    "net.ipv4.tcp_rto_max_ms": "120000",  # 6.15: TCP_RTO_MAX
+    "net.ipv4.tcp_tw_reuse_delay": "1000",  # 6.13
+}
 FIRST_ONLY = "net.core.netdev_budget"  # every kernel has it, in its first network namespace only
 
 
@@ -77,6 +83,21 @@ def read(name: str) -> str | None:
 def recorded(more: Iterable[str] = ()) -> dict[str, str]:
     """Return every setting in RECORDED, and of those named besides, that this kernel has."""
     return {name: value for name in (*RECORDED, *more) if (value := read(name)) is not None}
+
+
+def exists(name: str) -> bool:
+    """Return whether this kernel has a setting that can be read."""
+    return read(name) is not None
+
+
+def asked(settings: Mapping[str, str], there: Callable[[str], bool] = exists) -> dict[str, str]:
+    """Return settings without those that a kernel lacks and of which it does what is asked all the same.
+
+    Args:
+        settings: values by dotted names.
+        there: whether the kernel has one of a name.
+    """
+    return {name: value for name, value in settings.items() if WITHOUT.get(name) != value or there(name)}
 
 
 def existing(name: str) -> str:

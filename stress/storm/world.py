@@ -121,13 +121,13 @@ def prepare_sysctls(plan: Plan) -> None:
         sysctl.write("net.core.somaxconn", LONGEST_QUEUE)
     if plan.port_range is not None:
         sysctl.write("net.ipv4.ip_local_port_range", "{} {}".format(*plan.port_range))
-    for name, value in plan.sysctls.items():
+    for name, value in sysctl.asked(plan.sysctls).items():
         sysctl.write(name, value)
 
 
 def verify_sysctls(wanted: dict[str, str]) -> None:
     """Raise UsageError for settings that have not the wanted values."""
-    found = {name: sysctl.existing(name) for name in wanted}
+    found = {name: sysctl.existing(name) for name in sysctl.asked(wanted)}
     others = [
         f"{name} is {kept or 'empty'} here, not {wanted[name]}"
         for name, kept in found.items()

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable
 
+from stress.lab import sysctl
 from stress.model.errors import UsageError
 from stress.model.suite import Attestation, Cell
 
@@ -15,7 +16,8 @@ def settings(cell: Cell) -> list[str]:
 def lacking(cell: Cell, attestation: Attestation, *, host: bool) -> str | None:
     """Return in a sentence what a cell needs that this host has not, or None."""
     there = {*attestation.settings, *(attestation.host_settings if host else ())}
-    missing = [name for name in settings(cell) if name not in there]
+    acts = (sysctl.asked(act.sysctls, there.__contains__) for act in cell.plan.storms().values())
+    missing = [name for name in dict.fromkeys(name for act in acts for name in act) if name not in there]
     if not missing:
         return None
     return f"Linux {attestation.host.kernel} has no {', '.join(missing)}."
