@@ -19,7 +19,7 @@ demo: $(VENV)/built
 	$(BIN)/connstorm demo
 
 test: $(VENV)/built
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/built
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 """Bisections: the first bad of many, whatever was skipped; and over real runs of what plays kernels."""
 
 import math
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from stress.analysis.bisection import Bisection, Mark
 from stress.cli.bisect import between, listed
+from stress.lab import lock
 from stress.model.errors import LabError, UsageError
 from stress.model.kernel import HOST
 from stress.suite.bisect import bisect, kernel_of
@@ -26,6 +28,12 @@ SUITE = {
     "settle_s": 0.1,
     "scenario": [{"name": "clean", "attempts": 32, "port_range": [40000, 40031]}],
 }
+
+
+@pytest.fixture(autouse=True)
+def _a_lock_of_its_own(monkeypatch):
+    """Let suites of this process not wait for those of other tests."""
+    monkeypatch.setattr(lock, "NAME", f"{lock.NAME}-{os.getpid()}")
 
 
 def searched(length, first_bad, skipped):

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Several hosts: each runs every cell in blocks of its own, and no host is taken for another."""
 
+import os
+
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.analysis.levels import baseline_of, by_entry
+from stress.lab import lock
 from stress.model.suite import Status
 from stress.store import folder, suite_folder
 from stress.store.observations import observations
@@ -16,6 +20,12 @@ from stress.suite.local import Local
 AXIS = "net.ipv4.tcp_timestamps"
 ENTRY = {"name": "clean", "port_range": [40000, 40003]}
 SUITE = {"settle_s": 0.0, "warmup": 1, "scenario": [ENTRY], "matrix": {AXIS: [1, 0]}}
+
+
+@pytest.fixture(autouse=True)
+def _a_lock_of_its_own(monkeypatch):
+    """Let suites of this process not wait for those of other tests."""
+    monkeypatch.setattr(lock, "NAME", f"{lock.NAME}-{os.getpid()}")
 
 
 def suite(**changes):
