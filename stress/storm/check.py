@@ -120,14 +120,31 @@ def firewall_faults(plan: Plan) -> Iterator[str]:
         yield "Sequence numbers are set inside the private namespace only; leave out --host."
 
 
-def faults_here(plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = True, rules: bool = True) -> Iterator[str]:
+def lacks(plan: Plan, *, ranged: bool) -> Iterator[str]:
+    """Yield a sentence for everything that a plan needs and this kernel lacks.
+
+    Args:
+        plan: one without faults of its own.
+        ranged: whether the kernel knows IP_LOCAL_PORT_RANGE.
+    """
+    if ranged:
+        return
+    if plan.ports.sweeping and listing_policy(plan) == "each":
+        yield (
+            "To sweep without bind(), as --close disconnect and several target ports do, needs IP_LOCAL_PORT_RANGE, "
+            "which came with Linux 6.3; use --ports kernel, or another --close and one --target-port."
+        )
+    if plan.ports is Ports.RANGE:
+        yield "--ports range needs IP_LOCAL_PORT_RANGE, which came with Linux 6.3; use --ports kernel or no-port."
+
+
+def faults_here(plan: Plan, ports: PortRange, nofile: int, *, rules: bool = True) -> Iterator[str]:
     """Yield a sentence for everything that this host, or its namespace, cannot do of a plan.
 
     Args:
         plan: one without faults of its own.
         ports: the ephemeral ports of the namespace.
         nofile: descriptors that one process may have (RLIMIT_NOFILE, hard).
-        ranged: whether the kernel knows IP_LOCAL_PORT_RANGE.
         rules: whether nft is installed.
     """
     if len(ports) == 0:
@@ -142,13 +159,6 @@ def faults_here(plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = Tru
             f"This plan may make {attempts:,} attempts, but a run records {ATTEMPTS_MAX:,} at most; "
             "give --attempts, fewer --sweeps or a shorter --duration."
         )
-    if plan.ports.sweeping and listing_policy(plan) == "each" and not ranged:
-        yield (
-            "To sweep without bind(), as --close disconnect and several target ports do, needs IP_LOCAL_PORT_RANGE, "
-            "which came with Linux 6.3; use --ports kernel, or another --close and one --target-port."
-        )
-    if plan.ports is Ports.RANGE and not ranged:
-        yield "--ports range needs IP_LOCAL_PORT_RANGE, which came with Linux 6.3; use --ports kernel or no-port."
     room = nofile - DESCRIPTORS_KEPT
     if plan.window > room:
         yield (
@@ -178,10 +188,10 @@ def faults_here(plan: Plan, ports: PortRange, nofile: int, *, ranged: bool = Tru
         )
 
 
-def refuse(sentences: Iterator[str]) -> None:
-    """Raise UsageError with all the sentences, if there are any."""
+def refuse(sentences: Iterator[str], kind: type[UsageError] = UsageError) -> None:
+    """Raise an error with all the sentences, if there are any."""
     if found := list(sentences):
-        raise UsageError(" ".join(found))
+        raise kind(" ".join(found))
 
 
 def attempt_count(plan: Plan, ports: PortRange) -> int:

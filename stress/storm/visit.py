@@ -10,7 +10,7 @@ import stress
 from stress._fastconnect import now_ns
 from stress.lab import census, firewall, host
 from stress.lab.listener import Listener
-from stress.model.errors import UsageError
+from stress.model.errors import NotApplicableError, UsageError
 from stress.model.plan import Drop, Plan, Serve
 from stress.model.record import Record
 from stress.model.run import Run
@@ -60,7 +60,8 @@ class OthersWorld(World):
         verify_sysctls(plan.sysctls)
         self.nofile = raise_descriptor_limit()
         self.ports = port_range(plan.server_ports)
-        check.refuse(check.faults_here(plan, self.ports, self.nofile, ranged=host.has_local_port_range()))
+        check.refuse(check.lacks(plan, ranged=host.has_local_port_range()), NotApplicableError)
+        check.refuse(check.faults_here(plan, self.ports, self.nofile))
         self.worker_cpus, _ = cpus(plan)
         self.listener = OthersListener(plan)
         silent = set(plan.server_ports) - {each.local_port for each in self.listener.listening()}

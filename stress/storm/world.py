@@ -10,7 +10,7 @@ from typing import Self
 
 from stress.lab import firewall, host, sysctl
 from stress.lab.listener import Listener
-from stress.model.errors import UsageError
+from stress.model.errors import NotApplicableError, UsageError
 from stress.model.notify import Notify
 from stress.model.plan import Drop, Firewall, Plan, Serve
 from stress.storm import check, minefield, tuples
@@ -30,6 +30,7 @@ class World:
         """Make the world.
 
         Raises:
+            NotApplicableError: this kernel lacks what the plan needs; nothing was started.
             UsageError: the plan cannot be carried out here; nothing was started.
             LabError: the world could not be made.
         """
@@ -38,11 +39,8 @@ class World:
         prepare_sysctls(plan)
         self.nofile = raise_descriptor_limit()
         self.ports = port_range(plan.server_ports)
-        check.refuse(
-            check.faults_here(
-                plan, self.ports, self.nofile, ranged=host.has_local_port_range(), rules=firewall.has_nft()
-            )
-        )
+        check.refuse(check.lacks(plan, ranged=host.has_local_port_range()), NotApplicableError)
+        check.refuse(check.faults_here(plan, self.ports, self.nofile, rules=firewall.has_nft()))
         self.worker_cpus, listener_cpu = cpus(plan)
         mine_generator, _ = generators(plan.seed)
         if plan.drop is Drop.INVALID:  # conntrack must see the connections that become mines
