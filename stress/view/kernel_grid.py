@@ -21,7 +21,7 @@ from stress.view.cause_style import CAUSE_LOOKS
 from stress.view.words import draw_caption
 
 # All lengths in inches.
-WIDTH, LEFT, RIGHT, GAP = 12.0, 1.35, 0.15, 0.14
+WIDTH, LEFT, RIGHT, GAP = 12.0, 1.95, 0.15, 0.14
 TITLE, KEY, HEAD, ROW, ROW_GAP, AXIS, FOOT = 0.55, 0.34, 0.62, 0.85, 0.22, 0.3, 0.5
 LOW_NS, HIGH_NS = 1e3, 2e11  # a microsecond to three minutes
 BINS = 42
