@@ -42,7 +42,8 @@ def main(path: Path) -> None:
     kernel_grid(grid, heads, "What became of connect(), from kernel to kernel", caption(file), HERE / "kernels.png")
     head = (HERE / "kernels_head.md").read_text().rstrip()
     names = "; ".join(heads[name].replace("\n", ", ") for name in kernels)
-    measured = f"Measured {file.started_utc[:10]}, the first of {file.suite.trials} trials of each cell: {names}."
+    which = "the only trial" if file.suite.trials == 1 else f"the first of {file.suite.trials} trials"
+    measured = f"Measured {file.started_utc[:10]}, {which} of each cell: {names}."
     table = [row_text(row, heads[name], grid[row, name]) for row, name in grid]
     text = "\n".join([f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}", *table])
     (HERE / "kernels.md").write_text(f"{head}\n\n## All of it\n\n{measured}\n\n{text}\n")
