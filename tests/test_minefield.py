@@ -163,16 +163,16 @@ def test_a_mine_that_nobody_asked_for_is_noticed():
             minefield.lay(plan_for(), server, PLACES[1:], NOFILE)
 
 
-@namespaced(ports=(40000, 40063))
+@namespaced(ports=(40000, 40511))
 def test_a_holder_without_room_is_named_with_its_error():
-    """64 mines are to be held by one process that may have 32 descriptors."""
+    """512 mines are to be held by one process that may have 256 descriptors."""
     minefield.ACCEPT_LIMIT_S = 1
-    resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
     with (
         Listener("127.0.0.1", 5000) as server,
-        pytest.raises(LabError, match=r"accepted \d\d of 64 connections .* its errors: \{'EMFILE': \d+\}"),
+        pytest.raises(LabError, match=r"accepted 2\d\d of 512 connections .* its errors: \{'EMFILE': \d+\}"),
     ):
-        minefield.lay(plan_for(), server, np.arange(40000, 40064, dtype=np.uint16), NOFILE)
+        minefield.lay(plan_for(), server, np.arange(40000, 40512, dtype=np.uint16), NOFILE)
 
 
 @namespaced(sysctls={"net.ipv4.tcp_fin_timeout": "60"})

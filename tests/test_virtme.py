@@ -168,7 +168,7 @@ def test_a_boot_that_hangs_is_noticed_and_nothing_of_it_is_left(kernel, tmp_path
     hung = Boot(Image(kernel_cache.image(kernel), HANGS), share, kvm=False, quiet_s=4)
     assert hung.wait(60) is End.HUNG
     assert any("Run /bin/cat" in line for line in telling(hung.console()))
-    assert guests(share) == []
+    assert wait.until(lambda: guests(share) == [], 10, 0.1)
 
 
 def test_a_cell_that_writes_nothing_has_failed(kernel, tmp_path, monkeypatch):
@@ -187,7 +187,7 @@ def test_a_script_that_takes_too_long_is_ended(kernel, tmp_path):
     (share / STARTED).touch()  # as the script does, some ten seconds later
     late = Boot(Image(kernel_cache.image(kernel)), share, kvm=False)
     assert late.wait(0.5) is End.LATE
-    assert guests(share) == []
+    assert wait.until(lambda: guests(share) == [], 10, 0.1)
 
 
 def test_no_guest_outlives_the_process_that_started_it(kernel, tmp_path):
@@ -220,7 +220,7 @@ def test_a_trial_that_is_given_up_is_ended_at_once(kernel, tmp_path):
     begun = time.monotonic()
     ended = handle.fetch(lambda _: None)
     assert ended.path is None
-    assert guests(share) == []
+    assert wait.until(lambda: guests(share) == [], 10, 0.1)
     assert not share.exists()
     assert time.monotonic() - begun < 60  # it did not wait for the boot
 
