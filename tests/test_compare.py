@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 
-import msgspec
 import pytest
 from stored import FROZEN, a_document, a_suite, jittered
 from test_calibrate import a_calibration
@@ -137,7 +136,6 @@ def test_the_metrics_that_are_explored_are_those_that_occur(home):
     assert "outcome.refused.per_million" in names
     assert "outcome.reset.per_million" not in names
     assert len(names) == len(set(names))
-    assert msgspec.json.encode(names)
 
 
 def test_the_rows_with_most_changes_are_drawn(home, tmp_path):
