@@ -43,7 +43,7 @@ def serve(listening, seen):
 
 @pytest.fixture(scope="module")
 def server():
-    listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    listening = socket.create_server(("127.0.0.1", 7000), backlog=2048)  # none of the ports that clients take
     yield listening
     listening.close()
 
