@@ -17,18 +17,18 @@
 
 enum { BARE_FIN, BARE_RST, BARE_DISCONNECT };
 
-/* Make so many blocking attempts over IPv4; returns 0, or the errno of the first that failed. Each takes the next of
- * the ports, as the engine does: by bind() or, when the socket is used again, as the only one of its port range. With
- * no port listed connect() chooses. */
-static int bare_loop(const struct sockaddr_in *server, long attempts, int close_by, const uint16_t *ports,
-                     long port_count)
+/* Make so many blocking attempts over IPv4, to each port of the server in turn; returns 0, or the errno of the first
+ * that failed. Each takes the next of the ports, as the engine does: by bind() to it and the source or, when the socket is
+ * used again, as the only one of its port range. With no port listed connect() chooses, and the source too. */
+static int bare_loop(struct sockaddr_in source, struct sockaddr_in server, int server_ports, long attempts,
+                     int close_by, const uint16_t *ports, long port_count)
 {
-    const struct sockaddr *target = (const struct sockaddr *)server;
-    struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const uint16_t first = ntohs(server.sin_port);
     const struct linger reset = {1, 0};
     const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
     int fd = -1;
     for (long i = 0; i < attempts; i++) {
+        server.sin_port = htons(first + i % server_ports);
         if (fd < 0 && (fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
             return errno;
         if (port_count && close_by == BARE_DISCONNECT) {
@@ -38,7 +38,7 @@ static int bare_loop(const struct sockaddr_in *server, long attempts, int close_
             source.sin_port = htons(ports[i % port_count]);
         }
         if ((source.sin_port && bind(fd, (const struct sockaddr *)&source, sizeof source) != 0) ||
-            connect(fd, target, sizeof *server) != 0) {
+            connect(fd, (const struct sockaddr *)&server, sizeof server) != 0) {
             const int error = errno;
             close(fd);
             return error;

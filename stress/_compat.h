@@ -15,6 +15,12 @@
 #define IP_LOCAL_PORT_RANGE 51 /* Linux 6.3 */
 #endif
 
+/* Begin to fetch the cache line of a record that will soon be written. */
+static inline void prefetch_to_write(const void *where)
+{
+    __builtin_prefetch(where, 1);
+}
+
 /* CLOCK_MONOTONIC in ns: the one measuring clock. It cannot fail for a clock that exists. */
 static inline int64_t monotonic_ns(void)
 {

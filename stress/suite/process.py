@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One plan in a fresh process and a fresh namespace, through ``connstorm run-cell``."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from stress.model.plan import Plan
 from stress.model.suite import Attestation, Settle
 
 RUN_CELL = (sys.executable, "-m", "stress", "run-cell")
+# numpy's linear algebra, which no run uses, would start a thread. It would share the storm's table of descriptors, and
+# every system call on one of them would then take and give back a reference (fdget(), fs/file.c).
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 ATTEST_LIMIT_S = 60
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
 
@@ -81,7 +85,9 @@ class Running:
         """
         self.plan = plan
         command = [*RUN_CELL, "--output", str(results), *options]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_THREAD, process_group=0
+        )
         self.late = False
         self.limit = threading.Timer(limit_s or 0, self.stop_late)
         self.limit.daemon = True

@@ -12,6 +12,7 @@ from stress.model.errors import ConnstormError, LabError
 from stress.model.plan import Plan
 from stress.model.record import Host
 from stress.model.summary import Summary
+from stress.suite.process import ONE_THREAD
 
 COMMAND = (sys.executable, "-m", "stress.suite.visit_process")
 START_LIMIT_S = 60.0  # for all that is not the storm
@@ -63,7 +64,7 @@ def ask(plan: Plan) -> Answer:
             COMMAND,
             input=msgspec.json.encode(plan),
             stdout=subprocess.PIPE,
-            env=os.environ | SAFE_PATH,
+            env=os.environ | SAFE_PATH | ONE_THREAD,
             timeout=limit_s,
             process_group=0,  # Ctrl-C is for this process, which ends the other
             check=False,

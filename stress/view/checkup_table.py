@@ -44,5 +44,5 @@ def harness_text(harness: Harness) -> str:
     return (
         f"recording costs {harness.attempt_ns(port_known=True):.0f} ns an attempt, "
         f"{harness.attempt_ns(port_known=False):.0f} ns where the kernel chooses the port "
-        f"(clock {harness.clock_ns:.0f} ns, four times; getsockname() {harness.getsockname_ns:.0f} ns)"
+        f"(clock {harness.clock_ns:.0f} ns, three times and four; getsockname() {harness.getsockname_ns:.0f} ns)"
     )
