@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """connstorm doctor: can this machine measure, and how fast is it?"""
 
+import os
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ import msgspec
 from stress.cli.output import Progress, console, json_option, print_object
 from stress.lab import journal, namespace
 from stress.model.errors import LabError
+from stress.suite.process import ONE_THREAD
 
 
 @click.command()
@@ -37,6 +39,7 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
         namespace.enter()
     except LabError as error:
         refused = str(error)
+    os.environ |= ONE_THREAD  # the speed is that of a storm's process
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
     from stress.lab.checkup import points  # noqa: PLC0415
     from stress.view.checkup_table import checkup_table, speed_table  # noqa: PLC0415
