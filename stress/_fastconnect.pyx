@@ -47,14 +47,13 @@ cdef inline int64_t close_connected(Storm* storm, Attempt* attempt, int fd, int6
         storm.held[attempt - storm.out] = fd
         return 0
     if storm.close == DISCONNECT:
-        nowhere.sa_family = libc.AF_UNSPEC
-        libc.connect(fd, &nowhere, sizeof(nowhere))  # tcp_disconnect(): it cannot fail, and sends an RST
-        after_ns = libc.monotonic_ns()
         storm.spare[storm.spares] = fd
         storm.spares += 1
+        nowhere.sa_family = libc.AF_UNSPEC
+        libc.connect(fd, &nowhere, sizeof(nowhere))  # tcp_disconnect(): it cannot fail, and sends an RST
     else:
         libc.close(fd)
-        after_ns = libc.monotonic_ns()
+    after_ns = libc.monotonic_ns()
     attempt.close_ns = <uint32_t> min(after_ns - before_ns, <int64_t> 0xFFFFFFFF)
     return after_ns
 
@@ -87,22 +86,16 @@ cdef inline Address* choose(Storm* storm, Attempt* attempt) noexcept nogil:
     return &storm.addresses[number]
 
 
-cdef inline bint is_watched(Storm* storm, uint16_t port) noexcept nogil:
-    return storm.watched == NULL or storm.watched[port >> 3] >> (port & 7) & 1
-
-
 cdef int make_socket(Storm* storm, Address* address) noexcept nogil:
     """Return a socket with what outlasts a connection, or -1 (errno says why)."""
     cdef int one = 1
-    cdef libc.linger reset
+    cdef libc.linger reset = libc.linger(l_onoff=1, l_linger=0)
     cdef int fd = libc.socket(storm.family, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0)
     if fd < 0:
         return -1
     if storm.filter.len:
         libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_ATTACH_FILTER, &storm.filter, sizeof(storm.filter))
     if storm.close == RST:
-        reset.l_onoff = 1
-        reset.l_linger = 0
         libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_LINGER, &reset, sizeof(reset))
     if storm.linger2_s:
         libc.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_LINGER2, &storm.linger2_s, sizeof(int))
@@ -173,7 +166,8 @@ cdef int64_t start(Storm* storm) noexcept nogil:
             attempt.local_port = local_port(fd)
             before_ns = 0
         if error == 0:
-            if is_watched(storm, attempt.local_port) or attempt.latency_ns > SLOW_NS:
+            if (storm.watched == NULL or attempt.latency_ns > SLOW_NS
+                    or storm.watched[attempt.local_port >> 3] >> (attempt.local_port & 7) & 1):
                 attempt.retransmits = total_retransmits(fd)
                 before_ns = 0
             return max(after_ns, close_connected(storm, attempt, fd, before_ns or libc.monotonic_ns()))
