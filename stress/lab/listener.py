@@ -146,12 +146,18 @@ class Listener:
         return (min(first for first, _ in found), max(last for _, last in found)) if found else None
 
     def wait_settled(self, limit_s: float) -> bool:
-        """Wait until all that can be accepted is accepted, and all that was to be closed is closed."""
+        """Wait until all that can be accepted is accepted, and all that was to be closed is closed.
+
+        It has to look so twice: the server may have taken a connection from the queue and not counted it yet.
+        """
+        accepted = -1
 
         def settled() -> bool:
-            report = self.report()
+            nonlocal accepted
             drained = self.queue_length() == 0 or self.starved_ns() is not None or not self.processes
-            return drained and report.accepted == report.leaked + report.closed
+            report = self.report()
+            before, accepted = accepted, report.accepted
+            return drained and report.accepted == report.leaked + report.closed and before == accepted
 
         return wait.until(settled, limit_s)
 
