@@ -32,10 +32,11 @@ def bare_storm(*, int target_port, int target_ports=1, long attempts, str close=
                const uint16_t[::1] port_list=None, str source="127.0.0.1"):
     """Make blocking attempts to 127.0.0.1, one after the other, with no record of any; return how long that took (ns).
 
-    They go to ``target_port`` and those after it in turn, and from each of ``port_list``, shape (ports,), in turn, taken as the engine takes it, that is with ``source``
-    where by bind(); without a list connect() chooses.
+    They go to ``target_ports`` ports in turn, ``target_port`` and those after it, and from each of ``port_list``, shape
+    (ports,), in turn, taken as the engine takes it, that is with ``source`` where by bind(); without a list connect()
+    chooses.
 
-    Raises ValueError for an unknown way to close and for no address, OSError when an attempt fails.
+    Raises ValueError for an unknown way to close, no port to go to and no address, OSError when an attempt fails.
     """
     cdef Address pair
     cdef int64_t start_ns, end_ns
@@ -47,6 +48,8 @@ def bare_storm(*, int target_port, int target_ports=1, long attempts, str close=
         port_count = port_list.shape[0]
     if close not in _CLOSE:
         raise ValueError(f"close must be one of {', '.join(_CLOSE)}, not {close!r}")
+    if not (target_ports >= 1 and 1 <= target_port <= 65536 - target_ports):
+        raise ValueError(f"target_port must be from 1 to 65535, not {target_port} and {target_ports - 1} after it")
     close_by = _CLOSE[close]
     fill(&pair.source, libc.AF_INET, source, 0, 0)
     fill(&pair.target, libc.AF_INET, "127.0.0.1", 0, target_port)

@@ -53,6 +53,9 @@ def test_the_bare_loop_ends_with_the_first_error():
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="close must be one of fin, rst, disconnect, not 'shut'"):
         bare_storm(target_port=5000, attempts=1, close="shut")
+    for port, ports in ((5000, 0), (65535, 2)):
+        with pytest.raises(ValueError, match="target_port must be from 1 to 65535"):
+            bare_storm(target_port=port, target_ports=ports, attempts=1)
     with pytest.raises(ValueError, match="'nowhere' is not an IPv4 address"):
         bare_storm(target_port=5000, attempts=1, source="nowhere")
 

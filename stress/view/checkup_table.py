@@ -42,7 +42,7 @@ def speed_table(speeds: Iterable[Speed], harness: Harness) -> Table:
 def harness_text(harness: Harness) -> str:
     """Return what recording an attempt costs, in a line."""
     return (
-        f"recording costs {harness.attempt_ns(port_known=True):.0f} ns an attempt, "
-        f"{harness.attempt_ns(port_known=False):.0f} ns where the kernel chooses the port "
-        f"(clock {harness.clock_ns:.0f} ns, three times and four; getsockname() {harness.getsockname_ns:.0f} ns)"
+        f"recording costs {harness.attempt_ns(port_known=True):.0f} ns an attempt (3 clock readings of "
+        f"{harness.clock_ns:.0f} ns), {harness.attempt_ns(port_known=False):.0f} ns where the kernel chooses the port "
+        f"(4, and getsockname() of {harness.getsockname_ns:.0f} ns)"
     )
