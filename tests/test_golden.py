@@ -1,0 +1,447 @@
+# SPDX-License-Identifier: MIT
+"""What the program prints, to the letter: standard output, standard error and exit code of every verb.
+
+After a change that is meant: UPDATE_GOLDEN=1 python -m pytest tests/test_golden.py; then read git diff tests/golden.
+All of it is of stored runs, on the host of tests/fixed_host, so no storm and no machine shows; see NORMAL for the rest.
+"""
+
+import difflib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from command import assert_one_sentence, connstorm
+from history_builders import store_all, wavering
+from stored import a_document, a_suite, jittered
+
+from stress.analysis.summary import analyse
+from stress.cli.main import connstorm as group
+from stress.cli.output import console, print_report
+from stress.cli.suite import conclude
+from stress.store.calibration import read as read_calibration
+from stress.store.folder import read as read_run
+from stress.view.demo_table import demo_table
+from stress.view.noise_table import noise_table
+
+TESTS = Path(__file__).parent
+REPOSITORY = TESTS.parent
+GOLDEN = TESTS / "golden"
+UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
+SEEN_BY_TERMINALS = ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES")
+WIDTH = 112  # of a text that is no terminal's
+
+GATES = (
+    {"expr": "body.p99 <= 1.10x", "scenario": None},
+    {"expr": "retries_per_million <= +20%", "scenario": "closewait"},
+    {"expr": "cause.unknown == 0", "scenario": None},
+)
+CALIBRATION = {
+    "schema": 1,
+    "program": "connstorm 0.1.0",
+    "started_utc": "2026-01-01T00:00:00+00:00",
+    "testbed": "0a1b2c3d",
+    "kernel": "6.18.0",
+    "cpu": "a CPU",
+    "trials": 12,
+    "scenarios": {
+        "clean": {
+            "body.p50": {"kind": "ratio", "floor": 0.04, "spread": 0.05, "median": 12_000.0},
+            "retries_per_million": {"kind": "difference", "floor": 30.0, "spread": 20.0, "median": 100.0},
+        }
+    },
+}
+KERNEL = {
+    "name": "linux-image-6.1.0-50-amd64_6.1.176-1",
+    "package": "linux-image-6.1.0-50-amd64",
+    "version": "6.1.176-1",
+    "suite": "bookworm",
+    "release": "6.1.0-50-amd64",
+    "names": ["deb:bookworm"],
+    "fetched_utc": "2026-01-01T00:00:00+00:00",
+}
+SUITE = 'trials = 2\n[[scenario]]\nname = "clean"\nport_range = [40000, 40031]\n'
+VERDICT = ("out/gate/verdict.json", "out/gate/junit.xml", "out/gate/summary.md")
+
+# Arguments by the name of the golden file; {track} is the oldest suite of results/history, {later} the newest.
+VERBS = {
+    "version": "--version",
+    "compare": "compare base slow --no-draw",
+    "compare-all": "compare base slow --no-draw --all",
+    "compare-markdown": "compare base slow --no-draw --markdown",
+    "compare-json": "compare base slow --no-draw --json",
+    "compare-three": "compare base same slow --no-draw --base same --filter scenario=clean",
+    "compare-metric": "compare before=base after=slow --no-draw --metric body.p99 --metric rate --rows scenario",
+    "compare-columns": "compare reuse --no-draw --cols tcp_tw_reuse --base 2 --metric body.p50",
+    "compare-frozen": "compare suite-schema-1 --no-draw --cols tcp_timestamps",
+    "compare-kernel": "compare old slow --no-draw --allow-diff kernel",
+    "compare-figures": "compare base slow --metric body.p99",
+    "compare-track": "compare old={track} new={later} --no-draw",
+    "gate-passed": "gate base same -o out",
+    "gate-closed": "gate base slow -o out",
+    "gate-closed-json": "gate base slow -o out --json",
+    "gate-expr": "gate base slow -o out --expr 'body.p99 <= 1.10x' --expr 'errors == 0' --rows scenario",
+    "gate-failed": "gate base failed -o out",
+    "gate-inconclusive": "gate a=short b=short -o out",
+    "gate-strict": "gate a=short b=short -o out --strict",
+    "gate-no-baseline": "gate nowhere same -o out",
+    "gate-require-baseline": "gate other same -o out --require-baseline",
+    "gate-self-test": "gate base same -o out --self-test",
+    "gate-self-test-unseen": "gate a=short b=short -o out --self-test",
+    "gate-self-test-json": "gate base same -o out --self-test --json",
+    "gate-track": "gate {track} {later} -o out",
+    "suite-dry-run": "suite smoke.toml --dry-run",
+    "suite-dry-run-json": "suite smoke.toml --dry-run --json --trials 1",
+    "suite-dry-run-folder": "suite base --dry-run",
+    "history": "history steps --figure history.png",
+    "history-gate": "history steps --figure history.png --gate --metric rate",
+    "history-json": "history steps --figure history.png --json --metric rate",
+    "history-accept": "history steps --figure history.png --accepted let.toml --accept 000019 --reason 'a new kernel'",
+    "history-threshold": "history steps --figure history.png --threshold 0.3",
+    "history-add": "history kept --add suite-schema-1",
+    "history-track": "history track --figure history.png",
+    "calibrated-power": "power --calibration calibration.json",
+    "calibrated-power-json": "power --calibration calibration.json --json",
+    "power-rates": "power --rates 10 20",
+    "power-rates-json": "power --rates 10 20 --dispersion 2 --json",
+    "scenarios": "scenarios",
+    "scenarios-json": "scenarios --json",
+    "explain": "explain",
+    "explain-set": "explain --set net.ipv4.tcp_syn_retries=2 --set net.ipv4.tcp_syn_linear_timeouts=0",
+    "explain-json": "explain --set net.ipv4.tcp_syn_retries=2 --json",
+    "plot": "plot run-schema-2 run-schema-1 -o pictures",
+    "export-pytest-benchmark": "export base --format pytest-benchmark --metric body.p50",
+    "export-pytest-benchmark-columns": "export reuse --format pytest-benchmark --columns tcp_tw_reuse -o exported",
+    "export-pyperf": "export suite-schema-1 --format pyperf",
+    "export-benchfmt": "export suite-schema-1 --format benchfmt",
+    "export-bmf": "export suite-schema-1 --format bmf",
+    "export-github-smaller": "export suite-schema-1 --format github-smaller",
+    "export-github-bigger": "export suite-schema-1 --format github-bigger",
+    "export-otava": "export suite-schema-1 --format otava -o exported",
+    "export-hlog": "export suite-schema-1 --format hlog",
+    "export-csv": "export suite-schema-1 run-schema-2 --format csv",
+    "export-parquet": "export suite-schema-1 --format parquet -o attempts.parquet",
+    "kernels-list": "kernels list",
+    "kernels-list-json": "kernels list --json",
+    "kernels-remove": "kernels remove bookworm",
+    "kernels-remove-json": "kernels remove bookworm --json",
+    "doctor-restore": "doctor --restore",
+    "doctor-restore-json": "doctor --restore --json",
+}
+# Files that a verb leaves, of which the golden file has the text.
+FILES = {
+    "gate-passed": VERDICT,
+    "gate-closed": VERDICT,
+    "gate-inconclusive": VERDICT,
+    "gate-failed": ("out/gate/summary.md",),
+    "gate-no-baseline": ("out/gate/summary.md",),
+    "history-accept": ("let.toml",),
+}
+NEEDS = {"export-hlog": "hdrh", "export-parquet": "pyarrow"}
+
+WRONG = {
+    "no-verb": "fly",
+    "demo": "demo --seed -1",
+    "run-scenario": "run closwait",
+    "run-option": "run clean --atempts 3",
+    "run-value": "run clean --port-range 50000-40000",
+    "run-mines": "run closewait --port-range 40000-40031 --mines 33",
+    "suite-nowhere": "suite nowhere.toml",
+    "suite-key": "suite wrong.toml",
+    "suite-folder": "suite base",
+    "suite-executor": "suite smoke.toml --executor moon",
+    "suite-resume": "suite smoke.toml --resume -o empty",
+    "compare-same": "compare base base",
+    "compare-one": "compare base",
+    "compare-dimension": "compare base slow --cols colour",
+    "compare-kernel": "compare old slow",
+    "compare-cell": "compare base slow#dirty",
+    "gate-metric": "gate base same --expr 'body.p98 <= 1.1x'",
+    "gate-nowhere": "gate base nowhere",
+    "bisect-option": "bisect smoke.toml --bad host",
+    "bisect-order": "bisect smoke.toml --good b --bad a --kernels a,b",
+    "history-empty": "history empty",
+    "history-reason": "history steps --accept 000019",
+    "history-metric": "history steps --metric body.p98",
+    "calibrate": "calibrate closwait",
+    "calibrate-trials": "calibrate --trials 5",
+    "power": "power --rates 10 10",
+    "power-calibration": "power --calibration nowhere.json",
+    "scenarios": "scenarios clean",
+    "explain-setting": "explain --set net.ipv4.tcp_fin_timeout=3",
+    "explain-value": "explain --set net.ipv4.tcp_syn_retries=many",
+    "plot": "plot nowhere",
+    "plot-damaged": "plot run-schema-2 damaged",
+    "export-format": "export base --format xml",
+    "export-files": "export base --format otava",
+    "export-nowhere": "export nowhere --format csv",
+    "kernels": "kernels install",
+    "kernels-fetch": "kernels fetch Bookworm",
+    "kernels-remove": "kernels remove trixie",
+    "doctor": "doctor --speed --restore",
+    "worker": "worker",
+    "run-cell": "run-cell",
+}
+
+
+# What differs between machines, releases or libraries, and what stands for it in a golden file.
+NORMAL = (
+    (re.compile(r"connstorm(, version)? \d+\.\d+\.\d+"), r"connstorm\1 <version>"),
+    (re.compile(r"^ *\d+\.\d s  ", re.MULTILINE), "<s>  "),  # since the beginning, before a stage
+    (re.compile(r"HISTFAA[\w+/=]+"), "<histogram>"),  # deflated, by one zlib or another
+    (re.compile(r"^Matplotlib is building the font cache.*\n", re.MULTILINE), ""),
+    (re.compile(r"[ \t]+$", re.MULTILINE), ""),  # tables are filled up with blanks
+)
+
+
+def normal(text, *places):
+    for place, name in (*places, (REPOSITORY, "<repo>")):
+        text = text.replace(str(place), name)
+    for pattern, name in NORMAL:
+        text = pattern.sub(name, text)
+    return text
+
+
+def agree(name, text):
+    """Compare a text with its golden file, or renew that."""
+    file = GOLDEN / f"{name}.txt"
+    if UPDATE:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+        return
+    expected = file.read_text("utf-8") if file.exists() else ""
+    if text != expected:
+        lines = (each.splitlines() for each in (expected, text))
+        diff = difflib.unified_diff(*lines, f"tests/golden/{name}.txt", "now", lineterm="")
+        pytest.fail("\n".join(["UPDATE_GOLDEN=1 renews it, if that is meant:", *diff]), pytrace=False)
+
+
+def page(*parts):
+    """Return a golden text of (heading, text)."""
+    ended = ((heading, text + "\n" if text and not text.endswith("\n") else text) for heading, text in parts)
+    return "".join(f"=== {heading}\n{text}" for heading, text in ended)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """Return a folder of stored runs and suites."""
+    home = tmp_path_factory.mktemp("inputs")
+    for name in ("run-schema-1", "run-schema-2", "suite-schema-1"):
+        shutil.copytree(TESTS / "data" / name, home / name)
+    shutil.copytree(REPOSITORY / "results" / "history", home / "track")
+    shutil.copy(REPOSITORY / "suites" / "smoke.toml", home)
+    shutil.copytree(home / "run-schema-2", home / "damaged")
+    os.truncate(home / "damaged" / "attempts.npy", 200)
+    for name, changes in {"base": {}, "same": {}, "slow": {"p99": 25_000, "refused": 400}}.items():
+        cells = {"clean": jittered(10, **({"p99": 18_000} | changes)), "closewait": jittered(10, retried=20)}
+        a_suite(home / name, cells, suite_id=name, gates=GATES)
+    short = {"clean": jittered(2), "closewait": jittered(2, retried=20)}
+    a_suite(home / "short", short, suite_id="short", gates=GATES)
+    failed = {"clean": jittered(3), "closewait": ["its process ended with SIGKILL"] * 3}
+    a_suite(home / "failed", failed, suite_id="failed", gates=GATES)
+    a_suite(home / "other", {"clean": [a_document(plan={"window": 7})] * 10}, suite_id="other", gates=GATES)
+    a_suite(home / "old", {"clean": [a_document(kernel="5.10.0")] * 2}, suite_id="old")
+    reused = {
+        f"clean tcp_tw_reuse={reuse}": [
+            a_document(p50=p50 + trial, settings={"net.ipv4.tcp_tw_reuse": reuse}) for trial in range(8)
+        ]
+        for reuse, p50 in (("0", 10_000), ("2", 20_000))
+    }
+    a_suite(home / "reuse", reused, suite_id="reuse")
+    rates = wavering((25, 40_000), (25, 34_000))
+    store_all(home / "steps", rates[:25], program="connstorm 1.0", kernel="6.12.1")
+    store_all(home / "steps", rates[25:], first=25, program="connstorm 1.1", kernel="6.18.44")
+    (home / "calibration.json").write_text(json.dumps(CALIBRATION))
+    (home / "wrong.toml").write_text(SUITE.replace("trials", "trails"))
+    (home / "empty").mkdir()
+    return home
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Return the environment of each process: no terminal, and nothing of whoever runs the tests."""
+    home = tmp_path_factory.mktemp("environment")
+    kept = {name: value for name, value in os.environ.items() if name not in SEEN_BY_TERMINALS}
+    paths = [TESTS / "fixed_host", REPOSITORY, os.environ.get("PYTHONPATH", "")]
+    return kept | {
+        "COLUMNS": str(WIDTH),
+        "CONNSTORM_STATE": str(home / "state"),
+        "MPLCONFIGDIR": str(home / "matplotlib"),
+        "PYTHONPATH": os.pathsep.join(map(str, filter(None, paths))),
+        "PYTHONUTF8": "1",
+        "TZ": "UTC",
+    }
+
+
+@pytest.fixture
+def run(inputs, environment, tmp_path):
+    """Return a function that runs the program in a folder of its own, in which the inputs are."""
+    for each in inputs.iterdir():
+        (tmp_path / each.name).symlink_to(each)
+    cache = tmp_path / "kernels" / KERNEL["name"]
+    cache.mkdir(parents=True)
+    (cache / "kernel.json").write_text(json.dumps(KERNEL))
+    suites = sorted(f"track/{each.name}" for each in (inputs / "track").iterdir())
+    environment = environment | {"CONNSTORM_KERNELS": str(tmp_path / "kernels")}
+
+    def run(line, *, files=(), columns=WIDTH, **options):
+        arguments = shlex.split(line.format(track=suites[0], later=suites[-1]))
+        settings = {"cwd": tmp_path, "env": environment | {"COLUMNS": str(columns)}}
+        if "input" not in options:
+            settings["stdin"] = subprocess.DEVNULL
+        ended = connstorm(*arguments, **(settings | options))
+        places = ((tmp_path, "<tmp>"), (inputs, "<tmp>"))
+        texts = {file: normal((tmp_path / file).read_text("utf-8"), *places) for file in files}
+        stdout, stderr = (normal(text, *places) for text in (ended.stdout, ended.stderr))
+        parts = [(f"connstorm {line}", ""), (f"exit code {ended.returncode}", ""), ("standard output", stdout)]
+        text = page(*parts, ("standard error", stderr), *texts.items())
+        return SimpleNamespace(ended=ended, text=text, stdout=stdout, folder=tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def printed(capsys, monkeypatch, inputs):
+    """Return a function that returns what is printed in this process, as a verb prints it after its storms."""
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    for name in SEEN_BY_TERMINALS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(inputs)
+
+    def printed(show, *arguments, **options):
+        capsys.readouterr()
+        code = show(*arguments, **options)
+        out, err = capsys.readouterr()
+        assert not err
+        return code, normal(out, (inputs, "<tmp>"))
+
+    return printed
+
+
+# Verbs
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_verb(name, run):
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+    agree(name, run(VERBS[name], files=FILES.get(name, ())).text)
+
+
+@pytest.mark.parametrize("columns", [60, 160])
+def test_the_width_of_what_is_no_terminal(columns, run):
+    agree(f"compare-{columns}-columns", run(VERBS["compare"], columns=columns).text)
+
+
+def test_without_a_verb(run):
+    agree("nothing", run("").text)
+
+
+def test_no_kernel_was_fetched(run):
+    run("kernels remove bookworm")
+    agree("kernels-none", run("kernels list").text)
+
+
+def test_doctor_looks_at_the_same_points_everywhere(run):
+    """What it finds is the machine's; the names of what it looks at are not."""
+    ended = run("doctor")
+    points = re.findall(r"^ \S   (\S+(?: \S+)*)(?:  |$)", ended.stdout, re.MULTILINE)
+    heading = next(line.split() for line in ended.stdout.splitlines() if line.strip())
+    document = json.loads(run("doctor --json").ended.stdout)
+    assert [point["name"] for point in document["points"]] == points
+    found = [("exit code", str(ended.ended.returncode)), ("columns", " | ".join(heading))]
+    found += [("fields", ", ".join([*document, *document["points"][0]]))]
+    agree("doctor", page(*found, ("points", "\n".join(points)), ("standard error", ended.ended.stderr)))
+
+
+# What verbs print after storms
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("run", "run-schema-2"),
+        ("run-schema-1", "run-schema-1"),
+        ("run-of-a-suite", "suite-schema-1/trials/0000-closewait/20261124T202749Z-closewait-8f58ea"),
+    ],
+)
+def test_run(name, path, printed):
+    observed, summary = read_run(Path(path))
+    _, text = printed(print_report, observed.record, summary, Path(path))
+    agree(name, text)
+
+
+def test_demo(printed):
+    panels = [(letter, analyse(read_run(Path(name))[0])) for letter, name in (("a", "run-schema-2"),)]
+    _, text = printed(lambda: console().print(demo_table(panels)))
+    agree("demo", text)
+
+
+def test_calibrate(printed):
+    _, text = printed(lambda: console().print(noise_table(read_calibration(Path("calibration.json")))))
+    agree("calibrate", text)
+
+
+@pytest.mark.parametrize("suite", ["suite-schema-1", "slow", "failed"])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_suite(suite, as_json, printed):
+    code, text = printed(conclude, Path(suite), as_json=as_json)
+    agree(f"suite-{suite}{'-json' if as_json else ''}", page((f"exit code {code}", ""), ("standard output", text)))
+
+
+def test_a_suite_that_is_gone_on_with(run):
+    """It was begun on another machine, with another engine; here it says of itself that it was begun on this one."""
+    alone = ("unshare", "-Urn")  # beside other tests' suites
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine gives no private network to be alone in")
+    ended = run("run-cell --attest", under=alone)
+    folder = ended.folder / "begun"
+    shutil.copytree(ended.folder / "suite-schema-1", folder)
+    suite = json.loads((folder / "suite.json").read_text())
+    suite["attestations"]["local"] = json.loads(ended.ended.stdout)
+    (folder / "suite.json").write_text(json.dumps(suite))
+    agree("suite-resume", run("suite begun --resume", under=alone).text)
+
+
+# Wrong use
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_use(name, run):
+    ended = run(WRONG[name])
+    assert_one_sentence(ended.ended)
+    agree(f"wrong/{name}", ended.text)
+
+
+def test_a_plan_that_is_none(run):
+    agree("wrong/run-cell-plan", run("run-cell -o out", input="{}").text)
+
+
+# Help
+
+
+def commands(command=group, path=()):
+    yield path
+    for name, each in getattr(command, "commands", {}).items():
+        yield from commands(each, (*path, name))
+
+
+@pytest.mark.parametrize("path", [*commands()], ids=lambda path: "-".join(path) or "connstorm")
+def test_help(path, printed, monkeypatch):
+    parts = []
+    for columns in (80, 120):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        _, text = printed(group.main, [*path, "--help"], "connstorm", standalone_mode=False)
+        parts.append((f"{columns} columns", text))
+    agree(f"help/{'-'.join(path) or 'connstorm'}", page(*parts))
+
+
+def test_no_golden_file_is_left_over():
+    assert {file.stem for file in (GOLDEN / "wrong").iterdir()} == {*WRONG, "run-cell-plan"}
+    assert {file.stem for file in (GOLDEN / "help").iterdir()} == {"-".join(path) or "connstorm" for path in commands()}
+    assert {*VERBS} <= {file.stem for file in GOLDEN.iterdir()}
