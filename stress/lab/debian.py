@@ -20,7 +20,7 @@ from stress.lab import kernel_cache
 from stress.lab.kernel_cache import numbers
 from stress.model.errors import LabError, UsageError
 from stress.model.kernel import IMAGE, CachedKernel, DebianName
-from stress.model.notify import Notify
+from stress.model.progress import Notify
 
 # Where a package is looked for that is named without its release, the newest release last.
 SUITES = ("bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports", "sid")

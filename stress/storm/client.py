@@ -17,8 +17,8 @@ from stress.lab import sysctl
 from stress.lab.capture import Capture, Packets
 from stress.lab.holder import Holders
 from stress.model.attempt import STORM, WARM_UP
-from stress.model.notify import Notify
 from stress.model.plan import Close, Plan, Serve
+from stress.model.progress import Notify
 from stress.model.record import Act, Address, Phase
 from stress.model.run import PORTS
 from stress.storm import check, minefield

@@ -16,8 +16,8 @@ from stress.lab import census, sysctl, wait
 from stress.lab.listener import Listener
 from stress.model.attempt import blank
 from stress.model.errors import LabError
-from stress.model.notify import Notify
 from stress.model.plan import Isn, Laying, Plan, Release
+from stress.model.progress import Notify
 from stress.model.run import MINE
 from stress.storm import tuples
 from stress.storm.check import DESCRIPTORS_KEPT

@@ -14,8 +14,8 @@ import stress
 from stress._fastconnect import now_ns
 from stress.lab import harness, host, namespace
 from stress.lab.capture import Packets
-from stress.model.notify import Notify
 from stress.model.plan import Plan
+from stress.model.progress import Notify
 from stress.model.record import Record
 from stress.model.run import Run
 from stress.storm import check

@@ -11,8 +11,8 @@ from typing import Self
 from stress.lab import firewall, host, sysctl
 from stress.lab.listener import Listener
 from stress.model.errors import NotApplicableError, UsageError
-from stress.model.notify import Notify
 from stress.model.plan import Drop, Firewall, Plan, Serve
+from stress.model.progress import Notify
 from stress.storm import check, minefield, tuples
 from stress.storm.ports import generators, port_range
 

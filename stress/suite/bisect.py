@@ -10,7 +10,7 @@ from pathlib import Path
 from stress.analysis.bisection import Bisection, Mark
 from stress.analysis.ruling import Ruling, State
 from stress.model.errors import LabError, UsageError
-from stress.model.notify import Notify
+from stress.model.progress import Notify
 from stress.model.suite import Suite
 from stress.suite import whole
 from stress.suite.arms import Question

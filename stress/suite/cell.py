@@ -10,8 +10,8 @@ import numpy as np
 
 from stress.analysis.evidence import exhibits
 from stress.analysis.summary import analyse
-from stress.model.notify import Notify
 from stress.model.plan import Plan
+from stress.model.progress import Notify
 from stress.store import folder, pcap
 from stress.storm.trial import carry_out
 

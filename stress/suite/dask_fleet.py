@@ -16,7 +16,7 @@ import msgspec
 from distributed import Client, Future, KilledWorker
 
 from stress.model.errors import LabError
-from stress.model.notify import Notify
+from stress.model.progress import Notify
 from stress.model.suite import Attestation
 from stress.suite import dask_worker, parcel
 from stress.suite.errand import errand

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from stress.analysis.summary import Findings, analyse
-from stress.model.notify import Notify
+from stress.model.progress import Notify
 from stress.store import folder
 from stress.storm.catalogue import scenario
 from stress.suite import process

@@ -11,8 +11,8 @@ import msgspec
 
 from stress.lab import lock
 from stress.model.errors import ConnstormError, LabError
-from stress.model.notify import Notify
 from stress.model.plan import Plan
+from stress.model.progress import Notify
 from stress.model.suite import Attestation
 from stress.suite.attest import attestation, differences
 from stress.suite.executor import Job

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from stress.model.kernel import HOST
-from stress.model.notify import Notify
 from stress.model.plan import Plan
+from stress.model.progress import Notify
 from stress.model.suite import Attestation
 from stress.suite.process import Ended
 

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from stress.model.errors import UsageError
 from stress.model.kernel import HOST
-from stress.model.notify import Notify
+from stress.model.progress import Notify
 from stress.model.suite import Attestation, Cell
 from stress.suite.executor import Executor
 from stress.suite.local import Local

@@ -4,7 +4,7 @@
 import os
 from dataclasses import dataclass
 
-from stress.model.notify import Notify
+from stress.model.progress import Notify
 from stress.model.suite import Attestation
 from stress.suite import process
 from stress.suite.executor import Job

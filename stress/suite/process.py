@@ -16,8 +16,8 @@ import msgspec
 
 from stress.model import errors
 from stress.model.errors import INTERRUPTED, ConnstormError, LabError
-from stress.model.notify import Notify
 from stress.model.plan import Plan
+from stress.model.progress import Notify
 from stress.model.suite import Attestation, Settle
 
 RUN_CELL = (sys.executable, "-m", "stress", "run-cell")

@@ -11,8 +11,8 @@ from stress._reference import bare_storm
 from stress.lab import harness, sysctl
 from stress.lab.listener import Listener
 from stress.model.attempt import blank
-from stress.model.notify import Notify
 from stress.model.plan import Close
+from stress.model.progress import Notify
 from stress.model.record import Harness
 from stress.model.speed import Speed
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 import msgspec
 
 from stress.model.errors import LabError, UsageError
-from stress.model.notify import Notify
+from stress.model.progress import Notify
 from stress.model.suite import Attestation, Settle
 from stress.suite import parcel
 from stress.suite.envoy import Sending, Word

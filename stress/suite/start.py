@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stress.model.errors import UsageError
 from stress.model.kernel import HOST
-from stress.model.notify import Notify, silent
+from stress.model.progress import Notify, silent
 from stress.model.suite import Attestation, Cell, Suite
 from stress.store import suite_folder
 from stress.store.suite_folder import SUITE_SCHEMA, SuiteFile

@@ -8,7 +8,7 @@ from stress.lab import boot, debian, kernel_cache, quiet
 from stress.lab.boot import Image
 from stress.model.errors import LabError
 from stress.model.kernel import HOST, kernel_name
-from stress.model.notify import Notify
+from stress.model.progress import Notify
 from stress.model.suite import Attestation
 from stress.suite.executor import Handle, Job
 from stress.suite.guest import PREFIX, GuestHandle, attest
