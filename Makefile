@@ -53,8 +53,8 @@ $(VENV)/built: $(SOURCES)
 clean:
 	rm -rf $(VENV) build *.egg-info stress/*.c stress/*.so stress/*.html
 
-docs/run.schema.json: stress/model/record.py stress/model/plan.py stress/model/summary.py stress/store/schema.py
-	$(BIN)/python -c 'import msgspec; from stress.store.schema import RunFile; \
+docs/run.schema.json: stress/model/record.py stress/model/plan.py stress/model/summary.py stress/store/run_schema.py
+	$(BIN)/python -c 'import msgspec; from stress.store.run_schema import RunFile; \
 	print(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(RunFile)), indent=1).decode())' > $@
 
 docs/suite.schema.json: stress/model/suite.py stress/model/plan.py stress/store/suite_folder.py

@@ -28,7 +28,7 @@ namespace.enter()
 from stress.analysis.trials import median_interval  # noqa: E402  # numpy comes with these, and its threads
 from stress.lab import host, quiet, wait  # noqa: E402
 from stress.model.plan import Close  # noqa: E402
-from stress.store import folder  # noqa: E402
+from stress.store import run_folder  # noqa: E402
 from stress.storm.catalogue import scenario  # noqa: E402
 from stress.suite import estimate, process  # noqa: E402
 
@@ -74,7 +74,7 @@ def storm(results):
     options = process.trial_options(SETTLE_S)
     ended = process.Running(PLAN, results, options).wait(lambda _: None)
     assert ended.path is not None, ended.failure
-    summary = folder.read_summary(ended.path)
+    summary = run_folder.read_summary(ended.path)
     return summary.rate_per_s, summary.body.p99_ns
 
 

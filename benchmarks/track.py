@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from stress.store.kept import keep
+from stress.store.history_folder import keep
 from stress.suite import file, whole
 from stress.suite.local import Local
 

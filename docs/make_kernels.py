@@ -10,7 +10,7 @@ from pathlib import Path
 from stress.analysis.summary import Findings, analyse
 from stress.cli.suite import caption
 from stress.model.suite import Status
-from stress.store import folder, suite_folder
+from stress.store import run_folder, suite_folder
 from stress.suite.outturn import missing, outturn
 from stress.view.kernel_grid import kernel_grid
 
@@ -35,7 +35,7 @@ def main(path: Path) -> None:
     for cell in sorted(file.cells, key=lambda cell: kernels.index(cell.kernel)):
         record = records[cell.name]
         done = record.status is Status.DONE
-        run = analyse(folder.read(suite_folder.run_folder(path, record))[0]) if done else str(record.status)
+        run = analyse(run_folder.read(suite_folder.run_folder(path, record))[0]) if done else str(record.status)
         grid[cell.scenario, cell.kernel] = run
     rows = list(dict.fromkeys(entry.label for entry in file.suite.entries))
     grid = {(row, name): grid[row, name] for row in rows for name in kernels}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stress.analysis.summary import Findings, analyse
 from stress.model.errors import LabError
-from stress.store import folder
+from stress.store import run_folder
 
 SMALL = ["--port-range", "40000-40999", "--mines", "60"]
 SHORT = ["--set", "net.ipv4.tcp_syn_retries=1", "--set", "net.ipv4.tcp_syn_linear_timeouts=0"]
@@ -73,7 +73,7 @@ def carry_out(arguments):
         if done.returncode:
             return Ended(done.returncode, done.stderr, None)
         (path,) = Path(results).iterdir()
-        run, summary = folder.read(path)
+        run, summary = run_folder.read(path)
         found = analyse(run)
         assert found.summary == summary
         found.outcomes, found.causes, found.collided  # noqa: B018  # before the folder and its arrays are gone

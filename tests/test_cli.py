@@ -16,7 +16,7 @@ import click
 import pytest
 
 from stress.cli.main import connstorm as group
-from stress.store import folder
+from stress.store import run_folder
 
 REPOSITORY = Path(__file__).parents[1]
 FROZEN = REPOSITORY / "tests" / "data" / "run-schema-2"
@@ -45,7 +45,7 @@ def test_a_clean_storm_prints_its_summary_and_leaves_a_run_folder(tmp_path):
     assert {file.name for file in path.iterdir()} == {"attempts.npy", "run.json", *PICTURES}
     assert "32 connected" in ended.stdout
     assert str(path) in ended.stdout.replace("\n", "")
-    run, summary = folder.read(path)
+    run, summary = run_folder.read(path)
     assert len(set(run.attempts["local_port"])) == summary.attempts == 32
     assert summary.collisions == 0
     assert all(claim.balanced for claim in summary.books)
@@ -102,7 +102,7 @@ def test_the_same_seed_gives_the_same_minefield_and_order(tmp_path):
     runs = []
     for seed in (3, 3, 4):
         ended = connstorm("run", "closewait", *SMALL, "--mines", 5, "--seed", seed, "-o", tmp_path, "--json")
-        runs.append(folder.read(Path(json.loads(ended.stdout)["path"]))[0])
+        runs.append(run_folder.read(Path(json.loads(ended.stdout)["path"]))[0])
     first, again, other = runs
     assert (first.attempts["local_port"] == again.attempts["local_port"]).all()
     assert (first.mines == again.mines).all()
@@ -270,7 +270,7 @@ def test_sigint_ends_a_storm_and_keeps_its_records(tmp_path):
     code, output, errors = interrupt(arguments, "storm of")
     assert code == 130, errors
     (path,) = tmp_path.iterdir()
-    run, summary = folder.read(path)
+    run, summary = run_folder.read(path)
     assert run.record.interrupted
     assert 0 < summary.attempts < 5_000_000
     assert "interrupted" in output
@@ -280,7 +280,7 @@ def test_sigint_ends_a_storm_and_keeps_its_records(tmp_path):
 def test_sigint_after_the_storm_loses_nothing(tmp_path):
     interrupt(["run", "clean", *SMALL, "-o", tmp_path], "settling", wait_s=0)
     (path,) = tmp_path.iterdir()
-    _, summary = folder.read(path)
+    _, summary = run_folder.read(path)
     assert summary.attempts == 32
     assert (path / "timeline.png").exists()
 

@@ -13,7 +13,7 @@ from stress.analysis.family import GATING, families
 from stress.analysis.matchup import compare as compared
 from stress.model.calibration import Noise
 from stress.store import calibration as stored
-from stress.store.observations import arm
+from stress.store.runs import arm
 from stress.suite.arms import Question, match
 from stress.suite.pictures import chosen, draw
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from stress.analysis.summary import analyse
 from stress.cli.export import NAMES, export
 from stress.model.errors import StoreError, UsageError
-from stress.store import folder
+from stress.store import run_folder
 from stress.view.export.attempt_table import COLUMNS, Attempts, tables
 from stress.view.export.benchfmt import name
 from stress.view.export.column import slug, stems
@@ -81,7 +81,7 @@ def exported(*arguments):
 
 
 def summaries(path):
-    return [folder.read_summary(run) for run in sorted(path.iterdir())]
+    return [run_folder.read_summary(run) for run in sorted(path.iterdir())]
 
 
 def program(*arguments, **options):
@@ -350,7 +350,7 @@ def test_the_histogram_log_has_every_attempt_under_its_outcome(trials, tmp_path)
             outcomes[outcome] = outcomes.get(outcome, 0) + count
     assert {tag: each.get_total_count() for tag, each in found.items()} == {k: v for k, v in outcomes.items() if v}
     body = np.concatenate(
-        [analyse(folder.read(run)[0]).acts[0].body_latencies_ns() for run in sorted(trials.iterdir())]
+        [analyse(run_folder.read(run)[0]).acts[0].body_latencies_ns() for run in sorted(trials.iterdir())]
     )
     reference = HdrHistogram(1, HIGHEST_NS, 3)
     for latency_ns in body.tolist():
@@ -374,7 +374,7 @@ def test_slots_are_those_of_the_histogram(latencies):
 
 def test_csv_has_every_attempt_with_its_cause(trials):
     (first, *_) = sorted(trials.iterdir())
-    run, summary = folder.read(first)
+    run, summary = run_folder.read(first)
     rows = list(csv.DictReader(io.StringIO(exported(first, "--format", "csv").decode())))
     assert tuple(rows[0]) == COLUMNS
     assert len(rows) == summary.attempts
@@ -403,7 +403,7 @@ def test_parquet_is_the_same_table(trials, tmp_path):
 
 def test_a_table_comes_in_pieces_whose_size_does_not_depend_on_the_run(trials):
     (first, *_) = sorted(trials.iterdir())
-    run, _ = folder.read(first)
+    run, _ = run_folder.read(first)
     attempts = Attempts(observation_of(first), "", analyse(run))
     pieces = list(tables(attempts, 64))
     assert [len(piece["attempt"]) for piece in pieces] == [64] * 6 + [16]
@@ -411,7 +411,7 @@ def test_a_table_comes_in_pieces_whose_size_does_not_depend_on_the_run(trials):
 
 
 def observation_of(path):
-    from stress.store.observations import one
+    from stress.store.runs import one
 
     return one(path, "")
 

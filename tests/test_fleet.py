@@ -14,7 +14,7 @@ from private_network import beside, network
 
 from stress.lab import wait
 from stress.model.suite import Status
-from stress.store import folder, suite_folder
+from stress.store import run_folder, suite_folder
 from stress.suite import outturn
 
 pytest.importorskip("distributed", reason="dask.distributed is missing (pip install 'connstorm[fleet]')")
@@ -160,7 +160,7 @@ def test_a_worker_is_killed_and_comes_back_and_every_trial_counts_once(fleet):
     for record in records.values():
         assert record.host == WORKERS[record.trial.block % 3]
         (home,) = suite_folder.trial_folder(path, record.trial).glob("*-*")  # one run, and nothing beside it
-        run, summary = folder.read(home)
+        run, summary = run_folder.read(home)
         assert run.record.plan.seed == record.trial.seed
         assert summary.collisions == (3 if record.trial.cell == "closewait" else 0)
     file = suite_folder.read(path)

@@ -25,7 +25,7 @@ from stress.cli.main import connstorm as group
 from stress.cli.output import console, print_report
 from stress.cli.suite import conclude
 from stress.store.calibration import read as read_calibration
-from stress.store.folder import read as read_run
+from stress.store.run_folder import read as read_run
 from stress.view.demo_table import demo_table
 from stress.view.noise_table import noise_table
 

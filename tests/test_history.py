@@ -20,10 +20,10 @@ from stress.analysis.history import Choice, history, place_of
 from stress.cli.main import main
 from stress.model.acceptance import Acceptance
 from stress.model.errors import UsageError
-from stress.store import accepted, folder
+from stress.store import accepted, run_folder
 from stress.store.accepted import line_of
-from stress.store.kept import keep
-from stress.store.observations import observations
+from stress.store.history_folder import keep
+from stress.store.runs import observations
 from stress.view.history import draw_histories, sheets
 
 SLOWER = wavering((25, 40_000), (25, 34_000))
@@ -296,7 +296,7 @@ def test_a_real_run_is_kept_without_its_arrays(tmp_path):
     (kept,) = (path for path in (tmp_path / "history").iterdir() if path.is_dir())
     assert [file.name for file in kept.iterdir()] == ["run.json"]
     assert (kept / "run.json").stat().st_size < 30_000
-    assert folder.read_summary(kept).rate_per_s == made["summary"]["rate_per_s"]
+    assert run_folder.read_summary(kept).rate_per_s == made["summary"]["rate_per_s"]
 
 
 def test_a_damaged_file_is_not_kept(tmp_path):

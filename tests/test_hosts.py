@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from stress.analysis.levels import baseline_of, by_entry
 from stress.lab import lock
 from stress.model.suite import Status
-from stress.store import folder, suite_folder
-from stress.store.observations import observations
+from stress.store import run_folder, suite_folder
+from stress.store.runs import observations
 from stress.suite import file as suite_file
 from stress.suite import matrix, order, outturn, start, whole
 from stress.suite.local import Local
@@ -117,4 +117,4 @@ def test_a_suite_of_one_host_has_the_names_of_its_cells(tmp_path):
     file = start.begin(suite(trials=1), Named("a"), host=False)
     path = suite_folder.create(file, None, tmp_path)
     assert [trials.cell for trials in outturn.outturn(path, file)] == file.cells
-    assert folder.RUN not in {entry.name for entry in path.iterdir()}
+    assert run_folder.RUN not in {entry.name for entry in path.iterdir()}

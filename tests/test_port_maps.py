@@ -13,7 +13,7 @@ from comparison_builders import made_up
 from matplotlib.collections import QuadMesh
 
 from stress.analysis.arm import Arm
-from stress.store import folder
+from stress.store import run_folder
 from stress.view.comparison_figures import draw_all, draw_arms
 from stress.view.port_maps import chosen, counts_text, port_maps
 
@@ -179,7 +179,7 @@ def test_real_runs_are_drawn(tmp_path):
         if done.returncode == 3:
             pytest.skip(f"no private namespace: {done.stderr.strip()}")
         assert done.returncode == 0, done.stderr
-        runs = [folder.read(path)[0] for path in sorted(results.iterdir())]
+        runs = [run_folder.read(path)[0] for path in sorted(results.iterdir())]
         arms.append(Arm(label, runs, tuple(range(len(runs)))))
     assert [path.name for path in draw(made_up()[:3], arms, tmp_path / "figures")] == NAMES
     figure = port_maps(*arms)

@@ -12,7 +12,7 @@ from stress.analysis.matchup import matchup
 from stress.analysis.metric import metric
 from stress.analysis.projection import choose, hidden, parse_filter, project, projection
 from stress.model.errors import UsageError
-from stress.store.observations import arm
+from stress.store.runs import arm
 
 
 @pytest.fixture(scope="module")

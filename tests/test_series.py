@@ -10,7 +10,7 @@ from stored import a_document, a_suite
 from stress.analysis.metric import metric
 from stress.analysis.series import all_series, when
 from stress.model.errors import UsageError
-from stress.store.observations import observations
+from stress.store.runs import observations
 
 METRICS = (metric("rate"), metric("errors_per_million"))
 

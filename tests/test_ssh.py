@@ -21,7 +21,7 @@ from stress.lab import wait
 from stress.model.errors import LabError, UsageError
 from stress.model.plan import Plan
 from stress.model.suite import Status
-from stress.store import folder, suite_folder
+from stress.store import run_folder, suite_folder
 from stress.suite import parcel, process
 from stress.suite.envoy import Sending, Word
 from stress.suite.errand import errand
@@ -151,7 +151,7 @@ def test_each_host_runs_every_cell_and_nothing_is_left_there(site):
     assert [record.trial.cell for record in records[:2]] == [record.trial.cell for record in records[2:]]
     assert len({record.trial.seed for record in records}) == 1
     for record in records:
-        run, summary = folder.read(suite_folder.run_folder(path, record))
+        run, summary = run_folder.read(suite_folder.run_folder(path, record))
         assert run.record.plan.seed == record.trial.seed
         assert summary.collisions == (3 if record.trial.cell == "closewait" else 0)
         assert record.settle is not None

@@ -15,8 +15,8 @@ from stress.analysis.summary import analyse
 from stress.model.attempt import ATTEMPT
 from stress.model.errors import UsageError
 from stress.model.run import MINE, Run
-from stress.store import folder
-from stress.store.schema import SCHEMA, RunFile
+from stress.store import run_folder
+from stress.store.run_schema import SCHEMA, RunFile
 
 DATA = Path(__file__).parent / "data"  # what each schema's first connstorm wrote; never to be changed
 FROZEN, FIRST = DATA / "run-schema-2", DATA / "run-schema-1"
@@ -41,7 +41,7 @@ def change(run, **fields):
 
 @pytest.mark.parametrize("frozen", [FIRST, FROZEN], ids=lambda path: path.name)
 def test_a_frozen_run_is_still_read(frozen):
-    run, summary = folder.read(frozen)
+    run, summary = run_folder.read(frozen)
     assert run.attempts.dtype == ATTEMPT
     assert run.mines.dtype == MINE
     assert len(run.attempts) == summary.attempts == 12
@@ -50,7 +50,7 @@ def test_a_frozen_run_is_still_read(frozen):
 
 
 def test_a_run_of_schema_1_becomes_one_of_a_single_act():
-    run, summary = folder.read(FIRST)
+    run, summary = run_folder.read(FIRST)
     (storm,) = run.storms()
     old = json.loads((FIRST / "run.json").read_text())
     assert storm.act.counters == old["counters"]
@@ -66,67 +66,67 @@ def test_a_run_of_schema_1_that_lacks_something_is_refused(tmp_path):
     copy = Path(shutil.copytree(FIRST, tmp_path / "copy"))
     change(copy, counters=None)
     with pytest.raises(UsageError, match="does not follow schema 1: KeyError"):
-        folder.read(copy)
+        run_folder.read(copy)
 
 
 def test_a_summary_can_be_made_again_from_a_stored_run():
-    run, summary = folder.read(FROZEN)
+    run, summary = run_folder.read(FROZEN)
     assert analyse(run).summary == summary
 
 
 def test_what_is_written_is_read_back(tmp_path):
-    run, summary = folder.read(FROZEN)
-    path = folder.write(run, summary, tmp_path)
-    again, summary_again = folder.read(path)
+    run, summary = run_folder.read(FROZEN)
+    path = run_folder.write(run, summary, tmp_path)
+    again, summary_again = run_folder.read(path)
     assert again.record == run.record
     assert summary_again == summary
     np.testing.assert_array_equal(again.attempts, run.attempts)
     np.testing.assert_array_equal(again.mines, run.mines)
-    assert path.name == folder.name(run.record)
+    assert path.name == run_folder.name(run.record)
     assert sorted(file.name for file in tmp_path.iterdir()) == [path.name]
 
 
 def test_a_run_without_mines_has_no_file_for_them(tmp_path):
-    run, summary = folder.read(FROZEN)
-    path = folder.write(Run(run.record, run.attempts, np.zeros(0, MINE)), summary, tmp_path)
+    run, summary = run_folder.read(FROZEN)
+    path = run_folder.write(Run(run.record, run.attempts, np.zeros(0, MINE)), summary, tmp_path)
     assert sorted(file.name for file in path.iterdir()) == ["attempts.npy", "run.json"]
-    assert len(folder.read(path)[0].mines) == 0
+    assert len(run_folder.read(path)[0].mines) == 0
 
 
 def test_a_drawing_that_fails_leaves_nothing(tmp_path):
-    run, summary = folder.read(FROZEN)
+    run, summary = run_folder.read(FROZEN)
 
     def draw(path):
         path.write_bytes(b"half a pict")
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        folder.write(run, summary, tmp_path, {"timeline.png": draw})
+        run_folder.write(run, summary, tmp_path, {"timeline.png": draw})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_leaves_nothing_and_is_said(tmp_path):
-    run, summary = folder.read(FROZEN)
+    run, summary = run_folder.read(FROZEN)
 
     def draw(path):
         with path.open("wb", buffering=0) as _, Path("/dev/full").open("wb", buffering=0) as full:
             full.write(b"x")
 
     with pytest.raises(UsageError, match="No space left on device; nothing was kept"):
-        folder.write(run, summary, tmp_path, {"timeline.png": draw})
+        run_folder.write(run, summary, tmp_path, {"timeline.png": draw})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_results_that_cannot_be_written_are_refused_beforehand(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="choose a folder with --output"):
-        folder.prepare(tmp_path / "file" / "results")
+        run_folder.prepare(tmp_path / "file" / "results")
     with pytest.raises(UsageError, match="choose a folder with --output"):
-        folder.prepare(Path("/proc/results"))
+        run_folder.prepare(Path("/proc/results"))
 
 
 def test_preparing_leaves_an_empty_folder(tmp_path):
-    folder.prepare(tmp_path / "a" / "b")
+    run_folder.prepare(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
@@ -147,14 +147,14 @@ def test_preparing_leaves_an_empty_folder(tmp_path):
 def test_another_schema_is_refused(copy, fields, words):
     change(copy, **fields)
     with pytest.raises(UsageError, match=words):
-        folder.read(copy)
+        run_folder.read(copy)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "\x00"])
 def test_a_damaged_run_json_is_refused(copy, text):
     (copy / "run.json").write_text(text)
     with pytest.raises(UsageError, match=r"run\.json"):
-        folder.read(copy)
+        run_folder.read(copy)
 
 
 @pytest.mark.parametrize("file", ["attempts.npy", "mines.npy"])
@@ -162,7 +162,7 @@ def test_a_damaged_run_json_is_refused(copy, text):
 def test_a_truncated_array_is_refused(copy, file, size):
     os.truncate(copy / file, size if size >= 0 else (copy / file).stat().st_size - 1)
     with pytest.raises(UsageError, match="cut short or changed"):
-        folder.read(copy)
+        run_folder.read(copy)
 
 
 def test_a_changed_array_is_refused(copy):
@@ -170,26 +170,26 @@ def test_a_changed_array_is_refused(copy):
     attempts["latency_ns"][3] += 1
     np.save(copy / "attempts.npy", attempts)
     with pytest.raises(UsageError, match="cut short or changed"):
-        folder.read(copy)
+        run_folder.read(copy)
 
 
 def test_a_missing_array_is_refused(copy):
     (copy / "attempts.npy").unlink()
     with pytest.raises(UsageError, match=r"attempts\.npy cannot be read"):
-        folder.read(copy)
+        run_folder.read(copy)
 
 
 def test_an_array_of_other_records_is_refused(copy):
     np.save(copy / "attempts.npy", np.zeros(12))
-    change(copy, files={"attempts.npy": folder.digest(copy / "attempts.npy")})
+    change(copy, files={"attempts.npy": run_folder.digest(copy / "attempts.npy")})
     with pytest.raises(UsageError, match="not the records of this schema"):
-        folder.read(copy)
+        run_folder.read(copy)
 
 
 def test_an_empty_folder_and_no_folder_are_refused(tmp_path):
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(UsageError, match="not a run folder"):
-            folder.read(path)
+            run_folder.read(path)
 
 
 def test_the_documented_schema_is_the_one_in_use():

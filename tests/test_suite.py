@@ -19,7 +19,7 @@ from suite_builders import a_summary, trials_of
 from stress.lab import lock, sysctl, wait
 from stress.model.errors import StoreError, UsageError
 from stress.model.suite import Status
-from stress.store import folder, suite_folder
+from stress.store import run_folder, suite_folder
 from stress.suite import file as suite_file
 from stress.suite import start
 from stress.suite.conductor import Conductor
@@ -109,7 +109,7 @@ def test_a_suite_leaves_a_folder_a_table_and_a_figure(source, tmp_path):
     index = json.loads((path / "index.json").read_text())
     assert [row["trial"]["number"] for row in index["trials"]] == list(range(6))
     for row in index["trials"]:
-        run, summary = folder.read(path / row["folder"] / row["run"])
+        run, summary = run_folder.read(path / row["folder"] / row["run"])
         assert run.record.plan.seed == row["trial"]["seed"]
         assert summary.collisions == (0 if row["trial"]["cell"] == "clean" else 3)
         assert row["settle"]["settled"] in (True, False)
@@ -166,7 +166,7 @@ def test_killed_at_ten_points_and_resumed_it_is_the_suite_of_one_that_was_not(so
     for record in suite_folder.records(path).values():
         homes = list(suite_folder.trial_folder(path, record.trial).iterdir())
         assert {home.name for home in homes} == {"trial.json", record.run}
-        run, _ = folder.read(suite_folder.run_folder(path, record))
+        run, _ = run_folder.read(suite_folder.run_folder(path, record))
         assert run.record.plan.seed == record.trial.seed
 
 
@@ -384,7 +384,7 @@ def test_with_host_settings_are_changed_for_each_trial_and_put_back(tmp_path):
     assert ended.returncode == 0, ended.stderr
     path = only_suite(tmp_path / "whole")
     for record in suite_folder.records(path).values():
-        run, _ = folder.read(suite_folder.run_folder(path, record))
+        run, _ = run_folder.read(suite_folder.run_folder(path, record))
         level = suite_folder.read(path).cell(record.trial.cell).levels[FIN_TIMEOUT]
         assert run.record.acts[0].sysctls[FIN_TIMEOUT] == str(level)
         assert run.record.plan.host

@@ -16,7 +16,7 @@ from stress.lab.boot import STARTED, Boot, End, Image, telling
 from stress.model.errors import LabError, UsageError
 from stress.model.kernel import HOST, kernel_name
 from stress.model.suite import Status
-from stress.store import folder, suite_folder
+from stress.store import run_folder, suite_folder
 from stress.storm.catalogue import scenario
 from stress.suite import guest
 from stress.suite.guest import GuestHandle
@@ -100,7 +100,7 @@ def test_a_trial_ran_on_the_kernel_of_its_cell(suite, kernel):
     path, _ = suite
     record = trials(path)[NAME]
     assert record.status is Status.DONE, record.reason
-    run, summary = folder.read(suite_folder.run_folder(path, record))
+    run, summary = run_folder.read(suite_folder.run_folder(path, record))
     assert run.record.host.kernel == kernel.release == suite_folder.read(path).kernels[NAME].host.kernel
     assert summary.attempts == 32
     assert summary.causes["closewait"] == summary.mines.found == 8
@@ -111,7 +111,7 @@ def test_an_emulated_run_says_so_and_that_of_this_machine_does_not(suite):
     path, said = suite
     hosts = {name: suite_folder.run_folder(path, record) for name, record in trials(path).items() if record.run}
     assert set(hosts) == {HOST, NAME}
-    read = {name: folder.read(run)[0].record.host for name, run in hosts.items()}
+    read = {name: run_folder.read(run)[0].record.host for name, run in hosts.items()}
     assert read[HOST].kernel == os.uname().release
     assert not read[HOST].emulated
     assert read[NAME].emulated is ("emulated" in said)
@@ -145,7 +145,7 @@ def test_emulated_kernels_are_entries_of_their_own_and_compared_with_nobody(suit
 def test_kernels_are_drawn_side_by_side_and_those_that_failed_say_so(suite, tmp_path):
     path, _ = suite
     runs = {
-        name: analyse(folder.read(suite_folder.run_folder(path, record))[0]) if record.run else str(record.status)
+        name: analyse(run_folder.read(suite_folder.run_folder(path, record))[0]) if record.run else str(record.status)
         for name, record in trials(path).items()
     }
     picture = tmp_path / "kernels.png"

@@ -79,8 +79,8 @@ def history(
     from stress.analysis.history import Choice  # noqa: PLC0415  # numpy and matplotlib come with these
     from stress.analysis.history import history as history_of  # noqa: PLC0415
     from stress.store import accepted as stored  # noqa: PLC0415
-    from stress.store.kept import keep  # noqa: PLC0415
-    from stress.store.observations import observations  # noqa: PLC0415
+    from stress.store.history_folder import keep  # noqa: PLC0415
+    from stress.store.runs import observations  # noqa: PLC0415
     from stress.view.history_table import history_table  # noqa: PLC0415
     from stress.view.metric_text import HEADLINE  # noqa: PLC0415
 

@@ -56,7 +56,7 @@ def print_report(record: Record, summary: Summary, path: Path) -> None:
 
 def run_object(scenario: str, path: Path, summary: Summary) -> dict[str, Any]:
     """Return what ``--json`` says of a run."""
-    from stress.store.schema import SCHEMA  # noqa: PLC0415  # numpy comes with it
+    from stress.store.run_schema import SCHEMA  # noqa: PLC0415  # numpy comes with it
 
     return {"schema": SCHEMA, "scenario": scenario, "path": str(path), "summary": summary}
 

@@ -17,12 +17,12 @@ import click
 def plot(runs: tuple[Path, ...], output: Path | None) -> None:
     """Draw the figures of each stored RUN again, as <run>-timeline.png and so on; run folders are left as they are."""
     from stress.analysis.summary import analyse  # noqa: PLC0415  # numpy and matplotlib are slow to load
-    from stress.store import folder  # noqa: PLC0415
+    from stress.store import run_folder  # noqa: PLC0415
     from stress.view.figures import figures  # noqa: PLC0415
 
-    stored = [(path, *folder.read(path)) for path in runs]
+    stored = [(path, *run_folder.read(path)) for path in runs]
     target = output or Path()
-    folder.prepare(target)
+    run_folder.prepare(target)
     for path, run, summary in stored:
         for name, draw in figures(analyse(run, summary.evidence)).items():
             picture = target / f"{path.resolve().name}-{name}"

@@ -12,7 +12,7 @@ from stress.model.calibration import Calibration
 from stress.model.errors import IncomparableError, UsageError
 from stress.model.observation import Observation
 from stress.store import calibration as stored
-from stress.store.observations import arm, labelled
+from stress.store.runs import arm, labelled
 
 SHOWN = 4  # rows that an error names
 

@@ -12,7 +12,7 @@ from stress.analysis.evidence import exhibits
 from stress.analysis.summary import analyse
 from stress.model.plan import Plan
 from stress.model.progress import Notify
-from stress.store import folder, pcap
+from stress.store import pcap, run_folder
 from stress.storm.trial import carry_out
 
 EVIDENCE = "evidence.pcap"
@@ -42,4 +42,4 @@ def run(plan: Plan, results: Path, notify: Notify, *, draw: bool = True) -> Path
         from stress.view.figures import figures  # noqa: PLC0415  # matplotlib takes longer than many a trial
 
         pictures = figures(findings)
-    return folder.write(observed, findings.summary, results, files | pictures)
+    return run_folder.write(observed, findings.summary, results, files | pictures)

@@ -15,7 +15,7 @@ from stress.model.errors import INTERRUPTED, NotApplicableError, StoreError
 from stress.model.plan import Plan
 from stress.model.suite import Status, Trial, TrialRecord
 from stress.model.summary import Summary
-from stress.store import folder, suite_folder
+from stress.store import run_folder, suite_folder
 from stress.store.suite_folder import SuiteFile
 from stress.suite import order
 from stress.suite.applicable import lacking
@@ -192,7 +192,7 @@ class Conductor:
             )
             suite_folder.finish(self.path, record)
             self.records[trial.number] = record
-            observer.ended(record, folder.read_summary(end.path) if end.path else None)
+            observer.ended(record, run_folder.read_summary(end.path) if end.path else None)
 
     def reason_against(self, trial: Trial, host: str) -> str | None:
         """Return why a trial is not worth starting: its cell cannot be on this host, as is known or was found."""

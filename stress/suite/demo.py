@@ -10,7 +10,7 @@ import msgspec
 
 from stress.analysis.summary import Findings, analyse
 from stress.model.progress import Notify
-from stress.store import folder
+from stress.store import run_folder
 from stress.storm.catalogue import scenario
 from stress.suite import process
 from stress.view.panels import panels
@@ -47,12 +47,12 @@ def run(results: Path, seed: int, notify: Notify) -> tuple[list[Panel], Path]:
         UsageError, LabError: as the storms do.
     """
     home = results / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-demo"
-    folder.prepare(home)
+    run_folder.prepare(home)
     found = []
     for letter, (name, heading) in zip("abcd", CASES, strict=True):
         plan = msgspec.structs.replace(scenario(name).plan, seed=seed)
         path = process.run(plan, home, partial(announce, notify, letter))
-        found.append(Panel(letter, heading, path, analyse(folder.read(path)[0])))
+        found.append(Panel(letter, heading, path, analyse(run_folder.read(path)[0])))
     notify("drawing the figure")
     figure = home / FIGURE
     panels([(panel.heading, panel.findings) for panel in found], TITLE, figure)

@@ -14,7 +14,7 @@ from stress.lab.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boot, End,
 from stress.model.errors import LabError
 from stress.model.plan import Plan
 from stress.model.suite import Attestation, Settle
-from stress.store import folder
+from stress.store import run_folder
 from stress.suite.process import ONE_THREAD, Done, Ended, Event, Failed
 
 PLAN, EVENTS, ERRORS, RESULTS = "plan.json", "events.jsonl", "errors.txt", "results"
@@ -178,7 +178,7 @@ class GuestHandle:
     def taken(self, name: str) -> Path | Failed:
         """Move the run folder to its place, if it is there and of the kernel that it should be of."""
         there = self.share / RESULTS / name
-        kernel = folder.read(there)[0].record.host.kernel
+        kernel = run_folder.read(there)[0].record.host.kernel
         if kernel != self.release:
             return Failed(f"The guest ran Linux {kernel}, not {self.release} as it said before.", LabError.exit_code)
         beside = self.folder / f".{name}.partial"

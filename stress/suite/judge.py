@@ -17,7 +17,7 @@ from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
 from stress.model.suite import Gate, Status
 from stress.store import suite_folder
-from stress.store.observations import labelled
+from stress.store.runs import labelled
 from stress.store.suite_folder import SUITE
 from stress.suite.arms import Question, calibration, laid_out, observed
 

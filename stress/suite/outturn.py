@@ -12,7 +12,7 @@ from stress.analysis.trials import CellTrials, estimate
 from stress.model.kernel import HOST
 from stress.model.suite import Cell, Status
 from stress.model.summary import Summary
-from stress.store import folder, suite_folder
+from stress.store import run_folder, suite_folder
 from stress.store.suite_folder import SuiteFile
 
 EMULATED = ", emulated"  # after the label of an entry
@@ -34,7 +34,7 @@ def outturn(path: Path, file: SuiteFile) -> list[CellTrials]:
         if place not in found or file.round_of(record.trial) >= file.suite.trials:
             continue
         if record.status is Status.DONE:
-            done[place][block] = folder.read_summary(suite_folder.run_folder(path, record))
+            done[place][block] = run_folder.read_summary(suite_folder.run_folder(path, record))
         elif record.status is Status.FAILED:
             failed[place][block] = record.reason or ""
         else:

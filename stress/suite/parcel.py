@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from stress.model.errors import LabError, StoreError, UsageError
-from stress.store import folder
+from stress.store import run_folder
 
 READABLE = 0o644
 CHUNK_BYTES = 1 << 20
@@ -56,7 +56,7 @@ def unpack(stream: Readable, name: str, results: Path) -> Path:
         with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]  # it only reads
             for member in tar:
                 keep(tar, member, staging)
-        folder.read(staging)  # checks the hashes that run.json has of the arrays
+        run_folder.read(staging)  # checks the hashes that run.json has of the arrays
         return renamed(staging, results / name)
     except (tarfile.TarError, EOFError) as error:
         raise LabError(f"What came back as {name} is cut short or damaged: {error}; nothing was kept.") from error

@@ -9,8 +9,8 @@ from stress.analysis.arm import Arm
 from stress.analysis.matchup import Matchup
 from stress.analysis.verdict import Comparison, Verdict
 from stress.model.observation import Observation
-from stress.store import folder
-from stress.store.folder import ATTEMPTS
+from stress.store import run_folder
+from stress.store.run_folder import ATTEMPTS
 from stress.view.comparison_figures import draw_all, draw_arms
 
 ROWS_MAX = 4  # that are drawn; nobody looks at more
@@ -57,7 +57,7 @@ def arms_of(found: Sequence[Matchup]) -> list[Arm]:
 def arm(label: str, runs: Mapping[Hashable, Observation], *, paired: bool) -> Arm:
     """Return the runs of a column that have attempts."""
     whole = {key: run for key, run in runs.items() if (run.path / ATTEMPTS).exists()}
-    return Arm(label, [folder.read(run.path)[0] for run in whole.values()], blocks=tuple(whole) if paired else ())
+    return Arm(label, [run_folder.read(run.path)[0] for run in whole.values()], blocks=tuple(whole) if paired else ())
 
 
 def slug(name: str) -> str:

@@ -20,7 +20,7 @@ from stress.analysis.trials import CellTrials
 from stress.lab import lock
 from stress.model.suite import Suite, Trial, TrialRecord
 from stress.model.summary import Summary
-from stress.store import folder, suite_folder
+from stress.store import run_folder, suite_folder
 from stress.suite import kernels, matrix, outturn, start
 from stress.suite.conductor import Conductor, Observer
 from stress.suite.executor import Executor
@@ -76,7 +76,7 @@ def run(
     executor = kernels.fitting(executor, matrix.cells(suite, host=host))
     with lock.alone():
         if resume is None:
-            folder.prepare(results)
+            run_folder.prepare(results)
             file = start.begin(suite, executor, observer.stage, host=host)
             path = suite_folder.create(file, text, results)
         else:

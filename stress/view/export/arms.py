@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from stress.analysis.projection import LABEL
 from stress.model.observation import Observation
-from stress.store.observations import arm
+from stress.store.runs import arm
 
 
 def arms(arguments: Sequence[str], by: str | None) -> list[Observation]:

@@ -9,7 +9,7 @@ from stress.analysis.metric import Metric, metric
 from stress.analysis.summary import analyse
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
-from stress.store import folder
+from stress.store import run_folder
 from stress.view.export.attempt_table import Attempts
 from stress.view.export.column import Column, columns, stems
 from stress.view.export.destination import make_folder, written
@@ -124,6 +124,6 @@ def opened(column: Column) -> Iterator[Attempts]:
     """Read and analyse the runs of a column, one after the other; one at a time is in memory."""
     row_of = {run.path: row for row, runs in column.rows.items() for run in runs}
     for observation in column.runs:
-        run, summary = folder.read(observation.path)
+        run, summary = run_folder.read(observation.path)
         row = row_of[observation.path] if len(column.rows) > 1 else ""
         yield Attempts(observation, row, analyse(run, summary.evidence))

@@ -17,8 +17,8 @@ from stress.model.record import Host
 from stress.model.suite import Status
 from stress.model.summary import Summary
 from stress.store import suite_folder
-from stress.store.folder import RUN
-from stress.store.schema import SCHEMA, decode
+from stress.store.run_folder import RUN
+from stress.store.run_schema import SCHEMA, decode
 from stress.store.suite_folder import SUITE
 from stress.storm.catalogue import SCENARIOS
 

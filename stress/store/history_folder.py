@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from stress.model.errors import StoreError, UsageError
-from stress.store.folder import RUN
+from stress.store.run_folder import RUN
 from stress.store.suite_folder import SUITE, TRIAL, TRIALS
 
 OF_A_SUITE = (SUITE, f"{TRIALS}/*/{TRIAL}", f"{TRIALS}/*/*/{RUN}")

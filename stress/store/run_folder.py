@@ -17,7 +17,7 @@ from stress.model.errors import StoreError, UsageError
 from stress.model.record import Record
 from stress.model.run import MINE, Run
 from stress.model.summary import Summary
-from stress.store.schema import MINE_1, SCHEMA, RunFile, decode, with_left
+from stress.store.run_schema import MINE_1, SCHEMA, RunFile, decode, with_left
 
 RUN, ATTEMPTS, MINES = "run.json", "attempts.npy", "mines.npy"
 
