@@ -25,7 +25,7 @@ from stress.lab import namespace
 
 namespace.enter()
 
-from stress.analysis.trials import median_interval  # noqa: E402  # numpy comes with these, and its threads
+from stress.analysis.statistics.trials import median_interval  # noqa: E402  # numpy comes with these, and its threads
 from stress.lab import host, quiet, wait  # noqa: E402
 from stress.model.plan import Close  # noqa: E402
 from stress.store import run_folder  # noqa: E402

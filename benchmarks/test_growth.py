@@ -10,7 +10,7 @@ import pytest
 from pairs import interleave, spread
 
 from stress._fastconnect import now_ns, storm
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.summary import analyse
 from stress.lab import host, sysctl
 from stress.lab.listener import Listener
 from stress.model.attempt import blank

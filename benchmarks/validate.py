@@ -23,12 +23,12 @@ namespace.enter()
 
 from scipy.stats import binomtest  # noqa: E402  # threads come with numpy
 
-from stress.analysis.comparison import compare_values, decide, default_threshold  # noqa: E402
-from stress.analysis.family import GATING  # noqa: E402
+from stress.analysis.attribution.summary import analyse  # noqa: E402
+from stress.analysis.comparison.compare import compare_values, decide, default_threshold  # noqa: E402
+from stress.analysis.comparison.metric_family import GATING  # noqa: E402
+from stress.analysis.comparison.verdict import Verdict  # noqa: E402
 from stress.analysis.metric import metric  # noqa: E402
-from stress.analysis.summary import analyse  # noqa: E402
-from stress.analysis.trials import median_interval  # noqa: E402
-from stress.analysis.verdict import Verdict  # noqa: E402
+from stress.analysis.statistics.trials import median_interval  # noqa: E402
 from stress.lab import host  # noqa: E402
 from stress.model.plan import Close, Plan, Ports, Serve  # noqa: E402
 from stress.model.summary import Summary  # noqa: E402

@@ -7,7 +7,7 @@
 import sys
 from pathlib import Path
 
-from stress.analysis.summary import Findings, analyse
+from stress.analysis.attribution.summary import Findings, analyse
 from stress.cli.suite import caption
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder

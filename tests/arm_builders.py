@@ -6,7 +6,7 @@ import errno
 import numpy as np
 from builders import MS, SECOND, US, a_record, a_run, settings, the_attempts
 
-from stress.analysis.arm import Arm
+from stress.analysis.comparison.arm import Arm
 from stress.model.run import Run
 
 

@@ -6,7 +6,7 @@ import errno
 import numpy as np
 from hypothesis import strategies as st
 
-from stress.analysis.ladder import ladder
+from stress.analysis.attribution.ladder import ladder
 from stress.lab.counters import LO_DROPPED
 from stress.model.attempt import ATTEMPT, STORM
 from stress.model.plan import Plan

@@ -3,9 +3,9 @@
 
 import numpy as np
 
-from stress.analysis.comparison import compare_values, decide, default_threshold
+from stress.analysis.comparison.compare import compare_values, decide, default_threshold
 from stress.analysis.metric import metric
-from stress.analysis.trials import median_interval
+from stress.analysis.statistics.trials import median_interval
 
 GATING = ("rate", "body.p50", "body.p99", "retries_per_million", "errors_per_million")
 EXPLORED = ("duration", "body.p90", "band.1s", "cause.closewait", "cause.unknown", "outcome.refused", "mines.left")

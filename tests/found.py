@@ -8,8 +8,8 @@ import numpy as np
 from builders import MS, SECOND, US, a_host, a_record, an_act, the_attempts, the_mines
 from hypothesis import strategies as st
 
-from stress.analysis.cause import CAUSES
-from stress.analysis.summary import Findings, analyse_act, summarise
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.summary import Findings, analyse_act, summarise
 from stress.model.run import Run, Storm
 
 

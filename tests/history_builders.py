@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from stored import a_document
 
+from stress.analysis.history.series import Point, Series
 from stress.analysis.metric import metric
-from stress.analysis.series import Point, Series
-from stress.analysis.trials import Estimate
+from stress.analysis.statistics.trials import Estimate
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

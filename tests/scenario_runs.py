@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from stress.analysis.summary import Findings, analyse
+from stress.analysis.attribution.summary import Findings, analyse
 from stress.model.errors import LabError
 from stress.store import run_folder
 

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from stress.analysis.trials import CellTrials
+from stress.analysis.statistics.trials import CellTrials
 from stress.model.outcome import Outcome
 from stress.model.plan import Plan
 from stress.model.suite import Cell

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.bisection import Bisection, Mark
+from stress.analysis.gate.bisection import Bisection, Mark
 from stress.cli.bisect import between, listed
 from stress.lab import lock
 from stress.model.errors import LabError, UsageError

@@ -12,8 +12,8 @@ import pytest
 from builders import COUNTERS, MS, a_run, settings, the_attempts, the_mines
 from namespaced import namespaced
 
-from stress.analysis.books import books
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.books import books
+from stress.analysis.attribution.summary import analyse
 from stress.model.plan import Close, Drop, Plan, Ports
 from stress.model.record import ListenerReport
 from stress.storm.catalogue import SCENARIOS

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from suite_builders import a_summary, trials_of
 
-from stress.analysis.noise import noise_of
+from stress.analysis.statistics.noise import noise_of
 from stress.model.calibration import CALIBRATION_SCHEMA, Calibration, Noise
 from stress.model.errors import UsageError
 from stress.store import calibration as stored

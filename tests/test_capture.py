@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from namespaced import namespaced
 
-from stress.analysis.evidence import ATTEMPTS_A_CAUSE, exhibits
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.evidence import ATTEMPTS_A_CAUSE, exhibits
+from stress.analysis.attribution.summary import analyse
 from stress.lab import capture
 from stress.lab.capture import Capture
 from stress.model.errors import LabError

@@ -9,11 +9,11 @@ from builders import MS, SECOND, a_host, a_ladder, a_run, a_storm, settings, the
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.cause import CAUSES
-from stress.analysis.collision import collided
-from stress.analysis.ladder import syn_timeouts_ns
-from stress.analysis.summary import analyse
-from stress.analysis.syns import Gap, first_gap, syns
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.collision import collided
+from stress.analysis.attribution.ladder import syn_timeouts_ns
+from stress.analysis.attribution.summary import analyse
+from stress.analysis.attribution.syns import Gap, first_gap, syns
 from stress.lab.counters import LO_DROPPED
 from stress.model.plan import Close, Drop, Plan, Ports
 

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
-from stress.analysis.outcome import sent_syn
+from stress.analysis.attribution.outcome import sent_syn
 from stress.model.outcome import Cause
 from stress.view import style
 from stress.view.ccdf import ccdf, claim, curves, draw, finding, key, left_out, share_text

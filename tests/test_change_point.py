@@ -9,10 +9,10 @@ from history_builders import a_series, drawn_series, levels, noise, times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stress.analysis.change_point import Direction, State, track
-from stress.analysis.level_scale import scaled
-from stress.analysis.potts import fits, levels_of, weighted_median
-from stress.analysis.rank_steps import WINDOW, cuts, normal_scores, search
+from stress.analysis.history.change_point import Direction, State, track
+from stress.analysis.history.potts import fits, levels_of, weighted_median
+from stress.analysis.history.rank_steps import WINDOW, cuts, normal_scores, search
+from stress.analysis.history.transform import scaled
 
 SEEDS = 300
 

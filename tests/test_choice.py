@@ -11,8 +11,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from test_view import png_size
 
-from stress.analysis.reuse import expected_hits, reuse_distances
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.port_reuse import expected_hits, reuse_distances
+from stress.analysis.attribution.summary import analyse
 from stress.model.attempt import ATTEMPT, STORM
 from stress.model.plan import Plan
 from stress.view.choice import (

@@ -8,7 +8,7 @@ import pytest
 from builders import a_run, a_storm, many_attempts, many_mines, the_attempts, the_mines
 from hypothesis import given
 
-from stress.analysis.collision import collided
+from stress.analysis.attribution.collision import collided
 from stress.model.plan import Close, Plan, Serve
 
 TIMED_OUT, NO_PORT, UNFINISHED = errno.ETIMEDOUT, errno.EADDRNOTAVAIL, errno.EINPROGRESS

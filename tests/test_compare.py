@@ -9,8 +9,8 @@ import pytest
 from stored import FROZEN, a_document, a_suite, jittered
 from test_calibrate import a_calibration
 
-from stress.analysis.family import GATING, families
-from stress.analysis.matchup import compare as compared
+from stress.analysis.comparison.arm_pair import compare as compared
+from stress.analysis.comparison.metric_family import GATING, families
 from stress.model.calibration import Noise
 from stress.store import calibration as stored
 from stress.store.runs import arm

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from stress.analysis import comparison as analysis
-from stress.analysis.comparison import compare_values, decide, default_threshold
+from stress.analysis.comparison import compare as analysis
+from stress.analysis.comparison.compare import compare_values, decide, default_threshold
+from stress.analysis.comparison.verdict import Verdict
 from stress.analysis.metric import METRICS, as_rate, band
-from stress.analysis.trials import Estimate
-from stress.analysis.verdict import Verdict
+from stress.analysis.statistics.trials import Estimate
 
 P50, RATE, RETRIES, ERRORS = (METRICS[name] for name in ("body.p50", "rate", "retries_per_million", "errors"))
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from stress.analysis.comparison import decide
-from stress.analysis.verdict import Verdict
+from stress.analysis.comparison.compare import decide
+from stress.analysis.comparison.verdict import Verdict
 from stress.cli.output import NARROWEST
 from stress.view import comparison_text as words
 from stress.view.comparison_markdown import ROWS_MAX, escaped, markdown

@@ -9,9 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from stress.analysis.arrangement import MOST, doubled_ranks, exchanges, rank_sum_tails, split_sums, subsets
-from stress.analysis.contrast import paired, unpaired
-from stress.analysis.correction import benjamini_hochberg, holm
+from stress.analysis.statistics.multiple_testing import benjamini_hochberg, holm
+from stress.analysis.statistics.permutation import MOST, doubled_ranks, exchanges, rank_sum_tails, split_sums, subsets
+from stress.analysis.statistics.two_sample import paired, unpaired
 
 KINDS = ("ratio", "difference")
 times = st.floats(1, 1e6)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from test_view import png_size
 
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.summary import analyse
 from stress.model.attempt import ATTEMPT, STORM, WARM_UP
 from stress.model.plan import Plan
 from stress.view.cost import cost, costs, detail, draw_cost, headline, key, running_median, step_text, times_text

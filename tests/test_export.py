@@ -21,7 +21,7 @@ from export_runs import a_real_run, variant
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.summary import analyse
 from stress.cli.export import NAMES, export
 from stress.model.errors import StoreError, UsageError
 from stress.store import run_folder

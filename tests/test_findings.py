@@ -9,10 +9,16 @@ from builders import MS, SECOND, US, a_host, a_run, a_storm, the_attempts, the_m
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.expectation import expectation
-from stress.analysis.port_cost import port_cost
-from stress.analysis.reuse import expected_hits, previous_use, reuse_delays_ns, reuse_distances, still_taken
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.expectation import expectation
+from stress.analysis.attribution.port_cost import port_cost
+from stress.analysis.attribution.port_reuse import (
+    expected_hits,
+    previous_use,
+    reuse_delays_ns,
+    reuse_distances,
+    still_taken,
+)
+from stress.analysis.attribution.summary import analyse
 from stress.model.attempt import WARM_UP
 from stress.model.plan import Close, Drop, Isn, Plan, Release
 from stress.storm.catalogue import SCENARIOS

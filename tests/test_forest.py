@@ -9,8 +9,8 @@ import pytest
 from boxes import outside, overlapping
 from comparison_builders import compared, made_up
 
-from stress.analysis.comparison import decide
-from stress.analysis.verdict import Verdict
+from stress.analysis.comparison.compare import decide
+from stress.analysis.comparison.verdict import Verdict
 from stress.view import comparison_text as words
 from stress.view.forest import (
     FARTHEST,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.gate import GRAMMAR, Condition, parse
+from stress.analysis.gate.condition import GRAMMAR, Condition, parse
 from stress.analysis.metric import METRICS
 from stress.model.errors import UsageError
 

@@ -20,7 +20,7 @@ from command import assert_one_sentence, connstorm
 from history_builders import store_all, wavering
 from stored import a_document, a_suite, jittered
 
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.summary import analyse
 from stress.cli.main import connstorm as group
 from stress.cli.output import console, print_report
 from stress.cli.suite import conclude

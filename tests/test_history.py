@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import FROZEN, a_document, a_suite, jittered
 
-from stress.analysis.change_point import State, track
-from stress.analysis.history import Choice, history, place_of
+from stress.analysis.history.change_point import State, track
+from stress.analysis.history.history import Choice, history, place_of
 from stress.cli.main import main
 from stress.model.acceptance import Acceptance
 from stress.model.errors import UsageError

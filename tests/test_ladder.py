@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from namespaced import namespaced
 
 from stress._fastconnect import now_ns, storm
-from stress.analysis.ladder import LIMITS, kernel_version, ladder, suppose, wheel_slack_jiffies
+from stress.analysis.attribution.ladder import LIMITS, kernel_version, ladder, suppose, wheel_slack_jiffies
 from stress.lab import host, sysctl
 from stress.model.attempt import blank
 from stress.model.errors import UsageError

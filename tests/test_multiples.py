@@ -14,8 +14,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from suite_builders import AXES, ENTRIES, a_summary, made_up, trials_of
 
-from stress.analysis.levels import axes_of, by_entry, values_of
 from stress.analysis.metric import METRICS
+from stress.analysis.statistics.axis_points import axes_of, by_entry, values_of
 from stress.view import level_panel, style
 from stress.view.level_panel import draw_names, draw_panel, fit_names, looks, offsets, value_names
 from stress.view.metric_axis import TICKS_MAX, scale_of

@@ -9,9 +9,9 @@ from builders import MS, SECOND, a_ladder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.arm import Arm
-from stress.analysis.ladder import ladder
-from stress.analysis.outcome import sent_syn
+from stress.analysis.attribution.ladder import ladder
+from stress.analysis.attribution.outcome import sent_syn
+from stress.analysis.comparison.arm import Arm
 from stress.view.arm_ladders import NAME_MAX, Band, bands, merged, shared_text
 from stress.view.arm_style import caption_of, title_of
 from stress.view.nines import finding, median_line, nines, nines_of, percent_text, pooled, reach, ticks_of, trial_line

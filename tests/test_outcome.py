@@ -7,7 +7,7 @@ import numpy as np
 from builders import many_attempts, the_attempts
 from hypothesis import given
 
-from stress.analysis.outcome import OUTCOMES, outcome_codes, sent_syn
+from stress.analysis.attribution.outcome import OUTCOMES, outcome_codes, sent_syn
 from stress.model.outcome import Outcome
 
 SEEN = {

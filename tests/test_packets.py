@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.summary import analyse
 from stress.model.outcome import Cause
 from stress.model.plan import Plan, Ports
 from stress.model.summary import Evidence, Packet

@@ -12,7 +12,7 @@ from builders import MS, SECOND, US, a_run, in_acts, the_mines
 from comparison_builders import made_up
 from matplotlib.collections import QuadMesh
 
-from stress.analysis.arm import Arm
+from stress.analysis.comparison.arm import Arm
 from stress.store import run_folder
 from stress.view.comparison_figures import draw_all, draw_arms
 from stress.view.port_maps import chosen, counts_text, port_maps

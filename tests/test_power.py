@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from stress.analysis.contrast import paired, unpaired
-from stress.analysis.power import (
+from stress.analysis.statistics.power import (
     MOST_TRIALS,
     attempts_needed,
     detectable,
@@ -19,6 +18,7 @@ from stress.analysis.power import (
     spread_of,
     trials_needed,
 )
+from stress.analysis.statistics.two_sample import paired, unpaired
 
 LEVELS = (0.9, 0.95, 1 - 0.05 / 6, 1 - 0.05 / 100)
 

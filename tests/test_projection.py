@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import a_document, a_suite
 
-from stress.analysis.comparable import differences, refusals
-from stress.analysis.dimension import known, natural, value
-from stress.analysis.matchup import matchup
+from stress.analysis.comparison.arm_pair import matchup
+from stress.analysis.comparison.comparability import differences, refusals
+from stress.analysis.comparison.dimension import known, natural, value
+from stress.analysis.comparison.projection import choose, hidden, parse_filter, project, projection
 from stress.analysis.metric import metric
-from stress.analysis.projection import choose, hidden, parse_filter, project, projection
 from stress.model.errors import UsageError
 from stress.store.runs import arm
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stress.analysis.gate import parse
-from stress.analysis.rehearsal import rehearse, worsened
-from stress.analysis.ruling import Case, State, absolute, limit_of, must_improve, rule
+from stress.analysis.gate.condition import parse
+from stress.analysis.gate.evaluate import Case, State, absolute, limit_of, must_improve, rule
+from stress.analysis.gate.self_test import rehearse, worsened
 
 BASE = dict(enumerate([10_000.0 * (1 + 0.01 * ((trial * 7) % 5 - 2)) for trial in range(10)]))
 

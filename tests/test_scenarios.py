@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scenario_runs import RUNS, all_runs, run_of
 
-from stress.analysis.cause import CAUSES
-from stress.analysis.ladder import kernel_version
-from stress.analysis.port_cost import port_cost
-from stress.analysis.reuse import reuse_delays_ns
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.ladder import kernel_version
+from stress.analysis.attribution.port_cost import port_cost
+from stress.analysis.attribution.port_reuse import reuse_delays_ns
 from stress.lab import firewall, namespace
 from stress.model.errors import LabError
 from stress.model.outcome import Cause

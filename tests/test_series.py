@@ -7,8 +7,8 @@ import pytest
 from history_builders import store, store_all
 from stored import a_document, a_suite
 
+from stress.analysis.history.series import all_series, when
 from stress.analysis.metric import metric
-from stress.analysis.series import all_series, when
 from stress.model.errors import UsageError
 from stress.store.runs import observations
 

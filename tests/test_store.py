@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.summary import analyse
 from stress.model.attempt import ATTEMPT
 from stress.model.errors import UsageError
 from stress.model.run import MINE, Run

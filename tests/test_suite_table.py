@@ -6,7 +6,7 @@ from rich.console import Console
 from suite_builders import a_summary, made_up, trials_of
 
 from stress.analysis.metric import METRICS
-from stress.analysis.trials import Effect, median_interval
+from stress.analysis.statistics.trials import Effect, median_interval
 from stress.cli.output import NARROWEST
 from stress.model.errors import UsageError
 from stress.view import metric_text as words

@@ -21,7 +21,7 @@ from builders import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.summary import analyse, bands, body, pace
+from stress.analysis.attribution.summary import analyse, bands, body, pace
 from stress.model.attempt import STORM, WARM_UP
 from stress.model.outcome import Cause, Outcome
 from stress.model.plan import Plan, Ports

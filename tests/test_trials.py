@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from suite_builders import a_cell, a_summary, trials_of
 
-from stress.analysis import trials as analysis
-from stress.analysis.levels import (
+from stress.analysis.metric import METRICS
+from stress.analysis.statistics import trials as analysis
+from stress.analysis.statistics.axis_points import (
     UNVARIED,
     axes_of,
     by_entry,
@@ -23,8 +24,7 @@ from stress.analysis.levels import (
     points,
     values_of,
 )
-from stress.analysis.metric import METRICS
-from stress.analysis.trials import (
+from stress.analysis.statistics.trials import (
     LEVEL,
     CellTrials,
     by_block,

@@ -15,10 +15,10 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
-from stress.analysis.cause import CAUSES
-from stress.analysis.ladder import ladder
-from stress.analysis.summary import ActFindings, Findings
-from stress.analysis.syns import Syns
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.ladder import ladder
+from stress.analysis.attribution.summary import ActFindings, Findings
+from stress.analysis.attribution.syns import Syns
 from stress.model.attempt import ATTEMPT
 from stress.model.outcome import Cause, Outcome
 from stress.model.plan import Plan

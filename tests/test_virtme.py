@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.summary import analyse
 from stress.lab import boot, debian, kernel_cache, wait
 from stress.lab.boot import STARTED, Boot, End, Image, telling
 from stress.model.errors import LabError, UsageError

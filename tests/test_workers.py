@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from namespaced import namespaced
 
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.summary import analyse
 from stress.lab import wait
 from stress.model.errors import LabError, UsageError
 from stress.model.plan import Close, Ports

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from stress.analysis.cause import CAUSES
-from stress.analysis.outcome import OUTCOMES
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.outcome import OUTCOMES
 from stress.model.errors import UsageError
 from stress.model.outcome import Cause, Outcome
 from stress.model.summary import Summary

@@ -53,8 +53,8 @@ def compare(
       connstorm compare results/2026...-suite-sysctls-1a2b3c --cols tcp_timestamps --filter scenario=clean
       connstorm compare results/6.1 results/6.12 --allow-diff kernel
     """
-    from stress.analysis.family import families  # noqa: PLC0415  # numpy comes with these
-    from stress.analysis.matchup import compare as compared  # noqa: PLC0415
+    from stress.analysis.comparison.arm_pair import compare as compared  # noqa: PLC0415
+    from stress.analysis.comparison.metric_family import families  # noqa: PLC0415  # numpy comes with these
     from stress.suite.arms import Question, match  # noqa: PLC0415
     from stress.view import comparison_markdown, comparison_table  # noqa: PLC0415
 

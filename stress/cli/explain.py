@@ -21,7 +21,7 @@ def explain(settings: tuple[tuple[str, str], ...], *, as_json: bool) -> None:
       connstorm explain
       connstorm explain --set net.ipv4.tcp_syn_retries=2 --set net.ipv4.tcp_syn_linear_timeouts=0
     """
-    from stress.analysis.ladder import ladder, suppose  # noqa: PLC0415  # numpy comes with the lab
+    from stress.analysis.attribution.ladder import ladder, suppose  # noqa: PLC0415  # numpy comes with the lab
     from stress.lab import host, sysctl  # noqa: PLC0415
     from stress.view.ladder_table import ladder_report  # noqa: PLC0415
 

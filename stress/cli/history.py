@@ -11,8 +11,8 @@ from stress.cli.output import console, json_option, print_object
 from stress.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from stress.analysis.change_point import ChangePoint, Track
-    from stress.analysis.history import History
+    from stress.analysis.history.change_point import ChangePoint, Track
+    from stress.analysis.history.history import History
 
 REGRESSED = 1  # exit code
 FIGURE = "history.png"
@@ -76,8 +76,8 @@ def history(
       connstorm history history/ --add results/20260131T120000Z-suite-smoke-1a2b3c
       connstorm history history/ --accept 20260131T120000Z-closewait-abc123 --reason "new kernel"
     """
-    from stress.analysis.history import Choice  # noqa: PLC0415  # numpy and matplotlib come with these
-    from stress.analysis.history import history as history_of  # noqa: PLC0415
+    from stress.analysis.history.history import Choice  # noqa: PLC0415  # numpy and matplotlib come with these
+    from stress.analysis.history.history import history as history_of  # noqa: PLC0415
     from stress.store import accepted as stored  # noqa: PLC0415
     from stress.store.history_folder import keep  # noqa: PLC0415
     from stress.store.runs import observations  # noqa: PLC0415
@@ -112,7 +112,7 @@ def history(
 
 def accept(found: "History", at: str, reason: str, file: Path) -> None:
     """Write entries that let the changes at a run stand, and say which."""
-    from stress.analysis.history import acceptances  # noqa: PLC0415  # as above
+    from stress.analysis.history.history import acceptances  # noqa: PLC0415  # as above
     from stress.store import accepted as stored  # noqa: PLC0415
 
     entries = acceptances(found, at, reason)

@@ -28,7 +28,7 @@ def power(
       connstorm power
       connstorm power --rates 10 20
     """
-    from stress.analysis.power import attempts_needed  # noqa: PLC0415  # numpy comes with these
+    from stress.analysis.statistics.power import attempts_needed  # noqa: PLC0415  # numpy comes with these
     from stress.lab.host import facts  # noqa: PLC0415
     from stress.store import calibration as stored  # noqa: PLC0415
     from stress.view.noise_table import power_table  # noqa: PLC0415

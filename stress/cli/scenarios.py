@@ -10,7 +10,7 @@ from stress.cli.output import console, json_option, print_object
 @json_option
 def scenarios(*, as_json: bool) -> None:
     """List the scenarios and what to expect of each on this kernel."""
-    from stress.analysis.expectation import expectation  # noqa: PLC0415  # numpy is slow to load, and --help needs none
+    from stress.analysis.attribution.expectation import expectation  # noqa: PLC0415  # numpy is slow to load, and --help needs none
     from stress.lab import host, sysctl  # noqa: PLC0415
     from stress.storm.catalogue import SCENARIOS  # noqa: PLC0415
     from stress.view.catalogue import catalogue  # noqa: PLC0415

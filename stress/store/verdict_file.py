@@ -12,7 +12,7 @@ NAME = "verdict.json"
 
 
 class Ruled(msgspec.Struct, frozen=True, kw_only=True):
-    """What a condition comes to in one row; as in ``stress.analysis.ruling``.
+    """What a condition comes to in one row; as in ``stress.analysis.gate.evaluate``.
 
     Attributes:
         expr: the condition.

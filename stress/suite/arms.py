@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stress.analysis.comparable import KINDS, refusals
-from stress.analysis.matchup import Matchup, matchups, unpartnered
-from stress.analysis.projection import Projection, Row, choose, hidden, project, projection
+from stress.analysis.comparison.arm_pair import Matchup, matchups, unpartnered
+from stress.analysis.comparison.comparability import KINDS, refusals
+from stress.analysis.comparison.projection import Projection, Row, choose, hidden, project, projection
 from stress.model.calibration import Calibration
 from stress.model.errors import IncomparableError, UsageError
 from stress.model.observation import Observation

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stress.analysis.bisection import Bisection, Mark
-from stress.analysis.ruling import Ruling, State
+from stress.analysis.gate.bisection import Bisection, Mark
+from stress.analysis.gate.evaluate import Ruling, State
 from stress.model.errors import LabError, UsageError
 from stress.model.progress import Notify
 from stress.model.suite import Suite

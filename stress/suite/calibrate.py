@@ -4,8 +4,8 @@
 import msgspec
 
 import stress
-from stress.analysis.noise import noise_of
-from stress.analysis.trials import CellTrials
+from stress.analysis.statistics.noise import noise_of
+from stress.analysis.statistics.trials import CellTrials
 from stress.model.calibration import CALIBRATION_SCHEMA, Calibration
 from stress.model.suite import Entry, Suite
 from stress.store.suite_folder import SuiteFile

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stress.analysis.evidence import exhibits
-from stress.analysis.summary import analyse
+from stress.analysis.attribution.evidence import exhibits
+from stress.analysis.attribution.summary import analyse
 from stress.model.plan import Plan
 from stress.model.progress import Notify
 from stress.store import pcap, run_folder

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from stress.analysis.summary import Findings, analyse
+from stress.analysis.attribution.summary import Findings, analyse
 from stress.model.progress import Notify
 from stress.store import run_folder
 from stress.storm.catalogue import scenario

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How many attempts a trial makes and how long it takes, about, before any has been run."""
 
-from stress.analysis.ladder import ladder
+from stress.analysis.attribution.ladder import ladder
 from stress.lab import sysctl
 from stress.model.outcome import Cause
 from stress.model.plan import Plan, Release, Serve

@@ -32,7 +32,7 @@ from typing import Any
 
 import msgspec
 
-from stress.analysis import gate
+from stress.analysis.gate import condition
 from stress.analysis.metric import metric
 from stress.model.errors import UsageError
 from stress.model.suite import Gate, Suite
@@ -157,7 +157,7 @@ def read_gates(tables: list[dict[str, Any]], known: list[str], mistakes: Mistake
             mistakes.add((*at, "scenario"), wrong)
         if "expr" in fields:
             try:
-                gate.parse(fields["expr"])
+                condition.parse(fields["expr"])
             except UsageError as error:
                 mistakes.add((*at, "expr"), str(error))
             found.append(Gate(**fields))

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stress.analysis.comparable import refusals
-from stress.analysis.gate import Condition, parse
-from stress.analysis.matchup import by_key, matchup
+from stress.analysis.comparison.arm_pair import by_key, matchup
+from stress.analysis.comparison.comparability import refusals
+from stress.analysis.comparison.projection import Row, hidden
+from stress.analysis.gate.condition import Condition, parse
+from stress.analysis.gate.evaluate import Case, Ruling, State, rule
+from stress.analysis.gate.self_test import Rehearsed, rehearse
 from stress.analysis.metric import MILLION, metric
-from stress.analysis.projection import Row, hidden
-from stress.analysis.rehearsal import Rehearsed, rehearse
-from stress.analysis.ruling import Case, Ruling, State, rule
-from stress.analysis.trials import TIMED
+from stress.analysis.statistics.trials import TIMED
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
 from stress.model.suite import Gate, Status

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from stress.analysis.metric import METRICS, metric
-from stress.analysis.trials import CellTrials, estimate
+from stress.analysis.statistics.trials import CellTrials, estimate
 from stress.model.kernel import HOST
 from stress.model.suite import Cell, Status
 from stress.model.summary import Summary

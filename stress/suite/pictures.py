@@ -5,9 +5,9 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from stress.analysis.arm import Arm
-from stress.analysis.matchup import Matchup
-from stress.analysis.verdict import Comparison, Verdict
+from stress.analysis.comparison.arm import Arm
+from stress.analysis.comparison.arm_pair import Matchup
+from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.model.observation import Observation
 from stress.store import run_folder
 from stress.store.run_folder import ATTEMPTS

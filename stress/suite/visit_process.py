@@ -6,8 +6,8 @@ import sys
 
 import msgspec
 
+from stress.analysis.attribution.summary import analyse
 from stress.analysis.metric import METRICS, PER_MILLION, Metric, band_name, metric
-from stress.analysis.summary import analyse
 from stress.lab.parent import die_with_parent
 from stress.model.errors import ConnstormError
 from stress.model.plan import Plan

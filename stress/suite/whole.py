@@ -16,7 +16,7 @@ A program makes a suite and runs it as the command does::
 from collections.abc import Sequence
 from pathlib import Path
 
-from stress.analysis.trials import CellTrials
+from stress.analysis.statistics.trials import CellTrials
 from stress.lab import lock
 from stress.model.suite import Suite, Trial, TrialRecord
 from stress.model.summary import Summary

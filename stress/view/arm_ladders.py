@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from stress.analysis.ladder import Ladder, Rung
+from stress.analysis.attribution.ladder import Ladder, Rung
 from stress.view import style
 from stress.view.arm_style import colour_of
 from stress.view.axes import spread

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from stress.analysis.arm import Arm
+from stress.analysis.comparison.arm import Arm
 from stress.model.record import Record
 from stress.view.ccdf import ACT_COLOURS, ACT_DASHES
 from stress.view.comparison_text import listed, plural

@@ -10,7 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from stress.analysis.ladder import Ladder
+from stress.analysis.attribution.ladder import Ladder
 from stress.model.record import Phase
 from stress.model.units import duration_text
 from stress.view.style import FAINT, GIVE_UP, INK, LADDER_TINT, QUIET, RUNG

@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from stress.analysis.cause import CAUSES
-from stress.analysis.ladder import Ladder
-from stress.analysis.outcome import sent_syn
-from stress.analysis.summary import Findings
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.ladder import Ladder
+from stress.analysis.attribution.outcome import sent_syn
+from stress.analysis.attribution.summary import Findings
 from stress.model.units import duration_text
 from stress.view import style
 from stress.view.axes import spread

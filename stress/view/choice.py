@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from stress.analysis.reuse import expected_hits, reuse_distances
-from stress.analysis.summary import ActFindings, Findings
+from stress.analysis.attribution.port_reuse import expected_hits, reuse_distances
+from stress.analysis.attribution.summary import ActFindings, Findings
 from stress.view import style
 from stress.view.sheet import sheet
 from stress.view.words import caption

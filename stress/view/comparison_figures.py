@@ -7,8 +7,8 @@ from pathlib import Path
 import matplotlib.style
 from matplotlib.figure import Figure
 
-from stress.analysis.arm import Arm
-from stress.analysis.verdict import Comparison
+from stress.analysis.comparison.arm import Arm
+from stress.analysis.comparison.verdict import Comparison
 from stress.view import style
 from stress.view.forest import forest
 from stress.view.nines import nines

@@ -3,9 +3,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.analysis.metric import metric
-from stress.analysis.trials import Estimate
-from stress.analysis.verdict import Comparison, Verdict
+from stress.analysis.statistics.trials import Estimate
 from stress.view import comparison_text as words
 from stress.view.metric_text import interval_text, percent_text, span_text
 

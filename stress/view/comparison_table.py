@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from stress.analysis.verdict import Comparison, Verdict
+from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.view import comparison_text as words
 from stress.view.metric_text import percent_text, span_text
 

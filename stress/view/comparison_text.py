@@ -4,10 +4,10 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from stress.analysis.comparison import ALPHA
+from stress.analysis.comparison.compare import ALPHA
+from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.analysis.metric import metric
-from stress.analysis.trials import Effect, Estimate
-from stress.analysis.verdict import Comparison, Verdict
+from stress.analysis.statistics.trials import Effect, Estimate
 from stress.view import metric_text as words
 from stress.view.report import number_text
 

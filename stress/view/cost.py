@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from stress.analysis.port_cost import PortCost, port_cost
-from stress.analysis.summary import Findings
+from stress.analysis.attribution.port_cost import PortCost, port_cost
+from stress.analysis.attribution.summary import Findings
 from stress.model.units import duration_text, range_text
 from stress.view import axes as around
 from stress.view import style

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from stress.analysis.summary import Findings
+from stress.analysis.attribution.summary import Findings
 from stress.view.ccdf import ccdf
 from stress.view.choice import choice
 from stress.view.cost import cost

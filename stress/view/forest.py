@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from stress.analysis.comparison import change_of
+from stress.analysis.comparison.compare import change_of
+from stress.analysis.comparison.verdict import Comparison
 from stress.analysis.metric import metric
-from stress.analysis.verdict import Comparison
 from stress.view import comparison_text as words
 from stress.view import metric_text, style
 from stress.view.verdict_style import VERDICT_LOOKS, verdict_mark

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from stress.analysis.change_point import Direction, State, Track
+from stress.analysis.history.change_point import Direction, State, Track
 from stress.view import style
 from stress.view.history_panel import draw_history, heading, step_mark
 from stress.view.history_table import change_text, importance

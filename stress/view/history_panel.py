@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from stress.analysis.change_point import ChangePoint, Direction, State, Track
-from stress.analysis.series import Point, Series
+from stress.analysis.history.change_point import ChangePoint, Direction, State, Track
+from stress.analysis.history.series import Point, Series
 from stress.view import style
 from stress.view.metric_axis import Scale, scale_of
 from stress.view.metric_text import name_text

@@ -8,10 +8,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from stress.analysis.change_point import ChangePoint, Direction, State, Track, stands
-from stress.analysis.history import History
-from stress.analysis.series import Series
-from stress.analysis.trials import TIMED
+from stress.analysis.history.change_point import ChangePoint, Direction, State, Track, stands
+from stress.analysis.history.history import History
+from stress.analysis.history.series import Series
+from stress.analysis.statistics.trials import TIMED
 from stress.view import metric_text as words
 from stress.view.suite_table import QUIET
 

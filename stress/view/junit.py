@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from stress.analysis.ruling import Ruling, State
+from stress.analysis.gate.evaluate import Ruling, State
 from stress.view.ruling_text import sentence
 
 NAME = "connstorm gate"

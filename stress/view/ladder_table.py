@@ -5,7 +5,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from stress.analysis.ladder import LIMITS, Ladder
+from stress.analysis.attribution.ladder import LIMITS, Ladder
 from stress.model.record import Host
 from stress.model.units import duration_text, range_text
 from stress.view.report import plain_table

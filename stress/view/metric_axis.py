@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from stress.analysis.metric import Metric
-from stress.analysis.trials import TIMED
+from stress.analysis.statistics.trials import TIMED
 from stress.view.metric_text import value_text
 
 TICKS_MAX = 5

@@ -3,9 +3,9 @@
 
 from collections.abc import Sequence
 
-from stress.analysis.levels import differing
 from stress.analysis.metric import Metric
-from stress.analysis.trials import CellTrials, Effect, Estimate
+from stress.analysis.statistics.axis_points import differing
+from stress.analysis.statistics.trials import CellTrials, Effect, Estimate
 from stress.model.units import duration_text, range_text
 from stress.view.report import number_text
 

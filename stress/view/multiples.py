@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from stress.analysis.levels import (
+from stress.analysis.metric import Metric, metric
+from stress.analysis.statistics.axis_points import (
     AS_IT_IS,
     UNVARIED,
     Point,
@@ -23,8 +24,7 @@ from stress.analysis.levels import (
     points,
     values_of,
 )
-from stress.analysis.metric import Metric, metric
-from stress.analysis.trials import THRESHOLD, CellTrials
+from stress.analysis.statistics.trials import THRESHOLD, CellTrials
 from stress.view import metric_text as words
 from stress.view import style
 from stress.view.level_panel import (

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
-from stress.analysis.arm import Arm, Latencies
-from stress.analysis.shift import can_tell, quantiles_ns
+from stress.analysis.comparison.arm import Arm, Latencies
+from stress.analysis.comparison.shift import can_tell, quantiles_ns
 from stress.model.units import duration_text
 from stress.view import ccdf, style
 from stress.view.arm_ladders import bands, draw_bands, merged

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from stress.analysis.metric import metric
-from stress.analysis.power import detectable, trials_needed
+from stress.analysis.statistics.power import detectable, trials_needed
 from stress.model.calibration import Calibration, Noise
 from stress.view.metric_text import count_text, name_text, value_text
 

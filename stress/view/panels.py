@@ -9,7 +9,7 @@ import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from stress.analysis.summary import Findings
+from stress.analysis.attribution.summary import Findings
 from stress.view import style
 from stress.view.timeline import draw, key, latency_limits
 from stress.view.words import caption, draw_caption, finding

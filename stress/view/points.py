@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
-from stress.analysis.cause import CAUSES
+from stress.analysis.attribution.cause import CAUSES
 from stress.model.outcome import Cause
 from stress.view.cause_style import cause_mark
 from stress.view.cells import Shares, cells, count_cells

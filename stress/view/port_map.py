@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from stress.analysis.cause import CAUSES
-from stress.analysis.summary import ActFindings, Findings, last_of_world
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.summary import ActFindings, Findings, last_of_world
 from stress.model.run import Run
 from stress.view import axes as around
 from stress.view import style

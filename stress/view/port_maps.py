@@ -10,9 +10,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from stress.analysis.arm import Arm, common_blocks
-from stress.analysis.cause import CAUSES
-from stress.analysis.summary import Findings, analyse
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.summary import Findings, analyse
+from stress.analysis.comparison.arm import Arm, common_blocks
 from stress.view import axes as around
 from stress.view import style
 from stress.view.arm_style import caption_of, title_of

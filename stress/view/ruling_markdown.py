@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from stress.analysis.ruling import Ruling, State
+from stress.analysis.gate.evaluate import Ruling, State
 from stress.view import ruling_text as words
 from stress.view.comparison_markdown import escaped, line_of
 from stress.view.comparison_text import p_text, plural

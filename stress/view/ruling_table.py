@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from stress.analysis.gate.evaluate import Ruling, State
+from stress.analysis.gate.self_test import Rehearsed
 from stress.analysis.metric import metric
-from stress.analysis.rehearsal import Rehearsed
-from stress.analysis.ruling import Ruling, State
-from stress.analysis.trials import TIMED
+from stress.analysis.statistics.trials import TIMED
 from stress.view import metric_text
 from stress.view import ruling_text as words
 from stress.view.comparison_text import p_text

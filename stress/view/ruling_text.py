@@ -4,9 +4,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from stress.analysis.gate.evaluate import Ruling, State
 from stress.analysis.metric import metric
-from stress.analysis.ruling import Ruling, State
-from stress.analysis.trials import TIMED, Effect, Estimate
+from stress.analysis.statistics.trials import TIMED, Effect, Estimate
 from stress.view import metric_text as words
 from stress.view.comparison_text import p_text, plural
 

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from stress.analysis import shift as analysis
-from stress.analysis.arm import Arm, Latencies, common_blocks
-from stress.analysis.shift import BEYOND_MIN, PROBABILITIES, TRIALS_MIN, Shift
-from stress.analysis.trials import THRESHOLD
+from stress.analysis.comparison import shift as analysis
+from stress.analysis.comparison.arm import Arm, Latencies, common_blocks
+from stress.analysis.comparison.shift import BEYOND_MIN, PROBABILITIES, TRIALS_MIN, Shift
+from stress.analysis.statistics.trials import THRESHOLD
 from stress.model.units import duration_text
 from stress.view import style
 from stress.view.arm_style import caption_of, colour_of, title_of

@@ -3,9 +3,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from stress.analysis.levels import baseline_of, by_entry, differing
 from stress.analysis.metric import Metric, metric
-from stress.analysis.trials import CellTrials, effect, estimate, judgement
+from stress.analysis.statistics.axis_points import baseline_of, by_entry, differing
+from stress.analysis.statistics.trials import CellTrials, effect, estimate, judgement
 from stress.view import metric_text as words
 
 

@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from stress.analysis.cause import CAUSES
-from stress.analysis.levels import baseline_of, by_entry
+from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.metric import METRICS, Metric, metric
-from stress.analysis.trials import THRESHOLD, CellTrials, Effect, by_block, effect, estimate, judgement
+from stress.analysis.statistics.axis_points import baseline_of, by_entry
+from stress.analysis.statistics.trials import THRESHOLD, CellTrials, Effect, by_block, effect, estimate, judgement
 from stress.model.outcome import Cause
 from stress.view import metric_text as words
 

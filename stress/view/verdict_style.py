@@ -3,7 +3,7 @@
 
 from matplotlib.lines import Line2D
 
-from stress.analysis.verdict import Verdict
+from stress.analysis.comparison.verdict import Verdict
 from stress.view.style import Look
 
 # Of Okabe and Ito: vermilion and blue are told apart by everybody; shapes say the same again.

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from stress.analysis.outcome import OUTCOMES
-from stress.analysis.summary import Findings
+from stress.analysis.attribution.outcome import OUTCOMES
+from stress.analysis.attribution.summary import Findings
 from stress.model.outcome import Outcome
 from stress.model.units import duration_text
 from stress.view import style

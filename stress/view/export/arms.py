@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stress.analysis.projection import LABEL
+from stress.analysis.comparison.projection import LABEL
 from stress.model.observation import Observation
 from stress.store.runs import arm
 

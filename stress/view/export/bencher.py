@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from stress.analysis.metric import Metric
-from stress.analysis.trials import median_interval
+from stress.analysis.statistics.trials import median_interval
 from stress.view.export.column import Column
 
 UNITS = {"ns": "-ns", "/s": "-per-s"}  # behind a metric's name: the format itself has no units

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from stress.analysis.metric import Metric
-from stress.analysis.trials import TIMED
+from stress.analysis.statistics.trials import TIMED
 from stress.model.observation import Observation
 from stress.view.export.column import Column
 

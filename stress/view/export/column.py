@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from stress.analysis.dimension import known, natural, planned, short, value, values, varying
+from stress.analysis.comparison.dimension import known, natural, planned, short, value, values, varying
+from stress.analysis.comparison.projection import LABEL, SCENARIO, Projection, joined, project, projection, some
 from stress.analysis.metric import Metric
-from stress.analysis.projection import LABEL, SCENARIO, Projection, joined, project, projection, some
-from stress.analysis.trials import TIMED
+from stress.analysis.statistics.trials import TIMED
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from stress.analysis.attribution.summary import analyse
 from stress.analysis.metric import Metric, metric
-from stress.analysis.summary import analyse
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
 from stress.store import run_folder

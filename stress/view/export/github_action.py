@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from stress.analysis.metric import Metric
-from stress.analysis.trials import Estimate, median_interval
+from stress.analysis.statistics.trials import Estimate, median_interval
 from stress.view.export.column import Column, Sample
 
 COUNT = "count"  # what a number without unit is one of

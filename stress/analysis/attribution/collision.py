@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""Which attempts met a mine: proof by 4-tuple, not by how long they took."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.analysis.attribution.outcome import sent_syn
+from stress.analysis.attribution.port_reuse import previous_use
+from stress.model.plan import Close, Serve
+from stress.model.run import Storm
+
+# The listener closes 100 ms after accept() (stress/_listener.pyx), and later when it does not get its CPU at once.
+SERVER_CLOSES_NS = 150_000_000
+
+
+def collided(storm: Storm) -> npt.NDArray[np.bool_]:
+    """Return whether each attempt's SYN met a mine, shape (attempts,).
+
+    It did when it was sent from a mined 4-tuple on which no attempt had connected before: a connection on that
+    4-tuple proves that the mine is gone, and until then every SYN on it reaches the mine. When the server leaks
+    whatever the storm connects and closes with FIN, each connection leaves a mine for the next. Where the server
+    closes after a while, and the client's port was free again at once for want of a timewait bucket
+    (net.ipv4.tcp_max_tw_buckets), it is a mine for that while. An attempt that connected with no SYN sent again cannot
+    have met one, for a mine never answers with a SYN-ACK (RFC 9293 section 3.10.7.4).
+    """
+    attempts = storm.attempts
+    met = np.zeros(len(attempts), np.bool_)
+    late = np.flatnonzero(((attempts["error"] != 0) | (attempts["retransmits"] > 0)) & sent_syn(attempts))
+    tuples = storm.tuples(attempts[late])
+    mined = np.zeros(storm.tuple_count, np.bool_)
+    mined[storm.tuples(storm.mines)] = True
+    plan = storm.act.plan
+    leaves_mines = plan.serve is Serve.LEAK and plan.close is Close.FIN
+    for_a_while = freed_at_once(storm)
+    if not (leaves_mines or for_a_while):
+        on_mine = mined[tuples]
+        late, tuples = late[on_mine], tuples[on_mine]
+    first = first_connected(storm, tuples)[tuples]
+    on_mine = mined[tuples] & (late <= first)
+    if leaves_mines:
+        on_mine |= late > first
+    elif for_a_while:
+        on_mine |= connected_just_before(storm.attempts)[late]
+    met[late[on_mine]] = True
+    return met
+
+
+def freed_at_once(storm: Storm) -> bool:
+    """Return whether ports that the client closed by FIN were free before the server had closed too.
+
+    tcp_time_wait() frees the socket when there is no bucket left, and counts that.
+    """
+    plan = storm.act.plan
+    overflowed = storm.act.counters.get("TCPTimeWaitOverflow", 0) > 0
+    return overflowed and plan.serve is Serve.CLOSE and plan.close is Close.FIN
+
+
+def connected_just_before(attempts: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return whether the attempt before on the same 4-tuple connected so shortly before that the server still has it.
+
+    Shape (attempts,).
+    """
+    previous = previous_use(attempts)
+    before = attempts[previous]
+    since_ns = attempts["start_ns"] - before["start_ns"] - before["latency_ns"]
+    found: npt.NDArray[np.bool_] = (previous >= 0) & (before["error"] == 0) & (since_ns < SERVER_CLOSES_NS)
+    return found
+
+
+def first_connected(storm: Storm, tuples: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return for each of some 4-tuples the first attempt that connected on it, shape (storm.tuple_count,).
+
+    ``len(attempts)`` stands for none, and for 4-tuples that were not asked for.
+    """
+    first = np.full(storm.tuple_count, len(storm.attempts), np.int64)
+    if not len(tuples):
+        return first
+    wanted = np.zeros(storm.tuple_count, np.bool_)
+    wanted[tuples] = True
+    connected = np.flatnonzero(storm.attempts["error"] == 0)
+    number = storm.tuples(storm.attempts[connected])
+    connected, number = connected[wanted[number]], number[wanted[number]]
+    first[number[::-1]] = connected[::-1]  # of several the last assignment stays: the first attempt
+    return first

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""Evidence: the packets of the first attempts of each cause."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.summary import ActFindings
+from stress.lab.capture import Packets
+from stress.model.outcome import Cause
+from stress.model.summary import Evidence, Packet
+
+ATTEMPTS_A_CAUSE = 3  # kept for each cause of an act
+STAMPS_APART_NS = 50_000  # of the engine's clock reading and the kernel's stamp on the packet
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One attempt's evidence, and the rows of its packets."""
+
+    evidence: Evidence
+    rows: npt.NDArray[np.intp]
+
+
+def exhibits(act: ActFindings, packets: Packets, epoch_ns: int) -> list[Exhibit]:
+    """Return the first attempts of each cause whose packets were captured, in the order of the causes.
+
+    Args:
+        act: what is known of the storm.
+        packets: of the storm.
+        epoch_ns: of the run, CLOCK_MONOTONIC.
+    """
+    attempts, found = act.storm.attempts, []
+    by_port = np.argsort(packets.client_port, kind="stable")
+    ports = packets.client_port[by_port]
+    for code, cause in enumerate(CAUSES):
+        kept = 0
+        for row in np.flatnonzero(act.causes == code):
+            attempt = attempts[row]
+            start_ns = int(attempt["start_ns"])
+            low, high = np.searchsorted(ports, (attempt["local_port"], int(attempt["local_port"]) + 1))
+            rows = by_port[low:high]
+            since_ns = packets.time_ns[rows] - epoch_ns - start_ns
+            rows = rows[(since_ns >= -STAMPS_APART_NS) & (since_ns <= int(attempt["latency_ns"]))]
+            if not len(rows):
+                continue
+            first_ns = int(packets.time_ns[rows[0]])
+            segments = [
+                Packet(int(packets.time_ns[each]) - first_ns, bool(packets.from_client[each]), flags(packets, each))
+                for each in rows
+            ]
+            port = int(attempt["local_port"])
+            found.append(Exhibit(Evidence(act.storm.act.name, str(cause), port, start_ns, segments), rows))
+            kept += 1
+            if kept == (1 if cause is Cause.NONE else ATTEMPTS_A_CAUSE):
+                break
+    return found
+
+
+def flags(packets: Packets, row: int) -> str:
+    """Return a segment's flags as tcpdump writes them: ``S.`` for SYN and ACK."""
+    from scapy.layers.inet import TCP  # noqa: PLC0415  # 0.5 s, and only a capture needs it
+    from scapy.layers.l2 import Ether  # noqa: PLC0415
+
+    frame = Ether(packets.headers[row].tobytes())
+    return str(frame[TCP].flags).replace("A", ".")

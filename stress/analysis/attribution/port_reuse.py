@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""When and how often a storm came back to a port."""
+
+import errno
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.analysis.attribution.outcome import sent_syn
+from stress.model.plan import Close
+from stress.model.run import PORTS, Storm
+
+TCP_TIMEWAIT_LEN_NS = 60 * 10**9  # include/net/tcp.h
+FOR_EVER_NS = 1 << 62
+
+
+def tuples(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return a number for each attempt's 4-tuple, shape (attempts,)."""
+    numbers: npt.NDArray[np.int64] = attempts["address"].astype(np.int64) * PORTS + attempts["local_port"]
+    return numbers
+
+
+def previous_use(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return for each attempt the last one before it on the same 4-tuple, -1 for none; port 0 is none, too."""
+    numbers = tuples(attempts)
+    order = np.argsort(numbers, kind="stable")
+    numbers = numbers[order]
+    previous = np.full(len(attempts), -1, np.int64)
+    again = np.flatnonzero((numbers[1:] == numbers[:-1]) & (numbers[1:] % PORTS != 0))
+    previous[order[again + 1]] = order[again]
+    return previous
+
+
+def still_taken(storm: Storm) -> npt.NDArray[np.bool_]:
+    """Return whether each attempt that found no port was refused one that the storm itself had, shape (attempts,).
+
+    It had it when an earlier attempt on the 4-tuple was not over, holds it, or closed it by FIN less than
+    TCP_TIMEWAIT_LEN ago. Workers never share a 4-tuple that the plan lists, so what came earlier is known.
+    """
+    attempts, plan = storm.attempts, storm.act.plan
+    taken = np.zeros(len(attempts), np.bool_)
+    refused = np.isin(attempts["error"], (errno.EADDRINUSE, errno.EADDRNOTAVAIL))
+    if not refused.any():
+        return taken
+    numbers = tuples(attempts)
+    rows = np.flatnonzero(np.isin(numbers, numbers[refused]))
+    rows = rows[np.argsort(numbers[rows], kind="stable")]
+    own, numbers = attempts[rows], numbers[rows]
+    until_ns = own["start_ns"] + own["latency_ns"] + own["close_ns"]
+    connected = own["error"] == 0
+    if plan.close is Close.HOLD:
+        until_ns[connected] = FOR_EVER_NS
+    elif plan.close is Close.FIN:
+        until_ns[connected] += TCP_TIMEWAIT_LEN_NS
+    until_ns[~sent_syn(own)] = -1
+    # The latest end among the earlier attempts on the same 4-tuple, by its rank, so that 4-tuples can be kept apart.
+    by_end = np.argsort(until_ns)
+    rank = np.empty(len(rows), np.int64)
+    rank[by_end] = np.arange(len(rows))
+    another = np.append(True, numbers[1:] != numbers[:-1])
+    latest = np.maximum.accumulate(np.cumsum(another) * len(rows) + rank) % len(rows)
+    before_ns = np.where(another, -1, until_ns[by_end[np.append(0, latest[:-1])]])
+    taken[rows] = refused[rows] & (before_ns > own["start_ns"])
+    return taken
+
+
+def reuse_distances(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return how many attempts later each port that came again did, shape (reuses,)."""
+    previous = previous_use(attempts)
+    again = np.flatnonzero(previous >= 0)
+    return again - previous[again]
+
+
+def reuse_delays_ns(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return how long after its close() each port that came again was used again, shape (reuses,)."""
+    used = attempts[attempts["local_port"] != 0]
+    previous = previous_use(used)
+    again = np.flatnonzero(previous >= 0)
+    before = used[previous[again]]
+    delays: npt.NDArray[np.int64] = (
+        used["start_ns"][again] - before["start_ns"] - before["latency_ns"] - before["close_ns"]
+    )
+    return delays
+
+
+def expected_hits(attempts: int, mines: int, ports: int) -> float:
+    """Return how many mines this many attempts from ports drawn at random would meet, each mine once.
+
+    A given mine is missed by all of them with probability (1 - 1/ports)**attempts.
+    """
+    return float(mines * -np.expm1(attempts * np.log1p(-1 / ports))) if ports > 1 else float(min(mines, attempts))

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: MIT
+"""The summary of a run."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.analysis.attribution import scenario_figures
+from stress.analysis.attribution.books import books
+from stress.analysis.attribution.cause import CAUSES, cause_codes
+from stress.analysis.attribution.collision import collided
+from stress.analysis.attribution.ladder import Ladder, ladder
+from stress.analysis.attribution.outcome import OUTCOMES, outcome_codes
+from stress.analysis.attribution.syns import Syns, syns
+from stress.model.attempt import STORM
+from stress.model.outcome import Outcome
+from stress.model.run import Run, Storm
+from stress.model.summary import ActSummary, Band, Body, Claim, Evidence, Mines, Summary
+
+SECOND_NS = 1_000_000_000
+CHUNK = 1 << 20  # attempts looked at together where all of them would take too much memory
+OFF_LADDER = "off the ladder"
+QUANTILES = (500, 900, 990, 999, 1000)  # in thousandths
+
+
+@dataclass(frozen=True)
+class ActFindings:
+    """What is known of one storm and of each of its attempts.
+
+    Attributes:
+        storm: what was observed.
+        ladder: of the kernel and settings of this storm.
+        outcomes: shape (attempts,), index into OUTCOMES.
+        syns: what became of each attempt's SYNs.
+        causes: shape (attempts,), index into CAUSES.
+    """
+
+    storm: Storm
+    ladder: Ladder
+    outcomes: npt.NDArray[np.uint8]
+    syns: Syns
+    causes: npt.NDArray[np.uint8]
+
+    def body(self) -> npt.NDArray[np.bool_]:
+        """Return whether each attempt connected at once, warm-up left out, shape (attempts,)."""
+        at_once = self.outcomes == OUTCOMES.index(Outcome.CONNECTED)
+        found: npt.NDArray[np.bool_] = at_once & (self.storm.attempts["phase"] == STORM)
+        return found
+
+    def body_latencies_ns(self) -> npt.NDArray[np.int64]:
+        """Return the latencies of those attempts."""
+        found: npt.NDArray[np.int64] = self.storm.attempts["latency_ns"][self.body()]
+        return found
+
+    def mines(self) -> Mines:
+        """Return the mines by count."""
+        return Mines(
+            laid=self.storm.act.mines_laid,
+            found=len(np.unique(self.storm.tuples(self.storm.attempts[self.syns.met_mine]))),
+            left=int(self.storm.mines["left"].sum()),
+        )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is known of a run; its arrays are those of its acts, one after the other.
+
+    Attributes:
+        run: what was observed.
+        acts: what is known of each storm.
+        summary: all of it in numbers.
+    """
+
+    run: Run
+    acts: list[ActFindings]
+    summary: Summary
+
+    @cached_property
+    def outcomes(self) -> npt.NDArray[np.uint8]:
+        """Index into OUTCOMES, shape (attempts,)."""
+        return np.concatenate([act.outcomes for act in self.acts])
+
+    @cached_property
+    def causes(self) -> npt.NDArray[np.uint8]:
+        """Index into CAUSES, shape (attempts,)."""
+        return np.concatenate([act.causes for act in self.acts])
+
+    @cached_property
+    def collided(self) -> npt.NDArray[np.bool_]:
+        """Whether the attempt's SYN met a mine, shape (attempts,)."""
+        return np.concatenate([act.syns.met_mine for act in self.acts])
+
+    @property
+    def ladder(self) -> Ladder:
+        """The first storm's ladder: acts hardly ever differ in it."""
+        return self.acts[0].ladder
+
+
+def analyse(run: Run, evidence: Iterable[Evidence] = ()) -> Findings:
+    """Return outcome and cause of every attempt, the ladders, and the summary."""
+    acts = [analyse_act(storm) for storm in run.storms()]
+    return Findings(run, acts, summarise(run, acts, list(evidence)))
+
+
+def analyse_act(storm: Storm) -> ActFindings:
+    """Return what is known of one storm."""
+    outcomes = outcome_codes(storm.attempts)
+    rungs = ladder(storm.host, storm.act.sysctls)
+    found = syns(storm, collided(storm), rungs)
+    return ActFindings(storm, rungs, outcomes, found, cause_codes(storm, outcomes, found))
+
+
+def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Summary:
+    """Return the numbers that a run comes down to."""
+    claims = [claim for act in acts for claim in books(act.storm, act.syns)]
+    each = [summarise_act(act) for act in acts]
+    paces = [pace(act.storm.attempts) for act in acts]
+    storming_s = sum(starting_s for _, starting_s in paces)
+    return Summary(
+        attempts=len(run.attempts),
+        duration_s=sum(duration_s for duration_s, _ in paces),
+        rate_per_s=sum(max(act.attempts - 1, 0) for act in each) / storming_s if storming_s else 0.0,
+        outcomes=added(act.outcomes for act in each),
+        causes=added(act.causes for act in each),
+        body=each[0].body if len(each) == 1 else body(np.concatenate([act.body_latencies_ns() for act in acts])),
+        intended=intended(acts),
+        bands=all_bands(acts),
+        retransmits=int(run.attempts["retransmits"].sum(dtype=np.int64)),
+        collisions=sum(int(act.syns.met_mine.sum()) for act in acts),
+        mines=Mines(
+            laid=sum(act.mines.laid for act in each if act.mines.laid and fresh(run, act.act)),
+            found=sum(act.mines.found for act in each),
+            left=sum(act.mines.left for act in each if last_of_world(run, act.act)),
+        ),
+        acts=each if len(each) > 1 else [],
+        verdict=scenario_figures.verdict([act.storm for act in acts], [act.syns for act in acts]),
+        figures=[figure for act in acts for figure in scenario_figures.figures(act.storm, act.outcomes, act.syns)],
+        evidence=evidence,
+        books=claims,
+        warnings=[*run.record.warnings, *(imbalance(run, claim) for claim in claims if not claim.balanced)],
+    )
+
+
+def fresh(run: Run, act: str) -> bool:
+    """Return whether an act had a world of its own made for it."""
+    return next(each.plan.fresh for each in run.record.acts if each.name == act)
+
+
+def last_of_world(run: Run, act: str) -> bool:
+    """Return whether an act is the last one in its world."""
+    names = [each.name for each in run.record.acts]
+    place = names.index(act) + 1
+    return place == len(names) or run.record.acts[place].plan.fresh
+
+
+def summarise_act(act: ActFindings) -> ActSummary:
+    """Return the numbers of one storm."""
+    return ActSummary(
+        act=act.storm.act.name,
+        attempts=len(act.outcomes),
+        outcomes=counts(act.outcomes, OUTCOMES),
+        causes=counts(act.causes, CAUSES),
+        body=body(act.body_latencies_ns()),
+        mines=act.mines(),
+    )
+
+
+def counts(codes: npt.NDArray[np.uint8], names: list[Any]) -> dict[str, int]:
+    """Return how often each code occurs, by name."""
+    return dict(zip(map(str, names), np.bincount(codes, minlength=len(names)).tolist(), strict=True))
+
+
+def added(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Return the sums of counts by name."""
+    total: dict[str, int] = {}
+    for part in parts:
+        total = {name: total.get(name, 0) + count for name, count in part.items()}
+    return total
+
+
+def pace(attempts: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the time from the first start to the last end, and from the first to the last start (s)."""
+    if not len(attempts):
+        return 0.0, 0.0
+    starts = attempts["start_ns"]
+    end_ns = 0
+    for first in range(0, len(attempts), CHUNK):
+        part = attempts[first : first + CHUNK]
+        end_ns = max(end_ns, int((part["start_ns"] + part["latency_ns"] + part["close_ns"]).max()))
+    return (end_ns - int(starts[0])) / SECOND_NS, int(starts[-1] - starts[0]) / SECOND_NS
+
+
+def body(latencies_ns: npt.NDArray[np.int64]) -> Body:
+    """Return percentiles of the latencies of attempts that connected at once; they are sorted in place."""
+    if not len(latencies_ns):
+        return Body(None, None, None, None, None)
+    latencies_ns.sort()
+    return Body(*(int(latencies_ns[-(-len(latencies_ns) * share // 1000) - 1]) for share in QUANTILES))
+
+
+def intended(acts: list[ActFindings]) -> Body | None:
+    """Return the body's percentiles counted from when each attempt was to start, if the load was paced.
+
+    What a late start cost belongs to the latency that a client would have seen: leaving it out is coordinated
+    omission.
+    """
+    paced = [act.storm.attempts[act.body()] for act in acts if act.storm.act.plan.rate_per_s]
+    if not paced:
+        return None
+    return body(np.concatenate([part["latency_ns"] + part["lag_us"].astype(np.int64) * 1000 for part in paced]))
+
+
+def all_bands(acts: list[ActFindings]) -> list[Band]:
+    """Return the bands of all storms, those of one label together."""
+    found: dict[str, Band] = {}
+    for act in acts:
+        retried = act.outcomes == OUTCOMES.index(Outcome.RETRIED)
+        for band in bands(act.storm.attempts["latency_ns"][retried], act.ladder):
+            old = found.get(band.label, band)
+            from_ns, to_ns = min(old.from_ns, band.from_ns), max(old.to_ns, band.to_ns)
+            count = band.count + (old.count if old is not band else 0)
+            found[band.label] = Band(band.label, from_ns, to_ns, count)
+    return list(found.values())
+
+
+def bands(latencies_ns: npt.NDArray[np.int64], rungs: Ladder) -> list[Band]:
+    """Count retried attempts by the first rung that they fit; those on no rung make a band of their own."""
+    found = []
+    for rung in ((rungs.fast,) if rungs.fast else ()) + rungs.rungs:
+        inside = (latencies_ns >= rung.from_ns) & (latencies_ns <= rung.to_ns)
+        found.append(Band(rung.label, rung.from_ns, rung.to_ns, int(inside.sum())))
+        latencies_ns = latencies_ns[~inside]
+    if len(latencies_ns):
+        found.append(Band(OFF_LADDER, int(latencies_ns.min()), int(latencies_ns.max()), len(latencies_ns)))
+    return found
+
+
+def imbalance(run: Run, claim: Claim) -> str:
+    """Say that a claim and its counter differ."""
+    where = f" in act {claim.act}" if len(run.record.acts) > 1 else ""
+    return (
+        f"The books do not balance{where}: {claim.value:,} {claim.claim}, but {claim.counter} is {claim.delta:,} "
+        f"(a difference of {claim.delta - claim.value:+,})."
+    )

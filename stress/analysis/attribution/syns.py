@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""What became of each attempt's SYNs: answered by a mine, left without an answer, or answered by the server."""
+
+import errno
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.analysis.attribution.ladder import Ladder
+from stress.analysis.attribution.outcome import sent_syn
+from stress.model.run import Storm
+
+
+class Gap(IntEnum):
+    """How long an attempt waited before it sent its SYN again."""
+
+    NONE = 0  # it sent one SYN only
+    FAST = 1  # too short for a SYN without an answer: a challenge ACK came (tcp_rcv_synsent_state_process())
+    TIMEOUT = 2  # the whole first timeout: nothing that counts as an answer came
+    UNCLEAR = 3
+
+
+@dataclass(frozen=True)
+class Syns:
+    """The SYNs of each attempt of a storm; all arrays have the shape (attempts,).
+
+    Attributes:
+        gap: a Gap.
+        met_mine: whether a SYN met a mine.
+        mine_left: whether that mine still stood after the storm.
+        challenged: how many SYNs met the mine.
+        unanswered: how many of the others got no answer.
+    """
+
+    gap: npt.NDArray[np.uint8]
+    met_mine: npt.NDArray[np.bool_]
+    mine_left: npt.NDArray[np.bool_]
+    challenged: npt.NDArray[np.uint16]
+    unanswered: npt.NDArray[np.uint16]
+
+    def at(self, rows: npt.NDArray[np.intp]) -> "Syns":
+        """Return the SYNs of some attempts."""
+        return Syns(
+            self.gap[rows], self.met_mine[rows], self.mine_left[rows], self.challenged[rows], self.unanswered[rows]
+        )
+
+
+def first_gap(attempts: npt.NDArray[Any], ladder: Ladder) -> npt.NDArray[np.uint8]:
+    """Return the Gap of each attempt, from its retransmits and the time they took.
+
+    After an unanswered SYN the r-th retransmit is not due before the r-th rung; one that came sooner was not waited
+    for, and of all resends only the first can be hastened (commit 9603d47bad46).
+    """
+    retransmits = attempts["retransmits"].astype(np.int64)
+    latency_ns = attempts["latency_ns"]
+    rungs_ns = np.array([0, *(rung.from_ns for rung in ladder.rungs), ladder.give_up_ns - ladder.jiffy_ns])
+    place = np.minimum(retransmits, len(ladder.rungs))
+    place += attempts["error"] == errno.ETIMEDOUT  # it has waited for the last timeout too
+    gap = np.where(latency_ns < rungs_ns[place], Gap.FAST, Gap.TIMEOUT)
+    if ladder.fast is None:
+        gap[:] = Gap.UNCLEAR
+    else:
+        # One that was given up has waited for some time since its last SYN: it may be on either ladder until the
+        # hastened one would have sent the next.
+        hastened_ns = rungs_ns[np.minimum(place + 1, len(rungs_ns) - 1)] - rungs_ns[1] + ladder.fast.to_ns
+        given_up = attempts["error"] == errno.EINPROGRESS
+        gap[given_up & (gap == Gap.TIMEOUT) & (latency_ns < hastened_ns)] = Gap.UNCLEAR
+    gap[retransmits == 0] = Gap.NONE
+    return gap.astype(np.uint8)
+
+
+def syns(storm: Storm, met_mine: npt.NDArray[np.bool_], ladder: Ladder) -> Syns:
+    """Return what became of each attempt's SYNs.
+
+    A challenge ACK that arrives is answered by an RST. If that clears the mine, the next SYN is the server's to
+    answer; so of an attempt whose first gap was short, and whose mine is gone, one SYN met the mine. Where the first
+    gap was long, every SYN but the last of one that connected met the mine.
+    """
+    attempts, count = storm.attempts, len(storm.attempts)
+    gap = np.zeros(count, np.uint8)
+    mine_left = np.zeros(count, np.bool_)
+    challenged, unanswered = np.zeros(count, np.uint16), np.zeros(count, np.uint16)
+    # Of an attempt that connected with its first SYN there is nothing to say, and that is most of them.
+    rows = np.flatnonzero((attempts["error"] != 0) | (attempts["retransmits"] > 0))
+    own, met = attempts[rows], met_mine[rows]
+    gap[rows] = first_gap(own, ladder)
+    left = np.zeros(storm.tuple_count, np.bool_)
+    left[storm.tuples(storm.mines[storm.mines["left"] == 1])] = True
+    mine_left[rows] = met & left[storm.tuples(own)]
+    useless = np.where(sent_syn(own), own["retransmits"].astype(np.int64) + (own["error"] != 0), 0)
+    refused = np.isin(own["error"], (errno.ECONNREFUSED, errno.ECONNRESET))
+    useless = np.where(refused, useless - 1, useless)  # the last SYN was answered, by an RST
+    once = met & ~mine_left[rows] & (gap[rows] == Gap.FAST)
+    met_by_syns = np.where(met, np.where(once, np.minimum(useless, 1), useless), 0)
+    challenged[rows], unanswered[rows] = met_by_syns, useless - met_by_syns
+    return Syns(gap, met_mine, mine_left, challenged, unanswered)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What sets two arms of stored runs apart, metric by metric."""

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Matchup: the runs of two columns of a row, the new ones against the base, and their values by trial."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+from stress.analysis.comparison.compare import compare_values, decide, default_threshold
+from stress.analysis.comparison.projection import Row
+from stress.analysis.comparison.verdict import Comparison
+from stress.analysis.metric import MILLION, Metric
+from stress.analysis.statistics.trials import TIMED, median_interval
+from stress.model.calibration import Calibration
+from stress.model.observation import Observation
+
+Key = Hashable
+
+
+@dataclass(frozen=True)
+class Matchup:
+    """Two columns of a row.
+
+    Attributes:
+        row: its name.
+        base: name of the base column.
+        new: name of the other.
+        base_runs: by block where runs are paired, else by their number.
+        new_runs: likewise.
+        paired: whether runs with the same key were made in the same block.
+    """
+
+    row: str
+    base: str
+    new: str
+    base_runs: dict[Key, Observation]
+    new_runs: dict[Key, Observation]
+    paired: bool
+
+    @property
+    def runs(self) -> list[Observation]:
+        """All of them."""
+        return [*self.base_runs.values(), *self.new_runs.values()]
+
+    def values(self, metric: Metric) -> tuple[dict[Key, float], dict[Key, float]]:
+        """Return what the base and the new runs say of a metric, by key; those that cannot say are left out.
+
+        A time of a run that was not alone, or of an emulated kernel, says nothing of any other.
+        """
+        if metric.unit in TIMED and not all(run.timed for run in self.runs):
+            return {}, {}
+        return by_key(self.base_runs, metric), by_key(self.new_runs, metric)
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts the smallest run has."""
+        return min((run.summary.attempts for run in self.runs if run.summary.attempts), default=MILLION)
+
+
+def by_key(runs: dict[Key, Observation], metric: Metric) -> dict[Key, float]:
+    """Return the metric's value of each run that has one."""
+    found = ((key, metric.value(run.summary)) for key, run in runs.items())
+    return {key: float(value) for key, value in found if value is not None}
+
+
+def matchups(rows: Iterable[Row]) -> list[Matchup]:
+    """Return every column but the first of each row against the first."""
+    found = []
+    for row in rows:
+        (base, base_runs), *others = row.columns.items()
+        found += [matchup(row.name, base, new, base_runs, new_runs) for new, new_runs in others]
+    return found
+
+
+def matchup(
+    row: str, base: str, new: str, base_runs: Sequence[Observation], new_runs: Sequence[Observation]
+) -> Matchup:
+    """Return two columns with their runs by block, by block if they have blocks of a suite in common.
+
+    Trials of a block share a seed and a stretch of time. Where a column has several runs in a block, or the columns
+    have no block in common, trials are compared without regard to blocks.
+    """
+    old, now = by_block(base_runs), by_block(new_runs)
+    if old and now and set(old) & set(now):
+        return Matchup(row, base, new, old, now, paired=True)
+    return Matchup(row, base, new, dict(enumerate(base_runs)), dict(enumerate(new_runs)), paired=False)
+
+
+def by_block(runs: Sequence[Observation]) -> dict[Key, Observation]:
+    """Return runs by suite and block; nothing if any has none, or two have the same."""
+    found: dict[Key, Observation] = {(run.group, run.block): run for run in runs if run.block is not None}
+    return found if len(found) == len(runs) else {}
+
+
+def unpartnered(found: Iterable[Matchup]) -> list[str]:
+    """Return a sentence for each pair of columns of which some runs have no partner in their block."""
+    sentences = []
+    for each in found:
+        alone = len(set(each.base_runs) ^ set(each.new_runs)) if each.paired else 0
+        if alone:
+            where = f"{each.row}: " if each.row else ""
+            of = len(each.runs)
+            sentences.append(f"{where}{alone} of {of} trials have no partner in their block and are left out")
+    return sentences
+
+
+def threshold(each: Matchup, metric: Metric, calibration: Calibration | None) -> float:
+    """Return the least change of a metric that matters: the usual one, but none that is within the machine's noise."""
+    base, _ = each.values(metric)
+    usual = default_threshold(metric, median_interval(list(base.values())), attempts=each.attempts)
+    floor = calibration.floor(metric.name) if calibration else None
+    return max(usual, floor or 0.0)
+
+
+def compare(
+    found: Iterable[Matchup], metrics: Sequence[tuple[Metric, bool]], calibration: Calibration | None = None
+) -> list[Comparison]:
+    """Return the comparison of each pair of columns in each metric, corrected for all that was looked at.
+
+    Args:
+        found: pairs of columns.
+        metrics: each with whether it gates.
+        calibration: of the machine that they ran on.
+    """
+    return decide(
+        [
+            compare_values(
+                each.row,
+                each.base,
+                each.new,
+                metric,
+                *each.values(metric),
+                paired=each.paired,
+                threshold=threshold(each, metric, calibration),
+                gating=gating,
+            )
+            for each in found
+            for metric, gating in metrics
+        ]
+    )

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Projection: which runs are compared with which. Some dimensions make rows, some make columns, the rest is merged.
+
+The model is that of Go's benchstat, and so is its warning when runs are merged that differ.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from stress.analysis.comparison.dimension import WHAT, WHERE, known, natural, planned, short, value, varying
+from stress.model.errors import UsageError
+from stress.model.observation import Observation
+
+LABEL, CELL, SCENARIO = "label", "cell", "scenario"
+FILTER = re.compile(r"(?P<name>[^\s=!,]+)(?P<op>!?=)(?P<values>.+)", re.DOTALL)
+SHOWN = 4  # values of a dimension that a warning names
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What runs must have in a dimension: one of some patterns, or none of them."""
+
+    name: str
+    patterns: tuple[str, ...]
+    exclude: bool
+
+    def takes(self, run: Observation) -> bool:
+        """Return whether a run passes."""
+        found = value(run, self.name)
+        return any(fnmatchcase(found, pattern) for pattern in self.patterns) != self.exclude
+
+
+@dataclass(frozen=True)
+class Row:
+    """Runs that agree in the dimensions of the rows, by column.
+
+    Attributes:
+        name: what they agree in; ``""`` when there is but one row.
+        columns: the runs by the value of the columns' dimensions, in the order of the columns, the base first; a
+            column that has none is left out.
+    """
+
+    name: str
+    columns: dict[str, list[Observation]]
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Which dimensions make rows and columns.
+
+    Attributes:
+        rows: names of dimensions.
+        cols: names of dimensions.
+    """
+
+    rows: tuple[str, ...]
+    cols: tuple[str, ...]
+
+
+def parse_filter(text: str, runs: Sequence[Observation]) -> Filter:
+    """Return what ``KEY=PATTERN,PATTERN`` or ``KEY!=PATTERN,…`` says; ``*`` and ``?`` stand for anything.
+
+    Raises:
+        UsageError: it says something else, or runs have no such dimension.
+    """
+    match = FILTER.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{text!r} is no filter; write KEY=VALUE,VALUE or KEY!=VALUE, such as kernel=6.12*.")
+    patterns = tuple(part.strip() for part in match["values"].split(","))
+    return Filter(known(match["name"], runs), patterns, match["op"] == "!=")
+
+
+def choose(runs: Sequence[Observation], filters: Iterable[str]) -> list[Observation]:
+    """Return the runs that pass all filters.
+
+    Raises:
+        UsageError: a filter cannot be read, or nothing passes.
+    """
+    kept = list(runs)
+    for text in filters:
+        found = parse_filter(text, runs)
+        before, kept = kept, [run for run in kept if found.takes(run)]
+        if not kept:
+            there = sorted({value(run, found.name) for run in before}, key=natural)
+            raise UsageError(f"No run passes --filter {text!r}; {short(found.name)} is {some(there)}.")
+    return kept
+
+
+def projection(runs: Sequence[Observation], rows: Sequence[str], cols: Sequence[str]) -> Projection:
+    """Return the projection that a user asks for; what is not said goes by what the runs are.
+
+    Columns are the arms unless the user says otherwise, and rows are cells. When every arm has a single cell there is
+    one row. With other columns a cell's name would tell them apart as rows, too: then rows are scenarios, and whatever
+    else the plans differ in.
+
+    Raises:
+        UsageError: runs have no such dimension.
+    """
+    columns = tuple(known(name, runs) for name in cols) or (LABEL,)
+    if rows:
+        return Projection(tuple(known(name, runs) for name in rows), columns)
+    if columns != (LABEL,):
+        others = [name for name in varying(runs, [*planned(runs), "kernel"]) if name not in columns]
+        return Projection((SCENARIO, *others), columns)
+    cells: dict[str, set[str]] = {}
+    for run in runs:
+        cells.setdefault(run.label, set()).add(run.cell)
+    alone = len(set.union(*cells.values())) > 1 and all(len(found) == 1 for found in cells.values())
+    return Projection(() if alone else (CELL,), columns)
+
+
+def project(runs: Sequence[Observation], by: Projection, base: str | None = None) -> list[Row]:
+    """Return the rows, in the order in which their first runs come.
+
+    Args:
+        runs: those of the base arm first.
+        by: the dimensions.
+        base: the column that the others are compared with; None takes the first: of arms the first that was given, else
+            the lowest.
+
+    Raises:
+        UsageError: there is no such column.
+    """
+    columns = list(dict.fromkeys(joined(run, by.cols) for run in runs))
+    if LABEL not in by.cols:
+        columns.sort(key=natural)
+    if base is not None:
+        named = base if base in columns or len(by.cols) > 1 else f"{short(by.cols[0])}={base}"
+        if named not in columns:
+            raise UsageError(f"There is no column {base!r} to compare with; there are {some(columns)}.")
+        columns.remove(named)
+        columns.insert(0, named)
+    found: dict[str, dict[str, list[Observation]]] = {}
+    for run in runs:
+        found.setdefault(joined(run, by.rows), {}).setdefault(joined(run, by.cols), []).append(run)
+    return [Row(name, {col: inside[col] for col in columns if col in inside}) for name, inside in found.items()]
+
+
+def joined(run: Observation, names: Sequence[str]) -> str:
+    """Return what a run has in some dimensions: ``'closewait tcp_tw_reuse=1'``."""
+    return " ".join(value(run, name) if name in WHAT else f"{short(name)}={value(run, name)}" for name in names)
+
+
+def hidden(rows: Iterable[Row], by: Projection) -> list[str]:
+    """Return a sentence for each dimension in which runs differ that are taken as trials of the same thing."""
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for runs in row.columns.values():
+            for name in varying(runs, [SCENARIO, *WHERE, *planned(runs)]):
+                found.setdefault(name, {}).update(dict.fromkeys(value(run, name) for run in runs))
+    return [
+        f"{short(name)} varies within what is compared ({some(sorted(there, key=natural))}); "
+        "name it in --rows or --cols, or choose with --filter"
+        for name, there in found.items()
+        if name not in (*by.rows, *by.cols)
+    ]
+
+
+def some(found: Sequence[str]) -> str:
+    """Return the first of some values, in words."""
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(repr(each) if " " in each or not each else each for each in found[:SHOWN]) + more

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Conditions of a gate, and whether stored runs meet them."""

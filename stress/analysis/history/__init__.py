@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Change points in the series of stored runs."""

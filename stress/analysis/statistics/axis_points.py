@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Levels: the cells of a suite by entry, by axis, and by value of an axis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from stress.analysis.metric import Metric
+from stress.analysis.statistics.trials import CellTrials, Effect, Estimate, by_block, effect, estimate, median_interval
+from stress.model.suite import Level
+
+Missing = Literal["failed", "not applicable", "not run"]
+UNVARIED = ""  # the axis of an entry that has none: its one cell stands at one value
+AS_IT_IS = "as it is"
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one entry comes to at one value of an axis.
+
+    Attributes:
+        scenario: the entry's label.
+        level: the value, as text.
+        baseline: whether it is the baseline's.
+        estimate: None where no trial has a value.
+        effect: against the entry's baseline; None of the baseline itself, of pooled cells, and without a pair.
+        cells: how many were pooled; 1 unless the entry's other axes vary too.
+        missing: why no trial is done; None if one is.
+    """
+
+    scenario: str
+    level: str
+    baseline: bool
+    estimate: Estimate | None
+    effect: Effect | None
+    cells: int
+    missing: Missing | None
+
+
+def level_text(level: Level) -> str:
+    """Return a value as a suite file or ``sysctl`` writes it: ``'true'``, ``'32768 60999'``."""
+    if isinstance(level, bool):
+        return str(level).lower()
+    return " ".join(map(str, level)) if isinstance(level, list) else str(level)
+
+
+def by_entry(cells: Sequence[CellTrials]) -> dict[str, list[CellTrials]]:
+    """Return the cells of each entry, its baseline first, all else in the order given."""
+    entries: dict[str, list[CellTrials]] = {}
+    for trials in sorted(cells, key=lambda trials: not trials.cell.baseline):
+        entries.setdefault(trials.cell.scenario, []).append(trials)
+    return {label: entries[label] for label in dict.fromkeys(trials.cell.scenario for trials in cells)}
+
+
+def baseline_of(entry: Sequence[CellTrials]) -> CellTrials | None:
+    """Return the baseline of an entry; None where the suite excludes it."""
+    return next((trials for trials in entry if trials.cell.baseline), None)
+
+
+def differing(trials: CellTrials, baseline: CellTrials | None) -> dict[str, str]:
+    """Return the values of a cell that are not the baseline's, by axis; without a baseline all of them."""
+    usual = baseline.cell.levels if baseline else {}
+    return {
+        axis: level_text(level)
+        for axis, level in trials.cell.levels.items()
+        if axis not in usual or level_text(usual[axis]) != level_text(level)
+    }
+
+
+def level_of(trials: CellTrials, axis: str) -> str | None:
+    """Return the value of a cell on an axis, as text; None if it has no such axis."""
+    levels = trials.cell.levels
+    if axis == UNVARIED:
+        return None if levels else AS_IT_IS
+    return level_text(levels[axis]) if axis in levels else None
+
+
+def axes_of(cells: Sequence[CellTrials]) -> list[str]:
+    """Return the axes in the order in which cells name them; entries without any have the axis UNVARIED, the last."""
+    named = dict.fromkeys(axis for trials in cells for axis in trials.cell.levels)
+    return [*named, *([UNVARIED] if any(not trials.cell.levels for trials in cells) else [])]
+
+
+def values_of(cells: Sequence[CellTrials], axis: str) -> list[str]:
+    """Return the values of an axis as text: numbers by size, all else in the order in which cells have them."""
+    texts = list(dict.fromkeys(text for trials in cells if (text := level_of(trials, axis)) is not None))
+    try:
+        return sorted(texts, key=lambda text: [float(part) for part in text.split()])
+    except ValueError:
+        return texts
+
+
+def is_crossed(entry: Sequence[CellTrials]) -> bool:
+    """Return whether a cell of an entry differs from the baseline in several axes at once."""
+    baseline = baseline_of(entry)
+    return any(len(differing(trials, baseline)) > 1 for trials in entry)
+
+
+def points(cells: Sequence[CellTrials], axis: str, metric: Metric) -> list[Point]:
+    """Return what each entry that has an axis comes to at each of its values.
+
+    In an entry whose cells differ from the baseline in one axis each, a value's cell is compared with the baseline.
+    In one whose other axes vary too, the trials of all cells with the value are pooled, and compared with nothing:
+    the other axes are part of their spread.
+    """
+    found = []
+    values = values_of(cells, axis)
+    for entry in by_entry(cells).values():
+        baseline, crossed = baseline_of(entry), is_crossed(entry)
+        for value in values:
+            these = [
+                trials
+                for trials in entry
+                if level_of(trials, axis) == value and (crossed or set(differing(trials, baseline)) <= {axis})
+            ]
+            if these:
+                usual = baseline is not None and level_of(baseline, axis) == value
+                found.append(_point(value, these, None if usual else baseline, metric, usual=usual))
+    return found
+
+
+def _point(
+    value: str, these: Sequence[CellTrials], against: CellTrials | None, metric: Metric, *, usual: bool
+) -> Point:
+    first, compared = these[0], None
+    if len(these) > 1:
+        together = median_interval([each for trials in these for each in by_block(trials, metric).values()])
+    else:
+        together = estimate(first, metric)
+        if against is not None and len(differing(first, against)) == 1:
+            compared = effect(first, against, metric)
+    return Point(first.cell.scenario, value, usual, together, compared, len(these), missing(these))
+
+
+def missing(these: Sequence[CellTrials]) -> Missing | None:
+    """Return why no trial of some cells is done; None if one is."""
+    if any(trials.done for trials in these):
+        return None
+    if any(trials.failed for trials in these):
+        return "failed"
+    return "not applicable" if any(trials.not_applicable is not None for trials in these) else "not run"

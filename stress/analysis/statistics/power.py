@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""Power: how many trials, or attempts, it takes to see a change of a given size.
+
+An effect and a spread are in the same unit, the one that is compared: of a ratio its logarithm, which of small changes
+is their share. The spread is that of the difference between a trial of one arm and one of the other, as a Contrast has
+it, and then paired trials and unpaired ones need the same formula.
+"""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+
+from stress.analysis.statistics.permutation import rank_sum_tails, signed_rank_tails
+from stress.analysis.statistics.trials import LEVEL
+
+POWER = 0.8  # how often a change shall be seen that is there
+EFFICIENCY = 3 / math.pi  # of tests of ranks, beside those of means of a normal distribution (Hodges and Lehmann 1956)
+MILLION = 1_000_000
+MOST_TRIALS = 10_000  # nobody runs more
+COARSE = 30  # of fewer trials the p-values that can occur lie far apart
+
+normal = NormalDist()
+
+
+def smallest_p(trials: int, *, paired: bool) -> float:
+    """Return the smallest two-sided p that so many trials of each arm can have."""
+    return min(1.0, 2 / (2**trials if paired else math.comb(2 * trials, trials)))
+
+
+def reachable(trials: int, alpha: float, *, paired: bool) -> float:
+    """Return the largest p that can occur and is at most alpha; the smallest there is, where none is."""
+    if trials >= COARSE:
+        return min(alpha, 1.0)
+    tails = 2 * (signed_rank_tails(trials) if paired else rank_sum_tails(trials, trials))
+    place = int(np.searchsorted(tails, alpha * (1 + 1e-9), side="right"))
+    return min(1.0, float(tails[max(0, place - 1)]))
+
+
+def standard_error(trials: int, quantile: float, *, paired: bool) -> float:
+    """Return that of a change, as a share of the spread.
+
+    A few trials are lost on not knowing the spread (Guenther 1981, for the test of means).
+    """
+    lost = quantile**2 / (2 if paired else 4)
+    return 1 / math.sqrt(EFFICIENCY * max(trials - lost, trials / 4))
+
+
+def detectable(spread: float, trials: int, level: float = LEVEL, power: float = POWER, *, paired: bool = True) -> float:
+    """Return the least effect that so many trials of each arm show so often.
+
+    Of fewer trials than can show anything at that level, what they show at the level that they have.
+    """
+    p = reachable(trials, 1 - level, paired=paired)
+    quantile = normal.inv_cdf(1 - p / 2)
+    effect = (quantile + normal.inv_cdf(power)) * standard_error(trials, quantile, paired=paired)
+    if paired and p == smallest_p(trials, paired=True) < 1:
+        effect = max(effect, normal.inv_cdf(power ** (1 / trials)))  # all blocks must agree
+    return spread * effect
+
+
+def trials_needed(
+    spread: float, effect: float, level: float = LEVEL, power: float = POWER, *, paired: bool = True
+) -> int | None:
+    """Return how many trials of each arm it takes to see an effect so often; None if more than anybody runs.
+
+    Args:
+        spread: of the difference between two trials.
+        effect: of either sign, in the unit of the spread.
+        level: 1 - the p that shall be reached.
+        power: how often.
+        paired: whether trials are compared within blocks.
+    """
+    if effect == 0:
+        return None
+    alpha = 1 - level
+    least = 1
+    while smallest_p(least, paired=paired) > alpha * (1 + 1e-9):
+        least += 1
+    quantiles = normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(power)
+    ratio = min(quantiles * spread / abs(effect), MOST_TRIALS)  # its square is finite
+    trials = max(least, math.ceil(ratio**2 / EFFICIENCY))
+    while trials <= MOST_TRIALS and detectable(spread, trials, level, power, paired=paired) > abs(effect):
+        trials += 1
+    return trials if trials <= MOST_TRIALS else None
+
+
+def attempts_needed(
+    rate_base: float, rate_new: float, dispersion: float = 1.0, level: float = LEVEL, power: float = POWER
+) -> int:
+    """Return how many attempts of each arm it takes to tell two rates of rare events apart.
+
+    Args:
+        rate_base: per million attempts.
+        rate_new: another one.
+        dispersion: variance of the counts of trials over their mean; 1 if events are independent (Poisson).
+        level: 1 - the p that shall be reached.
+        power: how often.
+
+    Raises:
+        ValueError: the rates are equal.
+    """
+    if rate_base == rate_new:
+        raise ValueError("No number of attempts tells a rate from itself.")
+    quantiles = normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(power)
+    millions = quantiles**2 * dispersion * (rate_base + rate_new) / (rate_new - rate_base) ** 2
+    return math.ceil(millions * MILLION)
+
+
+def spread_of(low: float, high: float, level: float, trials: int) -> float:
+    """Return the spread that an interval of so many trials speaks of; 0 of one trial, which has none."""
+    quantile = normal.inv_cdf((1 + level) / 2)
+    return (high - low) / 2 / quantile * math.sqrt(EFFICIENCY * trials) if quantile > 0 else 0.0
