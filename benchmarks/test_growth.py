@@ -19,9 +19,9 @@ from stress.model.record import Act, Address, ListenerReport, Record
 from stress.model.run import MINE, Run
 from stress.storm import minefield
 from stress.storm.ports import port_range
-from stress.view.ccdf import ccdf
-from stress.view.port_map import port_map
-from stress.view.timeline import timeline
+from stress.view.figure.run.ccdf import ccdf
+from stress.view.figure.run.port_map import port_map
+from stress.view.figure.run.timeline import timeline
 
 PORT = 5000
 ATTEMPTS = 20_000

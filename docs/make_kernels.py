@@ -12,7 +12,7 @@ from stress.cli.suite import caption
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
 from stress.suite.outturn import missing, outturn
-from stress.view.kernel_grid import kernel_grid
+from stress.view.figure.suite.kernel_grid import kernel_grid
 
 HERE = Path(__file__).parent
 HEAD = ("scenario", "kernel", "attempts", "how they ended", "retries, by when", "why", "books")

@@ -10,8 +10,8 @@ from pathlib import Path
 from stress.cli.suite import caption
 from stress.store import suite_folder
 from stress.suite.outturn import missing, outturn
-from stress.view.multiples import multiples
-from stress.view.suite_markdown import suite_markdown
+from stress.view.figure.suite.multiples import multiples
+from stress.view.text.suite_markdown import suite_markdown
 
 HERE = Path(__file__).parent
 

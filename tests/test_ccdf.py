@@ -17,9 +17,9 @@ from matplotlib.text import Annotation, Text
 
 from stress.analysis.attribution.outcome import sent_syn
 from stress.model.outcome import Cause
-from stress.view import style
-from stress.view.ccdf import ccdf, claim, curves, draw, finding, key, left_out, share_text
-from stress.view.curve import GRID, TAIL, Curve
+from stress.view.figure import style
+from stress.view.figure.curve import GRID, TAIL, Curve
+from stress.view.figure.run.ccdf import ccdf, claim, curves, draw, finding, key, left_out, share_text
 
 
 def curve(latency_ns, whole=None):

@@ -15,7 +15,7 @@ from stress.analysis.attribution.port_reuse import expected_hits, reuse_distance
 from stress.analysis.attribution.summary import analyse
 from stress.model.attempt import ATTEMPT, STORM
 from stress.model.plan import Plan
-from stress.view.choice import (
+from stress.view.figure.run.port_choice import (
     EVEN,
     FIRST,
     ODD,

@@ -14,9 +14,9 @@ from rich.console import Console
 from stress.analysis.comparison.compare import decide
 from stress.analysis.comparison.verdict import Verdict
 from stress.cli.output import NARROWEST
-from stress.view import comparison_text as words
-from stress.view.comparison_markdown import ROWS_MAX, escaped, markdown
-from stress.view.comparison_table import table
+from stress.view.text import comparison_wording as words
+from stress.view.text.comparison_markdown import ROWS_MAX, escaped, markdown
+from stress.view.text.comparison_table import table
 
 REGRESSED, IMPROVED = ([1000.0 + trial for trial in range(8)], [1500.0 + trial for trial in range(8)])
 

@@ -14,7 +14,17 @@ from test_view import png_size
 from stress.analysis.attribution.summary import analyse
 from stress.model.attempt import ATTEMPT, STORM, WARM_UP
 from stress.model.plan import Plan
-from stress.view.cost import cost, costs, detail, draw_cost, headline, key, running_median, step_text, times_text
+from stress.view.figure.run.port_cost import (
+    cost,
+    costs,
+    detail,
+    draw_cost,
+    headline,
+    key,
+    running_median,
+    step_text,
+    times_text,
+)
 
 LOW, PORTS = 40_000, 2_000
 PARITIES = ("even", "odd")

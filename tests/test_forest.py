@@ -11,8 +11,7 @@ from comparison_builders import compared, made_up
 
 from stress.analysis.comparison.compare import decide
 from stress.analysis.comparison.verdict import Verdict
-from stress.view import comparison_text as words
-from stress.view.forest import (
+from stress.view.figure.comparison.forest import (
     FARTHEST,
     LINES_MAX,
     drawn_of,
@@ -23,7 +22,8 @@ from stress.view.forest import (
     threshold_text,
     ticks_of,
 )
-from stress.view.verdict_style import HOLLOW, VERDICT_LOOKS
+from stress.view.figure.verdict_style import HOLLOW, VERDICT_LOOKS
+from stress.view.text import comparison_wording as words
 
 STEADY = [1000.0 + trial for trial in range(8)]
 MANY = made_up([f"closewait net.ipv4.tcp_challenge_ack_limit={number}" for number in range(17)])

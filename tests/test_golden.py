@@ -26,8 +26,8 @@ from stress.cli.output import console, print_report
 from stress.cli.suite import conclude
 from stress.store.calibration import read as read_calibration
 from stress.store.run_folder import read as read_run
-from stress.view.demo_table import demo_table
-from stress.view.noise_table import noise_table
+from stress.view.text.demo_table import demo_table
+from stress.view.text.noise_table import noise_table
 
 TESTS = Path(__file__).parent
 REPOSITORY = TESTS.parent

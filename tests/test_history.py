@@ -24,7 +24,7 @@ from stress.store import accepted, run_folder
 from stress.store.accepted import line_of
 from stress.store.history_folder import keep
 from stress.store.runs import observations
-from stress.view.history import draw_histories, sheets
+from stress.view.figure.history.history_sheets import draw_histories, sheets
 
 SLOWER = wavering((25, 40_000), (25, 34_000))
 STEP = "000019"  # the id of the first run after it

@@ -16,11 +16,12 @@ from suite_builders import AXES, ENTRIES, a_summary, made_up, trials_of
 
 from stress.analysis.metric import METRICS
 from stress.analysis.statistics.axis_points import axes_of, by_entry, values_of
-from stress.view import level_panel, style
-from stress.view.level_panel import draw_names, draw_panel, fit_names, looks, offsets, value_names
-from stress.view.metric_axis import TICKS_MAX, scale_of
-from stress.view.metric_text import PICTURED
-from stress.view.multiples import COLUMNS_MAX, bands_of, fit_heads, grid_of, limits_of, multiples, notes
+from stress.view.figure import style
+from stress.view.figure.metric_axis import TICKS_MAX, scale_of
+from stress.view.figure.suite import level_panel
+from stress.view.figure.suite.level_panel import draw_names, draw_panel, fit_names, looks, offsets, value_names
+from stress.view.figure.suite.multiples import COLUMNS_MAX, bands_of, fit_heads, grid_of, limits_of, multiples, notes
+from stress.view.text.metric_wording import PICTURED
 
 P99, RETRIES = METRICS["body.p99"], METRICS["retries_per_million"]
 SOMAXCONN = "net.core.somaxconn"

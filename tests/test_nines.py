@@ -12,9 +12,19 @@ from hypothesis import strategies as st
 from stress.analysis.attribution.ladder import ladder
 from stress.analysis.attribution.outcome import sent_syn
 from stress.analysis.comparison.arm import Arm
-from stress.view.arm_ladders import NAME_MAX, Band, bands, merged, shared_text
-from stress.view.arm_style import caption_of, title_of
-from stress.view.nines import finding, median_line, nines, nines_of, percent_text, pooled, reach, ticks_of, trial_line
+from stress.view.figure.comparison.arm_ladders import NAME_MAX, Band, bands, merged, shared_text
+from stress.view.figure.comparison.arm_style import caption_of, title_of
+from stress.view.figure.comparison.nines import (
+    finding,
+    median_line,
+    nines,
+    nines_of,
+    percent_text,
+    pooled,
+    reach,
+    ticks_of,
+    trial_line,
+)
 
 latencies = st.lists(st.integers(1, 10**11), min_size=1, max_size=60).map(lambda values: np.sort(np.array(values)))
 LINEAR = {"tcp_syn_linear_timeouts": 4, "tcp_syn_retries": 6}

@@ -16,9 +16,9 @@ from stress.analysis.attribution.summary import analyse
 from stress.model.outcome import Cause
 from stress.model.plan import Plan, Ports
 from stress.model.summary import Evidence, Packet
-from stress.view import style
-from stress.view.packets import CLIENT, ROWS_MAX, SERVER, draw_packets, rows, specimen, stamps
-from stress.view.timeline import draw, draw_evidence, latency_limits, timeline
+from stress.view.figure import style
+from stress.view.figure.run.packets import CLIENT, ROWS_MAX, SERVER, draw_packets, rows, specimen, stamps
+from stress.view.figure.run.timeline import draw, draw_evidence, latency_limits, timeline
 
 COLLISION = [
     Packet(0, True, "S"),

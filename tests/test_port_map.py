@@ -16,10 +16,10 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from stress.model.outcome import Cause
-from stress.view.cause_style import CAUSE_LOOKS
-from stress.view.cells import cells
-from stress.view.points import MARKS_MAX
-from stress.view.port_map import claim, draw, finding, key, port_limits, port_map
+from stress.view.figure.cause_style import CAUSE_LOOKS
+from stress.view.figure.density import cells
+from stress.view.figure.points import MARKS_MAX
+from stress.view.figure.run.port_map import claim, draw, finding, key, port_limits, port_map
 
 FAST = 10 * MS  # after two jiffies at HZ 250
 

@@ -14,8 +14,8 @@ from matplotlib.collections import QuadMesh
 
 from stress.analysis.comparison.arm import Arm
 from stress.store import run_folder
-from stress.view.comparison_figures import draw_all, draw_arms
-from stress.view.port_maps import chosen, counts_text, port_maps
+from stress.view.figure.comparison.comparison_figures import draw_all, draw_arms
+from stress.view.figure.comparison.port_maps import chosen, counts_text, port_maps
 
 NAMES = ["forest.png", "latency.png", "shift.png", "ports.png"]
 

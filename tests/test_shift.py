@@ -15,7 +15,7 @@ from stress.analysis.comparison.arm import Arm, common_blocks
 from stress.analysis.comparison.shift import BEYOND_MIN, PROBABILITIES, TRIALS_MIN, can_tell, quantiles_ns, shift
 from stress.analysis.statistics.two_sample import paired as paired_contrast
 from stress.analysis.statistics.two_sample import unpaired as unpaired_contrast
-from stress.view import shift as view
+from stress.view.figure.comparison import shift as view
 
 latencies = st.lists(st.integers(1, 10**9), min_size=20, max_size=40).map(lambda values: np.sort(np.array(values)))
 arms = st.lists(latencies, min_size=5, max_size=7)

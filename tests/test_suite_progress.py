@@ -8,8 +8,8 @@ from rich.console import Console
 from suite_builders import a_summary
 
 from stress.model.suite import Settle, Status, Trial, TrialRecord
-from stress.view.suite_plan import time_text
-from stress.view.suite_progress import SuiteProgress
+from stress.view.text.suite_plan import time_text
+from stress.view.text.suite_progress import SuiteProgress
 
 TRIALS = [Trial(number=number, block=number // 2, cell="ab"[number % 2], seed=1) for number in range(4)]
 QUIET = Settle(waited_s=0.1, settled=True, load=0.1, running=0, time_wait=0)

@@ -9,9 +9,9 @@ from stress.analysis.metric import METRICS
 from stress.analysis.statistics.trials import Effect, median_interval
 from stress.cli.output import NARROWEST
 from stress.model.errors import UsageError
-from stress.view import metric_text as words
-from stress.view.suite_markdown import suite_markdown
-from stress.view.suite_table import heading, suite_table
+from stress.view.text import metric_wording as words
+from stress.view.text.suite_markdown import suite_markdown
+from stress.view.text.suite_table import heading, suite_table
 
 USUAL = {"net.ipv4.tcp_x": 1}
 OTHER = {"net.ipv4.tcp_x": 2}

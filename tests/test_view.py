@@ -25,11 +25,11 @@ from stress.model.plan import Plan
 from stress.model.record import Phase
 from stress.model.run import MINE, Run
 from stress.model.summary import Band, Body, Mines, Summary
-from stress.view import axes as around
-from stress.view import style
-from stress.view.panels import panels
-from stress.view.timeline import MARKS_MAX, draw, key, kinds, latency_limits, timeline
-from stress.view.words import caption, claim, finding
+from stress.view.figure import axes as around
+from stress.view.figure import style
+from stress.view.figure.caption import caption, claim, finding
+from stress.view.figure.run.panels import panels
+from stress.view.figure.run.timeline import MARKS_MAX, draw, key, kinds, latency_limits, timeline
 
 OUTCOMES = list(Outcome)
 RETRIED, TIMED_OUT, NO_PORT = (OUTCOMES.index(o) for o in (Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.NO_PORT))

@@ -21,7 +21,7 @@ from stress.storm.catalogue import scenario
 from stress.suite import guest
 from stress.suite.guest import GuestHandle
 from stress.suite.outturn import outturn
-from stress.view.kernel_grid import kernel_grid, words
+from stress.view.figure.suite.kernel_grid import kernel_grid, words
 
 ALONE = ["unshare", "-Urn"]  # a lock of its own
 NAME = "deb:bookworm"

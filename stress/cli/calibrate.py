@@ -38,7 +38,7 @@ def calibrate(
     from stress.suite import calibrate as twice  # noqa: PLC0415
     from stress.suite.local import Local  # noqa: PLC0415
     from stress.suite.outturn import missing, outturn  # noqa: PLC0415
-    from stress.view.noise_table import noise_table  # noqa: PLC0415
+    from stress.view.text.noise_table import noise_table  # noqa: PLC0415
 
     suite = twice.suite(list(names or ("clean", "closewait")), trials=trials, attempts=attempts, seed=seed)
     path, interrupted = conduct(suite, output, Local(), quiet=as_json)

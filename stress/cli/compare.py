@@ -56,7 +56,7 @@ def compare(
     from stress.analysis.comparison.arm_pair import compare as compared  # noqa: PLC0415
     from stress.analysis.comparison.metric_family import families  # noqa: PLC0415  # numpy comes with these
     from stress.suite.arms import Question, match  # noqa: PLC0415
-    from stress.view import comparison_markdown, comparison_table  # noqa: PLC0415
+    from stress.view.text import comparison_markdown, comparison_table  # noqa: PLC0415
 
     question = Question(
         arms=arms,

@@ -22,7 +22,7 @@ def demo(seed: int, output: Path, *, as_json: bool) -> None:
     (d) over a minefield behind a filter that drops the client's RST
     """
     from stress.suite import demo as storms  # noqa: PLC0415  # numpy and matplotlib are slow to load
-    from stress.view.demo_table import demo_table  # noqa: PLC0415
+    from stress.view.text.demo_table import demo_table  # noqa: PLC0415
 
     panels, figure = storms.run(output, seed, Progress("demo", quiet=as_json))
     if as_json:

@@ -42,7 +42,7 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
     os.environ |= ONE_THREAD  # the speed is that of a storm's process
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
     from stress.lab.checkup import points  # noqa: PLC0415
-    from stress.view.checkup_table import checkup_table, speed_table  # noqa: PLC0415
+    from stress.view.text.doctor import checkup_table, speed_table  # noqa: PLC0415
 
     found = list(points(refused))
     document: dict[str, Any] = {"points": msgspec.to_builtins(found)}

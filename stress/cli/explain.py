@@ -23,7 +23,7 @@ def explain(settings: tuple[tuple[str, str], ...], *, as_json: bool) -> None:
     """
     from stress.analysis.attribution.ladder import ladder, suppose  # noqa: PLC0415  # numpy comes with the lab
     from stress.lab import host, sysctl  # noqa: PLC0415
-    from stress.view.ladder_table import ladder_report  # noqa: PLC0415
+    from stress.view.text.ladder_table import ladder_report  # noqa: PLC0415
 
     facts = host.facts()
     sysctls = suppose(sysctl.recorded(), dict(settings))

@@ -86,7 +86,7 @@ def gate(
 def rehearse(question: "Question", exprs: Sequence[str], *, as_json: bool) -> int:
     """Print whether regressions would be found; return the exit code."""
     from stress.suite.judge import rehearsal  # noqa: PLC0415
-    from stress.view.ruling_table import rehearsal_sentence, rehearsal_table  # noqa: PLC0415
+    from stress.view.text.gate_table import rehearsal_sentence, rehearsal_table  # noqa: PLC0415
 
     found, warnings = rehearsal(question, exprs)
     if as_json:
@@ -104,10 +104,10 @@ def rehearse(question: "Question", exprs: Sequence[str], *, as_json: bool) -> in
 def write(found: "Judged", question: "Question", code: int, folder: Path, *, as_json: bool) -> None:
     """Write the files of a gate and print what it came to."""
     from stress.store import verdict_file  # noqa: PLC0415
-    from stress.view.junit import junit  # noqa: PLC0415
-    from stress.view.ruling_markdown import markdown  # noqa: PLC0415
-    from stress.view.ruling_table import table  # noqa: PLC0415
-    from stress.view.ruling_text import sentence  # noqa: PLC0415
+    from stress.view.text.gate_markdown import markdown  # noqa: PLC0415
+    from stress.view.text.gate_table import table  # noqa: PLC0415
+    from stress.view.text.gate_wording import sentence  # noqa: PLC0415
+    from stress.view.text.junit import junit  # noqa: PLC0415
 
     verdict = verdict_file.VerdictFile(
         schema=verdict_file.VERDICT_SCHEMA,

@@ -81,8 +81,8 @@ def history(
     from stress.store import accepted as stored  # noqa: PLC0415
     from stress.store.history_folder import keep  # noqa: PLC0415
     from stress.store.runs import observations  # noqa: PLC0415
-    from stress.view.history_table import history_table  # noqa: PLC0415
-    from stress.view.metric_text import HEADLINE  # noqa: PLC0415
+    from stress.view.text.history_table import history_table  # noqa: PLC0415
+    from stress.view.text.metric_wording import HEADLINE  # noqa: PLC0415
 
     if (at is None) != (reason is None):
         raise UsageError("--accept and --reason go together: the run after the change, and why it is let stand.")
@@ -125,7 +125,7 @@ def draw(found: "History", figure: Path, folder: Path, runs: int) -> list[Path]:
     """Draw the pictures; return their paths."""
     from stress import __version__  # noqa: PLC0415  # as above
     from stress.model.errors import StoreError  # noqa: PLC0415
-    from stress.view.history import draw_histories  # noqa: PLC0415
+    from stress.view.figure.history.history_sheets import draw_histories  # noqa: PLC0415
 
     if not found.tracks:
         return []

@@ -47,7 +47,7 @@ def fetch(names: tuple[str, ...], mirror: str | None, *, as_json: bool) -> None:
 @json_option
 def list_(*, as_json: bool) -> None:
     """List the kernels that were fetched."""
-    from stress.view.kernel_table import kernel_table  # noqa: PLC0415  # rich's tables are needed here only
+    from stress.view.text.kernel_table import kernel_table  # noqa: PLC0415  # rich's tables are needed here only
 
     found = kernel_cache.kernels()
     if as_json:

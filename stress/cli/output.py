@@ -49,7 +49,7 @@ def console() -> Console:
 
 def print_report(record: Record, summary: Summary, path: Path) -> None:
     """Print the summary of one run."""
-    from stress.view.report import report  # noqa: PLC0415  # rich's tables are needed here only
+    from stress.view.text.run_report import report  # noqa: PLC0415  # rich's tables are needed here only
 
     console().print(report(record, summary, path))
 

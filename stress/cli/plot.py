@@ -18,7 +18,7 @@ def plot(runs: tuple[Path, ...], output: Path | None) -> None:
     """Draw the figures of each stored RUN again, as <run>-timeline.png and so on; run folders are left as they are."""
     from stress.analysis.attribution.summary import analyse  # noqa: PLC0415  # numpy and matplotlib are slow to load
     from stress.store import run_folder  # noqa: PLC0415
-    from stress.view.figures import figures  # noqa: PLC0415
+    from stress.view.figure.run.run_figures import figures  # noqa: PLC0415
 
     stored = [(path, *run_folder.read(path)) for path in runs]
     target = output or Path()

@@ -31,7 +31,7 @@ def power(
     from stress.analysis.statistics.power import attempts_needed  # noqa: PLC0415  # numpy comes with these
     from stress.lab.host import facts  # noqa: PLC0415
     from stress.store import calibration as stored  # noqa: PLC0415
-    from stress.view.noise_table import power_table  # noqa: PLC0415
+    from stress.view.text.noise_table import power_table  # noqa: PLC0415
 
     if rates is not None:
         if min(rates) < 0 or rates[0] == rates[1] or dispersion <= 0:

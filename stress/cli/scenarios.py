@@ -13,7 +13,7 @@ def scenarios(*, as_json: bool) -> None:
     from stress.analysis.attribution.expectation import expectation  # noqa: PLC0415  # numpy is slow to load, and --help needs none
     from stress.lab import host, sysctl  # noqa: PLC0415
     from stress.storm.catalogue import SCENARIOS  # noqa: PLC0415
-    from stress.view.catalogue import catalogue  # noqa: PLC0415
+    from stress.view.text.catalogue import catalogue  # noqa: PLC0415
 
     facts, sysctls = host.facts(), sysctl.recorded()
     expected = {name: expectation(each, facts, sysctls) for name, each in SCENARIOS.items()}

@@ -122,7 +122,7 @@ def executor_of(text: str, hosts: list[str], command: str) -> "Executor":
 def print_plan(file: "SuiteFile", *, as_json: bool) -> None:
     """Print what a suite would do."""
     from stress.suite import forecast, order  # noqa: PLC0415  # as above
-    from stress.view import suite_plan  # noqa: PLC0415
+    from stress.view.text import suite_plan  # noqa: PLC0415
 
     forecasts = forecast.forecasts(file)
     trials = order.trials(file.suite, file.cells, len(file.hosts))
@@ -156,7 +156,7 @@ def conduct(
 ) -> tuple[Path, int]:
     """Run what is missing and say how it gets on; return the folder, and the exit code of an interrupt or 0."""
     from stress.suite import forecast, whole  # noqa: PLC0415  # as above
-    from stress.view.suite_progress import SuiteProgress  # noqa: PLC0415
+    from stress.view.text.suite_progress import SuiteProgress  # noqa: PLC0415
 
     printer = Console(stderr=True, highlight=False, quiet=quiet)
     with SuiteProgress(printer, forecast.expected_s(what, host=host), len(executor.hosts)) as progress:
@@ -174,8 +174,8 @@ def conclude(path: Path, *, as_json: bool) -> int:
     """Draw the figure, print the table; return the exit code."""
     from stress.store import suite_folder  # noqa: PLC0415  # as above
     from stress.suite.outturn import cell_object, missing, outturn, ranked  # noqa: PLC0415  # as above
-    from stress.view.multiples import multiples  # noqa: PLC0415
-    from stress.view.suite_table import suite_table  # noqa: PLC0415
+    from stress.view.figure.suite.multiples import multiples  # noqa: PLC0415
+    from stress.view.text.suite_table import suite_table  # noqa: PLC0415
 
     file = suite_folder.read(path)
     found = outturn(path, file)

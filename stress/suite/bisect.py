@@ -18,7 +18,7 @@ from stress.suite.executor import Executor
 from stress.suite.judge import judge
 from stress.suite.kernel_axis import on
 from stress.suite.local import Local
-from stress.view.ruling_text import sentence
+from stress.view.text.gate_wording import sentence
 
 # Kernels differ in their kernel; one that is booted also is another machine, with its own defaults.
 ALLOWED = ("kernel", "testbed", "settings")

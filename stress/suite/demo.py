@@ -13,7 +13,7 @@ from stress.model.progress import Notify
 from stress.store import run_folder
 from stress.storm.catalogue import scenario
 from stress.suite import process
-from stress.view.panels import panels
+from stress.view.figure.run.panels import panels
 
 FIGURE = "demo.png"
 TITLE = "The same storm, four times: what leaked sockets do to connect()"

@@ -11,7 +11,7 @@ from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.model.observation import Observation
 from stress.store import run_folder
 from stress.store.run_folder import ATTEMPTS
-from stress.view.comparison_figures import draw_all, draw_arms
+from stress.view.figure.comparison.comparison_figures import draw_all, draw_arms
 
 ROWS_MAX = 4  # that are drawn; nobody looks at more
 CHANGED = (Verdict.REGRESSED, Verdict.IMPROVED)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Figures. The only room that imports matplotlib."""

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""What a figure says in words, from the data alone: its claim, its finding, its caption."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from stress.analysis.attribution.outcome import OUTCOMES
+from stress.analysis.attribution.summary import Findings
+from stress.model.outcome import Outcome
+from stress.model.units import duration_text
+from stress.view.figure import style
+
+BANDS_MAX = 5  # named one by one in the finding
+
+
+def claim(found: Findings) -> str:
+    """Return in words what a run shows: how many attempts met a mine or did not connect at once."""
+    attempts, collisions = found.outcomes.size, found.summary.collisions
+    late = attempts - found.summary.outcomes.get(Outcome.CONNECTED, 0)
+    if collisions:
+        return f"{collisions:,} of {attempts:,} attempts met a mine"
+    if late:
+        return f"{late:,} of {attempts:,} attempts did not connect at once"
+    return f"{attempts:,} attempts, no collision"
+
+
+def finding(found: Findings) -> str:
+    """Return in words how the attempts ended that did not connect at once; if all did, how long it took."""
+    body = found.summary.body
+    counts = Counter(
+        {outcome: found.summary.outcomes.get(outcome, 0) for outcome in OUTCOMES if outcome is not Outcome.CONNECTED}
+    )
+    late = [(outcome, count) for outcome, count in counts.most_common() if count]
+    if late:
+        parts = [
+            f"{count:,} {style.LOOKS[outcome].label} after {_times(found, outcome)}" for outcome, count in late[:2]
+        ]
+        if late[2:]:
+            parts.append(f"{sum(count for _, count in late[2:]):,} ended otherwise")
+        return "; ".join(parts)
+    if body.p50_ns is None or body.p99_ns is None or body.max_ns is None:
+        return ""
+    p50, p99, most = (duration_text(latency_ns) for latency_ns in (body.p50_ns, body.p99_ns, body.max_ns))
+    return f"connected within {p50} (p50), {p99} (p99), {most} (max)"
+
+
+def _times(found: Findings, outcome: Outcome) -> str:
+    bands = [(band.label, band.count) for band in found.summary.bands if band.count]
+    if outcome is Outcome.RETRIED and len(bands) > 1:
+        if len(bands) > BANDS_MAX:
+            last = bands[BANDS_MAX - 1 :]
+            bands[BANDS_MAX - 1 :] = [(f"{last[0][0]} to {last[-1][0]}", sum(count for _, count in last))]
+        elsewhere = found.summary.outcomes[outcome] - sum(count for _, count in bands)
+        if elsewhere:
+            bands.append(("other times", elsewhere))
+        return ", ".join(f"{label} ({count:,})" for label, count in bands)
+    latency_ns = found.run.attempts["latency_ns"][found.outcomes == OUTCOMES.index(outcome)]
+    low, p50, high = (duration_text(ns) for ns in np.quantile(latency_ns, (0, 0.5, 1), method="inverted_cdf"))
+    return low if low == high else f"{low} to {high} (p50 {p50})"
+
+
+def caption(found: Findings) -> list[str]:
+    """Return what a reader needs to judge or repeat the run, as phrases for the foot of the figure."""
+    record, summary, plan = found.run.record, found.summary, found.run.record.plan
+    sysctls = [f"{name}={value}" for name, value in sorted(plan.sysctls.items())]
+    return [
+        f"Linux {record.host.kernel}",
+        f"HZ {1e9 / record.host.jiffy_ns:.0f}",
+        f"{summary.attempts:,} attempts",
+        f"{summary.rate_per_s:,.0f}/s",
+        f"{summary.mines.laid:,} mines laid, {summary.mines.left:,} left",
+        f"{summary.collisions:,} collisions",
+        *sysctls,
+        *(["interrupted"] if record.interrupted else []),
+        *([f"warnings: {len(summary.warnings)}"] if summary.warnings else []),
+        f"seed {plan.seed}",
+        f"run {record.id}",
+        record.program,
+    ]
+
+
+def draw_caption(figure: Figure, phrases: Sequence[str], font_size: float) -> None:
+    """Write phrases at the foot of the figure, broken into lines between phrases only."""
+    letters = round(figure.get_figwidth() * 72 * 0.96 / (0.57 * font_size))
+    unbroken = " ".join(f"{phrase} ·".replace(" ", "\N{NO-BREAK SPACE}") for phrase in phrases)
+    lines = textwrap.wrap(unbroken, letters, break_long_words=False, break_on_hyphens=False)
+    text = "\n".join(line.rstrip("\N{NO-BREAK SPACE}·") for line in lines)
+    figure.text(0.02, 0.024, text, fontsize=font_size, color=style.QUIET, linespacing=1.5)

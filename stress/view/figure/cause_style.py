@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""How each cause is drawn and called."""
+
+from matplotlib.lines import Line2D
+
+from stress.model.outcome import Cause
+from stress.view.figure.style import Look
+
+# Okabe and Ito again, shapes too; a cause has the look of the outcome that it mostly leads to, where there is one.
+CAUSE_LOOKS: dict[Cause, Look] = {
+    Cause.NONE: Look("#2c4a73", "s", "connected at once"),
+    Cause.CLOSEWAIT: Look("#E69F00", "o", "met CLOSE_WAIT"),
+    Cause.ACCEPT_QUEUE: Look("#0072B2", "s", "accept queue full"),
+    Cause.FD_EXHAUSTION: Look("#56B4E9", "D", "server out of descriptors"),
+    Cause.RST_DROPPED: Look("#D55E00", "X", "RST dropped"),
+    Cause.CHALLENGE_DROPPED: Look("#000000", "P", "challenge ACK dropped"),
+    Cause.CHALLENGE_LIMITED: Look("#009E73", "^", "challenge ACK withheld"),
+    Cause.PORT_EXHAUSTED: Look("#CC79A7", "v", "no port free"),
+    Cause.UNKNOWN: Look("#6b6b6b", "*", "cause unknown"),
+}
+
+EDGED_PT = 4  # on smaller marks a white edge would leave little of the colour
+
+
+def cause_mark(cause: Cause, *, size: float, alpha: float = 1) -> Line2D:
+    """Return a mark of a cause, still without data; ``size`` in points."""
+    look = CAUSE_LOOKS[cause]
+    return Line2D(
+        [],
+        [],
+        linestyle="none",
+        marker=look.marker,
+        markersize=size,
+        markerfacecolor=look.colour,
+        markeredgecolor="white",
+        markeredgewidth=size * 0.05 if size > EDGED_PT else 0,
+        alpha=alpha,
+        label=look.label,
+        zorder=3,
+    )

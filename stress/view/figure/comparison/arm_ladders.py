@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""The ladders of several arms in one picture: each rung once, and whose it is where not all have it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from stress.analysis.attribution.ladder import Ladder, Rung
+from stress.view.figure import style
+from stress.view.figure.axes import spread
+from stress.view.figure.comparison.arm_style import colour_of
+
+NAME_PT = 8.0
+NAME_MAX = 14  # letters of a name, with whose it is; the colour of the first says it too
+
+
+@dataclass(frozen=True)
+class Band:
+    """A rung, and the arms whose kernel has it: their numbers."""
+
+    label: str
+    at_ns: int
+    arms: tuple[int, ...]
+    gives_up: bool = False
+
+
+def bands(ladders: Sequence[Ladder | None]) -> list[Band]:
+    """Return the rungs and ends of all arms' ladders, lowest first, each once."""
+    found: dict[tuple[str, int, bool], list[int]] = {}
+    for number, ladder in enumerate(ladders):
+        if ladder is None:
+            continue
+        rungs = [*((ladder.fast,) if ladder.fast else ()), *ladder.rungs]
+        for rung in rungs:
+            found.setdefault((rung.label, rung.from_ns, False), []).append(number)
+        found.setdefault((f"ETIMEDOUT {ladder.give_up_ns / 1e9:.0f} s", ladder.give_up_ns, True), []).append(number)
+    every = [Band(label, at_ns, tuple(arms), gives_up) for (label, at_ns, gives_up), arms in found.items()]
+    return sorted(every, key=lambda band: (band.at_ns, band.label))
+
+
+def merged(ladders: Sequence[Ladder | None]) -> Ladder | None:
+    """Return the rungs of several ladders as one ladder; None without any."""
+    known = [ladder for ladder in ladders if ladder is not None]
+    if not known:
+        return None
+    rungs: dict[tuple[str, int], Rung] = {(rung.label, rung.from_ns): rung for each in known for rung in each.rungs}
+    longest = max(known, key=lambda ladder: ladder.give_up_ns)
+    return Ladder(
+        fast=next((each.fast for each in known if each.fast), None),
+        rungs=tuple(sorted(rungs.values(), key=lambda rung: rung.from_ns)),
+        give_up_ns=longest.give_up_ns,
+        challenged_give_up_ns=longest.challenged_give_up_ns,
+        jiffy_ns=longest.jiffy_ns,
+    )
+
+
+def shared_text(band: Band, labels: Sequence[str]) -> str:
+    """Return the name of a band that several arms have but not all, with whose it is as far as there is room."""
+    whose = ", ".join(labels[number] for number in band.arms)
+    room = NAME_MAX - len(band.label) - len(" ()")
+    if room < 3:
+        return band.label
+    return f"{band.label} ({whose if len(whose) <= room else whose[: room - 1] + '…'})"
+
+
+def draw_bands(axes: Axes, every: Sequence[Band], labels: Sequence[str]) -> None:
+    """Draw the bands within the axes as dashed lines, named to the right.
+
+    Args:
+        axes: with a latency axis, at their final place in the figure.
+        every: the bands, lowest first.
+        labels: of the arms.
+    """
+    low_ns, high_ns = axes.get_ylim()
+    shown = [band for band in every if low_ns < band.at_ns < high_ns]
+    height_pt = axes.bbox.height * 72 / style.DPI
+    step = 1.25 * NAME_PT / height_pt
+    for band in shown:
+        colour = (
+            colour_of(band.arms[0]) if len(band.arms) < len(labels) else style.GIVE_UP if band.gives_up else style.RUNG
+        )
+        axes.axhline(band.at_ns, color=colour, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0.8, label=f"_{band.label}")
+    named = shown if len(shown) * step < 1 else shown[:: math.ceil(len(shown) * step)]
+    targets = [math.log(band.at_ns / low_ns) / math.log(high_ns / low_ns) for band in named]
+    for band, place in zip(named, spread(targets, step, 1 + step), strict=True):
+        everybody = len(band.arms) == len(labels)
+        axes.annotate(
+            band.label if everybody or len(band.arms) == 1 else shared_text(band, labels),
+            xy=(1, band.at_ns),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(1.03, place),
+            textcoords="axes fraction",
+            verticalalignment="center",
+            fontsize=NAME_PT,
+            color=style.QUIET if everybody else colour_of(band.arms[0]),
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": style.QUIET,
+                "linewidth": 0.6,
+                "relpos": (0, 0.5),
+                "shrinkA": 1,
+                "shrinkB": 0,
+            },
+        )

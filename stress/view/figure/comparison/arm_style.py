@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""How arms are drawn, and what a figure of several says of them."""
+
+from collections.abc import Sequence
+
+from stress.analysis.comparison.arm import Arm
+from stress.model.record import Record
+from stress.view.figure.curve import Dashes
+from stress.view.figure.run.ccdf import ACT_COLOURS, ACT_DASHES
+from stress.view.text.comparison_wording import listed, plural
+
+
+def colour_of(number: int) -> str:
+    """Return the colour of the arm of that number."""
+    return ACT_COLOURS[number % len(ACT_COLOURS)]
+
+
+def dashes_of(number: int) -> Dashes:
+    """Return the dashes of the arm of that number."""
+    return ACT_DASHES[number % len(ACT_DASHES)]
+
+
+def scenarios_text(arms: Sequence[Arm]) -> str:
+    """Return the scenarios of the arms' runs: ``'closewait'``."""
+    return listed(sorted({run.record.plan.scenario for arm in arms for run in arm.runs})) or "no runs"
+
+
+def title_of(arms: Sequence[Arm]) -> str:
+    """Return what is compared: ``'closewait: new against base'``."""
+    base, *others = [arm.label for arm in arms] or [""]
+    return f"{scenarios_text(arms)}: {listed(others)} against {base}" if others else f"{scenarios_text(arms)}: {base}"
+
+
+def record_phrases(record: Record) -> list[str]:
+    """Return what a reader needs to judge a run, but its numbers."""
+    sysctls = [f"{name}={value}" for name, value in sorted(record.plan.sysctls.items())]
+    return [f"Linux {record.host.kernel}", f"HZ {1e9 / record.host.jiffy_ns:.0f}", *sysctls, record.program]
+
+
+def caption_of(arms: Sequence[Arm]) -> list[str]:
+    """Return what all arms have in common, then how many trials each has and what sets it apart."""
+    phrases = [list(dict.fromkeys(phrase for run in arm.runs for phrase in record_phrases(run.record))) for arm in arms]
+    common = [phrase for phrase in (phrases[0] if phrases else []) if all(phrase in each for each in phrases)]
+    return [
+        *common,
+        *(
+            f"{arm.label}: {', '.join([trials_text(arm), *(phrase for phrase in each if phrase not in common)])}"
+            for arm, each in zip(arms, phrases, strict=True)
+        ),
+    ]
+
+
+def trials_text(arm: Arm) -> str:
+    """Return how many trials an arm has, and how large they are: ``'6 trials of 20,000 attempts'``."""
+    sizes = sorted({len(run.attempts) for run in arm.runs})
+    text = plural(len(arm.runs), "trial")
+    return (
+        f"{text} of {' to '.join(f'{size:,}' for size in dict.fromkeys((sizes[0], sizes[-1])))} attempts"
+        if sizes
+        else text
+    )

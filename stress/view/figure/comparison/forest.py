@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: MIT
+"""The forest plot: every comparison's change with its interval, beside the change that would matter.
+
+Ratios and differences of all units share one axis because each is drawn in multiples of its own threshold: of a ratio
+the logarithm, so that twice and half lie equally far out. Worse is to the right whatever the metric's direction.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from stress.analysis.comparison.compare import change_of
+from stress.analysis.comparison.verdict import Comparison
+from stress.analysis.metric import metric
+from stress.view.figure import style
+from stress.view.figure.caption import draw_caption
+from stress.view.figure.verdict_style import VERDICT_LOOKS, verdict_mark
+from stress.view.text import comparison_wording as words
+from stress.view.text import metric_wording
+
+LINES_MAX = 64  # comparisons in a figure
+# All lengths in inches.
+WIDTH, LEFT, PLOT, LINE = 12.0, 2.4, 3.9, 0.215
+HEADER, FOOTER = 1.02, 0.98
+COLUMNS = (0.12, 0.88, 2.42, 3.3, 3.85)  # right of the plot: change, interval, threshold, p, verdict
+FONT_PT, MARK_PT = 8.5, 6.5
+HEADS = ("change", "interval", "matters from", "p", "verdict")
+FARTHEST = 1e6  # thresholds, beyond which nothing is drawn
+TICKS = (1, 2, 5, 10, 20, 50, 100, 1000, 10_000, 100_000, 1_000_000)
+TICK_ROOM = 0.065  # between two of them, as a share of the plot's width
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the plot shows of a comparison, in multiples of its threshold; worse is positive.
+
+    Attributes:
+        comparison: which.
+        effect: the change; None without data.
+        low: the end of its interval that is better.
+        high: the end that is worse.
+    """
+
+    comparison: Comparison
+    effect: float | None
+    low: float
+    high: float
+
+
+def line_of(comparison: Comparison) -> Line:
+    """Return a comparison as it is drawn."""
+    change = change_of(comparison)
+    if change is None:
+        return Line(comparison, None, 0.0, 0.0)
+    sign = -1 if metric(comparison.metric).better == "higher" else 1
+    low, effect, high = sorted(
+        sign * max(-FARTHEST, min(FARTHEST, value / change.least)) if change.least else sign * math.copysign(1, value)
+        for value in (change.low, change.effect, change.high)
+    )
+    return Line(comparison, effect, low, high)
+
+
+def drawn_of(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> dict[str, list[Line]]:
+    """Return the comparisons that are drawn, by row; of more than there is room for those that matter most."""
+    told = [each for each in comparisons if not words.is_of_nothing(each)]
+    kept = {id(each) for each in words.ordered(told)[:most]}
+    rows = words.by_row(told)
+    found = {row: [line_of(each) for each in these if id(each) in kept] for row, these in rows.items()}
+    return {row: lines for row, lines in found.items() if lines}
+
+
+def left_out(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> str:
+    """Return in words what is not drawn; nothing where all is."""
+    told = [each for each in comparisons if not words.is_of_nothing(each)]
+    counts = Counter(each.verdict for each in words.ordered(told)[most:])
+    parts = [f"{counts[verdict]:,} {VERDICT_LOOKS[verdict].label}" for verdict in words.SEVERITY if counts[verdict]]
+    if len(comparisons) > len(told):
+        parts.append(f"{len(comparisons) - len(told):,} explored that are zero, or have no value, in both arms")
+    return f"not drawn: {words.listed(parts)}" if parts else ""
+
+
+def limit_of(lines: Sequence[Line]) -> float:
+    """Return how far the axis reaches to either side, in thresholds."""
+    farthest = max((max(abs(line.low), abs(line.high)) for line in lines if line.effect is not None), default=1)
+    return max(3.0, 1.25 * farthest)
+
+
+def ticks_of(limit: float) -> list[int]:
+    """Return the ticks on one side of an axis that reaches so far: those that do not crowd."""
+    ticks = [0]
+    for tick in TICKS:
+        room = (math.asinh(tick) - math.asinh(ticks[-1])) / math.asinh(limit) / 2
+        if tick <= limit and room >= TICK_ROOM:
+            ticks.append(tick)
+    return ticks[1:]
+
+
+def forest(comparisons: Sequence[Comparison]) -> Figure:
+    """Return the forest plot of comparisons, by row and with those that matter first; 1920 pixels wide."""
+    rows = drawn_of(comparisons)
+    places = sum(len(lines) + 1 for lines in rows.values())
+    height = HEADER + max(places, 2) * LINE + FOOTER
+    with matplotlib.style.context(["default", style.RC]):
+        figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
+        FigureCanvasAgg(figure)
+        _draw_head(figure, comparisons)
+        foot = FOOTER / height
+        axes = figure.add_axes((LEFT / WIDTH, foot, PLOT / WIDTH, 1 - foot - HEADER / height), label="forest")
+        _prepare(axes, limit_of([line for lines in rows.values() for line in lines]), max(places, 2))
+        place = 0
+        for row, lines in rows.items():
+            _draw_row_name(axes, row, place)
+            for number, line in enumerate(lines, start=1):
+                _draw_line(axes, line, place + number)
+            place += len(lines) + 1
+        if not rows:
+            axes.text(0.5, 0.5, "nothing was compared", transform=axes.transAxes, ha="center", color=style.QUIET)
+        draw_caption(figure, caption(comparisons), font_size=7.5)
+        figure.texts[-1].set_y(0.13 / height)
+    return figure
+
+
+def caption(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return how to read the plot, and what is missing in it, as phrases."""
+    phrases = [left_out(comparisons)]
+    levels = sorted(each.level for each in comparisons if each.level)
+    if levels:
+        sure = metric_wording.span_text([metric_wording.percent_text(level) for level in levels])
+        phrases.append(f"bar: interval of the change, {sure} confidence")
+        phrases.append("grey: smaller than what matters; of a ratio by its logarithm")
+    if any(each.gating for each in comparisons):
+        phrases.append("bold: gates")
+    return [*(phrase for phrase in phrases if phrase), words.method_text(comparisons).rstrip(".")]
+
+
+def _draw_head(figure: Figure, comparisons: Sequence[Comparison]) -> None:
+    """Write the title, what it comes to, and the key."""
+    height = figure.get_figheight()
+    title = words.arms_text(comparisons) or words.plural(len(comparisons), "comparison")
+    text = words.sentence(comparisons)
+    room_pt = (WIDTH - 0.44) * 72
+    title_pt, text_pt = min(16, room_pt / 0.68 / len(title)), min(10.5, room_pt / 0.55 / len(text))
+    figure.text(0.018, 1 - 0.14 / height, title, fontsize=title_pt, fontweight="bold", verticalalignment="top")
+    figure.text(0.018, 1 - 0.47 / height, text, fontsize=text_pt, color=style.QUIET, verticalalignment="top")
+    present = {each.verdict for each in comparisons}
+    samples = [
+        verdict_mark(verdict, size=7)
+        for verdict in words.SEVERITY
+        if verdict in present and VERDICT_LOOKS[verdict].marker
+    ]
+    if samples:
+        place = (0.013, 1 - 0.68 / height)
+        figure.legend(
+            handles=samples, loc="upper left", bbox_to_anchor=place, ncols=len(samples), fontsize=9, handletextpad=0.3
+        )
+
+
+def _prepare(axes: Axes, limit: float, places: int) -> None:
+    axes.set_xscale("asinh", linear_width=1)
+    axes.set_xlim(-limit, limit)
+    axes.set_ylim(places - 0.5, -0.5)
+    axes.yaxis.set_major_locator(NullLocator())
+    axes.spines["left"].set_visible(False)
+    axes.axvspan(-1, 1, facecolor="#e3e7ec", linewidth=0, zorder=0.2)
+    axes.axvline(0, color=style.QUIET, linewidth=0.8, zorder=0.4)
+    ticks = ticks_of(limit)
+    axes.xaxis.set_major_locator(FixedLocator([*(-tick for tick in reversed(ticks)), 0, *ticks]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: metric_wording.count_text(abs(value)) if value else "0")
+    )
+    axes.tick_params(axis="x", labelsize=FONT_PT)
+    axes.grid(visible=True, axis="x")
+    axes.set_xlabel("◀ better      change, in multiples of the least that matters      worse ▶", fontsize=9)
+    for at, head in zip(COLUMNS, HEADS, strict=True):
+        _write(axes, at, -0.95, head, color=style.QUIET)
+
+
+def _write(axes: Axes, inch: float, place: float, text: str, **look: Any) -> None:
+    """Write text at the height of a line, so many inches to the right of the plot, or to the left of it if negative."""
+    look = {"color": style.INK, "fontsize": FONT_PT, **look}
+    at = 1 + inch / PLOT if inch >= 0 else inch / PLOT
+    axes.text(at, place, text, transform=axes.get_yaxis_transform(), verticalalignment="center", **look)
+
+
+def _draw_row_name(axes: Axes, row: str, place: int) -> None:
+    """Write the name of a row on a stripe across the figure."""
+    stripe = (-(LEFT - 0.2) / PLOT, place - 0.46)
+    axes.add_patch(
+        Rectangle(
+            stripe, (WIDTH - 0.4) / PLOT, 0.92, transform=axes.get_yaxis_transform(), clip_on=False,
+            facecolor="#f4f6f8", linewidth=0, zorder=0.6,
+        )
+    )  # fmt: skip
+    size = min(FONT_PT, (WIDTH - 0.6) * 72 / 0.7 / max(1, len(row)))
+    _write(axes, 0.25 - LEFT, place, row or "all", fontsize=size, fontweight="bold", zorder=5)
+
+
+def _draw_line(axes: Axes, line: Line, place: int) -> None:
+    """Draw a comparison, its name to the left and its numbers to the right."""
+    each = line.comparison
+    look = VERDICT_LOOKS[each.verdict]
+    name = words.name_text(each)
+    room_pt = (LEFT - 0.5) * 72
+    _write(
+        axes, 0.4 - LEFT, place, name, fontweight="bold" if each.gating else "normal",
+        fontsize=min(FONT_PT, room_pt / 0.66 / len(name)),
+    )  # fmt: skip
+    change, interval = words.effect_texts(each)
+    texts = (change, interval, threshold_text(each), words.p_text(each.adjusted_p), words.verdict_text(each))
+    for number, (at, text) in enumerate(zip(COLUMNS, texts, strict=True)):
+        colour = look.colour if number in (0, len(COLUMNS) - 1) else style.QUIET
+        _write(axes, at, place, text, color=colour)
+    if line.effect is None:
+        axes.axhline(place, color=style.FAINT, linewidth=0.8, linestyle=(0, (1, 3)), label="no data")
+        return
+    axes.plot(
+        [line.low, line.high], [place, place], color=look.colour, linewidth=1.6, solid_capstyle="butt", zorder=3,
+        label="interval",
+    )  # fmt: skip
+    mark = verdict_mark(each.verdict, size=MARK_PT)
+    mark.set_data([line.effect], [place])
+    axes.add_line(mark)
+
+
+def threshold_text(comparison: Comparison) -> str:
+    """Return the least change that matters: ``'±5 %'`` of a ratio, ``'±35.4'`` of a difference."""
+    if comparison.kind == "ratio":
+        return f"±{100 * comparison.threshold:.3g} %"
+    return f"±{metric_wording.count_text(comparison.threshold)}"

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""The nines plot: how long all but one in ten, a hundred, a thousand … attempts took at most, arms over each other."""
+
+import math
+from collections.abc import Sequence
+
+import matplotlib.style
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
+
+from stress.analysis.comparison.arm import Arm, Latencies
+from stress.analysis.comparison.shift import can_tell, quantiles_ns
+from stress.model.units import duration_text
+from stress.view.figure import style
+from stress.view.figure.axes import latency_axis
+from stress.view.figure.comparison.arm_ladders import bands, draw_bands, merged
+from stress.view.figure.comparison.arm_style import caption_of, colour_of, dashes_of, title_of
+from stress.view.figure.curve import Curve
+from stress.view.figure.run import ccdf
+from stress.view.figure.sheet import sheet
+
+GRID = 1200  # places along the axis
+HEADROOM = 1.5
+LEFT, FOOT, GAP = 0.09, 0.185, 0.225
+RIGHT_EDGE = 0.94
+THIN_PT, THICK_PT = 0.7, 2.0
+TICK_PT, CCDF_PT = 9.0, 8.0
+WHOLE = 0.5  # attempts: as far out as a trial's slowest one is drawn
+
+Nines = npt.NDArray[np.float64]
+
+
+def nines_of(probability: float) -> float:
+    """Return how many nines a probability has: 3 of 0.999."""
+    return -math.log10(1 - probability)
+
+
+def reach(attempts: int) -> float:
+    """Return how many nines so many attempts reach, as far as their slowest is drawn."""
+    return math.log10(attempts / WHOLE)
+
+
+def trial_line(latency_ns: Latencies, nines: Nines) -> tuple[Nines, npt.NDArray[np.float64]]:
+    """Return the places within a trial's reach, and the latency (ns) that it did not exceed there."""
+    within = nines[nines <= reach(latency_ns.size)]
+    return within, quantiles_ns(latency_ns, 1 - 10.0**-within)
+
+
+def median_line(trials: Sequence[Latencies], nines: Nines) -> tuple[Nines, npt.NDArray[np.float64]]:
+    """Return where every trial has attempts enough beyond, and the median over trials (ns) there.
+
+    Of an even number the lower one: between the rungs of the ladder lies no value that ever was.
+    """
+    least = min((trial.size for trial in trials), default=0)
+    within = nines[[can_tell(least, float(1 - 10.0**-place)) for place in nines]]
+    values = np.array([quantiles_ns(trial, 1 - 10.0**-within) for trial in trials]).reshape(len(trials), within.size)
+    return within, np.sort(values, axis=0)[(len(trials) - 1) // 2]
+
+
+def draw(axes: Axes, arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> None:
+    """Draw the nines of arms into axes that have their final place in the figure.
+
+    Args:
+        axes: empty.
+        arms: which.
+        waits: of each arm, the latencies of each trial that has any, ascending.
+    """
+    trials = [trial for each in waits for trial in each]
+    low_ns = min((max(int(trial[0]), 1) for trial in trials), default=1000) / HEADROOM
+    fast = [ladder.fast.to_ns for arm in arms if (ladder := arm.ladder) and ladder.fast]
+    high_ns = HEADROOM * max([10_000, *fast, *(int(trial[-1]) for trial in trials)])
+    latency_axis(axes, min(low_ns, high_ns / 30), high_ns)
+    most = max((reach(trial.size) for trial in trials), default=1.0)
+    nines = np.linspace(0, most, GRID)
+    _nines_axis(axes, most)
+    for number, each in enumerate(waits):
+        colour = colour_of(number)
+        for trial in each:
+            axes.plot(
+                *trial_line(trial, nines),
+                color=colour,
+                linewidth=THIN_PT,
+                alpha=0.45,
+                label=f"{arms[number].label}, a trial",
+            )
+        if each:
+            axes.plot(
+                *median_line(each, nines), color=colour, linestyle=dashes_of(number), linewidth=THICK_PT,
+                label=arms[number].label, zorder=3,
+            )  # fmt: skip
+    draw_bands(axes, bands([arm.ladder for arm in arms]), [arm.label for arm in arms])
+
+
+def percent_text(nines: int) -> str:
+    """Return so many nines in per cent: ``'99.9 %'`` of three."""
+    return f"{100 - 10.0 ** (2 - nines):.{max(0, nines - 2)}f} %"
+
+
+def ticks_of(most: float, width_pt: float) -> dict[float, str]:
+    """Return the places that are named on an axis of nines, as many as have room."""
+    wanted = {float(nines): percent_text(nines) for nines in range(1, math.floor(most) + 1)}
+    wanted |= {nines_of(0.5): "50 %", 0.0: "0"}
+    kept: dict[float, str] = {}
+    for place, name in wanted.items():
+        apart = (0.31 * TICK_PT * (len(name) + len(other) + 2) * most / width_pt for other in kept.values())
+        if all(abs(place - known) > room for known, room in zip(kept, apart, strict=True)):
+            kept[place] = name
+    return dict(sorted(kept.items()))
+
+
+def _nines_axis(axes: Axes, most: float) -> None:
+    axes.set_xlim(0, most)
+    ticks = ticks_of(most, axes.bbox.width * 72 / style.DPI)
+    axes.set_xticks(list(ticks), list(ticks.values()), fontsize=TICK_PT)
+    axes.xaxis.set_minor_locator(FixedLocator([float(nines) for nines in range(1, math.floor(most) + 1)]))
+    axes.grid(visible=True, axis="x")
+
+
+def pooled(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> list[Curve]:
+    """Return a curve of the complementary CDF for each arm that has attempts, those of its trials together."""
+    found = []
+    for number, (arm, trials) in enumerate(zip(arms, waits, strict=True)):
+        if trials:
+            every = np.sort(np.concatenate(trials), kind="stable")  # of sorted pieces, by merging them
+            width_pt = max(3.4 - 0.9 * number, 1.4)
+            found.append(Curve(arm.label, every, every.size, colour_of(number), dashes_of(number), width_pt))
+    return found
+
+
+def finding(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> str:
+    """Return in words how long all but one in a hundred attempts took: the median over trials."""
+    parts = []
+    for arm, trials in zip(arms, waits, strict=True):
+        if trials:
+            p99 = sorted(float(quantiles_ns(trial, [0.99])[0]) for trial in trials)[(len(trials) - 1) // 2]
+            parts.append(f"{duration_text(p99)} ({arm.label})")
+    return f"99 in 100 attempts took no longer than {', '.join(parts)}" if parts else "no attempt sent a SYN"
+
+
+def key(arms: Sequence[Arm]) -> list[Line2D]:
+    """Return a labelled sample of each arm and of a single trial, for ``Figure.legend``."""
+    samples = [
+        Line2D([], [], color=colour_of(number), linestyle=dashes_of(number), linewidth=THICK_PT, label=f" {arm.label}")
+        for number, arm in enumerate(arms)
+    ]
+    return [
+        *samples,
+        Line2D([], [], color=style.QUIET, linewidth=THIN_PT, label=" thin: a trial; thick: median over trials"),
+    ]
+
+
+def nines(arms: Sequence[Arm]) -> Figure:
+    """Return the latencies of arms, by nines and as complementary CDF, on a sheet of 1600 x 900 pixels."""
+    waits = [[trial for trial in arm.waits_ns() if trial.size] for arm in arms]
+    ladders = [arm.ladder for arm in arms]
+    with matplotlib.style.context(["default", style.RC]):
+        note = "attempts that sent a SYN; thick as far as ten of each trial lie beyond; right: all trials together"
+        figure, top = sheet(title_of(arms), finding(arms, waits), key(arms), [note, *caption_of(arms)])
+        width = (RIGHT_EDGE - LEFT - GAP) / 2
+        box = (FOOT, top - 0.045 - FOOT)
+        left = figure.add_axes((LEFT, box[0], width, box[1]), label="nines")
+        draw(left, arms, waits)
+        left.set_xlabel("share of attempts")
+        left.set_ylabel("took no longer than")
+        left.yaxis.set_label_coords(-0.066 / width, 0.5)
+        right = figure.add_axes((LEFT + width + GAP, box[0], width, box[1]), label="ccdf")
+        ladder = merged(ladders)
+        if ladder is not None:
+            ccdf.draw(right, pooled(arms, waits), ladder)
+        right.tick_params(axis="x", labelsize=CCDF_PT)
+        right.set_xlabel("latency of connect()")
+        right.set_ylabel("share of attempts that took longer")
+        right.yaxis.set_label_coords(-0.112 / width, 0.5)
+    return figure

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""The port maps of a base run and a new one beside each other, on the same scales."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import matplotlib.style
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.summary import Findings, analyse
+from stress.analysis.comparison.arm import Arm, common_blocks
+from stress.view.figure import axes as around
+from stress.view.figure import style
+from stress.view.figure.cause_style import cause_mark
+from stress.view.figure.comparison.arm_style import caption_of, title_of
+from stress.view.figure.points import GROUND, NONE, by_count
+from stress.view.figure.run.port_frame import LEFT_EDGE, RIGHT_EDGE, frame_of
+from stress.view.figure.run.port_map import FOOT, LANES, claim, draw
+from stress.view.figure.sheet import ROOM_PT, sheet
+
+MARGIN = 0.045  # between the two, for the ticks of the mines
+HEAD = 0.034  # height of the line above a map
+
+
+def chosen(base: Arm, new: Arm) -> tuple[int, int]:
+    """Return which run of each arm is drawn: the first of both, of the same block where they share one."""
+    return next(iter(common_blocks(base, new)), (0, 0))
+
+
+def key(runs: Sequence[Findings]) -> list[Line2D]:
+    """Return a sample for each cause that occurs in either run and for the mines, with the count in each."""
+    counts = np.array([np.bincount(found.causes, minlength=len(CAUSES)) for found in runs])
+    every = np.concatenate([found.causes for found in runs])
+    samples = []
+    for code in (NONE, *by_count(every)):
+        if counts[:, code].any():
+            sample = cause_mark(CAUSES[code], size=7)
+            sample.set_label(f"{sample.get_label()}  {counts_text(counts[:, code].tolist())}")
+            if code == NONE:
+                sample.set_markerfacecolor(GROUND(0.5))
+            samples.append(sample)
+    for lane in LANES:
+        mines = [int(((found.run.mines["left"] > 0) == lane.standing).sum()) for found in runs]
+        if any(mines):
+            tick = Line2D([], [], linestyle="none", marker="_", markersize=8, markeredgewidth=1.6, color=lane.colour)
+            tick.set_label(f"{lane.label}  {counts_text(mines)}")
+            samples.append(tick)
+    return samples
+
+
+def counts_text(counts: Sequence[int]) -> str:
+    """Return the count in each run: ``'300 | 1,500'``."""
+    return " | ".join(f"{count:,}" for count in counts)
+
+
+def port_maps(base: Arm, new: Arm) -> Figure:
+    """Return the port maps of a run of either arm, on a sheet of 1600 x 900 pixels.
+
+    Raises:
+        ValueError: an arm has no run.
+    """
+    if not base.runs or not new.runs:
+        raise ValueError("A port map needs a run of both arms.")
+    arms = (base, new)
+    places = chosen(base, new)
+    runs = [analyse(arm.runs[place]) for arm, place in zip(arms, places, strict=True)]
+    names = [f"{arm.label}: {claim(found)}" for arm, found in zip(arms, runs, strict=True)]
+    with matplotlib.style.context(["default", style.RC]):
+        which = [
+            f"run {found.run.record.id}, seed {found.run.record.plan.seed} ({arm.label})"
+            for arm, found in zip(arms, runs, strict=True)
+        ]
+        figure, top = sheet(
+            title_of(arms), "one trial of each, on the same scales", key(runs), [*which, *caption_of(arms)]
+        )
+        frame = frame_of(runs)
+        half = (RIGHT_EDGE - LEFT_EDGE - MARGIN) / 2
+        lefts = (LEFT_EDGE, LEFT_EDGE + half + MARGIN)
+        size = min(10.0, ROOM_PT / 2.3 / 0.6 / max(map(len, names)))
+        for place, (left, found, name) in enumerate(zip(lefts, runs, names, strict=True)):
+            own = dataclasses.replace(frame, left=left, right=left + half, prefix=("base, ", "new, ")[place])
+            draw(figure, found, top - HEAD, own)
+            figure.text(
+                left, top - HEAD + 0.014 + (0.03 if frame.headed else 0), name, fontsize=size, fontweight="bold"
+            )
+        if any(np.any(found.causes == NONE) for found in runs):
+            around.draw_scale(
+                figure.add_axes((0.94, FOOT, 0.01, 0.17), label="scale"), ScalarMappable(frame.norm, GROUND)
+            )
+    return figure

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MIT
+"""The shift plot: new / base of each quantile of the body, with bands that hold all of them together."""
+
+import math
+from collections.abc import Sequence
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from stress.analysis.comparison import shift as analysis
+from stress.analysis.comparison.arm import Arm, Latencies, common_blocks
+from stress.analysis.comparison.shift import BEYOND_MIN, PROBABILITIES, TRIALS_MIN, Shift
+from stress.analysis.statistics.trials import THRESHOLD
+from stress.model.units import duration_text
+from stress.view.figure import style
+from stress.view.figure.comparison.arm_style import caption_of, colour_of, title_of
+from stress.view.figure.sheet import ROW, sheet
+from stress.view.figure.suite.level_panel import MARKERS
+from stress.view.text.metric_wording import percent_text, ratio_text
+
+LEFT, FOOT, RIGHT_EDGE = 0.092, 0.235, 0.97
+NARROWEST = 1.16  # how far up the axis reaches at least, and as far down
+STEP = 0.16  # between arms, in quantiles
+DECILES = 0.9  # the highest of them
+TAIL_GAP = 0.5  # between the deciles and the tail, in quantiles
+VALUES_MAX = 1  # arms whose ratios are written beside their marks
+TICK_ROOM = 0.07  # between two ticks, as a share of the axis
+FACTORS = (1.02, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100, 1000)
+
+
+def quantile_text(probability: float) -> str:
+    """Return the name of a quantile: ``'p50'``, ``'p99.9'``."""
+    return f"p{100 * probability:.6g}"
+
+
+def place_of(probability: float) -> float:
+    """Return where a quantile stands on the axis: the tail apart from the deciles."""
+    return PROBABILITIES.index(probability) + (TAIL_GAP if probability > DECILES else 0.0)
+
+
+def shifts(base: Arm, others: Sequence[Arm]) -> list[Shift | None]:
+    """Return how the body of each arm is shifted against the base; None where either has no attempt in its body."""
+    old = base.bodies_ns()
+    found: list[Shift | None] = []
+    for arm in others:
+        now = arm.bodies_ns()
+        pairs = common_blocks(base, arm)
+        known = [(one, other) for one, other in pairs if old[one].size and now[other].size]
+        if known:
+            one, other = [old[each] for each, _ in known], [now[each] for _, each in known]
+        else:
+            one, other = with_attempts(old), with_attempts(now)
+        found.append(analysis.shift(one, other, paired=bool(known)) if one and other else None)
+    return found
+
+
+def with_attempts(trials: Sequence[Latencies]) -> list[Latencies]:
+    """Return the trials that have any."""
+    return [trial for trial in trials if trial.size]
+
+
+def reach_of(found: Sequence[Shift]) -> float:
+    """Return how far up the axis reaches: every ratio, and the bands of the deciles, but none of the tail's alone.
+
+    The band of a quantile of few attempts can be as wide as all else together is high.
+    """
+    ends = [math.log(NARROWEST)]
+    for each in found:
+        deciles = np.array([probability <= DECILES for probability in each.probabilities], bool)
+        ends += [1.4 * abs(end) for end in np.log(each.ratio).tolist()]
+        if each.level:
+            ends += [1.15 * abs(end) for end in np.log(np.append(each.low[deciles], each.high[deciles])).tolist()]
+    return math.exp(max(ends))
+
+
+def ticks_of(reach: float) -> list[float]:
+    """Return the ticks above 1 of an axis that reaches so far: those that do not crowd."""
+    ticks = [1.0]
+    for factor in FACTORS:
+        if factor < reach and math.log(factor / ticks[-1]) / math.log(reach) / 2 >= TICK_ROOM:
+            ticks.append(factor)
+    return ticks[1:]
+
+
+def draw(axes: Axes, found: Sequence[Shift | None]) -> None:
+    """Draw shifts, the first one's arm being number 1, into axes that have their final place in the figure."""
+    known = [each for each in found if each is not None]
+    reach = reach_of(known)
+    axes.set_yscale("log")
+    axes.set_ylim(1 / reach, reach)
+    ticks = ticks_of(reach)
+    axes.yaxis.set_major_locator(FixedLocator([*(1 / tick for tick in ticks), 1, *ticks]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: ratio_text(value)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(visible=True, axis="y")
+    axes.axhspan(1 / (1 + THRESHOLD), 1 + THRESHOLD, facecolor="#e3e7ec", linewidth=0, zorder=0.2)
+    axes.axhline(1, color=style.QUIET, linewidth=0.8, zorder=0.4)
+    axes.set_xlim(-0.6, place_of(PROBABILITIES[-1]) + 0.6)
+    for number, each in enumerate(found):
+        if each is not None:
+            aside = (number - (len(found) - 1) / 2) * STEP
+            _draw_arm(axes, each, number + 1, aside, written=len(found) <= VALUES_MAX)
+    _draw_names(axes, known)
+
+
+def _draw_arm(axes: Axes, each: Shift, number: int, aside: float, *, written: bool) -> None:
+    """Draw one arm's ratios and bands; deciles are joined, the tail is not."""
+    colour = colour_of(number)
+    places = np.array([place_of(probability) for probability in each.probabilities]) + aside
+    low, high = axes.get_ylim()
+    if each.level:
+        bars = np.clip(each.low, low, high), np.clip(each.high, low, high)
+        axes.vlines(places, *bars, colors=colour, linewidth=1.6, zorder=2, label="band")
+        for beyond, edge, caret in ((each.high > high, high, "^"), (each.low < low, low, "v")):
+            axes.plot(
+                places[beyond], np.full(np.count_nonzero(beyond), edge), linestyle="none", marker=caret, markersize=5,
+                color=colour, clip_on=False, label="_beyond",
+            )  # fmt: skip
+    deciles = np.array([probability <= DECILES for probability in each.probabilities], bool)
+    axes.plot(places[deciles], each.ratio[deciles], color=colour, linewidth=0.9, alpha=0.6, zorder=2, label="_deciles")
+    axes.plot(
+        places, each.ratio, linestyle="none", marker=marker_of(number), markersize=6.5, color=colour,
+        markeredgecolor="white", markeredgewidth=0.5, zorder=3, label="ratio",
+    )  # fmt: skip
+    for place, ratio in zip(places, each.ratio, strict=True) if written else ():
+        axes.annotate(
+            ratio_text(ratio), (place, ratio), (4, 5), textcoords="offset points", fontsize=8, color=style.INK,
+        )  # fmt: skip
+
+
+def _draw_names(axes: Axes, known: Sequence[Shift]) -> None:
+    """Name the quantiles, each with what it is in the base arm, or why it cannot be told."""
+    names = []
+    for probability in PROBABILITIES:
+        told = [each for each in known if probability in each.probabilities]
+        if told:
+            place = told[0].probabilities.index(probability)
+            below = duration_text(float(told[0].base_ns[place]))
+        else:
+            below = f"needs\n{BEYOND_MIN / (1 - probability):,.0f}"
+        names.append(f"{quantile_text(probability)}\n{below}")
+    axes.set_xticks([place_of(probability) for probability in PROBABILITIES], names, fontsize=9, color=style.INK)
+    axes.tick_params(axis="x", length=0)
+
+
+def finding(arms: Sequence[Arm], found: Sequence[Shift | None]) -> str:
+    """Return in words in which quantiles the body of each arm surely differs from the base."""
+    texts = []
+    for arm, each in zip(arms[1:], found, strict=True):
+        if each is None or not each.level:
+            texts.append(f"{arm.label}: fewer than {TRIALS_MIN} trials, too few to tell")
+            continue
+        differ = [number for number in range(len(each.ratio)) if not each.low[number] <= 1 <= each.high[number]]
+        if not differ:
+            texts.append(f"{arm.label}: no quantile surely differs")
+        else:
+            most = max(differ, key=lambda number: abs(np.log(each.ratio[number])))
+            worst = f"{quantile_text(each.probabilities[most])} most, {ratio_text(each.ratio[most])}"
+            texts.append(f"{arm.label}: {len(differ)} of {len(each.ratio)} quantiles surely differ, {worst}")
+    return "; ".join(texts)
+
+
+def key(arms: Sequence[Arm]) -> list[Line2D]:
+    """Return a labelled sample of each arm but the base, for ``Figure.legend``."""
+    return [
+        Line2D(
+            [], [], color=colour_of(number), linewidth=1.6, marker=marker_of(number), markersize=6.5,
+            markeredgecolor="white", label=f" {arm.label}",
+        )
+        for number, arm in enumerate(arms) if number
+    ]  # fmt: skip
+
+
+def marker_of(number: int) -> str:
+    """Return the mark of the arm of that number; the base is number 0 and has none."""
+    return MARKERS[(number - 1) % len(MARKERS)]
+
+
+def notes(found: Sequence[Shift | None]) -> list[str]:
+    """Return how to read the plot, as phrases."""
+    known = [each for each in found if each is not None]
+    phrases = ["body: attempts that connected at once", "mark: Hodges-Lehmann ratio over trials"]
+    if levels := [each.level for each in known if each.level]:
+        phrases.append(
+            f"bar: holds all quantiles together, {percent_text(max(levels))} confidence, bootstrap over trials"
+        )
+    if known:
+        phrases.append(
+            "trials compared within blocks" if all(each.paired for each in known) else "arms compared as a whole"
+        )
+    phrases.append(f"grey: less than {percent_text(THRESHOLD)}; an arrow: the bar goes on")
+    return phrases
+
+
+def shift(arms: Sequence[Arm]) -> Figure:
+    """Return the shift plot of arms against the first of them, on a sheet of 1600 x 900 pixels.
+
+    Raises:
+        ValueError: there are fewer than two arms.
+    """
+    if len(arms) < 2:
+        raise ValueError("A shift needs two arms.")
+    found = shifts(arms[0], arms[1:])
+    with matplotlib.style.context(["default", style.RC]):
+        samples = key(arms) if len(arms) > 2 else []
+        figure, top = sheet(title_of(arms), finding(arms, found), samples, [*notes(found), *caption_of(arms)])
+        top += 0 if samples else ROW
+        axes = figure.add_axes((LEFT, FOOT, RIGHT_EDGE - LEFT, top - FOOT), label="shift")
+        draw(axes, found)
+        axes.set_ylabel(f"new / {arms[0].label}")
+        axes.yaxis.set_label_coords(-0.066 / (RIGHT_EDGE - LEFT), 0.5)
+        axes.set_xlabel(
+            f"quantile of the body, and what it is in {arms[0].label}, or how many attempts of each trial it needs"
+        )
+    return figure

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""A panel of a history: the points of one series with their intervals, its levels, its steps, and who made the runs."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from stress.analysis.history.change_point import ChangePoint, Direction, State, Track
+from stress.analysis.history.series import Point, Series
+from stress.view.figure import style
+from stress.view.figure.metric_axis import Scale, scale_of
+from stress.view.text.metric_wording import name_text
+
+SINGLE_MAX = 250  # points that are drawn one by one; of more, columns
+COLUMNS = 180
+MOST = 0.98  # of many points: so much of them has the axis room for, those beyond lie at its edge
+FONT_PT, LETTER = 6.5, 0.62  # of what stands below a panel; the width of a letter as a share of the font's size
+LINE_PT = 8.5
+MARK_PT = 5.0
+# Of Okabe and Ito: vermilion and blue are told apart by everybody; shapes say the same again.
+COLOURS = {Direction.REGRESSED: "#D55E00", Direction.IMPROVED: "#0072B2", Direction.CHANGED: style.INK}
+MARKERS = {Direction.REGRESSED: "X", Direction.IMPROVED: "D", Direction.CHANGED: "o"}
+TOP = 1.0  # of the axes: where the marks of steps are
+
+Floats = npt.NDArray[np.float64]
+
+
+def step_mark(direction: Direction, state: State) -> Line2D:
+    """Return the mark of a step, still without data: hollow if it is suspected, grey if it is accepted."""
+    colour = style.QUIET if state is State.ACCEPTED else COLOURS[direction]
+    return Line2D(
+        [],
+        [],
+        linestyle="none",
+        marker=MARKERS[direction],
+        markersize=MARK_PT,
+        markerfacecolor="white" if state is State.SUSPECTED else colour,
+        markeredgecolor=colour,
+        markeredgewidth=0.9,
+        label=f"{direction}, {state}",
+        zorder=6,
+        clip_on=False,
+    )
+
+
+def draw_history(axes: Axes, track: Track) -> None:
+    """Draw a series into axes, which are empty and at their final place."""
+    series = track.series
+    scale = scale_of(series.metric, ends(track))
+    scale.apply(axes)
+    axes.tick_params(axis="y", labelsize=FONT_PT + 0.5, length=2)
+    axes.xaxis.set_major_locator(NullLocator())
+    axes.grid(visible=True, axis="y")
+    axes.set_xlim(-0.5 - 0.01 * len(series.points), len(series.points) - 0.5 + 0.01 * len(series.points))
+    if len(series.points) > SINGLE_MAX:
+        draw_columns(axes, series, scale)
+    else:
+        draw_points(axes, series, scale)
+    for each in track.segments:
+        level = fit(each.level, scale)
+        axes.plot([each.first - 0.5, each.last - 0.5], [level, level], color=style.INK, linewidth=1.2, zorder=2.5)
+    for change in track.changes:
+        draw_change(axes, change)
+    draw_makers(axes, series.points)
+
+
+def ends(track: Track) -> list[float]:
+    """Return the values that a panel has room for: all, or of many points the most of them, and every level."""
+    points = track.series.points
+    found = [end for point in points for end in (point.estimate.low, point.estimate.high)]
+    if len(points) > SINGLE_MAX:
+        found = [float(value) for value in np.quantile(found, (1 - MOST, MOST), method="inverted_cdf")]
+    return [*found, *(segment.level for segment in track.segments)]
+
+
+def fit(value: float, scale: Scale) -> float:
+    """Return a value, or the edge of the axis that it lies beyond."""
+    return min(max(value, scale.low), scale.high)
+
+
+def draw_points(axes: Axes, series: Series, scale: Scale) -> None:
+    """Draw each point with its interval."""
+    estimates = [point.estimate for point in series.points]
+    places = np.arange(len(estimates))
+    lows, highs = ([fit(getattr(each, end), scale) for each in estimates] for end in ("low", "high"))
+    axes.vlines(places, lows, highs, color=style.FAINT, linewidth=1.0, zorder=2)
+    medians = [fit(each.median, scale) for each in estimates]
+    size = 2.6 if len(estimates) < 100 else 1.8
+    axes.plot(
+        places, medians, linestyle="none", marker="o", markersize=size, color="#5f7fa6", markeredgewidth=0, zorder=3
+    )
+
+
+def draw_columns(axes: Axes, series: Series, scale: Scale) -> None:
+    """Draw many points as columns: from the lowest to the highest of each, and the median of each."""
+    parts = np.array_split(np.array(series.medians), COLUMNS)
+    edges = np.cumsum([0, *(len(part) for part in parts)])
+    places = (edges[:-1] + edges[1:] - 1) / 2
+
+    def of(what: Callable[[Floats], float]) -> list[float]:
+        return [fit(float(what(part)), scale) for part in parts]
+
+    axes.vlines(places, of(np.min), of(np.max), color=style.FAINT, linewidth=1.0, zorder=2)
+    axes.plot(
+        places,
+        of(np.median),
+        linestyle="none",
+        marker="o",
+        markersize=1.8,
+        color="#5f7fa6",
+        markeredgewidth=0,
+        zorder=3,
+    )
+
+
+def draw_change(axes: Axes, change: ChangePoint) -> None:
+    """Draw a step as a line with its mark at the top."""
+    mark = step_mark(change.direction, change.state)
+    place = change.place - 0.5
+    axes.axvline(
+        place, color=mark.get_markeredgecolor(), linewidth=0.8, zorder=4,
+        linestyle="-" if change.state is State.CONFIRMED else (0, (2, 2)),
+    )  # fmt: skip
+    mark.set_data([place], [TOP])
+    mark.set_transform(axes.get_xaxis_transform())
+    axes.add_line(mark)
+
+
+def draw_makers(axes: Axes, points: Sequence[Point]) -> None:
+    """Write below axes since when which kernel and which program made the runs, and when the first and last were."""
+    rows = ([point.kernel for point in points], [point.program.removeprefix("connstorm ") for point in points])
+    room = axes.bbox.width * 72 / style.DPI / (len(points) + 0.02 * len(points))  # pt a point
+    for row, (names, what) in enumerate(zip(rows, ("Linux ", "version "), strict=True)):
+        written = -float("inf")  # up to where the row is taken, in points of the series
+        for place in range(len(names)):
+            if place and names[place] == names[place - 1]:
+                continue
+            if place:
+                axes.plot([place - 0.5] * 2, [0, -0.04], transform=axes.get_xaxis_transform(), color=style.QUIET,
+                          linewidth=0.7, clip_on=False)  # fmt: skip
+            text = (what if not place else "") + names[place]
+            length = LETTER * FONT_PT * len(text) / room
+            if place - 0.5 > written and place + length < 1.04 * len(points):
+                below(axes, place - 0.5, row, text)
+                written = place + length + 3 / room
+    below(axes, -0.5, 2, f"{points[0].time:%Y-%m-%d}")
+    below(axes, len(points) - 0.5, 2, f"{points[-1].time:%Y-%m-%d}", end="right")
+    below(axes, len(points) / 2 - 0.5, 2, f"{len(points):,} point{'s' if points[1:] else ''}", end="center")
+
+
+def below(axes: Axes, place: float, row: int, text: str, end: str = "left") -> None:
+    """Write a text below axes, in a row from the top."""
+    axes.annotate(
+        text, (place, 0), xycoords=axes.get_xaxis_transform(), xytext=(0, -3 - LINE_PT * row), fontsize=FONT_PT,
+        textcoords="offset points", ha=end, va="top", color=style.QUIET, annotation_clip=False,
+    )  # fmt: skip
+
+
+def heading(series: Series, *, several: bool) -> str:
+    """Return what a panel is of: its metric, and the testbed where there are several."""
+    old = "" if series.current else ", older plan"
+    return f"{name_text(series.metric)}{f', testbed {series.testbed}' if several else ''}{old}"

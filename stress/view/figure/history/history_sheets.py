@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""A history as pictures: a small panel a series, those with changes first, on as many sheets as these need."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from stress.analysis.history.change_point import Direction, State, Track
+from stress.view.figure import style
+from stress.view.figure.caption import draw_caption
+from stress.view.figure.history.history_panel import draw_history, heading, step_mark
+from stress.view.text.history_table import change_text, importance
+
+COLUMNS, ROWS_MAX = 3, 8
+# All lengths in inches.
+WIDTH, LEFT, RIGHT, GAP = 12.0, 0.62, 0.2, 0.62
+TITLE, KEY, HEAD, PANEL, FOOT_ROWS = 0.52, 0.34, 0.36, 0.86, 0.5
+CAPTION = 0.56
+HEAD_PT, SUB_PT, LETTER = 8.5, 7.5, 0.69
+CHANGED = {Direction.REGRESSED: "worse", Direction.IMPROVED: "better", Direction.CHANGED: "changed"}
+
+
+def ordered(tracks: Sequence[Track]) -> list[Track]:
+    """Return series in the order of their panels: those with changes first, the more important ones before others."""
+    return sorted(
+        tracks,
+        key=lambda track: min((importance(track, change) for change in track.changes), default=(True, len(State))),
+    )
+
+
+def sheets(tracks: Sequence[Track]) -> list[list[Track]]:
+    """Return the series of each sheet: all with changes, and of the others as many as there is room for."""
+    size = COLUMNS * ROWS_MAX
+    changed = sum(bool(track.changes) for track in tracks)
+    room = max(1, math.ceil(changed / size)) * size
+    shown = ordered(tracks)[:room]
+    return [shown[start : start + size] for start in range(0, len(shown), size)]
+
+
+def draw_histories(tracks: Sequence[Track], title: str, caption: Sequence[str], path: Path) -> list[Path]:
+    """Draw a history into PNGs 1920 pixels wide; return their paths.
+
+    Args:
+        tracks: its series; one or more.
+        title: of every sheet.
+        caption: phrases for the foot; how to read it is added.
+        path: of the first sheet; of the others it has their number added. Sheets of an earlier, longer history that
+            lie beside it go.
+    """
+    drawn = sheets(tracks)
+    missing = len(tracks) - sum(map(len, drawn))
+    paths = [path, *(path.with_stem(f"{path.stem}-{number}") for number in range(2, len(drawn) + 1))]
+    for number, (each, target) in enumerate(zip(drawn, paths, strict=True), start=1):
+        phrases = [
+            *([f"sheet {number} of {len(drawn)}"] if drawn[1:] else []),
+            *([f"{missing:,} series without a change are not drawn"] if missing else []),
+            "dots: medians of runs; bars: their intervals, of many runs the extremes; lines: levels",
+            "confirmed: two detectors find it",
+            "what lies beyond an axis is drawn at its edge",
+            *caption,
+        ]
+        _draw_sheet(each, title, phrases, target, several=len({track.series.testbed for track in tracks}) > 1)
+    stale = len(drawn) + 1
+    while (left := path.with_stem(f"{path.stem}-{stale}")).exists():
+        left.unlink()
+        stale += 1
+    return paths
+
+
+def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], path: Path, *, several: bool) -> None:
+    rows = math.ceil(len(tracks) / COLUMNS)
+    pitch = HEAD + PANEL + FOOT_ROWS
+    height = TITLE + KEY + rows * pitch + CAPTION
+    width = (WIDTH - LEFT - RIGHT - (COLUMNS - 1) * GAP) / COLUMNS
+    with matplotlib.style.context(["default", style.RC]):
+        figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
+        FigureCanvasAgg(figure)
+        figure.text(
+            0.018, 1 - 0.14 / height, title, fontsize=min(16, (WIDTH - 0.4) * 72 / 0.66 / max(1, len(title))),
+            fontweight="bold", verticalalignment="top",
+        )  # fmt: skip
+        figure.legend(
+            handles=_key(tracks), loc="upper left", bbox_to_anchor=(0.013, 1 - TITLE / height), ncols=6, fontsize=9
+        )
+        for place, track in enumerate(tracks):
+            left = LEFT + place % COLUMNS * (width + GAP)
+            top = TITLE + KEY + place // COLUMNS * pitch
+            axes = figure.add_axes((left / WIDTH, 1 - (top + HEAD + PANEL) / height, width / WIDTH, PANEL / height))
+            _draw_head(figure, track, (left - 0.3, top, width + 0.3), several=several)
+            draw_history(axes, track)
+        draw_caption(figure, phrases, font_size=7.5)
+        figure.savefig(path, metadata={"Software": None})
+
+
+def _key(tracks: Sequence[Track]) -> list[Line2D]:
+    """Return a mark for each kind of step that is there."""
+    there = {(change.direction, change.state) for track in tracks for change in track.changes}
+    return [step_mark(way, state) for state in State for way in Direction if (way, state) in there]
+
+
+def _draw_head(figure: Figure, track: Track, place: tuple[float, float, float], *, several: bool) -> None:
+    """Write above a panel what it is of, and what its most important change is; ``place`` is left, top and width."""
+    left, top, width = place
+    height, series = figure.get_figheight(), track.series
+    cell_pt = min(HEAD_PT, width * 72 / LETTER / len(series.cell))
+    figure.text(left / WIDTH, 1 - (top + 0.13) / height, series.cell, fontsize=cell_pt, fontweight="bold")
+    figure.text(
+        left / WIDTH, 1 - (top + 0.27) / height, heading(series, several=several), fontsize=SUB_PT, color=style.QUIET
+    )
+    if track.changes:
+        first = min(track.changes, key=lambda change: (importance(track, change), -change.place))
+        text = (
+            f"{change_text(series, first)} {CHANGED[first.direction]} since {series.points[first.place].time:%Y-%m-%d}"
+        )
+        figure.text(
+            (left + width) / WIDTH, 1 - (top + 0.27) / height, text, fontsize=SUB_PT, horizontalalignment="right",
+            color=style.QUIET if first.state is State.ACCEPTED else style.INK,
+        )  # fmt: skip

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""The axis of a metric: logarithmic for times and rates, and down to zero for counts and shares."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from stress.analysis.metric import Metric
+from stress.analysis.statistics.trials import TIMED
+from stress.view.text.metric_wording import value_text
+
+TICKS_MAX = 5
+NARROWEST = 1.6  # highest by lowest value of a logarithmic axis: noise of a per cent must not fill a panel
+ROOM = 0.09  # of an axis's length, beyond the data at either end
+DECADES_MAX = 6  # of an axis that reaches zero
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An axis that several panels share.
+
+    Attributes:
+        metric: what is on it.
+        low: its lower end, in the metric's unit.
+        high: its upper end.
+        linear_to: up to here the axis is linear, above logarithmic; None: logarithmic all along.
+        ticks: ascending.
+    """
+
+    metric: Metric
+    low: float
+    high: float
+    linear_to: float | None
+    ticks: Sequence[float]
+
+    def apply(self, axes: Axes) -> None:
+        """Make y of axes this scale, with its ticks named."""
+        if self.linear_to is None:
+            axes.set_yscale("log")
+        else:
+            axes.set_yscale("symlog", linthresh=self.linear_to)
+        axes.set_ylim(self.low, self.high)
+        axes.yaxis.set_major_locator(FixedLocator(self.ticks))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: value_text(self.metric, value)))
+
+    def clip(self, value: float) -> float:
+        """Return a value that the axis can show: what is zero or less lies at the foot of a logarithmic one."""
+        return value if self.linear_to is not None else max(value, self.low)
+
+
+def scale_of(metric: Metric, values: Iterable[float]) -> Scale:
+    """Return the axis on which values have room."""
+    known = list(values)
+    return _ratios(metric, known) if metric.unit in TIMED else _counts(metric, known)
+
+
+def _ratios(metric: Metric, values: Sequence[float]) -> Scale:
+    above = [value for value in values if value > 0] or [1.0]
+    least, most = min(above), max(above)
+    span = max(most / least, NARROWEST)
+    middle = math.sqrt(least * most)
+    reach = span ** (0.5 + ROOM)
+    low, high = middle / reach, middle * reach
+    return Scale(metric, low, high, None, _log_ticks(low, high))
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return a few round values on a logarithmic axis: by decade, or 1, 2 and 5 of each, or evenly spaced."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1,), (1, 3), (1, 2, 5)):
+        ticks = [factor * 10.0**decade for decade in decades for factor in factors]
+        inside = [tick for tick in ticks if low <= tick <= high]
+        if len(inside) >= 3:
+            return thinned(inside)
+    even = [float(tick) for tick in MaxNLocator(TICKS_MAX - 1).tick_values(low, high)]
+    return [tick for tick in even if low <= tick <= high]
+
+
+def _counts(metric: Metric, values: Sequence[float]) -> Scale:
+    above = [value for value in values if value > 0] or [1.0]
+    most = max(above)
+    least = max(min(above), most / 10**DECADES_MAX)
+    linear_to = 10.0 ** math.floor(math.log10(least))
+    # Linear up to here, one decade's height; below zero is nothing but room for the marks at zero.
+    height = 1 + math.log10(max(most, linear_to) / linear_to)
+    high = linear_to * 10 ** (height * (1 + ROOM) - 1)
+    low = -linear_to * (ROOM * height + 0.05)
+    ticks = [0.0, *(linear_to * 10.0**step for step in range(DECADES_MAX + 1) if linear_to * 10.0**step <= high)]
+    if len(ticks) < 3:
+        ticks = [0.0, *(factor * linear_to for factor in (1, 2, 5) if factor * linear_to <= high)]
+    return Scale(metric, low, high, linear_to, thinned(ticks))
+
+
+def thinned(ticks: Sequence[float]) -> list[float]:
+    """Return every tick, or every second, third, …, so that they are few; the first is always one."""
+    return list(ticks[:: math.ceil(len(ticks) / TICKS_MAX)])

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Points: attempts in axes, those with nothing to explain as a density, all others as marks of their cause."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+
+from stress.analysis.attribution.cause import CAUSES
+from stress.model.outcome import Cause
+from stress.view.figure.cause_style import cause_mark
+from stress.view.figure.density import Shares, cells, count_cells
+
+NONE = CAUSES.index(Cause.NONE)
+CELL_PX = 4
+MARKS_MAX = 20_000  # of one cause; of more than that, marks that lie on each other are drawn once
+# The background must not outshine the marks, nor a lone attempt vanish on white.
+GROUND = LinearSegmentedColormap.from_list("ground", ["#c6d0dc", "#a4b0bf", "#738194"])
+
+
+@dataclass(frozen=True)
+class Points:
+    """Attempts of one act: seconds since it began, height in the axes' units, index into CAUSES."""
+
+    start_s: npt.NDArray[np.float32]
+    height: npt.NDArray[np.float32]
+    causes: npt.NDArray[np.uint8]
+
+
+def by_count(causes: npt.NDArray[np.uint8]) -> list[int]:
+    """Return the causes that occur but NONE, the most numerous first, so that rare ones lie on top."""
+    counts = np.bincount(causes, minlength=len(CAUSES))
+    return sorted(
+        (code for code in range(len(CAUSES)) if code != NONE and counts[code]), key=lambda code: -counts[code]
+    )
+
+
+def draw_points(axes: Axes, points: Points, rows: int, top: float, norm: LogNorm) -> None:
+    """Draw points into axes: the unremarkable as a density, all others as marks.
+
+    Args:
+        axes: with limits and at their final place.
+        points: what to draw.
+        rows: of the density, from the foot of the axes to ``top``.
+        top: height at which the rows end.
+        norm: of the density, widened where need be.
+    """
+    columns = max(1, round(axes.bbox.width / CELL_PX))
+    foot, (left_s, right_s) = axes.get_ylim()[0], axes.get_xlim()
+
+    def shares(part: slice | npt.NDArray[np.intp]) -> Shares:
+        height, start_s = points.height[part].astype(np.float64), points.start_s[part].astype(np.float64)
+        return (height - foot) / (top - foot), (start_s - left_s) / (right_s - left_s)
+
+    def ground(part: slice) -> Shares:
+        height, along = shares(part)
+        unremarkable = points.causes[part] == NONE
+        return height[unremarkable], along[unremarkable]
+
+    counts = count_cells(points.causes.size, ground, rows, columns)
+    norm.vmax = max(float(norm.vmax or 0), float(counts.max()))
+    axes.pcolormesh(
+        np.linspace(left_s, right_s, columns + 1),
+        np.linspace(foot, top, rows + 1),
+        np.ma.masked_equal(counts, 0),
+        norm=norm,
+        cmap=GROUND,
+        rasterized=True,
+    )
+    for code in by_count(points.causes):
+        these = np.flatnonzero(points.causes == code)
+        magnitude = math.log10(these.size)
+        if these.size > MARKS_MAX:
+            pixels = round(axes.bbox.height), round(axes.bbox.width)
+            these = these[cells(*shares(these), *pixels).topmost()]
+        size, alpha = min(max(9 - 1.8 * magnitude, 1.6), 7), min(max(1.25 - 0.12 * magnitude, 0.35), 0.95)
+        mark = cause_mark(CAUSES[code], size=size, alpha=alpha)
+        mark.set_data(points.start_s[these], points.height[these])
+        mark.set_clip_on(False)  # an attempt at the edge is as good as any
+        axes.add_line(mark)

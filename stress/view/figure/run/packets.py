@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""The packets of one attempt as a ladder: client on the left, server on the right, time going down."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from stress.analysis.attribution.summary import Findings
+from stress.model.outcome import Cause
+from stress.model.summary import Evidence, Packet
+from stress.model.units import duration_text
+from stress.view.figure import style
+
+LONG = 100.0  # a gap is drawn as a break when it is so many times the shortest one
+SHORTEST_NS = 1_000  # stamps are no better than that, and some are alike
+ROWS_MAX = 16  # of packets and breaks; of more than that, the middle is left out and counted
+ROW_PT = 21.0  # a few packets are not spread over the whole height
+TITLE_LETTERS = 31  # in a line
+CLIENT, SERVER = 0.36, 0.9  # the two lifelines, as shares of the width
+SLANT = 0.12  # of a row: a packet arrives a little lower than it leaves
+UNITS_NS = {"s": 1e9, "ms": 1e6, "µs": 1e3, "ns": 1.0}
+DIGITS = range(3, 10)
+# Around the attempt in its timeline, and beside the title.
+RING: dict[str, Any] = {
+    "markersize": 11,
+    "markerfacecolor": "none",
+    "markeredgecolor": style.INK,
+    "markeredgewidth": 1.6,
+}
+
+
+def specimen(found: Findings) -> Evidence | None:
+    """Return the first evidence of the most frequent cause that has any; None without a cause to show."""
+    evidence = [each for each in found.summary.evidence if each.cause != Cause.NONE]
+    return max(evidence, key=lambda each: found.summary.causes.get(each.cause, 0), default=None)
+
+
+def stamps(packets: Sequence[Packet]) -> list[str]:
+    """Return each packet's time with its unit, and as many digits as tell it from those that came just before."""
+    times_ns = [packet.time_ns for packet in packets]
+    blocks: list[list[int]] = []  # times that lie within a hundredth of one another have as many digits
+    for time_ns in times_ns:
+        if not blocks or time_ns - blocks[-1][-1] >= time_ns / 100:
+            blocks.append([])
+        blocks[-1].append(time_ns)
+    found: list[str] = []
+    for block in blocks:
+        digits = max((_digits(before_ns, after_ns) for before_ns, after_ns in pairwise(block)), default=DIGITS[0])
+        found.extend(_stamp(time_ns, digits) for time_ns in block)
+    return found
+
+
+def _digits(before_ns: int, after_ns: int) -> int:
+    apart = (digits for digits in DIGITS if _stamp(before_ns, digits) != _stamp(after_ns, digits))
+    return next(apart, DIGITS[-1]) if before_ns != after_ns else DIGITS[0]
+
+
+def _stamp(time_ns: int, digits: int) -> str:
+    if not time_ns:
+        return "0"
+    unit = duration_text(time_ns).rpartition(" ")[2]
+    value = time_ns / UNITS_NS[unit]
+    return f"{value:.{max(digits - len(str(int(value))), 0)}f} {unit}"
+
+
+def rows(evidence: Evidence, latency_ns: int | None = None) -> list[Packet | str]:
+    """Return the packets from top to bottom, with a line of text for each break between them.
+
+    Args:
+        evidence: of one attempt.
+        latency_ns: of that attempt: when it ended long after its last packet, a break comes last.
+    """
+    times_ns = [packet.time_ns for packet in evidence.packets]
+    gaps_ns = [after_ns - before_ns for before_ns, after_ns in pairwise(times_ns)]
+    gaps_ns.append(latency_ns - times_ns[-1] if latency_ns is not None and times_ns else 0)
+    long_ns = LONG * max(min((gap_ns for gap_ns in gaps_ns[:-1]), default=gaps_ns[-1]), SHORTEST_NS)
+    found: list[Packet | str] = []
+    for packet, gap_ns in zip(evidence.packets, gaps_ns, strict=False):
+        found.append(packet)
+        if gap_ns > long_ns:
+            found.append(duration_text(gap_ns))
+    return found if len(found) <= ROWS_MAX else _shortened(found)
+
+
+def _shortened(found: list[Packet | str]) -> list[Packet | str]:
+    """Leave out the middle, from one break to another where there are breaks."""
+    head, tail = found[: ROWS_MAX // 2 + 1], found[-(ROWS_MAX // 2 - 2) :]
+    head = head[: max((place for place, row in enumerate(head) if isinstance(row, str)), default=len(head))]
+    tail = tail[min((place + 1 for place, row in enumerate(tail[:-1]) if isinstance(row, str)), default=0) :]
+    omitted = sum(isinstance(row, Packet) for row in found[len(head) : -len(tail)])
+    return [*head, f"{omitted} more", *tail]
+
+
+def draw_packets(
+    axes: Axes, evidence: Evidence, *, latency_ns: int | None = None, end: str = "", font_size: float = 8.5
+) -> None:
+    """Draw a packet ladder from the top of axes that have their final place in the figure.
+
+    Packets lie one row apart whatever the time between them, so that 3 µs and 9 ms both read; where a gap is more
+    than a hundred times the shortest, the lifelines break and the break says how long it is.
+
+    Args:
+        axes: empty.
+        evidence: the attempt, with flags as tcpdump writes them.
+        latency_ns: of the attempt, when it is known.
+        end: how the attempt ended, in words, for the foot of the client's lifeline.
+        font_size: of flags and times, in points.
+    """
+    lines = rows(evidence, latency_ns)
+    title = f"captured: {evidence.cause.replace('_', ' ')}, port {evidence.local_port}"
+    if len(title) > TITLE_LETTERS:
+        title = title.replace(", ", ",\n")
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    height_pt = float(axes.bbox.height) * 72 / figure.dpi
+    top_pt = font_size * (1.6 + 1.6 * len(title.splitlines()))  # of the lifelines, below the top of the axes
+    end_pt = 1.8 * font_size if end else 0.0  # below the lifelines
+    row_pt = min(ROW_PT, (height_pt - top_pt - end_pt) / max(len(lines), 1))
+    size = min(font_size, 0.8 * row_pt)
+    axes.set_axis_off()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(height_pt, 0)
+    axes.plot([0.025], [0], marker="o", linestyle="none", clip_on=False, **RING)
+    axes.text(
+        0.075, -0.7 * font_size, title,
+        fontsize=font_size + 0.5, fontweight="bold", linespacing=1.4, verticalalignment="top",
+    )  # fmt: skip
+    for place, host in ((CLIENT, "client"), (SERVER, "server")):
+        axes.text(
+            place, top_pt - 0.5 * font_size, host,
+            fontsize=font_size, color=style.QUIET, horizontalalignment="center", verticalalignment="bottom",
+        )  # fmt: skip
+    times = iter(stamps([row for row in lines if isinstance(row, Packet)]))
+    for number, row in enumerate(lines):
+        from_pt, to_pt = top_pt + number * row_pt, top_pt + (number + 1) * row_pt
+        _draw_lifelines(axes, from_pt, to_pt, broken=isinstance(row, str))
+        if isinstance(row, Packet):
+            _draw_packet(axes, row, next(times), from_pt, to_pt, size=size)
+        else:
+            _draw_text(axes, f"· · ·  {row}  · · ·", (from_pt + to_pt) / 2, size - 0.5)
+    if end:
+        foot_pt = top_pt + len(lines) * row_pt
+        dot_pt = foot_pt + 0.6 * end_pt
+        axes.plot([CLIENT, CLIENT], [foot_pt, dot_pt], color=style.FAINT, linewidth=1.4)
+        axes.plot([CLIENT], [dot_pt], marker="o", markersize=4, color=style.INK, linestyle="none")
+        axes.text(CLIENT + 0.035, dot_pt, end, fontsize=font_size, verticalalignment="center_baseline")
+
+
+def _draw_lifelines(axes: Axes, from_pt: float, to_pt: float, *, broken: bool) -> None:
+    for place in (CLIENT, SERVER):
+        axes.plot(
+            [place, place],
+            [from_pt, to_pt],
+            color=style.FAINT,
+            linewidth=1.4,
+            linestyle=(0, (1, 2.5)) if broken else "-",
+            solid_capstyle="butt",
+        )
+
+
+def _draw_packet(axes: Axes, packet: Packet, time: str, from_pt: float, to_pt: float, *, size: float) -> None:
+    colour = style.GIVE_UP if "R" in packet.flags else style.INK
+    tail, tip = (CLIENT, SERVER) if packet.from_client else (SERVER, CLIENT)
+    middle_pt, slant_pt = (from_pt + to_pt) / 2, SLANT * (to_pt - from_pt)
+    axes.annotate(
+        "",
+        xy=(tip, middle_pt + slant_pt),
+        xytext=(tail, middle_pt - slant_pt),
+        arrowprops={
+            "arrowstyle": "-|>,head_width=0.18,head_length=0.36",
+            "color": colour,
+            "linewidth": 1.1,
+            "shrinkA": 0,
+            "shrinkB": 0,
+        },
+    )
+    _draw_text(axes, f"[{packet.flags}]", middle_pt, size + 0.5, color=colour, fontweight="bold")
+    axes.text(
+        CLIENT - 0.04, middle_pt, time,
+        fontsize=size - 0.5, color=style.QUIET, horizontalalignment="right", verticalalignment="center",
+    )  # fmt: skip
+
+
+def _draw_text(axes: Axes, text: str, middle_pt: float, size: float, **look: Any) -> None:
+    axes.text(
+        (CLIENT + SERVER) / 2,
+        middle_pt,
+        text,
+        fontsize=size,
+        horizontalalignment="center",
+        verticalalignment="center",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.9},
+        **({"color": style.QUIET} | look),
+    )

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Several timelines on one sheet, with one latency axis, so that their heights compare."""
+
+import string
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from stress.analysis.attribution.summary import Findings
+from stress.view.figure import style
+from stress.view.figure.caption import caption, draw_caption, finding
+from stress.view.figure.run.timeline import draw, key, latency_limits
+
+COLUMNS = 2
+HEADER_IN, PANEL_IN, FOOTER_IN = 0.84, 2.55, 0.81
+
+
+def panels(cases: Sequence[tuple[str, Findings]], title: str, path: Path) -> None:
+    """Draw one panel a run, two in a row, as a PNG; four panels make 1920 x 1080 pixels.
+
+    Args:
+        cases: each with the line that heads its panel.
+        title: of the sheet.
+        path: of the PNG.
+    """
+    rows = -(-len(cases) // COLUMNS)
+    inch = 1 / (HEADER_IN + rows * PANEL_IN + FOOTER_IN)
+    limits_ns = latency_limits([found for _, found in cases])
+    with matplotlib.style.context(["default", style.RC]):
+        figure = Figure(figsize=(12, 1 / inch), dpi=style.DPI)
+        FigureCanvasAgg(figure)
+        figure.text(0.018, 1 - 0.14 * inch, title, fontsize=18, fontweight="bold", verticalalignment="top")
+        samples = key([found for _, found in cases], counted=False)
+        figure.legend(handles=samples, loc="upper left", bbox_to_anchor=(0.013, 1 - 0.52 * inch), ncols=8)
+        for number, (heading, found) in enumerate(cases):
+            row, column = divmod(number, COLUMNS)
+            left, top = 0.018 + 0.5 * column, 1 - (HEADER_IN + row * PANEL_IN) * inch
+            letter = f"({string.ascii_lowercase[number]})"
+            figure.text(left, top, letter, fontsize=12.5, fontweight="bold", verticalalignment="top")
+            indent = left + 0.026
+            figure.text(indent, top, heading, fontsize=12.5, fontweight="bold", verticalalignment="top")
+            figure.text(
+                indent,
+                top - 0.24 * inch,
+                finding(found),
+                fontsize=10,
+                color=style.QUIET,
+                verticalalignment="top",
+            )
+            axes = figure.add_axes((left + 0.056, top - 2.22 * inch, 0.325, 1.62 * inch))
+            draw(axes, found, limits_ns, font_size=8.5)
+            axes.set_ylabel("latency of connect()")
+            axes.yaxis.set_label_coords(-0.166, 0.5)
+            if number >= len(cases) - COLUMNS:
+                axes.set_xlabel("start of the attempt, in seconds since the storm began")
+        draw_caption(figure, _caption([found for _, found in cases]), font_size=7)
+        figure.savefig(path, metadata={"Software": None})
+
+
+def _caption(runs: Sequence[Findings]) -> list[str]:
+    """Return what all runs have in common, then what sets each apart."""
+    captions = [caption(found) for found in runs]
+    common = [phrase for phrase in captions[0] if all(phrase in phrases for phrases in captions)]
+    return common + [
+        f"({letter}) " + ", ".join(phrase for phrase in phrases if phrase not in common)
+        for letter, phrases in zip(string.ascii_lowercase, captions, strict=False)
+    ]

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""The timeline: every attempt of a run by the moment it started and the time it took."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from stress.analysis.attribution.outcome import OUTCOMES
+from stress.analysis.attribution.summary import Findings
+from stress.model.outcome import Outcome
+from stress.model.summary import Evidence
+from stress.model.units import duration_text
+from stress.view.figure import axes as around
+from stress.view.figure import style
+from stress.view.figure.caption import caption, claim, finding
+from stress.view.figure.density import Shares, cells, count_cells
+from stress.view.figure.run.packets import RING, draw_packets, specimen
+from stress.view.figure.sheet import sheet
+
+CONNECTED = OUTCOMES.index(Outcome.CONNECTED)
+HEADROOM = 1.5  # of the latency axis, above all data
+CELL_PX = 4  # side of a density cell: a lone attempt is still seen on a projector, the body still has a shape
+LADDER_LEFT = 0.735  # of the packets, as a share of the sheet's width
+MARKS_MAX = 20_000  # of one kind; of more than that, marks that lie on each other are drawn once
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Attempts that share an outcome, other than connected at once, and whether they met a mine.
+
+    ``rows`` has the shape (attempts of this kind,) and indexes the run's attempts.
+    """
+
+    outcome: Outcome
+    mined: bool
+    rows: npt.NDArray[np.intp]
+
+    @property
+    def label(self) -> str:
+        """The kind in words, for the key."""
+        return style.LOOKS[self.outcome].label + (", met a mine" if self.mined else "")
+
+
+def kinds(found: Findings) -> list[Kind]:
+    """Return the kinds of attempts that occur, the most numerous first."""
+    rows = np.flatnonzero(found.outcomes != CONNECTED)
+    keys = found.outcomes[rows].astype(np.intp) * 2 + found.collided[rows]
+    present = [Kind(OUTCOMES[key // 2], bool(key % 2), rows[keys == key]) for key in np.flatnonzero(np.bincount(keys))]
+    return sorted(present, key=lambda kind: -kind.rows.size)
+
+
+def latency_limits(runs: Sequence[Findings]) -> tuple[float, float]:
+    """Return the lowest and highest latency (ns) of an axis that has room for all of these runs."""
+    lows, highs = [], [10_000.0]
+    for found in runs:
+        latency_ns = found.run.attempts["latency_ns"]
+        positive_ns = latency_ns[latency_ns > 0]
+        if positive_ns.size:
+            lows.append(float(positive_ns.min()))
+            highs.append(float(positive_ns.max()))
+        if found.ladder.fast:
+            highs.append(found.ladder.fast.to_ns)
+    high_ns = HEADROOM * max(highs)
+    return min(min(lows, default=1000) / HEADROOM, high_ns / 30), high_ns
+
+
+def _shares(axes: Axes, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]) -> Shares:
+    """Return how high and how far along in the axes each attempt lies, 0 to 1."""
+    low_ns, high_ns = axes.get_ylim()
+    height = np.log2(np.maximum(latency_ns, low_ns) / low_ns) / math.log2(high_ns / low_ns)
+    return height, start_s / axes.get_xlim()[1]
+
+
+def _draw_body(axes: Axes, attempts: npt.NDArray[Any], connected: npt.NDArray[np.bool_]) -> QuadMesh:
+    rows, columns = (max(1, round(side / CELL_PX)) for side in (axes.bbox.height, axes.bbox.width))
+
+    def shares(part: slice) -> Shares:
+        own = attempts[part][connected[part]]
+        return _shares(axes, own["start_ns"] / 1e9, own["latency_ns"])
+
+    counts = count_cells(len(attempts), shares, rows, columns)
+    return axes.pcolormesh(
+        np.linspace(0, axes.get_xlim()[1], columns + 1),
+        np.geomspace(*axes.get_ylim(), rows + 1),
+        np.ma.masked_equal(counts, 0),
+        norm=LogNorm(1, max(10, counts.max())),
+        cmap=style.BODY,
+        rasterized=True,
+    )
+
+
+def _draw_marks(axes: Axes, kind: Kind, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]) -> None:
+    magnitude = math.log10(start_s.size)
+    if start_s.size > MARKS_MAX:
+        pixels = round(axes.bbox.height), round(axes.bbox.width)
+        drawn = cells(*_shares(axes, start_s, latency_ns), *pixels).topmost()
+        start_s, latency_ns = start_s[drawn], latency_ns[drawn]
+    mark = style.mark(
+        kind.outcome,
+        filled=kind.mined,
+        size=min(max(8.5 - 1.8 * magnitude, 1.5), 7),
+        alpha=min(max(1.25 - 0.17 * magnitude, 0.3), 0.95),
+    )
+    mark.set_data(start_s, np.maximum(latency_ns, axes.get_ylim()[0]))
+    mark.set_label(kind.label)
+    axes.add_line(mark)
+
+
+def draw(axes: Axes, found: Findings, limits_ns: tuple[float, float], font_size: float = 9) -> QuadMesh:
+    """Draw a run into axes that have their final place in the figure.
+
+    Args:
+        axes: empty.
+        found: what to draw.
+        limits_ns: of the latency axis.
+        font_size: of the names of rungs and phases, in points.
+
+    Returns:
+        The body: attempts connected at once by cell, as a masked array of shape (rows, columns).
+    """
+    attempts = found.run.attempts
+    around.latency_axis(axes, *limits_ns)
+    axes.set_xlim(0, max(attempts["start_ns"].max(initial=0) / 1e9, 1e-3))
+    attempts_by_rung = {band.label: band.count for band in found.summary.bands}
+    around.draw_ladder(axes, found.ladder, attempts_by_rung, latency_limits([found])[1], font_size)
+    around.draw_phases(axes, [phase for act in found.run.record.acts for phase in act.phases], font_size)
+    connected = found.outcomes == CONNECTED
+    body = _draw_body(axes, attempts, connected)
+    for kind in kinds(found):
+        own = attempts[kind.rows]
+        _draw_marks(axes, kind, own["start_ns"] / 1e9, own["latency_ns"])
+    return body
+
+
+def key(runs: Sequence[Findings], *, counted: bool) -> list[Line2D]:
+    """Return a labelled sample mark for the body and for each kind in these runs, for ``Figure.legend``.
+
+    ``counted`` adds the number of attempts to each label.
+    """
+    totals: Counter[tuple[Outcome, bool, str]] = Counter()
+    for found in runs:
+        connected = int(np.count_nonzero(found.outcomes == CONNECTED))
+        totals[Outcome.CONNECTED, True, style.LOOKS[Outcome.CONNECTED].label] += connected
+        for kind in kinds(found):
+            totals[kind.outcome, kind.mined, kind.label] += int(kind.rows.size)
+    samples = []
+    for (outcome, filled, label), count in totals.items():
+        if count:
+            samples.append(style.mark(outcome, filled=filled, size=7, alpha=1))
+            samples[-1].set_label(f"{label}  {count:,}" if counted else label)
+    return samples
+
+
+def draw_evidence(figure: Figure, axes: Axes, found: Findings, evidence: Evidence) -> None:
+    """Draw the packets of one attempt to the right of a run, and a ring around that attempt in the run's axes.
+
+    Args:
+        figure: of the run.
+        axes: into which the run was drawn.
+        found: the run.
+        evidence: of one of its attempts.
+    """
+    attempts = found.run.attempts
+    ladder = figure.add_axes((LADDER_LEFT, axes.get_position().y0, 0.985 - LADDER_LEFT, axes.get_position().height))
+    of_evidence = (attempts["start_ns"] == evidence.start_ns) & (attempts["local_port"] == evidence.local_port)
+    (rows,) = np.nonzero(of_evidence)
+    if not rows.size:
+        draw_packets(ladder, evidence)
+        return
+    latency_ns = int(attempts["latency_ns"][rows[0]])
+    outcome = OUTCOMES[found.outcomes[rows[0]]]
+    word = "connected" if outcome is Outcome.RETRIED else style.LOOKS[outcome].label
+    draw_packets(ladder, evidence, latency_ns=latency_ns, end=f"{word} after {duration_text(latency_ns)}")
+    moment_s = evidence.start_ns / 1e9
+    place_ns = max(latency_ns, axes.get_ylim()[0])
+    halo = RING | {"markeredgecolor": "white", "markeredgewidth": 3.6}
+    for look in (halo, RING):
+        axes.plot(
+            [moment_s], [place_ns], label="_captured", linestyle="none", marker="o", zorder=4, clip_on=False, **look
+        )
+
+
+def timeline(found: Findings, path: Path) -> None:
+    """Draw a run on a sheet of its own, with title, key and caption, as a PNG of 1600 x 900 pixels.
+
+    When packets were captured, those of one attempt that met trouble stand beside it.
+    """
+    with matplotlib.style.context(["default", style.RC]):
+        evidence = specimen(found)
+        title = f"{found.run.record.plan.scenario}: {claim(found)}"
+        figure, top = sheet(title, finding(found), key([found], counted=True), caption(found))
+        axes = figure.add_axes((0.09, 0.185, 0.5 if evidence else 0.763, top - 0.185))
+        body = draw(axes, found, latency_limits([found]), font_size=9)
+        axes.set_xlabel("start of the attempt, in seconds since the storm began")
+        axes.set_ylabel("latency of connect()")
+        axes.yaxis.set_label_coords(-0.088 * 0.763 / axes.get_position().width, 0.5)
+        if np.any(found.outcomes == CONNECTED):
+            around.draw_scale(axes.inset_axes((1.024, 0.01, 0.012, 0.24)), body)
+        if evidence:
+            draw_evidence(figure, axes, found, evidence)
+        figure.savefig(path, metadata={"Software": None})

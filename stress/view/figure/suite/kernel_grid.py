@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Kernels side by side: a row a scenario, a column a kernel, in each panel how long attempts took, by cause."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.summary import Findings
+from stress.model.outcome import Outcome
+from stress.model.units import duration_text
+from stress.view.figure import style
+from stress.view.figure.caption import draw_caption
+from stress.view.figure.cause_style import CAUSE_LOOKS
+
+# All lengths in inches.
+WIDTH, LEFT, RIGHT, GAP = 12.0, 1.95, 0.15, 0.14
+TITLE, KEY, HEAD, ROW, ROW_GAP, AXIS, FOOT = 0.55, 0.34, 0.62, 0.85, 0.22, 0.3, 0.5
+LOW_NS, HIGH_NS = 1e3, 2e11  # a microsecond to three minutes
+BINS = 42
+TICKS_NS = (1e4, 1e6, 1e9, 3e10)
+SHOWN = (Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.NO_PORT, Outcome.UNFINISHED)
+
+Grid = Mapping[tuple[str, str], Findings | str]  # by row and column; a text says why there is no run
+
+
+def kernel_grid(found: Grid, heads: Mapping[str, str], title: str, caption: Sequence[str], path: Path) -> None:
+    """Draw what became of each scenario on each kernel into a PNG 1920 pixels wide.
+
+    Args:
+        found: the runs.
+        heads: what is written above each column.
+        title: of the sheet.
+        caption: phrases for its foot.
+        path: of the PNG.
+    """
+    rows, columns = (list(dict.fromkeys(key[place] for key in found)) for place in (0, 1))
+    height = TITLE + KEY + HEAD + len(rows) * (ROW + ROW_GAP) + AXIS + FOOT
+    width = (WIDTH - LEFT - RIGHT - (len(columns) - 1) * GAP) / len(columns)
+    most = max((each.outcomes.size for each in found.values() if isinstance(each, Findings)), default=1)
+    with matplotlib.style.context(["default", style.RC]):
+        figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
+        FigureCanvasAgg(figure)
+        figure.text(0.018, 1 - 0.14 / height, title, fontsize=16, fontweight="bold", verticalalignment="top")
+        draw_key(figure, found, 1 - TITLE / height)
+        for number, row in enumerate(rows):
+            bottom = height - TITLE - KEY - HEAD - ROW - number * (ROW + ROW_GAP)
+            figure.text(0.018, (bottom + ROW / 2) / height, row, fontsize=10.5, fontweight="bold", va="center")
+            for place, column in enumerate(columns):
+                left = LEFT + place * (width + GAP)
+                if number == 0:
+                    top = (bottom + ROW + 0.12) / height
+                    figure.text(left / WIDTH, top, heads[column], fontsize=9, linespacing=1.3)
+                axes = figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, ROW / height))
+                draw_panel(axes, found.get((row, column), "not run"), most)
+                axes.tick_params(labelleft=place == 0, labelbottom=number == len(rows) - 1, labelsize=7.5)
+        axes.set_xlabel("latency of connect(); upwards attempts, both logarithmic", fontsize=8.5, loc="right")
+        draw_caption(figure, caption, font_size=7.5)
+        figure.savefig(path, metadata={"Software": None})
+
+
+def draw_key(figure: Figure, found: Grid, top: float) -> None:
+    """Draw which colour is which cause, of those that occur."""
+    there = [each.summary.causes for each in found.values() if isinstance(each, Findings)]
+    marks = [
+        Line2D([], [], linestyle="none", marker="s", markersize=7, color=look.colour, label=look.label)
+        for cause, look in CAUSE_LOOKS.items()
+        if any(causes.get(cause, 0) for causes in there)
+    ]
+    figure.legend(handles=marks, loc="upper left", bbox_to_anchor=(0.013, top), ncols=9, fontsize=9)
+
+
+def draw_panel(axes: Axes, found: Findings | str, most: int) -> None:
+    """Draw the latencies of one run, a colour for each cause, or why there is none."""
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(LOW_NS, HIGH_NS)
+    axes.set_ylim(0.7, most * 8)
+    axes.xaxis.set_major_locator(FixedLocator(TICKS_NS))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration_text(value)))
+    axes.yaxis.set_major_locator(LogLocator(base=100, numticks=4))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(visible=True, axis="x")
+    if isinstance(found, str):
+        axes.text(0.5, 0.5, found, transform=axes.transAxes, ha="center", va="center", fontsize=8, color=style.QUIET)
+        return
+    edges = np.geomspace(LOW_NS, HIGH_NS, BINS + 1)
+    latencies = np.clip(found.run.attempts["latency_ns"], LOW_NS, HIGH_NS)
+    for code, cause in enumerate(CAUSES):
+        counts, _ = np.histogram(latencies[found.causes == code], edges)
+        if counts.any():
+            axes.stairs(counts, edges, baseline=0.7, fill=True, color=CAUSE_LOOKS[cause].colour, alpha=0.85)
+    axes.text(0.985, 0.97, words(found), transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
+
+
+def words(found: Findings) -> str:
+    """Return how the attempts ended that did not connect at once."""
+    outcomes = found.summary.outcomes
+    parts = [f"{outcomes[each]:,} {style.LOOKS[each].label}" for each in SHOWN if outcomes.get(each)]
+    return ", ".join(parts) or "all connected at once"

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: MIT
+"""Small multiples of a suite: a column an axis, a row a metric, a series an entry."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from stress.analysis.metric import Metric, metric
+from stress.analysis.statistics.axis_points import (
+    AS_IT_IS,
+    UNVARIED,
+    Point,
+    axes_of,
+    baseline_of,
+    by_entry,
+    is_crossed,
+    missing,
+    points,
+    values_of,
+)
+from stress.analysis.statistics.trials import THRESHOLD, CellTrials
+from stress.view.figure import style
+from stress.view.figure.caption import draw_caption
+from stress.view.figure.metric_axis import Scale, scale_of
+from stress.view.figure.style import Look
+from stress.view.figure.suite.level_panel import (
+    LETTER,
+    SHORT,
+    draw_names,
+    draw_panel,
+    fit_names,
+    looks,
+    mark,
+    value_names,
+)
+from stress.view.text import metric_wording as words
+
+COLUMNS_MAX = 6
+NAMED_MAX = 3  # cells without a trial
+# All lengths in inches.
+WIDTH, LEFT, RIGHT, GAP = 12.0, 1.06, 0.2, 0.16
+TITLE, KEY_ROW, HEAD, ROW, ROW_GAP, BAND_GAP = 0.58, 0.23, 0.34, 0.94, 0.1, 0.16
+WIDEST = 4.5  # a panel
+CAPTION_PT, NAME_PT, HEAD_PT, HEAD_LEAST_PT, KEY_PT = 7.5, 8.0, 10.0, 8.0, 9.5
+HEAD_LETTER = 0.62  # the width of one in names of settings, which are mostly narrow
+FOOT = 0.024  # share of the sheet's height below the caption
+
+Grid = dict[str, dict[str, list[Point]]]  # by name of the metric, by axis
+
+
+def grid_of(cells: Sequence[CellTrials], headline: Sequence[str] = words.PICTURED) -> Grid:
+    """Return what is drawn, a row a metric. Metrics that no trial has, or that are zero in all, are left out.
+
+    Raises:
+        UsageError: there is no such metric.
+    """
+    rows = {name: {axis: points(cells, axis, metric(name)) for axis in axes_of(cells)} for name in headline}
+    return {name: row for name, row in rows.items() if any(limits_of(row))}
+
+
+def limits_of(row: Mapping[str, Sequence[Point]]) -> list[float]:
+    """Return the ends of all intervals of a row."""
+    found = [point.estimate for column in row.values() for point in column if point.estimate]
+    return [end for each in found for end in (each.low, each.high)]
+
+
+def bands_of(axes: Sequence[str]) -> list[list[str]]:
+    """Return the axes in as few bands as hold COLUMNS_MAX each, all of about the same length."""
+    bands = max(1, math.ceil(len(axes) / COLUMNS_MAX))
+    columns = max(1, math.ceil(len(axes) / bands))
+    return [list(axes[start : start + columns]) for start in range(0, len(axes), columns)]
+
+
+@dataclass(frozen=True)
+class _Column:
+    """An axis with its values, as they are named below its panels."""
+
+    axis: str
+    values: list[str]
+    names: list[str]
+    turned: float  # degrees
+    height: float  # of the names
+    usual: list[bool]  # whether a value is a baseline's
+
+
+def _columns(cells: Sequence[CellTrials], axes: Sequence[str], width: float) -> list[_Column]:
+    columns = []
+    for axis in axes:
+        # Which trials are done is the same for every metric.
+        values, found = values_of(cells, axis), points(cells, axis, metric("errors"))
+        names, turned, height_pt = fit_names(value_names(found, values), width / len(values) * 72, NAME_PT)
+        usual = [axis != UNVARIED and any(p.baseline for p in found if p.level == value) for value in values]
+        columns.append(_Column(axis, values, names, turned, height_pt / 72, usual))
+    return columns
+
+
+def multiples(cells: Sequence[CellTrials], title: str, caption: Sequence[str], path: Path) -> None:
+    """Draw a suite as small multiples into a PNG 1920 pixels wide, as high as its axes and metrics need.
+
+    Args:
+        cells: of one suite.
+        title: of the sheet.
+        caption: phrases for its foot; how to read it, and what is missing, is added.
+        path: of the PNG.
+    """
+    grid, by = grid_of(cells), looks(list(by_entry(cells)))
+    bands = bands_of(axes_of(cells)) if grid else []
+    count = max(map(len, bands), default=1)
+    width = min(WIDEST, (WIDTH - LEFT - RIGHT - (count - 1) * GAP) / count)
+    made = [_columns(cells, band, width) for band in bands]
+    keys = [_series_key(by), _reading_key(grid)]
+    key_columns = [max(1, int((WIDTH - 0.3) / max(map(_key_width, key), default=WIDTH))) for key in keys]
+    key_rows = [math.ceil(len(key) / columns) for key, columns in zip(keys, key_columns, strict=True)]
+    top = TITLE + KEY_ROW * sum(key_rows) + (0.08 if grid else 0.4)
+    heights = [HEAD + len(grid) * (ROW + ROW_GAP) + max(column.height for column in band) + BAND_GAP for band in made]
+    phrases = [*notes(cells, grid), *caption]
+    lines = math.ceil(sum(len(phrase) + 3 for phrase in phrases) / (WIDTH * 72 * 0.96 / (0.57 * CAPTION_PT) - 30))
+    height = (top + sum(heights) + 0.1 + lines * CAPTION_PT * 1.5 / 72) / (1 - FOOT)
+    with matplotlib.style.context(["default", style.RC]):
+        figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
+        FigureCanvasAgg(figure)
+        title_pt = min(18, (WIDTH - 0.4) * 72 / 0.66 / len(title)) if title else 18
+        figure.text(0.018, 1 - 0.14 / height, title, fontsize=title_pt, fontweight="bold", verticalalignment="top")
+        below = TITLE
+        for key, columns, rows in zip(keys, key_columns, key_rows, strict=True):
+            place = (0.013, 1 - below / height)
+            figure.legend(
+                handles=key, loc="upper left", bbox_to_anchor=place, ncols=columns, fontsize=KEY_PT, handletextpad=0.5
+            )
+            below += KEY_ROW * rows
+        for band, band_height in zip(made, heights, strict=True):
+            _draw_band(figure, band, grid, by, (top, width))
+            top += band_height
+        if not grid:
+            nothing = "every metric is zero or not measured" if any(each.done for each in cells) else "no trial is done"
+            figure.text(0.018, 1 - (top - 0.15) / height, nothing, color=style.QUIET)
+        draw_caption(figure, phrases, font_size=CAPTION_PT)
+        figure.savefig(path, metadata={"Software": None})
+
+
+def _draw_band(
+    figure: Figure, columns: Sequence[_Column], grid: Grid, by: Mapping[str, Look], place: tuple[float, float]
+) -> None:
+    """Draw some axes beside each other; ``place`` is where they begin from the top, and how wide a panel is."""
+    height, (top, width) = figure.get_figheight(), place
+    heads, size = fit_heads([column.axis for column in columns], width * 72)
+    for number, column in enumerate(columns):
+        left = LEFT + number * (width + GAP)
+        figure.text(left / WIDTH, 1 - (top + HEAD - 0.1) / height, heads[number], fontsize=size, fontweight="bold")
+        for row, (label, found) in enumerate(grid.items()):
+            below = top + HEAD + row * (ROW + ROW_GAP) + ROW
+            axes = figure.add_axes((left / WIDTH, 1 - below / height, width / WIDTH, ROW / height))
+            scale = _scale(metric(label), grid)
+            draw_panel(axes, found[column.axis], column.values, scale, by)
+            axes.tick_params(axis="y", labelsize=NAME_PT, labelleft=not number, length=3 if not number else 0)
+            if row == len(grid) - 1:
+                draw_names(axes, column.names, column.usual, column.turned, NAME_PT)
+            if not number:
+                axes.set_ylabel(words.name_text(metric(label)).replace(" per ", "\nper "), fontsize=9, color=style.INK)
+                axes.yaxis.set_label_coords(-0.58 / width, 0.5)
+
+
+def fit_heads(axes: Sequence[str], room_pt: float) -> tuple[list[str], float]:
+    """Return the names of axes as they fit above their columns, long ones on two lines, and the size of their font."""
+    names = [words.axis_text(axis) if axis != UNVARIED else "nothing varied" for axis in axes]
+    heads = [name if room_pt > HEAD_LETTER * HEAD_LEAST_PT * len(name) else _broken(name) for name in names]
+    longest = max(len(line) for head in heads for line in head.split("\n"))
+    return heads, min(HEAD_PT, room_pt / HEAD_LETTER / longest)
+
+
+def _broken(name: str) -> str:
+    """Return a name on two lines of about the same length, the first of which ends with a dot or underscore."""
+    ends = [place for place, letter in enumerate(name, start=1) if letter in "._"] or [len(name)]
+    middle = min(ends, key=lambda place: abs(place - len(name) / 2))
+    return f"{name[:middle]}\n{name[middle:]}"
+
+
+def _scale(of: Metric, grid: Grid) -> Scale:
+    return scale_of(of, limits_of(grid[of.name]))
+
+
+def _series_key(by: Mapping[str, Look]) -> list[Line2D]:
+    samples = [mark(look, filled=True) for look in by.values()]
+    for sample, look in zip(samples, by.values(), strict=True):
+        sample.set(linestyle="-", color=look.colour, linewidth=1.5)
+    return samples
+
+
+def _reading_key(grid: Grid) -> list[Line2D]:
+    every, samples = _every(grid), []
+    if any(point.effect for point in every):
+        for filled, label in ((True, "changes against the baseline"), (False, "does not, or not surely")):
+            samples.append(mark(Look(style.QUIET, "o", label), filled=filled))
+    if any(point.baseline and point.level != AS_IT_IS for point in every):
+        samples.append(Line2D([], [], color=style.QUIET, linewidth=0.8, label="baseline; its value is in bold"))
+    return samples
+
+
+def _every(grid: Grid) -> list[Point]:
+    return [point for row in grid.values() for column in row.values() for point in column]
+
+
+def _key_width(sample: Line2D) -> float:
+    return (len(str(sample.get_label())) * LETTER + 4.2) * KEY_PT / 72
+
+
+def notes(cells: Sequence[CellTrials], grid: Grid) -> list[str]:
+    """Return how to read the figure, and what is missing in it, as phrases."""
+    every, phrases = _every(grid), []
+    if estimates := [point.estimate for point in every if point.estimate]:
+        trials, levels = sorted(each.trials for each in estimates), sorted(each.level for each in estimates)
+        sizes = words.span_text([f"{each:,}" for each in trials])
+        phrases.append(f"mark: median over {sizes} trials" if trials[-1] > 1 else "mark: a single trial")
+        if levels[-1]:
+            sure = words.span_text([words.percent_text(each) for each in levels])
+            phrases.append(f"bar: its interval, {sure} confidence")
+    if any(point.effect for point in every):
+        least = words.percent_text(THRESHOLD)
+        phrases.append(f"filled: changes by {least} and an attempt or more against trials of the same blocks")
+    entries = by_entry(cells)
+    if crossed := [label for label, entry in entries.items() if is_crossed(entry)]:
+        phrases.append(
+            f"several axes vary at once, so trials of all cells with a value are pooled: {', '.join(crossed)}"
+        )
+    lacking = [
+        f"{label} {words.setting_text(trials, baseline_of(entry))} ({SHORT[reason]})"
+        for label, entry in entries.items()
+        for trials in entry
+        if (reason := missing([trials]))
+    ]
+    if len(lacking) > NAMED_MAX:
+        phrases.append(f"no trial done in {len(lacking)} of {len(cells)} cells")
+    elif lacking:
+        phrases.append(f"no trial done: {', '.join(lacking)}")
+    return phrases

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""Comparisons in words and in order, as tables, Markdown and the forest plot have them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from stress.analysis.comparison.compare import ALPHA
+from stress.analysis.comparison.verdict import Comparison, Verdict
+from stress.analysis.metric import metric
+from stress.analysis.statistics.trials import Effect, Estimate
+from stress.view.text import metric_wording as words
+from stress.view.text.run_report import number_text
+
+# What matters first. That there is no data comes before what is known to be alike: it may hide anything.
+SEVERITY = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCONCLUSIVE, Verdict.NO_DATA, Verdict.EQUIVALENT)
+CHANGED = (Verdict.REGRESSED, Verdict.IMPROVED)
+NAMED_MAX = 3  # of what regressed, in the sentence
+LEAST_P = 0.001  # smaller ones are written as that
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its noun: ``'1 test'``, ``'12 tests'``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Return texts as a sentence lists them: ``'a, b and c'``."""
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if texts[1:] else texts)
+
+
+def size(comparison: Comparison) -> float:
+    """Return how large a change is in thresholds; 0 without data."""
+    effect = comparison.effect
+    if effect is None:
+        return 0.0
+    if comparison.kind == "difference":
+        return abs(effect) / comparison.threshold if comparison.threshold else abs(effect)
+    return (max(effect, 1 / effect) - 1) / comparison.threshold if comparison.threshold else max(effect, 1 / effect)
+
+
+def ordered(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """Return comparisons, those that matter most first: by verdict, then what gates, then the largest change."""
+    return sorted(
+        comparisons, key=lambda each: (SEVERITY.index(each.verdict), not each.gating, -size(each), each.metric)
+    )
+
+
+def by_row(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
+    """Return the comparisons of each row in order, rows with the verdict that matters most first.
+
+    Where the arms are not the same in all of them, a row's name says which are compared.
+    """
+    several = len({(each.base, each.new) for each in comparisons}) > 1
+    rows: dict[str, list[Comparison]] = {}
+    for each in comparisons:
+        name = f"{each.row}: {each.new} against {each.base}" if several else each.row
+        rows.setdefault(name, []).append(each)
+    in_order = {name: ordered(row) for name, row in rows.items()}
+    # The sort is stable: rows alike in that stay as they were given.
+    return dict(sorted(in_order.items(), key=lambda item: SEVERITY.index(item[1][0].verdict)))
+
+
+def is_of_nothing(comparison: Comparison) -> bool:
+    """Return whether a comparison that does not gate has nothing to show: zero, or no value, in both arms."""
+    estimates = (comparison.base_estimate, comparison.new_estimate)
+    nothing = all(found is None or found.low == found.high == 0 for found in estimates)
+    return not comparison.gating and nothing and comparison.effect in (None, 0) and comparison.verdict not in CHANGED
+
+
+def effect_of(comparison: Comparison) -> Effect | None:
+    """Return the effect of a comparison as it is written elsewhere too; None without data."""
+    effect, low, high, level = comparison.effect, comparison.low, comparison.high, comparison.level
+    base, new = comparison.base_estimate, comparison.new_estimate
+    if effect is None or low is None or high is None or level is None or base is None or new is None:
+        return None
+    changes = comparison.verdict in CHANGED
+    return Effect(comparison.kind, effect, low, high, min(base.trials, new.trials), level, changes)
+
+
+def effect_texts(comparison: Comparison) -> tuple[str, str]:
+    """Return a change and its interval: ``('×1.31', '×1.25 to ×1.38')``; a dash and nothing without data."""
+    found = effect_of(comparison)
+    if found is None:
+        return "–", ""
+    return words.change_text(found, found.median), words.change_interval_text(found)
+
+
+def estimate_text(comparison: Comparison, found: Estimate | None) -> str:
+    """Return an arm's median with its unit."""
+    return "–" if found is None else words.value_text(metric(comparison.metric), found.median)
+
+
+def trials_text(comparison: Comparison) -> str:
+    """Return how many trials the arms have: ``'7'`` in both, or ``'7, 5'``."""
+    counts = [found.trials if found else 0 for found in (comparison.base_estimate, comparison.new_estimate)]
+    return ", ".join(f"{count:,}" for count in dict.fromkeys(counts))
+
+
+def p_text(p: float | None) -> str:
+    """Return a p-value with two digits: ``'0.031'``, ``'<0.001'``."""
+    if p is None:
+        return "–"
+    return f"<{LEAST_P}" if p < LEAST_P else f"{p:.2g}"
+
+
+def verdict_text(comparison: Comparison) -> str:
+    """Return a verdict, and what it lacks: ``'inconclusive, +12 trials'``, ``'no data in new'``."""
+    if comparison.verdict is Verdict.INCONCLUSIVE and comparison.more_trials is not None:
+        more = comparison.more_trials
+        return f"inconclusive, +{words.count_text(more)} trial{'s' if more > 1 else ''}"
+    if comparison.verdict is Verdict.NO_DATA:
+        return lacking_text(comparison)
+    return comparison.verdict.replace("-", " ")
+
+
+def lacking_text(comparison: Comparison) -> str:
+    """Return what a comparison without data lacks."""
+    lacking = [
+        name for name, found in (("base", comparison.base_estimate), ("new", comparison.new_estimate)) if found is None
+    ]
+    if lacking:
+        return f"no data in {' or '.join(lacking)}"
+    return "no block with both" if comparison.paired else "no value above 0"
+
+
+def name_text(comparison: Comparison) -> str:
+    """Return the metric of a comparison in words."""
+    return words.name_text(metric(comparison.metric))
+
+
+def sentence(comparisons: Sequence[Comparison]) -> str:
+    """Return what the comparisons come to: of those that gate where any do, else of all."""
+    if not comparisons:
+        return "Nothing was compared."
+    gating = [each for each in comparisons if each.gating]
+    told = gating or list(comparisons)
+    counts = Counter(each.verdict for each in told)
+    regressed = [each for each in ordered(told) if each.verdict is Verdict.REGRESSED]
+    what = plural(len(told), "comparison that gates", "comparisons that gate") if gating else f"{len(told):,} explored"
+    begin = f"{len(regressed) or 'None'} of {what} regressed"
+    if regressed:
+        named = [f"{name_text(each)} of {each.row}, {effect_texts(each)[0]}" for each in regressed[:NAMED_MAX]]
+        more = [f"{len(regressed) - NAMED_MAX:,} more"] if regressed[NAMED_MAX:] else []
+        begin += f" ({'; '.join(named + more)})"
+    rest = [
+        f"{counts[verdict]:,} {'without data' if verdict is Verdict.NO_DATA else verdict}"
+        for verdict in (Verdict.IMPROVED, Verdict.INCONCLUSIVE, Verdict.NO_DATA, Verdict.EQUIVALENT)
+        if counts[verdict]
+    ]
+    text = f"{begin}; {listed(rest)}." if rest else f"{begin}."
+    explored = Counter(each.verdict for each in comparisons if not each.gating) if gating else Counter()
+    finds = [f"{explored[verdict]:,} {verdict}" for verdict in CHANGED if explored[verdict]]
+    return f"{text} Of {sum(explored.values()):,} explored beside them {listed(finds)}." if finds else text
+
+
+def method_text(comparisons: Sequence[Comparison]) -> str:
+    """Return how many tests were made, how they were corrected, and whether trials were paired."""
+    tested = [each for each in comparisons if each.p is not None]
+    gating = sum(each.gating for each in tested)
+    parts = []
+    if gating:
+        parts.append(f"{gating:,} that gate, corrected by Holm")
+    if len(tested) > gating:
+        parts.append(f"{len(tested) - gating:,} explored, corrected by Benjamini-Hochberg")
+    paired = sum(each.paired for each in tested)
+    pairing = "trials compared within blocks" if paired else "arms compared as a whole, not within blocks"
+    if 0 < paired < len(tested):
+        pairing = f"within blocks in {paired:,}, as a whole in {len(tested) - paired:,}"
+    if not tested:
+        return "No test was made: no comparison has data."
+    return f"{plural(len(tested), 'test')}: {'; '.join(parts)} (level {number_text(ALPHA)}); {pairing}."
+
+
+def arms_text(comparisons: Sequence[Comparison]) -> str:
+    """Return which arms are compared: ``'new against base'``; nothing where they are not the same in all."""
+    arms = {(each.base, each.new) for each in comparisons}
+    return " against ".join(reversed(arms.pop())) if len(arms) == 1 else ""

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""Rulings of a gate as Markdown, for a pull request or the summary of a CI job."""
+
+from collections.abc import Sequence
+
+from stress.analysis.gate.evaluate import Ruling, State
+from stress.view.text import gate_wording as words
+from stress.view.text.comparison_markdown import escaped, line_of
+from stress.view.text.comparison_wording import p_text, plural
+
+HEADS = ("", "condition", "row", "base", "new", "change", "p, corrected")
+ALIGNED = ("---", "---", "---", "---:", "---:", "---:", "---:")
+SIGNS = {State.BROKEN: "🔴", State.NO_DATA: "⚪", State.NO_BASELINE: "⚪", State.INCONCLUSIVE: "🟡", State.HOLDS: "🟢"}
+
+
+def markdown(rulings: Sequence[Ruling], warnings: Sequence[str]) -> str:
+    """Return the summary, a table of what does not hold, all that holds folded away, and the warnings."""
+    in_order = words.ordered(rulings)
+    grave = [ruling for ruling in in_order if ruling.state is not State.HOLDS]
+    fine = [ruling for ruling in in_order if ruling.state is State.HOLDS]
+    blocks = [f"**{words.summary(rulings)}**"]
+    if grave:
+        blocks.append(table(grave))
+    if fine:
+        summary = f"{plural(len(fine), 'condition holds', 'conditions hold')}"
+        blocks.append(f"<details>\n<summary>{summary}</summary>\n\n{table(fine)}\n\n</details>")
+    if warnings:
+        blocks.append("\n".join(f"- {escaped(text)}" for text in warnings))
+    return "\n\n".join(blocks) + "\n"
+
+
+def table(rulings: Sequence[Ruling]) -> str:
+    """Return a table of rulings."""
+    return "\n".join([line_of(HEADS), line_of(ALIGNED), *(line_of(cells_of(ruling)) for ruling in rulings)])
+
+
+def cells_of(ruling: Ruling) -> list[str]:
+    """Return the cells of a ruling."""
+    return [
+        f"{SIGNS[ruling.state]} {words.state_text(ruling)}",
+        f"`{ruling.condition}`",
+        escaped(ruling.row),
+        words.estimate_text(ruling, ruling.base),
+        words.estimate_text(ruling, ruling.new),
+        words.effect_text(ruling),
+        "" if ruling.adjusted_p is None else escaped(p_text(ruling.adjusted_p)),
+    ]

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""The changes of a history for a terminal: a row a change, those that stand first."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from stress.analysis.history.change_point import ChangePoint, Direction, State, Track, stands
+from stress.analysis.history.history import History
+from stress.analysis.history.series import Series
+from stress.analysis.statistics.trials import TIMED
+from stress.view.text import metric_wording as words
+from stress.view.text.suite_table import QUIET
+
+TONES = {Direction.REGRESSED: "red", Direction.IMPROVED: "green", Direction.CHANGED: ""}
+
+
+def importance(track: Track, change: ChangePoint) -> tuple[bool, int]:
+    """Return what puts changes in order: those that a gate fails for, then the surer ones."""
+    return change not in track.standing, [State.CONFIRMED, State.SUSPECTED, State.ACCEPTED].index(change.state)
+
+
+def history_table(history: History) -> Group:
+    """Return the changes as a table, and below it what was looked at."""
+    rows = [(track, change) for track in history.tracks for change in track.changes]
+    rows.sort(key=lambda row: importance(*row))
+    several = len({track.series.testbed for track in history.tracks}) > 1
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("cell, metric", overflow="fold")
+    for name in ("from → to", "change"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("since, first run", overflow="fold")
+    table.add_column("program, kernel then", overflow="fold")
+    table.add_column("state")
+    for track, change in rows:
+        series, after = track.series, track.series.points[change.place]
+        where = [series.cell, words.name_text(series.metric), *([f"testbed {series.testbed}"] if several else [])]
+        table.add_row(
+            Text("\n").join([Text(where[0]), *(Text(line, style=QUIET) for line in where[1:])]),
+            f"{words.value_text(series.metric, change.before)} → {words.value_text(series.metric, change.after)}",
+            change_text(series, change),
+            Text("\n").join(
+                [Text(f"{after.time:%Y-%m-%d %H:%M}"), Text(f"run {after.runs[0].rpartition('-')[2]}", style=QUIET)]
+            ),
+            Text("\n").join([Text(after.program), Text(f"Linux {after.kernel}", style=QUIET)]),
+            state_text(track, change),
+        )
+    return Group(*([table] if rows else []), *notes(history))
+
+
+def change_text(series: Series, change: ChangePoint) -> str:
+    """Return a change: ``'×1.53'`` of times and rates, ``'+17.7k'`` of counts."""
+    if series.metric.unit in TIMED and change.before > 0:
+        return words.ratio_text(change.after / change.before)
+    amount = change.after - change.before
+    return f"{'+' if amount > 0 else words.MINUS}{words.count_text(abs(amount))}"
+
+
+def state_text(track: Track, change: ChangePoint) -> Text:
+    """Return how sure a change is, and what has become of it."""
+    sure = change.state is State.CONFIRMED
+    lines = [Text(change.direction.value, style=TONES[change.direction] + (" bold" if sure else ""))]
+    lines.append(Text(change.state.value, style="" if sure else QUIET))
+    if change.undone:
+        lines.append(Text("undone since", style=QUIET))
+    if not track.series.current:
+        lines.append(Text("of an older plan", style=QUIET))
+    if change.reason:
+        lines.append(Text(change.reason, style=QUIET))
+    return Text("\n").join(lines)
+
+
+def notes(history: History) -> list[Text]:
+    """Return what was looked at, and what the states mean."""
+    points = [len(track.series.points) for track in history.tracks]
+    lines = [count_line(points)]
+    if any(track.changes for track in history.tracks):
+        lines.append(
+            "confirmed: both detectors find it, with three points or more on either side; suspected: one of them, or "
+            "too new."
+        )
+    standing = len(history.standing)
+    if standing:
+        lines.append(f"{standing} confirmed regression{'s' if standing > 1 else ''} neither accepted nor undone.")
+    elif any(stands(change) for track in history.tracks for change in track.changes):
+        lines.append("Confirmed regressions are of older plans only.")
+    return [Text(line, style=QUIET) for line in lines]
+
+
+def count_line(points: Sequence[int]) -> str:
+    """Return how many series there are, and how many points they have."""
+    if not points:
+        return "no series: no run has a value of these metrics"
+    span = f"{min(points):,}" if min(points) == max(points) else f"{min(points):,} to {max(points):,}"
+    span += " point" if max(points) == 1 else " points"
+    return f"{len(points):,} series of {span} each" if points[1:] else f"1 series of {span}"

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""Rulings of a gate as JUnit XML, which CI systems show as tests (the Jenkins XSD: testsuites, testsuite, testcase)."""
+
+from collections.abc import Sequence
+from xml.etree import ElementTree as ET
+
+from stress.analysis.gate.evaluate import Ruling, State
+from stress.view.text.gate_wording import sentence
+
+NAME = "connstorm gate"
+# What a CI system makes of each state. Without data a condition has not been looked at: that is an error of the run.
+ELEMENTS = {
+    State.BROKEN: "failure",
+    State.NO_DATA: "error",
+    State.NO_BASELINE: "skipped",
+    State.INCONCLUSIVE: "skipped",
+}
+
+
+def junit(rulings: Sequence[Ruling]) -> bytes:
+    """Return a document with a test case for each ruling, by row."""
+    elements = [ELEMENTS.get(ruling.state) for ruling in rulings]
+    counts = {
+        "tests": str(len(rulings)),
+        "failures": str(elements.count("failure")),
+        "errors": str(elements.count("error")),
+        "skipped": str(elements.count("skipped")),
+    }
+    root = ET.Element("testsuites", {"name": NAME} | {key: counts[key] for key in ("tests", "failures", "errors")})
+    suite = ET.SubElement(root, "testsuite", {"name": NAME} | counts)
+    for ruling, element in zip(rulings, elements, strict=True):
+        case = ET.SubElement(suite, "testcase", classname=clean(ruling.row or "all"), name=str(ruling.condition))
+        if element is not None:
+            ET.SubElement(case, element, message=clean(sentence(ruling)))
+    ET.indent(root)
+    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def clean(text: str) -> str:
+    """Return a text without the characters that XML 1.0 has no place for (section 2.2)."""
+    return "".join(letter for letter in text if letter in "\t\n\r" or " " <= letter <= "\ud7ff" or letter >= "\ue000")

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""The SYN ladder as text for a terminal."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from stress.analysis.attribution.ladder import LIMITS, Ladder
+from stress.model.record import Host
+from stress.model.units import duration_text, range_text
+from stress.view.text.run_report import plain_table
+
+
+def ladder_report(host: Host, sysctls: dict[str, str], ladder: Ladder) -> RenderableType:
+    """Return when this kernel sends a SYN again, when connect() then returns, and when it gives up."""
+    settings = ", ".join(f"{name.rpartition('.')[2]}={sysctls[name]}" for name in LIMITS if name in sysctls)
+    heading = f"Linux {host.kernel}, HZ={round(1e9 / host.jiffy_ns)}, {settings or 'defaults'}"
+    lines: list[RenderableType] = [Text(heading, style="bold"), rung_table(ladder)]
+    lines.append(Text(f"ETIMEDOUT after {duration_text(ladder.give_up_ns)} when no SYN is ever answered"))
+    if ladder.challenged_give_up_ns:
+        text = f"ETIMEDOUT after {duration_text(ladder.challenged_give_up_ns)} when the first SYN met a challenge ACK"
+        lines.append(Text(f"{text} and the RST to it is lost"))
+    return Group(*lines)
+
+
+def rung_table(ladder: Ladder) -> Table:
+    """Return one row a rung."""
+    table = plain_table("band", "SYN retransmits", "connect() returns after", "because")
+    table.columns[3].justify = "left"
+    if ladder.fast:
+        band = range_text(ladder.fast.from_ns, ladder.fast.to_ns)
+        table.add_row(ladder.fast.label, "1", band, "a challenge ACK answered the first SYN")
+    for rung in ladder.rungs:
+        because = f"{rung.retransmits} SYN{'s' if rung.retransmits > 1 else ''} went unanswered"
+        table.add_row(rung.label, str(rung.retransmits), range_text(rung.from_ns, rung.to_ns), because)
+    return table

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""Metrics, their values and their changes in words and figures, as tables and pictures write them."""
+
+from collections.abc import Sequence
+
+from stress.analysis.metric import Metric
+from stress.analysis.statistics.axis_points import differing
+from stress.analysis.statistics.trials import CellTrials, Effect, Estimate
+from stress.model.units import duration_text, range_text
+from stress.view.text.run_report import number_text
+
+HEADLINE = ("rate", "body.p50", "body.p99", "retries_per_million", "errors_per_million")
+# What a figure has room for: also who had to wait for the SYN timer, and how long it took until all had ended.
+PICTURED = (*HEADLINE[:-1], "late_per_million", "errors_per_million", "duration")
+MINUS = "\N{MINUS SIGN}"
+RISE, FALL = "▲", "▼"
+PREFIX = "net.ipv4."  # of most of the settings that matter here: left out
+
+
+def axis_text(axis: str) -> str:
+    """Return the short name of an axis."""
+    return axis.removeprefix(PREFIX)
+
+
+def name_text(metric: Metric) -> str:
+    """Return a metric's name in words: ``'body p99'``, ``'retries per million'``."""
+    words = metric.name.replace(".", " ").replace("_", " ")
+    return f"{words} per s" if metric.unit == "/s" else words
+
+
+def count_text(value: float) -> str:
+    """Return a number as short as three digits allow: ``'9,876'``, ``'17.7k'``, ``'1M'``."""
+    for suffix, size in (("M", 1e6), ("k", 1e4)):
+        if abs(value) >= size * 0.9995:
+            return f"{value / (1e3 if suffix == 'k' else size):.3g}{suffix}"
+    return number_text(value if abs(value) < 999.5 else round(value))
+
+
+def value_text(metric: Metric, value: float) -> str:
+    """Return a value with its unit."""
+    return duration_text(value) if metric.unit == "ns" else count_text(value)
+
+
+def interval_text(metric: Metric, found: Estimate) -> str:
+    """Return the interval of an estimate, its unit once; nothing where it is as narrow as the digits."""
+    low, high = value_text(metric, found.low), value_text(metric, found.high)
+    if low == high:
+        return ""
+    return range_text(found.low, found.high).replace(" – ", "–") if metric.unit == "ns" else f"{low}–{high}"
+
+
+def ratio_text(ratio: float) -> str:
+    """Return a ratio with the digits that it is worth: ``'×1.53'``, ``'×12.3'``, ``'×1,230'``, ``'×0.0031'``."""
+    digits = 2 if ratio < 10 else 1 if ratio < 100 else 0
+    return f"×{ratio:,.{digits}f}" if ratio >= 0.1 else f"×{ratio:.2g}"
+
+
+def change_text(found: Effect, value: float) -> str:
+    """Return a change: ``'×1.53'`` of a ratio, ``'+17.7k'`` of a difference."""
+    if found.kind == "ratio":
+        return ratio_text(value)
+    return f"{'+' if value > 0 else MINUS if value < 0 else ''}{count_text(abs(value))}"
+
+
+def change_interval_text(found: Effect) -> str:
+    """Return the interval of a change; nothing where it is as narrow as the digits."""
+    low, high = (change_text(found, end) for end in (found.low, found.high))
+    return "" if low == high else f"{low} to {high}"
+
+
+def arrow(found: Effect) -> str:
+    """Return the mark of a change."""
+    return RISE if found.rises else FALL
+
+
+def percent_text(share: float) -> str:
+    """Return a share in per cent: ``'98 %'``."""
+    return f"{share * 100:.0f} %"
+
+
+def span_text(texts: Sequence[str]) -> str:
+    """Return the first and the last of some texts, once where they are alike: ``'94 % to 98 %'``."""
+    return " to ".join(dict.fromkeys((texts[0], texts[-1])))
+
+
+def setting_text(trials: CellTrials, baseline: CellTrials | None) -> str:
+    """Return what sets a cell apart from its entry's baseline: ``'tcp_syn_retries=1'``, or that it is that."""
+    if trials.cell.baseline:
+        return "baseline"
+    return ", ".join(f"{axis_text(axis)}={level}" for axis, level in differing(trials, baseline).items()) or "as it is"

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""What noise is like, and what can be seen in spite of it, for a terminal."""
+
+import math
+from collections.abc import Callable
+
+from rich import box
+from rich.table import Table
+
+from stress.analysis.metric import metric
+from stress.analysis.statistics.power import detectable, trials_needed
+from stress.model.calibration import Calibration, Noise
+from stress.view.text.metric_wording import count_text, name_text, value_text
+
+CHANGES = (0.05, 0.10, 0.20)
+
+
+def table_of(*columns: str) -> Table:
+    """Return an empty table, numbers to the right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place < 2 else "right")
+    return table
+
+
+def rows(calibration: Calibration, add: Callable[[str, str, Noise], None], table: Table) -> None:
+    """Add a row for each scenario and metric, scenarios apart."""
+    for scenario, found in calibration.scenarios.items():
+        for place, (name, noise) in enumerate(found.items()):
+            add(scenario if place == 0 else "", name, noise)
+        table.add_section()
+
+
+def noise_table(calibration: Calibration) -> Table:
+    """Return the noise of each metric: its median, the floor, and what this many trials would have seen."""
+    table = table_of(
+        "scenario", "metric", "median", "noise floor", f"seen with {calibration.trials} trials (80 % power)"
+    )
+
+    def add(scenario: str, name: str, noise: Noise) -> None:
+        each = metric(name)
+        seen = detectable(noise.spread, calibration.trials)
+        if noise.kind == "ratio":
+            texts = (f"±{100 * noise.floor:.1f} %", f"±{100 * math.expm1(seen):.1f} %")
+        else:
+            texts = (f"±{count_text(noise.floor)}", f"±{count_text(seen)}")
+        table.add_row(scenario, name_text(each), value_text(each, noise.median), *texts)
+
+    rows(calibration, add, table)
+    return table
+
+
+def power_table(calibration: Calibration) -> Table:
+    """Return how many trials of each arm it takes to see a change, for each metric that is compared as a ratio."""
+    table = table_of("scenario", "metric", *(f"a change of {100 * change:.0f} %" for change in CHANGES))
+
+    def add(scenario: str, name: str, noise: Noise) -> None:
+        if noise.kind == "ratio":
+            needed = [trials_needed(noise.spread, math.log1p(change)) for change in CHANGES]
+            table.add_row(
+                scenario, name_text(metric(name)), *("–" if count is None else f"{count:,} trials" for count in needed)
+            )
+
+    rows(calibration, add, table)
+    return table

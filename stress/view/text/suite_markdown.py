@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""A suite as a Markdown table, for documentation and pull requests."""
+
+from collections.abc import Iterable, Sequence
+
+from stress.analysis.metric import Metric, metric
+from stress.analysis.statistics.axis_points import baseline_of, by_entry, differing
+from stress.analysis.statistics.trials import CellTrials, effect, estimate, judgement
+from stress.view.text import metric_wording as words
+
+
+def suite_markdown(cells: Sequence[CellTrials], headline: Sequence[str] = words.PICTURED) -> str:
+    """Return a Markdown table of cells by entry: medians with their intervals, and in words what changes.
+
+    Raises:
+        UsageError: there is no such metric.
+    """
+    metrics = [metric(name) for name in headline]
+    names = ["scenario", "setting", "value", *(words.name_text(each) for each in metrics), "changes"]
+    lines = [_row(names), _row(["---"] * 3 + ["---:"] * len(metrics) + ["---"])]
+    for label, entry in by_entry(cells).items():
+        baseline = baseline_of(entry)
+        for trials in entry:
+            values = [value_text(trials, each) for each in metrics]
+            remarks = remark_texts(trials, baseline, metrics)
+            lines.append(_row([label, *setting_and_value(trials, baseline), *values, "; ".join(remarks)]))
+    return "\n".join(lines) + "\n"
+
+
+def _row(texts: Iterable[str]) -> str:
+    return "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in texts) + " |"
+
+
+def setting_and_value(trials: CellTrials, baseline: CellTrials | None) -> tuple[str, str]:
+    """Return which settings differ from the baseline and their values, in the same order."""
+    apart = differing(trials, baseline)
+    if trials.cell.baseline or not apart:
+        return words.setting_text(trials, baseline), ""
+    return ", ".join(f"`{words.axis_text(axis)}`" for axis in apart), ", ".join(apart.values())
+
+
+def value_text(trials: CellTrials, each: Metric) -> str:
+    """Return a metric's median with its interval: ``'11.2 µs (10.5–12 µs)'``."""
+    found = estimate(trials, each)
+    if found is None:
+        return "–"
+    interval = words.interval_text(each, found)
+    return words.value_text(each, found.median) + (f" ({interval})" if interval else "")
+
+
+def remark_texts(trials: CellTrials, baseline: CellTrials | None, metrics: Sequence[Metric]) -> list[str]:
+    """Return which metrics change against the baseline and how, and why trials are missing."""
+    if trials.not_applicable is not None:
+        return [f"not applicable: {trials.not_applicable}"]
+    texts = []
+    for each in metrics:
+        change = effect(trials, baseline, each) if baseline is not None and trials is not baseline else None
+        if change is not None and change.changes:
+            interval = words.change_interval_text(change)
+            judged = judgement(change, each)
+            text = f"{words.arrow(change)} {words.name_text(each)} {words.change_text(change, change.median)}"
+            texts.append(text + (f" ({interval})" if interval else "") + (f", {judged}" if judged else ""))
+    if trials.failed:
+        failed, planned = len(trials.failed), len(trials.failed) + len(trials.done)
+        texts.append(f"{failed} of {planned} trials failed: {', '.join(dict.fromkeys(trials.failed.values()))}")
+    return texts

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""How a suite gets on: a display on a terminal, plain lines elsewhere. Nothing is drawn while a trial goes on."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from stress.model.suite import Status, Trial, TrialRecord
+from stress.model.summary import Summary
+from stress.model.units import duration_text
+from stress.view.text.suite_plan import time_text
+
+LAST = 3  # trials whose results stay in sight
+
+
+class SuiteProgress:
+    """Tells how a suite gets on. A context manager around it.
+
+    How long is left comes from the trials of the same cell, where there are any, and else from the estimate, scaled
+    by how wrong estimates were so far.
+    """
+
+    def __init__(self, console: Console, expected_s: Mapping[str, float], hosts: int = 1) -> None:
+        """Prepare the display.
+
+        Args:
+            console: where to.
+            expected_s: for each cell, how long a trial takes, about.
+            hosts: how many run trials at the same time.
+        """
+        self.console = console
+        self.path: Path | None = None
+        self.left: dict[int, Trial] = {}
+        self.total = 0
+        self.expected_s = expected_s
+        self.hosts = hosts
+        self.took_s: dict[str, list[float]] = {}
+        self.last: list[str] = []
+        self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        (self.live or nullcontext()).__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        (self.live or nullcontext()).__exit__(kind, value, trace)
+
+    def opens(self, path: Path, missing: Sequence[Trial]) -> None:
+        """A suite begins, or goes on."""
+        self.path = path
+        self.left = {trial.number: trial for trial in missing}
+        self.total = len(missing)
+        self.stage(f"{path}: {self.total} trials to run")
+
+    def stage(self, text: str) -> None:
+        """Something other than a trial begins."""
+        self.show(text) if self.live else self.console.print(text, highlight=False)
+
+    def begins(self, trial: Trial) -> None:
+        """A trial begins; on a terminal it is shown, and nothing more until it ends."""
+        if self.live:
+            self.show(f"block {trial.block + 1}: {trial.cell}")
+
+    def ended(self, record: TrialRecord, summary: Summary | None) -> None:
+        """A trial has ended."""
+        self.left.pop(record.trial.number, None)
+        if record.status is not Status.NOT_APPLICABLE:
+            self.took_s.setdefault(record.trial.cell, []).append(record.took_s)
+        where = f"{record.host}: " if self.hosts > 1 else ""
+        self.last = [*self.last[1 - LAST :], where + result_line(record, summary)]
+        if self.live:
+            self.show("")
+        else:
+            done = self.total - len(self.left)
+            self.console.print(
+                f"{done:>4}/{self.total}  {self.last[-1]}, about {time_text(self.left_s())} left",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+
+    def left_s(self) -> float:
+        """Return about how long the rest takes."""
+        measured = {cell: sum(times) / len(times) for cell, times in self.took_s.items()}
+        expected = sum(self.expected_s.get(cell, 0.0) for cell in measured)
+        scale = sum(measured.values()) / expected if expected else 1.0
+        whole = sum(
+            measured.get(trial.cell, scale * self.expected_s.get(trial.cell, 0.0)) for trial in self.left.values()
+        )
+        return whole / self.hosts
+
+    def show(self, now: str) -> None:
+        """Draw once."""
+        assert self.live is not None
+        done = self.total - len(self.left)
+        head = Text.assemble((f"{done} of {self.total} trials", "bold"), f", about {time_text(self.left_s())} left")
+        bar = Padding(ProgressBar(total=max(self.total, 1), completed=done, width=min(self.console.width, 60)), 0)
+        lines = [Text(f"  {line}", style="dim", overflow="ellipsis", no_wrap=True) for line in self.last]
+        self.live.update(Group(head, bar, *lines, Text(now)), refresh=True)
+
+
+def result_line(record: TrialRecord, summary: Summary | None) -> str:
+    """Return how a trial ended in a line."""
+    if summary is None:
+        return f"{record.trial.cell}: {record.status.upper()}: {record.reason}"
+    p50 = summary.body.p50_ns
+    slow = {cause: count for cause, count in summary.causes.items() if count and cause != "none"}
+    parts = [
+        f"{summary.rate_per_s:,.0f}/s",
+        *([f"p50 {duration_text(p50)}"] if p50 is not None else []),
+        *(f"{count:,} {cause}" for cause, count in slow.items()),
+        *([] if all(claim.balanced for claim in summary.books) else ["books NOT balanced"]),
+    ]
+    busy = "" if record.settle is None or record.settle.settled else " (the machine was busy)"
+    return f"{record.trial.cell}: {', '.join(parts)} in {record.took_s:.1f} s{busy}"

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""A suite as a table: a row a cell, its medians over trials, and what changes against the baseline."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.metric import METRICS, Metric, metric
+from stress.analysis.statistics.axis_points import baseline_of, by_entry
+from stress.analysis.statistics.trials import THRESHOLD, CellTrials, Effect, by_block, effect, estimate, judgement
+from stress.model.outcome import Cause
+from stress.view.text import metric_wording as words
+
+INDENT = 2  # columns: of a cell below its scenario, and of its causes below that
+TONES = {"better": "bold green", "worse": "bold red", None: "bold"}
+QUIET = "dim"
+
+
+def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEADLINE) -> Table:
+    """Return a table of cells by entry, with what is to be said of them all in its caption.
+
+    It needs 112 columns for the default headline.
+
+    Args:
+        cells: of one suite, each entry's baseline among them where it has one.
+        headline: the metrics that get a column.
+
+    Raises:
+        UsageError: there is no such metric.
+    """
+    metrics = [metric(name) for name in headline]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", caption_style="")
+    table.add_column("scenario\n  setting\n    causes", overflow="fold")
+    table.add_column("\ntrials\nbooks", no_wrap=True)
+    for each in metrics:
+        table.add_column(heading(each), justify="right", no_wrap=True, vertical="top")
+    effects = []
+    for label, entry in by_entry(cells).items():
+        table.add_section()
+        table.add_row(Text(label, style="bold underline"))
+        baseline = baseline_of(entry)
+        for trials in entry:
+            if trials.not_applicable is not None:
+                table.add_row(setting_cell(trials, baseline), Text("–", style=QUIET))
+                continue
+            against = None if baseline is None or trials is baseline else baseline
+            found = [effect(trials, against, each) if against else None for each in metrics]
+            effects += [each for each in found if each]
+            values = (value_cell(trials, each, change) for each, change in zip(metrics, found, strict=True))
+            table.add_row(setting_cell(trials, baseline), trials_cell(trials), *values)
+    table.caption = Text("\n").join([*notes(cells, effects), *failures(cells)])
+    table.caption_justify = "left"
+    return table
+
+
+def heading(each: Metric) -> str:
+    """Return the head of a metric's column, on three lines so that it is narrow."""
+    words_of = words.name_text(each).replace(" per ", "\nper ").replace("body ", "body\n")
+    return "\n" * (2 - words_of.count("\n")) + words_of
+
+
+def cause_texts(trials: CellTrials) -> list[str]:
+    """Return the causes of what was slow or failed, each with its median count: ``'500 closewait'``.
+
+    A cause that most trials lack is given with the highest count it had: ``'0–3 unknown'``.
+    """
+    texts = []
+    for cause in CAUSES:
+        counts = METRICS[f"cause.{cause}"]
+        found = estimate(trials, counts)
+        most = max(by_block(trials, counts).values(), default=0)
+        if cause is not Cause.NONE and found and most:
+            number = f"{found.median:,.0f}" if found.median else f"0–{most:,.0f}"
+            texts.append(f"{number} {cause.replace('_', ' ')}")
+    return texts
+
+
+def setting_cell(trials: CellTrials, baseline: CellTrials | None) -> Group:
+    """Return what sets a cell apart, below it the causes, or why there are none."""
+    absent = trials.not_applicable
+    style = QUIET if absent is not None else "bold" if trials.cell.baseline else ""
+    below = cause_texts(trials) if absent is None else [f"not applicable: {absent}"]
+    return Group(
+        Padding(Text(words.setting_text(trials, baseline), style=style), (0, 0, 0, INDENT)),
+        *(Padding(Text(line, style=QUIET), (0, 0, 0, 2 * INDENT)) for line in below),
+    )
+
+
+def trials_cell(trials: CellTrials) -> Text:
+    """Return how many trials are done, how many failed, and of how many the books do not balance."""
+    done, failed = len(trials.done), len(trials.failed)
+    if not done and not failed:
+        return Text("not run", style=QUIET)
+    lines = [Text(f"{done} of {done + failed}" if failed else f"{done}")]
+    if failed:
+        lines.append(Text(f"{failed} failed", style="bold red"))
+    if done:
+        wrong = sum(value > 0 for value in by_block(trials, METRICS["unbalanced"]).values())
+        lines.append(Text(f"{wrong} unbal.", style="bold red") if wrong else Text("balanced", style="green"))
+    return Text("\n").join(lines)
+
+
+def value_cell(trials: CellTrials, each: Metric, change: Effect | None) -> Text:
+    """Return a metric's median, its interval below, and below that what it is against the baseline if it changes."""
+    found = estimate(trials, each)
+    if found is None:
+        return Text("–", style=QUIET)
+    value = words.value_text(each, found.median)
+    lines = [Text(value)]
+    if interval := words.interval_text(each, found):
+        lines.append(Text(interval, style=QUIET))
+    if change and change.changes:
+        judged = judgement(change, each)
+        lines[0] = Text(f"{words.arrow(change)} {value}", style=TONES[judged])
+        text = f"{words.change_text(change, change.median)} {judged or ''}"
+        lines.append(Text(text.rstrip(), style=TONES[judged]))
+    return Text("\n").join(lines)
+
+
+def notes(cells: Sequence[CellTrials], effects: Sequence[Effect]) -> list[Text]:
+    """Return how to read the table."""
+    lines = []
+    levels = sorted(found.level for trials in cells if (found := estimate(trials, METRICS["errors"])))
+    if levels and not levels[-1]:
+        lines.append("Single trials: how far others would differ is not known.")
+    elif levels:
+        how_sure = words.span_text([words.percent_text(level) for level in levels])
+        lines.append(f"Median over trials; below it the interval that holds the true one, with {how_sure} confidence.")
+    if effects:
+        chance = sum(1 - found.level for found in effects)
+        lines.append(
+            f"{words.RISE} {words.FALL} changes by {words.percent_text(THRESHOLD)} or more, and by an attempt or more, "
+            f"against the baseline's trials of the same blocks; chance alone would mark {chance:.2g} of these "
+            f"{len(effects)} comparisons on average, at most."
+        )
+    return [Text(line, style=QUIET) for line in lines]
+
+
+def failures(cells: Sequence[CellTrials]) -> list[Text]:
+    """Return why trials failed: a line a cell and reason."""
+    lines = []
+    for label, entry in by_entry(cells).items():
+        for trials in entry:
+            for reason in dict.fromkeys(trials.failed.values()):
+                blocks = [str(block) for block, why in sorted(trials.failed.items()) if why == reason]
+                setting = words.setting_text(trials, baseline_of(entry))
+                where = f"block{'s' if blocks[1:] else ''} {', '.join(blocks)}"
+                lines.append(Text(f"failed: {label}, {setting}, {where}: {reason}", style="red"))
+    return lines
