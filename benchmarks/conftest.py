@@ -15,7 +15,7 @@ import pytest
 
 from stress.lab import host as lab_host
 from stress.lab import namespace, sysctl
-from stress.suite.process import ONE_THREAD
+from stress.run.process import ONE_THREAD
 
 namespace.enter()
 os.environ |= ONE_THREAD  # nothing has imported numpy yet

@@ -28,9 +28,10 @@ namespace.enter()
 from stress.analysis.statistics.trials import median_interval  # noqa: E402  # numpy comes with these, and its threads
 from stress.lab import host, quiet, wait  # noqa: E402
 from stress.model.plan import Close  # noqa: E402
+from stress.run import process  # noqa: E402
 from stress.store import run_folder  # noqa: E402
 from stress.storm.catalogue import scenario  # noqa: E402
-from stress.suite import estimate, process  # noqa: E402
+from stress.suite import estimate  # noqa: E402
 
 SCHEDULER = "tcp://127.0.0.1:8786"
 PYTHON = [sys.executable, "-m"]

@@ -15,11 +15,11 @@ from stress.lab import harness, sysctl
 from stress.lab.listener import Listener
 from stress.model.attempt import blank
 from stress.model.plan import Close, Plan
+from stress.run.speed import TARGET_PORTS
 from stress.storm.buffer import Buffer
 from stress.storm.ports import port_range
 from stress.storm.worker import Share
 from stress.storm.workers import Workers
-from stress.suite.speed import TARGET_PORTS
 
 PORT = 5000
 ATTEMPTS = 20_000  # a third of a second: short pairs see the same weather

@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from stress.model.plan import Plan
-    from stress.suite.visits import Visits
+    from stress.run.external import Visits
 
 PYTEST_BENCHMARK = ("benchmark", "pytest_benchmark.plugin")  # the names that it may be loaded under
 METRIC = "body.p99"
@@ -75,13 +75,13 @@ class Storm:
             options: close, ports, window, warmup, linger2_s, seed, workers, pin, sysctls: as fields of a plan.
         """
         from stress.model.errors import ConnstormError  # noqa: PLC0415  # see above
-        from stress.suite import visits  # noqa: PLC0415
+        from stress.run import external  # noqa: PLC0415
 
         chosen = {"attempts": attempts, "rate_per_s": rate_per_s, "duration_s": duration_s, "deadline_s": deadline_s}
         try:
-            visits.refuse_metric(metric)
-            visits.refuse_excess("trials", trials)
-            plan = visits.plan_for(address, chosen, options)
+            external.refuse_metric(metric)
+            external.refuse_excess("trials", trials)
+            plan = external.plan_for(address, chosen, options)
             found = self.made(plan, metric, 1 if self.benchmark.disabled else trials)
             values_s = found.times_s()
         except ConnstormError as error:
@@ -94,7 +94,7 @@ class Storm:
 
     def made(self, plan: "Plan", metric: str, count: int) -> "Visits":
         """Return the trials of a plan, made now unless another metric of this test has made them."""
-        from stress.suite.visits import Visits, visits  # noqa: PLC0415  # see above
+        from stress.run.external import Visits, visits  # noqa: PLC0415  # see above
 
         key = (*self.place(metric), repr(plan), count)
         if key not in self.known:

@@ -15,8 +15,8 @@ from namespaced import namespaced
 
 from stress.analysis.metric import METRICS
 from stress.model.plan import Close, Drop, Firewall, Release, Serve
+from stress.run.external import TIMES, plan_for
 from stress.storm.visit import faults
-from stress.suite.visits import TIMES, plan_for
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "pytest"
 PORTS = (40000, 40999)
@@ -295,7 +295,7 @@ def test_loading_it_loads_nothing_slow():
 
 
 def test_asking_for_a_storm_loads_no_numpy():
-    code = "import sys, stress.suite.visits; print('numpy' in sys.modules)"
+    code = "import sys, stress.run.external; print('numpy' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "False\n"
 

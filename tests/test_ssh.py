@@ -21,8 +21,9 @@ from stress.lab import wait
 from stress.model.errors import LabError, UsageError
 from stress.model.plan import Plan
 from stress.model.suite import Status
+from stress.run import process
 from stress.store import run_folder, suite_folder
-from stress.suite import parcel, process
+from stress.suite import parcel
 from stress.suite.envoy import Sending, Word
 from stress.suite.errand import errand
 from stress.suite.executor import Job

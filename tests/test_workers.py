@@ -18,12 +18,12 @@ from stress.analysis.attribution.summary import analyse
 from stress.lab import wait
 from stress.model.errors import LabError, UsageError
 from stress.model.plan import Close, Ports
+from stress.run.process import Running
 from stress.storm import buffer, check
 from stress.storm.buffer import Buffer
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.ports import PortRange
 from stress.storm.trial import carry_out
-from stress.suite.process import Running
 
 SIXTEEN_PORTS = (40000, 40015)
 MANY_PORTS = (40000, 47999)  # so that no port comes again while another CPU is still busy with its RST

@@ -21,7 +21,7 @@ def demo(seed: int, output: Path, *, as_json: bool) -> None:
     (c) over a minefield on a kernel that answers at most 100 SYNs a second with a challenge ACK
     (d) over a minefield behind a filter that drops the client's RST
     """
-    from stress.suite import demo as storms  # noqa: PLC0415  # numpy and matplotlib are slow to load
+    from stress.run import demo as storms  # noqa: PLC0415  # numpy and matplotlib are slow to load
     from stress.view.text.demo_table import demo_table  # noqa: PLC0415
 
     panels, figure = storms.run(output, seed, Progress("demo", quiet=as_json))

@@ -10,7 +10,7 @@ import msgspec
 from stress.cli.output import Progress, console, json_option, print_object
 from stress.lab import journal, namespace
 from stress.model.errors import LabError
-from stress.suite.process import ONE_THREAD
+from stress.run.process import ONE_THREAD
 
 
 @click.command()
@@ -51,7 +51,7 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
     if speed:
         if refused:
             raise LabError(f"The speed is measured in a private namespace only. {refused}")
-        from stress.suite.speed import measure  # noqa: PLC0415
+        from stress.run.speed import measure  # noqa: PLC0415
 
         speeds, harness = measure(Progress("doctor", quiet=as_json))
         document |= {"speed": msgspec.to_builtins(speeds), "harness": msgspec.to_builtins(harness)}

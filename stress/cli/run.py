@@ -27,10 +27,10 @@ def run(name: str, output: Path, *, as_json: bool, **options: Any) -> None:
       connstorm run closewait --mines 500 --set net.ipv4.tcp_challenge_ack_limit=50
       connstorm run clean --port-range 40000-40999 --ports kernel --close fin --json
     """
+    from stress.run import process  # noqa: PLC0415
     from stress.store import run_folder  # noqa: PLC0415  # numpy is slow to load, and --help needs none
     from stress.storm import check  # noqa: PLC0415
     from stress.storm.catalogue import scenario  # noqa: PLC0415
-    from stress.suite import process  # noqa: PLC0415
 
     plan = make_plan(scenario(name).plan, options)
     check.refuse(check.faults(plan))

@@ -53,7 +53,7 @@ def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool, alon
         namespace.enter()
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
     from stress.lab import journal, quiet  # noqa: PLC0415
-    from stress.suite import cell, process  # noqa: PLC0415
+    from stress.run import cell, process  # noqa: PLC0415
 
     if settle_s:
         emit(process.Settled(quiet.settle(settle_s)))
@@ -71,7 +71,7 @@ def print_attestation(*, alone: bool) -> None:
             namespace.enter()
     except LabError as error:
         refused = error
-    from stress.suite.attest import attestation  # noqa: PLC0415  # see above
+    from stress.run.fingerprint import attestation  # noqa: PLC0415  # see above
 
     emit(attestation(on_the_host, None if refused else sysctl.names()))
 
@@ -96,7 +96,7 @@ def emit(event: msgspec.Struct) -> None:
 
 def fail(text: str, exit_code: int, kind: str) -> None:
     """Print the failure as the last event and end with its code."""
-    from stress.suite.process import Failed  # noqa: PLC0415  # see above
+    from stress.run.process import Failed  # noqa: PLC0415  # see above
 
     emit(Failed(text, exit_code, kind))
     sys.exit(exit_code)

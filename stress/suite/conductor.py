@@ -15,12 +15,12 @@ from stress.model.errors import INTERRUPTED, NotApplicableError, StoreError
 from stress.model.plan import Plan
 from stress.model.suite import Status, Trial, TrialRecord
 from stress.model.summary import Summary
+from stress.run.process import Ended
 from stress.store import run_folder, suite_folder
 from stress.store.suite_folder import SuiteFile
 from stress.suite import order
 from stress.suite.applicable import lacking
 from stress.suite.executor import Executor, Handle, Job
-from stress.suite.process import Ended
 from stress.suite.underway import UnderWay
 
 

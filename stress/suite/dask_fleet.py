@@ -18,10 +18,10 @@ from distributed import Client, Future, KilledWorker
 from stress.model.errors import LabError
 from stress.model.progress import Notify
 from stress.model.suite import Attestation
+from stress.run.process import ATTEST_LIMIT_S, Ended, Failed
 from stress.suite import dask_worker, parcel
 from stress.suite.errand import errand
 from stress.suite.executor import Job
-from stress.suite.process import ATTEST_LIMIT_S, Ended, Failed
 
 CONNECT_S = 30
 BACK_S = 300.0  # for how long a worker that was lost is waited for

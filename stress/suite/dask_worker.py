@@ -17,10 +17,11 @@ import dask
 import msgspec
 from distributed import Status, Worker, WorkerPlugin
 
-from stress.suite import parcel, process
+from stress.run import process
+from stress.run.process import Ended, Running
+from stress.suite import parcel
 from stress.suite.envoy import ROOM
 from stress.suite.errand import Errand, carry_out
-from stress.suite.process import Ended, Running
 
 QUIET: dict[str, Any] = {
     "distributed.worker.profile.enabled": False,

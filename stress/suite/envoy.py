@@ -16,9 +16,9 @@ import msgspec
 
 from stress.lab.ending import Ending
 from stress.model.errors import UsageError
+from stress.run.process import Event, Failed, Settled, Stage
 from stress.suite import parcel
 from stress.suite.errand import Errand, carry_out
-from stress.suite.process import Event, Failed, Settled, Stage
 
 ROOM = "connstorm-"  # how the folders are called that hold a run until it is sent; in TMPDIR
 

@@ -14,9 +14,9 @@ from stress.model.errors import ConnstormError, LabError
 from stress.model.plan import Plan
 from stress.model.progress import Notify
 from stress.model.suite import Attestation
-from stress.suite.attest import attestation, differences
+from stress.run.fingerprint import attestation, differences
+from stress.run.process import Ended, Failed, Running, trial_options
 from stress.suite.executor import Job
-from stress.suite.process import Ended, Failed, Running, trial_options
 
 TURN = "trial"  # a lock of its own: the program that conducts may be on one of the hosts
 

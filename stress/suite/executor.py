@@ -9,7 +9,7 @@ from stress.model.kernel import HOST
 from stress.model.plan import Plan
 from stress.model.progress import Notify
 from stress.model.suite import Attestation
-from stress.suite.process import Ended
+from stress.run.process import Ended
 
 
 @dataclass(frozen=True)

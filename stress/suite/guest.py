@@ -14,8 +14,8 @@ from stress.lab.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boot, End,
 from stress.model.errors import LabError
 from stress.model.plan import Plan
 from stress.model.suite import Attestation, Settle
+from stress.run.process import ONE_THREAD, Done, Ended, Event, Failed
 from stress.store import run_folder
-from stress.suite.process import ONE_THREAD, Done, Ended, Event, Failed
 
 PLAN, EVENTS, ERRORS, RESULTS = "plan.json", "events.jsonl", "errors.txt", "results"
 OPTIONS = ("--alone", "--no-draw")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from stress.model.progress import Notify
 from stress.model.suite import Attestation
-from stress.suite import process
+from stress.run import process
+from stress.run.process import Ended, Running
 from stress.suite.executor import Job
-from stress.suite.process import Ended, Running
 
 HERE = "local"
 

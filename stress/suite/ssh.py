@@ -9,11 +9,11 @@ import msgspec
 from stress.model.errors import LabError, UsageError
 from stress.model.progress import Notify
 from stress.model.suite import Attestation, Settle
+from stress.run.process import ATTEST_LIMIT_S, Ended, Failed, Settled, Stage
 from stress.suite import parcel
 from stress.suite.envoy import Sending, Word
 from stress.suite.errand import Errand, errand
 from stress.suite.executor import Job
-from stress.suite.process import ATTEST_LIMIT_S, Ended, Failed, Settled, Stage
 from stress.suite.ssh_link import LOST, REFUSED, Link, Remote, reason
 
 BACK_S = 300.0  # for how long a host that was lost is waited for

@@ -10,12 +10,12 @@ from stress.model.errors import UsageError
 from stress.model.kernel import HOST
 from stress.model.progress import Notify, silent
 from stress.model.suite import Attestation, Cell, Suite
+from stress.run.fingerprint import differences
 from stress.store import suite_folder
 from stress.store.suite_folder import SUITE_SCHEMA, SuiteFile
 from stress.storm import check
 from stress.suite import kernels, matrix, order
 from stress.suite.applicable import refuse_host_settings
-from stress.suite.attest import differences
 from stress.suite.conductor import clear_leftovers
 from stress.suite.executor import Executor
 

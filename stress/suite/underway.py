@@ -5,8 +5,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from stress.run.process import Ended
 from stress.suite.executor import Handle
-from stress.suite.process import Ended
 
 LISTENERS_MAX = 1024  # a thread for each trial under way, made when it is needed
 

@@ -10,10 +10,10 @@ from stress.model.errors import LabError
 from stress.model.kernel import HOST, kernel_name
 from stress.model.progress import Notify
 from stress.model.suite import Attestation
+from stress.run.process import Ended, Failed
 from stress.suite.executor import Handle, Job
 from stress.suite.guest import PREFIX, GuestHandle, attest
 from stress.suite.local import Local
-from stress.suite.process import Ended, Failed
 
 ATTEST_LIMIT_S = 180.0  # of the guest's script; emulated, Python alone takes ten seconds
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The process that visits a server: ``python -m stress.suite.visit_process``, a plan in, an answer out."""
+"""The process that visits a server: ``python -m stress.run.external_process``, a plan in, an answer out."""
 
 import signal
 import sys
@@ -13,8 +13,8 @@ from stress.model.errors import ConnstormError
 from stress.model.plan import Plan
 from stress.model.run import Run
 from stress.model.summary import Summary
+from stress.run.external_call import Answer, Refused, Value
 from stress.storm.visit import visit
-from stress.suite.visit import Answer, Refused, Value
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ from stress.model.errors import ConnstormError, LabError
 from stress.model.plan import Plan
 from stress.model.record import Host
 from stress.model.summary import Summary
-from stress.suite.process import ONE_THREAD
+from stress.run.process import ONE_THREAD
 
-COMMAND = (sys.executable, "-m", "stress.suite.visit_process")
+COMMAND = (sys.executable, "-m", "stress.run.external_process")
 START_LIMIT_S = 60.0  # for all that is not the storm
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # what lies in the folder of somebody's tests is not imported
 

@@ -10,7 +10,7 @@ import msgspec
 
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
-from stress.suite.visit import Answer, ask
+from stress.run.external_call import Answer, ask
 
 TIMES = ("body.p50", "body.p90", "body.p99", "body.p999", "body.max", "duration")  # metrics that are times
 PER_MILLION = ("retries_per_million", "late_per_million", "errors_per_million")

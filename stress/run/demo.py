@@ -10,9 +10,9 @@ import msgspec
 
 from stress.analysis.attribution.summary import Findings, analyse
 from stress.model.progress import Notify
+from stress.run import process
 from stress.store import run_folder
 from stress.storm.catalogue import scenario
-from stress.suite import process
 from stress.view.figure.run.panels import panels
 
 FIGURE = "demo.png"
