@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from stress.analysis.gate.bisection import Bisection, Mark
 from stress.cli.bisect import between, listed
+from stress.compare.bisect import bisect, kernel_of
 from stress.lab import lock
 from stress.model.errors import LabError, UsageError
 from stress.model.kernel import HOST
-from stress.suite.bisect import bisect, kernel_of
 from stress.suite.file import build as built
 from stress.suite.local import Local
 

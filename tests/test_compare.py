@@ -11,11 +11,11 @@ from test_calibrate import a_calibration
 
 from stress.analysis.comparison.arm_pair import compare as compared
 from stress.analysis.comparison.metric_family import GATING, families
+from stress.compare.arms import Question, match
+from stress.compare.figures import chosen, draw
 from stress.model.calibration import Noise
 from stress.store import calibration as stored
 from stress.store.runs import arm
-from stress.suite.arms import Question, match
-from stress.suite.pictures import chosen, draw
 
 
 def compare(*arguments, cwd):

@@ -43,8 +43,8 @@ def bisect(
       connstorm bisect storm.toml --good "$(head -1 commits)" --bad "$(tail -1 commits)" --kernels commits \
           --build './build-kernel {}'
     """
+    from stress.compare.bisect import bisect as search  # noqa: PLC0415
     from stress.suite import file as suite_file  # noqa: PLC0415  # numpy comes with these
-    from stress.suite.bisect import bisect as search  # noqa: PLC0415
 
     names = between(listed(kernels) if kernels else [good, bad], good, bad)
     found = search(suite_file.read(file), names, exprs, output, Progress("bisect"), build=build)

@@ -33,9 +33,9 @@ def calibrate(
       connstorm calibrate
       connstorm calibrate clean --attempts 10000 --trials 20
     """
+    from stress.compare import calibrate as twice  # noqa: PLC0415
     from stress.store import calibration as stored  # noqa: PLC0415  # numpy comes with these
     from stress.store import suite_folder  # noqa: PLC0415
-    from stress.suite import calibrate as twice  # noqa: PLC0415
     from stress.suite.local import Local  # noqa: PLC0415
     from stress.suite.outturn import missing, outturn  # noqa: PLC0415
     from stress.view.text.noise_table import noise_table  # noqa: PLC0415

@@ -13,8 +13,8 @@ from stress import __version__
 from stress.cli.output import console, json_option, output_option, print_object
 
 if TYPE_CHECKING:
-    from stress.suite.arms import Question
-    from stress.suite.judge import Judged
+    from stress.compare.arms import Question
+    from stress.compare.gate import Judged
 
 FOLDER = "gate"  # inside OUTPUT
 UNSEEN = 4  # a regression would go unseen
@@ -65,8 +65,8 @@ def gate(
       connstorm gate old/ new/ --expr 'body.p99 <= 1.10x' --expr 'retries_per_million <= +5' --expr 'errors == 0'
       connstorm gate old/ new/ --self-test
     """
-    from stress.suite.arms import Question  # noqa: PLC0415  # numpy comes with it
-    from stress.suite.judge import judge  # noqa: PLC0415
+    from stress.compare.arms import Question  # noqa: PLC0415  # numpy comes with it
+    from stress.compare.gate import judge  # noqa: PLC0415
 
     question = Question(
         arms=(base, new),
@@ -85,7 +85,7 @@ def gate(
 
 def rehearse(question: "Question", exprs: Sequence[str], *, as_json: bool) -> int:
     """Print whether regressions would be found; return the exit code."""
-    from stress.suite.judge import rehearsal  # noqa: PLC0415
+    from stress.compare.gate import rehearsal  # noqa: PLC0415
     from stress.view.text.gate_table import rehearsal_sentence, rehearsal_table  # noqa: PLC0415
 
     found, warnings = rehearsal(question, exprs)

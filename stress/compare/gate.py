@@ -13,13 +13,13 @@ from stress.analysis.gate.evaluate import Case, Ruling, State, rule
 from stress.analysis.gate.self_test import Rehearsed, rehearse
 from stress.analysis.metric import MILLION, metric
 from stress.analysis.statistics.trials import TIMED
+from stress.compare.arms import Question, calibration, laid_out, observed
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
 from stress.model.suite import Gate, Status
 from stress.store import suite_folder
 from stress.store.runs import labelled
 from stress.store.suite_folder import SUITE
-from stress.suite.arms import Question, calibration, laid_out, observed
 
 REGRESSED, NO_DATA, NO_BASELINE, INCONCLUSIVE = 1, 3, 5, 4  # exit codes
 

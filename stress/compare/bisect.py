@@ -9,13 +9,13 @@ from pathlib import Path
 
 from stress.analysis.gate.bisection import Bisection, Mark
 from stress.analysis.gate.evaluate import Ruling, State
+from stress.compare.arms import Question
+from stress.compare.gate import judge
 from stress.model.errors import LabError, UsageError
 from stress.model.progress import Notify
 from stress.model.suite import Suite
 from stress.suite import whole
-from stress.suite.arms import Question
 from stress.suite.executor import Executor
-from stress.suite.judge import judge
 from stress.suite.kernel_axis import on
 from stress.suite.local import Local
 from stress.view.text.gate_wording import sentence
