@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 
 from stress.store.history_folder import keep
-from stress.suite import file, whole
-from stress.suite.local import Local
+from stress.suite import runner
+from stress.suite.config import load
+from stress.suite.executor.local import Local
 
 HOME = Path(__file__).parents[1]
 SUITE = HOME / "suites" / "track.toml"
@@ -29,11 +30,11 @@ def track(history: Path, suite: Path = SUITE, trials: int | None = None) -> Path
         suite: what is run.
         trials: of each cell, in place of the suite's own number.
     """
-    what = file.read(suite)
+    what = load.read(suite)
     if trials is not None:
         what = msgspec.structs.replace(what, trials=trials)
     with tempfile.TemporaryDirectory() as results:
-        path = whole.run(what, Path(results), Local(), text=suite.read_text())
+        path = runner.run(what, Path(results), Local(), text=suite.read_text())
         return keep(path, history)
 
 

@@ -11,7 +11,7 @@ from stress.analysis.attribution.summary import Findings, analyse
 from stress.cli.suite import caption
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
-from stress.suite.outturn import missing, outturn
+from stress.suite.cell_results import missing, outturn
 from stress.view.figure.suite.kernel_grid import kernel_grid
 
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stress.cli.suite import caption
 from stress.store import suite_folder
-from stress.suite.outturn import missing, outturn
+from stress.suite.cell_results import missing, outturn
 from stress.view.figure.suite.multiples import multiples
 from stress.view.text.suite_markdown import suite_markdown
 

@@ -19,8 +19,8 @@ from stress.compare.bisect import bisect, kernel_of
 from stress.lab import lock
 from stress.model.errors import LabError, UsageError
 from stress.model.kernel import HOST
-from stress.suite.file import build as built
-from stress.suite.local import Local
+from stress.suite.config.load import build as built
+from stress.suite.executor.local import Local
 
 SUITE = {
     "trials": 1,

@@ -13,9 +13,9 @@ from stress.lab import lock
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
 from stress.store.runs import observations
-from stress.suite import file as suite_file
-from stress.suite import matrix, order, outturn, start, whole
-from stress.suite.local import Local
+from stress.suite import cell_results, manifest, matrix, order, runner
+from stress.suite.config import load as suite_file
+from stress.suite.executor.local import Local
 
 AXIS = "net.ipv4.tcp_timestamps"
 ENTRY = {"name": "clean", "port_range": [40000, 40003]}
@@ -67,7 +67,7 @@ def test_each_host_has_the_order_that_one_alone_would_have(seed, trials, hosts):
 
 def test_hosts_run_side_by_side_and_are_never_pooled(tmp_path):
     executor = Named("a", "b")
-    path = whole.run(suite(trials=1), tmp_path, executor)
+    path = runner.run(suite(trials=1), tmp_path, executor)
     records = suite_folder.records(path)
     assert [record.host for record in records.values()] == ["a", "a", "b", "b"]
     assert sorted(executor.given[:2]) == ["a", "b"], "both warm up"
@@ -76,12 +76,12 @@ def test_hosts_run_side_by_side_and_are_never_pooled(tmp_path):
     assert started[2] < started[1], "b begins before a has run all of its own"
 
     more = Named("b", "a")  # named in another order: each keeps its own blocks
-    whole.run(suite(trials=2, warmup=0), tmp_path, more, resume=path)
+    runner.run(suite(trials=2, warmup=0), tmp_path, more, resume=path)
     after = suite_folder.records(path)
     assert {number: after[number] for number in records} == records
     assert [after[number].host for number in range(4, 8)] == ["a", "a", "b", "b"]
-    found = whole.cells(path)
-    assert outturn.missing(suite_folder.read(path), found) == 0
+    found = runner.cells(path)
+    assert cell_results.missing(suite_folder.read(path), found) == 0
     assert [(trials.cell.name, sorted(trials.done)) for trials in found] == [
         ("clean on a", [0, 2]),
         ("clean tcp_timestamps=0 on a", [0, 2]),
@@ -107,14 +107,14 @@ class WithoutTimestamps(Named):
 
 
 def test_what_one_host_lacks_another_may_have(tmp_path):
-    path = whole.run(suite(trials=1, warmup=0), tmp_path, WithoutTimestamps("a", "b"))
+    path = runner.run(suite(trials=1, warmup=0), tmp_path, WithoutTimestamps("a", "b"))
     statuses = {(record.host, record.status) for record in suite_folder.records(path).values()}
     assert statuses == {("a", Status.DONE), ("b", Status.NOT_APPLICABLE)}
-    assert [trials.not_applicable is None for trials in whole.cells(path)] == [True, True, False, False]
+    assert [trials.not_applicable is None for trials in runner.cells(path)] == [True, True, False, False]
 
 
 def test_a_suite_of_one_host_has_the_names_of_its_cells(tmp_path):
-    file = start.begin(suite(trials=1), Named("a"), host=False)
+    file = manifest.begin(suite(trials=1), Named("a"), host=False)
     path = suite_folder.create(file, None, tmp_path)
-    assert [trials.cell for trials in outturn.outturn(path, file)] == file.cells
+    assert [trials.cell for trials in cell_results.outturn(path, file)] == file.cells
     assert run_folder.RUN not in {entry.name for entry in path.iterdir()}

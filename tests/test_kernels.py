@@ -16,10 +16,10 @@ from stress.lab import debian, kernel_cache
 from stress.lab.debian import Apt, is_image
 from stress.model.errors import LabError, StoreError, UsageError
 from stress.model.kernel import HOST, CachedKernel, DebianName, kernel_name
-from stress.suite import file as suite_file
 from stress.suite import kernels, matrix
-from stress.suite.local import Local
-from stress.suite.virtme import Virtme
+from stress.suite.config import load as suite_file
+from stress.suite.executor.local import Local
+from stress.suite.executor.virtme import Virtme
 
 PROGRAM = [sys.executable, "-m", "stress", "kernels"]
 SUITE = {"scenario": [{"name": "clean", "attempts": 16}, {"name": "closewait"}], "matrix": {"kernel": [HOST]}}

@@ -23,10 +23,10 @@ from stress.model.plan import Plan
 from stress.model.suite import Status
 from stress.run import process
 from stress.store import run_folder, suite_folder
-from stress.suite import parcel
-from stress.suite.envoy import Sending, Word
-from stress.suite.errand import errand
-from stress.suite.executor import Job
+from stress.suite.executor import archive
+from stress.suite.executor.agent import Sending, Word
+from stress.suite.executor.base import Job
+from stress.suite.executor.remote_trial import errand
 
 FROZEN = Path(__file__).parent / "data" / "run-schema-2"
 PORT = 2022
@@ -244,7 +244,7 @@ def test_hosts_that_cannot_be_are_refused(tmp_path, options, sentence):
     port=st.none() | st.integers(1, 65535),
 )
 def test_a_destination_is_taken_apart(user, host, port):
-    from stress.suite.ssh_link import destination
+    from stress.suite.executor.ssh_connection import destination
 
     text = (f"{user}@" if user else "") + host + (f":{port}" if port else "")
     found = destination(text)
@@ -256,7 +256,7 @@ def test_a_destination_is_taken_apart(user, host, port):
 
 @given(st.text(alphabet="a@:[]1", max_size=6))
 def test_a_destination_is_understood_or_refused(text):
-    from stress.suite.ssh_link import destination
+    from stress.suite.executor.ssh_connection import destination
 
     try:
         found = destination(text)
@@ -267,12 +267,12 @@ def test_a_destination_is_understood_or_refused(text):
 
 def packed():
     stream = io.BytesIO()
-    parcel.pack(FROZEN, stream)
+    archive.pack(FROZEN, stream)
     return stream.getvalue()
 
 
 def test_a_parcel_arrives_as_it_was_sent(tmp_path):
-    found = parcel.unpack(io.BytesIO(packed()), "run", tmp_path)
+    found = archive.unpack(io.BytesIO(packed()), "run", tmp_path)
     assert {file.name: file.read_bytes() for file in found.iterdir()} == {
         file.name: file.read_bytes() for file in FROZEN.iterdir()
     }
@@ -288,14 +288,14 @@ def test_a_parcel_that_is_cut_short_leaves_nothing(tmp_path_factory, share, flip
         damaged = damaged[:-1] + bytes([damaged[-1] ^ 1])
     results = tmp_path_factory.mktemp("results")
     with pytest.raises(LabError, match=r"[nN]othing was kept"):
-        parcel.unpack(io.BytesIO(damaged), "run", results)
+        archive.unpack(io.BytesIO(damaged), "run", results)
     assert list(results.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["../run", "a/b", "", "..", ".", ".run"])
 def test_a_host_cannot_choose_where_its_run_is_written(tmp_path, name):
     with pytest.raises(LabError, match="no name of a run folder"):
-        parcel.unpack(io.BytesIO(packed()), name, tmp_path)
+        archive.unpack(io.BytesIO(packed()), name, tmp_path)
 
 
 def test_a_member_that_lies_elsewhere_is_refused(tmp_path):
@@ -305,7 +305,7 @@ def test_a_member_that_lies_elsewhere_is_refused(tmp_path):
     with tarfile.open(fileobj=stream, mode="w") as tar:
         tar.add(FROZEN / "run.json", "../run.json")
     with pytest.raises(LabError, match=r"holds '\.\./run\.json'"):
-        parcel.unpack(io.BytesIO(stream.getvalue()), "run", tmp_path)
+        archive.unpack(io.BytesIO(stream.getvalue()), "run", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

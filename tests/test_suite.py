@@ -20,11 +20,11 @@ from stress.lab import lock, sysctl, wait
 from stress.model.errors import StoreError, UsageError
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
-from stress.suite import file as suite_file
-from stress.suite import start
-from stress.suite.conductor import Conductor
-from stress.suite.local import Local
-from stress.suite.outturn import missing, outturn, ranked
+from stress.suite import manifest
+from stress.suite.cell_results import missing, outturn, ranked
+from stress.suite.config import load as suite_file
+from stress.suite.executor.local import Local
+from stress.suite.scheduler import Conductor
 
 PROGRAM = [sys.executable, "-m", "stress", "suite"]
 ALONE = ["unshare", "-Urn"]  # a network of its own, and with it a lock of its own
@@ -91,7 +91,7 @@ class Silent:
 
 def conducted(source, results, executor, **options):
     """Run a suite in this process; return its folder, what is in it, and what was told."""
-    file = start.begin(suite_file.read(source), executor, host=False)
+    file = manifest.begin(suite_file.read(source), executor, host=False)
     path = suite_folder.create(file, source.read_text(), results)
     observer = Silent()
     Conductor(path, file, executor, **options).run(observer)
@@ -222,11 +222,11 @@ def test_more_trials_are_added_and_those_that_are_there_stay(source, tmp_path):
 )
 def test_resume_refuses_what_changed_in_a_way_that_matters(source, tmp_path, old, new, sentence):
     executor = Local()
-    file = start.begin(suite_file.read(source), executor, host=False)
+    file = manifest.begin(suite_file.read(source), executor, host=False)
     path = suite_folder.create(file, SMALL, tmp_path)
     source.write_text(SMALL.replace(old, new))
     with pytest.raises(UsageError, match=sentence):
-        start.resume(path, suite_file.read(source), executor, host=False)
+        manifest.resume(path, suite_file.read(source), executor, host=False)
 
 
 @pytest.mark.parametrize(
@@ -240,14 +240,14 @@ def test_resume_refuses_what_changed_in_a_way_that_matters(source, tmp_path, old
 def test_resume_refuses_another_program_or_host(source, tmp_path, change, what):
     executor = Local()
     suite = suite_file.read(source)
-    file = start.begin(suite, executor, host=False)
+    file = manifest.begin(suite, executor, host=False)
     attestation = file.attestations["local"]
     if kernel := change.pop("kernel", None):
         change = {"host": msgspec.structs.replace(attestation.host, kernel=kernel)}
     changed = msgspec.structs.replace(attestation, **change)
     path = suite_folder.create(msgspec.structs.replace(file, attestations={"local": changed}), SMALL, tmp_path)
     with pytest.raises(UsageError, match=what):
-        start.resume(path, suite, executor, host=False)
+        manifest.resume(path, suite, executor, host=False)
 
 
 def test_nothing_to_go_on_with_is_said(source, tmp_path):
@@ -315,7 +315,7 @@ def test_a_setting_that_this_kernel_lacks_makes_a_cell_not_applicable(source, tm
 
 
 def test_a_setting_of_the_whole_host_needs_host():
-    attestation = start.begin(suite_file.build({"scenario": [{"name": "clean"}]}), Local(), host=False).attestations[
+    attestation = manifest.begin(suite_file.build({"scenario": [{"name": "clean"}]}), Local(), host=False).attestations[
         "local"
     ]
     name = next((name for name in attestation.host_settings if "netdev_max_backlog" in name), None)
@@ -323,7 +323,7 @@ def test_a_setting_of_the_whole_host_needs_host():
         pytest.skip("this kernel has no setting of the whole host alone")
     suite = suite_file.build({"scenario": [{"name": "clean"}], "matrix": {name: [1000, 2000]}})
     with pytest.raises(UsageError, match="belongs to the whole host"):
-        start.begin(suite, Local(), host=False)
+        manifest.begin(suite, Local(), host=False)
 
 
 def test_trials_that_do_not_measure_run_beside_each_other(tmp_path):

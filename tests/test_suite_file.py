@@ -19,9 +19,9 @@ from stress.model.plan import Close, Plan, Ports
 from stress.model.suite import Design, Entry, Gate, Suite
 from stress.storm.catalogue import SCENARIOS
 from stress.suite import matrix
-from stress.suite.file import build, decode, read
-from stress.suite.position import lines, positions
-from stress.suite.shape import AXES, DEFAULTS, HEAD, SCENARIO, TABLES
+from stress.suite.config.keys import AXES, DEFAULTS, HEAD, SCENARIO, TABLES
+from stress.suite.config.load import build, decode, read
+from stress.suite.config.toml_lines import lines, positions
 
 TW_REUSE = "net.ipv4.tcp_tw_reuse"
 LIMIT = "net.ipv4.tcp_challenge_ack_limit"

@@ -14,7 +14,7 @@ from stress.model.errors import UsageError
 from stress.model.suite import Settle, Status, Trial, TrialRecord
 from stress.store import suite_folder
 from stress.store.suite_folder import SUITE_SCHEMA, SuiteFile
-from stress.suite.outturn import missing, outturn
+from stress.suite.cell_results import missing, outturn
 
 FROZEN = Path(__file__).parent / "data" / "suite-schema-1"  # never to be changed
 DOCUMENTED = Path(__file__).parents[1] / "docs" / "suite.schema.json"

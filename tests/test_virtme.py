@@ -18,9 +18,9 @@ from stress.model.kernel import HOST, kernel_name
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
 from stress.storm.catalogue import scenario
-from stress.suite import guest
-from stress.suite.guest import GuestHandle
-from stress.suite.outturn import outturn
+from stress.suite.cell_results import outturn
+from stress.suite.executor import guest
+from stress.suite.executor.guest import GuestHandle
 from stress.view.figure.suite.kernel_grid import kernel_grid, words
 
 ALONE = ["unshare", "-Urn"]  # a lock of its own

@@ -44,7 +44,7 @@ def bisect(
           --build './build-kernel {}'
     """
     from stress.compare.bisect import bisect as search  # noqa: PLC0415
-    from stress.suite import file as suite_file  # noqa: PLC0415  # numpy comes with these
+    from stress.suite.config import load as suite_file  # noqa: PLC0415  # numpy comes with these
 
     names = between(listed(kernels) if kernels else [good, bad], good, bad)
     found = search(suite_file.read(file), names, exprs, output, Progress("bisect"), build=build)

@@ -36,8 +36,8 @@ def calibrate(
     from stress.compare import calibrate as twice  # noqa: PLC0415
     from stress.store import calibration as stored  # noqa: PLC0415  # numpy comes with these
     from stress.store import suite_folder  # noqa: PLC0415
-    from stress.suite.local import Local  # noqa: PLC0415
-    from stress.suite.outturn import missing, outturn  # noqa: PLC0415
+    from stress.suite.cell_results import missing, outturn  # noqa: PLC0415
+    from stress.suite.executor.local import Local  # noqa: PLC0415
     from stress.view.text.noise_table import noise_table  # noqa: PLC0415
 
     suite = twice.suite(list(names or ("clean", "closewait")), trials=trials, attempts=attempts, seed=seed)

@@ -32,7 +32,7 @@ def run_cell(
         print_attestation(alone=alone)
         return
     if envoy:
-        from stress.suite.envoy import serve  # noqa: PLC0415  # numpy comes with it
+        from stress.suite.executor.agent import serve  # noqa: PLC0415  # numpy comes with it
 
         serve(sys.stdin.buffer, sys.stdout.buffer)
         return

@@ -14,7 +14,7 @@ from stress.model.errors import INTERRUPTED, LabError, UsageError
 if TYPE_CHECKING:
     from stress.model.suite import Suite
     from stress.store.suite_folder import SuiteFile
-    from stress.suite.executor import Executor
+    from stress.suite.executor.base import Executor
 
 
 TRIALS_MAX = 1000
@@ -75,8 +75,8 @@ def suite(
     import msgspec  # noqa: PLC0415  # numpy and matplotlib come with these, and --help needs none
 
     from stress.store import suite_folder  # noqa: PLC0415
-    from stress.suite import file as suite_file  # noqa: PLC0415
-    from stress.suite import kernel_axis, start  # noqa: PLC0415
+    from stress.suite import kernel_axis, manifest  # noqa: PLC0415
+    from stress.suite.config import load as suite_file  # noqa: PLC0415
 
     executor = executor_of(engine, [name for name in hosts.split(",") if name], remote_connstorm)
     path = source if source.is_dir() else None
@@ -89,7 +89,7 @@ def suite(
     if kernels:
         what = kernel_axis.on(what, kernels)
     if dry_run:
-        print_plan(start.begin(what, executor, host=host, boot=False), as_json=as_json)
+        print_plan(manifest.begin(what, executor, host=host, boot=False), as_json=as_json)
         return
     if resume:
         path = path or suite_folder.latest(output, what.name)
@@ -106,8 +106,8 @@ def executor_of(text: str, hosts: list[str], command: str) -> "Executor":
     Raises:
         UsageError: there is none of that name, or it lacks something.
     """
-    from stress.suite.executors import EXECUTORS  # noqa: PLC0415  # as above
-    from stress.suite.fleets import FLEETS  # noqa: PLC0415  # as above
+    from stress.suite.executor.fleets import FLEETS  # noqa: PLC0415  # as above
+    from stress.suite.executor.registry import EXECUTORS  # noqa: PLC0415  # as above
 
     name, _, where = text.partition(":")
     if name in FLEETS:
@@ -155,13 +155,13 @@ def conduct(
     what: "Suite", output: Path, executor: "Executor", *, quiet: bool, host: bool = False, **options: Any
 ) -> tuple[Path, int]:
     """Run what is missing and say how it gets on; return the folder, and the exit code of an interrupt or 0."""
-    from stress.suite import forecast, whole  # noqa: PLC0415  # as above
+    from stress.suite import forecast, runner  # noqa: PLC0415  # as above
     from stress.view.text.suite_progress import SuiteProgress  # noqa: PLC0415
 
     printer = Console(stderr=True, highlight=False, quiet=quiet)
     with SuiteProgress(printer, forecast.expected_s(what, host=host), len(executor.hosts)) as progress:
         try:
-            return whole.run(what, output, executor, progress, host=host, **options), 0
+            return runner.run(what, output, executor, progress, host=host, **options), 0
         except KeyboardInterrupt:
             if progress.path is None:
                 raise
@@ -173,7 +173,7 @@ def conduct(
 def conclude(path: Path, *, as_json: bool) -> int:
     """Draw the figure, print the table; return the exit code."""
     from stress.store import suite_folder  # noqa: PLC0415  # as above
-    from stress.suite.outturn import cell_object, missing, outturn, ranked  # noqa: PLC0415  # as above
+    from stress.suite.cell_results import cell_object, missing, outturn, ranked  # noqa: PLC0415  # as above
     from stress.view.figure.suite.multiples import multiples  # noqa: PLC0415
     from stress.view.text.suite_table import suite_table  # noqa: PLC0415
 

@@ -14,10 +14,10 @@ from stress.compare.gate import judge
 from stress.model.errors import LabError, UsageError
 from stress.model.progress import Notify
 from stress.model.suite import Suite
-from stress.suite import whole
-from stress.suite.executor import Executor
+from stress.suite import runner
+from stress.suite.executor.base import Executor
+from stress.suite.executor.local import Local
 from stress.suite.kernel_axis import on
-from stress.suite.local import Local
 from stress.view.text.gate_wording import sentence
 
 # Kernels differ in their kernel; one that is booted also is another machine, with its own defaults.
@@ -92,7 +92,7 @@ def bisect(
         name = names[place]
         notify(f"{name}: {search.first_bad - search.last_good - 1} between good and bad")
         try:
-            path = whole.run(on(suite, [kernel_of(name, build)]), results, executor())
+            path = runner.run(on(suite, [kernel_of(name, build)]), results, executor())
         except LabError as error:
             found = Probe(name, Mark.SKIPPED, str(error), None)
         else:

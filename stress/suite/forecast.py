@@ -7,7 +7,7 @@ from stress.model.record import Host
 from stress.model.suite import Cell, Suite
 from stress.store.suite_folder import SuiteFile
 from stress.suite import estimate, matrix
-from stress.suite.applicable import lacking
+from stress.suite.applicability import lacking
 from stress.view.text.suite_plan import Forecast
 
 GUEST_S = 30.0  # to boot, and to import what a run needs

@@ -8,7 +8,7 @@ import msgspec
 from stress.model.errors import UsageError
 from stress.model.kernel import kernel_name
 from stress.model.suite import Suite
-from stress.suite.shape import KERNEL
+from stress.suite.config.keys import KERNEL
 
 
 def on(suite: Suite, kernels: Sequence[str]) -> Suite:

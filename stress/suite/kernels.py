@@ -8,9 +8,9 @@ from stress.model.errors import UsageError
 from stress.model.kernel import HOST
 from stress.model.progress import Notify
 from stress.model.suite import Attestation, Cell
-from stress.suite.executor import Executor
-from stress.suite.local import Local
-from stress.suite.virtme import Virtme
+from stress.suite.executor.base import Executor
+from stress.suite.executor.local import Local
+from stress.suite.executor.virtme import Virtme
 
 
 @runtime_checkable

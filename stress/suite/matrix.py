@@ -12,7 +12,7 @@ from stress.model.errors import UsageError
 from stress.model.kernel import HOST
 from stress.model.plan import Plan, Release
 from stress.model.suite import Cell, Design, Entry, Level, Suite
-from stress.suite.shape import KERNEL
+from stress.suite.config.keys import KERNEL
 
 Point = tuple[Level, ...]  # a value for each axis, in the order of the axes
 PREFIXES = ("net.ipv4.", "net.core.")  # left out of names: what follows says it all

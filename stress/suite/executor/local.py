@@ -8,7 +8,7 @@ from stress.model.progress import Notify
 from stress.model.suite import Attestation
 from stress.run import process
 from stress.run.process import Ended, Running
-from stress.suite.executor import Job
+from stress.suite.executor.base import Job
 
 HERE = "local"
 

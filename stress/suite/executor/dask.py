@@ -19,9 +19,9 @@ from stress.model.errors import LabError
 from stress.model.progress import Notify
 from stress.model.suite import Attestation
 from stress.run.process import ATTEST_LIMIT_S, Ended, Failed
-from stress.suite import dask_worker, parcel
-from stress.suite.errand import errand
-from stress.suite.executor import Job
+from stress.suite.executor import archive, dask_worker
+from stress.suite.executor.base import Job
+from stress.suite.executor.remote_trial import errand
 
 CONNECT_S = 30
 BACK_S = 300.0  # for how long a worker that was lost is waited for
@@ -103,7 +103,7 @@ class DaskHandle:
         if ended.path is None:
             return Ended(None, ended.failure, ended.settle)
         try:
-            return Ended(parcel.unpack(BytesIO(packed), ended.path.name, self.job.folder), None, ended.settle)
+            return Ended(archive.unpack(BytesIO(packed), ended.path.name, self.job.folder), None, ended.settle)
         except LabError as error:
             return Ended(None, Failed(f"{self.host}: {error}", error.exit_code), ended.settle)
 

@@ -17,8 +17,8 @@ import msgspec
 from stress.lab.ending import Ending
 from stress.model.errors import UsageError
 from stress.run.process import Event, Failed, Settled, Stage
-from stress.suite import parcel
-from stress.suite.errand import Errand, carry_out
+from stress.suite.executor import archive
+from stress.suite.executor.remote_trial import Errand, carry_out
 
 ROOM = "connstorm-"  # how the folders are called that hold a run until it is sent; in TMPDIR
 
@@ -57,7 +57,7 @@ def serve(stdin: IO[bytes], stdout: IO[bytes]) -> None:
                 say(ended.failure or Failed("It ended without a word.", UsageError.exit_code))
             else:
                 say(Sending(ended.path.name))
-                parcel.pack(ended.path, stdout)
+                archive.pack(ended.path, stdout)
                 stdout.flush()
     finally:
         ending.give_back()

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from stress.run.process import Ended
-from stress.suite.executor import Handle
+from stress.suite.executor.base import Handle
 
 LISTENERS_MAX = 1024  # a thread for each trial under way, made when it is needed
 

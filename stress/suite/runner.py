@@ -21,9 +21,9 @@ from stress.lab import lock
 from stress.model.suite import Suite, Trial, TrialRecord
 from stress.model.summary import Summary
 from stress.store import run_folder, suite_folder
-from stress.suite import kernels, matrix, outturn, start
-from stress.suite.conductor import Conductor, Observer
-from stress.suite.executor import Executor
+from stress.suite import cell_results, kernels, manifest, matrix
+from stress.suite.executor.base import Executor
+from stress.suite.scheduler import Conductor, Observer
 
 
 class Nobody:
@@ -77,11 +77,11 @@ def run(
     with lock.alone():
         if resume is None:
             run_folder.prepare(results)
-            file = start.begin(suite, executor, observer.stage, host=host)
+            file = manifest.begin(suite, executor, observer.stage, host=host)
             path = suite_folder.create(file, text, results)
         else:
             path = resume
-            suite_folder.rewrite(path, start.resume(path, suite, executor, observer.stage, host=host))
+            suite_folder.rewrite(path, manifest.resume(path, suite, executor, observer.stage, host=host))
         conductor = Conductor(path, suite_folder.read(path), executor, retry_failed=retry_failed)
         observer.opens(path, conductor.missing)
         conductor.run(observer)
@@ -94,4 +94,4 @@ def cells(path: Path) -> list[CellTrials]:
     Raises:
         UsageError: it is none, or damaged.
     """
-    return outturn.outturn(path, suite_folder.read(path))
+    return cell_results.outturn(path, suite_folder.read(path))

@@ -16,7 +16,7 @@ from stress.model.progress import Notify
 from stress.model.suite import Attestation
 from stress.run.fingerprint import attestation, differences
 from stress.run.process import Ended, Failed, Running, trial_options
-from stress.suite.executor import Job
+from stress.suite.executor.base import Job
 
 TURN = "trial"  # a lock of its own: the program that conducts may be on one of the hosts
 

@@ -4,9 +4,9 @@
 from collections.abc import Callable
 
 from stress.model.errors import UsageError
-from stress.suite.executor import Executor
-from stress.suite.local import Local
-from stress.suite.virtme import Virtme
+from stress.suite.executor.base import Executor
+from stress.suite.executor.local import Local
+from stress.suite.executor.virtme import Virtme
 
 
 def local(where: str) -> Executor:

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Sequence
 
 from stress.model.errors import UsageError
-from stress.suite.executor import Executor
+from stress.suite.executor.base import Executor
 
 NEEDS = "pip install 'connstorm[fleet]' brings it"
 
@@ -16,7 +16,7 @@ def ssh(where: str, hosts: Sequence[str], command: str) -> Executor:
         UsageError: the hosts are not given, or a package is missing.
     """
     try:
-        from stress.suite.ssh import Ssh  # noqa: PLC0415  # of the extra
+        from stress.suite.executor.ssh import Ssh  # noqa: PLC0415  # of the extra
     except ImportError as error:
         raise UsageError(f"--executor ssh needs the package {error.name}; {NEEDS}.") from error
     if where:
@@ -32,7 +32,7 @@ def dask(where: str, hosts: Sequence[str], command: str) -> Executor:  # noqa: A
         LabError: the scheduler does not answer, or a worker is missing.
     """
     try:
-        from stress.suite.dask_fleet import DaskFleet  # noqa: PLC0415  # of the extra
+        from stress.suite.executor.dask import DaskFleet  # noqa: PLC0415  # of the extra
     except ImportError as error:
         raise UsageError(f"--executor dask needs the package {error.name}; {NEEDS}.") from error
     if not where:

@@ -12,10 +12,10 @@ from stress.lab import sysctl
 from stress.model.errors import UsageError
 from stress.model.kernel import kernel_name
 from stress.model.suite import Level
+from stress.suite.config.diagnostics import Mistakes, meant, shown, unlike
+from stress.suite.config.keys import AXES, FIELDS, KERNEL, NOT_SET
+from stress.suite.config.toml_lines import Position
 from stress.suite.matrix import is_sysctl
-from stress.suite.mistakes import Mistakes, meant, shown, unlike
-from stress.suite.position import Position
-from stress.suite.shape import AXES, FIELDS, KERNEL, NOT_SET
 
 SYSCTL = re.compile(r"net(\.[A-Za-z0-9_-]{1,64}){1,8}")
 

@@ -19,9 +19,9 @@ from stress.run.process import Ended
 from stress.store import run_folder, suite_folder
 from stress.store.suite_folder import SuiteFile
 from stress.suite import order
-from stress.suite.applicable import lacking
-from stress.suite.executor import Executor, Handle, Job
-from stress.suite.underway import UnderWay
+from stress.suite.applicability import lacking
+from stress.suite.executor.base import Executor, Handle, Job
+from stress.suite.executor.pending import UnderWay
 
 
 class Observer(Protocol):

@@ -19,9 +19,9 @@ from distributed import Status, Worker, WorkerPlugin
 
 from stress.run import process
 from stress.run.process import Ended, Running
-from stress.suite import parcel
-from stress.suite.envoy import ROOM
-from stress.suite.errand import Errand, carry_out
+from stress.suite.executor import archive
+from stress.suite.executor.agent import ROOM
+from stress.suite.executor.remote_trial import Errand, carry_out
 
 QUIET: dict[str, Any] = {
     "distributed.worker.profile.enabled": False,
@@ -91,7 +91,7 @@ def carry(errand: bytes, key: str) -> tuple[Ended, bytes]:
             ended = carry_out(task, Path(room), lambda _: None, began)
             packed = BytesIO()
             if ended.path is not None:
-                parcel.pack(ended.path, packed)
+                archive.pack(ended.path, packed)
             return ended, packed.getvalue()
     finally:
         del under_way[key]

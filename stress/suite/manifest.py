@@ -15,9 +15,9 @@ from stress.store import suite_folder
 from stress.store.suite_folder import SUITE_SCHEMA, SuiteFile
 from stress.storm import check
 from stress.suite import kernels, matrix, order
-from stress.suite.applicable import refuse_host_settings
-from stress.suite.conductor import clear_leftovers
-from stress.suite.executor import Executor
+from stress.suite.applicability import refuse_host_settings
+from stress.suite.executor.base import Executor
+from stress.suite.scheduler import clear_leftovers
 
 
 def begin(suite: Suite, executor: Executor, notify: Notify = silent, *, host: bool, boot: bool = True) -> SuiteFile:

@@ -11,9 +11,9 @@ from stress.model.kernel import HOST, kernel_name
 from stress.model.progress import Notify
 from stress.model.suite import Attestation
 from stress.run.process import Ended, Failed
-from stress.suite.executor import Handle, Job
-from stress.suite.guest import PREFIX, GuestHandle, attest
-from stress.suite.local import Local
+from stress.suite.executor.base import Handle, Job
+from stress.suite.executor.guest import PREFIX, GuestHandle, attest
+from stress.suite.executor.local import Local
 
 ATTEST_LIMIT_S = 180.0  # of the guest's script; emulated, Python alone takes ten seconds
 

@@ -36,11 +36,11 @@ from stress.analysis.gate import condition
 from stress.analysis.metric import metric
 from stress.model.errors import UsageError
 from stress.model.suite import Gate, Suite
-from stress.suite.mistakes import Mistakes, accept, unfit
-from stress.suite.point import baseline, exclusions, label_fault, point_faults
-from stress.suite.position import Position, lines
-from stress.suite.row import labels, read_rows
-from stress.suite.shape import GATE, HEAD, TABLES
+from stress.suite.config.baseline import baseline, exclusions, label_fault, point_faults
+from stress.suite.config.diagnostics import Mistakes, accept, unfit
+from stress.suite.config.keys import GATE, HEAD, TABLES
+from stress.suite.config.scenario import labels, read_rows
+from stress.suite.config.toml_lines import Position, lines
 
 SEED = {field.name: field.default for field in msgspec.structs.fields(Suite)}["seed"]
 SYNTAX_ERROR = re.compile(

@@ -10,11 +10,11 @@ from stress.model.errors import LabError, UsageError
 from stress.model.progress import Notify
 from stress.model.suite import Attestation, Settle
 from stress.run.process import ATTEST_LIMIT_S, Ended, Failed, Settled, Stage
-from stress.suite import parcel
-from stress.suite.envoy import Sending, Word
-from stress.suite.errand import Errand, errand
-from stress.suite.executor import Job
-from stress.suite.ssh_link import LOST, REFUSED, Link, Remote, reason
+from stress.suite.executor import archive
+from stress.suite.executor.agent import Sending, Word
+from stress.suite.executor.base import Job
+from stress.suite.executor.remote_trial import Errand, errand
+from stress.suite.executor.ssh_connection import LOST, REFUSED, Link, Remote, reason
 
 BACK_S = 300.0  # for how long a host that was lost is waited for
 KNOCK_S = 2.0  # between tries to reach it
@@ -80,7 +80,7 @@ class SshHandle:
     def received(self, remote: Remote, name: str, settle: Settle | None) -> Ended:
         """Receive the run folder."""
         try:
-            return Ended(parcel.unpack(remote, name, self.job.folder), None, settle)
+            return Ended(archive.unpack(remote, name, self.job.folder), None, settle)
         except LabError as error:
             return Ended(None, Failed(f"{self.link.name}: {error}", error.exit_code), settle)
 

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from stress.model.errors import UsageError
-from stress.suite.position import Position
-from stress.suite.shape import PLACES
+from stress.suite.config.keys import PLACES
+from stress.suite.config.toml_lines import Position
 
 SHOWN = 5  # mistakes that are told at once; the others follow when these are gone
 DEPTH_MAX = 16  # no suite has tables in tables in tables as deep as that; it bounds every recursion

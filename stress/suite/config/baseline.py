@@ -8,10 +8,10 @@ from typing import Any
 from stress.model.suite import Entry, Level, Suite
 from stress.storm.check import faults
 from stress.suite import matrix
-from stress.suite.mistakes import Mistakes, meant, shown
-from stress.suite.parameter import listed, named
-from stress.suite.position import Position
-from stress.suite.row import Row
+from stress.suite.config.axes import listed, named
+from stress.suite.config.diagnostics import Mistakes, meant, shown
+from stress.suite.config.scenario import Row
+from stress.suite.config.toml_lines import Position
 
 # Options whose names do not follow from the field's.
 OPTIONS = {"rate_per_s": "--rate", "sources": "--source", "target_ports": "--target-port"}

@@ -10,10 +10,10 @@ from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.suite import Entry
 from stress.storm.catalogue import SCENARIOS, scenario
-from stress.suite.mistakes import Mistakes, accept
-from stress.suite.parameter import Axis, Parameters, axes, parameters
-from stress.suite.position import Position
-from stress.suite.shape import DEFAULTS, SCENARIO
+from stress.suite.config.axes import Axis, Parameters, axes, parameters
+from stress.suite.config.diagnostics import Mistakes, accept
+from stress.suite.config.keys import DEFAULTS, SCENARIO
+from stress.suite.config.toml_lines import Position
 
 
 @dataclass(frozen=True)
