@@ -26,7 +26,7 @@ from stress.lab import namespace
 namespace.enter()
 
 from stress.analysis.statistics.trials import median_interval  # noqa: E402  # numpy comes with these, and its threads
-from stress.lab import host, quiet, wait  # noqa: E402
+from stress.lab import host, idle, wait  # noqa: E402
 from stress.model.plan import Close  # noqa: E402
 from stress.run import process  # noqa: E402
 from stress.store import run_folder  # noqa: E402
@@ -134,7 +134,7 @@ def main():
     parser.add_argument("--table", type=Path)
     arguments = parser.parse_args()
     target = arguments.table and arguments.table.absolute()
-    quiet.settle(SETTLE_S)
+    idle.settle(SETTLE_S)
     with tempfile.TemporaryDirectory() as room:
         os.chdir(room)
         found = measure(arguments.rounds, Path(room))

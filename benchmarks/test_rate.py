@@ -11,7 +11,7 @@ from pairs import interleave, spread
 
 from stress._fastconnect import now_ns, storm
 from stress._reference import bare_storm
-from stress.lab import harness, sysctl
+from stress.lab import overhead, sysctl
 from stress.lab.listener import Listener
 from stress.model.attempt import blank
 from stress.model.plan import Close, Plan
@@ -153,7 +153,7 @@ def report(table, row, engine_ns, bare_ns):
 def test_what_recording_costs(benchmark, table, ports):
     """The calibration of every run, many times."""
     costs = []
-    benchmark.pedantic(lambda: costs.append(harness.measure(4)), rounds=ROUNDS)
+    benchmark.pedantic(lambda: costs.append(overhead.measure(4)), rounds=ROUNDS)
     table.add(
         "What recording an attempt costs, by the calibration",
         ("ports chosen by", "an attempt", "a clock reading", "getsockname()", "the record"),

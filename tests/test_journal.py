@@ -23,9 +23,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from namespaced import another_network, namespaced
 
-from stress.lab import checkup, ending, journal, namespace, state, sysctl
-from stress.lab.journal import changed
-from stress.lab.state import Journal
+from stress.lab import doctor as checkup
+from stress.lab import host_sysctls, namespace, signals, sysctl, sysctl_journal
+from stress.lab.host_sysctls import changed
+from stress.lab.sysctl_journal import Journal
 from stress.model.errors import LabError, NotApplicableError, Terminated, UsageError
 
 FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
@@ -42,7 +43,7 @@ ROUNDS = 25
 def folder(tmp_path, monkeypatch):
     """Keep the journal of these tests apart."""
     path = tmp_path / "state"
-    monkeypatch.setenv(state.FOLDER_VARIABLE, str(path))
+    monkeypatch.setenv(sysctl_journal.FOLDER_VARIABLE, str(path))
     return path
 
 
@@ -82,14 +83,14 @@ def left_behind(**changes):
     found = Journal(
         pid=os.getpid(),
         started=1,
-        boot=state.boot(),
-        network=state.network(),
+        boot=sysctl_journal.boot(),
+        network=sysctl_journal.network(),
         written_utc=datetime.now(UTC),
         old={FIN_TIMEOUT: "60"},
         new={FIN_TIMEOUT: "3"},
     )
     found = msgspec.structs.replace(found, **changes)
-    state.write(found)
+    sysctl_journal.write(found)
     return found
 
 
@@ -98,7 +99,7 @@ def test_settings_are_changed_and_put_back(folder):
     before = values()
     with changed(TWO):
         assert values() == TWO
-        found = state.left()
+        found = sysctl_journal.left()
         assert (found.old, found.new, found.pid, found.living) == (before, TWO, os.getpid(), True)
     assert values() == before
     assert files(folder) == []
@@ -110,7 +111,7 @@ def test_the_journal_is_there_before_the_first_change(monkeypatch):
     write = sysctl.write
 
     def watched(name, value):
-        seen.append(state.left().new)
+        seen.append(sysctl_journal.left().new)
         write(name, value)
 
     monkeypatch.setattr(sysctl, "write", watched)
@@ -167,7 +168,7 @@ def test_a_signal_that_ends_the_process_puts_back(folder, number):
 @namespaced
 def test_the_program_that_is_terminated_says_nothing_and_ends_as_shells_count():
     before = values()
-    script = "import time; from stress.lab.journal import changed\n"
+    script = "import time; from stress.lab.host_sysctls import changed\n"
     script += "with changed({!r}): print(flush=True); time.sleep(60)"
     with subprocess.Popen(
         [sys.executable, "-c", script.format(TWO)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -183,14 +184,14 @@ def test_the_program_that_is_terminated_says_nothing_and_ends_as_shells_count():
 @namespaced
 def test_signals_do_afterwards_what_they_did_before():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup(1) does
-    before = [signal.getsignal(number) for number in ending.NUMBERS]
+    before = [signal.getsignal(number) for number in signals.NUMBERS]
     with changed(TWO):
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(Terminated):
             signal.raise_signal(signal.SIGTERM)
-    assert [signal.getsignal(number) for number in ending.NUMBERS] == before
+    assert [signal.getsignal(number) for number in signals.NUMBERS] == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -198,7 +199,7 @@ def test_signals_do_afterwards_what_they_did_before():
 @namespaced
 def test_a_signal_while_settings_are_written_waits_until_all_are_back(folder, monkeypatch, call, number):
     before = values()
-    handlers = [signal.getsignal(each) for each in ending.NUMBERS]
+    handlers = [signal.getsignal(each) for each in signals.NUMBERS]
     write = sysctl.write
     calls = iter(range(100))
 
@@ -214,7 +215,7 @@ def test_a_signal_while_settings_are_written_waits_until_all_are_back(folder, mo
     assert in_body == (call >= 4)  # the first four writes make the changes
     assert values() == before
     assert files(folder) == []
-    assert [signal.getsignal(each) for each in ending.NUMBERS] == handlers
+    assert [signal.getsignal(each) for each in signals.NUMBERS] == handlers
 
 
 def endlessly(wanted):
@@ -258,7 +259,7 @@ def test_what_a_kill_at_any_moment_leaves_is_put_back(folder):
         time.sleep(generator.uniform(0, 0.02))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        journal.restore_left()
+        host_sysctls.restore_left()
         assert values() == before
         assert files(folder) in ([], ["journal.new"])  # one that was not whole yet; the next will replace it
 
@@ -274,7 +275,7 @@ def test_a_child_by_fork_puts_nothing_back():
                 raise SystemExit  # unwinds through the context, as the end of a child's program does
             os.waitpid(child, 0)
             assert values() == TWO
-            assert state.left().living
+            assert sysctl_journal.left().living
     finally:
         if os.getpid() != parent:
             os._exit(0)
@@ -398,7 +399,7 @@ def test_where_proc_sys_is_read_only_as_in_a_container_it_says_so(folder):
     place = ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", remount, "sh"]
     if subprocess.run([*place, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no such place can be made here")
-    script = "from stress.lab.journal import changed\nwith changed({!r}): pass"
+    script = "from stress.lab.host_sysctls import changed\nwith changed({!r}): pass"
     ended = subprocess.run(
         [*place, sys.executable, "-c", script.format(TWO)], capture_output=True, text=True, check=False
     )
@@ -431,7 +432,7 @@ def test_two_at_once_are_refused():
 @namespaced
 def test_the_folder_s_lock_is_waited_for_but_not_for_ever(folder, monkeypatch):
     before = values()
-    monkeypatch.setattr(state, "LOCK_LIMIT_S", 0.05)
+    monkeypatch.setattr(sysctl_journal, "LOCK_LIMIT_S", 0.05)
     folder.mkdir()
     descriptor = os.open(folder, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -488,12 +489,12 @@ def test_a_zombie_is_dead():
     if child == 0:
         time.sleep(LONG_S)
         os._exit(0)
-    started = state.start_of(child)
+    started = sysctl_journal.start_of(child)
     assert started is not None
     os.kill(child, signal.SIGKILL)
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     assert Path(f"/proc/{child}/stat").exists()
-    assert state.start_of(child) is None
+    assert sysctl_journal.start_of(child) is None
     os.waitpid(child, 0)
 
 
@@ -501,12 +502,12 @@ def test_a_process_with_blanks_and_brackets_in_its_name_has_a_start():
     script = "import time; open('/proc/self/comm', 'w').write('a) b (c'); print(flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        assert state.start_of(process.pid) >= state.start_of(os.getpid())
+        assert sysctl_journal.start_of(process.pid) >= sysctl_journal.start_of(os.getpid())
         process.kill()
 
 
 def test_a_later_process_with_the_number_of_a_dead_one_is_not_taken_for_it():
-    assert not left_behind(started=state.start_of(os.getpid()) - 1).living
+    assert not left_behind(started=sysctl_journal.start_of(os.getpid()) - 1).living
 
 
 @namespaced
@@ -589,7 +590,7 @@ def test_a_setting_that_is_none_of_the_network_is_never_written():
 @namespaced
 def test_the_journal_of_another_boot_is_removed(folder):
     sysctl.write(FIN_TIMEOUT, "3")
-    found = left_behind(boot="another", started=state.start_of(os.getpid()))
+    found = left_behind(boot="another", started=sysctl_journal.start_of(os.getpid()))
     assert not found.living
     (point,) = checkup.changed_settings()
     assert "earlier boot" in point.advice
@@ -606,12 +607,12 @@ def test_the_journal_of_another_boot_is_removed(folder):
 @namespaced
 def test_the_journal_of_another_network_is_not_used_here(folder):
     killed(TWO)
-    there = state.network()
+    there = sysctl_journal.network()
     another_network(ports=(40000, 40003))
     before = values()
     ended = doctor()
     assert ended.returncode == 3
-    assert f"in another network namespace, net:[{there}]; here is net:[{state.network()}]" in ended.stderr
+    assert f"in another network namespace, net:[{there}]; here is net:[{sysctl_journal.network()}]" in ended.stderr
     assert values() == before
     assert files(folder) == ["journal.json"]
 
@@ -664,17 +665,17 @@ def test_a_damaged_journal_is_said_in_a_sentence(folder, data):
 def test_a_journal_that_is_a_folder_is_said_in_a_sentence(folder):
     (folder / "journal.json").mkdir(parents=True)
     with pytest.raises(LabError, match=r"journal\.json cannot be read: Is a directory"):
-        state.left()
+        sysctl_journal.left()
 
 
 def test_only_its_own_journal_is_removed(folder):
     found = left_behind()
-    state.remove(msgspec.structs.replace(found, pid=found.pid + 1))
+    sysctl_journal.remove(msgspec.structs.replace(found, pid=found.pid + 1))
     assert files(folder) == ["journal.json"]
-    state.remove(found)
+    sysctl_journal.remove(found)
     assert files(folder) == []
     folder.rmdir()
-    state.remove(found)
+    sysctl_journal.remove(found)
 
 
 def test_the_doctor_does_one_thing_at_a_time():
@@ -699,7 +700,7 @@ PAIRS = st.dictionaries(TEXT, st.tuples(TEXT, TEXT), max_size=4)
 def own_folder():
     """Give a folder to each example."""
     with tempfile.TemporaryDirectory() as path, pytest.MonkeyPatch.context() as patch:
-        patch.setenv(state.FOLDER_VARIABLE, path)
+        patch.setenv(sysctl_journal.FOLDER_VARIABLE, path)
         yield Path(path)
 
 
@@ -722,11 +723,11 @@ JOURNALS = st.builds(
 @given(JOURNALS)
 def test_what_is_written_down_is_read_again(written):
     with own_folder() as path:
-        state.write(written)
-        found = state.left()
+        sysctl_journal.write(written)
+        found = sysctl_journal.left()
         assert found == written
         assert list(found.old) == list(written.old)  # they are put back in the reverse of this order
-        state.remove(written)
+        sysctl_journal.remove(written)
         assert files(path) == []
 
 
@@ -740,4 +741,4 @@ def test_a_file_with_any_damage_is_read_as_a_journal_or_refused(data):
         end = data.draw(st.integers(start, len(whole)))
         (path / "journal.json").write_bytes(whole[:start] + data.draw(st.binary(max_size=8)) + whole[end:])
         with contextlib.suppress(LabError):
-            assert isinstance(state.left(), Journal)
+            assert isinstance(sysctl_journal.left(), Journal)

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.lab import debian, kernel_cache
-from stress.lab.debian import Apt, is_image
+from stress.lab.kernel import cache as kernel_cache
+from stress.lab.kernel import debian
+from stress.lab.kernel.debian import Apt, is_image
 from stress.model.errors import LabError, StoreError, UsageError
 from stress.model.kernel import HOST, CachedKernel, DebianName, kernel_name
 from stress.suite import kernels, matrix

@@ -8,7 +8,7 @@ import pytest
 from namespaced import namespaced
 
 from stress._reference import bare_storm
-from stress.lab import counters, harness, host
+from stress.lab import counters, host, overhead
 from stress.lab.listener import Listener
 
 
@@ -63,6 +63,6 @@ def test_what_cannot_be_is_refused():
 @pytest.mark.parametrize("family", [4, 6])
 @namespaced
 def test_every_cost_is_measured(family):
-    costs = harness.measure(family)
+    costs = overhead.measure(family)
     assert min(costs.clock_ns, costs.getsockname_ns, costs.record_ns, costs.tcp_info_ns, costs.bind_ns) > 0
     assert costs.clock_ns < costs.getsockname_ns < costs.tcp_info_ns

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from stress.analysis.attribution.summary import analyse
-from stress.lab import boot, debian, kernel_cache, wait
-from stress.lab.boot import STARTED, Boot, End, Image, telling
+from stress.lab import wait
+from stress.lab.kernel import boot, cache, debian
+from stress.lab.kernel.boot import STARTED, Boot, End, Image, telling
 from stress.model.errors import LabError, UsageError
 from stress.model.kernel import HOST, kernel_name
 from stress.model.suite import Status
@@ -49,7 +50,7 @@ def kernel():
     """Return a kernel to boot; skip where it cannot be had, or nothing can be booted."""
     if lacking := list(boot.missing()):
         pytest.skip(f"to boot a kernel this machine lacks {'; '.join(lacking)}")
-    cached = kernel_cache.called(NAME)
+    cached = cache.called(NAME)
     if cached is None:
         try:
             cached = debian.fetch(kernel_name(NAME).debian, lambda _: None)
@@ -165,7 +166,7 @@ def test_a_guest_has_all_settings_of_its_kernel_to_itself(suite):
 
 def test_a_boot_that_hangs_is_noticed_and_nothing_of_it_is_left(kernel, tmp_path):
     share = share_of(tmp_path, "")
-    hung = Boot(Image(kernel_cache.image(kernel), HANGS), share, kvm=False, quiet_s=4)
+    hung = Boot(Image(cache.image(kernel), HANGS), share, kvm=False, quiet_s=4)
     assert hung.wait(60) is End.HUNG
     assert any("Run /bin/cat" in line for line in telling(hung.console()))
     assert wait.until(lambda: guests(share) == [], 10, 0.1)
@@ -174,7 +175,7 @@ def test_a_boot_that_hangs_is_noticed_and_nothing_of_it_is_left(kernel, tmp_path
 def test_a_cell_that_writes_nothing_has_failed(kernel, tmp_path, monkeypatch):
     monkeypatch.setattr(guest, "RUN_CELL", "raise SystemExit('nothing to say')")
     plan = scenario("clean").plan
-    image = Image(kernel_cache.image(kernel))
+    image = Image(cache.image(kernel))
     handle = GuestHandle(image, plan, tmp_path, kernel.release, kvm=False, limit_s=60, settle=None)
     ended = handle.fetch(lambda _: None)
     assert ended.path is None
@@ -185,7 +186,7 @@ def test_a_cell_that_writes_nothing_has_failed(kernel, tmp_path, monkeypatch):
 def test_a_script_that_takes_too_long_is_ended(kernel, tmp_path):
     share = share_of(tmp_path, "sleep 1000")
     (share / STARTED).touch()  # as the script does, some ten seconds later
-    late = Boot(Image(kernel_cache.image(kernel)), share, kvm=False)
+    late = Boot(Image(cache.image(kernel)), share, kvm=False)
     assert late.wait(0.5) is End.LATE
     assert wait.until(lambda: guests(share) == [], 10, 0.1)
 
@@ -193,10 +194,10 @@ def test_a_script_that_takes_too_long_is_ended(kernel, tmp_path):
 def test_no_guest_outlives_the_process_that_started_it(kernel, tmp_path):
     share = share_of(tmp_path, "sleep 1000")
     program = (
-        "import sys, time; from pathlib import Path; from stress.lab.boot import Boot, Image\n"
+        "import sys, time; from pathlib import Path; from stress.lab.kernel.boot import Boot, Image\n"
         "Boot(Image(Path(sys.argv[1])), Path(sys.argv[2]), kvm=False); time.sleep(1000)"
     )
-    ours = subprocess.Popen([sys.executable, "-c", program, str(kernel_cache.image(kernel)), str(share)])
+    ours = subprocess.Popen([sys.executable, "-c", program, str(cache.image(kernel)), str(share)])
     try:
         assert wait.until(lambda: any("qemu" in command(each) for each in guests(share) if each != ours.pid), 60, 0.1)
     finally:
@@ -213,7 +214,7 @@ def command(process):
 
 
 def test_a_trial_that_is_given_up_is_ended_at_once(kernel, tmp_path):
-    image = Image(kernel_cache.image(kernel))
+    image = Image(cache.image(kernel))
     handle = GuestHandle(image, scenario("clean").plan, tmp_path, kernel.release, kvm=False, limit_s=60, settle=None)
     share = handle.share
     handle.cancel()

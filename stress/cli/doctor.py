@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from stress.cli.output import Progress, console, json_option, print_object
-from stress.lab import journal, namespace
+from stress.lab import host_sysctls, namespace
 from stress.model.errors import LabError
 from stress.run.process import ONE_THREAD
 
@@ -41,7 +41,7 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
         refused = str(error)
     os.environ |= ONE_THREAD  # the speed is that of a storm's process
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
-    from stress.lab.checkup import points  # noqa: PLC0415
+    from stress.lab.doctor import points  # noqa: PLC0415
     from stress.view.text.doctor import checkup_table, speed_table  # noqa: PLC0415
 
     found = list(points(refused))
@@ -63,9 +63,9 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
 
 def put_back(*, as_json: bool) -> None:
     """Put back what a killed run left changed: here, where this process was started, in no namespace of its own."""
-    report = journal.restore_left()
+    report = host_sysctls.restore_left()
     if as_json:
         print_object(msgspec.to_builtins(report))
     else:
         click.echo("\n".join([report.text, *(f"  {each.outcome}: {each.text}" for each in report.settings)]))
-    journal.refuse_failures(report.settings)
+    host_sysctls.refuse_failures(report.settings)

@@ -5,7 +5,7 @@ import click
 import msgspec
 
 from stress.cli.output import Progress, console, json_option, print_object
-from stress.lab import debian, kernel_cache
+from stress.lab.kernel import cache, debian
 from stress.model.errors import UsageError
 from stress.model.kernel import DEBIAN, kernel_name
 
@@ -38,7 +38,7 @@ def fetch(names: tuple[str, ...], mirror: str | None, *, as_json: bool) -> None:
             raise UsageError(f"{name!r} names no Debian kernel.")
         found.append(debian.fetch(debian_name, Progress(debian_name.text, quiet=as_json), mirror))
         if not as_json:
-            click.echo(f"{debian_name.text}: Linux {found[-1].release}, {kernel_cache.folder(found[-1])}")
+            click.echo(f"{debian_name.text}: Linux {found[-1].release}, {cache.folder(found[-1])}")
     if as_json:
         print_object({"kernels": msgspec.to_builtins(found)})
 
@@ -49,13 +49,13 @@ def list_(*, as_json: bool) -> None:
     """List the kernels that were fetched."""
     from stress.view.text.kernel_table import kernel_table  # noqa: PLC0415  # rich's tables are needed here only
 
-    found = kernel_cache.kernels()
+    found = cache.kernels()
     if as_json:
-        print_object({"folder": str(kernel_cache.home()), "kernels": msgspec.to_builtins(found)})
+        print_object({"folder": str(cache.home()), "kernels": msgspec.to_builtins(found)})
     elif found:
-        console().print(kernel_table([(kernel, kernel_cache.size_bytes(kernel)) for kernel in found]))
+        console().print(kernel_table([(kernel, cache.size_bytes(kernel)) for kernel in found]))
     else:
-        click.echo(f"No kernel was fetched into {kernel_cache.home()}: connstorm kernels fetch bookworm")
+        click.echo(f"No kernel was fetched into {cache.home()}: connstorm kernels fetch bookworm")
 
 
 @kernels.command()
@@ -63,7 +63,7 @@ def list_(*, as_json: bool) -> None:
 @json_option
 def remove(names: tuple[str, ...], *, as_json: bool) -> None:
     """Remove kernels from the cache, by their own names or those that they were fetched under."""
-    found = [kernel_cache.remove(name) for name in names]
+    found = [cache.remove(name) for name in names]
     if as_json:
         print_object({"removed": msgspec.to_builtins(found)})
     else:

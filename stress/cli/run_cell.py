@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from stress.lab import namespace, sysctl
-from stress.lab.parent import die_with_parent
+from stress.lab.pdeathsig import die_with_parent
 from stress.model.errors import INTERRUPTED, ConnstormError, LabError, UsageError
 from stress.model.plan import Plan
 
@@ -52,12 +52,12 @@ def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool, alon
     if not (plan.host or alone):
         namespace.enter()
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
-    from stress.lab import journal, quiet  # noqa: PLC0415
+    from stress.lab import host_sysctls, idle  # noqa: PLC0415
     from stress.run import cell, process  # noqa: PLC0415
 
     if settle_s:
-        emit(process.Settled(quiet.settle(settle_s)))
-    with journal.changed(plan.sysctls) if plan.host and set_host else nullcontext():
+        emit(process.Settled(idle.settle(settle_s)))
+    with host_sysctls.changed(plan.sysctls) if plan.host and set_host else nullcontext():
         path = cell.run(plan, output, lambda text: emit(process.Stage(text)), draw=draw)
     emit(process.Done(str(path)))
 

@@ -8,7 +8,7 @@ import signal
 import sys
 
 from stress._listener import SLOTS, serve
-from stress.lab.parent import die_with_parent
+from stress.lab.pdeathsig import die_with_parent
 
 
 def main(arguments: list[str]) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from stress.analysis.attribution.summary import analyse
 from stress.analysis.metric import METRICS, PER_MILLION, Metric, band_name, metric
-from stress.lab.parent import die_with_parent
+from stress.lab.pdeathsig import die_with_parent
 from stress.model.errors import ConnstormError
 from stress.model.plan import Plan
 from stress.model.run import Run

@@ -8,7 +8,7 @@ import numpy as np
 
 from stress._fastconnect import now_ns, storm
 from stress._reference import bare_storm
-from stress.lab import harness, sysctl
+from stress.lab import overhead, sysctl
 from stress.lab.listener import Listener
 from stress.model.attempt import blank
 from stress.model.plan import Close
@@ -44,7 +44,7 @@ def measure(notify: Notify) -> tuple[list[Speed], Harness]:
         for close in CLOSES:
             notify(f"{ROUNDS} pairs of {ATTEMPTS:,} connections, close by {close}")
             found.append(pairs(close))
-    return found, harness.measure(4)
+    return found, overhead.measure(4)
 
 
 def pairs(close: Close) -> Speed:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from stress._fastconnect import now_ns
 from stress.lab import sysctl
 from stress.lab.capture import Capture, Packets
-from stress.lab.holder import Holders
+from stress.lab.fd_holder import Holders
 from stress.model.attempt import STORM, WARM_UP
 from stress.model.plan import Close, Plan, Serve
 from stress.model.progress import Notify

@@ -12,7 +12,7 @@ import numpy as np
 
 import stress
 from stress._fastconnect import now_ns
-from stress.lab import harness, host, namespace
+from stress.lab import host, namespace, overhead
 from stress.lab.capture import Packets
 from stress.model.plan import Plan
 from stress.model.progress import Notify
@@ -47,7 +47,7 @@ def carry_out(
     plans = plan.storms()
     parts: list[Part] = []
     interrupted = False
-    costs = harness.measure(plan.family)
+    costs = overhead.measure(plan.family)
     first_address = 0
     with ExitStack() as to_the_end, ExitStack() as old:
         try:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress._fastconnect import now_ns, storm
-from stress.lab.holder import Holders
+from stress.lab.fd_holder import Holders
 from stress.model.plan import Close, Plan
 from stress.storm import check, tuples
 from stress.storm.ports import PortRange, generators

@@ -12,8 +12,8 @@ import sys
 import msgspec
 import numpy as np
 
-from stress.lab.holder import Holders
-from stress.lab.parent import die_with_parent
+from stress.lab.fd_holder import Holders
+from stress.lab.pdeathsig import die_with_parent
 from stress.model.attempt import ATTEMPT
 from stress.model.errors import LabError
 from stress.model.run import PORTS

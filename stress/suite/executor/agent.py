@@ -14,7 +14,7 @@ from typing import IO
 
 import msgspec
 
-from stress.lab.ending import Ending
+from stress.lab.signals import Ending
 from stress.model.errors import UsageError
 from stress.run.process import Event, Failed, Settled, Stage
 from stress.suite.executor import archive

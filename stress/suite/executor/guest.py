@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from stress.lab.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boot, End, Image, telling
+from stress.lab.kernel.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boot, End, Image, telling
 from stress.model.errors import LabError
 from stress.model.plan import Plan
 from stress.model.suite import Attestation, Settle

@@ -4,8 +4,9 @@
 import tempfile
 from pathlib import Path
 
-from stress.lab import boot, debian, kernel_cache, quiet
-from stress.lab.boot import Image
+from stress.lab import idle
+from stress.lab.kernel import boot, cache, debian
+from stress.lab.kernel.boot import Image
 from stress.model.errors import LabError
 from stress.model.kernel import HOST, kernel_name
 from stress.model.progress import Notify
@@ -112,7 +113,7 @@ class Virtme:
             attestation.host.kernel,
             kvm=kvm,
             limit_s=job.limit_s,
-            settle=quiet.settle(job.settle_s) if job.settle_s else None,
+            settle=idle.settle(job.settle_s) if job.settle_s else None,
         )
 
 
@@ -126,5 +127,5 @@ def image(name: str, notify: Notify) -> Image:
     found = kernel_name(name)
     if found.debian is None:
         return Image(found.path, found.options)
-    cached = kernel_cache.called(found.base) or debian.fetch(found.debian, notify)
-    return Image(kernel_cache.image(cached), found.options)
+    cached = cache.called(found.base) or debian.fetch(found.debian, notify)
+    return Image(cache.image(cached), found.options)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from rich import box
 from rich.table import Table
 
-from stress.lab.checkup import Point
+from stress.lab.doctor import Point
 from stress.model.record import Harness
 from stress.model.speed import Speed
 

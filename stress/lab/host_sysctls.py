@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Settings of this host, changed for one trial and surely put back.
 
-Old and new values are written down (stress/lab/state.py) before the first is changed, and that is removed when they
+Old and new values are written down (stress/lab/sysctl_journal.py) before the first is changed, and that is removed when they
 are back. Where a process was killed, ``connstorm doctor --restore`` puts back what it left.
 """
 
@@ -11,9 +11,9 @@ from types import TracebackType
 
 import msgspec
 
-from stress.lab import state, sysctl
-from stress.lab.ending import Ending
-from stress.lab.state import Journal
+from stress.lab import sysctl, sysctl_journal
+from stress.lab.signals import Ending
+from stress.lab.sysctl_journal import Journal
 from stress.model.errors import ConnstormError, LabError, UsageError
 
 
@@ -55,8 +55,8 @@ class Changed:
         entered = False
         self.ending = Ending(Changed.__enter__.__code__, Changed.__exit__.__code__, Changed.undo.__code__)
         try:
-            planned = state.planned({name: changeable(name) for name in self.settings}, self.settings)
-            state.write(planned)
+            planned = sysctl_journal.planned({name: changeable(name) for name in self.settings}, self.settings)
+            sysctl_journal.write(planned)
             self.journal = planned
             for name, value in self.settings.items():
                 self.unsure = name
@@ -90,7 +90,7 @@ class Changed:
                 return ""
             found = restore(self.journal, self.unsure)
             refuse_failures(found)
-            state.remove(self.journal)
+            sysctl_journal.remove(self.journal)
         finally:
             self.ending.give_back()
         return sentences_of(Outcome.LEFT, found)
@@ -173,29 +173,29 @@ def restore_left() -> Report:
     Raises:
         LabError: there is something to put back, but not here or not now; or its journal cannot be read or removed.
     """
-    journal = state.left()
+    journal = sysctl_journal.left()
     if journal is None:
         return Report("nothing to put back", [])
     if not journal.of_this_boot:
-        state.remove(journal)
+        sysctl_journal.remove(journal)
         return Report(f"nothing to put back: what {journal.text} changed went with an earlier boot", [])
     if journal.living:
         raise LabError(f"Settings are changed by {journal.text}, which puts them back when it ends; wait for that.")
-    if journal.network != state.network():
+    if journal.network != sysctl_journal.network():
         raise LabError(
             f"What {journal.text} left changed is in another network namespace, net:[{journal.network}]; here is "
-            f"net:[{state.network()}]. Call {state.RESTORE} there; if it is gone, remove {state.file()}."
+            f"net:[{sysctl_journal.network()}]. Call {sysctl_journal.RESTORE} there; if it is gone, remove {sysctl_journal.file()}."
         )
     found = restore(journal)
     if not any(each.outcome is Outcome.FAILED for each in found):
-        state.remove(journal)
+        sysctl_journal.remove(journal)
     return Report(f"left by {journal.text}", found)
 
 
 def refuse_failures(found: list[Restored]) -> None:
     """Raise LabError if a setting could not be put back."""
     if sentences := sentences_of(Outcome.FAILED, found):
-        raise LabError(f"{sentences} To put it back later, call {state.RESTORE} as root.")
+        raise LabError(f"{sentences} To put it back later, call {sysctl_journal.RESTORE} as root.")
 
 
 def sentences_of(outcome: Outcome, found: list[Restored]) -> str:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stress.lab import kernel_cache
-from stress.lab.kernel_cache import numbers
+from stress.lab.kernel import cache
+from stress.lab.kernel.cache import numbers
 from stress.model.errors import LabError, UsageError
 from stress.model.kernel import IMAGE, CachedKernel, DebianName
 from stress.model.progress import Notify
@@ -146,7 +146,7 @@ def keep(apt: Apt, package: str, name: DebianName, notify: Notify) -> CachedKern
         put_in_place(folder, kernel)
         run(["depmod", "--basedir", str(folder), kernel.release], apt.home, f"depmod for {package}")
 
-    return kernel_cache.keep(kernel, fill)
+    return cache.keep(kernel, fill)
 
 
 def put_in_place(folder: Path, kernel: CachedKernel) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from stress.lab.parent import die_with_parent
+from stress.lab.pdeathsig import die_with_parent
 from stress.model.errors import LabError
 
 SCM_MAX_FD = 253  # of one message, include/net/scm.h
@@ -29,7 +29,7 @@ class Holders:
             LabError: the process that was to hold them could not.
         """
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "stress.lab.holder", str(theirs.fileno())]
+        command = [sys.executable, "-m", "stress.lab.fd_holder", str(theirs.fileno())]
         process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)
         theirs.close()
         self.processes.append((process, ours))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from stress.lab import firewall, host, state, sysctl
+from stress.lab import firewall, host, sysctl, sysctl_journal
 from stress.lab.capture import Capture
 from stress.model.errors import LabError
 
@@ -68,7 +68,7 @@ def changed_settings() -> Iterator[Point]:
     """Yield which settings of the host a run has changed and not put back, if there are any."""
     name = "host's settings"
     try:
-        journal = state.left()
+        journal = sysctl_journal.left()
     except LabError as error:
         yield Point(name, "unknown", str(error))
         return
@@ -78,9 +78,11 @@ def changed_settings() -> Iterator[Point]:
     if journal.living:
         yield Point(name, found, "it is running, and puts them back when it ends; measure after that")
     elif journal.of_this_boot:
-        yield Point(name, found, f"it ended without putting them back; do so, as root: {state.RESTORE}")
+        yield Point(name, found, f"it ended without putting them back; do so, as root: {sysctl_journal.RESTORE}")
     else:
-        yield Point(name, found, f"they went with an earlier boot; remove the note of it, as root: {state.RESTORE}")
+        yield Point(
+            name, found, f"they went with an earlier boot; remove the note of it, as root: {sysctl_journal.RESTORE}"
+        )
 
 
 def steal(cpus: int) -> Iterator[Point]:

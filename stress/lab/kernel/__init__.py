@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Other kernels: fetched from Debian, cached, booted under QEMU."""
