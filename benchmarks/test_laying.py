@@ -12,7 +12,7 @@ from stress._fastconnect import now_ns
 from stress.lab import namespace, sysctl
 from stress.lab.listener import Listener
 from stress.model.plan import Plan, Ports
-from stress.storm import minefield, tuples
+from stress.storm import four_tuples, minefield
 from stress.storm.ports import port_range
 
 MINES = 1_000_000
@@ -49,7 +49,7 @@ def test_a_million_mines(benchmark, table, backed):
         namespace.another(2 * MINES)
         sysctl.write("net.core.somaxconn", "65535")
         sysctl.write("net.ipv4.ip_local_port_range", "10000 60999")
-        everywhere = tuples.everything(plan, port_range(plan.server_ports))
+        everywhere = four_tuples.everything(plan, port_range(plan.server_ports))
         places = np.random.default_rng(1).choice(everywhere, MINES, replace=False)
         return (places, Backed(-(-MINES // holding) if backed else 0, holding * BYTES_A_MINE)), {}
 

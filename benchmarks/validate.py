@@ -32,7 +32,7 @@ from stress.analysis.statistics.trials import median_interval  # noqa: E402
 from stress.lab import host  # noqa: E402
 from stress.model.plan import Close, Plan, Ports, Serve  # noqa: E402
 from stress.model.summary import Summary  # noqa: E402
-from stress.storm.trial import carry_out  # noqa: E402
+from stress.storm.run_plan import carry_out  # noqa: E402
 
 BLOCKS = 9
 ATTEMPTS = 2000

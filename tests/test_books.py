@@ -17,7 +17,7 @@ from stress.analysis.attribution.summary import analyse
 from stress.model.plan import Close, Drop, Plan, Ports
 from stress.model.record import ListenerReport
 from stress.storm.catalogue import SCENARIOS
-from stress.storm.trial import carry_out
+from stress.storm.run_plan import carry_out
 
 OUT_RSTS = "OutRsts - EmbryonicRsts"
 ACCEPTED = "accepted by the server + in its queue + EmbryonicRsts"

@@ -18,7 +18,7 @@ from stress.lab import capture
 from stress.lab.capture import Capture
 from stress.model.errors import LabError
 from stress.model.plan import Plan, Ports
-from stress.storm.trial import carry_out
+from stress.storm.run_plan import carry_out
 
 COLLISION = ["S", ".", "R", "S", "S.", "."]
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}

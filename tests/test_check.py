@@ -14,10 +14,10 @@ from namespaced import namespaced
 from stress.lab import sysctl
 from stress.model.errors import NotApplicableError, UsageError
 from stress.model.plan import Close, Drop, Firewall, Isn, Laying, Plan, Ports, Release, Serve
-from stress.storm import check, space
 from stress.storm.catalogue import SCENARIOS
+from stress.storm.check import address_rules, plan_rules
+from stress.storm.environment import prepare_sysctls
 from stress.storm.ports import PortRange
-from stress.storm.world import prepare_sysctls
 
 FOUR = PortRange(40000, 40003, np.arange(40000, 40004, dtype=np.uint16))
 NO_PORT = PortRange(40000, 40003, np.array([], np.uint16))
@@ -190,7 +190,7 @@ def plan(changes):
 
 @pytest.mark.parametrize(("changes", "sentence"), WRONG, ids=[sentence[:40] for _, sentence in WRONG])
 def test_what_is_wrong_is_said(changes, sentence):
-    (found,) = check.faults(plan(changes))
+    (found,) = plan_rules.faults(plan(changes))
     assert found.startswith(sentence)
 
 
@@ -198,25 +198,25 @@ def test_what_is_wrong_is_said(changes, sentence):
     ("changes", "ports", "sentence"), WRONG_HERE, ids=[sentence[:40] for *_, sentence in WRONG_HERE]
 )
 def test_what_this_host_cannot_do_is_said(changes, ports, sentence):
-    (found,) = check.faults_here(plan(changes), ports, NOFILE)
+    (found,) = plan_rules.faults_here(plan(changes), ports, NOFILE)
     assert found.startswith(sentence)
 
 
 @pytest.mark.parametrize("changes", RIGHT, ids=str)
 def test_what_is_right_passes(changes):
-    assert list(check.faults(plan(changes))) == []
+    assert list(plan_rules.faults(plan(changes))) == []
 
 
 @pytest.mark.parametrize(("changes", "ports"), RIGHT_HERE, ids=str)
 def test_what_this_host_can_do_passes(changes, ports):
-    assert list(check.faults_here(plan(changes), ports, NOFILE)) == []
+    assert list(plan_rules.faults_here(plan(changes), ports, NOFILE)) == []
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_catalogue_s_scenarios_are_right(name):
-    assert list(check.faults(SCENARIOS[name].plan)) == []
+    assert list(plan_rules.faults(SCENARIOS[name].plan)) == []
     for act in SCENARIOS[name].plan.storms().values():
-        assert list(check.faults_here(act, DEFAULT, 20_000)) == []
+        assert list(plan_rules.faults_here(act, DEFAULT, 20_000)) == []
 
 
 def test_an_act_changes_what_it_names_and_adds_its_settings():
@@ -230,24 +230,26 @@ def test_an_act_changes_what_it_names_and_adds_its_settings():
 
 def test_every_sentence_is_tried_above():
     """A sentence that is added without a case here is found by its longest piece of fixed text."""
-    trees = [ast.parse(Path(module.__file__).read_text()) for module in (check, space)]
+    trees = [ast.parse(Path(module.__file__).read_text()) for module in (plan_rules, address_rules)]
     sentences = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Yield)]
     pieces = [
         max(re.split(r"\{.*?\}", ast.unparse(sentence).lstrip("f").strip("'\"")), key=len) for sentence in sentences
     ]
-    said = [sentence for changes, _ in WRONG for sentence in check.faults(plan(changes))]
+    said = [sentence for changes, _ in WRONG for sentence in plan_rules.faults(plan(changes))]
     said += [
-        sentence for changes, ports, _ in WRONG_HERE for sentence in check.faults_here(plan(changes), ports, NOFILE)
+        sentence
+        for changes, ports, _ in WRONG_HERE
+        for sentence in plan_rules.faults_here(plan(changes), ports, NOFILE)
     ]
-    said += check.lacks(plan({"ports": Ports.RANGE, "window": 4}), ranged=False)
-    said += check.lacks(plan(WITHOUT_BIND), ranged=False)
-    said += check.faults_here(plan({"drop": Drop.INVALID, "window": 4}), FOUR, NOFILE, rules=False)
+    said += plan_rules.lacks(plan({"ports": Ports.RANGE, "window": 4}), ranged=False)
+    said += plan_rules.lacks(plan(WITHOUT_BIND), ranged=False)
+    said += plan_rules.faults_here(plan({"drop": Drop.INVALID, "window": 4}), FOUR, NOFILE, rules=False)
     assert len(pieces) > 12
     assert [piece for piece in pieces if not any(piece in sentence for sentence in said)] == []
 
 
 def test_what_is_wrong_in_two_acts_is_said_once():
-    assert len(list(check.faults(plan({"window": 0, "acts": {"one": {}, "two": {"close": "fin"}}})))) == 1
+    assert len(list(plan_rules.faults(plan({"window": 0, "acts": {"one": {}, "two": {"close": "fin"}}})))) == 1
 
 
 @pytest.mark.parametrize(
@@ -255,18 +257,18 @@ def test_what_is_wrong_in_two_acts_is_said_once():
     [({"drop": Drop.INVALID}, True), ({"drop": Drop.RST, "firewall": Firewall.NFT}, True), ({"drop": Drop.RST}, False)],
 )
 def test_rules_need_nft_unless_a_filter_will_do(changes, missing):
-    found = list(check.faults_here(plan({"close": Close.FIN, "window": 4} | changes), FOUR, NOFILE, rules=False))
+    found = list(plan_rules.faults_here(plan({"close": Close.FIN, "window": 4} | changes), FOUR, NOFILE, rules=False))
     assert bool(found) == missing
 
 
 def test_all_faults_are_said_at_once():
     wrong = msgspec.structs.replace(plan({}), window=0, mines=-1)
     with pytest.raises(UsageError, match=r"^--window must .* not 0\. --mines must .* not -1\.$"):
-        check.refuse(check.faults(wrong))
+        plan_rules.refuse(plan_rules.faults(wrong))
 
 
 def test_a_plan_without_faults_is_not_refused():
-    check.refuse(check.faults(plan({})))
+    plan_rules.refuse(plan_rules.faults(plan({})))
 
 
 @pytest.mark.parametrize(
@@ -277,15 +279,15 @@ def test_a_plan_without_faults_is_not_refused():
         ({"attempts": 7, "duration_s": 9.0}, 7),
         ({"sweeps": 3, "ports": Ports.SWEEP}, 12),
         ({"sweeps": 3, "ports": Ports.SWEEP, "duration_s": 9.0}, 12),
-        ({"duration_s": 2.0}, 2 * check.FASTEST_PER_S),
+        ({"duration_s": 2.0}, 2 * plan_rules.FASTEST_PER_S),
         ({"duration_s": 1e-9}, 1),
         ({"duration_s": 9.0, "probes": 5}, 4),
         ({"sources": 3, "target_ports": 2, "ports": Ports.SWEEP}, 24),
-        ({"duration_s": 2.0, "workers": 3}, 6 * check.FASTEST_PER_S),
+        ({"duration_s": 2.0, "workers": 3}, 6 * plan_rules.FASTEST_PER_S),
     ],
 )
 def test_the_buffer_holds_what_the_plan_may_make(changes, count):
-    assert check.attempt_count(plan(changes), FOUR) == count
+    assert plan_rules.attempt_count(plan(changes), FOUR) == count
 
 
 @namespaced(sysctls={"net.ipv4.ip_local_reserved_ports": "8080,8081", "net.ipv4.tcp_fin_timeout": "9"})

@@ -10,8 +10,8 @@ from namespaced import namespaced
 from stress.lab import sysctl
 from stress.lab.sysctl import parse_ports
 from stress.model.plan import Plan, Ports
+from stress.storm.four_tuples import order
 from stress.storm.ports import PortRange, generators, port_range
-from stress.storm.tuples import order
 
 RANGES = st.lists(st.tuples(st.integers(1, 65535), st.integers(0, 30)), max_size=8)
 

@@ -16,7 +16,7 @@ from namespaced import namespaced
 from stress.analysis.metric import METRICS
 from stress.model.plan import Close, Drop, Firewall, Release, Serve
 from stress.run.external import TIMES, plan_for
-from stress.storm.visit import faults
+from stress.storm.external_server import faults
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "pytest"
 PORTS = (40000, 40999)

@@ -19,11 +19,12 @@ from stress.lab import wait
 from stress.model.errors import LabError, UsageError
 from stress.model.plan import Close, Ports
 from stress.run.process import Running
-from stress.storm import buffer, check
+from stress.storm import buffer
 from stress.storm.buffer import Buffer
 from stress.storm.catalogue import SCENARIOS
+from stress.storm.check import plan_rules
 from stress.storm.ports import PortRange
-from stress.storm.trial import carry_out
+from stress.storm.run_plan import carry_out
 
 SIXTEEN_PORTS = (40000, 40015)
 MANY_PORTS = (40000, 47999)  # so that no port comes again while another CPU is still busy with its RST
@@ -108,7 +109,7 @@ def test_time_ends_every_worker_s_storm():
     plan = plan_of("clean", ports=Ports.KERNEL, port_range=MANY_PORTS, duration_s=0.05)
     run, _ = run_here(plan)
     assert set(run.attempts["worker"]) == {0, 1}
-    room = check.attempt_count(plan, PortRange(*MANY_PORTS, np.arange(*MANY_PORTS)))
+    room = plan_rules.attempt_count(plan, PortRange(*MANY_PORTS, np.arange(*MANY_PORTS)))
     assert len(run.attempts) < room  # time came before the buffer's end
 
 

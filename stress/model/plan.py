@@ -88,7 +88,7 @@ class Firewall(StrEnum):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a run does. ``stress.storm.check`` says in sentences which values go together.
+    """What a run does. ``stress.storm.check.plan_rules`` says in sentences which values go together.
 
     Attributes:
         scenario: name in the catalogue.

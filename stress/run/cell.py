@@ -13,7 +13,7 @@ from stress.analysis.attribution.summary import analyse
 from stress.model.plan import Plan
 from stress.model.progress import Notify
 from stress.store import pcap, run_folder
-from stress.storm.trial import carry_out
+from stress.storm.run_plan import carry_out
 
 EVIDENCE = "evidence.pcap"
 

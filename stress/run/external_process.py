@@ -14,7 +14,7 @@ from stress.model.plan import Plan
 from stress.model.run import Run
 from stress.model.summary import Summary
 from stress.run.external_call import Answer, Refused, Value
-from stress.storm.visit import visit
+from stress.storm.external_server import visit
 
 
 def main() -> None:

@@ -21,13 +21,14 @@ from stress.model.plan import Close, Plan, Serve
 from stress.model.progress import Notify
 from stress.model.record import Act, Address, Phase
 from stress.model.run import PORTS
-from stress.storm import check, minefield
+from stress.storm import minefield
 from stress.storm.buffer import Buffer
-from stress.storm.watch import Watch
-from stress.storm.witness import Witness
+from stress.storm.check import plan_rules
+from stress.storm.environment import World
+from stress.storm.snapshot import Watch
+from stress.storm.socket_pairs import Witness
 from stress.storm.worker import Fired, Share, Worker, on_cpu
 from stress.storm.workers import Workers
-from stress.storm.world import World
 
 SETTLE_LIMIT_S = 10.0
 
@@ -70,7 +71,7 @@ class Client:
         self.first_address = first_address
         self.notify = notify
         self.folder = folder
-        self.attempts = check.attempt_count(plan, world.ports)
+        self.attempts = plan_rules.attempt_count(plan, world.ports)
         self.buffer = Buffer(self.attempts, folder)
         self.shares = [
             Share(plan, number, self.attempts, first_address, world.nofile, cpu, world.socket_filter)

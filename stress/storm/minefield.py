@@ -19,8 +19,8 @@ from stress.model.errors import LabError
 from stress.model.plan import Isn, Laying, Plan, Release
 from stress.model.progress import Notify
 from stress.model.run import MINE
-from stress.storm import tuples
-from stress.storm.check import DESCRIPTORS_KEPT
+from stress.storm import four_tuples
+from stress.storm.check.plan_rules import DESCRIPTORS_KEPT
 from stress.storm.segment import listing_policy
 
 TW_BUCKETS = "net.ipv4.tcp_max_tw_buckets"
@@ -136,7 +136,7 @@ def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any]) -> None
     if not len(places):
         return
     attempts = blank(len(places))
-    pairs, ports = tuples.split(places)
+    pairs, ports = four_tuples.split(places)
     listed = policy in ("list", "each")
     recorded, interrupted = storm(
         attempts,
@@ -174,7 +174,7 @@ def connect_in_repair(plan: Plan, places: npt.NDArray[Any]) -> None:
     """
     family = socket.AF_INET if plan.family == 4 else socket.AF_INET6
     numbers = np.random.default_rng(plan.seed).integers(1, 1 << 32, len(places))
-    pairs, ports = tuples.split(places)
+    pairs, ports = four_tuples.split(places)
     for pair, port, number in zip(pairs.tolist(), ports.tolist(), numbers.tolist(), strict=True):
         source = str(ip_address(plan.source) + pair // plan.target_ports)
         target_port = plan.target_port + pair % plan.target_ports
@@ -224,11 +224,11 @@ def standing(plan: Plan) -> npt.NDArray[Any]:
     """Return the mines that stand now: the server's CLOSE_WAIT sockets, shape (mines,), dtype MINE."""
     numbers = standing_tuples(plan)
     mines = np.zeros(len(numbers), MINE)
-    mines["address"], mines["local_port"] = tuples.split(numbers)
+    mines["address"], mines["local_port"] = four_tuples.split(numbers)
     return mines
 
 
 def standing_tuples(plan: Plan) -> npt.NDArray[Any]:
     """Return the 4-tuples of the mines that stand now, ascending, shape (mines,)."""
     port = plan.target_port if plan.target_ports == 1 else 0
-    return np.sort(tuples.of_server_sockets(plan, census.listing(plan.family, ["CLOSE-WAIT"], local_port=port)))
+    return np.sort(four_tuples.of_server_sockets(plan, census.listing(plan.family, ["CLOSE-WAIT"], local_port=port)))

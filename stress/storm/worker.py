@@ -13,7 +13,8 @@ import numpy.typing as npt
 from stress._fastconnect import now_ns, storm
 from stress.lab.fd_holder import Holders
 from stress.model.plan import Close, Plan
-from stress.storm import check, tuples
+from stress.storm import four_tuples
+from stress.storm.check import plan_rules
 from stress.storm.ports import PortRange, generators
 from stress.storm.segment import Segments
 
@@ -67,7 +68,7 @@ class Worker:
         self.share = share
         self.ports = ports
         self.attempts = share.rows(ports)
-        listed = tuples.order(share.plan, ports, share.number, self.attempts, generator)
+        listed = four_tuples.order(share.plan, ports, share.number, self.attempts, generator)
         self.segments = Segments(share.plan, ports, listed, self.attempts, generator)
         self.held: list[int] = []
 
@@ -80,7 +81,7 @@ class Worker:
         """
         share, plan = self.share, self.share.plan
         holding = plan.close is Close.HOLD
-        room = share.nofile - check.DESCRIPTORS_KEPT - plan.window if holding else max(self.attempts, 1)
+        room = share.nofile - plan_rules.DESCRIPTORS_KEPT - plan.window if holding else max(self.attempts, 1)
         stop_ns = begin_ns + round((plan.duration_s or 0) * SECOND_NS)
         interval_ns = round(SECOND_NS * plan.workers / plan.rate_per_s) if plan.rate_per_s else 0
         begin_ns += share.number * interval_ns // plan.workers
@@ -92,7 +93,7 @@ class Worker:
                 holders.take(self.held)
                 self.held = []
             held = np.full(segment.attempts, -1, np.intc) if holding else None
-            pairs, port_list = tuples.split(segment.listed) if segment.listed is not None else (None, None)
+            pairs, port_list = four_tuples.split(segment.listed) if segment.listed is not None else (None, None)
             done, interrupted = storm(
                 records[recorded : recorded + segment.attempts],
                 target=plan.target,

@@ -13,7 +13,7 @@ from stress.model.suite import Attestation, Cell, Suite
 from stress.run.fingerprint import differences
 from stress.store import suite_folder
 from stress.store.suite_folder import SUITE_SCHEMA, SuiteFile
-from stress.storm import check
+from stress.storm.check import plan_rules
 from stress.suite import kernels, matrix, order
 from stress.suite.applicability import refuse_host_settings
 from stress.suite.executor.base import Executor
@@ -36,7 +36,7 @@ def begin(suite: Suite, executor: Executor, notify: Notify = silent, *, host: bo
     """
     cells = matrix.cells(suite, host=host)
     for cell in cells:
-        if wrong := list(check.faults(cell.plan)):
+        if wrong := list(plan_rules.faults(cell.plan)):
             raise UsageError(f"The cell {cell.name!r} cannot be: {' '.join(wrong)}")
     if host and os.geteuid() != 0:
         raise UsageError("--host changes settings of this host, which only root may; run it as root, or leave it out.")

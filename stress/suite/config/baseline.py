@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stress.model.suite import Entry, Level, Suite
-from stress.storm.check import faults
+from stress.storm.check.plan_rules import faults
 from stress.suite import matrix
 from stress.suite.config.axes import listed, named
 from stress.suite.config.diagnostics import Mistakes, meant, shown

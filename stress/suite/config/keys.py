@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from stress.model.plan import Plan
 from stress.model.suite import Design
-from stress.storm.check import SEED_MAX
+from stress.storm.check.plan_rules import SEED_MAX
 
 Text = Annotated[str, Meta(min_length=1)]
 Table = dict[str, Any]

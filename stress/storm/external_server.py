@@ -14,10 +14,10 @@ from stress.model.errors import NotApplicableError, UsageError
 from stress.model.plan import Drop, Plan, Serve
 from stress.model.record import Record
 from stress.model.run import Run
-from stress.storm import check
+from stress.storm.check import plan_rules
 from stress.storm.client import Client
+from stress.storm.environment import World, cpus, raise_descriptor_limit, verify_sysctls
 from stress.storm.ports import port_range
-from stress.storm.world import World, cpus, raise_descriptor_limit, verify_sysctls
 
 VISIT = "visit"  # the scenario's name
 FAMILIES = (4, 6)  # a socket of IPv6 may serve IPv4 too
@@ -60,8 +60,8 @@ class OthersWorld(World):
         verify_sysctls(plan.sysctls)
         self.nofile = raise_descriptor_limit()
         self.ports = port_range(plan.server_ports)
-        check.refuse(check.lacks(plan, ranged=host.has_local_port_range()), NotApplicableError)
-        check.refuse(check.faults_here(plan, self.ports, self.nofile))
+        plan_rules.refuse(plan_rules.lacks(plan, ranged=host.has_local_port_range()), NotApplicableError)
+        plan_rules.refuse(plan_rules.faults_here(plan, self.ports, self.nofile))
         self.worker_cpus, _ = cpus(plan)
         self.listener = OthersListener(plan)
         silent = set(plan.server_ports) - {each.local_port for each in self.listener.listening()}
@@ -78,7 +78,7 @@ def visit(plan: Plan) -> Run:
     Raises:
         UsageError: the plan cannot be, or nobody listens there; nothing was started.
     """
-    check.refuse(faults(plan))
+    plan_rules.refuse(faults(plan))
     started = datetime.now(UTC)
     begun_ns = now_ns()
     with ExitStack() as to_the_end, OthersWorld(plan) as world:
@@ -100,7 +100,7 @@ def visit(plan: Plan) -> Run:
 
 def faults(plan: Plan) -> Iterator[str]:
     """Yield what is wrong with a plan, or needs a server and a namespace of our own."""
-    yield from check.faults(plan)
+    yield from plan_rules.faults(plan)
     ours = {
         "mines": plan.mines,
         "acts": plan.acts,

@@ -9,9 +9,9 @@ import msgspec
 from stress.lab.listener import PROCESSES_MAX
 from stress.model.errors import UsageError
 from stress.model.plan import Close, Drop, Firewall, Isn, Laying, Plan, Ports, Release, Serve
+from stress.storm.check.address_rules import PORT_MAX, addresses_faults, space_faults
 from stress.storm.ports import PortRange
 from stress.storm.segment import listing_policy
-from stress.storm.space import PORT_MAX, addresses_faults, space_faults
 
 DESCRIPTORS_KEPT = 64  # for the program itself: standard streams, epoll, listening socket, files
 HOLDERS_MAX = 64  # processes that hold mines; the others serve the storm

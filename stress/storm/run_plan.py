@@ -18,9 +18,9 @@ from stress.model.plan import Plan
 from stress.model.progress import Notify
 from stress.model.record import Record
 from stress.model.run import Run
-from stress.storm import check
+from stress.storm.check import plan_rules
 from stress.storm.client import Client, Part
-from stress.storm.world import World
+from stress.storm.environment import World
 
 MINES_IN_HOST_TABLE = 50_000
 EHASH_PER_MINE = 2
@@ -42,7 +42,7 @@ def carry_out(
         UsageError: the plan cannot be, or not here; nothing was started.
         LabError: the world under test could not be made.
     """
-    check.refuse(check.faults(plan))
+    plan_rules.refuse(plan_rules.faults(plan))
     started = datetime.now(UTC)
     plans = plan.storms()
     parts: list[Part] = []
@@ -60,7 +60,7 @@ def carry_out(
                     if (parts or entries) and not plan.host:
                         namespace.another(entries)
                     world = old.enter_context(World(each, tell))
-                    world.serve(check.attempt_count(each, world.ports))
+                    world.serve(plan_rules.attempt_count(each, world.ports))
                 client = Client(world, each, name, first_address=first_address, notify=tell, folder=folder)
                 first_address += each.addresses
                 last = to_the_end if number + 1 == len(plans) else None

@@ -13,7 +13,8 @@ from stress.lab.listener import Listener
 from stress.model.errors import NotApplicableError, UsageError
 from stress.model.plan import Drop, Firewall, Plan, Serve
 from stress.model.progress import Notify
-from stress.storm import check, minefield, tuples
+from stress.storm import four_tuples, minefield
+from stress.storm.check import plan_rules
 from stress.storm.ports import generators, port_range
 
 LONGEST_QUEUE = "65535"  # so that the accept queue is not what a storm measures, unless it is meant to be
@@ -39,8 +40,8 @@ class World:
         prepare_sysctls(plan)
         self.nofile = raise_descriptor_limit()
         self.ports = port_range(plan.server_ports)
-        check.refuse(check.lacks(plan, ranged=host.has_local_port_range()), NotApplicableError)
-        check.refuse(check.faults_here(plan, self.ports, self.nofile, rules=firewall.has_nft()))
+        plan_rules.refuse(plan_rules.lacks(plan, ranged=host.has_local_port_range()), NotApplicableError)
+        plan_rules.refuse(plan_rules.faults_here(plan, self.ports, self.nofile, rules=firewall.has_nft()))
         self.worker_cpus, listener_cpu = cpus(plan)
         mine_generator, _ = generators(plan.seed)
         if plan.drop is Drop.INVALID:  # conntrack must see the connections that become mines
@@ -57,7 +58,7 @@ class World:
                 )
             )
             if plan.mines:
-                places = mine_generator.choice(tuples.everything(plan, self.ports), plan.mines, replace=False)
+                places = mine_generator.choice(four_tuples.everything(plan, self.ports), plan.mines, replace=False)
                 minefield.lay(plan, self.listener, places, self.nofile, notify)
             if plan.rest_s:
                 notify(f"resting for {plan.rest_s:g} s")
@@ -74,7 +75,7 @@ class World:
             for _ in range(self.plan.servers):
                 self.listener.start(nofile=self.plan.server_nofile)
         elif self.plan.serve is Serve.LEAK:
-            room = self.nofile - check.DESCRIPTORS_KEPT
+            room = self.nofile - plan_rules.DESCRIPTORS_KEPT
             for share in minefield.shares(attempts, room)[:-1] if self.plan.server_nofile is None else []:
                 self.listener.start(leak=share, then="leave")
             self.listener.start(leak=-1, nofile=self.plan.server_nofile)
