@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Settings of this host, changed for one trial and surely put back.
 
-Old and new values are written down (stress/lab/sysctl_journal.py) before the first is changed, and that is removed when they
-are back. Where a process was killed, ``connstorm doctor --restore`` puts back what it left.
+Old and new values are written down (stress/lab/sysctl_journal.py) before the first is changed, and that is removed
+when they are back. Where a process was killed, ``connstorm doctor --restore`` puts back what it left.
 """
 
 import os
@@ -184,7 +184,8 @@ def restore_left() -> Report:
     if journal.network != sysctl_journal.network():
         raise LabError(
             f"What {journal.text} left changed is in another network namespace, net:[{journal.network}]; here is "
-            f"net:[{sysctl_journal.network()}]. Call {sysctl_journal.RESTORE} there; if it is gone, remove {sysctl_journal.file()}."
+            f"net:[{sysctl_journal.network()}]. Call {sysctl_journal.RESTORE} there; if it is gone, remove "
+            f"{sysctl_journal.file()}."
         )
     found = restore(journal)
     if not any(each.outcome is Outcome.FAILED for each in found):
