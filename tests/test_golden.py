@@ -191,7 +191,7 @@ WRONG = {
 
 # What differs between machines, releases or libraries, and what stands for it in a golden file.
 NORMAL = (
-    (re.compile(r"connstorm(, version)? \d+\.\d+\.\d+"), r"connstorm\1 <version>"),
+    (re.compile(r"connstorm(, version)? \d+\.\d+\.\d+(?:\.dev\d+)?"), r"connstorm\1 <version>"),
     (re.compile(r"^ *\d+\.\d s  ", re.MULTILINE), "<s>  "),  # since the beginning, before a stage
     (re.compile(r"HISTFAA[\w+/=]+"), "<histogram>"),  # deflated, by one zlib or another
     (re.compile(r"^Matplotlib is building the font cache.*\n", re.MULTILINE), ""),
