@@ -7,9 +7,14 @@ import sys
 PROGRAM = (sys.executable, "-m", "stress")
 
 
+def program(*arguments):
+    """Return the command line of the program, for a process that a test starts by itself."""
+    return [*PROGRAM, *map(str, arguments)]
+
+
 def connstorm(*arguments, under=(), **options):
     """Run the program to its end; ``under`` is a command that starts it, ``options`` are those of a process."""
-    command = [*under, *PROGRAM, *map(str, arguments)]
+    command = [*under, *program(*arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 

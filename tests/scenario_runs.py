@@ -2,12 +2,12 @@
 """Every scenario once, scaled down, by the real command."""
 
 import functools
-import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from command import connstorm
 
 from stress.analysis.attribution.summary import Findings, analyse
 from stress.model.errors import LabError
@@ -68,8 +68,7 @@ class Ended:
 
 def carry_out(arguments):
     with tempfile.TemporaryDirectory() as results:
-        command = [sys.executable, "-m", "stress", "run", *arguments, "--output", results]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+        done = connstorm("run", *arguments, "--output", results, timeout=110)
         if done.returncode:
             return Ended(done.returncode, done.stderr, None)
         (path,) = Path(results).iterdir()

@@ -3,13 +3,12 @@
 
 import math
 import os
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from command import connstorm
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,8 +157,7 @@ def test_lists_of_kernels(tmp_path):
 
 def test_the_command_refuses_what_cannot_be(tmp_path):
     (tmp_path / "suite.toml").write_text('[[scenario]]\nname = "clean"\n')
-    command = [sys.executable, "-m", "stress", "bisect", "suite.toml", "--good", "deb:No!", "--bad", "host"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    ended = connstorm("bisect", "suite.toml", "--good", "deb:No!", "--bad", "host", cwd=tmp_path)
     assert ended.returncode == 2
     assert "names no Debian kernel" in ended.stderr
     assert not list(tmp_path.glob("results/*"))

@@ -3,11 +3,10 @@
 
 import json
 import math
-import subprocess
-import sys
 
 import msgspec
 import pytest
+from command import connstorm
 from suite_builders import a_summary, trials_of
 
 from stress.analysis.statistics.noise import noise_of
@@ -15,7 +14,6 @@ from stress.model.calibration import CALIBRATION_SCHEMA, Calibration, Noise
 from stress.model.errors import UsageError
 from stress.store import calibration as stored
 
-PROGRAM = [sys.executable, "-m", "stress"]
 NOISE = Noise(kind="ratio", floor=0.04, spread=0.05, median=12_000.0)
 SHIFT = Noise(kind="difference", floor=30.0, spread=20.0, median=100.0)
 
@@ -34,13 +32,9 @@ def a_calibration(**changes):
     return Calibration(**(fields | changes))
 
 
-def connstorm(*arguments, alone=()):
-    return subprocess.run([*alone, *PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False)
-
-
 def test_a_machine_is_calibrated_and_power_reads_it(tmp_path):
     ended = connstorm(
-        "calibrate", "clean", "--attempts", 64, "--trials", 6, "-o", tmp_path, "--json", alone=["unshare", "-Urn"]
+        "calibrate", "clean", "--attempts", 64, "--trials", 6, "-o", tmp_path, "--json", under=["unshare", "-Urn"]
     )
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)

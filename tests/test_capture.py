@@ -6,10 +6,10 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+from command import connstorm
 from namespaced import namespaced
 
 from stress.analysis.attribution.evidence import ATTEMPTS_A_CAUSE, exhibits
@@ -44,9 +44,8 @@ def tcpdump(file, *arguments):
 def run(request, tmp_path_factory):
     """Return the folder of a captured run over three mines, and what it printed."""
     results = tmp_path_factory.mktemp("results")
-    command = [sys.executable, "-m", "stress", "run", "closewait", "--capture", "--port-range", "40000-40063",
-               "--mines", "5", "--family", request.param, "--json", "--output", str(results)]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    storm = ["run", "closewait", "--capture", "--port-range", "40000-40063", "--mines", 5, "--family", request.param]
+    done = connstorm(*storm, "--json", "--output", results)
     if done.returncode == LabError.exit_code:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 import pytest
+from command import assert_one_sentence, connstorm, program
 
 from stress.cli.main import connstorm as group
 from stress.store import run_folder
@@ -21,21 +22,7 @@ from stress.store import run_folder
 REPOSITORY = Path(__file__).parents[1]
 FROZEN = REPOSITORY / "tests" / "data" / "run-schema-2"
 PICTURES = {"timeline.png", "ports.png", "ccdf.png"}
-PROGRAM = [sys.executable, "-m", "stress"]
 SMALL = ["--port-range", "40000-40031"]
-
-
-def connstorm(*arguments, **options):
-    return subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
-
-
-def one_sentence(ended, *words):
-    """Assert wrong use: exit code 2, nothing on standard output, no traceback, and these words in the message."""
-    assert ended.returncode == 2, ended.stderr
-    assert ended.stdout == ""
-    assert "Traceback" not in ended.stderr
-    for word in words:
-        assert word in ended.stderr
 
 
 def test_a_clean_storm_prints_its_summary_and_leaves_a_run_folder(tmp_path):
@@ -140,25 +127,25 @@ def test_the_same_seed_gives_the_same_minefield_and_order(tmp_path):
 def test_bad_input_is_one_clear_sentence(tmp_path, arguments, words):
     output = ["-o", tmp_path / "results"] if arguments[0] in ("run", "demo") else []
     ended = connstorm(*arguments, *output)
-    one_sentence(ended, *words)
+    assert_one_sentence(ended, *words)
     results = tmp_path / "results"
     assert not results.exists() or not any(file for file in results.rglob("*") if file.is_file())
 
 
 def test_more_mines_than_the_processes_may_hold(tmp_path):
     """64 processes of 80 descriptors, of which 64 are kept, hold 1,024 mines."""
-    limited = ["sh", "-c", 'ulimit -n 80; exec "$@"', "sh", *PROGRAM]
+    limited = ["sh", "-c", 'ulimit -n 80; exec "$@"', "sh"]
     arguments = ["run", "closewait", "--mines", "1025", "--window", "16", "-o", str(tmp_path)]
-    ended = subprocess.run([*limited, *arguments], capture_output=True, text=True, check=False)
-    one_sentence(ended, "1,025 mines are more than 64 processes may hold")
+    ended = connstorm(*arguments, under=limited)
+    assert_one_sentence(ended, "1,025 mines are more than 64 processes may hold")
     arguments[3] = "1024"
-    ended = subprocess.run([*limited, *arguments, "--json"], capture_output=True, text=True, check=False)
+    ended = connstorm(*arguments, "--json", under=limited)
     assert json.loads(ended.stdout)["summary"]["collisions"] == 1024
 
 
 def test_an_output_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    one_sentence(connstorm("run", "clean", "-o", tmp_path / "file" / "results"), "cannot be written")
+    assert_one_sentence(connstorm("run", "clean", "-o", tmp_path / "file" / "results"), "cannot be written")
 
 
 def test_plot_draws_a_stored_run_again_and_leaves_it_alone(tmp_path):
@@ -173,7 +160,7 @@ def test_plot_draws_a_stored_run_again_and_leaves_it_alone(tmp_path):
 def test_plot_refuses_a_damaged_run_and_draws_nothing(tmp_path):
     damaged = Path(shutil.copytree(FROZEN, tmp_path / "damaged"))
     os.truncate(damaged / "attempts.npy", 200)
-    one_sentence(connstorm("plot", FROZEN, damaged, "-o", tmp_path / "out"), "cut short or changed")
+    assert_one_sentence(connstorm("plot", FROZEN, damaged, "-o", tmp_path / "out"), "cut short or changed")
     assert not (tmp_path / "out").exists()
 
 
@@ -248,14 +235,12 @@ def test_ranges_of_addresses_and_ports_multiply_the_storm(tmp_path, options, add
     ],
 )
 def test_ranges_that_are_none_are_refused(tmp_path, options, words):
-    one_sentence(connstorm("run", "clean", "-o", tmp_path, *options), words)
+    assert_one_sentence(connstorm("run", "clean", "-o", tmp_path, *options), words)
 
 
 def interrupt(arguments, after_line, wait_s=1.0):
     """Start the program, send it SIGINT when a line of its progress has come, and return how it ended."""
-    with subprocess.Popen(
-        [*PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(program(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
             if after_line in line:
                 break
@@ -295,7 +280,7 @@ def test_sigint_before_the_storm_leaves_nothing(tmp_path):
 
 def test_no_process_outlives_a_killed_program(tmp_path):
     arguments = ["run", "closewait", *SMALL, "--mines", "5", "--release", "fin-timeout", "-o", str(tmp_path)]
-    with subprocess.Popen([*PROGRAM, *arguments], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(program(*arguments), stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
             if "laying" in line:
                 break
@@ -337,9 +322,7 @@ def test_where_namespaces_are_forbidden_it_says_so_and_offers_the_host(tmp_path)
     ]
     if subprocess.run([*made, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no user namespace can be made here, in which to forbid them")
-    ended = subprocess.run(
-        [*made, *PROGRAM, "run", "clean", "-o", str(tmp_path)], capture_output=True, text=True, check=False
-    )
+    ended = connstorm("run", "clean", "-o", tmp_path, under=made)
     assert ended.returncode == 3, ended.stderr
     assert "refuses a private network namespace" in ended.stderr
     assert "--host would run" in ended.stderr
@@ -362,12 +345,7 @@ def test_host_mode_uses_the_stack_it_is_in(tmp_path):
     ]
     if subprocess.run([*host, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no namespace can be made here, to stand for a host")
-    ended = subprocess.run(
-        [*host, *PROGRAM, "run", "closewait", "--host", "--mines", "5", "-o", str(tmp_path), "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = connstorm("run", "closewait", "--host", "--mines", 5, "-o", tmp_path, "--json", under=host)
     document, end = json.JSONDecoder().raw_decode(ended.stdout)
     assert document["summary"]["collisions"] == 5
     assert any("host's own network stack" in warning for warning in document["summary"]["warnings"])

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """connstorm compare through the real command."""
 
+import functools
 import json
-import subprocess
-import sys
 
 import pytest
+from command import connstorm
 from stored import FROZEN, a_document, a_suite, jittered
 from test_calibrate import a_calibration
 
@@ -17,10 +17,7 @@ from stress.model.calibration import Noise
 from stress.store import calibration as stored
 from stress.store.runs import arm
 
-
-def compare(*arguments, cwd):
-    command = [sys.executable, "-m", "stress", "compare", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+compare = functools.partial(connstorm, "compare")
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """connstorm gate through the real command: each exit code, and the files that CI systems read."""
 
+import functools
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import junitparser
 import pytest
+from command import connstorm
 from stored import a_document, a_suite, jittered
 
 from stress.model.errors import UsageError
@@ -23,9 +23,7 @@ GATES = (
 FROZEN = Path(__file__).parent / "data" / "verdict-schema-1.json"  # never to be changed
 
 
-def gate(*arguments, cwd):
-    command = [sys.executable, "-m", "stress", "gate", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+gate = functools.partial(connstorm, "gate")
 
 
 def suite_of(path, **changes):

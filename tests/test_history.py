@@ -4,11 +4,11 @@
 import contextlib
 import io
 import json
-import subprocess
 import sys
 from datetime import timedelta
 from types import SimpleNamespace
 
+import command
 import pytest
 from history_builders import BEGIN, DAY, a_series, drawn_series, levels, store_all, times, wavering
 from hypothesis import given
@@ -88,8 +88,7 @@ def test_a_regression_is_found_where_it_is(slower):
 
 
 def test_as_a_program_of_its_own_it_ends_with_the_same_code(slower):
-    command = [sys.executable, "-m", "stress", "history", str(slower), "--gate"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = command.connstorm("history", slower, "--gate")
     assert (ended.returncode, ended.stderr) == (1, "")
     assert "regressed" in ended.stdout
 
@@ -289,8 +288,9 @@ def test_a_kept_suite_is_small_and_says_the_same(tmp_path):
 def test_a_real_run_is_kept_without_its_arrays(tmp_path):
     """One that the program has just made."""
     # A process that has threads cannot enter a namespace; this one has some of numpy.
-    command = [sys.executable, "-m", "stress", "run", "clean", "--attempts", "2000", "-o", str(tmp_path / "results")]
-    made = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True).stdout)
+    made = json.loads(
+        command.connstorm("run", "clean", "--attempts", 2000, "-o", tmp_path / "results", "--json").stdout
+    )
     found, _ = found_by(tmp_path / "history", "--add", made["path"], "--metric", "rate")
     assert found["series"][0]["segments"][0]["level"] == made["summary"]["rate_per_s"]
     (kept,) = (path for path in (tmp_path / "history").iterdir() if path.is_dir())

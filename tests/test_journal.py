@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from command import connstorm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from namespaced import another_network, namespaced
@@ -34,7 +35,6 @@ RETRIES = "net.ipv4.tcp_syn_retries"
 RESERVED = "net.ipv4.ip_local_reserved_ports"
 READ_ONLY = "net.ipv4.tcp_available_congestion_control"
 TWO = {FIN_TIMEOUT: "3", RETRIES: "2"}
-DOCTOR = [sys.executable, "-m", "stress", "doctor", "--restore"]
 LONG_S = 60  # nobody waits so long: something else ends it
 ROUNDS = 25
 
@@ -56,7 +56,7 @@ def files(folder):
 
 
 def doctor(*options):
-    return subprocess.run([*DOCTOR, *options], capture_output=True, text=True, check=False)
+    return connstorm("doctor", "--restore", *options)
 
 
 def killed(wanted, number=signal.SIGKILL):

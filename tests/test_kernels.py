@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Kernels by name, in the cache, from Debian's archive, and as an axis of suites. Nothing boots here."""
 
+import functools
 import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import command
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +23,6 @@ from stress.suite.config import load as suite_file
 from stress.suite.executor.local import Local
 from stress.suite.executor.virtme import Virtme
 
-PROGRAM = [sys.executable, "-m", "stress", "kernels"]
 SUITE = {"scenario": [{"name": "clean", "attempts": 16}, {"name": "closewait"}], "matrix": {"kernel": [HOST]}}
 WORD = st.from_regex(r"[a-z][a-z0-9]{0,12}", fullmatch=True)
 
@@ -34,8 +34,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def connstorm(*arguments):
-    return subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False)
+connstorm = functools.partial(command.connstorm, "kernels")
 
 
 def a_kernel(release="6.1.0-50-amd64", names=("deb:bookworm",), version="6.1.176-1"):

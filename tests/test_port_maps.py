@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Two port maps beside each other: same scales and colours, every attempt of both runs; and the files of figures."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from arm_builders import a_trial, an_arm, empty, no_syn
 from boxes import outside, overlapping
 from builders import MS, SECOND, US, a_run, in_acts, the_mines
+from command import connstorm
 from comparison_builders import made_up
 from matplotlib.collections import QuadMesh
 
@@ -172,10 +170,8 @@ def test_real_runs_are_drawn(tmp_path):
     arms = []
     for label, mines in (("few", "5"), ("many", "60")):
         results = tmp_path / label
-        command = [sys.executable, "-m", "stress", "run", "closewait", "--attempts", "2000", "--mines", mines]
-        done = subprocess.run(
-            [*command, "-o", str(results), "--json"], capture_output=True, text=True, check=False, timeout=60
-        )
+        storm = ["run", "closewait", "--attempts", 2000, "--mines", mines]
+        done = connstorm(*storm, "-o", results, "--json", timeout=60)
         if done.returncode == 3:
             pytest.skip(f"no private namespace: {done.stderr.strip()}")
         assert done.returncode == 0, done.stderr

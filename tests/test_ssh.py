@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from command import connstorm, program
 from hypothesis import given
 from hypothesis import strategies as st
 from private_network import AS_ONESELF, ROOT, network
@@ -107,7 +108,7 @@ class Site:
         source = self.root / "small.toml"
         source.write_text(text)
         return subprocess.Popen(
-            [*self.inside, sys.executable, "-m", "stress", "suite", source, "-o", self.root / "out", *SSH, *options],
+            [*self.inside, *program("suite", source, "-o", self.root / "out", *SSH, *options)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -228,12 +229,7 @@ def test_what_is_missing_there_is_said(site):
 def test_hosts_that_cannot_be_are_refused(tmp_path, options, sentence):
     source = tmp_path / "small.toml"
     source.write_text(SMALL)
-    ended = subprocess.run(
-        [sys.executable, "-m", "stress", "suite", source, "--dry-run", *options],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = connstorm("suite", source, "--dry-run", *options)
     assert ended.returncode == 2
     assert sentence in ended.stderr
 
@@ -311,7 +307,7 @@ def test_a_member_that_lies_elsewhere_is_refused(tmp_path):
 
 def envoy(**options):
     return subprocess.Popen(
-        [sys.executable, "-m", "stress", "run-cell", "--envoy"],
+        program("run-cell", "--envoy"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -6,13 +6,14 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import command
 import msgspec
 import pytest
+from command import program
 from namespaced import namespaced
 from suite_builders import a_summary, trials_of
 
@@ -26,7 +27,6 @@ from stress.suite.config import load as suite_file
 from stress.suite.executor.local import Local
 from stress.suite.scheduler import Conductor
 
-PROGRAM = [sys.executable, "-m", "stress", "suite"]
 ALONE = ["unshare", "-Urn"]  # a network of its own, and with it a lock of its own
 SMALL = """
 trials = 2
@@ -53,8 +53,7 @@ def source(tmp_path):
 
 
 def connstorm(*arguments, alone=ALONE, **options):
-    command = [*alone, *PROGRAM, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    return command.connstorm("suite", *arguments, under=alone, **options)
 
 
 def only_suite(results):
@@ -152,9 +151,9 @@ def test_killed_at_ten_points_and_resumed_it_is_the_suite_of_one_that_was_not(so
     rng = random.Random(5)
     for _ in range(10):
         begun = list(disturbed.glob("*-suite-*"))
-        command = [*ALONE, *PROGRAM, str(begun[0] if begun else source), "-o", str(disturbed)]
+        started = [*ALONE, *program("suite", begun[0] if begun else source, "-o", disturbed)]
         with subprocess.Popen(
-            command + (["--resume"] if begun else []), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            started + (["--resume"] if begun else []), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             time.sleep(rng.uniform(0.6, 4))
             process.kill()
@@ -171,9 +170,8 @@ def test_killed_at_ten_points_and_resumed_it_is_the_suite_of_one_that_was_not(so
 
 
 def test_an_interrupted_suite_says_how_to_go_on(source, tmp_path):
-    command = [*ALONE, *PROGRAM, str(source), "-o", str(tmp_path / "out")]
     with subprocess.Popen(
-        command,
+        [*ALONE, *program("suite", source, "-o", tmp_path / "out")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -364,7 +362,7 @@ def settings():
 
 def test_a_suite_leaves_the_hosts_settings_alone_also_when_it_is_killed(source, tmp_path):
     before = settings()
-    with subprocess.Popen([*ALONE, *PROGRAM, str(source), "-o", str(tmp_path)], stderr=subprocess.PIPE) as process:
+    with subprocess.Popen([*ALONE, *program("suite", source, "-o", tmp_path)], stderr=subprocess.PIPE) as process:
         while b"1/6" not in process.stderr.readline():
             pass
         process.kill()
@@ -403,7 +401,7 @@ def test_with_host_settings_are_changed_for_each_trial_and_put_back(tmp_path):
     reasons = [record.reason or "" for record in suite_folder.records(only_suite(tmp_path / "both killed")).values()]
     assert "SIGKILL" in reasons[0]
     assert "connstorm doctor --restore" in reasons[1]
-    restored = subprocess.run([*PROGRAM[:3], "doctor", "--restore"], capture_output=True, text=True, check=False)
+    restored = command.connstorm("doctor", "--restore")
     assert restored.returncode == 0, restored.stderr
     assert settings() == before
 
@@ -411,9 +409,9 @@ def test_with_host_settings_are_changed_for_each_trial_and_put_back(tmp_path):
 @contextmanager
 def changing(source, results):
     """Start a suite on this namespace, and wait until it has changed a setting."""
-    command = [*PROGRAM, str(source), "-o", str(results), "--host"]
+    started = program("suite", source, "-o", results, "--host")
     before = sysctl.read(FIN_TIMEOUT)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert wait.until(lambda: sysctl.read(FIN_TIMEOUT) != before, 30)
         yield process
 
@@ -441,10 +439,7 @@ def test_a_full_disk_stops_the_suite_and_loses_nothing(source, tmp_path):
         "$@" -o small/out --resume; echo "second $?" >&2
         cp -r small/out kept
     """
-    ended = subprocess.run(
-        ["unshare", "-Urnm", "sh", "-c", script, "sh", *PROGRAM, str(source)],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    ended = connstorm(source, alone=["unshare", "-Urnm", "sh", "-c", script, "sh"], cwd=tmp_path)
     if "99" in str(ended.returncode):
         pytest.skip("no file system can be mounted here")
     assert "No space left on device" in ended.stderr
@@ -460,8 +455,7 @@ def test_where_no_namespace_can_be_made_each_trial_says_so(source, tmp_path):
         echo 0 > /proc/sys/user/max_net_namespaces
         exec "$@"
     """
-    command = [*ALONE, "sh", "-c", script, "sh", *PROGRAM, str(source), "-o", str(tmp_path), "--trials", "1"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = connstorm(source, "-o", tmp_path, "--trials", 1, alone=[*ALONE, "sh", "-c", script, "sh"])
     assert ended.returncode == 3, ended.stderr
     reasons = {record.reason for record in suite_folder.records(only_suite(tmp_path)).values()}
     assert all("refuses a private network namespace" in reason for reason in reasons)

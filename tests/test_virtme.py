@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from command import connstorm
 
 from stress.analysis.attribution.summary import analyse
 from stress.lab import wait
@@ -65,8 +66,7 @@ def suite(kernel, tmp_path_factory):
     """Return the folder of a suite on the running kernel, a booted one, and one that panics; and what was said."""
     home = tmp_path_factory.mktemp("suite")
     (home / "kernels.toml").write_text(SUITE)
-    command = [*ALONE, sys.executable, "-m", "stress", "suite", home / "kernels.toml", "-o", home / "results"]
-    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    ended = connstorm("suite", home / "kernels.toml", "-o", home / "results", under=ALONE)
     assert ended.returncode == LabError.exit_code, ended.stderr  # of the trial that failed
     (path,) = (home / "results").iterdir()
     return path, ended.stderr
