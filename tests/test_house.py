@@ -1,117 +1,210 @@
 # SPDX-License-Identifier: MIT
-"""House rules that no linter knows."""
+"""House rules that no linter knows. Each lists all offenders, and each is shown an offender that it must name."""
 
 import ast
-from pathlib import Path
+import graphlib
 
 import pytest
+from house import PACKAGE, Module, python_modules, within_package
 
-PACKAGE = Path(__file__).parents[1] / "stress"
+MODULES = python_modules()
+CYTHON = [Module(path.stem, path.read_text()) for path in sorted(PACKAGE.glob("*.pyx"))]
 
 # A room imports only from itself and from rooms before it.
-ROOMS = [
-    "_libc",
-    "model",
-    "_fastconnect",
-    "_listener",
-    "_reference",
-    "lab",
-    "storm",
-    "store",
-    "analysis",
-    "view",
-    "run",
-    "suite",
-    "compare",
-    "cli",
-]
-CLOCK_READERS = {
-    "lab/wait.py": "limits of waits",
-    "cli/output.py": "progress for people",
-    "lab/capture.py": "the kernel stamps packets with the wall clock",
+FLOORS = (
+    ("model",),
+    ("_fastconnect", "_listener", "_reference"),
+    ("lab",),
+    ("storm",),
+    ("store",),
+    ("analysis",),
+    ("view",),
+    ("run",),
+    ("suite",),
+    ("compare",),
+    ("cli",),
+)
+# The same within a room, for what has an order there.
+INNER_FLOORS = (
+    (
+        ("analysis.attribution",),
+        ("analysis.metric",),
+        ("analysis.statistics",),
+        ("analysis.comparison",),
+        ("analysis.gate", "analysis.history"),
+    ),
+    (("view.text",), ("view.figure",)),
+    (("view.text",), ("view.export",)),
+    (("suite.config",), ("suite.executor",)),
+)
+ENTRIES_MAX = {"analysis": 9, "suite": 14}
+LINES_MAX = 250
+LINES_MAX_CYTHON = 520
+OUTPUT = {"print", "sys.exit", "exit", "click.echo"}
+CLOCKS = {
+    f"time.{name}"
+    for name in ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "time", "time_ns", "clock_gettime")
 }
-CLOCKS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "time", "time_ns", "clock_gettime"}
-MODULES = sorted(PACKAGE.rglob("*.py"))
-ROOM_MODULES = [module for module in MODULES if module.parent != PACKAGE]
+ENGINE_CLOCK = "stress._fastconnect.now_ns"
+CLOCK_READERS = {  # module: (the clock, why it may read it)
+    "lab.wait": ("time.monotonic", "limits of waits"),
+    "cli.output": ("time.monotonic", "progress for people"),
+    "lab.capture": ("time.time_ns", "the kernel stamps packets with the wall clock"),
+}
+EPOCHS = {  # modules that ask the engine's clock when a phase begins or ends, never how long an attempt took
+    "lab.capture": "how far the wall clock is ahead of the monotonic clock",
+    "run.speed": "the epoch of a storm",
+    "storm.client": "phases of an act",
+    "storm.external_server": "phases of an act",
+    "storm.minefield": "the epoch of a storm that lays mines",
+    "storm.run_plan": "the epoch of an act",
+    "storm.socket_pairs": "when a pair of sockets was seen",
+    "storm.worker": "the epoch of a storm",
+    "storm.workers": "the moment at which workers start together",
+}
 
 
-def name(module):
-    return str(module.relative_to(PACKAGE))
+def a_module(name, text):
+    return Module(name, f"# SPDX-License-Identifier: MIT\n{text}\n")
 
 
-def imports(module):
-    """Yield (what is imported from inside the package or elsewhere, as a dotted name)."""
-    for node in ast.walk(ast.parse(module.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def floor_of(name, floors):
+    for number, rooms in enumerate(floors):
+        if any(f"{name}.".startswith(f"{room}.") for room in rooms):
+            return number
+    return None
 
 
-@pytest.mark.parametrize("module", ROOM_MODULES, ids=name)
-def test_rooms_import_from_rooms_before_them(module):
-    here = ROOMS.index(module.relative_to(PACKAGE).parts[0])
-    for imported in imports(module):
-        parts = imported.split(".")
-        if parts[0] == "stress" and parts[1:] and parts[1] in ROOMS:
-            assert ROOMS.index(parts[1]) <= here, f"{name(module)} imports {imported}"
+def upward(modules, floors):
+    """Return what imports from a later floor, or from a neighbour on its own floor."""
+    offenders = []
+    for module in modules:
+        here = floor_of(module.name, floors)
+        for imported in module.imports:
+            there = floor_of(imported, floors)
+            if here is None or there is None:
+                continue
+            same_room = any(f"{imported}.".startswith(f"{room}.") and module.is_in(room) for room in floors[here])
+            if there > here or (there == here and not same_room):
+                offenders.append(f"{module.name} imports {imported}")
+    return offenders
 
 
-def test_every_room_is_known():
-    assert {module.relative_to(PACKAGE).parts[0] for module in ROOM_MODULES} <= set(ROOMS)
+@pytest.mark.parametrize("floors", [FLOORS, *INNER_FLOORS], ids=lambda floors: floors[0][0])
+def test_imports_run_downwards(floors):
+    (first, *_), *_, (last, *_) = floors
+    assert upward([a_module(f"{first}.x", f"from stress.{last}.y import z")], floors)
+    assert not upward([a_module(f"{last}.x", f"from stress.{first}.y import z")], floors)
+    assert not upward(MODULES, floors)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name)
-def test_matplotlib_is_imported_in_the_view_only(module):
-    if module.relative_to(PACKAGE).parts[:2] != ("view", "figure"):
-        assert not any(imported.split(".")[0] == "matplotlib" for imported in imports(module))
+def test_every_room_has_a_floor():
+    rooms = {module.name.partition(".")[0] for module in MODULES if "." in module.name}
+    assert rooms | {module.name for module in CYTHON} == {room for floor in FLOORS for room in floor}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name)
-def test_pyplot_and_its_global_state_are_not_used(module):
-    assert not any("pyplot" in imported for imported in imports(module))
+def circle(modules):
+    """Return a circle of imports, or nothing."""
+    try:
+        graphlib.TopologicalSorter(within_package(modules)).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return None
 
 
-def called(module):
-    """Yield the dotted name of everything that a module calls."""
-    for node in ast.walk(ast.parse(module.read_text())):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func)
+def test_no_imports_in_a_circle():
+    around = [a_module("a.x", "from stress.a import y"), a_module("a.y", "from stress.a.x import z")]
+    assert circle(around) == ["a.x", "a.y", "a.x"]
+    assert circle(MODULES) is None
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name)
-def test_only_the_command_line_prints_or_exits(module):
-    forbidden = {"print", "sys.exit", "exit", "click.echo"}
-    if module.relative_to(PACKAGE).parts[0] != "cli":
-        assert not forbidden & set(called(module))
+def importers(modules, library, *rooms):
+    """Return the modules outside of ``rooms`` that import a library."""
+    return [module.name for module in modules if library in module.foreign and not module.is_in(*rooms)]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name)
-def test_the_measuring_clock_is_read_in_the_core_only(module):
-    read = {call for call in called(module) if call.startswith("time.") and call.removeprefix("time.") in CLOCKS}
-    assert not read or name(module) in CLOCK_READERS
+@pytest.mark.parametrize(
+    ("library", "rooms"), [("matplotlib", ["view.figure"]), ("rich", ["view.text", "cli"]), ("click", ["cli"])]
+)
+def test_a_library_stays_in_its_rooms(library, rooms):
+    assert importers([a_module("store.x", f"import {library}.y")], library, *rooms) == ["store.x"]
+    assert importers(MODULES, library, *rooms) == []
 
 
-def test_the_exceptions_for_clocks_are_still_needed():
-    for exempt in CLOCK_READERS:
-        assert any(call.startswith("time.") for call in called(PACKAGE / exempt))
+def test_pyplot_and_its_global_state_are_not_used():
+    assert not [module.name for module in MODULES if any("pyplot" in name for name in module.imports)]
 
 
-@pytest.mark.parametrize("module", [*MODULES, *sorted(PACKAGE.glob("*.pyx"))], ids=name)
-def test_modules_stay_small(module):
-    assert len(module.read_text().splitlines()) <= (250 if module.suffix == ".py" else 420)
+def talkers(modules):
+    """Return the modules outside of the command line that print or exit."""
+    return [module.name for module in modules if OUTPUT & module.calls and not module.is_in("cli")]
 
 
-@pytest.mark.parametrize("module", [*MODULES, *sorted(PACKAGE.glob("_*.*x*"))], ids=name)
-def test_every_file_names_its_licence(module):
-    if module.suffix in (".py", ".pyx", ".pxd"):
-        assert module.read_text().startswith("# SPDX-License-Identifier: MIT\n")
+def test_only_the_command_line_prints_or_exits():
+    assert talkers([a_module("lab.x", "from click import echo as say\nsay(1)")]) == ["lab.x"]
+    assert talkers(MODULES) == []
+
+
+def clock_readings(modules):
+    """Return {module: the clocks that it reads}, both Python's and the engine's."""
+    readings = {module.name: module.calls & (CLOCKS | {ENGINE_CLOCK}) for module in modules}
+    return {name: clocks for name, clocks in readings.items() if clocks}
+
+
+def test_the_clock_is_read_where_it_may_be():
+    hidden = a_module("lab.x", "from time import monotonic_ns as now\nnow()")
+    assert clock_readings([hidden]) == {"lab.x": {"time.monotonic_ns"}}
+    allowed = {}
+    for name, (clock, _) in CLOCK_READERS.items():
+        allowed.setdefault(name, set()).add(clock)
+    for name in EPOCHS:
+        allowed.setdefault(name, set()).add(ENGINE_CLOCK)
+    assert clock_readings(MODULES) == allowed
+
+
+def test_the_loops_read_the_monotonic_clock_alone():
+    for module in CYTHON:
+        clocks = {
+            word for word in ("CLOCK_REALTIME", "CLOCK_TAI", "gettimeofday", "import time") if word in module.text
+        }
+        assert not clocks, module.name
+
+
+def too_long(modules, lines_max):
+    return [f"{module.name}: {module.lines} lines" for module in modules if module.lines > lines_max]
+
+
+def test_modules_stay_small():
+    assert too_long([a_module("lab.x", "\n" * LINES_MAX)], LINES_MAX)
+    assert too_long(MODULES, LINES_MAX) + too_long(CYTHON, LINES_MAX_CYTHON) == []
+
+
+def test_rooms_stay_small():
+    for room, most in ENTRIES_MAX.items():
+        entries = [path.name for path in (PACKAGE / room).iterdir() if path.name not in ("__init__.py", "__pycache__")]
+        assert len(entries) <= most, entries
+    view = {path.name for path in (PACKAGE / "view").iterdir()} - {"__init__.py", "__pycache__"}
+    assert view == {"text", "figure", "export"}
+
+
+def test_every_file_names_its_licence():
+    files = [path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".pyx", ".pxd")]
+    assert not [path for path in files if not path.read_text().startswith("# SPDX-License-Identifier: MIT\n")]
+
+
+def blanket_handlers(modules):
+    """Return where everything is caught."""
+    offenders = []
+    for module in modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ExceptHandler):
+                kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+                if any(kind is None or ast.unparse(kind) in ("Exception", "BaseException") for kind in kinds):
+                    offenders.append(f"{module.name}:{node.lineno}")
+    return offenders
 
 
 def test_no_blanket_handler():
     """Errors are never swallowed: nobody catches everything and goes on."""
-    for module in MODULES:
-        for node in ast.walk(ast.parse(module.read_text())):
-            if isinstance(node, ast.ExceptHandler):
-                assert node.type is not None, name(module)
-                assert ast.unparse(node.type) not in ("Exception", "BaseException"), name(module)
+    assert blanket_handlers([a_module("lab.x", "try:\n    x\nexcept (OSError, Exception):\n    pass")]) == ["lab.x:4"]
+    assert blanket_handlers(MODULES) == []
