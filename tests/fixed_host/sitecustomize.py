@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A host that is the same everywhere, for golden files: Python loads this first when its folder is in PYTHONPATH.
 
-Nothing of the program is replaced, only what it asks: the kernel's release, the length of a jiffy, and some settings.
+Nothing of the program is replaced, only what it asks: the kernel's release, the length of a jiffy, and the settings
+that shape the SYN ladder. Others stay the machine's, for a storm reads back what it has set.
 """
 
 import pathlib
@@ -12,8 +13,6 @@ RELEASE = "6.12.0"
 JIFFY_S = 0.004
 COARSE = 6  # CLOCK_MONOTONIC_COARSE of linux/time.h
 SETTINGS = {
-    "ip_local_port_range": "32768\t60999",
-    "tcp_fin_timeout": "60",
     "tcp_rto_max_ms": "120000",
     "tcp_syn_linear_timeouts": "4",
     "tcp_syn_retries": "6",
