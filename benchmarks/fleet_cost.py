@@ -30,12 +30,12 @@ from stress.lab import host, idle, wait  # noqa: E402
 from stress.model.plan import Close  # noqa: E402
 from stress.run import process  # noqa: E402
 from stress.store import run_folder  # noqa: E402
-from stress.storm.catalogue import scenario  # noqa: E402
+from stress.storm.catalogue import find_scenario  # noqa: E402
 from stress.suite import estimate  # noqa: E402
 
 SCHEDULER = "tcp://127.0.0.1:8786"
 PYTHON = [sys.executable, "-m"]
-PLAN = msgspec.structs.replace(scenario("clean").plan, close=Close.RST)
+PLAN = msgspec.structs.replace(find_scenario("clean").plan, close=Close.RST)
 SETTLE_S = 10.0
 READY_S = 30.0
 REST_S = 1.0  # after a worker was let go on: it has to say much to its scheduler at first
@@ -73,7 +73,7 @@ def started(command, log, registered):
 def storm(results):
     """Return rate and body p99 of one storm in a fresh process."""
     options = process.trial_options(SETTLE_S)
-    ended = process.Running(PLAN, results, options).wait(lambda _: None)
+    ended = process.CellProcess(PLAN, results, options).wait(lambda _: None)
     assert ended.path is not None, ended.failure
     summary = run_folder.read_summary(ended.path)
     return summary.rate_per_s, summary.body.p99_ns

@@ -18,7 +18,7 @@ from stress.model.plan import Plan
 from stress.model.record import Act, Address, ListenerReport, Record
 from stress.model.run import MINE, Run
 from stress.storm import minefield
-from stress.storm.ports import port_range
+from stress.storm.ports import read_port_range
 from stress.view.figure.run.ccdf import ccdf
 from stress.view.figure.run.port_map import port_map
 from stress.view.figure.run.timeline import timeline
@@ -58,7 +58,7 @@ def test_window(benchmark, table, two_cpus, window):
 @pytest.mark.parametrize("mines", [1000, 10_000])
 def test_mines(benchmark, table, two_cpus, mines):
     """The same ports with and without mines; a mine costs its attempt a retry, which others do not wait for."""
-    ports = port_range(range(PORT, PORT + 1)).usable
+    ports = read_port_range(range(PORT, PORT + 1)).usable
     rng = np.random.default_rng(1)
     order = rng.permutation(ports)[:ATTEMPTS]
     records = blank(ATTEMPTS)
@@ -69,7 +69,7 @@ def test_mines(benchmark, table, two_cpus, mines):
         def run():
             with Listener("127.0.0.1", PORT, cpu=two_cpus) as server:
                 if count:
-                    minefield.lay(Plan(scenario="growth"), server, order[:count].astype(np.uint32), hard)
+                    minefield.lay_mines(Plan(scenario="growth"), server, order[:count].astype(np.uint32), hard)
                 server.start()
                 took_ns = fire(records, ports="list", port_list=rng.permutation(order), source="127.0.0.1", window=8192)
                 assert int((records["retransmits"] > 0).sum()) == count

@@ -13,7 +13,8 @@ from stress.lab import namespace, sysctl
 from stress.lab.listener import Listener
 from stress.model.plan import Plan, Ports
 from stress.storm import four_tuples, minefield
-from stress.storm.ports import port_range
+from stress.storm.check import plan_rules
+from stress.storm.ports import read_port_range
 
 MINES = 1_000_000
 PART = 100_000
@@ -42,14 +43,14 @@ def test_a_million_mines(benchmark, table, backed):
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     plan = Plan(scenario="growth", mines=MINES, ports=Ports.SHUFFLE, sources=20)
-    holding = hard - minefield.DESCRIPTORS_KEPT
+    holding = hard - plan_rules.DESCRIPTORS_RESERVED
     firsts, lasts = [], []
 
     def world():
         namespace.another(2 * MINES)
         sysctl.write("net.core.somaxconn", "65535")
         sysctl.write("net.ipv4.ip_local_port_range", "10000 60999")
-        everywhere = four_tuples.everything(plan, port_range(plan.server_ports))
+        everywhere = four_tuples.all_four_tuples(plan, read_port_range(plan.server_ports))
         places = np.random.default_rng(1).choice(everywhere, MINES, replace=False)
         return (places, Backed(-(-MINES // holding) if backed else 0, holding * BYTES_A_MINE)), {}
 
@@ -68,7 +69,7 @@ def test_a_million_mines(benchmark, table, backed):
         for _ in range(AHEAD):
             memory.let_go()
         with Listener("127.0.0.1", 5000) as server:
-            minefield.lay(plan, server, places.astype(np.uint32), hard, notify)
+            minefield.lay_mines(plan, server, places.astype(np.uint32), hard, notify)
 
         def rate(first, last):
             return (last - first) / np.diff(np.interp([first, last], laid, times_ns))[0] * 1e9

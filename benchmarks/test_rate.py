@@ -17,8 +17,8 @@ from stress.model.attempt import blank
 from stress.model.plan import Close, Plan
 from stress.run.speed import TARGET_PORTS
 from stress.storm.buffer import Buffer
-from stress.storm.ports import port_range
-from stress.storm.worker import Share
+from stress.storm.ports import read_port_range
+from stress.storm.worker import WorkerSpec
 from stress.storm.workers import Workers
 
 PORT = 5000
@@ -53,7 +53,7 @@ def free_ports():
 def test_one_worker(benchmark, table, two_cpus, close, chosen_by):
     """Every port once in an order drawn anew, as most scenarios do, or as connect() chooses: both loops alike."""
     records = blank(ATTEMPTS)
-    usable = port_range(range(PORT, PORT + 1)).usable
+    usable = read_port_range(range(PORT, PORT + 1)).usable
     rng = np.random.default_rng(1)
     policy = {"the kernel": "kernel", "the plan": "each" if close == "disconnect" else "list"}[chosen_by]
     # A few FIN_WAIT_2 sockets in ten thousand keep their ports: of the listed none is asked for twice.
@@ -112,7 +112,7 @@ def test_two_workers(benchmark, table, bare_loop, close):
 
     def engine():
         buffer = Buffer(2 * ATTEMPTS, None)
-        shares = [Share(plan, number, 2 * ATTEMPTS, 0, 20_000, cpu, b"") for number, cpu in enumerate((0, 1))]
+        shares = [WorkerSpec(plan, number, 2 * ATTEMPTS, 0, 20_000, cpu, b"") for number, cpu in enumerate((0, 1))]
         with Workers(shares, [ATTEMPTS] * 2, buffer, UNWATCHED) as workers:
             fired = workers.storm(now_ns())
             assert [part.recorded for part in fired] == [ATTEMPTS] * 2

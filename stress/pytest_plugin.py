@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from stress.model.plan import Plan
-    from stress.run.external import Visits
+    from stress.run.external import ExternalStorms
 
 PYTEST_BENCHMARK = ("benchmark", "pytest_benchmark.plugin")  # the names that it may be loaded under
 METRIC = "body.p99"
@@ -45,7 +45,7 @@ class Storm:
     benchmark: Any  # pytest-benchmark's fixture, which has no types
     clock: Clock
     request: pytest.FixtureRequest
-    known: dict[object, "Visits"] = field(repr=False)
+    known: dict[object, "ExternalStorms"] = field(repr=False)
 
     def __call__(
         self,
@@ -58,7 +58,7 @@ class Storm:
         duration_s: float = DURATION_S,
         deadline_s: float = DEADLINE_S,
         **options: Any,
-    ) -> "Visits":
+    ) -> "ExternalStorms":
         """Storm a server on this machine's loopback, and give the metric of each trial to pytest-benchmark.
 
         A test that asks for another metric of the same storms, as its own parameter, gets those that were made.
@@ -81,7 +81,7 @@ class Storm:
         try:
             external.refuse_metric(metric)
             external.refuse_excess("trials", trials)
-            plan = external.plan_for(address, chosen, options)
+            plan = external.external_plan(address, chosen, options)
             found = self.made(plan, metric, 1 if self.benchmark.disabled else trials)
             values_s = found.times_s()
         except ConnstormError as error:
@@ -92,14 +92,14 @@ class Storm:
         self.play(values_s)
         return found
 
-    def made(self, plan: "Plan", metric: str, count: int) -> "Visits":
+    def made(self, plan: "Plan", metric: str, count: int) -> "ExternalStorms":
         """Return the trials of a plan, made now unless another metric of this test has made them."""
-        from stress.run.external import Visits, visits  # noqa: PLC0415  # see above
+        from stress.run.external import ExternalStorms, run_external_storms  # noqa: PLC0415  # see above
 
         key = (*self.place(metric), repr(plan), count)
         if key not in self.known:
-            self.known[key] = visits(plan, count, metric)
-        return Visits(self.known[key].answers, metric)
+            self.known[key] = run_external_storms(plan, count, metric)
+        return ExternalStorms(self.known[key].answers, metric)
 
     def place(self, metric: str) -> tuple[str, str, str]:
         """Return which test this is, and which of its parameters, but for the metric."""
@@ -125,7 +125,7 @@ class WithBenchmark:
     """The plugin where pytest-benchmark is."""
 
     def __init__(self) -> None:
-        self.known: dict[object, Visits] = {}
+        self.known: dict[object, ExternalStorms] = {}
         self.clocks: dict[str, Clock] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -157,7 +157,7 @@ class WithoutBenchmark:
     """The plugin where pytest-benchmark is not."""
 
     @pytest.fixture
-    def storm(self) -> Callable[..., "Visits"]:
+    def storm(self) -> Callable[..., "ExternalStorms"]:
         """Say what to install."""
         pytest.fail(
             "The storm fixture needs pytest-benchmark, which is not loaded: pip install 'connstorm[pytest]'.",

@@ -190,7 +190,7 @@ def plan(changes):
 
 @pytest.mark.parametrize(("changes", "sentence"), WRONG, ids=[sentence[:40] for _, sentence in WRONG])
 def test_what_is_wrong_is_said(changes, sentence):
-    (found,) = plan_rules.faults(plan(changes))
+    (found,) = plan_rules.plan_faults(plan(changes))
     assert found.startswith(sentence)
 
 
@@ -198,25 +198,25 @@ def test_what_is_wrong_is_said(changes, sentence):
     ("changes", "ports", "sentence"), WRONG_HERE, ids=[sentence[:40] for *_, sentence in WRONG_HERE]
 )
 def test_what_this_host_cannot_do_is_said(changes, ports, sentence):
-    (found,) = plan_rules.faults_here(plan(changes), ports, NOFILE)
+    (found,) = plan_rules.host_faults(plan(changes), ports, NOFILE)
     assert found.startswith(sentence)
 
 
 @pytest.mark.parametrize("changes", RIGHT, ids=str)
 def test_what_is_right_passes(changes):
-    assert list(plan_rules.faults(plan(changes))) == []
+    assert list(plan_rules.plan_faults(plan(changes))) == []
 
 
 @pytest.mark.parametrize(("changes", "ports"), RIGHT_HERE, ids=str)
 def test_what_this_host_can_do_passes(changes, ports):
-    assert list(plan_rules.faults_here(plan(changes), ports, NOFILE)) == []
+    assert list(plan_rules.host_faults(plan(changes), ports, NOFILE)) == []
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_catalogue_s_scenarios_are_right(name):
-    assert list(plan_rules.faults(SCENARIOS[name].plan)) == []
+    assert list(plan_rules.plan_faults(SCENARIOS[name].plan)) == []
     for act in SCENARIOS[name].plan.storms().values():
-        assert list(plan_rules.faults_here(act, DEFAULT, 20_000)) == []
+        assert list(plan_rules.host_faults(act, DEFAULT, 20_000)) == []
 
 
 def test_an_act_changes_what_it_names_and_adds_its_settings():
@@ -235,21 +235,21 @@ def test_every_sentence_is_tried_above():
     pieces = [
         max(re.split(r"\{.*?\}", ast.unparse(sentence).lstrip("f").strip("'\"")), key=len) for sentence in sentences
     ]
-    said = [sentence for changes, _ in WRONG for sentence in plan_rules.faults(plan(changes))]
+    said = [sentence for changes, _ in WRONG for sentence in plan_rules.plan_faults(plan(changes))]
     said += [
         sentence
         for changes, ports, _ in WRONG_HERE
-        for sentence in plan_rules.faults_here(plan(changes), ports, NOFILE)
+        for sentence in plan_rules.host_faults(plan(changes), ports, NOFILE)
     ]
-    said += plan_rules.lacks(plan({"ports": Ports.RANGE, "window": 4}), ranged=False)
-    said += plan_rules.lacks(plan(WITHOUT_BIND), ranged=False)
-    said += plan_rules.faults_here(plan({"drop": Drop.INVALID, "window": 4}), FOUR, NOFILE, rules=False)
+    said += plan_rules.missing_kernel_features(plan({"ports": Ports.RANGE, "window": 4}), has_local_port_range=False)
+    said += plan_rules.missing_kernel_features(plan(WITHOUT_BIND), has_local_port_range=False)
+    said += plan_rules.host_faults(plan({"drop": Drop.INVALID, "window": 4}), FOUR, NOFILE, has_nft=False)
     assert len(pieces) > 12
     assert [piece for piece in pieces if not any(piece in sentence for sentence in said)] == []
 
 
 def test_what_is_wrong_in_two_acts_is_said_once():
-    assert len(list(plan_rules.faults(plan({"window": 0, "acts": {"one": {}, "two": {"close": "fin"}}})))) == 1
+    assert len(list(plan_rules.plan_faults(plan({"window": 0, "acts": {"one": {}, "two": {"close": "fin"}}})))) == 1
 
 
 @pytest.mark.parametrize(
@@ -257,18 +257,18 @@ def test_what_is_wrong_in_two_acts_is_said_once():
     [({"drop": Drop.INVALID}, True), ({"drop": Drop.RST, "firewall": Firewall.NFT}, True), ({"drop": Drop.RST}, False)],
 )
 def test_rules_need_nft_unless_a_filter_will_do(changes, missing):
-    found = list(plan_rules.faults_here(plan({"close": Close.FIN, "window": 4} | changes), FOUR, NOFILE, rules=False))
+    found = list(plan_rules.host_faults(plan({"close": Close.FIN, "window": 4} | changes), FOUR, NOFILE, has_nft=False))
     assert bool(found) == missing
 
 
 def test_all_faults_are_said_at_once():
     wrong = msgspec.structs.replace(plan({}), window=0, mines=-1)
     with pytest.raises(UsageError, match=r"^--window must .* not 0\. --mines must .* not -1\.$"):
-        plan_rules.refuse(plan_rules.faults(wrong))
+        plan_rules.refuse(plan_rules.plan_faults(wrong))
 
 
 def test_a_plan_without_faults_is_not_refused():
-    plan_rules.refuse(plan_rules.faults(plan({})))
+    plan_rules.refuse(plan_rules.plan_faults(plan({})))
 
 
 @pytest.mark.parametrize(

@@ -439,7 +439,7 @@ def test_a_straggler_s_socket_is_used_again_too():
         pytest.skip("this kernel has no IP_LOCAL_PORT_RANGE (Linux 6.3)")
     mined = np.arange(40000, 40016, dtype=np.uint16)
     with Listener("127.0.0.1", 5000) as server:
-        minefield.lay(Plan(scenario="test"), server, mined, 1024)
+        minefield.lay_mines(Plan(scenario="test"), server, mined, 1024)
         server.start()
         before = open_descriptors()
         records, _ = fire(32, ports="each", port_list=mined, source="127.0.0.1", close="disconnect", window=4)
@@ -453,7 +453,7 @@ def test_stragglers_are_held_like_others():
     mined = np.arange(40000, 40016, dtype=np.uint16)
     held = np.full(16, -1, np.intc)
     with Listener("127.0.0.1", 5000) as server:
-        minefield.lay(Plan(scenario="test"), server, mined[:8], 1024)
+        minefield.lay_mines(Plan(scenario="test"), server, mined[:8], 1024)
         server.start()
         before = open_descriptors()
         records, _ = fire(16, ports="list", port_list=mined, source="127.0.0.1", close="hold", held=held)
@@ -471,7 +471,7 @@ def test_retransmits_are_known_whether_watched_or_not(watching):
     """An attempt that met a mine has waited for its resend, and so is looked at in any case."""
     watched = None if watching is None else np.full(65536, watching, np.uint8)
     with Listener("127.0.0.1", 5000) as server:
-        minefield.lay(Plan(scenario="test"), server, PORTS[:2], 1024)
+        minefield.lay_mines(Plan(scenario="test"), server, PORTS[:2], 1024)
         server.start()
         records, _ = fire(4, ports="list", port_list=PORTS, source="127.0.0.1", watched=watched)
     assert records["retransmits"].tolist() == [1, 1, 0, 0]

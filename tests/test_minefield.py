@@ -18,6 +18,7 @@ from stress.model.attempt import blank
 from stress.model.errors import LabError
 from stress.model.plan import Isn, Laying, Plan, Release
 from stress.storm import minefield
+from stress.storm.check import plan_rules
 
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 PLACES = np.array([40002, 40000, 40003], np.uint16)
@@ -62,8 +63,8 @@ def test_mines_are_laid_on_exactly_these_ports_and_these_are_free_again(family, 
         sysctl.write("net.ipv4.tcp_fin_timeout", "1")  # the other ways do not need it
     buckets = sysctl.read(minefield.TW_BUCKETS)
     with Listener(LOOPBACK[family], 5000) as server:
-        minefield.lay(plan, server, PLACES, NOFILE)
-        mines = minefield.standing(plan)
+        minefield.lay_mines(plan, server, PLACES, NOFILE)
+        mines = minefield.list_mines(plan)
         assert mines["local_port"].tolist() == [40000, 40002, 40003]
         assert not mines["address"].any()
         assert census.census(family, range(5000, 5001)) == {"client": {}, "server": {"CLOSE-WAIT": 3, "LISTEN": 1}}
@@ -76,7 +77,7 @@ def test_mines_are_laid_on_exactly_these_ports_and_these_are_free_again(family, 
             moved = counters.change(before, counters.read())
             assert (attempt["error"], attempt["retransmits"]) == (0, retransmits)
             assert moved["TCPSYNChallenge"] == moved["TCPChallengeACK"] == moved["TCPSynRetrans"] == retransmits
-        assert minefield.standing(plan)["local_port"].tolist() == [40003]
+        assert minefield.list_mines(plan)["local_port"].tolist() == [40003]
 
 
 @both_families
@@ -84,7 +85,7 @@ def test_mines_are_laid_on_exactly_these_ports_and_these_are_free_again(family, 
 def test_mines_whose_ports_are_kept_stay_in_fin_wait_2(family):
     plan = plan_for(family, Release.KEEP)
     with Listener(LOOPBACK[family], 5000) as server:
-        minefield.lay(plan, server, PLACES, NOFILE)
+        minefield.lay_mines(plan, server, PLACES, NOFILE)
         assert census.census(family, range(5000, 5001)) == {
             "client": {"FIN-WAIT-2": 3},
             "server": {"CLOSE-WAIT": 3, "LISTEN": 1},
@@ -98,8 +99,8 @@ def test_clients_mine_both_parities(family):
     """connect() takes the parity of the range's low end, bind() to port 0 the other."""
     plan = plan_for(family, Release.LINGER2, laying=Laying.CLIENTS)
     with Listener(LOOPBACK[family], 5000) as server:
-        minefield.lay(plan, server, np.arange(12), NOFILE)
-        ports = minefield.standing(plan)["local_port"]
+        minefield.lay_mines(plan, server, np.arange(12), NOFILE)
+        ports = minefield.list_mines(plan)["local_port"]
     assert (len(ports), int((ports % 2 == 0).sum())) == (12, 6)
 
 
@@ -108,17 +109,17 @@ def test_clients_mine_both_parities(family):
 def test_sequence_numbers_of_our_own_make_mines_like_others(family):
     plan = plan_for(family, isn=Isn.RANDOM)
     with Listener(LOOPBACK[family], 5000) as server:
-        minefield.lay(plan, server, np.arange(40000, 40032), NOFILE)
+        minefield.lay_mines(plan, server, np.arange(40000, 40032), NOFILE)
         server.start()
         retransmits = [connect_from(port, family)["retransmits"] for port in range(40000, 40032)]
-        assert len(minefield.standing(plan)) == 0
+        assert len(minefield.list_mines(plan)) == 0
     assert retransmits == [1] * 32
 
 
 @namespaced
 def test_one_holder_may_not_hold_them_all():
     with Listener("127.0.0.1", 5000) as server:
-        minefield.lay(plan_for(), server, PLACES, minefield.DESCRIPTORS_KEPT + 2)
+        minefield.lay_mines(plan_for(), server, PLACES, plan_rules.DESCRIPTORS_RESERVED + 2)
         assert sorted(process.report[1] for process in server.processes) == [1, 2]  # leaked
 
 
@@ -129,8 +130,8 @@ def test_another_source_s_leaked_socket_is_no_mine_of_this_storm():
         server.start(leak=1, then="leave")
         socket.create_connection(("127.0.0.1", 5000), source_address=("127.0.0.9", 40001)).close()
         assert server.wait_accepted(1, 5)
-        minefield.lay(plan_for(), server, PLACES, NOFILE)
-        mines = minefield.standing(plan_for())
+        minefield.lay_mines(plan_for(), server, PLACES, NOFILE)
+        mines = minefield.list_mines(plan_for())
         assert mines["local_port"].tolist() == [40000, 40002, 40003]
 
 
@@ -139,8 +140,8 @@ def test_an_address_may_be_spelt_out():
     """The census writes ::1, whatever the plan wrote."""
     plan = plan_for(6, source="0:0:0:0:0:0:0:1")
     with Listener("::1", 5000) as server:
-        minefield.lay(plan, server, PLACES, NOFILE)
-        assert minefield.standing(plan)["local_port"].tolist() == [40000, 40002, 40003]
+        minefield.lay_mines(plan, server, PLACES, NOFILE)
+        assert minefield.list_mines(plan)["local_port"].tolist() == [40000, 40002, 40003]
 
 
 @namespaced
@@ -149,18 +150,18 @@ def test_a_port_that_somebody_holds_cannot_be_mined():
     with Listener("127.0.0.1", 5000) as server, socket.socket() as squatter:
         squatter.bind(("127.0.0.1", 40002))
         with pytest.raises(LabError, match=r"1 of 3 connections .* failed, the first from port 40002 with errno 98"):
-            minefield.lay(plan_for(), server, PLACES, NOFILE)
+            minefield.lay_mines(plan_for(), server, PLACES, NOFILE)
     assert sysctl.read(minefield.TW_BUCKETS) == buckets
 
 
 @namespaced
 def test_a_mine_that_nobody_asked_for_is_noticed():
     with Listener("127.0.0.1", 5000) as server:
-        minefield.lay(plan_for(), server, PLACES[:1], NOFILE)
+        minefield.lay_mines(plan_for(), server, PLACES[:1], NOFILE)
         with pytest.raises(
             LabError, match=r"2 mines were laid, but the census finds 3 CLOSE_WAIT .* misses 0, and 1 are not ours"
         ):
-            minefield.lay(plan_for(), server, PLACES[1:], NOFILE)
+            minefield.lay_mines(plan_for(), server, PLACES[1:], NOFILE)
 
 
 @namespaced(ports=(40000, 40511))
@@ -172,7 +173,7 @@ def test_a_holder_without_room_is_named_with_its_error():
         Listener("127.0.0.1", 5000) as server,
         pytest.raises(LabError, match=r"accepted 2\d\d of 512 connections .* its errors: \{'EMFILE': \d+\}"),
     ):
-        minefield.lay(plan_for(), server, np.arange(40000, 40512, dtype=np.uint16), NOFILE)
+        minefield.lay_mines(plan_for(), server, np.arange(40000, 40512, dtype=np.uint16), NOFILE)
 
 
 @namespaced(sysctls={"net.ipv4.tcp_fin_timeout": "60"})
@@ -183,7 +184,7 @@ def test_a_port_that_does_not_become_free_is_named_with_its_state():
         server.start(leak=-1)
         minefield.connect_and_close(plan_for(), "list", PLACES)
         with pytest.raises(LabError, match=r"not free after 0\.3 s: 3 in FIN-WAIT-2\."):
-            minefield.wait_released(plan_for(), 0)
+            minefield.wait_for_client_ports(plan_for(), 0)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_only_the_article_s_way_waits_for_the_setting(release, expected_s):
 @namespaced
 def test_the_kernel_s_limit_of_timewait_sockets_is_restored_after_a_failure(release):
     sysctl.write(minefield.TW_BUCKETS, "1234")
-    with pytest.raises(ZeroDivisionError), minefield.released(plan_for(release=release)):  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), minefield.free_client_ports_at_once(plan_for(release=release)):  # noqa: PT012
         assert sysctl.read(minefield.TW_BUCKETS) == ("0" if release is Release.NO_BUCKETS else "1234")
         raise ZeroDivisionError
     assert sysctl.read(minefield.TW_BUCKETS) == "1234"
@@ -206,7 +207,7 @@ def test_the_kernel_s_limit_of_timewait_sockets_is_restored_after_a_failure(rele
 
 @given(st.integers(0, 100_000), st.integers(1, 20_000))
 def test_shares_hold_all_mines_in_as_few_processes_as_may(mines, capacity):
-    shares = minefield.shares(mines, capacity)
+    shares = minefield.split_among_processes(mines, capacity)
     assert sum(shares) == mines
     assert len(shares) == -(-mines // capacity)
     assert all(1 <= share <= capacity for share in shares)

@@ -15,8 +15,8 @@ from namespaced import namespaced
 
 from stress.analysis.metric import METRICS
 from stress.model.plan import Close, Drop, Firewall, Release, Serve
-from stress.run.external import TIMES, plan_for
-from stress.storm.external_server import faults
+from stress.run.external import TIMES, external_plan
+from stress.storm.external_server import external_faults
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "pytest"
 PORTS = (40000, 40999)
@@ -301,8 +301,8 @@ def test_asking_for_a_storm_loads_no_numpy():
 
 
 def test_what_needs_a_server_of_our_own_is_refused():
-    plan = plan_for(("127.0.0.1", 5000), {"attempts": 1, "rate_per_s": None, "duration_s": 1, "deadline_s": 1}, {})
-    assert list(faults(plan)) == []
+    plan = external_plan(("127.0.0.1", 5000), {"attempts": 1, "rate_per_s": None, "duration_s": 1, "deadline_s": 1}, {})
+    assert list(external_faults(plan)) == []
     for changes, words in (
         ({"mines": 5, "release": Release.LINGER2}, "cannot have mines"),
         ({"serve": Serve.LEAK}, "cannot have a server that leaks"),
@@ -311,7 +311,7 @@ def test_what_needs_a_server_of_our_own_is_refused():
         ({"host": False}, "a network of its own"),
         ({"deadline_s": None}, "is bounded"),
     ):
-        (sentence,) = faults(msgspec.structs.replace(plan, **changes))
+        (sentence,) = external_faults(msgspec.structs.replace(plan, **changes))
         assert words in sentence
 
 

@@ -316,7 +316,7 @@ def envoy(**options):
 
 
 def test_a_host_with_another_kernel_than_before_gives_no_data(tmp_path):
-    attested = process.attest()
+    attested = process.request_fingerprint()
     other = msgspec.structs.replace(attested, host=msgspec.structs.replace(attested.host, kernel="5.10.0"))
     plan = Plan(scenario="clean", attempts=10, port_range=(40000, 40015))
     results = {}

@@ -13,8 +13,8 @@ from stress.lab.listener import Listener
 from stress.model.plan import Plan, Ports
 from stress.model.run import PORTS
 from stress.storm import four_tuples
-from stress.storm.ports import PortRange, generators
-from stress.storm.worker import Share
+from stress.storm.ports import PortRange, seeded_generators
+from stress.storm.worker import WorkerSpec
 
 spaces = st.builds(
     lambda sources, ports, workers, policy: Plan(
@@ -31,15 +31,15 @@ ranges = st.integers(1, 30).map(lambda count: PortRange(40000, 40000 + count - 1
 def lists(plan, ports, attempts):
     """Return each worker's attempts and the 4-tuples that it uses for them."""
     for number in range(plan.workers):
-        share = Share(plan, number, attempts, 0, 1024, None, b"")
+        share = WorkerSpec(plan, number, attempts, 0, 1024, None, b"")
         own = share.rows(ports)
-        listed = four_tuples.order(plan, ports, number, own, generators(plan.seed)[1])
+        listed = four_tuples.draw_order(plan, ports, number, own, seeded_generators(plan.seed)[1])
         yield own, np.resize(listed, own) if len(listed) else listed
 
 
 @given(spaces, ranges, st.integers(1, 3))
 def test_whole_sweeps_use_every_tuple_once_a_sweep(plan, ports, sweeps):
-    every = four_tuples.everything(plan, ports)
+    every = four_tuples.all_four_tuples(plan, ports)
     used = np.concatenate([part for _, part in lists(plan, ports, sweeps * len(every))])
     assert sorted(used) == sorted(every.tolist() * sweeps)
     assert len(np.unique(every)) == plan.addresses * len(ports)
@@ -57,7 +57,7 @@ def test_every_attempt_has_one_worker_and_no_tuple_two(plan, ports, attempts):
 def test_attempts_of_kernel_chosen_ports_are_dealt_evenly(workers, attempts):
     plan = Plan(scenario="test", workers=workers)
     ports = PortRange(40000, 40003, np.arange(40000, 40004))
-    shares = [Share(plan, number, attempts, 0, 1024, None, b"").rows(ports) for number in range(workers)]
+    shares = [WorkerSpec(plan, number, attempts, 0, 1024, None, b"").rows(ports) for number in range(workers)]
     assert sum(shares) == attempts
     assert max(shares) - min(shares) <= 1
 
@@ -65,7 +65,7 @@ def test_attempts_of_kernel_chosen_ports_are_dealt_evenly(workers, attempts):
 @given(st.lists(st.tuples(st.integers(0, 65535), st.integers(0, 65535))))
 def test_a_number_is_a_pair_and_a_port(rows):
     numbers = np.array([pair * PORTS + port for pair, port in rows], np.uint32)
-    pairs, ports = four_tuples.split(numbers)
+    pairs, ports = four_tuples.split_numbers(numbers)
     assert list(zip(pairs.tolist(), ports.tolist(), strict=True)) == rows
 
 
@@ -85,7 +85,7 @@ def test_the_server_s_sockets_say_whose_they_are():
             clients.append(socket.socket())
             clients[-1].bind((source, port))
             clients[-1].connect(("127.0.0.1", target_port))
-        found = four_tuples.of_server_sockets(plan, census.listing(4, ["ESTABLISHED"]))
+        found = four_tuples.server_socket_numbers(plan, census.listing(4, ["ESTABLISHED"]))
         for client in clients:
             client.close()
     assert sorted(found.tolist()) == [40000, 3 * PORTS + 40001]
@@ -97,5 +97,5 @@ def test_of_ipv6_there_is_one_source():
     with Listener("::1", 5000, ports=2), socket.socket(socket.AF_INET6) as client:
         client.bind(("::1", 40002))
         client.connect(("::1", 5001))
-        found = four_tuples.of_server_sockets(plan, census.listing(6, ["ESTABLISHED"]))
+        found = four_tuples.server_socket_numbers(plan, census.listing(6, ["ESTABLISHED"]))
     assert found.tolist() == [PORTS + 40002]

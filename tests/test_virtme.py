@@ -19,7 +19,7 @@ from stress.model.errors import LabError, UsageError
 from stress.model.kernel import HOST, kernel_name
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
-from stress.storm.catalogue import scenario
+from stress.storm.catalogue import find_scenario
 from stress.suite.cell_results import outturn
 from stress.suite.executor import guest
 from stress.suite.executor.guest import GuestHandle
@@ -174,7 +174,7 @@ def test_a_boot_that_hangs_is_noticed_and_nothing_of_it_is_left(kernel, tmp_path
 
 def test_a_cell_that_writes_nothing_has_failed(kernel, tmp_path, monkeypatch):
     monkeypatch.setattr(guest, "RUN_CELL", "raise SystemExit('nothing to say')")
-    plan = scenario("clean").plan
+    plan = find_scenario("clean").plan
     image = Image(cache.image(kernel))
     handle = GuestHandle(image, plan, tmp_path, kernel.release, kvm=False, limit_s=60, settle=None)
     ended = handle.fetch(lambda _: None)
@@ -215,7 +215,9 @@ def command(process):
 
 def test_a_trial_that_is_given_up_is_ended_at_once(kernel, tmp_path):
     image = Image(cache.image(kernel))
-    handle = GuestHandle(image, scenario("clean").plan, tmp_path, kernel.release, kvm=False, limit_s=60, settle=None)
+    handle = GuestHandle(
+        image, find_scenario("clean").plan, tmp_path, kernel.release, kvm=False, limit_s=60, settle=None
+    )
     share = handle.share
     handle.cancel()
     begun = time.monotonic()

@@ -18,7 +18,7 @@ from stress.analysis.attribution.summary import analyse
 from stress.lab import wait
 from stress.model.errors import LabError, UsageError
 from stress.model.plan import Close, Ports
-from stress.run.process import Running
+from stress.run.process import CellProcess
 from stress.storm import buffer
 from stress.storm.buffer import Buffer
 from stress.storm.catalogue import SCENARIOS
@@ -161,7 +161,7 @@ def test_what_recording_costs_is_measured_in_each_run():
 @namespaced
 def test_no_thread_shares_the_descriptors_of_a_storm(workers, tmp_path):
     """Whatever it imports, the run's process stays one thread, and so do its workers and servers."""
-    running = Running(plan_of("clean", workers=workers, duration_s=1.0, port_range=MANY_PORTS), tmp_path)
+    running = CellProcess(plan_of("clean", workers=workers, duration_s=1.0, port_range=MANY_PORTS), tmp_path)
     threads = {}
 
     def look():

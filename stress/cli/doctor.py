@@ -51,9 +51,9 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
     if speed:
         if refused:
             raise LabError(f"The speed is measured in a private namespace only. {refused}")
-        from stress.run.speed import measure  # noqa: PLC0415
+        from stress.run.speed import measure_speed  # noqa: PLC0415
 
-        speeds, harness = measure(Progress("doctor", quiet=as_json))
+        speeds, harness = measure_speed(Progress("doctor", quiet=as_json))
         document |= {"speed": msgspec.to_builtins(speeds), "harness": msgspec.to_builtins(harness)}
         if not as_json:
             console().print(speed_table(speeds, harness))

@@ -29,11 +29,11 @@ def run(name: str, output: Path, *, as_json: bool, **options: Any) -> None:
     """
     from stress.run import process  # noqa: PLC0415
     from stress.store import run_folder  # noqa: PLC0415  # numpy is slow to load, and --help needs none
-    from stress.storm.catalogue import scenario  # noqa: PLC0415
+    from stress.storm.catalogue import find_scenario  # noqa: PLC0415
     from stress.storm.check import plan_rules  # noqa: PLC0415
 
-    plan = make_plan(scenario(name).plan, options)
-    plan_rules.refuse(plan_rules.faults(plan))
+    plan = make_plan(find_scenario(name).plan, options)
+    plan_rules.refuse(plan_rules.plan_faults(plan))
     run_folder.prepare(output)
     path = process.run(plan, output, Progress(name, quiet=as_json))
     observed, summary = run_folder.read(path)

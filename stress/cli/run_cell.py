@@ -71,9 +71,9 @@ def print_attestation(*, alone: bool) -> None:
             namespace.enter()
     except LabError as error:
         refused = error
-    from stress.run.fingerprint import attestation  # noqa: PLC0415  # see above
+    from stress.run.fingerprint import take_fingerprint  # noqa: PLC0415  # see above
 
-    emit(attestation(on_the_host, None if refused else sysctl.names()))
+    emit(take_fingerprint(on_the_host, None if refused else sysctl.names()))
 
 
 def decode_plan(data: bytes) -> Plan:

@@ -9,7 +9,7 @@ from stress.analysis.statistics.trials import CellTrials
 from stress.model.calibration import CALIBRATION_SCHEMA, Calibration
 from stress.model.suite import Entry, Suite
 from stress.store.suite_folder import SuiteFile
-from stress.storm.catalogue import scenario
+from stress.storm.catalogue import find_scenario
 
 ARMS = ("A", "B")
 
@@ -22,7 +22,7 @@ def suite(names: list[str], *, trials: int, attempts: int | None, seed: int) -> 
     """
     entries = []
     for name in names:
-        plan = scenario(name).plan
+        plan = find_scenario(name).plan
         if attempts is not None and not plan.acts:
             plan = msgspec.structs.replace(plan, attempts=attempts)
         entries += [Entry(label=f"{name} {arm}", plan=plan, axes={}) for arm in ARMS]

@@ -12,7 +12,7 @@ from stress.analysis.attribution.summary import Findings, analyse
 from stress.model.progress import Notify
 from stress.run import process
 from stress.store import run_folder
-from stress.storm.catalogue import scenario
+from stress.storm.catalogue import find_scenario
 from stress.view.figure.run.panels import panels
 
 FIGURE = "demo.png"
@@ -50,8 +50,8 @@ def run(results: Path, seed: int, notify: Notify) -> tuple[list[Panel], Path]:
     run_folder.prepare(home)
     found = []
     for letter, (name, heading) in zip("abcd", CASES, strict=True):
-        plan = msgspec.structs.replace(scenario(name).plan, seed=seed)
-        path = process.run(plan, home, partial(announce, notify, letter))
+        plan = msgspec.structs.replace(find_scenario(name).plan, seed=seed)
+        path = process.run(plan, home, partial(announce_stage, notify, letter))
         found.append(Panel(letter, heading, path, analyse(run_folder.read(path)[0])))
     notify("drawing the figure")
     figure = home / FIGURE
@@ -59,6 +59,6 @@ def run(results: Path, seed: int, notify: Notify) -> tuple[list[Panel], Path]:
     return found, figure
 
 
-def announce(notify: Notify, letter: str, stage: str) -> None:
+def announce_stage(notify: Notify, letter: str, stage: str) -> None:
     """Say what storm of how many is at which stage."""
     notify(f"storm ({letter}) of (a) to ({'abcd'[len(CASES) - 1]}): {stage}")

@@ -10,18 +10,18 @@ import msgspec
 
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
-from stress.run.external_call import Answer, ask
+from stress.run.external_call import Answer, call_external_storm
 
 TIMES = ("body.p50", "body.p90", "body.p99", "body.p999", "body.max", "duration")  # metrics that are times
 PER_MILLION = ("retries_per_million", "late_per_million", "errors_per_million")
-MOST = {"trials": 1000, "attempts": 1_000_000, "duration_s": 300, "deadline_s": 150}
+LIMITS = {"trials": 1000, "attempts": 1_000_000, "duration_s": 300, "deadline_s": 150}
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}  # noqa: S104  # how a server that listens there is met
 OPTIONS = ("close", "ports", "window", "warmup", "linger2_s", "seed", "workers", "pin", "sysctls")
 SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Visits:
+class ExternalStorms:
     """Storms of one kind against one server.
 
     Attributes:
@@ -60,7 +60,7 @@ class Visits:
         """
         values_s = [value / SECOND_NS for value in self.values if value is not None]
         if len(values_s) < len(self.answers):
-            outcomes = added(answer.summary.outcomes for answer in self.answers)
+            outcomes = sum_counts(answer.summary.outcomes for answer in self.answers)
             counted = ", ".join(f"{count:,} {name}" for name, count in outcomes.items())
             raise UsageError(
                 f"{self.metric} has no value in {len(self.answers) - len(values_s)} of {len(self.answers)} trials, for "
@@ -74,9 +74,9 @@ class Visits:
         return {
             "metric": self.metric,
             "attempts": sum(summary.attempts for summary in summaries),
-            "outcomes": added(summary.outcomes for summary in summaries),
-            "causes": added(summary.causes for summary in summaries),
-            "counters": added(answer.counters for answer in self.answers),
+            "outcomes": sum_counts(summary.outcomes for summary in summaries),
+            "causes": sum_counts(summary.causes for summary in summaries),
+            "counters": sum_counts(answer.counters for answer in self.answers),
             "median_over_trials": {
                 name: statistics.median(value or 0.0 for value in self.of(name)) for name in ("rate", *PER_MILLION)
             },
@@ -84,13 +84,13 @@ class Visits:
         }
 
 
-def visits(plan: Plan, count: int, metric: str) -> Visits:
+def run_external_storms(plan: Plan, count: int, metric: str) -> ExternalStorms:
     """Storm a server so often, each time in a fresh process.
 
     Raises:
         UsageError, LabError: a storm's own.
     """
-    return Visits([ask(plan) for _ in range(count)], metric)
+    return ExternalStorms([call_external_storm(plan) for _ in range(count)], metric)
 
 
 def refuse_metric(metric: str) -> None:
@@ -102,7 +102,7 @@ def refuse_metric(metric: str) -> None:
         )
 
 
-def plan_for(address: tuple[Any, ...], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Plan:
+def external_plan(address: tuple[Any, ...], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Plan:
     """Return the plan of a storm against an address.
 
     Args:
@@ -135,11 +135,11 @@ def plan_for(address: tuple[Any, ...], chosen: Mapping[str, Any], options: Mappi
 
 def refuse_excess(name: str, value: float | None) -> None:
     """Raise UsageError for a number that is more, or less, than a storm in a test suite may have."""
-    if name in MOST and (value is None or not 0 < value <= MOST[name]):
-        raise UsageError(f"{name} must be above 0 and at most {MOST[name]:,}, not {value}.")
+    if name in LIMITS and (value is None or not 0 < value <= LIMITS[name]):
+        raise UsageError(f"{name} must be above 0 and at most {LIMITS[name]:,}, not {value}.")
 
 
-def added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+def sum_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """Return the sums of counts by name, without those that are 0."""
     total: dict[str, int] = {}
     for part in parts:

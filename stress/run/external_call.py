@@ -44,14 +44,14 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
     interrupted: bool
 
 
-class Refused(msgspec.Struct, frozen=True, tag="refused"):
+class Refusal(msgspec.Struct, frozen=True, tag="refused"):
     """Why there was no storm; ``kind`` is the name of the error's class."""
 
     text: str
     kind: str
 
 
-def ask(plan: Plan) -> Answer:
+def call_external_storm(plan: Plan) -> Answer:
     """Carry out a storm in a fresh process, in this process's network namespace.
 
     Raises:
@@ -72,10 +72,10 @@ def ask(plan: Plan) -> Answer:
     except subprocess.TimeoutExpired as error:
         raise LabError(f"A storm did not end within {limit_s:g} s and was ended.") from error
     try:
-        answer = msgspec.json.decode(ended.stdout, type=Answer | Refused)
+        answer = msgspec.json.decode(ended.stdout, type=Answer | Refusal)
     except msgspec.DecodeError as error:
         raise LabError(f"The storm's process ended with code {ended.returncode} before it had a result.") from error
-    if isinstance(answer, Refused):
+    if isinstance(answer, Refusal):
         kind = getattr(errors, answer.kind, LabError)
         raise kind(answer.text) if issubclass(kind, ConnstormError) else LabError(answer.text)
     return answer

@@ -13,8 +13,8 @@ from stress.model.errors import ConnstormError
 from stress.model.plan import Plan
 from stress.model.run import Run
 from stress.model.summary import Summary
-from stress.run.external_call import Answer, Refused, Value
-from stress.storm.external_server import visit
+from stress.run.external_call import Answer, Refusal, Value
+from stress.storm.external_server import storm_external_server
 
 
 def main() -> None:
@@ -22,26 +22,26 @@ def main() -> None:
     die_with_parent(signal.SIGKILL)
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
     try:
-        answer: Answer | Refused = answer_of(visit(plan))
+        answer: Answer | Refusal = make_answer(storm_external_server(plan))
     except ConnstormError as error:
-        answer = Refused(str(error), type(error).__name__)
+        answer = Refusal(str(error), type(error).__name__)
     sys.stdout.buffer.write(msgspec.json.encode(answer))
 
 
-def answer_of(run: Run) -> Answer:
+def make_answer(run: Run) -> Answer:
     """Return what a storm came to."""
     summary = msgspec.structs.replace(analyse(run).summary, books=[], warnings=run.record.warnings)
     (act,) = run.record.acts
     return Answer(
         summary=summary,
-        values={each.name: Value(each.value(summary), each.unit) for each in every(summary)},
+        values={each.name: Value(each.value(summary), each.unit) for each in list_metrics(summary)},
         counters={name: count for name, count in act.counters.items() if count},
         host=run.record.host,
         interrupted=run.record.interrupted,
     )
 
 
-def every(summary: Summary) -> list[Metric]:
+def list_metrics(summary: Summary) -> list[Metric]:
     """Return all metrics of a summary: those with a name of their own, counts as rates, and its bands."""
     rates = [metric(f"{name}{PER_MILLION}") for name, each in METRICS.items() if each.unit == ""]
     return [*METRICS.values(), *rates, *(metric(band_name(band.label)) for band in summary.bands)]

@@ -13,7 +13,7 @@ from stress.model.suite import Attestation
 ENGINE_DIGITS = 12
 
 
-def attestation(on_the_host: list[str], in_a_namespace: list[str] | None) -> Attestation:
+def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str] | None) -> Attestation:
     """Return what this host is.
 
     Args:
@@ -23,14 +23,14 @@ def attestation(on_the_host: list[str], in_a_namespace: list[str] | None) -> Att
     settings = on_the_host if in_a_namespace is None else in_a_namespace
     return Attestation(
         program=f"connstorm {stress.__version__}",
-        engine=engine(),
+        engine=hash_engine(),
         host=host.facts(),
         settings=settings,
         host_settings=sorted(set(on_the_host) - set(settings)),
     )
 
 
-def engine() -> str:
+def hash_engine() -> str:
     """Return a hash of the compiled engines: what was measured with another one is not the same measurement."""
     digest = hashlib.sha256()
     for module in (_fastconnect, _listener):
@@ -39,7 +39,7 @@ def engine() -> str:
     return digest.hexdigest()[:ENGINE_DIGITS]
 
 
-def differences(was: Attestation, now: Attestation) -> Iterator[tuple[str, object, object]]:
+def fingerprint_differences(was: Attestation, now: Attestation) -> Iterator[tuple[str, object, object]]:
     """Yield what is no longer as it was of all that trials depend on, by name, with both values."""
     for what, before, after in (
         ("kernel", was.host.kernel, now.host.kernel),

@@ -24,7 +24,7 @@ RUN_CELL = (sys.executable, "-m", "stress", "run-cell")
 # numpy's linear algebra, which no run uses, would start a thread. It would share the storm's table of descriptors, and
 # every system call on one of them would then take and give back a reference (fdget(), fs/file.c).
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
-ATTEST_LIMIT_S = 60
+FINGERPRINT_LIMIT_S = 60
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
 
 
@@ -63,7 +63,7 @@ Event = Stage | Settled | Done | Failed  # what run-cell prints, one JSON object
 
 
 @dataclass(frozen=True)
-class Ended:
+class CellResult:
     """How a cell ended: with a run folder, or a failure; and how quiet the machine was, if it came so far."""
 
     path: Path | None
@@ -71,7 +71,7 @@ class Ended:
     settle: Settle | None
 
 
-class Running:
+class CellProcess:
     """A cell under way in a process of its own, which the kernel ends when this process ends."""
 
     def __init__(self, plan: Plan, results: Path, options: tuple[str, ...] = (), limit_s: float | None = None) -> None:
@@ -89,7 +89,7 @@ class Running:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_THREAD, process_group=0
         )
         self.late = False
-        self.limit = threading.Timer(limit_s or 0, self.stop_late)
+        self.limit = threading.Timer(limit_s or 0, self.stop_after_limit)
         self.limit.daemon = True
         self.limit_s = limit_s
         if limit_s is not None:
@@ -99,24 +99,24 @@ class Running:
             self.process.stdin.write(msgspec.json.encode(plan))
             self.process.stdin.close()
 
-    def wait(self, notify: Notify) -> Ended:
+    def wait(self, notify: Notify) -> CellResult:
         """Wait until it ends, and pass on its stages; a KeyboardInterrupt goes through, and it runs on."""
         settle = None
         last: Event | None = None
         assert self.process.stdout is not None
-        for last in events(self.process.stdout):
+        for last in decode_events(self.process.stdout):
             if isinstance(last, Stage):
                 notify(last.text)
             elif isinstance(last, Settled):
                 settle = last.settle
-        self.let_go()
+        self.reap()
         match last:
             case Done(path):
-                return Ended(Path(path), None, settle)
+                return CellResult(Path(path), None, settle)
             case Failed():
-                return Ended(None, last, settle)
+                return CellResult(None, last, settle)
             case _:
-                return Ended(None, Failed(self.last_words(), LabError.exit_code), settle)
+                return CellResult(None, Failed(self.exit_text(), LabError.exit_code), settle)
 
     def interrupt(self) -> None:
         """Let it end its storm early and write what it has."""
@@ -125,16 +125,16 @@ class Running:
     def stop(self) -> None:
         """End it and wait until it is gone; it writes nothing more."""
         self.process.terminate()
-        self.let_go()
+        self.reap()
 
-    def let_go(self) -> None:
+    def reap(self) -> None:
         """Wait until it is gone, and close what led to it."""
         self.process.wait()
         self.limit.cancel()
         assert self.process.stdout is not None
         self.process.stdout.close()
 
-    def stop_late(self) -> None:
+    def stop_after_limit(self) -> None:
         """End it because its time is over."""
         self.late = True
         self.process.terminate()  # which lets it put back settings of the host
@@ -142,7 +142,7 @@ class Running:
         self.limit.daemon = True
         self.limit.start()
 
-    def last_words(self) -> str:
+    def exit_text(self) -> str:
         """Say how the process ended that had no result."""
         if self.late:
             return f"{self.plan.scenario} did not end within {self.limit_s:g} s and was ended; nothing was kept."
@@ -170,7 +170,7 @@ def run(plan: Plan, results: Path, notify: Notify) -> Path:
         LabError: the cell's process died.
         KeyboardInterrupt: it was interrupted before there was anything to keep, or a second time.
     """
-    running = Running(plan, results)
+    running = CellProcess(plan, results)
     try:
         ended = running.wait(notify)
     except KeyboardInterrupt:
@@ -188,20 +188,20 @@ def run(plan: Plan, results: Path, notify: Notify) -> Path:
     raise ended.failure.error()
 
 
-def attest() -> Attestation:
+def request_fingerprint() -> Attestation:
     """Ask this host what it is, in a process of its own.
 
     Raises:
         LabError: it has no answer.
     """
     try:
-        answer = subprocess.run([*RUN_CELL, "--attest"], capture_output=True, timeout=ATTEST_LIMIT_S, check=False)
+        answer = subprocess.run([*RUN_CELL, "--attest"], capture_output=True, timeout=FINGERPRINT_LIMIT_S, check=False)
         return msgspec.json.decode(answer.stdout, type=Attestation)
     except (subprocess.TimeoutExpired, msgspec.DecodeError) as error:
         raise LabError(f"This host did not say what it is: {error}.") from error
 
 
-def events(stream: IO[bytes]) -> Iterator[Event]:
+def decode_events(stream: IO[bytes]) -> Iterator[Event]:
     """Decode the lines of a cell as they come."""
     for line in stream:
         yield msgspec.json.decode(line, type=Event)

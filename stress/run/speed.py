@@ -26,7 +26,7 @@ CLOSES = (Close.RST, Close.FIN, Close.DISCONNECT)
 UNWATCHED = np.zeros(1 << 16, np.uint8)
 
 
-def measure(notify: Notify) -> tuple[list[Speed], Harness]:
+def measure_speed(notify: Notify) -> tuple[list[Speed], Harness]:
     """Measure each way to close, in the private namespace of this process; and what recording costs.
 
     FIN_WAIT_2 is let go at once (net.ipv4.tcp_max_tw_buckets=0): a FIN storm would otherwise fill the port range.
@@ -43,11 +43,11 @@ def measure(notify: Notify) -> tuple[list[Speed], Harness]:
         found = []
         for close in CLOSES:
             notify(f"{ROUNDS} pairs of {ATTEMPTS:,} connections, close by {close}")
-            found.append(pairs(close))
+            found.append(compare_loops(close))
     return found, overhead.measure(4)
 
 
-def pairs(close: Close) -> Speed:
+def compare_loops(close: Close) -> Speed:
     """Let both loops run in turn; a first pair is left out."""
     records = blank(ATTEMPTS)
     bare_ns, engine_ns = [], []

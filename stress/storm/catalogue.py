@@ -222,7 +222,7 @@ CATALOGUE = (
 SCENARIOS: dict[str, Scenario] = {scenario.plan.scenario: scenario for scenario in CATALOGUE}
 
 
-def scenario(name: str) -> Scenario:
+def find_scenario(name: str) -> Scenario:
     """Return a scenario by name.
 
     Raises:

@@ -24,17 +24,17 @@ from stress.model.run import PORTS
 from stress.storm import minefield
 from stress.storm.buffer import Buffer
 from stress.storm.check import plan_rules
-from stress.storm.environment import World
-from stress.storm.snapshot import Watch
-from stress.storm.socket_pairs import Witness
-from stress.storm.worker import Fired, Share, Worker, on_cpu
+from stress.storm.environment import Environment
+from stress.storm.snapshot import StormSnapshot
+from stress.storm.socket_pairs import SocketPairSampler
+from stress.storm.worker import Worker, WorkerResult, WorkerSpec, pin_to_cpu
 from stress.storm.workers import Workers
 
 SETTLE_LIMIT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Part:
+class ActResult:
     """What one act gave: its record, its arrays, its packets (None without capture), and what to know of it."""
 
     act: Act
@@ -50,7 +50,7 @@ class Client:
     """The client of one act: one worker in this process, or several in processes of their own."""
 
     def __init__(
-        self, world: World, plan: Plan, name: str, *, first_address: int, notify: Notify, folder: Path | None
+        self, world: Environment, plan: Plan, name: str, *, first_address: int, notify: Notify, folder: Path | None
     ) -> None:
         """Make room for the records, before anything is measured.
 
@@ -74,11 +74,11 @@ class Client:
         self.attempts = plan_rules.attempt_count(plan, world.ports)
         self.buffer = Buffer(self.attempts, folder)
         self.shares = [
-            Share(plan, number, self.attempts, first_address, world.nofile, cpu, world.socket_filter)
+            WorkerSpec(plan, number, self.attempts, first_address, world.nofile, cpu, world.socket_filter)
             for number, cpu in enumerate(world.worker_cpus)
         ]
 
-    def storm(self, begun_ns: int, epoch_ns: int | None, to_the_end: ExitStack | None) -> Part:
+    def storm(self, begun_ns: int, epoch_ns: int | None, to_the_end: ExitStack | None) -> ActResult:
         """Fire the storm, and look at the world before and after.
 
         Args:
@@ -87,28 +87,28 @@ class Client:
             to_the_end: after a storm SIGINT is ignored while its results are gathered, or until this ends.
         """
         plan, world = self.plan, self.world
-        mines = minefield.standing(plan)
+        mines = minefield.list_mines(plan)
         mines["address"] += self.first_address
         capture: AbstractContextManager[Capture | None] = (
             Capture(plan.target_port, self.attempts) if plan.capture else nullcontext()
         )
-        with self.armed(watched(plan, mines)) as fire, capture as captured:
+        with self.workers_ready(watched_ports(plan, mines)) as fire, capture as captured:
             self.notify(f"storm of {self.attempts:,} attempts")  # now: printing must not disturb the storm
             dropped_before = world.dropped()
-            watch = Watch(plan, world.listener)
+            watch = StormSnapshot(plan, world.listener)
             start_ns = now_ns()
             epoch_ns = epoch_ns or start_ns
-            with Witness(plan, epoch_ns) if plan.witness else nullcontext() as witness:
+            with SocketPairSampler(plan, epoch_ns) if plan.witness else nullcontext() as witness:
                 fired = fire(epoch_ns)
             end_ns = now_ns()
             with ExitStack() as here:
-                (to_the_end or here).enter_context(undisturbed())
+                (to_the_end or here).enter_context(ignore_sigint())
                 self.notify("settling")
                 settled = plan.serve is Serve.NOBODY or world.listener.wait_settled(SETTLE_LIMIT_S)
                 changes = watch.changes(epoch_ns)
                 packets = captured.packets() if captured else None
                 dropped = {name: count - dropped_before.get(name, 0) for name, count in world.dropped().items()}
-                left = minefield.standing(plan)
+                left = minefield.list_mines(plan)
                 left["address"] += self.first_address
                 mines["left"] = np.isin(mines[["address", "local_port"]], left[["address", "local_port"]])
                 attempts = self.gather(fired)
@@ -125,16 +125,16 @@ class Client:
             sysctls=sysctl.recorded(plan.sysctls),
             firewall=world.firewall_text,
             dropped=dropped,
-            phases=phases(plan, attempts, begun_ns - epoch_ns, start_ns - epoch_ns, end_ns - epoch_ns),
+            phases=act_phases(plan, attempts, begun_ns - epoch_ns, start_ns - epoch_ns, end_ns - epoch_ns),
             mines_laid=plan.mines if plan.fresh else len(mines),
             pairs=witness.pairs if witness else [],
             **changes,
         )
         found = list(self.warnings(settled=settled, packets=packets))
-        return Part(act, attempts, mines, packets, epoch_ns, any(each.interrupted for each in fired), found)
+        return ActResult(act, attempts, mines, packets, epoch_ns, any(each.interrupted for each in fired), found)
 
     @contextmanager
-    def armed(self, watched: npt.NDArray[np.uint8]) -> Iterator[Callable[[int], list[Fired]]]:
+    def workers_ready(self, watched: npt.NDArray[np.uint8]) -> Iterator[Callable[[int], list[WorkerResult]]]:
         """Have the workers ready; what is given, called with the run's epoch (ns), is the storm.
 
         Sockets that stay open do so until the end of the context.
@@ -142,14 +142,14 @@ class Client:
         if len(self.shares) == 1:
             worker = Worker(self.shares[0], self.world.ports)
             self.buffer.prefault()
-            with on_cpu(self.shares[0].cpu), Holders() as holders, closing(worker):
+            with pin_to_cpu(self.shares[0].cpu), Holders() as holders, closing(worker):
                 yield lambda epoch_ns: [worker.storm(self.buffer.records, watched, epoch_ns, now_ns(), holders)]
             return
         rows = [share.rows(self.world.ports) for share in self.shares]
         with Workers(self.shares, rows, self.buffer, watched) as self.workers:
             yield self.workers.storm
 
-    def gather(self, fired: list[Fired]) -> npt.NDArray[Any]:
+    def gather(self, fired: list[WorkerResult]) -> npt.NDArray[Any]:
         """Return the records of all workers in the order of their starts."""
         if len(fired) == 1:
             return self.buffer.records[: fired[0].recorded]
@@ -171,7 +171,7 @@ class Client:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def ignore_sigint() -> Iterator[None]:
     """Ignore SIGINT meanwhile: what a storm recorded must also be kept."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield
@@ -183,7 +183,7 @@ def undisturbed() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def watched(plan: Plan, mines: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def watched_ports(plan: Plan, mines: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Return on which ports a SYN may be sent again at once, shape (65536,): those with a mine, or to get one.
 
     Nothing but a segment from an old socket on the same 4-tuple hastens a SYN's resend. On the host's own stack there
@@ -195,7 +195,7 @@ def watched(plan: Plan, mines: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return found
 
 
-def phases(plan: Plan, records: npt.NDArray[Any], begun_ns: int, start_ns: int, end_ns: int) -> list[Phase]:
+def act_phases(plan: Plan, records: npt.NDArray[Any], begun_ns: int, start_ns: int, end_ns: int) -> list[Phase]:
     """Return the phases of an act: the making of its world, the warm-up, the storm's starts, the stragglers."""
     found = [Phase("minefield" if plan.mines else "set-up", begun_ns, start_ns)]
     last_start_ns = start_ns

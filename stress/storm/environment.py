@@ -15,12 +15,12 @@ from stress.model.plan import Drop, Firewall, Plan, Serve
 from stress.model.progress import Notify
 from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
-from stress.storm.ports import generators, port_range
+from stress.storm.ports import read_port_range, seeded_generators
 
 LONGEST_QUEUE = "65535"  # so that the accept queue is not what a storm measures, unless it is meant to be
 
 
-class World:
+class Environment:
     """Everything around the client, made as a plan says, in the network namespace of this process.
 
     A context manager; leaving it ends the server and with it the mines. The settings stay, and so do the rules: both
@@ -39,11 +39,14 @@ class World:
         self.firewall = firewall.kind(plan.firewall)
         prepare_sysctls(plan)
         self.nofile = raise_descriptor_limit()
-        self.ports = port_range(plan.server_ports)
-        plan_rules.refuse(plan_rules.lacks(plan, ranged=host.has_local_port_range()), NotApplicableError)
-        plan_rules.refuse(plan_rules.faults_here(plan, self.ports, self.nofile, rules=firewall.has_nft()))
-        self.worker_cpus, listener_cpu = cpus(plan)
-        mine_generator, _ = generators(plan.seed)
+        self.ports = read_port_range(plan.server_ports)
+        plan_rules.refuse(
+            plan_rules.missing_kernel_features(plan, has_local_port_range=host.has_local_port_range()),
+            NotApplicableError,
+        )
+        plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile, has_nft=firewall.has_nft()))
+        self.worker_cpus, listener_cpu = assign_cpus(plan)
+        mine_generator, _ = seeded_generators(plan.seed)
         if plan.drop is Drop.INVALID:  # conntrack must see the connections that become mines
             firewall.load(plan.drop, plan.server_ports)
         with ExitStack() as stack:
@@ -58,8 +61,8 @@ class World:
                 )
             )
             if plan.mines:
-                places = mine_generator.choice(four_tuples.everything(plan, self.ports), plan.mines, replace=False)
-                minefield.lay(plan, self.listener, places, self.nofile, notify)
+                places = mine_generator.choice(four_tuples.all_four_tuples(plan, self.ports), plan.mines, replace=False)
+                minefield.lay_mines(plan, self.listener, places, self.nofile, notify)
             if plan.rest_s:
                 notify(f"resting for {plan.rest_s:g} s")
                 time.sleep(plan.rest_s)
@@ -75,8 +78,10 @@ class World:
             for _ in range(self.plan.servers):
                 self.listener.start(nofile=self.plan.server_nofile)
         elif self.plan.serve is Serve.LEAK:
-            room = self.nofile - plan_rules.DESCRIPTORS_KEPT
-            for share in minefield.shares(attempts, room)[:-1] if self.plan.server_nofile is None else []:
+            room = self.nofile - plan_rules.DESCRIPTORS_RESERVED
+            for share in (
+                minefield.split_among_processes(attempts, room)[:-1] if self.plan.server_nofile is None else []
+            ):
                 self.listener.start(leak=share, then="leave")
             self.listener.start(leak=-1, nofile=self.plan.server_nofile)
 
@@ -147,7 +152,7 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
-def cpus(plan: Plan) -> tuple[list[int | None], int | None]:
+def assign_cpus(plan: Plan) -> tuple[list[int | None], int | None]:
     """Return the CPUs of the workers and of the listener: different ones, where there are as many."""
     available = sorted(os.sched_getaffinity(0))
     if not plan.pin or len(available) < max(plan.workers, 2):

@@ -16,14 +16,14 @@ from stress.model.record import Record
 from stress.model.run import Run
 from stress.storm.check import plan_rules
 from stress.storm.client import Client
-from stress.storm.environment import World, cpus, raise_descriptor_limit, verify_sysctls
-from stress.storm.ports import port_range
+from stress.storm.environment import Environment, assign_cpus, raise_descriptor_limit, verify_sysctls
+from stress.storm.ports import read_port_range
 
-VISIT = "visit"  # the scenario's name
+EXTERNAL_SCENARIO = "visit"  # the scenario's name
 FAMILIES = (4, 6)  # a socket of IPv6 may serve IPv4 too
 
 
-class OthersListener(Listener):
+class ExternalListener(Listener):
     """A server of which only its ports are known: none of its processes are ours, and it reports nothing."""
 
     def __init__(self, plan: Plan) -> None:
@@ -45,7 +45,7 @@ class OthersListener(Listener):
         """Leave it alone."""
 
 
-class OthersWorld(World):
+class ExternalEnvironment(Environment):
     """The world of a server that others have started: nothing in it is set, and nothing is ended."""
 
     def __init__(self, plan: Plan) -> None:
@@ -59,11 +59,14 @@ class OthersWorld(World):
         self.firewall = firewall.kind(plan.firewall)
         verify_sysctls(plan.sysctls)
         self.nofile = raise_descriptor_limit()
-        self.ports = port_range(plan.server_ports)
-        plan_rules.refuse(plan_rules.lacks(plan, ranged=host.has_local_port_range()), NotApplicableError)
-        plan_rules.refuse(plan_rules.faults_here(plan, self.ports, self.nofile))
-        self.worker_cpus, _ = cpus(plan)
-        self.listener = OthersListener(plan)
+        self.ports = read_port_range(plan.server_ports)
+        plan_rules.refuse(
+            plan_rules.missing_kernel_features(plan, has_local_port_range=host.has_local_port_range()),
+            NotApplicableError,
+        )
+        plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile))
+        self.worker_cpus, _ = assign_cpus(plan)
+        self.listener = ExternalListener(plan)
         silent = set(plan.server_ports) - {each.local_port for each in self.listener.listening()}
         if silent:
             raise UsageError(
@@ -72,17 +75,17 @@ class OthersWorld(World):
             )
 
 
-def visit(plan: Plan) -> Run:
+def storm_external_server(plan: Plan) -> Run:
     """Carry out a plan against the server at its target; return what was observed.
 
     Raises:
         UsageError: the plan cannot be, or nobody listens there; nothing was started.
     """
-    plan_rules.refuse(faults(plan))
+    plan_rules.refuse(external_faults(plan))
     started = datetime.now(UTC)
     begun_ns = now_ns()
-    with ExitStack() as to_the_end, OthersWorld(plan) as world:
-        client = Client(world, plan, VISIT, first_address=0, notify=lambda _: None, folder=None)
+    with ExitStack() as to_the_end, ExternalEnvironment(plan) as world:
+        client = Client(world, plan, EXTERNAL_SCENARIO, first_address=0, notify=lambda _: None, folder=None)
         part = client.storm(begun_ns, None, to_the_end)
     record = Record(
         id=secrets.token_hex(3),
@@ -98,9 +101,9 @@ def visit(plan: Plan) -> Run:
     return Run(record, part.attempts, part.mines)
 
 
-def faults(plan: Plan) -> Iterator[str]:
+def external_faults(plan: Plan) -> Iterator[str]:
     """Yield what is wrong with a plan, or needs a server and a namespace of our own."""
-    yield from plan_rules.faults(plan)
+    yield from plan_rules.plan_faults(plan)
     ours = {
         "mines": plan.mines,
         "acts": plan.acts,

@@ -14,19 +14,19 @@ from stress.storm.ports import PortRange
 LIST_MAX = 1 << 22  # 4-tuples in the list of a shuffled storm; a longer one walks through it again
 
 
-def everything(plan: Plan, ports: PortRange) -> npt.NDArray[np.uint32]:
+def all_four_tuples(plan: Plan, ports: PortRange) -> npt.NDArray[np.uint32]:
     """Return all 4-tuples, pair by pair, shape (pairs * ports,)."""
     pairs = np.arange(plan.addresses, dtype=np.uint32) * PORTS
     return (pairs[:, None] + ports.usable).ravel()
 
 
-def split(numbers: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
+def split_numbers(numbers: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
     """Return the pair and the client's port of each 4-tuple."""
     wide = numbers.astype(np.uint32)
     return (wide // PORTS).astype(np.uint16), (wide % PORTS).astype(np.uint16)
 
 
-def of_server_sockets(plan: Plan, found: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+def server_socket_numbers(plan: Plan, found: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
     """Return the 4-tuples of those sockets of the server (dtype census.MESSAGE) whose peer is one of the clients."""
     remote = found["remote_address"].copy().view(np.uint8).reshape(-1, 16)
     if plan.family == 4:
@@ -40,7 +40,7 @@ def of_server_sockets(plan: Plan, found: npt.NDArray[Any]) -> npt.NDArray[np.uin
     return numbers
 
 
-def order(
+def draw_order(
     plan: Plan, ports: PortRange, worker: int, attempts: int, generator: np.random.Generator
 ) -> npt.NDArray[np.uint32] | None:
     """Return the 4-tuples that a worker of a sweeping plan walks through; None when the kernel chooses ports.
@@ -50,7 +50,7 @@ def order(
     """
     if not plan.ports.sweeping:
         return None
-    own = everything(plan, ports)[worker :: plan.workers]
+    own = all_four_tuples(plan, ports)[worker :: plan.workers]
     if plan.ports is Ports.SWEEP or not len(own):
         return own
     sweeps = min(-(-attempts // len(own)), max(LIST_MAX // len(own), 1))

@@ -20,7 +20,7 @@ from stress.model.plan import Isn, Laying, Plan, Release
 from stress.model.progress import Notify
 from stress.model.run import MINE
 from stress.storm import four_tuples
-from stress.storm.check.plan_rules import DESCRIPTORS_KEPT
+from stress.storm.check.plan_rules import DESCRIPTORS_RESERVED
 from stress.storm.segment import listing_policy
 
 TW_BUCKETS = "net.ipv4.tcp_max_tw_buckets"
@@ -35,7 +35,9 @@ TCP_REPAIR_ON, TCP_REPAIR_OFF, TCP_SEND_QUEUE = 1, 0, 2
 CLIENT_STATES = ("ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK", "TIME-WAIT")
 
 
-def lay(plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None) -> None:
+def lay_mines(
+    plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None
+) -> None:
     """Lay the plan's mines, on ``places`` (4-tuples) or where clients get their ports; let a census confirm them.
 
     The client connects and closes with FIN; the server's holder processes accept and never close. Then the
@@ -49,8 +51,8 @@ def lay(plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, n
     missing = places
     for _ in range(ROUNDS_MAX):
         notify(f"laying {len(missing):,} mines{waiting_text(plan)}")
-        lay_round(plan, listener, missing, nofile, notify)
-        mines = standing_tuples(plan)
+        lay_missing(plan, listener, missing, nofile, notify)
+        mines = list_mine_numbers(plan)
         missing = np.setdiff1d(places, mines) if plan.laying is Laying.SEED else places[len(mines) :]
         if not len(missing):
             break
@@ -69,7 +71,7 @@ def waiting_text(plan: Plan) -> str:
     return f", whose ports are free after {fin_wait_2_s(plan):g} s at most"
 
 
-def lay_round(
+def lay_missing(
     plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None
 ) -> None:
     """Make and leak one connection for each 4-tuple, and wait until the ports are free.
@@ -78,13 +80,13 @@ def lay_round(
     connection would wake all.
     """
     laid = 0
-    with released(plan):
-        for share in shares(len(places), nofile - DESCRIPTORS_KEPT):
+    with free_client_ports_at_once(plan):
+        for share in split_among_processes(len(places), nofile - DESCRIPTORS_RESERVED):
             if laid:
                 notify(f"{laid:,} of {len(places):,} mines laid")
             accepted_before = listener.report().accepted
             listener.start(leak=share, then="leave")
-            connect_all(plan, places[laid : laid + share])
+            connect_mines(plan, places[laid : laid + share])
             if not listener.wait_accepted(accepted_before + share, ACCEPT_LIMIT_S):
                 report = listener.report()
                 raise LabError(
@@ -92,10 +94,10 @@ def lay_round(
                     f"were to become mines; its errors: {report.errors or 'none'}."
                 )
             laid += share
-        wait_released(plan, fin_wait_2_s(plan), notify)
+        wait_for_client_ports(plan, fin_wait_2_s(plan), notify)
 
 
-def connect_all(plan: Plan, places: npt.NDArray[Any]) -> None:
+def connect_mines(plan: Plan, places: npt.NDArray[Any]) -> None:
     """Make the connections that become mines, as the plan lays them."""
     if plan.isn is Isn.RANDOM:
         connect_in_repair(plan, places)
@@ -107,14 +109,14 @@ def connect_all(plan: Plan, places: npt.NDArray[Any]) -> None:
         connect_and_close(plan, "bind", places[half:])
 
 
-def shares(mines: int, capacity: int) -> list[int]:
+def split_among_processes(mines: int, capacity: int) -> list[int]:
     """Divide mines among as few processes as may hold them."""
     full, rest = divmod(mines, capacity)
     return [capacity] * full + ([rest] if rest else [])
 
 
 @contextmanager
-def released(plan: Plan) -> Iterator[None]:
+def free_client_ports_at_once(plan: Plan) -> Iterator[None]:
     """Let no timewait socket be made meanwhile, if that is how the plan frees the clients' ports.
 
     With no bucket left a FIN_WAIT_2 socket is freed at once and no RST is sent (tcp_time_wait(), counter
@@ -136,7 +138,7 @@ def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any]) -> None
     if not len(places):
         return
     attempts = blank(len(places))
-    pairs, ports = four_tuples.split(places)
+    pairs, ports = four_tuples.split_numbers(places)
     listed = policy in ("list", "each")
     recorded, interrupted = storm(
         attempts,
@@ -174,7 +176,7 @@ def connect_in_repair(plan: Plan, places: npt.NDArray[Any]) -> None:
     """
     family = socket.AF_INET if plan.family == 4 else socket.AF_INET6
     numbers = np.random.default_rng(plan.seed).integers(1, 1 << 32, len(places))
-    pairs, ports = four_tuples.split(places)
+    pairs, ports = four_tuples.split_numbers(places)
     for pair, port, number in zip(pairs.tolist(), ports.tolist(), numbers.tolist(), strict=True):
         source = str(ip_address(plan.source) + pair // plan.target_ports)
         target_port = plan.target_port + pair % plan.target_ports
@@ -200,7 +202,7 @@ def fin_wait_2_s(plan: Plan) -> float:
     return 1.0
 
 
-def wait_released(plan: Plan, expected_s: float, notify: Notify = lambda _: None) -> None:
+def wait_for_client_ports(plan: Plan, expected_s: float, notify: Notify = lambda _: None) -> None:
     """Wait until the clients have no socket left, or all are in FIN_WAIT_2 when they are to stay, by census."""
     states = [state for state in CLIENT_STATES if plan.release is not Release.KEEP or state != "FIN-WAIT-2"]
 
@@ -220,15 +222,17 @@ def wait_released(plan: Plan, expected_s: float, notify: Notify = lambda _: None
         )
 
 
-def standing(plan: Plan) -> npt.NDArray[Any]:
+def list_mines(plan: Plan) -> npt.NDArray[Any]:
     """Return the mines that stand now: the server's CLOSE_WAIT sockets, shape (mines,), dtype MINE."""
-    numbers = standing_tuples(plan)
+    numbers = list_mine_numbers(plan)
     mines = np.zeros(len(numbers), MINE)
-    mines["address"], mines["local_port"] = four_tuples.split(numbers)
+    mines["address"], mines["local_port"] = four_tuples.split_numbers(numbers)
     return mines
 
 
-def standing_tuples(plan: Plan) -> npt.NDArray[Any]:
+def list_mine_numbers(plan: Plan) -> npt.NDArray[Any]:
     """Return the 4-tuples of the mines that stand now, ascending, shape (mines,)."""
     port = plan.target_port if plan.target_ports == 1 else 0
-    return np.sort(four_tuples.of_server_sockets(plan, census.listing(plan.family, ["CLOSE-WAIT"], local_port=port)))
+    return np.sort(
+        four_tuples.server_socket_numbers(plan, census.listing(plan.family, ["CLOSE-WAIT"], local_port=port))
+    )

@@ -25,7 +25,7 @@ class PortRange:
         return len(self.usable)
 
 
-def port_range(server_ports: range) -> PortRange:
+def read_port_range(server_ports: range) -> PortRange:
     """Return this namespace's ephemeral ports; a client on one of the server's own would meet itself."""
     low, high = map(int, (sysctl.read("net.ipv4.ip_local_port_range") or "32768 60999").split())
     excluded = sysctl.parse_ports(sysctl.read(sysctl.RESERVED_PORTS) or "") | set(server_ports)
@@ -33,7 +33,7 @@ def port_range(server_ports: range) -> PortRange:
     return PortRange(low, high, np.array(usable, np.uint16))
 
 
-def generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
+def seeded_generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
     """Return two independent generators of one seed: for the mines' places, and for the storm's order."""
     mines, storm = np.random.SeedSequence(seed).spawn(2)
     return np.random.default_rng(mines), np.random.default_rng(storm)

@@ -19,8 +19,8 @@ from stress.model.progress import Notify
 from stress.model.record import Record
 from stress.model.run import Run
 from stress.storm.check import plan_rules
-from stress.storm.client import Client, Part
-from stress.storm.environment import World
+from stress.storm.client import ActResult, Client
+from stress.storm.environment import Environment
 
 MINES_IN_HOST_TABLE = 50_000
 EHASH_PER_MINE = 2
@@ -42,24 +42,24 @@ def carry_out(
         UsageError: the plan cannot be, or not here; nothing was started.
         LabError: the world under test could not be made.
     """
-    plan_rules.refuse(plan_rules.faults(plan))
+    plan_rules.refuse(plan_rules.plan_faults(plan))
     started = datetime.now(UTC)
     plans = plan.storms()
-    parts: list[Part] = []
+    parts: list[ActResult] = []
     interrupted = False
     costs = overhead.measure(plan.family)
     first_address = 0
     with ExitStack() as to_the_end, ExitStack() as old:
         try:
             for number, (name, each) in enumerate(plans.items()):
-                tell = notify if len(plans) == 1 else Announcer(notify, name, number + 1, len(plans))
+                tell = notify if len(plans) == 1 else ActProgress(notify, name, number + 1, len(plans))
                 begun_ns = now_ns()
                 if each.fresh or not parts:
                     old.close()
                     entries = ehash_entries(each)
                     if (parts or entries) and not plan.host:
                         namespace.another(entries)
-                    world = old.enter_context(World(each, tell))
+                    world = old.enter_context(Environment(each, tell))
                     world.serve(plan_rules.attempt_count(each, world.ports))
                 client = Client(world, each, name, first_address=first_address, notify=tell, folder=folder)
                 first_address += each.addresses
@@ -80,7 +80,7 @@ def carry_out(
         harness=costs,
         acts=[part.act for part in parts],
         interrupted=interrupted,
-        warnings=list(warnings(plan, parts, interrupted=interrupted)),
+        warnings=list(run_warnings(plan, parts, interrupted=interrupted)),
     )
     attempts = parts[0].attempts if len(parts) == 1 else np.concatenate([part.attempts for part in parts])
     run = Run(record, attempts, np.concatenate([part.mines for part in parts]))
@@ -97,7 +97,7 @@ def ehash_entries(plan: Plan) -> int:
 
 
 @dataclass(frozen=True)
-class Announcer:
+class ActProgress:
     """Says which act of how many is at a stage."""
 
     notify: Notify
@@ -110,7 +110,7 @@ class Announcer:
         self.notify(f"act {self.number} of {self.total}, {self.name}: {stage}")
 
 
-def warnings(plan: Plan, parts: list[Part], *, interrupted: bool) -> Iterator[str]:
+def run_warnings(plan: Plan, parts: list[ActResult], *, interrupted: bool) -> Iterator[str]:
     """Yield what a reader of the result must know."""
     if interrupted:
         yield "The storm was interrupted: its records end early, and attempts in flight are unfinished."

@@ -8,7 +8,7 @@ from stress.lab.listener import Listener
 from stress.model.plan import Plan
 
 
-class Watch:
+class StormSnapshot:
     """The world as it was just before a storm."""
 
     def __init__(self, plan: Plan, listener: Listener) -> None:

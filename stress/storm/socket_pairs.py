@@ -15,7 +15,7 @@ INTERVAL_S = 0.001  # a collision lasts two jiffies at least
 PAIRS_MAX = 3
 
 
-class Witness:
+class SocketPairSampler:
     """Takes a census of SYN_SENT again and again, in a thread, as long as the context lasts."""
 
     def __init__(self, plan: Plan, epoch_ns: int) -> None:

@@ -15,13 +15,13 @@ from stress.lab.fd_holder import Holders
 from stress.model.plan import Close, Plan
 from stress.storm import four_tuples
 from stress.storm.check import plan_rules
-from stress.storm.ports import PortRange, generators
+from stress.storm.ports import PortRange, seeded_generators
 from stress.storm.segment import Segments
 
 SECOND_NS = 1_000_000_000
 
 
-class Share(msgspec.Struct, frozen=True):
+class WorkerSpec(msgspec.Struct, frozen=True):
     """What one of a plan's workers does.
 
     Attributes:
@@ -53,7 +53,7 @@ class Share(msgspec.Struct, frozen=True):
         return len(range(self.number, count, self.plan.workers))
 
 
-class Fired(msgspec.Struct, frozen=True, tag="fired"):
+class WorkerResult(msgspec.Struct, frozen=True, tag="fired"):
     """What became of a share: how many attempts were recorded, and whether SIGINT came."""
 
     recorded: int
@@ -63,25 +63,25 @@ class Fired(msgspec.Struct, frozen=True, tag="fired"):
 class Worker:
     """One worker. Making it draws its 4-tuples, before anything is measured."""
 
-    def __init__(self, share: Share, ports: PortRange) -> None:
-        _, generator = generators(share.plan.seed)
+    def __init__(self, share: WorkerSpec, ports: PortRange) -> None:
+        _, generator = seeded_generators(share.plan.seed)
         self.share = share
         self.ports = ports
         self.attempts = share.rows(ports)
-        listed = four_tuples.order(share.plan, ports, share.number, self.attempts, generator)
+        listed = four_tuples.draw_order(share.plan, ports, share.number, self.attempts, generator)
         self.segments = Segments(share.plan, ports, listed, self.attempts, generator)
         self.held: list[int] = []
 
     def storm(
         self, records: npt.NDArray[Any], watched: npt.NDArray[np.uint8], epoch_ns: int, begin_ns: int, holders: Holders
-    ) -> Fired:
+    ) -> WorkerResult:
         """Fire the share, beginning at a moment; sockets that stay open are in ``held`` or with ``holders``.
 
         Of sockets that stay open one process may have only so many: the others go to holders.
         """
         share, plan = self.share, self.share.plan
         holding = plan.close is Close.HOLD
-        room = share.nofile - plan_rules.DESCRIPTORS_KEPT - plan.window if holding else max(self.attempts, 1)
+        room = share.nofile - plan_rules.DESCRIPTORS_RESERVED - plan.window if holding else max(self.attempts, 1)
         stop_ns = begin_ns + round((plan.duration_s or 0) * SECOND_NS)
         interval_ns = round(SECOND_NS * plan.workers / plan.rate_per_s) if plan.rate_per_s else 0
         begin_ns += share.number * interval_ns // plan.workers
@@ -93,7 +93,7 @@ class Worker:
                 holders.take(self.held)
                 self.held = []
             held = np.full(segment.attempts, -1, np.intc) if holding else None
-            pairs, port_list = four_tuples.split(segment.listed) if segment.listed is not None else (None, None)
+            pairs, port_list = four_tuples.split_numbers(segment.listed) if segment.listed is not None else (None, None)
             done, interrupted = storm(
                 records[recorded : recorded + segment.attempts],
                 target=plan.target,
@@ -124,7 +124,7 @@ class Worker:
             recorded += done
             if held is not None:
                 self.held += held[:done][held[:done] >= 0].tolist()
-        return Fired(recorded, interrupted)
+        return WorkerResult(recorded, interrupted)
 
     def close(self) -> None:
         """Close the sockets that were held here."""
@@ -134,7 +134,7 @@ class Worker:
 
 
 @contextmanager
-def on_cpu(cpu: int | None) -> Iterator[None]:
+def pin_to_cpu(cpu: int | None) -> Iterator[None]:
     """Keep this process on one CPU meanwhile."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, before if cpu is None else {cpu})

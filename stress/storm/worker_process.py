@@ -17,18 +17,18 @@ from stress.lab.pdeathsig import die_with_parent
 from stress.model.attempt import ATTEMPT
 from stress.model.errors import LabError
 from stress.model.run import PORTS
-from stress.storm.ports import port_range
-from stress.storm.worker import Share, Worker, on_cpu
+from stress.storm.ports import read_port_range
+from stress.storm.worker import Worker, WorkerSpec, pin_to_cpu
 
 
-class Begin(msgspec.Struct, frozen=True):
+class BeginMessage(msgspec.Struct, frozen=True):
     """When the run began and this storm begins (CLOCK_MONOTONIC, ns)."""
 
     epoch_ns: int
     begin_ns: int
 
 
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
+class WorkerFailure(msgspec.Struct, frozen=True, tag="failed"):
     """The worker's share could not be carried out."""
 
     text: str
@@ -42,32 +42,32 @@ def main(arguments: list[str]) -> None:
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     records_fd, watched_fd, first_row, prefault = map(int, arguments)
-    share = msgspec.json.decode(sys.stdin.buffer.readline(), type=Share)
-    worker = Worker(share, port_range(share.plan.server_ports))
+    share = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerSpec)
+    worker = Worker(share, read_port_range(share.plan.server_ports))
     buffer = np.frombuffer(mmap.mmap(records_fd, 0), ATTEMPT)
     records = buffer[first_row : first_row + worker.attempts]
     watched = np.frombuffer(mmap.mmap(watched_fd, PORTS), np.uint8)
-    with on_cpu(share.cpu), Holders() as holders:
+    with pin_to_cpu(share.cpu), Holders() as holders:
         if prefault:
             records.view(np.uint8)[:] = 0
-        say(b"ready")
+        write_line(b"ready")
         line = sys.stdin.buffer.readline()
         if not line:
             return
-        begin = msgspec.json.decode(line, type=Begin)
+        begin = msgspec.json.decode(line, type=BeginMessage)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             fired = worker.storm(records, watched, begin.epoch_ns, begin.begin_ns, holders)
         except LabError as error:
-            say(msgspec.json.encode(Failed(str(error))))
+            write_line(msgspec.json.encode(WorkerFailure(str(error))))
             return
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        say(msgspec.json.encode(fired))
+        write_line(msgspec.json.encode(fired))
         sys.stdin.buffer.read()
 
 
-def say(line: bytes) -> None:
+def write_line(line: bytes) -> None:
     """Print one line."""
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()

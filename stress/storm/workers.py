@@ -16,8 +16,8 @@ import numpy.typing as npt
 from stress._fastconnect import now_ns
 from stress.model.errors import LabError
 from stress.storm.buffer import Buffer
-from stress.storm.worker import Fired, Share
-from stress.storm.worker_process import Begin, Failed
+from stress.storm.worker import WorkerResult, WorkerSpec
+from stress.storm.worker_process import BeginMessage, WorkerFailure
 
 START_AFTER_NS = 20_000_000  # until every worker has been told: a pipe and a wake-up each
 CHUNK_ROWS = 1 << 20
@@ -26,7 +26,9 @@ CHUNK_ROWS = 1 << 20
 class Workers:
     """The processes of one storm. A context manager; leaving it ends them, with the sockets that they hold."""
 
-    def __init__(self, shares: list[Share], rows: list[int], buffer: Buffer, watched: npt.NDArray[np.uint8]) -> None:
+    def __init__(
+        self, shares: list[WorkerSpec], rows: list[int], buffer: Buffer, watched: npt.NDArray[np.uint8]
+    ) -> None:
         """Start a process for each share and wait until all are ready.
 
         Args:
@@ -63,24 +65,24 @@ class Workers:
 
     def tell(self, process: subprocess.Popen[bytes], what: msgspec.Struct) -> None:
         """Write a line to a worker."""
-        stream = pipe(process.stdin)
+        stream = require_pipe(process.stdin)
         stream.write(msgspec.json.encode(what) + b"\n")
         stream.flush()
 
     def hear(self, process: subprocess.Popen[bytes]) -> bytes:
         """Read a line from a worker."""
-        if line := pipe(process.stdout).readline():
+        if line := require_pipe(process.stdout).readline():
             return line
         raise LabError(f"A worker's process ended by itself with code {process.wait()}; its records are lost.")
 
-    def storm(self, epoch_ns: int) -> list[Fired]:
+    def storm(self, epoch_ns: int) -> list[WorkerResult]:
         """Let all workers storm, and return what became of each; SIGINT is passed on to them.
 
         Raises:
             LabError: a worker failed.
         """
-        begin = Begin(epoch_ns, now_ns() + START_AFTER_NS)
-        ended: list[Fired | Failed] = []
+        begin = BeginMessage(epoch_ns, now_ns() + START_AFTER_NS)
+        ended: list[WorkerResult | WorkerFailure] = []
         for process in self.processes:
             self.tell(process, begin)
         for process in self.processes:
@@ -90,12 +92,12 @@ class Workers:
                 for worker in self.processes:
                     worker.send_signal(signal.SIGINT)
                 line = self.hear(process)
-            ended.append(msgspec.json.decode(line, type=Fired | Failed))
-        for failed in (each for each in ended if isinstance(each, Failed)):
+            ended.append(msgspec.json.decode(line, type=WorkerResult | WorkerFailure))
+        for failed in (each for each in ended if isinstance(each, WorkerFailure)):
             raise LabError(failed.text)
-        return [each for each in ended if isinstance(each, Fired)]
+        return [each for each in ended if isinstance(each, WorkerResult)]
 
-    def merge(self, fired: list[Fired], into: Buffer) -> npt.NDArray[Any]:
+    def merge(self, fired: list[WorkerResult], into: Buffer) -> npt.NDArray[Any]:
         """Copy what each worker recorded, in the order of the starts; return it."""
         parts = [np.arange(first, first + part.recorded) for first, part in zip(self.firsts, fired, strict=True)]
         rows = np.concatenate(parts)
@@ -114,10 +116,10 @@ class Workers:
     def end(self) -> None:
         """Let the processes end: they do when their storm is over."""
         for process in self.processes:
-            pipe(process.stdin).close()
+            require_pipe(process.stdin).close()
         for process in self.processes:
             process.wait()
-            pipe(process.stdout).close()
+            require_pipe(process.stdout).close()
         self.processes.clear()
 
     def __enter__(self) -> Self:
@@ -132,7 +134,7 @@ class Workers:
             self.kill()
 
 
-def pipe(stream: IO[bytes] | None) -> IO[bytes]:
+def require_pipe(stream: IO[bytes] | None) -> IO[bytes]:
     """Return a stream that is there, for it was asked for."""
     assert stream is not None
     return stream

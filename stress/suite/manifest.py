@@ -10,7 +10,7 @@ from stress.model.errors import UsageError
 from stress.model.kernel import HOST
 from stress.model.progress import Notify, silent
 from stress.model.suite import Attestation, Cell, Suite
-from stress.run.fingerprint import differences
+from stress.run.fingerprint import fingerprint_differences
 from stress.store import suite_folder
 from stress.store.suite_folder import SUITE_SCHEMA, SuiteFile
 from stress.storm.check import plan_rules
@@ -36,7 +36,7 @@ def begin(suite: Suite, executor: Executor, notify: Notify = silent, *, host: bo
     """
     cells = matrix.cells(suite, host=host)
     for cell in cells:
-        if wrong := list(plan_rules.faults(cell.plan)):
+        if wrong := list(plan_rules.plan_faults(cell.plan)):
             raise UsageError(f"The cell {cell.name!r} cannot be: {' '.join(wrong)}")
     if host and os.geteuid() != 0:
         raise UsageError("--host changes settings of this host, which only root may; run it as root, or leave it out.")
@@ -116,7 +116,7 @@ def refuse_changed_cells(path: Path, old: list[Cell], new: list[Cell]) -> None:
 
 def refuse_changed_host(path: Path, name: str, old: Attestation, new: Attestation) -> None:
     """Raise UsageError unless a host is what it was."""
-    for what, was, now in differences(old, new):
+    for what, was, now in fingerprint_differences(old, new):
         raise UsageError(
             f"{path} was begun with another {what} on {name}: {was}, and now it is {now}; its trials would not "
             "be of one kind. Begin anew without --resume."

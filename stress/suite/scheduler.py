@@ -15,7 +15,7 @@ from stress.model.errors import INTERRUPTED, NotApplicableError, StoreError
 from stress.model.plan import Plan
 from stress.model.suite import Status, Trial, TrialRecord
 from stress.model.summary import Summary
-from stress.run.process import Ended
+from stress.run.process import CellResult
 from stress.store import run_folder, suite_folder
 from stress.store.suite_folder import SuiteFile
 from stress.suite import order
@@ -56,7 +56,7 @@ class Batch:
     trials: list[Trial]
     reasons: dict[int, str | None]
     started: datetime
-    ended: dict[int, Ended] = field(default_factory=dict)
+    ended: dict[int, CellResult] = field(default_factory=dict)
 
     @property
     def going(self) -> list[Trial]:
@@ -174,7 +174,7 @@ class Conductor:
         took_s = (datetime.now(UTC) - batch.started).total_seconds()
         for trial in batch.trials:
             reason = batch.reasons[trial.number]
-            end = batch.ended.get(trial.number, Ended(None, None, None))
+            end = batch.ended.get(trial.number, CellResult(None, None, None))
             if reason is None:
                 status, reason = judge(end)
             else:
@@ -216,7 +216,7 @@ def with_seed(plan: Plan, seed: int) -> Plan:
     return msgspec.structs.replace(plan, seed=seed)
 
 
-def judge(end: Ended) -> tuple[Status, str | None]:
+def judge(end: CellResult) -> tuple[Status, str | None]:
     """Return how a trial ended, and the reason when it is not done.
 
     Raises:

@@ -13,7 +13,7 @@ from stress.storm.check.address_rules import PORT_MAX, addresses_faults, space_f
 from stress.storm.ports import PortRange
 from stress.storm.segment import listing_policy
 
-DESCRIPTORS_KEPT = 64  # for the program itself: standard streams, epoll, listening socket, files
+DESCRIPTORS_RESERVED = 64  # for the program itself: standard streams, epoll, listening socket, files
 HOLDERS_MAX = 64  # processes that hold mines; the others serve the storm
 ATTEMPTS_MAX = 100_000_000
 UNBOUND_SOURCE = {4: ip_address("127.0.0.1"), 6: ip_address("::1")}  # of a loopback connection without bind()
@@ -29,17 +29,17 @@ SERVERS_MAX = PROCESSES_MAX - HOLDERS_MAX
 SERVER_NOFILE_MIN = 32  # the listener's process itself needs some
 
 
-def faults(plan: Plan) -> Iterator[str]:
+def plan_faults(plan: Plan) -> Iterator[str]:
     """Yield a sentence for everything that is wrong with a plan, whatever host it is for."""
     try:
         plans = plan.storms().values()
     except msgspec.ValidationError as error:
         yield f"An act of {plan.scenario} cannot be: {error}."
         return
-    yield from dict.fromkeys(sentence for each in plans for sentence in storm_faults(each))
+    yield from dict.fromkeys(sentence for each in plans for sentence in act_faults(each))
 
 
-def storm_faults(plan: Plan) -> Iterator[str]:
+def act_faults(plan: Plan) -> Iterator[str]:
     """Yield what is wrong with the plan of one act."""
     yield from number_faults(plan)
     wrong_addresses = list(addresses_faults(plan))
@@ -120,14 +120,14 @@ def firewall_faults(plan: Plan) -> Iterator[str]:
         yield "Sequence numbers are set inside the private namespace only; leave out --host."
 
 
-def lacks(plan: Plan, *, ranged: bool) -> Iterator[str]:
+def missing_kernel_features(plan: Plan, *, has_local_port_range: bool) -> Iterator[str]:
     """Yield a sentence for everything that a plan needs and this kernel lacks.
 
     Args:
         plan: one without faults of its own.
-        ranged: whether the kernel knows IP_LOCAL_PORT_RANGE.
+        has_local_port_range: whether the kernel knows IP_LOCAL_PORT_RANGE.
     """
-    if ranged:
+    if has_local_port_range:
         return
     if plan.ports.sweeping and listing_policy(plan) == "each":
         yield (
@@ -138,14 +138,14 @@ def lacks(plan: Plan, *, ranged: bool) -> Iterator[str]:
         yield "--ports range needs IP_LOCAL_PORT_RANGE, which came with Linux 6.3; use --ports kernel or no-port."
 
 
-def faults_here(plan: Plan, ports: PortRange, nofile: int, *, rules: bool = True) -> Iterator[str]:
+def host_faults(plan: Plan, ports: PortRange, nofile: int, *, has_nft: bool = True) -> Iterator[str]:
     """Yield a sentence for everything that this host, or its namespace, cannot do of a plan.
 
     Args:
         plan: one without faults of its own.
         ports: the ephemeral ports of the namespace.
         nofile: descriptors that one process may have (RLIMIT_NOFILE, hard).
-        rules: whether nft is installed.
+        has_nft: whether nft is installed.
     """
     if len(ports) == 0:
         yield (
@@ -159,16 +159,16 @@ def faults_here(plan: Plan, ports: PortRange, nofile: int, *, rules: bool = True
             f"This plan may make {attempts:,} attempts, but a run records {ATTEMPTS_MAX:,} at most; "
             "give --attempts, fewer --sweeps or a shorter --duration."
         )
-    room = nofile - DESCRIPTORS_KEPT
+    room = nofile - DESCRIPTORS_RESERVED
     if plan.window > room:
         yield (
             f"--window {plan.window:,} needs as many descriptors, but one process here may have {nofile:,} "
-            f"(ulimit -n), of which the program keeps {DESCRIPTORS_KEPT}."
+            f"(ulimit -n), of which the program keeps {DESCRIPTORS_RESERVED}."
         )
     if plan.close is Close.HOLD and plan.window >= room:
         yield f"--close hold needs descriptors beside the window; lower --window {plan.window:,} below {room:,}."
     needs_nft = plan.firewall is Firewall.NFT or plan.drop is Drop.INVALID
-    if plan.drop is not Drop.NOTHING and needs_nft and not rules:
+    if plan.drop is not Drop.NOTHING and needs_nft and not has_nft:
         yield "These rules need nft, which is not installed (Debian package nftables)."
     if plan.serve is Serve.LEAK and plan.server_nofile is None and attempts > room * HOLDERS_MAX:
         yield (

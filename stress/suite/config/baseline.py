@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stress.model.suite import Entry, Level, Suite
-from stress.storm.check.plan_rules import faults
+from stress.storm.check.plan_rules import plan_faults
 from stress.suite import matrix
 from stress.suite.config.axes import listed, named
 from stress.suite.config.diagnostics import Mistakes, meant, shown
@@ -125,7 +125,7 @@ def row_faults(suite: Suite, row: Row) -> Iterator[tuple[Position, str]]:
     for levels, at in [(base, None), *others]:
         if matrix.excluded(suite.exclude, row.entry.label, levels):
             continue
-        for sentence in faults(matrix.at(row.entry.plan, levels, host=False)):
+        for sentence in plan_faults(matrix.at(row.entry.plan, levels, host=False)):
             if sentence not in told:
                 yield at or culprit(sentence, row), sentence
             told.add(sentence)

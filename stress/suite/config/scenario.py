@@ -9,7 +9,7 @@ import msgspec
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.suite import Entry
-from stress.storm.catalogue import SCENARIOS, scenario
+from stress.storm.catalogue import SCENARIOS, find_scenario
 from stress.suite.config.axes import Axis, Parameters, axes, parameters
 from stress.suite.config.diagnostics import Mistakes, accept
 from stress.suite.config.keys import DEFAULTS, SCENARIO
@@ -85,7 +85,7 @@ def read_row(
     if "name" not in fields:
         return None
     try:
-        base = scenario(fields["name"]).plan
+        base = find_scenario(fields["name"]).plan
     except UsageError as error:
         mistakes.add((*at, "name"), str(error))
         return None

@@ -9,7 +9,7 @@ from stress.model.kernel import HOST
 from stress.model.plan import Plan
 from stress.model.progress import Notify
 from stress.model.suite import Attestation
-from stress.run.process import Ended
+from stress.run.process import CellResult
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Job:
 class Handle(Protocol):
     """A trial under way."""
 
-    def fetch(self, notify: Notify) -> Ended:
+    def fetch(self, notify: Notify) -> CellResult:
         """Wait until it is over; its run folder is then in the job's folder."""
 
     def cancel(self) -> None:

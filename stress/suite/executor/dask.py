@@ -18,7 +18,7 @@ from distributed import Client, Future, KilledWorker
 from stress.model.errors import LabError
 from stress.model.progress import Notify
 from stress.model.suite import Attestation
-from stress.run.process import ATTEST_LIMIT_S, Ended, Failed
+from stress.run.process import FINGERPRINT_LIMIT_S, CellResult, Failed
 from stress.suite.executor import archive, dask_worker
 from stress.suite.executor.base import Job
 from stress.suite.executor.remote_trial import errand
@@ -53,7 +53,7 @@ class DaskHandle:
             self.future = self.fleet.send(dask_worker.carry, self.payload, address)
             self.future.add_done_callback(self.news.put)
 
-    def fetch(self, notify: Notify) -> Ended:
+    def fetch(self, notify: Notify) -> CellResult:
         """Wait until it is over; if its worker is lost, it is run again when that is back."""
         try:
             return self.outcome(notify)
@@ -62,7 +62,7 @@ class DaskHandle:
             if self.future is not None:
                 self.future.release()
 
-    def outcome(self, notify: Notify) -> Ended:
+    def outcome(self, notify: Notify) -> CellResult:
         """Do the same."""
         for _ in range(TRIES):
             if (ended := self.one_try(notify)) is not None:
@@ -70,7 +70,7 @@ class DaskHandle:
             self.start(self.fleet.addresses().get(self.host))
         return lost_too_often(self.host)
 
-    def one_try(self, notify: Notify) -> Ended | None:
+    def one_try(self, notify: Notify) -> CellResult | None:
         """Wait until it is over; None if it never will be, because the worker has come back at another address.
 
         One that comes back at the same address is given the task anew by dask itself.
@@ -91,7 +91,7 @@ class DaskHandle:
                 return failed(f"{self.host} was lost, and not back within {BACK_S:g} s; nothing was kept.")
         return failed(f"The trial on {self.host} was ended.")
 
-    def taken(self, future: Future[Any]) -> Ended | None:
+    def taken(self, future: Future[Any]) -> CellResult | None:
         """Take the result of a task that is done; None if it was lost on its way, and is being made again."""
         self.fleet.require()
         if future.status != "finished":
@@ -101,13 +101,13 @@ class DaskHandle:
         except (TimeoutError, OSError):
             return None
         if ended.path is None:
-            return Ended(None, ended.failure, ended.settle)
+            return CellResult(None, ended.failure, ended.settle)
         try:
-            return Ended(archive.unpack(BytesIO(packed), ended.path.name, self.job.folder), None, ended.settle)
+            return CellResult(archive.unpack(BytesIO(packed), ended.path.name, self.job.folder), None, ended.settle)
         except LabError as error:
-            return Ended(None, Failed(f"{self.host}: {error}", error.exit_code), ended.settle)
+            return CellResult(None, Failed(f"{self.host}: {error}", error.exit_code), ended.settle)
 
-    def no_result(self, future: Future[Any]) -> Ended:
+    def no_result(self, future: Future[Any]) -> CellResult:
         """Say why a task that is over has no result."""
         if future.status == "cancelled":
             return failed(f"The trial on {self.host} was cancelled by the scheduler; nothing was kept.")
@@ -179,7 +179,7 @@ class DaskFleet:
                 f"{host} is not among the workers of {self.scheduler} any more; start connstorm worker there."
             )
         try:
-            answer = self.send(dask_worker.attest, None, address).result(timeout=ATTEST_LIMIT_S)
+            answer = self.send(dask_worker.attest, None, address).result(timeout=FINGERPRINT_LIMIT_S)
         except (TimeoutError, KilledWorker) as error:
             raise LabError(f"{host} did not say what it is: {error}.") from error
         self.attested[host] = msgspec.json.decode(answer, type=Attestation)
@@ -227,11 +227,11 @@ class DaskFleet:
             news.put(event)
 
 
-def lost_too_often(host: str) -> Ended:
+def lost_too_often(host: str) -> CellResult:
     """Return that a worker was lost again and again."""
     return failed(f"{host} was lost {TRIES} times in the same trial; nothing was kept.")
 
 
-def failed(text: str) -> Ended:
+def failed(text: str) -> CellResult:
     """Return that a trial failed for a reason."""
-    return Ended(None, Failed(text, LabError.exit_code), None)
+    return CellResult(None, Failed(text, LabError.exit_code), None)

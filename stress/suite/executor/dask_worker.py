@@ -18,7 +18,7 @@ import msgspec
 from distributed import Status, Worker, WorkerPlugin
 
 from stress.run import process
-from stress.run.process import Ended, Running
+from stress.run.process import CellProcess, CellResult
 from stress.suite.executor import archive
 from stress.suite.executor.agent import ROOM
 from stress.suite.executor.remote_trial import Errand, carry_out
@@ -41,7 +41,7 @@ STILL_S = 0.05  # between looks whether a trial has ended that is no longer want
 STILL_LIMIT_S = 15.0
 
 # In the worker: the process of each trial by the key of its task, None before it has one; and what is not wanted.
-under_way: dict[str, Running | None] = {}
+under_way: dict[str, CellProcess | None] = {}
 unwanted: set[str] = set()
 
 
@@ -73,14 +73,14 @@ def end(key: str) -> None:
 
 def attest() -> bytes:
     """Return what this host is, as JSON."""
-    return msgspec.json.encode(process.attest())
+    return msgspec.json.encode(process.request_fingerprint())
 
 
-def carry(errand: bytes, key: str) -> tuple[Ended, bytes]:
+def carry(errand: bytes, key: str) -> tuple[CellResult, bytes]:
     """Carry out an errand; return how it ended, and the run folder, empty if there is none."""
     task = msgspec.json.decode(errand, type=Errand)
 
-    def began(running: Running) -> None:
+    def began(running: CellProcess) -> None:
         under_way[key] = running
         if key in unwanted:
             running.process.terminate()

@@ -14,7 +14,7 @@ from stress.lab.kernel.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boo
 from stress.model.errors import LabError
 from stress.model.plan import Plan
 from stress.model.suite import Attestation, Settle
-from stress.run.process import ONE_THREAD, Done, Ended, Event, Failed
+from stress.run.process import ONE_THREAD, CellResult, Done, Event, Failed
 from stress.store import run_folder
 
 PLAN, EVENTS, ERRORS, RESULTS = "plan.json", "events.jsonl", "errors.txt", "results"
@@ -138,7 +138,7 @@ class GuestHandle:
         prepare(self.share, ("--output", OWN_RESULTS, *OPTIONS), plan)
         self.boot = Boot(image, self.share, kvm=kvm)
 
-    def fetch(self, notify: object) -> Ended:
+    def fetch(self, notify: object) -> CellResult:
         """Wait until it is over; the console's messages are kept beside when it has failed."""
         del notify  # what a guest does is known at its end
         end = self.boot.wait(self.limit_s)
@@ -146,7 +146,11 @@ class GuestHandle:
         if isinstance(result, Failed) and (self.share / CONSOLE).exists():
             shutil.move(self.share / CONSOLE, self.folder / CONSOLE)
         self.away.cleanup()
-        return Ended(None, result, self.settle) if isinstance(result, Failed) else Ended(result, None, self.settle)
+        return (
+            CellResult(None, result, self.settle)
+            if isinstance(result, Failed)
+            else CellResult(result, None, self.settle)
+        )
 
     def cancel(self) -> None:
         """End it."""

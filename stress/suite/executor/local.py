@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from stress.model.progress import Notify
 from stress.model.suite import Attestation
 from stress.run import process
-from stress.run.process import Ended, Running
+from stress.run.process import CellProcess, CellResult
 from stress.suite.executor.base import Job
 
 HERE = "local"
@@ -17,9 +17,9 @@ HERE = "local"
 class LocalHandle:
     """A trial under way on this machine."""
 
-    running: Running
+    running: CellProcess
 
-    def fetch(self, notify: Notify) -> Ended:
+    def fetch(self, notify: Notify) -> CellResult:
         """Wait until it is over."""
         return self.running.wait(notify)
 
@@ -44,9 +44,9 @@ class Local:
     def attest(self, host: str) -> Attestation:
         """Ask this machine what it is."""
         assert host == HERE
-        return process.attest()
+        return process.request_fingerprint()
 
     def submit(self, job: Job, host: str) -> LocalHandle:
         """Start a trial."""
         assert host == HERE
-        return LocalHandle(Running(job.plan, job.folder, process.trial_options(job.settle_s), job.limit_s))
+        return LocalHandle(CellProcess(job.plan, job.folder, process.trial_options(job.settle_s), job.limit_s))

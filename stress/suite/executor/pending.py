@@ -5,7 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from stress.run.process import Ended
+from stress.run.process import CellResult
 from stress.suite.executor.base import Handle
 
 LISTENERS_MAX = 1024  # a thread for each trial under way, made when it is needed
@@ -18,7 +18,7 @@ class UnderWay(Generic[Key]):
 
     def __init__(self) -> None:
         self.pool = ThreadPoolExecutor(LISTENERS_MAX)
-        self.left: dict[Future[Ended], tuple[Key, Handle]] = {}
+        self.left: dict[Future[CellResult], tuple[Key, Handle]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -34,7 +34,7 @@ class UnderWay(Generic[Key]):
         """Listen to a trial that was started; ``key`` is what it is called here."""
         self.left[self.pool.submit(handle.fetch, lambda _: None)] = key, handle
 
-    def next(self) -> tuple[Key, Ended]:
+    def next(self) -> tuple[Key, CellResult]:
         """Wait until a trial ends; return which, and how.
 
         Raises:

@@ -14,8 +14,8 @@ from stress.model.errors import ConnstormError, LabError
 from stress.model.plan import Plan
 from stress.model.progress import Notify
 from stress.model.suite import Attestation
-from stress.run.fingerprint import attestation, differences
-from stress.run.process import Ended, Failed, Running, trial_options
+from stress.run.fingerprint import fingerprint_differences, take_fingerprint
+from stress.run.process import CellProcess, CellResult, Failed, trial_options
 from stress.suite.executor.base import Job
 
 TURN = "trial"  # a lock of its own: the program that conducts may be on one of the hosts
@@ -43,7 +43,7 @@ def errand(job: Job, attested: Attestation) -> Errand:
     return Errand(plan=job.plan, settle_s=job.settle_s, limit_s=job.limit_s, attested=known)
 
 
-def carry_out(task: Errand, room: Path, notify: Notify, began: Callable[[Running], None]) -> Ended:
+def carry_out(task: Errand, room: Path, notify: Notify, began: Callable[[CellProcess], None]) -> CellResult:
     """Carry out a trial in a process of its own on this host, which must be what it was, before and after.
 
     Args:
@@ -58,7 +58,7 @@ def carry_out(task: Errand, room: Path, notify: Notify, began: Callable[[Running
     try:
         with lock.alone(TURN, task.limit_s):  # one that lost its connection may still be ending
             unchanged(task.attested, "before")
-            running = Running(task.plan, room, trial_options(task.settle_s), task.limit_s)
+            running = CellProcess(task.plan, room, trial_options(task.settle_s), task.limit_s)
             try:
                 began(running)
                 ended = running.wait(notify)
@@ -66,13 +66,13 @@ def carry_out(task: Errand, room: Path, notify: Notify, began: Callable[[Running
                 running.stop()
             unchanged(task.attested, "after")
     except ConnstormError as error:
-        return Ended(None, Failed(str(error), error.exit_code, type(error).__name__), None)
+        return CellResult(None, Failed(str(error), error.exit_code, type(error).__name__), None)
     return ended
 
 
 def unchanged(was: Attestation, when: str) -> None:
     """Raise LabError unless this host is what it was."""
-    for what, before, now in differences(was, attestation([], None)):
+    for what, before, now in fingerprint_differences(was, take_fingerprint([], None)):
         raise LabError(
             f"This host has another {what} {when} the trial than when the suite began: {before}, and now it is {now}; "
             "the trial is invalid."

@@ -9,7 +9,7 @@ import msgspec
 from stress.model.errors import LabError, UsageError
 from stress.model.progress import Notify
 from stress.model.suite import Attestation, Settle
-from stress.run.process import ATTEST_LIMIT_S, Ended, Failed, Settled, Stage
+from stress.run.process import FINGERPRINT_LIMIT_S, CellResult, Failed, Settled, Stage
 from stress.suite.executor import archive
 from stress.suite.executor.agent import Sending, Word
 from stress.suite.executor.base import Job
@@ -39,7 +39,7 @@ class SshHandle:
         """Start the envoy, and give it its errand."""
         self.remote = self.link.start(f"{self.command} run-cell --envoy", msgspec.json.encode(self.task) + b"\n")
 
-    def fetch(self, notify: Notify) -> Ended:
+    def fetch(self, notify: Notify) -> CellResult:
         """Wait until it is over; if the connection is lost, run it once more when the host is back."""
         for number in range(1, TRIES + 1):
             try:
@@ -57,7 +57,7 @@ class SshHandle:
                     return failed(f"{lost}, and not back within {BACK_S:g} s; nothing was kept.")
         return failed(f"{lost}, {TRIES} times in the same trial; nothing was kept.")
 
-    def once(self, notify: Notify) -> Ended:
+    def once(self, notify: Notify) -> CellResult:
         """Wait until one try is over.
 
         Raises:
@@ -72,17 +72,17 @@ class SshHandle:
                 case Settled(settled):
                     settle = settled
                 case Failed() as failure:
-                    return Ended(None, failure, settle)
+                    return CellResult(None, failure, settle)
                 case Sending(name):
                     return self.received(self.remote, name, settle)
         return failed(f"connstorm ended on {self.link.name} with {self.remote.last_words()}; nothing was kept.")
 
-    def received(self, remote: Remote, name: str, settle: Settle | None) -> Ended:
+    def received(self, remote: Remote, name: str, settle: Settle | None) -> CellResult:
         """Receive the run folder."""
         try:
-            return Ended(archive.unpack(remote, name, self.job.folder), None, settle)
+            return CellResult(archive.unpack(remote, name, self.job.folder), None, settle)
         except LabError as error:
-            return Ended(None, Failed(f"{self.link.name}: {error}", error.exit_code), settle)
+            return CellResult(None, Failed(f"{self.link.name}: {error}", error.exit_code), settle)
 
     def cancel(self) -> None:
         """End it, and wait until it has ended there."""
@@ -123,7 +123,7 @@ class Ssh:
         Raises:
             LabError: it does not answer.
         """
-        answer = self.links[host].output(f"{self.command} run-cell --attest", ATTEST_LIMIT_S)
+        answer = self.links[host].output(f"{self.command} run-cell --attest", FINGERPRINT_LIMIT_S)
         try:
             self.attested[host] = msgspec.json.decode(answer, type=Attestation)
         except msgspec.DecodeError as error:
@@ -145,6 +145,6 @@ def decode(line: bytes, host: str) -> Word:
         return Failed(f"{host} said {line[:80]!r}, which is no event; nothing was kept.", LabError.exit_code)
 
 
-def failed(text: str) -> Ended:
+def failed(text: str) -> CellResult:
     """Return that a trial failed for a reason."""
-    return Ended(None, Failed(text, LabError.exit_code), None)
+    return CellResult(None, Failed(text, LabError.exit_code), None)

@@ -11,7 +11,7 @@ from stress.model.errors import LabError
 from stress.model.kernel import HOST, kernel_name
 from stress.model.progress import Notify
 from stress.model.suite import Attestation
-from stress.run.process import Ended, Failed
+from stress.run.process import CellResult, Failed
 from stress.suite.executor.base import Handle, Job
 from stress.suite.executor.guest import PREFIX, GuestHandle, attest
 from stress.suite.executor.local import Local
@@ -25,10 +25,10 @@ class NeverBooted:
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
-    def fetch(self, notify: Notify) -> Ended:
+    def fetch(self, notify: Notify) -> CellResult:
         """Return at once."""
         del notify
-        return Ended(None, Failed(self.reason, LabError.exit_code), None)
+        return CellResult(None, Failed(self.reason, LabError.exit_code), None)
 
     def cancel(self) -> None:
         """There is nothing to end."""
