@@ -110,7 +110,7 @@ def nginx(folder, cpu):
 
     def listening():
         assert process.poll() is None, f"nginx ended: {log.read_text()}"
-        return any(each.local_port == HTTP_PORT for each in census.sockets(4, ["LISTEN"]))
+        return any(socket.local_port == HTTP_PORT for socket in census.sockets(4, ["LISTEN"]))
 
     try:
         assert wait.until(listening, LIMIT_S), "nginx does not listen"
@@ -180,7 +180,7 @@ def test_engine_against_peers(benchmark, table, two_cpus, tmp_path, subtests):
     installed = [peer for peer in PEERS if not peer.missing()]
     closes = sorted({peer.closes for peer in installed})
     records = blank(ATTEMPTS)
-    rates = {each: [] for each in (*closes, *installed)}
+    rates = {close: [] for close in (*closes, *installed)}
 
     def one():
         for close in closes:

@@ -146,14 +146,14 @@ def test_pyroute2_lists_the_same(family):
         with DiagSocket() as diag:
             theirs = sorted(
                 census.Socket(
-                    census.STATES[each["idiag_state"]],
-                    each["idiag_src"],
-                    each["idiag_sport"],
-                    each["idiag_dst"],
-                    each["idiag_dport"],
-                    each["idiag_rqueue"],
+                    census.STATES[message["idiag_state"]],
+                    message["idiag_src"],
+                    message["idiag_sport"],
+                    message["idiag_dst"],
+                    message["idiag_dport"],
+                    message["idiag_rqueue"],
                 )
-                for each in diag.get_sock_stats(family=network.domain)
+                for message in diag.get_sock_stats(family=network.domain)
             )
     assert len(ours) == 9  # a listener and four connections of two ends
     assert ours == theirs

@@ -185,7 +185,9 @@ def simulated(seed, stretches):
 def test_the_unit_of_times_does_not_matter(seed, stretches, factor):
     values = times(simulated(seed, stretches))
     one, other = (track(a_series(values * each), {}) for each in (1, factor))
-    assert [(each.place, each.state) for each in one.changes] == [(each.place, each.state) for each in other.changes]
+    assert [(change.place, change.state) for change in one.changes] == [
+        (change.place, change.state) for change in other.changes
+    ]
 
 
 @settings(max_examples=40, deadline=None)
@@ -216,7 +218,7 @@ def test_whatever_the_values_segments_cover_all_points(values, name, accepted):
     assert [segment.first for segment in found.segments] == ends[:-1]
     assert ends[-1] == len(values)
     assert all(segment.last > segment.first for segment in found.segments)
-    assert {each.place for each in found.changes if each.state is State.ACCEPTED} == {
+    assert {change.place for change in found.changes if change.state is State.ACCEPTED} == {
         place for place in accepted if 0 < place < len(values)
     }
 

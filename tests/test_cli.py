@@ -357,7 +357,7 @@ def test_an_ordinary_user_needs_no_privilege():
     if os.geteuid() != 0:
         pytest.skip("only root can become nobody; this test suite itself runs without privilege")
     candidates = (sys.executable, f"/usr/bin/python{sysconfig.get_python_version()}")
-    python = next((each for each in candidates if may_run_as_nobody(each)), None)
+    python = next((candidate for candidate in candidates if may_run_as_nobody(candidate)), None)
     if python is None:
         pytest.skip(f"nobody may run neither {sys.executable} nor a system Python of the same version")
     home = Path(f"/tmp/connstorm-nobody-{os.getpid()}")  # noqa: S108  # tmp_path is closed to other users

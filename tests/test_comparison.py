@@ -319,8 +319,8 @@ def test_a_latency_that_rises_is_found_and_nothing_else_is():
     base, new = storms(rng, cases, trials), storms(rng, cases, trials, slower=1.15)
     verdicts = [{each.metric: each.verdict for each in decided(base, new, case)} for case in range(cases)]
     for name in ("rate", "body.p50", "body.p90"):
-        assert share(sum(each[name] is Verdict.REGRESSED for each in verdicts), cases).low >= 0.9
-    wrong = sum(each[name] in CALLED for each in verdicts for name in FAMILY[4:])
+        assert share(sum(verdict[name] is Verdict.REGRESSED for verdict in verdicts), cases).low >= 0.9
+    wrong = sum(verdict[name] in CALLED for verdict in verdicts for name in FAMILY[4:])
     assert share(wrong, 2 * cases).low <= 0.05
     assert not any(verdict is Verdict.IMPROVED for each in verdicts for verdict in list(each.values())[:3])
 
@@ -331,8 +331,8 @@ def test_a_band_that_fills_is_found_and_the_body_stays_what_it_is():
     cases, trials = 100, 12
     base, new = storms(rng, cases, trials), storms(rng, cases, trials, retries=5000.0)
     verdicts = [{each.metric: each.verdict for each in decided(base, new, case)} for case in range(cases)]
-    assert share(sum(each["retries_per_million"] is Verdict.REGRESSED for each in verdicts), cases).low >= 0.95
-    assert share(sum(each["body.p50"] is Verdict.EQUIVALENT for each in verdicts), cases).low >= 0.9
+    assert share(sum(verdict["retries_per_million"] is Verdict.REGRESSED for verdict in verdicts), cases).low >= 0.95
+    assert share(sum(verdict["body.p50"] is Verdict.EQUIVALENT for verdict in verdicts), cases).low >= 0.9
 
 
 def test_of_many_trials_no_change_is_equivalent():
@@ -341,7 +341,7 @@ def test_of_many_trials_no_change_is_equivalent():
     base, new = storms(rng, cases, trials), storms(rng, cases, trials)
     verdicts = [{each.metric: each.verdict for each in decided(base, new, case)} for case in range(cases)]
     for name in ("rate", "body.p50", "body.p90"):
-        assert sum(each[name] is Verdict.EQUIVALENT for each in verdicts) >= 0.97 * cases
+        assert sum(verdict[name] is Verdict.EQUIVALENT for verdict in verdicts) >= 0.97 * cases
 
 
 @pytest.mark.parametrize("paired", [True, False])

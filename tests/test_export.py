@@ -75,7 +75,7 @@ def kernels(trials, tmp_path_factory):
 
 def exported(*arguments):
     """Run the verb in this process; return what it printed, or raise what it raised."""
-    ended = CliRunner().invoke(export, [str(each) for each in arguments], standalone_mode=False)
+    ended = CliRunner().invoke(export, [str(argument) for argument in arguments], standalone_mode=False)
     if ended.exception is not None:
         raise ended.exception
     return ended.stdout_bytes
@@ -86,7 +86,9 @@ def summaries(path):
 
 
 def program(*arguments, **options):
-    ended = subprocess.run([str(each) for each in arguments], capture_output=True, text=True, check=False, **options)
+    ended = subprocess.run(
+        [str(argument) for argument in arguments], capture_output=True, text=True, check=False, **options
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
@@ -115,7 +117,7 @@ def test_kernels_are_columns_of_pytest_benchmark_compare(kernels, tmp_path):
     assert printed.decode().splitlines() == [str(file) for file in files]
     assert files[0].name == "0001_kernel-5.4.0.json"
     assert len(files) == 2
-    fullnames = [{each["fullname"] for each in json.loads(file.read_text())["benchmarks"]} for file in files]
+    fullnames = [{entry["fullname"] for entry in json.loads(file.read_text())["benchmarks"]} for file in files]
     assert fullnames[0] == fullnames[1]
     assert len(fullnames[0]) == len(LATENCIES)
     command = (sys.executable, "-m", "pytest_benchmark", "compare", *files)
@@ -123,7 +125,7 @@ def test_kernels_are_columns_of_pytest_benchmark_compare(kernels, tmp_path):
     assert "1 tests, 2 sources" in table
     assert "N/A" not in table
     medians = [
-        next(each["stats"]["median"] for each in json.loads(file.read_text())["benchmarks"] if "p50" in each["name"])
+        next(entry["stats"]["median"] for entry in json.loads(file.read_text())["benchmarks"] if "p50" in entry["name"])
         for file in files
     ]
     assert f"{(medians[1] - medians[0]) / medians[0] * 100:+.1f}%" in table
@@ -151,7 +153,7 @@ def test_a_setting_makes_columns_and_leaves_the_names_alike(results, tmp_path):
     documents = [json.loads(file.read_text()) for file in files]
     names = [{each["fullname"] for each in document["benchmarks"]} for document in documents]
     assert names[0] == names[1]
-    assert not any("retries=" in each for each in names[0])
+    assert not any("retries=" in name for name in names[0])
     for document, value in zip(documents, ("3", "6"), strict=True):
         assert document["machine_info"]["sysctls"]["net.ipv4.tcp_syn_retries"] == value
         for each in document["benchmarks"]:
@@ -184,7 +186,7 @@ def test_pyperf_loads_and_compares(kernels, tmp_path):
         assert benchmark.get_nrun() == benchmark.get_nvalue() == TRIALS
         assert benchmark.get_unit() == "second"
         assert benchmark.get_metadata()["platform"].startswith("Linux-")
-    (p50,) = (each for each in suite.get_benchmarks() if each.get_name().endswith("body.p50"))
+    (p50,) = (benchmark for benchmark in suite.get_benchmarks() if benchmark.get_name().endswith("body.p50"))
     assert p50.get_values() == tuple(summary.body.p50_ns / 1e9 for summary in summaries(kernels[1]))
     table = program(sys.executable, "-m", "pyperf", "compare_to", old, new)
     assert "body.p50" in table

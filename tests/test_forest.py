@@ -162,7 +162,7 @@ def test_of_very_many_those_that_matter_are_drawn_and_the_rest_is_counted():
     assert len(drawn) == LINES_MAX
     least = max(words.SEVERITY.index(each.verdict) for each in drawn)
     others = [each for each in told if not any(each is one for one in drawn)]
-    assert all(words.SEVERITY.index(each.verdict) >= least for each in others)
+    assert all(words.SEVERITY.index(other.verdict) >= least for other in others)
     note = left_out(MANY)
     assert note.startswith("not drawn: ")
     numbers = [int(word) for word in note.replace(",", "").split() if word.isdecimal()]

@@ -132,7 +132,7 @@ def test_the_self_test_fails_where_a_regression_would_go_unseen(home):
     assert ended.returncode == 2  # the arms have one name
     ended = gate("a=short", "b=short", "--self-test", "--json", cwd=home)
     assert ended.returncode == 4
-    lost = [each for each in json.loads(ended.stdout)["regressions"] if not each["found"]]
+    lost = [entry for entry in json.loads(ended.stdout)["regressions"] if not entry["found"]]
     assert {each["expr"] for each in lost} == {"body.p99 <= 1.1x", "retries_per_million <= +20%"}
 
 

@@ -279,7 +279,10 @@ def test_a_kept_suite_is_small_and_says_the_same(tmp_path):
     (rate,) = series_in(found, "rate")
     assert (rate["points"], found["runs"]) == (1, 6)
     kept = tmp_path / "history" / "suite"
-    of = {path: sorted(each.summary.rate_per_s for each in observations(path, "")) for path in (source, kept)}
+    of = {
+        path: sorted(observation.summary.rate_per_s for observation in observations(path, ""))
+        for path in (source, kept)
+    }
     assert of[source] == of[kept]
     again = connstorm("history", tmp_path / "history", "--add", source)
     assert (again.returncode, "has suite already; nothing was copied" in again.stderr) == (2, True)

@@ -140,7 +140,7 @@ def test_the_newer_kernel_takes_the_name_over_and_the_older_one_stays():
     kernel_cache.keep(a_kernel(), fill)
     newer = kernel_cache.keep(a_kernel("6.1.0-51-amd64", version="6.1.180-1"), fill)
     assert kernel_cache.called("deb:bookworm") == newer
-    assert [each.names for each in kernel_cache.kernels()] == [[], ["deb:bookworm"]]
+    assert [kernel.names for kernel in kernel_cache.kernels()] == [[], ["deb:bookworm"]]
 
 
 @pytest.mark.usefixtures("cache")
@@ -165,7 +165,7 @@ def test_a_kernel_that_could_not_be_unpacked_leaves_nothing(cache):
 def test_removing(cache):
     kernel_cache.keep(a_kernel(), fill)
     ended = connstorm("remove", "bookworm", "--json")
-    assert [each["release"] for each in json.loads(ended.stdout)["removed"]] == ["6.1.0-50-amd64"]
+    assert [load["release"] for load in json.loads(ended.stdout)["removed"]] == ["6.1.0-50-amd64"]
     assert list(cache.iterdir()) == []
     ended = connstorm("remove", "bookworm")
     assert (ended.returncode, ended.stdout) == (2, "")

@@ -130,7 +130,7 @@ def test_a_release_without_a_version_is_refused(release):
 def attach(server, *instructions):
     import ctypes
 
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in instructions))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions))
     server.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HP", len(instructions), ctypes.addressof(code)))
 
 

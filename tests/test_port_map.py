@@ -148,9 +148,9 @@ def test_attempts_without_a_port_have_a_strip_only_where_there_are_any():
 
 def test_acts_are_named_in_their_order_and_share_the_port_axis():
     axes = drawn(findings(ONE, ALL_TIMED_OUT, EMPTY))
-    assert [each.get_title() for each in axes.values()] == ["act 0", "act 1", "act 2"]
-    assert len({each.get_ylim() for each in axes.values()}) == 1
-    edges = [(each.get_position().x0, each.get_position().x1) for each in axes.values()]
+    assert [axis.get_title() for axis in axes.values()] == ["act 0", "act 1", "act 2"]
+    assert len({axis.get_ylim() for axis in axes.values()}) == 1
+    edges = [(axis.get_position().x0, axis.get_position().x1) for axis in axes.values()]
     assert all(before[1] < after[0] for before, after in itertools.pairwise(edges))
     assert drawn(findings(ONE))["act 0"].get_title() == ""
 

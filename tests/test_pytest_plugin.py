@@ -21,7 +21,9 @@ from stress.storm.external_server import external_faults
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "pytest"
 PORTS = (40000, 40999)
 ALL_PORTS = (32768, 60999)  # closed by FIN, a port stays in TIME_WAIT for a minute
-INSTALLED = any(each.value == "stress.pytest_plugin" for each in importlib.metadata.entry_points(group="pytest11"))
+INSTALLED = any(
+    entry_point.value == "stress.pytest_plugin" for entry_point in importlib.metadata.entry_points(group="pytest11")
+)
 PYTEST = [
     sys.executable,
     "-m",

@@ -194,9 +194,9 @@ def test_marks_stand_at_the_ratios_and_bars_reach_as_far_as_the_band():
     (found,) = view.shifts(base, [new])
     _, axes = drawn(base, new)
     (marks,) = (line for line in axes.lines if line.get_label() == "ratio")
-    assert marks.get_xdata().tolist() == [view.place_of(each) for each in found.probabilities]
+    assert marks.get_xdata().tolist() == [view.place_of(probability) for probability in found.probabilities]
     assert marks.get_ydata().tolist() == found.ratio.tolist()
-    (bars,) = (each for each in axes.collections if isinstance(each, LineCollection))
+    (bars,) = (collection for collection in axes.collections if isinstance(collection, LineCollection))
     low, high = axes.get_ylim()
     ends = [(segment[0, 1], segment[1, 1]) for segment in bars.get_segments()]
     assert ends == list(zip(np.clip(found.low, low, high), np.clip(found.high, low, high), strict=True))
@@ -261,7 +261,7 @@ def test_nothing_that_is_written_overlaps(factor):
 def test_arms_without_a_body_are_drawn_as_that(other):
     figure, axes = drawn(an_arm(), other)
     assert "too few to tell" in figure.texts[1].get_text()
-    assert all(not isinstance(each, LineCollection) for each in axes.collections)
+    assert all(not isinstance(collection, LineCollection) for collection in axes.collections)
 
 
 def test_a_single_arm_has_no_shift():

@@ -863,7 +863,7 @@ def documents(draw):
         entries=entries,
         baseline=baseline,
         exclude=exclude,
-        gates=[msgspec.convert(each, Gate) for each in gates],
+        gates=[msgspec.convert(gate, Gate) for gate in gates],
     )
     return document, suite
 

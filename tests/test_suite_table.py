@@ -81,7 +81,7 @@ def test_the_baseline_and_what_stays_have_no_mark():
 
 def test_causes_stand_below_with_their_median():
     causes = [{"closewait": 500, "unknown": count} for count in (0, 0, 0, 2, 0)]
-    found = "\n".join(rows([trials_of([a_summary(causes=each) for each in causes], levels=USUAL, baseline=True)]))
+    found = "\n".join(rows([trials_of([a_summary(causes=cause) for cause in causes], levels=USUAL, baseline=True)]))
     assert "500 closewait" in found
     assert "0–2 unknown" in found
     assert "none" not in found

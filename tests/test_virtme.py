@@ -199,7 +199,9 @@ def test_no_guest_outlives_the_process_that_started_it(kernel, tmp_path):
     )
     ours = subprocess.Popen([sys.executable, "-c", program, str(cache.image(kernel)), str(share)])
     try:
-        assert wait.until(lambda: any("qemu" in command(each) for each in guests(share) if each != ours.pid), 60, 0.1)
+        assert wait.until(
+            lambda: any("qemu" in command(guest) for guest in guests(share) if guest != ours.pid), 60, 0.1
+        )
     finally:
         ours.send_signal(signal.SIGKILL)
         ours.wait()

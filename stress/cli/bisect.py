@@ -50,8 +50,13 @@ def bisect(
     found = search(suite_file.read(file), names, exprs, output, Progress("bisect"), build=build)
     if as_json:
         probes: list[dict[str, Any]] = [
-            {"kernel": each.name, "mark": each.mark, "why": each.why, "path": str(each.path) if each.path else None}
-            for each in found.probes
+            {
+                "kernel": probe.name,
+                "mark": probe.mark,
+                "why": probe.why,
+                "path": str(probe.path) if probe.path else None,
+            }
+            for probe in found.probes
         ]
         print_object({"last_good": found.last_good, "suspects": found.suspects, "probes": probes})
     elif len(found.suspects) == 1:

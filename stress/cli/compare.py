@@ -78,7 +78,7 @@ def compare(
         print_object(
             {
                 "schema": COMPARE_SCHEMA,
-                "comparisons": [msgspec.to_builtins(each) for each in comparisons],
+                "comparisons": [msgspec.to_builtins(comparison) for comparison in comparisons],
                 "warnings": found.warnings,
                 "figures": [str(path) for path in figures],
             }

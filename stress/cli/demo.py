@@ -27,7 +27,7 @@ def demo(seed: int, output: Path, *, as_json: bool) -> None:
     panels, figure = storms.run(output, seed, Progress("demo", quiet=as_json))
     if as_json:
         found = [
-            run_object(each.findings.run.record.plan.scenario, each.path, each.findings.summary) for each in panels
+            run_object(panel.findings.run.record.plan.scenario, panel.path, panel.findings.summary) for panel in panels
         ]
         print_object({"figure": str(figure), "runs": found})
         return

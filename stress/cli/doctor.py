@@ -67,5 +67,5 @@ def put_back(*, as_json: bool) -> None:
     if as_json:
         print_object(msgspec.to_builtins(report))
     else:
-        click.echo("\n".join([report.text, *(f"  {each.outcome}: {each.text}" for each in report.settings)]))
+        click.echo("\n".join([report.text, *(f"  {setting.outcome}: {setting.text}" for setting in report.settings)]))
     host_sysctls.refuse_failures(report.settings)

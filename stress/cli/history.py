@@ -117,8 +117,8 @@ def accept(found: "History", at: str, reason: str, file: Path) -> None:
 
     entries = acceptances(found, at, reason)
     stored.append(file, entries)
-    for each in entries:
-        click.echo(f"accepted in {file}: {each.cell}, {each.metric}, from {each.at} on", err=True)
+    for entry in entries:
+        click.echo(f"accepted in {file}: {entry.cell}, {entry.metric}, from {entry.at} on", err=True)
 
 
 def draw(found: "History", figure: Path, folder: Path, runs: int) -> list[Path]:
@@ -146,7 +146,7 @@ def document(found: "History", folder: Path, runs: int, pictures: list[Path]) ->
         "regressions": len(found.standing),
         "figures": [str(picture) for picture in pictures],
         "warnings": list(found.warnings),
-        "series": [series_object(each) for each in found.tracks],
+        "series": [series_object(track) for track in found.tracks],
     }
 
 
@@ -162,10 +162,10 @@ def series_object(track: "Track") -> dict[str, Any]:
         "current": series.current,
         "points": len(series.points),
         "segments": [
-            {"level": each.level, "points": each.last - each.first, "since": series.points[each.first].time}
-            for each in track.segments
+            {"level": segment.level, "points": segment.last - segment.first, "since": series.points[segment.first].time}
+            for segment in track.segments
         ],
-        "changes": [change_object(track, each) for each in track.changes],
+        "changes": [change_object(track, change) for change in track.changes],
     }
 
 

@@ -132,13 +132,13 @@ def print_plan(file: "SuiteFile", *, as_json: bool) -> None:
                 "suite": file.suite,
                 "cells": [
                     {
-                        "name": each.cell.name,
-                        "identity": each.cell.identity,
-                        "attempts": each.attempts,
-                        "seconds": each.seconds,
-                        "lacking": each.lacking,
+                        "name": forecast.cell.name,
+                        "identity": forecast.cell.identity,
+                        "attempts": forecast.attempts,
+                        "seconds": forecast.seconds,
+                        "lacking": forecast.lacking,
                     }
-                    for each in forecasts
+                    for forecast in forecasts
                 ],
                 "trials": trials,
             }
@@ -210,7 +210,7 @@ def caption(file: "SuiteFile") -> list[str]:
     ]
     if others:
         machines = [f"{name}: Linux {each.host.kernel}" for name, each in file.attestations.items()]
-    booted = [f"{each.host.kernel}{' emulated' if each.host.emulated else ''}" for each in file.kernels.values()]
+    booted = [f"{kernel.host.kernel}{' emulated' if kernel.host.emulated else ''}" for kernel in file.kernels.values()]
     return [
         *machines,
         *([f"booted: {', '.join(booted)}"] if booted else []),

@@ -65,8 +65,8 @@ def names() -> list[str]:
     """
     found = []
     for folder, folders, files in os.walk(path("net")):
-        folders[:] = [each for each in folders if "." not in each]
-        readable = (each for each in files if os.access(f"{folder}/{each}", os.R_OK))
+        folders[:] = [folder for folder in folders if "." not in folder]
+        readable = (file for file in files if os.access(f"{folder}/{file}", os.R_OK))
         prefix = folder.removeprefix(f"{ROOT}/").replace("/", ".")
         found += [f"{prefix}.{each}" for each in readable if "." not in each]
     return sorted(found)
@@ -164,7 +164,7 @@ def suggestion(name: str) -> str:
     folder = path(prefix)
     if os.path.isdir(folder):  # noqa: PTH112  # Path.is_dir() raises where a name is too long
         close = [
-            f"{prefix}.{each}" for each in difflib.get_close_matches(last, [e.name for e in folder.iterdir()], n=1)
+            f"{prefix}.{match}" for match in difflib.get_close_matches(last, [e.name for e in folder.iterdir()], n=1)
         ]
     else:
         close = difflib.get_close_matches(name, RECORDED, n=1)

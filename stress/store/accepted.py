@@ -71,7 +71,7 @@ def decode(text: str, where: str) -> list[Acceptance]:
             line = line_of(text, place, len(entries))
             raise UsageError(f"{where}{line}, an [[{TABLE}]]: {error}.") from error
     try:
-        whole = document | ({TABLE: [with_times_as_text(each) for each in entries]} if entries else {})
+        whole = document | ({TABLE: [with_times_as_text(entry) for entry in entries]} if entries else {})
         return msgspec.convert(whole, AcceptedFile).accepted
     except msgspec.ValidationError as error:
         raise UsageError(f"{where}: {error}; it holds [[{TABLE}]] tables and nothing else.") from error
@@ -103,7 +103,7 @@ def append(file: Path, entries: Sequence[Acceptance]) -> None:
     before = [each for _, each in read(file)]
     old = file.read_bytes().decode("utf-8-sig") if file.exists() else ""
     gap = "" if not old else "\n" if old.endswith("\n") else "\n\n"
-    text = old + gap + "\n".join(f"[[{TABLE}]]\n{tomli_w.dumps(msgspec.to_builtins(each))}" for each in entries)
+    text = old + gap + "\n".join(f"[[{TABLE}]]\n{tomli_w.dumps(msgspec.to_builtins(entry))}" for entry in entries)
     try:
         after = decode(text, str(file))
     except UsageError as error:

@@ -128,7 +128,7 @@ def remove(name: str) -> CachedKernel:
     """
     kernel = called(name)
     if kernel is None:
-        there = ", ".join(each.name for each in kernels()) or "none"
+        there = ", ".join(kernel.name for kernel in kernels()) or "none"
         raise UsageError(f"No kernel {name!r} was fetched; there is {there}.")
     away = home() / f".{kernel.name}.removed"
     try:

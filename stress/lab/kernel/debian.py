@@ -119,7 +119,7 @@ def resolve(apt: Apt, begin: str) -> str | None:
         return None
     package = begin if begin in there else there[-1]
     # A package without a number only depends on the newest one.
-    return next((each for each in apt.depends(package) if re.match(rf"{IMAGE}\d", each)), package)
+    return next((dependency for dependency in apt.depends(package) if re.match(rf"{IMAGE}\d", dependency)), package)
 
 
 def keep(apt: Apt, package: str, name: DebianName, notify: Notify) -> CachedKernel:
@@ -137,7 +137,11 @@ def keep(apt: Apt, package: str, name: DebianName, notify: Notify) -> CachedKern
 
     def fill(folder: Path) -> None:
         # From Linux 7 on the image and the modules are packages of their own.
-        parts = [each for each in apt.depends(package) if each.startswith("linux-") and kernel.release in each]
+        parts = [
+            dependency
+            for dependency in apt.depends(package)
+            if dependency.startswith("linux-") and kernel.release in dependency
+        ]
         notify(f"downloading {package} {version}")
         apt.ask("apt-get", "download", package, *parts)
         notify("unpacking")

@@ -44,7 +44,7 @@ class Exporter:
 
     def refuse_empty(self, column: Column) -> None:
         """Raise UsageError for a column in which no run has a value."""
-        wanted = [each for each in self.metrics if self.format.units is None or each.unit in self.format.units]
+        wanted = [metric for metric in self.metrics if self.format.units is None or metric.unit in self.format.units]
         if not any(column.samples(wanted)):
             raise UsageError(
                 f"No run{f' of {column.name}' if column.name else ''} has a value of "

@@ -73,7 +73,7 @@ def benchmark(column: Column, sample: Sample, beside: dict[tuple[str, str], floa
             "runs": [run.path.name for run in sample.runs],
         },
         "options": {},
-        "stats": stats([each / SECOND_NS for each in sample.values]),
+        "stats": stats([value / SECOND_NS for value in sample.values]),
     }
 
 

@@ -91,7 +91,7 @@ def value_text(comparison: Comparison, found: Estimate | None) -> str:
 def notes(comparisons: Sequence[Comparison], *, nothing: int) -> list[str]:
     """Return how to read it, and what is left out."""
     lines = []
-    levels = sorted(each.level for each in comparisons if each.level)
+    levels = sorted(comparison.level for comparison in comparisons if comparison.level)
     if levels:
         sure = span_text([percent_text(level) for level in levels])
         lines.append(f"Medians over trials with their intervals; intervals of changes: {sure} confidence.")

@@ -36,7 +36,7 @@ def table(comparisons: Sequence[Comparison], *, everything: bool = False) -> Ren
         comparisons: decided together.
         everything: whether also those are shown that do not gate and are zero, or have no value, in both arms.
     """
-    shown = [each for each in comparisons if everything or not words.is_of_nothing(each)]
+    shown = [comparison for comparison in comparisons if everything or not words.is_of_nothing(comparison)]
     parts: list[RenderableType] = [Text(words.sentence(comparisons), style="bold")]
     if comparisons:
         arms = words.arms_text(comparisons)

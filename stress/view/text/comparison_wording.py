@@ -50,11 +50,11 @@ def by_row(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
 
     Where the arms are not the same in all of them, a row's name says which are compared.
     """
-    several = len({(each.base, each.new) for each in comparisons}) > 1
+    several = len({(comparison.base, comparison.new) for comparison in comparisons}) > 1
     rows: dict[str, list[Comparison]] = {}
-    for each in comparisons:
-        name = f"{each.row}: {each.new} against {each.base}" if several else each.row
-        rows.setdefault(name, []).append(each)
+    for comparison in comparisons:
+        name = f"{comparison.row}: {comparison.new} against {comparison.base}" if several else comparison.row
+        rows.setdefault(name, []).append(comparison)
     in_order = {name: ordered(row) for name, row in rows.items()}
     # The sort is stable: rows alike in that stay as they were given.
     return dict(sorted(in_order.items(), key=lambda item: SEVERITY.index(item[1][0].verdict)))
@@ -132,7 +132,7 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
     """Return what the comparisons come to: of those that gate where any do, else of all."""
     if not comparisons:
         return "Nothing was compared."
-    gating = [each for each in comparisons if each.gating]
+    gating = [comparison for comparison in comparisons if comparison.gating]
     told = gating or list(comparisons)
     counts = Counter(each.verdict for each in told)
     regressed = [each for each in ordered(told) if each.verdict is Verdict.REGRESSED]
@@ -148,14 +148,16 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
         if counts[verdict]
     ]
     text = f"{begin}; {listed(rest)}." if rest else f"{begin}."
-    explored = Counter(each.verdict for each in comparisons if not each.gating) if gating else Counter()
+    explored = (
+        Counter(comparison.verdict for comparison in comparisons if not comparison.gating) if gating else Counter()
+    )
     finds = [f"{explored[verdict]:,} {verdict}" for verdict in CHANGED if explored[verdict]]
     return f"{text} Of {sum(explored.values()):,} explored beside them {listed(finds)}." if finds else text
 
 
 def method_text(comparisons: Sequence[Comparison]) -> str:
     """Return how many tests were made, how they were corrected, and whether trials were paired."""
-    tested = [each for each in comparisons if each.p is not None]
+    tested = [comparison for comparison in comparisons if comparison.p is not None]
     gating = sum(each.gating for each in tested)
     parts = []
     if gating:
@@ -173,5 +175,5 @@ def method_text(comparisons: Sequence[Comparison]) -> str:
 
 def arms_text(comparisons: Sequence[Comparison]) -> str:
     """Return which arms are compared: ``'new against base'``; nothing where they are not the same in all."""
-    arms = {(each.base, each.new) for each in comparisons}
+    arms = {(comparison.base, comparison.new) for comparison in comparisons}
     return " against ".join(reversed(arms.pop())) if len(arms) == 1 else ""

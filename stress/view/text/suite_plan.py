@@ -65,7 +65,7 @@ def order_lines(suite: Suite, trials: Sequence[Trial], hosts: Sequence[str]) -> 
 
 def total_line(suite: Suite, forecasts: Sequence[Forecast], hosts: int = 1) -> str:
     """Return what all of it comes to."""
-    able = [each for each in forecasts if each.lacking is None]
+    able = [forecast for forecast in forecasts if forecast.lacking is None]
     trials = suite.trials * len(able) * hosts
     attempts = suite.trials * sum(each.attempts for each in able) * hosts
     seconds = suite.trials * sum(each.seconds for each in able) + suite.warmup * (able[0].seconds if able else 0)

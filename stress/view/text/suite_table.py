@@ -49,7 +49,7 @@ def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEA
                 table.add_row(setting_cell(trials, baseline), Text("–", style=QUIET))
                 continue
             against = None if baseline is None or trials is baseline else baseline
-            found = [effect(trials, against, each) if against else None for each in metrics]
+            found = [effect(trials, against, metric) if against else None for metric in metrics]
             effects += [each for each in found if each]
             values = (value_cell(trials, each, change) for each, change in zip(metrics, found, strict=True))
             table.add_row(setting_cell(trials, baseline), trials_cell(trials), *values)

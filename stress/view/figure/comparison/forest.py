@@ -71,7 +71,7 @@ def line_of(comparison: Comparison) -> Line:
 
 def drawn_of(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> dict[str, list[Line]]:
     """Return the comparisons that are drawn, by row; of more than there is room for those that matter most."""
-    told = [each for each in comparisons if not words.is_of_nothing(each)]
+    told = [comparison for comparison in comparisons if not words.is_of_nothing(comparison)]
     kept = {id(each) for each in words.ordered(told)[:most]}
     rows = words.by_row(told)
     found = {row: [line_of(each) for each in these if id(each) in kept] for row, these in rows.items()}
@@ -80,7 +80,7 @@ def drawn_of(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> dict[s
 
 def left_out(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> str:
     """Return in words what is not drawn; nothing where all is."""
-    told = [each for each in comparisons if not words.is_of_nothing(each)]
+    told = [comparison for comparison in comparisons if not words.is_of_nothing(comparison)]
     counts = Counter(each.verdict for each in words.ordered(told)[most:])
     parts = [f"{counts[verdict]:,} {VERDICT_LOOKS[verdict].label}" for verdict in words.SEVERITY if counts[verdict]]
     if len(comparisons) > len(told):
@@ -132,12 +132,12 @@ def forest(comparisons: Sequence[Comparison]) -> Figure:
 def caption(comparisons: Sequence[Comparison]) -> list[str]:
     """Return how to read the plot, and what is missing in it, as phrases."""
     phrases = [left_out(comparisons)]
-    levels = sorted(each.level for each in comparisons if each.level)
+    levels = sorted(comparison.level for comparison in comparisons if comparison.level)
     if levels:
         sure = metric_wording.span_text([metric_wording.percent_text(level) for level in levels])
         phrases.append(f"bar: interval of the change, {sure} confidence")
         phrases.append("grey: smaller than what matters; of a ratio by its logarithm")
-    if any(each.gating for each in comparisons):
+    if any(comparison.gating for comparison in comparisons):
         phrases.append("bold: gates")
     return [*(phrase for phrase in phrases if phrase), words.method_text(comparisons).rstrip(".")]
 
@@ -151,7 +151,7 @@ def _draw_head(figure: Figure, comparisons: Sequence[Comparison]) -> None:
     title_pt, text_pt = min(16, room_pt / 0.68 / len(title)), min(10.5, room_pt / 0.55 / len(text))
     figure.text(0.018, 1 - 0.14 / height, title, fontsize=title_pt, fontweight="bold", verticalalignment="top")
     figure.text(0.018, 1 - 0.47 / height, text, fontsize=text_pt, color=style.QUIET, verticalalignment="top")
-    present = {each.verdict for each in comparisons}
+    present = {comparison.verdict for comparison in comparisons}
     samples = [
         verdict_mark(verdict, size=7)
         for verdict in words.SEVERITY

@@ -69,7 +69,7 @@ def draw(axes: Axes, arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) 
         arms: which.
         waits: of each arm, the latencies of each trial that has any, ascending.
     """
-    trials = [trial for each in waits for trial in each]
+    trials = [trial for wait in waits for trial in wait]
     low_ns = min((max(int(trial[0]), 1) for trial in trials), default=1000) / HEADROOM
     fast = [ladder.fast.to_ns for arm in arms if (ladder := arm.ladder) and ladder.fast]
     high_ns = HEADROOM * max([10_000, *fast, *(int(trial[-1]) for trial in trials)])

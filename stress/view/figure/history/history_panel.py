@@ -60,9 +60,9 @@ def draw_history(axes: Axes, track: Track) -> None:
         draw_columns(axes, series, scale)
     else:
         draw_points(axes, series, scale)
-    for each in track.segments:
-        level = fit(each.level, scale)
-        axes.plot([each.first - 0.5, each.last - 0.5], [level, level], color=style.INK, linewidth=1.2, zorder=2.5)
+    for segment in track.segments:
+        level = fit(segment.level, scale)
+        axes.plot([segment.first - 0.5, segment.last - 0.5], [level, level], color=style.INK, linewidth=1.2, zorder=2.5)
     for change in track.changes:
         draw_change(axes, change)
     draw_makers(axes, series.points)
@@ -86,9 +86,9 @@ def draw_points(axes: Axes, series: Series, scale: Scale) -> None:
     """Draw each point with its interval."""
     estimates = [point.estimate for point in series.points]
     places = np.arange(len(estimates))
-    lows, highs = ([fit(getattr(each, end), scale) for each in estimates] for end in ("low", "high"))
+    lows, highs = ([fit(getattr(estimate, end), scale) for estimate in estimates] for end in ("low", "high"))
     axes.vlines(places, lows, highs, color=style.FAINT, linewidth=1.0, zorder=2)
-    medians = [fit(each.median, scale) for each in estimates]
+    medians = [fit(estimate.median, scale) for estimate in estimates]
     size = 2.6 if len(estimates) < 100 else 1.8
     axes.plot(
         places, medians, linestyle="none", marker="o", markersize=size, color="#5f7fa6", markeredgewidth=0, zorder=3

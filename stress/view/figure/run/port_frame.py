@@ -42,9 +42,9 @@ def frame_of(runs: Sequence[Findings]) -> Frame:
     limits = [port_limits(found) for found in runs]
     spans_s: dict[str, float] = {}
     for found in runs:
-        for each in found.acts:
-            span_s = float(np.ptp(each.storm.attempts["start_ns"])) / 1e9 if each.storm.attempts.size else 0.0
-            spans_s[each.storm.act.name] = max(span_s, spans_s.get(each.storm.act.name, 0.0))
+        for act in found.acts:
+            span_s = float(np.ptp(act.storm.attempts["start_ns"])) / 1e9 if act.storm.attempts.size else 0.0
+            spans_s[act.storm.act.name] = max(span_s, spans_s.get(act.storm.act.name, 0.0))
     portless = any(np.any(found.run.attempts["local_port"] == 0) for found in runs)
     ports = min(low for low, _ in limits), max(high for _, high in limits)
     return Frame(ports, LogNorm(1, 10), portless, spans_s, headed=any(len(found.acts) > 1 for found in runs))

@@ -185,7 +185,7 @@ def draw(figure: Figure, found: Findings, top: float, frame: Frame | None = None
         The scale of the densities.
     """
     frame = frame or frame_of([found])
-    acts = [_act(found.run, each) for each in found.acts]
+    acts = [_act(found.run, act) for act in found.acts]
     several = len(acts) > 1
     foot = FOOT + (STRIP + 0.012 if frame.portless else 0)
     top -= 0.03 if frame.headed else 0

@@ -138,7 +138,7 @@ def multiples(cells: Sequence[CellTrials], title: str, caption: Sequence[str], p
             _draw_band(figure, band, grid, by, (top, width))
             top += band_height
         if not grid:
-            nothing = "every metric is zero or not measured" if any(each.done for each in cells) else "no trial is done"
+            nothing = "every metric is zero or not measured" if any(cell.done for cell in cells) else "no trial is done"
             figure.text(0.018, 1 - (top - 0.15) / height, nothing, color=style.QUIET)
         draw_caption(figure, phrases, font_size=CAPTION_PT)
         figure.savefig(path, metadata={"Software": None})
@@ -214,11 +214,14 @@ def notes(cells: Sequence[CellTrials], grid: Grid) -> list[str]:
     """Return how to read the figure, and what is missing in it, as phrases."""
     every, phrases = _every(grid), []
     if estimates := [point.estimate for point in every if point.estimate]:
-        trials, levels = sorted(each.trials for each in estimates), sorted(each.level for each in estimates)
-        sizes = words.span_text([f"{each:,}" for each in trials])
+        trials, levels = (
+            sorted(estimate.trials for estimate in estimates),
+            sorted(estimate.level for estimate in estimates),
+        )
+        sizes = words.span_text([f"{count:,}" for count in trials])
         phrases.append(f"mark: median over {sizes} trials" if trials[-1] > 1 else "mark: a single trial")
         if levels[-1]:
-            sure = words.span_text([words.percent_text(each) for each in levels])
+            sure = words.span_text([words.percent_text(level) for level in levels])
             phrases.append(f"bar: its interval, {sure} confidence")
     if any(point.effect for point in every):
         least = words.percent_text(THRESHOLD)
