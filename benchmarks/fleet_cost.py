@@ -118,7 +118,9 @@ def ratio(mine, bare):
 def table(found, rounds):
     """Return the page."""
     facts = host.facts()
-    lines = [HEADING.format(attempts=estimate.attempts(PLAN), rounds=rounds, kernel=facts.kernel, cpus=facts.cpus)]
+    lines = [
+        HEADING.format(attempts=estimate.trial_attempts(PLAN), rounds=rounds, kernel=facts.kernel, cpus=facts.cpus)
+    ]
     rates, tails = zip(*found[NONE], strict=True)
     middle = median_interval(rates), median_interval(tails)
     lines.append(f"| nothing | 1 ({middle[0].median:,.0f}/s) | 1 ({middle[1].median / 1000:.1f} µs) | {rounds} |\n")

@@ -11,7 +11,7 @@ from stress.analysis.attribution.summary import Findings, analyse
 from stress.cli.suite import caption
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
-from stress.suite.cell_results import missing, outturn
+from stress.suite.cell_results import count_missing, read_cell_trials
 from stress.view.figure.suite.kernel_grid import kernel_grid
 
 HERE = Path(__file__).parent
@@ -20,11 +20,11 @@ HEAD = ("scenario", "kernel", "attempts", "how they ended", "retries, by when", 
 
 def main(path: Path) -> None:
     file = suite_folder.read(path)
-    found = outturn(path, file)
-    if missing(file, found):
+    found = read_cell_trials(path, file)
+    if count_missing(file, found):
         sys.exit(f"{path} is not complete; go on with it first: connstorm suite {path} --resume")
     (here,) = file.hosts
-    known = {cell.kernel: file.attestation(cell, here) for cell in file.cells}
+    known = {cell.kernel: file.fingerprint(cell, here) for cell in file.cells}
     heads = {
         name: f"Linux {each.host.kernel}\n{'emulated' if each.host.emulated else 'as it runs here'}" if each else name
         for name, each in known.items()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stress.cli.suite import caption
 from stress.store import suite_folder
-from stress.suite.cell_results import missing, outturn
+from stress.suite.cell_results import count_missing, read_cell_trials
 from stress.view.figure.suite.multiples import multiples
 from stress.view.text.suite_markdown import suite_markdown
 
@@ -18,11 +18,11 @@ HERE = Path(__file__).parent
 
 def main(path: Path) -> None:
     file = suite_folder.read(path)
-    found = outturn(path, file)
-    if missing(file, found):
+    found = read_cell_trials(path, file)
+    if count_missing(file, found):
         sys.exit(f"{path} is not complete; go on with it first: connstorm suite {path} --resume")
     multiples(found, "What settings change about connect()", caption(file), HERE / "sysctls.png")
-    (attestation, *_) = file.attestations.values()
+    (attestation, *_) = file.fingerprints.values()
     head = (HERE / "sysctls_head.md").read_text().rstrip()
     host = f"Linux {attestation.host.kernel}, {attestation.host.cpu}, {attestation.host.cpus} virtual CPUs"
     measured = f"Measured on {host}, {file.started_utc[:10]}; {file.suite.trials} trials of each of {len(found)} cells."

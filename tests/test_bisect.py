@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from stress.analysis.gate.bisection import Bisection, Mark
 from stress.cli.bisect import between, listed
-from stress.compare.bisect import bisect, kernel_of
+from stress.compare.bisect import bisect_kernels, build_kernel
 from stress.lab import lock
 from stress.model.errors import LabError, UsageError
 from stress.model.kernel import HOST
-from stress.suite.config.load import build as built
+from stress.suite.config.load import build_suite as built
 from stress.suite.executor.local import Local
 
 SUITE = {
@@ -76,14 +76,14 @@ class Pretending:
         return self.local.hosts
 
     @property
-    def beside(self):
+    def parallel_trials(self):
         return 1
 
-    def attest(self, host):
-        return self.local.attest(host)
+    def fingerprint(self, host):
+        return self.local.fingerprint(host)
 
-    def attest_kernel(self, name, notify):  # noqa: ARG002  # as those that boot
-        return self.local.attest("local")
+    def fingerprint_kernel(self, name, notify):  # noqa: ARG002  # as those that boot
+        return self.local.fingerprint("local")
 
     def submit(self, job, host):
         backlog = int(Path(job.kernel).read_text())
@@ -103,7 +103,7 @@ def kernels(tmp_path):
 
 
 def over(kernels, tmp_path, exprs=("errors == 0",), told=lambda _: None, **options):
-    return bisect(
+    return bisect_kernels(
         built(SUITE), kernels, exprs, tmp_path / "results", told, executor=lambda: Pretending(Local()), **options
     )
 
@@ -138,10 +138,10 @@ def test_ends_that_are_not_what_they_should_be_are_refused(kernels, tmp_path):
 
 
 def test_a_build_must_say_where_the_kernel_is():
-    assert kernel_of("v6.1", "echo made; echo /boot/{}; echo") == "/boot/v6.1"
+    assert build_kernel("v6.1", "echo made; echo /boot/{}; echo") == "/boot/v6.1"
     with pytest.raises(LabError, match="did not print the path"):
-        kernel_of("v6.1", "true {}")
-    assert kernel_of("a b; c", "printf %s {}") == "a b; c"
+        build_kernel("v6.1", "true {}")
+    assert build_kernel("a b; c", "printf %s {}") == "a b; c"
 
 
 def test_lists_of_kernels(tmp_path):

@@ -11,8 +11,8 @@ from test_calibrate import a_calibration
 
 from stress.analysis.comparison.arm_pair import compare as compared
 from stress.analysis.comparison.metric_family import GATING, families
-from stress.compare.arms import Question, match
-from stress.compare.figures import chosen, draw
+from stress.compare.arms import Question, compare_arms
+from stress.compare.figures import draw_comparison, rows_to_draw
 from stress.model.calibration import Noise
 from stress.store import calibration as stored
 from stress.store.runs import arm
@@ -113,10 +113,10 @@ def test_another_kernel_is_refused_unless_it_is_named(home, tmp_path):
 
 def test_no_threshold_lies_below_the_noise_of_the_machine(home, tmp_path):
     question = Question(arms=(f"base={home / 'base'}", f"new={home / 'new'}"), results=tmp_path)
-    testbed = match(question).runs[0].host.testbed
+    testbed = compare_arms(question).runs[0].host.testbed
     noise = {"body.p99": Noise(kind="ratio", floor=2.0, spread=0.5, median=18_000.0)}
     stored.write(tmp_path, a_calibration(testbed=testbed, scenarios={"clean": noise}))
-    found = match(question)
+    found = compare_arms(question)
     assert found.calibration is not None
     verdict = {
         (each.row, each.metric): each.verdict
@@ -136,14 +136,14 @@ def test_the_metrics_that_are_explored_are_those_that_occur(home):
 
 
 def test_the_rows_with_most_changes_are_drawn(home, tmp_path):
-    found = match(
+    found = compare_arms(
         Question(arms=(f"base={FROZEN}#closewait", f"new={FROZEN}#closewait tcp_timestamps=0"), allowed=["plan"])
     )
     comparisons = compared(found.found, families(found.runs))
-    written = draw(comparisons, found.found, tmp_path)
+    written = draw_comparison(comparisons, found.found, tmp_path)
     assert [path.name for path in written] == ["forest.png", "latency.png", "shift.png", "ports.png"]
     assert all(path.stat().st_size > 1000 for path in written)
-    without = match(Question(arms=(str(home / "base"), str(home / "new"))))  # no attempts were kept
-    assert [path.name for path in draw([], without.found, tmp_path / "b")] == ["forest.png"]
+    without = compare_arms(Question(arms=(str(home / "base"), str(home / "new"))))  # no attempts were kept
+    assert [path.name for path in draw_comparison([], without.found, tmp_path / "b")] == ["forest.png"]
     changes = compared(without.found, families(without.runs))
-    assert chosen(changes, without.found) == ["clean", "closewait"]
+    assert rows_to_draw(changes, without.found) == ["clean", "closewait"]

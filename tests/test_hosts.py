@@ -29,7 +29,7 @@ def _a_lock_of_its_own(monkeypatch):
 
 
 def suite(**changes):
-    return suite_file.build({"name": "hosts"} | SUITE | changes)
+    return suite_file.build_suite({"name": "hosts"} | SUITE | changes)
 
 
 class Named(Local):
@@ -43,9 +43,9 @@ class Named(Local):
     def hosts(self):
         return list(self.names)
 
-    def attest(self, host):
+    def fingerprint(self, host):
         assert host in self.names
-        return super().attest("local")
+        return super().fingerprint("local")
 
     def submit(self, job, host):
         self.given.append(host)
@@ -55,9 +55,9 @@ class Named(Local):
 @given(seed=st.integers(0, 2**31), trials=st.integers(1, 4), hosts=st.integers(1, 5))
 def test_each_host_has_the_order_that_one_alone_would_have(seed, trials, hosts):
     one = suite(seed=seed, trials=trials)
-    cells = matrix.cells(one, host=False)
-    alone = order.trials(one, cells)
-    together = order.trials(one, cells, hosts)
+    cells = matrix.build_cells(one, host=False)
+    alone = order.ordered_trials(one, cells)
+    together = order.ordered_trials(one, cells, hosts)
     assert [trial.number for trial in together] == list(range(len(together)))
     for host in range(hosts):
         own = [trial for trial in together if trial.block % hosts == host]
@@ -80,8 +80,8 @@ def test_hosts_run_side_by_side_and_are_never_pooled(tmp_path):
     after = suite_folder.records(path)
     assert {number: after[number] for number in records} == records
     assert [after[number].host for number in range(4, 8)] == ["a", "a", "b", "b"]
-    found = runner.cells(path)
-    assert cell_results.missing(suite_folder.read(path), found) == 0
+    found = runner.read_cells(path)
+    assert cell_results.count_missing(suite_folder.read(path), found) == 0
     assert [(trials.cell.name, sorted(trials.done)) for trials in found] == [
         ("clean on a", [0, 2]),
         ("clean tcp_timestamps=0 on a", [0, 2]),
@@ -99,8 +99,8 @@ def test_hosts_run_side_by_side_and_are_never_pooled(tmp_path):
 class WithoutTimestamps(Named):
     """The host b says that it has no such setting."""
 
-    def attest(self, host):
-        found = super().attest(host)
+    def fingerprint(self, host):
+        found = super().fingerprint(host)
         if host == "b":
             found = msgspec.structs.replace(found, settings=[name for name in found.settings if name != AXIS])
         return found
@@ -110,11 +110,11 @@ def test_what_one_host_lacks_another_may_have(tmp_path):
     path = runner.run(suite(trials=1, warmup=0), tmp_path, WithoutTimestamps("a", "b"))
     statuses = {(record.host, record.status) for record in suite_folder.records(path).values()}
     assert statuses == {("a", Status.DONE), ("b", Status.NOT_APPLICABLE)}
-    assert [trials.not_applicable is None for trials in runner.cells(path)] == [True, True, False, False]
+    assert [trials.not_applicable is None for trials in runner.read_cells(path)] == [True, True, False, False]
 
 
 def test_a_suite_of_one_host_has_the_names_of_its_cells(tmp_path):
-    file = manifest.begin(suite(trials=1), Named("a"), host=False)
+    file = manifest.begin_suite(suite(trials=1), Named("a"), host=False)
     path = suite_folder.create(file, None, tmp_path)
-    assert [trials.cell for trials in cell_results.outturn(path, file)] == file.cells
+    assert [trials.cell for trials in cell_results.read_cell_trials(path, file)] == file.cells
     assert run_folder.RUN not in {entry.name for entry in path.iterdir()}

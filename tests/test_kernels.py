@@ -281,11 +281,11 @@ def test_what_nobody_signed_is_refused(tmp_path):
 
 
 def suite(**changes):
-    return suite_file.build(SUITE | changes)
+    return suite_file.build_suite(SUITE | changes)
 
 
 def test_the_kernel_is_an_axis_and_no_field_of_the_plan():
-    found = matrix.cells(suite(matrix={"kernel": [HOST, "deb:bookworm", "deb:bookworm mitigations=off"]}))
+    found = matrix.build_cells(suite(matrix={"kernel": [HOST, "deb:bookworm", "deb:bookworm mitigations=off"]}))
     assert [cell.kernel for cell in found] == 2 * [HOST, "deb:bookworm", "deb:bookworm mitigations=off"]
     assert [cell.name for cell in found][:3] == [
         "clean",
@@ -293,11 +293,11 @@ def test_the_kernel_is_an_axis_and_no_field_of_the_plan():
         "clean kernel=deb:bookworm mitigations=off",
     ]
     assert len({cell.identity for cell in found[:3]}) == 1
-    assert kernels.named(found) == ["deb:bookworm", "deb:bookworm mitigations=off"]
+    assert kernels.kernels_to_boot(found) == ["deb:bookworm", "deb:bookworm mitigations=off"]
 
 
 def test_a_baseline_may_be_a_kernel_that_is_booted():
-    found = matrix.cells(suite(matrix={"kernel": [HOST, "deb:sid"]}, baseline={"kernel": "deb:sid"}))
+    found = matrix.build_cells(suite(matrix={"kernel": [HOST, "deb:sid"]}, baseline={"kernel": "deb:sid"}))
     assert [(cell.kernel, cell.baseline) for cell in found[:2]] == [("deb:sid", True), (HOST, False)]
 
 
@@ -317,9 +317,9 @@ def test_mistakes_are_told_before_anything_boots(changes, said):
 
 
 def test_this_machines_executor_becomes_one_that_boots_where_a_cell_needs_it():
-    booted = matrix.cells(suite(matrix={"kernel": ["deb:bookworm"]}))
-    assert isinstance(kernels.fitting(Local(), booted), Virtme)
-    assert isinstance(kernels.fitting(Local(), matrix.cells(suite())), Local)
+    booted = matrix.build_cells(suite(matrix={"kernel": ["deb:bookworm"]}))
+    assert isinstance(kernels.executor_for_cells(Local(), booted), Virtme)
+    assert isinstance(kernels.executor_for_cells(Local(), matrix.build_cells(suite())), Local)
 
 
 def test_other_machines_boot_no_kernels():
@@ -329,13 +329,13 @@ def test_other_machines_boot_no_kernels():
     class Fleet:
         hosts = ("there",)
 
-    booted = matrix.cells(suite(matrix={"kernel": ["deb:bookworm"]}))
+    booted = matrix.build_cells(suite(matrix={"kernel": ["deb:bookworm"]}))
     with pytest.raises(UsageError, match="leave out --executor"):
-        kernels.fitting(Fleet(), booted)
-    assert isinstance(kernels.fitting(Elsewhere(), booted), Virtme)
+        kernels.executor_for_cells(Fleet(), booted)
+    assert isinstance(kernels.executor_for_cells(Elsewhere(), booted), Virtme)
 
 
 def test_host_is_of_the_running_kernel_alone():
-    booted = matrix.cells(suite(matrix={"kernel": ["deb:bookworm"]}))
+    booted = matrix.build_cells(suite(matrix={"kernel": ["deb:bookworm"]}))
     with pytest.raises(UsageError, match="a machine of its own"):
-        kernels.attestations(booted, Virtme(), lambda _: None, host=True)
+        kernels.boot_fingerprints(booted, Virtme(), lambda _: None, host=True)

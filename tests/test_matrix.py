@@ -28,7 +28,7 @@ def names(found):
 
 
 def test_full_has_every_combination_the_baseline_first():
-    found = matrix.cells(suite(baseline={TW_REUSE: 2}))
+    found = matrix.build_cells(suite(baseline={TW_REUSE: 2}))
     assert names(found) == [
         "closewait",
         "closewait mines=5",
@@ -42,7 +42,7 @@ def test_full_has_every_combination_the_baseline_first():
 
 
 def test_one_at_a_time_changes_one_thing():
-    found = matrix.cells(suite(Design.ONE_AT_A_TIME))
+    found = matrix.build_cells(suite(Design.ONE_AT_A_TIME))
     assert names(found) == [
         "closewait",
         "closewait tcp_tw_reuse=1",
@@ -58,44 +58,44 @@ axes_strategy = st.lists(st.integers(1, 4), min_size=1, max_size=5).map(
 
 @given(axes_strategy)
 def test_pairwise_has_every_pair_once_at_least_and_the_baseline_first(axes):
-    found = matrix.cells(suite(Design.PAIRWISE, axes))
+    found = matrix.build_cells(suite(Design.PAIRWISE, axes))
     assert found[0].baseline
     for (one, these), (other, those) in itertools.combinations(axes.items(), 2):
         pairs = {(cell.levels[one], cell.levels[other]) for cell in found}
         assert pairs == set(itertools.product(these, those))
-    assert len(found) <= max(len(matrix.cells(suite(Design.FULL, axes))), 1)
+    assert len(found) <= max(len(matrix.build_cells(suite(Design.FULL, axes))), 1)
     assert len(set(names(found))) == len(found)
 
 
 @pytest.mark.parametrize("design", list(Design))
 @given(axes_strategy)
 def test_one_cell_is_the_baseline_in_every_design(design, axes):
-    found = matrix.cells(suite(design, axes))
+    found = matrix.build_cells(suite(design, axes))
     assert [cell.baseline for cell in found].count(True) == 1
     assert len(set(names(found))) == len(found)
 
 
 def test_excluded_points_are_left_out():
-    found = matrix.cells(suite(exclude=[{TW_REUSE: 1, "mines": 5}, {"scenario": "closewait", TW_REUSE: 2}]))
+    found = matrix.build_cells(suite(exclude=[{TW_REUSE: 1, "mines": 5}, {"scenario": "closewait", TW_REUSE: 2}]))
     assert names(found) == ["closewait", "closewait mines=5", "closewait tcp_tw_reuse=1"]
     with pytest.raises(UsageError, match="has no cell left: all are excluded"):
-        matrix.cells(suite(exclude=[{"scenario": "closewait"}]))
+        matrix.build_cells(suite(exclude=[{"scenario": "closewait"}]))
 
 
 def test_a_cells_plan_has_its_values():
-    plan = matrix.cells(suite())[-1].plan
+    plan = matrix.build_cells(suite())[-1].plan
     assert plan.mines == 5
     assert plan.sysctls == {TW_REUSE: "2"}
     assert not plan.host
 
 
 def test_on_the_host_mines_are_released_without_changing_a_setting():
-    plan = matrix.cells(suite(), host=True)[0].plan
+    plan = matrix.build_cells(suite(), host=True)[0].plan
     assert (plan.host, plan.release) == (True, Release.LINGER2)
 
 
 def test_ipv6_comes_with_its_addresses():
-    assert matrix.cells(suite(axes={"family": [4, 6]}))[1].plan.source == "::1"
+    assert matrix.build_cells(suite(axes={"family": [4, 6]}))[1].plan.source == "::1"
 
 
 def test_identity_is_that_of_all_but_the_seed():
@@ -108,25 +108,25 @@ def test_identity_is_that_of_all_but_the_seed():
 def test_two_cells_of_one_name_are_refused():
     entry = suite().entries[0]
     with pytest.raises(UsageError, match="has two cells named 'closewait'; give their scenarios labels"):
-        matrix.cells(suite(entries=[entry, entry]))
+        matrix.build_cells(suite(entries=[entry, entry]))
 
 
 @given(st.integers(0, 2**40), st.integers(1, 6), st.integers(1, 6))
 def test_each_block_runs_every_cell_once_with_one_seed(seed, trials, more):
-    cells = matrix.cells(suite())
-    found = order.trials(suite(seed=seed, trials=trials), cells)
+    cells = matrix.build_cells(suite())
+    found = order.ordered_trials(suite(seed=seed, trials=trials), cells)
     assert [trial.number for trial in found] == list(range(trials * len(cells)))
     for _, block in itertools.groupby(found, key=lambda trial: trial.block):
         trials_of_block = list(block)
         assert sorted(trial.cell for trial in trials_of_block) == sorted(names(cells))
         assert len({trial.seed for trial in trials_of_block}) == 1
-    longer = order.trials(suite(seed=seed, trials=trials + more), cells)
+    longer = order.ordered_trials(suite(seed=seed, trials=trials + more), cells)
     assert longer[: len(found)] == found
 
 
 def test_blocks_differ_in_order_and_seed():
-    cells = matrix.cells(suite())
-    found = order.trials(suite(trials=20), cells)
+    cells = matrix.build_cells(suite())
+    found = order.ordered_trials(suite(trials=20), cells)
     orders = {tuple(trial.cell for trial in found if trial.block == block) for block in range(20)}
     assert len(orders) > 10
     assert len({trial.seed for trial in found}) == 20

@@ -25,9 +25,9 @@ from stress.model.suite import Status
 from stress.run import process
 from stress.store import run_folder, suite_folder
 from stress.suite.executor import archive
-from stress.suite.executor.agent import Sending, Word
+from stress.suite.executor.agent import Message, Sending
 from stress.suite.executor.base import Job
-from stress.suite.executor.remote_trial import errand
+from stress.suite.executor.remote_trial import trial_request
 
 FROZEN = Path(__file__).parent / "data" / "run-schema-2"
 PORT = 2022
@@ -321,12 +321,12 @@ def test_a_host_with_another_kernel_than_before_gives_no_data(tmp_path):
     plan = Plan(scenario="clean", attempts=10, port_range=(40000, 40015))
     results = {}
     for host in (attested, other):
-        task = errand(Job(plan, tmp_path, 0.0, 30.0), host)
+        task = trial_request(Job(plan, tmp_path, 0.0, 30.0), host)
         with envoy(env=os.environ | {"TMPDIR": str(tmp_path)}) as sent:
             sent.stdin.write(msgspec.json.encode(task) + b"\n")
             sent.stdin.flush()
             for line in sent.stdout:
-                results[host.host.kernel] = word = msgspec.json.decode(line, type=Word)
+                results[host.host.kernel] = word = msgspec.json.decode(line, type=Message)
                 if isinstance(word, Sending):
                     break
             sent.stdout.read()

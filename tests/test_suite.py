@@ -22,10 +22,10 @@ from stress.model.errors import StoreError, UsageError
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
 from stress.suite import manifest
-from stress.suite.cell_results import missing, outturn, ranked
+from stress.suite.cell_results import count_missing, rank_cells, read_cell_trials
 from stress.suite.config import load as suite_file
 from stress.suite.executor.local import Local
-from stress.suite.scheduler import Conductor
+from stress.suite.scheduler import Scheduler
 
 ALONE = ["unshare", "-Urn"]  # a network of its own, and with it a lock of its own
 SMALL = """
@@ -90,10 +90,10 @@ class Silent:
 
 def conducted(source, results, executor, **options):
     """Run a suite in this process; return its folder, what is in it, and what was told."""
-    file = manifest.begin(suite_file.read(source), executor, host=False)
+    file = manifest.begin_suite(suite_file.read(source), executor, host=False)
     path = suite_folder.create(file, source.read_text(), results)
     observer = Silent()
-    Conductor(path, file, executor, **options).run(observer)
+    Scheduler(path, file, executor, **options).run(observer)
     return path, file, observer.told
 
 
@@ -131,8 +131,8 @@ def test_cells_are_ranked_by_metrics_the_best_first():
     )
     middle = trials_of([a_summary(retried=2, rate=10.0)], levels={"x": "slow"})
     names = ["retries_per_million", "rate"]
-    assert ranked([worst, silent, middle, best], names) == [best, middle, worst, silent]
-    assert ranked([worst, best], []) == [worst, best]
+    assert rank_cells([worst, silent, middle, best], names) == [best, middle, worst, silent]
+    assert rank_cells([worst, best], []) == [worst, best]
 
 
 def test_dry_run_runs_nothing(source, tmp_path):
@@ -220,11 +220,11 @@ def test_more_trials_are_added_and_those_that_are_there_stay(source, tmp_path):
 )
 def test_resume_refuses_what_changed_in_a_way_that_matters(source, tmp_path, old, new, sentence):
     executor = Local()
-    file = manifest.begin(suite_file.read(source), executor, host=False)
+    file = manifest.begin_suite(suite_file.read(source), executor, host=False)
     path = suite_folder.create(file, SMALL, tmp_path)
     source.write_text(SMALL.replace(old, new))
     with pytest.raises(UsageError, match=sentence):
-        manifest.resume(path, suite_file.read(source), executor, host=False)
+        manifest.resume_suite(path, suite_file.read(source), executor, host=False)
 
 
 @pytest.mark.parametrize(
@@ -238,14 +238,14 @@ def test_resume_refuses_what_changed_in_a_way_that_matters(source, tmp_path, old
 def test_resume_refuses_another_program_or_host(source, tmp_path, change, what):
     executor = Local()
     suite = suite_file.read(source)
-    file = manifest.begin(suite, executor, host=False)
-    attestation = file.attestations["local"]
+    file = manifest.begin_suite(suite, executor, host=False)
+    attestation = file.fingerprints["local"]
     if kernel := change.pop("kernel", None):
         change = {"host": msgspec.structs.replace(attestation.host, kernel=kernel)}
     changed = msgspec.structs.replace(attestation, **change)
-    path = suite_folder.create(msgspec.structs.replace(file, attestations={"local": changed}), SMALL, tmp_path)
+    path = suite_folder.create(msgspec.structs.replace(file, fingerprints={"local": changed}), SMALL, tmp_path)
     with pytest.raises(UsageError, match=what):
-        manifest.resume(path, suite, executor, host=False)
+        manifest.resume_suite(path, suite, executor, host=False)
 
 
 def test_nothing_to_go_on_with_is_said(source, tmp_path):
@@ -277,8 +277,8 @@ def test_a_trial_that_dies_is_recorded_and_the_rest_goes_on(source, tmp_path):
     assert first.status is Status.FAILED
     assert "ended with SIGKILL, which the kernel sends when memory runs out" in first.reason
     assert {record.status for record in others} == {Status.DONE}
-    assert missing(file, outturn(path, file)) == 0
-    Conductor(path, file, Local(), retry_failed=True).run(Silent())
+    assert count_missing(file, read_cell_trials(path, file)) == 0
+    Scheduler(path, file, Local(), retry_failed=True).run(Silent())
     assert {record.status for record in suite_folder.records(path).values()} == {Status.DONE}
 
 
@@ -306,22 +306,22 @@ def test_a_setting_that_this_kernel_lacks_makes_a_cell_not_applicable(source, tm
     )
     path, file, _ = conducted(source, tmp_path, Local())
     assert {record.status for record in suite_folder.records(path).values()} == {Status.NOT_APPLICABLE}
-    found = outturn(path, file)
+    found = read_cell_trials(path, file)
     assert all(f"has no {lacking}" in trials.not_applicable for trials in found)
-    assert missing(file, found) == 0
+    assert count_missing(file, found) == 0
     assert "not applicable" in connstorm(source, "--dry-run").stdout
 
 
 def test_a_setting_of_the_whole_host_needs_host():
-    attestation = manifest.begin(suite_file.build({"scenario": [{"name": "clean"}]}), Local(), host=False).attestations[
-        "local"
-    ]
+    attestation = manifest.begin_suite(
+        suite_file.build_suite({"scenario": [{"name": "clean"}]}), Local(), host=False
+    ).fingerprints["local"]
     name = next((name for name in attestation.host_settings if "netdev_max_backlog" in name), None)
     if name is None:
         pytest.skip("this kernel has no setting of the whole host alone")
-    suite = suite_file.build({"scenario": [{"name": "clean"}], "matrix": {name: [1000, 2000]}})
+    suite = suite_file.build_suite({"scenario": [{"name": "clean"}], "matrix": {name: [1000, 2000]}})
     with pytest.raises(UsageError, match="belongs to the whole host"):
-        manifest.begin(suite, Local(), host=False)
+        manifest.begin_suite(suite, Local(), host=False)
 
 
 def test_trials_that_do_not_measure_run_beside_each_other(tmp_path):
@@ -333,12 +333,12 @@ def test_trials_that_do_not_measure_run_beside_each_other(tmp_path):
     )
     executor = Local()
     path, file, told = conducted(source, tmp_path, executor)
-    assert executor.beside > 1
-    assert [word.split()[0] for word in told[: 2 * executor.beside]] == ["begins"] * executor.beside + [
-        "ended"
-    ] * executor.beside
+    assert executor.parallel_trials > 1
+    assert [word.split()[0] for word in told[: 2 * executor.parallel_trials]] == [
+        "begins"
+    ] * executor.parallel_trials + ["ended"] * executor.parallel_trials
     assert {record.status for record in suite_folder.records(path).values()} == {Status.DONE}
-    assert [len(trials.done) for trials in outturn(path, file)] == [2, 2, 2]
+    assert [len(trials.done) for trials in read_cell_trials(path, file)] == [2, 2, 2]
 
 
 FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"

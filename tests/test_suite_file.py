@@ -20,8 +20,8 @@ from stress.model.suite import Design, Entry, Gate, Suite
 from stress.storm.catalogue import SCENARIOS
 from stress.suite import matrix
 from stress.suite.config.keys import AXES, DEFAULTS, HEAD, SCENARIO, TABLES
-from stress.suite.config.load import build, decode, read
-from stress.suite.config.toml_lines import lines, positions
+from stress.suite.config.load import build_suite, decode_suite, read
+from stress.suite.config.toml_lines import line_numbers, positions
 
 TW_REUSE = "net.ipv4.tcp_tw_reuse"
 LIMIT = "net.ipv4.tcp_challenge_ack_limit"
@@ -84,14 +84,14 @@ expr = "errors == 0"
 def refusal(text):
     """Return the lines of what is said of a wrong suite file."""
     with pytest.raises(UsageError) as caught:
-        decode(text, "s.toml", "s")
+        decode_suite(text, "s.toml", "s")
     return str(caught.value).split("\n")
 
 
 def test_a_suite_is_what_its_file_says():
     closewait, translator = SCENARIOS["closewait"].plan, SCENARIOS["translator"].plan
     common = {"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_timestamps": "1"}
-    assert decode(WHOLE, "s.toml", "s") == Suite(
+    assert decode_suite(WHOLE, "s.toml", "s") == Suite(
         name="sysctls",
         description="what each of them costs",
         design=Design.FULL,
@@ -129,30 +129,32 @@ def test_a_suite_is_what_its_file_says():
 
 
 def test_settings_may_be_written_without_quotes():
-    assert decode(re.sub(r'"(net[a-z0-9_.]*)"', r"\1", WHOLE), "s.toml", "s") == decode(WHOLE, "s.toml", "s")
+    assert decode_suite(re.sub(r'"(net[a-z0-9_.]*)"', r"\1", WHOLE), "s.toml", "s") == decode_suite(
+        WHOLE, "s.toml", "s"
+    )
 
 
 def test_a_program_may_say_the_same_without_a_file():
-    assert build(tomllib.loads(WHOLE)) == decode(WHOLE, "s.toml", "s")
-    assert build({"scenario": [{"name": "clean"}]}, "nightly").name == "nightly"
+    assert build_suite(tomllib.loads(WHOLE)) == decode_suite(WHOLE, "s.toml", "s")
+    assert build_suite({"scenario": [{"name": "clean"}]}, "nightly").name == "nightly"
 
 
 def test_what_is_left_out_is_as_the_suite_and_the_scenario_have_it():
     plan = SCENARIOS["closewait"].plan
-    assert decode(CLOSEWAIT, "s.toml", "stem") == Suite(
+    assert decode_suite(CLOSEWAIT, "s.toml", "stem") == Suite(
         name="stem", entries=[Entry(label="closewait", plan=plan, axes={})]
     )
 
 
 def test_ipv6_brings_its_addresses_unless_they_are_given():
-    plan = decode(CLOSEWAIT + "family = 6\n", "s.toml", "s").entries[0].plan
+    plan = decode_suite(CLOSEWAIT + "family = 6\n", "s.toml", "s").entries[0].plan
     assert (plan.family, plan.source, plan.target) == (6, "::1", "::1")
     assert refusal(CLOSEWAIT + 'family = 6\ntarget = "127.0.0.1"\n') == [
         "s.toml, line 4: --target 127.0.0.1 is IPv4, but the storm is IPv6 (--family)."
     ]
     for own in ("", "family = 4\n", "family = 6\n"):
-        (entry,) = decode(f"{CLOSEWAIT}{own}matrix.family = [4, 6]\n", "s.toml", "s").entries
-        assert [matrix.at(entry.plan, {"family": family}, host=False).source for family in (4, 6)] == [
+        (entry,) = decode_suite(f"{CLOSEWAIT}{own}matrix.family = [4, 6]\n", "s.toml", "s").entries
+        assert [matrix.plan_at_point(entry.plan, {"family": family}, host=False).source for family in (4, 6)] == [
             "127.0.0.1",
             "::1",
         ]
@@ -160,11 +162,11 @@ def test_ipv6_brings_its_addresses_unless_they_are_given():
 
 def test_a_setting_of_other_kernels_may_be_named(monkeypatch, tmp_path):
     monkeypatch.setattr(sysctl, "ROOT", tmp_path)
-    assert decode(CLOSEWAIT + f"matrix.{TW_REUSE} = [0]", "s.toml", "s").entries[0].axes == {TW_REUSE: [0]}
+    assert decode_suite(CLOSEWAIT + f"matrix.{TW_REUSE} = [0]", "s.toml", "s").entries[0].axes == {TW_REUSE: [0]}
     here = tmp_path / "net" / "mine" / "here"
     here.parent.mkdir(parents=True)
     here.touch()
-    assert decode(CLOSEWAIT + 'sysctls.net.mine.here = "a b"', "s.toml", "s").entries[0].plan.sysctls == {
+    assert decode_suite(CLOSEWAIT + 'sysctls.net.mine.here = "a b"', "s.toml", "s").entries[0].plan.sysctls == {
         "net.mine.here": "a b"
     }
     assert refusal(CLOSEWAIT + 'sysctls.net.mine.hare = "a b"') == [
@@ -601,7 +603,7 @@ def test_a_folder_is_no_file(tmp_path):
 )
 def test_a_program_is_told_the_key(document, sentence):
     with pytest.raises(UsageError) as caught:
-        build(document, "mine")
+        build_suite(document, "mine")
     assert str(caught.value) == f"mine, {sentence}"
 
 
@@ -658,15 +660,15 @@ NASTY_LINES = {
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_every_key_of_a_text_is_found(newline):
     text = NASTY.replace("\n", newline)
-    assert lines(text, tomllib.loads(text)) == NASTY_LINES
+    assert line_numbers(text, tomllib.loads(text)) == NASTY_LINES
 
 
 def test_no_line_is_better_than_a_wrong_one():
-    assert lines("a = 1", {"b": 1}) == {}
-    assert lines("a : 1", {"a": 1}) == {}
-    assert lines("[a", {"a": {}}) == {}
+    assert line_numbers("a = 1", {"b": 1}) == {}
+    assert line_numbers("a : 1", {"a": 1}) == {}
+    assert line_numbers("[a", {"a": {}}) == {}
     with pytest.raises(UsageError, match=r"^s, trials: trials must be"):
-        build({"trials": 0}, "s", lines("trails = 0", {"trials": 0}))
+        build_suite({"trials": 0}, "s", line_numbers("trails = 0", {"trials": 0}))
 
 
 class Writer:
@@ -756,7 +758,7 @@ def written(document, random):
 def outcome(text):
     """Return the suite, or what is said of its file: some sentences that each name it, and nothing else."""
     try:
-        return decode(text, "s.toml", "s")
+        return decode_suite(text, "s.toml", "s")
     except UsageError as error:
         told = str(error).split("\n")
         assert told
@@ -889,9 +891,9 @@ def unquoted(table, random):
 def test_every_valid_document_is_read_as_what_it_says(pair, random):
     document, suite = pair
     text, truth = written(unquoted(document, random), random)
-    assert decode(text, "s.toml", "s") == suite
-    assert lines(text, tomllib.loads(text)) == truth
-    assert build(document, "s") == suite
+    assert decode_suite(text, "s.toml", "s") == suite
+    assert line_numbers(text, tomllib.loads(text)) == truth
+    assert build_suite(document, "s") == suite
 
 
 LEAVES = (
@@ -992,7 +994,7 @@ LIKELY = {
 )
 def test_any_document_is_read_or_refused(document, random):
     text, truth = written(document, random)
-    assert lines(text, document) == truth
+    assert line_numbers(text, document) == truth
     outcome(text)
 
 

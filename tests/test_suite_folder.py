@@ -14,7 +14,7 @@ from stress.model.errors import UsageError
 from stress.model.suite import Settle, Status, Trial, TrialRecord
 from stress.store import suite_folder
 from stress.store.suite_folder import SUITE_SCHEMA, SuiteFile
-from stress.suite.cell_results import missing, outturn
+from stress.suite.cell_results import count_missing, read_cell_trials
 
 FROZEN = Path(__file__).parent / "data" / "suite-schema-1"  # never to be changed
 DOCUMENTED = Path(__file__).parents[1] / "docs" / "suite.schema.json"
@@ -26,9 +26,9 @@ def test_the_frozen_suite_is_read_as_it_was():
     assert [cell.name for cell in file.cells] == ["closewait", "closewait tcp_timestamps=0", "gone"]
     records = suite_folder.records(FROZEN)
     assert [record.trial.number for record in records.values()] == [0, 1, 2, 3, 4]
-    found = outturn(FROZEN, file)
+    found = read_cell_trials(FROZEN, file)
     assert [len(trials.done) for trials in found] == [2, 1, 0]
-    assert missing(file, found) == 1
+    assert count_missing(file, found) == 1
     assert found[2].not_applicable == "Linux 6.18.44-fc-v669 has no net.ipv4.ip_local_port_step_width."
     for trials in found:
         for summary in trials.done.values():

@@ -20,7 +20,7 @@ from stress.model.kernel import HOST, kernel_name
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
 from stress.storm.catalogue import find_scenario
-from stress.suite.cell_results import outturn
+from stress.suite.cell_results import read_cell_trials
 from stress.suite.executor import guest
 from stress.suite.executor.guest import GuestHandle
 from stress.view.figure.suite.kernel_grid import kernel_grid, words
@@ -138,7 +138,7 @@ def test_a_kernel_that_panics_fails_its_trials_with_the_reason_and_no_others(sui
 
 def test_emulated_kernels_are_entries_of_their_own_and_compared_with_nobody(suite):
     path, said = suite
-    cells = {trials.cell.kernel: trials.cell for trials in outturn(path, suite_folder.read(path))}
+    cells = {trials.cell.kernel: trials.cell for trials in read_cell_trials(path, suite_folder.read(path))}
     assert cells[HOST].scenario == "closewait"
     assert cells[NAME].scenario == ("closewait, emulated" if "emulated" in said else "closewait")
 

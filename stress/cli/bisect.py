@@ -43,7 +43,7 @@ def bisect(
       connstorm bisect storm.toml --good "$(head -1 commits)" --bad "$(tail -1 commits)" --kernels commits \
           --build './build-kernel {}'
     """
-    from stress.compare.bisect import bisect as search  # noqa: PLC0415
+    from stress.compare.bisect import bisect_kernels as search  # noqa: PLC0415
     from stress.suite.config import load as suite_file  # noqa: PLC0415  # numpy comes with these
 
     names = between(listed(kernels) if kernels else [good, bad], good, bad)

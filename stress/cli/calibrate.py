@@ -36,20 +36,20 @@ def calibrate(
     from stress.compare import calibrate as twice  # noqa: PLC0415
     from stress.store import calibration as stored  # noqa: PLC0415  # numpy comes with these
     from stress.store import suite_folder  # noqa: PLC0415
-    from stress.suite.cell_results import missing, outturn  # noqa: PLC0415
+    from stress.suite.cell_results import count_missing, read_cell_trials  # noqa: PLC0415
     from stress.suite.executor.local import Local  # noqa: PLC0415
     from stress.view.text.noise_table import noise_table  # noqa: PLC0415
 
-    suite = twice.suite(list(names or ("clean", "closewait")), trials=trials, attempts=attempts, seed=seed)
+    suite = twice.calibration_suite(list(names or ("clean", "closewait")), trials=trials, attempts=attempts, seed=seed)
     path, interrupted = conduct(suite, output, Local(), quiet=as_json)
     if interrupted:
         sys.exit(interrupted)
     file = suite_folder.read(path)
-    found = outturn(path, file)
+    found = read_cell_trials(path, file)
     failed = sum(len(cell.failed) for cell in found)
-    if failed or missing(file, found):
+    if failed or count_missing(file, found):
         raise LabError(f"{failed} trials failed, see {path}; nothing is known of the noise, and nothing was written.")
-    result = twice.calibration(file, found)
+    result = twice.build_calibration(file, found)
     where = stored.write(output, result)
     if as_json:
         print_object({"path": str(where), "suite": str(path), "calibration": result})

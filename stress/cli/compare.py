@@ -55,7 +55,7 @@ def compare(
     """
     from stress.analysis.comparison.arm_pair import compare as compared  # noqa: PLC0415
     from stress.analysis.comparison.metric_family import families  # noqa: PLC0415  # numpy comes with these
-    from stress.compare.arms import Question, match  # noqa: PLC0415
+    from stress.compare.arms import Question, compare_arms  # noqa: PLC0415
     from stress.view.text import comparison_markdown, comparison_table  # noqa: PLC0415
 
     question = Question(
@@ -67,11 +67,11 @@ def compare(
         allowed=allowed,
         results=output,
     )
-    found = match(question)
+    found = compare_arms(question)
     comparisons = compared(found.found, families(found.runs, metrics), found.calibration)
     figures: list[Path] = []
     if draw:
-        from stress.compare.figures import draw as draw_figures  # noqa: PLC0415  # matplotlib comes with it
+        from stress.compare.figures import draw_comparison as draw_figures  # noqa: PLC0415  # matplotlib comes with it
 
         figures = draw_figures(comparisons, found.found, output / FOLDER / folder_name(arms))
     if as_json:

@@ -14,7 +14,7 @@ from stress.cli.output import console, json_option, output_option, print_object
 
 if TYPE_CHECKING:
     from stress.compare.arms import Question
-    from stress.compare.gate import Judged
+    from stress.compare.gate import GateResult
 
 FOLDER = "gate"  # inside OUTPUT
 UNSEEN = 4  # a regression would go unseen
@@ -66,7 +66,7 @@ def gate(
       connstorm gate old/ new/ --self-test
     """
     from stress.compare.arms import Question  # noqa: PLC0415  # numpy comes with it
-    from stress.compare.gate import judge  # noqa: PLC0415
+    from stress.compare.gate import evaluate_gate  # noqa: PLC0415
 
     question = Question(
         arms=(base, new),
@@ -77,7 +77,7 @@ def gate(
     )
     if self_test:
         sys.exit(rehearse(question, exprs, as_json=as_json))
-    found = judge(question, exprs)
+    found = evaluate_gate(question, exprs)
     code = found.exit_code(strict=strict, require_baseline=require_baseline)
     write(found, question, code, output / FOLDER, as_json=as_json)
     sys.exit(code)
@@ -85,10 +85,10 @@ def gate(
 
 def rehearse(question: "Question", exprs: Sequence[str], *, as_json: bool) -> int:
     """Print whether regressions would be found; return the exit code."""
-    from stress.compare.gate import rehearsal  # noqa: PLC0415
+    from stress.compare.gate import self_test_gate  # noqa: PLC0415
     from stress.view.text.gate_table import rehearsal_sentence, rehearsal_table  # noqa: PLC0415
 
-    found, warnings = rehearsal(question, exprs)
+    found, warnings = self_test_gate(question, exprs)
     if as_json:
         regressions = [
             {"expr": str(each.ruling.condition), "row": each.ruling.row, "injected": each.injected, "found": each.found}
@@ -101,7 +101,7 @@ def rehearse(question: "Question", exprs: Sequence[str], *, as_json: bool) -> in
     return 0 if all(each.found for each in found) else UNSEEN
 
 
-def write(found: "Judged", question: "Question", code: int, folder: Path, *, as_json: bool) -> None:
+def write(found: "GateResult", question: "Question", code: int, folder: Path, *, as_json: bool) -> None:
     """Write the files of a gate and print what it came to."""
     from stress.store import verdict_file  # noqa: PLC0415
     from stress.view.text.gate_markdown import markdown  # noqa: PLC0415

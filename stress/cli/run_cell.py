@@ -32,9 +32,9 @@ def run_cell(
         print_attestation(alone=alone)
         return
     if envoy:
-        from stress.suite.executor.agent import serve  # noqa: PLC0415  # numpy comes with it
+        from stress.suite.executor.agent import serve_request  # noqa: PLC0415  # numpy comes with it
 
-        serve(sys.stdin.buffer, sys.stdout.buffer)
+        serve_request(sys.stdin.buffer, sys.stdout.buffer)
         return
     if output is None:
         raise UsageError("run-cell needs --output, the folder where the run folder will be.")

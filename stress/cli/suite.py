@@ -87,9 +87,9 @@ def suite(
     if trials is not None:
         what = msgspec.structs.replace(what, trials=trials)
     if kernels:
-        what = kernel_axis.on(what, kernels)
+        what = kernel_axis.add_kernel_axis(what, kernels)
     if dry_run:
-        print_plan(manifest.begin(what, executor, host=host, boot=False), as_json=as_json)
+        print_plan(manifest.begin_suite(what, executor, host=host, boot=False), as_json=as_json)
         return
     if resume:
         path = path or suite_folder.latest(output, what.name)
@@ -124,8 +124,8 @@ def print_plan(file: "SuiteFile", *, as_json: bool) -> None:
     from stress.suite import forecast, order  # noqa: PLC0415  # as above
     from stress.view.text import suite_plan  # noqa: PLC0415
 
-    forecasts = forecast.forecasts(file)
-    trials = order.trials(file.suite, file.cells, len(file.hosts))
+    forecasts = forecast.forecast_cells(file)
+    trials = order.ordered_trials(file.suite, file.cells, len(file.hosts))
     if as_json:
         print_object(
             {
@@ -159,7 +159,7 @@ def conduct(
     from stress.view.text.suite_progress import SuiteProgress  # noqa: PLC0415
 
     printer = Console(stderr=True, highlight=False, quiet=quiet)
-    with SuiteProgress(printer, forecast.expected_s(what, host=host), len(executor.hosts)) as progress:
+    with SuiteProgress(printer, forecast.expected_seconds(what, host=host), len(executor.hosts)) as progress:
         try:
             return runner.run(what, output, executor, progress, host=host, **options), 0
         except KeyboardInterrupt:
@@ -173,12 +173,12 @@ def conduct(
 def conclude(path: Path, *, as_json: bool) -> int:
     """Draw the figure, print the table; return the exit code."""
     from stress.store import suite_folder  # noqa: PLC0415  # as above
-    from stress.suite.cell_results import cell_object, missing, outturn, ranked  # noqa: PLC0415  # as above
+    from stress.suite.cell_results import cell_object, count_missing, rank_cells, read_cell_trials  # noqa: PLC0415  # as above
     from stress.view.figure.suite.multiples import multiples  # noqa: PLC0415
     from stress.view.text.suite_table import suite_table  # noqa: PLC0415
 
     file = suite_folder.read(path)
-    found = outturn(path, file)
+    found = read_cell_trials(path, file)
     figure = path / "suite.png"
     if any(trials.done for trials in found):
         multiples(found, file.suite.name, caption(file), figure)
@@ -188,28 +188,28 @@ def conclude(path: Path, *, as_json: bool) -> int:
             "schema": file.schema,
             "suite": file.suite.name,
             "path": str(path),
-            "missing": missing(file, found),
+            "missing": count_missing(file, found),
             "failed": failed,
             "cells": [cell_object(trials) for trials in found],
         }
         print_object(document)
     else:
         printer = console()
-        printer.print(suite_table(ranked(found, file.suite.rank)))
+        printer.print(suite_table(rank_cells(found, file.suite.rank)))
         printer.print(f"figure: {figure}\nfolder: {path}", soft_wrap=True)
     return LabError.exit_code if failed else 0
 
 
 def caption(file: "SuiteFile") -> list[str]:
     """Return what a reader of the figure needs to judge or repeat the suite."""
-    (attestation, *others) = file.attestations.values()
+    (attestation, *others) = file.fingerprints.values()
     machines = [
         f"Linux {attestation.host.kernel}",
         f"HZ {1e9 / attestation.host.jiffy_ns:.0f}",
         f"{attestation.host.cpus} CPUs",
     ]
     if others:
-        machines = [f"{name}: Linux {each.host.kernel}" for name, each in file.attestations.items()]
+        machines = [f"{name}: Linux {each.host.kernel}" for name, each in file.fingerprints.items()]
     booted = [f"{kernel.host.kernel}{' emulated' if kernel.host.emulated else ''}" for kernel in file.kernels.values()]
     return [
         *machines,

@@ -24,9 +24,9 @@ def worker(scheduler: str, name: str | None) -> None:
       connstorm suite suites/smoke.toml --executor dask:tcp://lab0:8786
     """
     try:
-        from stress.suite.executor.dask_worker import work  # noqa: PLC0415  # of an extra
+        from stress.suite.executor.dask_worker import run_worker  # noqa: PLC0415  # of an extra
     except ImportError as error:
         raise UsageError(
             f"The worker needs the package {error.name}; pip install 'connstorm[fleet]' brings it."
         ) from error
-    asyncio.run(work(scheduler, name))
+    asyncio.run(run_worker(scheduler, name))

@@ -41,7 +41,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Matched:
+class ComparedArms:
     """What a question comes to.
 
     Attributes:
@@ -64,14 +64,14 @@ class Matched:
         return [run for row in self.rows for runs in row.columns.values() for run in runs]
 
 
-def match(question: Question) -> Matched:
+def compare_arms(question: Question) -> ComparedArms:
     """Find the runs and say which are compared with which.
 
     Raises:
         UsageError: something is named that is not there, or is damaged.
         IncomparableError: the arms differ in more than what they are compared by, or have nothing in common.
     """
-    by, rows = laid_out(question, observed(question.arms))
+    by, rows = lay_out(question, read_arms(question.arms))
     refused = refusals(rows, by.cols, question.allowed)
     if refused:
         raise IncomparableError(" ".join(refused))
@@ -80,11 +80,11 @@ def match(question: Question) -> Matched:
         there = "; ".join(f"{row.name or 'all'}: {', '.join(row.columns)}" for row in rows[:SHOWN])
         raise IncomparableError(f"No row has two columns to compare ({there}); see --rows and --cols.")
     testbeds = {run.host.testbed for each in found for run in each.runs}
-    warnings = [*hidden(rows, by), *missing(rows), *untimed(found), *unpartnered(found)]
-    return Matched(by, rows, found, warnings, calibration(question.results, testbeds))
+    warnings = [*hidden(rows, by), *missing_columns(rows), *untimed_rows(found), *unpartnered(found)]
+    return ComparedArms(by, rows, found, warnings, known_calibration(question.results, testbeds))
 
 
-def laid_out(question: Question, runs: Sequence[Observation]) -> tuple[Projection, list[Row]]:
+def lay_out(question: Question, runs: Sequence[Observation]) -> tuple[Projection, list[Row]]:
     """Return the rows and columns of some runs.
 
     Raises:
@@ -98,7 +98,7 @@ def laid_out(question: Question, runs: Sequence[Observation]) -> tuple[Projectio
     return by, project(kept, by, question.base)
 
 
-def observed(arms: Sequence[str]) -> list[Observation]:
+def read_arms(arms: Sequence[str]) -> list[Observation]:
     """Return the runs of all arms; arms without a label have the shortest that tells them apart.
 
     Raises:
@@ -115,7 +115,7 @@ def observed(arms: Sequence[str]) -> list[Observation]:
     return [run for runs in found.values() for run in runs]
 
 
-def missing(rows: Sequence[Row]) -> list[str]:
+def missing_columns(rows: Sequence[Row]) -> list[str]:
     """Return a sentence for the rows that have nothing in some column: these are not compared."""
     columns = list(dict.fromkeys(column for row in rows for column in row.columns))
     return [
@@ -125,7 +125,7 @@ def missing(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def untimed(found: Sequence[Matchup]) -> list[str]:
+def untimed_rows(found: Sequence[Matchup]) -> list[str]:
     """Return a sentence if some rows have no times to compare."""
     rows = list(dict.fromkeys(each.row for each in found if not all(run.timed for run in each.runs)))
     if not rows:
@@ -134,6 +134,6 @@ def untimed(found: Sequence[Matchup]) -> list[str]:
     return [f"times are not compared of {which}: they ran on an emulated machine, or beside others"]
 
 
-def calibration(results: Path, testbeds: Collection[str]) -> Calibration | None:
+def known_calibration(results: Path, testbeds: Collection[str]) -> Calibration | None:
     """Return the calibration of the machine that runs come from; None if there are several, or it has none."""
     return stored.known(results, next(iter(testbeds))) if len(testbeds) == 1 else None

@@ -10,14 +10,14 @@ from pathlib import Path
 from stress.analysis.gate.bisection import Bisection, Mark
 from stress.analysis.gate.evaluate import Ruling, State
 from stress.compare.arms import Question
-from stress.compare.gate import judge
+from stress.compare.gate import evaluate_gate
 from stress.model.errors import LabError, UsageError
 from stress.model.progress import Notify
 from stress.model.suite import Suite
 from stress.suite import runner
 from stress.suite.executor.base import Executor
 from stress.suite.executor.local import Local
-from stress.suite.kernel_axis import on
+from stress.suite.kernel_axis import add_kernel_axis
 from stress.view.text.gate_wording import sentence
 
 # Kernels differ in their kernel; one that is booted also is another machine, with its own defaults.
@@ -43,7 +43,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Bisected:
+class BisectionResult:
     """What a bisection came to.
 
     Attributes:
@@ -57,7 +57,7 @@ class Bisected:
     suspects: list[str]
 
 
-def bisect(
+def bisect_kernels(
     suite: Suite,
     names: Sequence[str],
     exprs: Sequence[str],
@@ -66,7 +66,7 @@ def bisect(
     *,
     build: str | None = None,
     executor: Callable[[], Executor] = Local,
-) -> Bisected:
+) -> BisectionResult:
     """Find the first kernel on which a gate closes.
 
     Args:
@@ -92,32 +92,34 @@ def bisect(
         name = names[place]
         notify(f"{name}: {search.first_bad - search.last_good - 1} between good and bad")
         try:
-            path = runner.run(on(suite, [kernel_of(name, build)]), results, executor())
+            path = runner.run(add_kernel_axis(suite, [build_kernel(name, build)]), results, executor())
         except LabError as error:
             found = Probe(name, Mark.SKIPPED, str(error), None)
         else:
-            rulings = judge(Question(arms=arms(good, path), allowed=ALLOWED, results=results), exprs).rulings
-            found = Probe(name, *mark(rulings, first=good is None), path)
+            rulings = evaluate_gate(
+                Question(arms=probe_arms(good, path), allowed=ALLOWED, results=results), exprs
+            ).rulings
+            found = Probe(name, *mark_kernel(rulings, first=good is None), path)
         probes.append(found)
         search.marks[place] = found.mark
         notify(f"{name}: {found.mark}; {found.why}")
         return found
 
     first = probe(0)
-    expect(first, Mark.GOOD)
+    require_mark(first, Mark.GOOD)
     good = first.path
-    expect(probe(len(names) - 1), Mark.BAD)
+    require_mark(probe(len(names) - 1), Mark.BAD)
     while (place := search.next()) is not None:
         probe(place)
-    return Bisected(probes, names[search.last_good], [names[place] for place in search.suspects])
+    return BisectionResult(probes, names[search.last_good], [names[place] for place in search.suspects])
 
 
-def arms(good: Path | None, path: Path) -> tuple[str, str]:
+def probe_arms(good: Path | None, path: Path) -> tuple[str, str]:
     """Return base and new; the first kernel has no baseline."""
     return f"good={good or path / 'no-baseline'}", f"new={path}"
 
 
-def kernel_of(name: str, build: str | None) -> str:
+def build_kernel(name: str, build: str | None) -> str:
     """Return the kernel that a name stands for, built if need be.
 
     Raises:
@@ -137,7 +139,7 @@ def kernel_of(name: str, build: str | None) -> str:
     return made
 
 
-def mark(rulings: Sequence[Ruling], *, first: bool) -> tuple[Mark, str]:
+def mark_kernel(rulings: Sequence[Ruling], *, first: bool) -> tuple[Mark, str]:
     """Return what rulings say of a kernel, and why; the first one has no baseline, and needs none."""
     broken = [ruling for ruling in rulings if ruling.state is State.BROKEN]
     if broken:
@@ -149,7 +151,7 @@ def mark(rulings: Sequence[Ruling], *, first: bool) -> tuple[Mark, str]:
     return Mark.GOOD, "every condition holds."
 
 
-def expect(probe: Probe, expected: Mark) -> None:
+def require_mark(probe: Probe, expected: Mark) -> None:
     """Raise an error unless an end of the list is what the user says it is."""
     if probe.mark is Mark.SKIPPED:
         raise LabError(f"It cannot be told whether {probe.name} is {expected}: {probe.why}")

@@ -14,7 +14,7 @@ from stress.storm.catalogue import find_scenario
 ARMS = ("A", "B")
 
 
-def suite(names: list[str], *, trials: int, attempts: int | None, seed: int) -> Suite:
+def calibration_suite(names: list[str], *, trials: int, attempts: int | None, seed: int) -> Suite:
     """Return a suite of scenarios compared with themselves.
 
     Raises:
@@ -35,9 +35,9 @@ def suite(names: list[str], *, trials: int, attempts: int | None, seed: int) -> 
     )
 
 
-def calibration(file: SuiteFile, cells: list[CellTrials]) -> Calibration:
+def build_calibration(file: SuiteFile, cells: list[CellTrials]) -> Calibration:
     """Return what a finished calibration suite says of the machine."""
-    (attestation, *_) = file.attestations.values()
+    (attestation, *_) = file.fingerprints.values()
     by_label = {trials.cell.scenario: trials for trials in cells}
     names = dict.fromkeys(trials.cell.plan.scenario for trials in cells)
     return Calibration(

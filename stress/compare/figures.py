@@ -17,7 +17,7 @@ ROWS_MAX = 4  # that are drawn; nobody looks at more
 CHANGED = (Verdict.REGRESSED, Verdict.IMPROVED)
 
 
-def draw(comparisons: Sequence[Comparison], found: Sequence[Matchup], results: Path) -> list[Path]:
+def draw_comparison(comparisons: Sequence[Comparison], found: Sequence[Matchup], results: Path) -> list[Path]:
     """Draw a comparison into a folder and return what was written.
 
     Attempts are drawn of the rows with most changes, of runs that still have them.
@@ -31,14 +31,14 @@ def draw(comparisons: Sequence[Comparison], found: Sequence[Matchup], results: P
         UsageError: a run is damaged.
     """
     written = draw_all(comparisons, results)
-    for row in chosen(comparisons, found):
-        arms = arms_of([each for each in found if each.row == row])
+    for row in rows_to_draw(comparisons, found):
+        arms = arms_of_row([each for each in found if each.row == row])
         if arms:
             written += draw_arms(arms, results / slug(row) if row else results)
     return written
 
 
-def chosen(comparisons: Iterable[Comparison], found: Sequence[Matchup]) -> list[str]:
+def rows_to_draw(comparisons: Iterable[Comparison], found: Sequence[Matchup]) -> list[str]:
     """Return the rows that are drawn: those with most changes first."""
     changes = dict.fromkeys((each.row for each in found), 0)
     for each in comparisons:
@@ -46,15 +46,15 @@ def chosen(comparisons: Iterable[Comparison], found: Sequence[Matchup]) -> list[
     return sorted(changes, key=lambda row: -changes[row])[:ROWS_MAX]
 
 
-def arms_of(found: Sequence[Matchup]) -> list[Arm]:
+def arms_of_row(found: Sequence[Matchup]) -> list[Arm]:
     """Return the columns of a row with their attempts, the base first; nothing if two of them lack theirs."""
     base = found[0]
-    arms = [arm(base.base, base.base_runs, paired=base.paired)]
-    arms += [arm(each.new, each.new_runs, paired=each.paired) for each in found]
+    arms = [arm_with_attempts(base.base, base.base_runs, paired=base.paired)]
+    arms += [arm_with_attempts(each.new, each.new_runs, paired=each.paired) for each in found]
     return arms if all(arm.runs for arm in arms) else []
 
 
-def arm(label: str, runs: Mapping[Hashable, Observation], *, paired: bool) -> Arm:
+def arm_with_attempts(label: str, runs: Mapping[Hashable, Observation], *, paired: bool) -> Arm:
     """Return the runs of a column that have attempts."""
     whole = {key: run for key, run in runs.items() if (run.path / ATTEMPTS).exists()}
     return Arm(label, [run_folder.read(run.path)[0] for run in whole.values()], blocks=tuple(whole) if paired else ())

@@ -13,7 +13,7 @@ from stress.analysis.gate.evaluate import Case, Ruling, State, rule
 from stress.analysis.gate.self_test import Rehearsed, rehearse
 from stress.analysis.metric import MILLION, metric
 from stress.analysis.statistics.trials import TIMED
-from stress.compare.arms import Question, calibration, laid_out, observed
+from stress.compare.arms import Question, known_calibration, lay_out, read_arms
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
 from stress.model.suite import Gate, Status
@@ -25,7 +25,7 @@ REGRESSED, NO_DATA, NO_BASELINE, INCONCLUSIVE = 1, 3, 5, 4  # exit codes
 
 
 @dataclass(frozen=True)
-class Judged:
+class GateResult:
     """What a gate came to.
 
     Attributes:
@@ -68,14 +68,14 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Trialled:
+class GateCases:
     """The cases of a gate, and what is to be known of them."""
 
     cases: list[Case]
     warnings: list[str]
 
 
-def judge(question: Question, exprs: Sequence[str]) -> Judged:
+def evaluate_gate(question: Question, exprs: Sequence[str]) -> GateResult:
     """Return what a gate comes to.
 
     Args:
@@ -85,54 +85,54 @@ def judge(question: Question, exprs: Sequence[str]) -> Judged:
     Raises:
         UsageError: a condition cannot be read, there is none, or the new arm cannot be read.
     """
-    found = cases(question, exprs)
-    return Judged(rule(found.cases), found.warnings)
+    found = gate_cases(question, exprs)
+    return GateResult(rule(found.cases), found.warnings)
 
 
-def rehearsal(question: Question, exprs: Sequence[str]) -> tuple[list[Rehearsed], list[str]]:
+def self_test_gate(question: Question, exprs: Sequence[str]) -> tuple[list[Rehearsed], list[str]]:
     """Return whether the gate closes when it should, on copies of the data; see ``rehearse``.
 
     Raises:
         UsageError: as ``judge``.
     """
-    found = cases(question, exprs)
+    found = gate_cases(question, exprs)
     return rehearse([case for case in found.cases if case.new or case.base]), found.warnings
 
 
-def cases(question: Question, exprs: Sequence[str]) -> Trialled:
+def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
     """Return every condition with what it is applied to."""
-    new_runs = observed(question.arms[1:])
+    new_runs = read_arms(question.arms[1:])
     _, new_path = labelled(question.arms[1])
-    gates = [*(Gate(expr=expr) for expr in exprs), *gates_of(Path(new_path.partition("#")[0]))]
+    gates = [*(Gate(expr=expr) for expr in exprs), *suite_gates(Path(new_path.partition("#")[0]))]
     conditions = [(parse(gate.expr), gate.scenario) for gate in gates]
     if not conditions:
         raise UsageError(f"There is nothing to hold {new_path} to: give --expr, or a [[gate]] in its suite file.")
-    runs, warnings = with_base(question, new_runs)
-    by, rows = laid_out(question, runs)
+    runs, warnings = read_with_baseline(question, new_runs)
+    by, rows = lay_out(question, runs)
     new = new_runs[0].label if runs is new_runs else runs[-1].label
     refused = refusals(rows, by.cols, question.allowed)
     if refused:
         warnings += [f"{sentence} Until then there is no baseline." for sentence in refused]
         rows = [replace(row, columns={new: row.columns[new]} if new in row.columns else {}) for row in rows]
-    warnings += [*hidden(rows, by), *failures(Path(new_path.partition("#")[0]))]
-    found = [case for condition, scenario in conditions for case in of_condition(condition, scenario, rows, new)]
-    return Trialled(found, [*warnings, *noisy(question, found, runs)])
+    warnings += [*hidden(rows, by), *failed_trials(Path(new_path.partition("#")[0]))]
+    found = [case for condition, scenario in conditions for case in condition_cases(condition, scenario, rows, new)]
+    return GateCases(found, [*warnings, *noise_warnings(question, found, runs)])
 
 
-def with_base(question: Question, new_runs: list[Observation]) -> tuple[list[Observation], list[str]]:
+def read_with_baseline(question: Question, new_runs: list[Observation]) -> tuple[list[Observation], list[str]]:
     """Return the runs of both arms; if there is no baseline, those of the new one, and a sentence that says so."""
     try:
-        return observed(question.arms), []
+        return read_arms(question.arms), []
     except NoRunsError as error:
         return new_runs, [f"There is no baseline: {error}"]
 
 
-def gates_of(path: Path) -> list[Gate]:
+def suite_gates(path: Path) -> list[Gate]:
     """Return the gates of a suite folder; none of anything else."""
     return suite_folder.read(path).suite.gates if (path / SUITE).is_file() else []
 
 
-def failures(path: Path) -> list[str]:
+def failed_trials(path: Path) -> list[str]:
     """Return a sentence if trials of a suite have failed: what they would have said is not known."""
     if not (path / SUITE).is_file():
         return []
@@ -141,7 +141,7 @@ def failures(path: Path) -> list[str]:
     return [f"{failed} of {len(records)} trials of the new arm failed; see its index.json"] if failed else []
 
 
-def of_condition(condition: Condition, scenario: str | None, rows: Iterable[Row], new: str) -> Iterable[Case]:
+def condition_cases(condition: Condition, scenario: str | None, rows: Iterable[Row], new: str) -> Iterable[Case]:
     """Yield a condition with each row that it is about; with none, if there is none."""
     timed = metric(condition.metric).unit in TIMED
     none = True
@@ -152,12 +152,12 @@ def of_condition(condition: Condition, scenario: str | None, rows: Iterable[Row]
         if timed and not all(run.timed for run in runs):
             continue
         none = False
-        yield of_row(condition, row, new)
+        yield case_of_row(condition, row, new)
     if none:
         yield Case(condition, scenario or "", None, {})
 
 
-def of_row(condition: Condition, row: Row, new: str) -> Case:
+def case_of_row(condition: Condition, row: Row, new: str) -> Case:
     """Return a condition with the runs of one row."""
     measured = metric(condition.metric)
     if new not in row.columns:
@@ -170,10 +170,10 @@ def of_row(condition: Condition, row: Row, new: str) -> Case:
     return Case(condition, row.name, base, values, pair.paired, pair.attempts or MILLION)
 
 
-def noisy(question: Question, found: Iterable[Case], runs: Sequence[Observation]) -> list[str]:
+def noise_warnings(question: Question, found: Iterable[Case], runs: Sequence[Observation]) -> list[str]:
     """Return a sentence for each condition that allows less than what this machine does when nothing changes."""
     testbeds = {run.host.testbed for run in runs}
-    known = calibration(question.results, testbeds)
+    known = known_calibration(question.results, testbeds)
     sentences = {}
     for case in found:
         condition = case.condition

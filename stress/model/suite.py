@@ -141,7 +141,7 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
     took_s: float
 
 
-class Attestation(msgspec.Struct, frozen=True, kw_only=True):
+class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     """What a host says of itself before trials are sent to it.
 
     Attributes:

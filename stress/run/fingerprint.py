@@ -8,12 +8,12 @@ from pathlib import Path
 import stress
 from stress import _fastconnect, _listener
 from stress.lab import host
-from stress.model.suite import Attestation
+from stress.model.suite import Fingerprint
 
 ENGINE_DIGITS = 12
 
 
-def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str] | None) -> Attestation:
+def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str] | None) -> Fingerprint:
     """Return what this host is.
 
     Args:
@@ -21,7 +21,7 @@ def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str] | None) -
         in_a_namespace: those inside one; None when this host refuses namespaces.
     """
     settings = on_the_host if in_a_namespace is None else in_a_namespace
-    return Attestation(
+    return Fingerprint(
         program=f"connstorm {stress.__version__}",
         engine=hash_engine(),
         host=host.facts(),
@@ -39,7 +39,7 @@ def hash_engine() -> str:
     return digest.hexdigest()[:ENGINE_DIGITS]
 
 
-def fingerprint_differences(was: Attestation, now: Attestation) -> Iterator[tuple[str, object, object]]:
+def fingerprint_differences(was: Fingerprint, now: Fingerprint) -> Iterator[tuple[str, object, object]]:
     """Yield what is no longer as it was of all that trials depend on, by name, with both values."""
     for what, before, after in (
         ("kernel", was.host.kernel, now.host.kernel),

@@ -18,7 +18,7 @@ from stress.model import errors
 from stress.model.errors import INTERRUPTED, ConnstormError, LabError
 from stress.model.plan import Plan
 from stress.model.progress import Notify
-from stress.model.suite import Attestation, Settle
+from stress.model.suite import Fingerprint, Settle
 
 RUN_CELL = (sys.executable, "-m", "stress", "run-cell")
 # numpy's linear algebra, which no run uses, would start a thread. It would share the storm's table of descriptors, and
@@ -188,7 +188,7 @@ def run(plan: Plan, results: Path, notify: Notify) -> Path:
     raise ended.failure.error()
 
 
-def request_fingerprint() -> Attestation:
+def request_fingerprint() -> Fingerprint:
     """Ask this host what it is, in a process of its own.
 
     Raises:
@@ -196,7 +196,7 @@ def request_fingerprint() -> Attestation:
     """
     try:
         answer = subprocess.run([*RUN_CELL, "--attest"], capture_output=True, timeout=FINGERPRINT_LIMIT_S, check=False)
-        return msgspec.json.decode(answer.stdout, type=Attestation)
+        return msgspec.json.decode(answer.stdout, type=Fingerprint)
     except (subprocess.TimeoutExpired, msgspec.DecodeError) as error:
         raise LabError(f"This host did not say what it is: {error}.") from error
 

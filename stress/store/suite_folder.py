@@ -21,7 +21,7 @@ import msgspec
 
 from stress.model.errors import StoreError, UsageError
 from stress.model.kernel import HOST
-from stress.model.suite import Attestation, Cell, Suite, Trial, TrialRecord
+from stress.model.suite import Cell, Fingerprint, Suite, Trial, TrialRecord
 
 SUITE_SCHEMA = 1
 SUITE, TEXT, TRIALS, TRIAL, INDEX = "suite.json", "suite.toml", "trials", "trial.json", "index.json"
@@ -37,7 +37,7 @@ class SuiteFile(msgspec.Struct, frozen=True, kw_only=True):
         schema: of this file and of trial.json.
         id: of this folder.
         started_utc: when it was made.
-        attestations: each host by its name, as it was then.
+        fingerprints: of each host, by its name, as it was then; its stored key is ``attestations``.
         host: whether trials run on the host's own network stack.
         suite: what the file says.
         cells: the cells that it stands for.
@@ -48,16 +48,16 @@ class SuiteFile(msgspec.Struct, frozen=True, kw_only=True):
     schema: int
     id: str
     started_utc: str
-    attestations: dict[str, Attestation]
+    fingerprints: dict[str, Fingerprint] = msgspec.field(name="attestations")
     host: bool
     suite: Suite
     cells: list[Cell]
-    kernels: dict[str, Attestation] = {}
+    kernels: dict[str, Fingerprint] = {}
 
     @property
     def hosts(self) -> list[str]:
         """The names of the hosts; each runs every cell as many times as the suite has trials."""
-        return list(self.attestations)
+        return list(self.fingerprints)
 
     def host_of(self, trial: Trial) -> str:
         """Return which host runs a trial: blocks go round."""
@@ -68,15 +68,15 @@ class SuiteFile(msgspec.Struct, frozen=True, kw_only=True):
 
         Hosts are never pooled: those that were bought as identical differ (Maricq et al., OSDI 2018).
         """
-        return name if len(self.attestations) == 1 else f"{name} on {host}"
+        return name if len(self.fingerprints) == 1 else f"{name} on {host}"
 
     def round_of(self, trial: Trial) -> int:
         """Return which of its host's blocks a trial belongs to."""
         return trial.block // len(self.hosts)
 
-    def attestation(self, cell: Cell, host: str) -> Attestation | None:
+    def fingerprint(self, cell: Cell, host: str) -> Fingerprint | None:
         """Return what is known of where a cell's trials run: a host, or a kernel; None when that did not boot."""
-        return self.attestations[host] if cell.kernel == HOST else self.kernels.get(cell.kernel)
+        return self.fingerprints[host] if cell.kernel == HOST else self.kernels.get(cell.kernel)
 
     def cell(self, name: str) -> Cell:
         """Return a cell by its name."""

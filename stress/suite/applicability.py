@@ -5,15 +5,15 @@ from collections.abc import Iterable
 
 from stress.lab import sysctl
 from stress.model.errors import UsageError
-from stress.model.suite import Attestation, Cell
+from stress.model.suite import Cell, Fingerprint
 
 
-def settings(cell: Cell) -> list[str]:
+def changed_settings(cell: Cell) -> list[str]:
     """Return the settings that a cell changes, in any of its acts."""
     return list(dict.fromkeys(name for act in cell.plan.storms().values() for name in act.sysctls))
 
 
-def lacking(cell: Cell, attestation: Attestation, *, host: bool) -> str | None:
+def unsupported_reason(cell: Cell, attestation: Fingerprint, *, host: bool) -> str | None:
     """Return in a sentence what a cell needs that this host has not, or None."""
     there = {*attestation.settings, *(attestation.host_settings if host else ())}
     acts = (sysctl.asked(act.sysctls, there.__contains__) for act in cell.plan.storms().values())
@@ -23,10 +23,10 @@ def lacking(cell: Cell, attestation: Attestation, *, host: bool) -> str | None:
     return f"Linux {attestation.host.kernel} has no {', '.join(missing)}."
 
 
-def refuse_host_settings(cells: Iterable[Cell], attestation: Attestation, *, host: bool) -> None:
+def refuse_host_settings(cells: Iterable[Cell], attestation: Fingerprint, *, host: bool) -> None:
     """Raise UsageError when a cell changes what only the whole host has, and may not."""
     for cell in cells:
-        for name in settings(cell):
+        for name in changed_settings(cell):
             if name in attestation.host_settings and not host:
                 raise UsageError(
                     f"{cell.name}: {name} belongs to the whole host, not to a private namespace; to change it there "

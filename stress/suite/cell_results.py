@@ -19,13 +19,13 @@ EMULATED = ", emulated"  # after the label of an entry
 Place = tuple[str, str]  # a host, and the name of a cell
 
 
-def outturn(path: Path, file: SuiteFile) -> list[CellTrials]:
+def read_cell_trials(path: Path, file: SuiteFile) -> list[CellTrials]:
     """Return the trials of each cell, in the order of cells; with several hosts, each host's for themselves.
 
     Raises:
         UsageError: a trial's folder is damaged.
     """
-    found = {(host, cell.name): on(cell, host, file) for host in file.hosts for cell in file.cells}
+    found = {(host, cell.name): cell_on_host(cell, host, file) for host in file.hosts for cell in file.cells}
     done: dict[Place, dict[int, Summary]] = {place: {} for place in found}
     failed: dict[Place, dict[int, str]] = {place: {} for place in found}
     lacking: dict[Place, str] = {}
@@ -42,19 +42,19 @@ def outturn(path: Path, file: SuiteFile) -> list[CellTrials]:
     return [CellTrials(cell, done[place], failed[place], lacking.get(place)) for place, cell in found.items()]
 
 
-def on(cell: Cell, host: str, file: SuiteFile) -> Cell:
+def cell_on_host(cell: Cell, host: str, file: SuiteFile) -> Cell:
     """Return a cell as that of one host: where there are several, the entry of another host is another entry.
 
     So is that of kernels that were emulated: their times are not compared with those of a real CPU.
     """
     scenario = file.called(cell.scenario, host)
-    attestation = file.attestation(cell, host)
+    attestation = file.fingerprint(cell, host)
     if cell.kernel != HOST and attestation is not None and attestation.host.emulated:
         scenario += EMULATED
     return msgspec.structs.replace(cell, name=file.called(cell.name, host), scenario=scenario)
 
 
-def ranked(found: list[CellTrials], names: list[str]) -> list[CellTrials]:
+def rank_cells(found: list[CellTrials], names: list[str]) -> list[CellTrials]:
     """Return cells in the order of metrics, the best first; those that no trial speaks of last."""
 
     def place(trials: CellTrials) -> list[tuple[bool, float]]:
@@ -68,7 +68,7 @@ def ranked(found: list[CellTrials], names: list[str]) -> list[CellTrials]:
     return sorted(found, key=place) if names else found
 
 
-def missing(file: SuiteFile, found: list[CellTrials]) -> int:
+def count_missing(file: SuiteFile, found: list[CellTrials]) -> int:
     """Return how many trials have not ended."""
     ended = sum(
         file.suite.trials if trials.not_applicable else len(trials.done) + len(trials.failed) for trials in found

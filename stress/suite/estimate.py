@@ -20,7 +20,7 @@ WAITED_FOR = frozenset({Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPP
 CHALLENGED_S = 8.0  # until the last of some hundred SYNs has had its challenge ACK
 
 
-def attempts(plan: Plan) -> int:
+def trial_attempts(plan: Plan) -> int:
     """Return about how many attempts a trial makes."""
     return sum(act_attempts(act) for act in plan.storms().values())
 
@@ -31,17 +31,17 @@ def act_attempts(act: Plan) -> int:
         return act.attempts
     if act.duration_s is not None and act.sweeps is None:
         return int(act.duration_s * (act.rate_per_s or ATTEMPTS_PER_S))
-    return (act.sweeps or 1) * ports(act) * act.addresses
+    return (act.sweeps or 1) * port_count(act) * act.addresses
 
 
-def ports(act: Plan) -> int:
+def port_count(act: Plan) -> int:
     """Return about how many ephemeral ports a storm has."""
     text = act.sysctls.get(PORT_RANGE) or sysctl.read(PORT_RANGE) or "32768 60999"
     low, high = act.port_range or tuple(map(int, text.split()))
     return high - low + 1
 
 
-def seconds(plan: Plan, host: Host) -> float:
+def trial_seconds(plan: Plan, host: Host) -> float:
     """Return about how long a trial takes on a host."""
     return PROCESS_S + sum(act_seconds(act, host) for act in plan.storms().values())
 

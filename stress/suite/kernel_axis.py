@@ -11,7 +11,7 @@ from stress.model.suite import Suite
 from stress.suite.config.keys import KERNEL
 
 
-def on(suite: Suite, kernels: Sequence[str]) -> Suite:
+def add_kernel_axis(suite: Suite, kernels: Sequence[str]) -> Suite:
     """Return a suite of which every entry runs on some kernels, the first of which is the baseline.
 
     Args:

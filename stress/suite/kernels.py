@@ -7,41 +7,43 @@ from typing import Protocol, runtime_checkable
 from stress.model.errors import UsageError
 from stress.model.kernel import HOST
 from stress.model.progress import Notify
-from stress.model.suite import Attestation, Cell
+from stress.model.suite import Cell, Fingerprint
 from stress.suite.executor.base import Executor
 from stress.suite.executor.local import Local
 from stress.suite.executor.virtme import Virtme
 
 
 @runtime_checkable
-class Boots(Protocol):
+class BootingExecutor(Protocol):
     """An executor that can boot kernels."""
 
-    def attest_kernel(self, name: str, notify: Notify) -> Attestation | None:
+    def fingerprint_kernel(self, name: str, notify: Notify) -> Fingerprint | None:
         """Boot a kernel and ask it what it is; return None when it does not boot, which its trials will say."""
 
 
-def named(cells: Iterable[Cell]) -> list[str]:
+def kernels_to_boot(cells: Iterable[Cell]) -> list[str]:
     """Return the kernels that have to be booted, each once."""
     return list(dict.fromkeys(cell.kernel for cell in cells if cell.kernel != HOST))
 
 
-def fitting(executor: Executor, cells: Sequence[Cell]) -> Executor:
+def executor_for_cells(executor: Executor, cells: Sequence[Cell]) -> Executor:
     """Return an executor that can run these cells: this machine's becomes one that boots, where a cell needs it.
 
     Raises:
         UsageError: the executor is of other machines, which boot no kernels.
     """
-    if not named(cells) or isinstance(executor, Boots):
+    if not kernels_to_boot(cells) or isinstance(executor, BootingExecutor):
         return executor
     if isinstance(executor, Local):
         return Virtme()
     raise UsageError(
-        f"The axis kernel boots {', '.join(named(cells))} on this machine; leave out --executor, or the axis."
+        f"The axis kernel boots {', '.join(kernels_to_boot(cells))} on this machine; leave out --executor, or the axis."
     )
 
 
-def attestations(cells: Sequence[Cell], executor: Executor, notify: Notify, *, host: bool) -> dict[str, Attestation]:
+def boot_fingerprints(
+    cells: Sequence[Cell], executor: Executor, notify: Notify, *, host: bool
+) -> dict[str, Fingerprint]:
     """Boot each kernel once and return what it says of itself, without those that do not boot.
 
     Args:
@@ -54,11 +56,11 @@ def attestations(cells: Sequence[Cell], executor: Executor, notify: Notify, *, h
         UsageError: there is no such kernel, or ``host``, which no guest has.
         LabError: a kernel cannot be fetched, or this machine cannot boot any.
     """
-    if host and named(cells):
+    if host and kernels_to_boot(cells):
         raise UsageError("--host is of the running kernel alone: a kernel that is booted is a machine of its own.")
     found = {}
-    for name in named(cells):
-        assert isinstance(executor, Boots)
-        if (attestation := executor.attest_kernel(name, notify)) is not None:
+    for name in kernels_to_boot(cells):
+        assert isinstance(executor, BootingExecutor)
+        if (attestation := executor.fingerprint_kernel(name, notify)) is not None:
             found[name] = attestation
     return found

@@ -18,7 +18,7 @@ Point = tuple[Level, ...]  # a value for each axis, in the order of the axes
 PREFIXES = ("net.ipv4.", "net.core.")  # left out of names: what follows says it all
 
 
-def cells(suite: Suite, *, host: bool = False) -> list[Cell]:
+def build_cells(suite: Suite, *, host: bool = False) -> list[Cell]:
     """Return the cells of a suite, entry by entry, the baseline of each first unless it is excluded.
 
     Args:
@@ -43,14 +43,16 @@ def entry_cells(suite: Suite, entry: Entry, *, host: bool) -> Iterator[Cell]:
     axes = {
         axis: [base[axis], *(value for value in values if value != base[axis])] for axis, values in entry.axes.items()
     }
-    for point in points(suite.design, list(axes.values())):
+    for point in design_points(suite.design, list(axes.values())):
         levels = dict(zip(axes, point, strict=True))
-        if excluded(suite.exclude, entry.label, levels):
+        if is_excluded(suite.exclude, entry.label, levels):
             continue
         differs = {axis: value for axis, value in levels.items() if value != base[axis]}
-        plan = at(entry.plan, levels, host=host)
+        plan = plan_at_point(entry.plan, levels, host=host)
         yield Cell(
-            name=" ".join([entry.label, *(f"{short(axis)}={level_text(value)}" for axis, value in differs.items())]),
+            name=" ".join(
+                [entry.label, *(f"{short_axis_name(axis)}={level_text(value)}" for axis, value in differs.items())]
+            ),
             scenario=entry.label,
             levels=levels,
             baseline=not differs,
@@ -61,7 +63,7 @@ def entry_cells(suite: Suite, entry: Entry, *, host: bool) -> Iterator[Cell]:
         )
 
 
-def points(design: Design, axes: list[list[Level]]) -> Iterable[Point]:
+def design_points(design: Design, axes: list[list[Level]]) -> Iterable[Point]:
     """Return the points of a design, the baseline first; the baseline is the first value of each axis.
 
     Pairwise: few points in which every pair of values of two axes occurs (Bach and Schroeder's "All Pairs"), by
@@ -83,19 +85,19 @@ def points(design: Design, axes: list[list[Level]]) -> Iterable[Point]:
 def pairwise_of_few(axes: list[list[Level]]) -> Iterable[Point]:
     """Return the pairwise points where some axes have one value only, which allpairspy does not take."""
     several = [values for values in axes if len(values) > 1]
-    chosen = points(Design.PAIRWISE if len(several) > 1 else Design.FULL, several)
+    chosen = design_points(Design.PAIRWISE if len(several) > 1 else Design.FULL, several)
     for point in chosen:
         rest = iter(point)
         yield tuple(next(rest) if len(values) > 1 else values[0] for values in axes)
 
 
-def excluded(rules: Iterable[dict[str, Level]], label: str, levels: dict[str, Level]) -> bool:
+def is_excluded(rules: Iterable[dict[str, Level]], label: str, levels: dict[str, Level]) -> bool:
     """Return whether a point has all the values of one of the rules."""
     point = levels | {"scenario": label}
     return any(all(axis in point and point[axis] == value for axis, value in rule.items()) for rule in rules)
 
 
-def at(plan: Plan, levels: dict[str, Level], *, host: bool) -> Plan:
+def plan_at_point(plan: Plan, levels: dict[str, Level], *, host: bool) -> Plan:
     """Return a plan with the values of a point."""
     fields: dict[str, Any] = {axis: value for axis, value in levels.items() if axis != KERNEL and not is_sysctl(axis)}
     settings = {axis: level_text(value) for axis, value in levels.items() if is_sysctl(axis)}
@@ -112,7 +114,7 @@ def is_sysctl(axis: str) -> bool:
     return "." in axis
 
 
-def short(axis: str) -> str:
+def short_axis_name(axis: str) -> str:
     """Return an axis as people call it: ``tcp_tw_reuse``."""
     for prefix in PREFIXES:
         axis = axis.removeprefix(prefix)

@@ -17,7 +17,7 @@ from stress.model.suite import Cell, Suite, Trial
 SEEDS = 1 << 31
 
 
-def trials(suite: Suite, cells: Sequence[Cell], hosts: int = 1) -> list[Trial]:
+def ordered_trials(suite: Suite, cells: Sequence[Cell], hosts: int = 1) -> list[Trial]:
     """Return all trials in their order; more rounds leave those before as they are.
 
     Args:

@@ -23,10 +23,10 @@ from stress.model.summary import Summary
 from stress.store import run_folder, suite_folder
 from stress.suite import cell_results, kernels, manifest, matrix
 from stress.suite.executor.base import Executor
-from stress.suite.scheduler import Conductor, Observer
+from stress.suite.scheduler import Observer, Scheduler
 
 
-class Nobody:
+class SilentObserver:
     """Is told how a suite gets on, and does not care."""
 
     def opens(self, path: Path, missing: Sequence[Trial]) -> None:
@@ -72,26 +72,26 @@ def run(
         StoreError: results cannot be written; what was recorded stays.
         KeyboardInterrupt: what was recorded stays.
     """
-    observer = observer or Nobody()
-    executor = kernels.fitting(executor, matrix.cells(suite, host=host))
+    observer = observer or SilentObserver()
+    executor = kernels.executor_for_cells(executor, matrix.build_cells(suite, host=host))
     with lock.alone():
         if resume is None:
             run_folder.prepare(results)
-            file = manifest.begin(suite, executor, observer.stage, host=host)
+            file = manifest.begin_suite(suite, executor, observer.stage, host=host)
             path = suite_folder.create(file, text, results)
         else:
             path = resume
-            suite_folder.rewrite(path, manifest.resume(path, suite, executor, observer.stage, host=host))
-        conductor = Conductor(path, suite_folder.read(path), executor, retry_failed=retry_failed)
+            suite_folder.rewrite(path, manifest.resume_suite(path, suite, executor, observer.stage, host=host))
+        conductor = Scheduler(path, suite_folder.read(path), executor, retry_failed=retry_failed)
         observer.opens(path, conductor.missing)
         conductor.run(observer)
     return path
 
 
-def cells(path: Path) -> list[CellTrials]:
+def read_cells(path: Path) -> list[CellTrials]:
     """Return the trials of each cell of a suite folder.
 
     Raises:
         UsageError: it is none, or damaged.
     """
-    return cell_results.outturn(path, suite_folder.read(path))
+    return cell_results.read_cell_trials(path, suite_folder.read(path))

@@ -19,9 +19,9 @@ from stress.run.process import CellResult
 from stress.store import run_folder, suite_folder
 from stress.store.suite_folder import SuiteFile
 from stress.suite import order
-from stress.suite.applicability import lacking
+from stress.suite.applicability import unsupported_reason
 from stress.suite.executor.base import Executor, Handle, Job
-from stress.suite.executor.pending import UnderWay
+from stress.suite.executor.pending import Pending
 
 
 class Observer(Protocol):
@@ -64,7 +64,7 @@ class Batch:
         return [trial for trial in self.trials if self.reasons[trial.number] is None]
 
 
-class Conductor:
+class Scheduler:
     """A suite under way.
 
     Attributes:
@@ -87,7 +87,7 @@ class Conductor:
         self.records = suite_folder.records(path)
         self.missing = [
             trial
-            for trial in order.trials(file.suite, file.cells, len(file.hosts))
+            for trial in order.ordered_trials(file.suite, file.cells, len(file.hosts))
             if self.is_missing(trial, retry_failed=retry_failed)
         ]
 
@@ -104,7 +104,7 @@ class Conductor:
         left = {host: trials for host, trials in left.items() if trials}
         try:
             self.warm_up(left, observer)
-            with UnderWay[tuple[str, int]]() as under_way:
+            with Pending[tuple[str, int]]() as under_way:
                 batches = {host: self.start(host, trials, under_way, observer) for host, trials in left.items()}
                 while batches:
                     host = self.hear(batches, under_way)
@@ -130,7 +130,7 @@ class Conductor:
         if self.file.cell(first.cell).measures:
             return [first]
         several = []
-        for trial in left[: self.executor.beside]:
+        for trial in left[: self.executor.parallel_trials]:
             if trial.block != first.block or self.file.cell(trial.cell).measures:
                 break
             several.append(trial)
@@ -140,15 +140,13 @@ class Conductor:
         """Run trials that are thrown away: the first ones meet cold caches, and memory that no one has touched."""
         for number in range(self.file.suite.warmup if left else 0):
             observer.stage(f"warm-up {number + 1} of {self.file.suite.warmup}, thrown away")
-            with tempfile.TemporaryDirectory(prefix=".warm-up-", dir=self.path) as away, UnderWay[str]() as under_way:
+            with tempfile.TemporaryDirectory(prefix=".warm-up-", dir=self.path) as away, Pending[str]() as under_way:
                 for host, trials in left.items():
                     under_way.add(host, self.submit(trials[0], Path(away), host))
                 for _ in left:
                     under_way.next()
 
-    def start(
-        self, host: str, left: Sequence[Trial], under_way: UnderWay[tuple[str, int]], observer: Observer
-    ) -> Batch:
+    def start(self, host: str, left: Sequence[Trial], under_way: Pending[tuple[str, int]], observer: Observer) -> Batch:
         """Start what a host runs next."""
         trials = self.next_of(left)
         reasons = {trial.number: self.reason_against(trial, host) for trial in trials}
@@ -160,7 +158,7 @@ class Conductor:
             under_way.add((host, trial.number), self.submit(trial, home, host))
         return batch
 
-    def hear(self, batches: Mapping[str, Batch], under_way: UnderWay[tuple[str, int]]) -> str | None:
+    def hear(self, batches: Mapping[str, Batch], under_way: Pending[tuple[str, int]]) -> str | None:
         """Return a host whose batch is over; None if one trial of several is over."""
         for host, batch in batches.items():
             if len(batch.ended) == len(batch.going):
@@ -176,7 +174,7 @@ class Conductor:
             reason = batch.reasons[trial.number]
             end = batch.ended.get(trial.number, CellResult(None, None, None))
             if reason is None:
-                status, reason = judge(end)
+                status, reason = trial_status(end)
             else:
                 status = Status.NOT_APPLICABLE
                 suite_folder.begin(self.path, trial)
@@ -200,8 +198,8 @@ class Conductor:
             if (record.trial.cell, record.host, record.status) == (trial.cell, host, Status.NOT_APPLICABLE):
                 return record.reason
         cell = self.file.cell(trial.cell)
-        attestation = self.file.attestation(cell, host)
-        return None if attestation is None else lacking(cell, attestation, host=self.file.host)
+        attestation = self.file.fingerprint(cell, host)
+        return None if attestation is None else unsupported_reason(cell, attestation, host=self.file.host)
 
     def submit(self, trial: Trial, home: Path, host: str) -> Handle:
         """Start a trial."""
@@ -216,7 +214,7 @@ def with_seed(plan: Plan, seed: int) -> Plan:
     return msgspec.structs.replace(plan, seed=seed)
 
 
-def judge(end: CellResult) -> tuple[Status, str | None]:
+def trial_status(end: CellResult) -> tuple[Status, str | None]:
     """Return how a trial ended, and the reason when it is not done.
 
     Raises:

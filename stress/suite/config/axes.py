@@ -12,7 +12,7 @@ from stress.lab import sysctl
 from stress.model.errors import UsageError
 from stress.model.kernel import kernel_name
 from stress.model.suite import Level
-from stress.suite.config.diagnostics import Mistakes, meant, shown, unlike
+from stress.suite.config.diagnostics import Diagnostics, show_value, suggestion, wrong_type
 from stress.suite.config.keys import AXES, FIELDS, KERNEL, NOT_SET
 from stress.suite.config.toml_lines import Position
 from stress.suite.matrix import is_sysctl
@@ -47,30 +47,30 @@ class Axis:
     at: Position
 
 
-def flat(table: dict[str, Any], at: Position) -> Iterator[tuple[str, Any, Position]]:
+def flatten_names(table: dict[str, Any], at: Position) -> Iterator[tuple[str, Any, Position]]:
     """Yield the dotted name of each value of a table with tables in it, the value, and its position.
 
     TOML reads ``net.ipv4.tcp_tw_reuse = 1`` without quotes as tables in each other.
     """
     for key, value in table.items():
         if isinstance(value, dict) and value:
-            yield from ((f"{key}.{name}", each, place) for name, each, place in flat(value, (*at, key)))
+            yield from ((f"{key}.{name}", each, place) for name, each, place in flatten_names(value, (*at, key)))
         else:
             yield key, value, (*at, key)
 
 
-def named(table: dict[str, Any], at: Position, mistakes: Mistakes) -> Iterator[tuple[str, Any, Position]]:
+def unique_names(table: dict[str, Any], at: Position, mistakes: Diagnostics) -> Iterator[tuple[str, Any, Position]]:
     """Yield as ``flat`` does; a name that is there with and without quotes is a mistake."""
     seen: dict[str, Position] = {}
-    for name, value, place in flat(table, at):
+    for name, value, place in flatten_names(table, at):
         if name in seen:
-            mistakes.add(place, f"{shown(name)} is there already{mistakes.line(seen[name])}; leave one out.")
+            mistakes.add(place, f"{show_value(name)} is there already{mistakes.line(seen[name])}; leave one out.")
         else:
             seen[name] = place
             yield name, value, place
 
 
-def parameters(table: dict[str, Any], at: Position, mistakes: Mistakes) -> Parameters:
+def read_parameters(table: dict[str, Any], at: Position, mistakes: Diagnostics) -> Parameters:
     """Return what a table sets of a plan.
 
     Args:
@@ -80,7 +80,7 @@ def parameters(table: dict[str, Any], at: Position, mistakes: Mistakes) -> Param
     """
     fields = {key: value for key, value in table.items() if key in FIELDS}
     found = Parameters(fields, at={key: (*at, key) for key in fields})
-    for setting, value, place in named(table.get("sysctls", {}), (*at, "sysctls"), mistakes):
+    for setting, value, place in unique_names(table.get("sysctls", {}), (*at, "sysctls"), mistakes):
         if wrong := sysctl_fault(setting) or level_fault(setting, value):
             mistakes.add(place, wrong)
         else:
@@ -89,34 +89,34 @@ def parameters(table: dict[str, Any], at: Position, mistakes: Mistakes) -> Param
     return found
 
 
-def axes(table: dict[str, Any], at: Position, mistakes: Mistakes) -> dict[str, Axis]:
+def read_axes(table: dict[str, Any], at: Position, mistakes: Diagnostics) -> dict[str, Axis]:
     """Return the axes of a ``[matrix]``."""
     found = {}
-    for name, values, place in named(table, at, mistakes):
+    for name, values, place in unique_names(table, at, mistakes):
         if wrong := axis_fault(name):
             mistakes.add(place, wrong)
         elif not isinstance(values, list) or not values:
-            mistakes.add(place, f"{name} must be a list of one or more values, not {shown(values)}.")
+            mistakes.add(place, f"{name} must be a list of one or more values, not {show_value(values)}.")
         else:
             found[name] = Axis(values, place)
             check_levels(name, found[name], mistakes)
     return found
 
 
-def check_levels(name: str, axis: Axis, mistakes: Mistakes) -> None:
+def check_levels(name: str, axis: Axis, mistakes: Diagnostics) -> None:
     """Add what is wrong with the values of an axis."""
     seen: list[Any] = []
     for index, value in enumerate(axis.values):
         if wrong := level_fault(name, value):
             mistakes.add((*axis.at, index), wrong)
             continue
-        level = canonical(name, value)
+        level = canonical_level(name, value)
         if level in seen:
-            mistakes.add((*axis.at, index), f"{name} has the value {shown(value)} twice.")
+            mistakes.add((*axis.at, index), f"{name} has the value {show_value(value)} twice.")
         seen.append(level)
 
 
-def canonical(name: str, value: Any) -> Any:
+def canonical_level(name: str, value: Any) -> Any:
     """Return a value of an axis such that two that mean the same are equal.
 
     Raises:
@@ -125,22 +125,22 @@ def canonical(name: str, value: Any) -> Any:
     return str(msgspec.convert(value, int | str)) if is_sysctl(name) else msgspec.convert(value, AXES[name])
 
 
-def listed(name: str, values: list[Level], value: Any) -> Level | None:
+def matching_level(name: str, values: list[Level], value: Any) -> Level | None:
     """Return that of an axis's values which a value means, or None."""
     if level_fault(name, value):
         return None
-    level = canonical(name, value)
-    return next((each for each in values if canonical(name, each) == level), None)
+    level = canonical_level(name, value)
+    return next((each for each in values if canonical_level(name, each) == level), None)
 
 
 def level_fault(name: str, value: Any) -> str | None:
     """Return what is wrong with a value of a field or a setting by its type."""
     try:
-        canonical(name, value)
+        canonical_level(name, value)
     except msgspec.ValidationError:
         if is_sysctl(name):
-            return f"{name} must be a whole number or a text, not {shown(value)}."
-        return unlike(name, value, AXES[name])
+            return f"{name} must be a whole number or a text, not {show_value(value)}."
+        return wrong_type(name, value, AXES[name])
     return kernel_fault(value) if name == KERNEL else None
 
 
@@ -163,9 +163,9 @@ def axis_fault(name: str) -> str | None:
         return f"{name} cannot be an axis; there are {', '.join(AXES)}, and the kernel's settings by dotted name."
     if is_sysctl(name):
         return sysctl_fault(name)
-    close = meant(name, AXES)
+    close = suggestion(name, AXES)
     there = "" if close else f", of which there are {', '.join(AXES)}"
-    return f"{shown(name)} is no axis: neither a dotted setting nor a field of a plan{there}.{close}"
+    return f"{show_value(name)} is no axis: neither a dotted setting nor a field of a plan{there}.{close}"
 
 
 def sysctl_fault(name: str) -> str | None:
@@ -179,8 +179,10 @@ def sysctl_fault(name: str) -> str | None:
     if SYSCTL.fullmatch(prefix) and sysctl.path(prefix).is_dir():
         siblings |= {each.name for each in sysctl.path(prefix).iterdir() if each.is_file()}
     # Within a folder the last part alone is compared: what all have in common would make anything look alike.
-    close = meant(last, sorted(siblings)).replace("mean ", f"mean {prefix}.") if siblings else ""
-    close = close or meant(name, sysctl.RECORDED)
+    close = suggestion(last, sorted(siblings)).replace("mean ", f"mean {prefix}.") if siblings else ""
+    close = close or suggestion(name, sysctl.RECORDED)
     if not SYSCTL.fullmatch(name):
-        return f"{shown(name)} is no network setting; give its dotted name, such as net.ipv4.tcp_fin_timeout.{close}"
-    return f"There is no setting {shown(name)} on this machine, nor is it known from other kernels.{close}"
+        return (
+            f"{show_value(name)} is no network setting; give its dotted name, such as net.ipv4.tcp_fin_timeout.{close}"
+        )
+    return f"There is no setting {show_value(name)} on this machine, nor is it known from other kernels.{close}"

@@ -8,21 +8,21 @@ from typing import Any
 from stress.model.suite import Entry, Level, Suite
 from stress.storm.check.plan_rules import plan_faults
 from stress.suite import matrix
-from stress.suite.config.axes import listed, named
-from stress.suite.config.diagnostics import Mistakes, meant, shown
-from stress.suite.config.scenario import Row
+from stress.suite.config.axes import matching_level, unique_names
+from stress.suite.config.diagnostics import Diagnostics, show_value, suggestion
+from stress.suite.config.scenario import ScenarioTable
 from stress.suite.config.toml_lines import Position
 
 # Options whose names do not follow from the field's.
 OPTIONS = {"rate_per_s": "--rate", "sources": "--source", "target_ports": "--target-port"}
 
 
-def baseline(table: dict[str, Any], entries: list[Entry], mistakes: Mistakes) -> dict[str, Level]:
+def read_baseline(table: dict[str, Any], entries: list[Entry], mistakes: Diagnostics) -> dict[str, Level]:
     """Return ``[baseline]``: each axis with one of its values, which every entry that has the axis lists."""
     found: dict[str, Level] = {}
-    for axis, value, at in named(table, ("baseline",), mistakes):
+    for axis, value, at in unique_names(table, ("baseline",), mistakes):
         holders = [entry for entry in entries if axis in entry.axes]
-        levels = [listed(axis, entry.axes[axis], value) for entry in holders]
+        levels = [matching_level(axis, entry.axes[axis], value) for entry in holders]
         if not holders:
             mistakes.add(at, axis_fault(axis, entries))
         elif (first := levels[0]) is None or None in levels:
@@ -34,7 +34,9 @@ def baseline(table: dict[str, Any], entries: list[Entry], mistakes: Mistakes) ->
     return found
 
 
-def exclusions(tables: list[dict[str, Any]], entries: list[Entry], mistakes: Mistakes) -> list[dict[str, Level]]:
+def read_exclusions(
+    tables: list[dict[str, Any]], entries: list[Entry], mistakes: Diagnostics
+) -> list[dict[str, Level]]:
     """Return the ``[[exclude]]``: values of axes of at least one entry, and maybe its label.
 
     A value is as the axis lists it; where entries list it as a number and as a text, both are left out.
@@ -49,7 +51,7 @@ def exclusions(tables: list[dict[str, Any]], entries: list[Entry], mistakes: Mis
             mistakes.add((*at, "scenario"), wrong)
         else:
             those = [entry for entry in entries if label in (None, entry.label)]
-            point = list(named({key: value for key, value in table.items() if key != "scenario"}, at, mistakes))
+            point = list(unique_names({key: value for key, value in table.items() if key != "scenario"}, at, mistakes))
             wrongs = [(place, wrong) for axis, value, place in point if (wrong := level_fault(axis, value, those))]
             rules = [rule for entry in those if (rule := excluded_levels(point, entry)) is not None]
             if not (wrongs or rules):
@@ -62,7 +64,9 @@ def exclusions(tables: list[dict[str, Any]], entries: list[Entry], mistakes: Mis
 
 def excluded_levels(point: list[tuple[str, Any, Position]], entry: Entry) -> dict[str, Level] | None:
     """Return the values of a point as an entry lists them; None when it has no such point."""
-    levels = {axis: listed(axis, entry.axes.get(axis, []), value) for axis, value, _ in point if axis in entry.axes}
+    levels = {
+        axis: matching_level(axis, entry.axes.get(axis, []), value) for axis, value, _ in point if axis in entry.axes
+    }
     found = {axis: level for axis, level in levels.items() if level is not None}
     return found if len(found) == len(point) else None
 
@@ -71,8 +75,8 @@ def label_fault(label: Any, known: list[str]) -> str | None:
     """Return what is wrong with the label of a scenario."""
     if label in known:
         return None
-    close = meant(label, known) if isinstance(label, str) else ""
-    return f"There is no scenario {shown(label)} in this suite; there are {', '.join(known)}.{close}"
+    close = suggestion(label, known) if isinstance(label, str) else ""
+    return f"There is no scenario {show_value(label)} in this suite; there are {', '.join(known)}.{close}"
 
 
 def level_fault(axis: str, value: Any, entries: list[Entry]) -> str | None:
@@ -80,7 +84,7 @@ def level_fault(axis: str, value: Any, entries: list[Entry]) -> str | None:
     holders = [entry for entry in entries if axis in entry.axes]
     if not holders:
         return axis_fault(axis, entries)
-    if all(listed(axis, entry.axes[axis], value) is None for entry in holders):
+    if all(matching_level(axis, entry.axes[axis], value) is None for entry in holders):
         return value_fault(axis, value, holders[0])
     return None
 
@@ -90,15 +94,16 @@ def axis_fault(axis: str, entries: list[Entry]) -> str:
     known = dict.fromkeys(axis for entry in entries for axis in entry.axes)
     whose = f"The scenario {entries[0].label}" if len(entries) == 1 else "This suite"
     there = f"there are {', '.join(known)}" if known else "there is none"
-    return f"{whose} has no axis {shown(axis)}; {there}.{meant(axis, known)}"
+    return f"{whose} has no axis {show_value(axis)}; {there}.{suggestion(axis, known)}"
 
 
 def value_fault(axis: str, value: Any, entry: Entry) -> str:
     """Return the sentence for a value that an axis does not list."""
-    return f"{axis} has no value {shown(value)} in {entry.label}; it has {', '.join(map(shown, entry.axes[axis]))}."
+    values = ", ".join(map(show_value, entry.axes[axis]))
+    return f"{axis} has no value {show_value(value)} in {entry.label}; it has {values}."
 
 
-def point_faults(suite: Suite, rows: list[Row]) -> Iterator[tuple[Position, str]]:
+def point_faults(suite: Suite, rows: list[ScenarioTable]) -> Iterator[tuple[Position, str]]:
     """Yield what is wrong with the plan of each baseline, and of each value of an axis beside the baseline's others.
 
     Points in which several values differ from the baseline are checked when they become cells.
@@ -112,7 +117,7 @@ def point_faults(suite: Suite, rows: list[Row]) -> Iterator[tuple[Position, str]
         yield at, sentence if of_all else f"With {' and '.join(labels)}: {sentence}"
 
 
-def row_faults(suite: Suite, row: Row) -> Iterator[tuple[Position, str]]:
+def row_faults(suite: Suite, row: ScenarioTable) -> Iterator[tuple[Position, str]]:
     """Yield what is wrong with the plans of one scenario, and the position of what makes it so."""
     base = {axis: suite.baseline.get(axis, values[0]) for axis, values in row.entry.axes.items()}
     others = [
@@ -123,15 +128,15 @@ def row_faults(suite: Suite, row: Row) -> Iterator[tuple[Position, str]]:
     ]
     told = set()
     for levels, at in [(base, None), *others]:
-        if matrix.excluded(suite.exclude, row.entry.label, levels):
+        if matrix.is_excluded(suite.exclude, row.entry.label, levels):
             continue
-        for sentence in plan_faults(matrix.at(row.entry.plan, levels, host=False)):
+        for sentence in plan_faults(matrix.plan_at_point(row.entry.plan, levels, host=False)):
             if sentence not in told:
-                yield at or culprit(sentence, row), sentence
+                yield at or offending_key(sentence, row), sentence
             told.add(sentence)
 
 
-def culprit(sentence: str, row: Row) -> Position:
+def offending_key(sentence: str, row: ScenarioTable) -> Position:
     """Return the position of the first of a scenario's parameters and axes that a sentence names, or the scenario's."""
     places = row.given.at | {axis: values.at for axis, values in row.axes.items()}
     found = {}

@@ -28,7 +28,7 @@ SHORT.maxstring = SHORT.maxother = 60
 
 
 @dataclass
-class Mistakes:
+class Diagnostics:
     """What was found wrong, each in a sentence.
 
     Attributes:
@@ -44,7 +44,7 @@ class Mistakes:
     def add(self, at: Position, sentence: str) -> None:
         """Add what is wrong with a key; without a known line the key itself is named."""
         line = self.lines.get(at)
-        place = f", line {line}" if line is not None else f", {spelt(at)}" if at else ""
+        place = f", line {line}" if line is not None else f", {key_path(at)}" if at else ""
         self.found.append((math.inf if line is None else line, f"{self.where}{place}: {sentence}"))
 
     def line(self, at: Position) -> str:
@@ -60,7 +60,7 @@ class Mistakes:
             raise UsageError("\n".join(told[:SHOWN] + more))
 
 
-def spelt(at: Position) -> str:
+def key_path(at: Position) -> str:
     """Return a position as Python would write it: ``scenario[0].mines``."""
     text = ""
     for step in at:
@@ -71,7 +71,7 @@ def spelt(at: Position) -> str:
     return text.removeprefix(".")
 
 
-def shown(value: Any) -> str:
+def show_value(value: Any) -> str:
     """Return a value for a sentence, as TOML writes it where that matters, and not too long."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -80,14 +80,14 @@ def shown(value: Any) -> str:
     return str(value) if isinstance(value, date | time) else SHORT.repr(value)
 
 
-def meant(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
     """Return `` Did you mean …?``, or nothing."""
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1) or [each for each in known if each.startswith(f"{word}_")]
     return f" Did you mean {close[0]}?" if close else ""
 
 
-def unfit(document: dict[str, Any]) -> Iterator[tuple[Position, str]]:
+def unsupported_values(document: dict[str, Any]) -> Iterator[tuple[Position, str]]:
     """Yield what no suite can hold, whatever its key: all else may rely on this."""
     todo: list[tuple[Position, Any]] = [((), document)]
     for at, value in todo:
@@ -108,8 +108,8 @@ def unfit(document: dict[str, Any]) -> Iterator[tuple[Position, str]]:
             yield at, f"A suite has no value of Python's type {type(value).__name__}; give what TOML has."
 
 
-def accept(
-    table: dict[str, Any], types: Mapping[str, Any], at: Position, name: str, mistakes: Mistakes
+def accept_typed(
+    table: dict[str, Any], types: Mapping[str, Any], at: Position, name: str, mistakes: Diagnostics
 ) -> dict[str, Any]:
     """Return the values of a table that are of the type of their key; all others are added to the mistakes.
 
@@ -123,41 +123,41 @@ def accept(
     accepted = {}
     for key, value in table.items():
         if key not in types:
-            mistakes.add((*at, key), unknown(key, types, name))
+            mistakes.add((*at, key), unknown_key(key, types, name))
             continue
         try:
             accepted[key] = msgspec.convert(value, types[key])
         except msgspec.ValidationError:
-            mistakes.add((*at, key), unlike(key, value, types[key]))
+            mistakes.add((*at, key), wrong_type(key, value, types[key]))
     return accepted
 
 
-def unknown(key: str, types: Mapping[str, Any], name: str) -> str:
+def unknown_key(key: str, types: Mapping[str, Any], name: str) -> str:
     """Return a sentence about a key that a table does not have: where it belongs, what it may be, or what there is."""
     if place := PLACES.get("net" if key.startswith("net.") else key):
         return f"{key} belongs in {place}, not in {name}."
-    close = meant(key, types)
+    close = suggestion(key, types)
     listed = "" if close else f"; there are {', '.join(types)}"
-    return f"There is no {shown(key)} in {name}{listed}.{close}"
+    return f"There is no {show_value(key)} in {name}{listed}.{close}"
 
 
-def unlike(key: str, value: Any, kind: Any) -> str:
+def wrong_type(key: str, value: Any, kind: Any) -> str:
     """Return a sentence that says of which type a value has to be."""
     info = msgspec.inspect.type_info(kind)
     if isinstance(info, msgspec.inspect.UnionType):
         info = info.types[0]
     if isinstance(info, msgspec.inspect.ListType):
-        return f"{key} must be tables, each under a header [[{key}]], not {shown(value)}."
+        return f"{key} must be tables, each under a header [[{key}]], not {show_value(value)}."
     close = ""
     if isinstance(info, msgspec.inspect.EnumType) and isinstance(value, str):
-        close = meant(value, [each.value for each in info.cls])
-    return f"{key} must be {words(info)}, not {shown(value)}.{close}"
+        close = suggestion(value, [each.value for each in info.cls])
+    return f"{key} must be {type_words(info)}, not {show_value(value)}.{close}"
 
 
-def words(info: msgspec.inspect.Type) -> str:
+def type_words(info: msgspec.inspect.Type) -> str:
     """Return a type in words."""
     if isinstance(info, msgspec.inspect.IntType | msgspec.inspect.FloatType):
-        return f"a {'whole ' * isinstance(info, msgspec.inspect.IntType)}number{within(info)}"
+        return f"a {'whole ' * isinstance(info, msgspec.inspect.IntType)}number{range_words(info)}"
     if isinstance(info, msgspec.inspect.EnumType):
         return f"one of {', '.join(each.value for each in info.cls)}"
     if isinstance(info, msgspec.inspect.LiteralType):
@@ -167,7 +167,7 @@ def words(info: msgspec.inspect.Type) -> str:
     return WORDS[type(info)]
 
 
-def within(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
+def range_words(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
     """Return the bounds of a number in words, or nothing."""
     if info.le is None:
         return ""

@@ -36,11 +36,11 @@ from stress.analysis.gate import condition
 from stress.analysis.metric import metric
 from stress.model.errors import UsageError
 from stress.model.suite import Gate, Suite
-from stress.suite.config.baseline import baseline, exclusions, label_fault, point_faults
-from stress.suite.config.diagnostics import Mistakes, accept, unfit
+from stress.suite.config.baseline import label_fault, point_faults, read_baseline, read_exclusions
+from stress.suite.config.diagnostics import Diagnostics, accept_typed, unsupported_values
 from stress.suite.config.keys import GATE, HEAD, TABLES
-from stress.suite.config.scenario import labels, read_rows
-from stress.suite.config.toml_lines import Position, lines
+from stress.suite.config.scenario import given_labels, read_scenarios
+from stress.suite.config.toml_lines import Position, line_numbers
 
 SEED = {field.name: field.default for field in msgspec.structs.fields(Suite)}["seed"]
 SYNTAX_ERROR = re.compile(
@@ -63,10 +63,10 @@ def read(path: Path) -> Suite:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path}, line {line}: this is not UTF-8, as TOML has to be.") from error
-    return decode(text, str(path), path.stem)
+    return decode_suite(text, str(path), path.stem)
 
 
-def decode(text: str, where: str, stem: str) -> Suite:
+def decode_suite(text: str, where: str, stem: str) -> Suite:
     """Decode the text of a suite file.
 
     Args:
@@ -83,7 +83,7 @@ def decode(text: str, where: str, stem: str) -> Suite:
         raise UsageError(f"{where} has too many lists or tables in each other.") from error
     except ValueError as error:
         raise UsageError(syntax_error(str(error), text, where)) from error
-    return build({"name": stem} | document, where, lines(text, document))
+    return build_suite({"name": stem} | document, where, line_numbers(text, document))
 
 
 def syntax_error(error: str, text: str, where: str) -> str:
@@ -96,7 +96,7 @@ def syntax_error(error: str, text: str, where: str) -> str:
     return f"{where}, {place}: this is no TOML: {match['what']}."
 
 
-def build(document: dict[str, Any], where: str = "suite", known: Mapping[Position, int] | None = None) -> Suite:
+def build_suite(document: dict[str, Any], where: str = "suite", known: Mapping[Position, int] | None = None) -> Suite:
     """Return the suite that a document says: what a suite file holds, as dictionaries and lists.
 
     A program that makes suites calls it instead of writing a file::
@@ -111,30 +111,30 @@ def build(document: dict[str, Any], where: str = "suite", known: Mapping[Positio
     Raises:
         UsageError: as ``read``.
     """
-    mistakes = Mistakes(where, known or {})
-    for at, sentence in unfit(document):
+    mistakes = Diagnostics(where, known or {})
+    for at, sentence in unsupported_values(document):
         mistakes.add(at, sentence)
     mistakes.refuse()
-    head = accept(document, HEAD | TABLES, (), "the head of the file", mistakes)
+    head = accept_typed(document, HEAD | TABLES, (), "the head of the file", mistakes)
     if document.get("scenario", []) == []:
         place: Position = ("scenario",) if "scenario" in document else ()
         mistakes.add(place, "There is no [[scenario]]; a suite has one or more.")
     settings = {"name": where} | {key: value for key, value in head.items() if key in HEAD}
-    rows = read_rows(head, settings.get("seed", SEED), mistakes)
+    rows = read_scenarios(head, settings.get("seed", SEED), mistakes)
     for name in settings.get("rank", []):
         try:
             metric(name)
         except UsageError as error:
             mistakes.add(("rank",), str(error))
-    gates = read_gates(head.get("gate", []), labels(head.get("scenario", [])), mistakes)
+    gates = read_gates(head.get("gate", []), given_labels(head.get("scenario", [])), mistakes)
     # What follows relies on what came before: to go on in spite of mistakes would find some that are none.
     mistakes.refuse()
     entries = [row.entry for row in rows]
     suite = Suite(
         **settings,
         entries=entries,
-        baseline=baseline(head.get("baseline", {}), entries, mistakes),
-        exclude=exclusions(head.get("exclude", []), entries, mistakes),
+        baseline=read_baseline(head.get("baseline", {}), entries, mistakes),
+        exclude=read_exclusions(head.get("exclude", []), entries, mistakes),
         gates=gates,
     )
     mistakes.refuse()
@@ -144,12 +144,12 @@ def build(document: dict[str, Any], where: str = "suite", known: Mapping[Positio
     return suite
 
 
-def read_gates(tables: list[dict[str, Any]], known: list[str], mistakes: Mistakes) -> list[Gate]:
+def read_gates(tables: list[dict[str, Any]], known: list[str], mistakes: Diagnostics) -> list[Gate]:
     """Return the gates, of which each has a condition that can be read, and a label that there is, if any."""
     found = []
     for index, table in enumerate(tables):
         at: Position = ("gate", index)
-        fields = accept(table, GATE, at, "a [[gate]]", mistakes)
+        fields = accept_typed(table, GATE, at, "a [[gate]]", mistakes)
         if "expr" not in table:
             mistakes.add(at, "This [[gate]] has no expr, such as 'body.p99 <= 1.10x'.")
         # Where no scenario is known, that is the mistake.

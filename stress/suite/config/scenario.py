@@ -10,14 +10,14 @@ from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.suite import Entry
 from stress.storm.catalogue import SCENARIOS, find_scenario
-from stress.suite.config.axes import Axis, Parameters, axes, parameters
-from stress.suite.config.diagnostics import Mistakes, accept
+from stress.suite.config.axes import Axis, Parameters, read_axes, read_parameters
+from stress.suite.config.diagnostics import Diagnostics, accept_typed
 from stress.suite.config.keys import DEFAULTS, SCENARIO
 from stress.suite.config.toml_lines import Position
 
 
 @dataclass(frozen=True)
-class Row:
+class ScenarioTable:
     """A ``[[scenario]]`` as it was read.
 
     Attributes:
@@ -33,13 +33,13 @@ class Row:
     axes: dict[str, Axis]
 
 
-def labels(tables: list[dict[str, Any]]) -> list[str]:
+def given_labels(tables: list[dict[str, Any]]) -> list[str]:
     """Return the label of every ``[[scenario]]`` that has one, whatever else is wrong with it."""
     given = [table.get("label", table.get("name")) for table in tables]
     return [label for label in given if isinstance(label, str)]
 
 
-def read_rows(head: dict[str, Any], seed: int, mistakes: Mistakes) -> list[Row]:
+def read_scenarios(head: dict[str, Any], seed: int, mistakes: Diagnostics) -> list[ScenarioTable]:
     """Return the scenarios of a suite.
 
     Args:
@@ -47,21 +47,21 @@ def read_rows(head: dict[str, Any], seed: int, mistakes: Mistakes) -> list[Row]:
         seed: the suite's.
         mistakes: these are added to.
     """
-    defaults = accept(head.get("defaults", {}), DEFAULTS, ("defaults",), "[defaults]", mistakes)
-    given = parameters(defaults, ("defaults",), mistakes)
-    shared = axes(head.get("matrix", {}), ("matrix",), mistakes)
+    defaults = accept_typed(head.get("defaults", {}), DEFAULTS, ("defaults",), "[defaults]", mistakes)
+    given = read_parameters(defaults, ("defaults",), mistakes)
+    shared = read_axes(head.get("matrix", {}), ("matrix",), mistakes)
     rows, taken = [], dict[str, Position]()
     for index, table in enumerate(head.get("scenario", [])):
         at: Position = ("scenario", index)
         refuse_taken(table, at, taken, mistakes)
-        row = read_row(table, at, seed, (given, shared), mistakes)
+        row = read_scenario(table, at, seed, (given, shared), mistakes)
         rows += [row] if row else []
     return rows
 
 
-def refuse_taken(table: dict[str, Any], at: Position, taken: dict[str, Position], mistakes: Mistakes) -> None:
+def refuse_taken(table: dict[str, Any], at: Position, taken: dict[str, Position], mistakes: Diagnostics) -> None:
     """Add that a label is taken already, or take it."""
-    for label in labels([table]):
+    for label in given_labels([table]):
         if label in taken:
             place = (*at, "label" if "label" in table else "name")
             before = mistakes.line(taken[label])
@@ -69,17 +69,17 @@ def refuse_taken(table: dict[str, Any], at: Position, taken: dict[str, Position]
         taken.setdefault(label, at)
 
 
-def read_row(
+def read_scenario(
     table: dict[str, Any],
     at: Position,
     seed: int,
     common: tuple[Parameters, dict[str, Axis]],
-    mistakes: Mistakes,
-) -> Row | None:
+    mistakes: Diagnostics,
+) -> ScenarioTable | None:
     """Return a scenario; None when it is so wrong that it has no plan."""
-    fields = accept(table, SCENARIO, at, "a [[scenario]]", mistakes)
-    given = parameters(fields, at, mistakes).over(common[0])
-    varied = common[1] | axes(fields.get("matrix", {}), (*at, "matrix"), mistakes)
+    fields = accept_typed(table, SCENARIO, at, "a [[scenario]]", mistakes)
+    given = read_parameters(fields, at, mistakes).over(common[0])
+    varied = common[1] | read_axes(fields.get("matrix", {}), (*at, "matrix"), mistakes)
     if "name" not in table:
         mistakes.add(at, f"This [[scenario]] has no name; there are {', '.join(SCENARIOS)}.")
     if "name" not in fields:
@@ -92,14 +92,14 @@ def read_row(
     refuse_varied(base, given, varied, mistakes)
     entry = Entry(
         label=fields.get("label", fields["name"]),
-        plan=plan(base, given, seed, family_varies="family" in varied),
+        plan=scenario_plan(base, given, seed, family_varies="family" in varied),
         axes={name: axis.values for name, axis in varied.items()},
         measures=fields.get("measures", True),
     )
-    return Row(entry, at, given, varied)
+    return ScenarioTable(entry, at, given, varied)
 
 
-def plan(base: Plan, given: Parameters, seed: int, *, family_varies: bool) -> Plan:
+def scenario_plan(base: Plan, given: Parameters, seed: int, *, family_varies: bool) -> Plan:
     """Return a scenario's plan with parameters, which are of the right types, and with the suite's seed.
 
     IPv6 brings its loopback addresses, unless others are given, or family is an axis: then its values bring them.
@@ -110,7 +110,7 @@ def plan(base: Plan, given: Parameters, seed: int, *, family_varies: bool) -> Pl
     return msgspec.structs.replace(base, **fields, sysctls=base.sysctls | given.sysctls, seed=seed)
 
 
-def refuse_varied(base: Plan, given: Parameters, axes: dict[str, Axis], mistakes: Mistakes) -> None:
+def refuse_varied(base: Plan, given: Parameters, axes: dict[str, Axis], mistakes: Diagnostics) -> None:
     """Add that something is set or varied which the scenario's acts decide."""
     acts = base.acts.values()
     decided = {name for act in acts for name in (*act, *act.get("sysctls", {}))} - {"sysctls"}

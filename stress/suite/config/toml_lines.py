@@ -29,7 +29,7 @@ class LostError(Exception):
     """The scanner has met what it does not know."""
 
 
-def lines(text: str, document: dict[str, Any]) -> dict[Position, int]:
+def line_numbers(text: str, document: dict[str, Any]) -> dict[Position, int]:
     """Return the line, counted from 1, of every key and element of a document that tomllib has read from a text.
 
     Returns:

@@ -18,9 +18,9 @@ from stress.lab.signals import Ending
 from stress.model.errors import UsageError
 from stress.run.process import Event, Failed, Settled, Stage
 from stress.suite.executor import archive
-from stress.suite.executor.remote_trial import Errand, carry_out
+from stress.suite.executor.remote_trial import TrialRequest, run_request
 
-ROOM = "connstorm-"  # how the folders are called that hold a run until it is sent; in TMPDIR
+FOLDER_PREFIX = "connstorm-"  # how the folders are called that hold a run until it is sent; in TMPDIR
 
 
 class Sending(msgspec.Struct, frozen=True, tag="sending"):
@@ -29,10 +29,10 @@ class Sending(msgspec.Struct, frozen=True, tag="sending"):
     name: str
 
 
-Word = Event | Sending  # what an envoy prints, one JSON object a line
+Message = Event | Sending  # what an envoy prints, one JSON object a line
 
 
-def serve(stdin: IO[bytes], stdout: IO[bytes]) -> None:
+def serve_request(stdin: IO[bytes], stdout: IO[bytes]) -> None:
     """Carry out the errand that ``stdin`` holds and send what becomes of it to ``stdout``.
 
     Raises:
@@ -40,17 +40,17 @@ def serve(stdin: IO[bytes], stdout: IO[bytes]) -> None:
         Terminated: the connection is lost, or the trial is no longer wanted; nothing is left here.
     """
 
-    def say(word: Word) -> None:
+    def say(word: Message) -> None:
         stdout.write(msgspec.json.encode(word) + b"\n")
         stdout.flush()
 
-    task = decode(stdin.readline())
+    task = decode_request(stdin.readline())
     ending = Ending()
-    threading.Thread(target=end_with, args=(stdin.fileno(),), daemon=True).start()
+    threading.Thread(target=end_when_closed, args=(stdin.fileno(),), daemon=True).start()
     try:
         ending.release()
-        with tempfile.TemporaryDirectory(prefix=ROOM) as room:
-            ended = carry_out(task, Path(room), lambda text: say(Stage(text)), lambda _: None)
+        with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as room:
+            ended = run_request(task, Path(room), lambda text: say(Stage(text)), lambda _: None)
             if ended.settle is not None:
                 say(Settled(ended.settle))
             if ended.path is None:
@@ -63,20 +63,20 @@ def serve(stdin: IO[bytes], stdout: IO[bytes]) -> None:
         ending.give_back()
 
 
-def end_with(descriptor: int) -> None:
+def end_when_closed(descriptor: int) -> None:
     """End this process when the other end of a descriptor closes it."""
     while os.read(descriptor, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def decode(line: bytes) -> Errand:
+def decode_request(line: bytes) -> TrialRequest:
     """Decode an errand.
 
     Raises:
         UsageError: it is none.
     """
     try:
-        return msgspec.json.decode(line, type=Errand)
+        return msgspec.json.decode(line, type=TrialRequest)
     except msgspec.DecodeError as error:
         raise UsageError(f"The errand on standard input cannot be read: {error}.") from error

@@ -24,10 +24,10 @@ def pack(path: Path, stream: IO[bytes]) -> None:
     """Write the files of a run folder to a stream; a run folder has no folders inside."""
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for file in sorted(path.iterdir()):
-            tar.add(file, file.name, recursive=False, filter=plain)
+            tar.add(file, file.name, recursive=False, filter=without_owner)
 
 
-def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
     """Return a member without what is only of the host that it comes from: owner and mode."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
@@ -47,7 +47,7 @@ def unpack(stream: Readable, name: str, results: Path) -> Path:
         LabError: what came is no run folder, or not all of it came.
         StoreError: it cannot be written.
     """
-    if not is_plain(name):
+    if not is_plain_name(name):
         raise LabError(f"What came back is called {name!r}, which is no name of a run folder; nothing was kept.")
     staging = results / f".{name}.partial"
     shutil.rmtree(staging, ignore_errors=True)
@@ -55,9 +55,9 @@ def unpack(stream: Readable, name: str, results: Path) -> Path:
         staging.mkdir(parents=True)
         with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]  # it only reads
             for member in tar:
-                keep(tar, member, staging)
+                extract_member(tar, member, staging)
         run_folder.read(staging)  # checks the hashes that run.json has of the arrays
-        return renamed(staging, results / name)
+        return rename_complete(staging, results / name)
     except (tarfile.TarError, EOFError) as error:
         raise LabError(f"What came back as {name} is cut short or damaged: {error}; nothing was kept.") from error
     except UsageError as error:
@@ -66,12 +66,12 @@ def unpack(stream: Readable, name: str, results: Path) -> Path:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def is_plain(name: str) -> bool:
+def is_plain_name(name: str) -> bool:
     """Return whether a name is that of a file or folder, and leads nowhere else."""
     return bool(name) and name == Path(name).name and not name.startswith(".")
 
 
-def renamed(staging: Path, final: Path) -> Path:
+def rename_complete(staging: Path, final: Path) -> Path:
     """Give a folder that is complete its name."""
     try:
         return staging.rename(final)
@@ -79,10 +79,10 @@ def renamed(staging: Path, final: Path) -> Path:
         raise StoreError(f"{final} could not be made: {error.strerror}.") from error
 
 
-def keep(tar: tarfile.TarFile, member: tarfile.TarInfo, staging: Path) -> None:
+def extract_member(tar: tarfile.TarFile, member: tarfile.TarInfo, staging: Path) -> None:
     """Write one member, which must be a plain file beside the others: a host must not write elsewhere here."""
     content = tar.extractfile(member) if member.isreg() else None
-    if content is None or not is_plain(member.name):
+    if content is None or not is_plain_name(member.name):
         raise LabError(f"What came back holds {member.name!r}, which belongs into no run folder; nothing was kept.")
     target = staging / member.name
     try:
@@ -91,10 +91,10 @@ def keep(tar: tarfile.TarFile, member: tarfile.TarInfo, staging: Path) -> None:
         raise StoreError(f"{target} could not be made: {error.strerror}; make room.") from error
     with stream:
         while data := content.read(CHUNK_BYTES):
-            write(stream, data, target)
+            write_all(stream, data, target)
 
 
-def write(stream: IO[bytes], data: bytes, target: Path) -> None:
+def write_all(stream: IO[bytes], data: bytes, target: Path) -> None:
     """Write all of some bytes; errors of the disk here are not those of the connection that they came by."""
     left = memoryview(data)
     try:

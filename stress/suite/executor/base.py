@@ -8,7 +8,7 @@ from typing import Protocol
 from stress.model.kernel import HOST
 from stress.model.plan import Plan
 from stress.model.progress import Notify
-from stress.model.suite import Attestation
+from stress.model.suite import Fingerprint
 from stress.run.process import CellResult
 
 
@@ -49,10 +49,10 @@ class Executor(Protocol):
         """Names of the hosts."""
 
     @property
-    def beside(self) -> int:
+    def parallel_trials(self) -> int:
         """How many trials that do not measure a host may run beside each other."""
 
-    def attest(self, host: str) -> Attestation:
+    def fingerprint(self, host: str) -> Fingerprint:
         """Ask a host what it is.
 
         Raises:

@@ -17,11 +17,11 @@ from distributed import Client, Future, KilledWorker
 
 from stress.model.errors import LabError
 from stress.model.progress import Notify
-from stress.model.suite import Attestation
+from stress.model.suite import Fingerprint
 from stress.run.process import FINGERPRINT_LIMIT_S, CellResult, Failed
 from stress.suite.executor import archive, dask_worker
 from stress.suite.executor.base import Job
-from stress.suite.executor.remote_trial import errand
+from stress.suite.executor.remote_trial import trial_request
 
 CONNECT_S = 30
 BACK_S = 300.0  # for how long a worker that was lost is waited for
@@ -50,7 +50,7 @@ class DaskHandle:
         """Send the errand to the worker at an address, if there is one."""
         self.address = address
         if address is not None:
-            self.future = self.fleet.send(dask_worker.carry, self.payload, address)
+            self.future = self.fleet.send(dask_worker.run_packed_request, self.payload, address)
             self.future.add_done_callback(self.news.put)
 
     def fetch(self, notify: Notify) -> CellResult:
@@ -88,8 +88,8 @@ class DaskHandle:
             try:
                 self.news.get(timeout=BACK_S if here is None else None)
             except Empty:
-                return failed(f"{self.host} was lost, and not back within {BACK_S:g} s; nothing was kept.")
-        return failed(f"The trial on {self.host} was ended.")
+                return failed_trial(f"{self.host} was lost, and not back within {BACK_S:g} s; nothing was kept.")
+        return failed_trial(f"The trial on {self.host} was ended.")
 
     def taken(self, future: Future[Any]) -> CellResult | None:
         """Take the result of a task that is done; None if it was lost on its way, and is being made again."""
@@ -110,11 +110,11 @@ class DaskHandle:
     def no_result(self, future: Future[Any]) -> CellResult:
         """Say why a task that is over has no result."""
         if future.status == "cancelled":
-            return failed(f"The trial on {self.host} was cancelled by the scheduler; nothing was kept.")
+            return failed_trial(f"The trial on {self.host} was cancelled by the scheduler; nothing was kept.")
         error = future.exception()
         if isinstance(error, KilledWorker):
             return lost_too_often(self.host)
-        return failed(f"{self.host}: {type(error).__name__}: {error}")
+        return failed_trial(f"{self.host}: {type(error).__name__}: {error}")
 
     def cancel(self) -> None:
         """End it, and wait until it has ended there."""
@@ -129,7 +129,7 @@ class DaskHandle:
 class DaskFleet:
     """Runs trials on the workers of a dask scheduler, one trial at a time on each."""
 
-    beside = 1
+    parallel_trials = 1
 
     def __init__(self, scheduler: str, hosts: Sequence[str] = ()) -> None:
         """Find the workers.
@@ -148,7 +148,7 @@ class DaskFleet:
         self.scheduler = scheduler
         self.token = secrets.token_hex(4)  # dask keeps results by key: keys of one suite must not be those of another
         self.numbers = count()
-        self.attested: dict[str, Attestation] = {}
+        self.attested: dict[str, Fingerprint] = {}
         self.listeners: list[SimpleQueue[object]] = []
         there = self.addresses()
         self.names = list(hosts) or sorted(there)
@@ -166,7 +166,7 @@ class DaskFleet:
         """The names of the workers."""
         return self.names
 
-    def attest(self, host: str) -> Attestation:
+    def fingerprint(self, host: str) -> Fingerprint:
         """Ask a host what it is.
 
         Raises:
@@ -179,16 +179,16 @@ class DaskFleet:
                 f"{host} is not among the workers of {self.scheduler} any more; start connstorm worker there."
             )
         try:
-            answer = self.send(dask_worker.attest, None, address).result(timeout=FINGERPRINT_LIMIT_S)
+            answer = self.send(dask_worker.packed_fingerprint, None, address).result(timeout=FINGERPRINT_LIMIT_S)
         except (TimeoutError, KilledWorker) as error:
             raise LabError(f"{host} did not say what it is: {error}.") from error
-        self.attested[host] = msgspec.json.decode(answer, type=Attestation)
+        self.attested[host] = msgspec.json.decode(answer, type=Fingerprint)
         return self.attested[host]
 
     def submit(self, job: Job, host: str) -> DaskHandle:
         """Start a trial on a host."""
         self.require()
-        return DaskHandle(self, host, msgspec.json.encode(errand(job, self.attested[host])), job)
+        return DaskHandle(self, host, msgspec.json.encode(trial_request(job, self.attested[host])), job)
 
     def send(self, function: Any, payload: bytes | None, address: str) -> "Future[Any]":
         """Have a worker, and no other, call a function once."""
@@ -206,7 +206,7 @@ class DaskFleet:
     def still(self, key: str, address: str | None) -> None:
         """Wait until nothing of a task runs on its worker; one that is gone has nothing running."""
         if address is not None and address in self.addresses().values():
-            self.client.run(dask_worker.still, key, workers=[address], on_error="ignore")
+            self.client.run(dask_worker.wait_until_ended, key, workers=[address], on_error="ignore")
 
     def addresses(self) -> dict[str, str]:
         """Return where each worker is now."""
@@ -229,9 +229,9 @@ class DaskFleet:
 
 def lost_too_often(host: str) -> CellResult:
     """Return that a worker was lost again and again."""
-    return failed(f"{host} was lost {TRIES} times in the same trial; nothing was kept.")
+    return failed_trial(f"{host} was lost {TRIES} times in the same trial; nothing was kept.")
 
 
-def failed(text: str) -> CellResult:
+def failed_trial(text: str) -> CellResult:
     """Return that a trial failed for a reason."""
     return CellResult(None, Failed(text, LabError.exit_code), None)

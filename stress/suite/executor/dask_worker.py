@@ -20,8 +20,8 @@ from distributed import Status, Worker, WorkerPlugin
 from stress.run import process
 from stress.run.process import CellProcess, CellResult
 from stress.suite.executor import archive
-from stress.suite.executor.agent import ROOM
-from stress.suite.executor.remote_trial import Errand, carry_out
+from stress.suite.executor.agent import FOLDER_PREFIX
+from stress.suite.executor.remote_trial import TrialRequest, run_request
 
 QUIET: dict[str, Any] = {
     "distributed.worker.profile.enabled": False,
@@ -54,16 +54,16 @@ class Ender(WorkerPlugin):
         """See a task change its state."""
         del kwargs
         if start == "executing" and finish in ("released", "cancelled", "forgotten") and str(key) in under_way:
-            end(str(key))
+            end_trial(str(key))
 
     def teardown(self, worker: Worker) -> None:
         """End what is under way when the worker ends; not when another suite brings a plugin of its own."""
         if worker.status is Status.closing:
             for key in list(under_way):
-                end(key)
+                end_trial(key)
 
 
-def end(key: str) -> None:
+def end_trial(key: str) -> None:
     """End a trial; the thread that began it waits until it is gone."""
     unwanted.add(key)
     running = under_way[key]
@@ -71,14 +71,14 @@ def end(key: str) -> None:
         running.process.terminate()
 
 
-def attest() -> bytes:
+def packed_fingerprint() -> bytes:
     """Return what this host is, as JSON."""
     return msgspec.json.encode(process.request_fingerprint())
 
 
-def carry(errand: bytes, key: str) -> tuple[CellResult, bytes]:
+def run_packed_request(errand: bytes, key: str) -> tuple[CellResult, bytes]:
     """Carry out an errand; return how it ended, and the run folder, empty if there is none."""
-    task = msgspec.json.decode(errand, type=Errand)
+    task = msgspec.json.decode(errand, type=TrialRequest)
 
     def began(running: CellProcess) -> None:
         under_way[key] = running
@@ -87,8 +87,8 @@ def carry(errand: bytes, key: str) -> tuple[CellResult, bytes]:
 
     under_way[key] = None
     try:
-        with tempfile.TemporaryDirectory(prefix=ROOM) as room:
-            ended = carry_out(task, Path(room), lambda _: None, began)
+        with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as room:
+            ended = run_request(task, Path(room), lambda _: None, began)
             packed = BytesIO()
             if ended.path is not None:
                 archive.pack(ended.path, packed)
@@ -98,7 +98,7 @@ def carry(errand: bytes, key: str) -> tuple[CellResult, bytes]:
         unwanted.discard(key)
 
 
-async def still(key: str) -> None:
+async def wait_until_ended(key: str) -> None:
     """Wait until nothing of a trial runs here any more."""
     for _ in range(round(STILL_LIMIT_S / STILL_S)):
         if key not in under_way:
@@ -106,7 +106,7 @@ async def still(key: str) -> None:
         await asyncio.sleep(STILL_S)
 
 
-async def work(scheduler: str, name: str | None) -> None:
+async def run_worker(scheduler: str, name: str | None) -> None:
     """Be a worker of a scheduler until that ends, or this process is told to."""
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -13,7 +13,7 @@ import msgspec
 from stress.lab.kernel.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boot, End, Image, telling
 from stress.model.errors import LabError
 from stress.model.plan import Plan
-from stress.model.suite import Attestation, Settle
+from stress.model.suite import Fingerprint, Settle
 from stress.run.process import ONE_THREAD, CellResult, Done, Event, Failed
 from stress.store import run_folder
 
@@ -56,7 +56,7 @@ cp -r {own}/. {results}/ && echo $code >.{ended} && mv .{ended} {ended}
 """
 
 
-def prepare(share: Path, arguments: tuple[str, ...], plan: Plan | None = None) -> None:
+def prepare_share(share: Path, arguments: tuple[str, ...], plan: Plan | None = None) -> None:
     """Write what a guest needs into a new folder that it will share.
 
     Args:
@@ -86,24 +86,26 @@ def prepare(share: Path, arguments: tuple[str, ...], plan: Plan | None = None) -
     )
 
 
-def attest(image: Image, share: Path, *, kvm: bool, limit_s: float, quiet_s: float | None = None) -> Attestation:
+def boot_fingerprint(
+    image: Image, share: Path, *, kvm: bool, limit_s: float, quiet_s: float | None = None
+) -> Fingerprint:
     """Boot a kernel and ask it what it is.
 
     Raises:
         LabError: it does not boot, or has no answer.
     """
-    prepare(share, ("--attest", "--alone"))
+    prepare_share(share, ("--attest", "--alone"))
     boot = Boot(image, share, kvm=kvm, quiet_s=quiet_s)
     try:
         end = boot.wait(limit_s)
     finally:
         boot.end()
     if end is not End.ENDED:
-        raise LabError(why(boot, end, "It did not boot as far as to say what it is"))
+        raise LabError(boot_failure(boot, end, "It did not boot as far as to say what it is"))
     try:
-        return msgspec.json.decode((share / EVENTS).read_bytes(), type=Attestation)
+        return msgspec.json.decode((share / EVENTS).read_bytes(), type=Fingerprint)
     except (OSError, msgspec.DecodeError) as error:
-        raise LabError(f"It booted, but did not say what it is: {words(share) or error}.") from error
+        raise LabError(f"It booted, but did not say what it is: {last_error_line(share) or error}.") from error
 
 
 class GuestHandle:
@@ -135,7 +137,7 @@ class GuestHandle:
             prefix=PREFIX
         )  # a path of a trial has an = in it, which virtme-run splits at
         self.share = Path(self.away.name) / "share"
-        prepare(self.share, ("--output", OWN_RESULTS, *OPTIONS), plan)
+        prepare_share(self.share, ("--output", OWN_RESULTS, *OPTIONS), plan)
         self.boot = Boot(image, self.share, kvm=kvm)
 
     def fetch(self, notify: object) -> CellResult:
@@ -160,14 +162,14 @@ class GuestHandle:
         """Return the run folder, or what went wrong."""
         if end is not End.ENDED:
             told = f"{self.plan.scenario} on {self.release} has no result"
-            return Failed(why(self.boot, end, told), LabError.exit_code)
+            return Failed(boot_failure(self.boot, end, told), LabError.exit_code)
         match self.last_event():
             case Failed() as failed:
                 return failed
             case Done(path):
                 return self.taken(Path(path).name)
             case _:
-                told = words(self.share) or "without a word"
+                told = last_error_line(self.share) or "without a word"
                 return Failed(f"run-cell on {self.release} ended before it had a result: {told}.", LabError.exit_code)
 
     def last_event(self) -> Event | None:
@@ -190,13 +192,13 @@ class GuestHandle:
         return beside.rename(self.folder / name)
 
 
-def why(boot: Boot, end: End, what: str) -> str:
+def boot_failure(boot: Boot, end: End, what: str) -> str:
     """Return a sentence for a guest that came to nothing, with the end of its console."""
     said = " | ".join(line[:SHOWN_COLUMNS] for line in telling(boot.console()))
     return f"{what}: {end.value}. The end of its console: {said or 'nothing'}"
 
 
-def words(share: Path) -> str:
+def last_error_line(share: Path) -> str:
     """Return the last line that run-cell wrote to standard error."""
     try:
         lines = (share / ERRORS).read_text(errors="replace").split("\n")

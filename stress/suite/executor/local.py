@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 
 from stress.model.progress import Notify
-from stress.model.suite import Attestation
+from stress.model.suite import Fingerprint
 from stress.run import process
 from stress.run.process import CellProcess, CellResult
 from stress.suite.executor.base import Job
@@ -37,11 +37,11 @@ class Local:
         return [HERE]
 
     @property
-    def beside(self) -> int:
+    def parallel_trials(self) -> int:
         """One trial a CPU."""
         return len(os.sched_getaffinity(0))
 
-    def attest(self, host: str) -> Attestation:
+    def fingerprint(self, host: str) -> Fingerprint:
         """Ask this machine what it is."""
         assert host == HERE
         return process.request_fingerprint()

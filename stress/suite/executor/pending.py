@@ -13,7 +13,7 @@ LISTENERS_MAX = 1024  # a thread for each trial under way, made when it is neede
 Key = TypeVar("Key")
 
 
-class UnderWay(Generic[Key]):
+class Pending(Generic[Key]):
     """What has been started and not yet been heard of. A context manager: what is left at its end is ended."""
 
     def __init__(self) -> None:

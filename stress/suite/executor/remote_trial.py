@@ -13,7 +13,7 @@ from stress.lab import lock
 from stress.model.errors import ConnstormError, LabError
 from stress.model.plan import Plan
 from stress.model.progress import Notify
-from stress.model.suite import Attestation
+from stress.model.suite import Fingerprint
 from stress.run.fingerprint import fingerprint_differences, take_fingerprint
 from stress.run.process import CellProcess, CellResult, Failed, trial_options
 from stress.suite.executor.base import Job
@@ -21,7 +21,7 @@ from stress.suite.executor.base import Job
 TURN = "trial"  # a lock of its own: the program that conducts may be on one of the hosts
 
 
-class Errand(msgspec.Struct, frozen=True, kw_only=True):
+class TrialRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One trial for another host.
 
     Attributes:
@@ -34,16 +34,16 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     settle_s: float
     limit_s: float
-    attested: Attestation
+    attested: Fingerprint
 
 
-def errand(job: Job, attested: Attestation) -> Errand:
+def trial_request(job: Job, attested: Fingerprint) -> TrialRequest:
     """Return what to send to a host, which has said of itself what it is."""
     known = msgspec.structs.replace(attested, settings=[], host_settings=[])
-    return Errand(plan=job.plan, settle_s=job.settle_s, limit_s=job.limit_s, attested=known)
+    return TrialRequest(plan=job.plan, settle_s=job.settle_s, limit_s=job.limit_s, attested=known)
 
 
-def carry_out(task: Errand, room: Path, notify: Notify, began: Callable[[CellProcess], None]) -> CellResult:
+def run_request(task: TrialRequest, room: Path, notify: Notify, began: Callable[[CellProcess], None]) -> CellResult:
     """Carry out a trial in a process of its own on this host, which must be what it was, before and after.
 
     Args:
@@ -57,20 +57,20 @@ def carry_out(task: Errand, room: Path, notify: Notify, began: Callable[[CellPro
     """
     try:
         with lock.alone(TURN, task.limit_s):  # one that lost its connection may still be ending
-            unchanged(task.attested, "before")
+            require_unchanged(task.attested, "before")
             running = CellProcess(task.plan, room, trial_options(task.settle_s), task.limit_s)
             try:
                 began(running)
                 ended = running.wait(notify)
             finally:
                 running.stop()
-            unchanged(task.attested, "after")
+            require_unchanged(task.attested, "after")
     except ConnstormError as error:
         return CellResult(None, Failed(str(error), error.exit_code, type(error).__name__), None)
     return ended
 
 
-def unchanged(was: Attestation, when: str) -> None:
+def require_unchanged(was: Fingerprint, when: str) -> None:
     """Raise LabError unless this host is what it was."""
     for what, before, now in fingerprint_differences(was, take_fingerprint([], None)):
         raise LabError(

@@ -8,13 +8,13 @@ import msgspec
 
 from stress.model.errors import LabError, UsageError
 from stress.model.progress import Notify
-from stress.model.suite import Attestation, Settle
+from stress.model.suite import Fingerprint, Settle
 from stress.run.process import FINGERPRINT_LIMIT_S, CellResult, Failed, Settled, Stage
 from stress.suite.executor import archive
-from stress.suite.executor.agent import Sending, Word
+from stress.suite.executor.agent import Message, Sending
 from stress.suite.executor.base import Job
-from stress.suite.executor.remote_trial import Errand, errand
-from stress.suite.executor.ssh_connection import LOST, REFUSED, Link, Remote, reason
+from stress.suite.executor.remote_trial import TrialRequest, trial_request
+from stress.suite.executor.ssh_connection import LOST, REFUSED, Link, Remote, error_text
 
 BACK_S = 300.0  # for how long a host that was lost is waited for
 KNOCK_S = 2.0  # between tries to reach it
@@ -24,7 +24,7 @@ TRIES = 2  # of a trial whose host was lost
 class SshHandle:
     """A trial under way on a host."""
 
-    def __init__(self, link: Link, command: str, task: Errand, job: Job) -> None:
+    def __init__(self, link: Link, command: str, task: TrialRequest, job: Job) -> None:
         """Start it; a host that cannot be reached is waited for by ``fetch``."""
         self.link = link
         self.command = command
@@ -48,14 +48,14 @@ class SshHandle:
                 return self.once(notify)
             except LOST as error:
                 self.remote = None
-                lost = f"{self.link.name} was lost: {reason(error)}"
+                lost = f"{self.link.name} was lost: {error_text(error)}"
                 if self.cancelled or isinstance(error, REFUSED):
-                    return failed(f"{lost}; nothing was kept.")
+                    return failed_trial(f"{lost}; nothing was kept.")
             if number < TRIES:
                 notify(f"{lost}; waiting for it")
                 if not self.link.back(BACK_S, KNOCK_S, lambda: self.cancelled):
-                    return failed(f"{lost}, and not back within {BACK_S:g} s; nothing was kept.")
-        return failed(f"{lost}, {TRIES} times in the same trial; nothing was kept.")
+                    return failed_trial(f"{lost}, and not back within {BACK_S:g} s; nothing was kept.")
+        return failed_trial(f"{lost}, {TRIES} times in the same trial; nothing was kept.")
 
     def once(self, notify: Notify) -> CellResult:
         """Wait until one try is over.
@@ -66,7 +66,7 @@ class SshHandle:
         assert self.remote is not None
         settle: Settle | None = None
         while line := self.remote.line():
-            match decode(line, self.link.name):
+            match decode_message(line, self.link.name):
                 case Stage(text):
                     notify(text)
                 case Settled(settled):
@@ -75,7 +75,7 @@ class SshHandle:
                     return CellResult(None, failure, settle)
                 case Sending(name):
                     return self.received(self.remote, name, settle)
-        return failed(f"connstorm ended on {self.link.name} with {self.remote.last_words()}; nothing was kept.")
+        return failed_trial(f"connstorm ended on {self.link.name} with {self.remote.last_words()}; nothing was kept.")
 
     def received(self, remote: Remote, name: str, settle: Settle | None) -> CellResult:
         """Receive the run folder."""
@@ -94,7 +94,7 @@ class SshHandle:
 class Ssh:
     """Runs trials on hosts that are reached by ssh, one trial at a time on each."""
 
-    beside = 1
+    parallel_trials = 1
 
     def __init__(self, hosts: Sequence[str], command: str = "connstorm") -> None:
         """Note the hosts.
@@ -110,14 +110,14 @@ class Ssh:
             raise UsageError("--executor ssh needs --hosts, each of them once: --hosts lab1,root@lab2:2222.")
         self.links = {name: Link(name) for name in hosts}
         self.command = command
-        self.attested: dict[str, Attestation] = {}
+        self.attested: dict[str, Fingerprint] = {}
 
     @property
     def hosts(self) -> list[str]:
         """The names of the hosts as they were given."""
         return list(self.links)
 
-    def attest(self, host: str) -> Attestation:
+    def fingerprint(self, host: str) -> Fingerprint:
         """Ask a host what it is.
 
         Raises:
@@ -125,7 +125,7 @@ class Ssh:
         """
         answer = self.links[host].output(f"{self.command} run-cell --attest", FINGERPRINT_LIMIT_S)
         try:
-            self.attested[host] = msgspec.json.decode(answer, type=Attestation)
+            self.attested[host] = msgspec.json.decode(answer, type=Fingerprint)
         except msgspec.DecodeError as error:
             raise LabError(
                 f"{host} did not say what it is but {answer[:80]!r}: {error}. Is its connstorm this version?"
@@ -134,17 +134,17 @@ class Ssh:
 
     def submit(self, job: Job, host: str) -> SshHandle:
         """Start a trial on a host."""
-        return SshHandle(self.links[host], self.command, errand(job, self.attested[host]), job)
+        return SshHandle(self.links[host], self.command, trial_request(job, self.attested[host]), job)
 
 
-def decode(line: bytes, host: str) -> Word:
+def decode_message(line: bytes, host: str) -> Message:
     """Decode what an envoy says."""
     try:
-        return msgspec.json.decode(line, type=Word)  # type: ignore[no-any-return]  # of a union it cannot tell
+        return msgspec.json.decode(line, type=Message)  # type: ignore[no-any-return]  # of a union it cannot tell
     except msgspec.DecodeError:
         return Failed(f"{host} said {line[:80]!r}, which is no event; nothing was kept.", LabError.exit_code)
 
 
-def failed(text: str) -> CellResult:
+def failed_trial(text: str) -> CellResult:
     """Return that a trial failed for a reason."""
     return CellResult(None, Failed(text, LabError.exit_code), None)

@@ -29,20 +29,20 @@ Result = TypeVar("Result")
 
 
 @cache
-def loop() -> asyncio.AbstractEventLoop:
+def event_loop() -> asyncio.AbstractEventLoop:
     """Return the event loop of all links, which runs in a thread of its own."""
     made = asyncio.new_event_loop()
     threading.Thread(target=made.run_forever, daemon=True, name="ssh").start()
     return made
 
 
-def run(work: Coroutine[Any, Any, Result], limit_s: float | None = None) -> Result:
+def run_in_loop(work: Coroutine[Any, Any, Result], limit_s: float | None = None) -> Result:
     """Do something in the event loop, and wait for it.
 
     Raises:
         TimeoutError: it took longer than ``limit_s``.
     """
-    return asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, limit_s), loop()).result()
+    return asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, limit_s), event_loop()).result()
 
 
 class Remote:
@@ -55,11 +55,11 @@ class Remote:
 
     def line(self) -> bytes:
         """Return the next line of its output, none at the end."""
-        return run(self.process.stdout.readline())
+        return run_in_loop(self.process.stdout.readline())
 
     def read(self, size: int, /) -> bytes:
         """Return at most so many bytes of its output, none at the end."""
-        return run(self.process.stdout.read(size))
+        return run_in_loop(self.process.stdout.read(size))
 
     def no_longer(self) -> None:
         """Say that it is no longer wanted, by the end of its input; wait until it has ended."""
@@ -69,7 +69,7 @@ class Remote:
             await self.process.wait_closed()
 
         try:
-            run(end(), EXIT_S)
+            run_in_loop(end(), EXIT_S)
         except LOST:
             self.connection.abort()  # whose end tells it the same
 
@@ -85,7 +85,7 @@ class Remote:
             await self.process.wait_closed()
             return words
 
-        words = run(end(), EXIT_S)
+        words = run_in_loop(end(), EXIT_S)
         if self.process.exit_status is None and self.process.exit_signal is None:
             raise asyncssh.ConnectionLost("the connection ended")
         how = f"code {self.process.exit_status}"
@@ -114,7 +114,7 @@ class Link:
         Raises:
             OSError, asyncssh.Error: the host cannot be reached, or does not let us in.
         """
-        return run(self.started(command, first))
+        return run_in_loop(self.started(command, first))
 
     async def started(self, command: str, first: bytes) -> Remote:
         """Do the same in the event loop."""
@@ -142,9 +142,9 @@ class Link:
             return as_bytes(ended.stdout)
 
         try:
-            return run(work(), limit_s)
+            return run_in_loop(work(), limit_s)
         except LOST as error:
-            raise LabError(f"{self.name} cannot be reached by ssh: {reason(error)}.") from error
+            raise LabError(f"{self.name} cannot be reached by ssh: {error_text(error)}.") from error
 
     async def connected(self) -> asyncssh.SSHClientConnection:
         """Return the connection, made anew if there is none."""
@@ -170,7 +170,7 @@ class Link:
             return False
 
         try:
-            return run(knock(), limit_s)
+            return run_in_loop(knock(), limit_s)
         except TimeoutError:
             return False
 
@@ -198,7 +198,7 @@ def destination(text: str) -> dict[str, Any]:
     return where
 
 
-def reason(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Return an error in words."""
     return str(error).rstrip(".") or type(error).__name__
 

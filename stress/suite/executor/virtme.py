@@ -10,10 +10,10 @@ from stress.lab.kernel.boot import Image
 from stress.model.errors import LabError
 from stress.model.kernel import HOST, kernel_name
 from stress.model.progress import Notify
-from stress.model.suite import Attestation
+from stress.model.suite import Fingerprint
 from stress.run.process import CellResult, Failed
 from stress.suite.executor.base import Handle, Job
-from stress.suite.executor.guest import PREFIX, GuestHandle, attest
+from stress.suite.executor.guest import PREFIX, GuestHandle, boot_fingerprint
 from stress.suite.executor.local import Local
 
 ATTEST_LIMIT_S = 180.0  # of the guest's script; emulated, Python alone takes ten seconds
@@ -52,7 +52,7 @@ class Virtme:
         self.ways = [kvm] if kvm is not None else [True, False] if boot.kvm_offered() else [False]
         self.quiet_s = quiet_s
         self.images: dict[str, Image] = {}
-        self.known: dict[str, tuple[Attestation, bool]] = {}  # and whether with KVM
+        self.known: dict[str, tuple[Fingerprint, bool]] = {}  # and whether with KVM
         self.reasons: dict[str, str] = {}  # why others did not boot
 
     @property
@@ -61,15 +61,15 @@ class Virtme:
         return self.local.hosts
 
     @property
-    def beside(self) -> int:
+    def parallel_trials(self) -> int:
         """One: guests would disturb each other."""
         return 1
 
-    def attest(self, host: str) -> Attestation:
+    def fingerprint(self, host: str) -> Fingerprint:
         """Ask this machine what it is."""
-        return self.local.attest(host)
+        return self.local.fingerprint(host)
 
-    def attest_kernel(self, name: str, notify: Notify) -> Attestation | None:
+    def fingerprint_kernel(self, name: str, notify: Notify) -> Fingerprint | None:
         """Boot a kernel and ask it what it is; return None when it does not boot, which its trials will say.
 
         Raises:
@@ -78,12 +78,12 @@ class Virtme:
         """
         if lacking := list(boot.missing()):
             raise LabError(f"To boot {name} this machine lacks {'; '.join(lacking)}.")
-        self.images[name] = image(name, notify)
+        self.images[name] = kernel_image(name, notify)
         for kvm in list(self.ways):
             notify(f"booting {name} {'with KVM' if kvm else 'emulated'}, to ask what it is")
             with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
                 try:
-                    found = attest(
+                    found = boot_fingerprint(
                         self.images[name],
                         Path(folder) / "share",
                         kvm=kvm,
@@ -117,7 +117,7 @@ class Virtme:
         )
 
 
-def image(name: str, notify: Notify) -> Image:
+def kernel_image(name: str, notify: Notify) -> Image:
     """Return what boots a kernel; one of Debian is fetched unless it was before.
 
     Raises:
