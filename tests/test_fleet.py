@@ -50,14 +50,15 @@ class Fleet:
     networks: dict[str, list[str]] = field(default_factory=dict)
     running: dict[str, subprocess.Popen] = field(default_factory=dict)
 
-    def start(self, name, inside, *command):
-        """Start a program in a network; what it says goes to a file."""
+    def start(self, name, inside, *command, folder=None):
+        """Start a program in a network, in a folder; what it says goes to a file."""
         (self.root / name).mkdir(exist_ok=True)
         with (self.root / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 [*inside, *PYTHON, *command],
                 stdout=log,
                 stderr=log,
+                cwd=folder,
                 env=os.environ | {"TMPDIR": str(self.root / name), "DASK_TEMPORARY_DIRECTORY": str(self.root / name)},
             )
 
@@ -200,6 +201,26 @@ def test_a_worker_that_is_told_to_end_ends_its_trial_and_leaves_nothing(fleet):
     assert fleet.rooms("lab1") == []
     suite.kill()
     suite.communicate()
+
+
+def test_a_worker_that_speaks_protocol_1_is_refused_before_any_trial(fleet):
+    """Connstorm of commit 172dbc1 has no stress.run; this worker has a package without it."""
+    old = fleet.root / "old-program" / "stress"
+    old.mkdir(parents=True)
+    (old / "__init__.py").write_text('__version__ = "0.1.0"\n')
+    command = ["distributed.cli.dask_worker", SCHEDULER, "--name", "old", "--no-nanny", "--no-dashboard"]
+    fleet.start("old", fleet.networks["lab1"], *command, folder=old.parent)
+    try:
+        assert wait.until(lambda: fleet.log("old").count("Registered to"), 30), fleet.log("old")
+        suite = fleet.suite(SUITE, "--hosts", "old")
+        _, stderr = suite.communicate()
+    finally:
+        fleet.kill("old")
+    assert suite.returncode == 3
+    assert "The connstorm of the worker old speaks protocol 1, but this connstorm" in stderr
+    assert "install the same version of connstorm on both." in stderr
+    assert not list((fleet.root / "out").glob("*-suite-*"))
+    (fleet.root / "out").mkdir(exist_ok=True)  # as the fixture expects
 
 
 def test_a_worker_that_is_not_there_is_named(fleet):

@@ -88,7 +88,7 @@ class Site:
         (self.root / "sshd_config").write_text(
             f"ListenAddress 127.0.0.1:{PORT}\nHostKey {self.root}/host_key\nPidFile none\nUsePAM no\nStrictModes no\n"
             f"AuthorizedKeysFile {home}/id.pub\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n"
-            f"SetEnv TMPDIR={self.root}/rooms\n"
+            f"SetEnv TMPDIR={self.root}/rooms PYTHONPATH={FROZEN.parents[2]}\n"  # the program of these tests
         )
 
     def serve(self):
@@ -216,6 +216,17 @@ def test_what_is_missing_there_is_said(site):
     assert "lab1 could not run 'no-such-connstorm run-cell --attest'" in told
 
 
+def test_a_host_that_speaks_protocol_1_is_refused_before_any_trial(site):
+    """The host prints what connstorm of commit 172dbc1 printed."""
+    answer = FROZEN.parent / "protocol-1" / "fingerprint.json"
+    suite = site.suite(SMALL, "--hosts", "lab1", "--remote-connstorm", f"cat {answer} #")
+    _, stderr = suite.communicate()
+    assert suite.returncode == 3
+    assert "lab1 runs connstorm 0.1.0, which speaks protocol 1, but this connstorm" in stderr
+    assert "install the same version of connstorm on both." in stderr
+    assert not list((site.root / "out").glob("*-suite-*"))
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -305,9 +316,9 @@ def test_a_member_that_lies_elsewhere_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def envoy(**options):
+def agent(**options):
     return subprocess.Popen(
-        program("run-cell", "--envoy"),
+        program("run-cell", "--agent"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -322,7 +333,7 @@ def test_a_host_with_another_kernel_than_before_gives_no_data(tmp_path):
     results = {}
     for host in (attested, other):
         task = trial_request(Job(plan, tmp_path, 0.0, 30.0), host)
-        with envoy(env=os.environ | {"TMPDIR": str(tmp_path)}) as sent:
+        with agent(env=os.environ | {"TMPDIR": str(tmp_path)}) as sent:
             sent.stdin.write(msgspec.json.encode(task) + b"\n")
             sent.stdin.flush()
             for line in sent.stdout:

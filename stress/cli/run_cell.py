@@ -20,18 +20,19 @@ from stress.model.plan import Plan
 @click.option("--settle", "settle_s", type=float, default=0.0, help="wait for a quiet machine, so many seconds at most")
 @click.option("--draw/--no-draw", default=True, help="make the figures")
 @click.option("--set-host", is_flag=True, help="with a plan for the host: set its settings there, and put them back")
-@click.option("--envoy", is_flag=True, help="carry out an errand of another host, and send the run folder")
+# --envoy is what protocol 1 calls it; its requests are refused in words.
+@click.option("--agent", "--envoy", is_flag=True, help="run the trial that another host requests, send its run folder")
 @click.option("--alone", is_flag=True, help="this machine, a guest, is the run's own: take it in place of a namespace")
 @click.option("--attest", is_flag=True, help="print what this host is, and nothing else")
 def run_cell(
-    output: Path | None, settle_s: float, *, draw: bool, set_host: bool, alone: bool, envoy: bool, attest: bool
+    output: Path | None, settle_s: float, *, draw: bool, set_host: bool, alone: bool, agent: bool, attest: bool
 ) -> None:
     """Carry out the plan on standard input; print what happens as JSON, one event a line."""
     die_with_parent(signal.SIGTERM)
     if attest:
         print_attestation(alone=alone)
         return
-    if envoy:
+    if agent:
         from stress.suite.executor.agent import serve_request  # noqa: PLC0415  # numpy comes with it
 
         serve_request(sys.stdin.buffer, sys.stdout.buffer)
@@ -53,13 +54,13 @@ def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool, alon
         namespace.enter()
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
     from stress.lab import host_sysctls, idle  # noqa: PLC0415
-    from stress.run import cell, process  # noqa: PLC0415
+    from stress.run import cell, protocol  # noqa: PLC0415
 
     if settle_s:
-        emit(process.Settled(idle.settle(settle_s)))
+        emit(protocol.Settled(idle.settle(settle_s)))
     with host_sysctls.changed(plan.sysctls) if plan.host and set_host else nullcontext():
-        path = cell.run(plan, output, lambda text: emit(process.Stage(text)), draw=draw)
-    emit(process.Done(str(path)))
+        path = cell.run(plan, output, lambda text: emit(protocol.Stage(text)), draw=draw)
+    emit(protocol.Done(str(path)))
 
 
 def print_attestation(*, alone: bool) -> None:
@@ -96,7 +97,7 @@ def emit(event: msgspec.Struct) -> None:
 
 def fail(text: str, exit_code: int, kind: str) -> None:
     """Print the failure as the last event and end with its code."""
-    from stress.run.process import Failed  # noqa: PLC0415  # see above
+    from stress.run.protocol import Failed  # noqa: PLC0415  # see above
 
     emit(Failed(text, exit_code, kind))
     sys.exit(exit_code)

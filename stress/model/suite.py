@@ -150,6 +150,7 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
         host: the machine and its kernel.
         settings: dotted names of the network settings that a trial may change there.
         host_settings: those that only the whole host has, not a private namespace.
+        protocol: number of the protocol that it speaks; 1 stands for programs that do not send it.
     """
 
     program: str
@@ -157,3 +158,4 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     host: Host
     settings: list[str]
     host_settings: list[str]
+    protocol: int = 1

@@ -9,6 +9,7 @@ import stress
 from stress import _fastconnect, _listener
 from stress.lab import host
 from stress.model.suite import Fingerprint
+from stress.run.protocol import PROTOCOL
 
 ENGINE_DIGITS = 12
 
@@ -27,6 +28,7 @@ def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str] | None) -
         host=host.facts(),
         settings=settings,
         host_settings=sorted(set(on_the_host) - set(settings)),
+        protocol=PROTOCOL,
     )
 
 

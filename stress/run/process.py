@@ -14,11 +14,11 @@ from typing import IO
 
 import msgspec
 
-from stress.model import errors
-from stress.model.errors import INTERRUPTED, ConnstormError, LabError
+from stress.model.errors import INTERRUPTED, LabError
 from stress.model.plan import Plan
 from stress.model.progress import Notify
 from stress.model.suite import Fingerprint, Settle
+from stress.run.protocol import Done, Event, Failed, Settled, Stage, decode_fingerprint
 
 RUN_CELL = (sys.executable, "-m", "stress", "run-cell")
 # numpy's linear algebra, which no run uses, would start a thread. It would share the storm's table of descriptors, and
@@ -26,40 +26,6 @@ RUN_CELL = (sys.executable, "-m", "stress", "run-cell")
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 FINGERPRINT_LIMIT_S = 60
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
-
-
-class Stage(msgspec.Struct, frozen=True, tag="stage"):
-    """The cell begins something."""
-
-    text: str
-
-
-class Settled(msgspec.Struct, frozen=True, tag="settled"):
-    """The cell has waited for the machine to be quiet."""
-
-    settle: Settle
-
-
-class Done(msgspec.Struct, frozen=True, tag="done"):
-    """The cell has written its folder."""
-
-    path: str
-
-
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The cell could not be run, and wrote nothing; ``kind`` is the name of the error's class."""
-
-    text: str
-    exit_code: int
-    kind: str = "LabError"
-
-    def error(self) -> ConnstormError:
-        """Return the cell's error as one of this process."""
-        found = getattr(errors, self.kind, LabError)
-        return found(self.text) if issubclass(found, ConnstormError) else LabError(self.text)
-
-
-Event = Stage | Settled | Done | Failed  # what run-cell prints, one JSON object a line
 
 
 @dataclass(frozen=True)
@@ -192,13 +158,13 @@ def request_fingerprint() -> Fingerprint:
     """Ask this host what it is, in a process of its own.
 
     Raises:
-        LabError: it has no answer.
+        LabError: it does not answer in time, or not as this program understands it.
     """
     try:
         answer = subprocess.run([*RUN_CELL, "--attest"], capture_output=True, timeout=FINGERPRINT_LIMIT_S, check=False)
-        return msgspec.json.decode(answer.stdout, type=Fingerprint)
-    except (subprocess.TimeoutExpired, msgspec.DecodeError) as error:
+    except subprocess.TimeoutExpired as error:
         raise LabError(f"This host did not say what it is: {error}.") from error
+    return decode_fingerprint(answer.stdout, "This host")
 
 
 def decode_events(stream: IO[bytes]) -> Iterator[Event]:

@@ -16,7 +16,7 @@ import msgspec
 
 from stress.lab.signals import Ending
 from stress.model.errors import UsageError
-from stress.run.process import Event, Failed, Settled, Stage
+from stress.run.protocol import UNNUMBERED, Event, Failed, Settled, Stage, require_protocol
 from stress.suite.executor import archive
 from stress.suite.executor.remote_trial import TrialRequest, run_request
 
@@ -36,7 +36,8 @@ def serve_request(stdin: IO[bytes], stdout: IO[bytes]) -> None:
     """Carry out the errand that ``stdin`` holds and send what becomes of it to ``stdout``.
 
     Raises:
-        UsageError: it is no errand.
+        UsageError: it is no trial request.
+        LabError: it is of another protocol.
         Terminated: the connection is lost, or the trial is no longer wanted; nothing is left here.
     """
 
@@ -70,13 +71,22 @@ def end_when_closed(descriptor: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+class Numbered(msgspec.Struct, frozen=True):
+    """What a request of any protocol says of it."""
+
+    protocol: int = UNNUMBERED
+
+
 def decode_request(line: bytes) -> TrialRequest:
-    """Decode an errand.
+    """Decode a trial request.
 
     Raises:
         UsageError: it is none.
+        LabError: it is of another protocol.
     """
     try:
+        number = msgspec.json.decode(line, type=Numbered).protocol
+        require_protocol(number, "The connstorm that sends this trial")
         return msgspec.json.decode(line, type=TrialRequest)
     except msgspec.DecodeError as error:
-        raise UsageError(f"The errand on standard input cannot be read: {error}.") from error
+        raise UsageError(f"The trial request on standard input cannot be read: {error}.") from error

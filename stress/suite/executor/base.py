@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from stress.model.errors import LabError
 from stress.model.kernel import HOST
 from stress.model.plan import Plan
 from stress.model.progress import Notify
 from stress.model.suite import Fingerprint
 from stress.run.process import CellResult
+from stress.run.protocol import Failed
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,8 @@ class Executor(Protocol):
 
     def submit(self, job: Job, host: str) -> Handle:
         """Start a trial on a host."""
+
+
+def failed_trial(text: str) -> CellResult:
+    """Return the result of a trial that failed for a reason, which is a sentence."""
+    return CellResult(None, Failed(text, LabError.exit_code), None)

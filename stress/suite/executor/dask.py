@@ -5,6 +5,7 @@ A trial is a task that is pinned to its worker by address, and never stolen. das
 worker was lost is run again. Here its result is taken once, by who asked for it, so no trial counts twice.
 """
 
+import pkgutil
 import secrets
 from collections.abc import Sequence
 from io import BytesIO
@@ -18,15 +19,17 @@ from distributed import Client, Future, KilledWorker
 from stress.model.errors import LabError
 from stress.model.progress import Notify
 from stress.model.suite import Fingerprint
-from stress.run.process import FINGERPRINT_LIMIT_S, CellResult, Failed
+from stress.run.process import FINGERPRINT_LIMIT_S, CellResult
+from stress.run.protocol import UNNUMBERED, Failed, decode_fingerprint, require_protocol
 from stress.suite.executor import archive, dask_worker
-from stress.suite.executor.base import Job
+from stress.suite.executor.base import Job, failed_trial
 from stress.suite.executor.remote_trial import trial_request
 
 CONNECT_S = 30
 BACK_S = 300.0  # for how long a worker that was lost is waited for
 TAKE_S = 300.0  # for a run folder to come
 TRIES = 3  # of a trial whose worker was lost; dask's own number (distributed.scheduler.allowed-failures) too
+PROTOCOL_NAME = "stress.run.protocol:PROTOCOL"
 EVERYTHING = "all"  # dask's topic on which workers come and go
 
 
@@ -148,7 +151,7 @@ class DaskFleet:
         self.scheduler = scheduler
         self.token = secrets.token_hex(4)  # dask keeps results by key: keys of one suite must not be those of another
         self.numbers = count()
-        self.attested: dict[str, Fingerprint] = {}
+        self.fingerprints: dict[str, Fingerprint] = {}
         self.listeners: list[SimpleQueue[object]] = []
         there = self.addresses()
         self.names = list(hosts) or sorted(there)
@@ -158,8 +161,20 @@ class DaskFleet:
                 f"{scheduler} has no worker {', '.join(missing) or 'at all'} (of {', '.join(sorted(there))}); start "
                 f"one on each host by connstorm worker {scheduler}."
             )
+        self.require_protocol()
         self.client.register_plugin(dask_worker.Ender())
         self.client.subscribe_topic(EVERYTHING, self.tell)
+
+    def require_protocol(self) -> None:
+        """Raise LabError unless all workers, to which the plugin will go, speak the protocol of this program.
+
+        They are asked by a function of the standard library, for other programs do not have this one's functions.
+        """
+        answers = self.client.run(pkgutil.resolve_name, PROTOCOL_NAME, on_error="return")
+        for name, address in self.addresses().items():
+            number = UNNUMBERED if isinstance(answers.get(address), ImportError) else answers.get(address)
+            if isinstance(number, int):  # else it does not answer, which fingerprint() will say
+                require_protocol(number, f"The connstorm of the worker {name}")
 
     @property
     def hosts(self) -> list[str]:
@@ -182,13 +197,13 @@ class DaskFleet:
             answer = self.send(dask_worker.packed_fingerprint, None, address).result(timeout=FINGERPRINT_LIMIT_S)
         except (TimeoutError, KilledWorker) as error:
             raise LabError(f"{host} did not say what it is: {error}.") from error
-        self.attested[host] = msgspec.json.decode(answer, type=Fingerprint)
-        return self.attested[host]
+        self.fingerprints[host] = decode_fingerprint(answer, host)
+        return self.fingerprints[host]
 
     def submit(self, job: Job, host: str) -> DaskHandle:
         """Start a trial on a host."""
         self.require()
-        return DaskHandle(self, host, msgspec.json.encode(trial_request(job, self.attested[host])), job)
+        return DaskHandle(self, host, msgspec.json.encode(trial_request(job, self.fingerprints[host])), job)
 
     def send(self, function: Any, payload: bytes | None, address: str) -> "Future[Any]":
         """Have a worker, and no other, call a function once."""
@@ -230,8 +245,3 @@ class DaskFleet:
 def lost_too_often(host: str) -> CellResult:
     """Return that a worker was lost again and again."""
     return failed_trial(f"{host} was lost {TRIES} times in the same trial; nothing was kept.")
-
-
-def failed_trial(text: str) -> CellResult:
-    """Return that a trial failed for a reason."""
-    return CellResult(None, Failed(text, LabError.exit_code), None)

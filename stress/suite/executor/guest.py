@@ -14,7 +14,8 @@ from stress.lab.kernel.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boo
 from stress.model.errors import LabError
 from stress.model.plan import Plan
 from stress.model.suite import Fingerprint, Settle
-from stress.run.process import ONE_THREAD, CellResult, Done, Event, Failed
+from stress.run.process import ONE_THREAD, CellResult
+from stress.run.protocol import Done, Event, Failed, decode_fingerprint
 from stress.store import run_folder
 
 PLAN, EVENTS, ERRORS, RESULTS = "plan.json", "events.jsonl", "errors.txt", "results"
@@ -102,10 +103,10 @@ def boot_fingerprint(
         boot.end()
     if end is not End.ENDED:
         raise LabError(boot_failure(boot, end, "It did not boot as far as to say what it is"))
-    try:
-        return msgspec.json.decode((share / EVENTS).read_bytes(), type=Fingerprint)
-    except (OSError, msgspec.DecodeError) as error:
-        raise LabError(f"It booted, but did not say what it is: {last_error_line(share) or error}.") from error
+    answer = (share / EVENTS).read_bytes() if (share / EVENTS).exists() else b""
+    if not answer:
+        raise LabError(f"It booted, but did not say what it is: {last_error_line(share) or 'no answer'}.")
+    return decode_fingerprint(answer, "The guest")
 
 
 class GuestHandle:

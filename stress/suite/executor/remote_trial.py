@@ -15,7 +15,8 @@ from stress.model.plan import Plan
 from stress.model.progress import Notify
 from stress.model.suite import Fingerprint
 from stress.run.fingerprint import fingerprint_differences, take_fingerprint
-from stress.run.process import CellProcess, CellResult, Failed, trial_options
+from stress.run.process import CellProcess, CellResult, trial_options
+from stress.run.protocol import PROTOCOL, Failed
 from stress.suite.executor.base import Job
 
 TURN = "trial"  # a lock of its own: the program that conducts may be on one of the hosts
@@ -25,22 +26,24 @@ class TrialRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One trial for another host.
 
     Attributes:
+        protocol: number of the protocol that the sender speaks.
         plan: what to do.
         settle_s: how long to wait, at most, for a quiet machine before.
         limit_s: how long it may take; another trial there is waited for as long.
-        attested: what the host is to be, without its settings.
+        fingerprint: what the host is to be, without its settings.
     """
 
+    protocol: int
     plan: Plan
     settle_s: float
     limit_s: float
-    attested: Fingerprint
+    fingerprint: Fingerprint
 
 
-def trial_request(job: Job, attested: Fingerprint) -> TrialRequest:
+def trial_request(job: Job, fingerprint: Fingerprint) -> TrialRequest:
     """Return what to send to a host, which has said of itself what it is."""
-    known = msgspec.structs.replace(attested, settings=[], host_settings=[])
-    return TrialRequest(plan=job.plan, settle_s=job.settle_s, limit_s=job.limit_s, attested=known)
+    known = msgspec.structs.replace(fingerprint, settings=[], host_settings=[])
+    return TrialRequest(protocol=PROTOCOL, plan=job.plan, settle_s=job.settle_s, limit_s=job.limit_s, fingerprint=known)
 
 
 def run_request(task: TrialRequest, room: Path, notify: Notify, began: Callable[[CellProcess], None]) -> CellResult:
@@ -57,14 +60,14 @@ def run_request(task: TrialRequest, room: Path, notify: Notify, began: Callable[
     """
     try:
         with lock.alone(TURN, task.limit_s):  # one that lost its connection may still be ending
-            require_unchanged(task.attested, "before")
+            require_unchanged(task.fingerprint, "before")
             running = CellProcess(task.plan, room, trial_options(task.settle_s), task.limit_s)
             try:
                 began(running)
                 ended = running.wait(notify)
             finally:
                 running.stop()
-            require_unchanged(task.attested, "after")
+            require_unchanged(task.fingerprint, "after")
     except ConnstormError as error:
         return CellResult(None, Failed(str(error), error.exit_code, type(error).__name__), None)
     return ended

@@ -9,10 +9,11 @@ import msgspec
 from stress.model.errors import LabError, UsageError
 from stress.model.progress import Notify
 from stress.model.suite import Fingerprint, Settle
-from stress.run.process import FINGERPRINT_LIMIT_S, CellResult, Failed, Settled, Stage
+from stress.run.process import FINGERPRINT_LIMIT_S, CellResult
+from stress.run.protocol import Failed, Settled, Stage, decode_fingerprint
 from stress.suite.executor import archive
 from stress.suite.executor.agent import Message, Sending
-from stress.suite.executor.base import Job
+from stress.suite.executor.base import Job, failed_trial
 from stress.suite.executor.remote_trial import TrialRequest, trial_request
 from stress.suite.executor.ssh_connection import LOST, REFUSED, Link, Remote, error_text
 
@@ -37,7 +38,7 @@ class SshHandle:
 
     def start(self) -> None:
         """Start the envoy, and give it its errand."""
-        self.remote = self.link.start(f"{self.command} run-cell --envoy", msgspec.json.encode(self.task) + b"\n")
+        self.remote = self.link.start(f"{self.command} run-cell --agent", msgspec.json.encode(self.task) + b"\n")
 
     def fetch(self, notify: Notify) -> CellResult:
         """Wait until it is over; if the connection is lost, run it once more when the host is back."""
@@ -110,7 +111,7 @@ class Ssh:
             raise UsageError("--executor ssh needs --hosts, each of them once: --hosts lab1,root@lab2:2222.")
         self.links = {name: Link(name) for name in hosts}
         self.command = command
-        self.attested: dict[str, Fingerprint] = {}
+        self.fingerprints: dict[str, Fingerprint] = {}
 
     @property
     def hosts(self) -> list[str]:
@@ -121,20 +122,15 @@ class Ssh:
         """Ask a host what it is.
 
         Raises:
-            LabError: it does not answer.
+            LabError: it does not answer, or speaks another protocol.
         """
         answer = self.links[host].output(f"{self.command} run-cell --attest", FINGERPRINT_LIMIT_S)
-        try:
-            self.attested[host] = msgspec.json.decode(answer, type=Fingerprint)
-        except msgspec.DecodeError as error:
-            raise LabError(
-                f"{host} did not say what it is but {answer[:80]!r}: {error}. Is its connstorm this version?"
-            ) from error
-        return self.attested[host]
+        self.fingerprints[host] = decode_fingerprint(answer, host)
+        return self.fingerprints[host]
 
     def submit(self, job: Job, host: str) -> SshHandle:
         """Start a trial on a host."""
-        return SshHandle(self.links[host], self.command, trial_request(job, self.attested[host]), job)
+        return SshHandle(self.links[host], self.command, trial_request(job, self.fingerprints[host]), job)
 
 
 def decode_message(line: bytes, host: str) -> Message:
@@ -143,8 +139,3 @@ def decode_message(line: bytes, host: str) -> Message:
         return msgspec.json.decode(line, type=Message)  # type: ignore[no-any-return]  # of a union it cannot tell
     except msgspec.DecodeError:
         return Failed(f"{host} said {line[:80]!r}, which is no event; nothing was kept.", LabError.exit_code)
-
-
-def failed_trial(text: str) -> CellResult:
-    """Return that a trial failed for a reason."""
-    return CellResult(None, Failed(text, LabError.exit_code), None)

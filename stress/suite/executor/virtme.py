@@ -11,8 +11,8 @@ from stress.model.errors import LabError
 from stress.model.kernel import HOST, kernel_name
 from stress.model.progress import Notify
 from stress.model.suite import Fingerprint
-from stress.run.process import CellResult, Failed
-from stress.suite.executor.base import Handle, Job
+from stress.run.process import CellResult
+from stress.suite.executor.base import Handle, Job, failed_trial
 from stress.suite.executor.guest import PREFIX, GuestHandle, boot_fingerprint
 from stress.suite.executor.local import Local
 
@@ -28,7 +28,7 @@ class NeverBooted:
     def fetch(self, notify: Notify) -> CellResult:
         """Return at once."""
         del notify
-        return CellResult(None, Failed(self.reason, LabError.exit_code), None)
+        return failed_trial(self.reason)
 
     def cancel(self) -> None:
         """There is nothing to end."""
