@@ -146,12 +146,10 @@ def make_plan(base: Plan, given: dict[str, Any]) -> Plan:
         settings = {FIN_TIMEOUT: "1"} | settings
     changes["sysctls"] = base.sysctls | settings
     changes |= space(changes.pop("source", None), changes.pop("target_port", None))
-    if "family" in changes:
-        changes["family"] = int(changes["family"])
-    if changes.get("family") == 6:
-        changes = {"source": "::1", "target": "::1"} | changes
-    if changes.get("host") and base.mines and "release" not in changes:
-        changes["release"] = Release.LINGER2
+    if family := changes.pop("family", None):
+        base = base.with_family(6 if family == "6" else 4)
+    if changes.pop("host", None):
+        base = base.on_host()
     try:
         return msgspec.convert(msgspec.structs.asdict(base) | changes, Plan)
     except msgspec.ValidationError as error:

@@ -82,7 +82,7 @@ def suite(
     path = source if source.is_dir() else None
     if path is not None and not (resume or dry_run):
         raise UsageError(f"{source} is a folder: go on with it by --resume, or give the suite's file.")
-    what = suite_file.read(source) if path is None else suite_folder.read(source).suite
+    what = suite_file.read(source, host=host) if path is None else suite_folder.read(source).suite
     text = source.read_text("utf-8-sig") if path is None else None
     if trials is not None:
         what = msgspec.structs.replace(what, trials=trials)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 IDENTITY_DIGITS = 12
+LOOPBACK = {4: "127.0.0.1", 6: "::1"}  # by family
 
 
 class Ports(StrEnum):
@@ -154,9 +155,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     deadline_s: float | None = None
     seed: int = 1
     family: Literal[4, 6] = 4
-    source: str = "127.0.0.1"
+    source: str = LOOPBACK[4]
     sources: int = 1
-    target: str = "127.0.0.1"
+    target: str = LOOPBACK[4]
     target_port: int = 5000
     target_ports: int = 1
     workers: int = 1
@@ -185,6 +186,20 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """A hash of all that the plan does but its seed: two runs of one identity can be compared."""
         document = {name: value for name, value in msgspec.to_builtins(self).items() if name != "seed"}
         return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:IDENTITY_DIGITS]
+
+    def on_host(self) -> "Plan":
+        """Return a scenario's plan for the host's own network stack; what a user asks for is set in it afterwards.
+
+        The ports of its mines, if it lays any, are freed by TCP_LINGER2, which depends on no setting of the host.
+        """
+        return msgspec.structs.replace(self, host=True, release=Release.LINGER2 if self.mines else self.release)
+
+    def with_family(self, family: Literal[4, 6]) -> "Plan":
+        """Return this plan for IPv4 or IPv6; an address of the other family becomes the loopback address."""
+        source, target = (
+            address if (":" in address) is (family == 6) else LOOPBACK[family] for address in (self.source, self.target)
+        )
+        return msgspec.structs.replace(self, family=family, source=source, target=target)
 
     def storms(self) -> dict[str, "Plan"]:
         """Return the plan of each act by its name; settings of an act are added to those of the plan.

@@ -119,14 +119,8 @@ def external_plan(address: tuple[Any, ...], chosen: Mapping[str, Any], options: 
         refuse_excess(name, value)
     host = str(address[0])
     target = EVERYWHERE.get(host, host)
-    fields = {
-        "scenario": "visit",
-        "host": True,
-        "family": 6 if ":" in target else 4,
-        "source": "::1" if ":" in target else "127.0.0.1",
-        "target": target,
-        "target_port": address[1],
-    }
+    base = Plan(scenario="visit").with_family(6 if ":" in target else 4).on_host()
+    fields = msgspec.structs.asdict(base) | {"target": target, "target_port": address[1]}
     try:
         return msgspec.convert(fields | dict(chosen) | dict(options), Plan)
     except msgspec.ValidationError as error:

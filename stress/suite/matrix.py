@@ -10,7 +10,7 @@ from allpairspy import AllPairs
 
 from stress.model.errors import UsageError
 from stress.model.kernel import HOST
-from stress.model.plan import Plan, Release
+from stress.model.plan import Plan
 from stress.model.suite import Cell, Design, Entry, Level, Suite
 from stress.suite.config.keys import KERNEL
 
@@ -101,11 +101,11 @@ def plan_at_point(plan: Plan, levels: dict[str, Level], *, host: bool) -> Plan:
     """Return a plan with the values of a point."""
     fields: dict[str, Any] = {axis: value for axis, value in levels.items() if axis != KERNEL and not is_sysctl(axis)}
     settings = {axis: level_text(value) for axis, value in levels.items() if is_sysctl(axis)}
-    if fields.get("family") == 6:
-        fields = {"source": "::1", "target": "::1"} | fields
-    if host:
-        release = Release.LINGER2 if plan.release is Release.NO_BUCKETS else plan.release
-        fields |= {"host": True, "release": fields.get("release", release)}
+    if "family" in fields:
+        plan = plan.with_family(fields.pop("family"))
+    fields["host"] = host or fields.get("host", plan.host)
+    if fields["host"] and not plan.host:  # the host is an axis, or the plan was not read from a file
+        plan = plan.on_host()
     return msgspec.convert(msgspec.structs.asdict(plan) | fields | {"sysctls": plan.sysctls | settings}, Plan)
 
 

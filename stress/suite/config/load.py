@@ -48,8 +48,8 @@ SYNTAX_ERROR = re.compile(
 )
 
 
-def read(path: Path) -> Suite:
-    """Read a suite file.
+def read(path: Path, *, host: bool = False) -> Suite:
+    """Read a suite file; with ``host`` its plans are for the host's own network stack.
 
     Raises:
         UsageError: it cannot be read, or is wrong; a line for each mistake, of which the first few are told.
@@ -63,16 +63,17 @@ def read(path: Path) -> Suite:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path}, line {line}: this is not UTF-8, as TOML has to be.") from error
-    return decode_suite(text, str(path), path.stem)
+    return decode_suite(text, str(path), path.stem, host=host)
 
 
-def decode_suite(text: str, where: str, stem: str) -> Suite:
+def decode_suite(text: str, where: str, stem: str, *, host: bool = False) -> Suite:
     """Decode the text of a suite file.
 
     Args:
         text: TOML.
         where: the file, as the user knows it.
         stem: the suite's name, unless the text gives one.
+        host: its plans are for the host's own network stack.
 
     Raises:
         UsageError: as ``read``.
@@ -83,7 +84,7 @@ def decode_suite(text: str, where: str, stem: str) -> Suite:
         raise UsageError(f"{where} has too many lists or tables in each other.") from error
     except ValueError as error:
         raise UsageError(syntax_error(str(error), text, where)) from error
-    return build_suite({"name": stem} | document, where, line_numbers(text, document))
+    return build_suite({"name": stem} | document, where, line_numbers(text, document), host=host)
 
 
 def syntax_error(error: str, text: str, where: str) -> str:
@@ -96,7 +97,13 @@ def syntax_error(error: str, text: str, where: str) -> str:
     return f"{where}, {place}: this is no TOML: {match['what']}."
 
 
-def build_suite(document: dict[str, Any], where: str = "suite", known: Mapping[Position, int] | None = None) -> Suite:
+def build_suite(
+    document: dict[str, Any],
+    where: str = "suite",
+    known: Mapping[Position, int] | None = None,
+    *,
+    host: bool = False,
+) -> Suite:
     """Return the suite that a document says: what a suite file holds, as dictionaries and lists.
 
     A program that makes suites calls it instead of writing a file::
@@ -107,6 +114,7 @@ def build_suite(document: dict[str, Any], where: str = "suite", known: Mapping[P
         document: what tomllib makes of a file. A missing ``name`` is ``where``.
         where: the file or the program, as its user knows it.
         known: the line of each key; without one a mistake is told with the key, as in ``scenario[0].mines``.
+        host: its plans are for the host's own network stack.
 
     Raises:
         UsageError: as ``read``.
@@ -120,7 +128,7 @@ def build_suite(document: dict[str, Any], where: str = "suite", known: Mapping[P
         place: Position = ("scenario",) if "scenario" in document else ()
         mistakes.add(place, "There is no [[scenario]]; a suite has one or more.")
     settings = {"name": where} | {key: value for key, value in head.items() if key in HEAD}
-    rows = read_scenarios(head, settings.get("seed", SEED), mistakes)
+    rows = read_scenarios(head, settings.get("seed", SEED), mistakes, host=host)
     for name in settings.get("rank", []):
         try:
             metric(name)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The ``[[scenario]]`` tables of a suite file, with ``[defaults]`` and ``[matrix]``, which are for all of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,13 +40,14 @@ def given_labels(tables: list[dict[str, Any]]) -> list[str]:
     return [label for label in given if isinstance(label, str)]
 
 
-def read_scenarios(head: dict[str, Any], seed: int, mistakes: Diagnostics) -> list[ScenarioTable]:
+def read_scenarios(head: dict[str, Any], seed: int, mistakes: Diagnostics, *, host: bool) -> list[ScenarioTable]:
     """Return the scenarios of a suite.
 
     Args:
         head: the tables of the file, which are tables.
         seed: the suite's.
         mistakes: these are added to.
+        host: their plans are for the host's own network stack.
     """
     defaults = accept_typed(head.get("defaults", {}), DEFAULTS, ("defaults",), "[defaults]", mistakes)
     given = read_parameters(defaults, ("defaults",), mistakes)
@@ -54,7 +56,7 @@ def read_scenarios(head: dict[str, Any], seed: int, mistakes: Diagnostics) -> li
     for index, table in enumerate(head.get("scenario", [])):
         at: Position = ("scenario", index)
         refuse_taken(table, at, taken, mistakes)
-        row = read_scenario(table, at, seed, (given, shared), mistakes)
+        row = read_scenario(table, at, seed, (given, shared), mistakes, host=host)
         rows += [row] if row else []
     return rows
 
@@ -75,6 +77,8 @@ def read_scenario(
     seed: int,
     common: tuple[Parameters, dict[str, Axis]],
     mistakes: Diagnostics,
+    *,
+    host: bool,
 ) -> ScenarioTable | None:
     """Return a scenario; None when it is so wrong that it has no plan."""
     fields = accept_typed(table, SCENARIO, at, "a [[scenario]]", mistakes)
@@ -92,21 +96,23 @@ def read_scenario(
     refuse_varied(base, given, varied, mistakes)
     entry = Entry(
         label=fields.get("label", fields["name"]),
-        plan=scenario_plan(base, given, seed, family_varies="family" in varied),
+        plan=scenario_plan(base, given, seed, varied, host=host),
         axes={name: axis.values for name, axis in varied.items()},
         measures=fields.get("measures", True),
     )
     return ScenarioTable(entry, at, given, varied)
 
 
-def scenario_plan(base: Plan, given: Parameters, seed: int, *, family_varies: bool) -> Plan:
+def scenario_plan(base: Plan, given: Parameters, seed: int, varied: Iterable[str], *, host: bool) -> Plan:
     """Return a scenario's plan with parameters, which are of the right types, and with the suite's seed.
 
-    IPv6 brings its loopback addresses, unless others are given, or family is an axis: then its values bring them.
+    A family or a host that is varied is left to the values of the axis.
     """
-    fields = given.fields
-    if fields.get("family") == 6 and not family_varies:
-        fields = {"source": "::1", "target": "::1"} | fields
+    if "family" in given.fields and "family" not in varied:
+        base = base.with_family(given.fields["family"])
+    if host or (given.fields.get("host") and "host" not in varied):
+        base = base.on_host()
+    fields = given.fields | {"host": True} if host else given.fields
     return msgspec.structs.replace(base, **fields, sysctls=base.sysctls | given.sysctls, seed=seed)
 
 
