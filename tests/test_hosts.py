@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.statistics.axis_points import baseline_of, by_entry
+from stress.analysis.comparison.axis_points import baseline_of, by_entry
 from stress.lab import lock
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder

@@ -14,8 +14,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from suite_builders import AXES, ENTRIES, a_summary, made_up, trials_of
 
+from stress.analysis.comparison.axis_points import axes_of, by_entry, values_of
 from stress.analysis.metric import METRICS
-from stress.analysis.statistics.axis_points import axes_of, by_entry, values_of
 from stress.view.figure import style
 from stress.view.figure.metric_axis import TICKS_MAX, scale_of
 from stress.view.figure.suite import level_panel

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from suite_builders import a_cell, a_summary, trials_of
 
-from stress.analysis.metric import METRICS
-from stress.analysis.statistics import trials as analysis
-from stress.analysis.statistics.axis_points import (
+from stress.analysis.comparison.axis_points import (
     UNVARIED,
     axes_of,
     by_entry,
@@ -24,6 +22,8 @@ from stress.analysis.statistics.axis_points import (
     points,
     values_of,
 )
+from stress.analysis.metric import METRICS
+from stress.analysis.statistics import trials as analysis
 from stress.analysis.statistics.trials import (
     LEVEL,
     CellTrials,

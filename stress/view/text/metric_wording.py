@@ -3,8 +3,8 @@
 
 from collections.abc import Sequence
 
+from stress.analysis.comparison.axis_points import differing
 from stress.analysis.metric import Metric
-from stress.analysis.statistics.axis_points import differing
 from stress.analysis.statistics.trials import CellTrials, Effect, Estimate
 from stress.model.units import duration_text, range_text
 from stress.view.text.run_report import number_text

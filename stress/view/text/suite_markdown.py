@@ -3,8 +3,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from stress.analysis.comparison.axis_points import baseline_of, by_entry, differing
 from stress.analysis.metric import Metric, metric
-from stress.analysis.statistics.axis_points import baseline_of, by_entry, differing
 from stress.analysis.statistics.trials import CellTrials, effect, estimate, judgement
 from stress.view.text import metric_wording as words
 

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.comparison.axis_points import baseline_of, by_entry
 from stress.analysis.metric import METRICS, Metric, metric
-from stress.analysis.statistics.axis_points import baseline_of, by_entry
 from stress.analysis.statistics.trials import THRESHOLD, CellTrials, Effect, by_block, effect, estimate, judgement
 from stress.model.outcome import Cause
 from stress.view.text import metric_wording as words

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from stress.analysis.statistics.axis_points import AS_IT_IS, Point
+from stress.analysis.comparison.axis_points import AS_IT_IS, Point
 from stress.view.figure import style
 from stress.view.figure.metric_axis import Scale
 from stress.view.figure.style import Look

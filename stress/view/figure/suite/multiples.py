@@ -11,8 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from stress.analysis.metric import Metric, metric
-from stress.analysis.statistics.axis_points import (
+from stress.analysis.comparison.axis_points import (
     AS_IT_IS,
     UNVARIED,
     Point,
@@ -24,6 +23,7 @@ from stress.analysis.statistics.axis_points import (
     points,
     values_of,
 )
+from stress.analysis.metric import Metric, metric
 from stress.analysis.statistics.trials import THRESHOLD, CellTrials
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
