@@ -25,9 +25,9 @@ from scipy.stats import binomtest  # noqa: E402  # threads come with numpy
 
 from stress.analysis.attribution.summary import analyse  # noqa: E402
 from stress.analysis.comparison.compare import compare_values, decide, default_threshold  # noqa: E402
-from stress.analysis.comparison.metric_family import GATING  # noqa: E402
+from stress.analysis.comparison.metric_family import GATING_METRICS  # noqa: E402
 from stress.analysis.comparison.verdict import Verdict  # noqa: E402
-from stress.analysis.metric import metric  # noqa: E402
+from stress.analysis.metric import find_metric  # noqa: E402
 from stress.analysis.statistics.trials import median_interval  # noqa: E402
 from stress.lab import host  # noqa: E402
 from stress.model.plan import Close, Plan, Ports, Serve  # noqa: E402
@@ -98,8 +98,8 @@ def blocks(plans: list[Plan], generator: random.Random) -> Iterator[list[Summary
 def verdicts(base: list[Summary], new: list[Summary]) -> dict[str, Verdict]:
     """Return the verdict of each gating metric, as ``connstorm compare`` gives it."""
     comparisons = []
-    for name in GATING:
-        each = metric(name)
+    for name in GATING_METRICS:
+        each = find_metric(name)
         old, fresh = ({block: each.value(summary) for block, summary in enumerate(arm)} for arm in (base, new))
         old, fresh = ({block: value for block, value in arm.items() if value is not None} for arm in (old, fresh))
         estimate = median_interval(list(old.values()))
@@ -157,7 +157,7 @@ def against_worse(count: int, generator: random.Random) -> list[str]:
             seen.update(name for name, verdict in found.items() if verdict is Verdict.REGRESSED)
             if number % 10 == 9:
                 tell(f"B/A {place + 1}: {number + 1} of {count}, {hits} found")
-        named = ", ".join(f"`{name}` {seen[name]}" for name in GATING if seen[name])
+        named = ", ".join(f"`{name}` {seen[name]}" for name in GATING_METRICS if seen[name])
         rows.append(f"| {pair.name} | `{pair.shows}` | {share(hits, count)} | {named} |")
     return rows
 
@@ -179,8 +179,8 @@ def main() -> None:
         (
             f"Linux {facts.kernel}, {facts.cpu}, {facts.cpus} virtual CPUs. A comparison is {BLOCKS} blocks of two "
             f"trials, each of {ATTEMPTS:,} attempts in a network namespace of its own, over the gating family: "
-            f"{', '.join(f'`{name}`' for name in GATING)} (Holm, 5 %). Seed {options.seed}. Intervals of shares: "
-            "Wilson, 95 %."
+            f"{', '.join(f'`{name}`' for name in GATING_METRICS)} (Holm, 5 %). Seed {options.seed}. "
+            "Intervals of shares: Wilson, 95 %."
         ),
     ]
     if options.aa:

@@ -6,7 +6,7 @@ import errno
 import numpy as np
 from hypothesis import strategies as st
 
-from stress.analysis.attribution.ladder import ladder
+from stress.analysis.attribution.ladder import build_ladder
 from stress.lab.counters import LO_DROPPED
 from stress.model.attempt import ATTEMPT, STORM
 from stress.model.plan import Plan
@@ -35,7 +35,7 @@ def settings(**sysctls):
 
 
 def a_ladder(*, kernel="6.18.44", hz=250, **sysctls):
-    return ladder(a_host(kernel=kernel, hz=hz), settings(**sysctls))
+    return build_ladder(a_host(kernel=kernel, hz=hz), settings(**sysctls))
 
 
 UNLIMITED = settings(tcp_challenge_ack_limit=2**31 - 1)

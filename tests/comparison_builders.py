@@ -4,7 +4,7 @@
 import numpy as np
 
 from stress.analysis.comparison.compare import compare_values, decide, default_threshold
-from stress.analysis.metric import metric
+from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import median_interval
 
 GATING = ("rate", "body.p50", "body.p99", "retries_per_million", "errors_per_million")
@@ -24,15 +24,17 @@ USUAL = {
 def compared(row, name, base, new, *, gating=True, paired=True, labels=("v6.12", "v6.18"), threshold=None):
     """Return the comparison of two lists of values, a block each."""
     one, other = dict(enumerate(base)), dict(enumerate(new))
-    least = default_threshold(metric(name), median_interval(base), attempts=28_232) if threshold is None else threshold
-    return compare_values(row, *labels, metric(name), one, other, paired=paired, threshold=least, gating=gating)
+    least = (
+        default_threshold(find_metric(name), median_interval(base), attempts=28_232) if threshold is None else threshold
+    )
+    return compare_values(row, *labels, find_metric(name), one, other, paired=paired, threshold=least, gating=gating)
 
 
 def arm(rng, name, factor, trials):
     """Return the values of an arm: noise around what is usual times a factor, whole numbers where it counts."""
     usual, spread = USUAL.get(name, (0, 0))
     values = usual * factor * rng.lognormal(0, spread, trials)
-    return [float(value) if metric(name).unit in ("ns", "/s") else float(round(value)) for value in values]
+    return [float(value) if find_metric(name).unit in ("ns", "/s") else float(round(value)) for value in values]
 
 
 def made_up(rows=("closewait", "clean", "rst-dropped"), *, trials=12, seed=5, factors=None, **options):

@@ -9,7 +9,7 @@ import numpy as np
 from stored import a_document
 
 from stress.analysis.history.series import Point, Series
-from stress.analysis.metric import metric
+from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import Estimate
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,7 +33,7 @@ def a_point(place, value, *, width=0.0, trials=1, **changes):
 
 def a_series(values, name="body.p50", *, cell="closewait", testbed="0f1e2d3c", current=True, **of_points):
     points = tuple(a_point(place, float(value), **of_points) for place, value in enumerate(values))
-    return Series(cell, testbed, metric(name), "identity", current, current, points)
+    return Series(cell, testbed, find_metric(name), "identity", current, current, points)
 
 
 def noise(rng, points, *, share=0.0, tails=None):

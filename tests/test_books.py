@@ -12,7 +12,7 @@ import pytest
 from builders import COUNTERS, MS, a_run, settings, the_attempts, the_mines
 from namespaced import namespaced
 
-from stress.analysis.attribution.books import books
+from stress.analysis.attribution.books import check_books
 from stress.analysis.attribution.summary import analyse
 from stress.model.plan import Close, Drop, Plan, Ports
 from stress.model.record import ListenerReport
@@ -32,7 +32,7 @@ UNLIMITED, LIMITED = 2**31 - 1, 100
 
 def lines(run):
     (act,) = analyse(run).acts
-    return {line.counter: line for line in books(act.storm, act.syns)}
+    return {line.counter: line for line in check_books(act.storm, act.syns)}
 
 
 def unbalanced(run):

@@ -9,7 +9,7 @@ import pytest
 from command import connstorm
 from suite_builders import a_summary, trials_of
 
-from stress.analysis.statistics.noise import noise_of
+from stress.analysis.statistics.noise import measure_noise
 from stress.model.calibration import CALIBRATION_SCHEMA, Calibration, Noise
 from stress.model.errors import UsageError
 from stress.store import calibration as stored
@@ -75,11 +75,11 @@ def test_without_a_calibration_power_says_how_to_get_one(tmp_path):
 def test_the_floor_is_how_far_the_interval_of_no_change_reaches():
     one = trials_of([a_summary(p50=p50) for p50 in (100, 110, 105, 100, 95, 100)])
     other = trials_of([a_summary(p50=p50) for p50 in (105, 100, 100, 100, 100, 98)])
-    noise = noise_of(one, other)["body.p50"]
+    noise = measure_noise(one, other)["body.p50"]
     assert 0.01 < noise.floor < 0.11
-    same = noise_of(one, one)["body.p50"]
+    same = measure_noise(one, one)["body.p50"]
     assert (same.floor, same.spread) == (0, 0)
-    swapped = noise_of(other, one)["body.p50"]
+    swapped = measure_noise(other, one)["body.p50"]
     assert math.isclose(noise.floor, swapped.floor, rel_tol=1e-9)
 
 

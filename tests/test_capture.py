@@ -12,7 +12,7 @@ import pytest
 from command import connstorm
 from namespaced import namespaced
 
-from stress.analysis.attribution.evidence import ATTEMPTS_A_CAUSE, exhibits
+from stress.analysis.attribution.evidence import ATTEMPTS_PER_CAUSE, select_captured_attempts
 from stress.analysis.attribution.summary import analyse
 from stress.lab import capture
 from stress.lab.capture import Capture
@@ -59,7 +59,7 @@ def test_a_collision_is_six_packets_for_a_tool_that_is_not_ours(run):
     packets = tcpdump(path / "evidence.pcap", "port", str(first["local_port"]))
     assert [flags for *_, flags in packets] == COLLISION
     assert [from_client for *_, from_client, _ in packets] == [True, False, True, True, False, True]
-    assert len(others) == ATTEMPTS_A_CAUSE - 1
+    assert len(others) == ATTEMPTS_PER_CAUSE - 1
 
 
 def test_the_ladder_in_the_summary_is_what_tcpdump_reads(run):
@@ -107,7 +107,7 @@ def test_the_packets_of_an_attempt_lie_within_it(family):
         # The client is connected just before it sends its ACK (tcp_rcv_synsent_state_process, Linux 6.18): when that
         # happens on another CPU, connect() may return first.
         assert (since_ns[handshake[:2]] <= attempt["latency_ns"]).all()
-    (shown,) = exhibits(act, packets, epoch_ns)
+    (shown,) = select_captured_attempts(act, packets, epoch_ns)
     assert shown.evidence.cause == "none"
 
 

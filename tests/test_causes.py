@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.analysis.attribution.cause import CAUSES
-from stress.analysis.attribution.collision import collided
+from stress.analysis.attribution.collision import detect_collisions
 from stress.analysis.attribution.ladder import syn_timeouts_ns
 from stress.analysis.attribution.summary import analyse
-from stress.analysis.attribution.syns import Gap, first_gap, syns
+from stress.analysis.attribution.syns import Gap, classify_first_gaps, classify_syns
 from stress.lab.counters import LO_DROPPED
 from stress.model.plan import Close, Drop, Plan, Ports
 
@@ -179,7 +179,7 @@ def test_the_first_gap_is_told_from_when_an_attempt_ended(kernel, hastened, endi
         latency_ns = int(dues[retransmits if ending == "timed out" else retransmits - 1]) + late_ns
     error = {"connected": 0, "timed out": TIMED_OUT, "given up": UNFINISHED}[ending]
     attempts = the_attempts((40000, error, retransmits), latency_ns=latency_ns)
-    (gap,) = first_gap(attempts, found)
+    (gap,) = classify_first_gaps(attempts, found)
     truth = Gap.FAST if hastened else Gap.TIMEOUT
     assert gap in ((truth, Gap.UNCLEAR) if ending == "given up" else (truth,))
 
@@ -187,7 +187,7 @@ def test_the_first_gap_is_told_from_when_an_attempt_ended(kernel, hastened, endi
 @given(kernels, st.integers(0, 10 * SECOND))
 def test_an_attempt_that_sent_one_syn_has_no_gap(kernel, latency_ns):
     attempts = the_attempts((40000, 0, 0), (40000, UNFINISHED, 0), latency_ns=latency_ns)
-    assert first_gap(attempts, a_ladder(**kernel)).tolist() == [Gap.NONE] * 2
+    assert classify_first_gaps(attempts, a_ladder(**kernel)).tolist() == [Gap.NONE] * 2
 
 
 def test_every_syn_has_one_fate():
@@ -204,5 +204,5 @@ def test_every_syn_has_one_fate():
     ]
     attempts = the_attempts(*(row[:3] for row in rows), latency_ns=[row[3] for row in rows])
     storm = a_storm(attempts, the_mines(40000, 40001, 40002, 40003, left=[40001]))
-    found = syns(storm, collided(storm), a_ladder(**LADDER))
+    found = classify_syns(storm, detect_collisions(storm), a_ladder(**LADDER))
     assert list(zip(found.challenged.tolist(), found.unanswered.tolist(), strict=True)) == [row[4] for row in rows]

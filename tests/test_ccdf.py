@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
-from stress.analysis.attribution.outcome import sent_syn
+from stress.analysis.attribution.outcome import has_sent_syn
 from stress.model.outcome import Cause
 from stress.view.figure import style
 from stress.view.figure.curve import GRID, TAIL, Curve
@@ -80,7 +80,7 @@ def test_many_latencies_are_thinned_to_exact_steps_and_the_whole_tail(spread):
 @given(storms)
 def test_the_curves_of_the_causes_add_up_to_that_of_all(attempts):
     found = findings(attempts)
-    latency_ns = attempts["latency_ns"][sent_syn(attempts)]
+    latency_ns = attempts["latency_ns"][has_sent_syn(attempts)]
     every, *parts = [*curves(found), *[None] * (not latency_ns.size)]
     parts = parts or [every]
     assert left_out(found) + latency_ns.size == attempts.size
@@ -94,7 +94,7 @@ def test_the_curves_of_the_causes_add_up_to_that_of_all(attempts):
 @given(st.lists(storms, min_size=2, max_size=4))
 def test_each_act_has_a_curve_of_those_that_sent_a_syn(acts):
     found = findings(*acts)
-    waits = [sorted(attempts["latency_ns"][sent_syn(attempts)]) for attempts in acts]
+    waits = [sorted(attempts["latency_ns"][has_sent_syn(attempts)]) for attempts in acts]
     assert [one.latency_ns.tolist() for one in curves(found)] == [wait for wait in waits if wait]
     assert all(one.whole == one.latency_ns.size for one in curves(found))
     assert [one.label for one in curves(found)] == [f"act {n}" for n, wait in enumerate(waits) if wait]

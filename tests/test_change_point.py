@@ -9,10 +9,10 @@ from history_builders import a_series, drawn_series, levels, noise, times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stress.analysis.history.change_point import Direction, State, track
-from stress.analysis.history.potts import fits, levels_of, weighted_median
-from stress.analysis.history.rank_steps import WINDOW, cuts, normal_scores, search
-from stress.analysis.history.transform import scaled
+from stress.analysis.history.change_point import Direction, State, find_change_points
+from stress.analysis.history.potts import candidate_levels, fit_steps, weighted_median
+from stress.analysis.history.rank_steps import WINDOW_POINTS, find_cuts, normal_scores, search_window
+from stress.analysis.history.transform import transform_series
 
 SEEDS = 300
 
@@ -22,7 +22,7 @@ def confirmed(found):
 
 
 def track_of(heights, name="body.p50", accepted=None, threshold=0.0):
-    return track(a_series(times(heights), name), accepted or {}, threshold)
+    return find_change_points(a_series(times(heights), name), accepted or {}, threshold)
 
 
 # The share of series without a step in which one is confirmed, as docs and tables may claim.
@@ -105,8 +105,8 @@ def test_a_regression_that_is_undone_does_not_stand():
 
 def test_series_of_older_plans_do_not_stand():
     heights = times(drawn_series(8, 60) + levels((30, 0), (30, 10)))
-    assert track(a_series(heights), {}).standing
-    old = track(a_series(heights, current=False), {})
+    assert find_change_points(a_series(heights), {}).standing
+    old = find_change_points(a_series(heights, current=False), {})
     assert old.changes
     assert not old.standing
 
@@ -135,7 +135,7 @@ def test_few_points_have_no_steps():
 @pytest.mark.parametrize("name", ["body.p50", "rate", "errors_per_million", "collisions"])
 @pytest.mark.parametrize("value", [0, 1, 12_345.0])
 def test_runs_that_are_all_alike_have_no_steps(name, value):
-    found = track(a_series([value] * 50, name), {})
+    found = find_change_points(a_series([value] * 50, name), {})
     assert not found.changes
     assert [(segment.first, segment.last, segment.level) for segment in found.segments] == [(0, 50, value)]
 
@@ -145,7 +145,7 @@ def test_rare_events_are_not_taken_for_steps():
     false = 0
     for seed in range(SEEDS):
         errors = 100.0 * np.random.default_rng(seed).poisson(0.1, 60)
-        false += bool(confirmed(track(a_series(errors, "errors_per_million"), {})))
+        false += bool(confirmed(find_change_points(a_series(errors, "errors_per_million"), {})))
     assert false / SEEDS <= 0.01
 
 
@@ -153,7 +153,7 @@ def test_more_errors_are_found_whatever_their_number_was():
     rng = np.random.default_rng(11)
     for before, after in ((0, 10), (10, 50), (400, 600)):
         counts = np.concatenate([rng.poisson(before, 30), rng.poisson(after, 30)])
-        (change,) = track(a_series(100.0 * counts, "errors_per_million"), {}).changes
+        (change,) = find_change_points(a_series(100.0 * counts, "errors_per_million"), {}).changes
         assert change.state is State.CONFIRMED
         assert change.place == pytest.approx(30, abs=1)
 
@@ -163,11 +163,11 @@ def test_points_with_wide_intervals_count_less():
     wide = a_series([10_000.0] * 4, trials=9, width=1000.0)
     few = a_series([10_000.0] * 4, trials=3, width=1000.0)
     points = series.points[:3] + wide.points[3:]
-    assert scaled(a_series([1.0])).weights.tolist() == [1]
-    mixed = scaled(type(series)(**{**vars(series), "points": points})).weights
+    assert transform_series(a_series([1.0])).weights.tolist() == [1]
+    mixed = transform_series(type(series)(**{**vars(series), "points": points})).weights
     assert mixed[0] == mixed[1] == 1
     assert mixed[3] == 0.25  # the limit
-    mixed = scaled(type(series)(**{**vars(series), "points": series.points[:3] + few.points[3:]})).weights
+    mixed = transform_series(type(series)(**{**vars(series), "points": series.points[:3] + few.points[3:]})).weights
     assert mixed.tolist() == [1, 1, 1, 1]  # of three trials the interval is no measure
 
 
@@ -184,7 +184,7 @@ def simulated(seed, stretches):
 @given(seed=seeds, stretches=steps, factor=st.floats(1e-3, 1e3))
 def test_the_unit_of_times_does_not_matter(seed, stretches, factor):
     values = times(simulated(seed, stretches))
-    one, other = (track(a_series(values * each), {}) for each in (1, factor))
+    one, other = (find_change_points(a_series(values * each), {}) for each in (1, factor))
     assert [(change.place, change.state) for change in one.changes] == [
         (change.place, change.state) for change in other.changes
     ]
@@ -194,7 +194,7 @@ def test_the_unit_of_times_does_not_matter(seed, stretches, factor):
 @given(seed=seeds, stretches=steps)
 def test_backwards_the_same_steps_are_confirmed(seed, stretches):
     values = times(simulated(seed, stretches))
-    forth, back = (confirmed(track(a_series(each), {})) for each in (values, values[::-1]))
+    forth, back = (confirmed(find_change_points(a_series(each), {})) for each in (values, values[::-1]))
     assert [len(values) - place for place in reversed(back)] == pytest.approx(forth, abs=2)
 
 
@@ -202,7 +202,7 @@ def test_backwards_the_same_steps_are_confirmed(seed, stretches):
 @given(seed=seeds, stretches=steps)
 def test_up_becomes_down_in_a_mirror(seed, stretches):
     heights = simulated(seed, stretches)
-    up, down = (track(a_series(times(each)), {}, 0) for each in (heights, -heights))
+    up, down = (find_change_points(a_series(times(each)), {}, 0) for each in (heights, -heights))
     assert confirmed(up) == pytest.approx(confirmed(down), abs=2)
 
 
@@ -213,7 +213,7 @@ def test_up_becomes_down_in_a_mirror(seed, stretches):
     accepted=st.dictionaries(st.integers(-3, 70), st.just("why"), max_size=4),
 )
 def test_whatever_the_values_segments_cover_all_points(values, name, accepted):
-    found = track(a_series(values, name), accepted)
+    found = find_change_points(a_series(values, name), accepted)
     ends = [0, *(segment.last for segment in found.segments)]
     assert [segment.first for segment in found.segments] == ends[:-1]
     assert ends[-1] == len(values)
@@ -241,7 +241,7 @@ def brute(values, weights, price):
 def test_the_potts_fit_is_the_best_of_all(seed, points, price):
     rng = np.random.default_rng(seed)
     values, weights = rng.normal(size=points) * 2, rng.uniform(0.25, 4, points)
-    (found,) = fits(values, weights, np.array([price]))
+    (found,) = fit_steps(values, weights, np.array([price]))
     ends = [0, *found, points]
     cost = price * len(found)
     for first, last in itertools.pairwise(ends):
@@ -252,7 +252,7 @@ def test_the_potts_fit_is_the_best_of_all(seed, points, price):
 
 def test_levels_of_many_values_are_few_and_have_the_outermost():
     values = np.random.default_rng(12).normal(size=5000)
-    found = levels_of(values)
+    found = candidate_levels(values)
     assert len(found) <= 400
     assert set(np.sort(values)[:100]) | set(np.sort(values)[-100:]) <= set(found)
 
@@ -263,9 +263,11 @@ def test_the_median_of_equal_weights_is_the_median(values):
 
 
 def test_windows_find_what_a_search_of_all_finds():
-    heights = noise(np.random.default_rng(13), 4 * WINDOW) + levels((1300, 0), (700, 3), (4 * WINDOW - 2000, -1))
+    heights = noise(np.random.default_rng(13), 4 * WINDOW_POINTS) + levels(
+        (1300, 0), (700, 3), (4 * WINDOW_POINTS - 2000, -1)
+    )
     scores = normal_scores(heights)
-    whole, windows = search(scores, 40), cuts(scores, 0, len(scores), 40)
+    whole, windows = search_window(scores, 40), find_cuts(scores, 0, len(scores), 40)
     assert len(whole) == 2
     assert windows == pytest.approx(whole, abs=1)
 

@@ -8,7 +8,7 @@ import pytest
 from builders import a_run, a_storm, many_attempts, many_mines, the_attempts, the_mines
 from hypothesis import given
 
-from stress.analysis.attribution.collision import collided
+from stress.analysis.attribution.collision import detect_collisions
 from stress.model.plan import Close, Plan, Serve
 
 TIMED_OUT, NO_PORT, UNFINISHED = errno.ETIMEDOUT, errno.EADDRNOTAVAIL, errno.EINPROGRESS
@@ -17,7 +17,7 @@ REACHES_THE_NETWORK = {0, TIMED_OUT, errno.ECONNREFUSED, UNFINISHED}
 
 
 def met(*rows, mines=(40000,), **columns):
-    return collided(a_storm(the_attempts(*rows, **columns), the_mines(*mines), PLAN)).tolist()
+    return detect_collisions(a_storm(the_attempts(*rows, **columns), the_mines(*mines), PLAN)).tolist()
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,15 @@ def test_the_same_port_of_another_act_is_another_4_tuple():
     """Act 1 has a world of its own, in which 40000 is not mined."""
     attempts = the_attempts((40000, 0, 1), (40000, 0, 1), address=[0, 1])
     run = a_run(attempts, the_mines(40000), acts=2)
-    assert [collided(storm).tolist() for storm in run.storms()] == [[True], [False]]
+    assert [detect_collisions(storm).tolist() for storm in run.storms()] == [[True], [False]]
 
 
 def test_a_server_that_leaks_lays_a_mine_with_each_connection_that_the_client_closes():
     rows = [(40000, 0, 0), (40000, TIMED_OUT, 1), (40000, 0, 1), (40001, 0, 2), (40000, 0, 1)]
     leaking = Plan(scenario="test", serve=Serve.LEAK, close=Close.FIN)
-    assert collided(a_storm(the_attempts(*rows), None, leaking)).tolist() == [False, True, True, False, True]
+    assert detect_collisions(a_storm(the_attempts(*rows), None, leaking)).tolist() == [False, True, True, False, True]
     resetting = Plan(scenario="test", serve=Serve.LEAK, close=Close.RST)
-    assert not collided(a_storm(the_attempts(*rows), None, resetting)).any()
+    assert not detect_collisions(a_storm(the_attempts(*rows), None, resetting)).any()
 
 
 def test_without_mines_nothing_is_a_collision():
@@ -63,7 +63,7 @@ def test_without_mines_nothing_is_a_collision():
 
 
 def test_a_storm_without_attempts_met_nothing():
-    assert collided(a_storm(the_attempts(), the_mines(40000))).shape == (0,)
+    assert detect_collisions(a_storm(the_attempts(), the_mines(40000))).shape == (0,)
 
 
 def test_the_highest_port_is_a_port():
@@ -85,6 +85,6 @@ def by_hand(attempts, mines):
 
 @given(many_attempts, many_mines)
 def test_it_is_what_a_walk_through_the_attempts_finds(attempts, mines):
-    found = np.concatenate([collided(storm) for storm in a_run(attempts, mines, acts=2).storms()])
+    found = np.concatenate([detect_collisions(storm) for storm in a_run(attempts, mines, acts=2).storms()])
     assert found.tolist() == by_hand(attempts, mines)
     assert found.dtype == np.bool_

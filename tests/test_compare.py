@@ -9,8 +9,8 @@ from command import connstorm
 from stored import FROZEN, a_document, a_suite, jittered
 from test_calibrate import a_calibration
 
-from stress.analysis.comparison.arm_pair import compare as compared
-from stress.analysis.comparison.metric_family import GATING, families
+from stress.analysis.comparison.arm_pair import compare_pairs
+from stress.analysis.comparison.metric_family import GATING_METRICS, metric_families
 from stress.compare.arms import Question, compare_arms
 from stress.compare.figures import draw_comparison, rows_to_draw
 from stress.model.calibration import Noise
@@ -47,7 +47,7 @@ def test_what_changed_is_found_and_nothing_else(home):
         ("clean", "outcome.refused.per_million"),
     }
     assert found["closewait", "band.2jiffies"] == "equivalent"
-    assert {each["metric"] for each in document["comparisons"] if each["gating"]} == set(GATING)
+    assert {each["metric"] for each in document["comparisons"] if each["gating"]} == set(GATING_METRICS)
     assert document["warnings"] == []
 
 
@@ -120,14 +120,14 @@ def test_no_threshold_lies_below_the_noise_of_the_machine(home, tmp_path):
     assert found.calibration is not None
     verdict = {
         (each.row, each.metric): each.verdict
-        for each in compared(found.found, families(found.runs, ["body.p99"]), found.calibration)
+        for each in compare_pairs(found.found, metric_families(found.runs, ["body.p99"]), found.calibration)
     }
     assert verdict["clean", "body.p99"] == "equivalent"
 
 
 def test_the_metrics_that_are_explored_are_those_that_occur(home):
     runs = arm(str(home / "new"))
-    names = [metric.name for metric, _ in families(runs)]
+    names = [metric.name for metric, _ in metric_families(runs)]
     assert "band.2jiffies" in names
     assert "band.1s" not in names
     assert "outcome.refused.per_million" in names
@@ -139,11 +139,11 @@ def test_the_rows_with_most_changes_are_drawn(home, tmp_path):
     found = compare_arms(
         Question(arms=(f"base={FROZEN}#closewait", f"new={FROZEN}#closewait tcp_timestamps=0"), allowed=["plan"])
     )
-    comparisons = compared(found.found, families(found.runs))
+    comparisons = compare_pairs(found.found, metric_families(found.runs))
     written = draw_comparison(comparisons, found.found, tmp_path)
     assert [path.name for path in written] == ["forest.png", "latency.png", "shift.png", "ports.png"]
     assert all(path.stat().st_size > 1000 for path in written)
     without = compare_arms(Question(arms=(str(home / "base"), str(home / "new"))))  # no attempts were kept
     assert [path.name for path in draw_comparison([], without.found, tmp_path / "b")] == ["forest.png"]
-    changes = compared(without.found, families(without.runs))
+    changes = compare_pairs(without.found, metric_families(without.runs))
     assert rows_to_draw(changes, without.found) == ["clean", "closewait"]

@@ -12,7 +12,7 @@ from scipy import stats
 from stress.analysis.comparison import compare as analysis
 from stress.analysis.comparison.compare import compare_values, decide, default_threshold
 from stress.analysis.comparison.verdict import Verdict
-from stress.analysis.metric import METRICS, as_rate, band
+from stress.analysis.metric import METRICS, band_metric, rate_metric
 from stress.analysis.statistics.trials import Estimate
 
 P50, RATE, RETRIES, ERRORS = (METRICS[name] for name in ("body.p50", "rate", "retries_per_million", "errors"))
@@ -165,12 +165,12 @@ def test_what_is_neither_good_nor_bad_never_regresses(monkeypatch):
     ],
 )
 def test_outcomes_and_causes_have_a_direction(name, verdict):
-    for metric in (METRICS[name], as_rate(f"{name}.per_million")):
+    for metric in (METRICS[name], rate_metric(f"{name}.per_million")):
         assert compared(metric, [100] * 8, [150] * 8, threshold=5).verdict is verdict
 
 
 def test_metrics_that_are_made_on_demand_have_verdicts():
-    assert compared(band("band.1s"), [10] * 8, [150] * 8, threshold=35).verdict is Verdict.REGRESSED
+    assert compared(band_metric("band.1s"), [10] * 8, [150] * 8, threshold=35).verdict is Verdict.REGRESSED
 
 
 # Correction.

@@ -9,14 +9,14 @@ from builders import MS, SECOND, US, a_host, a_run, a_storm, the_attempts, the_m
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.attribution.expectation import expectation
-from stress.analysis.attribution.port_cost import port_cost
+from stress.analysis.attribution.expectation import describe_expectation
+from stress.analysis.attribution.port_cost import measure_port_cost
 from stress.analysis.attribution.port_reuse import (
     expected_hits,
+    is_port_still_taken,
     previous_use,
     reuse_delays_ns,
     reuse_distances,
-    still_taken,
 )
 from stress.analysis.attribution.summary import analyse
 from stress.model.attempt import WARM_UP
@@ -53,7 +53,7 @@ def test_a_port_is_taken_while_its_last_connection_is_younger_than_time_wait(row
     start_s = np.cumsum([step for *_, step in rows])
     attempts = at_ports([row[0] for row in rows], [row[1] for row in rows], start_ns=start_s * SECOND)
     for close in Close:
-        found = still_taken(a_storm(attempts, plan=Plan(scenario="test", close=close)))
+        found = is_port_still_taken(a_storm(attempts, plan=Plan(scenario="test", close=close)))
         for place, (port, _, _) in enumerate(rows):
             before = [other for other in range(place) if rows[other][:2] == (port, 0)]
             young = bool(before) and start_s[place] - start_s[before[-1]] < 60
@@ -71,7 +71,7 @@ def test_a_port_is_taken_while_an_earlier_attempt_is_not_over(rows):
         start_ns=np.arange(len(rows)) * SECOND,
         latency_ns=[row[2] * SECOND for row in rows],
     )
-    found = still_taken(a_storm(attempts, plan=Plan(scenario="test", close=Close.RST)))
+    found = is_port_still_taken(a_storm(attempts, plan=Plan(scenario="test", close=Close.RST)))
     for place, (port, error, _) in enumerate(rows):
         earlier = [other for other in range(place) if rows[other][0] == port and rows[other][1] != 98]
         expected = error == 98 and any(other + rows[other][2] > place for other in earlier)
@@ -96,22 +96,22 @@ def filling(latencies_ns, ports=100, **columns):
 @given(st.integers(10, 90), st.lists(st.floats(0.8, 1.2), min_size=100, max_size=100))
 def test_the_step_is_found_where_it_is(knee, noise):
     latencies_ns = [(20 * US if place < knee else 900 * US) * factor for place, factor in enumerate(noise)]
-    cost = port_cost(filling(latencies_ns))
+    cost = measure_port_cost(filling(latencies_ns))
     if 30 <= knee <= 70:
         assert cost.knee == pytest.approx(knee / 100)
         assert cost.below_ns < cost.above_ns
 
 
 def test_without_a_step_there_is_no_knee():
-    assert port_cost(filling([20 * US] * 100)).knee is None
-    assert port_cost(filling([20 * US] * 30)).knee is None
-    assert port_cost(filling([])).below_ns is None
+    assert measure_port_cost(filling([20 * US] * 100)).knee is None
+    assert measure_port_cost(filling([20 * US] * 30)).knee is None
+    assert measure_port_cost(filling([])).below_ns is None
 
 
 def test_what_fills_the_range_is_not_measured_but_takes_its_place():
     latencies_ns = [20 * US] * 50 + [900 * US] * 50
     phases = [1] * 50 + [WARM_UP] * 40 + [1] * 10
-    cost = port_cost(filling(latencies_ns, phase=phases))
+    cost = measure_port_cost(filling(latencies_ns, phase=phases))
     assert len(cost.latency_ns) == 60
     assert cost.occupancy[-10:].tolist() == pytest.approx([0.9 + place / 100 for place in range(10)])
     assert cost.even.tolist() == [True] * 50 + [False] * 10
@@ -153,14 +153,14 @@ def test_most_scenarios_ask_no_single_question():
 @pytest.mark.parametrize("kernel", ["4.4.0", "5.5.0", "5.10.0", "6.1.0", "6.18.44", "7.2.0"])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_scenario_says_what_to_expect_of_a_kernel(name, kernel):
-    text = expectation(SCENARIOS[name], a_host(kernel=kernel), {})
+    text = describe_expectation(SCENARIOS[name], a_host(kernel=kernel), {})
     assert text
     assert "{" not in text
 
 
 def test_expectations_follow_the_kernel():
     def expected(name, kernel):
-        return expectation(SCENARIOS[name], a_host(kernel=kernel), {})
+        return describe_expectation(SCENARIOS[name], a_host(kernel=kernel), {})
 
     assert expected("closewait", "6.18") == "each mine costs one attempt a retry, of 4–36 ms"
     assert expected("closewait", "5.5") == "each mine costs one attempt a retry, of 1 s"

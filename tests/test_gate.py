@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.gate.condition import GRAMMAR, Condition, parse
+from stress.analysis.gate.condition import GRAMMAR, Condition, parse_condition
 from stress.analysis.metric import METRICS
 from stress.model.errors import UsageError
 
@@ -18,7 +18,7 @@ UNSIGNED = st.floats(min_value=0, allow_infinity=False)
 def refusal(expr):
     """Return why an expression is refused, None when it is not."""
     try:
-        parse(expr)
+        parse_condition(expr)
     except UsageError as error:
         return str(error)
     return None
@@ -48,9 +48,9 @@ def refusal(expr):
     ],
 )
 def test_a_condition_is_read_and_written(expr, condition, text):
-    assert parse(expr) == condition
+    assert parse_condition(expr) == condition
     assert str(condition) == text
-    assert parse(text) == condition
+    assert parse_condition(text) == condition
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_a_condition_is_read_and_written(expr, condition, text):
 )
 def test_what_does_not_follow_the_grammar_is_refused(expr):
     with pytest.raises(UsageError) as caught:
-        parse(expr)
+        parse_condition(expr)
     assert str(caught.value) == f"{expr!r} is no condition; {GRAMMAR}."
 
 
 @pytest.mark.parametrize("value", ["5 parsecs", "5 min", "5mss", "20%", "5%%", "+1.1x", "-1.1x", "1.1xx"])
 def test_a_value_that_is_none_is_refused(value):
     with pytest.raises(UsageError) as caught:
-        parse(f"body.p99 <= {value}")
+        parse_condition(f"body.p99 <= {value}")
     assert str(caught.value) == f"{f'body.p99 <= {value}'!r} has no value that can be read; {GRAMMAR}."
 
 
@@ -110,20 +110,20 @@ def test_a_value_that_is_none_is_refused(value):
 )
 def test_a_value_that_does_not_go_with_its_metric_is_refused(expr, sentence):
     with pytest.raises(UsageError) as caught:
-        parse(expr)
+        parse_condition(expr)
     assert str(caught.value) == sentence
 
 
 def test_an_unknown_metric_is_refused_and_the_closest_named():
     with pytest.raises(UsageError, match=r"^There is no metric 'body\.p98'; .* Did you mean body\.p99\?$"):
-        parse("body.p98 <= 1.10x")
+        parse_condition("body.p98 <= 1.10x")
 
 
 def test_a_number_beyond_all_numbers_is_refused():
     expr = f"body.p99 <= {'9' * 300}s"
-    assert parse(f"errors <= {'9' * 300}").value == 1e300
+    assert parse_condition(f"errors <= {'9' * 300}").value == 1e300
     with pytest.raises(UsageError) as caught:
-        parse(expr)
+        parse_condition(expr)
     assert str(caught.value) == f"{expr!r} has a number that is too large."
 
 
@@ -150,7 +150,7 @@ CONDITIONS = st.one_of(
 
 @given(CONDITIONS)
 def test_every_condition_comes_back_from_its_text(condition):
-    assert parse(str(condition)) == condition
+    assert parse_condition(str(condition)) == condition
 
 
 @given(st.text())

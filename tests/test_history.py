@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import FROZEN, a_document, a_suite, jittered
 
-from stress.analysis.history.change_point import State, track
-from stress.analysis.history.history import Choice, history, place_of
+from stress.analysis.history.change_point import State, find_change_points
+from stress.analysis.history.history import HistoryFilter, build_history, find_place
 from stress.cli.main import main
 from stress.model.acceptance import Acceptance
 from stress.model.errors import UsageError
@@ -265,12 +265,12 @@ def test_a_line_is_told_only_when_it_is_sure():
 
 def test_a_run_is_found_by_its_folder_its_id_or_a_time():
     series = a_series([1.0] * 5)
-    assert place_of(series, "20260101T000000Z-closewait-000003") == 3
-    assert place_of(series, "000003") == 3
-    assert place_of(series, "2026-01-03T12:00:00") == 3  # the first at or after it
-    assert place_of(series, "2026-01-04T00:00:00Z") == 3
+    assert find_place(series, "20260101T000000Z-closewait-000003") == 3
+    assert find_place(series, "000003") == 3
+    assert find_place(series, "2026-01-03T12:00:00") == 3  # the first at or after it
+    assert find_place(series, "2026-01-04T00:00:00Z") == 3
     for nothing in ("3", "nonsense", "2027-01-01", "2025-01-01"):
-        assert place_of(series, nothing) == 0
+        assert find_place(series, nothing) == 0
 
 
 def test_a_kept_suite_is_small_and_says_the_same(tmp_path):
@@ -321,17 +321,19 @@ def test_a_plan_that_changes_begins_anew_and_old_regressions_do_not_gate(copied,
     cell = runs[0].cell
     a_suite(tmp_path / "later", {cell: [suite]})
     both = [*runs, *observations(tmp_path / "later", "")]
-    old, new = history(both, Choice(["rate"]), []).tracks
+    old, new = build_history(both, HistoryFilter(["rate"]), []).tracks
     assert not old.series.current
     assert old.changes
     assert new.series.current
-    assert not history(both, Choice(["rate"]), []).standing
-    assert history(runs, Choice(["rate"]), []).standing
+    assert not build_history(both, HistoryFilter(["rate"]), []).standing
+    assert build_history(runs, HistoryFilter(["rate"]), []).standing
 
 
 def test_changed_series_come_first_and_all_of_them_are_drawn(tmp_path):
-    quiet = [track(a_series([1.0] * 10, cell=f"quiet {number}"), {}) for number in range(60)]
-    changed = [track(a_series([9.0] * 20 + [5.0] * 20, cell=f"changed {number}"), {}) for number in range(30)]
+    quiet = [find_change_points(a_series([1.0] * 10, cell=f"quiet {number}"), {}) for number in range(60)]
+    changed = [
+        find_change_points(a_series([9.0] * 20 + [5.0] * 20, cell=f"changed {number}"), {}) for number in range(30)
+    ]
     assert all(each.changes for each in changed)
     found = sheets([*quiet, *changed])
     assert [len(sheet) for sheet in found] == [24, 24]
@@ -348,8 +350,8 @@ def test_changed_series_come_first_and_all_of_them_are_drawn(tmp_path):
 
 def test_every_kind_of_step_and_ten_thousand_points_can_be_drawn(tmp_path):
     heights = drawn_series(1, 90) + levels((30, 0), (30, 10), (28, 20), (2, 45))
-    of_all = track(a_series(times(heights), trials=7, width=300.0), {30: "known"})
+    of_all = find_change_points(a_series(times(heights), trials=7, width=300.0), {30: "known"})
     assert {change.state for change in of_all.changes} == {*State}
-    long = track(a_series(times(drawn_series(2, 10_000) + levels((5000, 0), (5000, 8)))), {})
+    long = find_change_points(a_series(times(drawn_series(2, 10_000) + levels((5000, 0), (5000, 8)))), {})
     (picture,) = draw_histories([of_all, long], "all", ["a caption"], tmp_path / "history.png")
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.comparison.axis_points import baseline_of, by_entry
+from stress.analysis.comparison.axis_points import baseline_of, cells_by_entry
 from stress.lab import lock
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
@@ -88,7 +88,7 @@ def test_hosts_run_side_by_side_and_are_never_pooled(tmp_path):
         ("clean on b", [1, 3]),
         ("clean tcp_timestamps=0 on b", [1, 3]),
     ]
-    entries = by_entry(found)
+    entries = cells_by_entry(found)
     assert list(entries) == ["clean on a", "clean on b"]
     assert [baseline_of(entry).cell.name for entry in entries.values()] == ["clean on a", "clean on b"]
     seen = {(run.cell, run.scenario, run.block) for run in observations(path, "")}

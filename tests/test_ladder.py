@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from namespaced import namespaced
 
 from stress._fastconnect import now_ns, storm
-from stress.analysis.attribution.ladder import LIMITS, kernel_version, ladder, suppose, wheel_slack_jiffies
+from stress.analysis.attribution.ladder import (
+    LADDER_LIMITS,
+    build_ladder,
+    kernel_version,
+    override_sysctls,
+    wheel_slack_jiffies,
+)
 from stress.lab import host, sysctl
 from stress.model.attempt import blank
 from stress.model.errors import UsageError
@@ -146,7 +152,7 @@ def one_attempt():
 def test_a_server_that_wakes_up_is_met_on_the_next_rung(deaf_s, linear):
     """The server drops SYNs for a while: 0.5 s leave the rung of 1 s, 1.5 s the next one, 2 s or 3 s."""
     sysctl.write("net.ipv4.tcp_syn_linear_timeouts", str(linear))
-    found = ladder(host.facts(), sysctl.recorded())
+    found = build_ladder(host.facts(), sysctl.recorded())
     place = int(deaf_s)
     with socket.create_server(("127.0.0.1", 5000)) as server:
         attach(server, (0x06, 0, 0, 0))
@@ -161,7 +167,7 @@ def test_a_server_that_wakes_up_is_met_on_the_next_rung(deaf_s, linear):
 
 @namespaced(sysctls={"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_syn_linear_timeouts": "0"})
 def test_this_kernel_gives_up_when_the_ladder_ends():
-    found = ladder(host.facts(), sysctl.recorded())
+    found = build_ladder(host.facts(), sysctl.recorded())
     with socket.create_server(("127.0.0.1", 5000)) as server:
         attach(server, (0x06, 0, 0, 0))
         attempt = one_attempt()
@@ -170,19 +176,19 @@ def test_this_kernel_gives_up_when_the_ladder_ends():
     assert 0 <= attempt["latency_ns"] - found.give_up_ns < SECOND
 
 
-@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("name", LADDER_LIMITS)
 @namespaced
 def test_the_limits_of_a_setting_are_the_kernel_s(name):
     if sysctl.read(name) is None:
         pytest.skip(f"this kernel has no {name}")
-    for value in LIMITS[name]:
+    for value in LADDER_LIMITS[name]:
         sysctl.write(name, str(value))
-    for value in (LIMITS[name][0] - 1, LIMITS[name][1] + 1):
+    for value in (LADDER_LIMITS[name][0] - 1, LADDER_LIMITS[name][1] + 1):
         with pytest.raises(UsageError):
             sysctl.write(name, str(value))
 
 
 def test_supposed_settings_replace_those_of_the_host_and_no_others():
     host_s = {"net.ipv4.tcp_syn_retries": "6", "net.ipv4.tcp_fin_timeout": "60"}
-    assert suppose(host_s, {"net.ipv4.tcp_syn_retries": "2"}) == host_s | {"net.ipv4.tcp_syn_retries": "2"}
+    assert override_sysctls(host_s, {"net.ipv4.tcp_syn_retries": "2"}) == host_s | {"net.ipv4.tcp_syn_retries": "2"}
     assert host_s["net.ipv4.tcp_syn_retries"] == "6"

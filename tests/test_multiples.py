@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from suite_builders import AXES, ENTRIES, a_summary, made_up, trials_of
 
-from stress.analysis.comparison.axis_points import axes_of, by_entry, values_of
+from stress.analysis.comparison.axis_points import axes_of, cells_by_entry, values_of
 from stress.analysis.metric import METRICS
 from stress.view.figure import style
 from stress.view.figure.metric_axis import TICKS_MAX, scale_of
@@ -34,7 +34,7 @@ def drawn(cells, axis, metric):
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.2, 0.3, 0.7, 0.6))
     found = grid[metric.name][axis]
-    draw_panel(axes, found, values, scale_of(metric, limits_of(grid[metric.name])), looks(list(by_entry(cells))))
+    draw_panel(axes, found, values, scale_of(metric, limits_of(grid[metric.name])), looks(list(cells_by_entry(cells))))
     draw_names(axes, values, [False] * len(values), 0, 8)
     return axes, found, values
 

@@ -9,8 +9,8 @@ from builders import MS, SECOND, a_ladder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.attribution.ladder import ladder
-from stress.analysis.attribution.outcome import sent_syn
+from stress.analysis.attribution.ladder import build_ladder
+from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.comparison.arm import Arm
 from stress.view.figure.comparison.arm_ladders import NAME_MAX, Band, bands, merged, shared_text
 from stress.view.figure.comparison.arm_style import caption_of, title_of
@@ -100,7 +100,7 @@ def test_attempts_without_a_syn_are_in_no_line():
     arm = an_arm(trials=1)
     arm.runs[0].attempts["error"][:50] = 99  # EADDRNOTAVAIL
     (waits,) = arm.waits_ns()
-    assert waits.size == np.count_nonzero(sent_syn(arm.runs[0].attempts)) == len(arm.runs[0].attempts) - 50
+    assert waits.size == np.count_nonzero(has_sent_syn(arm.runs[0].attempts)) == len(arm.runs[0].attempts) - 50
 
 
 # Axes.
@@ -168,7 +168,7 @@ def test_rungs_are_dashed_lines_in_the_colour_of_the_arm_that_alone_has_them():
     assert by_label["_1 s"].is_dashed()
     limit = left.get_ylim()[1]
     record = arms[0].runs[0].record
-    rungs = [rung.from_ns for rung in ladder(record.host, record.acts[0].sysctls).rungs]
+    rungs = [rung.from_ns for rung in build_ladder(record.host, record.acts[0].sysctls).rungs]
     assert all(line.get_ydata()[0] < limit for line in by_label.values())
     assert sum(rung < limit for rung in rungs) <= len(by_label)
 

@@ -7,7 +7,7 @@ import numpy as np
 from builders import many_attempts, the_attempts
 from hypothesis import given
 
-from stress.analysis.attribution.outcome import OUTCOMES, outcome_codes, sent_syn
+from stress.analysis.attribution.outcome import OUTCOMES, has_sent_syn, outcome_codes
 from stress.model.outcome import Outcome
 
 SEEN = {
@@ -46,5 +46,5 @@ def test_every_attempt_has_one_outcome(attempts):
 
 def test_what_was_refused_before_its_syn_sent_none():
     attempts = the_attempts(*((40000, number, 0) for number in (0, *SEEN, *NO_SYN)))
-    sent = {int(number) for number in attempts["error"][sent_syn(attempts)]}
+    sent = {int(number) for number in attempts["error"][has_sent_syn(attempts)]}
     assert sent == {0, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.EINPROGRESS}

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from stress.analysis.statistics.power import (
-    MOST_TRIALS,
+    TRIALS_MAX,
     attempts_needed,
-    detectable,
-    reachable,
+    detectable_effect,
+    reachable_p,
     smallest_p,
-    spread_of,
+    spread_of_interval,
     trials_needed,
 )
-from stress.analysis.statistics.two_sample import paired, unpaired
+from stress.analysis.statistics.two_sample import paired_contrast, unpaired_contrast
 
 LEVELS = (0.9, 0.95, 1 - 0.05 / 6, 1 - 0.05 / 100)
 
@@ -26,13 +26,15 @@ LEVELS = (0.9, 0.95, 1 - 0.05 / 6, 1 - 0.05 / 100)
 @pytest.mark.parametrize(("trials", "p"), [(1, 1), (5, 0.0625), (6, 0.03125), (8, 0.0078125), (12, 0.00048828125)])
 def test_the_smallest_p_of_pairs(trials, p):
     assert smallest_p(trials, paired=True) == p
-    assert paired([1.0] * trials, [2.0] * trials, "ratio").p == p
+    assert paired_contrast([1.0] * trials, [2.0] * trials, "ratio").p == p
 
 
 @pytest.mark.parametrize(("trials", "p"), [(1, 1), (3, 0.1), (4, 0.0286), (5, 0.0079), (6, 0.0022), (8, 0.00016)])
 def test_the_smallest_p_of_unpaired_trials(trials, p):
     assert smallest_p(trials, paired=False) == pytest.approx(p, rel=0.04)
-    assert unpaired([1.0] * trials, [2.0] * trials, "ratio").p == pytest.approx(smallest_p(trials, paired=False))
+    assert unpaired_contrast([1.0] * trials, [2.0] * trials, "ratio").p == pytest.approx(
+        smallest_p(trials, paired=False)
+    )
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -51,14 +53,14 @@ def test_what_a_hundred_tests_need():
 
 @pytest.mark.parametrize(("trials", "alpha", "p"), [(6, 0.05, 2 / 64), (7, 0.05, 6 / 128), (5, 0.05, 2 / 32)])
 def test_the_p_values_that_can_occur_lie_apart(trials, alpha, p):
-    assert reachable(trials, alpha, paired=True) == pytest.approx(p)
+    assert reachable_p(trials, alpha, paired=True) == pytest.approx(p)
 
 
 def test_no_number_of_trials_shows_nothing():
     assert trials_needed(0.1, 0) is None
     assert trials_needed(1, 1e-9) is None
     assert trials_needed(1e300, 1e-300) is None
-    assert trials_needed(1, 0.03) <= MOST_TRIALS
+    assert trials_needed(1, 0.03) <= TRIALS_MAX
 
 
 def test_many_trials_follow_the_normal_approximation():
@@ -71,28 +73,28 @@ def test_many_trials_follow_the_normal_approximation():
 def test_what_is_needed_detects_and_what_is_detected_needs_no_more(spread, effect, level, pairs):
     trials = trials_needed(spread, effect, level, paired=pairs)
     if trials is not None:
-        assert detectable(spread, trials, level, paired=pairs) <= effect * (1 + 1e-9)
+        assert detectable_effect(spread, trials, level, paired=pairs) <= effect * (1 + 1e-9)
         assert trials_needed(spread, -effect, level, paired=pairs) == trials
     for count in (12, 20, 100):
-        seen = detectable(spread, count, level, paired=pairs)
+        seen = detectable_effect(spread, count, level, paired=pairs)
         assert trials_needed(spread, seen * (1 + 1e-9), level, paired=pairs) <= count
 
 
 @given(st.integers(1, 200), st.booleans())
 def test_what_is_detected_is_finite_and_falls_with_the_trials(trials, pairs):
-    seen = detectable(0.1, trials, paired=pairs)
+    seen = detectable_effect(0.1, trials, paired=pairs)
     assert 0 < seen < 1
-    assert detectable(0.1, 4 * trials + 20, paired=pairs) < seen
-    assert detectable(0.2, trials, paired=pairs) == pytest.approx(2 * seen)
-    assert detectable(0, trials, paired=pairs) == 0
+    assert detectable_effect(0.1, 4 * trials + 20, paired=pairs) < seen
+    assert detectable_effect(0.2, trials, paired=pairs) == pytest.approx(2 * seen)
+    assert detectable_effect(0, trials, paired=pairs) == 0
 
 
 @pytest.mark.parametrize("level", [0.95, 1 - 0.05 / 6])
 @pytest.mark.parametrize("effect", [0.03, 0.05, 0.08, 0.12])
-@pytest.mark.parametrize("compare", [paired, unpaired])
+@pytest.mark.parametrize("compare", [paired_contrast, unpaired_contrast])
 def test_the_power_is_at_least_what_is_claimed(compare, effect, level):
     spread, cases = 0.05, 300
-    trials = trials_needed(spread, effect, level, paired=compare is paired)
+    trials = trials_needed(spread, effect, level, paired=compare is paired_contrast)
     rng = np.random.default_rng(trials)
     base, new = rng.normal(9, spread / math.sqrt(2), (2, cases, trials))
     found = [compare(*rows, "ratio").p for rows in zip(np.exp(base), np.exp(new + effect), strict=True)]
@@ -121,12 +123,12 @@ def test_so_many_attempts_see_the_change_so_often():
     assert seen == pytest.approx(0.8, abs=0.03)
 
 
-@pytest.mark.parametrize("compare", [paired, unpaired])
+@pytest.mark.parametrize("compare", [paired_contrast, unpaired_contrast])
 @pytest.mark.parametrize("trials", [4, 8, 30])
 def test_an_interval_tells_the_spread_about(compare, trials):
     rng = np.random.default_rng(trials)
     rows = np.exp(rng.normal(0, 0.05, (200, 2, trials)))
     found = [compare(*row, "ratio") for row in rows]
-    spreads = [spread_of(math.log(each.low), math.log(each.high), each.level, trials) for each in found]
+    spreads = [spread_of_interval(math.log(each.low), math.log(each.high), each.level, trials) for each in found]
     assert 0.9 < np.median(spreads) / (0.05 * math.sqrt(2)) < 1.45  # of four trials too much, never too little
-    assert spread_of(0, 0, 0, 1) == 0
+    assert spread_of_interval(0, 0, 0, 1) == 0

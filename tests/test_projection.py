@@ -6,11 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import a_document, a_suite
 
-from stress.analysis.comparison.arm_pair import matchup
-from stress.analysis.comparison.comparability import differences, refusals
-from stress.analysis.comparison.dimension import known, natural, value
-from stress.analysis.comparison.projection import choose, hidden, parse_filter, project, projection
-from stress.analysis.metric import metric
+from stress.analysis.comparison.arm_pair import pair_arms
+from stress.analysis.comparison.comparability import differences, explain_refusals
+from stress.analysis.comparison.dimension import dimension_value, natural_key, resolve_dimension
+from stress.analysis.comparison.projection import (
+    choose_projection,
+    explain_hidden_differences,
+    filter_runs,
+    parse_filter,
+    project_runs,
+)
+from stress.analysis.metric import find_metric
 from stress.model.errors import UsageError
 from stress.store.runs import arm
 
@@ -37,19 +43,19 @@ def names(rows):
 
 
 def test_cells_make_rows_and_arms_columns(runs):
-    by = projection(runs, (), ())
-    rows = project(runs, by)
+    by = choose_projection(runs, (), ())
+    rows = project_runs(runs, by)
     assert names(rows) == [
         (f"{scenario} tcp_tw_reuse={reuse}", ["6.1.9", "6.12.3"])
         for scenario in ("clean", "closewait")
         for reuse in ("0", "2")
     ]
-    assert hidden(rows, by) == []
+    assert explain_hidden_differences(rows, by) == []
 
 
 def test_a_setting_makes_columns_and_the_rest_makes_rows(runs):
-    by = projection(runs, (), ("tcp_tw_reuse",))
-    assert names(project(runs, by)) == [
+    by = choose_projection(runs, (), ("tcp_tw_reuse",))
+    assert names(project_runs(runs, by)) == [
         (f"{scenario} kernel={kernel}", ["tcp_tw_reuse=0", "tcp_tw_reuse=2"])
         for kernel in ("6.1.9", "6.12.3")
         for scenario in ("clean", "closewait")
@@ -57,27 +63,27 @@ def test_a_setting_makes_columns_and_the_rest_makes_rows(runs):
 
 
 def test_the_base_is_what_the_user_says(runs):
-    by = projection(runs, ("scenario",), ("kernel",))
-    assert names(project(runs, by))[0] == ("clean", ["kernel=6.1.9", "kernel=6.12.3"])
+    by = choose_projection(runs, ("scenario",), ("kernel",))
+    assert names(project_runs(runs, by))[0] == ("clean", ["kernel=6.1.9", "kernel=6.12.3"])
     for base in ("6.12.3", "kernel=6.12.3"):
-        assert names(project(runs, by, base))[0] == ("clean", ["kernel=6.12.3", "kernel=6.1.9"])
+        assert names(project_runs(runs, by, base))[0] == ("clean", ["kernel=6.12.3", "kernel=6.1.9"])
     with pytest.raises(UsageError, match=r"no column '7\.0' to compare with; there are kernel=6\.1\.9, "):
-        project(runs, by, "7.0")
+        project_runs(runs, by, "7.0")
 
 
 def test_what_varies_within_a_column_is_said(runs):
-    by = projection(runs, ("scenario",), ("tcp_tw_reuse",))
-    assert hidden(project(runs, by), by) == [
+    by = choose_projection(runs, ("scenario",), ("tcp_tw_reuse",))
+    assert explain_hidden_differences(project_runs(runs, by), by) == [
         "kernel varies within what is compared (6.1.9, 6.12.3); name it in --rows or --cols, or choose with --filter"
     ]
-    chosen = choose(runs, ["kernel=6.1.*"])
-    assert hidden(project(chosen, by), by) == []
+    chosen = filter_runs(runs, ["kernel=6.1.*"])
+    assert explain_hidden_differences(project_runs(chosen, by), by) == []
 
 
 def test_arms_of_one_cell_each_make_one_row(tmp_path):
     suite = a_suite(tmp_path / "suite", {"clean a": [a_document()], "clean b": [a_document(plan={"mines": 5})]})
     runs = arm(f"a={suite}#clean a") + arm(f"b={suite}#clean b")
-    assert names(project(runs, projection(runs, (), ()))) == [("", ["a", "b"])]
+    assert names(project_runs(runs, choose_projection(runs, (), ()))) == [("", ["a", "b"])]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +97,7 @@ def test_arms_of_one_cell_each_make_one_row(tmp_path):
     ],
 )
 def test_filters(runs, text, kept):
-    assert {run.host.kernel for run in choose(runs, [text])} == kept
+    assert {run.host.kernel for run in filter_runs(runs, [text])} == kept
 
 
 @pytest.mark.parametrize(
@@ -106,7 +112,7 @@ def test_filters(runs, text, kept):
 )
 def test_filters_that_cannot_be(runs, text, sentence):
     with pytest.raises(UsageError, match=sentence):
-        choose(runs, [text])
+        filter_runs(runs, [text])
 
 
 @given(st.text(max_size=30))
@@ -119,24 +125,24 @@ def test_any_text_is_a_filter_or_is_refused_with_a_sentence(text):
 
 def test_every_dimension_has_a_value(runs):
     for name in ("label", "cell", "scenario", "kernel", "testbed", "program", "mines", "port_range", "tcp_tw_reuse"):
-        assert value(runs[0], known(name, runs))
-    assert value(runs[0], "port_range") == "40000-40007"
-    assert value(runs[0], "backlog") == "none"
+        assert dimension_value(runs[0], resolve_dimension(name, runs))
+    assert dimension_value(runs[0], "port_range") == "40000-40007"
+    assert dimension_value(runs[0], "backlog") == "none"
 
 
 def test_numbers_are_in_the_order_of_numbers():
-    assert sorted(["6.12", "6.1", "5.10"], key=natural) == ["5.10", "6.1", "6.12"]
-    assert sorted(["10", "absent", "2"], key=natural) == ["absent", "2", "10"]
+    assert sorted(["6.12", "6.1", "5.10"], key=natural_key) == ["5.10", "6.1", "6.12"]
+    assert sorted(["10", "absent", "2"], key=natural_key) == ["absent", "2", "10"]
 
 
 def test_arms_that_differ_in_more_are_refused_unless_that_is_named(runs):
-    by = projection(runs, (), ())
-    rows = project(runs, by)
-    (sentence,) = refusals(rows, by.cols, ())
+    by = choose_projection(runs, (), ())
+    rows = project_runs(runs, by)
+    (sentence,) = explain_refusals(rows, by.cols, ())
     assert sentence.startswith("The arms differ in their kernel (clean tcp_tw_reuse=0: kernel 6.1.9 against 6.12.3")
     assert "--allow-diff kernel" in sentence
-    assert refusals(rows, by.cols, ("kernel",)) == []
-    assert refusals(project(runs, projection(runs, (), ("kernel",))), ("kernel",), ()) == []
+    assert explain_refusals(rows, by.cols, ("kernel",)) == []
+    assert explain_refusals(project_runs(runs, choose_projection(runs, (), ("kernel",))), ("kernel",), ()) == []
 
 
 @pytest.mark.parametrize(
@@ -155,7 +161,7 @@ def test_arms_that_differ_in_more_are_refused_unless_that_is_named(runs):
 def test_differences_are_told_by_kind(tmp_path, changes, kind, words):
     a = arm(f"a={a_suite(tmp_path / 'a', {'clean': [a_document()]})}")
     b = arm(f"b={a_suite(tmp_path / 'b', {'clean': [a_document(**changes)]})}")
-    (row,) = project([*a, *b], projection([*a, *b], (), ()))
+    (row,) = project_runs([*a, *b], choose_projection([*a, *b], (), ()))
     found = differences(row, ("label",))
     assert set(found) == {kind}
     assert words in found[kind]
@@ -165,20 +171,20 @@ def test_blocks_of_a_suite_are_pairs_and_those_of_two_suites_are_not(tmp_path):
     first = a_suite(tmp_path / "a", {"x a": [a_document()] * 3, "x b": [a_document()] * 3})
     other = a_suite(tmp_path / "b", {"x a": [a_document()] * 3}, suite_id="other")
     a, b, c = arm(f"{first}#x a"), arm(f"{first}#x b"), arm(f"{other}#x a")
-    assert matchup("", "a", "b", a, b).paired
-    assert not matchup("", "a", "c", a, c).paired
-    assert not matchup("", "a", "twice", a, [*b, *b]).paired
+    assert pair_arms("", "a", "b", a, b).paired
+    assert not pair_arms("", "a", "c", a, c).paired
+    assert not pair_arms("", "a", "twice", a, [*b, *b]).paired
 
 
 def test_times_of_trials_beside_others_are_not_compared(tmp_path):
     suite = a_suite(tmp_path / "a", {"x a": [a_document()], "x b": [a_document()]}, measures=False)
-    pair = matchup("", "a", "b", arm(f"{suite}#x a"), arm(f"{suite}#x b"))
-    assert pair.values(metric("body.p50")) == ({}, {})
-    assert len(pair.values(metric("errors"))[0]) == 1
+    pair = pair_arms("", "a", "b", arm(f"{suite}#x a"), arm(f"{suite}#x b"))
+    assert pair.values(find_metric("body.p50")) == ({}, {})
+    assert len(pair.values(find_metric("errors"))[0]) == 1
 
 
 def test_times_on_an_emulated_machine_are_not_compared(tmp_path):
     suite = a_suite(tmp_path / "a", {"x a": [a_document()], "x b": [a_document(emulated=True)]})
-    pair = matchup("", "a", "b", arm(f"{suite}#x a"), arm(f"{suite}#x b"))
-    assert pair.values(metric("rate")) == ({}, {})
-    assert len(pair.values(metric("band.2jiffies"))[1]) == 1
+    pair = pair_arms("", "a", "b", arm(f"{suite}#x a"), arm(f"{suite}#x b"))
+    assert pair.values(find_metric("rate")) == ({}, {})
+    assert len(pair.values(find_metric("band.2jiffies"))[1]) == 1

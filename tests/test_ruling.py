@@ -8,15 +8,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stress.analysis.gate.condition import parse
-from stress.analysis.gate.evaluate import Case, State, absolute, limit_of, must_improve, rule
-from stress.analysis.gate.self_test import rehearse, worsened
+from stress.analysis.gate.condition import parse_condition
+from stress.analysis.gate.evaluate import Case, State, evaluate_cases, evaluate_values, limit_of, must_improve
+from stress.analysis.gate.self_test import inject_regressions, worsen_case
 
 BASE = dict(enumerate([10_000.0 * (1 + 0.01 * ((trial * 7) % 5 - 2)) for trial in range(10)]))
 
 
 def a_case(expr, new, base=BASE, *, paired=False, attempts=1_000_000):
-    return Case(parse(expr), "row", base, dict(new), paired, attempts)
+    return Case(parse_condition(expr), "row", base, dict(new), paired, attempts)
 
 
 def times(factor):
@@ -24,7 +24,7 @@ def times(factor):
 
 
 def ruled(expr, new, base=BASE, **more):
-    (found,) = rule([a_case(expr, new, base, **more)])
+    (found,) = evaluate_cases([a_case(expr, new, base, **more)])
     return found
 
 
@@ -110,8 +110,8 @@ def test_conditions_on_the_new_runs_alone(expr, values, state):
 @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=30), st.sampled_from(["<=", "<", ">=", ">", "==", "!="]))
 def test_a_condition_and_its_opposite_never_both_hold(values, op):
     opposite = {"<=": ">", "<": ">=", ">=": "<", ">": "<=", "==": "!=", "!=": "=="}[op]
-    one = absolute(parse(f"body.p50 {op} 1000"), values, counted=False)
-    other = absolute(parse(f"body.p50 {opposite} 1000"), values, counted=False)
+    one = evaluate_values(parse_condition(f"body.p50 {op} 1000"), values, counted=False)
+    other = evaluate_values(parse_condition(f"body.p50 {opposite} 1000"), values, counted=False)
     assert {one, other} != {State.HOLDS}
 
 
@@ -127,8 +127,8 @@ def test_of_many_conditions_a_change_must_be_surer():
     six = {trial: BASE[trial] for trial in range(4)}
     worse = a_case("body.p50 <= 1.10x", {trial: value * 3 for trial, value in six.items()}, six)
     same = a_case("body.p50 <= 1.10x", six, six)
-    assert rule([worse])[0].state is State.BROKEN
-    assert rule([worse, *[same] * 9])[0].state is State.INCONCLUSIVE
+    assert evaluate_cases([worse])[0].state is State.BROKEN
+    assert evaluate_cases([worse, *[same] * 9])[0].state is State.INCONCLUSIVE
 
 
 @given(
@@ -177,35 +177,35 @@ EXPRS = [
 
 @pytest.mark.parametrize("paired", [True, False])
 def test_a_gate_with_enough_trials_finds_what_is_put_in(paired):
-    found = rehearse([a_case(expr, BASE, paired=paired) for expr in EXPRS[:2]])
-    assert all(each.found for each in found)
+    found = inject_regressions([a_case(expr, BASE, paired=paired) for expr in EXPRS[:2]])
+    assert all(each.is_detected for each in found)
 
 
 @pytest.mark.parametrize("expr", EXPRS)
 def test_each_kind_of_condition_can_be_broken(expr):
-    (found,) = rehearse([a_case(expr, BASE)])
-    assert found.found
-    assert found.ruling.row == "row"
+    (found,) = inject_regressions([a_case(expr, BASE)])
+    assert found.is_detected
+    assert found.result.row == "row"
 
 
 @pytest.mark.parametrize("expr", [expr for expr in EXPRS if "x" in expr or "%" in expr or "+" in expr])
 def test_a_gate_with_too_few_trials_is_not_to_be_trusted(expr):
     few = {trial: BASE[trial] for trial in range(3)}
-    (found,) = rehearse([a_case(expr, few, few)])
-    assert not found.found
+    (found,) = inject_regressions([a_case(expr, few, few)])
+    assert not found.is_detected
 
 
 def test_the_gate_is_not_to_be_trusted_on_a_noisy_machine():
     noisy = dict(enumerate(np.exp(np.random.default_rng(3).normal(9, 1.0, 8))))
-    (found,) = rehearse([a_case("body.p50 <= 1.05x", noisy, noisy)])
-    assert not found.found
+    (found,) = inject_regressions([a_case("body.p50 <= 1.05x", noisy, noisy)])
+    assert not found.is_detected
 
 
 @given(st.sampled_from(EXPRS), st.lists(st.floats(1, 1e9), min_size=2, max_size=8))
 def test_what_is_put_in_is_what_the_condition_forbids(expr, values):
     base = dict(enumerate(values))
-    case, injected = worsened(a_case(expr, base, base))
+    case, injected = worsen_case(a_case(expr, base, base))
     assert math.isfinite(injected)
     assert set(case.new) == set(base)
     if case.condition.kind == "absolute":
-        assert absolute(case.condition, list(case.new.values()), counted=True) is State.BROKEN
+        assert evaluate_values(case.condition, list(case.new.values()), counted=True) is State.BROKEN

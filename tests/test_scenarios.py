@@ -10,7 +10,7 @@ from scenario_runs import RUNS, all_runs, run_of
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.ladder import kernel_version
-from stress.analysis.attribution.port_cost import port_cost
+from stress.analysis.attribution.port_cost import measure_port_cost
 from stress.analysis.attribution.port_reuse import reuse_delays_ns
 from stress.lab import firewall, namespace
 from stress.model.errors import LabError
@@ -159,7 +159,7 @@ def test_a_port_in_time_wait_is_taken_over_as_tcp_tw_reuse_allows():
 @pytest.mark.parametrize("name", ["port-cost", "port-cost 6"])
 def test_a_crowded_range_is_dearer_than_an_empty_one_by_what_occupies_it(name):
     for act in run_of(name).acts:
-        cost = port_cost(act.storm)
+        cost = measure_port_cost(act.storm)
         assert cost.below_ns < cost.above_ns
         assert cost.even[cost.occupancy < 0.49].all()
         assert not cost.even[cost.occupancy > 0.51].any()

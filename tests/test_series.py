@@ -7,12 +7,12 @@ import pytest
 from history_builders import store, store_all
 from stored import a_document, a_suite
 
-from stress.analysis.history.series import all_series, when
-from stress.analysis.metric import metric
+from stress.analysis.history.series import all_series, parse_start_time
+from stress.analysis.metric import find_metric
 from stress.model.errors import UsageError
 from stress.store.runs import observations
 
-METRICS = (metric("rate"), metric("errors_per_million"))
+METRICS = (find_metric("rate"), find_metric("errors_per_million"))
 
 
 def series_of(folder, metrics=METRICS):
@@ -83,11 +83,13 @@ def test_a_time_that_is_none_is_refused_with_the_run(tmp_path):
     store_all(tmp_path, [1.0])
     (found,) = observations(tmp_path, "")
     with pytest.raises(UsageError, match=r"000000 began at 'yesterday', which is no time"):
-        when(replace(found, started_utc="yesterday"))
+        parse_start_time(replace(found, started_utc="yesterday"))
 
 
 def test_a_time_without_a_zone_is_utc(tmp_path):
     store_all(tmp_path, [1.0])
     (found,) = observations(tmp_path, "")
-    naive, aware = (when(replace(found, started_utc=f"2026-01-01T00:00:00{zone}")) for zone in ("", "+00:00"))
+    naive, aware = (
+        parse_start_time(replace(found, started_utc=f"2026-01-01T00:00:00{zone}")) for zone in ("", "+00:00")
+    )
     assert naive == aware

@@ -12,9 +12,15 @@ from hypothesis import strategies as st
 from matplotlib.collections import LineCollection
 
 from stress.analysis.comparison.arm import Arm, common_blocks
-from stress.analysis.comparison.shift import BEYOND_MIN, PROBABILITIES, TRIALS_MIN, can_tell, quantiles_ns, shift
-from stress.analysis.statistics.two_sample import paired as paired_contrast
-from stress.analysis.statistics.two_sample import unpaired as unpaired_contrast
+from stress.analysis.comparison.shift import (
+    BEYOND_MIN,
+    PROBABILITIES,
+    TRIALS_MIN,
+    has_enough_attempts,
+    quantile_shift,
+    quantiles_ns,
+)
+from stress.analysis.statistics.two_sample import paired_contrast, unpaired_contrast
 from stress.view.figure.comparison import shift as view
 
 latencies = st.lists(st.integers(1, 10**9), min_size=20, max_size=40).map(lambda values: np.sort(np.array(values)))
@@ -53,9 +59,9 @@ def test_a_quantile_is_a_value_that_occurred_and_that_so_many_did_not_exceed(lat
     ],
 )
 def test_a_quantile_needs_ten_attempts_beyond(attempts, probability, told):
-    assert can_tell(attempts, probability) is told
+    assert has_enough_attempts(attempts, probability) is told
     trial = np.arange(1, attempts + 1)
-    found = shift([trial] * 5, [trial] * 5, paired=True)
+    found = quantile_shift([trial] * 5, [trial] * 5, paired=True)
     assert (probability in found.probabilities) is told
     assert (probability in found.refused) is not told
     assert sorted(found.probabilities + found.refused) == list(PROBABILITIES)
@@ -63,12 +69,12 @@ def test_a_quantile_needs_ten_attempts_beyond(attempts, probability, told):
 
 def test_the_smallest_trial_decides_what_can_be_told():
     large, small = np.arange(1, 20_001), np.arange(1, 51)
-    assert shift([large] * 5, [large] * 5, paired=False).refused == ()
-    assert shift([large] * 5, [*[large] * 4, small], paired=False).refused == (0.9, 0.99, 0.999)
+    assert quantile_shift([large] * 5, [large] * 5, paired=False).refused == ()
+    assert quantile_shift([large] * 5, [*[large] * 4, small], paired=False).refused == (0.9, 0.99, 0.999)
 
 
 def test_where_nothing_can_be_told_nothing_is():
-    found = shift([np.array([5])], [np.array([6])], paired=False)
+    found = quantile_shift([np.array([5])], [np.array([6])], paired=False)
     assert (found.probabilities, found.refused, found.level) == ((), PROBABILITIES, 0)
     assert found.ratio.size == found.low.size == found.base_ns.size == 0
 
@@ -81,7 +87,7 @@ def test_where_nothing_can_be_told_nothing_is():
 def test_ratios_are_those_of_a_comparison_of_the_same_quantile(base, new, paired):
     least = min(len(base), len(new))
     base, new = base[:least], new[:least]
-    found = shift(base, new, paired=paired)
+    found = quantile_shift(base, new, paired=paired)
     compare = paired_contrast if paired else unpaired_contrast
     for place, probability in enumerate(found.probabilities):
         values = [[float(quantiles_ns(trial, [probability])[0]) for trial in arm] for arm in (base, new)]
@@ -92,8 +98,8 @@ def test_ratios_are_those_of_a_comparison_of_the_same_quantile(base, new, paired
 @settings(max_examples=25, deadline=None)
 @given(arms, st.booleans(), st.integers(2, 50))
 def test_a_factor_is_found_in_every_quantile_and_the_band_with_it(base, paired, factor):
-    found = shift(base, [trial * factor for trial in base], paired=paired)
-    same = shift(base, base, paired=paired)
+    found = quantile_shift(base, [trial * factor for trial in base], paired=paired)
+    same = quantile_shift(base, base, paired=paired)
     assert found.ratio == pytest.approx(np.full(found.ratio.size, factor))
     assert found.low == pytest.approx(same.low * factor)
     assert found.high == pytest.approx(same.high * factor)
@@ -103,7 +109,10 @@ def test_a_factor_is_found_in_every_quantile_and_the_band_with_it(base, paired, 
 @given(arms, arms, st.booleans())
 def test_bands_hold_their_ratio_and_arms_swapped_say_the_opposite(base, new, paired):
     least = min(len(base), len(new))
-    there, back = shift(base[:least], new[:least], paired=paired), shift(new[:least], base[:least], paired=paired)
+    there, back = (
+        quantile_shift(base[:least], new[:least], paired=paired),
+        quantile_shift(new[:least], base[:least], paired=paired),
+    )
     assert np.all(there.low <= there.ratio * (1 + 1e-12))
     assert np.all(there.ratio <= there.high * (1 + 1e-12))
     assert back.ratio == pytest.approx(1 / there.ratio)
@@ -114,14 +123,14 @@ def test_bands_hold_their_ratio_and_arms_swapped_say_the_opposite(base, new, pai
 @settings(max_examples=20, deadline=None)
 @given(arms, arms)
 def test_it_is_a_function_of_its_seed(base, new):
-    one, again = (shift(base, new, paired=False, seed=3) for _ in range(2))
+    one, again = (quantile_shift(base, new, paired=False, seed=3) for _ in range(2))
     assert (one.low.tolist(), one.high.tolist()) == (again.low.tolist(), again.high.tolist())
 
 
 def test_another_seed_draws_other_trials():
     rng = np.random.default_rng(1)
     base, new = noisy(rng), noisy(rng)
-    one, other = (shift(base, new, paired=False, seed=seed) for seed in (1, 2))
+    one, other = (quantile_shift(base, new, paired=False, seed=seed) for seed in (1, 2))
     assert one.high.tolist() != other.high.tolist()
     assert one.high == pytest.approx(other.high, rel=0.05)
 
@@ -134,7 +143,7 @@ def test_bands_hold_the_truth_in_all_quantiles_at_once_about_as_often_as_they_sa
     rng = np.random.default_rng(11)
     held = 0
     for _ in range(80):
-        found = shift(noisy(rng), noisy(rng, factor=1.2), paired=paired)
+        found = quantile_shift(noisy(rng), noisy(rng, factor=1.2), paired=paired)
         held += bool(np.all((found.low <= 1.2) & (found.high >= 1.2)))
     assert held / 80 >= 0.88  # of 0.95; that they are not too wide is the next test
 
@@ -142,7 +151,7 @@ def test_bands_hold_the_truth_in_all_quantiles_at_once_about_as_often_as_they_sa
 @pytest.mark.parametrize("paired", [True, False])
 def test_bands_are_no_wider_than_they_must_be(paired):
     rng = np.random.default_rng(12)
-    found = shift(noisy(rng, trials=12), noisy(rng, trials=12, factor=1.2), paired=paired)
+    found = quantile_shift(noisy(rng, trials=12), noisy(rng, trials=12, factor=1.2), paired=paired)
     assert np.all(found.low > 1)
     assert np.all(found.high < 1.5)
 
@@ -151,14 +160,14 @@ def test_trials_of_the_same_blocks_tell_more():
     rng = np.random.default_rng(13)
     moods = rng.lognormal(0, 0.3, 8)
     base, new = ([(trial * mood).astype(np.int64) for trial, mood in zip(noisy(rng), moods, strict=True)] for _ in "ab")
-    together, apart = (shift(base, new, paired=paired) for paired in (True, False))
+    together, apart = (quantile_shift(base, new, paired=paired) for paired in (True, False))
     assert np.all(np.log(together.high / together.low) < 0.5 * np.log(apart.high / apart.low))
 
 
 @pytest.mark.parametrize("trials", [1, 2, TRIALS_MIN - 1])
 def test_few_trials_have_no_band(trials):
     arm = [np.arange(1, 101)] * trials
-    found = shift(arm, arm, paired=True)
+    found = quantile_shift(arm, arm, paired=True)
     assert found.level == 0
     assert np.all(found.low == 0)
     assert np.all(np.isinf(found.high))
@@ -166,7 +175,7 @@ def test_few_trials_have_no_band(trials):
 
 
 def test_trials_that_all_agree_leave_no_doubt():
-    found = shift([np.arange(1, 101)] * 6, [np.arange(1, 101) * 2] * 6, paired=False)
+    found = quantile_shift([np.arange(1, 101)] * 6, [np.arange(1, 101) * 2] * 6, paired=False)
     assert found.low.tolist() == found.high.tolist() == found.ratio.tolist()
     assert found.ratio == pytest.approx(np.full(found.ratio.size, 2))
 
@@ -177,7 +186,7 @@ def test_trials_that_all_agree_leave_no_doubt():
 )
 def test_arms_that_cannot_be_compared_are_refused(base, new, paired):
     with pytest.raises(ValueError, match="trial"):
-        shift([np.array(each) for each in base], [np.array(each) for each in new], paired=paired)
+        quantile_shift([np.array(each) for each in base], [np.array(each) for each in new], paired=paired)
 
 
 # The figure.
@@ -215,7 +224,7 @@ def test_quantiles_are_named_with_what_they_are_in_the_base_or_what_they_need():
 def test_a_band_wider_than_all_else_is_cut_with_an_arrow():
     rng = np.random.default_rng(5)
     wild = [np.sort(np.append(np.full(980, 10_000), rng.integers(1, 10**7, 20) * 100 + 10_000)) for _ in range(6)]
-    found = shift(wild, wild[::-1], paired=True)
+    found = quantile_shift(wild, wild[::-1], paired=True)
     assert found.high[-1] > view.reach_of([found])
     assert view.reach_of([found]) >= view.NARROWEST
 

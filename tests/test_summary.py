@@ -21,7 +21,7 @@ from builders import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.attribution.summary import analyse, bands, body, pace
+from stress.analysis.attribution.summary import analyse, body_percentiles, count_bands, durations_s
 from stress.model.attempt import STORM, WARM_UP
 from stress.model.outcome import Cause, Outcome
 from stress.model.plan import Plan, Ports
@@ -76,7 +76,7 @@ def test_bands_hold_every_retried_attempt_once(attempts):
     ],
 )
 def test_a_retry_lies_in_its_band(latency_ns, label):
-    found = bands(np.array([latency_ns]), LADDER)
+    found = count_bands(np.array([latency_ns]), LADDER)
     assert [(band.label, band.count) for band in found if band.count] == [(label, 1)]
     (band,) = (band for band in found if band.count)
     assert band.from_ns <= latency_ns <= band.to_ns
@@ -84,26 +84,26 @@ def test_a_retry_lies_in_its_band(latency_ns, label):
 
 def test_both_ends_of_a_band_are_in_it_and_none_is_off_the_ladder():
     rung = LADDER.rungs[1]
-    found = bands(np.array([rung.from_ns, rung.to_ns]), LADDER)
+    found = count_bands(np.array([rung.from_ns, rung.to_ns]), LADDER)
     assert {band.label: band.count for band in found if band.count} == {rung.label: 2}
     assert [band.label for band in found] == [LADDER.fast.label, *(rung.label for rung in LADDER.rungs)]
 
 
 def test_a_kernel_without_the_fast_resend_has_no_such_band():
     old = a_ladder(kernel="5.5.0")
-    assert [band.label for band in bands(np.array([], np.int64), old)] == [rung.label for rung in old.rungs]
+    assert [band.label for band in count_bands(np.array([], np.int64), old)] == [rung.label for rung in old.rungs]
 
 
 def test_rungs_that_overlap_count_nobody_twice():
     """With 40 linear timeouts of 1 s the timers' lateness adds up to more than the step between two rungs."""
     crowded = a_ladder(tcp_syn_retries=6, tcp_syn_linear_timeouts=40)
-    found = bands(np.array([39 * SECOND + 1100 * MS]), crowded)
+    found = count_bands(np.array([39 * SECOND + 1100 * MS]), crowded)
     assert [band.count for band in found if band.count] == [1]
 
 
 @given(latencies)
 def test_percentiles_are_latencies_that_occurred(latencies_ns):
-    found = body(np.array(latencies_ns))
+    found = body_percentiles(np.array(latencies_ns))
     shares = ("0.5", "0.9", "0.99", "0.999", "1")
     assert list(found.__struct_fields__) == ["p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns"]
     values = [getattr(found, name) for name in found.__struct_fields__]
@@ -113,7 +113,7 @@ def test_percentiles_are_latencies_that_occurred(latencies_ns):
 
 @pytest.mark.parametrize("count", [1, 2, 10, 100, 1000, 3000, 10_000])
 def test_percentiles_of_1_to_n_are_the_ranks(count):
-    found = body(np.arange(1, count + 1))
+    found = body_percentiles(np.arange(1, count + 1))
     ranks = [-(-count * share // 1000) for share in (500, 900, 990, 999, 1000)]
     assert [found.p50_ns, found.p90_ns, found.p99_ns, found.p999_ns, found.max_ns] == ranks
 
@@ -121,7 +121,7 @@ def test_percentiles_of_1_to_n_are_the_ranks(count):
 @given(many_attempts)
 def test_the_body_is_what_connected_at_once_in_the_storm(attempts):
     in_body = (attempts["error"] == 0) & (attempts["retransmits"] == 0) & (attempts["phase"] == STORM)
-    assert analyse(a_run(attempts, acts=2)).summary.body == body(attempts["latency_ns"][in_body])
+    assert analyse(a_run(attempts, acts=2)).summary.body == body_percentiles(attempts["latency_ns"][in_body])
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_an_empty_body_has_no_percentile(attempts):
     ],
 )
 def test_pace(starts_ns, latencies_ns, close_ns, expected):
-    assert pace(latent(*latencies_ns, start_ns=starts_ns, close_ns=close_ns)) == pytest.approx(expected)
+    assert durations_s(latent(*latencies_ns, start_ns=starts_ns, close_ns=close_ns)) == pytest.approx(expected)
 
 
 def test_a_rate_is_of_starts_and_leaves_out_what_lies_between_acts():

@@ -12,27 +12,27 @@ from scipy import stats
 from suite_builders import a_cell, a_summary, trials_of
 
 from stress.analysis.comparison.axis_points import (
-    UNVARIED,
+    NO_AXIS,
     axes_of,
-    by_entry,
-    differing,
+    axis_points,
+    cells_by_entry,
+    differing_levels,
     is_crossed,
     level_text,
-    missing,
-    points,
+    missing_reason,
     values_of,
 )
 from stress.analysis.metric import METRICS
 from stress.analysis.statistics import trials as analysis
 from stress.analysis.statistics.trials import (
-    LEVEL,
+    CONFIDENCE_LEVEL,
     CellTrials,
-    by_block,
-    effect,
-    estimate,
-    judgement,
+    better_or_worse,
+    cell_effect,
+    estimate_cell,
     median_interval,
     rank_and_level,
+    values_by_block,
 )
 
 RATE, P50, P99, RETRIES, ERRORS = (
@@ -44,7 +44,7 @@ values = st.lists(st.floats(0, 1e12), min_size=1, max_size=40)
 @pytest.mark.parametrize("count", range(6, 60))
 def test_the_interval_is_that_of_scipy(count):
     ordered = np.arange(count, dtype=float)
-    low, high = stats.quantile_test(ordered, p=0.5).confidence_interval(LEVEL)
+    low, high = stats.quantile_test(ordered, p=0.5).confidence_interval(CONFIDENCE_LEVEL)
     found = median_interval(ordered.tolist())
     assert (found.low, found.high) == (low, high)
     assert found.level == pytest.approx(stats.binom(count, 0.5).cdf(high) - stats.binom(count, 0.5).cdf(low))
@@ -59,7 +59,7 @@ def test_of_few_trials_it_is_lowest_and_highest_with_the_level_that_they_have(co
 def test_of_many_trials_it_is_narrow():
     rank, level = rank_and_level(1000)
     assert 460 < rank < 480
-    assert level == pytest.approx(LEVEL, abs=0.005)
+    assert level == pytest.approx(CONFIDENCE_LEVEL, abs=0.005)
 
 
 @given(values)
@@ -68,7 +68,11 @@ def test_the_median_occurred_and_lies_in_its_interval(sample):
     assert {found.median, found.low, found.high} <= set(sample)
     assert found.low <= found.median <= found.high
     assert found.trials == len(sample)
-    assert found.level >= LEVEL or (found.low, found.high, len(sample) < 6) == (min(sample), max(sample), True)
+    assert found.level >= CONFIDENCE_LEVEL or (found.low, found.high, len(sample) < 6) == (
+        min(sample),
+        max(sample),
+        True,
+    )
     assert found.median == np.quantile(sample, 0.5, method="inverted_cdf")
 
 
@@ -97,17 +101,17 @@ def test_intervals_cover_the_true_median_as_often_as_they_say(count):
 
 def test_what_a_trial_cannot_say_is_left_out():
     trials = trials_of([a_summary(p99=None), a_summary(p99=20_000), a_summary(p99=None)])
-    assert estimate(trials, P99).trials == 1
-    assert by_block(trials, P99) == {1: 20_000.0}
-    assert estimate(trials_of([a_summary(p99=None)]), P99) is None
-    assert estimate(trials_of(), ERRORS) is None
+    assert estimate_cell(trials, P99).trials == 1
+    assert values_by_block(trials, P99) == {1: 20_000.0}
+    assert estimate_cell(trials_of([a_summary(p99=None)]), P99) is None
+    assert estimate_cell(trials_of(), ERRORS) is None
 
 
 def test_trials_beside_each_other_count_and_have_no_times():
     trials = trials_of([a_summary(timed_out=3)], measures=False)
-    assert estimate(trials, ERRORS).median == 3
-    assert [estimate(trials, metric) for metric in (RATE, P50)] == [None, None]
-    assert effect(trials, trials, P50) is None
+    assert estimate_cell(trials, ERRORS).median == 3
+    assert [estimate_cell(trials, metric) for metric in (RATE, P50)] == [None, None]
+    assert cell_effect(trials, trials, P50) is None
 
 
 def pair(metric_values, baseline_values, **field):
@@ -122,24 +126,24 @@ def pair(metric_values, baseline_values, **field):
 def test_blocks_are_compared_with_themselves():
     """The machine's mood doubles the latency from block to block; a tenth more is seen all the same."""
     moods = [1000 * 2**block for block in range(7)]
-    found = effect(*pair([mood * 1.1 for mood in moods], moods), P50)
+    found = cell_effect(*pair([mood * 1.1 for mood in moods], moods), P50)
     assert (found.kind, found.trials, found.changes) == ("ratio", 7, True)
     assert found.median == pytest.approx(1.1)
     assert found.rises
-    assert judgement(found, P50) == "worse"
+    assert better_or_worse(found, P50) == "worse"
 
 
 def test_blocks_without_both_are_left_out():
     cell = CellTrials(a_cell(levels={"tcp_x": 1}), {0: a_summary(p50=30), 2: a_summary(p50=20)}, {1: "boom"})
     baseline = CellTrials(a_cell(baseline=True), {1: a_summary(p50=10), 2: a_summary(p50=10)}, {0: "boom"})
-    found = effect(cell, baseline, P50)
+    found = cell_effect(cell, baseline, P50)
     assert (found.median, found.trials, found.level) == (2, 1, 0)
-    assert effect(CellTrials(cell.cell, {0: a_summary()}, {}), baseline, P50) is None
+    assert cell_effect(CellTrials(cell.cell, {0: a_summary()}, {}), baseline, P50) is None
 
 
 def test_a_ratio_to_nothing_is_none():
-    assert effect(*pair([5, 5], [0, 0]), P50) is None
-    assert effect(*pair([5, 5], [0, 5]), P50).trials == 1
+    assert cell_effect(*pair([5, 5], [0, 0]), P50) is None
+    assert cell_effect(*pair([5, 5], [0, 5]), P50).trials == 1
 
 
 @pytest.mark.parametrize(
@@ -147,17 +151,17 @@ def test_a_ratio_to_nothing_is_none():
     [(1.06, 5, True), (1.06, 4, False), (1.04, 9, False), (0.94, 5, True), (0.96, 9, False), (3.0, 1, False)],
 )
 def test_a_ratio_changes_when_it_is_sure_and_large(factor, blocks, changes):
-    assert effect(*pair([1000 * factor] * blocks, [1000] * blocks), P50).changes is changes
+    assert cell_effect(*pair([1000 * factor] * blocks, [1000] * blocks), P50).changes is changes
 
 
 def test_it_does_not_change_when_blocks_disagree():
-    assert not effect(*pair([200, 200, 200, 200, 200, 200, 90], [100] * 7), P50).changes
+    assert not cell_effect(*pair([200, 200, 200, 200, 200, 200, 90], [100] * 7), P50).changes
 
 
 def test_the_threshold_is_the_callers():
     cells = pair([1040] * 7, [1000] * 7)
-    assert not effect(*cells, P50).changes
-    assert effect(*cells, P50, threshold=0.03).changes
+    assert not cell_effect(*cells, P50).changes
+    assert cell_effect(*cells, P50, threshold=0.03).changes
 
 
 @pytest.mark.parametrize(
@@ -165,7 +169,7 @@ def test_the_threshold_is_the_callers():
     [(1, 0, True), (0, 0, False), (0, 1, True), (101, 100, False), (105, 100, True), (95, 100, True), (96, 100, False)],
 )
 def test_a_count_changes_by_an_attempt_or_by_a_share(new, old, changes):
-    found = effect(*pair([new] * 7, [old] * 7, timed_out=...), ERRORS)
+    found = cell_effect(*pair([new] * 7, [old] * 7, timed_out=...), ERRORS)
     assert found.kind == "difference"
     assert (found.median, found.changes) == (new - old, changes)
 
@@ -173,10 +177,10 @@ def test_a_count_changes_by_an_attempt_or_by_a_share(new, old, changes):
 def test_rates_per_million_change_by_an_attempt_of_the_smallest_trial():
     one = [a_summary(attempts=1000, retried=1)] * 6
     none = [a_summary(attempts=1000)] * 6
-    assert effect(trials_of(one), trials_of(none), RETRIES).changes
+    assert cell_effect(trials_of(one), trials_of(none), RETRIES).changes
     mixed = [*one[:5], a_summary(attempts=100, retried=1)]
-    assert effect(trials_of(mixed), trials_of(none), RETRIES).median == 1000
-    assert not effect(trials_of(mixed), trials_of(none), RETRIES).changes
+    assert cell_effect(trials_of(mixed), trials_of(none), RETRIES).median == 1000
+    assert not cell_effect(trials_of(mixed), trials_of(none), RETRIES).changes
 
 
 @pytest.mark.parametrize(
@@ -191,20 +195,20 @@ def test_rates_per_million_change_by_an_attempt_of_the_smallest_trial():
 )
 def test_a_change_is_for_better_or_worse(metric, new, old, judged):
     name = "rate" if metric is RATE else "p50"
-    assert judgement(effect(*pair([new] * 7, [old] * 7, **{name: ...}), metric), metric) == judged
+    assert better_or_worse(cell_effect(*pair([new] * 7, [old] * 7, **{name: ...}), metric), metric) == judged
 
 
 def test_a_change_of_what_is_neither_good_nor_bad_is_neither():
     neutral = dataclasses.replace(METRICS["outcome.connected"], better=None)
-    found = effect(*pair([5] * 7, [0] * 7, timed_out=...), neutral)
+    found = cell_effect(*pair([5] * 7, [0] * 7, timed_out=...), neutral)
     assert found.median == -5
-    assert judgement(analysis.Effect("difference", -500, -500, -500, 7, 0.98, changes=True), neutral) is None
+    assert better_or_worse(analysis.Effect("difference", -500, -500, -500, 7, 0.98, changes=True), neutral) is None
 
 
 @given(st.lists(st.tuples(st.floats(1, 1e9), st.floats(1, 1e9)), min_size=1, max_size=12))
 def test_an_effect_turned_round_turns_its_interval_round(pairs):
     cell, baseline = pair([new for new, _ in pairs], [old for _, old in pairs])
-    there, back = effect(cell, baseline, P50), effect(baseline, cell, P50)
+    there, back = cell_effect(cell, baseline, P50), cell_effect(baseline, cell, P50)
     assert (there.low, there.high) == pytest.approx((1 / back.high, 1 / back.low))
     if len(pairs) % 2:
         assert there.median == pytest.approx(1 / back.median)
@@ -213,13 +217,13 @@ def test_an_effect_turned_round_turns_its_interval_round(pairs):
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=12))
 def test_a_cell_is_never_apart_from_itself(counts):
     trials, _ = pair(counts, counts, timed_out=...)
-    assert not any(found.changes for metric in METRICS.values() if (found := effect(trials, trials, metric)))
+    assert not any(found.changes for metric in METRICS.values() if (found := cell_effect(trials, trials, metric)))
 
 
 def test_changes_by_chance_are_as_rare_as_the_level_says():
     rng = np.random.default_rng(5)
     times = np.exp(rng.normal(9, 0.3, (3000, 2, 7)))
-    seen = sum(effect(*pair(*rows), P50).changes for rows in times[:600].tolist())
+    seen = sum(cell_effect(*pair(*rows), P50).changes for rows in times[:600].tolist())
     assert seen / 600 == pytest.approx(1 - rank_and_level(7)[1], abs=0.015)
 
 
@@ -234,20 +238,20 @@ def one_at_a_time():
 
 def test_entries_begin_with_their_baseline():
     cells = [*one_at_a_time(), trials_of(scenario="clean")]
-    assert {label: len(entry) for label, entry in by_entry(cells).items()} == {"closewait": 5, "clean": 1}
-    assert by_entry(cells)["closewait"][0].cell.baseline
+    assert {label: len(entry) for label, entry in cells_by_entry(cells).items()} == {"closewait": 5, "clean": 1}
+    assert cells_by_entry(cells)["closewait"][0].cell.baseline
 
 
 def test_cells_are_told_apart_by_what_differs_from_the_baseline():
     *others, usual = one_at_a_time()
-    assert [differing(trials, usual) for trials in others] == [
+    assert [differing_levels(trials, usual) for trials in others] == [
         {"net.ipv4.tcp_x": "100"},
         {"net.ipv4.tcp_x": "20"},
         {"range": "1 5"},
         {"pin": "false"},
     ]
-    assert differing(usual, usual) == {}
-    assert len(differing(usual, None)) == 3
+    assert differing_levels(usual, usual) == {}
+    assert len(differing_levels(usual, None)) == 3
     assert not is_crossed([*others, usual])
 
 
@@ -262,13 +266,13 @@ def test_values_stand_in_their_order():
 
 def test_an_entry_without_axes_stands_by_itself():
     cells = [*one_at_a_time(), trials_of([a_summary()], scenario="clean", baseline=True)]
-    assert axes_of(cells)[-1] == UNVARIED
-    (point,) = points(cells, UNVARIED, P50)
+    assert axes_of(cells)[-1] == NO_AXIS
+    (point,) = axis_points(cells, NO_AXIS, P50)
     assert (point.scenario, point.level, point.baseline, point.effect) == ("clean", "as it is", True, None)
 
 
 def test_a_point_is_a_cell_where_one_axis_varies_at_a_time():
-    found = points(one_at_a_time(), "net.ipv4.tcp_x", P50)
+    found = axis_points(one_at_a_time(), "net.ipv4.tcp_x", P50)
     assert [(point.level, point.baseline, point.cells) for point in found] == [
         ("1", True, 1),
         ("20", False, 1),
@@ -283,7 +287,7 @@ def test_a_point_pools_the_cells_where_axes_vary_together():
         trials_of([a_summary(p50=100 * x + y)] * 3, levels={"x": x, "y": y}, baseline=(x, y) == (0, 0))
         for x, y in itertools.product(range(2), range(4))
     ]
-    found = points(cells, "x", P50)
+    found = axis_points(cells, "x", P50)
     assert [(point.level, point.cells, point.estimate.trials, point.effect) for point in found] == [
         ("0", 4, 12, None),
         ("1", 4, 12, None),
@@ -294,15 +298,15 @@ def test_a_point_pools_the_cells_where_axes_vary_together():
 
 def test_entries_whose_baseline_is_excluded_are_compared_with_nothing():
     *others, _ = one_at_a_time()
-    assert all(point.effect is None for axis in axes_of(others) for point in points(others, axis, P50))
+    assert all(point.effect is None for axis in axes_of(others) for point in axis_points(others, axis, P50))
 
 
 def test_what_is_missing_has_a_reason():
     absent = trials_of(not_applicable="no such setting")
     failed = trials_of(failed={0: "boom"})
-    assert [missing(each) for each in ([trials_of()], [absent], [absent, failed])] == [
+    assert [missing_reason(each) for each in ([trials_of()], [absent], [absent, failed])] == [
         "not run",
         "not applicable",
         "failed",
     ]
-    assert missing([failed, trials_of([a_summary()])]) is None
+    assert missing_reason([failed, trials_of([a_summary()])]) is None

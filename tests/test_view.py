@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
 from stress.analysis.attribution.cause import CAUSES
-from stress.analysis.attribution.ladder import ladder
+from stress.analysis.attribution.ladder import build_ladder
 from stress.analysis.attribution.summary import ActFindings, Findings
 from stress.analysis.attribution.syns import Syns
 from stress.model.attempt import ATTEMPT
@@ -98,7 +98,7 @@ def scene_of(latency_ns, outcomes, collided=None, *, scenario="test", sysctls=No
     storm_ns = max(1, latency_ns.size * (SECOND // RATE_PER_S))
     end_ns = max(storm_ns, int((attempts["start_ns"] + latency_ns).max(initial=0)))
     record = record_of(scenario, sysctls or {}, mines, latency_ns.size, storm_ns=storm_ns, end_ns=end_ns)
-    rungs = ladder(record.host, record.acts[0].sysctls)
+    rungs = build_ladder(record.host, record.acts[0].sysctls)
     summary = summary_of(latency_ns, outcomes, rungs, int(collided.sum()), mines)
     run = Run(record, attempts, np.zeros(mines, MINE))
     none = np.zeros_like(outcomes)

@@ -17,7 +17,7 @@ MILLION = 1_000_000
 SECOND_NS = 1_000_000_000
 LATE_NS = SECOND_NS // 2  # below every timeout of the SYN timer, above the resend after a challenge ACK
 # An attempt that ended so came to nothing.
-ERRORS = [outcome for outcome in OUTCOMES if outcome not in (Outcome.CONNECTED, Outcome.RETRIED)]
+ERROR_OUTCOMES = [outcome for outcome in OUTCOMES if outcome not in (Outcome.CONNECTED, Outcome.RETRIED)]
 
 
 @dataclass(frozen=True)
@@ -42,27 +42,27 @@ def per_million(count: int, summary: Summary) -> float | None:
     return count * MILLION / summary.attempts if summary.attempts else None
 
 
-def errors(summary: Summary) -> int:
+def error_count(summary: Summary) -> int:
     """Return how many attempts came to nothing."""
-    return sum(summary.outcomes.get(outcome, 0) for outcome in ERRORS)
+    return sum(summary.outcomes.get(outcome, 0) for outcome in ERROR_OUTCOMES)
 
 
-def late(summary: Summary) -> int:
+def late_count(summary: Summary) -> int:
     """Return how many attempts connected only after a whole timeout of the SYN timer."""
     return sum(band.count for band in summary.bands if band.from_ns >= LATE_NS)
 
 
-def quantile(field: str) -> Callable[[Summary], float | None]:
+def quantile_reader(field: str) -> Callable[[Summary], float | None]:
     """Return a reader of a percentile of the body."""
     return lambda summary: getattr(summary.body, field)
 
 
-def outcome_count(outcome: str) -> Callable[[Summary], float | None]:
+def outcome_reader(outcome: str) -> Callable[[Summary], float | None]:
     """Return a reader of how many attempts had an outcome."""
     return lambda summary: summary.outcomes.get(outcome, 0)
 
 
-def cause_count(cause: str) -> Callable[[Summary], float | None]:
+def cause_reader(cause: str) -> Callable[[Summary], float | None]:
     """Return a reader of how many attempts had a cause."""
     return lambda summary: summary.causes.get(cause, 0)
 
@@ -73,7 +73,7 @@ METRICS: dict[str, Metric] = {
         Metric("rate", "/s", "higher", lambda summary: summary.rate_per_s),
         Metric("duration", "ns", "lower", lambda summary: summary.duration_s * SECOND_NS),
         *(
-            Metric(f"body.{name}", "ns", "lower", quantile(f"{name}_ns"))
+            Metric(f"body.{name}", "ns", "lower", quantile_reader(f"{name}_ns"))
             for name in ("p50", "p90", "p99", "p999", "max")
         ),
         Metric(
@@ -82,38 +82,40 @@ METRICS: dict[str, Metric] = {
             "lower",
             lambda summary: per_million(summary.outcomes.get(Outcome.RETRIED, 0), summary),
         ),
-        Metric("late_per_million", "per million", "lower", lambda summary: per_million(late(summary), summary)),
-        Metric("errors_per_million", "per million", "lower", lambda summary: per_million(errors(summary), summary)),
-        Metric("errors", "", "lower", errors),
+        Metric("late_per_million", "per million", "lower", lambda summary: per_million(late_count(summary), summary)),
+        Metric(
+            "errors_per_million", "per million", "lower", lambda summary: per_million(error_count(summary), summary)
+        ),
+        Metric("errors", "", "lower", error_count),
         Metric("collisions", "", "lower", lambda summary: summary.collisions),
         Metric("retransmits", "", "lower", lambda summary: summary.retransmits),
         Metric("mines.left", "", "lower", lambda summary: summary.mines.left),
         Metric("unbalanced", "", "lower", lambda summary: sum(not claim.balanced for claim in summary.books)),
         *(
             Metric(
-                f"outcome.{outcome}", "", "higher" if outcome is Outcome.CONNECTED else "lower", outcome_count(outcome)
+                f"outcome.{outcome}", "", "higher" if outcome is Outcome.CONNECTED else "lower", outcome_reader(outcome)
             )
             for outcome in OUTCOMES
         ),
         *(
-            Metric(f"cause.{cause}", "", "higher" if cause is Cause.NONE else "lower", cause_count(cause))
+            Metric(f"cause.{cause}", "", "higher" if cause is Cause.NONE else "lower", cause_reader(cause))
             for cause in CAUSES
         ),
     )
 }
 
 
-BAND_NAME = re.compile(r"band\.(\d+(\.\d+)?s|2jiffies|offtheladder)")
-BAND = "band."  # and the rung: band.1s, band.2jiffies
-PER_MILLION = ".per_million"  # of a count: cause.closewait.per_million
+BAND_PATTERN = re.compile(r"band\.(\d+(\.\d+)?s|2jiffies|offtheladder)")
+BAND_PREFIX = "band."  # and the rung: band.1s, band.2jiffies
+PER_MILLION_SUFFIX = ".per_million"  # of a count: cause.closewait.per_million
 
 
 def band_name(label: str) -> str:
     """Return the metric of a band: how many retried attempts per million ended in it."""
-    return BAND + label.replace(" ", "")
+    return BAND_PREFIX + label.replace(" ", "")
 
 
-def band(name: str) -> Metric:
+def band_metric(name: str) -> Metric:
     """Return the metric of a band; of a kernel whose ladder has no such rung it is 0."""
 
     def value(summary: Summary) -> float | None:
@@ -123,9 +125,9 @@ def band(name: str) -> Metric:
     return Metric(name, "per million", "lower", value)
 
 
-def as_rate(name: str) -> Metric:
+def rate_metric(name: str) -> Metric:
     """Return a count's rate per million attempts."""
-    count = METRICS[name.removesuffix(PER_MILLION)]
+    count = METRICS[name.removesuffix(PER_MILLION_SUFFIX)]
 
     def value(summary: Summary) -> float | None:
         found = count.value(summary)
@@ -134,7 +136,7 @@ def as_rate(name: str) -> Metric:
     return Metric(name, "per million", count.better, value)
 
 
-def metric(name: str) -> Metric:
+def find_metric(name: str) -> Metric:
     """Return a metric by name: one of METRICS, a band (``band.1s``), or a count as a rate (``errors.per_million``).
 
     Raises:
@@ -142,11 +144,11 @@ def metric(name: str) -> Metric:
     """
     if name in METRICS:
         return METRICS[name]
-    if BAND_NAME.fullmatch(name):
-        return band(name)
-    counted = METRICS.get(name.removesuffix(PER_MILLION))
-    if name.endswith(PER_MILLION) and counted is not None and counted.unit == "":
-        return as_rate(name)
+    if BAND_PATTERN.fullmatch(name):
+        return band_metric(name)
+    counted = METRICS.get(name.removesuffix(PER_MILLION_SUFFIX))
+    if name.endswith(PER_MILLION_SUFFIX) and counted is not None and counted.unit == "":
+        return rate_metric(name)
     close = difflib.get_close_matches(name, METRICS, n=1)
     meant = f" Did you mean {close[0]}?" if close else ""
     raise UsageError(f"There is no metric {name!r}; there are {', '.join(METRICS)}.{meant}")

@@ -53,8 +53,8 @@ def compare(
       connstorm compare results/2026...-suite-sysctls-1a2b3c --cols tcp_timestamps --filter scenario=clean
       connstorm compare results/6.1 results/6.12 --allow-diff kernel
     """
-    from stress.analysis.comparison.arm_pair import compare as compared  # noqa: PLC0415
-    from stress.analysis.comparison.metric_family import families  # noqa: PLC0415  # numpy comes with these
+    from stress.analysis.comparison.arm_pair import compare_pairs  # noqa: PLC0415
+    from stress.analysis.comparison.metric_family import metric_families  # noqa: PLC0415  # numpy comes with these
     from stress.compare.arms import Question, compare_arms  # noqa: PLC0415
     from stress.view.text import comparison_markdown, comparison_table  # noqa: PLC0415
 
@@ -68,7 +68,7 @@ def compare(
         results=output,
     )
     found = compare_arms(question)
-    comparisons = compared(found.found, families(found.runs, metrics), found.calibration)
+    comparisons = compare_pairs(found.found, metric_families(found.runs, metrics), found.calibration)
     figures: list[Path] = []
     if draw:
         from stress.compare.figures import draw_comparison as draw_figures  # noqa: PLC0415  # matplotlib comes with it

@@ -21,13 +21,13 @@ def explain(settings: tuple[tuple[str, str], ...], *, as_json: bool) -> None:
       connstorm explain
       connstorm explain --set net.ipv4.tcp_syn_retries=2 --set net.ipv4.tcp_syn_linear_timeouts=0
     """
-    from stress.analysis.attribution.ladder import ladder, suppose  # noqa: PLC0415  # numpy comes with the lab
+    from stress.analysis.attribution.ladder import build_ladder, override_sysctls  # noqa: PLC0415  # numpy comes with the lab
     from stress.lab import host, sysctl  # noqa: PLC0415
     from stress.view.text.ladder_table import ladder_report  # noqa: PLC0415
 
     facts = host.facts()
-    sysctls = suppose(sysctl.recorded(), dict(settings))
-    rungs = ladder(facts, sysctls)
+    sysctls = override_sysctls(sysctl.recorded(), dict(settings))
+    rungs = build_ladder(facts, sysctls)
     if as_json:
         print_object({"kernel": facts.kernel, "jiffy_ns": facts.jiffy_ns, "ladder": msgspec.to_builtins(rungs)})
     else:

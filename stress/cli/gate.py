@@ -91,14 +91,19 @@ def rehearse(question: "Question", exprs: Sequence[str], *, as_json: bool) -> in
     found, warnings = self_test_gate(question, exprs)
     if as_json:
         regressions = [
-            {"expr": str(each.ruling.condition), "row": each.ruling.row, "injected": each.injected, "found": each.found}
+            {
+                "expr": str(each.result.condition),
+                "row": each.result.row,
+                "injected": each.injected,
+                "found": each.is_detected,
+            }
             for each in found
         ]
         print_object({"sentence": rehearsal_sentence(found), "regressions": regressions, "warnings": warnings})
     else:
         console().print(rehearsal_table(found))
         warn(warnings)
-    return 0 if all(each.found for each in found) else UNSEEN
+    return 0 if all(each.is_detected for each in found) else UNSEEN
 
 
 def write(found: "GateResult", question: "Question", code: int, folder: Path, *, as_json: bool) -> None:

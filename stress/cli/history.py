@@ -76,8 +76,7 @@ def history(
       connstorm history history/ --add results/20260131T120000Z-suite-smoke-1a2b3c
       connstorm history history/ --accept 20260131T120000Z-closewait-abc123 --reason "new kernel"
     """
-    from stress.analysis.history.history import Choice  # noqa: PLC0415  # numpy and matplotlib come with these
-    from stress.analysis.history.history import history as history_of  # noqa: PLC0415
+    from stress.analysis.history import history as analysis  # noqa: PLC0415  # numpy and matplotlib come with these
     from stress.store import accepted as stored  # noqa: PLC0415
     from stress.store.history_folder import keep  # noqa: PLC0415
     from stress.store.runs import observations  # noqa: PLC0415
@@ -93,11 +92,11 @@ def history(
     runs = list(observations(folder, ""))
     if not runs:
         raise UsageError(f"{folder} holds no run that is done; connstorm run and suite write some, --add copies them.")
-    choice = Choice(metrics or HEADLINE, cells, testbeds)
-    found = history_of(runs, choice, entries, threshold)
+    choice = analysis.HistoryFilter(metrics or HEADLINE, cells, testbeds)
+    found = analysis.build_history(runs, choice, entries, threshold)
     if at is not None and reason is not None:
         accept(found, at, reason, file)
-        found = history_of(runs, choice, stored.read(file), threshold)
+        found = analysis.build_history(runs, choice, stored.read(file), threshold)
     for warning in found.warnings:
         click.echo(f"connstorm: {warning}", err=True)
     pictures = draw(found, figure or folder / FIGURE, folder, len(runs))
@@ -112,10 +111,10 @@ def history(
 
 def accept(found: "History", at: str, reason: str, file: Path) -> None:
     """Write entries that let the changes at a run stand, and say which."""
-    from stress.analysis.history.history import acceptances  # noqa: PLC0415  # as above
+    from stress.analysis.history.history import accept_changes  # noqa: PLC0415  # as above
     from stress.store import accepted as stored  # noqa: PLC0415
 
-    entries = acceptances(found, at, reason)
+    entries = accept_changes(found, at, reason)
     stored.append(file, entries)
     for entry in entries:
         click.echo(f"accepted in {file}: {entry.cell}, {entry.metric}, from {entry.at} on", err=True)

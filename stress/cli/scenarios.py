@@ -10,13 +10,13 @@ from stress.cli.output import console, json_option, print_object
 @json_option
 def scenarios(*, as_json: bool) -> None:
     """List the scenarios and what to expect of each on this kernel."""
-    from stress.analysis.attribution.expectation import expectation  # noqa: PLC0415  # numpy is slow to load, and --help needs none
+    from stress.analysis.attribution.expectation import describe_expectation  # noqa: PLC0415  # numpy is slow to load, and --help needs none
     from stress.lab import host, sysctl  # noqa: PLC0415
     from stress.storm.catalogue import SCENARIOS  # noqa: PLC0415
     from stress.view.text.catalogue import catalogue  # noqa: PLC0415
 
     facts, sysctls = host.facts(), sysctl.recorded()
-    expected = {name: expectation(each, facts, sysctls) for name, each in SCENARIOS.items()}
+    expected = {name: describe_expectation(each, facts, sysctls) for name, each in SCENARIOS.items()}
     if as_json:
         listing = {
             name: {

@@ -5,9 +5,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stress.analysis.comparison.arm_pair import Matchup, matchups, unpartnered
-from stress.analysis.comparison.comparability import KINDS, refusals
-from stress.analysis.comparison.projection import Projection, Row, choose, hidden, project, projection
+from stress.analysis.comparison.arm_pair import ArmPair, describe_unpaired_runs, pair_columns
+from stress.analysis.comparison.comparability import DIFFERENCE_KINDS, explain_refusals
+from stress.analysis.comparison.projection import (
+    Projection,
+    Row,
+    choose_projection,
+    explain_hidden_differences,
+    filter_runs,
+    project_runs,
+)
 from stress.model.calibration import Calibration
 from stress.model.errors import IncomparableError, UsageError
 from stress.model.observation import Observation
@@ -54,7 +61,7 @@ class ComparedArms:
 
     by: Projection
     rows: list[Row]
-    found: list[Matchup]
+    found: list[ArmPair]
     warnings: list[str]
     calibration: Calibration | None
 
@@ -72,15 +79,20 @@ def compare_arms(question: Question) -> ComparedArms:
         IncomparableError: the arms differ in more than what they are compared by, or have nothing in common.
     """
     by, rows = lay_out(question, read_arms(question.arms))
-    refused = refusals(rows, by.cols, question.allowed)
+    refused = explain_refusals(rows, by.cols, question.allowed)
     if refused:
         raise IncomparableError(" ".join(refused))
-    found = matchups(rows)
+    found = pair_columns(rows)
     if not found:
         there = "; ".join(f"{row.name or 'all'}: {', '.join(row.columns)}" for row in rows[:SHOWN])
         raise IncomparableError(f"No row has two columns to compare ({there}); see --rows and --cols.")
     testbeds = {run.host.testbed for each in found for run in each.runs}
-    warnings = [*hidden(rows, by), *missing_columns(rows), *untimed_rows(found), *unpartnered(found)]
+    warnings = [
+        *explain_hidden_differences(rows, by),
+        *missing_columns(rows),
+        *untimed_rows(found),
+        *describe_unpaired_runs(found),
+    ]
     return ComparedArms(by, rows, found, warnings, known_calibration(question.results, testbeds))
 
 
@@ -90,12 +102,12 @@ def lay_out(question: Question, runs: Sequence[Observation]) -> tuple[Projection
     Raises:
         UsageError: a dimension is named that there is not, or no run is left.
     """
-    unknown = sorted(set(question.allowed) - set(KINDS))
+    unknown = sorted(set(question.allowed) - set(DIFFERENCE_KINDS))
     if unknown:
-        raise UsageError(f"--allow-diff takes {', '.join(KINDS)}, not {unknown[0]}.")
-    kept = choose(runs, question.filters)
-    by = projection(kept, question.rows, question.cols)
-    return by, project(kept, by, question.base)
+        raise UsageError(f"--allow-diff takes {', '.join(DIFFERENCE_KINDS)}, not {unknown[0]}.")
+    kept = filter_runs(runs, question.filters)
+    by = choose_projection(kept, question.rows, question.cols)
+    return by, project_runs(kept, by, question.base)
 
 
 def read_arms(arms: Sequence[str]) -> list[Observation]:
@@ -125,7 +137,7 @@ def missing_columns(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def untimed_rows(found: Sequence[Matchup]) -> list[str]:
+def untimed_rows(found: Sequence[ArmPair]) -> list[str]:
     """Return a sentence if some rows have no times to compare."""
     rows = list(dict.fromkeys(each.row for each in found if not all(run.timed for run in each.runs)))
     if not rows:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stress.analysis.gate.bisection import Bisection, Mark
-from stress.analysis.gate.evaluate import Ruling, State
+from stress.analysis.gate.evaluate import ConditionResult, State
 from stress.compare.arms import Question
 from stress.compare.gate import evaluate_gate
 from stress.model.errors import LabError, UsageError
@@ -139,7 +139,7 @@ def build_kernel(name: str, build: str | None) -> str:
     return made
 
 
-def mark_kernel(rulings: Sequence[Ruling], *, first: bool) -> tuple[Mark, str]:
+def mark_kernel(rulings: Sequence[ConditionResult], *, first: bool) -> tuple[Mark, str]:
     """Return what rulings say of a kernel, and why; the first one has no baseline, and needs none."""
     broken = [ruling for ruling in rulings if ruling.state is State.BROKEN]
     if broken:

@@ -4,7 +4,7 @@
 import msgspec
 
 import stress
-from stress.analysis.statistics.noise import noise_of
+from stress.analysis.statistics.noise import measure_noise
 from stress.analysis.statistics.trials import CellTrials
 from stress.model.calibration import CALIBRATION_SCHEMA, Calibration
 from stress.model.suite import Entry, Suite
@@ -48,5 +48,5 @@ def build_calibration(file: SuiteFile, cells: list[CellTrials]) -> Calibration:
         kernel=attestation.host.kernel,
         cpu=attestation.host.cpu,
         trials=file.suite.trials,
-        scenarios={name: noise_of(*(by_label[f"{name} {arm}"] for arm in ARMS)) for name in names},
+        scenarios={name: measure_noise(*(by_label[f"{name} {arm}"] for arm in ARMS)) for name in names},
     )

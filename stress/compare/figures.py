@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stress.analysis.comparison.arm import Arm
-from stress.analysis.comparison.arm_pair import Matchup
+from stress.analysis.comparison.arm_pair import ArmPair
 from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.model.observation import Observation
 from stress.store import run_folder
@@ -17,7 +17,7 @@ ROWS_MAX = 4  # that are drawn; nobody looks at more
 CHANGED = (Verdict.REGRESSED, Verdict.IMPROVED)
 
 
-def draw_comparison(comparisons: Sequence[Comparison], found: Sequence[Matchup], results: Path) -> list[Path]:
+def draw_comparison(comparisons: Sequence[Comparison], found: Sequence[ArmPair], results: Path) -> list[Path]:
     """Draw a comparison into a folder and return what was written.
 
     Attempts are drawn of the rows with most changes, of runs that still have them.
@@ -38,7 +38,7 @@ def draw_comparison(comparisons: Sequence[Comparison], found: Sequence[Matchup],
     return written
 
 
-def rows_to_draw(comparisons: Iterable[Comparison], found: Sequence[Matchup]) -> list[str]:
+def rows_to_draw(comparisons: Iterable[Comparison], found: Sequence[ArmPair]) -> list[str]:
     """Return the rows that are drawn: those with most changes first."""
     changes = dict.fromkeys((each.row for each in found), 0)
     for each in comparisons:
@@ -46,7 +46,7 @@ def rows_to_draw(comparisons: Iterable[Comparison], found: Sequence[Matchup]) ->
     return sorted(changes, key=lambda row: -changes[row])[:ROWS_MAX]
 
 
-def arms_of_row(found: Sequence[Matchup]) -> list[Arm]:
+def arms_of_row(found: Sequence[ArmPair]) -> list[Arm]:
     """Return the columns of a row with their attempts, the base first; nothing if two of them lack theirs."""
     base = found[0]
     arms = [arm_with_attempts(base.base, base.base_runs, paired=base.paired)]

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stress.analysis.comparison.arm_pair import by_key, matchup
-from stress.analysis.comparison.comparability import refusals
-from stress.analysis.comparison.projection import Row, hidden
-from stress.analysis.gate.condition import Condition, parse
-from stress.analysis.gate.evaluate import Case, Ruling, State, rule
-from stress.analysis.gate.self_test import Rehearsed, rehearse
-from stress.analysis.metric import MILLION, metric
-from stress.analysis.statistics.trials import TIMED
+from stress.analysis.comparison.arm_pair import pair_arms, values_by_key
+from stress.analysis.comparison.comparability import explain_refusals
+from stress.analysis.comparison.projection import Row, explain_hidden_differences
+from stress.analysis.gate.condition import Condition, parse_condition
+from stress.analysis.gate.evaluate import Case, ConditionResult, State, evaluate_cases
+from stress.analysis.gate.self_test import InjectedRegression, inject_regressions
+from stress.analysis.metric import MILLION, find_metric
+from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.compare.arms import Question, known_calibration, lay_out, read_arms
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
@@ -33,7 +33,7 @@ class GateResult:
         warnings: sentences.
     """
 
-    rulings: list[Ruling]
+    rulings: list[ConditionResult]
     warnings: list[str]
 
     def has(self, state: State) -> bool:
@@ -86,17 +86,17 @@ def evaluate_gate(question: Question, exprs: Sequence[str]) -> GateResult:
         UsageError: a condition cannot be read, there is none, or the new arm cannot be read.
     """
     found = gate_cases(question, exprs)
-    return GateResult(rule(found.cases), found.warnings)
+    return GateResult(evaluate_cases(found.cases), found.warnings)
 
 
-def self_test_gate(question: Question, exprs: Sequence[str]) -> tuple[list[Rehearsed], list[str]]:
+def self_test_gate(question: Question, exprs: Sequence[str]) -> tuple[list[InjectedRegression], list[str]]:
     """Return whether the gate closes when it should, on copies of the data; see ``rehearse``.
 
     Raises:
         UsageError: as ``judge``.
     """
     found = gate_cases(question, exprs)
-    return rehearse([case for case in found.cases if case.new or case.base]), found.warnings
+    return inject_regressions([case for case in found.cases if case.new or case.base]), found.warnings
 
 
 def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
@@ -104,17 +104,17 @@ def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
     new_runs = read_arms(question.arms[1:])
     _, new_path = labelled(question.arms[1])
     gates = [*(Gate(expr=expr) for expr in exprs), *suite_gates(Path(new_path.partition("#")[0]))]
-    conditions = [(parse(gate.expr), gate.scenario) for gate in gates]
+    conditions = [(parse_condition(gate.expr), gate.scenario) for gate in gates]
     if not conditions:
         raise UsageError(f"There is nothing to hold {new_path} to: give --expr, or a [[gate]] in its suite file.")
     runs, warnings = read_with_baseline(question, new_runs)
     by, rows = lay_out(question, runs)
     new = new_runs[0].label if runs is new_runs else runs[-1].label
-    refused = refusals(rows, by.cols, question.allowed)
+    refused = explain_refusals(rows, by.cols, question.allowed)
     if refused:
         warnings += [f"{sentence} Until then there is no baseline." for sentence in refused]
         rows = [replace(row, columns={new: row.columns[new]} if new in row.columns else {}) for row in rows]
-    warnings += [*hidden(rows, by), *failed_trials(Path(new_path.partition("#")[0]))]
+    warnings += [*explain_hidden_differences(rows, by), *failed_trials(Path(new_path.partition("#")[0]))]
     found = [case for condition, scenario in conditions for case in condition_cases(condition, scenario, rows, new)]
     return GateCases(found, [*warnings, *noise_warnings(question, found, runs)])
 
@@ -143,7 +143,7 @@ def failed_trials(path: Path) -> list[str]:
 
 def condition_cases(condition: Condition, scenario: str | None, rows: Iterable[Row], new: str) -> Iterable[Case]:
     """Yield a condition with each row that it is about; with none, if there is none."""
-    timed = metric(condition.metric).unit in TIMED
+    timed = find_metric(condition.metric).unit in TIMED_UNITS
     none = True
     for row in rows:
         runs = [run for found in row.columns.values() for run in found]
@@ -159,13 +159,13 @@ def condition_cases(condition: Condition, scenario: str | None, rows: Iterable[R
 
 def case_of_row(condition: Condition, row: Row, new: str) -> Case:
     """Return a condition with the runs of one row."""
-    measured = metric(condition.metric)
+    measured = find_metric(condition.metric)
     if new not in row.columns:
         return Case(condition, row.name, None, {})
     others = [column for column in row.columns if column != new]
     if not others:
-        return Case(condition, row.name, None, by_key(dict(enumerate(row.columns[new])), measured))
-    pair = matchup(row.name, others[0], new, row.columns[others[0]], row.columns[new])
+        return Case(condition, row.name, None, values_by_key(dict(enumerate(row.columns[new])), measured))
+    pair = pair_arms(row.name, others[0], new, row.columns[others[0]], row.columns[new])
     base, values = pair.values(measured)
     return Case(condition, row.name, base, values, pair.paired, pair.attempts or MILLION)
 
@@ -178,7 +178,7 @@ def noise_warnings(question: Question, found: Iterable[Case], runs: Sequence[Obs
     for case in found:
         condition = case.condition
         floor = known.floor(condition.metric) if known else None
-        if floor is None or condition.kind not in ("ratio", "relative") or case.metric.unit not in TIMED:
+        if floor is None or condition.kind not in ("ratio", "relative") or case.metric.unit not in TIMED_UNITS:
             continue
         allowed = abs(condition.value - 1) if condition.kind == "ratio" else abs(condition.value)
         if allowed < floor:

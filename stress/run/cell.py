@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stress.analysis.attribution.evidence import exhibits
+from stress.analysis.attribution.evidence import select_captured_attempts
 from stress.analysis.attribution.summary import analyse
 from stress.model.plan import Plan
 from stress.model.progress import Notify
@@ -33,7 +33,9 @@ def run(plan: Plan, results: Path, notify: Notify, *, draw: bool = True) -> Path
     findings = analyse(observed)
     files: dict[str, Callable[[Path], None]] = {}
     if packets:
-        shown = [exhibits(act, part, epoch_ns) for act, part in zip(findings.acts, packets, strict=True)]
+        shown = [
+            select_captured_attempts(act, part, epoch_ns) for act, part in zip(findings.acts, packets, strict=True)
+        ]
         findings = analyse(observed, [each.evidence for part in shown for each in part])
         rows = [np.concatenate([np.zeros(0, np.intp), *(each.rows for each in part)]) for part in shown]
         files[EVIDENCE] = partial(pcap.write, chosen=list(zip(packets, rows, strict=True)))

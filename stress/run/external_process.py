@@ -7,7 +7,7 @@ import sys
 import msgspec
 
 from stress.analysis.attribution.summary import analyse
-from stress.analysis.metric import METRICS, PER_MILLION, Metric, band_name, metric
+from stress.analysis.metric import METRICS, PER_MILLION_SUFFIX, Metric, band_name, find_metric
 from stress.lab.pdeathsig import die_with_parent
 from stress.model.errors import ConnstormError
 from stress.model.plan import Plan
@@ -43,8 +43,8 @@ def make_answer(run: Run) -> Answer:
 
 def list_metrics(summary: Summary) -> list[Metric]:
     """Return all metrics of a summary: those with a name of their own, counts as rates, and its bands."""
-    rates = [metric(f"{name}{PER_MILLION}") for name, each in METRICS.items() if each.unit == ""]
-    return [*METRICS.values(), *rates, *(metric(band_name(band.label)) for band in summary.bands)]
+    rates = [find_metric(f"{name}{PER_MILLION_SUFFIX}") for name, each in METRICS.items() if each.unit == ""]
+    return [*METRICS.values(), *rates, *(find_metric(band_name(band.label)) for band in summary.bands)]
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from stress.analysis.metric import METRICS, metric
-from stress.analysis.statistics.trials import CellTrials, estimate
+from stress.analysis.metric import METRICS, find_metric
+from stress.analysis.statistics.trials import CellTrials, estimate_cell
 from stress.model.kernel import HOST
 from stress.model.suite import Cell, Status
 from stress.model.summary import Summary
@@ -59,8 +59,8 @@ def rank_cells(found: list[CellTrials], names: list[str]) -> list[CellTrials]:
 
     def place(trials: CellTrials) -> list[tuple[bool, float]]:
         keys = []
-        for each in map(metric, names):
-            middle = estimate(trials, each)
+        for each in map(find_metric, names):
+            middle = estimate_cell(trials, each)
             value = 0.0 if middle is None else middle.median
             keys.append((middle is None, -value if each.better == "higher" else value))
         return keys
@@ -78,7 +78,7 @@ def count_missing(file: SuiteFile, found: list[CellTrials]) -> int:
 
 def cell_object(trials: CellTrials) -> dict[str, Any]:
     """Return what ``--json`` says of a cell: how its trials ended, and each metric's median with its interval."""
-    estimates = {name: estimate(trials, each) for name, each in METRICS.items()}
+    estimates = {name: estimate_cell(trials, each) for name, each in METRICS.items()}
     return {
         "cell": trials.cell.name,
         "scenario": trials.cell.scenario,

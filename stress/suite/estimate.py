@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How many attempts a trial makes and how long it takes, about, before any has been run."""
 
-from stress.analysis.attribution.ladder import ladder
+from stress.analysis.attribution.ladder import build_ladder
 from stress.lab import sysctl
 from stress.model.outcome import Cause
 from stress.model.plan import Plan, Release, Serve
@@ -56,7 +56,7 @@ def act_seconds(act: Plan, host: Host) -> float:
         laying_s += float(act.sysctls.get(FIN_TIMEOUT, DEFAULT_FIN_TIMEOUT_S)) + 1
     known = SCENARIOS.get(act.scenario)
     waits = act.serve is Serve.NOBODY or (known is not None and WAITED_FOR & known.causes)
-    given_up_s = ladder(host, sysctl.recorded() | act.sysctls).give_up_ns / SECOND_NS if waits else 0.0
+    given_up_s = build_ladder(host, sysctl.recorded() | act.sysctls).give_up_ns / SECOND_NS if waits else 0.0
     if act.deadline_s is not None:
         given_up_s = min(given_up_s, act.deadline_s)
     if known is not None and Cause.CHALLENGE_LIMITED in known.causes:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stress.analysis.attribution.cause import cleared
-from stress.analysis.attribution.collision import freed_at_once
-from stress.analysis.attribution.outcome import sent_syn
+from stress.analysis.attribution.cause import count_cleared_mines
+from stress.analysis.attribution.collision import is_port_freed_at_once
+from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import TCP_TIMEWAIT_LEN_NS
 from stress.analysis.attribution.syns import Syns
 from stress.lab.counters import LO_DROPPED
@@ -16,20 +16,20 @@ from stress.model.plan import Close, Drop, Release, Serve
 from stress.model.run import Storm
 from stress.model.summary import Claim
 
-UNANSWERED = "SYNs left unanswered"
-RSTS = "RSTs: reset closes, refusals, mines cleared"
-UNLIMITED = 1 << 30  # tcp_challenge_ack_limit above this is never reached (the default is INT_MAX)
+UNANSWERED_CLAIM = "SYNs left unanswered"
+RSTS_CLAIM = "RSTs: reset closes, refusals, mines cleared"
+UNLIMITED_CHALLENGE_ACKS = 1 << 30  # tcp_challenge_ack_limit above this is never reached (the default is INT_MAX)
 
 
-def books(storm: Storm, found: Syns) -> list[Claim]:
+def check_books(storm: Storm, syns: Syns) -> list[Claim]:
     """Return every claim that a storm's plan allows to be made exactly."""
     return [
         Claim(storm.act.name, claim, value, counter, delta, value == delta)
-        for claim, value, counter, delta in claims(storm, found)
+        for claim, value, counter, delta in exact_claims(storm, syns)
     ]
 
 
-def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
+def exact_claims(storm: Storm, syns: Syns) -> Iterator[tuple[str, int, str, int]]:
     """Yield (claim, value, counter, delta).
 
     EmbryonicRsts counts connections that only the client saw, for it reset them before the server had made its socket.
@@ -43,16 +43,16 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
     connected = int((attempts["error"] == 0).sum())
     refused = int((attempts["error"] == errno.ECONNREFUSED).sum())
     closes = connected if plan.close.resets else 0
-    challenged = int(found.challenged.sum())
-    unanswered = int(found.unanswered.sum())
-    mines = cleared(storm, found)
+    challenged = int(syns.challenged.sum())
+    unanswered = int(syns.unanswered.sum())
+    mines = count_cleared_mines(storm, syns)
     lo_dropped = counters.get(LO_DROPPED, 0)  # runs of schema 1 did not read it
     lost = {each: counters[each] + lo_dropped for each in ("ListenOverflows", "ListenDrops")}
     rsts_known = plan.drop in (Drop.NOTHING, Drop.INVALID)
     rsts = closes + refused + mines
     either = rsts_known and embryonic > 0 and any(lost.values())
 
-    yield "attempts that sent a SYN", int(sent_syn(attempts).sum()), "ActiveOpens", counters["ActiveOpens"]
+    yield "attempts that sent a SYN", int(has_sent_syn(attempts).sum()), "ActiveOpens", counters["ActiveOpens"]
     yield (
         "attempts that connected",
         connected,
@@ -69,20 +69,25 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
     for counter, count in lost.items():
         if either:
             yield (
-                f"{UNANSWERED} + RSTs",
+                f"{UNANSWERED_CLAIM} + RSTs",
                 unanswered + rsts,
                 f"{counter} + {LO_DROPPED} + OutRsts - EmbryonicRsts",
                 count + counters["OutRsts"] - embryonic,
             )
         else:
-            yield UNANSWERED, unanswered, f"{counter} + {LO_DROPPED}", count
-    if freed_at_once(storm):
+            yield UNANSWERED_CLAIM, unanswered, f"{counter} + {LO_DROPPED}", count
+    if is_port_freed_at_once(storm):
         # Which ports were in TIME_WAIT no counter says; and a server that closes while a SYN meets its socket may send
         # a FIN, and get an RST, more.
         if rsts_known:
             yield "mines cleared by an RST", mines, "TCPChallengeACK", counters["TCPChallengeACK"]
         return
-    yield "connections over a port in TIME-WAIT or FIN-WAIT-2", recycled(storm), "TWRecycled", counters["TWRecycled"]
+    yield (
+        "connections over a port in TIME-WAIT or FIN-WAIT-2",
+        count_recycled(storm),
+        "TWRecycled",
+        counters["TWRecycled"],
+    )
     # A connection that the server closed first is no longer established there when the client's RST comes.
     first = act.listener.first if plan.close.resets else 0
     yield (
@@ -94,8 +99,8 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
     if rsts_known:
         yield "mines cleared by an RST", mines, "TCPChallengeACK", counters["TCPChallengeACK"]
         if not either:
-            yield RSTS, rsts, "OutRsts - EmbryonicRsts", counters["OutRsts"] - embryonic
-    elif int(act.sysctls.get("net.ipv4.tcp_challenge_ack_limit", 0)) >= UNLIMITED:
+            yield RSTS_CLAIM, rsts, "OutRsts - EmbryonicRsts", counters["OutRsts"] - embryonic
+    elif int(act.sysctls.get("net.ipv4.tcp_challenge_ack_limit", 0)) >= UNLIMITED_CHALLENGE_ACKS:
         yield (
             "SYNs that met a mine, answered or not",
             challenged,
@@ -110,7 +115,7 @@ def claims(storm: Storm, found: Syns) -> Iterator[tuple[str, int, str, int]]:
             yield what, act.dropped[drop], "TCPChallengeACK", counters["TCPChallengeACK"]
 
 
-def recycled(storm: Storm) -> int:
+def count_recycled(storm: Storm) -> int:
     """Return how many attempts connected from a port whose last connection had not left FIN_WAIT_2 or TIME_WAIT.
 
     A port that the client closed by FIN is in TIME_WAIT for a minute once the server has closed too, and connect() can

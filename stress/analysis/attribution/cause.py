@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.outcome import OUTCOMES
-from stress.analysis.attribution.port_reuse import still_taken
+from stress.analysis.attribution.port_reuse import is_port_still_taken
 from stress.analysis.attribution.syns import Gap, Syns
 from stress.lab.counters import LO_DROPPED
 from stress.model.outcome import Cause, Outcome
@@ -20,19 +20,19 @@ from stress.model.run import Storm
 CAUSES = list(Cause)  # a cause's code is its place here
 
 
-def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> npt.NDArray[np.uint8]:
+def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], syns: Syns) -> npt.NDArray[np.uint8]:
     """Return each attempt's cause as an index into CAUSES, shape (attempts,).
 
     Args:
         storm: what was observed.
         outcomes: from ``outcome_codes``.
-        found: from ``syns``.
+        syns: from ``syns``.
     """
     every = np.full(len(outcomes), CAUSES.index(Cause.NONE), np.uint8)
-    gone = cleared(storm, found)
+    gone = count_cleared_mines(storm, syns)
     # Of an attempt that connected at once there is nothing to explain, and that is most of them.
     rows = np.flatnonzero(outcomes != OUTCOMES.index(Outcome.CONNECTED))
-    outcomes, retransmits, found = outcomes[rows], storm.attempts["retransmits"][rows], found.at(rows)
+    outcomes, retransmits, syns = outcomes[rows], storm.attempts["retransmits"][rows], syns.at(rows)
     causes = np.full(len(rows), CAUSES.index(Cause.UNKNOWN), np.uint8)
 
     def name(cause: Cause, these: npt.NDArray[np.bool_]) -> None:
@@ -45,12 +45,15 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
     # asked for a port that an earlier attempt of this storm still had.
     no_port = ended(Outcome.NO_PORT, Outcome.IN_USE)
     if no_port.any():
-        name(Cause.PORT_EXHAUSTED, no_port & still_taken(storm)[rows] if storm.act.plan.ports.sweeping else no_port)
+        name(
+            Cause.PORT_EXHAUSTED,
+            no_port & is_port_still_taken(storm)[rows] if storm.act.plan.ports.sweeping else no_port,
+        )
 
     counters, dropped = storm.act.counters, storm.act.dropped
-    met, left, fast, slow = found.met_mine, found.mine_left, found.gap == Gap.FAST, found.gap == Gap.TIMEOUT
-    unclear = found.gap == Gap.UNCLEAR
-    once = found.challenged == 1
+    met, left, fast, slow = syns.met_mine, syns.mine_left, syns.gap == Gap.FAST, syns.gap == Gap.TIMEOUT
+    unclear = syns.gap == Gap.UNCLEAR
+    once = syns.challenged == 1
     connected = ended(Outcome.RETRIED)
 
     # The port was mined, and one SYN sent again did it: at once on Linux 5.6 and later, after the first timeout before.
@@ -59,7 +62,7 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
     # An attempt given up while it waited for that one resend.
     name(
         Cause.CLOSEWAIT,
-        met & ~left & once & (found.unanswered == 0) & ended(Outcome.UNFINISHED) & (found.gap < Gap.TIMEOUT),
+        met & ~left & once & (syns.unanswered == 0) & ended(Outcome.UNFINISHED) & (syns.gap < Gap.TIMEOUT),
     )
 
     # The first gap was short, so the challenge ACK came and was answered by an RST; the mine stands, so that was lost.
@@ -68,7 +71,7 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
 
     # The first gap was long: no challenge ACK came. Those that the limit held back are in no counter of their own,
     # but every SYN that met a mine is in TCPSYNChallenge.
-    held_back = withheld(counters)
+    held_back = count_withheld_acks(counters)
     lost = counters.get("TCPChallengeACK", 0) - gone
     longer = met & (slow | (unclear & (retransmits > 1)))
     if held_back > 0:
@@ -80,18 +83,18 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> n
 
     # SYNs that met no mine, or came after the mine was cleared, and got no answer. The accept queue is to blame when
     # it and the loopback together lost as many, and it alone enough for each of these attempts to have met it.
-    turned_away = (found.unanswered > 0) & ~(met & slow)
+    turned_away = (syns.unanswered > 0) & ~(met & slow)
     overflows = counters.get("ListenOverflows", 0)
-    accounted = overflows + counters.get(LO_DROPPED, 0) >= found.unanswered.sum()
+    accounted = overflows + counters.get(LO_DROPPED, 0) >= syns.unanswered.sum()
     if accounted and overflows >= turned_away.sum():
-        starved = overlaps(storm)[rows]
+        starved = overlaps_starvation(storm)[rows]
         name(Cause.ACCEPT_QUEUE, turned_away & ~starved)
         name(Cause.FD_EXHAUSTION, turned_away & starved)
     every[rows] = causes
     return every
 
 
-def withheld(counters: Mapping[str, int]) -> int:
+def count_withheld_acks(counters: Mapping[str, int]) -> int:
     """Return how many SYNs met a mine and were answered by nothing (tcp_send_challenge_ack())."""
     return (
         counters.get("TCPSYNChallenge", 0)
@@ -100,14 +103,14 @@ def withheld(counters: Mapping[str, int]) -> int:
     )
 
 
-def cleared(storm: Storm, found: Syns) -> int:
+def count_cleared_mines(storm: Storm, syns: Syns) -> int:
     """Return how many mines an RST has cleared: of those laid before the storm, and of those the storm left itself."""
-    met = storm.tuples(storm.attempts[found.met_mine])
+    met = storm.tuples(storm.attempts[syns.met_mine])
     of_the_storm = ~np.isin(met, storm.tuples(storm.mines))
     return int((storm.mines["left"] == 0).sum() + of_the_storm.sum())
 
 
-def overlaps(storm: Storm) -> npt.NDArray[np.bool_]:
+def overlaps_starvation(storm: Storm) -> npt.NDArray[np.bool_]:
     """Return whether each attempt still waited when the server's accept() found no descriptor, shape (attempts,)."""
     attempts, starved_ns = storm.attempts, storm.act.starved_ns
     if starved_ns is None:

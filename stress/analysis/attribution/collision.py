@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stress.analysis.attribution.outcome import sent_syn
+from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import previous_use
 from stress.model.plan import Close, Serve
 from stress.model.run import Storm
 
 # The listener closes 100 ms after accept() (stress/_listener.pyx), and later when it does not get its CPU at once.
-SERVER_CLOSES_NS = 150_000_000
+SERVER_CLOSES_WITHIN_NS = 150_000_000
 
 
-def collided(storm: Storm) -> npt.NDArray[np.bool_]:
+def detect_collisions(storm: Storm) -> npt.NDArray[np.bool_]:
     """Return whether each attempt's SYN met a mine, shape (attempts,).
 
     It did when it was sent from a mined 4-tuple on which no attempt had connected before: a connection on that
@@ -27,27 +27,27 @@ def collided(storm: Storm) -> npt.NDArray[np.bool_]:
     """
     attempts = storm.attempts
     met = np.zeros(len(attempts), np.bool_)
-    late = np.flatnonzero(((attempts["error"] != 0) | (attempts["retransmits"] > 0)) & sent_syn(attempts))
+    late = np.flatnonzero(((attempts["error"] != 0) | (attempts["retransmits"] > 0)) & has_sent_syn(attempts))
     tuples = storm.tuples(attempts[late])
     mined = np.zeros(storm.tuple_count, np.bool_)
     mined[storm.tuples(storm.mines)] = True
     plan = storm.act.plan
     leaves_mines = plan.serve is Serve.LEAK and plan.close is Close.FIN
-    for_a_while = freed_at_once(storm)
+    for_a_while = is_port_freed_at_once(storm)
     if not (leaves_mines or for_a_while):
         on_mine = mined[tuples]
         late, tuples = late[on_mine], tuples[on_mine]
-    first = first_connected(storm, tuples)[tuples]
+    first = find_first_connections(storm, tuples)[tuples]
     on_mine = mined[tuples] & (late <= first)
     if leaves_mines:
         on_mine |= late > first
     elif for_a_while:
-        on_mine |= connected_just_before(storm.attempts)[late]
+        on_mine |= has_connected_just_before(storm.attempts)[late]
     met[late[on_mine]] = True
     return met
 
 
-def freed_at_once(storm: Storm) -> bool:
+def is_port_freed_at_once(storm: Storm) -> bool:
     """Return whether ports that the client closed by FIN were free before the server had closed too.
 
     tcp_time_wait() frees the socket when there is no bucket left, and counts that.
@@ -57,7 +57,7 @@ def freed_at_once(storm: Storm) -> bool:
     return overflowed and plan.serve is Serve.CLOSE and plan.close is Close.FIN
 
 
-def connected_just_before(attempts: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def has_connected_just_before(attempts: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Return whether the attempt before on the same 4-tuple connected so shortly before that the server still has it.
 
     Shape (attempts,).
@@ -65,11 +65,11 @@ def connected_just_before(attempts: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     previous = previous_use(attempts)
     before = attempts[previous]
     since_ns = attempts["start_ns"] - before["start_ns"] - before["latency_ns"]
-    found: npt.NDArray[np.bool_] = (previous >= 0) & (before["error"] == 0) & (since_ns < SERVER_CLOSES_NS)
+    found: npt.NDArray[np.bool_] = (previous >= 0) & (before["error"] == 0) & (since_ns < SERVER_CLOSES_WITHIN_NS)
     return found
 
 
-def first_connected(storm: Storm, tuples: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def find_first_connections(storm: Storm, tuples: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return for each of some 4-tuples the first attempt that connected on it, shape (storm.tuple_count,).
 
     ``len(attempts)`` stands for none, and for 4-tuples that were not asked for.

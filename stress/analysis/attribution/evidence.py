@@ -12,19 +12,19 @@ from stress.lab.capture import Packets
 from stress.model.outcome import Cause
 from stress.model.summary import Evidence, Packet
 
-ATTEMPTS_A_CAUSE = 3  # kept for each cause of an act
-STAMPS_APART_NS = 50_000  # of the engine's clock reading and the kernel's stamp on the packet
+ATTEMPTS_PER_CAUSE = 3  # kept for each cause of an act
+TIMESTAMP_TOLERANCE_NS = 50_000  # of the engine's clock reading and the kernel's stamp on the packet
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class CapturedAttempt:
     """One attempt's evidence, and the rows of its packets."""
 
     evidence: Evidence
     rows: npt.NDArray[np.intp]
 
 
-def exhibits(act: ActFindings, packets: Packets, epoch_ns: int) -> list[Exhibit]:
+def select_captured_attempts(act: ActFindings, packets: Packets, epoch_ns: int) -> list[CapturedAttempt]:
     """Return the first attempts of each cause whose packets were captured, in the order of the causes.
 
     Args:
@@ -43,23 +43,25 @@ def exhibits(act: ActFindings, packets: Packets, epoch_ns: int) -> list[Exhibit]
             low, high = np.searchsorted(ports, (attempt["local_port"], int(attempt["local_port"]) + 1))
             rows = by_port[low:high]
             since_ns = packets.time_ns[rows] - epoch_ns - start_ns
-            rows = rows[(since_ns >= -STAMPS_APART_NS) & (since_ns <= int(attempt["latency_ns"]))]
+            rows = rows[(since_ns >= -TIMESTAMP_TOLERANCE_NS) & (since_ns <= int(attempt["latency_ns"]))]
             if not len(rows):
                 continue
             first_ns = int(packets.time_ns[rows[0]])
             segments = [
-                Packet(int(packets.time_ns[each]) - first_ns, bool(packets.from_client[each]), flags(packets, each))
+                Packet(
+                    int(packets.time_ns[each]) - first_ns, bool(packets.from_client[each]), flags_text(packets, each)
+                )
                 for each in rows
             ]
             port = int(attempt["local_port"])
-            found.append(Exhibit(Evidence(act.storm.act.name, str(cause), port, start_ns, segments), rows))
+            found.append(CapturedAttempt(Evidence(act.storm.act.name, str(cause), port, start_ns, segments), rows))
             kept += 1
-            if kept == (1 if cause is Cause.NONE else ATTEMPTS_A_CAUSE):
+            if kept == (1 if cause is Cause.NONE else ATTEMPTS_PER_CAUSE):
                 break
     return found
 
 
-def flags(packets: Packets, row: int) -> str:
+def flags_text(packets: Packets, row: int) -> str:
     """Return a segment's flags as tcpdump writes them: ``S.`` for SYN and ACK."""
     from scapy.layers.inet import TCP  # noqa: PLC0415  # 0.5 s, and only a capture needs it
     from scapy.layers.l2 import Ether  # noqa: PLC0415

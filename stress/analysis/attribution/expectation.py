@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What to expect of a scenario on the kernel at hand."""
 
-from stress.analysis.attribution.ladder import kernel_version, ladder
+from stress.analysis.attribution.ladder import build_ladder, kernel_version
 from stress.model.record import Host
 from stress.model.units import duration_text, range_text
 from stress.storm.scenario import Scenario
 
 
-def expectation(scenario: Scenario, host: Host, sysctls: dict[str, str]) -> str:
+def describe_expectation(scenario: Scenario, host: Host, sysctls: dict[str, str]) -> str:
     """Return what a scenario looks like from the client, with the times of this kernel and the scenario's settings."""
-    rungs = ladder(host, sysctls | scenario.plan.sysctls)
+    rungs = build_ladder(host, sysctls | scenario.plan.sysctls)
     labels = [rung.label for rung in rungs.rungs] + ["–"] * 3
     fast = range_text(rungs.fast.from_ns, rungs.fast.to_ns) if rungs.fast else labels[0]
     return scenario.expected(kernel_version(host.kernel)).format(

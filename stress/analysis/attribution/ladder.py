@@ -19,7 +19,7 @@ SYN_RETRIES = "net.ipv4.tcp_syn_retries"
 LINEAR_TIMEOUTS = "net.ipv4.tcp_syn_linear_timeouts"
 RTO_MAX_MS = "net.ipv4.tcp_rto_max_ms"
 # The settings that shape the ladder, and the values that the kernel takes (net/ipv4/sysctl_net_ipv4.c).
-LIMITS = {SYN_RETRIES: (1, 127), LINEAR_TIMEOUTS: (0, 127), RTO_MAX_MS: (1000, 120_000)}
+LADDER_LIMITS = {SYN_RETRIES: (1, 127), LINEAR_TIMEOUTS: (0, 127), RTO_MAX_MS: (1000, 120_000)}
 FAST_RESEND_JIFFIES = 2  # TCP_TIMEOUT_MIN
 LATE_JIFFIES = 6  # how late a due timer and the wake-up after it may be, beyond the wheel's rounding
 
@@ -88,22 +88,22 @@ def syn_timeouts_ns(sysctls: dict[str, str]) -> list[int]:
     return [min(timeout, rto_max_ns) for timeout in timeouts]
 
 
-def suppose(sysctls: dict[str, str], settings: dict[str, str]) -> dict[str, str]:
+def override_sysctls(sysctls: dict[str, str], settings: dict[str, str]) -> dict[str, str]:
     """Return settings as they would be with others.
 
     Raises:
         UsageError: a setting that does not shape the ladder, or a value that the kernel would not take.
     """
     for name, value in settings.items():
-        if name not in LIMITS:
-            raise UsageError(f"{name} does not shape the SYN ladder; these do: {', '.join(LIMITS)}.")
-        low, high = LIMITS[name]
+        if name not in LADDER_LIMITS:
+            raise UsageError(f"{name} does not shape the SYN ladder; these do: {', '.join(LADDER_LIMITS)}.")
+        low, high = LADDER_LIMITS[name]
         if not (value.isdecimal() and low <= int(value) <= high):
             raise UsageError(f"{name} takes a number from {low:,} to {high:,}, not {value!r}.")
     return sysctls | settings
 
 
-def ladder(host: Host, sysctls: dict[str, str]) -> Ladder:
+def build_ladder(host: Host, sysctls: dict[str, str]) -> Ladder:
     """Return the SYN ladder of a host: its kernel version, HZ and settings decide."""
     jiffy_ns = host.jiffy_ns
     timeouts = syn_timeouts_ns(sysctls)

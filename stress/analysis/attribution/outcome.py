@@ -11,7 +11,7 @@ from stress.model.outcome import Outcome
 
 OUTCOMES = list(Outcome)  # an outcome's code is its place here
 
-BY_ERRNO = {
+OUTCOME_BY_ERRNO = {
     0: Outcome.CONNECTED,
     errno.ETIMEDOUT: Outcome.TIMED_OUT,
     errno.ECONNREFUSED: Outcome.REFUSED,
@@ -22,20 +22,20 @@ BY_ERRNO = {
 }
 
 # Errors that come after the SYN was sent; any other error stopped the attempt before.
-AFTER_SYN = (0, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.EINPROGRESS, errno.EHOSTUNREACH)
+ERRNOS_AFTER_SYN = (0, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.EINPROGRESS, errno.EHOSTUNREACH)
 
 
 def outcome_codes(attempts: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Return each attempt's outcome as an index into OUTCOMES, shape (attempts,)."""
     by_errno = np.full(256, OUTCOMES.index(Outcome.OTHER), np.uint8)
-    for number, outcome in BY_ERRNO.items():
+    for number, outcome in OUTCOME_BY_ERRNO.items():
         by_errno[number] = OUTCOMES.index(outcome)
     codes: npt.NDArray[np.uint8] = by_errno[attempts["error"]]
     codes[(attempts["error"] == 0) & (attempts["retransmits"] > 0)] = OUTCOMES.index(Outcome.RETRIED)
     return codes
 
 
-def sent_syn(attempts: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def has_sent_syn(attempts: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Return whether each attempt got as far as sending a SYN, shape (attempts,)."""
-    sent: npt.NDArray[np.bool_] = np.isin(np.arange(256), AFTER_SYN)[attempts["error"]]
+    sent: npt.NDArray[np.bool_] = np.isin(np.arange(256), ERRNOS_AFTER_SYN)[attempts["error"]]
     return sent

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from stress.model.attempt import STORM
 from stress.model.run import Storm
 
-CLEAR_STEP = 3.0  # a step is one when the dear half costs so many times the cheap one
+CLEAR_STEP_RATIO = 3.0  # a step is one when the dear half costs so many times the cheap one
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class PortCost:
     knee: float | None
 
 
-def port_cost(storm: Storm) -> PortCost:
+def measure_port_cost(storm: Storm) -> PortCost:
     """Return what each connection cost, in a storm none of whose ports become free again while it lasts."""
     connected = storm.attempts[storm.attempts["error"] == 0]
     occupancy = np.arange(len(connected)) / storm.act.ports
@@ -44,7 +44,7 @@ def port_cost(storm: Storm) -> PortCost:
     below, above = latency_ns[occupancy < 0.5], latency_ns[occupancy >= 0.5]
     below_ns, above_ns = (float(np.median(part)) if len(part) else None for part in (below, above))
     knee = None
-    if below_ns and above_ns and above_ns > CLEAR_STEP * below_ns:
+    if below_ns and above_ns and above_ns > CLEAR_STEP_RATIO * below_ns:
         # The place that leaves the fewest dear connections before it and the fewest cheap ones after it.
         dear = latency_ns > np.sqrt(below_ns * above_ns)
         knee = float(occupancy[min(int(np.argmin(np.cumsum(np.where(dear, 1, -1)))) + 1, len(dear) - 1)])

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stress.analysis.attribution.outcome import sent_syn
+from stress.analysis.attribution.outcome import has_sent_syn
 from stress.model.plan import Close
 from stress.model.run import PORTS, Storm
 
 TCP_TIMEWAIT_LEN_NS = 60 * 10**9  # include/net/tcp.h
-FOR_EVER_NS = 1 << 62
+ENDLESS_NS = 1 << 62
 
 
-def tuples(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def tuple_numbers(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Return a number for each attempt's 4-tuple, shape (attempts,)."""
     numbers: npt.NDArray[np.int64] = attempts["address"].astype(np.int64) * PORTS + attempts["local_port"]
     return numbers
@@ -23,7 +23,7 @@ def tuples(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 def previous_use(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Return for each attempt the last one before it on the same 4-tuple, -1 for none; port 0 is none, too."""
-    numbers = tuples(attempts)
+    numbers = tuple_numbers(attempts)
     order = np.argsort(numbers, kind="stable")
     numbers = numbers[order]
     previous = np.full(len(attempts), -1, np.int64)
@@ -32,7 +32,7 @@ def previous_use(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return previous
 
 
-def still_taken(storm: Storm) -> npt.NDArray[np.bool_]:
+def is_port_still_taken(storm: Storm) -> npt.NDArray[np.bool_]:
     """Return whether each attempt that found no port was refused one that the storm itself had, shape (attempts,).
 
     It had it when an earlier attempt on the 4-tuple was not over, holds it, or closed it by FIN less than
@@ -43,17 +43,17 @@ def still_taken(storm: Storm) -> npt.NDArray[np.bool_]:
     refused = np.isin(attempts["error"], (errno.EADDRINUSE, errno.EADDRNOTAVAIL))
     if not refused.any():
         return taken
-    numbers = tuples(attempts)
+    numbers = tuple_numbers(attempts)
     rows = np.flatnonzero(np.isin(numbers, numbers[refused]))
     rows = rows[np.argsort(numbers[rows], kind="stable")]
     own, numbers = attempts[rows], numbers[rows]
     until_ns = own["start_ns"] + own["latency_ns"] + own["close_ns"]
     connected = own["error"] == 0
     if plan.close is Close.HOLD:
-        until_ns[connected] = FOR_EVER_NS
+        until_ns[connected] = ENDLESS_NS
     elif plan.close is Close.FIN:
         until_ns[connected] += TCP_TIMEWAIT_LEN_NS
-    until_ns[~sent_syn(own)] = -1
+    until_ns[~has_sent_syn(own)] = -1
     # The latest end among the earlier attempts on the same 4-tuple, by its rank, so that 4-tuples can be kept apart.
     by_end = np.argsort(until_ns)
     rank = np.empty(len(rows), np.int64)

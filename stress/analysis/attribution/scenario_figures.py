@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.outcome import OUTCOMES
-from stress.analysis.attribution.port_cost import port_cost
+from stress.analysis.attribution.port_cost import measure_port_cost
 from stress.analysis.attribution.port_reuse import expected_hits, reuse_delays_ns, reuse_distances
 from stress.analysis.attribution.syns import Syns
 from stress.model.outcome import Outcome
@@ -16,16 +16,16 @@ from stress.model.run import Storm
 from stress.model.summary import Figure
 
 
-def figures(storm: Storm, outcomes: npt.NDArray[np.uint8], found: Syns) -> list[Figure]:
+def scenario_figures(storm: Storm, outcomes: npt.NDArray[np.uint8], syns: Syns) -> list[Figure]:
     """Return the numbers that a storm's scenario is about."""
     finder = FIGURES.get(storm.act.plan.scenario)
-    return [Figure(storm.act.name, *each) for each in finder(storm, outcomes, found)] if finder else []
+    return [Figure(storm.act.name, *each) for each in finder(storm, outcomes, syns)] if finder else []
 
 
-Found = Iterator[tuple[str, float | None, str]]
+FigureRows = Iterator[tuple[str, float | None, str]]
 
 
-def fin_wait_2(storm: Storm, _: npt.NDArray[np.uint8], __: Syns) -> Found:
+def fin_wait_2_figures(storm: Storm, _: npt.NDArray[np.uint8], __: Syns) -> FigureRows:
     """Yield when the ports could be used again."""
     delays_s = reuse_delays_ns(storm.attempts[storm.attempts["error"] == 0]) / 1e9
     for name, quantile in (("earliest", 0.0), ("median", 0.5), ("latest", 1.0)):
@@ -33,26 +33,26 @@ def fin_wait_2(storm: Storm, _: npt.NDArray[np.uint8], __: Syns) -> Found:
         yield f"port used again, {name}", value, "s after close()"
 
 
-def port_exhaustion(storm: Storm, outcomes: npt.NDArray[np.uint8], _: Syns) -> Found:
+def port_exhaustion_figures(storm: Storm, outcomes: npt.NDArray[np.uint8], _: Syns) -> FigureRows:
     """Yield how many attempts found a port, and how many of these took one over."""
     yield "connected", int((outcomes == OUTCOMES.index(Outcome.CONNECTED)).sum()), "attempts"
     yield "no port", int((outcomes == OUTCOMES.index(Outcome.NO_PORT)).sum()), "attempts"
     yield "ports taken over in TIME-WAIT", storm.act.counters.get("TWRecycled"), "(TWRecycled)"
 
 
-def cost(storm: Storm, _: npt.NDArray[np.uint8], __: Syns) -> Found:
+def port_cost_figures(storm: Storm, _: npt.NDArray[np.uint8], __: Syns) -> FigureRows:
     """Yield what connect() costs below and above half of the range, and where it steps."""
-    found = port_cost(storm)
+    found = measure_port_cost(storm)
     yield "connect(), below half of the range", found.below_ns and found.below_ns / 1e3, "µs (median)"
     yield "connect(), above half of the range", found.above_ns and found.above_ns / 1e3, "µs (median)"
     yield "the step lies at", found.knee and found.knee * 100, "% of the range"
 
 
-def port_choice(storm: Storm, _: npt.NDArray[np.uint8], found: Syns) -> Found:
+def port_choice_figures(storm: Storm, _: npt.NDArray[np.uint8], syns: Syns) -> FigureRows:
     """Yield how soon ports came again and how many mines were met, beside what chance would do."""
     attempts = storm.attempts
     distances = reuse_distances(attempts)
-    met = np.flatnonzero(found.met_mine)
+    met = np.flatnonzero(syns.met_mine)
     yield "different ports used", len(np.unique(attempts["local_port"])), f"of {storm.act.ports:,}"
     yield "odd ports among them", int((attempts["local_port"] % 2).sum()), "attempts"
     yield "port used again, earliest", int(distances.min()) if len(distances) else None, "attempts later"
@@ -63,28 +63,28 @@ def port_choice(storm: Storm, _: npt.NDArray[np.uint8], found: Syns) -> Found:
     yield "mines met if ports were drawn at random", round(expected, 1), f"of {len(storm.mines):,}"
 
 
-def keepalive(storm: Storm, _: npt.NDArray[np.uint8], found: Syns) -> Found:
+def keepalive_figures(storm: Storm, _: npt.NDArray[np.uint8], syns: Syns) -> FigureRows:
     """Yield how many mines were left for the storm."""
     yield "mines when the storm began", len(storm.mines), f"of {storm.act.mines_laid:,} laid"
-    yield "attempts that met one", int(found.met_mine.sum()), f"of {len(storm.attempts):,}"
+    yield "attempts that met one", int(syns.met_mine.sum()), f"of {len(storm.attempts):,}"
 
 
-FIGURES: dict[str, Callable[[Storm, npt.NDArray[np.uint8], Syns], Found]] = {
-    "fin-wait-2": fin_wait_2,
-    "port-exhaustion": port_exhaustion,
-    "port-cost": cost,
-    "port-choice": port_choice,
-    "keepalive-cure": keepalive,
+FIGURES: dict[str, Callable[[Storm, npt.NDArray[np.uint8], Syns], FigureRows]] = {
+    "fin-wait-2": fin_wait_2_figures,
+    "port-exhaustion": port_exhaustion_figures,
+    "port-cost": port_cost_figures,
+    "port-choice": port_choice_figures,
+    "keepalive-cure": keepalive_figures,
 }
 
 
-def verdict(storms: list[Storm], found: list[Syns]) -> str | None:
+def scenario_verdict(storms: list[Storm], syns: list[Syns]) -> str | None:
     """Return what a run's scenario was made to find out, if it was made for one question."""
     judge = VERDICTS.get(storms[0].act.plan.scenario)
-    return judge(storms[0], found[0]) if judge else None
+    return judge(storms[0], syns[0]) if judge else None
 
 
-def translator(storm: Storm, _: Syns) -> str:
+def translator_verdict(storm: Storm, _: Syns) -> str:
     """Say whether connect() takes over a port in FIN_WAIT_2."""
     taken = storm.act.counters.get("TWRecycled", 0)
     ports = len(storm.mines)
@@ -101,9 +101,9 @@ def translator(storm: Storm, _: Syns) -> str:
     )
 
 
-def conntrack_invalid(storm: Storm, found: Syns) -> str:
+def conntrack_invalid_verdict(storm: Storm, syns: Syns) -> str:
     """Say whether conntrack takes the RST that answers a challenge ACK for invalid."""
-    met, left = int(found.met_mine.sum()), int(found.mine_left.sum())
+    met, left = int(syns.met_mine.sum()), int(syns.mine_left.sum())
     dropped = storm.act.dropped.get(Drop.INVALID, 0)
     if not met or storm.act.plan.isn is not Isn.RANDOM or storm.act.plan.drop is not Drop.INVALID:
         return "Inconclusive: no SYN met a mine behind the rule."
@@ -116,6 +116,6 @@ def conntrack_invalid(storm: Storm, found: Syns) -> str:
 
 
 VERDICTS: dict[str, Callable[[Storm, Syns], str]] = {
-    "translator": translator,
-    "conntrack-invalid": conntrack_invalid,
+    "translator": translator_verdict,
+    "conntrack-invalid": conntrack_invalid_verdict,
 }

@@ -10,21 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution import scenario_figures
-from stress.analysis.attribution.books import books
+from stress.analysis.attribution.books import check_books
 from stress.analysis.attribution.cause import CAUSES, cause_codes
-from stress.analysis.attribution.collision import collided
-from stress.analysis.attribution.ladder import Ladder, ladder
+from stress.analysis.attribution.collision import detect_collisions
+from stress.analysis.attribution.ladder import Ladder, build_ladder
 from stress.analysis.attribution.outcome import OUTCOMES, outcome_codes
-from stress.analysis.attribution.syns import Syns, syns
+from stress.analysis.attribution.syns import Syns, classify_syns
 from stress.model.attempt import STORM
 from stress.model.outcome import Outcome
 from stress.model.run import Run, Storm
 from stress.model.summary import ActSummary, Band, Body, Claim, Evidence, Mines, Summary
 
 SECOND_NS = 1_000_000_000
-CHUNK = 1 << 20  # attempts looked at together where all of them would take too much memory
+CHUNK_ATTEMPTS = 1 << 20  # attempts looked at together where all of them would take too much memory
 OFF_LADDER = "off the ladder"
-QUANTILES = (500, 900, 990, 999, 1000)  # in thousandths
+BODY_THOUSANDTHS = (500, 900, 990, 999, 1000)  # in thousandths
 
 
 @dataclass(frozen=True)
@@ -109,48 +109,52 @@ def analyse(run: Run, evidence: Iterable[Evidence] = ()) -> Findings:
 def analyse_act(storm: Storm) -> ActFindings:
     """Return what is known of one storm."""
     outcomes = outcome_codes(storm.attempts)
-    rungs = ladder(storm.host, storm.act.sysctls)
-    found = syns(storm, collided(storm), rungs)
+    rungs = build_ladder(storm.host, storm.act.sysctls)
+    found = classify_syns(storm, detect_collisions(storm), rungs)
     return ActFindings(storm, rungs, outcomes, found, cause_codes(storm, outcomes, found))
 
 
 def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Summary:
     """Return the numbers that a run comes down to."""
-    claims = [claim for act in acts for claim in books(act.storm, act.syns)]
+    claims = [claim for act in acts for claim in check_books(act.storm, act.syns)]
     each = [summarise_act(act) for act in acts]
-    paces = [pace(act.storm.attempts) for act in acts]
+    paces = [durations_s(act.storm.attempts) for act in acts]
     storming_s = sum(starting_s for _, starting_s in paces)
     return Summary(
         attempts=len(run.attempts),
         duration_s=sum(duration_s for duration_s, _ in paces),
         rate_per_s=sum(max(act.attempts - 1, 0) for act in each) / storming_s if storming_s else 0.0,
-        outcomes=added(act.outcomes for act in each),
-        causes=added(act.causes for act in each),
-        body=each[0].body if len(each) == 1 else body(np.concatenate([act.body_latencies_ns() for act in acts])),
-        intended=intended(acts),
-        bands=all_bands(acts),
+        outcomes=add_counts(act.outcomes for act in each),
+        causes=add_counts(act.causes for act in each),
+        body=each[0].body
+        if len(each) == 1
+        else body_percentiles(np.concatenate([act.body_latencies_ns() for act in acts])),
+        intended=intended_body(acts),
+        bands=merge_bands(acts),
         retransmits=int(run.attempts["retransmits"].sum(dtype=np.int64)),
         collisions=sum(int(act.syns.met_mine.sum()) for act in acts),
         mines=Mines(
-            laid=sum(act.mines.laid for act in each if act.mines.laid and fresh(run, act.act)),
+            laid=sum(act.mines.laid for act in each if act.mines.laid and has_fresh_environment(run, act.act)),
             found=sum(act.mines.found for act in each),
-            left=sum(act.mines.left for act in each if last_of_world(run, act.act)),
+            left=sum(act.mines.left for act in each if is_last_in_environment(run, act.act)),
         ),
         acts=each if len(each) > 1 else [],
-        verdict=scenario_figures.verdict([act.storm for act in acts], [act.syns for act in acts]),
-        figures=[figure for act in acts for figure in scenario_figures.figures(act.storm, act.outcomes, act.syns)],
+        verdict=scenario_figures.scenario_verdict([act.storm for act in acts], [act.syns for act in acts]),
+        figures=[
+            figure for act in acts for figure in scenario_figures.scenario_figures(act.storm, act.outcomes, act.syns)
+        ],
         evidence=evidence,
         books=claims,
-        warnings=[*run.record.warnings, *(imbalance(run, claim) for claim in claims if not claim.balanced)],
+        warnings=[*run.record.warnings, *(describe_imbalance(run, claim) for claim in claims if not claim.balanced)],
     )
 
 
-def fresh(run: Run, act: str) -> bool:
+def has_fresh_environment(run: Run, act: str) -> bool:
     """Return whether an act had a world of its own made for it."""
     return next(each.plan.fresh for each in run.record.acts if each.name == act)
 
 
-def last_of_world(run: Run, act: str) -> bool:
+def is_last_in_environment(run: Run, act: str) -> bool:
     """Return whether an act is the last one in its world."""
     names = [each.name for each in run.record.acts]
     place = names.index(act) + 1
@@ -162,19 +166,19 @@ def summarise_act(act: ActFindings) -> ActSummary:
     return ActSummary(
         act=act.storm.act.name,
         attempts=len(act.outcomes),
-        outcomes=counts(act.outcomes, OUTCOMES),
-        causes=counts(act.causes, CAUSES),
-        body=body(act.body_latencies_ns()),
+        outcomes=count_by_name(act.outcomes, OUTCOMES),
+        causes=count_by_name(act.causes, CAUSES),
+        body=body_percentiles(act.body_latencies_ns()),
         mines=act.mines(),
     )
 
 
-def counts(codes: npt.NDArray[np.uint8], names: list[Any]) -> dict[str, int]:
+def count_by_name(codes: npt.NDArray[np.uint8], names: list[Any]) -> dict[str, int]:
     """Return how often each code occurs, by name."""
     return dict(zip(map(str, names), np.bincount(codes, minlength=len(names)).tolist(), strict=True))
 
 
-def added(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+def add_counts(parts: Iterable[dict[str, int]]) -> dict[str, int]:
     """Return the sums of counts by name."""
     total: dict[str, int] = {}
     for part in parts:
@@ -182,27 +186,27 @@ def added(parts: Iterable[dict[str, int]]) -> dict[str, int]:
     return total
 
 
-def pace(attempts: npt.NDArray[Any]) -> tuple[float, float]:
+def durations_s(attempts: npt.NDArray[Any]) -> tuple[float, float]:
     """Return the time from the first start to the last end, and from the first to the last start (s)."""
     if not len(attempts):
         return 0.0, 0.0
     starts = attempts["start_ns"]
     end_ns = 0
-    for first in range(0, len(attempts), CHUNK):
-        part = attempts[first : first + CHUNK]
+    for first in range(0, len(attempts), CHUNK_ATTEMPTS):
+        part = attempts[first : first + CHUNK_ATTEMPTS]
         end_ns = max(end_ns, int((part["start_ns"] + part["latency_ns"] + part["close_ns"]).max()))
     return (end_ns - int(starts[0])) / SECOND_NS, int(starts[-1] - starts[0]) / SECOND_NS
 
 
-def body(latencies_ns: npt.NDArray[np.int64]) -> Body:
+def body_percentiles(latencies_ns: npt.NDArray[np.int64]) -> Body:
     """Return percentiles of the latencies of attempts that connected at once; they are sorted in place."""
     if not len(latencies_ns):
         return Body(None, None, None, None, None)
     latencies_ns.sort()
-    return Body(*(int(latencies_ns[-(-len(latencies_ns) * share // 1000) - 1]) for share in QUANTILES))
+    return Body(*(int(latencies_ns[-(-len(latencies_ns) * share // 1000) - 1]) for share in BODY_THOUSANDTHS))
 
 
-def intended(acts: list[ActFindings]) -> Body | None:
+def intended_body(acts: list[ActFindings]) -> Body | None:
     """Return the body's percentiles counted from when each attempt was to start, if the load was paced.
 
     What a late start cost belongs to the latency that a client would have seen: leaving it out is coordinated
@@ -211,15 +215,17 @@ def intended(acts: list[ActFindings]) -> Body | None:
     paced = [act.storm.attempts[act.body()] for act in acts if act.storm.act.plan.rate_per_s]
     if not paced:
         return None
-    return body(np.concatenate([part["latency_ns"] + part["lag_us"].astype(np.int64) * 1000 for part in paced]))
+    return body_percentiles(
+        np.concatenate([part["latency_ns"] + part["lag_us"].astype(np.int64) * 1000 for part in paced])
+    )
 
 
-def all_bands(acts: list[ActFindings]) -> list[Band]:
+def merge_bands(acts: list[ActFindings]) -> list[Band]:
     """Return the bands of all storms, those of one label together."""
     found: dict[str, Band] = {}
     for act in acts:
         retried = act.outcomes == OUTCOMES.index(Outcome.RETRIED)
-        for band in bands(act.storm.attempts["latency_ns"][retried], act.ladder):
+        for band in count_bands(act.storm.attempts["latency_ns"][retried], act.ladder):
             old = found.get(band.label, band)
             from_ns, to_ns = min(old.from_ns, band.from_ns), max(old.to_ns, band.to_ns)
             count = band.count + (old.count if old is not band else 0)
@@ -227,7 +233,7 @@ def all_bands(acts: list[ActFindings]) -> list[Band]:
     return list(found.values())
 
 
-def bands(latencies_ns: npt.NDArray[np.int64], rungs: Ladder) -> list[Band]:
+def count_bands(latencies_ns: npt.NDArray[np.int64], rungs: Ladder) -> list[Band]:
     """Count retried attempts by the first rung that they fit; those on no rung make a band of their own."""
     found = []
     for rung in ((rungs.fast,) if rungs.fast else ()) + rungs.rungs:
@@ -239,7 +245,7 @@ def bands(latencies_ns: npt.NDArray[np.int64], rungs: Ladder) -> list[Band]:
     return found
 
 
-def imbalance(run: Run, claim: Claim) -> str:
+def describe_imbalance(run: Run, claim: Claim) -> str:
     """Say that a claim and its counter differ."""
     where = f" in act {claim.act}" if len(run.record.acts) > 1 else ""
     return (

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.ladder import Ladder
-from stress.analysis.attribution.outcome import sent_syn
+from stress.analysis.attribution.outcome import has_sent_syn
 from stress.model.run import Storm
 
 
@@ -48,7 +48,7 @@ class Syns:
         )
 
 
-def first_gap(attempts: npt.NDArray[Any], ladder: Ladder) -> npt.NDArray[np.uint8]:
+def classify_first_gaps(attempts: npt.NDArray[Any], ladder: Ladder) -> npt.NDArray[np.uint8]:
     """Return the Gap of each attempt, from its retransmits and the time they took.
 
     After an unanswered SYN the r-th retransmit is not due before the r-th rung; one that came sooner was not waited
@@ -72,7 +72,7 @@ def first_gap(attempts: npt.NDArray[Any], ladder: Ladder) -> npt.NDArray[np.uint
     return gap.astype(np.uint8)
 
 
-def syns(storm: Storm, met_mine: npt.NDArray[np.bool_], ladder: Ladder) -> Syns:
+def classify_syns(storm: Storm, met_mine: npt.NDArray[np.bool_], ladder: Ladder) -> Syns:
     """Return what became of each attempt's SYNs.
 
     A challenge ACK that arrives is answered by an RST. If that clears the mine, the next SYN is the server's to
@@ -86,11 +86,11 @@ def syns(storm: Storm, met_mine: npt.NDArray[np.bool_], ladder: Ladder) -> Syns:
     # Of an attempt that connected with its first SYN there is nothing to say, and that is most of them.
     rows = np.flatnonzero((attempts["error"] != 0) | (attempts["retransmits"] > 0))
     own, met = attempts[rows], met_mine[rows]
-    gap[rows] = first_gap(own, ladder)
+    gap[rows] = classify_first_gaps(own, ladder)
     left = np.zeros(storm.tuple_count, np.bool_)
     left[storm.tuples(storm.mines[storm.mines["left"] == 1])] = True
     mine_left[rows] = met & left[storm.tuples(own)]
-    useless = np.where(sent_syn(own), own["retransmits"].astype(np.int64) + (own["error"] != 0), 0)
+    useless = np.where(has_sent_syn(own), own["retransmits"].astype(np.int64) + (own["error"] != 0), 0)
     refused = np.isin(own["error"], (errno.ECONNREFUSED, errno.ECONNRESET))
     useless = np.where(refused, useless - 1, useless)  # the last SYN was answered, by an RST
     once = met & ~mine_left[rows] & (gap[rows] == Gap.FAST)

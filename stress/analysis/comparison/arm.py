@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stress.analysis.attribution.ladder import Ladder, ladder
-from stress.analysis.attribution.outcome import OUTCOMES, outcome_codes, sent_syn
+from stress.analysis.attribution.ladder import Ladder, build_ladder
+from stress.analysis.attribution.outcome import OUTCOMES, has_sent_syn, outcome_codes
 from stress.model.attempt import STORM
 from stress.model.outcome import Outcome
 from stress.model.run import Run
@@ -36,11 +36,11 @@ class Arm:
         if not self.runs:
             return None
         record = self.runs[0].record
-        return ladder(record.host, record.acts[0].sysctls)
+        return build_ladder(record.host, record.acts[0].sysctls)
 
     def waits_ns(self) -> list[Latencies]:
         """Return the latencies of each run's attempts that sent a SYN: the others waited for nothing."""
-        return [np.sort(run.attempts["latency_ns"][sent_syn(run.attempts)]) for run in self.runs]
+        return [np.sort(run.attempts["latency_ns"][has_sent_syn(run.attempts)]) for run in self.runs]
 
     def bodies_ns(self) -> list[Latencies]:
         """Return the latencies of each run's attempts that connected at once, warm-up left out."""

@@ -8,7 +8,7 @@ from stress.analysis.comparison.compare import compare_values, decide, default_t
 from stress.analysis.comparison.projection import Row
 from stress.analysis.comparison.verdict import Comparison
 from stress.analysis.metric import MILLION, Metric
-from stress.analysis.statistics.trials import TIMED, median_interval
+from stress.analysis.statistics.trials import TIMED_UNITS, median_interval
 from stress.model.calibration import Calibration
 from stress.model.observation import Observation
 
@@ -16,7 +16,7 @@ Key = Hashable
 
 
 @dataclass(frozen=True)
-class Matchup:
+class ArmPair:
     """Two columns of a row.
 
     Attributes:
@@ -45,9 +45,9 @@ class Matchup:
 
         A time of a run that was not alone, or of an emulated kernel, says nothing of any other.
         """
-        if metric.unit in TIMED and not all(run.timed for run in self.runs):
+        if metric.unit in TIMED_UNITS and not all(run.timed for run in self.runs):
             return {}, {}
-        return by_key(self.base_runs, metric), by_key(self.new_runs, metric)
+        return values_by_key(self.base_runs, metric), values_by_key(self.new_runs, metric)
 
     @property
     def attempts(self) -> int:
@@ -55,45 +55,45 @@ class Matchup:
         return min((run.summary.attempts for run in self.runs if run.summary.attempts), default=MILLION)
 
 
-def by_key(runs: dict[Key, Observation], metric: Metric) -> dict[Key, float]:
+def values_by_key(runs: dict[Key, Observation], metric: Metric) -> dict[Key, float]:
     """Return the metric's value of each run that has one."""
     found = ((key, metric.value(run.summary)) for key, run in runs.items())
     return {key: float(value) for key, value in found if value is not None}
 
 
-def matchups(rows: Iterable[Row]) -> list[Matchup]:
+def pair_columns(rows: Iterable[Row]) -> list[ArmPair]:
     """Return every column but the first of each row against the first."""
     found = []
     for row in rows:
         (base, base_runs), *others = row.columns.items()
-        found += [matchup(row.name, base, new, base_runs, new_runs) for new, new_runs in others]
+        found += [pair_arms(row.name, base, new, base_runs, new_runs) for new, new_runs in others]
     return found
 
 
-def matchup(
+def pair_arms(
     row: str, base: str, new: str, base_runs: Sequence[Observation], new_runs: Sequence[Observation]
-) -> Matchup:
+) -> ArmPair:
     """Return two columns with their runs by block, by block if they have blocks of a suite in common.
 
     Trials of a block share a seed and a stretch of time. Where a column has several runs in a block, or the columns
     have no block in common, trials are compared without regard to blocks.
     """
-    old, now = by_block(base_runs), by_block(new_runs)
+    old, now = runs_by_block(base_runs), runs_by_block(new_runs)
     if old and now and set(old) & set(now):
-        return Matchup(row, base, new, old, now, paired=True)
-    return Matchup(row, base, new, dict(enumerate(base_runs)), dict(enumerate(new_runs)), paired=False)
+        return ArmPair(row, base, new, old, now, paired=True)
+    return ArmPair(row, base, new, dict(enumerate(base_runs)), dict(enumerate(new_runs)), paired=False)
 
 
-def by_block(runs: Sequence[Observation]) -> dict[Key, Observation]:
+def runs_by_block(runs: Sequence[Observation]) -> dict[Key, Observation]:
     """Return runs by suite and block; nothing if any has none, or two have the same."""
     found: dict[Key, Observation] = {(run.group, run.block): run for run in runs if run.block is not None}
     return found if len(found) == len(runs) else {}
 
 
-def unpartnered(found: Iterable[Matchup]) -> list[str]:
+def describe_unpaired_runs(pairs: Iterable[ArmPair]) -> list[str]:
     """Return a sentence for each pair of columns of which some runs have no partner in their block."""
     sentences = []
-    for each in found:
+    for each in pairs:
         alone = len(set(each.base_runs) ^ set(each.new_runs)) if each.paired else 0
         if alone:
             where = f"{each.row}: " if each.row else ""
@@ -102,21 +102,21 @@ def unpartnered(found: Iterable[Matchup]) -> list[str]:
     return sentences
 
 
-def threshold(each: Matchup, metric: Metric, calibration: Calibration | None) -> float:
+def pair_threshold(pair: ArmPair, metric: Metric, calibration: Calibration | None) -> float:
     """Return the least change of a metric that matters: the usual one, but none that is within the machine's noise."""
-    base, _ = each.values(metric)
-    usual = default_threshold(metric, median_interval(list(base.values())), attempts=each.attempts)
+    base, _ = pair.values(metric)
+    usual = default_threshold(metric, median_interval(list(base.values())), attempts=pair.attempts)
     floor = calibration.floor(metric.name) if calibration else None
     return max(usual, floor or 0.0)
 
 
-def compare(
-    found: Iterable[Matchup], metrics: Sequence[tuple[Metric, bool]], calibration: Calibration | None = None
+def compare_pairs(
+    pairs: Iterable[ArmPair], metrics: Sequence[tuple[Metric, bool]], calibration: Calibration | None = None
 ) -> list[Comparison]:
     """Return the comparison of each pair of columns in each metric, corrected for all that was looked at.
 
     Args:
-        found: pairs of columns.
+        pairs: pairs of columns.
         metrics: each with whether it gates.
         calibration: of the machine that they ran on.
     """
@@ -129,10 +129,10 @@ def compare(
                 metric,
                 *each.values(metric),
                 paired=each.paired,
-                threshold=threshold(each, metric, calibration),
+                threshold=pair_threshold(each, metric, calibration),
                 gating=gating,
             )
-            for each in found
+            for each in pairs
             for metric, gating in metrics
         ]
     )

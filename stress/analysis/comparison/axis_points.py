@@ -6,16 +6,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stress.analysis.metric import Metric
-from stress.analysis.statistics.trials import CellTrials, Effect, Estimate, by_block, effect, estimate, median_interval
+from stress.analysis.statistics.trials import (
+    CellTrials,
+    Effect,
+    Estimate,
+    cell_effect,
+    estimate_cell,
+    median_interval,
+    values_by_block,
+)
 from stress.model.suite import Level
 
-Missing = Literal["failed", "not applicable", "not run"]
-UNVARIED = ""  # the axis of an entry that has none: its one cell stands at one value
-AS_IT_IS = "as it is"
+MissingReason = Literal["failed", "not applicable", "not run"]
+NO_AXIS = ""  # the axis of an entry that has none: its one cell stands at one value
+UNVARIED_TEXT = "as it is"
 
 
 @dataclass(frozen=True)
-class Point:
+class AxisPoint:
     """What one entry comes to at one value of an axis.
 
     Attributes:
@@ -34,7 +42,7 @@ class Point:
     estimate: Estimate | None
     effect: Effect | None
     cells: int
-    missing: Missing | None
+    missing: MissingReason | None
 
 
 def level_text(level: Level) -> str:
@@ -44,7 +52,7 @@ def level_text(level: Level) -> str:
     return " ".join(map(str, level)) if isinstance(level, list) else str(level)
 
 
-def by_entry(cells: Sequence[CellTrials]) -> dict[str, list[CellTrials]]:
+def cells_by_entry(cells: Sequence[CellTrials]) -> dict[str, list[CellTrials]]:
     """Return the cells of each entry, its baseline first, all else in the order given."""
     entries: dict[str, list[CellTrials]] = {}
     for trials in sorted(cells, key=lambda trials: not trials.cell.baseline):
@@ -57,7 +65,7 @@ def baseline_of(entry: Sequence[CellTrials]) -> CellTrials | None:
     return next((trials for trials in entry if trials.cell.baseline), None)
 
 
-def differing(trials: CellTrials, baseline: CellTrials | None) -> dict[str, str]:
+def differing_levels(trials: CellTrials, baseline: CellTrials | None) -> dict[str, str]:
     """Return the values of a cell that are not the baseline's, by axis; without a baseline all of them."""
     usual = baseline.cell.levels if baseline else {}
     return {
@@ -70,15 +78,15 @@ def differing(trials: CellTrials, baseline: CellTrials | None) -> dict[str, str]
 def level_of(trials: CellTrials, axis: str) -> str | None:
     """Return the value of a cell on an axis, as text; None if it has no such axis."""
     levels = trials.cell.levels
-    if axis == UNVARIED:
-        return None if levels else AS_IT_IS
+    if axis == NO_AXIS:
+        return None if levels else UNVARIED_TEXT
     return level_text(levels[axis]) if axis in levels else None
 
 
 def axes_of(cells: Sequence[CellTrials]) -> list[str]:
     """Return the axes in the order in which cells name them; entries without any have the axis UNVARIED, the last."""
     named = dict.fromkeys(axis for trials in cells for axis in trials.cell.levels)
-    return [*named, *([UNVARIED] if any(not trials.cell.levels for trials in cells) else [])]
+    return [*named, *([NO_AXIS] if any(not trials.cell.levels for trials in cells) else [])]
 
 
 def values_of(cells: Sequence[CellTrials], axis: str) -> list[str]:
@@ -93,10 +101,10 @@ def values_of(cells: Sequence[CellTrials], axis: str) -> list[str]:
 def is_crossed(entry: Sequence[CellTrials]) -> bool:
     """Return whether a cell of an entry differs from the baseline in several axes at once."""
     baseline = baseline_of(entry)
-    return any(len(differing(trials, baseline)) > 1 for trials in entry)
+    return any(len(differing_levels(trials, baseline)) > 1 for trials in entry)
 
 
-def points(cells: Sequence[CellTrials], axis: str, metric: Metric) -> list[Point]:
+def axis_points(cells: Sequence[CellTrials], axis: str, metric: Metric) -> list[AxisPoint]:
     """Return what each entry that has an axis comes to at each of its values.
 
     In an entry whose cells differ from the baseline in one axis each, a value's cell is compared with the baseline.
@@ -105,34 +113,35 @@ def points(cells: Sequence[CellTrials], axis: str, metric: Metric) -> list[Point
     """
     found = []
     values = values_of(cells, axis)
-    for entry in by_entry(cells).values():
+    for entry in cells_by_entry(cells).values():
         baseline, crossed = baseline_of(entry), is_crossed(entry)
         for value in values:
             these = [
                 trials
                 for trials in entry
-                if level_of(trials, axis) == value and (crossed or set(differing(trials, baseline)) <= {axis})
+                if level_of(trials, axis) == value and (crossed or set(differing_levels(trials, baseline)) <= {axis})
             ]
             if these:
                 usual = baseline is not None and level_of(baseline, axis) == value
-                found.append(_point(value, these, None if usual else baseline, metric, usual=usual))
+                found.append(make_axis_point(value, these, None if usual else baseline, metric, usual=usual))
     return found
 
 
-def _point(
+def make_axis_point(
     value: str, these: Sequence[CellTrials], against: CellTrials | None, metric: Metric, *, usual: bool
-) -> Point:
+) -> AxisPoint:
+    """Return what the cells of an entry with one value of an axis measure, compared with a baseline if there is one."""
     first, compared = these[0], None
     if len(these) > 1:
-        together = median_interval([each for trials in these for each in by_block(trials, metric).values()])
+        together = median_interval([each for trials in these for each in values_by_block(trials, metric).values()])
     else:
-        together = estimate(first, metric)
-        if against is not None and len(differing(first, against)) == 1:
-            compared = effect(first, against, metric)
-    return Point(first.cell.scenario, value, usual, together, compared, len(these), missing(these))
+        together = estimate_cell(first, metric)
+        if against is not None and len(differing_levels(first, against)) == 1:
+            compared = cell_effect(first, against, metric)
+    return AxisPoint(first.cell.scenario, value, usual, together, compared, len(these), missing_reason(these))
 
 
-def missing(these: Sequence[CellTrials]) -> Missing | None:
+def missing_reason(these: Sequence[CellTrials]) -> MissingReason | None:
     """Return why no trial of some cells is done; None if one is."""
     if any(trials.done for trials in these):
         return None

@@ -3,13 +3,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from stress.analysis.comparison.dimension import ABSENT, planned, short, value, values
-from stress.analysis.comparison.projection import CELL, SCENARIO, Row, some
+from stress.analysis.comparison.dimension import ABSENT, dimension_value, dimension_values, plan_dimensions, short_name
+from stress.analysis.comparison.projection import CELL, SCENARIO, Row, abbreviate_values
 from stress.model.observation import Observation
 
 # What arms may differ in if the user says so: kinds of differences.
 KERNEL, TESTBED, PLAN, SETTINGS = "kernel", "testbed", "plan", "settings"
-KINDS = (KERNEL, TESTBED, PLAN, SETTINGS)
+DIFFERENCE_KINDS = (KERNEL, TESTBED, PLAN, SETTINGS)
 
 
 def differences(row: Row, cols: Collection[str]) -> dict[str, str]:
@@ -25,36 +25,39 @@ def differences(row: Row, cols: Collection[str]) -> dict[str, str]:
     base, *others = row.columns.values()
     found: dict[str, dict[str, None]] = {}
     for new in others:
-        for kind, sentence in sides(base, new, cols):
+        for kind, sentence in side_differences(base, new, cols):
             found.setdefault(kind, {})[sentence] = None
     return {kind: "; ".join(sentences) for kind, sentences in found.items()}
 
 
-def sides(base: Sequence[Observation], new: Sequence[Observation], cols: Collection[str]) -> Iterable[tuple[str, str]]:
+def side_differences(
+    base: Sequence[Observation], new: Sequence[Observation], cols: Collection[str]
+) -> Iterable[tuple[str, str]]:
     """Yield each difference of two sides with its kind."""
     both = [*base, *new]
     for kind in (KERNEL, TESTBED):
-        if kind not in cols and apart(base, new, kind):
-            yield kind, apart(base, new, kind)
+        if kind not in cols and difference_text(base, new, kind):
+            yield kind, difference_text(base, new, kind)
     if not {CELL, SCENARIO} & set(cols):
-        for name in planned(both):
-            if name not in cols and apart(base, new, name):
-                yield PLAN, apart(base, new, name)
-    if not apart(base, new, KERNEL):  # another kernel has other defaults: that is a difference of kernels
-        explained = {*cols, *planned(both)}
+        for name in plan_dimensions(both):
+            if name not in cols and difference_text(base, new, name):
+                yield PLAN, difference_text(base, new, name)
+    if not difference_text(base, new, KERNEL):  # another kernel has other defaults: that is a difference of kernels
+        explained = {*cols, *plan_dimensions(both)}
         for name in sorted({name for run in both for name in run.settings} - explained):
-            if apart(base, new, name) and ABSENT not in values(both, name):
-                yield SETTINGS, apart(base, new, name)
+            if difference_text(base, new, name) and ABSENT not in dimension_values(both, name):
+                yield SETTINGS, difference_text(base, new, name)
 
 
-def apart(base: Sequence[Observation], new: Sequence[Observation], name: str) -> str:
+def difference_text(base: Sequence[Observation], new: Sequence[Observation], name: str) -> str:
     """Return how two sides differ in a dimension; ``""`` if they do not."""
-    if {value(run, name) for run in base} == {value(run, name) for run in new}:
+    if {dimension_value(run, name) for run in base} == {dimension_value(run, name) for run in new}:
         return ""
-    return f"{short(name)} {some(values(base, name))} against {some(values(new, name))}"
+    old, now = (abbreviate_values(dimension_values(side, name)) for side in (base, new))
+    return f"{short_name(name)} {old} against {now}"
 
 
-def refusals(rows: Iterable[Row], cols: Collection[str], allowed: Collection[str]) -> list[str]:
+def explain_refusals(rows: Iterable[Row], cols: Collection[str], allowed: Collection[str]) -> list[str]:
     """Return why rows cannot be compared: one sentence a kind of difference that the user has not allowed."""
     found: dict[str, dict[str, None]] = {}
     for row in rows:
@@ -63,12 +66,13 @@ def refusals(rows: Iterable[Row], cols: Collection[str], allowed: Collection[str
                 if kind not in allowed:
                     found.setdefault(kind, {})[f"{row.name}: {sentence}" if row.name else sentence] = None
     return [
-        f"The arms differ in their {kind} ({some_of(list(there))}); name it with --allow-diff {kind} to compare them."
+        f"The arms differ in their {kind} ({abbreviate(list(there))}); "
+        f"name it with --allow-diff {kind} to compare them."
         for kind, there in found.items()
     ]
 
 
-def some_of(sentences: Sequence[str]) -> str:
+def abbreviate(sentences: Sequence[str]) -> str:
     """Return the first two of some sentences."""
     more = f"; and {len(sentences) - 2} more" if len(sentences) > 2 else ""
     return "; ".join(sentences[:2]) + more

@@ -13,12 +13,19 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from stress.analysis.comparison.verdict import Comparison, Verdict
-from stress.analysis.metric import MILLION, Metric
-from stress.analysis.metric import metric as metric_of
+from stress.analysis.metric import MILLION, Metric, find_metric
 from stress.analysis.statistics import two_sample
-from stress.analysis.statistics.multiple_testing import benjamini_hochberg, holm
-from stress.analysis.statistics.power import spread_of, trials_needed
-from stress.analysis.statistics.trials import LEVEL, SURE, THRESHOLD, TIMED, Estimate, Kind, median_interval
+from stress.analysis.statistics.multiple_testing import benjamini_hochberg_correction, holm_correction
+from stress.analysis.statistics.power import spread_of_interval, trials_needed
+from stress.analysis.statistics.trials import (
+    CONFIDENCE_LEVEL,
+    SURE_LEVEL,
+    THRESHOLD,
+    TIMED_UNITS,
+    Estimate,
+    Kind,
+    median_interval,
+)
 
 ALPHA = 0.05
 
@@ -58,7 +65,7 @@ class Change:
     @property
     def is_none(self) -> bool:
         """Whether it is surely smaller than the threshold."""
-        return self.level >= SURE and max(-self.low, self.high) < self.least
+        return self.level >= SURE_LEVEL and max(-self.low, self.high) < self.least
 
 
 def default_threshold(metric: Metric, base: Estimate | None, *, attempts: int = MILLION) -> float:
@@ -69,7 +76,7 @@ def default_threshold(metric: Metric, base: Estimate | None, *, attempts: int = 
         base: what the base arm comes to; None where it has no value.
         attempts: of a trial, of the smallest where they differ: what one attempt amounts to is no change.
     """
-    if metric.unit in TIMED:
+    if metric.unit in TIMED_UNITS:
         return THRESHOLD
     one_attempt = MILLION / attempts if metric.unit == "per million" else 1.0
     return max(one_attempt, THRESHOLD * abs(base.median)) if base else one_attempt
@@ -103,7 +110,7 @@ def compare_values(  # noqa: PLR0917  # an arm is a label and its values
         threshold: what a change must amount to: of a ratio its distance from 1, else in the metric's unit.
         gating: whether it is of the family that gates.
     """
-    kind: Kind = "ratio" if metric.unit in TIMED else "difference"
+    kind: Kind = "ratio" if metric.unit in TIMED_UNITS else "difference"
     old = {key: value for key, value in base.items() if kind == "difference" or value > 0}
     now = {key: value for key, value in new.items() if kind == "difference" or value > 0}
     if paired:
@@ -111,7 +118,7 @@ def compare_values(  # noqa: PLR0917  # an arm is a label and its values
         old, now = {key: old[key] for key in both}, {key: now[key] for key in both}
     found = None
     if old and now:
-        compare = two_sample.paired if paired else two_sample.unpaired
+        compare = two_sample.paired_contrast if paired else two_sample.unpaired_contrast
         found = compare(list(old.values()), list(now.values()), kind)
     comparison = Comparison(
         row=row,
@@ -134,7 +141,7 @@ def compare_values(  # noqa: PLR0917  # an arm is a label and its values
         threshold=threshold,
         more_trials=None,
     )
-    return judged(comparison, comparison.p, tests=1, alpha=ALPHA)
+    return assign_verdict(comparison, comparison.p, tests=1, alpha=ALPHA)
 
 
 def decide(comparisons: Sequence[Comparison], alpha: float = ALPHA) -> list[Comparison]:
@@ -147,19 +154,20 @@ def decide(comparisons: Sequence[Comparison], alpha: float = ALPHA) -> list[Comp
     """
     adjusted: dict[int, float] = {}
     tests: dict[bool, int] = {}
-    for gating, correct in ((True, holm), (False, benjamini_hochberg)):
+    for gating, correct in ((True, holm_correction), (False, benjamini_hochberg_correction)):
         ps = {place: each.p for place, each in enumerate(comparisons) if each.gating is gating and each.p is not None}
         adjusted |= dict(zip(ps, correct(list(ps.values())), strict=True))
         tests[gating] = len(ps)
     return [
         dataclasses.replace(
-            judged(each, adjusted.get(place), tests=tests[each.gating], alpha=alpha), adjusted_p=adjusted.get(place)
+            assign_verdict(each, adjusted.get(place), tests=tests[each.gating], alpha=alpha),
+            adjusted_p=adjusted.get(place),
         )
         for place, each in enumerate(comparisons)
     ]
 
 
-def judged(comparison: Comparison, p: float | None, *, tests: int, alpha: float) -> Comparison:
+def assign_verdict(comparison: Comparison, p: float | None, *, tests: int, alpha: float) -> Comparison:
     """Return the comparison with its verdict, and with how many more trials would decide where it is inconclusive.
 
     Args:
@@ -171,7 +179,7 @@ def judged(comparison: Comparison, p: float | None, *, tests: int, alpha: float)
     change = change_of(comparison)
     if change is None or p is None:
         return dataclasses.replace(comparison, verdict=Verdict.NO_DATA, more_trials=None)
-    better = metric_of(comparison.metric).better
+    better = find_metric(comparison.metric).better
     if p <= alpha and change.matters and change.excludes_none and better is not None:
         verdict = Verdict.IMPROVED if (change.effect > 0) == (better == "higher") else Verdict.REGRESSED
     elif change.is_none:
@@ -179,7 +187,7 @@ def judged(comparison: Comparison, p: float | None, *, tests: int, alpha: float)
     else:
         # A change that is neither good nor bad is never decided, however sure.
         undecidable = better is None and change.matters
-        more = None if undecidable else more_trials(change, alpha / tests, paired=comparison.paired)
+        more = None if undecidable else count_more_trials(change, alpha / tests, paired=comparison.paired)
         return dataclasses.replace(comparison, verdict=Verdict.INCONCLUSIVE, more_trials=more)
     return dataclasses.replace(comparison, verdict=verdict, more_trials=None)
 
@@ -196,7 +204,7 @@ def change_of(comparison: Comparison) -> Change | None:
     return Change(math.log(effect), math.log(low), math.log(high), level, math.log1p(comparison.threshold), trials)
 
 
-def more_trials(change: Change, alpha: float, *, paired: bool) -> int | None:
+def count_more_trials(change: Change, alpha: float, *, paired: bool) -> int | None:
     """Return how many more trials of each arm would probably decide, if the change is what it looks like.
 
     A change that matters must become sure, and be beyond the threshold whenever it is looked at. Of a smaller one the
@@ -208,10 +216,10 @@ def more_trials(change: Change, alpha: float, *, paired: bool) -> int | None:
         alpha: the p that the smallest of its family must reach.
         paired: whether trials are compared within blocks.
     """
-    spread = spread_of(change.low, change.high, change.level, change.trials)
+    spread = spread_of_interval(change.low, change.high, change.level, change.trials)
     beyond = abs(change.effect) - change.least
     if not change.matters:
-        level = LEVEL if spread > 0 else SURE  # trials that all agree need only be enough
+        level = CONFIDENCE_LEVEL if spread > 0 else SURE_LEVEL  # trials that all agree need only be enough
         needed = [trials_needed(spread, beyond, level, paired=paired)]
     else:
         needed = [trials_needed(spread, change.effect, 1 - alpha, paired=paired)]

@@ -9,13 +9,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from stress.analysis.comparison.dimension import WHAT, WHERE, known, natural, planned, short, value, varying
+from stress.analysis.comparison.dimension import (
+    MACHINE_DIMENSIONS,
+    RUN_DIMENSIONS,
+    dimension_value,
+    natural_key,
+    plan_dimensions,
+    resolve_dimension,
+    short_name,
+    varying_dimensions,
+)
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
 
 LABEL, CELL, SCENARIO = "label", "cell", "scenario"
-FILTER = re.compile(r"(?P<name>[^\s=!,]+)(?P<op>!?=)(?P<values>.+)", re.DOTALL)
-SHOWN = 4  # values of a dimension that a warning names
+FILTER_PATTERN = re.compile(r"(?P<name>[^\s=!,]+)(?P<op>!?=)(?P<values>.+)", re.DOTALL)
+VALUES_SHOWN = 4  # values of a dimension that a warning names
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Filter:
 
     def takes(self, run: Observation) -> bool:
         """Return whether a run passes."""
-        found = value(run, self.name)
+        found = dimension_value(run, self.name)
         return any(fnmatchcase(found, pattern) for pattern in self.patterns) != self.exclude
 
 
@@ -65,14 +74,14 @@ def parse_filter(text: str, runs: Sequence[Observation]) -> Filter:
     Raises:
         UsageError: it says something else, or runs have no such dimension.
     """
-    match = FILTER.fullmatch(text.strip())
+    match = FILTER_PATTERN.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"{text!r} is no filter; write KEY=VALUE,VALUE or KEY!=VALUE, such as kernel=6.12*.")
     patterns = tuple(part.strip() for part in match["values"].split(","))
-    return Filter(known(match["name"], runs), patterns, match["op"] == "!=")
+    return Filter(resolve_dimension(match["name"], runs), patterns, match["op"] == "!=")
 
 
-def choose(runs: Sequence[Observation], filters: Iterable[str]) -> list[Observation]:
+def filter_runs(runs: Sequence[Observation], filters: Iterable[str]) -> list[Observation]:
     """Return the runs that pass all filters.
 
     Raises:
@@ -83,12 +92,14 @@ def choose(runs: Sequence[Observation], filters: Iterable[str]) -> list[Observat
         found = parse_filter(text, runs)
         before, kept = kept, [run for run in kept if found.takes(run)]
         if not kept:
-            there = sorted({value(run, found.name) for run in before}, key=natural)
-            raise UsageError(f"No run passes --filter {text!r}; {short(found.name)} is {some(there)}.")
+            there = sorted({dimension_value(run, found.name) for run in before}, key=natural_key)
+            raise UsageError(
+                f"No run passes --filter {text!r}; {short_name(found.name)} is {abbreviate_values(there)}."
+            )
     return kept
 
 
-def projection(runs: Sequence[Observation], rows: Sequence[str], cols: Sequence[str]) -> Projection:
+def choose_projection(runs: Sequence[Observation], rows: Sequence[str], cols: Sequence[str]) -> Projection:
     """Return the projection that a user asks for; what is not said goes by what the runs are.
 
     Columns are the arms unless the user says otherwise, and rows are cells. When every arm has a single cell there is
@@ -98,11 +109,11 @@ def projection(runs: Sequence[Observation], rows: Sequence[str], cols: Sequence[
     Raises:
         UsageError: runs have no such dimension.
     """
-    columns = tuple(known(name, runs) for name in cols) or (LABEL,)
+    columns = tuple(resolve_dimension(name, runs) for name in cols) or (LABEL,)
     if rows:
-        return Projection(tuple(known(name, runs) for name in rows), columns)
+        return Projection(tuple(resolve_dimension(name, runs) for name in rows), columns)
     if columns != (LABEL,):
-        others = [name for name in varying(runs, [*planned(runs), "kernel"]) if name not in columns]
+        others = [name for name in varying_dimensions(runs, [*plan_dimensions(runs), "kernel"]) if name not in columns]
         return Projection((SCENARIO, *others), columns)
     cells: dict[str, set[str]] = {}
     for run in runs:
@@ -111,7 +122,7 @@ def projection(runs: Sequence[Observation], rows: Sequence[str], cols: Sequence[
     return Projection(() if alone else (CELL,), columns)
 
 
-def project(runs: Sequence[Observation], by: Projection, base: str | None = None) -> list[Row]:
+def project_runs(runs: Sequence[Observation], by: Projection, base: str | None = None) -> list[Row]:
     """Return the rows, in the order in which their first runs come.
 
     Args:
@@ -123,42 +134,45 @@ def project(runs: Sequence[Observation], by: Projection, base: str | None = None
     Raises:
         UsageError: there is no such column.
     """
-    columns = list(dict.fromkeys(joined(run, by.cols) for run in runs))
+    columns = list(dict.fromkeys(key_text(run, by.cols) for run in runs))
     if LABEL not in by.cols:
-        columns.sort(key=natural)
+        columns.sort(key=natural_key)
     if base is not None:
-        named = base if base in columns or len(by.cols) > 1 else f"{short(by.cols[0])}={base}"
+        named = base if base in columns or len(by.cols) > 1 else f"{short_name(by.cols[0])}={base}"
         if named not in columns:
-            raise UsageError(f"There is no column {base!r} to compare with; there are {some(columns)}.")
+            raise UsageError(f"There is no column {base!r} to compare with; there are {abbreviate_values(columns)}.")
         columns.remove(named)
         columns.insert(0, named)
     found: dict[str, dict[str, list[Observation]]] = {}
     for run in runs:
-        found.setdefault(joined(run, by.rows), {}).setdefault(joined(run, by.cols), []).append(run)
+        found.setdefault(key_text(run, by.rows), {}).setdefault(key_text(run, by.cols), []).append(run)
     return [Row(name, {col: inside[col] for col in columns if col in inside}) for name, inside in found.items()]
 
 
-def joined(run: Observation, names: Sequence[str]) -> str:
+def key_text(run: Observation, names: Sequence[str]) -> str:
     """Return what a run has in some dimensions: ``'closewait tcp_tw_reuse=1'``."""
-    return " ".join(value(run, name) if name in WHAT else f"{short(name)}={value(run, name)}" for name in names)
+    return " ".join(
+        dimension_value(run, name) if name in RUN_DIMENSIONS else f"{short_name(name)}={dimension_value(run, name)}"
+        for name in names
+    )
 
 
-def hidden(rows: Iterable[Row], by: Projection) -> list[str]:
+def explain_hidden_differences(rows: Iterable[Row], by: Projection) -> list[str]:
     """Return a sentence for each dimension in which runs differ that are taken as trials of the same thing."""
     found: dict[str, dict[str, None]] = {}
     for row in rows:
         for runs in row.columns.values():
-            for name in varying(runs, [SCENARIO, *WHERE, *planned(runs)]):
-                found.setdefault(name, {}).update(dict.fromkeys(value(run, name) for run in runs))
+            for name in varying_dimensions(runs, [SCENARIO, *MACHINE_DIMENSIONS, *plan_dimensions(runs)]):
+                found.setdefault(name, {}).update(dict.fromkeys(dimension_value(run, name) for run in runs))
     return [
-        f"{short(name)} varies within what is compared ({some(sorted(there, key=natural))}); "
+        f"{short_name(name)} varies within what is compared ({abbreviate_values(sorted(there, key=natural_key))}); "
         "name it in --rows or --cols, or choose with --filter"
         for name, there in found.items()
         if name not in (*by.rows, *by.cols)
     ]
 
 
-def some(found: Sequence[str]) -> str:
+def abbreviate_values(values: Sequence[str]) -> str:
     """Return the first of some values, in words."""
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return ", ".join(repr(each) if " " in each or not each else each for each in found[:SHOWN]) + more
+    more = f" and {len(values) - VALUES_SHOWN} more" if len(values) > VALUES_SHOWN else ""
+    return ", ".join(repr(each) if " " in each or not each else each for each in values[:VALUES_SHOWN]) + more

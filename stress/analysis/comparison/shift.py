@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.comparison.arm import Latencies
-from stress.analysis.statistics.trials import LEVEL
+from stress.analysis.statistics.trials import CONFIDENCE_LEVEL
 
 PROBABILITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.999)
 BEYOND_MIN = 10  # attempts beyond a quantile, or else it is a matter of single attempts
 TRIALS_MIN = 5  # of an arm, for a band: fewer are an anecdote, here as in ``trials``
 RESAMPLES = 1000
-ROOM = 4_000_000  # numbers held at once while resampling
+NUMBERS_AT_ONCE = 4_000_000  # numbers held at once while resampling
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,14 +53,14 @@ class Shift:
     paired: bool
 
 
-def beyond(attempts: int, probability: float) -> float:
+def attempts_beyond(attempts: int, probability: float) -> float:
     """Return how many of so many attempts lie beyond a quantile."""
     return round(attempts * (1 - probability), 6)  # 1 - 0.9 is a little more than 0.1
 
 
-def can_tell(attempts: int, probability: float) -> bool:
+def has_enough_attempts(attempts: int, probability: float) -> bool:
     """Return whether so many attempts have a quantile that is no matter of single ones."""
-    return beyond(attempts, probability) >= BEYOND_MIN
+    return attempts_beyond(attempts, probability) >= BEYOND_MIN
 
 
 def quantiles_ns(latency_ns: Latencies, probabilities: Sequence[float] | Floats) -> Floats:
@@ -70,13 +70,13 @@ def quantiles_ns(latency_ns: Latencies, probabilities: Sequence[float] | Floats)
     return found
 
 
-def shift(
+def quantile_shift(
     base: Sequence[Latencies],
     new: Sequence[Latencies],
     *,
     paired: bool,
     seed: int = 0,
-    level: float = LEVEL,
+    level: float = CONFIDENCE_LEVEL,
     probabilities: Sequence[float] = PROBABILITIES,
 ) -> Shift:
     """Return how the quantiles of two arms compare.
@@ -97,13 +97,13 @@ def shift(
     if paired and len(base) != len(new):
         raise ValueError(f"{len(base)} trials cannot be paired with {len(new)}.")
     least = min(trial.size for trial in (*base, *new))
-    told = tuple(each for each in probabilities if can_tell(least, each))
+    told = tuple(each for each in probabilities if has_enough_attempts(least, each))
     old, now = (
         np.array([quantiles_ns(trial, told) for trial in arm]).reshape(len(arm), len(told)) for arm in (base, new)
     )
     log_old, log_now = (np.log(np.maximum(values, 1)) for values in (old, now))
     ratio = hodges_lehmann(log_old[None], log_now[None], paired=paired)[0]
-    reach, reached = band(log_old, log_now, paired=paired, seed=seed, level=level)
+    reach, reached = bootstrap_band(log_old, log_now, paired=paired, seed=seed, level=level)
     return Shift(
         probabilities=told,
         base_ns=np.sort(old, axis=0)[(len(base) - 1) // 2] if told else np.zeros(0),
@@ -129,7 +129,7 @@ def hodges_lehmann(base: Floats, new: Floats, *, paired: bool) -> Floats:
     return found
 
 
-def band(base: Floats, new: Floats, *, paired: bool, seed: int, level: float) -> tuple[Floats, float]:
+def bootstrap_band(base: Floats, new: Floats, *, paired: bool, seed: int, level: float) -> tuple[Floats, float]:
     """Return how far the band reaches to either side of each quantile's shift, and its level.
 
     Few trials differ less among each other than those they stand for: the standard errors are widened as those of a
@@ -140,7 +140,7 @@ def band(base: Floats, new: Floats, *, paired: bool, seed: int, level: float) ->
     trials, others = len(base), len(new)
     if min(trials, others) < TRIALS_MIN or not base.shape[1]:
         return np.full(base.shape[1], math.inf), 0.0
-    drawn = resampled(base, new, paired=paired, seed=seed)
+    drawn = resample_shifts(base, new, paired=paired, seed=seed)
     smallest = min(trials, others)
     error = drawn.std(axis=0) * math.sqrt(smallest / (smallest - 1))
     sure = error > 0
@@ -154,12 +154,12 @@ def band(base: Floats, new: Floats, *, paired: bool, seed: int, level: float) ->
     return max(critical, student) * error, level
 
 
-def resampled(base: Floats, new: Floats, *, paired: bool, seed: int) -> Floats:
+def resample_shifts(base: Floats, new: Floats, *, paired: bool, seed: int) -> Floats:
     """Return the shifts of arms whose trials are drawn anew, shape (RESAMPLES, quantiles)."""
     rng = np.random.default_rng(seed)
     trials, others = len(base), len(new)
     pairs = trials * (trials + 1) // 2 if paired else trials * others
-    together = max(1, ROOM // (pairs * base.shape[1]))
+    together = max(1, NUMBERS_AT_ONCE // (pairs * base.shape[1]))
     found = []
     for done in range(0, RESAMPLES, together):
         count = min(together, RESAMPLES - done)

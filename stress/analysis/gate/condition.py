@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, cast
 
-from stress.analysis.metric import metric
+from stress.analysis.metric import find_metric
 from stress.model.errors import UsageError
 
 Operator = Literal["<=", "<", ">=", ">", "==", "!="]
 Kind = Literal["absolute", "ratio", "difference", "relative"]
 
 # Powers of ten of a ns, the largest first. Both letters that look like µ are in use: the micro sign and the Greek mu.
-UNITS = {"s": 9, "ms": 6, "µs": 3, "\N{GREEK SMALL LETTER MU}s": 3, "us": 3, "ns": 0}
-PERCENT = -2
-SHAPE = re.compile(
+UNIT_POWERS = {"s": 9, "ms": 6, "µs": 3, "\N{GREEK SMALL LETTER MU}s": 3, "us": 3, "ns": 0}
+PERCENT_POWER = -2
+CONDITION_PATTERN = re.compile(
     r"\s*(?P<metric>[^\s<>=!]+)\s*(?P<op><=|>=|==|!=|<|>)"
     r"\s*(?P<sign>[+-]?)(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[a-zµ\N{GREEK SMALL LETTER MU}%]*)\s*"
 )
@@ -48,29 +48,29 @@ class Condition:
         exact = Decimal(repr(self.value))
         sign = "" if self.kind in ("absolute", "ratio") else "+" if self.value >= 0 else "-"
         if self.kind == "ratio":
-            value = f"{plain(exact)}x"
+            value = f"{decimal_text(exact)}x"
         elif self.kind == "relative":
-            value = f"{plain(abs(exact).scaleb(-PERCENT))}%"
+            value = f"{decimal_text(abs(exact).scaleb(-PERCENT_POWER))}%"
         else:
-            value = amount(abs(exact), metric(self.metric).unit)
+            value = amount_text(abs(exact), find_metric(self.metric).unit)
         return f"{self.metric} {self.op} {sign}{value}"
 
 
-def parse(expr: str) -> Condition:
+def parse_condition(expr: str) -> Condition:
     """Return the condition that an expression says.
 
     Raises:
         UsageError: it does not follow the grammar, there is no such metric, or its value does not go with it.
     """
-    match = SHAPE.fullmatch(expr)
+    match = CONDITION_PATTERN.fullmatch(expr)
     if match is None:
         raise UsageError(f"{expr!r} is no condition; {GRAMMAR}.")
     name, op, sign, number, unit = match.group("metric", "op", "sign", "number", "unit")
-    measured = metric(name).unit
-    kind, power = meaning(sign, unit)
+    measured = find_metric(name).unit
+    kind, power = value_kind(sign, unit)
     if kind is None or (sign and kind == "ratio"):
         raise UsageError(f"{expr!r} has no value that can be read; {GRAMMAR}.")
-    if unit in UNITS and measured != "ns":
+    if unit in UNIT_POWERS and measured != "ns":
         what = f"is {measured}" if measured else "is a count"
         raise UsageError(f"{expr!r} gives a unit of time, but {name} {what}; leave out {unit}.")
     if op in ("==", "!=") and kind != "absolute":
@@ -84,26 +84,28 @@ def parse(expr: str) -> Condition:
     return Condition(name, cast("Operator", op), kind, value)
 
 
-def meaning(sign: str, unit: str) -> tuple[Kind | None, int]:
+def value_kind(sign: str, unit: str) -> tuple[Kind | None, int]:
     """Return what a value with this sign and unit is, None where that is nothing, and its power of ten."""
     if unit == "x":
         return "ratio", 0
     if unit == "%":
-        return ("relative" if sign else None), PERCENT
-    if unit and unit not in UNITS:
+        return ("relative" if sign else None), PERCENT_POWER
+    if unit and unit not in UNIT_POWERS:
         return None, 0
-    return ("difference" if sign else "absolute"), UNITS.get(unit, 0)
+    return ("difference" if sign else "absolute"), UNIT_POWERS.get(unit, 0)
 
 
-def amount(value: Decimal, unit: str) -> str:
+def amount_text(value: Decimal, unit: str) -> str:
     """Return a value of a metric's unit; of a time, with the largest unit that leaves a digit before the point."""
     if unit != "ns":
-        return plain(value)
-    name, power = next(((name, power) for name, power in UNITS.items() if value >= Decimal(10) ** power), ("ns", 0))
-    return f"{plain(value.scaleb(-power))} {name}"
+        return decimal_text(value)
+    name, power = next(
+        ((name, power) for name, power in UNIT_POWERS.items() if value >= Decimal(10) ** power), ("ns", 0)
+    )
+    return f"{decimal_text(value.scaleb(-power))} {name}"
 
 
-def plain(value: Decimal) -> str:
+def decimal_text(value: Decimal) -> str:
     """Return a decimal without an exponent and without zeros that say nothing."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -17,13 +17,13 @@ from typing import TypeVar
 from stress.analysis.comparison.compare import ALPHA, compare_values, decide
 from stress.analysis.comparison.verdict import Comparison
 from stress.analysis.gate.condition import Condition, Operator
-from stress.analysis.metric import MILLION, Metric, metric
-from stress.analysis.statistics.trials import SURE, TIMED, Estimate, median_interval
+from stress.analysis.metric import MILLION, Metric, find_metric
+from stress.analysis.statistics.trials import SURE_LEVEL, TIMED_UNITS, Estimate, median_interval
 
 Key = TypeVar("Key", bound=Hashable)
 Values = Mapping[Key, float]
 
-HOLDS_BY: dict[Operator, Callable[[float, float], bool]] = {
+OPERATORS: dict[Operator, Callable[[float, float], bool]] = {
     "<=": operator.le,
     "<": operator.lt,
     ">=": operator.ge,
@@ -45,7 +45,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Ruling:
+class ConditionResult:
     """What a condition comes to in one row.
 
     Attributes:
@@ -100,36 +100,36 @@ class Case:
     @property
     def metric(self) -> Metric:
         """The metric of the condition."""
-        return metric(self.condition.metric)
+        return find_metric(self.condition.metric)
 
 
-def rule(cases: Sequence[Case], alpha: float = ALPHA) -> list[Ruling]:
+def evaluate_cases(cases: Sequence[Case], alpha: float = ALPHA) -> list[ConditionResult]:
     """Return a ruling for each case, those against a baseline corrected for each other."""
-    compared = {place: comparison(case) for place, case in enumerate(cases) if comparable(case)}
+    compared = {place: compare_case(case) for place, case in enumerate(cases) if is_comparable(case)}
     decided = dict(zip(compared, decide(list(compared.values()), alpha), strict=True))
     return [
-        relative(case, decided[place], alpha) if place in decided else without_comparison(case)
+        evaluate_comparison(case, decided[place], alpha) if place in decided else evaluate_new_runs(case)
         for place, case in enumerate(cases)
     ]
 
 
-def comparable(case: Case) -> bool:
+def is_comparable(case: Case) -> bool:
     """Return whether a case asks for a baseline, and there is one."""
     return case.condition.kind != "absolute" and bool(case.base) and bool(case.new)
 
 
-def without_comparison(case: Case) -> Ruling:
+def evaluate_new_runs(case: Case) -> ConditionResult:
     """Return the ruling of a condition on the new runs alone, or of one that cannot be compared."""
     seen = median_interval(list(case.new.values()))
     if seen is None:
-        return Ruling(case.condition, case.row, State.NO_DATA)
+        return ConditionResult(case.condition, case.row, State.NO_DATA)
     if case.condition.kind == "absolute":
-        state = absolute(case.condition, list(case.new.values()), counted=case.metric.unit not in TIMED)
-        return Ruling(case.condition, case.row, state, new=seen, limit=case.condition.value)
-    return Ruling(case.condition, case.row, State.NO_BASELINE, new=seen)
+        state = evaluate_values(case.condition, list(case.new.values()), counted=case.metric.unit not in TIMED_UNITS)
+        return ConditionResult(case.condition, case.row, state, new=seen, limit=case.condition.value)
+    return ConditionResult(case.condition, case.row, State.NO_BASELINE, new=seen)
 
 
-def absolute(condition: Condition, values: Sequence[float], *, counted: bool) -> State:
+def evaluate_values(condition: Condition, values: Sequence[float], *, counted: bool) -> State:
     """Return whether a condition holds of values, one a trial.
 
     Args:
@@ -138,7 +138,7 @@ def absolute(condition: Condition, values: Sequence[float], *, counted: bool) ->
         counted: whether they are counts or rates of events: these come in bursts, so that their mean must agree with
             their median.
     """
-    holds = [HOLDS_BY[condition.op](value, condition.value) for value in values]
+    holds = [OPERATORS[condition.op](value, condition.value) for value in values]
     if all(holds):
         return State.HOLDS
     if condition.op in ("==", "!=") or not any(holds):
@@ -146,8 +146,8 @@ def absolute(condition: Condition, values: Sequence[float], *, counted: bool) ->
     middle = median_interval(values)
     assert middle is not None
     looked_at = [middle.low, middle.high] + ([math.fsum(values) / len(values)] if counted else [])
-    agree = {HOLDS_BY[condition.op](value, condition.value) for value in looked_at}
-    if middle.level < SURE or len(agree) > 1:
+    agree = {OPERATORS[condition.op](value, condition.value) for value in looked_at}
+    if middle.level < SURE_LEVEL or len(agree) > 1:
         return State.INCONCLUSIVE
     return State.HOLDS if agree.pop() else State.BROKEN
 
@@ -158,7 +158,7 @@ def limit_of(case: Case) -> float:
     value, kind = case.condition.value, case.condition.kind
     middle = median_interval(list(case.base.values()))
     usual = middle.median if middle else 0.0
-    if case.metric.unit in TIMED:
+    if case.metric.unit in TIMED_UNITS:
         if kind == "difference":
             return max((usual + value) / usual, LEAST_RATIO) if usual > 0 else 1.0
         return max(value if kind == "ratio" else 1 + value, LEAST_RATIO)
@@ -169,18 +169,18 @@ def limit_of(case: Case) -> float:
 
 def must_improve(case: Case) -> bool:
     """Return whether a condition asks for a change instead of allowing one."""
-    limit, none = limit_of(case), 1.0 if case.metric.unit in TIMED else 0.0
+    limit, none = limit_of(case), 1.0 if case.metric.unit in TIMED_UNITS else 0.0
     return limit < none if case.condition.op in ("<=", "<") else limit > none
 
 
-def comparison(case: Case) -> Comparison:
+def compare_case(case: Case) -> Comparison:
     """Return the comparison that a condition rests on.
 
     Where a condition asks for a change, the base is moved to where the condition wants the new runs to be, so that the
     test is of the limit itself.
     """
     assert case.base is not None
-    limit, timed = limit_of(case), case.metric.unit in TIMED
+    limit, timed = limit_of(case), case.metric.unit in TIMED_UNITS
     one_attempt = 0.0 if timed else MILLION / case.attempts if case.metric.unit == "per million" else 1.0
     base: Values[Hashable] = case.base
     if must_improve(case):
@@ -193,36 +193,36 @@ def comparison(case: Case) -> Comparison:
     )
 
 
-def relative(case: Case, found: Comparison, alpha: float) -> Ruling:
+def evaluate_comparison(case: Case, measured: Comparison, alpha: float) -> ConditionResult:
     """Return the ruling that rests on a comparison."""
     assert case.base is not None
-    limit, timed = limit_of(case), case.metric.unit in TIMED
+    limit, timed = limit_of(case), case.metric.unit in TIMED_UNITS
     shifted = must_improve(case)
-    ruling = Ruling(
+    ruling = ConditionResult(
         case.condition,
         case.row,
         State.NO_DATA,
         base=median_interval(list(case.base.values())),
-        new=found.new_estimate,
+        new=measured.new_estimate,
         limit=limit,
-        adjusted_p=found.adjusted_p,
+        adjusted_p=measured.adjusted_p,
         shifted=shifted,
     )
-    if found.effect is None or found.low is None or found.high is None or found.level is None:
+    if measured.effect is None or measured.low is None or measured.high is None or measured.level is None:
         return ruling
 
     def back(value: float) -> float:
         """Return a change from the moved base as one from the base itself."""
         return value if not shifted else value * limit if timed else value + limit
 
-    told = replace(ruling, effect=back(found.effect), low=back(found.low), high=back(found.high))
-    worst, best = (found.high, found.low) if case.condition.op in ("<=", "<") else (found.low, found.high)
+    told = replace(ruling, effect=back(measured.effect), low=back(measured.low), high=back(measured.high))
+    worst, best = (measured.high, measured.low) if case.condition.op in ("<=", "<") else (measured.low, measured.high)
     sign = 1 if case.condition.op in ("<=", "<") else -1
     none = 1.0 if timed else 0.0
     tolerated = none if shifted else limit
-    if found.level >= SURE and sign * (worst - tolerated) <= 0:
+    if measured.level >= SURE_LEVEL and sign * (worst - tolerated) <= 0:
         return replace(told, state=State.HOLDS)
-    sure = found.adjusted_p is not None and found.adjusted_p <= alpha and sign * (best - none) > 0
-    if sure and sign * (found.effect - tolerated) > 0:
+    sure = measured.adjusted_p is not None and measured.adjusted_p <= alpha and sign * (best - none) > 0
+    if sure and sign * (measured.effect - tolerated) > 0:
         return replace(told, state=State.BROKEN)
-    return replace(told, state=State.INCONCLUSIVE, more_trials=found.more_trials)
+    return replace(told, state=State.INCONCLUSIVE, more_trials=measured.more_trials)

@@ -9,14 +9,14 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from stress.analysis.comparison.compare import ALPHA
-from stress.analysis.gate.evaluate import Case, Ruling, State, Values, limit_of, must_improve, rule
-from stress.analysis.statistics.trials import TIMED
+from stress.analysis.gate.evaluate import Case, ConditionResult, State, Values, evaluate_cases, limit_of, must_improve
+from stress.analysis.statistics.trials import TIMED_UNITS
 
 LEAST_FACTOR = 1.1  # of a condition that allows nothing
 
 
 @dataclass(frozen=True)
-class Rehearsed:
+class InjectedRegression:
     """What came of a regression that was put into copies of the data.
 
     Attributes:
@@ -24,16 +24,16 @@ class Rehearsed:
         injected: the change that was put in, in the unit of the effect; of an absolute condition the value itself.
     """
 
-    ruling: Ruling
+    result: ConditionResult
     injected: float
 
     @property
-    def found(self) -> bool:
+    def is_detected(self) -> bool:
         """Whether the gate closed."""
-        return self.ruling.state is State.BROKEN
+        return self.result.state is State.BROKEN
 
 
-def rehearse(cases: Sequence[Case]) -> list[Rehearsed]:
+def inject_regressions(cases: Sequence[Case]) -> list[InjectedRegression]:
     """Return what becomes of each condition when what it guards against happens, and nothing else does.
 
     The base runs stand for both arms, so that their noise is real: the new arm has their values, each moved to the
@@ -42,22 +42,22 @@ def rehearse(cases: Sequence[Case]) -> list[Rehearsed]:
     compared = sum(case.condition.kind != "absolute" for case in cases)
     found = []
     for case in cases:
-        worse, injected = worsened(case)
-        (ruling,) = rule([worse])
+        worse, injected = worsen_case(case)
+        (ruling,) = evaluate_cases([worse])
         if ruling.adjusted_p is not None:  # as the one that changed, among all
-            (ruling,) = rule([worse], alpha=ALPHA / compared)
-        found.append(Rehearsed(ruling, injected))
+            (ruling,) = evaluate_cases([worse], alpha=ALPHA / compared)
+        found.append(InjectedRegression(ruling, injected))
     return found
 
 
-def worsened(case: Case) -> tuple[Case, float]:
+def worsen_case(case: Case) -> tuple[Case, float]:
     """Return a copy of a case in which its condition does not hold, and what was put in."""
     if case.condition.kind == "absolute":
-        value = violating(case)
+        value = violating_value(case)
         return replace(case, new=dict.fromkeys(case.new, value)), value
     base = case.base or case.new
     case = replace(case, base=base)
-    limit, timed = limit_of(case), case.metric.unit in TIMED
+    limit, timed = limit_of(case), case.metric.unit in TIMED_UNITS
     sign = 1 if case.condition.op in ("<=", "<") else -1
     if must_improve(case):
         injected = 1.0 if timed else 0.0  # nothing has improved
@@ -66,13 +66,13 @@ def worsened(case: Case) -> tuple[Case, float]:
     else:
         most = max(abs(value) for value in base.values()) if base else 0.0
         injected = sign * 2 * max(abs(limit), 1_000_000 / case.attempts, 0.1 * most)
-    moved = rotated(base)
+    moved = rotate_values(base)
     return replace(
         case, new={key: value * injected if timed else value + injected for key, value in moved.items()}
     ), injected
 
 
-def violating(case: Case) -> float:
+def violating_value(case: Case) -> float:
     """Return a value of which an absolute condition does not hold."""
     value, op = case.condition.value, case.condition.op
     step = max(abs(value), 1.0)
@@ -81,7 +81,7 @@ def violating(case: Case) -> float:
     )
 
 
-def rotated(values: Values[Hashable]) -> dict[Hashable, float]:
+def rotate_values(values: Values[Hashable]) -> dict[Hashable, float]:
     """Return each trial's value as the next one's."""
     keys, found = list(values), list(values.values())
     return dict(zip(keys, found[-1:] + found[:-1], strict=True))

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from stress.analysis.history.potts import potts_steps
 from stress.analysis.history.rank_steps import rank_steps
 from stress.analysis.history.series import Series
-from stress.analysis.history.transform import per_unit, scaled
-from stress.analysis.statistics.trials import THRESHOLD, TIMED
+from stress.analysis.history.transform import events_per_unit, transform_series
+from stress.analysis.statistics.trials import THRESHOLD, TIMED_UNITS
 
-NEAR = 2  # points between what two detectors take for the same step
+NEAR_POINTS = 2  # points between what two detectors take for the same step
 TINY = 1e-300  # in place of nothing, where there is a ratio
-FEWEST = 3  # points on either side of a step that is confirmed
+SIDE_POINTS_MIN = 3  # points on either side of a step that is confirmed
 
 
 class State(StrEnum):
@@ -93,15 +93,15 @@ class Track:
     @property
     def standing(self) -> list[ChangePoint]:
         """The regressions that are confirmed, not accepted and not undone, if the series is that of today's plan."""
-        return [each for each in self.changes if self.series.current and stands(each)]
+        return [each for each in self.changes if self.series.current and is_open_regression(each)]
 
 
-def stands(change: ChangePoint) -> bool:
+def is_open_regression(change: ChangePoint) -> bool:
     """Return whether a change is a confirmed regression that nobody accepted and nothing has undone."""
     return change.state is State.CONFIRMED and change.direction is Direction.REGRESSED and not change.undone
 
 
-def track(series: Series, accepted: Mapping[int, str], threshold: float = THRESHOLD) -> Track:
+def find_change_points(series: Series, accepted: Mapping[int, str], threshold: float = THRESHOLD) -> Track:
     """Find the steps of a series.
 
     Args:
@@ -111,21 +111,21 @@ def track(series: Series, accepted: Mapping[int, str], threshold: float = THRESH
             than one attempt neither.
     """
     fixed = tuple(sorted(place for place in accepted if 0 < place < len(series.points)))
-    scale = scaled(series)
+    scale = transform_series(series)
     by_distance, by_rank = potts_steps(scale, fixed), rank_steps(scale.values, fixed)
     both = [cut for cut in by_distance if is_near(cut, by_rank) and not is_near(cut, fixed)]
-    solid = pruned(series, [*fixed, *both], fixed, threshold, FEWEST)
+    solid = prune_steps(series, [*fixed, *both], fixed, threshold, SIDE_POINTS_MIN)
     ranked = [cut for cut in by_rank if not is_near(cut, by_distance)]
     doubtful = [cut for cut in (*by_distance, *ranked) if not is_near(cut, solid)]
-    every = pruned(series, [*solid, *doubtful], solid, threshold, 1)
-    sure = steps(series, solid)
-    found = [*sure, *(each for each in steps(series, every) if each.place not in solid)]
+    every = prune_steps(series, [*solid, *doubtful], solid, threshold, 1)
+    sure = steps_at(series, solid)
+    found = [*sure, *(each for each in steps_at(series, every) if each.place not in solid)]
     changes = []
     for step in sorted(found):
         state = State.SUSPECTED
         if step.place in solid:
             state = State.ACCEPTED if step.place in fixed else State.CONFIRMED
-        way = direction(series, step.before, step.after)
+        way = step_direction(series, step.before, step.after)
         later = [each.after for each in sure if each.place > step.place]
         undone = way is Direction.REGRESSED and any(
             not is_worse(series, step.before, each, threshold) for each in later
@@ -133,15 +133,17 @@ def track(series: Series, accepted: Mapping[int, str], threshold: float = THRESH
         changes.append(
             ChangePoint(step.place, state, way, step.before, step.after, undone, accepted.get(step.place, ""))
         )
-    return Track(series, segments(series, solid), tuple(changes))
+    return Track(series, segments_between(series, solid), tuple(changes))
 
 
 def is_near(cut: int, others: Iterable[int]) -> bool:
     """Return whether a step is as good as one of some others."""
-    return any(abs(cut - other) <= NEAR for other in others)
+    return any(abs(cut - other) <= NEAR_POINTS for other in others)
 
 
-def pruned(series: Series, cuts: Iterable[int], kept: Collection[int], threshold: float, fewest: int) -> list[int]:
+def prune_steps(
+    series: Series, cuts: Iterable[int], fixed: Collection[int], threshold: float, fewest: int
+) -> list[int]:
     """Return the steps that are left when those that are too small or too near to their neighbours are taken away.
 
     The smallest goes first, for the levels beside it then change.
@@ -149,7 +151,7 @@ def pruned(series: Series, cuts: Iterable[int], kept: Collection[int], threshold
     Args:
         series: run after run.
         cuts: the first points after its steps.
-        kept: those of them that stay, whatever they are.
+        fixed: those of them that stay, whatever they are.
         threshold: as of ``track``.
         fewest: points that a step must have on either side.
     """
@@ -158,8 +160,8 @@ def pruned(series: Series, cuts: Iterable[int], kept: Collection[int], threshold
         ends = [0, *left, len(series.points)]
         bad = [
             (abs(math.log(max(after, TINY) / max(before, TINY))), cut)
-            for place, (cut, before, after) in enumerate(steps(series, left))
-            if cut not in kept
+            for place, (cut, before, after) in enumerate(steps_at(series, left))
+            if cut not in fixed
             and (
                 not is_large(series, before, after, threshold) or min(cut - ends[place], ends[place + 2] - cut) < fewest
             )
@@ -169,13 +171,13 @@ def pruned(series: Series, cuts: Iterable[int], kept: Collection[int], threshold
         left.remove(min(bad)[1])
 
 
-def steps(series: Series, cuts: Sequence[int]) -> list[Step]:
+def steps_at(series: Series, cuts: Sequence[int]) -> list[Step]:
     """Return each step with the levels on either side."""
-    levels = [segment.level for segment in segments(series, cuts)]
+    levels = [segment.level for segment in segments_between(series, cuts)]
     return [Step(*each) for each in zip(cuts, levels, levels[1:], strict=False)]
 
 
-def segments(series: Series, cuts: Sequence[int]) -> tuple[Segment, ...]:
+def segments_between(series: Series, cuts: Sequence[int]) -> tuple[Segment, ...]:
     """Return the stretches between steps."""
     ends = [0, *cuts, len(series.points)]
     return tuple(Segment(first, last, median_low(series.medians[first:last])) for first, last in pairwise(ends))
@@ -183,14 +185,14 @@ def segments(series: Series, cuts: Sequence[int]) -> tuple[Segment, ...]:
 
 def is_large(series: Series, before: float, after: float, threshold: float) -> bool:
     """Return whether from one level to the other is a step worth a mark."""
-    if series.metric.unit in TIMED:
+    if series.metric.unit in TIMED_UNITS:
         low, high = sorted((max(before, TINY), max(after, TINY)))
         return high / low >= 1 + threshold
-    one = 1 / max(per_unit(point, series) for point in series.points)
+    one = 1 / max(events_per_unit(point, series) for point in series.points)
     return abs(after - before) >= max(one, threshold * abs(before))
 
 
-def direction(series: Series, before: float, after: float) -> Direction:
+def step_direction(series: Series, before: float, after: float) -> Direction:
     """Return which way a metric went."""
     if series.metric.better is None:
         return Direction.CHANGED
@@ -199,4 +201,4 @@ def direction(series: Series, before: float, after: float) -> Direction:
 
 def is_worse(series: Series, before: float, after: float, threshold: float) -> bool:
     """Return whether a level is worse than another by more than the threshold."""
-    return direction(series, before, after) is Direction.REGRESSED and is_large(series, before, after, threshold)
+    return step_direction(series, before, after) is Direction.REGRESSED and is_large(series, before, after, threshold)

@@ -5,19 +5,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from stress.analysis.history.change_point import ChangePoint, State, Track, track
+from stress.analysis.history.change_point import ChangePoint, State, Track, find_change_points
 from stress.analysis.history.series import Series, all_series
-from stress.analysis.metric import Metric, metric
+from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.trials import THRESHOLD
 from stress.model.acceptance import Acceptance
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
 
-Located = tuple[str, Acceptance]  # an entry, and where it is in its file
+LocatedEntry = tuple[str, Acceptance]  # an entry, and where it is in its file
 
 
 @dataclass(frozen=True)
-class Choice:
+class HistoryFilter:
     """What of a history is looked at; nothing named: all of it."""
 
     metrics: Sequence[str]
@@ -51,8 +51,11 @@ class History:
         return [(each, change) for each in self.tracks for change in each.standing]
 
 
-def history(
-    observations: Iterable[Observation], choice: Choice, accepted: Sequence[Located], threshold: float = THRESHOLD
+def build_history(
+    observations: Iterable[Observation],
+    choice: HistoryFilter,
+    accepted: Sequence[LocatedEntry],
+    threshold: float = THRESHOLD,
 ) -> History:
     """Return the series of stored runs with their steps.
 
@@ -66,10 +69,10 @@ def history(
         UsageError: there is no such metric, cell or testbed, or an entry has a metric that there is not.
     """
     names = [*choice.metrics, *(each.metric for _, each in accepted if each.metric not in choice.metrics)]
-    every = all_series(observations, [located_metric(name, accepted) for name in dict.fromkeys(names)])
+    every = all_series(observations, [find_entry_metric(name, accepted) for name in dict.fromkeys(names)])
     refuse_unknown("cell", choice.cells, {series.cell for series in every})
     refuse_unknown("testbed", choice.testbeds, {series.testbed for series in every})
-    places = [accepted_places(series, accepted) for series in every]
+    places = [find_accepted_places(series, accepted) for series in every]
     met = {where for found in places for where, _ in found}
     warnings = [
         f"{where}: no run of this history is {each.at!r} of {each.cell} on {each.testbed} with a value of "
@@ -78,42 +81,42 @@ def history(
         if where not in met
     ]
     tracks = [
-        track(series, {place: each.reason for (_, each), place in found.items()}, threshold)
+        find_change_points(series, {place: each.reason for (_, each), place in found.items()}, threshold)
         for series, found in zip(every, places, strict=True)
         if choice.has(series)
     ]
     return History(tuple(tracks), tuple(warnings))
 
 
-def located_metric(name: str, accepted: Sequence[Located]) -> Metric:
+def find_entry_metric(name: str, accepted: Sequence[LocatedEntry]) -> Metric:
     """Return a metric by its name; when there is none, and an entry has it, say which."""
     try:
-        return metric(name)
+        return find_metric(name)
     except UsageError as error:
         where = next((f"{where}: " for where, each in accepted if each.metric == name), "")
         raise UsageError(f"{where}{error}") from error
 
 
-def refuse_unknown(kind: str, named: Iterable[str], known: set[str]) -> None:
+def refuse_unknown(kind: str, names: Iterable[str], known: set[str]) -> None:
     """Raise UsageError for what is named and not there."""
-    for name in named:
+    for name in names:
         if name not in known:
             raise UsageError(f"This history has no {kind} {name!r}; it has {', '.join(sorted(known)) or 'none'}.")
 
 
-def accepted_places(series: Series, accepted: Iterable[Located]) -> dict[Located, int]:
+def find_accepted_places(series: Series, accepted: Iterable[LocatedEntry]) -> dict[LocatedEntry, int]:
     """Return the entries that are about a series, each with the index of the first point after its change."""
     of_the_series = (series.cell, series.testbed, series.metric.name)
     found = {}
     for located in accepted:
         _, each = located
-        place = place_of(series, each.at) if (each.cell, each.testbed, each.metric) == of_the_series else 0
+        place = find_place(series, each.at) if (each.cell, each.testbed, each.metric) == of_the_series else 0
         if place:
             found[located] = place
     return found
 
 
-def place_of(series: Series, at: str) -> int:
+def find_place(series: Series, at: str) -> int:
     """Return the index of the point that a run or a time stands for; 0 where there is none, or none before it."""
     for place, point in enumerate(series.points):
         if any(name == at or name.endswith(f"-{at}") for name in point.runs):
@@ -126,7 +129,7 @@ def place_of(series: Series, at: str) -> int:
     return next((place for place, point in enumerate(series.points) if point.time >= time), 0)
 
 
-def acceptances(history: History, at: str, reason: str) -> list[Acceptance]:
+def accept_changes(history: History, at: str, reason: str) -> list[Acceptance]:
     """Return the entries that accept every change at a run that is not accepted yet.
 
     Raises:
@@ -142,7 +145,7 @@ def acceptances(history: History, at: str, reason: str) -> list[Acceptance]:
         )
         for each in history.tracks
         for change in each.changes
-        if change.state is not State.ACCEPTED and change.place == place_of(each.series, at)
+        if change.state is not State.ACCEPTED and change.place == find_place(each.series, at)
     ]
     if not found:
         known = {

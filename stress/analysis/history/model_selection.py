@@ -17,8 +17,8 @@ Floats = npt.NDArray[np.float64]
 Cuts = tuple[int, ...]  # the first points after the steps, ascending
 Level = Callable[[int, int], float]  # of the points from one on, up to before another
 
-SHARES = np.arange(0.0, 0.96, 0.05)  # of a residual that may come from the one before it
-POINTS_LEAST = 20  # a step costs as much as in a series so long, for of fewer points no share can be told
+AR1_SHARES = np.arange(0.0, 0.96, 0.05)  # of a residual that may come from the one before it
+POINTS_MIN = 20  # a step costs as much as in a series so long, for of fewer points no share can be told
 
 
 def residuals(values: Floats, cuts: Iterable[int], level: Level) -> Floats:
@@ -30,7 +30,7 @@ def residuals(values: Floats, cuts: Iterable[int], level: Level) -> Floats:
     return found
 
 
-def innovation(left: Floats, power: int, floor: float) -> float:
+def innovation_size(left: Floats, power: int, floor: float) -> float:
     """Return how large the new part of AR(1) noise is, for the share that makes it smallest.
 
     Args:
@@ -41,11 +41,11 @@ def innovation(left: Floats, power: int, floor: float) -> float:
     """
     early, late = left[:-1, None], left[1:, None]
     # Such noise is the same backwards; both ways are looked at, so that a series and its mirror have the same steps.
-    new = np.abs(late - SHARES * early) ** power + np.abs(early - SHARES * late) ** power
-    return float(np.maximum(new.mean(axis=0) / 2, (floor * (1 + SHARES)) ** power).min())
+    new = np.abs(late - AR1_SHARES * early) ** power + np.abs(early - AR1_SHARES * late) ** power
+    return float(np.maximum(new.mean(axis=0) / 2, (floor * (1 + AR1_SHARES)) ** power).min())
 
 
-def best(
+def select_best(
     values: Floats,
     candidates: Iterable[Cuts],
     level: Level,
@@ -72,8 +72,8 @@ def best(
     found: tuple[float, Cuts] | None = None
     for cuts in dict.fromkeys(candidates):
         left = residuals(values, sorted({*fixed, *cuts}), level)
-        size = innovation(left if weights is None else left * weights, power, floor)
-        worth = points * float(np.log(size)) / power + cost * len(cuts) * float(np.log(max(points, POINTS_LEAST)))
+        size = innovation_size(left if weights is None else left * weights, power, floor)
+        worth = points * float(np.log(size)) / power + cost * len(cuts) * float(np.log(max(points, POINTS_MIN)))
         if found is None or worth < found[0]:
             found = (worth, cuts)
     return found[1] if found else ()

@@ -11,16 +11,16 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from stress.analysis.history.model_selection import Cuts, Floats, best
-from stress.analysis.history.transform import POISSON, Scaled
+from stress.analysis.history.model_selection import Cuts, Floats, select_best
+from stress.analysis.history.transform import COUNT_NOISE_FLOOR, TransformedSeries
 
-COST = 2.5  # of a step, in units of log n; chosen by simulation, see tests/test_change_point.py
+STEP_COST = 2.5  # of a step, in units of log n; chosen by simulation, see tests/test_change_point.py
 PRICES = np.geomspace(1, 64, 13)  # that are tried, in units of log n and the noise between neighbours
 LEVELS_MAX = 400  # of more values than that, the outermost and an even choice of the others are levels
-NORMAL = 1.4826  # standard deviation of a normal distribution by its median distance from the middle
+DEVIATION_OF_MAD = 1.4826  # standard deviation of a normal distribution by its median distance from the middle
 
 
-def potts_steps(series: Scaled, fixed: Cuts) -> Cuts:
+def potts_steps(series: TransformedSeries, fixed: Cuts) -> Cuts:
     """Return the first points after the steps of a series.
 
     Args:
@@ -30,30 +30,32 @@ def potts_steps(series: Scaled, fixed: Cuts) -> Cuts:
     points = len(series.values)
     if points < 4 or series.values.min() == series.values.max():
         return ()
-    apart = np.median(np.abs(np.diff(series.values))) * NORMAL / np.sqrt(2) * POISSON
+    apart = np.median(np.abs(np.diff(series.values))) * DEVIATION_OF_MAD / np.sqrt(2) * COUNT_NOISE_FLOOR
     prices = max(float(apart), series.floor) * np.log(points) * PRICES
     ends = [0, *fixed, points]
     paths: list[list[int]] = [[] for _ in prices]
     for first, last in pairwise(ends):
-        for path, cuts in zip(paths, fits(series.values[first:last], series.weights[first:last], prices), strict=True):
+        for path, cuts in zip(
+            paths, fit_steps(series.values[first:last], series.weights[first:last], prices), strict=True
+        ):
             path.extend(first + cut for cut in cuts)
 
     def level(first: int, last: int) -> float:
         return weighted_median(series.values[first:last], series.weights[first:last])
 
-    return best(
+    return select_best(
         series.values,
         [(), *(tuple(path) for path in reversed(paths))],
         level,
         fixed=fixed,
         power=1,
-        cost=COST,
+        cost=STEP_COST,
         floor=series.floor,
         weights=series.weights,
     )
 
 
-def fits(values: Floats, weights: Floats, prices: Floats) -> list[list[int]]:
+def fit_steps(values: Floats, weights: Floats, prices: Floats) -> list[list[int]]:
     """Return the steps of the best fit for each price of a step.
 
     Args:
@@ -61,7 +63,7 @@ def fits(values: Floats, weights: Floats, prices: Floats) -> list[list[int]]:
         weights: of the distances, shape (points,).
         prices: shape (prices,).
     """
-    levels, each = levels_of(values), np.arange(len(prices))
+    levels, each = candidate_levels(values), np.arange(len(prices))
     dear = prices[:, None]
     stays = np.ones((len(values), len(prices), len(levels)), np.bool_)  # whether a level is kept from the point before
     origins = np.zeros((len(values), len(prices)), np.intp)  # the level that a step comes from
@@ -72,10 +74,10 @@ def fits(values: Floats, weights: Floats, prices: Floats) -> list[list[int]]:
         np.less_equal(total, stepped, out=stays[place])
         np.minimum(total, stepped, out=total)
         total += np.minimum(weights[place] * np.abs(values[place] - levels), dear)
-    return [way_back(stays[:, price], origins[:, price], int(total[price].argmin())) for price in each]
+    return [trace_steps(stays[:, price], origins[:, price], int(total[price].argmin())) for price in each]
 
 
-def way_back(stays: npt.NDArray[np.bool_], origins: npt.NDArray[np.intp], level: int) -> list[int]:
+def trace_steps(stays: npt.NDArray[np.bool_], origins: npt.NDArray[np.intp], level: int) -> list[int]:
     """Return the steps on the way to a level at the last point."""
     cuts = []
     for place in range(len(stays) - 1, 0, -1):
@@ -85,7 +87,7 @@ def way_back(stays: npt.NDArray[np.bool_], origins: npt.NDArray[np.intp], level:
     return cuts[::-1]
 
 
-def levels_of(values: Floats) -> Floats:
+def candidate_levels(values: Floats) -> Floats:
     """Return the levels that are tried: all values, or of many an even choice and the outermost ones."""
     known = np.unique(values)
     if len(known) <= LEVELS_MAX:

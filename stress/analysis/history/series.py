@@ -8,13 +8,13 @@ from pathlib import Path
 from statistics import median_low
 
 from stress.analysis.metric import Metric
-from stress.analysis.statistics.trials import TIMED, Estimate, median_interval
+from stress.analysis.statistics.trials import TIMED_UNITS, Estimate, median_interval
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
 
 Key = tuple[str, str, str]  # cell, testbed, identity of the plan
-Timed = tuple[datetime, Observation]  # a run and when it began
-Occasions = list[list[Timed]]
+TimedRun = tuple[datetime, Observation]  # a run and when it began
+Occasions = list[list[TimedRun]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def all_series(observations: Iterable[Observation], metrics: Sequence[Metric]) -
     Raises:
         UsageError: a run says a time that is none.
     """
-    plans = by_plan(observations)
+    plans = occasions_by_plan(observations)
     ended = {key: max(trials[0][0] for trials in occasions) for key, occasions in plans.items()}
     begun = {key: min(trials[0][0] for trials in occasions) for key, occasions in plans.items()}
     places: dict[tuple[str, str], list[Key]] = {}
@@ -91,7 +91,7 @@ def all_series(observations: Iterable[Observation], metrics: Sequence[Metric]) -
         last = max(keys, key=lambda key: (ended[key], key))
         for metric in metrics:
             for key in keys:
-                points = [point for trials in plans[key] if (point := point_of(trials, metric))]
+                points = [point for trials in plans[key] if (point := make_point(trials, metric))]
                 points.sort(key=lambda point: (point.time, str(point.path)))
                 if points:
                     of_the_plan = (key[2], key == last, len(keys) == 1)
@@ -99,23 +99,23 @@ def all_series(observations: Iterable[Observation], metrics: Sequence[Metric]) -
     return found
 
 
-def by_plan(observations: Iterable[Observation]) -> dict[Key, Occasions]:
+def occasions_by_plan(observations: Iterable[Observation]) -> dict[Key, Occasions]:
     """Return the runs of each cell, machine and plan: those of one occasion together, the earliest of them first.
 
     An occasion is a suite on one kernel with one program, or a run by itself.
     """
-    occasions: dict[Key, dict[tuple[str, ...], list[Timed]]] = {}
+    occasions: dict[Key, dict[tuple[str, ...], list[TimedRun]]] = {}
     for each in observations:
         key = (each.cell, each.host.testbed, each.plan.identity)
         occasion = (each.group, each.host.kernel, each.program) if each.group else (str(each.path),)
-        occasions.setdefault(key, {}).setdefault(occasion, []).append((when(each), each))
+        occasions.setdefault(key, {}).setdefault(occasion, []).append((parse_start_time(each), each))
     return {
         key: [sorted(trials, key=lambda timed: (timed[0], str(timed[1].path))) for trials in found.values()]
         for key, found in occasions.items()
     }
 
 
-def when(observation: Observation) -> datetime:
+def parse_start_time(observation: Observation) -> datetime:
     """Return when a run began.
 
     Raises:
@@ -130,12 +130,12 @@ def when(observation: Observation) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def point_of(trials: Sequence[Timed], metric: Metric) -> Point | None:
+def make_point(trials: Sequence[TimedRun], metric: Metric) -> Point | None:
     """Return what the runs of one occasion come to in a metric; None where none of them can say.
 
     Runs that were not alone on their machine cannot say how long anything took.
     """
-    able = [each for _, each in trials if each.timed or metric.unit not in TIMED]
+    able = [each for _, each in trials if each.timed or metric.unit not in TIMED_UNITS]
     values = [value for each in able if (value := metric.value(each.summary)) is not None]
     estimate = median_interval([float(value) for value in values])
     if estimate is None:

@@ -9,19 +9,17 @@ import numpy.typing as npt
 
 from stress.analysis.history.series import Point, Series
 from stress.analysis.metric import MILLION
-from stress.analysis.statistics.trials import SURE, TIMED
+from stress.analysis.statistics.trials import SURE_LEVEL, TIMED_UNITS
 
-FINEST = 0.001  # of a logarithm: where runs agree to a thousandth, a thousandth is their noise all the same
-POISSON = 0.8  # mean distance of rare events from their level, after Anscombe's transform
-WEIGHT_MOST = (
-    4.0  # runs differ by more than their own trials say, so that no weight may be beyond this, or below 1 / it
-)
+LOG_NOISE_FLOOR = 0.001  # of a logarithm: where runs agree to a thousandth, a thousandth is their noise all the same
+COUNT_NOISE_FLOOR = 0.8  # mean distance of rare events from their level, after Anscombe's transform
+WEIGHT_MAX = 4.0  # runs differ by more than their own trials say, so that no weight may be beyond this, or below 1 / it
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Scaled:
+class TransformedSeries:
     """A series on the scale of its steps.
 
     Attributes:
@@ -35,36 +33,40 @@ class Scaled:
     floor: float
 
 
-def scaled(series: Series) -> Scaled:
+def transform_series(series: Series) -> TransformedSeries:
     """Return a series on the scale of its steps."""
     medians, lows, highs = (
-        on_scale(series, [getattr(point.estimate, field) for point in series.points])
+        transform_values(series, [getattr(point.estimate, field) for point in series.points])
         for field in ("median", "low", "high")
     )
-    sure = np.array([point.estimate.level >= SURE for point in series.points])
-    return Scaled(medians, weights(highs - lows, sure), FINEST if series.metric.unit in TIMED else POISSON)
+    sure = np.array([point.estimate.level >= SURE_LEVEL for point in series.points])
+    return TransformedSeries(
+        medians,
+        point_weights(highs - lows, sure),
+        LOG_NOISE_FLOOR if series.metric.unit in TIMED_UNITS else COUNT_NOISE_FLOOR,
+    )
 
 
-def on_scale(series: Series, values: Sequence[float]) -> Floats:
+def transform_values(series: Series, values: Sequence[float]) -> Floats:
     """Return values of a series' points, one of each, on the scale of its steps.
 
     Of times and rates that is the logarithm; what is zero is taken as the least that is not. A count's square root has
     the same noise whatever the count is, if the events are rare and independent (Anscombe 1948).
     """
     found = np.array(values, np.float64)
-    if series.metric.unit in TIMED:
+    if series.metric.unit in TIMED_UNITS:
         above = found[found > 0]
         return np.log(np.maximum(found, above.min() if above.size else 1.0))
-    counts = np.maximum(found, 0.0) * np.array([per_unit(point, series) for point in series.points])
+    counts = np.maximum(found, 0.0) * np.array([events_per_unit(point, series) for point in series.points])
     return np.asarray(2 * np.sqrt(counts + 3 / 8))
 
 
-def per_unit(point: Point, series: Series) -> float:
+def events_per_unit(point: Point, series: Series) -> float:
     """Return how many events one of the metric's unit is in a trial of a point."""
     return point.attempts / MILLION if series.metric.unit == "per million" else 1.0
 
 
-def weights(widths: Floats, sure: npt.NDArray[np.bool_]) -> Floats:
+def point_weights(widths: Floats, sure: npt.NDArray[np.bool_]) -> Floats:
     """Return the weight of each point by the width of its interval; points of few trials have none, and count as usual.
 
     Args:
@@ -75,5 +77,5 @@ def weights(widths: Floats, sure: npt.NDArray[np.bool_]) -> Floats:
     known = sure & (widths > 0)
     if known.any():
         typical = float(np.median(widths[known]))
-        found[known] = np.clip(typical / widths[known], 1 / WEIGHT_MOST, WEIGHT_MOST)
+        found[known] = np.clip(typical / widths[known], 1 / WEIGHT_MAX, WEIGHT_MAX)
     return found

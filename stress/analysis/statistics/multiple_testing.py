@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 
 
-def holm(ps: Sequence[float]) -> list[float]:
+def holm_correction(ps: Sequence[float]) -> list[float]:
     """Return the p-values adjusted so that one of them is wrongly at most alpha with a chance of alpha (Holm 1979).
 
     That holds however the tests depend on each other.
@@ -18,7 +18,7 @@ def holm(ps: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def benjamini_hochberg(ps: Sequence[float]) -> list[float]:
+def benjamini_hochberg_correction(ps: Sequence[float]) -> list[float]:
     """Return the p-values adjusted so that of those at most alpha a share of alpha is wrong (1995).
 
     That holds for tests that are independent or positively dependent.

@@ -2,12 +2,12 @@
 """Noise: what an arm looks like when it is compared with itself."""
 
 from stress.analysis.metric import METRICS, Metric
-from stress.analysis.statistics.trials import TIMED, CellTrials, Kind, by_block, median_interval
-from stress.analysis.statistics.two_sample import paired
+from stress.analysis.statistics.trials import TIMED_UNITS, CellTrials, Kind, median_interval, values_by_block
+from stress.analysis.statistics.two_sample import paired_contrast
 from stress.model.calibration import Noise
 
 # What gates, and what is explored beside it; counts of causes and outcomes have no noise worth a threshold.
-CALIBRATED = (
+CALIBRATED_METRICS = (
     "rate",
     "duration",
     "body.p50",
@@ -20,23 +20,23 @@ CALIBRATED = (
 )
 
 
-def noise_of(one: CellTrials, other: CellTrials) -> dict[str, Noise]:
+def measure_noise(one: CellTrials, other: CellTrials) -> dict[str, Noise]:
     """Return the noise of each metric that two cells of the same plan have in two blocks at least."""
-    found = {name: noise(one, other, METRICS[name]) for name in CALIBRATED}
+    found = {name: metric_noise(one, other, METRICS[name]) for name in CALIBRATED_METRICS}
     return {name: each for name, each in found.items() if each is not None}
 
 
-def noise(one: CellTrials, other: CellTrials, metric: Metric) -> Noise | None:
+def metric_noise(one: CellTrials, other: CellTrials, metric: Metric) -> Noise | None:
     """Return the noise of one metric."""
-    kind: Kind = "ratio" if metric.unit in TIMED else "difference"
-    base, new = by_block(one, metric), by_block(other, metric)
+    kind: Kind = "ratio" if metric.unit in TIMED_UNITS else "difference"
+    base, new = values_by_block(one, metric), values_by_block(other, metric)
     blocks = [block for block in base if block in new]
     if kind == "ratio":
         blocks = [block for block in blocks if base[block] > 0 and new[block] > 0]
     middle = median_interval([*base.values(), *new.values()])
     if len(blocks) < 2 or middle is None:
         return None
-    change = paired([base[block] for block in blocks], [new[block] for block in blocks], kind)
+    change = paired_contrast([base[block] for block in blocks], [new[block] for block in blocks], kind)
     ends = (change.high, 1 / change.low) if kind == "ratio" else (abs(change.low), abs(change.high))
     floor = max(ends) - (1 if kind == "ratio" else 0)
     return Noise(kind=kind, floor=floor, spread=change.spread, median=middle.median)

@@ -15,9 +15,9 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-MOST = 20_000  # so many are gone through: of 14 blocks, or of 8 trials an arm; of more, as many are drawn
+ARRANGEMENTS_MAX = 20_000  # so many are gone through: of 14 blocks, or of 8 trials an arm; of more, as many are drawn
 SEED = 1969
-MANY = 2500  # pairs of trials, from 50 an arm on: the exact distribution of ranks takes long, and is normal
+EXACT_PAIRS_MAX = 2500  # pairs of trials, from 50 an arm on: the exact distribution of ranks takes long, and is normal
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -26,10 +26,10 @@ Bools = npt.NDArray[np.bool_]
 @lru_cache(maxsize=64)
 def subsets(size: int) -> Bools:
     """Return subsets that are not empty, shape (subsets, size): all, or as many as are gone through, drawn."""
-    if 2**size <= MOST:
+    if 2**size <= ARRANGEMENTS_MAX:
         every: Bools = (np.arange(1, 2**size)[:, np.newaxis] >> np.arange(size)) % 2 == 1
         return every
-    drawn = np.random.default_rng(SEED).random((MOST - 1, size)) < 0.5
+    drawn = np.random.default_rng(SEED).random((ARRANGEMENTS_MAX - 1, size)) < 0.5
     return drawn[drawn.any(1)]
 
 
@@ -37,10 +37,10 @@ def subsets(size: int) -> Bools:
 def exchanges(base: int, new: int) -> tuple[Bools, Bools]:
     """Return which trials of either arm change places, as many of one as of the other and one at least."""
     size = base + new
-    if math.comb(size, base) <= MOST:
+    if math.comb(size, base) <= ARRANGEMENTS_MAX:
         places = np.array(list(itertools.combinations(range(size), base)))
     else:
-        drawn = np.random.default_rng(SEED).random((MOST - 1, size))
+        drawn = np.random.default_rng(SEED).random((ARRANGEMENTS_MAX - 1, size))
         places = drawn.argsort(1)[:, :base]
     in_base = np.zeros((len(places), size), np.bool_)
     np.put_along_axis(in_base, places, values=True, axis=1)
@@ -87,7 +87,7 @@ def signed_rank_tails(size: int) -> Floats:
 def rank_sum_tails(base: int, new: int) -> Floats:
     """Return how likely it is that no more than 0, 1, ... pairs are in one order (Mann and Whitney)."""
     pairs, least = base * new, new * (new + 1) // 2
-    if pairs > MANY:
+    if pairs > EXACT_PAIRS_MAX:
         normal = NormalDist(pairs / 2, math.sqrt(pairs * (base + new + 1) / 12))
         return np.array([normal.cdf(count + 0.5) for count in range(pairs + 1)])
     return np.cumsum(split_sums(tuple(range(1, base + new + 1)), new)[least : least + pairs + 1])
@@ -100,7 +100,7 @@ def signed_rank_p(ranks: npt.NDArray[np.int64], positive: npt.NDArray[np.bool_])
         ranks: of the changes that have a sign.
         positive: which of them rise.
     """
-    return two_sided(subset_sums(ranks.tolist()), int(ranks[positive].sum()))
+    return two_sided_p(subset_sums(ranks.tolist()), int(ranks[positive].sum()))
 
 
 def rank_sum_p(ranks: npt.NDArray[np.int64], new: int) -> float:
@@ -112,8 +112,8 @@ def rank_sum_p(ranks: npt.NDArray[np.int64], new: int) -> float:
     """
     seen = int(ranks[:new].sum())
     base = ranks.size - new
-    if base * new <= MANY:
-        return two_sided(split_sums(tuple(sorted(ranks.tolist())), new), seen)
+    if base * new <= EXACT_PAIRS_MAX:
+        return two_sided_p(split_sums(tuple(sorted(ranks.tolist())), new), seen)
     deviation = math.sqrt(base * new / ranks.size * float(ranks.var(ddof=1)))  # ties lower it
     if deviation == 0:
         return 1.0
@@ -121,6 +121,6 @@ def rank_sum_p(ranks: npt.NDArray[np.int64], new: int) -> float:
     return math.erfc(out / deviation / math.sqrt(2))
 
 
-def two_sided(chances: Floats, seen: int) -> float:
+def two_sided_p(chances: Floats, seen: int) -> float:
     """Return how likely a sum as far out as the one seen is, on either side."""
     return min(1.0, 2 * float(min(chances[: seen + 1].sum(), chances[seen:].sum())))

@@ -12,15 +12,15 @@ from statistics import NormalDist
 import numpy as np
 
 from stress.analysis.statistics.permutation import rank_sum_tails, signed_rank_tails
-from stress.analysis.statistics.trials import LEVEL
+from stress.analysis.statistics.trials import CONFIDENCE_LEVEL
 
 POWER = 0.8  # how often a change shall be seen that is there
 EFFICIENCY = 3 / math.pi  # of tests of ranks, beside those of means of a normal distribution (Hodges and Lehmann 1956)
 MILLION = 1_000_000
-MOST_TRIALS = 10_000  # nobody runs more
-COARSE = 30  # of fewer trials the p-values that can occur lie far apart
+TRIALS_MAX = 10_000  # nobody runs more
+COARSE_TRIALS = 30  # of fewer trials the p-values that can occur lie far apart
 
-normal = NormalDist()
+STANDARD_NORMAL = NormalDist()
 
 
 def smallest_p(trials: int, *, paired: bool) -> float:
@@ -28,9 +28,9 @@ def smallest_p(trials: int, *, paired: bool) -> float:
     return min(1.0, 2 / (2**trials if paired else math.comb(2 * trials, trials)))
 
 
-def reachable(trials: int, alpha: float, *, paired: bool) -> float:
+def reachable_p(trials: int, alpha: float, *, paired: bool) -> float:
     """Return the largest p that can occur and is at most alpha; the smallest there is, where none is."""
-    if trials >= COARSE:
+    if trials >= COARSE_TRIALS:
         return min(alpha, 1.0)
     tails = 2 * (signed_rank_tails(trials) if paired else rank_sum_tails(trials, trials))
     place = int(np.searchsorted(tails, alpha * (1 + 1e-9), side="right"))
@@ -46,21 +46,23 @@ def standard_error(trials: int, quantile: float, *, paired: bool) -> float:
     return 1 / math.sqrt(EFFICIENCY * max(trials - lost, trials / 4))
 
 
-def detectable(spread: float, trials: int, level: float = LEVEL, power: float = POWER, *, paired: bool = True) -> float:
+def detectable_effect(
+    spread: float, trials: int, level: float = CONFIDENCE_LEVEL, power: float = POWER, *, paired: bool = True
+) -> float:
     """Return the least effect that so many trials of each arm show so often.
 
     Of fewer trials than can show anything at that level, what they show at the level that they have.
     """
-    p = reachable(trials, 1 - level, paired=paired)
-    quantile = normal.inv_cdf(1 - p / 2)
-    effect = (quantile + normal.inv_cdf(power)) * standard_error(trials, quantile, paired=paired)
+    p = reachable_p(trials, 1 - level, paired=paired)
+    quantile = STANDARD_NORMAL.inv_cdf(1 - p / 2)
+    effect = (quantile + STANDARD_NORMAL.inv_cdf(power)) * standard_error(trials, quantile, paired=paired)
     if paired and p == smallest_p(trials, paired=True) < 1:
-        effect = max(effect, normal.inv_cdf(power ** (1 / trials)))  # all blocks must agree
+        effect = max(effect, STANDARD_NORMAL.inv_cdf(power ** (1 / trials)))  # all blocks must agree
     return spread * effect
 
 
 def trials_needed(
-    spread: float, effect: float, level: float = LEVEL, power: float = POWER, *, paired: bool = True
+    spread: float, effect: float, level: float = CONFIDENCE_LEVEL, power: float = POWER, *, paired: bool = True
 ) -> int | None:
     """Return how many trials of each arm it takes to see an effect so often; None if more than anybody runs.
 
@@ -77,16 +79,16 @@ def trials_needed(
     least = 1
     while smallest_p(least, paired=paired) > alpha * (1 + 1e-9):
         least += 1
-    quantiles = normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(power)
-    ratio = min(quantiles * spread / abs(effect), MOST_TRIALS)  # its square is finite
+    quantiles = STANDARD_NORMAL.inv_cdf(1 - alpha / 2) + STANDARD_NORMAL.inv_cdf(power)
+    ratio = min(quantiles * spread / abs(effect), TRIALS_MAX)  # its square is finite
     trials = max(least, math.ceil(ratio**2 / EFFICIENCY))
-    while trials <= MOST_TRIALS and detectable(spread, trials, level, power, paired=paired) > abs(effect):
+    while trials <= TRIALS_MAX and detectable_effect(spread, trials, level, power, paired=paired) > abs(effect):
         trials += 1
-    return trials if trials <= MOST_TRIALS else None
+    return trials if trials <= TRIALS_MAX else None
 
 
 def attempts_needed(
-    rate_base: float, rate_new: float, dispersion: float = 1.0, level: float = LEVEL, power: float = POWER
+    rate_base: float, rate_new: float, dispersion: float = 1.0, level: float = CONFIDENCE_LEVEL, power: float = POWER
 ) -> int:
     """Return how many attempts of each arm it takes to tell two rates of rare events apart.
 
@@ -102,12 +104,12 @@ def attempts_needed(
     """
     if rate_base == rate_new:
         raise ValueError("No number of attempts tells a rate from itself.")
-    quantiles = normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(power)
+    quantiles = STANDARD_NORMAL.inv_cdf((1 + level) / 2) + STANDARD_NORMAL.inv_cdf(power)
     millions = quantiles**2 * dispersion * (rate_base + rate_new) / (rate_new - rate_base) ** 2
     return math.ceil(millions * MILLION)
 
 
-def spread_of(low: float, high: float, level: float, trials: int) -> float:
+def spread_of_interval(low: float, high: float, level: float, trials: int) -> float:
     """Return the spread that an interval of so many trials speaks of; 0 of one trial, which has none."""
-    quantile = normal.inv_cdf((1 + level) / 2)
+    quantile = STANDARD_NORMAL.inv_cdf((1 + level) / 2)
     return (high - low) / 2 / quantile * math.sqrt(EFFICIENCY * trials) if quantile > 0 else 0.0

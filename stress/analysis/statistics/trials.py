@@ -14,14 +14,14 @@ from stress.analysis.metric import MILLION, Metric
 from stress.model.suite import Cell
 from stress.model.summary import Summary
 
-LEVEL = 0.95  # of an interval, where there are trials enough: six
+CONFIDENCE_LEVEL = 0.95  # of an interval, where there are trials enough: six
 # What it takes to say that something changes. Five blocks that all agree do so by chance once in 16 times; fewer are
 # an anecdote, however far they differ.
-SURE = 0.9
+SURE_LEVEL = 0.9
 THRESHOLD = 0.05  # changes smaller than that are not worth a mark, however sure
 
 Kind = Literal["ratio", "difference"]
-TIMED = ("ns", "/s")  # units of what depends on how fast the machine was
+TIMED_UNITS = ("ns", "/s")  # units of what depends on how fast the machine was
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def rank_and_level(trials: int) -> tuple[int, float]:
         The highest k of which the k-th lowest and the k-th highest enclose it in at least LEVEL of all cases, else 1.
     """
     rank, outside = 1, 1  # ``outside`` of 2^trials equally likely cases have fewer than ``rank`` trials below it
-    while 2 * (rank + 1) <= trials and 1 - 2 * (outside + math.comb(trials, rank)) / 2**trials >= LEVEL:
+    while 2 * (rank + 1) <= trials and 1 - 2 * (outside + math.comb(trials, rank)) / 2**trials >= CONFIDENCE_LEVEL:
         outside += math.comb(trials, rank)
         rank += 1
     return rank, 1 - 2 * outside / 2**trials
@@ -127,23 +127,23 @@ def median_interval(values: Sequence[float]) -> Estimate | None:
     return Estimate(ordered[(trials - 1) // 2], ordered[rank - 1], ordered[-rank], trials, level)
 
 
-def by_block(trials: CellTrials, metric: Metric) -> dict[int, float]:
+def values_by_block(trials: CellTrials, metric: Metric) -> dict[int, float]:
     """Return the metric's value by block; blocks whose trial cannot say are left out.
 
     Trials of a cell that does not measure ran beside each other: how long anything took in them says nothing.
     """
-    if metric.unit in TIMED and not trials.cell.measures:
+    if metric.unit in TIMED_UNITS and not trials.cell.measures:
         return {}
     values = ((block, metric.value(summary)) for block, summary in sorted(trials.done.items()))
     return {block: float(value) for block, value in values if value is not None}
 
 
-def estimate(trials: CellTrials, metric: Metric) -> Estimate | None:
+def estimate_cell(trials: CellTrials, metric: Metric) -> Estimate | None:
     """Return what the trials of a cell come to in one metric; None where no trial has a value."""
-    return median_interval(list(by_block(trials, metric).values()))
+    return median_interval(list(values_by_block(trials, metric).values()))
 
 
-def effect(cell: CellTrials, baseline: CellTrials, metric: Metric, threshold: float = THRESHOLD) -> Effect | None:
+def cell_effect(cell: CellTrials, baseline: CellTrials, metric: Metric, threshold: float = THRESHOLD) -> Effect | None:
     """Return what sets a cell apart from the baseline of its entry.
 
     Times and rates are compared as ratios, counts and shares as differences, for these are often zero.
@@ -159,25 +159,25 @@ def effect(cell: CellTrials, baseline: CellTrials, metric: Metric, threshold: fl
     Returns:
         None where no block has a value of both; for ratios, where none of these is above zero.
     """
-    new, old = by_block(cell, metric), by_block(baseline, metric)
+    new, old = values_by_block(cell, metric), values_by_block(baseline, metric)
     blocks = [block for block in new if block in old]
-    kind: Kind = "ratio" if metric.unit in TIMED else "difference"
+    kind: Kind = "ratio" if metric.unit in TIMED_UNITS else "difference"
     if kind == "ratio":
         found = median_interval([new[block] / old[block] for block in blocks if new[block] > 0 and old[block] > 0])
         none, least_up, least_down = 1.0, 1 + threshold, 1 / (1 + threshold)
     else:
         found = median_interval([new[block] - old[block] for block in blocks])
         usual = median_interval([old[block] for block in blocks])
-        least = max(one_attempt(cell, metric), threshold * abs(usual.median)) if usual else 0.0
+        least = max(size_of_one_attempt(cell, metric), threshold * abs(usual.median)) if usual else 0.0
         none, least_up, least_down = 0.0, least, -least
     if found is None:
         return None
-    excluded = found.level >= SURE and not found.low <= none <= found.high
+    excluded = found.level >= SURE_LEVEL and not found.low <= none <= found.high
     changes = excluded and not least_down < found.median < least_up
     return Effect(kind, found.median, found.low, found.high, found.trials, found.level, changes)
 
 
-def one_attempt(trials: CellTrials, metric: Metric) -> float:
+def size_of_one_attempt(trials: CellTrials, metric: Metric) -> float:
     """Return what one attempt of a trial amounts to in a count or a share."""
     if metric.unit != "per million":
         return 1.0
@@ -185,8 +185,8 @@ def one_attempt(trials: CellTrials, metric: Metric) -> float:
     return MILLION / min((summary.attempts for summary in trials.done.values() if summary.attempts), default=MILLION)
 
 
-def judgement(found: Effect, metric: Metric) -> Literal["better", "worse"] | None:
+def better_or_worse(measured: Effect, metric: Metric) -> Literal["better", "worse"] | None:
     """Return whether a change is for the better; None if it is no change, or neither good nor bad."""
-    if not found.changes or metric.better is None:
+    if not measured.changes or metric.better is None:
         return None
-    return "better" if found.rises == (metric.better == "higher") else "worse"
+    return "better" if measured.rises == (metric.better == "higher") else "worse"

@@ -26,7 +26,7 @@ from stress.analysis.statistics.permutation import (
     signed_rank_tails,
     subsets,
 )
-from stress.analysis.statistics.trials import LEVEL, Kind
+from stress.analysis.statistics.trials import CONFIDENCE_LEVEL, Kind
 
 MAD_OF_NORMAL = 0.674489750196081  # of a standard deviation of 1
 ROUNDING = 1e-12  # of the largest value: what arithmetic alone makes of equal numbers
@@ -57,7 +57,7 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Found:
+class TestedInterval:
     """Interval and p of a change that would be 0 if nothing changed."""
 
     low: float
@@ -65,17 +65,19 @@ class Found:
     level: float
     p: float
 
-    def mirrored(self) -> "Found":
+    def mirrored(self) -> "TestedInterval":
         """Return the same of the opposite change."""
-        return Found(-self.high + 0.0, -self.low + 0.0, self.level, self.p)  # + 0.0: no zero is negative
+        return TestedInterval(-self.high + 0.0, -self.low + 0.0, self.level, self.p)  # + 0.0: no zero is negative
 
-    def symmetric(self) -> "Found":
+    def symmetric(self) -> "TestedInterval":
         """Return the same of a change that is its own opposite: drawn arrangements are not, quite."""
         far = max(-self.low, self.high) + 0.0
-        return Found(-far + 0.0, far, self.level, self.p)
+        return TestedInterval(-far + 0.0, far, self.level, self.p)
 
 
-def paired(base: Sequence[float], new: Sequence[float], kind: Kind, level: float = LEVEL) -> Contrast:
+def paired_contrast(
+    base: Sequence[float], new: Sequence[float], kind: Kind, level: float = CONFIDENCE_LEVEL
+) -> Contrast:
     """Return what sets the trials of one arm apart from those of another in the same blocks.
 
     Signs of the blocks' changes are flipped, which changes nothing if nothing changes (Fisher 1935): of a ratio those
@@ -93,7 +95,7 @@ def paired(base: Sequence[float], new: Sequence[float], kind: Kind, level: float
         ValueError: the samples are empty, of different lengths or not finite, or a ratio is asked of a value that is
             not above 0.
     """
-    check(base, new, kind)
+    check_samples(base, new, kind)
     if len(base) != len(new):
         raise ValueError(f"{len(base)} values cannot be paired with {len(new)}.")
     if kind == "difference":
@@ -107,10 +109,12 @@ def paired(base: Sequence[float], new: Sequence[float], kind: Kind, level: float
     signed = change != 0
     ranks = doubled_ranks(np.abs(change))
     p = signed_rank_p(ranks[signed], change[signed] > 0)
-    return rank_contrast(walsh, signed_rank_tails(change.size), level, p, scale(change))
+    return rank_contrast(walsh, signed_rank_tails(change.size), level, p, robust_deviation(change))
 
 
-def unpaired(base: Sequence[float], new: Sequence[float], kind: Kind, level: float = LEVEL) -> Contrast:
+def unpaired_contrast(
+    base: Sequence[float], new: Sequence[float], kind: Kind, level: float = CONFIDENCE_LEVEL
+) -> Contrast:
     """Return what sets the trials of one arm apart from those of another that was run at its own time.
 
     Trials change their arms, which changes nothing if nothing changes: of a ratio the sum of ranks is compared (Mann
@@ -128,7 +132,7 @@ def unpaired(base: Sequence[float], new: Sequence[float], kind: Kind, level: flo
     Raises:
         ValueError: a sample is empty or not finite, or a ratio is asked of a value that is not above 0.
     """
-    check(base, new, kind)
+    check_samples(base, new, kind)
     old, now = np.sort(np.asarray(base, np.float64)), np.sort(np.asarray(new, np.float64))
     if kind == "difference":
         variances = sum(float(sample.var(ddof=1)) for sample in (old, now) if sample.size > 1)
@@ -136,10 +140,10 @@ def unpaired(base: Sequence[float], new: Sequence[float], kind: Kind, level: flo
     shifts = np.subtract.outer(np.log(now), np.log(old)).ravel()
     ranks = doubled_ranks(np.concatenate([now, old]))
     tails = rank_sum_tails(old.size, now.size)
-    return rank_contrast(shifts, tails, level, rank_sum_p(ranks, now.size), scale(shifts))
+    return rank_contrast(shifts, tails, level, rank_sum_p(ranks, now.size), robust_deviation(shifts))
 
 
-def check(base: Sequence[float], new: Sequence[float], kind: Kind) -> None:
+def check_samples(base: Sequence[float], new: Sequence[float], kind: Kind) -> None:
     """Raise ValueError for samples that have no contrast."""
     if not len(base) or not len(new):
         raise ValueError("Nothing can be compared with an empty sample.")
@@ -165,35 +169,35 @@ def rank_contrast(changes: Floats, tails: Floats, level: float, p: float, spread
     return Contrast("ratio", effect, low, high, max(0.0, 1 - 2 * float(tails[rank - 1])), p, spread)
 
 
-def mean_contrast(effect: float, found: Found, spread: float) -> Contrast:
+def mean_contrast(effect: float, interval: TestedInterval, spread: float) -> Contrast:
     """Return the contrast of a difference."""
     # Of arms of very different sizes the difference of the means can lie at the edge of what the test allows.
-    low, high = min(found.low, effect) + 0.0, max(found.high, effect) + 0.0  # no zero is negative
-    return Contrast("difference", effect, low, high, found.level, found.p, spread)
+    low, high = min(interval.low, effect) + 0.0, max(interval.high, effect) + 0.0  # no zero is negative
+    return Contrast("difference", effect, low, high, interval.level, interval.p, spread)
 
 
-def mean_change(change: Floats, level: float) -> Found:
+def mean_change(change: Floats, level: float) -> TestedInterval:
     """Return what the changes of blocks come to in the mean."""
     ordered = np.sort(change)
     mirrored = -ordered[::-1]
     if mirrored.tolist() < ordered.tolist():  # drawn subsets, too, shall say of arms swapped the opposite
         return mean_change(mirrored, level).mirrored()
     chosen = subsets(change.size)
-    found = typical(chosen @ ordered / chosen.sum(1), float(np.abs(change).max()), level)
+    found = typical_interval(chosen @ ordered / chosen.sum(1), float(np.abs(change).max()), level)
     return found.symmetric() if np.array_equal(mirrored, ordered) else found
 
 
-def mean_shift(base: Floats, new: Floats, level: float) -> Found:
+def mean_shift(base: Floats, new: Floats, level: float) -> TestedInterval:
     """Return what sets the means of two sorted samples apart."""
     if (new.size, new.tolist()) < (base.size, base.tolist()):
         return mean_shift(new, base, level).mirrored()
     from_base, from_new = exchanges(base.size, new.size)
     means = (from_new @ new - from_base @ base) / from_new.sum(1)
-    found = typical(means, float(max(np.abs(base).max(), np.abs(new).max())), level)
+    found = typical_interval(means, float(max(np.abs(base).max(), np.abs(new).max())), level)
     return found.symmetric() if np.array_equal(base, new) else found
 
 
-def typical(values: Floats, largest: float, level: float) -> Found:
+def typical_interval(values: Floats, largest: float, level: float) -> TestedInterval:
     """Return interval and p from typical values: the true change lies between any two neighbours equally often.
 
     Args:
@@ -205,10 +209,12 @@ def typical(values: Floats, largest: float, level: float) -> Found:
     count = ordered.size + 1
     rank = max(1, math.floor((1 - level) / 2 * count + ROUNDING))
     extreme = 1 + int(min(np.count_nonzero(ordered <= 0), np.count_nonzero(ordered >= 0)))
-    return Found(float(ordered[rank - 1]), float(ordered[-rank]), 1 - 2 * rank / count, min(1.0, 2 * extreme / count))
+    return TestedInterval(
+        float(ordered[rank - 1]), float(ordered[-rank]), 1 - 2 * rank / count, min(1.0, 2 * extreme / count)
+    )
 
 
-def scale(values: Floats) -> float:
+def robust_deviation(values: Floats) -> float:
     """Return the standard deviation of a normal distribution of the same MAD; of their own, where most are alike."""
     mad = float(np.median(np.abs(values - np.median(values))))
     return mad / MAD_OF_NORMAL if mad > 0 or values.size < 2 else float(values.std(ddof=1))

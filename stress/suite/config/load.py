@@ -33,7 +33,7 @@ from typing import Any
 import msgspec
 
 from stress.analysis.gate import condition
-from stress.analysis.metric import metric
+from stress.analysis.metric import find_metric
 from stress.model.errors import UsageError
 from stress.model.suite import Gate, Suite
 from stress.suite.config.baseline import label_fault, point_faults, read_baseline, read_exclusions
@@ -131,7 +131,7 @@ def build_suite(
     rows = read_scenarios(head, settings.get("seed", SEED), mistakes, host=host)
     for name in settings.get("rank", []):
         try:
-            metric(name)
+            find_metric(name)
         except UsageError as error:
             mistakes.add(("rank",), str(error))
     gates = read_gates(head.get("gate", []), given_labels(head.get("scenario", [])), mistakes)
@@ -165,7 +165,7 @@ def read_gates(tables: list[dict[str, Any]], known: list[str], mistakes: Diagnos
             mistakes.add((*at, "scenario"), wrong)
         if "expr" in fields:
             try:
-                condition.parse(fields["expr"])
+                condition.parse_condition(fields["expr"])
             except UsageError as error:
                 mistakes.add((*at, "expr"), str(error))
             found.append(Gate(**fields))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from stress.analysis.metric import Metric
-from stress.analysis.statistics.trials import TIMED
+from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.model.observation import Observation
 from stress.view.export.column import Column
 
@@ -56,7 +56,7 @@ def measured(run: Observation, metrics: Sequence[Metric]) -> Iterator[str]:
     """Yield each value of a trial with its unit; values that it does not have are left out."""
     for metric in metrics:
         value = metric.value(run.summary)
-        if value is not None and (run.timed or metric.unit not in TIMED):
+        if value is not None and (run.timed or metric.unit not in TIMED_UNITS):
             yield f"{value:.12g} {unit(metric)}"
 
 

@@ -6,10 +6,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from stress.analysis.comparison.dimension import known, natural, planned, short, value, values, varying
-from stress.analysis.comparison.projection import LABEL, SCENARIO, Projection, joined, project, projection, some
+from stress.analysis.comparison.dimension import (
+    dimension_value,
+    dimension_values,
+    natural_key,
+    plan_dimensions,
+    resolve_dimension,
+    short_name,
+    varying_dimensions,
+)
+from stress.analysis.comparison.projection import (
+    LABEL,
+    SCENARIO,
+    Projection,
+    abbreviate_values,
+    choose_projection,
+    key_text,
+    project_runs,
+)
 from stress.analysis.metric import Metric
-from stress.analysis.statistics.trials import TIMED
+from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
 
@@ -70,7 +86,7 @@ class Column:
         """
         for row, runs in self.rows.items():
             for metric in metrics:
-                able = [run for run in runs if run.timed or metric.unit not in TIMED]
+                able = [run for run in runs if run.timed or metric.unit not in TIMED_UNITS]
                 read = [(metric.value(run.summary), run) for run in able]
                 found = [(float(each), run) for each, run in read if each is not None]
                 if found:
@@ -89,22 +105,24 @@ def columns(runs: Sequence[Observation], by: str | None, *, tells: bool = False)
         UsageError: runs have no such dimension, or runs would be taken as trials of one thing that are not.
     """
     ordered = sorted(runs, key=lambda run: (run.started_utc, str(run.path)))
-    dimension = known(by, ordered) if by else ""
+    dimension = resolve_dimension(by, ordered) if by else ""
     if not dimension:
         chosen = Projection((CELL,), ())
     elif dimension == LABEL:
         chosen = Projection((CELL,), (LABEL,))
     else:
-        chosen = projection(ordered, (), (dimension,))
-    rows = project(ordered, chosen)
+        chosen = choose_projection(ordered, (), (dimension,))
+    rows = project_runs(ordered, chosen)
     for row in rows:
         for together in row.columns.values():
             refuse_mixture(together, [] if tells else [name for name in POOLED if name != dimension])
     as_given = runs if dimension == LABEL else ordered
-    key_of = {value(run, name): joined(run, (name,)) for name in chosen.cols for run in as_given} or {"": ""}
-    names = sorted(key_of, key=natural) if dimension != LABEL else list(key_of)
+    key_of = {dimension_value(run, name): key_text(run, (name,)) for name in chosen.cols for run in as_given} or {
+        "": ""
+    }
+    names = sorted(key_of, key=natural_key) if dimension != LABEL else list(key_of)
     return [
-        Column(name, short(dimension), inside, {row: keys(inside[row][0], chosen) for row in inside})
+        Column(name, short_name(dimension), inside, {row: keys(inside[row][0], chosen) for row in inside})
         for name in names
         if (inside := {row.name: row.columns[key_of[name]] for row in rows if key_of[name] in row.columns})
     ]
@@ -112,7 +130,7 @@ def columns(runs: Sequence[Observation], by: str | None, *, tells: bool = False)
 
 def keys(run: Observation, chosen: Projection) -> dict[str, str]:
     """Return what the name of a run's row is made of."""
-    return {short(name): value(run, name) for name in chosen.rows or (SCENARIO,)}
+    return {short_name(name): dimension_value(run, name) for name in chosen.rows or (SCENARIO,)}
 
 
 def refuse_mixture(runs: Sequence[Observation], where: Sequence[str]) -> None:
@@ -122,10 +140,11 @@ def refuse_mixture(runs: Sequence[Observation], where: Sequence[str]) -> None:
         runs: of one row and column.
         where: dimensions in which they must agree, beside those of their plans.
     """
-    for name in varying(runs, [*where, *planned(runs)]):
+    for name in varying_dimensions(runs, [*where, *plan_dimensions(runs)]):
         raise UsageError(
-            f"Runs of {runs[0].cell!r} would be exported as trials of one thing, but their {short(name)} differs "
-            f"({some(values(runs, name))}); give --columns {short(name)} for a file each, or export them one by one."
+            f"Runs of {runs[0].cell!r} would be exported as trials of one thing, but their {short_name(name)} differs "
+            f"({abbreviate_values(dimension_values(runs, name))}); give --columns {short_name(name)} for a file each, "
+            "or export them one by one."
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from stress.analysis.attribution.summary import analyse
-from stress.analysis.metric import Metric, metric
+from stress.analysis.metric import Metric, find_metric
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
 from stress.store import run_folder
@@ -109,7 +109,7 @@ def chosen(name: str, wanted: Sequence[str]) -> list[Metric]:
         UsageError: there is no such metric, or the format cannot have it.
     """
     units = FORMATS[name].units
-    found = [metric(each) for each in wanted or METRICS]
+    found = [find_metric(each) for each in wanted or METRICS]
     if units is None or not wanted:
         return found
     for each in found:
@@ -117,7 +117,7 @@ def chosen(name: str, wanted: Sequence[str]) -> list[Metric]:
             raise UsageError(
                 f"{each.name} is no time, and {name} knows nothing else; leave it out, or use benchfmt or bmf."
             )
-    return [*found, *(each for each in map(metric, METRICS) if each.unit not in units)]
+    return [*found, *(each for each in map(find_metric, METRICS) if each.unit not in units)]
 
 
 def opened(column: Column) -> Iterator[Attempts]:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from stress.analysis.metric import Metric
-from stress.analysis.statistics.trials import TIMED
+from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.view.text.metric_wording import value_text
 
 TICKS_MAX = 5
@@ -55,7 +55,7 @@ class Scale:
 def scale_of(metric: Metric, values: Iterable[float]) -> Scale:
     """Return the axis on which values have room."""
     known = list(values)
-    return _ratios(metric, known) if metric.unit in TIMED else _counts(metric, known)
+    return _ratios(metric, known) if metric.unit in TIMED_UNITS else _counts(metric, known)
 
 
 def _ratios(metric: Metric, values: Sequence[float]) -> Scale:

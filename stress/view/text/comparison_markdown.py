@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Sequence
 
 from stress.analysis.comparison.verdict import Comparison, Verdict
-from stress.analysis.metric import metric
+from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import Estimate
 from stress.view.text import comparison_wording as words
 from stress.view.text.metric_wording import interval_text, percent_text, span_text
@@ -84,7 +84,7 @@ def cells_of(row: str, comparison: Comparison) -> list[str]:
 
 def value_text(comparison: Comparison, found: Estimate | None) -> str:
     """Return an arm's median with its interval."""
-    interval = interval_text(metric(comparison.metric), found) if found else ""
+    interval = interval_text(find_metric(comparison.metric), found) if found else ""
     return words.estimate_text(comparison, found) + (f" ({interval})" if interval else "")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from stress.analysis.comparison.compare import ALPHA
 from stress.analysis.comparison.verdict import Comparison, Verdict
-from stress.analysis.metric import metric
+from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import Effect, Estimate
 from stress.view.text import metric_wording as words
 from stress.view.text.run_report import number_text
@@ -87,7 +87,7 @@ def effect_texts(comparison: Comparison) -> tuple[str, str]:
 
 def estimate_text(comparison: Comparison, found: Estimate | None) -> str:
     """Return an arm's median with its unit."""
-    return "–" if found is None else words.value_text(metric(comparison.metric), found.median)
+    return "–" if found is None else words.value_text(find_metric(comparison.metric), found.median)
 
 
 def trials_text(comparison: Comparison) -> str:
@@ -125,7 +125,7 @@ def lacking_text(comparison: Comparison) -> str:
 
 def name_text(comparison: Comparison) -> str:
     """Return the metric of a comparison in words."""
-    return words.name_text(metric(comparison.metric))
+    return words.name_text(find_metric(comparison.metric))
 
 
 def sentence(comparisons: Sequence[Comparison]) -> str:

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from stress.analysis.gate.evaluate import Ruling, State
+from stress.analysis.gate.evaluate import ConditionResult, State
 from stress.view.text import gate_wording as words
 from stress.view.text.comparison_markdown import escaped, line_of
 from stress.view.text.comparison_wording import p_text, plural
@@ -13,7 +13,7 @@ ALIGNED = ("---", "---", "---", "---:", "---:", "---:", "---:")
 SIGNS = {State.BROKEN: "🔴", State.NO_DATA: "⚪", State.NO_BASELINE: "⚪", State.INCONCLUSIVE: "🟡", State.HOLDS: "🟢"}
 
 
-def markdown(rulings: Sequence[Ruling], warnings: Sequence[str]) -> str:
+def markdown(rulings: Sequence[ConditionResult], warnings: Sequence[str]) -> str:
     """Return the summary, a table of what does not hold, all that holds folded away, and the warnings."""
     in_order = words.ordered(rulings)
     grave = [ruling for ruling in in_order if ruling.state is not State.HOLDS]
@@ -29,12 +29,12 @@ def markdown(rulings: Sequence[Ruling], warnings: Sequence[str]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def table(rulings: Sequence[Ruling]) -> str:
+def table(rulings: Sequence[ConditionResult]) -> str:
     """Return a table of rulings."""
     return "\n".join([line_of(HEADS), line_of(ALIGNED), *(line_of(cells_of(ruling)) for ruling in rulings)])
 
 
-def cells_of(ruling: Ruling) -> list[str]:
+def cells_of(ruling: ConditionResult) -> list[str]:
     """Return the cells of a ruling."""
     return [
         f"{SIGNS[ruling.state]} {words.state_text(ruling)}",

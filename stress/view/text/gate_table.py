@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from stress.analysis.gate.evaluate import Ruling, State
-from stress.analysis.gate.self_test import Rehearsed
-from stress.analysis.metric import metric
-from stress.analysis.statistics.trials import TIMED
+from stress.analysis.gate.evaluate import ConditionResult, State
+from stress.analysis.gate.self_test import InjectedRegression
+from stress.analysis.metric import find_metric
+from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.view.text import gate_wording as words
 from stress.view.text import metric_wording
 from stress.view.text.comparison_wording import p_text
@@ -25,14 +25,14 @@ TONES = {
 }
 
 
-def table(rulings: Sequence[Ruling]) -> RenderableType:
+def table(rulings: Sequence[ConditionResult]) -> RenderableType:
     """Return what a gate came to: a sentence, and a line a ruling by condition, what does not hold first."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     made.add_column("condition\n  row", overflow="fold", min_width=30)
     for head in ("base", "new", "change", "p,\ncorrected"):
         made.add_column(head if "\n" in head else f"\n{head}", justify="right", no_wrap=True)
     made.add_column("", no_wrap=True)
-    conditions: dict[str, list[Ruling]] = {}
+    conditions: dict[str, list[ConditionResult]] = {}
     for ruling in words.ordered(rulings):
         conditions.setdefault(str(ruling.condition), []).append(ruling)
     for condition, these in conditions.items():
@@ -51,7 +51,7 @@ def table(rulings: Sequence[Ruling]) -> RenderableType:
     return Group(Text(words.summary(rulings), style="bold red" if broken else "bold"), made)
 
 
-def rehearsal_table(found: Sequence[Rehearsed]) -> RenderableType:
+def rehearsal_table(found: Sequence[InjectedRegression]) -> RenderableType:
     """Return which regressions the gate found that were put into copies of the data."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     made.add_column("condition", no_wrap=True)
@@ -60,31 +60,31 @@ def rehearsal_table(found: Sequence[Rehearsed]) -> RenderableType:
     made.add_column("p, as one of all", justify="right", no_wrap=True)
     made.add_column("", no_wrap=True)
     for each in found:
-        ruling = each.ruling
+        ruling = each.result
         made.add_row(
             Text(str(ruling.condition)),
             Text(ruling.row),
             injected_text(each),
             "" if ruling.adjusted_p is None else p_text(ruling.adjusted_p),
-            Text("found", style="green") if each.found else Text("not found", style="bold red"),
+            Text("found", style="green") if each.is_detected else Text("not found", style="bold red"),
         )
     return Group(Text(rehearsal_sentence(found), style="bold"), made)
 
 
-def injected_text(rehearsed: Rehearsed) -> str:
+def injected_text(rehearsed: InjectedRegression) -> str:
     """Return what was put in, as a change; of an absolute condition, as a value."""
-    measured = metric(rehearsed.ruling.condition.metric)
+    measured = find_metric(rehearsed.result.condition.metric)
     value = rehearsed.injected
-    if rehearsed.ruling.condition.kind == "absolute":
+    if rehearsed.result.condition.kind == "absolute":
         return metric_wording.value_text(measured, value)
-    if measured.unit in TIMED:
+    if measured.unit in TIMED_UNITS:
         return metric_wording.ratio_text(value)
     return f"{'+' if value >= 0 else metric_wording.MINUS}{metric_wording.count_text(abs(value))}"
 
 
-def rehearsal_sentence(found: Sequence[Rehearsed]) -> str:
+def rehearsal_sentence(found: Sequence[InjectedRegression]) -> str:
     """Return whether the gate can be trusted to close."""
-    lost = sum(not each.found for each in found)
+    lost = sum(not each.is_detected for each in found)
     if not lost:
         return f"Each of {len(found)} regressions that were put into copies of the data was found."
     return (

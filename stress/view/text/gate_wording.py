@@ -4,25 +4,25 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from stress.analysis.gate.evaluate import Ruling, State
-from stress.analysis.metric import metric
-from stress.analysis.statistics.trials import TIMED, Effect, Estimate
+from stress.analysis.gate.evaluate import ConditionResult, State
+from stress.analysis.metric import find_metric
+from stress.analysis.statistics.trials import TIMED_UNITS, Effect, Estimate
 from stress.view.text import metric_wording as words
 from stress.view.text.comparison_wording import p_text, plural
 
 GRAVE_FIRST = (State.BROKEN, State.NO_DATA, State.NO_BASELINE, State.INCONCLUSIVE, State.HOLDS)
 
 
-def estimate_text(ruling: Ruling, found: Estimate | None) -> str:
+def estimate_text(ruling: ConditionResult, found: Estimate | None) -> str:
     """Return a median with its unit; a dash without data."""
-    return "–" if found is None else words.value_text(metric(ruling.condition.metric), found.median)
+    return "–" if found is None else words.value_text(find_metric(ruling.condition.metric), found.median)
 
 
-def effect_of(ruling: Ruling) -> Effect | None:
+def effect_of(ruling: ConditionResult) -> Effect | None:
     """Return the change of a ruling as it is written elsewhere too; None where there is none."""
     if ruling.effect is None or ruling.low is None or ruling.high is None or ruling.new is None:
         return None
-    kind = "ratio" if metric(ruling.condition.metric).unit in TIMED else "difference"
+    kind = "ratio" if find_metric(ruling.condition.metric).unit in TIMED_UNITS else "difference"
     return Effect(
         "ratio" if kind == "ratio" else "difference",
         ruling.effect,
@@ -34,7 +34,7 @@ def effect_of(ruling: Ruling) -> Effect | None:
     )
 
 
-def effect_text(ruling: Ruling) -> str:
+def effect_text(ruling: ConditionResult) -> str:
     """Return a change with its interval: ``'×1.14 (×1.08 to ×1.20)'``."""
     found = effect_of(ruling)
     if found is None:
@@ -43,14 +43,14 @@ def effect_text(ruling: Ruling) -> str:
     return words.change_text(found, found.median) + (f" ({interval})" if interval else "")
 
 
-def state_text(ruling: Ruling) -> str:
+def state_text(ruling: ConditionResult) -> str:
     """Return a state, and what would decide it: ``'inconclusive, +12 trials'``."""
     if ruling.state is State.INCONCLUSIVE and ruling.more_trials is not None:
         return f"inconclusive, +{plural(ruling.more_trials, 'trial')}"
     return ruling.state.replace("-", " ")
 
 
-def sentence(ruling: Ruling) -> str:
+def sentence(ruling: ConditionResult) -> str:
     """Return a ruling in one sentence."""
     where = f" of {ruling.row}" if ruling.row else ""
     seen = estimate_text(ruling, ruling.new)
@@ -64,7 +64,7 @@ def sentence(ruling: Ruling) -> str:
     return f"{ruling.condition}{where}: {state_text(ruling)}; {change}, p {p_text(ruling.adjusted_p)}."
 
 
-def summary(rulings: Sequence[Ruling]) -> str:
+def summary(rulings: Sequence[ConditionResult]) -> str:
     """Return what all rulings come to: ``'2 of 12 conditions are broken; 10 hold.'``."""
     counts = Counter(ruling.state for ruling in rulings)
     others = {
@@ -79,6 +79,6 @@ def summary(rulings: Sequence[Ruling]) -> str:
     return f"{begin}; {rest}." if rest else f"{begin}."
 
 
-def ordered(rulings: Sequence[Ruling]) -> list[Ruling]:
+def ordered(rulings: Sequence[ConditionResult]) -> list[ConditionResult]:
     """Return rulings, the gravest first."""
     return sorted(rulings, key=lambda ruling: GRAVE_FIRST.index(ruling.state))

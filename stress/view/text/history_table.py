@@ -8,10 +8,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from stress.analysis.history.change_point import ChangePoint, Direction, State, Track, stands
+from stress.analysis.history.change_point import ChangePoint, Direction, State, Track, is_open_regression
 from stress.analysis.history.history import History
 from stress.analysis.history.series import Series
-from stress.analysis.statistics.trials import TIMED
+from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.view.text import metric_wording as words
 from stress.view.text.suite_table import QUIET
 
@@ -53,7 +53,7 @@ def history_table(history: History) -> Group:
 
 def change_text(series: Series, change: ChangePoint) -> str:
     """Return a change: ``'×1.53'`` of times and rates, ``'+17.7k'`` of counts."""
-    if series.metric.unit in TIMED and change.before > 0:
+    if series.metric.unit in TIMED_UNITS and change.before > 0:
         return words.ratio_text(change.after / change.before)
     amount = change.after - change.before
     return f"{'+' if amount > 0 else words.MINUS}{words.count_text(abs(amount))}"
@@ -85,7 +85,7 @@ def notes(history: History) -> list[Text]:
     standing = len(history.standing)
     if standing:
         lines.append(f"{standing} confirmed regression{'s' if standing > 1 else ''} neither accepted nor undone.")
-    elif any(stands(change) for track in history.tracks for change in track.changes):
+    elif any(is_open_regression(change) for track in history.tracks for change in track.changes):
         lines.append("Confirmed regressions are of older plans only.")
     return [Text(line, style=QUIET) for line in lines]
 

@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from stress.analysis.gate.evaluate import Ruling, State
+from stress.analysis.gate.evaluate import ConditionResult, State
 from stress.view.text.gate_wording import sentence
 
 NAME = "connstorm gate"
@@ -17,7 +17,7 @@ ELEMENTS = {
 }
 
 
-def junit(rulings: Sequence[Ruling]) -> bytes:
+def junit(rulings: Sequence[ConditionResult]) -> bytes:
     """Return a document with a test case for each ruling, by row."""
     elements = [ELEMENTS.get(ruling.state) for ruling in rulings]
     counts = {

@@ -5,7 +5,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from stress.analysis.attribution.ladder import LIMITS, Ladder
+from stress.analysis.attribution.ladder import LADDER_LIMITS, Ladder
 from stress.model.record import Host
 from stress.model.units import duration_text, range_text
 from stress.view.text.run_report import plain_table
@@ -13,7 +13,7 @@ from stress.view.text.run_report import plain_table
 
 def ladder_report(host: Host, sysctls: dict[str, str], ladder: Ladder) -> RenderableType:
     """Return when this kernel sends a SYN again, when connect() then returns, and when it gives up."""
-    settings = ", ".join(f"{name.rpartition('.')[2]}={sysctls[name]}" for name in LIMITS if name in sysctls)
+    settings = ", ".join(f"{name.rpartition('.')[2]}={sysctls[name]}" for name in LADDER_LIMITS if name in sysctls)
     heading = f"Linux {host.kernel}, HZ={round(1e9 / host.jiffy_ns)}, {settings or 'defaults'}"
     lines: list[RenderableType] = [Text(heading, style="bold"), rung_table(ladder)]
     lines.append(Text(f"ETIMEDOUT after {duration_text(ladder.give_up_ns)} when no SYN is ever answered"))

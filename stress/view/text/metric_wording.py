@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from stress.analysis.comparison.axis_points import differing
+from stress.analysis.comparison.axis_points import differing_levels
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import CellTrials, Effect, Estimate
 from stress.model.units import duration_text, range_text
@@ -87,4 +87,7 @@ def setting_text(trials: CellTrials, baseline: CellTrials | None) -> str:
     """Return what sets a cell apart from its entry's baseline: ``'tcp_syn_retries=1'``, or that it is that."""
     if trials.cell.baseline:
         return "baseline"
-    return ", ".join(f"{axis_text(axis)}={level}" for axis, level in differing(trials, baseline).items()) or "as it is"
+    return (
+        ", ".join(f"{axis_text(axis)}={level}" for axis, level in differing_levels(trials, baseline).items())
+        or "as it is"
+    )

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from rich import box
 from rich.table import Table
 
-from stress.analysis.metric import metric
-from stress.analysis.statistics.power import detectable, trials_needed
+from stress.analysis.metric import find_metric
+from stress.analysis.statistics.power import detectable_effect, trials_needed
 from stress.model.calibration import Calibration, Noise
 from stress.view.text.metric_wording import count_text, name_text, value_text
 
@@ -38,8 +38,8 @@ def noise_table(calibration: Calibration) -> Table:
     )
 
     def add(scenario: str, name: str, noise: Noise) -> None:
-        each = metric(name)
-        seen = detectable(noise.spread, calibration.trials)
+        each = find_metric(name)
+        seen = detectable_effect(noise.spread, calibration.trials)
         if noise.kind == "ratio":
             texts = (f"±{100 * noise.floor:.1f} %", f"±{100 * math.expm1(seen):.1f} %")
         else:
@@ -58,7 +58,9 @@ def power_table(calibration: Calibration) -> Table:
         if noise.kind == "ratio":
             needed = [trials_needed(noise.spread, math.log1p(change)) for change in CHANGES]
             table.add_row(
-                scenario, name_text(metric(name)), *("–" if count is None else f"{count:,} trials" for count in needed)
+                scenario,
+                name_text(find_metric(name)),
+                *("–" if count is None else f"{count:,} trials" for count in needed),
             )
 
     rows(calibration, add, table)

@@ -3,9 +3,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from stress.analysis.comparison.axis_points import baseline_of, by_entry, differing
-from stress.analysis.metric import Metric, metric
-from stress.analysis.statistics.trials import CellTrials, effect, estimate, judgement
+from stress.analysis.comparison.axis_points import baseline_of, cells_by_entry, differing_levels
+from stress.analysis.metric import Metric, find_metric
+from stress.analysis.statistics.trials import CellTrials, better_or_worse, cell_effect, estimate_cell
 from stress.view.text import metric_wording as words
 
 
@@ -15,10 +15,10 @@ def suite_markdown(cells: Sequence[CellTrials], headline: Sequence[str] = words.
     Raises:
         UsageError: there is no such metric.
     """
-    metrics = [metric(name) for name in headline]
+    metrics = [find_metric(name) for name in headline]
     names = ["scenario", "setting", "value", *(words.name_text(each) for each in metrics), "changes"]
     lines = [_row(names), _row(["---"] * 3 + ["---:"] * len(metrics) + ["---"])]
-    for label, entry in by_entry(cells).items():
+    for label, entry in cells_by_entry(cells).items():
         baseline = baseline_of(entry)
         for trials in entry:
             values = [value_text(trials, each) for each in metrics]
@@ -33,7 +33,7 @@ def _row(texts: Iterable[str]) -> str:
 
 def setting_and_value(trials: CellTrials, baseline: CellTrials | None) -> tuple[str, str]:
     """Return which settings differ from the baseline and their values, in the same order."""
-    apart = differing(trials, baseline)
+    apart = differing_levels(trials, baseline)
     if trials.cell.baseline or not apart:
         return words.setting_text(trials, baseline), ""
     return ", ".join(f"`{words.axis_text(axis)}`" for axis in apart), ", ".join(apart.values())
@@ -41,7 +41,7 @@ def setting_and_value(trials: CellTrials, baseline: CellTrials | None) -> tuple[
 
 def value_text(trials: CellTrials, each: Metric) -> str:
     """Return a metric's median with its interval: ``'11.2 µs (10.5–12 µs)'``."""
-    found = estimate(trials, each)
+    found = estimate_cell(trials, each)
     if found is None:
         return "–"
     interval = words.interval_text(each, found)
@@ -54,10 +54,10 @@ def remark_texts(trials: CellTrials, baseline: CellTrials | None, metrics: Seque
         return [f"not applicable: {trials.not_applicable}"]
     texts = []
     for each in metrics:
-        change = effect(trials, baseline, each) if baseline is not None and trials is not baseline else None
+        change = cell_effect(trials, baseline, each) if baseline is not None and trials is not baseline else None
         if change is not None and change.changes:
             interval = words.change_interval_text(change)
-            judged = judgement(change, each)
+            judged = better_or_worse(change, each)
             text = f"{words.arrow(change)} {words.name_text(each)} {words.change_text(change, change.median)}"
             texts.append(text + (f" ({interval})" if interval else "") + (f", {judged}" if judged else ""))
     if trials.failed:

@@ -10,9 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from stress.analysis.attribution.cause import CAUSES
-from stress.analysis.comparison.axis_points import baseline_of, by_entry
-from stress.analysis.metric import METRICS, Metric, metric
-from stress.analysis.statistics.trials import THRESHOLD, CellTrials, Effect, by_block, effect, estimate, judgement
+from stress.analysis.comparison.axis_points import baseline_of, cells_by_entry
+from stress.analysis.metric import METRICS, Metric, find_metric
+from stress.analysis.statistics.trials import (
+    THRESHOLD,
+    CellTrials,
+    Effect,
+    better_or_worse,
+    cell_effect,
+    estimate_cell,
+    values_by_block,
+)
 from stress.model.outcome import Cause
 from stress.view.text import metric_wording as words
 
@@ -33,14 +41,14 @@ def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEA
     Raises:
         UsageError: there is no such metric.
     """
-    metrics = [metric(name) for name in headline]
+    metrics = [find_metric(name) for name in headline]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", caption_style="")
     table.add_column("scenario\n  setting\n    causes", overflow="fold")
     table.add_column("\ntrials\nbooks", no_wrap=True)
     for each in metrics:
         table.add_column(heading(each), justify="right", no_wrap=True, vertical="top")
     effects = []
-    for label, entry in by_entry(cells).items():
+    for label, entry in cells_by_entry(cells).items():
         table.add_section()
         table.add_row(Text(label, style="bold underline"))
         baseline = baseline_of(entry)
@@ -49,7 +57,7 @@ def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEA
                 table.add_row(setting_cell(trials, baseline), Text("–", style=QUIET))
                 continue
             against = None if baseline is None or trials is baseline else baseline
-            found = [effect(trials, against, metric) if against else None for metric in metrics]
+            found = [cell_effect(trials, against, metric) if against else None for metric in metrics]
             effects += [each for each in found if each]
             values = (value_cell(trials, each, change) for each, change in zip(metrics, found, strict=True))
             table.add_row(setting_cell(trials, baseline), trials_cell(trials), *values)
@@ -72,8 +80,8 @@ def cause_texts(trials: CellTrials) -> list[str]:
     texts = []
     for cause in CAUSES:
         counts = METRICS[f"cause.{cause}"]
-        found = estimate(trials, counts)
-        most = max(by_block(trials, counts).values(), default=0)
+        found = estimate_cell(trials, counts)
+        most = max(values_by_block(trials, counts).values(), default=0)
         if cause is not Cause.NONE and found and most:
             number = f"{found.median:,.0f}" if found.median else f"0–{most:,.0f}"
             texts.append(f"{number} {cause.replace('_', ' ')}")
@@ -100,14 +108,14 @@ def trials_cell(trials: CellTrials) -> Text:
     if failed:
         lines.append(Text(f"{failed} failed", style="bold red"))
     if done:
-        wrong = sum(value > 0 for value in by_block(trials, METRICS["unbalanced"]).values())
+        wrong = sum(value > 0 for value in values_by_block(trials, METRICS["unbalanced"]).values())
         lines.append(Text(f"{wrong} unbal.", style="bold red") if wrong else Text("balanced", style="green"))
     return Text("\n").join(lines)
 
 
 def value_cell(trials: CellTrials, each: Metric, change: Effect | None) -> Text:
     """Return a metric's median, its interval below, and below that what it is against the baseline if it changes."""
-    found = estimate(trials, each)
+    found = estimate_cell(trials, each)
     if found is None:
         return Text("–", style=QUIET)
     value = words.value_text(each, found.median)
@@ -115,7 +123,7 @@ def value_cell(trials: CellTrials, each: Metric, change: Effect | None) -> Text:
     if interval := words.interval_text(each, found):
         lines.append(Text(interval, style=QUIET))
     if change and change.changes:
-        judged = judgement(change, each)
+        judged = better_or_worse(change, each)
         lines[0] = Text(f"{words.arrow(change)} {value}", style=TONES[judged])
         text = f"{words.change_text(change, change.median)} {judged or ''}"
         lines.append(Text(text.rstrip(), style=TONES[judged]))
@@ -125,7 +133,7 @@ def value_cell(trials: CellTrials, each: Metric, change: Effect | None) -> Text:
 def notes(cells: Sequence[CellTrials], effects: Sequence[Effect]) -> list[Text]:
     """Return how to read the table."""
     lines = []
-    levels = sorted(found.level for trials in cells if (found := estimate(trials, METRICS["errors"])))
+    levels = sorted(found.level for trials in cells if (found := estimate_cell(trials, METRICS["errors"])))
     if levels and not levels[-1]:
         lines.append("Single trials: how far others would differ is not known.")
     elif levels:
@@ -144,7 +152,7 @@ def notes(cells: Sequence[CellTrials], effects: Sequence[Effect]) -> list[Text]:
 def failures(cells: Sequence[CellTrials]) -> list[Text]:
     """Return why trials failed: a line a cell and reason."""
     lines = []
-    for label, entry in by_entry(cells).items():
+    for label, entry in cells_by_entry(cells).items():
         for trials in entry:
             for reason in dict.fromkeys(trials.failed.values()):
                 blocks = [str(block) for block, why in sorted(trials.failed.items()) if why == reason]

@@ -20,7 +20,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from stress.analysis.comparison.compare import change_of
 from stress.analysis.comparison.verdict import Comparison
-from stress.analysis.metric import metric
+from stress.analysis.metric import find_metric
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 from stress.view.figure.verdict_style import VERDICT_LOOKS, verdict_mark
@@ -61,7 +61,7 @@ def line_of(comparison: Comparison) -> Line:
     change = change_of(comparison)
     if change is None:
         return Line(comparison, None, 0.0, 0.0)
-    sign = -1 if metric(comparison.metric).better == "higher" else 1
+    sign = -1 if find_metric(comparison.metric).better == "higher" else 1
     low, effect, high = sorted(
         sign * max(-FARTHEST, min(FARTHEST, value / change.least)) if change.least else sign * math.copysign(1, value)
         for value in (change.low, change.effect, change.high)

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
 from stress.analysis.comparison.arm import Arm, Latencies
-from stress.analysis.comparison.shift import can_tell, quantiles_ns
+from stress.analysis.comparison.shift import has_enough_attempts, quantiles_ns
 from stress.model.units import duration_text
 from stress.view.figure import style
 from stress.view.figure.axes import latency_axis
@@ -56,7 +56,7 @@ def median_line(trials: Sequence[Latencies], nines: Nines) -> tuple[Nines, npt.N
     Of an even number the lower one: between the rungs of the ladder lies no value that ever was.
     """
     least = min((trial.size for trial in trials), default=0)
-    within = nines[[can_tell(least, float(1 - 10.0**-place)) for place in nines]]
+    within = nines[[has_enough_attempts(least, float(1 - 10.0**-place)) for place in nines]]
     values = np.array([quantiles_ns(trial, 1 - 10.0**-within) for trial in trials]).reshape(len(trials), within.size)
     return within, np.sort(values, axis=0)[(len(trials) - 1) // 2]
 

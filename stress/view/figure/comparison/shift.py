@@ -54,7 +54,7 @@ def shifts(base: Arm, others: Sequence[Arm]) -> list[Shift | None]:
             one, other = [old[each] for each, _ in known], [now[each] for _, each in known]
         else:
             one, other = with_attempts(old), with_attempts(now)
-        found.append(analysis.shift(one, other, paired=bool(known)) if one and other else None)
+        found.append(analysis.quantile_shift(one, other, paired=bool(known)) if one and other else None)
     return found
 
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.ladder import Ladder
-from stress.analysis.attribution.outcome import sent_syn
+from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.summary import Findings
 from stress.model.units import duration_text
 from stress.view.figure import style
@@ -41,7 +41,7 @@ def curves(found: Findings) -> list[Curve]:
     An attempt that ended before it sent a SYN waited for nothing, and is in none of them.
     """
     if len(found.acts) > 1:
-        waits = [np.sort(act.storm.attempts["latency_ns"][sent_syn(act.storm.attempts)]) for act in found.acts]
+        waits = [np.sort(act.storm.attempts["latency_ns"][has_sent_syn(act.storm.attempts)]) for act in found.acts]
         return [
             Curve(
                 act.storm.act.name,
@@ -54,7 +54,7 @@ def curves(found: Findings) -> list[Curve]:
             for number, (act, latency_ns) in enumerate(zip(found.acts, waits, strict=True))
             if latency_ns.size
         ]
-    sent = sent_syn(found.run.attempts)
+    sent = has_sent_syn(found.run.attempts)
     latency_ns, causes = found.run.attempts["latency_ns"][sent], found.causes[sent]
     present = np.flatnonzero(np.bincount(causes))
     if not present.size:
@@ -71,12 +71,12 @@ def curves(found: Findings) -> list[Curve]:
 
 def left_out(found: Findings) -> int:
     """Return how many attempts ended before they sent a SYN."""
-    return int(np.count_nonzero(~sent_syn(found.run.attempts)))
+    return int(np.count_nonzero(~has_sent_syn(found.run.attempts)))
 
 
 def claim(found: Findings) -> str:
     """Return in words how large the part is that waited for the SYN timer."""
-    sent = sent_syn(found.run.attempts)
+    sent = has_sent_syn(found.run.attempts)
     attempts = int(np.count_nonzero(sent))
     if not attempts:
         return "no attempt sent a SYN"

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from stress.analysis.attribution.port_cost import PortCost, port_cost
+from stress.analysis.attribution.port_cost import PortCost, measure_port_cost
 from stress.analysis.attribution.summary import Findings
 from stress.model.units import duration_text, range_text
 from stress.view.figure import axes as around
@@ -33,7 +33,7 @@ ALIKE = 1.0  # steps so close to each other, in % of the range, are one
 
 def costs(found: Findings) -> dict[str, PortCost]:
     """Return what each connection cost, by act; acts that measured none are left out."""
-    each = {act.storm.act.name: port_cost(act.storm) for act in found.acts}
+    each = {act.storm.act.name: measure_port_cost(act.storm) for act in found.acts}
     return {name: cost for name, cost in each.items() if len(cost.occupancy)}
 
 

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from stress.analysis.attribution.cause import CAUSES
-from stress.analysis.attribution.summary import ActFindings, Findings, last_of_world
+from stress.analysis.attribution.summary import ActFindings, Findings, is_last_in_environment
 from stress.model.run import Run
 from stress.view.figure import axes as around
 from stress.view.figure import style
@@ -64,7 +64,7 @@ class _Act:
 
 def _act(run: Run, found: ActFindings) -> _Act:
     attempts, mines = found.storm.attempts, found.storm.mines
-    if not last_of_world(run, found.storm.act.name):
+    if not is_last_in_environment(run, found.storm.act.name):
         mines = mines[mines["left"] == 0]  # those left are the next act's
     start_s = np.empty(attempts.size, np.float32)  # half the memory, and exact to a pixel
     begin_ns = attempts["start_ns"].min(initial=np.iinfo(np.int64).max)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from stress.analysis.comparison.axis_points import AS_IT_IS, Point
+from stress.analysis.comparison.axis_points import UNVARIED_TEXT, AxisPoint
 from stress.view.figure import style
 from stress.view.figure.metric_axis import Scale
 from stress.view.figure.style import Look
@@ -62,7 +62,7 @@ def offsets(series: Sequence[str]) -> dict[str, float]:
 
 
 def draw_panel(
-    axes: Axes, points: Sequence[Point], values: Sequence[str], scale: Scale, by: Mapping[str, Look]
+    axes: Axes, points: Sequence[AxisPoint], values: Sequence[str], scale: Scale, by: Mapping[str, Look]
 ) -> None:
     """Draw medians with their intervals, and the baseline of each series as a line.
 
@@ -77,7 +77,7 @@ def draw_panel(
     axes.grid(visible=True, axis="y")
     axes.set_xlim(-0.5, len(values) - 0.5)
     axes.xaxis.set_major_locator(NullLocator())
-    for value in dict.fromkeys(point.level for point in points if point.baseline and point.level != AS_IT_IS):
+    for value in dict.fromkeys(point.level for point in points if point.baseline and point.level != UNVARIED_TEXT):
         place = values.index(value)
         axes.axvspan(place - 0.5, place + 0.5, facecolor=STRIPE, linewidth=0, zorder=0)
     aside = offsets([label for label in by if any(point.scenario == label for point in points)])
@@ -89,7 +89,14 @@ def draw_panel(
 
 
 def _draw_series(
-    axes: Axes, points: Sequence[Point], values: Sequence[str], scale: Scale, *, shift: float, look: Look, size: float
+    axes: Axes,
+    points: Sequence[AxisPoint],
+    values: Sequence[str],
+    scale: Scale,
+    *,
+    shift: float,
+    look: Look,
+    size: float,
 ) -> None:
     drawn = {filled: mark(look, filled=filled, size=size) for filled in (False, True)}
     places: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
@@ -111,7 +118,7 @@ def _draw_series(
             axes.add_line(line)
 
 
-def value_names(points: Sequence[Point], values: Sequence[str]) -> list[str]:
+def value_names(points: Sequence[AxisPoint], values: Sequence[str]) -> list[str]:
     """Return what stands below each value: itself, and why nothing stands above it."""
     names = []
     for value in values:

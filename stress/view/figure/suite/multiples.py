@@ -12,18 +12,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from stress.analysis.comparison.axis_points import (
-    AS_IT_IS,
-    UNVARIED,
-    Point,
+    NO_AXIS,
+    UNVARIED_TEXT,
+    AxisPoint,
     axes_of,
+    axis_points,
     baseline_of,
-    by_entry,
+    cells_by_entry,
     is_crossed,
-    missing,
-    points,
+    missing_reason,
     values_of,
 )
-from stress.analysis.metric import Metric, metric
+from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.trials import THRESHOLD, CellTrials
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
@@ -51,7 +51,7 @@ CAPTION_PT, NAME_PT, HEAD_PT, HEAD_LEAST_PT, KEY_PT = 7.5, 8.0, 10.0, 8.0, 9.5
 HEAD_LETTER = 0.62  # the width of one in names of settings, which are mostly narrow
 FOOT = 0.024  # share of the sheet's height below the caption
 
-Grid = dict[str, dict[str, list[Point]]]  # by name of the metric, by axis
+Grid = dict[str, dict[str, list[AxisPoint]]]  # by name of the metric, by axis
 
 
 def grid_of(cells: Sequence[CellTrials], headline: Sequence[str] = words.PICTURED) -> Grid:
@@ -60,11 +60,11 @@ def grid_of(cells: Sequence[CellTrials], headline: Sequence[str] = words.PICTURE
     Raises:
         UsageError: there is no such metric.
     """
-    rows = {name: {axis: points(cells, axis, metric(name)) for axis in axes_of(cells)} for name in headline}
+    rows = {name: {axis: axis_points(cells, axis, find_metric(name)) for axis in axes_of(cells)} for name in headline}
     return {name: row for name, row in rows.items() if any(limits_of(row))}
 
 
-def limits_of(row: Mapping[str, Sequence[Point]]) -> list[float]:
+def limits_of(row: Mapping[str, Sequence[AxisPoint]]) -> list[float]:
     """Return the ends of all intervals of a row."""
     found = [point.estimate for column in row.values() for point in column if point.estimate]
     return [end for each in found for end in (each.low, each.high)]
@@ -93,9 +93,9 @@ def _columns(cells: Sequence[CellTrials], axes: Sequence[str], width: float) -> 
     columns = []
     for axis in axes:
         # Which trials are done is the same for every metric.
-        values, found = values_of(cells, axis), points(cells, axis, metric("errors"))
+        values, found = values_of(cells, axis), axis_points(cells, axis, find_metric("errors"))
         names, turned, height_pt = fit_names(value_names(found, values), width / len(values) * 72, NAME_PT)
-        usual = [axis != UNVARIED and any(p.baseline for p in found if p.level == value) for value in values]
+        usual = [axis != NO_AXIS and any(p.baseline for p in found if p.level == value) for value in values]
         columns.append(_Column(axis, values, names, turned, height_pt / 72, usual))
     return columns
 
@@ -109,7 +109,7 @@ def multiples(cells: Sequence[CellTrials], title: str, caption: Sequence[str], p
         caption: phrases for its foot; how to read it, and what is missing, is added.
         path: of the PNG.
     """
-    grid, by = grid_of(cells), looks(list(by_entry(cells)))
+    grid, by = grid_of(cells), looks(list(cells_by_entry(cells)))
     bands = bands_of(axes_of(cells)) if grid else []
     count = max(map(len, bands), default=1)
     width = min(WIDEST, (WIDTH - LEFT - RIGHT - (count - 1) * GAP) / count)
@@ -156,19 +156,21 @@ def _draw_band(
         for row, (label, found) in enumerate(grid.items()):
             below = top + HEAD + row * (ROW + ROW_GAP) + ROW
             axes = figure.add_axes((left / WIDTH, 1 - below / height, width / WIDTH, ROW / height))
-            scale = _scale(metric(label), grid)
+            scale = _scale(find_metric(label), grid)
             draw_panel(axes, found[column.axis], column.values, scale, by)
             axes.tick_params(axis="y", labelsize=NAME_PT, labelleft=not number, length=3 if not number else 0)
             if row == len(grid) - 1:
                 draw_names(axes, column.names, column.usual, column.turned, NAME_PT)
             if not number:
-                axes.set_ylabel(words.name_text(metric(label)).replace(" per ", "\nper "), fontsize=9, color=style.INK)
+                axes.set_ylabel(
+                    words.name_text(find_metric(label)).replace(" per ", "\nper "), fontsize=9, color=style.INK
+                )
                 axes.yaxis.set_label_coords(-0.58 / width, 0.5)
 
 
 def fit_heads(axes: Sequence[str], room_pt: float) -> tuple[list[str], float]:
     """Return the names of axes as they fit above their columns, long ones on two lines, and the size of their font."""
-    names = [words.axis_text(axis) if axis != UNVARIED else "nothing varied" for axis in axes]
+    names = [words.axis_text(axis) if axis != NO_AXIS else "nothing varied" for axis in axes]
     heads = [name if room_pt > HEAD_LETTER * HEAD_LEAST_PT * len(name) else _broken(name) for name in names]
     longest = max(len(line) for head in heads for line in head.split("\n"))
     return heads, min(HEAD_PT, room_pt / HEAD_LETTER / longest)
@@ -197,12 +199,12 @@ def _reading_key(grid: Grid) -> list[Line2D]:
     if any(point.effect for point in every):
         for filled, label in ((True, "changes against the baseline"), (False, "does not, or not surely")):
             samples.append(mark(Look(style.QUIET, "o", label), filled=filled))
-    if any(point.baseline and point.level != AS_IT_IS for point in every):
+    if any(point.baseline and point.level != UNVARIED_TEXT for point in every):
         samples.append(Line2D([], [], color=style.QUIET, linewidth=0.8, label="baseline; its value is in bold"))
     return samples
 
 
-def _every(grid: Grid) -> list[Point]:
+def _every(grid: Grid) -> list[AxisPoint]:
     return [point for row in grid.values() for column in row.values() for point in column]
 
 
@@ -226,7 +228,7 @@ def notes(cells: Sequence[CellTrials], grid: Grid) -> list[str]:
     if any(point.effect for point in every):
         least = words.percent_text(THRESHOLD)
         phrases.append(f"filled: changes by {least} and an attempt or more against trials of the same blocks")
-    entries = by_entry(cells)
+    entries = cells_by_entry(cells)
     if crossed := [label for label, entry in entries.items() if is_crossed(entry)]:
         phrases.append(
             f"several axes vary at once, so trials of all cells with a value are pooled: {', '.join(crossed)}"
@@ -235,7 +237,7 @@ def notes(cells: Sequence[CellTrials], grid: Grid) -> list[str]:
         f"{label} {words.setting_text(trials, baseline_of(entry))} ({SHORT[reason]})"
         for label, entry in entries.items()
         for trials in entry
-        if (reason := missing([trials]))
+        if (reason := missing_reason([trials]))
     ]
     if len(lacking) > NAMED_MAX:
         phrases.append(f"no trial done in {len(lacking)} of {len(cells)} cells")
