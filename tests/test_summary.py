@@ -21,7 +21,8 @@ from builders import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.attribution.summary import analyse, body_percentiles, count_bands, durations_s
+from stress.analysis.attribution.bands import count_bands
+from stress.analysis.attribution.summary import analyse, body_percentiles, durations_s
 from stress.model.attempt import STORM, WARM_UP
 from stress.model.outcome import Cause, Outcome
 from stress.model.plan import Plan, Ports

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution import scenario_figures
+from stress.analysis.attribution.bands import count_bands, merge_bands
 from stress.analysis.attribution.books import check_books
 from stress.analysis.attribution.cause import CAUSES, cause_codes
 from stress.analysis.attribution.collision import detect_collisions
@@ -19,11 +20,10 @@ from stress.analysis.attribution.syns import Syns, classify_syns
 from stress.model.attempt import STORM
 from stress.model.outcome import Outcome
 from stress.model.run import Run, Storm
-from stress.model.summary import ActSummary, Band, Body, Claim, Evidence, Mines, Summary
+from stress.model.summary import ActSummary, Body, Claim, Evidence, Mines, Summary
 
 SECOND_NS = 1_000_000_000
 CHUNK_ATTEMPTS = 1 << 20  # attempts looked at together where all of them would take too much memory
-OFF_LADDER = "off the ladder"
 BODY_THOUSANDTHS = (500, 900, 990, 999, 1000)  # in thousandths
 
 
@@ -55,6 +55,12 @@ class ActFindings:
         """Return the latencies of those attempts."""
         found: npt.NDArray[np.int64] = self.storm.attempts["latency_ns"][self.body()]
         return found
+
+    def retried_latencies_ns(self) -> npt.NDArray[np.int64]:
+        """Return the latencies of the attempts that connected only after a SYN sent again, warm-up included."""
+        retried = self.outcomes == OUTCOMES.index(Outcome.RETRIED)
+        latencies_ns: npt.NDArray[np.int64] = self.storm.attempts["latency_ns"][retried]
+        return latencies_ns
 
     def mines(self) -> Mines:
         """Return the mines by count."""
@@ -130,7 +136,7 @@ def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Su
         if len(each) == 1
         else body_percentiles(np.concatenate([act.body_latencies_ns() for act in acts])),
         intended=intended_body(acts),
-        bands=merge_bands(acts),
+        bands=merge_bands(count_bands(act.retried_latencies_ns(), act.ladder) for act in acts),
         retransmits=int(run.attempts["retransmits"].sum(dtype=np.int64)),
         collisions=sum(int(act.syns.met_mine.sum()) for act in acts),
         mines=Mines(
@@ -218,31 +224,6 @@ def intended_body(acts: list[ActFindings]) -> Body | None:
     return body_percentiles(
         np.concatenate([part["latency_ns"] + part["lag_us"].astype(np.int64) * 1000 for part in paced])
     )
-
-
-def merge_bands(acts: list[ActFindings]) -> list[Band]:
-    """Return the bands of all storms, those of one label together."""
-    found: dict[str, Band] = {}
-    for act in acts:
-        retried = act.outcomes == OUTCOMES.index(Outcome.RETRIED)
-        for band in count_bands(act.storm.attempts["latency_ns"][retried], act.ladder):
-            old = found.get(band.label, band)
-            from_ns, to_ns = min(old.from_ns, band.from_ns), max(old.to_ns, band.to_ns)
-            count = band.count + (old.count if old is not band else 0)
-            found[band.label] = Band(band.label, from_ns, to_ns, count)
-    return list(found.values())
-
-
-def count_bands(latencies_ns: npt.NDArray[np.int64], rungs: Ladder) -> list[Band]:
-    """Count retried attempts by the first rung that they fit; those on no rung make a band of their own."""
-    found = []
-    for rung in ((rungs.fast,) if rungs.fast else ()) + rungs.rungs:
-        inside = (latencies_ns >= rung.from_ns) & (latencies_ns <= rung.to_ns)
-        found.append(Band(rung.label, rung.from_ns, rung.to_ns, int(inside.sum())))
-        latencies_ns = latencies_ns[~inside]
-    if len(latencies_ns):
-        found.append(Band(OFF_LADDER, int(latencies_ns.min()), int(latencies_ns.max()), len(latencies_ns)))
-    return found
 
 
 def describe_imbalance(run: Run, claim: Claim) -> str:
