@@ -137,7 +137,8 @@ def make_plan(base: Plan, given: dict[str, Any]) -> Plan:
     """
     changes = {name: value for name, value in given.items() if value is not None}
     settings = dict(changes.pop("sysctls", ()))
-    refuse_varied(base, {*changes, *settings})
+    if fault := next(filter(None, map(base.act_fault, sorted({*changes, *settings}))), None):
+        raise UsageError(fault)
     if changes.pop("fast", None):
         if base.release is not Release.FIN_TIMEOUT:
             raise UsageError(
@@ -177,13 +178,3 @@ def space(source: tuple[str, str] | None, target_port: tuple[str, str] | None) -
             raise UsageError(f"--target-port {'-'.join(target_port)} is no port, nor two that rise.")
         fields |= {"target_port": int(target_port[0]), "target_ports": int(target_port[1]) - int(target_port[0]) + 1}
     return fields
-
-
-def refuse_varied(base: Plan, given: set[str]) -> None:
-    """Raise UsageError when an option was given that the scenario's acts decide."""
-    for act in base.acts.values():
-        for name in given & {*act, *act.get("sysctls", {})}:
-            raise UsageError(
-                f"{base.scenario} itself varies {name} from act to act ({', '.join(base.acts)}); leave it out, or use "
-                "another scenario."
-            )

@@ -12,7 +12,7 @@ import msgspec
 from stress.lab import namespace, sysctl
 from stress.lab.pdeathsig import die_with_parent
 from stress.model.errors import INTERRUPTED, ConnstormError, LabError, UsageError
-from stress.model.plan import Plan
+from stress.run.protocol import decode_plan
 
 
 @click.command("run-cell", hidden=True)
@@ -75,18 +75,6 @@ def print_attestation(*, alone: bool) -> None:
     from stress.run.fingerprint import take_fingerprint  # noqa: PLC0415  # see above
 
     emit(take_fingerprint(on_the_host, None if refused else sysctl.names()))
-
-
-def decode_plan(data: bytes) -> Plan:
-    """Decode a plan.
-
-    Raises:
-        UsageError: it is none.
-    """
-    try:
-        return msgspec.json.decode(data, type=Plan)
-    except msgspec.DecodeError as error:
-        raise UsageError(f"The plan on standard input cannot be read: {error}.") from error
 
 
 def emit(event: msgspec.Struct) -> None:

@@ -201,6 +201,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
         return msgspec.structs.replace(self, family=family, source=source, target=target)
 
+    def act_fault(self, name: str) -> str | None:
+        """Return a sentence when the acts decide a field or a setting, which then cannot be set or varied; or None."""
+        if name == "sysctls" or not any(name in act or name in act.get("sysctls", {}) for act in self.acts.values()):
+            return None
+        return (
+            f"The scenario {self.scenario} itself varies {name} from act to act ({', '.join(self.acts)}); leave it "
+            "out, or use another scenario."
+        )
+
     def storms(self) -> dict[str, "Plan"]:
         """Return the plan of each act by its name; settings of an act are added to those of the plan.
 

@@ -10,18 +10,18 @@ from stress.analysis.attribution.summary import analyse
 from stress.analysis.metric import METRICS, PER_MILLION_SUFFIX, Metric, band_name, find_metric
 from stress.lab.pdeathsig import die_with_parent
 from stress.model.errors import ConnstormError
-from stress.model.plan import Plan
 from stress.model.run import Run
 from stress.model.summary import Summary
 from stress.run.external_call import Answer, Refusal, Value
+from stress.run.protocol import decode_plan
 from stress.storm.external_server import storm_external_server
 
 
 def main() -> None:
     """Carry out the plan on standard input."""
     die_with_parent(signal.SIGKILL)
-    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
     try:
+        plan = decode_plan(sys.stdin.buffer.read())
         answer: Answer | Refusal = make_answer(storm_external_server(plan))
     except ConnstormError as error:
         answer = Refusal(str(error), type(error).__name__)

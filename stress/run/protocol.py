@@ -8,7 +8,8 @@ import msgspec
 
 import stress
 from stress.model import errors
-from stress.model.errors import ConnstormError, LabError
+from stress.model.errors import ConnstormError, LabError, UsageError
+from stress.model.plan import Plan
 from stress.model.suite import Fingerprint, Settle
 
 # To be raised whenever a message, a hidden option of run-cell, the module path of a function that dask calls, or the
@@ -50,6 +51,18 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 Event = Stage | Settled | Done | Failed  # what run-cell prints, one JSON object per line
+
+
+def decode_plan(data: bytes) -> Plan:
+    """Decode the plan that a process finds on its standard input.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return msgspec.json.decode(data, type=Plan)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"The plan on standard input cannot be read: {error}.") from error
 
 
 def decode_fingerprint(answer: bytes, host: str) -> Fingerprint:

@@ -118,12 +118,6 @@ def scenario_plan(base: Plan, given: Parameters, seed: int, varied: Iterable[str
 
 def refuse_varied(base: Plan, given: Parameters, axes: dict[str, Axis], mistakes: Diagnostics) -> None:
     """Add that something is set or varied which the scenario's acts decide."""
-    acts = base.acts.values()
-    decided = {name for act in acts for name in (*act, *act.get("sysctls", {}))} - {"sysctls"}
     for name, at in (*given.at.items(), *((name, axis.at) for name, axis in axes.items())):
-        if name in decided:
-            mistakes.add(
-                at,
-                f"The scenario {base.scenario} itself varies {name} from act to act ({', '.join(base.acts)}); leave it "
-                "out, or use another scenario.",
-            )
+        if fault := base.act_fault(name):
+            mistakes.add(at, fault)
