@@ -75,10 +75,12 @@ def suite(
     import msgspec  # noqa: PLC0415  # numpy and matplotlib come with these, and --help needs none
 
     from stress.store import suite_folder  # noqa: PLC0415
-    from stress.suite import kernel_axis, manifest  # noqa: PLC0415
+    from stress.suite import manifest  # noqa: PLC0415
     from stress.suite.config import load as suite_file  # noqa: PLC0415
+    from stress.suite.executor.registry import make_executor  # noqa: PLC0415
+    from stress.suite.kernels import add_kernel_axis  # noqa: PLC0415
 
-    executor = executor_of(engine, [name for name in hosts.split(",") if name], remote_connstorm)
+    executor = make_executor(engine, [name for name in hosts.split(",") if name], remote_connstorm)
     path = source if source.is_dir() else None
     if path is not None and not (resume or dry_run):
         raise UsageError(f"{source} is a folder: go on with it by --resume, or give the suite's file.")
@@ -87,7 +89,7 @@ def suite(
     if trials is not None:
         what = msgspec.structs.replace(what, trials=trials)
     if kernels:
-        what = kernel_axis.add_kernel_axis(what, kernels)
+        what = add_kernel_axis(what, kernels)
     if dry_run:
         print_plan(manifest.begin_suite(what, executor, host=host, boot=False), as_json=as_json)
         return
@@ -100,31 +102,12 @@ def suite(
     sys.exit(interrupted or failed)
 
 
-def executor_of(text: str, hosts: list[str], command: str) -> "Executor":
-    """Return the executor that ``NAME[:WHERE]`` stands for.
-
-    Raises:
-        UsageError: there is none of that name, or it lacks something.
-    """
-    from stress.suite.executor.fleets import FLEETS  # noqa: PLC0415  # as above
-    from stress.suite.executor.registry import EXECUTORS  # noqa: PLC0415  # as above
-
-    name, _, where = text.partition(":")
-    if name in FLEETS:
-        return FLEETS[name](where, hosts, command)
-    if name not in EXECUTORS:
-        raise UsageError(f"There is no executor {name!r}; there are {', '.join([*EXECUTORS, *FLEETS])}.")
-    if hosts:
-        raise UsageError(f"--hosts is for the executors {' and '.join(FLEETS)}, not for {name}; leave it out.")
-    return EXECUTORS[name](where)
-
-
 def print_plan(file: "SuiteFile", *, as_json: bool) -> None:
     """Print what a suite would do."""
-    from stress.suite import forecast, order  # noqa: PLC0415  # as above
+    from stress.suite import estimate, order  # noqa: PLC0415  # as above
     from stress.view.text import suite_plan  # noqa: PLC0415
 
-    forecasts = forecast.forecast_cells(file)
+    forecasts = estimate.forecast_cells(file)
     trials = order.ordered_trials(file.suite, file.cells, len(file.hosts))
     if as_json:
         print_object(
@@ -155,11 +138,11 @@ def conduct(
     what: "Suite", output: Path, executor: "Executor", *, quiet: bool, host: bool = False, **options: Any
 ) -> tuple[Path, int]:
     """Run what is missing and say how it gets on; return the folder, and the exit code of an interrupt or 0."""
-    from stress.suite import forecast, runner  # noqa: PLC0415  # as above
+    from stress.suite import estimate, runner  # noqa: PLC0415  # as above
     from stress.view.text.suite_progress import SuiteProgress  # noqa: PLC0415
 
     printer = Console(stderr=True, highlight=False, quiet=quiet)
-    with SuiteProgress(printer, forecast.expected_seconds(what, host=host), len(executor.hosts)) as progress:
+    with SuiteProgress(printer, estimate.expected_seconds(what, host=host), len(executor.hosts)) as progress:
         try:
             return runner.run(what, output, executor, progress, host=host, **options), 0
         except KeyboardInterrupt:

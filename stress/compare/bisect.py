@@ -17,7 +17,7 @@ from stress.model.suite import Suite
 from stress.suite import runner
 from stress.suite.executor.base import Executor
 from stress.suite.executor.local import Local
-from stress.suite.kernel_axis import add_kernel_axis
+from stress.suite.kernels import add_kernel_axis
 from stress.view.text.gate_wording import sentence
 
 # Kernels differ in their kernel; one that is booted also is another machine, with its own defaults.

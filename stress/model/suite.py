@@ -10,6 +10,12 @@ from stress.model.plan import Plan
 from stress.model.record import Host
 
 Level = str | int | float | bool | list[int]  # one value of an axis: of a sysctl or of a field of the plan
+KERNEL = "kernel"  # an axis that is neither: what a trial runs on
+
+
+def is_sysctl(axis: str) -> bool:
+    """Return whether an axis is a setting of the kernel, not a field of the plan."""
+    return "." in axis
 
 
 class Design(StrEnum):

@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""How many attempts a trial makes and how long it takes, about, before any has been run."""
+"""Estimates of how many attempts a trial makes and how long it takes, before any has been run."""
 
 from stress.analysis.attribution.ladder import build_ladder
 from stress.lab import sysctl
+from stress.lab.host import facts
+from stress.model.kernel import HOST
 from stress.model.outcome import Cause
 from stress.model.plan import Plan, Release, Serve
 from stress.model.record import Host
+from stress.model.suite import Cell, Suite
+from stress.store.suite_folder import SuiteFile
 from stress.storm.catalogue import SCENARIOS
+from stress.suite import matrix
+from stress.suite.applicability import unsupported_reason
+from stress.view.text.suite_plan import Forecast
 
 PROCESS_S = 0.9  # Python, numpy, the namespace, the listener's process, the census
+GUEST_S = 30.0  # to boot, and to import what a run needs
 ACT_S = 0.3
 ATTEMPTS_PER_S = 30_000
 MINES_PER_S = 20_000
@@ -62,3 +70,29 @@ def act_seconds(act: Plan, host: Host) -> float:
     if known is not None and Cause.CHALLENGE_LIMITED in known.causes:
         given_up_s = CHALLENGED_S
     return ACT_S + storming_s + laying_s + act.rest_s + given_up_s
+
+
+def forecast_cells(file: SuiteFile) -> list[Forecast]:
+    """Return what one trial of each cell is going to be, about, on the first host."""
+    ((first, attestation), *_) = file.fingerprints.items()
+    return [
+        Forecast(
+            cell,
+            trial_attempts(cell.plan),
+            cell_seconds(cell, attestation.host),
+            None if known is None else unsupported_reason(cell, known, host=file.host),
+        )
+        for cell in file.cells
+        for known in [file.fingerprint(cell, first)]
+    ]
+
+
+def expected_seconds(suite: Suite, *, host: bool) -> dict[str, float]:
+    """Return for each cell how long a trial takes on this machine, about."""
+    here = facts()
+    return {cell.name: cell_seconds(cell, here) for cell in matrix.build_cells(suite, host=host)}
+
+
+def cell_seconds(cell: Cell, host: Host) -> float:
+    """Return how long a trial of a cell takes, about; what an emulated CPU does is slower, by how much is not known."""
+    return trial_seconds(cell.plan, host) + (0.0 if cell.kernel == HOST else GUEST_S)

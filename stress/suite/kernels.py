@@ -2,23 +2,34 @@
 """The kernels that a suite's cells are to run on, beside the running one, and what each says of itself."""
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+
+import msgspec
 
 from stress.model.errors import UsageError
-from stress.model.kernel import HOST
+from stress.model.kernel import HOST, kernel_name
 from stress.model.progress import Notify
-from stress.model.suite import Cell, Fingerprint
-from stress.suite.executor.base import Executor
+from stress.model.suite import KERNEL, Cell, Fingerprint, Suite
+from stress.suite.executor.base import BootingExecutor, Executor
 from stress.suite.executor.local import Local
 from stress.suite.executor.virtme import Virtme
 
 
-@runtime_checkable
-class BootingExecutor(Protocol):
-    """An executor that can boot kernels."""
+def add_kernel_axis(suite: Suite, kernels: Sequence[str]) -> Suite:
+    """Return a suite of which every entry runs on some kernels, the first of which is the baseline.
 
-    def fingerprint_kernel(self, name: str, notify: Notify) -> Fingerprint | None:
-        """Boot a kernel and ask it what it is; return None when it does not boot, which its trials will say."""
+    Args:
+        suite: without an axis of kernels.
+        kernels: as suites name them: ``host``, ``deb:bookworm``, a file.
+
+    Raises:
+        UsageError: the suite has an axis of kernels, or a name is none.
+    """
+    if any(KERNEL in entry.axes for entry in suite.entries):
+        raise UsageError(f"The suite {suite.name} has an axis kernel already; leave it out of [matrix].")
+    for name in kernels:
+        kernel_name(name)
+    entries = [msgspec.structs.replace(entry, axes={**entry.axes, KERNEL: list(kernels)}) for entry in suite.entries]
+    return msgspec.structs.replace(suite, entries=entries)
 
 
 def kernels_to_boot(cells: Iterable[Cell]) -> list[str]:

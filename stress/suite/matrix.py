@@ -11,8 +11,7 @@ from allpairspy import AllPairs
 from stress.model.errors import UsageError
 from stress.model.kernel import HOST
 from stress.model.plan import Plan
-from stress.model.suite import Cell, Design, Entry, Level, Suite
-from stress.suite.config.keys import KERNEL
+from stress.model.suite import KERNEL, Cell, Design, Entry, Level, Suite, is_sysctl
 
 Point = tuple[Level, ...]  # a value for each axis, in the order of the axes
 PREFIXES = ("net.ipv4.", "net.core.")  # left out of names: what follows says it all
@@ -107,11 +106,6 @@ def plan_at_point(plan: Plan, levels: dict[str, Level], *, host: bool) -> Plan:
     if fields["host"] and not plan.host:  # the host is an axis, or the plan was not read from a file
         plan = plan.on_host()
     return msgspec.convert(msgspec.structs.asdict(plan) | fields | {"sysctls": plan.sysctls | settings}, Plan)
-
-
-def is_sysctl(axis: str) -> bool:
-    """Return whether an axis is a setting of the kernel, not a field of the plan."""
-    return "." in axis
 
 
 def short_axis_name(axis: str) -> str:

@@ -11,11 +11,10 @@ import msgspec
 from stress.lab import sysctl
 from stress.model.errors import UsageError
 from stress.model.kernel import kernel_name
-from stress.model.suite import Level
+from stress.model.suite import KERNEL, Level, is_sysctl
 from stress.suite.config.diagnostics import Diagnostics, show_value, suggestion, wrong_type
-from stress.suite.config.keys import AXES, FIELDS, KERNEL, NOT_SET
+from stress.suite.config.keys import AXES, FIELDS, NOT_SET
 from stress.suite.config.toml_lines import Position
-from stress.suite.matrix import is_sysctl
 
 SYSCTL = re.compile(r"net(\.[A-Za-z0-9_-]{1,64}){1,8}")
 

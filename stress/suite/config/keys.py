@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from stress.model.plan import Plan
-from stress.model.suite import Design
+from stress.model.suite import KERNEL, Design
 from stress.storm.check.plan_rules import SEED_MAX
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -37,7 +37,6 @@ NOT_SET = ("scenario", "seed", "acts")  # fields of a plan that are not for a su
 FIELDS: dict[str, Any] = {
     each.name: each.type for each in msgspec.structs.fields(Plan) if each.name not in (*NOT_SET, "sysctls")
 }
-KERNEL = "kernel"  # an axis beside the fields of a plan: what a trial runs on
 AXES: dict[str, Any] = FIELDS | {KERNEL: Text}
 DEFAULTS: dict[str, Any] = FIELDS | {"sysctls": Table}
 SCENARIO: dict[str, Any] = {"name": Text, "label": Text, "measures": bool, "matrix": Table} | DEFAULTS

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from stress.model.errors import LabError
 from stress.model.kernel import HOST
@@ -16,14 +16,14 @@ from stress.run.protocol import Failed
 
 @dataclass(frozen=True)
 class Job:
-    """One trial to be carried out.
+    """One trial to be run.
 
     Attributes:
         plan: what to do.
         folder: where its run folder will be.
-        settle_s: how long to wait, at most, for a quiet machine before.
+        settle_s: how long to wait, at most, for a quiet machine before it.
         limit_s: how long it may take.
-        kernel: which to boot for it; of the running one all executors know.
+        kernel: which kernel to boot for it; all executors can run the kernel that is running.
     """
 
     plan: Plan
@@ -34,17 +34,34 @@ class Job:
 
 
 class Handle(Protocol):
-    """A trial under way."""
+    """A trial that was submitted."""
 
     def fetch(self, notify: Notify) -> CellResult:
-        """Wait until it is over; its run folder is then in the job's folder."""
+        """Wait until it ends; its run folder is then in the job's folder.
+
+        A trial that fails, or whose host is lost, is a result with a failure, not an exception.
+        """
 
     def cancel(self) -> None:
-        """End it, and wait until nothing of it runs or writes any more."""
+        """End it, and wait until nothing of it runs or writes any more. It may have ended already."""
 
 
 class Executor(Protocol):
-    """Something that carries trials out. One host takes one trial at a time, but for those that do not measure."""
+    """Something that runs trials. One host runs one trial at a time, except for those that do not measure.
+
+    The order of calls:
+
+    1. ``hosts``, in whose order blocks are dealt out.
+    2. ``fingerprint(host)`` of every host, once, before anything is submitted to any of them. A host that does not
+       answer or speaks another protocol raises LabError here. An executor may remember the fingerprint: a remote host
+       compares it with its own before and after each trial.
+    3. ``submit(job, host)``, from one thread. It returns at once. There are never more trials submitted to one host and
+       not yet fetched than ``parallel_trials``, and more than one only of trials that do not measure.
+    4. For each handle ``fetch`` once, in a thread of its own. When the suite is interrupted, ``cancel`` is called from
+       another thread while ``fetch`` waits, and ``fetch`` must then return.
+
+    Nothing closes an executor; what it holds ends with the process.
+    """
 
     @property
     def hosts(self) -> list[str]:
@@ -52,17 +69,25 @@ class Executor(Protocol):
 
     @property
     def parallel_trials(self) -> int:
-        """How many trials that do not measure a host may run beside each other."""
+        """How many trials that do not measure a host may run at once."""
 
     def fingerprint(self, host: str) -> Fingerprint:
         """Ask a host what it is.
 
         Raises:
-            LabError: it does not answer.
+            LabError: it does not answer, or speaks another protocol.
         """
 
     def submit(self, job: Job, host: str) -> Handle:
-        """Start a trial on a host."""
+        """Start a trial on a host that was asked for its fingerprint."""
+
+
+@runtime_checkable
+class BootingExecutor(Executor, Protocol):
+    """An executor that can boot kernels; each is asked for its fingerprint before a job names it."""
+
+    def fingerprint_kernel(self, name: str, notify: Notify) -> Fingerprint | None:
+        """Boot a kernel and ask it what it is; return None when it does not boot, which its trials will say."""
 
 
 def failed_trial(text: str) -> CellResult:
