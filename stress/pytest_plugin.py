@@ -82,15 +82,15 @@ class Storm:
             external.refuse_metric(metric)
             external.refuse_excess("trials", trials)
             plan = external.external_plan(address, chosen, options)
-            found = self.made(plan, metric, 1 if self.benchmark.disabled else trials)
-            values_s = found.times_s()
+            storms = self.made(plan, metric, 1 if self.benchmark.disabled else trials)
+            values_s = storms.times_s()
         except ConnstormError as error:
             pytest.fail(f"storm: {error}", pytrace=False)
-        self.benchmark.extra_info.update(found.extra_info())
+        self.benchmark.extra_info.update(storms.extra_info())
         if self.benchmark.group is None:
             self.benchmark.group = metric
         self.play(values_s)
-        return found
+        return storms
 
     def made(self, plan: "Plan", metric: str, count: int) -> "ExternalStorms":
         """Return the trials of a plan, made now unless another metric of this test has made them."""

@@ -47,7 +47,7 @@ def bisect(
     from stress.suite.config import load as suite_file  # noqa: PLC0415  # numpy comes with these
 
     names = between(listed(kernels) if kernels else [good, bad], good, bad)
-    found = search(suite_file.read(file), names, exprs, output, Progress("bisect"), build=build)
+    bisection = search(suite_file.read(file), names, exprs, output, Progress("bisect"), build=build)
     if as_json:
         probes: list[dict[str, Any]] = [
             {
@@ -56,13 +56,13 @@ def bisect(
                 "why": probe.why,
                 "path": str(probe.path) if probe.path else None,
             }
-            for probe in found.probes
+            for probe in bisection.probes
         ]
-        print_object({"last_good": found.last_good, "suspects": found.suspects, "probes": probes})
-    elif len(found.suspects) == 1:
-        click.echo(f"The first bad kernel is {found.suspects[0]}; the last good one is {found.last_good}.")
+        print_object({"last_good": bisection.last_good, "suspects": bisection.suspects, "probes": probes})
+    elif len(bisection.suspects) == 1:
+        click.echo(f"The first bad kernel is {bisection.suspects[0]}; the last good one is {bisection.last_good}.")
     else:
-        click.echo(f"The first bad kernel is one of {', '.join(found.suspects)}: what lies between was skipped.")
+        click.echo(f"The first bad kernel is one of {', '.join(bisection.suspects)}: what lies between was skipped.")
 
 
 def listed(text: str) -> list[str]:

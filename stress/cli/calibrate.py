@@ -45,11 +45,11 @@ def calibrate(
     if interrupted:
         sys.exit(interrupted)
     file = suite_folder.read(path)
-    found = read_cell_trials(path, file)
-    failed = sum(len(cell.failed) for cell in found)
-    if failed or count_missing(file, found):
+    cells = read_cell_trials(path, file)
+    failed = sum(len(cell.failed) for cell in cells)
+    if failed or count_missing(file, cells):
         raise LabError(f"{failed} trials failed, see {path}; nothing is known of the noise, and nothing was written.")
-    result = twice.build_calibration(file, found)
+    result = twice.build_calibration(file, cells)
     where = stored.write(output, result)
     if as_json:
         print_object({"path": str(where), "suite": str(path), "calibration": result})

@@ -67,19 +67,19 @@ def compare(
         allowed=allowed,
         results=output,
     )
-    found = compare_arms(question)
-    comparisons = compare_pairs(found.found, metric_families(found.runs, metrics), found.calibration)
+    matched = compare_arms(question)
+    comparisons = compare_pairs(matched.found, metric_families(matched.runs, metrics), matched.calibration)
     figures: list[Path] = []
     if draw:
         from stress.compare.figures import draw_comparison as draw_figures  # noqa: PLC0415  # matplotlib comes with it
 
-        figures = draw_figures(comparisons, found.found, output / FOLDER / folder_name(arms))
+        figures = draw_figures(comparisons, matched.found, output / FOLDER / folder_name(arms))
     if as_json:
         print_object(
             {
                 "schema": COMPARE_SCHEMA,
                 "comparisons": [msgspec.to_builtins(comparison) for comparison in comparisons],
-                "warnings": found.warnings,
+                "warnings": matched.warnings,
                 "figures": [str(path) for path in figures],
             }
         )
@@ -88,7 +88,7 @@ def compare(
         click.echo(comparison_markdown.markdown(comparisons), nl=False)
     else:
         console().print(comparison_table.table(comparisons, everything=everything))
-    for text in found.warnings:
+    for text in matched.warnings:
         click.echo(f"warning: {text}", err=True)
     if figures:
         click.echo(f"{len(figures)} figures in {figures[0].parent}", err=markdown)

@@ -26,10 +26,10 @@ def demo(seed: int, output: Path, *, as_json: bool) -> None:
 
     panels, figure = storms.run(output, seed, Progress("demo", quiet=as_json))
     if as_json:
-        found = [
+        objects = [
             run_object(panel.findings.run.record.plan.scenario, panel.path, panel.findings.summary) for panel in panels
         ]
-        print_object({"figure": str(figure), "runs": found})
+        print_object({"figure": str(figure), "runs": objects})
         return
     printer = console()
     printer.print(demo_table((panel.letter, panel.findings) for panel in panels))

@@ -44,10 +44,10 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
     from stress.lab.doctor import points  # noqa: PLC0415
     from stress.view.text.doctor import checkup_table, speed_table  # noqa: PLC0415
 
-    found = list(points(refused))
-    document: dict[str, Any] = {"points": msgspec.to_builtins(found)}
+    findings = list(points(refused))
+    document: dict[str, Any] = {"points": msgspec.to_builtins(findings)}
     if not as_json:
-        console().print(checkup_table(found))
+        console().print(checkup_table(findings))
     if speed:
         if refused:
             raise LabError(f"The speed is measured in a private namespace only. {refused}")

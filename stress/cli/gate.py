@@ -77,9 +77,9 @@ def gate(
     )
     if self_test:
         sys.exit(rehearse(question, exprs, as_json=as_json))
-    found = evaluate_gate(question, exprs)
-    code = found.exit_code(strict=strict, require_baseline=require_baseline)
-    write(found, question, code, output / FOLDER, as_json=as_json)
+    result = evaluate_gate(question, exprs)
+    code = result.exit_code(strict=strict, require_baseline=require_baseline)
+    write(result, question, code, output / FOLDER, as_json=as_json)
     sys.exit(code)
 
 
@@ -88,25 +88,25 @@ def rehearse(question: "Question", exprs: Sequence[str], *, as_json: bool) -> in
     from stress.compare.gate import self_test_gate  # noqa: PLC0415
     from stress.view.text.gate_table import rehearsal_sentence, rehearsal_table  # noqa: PLC0415
 
-    found, warnings = self_test_gate(question, exprs)
+    regressions, warnings = self_test_gate(question, exprs)
     if as_json:
-        regressions = [
+        documents = [
             {
-                "expr": str(each.result.condition),
-                "row": each.result.row,
-                "injected": each.injected,
-                "found": each.is_detected,
+                "expr": str(injected.result.condition),
+                "row": injected.result.row,
+                "injected": injected.injected,
+                "found": injected.is_detected,
             }
-            for each in found
+            for injected in regressions
         ]
-        print_object({"sentence": rehearsal_sentence(found), "regressions": regressions, "warnings": warnings})
+        print_object({"sentence": rehearsal_sentence(regressions), "regressions": documents, "warnings": warnings})
     else:
-        console().print(rehearsal_table(found))
+        console().print(rehearsal_table(regressions))
         warn(warnings)
-    return 0 if all(each.is_detected for each in found) else UNSEEN
+    return 0 if all(injected.is_detected for injected in regressions) else UNSEEN
 
 
-def write(found: "GateResult", question: "Question", code: int, folder: Path, *, as_json: bool) -> None:
+def write(result: "GateResult", question: "Question", code: int, folder: Path, *, as_json: bool) -> None:
     """Write the files of a gate and print what it came to."""
     from stress.store import verdict_file  # noqa: PLC0415
     from stress.view.text.gate_markdown import markdown  # noqa: PLC0415
@@ -117,11 +117,11 @@ def write(found: "GateResult", question: "Question", code: int, folder: Path, *,
     verdict = verdict_file.VerdictFile(
         schema=verdict_file.VERDICT_SCHEMA,
         program=f"connstorm {__version__}",
-        verdict=found.verdict,
+        verdict=result.verdict,
         exit_code=code,
         base=question.arms[0],
         new=question.arms[1],
-        tests=found.tests,
+        tests=result.tests,
         conditions=[
             verdict_file.Ruled(
                 expr=str(ruling.condition),
@@ -139,21 +139,21 @@ def write(found: "GateResult", question: "Question", code: int, folder: Path, *,
                 adjusted_p=ruling.adjusted_p,
                 more_trials=ruling.more_trials,
             )
-            for ruling in found.rulings
+            for ruling in result.rulings
         ],
-        warnings=found.warnings,
+        warnings=result.warnings,
     )
     files = {
         verdict_file.NAME: verdict_file.encode(verdict),
-        "junit.xml": junit(found.rulings),
-        "summary.md": markdown(found.rulings, found.warnings).encode(),
+        "junit.xml": junit(result.rulings),
+        "summary.md": markdown(result.rulings, result.warnings).encode(),
     }
     verdict_file.write(folder, files)
     if as_json:
         print_object(msgspec.to_builtins(verdict))
         return
-    console().print(table(found.rulings))
-    warn(found.warnings)
+    console().print(table(result.rulings))
+    warn(result.warnings)
     click.echo(f"{folder} has {', '.join(files)}")
 
 

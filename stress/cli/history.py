@@ -85,67 +85,67 @@ def history(
 
     if (at is None) != (reason is None):
         raise UsageError("--accept and --reason go together: the run after the change, and why it is let stand.")
-    for each in added:
-        keep(each, folder)
+    for source in added:
+        keep(source, folder)
     file = accepted or folder / stored.ACCEPTED
     entries = stored.read(file)
     runs = list(observations(folder, ""))
     if not runs:
         raise UsageError(f"{folder} holds no run that is done; connstorm run and suite write some, --add copies them.")
     choice = analysis.HistoryFilter(metrics or HEADLINE, cells, testbeds)
-    found = analysis.build_history(runs, choice, entries, threshold)
+    built = analysis.build_history(runs, choice, entries, threshold)
     if at is not None and reason is not None:
-        accept(found, at, reason, file)
-        found = analysis.build_history(runs, choice, stored.read(file), threshold)
-    for warning in found.warnings:
+        accept(built, at, reason, file)
+        built = analysis.build_history(runs, choice, stored.read(file), threshold)
+    for warning in built.warnings:
         click.echo(f"connstorm: {warning}", err=True)
-    pictures = draw(found, figure or folder / FIGURE, folder, len(runs))
+    pictures = draw(built, figure or folder / FIGURE, folder, len(runs))
     if as_json:
-        print_object(document(found, folder, len(runs), pictures))
+        print_object(document(built, folder, len(runs), pictures))
     else:
         printer = console()
-        printer.print(history_table(found))
+        printer.print(history_table(built))
         printer.print("\n".join(f"figure: {picture}" for picture in pictures), soft_wrap=True)
-    sys.exit(REGRESSED if gate and found.standing else 0)
+    sys.exit(REGRESSED if gate and built.standing else 0)
 
 
-def accept(found: "History", at: str, reason: str, file: Path) -> None:
+def accept(history: "History", at: str, reason: str, file: Path) -> None:
     """Write entries that let the changes at a run stand, and say which."""
     from stress.analysis.history.history import accept_changes  # noqa: PLC0415  # as above
     from stress.store import accepted as stored  # noqa: PLC0415
 
-    entries = accept_changes(found, at, reason)
+    entries = accept_changes(history, at, reason)
     stored.append(file, entries)
     for entry in entries:
         click.echo(f"accepted in {file}: {entry.cell}, {entry.metric}, from {entry.at} on", err=True)
 
 
-def draw(found: "History", figure: Path, folder: Path, runs: int) -> list[Path]:
+def draw(history: "History", figure: Path, folder: Path, runs: int) -> list[Path]:
     """Draw the pictures; return their paths."""
     from stress import __version__  # noqa: PLC0415  # as above
     from stress.model.errors import StoreError  # noqa: PLC0415
     from stress.view.figure.history.history_sheets import draw_histories  # noqa: PLC0415
 
-    if not found.tracks:
+    if not history.tracks:
         return []
-    title = f"{folder.resolve().name}: {len(found.tracks):,} series of {runs:,} runs"
+    title = f"{folder.resolve().name}: {len(history.tracks):,} series of {runs:,} runs"
     try:
-        return draw_histories(found.tracks, title, [f"connstorm {__version__}"], figure)
+        return draw_histories(history.tracks, title, [f"connstorm {__version__}"], figure)
     except OSError as error:
         raise StoreError(
             f"{figure} could not be written: {error.strerror}; choose another place by --figure."
         ) from error
 
 
-def document(found: "History", folder: Path, runs: int, pictures: list[Path]) -> dict[str, Any]:
+def document(history: "History", folder: Path, runs: int, pictures: list[Path]) -> dict[str, Any]:
     """Return what ``--json`` says."""
     return {
         "path": str(folder),
         "runs": runs,
-        "regressions": len(found.standing),
+        "regressions": len(history.standing),
         "figures": [str(picture) for picture in pictures],
-        "warnings": list(found.warnings),
-        "series": [series_object(track) for track in found.tracks],
+        "warnings": list(history.warnings),
+        "series": [series_object(track) for track in history.tracks],
     }
 
 

@@ -31,16 +31,16 @@ def fetch(names: tuple[str, ...], mirror: str | None, *, as_json: bool) -> None:
       connstorm kernels fetch bullseye bookworm trixie sid
       connstorm kernels fetch linux-image-6.12 linux-image-cloud-amd64/bookworm
     """
-    found = []
+    fetched = []
     for name in names:
         debian_name = kernel_name(name if name.startswith(DEBIAN) else DEBIAN + name).debian
         if debian_name is None:
             raise UsageError(f"{name!r} names no Debian kernel.")
-        found.append(debian.fetch(debian_name, Progress(debian_name.text, quiet=as_json), mirror))
+        fetched.append(debian.fetch(debian_name, Progress(debian_name.text, quiet=as_json), mirror))
         if not as_json:
-            click.echo(f"{debian_name.text}: Linux {found[-1].release}, {cache.folder(found[-1])}")
+            click.echo(f"{debian_name.text}: Linux {fetched[-1].release}, {cache.folder(fetched[-1])}")
     if as_json:
-        print_object({"kernels": msgspec.to_builtins(found)})
+        print_object({"kernels": msgspec.to_builtins(fetched)})
 
 
 @kernels.command("list")
@@ -49,11 +49,11 @@ def list_(*, as_json: bool) -> None:
     """List the kernels that were fetched."""
     from stress.view.text.kernel_table import kernel_table  # noqa: PLC0415  # rich's tables are needed here only
 
-    found = cache.kernels()
+    cached = cache.kernels()
     if as_json:
-        print_object({"folder": str(cache.home()), "kernels": msgspec.to_builtins(found)})
-    elif found:
-        console().print(kernel_table([(kernel, cache.size_bytes(kernel)) for kernel in found]))
+        print_object({"folder": str(cache.home()), "kernels": msgspec.to_builtins(cached)})
+    elif cached:
+        console().print(kernel_table([(kernel, cache.size_bytes(kernel)) for kernel in cached]))
     else:
         click.echo(f"No kernel was fetched into {cache.home()}: connstorm kernels fetch bookworm")
 
@@ -63,9 +63,9 @@ def list_(*, as_json: bool) -> None:
 @json_option
 def remove(names: tuple[str, ...], *, as_json: bool) -> None:
     """Remove kernels from the cache, by their own names or those that they were fetched under."""
-    found = [cache.remove(name) for name in names]
+    removed = [cache.remove(name) for name in names]
     if as_json:
-        print_object({"removed": msgspec.to_builtins(found)})
+        print_object({"removed": msgspec.to_builtins(removed)})
     else:
-        for kernel in found:
+        for kernel in removed:
             click.echo(f"removed {kernel.name}")

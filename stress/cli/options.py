@@ -62,7 +62,7 @@ class RangeOption(click.ParamType[tuple[str, str]]):
 
 def choice(kind: type[StrEnum]) -> click.Choice[str]:
     """Return the click type of an enumeration."""
-    return click.Choice([each.value for each in kind])
+    return click.Choice([value.value for value in kind])
 
 
 OPTIONS = (

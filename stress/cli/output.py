@@ -43,8 +43,8 @@ class Progress:
 
 def console() -> Console:
     """Return a console for standard output; when that is no terminal, wide enough for our tables."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=max(found.width, NARROWEST))
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=max(terminal.width, NARROWEST))
 
 
 def print_report(record: Record, summary: Summary, path: Path) -> None:

@@ -42,8 +42,8 @@ def power(
         else:
             click.echo(f"{count:,} attempts of each arm tell {rates[0]:g} per million from {rates[1]:g}")
         return
-    found = stored.read(calibration or stored.file_of(output, facts().testbed))
+    known = stored.read(calibration or stored.file_of(output, facts().testbed))
     if as_json:
-        print_object({"calibration": msgspec.to_builtins(found)})
+        print_object({"calibration": msgspec.to_builtins(known)})
     else:
-        console().print(power_table(found))
+        console().print(power_table(known))

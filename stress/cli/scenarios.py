@@ -16,17 +16,17 @@ def scenarios(*, as_json: bool) -> None:
     from stress.view.text.catalogue import catalogue  # noqa: PLC0415
 
     facts, sysctls = host.facts(), sysctl.recorded()
-    expected = {name: describe_expectation(each, facts, sysctls) for name, each in SCENARIOS.items()}
+    expected = {name: describe_expectation(scenario, facts, sysctls) for name, scenario in SCENARIOS.items()}
     if as_json:
         listing = {
             name: {
-                "summary": each.summary,
+                "summary": scenario.summary,
                 "expect": expected[name],
-                "causes": sorted(each.causes),
-                "plan": each.plan,
+                "causes": sorted(scenario.causes),
+                "plan": scenario.plan,
             }
-            for name, each in SCENARIOS.items()
+            for name, scenario in SCENARIOS.items()
         }
         print_object(listing)
     else:
-        console().print(catalogue((name, each.summary, expected[name]) for name, each in SCENARIOS.items()))
+        console().print(catalogue((name, scenario.summary, expected[name]) for name, scenario in SCENARIOS.items()))

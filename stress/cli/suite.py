@@ -161,24 +161,24 @@ def conclude(path: Path, *, as_json: bool) -> int:
     from stress.view.text.suite_table import suite_table  # noqa: PLC0415
 
     file = suite_folder.read(path)
-    found = read_cell_trials(path, file)
+    cells = read_cell_trials(path, file)
     figure = path / "suite.png"
-    if any(trials.done for trials in found):
-        multiples(found, file.suite.name, caption(file), figure)
-    failed = sum(len(trials.failed) for trials in found)
+    if any(trials.done for trials in cells):
+        multiples(cells, file.suite.name, caption(file), figure)
+    failed = sum(len(trials.failed) for trials in cells)
     if as_json:
         document: dict[str, Any] = {
             "schema": file.schema,
             "suite": file.suite.name,
             "path": str(path),
-            "missing": count_missing(file, found),
+            "missing": count_missing(file, cells),
             "failed": failed,
-            "cells": [cell_object(trials) for trials in found],
+            "cells": [cell_object(trials) for trials in cells],
         }
         print_object(document)
     else:
         printer = console()
-        printer.print(suite_table(rank_cells(found, file.suite.rank)))
+        printer.print(suite_table(rank_cells(cells, file.suite.rank)))
         printer.print(f"figure: {figure}\nfolder: {path}", soft_wrap=True)
     return LabError.exit_code if failed else 0
 
@@ -192,7 +192,7 @@ def caption(file: "SuiteFile") -> list[str]:
         f"{attestation.host.cpus} CPUs",
     ]
     if others:
-        machines = [f"{name}: Linux {each.host.kernel}" for name, each in file.fingerprints.items()]
+        machines = [f"{name}: Linux {fingerprint.host.kernel}" for name, fingerprint in file.fingerprints.items()]
     booted = [f"{kernel.host.kernel}{' emulated' if kernel.host.emulated else ''}" for kernel in file.kernels.values()]
     return [
         *machines,

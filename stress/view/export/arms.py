@@ -18,9 +18,9 @@ def arms(arguments: Sequence[str], by: str | None) -> list[Observation]:
     Raises:
         UsageError: an argument stands for no run, or for one that is damaged.
     """
-    found: dict[str, Observation] = {}
+    runs: dict[str, Observation] = {}
     for argument in arguments:
         for run in arm(argument):
             named = by == LABEL or argument.startswith(f"{run.label}=")
-            found.setdefault(str(run.path.resolve()), run if named else replace(run, label=""))
-    return list(found.values())
+            runs.setdefault(str(run.path.resolve()), run if named else replace(run, label=""))
+    return list(runs.values())

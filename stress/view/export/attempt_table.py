@@ -18,8 +18,8 @@ from stress.model.observation import Observation
 
 ROWS = 1 << 16  # attempts that are turned into text together
 PHASES = np.array(["warm-up", "storm"], object)
-OUTCOME_NAMES = np.array([each.value for each in OUTCOMES], object)
-CAUSE_NAMES = np.array([each.value for each in CAUSES], object)
+OUTCOME_NAMES = np.array([outcome.value for outcome in OUTCOMES], object)
+CAUSE_NAMES = np.array([cause.value for cause in CAUSES], object)
 ERROR_NAMES = np.array([errno.errorcode.get(number, "") for number in range(256)], object)  # "": connected
 
 # What a table has, in this order; names carry units.
@@ -70,9 +70,9 @@ def tables(attempts: Attempts, rows: int = ROWS) -> Iterator[Table]:
     for act in attempts.findings.acts:
         for first in range(0, len(act.outcomes), rows):
             part = slice(first, first + rows)
-            found = table(act, part, attempts.observation.path.name, number)
-            number += len(found["attempt"])
-            yield found
+            columns = table(act, part, attempts.observation.path.name, number)
+            number += len(columns["attempt"])
+            yield columns
 
 
 def table(act: ActFindings, part: slice, run: str, number: int) -> Table:

@@ -16,11 +16,11 @@ def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
     """Return the file of a column. A single trial has a value and no interval."""
     document: dict[str, dict[str, dict[str, float]]] = {}
     for sample in column.samples(metrics):
-        found = median_interval(sample.values)
-        assert found is not None  # a sample has a value at least
-        value = {"value": found.median}
-        if found.trials > 1:
-            value |= {"lower_value": found.low, "upper_value": found.high}
+        interval = median_interval(sample.values)
+        assert interval is not None  # a sample has a value at least
+        value = {"value": interval.median}
+        if interval.trials > 1:
+            value |= {"lower_value": interval.low, "upper_value": interval.high}
         measure = sample.metric.name + UNITS.get(sample.metric.unit, "")
         document.setdefault(sample.row, {})[measure] = value
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"

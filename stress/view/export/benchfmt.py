@@ -30,11 +30,11 @@ def lines(column: Column, metrics: Sequence[Metric]) -> Iterator[str]:
     row_of = {run.path: row for row, runs in column.rows.items() for run in runs}
     known: dict[str, str] = {}
     for run in column.runs:
-        found = settings(column, run)
-        for key in {**known, **found}:
-            if known.get(key, "") != found.get(key, ""):
-                yield f"{key}: {found.get(key, '')}".rstrip()
-        known = found
+        line_settings = settings(column, run)
+        for key in {**known, **line_settings}:
+            if known.get(key, "") != line_settings.get(key, ""):
+                yield f"{key}: {line_settings.get(key, '')}".rstrip()
+        known = line_settings
         if values := list(measured(run, metrics)):
             yield " ".join([name(row_of[run.path], run.host.cpus), str(run.summary.attempts), *values])
 

@@ -88,9 +88,9 @@ class Column:
             for metric in metrics:
                 able = [run for run in runs if run.timed or metric.unit not in TIMED_UNITS]
                 read = [(metric.value(run.summary), run) for run in able]
-                found = [(float(each), run) for each, run in read if each is not None]
-                if found:
-                    yield Sample(row, metric, *map(tuple, zip(*found, strict=True)))
+                values = [(float(value), run) for value, run in read if value is not None]
+                if values:
+                    yield Sample(row, metric, *map(tuple, zip(*values, strict=True)))
 
 
 def columns(runs: Sequence[Observation], by: str | None, *, tells: bool = False) -> list[Column]:
@@ -150,13 +150,12 @@ def refuse_mixture(runs: Sequence[Observation], where: Sequence[str]) -> None:
 
 def stems(names: Iterable[str]) -> dict[str, str]:
     """Return for each name a part of a file's name, no two alike."""
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for name in names:
-        stem, taken = slug(name), set(found.values())
-        found[name] = next(
-            each for number in count(1) if (each := stem if number == 1 else f"{stem}-{number}") not in taken
-        )
-    return found
+        stem, taken = slug(name), set(by_name.values())
+        candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+        by_name[name] = next(candidate for candidate in candidates if candidate not in taken)
+    return by_name
 
 
 def slug(text: str) -> str:

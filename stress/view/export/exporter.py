@@ -48,7 +48,7 @@ class Exporter:
         if not any(column.samples(wanted)):
             raise UsageError(
                 f"No run{f' of {column.name}' if column.name else ''} has a value of "
-                f"{', '.join(each.name for each in wanted)}; there is nothing to export."
+                f"{', '.join(run.name for run in wanted)}; there is nothing to export."
             )
 
     @property
@@ -109,15 +109,15 @@ def chosen(name: str, wanted: Sequence[str]) -> list[Metric]:
         UsageError: there is no such metric, or the format cannot have it.
     """
     units = FORMATS[name].units
-    found = [find_metric(each) for each in wanted or METRICS]
+    metrics = [find_metric(metric) for metric in wanted or METRICS]
     if units is None or not wanted:
-        return found
-    for each in found:
-        if each.unit not in units:
+        return metrics
+    for metric in metrics:
+        if metric.unit not in units:
             raise UsageError(
-                f"{each.name} is no time, and {name} knows nothing else; leave it out, or use benchfmt or bmf."
+                f"{metric.name} is no time, and {name} knows nothing else; leave it out, or use benchfmt or bmf."
             )
-    return [*found, *(each for each in map(find_metric, METRICS) if each.unit not in units)]
+    return [*metrics, *(metric for metric in map(find_metric, METRICS) if metric.unit not in units)]
 
 
 def opened(column: Column) -> Iterator[Attempts]:

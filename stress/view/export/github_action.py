@@ -32,17 +32,17 @@ def encode(column: Column, metrics: Sequence[Metric], better: Literal["lower", "
 
 def entry(sample: Sample) -> dict[str, Any]:
     """Return one value: the median over trials, with its interval as text."""
-    found = median_interval(sample.values)
-    assert found is not None  # a sample has a value at least
+    interval = median_interval(sample.values)
+    assert interval is not None  # a sample has a value at least
     return {
         "name": f"{sample.row} {sample.metric.name}",
         "unit": sample.metric.unit or COUNT,
-        "value": found.median,
-        **({"range": range_text(found)} if found.trials > 1 else {}),
-        "extra": f"{found.trials} trials, {sample.attempts} attempts, kernel {sample.runs[0].host.kernel}",
+        "value": interval.median,
+        **({"range": range_text(interval)} if interval.trials > 1 else {}),
+        "extra": f"{interval.trials} trials, {sample.attempts} attempts, kernel {sample.runs[0].host.kernel}",
     }
 
 
-def range_text(found: Estimate) -> str:
+def range_text(interval: Estimate) -> str:
     """Return the ends of an interval as the chart shows them."""
-    return f"{found.low:.6g}..{found.high:.6g}"
+    return f"{interval.low:.6g}..{interval.high:.6g}"

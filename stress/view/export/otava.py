@@ -30,9 +30,9 @@ def files(column: Column, metrics: Sequence[Metric]) -> dict[str, bytes]:
         if len(sample.runs) == len(column.rows[sample.row]):
             by_row.setdefault(sample.row, []).append(sample)
     names = stems(by_row)
-    found = {f"{names[row]}.csv": table(samples) for row, samples in by_row.items()}
+    texts = {f"{names[row]}.csv": table(samples) for row, samples in by_row.items()}
     tests = {names[row]: test(f"{names[row]}.csv", samples) for row, samples in by_row.items()}
-    return found | {CONFIG: yaml({"tests": tests})}
+    return texts | {CONFIG: yaml({"tests": tests})}
 
 
 def table(samples: Sequence[Sample]) -> bytes:

@@ -84,8 +84,8 @@ def stats(data: Sequence[float]) -> dict[str, Any]:
     stddev = statistics.stdev(ordered) if len(ordered) > 1 else 0.0
     q1, q3 = quartiles(ordered)
     low, high = q1 - FENCE * (q3 - q1), q3 + FENCE * (q3 - q1)
-    by_stddev = sum(not mean - stddev <= each <= mean + stddev for each in ordered)
-    by_fences = sum(not low <= each <= high for each in ordered)
+    by_stddev = sum(not mean - stddev <= value <= mean + stddev for value in ordered)
+    by_fences = sum(not low <= value <= high for value in ordered)
     return {
         "min": ordered[0],
         "max": ordered[-1],
@@ -99,8 +99,8 @@ def stats(data: Sequence[float]) -> dict[str, Any]:
         "iqr_outliers": by_fences,
         "stddev_outliers": by_stddev,
         "outliers": f"{by_stddev};{by_fences}",
-        "ld15iqr": next(each for each in ordered if each >= low),
-        "hd15iqr": next(each for each in reversed(ordered) if each <= high),
+        "ld15iqr": next(value for value in ordered if value >= low),
+        "hd15iqr": next(value for value in reversed(ordered) if value <= high),
         "ops": 1 / mean if mean else 0.0,
         "total": sum(ordered),
         "data": list(data),

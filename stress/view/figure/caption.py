@@ -17,10 +17,10 @@ from stress.view.figure import style
 BANDS_MAX = 5  # named one by one in the finding
 
 
-def claim(found: Findings) -> str:
+def claim(findings: Findings) -> str:
     """Return in words what a run shows: how many attempts met a mine or did not connect at once."""
-    attempts, collisions = found.outcomes.size, found.summary.collisions
-    late = attempts - found.summary.outcomes.get(Outcome.CONNECTED, 0)
+    attempts, collisions = findings.outcomes.size, findings.summary.collisions
+    late = attempts - findings.summary.outcomes.get(Outcome.CONNECTED, 0)
     if collisions:
         return f"{collisions:,} of {attempts:,} attempts met a mine"
     if late:
@@ -28,16 +28,16 @@ def claim(found: Findings) -> str:
     return f"{attempts:,} attempts, no collision"
 
 
-def finding(found: Findings) -> str:
+def finding(findings: Findings) -> str:
     """Return in words how the attempts ended that did not connect at once; if all did, how long it took."""
-    body = found.summary.body
+    body = findings.summary.body
     counts = Counter(
-        {outcome: found.summary.outcomes.get(outcome, 0) for outcome in OUTCOMES if outcome is not Outcome.CONNECTED}
+        {outcome: findings.summary.outcomes.get(outcome, 0) for outcome in OUTCOMES if outcome is not Outcome.CONNECTED}
     )
     late = [(outcome, count) for outcome, count in counts.most_common() if count]
     if late:
         parts = [
-            f"{count:,} {style.LOOKS[outcome].label} after {_times(found, outcome)}" for outcome, count in late[:2]
+            f"{count:,} {style.LOOKS[outcome].label} after {_times(findings, outcome)}" for outcome, count in late[:2]
         ]
         if late[2:]:
             parts.append(f"{sum(count for _, count in late[2:]):,} ended otherwise")
@@ -48,24 +48,24 @@ def finding(found: Findings) -> str:
     return f"connected within {p50} (p50), {p99} (p99), {most} (max)"
 
 
-def _times(found: Findings, outcome: Outcome) -> str:
-    bands = [(band.label, band.count) for band in found.summary.bands if band.count]
+def _times(findings: Findings, outcome: Outcome) -> str:
+    bands = [(band.label, band.count) for band in findings.summary.bands if band.count]
     if outcome is Outcome.RETRIED and len(bands) > 1:
         if len(bands) > BANDS_MAX:
             last = bands[BANDS_MAX - 1 :]
             bands[BANDS_MAX - 1 :] = [(f"{last[0][0]} to {last[-1][0]}", sum(count for _, count in last))]
-        elsewhere = found.summary.outcomes[outcome] - sum(count for _, count in bands)
+        elsewhere = findings.summary.outcomes[outcome] - sum(count for _, count in bands)
         if elsewhere:
             bands.append(("other times", elsewhere))
         return ", ".join(f"{label} ({count:,})" for label, count in bands)
-    latency_ns = found.run.attempts["latency_ns"][found.outcomes == OUTCOMES.index(outcome)]
+    latency_ns = findings.run.attempts["latency_ns"][findings.outcomes == OUTCOMES.index(outcome)]
     low, p50, high = (duration_text(ns) for ns in np.quantile(latency_ns, (0, 0.5, 1), method="inverted_cdf"))
     return low if low == high else f"{low} to {high} (p50 {p50})"
 
 
-def caption(found: Findings) -> list[str]:
+def caption(findings: Findings) -> list[str]:
     """Return what a reader needs to judge or repeat the run, as phrases for the foot of the figure."""
-    record, summary, plan = found.run.record, found.summary, found.run.record.plan
+    record, summary, plan = findings.run.record, findings.summary, findings.run.record.plan
     sysctls = [f"{name}={value}" for name, value in sorted(plan.sysctls.items())]
     return [
         f"Linux {record.host.kernel}",

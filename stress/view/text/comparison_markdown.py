@@ -22,7 +22,7 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
     """
     if not comparisons:
         return f"**{words.sentence(comparisons)}**\n"
-    in_order = [(row, each) for row, these in words.by_row(comparisons).items() for each in these]
+    in_order = [(row, comparison) for row, these in words.by_row(comparisons).items() for comparison in these]
     first = [pair for pair in in_order if is_first(pair[1])]
     folded = [pair for pair in in_order if not is_first(pair[1])]
     rest = [pair for pair in folded if not words.is_of_nothing(pair[1])]
@@ -47,7 +47,7 @@ def is_first(comparison: Comparison) -> bool:
 def table(pairs: Sequence[tuple[str, Comparison]]) -> str:
     """Return a table of comparisons, each with the name of its row; of very many the first."""
     lines = [line_of(HEADS), line_of(ALIGNED)]
-    lines += [line_of(cells_of(row, each)) for row, each in pairs[:ROWS_MAX]]
+    lines += [line_of(cells_of(row, comparison)) for row, comparison in pairs[:ROWS_MAX]]
     if len(pairs) > ROWS_MAX:
         lines += ["", f"{len(pairs) - ROWS_MAX:,} more are not shown."]
     return "\n".join(lines)
@@ -82,10 +82,10 @@ def cells_of(row: str, comparison: Comparison) -> list[str]:
     return [escaped(text) for text in texts]
 
 
-def value_text(comparison: Comparison, found: Estimate | None) -> str:
+def value_text(comparison: Comparison, estimate: Estimate | None) -> str:
     """Return an arm's median with its interval."""
-    interval = interval_text(find_metric(comparison.metric), found) if found else ""
-    return words.estimate_text(comparison, found) + (f" ({interval})" if interval else "")
+    interval = interval_text(find_metric(comparison.metric), estimate) if estimate else ""
+    return words.estimate_text(comparison, estimate) + (f" ({interval})" if interval else "")
 
 
 def notes(comparisons: Sequence[Comparison], *, nothing: int) -> list[str]:

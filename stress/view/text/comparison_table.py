@@ -49,7 +49,7 @@ def table(comparisons: Sequence[Comparison], *, everything: bool = False) -> Ren
 
 def lines_of(comparisons: Sequence[Comparison]) -> list[RenderableType]:
     """Return the lines of the table: a head, and for each row its name with its comparisons below."""
-    rows = {row: [cells_of(each) for each in these] for row, these in words.by_row(comparisons).items()}
+    rows = {row: [cells_of(comparison) for comparison in these] for row, these in words.by_row(comparisons).items()}
     heads = [Text(head, style="bold") for head in HEADS]
     every = [heads, *chain.from_iterable(rows.values())]
     widths = [max(cell.cell_len for cell in column) for column in zip(*every, strict=True)]
@@ -89,13 +89,13 @@ def cells_of(comparison: Comparison) -> list[Text]:
 def notes(shown: Sequence[Comparison], *, hidden: int) -> list[str]:
     """Return how to read the table, and how much of it is not shown."""
     lines = []
-    if any(each.gating for each in shown) and not all(each.gating for each in shown):
+    if any(comparison.gating for comparison in shown) and not all(comparison.gating for comparison in shown):
         lines.append(f"{GATES} gates; the others are explored.")
-    levels = sorted(each.level for each in shown if each.level)
+    levels = sorted(comparison.level for comparison in shown if comparison.level)
     if levels:
         sure = span_text([percent_text(level) for level in levels])
         lines.append(f"base, new: medians over trials. interval: of the change, {sure} confidence. p: corrected.")
-    if any(each.more_trials for each in shown):
+    if any(comparison.more_trials for comparison in shown):
         lines.append("+N trials: so many more of each arm would probably decide, if the change is what it looks like.")
     if hidden:
         lines.append(

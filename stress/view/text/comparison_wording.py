@@ -41,7 +41,7 @@ def size(comparison: Comparison) -> float:
 def ordered(comparisons: Iterable[Comparison]) -> list[Comparison]:
     """Return comparisons, those that matter most first: by verdict, then what gates, then the largest change."""
     return sorted(
-        comparisons, key=lambda each: (SEVERITY.index(each.verdict), not each.gating, -size(each), each.metric)
+        comparisons, key=lambda item: (SEVERITY.index(item.verdict), not item.gating, -size(item), item.metric)
     )
 
 
@@ -63,7 +63,7 @@ def by_row(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
 def is_of_nothing(comparison: Comparison) -> bool:
     """Return whether a comparison that does not gate has nothing to show: zero, or no value, in both arms."""
     estimates = (comparison.base_estimate, comparison.new_estimate)
-    nothing = all(found is None or found.low == found.high == 0 for found in estimates)
+    nothing = all(estimate is None or estimate.low == estimate.high == 0 for estimate in estimates)
     return not comparison.gating and nothing and comparison.effect in (None, 0) and comparison.verdict not in CHANGED
 
 
@@ -79,20 +79,20 @@ def effect_of(comparison: Comparison) -> Effect | None:
 
 def effect_texts(comparison: Comparison) -> tuple[str, str]:
     """Return a change and its interval: ``('×1.31', '×1.25 to ×1.38')``; a dash and nothing without data."""
-    found = effect_of(comparison)
-    if found is None:
+    effect = effect_of(comparison)
+    if effect is None:
         return "–", ""
-    return words.change_text(found, found.median), words.change_interval_text(found)
+    return words.change_text(effect, effect.median), words.change_interval_text(effect)
 
 
-def estimate_text(comparison: Comparison, found: Estimate | None) -> str:
+def estimate_text(comparison: Comparison, estimate: Estimate | None) -> str:
     """Return an arm's median with its unit."""
-    return "–" if found is None else words.value_text(find_metric(comparison.metric), found.median)
+    return "–" if estimate is None else words.value_text(find_metric(comparison.metric), estimate.median)
 
 
 def trials_text(comparison: Comparison) -> str:
     """Return how many trials the arms have: ``'7'`` in both, or ``'7, 5'``."""
-    counts = [found.trials if found else 0 for found in (comparison.base_estimate, comparison.new_estimate)]
+    counts = [estimate.trials if estimate else 0 for estimate in (comparison.base_estimate, comparison.new_estimate)]
     return ", ".join(f"{count:,}" for count in dict.fromkeys(counts))
 
 
@@ -116,7 +116,9 @@ def verdict_text(comparison: Comparison) -> str:
 def lacking_text(comparison: Comparison) -> str:
     """Return what a comparison without data lacks."""
     lacking = [
-        name for name, found in (("base", comparison.base_estimate), ("new", comparison.new_estimate)) if found is None
+        name
+        for name, estimate in (("base", comparison.base_estimate), ("new", comparison.new_estimate))
+        if estimate is None
     ]
     if lacking:
         return f"no data in {' or '.join(lacking)}"
@@ -134,12 +136,12 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
         return "Nothing was compared."
     gating = [comparison for comparison in comparisons if comparison.gating]
     told = gating or list(comparisons)
-    counts = Counter(each.verdict for each in told)
-    regressed = [each for each in ordered(told) if each.verdict is Verdict.REGRESSED]
+    counts = Counter(item.verdict for item in told)
+    regressed = [item for item in ordered(told) if item.verdict is Verdict.REGRESSED]
     what = plural(len(told), "comparison that gates", "comparisons that gate") if gating else f"{len(told):,} explored"
     begin = f"{len(regressed) or 'None'} of {what} regressed"
     if regressed:
-        named = [f"{name_text(each)} of {each.row}, {effect_texts(each)[0]}" for each in regressed[:NAMED_MAX]]
+        named = [f"{name_text(item)} of {item.row}, {effect_texts(item)[0]}" for item in regressed[:NAMED_MAX]]
         more = [f"{len(regressed) - NAMED_MAX:,} more"] if regressed[NAMED_MAX:] else []
         begin += f" ({'; '.join(named + more)})"
     rest = [
@@ -158,13 +160,13 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
 def method_text(comparisons: Sequence[Comparison]) -> str:
     """Return how many tests were made, how they were corrected, and whether trials were paired."""
     tested = [comparison for comparison in comparisons if comparison.p is not None]
-    gating = sum(each.gating for each in tested)
+    gating = sum(test.gating for test in tested)
     parts = []
     if gating:
         parts.append(f"{gating:,} that gate, corrected by Holm")
     if len(tested) > gating:
         parts.append(f"{len(tested) - gating:,} explored, corrected by Benjamini-Hochberg")
-    paired = sum(each.paired for each in tested)
+    paired = sum(test.paired for test in tested)
     pairing = "trials compared within blocks" if paired else "arms compared as a whole, not within blocks"
     if 0 < paired < len(tested):
         pairing = f"within blocks in {paired:,}, as a whole in {len(tested) - paired:,}"

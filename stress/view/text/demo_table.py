@@ -16,38 +16,38 @@ from stress.view.text.run_report import plain_table
 COUNTERS = ("TCPSYNChallenge", "TCPChallengeACK", "TCPSynRetrans")
 
 
-def clean_level_rsts(found: Findings) -> int:
+def clean_level_rsts(findings: Findings) -> int:
     """Return the RSTs that this storm sends without any mine: one a reset close, one an EmbryonicRsts."""
-    connected = int((found.run.attempts["error"] == 0).sum())
-    closes = connected if found.run.record.plan.close is Close.RST else 0
-    return closes + found.run.record.acts[0].counters.get("EmbryonicRsts", 0)
+    connected = int((findings.run.attempts["error"] == 0).sum())
+    closes = connected if findings.run.record.plan.close is Close.RST else 0
+    return closes + findings.run.record.acts[0].counters.get("EmbryonicRsts", 0)
 
 
-def retried(found: Findings, band: Band) -> str:
+def retried(findings: Findings, band: Band) -> str:
     """Return how many attempts that met a mine came back in a band, and when: ``600 × 8.14–16 ms``."""
-    latency_ns = found.run.attempts["latency_ns"]
-    inside = found.collided & (found.run.attempts["error"] == 0)
+    latency_ns = findings.run.attempts["latency_ns"]
+    inside = findings.collided & (findings.run.attempts["error"] == 0)
     inside &= (latency_ns >= band.from_ns) & (latency_ns <= band.to_ns)
     if not inside.any():
         return "–"
     return f"{inside.sum():,} × {range_text(np.min(latency_ns[inside]), np.max(latency_ns[inside]))}"
 
 
-def once(found: Findings) -> int:
+def once(findings: Findings) -> int:
     """Return how many of the collisions cost exactly one SYN retransmit."""
-    return int((found.run.attempts["retransmits"][found.collided] == 1).sum())
+    return int((findings.run.attempts["retransmits"][findings.collided] == 1).sum())
 
 
-def timed_out(found: Findings) -> tuple[int, int]:
+def timed_out(findings: Findings) -> tuple[int, int]:
     """Return how many attempts ended with ETIMEDOUT: on mined ports, on the others."""
-    expired = found.run.attempts["error"] == errno.ETIMEDOUT
-    return int((expired & found.collided).sum()), int((expired & ~found.collided).sum())
+    expired = findings.run.attempts["error"] == errno.ETIMEDOUT
+    return int((expired & findings.collided).sum()), int((expired & ~findings.collided).sum())
 
 
-def cells(found: Findings, occupied: Iterable[Band]) -> dict[str, str]:
+def cells(findings: Findings, occupied: Iterable[Band]) -> dict[str, str]:
     """Return one storm's column: its cells by the name of their row."""
-    summary, counters = found.summary, found.run.record.acts[0].counters
-    expired_mined, expired_others = timed_out(found)
+    summary, counters = findings.summary, findings.run.record.acts[0].counters
+    expired_mined, expired_others = timed_out(findings)
     balanced = all(claim.balanced for claim in summary.books)
     return {
         "attempts": f"{summary.attempts:,}",
@@ -55,13 +55,13 @@ def cells(found: Findings, occupied: Iterable[Band]) -> dict[str, str]:
         "connected at once, p50": "–" if summary.body.p50_ns is None else duration_text(summary.body.p50_ns),
         "mines laid / left": f"{summary.mines.laid:,} / {summary.mines.left:,}",
         "collisions": f"{summary.collisions:,}",
-        "  with one retransmit": f"{once(found):,}",
-        **{f"  connected after {band.label}": retried(found, band) for band in occupied},
+        "  with one retransmit": f"{once(findings):,}",
+        **{f"  connected after {band.label}": retried(findings, band) for band in occupied},
         "  ETIMEDOUT": f"{expired_mined:,}",
         "ETIMEDOUT on other ports": f"{expired_others:,}",
         **{f"Δ{name}": f"{counters[name]:,}" for name in COUNTERS},
-        "ΔOutRsts over clean level": f"{counters['OutRsts'] - clean_level_rsts(found):,}",
-        "CPU time stolen from this VM": f"{found.run.record.acts[0].stolen_ms} ms",
+        "ΔOutRsts over clean level": f"{counters['OutRsts'] - clean_level_rsts(findings):,}",
+        "CPU time stolen from this VM": f"{findings.run.record.acts[0].stolen_ms} ms",
         "books": "[green]balanced[/]" if balanced else "[red]NOT balanced[/]",
     }
 
@@ -69,9 +69,9 @@ def cells(found: Findings, occupied: Iterable[Band]) -> dict[str, str]:
 def demo_table(panels: Iterable[tuple[str, Findings]]) -> Table:
     """Return the table of (letter, findings): one column a storm."""
     columns = dict(panels)
-    occupied = {band.label: band for found in columns.values() for band in found.summary.bands if band.count}
-    filled = [cells(found, occupied.values()) for found in columns.values()]
-    headings = (f"({letter}) {found.run.record.plan.scenario}" for letter, found in columns.items())
+    occupied = {band.label: band for findings in columns.values() for band in findings.summary.bands if band.count}
+    filled = [cells(findings, occupied.values()) for findings in columns.values()]
+    headings = (f"({letter}) {findings.run.record.plan.scenario}" for letter, findings in columns.items())
     table = plain_table("", *headings)
     for row in filled[0]:
         table.add_row(row, *(column[row] for column in filled))

@@ -51,7 +51,7 @@ def table(rulings: Sequence[ConditionResult]) -> RenderableType:
     return Group(Text(words.summary(rulings), style="bold red" if broken else "bold"), made)
 
 
-def rehearsal_table(found: Sequence[InjectedRegression]) -> RenderableType:
+def rehearsal_table(regressions: Sequence[InjectedRegression]) -> RenderableType:
     """Return which regressions the gate found that were put into copies of the data."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     made.add_column("condition", no_wrap=True)
@@ -59,16 +59,16 @@ def rehearsal_table(found: Sequence[InjectedRegression]) -> RenderableType:
     made.add_column("put in", justify="right", no_wrap=True)
     made.add_column("p, as one of all", justify="right", no_wrap=True)
     made.add_column("", no_wrap=True)
-    for each in found:
-        ruling = each.result
+    for regression in regressions:
+        ruling = regression.result
         made.add_row(
             Text(str(ruling.condition)),
             Text(ruling.row),
-            injected_text(each),
+            injected_text(regression),
             "" if ruling.adjusted_p is None else p_text(ruling.adjusted_p),
-            Text("found", style="green") if each.is_detected else Text("not found", style="bold red"),
+            Text("found", style="green") if regression.is_detected else Text("not found", style="bold red"),
         )
-    return Group(Text(rehearsal_sentence(found), style="bold"), made)
+    return Group(Text(rehearsal_sentence(regressions), style="bold"), made)
 
 
 def injected_text(rehearsed: InjectedRegression) -> str:
@@ -82,12 +82,12 @@ def injected_text(rehearsed: InjectedRegression) -> str:
     return f"{'+' if value >= 0 else metric_wording.MINUS}{metric_wording.count_text(abs(value))}"
 
 
-def rehearsal_sentence(found: Sequence[InjectedRegression]) -> str:
+def rehearsal_sentence(regressions: Sequence[InjectedRegression]) -> str:
     """Return whether the gate can be trusted to close."""
-    lost = sum(not each.is_detected for each in found)
+    lost = sum(not regression.is_detected for regression in regressions)
     if not lost:
-        return f"Each of {len(found)} regressions that were put into copies of the data was found."
+        return f"Each of {len(regressions)} regressions that were put into copies of the data was found."
     return (
-        f"{lost} of {len(found)} regressions that were put into copies of the data were not found: there are too few "
-        "trials for this machine's noise and this many conditions."
+        f"{lost} of {len(regressions)} regressions that were put into copies of the data were not found: there are too "
+        "few trials for this machine's noise and this many conditions."
     )

@@ -13,9 +13,9 @@ from stress.view.text.comparison_wording import p_text, plural
 GRAVE_FIRST = (State.BROKEN, State.NO_DATA, State.NO_BASELINE, State.INCONCLUSIVE, State.HOLDS)
 
 
-def estimate_text(ruling: ConditionResult, found: Estimate | None) -> str:
+def estimate_text(ruling: ConditionResult, estimate: Estimate | None) -> str:
     """Return a median with its unit; a dash without data."""
-    return "–" if found is None else words.value_text(find_metric(ruling.condition.metric), found.median)
+    return "–" if estimate is None else words.value_text(find_metric(ruling.condition.metric), estimate.median)
 
 
 def effect_of(ruling: ConditionResult) -> Effect | None:
@@ -36,11 +36,11 @@ def effect_of(ruling: ConditionResult) -> Effect | None:
 
 def effect_text(ruling: ConditionResult) -> str:
     """Return a change with its interval: ``'×1.14 (×1.08 to ×1.20)'``."""
-    found = effect_of(ruling)
-    if found is None:
+    effect = effect_of(ruling)
+    if effect is None:
         return ""
-    interval = words.change_interval_text(found)
-    return words.change_text(found, found.median) + (f" ({interval})" if interval else "")
+    interval = words.change_interval_text(effect)
+    return words.change_text(effect, effect.median) + (f" ({interval})" if interval else "")
 
 
 def state_text(ruling: ConditionResult) -> str:

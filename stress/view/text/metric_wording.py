@@ -41,12 +41,12 @@ def value_text(metric: Metric, value: float) -> str:
     return duration_text(value) if metric.unit == "ns" else count_text(value)
 
 
-def interval_text(metric: Metric, found: Estimate) -> str:
+def interval_text(metric: Metric, estimate: Estimate) -> str:
     """Return the interval of an estimate, its unit once; nothing where it is as narrow as the digits."""
-    low, high = value_text(metric, found.low), value_text(metric, found.high)
+    low, high = value_text(metric, estimate.low), value_text(metric, estimate.high)
     if low == high:
         return ""
-    return range_text(found.low, found.high).replace(" – ", "–") if metric.unit == "ns" else f"{low}–{high}"
+    return range_text(estimate.low, estimate.high).replace(" – ", "–") if metric.unit == "ns" else f"{low}–{high}"
 
 
 def ratio_text(ratio: float) -> str:
@@ -55,22 +55,22 @@ def ratio_text(ratio: float) -> str:
     return f"×{ratio:,.{digits}f}" if ratio >= 0.1 else f"×{ratio:.2g}"
 
 
-def change_text(found: Effect, value: float) -> str:
+def change_text(effect: Effect, value: float) -> str:
     """Return a change: ``'×1.53'`` of a ratio, ``'+17.7k'`` of a difference."""
-    if found.kind == "ratio":
+    if effect.kind == "ratio":
         return ratio_text(value)
     return f"{'+' if value > 0 else MINUS if value < 0 else ''}{count_text(abs(value))}"
 
 
-def change_interval_text(found: Effect) -> str:
+def change_interval_text(effect: Effect) -> str:
     """Return the interval of a change; nothing where it is as narrow as the digits."""
-    low, high = (change_text(found, end) for end in (found.low, found.high))
+    low, high = (change_text(effect, end) for end in (effect.low, effect.high))
     return "" if low == high else f"{low} to {high}"
 
 
-def arrow(found: Effect) -> str:
+def arrow(effect: Effect) -> str:
     """Return the mark of a change."""
-    return RISE if found.rises else FALL
+    return RISE if effect.rises else FALL
 
 
 def percent_text(share: float) -> str:

@@ -25,8 +25,8 @@ def table_of(*columns: str) -> Table:
 
 def rows(calibration: Calibration, add: Callable[[str, str, Noise], None], table: Table) -> None:
     """Add a row for each scenario and metric, scenarios apart."""
-    for scenario, found in calibration.scenarios.items():
-        for place, (name, noise) in enumerate(found.items()):
+    for scenario, by_metric in calibration.scenarios.items():
+        for place, (name, noise) in enumerate(by_metric.items()):
             add(scenario if place == 0 else "", name, noise)
         table.add_section()
 
@@ -38,13 +38,13 @@ def noise_table(calibration: Calibration) -> Table:
     )
 
     def add(scenario: str, name: str, noise: Noise) -> None:
-        each = find_metric(name)
+        metric = find_metric(name)
         seen = detectable_effect(noise.spread, calibration.trials)
         if noise.kind == "ratio":
             texts = (f"±{100 * noise.floor:.1f} %", f"±{100 * math.expm1(seen):.1f} %")
         else:
             texts = (f"±{count_text(noise.floor)}", f"±{count_text(seen)}")
-        table.add_row(scenario, name_text(each), value_text(each, noise.median), *texts)
+        table.add_row(scenario, name_text(metric), value_text(metric, noise.median), *texts)
 
     rows(calibration, add, table)
     return table

@@ -37,8 +37,8 @@ def body_text(body: Body) -> str:
         ("p99.9", body.p999_ns),
         ("max", body.max_ns),
     )
-    found = [f"{name} {duration_text(value_ns)}" for name, value_ns in points if value_ns is not None]
-    return ", ".join(found) or "no attempt connected at once"
+    texts = [f"{name} {duration_text(value_ns)}" for name, value_ns in points if value_ns is not None]
+    return ", ".join(texts) or "no attempt connected at once"
 
 
 def report(record: Record, summary: Summary, path: Path) -> RenderableType:
@@ -50,7 +50,7 @@ def report(record: Record, summary: Summary, path: Path) -> RenderableType:
         parts.append(figures(summary))
     if pairs := [pair for act in record.acts for pair in act.pairs]:
         parts.append(witnessed(pairs))
-    parts.extend(packet_ladder(each) for each in one_of_each_cause(summary.evidence))
+    parts.extend(packet_ladder(evidence) for evidence in one_of_each_cause(summary.evidence))
     parts.extend((books(summary), *warning_lines(summary.warnings)))
     return Group(*parts)
 
@@ -142,8 +142,8 @@ def witnessed(pairs: Iterable[Pair]) -> Table:
 def one_of_each_cause(evidence: Iterable[Evidence]) -> list[Evidence]:
     """Return the first evidence of each cause."""
     first: dict[str, Evidence] = {}
-    for each in evidence:
-        first.setdefault(each.cause, each)
+    for item in evidence:
+        first.setdefault(item.cause, item)
     return list(first.values())
 
 

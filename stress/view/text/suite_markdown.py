@@ -16,12 +16,12 @@ def suite_markdown(cells: Sequence[CellTrials], headline: Sequence[str] = words.
         UsageError: there is no such metric.
     """
     metrics = [find_metric(name) for name in headline]
-    names = ["scenario", "setting", "value", *(words.name_text(each) for each in metrics), "changes"]
+    names = ["scenario", "setting", "value", *(words.name_text(shown) for shown in metrics), "changes"]
     lines = [_row(names), _row(["---"] * 3 + ["---:"] * len(metrics) + ["---"])]
     for label, entry in cells_by_entry(cells).items():
         baseline = baseline_of(entry)
         for trials in entry:
-            values = [value_text(trials, each) for each in metrics]
+            values = [value_text(trials, shown) for shown in metrics]
             remarks = remark_texts(trials, baseline, metrics)
             lines.append(_row([label, *setting_and_value(trials, baseline), *values, "; ".join(remarks)]))
     return "\n".join(lines) + "\n"
@@ -39,13 +39,13 @@ def setting_and_value(trials: CellTrials, baseline: CellTrials | None) -> tuple[
     return ", ".join(f"`{words.axis_text(axis)}`" for axis in apart), ", ".join(apart.values())
 
 
-def value_text(trials: CellTrials, each: Metric) -> str:
+def value_text(trials: CellTrials, metric: Metric) -> str:
     """Return a metric's median with its interval: ``'11.2 µs (10.5–12 µs)'``."""
-    found = estimate_cell(trials, each)
-    if found is None:
+    estimate = estimate_cell(trials, metric)
+    if estimate is None:
         return "–"
-    interval = words.interval_text(each, found)
-    return words.value_text(each, found.median) + (f" ({interval})" if interval else "")
+    interval = words.interval_text(metric, estimate)
+    return words.value_text(metric, estimate.median) + (f" ({interval})" if interval else "")
 
 
 def remark_texts(trials: CellTrials, baseline: CellTrials | None, metrics: Sequence[Metric]) -> list[str]:
@@ -53,12 +53,12 @@ def remark_texts(trials: CellTrials, baseline: CellTrials | None, metrics: Seque
     if trials.not_applicable is not None:
         return [f"not applicable: {trials.not_applicable}"]
     texts = []
-    for each in metrics:
-        change = cell_effect(trials, baseline, each) if baseline is not None and trials is not baseline else None
+    for compared in metrics:
+        change = cell_effect(trials, baseline, compared) if baseline is not None and trials is not baseline else None
         if change is not None and change.changes:
             interval = words.change_interval_text(change)
-            judged = better_or_worse(change, each)
-            text = f"{words.arrow(change)} {words.name_text(each)} {words.change_text(change, change.median)}"
+            judged = better_or_worse(change, compared)
+            text = f"{words.arrow(change)} {words.name_text(compared)} {words.change_text(change, change.median)}"
             texts.append(text + (f" ({interval})" if interval else "") + (f", {judged}" if judged else ""))
     if trials.failed:
         failed, planned = len(trials.failed), len(trials.failed) + len(trials.done)

@@ -36,18 +36,23 @@ def plan_table(suite: Suite, forecasts: Sequence[Forecast]) -> Table:
     for column in ("trials", "attempts each", "about each"):
         table.add_column(column, justify="right")
     table.add_column("", overflow="fold")
-    for before, each in zip([None, *forecasts], forecasts, strict=False):
-        if before is not None and before.cell.scenario != each.cell.scenario:
+    for before, forecast in zip([None, *forecasts], forecasts, strict=False):
+        if before is not None and before.cell.scenario != forecast.cell.scenario:
             table.add_section()
         notes = [
-            *(["baseline"] if each.cell.baseline and each.cell.levels else []),
-            *([] if each.cell.measures else ["not measured"]),
-            *([f"not applicable: {each.lacking}"] if each.lacking else []),
+            *(["baseline"] if forecast.cell.baseline and forecast.cell.levels else []),
+            *([] if forecast.cell.measures else ["not measured"]),
+            *([f"not applicable: {forecast.lacking}"] if forecast.lacking else []),
         ]
-        style = "dim" if each.lacking else ""
-        trials = "–" if each.lacking else f"{suite.trials}"
+        style = "dim" if forecast.lacking else ""
+        trials = "–" if forecast.lacking else f"{suite.trials}"
         table.add_row(
-            each.cell.name, trials, f"{each.attempts:,}", f"{each.seconds:.1f} s", ", ".join(notes), style=style
+            forecast.cell.name,
+            trials,
+            f"{forecast.attempts:,}",
+            f"{forecast.seconds:.1f} s",
+            ", ".join(notes),
+            style=style,
         )
     return table
 
@@ -55,9 +60,9 @@ def plan_table(suite: Suite, forecasts: Sequence[Forecast]) -> Table:
 def order_lines(suite: Suite, trials: Sequence[Trial], hosts: Sequence[str]) -> list[str]:
     """Return the order of the first block, and how the others follow from it."""
     first = [trial.cell for trial in trials if trial.block == 0]
-    each = f", by each of {len(hosts)} hosts at the same time: {', '.join(hosts)}" if len(hosts) > 1 else ""
+    suffix = f", by each of {len(hosts)} hosts at the same time: {', '.join(hosts)}" if len(hosts) > 1 else ""
     return [
-        f"order: {suite.trials} blocks of {len(first)} trials, each in an order drawn from seed {suite.seed}{each}",
+        f"order: {suite.trials} blocks of {len(first)} trials, each in an order drawn from seed {suite.seed}{suffix}",
         "the first block:",
         *(f"  {place:>3}  {cell}" for place, cell in enumerate(first, start=1)),
     ]
@@ -67,8 +72,8 @@ def total_line(suite: Suite, forecasts: Sequence[Forecast], hosts: int = 1) -> s
     """Return what all of it comes to."""
     able = [forecast for forecast in forecasts if forecast.lacking is None]
     trials = suite.trials * len(able) * hosts
-    attempts = suite.trials * sum(each.attempts for each in able) * hosts
-    seconds = suite.trials * sum(each.seconds for each in able) + suite.warmup * (able[0].seconds if able else 0)
+    attempts = suite.trials * sum(cell.attempts for cell in able) * hosts
+    seconds = suite.trials * sum(cell.seconds for cell in able) + suite.warmup * (able[0].seconds if able else 0)
     return (
         f"in all: {len(able)} of {len(forecasts)} cells, {trials:,} trials, about {attempts:,} attempts and "
         f"{time_text(seconds)}, waiting for a quiet machine left out"

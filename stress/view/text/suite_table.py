@@ -45,8 +45,8 @@ def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEA
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", caption_style="")
     table.add_column("scenario\n  setting\n    causes", overflow="fold")
     table.add_column("\ntrials\nbooks", no_wrap=True)
-    for each in metrics:
-        table.add_column(heading(each), justify="right", no_wrap=True, vertical="top")
+    for shown in metrics:
+        table.add_column(heading(shown), justify="right", no_wrap=True, vertical="top")
     effects = []
     for label, entry in cells_by_entry(cells).items():
         table.add_section()
@@ -57,18 +57,18 @@ def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEA
                 table.add_row(setting_cell(trials, baseline), Text("–", style=QUIET))
                 continue
             against = None if baseline is None or trials is baseline else baseline
-            found = [cell_effect(trials, against, metric) if against else None for metric in metrics]
-            effects += [each for each in found if each]
-            values = (value_cell(trials, each, change) for each, change in zip(metrics, found, strict=True))
+            changes = [cell_effect(trials, against, metric) if against else None for metric in metrics]
+            effects += [shown for shown in changes if shown]
+            values = (value_cell(trials, shown, change) for shown, change in zip(metrics, changes, strict=True))
             table.add_row(setting_cell(trials, baseline), trials_cell(trials), *values)
     table.caption = Text("\n").join([*notes(cells, effects), *failures(cells)])
     table.caption_justify = "left"
     return table
 
 
-def heading(each: Metric) -> str:
+def heading(metric: Metric) -> str:
     """Return the head of a metric's column, on three lines so that it is narrow."""
-    words_of = words.name_text(each).replace(" per ", "\nper ").replace("body ", "body\n")
+    words_of = words.name_text(metric).replace(" per ", "\nper ").replace("body ", "body\n")
     return "\n" * (2 - words_of.count("\n")) + words_of
 
 
@@ -80,10 +80,10 @@ def cause_texts(trials: CellTrials) -> list[str]:
     texts = []
     for cause in CAUSES:
         counts = METRICS[f"cause.{cause}"]
-        found = estimate_cell(trials, counts)
+        estimate = estimate_cell(trials, counts)
         most = max(values_by_block(trials, counts).values(), default=0)
-        if cause is not Cause.NONE and found and most:
-            number = f"{found.median:,.0f}" if found.median else f"0–{most:,.0f}"
+        if cause is not Cause.NONE and estimate and most:
+            number = f"{estimate.median:,.0f}" if estimate.median else f"0–{most:,.0f}"
             texts.append(f"{number} {cause.replace('_', ' ')}")
     return texts
 
@@ -113,17 +113,17 @@ def trials_cell(trials: CellTrials) -> Text:
     return Text("\n").join(lines)
 
 
-def value_cell(trials: CellTrials, each: Metric, change: Effect | None) -> Text:
+def value_cell(trials: CellTrials, metric: Metric, change: Effect | None) -> Text:
     """Return a metric's median, its interval below, and below that what it is against the baseline if it changes."""
-    found = estimate_cell(trials, each)
-    if found is None:
+    estimate = estimate_cell(trials, metric)
+    if estimate is None:
         return Text("–", style=QUIET)
-    value = words.value_text(each, found.median)
+    value = words.value_text(metric, estimate.median)
     lines = [Text(value)]
-    if interval := words.interval_text(each, found):
+    if interval := words.interval_text(metric, estimate):
         lines.append(Text(interval, style=QUIET))
     if change and change.changes:
-        judged = better_or_worse(change, each)
+        judged = better_or_worse(change, metric)
         lines[0] = Text(f"{words.arrow(change)} {value}", style=TONES[judged])
         text = f"{words.change_text(change, change.median)} {judged or ''}"
         lines.append(Text(text.rstrip(), style=TONES[judged]))
@@ -133,14 +133,14 @@ def value_cell(trials: CellTrials, each: Metric, change: Effect | None) -> Text:
 def notes(cells: Sequence[CellTrials], effects: Sequence[Effect]) -> list[Text]:
     """Return how to read the table."""
     lines = []
-    levels = sorted(found.level for trials in cells if (found := estimate_cell(trials, METRICS["errors"])))
+    levels = sorted(errors.level for trials in cells if (errors := estimate_cell(trials, METRICS["errors"])))
     if levels and not levels[-1]:
         lines.append("Single trials: how far others would differ is not known.")
     elif levels:
         how_sure = words.span_text([words.percent_text(level) for level in levels])
         lines.append(f"Median over trials; below it the interval that holds the true one, with {how_sure} confidence.")
     if effects:
-        chance = sum(1 - found.level for found in effects)
+        chance = sum(1 - errors.level for errors in effects)
         lines.append(
             f"{words.RISE} {words.FALL} changes by {words.percent_text(THRESHOLD)} or more, and by an attempt or more, "
             f"against the baseline's trials of the same blocks; chance alone would mark {chance:.2g} of these "

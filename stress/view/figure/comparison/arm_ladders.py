@@ -28,15 +28,15 @@ class Band:
 
 def bands(ladders: Sequence[Ladder | None]) -> list[Band]:
     """Return the rungs and ends of all arms' ladders, lowest first, each once."""
-    found: dict[tuple[str, int, bool], list[int]] = {}
+    numbers: dict[tuple[str, int, bool], list[int]] = {}
     for number, ladder in enumerate(ladders):
         if ladder is None:
             continue
         rungs = [*((ladder.fast,) if ladder.fast else ()), *ladder.rungs]
         for rung in rungs:
-            found.setdefault((rung.label, rung.from_ns, False), []).append(number)
-        found.setdefault((f"ETIMEDOUT {ladder.give_up_ns / 1e9:.0f} s", ladder.give_up_ns, True), []).append(number)
-    every = [Band(label, at_ns, tuple(arms), gives_up) for (label, at_ns, gives_up), arms in found.items()]
+            numbers.setdefault((rung.label, rung.from_ns, False), []).append(number)
+        numbers.setdefault((f"ETIMEDOUT {ladder.give_up_ns / 1e9:.0f} s", ladder.give_up_ns, True), []).append(number)
+    every = [Band(label, at_ns, tuple(arms), gives_up) for (label, at_ns, gives_up), arms in numbers.items()]
     return sorted(every, key=lambda band: (band.at_ns, band.label))
 
 
@@ -45,10 +45,10 @@ def merged(ladders: Sequence[Ladder | None]) -> Ladder | None:
     known = [ladder for ladder in ladders if ladder is not None]
     if not known:
         return None
-    rungs: dict[tuple[str, int], Rung] = {(rung.label, rung.from_ns): rung for each in known for rung in each.rungs}
+    rungs: dict[tuple[str, int], Rung] = {(rung.label, rung.from_ns): rung for band in known for rung in band.rungs}
     longest = max(known, key=lambda ladder: ladder.give_up_ns)
     return Ladder(
-        fast=next((each.fast for each in known if each.fast), None),
+        fast=next((band.fast for band in known if band.fast), None),
         rungs=tuple(sorted(rungs.values(), key=lambda rung: rung.from_ns)),
         give_up_ns=longest.give_up_ns,
         challenged_give_up_ns=longest.challenged_give_up_ns,

@@ -40,12 +40,12 @@ def record_phrases(record: Record) -> list[str]:
 def caption_of(arms: Sequence[Arm]) -> list[str]:
     """Return what all arms have in common, then how many trials each has and what sets it apart."""
     phrases = [list(dict.fromkeys(phrase for run in arm.runs for phrase in record_phrases(run.record))) for arm in arms]
-    common = [phrase for phrase in (phrases[0] if phrases else []) if all(phrase in each for each in phrases)]
+    common = [phrase for phrase in (phrases[0] if phrases else []) if all(phrase in parts for parts in phrases)]
     return [
         *common,
         *(
-            f"{arm.label}: {', '.join([trials_text(arm), *(phrase for phrase in each if phrase not in common)])}"
-            for arm, each in zip(arms, phrases, strict=True)
+            f"{arm.label}: {', '.join([trials_text(arm), *(phrase for phrase in parts if phrase not in common)])}"
+            for arm, parts in zip(arms, phrases, strict=True)
         ),
     ]
 

@@ -72,16 +72,18 @@ def line_of(comparison: Comparison) -> Line:
 def drawn_of(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> dict[str, list[Line]]:
     """Return the comparisons that are drawn, by row; of more than there is room for those that matter most."""
     told = [comparison for comparison in comparisons if not words.is_of_nothing(comparison)]
-    kept = {id(each) for each in words.ordered(told)[:most]}
+    kept = {id(comparison) for comparison in words.ordered(told)[:most]}
     rows = words.by_row(told)
-    found = {row: [line_of(each) for each in these if id(each) in kept] for row, these in rows.items()}
-    return {row: lines for row, lines in found.items() if lines}
+    drawn = {
+        row: [line_of(comparison) for comparison in these if id(comparison) in kept] for row, these in rows.items()
+    }
+    return {row: lines for row, lines in drawn.items() if lines}
 
 
 def left_out(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> str:
     """Return in words what is not drawn; nothing where all is."""
     told = [comparison for comparison in comparisons if not words.is_of_nothing(comparison)]
-    counts = Counter(each.verdict for each in words.ordered(told)[most:])
+    counts = Counter(comparison.verdict for comparison in words.ordered(told)[most:])
     parts = [f"{counts[verdict]:,} {VERDICT_LOOKS[verdict].label}" for verdict in words.SEVERITY if counts[verdict]]
     if len(comparisons) > len(told):
         parts.append(f"{len(comparisons) - len(told):,} explored that are zero, or have no value, in both arms")
@@ -207,16 +209,22 @@ def _draw_row_name(axes: Axes, row: str, place: int) -> None:
 
 def _draw_line(axes: Axes, line: Line, place: int) -> None:
     """Draw a comparison, its name to the left and its numbers to the right."""
-    each = line.comparison
-    look = VERDICT_LOOKS[each.verdict]
-    name = words.name_text(each)
+    comparison = line.comparison
+    look = VERDICT_LOOKS[comparison.verdict]
+    name = words.name_text(comparison)
     room_pt = (LEFT - 0.5) * 72
     _write(
-        axes, 0.4 - LEFT, place, name, fontweight="bold" if each.gating else "normal",
+        axes, 0.4 - LEFT, place, name, fontweight="bold" if comparison.gating else "normal",
         fontsize=min(FONT_PT, room_pt / 0.66 / len(name)),
     )  # fmt: skip
-    change, interval = words.effect_texts(each)
-    texts = (change, interval, threshold_text(each), words.p_text(each.adjusted_p), words.verdict_text(each))
+    change, interval = words.effect_texts(comparison)
+    texts = (
+        change,
+        interval,
+        threshold_text(comparison),
+        words.p_text(comparison.adjusted_p),
+        words.verdict_text(comparison),
+    )
     for number, (at, text) in enumerate(zip(COLUMNS, texts, strict=True)):
         colour = look.colour if number in (0, len(COLUMNS) - 1) else style.QUIET
         _write(axes, at, place, text, color=colour)
@@ -227,7 +235,7 @@ def _draw_line(axes: Axes, line: Line, place: int) -> None:
         [line.low, line.high], [place, place], color=look.colour, linewidth=1.6, solid_capstyle="butt", zorder=3,
         label="interval",
     )  # fmt: skip
-    mark = verdict_mark(each.verdict, size=MARK_PT)
+    mark = verdict_mark(comparison.verdict, size=MARK_PT)
     mark.set_data([line.effect], [place])
     axes.add_line(mark)
 

@@ -77,9 +77,9 @@ def draw(axes: Axes, arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) 
     most = max((reach(trial.size) for trial in trials), default=1.0)
     nines = np.linspace(0, most, GRID)
     _nines_axis(axes, most)
-    for number, each in enumerate(waits):
+    for number, arm_waits in enumerate(waits):
         colour = colour_of(number)
-        for trial in each:
+        for trial in arm_waits:
             axes.plot(
                 *trial_line(trial, nines),
                 color=colour,
@@ -87,9 +87,9 @@ def draw(axes: Axes, arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) 
                 alpha=0.45,
                 label=f"{arms[number].label}, a trial",
             )
-        if each:
+        if arm_waits:
             axes.plot(
-                *median_line(each, nines), color=colour, linestyle=dashes_of(number), linewidth=THICK_PT,
+                *median_line(arm_waits, nines), color=colour, linestyle=dashes_of(number), linewidth=THICK_PT,
                 label=arms[number].label, zorder=3,
             )  # fmt: skip
     draw_bands(axes, bands([arm.ladder for arm in arms]), [arm.label for arm in arms])
@@ -122,13 +122,13 @@ def _nines_axis(axes: Axes, most: float) -> None:
 
 def pooled(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> list[Curve]:
     """Return a curve of the complementary CDF for each arm that has attempts, those of its trials together."""
-    found = []
+    lines = []
     for number, (arm, trials) in enumerate(zip(arms, waits, strict=True)):
         if trials:
             every = np.sort(np.concatenate(trials), kind="stable")  # of sorted pieces, by merging them
             width_pt = max(3.4 - 0.9 * number, 1.4)
-            found.append(Curve(arm.label, every, every.size, colour_of(number), dashes_of(number), width_pt))
-    return found
+            lines.append(Curve(arm.label, every, every.size, colour_of(number), dashes_of(number), width_pt))
+    return lines
 
 
 def finding(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> str:

@@ -33,8 +33,8 @@ def chosen(base: Arm, new: Arm) -> tuple[int, int]:
 
 def key(runs: Sequence[Findings]) -> list[Line2D]:
     """Return a sample for each cause that occurs in either run and for the mines, with the count in each."""
-    counts = np.array([np.bincount(found.causes, minlength=len(CAUSES)) for found in runs])
-    every = np.concatenate([found.causes for found in runs])
+    counts = np.array([np.bincount(findings.causes, minlength=len(CAUSES)) for findings in runs])
+    every = np.concatenate([findings.causes for findings in runs])
     samples = []
     for code in (NONE, *by_count(every)):
         if counts[:, code].any():
@@ -44,7 +44,7 @@ def key(runs: Sequence[Findings]) -> list[Line2D]:
                 sample.set_markerfacecolor(GROUND(0.5))
             samples.append(sample)
     for lane in LANES:
-        mines = [int(((found.run.mines["left"] > 0) == lane.standing).sum()) for found in runs]
+        mines = [int(((findings.run.mines["left"] > 0) == lane.standing).sum()) for findings in runs]
         if any(mines):
             tick = Line2D([], [], linestyle="none", marker="_", markersize=8, markeredgewidth=1.6, color=lane.colour)
             tick.set_label(f"{lane.label}  {counts_text(mines)}")
@@ -68,11 +68,11 @@ def port_maps(base: Arm, new: Arm) -> Figure:
     arms = (base, new)
     places = chosen(base, new)
     runs = [analyse(arm.runs[place]) for arm, place in zip(arms, places, strict=True)]
-    names = [f"{arm.label}: {claim(found)}" for arm, found in zip(arms, runs, strict=True)]
+    names = [f"{arm.label}: {claim(findings)}" for arm, findings in zip(arms, runs, strict=True)]
     with matplotlib.style.context(["default", style.RC]):
         which = [
-            f"run {found.run.record.id}, seed {found.run.record.plan.seed} ({arm.label})"
-            for arm, found in zip(arms, runs, strict=True)
+            f"run {findings.run.record.id}, seed {findings.run.record.plan.seed} ({arm.label})"
+            for arm, findings in zip(arms, runs, strict=True)
         ]
         figure, top = sheet(
             title_of(arms), "one trial of each, on the same scales", key(runs), [*which, *caption_of(arms)]
@@ -81,13 +81,13 @@ def port_maps(base: Arm, new: Arm) -> Figure:
         half = (RIGHT_EDGE - LEFT_EDGE - MARGIN) / 2
         lefts = (LEFT_EDGE, LEFT_EDGE + half + MARGIN)
         size = min(10.0, ROOM_PT / 2.3 / 0.6 / max(map(len, names)))
-        for place, (left, found, name) in enumerate(zip(lefts, runs, names, strict=True)):
+        for place, (left, findings, name) in enumerate(zip(lefts, runs, names, strict=True)):
             own = dataclasses.replace(frame, left=left, right=left + half, prefix=("base, ", "new, ")[place])
-            draw(figure, found, top - HEAD, own)
+            draw(figure, findings, top - HEAD, own)
             figure.text(
                 left, top - HEAD + 0.014 + (0.03 if frame.headed else 0), name, fontsize=size, fontweight="bold"
             )
-        if any(np.any(found.causes == NONE) for found in runs):
+        if any(np.any(findings.causes == NONE) for findings in runs):
             around.draw_scale(
                 figure.add_axes((0.94, FOOT, 0.01, 0.17), label="scale"), ScalarMappable(frame.norm, GROUND)
             )

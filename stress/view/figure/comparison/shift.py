@@ -45,17 +45,17 @@ def place_of(probability: float) -> float:
 def shifts(base: Arm, others: Sequence[Arm]) -> list[Shift | None]:
     """Return how the body of each arm is shifted against the base; None where either has no attempt in its body."""
     old = base.bodies_ns()
-    found: list[Shift | None] = []
+    results: list[Shift | None] = []
     for arm in others:
         now = arm.bodies_ns()
         pairs = common_blocks(base, arm)
         known = [(one, other) for one, other in pairs if old[one].size and now[other].size]
         if known:
-            one, other = [old[each] for each, _ in known], [now[each] for _, each in known]
+            one, other = [old[trials] for trials, _ in known], [now[trials] for _, trials in known]
         else:
             one, other = with_attempts(old), with_attempts(now)
-        found.append(analysis.quantile_shift(one, other, paired=bool(known)) if one and other else None)
-    return found
+        results.append(analysis.quantile_shift(one, other, paired=bool(known)) if one and other else None)
+    return results
 
 
 def with_attempts(trials: Sequence[Latencies]) -> list[Latencies]:
@@ -63,17 +63,17 @@ def with_attempts(trials: Sequence[Latencies]) -> list[Latencies]:
     return [trial for trial in trials if trial.size]
 
 
-def reach_of(found: Sequence[Shift]) -> float:
+def reach_of(curves: Sequence[Shift]) -> float:
     """Return how far up the axis reaches: every ratio, and the bands of the deciles, but none of the tail's alone.
 
     The band of a quantile of few attempts can be as wide as all else together is high.
     """
     ends = [math.log(NARROWEST)]
-    for each in found:
-        deciles = np.array([probability <= DECILES for probability in each.probabilities], bool)
-        ends += [1.4 * abs(end) for end in np.log(each.ratio).tolist()]
-        if each.level:
-            ends += [1.15 * abs(end) for end in np.log(np.append(each.low[deciles], each.high[deciles])).tolist()]
+    for curve in curves:
+        deciles = np.array([probability <= DECILES for probability in curve.probabilities], bool)
+        ends += [1.4 * abs(end) for end in np.log(curve.ratio).tolist()]
+        if curve.level:
+            ends += [1.15 * abs(end) for end in np.log(np.append(curve.low[deciles], curve.high[deciles])).tolist()]
     return math.exp(max(ends))
 
 
@@ -86,9 +86,9 @@ def ticks_of(reach: float) -> list[float]:
     return ticks[1:]
 
 
-def draw(axes: Axes, found: Sequence[Shift | None]) -> None:
+def draw(axes: Axes, curves: Sequence[Shift | None]) -> None:
     """Draw shifts, the first one's arm being number 1, into axes that have their final place in the figure."""
-    known = [each for each in found if each is not None]
+    known = [curve for curve in curves if curve is not None]
     reach = reach_of(known)
     axes.set_yscale("log")
     axes.set_ylim(1 / reach, reach)
@@ -101,33 +101,33 @@ def draw(axes: Axes, found: Sequence[Shift | None]) -> None:
     axes.axhspan(1 / (1 + THRESHOLD), 1 + THRESHOLD, facecolor="#e3e7ec", linewidth=0, zorder=0.2)
     axes.axhline(1, color=style.QUIET, linewidth=0.8, zorder=0.4)
     axes.set_xlim(-0.6, place_of(PROBABILITIES[-1]) + 0.6)
-    for number, each in enumerate(found):
-        if each is not None:
-            aside = (number - (len(found) - 1) / 2) * STEP
-            _draw_arm(axes, each, number + 1, aside, written=len(found) <= VALUES_MAX)
+    for number, curve in enumerate(curves):
+        if curve is not None:
+            aside = (number - (len(curves) - 1) / 2) * STEP
+            _draw_arm(axes, curve, number + 1, aside, written=len(curves) <= VALUES_MAX)
     _draw_names(axes, known)
 
 
-def _draw_arm(axes: Axes, each: Shift, number: int, aside: float, *, written: bool) -> None:
+def _draw_arm(axes: Axes, curve: Shift, number: int, aside: float, *, written: bool) -> None:
     """Draw one arm's ratios and bands; deciles are joined, the tail is not."""
     colour = colour_of(number)
-    places = np.array([place_of(probability) for probability in each.probabilities]) + aside
+    places = np.array([place_of(probability) for probability in curve.probabilities]) + aside
     low, high = axes.get_ylim()
-    if each.level:
-        bars = np.clip(each.low, low, high), np.clip(each.high, low, high)
+    if curve.level:
+        bars = np.clip(curve.low, low, high), np.clip(curve.high, low, high)
         axes.vlines(places, *bars, colors=colour, linewidth=1.6, zorder=2, label="band")
-        for beyond, edge, caret in ((each.high > high, high, "^"), (each.low < low, low, "v")):
+        for beyond, edge, caret in ((curve.high > high, high, "^"), (curve.low < low, low, "v")):
             axes.plot(
                 places[beyond], np.full(np.count_nonzero(beyond), edge), linestyle="none", marker=caret, markersize=5,
                 color=colour, clip_on=False, label="_beyond",
             )  # fmt: skip
-    deciles = np.array([probability <= DECILES for probability in each.probabilities], bool)
-    axes.plot(places[deciles], each.ratio[deciles], color=colour, linewidth=0.9, alpha=0.6, zorder=2, label="_deciles")
+    deciles = np.array([probability <= DECILES for probability in curve.probabilities], bool)
+    axes.plot(places[deciles], curve.ratio[deciles], color=colour, linewidth=0.9, alpha=0.6, zorder=2, label="_deciles")
     axes.plot(
-        places, each.ratio, linestyle="none", marker=marker_of(number), markersize=6.5, color=colour,
+        places, curve.ratio, linestyle="none", marker=marker_of(number), markersize=6.5, color=colour,
         markeredgecolor="white", markeredgewidth=0.5, zorder=3, label="ratio",
     )  # fmt: skip
-    for place, ratio in zip(places, each.ratio, strict=True) if written else ():
+    for place, ratio in zip(places, curve.ratio, strict=True) if written else ():
         axes.annotate(
             ratio_text(ratio), (place, ratio), (4, 5), textcoords="offset points", fontsize=8, color=style.INK,
         )  # fmt: skip
@@ -137,7 +137,7 @@ def _draw_names(axes: Axes, known: Sequence[Shift]) -> None:
     """Name the quantiles, each with what it is in the base arm, or why it cannot be told."""
     names = []
     for probability in PROBABILITIES:
-        told = [each for each in known if probability in each.probabilities]
+        told = [curve for curve in known if probability in curve.probabilities]
         if told:
             place = told[0].probabilities.index(probability)
             below = duration_text(float(told[0].base_ns[place]))
@@ -148,20 +148,20 @@ def _draw_names(axes: Axes, known: Sequence[Shift]) -> None:
     axes.tick_params(axis="x", length=0)
 
 
-def finding(arms: Sequence[Arm], found: Sequence[Shift | None]) -> str:
+def finding(arms: Sequence[Arm], curves: Sequence[Shift | None]) -> str:
     """Return in words in which quantiles the body of each arm surely differs from the base."""
     texts = []
-    for arm, each in zip(arms[1:], found, strict=True):
-        if each is None or not each.level:
+    for arm, curve in zip(arms[1:], curves, strict=True):
+        if curve is None or not curve.level:
             texts.append(f"{arm.label}: fewer than {TRIALS_MIN} trials, too few to tell")
             continue
-        differ = [number for number in range(len(each.ratio)) if not each.low[number] <= 1 <= each.high[number]]
+        differ = [number for number in range(len(curve.ratio)) if not curve.low[number] <= 1 <= curve.high[number]]
         if not differ:
             texts.append(f"{arm.label}: no quantile surely differs")
         else:
-            most = max(differ, key=lambda number: abs(np.log(each.ratio[number])))
-            worst = f"{quantile_text(each.probabilities[most])} most, {ratio_text(each.ratio[most])}"
-            texts.append(f"{arm.label}: {len(differ)} of {len(each.ratio)} quantiles surely differ, {worst}")
+            most = max(differ, key=lambda number: abs(np.log(curve.ratio[number])))
+            worst = f"{quantile_text(curve.probabilities[most])} most, {ratio_text(curve.ratio[most])}"
+            texts.append(f"{arm.label}: {len(differ)} of {len(curve.ratio)} quantiles surely differ, {worst}")
     return "; ".join(texts)
 
 
@@ -181,17 +181,17 @@ def marker_of(number: int) -> str:
     return MARKERS[(number - 1) % len(MARKERS)]
 
 
-def notes(found: Sequence[Shift | None]) -> list[str]:
+def notes(curves: Sequence[Shift | None]) -> list[str]:
     """Return how to read the plot, as phrases."""
-    known = [each for each in found if each is not None]
+    known = [curve for curve in curves if curve is not None]
     phrases = ["body: attempts that connected at once", "mark: Hodges-Lehmann ratio over trials"]
-    if levels := [each.level for each in known if each.level]:
+    if levels := [curve.level for curve in known if curve.level]:
         phrases.append(
             f"bar: holds all quantiles together, {percent_text(max(levels))} confidence, bootstrap over trials"
         )
     if known:
         phrases.append(
-            "trials compared within blocks" if all(each.paired for each in known) else "arms compared as a whole"
+            "trials compared within blocks" if all(curve.paired for curve in known) else "arms compared as a whole"
         )
     phrases.append(f"grey: less than {percent_text(THRESHOLD)}; an arrow: the bar goes on")
     return phrases
@@ -205,13 +205,13 @@ def shift(arms: Sequence[Arm]) -> Figure:
     """
     if len(arms) < 2:
         raise ValueError("A shift needs two arms.")
-    found = shifts(arms[0], arms[1:])
+    curves = shifts(arms[0], arms[1:])
     with matplotlib.style.context(["default", style.RC]):
         samples = key(arms) if len(arms) > 2 else []
-        figure, top = sheet(title_of(arms), finding(arms, found), samples, [*notes(found), *caption_of(arms)])
+        figure, top = sheet(title_of(arms), finding(arms, curves), samples, [*notes(curves), *caption_of(arms)])
         top += 0 if samples else ROW
         axes = figure.add_axes((LEFT, FOOT, RIGHT_EDGE - LEFT, top - FOOT), label="shift")
-        draw(axes, found)
+        draw(axes, curves)
         axes.set_ylabel(f"new / {arms[0].label}")
         axes.yaxis.set_label_coords(-0.066 / (RIGHT_EDGE - LEFT), 0.5)
         axes.set_xlabel(

@@ -71,10 +71,10 @@ def draw_history(axes: Axes, track: Track) -> None:
 def ends(track: Track) -> list[float]:
     """Return the values that a panel has room for: all, or of many points the most of them, and every level."""
     points = track.series.points
-    found = [end for point in points for end in (point.estimate.low, point.estimate.high)]
+    values = [end for point in points for end in (point.estimate.low, point.estimate.high)]
     if len(points) > SINGLE_MAX:
-        found = [float(value) for value in np.quantile(found, (1 - MOST, MOST), method="inverted_cdf")]
-    return [*found, *(segment.level for segment in track.segments)]
+        values = [float(value) for value in np.quantile(values, (1 - MOST, MOST), method="inverted_cdf")]
+    return [*values, *(segment.level for segment in track.segments)]
 
 
 def fit(value: float, scale: Scale) -> float:

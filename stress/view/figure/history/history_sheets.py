@@ -55,7 +55,7 @@ def draw_histories(tracks: Sequence[Track], title: str, caption: Sequence[str], 
     drawn = sheets(tracks)
     missing = len(tracks) - sum(map(len, drawn))
     paths = [path, *(path.with_stem(f"{path.stem}-{number}") for number in range(2, len(drawn) + 1))]
-    for number, (each, target) in enumerate(zip(drawn, paths, strict=True), start=1):
+    for number, (sheet, target) in enumerate(zip(drawn, paths, strict=True), start=1):
         phrases = [
             *([f"sheet {number} of {len(drawn)}"] if drawn[1:] else []),
             *([f"{missing:,} series without a change are not drawn"] if missing else []),
@@ -64,7 +64,7 @@ def draw_histories(tracks: Sequence[Track], title: str, caption: Sequence[str], 
             "what lies beyond an axis is drawn at its edge",
             *caption,
         ]
-        _draw_sheet(each, title, phrases, target, several=len({track.series.testbed for track in tracks}) > 1)
+        _draw_sheet(sheet, title, phrases, target, several=len({track.series.testbed for track in tracks}) > 1)
     stale = len(drawn) + 1
     while (left := path.with_stem(f"{path.stem}-{stale}")).exists():
         left.unlink()

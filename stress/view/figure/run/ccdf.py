@@ -35,13 +35,13 @@ ACT_DASHES: tuple[Dashes, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1.2, 1
 FOOT, LEFT_EDGE, RIGHT_EDGE = 0.185, 0.145, 0.94
 
 
-def curves(found: Findings) -> list[Curve]:
+def curves(findings: Findings) -> list[Curve]:
     """Return one curve an act where a run has several, else one of all attempts and one for each cause among them.
 
     An attempt that ended before it sent a SYN waited for nothing, and is in none of them.
     """
-    if len(found.acts) > 1:
-        waits = [np.sort(act.storm.attempts["latency_ns"][has_sent_syn(act.storm.attempts)]) for act in found.acts]
+    if len(findings.acts) > 1:
+        waits = [np.sort(act.storm.attempts["latency_ns"][has_sent_syn(act.storm.attempts)]) for act in findings.acts]
         return [
             Curve(
                 act.storm.act.name,
@@ -51,11 +51,11 @@ def curves(found: Findings) -> list[Curve]:
                 ACT_DASHES[number % len(ACT_DASHES)],
                 max(3.4 - 0.7 * number, 1.4),  # a curve that covers another leaves its rim
             )
-            for number, (act, latency_ns) in enumerate(zip(found.acts, waits, strict=True))
+            for number, (act, latency_ns) in enumerate(zip(findings.acts, waits, strict=True))
             if latency_ns.size
         ]
-    sent = has_sent_syn(found.run.attempts)
-    latency_ns, causes = found.run.attempts["latency_ns"][sent], found.causes[sent]
+    sent = has_sent_syn(findings.run.attempts)
+    latency_ns, causes = findings.run.attempts["latency_ns"][sent], findings.causes[sent]
     present = np.flatnonzero(np.bincount(causes))
     if not present.size:
         return []
@@ -69,18 +69,18 @@ def curves(found: Findings) -> list[Curve]:
     return [everything, *parts] if len(parts) > 1 else parts
 
 
-def left_out(found: Findings) -> int:
+def left_out(findings: Findings) -> int:
     """Return how many attempts ended before they sent a SYN."""
-    return int(np.count_nonzero(~has_sent_syn(found.run.attempts)))
+    return int(np.count_nonzero(~has_sent_syn(findings.run.attempts)))
 
 
-def claim(found: Findings) -> str:
+def claim(findings: Findings) -> str:
     """Return in words how large the part is that waited for the SYN timer."""
-    sent = has_sent_syn(found.run.attempts)
+    sent = has_sent_syn(findings.run.attempts)
     attempts = int(np.count_nonzero(sent))
     if not attempts:
         return "no attempt sent a SYN"
-    again = int(np.count_nonzero(sent & (found.run.attempts["retransmits"] > 0)))
+    again = int(np.count_nonzero(sent & (findings.run.attempts["retransmits"] > 0)))
     if not again:
         return f"none of {attempts:,} attempts sent its SYN again"
     return f"{again:,} of {attempts:,} attempts ({100 * again / attempts:.2g} %) sent their SYN again"
@@ -92,8 +92,8 @@ def finding(drawn: Sequence[Curve]) -> str:
     if not whole:
         return ""
     if len(whole) > 1:
-        each = [f"{duration_text(curve.quantile_ns(0.99))} ({curve.label})" for curve in whole]
-        return "99 in 100 took no longer than " + ", ".join(each)
+        parts = [f"{duration_text(curve.quantile_ns(0.99))} ({curve.label})" for curve in whole]
+        return "99 in 100 took no longer than " + ", ".join(parts)
     p50, p99, most = (duration_text(whole[0].quantile_ns(share)) for share in (0.5, 0.99, 1))
     return f"half of all attempts took no longer than {p50}, 99 in 100 no longer than {p99}, the slowest {most}"
 
@@ -218,16 +218,16 @@ def key(drawn: Sequence[Curve]) -> list[Line2D]:
     ]  # fmt: skip
 
 
-def ccdf(found: Findings, path: Path) -> None:
+def ccdf(findings: Findings, path: Path) -> None:
     """Draw the complementary CDF of a run on a sheet of its own, as a PNG of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
-        drawn = curves(found)
-        out = left_out(found)
+        drawn = curves(findings)
+        out = left_out(findings)
         omitted = [f"{out:,} left out that ended before a SYN was sent"] if out else []
-        title = f"{found.run.record.plan.scenario}: {claim(found)}"
-        figure, top = sheet(title, finding(drawn), key(drawn), [*omitted, *caption(found)])
+        title = f"{findings.run.record.plan.scenario}: {claim(findings)}"
+        figure, top = sheet(title, finding(drawn), key(drawn), [*omitted, *caption(findings)])
         axes = figure.add_axes((LEFT_EDGE, FOOT, RIGHT_EDGE - LEFT_EDGE, top - 0.045 - FOOT))
-        draw(axes, drawn, found.ladder)
+        draw(axes, drawn, findings.ladder)
         axes.set_xlabel("latency of connect()")
         axes.set_ylabel("share of attempts that took longer")
         axes.yaxis.set_label_coords(-0.142, 0.5)

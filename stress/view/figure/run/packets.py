@@ -31,10 +31,10 @@ RING: dict[str, Any] = {
 }
 
 
-def specimen(found: Findings) -> Evidence | None:
+def specimen(findings: Findings) -> Evidence | None:
     """Return the first evidence of the most frequent cause that has any; None without a cause to show."""
-    evidence = [each for each in found.summary.evidence if each.cause != Cause.NONE]
-    return max(evidence, key=lambda each: found.summary.causes.get(each.cause, 0), default=None)
+    shown = [evidence for evidence in findings.summary.evidence if evidence.cause != Cause.NONE]
+    return max(shown, key=lambda evidence: findings.summary.causes.get(evidence.cause, 0), default=None)
 
 
 def stamps(packets: Sequence[Packet]) -> list[str]:
@@ -45,11 +45,11 @@ def stamps(packets: Sequence[Packet]) -> list[str]:
         if not blocks or time_ns - blocks[-1][-1] >= time_ns / 100:
             blocks.append([])
         blocks[-1].append(time_ns)
-    found: list[str] = []
+    texts: list[str] = []
     for block in blocks:
         digits = max((_digits(before_ns, after_ns) for before_ns, after_ns in pairwise(block)), default=DIGITS[0])
-        found.extend(_stamp(time_ns, digits) for time_ns in block)
-    return found
+        texts.extend(_stamp(time_ns, digits) for time_ns in block)
+    return texts
 
 
 def _digits(before_ns: int, after_ns: int) -> int:
@@ -76,20 +76,20 @@ def rows(evidence: Evidence, latency_ns: int | None = None) -> list[Packet | str
     gaps_ns = [after_ns - before_ns for before_ns, after_ns in pairwise(times_ns)]
     gaps_ns.append(latency_ns - times_ns[-1] if latency_ns is not None and times_ns else 0)
     long_ns = LONG * max(min((gap_ns for gap_ns in gaps_ns[:-1]), default=gaps_ns[-1]), SHORTEST_NS)
-    found: list[Packet | str] = []
+    lines: list[Packet | str] = []
     for packet, gap_ns in zip(evidence.packets, gaps_ns, strict=False):
-        found.append(packet)
+        lines.append(packet)
         if gap_ns > long_ns:
-            found.append(duration_text(gap_ns))
-    return found if len(found) <= ROWS_MAX else _shortened(found)
+            lines.append(duration_text(gap_ns))
+    return lines if len(lines) <= ROWS_MAX else _shortened(lines)
 
 
-def _shortened(found: list[Packet | str]) -> list[Packet | str]:
+def _shortened(lines: list[Packet | str]) -> list[Packet | str]:
     """Leave out the middle, from one break to another where there are breaks."""
-    head, tail = found[: ROWS_MAX // 2 + 1], found[-(ROWS_MAX // 2 - 2) :]
+    head, tail = lines[: ROWS_MAX // 2 + 1], lines[-(ROWS_MAX // 2 - 2) :]
     head = head[: max((place for place, row in enumerate(head) if isinstance(row, str)), default=len(head))]
     tail = tail[min((place + 1 for place, row in enumerate(tail[:-1]) if isinstance(row, str)), default=0) :]
-    omitted = sum(isinstance(row, Packet) for row in found[len(head) : -len(tail)])
+    omitted = sum(isinstance(row, Packet) for row in lines[len(head) : -len(tail)])
     return [*head, f"{omitted} more", *tail]
 
 

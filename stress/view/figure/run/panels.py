@@ -28,14 +28,14 @@ def panels(cases: Sequence[tuple[str, Findings]], title: str, path: Path) -> Non
     """
     rows = -(-len(cases) // COLUMNS)
     inch = 1 / (HEADER_IN + rows * PANEL_IN + FOOTER_IN)
-    limits_ns = latency_limits([found for _, found in cases])
+    limits_ns = latency_limits([findings for _, findings in cases])
     with matplotlib.style.context(["default", style.RC]):
         figure = Figure(figsize=(12, 1 / inch), dpi=style.DPI)
         FigureCanvasAgg(figure)
         figure.text(0.018, 1 - 0.14 * inch, title, fontsize=18, fontweight="bold", verticalalignment="top")
-        samples = key([found for _, found in cases], counted=False)
+        samples = key([findings for _, findings in cases], counted=False)
         figure.legend(handles=samples, loc="upper left", bbox_to_anchor=(0.013, 1 - 0.52 * inch), ncols=8)
-        for number, (heading, found) in enumerate(cases):
+        for number, (heading, findings) in enumerate(cases):
             row, column = divmod(number, COLUMNS)
             left, top = 0.018 + 0.5 * column, 1 - (HEADER_IN + row * PANEL_IN) * inch
             letter = f"({string.ascii_lowercase[number]})"
@@ -45,24 +45,24 @@ def panels(cases: Sequence[tuple[str, Findings]], title: str, path: Path) -> Non
             figure.text(
                 indent,
                 top - 0.24 * inch,
-                finding(found),
+                finding(findings),
                 fontsize=10,
                 color=style.QUIET,
                 verticalalignment="top",
             )
             axes = figure.add_axes((left + 0.056, top - 2.22 * inch, 0.325, 1.62 * inch))
-            draw(axes, found, limits_ns, font_size=8.5)
+            draw(axes, findings, limits_ns, font_size=8.5)
             axes.set_ylabel("latency of connect()")
             axes.yaxis.set_label_coords(-0.166, 0.5)
             if number >= len(cases) - COLUMNS:
                 axes.set_xlabel("start of the attempt, in seconds since the storm began")
-        draw_caption(figure, _caption([found for _, found in cases]), font_size=7)
+        draw_caption(figure, _caption([findings for _, findings in cases]), font_size=7)
         figure.savefig(path, metadata={"Software": None})
 
 
 def _caption(runs: Sequence[Findings]) -> list[str]:
     """Return what all runs have in common, then what sets each apart."""
-    captions = [caption(found) for found in runs]
+    captions = [caption(findings) for findings in runs]
     common = [phrase for phrase in captions[0] if all(phrase in phrases for phrases in captions)]
     return common + [
         f"({letter}) " + ", ".join(phrase for phrase in phrases if phrase not in common)

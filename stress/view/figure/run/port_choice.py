@@ -33,7 +33,7 @@ FONT_PT, TICK_PT = 8.0, 7.5
 def soonest(acts: Sequence[ActFindings]) -> dict[str, int]:
     """Return by act how many attempts later a port came again at the earliest; acts without one are left out."""
     distances = {act.storm.act.name: reuse_distances(act.storm.attempts) for act in acts}
-    return {name: int(each.min()) for name, each in distances.items() if len(each)}
+    return {name: int(distance.min()) for name, distance in distances.items() if len(distance)}
 
 
 def headline(acts: Sequence[ActFindings]) -> str:
@@ -178,21 +178,21 @@ def key() -> list[Line2D]:
     ]  # fmt: skip
 
 
-def choice(found: Findings, path: Path) -> None:
+def choice(findings: Findings, path: Path) -> None:
     """Draw which source ports clients got, a column an act, as a PNG of 1600 x 900 pixels.
 
     Args:
-        found: a run of port-choice.
+        findings: a run of port-choice.
         path: of the PNG.
     """
-    attempts = max((len(act.storm.attempts) for act in found.acts), default=0)
-    width = (RIGHT - LEFT - GAP * (len(found.acts) - 1)) / len(found.acts)
-    low = min(act.storm.act.port_range[0] for act in found.acts)
-    high = max(act.storm.act.port_range[1] for act in found.acts)
+    attempts = max((len(act.storm.attempts) for act in findings.acts), default=0)
+    width = (RIGHT - LEFT - GAP * (len(findings.acts) - 1)) / len(findings.acts)
+    low = min(act.storm.act.port_range[0] for act in findings.acts)
+    high = max(act.storm.act.port_range[1] for act in findings.acts)
     with matplotlib.style.context(["default", style.RC]):
-        figure, _ = sheet(headline(found.acts), detail(found.acts), key(), caption(found))
+        figure, _ = sheet(headline(findings.acts), detail(findings.acts), key(), caption(findings))
         columns = []
-        for number, act in enumerate(found.acts):
+        for number, act in enumerate(findings.acts):
             left = LEFT + number * (width + GAP)
             rows = [figure.add_axes((left, foot, width, height)) for foot, height in ROWS]
             draw_act(figure, act, rows, attempts)
@@ -200,7 +200,7 @@ def choice(found: Findings, path: Path) -> None:
         tallest = max(rows[3].get_ylim()[1] for rows in columns)
         for number, (_, all_ports, first_ports, again) in enumerate(columns):
             all_ports.set_ylim(low, high)
-            if not np.any(found.acts[number].storm.attempts["local_port"][:FIRST]):
+            if not np.any(findings.acts[number].storm.attempts["local_port"][:FIRST]):
                 first_ports.set_ylim(low, high)
             again.set_ylim(0, tallest)
             for axes in (all_ports, first_ports, again):

@@ -31,16 +31,16 @@ HALF = 50.0  # of the range, in %
 ALIKE = 1.0  # steps so close to each other, in % of the range, are one
 
 
-def costs(found: Findings) -> dict[str, PortCost]:
+def costs(findings: Findings) -> dict[str, PortCost]:
     """Return what each connection cost, by act; acts that measured none are left out."""
-    each = {act.storm.act.name: measure_port_cost(act.storm) for act in found.acts}
-    return {name: cost for name, cost in each.items() if len(cost.occupancy)}
+    by_act = {act.storm.act.name: measure_port_cost(act.storm) for act in findings.acts}
+    return {name: cost for name, cost in by_act.items() if len(cost.occupancy)}
 
 
 def running_median(cost: PortCost) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return mean occupancy (%) and median latency (ns) of each hundredth of the range in which there is any."""
     hundredth = np.floor(cost.occupancy * 100)
-    parts = [hundredth == each for each in np.unique(hundredth)]
+    parts = [hundredth == step for step in np.unique(hundredth)]
     return (
         np.array([cost.occupancy[part].mean() * 100 for part in parts]),
         np.array([np.median(cost.latency_ns[part]) for part in parts]),
@@ -57,13 +57,13 @@ def times_text(ratio: float) -> str:
     return f"{float(f'{ratio:.2g}'):,.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
-def headline(each: Mapping[str, PortCost]) -> str:
+def headline(costs_by_act: Mapping[str, PortCost]) -> str:
     """Return in words what filling the range does to connect()."""
-    stepping = [cost for cost in each.values() if cost.knee is not None]
-    if not each:
+    stepping = [cost for cost in costs_by_act.values() if cost.knee is not None]
+    if not costs_by_act:
         return "No connection was measured"
     if not stepping:
-        most = max(float(cost.occupancy.max()) for cost in each.values())
+        most = max(float(cost.occupancy.max()) for cost in costs_by_act.values())
         return f"No clear step in what connect() costs, up to {most * 100:.0f} % of the port range"
     ratios = sorted(ratio for cost in stepping if (ratio := times(cost)))
     span = " to ".join(dict.fromkeys((times_text(ratios[0]), times_text(ratios[-1]))))
@@ -78,42 +78,42 @@ def step_text(knees: Sequence[float]) -> str:
     return f"{np.median(knees):.1f} %" if high - low <= ALIKE else f"{low:.1f} to {high:.1f} %"
 
 
-def detail(found: Findings, each: Mapping[str, PortCost]) -> str:
+def detail(findings: Findings, costs_by_act: Mapping[str, PortCost]) -> str:
     """Return in words the medians, and whether anything but the port kept connect() waiting."""
     phrases = []
     for where, medians in (
-        ("below half of the range", [cost.below_ns for cost in each.values() if cost.below_ns]),
-        ("above", [cost.above_ns for cost in each.values() if cost.above_ns]),
+        ("below half of the range", [cost.below_ns for cost in costs_by_act.values() if cost.below_ns]),
+        ("above", [cost.above_ns for cost in costs_by_act.values() if cost.above_ns]),
     ):
         if medians:
             low, high = duration_text(min(medians)), duration_text(max(medians))
             phrases.append(f"{low if low == high else range_text(min(medians), max(medians))} {where}")
     if not phrases:
         return ""
-    return f"median {', '.join(phrases)}; {found.summary.retransmits or 'no'} SYN sent again"
+    return f"median {', '.join(phrases)}; {findings.summary.retransmits or 'no'} SYN sent again"
 
 
-def draw_cost(axes: Axes, each: Mapping[str, PortCost], parities: tuple[str, str]) -> None:
+def draw_cost(axes: Axes, costs_by_act: Mapping[str, PortCost], parities: tuple[str, str]) -> None:
     """Draw each act's connections and their running median, with its medians beside the line.
 
     Args:
         axes: empty, at their final place in the figure.
-        each: what connections cost, by act.
+        costs_by_act: what connections cost, by act.
         parities: in words, first that of the range's lowest port.
     """
     figure = axes.get_figure(root=True)
     assert figure is not None
     row = 1.35 * FONT_PT * figure.dpi / 72 / float(axes.bbox.height)  # of a line of text, as a share of the axes
-    latencies_ns = np.concatenate([np.array([10_000, 100_000]), *(cost.latency_ns for cost in each.values())])
+    latencies_ns = np.concatenate([np.array([10_000, 100_000]), *(cost.latency_ns for cost in costs_by_act.values())])
     latencies_ns = latencies_ns[latencies_ns > 0]
     least_ns, high_ns = float(latencies_ns.min()), float(latencies_ns.max()) * HEADROOM
-    room = min((len(each) + 0.8) * row, 0.5)
+    room = min((len(costs_by_act) + 0.8) * row, 0.5)
     low_ns = least_ns / (high_ns / least_ns) ** (room / (1 - room))
     around.latency_axis(axes, low_ns, high_ns)
     axes.set_xlim(0, 100)
     axes.xaxis.set_major_locator(MultipleLocator(10))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
-    looks = list(zip(each.items(), cycle(COLOURS), cycle(WIDTHS_PT), strict=False))
+    looks = list(zip(costs_by_act.items(), cycle(COLOURS), cycle(WIDTHS_PT), strict=False))
     for (name, cost), colour, _ in looks:
         for taken_first in (True, False):
             part = cost.even == taken_first
@@ -123,19 +123,19 @@ def draw_cost(axes: Axes, each: Mapping[str, PortCost], parities: tuple[str, str
             axes.add_line(mark)
     for (name, cost), colour, width_pt in looks:
         axes.plot(*running_median(cost), color=colour, linewidth=width_pt, label=f"{name}, median", zorder=4)
-    _draw_step(axes, each)
-    _label_below(axes, each, row, room)
-    _label_above(axes, each, row)
-    if each and (turned := turn(each, parities)):
+    _draw_step(axes, costs_by_act)
+    _label_below(axes, costs_by_act, row, room)
+    _label_above(axes, costs_by_act, row)
+    if costs_by_act and (turned := turn(costs_by_act, parities)):
         axes.text(
             75, 0.27, turned, transform=axes.get_xaxis_transform(), fontsize=FONT_PT - 0.5, color=style.QUIET,
             horizontalalignment="center", verticalalignment="center", linespacing=1.5,
         )  # fmt: skip
 
 
-def turn(each: Mapping[str, PortCost], parities: tuple[str, str]) -> str:
+def turn(costs_by_act: Mapping[str, PortCost], parities: tuple[str, str]) -> str:
     """Say why there is a step, where all connections below half of the range and none above have the first parity."""
-    for cost in each.values():
+    for cost in costs_by_act.values():
         dear = cost.occupancy >= 0.5
         stepped = cost.knee is not None and abs(cost.knee * 100 - HALF) <= ALIKE
         if not stepped or not cost.even[~dear].all() or cost.even[dear].any():
@@ -154,8 +154,8 @@ def _mark(*, taken_first: bool, colour: str) -> Line2D:
     )  # fmt: skip
 
 
-def _draw_step(axes: Axes, each: Mapping[str, PortCost]) -> None:
-    knees = [cost.knee * 100 for cost in each.values() if cost.knee is not None]
+def _draw_step(axes: Axes, costs_by_act: Mapping[str, PortCost]) -> None:
+    knees = [cost.knee * 100 for cost in costs_by_act.values() if cost.knee is not None]
     if not knees:
         return
     for knee in [float(np.median(knees))] if max(knees) - min(knees) <= ALIKE else knees:
@@ -166,10 +166,12 @@ def _draw_step(axes: Axes, each: Mapping[str, PortCost]) -> None:
     )  # fmt: skip
 
 
-def _label_below(axes: Axes, each: Mapping[str, PortCost], row: float, room: float) -> None:
+def _label_below(axes: Axes, costs_by_act: Mapping[str, PortCost], row: float, room: float) -> None:
     """Write the medians below half of the range under the lines, which are too close for a label each."""
     place = room - 0.75 * row
-    by_cost = sorted(zip(each.items(), cycle(COLOURS), strict=False), key=lambda pair: -(pair[0][1].below_ns or 0))
+    by_cost = sorted(
+        zip(costs_by_act.items(), cycle(COLOURS), strict=False), key=lambda pair: -(pair[0][1].below_ns or 0)
+    )
     for (name, cost), colour in by_cost:
         if cost.below_ns is None:
             continue
@@ -182,11 +184,11 @@ def _label_below(axes: Axes, each: Mapping[str, PortCost], row: float, room: flo
         place -= row
 
 
-def _label_above(axes: Axes, each: Mapping[str, PortCost], row: float) -> None:
+def _label_above(axes: Axes, costs_by_act: Mapping[str, PortCost], row: float) -> None:
     """Write the medians above half of the range in the margin, each beside the end of its line."""
     low_ns, high_ns = axes.get_ylim()
     ends = []
-    for (name, cost), colour in zip(each.items(), cycle(COLOURS), strict=False):
+    for (name, cost), colour in zip(costs_by_act.items(), cycle(COLOURS), strict=False):
         if cost.above_ns is not None:
             occupancy, median_ns = running_median(cost)
             target = float(np.log(median_ns[-1] / low_ns) / np.log(high_ns / low_ns))
@@ -217,14 +219,14 @@ def key(parities: tuple[str, str]) -> list[Line2D]:
     return [*samples, Line2D([], [], color=style.INK, linewidth=2, label="median of each hundredth of the range")]
 
 
-def cost(found: Findings, path: Path) -> None:
+def cost(findings: Findings, path: Path) -> None:
     """Draw what connect() cost in a run of port-cost, by share of the range taken, as a PNG of 1600 x 900 pixels."""
-    each = costs(found)
-    parities = ("odd", "even") if found.run.record.acts[0].port_range[0] % 2 else ("even", "odd")
+    costs_by_act = costs(findings)
+    parities = ("odd", "even") if findings.run.record.acts[0].port_range[0] % 2 else ("even", "odd")
     with matplotlib.style.context(["default", style.RC]):
-        figure, _ = sheet(headline(each), detail(found, each), key(parities), caption(found))
+        figure, _ = sheet(headline(costs_by_act), detail(findings, costs_by_act), key(parities), caption(findings))
         axes = figure.add_axes((0.09, 0.185, 0.745, 0.56))
-        draw_cost(axes, each, parities)
+        draw_cost(axes, costs_by_act, parities)
         axes.set_xlabel("share of the port range that is taken")
         axes.set_ylabel("latency of connect()")
         axes.yaxis.set_label_coords(-0.09, 0.5)

@@ -39,20 +39,20 @@ class Frame:
 
 def frame_of(runs: Sequence[Findings]) -> Frame:
     """Return the frame in which all of these runs have room."""
-    limits = [port_limits(found) for found in runs]
+    limits = [port_limits(findings) for findings in runs]
     spans_s: dict[str, float] = {}
-    for found in runs:
-        for act in found.acts:
+    for findings in runs:
+        for act in findings.acts:
             span_s = float(np.ptp(act.storm.attempts["start_ns"])) / 1e9 if act.storm.attempts.size else 0.0
             spans_s[act.storm.act.name] = max(span_s, spans_s.get(act.storm.act.name, 0.0))
-    portless = any(np.any(found.run.attempts["local_port"] == 0) for found in runs)
+    portless = any(np.any(findings.run.attempts["local_port"] == 0) for findings in runs)
     ports = min(low for low, _ in limits), max(high for _, high in limits)
-    return Frame(ports, LogNorm(1, 10), portless, spans_s, headed=any(len(found.acts) > 1 for found in runs))
+    return Frame(ports, LogNorm(1, 10), portless, spans_s, headed=any(len(findings.acts) > 1 for findings in runs))
 
 
-def port_limits(found: Findings) -> tuple[int, int]:
+def port_limits(findings: Findings) -> tuple[int, int]:
     """Return the lowest and the highest port of the run: of its ranges, attempts and mines."""
-    ranges = [port for act in found.run.record.acts for port in act.port_range]
-    ports = np.concatenate([ranges, found.run.attempts["local_port"], found.run.mines["local_port"]])
+    ranges = [port for act in findings.run.record.acts for port in act.port_range]
+    ports = np.concatenate([ranges, findings.run.attempts["local_port"], findings.run.mines["local_port"]])
     ports = ports[ports > 0]
     return int(ports.min()), int(ports.max())

@@ -62,22 +62,22 @@ class _Act:
     mines: npt.NDArray[Any]
 
 
-def _act(run: Run, found: ActFindings) -> _Act:
-    attempts, mines = found.storm.attempts, found.storm.mines
-    if not is_last_in_environment(run, found.storm.act.name):
+def _act(run: Run, findings: ActFindings) -> _Act:
+    attempts, mines = findings.storm.attempts, findings.storm.mines
+    if not is_last_in_environment(run, findings.storm.act.name):
         mines = mines[mines["left"] == 0]  # those left are the next act's
     start_s = np.empty(attempts.size, np.float32)  # half the memory, and exact to a pixel
     begin_ns = attempts["start_ns"].min(initial=np.iinfo(np.int64).max)
     np.divide(attempts["start_ns"] - begin_ns, 1e9, out=start_s, casting="unsafe")
     span_s = max(float(start_s.max(initial=0)), 1e-3)
-    return _Act(found.storm.act.name, span_s, start_s, attempts["local_port"], found.causes, mines)
+    return _Act(findings.storm.act.name, span_s, start_s, attempts["local_port"], findings.causes, mines)
 
 
-def claim(found: Findings) -> str:
+def claim(findings: Findings) -> str:
     """Return in words where on the map trouble lies."""
-    attempts = found.run.attempts
-    trouble = found.causes != NONE
-    count, mined = int(trouble.sum()), int((trouble & found.collided).sum())
+    attempts = findings.run.attempts
+    trouble = findings.causes != NONE
+    count, mined = int(trouble.sum()), int((trouble & findings.collided).sum())
     portless = int((trouble & (attempts["local_port"] == 0)).sum())
     if not attempts.size:
         return "no attempts"
@@ -97,11 +97,11 @@ def _trouble(count: int) -> str:
     return f"{count:,} slow or failed attempts" if count > 1 else "one slow or failed attempt"
 
 
-def finding(found: Findings) -> str:
+def finding(findings: Findings) -> str:
     """Return in words how much of the port range was used, and what became of the mines."""
-    used = np.bincount(found.run.attempts["local_port"], minlength=1 << 16)[1:]
-    mines = found.summary.mines
-    low, high = port_limits(found)
+    used = np.bincount(findings.run.attempts["local_port"], minlength=1 << 16)[1:]
+    mines = findings.summary.mines
+    low, high = port_limits(findings)
     parts = [f"{np.count_nonzero(used):,} of {high - low + 1:,} ports used"]
     if used.any():
         most = int(used.max())
@@ -111,19 +111,19 @@ def finding(found: Findings) -> str:
     return "; ".join(parts)
 
 
-def key(found: Findings) -> list[Line2D]:
+def key(findings: Findings) -> list[Line2D]:
     """Return a labelled and counted sample for each cause that occurs and for the mines."""
-    counts = np.bincount(found.causes, minlength=len(CAUSES))
+    counts = np.bincount(findings.causes, minlength=len(CAUSES))
     samples = []
-    for code in (NONE, *by_count(found.causes)):
+    for code in (NONE, *by_count(findings.causes)):
         if counts[code]:
             sample = cause_mark(CAUSES[code], size=7)
             sample.set_label(f"{sample.get_label()}  {counts[code]:,}")
             samples.append(sample)
             if code == NONE:
                 sample.set_markerfacecolor(GROUND(0.5))
-    cleared = int((found.run.mines["left"] == 0).sum())
-    for lane, count in zip(LANES, (cleared, found.summary.mines.left), strict=True):
+    cleared = int((findings.run.mines["left"] == 0).sum())
+    for lane, count in zip(LANES, (cleared, findings.summary.mines.left), strict=True):
         if count:
             tick = Line2D([], [], linestyle="none", marker="_", markersize=8, markeredgewidth=1.6, color=lane.colour)
             tick.set_label(f"{lane.label}  {count:,}")
@@ -172,20 +172,20 @@ def _draw_strip(axes: Axes, act: _Act, norm: LogNorm) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def draw(figure: Figure, found: Findings, top: float, frame: Frame | None = None) -> LogNorm:
+def draw(figure: Figure, findings: Findings, top: float, frame: Frame | None = None) -> LogNorm:
     """Draw a run into a figure: a map for each act, side by side, and below it a strip of attempts without a port.
 
     Args:
         figure: to draw into.
-        found: the run.
+        findings: the run.
         top: how far up there is room, as a share of the figure's height.
         frame: where, and on which scales; without one, alone on its sheet.
 
     Returns:
         The scale of the densities.
     """
-    frame = frame or frame_of([found])
-    acts = [_act(found.run, act) for act in found.acts]
+    frame = frame or frame_of([findings])
+    acts = [_act(findings.run, act) for act in findings.acts]
     several = len(acts) > 1
     foot = FOOT + (STRIP + 0.012 if frame.portless else 0)
     top -= 0.03 if frame.headed else 0
@@ -234,12 +234,12 @@ def draw(figure: Figure, found: Findings, top: float, frame: Frame | None = None
     return frame.norm
 
 
-def port_map(found: Findings, path: Path) -> None:
+def port_map(findings: Findings, path: Path) -> None:
     """Draw the port map of a run on a sheet of its own, as a PNG of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
-        title = f"{found.run.record.plan.scenario}: {claim(found)}"
-        figure, top = sheet(title, finding(found), key(found), caption(found))
-        norm = draw(figure, found, top)
-        if np.any(found.causes == NONE):
+        title = f"{findings.run.record.plan.scenario}: {claim(findings)}"
+        figure, top = sheet(title, finding(findings), key(findings), caption(findings))
+        norm = draw(figure, findings, top)
+        if np.any(findings.causes == NONE):
             around.draw_scale(figure.add_axes((0.94, FOOT, 0.01, 0.17)), ScalarMappable(norm, GROUND))
         figure.savefig(path, metadata={"Software": None})

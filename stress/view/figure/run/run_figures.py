@@ -18,7 +18,7 @@ EVERY: dict[str, Draw] = {"timeline.png": timeline, "ports.png": port_map, "ccdf
 OWN: dict[str, dict[str, Draw]] = {"port-cost": {"cost.png": cost}, "port-choice": {"choice.png": choice}}
 
 
-def figures(found: Findings) -> dict[str, Callable[[Path], None]]:
+def figures(findings: Findings) -> dict[str, Callable[[Path], None]]:
     """Return for each figure of a run its file name and the function that draws it to a path."""
-    drawn = EVERY | OWN.get(found.run.record.plan.scenario, {})
-    return {name: partial(draw, found) for name, draw in drawn.items()}
+    drawn = EVERY | OWN.get(findings.run.record.plan.scenario, {})
+    return {name: partial(draw, findings) for name, draw in drawn.items()}

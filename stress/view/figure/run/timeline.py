@@ -53,10 +53,10 @@ class Kind:
         return style.LOOKS[self.outcome].label + (", met a mine" if self.mined else "")
 
 
-def kinds(found: Findings) -> list[Kind]:
+def kinds(findings: Findings) -> list[Kind]:
     """Return the kinds of attempts that occur, the most numerous first."""
-    rows = np.flatnonzero(found.outcomes != CONNECTED)
-    keys = found.outcomes[rows].astype(np.intp) * 2 + found.collided[rows]
+    rows = np.flatnonzero(findings.outcomes != CONNECTED)
+    keys = findings.outcomes[rows].astype(np.intp) * 2 + findings.collided[rows]
     present = [Kind(OUTCOMES[key // 2], bool(key % 2), rows[keys == key]) for key in np.flatnonzero(np.bincount(keys))]
     return sorted(present, key=lambda kind: -kind.rows.size)
 
@@ -64,14 +64,14 @@ def kinds(found: Findings) -> list[Kind]:
 def latency_limits(runs: Sequence[Findings]) -> tuple[float, float]:
     """Return the lowest and highest latency (ns) of an axis that has room for all of these runs."""
     lows, highs = [], [10_000.0]
-    for found in runs:
-        latency_ns = found.run.attempts["latency_ns"]
+    for findings in runs:
+        latency_ns = findings.run.attempts["latency_ns"]
         positive_ns = latency_ns[latency_ns > 0]
         if positive_ns.size:
             lows.append(float(positive_ns.min()))
             highs.append(float(positive_ns.max()))
-        if found.ladder.fast:
-            highs.append(found.ladder.fast.to_ns)
+        if findings.ladder.fast:
+            highs.append(findings.ladder.fast.to_ns)
     high_ns = HEADROOM * max(highs)
     return min(min(lows, default=1000) / HEADROOM, high_ns / 30), high_ns
 
@@ -118,27 +118,27 @@ def _draw_marks(axes: Axes, kind: Kind, start_s: npt.NDArray[np.float64], latenc
     axes.add_line(mark)
 
 
-def draw(axes: Axes, found: Findings, limits_ns: tuple[float, float], font_size: float = 9) -> QuadMesh:
+def draw(axes: Axes, findings: Findings, limits_ns: tuple[float, float], font_size: float = 9) -> QuadMesh:
     """Draw a run into axes that have their final place in the figure.
 
     Args:
         axes: empty.
-        found: what to draw.
+        findings: what to draw.
         limits_ns: of the latency axis.
         font_size: of the names of rungs and phases, in points.
 
     Returns:
         The body: attempts connected at once by cell, as a masked array of shape (rows, columns).
     """
-    attempts = found.run.attempts
+    attempts = findings.run.attempts
     around.latency_axis(axes, *limits_ns)
     axes.set_xlim(0, max(attempts["start_ns"].max(initial=0) / 1e9, 1e-3))
-    attempts_by_rung = {band.label: band.count for band in found.summary.bands}
-    around.draw_ladder(axes, found.ladder, attempts_by_rung, latency_limits([found])[1], font_size)
-    around.draw_phases(axes, [phase for act in found.run.record.acts for phase in act.phases], font_size)
-    connected = found.outcomes == CONNECTED
+    attempts_by_rung = {band.label: band.count for band in findings.summary.bands}
+    around.draw_ladder(axes, findings.ladder, attempts_by_rung, latency_limits([findings])[1], font_size)
+    around.draw_phases(axes, [phase for act in findings.run.record.acts for phase in act.phases], font_size)
+    connected = findings.outcomes == CONNECTED
     body = _draw_body(axes, attempts, connected)
-    for kind in kinds(found):
+    for kind in kinds(findings):
         own = attempts[kind.rows]
         _draw_marks(axes, kind, own["start_ns"] / 1e9, own["latency_ns"])
     return body
@@ -150,10 +150,10 @@ def key(runs: Sequence[Findings], *, counted: bool) -> list[Line2D]:
     ``counted`` adds the number of attempts to each label.
     """
     totals: Counter[tuple[Outcome, bool, str]] = Counter()
-    for found in runs:
-        connected = int(np.count_nonzero(found.outcomes == CONNECTED))
+    for findings in runs:
+        connected = int(np.count_nonzero(findings.outcomes == CONNECTED))
         totals[Outcome.CONNECTED, True, style.LOOKS[Outcome.CONNECTED].label] += connected
-        for kind in kinds(found):
+        for kind in kinds(findings):
             totals[kind.outcome, kind.mined, kind.label] += int(kind.rows.size)
     samples = []
     for (outcome, filled, label), count in totals.items():
@@ -163,16 +163,16 @@ def key(runs: Sequence[Findings], *, counted: bool) -> list[Line2D]:
     return samples
 
 
-def draw_evidence(figure: Figure, axes: Axes, found: Findings, evidence: Evidence) -> None:
+def draw_evidence(figure: Figure, axes: Axes, findings: Findings, evidence: Evidence) -> None:
     """Draw the packets of one attempt to the right of a run, and a ring around that attempt in the run's axes.
 
     Args:
         figure: of the run.
         axes: into which the run was drawn.
-        found: the run.
+        findings: the run.
         evidence: of one of its attempts.
     """
-    attempts = found.run.attempts
+    attempts = findings.run.attempts
     ladder = figure.add_axes((LADDER_LEFT, axes.get_position().y0, 0.985 - LADDER_LEFT, axes.get_position().height))
     of_evidence = (attempts["start_ns"] == evidence.start_ns) & (attempts["local_port"] == evidence.local_port)
     (rows,) = np.nonzero(of_evidence)
@@ -180,7 +180,7 @@ def draw_evidence(figure: Figure, axes: Axes, found: Findings, evidence: Evidenc
         draw_packets(ladder, evidence)
         return
     latency_ns = int(attempts["latency_ns"][rows[0]])
-    outcome = OUTCOMES[found.outcomes[rows[0]]]
+    outcome = OUTCOMES[findings.outcomes[rows[0]]]
     word = "connected" if outcome is Outcome.RETRIED else style.LOOKS[outcome].label
     draw_packets(ladder, evidence, latency_ns=latency_ns, end=f"{word} after {duration_text(latency_ns)}")
     moment_s = evidence.start_ns / 1e9
@@ -192,22 +192,22 @@ def draw_evidence(figure: Figure, axes: Axes, found: Findings, evidence: Evidenc
         )
 
 
-def timeline(found: Findings, path: Path) -> None:
+def timeline(findings: Findings, path: Path) -> None:
     """Draw a run on a sheet of its own, with title, key and caption, as a PNG of 1600 x 900 pixels.
 
     When packets were captured, those of one attempt that met trouble stand beside it.
     """
     with matplotlib.style.context(["default", style.RC]):
-        evidence = specimen(found)
-        title = f"{found.run.record.plan.scenario}: {claim(found)}"
-        figure, top = sheet(title, finding(found), key([found], counted=True), caption(found))
+        evidence = specimen(findings)
+        title = f"{findings.run.record.plan.scenario}: {claim(findings)}"
+        figure, top = sheet(title, finding(findings), key([findings], counted=True), caption(findings))
         axes = figure.add_axes((0.09, 0.185, 0.5 if evidence else 0.763, top - 0.185))
-        body = draw(axes, found, latency_limits([found]), font_size=9)
+        body = draw(axes, findings, latency_limits([findings]), font_size=9)
         axes.set_xlabel("start of the attempt, in seconds since the storm began")
         axes.set_ylabel("latency of connect()")
         axes.yaxis.set_label_coords(-0.088 * 0.763 / axes.get_position().width, 0.5)
-        if np.any(found.outcomes == CONNECTED):
+        if np.any(findings.outcomes == CONNECTED):
             around.draw_scale(axes.inset_axes((1.024, 0.01, 0.012, 0.24)), body)
         if evidence:
-            draw_evidence(figure, axes, found, evidence)
+            draw_evidence(figure, axes, findings, evidence)
         figure.savefig(path, metadata={"Software": None})

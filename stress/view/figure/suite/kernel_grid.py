@@ -31,25 +31,25 @@ SHOWN = (Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.NO_PORT, Outcome.UNFINISHED
 Grid = Mapping[tuple[str, str], Findings | str]  # by row and column; a text says why there is no run
 
 
-def kernel_grid(found: Grid, heads: Mapping[str, str], title: str, caption: Sequence[str], path: Path) -> None:
+def kernel_grid(grid: Grid, heads: Mapping[str, str], title: str, caption: Sequence[str], path: Path) -> None:
     """Draw what became of each scenario on each kernel into a PNG 1920 pixels wide.
 
     Args:
-        found: the runs.
+        grid: the runs.
         heads: what is written above each column.
         title: of the sheet.
         caption: phrases for its foot.
         path: of the PNG.
     """
-    rows, columns = (list(dict.fromkeys(key[place] for key in found)) for place in (0, 1))
+    rows, columns = (list(dict.fromkeys(key[place] for key in grid)) for place in (0, 1))
     height = TITLE + KEY + HEAD + len(rows) * (ROW + ROW_GAP) + AXIS + FOOT
     width = (WIDTH - LEFT - RIGHT - (len(columns) - 1) * GAP) / len(columns)
-    most = max((each.outcomes.size for each in found.values() if isinstance(each, Findings)), default=1)
+    most = max((cell.outcomes.size for cell in grid.values() if isinstance(cell, Findings)), default=1)
     with matplotlib.style.context(["default", style.RC]):
         figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
         FigureCanvasAgg(figure)
         figure.text(0.018, 1 - 0.14 / height, title, fontsize=16, fontweight="bold", verticalalignment="top")
-        draw_key(figure, found, 1 - TITLE / height)
+        draw_key(figure, grid, 1 - TITLE / height)
         for number, row in enumerate(rows):
             bottom = height - TITLE - KEY - HEAD - ROW - number * (ROW + ROW_GAP)
             figure.text(0.018, (bottom + ROW / 2) / height, row, fontsize=10.5, fontweight="bold", va="center")
@@ -59,16 +59,16 @@ def kernel_grid(found: Grid, heads: Mapping[str, str], title: str, caption: Sequ
                     top = (bottom + ROW + 0.12) / height
                     figure.text(left / WIDTH, top, heads[column], fontsize=9, linespacing=1.3)
                 axes = figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, ROW / height))
-                draw_panel(axes, found.get((row, column), "not run"), most)
+                draw_panel(axes, grid.get((row, column), "not run"), most)
                 axes.tick_params(labelleft=place == 0, labelbottom=number == len(rows) - 1, labelsize=7.5)
         axes.set_xlabel("latency of connect(); upwards attempts, both logarithmic", fontsize=8.5, loc="right")
         draw_caption(figure, caption, font_size=7.5)
         figure.savefig(path, metadata={"Software": None})
 
 
-def draw_key(figure: Figure, found: Grid, top: float) -> None:
+def draw_key(figure: Figure, grid: Grid, top: float) -> None:
     """Draw which colour is which cause, of those that occur."""
-    there = [each.summary.causes for each in found.values() if isinstance(each, Findings)]
+    there = [row.summary.causes for row in grid.values() if isinstance(row, Findings)]
     marks = [
         Line2D([], [], linestyle="none", marker="s", markersize=7, color=look.colour, label=look.label)
         for cause, look in CAUSE_LOOKS.items()
@@ -77,7 +77,7 @@ def draw_key(figure: Figure, found: Grid, top: float) -> None:
     figure.legend(handles=marks, loc="upper left", bbox_to_anchor=(0.013, top), ncols=9, fontsize=9)
 
 
-def draw_panel(axes: Axes, found: Findings | str, most: int) -> None:
+def draw_panel(axes: Axes, findings: Findings | str, most: int) -> None:
     """Draw the latencies of one run, a colour for each cause, or why there is none."""
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -90,20 +90,20 @@ def draw_panel(axes: Axes, found: Findings | str, most: int) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(visible=True, axis="x")
-    if isinstance(found, str):
-        axes.text(0.5, 0.5, found, transform=axes.transAxes, ha="center", va="center", fontsize=8, color=style.QUIET)
+    if isinstance(findings, str):
+        axes.text(0.5, 0.5, findings, transform=axes.transAxes, ha="center", va="center", fontsize=8, color=style.QUIET)
         return
     edges = np.geomspace(LOW_NS, HIGH_NS, BINS + 1)
-    latencies = np.clip(found.run.attempts["latency_ns"], LOW_NS, HIGH_NS)
+    latencies = np.clip(findings.run.attempts["latency_ns"], LOW_NS, HIGH_NS)
     for code, cause in enumerate(CAUSES):
-        counts, _ = np.histogram(latencies[found.causes == code], edges)
+        counts, _ = np.histogram(latencies[findings.causes == code], edges)
         if counts.any():
             axes.stairs(counts, edges, baseline=0.7, fill=True, color=CAUSE_LOOKS[cause].colour, alpha=0.85)
-    axes.text(0.985, 0.97, words(found), transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
+    axes.text(0.985, 0.97, words(findings), transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
 
 
-def words(found: Findings) -> str:
+def words(findings: Findings) -> str:
     """Return how the attempts ended that did not connect at once."""
-    outcomes = found.summary.outcomes
-    parts = [f"{outcomes[each]:,} {style.LOOKS[each].label}" for each in SHOWN if outcomes.get(each)]
+    outcomes = findings.summary.outcomes
+    parts = [f"{outcomes[cause]:,} {style.LOOKS[cause].label}" for cause in SHOWN if outcomes.get(cause)]
     return ", ".join(parts) or "all connected at once"

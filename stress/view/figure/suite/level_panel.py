@@ -101,14 +101,14 @@ def _draw_series(
     drawn = {filled: mark(look, filled=filled, size=size) for filled in (False, True)}
     places: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     for point in points:
-        found = point.estimate
-        if found is None:
+        estimate = point.estimate
+        if estimate is None:
             continue
-        place, median = values.index(point.level) + shift, scale.clip(found.median)
+        place, median = values.index(point.level) + shift, scale.clip(estimate.median)
         places[point.effect is not None and point.effect.changes].append((place, median))
         axes.plot(
-            [place, place], [scale.clip(found.low), scale.clip(found.high)], color=look.colour, linewidth=1.5, zorder=3,
-            solid_capstyle="butt", clip_on=False,
+            [place, place], [scale.clip(estimate.low), scale.clip(estimate.high)],
+            color=look.colour, linewidth=1.5, zorder=3, solid_capstyle="butt", clip_on=False,
         )  # fmt: skip
         if point.baseline and len(values) > 1:
             axes.axhline(median, color=look.colour, linewidth=0.7, alpha=0.6, zorder=1)

@@ -66,8 +66,8 @@ def grid_of(cells: Sequence[CellTrials], headline: Sequence[str] = words.PICTURE
 
 def limits_of(row: Mapping[str, Sequence[AxisPoint]]) -> list[float]:
     """Return the ends of all intervals of a row."""
-    found = [point.estimate for column in row.values() for point in column if point.estimate]
-    return [end for each in found for end in (each.low, each.high)]
+    estimates = [point.estimate for column in row.values() for point in column if point.estimate]
+    return [end for estimate in estimates for end in (estimate.low, estimate.high)]
 
 
 def bands_of(axes: Sequence[str]) -> list[list[str]]:
@@ -93,9 +93,9 @@ def _columns(cells: Sequence[CellTrials], axes: Sequence[str], width: float) -> 
     columns = []
     for axis in axes:
         # Which trials are done is the same for every metric.
-        values, found = values_of(cells, axis), axis_points(cells, axis, find_metric("errors"))
-        names, turned, height_pt = fit_names(value_names(found, values), width / len(values) * 72, NAME_PT)
-        usual = [axis != NO_AXIS and any(p.baseline for p in found if p.level == value) for value in values]
+        values, column = values_of(cells, axis), axis_points(cells, axis, find_metric("errors"))
+        names, turned, height_pt = fit_names(value_names(column, values), width / len(values) * 72, NAME_PT)
+        usual = [axis != NO_AXIS and any(p.baseline for p in column if p.level == value) for value in values]
         columns.append(_Column(axis, values, names, turned, height_pt / 72, usual))
     return columns
 
@@ -153,11 +153,11 @@ def _draw_band(
     for number, column in enumerate(columns):
         left = LEFT + number * (width + GAP)
         figure.text(left / WIDTH, 1 - (top + HEAD - 0.1) / height, heads[number], fontsize=size, fontweight="bold")
-        for row, (label, found) in enumerate(grid.items()):
+        for row, (label, cells) in enumerate(grid.items()):
             below = top + HEAD + row * (ROW + ROW_GAP) + ROW
             axes = figure.add_axes((left / WIDTH, 1 - below / height, width / WIDTH, ROW / height))
             scale = _scale(find_metric(label), grid)
-            draw_panel(axes, found[column.axis], column.values, scale, by)
+            draw_panel(axes, cells[column.axis], column.values, scale, by)
             axes.tick_params(axis="y", labelsize=NAME_PT, labelleft=not number, length=3 if not number else 0)
             if row == len(grid) - 1:
                 draw_names(axes, column.names, column.usual, column.turned, NAME_PT)
