@@ -28,7 +28,7 @@ from stress.model.errors import StoreError, UsageError
 from stress.store import run_folder
 from stress.view.export.attempt_table import COLUMNS, Attempts, tables
 from stress.view.export.benchfmt import name
-from stress.view.export.column import slug, stems
+from stress.view.export.column import file_stem, stems
 from stress.view.export.destination import written
 from stress.view.export.formats import FORMATS
 from stress.view.export.histogram_log import HIGHEST_NS, slots
@@ -503,7 +503,7 @@ def test_every_name_makes_a_file_name_of_its_own(names):
     for each in found.values():
         assert Path(each).name == each
         assert len(each.encode()) < 200
-        assert slug(each) == each
+        assert file_stem(each) == each
 
 
 @pytest.mark.parametrize(("module", "format_name"), [("pyarrow", "parquet"), ("hdrh", "hlog")])

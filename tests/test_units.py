@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.model.units import duration_text
+from stress.model.units import duration_text, kernel_text
 
 SIZES_NS = {"ns": 1, "µs": 10**3, "ms": 10**6, "s": 10**9}
 
@@ -43,3 +43,8 @@ def test_the_text_is_the_duration_to_half_a_percent(duration_ns):
 @pytest.mark.parametrize(("seconds", "text"), [(1000, "1000 s"), (1234, "1234 s"), (3600, "3600 s")])
 def test_more_than_a_thousand_seconds_are_still_written_out(seconds, text):
     assert duration_text(seconds * 10**9) == text
+
+
+@pytest.mark.parametrize(("jiffy_ns", "rate"), [(1_000_000, 1000), (3_333_333, 300), (4_000_000, 250)])
+def test_a_kernel_is_its_release_and_its_tick_rate(jiffy_ns, rate):
+    assert kernel_text("6.12.9", jiffy_ns) == f"Linux 6.12.9, HZ={rate}"

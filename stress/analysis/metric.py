@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Metrics: the numbers of a run that can be compared, each with its name, unit and direction."""
 
-import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from stress.analysis.attribution.outcome import OUTCOMES
 from stress.model.errors import UsageError
 from stress.model.outcome import Cause, Outcome
 from stress.model.summary import Summary
+from stress.model.text import did_you_mean
+from stress.model.units import MILLION, SECOND_NS
 
-MILLION = 1_000_000
-SECOND_NS = 1_000_000_000
 LATE_NS = SECOND_NS // 2  # below every timeout of the SYN timer, above the resend after a challenge ACK
 # An attempt that ended so came to nothing.
 ERROR_OUTCOMES = [outcome for outcome in OUTCOMES if outcome not in (Outcome.CONNECTED, Outcome.RETRIED)]
@@ -149,6 +148,4 @@ def find_metric(name: str) -> Metric:
     counted = METRICS.get(name.removesuffix(PER_MILLION_SUFFIX))
     if name.endswith(PER_MILLION_SUFFIX) and counted is not None and counted.unit == "":
         return rate_metric(name)
-    close = difflib.get_close_matches(name, METRICS, n=1)
-    meant = f" Did you mean {close[0]}?" if close else ""
-    raise UsageError(f"There is no metric {name!r}; there are {', '.join(METRICS)}.{meant}")
+    raise UsageError(f"There is no metric {name!r}; there are {', '.join(METRICS)}.{did_you_mean(name, METRICS)}")

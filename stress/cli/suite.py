@@ -10,6 +10,7 @@ from rich.console import Console
 
 from stress.cli.output import console, json_option, output_option, print_object
 from stress.model.errors import INTERRUPTED, LabError, UsageError
+from stress.model.units import tick_rate
 
 if TYPE_CHECKING:
     from stress.model.suite import Suite
@@ -188,7 +189,7 @@ def caption(file: "SuiteFile") -> list[str]:
     (attestation, *others) = file.fingerprints.values()
     machines = [
         f"Linux {attestation.host.kernel}",
-        f"HZ {1e9 / attestation.host.jiffy_ns:.0f}",
+        f"HZ {tick_rate(attestation.host.jiffy_ns)}",
         f"{attestation.host.cpus} CPUs",
     ]
     if others:

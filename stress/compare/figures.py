@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Pictures of a comparison: one of all metrics, and of the rows that matter most those of their attempts."""
 
-import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from stress.analysis.comparison.arm import Arm
 from stress.analysis.comparison.arm_pair import ArmPair
 from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.model.observation import Observation
+from stress.model.text import slug
 from stress.store import run_folder
 from stress.store.run_folder import ATTEMPTS
 from stress.view.figure.comparison.comparison_figures import draw_all, draw_arms
@@ -58,8 +58,3 @@ def arm_with_attempts(label: str, runs: Mapping[Hashable, Observation], *, paire
     """Return the runs of a column that have attempts."""
     whole = {key: run for key, run in runs.items() if (run.path / ATTEMPTS).exists()}
     return Arm(label, [run_folder.read(run.path)[0] for run in whole.values()], blocks=tuple(whole) if paired else ())
-
-
-def slug(name: str) -> str:
-    """Return a row's name without what does not belong into a path."""
-    return re.sub(r"[^A-Za-z0-9._=-]+", "-", name)

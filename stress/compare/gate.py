@@ -11,12 +11,13 @@ from stress.analysis.comparison.projection import Row, explain_hidden_difference
 from stress.analysis.gate.condition import Condition, parse_condition
 from stress.analysis.gate.evaluate import Case, ConditionResult, State, evaluate_cases
 from stress.analysis.gate.self_test import InjectedRegression, inject_regressions
-from stress.analysis.metric import MILLION, find_metric
+from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.compare.arms import Question, known_calibration, lay_out, read_arms
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
 from stress.model.suite import Gate, Status
+from stress.model.units import MILLION
 from stress.store import suite_folder
 from stress.store.runs import labelled
 from stress.store.suite_folder import SUITE

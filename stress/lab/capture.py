@@ -19,6 +19,7 @@ import numpy.typing as npt
 from stress._fastconnect import now_ns
 from stress.lab.firewall import attach, program
 from stress.model.errors import LabError
+from stress.model.units import SECOND_NS
 
 # linux/if_packet.h; the socket module lacks them
 SOL_PACKET = 263
@@ -139,7 +140,7 @@ class Capture:
         ipv6 = headers[:, 12:14].copy().view(">u2").ravel() == 0x86DD
         ports = np.where(ipv6[:, None], headers[:, 54:58], headers[:, 34:38]).astype(np.uint8).view(">u2")
         from_client = ports[:, 1] == self.server_port
-        realtime_ns = frames["second"].astype(np.int64) * 1_000_000_000 + frames["nanosecond"]
+        realtime_ns = frames["second"].astype(np.int64) * SECOND_NS + frames["nanosecond"]
         return Packets(
             time_ns=realtime_ns - self.wall_ns,
             realtime_ns=realtime_ns,

@@ -11,6 +11,7 @@ import msgspec
 from stress.lab import firewall, host, sysctl, sysctl_journal
 from stress.lab.capture import Capture
 from stress.model.errors import LabError
+from stress.model.units import kernel_text
 
 NOFILE_GOOD = 20_000
 STEADY_CLOCKS = ("tsc", "kvm-clock", "arch_sys_counter")
@@ -42,7 +43,7 @@ def points(refused: str | None) -> Iterator[Point]:
     cpus = len(os.sched_getaffinity(0))
     yield Point("CPUs", f"{cpus}", "" if cpus > 1 else "client and server share one CPU: latencies will scatter")
     facts = host.facts()
-    yield Point("kernel", f"Linux {facts.kernel}, HZ={round(1e9 / facts.jiffy_ns)}", "")
+    yield Point("kernel", kernel_text(facts.kernel, facts.jiffy_ns), "")
     steady = facts.clocksource in STEADY_CLOCKS
     yield Point("clock source", facts.clocksource, "" if steady else "reading it may cost a system call each time")
     yield from steal(cpus)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Kernel settings under /proc/sys, read and written by their dotted names."""
 
-import difflib
 import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from stress.model.errors import LabError, NotApplicableError, UsageError
+from stress.model.text import closest_match, did_you_mean
 
 ROOT = Path("/proc/sys")
 RESERVED_PORTS = "net.ipv4.ip_local_reserved_ports"
@@ -159,13 +159,10 @@ def parse_ports(text: str) -> set[int]:
 
 
 def suggestion(name: str) -> str:
-    """Return ``; did you mean …?`` for a misspelt setting, or nothing."""
+    """Return ``; did you mean …?`` for a setting that is similar in spelling, or an empty text."""
     prefix, _, last = name.rpartition(".")
     folder = path(prefix)
     if os.path.isdir(folder):  # noqa: PTH112  # Path.is_dir() raises where a name is too long
-        close = [
-            f"{prefix}.{match}" for match in difflib.get_close_matches(last, [e.name for e in folder.iterdir()], n=1)
-        ]
-    else:
-        close = difflib.get_close_matches(name, RECORDED, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+        match = closest_match(last, (file.name for file in folder.iterdir()))
+        return f"; did you mean {prefix}.{match}?" if match else ""
+    return did_you_mean(name, RECORDED, clause=True)

@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 
 from stress.lab import wait
+from stress.model import atomic
 from stress.model.errors import LabError
 
 FOLDER = "/var/lib/connstorm"
@@ -105,18 +106,9 @@ def write(journal: Journal) -> None:
     """
     try:
         folder().mkdir(parents=True, exist_ok=True)
-        with locked() as descriptor:
+        with locked():
             refuse_another()
-            beside = file().with_suffix(".new")
-            try:
-                with beside.open("wb") as stream:
-                    stream.write(msgspec.json.format(msgspec.json.encode(journal)))
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                beside.replace(file())
-            finally:
-                beside.unlink(missing_ok=True)
-            os.fsync(descriptor)
+            atomic.write(file(), msgspec.json.format(msgspec.json.encode(journal)), file().with_suffix(".new"))
     except OSError as error:
         raise LabError(
             f"What is to be changed cannot be written down in {folder()}: {error.strerror}. {FOLDER_VARIABLE} names "
@@ -141,8 +133,8 @@ def remove(journal: Journal) -> None:
 
 
 @contextmanager
-def locked() -> Iterator[int]:
-    """Hold the folder for this process alone; give its descriptor."""
+def locked() -> Iterator[None]:
+    """Hold the folder for this process alone."""
     descriptor = os.open(folder(), os.O_RDONLY | os.O_DIRECTORY)
 
     def take() -> bool:
@@ -155,7 +147,7 @@ def locked() -> Iterator[int]:
     try:
         if not wait.until(take, LOCK_LIMIT_S):
             raise LabError(f"{folder()} is held by another process for {LOCK_LIMIT_S:g} s already; look what it does.")
-        yield descriptor
+        yield
     finally:
         os.close(descriptor)
 

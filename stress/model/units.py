@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Units as people read them."""
+"""Units: sizes in ns and per million, and durations and kernels as text."""
+
+MILLION = 1_000_000
+SECOND_NS = 1_000_000_000
 
 
 def duration_text(duration_ns: float) -> str:
@@ -17,3 +20,13 @@ def range_text(low_ns: float, high_ns: float) -> str:
     low, low_unit = duration_text(low_ns).split(" ")
     high, high_unit = duration_text(high_ns).split(" ")
     return f"{low}–{high} {high_unit}" if low_unit == high_unit else f"{low} {low_unit} – {high} {high_unit}"
+
+
+def tick_rate(jiffy_ns: int) -> int:
+    """Return HZ, the kernel's timer interrupts per second, of a jiffy in ns."""
+    return round(SECOND_NS / jiffy_ns)
+
+
+def kernel_text(release: str, jiffy_ns: int) -> str:
+    """Return a kernel in words: ``'Linux 6.12.9, HZ=250'``."""
+    return f"Linux {release}, HZ={tick_rate(jiffy_ns)}"

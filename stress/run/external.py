@@ -10,6 +10,7 @@ import msgspec
 
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
+from stress.model.units import SECOND_NS
 from stress.run.external_call import Answer, call_external_storm
 
 TIMES = ("body.p50", "body.p90", "body.p99", "body.p999", "body.max", "duration")  # metrics that are times
@@ -17,7 +18,6 @@ PER_MILLION = ("retries_per_million", "late_per_million", "errors_per_million")
 LIMITS = {"trials": 1000, "attempts": 1_000_000, "duration_s": 300, "deadline_s": 150}
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}  # noqa: S104  # how a server that listens there is met
 OPTIONS = ("close", "ports", "window", "warmup", "linger2_s", "seed", "workers", "pin", "sysctls")
-SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import tomli_w
 
+from stress.model import atomic
 from stress.model.acceptance import Acceptance
 from stress.model.errors import StoreError, UsageError
 
@@ -109,11 +110,8 @@ def append(file: Path, entries: Sequence[Acceptance]) -> None:
     except UsageError as error:
         raise UsageError(f"Nothing can be added at the end of {file}; write its entries as [[{TABLE}]].") from error
     assert after == [*before, *entries]
-    beside = file.with_name(f".{file.name}.partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(text.encode())
-        beside.replace(file)
+        atomic.write(file, text.encode())
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise StoreError(f"{file} could not be written: {error.strerror}; it is as it was.") from error

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import msgspec
 
+from stress.model import atomic
 from stress.model.calibration import CALIBRATION_SCHEMA, Calibration
 from stress.model.errors import StoreError, UsageError
+from stress.model.text import json_bytes
 
 FOLDER = "calibration"
 
@@ -23,11 +25,9 @@ def write(results: Path, calibration: Calibration) -> Path:
         StoreError: it cannot be written; the older one stays.
     """
     path = file_of(results, calibration.testbed)
-    beside = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
-        beside.rename(path)
+        atomic.write(path, json_bytes(calibration))
     except OSError as error:
         raise StoreError(f"The calibration could not be written to {path}: {error.strerror}.") from error
     return path

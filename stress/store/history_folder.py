@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Kept runs: what a history needs of a run or a suite, small enough for a repository: its JSON files, no arrays."""
 
-import shutil
 from pathlib import Path
 
 import msgspec
 
+from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
 from stress.store.run_folder import RUN
 from stress.store.suite_folder import SUITE, TRIAL, TRIALS
@@ -32,24 +32,26 @@ def keep(source: Path, history: Path) -> Path:
     final = history / source.name
     if final.exists():
         raise UsageError(f"{history} has {source.name} already; nothing was copied.")
-    staging = history / f".{source.name}.partial"
     try:
-        for file in files:
-            copy(file, staging / file.relative_to(source))
-        staging.rename(final)
+        copies = {file.relative_to(source): compact(file) for file in files}
+        with atomic.open_folder(final) as folder:
+            for place, data in copies.items():
+                (folder / place).parent.mkdir(parents=True, exist_ok=True)
+                (folder / place).write_bytes(data)
     except OSError as error:
         raise StoreError(f"{source} could not be copied to {final}: {error.strerror}; nothing was kept.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return final
 
 
-def copy(file: Path, target: Path) -> None:
-    """Copy a JSON file without what is there for the eye only."""
+def compact(file: Path) -> bytes:
+    """Return a JSON file without line breaks and indents.
+
+    Raises:
+        UsageError: it is not JSON.
+    """
     data = file.read_bytes()
     try:
         msgspec.json.decode(data)
     except msgspec.DecodeError as error:
         raise UsageError(f"{file} is not JSON: {error}; it is damaged, and nothing was kept.") from error
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(msgspec.json.format(data, indent=-1) + b"\n")
+    return msgspec.json.format(data, indent=-1) + b"\n"

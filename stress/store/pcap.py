@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.lab.capture import Packets
+from stress.model.units import SECOND_NS
 
 ETHERNET = 1  # LINKTYPE_ETHERNET: what a loopback device's frames look like
-SECOND_NS = 1_000_000_000
 
 
 def write(path: Path, chosen: list[tuple[Packets, npt.NDArray[np.intp]]]) -> None:

@@ -2,21 +2,21 @@
 """The run folder: written complete or not at all, read with its files checked."""
 
 import hashlib
-import shutil
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from stress.model import atomic
 from stress.model.attempt import ATTEMPT
 from stress.model.errors import StoreError, UsageError
 from stress.model.record import Record
 from stress.model.run import MINE, Run
 from stress.model.summary import Summary
+from stress.model.text import json_bytes
 from stress.store.run_schema import MINE_1, SCHEMA, RunFile, decode, with_left
 
 RUN, ATTEMPTS, MINES = "run.json", "attempts.npy", "mines.npy"
@@ -60,26 +60,22 @@ def write(run: Run, summary: Summary, results: Path, draw: Mapping[str, Callable
         StoreError: the disk is full, or the folder cannot be written.
     """
     final = results / name(run.record)
-    staging = results / f".{final.name}.partial"
     try:
-        staging.mkdir(parents=True)
-        np.save(staging / ATTEMPTS, run.attempts)
-        if len(run.mines):
-            np.save(staging / MINES, run.mines)
-        for file, writer in (draw or {}).items():
-            writer(staging / file)
-        document = RunFile(
-            schema=SCHEMA,
-            summary=summary,
-            files={file.name: digest(file) for file in sorted(staging.iterdir())},
-            **{field: getattr(run.record, field) for field in Record.__struct_fields__},
-        )
-        (staging / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
-        staging.rename(final)
+        with atomic.open_folder(final) as folder:
+            np.save(folder / ATTEMPTS, run.attempts)
+            if len(run.mines):
+                np.save(folder / MINES, run.mines)
+            for file, writer in (draw or {}).items():
+                writer(folder / file)
+            document = RunFile(
+                schema=SCHEMA,
+                summary=summary,
+                files={file.name: digest(file) for file in sorted(folder.iterdir())},
+                **{field: getattr(run.record, field) for field in Record.__struct_fields__},
+            )
+            (folder / RUN).write_bytes(json_bytes(document))
     except OSError as error:
         raise StoreError(f"The run could not be written to {final}: {error.strerror}; nothing was kept.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return final
 
 

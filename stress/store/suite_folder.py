@@ -10,8 +10,6 @@ trials/0007-closewait/     a trial, by its place in the order
 index.json                 all of these in one list, written anew whenever the suite stops
 """
 
-import os
-import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +17,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
 from stress.model.kernel import HOST
 from stress.model.suite import Cell, Fingerprint, Suite, Trial, TrialRecord
+from stress.model.text import json_bytes, slug
 
 SUITE_SCHEMA = 1
 SUITE, TEXT, TRIALS, TRIAL, INDEX = "suite.json", "suite.toml", "trials", "trial.json", "index.json"
@@ -90,18 +90,15 @@ def create(file: SuiteFile, text: str | None, results: Path) -> Path:
         StoreError: it cannot be written.
     """
     started = datetime.fromisoformat(file.started_utc)
-    final = results / f"{started:%Y%m%dT%H%M%SZ}-suite-{slug(file.suite.name)}-{file.id}"
-    staging = results / f".{final.name}.partial"
+    final = results / f"{started:%Y%m%dT%H%M%SZ}-suite-{slug(file.suite.name, SLUG_MAX)}-{file.id}"
     try:
-        (staging / TRIALS).mkdir(parents=True)
-        if text is not None:
-            (staging / TEXT).write_text(text)
-        write(staging / SUITE, file)
-        staging.rename(final)
+        with atomic.open_folder(final) as folder:
+            (folder / TRIALS).mkdir()
+            if text is not None:
+                (folder / TEXT).write_text(text)
+            write(folder / SUITE, file)
     except OSError as error:
         raise StoreError(f"The suite could not be written to {final}: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return final
 
 
@@ -140,7 +137,7 @@ def latest(results: Path, name: str) -> Path:
     Raises:
         UsageError: there is none.
     """
-    found = sorted(results.glob(f"*-suite-{slug(name)}-??????/{SUITE}"))
+    found = sorted(results.glob(f"*-suite-{slug(name, SLUG_MAX)}-??????/{SUITE}"))
     if not found:
         raise UsageError(f"There is no suite {name} under {results} to go on with; leave out --resume.")
     return found[-1].parent
@@ -197,12 +194,7 @@ def write_index(path: Path, found: dict[int, TrialRecord]) -> None:
 
 def trial_folder(path: Path, trial: Trial) -> Path:
     """Return where a trial's folder is."""
-    return path / TRIALS / f"{trial.number:04d}-{slug(trial.cell)}"
-
-
-def slug(name: str) -> str:
-    """Return a name without what does not belong into a path."""
-    return re.sub(r"[^A-Za-z0-9._=-]+", "-", name)[:SLUG_MAX]
+    return path / TRIALS / f"{trial.number:04d}-{slug(trial.cell, SLUG_MAX)}"
 
 
 def read_record(file: Path) -> TrialRecord:
@@ -222,16 +214,10 @@ def convert(document: Any, kind: type[Struct], file: Path) -> Struct:
 
 
 def write(file: Path, document: Any) -> None:
-    """Write a JSON file complete or not at all, and durably."""
-    beside = file.with_name(f".{file.name}.partial")
+    """Write a JSON file, complete or not at all."""
     try:
-        with beside.open("wb") as stream:
-            stream.write(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.rename(file)
+        atomic.write(file, json_bytes(document))
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise StoreError(
             f"{file} could not be written: {error.strerror}; make room and go on with --resume."
         ) from error

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import msgspec
 
+from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
+from stress.model.text import json_bytes
 
 VERDICT_SCHEMA = 1
 NAME = "verdict.json"
@@ -82,16 +84,14 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
-            beside = folder / f".{name}.partial"
-            beside.write_bytes(data)
-            beside.rename(folder / name)
+            atomic.write(folder / name, data)
     except OSError as error:
         raise StoreError(f"The verdict could not be written to {folder}: {error.strerror}.") from error
 
 
 def encode(verdict: VerdictFile) -> bytes:
     """Return the file's bytes."""
-    return msgspec.json.format(msgspec.json.encode(verdict), indent=1) + b"\n"
+    return json_bytes(verdict)
 
 
 def read(path: Path) -> VerdictFile:

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The catalogue: every scenario, each a plan that differs from the default one in what makes the case."""
 
-import difflib
-
 from stress.model.errors import UsageError
 from stress.model.outcome import Cause
 from stress.model.plan import Close, Drop, Isn, Laying, Plan, Ports, Release, Serve
+from stress.model.text import did_you_mean
 from stress.storm.scenario import Scenario
 
 MINES = 500
@@ -230,6 +229,4 @@ def find_scenario(name: str) -> Scenario:
     """
     if name in SCENARIOS:
         return SCENARIOS[name]
-    close = difflib.get_close_matches(name, SCENARIOS, n=1)
-    meant = f" Did you mean {close[0]}?" if close else ""
-    raise UsageError(f"There is no scenario {name!r}; there are {', '.join(SCENARIOS)}.{meant}")
+    raise UsageError(f"There is no scenario {name!r}; there are {', '.join(SCENARIOS)}.{did_you_mean(name, SCENARIOS)}")

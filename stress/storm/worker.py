@@ -13,12 +13,11 @@ import numpy.typing as npt
 from stress._fastconnect import now_ns, storm
 from stress.lab.fd_holder import Holders
 from stress.model.plan import Close, Plan
+from stress.model.units import SECOND_NS
 from stress.storm import four_tuples
 from stress.storm.check import plan_rules
 from stress.storm.ports import PortRange, seeded_generators
 from stress.storm.segment import Segments
-
-SECOND_NS = 1_000_000_000
 
 
 class WorkerSpec(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from stress.model.outcome import Cause
 from stress.model.plan import Plan, Release, Serve
 from stress.model.record import Host
 from stress.model.suite import Cell, Suite
+from stress.model.units import SECOND_NS
 from stress.store.suite_folder import SuiteFile
 from stress.storm.catalogue import SCENARIOS
 from stress.suite import matrix
@@ -22,7 +23,6 @@ ATTEMPTS_PER_S = 30_000
 MINES_PER_S = 20_000
 FIN_TIMEOUT, PORT_RANGE = "net.ipv4.tcp_fin_timeout", "net.ipv4.ip_local_port_range"
 DEFAULT_FIN_TIMEOUT_S = 60.0
-SECOND_NS = 1_000_000_000
 # What is waited for until the kernel gives up, or for the better part of it.
 WAITED_FOR = frozenset({Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED})
 CHALLENGED_S = 8.0  # until the last of some hundred SYNs has had its challenge ACK

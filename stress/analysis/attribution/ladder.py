@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from stress.model.errors import UsageError
 from stress.model.record import Host
+from stress.model.units import SECOND_NS
 
-SECOND_NS = 1_000_000_000
 INITIAL_RTO_NS = SECOND_NS  # TCP_TIMEOUT_INIT, RFC 6298 section 2.1
 DEFAULT_RTO_MAX_MS = 120_000  # TCP_RTO_MAX, a sysctl since Linux 6.15
 SYN_RETRIES = "net.ipv4.tcp_syn_retries"

@@ -21,8 +21,8 @@ from stress.model.attempt import STORM
 from stress.model.outcome import Outcome
 from stress.model.run import Run, Storm
 from stress.model.summary import ActSummary, Body, Claim, Evidence, Mines, Summary
+from stress.model.units import SECOND_NS
 
-SECOND_NS = 1_000_000_000
 CHUNK_ATTEMPTS = 1 << 20  # attempts looked at together where all of them would take too much memory
 BODY_THOUSANDTHS = (500, 900, 990, 999, 1000)  # in thousandths
 

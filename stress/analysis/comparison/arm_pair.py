@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from stress.analysis.comparison.compare import compare_values, decide, default_threshold
 from stress.analysis.comparison.projection import Row
 from stress.analysis.comparison.verdict import Comparison
-from stress.analysis.metric import MILLION, Metric
+from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS, median_interval
 from stress.model.calibration import Calibration
 from stress.model.observation import Observation
+from stress.model.units import MILLION
 
 Key = Hashable
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from stress.analysis.comparison.verdict import Comparison, Verdict
-from stress.analysis.metric import MILLION, Metric, find_metric
+from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics import two_sample
 from stress.analysis.statistics.multiple_testing import benjamini_hochberg_correction, holm_correction
 from stress.analysis.statistics.power import spread_of_interval, trials_needed
@@ -26,6 +26,7 @@ from stress.analysis.statistics.trials import (
     Kind,
     median_interval,
 )
+from stress.model.units import MILLION
 
 ALPHA = 0.05
 

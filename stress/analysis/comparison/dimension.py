@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Dimensions: what runs can differ in, by the names that users write: kernel, mines, tcp_tw_reuse."""
 
-import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 
@@ -10,6 +9,7 @@ import msgspec
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
 from stress.model.plan import Plan
+from stress.model.text import did_you_mean
 
 ABSENT = "absent"  # a setting that a kernel lacks
 SYSCTL_PREFIX = "net.ipv4."  # may be left out
@@ -69,11 +69,10 @@ def resolve_dimension(name: str, runs: Iterable[Observation]) -> str:
     for full in (name, SYSCTL_PREFIX + name):
         if full in settings:
             return full
-    close = difflib.get_close_matches(name, [*plain, *map(short_name, settings)], n=1)
-    meant = f"; did you mean {close[0]}?" if close else ""
+    suggestion = did_you_mean(name, [*plain, *map(short_name, settings)], clause=True)
     raise UsageError(
         f"Runs have nothing called {name!r}: there are {', '.join((*RUN_DIMENSIONS, *MACHINE_DIMENSIONS))}, the "
-        f"fields of the plan and the recorded settings{meant or '.'}"
+        f"fields of the plan and the recorded settings{suggestion or '.'}"
     )
 
 

@@ -17,8 +17,9 @@ from typing import TypeVar
 from stress.analysis.comparison.compare import ALPHA, compare_values, decide
 from stress.analysis.comparison.verdict import Comparison
 from stress.analysis.gate.condition import Condition, Operator
-from stress.analysis.metric import MILLION, Metric, find_metric
+from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.trials import SURE_LEVEL, TIMED_UNITS, Estimate, median_interval
+from stress.model.units import MILLION
 
 Key = TypeVar("Key", bound=Hashable)
 Values = Mapping[Key, float]

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.history.series import Point, Series
-from stress.analysis.metric import MILLION
 from stress.analysis.statistics.trials import SURE_LEVEL, TIMED_UNITS
+from stress.model.units import MILLION
 
 LOG_NOISE_FLOOR = 0.001  # of a logarithm: where runs agree to a thousandth, a thousandth is their noise all the same
 COUNT_NOISE_FLOOR = 0.8  # mean distance of rare events from their level, after Anscombe's transform

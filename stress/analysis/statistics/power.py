@@ -13,10 +13,10 @@ import numpy as np
 
 from stress.analysis.statistics.permutation import rank_sum_tails, signed_rank_tails
 from stress.analysis.statistics.trials import CONFIDENCE_LEVEL
+from stress.model.units import MILLION
 
 POWER = 0.8  # how often a change shall be seen that is there
 EFFICIENCY = 3 / math.pi  # of tests of ranks, beside those of means of a normal distribution (Hodges and Lehmann 1956)
-MILLION = 1_000_000
 TRIALS_MAX = 10_000  # nobody runs more
 COARSE_TRIALS = 30  # of fewer trials the p-values that can occur lie far apart
 

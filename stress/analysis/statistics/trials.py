@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from stress.analysis.metric import MILLION, Metric
+from stress.analysis.metric import Metric
 from stress.model.suite import Cell
 from stress.model.summary import Summary
+from stress.model.units import MILLION
 
 CONFIDENCE_LEVEL = 0.95  # of an interval, where there are trials enough: six
 # What it takes to say that something changes. Five blocks that all agree do so by chance once in 16 times; fewer are

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import msgspec
 
+from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
 from stress.model.kernel import DEBIAN, CachedKernel
+from stress.model.text import json_bytes
 
 VARIABLE = "CONNSTORM_KERNELS"
 FACTS = "kernel.json"
@@ -84,7 +86,6 @@ def keep(kernel: CachedKernel, fill: Callable[[Path], None]) -> CachedKernel:
         StoreError: the cache cannot be written.
         ConnstormError: as ``fill``.
     """
-    staging = home() / f".{kernel.name}.partial"
     try:
         home().mkdir(parents=True, exist_ok=True)
         for other in kernels():
@@ -95,15 +96,11 @@ def keep(kernel: CachedKernel, fill: Callable[[Path], None]) -> CachedKernel:
             kernel = named(there, list(dict.fromkeys([*there.names, *kernel.names])))
             write(folder(kernel), kernel)
             return kernel
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir()
-        fill(staging)
-        write(staging, kernel)
-        staging.rename(folder(kernel))
+        with atomic.open_folder(folder(kernel), flush=False) as unpacked:
+            fill(unpacked)
+            write(unpacked, kernel)
     except OSError as error:
         raise StoreError(f"The kernel could not be kept in {home()}: {error.strerror}; set {VARIABLE}.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return kernel
 
 
@@ -114,9 +111,7 @@ def named(kernel: CachedKernel, names: list[str]) -> CachedKernel:
 
 def write(where: Path, kernel: CachedKernel) -> None:
     """Write a kernel's facts."""
-    beside = where / f".{FACTS}"
-    beside.write_bytes(msgspec.json.format(msgspec.json.encode(kernel), indent=1) + b"\n")
-    beside.rename(where / FACTS)
+    atomic.write(where / FACTS, json_bytes(kernel))
 
 
 def remove(name: str) -> CachedKernel:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What is wrong with a suite file, in sentences that name the line; and what its tables may hold, by types."""
 
-import difflib
 import math
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 
 from stress.model.errors import UsageError
+from stress.model.text import did_you_mean
 from stress.suite.config.keys import PLACES
 from stress.suite.config.toml_lines import Position
 
@@ -81,10 +81,10 @@ def show_value(value: Any) -> str:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean …?``, or nothing."""
+    """Return `` Did you mean …?``, also for the first part of a known word; or an empty text."""
     known = list(known)
-    close = difflib.get_close_matches(word, known, n=1) or [each for each in known if each.startswith(f"{word}_")]
-    return f" Did you mean {close[0]}?" if close else ""
+    longer = next((name for name in known if name.startswith(f"{word}_")), "")
+    return did_you_mean(word, known) or (longer and f" Did you mean {longer}?")
 
 
 def unsupported_values(document: dict[str, Any]) -> Iterator[tuple[Position, str]]:

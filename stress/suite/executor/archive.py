@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 from typing import IO, Protocol
 
+from stress.model import atomic
 from stress.model.errors import LabError, StoreError, UsageError
 from stress.store import run_folder
 
@@ -49,7 +50,7 @@ def unpack(stream: Readable, name: str, results: Path) -> Path:
     """
     if not is_plain_name(name):
         raise LabError(f"What came back is called {name!r}, which is no name of a run folder; nothing was kept.")
-    staging = results / f".{name}.partial"
+    staging = atomic.partial_folder(results / name)
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir(parents=True)
@@ -57,7 +58,7 @@ def unpack(stream: Readable, name: str, results: Path) -> Path:
             for member in tar:
                 extract_member(tar, member, staging)
         run_folder.read(staging)  # checks the hashes that run.json has of the arrays
-        return rename_complete(staging, results / name)
+        return rename_complete(results / name)
     except (tarfile.TarError, EOFError) as error:
         raise LabError(f"What came back as {name} is cut short or damaged: {error}; nothing was kept.") from error
     except UsageError as error:
@@ -71,10 +72,10 @@ def is_plain_name(name: str) -> bool:
     return bool(name) and name == Path(name).name and not name.startswith(".")
 
 
-def rename_complete(staging: Path, final: Path) -> Path:
+def rename_complete(final: Path) -> Path:
     """Give a folder that is complete its name."""
     try:
-        return staging.rename(final)
+        return atomic.finish_folder(final)
     except OSError as error:
         raise StoreError(f"{final} could not be made: {error.strerror}.") from error
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from stress.lab.kernel.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boot, End, Image, telling
+from stress.model import atomic
 from stress.model.errors import LabError
 from stress.model.plan import Plan
 from stress.model.suite import Fingerprint, Settle
@@ -188,9 +189,9 @@ class GuestHandle:
         kernel = run_folder.read(there)[0].record.host.kernel
         if kernel != self.release:
             return Failed(f"The guest ran Linux {kernel}, not {self.release} as it said before.", LabError.exit_code)
-        beside = self.folder / f".{name}.partial"
-        shutil.move(there, beside)  # to another disk, maybe
-        return beside.rename(self.folder / name)
+        final = self.folder / name
+        shutil.move(there, atomic.partial_folder(final))  # to another disk, maybe
+        return atomic.finish_folder(final)
 
 
 def boot_failure(boot: Boot, end: End, what: str) -> str:

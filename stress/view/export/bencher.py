@@ -3,10 +3,9 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import median_interval
+from stress.model.text import json_bytes
 from stress.view.export.column import Column
 
 UNITS = {"ns": "-ns", "/s": "-per-s"}  # behind a metric's name: the format itself has no units
@@ -23,4 +22,4 @@ def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
             value |= {"lower_value": interval.low, "upper_value": interval.high}
         measure = sample.metric.name + UNITS.get(sample.metric.unit, "")
         document.setdefault(sample.row, {})[measure] = value
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+    return json_bytes(document)

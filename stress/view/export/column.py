@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Column: the runs that go into one file, by what they are trials of, and their values metric by metric."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -28,11 +27,11 @@ from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
+from stress.model.text import slug
 
 CELL = "cell"
 POOLED = ("kernel", "testbed", LABEL)  # runs that differ in these are no trials of one thing
 SLUG_MAX = 120  # characters: a file's name may have 255 bytes, numbers and suffixes included
-NO_PART_OF_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._=-]+")
 
 
 @dataclass(frozen=True)
@@ -152,12 +151,12 @@ def stems(names: Iterable[str]) -> dict[str, str]:
     """Return for each name a part of a file's name, no two alike."""
     by_name: dict[str, str] = {}
     for name in names:
-        stem, taken = slug(name), set(by_name.values())
+        stem, taken = file_stem(name), set(by_name.values())
         candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
         by_name[name] = next(candidate for candidate in candidates if candidate not in taken)
     return by_name
 
 
-def slug(text: str) -> str:
-    """Return a text as part of a file's name."""
-    return NO_PART_OF_A_FILE_NAME.sub("-", text)[:SLUG_MAX].strip("-.") or "export"
+def file_stem(name: str) -> str:
+    """Return a name as a file's name without its suffix, never empty and never hidden."""
+    return slug(name, SLUG_MAX).strip("-.") or "export"

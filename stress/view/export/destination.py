@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Where exports go: files that are complete or absent."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from stress.model import atomic
 from stress.model.errors import StoreError
 
 
@@ -17,15 +17,11 @@ def written(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         StoreError: the folder does not exist, cannot be written to, or the disk is full.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with beside.open("xb") as stream:
+        with atomic.open_file(path) as stream:
             yield stream
-        beside.rename(path)
     except OSError as error:
         raise StoreError(f"{path} could not be written: {error.strerror or error}; nothing was kept of it.") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> None:

@@ -4,10 +4,9 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import msgspec
-
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import Estimate, median_interval
+from stress.model.text import json_bytes
 from stress.view.export.column import Column, Sample
 
 COUNT = "count"  # what a number without unit is one of
@@ -27,7 +26,7 @@ def encode(column: Column, metrics: Sequence[Metric], better: Literal["lower", "
     """Return the metrics of one direction."""
     chosen = [metric for metric in metrics if metric.better == better]
     document = [entry(sample) for sample in column.samples(chosen)]
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+    return json_bytes(document)
 
 
 def entry(sample: Sample) -> dict[str, Any]:

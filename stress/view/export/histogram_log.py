@@ -16,6 +16,7 @@ from stress.analysis.attribution.outcome import OUTCOMES
 from stress.analysis.attribution.summary import ActFindings
 from stress.model.attempt import STORM
 from stress.model.errors import UsageError
+from stress.model.units import SECOND_NS
 from stress.view.export.attempt_table import Attempts
 
 LOWEST_NS, HIGHEST_NS = 1, 3_600_000_000_000
@@ -23,7 +24,6 @@ DIGITS = 3
 EXACT_BITS = 11  # values below 2 ** 11 have a slot each, larger ones share: so three digits are kept
 CHUNK = 1 << 20
 MS_NS = 1_000_000
-SECOND_NS = 1_000_000_000
 HEAD = (
     "#[connstorm: connect() latency in ns, a tag for each outcome; Interval_Max is in ms]\n"
     "#[Histogram log format version 1.2]\n"

@@ -9,9 +9,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from stress.analysis.metric import Metric
+from stress.model.text import json_bytes
 from stress.view.export.column import Column, Sample, stems
 
 CONFIG = "otava.yaml"
@@ -62,4 +61,4 @@ def test(file: str, samples: Sequence[Sample]) -> dict[str, Any]:
 
 def yaml(document: dict[str, Any]) -> bytes:
     """Return a document as YAML: every JSON document is one (YAML 1.2)."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+    return json_bytes(document)

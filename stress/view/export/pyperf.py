@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from stress.analysis.metric import SECOND_NS, Metric
+from stress.analysis.metric import Metric
+from stress.model.units import SECOND_NS
 from stress.view.export.column import Column, Sample
 
 FORMAT_VERSION = "1.0"

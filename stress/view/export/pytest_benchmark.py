@@ -9,9 +9,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from stress.analysis.metric import SECOND_NS, Metric
+from stress.analysis.metric import Metric
+from stress.model.text import json_bytes
+from stress.model.units import SECOND_NS
 from stress.view.export.column import Column, Sample
 
 FORMAT_VERSION = "5.3.1"  # of pytest-benchmark, whose files these are like
@@ -40,7 +40,7 @@ def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
         "datetime": first.started_utc,
         "version": FORMAT_VERSION,
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+    return json_bytes(document)
 
 
 def machine(column: Column) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.analysis.attribution.summary import Findings
 from stress.model.outcome import Outcome
-from stress.model.units import duration_text
+from stress.model.units import duration_text, tick_rate
 from stress.view.figure import style
 
 BANDS_MAX = 5  # named one by one in the finding
@@ -69,7 +69,7 @@ def caption(findings: Findings) -> list[str]:
     sysctls = [f"{name}={value}" for name, value in sorted(plan.sysctls.items())]
     return [
         f"Linux {record.host.kernel}",
-        f"HZ {1e9 / record.host.jiffy_ns:.0f}",
+        f"HZ {tick_rate(record.host.jiffy_ns)}",
         f"{summary.attempts:,} attempts",
         f"{summary.rate_per_s:,.0f}/s",
         f"{summary.mines.laid:,} mines laid, {summary.mines.left:,} left",

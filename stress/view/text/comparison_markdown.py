@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import Estimate
+from stress.model.text import plural
 from stress.view.text import comparison_wording as words
 from stress.view.text.metric_wording import interval_text, percent_text, span_text
 
@@ -32,7 +33,7 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
     if first:
         blocks.append(table(first))
     if rest:
-        summary = f"{words.plural(len(rest), 'other comparison')}"
+        summary = plural(len(rest), "other comparison")
         blocks.append(f"<details>\n<summary>{summary}</summary>\n\n{table(rest)}\n\n</details>")
     blocks.append(" ".join(notes(comparisons, nothing=len(folded) - len(rest))))
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -96,7 +97,5 @@ def notes(comparisons: Sequence[Comparison], *, nothing: int) -> list[str]:
         sure = span_text([percent_text(level) for level in levels])
         lines.append(f"Medians over trials with their intervals; intervals of changes: {sure} confidence.")
     if nothing:
-        lines.append(
-            f"Left out: {words.plural(nothing, 'comparison')} of nothing with nothing (zero or no value in both)."
-        )
+        lines.append(f"Left out: {plural(nothing, 'comparison')} of nothing with nothing (zero or no value in both).")
     return lines

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stress.analysis.comparison.verdict import Comparison, Verdict
+from stress.model.text import plural
 from stress.view.text import comparison_wording as words
 from stress.view.text.metric_wording import percent_text, span_text
 
@@ -98,7 +99,5 @@ def notes(shown: Sequence[Comparison], *, hidden: int) -> list[str]:
     if any(comparison.more_trials for comparison in shown):
         lines.append("+N trials: so many more of each arm would probably decide, if the change is what it looks like.")
     if hidden:
-        lines.append(
-            f"Hidden: {words.plural(hidden, 'comparison')} of nothing with nothing (zero or no value in both)."
-        )
+        lines.append(f"Hidden: {plural(hidden, 'comparison')} of nothing with nothing (zero or no value in both).")
     return lines

@@ -8,6 +8,7 @@ from stress.analysis.comparison.compare import ALPHA
 from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import Effect, Estimate
+from stress.model.text import join_words, plural
 from stress.view.text import metric_wording as words
 from stress.view.text.run_report import number_text
 
@@ -16,16 +17,6 @@ SEVERITY = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCONCLUSIVE, Verdict.N
 CHANGED = (Verdict.REGRESSED, Verdict.IMPROVED)
 NAMED_MAX = 3  # of what regressed, in the sentence
 LEAST_P = 0.001  # smaller ones are written as that
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """Return a count with its noun: ``'1 test'``, ``'12 tests'``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def listed(texts: Sequence[str]) -> str:
-    """Return texts as a sentence lists them: ``'a, b and c'``."""
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if texts[1:] else texts)
 
 
 def size(comparison: Comparison) -> float:
@@ -121,7 +112,7 @@ def lacking_text(comparison: Comparison) -> str:
         if estimate is None
     ]
     if lacking:
-        return f"no data in {' or '.join(lacking)}"
+        return f"no data in {join_words(lacking, 'or')}"
     return "no block with both" if comparison.paired else "no value above 0"
 
 
@@ -149,12 +140,12 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
         for verdict in (Verdict.IMPROVED, Verdict.INCONCLUSIVE, Verdict.NO_DATA, Verdict.EQUIVALENT)
         if counts[verdict]
     ]
-    text = f"{begin}; {listed(rest)}." if rest else f"{begin}."
+    text = f"{begin}; {join_words(rest)}." if rest else f"{begin}."
     explored = (
         Counter(comparison.verdict for comparison in comparisons if not comparison.gating) if gating else Counter()
     )
     finds = [f"{explored[verdict]:,} {verdict}" for verdict in CHANGED if explored[verdict]]
-    return f"{text} Of {sum(explored.values()):,} explored beside them {listed(finds)}." if finds else text
+    return f"{text} Of {sum(explored.values()):,} explored beside them {join_words(finds)}." if finds else text
 
 
 def method_text(comparisons: Sequence[Comparison]) -> str:

@@ -4,9 +4,10 @@
 from collections.abc import Sequence
 
 from stress.analysis.gate.evaluate import ConditionResult, State
+from stress.model.text import plural
 from stress.view.text import gate_wording as words
 from stress.view.text.comparison_markdown import escaped, line_of
-from stress.view.text.comparison_wording import p_text, plural
+from stress.view.text.comparison_wording import p_text
 
 HEADS = ("", "condition", "row", "base", "new", "change", "p, corrected")
 ALIGNED = ("---", "---", "---", "---:", "---:", "---:", "---:")

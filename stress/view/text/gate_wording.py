@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from stress.analysis.gate.evaluate import ConditionResult, State
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS, Effect, Estimate
+from stress.model.text import plural
 from stress.view.text import metric_wording as words
-from stress.view.text.comparison_wording import p_text, plural
+from stress.view.text.comparison_wording import p_text
 
 GRAVE_FIRST = (State.BROKEN, State.NO_DATA, State.NO_BASELINE, State.INCONCLUSIVE, State.HOLDS)
 

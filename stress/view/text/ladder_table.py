@@ -7,14 +7,14 @@ from rich.text import Text
 
 from stress.analysis.attribution.ladder import LADDER_LIMITS, Ladder
 from stress.model.record import Host
-from stress.model.units import duration_text, range_text
+from stress.model.units import duration_text, kernel_text, range_text
 from stress.view.text.run_report import plain_table
 
 
 def ladder_report(host: Host, sysctls: dict[str, str], ladder: Ladder) -> RenderableType:
     """Return when this kernel sends a SYN again, when connect() then returns, and when it gives up."""
     settings = ", ".join(f"{name.rpartition('.')[2]}={sysctls[name]}" for name in LADDER_LIMITS if name in sysctls)
-    heading = f"Linux {host.kernel}, HZ={round(1e9 / host.jiffy_ns)}, {settings or 'defaults'}"
+    heading = f"{kernel_text(host.kernel, host.jiffy_ns)}, {settings or 'defaults'}"
     lines: list[RenderableType] = [Text(heading, style="bold"), rung_table(ladder)]
     lines.append(Text(f"ETIMEDOUT after {duration_text(ladder.give_up_ns)} when no SYN is ever answered"))
     if ladder.challenged_give_up_ns:

@@ -12,7 +12,7 @@ from rich.text import Text
 from stress.model.plan import Drop
 from stress.model.record import Pair, Record
 from stress.model.summary import Body, Evidence, Summary
-from stress.model.units import duration_text
+from stress.model.units import duration_text, kernel_text
 
 
 def plain_table(*columns: str) -> Table:
@@ -84,7 +84,7 @@ def facts(record: Record, summary: Summary, path: Path) -> Table:
     if record.harness:
         known = record.plan.ports.sweeping
         add("harness", f"{record.harness.attempt_ns(port_known=known):.0f} ns an attempt to record it")
-    add("kernel", f"Linux {record.host.kernel}, HZ={round(1e9 / record.host.jiffy_ns)}")
+    add("kernel", kernel_text(record.host.kernel, record.host.jiffy_ns))
     if stolen_ms := sum(act.stolen_ms for act in record.acts):
         add("stolen", f"{stolen_ms:,} ms of CPU time, by a hypervisor, during the storm")
     add("run", str(path))

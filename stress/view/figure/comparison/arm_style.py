@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from stress.analysis.comparison.arm import Arm
 from stress.model.record import Record
+from stress.model.text import join_words, plural
+from stress.model.units import tick_rate
 from stress.view.figure.curve import Dashes
 from stress.view.figure.run.ccdf import ACT_COLOURS, ACT_DASHES
-from stress.view.text.comparison_wording import listed, plural
 
 
 def colour_of(number: int) -> str:
@@ -22,19 +23,20 @@ def dashes_of(number: int) -> Dashes:
 
 def scenarios_text(arms: Sequence[Arm]) -> str:
     """Return the scenarios of the arms' runs: ``'closewait'``."""
-    return listed(sorted({run.record.plan.scenario for arm in arms for run in arm.runs})) or "no runs"
+    return join_words(sorted({run.record.plan.scenario for arm in arms for run in arm.runs})) or "no runs"
 
 
 def title_of(arms: Sequence[Arm]) -> str:
     """Return what is compared: ``'closewait: new against base'``."""
     base, *others = [arm.label for arm in arms] or [""]
-    return f"{scenarios_text(arms)}: {listed(others)} against {base}" if others else f"{scenarios_text(arms)}: {base}"
+    labels = f"{join_words(others)} against {base}" if others else base
+    return f"{scenarios_text(arms)}: {labels}"
 
 
 def record_phrases(record: Record) -> list[str]:
     """Return what a reader needs to judge a run, but its numbers."""
     sysctls = [f"{name}={value}" for name, value in sorted(record.plan.sysctls.items())]
-    return [f"Linux {record.host.kernel}", f"HZ {1e9 / record.host.jiffy_ns:.0f}", *sysctls, record.program]
+    return [f"Linux {record.host.kernel}", f"HZ {tick_rate(record.host.jiffy_ns)}", *sysctls, record.program]
 
 
 def caption_of(arms: Sequence[Arm]) -> list[str]:

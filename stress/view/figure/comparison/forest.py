@@ -21,6 +21,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from stress.analysis.comparison.compare import change_of
 from stress.analysis.comparison.verdict import Comparison
 from stress.analysis.metric import find_metric
+from stress.model.text import join_words, plural
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 from stress.view.figure.verdict_style import VERDICT_LOOKS, verdict_mark
@@ -87,7 +88,7 @@ def left_out(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> str:
     parts = [f"{counts[verdict]:,} {VERDICT_LOOKS[verdict].label}" for verdict in words.SEVERITY if counts[verdict]]
     if len(comparisons) > len(told):
         parts.append(f"{len(comparisons) - len(told):,} explored that are zero, or have no value, in both arms")
-    return f"not drawn: {words.listed(parts)}" if parts else ""
+    return f"not drawn: {join_words(parts)}" if parts else ""
 
 
 def limit_of(lines: Sequence[Line]) -> float:
@@ -147,7 +148,7 @@ def caption(comparisons: Sequence[Comparison]) -> list[str]:
 def _draw_head(figure: Figure, comparisons: Sequence[Comparison]) -> None:
     """Write the title, what it comes to, and the key."""
     height = figure.get_figheight()
-    title = words.arms_text(comparisons) or words.plural(len(comparisons), "comparison")
+    title = words.arms_text(comparisons) or plural(len(comparisons), "comparison")
     text = words.sentence(comparisons)
     room_pt = (WIDTH - 0.44) * 72
     title_pt, text_pt = min(16, room_pt / 0.68 / len(title)), min(10.5, room_pt / 0.55 / len(text))

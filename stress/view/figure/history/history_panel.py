@@ -11,6 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from stress.analysis.history.change_point import ChangePoint, Direction, State, Track
 from stress.analysis.history.series import Point, Series
+from stress.model.text import plural
 from stress.view.figure import style
 from stress.view.figure.metric_axis import Scale, scale_of
 from stress.view.text.metric_wording import name_text
@@ -149,7 +150,7 @@ def draw_makers(axes: Axes, points: Sequence[Point]) -> None:
                 written = place + length + 3 / room
     below(axes, -0.5, 2, f"{points[0].time:%Y-%m-%d}")
     below(axes, len(points) - 0.5, 2, f"{points[-1].time:%Y-%m-%d}", end="right")
-    below(axes, len(points) / 2 - 0.5, 2, f"{len(points):,} point{'s' if points[1:] else ''}", end="center")
+    below(axes, len(points) / 2 - 0.5, 2, plural(len(points), "point"), end="center")
 
 
 def below(axes: Axes, place: float, row: int, text: str, end: str = "left") -> None:

@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from stress.analysis.attribution.port_reuse import expected_hits, reuse_distances
 from stress.analysis.attribution.summary import ActFindings, Findings
+from stress.model.text import plural
 from stress.view.figure import style
 from stress.view.figure.caption import caption
 from stress.view.figure.sheet import sheet
@@ -60,7 +61,7 @@ def detail(acts: Sequence[ActFindings]) -> str:
 
 
 def _attempts(count: int) -> str:
-    return f"{count:,} attempt" + ("" if count == 1 else "s")
+    return plural(count, "attempt")
 
 
 def parity(ports: npt.NDArray[np.uint16]) -> str:

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Files and folders that are complete or absent: written under another name, flushed to the disk, then renamed.
+
+What goes wrong is an OSError; each caller turns it into a sentence about its own file.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def open_file(path: Path, partial: Path | None = None) -> Iterator[IO[bytes]]:
+    """Give a stream whose content becomes the file ``path`` when the context ends without an exception.
+
+    Args:
+        path: the file; an older one is replaced.
+        partial: where it is written first, in the same folder; by default a hidden name that has this process's
+            number, so that two processes may write the same file.
+
+    Raises:
+        OSError: the file cannot be written; an older one is unchanged.
+    """
+    partial = partial or path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        with partial.open("xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    flush_folder(path.parent)
+
+
+def write(path: Path, data: bytes, partial: Path | None = None) -> None:
+    """Write a whole file; arguments and exceptions as those of ``open_file``."""
+    with open_file(path, partial) as stream:
+        stream.write(data)
+
+
+def partial_folder(path: Path) -> Path:
+    """Return the name under which the folder ``path`` is filled."""
+    return path.with_name(f".{path.name}.partial")
+
+
+@contextmanager
+def open_folder(path: Path, *, flush: bool = True) -> Iterator[Path]:
+    """Give an empty folder that becomes the folder ``path`` when the context ends without an exception.
+
+    Args:
+        path: the folder; its parents are made.
+        flush: whether its files are on the disk before it is renamed; False where they can be fetched again.
+
+    Raises:
+        OSError: the folder cannot be written, or there is one with files already.
+    """
+    partial = partial_folder(path)
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        finish_folder(path, flush=flush)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def finish_folder(path: Path, *, flush: bool = True) -> Path:
+    """Give the folder that was filled under the name ``partial_folder(path)`` its own name, and return that."""
+    partial = partial_folder(path)
+    if flush:
+        for file in partial.rglob("*"):
+            if file.is_dir():
+                flush_folder(file)
+            else:
+                with file.open("rb") as stream:
+                    os.fsync(stream.fileno())
+        flush_folder(partial)
+    partial.rename(path)
+    flush_folder(path.parent)
+    return path
+
+
+def flush_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk, where its file system can do that."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

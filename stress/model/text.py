@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Texts that several rooms write alike: suggestions, lists, counts, file names, JSON."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._=-]+")
+
+
+def closest_match(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is spelled most like a given one, or None when none is similar."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+
+
+def did_you_mean(word: str, known: Iterable[str], *, clause: bool = False) -> str:
+    """Return a suggestion to append to a message, or an empty text when no known word is similar.
+
+    Args:
+        word: as the user wrote it.
+        known: the valid words.
+        clause: return ``; did you mean …?``, which ends a sentence, instead of the sentence `` Did you mean …?``.
+    """
+    match = closest_match(word, known)
+    if match is None:
+        return ""
+    return f"; did you mean {match}?" if clause else f" Did you mean {match}?"
+
+
+def slug(name: str, longest: int | None = None) -> str:
+    """Return a name as part of a file name: other characters than letters, digits and ``._=-`` become ``-``.
+
+    Args:
+        name: any text.
+        longest: maximum length in characters; None does not shorten it.
+    """
+    return NOT_IN_A_FILE_NAME.sub("-", name)[:longest]
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its noun: ``'1 test'``, ``'12 tests'``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def join_words(words: Sequence[str], conjunction: str = "and") -> str:
+    """Return words as a sentence lists them: ``'a, b and c'``."""
+    return f" {conjunction} ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
+
+
+def json_bytes(document: Any) -> bytes:
+    """Return a document as indented JSON with a newline at its end."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
