@@ -20,6 +20,7 @@ from stress.model.outcome import Cause
 from stress.view.figure import style
 from stress.view.figure.curve import GRID, TAIL, Curve
 from stress.view.figure.run.ccdf import ccdf, claim, curves, draw, finding, key, left_out, share_text
+from stress.view.figure.save import save
 
 
 def curve(latency_ns, whole=None):
@@ -176,7 +177,7 @@ def test_shares_are_named_as_people_say_them():
 def test_the_caption_counts_whom_the_curve_leaves_out(tmp_path, monkeypatch):
     texts = []
     monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: texts.extend(text.get_text() for text in self.texts))
-    ccdf(findings(ONE, NO_PORT), tmp_path / "ccdf.png")
+    save(ccdf(findings(ONE, NO_PORT)), tmp_path / "ccdf.png")
     assert any("50 left out that ended before a SYN was sent" in text.replace("\xa0", " ") for text in texts)
 
 
@@ -190,6 +191,6 @@ def test_causes_without_a_wait_have_no_curve():
 def test_a_ccdf_is_drawn_of_any_run_and_the_same_every_time(acts, tmp_path):
     pictures = [tmp_path / "first.png", tmp_path / "second.png"]
     for picture in pictures:
-        ccdf(findings(*acts), picture)
+        save(ccdf(findings(*acts)), picture)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert np.frombuffer(pictures[0].read_bytes()[16:24], ">u4").tolist() == [1600, 900]

@@ -30,6 +30,7 @@ from stress.view.figure.run.port_choice import (
     soonest,
     step,
 )
+from stress.view.figure.save import save
 
 LOW, PORTS = 40_000, 1_000
 
@@ -201,12 +202,12 @@ def test_the_key_tells_parities_apart():
 
 @pytest.mark.parametrize("build", [four_acts, *DEGENERATE.values()], ids=["four acts", *DEGENERATE])
 def test_the_figure_is_a_png_of_1600_by_900(build, tmp_path):
-    choice(build(), tmp_path / "choice.png")
+    save(choice(build()), tmp_path / "choice.png")
     assert png_size(tmp_path / "choice.png") == (1600, 900)
 
 
 def test_the_figure_is_the_same_every_time(tmp_path):
     pictures = [tmp_path / "first.png", tmp_path / "second.png"]
     for picture in pictures:
-        choice(four_acts(), picture)
+        save(choice(four_acts()), picture)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()

@@ -25,6 +25,7 @@ from stress.view.figure.run.port_cost import (
     step_text,
     times_text,
 )
+from stress.view.figure.save import save
 
 LOW, PORTS = 40_000, 2_000
 PARITIES = ("even", "odd")
@@ -221,14 +222,14 @@ def test_the_key_names_the_parity_that_is_taken_first_first():
 
 @pytest.mark.parametrize("build", [three_acts, *DEGENERATE.values()], ids=["three acts", *DEGENERATE])
 def test_the_figure_is_a_png_of_1600_by_900(build, tmp_path):
-    cost(build(), tmp_path / "cost.png")
+    save(cost(build()), tmp_path / "cost.png")
     assert png_size(tmp_path / "cost.png") == (1600, 900)
 
 
 def test_the_figure_is_the_same_every_time(tmp_path):
     pictures = [tmp_path / "first.png", tmp_path / "second.png"]
     for picture in pictures:
-        cost(three_acts(), picture)
+        save(cost(three_acts()), picture)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
 
 
@@ -240,7 +241,8 @@ def test_a_range_with_an_odd_low_end_takes_odd_ports_first():
 def test_the_title_fits_the_sheet(tmp_path, monkeypatch):
     sheets = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: sheets.append(figure))
-    cost(together(an_act("ESTABLISHED", step=800), an_act("TIME_WAIT", above_ns=15 * MS)), tmp_path / "cost.png")
+    figure = cost(together(an_act("ESTABLISHED", step=800), an_act("TIME_WAIT", above_ns=15 * MS)))
+    save(figure, tmp_path / "cost.png")
     (title,) = [text for text in sheets[0].texts if text.get_text().startswith("connect() costs")]
     assert title.get_text().endswith("100 to 1,500 times as much once 40.0 to 50.0 % of the port range is taken")
     assert title.get_window_extent().x1 < sheets[0].bbox.x1

@@ -18,6 +18,7 @@ from stress.analysis.comparison.axis_points import axes_of, cells_by_entry, valu
 from stress.analysis.metric import METRICS
 from stress.view.figure import style
 from stress.view.figure.metric_axis import TICKS_MAX, scale_of
+from stress.view.figure.save import save
 from stress.view.figure.suite import level_panel
 from stress.view.figure.suite.level_panel import draw_names, draw_panel, fit_names, looks, offsets, value_names
 from stress.view.figure.suite.multiples import COLUMNS_MAX, bands_of, fit_heads, grid_of, limits_of, multiples, notes
@@ -236,14 +237,14 @@ SUITES = {
 
 @pytest.mark.parametrize("build", SUITES.values(), ids=SUITES)
 def test_a_figure_is_a_png_as_wide_as_a_screen(build, tmp_path):
-    multiples(build(), "title", ["Linux 6.18", "seed 1"], tmp_path / "suite.png")
+    save(multiples(build(), "title", ["Linux 6.18", "seed 1"]), tmp_path / "suite.png")
     assert png_size(tmp_path / "suite.png")[0] == 1920
 
 
 def test_it_grows_with_its_axes(tmp_path):
     heights = []
     for count in (2, 8):
-        multiples(made_up(2, axes=dict([*AXES.items()][:count])), "title", [], tmp_path / "suite.png")
+        save(multiples(made_up(2, axes=dict([*AXES.items()][:count])), "title", []), tmp_path / "suite.png")
         heights.append(png_size(tmp_path / "suite.png")[1])
     assert heights[1] > 1.7 * heights[0]
 
@@ -252,7 +253,7 @@ def test_a_figure_is_the_same_every_time_and_leaves_no_settings_behind(tmp_path)
     before = dict(mpl.rcParams)
     pictures = [tmp_path / "first.png", tmp_path / "second.png"]
     for picture in pictures:
-        multiples(made_up(3, axes=dict([*AXES.items()][:2])), "title", ["seed 1"], picture)
+        save(multiples(made_up(3, axes=dict([*AXES.items()][:2])), "title", ["seed 1"]), picture)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert dict(mpl.rcParams) == before
 
@@ -261,7 +262,7 @@ def test_nothing_written_meets_or_leaves_the_sheet(tmp_path, monkeypatch):
     """Titles, heads, names of values and ticks of the whole figure, by where they are drawn."""
     sheets = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: sheets.append(figure))
-    multiples(made_up(), "What sysctls do to connect()", ["Linux 6.18.44", "seed 3"] * 8, tmp_path / "suite.png")
+    save(multiples(made_up(), "What sysctls do to connect()", ["Linux 6.18.44", "seed 3"] * 8), tmp_path / "suite.png")
     (figure,) = sheets
     figure.canvas.draw()
     texts = [text for text in figure.findobj(mpl.text.Text) if text.get_visible() and text.get_text().strip()]
@@ -282,7 +283,7 @@ def test_every_axis_has_a_column_and_every_metric_a_row_in_each_band(tmp_path, m
     sheets = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: sheets.append(figure))
     cells = made_up()
-    multiples(cells, "title", [], tmp_path / "suite.png")
+    save(multiples(cells, "title", []), tmp_path / "suite.png")
     (figure,) = sheets
     assert len(figure.axes) == len(axes_of(cells)) * len(grid_of(cells))
     limits = [axes.get_ylim() for axes in figure.axes if axes.get_yscale() == "symlog"]

@@ -19,6 +19,7 @@ from stress.model.summary import Evidence, Packet
 from stress.view.figure import style
 from stress.view.figure.run.packets import CLIENT, ROWS_MAX, SERVER, draw_packets, rows, specimen, stamps
 from stress.view.figure.run.timeline import draw, draw_evidence, latency_limits, timeline
+from stress.view.figure.save import save
 
 COLLISION = [
     Packet(0, True, "S"),
@@ -224,13 +225,13 @@ def test_evidence_of_attempts_without_trouble_leaves_the_timeline_as_it_is(tmp_p
     untroubled = evidence_of(LONELY, Cause.NONE, port=40001)
     for name, found in (("bare", found_of()), ("untroubled", found_of(untroubled)),
                         ("shown", found_of(evidence_of(COLLISION)))):  # fmt: skip
-        timeline(found, tmp_path / f"{name}.png")
+        save(timeline(found), tmp_path / f"{name}.png")
     pictures = {path.stem: path.read_bytes() for path in tmp_path.iterdir()}
     assert pictures["bare"] == pictures["untroubled"] != pictures["shown"]
 
 
 @pytest.mark.parametrize("packets", [COLLISION, LONELY, TRAIN, []], ids=len)
 def test_a_timeline_with_packets_is_a_png_of_1600_by_900(packets, tmp_path):
-    timeline(found_of(evidence_of(packets)), tmp_path / "timeline.png")
+    save(timeline(found_of(evidence_of(packets))), tmp_path / "timeline.png")
     head = (tmp_path / "timeline.png").read_bytes()[:24]
     assert struct.unpack(">II", head[16:]) == (1600, 900)

@@ -20,6 +20,7 @@ from stress.view.figure.cause_style import CAUSE_LOOKS
 from stress.view.figure.density import cells
 from stress.view.figure.points import MARKS_MAX
 from stress.view.figure.run.port_map import claim, draw, finding, key, port_limits, port_map
+from stress.view.figure.save import save
 
 FAST = 10 * MS  # after two jiffies at HZ 250
 
@@ -195,6 +196,6 @@ def test_words_say_where_trouble_lies():
 def test_a_port_map_is_drawn_of_any_run_and_the_same_every_time(acts, tmp_path):
     pictures = [tmp_path / "first.png", tmp_path / "second.png"]
     for picture in pictures:
-        port_map(findings(*acts), picture)
+        save(port_map(findings(*acts)), picture)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert np.frombuffer(pictures[0].read_bytes()[16:24], ">u4").tolist() == [1600, 900]

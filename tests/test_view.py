@@ -30,6 +30,7 @@ from stress.view.figure import style
 from stress.view.figure.caption import caption, claim, finding
 from stress.view.figure.run.panels import panels
 from stress.view.figure.run.timeline import MARKS_MAX, draw, key, kinds, latency_limits, timeline
+from stress.view.figure.save import save
 
 OUTCOMES = list(Outcome)
 RETRIED, TIMED_OUT, NO_PORT = (OUTCOMES.index(o) for o in (Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.NO_PORT))
@@ -364,7 +365,7 @@ def test_the_caption_holds_what_a_reader_needs_to_repeat_the_run():
 
 @pytest.mark.parametrize("build", [collision_scene, *DEGENERATE.values()], ids=["collisions", *DEGENERATE])
 def test_a_timeline_is_a_png_of_1600_by_900(build, tmp_path):
-    timeline(build(), tmp_path / "timeline.png")
+    save(timeline(build()), tmp_path / "timeline.png")
     assert png_size(tmp_path / "timeline.png") == (1600, 900)
 
 
@@ -372,14 +373,14 @@ def test_a_timeline_is_the_same_every_time_and_leaves_no_settings_behind(tmp_pat
     before = dict(mpl.rcParams)
     pictures = [tmp_path / "first.png", tmp_path / "second.png"]
     for picture in pictures:
-        timeline(limited_scene(), picture)
+        save(timeline(limited_scene()), picture)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert dict(mpl.rcParams) == before
 
 
 def test_four_panels_make_a_png_of_1920_by_1080(tmp_path):
     scenes = [clean_scene(), collision_scene(), limited_scene(), dropped_scene()]
-    panels([(f"panel {number}", scene) for number, scene in enumerate(scenes)], "title", tmp_path / "panels.png")
+    save(panels([(f"panel {number}", scene) for number, scene in enumerate(scenes)], "title"), tmp_path / "panels.png")
     assert png_size(tmp_path / "panels.png") == (1920, 1080)
 
 

@@ -18,13 +18,13 @@ def plot(runs: tuple[Path, ...], output: Path | None) -> None:
     """Draw the figures of each stored RUN again, as <run>-timeline.png and so on; run folders are left as they are."""
     from stress.analysis.attribution.summary import analyse  # noqa: PLC0415  # numpy and matplotlib are slow to load
     from stress.store import run_folder  # noqa: PLC0415
-    from stress.view.figure.run.run_figures import figures  # noqa: PLC0415
+    from stress.view.figure.run.run_figures import figure_writers  # noqa: PLC0415
 
     stored = [(path, *run_folder.read(path)) for path in runs]
     target = output or Path()
     run_folder.prepare(target)
     for path, run, summary in stored:
-        for name, draw in figures(analyse(run, summary.evidence)).items():
+        for name, draw in figure_writers(analyse(run, summary.evidence)).items():
             picture = target / f"{path.resolve().name}-{name}"
             draw(picture)
             click.echo(picture)

@@ -41,7 +41,7 @@ def run(plan: Plan, results: Path, notify: Notify, *, draw: bool = True) -> Path
         files[EVIDENCE] = partial(pcap.write, chosen=list(zip(packets, rows, strict=True)))
     pictures: dict[str, Callable[[Path], None]] = {}
     if draw:
-        from stress.view.figure.run.run_figures import figures  # noqa: PLC0415  # matplotlib takes longer than many a trial
+        from stress.view.figure.run.run_figures import figure_writers  # noqa: PLC0415  # matplotlib takes longer than many a trial
 
-        pictures = figures(findings)
+        pictures = figure_writers(findings)
     return run_folder.write(observed, findings.summary, results, files | pictures)

@@ -14,6 +14,7 @@ from stress.run import process
 from stress.store import run_folder
 from stress.storm.catalogue import find_scenario
 from stress.view.figure.run.panels import panels
+from stress.view.figure.save import save
 
 FIGURE = "demo.png"
 TITLE = "The same storm, four times: what leaked sockets do to connect()"
@@ -55,7 +56,7 @@ def run(results: Path, seed: int, notify: Notify) -> tuple[list[Panel], Path]:
         found.append(Panel(letter, heading, path, analyse(run_folder.read(path)[0])))
     notify("drawing the figure")
     figure = home / FIGURE
-    panels([(panel.heading, panel.findings) for panel in found], TITLE, figure)
+    save(panels([(panel.heading, panel.findings) for panel in found], TITLE), figure)
     return found, figure
 
 

@@ -4,21 +4,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import matplotlib.style
 from matplotlib.figure import Figure
 
 from stress.analysis.comparison.arm import Arm
 from stress.analysis.comparison.verdict import Comparison
-from stress.view.figure import style
 from stress.view.figure.comparison.forest import forest
 from stress.view.figure.comparison.nines import nines
 from stress.view.figure.comparison.port_maps import port_maps
 from stress.view.figure.comparison.shift import shift
+from stress.view.figure.save import save
 
 
 def draw_all(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
     """Draw all comparisons as one figure into a folder, which is made where need be; return what was written."""
-    return save({"forest.png": lambda: forest(comparisons)}, folder)
+    return save_all({"forest.png": lambda: forest(comparisons)}, folder)
 
 
 def draw_arms(arms: Sequence[Arm], folder: Path) -> list[Path]:
@@ -34,7 +33,7 @@ def draw_arms(arms: Sequence[Arm], folder: Path) -> list[Path]:
     known = [arm for arm in arms if any(len(run.attempts) for run in arm.runs)]
     if len(known) < 2:
         return []
-    return save(
+    return save_all(
         {
             "latency.png": lambda: nines(known),
             "shift.png": lambda: shift(known),
@@ -44,10 +43,9 @@ def draw_arms(arms: Sequence[Arm], folder: Path) -> list[Path]:
     )
 
 
-def save(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
-    """Write figures by their names into a folder; the same figure has the same bytes every time."""
+def save_all(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
+    """Draw figures and write them by their names into a folder; return what was written."""
     folder.mkdir(parents=True, exist_ok=True)
-    with matplotlib.style.context(["default", style.RC]):
-        for name, make in figures.items():
-            make().savefig(folder / name, metadata={"Software": None})
+    for name, draw in figures.items():
+        save(draw(), folder / name)
     return [folder / name for name in figures]

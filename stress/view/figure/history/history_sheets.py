@@ -3,7 +3,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -42,20 +41,19 @@ def sheets(tracks: Sequence[Track]) -> list[list[Track]]:
     return [shown[start : start + size] for start in range(0, len(shown), size)]
 
 
-def draw_histories(tracks: Sequence[Track], title: str, caption: Sequence[str], path: Path) -> list[Path]:
-    """Draw a history into PNGs 1920 pixels wide; return their paths.
+def draw_histories(tracks: Sequence[Track], title: str, caption: Sequence[str]) -> list[Figure]:
+    """Draw a history on sheets 1920 pixels wide.
 
     Args:
         tracks: its series; one or more.
         title: of every sheet.
         caption: phrases for the foot; how to read it is added.
-        path: of the first sheet; of the others it has their number added. Sheets of an earlier, longer history that
-            lie beside it go.
     """
     drawn = sheets(tracks)
     missing = len(tracks) - sum(map(len, drawn))
-    paths = [path, *(path.with_stem(f"{path.stem}-{number}") for number in range(2, len(drawn) + 1))]
-    for number, (sheet, target) in enumerate(zip(drawn, paths, strict=True), start=1):
+    several = len({track.series.testbed for track in tracks}) > 1
+    figures = []
+    for number, sheet in enumerate(drawn, start=1):
         phrases = [
             *([f"sheet {number} of {len(drawn)}"] if drawn[1:] else []),
             *([f"{missing:,} series without a change are not drawn"] if missing else []),
@@ -64,15 +62,11 @@ def draw_histories(tracks: Sequence[Track], title: str, caption: Sequence[str], 
             "what lies beyond an axis is drawn at its edge",
             *caption,
         ]
-        _draw_sheet(sheet, title, phrases, target, several=len({track.series.testbed for track in tracks}) > 1)
-    stale = len(drawn) + 1
-    while (left := path.with_stem(f"{path.stem}-{stale}")).exists():
-        left.unlink()
-        stale += 1
-    return paths
+        figures.append(_draw_sheet(sheet, title, phrases, several=several))
+    return figures
 
 
-def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], path: Path, *, several: bool) -> None:
+def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], *, several: bool) -> Figure:
     rows = math.ceil(len(tracks) / COLUMNS)
     pitch = HEAD + PANEL + FOOT_ROWS
     height = TITLE + KEY + rows * pitch + CAPTION
@@ -94,7 +88,7 @@ def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], pat
             _draw_head(figure, track, (left - 0.3, top, width + 0.3), several=several)
             draw_history(axes, track)
         draw_caption(figure, phrases, font_size=7.5)
-        figure.savefig(path, metadata={"Software": None})
+        return figure
 
 
 def _key(tracks: Sequence[Track]) -> list[Line2D]:

@@ -3,7 +3,6 @@
 
 import string
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -18,13 +17,12 @@ COLUMNS = 2
 HEADER_IN, PANEL_IN, FOOTER_IN = 0.84, 2.55, 0.81
 
 
-def panels(cases: Sequence[tuple[str, Findings]], title: str, path: Path) -> None:
-    """Draw one panel a run, two in a row, as a PNG; four panels make 1920 x 1080 pixels.
+def panels(cases: Sequence[tuple[str, Findings]], title: str) -> Figure:
+    """Draw one panel a run, two in a row, ; four panels make 1920 x 1080 pixels.
 
     Args:
         cases: each with the line that heads its panel.
         title: of the sheet.
-        path: of the PNG.
     """
     rows = -(-len(cases) // COLUMNS)
     inch = 1 / (HEADER_IN + rows * PANEL_IN + FOOTER_IN)
@@ -57,7 +55,7 @@ def panels(cases: Sequence[tuple[str, Findings]], title: str, path: Path) -> Non
             if number >= len(cases) - COLUMNS:
                 axes.set_xlabel("start of the attempt, in seconds since the storm began")
         draw_caption(figure, _caption([findings for _, findings in cases]), font_size=7)
-        figure.savefig(path, metadata={"Software": None})
+        return figure
 
 
 def _caption(runs: Sequence[Findings]) -> list[str]:

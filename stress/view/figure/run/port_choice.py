@@ -2,7 +2,6 @@
 """The choice of source ports: which ones clients got one after the other, how soon again, and the mines they met."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib.style
 import numpy as np
@@ -179,12 +178,11 @@ def key() -> list[Line2D]:
     ]  # fmt: skip
 
 
-def choice(findings: Findings, path: Path) -> None:
+def choice(findings: Findings) -> Figure:
     """Draw which source ports clients got, a column an act, as a PNG of 1600 x 900 pixels.
 
     Args:
         findings: a run of port-choice.
-        path: of the PNG.
     """
     attempts = max((len(act.storm.attempts) for act in findings.acts), default=0)
     width = (RIGHT - LEFT - GAP * (len(findings.acts) - 1)) / len(findings.acts)
@@ -213,4 +211,4 @@ def choice(findings: Findings, path: Path) -> None:
         for axes, text in zip(columns[0][1:], ("port", "port", "ports again"), strict=True):
             axes.set_ylabel(text, fontsize=FONT_PT)
             axes.yaxis.set_label_coords(-0.053 / width, 0.5)
-        figure.savefig(path, metadata={"Software": None})
+        return figure

@@ -3,7 +3,6 @@
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import matplotlib.style
@@ -234,7 +233,7 @@ def draw(figure: Figure, findings: Findings, top: float, frame: Frame | None = N
     return frame.norm
 
 
-def port_map(findings: Findings, path: Path) -> None:
+def port_map(findings: Findings) -> Figure:
     """Draw the port map of a run on a sheet of its own, as a PNG of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
         title = f"{findings.run.record.plan.scenario}: {claim(findings)}"
@@ -242,4 +241,4 @@ def port_map(findings: Findings, path: Path) -> None:
         norm = draw(figure, findings, top)
         if np.any(findings.causes == NONE):
             around.draw_scale(figure.add_axes((0.94, FOOT, 0.01, 0.17)), ScalarMappable(norm, GROUND))
-        figure.savefig(path, metadata={"Software": None})
+        return figure

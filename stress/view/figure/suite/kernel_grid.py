@@ -2,7 +2,6 @@
 """Kernels side by side: a row a scenario, a column a kernel, in each panel how long attempts took, by cause."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import matplotlib.style
 import numpy as np
@@ -31,7 +30,7 @@ SHOWN = (Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.NO_PORT, Outcome.UNFINISHED
 Grid = Mapping[tuple[str, str], Findings | str]  # by row and column; a text says why there is no run
 
 
-def kernel_grid(grid: Grid, heads: Mapping[str, str], title: str, caption: Sequence[str], path: Path) -> None:
+def kernel_grid(grid: Grid, heads: Mapping[str, str], title: str, caption: Sequence[str]) -> Figure:
     """Draw what became of each scenario on each kernel into a PNG 1920 pixels wide.
 
     Args:
@@ -39,7 +38,6 @@ def kernel_grid(grid: Grid, heads: Mapping[str, str], title: str, caption: Seque
         heads: what is written above each column.
         title: of the sheet.
         caption: phrases for its foot.
-        path: of the PNG.
     """
     rows, columns = (list(dict.fromkeys(key[place] for key in grid)) for place in (0, 1))
     height = TITLE + KEY + HEAD + len(rows) * (ROW + ROW_GAP) + AXIS + FOOT
@@ -63,7 +61,7 @@ def kernel_grid(grid: Grid, heads: Mapping[str, str], title: str, caption: Seque
                 axes.tick_params(labelleft=place == 0, labelbottom=number == len(rows) - 1, labelsize=7.5)
         axes.set_xlabel("latency of connect(); upwards attempts, both logarithmic", fontsize=8.5, loc="right")
         draw_caption(figure, caption, font_size=7.5)
-        figure.savefig(path, metadata={"Software": None})
+        return figure
 
 
 def draw_key(figure: Figure, grid: Grid, top: float) -> None:

@@ -4,7 +4,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -100,14 +99,13 @@ def _columns(cells: Sequence[CellTrials], axes: Sequence[str], width: float) -> 
     return columns
 
 
-def multiples(cells: Sequence[CellTrials], title: str, caption: Sequence[str], path: Path) -> None:
+def multiples(cells: Sequence[CellTrials], title: str, caption: Sequence[str]) -> Figure:
     """Draw a suite as small multiples into a PNG 1920 pixels wide, as high as its axes and metrics need.
 
     Args:
         cells: of one suite.
         title: of the sheet.
         caption: phrases for its foot; how to read it, and what is missing, is added.
-        path: of the PNG.
     """
     grid, by = grid_of(cells), looks(list(cells_by_entry(cells)))
     bands = bands_of(axes_of(cells)) if grid else []
@@ -141,7 +139,7 @@ def multiples(cells: Sequence[CellTrials], title: str, caption: Sequence[str], p
             nothing = "every metric is zero or not measured" if any(cell.done for cell in cells) else "no trial is done"
             figure.text(0.018, 1 - (top - 0.15) / height, nothing, color=style.QUIET)
         draw_caption(figure, phrases, font_size=CAPTION_PT)
-        figure.savefig(path, metadata={"Software": None})
+        return figure
 
 
 def _draw_band(
