@@ -15,19 +15,19 @@ from stress.model.text import did_you_mean
 from stress.model.units import MILLION, SECOND_NS
 
 LATE_NS = SECOND_NS // 2  # below every timeout of the SYN timer, above the resend after a challenge ACK
-# An attempt that ended so came to nothing.
+# The outcomes of attempts that did not connect.
 ERROR_OUTCOMES = [outcome for outcome in OUTCOMES if outcome not in (Outcome.CONNECTED, Outcome.RETRIED)]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that a summary has.
+    """A number that can be read from a summary.
 
     Attributes:
-        name: as gates and tables write it.
+        name: as gates and tables show it.
         unit: ``ns``, ``/s``, ``per million`` or ``""`` for a count.
         better: which direction is an improvement; None: neither.
-        value: reads it from a summary; None where the run cannot say.
+        value: reads it from a summary; returns None where the run has no value.
     """
 
     name: str
@@ -42,12 +42,12 @@ def per_million(count: int, summary: Summary) -> float | None:
 
 
 def error_count(summary: Summary) -> int:
-    """Return how many attempts came to nothing."""
+    """Return how many attempts did not connect."""
     return sum(summary.outcomes.get(outcome, 0) for outcome in ERROR_OUTCOMES)
 
 
 def late_count(summary: Summary) -> int:
-    """Return how many attempts connected only after a whole timeout of the SYN timer."""
+    """Return how many attempts connected only after at least one timeout of the SYN timer."""
     return sum(band.count for band in summary.bands if band.from_ns >= LATE_NS)
 
 
@@ -105,8 +105,8 @@ METRICS: dict[str, Metric] = {
 
 
 BAND_PATTERN = re.compile(r"band\.(\d+(\.\d+)?s|2jiffies|offtheladder)")
-BAND_PREFIX = "band."  # and the rung: band.1s, band.2jiffies
-PER_MILLION_SUFFIX = ".per_million"  # of a count: cause.closewait.per_million
+BAND_PREFIX = "band."  # followed by the rung: band.1s, band.2jiffies
+PER_MILLION_SUFFIX = ".per_million"  # after a count: cause.closewait.per_million
 
 
 def band_name(label: str) -> str:
@@ -115,22 +115,22 @@ def band_name(label: str) -> str:
 
 
 def band_metric(name: str) -> Metric:
-    """Return the metric of a band; of a kernel whose ladder has no such rung it is 0."""
+    """Return the metric of a band; its value is 0 on a kernel whose ladder has no such rung."""
 
     def value(summary: Summary) -> float | None:
-        count = sum(each.count for each in summary.bands if band_name(each.label) == name)
+        count = sum(band.count for band in summary.bands if band_name(band.label) == name)
         return per_million(count, summary)
 
     return Metric(name, "per million", "lower", value)
 
 
 def rate_metric(name: str) -> Metric:
-    """Return a count's rate per million attempts."""
+    """Return the metric of a count as a rate per million attempts."""
     count = METRICS[name.removesuffix(PER_MILLION_SUFFIX)]
 
     def value(summary: Summary) -> float | None:
-        found = count.value(summary)
-        return None if found is None else per_million(int(found), summary)
+        number = count.value(summary)
+        return None if number is None else per_million(int(number), summary)
 
     return Metric(name, "per million", count.better, value)
 
@@ -139,7 +139,7 @@ def find_metric(name: str) -> Metric:
     """Return a metric by name: one of METRICS, a band (``band.1s``), or a count as a rate (``errors.per_million``).
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no metric of that name.
     """
     if name in METRICS:
         return METRICS[name]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The books: what the attempts say, held against the kernel's counters."""
+"""The books: counts that follow from the attempts, checked against the kernel's counters."""
 
 import errno
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,9 +17,43 @@ from stress.model.plan import Close, Drop, Release, Serve
 from stress.model.run import Storm
 from stress.model.summary import Claim
 
+Row = tuple[str, int, str, int]  # claim, value, counter, delta
+
 UNANSWERED_CLAIM = "SYNs left unanswered"
 RSTS_CLAIM = "RSTs: reset closes, refusals, mines cleared"
 UNLIMITED_CHALLENGE_ACKS = 1 << 30  # tcp_challenge_ack_limit above this is never reached (the default is INT_MAX)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts that several claims of a storm share.
+
+    Attributes:
+        connected: attempts that connected.
+        challenged: SYNs that met a mine.
+        unanswered: other SYNs that got no answer.
+        closes: connections that the client closed by an RST.
+        mines: mines that an RST cleared.
+        rsts: all RSTs that the attempts account for.
+        embryonic: EmbryonicRsts.
+        lost: SYNs that the accept queue or the loopback dropped, by the counter of the accept queue.
+        rsts_known: whether every RST that was sent left the host: no rule dropped challenge ACKs or RSTs.
+    """
+
+    connected: int
+    challenged: int
+    unanswered: int
+    closes: int
+    mines: int
+    rsts: int
+    embryonic: int
+    lost: dict[str, int]
+    rsts_known: bool
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether an EmbryonicRsts may stand for an RST or for a ListenOverflows: see ``unanswered_claims``."""
+        return self.rsts_known and self.embryonic > 0 and any(self.lost.values())
 
 
 def check_books(storm: Storm, syns: Syns) -> list[Claim]:
@@ -29,97 +64,124 @@ def check_books(storm: Storm, syns: Syns) -> list[Claim]:
     ]
 
 
-def exact_claims(storm: Storm, syns: Syns) -> Iterator[tuple[str, int, str, int]]:
-    """Yield (claim, value, counter, delta).
+def exact_claims(storm: Storm, syns: Syns) -> Iterator[Row]:
+    """Yield the claims of a storm, those on SYNs first."""
+    counts = count_events(storm, syns)
+    yield from syn_claims(storm, counts)
+    yield from unanswered_claims(storm, counts)
+    if is_port_freed_at_once(storm):
+        # No counter says which ports were in TIME_WAIT; and a server that closes while a SYN meets its socket may send
+        # one FIN more, and get one RST more.
+        if counts.rsts_known:
+            yield from cleared_mine_claims(storm, counts)
+        return
+    yield from reset_claims(storm, counts)
+    yield from challenge_claims(storm, counts)
+
+
+def count_events(storm: Storm, syns: Syns) -> Counts:
+    """Return the counts that the claims rest on."""
+    act, errors = storm.act, storm.attempts["error"]
+    connected = int((errors == 0).sum())
+    closes = connected if act.plan.close.resets else 0
+    mines = count_cleared_mines(storm, syns)
+    lo_dropped = act.counters.get(LO_DROPPED, 0)  # runs of schema 1 did not read it
+    return Counts(
+        connected=connected,
+        challenged=int(syns.challenged.sum()),
+        unanswered=int(syns.unanswered.sum()),
+        closes=closes,
+        mines=mines,
+        rsts=closes + int((errors == errno.ECONNREFUSED).sum()) + mines,
+        embryonic=act.counters.get("EmbryonicRsts", 0),
+        lost={counter: act.counters[counter] + lo_dropped for counter in ("ListenOverflows", "ListenDrops")},
+        rsts_known=act.plan.drop in (Drop.NOTHING, Drop.INVALID),
+    )
+
+
+def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
+    """Yield the claims on SYNs that were sent and on attempts that connected."""
+    act, attempts, counters = storm.act, storm.attempts, storm.act.counters
+    yield "attempts that sent a SYN", int(has_sent_syn(attempts).sum()), "ActiveOpens", counters["ActiveOpens"]
+    yield (
+        "attempts that connected",
+        counts.connected,
+        "accepted by the server + in its queue + EmbryonicRsts",
+        act.listener.accepted + act.waiting + counts.embryonic,
+    )
+    retransmits = int(attempts["retransmits"].sum(dtype=np.int64))
+    yield "SYNs sent again", retransmits, "TCPSynRetrans", counters["TCPSynRetrans"]
+    yield "SYNs that met a mine", counts.challenged, "TCPSYNChallenge", counters["TCPSYNChallenge"]
+
+
+def unanswered_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
+    """Yield the claims on SYNs that got no answer.
 
     EmbryonicRsts counts connections that only the client saw, for it reset them before the server had made its socket.
     Either the RST overtook the handshake's ACK on another CPU; then the late ACK is answered by one RST more. Or that
     ACK found the accept queue full, its last place taken since the SYN (tcp_v4_syn_recv_sock()); then ListenOverflows
-    has one more. Which of the two it was, no counter says; where both are possible the sum is claimed.
+    has one more. No counter says which of the two it was; where both are possible the sum is claimed.
     """
-    act, attempts = storm.act, storm.attempts
-    counters, plan = act.counters, act.plan
-    embryonic = counters.get("EmbryonicRsts", 0)
-    connected = int((attempts["error"] == 0).sum())
-    refused = int((attempts["error"] == errno.ECONNREFUSED).sum())
-    closes = connected if plan.close.resets else 0
-    challenged = int(syns.challenged.sum())
-    unanswered = int(syns.unanswered.sum())
-    mines = count_cleared_mines(storm, syns)
-    lo_dropped = counters.get(LO_DROPPED, 0)  # runs of schema 1 did not read it
-    lost = {each: counters[each] + lo_dropped for each in ("ListenOverflows", "ListenDrops")}
-    rsts_known = plan.drop in (Drop.NOTHING, Drop.INVALID)
-    rsts = closes + refused + mines
-    either = rsts_known and embryonic > 0 and any(lost.values())
-
-    yield "attempts that sent a SYN", int(has_sent_syn(attempts).sum()), "ActiveOpens", counters["ActiveOpens"]
-    yield (
-        "attempts that connected",
-        connected,
-        "accepted by the server + in its queue + EmbryonicRsts",
-        act.listener.accepted + act.waiting + embryonic,
-    )
-    yield (
-        "SYNs sent again",
-        int(attempts["retransmits"].sum(dtype=np.int64)),
-        "TCPSynRetrans",
-        counters["TCPSynRetrans"],
-    )
-    yield "SYNs that met a mine", challenged, "TCPSYNChallenge", counters["TCPSYNChallenge"]
-    for counter, count in lost.items():
-        if either:
+    for counter, lost in counts.lost.items():
+        if counts.is_ambiguous:
             yield (
                 f"{UNANSWERED_CLAIM} + RSTs",
-                unanswered + rsts,
+                counts.unanswered + counts.rsts,
                 f"{counter} + {LO_DROPPED} + OutRsts - EmbryonicRsts",
-                count + counters["OutRsts"] - embryonic,
+                lost + storm.act.counters["OutRsts"] - counts.embryonic,
             )
         else:
-            yield UNANSWERED_CLAIM, unanswered, f"{counter} + {LO_DROPPED}", count
-    if is_port_freed_at_once(storm):
-        # Which ports were in TIME_WAIT no counter says; and a server that closes while a SYN meets its socket may send
-        # a FIN, and get an RST, more.
-        if rsts_known:
-            yield "mines cleared by an RST", mines, "TCPChallengeACK", counters["TCPChallengeACK"]
-        return
-    yield (
-        "connections over a port in TIME-WAIT or FIN-WAIT-2",
-        count_recycled(storm),
-        "TWRecycled",
-        counters["TWRecycled"],
-    )
+            yield UNANSWERED_CLAIM, counts.unanswered, f"{counter} + {LO_DROPPED}", lost
+
+
+def reset_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
+    """Yield the claims on ports taken over and on connections reset."""
+    act, counters = storm.act, storm.act.counters
+    reused = count_recycled(storm)
+    yield "connections over a port in TIME-WAIT or FIN-WAIT-2", reused, "TWRecycled", counters["TWRecycled"]
     # A connection that the server closed first is no longer established there when the client's RST comes.
-    first = act.listener.first if plan.close.resets else 0
+    closed_by_server = act.listener.first if act.plan.close.resets else 0
     yield (
         "connections reset: both ends of a reset close, a mine",
-        2 * closes + mines - first,
+        2 * counts.closes + counts.mines - closed_by_server,
         "EstabResets + EmbryonicRsts",
-        counters["EstabResets"] + embryonic,
+        counters["EstabResets"] + counts.embryonic,
     )
-    if rsts_known:
-        yield "mines cleared by an RST", mines, "TCPChallengeACK", counters["TCPChallengeACK"]
-        if not either:
-            yield RSTS_CLAIM, rsts, "OutRsts - EmbryonicRsts", counters["OutRsts"] - embryonic
+
+
+def challenge_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
+    """Yield the claims on challenge ACKs and on the RSTs that answer them."""
+    act, counters = storm.act, storm.act.counters
+    if counts.rsts_known:
+        yield from cleared_mine_claims(storm, counts)
+        if not counts.is_ambiguous:
+            yield RSTS_CLAIM, counts.rsts, "OutRsts - EmbryonicRsts", counters["OutRsts"] - counts.embryonic
     elif int(act.sysctls.get("net.ipv4.tcp_challenge_ack_limit", 0)) >= UNLIMITED_CHALLENGE_ACKS:
         yield (
             "SYNs that met a mine, answered or not",
-            challenged,
+            counts.challenged,
             "TCPChallengeACK + TCPACKSkippedChallenge",
             counters["TCPChallengeACK"] + counters["TCPACKSkippedChallenge"],
         )
-    for drop, what in (
+    for drop, claim in (
         (Drop.RST, "RSTs that the rule dropped"),
         (Drop.CHALLENGE, "challenge ACKs that the rule dropped"),
     ):
         if drop in act.dropped:
-            yield what, act.dropped[drop], "TCPChallengeACK", counters["TCPChallengeACK"]
+            yield claim, act.dropped[drop], "TCPChallengeACK", counters["TCPChallengeACK"]
+
+
+def cleared_mine_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
+    """Yield the claim on mines that an RST cleared."""
+    yield "mines cleared by an RST", counts.mines, "TCPChallengeACK", storm.act.counters["TCPChallengeACK"]
 
 
 def count_recycled(storm: Storm) -> int:
     """Return how many attempts connected from a port whose last connection had not left FIN_WAIT_2 or TIME_WAIT.
 
-    A port that the client closed by FIN is in TIME_WAIT for a minute once the server has closed too, and connect() can
-    have it before only by taking it over (tcp_twsk_unique()). Where the server leaks, FIN_WAIT_2 ends by itself.
+    A port that the client closed by FIN is in TIME_WAIT for a minute once the server has closed too. Until then
+    connect() can have it only by taking it over (tcp_twsk_unique()). Where the server leaks, FIN_WAIT_2 ends by
+    itself.
     """
     plan, attempts = storm.act.plan, storm.attempts
     count = 0

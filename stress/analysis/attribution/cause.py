@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Why each attempt was slow or failed, as far as there is proof.
 
-Each rule names what it takes as proof. An attempt that no rule covers has the cause UNKNOWN.
+The comment of each rule says what counts as proof. An attempt that no rule covers has the cause UNKNOWN.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from stress.model.outcome import Cause, Outcome
 from stress.model.plan import Drop
 from stress.model.run import Storm
 
-CAUSES = list(Cause)  # a cause's code is its place here
+CAUSES = list(Cause)  # the code of a cause is its index
 
 
 def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], syns: Syns) -> npt.NDArray[np.uint8]:
@@ -26,26 +26,26 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], syns: Syns) -> np
     Args:
         storm: what was observed.
         outcomes: from ``outcome_codes``.
-        syns: from ``syns``.
+        syns: from ``classify_syns``.
     """
-    every = np.full(len(outcomes), CAUSES.index(Cause.NONE), np.uint8)
-    gone = count_cleared_mines(storm, syns)
-    # Of an attempt that connected at once there is nothing to explain, and that is most of them.
+    codes = np.full(len(outcomes), CAUSES.index(Cause.NONE), np.uint8)
+    cleared = count_cleared_mines(storm, syns)
+    # Most attempts connected at once and need no explanation.
     rows = np.flatnonzero(outcomes != OUTCOMES.index(Outcome.CONNECTED))
     outcomes, retransmits, syns = outcomes[rows], storm.attempts["retransmits"][rows], syns.at(rows)
     causes = np.full(len(rows), CAUSES.index(Cause.UNKNOWN), np.uint8)
 
-    def name(cause: Cause, these: npt.NDArray[np.bool_]) -> None:
-        causes[these] = CAUSES.index(cause)
+    def assign(cause: Cause, mask: npt.NDArray[np.bool_]) -> None:
+        causes[mask] = CAUSES.index(cause)
 
-    def ended(*kinds: Outcome) -> npt.NDArray[np.bool_]:
+    def ended_as(*kinds: Outcome) -> npt.NDArray[np.bool_]:
         return np.isin(outcomes, [OUTCOMES.index(kind) for kind in kinds])
 
     # The kernel itself searched the whole range and found no port for this destination, or none to bind; or the plan
-    # asked for a port that an earlier attempt of this storm still had.
-    no_port = ended(Outcome.NO_PORT, Outcome.IN_USE)
+    # asked for a port that an earlier attempt of this storm still held.
+    no_port = ended_as(Outcome.NO_PORT, Outcome.IN_USE)
     if no_port.any():
-        name(
+        assign(
             Cause.PORT_EXHAUSTED,
             no_port & is_port_still_taken(storm)[rows] if storm.act.plan.ports.sweeping else no_port,
         )
@@ -54,48 +54,50 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], syns: Syns) -> np
     met, left, fast, slow = syns.met_mine, syns.mine_left, syns.gap == Gap.FAST, syns.gap == Gap.TIMEOUT
     unclear = syns.gap == Gap.UNCLEAR
     once = syns.challenged == 1
-    connected = ended(Outcome.RETRIED)
+    connected = ended_as(Outcome.RETRIED)
 
-    # The port was mined, and one SYN sent again did it: at once on Linux 5.6 and later, after the first timeout before.
+    # The port was mined, and the first SYN sent again connected: at once on Linux 5.6 and later, before that after the
+    # first timeout.
     single = met & connected & (retransmits == 1)
-    name(Cause.CLOSEWAIT, single & (fast | unclear))
+    assign(Cause.CLOSEWAIT, single & (fast | unclear))
     # An attempt given up while it waited for that one resend.
-    name(
+    assign(
         Cause.CLOSEWAIT,
-        met & ~left & once & (syns.unanswered == 0) & ended(Outcome.UNFINISHED) & (syns.gap < Gap.TIMEOUT),
+        met & ~left & once & (syns.unanswered == 0) & ended_as(Outcome.UNFINISHED) & (syns.gap < Gap.TIMEOUT),
     )
 
-    # The first gap was short, so the challenge ACK came and was answered by an RST; the mine stands, so that was lost.
-    name(Cause.RST_DROPPED, met & left & fast)
-    name(Cause.RST_DROPPED, met & left & unclear & bool(dropped.get(Drop.RST)))
+    # The first gap was short, so the challenge ACK came and was answered by an RST; the mine is left, so the RST was
+    # lost.
+    assign(Cause.RST_DROPPED, met & left & fast)
+    assign(Cause.RST_DROPPED, met & left & unclear & bool(dropped.get(Drop.RST)))
 
-    # The first gap was long: no challenge ACK came. Those that the limit held back are in no counter of their own,
-    # but every SYN that met a mine is in TCPSYNChallenge.
+    # The first gap was long: no challenge ACK came. Challenge ACKs that the limit held back have no counter of their
+    # own, but every SYN that met a mine is counted in TCPSYNChallenge.
     held_back = count_withheld_acks(counters)
-    lost = counters.get("TCPChallengeACK", 0) - gone
+    lost = counters.get("TCPChallengeACK", 0) - cleared
     longer = met & (slow | (unclear & (retransmits > 1)))
     if held_back > 0:
-        name(Cause.CHALLENGE_LIMITED, longer & ~left)
-        name(Cause.CHALLENGE_LIMITED, longer & left & (lost <= 0))
+        assign(Cause.CHALLENGE_LIMITED, longer & ~left)
+        assign(Cause.CHALLENGE_LIMITED, longer & left & (lost <= 0))
     elif lost > 0:
-        name(Cause.CHALLENGE_DROPPED, met & slow & left)
-    name(Cause.CHALLENGE_DROPPED, met & unclear & left & bool(dropped.get(Drop.CHALLENGE)))
+        assign(Cause.CHALLENGE_DROPPED, met & slow & left)
+    assign(Cause.CHALLENGE_DROPPED, met & unclear & left & bool(dropped.get(Drop.CHALLENGE)))
 
-    # SYNs that met no mine, or came after the mine was cleared, and got no answer. The accept queue is to blame when
-    # it and the loopback together lost as many, and it alone enough for each of these attempts to have met it.
+    # SYNs that met no mine, or came after the mine was cleared, and got no answer. The accept queue is the cause when
+    # it and the loopback together dropped as many, and it alone dropped enough for each of these attempts.
     turned_away = (syns.unanswered > 0) & ~(met & slow)
     overflows = counters.get("ListenOverflows", 0)
     accounted = overflows + counters.get(LO_DROPPED, 0) >= syns.unanswered.sum()
     if accounted and overflows >= turned_away.sum():
         starved = overlaps_starvation(storm)[rows]
-        name(Cause.ACCEPT_QUEUE, turned_away & ~starved)
-        name(Cause.FD_EXHAUSTION, turned_away & starved)
-    every[rows] = causes
-    return every
+        assign(Cause.ACCEPT_QUEUE, turned_away & ~starved)
+        assign(Cause.FD_EXHAUSTION, turned_away & starved)
+    codes[rows] = causes
+    return codes
 
 
 def count_withheld_acks(counters: Mapping[str, int]) -> int:
-    """Return how many SYNs met a mine and were answered by nothing (tcp_send_challenge_ack())."""
+    """Return how many SYNs met a mine and got no answer at all (tcp_send_challenge_ack())."""
     return (
         counters.get("TCPSYNChallenge", 0)
         - counters.get("TCPChallengeACK", 0)
@@ -104,10 +106,10 @@ def count_withheld_acks(counters: Mapping[str, int]) -> int:
 
 
 def count_cleared_mines(storm: Storm, syns: Syns) -> int:
-    """Return how many mines an RST has cleared: of those laid before the storm, and of those the storm left itself."""
+    """Return how many mines an RST cleared, of those laid before the storm and of those that the storm itself left."""
     met = storm.tuples(storm.attempts[syns.met_mine])
-    of_the_storm = ~np.isin(met, storm.tuples(storm.mines))
-    return int((storm.mines["left"] == 0).sum() + of_the_storm.sum())
+    left_by_storm = ~np.isin(met, storm.tuples(storm.mines))
+    return int((storm.mines["left"] == 0).sum() + left_by_storm.sum())
 
 
 def overlaps_starvation(storm: Storm) -> npt.NDArray[np.bool_]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which attempts met a mine: proof by 4-tuple, not by how long they took."""
+"""Which attempts met a mine, proved by the 4-tuple, not by the latency."""
 
 from typing import Any
 
@@ -21,9 +21,9 @@ def detect_collisions(storm: Storm) -> npt.NDArray[np.bool_]:
     It did when it was sent from a mined 4-tuple on which no attempt had connected before: a connection on that
     4-tuple proves that the mine is gone, and until then every SYN on it reaches the mine. When the server leaks
     whatever the storm connects and closes with FIN, each connection leaves a mine for the next. Where the server
-    closes after a while, and the client's port was free again at once for want of a timewait bucket
-    (net.ipv4.tcp_max_tw_buckets), it is a mine for that while. An attempt that connected with no SYN sent again cannot
-    have met one, for a mine never answers with a SYN-ACK (RFC 9293 section 3.10.7.4).
+    closes only after a while, and the client's port was free at once because there was no timewait bucket
+    (net.ipv4.tcp_max_tw_buckets), the server's socket is a mine for that while. An attempt that connected with no SYN
+    sent again cannot have met one, for a mine never answers with a SYN-ACK (RFC 9293 section 3.10.7.4).
     """
     attempts = storm.attempts
     met = np.zeros(len(attempts), np.bool_)
@@ -48,9 +48,9 @@ def detect_collisions(storm: Storm) -> npt.NDArray[np.bool_]:
 
 
 def is_port_freed_at_once(storm: Storm) -> bool:
-    """Return whether ports that the client closed by FIN were free before the server had closed too.
+    """Return whether ports that the client closed by FIN were free before the server had closed as well.
 
-    tcp_time_wait() frees the socket when there is no bucket left, and counts that.
+    tcp_time_wait() frees the socket when there is no bucket left, and counts that as TCPTimeWaitOverflow.
     """
     plan = storm.act.plan
     overflowed = storm.act.counters.get("TCPTimeWaitOverflow", 0) > 0
@@ -58,21 +58,21 @@ def is_port_freed_at_once(storm: Storm) -> bool:
 
 
 def has_connected_just_before(attempts: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Return whether the attempt before on the same 4-tuple connected so shortly before that the server still has it.
+    """Return whether the server still has the connection of the attempt before on the same 4-tuple.
 
-    Shape (attempts,).
+    Shape (attempts,); it does where that attempt connected less than SERVER_CLOSES_WITHIN_NS before.
     """
     previous = previous_use(attempts)
     before = attempts[previous]
     since_ns = attempts["start_ns"] - before["start_ns"] - before["latency_ns"]
-    found: npt.NDArray[np.bool_] = (previous >= 0) & (before["error"] == 0) & (since_ns < SERVER_CLOSES_WITHIN_NS)
-    return found
+    recent: npt.NDArray[np.bool_] = (previous >= 0) & (before["error"] == 0) & (since_ns < SERVER_CLOSES_WITHIN_NS)
+    return recent
 
 
 def find_first_connections(storm: Storm, tuples: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return for each of some 4-tuples the first attempt that connected on it, shape (storm.tuple_count,).
+    """Return the first attempt that connected on each of some 4-tuples, shape (storm.tuple_count,).
 
-    ``len(attempts)`` stands for none, and for 4-tuples that were not asked for.
+    ``len(attempts)`` means none, as it does for 4-tuples that are not in ``tuples``.
     """
     first = np.full(storm.tuple_count, len(storm.attempts), np.int64)
     if not len(tuples):
@@ -82,5 +82,5 @@ def find_first_connections(storm: Storm, tuples: npt.NDArray[np.int64]) -> npt.N
     connected = np.flatnonzero(storm.attempts["error"] == 0)
     number = storm.tuples(storm.attempts[connected])
     connected, number = connected[wanted[number]], number[wanted[number]]
-    first[number[::-1]] = connected[::-1]  # of several the last assignment stays: the first attempt
+    first[number[::-1]] = connected[::-1]  # the last assignment to an index wins: the first attempt
     return first

@@ -12,31 +12,37 @@ from stress.lab.capture import Packets
 from stress.model.outcome import Cause
 from stress.model.summary import Evidence, Packet
 
-ATTEMPTS_PER_CAUSE = 3  # kept for each cause of an act
-TIMESTAMP_TOLERANCE_NS = 50_000  # of the engine's clock reading and the kernel's stamp on the packet
+ATTEMPTS_PER_CAUSE = 3  # in one act
+TIMESTAMP_TOLERANCE_NS = 50_000  # between the engine's clock and the kernel's packet timestamp
 
 
 @dataclass(frozen=True)
 class CapturedAttempt:
-    """One attempt's evidence, and the rows of its packets."""
+    """An attempt with its captured packets.
+
+    Attributes:
+        evidence: the attempt and its packets, as a summary has them.
+        rows: indices of the packets in the capture, shape (packets,).
+    """
 
     evidence: Evidence
     rows: npt.NDArray[np.intp]
 
 
 def select_captured_attempts(act: ActFindings, packets: Packets, epoch_ns: int) -> list[CapturedAttempt]:
-    """Return the first attempts of each cause whose packets were captured, in the order of the causes.
+    """Return the first attempts of each cause whose packets were captured, in the order of CAUSES.
 
     Args:
-        act: what is known of the storm.
-        packets: of the storm.
-        epoch_ns: of the run, CLOCK_MONOTONIC.
+        act: outcome and cause of each attempt of a storm.
+        packets: captured during the storm.
+        epoch_ns: when the run began, CLOCK_MONOTONIC.
     """
-    attempts, found = act.storm.attempts, []
+    attempts, captured = act.storm.attempts, []
     by_port = np.argsort(packets.client_port, kind="stable")
     ports = packets.client_port[by_port]
     for code, cause in enumerate(CAUSES):
-        kept = 0
+        limit = 1 if cause is Cause.NONE else ATTEMPTS_PER_CAUSE
+        of_cause = 0
         for row in np.flatnonzero(act.causes == code):
             attempt = attempts[row]
             start_ns = int(attempt["start_ns"])
@@ -49,20 +55,22 @@ def select_captured_attempts(act: ActFindings, packets: Packets, epoch_ns: int) 
             first_ns = int(packets.time_ns[rows[0]])
             segments = [
                 Packet(
-                    int(packets.time_ns[each]) - first_ns, bool(packets.from_client[each]), flags_text(packets, each)
+                    int(packets.time_ns[packet]) - first_ns,
+                    bool(packets.from_client[packet]),
+                    flags_text(packets, packet),
                 )
-                for each in rows
+                for packet in rows
             ]
             port = int(attempt["local_port"])
-            found.append(CapturedAttempt(Evidence(act.storm.act.name, str(cause), port, start_ns, segments), rows))
-            kept += 1
-            if kept == (1 if cause is Cause.NONE else ATTEMPTS_PER_CAUSE):
+            captured.append(CapturedAttempt(Evidence(act.storm.act.name, str(cause), port, start_ns, segments), rows))
+            of_cause += 1
+            if of_cause == limit:
                 break
-    return found
+    return captured
 
 
 def flags_text(packets: Packets, row: int) -> str:
-    """Return a segment's flags as tcpdump writes them: ``S.`` for SYN and ACK."""
+    """Return a segment's flags in tcpdump's notation: ``S.`` for SYN and ACK."""
     from scapy.layers.inet import TCP  # noqa: PLC0415  # 0.5 s, and only a capture needs it
     from scapy.layers.l2 import Ether  # noqa: PLC0415
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What to expect of a scenario on the kernel at hand."""
+"""What to expect of a scenario on this kernel."""
 
 from stress.analysis.attribution.ladder import build_ladder, kernel_version
 from stress.model.record import Host
@@ -8,7 +8,7 @@ from stress.storm.scenario import Scenario
 
 
 def describe_expectation(scenario: Scenario, host: Host, sysctls: dict[str, str]) -> str:
-    """Return what a scenario looks like from the client, with the times of this kernel and the scenario's settings."""
+    """Return what the client sees in a scenario, with the times of this kernel and the scenario's settings."""
     rungs = build_ladder(host, sysctls | scenario.plan.sysctls)
     labels = [rung.label for rung in rungs.rungs] + ["–"] * 3
     fast = range_text(rungs.fast.from_ns, rungs.fast.to_ns) if rungs.fast else labels[0]

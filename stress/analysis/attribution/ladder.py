@@ -18,10 +18,10 @@ DEFAULT_RTO_MAX_MS = 120_000  # TCP_RTO_MAX, a sysctl since Linux 6.15
 SYN_RETRIES = "net.ipv4.tcp_syn_retries"
 LINEAR_TIMEOUTS = "net.ipv4.tcp_syn_linear_timeouts"
 RTO_MAX_MS = "net.ipv4.tcp_rto_max_ms"
-# The settings that shape the ladder, and the values that the kernel takes (net/ipv4/sysctl_net_ipv4.c).
+# The settings that the ladder depends on, and the values that the kernel accepts (net/ipv4/sysctl_net_ipv4.c).
 LADDER_LIMITS = {SYN_RETRIES: (1, 127), LINEAR_TIMEOUTS: (0, 127), RTO_MAX_MS: (1000, 120_000)}
 FAST_RESEND_JIFFIES = 2  # TCP_TIMEOUT_MIN
-LATE_JIFFIES = 6  # how late a due timer and the wake-up after it may be, beyond the wheel's rounding
+LATE_JIFFIES = 6  # a due timer and the wake-up after it may be so late, beyond the rounding of the wheel
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Ladder:
         rungs: one for every retransmit of an unanswered SYN.
         give_up_ns: when an attempt that is never answered ends with ETIMEDOUT.
         jiffy_ns: a tick of the kernel's timer.
-        challenged_give_up_ns: the same when the first SYN got a challenge ACK: its resend came early, and was one
+        challenged_give_up_ns: the same when the first SYN got a challenge ACK: the resend came early, and counts as one
             of those that tcp_syn_retries allows. None on kernels before 5.6.
     """
 
@@ -67,7 +67,7 @@ def kernel_version(release: str) -> tuple[int, int]:
 
 
 def wheel_slack_jiffies(delay_jiffies: int) -> int:
-    """Return by how many jiffies the timer wheel may fire later than asked (kernel/time/timer.c).
+    """Return by how many jiffies the timer wheel may fire late (kernel/time/timer.c).
 
     Level n covers delays from 63 * 8**(n-1) jiffies with a granularity of 8**n.
     """
@@ -89,10 +89,14 @@ def syn_timeouts_ns(sysctls: dict[str, str]) -> list[int]:
 
 
 def override_sysctls(sysctls: dict[str, str], settings: dict[str, str]) -> dict[str, str]:
-    """Return settings as they would be with others.
+    """Return settings with some of them replaced.
+
+    Args:
+        sysctls: values by name.
+        settings: the values that replace them.
 
     Raises:
-        UsageError: a setting that does not shape the ladder, or a value that the kernel would not take.
+        UsageError: the ladder does not depend on a setting, or the kernel would not accept a value.
     """
     for name, value in settings.items():
         if name not in LADDER_LIMITS:
@@ -104,7 +108,7 @@ def override_sysctls(sysctls: dict[str, str], settings: dict[str, str]) -> dict[
 
 
 def build_ladder(host: Host, sysctls: dict[str, str]) -> Ladder:
-    """Return the SYN ladder of a host: its kernel version, HZ and settings decide."""
+    """Return the SYN ladder of a host, which follows from its kernel version, HZ and settings."""
     jiffy_ns = host.jiffy_ns
     timeouts = syn_timeouts_ns(sysctls)
     fast = challenged_give_up_ns = None

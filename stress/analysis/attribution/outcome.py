@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from stress.model.outcome import Outcome
 
-OUTCOMES = list(Outcome)  # an outcome's code is its place here
+OUTCOMES = list(Outcome)  # the code of an outcome is its index
 
 OUTCOME_BY_ERRNO = {
     0: Outcome.CONNECTED,

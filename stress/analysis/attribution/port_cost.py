@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What connect() costs as the port range fills up."""
+"""How long connect() takes as the port range fills up."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,20 @@ import numpy.typing as npt
 from stress.model.attempt import STORM
 from stress.model.run import Storm
 
-CLEAR_STEP_RATIO = 3.0  # a step is one when the dear half costs so many times the cheap one
+CLEAR_STEP_RATIO = 3.0  # of the median above half of the range to the median below it: less is no step
 
 
 @dataclass(frozen=True)
 class PortCost:
-    """The cost of each connection of a storm that fills the range; warm-up fills it and is not measured.
+    """The latency of each connection of a storm that fills the range, without those of the warm-up.
 
     Attributes:
-        occupancy: shape (connections,), share of the range that was taken when the connection began, 0 to 1.
+        occupancy: shape (connections,), share of the range that was in use when the connection began, 0 to 1.
         latency_ns: shape (connections,).
-        even: shape (connections,), whether the port has the parity of the range's lowest.
-        below_ns: median cost below half of the range.
-        above_ns: median cost above it.
-        knee: occupancy at which the cost steps up; None when there is no clear step.
+        even: shape (connections,), whether the port has the parity of the lowest port of the range.
+        below_ns: median latency below half of the range; None without a connection there.
+        above_ns: median latency above it.
+        knee: occupancy at which the latency steps up; None when there is no clear step.
     """
 
     occupancy: npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ class PortCost:
 
 
 def measure_port_cost(storm: Storm) -> PortCost:
-    """Return what each connection cost, in a storm none of whose ports become free again while it lasts."""
+    """Return the cost of each connection of a storm whose ports stay in use until it ends."""
     connected = storm.attempts[storm.attempts["error"] == 0]
     occupancy = np.arange(len(connected)) / storm.act.ports
     measured = connected["phase"] == STORM
@@ -45,7 +45,7 @@ def measure_port_cost(storm: Storm) -> PortCost:
     below_ns, above_ns = (float(np.median(part)) if len(part) else None for part in (below, above))
     knee = None
     if below_ns and above_ns and above_ns > CLEAR_STEP_RATIO * below_ns:
-        # The place that leaves the fewest dear connections before it and the fewest cheap ones after it.
-        dear = latency_ns > np.sqrt(below_ns * above_ns)
-        knee = float(occupancy[min(int(np.argmin(np.cumsum(np.where(dear, 1, -1)))) + 1, len(dear) - 1)])
+        # The index with the fewest slow connections before it and the fewest fast ones after it.
+        slow = latency_ns > np.sqrt(below_ns * above_ns)
+        knee = float(occupancy[min(int(np.argmin(np.cumsum(np.where(slow, 1, -1)))) + 1, len(slow) - 1)])
     return PortCost(occupancy, latency_ns, even, below_ns, above_ns, knee)

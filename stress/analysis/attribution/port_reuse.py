@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""When and how often a storm came back to a port."""
+"""When and how often a storm used a port again."""
 
 import errno
 from typing import Any
@@ -22,7 +22,10 @@ def tuple_numbers(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 
 def previous_use(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return for each attempt the last one before it on the same 4-tuple, -1 for none; port 0 is none, too."""
+    """Return the attempt before each one on the same 4-tuple; -1 for none, as for attempts without a port.
+
+    Shape (attempts,).
+    """
     numbers = tuple_numbers(attempts)
     order = np.argsort(numbers, kind="stable")
     numbers = numbers[order]
@@ -33,10 +36,10 @@ def previous_use(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 
 def is_port_still_taken(storm: Storm) -> npt.NDArray[np.bool_]:
-    """Return whether each attempt that found no port was refused one that the storm itself had, shape (attempts,).
+    """Return whether each attempt that got no port asked for one that the storm itself still held, shape (attempts,).
 
-    It had it when an earlier attempt on the 4-tuple was not over, holds it, or closed it by FIN less than
-    TCP_TIMEWAIT_LEN ago. Workers never share a 4-tuple that the plan lists, so what came earlier is known.
+    It did when an earlier attempt on the 4-tuple had not ended, holds the connection, or closed it by FIN less than
+    TCP_TIMEWAIT_LEN ago. Workers never share a 4-tuple that the plan lists, so the earlier attempts are known.
     """
     attempts, plan = storm.attempts, storm.act.plan
     taken = np.zeros(len(attempts), np.bool_)
@@ -54,7 +57,7 @@ def is_port_still_taken(storm: Storm) -> npt.NDArray[np.bool_]:
     elif plan.close is Close.FIN:
         until_ns[connected] += TCP_TIMEWAIT_LEN_NS
     until_ns[~has_sent_syn(own)] = -1
-    # The latest end among the earlier attempts on the same 4-tuple, by its rank, so that 4-tuples can be kept apart.
+    # The latest end among the earlier attempts on the same 4-tuple, by its rank, so that 4-tuples stay apart.
     by_end = np.argsort(until_ns)
     rank = np.empty(len(rows), np.int64)
     rank[by_end] = np.arange(len(rows))
@@ -66,14 +69,14 @@ def is_port_still_taken(storm: Storm) -> npt.NDArray[np.bool_]:
 
 
 def reuse_distances(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return how many attempts later each port that came again did, shape (reuses,)."""
+    """Return how many attempts later each port that was used again came, shape (reuses,)."""
     previous = previous_use(attempts)
     again = np.flatnonzero(previous >= 0)
     return again - previous[again]
 
 
 def reuse_delays_ns(attempts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return how long after its close() each port that came again was used again, shape (reuses,)."""
+    """Return how long after its close() each port was used again, shape (reuses,)."""
     used = attempts[attempts["local_port"] != 0]
     previous = previous_use(used)
     again = np.flatnonzero(previous >= 0)

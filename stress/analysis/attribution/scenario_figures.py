@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a scenario was made to find out: figures of its storms, and a verdict in a sentence."""
+"""The figures that a scenario measures, and its verdict in a sentence."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,16 +17,16 @@ from stress.model.summary import Figure
 
 
 def scenario_figures(storm: Storm, outcomes: npt.NDArray[np.uint8], syns: Syns) -> list[Figure]:
-    """Return the numbers that a storm's scenario is about."""
-    finder = FIGURES.get(storm.act.plan.scenario)
-    return [Figure(storm.act.name, *each) for each in finder(storm, outcomes, syns)] if finder else []
+    """Return the figures that a storm's scenario measures; none for most scenarios."""
+    measure = FIGURES.get(storm.act.plan.scenario)
+    return [Figure(storm.act.name, *row) for row in measure(storm, outcomes, syns)] if measure else []
 
 
-FigureRows = Iterator[tuple[str, float | None, str]]
+FigureRows = Iterator[tuple[str, float | None, str]]  # name, value, unit
 
 
 def fin_wait_2_figures(storm: Storm, _: npt.NDArray[np.uint8], __: Syns) -> FigureRows:
-    """Yield when the ports could be used again."""
+    """Yield how soon ports were used again."""
     delays_s = reuse_delays_ns(storm.attempts[storm.attempts["error"] == 0]) / 1e9
     for name, quantile in (("earliest", 0.0), ("median", 0.5), ("latest", 1.0)):
         value = float(np.quantile(delays_s, quantile, method="inverted_cdf")) if len(delays_s) else None
@@ -41,15 +41,15 @@ def port_exhaustion_figures(storm: Storm, outcomes: npt.NDArray[np.uint8], _: Sy
 
 
 def port_cost_figures(storm: Storm, _: npt.NDArray[np.uint8], __: Syns) -> FigureRows:
-    """Yield what connect() costs below and above half of the range, and where it steps."""
-    found = measure_port_cost(storm)
-    yield "connect(), below half of the range", found.below_ns and found.below_ns / 1e3, "µs (median)"
-    yield "connect(), above half of the range", found.above_ns and found.above_ns / 1e3, "µs (median)"
-    yield "the step lies at", found.knee and found.knee * 100, "% of the range"
+    """Yield how long connect() takes below and above half of the range, and where that steps up."""
+    cost = measure_port_cost(storm)
+    yield "connect(), below half of the range", cost.below_ns and cost.below_ns / 1e3, "µs (median)"
+    yield "connect(), above half of the range", cost.above_ns and cost.above_ns / 1e3, "µs (median)"
+    yield "the step lies at", cost.knee and cost.knee * 100, "% of the range"
 
 
 def port_choice_figures(storm: Storm, _: npt.NDArray[np.uint8], syns: Syns) -> FigureRows:
-    """Yield how soon ports came again and how many mines were met, beside what chance would do."""
+    """Yield how soon ports were used again, and how many mines were met, compared with ports drawn at random."""
     attempts = storm.attempts
     distances = reuse_distances(attempts)
     met = np.flatnonzero(syns.met_mine)
@@ -79,9 +79,9 @@ FIGURES: dict[str, Callable[[Storm, npt.NDArray[np.uint8], Syns], FigureRows]] =
 
 
 def scenario_verdict(storms: list[Storm], syns: list[Syns]) -> str | None:
-    """Return what a run's scenario was made to find out, if it was made for one question."""
-    judge = VERDICTS.get(storms[0].act.plan.scenario)
-    return judge(storms[0], syns[0]) if judge else None
+    """Return the answer to the question that a run's scenario asks; None for a scenario that asks none."""
+    answer = VERDICTS.get(storms[0].act.plan.scenario)
+    return answer(storms[0], syns[0]) if answer else None
 
 
 def translator_verdict(storm: Storm, _: Syns) -> str:

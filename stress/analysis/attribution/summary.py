@@ -23,19 +23,19 @@ from stress.model.run import Run, Storm
 from stress.model.summary import ActSummary, Body, Claim, Evidence, Mines, Summary
 from stress.model.units import SECOND_NS
 
-CHUNK_ATTEMPTS = 1 << 20  # attempts looked at together where all of them would take too much memory
-BODY_THOUSANDTHS = (500, 900, 990, 999, 1000)  # in thousandths
+CHUNK_ATTEMPTS = 1 << 20  # processed at once where all of them would take too much memory
+BODY_THOUSANDTHS = (500, 900, 990, 999, 1000)  # the percentiles of the body
 
 
 @dataclass(frozen=True)
 class ActFindings:
-    """What is known of one storm and of each of its attempts.
+    """A storm with outcome and cause of each of its attempts.
 
     Attributes:
         storm: what was observed.
         ladder: of the kernel and settings of this storm.
         outcomes: shape (attempts,), index into OUTCOMES.
-        syns: what became of each attempt's SYNs.
+        syns: what happened to the SYNs of each attempt.
         causes: shape (attempts,), index into CAUSES.
     """
 
@@ -45,16 +45,16 @@ class ActFindings:
     syns: Syns
     causes: npt.NDArray[np.uint8]
 
-    def body(self) -> npt.NDArray[np.bool_]:
+    def is_body(self) -> npt.NDArray[np.bool_]:
         """Return whether each attempt connected at once, warm-up left out, shape (attempts,)."""
         at_once = self.outcomes == OUTCOMES.index(Outcome.CONNECTED)
-        found: npt.NDArray[np.bool_] = at_once & (self.storm.attempts["phase"] == STORM)
-        return found
+        in_body: npt.NDArray[np.bool_] = at_once & (self.storm.attempts["phase"] == STORM)
+        return in_body
 
     def body_latencies_ns(self) -> npt.NDArray[np.int64]:
-        """Return the latencies of those attempts."""
-        found: npt.NDArray[np.int64] = self.storm.attempts["latency_ns"][self.body()]
-        return found
+        """Return the latencies of the attempts of the body."""
+        latencies_ns: npt.NDArray[np.int64] = self.storm.attempts["latency_ns"][self.is_body()]
+        return latencies_ns
 
     def retried_latencies_ns(self) -> npt.NDArray[np.int64]:
         """Return the latencies of the attempts that connected only after a SYN sent again, warm-up included."""
@@ -63,7 +63,7 @@ class ActFindings:
         return latencies_ns
 
     def mines(self) -> Mines:
-        """Return the mines by count."""
+        """Return how many mines were laid, found and left."""
         return Mines(
             laid=self.storm.act.mines_laid,
             found=len(np.unique(self.storm.tuples(self.storm.attempts[self.syns.met_mine]))),
@@ -73,12 +73,12 @@ class ActFindings:
 
 @dataclass(frozen=True)
 class Findings:
-    """What is known of a run; its arrays are those of its acts, one after the other.
+    """A run with outcome and cause of each attempt; its arrays are those of its acts, one after the other.
 
     Attributes:
         run: what was observed.
-        acts: what is known of each storm.
-        summary: all of it in numbers.
+        acts: the findings of each storm.
+        summary: the numbers of the run.
     """
 
     run: Run
@@ -102,7 +102,7 @@ class Findings:
 
     @property
     def ladder(self) -> Ladder:
-        """The first storm's ladder: acts hardly ever differ in it."""
+        """The first storm's ladder; the acts of a run rarely have different ones."""
         return self.acts[0].ladder
 
 
@@ -113,38 +113,38 @@ def analyse(run: Run, evidence: Iterable[Evidence] = ()) -> Findings:
 
 
 def analyse_act(storm: Storm) -> ActFindings:
-    """Return what is known of one storm."""
+    """Return outcome and cause of each attempt of one storm."""
     outcomes = outcome_codes(storm.attempts)
     rungs = build_ladder(storm.host, storm.act.sysctls)
-    found = classify_syns(storm, detect_collisions(storm), rungs)
-    return ActFindings(storm, rungs, outcomes, found, cause_codes(storm, outcomes, found))
+    syns = classify_syns(storm, detect_collisions(storm), rungs)
+    return ActFindings(storm, rungs, outcomes, syns, cause_codes(storm, outcomes, syns))
 
 
 def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Summary:
-    """Return the numbers that a run comes down to."""
+    """Return the numbers of a run."""
     claims = [claim for act in acts for claim in check_books(act.storm, act.syns)]
-    each = [summarise_act(act) for act in acts]
-    paces = [durations_s(act.storm.attempts) for act in acts]
-    storming_s = sum(starting_s for _, starting_s in paces)
+    summaries = [summarise_act(act) for act in acts]
+    durations = [durations_s(act.storm.attempts) for act in acts]
+    storming_s = sum(starting_s for _, starting_s in durations)
     return Summary(
         attempts=len(run.attempts),
-        duration_s=sum(duration_s for duration_s, _ in paces),
-        rate_per_s=sum(max(act.attempts - 1, 0) for act in each) / storming_s if storming_s else 0.0,
-        outcomes=add_counts(act.outcomes for act in each),
-        causes=add_counts(act.causes for act in each),
-        body=each[0].body
-        if len(each) == 1
+        duration_s=sum(duration_s for duration_s, _ in durations),
+        rate_per_s=sum(max(act.attempts - 1, 0) for act in summaries) / storming_s if storming_s else 0.0,
+        outcomes=add_counts(act.outcomes for act in summaries),
+        causes=add_counts(act.causes for act in summaries),
+        body=summaries[0].body
+        if len(summaries) == 1
         else body_percentiles(np.concatenate([act.body_latencies_ns() for act in acts])),
         intended=intended_body(acts),
         bands=merge_bands(count_bands(act.retried_latencies_ns(), act.ladder) for act in acts),
         retransmits=int(run.attempts["retransmits"].sum(dtype=np.int64)),
         collisions=sum(int(act.syns.met_mine.sum()) for act in acts),
         mines=Mines(
-            laid=sum(act.mines.laid for act in each if act.mines.laid and has_fresh_environment(run, act.act)),
-            found=sum(act.mines.found for act in each),
-            left=sum(act.mines.left for act in each if is_last_in_environment(run, act.act)),
+            laid=sum(act.mines.laid for act in summaries if act.mines.laid and has_fresh_environment(run, act.act)),
+            found=sum(act.mines.found for act in summaries),
+            left=sum(act.mines.left for act in summaries if is_last_in_environment(run, act.act)),
         ),
-        acts=each if len(each) > 1 else [],
+        acts=summaries if len(summaries) > 1 else [],
         verdict=scenario_figures.scenario_verdict([act.storm for act in acts], [act.syns for act in acts]),
         figures=[
             figure for act in acts for figure in scenario_figures.scenario_figures(act.storm, act.outcomes, act.syns)
@@ -156,15 +156,14 @@ def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Su
 
 
 def has_fresh_environment(run: Run, act: str) -> bool:
-    """Return whether an act had a world of its own made for it."""
-    return next(each.plan.fresh for each in run.record.acts if each.name == act)
+    """Return whether an environment of its own was made for an act."""
+    return next(record.plan.fresh for record in run.record.acts if record.name == act)
 
 
 def is_last_in_environment(run: Run, act: str) -> bool:
-    """Return whether an act is the last one in its world."""
-    names = [each.name for each in run.record.acts]
-    place = names.index(act) + 1
-    return place == len(names) or run.record.acts[place].plan.fresh
+    """Return whether an act is the last one in its environment."""
+    following = [record.name for record in run.record.acts].index(act) + 1
+    return following == len(run.record.acts) or run.record.acts[following].plan.fresh
 
 
 def summarise_act(act: ActFindings) -> ActSummary:
@@ -193,7 +192,7 @@ def add_counts(parts: Iterable[dict[str, int]]) -> dict[str, int]:
 
 
 def durations_s(attempts: npt.NDArray[Any]) -> tuple[float, float]:
-    """Return the time from the first start to the last end, and from the first to the last start (s)."""
+    """Return the time from the first start to the last end, and that from the first to the last start, in s."""
     if not len(attempts):
         return 0.0, 0.0
     starts = attempts["start_ns"]
@@ -213,12 +212,12 @@ def body_percentiles(latencies_ns: npt.NDArray[np.int64]) -> Body:
 
 
 def intended_body(acts: list[ActFindings]) -> Body | None:
-    """Return the body's percentiles counted from when each attempt was to start, if the load was paced.
+    """Return the body's percentiles counted from the intended start of each attempt; None unless the load was paced.
 
-    What a late start cost belongs to the latency that a client would have seen: leaving it out is coordinated
+    The delay of a late start belongs to the latency that a client would have seen. Leaving it out is coordinated
     omission.
     """
-    paced = [act.storm.attempts[act.body()] for act in acts if act.storm.act.plan.rate_per_s]
+    paced = [act.storm.attempts[act.is_body()] for act in acts if act.storm.act.plan.rate_per_s]
     if not paced:
         return None
     return body_percentiles(
@@ -227,7 +226,7 @@ def intended_body(acts: list[ActFindings]) -> Body | None:
 
 
 def describe_imbalance(run: Run, claim: Claim) -> str:
-    """Say that a claim and its counter differ."""
+    """Return the warning that a claim and its counter differ."""
     where = f" in act {claim.act}" if len(run.record.acts) > 1 else ""
     return (
         f"The books do not balance{where}: {claim.value:,} {claim.claim}, but {claim.counter} is {claim.delta:,} "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What became of each attempt's SYNs: answered by a mine, left without an answer, or answered by the server."""
+"""What happened to the SYNs of each attempt: answered by a mine, not answered, or answered by the server."""
 
 import errno
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from stress.model.run import Storm
 
 
 class Gap(IntEnum):
-    """How long an attempt waited before it sent its SYN again."""
+    """How long an attempt waited before it first sent its SYN again."""
 
-    NONE = 0  # it sent one SYN only
+    NONE = 0  # it sent a single SYN
     FAST = 1  # too short for a SYN without an answer: a challenge ACK came (tcp_rcv_synsent_state_process())
     TIMEOUT = 2  # the whole first timeout: nothing that counts as an answer came
     UNCLEAR = 3
@@ -30,7 +30,7 @@ class Syns:
     Attributes:
         gap: a Gap.
         met_mine: whether a SYN met a mine.
-        mine_left: whether that mine still stood after the storm.
+        mine_left: whether that mine was left after the storm.
         challenged: how many SYNs met the mine.
         unanswered: how many of the others got no answer.
     """
@@ -42,7 +42,11 @@ class Syns:
     unanswered: npt.NDArray[np.uint16]
 
     def at(self, rows: npt.NDArray[np.intp]) -> "Syns":
-        """Return the SYNs of some attempts."""
+        """Return the SYNs of some attempts.
+
+        Args:
+            rows: indices of the attempts, shape (rows,).
+        """
         return Syns(
             self.gap[rows], self.met_mine[rows], self.mine_left[rows], self.challenged[rows], self.unanswered[rows]
         )
@@ -51,8 +55,8 @@ class Syns:
 def classify_first_gaps(attempts: npt.NDArray[Any], ladder: Ladder) -> npt.NDArray[np.uint8]:
     """Return the Gap of each attempt, from its retransmits and the time they took.
 
-    After an unanswered SYN the r-th retransmit is not due before the r-th rung; one that came sooner was not waited
-    for, and of all resends only the first can be hastened (commit 9603d47bad46).
+    After an unanswered SYN the r-th retransmit is not due before the r-th rung. One that came earlier was hastened by
+    a challenge ACK, which can only happen to the first resend (commit 9603d47bad46).
     """
     retransmits = attempts["retransmits"].astype(np.int64)
     latency_ns = attempts["latency_ns"]
@@ -63,8 +67,8 @@ def classify_first_gaps(attempts: npt.NDArray[Any], ladder: Ladder) -> npt.NDArr
     if ladder.fast is None:
         gap[:] = Gap.UNCLEAR
     else:
-        # One that was given up has waited for some time since its last SYN: it may be on either ladder until the
-        # hastened one would have sent the next.
+        # An attempt that was given up has waited for some time since its last SYN. It may be on either ladder until
+        # the hastened one would have sent the next SYN.
         hastened_ns = rungs_ns[np.minimum(place + 1, len(rungs_ns) - 1)] - rungs_ns[1] + ladder.fast.to_ns
         given_up = attempts["error"] == errno.EINPROGRESS
         gap[given_up & (gap == Gap.TIMEOUT) & (latency_ns < hastened_ns)] = Gap.UNCLEAR
@@ -73,17 +77,22 @@ def classify_first_gaps(attempts: npt.NDArray[Any], ladder: Ladder) -> npt.NDArr
 
 
 def classify_syns(storm: Storm, met_mine: npt.NDArray[np.bool_], ladder: Ladder) -> Syns:
-    """Return what became of each attempt's SYNs.
+    """Return what happened to the SYNs of each attempt.
 
-    A challenge ACK that arrives is answered by an RST. If that clears the mine, the next SYN is the server's to
-    answer; so of an attempt whose first gap was short, and whose mine is gone, one SYN met the mine. Where the first
-    gap was long, every SYN but the last of one that connected met the mine.
+    A challenge ACK that arrives is answered by an RST. If the RST clears the mine, the server answers the next SYN; so
+    of an attempt whose first gap was short, and whose mine is gone, one SYN met the mine. Where the first gap was long,
+    every SYN met the mine, except for the last SYN if the attempt connected.
+
+    Args:
+        storm: what was observed.
+        met_mine: from ``detect_collisions``.
+        ladder: of the storm's kernel and settings.
     """
     attempts, count = storm.attempts, len(storm.attempts)
     gap = np.zeros(count, np.uint8)
     mine_left = np.zeros(count, np.bool_)
     challenged, unanswered = np.zeros(count, np.uint16), np.zeros(count, np.uint16)
-    # Of an attempt that connected with its first SYN there is nothing to say, and that is most of them.
+    # Most attempts connected with their first SYN and need no more.
     rows = np.flatnonzero((attempts["error"] != 0) | (attempts["retransmits"] > 0))
     own, met = attempts[rows], met_mine[rows]
     gap[rows] = classify_first_gaps(own, ladder)
