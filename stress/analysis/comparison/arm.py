@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An arm: the runs of one side of a comparison, with what figures need of their attempts."""
+"""An arm: the runs of one side of a comparison, and the latencies of their attempts."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class Arm:
     """Runs of the same cell, kernel or build.
 
     Attributes:
-        label: as the figures call it.
+        label: its name in figures.
         runs: with their attempts.
-        blocks: of each run, its block, where trials were made in blocks; else empty.
+        blocks: the block of each run; empty where trials were not made in blocks.
     """
 
     label: str
@@ -32,14 +32,14 @@ class Arm:
 
     @property
     def ladder(self) -> Ladder | None:
-        """Of the first run's first act; None without a run: runs of an arm hardly ever differ in it."""
+        """The ladder of the first run's first act, for the runs of an arm rarely differ in it; None without a run."""
         if not self.runs:
             return None
         record = self.runs[0].record
         return build_ladder(record.host, record.acts[0].sysctls)
 
     def waits_ns(self) -> list[Latencies]:
-        """Return the latencies of each run's attempts that sent a SYN: the others waited for nothing."""
+        """Return the latencies of each run's attempts that sent a SYN; the others did not wait."""
         return [np.sort(run.attempts["latency_ns"][has_sent_syn(run.attempts)]) for run in self.runs]
 
     def bodies_ns(self) -> list[Latencies]:
@@ -54,8 +54,8 @@ class Arm:
 
 
 def common_blocks(base: Arm, new: Arm) -> list[tuple[int, int]]:
-    """Return the places of the runs that share a block; none where an arm has no blocks, or two runs of one."""
-    old, now = ({block: place for place, block in enumerate(arm.blocks)} for arm in (base, new))
-    if any(len(found) != len(arm.runs) for found, arm in ((old, base), (now, new))):
+    """Return the indices of the runs that share a block; none where an arm has no blocks, or two runs in a block."""
+    base_rows, new_rows = ({block: row for row, block in enumerate(arm.blocks)} for arm in (base, new))
+    if any(len(rows) != len(arm.runs) for rows, arm in ((base_rows, base), (new_rows, new))):
         return []
-    return [(place, now[block]) for block, place in old.items() if block in now]
+    return [(row, new_rows[block]) for block, row in base_rows.items() if block in new_rows]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Matchup: the runs of two columns of a row, the new ones against the base, and their values by trial."""
+"""Pairs of arms: two columns of a row, the new runs compared with the base runs, and their values by trial."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class ArmPair:
         base: name of the base column.
         new: name of the other.
         base_runs: by block where runs are paired, else by their number.
-        new_runs: likewise.
+        new_runs: by the same keys.
         paired: whether runs with the same key were made in the same block.
     """
 
@@ -42,9 +42,9 @@ class ArmPair:
         return [*self.base_runs.values(), *self.new_runs.values()]
 
     def values(self, metric: Metric) -> tuple[dict[Key, float], dict[Key, float]]:
-        """Return what the base and the new runs say of a metric, by key; those that cannot say are left out.
+        """Return a metric's values of the base runs and of the new runs, by key, without runs that have none.
 
-        A time of a run that was not alone, or of an emulated kernel, says nothing of any other.
+        Times of runs that shared their machine, or of an emulated kernel, cannot be compared.
         """
         if metric.unit in TIMED_UNITS and not all(run.timed for run in self.runs):
             return {}, {}
@@ -52,32 +52,32 @@ class ArmPair:
 
     @property
     def attempts(self) -> int:
-        """How many attempts the smallest run has."""
+        """The number of attempts of the smallest run."""
         return min((run.summary.attempts for run in self.runs if run.summary.attempts), default=MILLION)
 
 
 def values_by_key(runs: dict[Key, Observation], metric: Metric) -> dict[Key, float]:
     """Return the metric's value of each run that has one."""
-    found = ((key, metric.value(run.summary)) for key, run in runs.items())
-    return {key: float(value) for key, value in found if value is not None}
+    values = ((key, metric.value(run.summary)) for key, run in runs.items())
+    return {key: float(value) for key, value in values if value is not None}
 
 
 def pair_columns(rows: Iterable[Row]) -> list[ArmPair]:
-    """Return every column but the first of each row against the first."""
-    found = []
+    """Return a pair for each column of each row but the first column, which is the base."""
+    pairs = []
     for row in rows:
         (base, base_runs), *others = row.columns.items()
-        found += [pair_arms(row.name, base, new, base_runs, new_runs) for new, new_runs in others]
-    return found
+        pairs += [pair_arms(row.name, base, new, base_runs, new_runs) for new, new_runs in others]
+    return pairs
 
 
 def pair_arms(
     row: str, base: str, new: str, base_runs: Sequence[Observation], new_runs: Sequence[Observation]
 ) -> ArmPair:
-    """Return two columns with their runs by block, by block if they have blocks of a suite in common.
+    """Return two columns as a pair, with their runs paired by block if they have blocks of a suite in common.
 
-    Trials of a block share a seed and a stretch of time. Where a column has several runs in a block, or the columns
-    have no block in common, trials are compared without regard to blocks.
+    Trials of a block share a seed and ran close together in time. Where a column has several runs in a block, or the
+    columns have no block in common, trials are compared without regard to blocks.
     """
     old, now = runs_by_block(base_runs), runs_by_block(new_runs)
     if old and now and set(old) & set(now):
@@ -86,25 +86,26 @@ def pair_arms(
 
 
 def runs_by_block(runs: Sequence[Observation]) -> dict[Key, Observation]:
-    """Return runs by suite and block; nothing if any has none, or two have the same."""
-    found: dict[Key, Observation] = {(run.group, run.block): run for run in runs if run.block is not None}
-    return found if len(found) == len(runs) else {}
+    """Return runs by suite and block; an empty dict if a run has no block, or two have the same."""
+    blocks: dict[Key, Observation] = {(run.group, run.block): run for run in runs if run.block is not None}
+    return blocks if len(blocks) == len(runs) else {}
 
 
 def describe_unpaired_runs(pairs: Iterable[ArmPair]) -> list[str]:
-    """Return a sentence for each pair of columns of which some runs have no partner in their block."""
+    """Return a sentence for each pair in which some runs have no partner in their block."""
     sentences = []
-    for each in pairs:
-        alone = len(set(each.base_runs) ^ set(each.new_runs)) if each.paired else 0
-        if alone:
-            where = f"{each.row}: " if each.row else ""
-            of = len(each.runs)
-            sentences.append(f"{where}{alone} of {of} trials have no partner in their block and are left out")
+    for pair in pairs:
+        unpaired = len(set(pair.base_runs) ^ set(pair.new_runs)) if pair.paired else 0
+        if unpaired:
+            where = f"{pair.row}: " if pair.row else ""
+            sentences.append(
+                f"{where}{unpaired} of {len(pair.runs)} trials have no partner in their block and are left out"
+            )
     return sentences
 
 
 def pair_threshold(pair: ArmPair, metric: Metric, calibration: Calibration | None) -> float:
-    """Return the least change of a metric that matters: the usual one, but none that is within the machine's noise."""
+    """Return the smallest change of a metric that matters: the default, or the machine's noise if that is larger."""
     base, _ = pair.values(metric)
     usual = default_threshold(metric, median_interval(list(base.values())), attempts=pair.attempts)
     floor = calibration.floor(metric.name) if calibration else None
@@ -114,26 +115,26 @@ def pair_threshold(pair: ArmPair, metric: Metric, calibration: Calibration | Non
 def compare_pairs(
     pairs: Iterable[ArmPair], metrics: Sequence[tuple[Metric, bool]], calibration: Calibration | None = None
 ) -> list[Comparison]:
-    """Return the comparison of each pair of columns in each metric, corrected for all that was looked at.
+    """Return the comparison of each pair in each metric, corrected for all the tests together.
 
     Args:
-        pairs: pairs of columns.
-        metrics: each with whether it gates.
-        calibration: of the machine that they ran on.
+        pairs: what is compared.
+        metrics: the metrics, each with whether it gates.
+        calibration: of the machine that the runs are from.
     """
     return decide(
         [
             compare_values(
-                each.row,
-                each.base,
-                each.new,
+                pair.row,
+                pair.base,
+                pair.new,
                 metric,
-                *each.values(metric),
-                paired=each.paired,
-                threshold=pair_threshold(each, metric, calibration),
+                *pair.values(metric),
+                paired=pair.paired,
+                threshold=pair_threshold(pair, metric, calibration),
                 gating=gating,
             )
-            for each in pairs
+            for pair in pairs
             for metric, gating in metrics
         ]
     )

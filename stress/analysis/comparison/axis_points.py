@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Levels: the cells of a suite by entry, by axis, and by value of an axis."""
+"""The cells of a suite by entry, by axis, and by value of an axis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,21 +18,22 @@ from stress.analysis.statistics.trials import (
 from stress.model.suite import Level
 
 MissingReason = Literal["failed", "not applicable", "not run"]
-NO_AXIS = ""  # the axis of an entry that has none: its one cell stands at one value
+NO_AXIS = ""  # the axis of an entry that varies nothing and has a single cell
 UNVARIED_TEXT = "as it is"
 
 
 @dataclass(frozen=True)
 class AxisPoint:
-    """What one entry comes to at one value of an axis.
+    """The estimate of one entry at one value of an axis.
 
     Attributes:
         scenario: the entry's label.
         level: the value, as text.
-        baseline: whether it is the baseline's.
+        baseline: whether it is the value of the baseline.
         estimate: None where no trial has a value.
-        effect: against the entry's baseline; None of the baseline itself, of pooled cells, and without a pair.
-        cells: how many were pooled; 1 unless the entry's other axes vary too.
+        effect: compared with the entry's baseline; None for the baseline itself, for pooled cells, and where no block
+            has a value of both.
+        cells: how many were pooled; 1 unless the entry's other axes vary as well.
         missing: why no trial is done; None if one is.
     """
 
@@ -46,14 +47,14 @@ class AxisPoint:
 
 
 def level_text(level: Level) -> str:
-    """Return a value as a suite file or ``sysctl`` writes it: ``'true'``, ``'32768 60999'``."""
+    """Return a value in the notation of a suite file or of ``sysctl``: ``'true'``, ``'32768 60999'``."""
     if isinstance(level, bool):
         return str(level).lower()
     return " ".join(map(str, level)) if isinstance(level, list) else str(level)
 
 
 def cells_by_entry(cells: Sequence[CellTrials]) -> dict[str, list[CellTrials]]:
-    """Return the cells of each entry, its baseline first, all else in the order given."""
+    """Return the cells of each entry, its baseline first; the rest keeps its order."""
     entries: dict[str, list[CellTrials]] = {}
     for trials in sorted(cells, key=lambda trials: not trials.cell.baseline):
         entries.setdefault(trials.cell.scenario, []).append(trials)
@@ -66,7 +67,7 @@ def baseline_of(entry: Sequence[CellTrials]) -> CellTrials | None:
 
 
 def differing_levels(trials: CellTrials, baseline: CellTrials | None) -> dict[str, str]:
-    """Return the values of a cell that are not the baseline's, by axis; without a baseline all of them."""
+    """Return the values of a cell that differ from the baseline, by axis; without a baseline all of them."""
     usual = baseline.cell.levels if baseline else {}
     return {
         axis: level_text(level)
@@ -84,13 +85,13 @@ def level_of(trials: CellTrials, axis: str) -> str | None:
 
 
 def axes_of(cells: Sequence[CellTrials]) -> list[str]:
-    """Return the axes in the order in which cells name them; entries without any have the axis UNVARIED, the last."""
-    named = dict.fromkeys(axis for trials in cells for axis in trials.cell.levels)
-    return [*named, *([NO_AXIS] if any(not trials.cell.levels for trials in cells) else [])]
+    """Return the axes in the order of the cells; NO_AXIS is the last one, if an entry has no axis."""
+    axes = dict.fromkeys(axis for trials in cells for axis in trials.cell.levels)
+    return [*axes, *([NO_AXIS] if any(not trials.cell.levels for trials in cells) else [])]
 
 
 def values_of(cells: Sequence[CellTrials], axis: str) -> list[str]:
-    """Return the values of an axis as text: numbers by size, all else in the order in which cells have them."""
+    """Return the values of an axis as text: numbers by size, other values in the order of the cells."""
     texts = list(dict.fromkeys(text for trials in cells if (text := level_of(trials, axis)) is not None))
     try:
         return sorted(texts, key=lambda text: [float(part) for part in text.split()])
@@ -105,46 +106,46 @@ def is_crossed(entry: Sequence[CellTrials]) -> bool:
 
 
 def axis_points(cells: Sequence[CellTrials], axis: str, metric: Metric) -> list[AxisPoint]:
-    """Return what each entry that has an axis comes to at each of its values.
+    """Return the point of each entry that has an axis at each of its values.
 
-    In an entry whose cells differ from the baseline in one axis each, a value's cell is compared with the baseline.
-    In one whose other axes vary too, the trials of all cells with the value are pooled, and compared with nothing:
-    the other axes are part of their spread.
+    In an entry whose cells differ from the baseline in one axis each, the cell with a value is compared with the
+    baseline. In an entry whose other axes vary as well, the trials of all cells with the value are pooled, and not
+    compared: the other axes are part of their spread.
     """
-    found = []
+    points = []
     values = values_of(cells, axis)
     for entry in cells_by_entry(cells).values():
         baseline, crossed = baseline_of(entry), is_crossed(entry)
         for value in values:
-            these = [
+            at_value = [
                 trials
                 for trials in entry
                 if level_of(trials, axis) == value and (crossed or set(differing_levels(trials, baseline)) <= {axis})
             ]
-            if these:
+            if at_value:
                 usual = baseline is not None and level_of(baseline, axis) == value
-                found.append(make_axis_point(value, these, None if usual else baseline, metric, usual=usual))
-    return found
+                points.append(make_axis_point(value, at_value, None if usual else baseline, metric, usual=usual))
+    return points
 
 
 def make_axis_point(
-    value: str, these: Sequence[CellTrials], against: CellTrials | None, metric: Metric, *, usual: bool
+    value: str, cells: Sequence[CellTrials], against: CellTrials | None, metric: Metric, *, usual: bool
 ) -> AxisPoint:
     """Return what the cells of an entry with one value of an axis measure, compared with a baseline if there is one."""
-    first, compared = these[0], None
-    if len(these) > 1:
-        together = median_interval([each for trials in these for each in values_by_block(trials, metric).values()])
+    first, compared = cells[0], None
+    if len(cells) > 1:
+        together = median_interval([number for trials in cells for number in values_by_block(trials, metric).values()])
     else:
         together = estimate_cell(first, metric)
         if against is not None and len(differing_levels(first, against)) == 1:
             compared = cell_effect(first, against, metric)
-    return AxisPoint(first.cell.scenario, value, usual, together, compared, len(these), missing_reason(these))
+    return AxisPoint(first.cell.scenario, value, usual, together, compared, len(cells), missing_reason(cells))
 
 
-def missing_reason(these: Sequence[CellTrials]) -> MissingReason | None:
-    """Return why no trial of some cells is done; None if one is."""
-    if any(trials.done for trials in these):
+def missing_reason(cells: Sequence[CellTrials]) -> MissingReason | None:
+    """Return why no trial of any of the cells is done; None if one is."""
+    if any(trials.done for trials in cells):
         return None
-    if any(trials.failed for trials in these):
+    if any(trials.failed for trials in cells):
         return "failed"
-    return "not applicable" if any(trials.not_applicable is not None for trials in these) else "not run"
+    return "not applicable" if any(trials.not_applicable is not None for trials in cells) else "not run"

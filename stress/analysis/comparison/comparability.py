@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Comparable: whether runs of two arms differ in nothing but what they are compared by."""
+"""Whether the runs of two arms differ in nothing else than in what they are compared by."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -7,33 +7,33 @@ from stress.analysis.comparison.dimension import ABSENT, dimension_value, dimens
 from stress.analysis.comparison.projection import CELL, SCENARIO, Row, abbreviate_values
 from stress.model.observation import Observation
 
-# What arms may differ in if the user says so: kinds of differences.
+# Kinds of differences that the user may allow.
 KERNEL, TESTBED, PLAN, SETTINGS = "kernel", "testbed", "plan", "settings"
 DIFFERENCE_KINDS = (KERNEL, TESTBED, PLAN, SETTINGS)
 
 
 def differences(row: Row, cols: Collection[str]) -> dict[str, str]:
-    """Return what sets the columns of a row apart besides what they are columns of, by kind, in words.
+    """Return the differences between the columns of a row other than the dimensions of the columns.
 
     Args:
-        row: its columns.
+        row: the columns.
         cols: the dimensions that make the columns.
 
     Returns:
-        Of ``KINDS`` those in which columns differ, with the values of each side.
+        The DIFFERENCE_KINDS in which columns differ, each with a text that gives the values of both sides.
     """
     base, *others = row.columns.values()
-    found: dict[str, dict[str, None]] = {}
+    texts: dict[str, dict[str, None]] = {}
     for new in others:
-        for kind, sentence in side_differences(base, new, cols):
-            found.setdefault(kind, {})[sentence] = None
-    return {kind: "; ".join(sentences) for kind, sentences in found.items()}
+        for kind, text in side_differences(base, new, cols):
+            texts.setdefault(kind, {})[text] = None
+    return {kind: "; ".join(of_kind) for kind, of_kind in texts.items()}
 
 
 def side_differences(
     base: Sequence[Observation], new: Sequence[Observation], cols: Collection[str]
 ) -> Iterable[tuple[str, str]]:
-    """Yield each difference of two sides with its kind."""
+    """Yield each difference between two sides as (kind, text)."""
     both = [*base, *new]
     for kind in (KERNEL, TESTBED):
         if kind not in cols and difference_text(base, new, kind):
@@ -50,7 +50,7 @@ def side_differences(
 
 
 def difference_text(base: Sequence[Observation], new: Sequence[Observation], name: str) -> str:
-    """Return how two sides differ in a dimension; ``""`` if they do not."""
+    """Return the values of two sides in a dimension in which they differ; ``""`` if they do not."""
     if {dimension_value(run, name) for run in base} == {dimension_value(run, name) for run in new}:
         return ""
     old, now = (abbreviate_values(dimension_values(side, name)) for side in (base, new))
@@ -58,21 +58,21 @@ def difference_text(base: Sequence[Observation], new: Sequence[Observation], nam
 
 
 def explain_refusals(rows: Iterable[Row], cols: Collection[str], allowed: Collection[str]) -> list[str]:
-    """Return why rows cannot be compared: one sentence a kind of difference that the user has not allowed."""
-    found: dict[str, dict[str, None]] = {}
+    """Return why rows cannot be compared: one sentence per kind of difference that the user has not allowed."""
+    texts: dict[str, dict[str, None]] = {}
     for row in rows:
         if len(row.columns) > 1:
-            for kind, sentence in differences(row, cols).items():
+            for kind, text in differences(row, cols).items():
                 if kind not in allowed:
-                    found.setdefault(kind, {})[f"{row.name}: {sentence}" if row.name else sentence] = None
+                    texts.setdefault(kind, {})[f"{row.name}: {text}" if row.name else text] = None
     return [
-        f"The arms differ in their {kind} ({abbreviate(list(there))}); "
+        f"The arms differ in their {kind} ({abbreviate(list(of_kind))}); "
         f"name it with --allow-diff {kind} to compare them."
-        for kind, there in found.items()
+        for kind, of_kind in texts.items()
     ]
 
 
-def abbreviate(sentences: Sequence[str]) -> str:
-    """Return the first two of some sentences."""
-    more = f"; and {len(sentences) - 2} more" if len(sentences) > 2 else ""
-    return "; ".join(sentences[:2]) + more
+def abbreviate(texts: Sequence[str]) -> str:
+    """Return the first two of some texts, and how many more there are."""
+    more = f"; and {len(texts) - 2} more" if len(texts) > 2 else ""
+    return "; ".join(texts[:2]) + more

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Comparison: the values of two arms in a metric, and the verdicts over all that is compared.
+"""Comparison of the values of two arms in a metric, and the verdicts over all comparisons.
 
-A change is called one when three things hold: it is sure after correction for all that was looked at, it is as large
-as the threshold, and its interval excludes that nothing changes. That nothing changes is not what is left over: the
+A change is reported when three conditions hold: it is significant after correction for multiple testing, it is as
+large as the threshold, and its interval excludes no change. Equivalence is not merely the absence of a change: the
 whole interval must lie within the threshold.
 """
 
@@ -35,15 +35,15 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Change:
-    """A comparison's effect in the unit in which no change is 0: of a ratio its logarithm.
+    """A comparison's effect on the scale on which no change is 0: for a ratio its logarithm.
 
     Attributes:
         effect: the change.
         low: lower end of its interval.
         high: upper end.
         level: of the interval.
-        least: from which on it matters.
-        trials: of each arm.
+        least: the smallest change that matters.
+        trials: of each arm, the smaller number where they differ.
     """
 
     effect: float
@@ -60,22 +60,22 @@ class Change:
 
     @property
     def excludes_none(self) -> bool:
-        """Whether it cannot be that nothing changes."""
+        """Whether the interval excludes no change."""
         return not self.low <= 0 <= self.high
 
     @property
     def is_none(self) -> bool:
-        """Whether it is surely smaller than the threshold."""
+        """Whether the whole interval lies within the threshold."""
         return self.level >= SURE_LEVEL and max(-self.low, self.high) < self.least
 
 
 def default_threshold(metric: Metric, base: Estimate | None, *, attempts: int = MILLION) -> float:
-    """Return the least change of a metric that matters: of a ratio its distance from 1, else in the metric's unit.
+    """Return the smallest change of a metric that matters: for a ratio its distance from 1, else in the metric's unit.
 
     Args:
         metric: what is compared.
-        base: what the base arm comes to; None where it has no value.
-        attempts: of a trial, of the smallest where they differ: what one attempt amounts to is no change.
+        base: the estimate of the base arm; None where it has no value.
+        attempts: of a trial, of the smallest where they differ: a change of one attempt does not matter.
     """
     if metric.unit in TIMED_UNITS:
         return THRESHOLD
@@ -95,21 +95,21 @@ def compare_values(  # noqa: PLR0917  # an arm is a label and its values
     threshold: float,
     gating: bool,
 ) -> Comparison:
-    """Return the comparison of two arms in a metric, with a verdict as if nothing else were compared.
+    """Return the comparison of two arms in a metric, with the verdict that holds if it is the only comparison.
 
-    A ratio leaves out trials, and blocks, with a value that is not above 0: a rate of 0 is that of a trial that did
-    not get far enough to have one.
+    Ratios leave out trials, and blocks, with a value that is not above 0: a rate of 0 means that the trial ended
+    before it had a rate.
 
     Args:
-        row: what is compared.
+        row: name of the row.
         base_label: name of the base arm.
         new_label: name of the new arm.
-        metric: in which they are compared.
-        base: the base arm's values by block or by trial.
-        new: the new arm's.
+        metric: the metric.
+        base: values of the base arm by block or by trial.
+        new: values of the new arm.
         paired: whether equal keys are the same block; values without a partner are left out.
-        threshold: what a change must amount to: of a ratio its distance from 1, else in the metric's unit.
-        gating: whether it is of the family that gates.
+        threshold: the smallest change that matters: for a ratio its distance from 1, else in the metric's unit.
+        gating: whether it belongs to the family that gates.
     """
     kind: Kind = "ratio" if metric.unit in TIMED_UNITS else "difference"
     old = {key: value for key, value in base.items() if kind == "difference" or value > 0}
@@ -117,10 +117,10 @@ def compare_values(  # noqa: PLR0917  # an arm is a label and its values
     if paired:
         both = [key for key in old if key in now]
         old, now = {key: old[key] for key in both}, {key: now[key] for key in both}
-    found = None
+    contrast = None
     if old and now:
-        compare = two_sample.paired_contrast if paired else two_sample.unpaired_contrast
-        found = compare(list(old.values()), list(now.values()), kind)
+        contrast_of = two_sample.paired_contrast if paired else two_sample.unpaired_contrast
+        contrast = contrast_of(list(old.values()), list(now.values()), kind)
     comparison = Comparison(
         row=row,
         base=base_label,
@@ -128,14 +128,14 @@ def compare_values(  # noqa: PLR0917  # an arm is a label and its values
         metric=metric.name,
         verdict=Verdict.NO_DATA,
         kind=kind,
-        # Of what is compared; where nothing is, of all that there is.
-        base_estimate=median_interval(list((old if found else base).values())),
-        new_estimate=median_interval(list((now if found else new).values())),
-        effect=found.effect if found else None,
-        low=found.low if found else None,
-        high=found.high if found else None,
-        level=found.level if found else None,
-        p=found.p if found else None,
+        # Of the values that are compared; of all values where none are.
+        base_estimate=median_interval(list((old if contrast else base).values())),
+        new_estimate=median_interval(list((now if contrast else new).values())),
+        effect=contrast.effect if contrast else None,
+        low=contrast.low if contrast else None,
+        high=contrast.high if contrast else None,
+        level=contrast.level if contrast else None,
+        p=contrast.p if contrast else None,
         adjusted_p=None,
         gating=gating,
         paired=paired,
@@ -148,33 +148,37 @@ def compare_values(  # noqa: PLR0917  # an arm is a label and its values
 def decide(comparisons: Sequence[Comparison], alpha: float = ALPHA) -> list[Comparison]:
     """Return the comparisons with corrected p-values and the verdicts that rest on them.
 
-    Correction is within the family that gates, so that a gate is wrongly closed with a chance of alpha (Holm 1979),
-    and within all others, of whose finds a share of alpha is wrong (Benjamini and Hochberg 1995). That something is
-    equivalent is not corrected: each interval says it of its own metric. A metric without a direction is never
+    Correction is within the family that gates, so that a gate fails wrongly with a probability of at most alpha (Holm
+    1979), and within all other comparisons, of whose changes a share of alpha is wrong (Benjamini and Hochberg 1995).
+    Equivalence is not corrected: each interval states it for its own metric. A metric without a direction is never
     regressed or improved: its change shows in the effect.
     """
     adjusted: dict[int, float] = {}
     tests: dict[bool, int] = {}
     for gating, correct in ((True, holm_correction), (False, benjamini_hochberg_correction)):
-        ps = {place: each.p for place, each in enumerate(comparisons) if each.gating is gating and each.p is not None}
+        ps = {
+            row: comparison.p
+            for row, comparison in enumerate(comparisons)
+            if comparison.gating is gating and comparison.p is not None
+        }
         adjusted |= dict(zip(ps, correct(list(ps.values())), strict=True))
         tests[gating] = len(ps)
     return [
         dataclasses.replace(
-            assign_verdict(each, adjusted.get(place), tests=tests[each.gating], alpha=alpha),
-            adjusted_p=adjusted.get(place),
+            assign_verdict(comparison, adjusted.get(row), tests=tests[comparison.gating], alpha=alpha),
+            adjusted_p=adjusted.get(row),
         )
-        for place, each in enumerate(comparisons)
+        for row, comparison in enumerate(comparisons)
     ]
 
 
 def assign_verdict(comparison: Comparison, p: float | None, *, tests: int, alpha: float) -> Comparison:
-    """Return the comparison with its verdict, and with how many more trials would decide where it is inconclusive.
+    """Return the comparison with its verdict, and the number of trials that would decide if it is inconclusive.
 
     Args:
-        comparison: without regard to its verdict.
-        p: that it rests on.
-        tests: how many are corrected together.
+        comparison: its own verdict is not read.
+        p: the p-value that the verdict rests on.
+        tests: how many p-values are corrected together.
         alpha: what p must not exceed.
     """
     change = change_of(comparison)
@@ -186,7 +190,7 @@ def assign_verdict(comparison: Comparison, p: float | None, *, tests: int, alpha
     elif change.is_none:
         verdict = Verdict.EQUIVALENT
     else:
-        # A change that is neither good nor bad is never decided, however sure.
+        # A change of a metric without a direction is never decided, however significant.
         undecidable = better is None and change.matters
         more = None if undecidable else count_more_trials(change, alpha / tests, paired=comparison.paired)
         return dataclasses.replace(comparison, verdict=Verdict.INCONCLUSIVE, more_trials=more)
@@ -194,7 +198,7 @@ def assign_verdict(comparison: Comparison, p: float | None, *, tests: int, alpha
 
 
 def change_of(comparison: Comparison) -> Change | None:
-    """Return a comparison's change; None of one without data."""
+    """Return the change of a comparison; None if it has no data."""
     effect, low, high, level = comparison.effect, comparison.low, comparison.high, comparison.level
     base, new = comparison.base_estimate, comparison.new_estimate
     if effect is None or low is None or high is None or level is None or base is None or new is None:
@@ -206,21 +210,21 @@ def change_of(comparison: Comparison) -> Change | None:
 
 
 def count_more_trials(change: Change, alpha: float, *, paired: bool) -> int | None:
-    """Return how many more trials of each arm would probably decide, if the change is what it looks like.
+    """Return how many more trials of each arm would probably decide, if the true change is the estimate.
 
-    A change that matters must become sure, and be beyond the threshold whenever it is looked at. Of a smaller one the
-    interval must become narrow enough to fit within the threshold. Either takes the more, the closer it is to the
-    threshold.
+    A change that matters must become significant, and its estimate must stay beyond the threshold. The interval of a
+    smaller one must become narrow enough to fit within the threshold. Both take more trials, the closer the change is
+    to the threshold.
 
     Args:
         change: an inconclusive one.
-        alpha: the p that the smallest of its family must reach.
+        alpha: what the smallest p of its family must not exceed.
         paired: whether trials are compared within blocks.
     """
     spread = spread_of_interval(change.low, change.high, change.level, change.trials)
     beyond = abs(change.effect) - change.least
     if not change.matters:
-        level = CONFIDENCE_LEVEL if spread > 0 else SURE_LEVEL  # trials that all agree need only be enough
+        level = CONFIDENCE_LEVEL if spread > 0 else SURE_LEVEL  # trials that all agree need only be numerous enough
         needed = [trials_needed(spread, beyond, level, paired=paired)]
     else:
         needed = [trials_needed(spread, change.effect, 1 - alpha, paired=paired)]

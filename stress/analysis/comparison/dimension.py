@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Dimensions: what runs can differ in, by the names that users write: kernel, mines, tcp_tw_reuse."""
+"""Dimensions in which runs can differ, by the names that users write: kernel, mines, tcp_tw_reuse."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -11,8 +11,8 @@ from stress.model.observation import Observation
 from stress.model.plan import Plan
 from stress.model.text import did_you_mean
 
-ABSENT = "absent"  # a setting that a kernel lacks
-SYSCTL_PREFIX = "net.ipv4."  # may be left out
+ABSENT = "absent"  # a setting that a kernel does not have
+SYSCTL_PREFIX = "net.ipv4."  # users may leave it out
 NOT_DIMENSIONS = ("scenario", "seed", "sysctls")
 
 MACHINE_DIMENSIONS: dict[str, Callable[[Observation], str]] = {
@@ -29,10 +29,10 @@ PLAN_FIELDS = tuple(field for field in Plan.__struct_fields__ if field not in NO
 
 
 def dimension_value(run: Observation, name: str) -> str:
-    """Return what a run has in a dimension.
+    """Return the value of a run in a dimension, as text.
 
     Args:
-        run: any.
+        run: the run.
         name: as ``known`` returns it.
     """
     if name in MACHINE_DIMENSIONS:
@@ -45,7 +45,7 @@ def dimension_value(run: Observation, name: str) -> str:
 
 
 def field_text(field: object) -> str:
-    """Return a field of a plan as a user would write it."""
+    """Return a field of a plan in the notation of the command line."""
     if isinstance(field, list | tuple):
         return "-".join(map(str, field))
     return "none" if field is None else str(field).lower() if isinstance(field, bool) else str(field)
@@ -57,10 +57,10 @@ def resolve_dimension(name: str, runs: Iterable[Observation]) -> str:
     Args:
         name: ``label``, ``scenario``, ``cell``, ``kernel``, ``testbed``, ``program``, a field of the plan, or a
             setting, with or without ``net.ipv4.``.
-        runs: that it is asked of.
+        runs: the runs.
 
     Raises:
-        UsageError: they have no such dimension.
+        UsageError: the runs have no such dimension.
     """
     plain = [*RUN_DIMENSIONS, *MACHINE_DIMENSIONS, *PLAN_FIELDS]
     if name in plain:
@@ -77,26 +77,26 @@ def resolve_dimension(name: str, runs: Iterable[Observation]) -> str:
 
 
 def short_name(name: str) -> str:
-    """Return a dimension's name without what goes without saying."""
+    """Return a dimension's name without the prefix that users may leave out."""
     return name.removeprefix(SYSCTL_PREFIX)
 
 
 def dimension_values(runs: Iterable[Observation], name: str) -> list[str]:
-    """Return the values that runs have in a dimension, numbers within them in the order of numbers."""
+    """Return the values of runs in a dimension, in natural order."""
     return sorted({dimension_value(run, name) for run in runs}, key=natural_key)
 
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:
-    """Return a key by which ``6.1`` comes before ``6.12``, and ``2`` before ``10``."""
+    """Return a sort key that puts ``6.1`` before ``6.12``, and ``2`` before ``10``."""
     parts = re.split(r"(\d+)", text)
     return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts if part]
 
 
 def plan_dimensions(runs: Iterable[Observation]) -> list[str]:
-    """Return the dimensions that plans of these runs have: their fields, and the settings that any of them sets."""
+    """Return the dimensions of the plans of runs: the fields, and the settings that any of the plans sets."""
     return [*PLAN_FIELDS, *sorted({setting for run in runs for setting in run.plan.sysctls})]
 
 
 def varying_dimensions(runs: Sequence[Observation], names: Collection[str]) -> list[str]:
-    """Return those of some dimensions in which runs differ."""
+    """Return those of the named dimensions in which runs differ."""
     return [name for name in names if len({dimension_value(run, name) for run in runs}) > 1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Family: the metrics in which runs are compared, those that gate and those that are explored beside them."""
+"""Families of metrics in which runs are compared: those that gate, and those that are only explored."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,13 +7,13 @@ from stress.analysis.metric import ERROR_OUTCOMES, PER_MILLION_SUFFIX, Metric, b
 from stress.model.observation import Observation
 from stress.model.outcome import Cause
 
-# Few, so that their correction leaves them power; none of them can fall between two bands.
+# Few, so that the correction leaves them power; none of them can fall between two bands.
 GATING_METRICS = ("rate", "body.p50", "body.p99", "retries_per_million", "errors_per_million")
 EXPLORED_METRICS = ("body.p90", "body.p999", "duration", "late_per_million")
 
 
 def explored_metrics(runs: Iterable[Observation]) -> list[Metric]:
-    """Return the metrics that say more of what runs came to: every band, error and cause that any of them has."""
+    """Return the metrics that are explored: some of all runs, and every band, error and cause that a run has."""
     bands: dict[str, None] = {}
     outcomes: set[str] = set()
     causes: set[str] = set()
@@ -35,7 +35,7 @@ def metric_families(runs: Sequence[Observation], names: Sequence[str] = ()) -> l
 
     Args:
         runs: of all arms.
-        names: names that the user gives: these gate, and nothing else is looked at.
+        names: the names that the user gives: these gate, and no other metric is compared.
 
     Raises:
         UsageError: there is no metric of such a name.
@@ -44,5 +44,5 @@ def metric_families(runs: Sequence[Observation], names: Sequence[str] = ()) -> l
         return [(find_metric(name), True) for name in dict.fromkeys(names)]
     return [
         *((find_metric(name), True) for name in GATING_METRICS),
-        *((each, False) for each in explored_metrics(runs)),
+        *((explored, False) for explored in explored_metrics(runs)),
     ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Projection: which runs are compared with which. Some dimensions make rows, some make columns, the rest is merged.
 
-The model is that of Go's benchstat, and so is its warning when runs are merged that differ.
+The model is that of Go's benchstat, and so is the warning when runs that differ are merged.
 """
 
 import re
@@ -13,6 +13,7 @@ from stress.analysis.comparison.dimension import (
     MACHINE_DIMENSIONS,
     RUN_DIMENSIONS,
     dimension_value,
+    dimension_values,
     natural_key,
     plan_dimensions,
     resolve_dimension,
@@ -29,7 +30,13 @@ VALUES_SHOWN = 4  # values of a dimension that a warning names
 
 @dataclass(frozen=True)
 class Filter:
-    """What runs must have in a dimension: one of some patterns, or none of them."""
+    """The patterns that the value of a dimension must match, or must not match.
+
+    Attributes:
+        name: of the dimension.
+        patterns: in the notation of fnmatch.
+        exclude: whether runs that match are left out instead.
+    """
 
     name: str
     patterns: tuple[str, ...]
@@ -37,8 +44,8 @@ class Filter:
 
     def takes(self, run: Observation) -> bool:
         """Return whether a run passes."""
-        found = dimension_value(run, self.name)
-        return any(fnmatchcase(found, pattern) for pattern in self.patterns) != self.exclude
+        text = dimension_value(run, self.name)
+        return any(fnmatchcase(text, pattern) for pattern in self.patterns) != self.exclude
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,9 @@ class Row:
     """Runs that agree in the dimensions of the rows, by column.
 
     Attributes:
-        name: what they agree in; ``""`` when there is but one row.
+        name: the values in which they agree; ``""`` when there is a single row.
         columns: the runs by the value of the columns' dimensions, in the order of the columns, the base first; a
-            column that has none is left out.
+            column without runs is left out.
     """
 
     name: str
@@ -69,10 +76,10 @@ class Projection:
 
 
 def parse_filter(text: str, runs: Sequence[Observation]) -> Filter:
-    """Return what ``KEY=PATTERN,PATTERN`` or ``KEY!=PATTERN,…`` says; ``*`` and ``?`` stand for anything.
+    """Return the filter of ``KEY=PATTERN,PATTERN`` or ``KEY!=PATTERN,…``; ``*`` and ``?`` are wildcards.
 
     Raises:
-        UsageError: it says something else, or runs have no such dimension.
+        UsageError: the text has another form, or the runs have no such dimension.
     """
     match = FILTER_PATTERN.fullmatch(text.strip())
     if match is None:
@@ -85,29 +92,32 @@ def filter_runs(runs: Sequence[Observation], filters: Iterable[str]) -> list[Obs
     """Return the runs that pass all filters.
 
     Raises:
-        UsageError: a filter cannot be read, or nothing passes.
+        UsageError: a filter is invalid, or no run passes.
     """
-    kept = list(runs)
+    passed = list(runs)
     for text in filters:
-        found = parse_filter(text, runs)
-        before, kept = kept, [run for run in kept if found.takes(run)]
-        if not kept:
-            there = sorted({dimension_value(run, found.name) for run in before}, key=natural_key)
-            raise UsageError(
-                f"No run passes --filter {text!r}; {short_name(found.name)} is {abbreviate_values(there)}."
-            )
-    return kept
+        condition = parse_filter(text, runs)
+        before, passed = passed, [run for run in passed if condition.takes(run)]
+        if not passed:
+            values = abbreviate_values(dimension_values(before, condition.name))
+            raise UsageError(f"No run passes --filter {text!r}; {short_name(condition.name)} is {values}.")
+    return passed
 
 
 def choose_projection(runs: Sequence[Observation], rows: Sequence[str], cols: Sequence[str]) -> Projection:
-    """Return the projection that a user asks for; what is not said goes by what the runs are.
+    """Return the projection that a user asks for, with defaults that follow from the runs.
 
-    Columns are the arms unless the user says otherwise, and rows are cells. When every arm has a single cell there is
-    one row. With other columns a cell's name would tell them apart as rows, too: then rows are scenarios, and whatever
-    else the plans differ in.
+    By default columns are the arms, and rows are cells. When every arm has a single cell there is one row. With other
+    columns the name of a cell would tell rows apart as well; then rows are scenarios, and whatever else the plans
+    differ in.
+
+    Args:
+        runs: of all arms.
+        rows: names of dimensions; none for the default.
+        cols: names of dimensions; none for the default.
 
     Raises:
-        UsageError: runs have no such dimension.
+        UsageError: the runs have no such dimension.
     """
     columns = tuple(resolve_dimension(name, runs) for name in cols) or (LABEL,)
     if rows:
@@ -118,18 +128,18 @@ def choose_projection(runs: Sequence[Observation], rows: Sequence[str], cols: Se
     cells: dict[str, set[str]] = {}
     for run in runs:
         cells.setdefault(run.label, set()).add(run.cell)
-    alone = len(set.union(*cells.values())) > 1 and all(len(found) == 1 for found in cells.values())
+    alone = len(set.union(*cells.values())) > 1 and all(len(of_arm) == 1 for of_arm in cells.values())
     return Projection(() if alone else (CELL,), columns)
 
 
 def project_runs(runs: Sequence[Observation], by: Projection, base: str | None = None) -> list[Row]:
-    """Return the rows, in the order in which their first runs come.
+    """Return the rows, in the order of their first runs.
 
     Args:
         runs: those of the base arm first.
         by: the dimensions.
-        base: the column that the others are compared with; None takes the first: of arms the first that was given, else
-            the lowest.
+        base: the column that the others are compared with; None takes the first one: the first arm that was given, or
+            the lowest value of another dimension.
 
     Raises:
         UsageError: there is no such column.
@@ -138,19 +148,19 @@ def project_runs(runs: Sequence[Observation], by: Projection, base: str | None =
     if LABEL not in by.cols:
         columns.sort(key=natural_key)
     if base is not None:
-        named = base if base in columns or len(by.cols) > 1 else f"{short_name(by.cols[0])}={base}"
-        if named not in columns:
+        column = base if base in columns or len(by.cols) > 1 else f"{short_name(by.cols[0])}={base}"
+        if column not in columns:
             raise UsageError(f"There is no column {base!r} to compare with; there are {abbreviate_values(columns)}.")
-        columns.remove(named)
-        columns.insert(0, named)
-    found: dict[str, dict[str, list[Observation]]] = {}
+        columns.remove(column)
+        columns.insert(0, column)
+    table: dict[str, dict[str, list[Observation]]] = {}
     for run in runs:
-        found.setdefault(key_text(run, by.rows), {}).setdefault(key_text(run, by.cols), []).append(run)
-    return [Row(name, {col: inside[col] for col in columns if col in inside}) for name, inside in found.items()]
+        table.setdefault(key_text(run, by.rows), {}).setdefault(key_text(run, by.cols), []).append(run)
+    return [Row(name, {col: cells[col] for col in columns if col in cells}) for name, cells in table.items()]
 
 
 def key_text(run: Observation, names: Sequence[str]) -> str:
-    """Return what a run has in some dimensions: ``'closewait tcp_tw_reuse=1'``."""
+    """Return the values of a run in some dimensions: ``'closewait tcp_tw_reuse=1'``."""
     return " ".join(
         dimension_value(run, name) if name in RUN_DIMENSIONS else f"{short_name(name)}={dimension_value(run, name)}"
         for name in names
@@ -158,21 +168,21 @@ def key_text(run: Observation, names: Sequence[str]) -> str:
 
 
 def explain_hidden_differences(rows: Iterable[Row], by: Projection) -> list[str]:
-    """Return a sentence for each dimension in which runs differ that are taken as trials of the same thing."""
-    found: dict[str, dict[str, None]] = {}
+    """Return a sentence for each dimension in which runs differ that are compared as trials of the same plan."""
+    values: dict[str, dict[str, None]] = {}
     for row in rows:
         for runs in row.columns.values():
             for name in varying_dimensions(runs, [SCENARIO, *MACHINE_DIMENSIONS, *plan_dimensions(runs)]):
-                found.setdefault(name, {}).update(dict.fromkeys(dimension_value(run, name) for run in runs))
+                values.setdefault(name, {}).update(dict.fromkeys(dimension_value(run, name) for run in runs))
     return [
-        f"{short_name(name)} varies within what is compared ({abbreviate_values(sorted(there, key=natural_key))}); "
+        f"{short_name(name)} varies within what is compared ({abbreviate_values(sorted(different, key=natural_key))}); "
         "name it in --rows or --cols, or choose with --filter"
-        for name, there in found.items()
+        for name, different in values.items()
         if name not in (*by.rows, *by.cols)
     ]
 
 
 def abbreviate_values(values: Sequence[str]) -> str:
-    """Return the first of some values, in words."""
+    """Return the first of some values, and how many more there are."""
     more = f" and {len(values) - VALUES_SHOWN} more" if len(values) > VALUES_SHOWN else ""
-    return ", ".join(repr(each) if " " in each or not each else each for each in values[:VALUES_SHOWN]) + more
+    return ", ".join(repr(text) if " " in text or not text else text for text in values[:VALUES_SHOWN]) + more

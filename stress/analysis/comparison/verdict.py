@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Verdicts: what a comparison of a metric between two arms comes to."""
+"""Verdicts on a metric of two arms, and the comparisons that they rest on."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,10 +8,10 @@ from stress.analysis.statistics.trials import Estimate, Kind
 
 
 class Verdict(StrEnum):
-    """What is known of a change. Absence of evidence is ``INCONCLUSIVE``, never ``EQUIVALENT``."""
+    """Whether a metric changed. Absence of evidence is ``INCONCLUSIVE``, never ``EQUIVALENT``."""
 
-    REGRESSED = "regressed"  # worse, surely, and by more than the threshold
-    IMPROVED = "improved"  # better, surely, and by more than the threshold
+    REGRESSED = "regressed"  # significantly worse, and by more than the threshold
+    IMPROVED = "improved"  # significantly better, and by more than the threshold
     EQUIVALENT = "equivalent"  # the whole interval lies within the threshold
     INCONCLUSIVE = "inconclusive"  # neither; more trials may tell
     NO_DATA = "no-data"  # an arm has no value of the metric
@@ -19,26 +19,26 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric of one row, the new arm against the base arm.
+    """One metric of one row, the new arm compared with the base arm.
 
     Attributes:
-        row: what is compared, by the keys of its row: a cell's name as a rule.
+        row: name of the row, as a rule that of a cell.
         base: label of the base arm.
         new: label of the new arm.
         metric: name of the metric.
-        verdict: what it comes to.
+        verdict: whether the metric changed.
         kind: of the effect: new / base, or new - base.
         base_estimate: the base arm's median over trials with its interval; None where it has no value.
         new_estimate: the new arm's.
-        effect: the change (of ratios Hodges-Lehmann, of differences that of the means); None without data.
+        effect: the change (Hodges-Lehmann for ratios, the difference of the means otherwise); None without data.
         low: lower end of its interval.
         high: upper end.
         level: of the interval.
-        p: of the test that nothing changes; None without a test.
+        p: p-value of the test of no change; None without a test.
         adjusted_p: after correction within its family; the verdict rests on it.
-        gating: whether it is of the family that gates (Holm), or explored only (Benjamini-Hochberg).
+        gating: whether it belongs to the family that gates (Holm), or is only explored (Benjamini-Hochberg).
         paired: whether trials were compared within blocks.
-        threshold: what a change must exceed to matter: of a ratio its distance from 1, else in the metric's own unit.
+        threshold: the smallest change that matters: for a ratio its distance from 1, else in the metric's own unit.
         more_trials: how many more trials of each arm would probably decide; None where it is decided, or no number
             would.
     """
