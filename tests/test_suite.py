@@ -215,7 +215,7 @@ def test_more_trials_are_added_and_those_that_are_there_stay(source, tmp_path):
         ("mines = 3", "mines = 4", "The cell 'closewait' would now do something else"),
         ('[[scenario]]\nname = "clean"\n', "", "has a cell 'clean' that the suite no longer has"),
         ("[1, 0]", "[1, 0, 2]", "The suite has a cell 'closewait tcp_timestamps=2' that"),
-        ("trials = 2", "trials = 2\nseed = 2", "was begun with seed 1, and now it is 2"),
+        ("trials = 2", "trials = 2\nseed = 2", "was started with seed 1, and now it is 2"),
     ],
 )
 def test_resume_refuses_what_changed_in_a_way_that_matters(source, tmp_path, old, new, sentence):

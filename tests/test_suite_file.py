@@ -235,7 +235,7 @@ MISTAKES = {
             (3, "seed must be a whole number from 0 to 9,223,372,036,854,775,807, not 1.0."),
             (4, "settle_s must be a number from 0 to 3,600, not true."),
             (5, "limit_s must be a number above 0 and up to 86,400, not []."),
-            "2 more mistakes are not shown.",
+            "2 more errors are not shown.",
         ],
     ),
     "keys in the wrong table": (
@@ -407,7 +407,7 @@ MISTAKES = {
             f"{CLOSEWAIT}[[scenario]]\nname = 'clean'\nmatrix.{TW_REUSE} = ['1']\n[matrix]\n{TW_REUSE} = [1]\n"
             f"[baseline]\n{TW_REUSE} = 1"
         ),
-        [(9, f"{TW_REUSE} has this value as a number in one scenario and as a text in another; choose one.")],
+        [(9, f"{TW_REUSE} has this value as a number in one scenario, as a text in another; choose one.")],
     ),
     "wrong exclusions": (
         f"""{CLOSEWAIT}matrix.mines = [0, 5]
@@ -426,11 +426,11 @@ MISTAKES = {
         mines = 0
         window = 7""",
         [
-            (7, "This [[exclude]] is empty and would leave nothing; give the values of an axis or more."),
+            (7, "This [[exclude]] is empty and would exclude all cells; give a value of an axis or more."),
             (9, "mines has no value 4 in closewait; it has 0, 5."),
             (11, "There is no scenario 'claen' in this suite; there are closewait, clean. Did you mean clean?"),
             (14, "The scenario clean has no axis 'mines'; there are window."),
-            (15, "No scenario has all of these values, so that this [[exclude]] leaves out nothing."),
+            (15, "No scenario has all of these values, so that this [[exclude]] excludes nothing."),
         ],
     ),
     "an exclusion of no text": (
@@ -508,7 +508,7 @@ MISTAKES = {
     ),
     "too deep": (
         f"{CLOSEWAIT}mines = {'[' * 20}{']' * 20}",
-        [(1, "Here is more than 16 levels of tables and lists in each other.")],
+        [(1, "Here are more than 16 levels of nested tables and lists.")],
     ),
 }
 
@@ -534,7 +534,7 @@ def test_every_mistake_is_told_with_its_line(mistake):
         ("trials = 1\ntrials = 2\n\n", "s.toml, line 2, column 11: this is no TOML: Cannot overwrite a value."),
         ("x = [\n1,\n\n", "s.toml, line 2, the end of the file: this is no TOML: Invalid value."),
         ("x = 2024-02-30", "s.toml, line 1, column 5: this is no TOML: Invalid date or datetime."),
-        (f"x = {'[' * 5000}", "s.toml has too many lists or tables in each other."),
+        (f"x = {'[' * 5000}", "s.toml has too many nested lists or tables."),
     ],
 )
 def test_what_is_no_toml_is_told_with_line_and_column(text, sentence):
@@ -545,13 +545,11 @@ def test_what_is_no_toml_is_told_with_line_and_column(text, sentence):
 
 def test_a_number_of_too_many_digits_is_refused():
     (told,) = refusal(f"seed = {'9' * 5000}")
-    assert told.startswith("s.toml has a value that cannot be: Exceeds the limit")
+    assert told.startswith("s.toml has an invalid value: Exceeds the limit")
 
 
 def test_a_key_of_thousands_of_parts_is_refused():
-    assert refusal(f"{'a.' * 3000}a = 1") == [
-        "s.toml, a.a: Here is more than 16 levels of tables and lists in each other."
-    ]
+    assert refusal(f"{'a.' * 3000}a = 1") == ["s.toml, a.a: Here are more than 16 levels of nested tables and lists."]
 
 
 def test_a_file_is_read_and_named_by_its_stem(tmp_path):

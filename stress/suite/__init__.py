@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Runs put together: a cell, its process, the demo."""
+"""Suites: the trials of many cells, on this host or on others, in one folder."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether a cell can be on a host at all: its settings exist there."""
+"""Whether a host can run a cell: whether it has the settings that the cell changes."""
 
 from collections.abc import Iterable
 
@@ -13,22 +13,22 @@ def changed_settings(cell: Cell) -> list[str]:
     return list(dict.fromkeys(name for act in cell.plan.storms().values() for name in act.sysctls))
 
 
-def unsupported_reason(cell: Cell, attestation: Fingerprint, *, host: bool) -> str | None:
-    """Return in a sentence what a cell needs that this host has not, or None."""
-    there = {*attestation.settings, *(attestation.host_settings if host else ())}
-    acts = (sysctl.asked(act.sysctls, there.__contains__) for act in cell.plan.storms().values())
-    missing = [name for name in dict.fromkeys(name for act in acts for name in act) if name not in there]
+def unsupported_reason(cell: Cell, fingerprint: Fingerprint, *, host: bool) -> str | None:
+    """Return a sentence that names the settings of a cell that its host does not have, or None if it has all."""
+    available = {*fingerprint.settings, *(fingerprint.host_settings if host else ())}
+    acts = (sysctl.asked(act.sysctls, available.__contains__) for act in cell.plan.storms().values())
+    missing = [name for name in dict.fromkeys(name for act in acts for name in act) if name not in available]
     if not missing:
         return None
-    return f"Linux {attestation.host.kernel} has no {', '.join(missing)}."
+    return f"Linux {fingerprint.host.kernel} has no {', '.join(missing)}."
 
 
-def refuse_host_settings(cells: Iterable[Cell], attestation: Fingerprint, *, host: bool) -> None:
-    """Raise UsageError when a cell changes what only the whole host has, and may not."""
+def refuse_host_settings(cells: Iterable[Cell], fingerprint: Fingerprint, *, host: bool) -> None:
+    """Raise UsageError when a cell changes a setting that only the whole host has, and --host was not given."""
     for cell in cells:
         for name in changed_settings(cell):
-            if name in attestation.host_settings and not host:
+            if name in fingerprint.host_settings and not host:
                 raise UsageError(
                     f"{cell.name}: {name} belongs to the whole host, not to a private namespace; to change it there "
-                    "for the time of each trial, and put it back, give --host as root."
+                    "during each trial, and restore it afterwards, give --host as root."
                 )

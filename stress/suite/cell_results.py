@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a suite has come to: the trials of each cell that are on disk."""
+"""The results of a suite so far: the trials of each cell that are on disk."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -15,70 +15,70 @@ from stress.model.summary import Summary
 from stress.store import run_folder, suite_folder
 from stress.store.suite_folder import SuiteFile
 
-EMULATED = ", emulated"  # after the label of an entry
-Place = tuple[str, str]  # a host, and the name of a cell
+EMULATED = ", emulated"  # appended to the label of an entry
+HostCell = tuple[str, str]  # the name of a host, and the name of a cell
 
 
 def read_cell_trials(path: Path, file: SuiteFile) -> list[CellTrials]:
-    """Return the trials of each cell, in the order of cells; with several hosts, each host's for themselves.
+    """Return the trials of each cell, in the order of cells; with several hosts, separately for each host.
 
     Raises:
         UsageError: a trial's folder is damaged.
     """
-    found = {(host, cell.name): cell_on_host(cell, host, file) for host in file.hosts for cell in file.cells}
-    done: dict[Place, dict[int, Summary]] = {place: {} for place in found}
-    failed: dict[Place, dict[int, str]] = {place: {} for place in found}
-    lacking: dict[Place, str] = {}
+    cells = {(host, cell.name): cell_on_host(cell, host, file) for host in file.hosts for cell in file.cells}
+    done: dict[HostCell, dict[int, Summary]] = {key: {} for key in cells}
+    failed: dict[HostCell, dict[int, str]] = {key: {} for key in cells}
+    unsupported: dict[HostCell, str] = {}
     for record in suite_folder.records(path).values():
-        place, block = (file.host_of(record.trial), record.trial.cell), record.trial.block
-        if place not in found or file.round_of(record.trial) >= file.suite.trials:
+        key, block = (file.host_of(record.trial), record.trial.cell), record.trial.block
+        if key not in cells or file.round_of(record.trial) >= file.suite.trials:
             continue
         if record.status is Status.DONE:
-            done[place][block] = run_folder.read_summary(suite_folder.run_folder(path, record))
+            done[key][block] = run_folder.read_summary(suite_folder.run_folder(path, record))
         elif record.status is Status.FAILED:
-            failed[place][block] = record.reason or ""
+            failed[key][block] = record.reason or ""
         else:
-            lacking[place] = record.reason or ""
-    return [CellTrials(cell, done[place], failed[place], lacking.get(place)) for place, cell in found.items()]
+            unsupported[key] = record.reason or ""
+    return [CellTrials(cell, done[key], failed[key], unsupported.get(key)) for key, cell in cells.items()]
 
 
 def cell_on_host(cell: Cell, host: str, file: SuiteFile) -> Cell:
-    """Return a cell as that of one host: where there are several, the entry of another host is another entry.
+    """Return a cell under the name that it has on one host: with several hosts, the cell and its entry name the host.
 
-    So is that of kernels that were emulated: their times are not compared with those of a real CPU.
+    The entry also names emulation, for times of an emulated kernel are not compared with those of a real CPU.
     """
     scenario = file.called(cell.scenario, host)
-    attestation = file.fingerprint(cell, host)
-    if cell.kernel != HOST and attestation is not None and attestation.host.emulated:
+    fingerprint = file.fingerprint(cell, host)
+    if cell.kernel != HOST and fingerprint is not None and fingerprint.host.emulated:
         scenario += EMULATED
     return msgspec.structs.replace(cell, name=file.called(cell.name, host), scenario=scenario)
 
 
-def rank_cells(found: list[CellTrials], names: list[str]) -> list[CellTrials]:
-    """Return cells in the order of metrics, the best first; those that no trial speaks of last."""
+def rank_cells(cells: list[CellTrials], names: list[str]) -> list[CellTrials]:
+    """Return cells ordered by their medians of metrics, the best first; cells without a median come last."""
 
-    def place(trials: CellTrials) -> list[tuple[bool, float]]:
+    def rank(trials: CellTrials) -> list[tuple[bool, float]]:
         keys = []
-        for each in map(find_metric, names):
-            middle = estimate_cell(trials, each)
-            value = 0.0 if middle is None else middle.median
-            keys.append((middle is None, -value if each.better == "higher" else value))
+        for metric in map(find_metric, names):
+            estimate = estimate_cell(trials, metric)
+            value = 0.0 if estimate is None else estimate.median
+            keys.append((estimate is None, -value if metric.better == "higher" else value))
         return keys
 
-    return sorted(found, key=place) if names else found
+    return sorted(cells, key=rank) if names else cells
 
 
-def count_missing(file: SuiteFile, found: list[CellTrials]) -> int:
+def count_missing(file: SuiteFile, cells: list[CellTrials]) -> int:
     """Return how many trials have not ended."""
     ended = sum(
-        file.suite.trials if trials.not_applicable else len(trials.done) + len(trials.failed) for trials in found
+        file.suite.trials if trials.not_applicable else len(trials.done) + len(trials.failed) for trials in cells
     )
-    return file.suite.trials * len(found) - ended
+    return file.suite.trials * len(cells) - ended
 
 
 def cell_object(trials: CellTrials) -> dict[str, Any]:
-    """Return what ``--json`` says of a cell: how its trials ended, and each metric's median with its interval."""
-    estimates = {name: estimate_cell(trials, each) for name, each in METRICS.items()}
+    """Return a cell as ``--json`` prints it: how its trials ended, and the median of each metric with its interval."""
+    estimates = {name: estimate_cell(trials, metric) for name, metric in METRICS.items()}
     return {
         "cell": trials.cell.name,
         "scenario": trials.cell.scenario,
@@ -88,5 +88,5 @@ def cell_object(trials: CellTrials) -> dict[str, Any]:
         "done": len(trials.done),
         "failed": [{"block": block, "reason": reason} for block, reason in trials.failed.items()],
         "not_applicable": trials.not_applicable,
-        "metrics": {name: asdict(found) for name, found in estimates.items() if found is not None},
+        "metrics": {name: asdict(estimate) for name, estimate in estimates.items() if estimate is not None},
     }

@@ -23,18 +23,18 @@ ATTEMPTS_PER_S = 30_000
 MINES_PER_S = 20_000
 FIN_TIMEOUT, PORT_RANGE = "net.ipv4.tcp_fin_timeout", "net.ipv4.ip_local_port_range"
 DEFAULT_FIN_TIMEOUT_S = 60.0
-# What is waited for until the kernel gives up, or for the better part of it.
+# Causes for which attempts wait until the kernel gives up, or for most of that time.
 WAITED_FOR = frozenset({Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED})
-CHALLENGED_S = 8.0  # until the last of some hundred SYNs has had its challenge ACK
+CHALLENGED_S = 8.0  # until the last of some hundred SYNs has been answered by a challenge ACK
 
 
 def trial_attempts(plan: Plan) -> int:
-    """Return about how many attempts a trial makes."""
+    """Return the approximate number of attempts of a trial."""
     return sum(act_attempts(act) for act in plan.storms().values())
 
 
 def act_attempts(act: Plan) -> int:
-    """Return about how many attempts one storm makes."""
+    """Return the approximate number of attempts of one storm."""
     if act.attempts is not None:
         return act.attempts
     if act.duration_s is not None and act.sweeps is None:
@@ -43,19 +43,19 @@ def act_attempts(act: Plan) -> int:
 
 
 def port_count(act: Plan) -> int:
-    """Return about how many ephemeral ports a storm has."""
+    """Return the approximate number of ephemeral ports of a storm."""
     text = act.sysctls.get(PORT_RANGE) or sysctl.read(PORT_RANGE) or "32768 60999"
     low, high = act.port_range or tuple(map(int, text.split()))
     return high - low + 1
 
 
 def trial_seconds(plan: Plan, host: Host) -> float:
-    """Return about how long a trial takes on a host."""
+    """Return about how many seconds a trial takes on a host."""
     return PROCESS_S + sum(act_seconds(act, host) for act in plan.storms().values())
 
 
 def act_seconds(act: Plan, host: Host) -> float:
-    """Return about how long one storm and what comes before it takes."""
+    """Return about how many seconds one storm takes, with the minefield that is laid before it."""
     storming_s = act_attempts(act) / (act.rate_per_s or ATTEMPTS_PER_S)
     if act.duration_s is not None:
         storming_s = min(storming_s, act.duration_s)
@@ -73,13 +73,13 @@ def act_seconds(act: Plan, host: Host) -> float:
 
 
 def forecast_cells(file: SuiteFile) -> list[Forecast]:
-    """Return what one trial of each cell is going to be, about, on the first host."""
-    ((first, attestation), *_) = file.fingerprints.items()
+    """Return a forecast of one trial of each cell on the first host."""
+    ((first, fingerprint), *_) = file.fingerprints.items()
     return [
         Forecast(
             cell,
             trial_attempts(cell.plan),
-            cell_seconds(cell, attestation.host),
+            cell_seconds(cell, fingerprint.host),
             None if known is None else unsupported_reason(cell, known, host=file.host),
         )
         for cell in file.cells
@@ -88,11 +88,11 @@ def forecast_cells(file: SuiteFile) -> list[Forecast]:
 
 
 def expected_seconds(suite: Suite, *, host: bool) -> dict[str, float]:
-    """Return for each cell how long a trial takes on this machine, about."""
+    """Return for each cell about how many seconds a trial takes on this machine."""
     here = facts()
     return {cell.name: cell_seconds(cell, here) for cell in matrix.build_cells(suite, host=host)}
 
 
 def cell_seconds(cell: Cell, host: Host) -> float:
-    """Return how long a trial of a cell takes, about; what an emulated CPU does is slower, by how much is not known."""
+    """Return about how many seconds a trial of a cell takes; emulation takes longer, by a factor that is not known."""
     return trial_seconds(cell.plan, host) + (0.0 if cell.kernel == HOST else GUEST_S)

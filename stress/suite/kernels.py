@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The kernels that a suite's cells are to run on, beside the running one, and what each says of itself."""
+"""The kernels that a suite boots, in addition to the running one, and the fingerprint of each."""
 
 from collections.abc import Iterable, Sequence
 
@@ -33,15 +33,15 @@ def add_kernel_axis(suite: Suite, kernels: Sequence[str]) -> Suite:
 
 
 def kernels_to_boot(cells: Iterable[Cell]) -> list[str]:
-    """Return the kernels that have to be booted, each once."""
+    """Return the names of the kernels that have to be booted, without repetition."""
     return list(dict.fromkeys(cell.kernel for cell in cells if cell.kernel != HOST))
 
 
 def executor_for_cells(executor: Executor, cells: Sequence[Cell]) -> Executor:
-    """Return an executor that can run these cells: this machine's becomes one that boots, where a cell needs it.
+    """Return an executor that can run these cells: in place of Local one that boots kernels, where a cell needs it.
 
     Raises:
-        UsageError: the executor is of other machines, which boot no kernels.
+        UsageError: the executor runs trials on other machines, and boots no kernels.
     """
     if not kernels_to_boot(cells) or isinstance(executor, BootingExecutor):
         return executor
@@ -55,23 +55,23 @@ def executor_for_cells(executor: Executor, cells: Sequence[Cell]) -> Executor:
 def boot_fingerprints(
     cells: Sequence[Cell], executor: Executor, notify: Notify, *, host: bool
 ) -> dict[str, Fingerprint]:
-    """Boot each kernel once and return what it says of itself, without those that do not boot.
+    """Boot each kernel once and return its fingerprint by its name, without kernels that do not boot.
 
     Args:
         cells: of the suite.
-        executor: one that fits.
-        notify: is told what is done.
+        executor: as ``executor_for_cells`` returns it.
+        notify: progress callback.
         host: run on the host's own network stack.
 
     Raises:
-        UsageError: there is no such kernel, or ``host``, which no guest has.
+        UsageError: there is no such kernel, or ``host`` was given together with kernels to boot.
         LabError: a kernel cannot be fetched, or this machine cannot boot any.
     """
     if host and kernels_to_boot(cells):
-        raise UsageError("--host is of the running kernel alone: a kernel that is booted is a machine of its own.")
-    found = {}
+        raise UsageError("--host is for the running kernel alone: a kernel that is booted is a machine of its own.")
+    fingerprints = {}
     for name in kernels_to_boot(cells):
         assert isinstance(executor, BootingExecutor)
-        if (attestation := executor.fingerprint_kernel(name, notify)) is not None:
-            found[name] = attestation
-    return found
+        if (fingerprint := executor.fingerprint_kernel(name, notify)) is not None:
+            fingerprints[name] = fingerprint
+    return fingerprints

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a suite begins: anew, or where it was left."""
+"""The manifest of a suite: what is to be run, and on which hosts; new, or that of a folder that is resumed."""
 
 import os
 import secrets
@@ -23,33 +23,33 @@ from stress.suite.scheduler import clear_leftovers
 def begin_suite(
     suite: Suite, executor: Executor, notify: Notify = silent, *, host: bool, boot: bool = True
 ) -> SuiteFile:
-    """Return what is to be done, with what each host says of itself.
+    """Return the manifest of a new suite: its cells, and the fingerprint of each host.
 
     Args:
         suite: what is to be run.
-        executor: what carries the trials out.
-        notify: is told what is done.
+        executor: what runs the trials.
+        notify: progress callback.
         host: run on the host's own network stack.
-        boot: ask the kernels that are to be booted; else nothing is known of them.
+        boot: boot the kernels that the suite names, to take their fingerprints; otherwise they have none.
 
     Raises:
-        UsageError: the suite has no cell, or asks for what may not be here.
-        LabError: a host does not answer.
+        UsageError: the suite has no cell, has an invalid one, or asks for what is not permitted here.
+        LabError: a host does not answer, or speaks another protocol.
     """
     cells = matrix.build_cells(suite, host=host)
     for cell in cells:
-        if wrong := list(plan_rules.plan_faults(cell.plan)):
-            raise UsageError(f"The cell {cell.name!r} cannot be: {' '.join(wrong)}")
+        if faults := list(plan_rules.plan_faults(cell.plan)):
+            raise UsageError(f"The cell {cell.name!r} is invalid: {' '.join(faults)}")
     if host and os.geteuid() != 0:
         raise UsageError("--host changes settings of this host, which only root may; run it as root, or leave it out.")
-    attestations = {name: executor.fingerprint(name) for name in executor.hosts}
-    for attestation in attestations.values():
-        refuse_host_settings([cell for cell in cells if cell.kernel == HOST], attestation, host=host)
+    fingerprints = {name: executor.fingerprint(name) for name in executor.hosts}
+    for fingerprint in fingerprints.values():
+        refuse_host_settings([cell for cell in cells if cell.kernel == HOST], fingerprint, host=host)
     return SuiteFile(
         schema=SUITE_SCHEMA,
         id=secrets.token_hex(3),
         started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        fingerprints=attestations,
+        fingerprints=fingerprints,
         host=host,
         suite=suite,
         cells=cells,
@@ -58,16 +58,16 @@ def begin_suite(
 
 
 def resume_suite(path: Path, suite: Suite, executor: Executor, notify: Notify = silent, *, host: bool) -> SuiteFile:
-    """Return what is to be done in a suite folder, the number of trials as the suite now has it.
+    """Return the manifest of a suite folder to be resumed, with the number of trials that the suite now has.
 
     Raises:
-        UsageError: the suite, the program or the host differs in what the trials so far depend on.
-        LabError: a host does not answer.
+        UsageError: the suite, the program or a host differs in something that the trials so far depend on.
+        LabError: a host does not answer, or speaks another protocol.
     """
     old = suite_folder.read(path)
     cells = matrix.build_cells(suite, host=old.host)
     if host and not old.host:
-        raise UsageError(f"{path} was begun without --host; leave it out, or begin anew without --resume.")
+        raise UsageError(f"{path} was started without --host; leave it out, or start a new suite without --resume.")
     refuse_changed_cells(path, old.cells, cells)
     for name, was, now in (
         ("seed", old.suite.seed, suite.seed),
@@ -75,7 +75,7 @@ def resume_suite(path: Path, suite: Suite, executor: Executor, notify: Notify = 
         ("hosts", sorted(old.fingerprints), sorted(executor.hosts)),
     ):
         if was != now:
-            raise UsageError(f"{path} was begun with {name} {was}, and now it is {now}; {ANEW}")
+            raise UsageError(f"{path} was started with {name} {was}, and now it is {now}; {RESTORE}")
     for name in executor.hosts:
         refuse_changed_host(path, name, old.fingerprints[name], executor.fingerprint(name))
     booted = kernels.boot_fingerprints(cells, executor, notify, host=old.host)
@@ -94,32 +94,32 @@ def resume_suite(path: Path, suite: Suite, executor: Executor, notify: Notify = 
     planned = {trial.number: trial for trial in order.ordered_trials(suite, cells, len(file.hosts))}
     for number, record in suite_folder.records(path).items():
         if number in planned and planned[number] != record.trial:
-            raise UsageError(f"{path} has a trial {number} of another order ({record.trial.cell}); {ANEW}")
+            raise UsageError(f"{path} has a trial {number} from another order ({record.trial.cell}); {RESTORE}")
     clear_leftovers(path)
     return file
 
 
-ANEW = "begin anew without --resume, or put it back."
+RESTORE = "start a new suite without --resume, or restore it."
 
 
 def refuse_changed_cells(path: Path, old: list[Cell], new: list[Cell]) -> None:
-    """Raise UsageError unless two lists of cells do the same."""
+    """Raise UsageError unless two lists of cells have the same names, identities, kernels and order."""
     before, after = ({cell.name: (cell.identity, cell.kernel) for cell in cells} for cells in (old, new))
     for name in before.keys() - after.keys():
-        raise UsageError(f"{path} has a cell {name!r} that the suite no longer has; {ANEW}")
+        raise UsageError(f"{path} has a cell {name!r} that the suite no longer has; {RESTORE}")
     for name in after.keys() - before.keys():
-        raise UsageError(f"The suite has a cell {name!r} that {path} was begun without; {ANEW}")
+        raise UsageError(f"The suite has a cell {name!r} that {path} does not have; {RESTORE}")
     for name, identity in before.items():
         if after[name] != identity:
-            raise UsageError(f"The cell {name!r} would now do something else than in {path}; {ANEW}")
+            raise UsageError(f"The cell {name!r} would now do something other than in {path}; {RESTORE}")
     if list(before) != list(after):
-        raise UsageError(f"The cells of {path} come in another order now; {ANEW}")
+        raise UsageError(f"The cells of {path} now come in another order; {RESTORE}")
 
 
 def refuse_changed_host(path: Path, name: str, old: Fingerprint, new: Fingerprint) -> None:
-    """Raise UsageError unless a host is what it was."""
+    """Raise UsageError if a host differs in anything that trials depend on."""
     for what, was, now in fingerprint_differences(old, new):
         raise UsageError(
-            f"{path} was begun with another {what} on {name}: {was}, and now it is {now}; its trials would not "
-            "be of one kind. Begin anew without --resume."
+            f"{path} was started with another {what} on {name}: {was}, and now it is {now}; its trials could not "
+            "be compared. Start a new suite without --resume."
         )

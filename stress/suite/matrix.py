@@ -14,7 +14,7 @@ from stress.model.plan import Plan
 from stress.model.suite import KERNEL, Cell, Design, Entry, Level, Suite, is_sysctl
 
 Point = tuple[Level, ...]  # a value for each axis, in the order of the axes
-PREFIXES = ("net.ipv4.", "net.core.")  # left out of names: what follows says it all
+PREFIXES = ("net.ipv4.", "net.core.")  # left out of names, which are clear without them
 
 
 def build_cells(suite: Suite, *, host: bool = False) -> list[Cell]:
@@ -25,15 +25,15 @@ def build_cells(suite: Suite, *, host: bool = False) -> list[Cell]:
         host: run on the host's own network stack.
 
     Raises:
-        UsageError: nothing is left, or two cells have one name.
+        UsageError: all points are excluded, or two cells have the same name.
     """
-    found = [cell for entry in suite.entries for cell in entry_cells(suite, entry, host=host)]
-    if not found:
+    cells = [cell for entry in suite.entries for cell in entry_cells(suite, entry, host=host)]
+    if not cells:
         raise UsageError(f"The suite {suite.name} has no cell left: all are excluded.")
-    for one, other in itertools.pairwise(sorted(found, key=lambda cell: cell.name)):
+    for one, other in itertools.pairwise(sorted(cells, key=lambda cell: cell.name)):
         if one.name == other.name:
             raise UsageError(f"The suite {suite.name} has two cells named {one.name!r}; give their scenarios labels.")
-    return found
+    return cells
 
 
 def entry_cells(suite: Suite, entry: Entry, *, host: bool) -> Iterator[Cell]:
@@ -82,7 +82,7 @@ def design_points(design: Design, axes: list[list[Level]]) -> Iterable[Point]:
 
 
 def pairwise_of_few(axes: list[list[Level]]) -> Iterable[Point]:
-    """Return the pairwise points where some axes have one value only, which allpairspy does not take."""
+    """Return the pairwise points where some axes have one value only, which allpairspy does not accept."""
     several = [values for values in axes if len(values) > 1]
     chosen = design_points(Design.PAIRWISE if len(several) > 1 else Design.FULL, several)
     for point in chosen:
@@ -109,7 +109,7 @@ def plan_at_point(plan: Plan, levels: dict[str, Level], *, host: bool) -> Plan:
 
 
 def short_axis_name(axis: str) -> str:
-    """Return an axis as people call it: ``tcp_tw_reuse``."""
+    """Return the name of an axis without its prefix: ``tcp_tw_reuse``."""
     for prefix in PREFIXES:
         axis = axis.removeprefix(prefix)
     return axis

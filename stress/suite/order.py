@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The order of trials: randomised complete blocks, drawn from the suite's seed.
 
-Every block runs every cell once, in an order of its own, and gives all its trials one seed: cells are compared within
-blocks, on the same minefields, in the same weather (Maricq et al., OSDI 2018; Bulej et al., arXiv 2001.05811).
+Every block runs every cell once, in an order of its own, and all its trials have one seed: cells are compared within
+blocks, on the same minefields, under the same machine conditions (Maricq et al., OSDI 2018; Bulej et al., arXiv
+2001.05811).
 
-A block is run by one host. With several, each runs every round: a block of its own, in the same order and with the same
-seed as the blocks of the others. So hosts can be compared, and are never taken for one.
+A block is run by one host. With several hosts, each runs one block per round, in the same order and with the same seed
+as the blocks of the other hosts. So hosts can be compared, and are never pooled.
 """
 
 from collections.abc import Sequence
@@ -18,12 +19,12 @@ SEEDS = 1 << 31
 
 
 def ordered_trials(suite: Suite, cells: Sequence[Cell], hosts: int = 1) -> list[Trial]:
-    """Return all trials in their order; more rounds leave those before as they are.
+    """Return all trials in their order; further rounds do not change the trials of those before.
 
     Args:
-        suite: how many trials of each cell a host runs, and the seed.
-        cells: what is run.
-        hosts: how many there are; block ``n`` is one of host ``n % hosts``.
+        suite: it says how many trials of each cell a host runs, and the seed.
+        cells: of the suite.
+        hosts: number of hosts; host ``n % hosts`` runs block ``n``.
     """
     return [trial for block in range(suite.trials * hosts) for trial in block_trials(suite.seed, block, cells, hosts)]
 

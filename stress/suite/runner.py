@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""A whole suite: begun or gone on with, in its folder, alone on this machine.
+"""Runs a suite, new or resumed, in its folder; one suite at a time on this machine.
 
 A program makes a suite and runs it as the command does::
 
     from pathlib import Path
-    from stress.suite import file, whole
-    from stress.suite.local import Local
+    from stress.suite import runner
+    from stress.suite.config import load
+    from stress.suite.executor.local import Local
 
-    suite = file.build({"scenario": [{"name": "closewait"}], "matrix": {"net.ipv4.tcp_timestamps": [1, 0]}})
-    path = whole.run(suite, Path("results"), Local())
-    for cell in whole.cells(path):
+    suite = load.build_suite({"scenario": [{"name": "closewait"}], "matrix": {"net.ipv4.tcp_timestamps": [1, 0]}})
+    path = runner.run(suite, Path("results"), Local())
+    for cell in runner.read_cells(path):
         ...
 """
 
@@ -27,10 +28,10 @@ from stress.suite.scheduler import Observer, Scheduler
 
 
 class SilentObserver:
-    """Is told how a suite gets on, and does not care."""
+    """An observer that does nothing."""
 
     def opens(self, path: Path, missing: Sequence[Trial]) -> None:
-        """A suite begins, or goes on."""
+        """A suite begins, or is resumed."""
 
     def stage(self, text: str) -> None:
         """Something other than a trial begins."""
@@ -58,19 +59,19 @@ def run(
     Args:
         suite: what is to be run.
         results: where a new folder is made.
-        executor: what carries the trials out.
-        observer: who is told how it gets on.
-        text: of the suite's file, to be kept beside the results.
-        host: run on the host's own network stack, and change its settings for the time of each trial.
-        resume: the folder to go on with, in place of a new one.
+        executor: what runs the trials.
+        observer: its methods are called as the suite progresses.
+        text: content of the suite's file, which is copied into the folder.
+        host: run on the host's own network stack, and change its settings during each trial.
+        resume: the folder to resume, in place of a new one.
         retry_failed: with ``resume``, run failed trials again.
 
     Raises:
-        UsageError: the suite cannot be, asks for what may not be here, or is not that of the folder; or another suite
-            is running.
-        LabError: a host does not answer.
-        StoreError: results cannot be written; what was recorded stays.
-        KeyboardInterrupt: what was recorded stays.
+        UsageError: the suite is invalid, asks for what is not permitted here, or is not that of the folder; or another
+            suite is running.
+        LabError: a host does not answer, or speaks another protocol.
+        StoreError: results cannot be written; trials that were recorded stay.
+        KeyboardInterrupt: trials that were recorded stay.
     """
     observer = observer or SilentObserver()
     executor = kernels.executor_for_cells(executor, matrix.build_cells(suite, host=host))
@@ -82,9 +83,9 @@ def run(
         else:
             path = resume
             suite_folder.rewrite(path, manifest.resume_suite(path, suite, executor, observer.stage, host=host))
-        conductor = Scheduler(path, suite_folder.read(path), executor, retry_failed=retry_failed)
-        observer.opens(path, conductor.missing)
-        conductor.run(observer)
+        scheduler = Scheduler(path, suite_folder.read(path), executor, retry_failed=retry_failed)
+        observer.opens(path, scheduler.missing)
+        scheduler.run(observer)
     return path
 
 
@@ -92,6 +93,6 @@ def read_cells(path: Path) -> list[CellTrials]:
     """Return the trials of each cell of a suite folder.
 
     Raises:
-        UsageError: it is none, or damaged.
+        UsageError: it is no suite folder, or damaged.
     """
     return cell_results.read_cell_trials(path, suite_folder.read(path))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The conductor: runs the trials of a suite that are missing, in their order, and keeps how each ended."""
+"""The scheduler: runs the missing trials of a suite in their order, and records how each ended."""
 
 import shutil
 import tempfile
@@ -25,10 +25,10 @@ from stress.suite.executor.pending import Pending
 
 
 class Observer(Protocol):
-    """Who is told how a suite gets on; never while a trial that measures is storming."""
+    """Progress callbacks of a suite. None is called while a trial that measures is storming."""
 
     def opens(self, path: Path, missing: Sequence[Trial]) -> None:
-        """A suite begins, or goes on, in its folder; these trials are missing."""
+        """A suite begins, or is resumed, in its folder; these trials are missing."""
 
     def stage(self, text: str) -> None:
         """Something other than a trial begins."""
@@ -42,14 +42,14 @@ class Observer(Protocol):
 
 @dataclass
 class Batch:
-    """Trials that one host runs beside each other, often just one.
+    """Trials that one host runs in parallel, often just one.
 
     Attributes:
-        host: which.
+        host: its name.
         trials: in their order.
-        reasons: by number, why a trial is not worth starting, or None.
-        started: when all were started.
-        ended: by number, how those ended that have.
+        reasons: by number of the trial, why it is not started, or None.
+        started: when the trials were started.
+        ended: by number of the trial, the results of those that have ended.
     """
 
     host: str
@@ -59,24 +59,24 @@ class Batch:
     ended: dict[int, CellResult] = field(default_factory=dict)
 
     @property
-    def going(self) -> list[Trial]:
+    def submitted(self) -> list[Trial]:
         """The trials that are started."""
         return [trial for trial in self.trials if self.reasons[trial.number] is None]
 
 
 class Scheduler:
-    """A suite under way.
+    """A suite that is being run.
 
     Attributes:
         path: its folder.
-        file: what is to be done.
-        executor: what carries the trials out.
-        records: how each trial ended that has, by its number.
+        file: its manifest.
+        executor: what runs the trials.
+        records: the records of trials that have ended, by number.
         missing: the trials that are still to be run, in their order.
     """
 
     def __init__(self, path: Path, file: SuiteFile, executor: Executor, *, retry_failed: bool = False) -> None:
-        """Look what is missing.
+        """Determine which trials are missing.
 
         Raises:
             UsageError: a trial's record is damaged.
@@ -98,23 +98,23 @@ class Scheduler:
 
         Raises:
             StoreError: results cannot be written; all trials that were recorded stay.
-            KeyboardInterrupt: the trials under way are thrown away, the others stay.
+            KeyboardInterrupt: running trials are discarded, those that were recorded stay.
         """
         left = {host: [trial for trial in self.missing if self.file.host_of(trial) == host] for host in self.file.hosts}
         left = {host: trials for host, trials in left.items() if trials}
         try:
             self.warm_up(left, observer)
-            with Pending[tuple[str, int]]() as under_way:
-                batches = {host: self.start(host, trials, under_way, observer) for host, trials in left.items()}
+            with Pending[tuple[str, int]]() as pending:
+                batches = {host: self.start(host, trials, pending, observer) for host, trials in left.items()}
                 while batches:
-                    host = self.hear(batches, under_way)
+                    host = self.wait_for_host(batches, pending)
                     if host is None:
                         continue
                     batch = batches.pop(host)
                     self.record(batch, observer)
                     del left[host][: len(batch.trials)]
                     if left[host]:
-                        batches[host] = self.start(host, left[host], under_way, observer)
+                        batches[host] = self.start(host, left[host], pending, observer)
         finally:
             self.missing = [trial for trial in self.missing if trial.number not in self.records]
             suite_folder.write_index(self.path, self.records)
@@ -124,46 +124,46 @@ class Scheduler:
         record = self.records.get(trial.number)
         return record is None or (retry_failed and record.status is Status.FAILED)
 
-    def next_of(self, left: Sequence[Trial]) -> list[Trial]:
-        """Return what a host runs next: a trial or, of those that do not measure, as many as may run together."""
+    def next_trials(self, left: Sequence[Trial]) -> list[Trial]:
+        """Return what a host runs next: one trial, or as many that do not measure as may run in parallel."""
         first = left[0]
         if self.file.cell(first.cell).measures:
             return [first]
-        several = []
+        parallel = []
         for trial in left[: self.executor.parallel_trials]:
             if trial.block != first.block or self.file.cell(trial.cell).measures:
                 break
-            several.append(trial)
-        return several
+            parallel.append(trial)
+        return parallel
 
     def warm_up(self, left: Mapping[str, Sequence[Trial]], observer: Observer) -> None:
-        """Run trials that are thrown away: the first ones meet cold caches, and memory that no one has touched."""
+        """Run trials that are discarded: the first ones meet cold caches, and memory that has not been touched."""
         for number in range(self.file.suite.warmup if left else 0):
             observer.stage(f"warm-up {number + 1} of {self.file.suite.warmup}, thrown away")
-            with tempfile.TemporaryDirectory(prefix=".warm-up-", dir=self.path) as away, Pending[str]() as under_way:
+            with tempfile.TemporaryDirectory(prefix=".warm-up-", dir=self.path) as away, Pending[str]() as pending:
                 for host, trials in left.items():
-                    under_way.add(host, self.submit(trials[0], Path(away), host))
+                    pending.add(host, self.submit(trials[0], Path(away), host))
                 for _ in left:
-                    under_way.next()
+                    pending.next()
 
-    def start(self, host: str, left: Sequence[Trial], under_way: Pending[tuple[str, int]], observer: Observer) -> Batch:
+    def start(self, host: str, left: Sequence[Trial], pending: Pending[tuple[str, int]], observer: Observer) -> Batch:
         """Start what a host runs next."""
-        trials = self.next_of(left)
+        trials = self.next_trials(left)
         reasons = {trial.number: self.reason_against(trial, host) for trial in trials}
         for trial in trials:
             observer.begins(trial)
         batch = Batch(host, trials, reasons, datetime.now(UTC))
-        for trial in batch.going:
+        for trial in batch.submitted:
             home = suite_folder.begin(self.path, trial)
-            under_way.add((host, trial.number), self.submit(trial, home, host))
+            pending.add((host, trial.number), self.submit(trial, home, host))
         return batch
 
-    def hear(self, batches: Mapping[str, Batch], under_way: Pending[tuple[str, int]]) -> str | None:
-        """Return a host whose batch is over; None if one trial of several is over."""
+    def wait_for_host(self, batches: Mapping[str, Batch], pending: Pending[tuple[str, int]]) -> str | None:
+        """Wait for one trial; return a host whose batch has ended, or None while its batch has trials that run."""
         for host, batch in batches.items():
-            if len(batch.ended) == len(batch.going):
+            if len(batch.ended) == len(batch.submitted):
                 return host
-        (host, number), ended = under_way.next()
+        (host, number), ended = pending.next()
         batches[host].ended[number] = ended
         return None
 
@@ -172,9 +172,9 @@ class Scheduler:
         took_s = (datetime.now(UTC) - batch.started).total_seconds()
         for trial in batch.trials:
             reason = batch.reasons[trial.number]
-            end = batch.ended.get(trial.number, CellResult(None, None, None))
+            result = batch.ended.get(trial.number, CellResult(None, None, None))
             if reason is None:
-                status, reason = trial_status(end)
+                status, reason = trial_status(result)
             else:
                 status = Status.NOT_APPLICABLE
                 suite_folder.begin(self.path, trial)
@@ -182,24 +182,24 @@ class Scheduler:
                 trial=trial,
                 status=status,
                 reason=reason,
-                run=end.path.name if end.path else None,
+                run=result.path.name if result.path else None,
                 host=batch.host,
-                settle=end.settle,
+                settle=result.settle,
                 started_utc=batch.started.isoformat(timespec="milliseconds"),
                 took_s=took_s if trial.number in batch.ended else 0.0,
             )
             suite_folder.finish(self.path, record)
             self.records[trial.number] = record
-            observer.ended(record, run_folder.read_summary(end.path) if end.path else None)
+            observer.ended(record, run_folder.read_summary(result.path) if result.path else None)
 
     def reason_against(self, trial: Trial, host: str) -> str | None:
-        """Return why a trial is not worth starting: its cell cannot be on this host, as is known or was found."""
+        """Return why a trial is not started: its host cannot run its cell, by its fingerprint or an earlier trial."""
         for record in self.records.values():
             if (record.trial.cell, record.host, record.status) == (trial.cell, host, Status.NOT_APPLICABLE):
                 return record.reason
         cell = self.file.cell(trial.cell)
-        attestation = self.file.fingerprint(cell, host)
-        return None if attestation is None else unsupported_reason(cell, attestation, host=self.file.host)
+        fingerprint = self.file.fingerprint(cell, host)
+        return None if fingerprint is None else unsupported_reason(cell, fingerprint, host=self.file.host)
 
     def submit(self, trial: Trial, home: Path, host: str) -> Handle:
         """Start a trial."""
@@ -214,25 +214,25 @@ def with_seed(plan: Plan, seed: int) -> Plan:
     return msgspec.structs.replace(plan, seed=seed)
 
 
-def trial_status(end: CellResult) -> tuple[Status, str | None]:
-    """Return how a trial ended, and the reason when it is not done.
+def trial_status(result: CellResult) -> tuple[Status, str | None]:
+    """Return the status of a trial that has ended, and the reason when it is not done.
 
     Raises:
-        StoreError: its results could not be written: the suite must stop, and nothing is recorded.
-        KeyboardInterrupt: it was interrupted itself.
+        StoreError: its results could not be written. The suite must stop, and the trial is not recorded.
+        KeyboardInterrupt: the trial itself was interrupted.
     """
-    if end.failure is None:
+    if result.failure is None:
         return Status.DONE, None
-    if end.failure.kind == StoreError.__name__:
-        raise StoreError(f"{end.failure.text} Make room, and go on with --resume.")
-    if end.failure.exit_code == INTERRUPTED:
+    if result.failure.kind == StoreError.__name__:
+        raise StoreError(f"{result.failure.text} Free some space, and continue with --resume.")
+    if result.failure.exit_code == INTERRUPTED:
         raise KeyboardInterrupt
-    if end.failure.kind == NotApplicableError.__name__:
-        return Status.NOT_APPLICABLE, end.failure.text
-    return Status.FAILED, end.failure.text
+    if result.failure.kind == NotApplicableError.__name__:
+        return Status.NOT_APPLICABLE, result.failure.text
+    return Status.FAILED, result.failure.text
 
 
 def clear_leftovers(path: Path) -> None:
-    """Remove the warm-up that a killed suite has left behind."""
-    for left in path.glob(".warm-up-*"):
-        shutil.rmtree(left, ignore_errors=True)
+    """Remove the folders of warm-up trials that a killed suite has left."""
+    for folder in path.glob(".warm-up-*"):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The suite file: TOML to a Suite, every mistake with its line."""
+"""The suite file: TOML to a Suite; every diagnostic names the line."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a suite may set of a plan, and vary: fields of the plan and settings of the kernel, each with its position."""
+"""What a suite may set and vary: fields of a plan and settings of the kernel, each with its position in the file."""
 
 import re
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ class Parameters:
 
     Attributes:
         fields: of the plan, converted.
-        sysctls: by dotted name.
-        at: where each of both is set.
+        sysctls: settings by dotted name.
+        at: the position of each field and each setting.
     """
 
     fields: dict[str, Any] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Parameters:
     at: dict[str, Position] = field(default_factory=dict)
 
     def over(self, base: "Parameters") -> "Parameters":
-        """Return these and, of what they do not set, those of a base."""
+        """Return these parameters, and those of a base that they do not set."""
         return Parameters(base.fields | self.fields, base.sysctls | self.sysctls, base.at | self.at)
 
 
@@ -47,76 +47,76 @@ class Axis:
 
 
 def flatten_names(table: dict[str, Any], at: Position) -> Iterator[tuple[str, Any, Position]]:
-    """Yield the dotted name of each value of a table with tables in it, the value, and its position.
+    """Yield the dotted name of each value of a nested table, the value, and its position.
 
-    TOML reads ``net.ipv4.tcp_tw_reuse = 1`` without quotes as tables in each other.
+    TOML reads ``net.ipv4.tcp_tw_reuse = 1`` without quotes as nested tables.
     """
     for key, value in table.items():
         if isinstance(value, dict) and value:
-            yield from ((f"{key}.{name}", each, place) for name, each, place in flatten_names(value, (*at, key)))
+            yield from ((f"{key}.{name}", inner, place) for name, inner, place in flatten_names(value, (*at, key)))
         else:
             yield key, value, (*at, key)
 
 
-def unique_names(table: dict[str, Any], at: Position, mistakes: Diagnostics) -> Iterator[tuple[str, Any, Position]]:
-    """Yield as ``flat`` does; a name that is there with and without quotes is a mistake."""
+def unique_names(table: dict[str, Any], at: Position, diagnostics: Diagnostics) -> Iterator[tuple[str, Any, Position]]:
+    """Yield as ``flatten_names`` does; a name that occurs with and without quotes is an error."""
     seen: dict[str, Position] = {}
     for name, value, place in flatten_names(table, at):
         if name in seen:
-            mistakes.add(place, f"{show_value(name)} is there already{mistakes.line(seen[name])}; leave one out.")
+            diagnostics.add(place, f"{show_value(name)} is there already{diagnostics.line(seen[name])}; leave one out.")
         else:
             seen[name] = place
             yield name, value, place
 
 
-def read_parameters(table: dict[str, Any], at: Position, mistakes: Diagnostics) -> Parameters:
+def read_parameters(table: dict[str, Any], at: Position, diagnostics: Diagnostics) -> Parameters:
     """Return what a table sets of a plan.
 
     Args:
         table: its values are of the types of their keys.
         at: its position.
-        mistakes: what is wrong with its settings is added to these.
+        diagnostics: errors in its settings are added to these.
     """
     fields = {key: value for key, value in table.items() if key in FIELDS}
-    found = Parameters(fields, at={key: (*at, key) for key in fields})
-    for setting, value, place in unique_names(table.get("sysctls", {}), (*at, "sysctls"), mistakes):
-        if wrong := sysctl_fault(setting) or level_fault(setting, value):
-            mistakes.add(place, wrong)
+    result = Parameters(fields, at={key: (*at, key) for key in fields})
+    for setting, value, place in unique_names(table.get("sysctls", {}), (*at, "sysctls"), diagnostics):
+        if fault := sysctl_fault(setting) or level_fault(setting, value):
+            diagnostics.add(place, fault)
         else:
-            found.sysctls[setting] = str(value)
-            found.at[setting] = place
-    return found
+            result.sysctls[setting] = str(value)
+            result.at[setting] = place
+    return result
 
 
-def read_axes(table: dict[str, Any], at: Position, mistakes: Diagnostics) -> dict[str, Axis]:
+def read_axes(table: dict[str, Any], at: Position, diagnostics: Diagnostics) -> dict[str, Axis]:
     """Return the axes of a ``[matrix]``."""
-    found = {}
-    for name, values, place in unique_names(table, at, mistakes):
-        if wrong := axis_fault(name):
-            mistakes.add(place, wrong)
+    result = {}
+    for name, values, place in unique_names(table, at, diagnostics):
+        if fault := axis_fault(name):
+            diagnostics.add(place, fault)
         elif not isinstance(values, list) or not values:
-            mistakes.add(place, f"{name} must be a list of one or more values, not {show_value(values)}.")
+            diagnostics.add(place, f"{name} must be a list of one or more values, not {show_value(values)}.")
         else:
-            found[name] = Axis(values, place)
-            check_levels(name, found[name], mistakes)
-    return found
+            result[name] = Axis(values, place)
+            check_levels(name, result[name], diagnostics)
+    return result
 
 
-def check_levels(name: str, axis: Axis, mistakes: Diagnostics) -> None:
-    """Add what is wrong with the values of an axis."""
+def check_levels(name: str, axis: Axis, diagnostics: Diagnostics) -> None:
+    """Add the errors in the values of an axis."""
     seen: list[Any] = []
     for index, value in enumerate(axis.values):
-        if wrong := level_fault(name, value):
-            mistakes.add((*axis.at, index), wrong)
+        if fault := level_fault(name, value):
+            diagnostics.add((*axis.at, index), fault)
             continue
         level = canonical_level(name, value)
         if level in seen:
-            mistakes.add((*axis.at, index), f"{name} has the value {show_value(value)} twice.")
+            diagnostics.add((*axis.at, index), f"{name} has the value {show_value(value)} twice.")
         seen.append(level)
 
 
 def canonical_level(name: str, value: Any) -> Any:
-    """Return a value of an axis such that two that mean the same are equal.
+    """Return a value of an axis in canonical form: two values that mean the same are equal.
 
     Raises:
         msgspec.ValidationError: the axis has no such value.
@@ -125,15 +125,15 @@ def canonical_level(name: str, value: Any) -> Any:
 
 
 def matching_level(name: str, values: list[Level], value: Any) -> Level | None:
-    """Return that of an axis's values which a value means, or None."""
+    """Return the value of an axis that means the same as a given value, or None."""
     if level_fault(name, value):
         return None
     level = canonical_level(name, value)
-    return next((each for each in values if canonical_level(name, each) == level), None)
+    return next((candidate for candidate in values if canonical_level(name, candidate) == level), None)
 
 
 def level_fault(name: str, value: Any) -> str | None:
-    """Return what is wrong with a value of a field or a setting by its type."""
+    """Return a sentence when a value is not of the type of its field or setting, or None."""
     try:
         canonical_level(name, value)
     except msgspec.ValidationError:
@@ -144,7 +144,7 @@ def level_fault(name: str, value: Any) -> str | None:
 
 
 def kernel_fault(name: str) -> str | None:
-    """Return what is wrong with the name of a kernel; whether there is such a package, only fetching it tells."""
+    """Return a sentence when the name of a kernel is invalid, or None; the package itself is not looked up."""
     try:
         kernel_name(name)
     except UsageError as error:
@@ -153,7 +153,7 @@ def kernel_fault(name: str) -> str | None:
 
 
 def axis_fault(name: str) -> str | None:
-    """Return what is wrong with the name of an axis."""
+    """Return a sentence when the name of an axis is invalid, or None."""
     if name in AXES:
         return None
     if name == "sysctls" or name.startswith("sysctls."):
@@ -168,16 +168,16 @@ def axis_fault(name: str) -> str | None:
 
 
 def sysctl_fault(name: str) -> str | None:
-    """Return what is wrong with the name of a setting."""
+    """Return a sentence when the name of a setting is invalid, or None."""
     if name in sysctl.RECORDED or (SYSCTL.fullmatch(name) and sysctl.path(name).is_file()):
         return None
     if SYSCTL.fullmatch(name) and sysctl.path(name).is_dir():
         return f"{name} is a folder of settings; name one that is in it."
     prefix, _, last = name.rpartition(".")
-    siblings = {each.rpartition(".")[2] for each in sysctl.RECORDED if each.rpartition(".")[0] == prefix}
+    siblings = {known.rpartition(".")[2] for known in sysctl.RECORDED if known.rpartition(".")[0] == prefix}
     if SYSCTL.fullmatch(prefix) and sysctl.path(prefix).is_dir():
-        siblings |= {each.name for each in sysctl.path(prefix).iterdir() if each.is_file()}
-    # Within a folder the last part alone is compared: what all have in common would make anything look alike.
+        siblings |= {file.name for file in sysctl.path(prefix).iterdir() if file.is_file()}
+    # Within a folder only the last part is compared: the common prefix would make all names similar.
     close = suggestion(last, sorted(siblings)).replace("mean ", f"mean {prefix}.") if siblings else ""
     close = close or suggestion(name, sysctl.RECORDED)
     if not SYSCTL.fullmatch(name):

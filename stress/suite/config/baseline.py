@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The points that a suite file names: its baseline, and those that it leaves out; and whether its plans can be."""
+"""The points that a suite file names, its baseline and those that it excludes; and the checks of their plans."""
 
 import re
 from collections.abc import Iterator
@@ -17,49 +17,53 @@ from stress.suite.config.toml_lines import Position
 OPTIONS = {"rate_per_s": "--rate", "sources": "--source", "target_ports": "--target-port"}
 
 
-def read_baseline(table: dict[str, Any], entries: list[Entry], mistakes: Diagnostics) -> dict[str, Level]:
-    """Return ``[baseline]``: each axis with one of its values, which every entry that has the axis lists."""
-    found: dict[str, Level] = {}
-    for axis, value, at in unique_names(table, ("baseline",), mistakes):
+def read_baseline(table: dict[str, Any], entries: list[Entry], diagnostics: Diagnostics) -> dict[str, Level]:
+    """Return ``[baseline]``: each axis with a value that every entry with this axis lists."""
+    result: dict[str, Level] = {}
+    for axis, value, at in unique_names(table, ("baseline",), diagnostics):
         holders = [entry for entry in entries if axis in entry.axes]
         levels = [matching_level(axis, entry.axes[axis], value) for entry in holders]
         if not holders:
-            mistakes.add(at, axis_fault(axis, entries))
+            diagnostics.add(at, axis_fault(axis, entries))
         elif (first := levels[0]) is None or None in levels:
-            mistakes.add(at, value_fault(axis, value, holders[levels.index(None)]))
+            diagnostics.add(at, value_fault(axis, value, holders[levels.index(None)]))
         elif any(level != first for level in levels):
-            mistakes.add(at, f"{axis} has this value as a number in one scenario and as a text in another; choose one.")
+            diagnostics.add(at, f"{axis} has this value as a number in one scenario, as a text in another; choose one.")
         else:
-            found[axis] = first
-    return found
+            result[axis] = first
+    return result
 
 
 def read_exclusions(
-    tables: list[dict[str, Any]], entries: list[Entry], mistakes: Diagnostics
+    tables: list[dict[str, Any]], entries: list[Entry], diagnostics: Diagnostics
 ) -> list[dict[str, Level]]:
-    """Return the ``[[exclude]]``: values of axes of at least one entry, and maybe its label.
+    """Return the ``[[exclude]]``: values of axes of at least one entry, and optionally its label.
 
-    A value is as the axis lists it; where entries list it as a number and as a text, both are left out.
+    A value is as the axis lists it; where entries list it as a number and as a text, both are excluded.
     """
-    found: list[dict[str, Level]] = []
+    exclusions: list[dict[str, Level]] = []
     for index, table in enumerate(tables):
         at: Position = ("exclude", index)
         label = table.get("scenario")
         if not table:
-            mistakes.add(at, "This [[exclude]] is empty and would leave nothing; give the values of an axis or more.")
-        elif "scenario" in table and (wrong := label_fault(label, [entry.label for entry in entries])):
-            mistakes.add((*at, "scenario"), wrong)
+            diagnostics.add(
+                at, "This [[exclude]] is empty and would exclude all cells; give a value of an axis or more."
+            )
+        elif "scenario" in table and (fault := label_fault(label, [entry.label for entry in entries])):
+            diagnostics.add((*at, "scenario"), fault)
         else:
-            those = [entry for entry in entries if label in (None, entry.label)]
-            point = list(unique_names({key: value for key, value in table.items() if key != "scenario"}, at, mistakes))
-            wrongs = [(place, wrong) for axis, value, place in point if (wrong := level_fault(axis, value, those))]
-            rules = [rule for entry in those if (rule := excluded_levels(point, entry)) is not None]
-            if not (wrongs or rules):
-                wrongs = [(at, "No scenario has all of these values, so that this [[exclude]] leaves out nothing.")]
-            for place, wrong in wrongs:
-                mistakes.add(place, wrong)
-            found += [rule | ({} if label is None else {"scenario": label}) for rule in rules]
-    return [rule for index, rule in enumerate(found) if rule not in found[:index]]
+            concerned = [entry for entry in entries if label in (None, entry.label)]
+            point = list(
+                unique_names({key: value for key, value in table.items() if key != "scenario"}, at, diagnostics)
+            )
+            faults = [(place, fault) for axis, value, place in point if (fault := level_fault(axis, value, concerned))]
+            rules = [rule for entry in concerned if (rule := excluded_levels(point, entry)) is not None]
+            if not (faults or rules):
+                faults = [(at, "No scenario has all of these values, so that this [[exclude]] excludes nothing.")]
+            for place, fault in faults:
+                diagnostics.add(place, fault)
+            exclusions += [rule | ({} if label is None else {"scenario": label}) for rule in rules]
+    return [rule for index, rule in enumerate(exclusions) if rule not in exclusions[:index]]
 
 
 def excluded_levels(point: list[tuple[str, Any, Position]], entry: Entry) -> dict[str, Level] | None:
@@ -67,12 +71,12 @@ def excluded_levels(point: list[tuple[str, Any, Position]], entry: Entry) -> dic
     levels = {
         axis: matching_level(axis, entry.axes.get(axis, []), value) for axis, value, _ in point if axis in entry.axes
     }
-    found = {axis: level for axis, level in levels.items() if level is not None}
-    return found if len(found) == len(point) else None
+    listed = {axis: level for axis, level in levels.items() if level is not None}
+    return listed if len(listed) == len(point) else None
 
 
 def label_fault(label: Any, known: list[str]) -> str | None:
-    """Return what is wrong with the label of a scenario."""
+    """Return a sentence when no scenario has a label, or None."""
     if label in known:
         return None
     close = suggestion(label, known) if isinstance(label, str) else ""
@@ -80,7 +84,7 @@ def label_fault(label: Any, known: list[str]) -> str | None:
 
 
 def level_fault(axis: str, value: Any, entries: list[Entry]) -> str | None:
-    """Return what is wrong with an axis or a value that no entry has."""
+    """Return a sentence when no entry has an axis, or none lists its value, or None."""
     holders = [entry for entry in entries if axis in entry.axes]
     if not holders:
         return axis_fault(axis, entries)
@@ -104,21 +108,21 @@ def value_fault(axis: str, value: Any, entry: Entry) -> str:
 
 
 def point_faults(suite: Suite, rows: list[ScenarioTable]) -> Iterator[tuple[Position, str]]:
-    """Yield what is wrong with the plan of each baseline, and of each value of an axis beside the baseline's others.
+    """Yield the errors in the plan of each baseline, and of each value of an axis with the baseline's other values.
 
     Points in which several values differ from the baseline are checked when they become cells.
     """
-    found: dict[tuple[Position, str], list[str]] = {}
+    labels_by_fault: dict[tuple[Position, str], list[str]] = {}
     for row in rows:
         for at, sentence in row_faults(suite, row):
-            found.setdefault((at, sentence), []).append(row.entry.label)
-    for (at, sentence), labels in found.items():
+            labels_by_fault.setdefault((at, sentence), []).append(row.entry.label)
+    for (at, sentence), labels in labels_by_fault.items():
         of_all = len(labels) == len(rows) or at[0] == "scenario"
         yield at, sentence if of_all else f"With {' and '.join(labels)}: {sentence}"
 
 
 def row_faults(suite: Suite, row: ScenarioTable) -> Iterator[tuple[Position, str]]:
-    """Yield what is wrong with the plans of one scenario, and the position of what makes it so."""
+    """Yield the errors in the plans of one scenario, each with the position of the key that causes it."""
     base = {axis: suite.baseline.get(axis, values[0]) for axis, values in row.entry.axes.items()}
     others = [
         (base | {axis: value}, (*row.axes[axis].at, index))
@@ -126,22 +130,22 @@ def row_faults(suite: Suite, row: ScenarioTable) -> Iterator[tuple[Position, str
         for index, value in enumerate(values)
         if value != base[axis]
     ]
-    told = set()
+    reported = set()
     for levels, at in [(base, None), *others]:
         if matrix.is_excluded(suite.exclude, row.entry.label, levels):
             continue
         for sentence in plan_faults(matrix.plan_at_point(row.entry.plan, levels, host=False)):
-            if sentence not in told:
+            if sentence not in reported:
                 yield at or offending_key(sentence, row), sentence
-            told.add(sentence)
+            reported.add(sentence)
 
 
 def offending_key(sentence: str, row: ScenarioTable) -> Position:
     """Return the position of the first of a scenario's parameters and axes that a sentence names, or the scenario's."""
     places = row.given.at | {axis: values.at for axis, values in row.axes.items()}
-    found = {}
+    positions = {}
     for name, at in places.items():
         option = OPTIONS.get(name, f"--{name.removesuffix('_s').replace('_', '-')}")
         if match := re.search(rf"{re.escape(option)}(?![a-z-])", sentence):
-            found[match.start()] = at
-    return found[min(found)] if found else row.at
+            positions[match.start()] = at
+    return positions[min(positions)] if positions else row.at

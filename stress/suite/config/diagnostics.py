@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is wrong with a suite file, in sentences that name the line; and what its tables may hold, by types."""
+"""Diagnostics of a suite file, in sentences that name the line; and the checks of its tables by types."""
 
 import math
 import reprlib
@@ -15,8 +15,8 @@ from stress.model.text import did_you_mean
 from stress.suite.config.keys import PLACES
 from stress.suite.config.toml_lines import Position
 
-SHOWN = 5  # mistakes that are told at once; the others follow when these are gone
-DEPTH_MAX = 16  # no suite has tables in tables in tables as deep as that; it bounds every recursion
+SHOWN = 5  # errors that are reported at once; the others follow when these are corrected
+DEPTH_MAX = 16  # of nested tables and lists; no suite needs as many. It bounds every recursion
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1  # what TOML promises
 WORDS: dict[type[msgspec.inspect.Type], str] = {
     msgspec.inspect.BoolType: "true or false",
@@ -29,35 +29,35 @@ SHORT.maxstring = SHORT.maxother = 60
 
 @dataclass
 class Diagnostics:
-    """What was found wrong, each in a sentence.
+    """The errors in a suite file, each in a sentence.
 
     Attributes:
         where: the file, as it is named to the user.
-        lines: the line of each key, where that is known.
-        found: the line, or infinity, and the sentence of each mistake.
+        lines: the line of each key, where it is known.
+        sentences: of each error the line, or infinity, and the sentence.
     """
 
     where: str
     lines: Mapping[Position, int]
-    found: list[tuple[float, str]] = field(default_factory=list)
+    sentences: list[tuple[float, str]] = field(default_factory=list)
 
     def add(self, at: Position, sentence: str) -> None:
-        """Add what is wrong with a key; without a known line the key itself is named."""
+        """Add an error in a key; where its line is not known, the key itself is named."""
         line = self.lines.get(at)
         place = f", line {line}" if line is not None else f", {key_path(at)}" if at else ""
-        self.found.append((math.inf if line is None else line, f"{self.where}{place}: {sentence}"))
+        self.sentences.append((math.inf if line is None else line, f"{self.where}{place}: {sentence}"))
 
     def line(self, at: Position) -> str:
-        """Return `` (line 3)`` of a key, or nothing when that is not known."""
+        """Return the line of a key as `` (line 3)``, or an empty text when it is not known."""
         return f" (line {self.lines[at]})" if at in self.lines else ""
 
     def refuse(self) -> None:
-        """Raise UsageError with the first of the mistakes, by line, if there are any."""
-        told = list(dict.fromkeys(text for _, text in sorted(self.found, key=lambda mistake: mistake[0])))
-        if told:
-            rest = len(told) - SHOWN
-            more = [f"{rest} more {'mistake is' if rest == 1 else 'mistakes are'} not shown."] if rest > 0 else []
-            raise UsageError("\n".join(told[:SHOWN] + more))
+        """Raise UsageError with the first errors, by line, if there are any."""
+        texts = list(dict.fromkeys(text for _, text in sorted(self.sentences, key=lambda entry: entry[0])))
+        if texts:
+            rest = len(texts) - SHOWN
+            more = [f"{rest} more {'error is' if rest == 1 else 'errors are'} not shown."] if rest > 0 else []
+            raise UsageError("\n".join(texts[:SHOWN] + more))
 
 
 def key_path(at: Position) -> str:
@@ -72,7 +72,7 @@ def key_path(at: Position) -> str:
 
 
 def show_value(value: Any) -> str:
-    """Return a value for a sentence, as TOML writes it where that matters, and not too long."""
+    """Return a value for a sentence, in TOML's notation where it differs from Python's, and shortened."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
@@ -88,16 +88,16 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 
 def unsupported_values(document: dict[str, Any]) -> Iterator[tuple[Position, str]]:
-    """Yield what no suite can hold, whatever its key: all else may rely on this."""
+    """Yield the values that no suite can hold, whatever their key; all other checks rely on this one."""
     todo: list[tuple[Position, Any]] = [((), document)]
     for at, value in todo:
         if len(at) > DEPTH_MAX:
-            yield at[:2], f"Here is more than {DEPTH_MAX} levels of tables and lists in each other."
+            yield at[:2], f"Here are more than {DEPTH_MAX} levels of nested tables and lists."
         elif isinstance(value, dict):
-            todo += [((*at, key), each) for key, each in value.items() if isinstance(key, str)]
+            todo += [((*at, key), inner) for key, inner in value.items() if isinstance(key, str)]
             yield from ((at, f"The key {SHORT.repr(key)} is no text.") for key in value if not isinstance(key, str))
         elif isinstance(value, list):
-            todo += [((*at, index), each) for index, each in enumerate(value)]
+            todo += [((*at, index), inner) for index, inner in enumerate(value)]
         elif isinstance(value, int):
             if not INT_MIN <= value <= INT_MAX:
                 yield at, "A number has 64 bits in TOML, and this one is larger."
@@ -109,31 +109,31 @@ def unsupported_values(document: dict[str, Any]) -> Iterator[tuple[Position, str
 
 
 def accept_typed(
-    table: dict[str, Any], types: Mapping[str, Any], at: Position, name: str, mistakes: Diagnostics
+    table: dict[str, Any], types: Mapping[str, Any], at: Position, name: str, diagnostics: Diagnostics
 ) -> dict[str, Any]:
-    """Return the values of a table that are of the type of their key; all others are added to the mistakes.
+    """Return the values of a table that are of the type of their key; errors are added for all others.
 
     Args:
         table: what was read.
         types: of each key that the table may have.
         at: the table's position.
         name: what the table is called in a sentence.
-        mistakes: these are added to.
+        diagnostics: errors are added to these.
     """
     accepted = {}
     for key, value in table.items():
         if key not in types:
-            mistakes.add((*at, key), unknown_key(key, types, name))
+            diagnostics.add((*at, key), unknown_key(key, types, name))
             continue
         try:
             accepted[key] = msgspec.convert(value, types[key])
         except msgspec.ValidationError:
-            mistakes.add((*at, key), wrong_type(key, value, types[key]))
+            diagnostics.add((*at, key), wrong_type(key, value, types[key]))
     return accepted
 
 
 def unknown_key(key: str, types: Mapping[str, Any], name: str) -> str:
-    """Return a sentence about a key that a table does not have: where it belongs, what it may be, or what there is."""
+    """Return a sentence about a key that a table does not have: where it belongs, a similar key, or all keys."""
     if place := PLACES.get("net" if key.startswith("net.") else key):
         return f"{key} belongs in {place}, not in {name}."
     close = suggestion(key, types)
@@ -142,7 +142,7 @@ def unknown_key(key: str, types: Mapping[str, Any], name: str) -> str:
 
 
 def wrong_type(key: str, value: Any, kind: Any) -> str:
-    """Return a sentence that says of which type a value has to be."""
+    """Return a sentence that says which type a value must have."""
     info = msgspec.inspect.type_info(kind)
     if isinstance(info, msgspec.inspect.UnionType):
         info = info.types[0]
@@ -150,7 +150,7 @@ def wrong_type(key: str, value: Any, kind: Any) -> str:
         return f"{key} must be tables, each under a header [[{key}]], not {show_value(value)}."
     close = ""
     if isinstance(info, msgspec.inspect.EnumType) and isinstance(value, str):
-        close = suggestion(value, [each.value for each in info.cls])
+        close = suggestion(value, [member.value for member in info.cls])
     return f"{key} must be {type_words(info)}, not {show_value(value)}.{close}"
 
 
@@ -159,7 +159,7 @@ def type_words(info: msgspec.inspect.Type) -> str:
     if isinstance(info, msgspec.inspect.IntType | msgspec.inspect.FloatType):
         return f"a {'whole ' * isinstance(info, msgspec.inspect.IntType)}number{range_words(info)}"
     if isinstance(info, msgspec.inspect.EnumType):
-        return f"one of {', '.join(each.value for each in info.cls)}"
+        return f"one of {', '.join(member.value for member in info.cls)}"
     if isinstance(info, msgspec.inspect.LiteralType):
         return " or ".join(map(str, info.values))
     if isinstance(info, msgspec.inspect.StrType):

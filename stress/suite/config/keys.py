@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The tables of a suite file: the type of each key that each of them may have."""
+"""The tables of a suite file: the keys that each may have, and their types."""
 
 from typing import Annotated, Any
 
@@ -33,16 +33,16 @@ TABLES: dict[str, Any] = {
     "gate": list[Table],
 }
 
-NOT_SET = ("scenario", "seed", "acts")  # fields of a plan that are not for a suite to set
+NOT_SET = ("scenario", "seed", "acts")  # fields of a plan that a suite cannot set
 FIELDS: dict[str, Any] = {
-    each.name: each.type for each in msgspec.structs.fields(Plan) if each.name not in (*NOT_SET, "sysctls")
+    field.name: field.type for field in msgspec.structs.fields(Plan) if field.name not in (*NOT_SET, "sysctls")
 }
 AXES: dict[str, Any] = FIELDS | {KERNEL: Text}
 DEFAULTS: dict[str, Any] = FIELDS | {"sysctls": Table}
 SCENARIO: dict[str, Any] = {"name": Text, "label": Text, "measures": bool, "matrix": Table} | DEFAULTS
 GATE: dict[str, Any] = {"expr": Text, "scenario": Text}
 
-# Where a key belongs that was found in a table which has none of that name.
+# Where a key belongs that occurs in a table which has none of that name.
 PLACES = {
     **dict.fromkeys(FIELDS, "[defaults], a [[scenario]] or [matrix]"),
     KERNEL: "[matrix], as a list of one or more",

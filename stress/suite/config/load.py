@@ -52,7 +52,7 @@ def read(path: Path, *, host: bool = False) -> Suite:
     """Read a suite file; with ``host`` its plans are for the host's own network stack.
 
     Raises:
-        UsageError: it cannot be read, or is wrong; a line for each mistake, of which the first few are told.
+        UsageError: it cannot be read, or has errors; one line per error, of which the first few are shown.
     """
     try:
         data = path.read_bytes()
@@ -71,7 +71,7 @@ def decode_suite(text: str, where: str, stem: str, *, host: bool = False) -> Sui
 
     Args:
         text: TOML.
-        where: the file, as the user knows it.
+        where: the file, as it is named to the user.
         stem: the suite's name, unless the text gives one.
         host: its plans are for the host's own network stack.
 
@@ -81,7 +81,7 @@ def decode_suite(text: str, where: str, stem: str, *, host: bool = False) -> Sui
     try:
         document = tomllib.loads(text)
     except RecursionError as error:
-        raise UsageError(f"{where} has too many lists or tables in each other.") from error
+        raise UsageError(f"{where} has too many nested lists or tables.") from error
     except ValueError as error:
         raise UsageError(syntax_error(str(error), text, where)) from error
     return build_suite({"name": stem} | document, where, line_numbers(text, document), host=host)
@@ -91,7 +91,7 @@ def syntax_error(error: str, text: str, where: str) -> str:
     """Return the sentence for a text that tomllib does not read."""
     match = SYNTAX_ERROR.fullmatch(error)
     if match is None:  # not the syntax: a number with thousands of digits
-        return f"{where} has a value that cannot be: {error}."
+        return f"{where} has an invalid value: {error}."
     last = text.count("\n", 0, len(text.rstrip())) + 1
     place = f"line {match['line']}, column {match['column']}" if match["line"] else f"line {last}, the end of the file"
     return f"{where}, {place}: this is no TOML: {match['what']}."
@@ -104,7 +104,7 @@ def build_suite(
     *,
     host: bool = False,
 ) -> Suite:
-    """Return the suite that a document says: what a suite file holds, as dictionaries and lists.
+    """Return the suite of a document: the content of a suite file, as dictionaries and lists.
 
     A program that makes suites calls it instead of writing a file::
 
@@ -112,61 +112,61 @@ def build_suite(
 
     Args:
         document: what tomllib makes of a file. A missing ``name`` is ``where``.
-        where: the file or the program, as its user knows it.
-        known: the line of each key; without one a mistake is told with the key, as in ``scenario[0].mines``.
+        where: the file or the program, as it is named to the user.
+        known: the line of each key; an error in a key without one names the key, as in ``scenario[0].mines``.
         host: its plans are for the host's own network stack.
 
     Raises:
         UsageError: as ``read``.
     """
-    mistakes = Diagnostics(where, known or {})
+    diagnostics = Diagnostics(where, known or {})
     for at, sentence in unsupported_values(document):
-        mistakes.add(at, sentence)
-    mistakes.refuse()
-    head = accept_typed(document, HEAD | TABLES, (), "the head of the file", mistakes)
+        diagnostics.add(at, sentence)
+    diagnostics.refuse()
+    head = accept_typed(document, HEAD | TABLES, (), "the head of the file", diagnostics)
     if document.get("scenario", []) == []:
         place: Position = ("scenario",) if "scenario" in document else ()
-        mistakes.add(place, "There is no [[scenario]]; a suite has one or more.")
+        diagnostics.add(place, "There is no [[scenario]]; a suite has one or more.")
     settings = {"name": where} | {key: value for key, value in head.items() if key in HEAD}
-    rows = read_scenarios(head, settings.get("seed", SEED), mistakes, host=host)
+    rows = read_scenarios(head, settings.get("seed", SEED), diagnostics, host=host)
     for name in settings.get("rank", []):
         try:
             find_metric(name)
         except UsageError as error:
-            mistakes.add(("rank",), str(error))
-    gates = read_gates(head.get("gate", []), given_labels(head.get("scenario", [])), mistakes)
-    # What follows relies on what came before: to go on in spite of mistakes would find some that are none.
-    mistakes.refuse()
+            diagnostics.add(("rank",), str(error))
+    gates = read_gates(head.get("gate", []), given_labels(head.get("scenario", [])), diagnostics)
+    # What follows relies on what came before: to continue after an error would report errors that are none.
+    diagnostics.refuse()
     entries = [row.entry for row in rows]
     suite = Suite(
         **settings,
         entries=entries,
-        baseline=read_baseline(head.get("baseline", {}), entries, mistakes),
-        exclude=read_exclusions(head.get("exclude", []), entries, mistakes),
+        baseline=read_baseline(head.get("baseline", {}), entries, diagnostics),
+        exclude=read_exclusions(head.get("exclude", []), entries, diagnostics),
         gates=gates,
     )
-    mistakes.refuse()
+    diagnostics.refuse()
     for at, sentence in point_faults(suite, rows):
-        mistakes.add(at, sentence)
-    mistakes.refuse()
+        diagnostics.add(at, sentence)
+    diagnostics.refuse()
     return suite
 
 
-def read_gates(tables: list[dict[str, Any]], known: list[str], mistakes: Diagnostics) -> list[Gate]:
-    """Return the gates, of which each has a condition that can be read, and a label that there is, if any."""
-    found = []
+def read_gates(tables: list[dict[str, Any]], known: list[str], diagnostics: Diagnostics) -> list[Gate]:
+    """Return the gates whose condition can be read, and whose label, if they have one, a scenario has."""
+    gates = []
     for index, table in enumerate(tables):
         at: Position = ("gate", index)
-        fields = accept_typed(table, GATE, at, "a [[gate]]", mistakes)
+        fields = accept_typed(table, GATE, at, "a [[gate]]", diagnostics)
         if "expr" not in table:
-            mistakes.add(at, "This [[gate]] has no expr, such as 'body.p99 <= 1.10x'.")
-        # Where no scenario is known, that is the mistake.
-        if "scenario" in fields and known and (wrong := label_fault(fields["scenario"], known)):
-            mistakes.add((*at, "scenario"), wrong)
+            diagnostics.add(at, "This [[gate]] has no expr, such as 'body.p99 <= 1.10x'.")
+        # Where the file has no scenario, that is the error.
+        if "scenario" in fields and known and (fault := label_fault(fields["scenario"], known)):
+            diagnostics.add((*at, "scenario"), fault)
         if "expr" in fields:
             try:
                 condition.parse_condition(fields["expr"])
             except UsageError as error:
-                mistakes.add((*at, "expr"), str(error))
-            found.append(Gate(**fields))
-    return found
+                diagnostics.add((*at, "expr"), str(error))
+            gates.append(Gate(**fields))
+    return gates

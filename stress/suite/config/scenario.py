@@ -19,13 +19,13 @@ from stress.suite.config.toml_lines import Position
 
 @dataclass(frozen=True)
 class ScenarioTable:
-    """A ``[[scenario]]`` as it was read.
+    """A ``[[scenario]]`` of a suite file.
 
     Attributes:
-        entry: what it says.
+        entry: of the suite.
         at: its position.
-        given: what it and ``[defaults]`` set.
-        axes: what it and ``[matrix]`` vary.
+        given: the parameters that it and ``[defaults]`` set.
+        axes: the axes that it and ``[matrix]`` vary.
     """
 
     entry: Entry
@@ -35,39 +35,39 @@ class ScenarioTable:
 
 
 def given_labels(tables: list[dict[str, Any]]) -> list[str]:
-    """Return the label of every ``[[scenario]]`` that has one, whatever else is wrong with it."""
+    """Return the label of every ``[[scenario]]`` that has one, whatever other errors it has."""
     given = [table.get("label", table.get("name")) for table in tables]
     return [label for label in given if isinstance(label, str)]
 
 
-def read_scenarios(head: dict[str, Any], seed: int, mistakes: Diagnostics, *, host: bool) -> list[ScenarioTable]:
+def read_scenarios(head: dict[str, Any], seed: int, diagnostics: Diagnostics, *, host: bool) -> list[ScenarioTable]:
     """Return the scenarios of a suite.
 
     Args:
-        head: the tables of the file, which are tables.
-        seed: the suite's.
-        mistakes: these are added to.
+        head: the tables of the file, of the right types.
+        seed: of the suite.
+        diagnostics: errors are added to these.
         host: their plans are for the host's own network stack.
     """
-    defaults = accept_typed(head.get("defaults", {}), DEFAULTS, ("defaults",), "[defaults]", mistakes)
-    given = read_parameters(defaults, ("defaults",), mistakes)
-    shared = read_axes(head.get("matrix", {}), ("matrix",), mistakes)
+    defaults = accept_typed(head.get("defaults", {}), DEFAULTS, ("defaults",), "[defaults]", diagnostics)
+    given = read_parameters(defaults, ("defaults",), diagnostics)
+    shared = read_axes(head.get("matrix", {}), ("matrix",), diagnostics)
     rows, taken = [], dict[str, Position]()
     for index, table in enumerate(head.get("scenario", [])):
         at: Position = ("scenario", index)
-        refuse_taken(table, at, taken, mistakes)
-        row = read_scenario(table, at, seed, (given, shared), mistakes, host=host)
+        refuse_taken(table, at, taken, diagnostics)
+        row = read_scenario(table, at, seed, (given, shared), diagnostics, host=host)
         rows += [row] if row else []
     return rows
 
 
-def refuse_taken(table: dict[str, Any], at: Position, taken: dict[str, Position], mistakes: Diagnostics) -> None:
-    """Add that a label is taken already, or take it."""
+def refuse_taken(table: dict[str, Any], at: Position, taken: dict[str, Position], diagnostics: Diagnostics) -> None:
+    """Add an error if a label is taken already, or take it."""
     for label in given_labels([table]):
         if label in taken:
             place = (*at, "label" if "label" in table else "name")
-            before = mistakes.line(taken[label])
-            mistakes.add(place, f"There is a scenario {label!r} already{before}; give this one a label of its own.")
+            before = diagnostics.line(taken[label])
+            diagnostics.add(place, f"There is a scenario {label!r} already{before}; give this one a label of its own.")
         taken.setdefault(label, at)
 
 
@@ -76,24 +76,24 @@ def read_scenario(
     at: Position,
     seed: int,
     common: tuple[Parameters, dict[str, Axis]],
-    mistakes: Diagnostics,
+    diagnostics: Diagnostics,
     *,
     host: bool,
 ) -> ScenarioTable | None:
-    """Return a scenario; None when it is so wrong that it has no plan."""
-    fields = accept_typed(table, SCENARIO, at, "a [[scenario]]", mistakes)
-    given = read_parameters(fields, at, mistakes).over(common[0])
-    varied = common[1] | read_axes(fields.get("matrix", {}), (*at, "matrix"), mistakes)
+    """Return a scenario, or None when its errors leave it without a plan."""
+    fields = accept_typed(table, SCENARIO, at, "a [[scenario]]", diagnostics)
+    given = read_parameters(fields, at, diagnostics).over(common[0])
+    varied = common[1] | read_axes(fields.get("matrix", {}), (*at, "matrix"), diagnostics)
     if "name" not in table:
-        mistakes.add(at, f"This [[scenario]] has no name; there are {', '.join(SCENARIOS)}.")
+        diagnostics.add(at, f"This [[scenario]] has no name; there are {', '.join(SCENARIOS)}.")
     if "name" not in fields:
         return None
     try:
         base = find_scenario(fields["name"]).plan
     except UsageError as error:
-        mistakes.add((*at, "name"), str(error))
+        diagnostics.add((*at, "name"), str(error))
         return None
-    refuse_varied(base, given, varied, mistakes)
+    refuse_varied(base, given, varied, diagnostics)
     entry = Entry(
         label=fields.get("label", fields["name"]),
         plan=scenario_plan(base, given, seed, varied, host=host),
@@ -116,8 +116,8 @@ def scenario_plan(base: Plan, given: Parameters, seed: int, varied: Iterable[str
     return msgspec.structs.replace(base, **fields, sysctls=base.sysctls | given.sysctls, seed=seed)
 
 
-def refuse_varied(base: Plan, given: Parameters, axes: dict[str, Axis], mistakes: Diagnostics) -> None:
-    """Add that something is set or varied which the scenario's acts decide."""
+def refuse_varied(base: Plan, given: Parameters, axes: dict[str, Axis], diagnostics: Diagnostics) -> None:
+    """Add an error for each field or setting that is set or varied, but decided by the scenario's acts."""
     for name, at in (*given.at.items(), *((name, axis.at) for name, axis in axes.items())):
         if fault := base.act_fault(name):
-            mistakes.add(at, fault)
+            diagnostics.add(at, fault)

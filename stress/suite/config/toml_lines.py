@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Where in a TOML text each key and each element of an array is: its line, which tomllib does not tell.
+"""The line of each key and of each element of an array in a TOML text, which tomllib does not report.
 
-No parser on PyPI that is kept tells it (of tomlkit it has been asked since 2019, issue 55; of tomllib since 2024,
-cpython issue 115516). This is a scanner, no parser: it takes a text that tomllib has read without complaint, and what
-it finds counts only when that is what tomllib has read. A syntax of a later TOML that it does not know costs the lines,
-and never gives wrong ones. The line of a table is that of its first mention; of a value, that of its first character.
+No maintained parser on PyPI reports it (requested of tomlkit since 2019, issue 55; of tomllib since 2024, cpython issue
+115516). This is a scanner, not a parser: it scans a text that tomllib has read without an error, and its result counts
+only when it has the keys that tomllib has read. A syntax of a later TOML that it does not know loses the lines, and
+never gives wrong ones. The line of a table is that of its first mention; of a value, that of its first character.
 """
 
 import re
@@ -15,7 +15,7 @@ from typing import Any
 
 Position = tuple[str | int, ...]  # keys and indexes from the top: ("scenario", 0, "mines")
 
-DEEP = 100  # a position as long as that is no suite's; a key of thousands of parts would take all the memory
+DEPTH_MAX = 100  # of a position, which no suite reaches; a key of thousands of parts would take all the memory
 STRING = r'"(?:[^"\\\n]|\\.)*"' + r"|'[^'\n]*'"
 LONG_STRING = r'"""(?:"{0,2}(?:[^"\\]|\\.))*"{3,5}' + r"|'''(?:'{0,2}[^'])*'{3,5}"
 BLANK = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
@@ -26,20 +26,20 @@ SCALAR = re.compile(
 
 
 class LostError(Exception):
-    """The scanner has met what it does not know."""
+    """The scanner has met a syntax that it does not know."""
 
 
 def line_numbers(text: str, document: dict[str, Any]) -> dict[Position, int]:
     """Return the line, counted from 1, of every key and element of a document that tomllib has read from a text.
 
     Returns:
-        Nothing at all where the scanner did not find exactly the keys and elements that the document has.
+        An empty dictionary when the scanner did not see exactly the keys and elements of the document.
     """
     try:
-        found = Scanner(text.replace("\r\n", "\n")).scan()
+        scanned = Scanner(text.replace("\r\n", "\n")).scan()
     except LostError:
         return {}
-    return found if found.keys() == set(positions(document)) else {}
+    return scanned if scanned.keys() == set(positions(document)) else {}
 
 
 def positions(document: dict[str, Any]) -> Iterator[Position]:
@@ -47,30 +47,30 @@ def positions(document: dict[str, Any]) -> Iterator[Position]:
     todo: list[tuple[Position, Any]] = [((), document)]
     for at, value in todo:
         inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        for step, each in inside:
+        for step, inner in inside:
             yield (*at, step)
-            todo.append(((*at, step), each))
+            todo.append(((*at, step), inner))
 
 
 class Scanner:
-    """One walk through a text."""
+    """One scan of a text."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.place = 0
         self.breaks = [match.start() for match in re.finditer("\n", text)]
-        self.found: dict[Position, int] = {}
+        self.lines: dict[Position, int] = {}
         self.last: dict[Position, int] = {}  # of an array of tables: the index of its last
 
     def scan(self) -> dict[Position, int]:
-        """Return the line of everything."""
+        """Return the line of every key and element."""
         table: Position = ()
         while self.skip() < len(self.text):
             if self.take("["):
                 table = self.header()
             else:
                 self.pair(table)
-        return self.found
+        return self.lines
 
     def header(self) -> Position:
         """Take what follows the first bracket of ``[a.b]`` or ``[[a.b]]``; return the position of the table."""
@@ -96,7 +96,7 @@ class Scanner:
         self.value(at)
 
     def key(self) -> list[str]:
-        """Take a key; return its parts. Those in quotes are left to tomllib to spell out."""
+        """Take a key; return its parts. tomllib decodes those in quotes."""
         parts: list[str] = []
         while not parts or self.take("."):
             part = self.match(KEY)
@@ -104,7 +104,7 @@ class Scanner:
         return parts
 
     def value(self, at: Position) -> None:
-        """Take a value and all in it."""
+        """Take a value and all that it contains."""
         if self.take("["):
             index = 0
             while not self.take("]"):
@@ -120,32 +120,32 @@ class Scanner:
             self.match(SCALAR)
 
     def note(self, at: Position) -> Position:
-        """Keep the line where something is mentioned first."""
-        if len(at) > DEEP:
+        """Note the line where a key or an element is mentioned first."""
+        if len(at) > DEPTH_MAX:
             raise LostError
-        self.found.setdefault(at, bisect(self.breaks, self.place - 1) + 1)
+        self.lines.setdefault(at, bisect(self.breaks, self.place - 1) + 1)
         return at
 
     def skip(self) -> int:
-        """Go on to what is neither blank nor comment; return where that is."""
+        """Skip blanks and comments; return the new place."""
         blank = BLANK.match(self.text, self.place)
         assert blank is not None  # it matches the empty text too
         self.place = blank.end()
         return self.place
 
     def take(self, word: str) -> bool:
-        """Go past a word, and say whether it was there."""
-        there = self.text.startswith(word, self.skip())
-        self.place += len(word) * there
-        return there
+        """Skip a word if the text continues with it; return whether it does."""
+        is_next = self.text.startswith(word, self.skip())
+        self.place += len(word) * is_next
+        return is_next
 
     def expect(self, word: str) -> None:
-        """Go past a word that has to be there."""
+        """Skip a word, with which the text must continue."""
         if not self.take(word):
             raise LostError
 
     def match(self, pattern: re.Pattern[str]) -> str:
-        """Go past what a pattern matches, and return it."""
+        """Skip what a pattern matches, and return it."""
         match = pattern.match(self.text, self.skip())
         if match is None:
             raise LostError
