@@ -19,9 +19,9 @@ from stress.model.record import Act, Address, ListenerReport, Record
 from stress.model.run import MINE, Run
 from stress.storm import minefield
 from stress.storm.ports import read_port_range
-from stress.view.figure.run.ccdf import ccdf
-from stress.view.figure.run.port_map import port_map
-from stress.view.figure.run.timeline import timeline
+from stress.view.figure.run.ccdf import ccdf_figure
+from stress.view.figure.run.port_map import port_map_figure
+from stress.view.figure.run.timeline import timeline_figure
 
 PORT = 5000
 ATTEMPTS = 20_000
@@ -159,9 +159,9 @@ def test_analysis_and_drawing(benchmark, table, tmp_path, attempts):
 
     def everything():
         found = timed("analysis", lambda: analyse(run))
-        timed("timeline", lambda: timeline(found, tmp_path / "timeline.png"))
-        timed("port map", lambda: port_map(found, tmp_path / "ports.png"))
-        timed("CCDF", lambda: ccdf(found, tmp_path / "ccdf.png"))
+        timed("timeline", lambda: timeline_figure(found, tmp_path / "timeline.png"))
+        timed("port map", lambda: port_map_figure(found, tmp_path / "ports.png"))
+        timed("CCDF", lambda: ccdf_figure(found, tmp_path / "ccdf.png"))
 
     benchmark.pedantic(everything, rounds=3, warmup_rounds=1)
     table.add(

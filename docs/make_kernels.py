@@ -12,8 +12,8 @@ from stress.cli.suite import caption
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
 from stress.suite.cell_results import count_missing, read_cell_trials
-from stress.view.figure.save import save
-from stress.view.figure.suite.kernel_grid import kernel_grid
+from stress.view.figure.save import save_figure
+from stress.view.figure.suite.kernel_grid import kernel_grid_figure
 
 HERE = Path(__file__).parent
 HEAD = ("scenario", "kernel", "attempts", "how they ended", "retries, by when", "why", "books")
@@ -40,8 +40,8 @@ def main(path: Path) -> None:
         grid[cell.scenario, cell.kernel] = run
     rows = list(dict.fromkeys(entry.label for entry in file.suite.entries))
     grid = {(row, name): grid[row, name] for row in rows for name in kernels}
-    figure = kernel_grid(grid, heads, "What became of connect(), from kernel to kernel", caption(file))
-    save(figure, HERE / "kernels.png")
+    figure = kernel_grid_figure(grid, heads, "What became of connect(), from kernel to kernel", caption(file))
+    save_figure(figure, HERE / "kernels.png")
     head = (HERE / "kernels_head.md").read_text().rstrip()
     names = "; ".join(heads[name].replace("\n", ", ") for name in kernels)
     which = "the only trial" if file.suite.trials == 1 else f"the first of {file.suite.trials} trials"

@@ -10,8 +10,8 @@ from pathlib import Path
 from stress.cli.suite import caption
 from stress.store import suite_folder
 from stress.suite.cell_results import count_missing, read_cell_trials
-from stress.view.figure.save import save
-from stress.view.figure.suite.multiples import multiples
+from stress.view.figure.save import save_figure
+from stress.view.figure.suite.multiples import multiples_figure
 from stress.view.text.suite_markdown import suite_markdown
 
 HERE = Path(__file__).parent
@@ -22,7 +22,7 @@ def main(path: Path) -> None:
     found = read_cell_trials(path, file)
     if count_missing(file, found):
         sys.exit(f"{path} is not complete; go on with it first: connstorm suite {path} --resume")
-    save(multiples(found, "What settings change about connect()", caption(file)), HERE / "sysctls.png")
+    save_figure(multiples_figure(found, "What settings change about connect()", caption(file)), HERE / "sysctls.png")
     (attestation, *_) = file.fingerprints.values()
     head = (HERE / "sysctls_head.md").read_text().rstrip()
     host = f"Linux {attestation.host.kernel}, {attestation.host.cpu}, {attestation.host.cpus} virtual CPUs"

@@ -19,8 +19,17 @@ from stress.analysis.attribution.outcome import has_sent_syn
 from stress.model.outcome import Cause
 from stress.view.figure import style
 from stress.view.figure.curve import GRID, TAIL, Curve
-from stress.view.figure.run.ccdf import ccdf, claim, curves, draw, finding, key, left_out, share_text
-from stress.view.figure.save import save
+from stress.view.figure.run.ccdf import (
+    attempts_without_syn,
+    ccdf_figure,
+    claim,
+    curves,
+    draw_ccdf,
+    finding,
+    legend_entries,
+    share_text,
+)
+from stress.view.figure.save import save_figure
 
 
 def curve(latency_ns, whole=None):
@@ -32,7 +41,7 @@ def drawn(found, ladder=None):
     figure = Figure(figsize=(10, 5.625), dpi=160)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.15, 0.2, 0.78, 0.5))
-    draw(axes, curves(found), ladder or found.ladder)
+    draw_ccdf(axes, curves(found), ladder or found.ladder)
     return axes
 
 
@@ -84,7 +93,7 @@ def test_the_curves_of_the_causes_add_up_to_that_of_all(attempts):
     latency_ns = attempts["latency_ns"][has_sent_syn(attempts)]
     every, *parts = [*curves(found), *[None] * (not latency_ns.size)]
     parts = parts or [every]
-    assert left_out(found) + latency_ns.size == attempts.size
+    assert attempts_without_syn(found) + latency_ns.size == attempts.size
     if every:
         assert every.latency_ns.tolist() == sorted(latency_ns)
         assert sorted(np.concatenate([part.latency_ns for part in parts])) == sorted(latency_ns)
@@ -109,7 +118,7 @@ def test_lines_hold_the_steps_and_say_whose_they_are():
     met = by_label["met CLOSE_WAIT"]
     assert met.get_ydata()[0] == 10 / 110
     assert met.get_xdata()[1:].tolist() == (10 * MS + np.arange(10)).tolist()
-    labels = [sample.get_label().strip() for sample in key(curves(found))]
+    labels = [sample.get_label().strip() for sample in legend_entries(curves(found))]
     assert labels == ["all attempts  110", "connected at once  100", "met CLOSE_WAIT  10"]
     assert list(lines(drawn(findings(ONE)))) == ["connected at once"]
 
@@ -118,7 +127,7 @@ def test_every_end_of_a_wait_counts_and_no_error_before_it():
     errnos = (errno.ETIMEDOUT, errno.EINPROGRESS, errno.ECONNREFUSED, errno.EADDRNOTAVAIL, errno.EADDRINUSE)
     attempts = the_attempts(*[(40000, number, 0) for number in errnos], latency_ns=[5, 4, 3, 2, 1])
     found = findings(attempts)
-    assert left_out(found) == 2
+    assert attempts_without_syn(found) == 2
     assert curves(found)[0].latency_ns.tolist() == [3, 4, 5]
 
 
@@ -177,7 +186,7 @@ def test_shares_are_named_as_people_say_them():
 def test_the_caption_counts_whom_the_curve_leaves_out(tmp_path, monkeypatch):
     texts = []
     monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: texts.extend(text.get_text() for text in self.texts))
-    save(ccdf(findings(ONE, NO_PORT)), tmp_path / "ccdf.png")
+    save_figure(ccdf_figure(findings(ONE, NO_PORT)), tmp_path / "ccdf.png")
     assert any("50 left out that ended before a SYN was sent" in text.replace("\xa0", " ") for text in texts)
 
 
@@ -191,6 +200,6 @@ def test_causes_without_a_wait_have_no_curve():
 def test_a_ccdf_is_drawn_of_any_run_and_the_same_every_time(acts, tmp_path):
     pictures = [tmp_path / "first.png", tmp_path / "second.png"]
     for picture in pictures:
-        save(ccdf(findings(*acts)), picture)
+        save_figure(ccdf_figure(findings(*acts)), picture)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert np.frombuffer(pictures[0].read_bytes()[16:24], ">u4").tolist() == [1600, 900]

@@ -19,18 +19,18 @@ from stress.view.figure.run.port_choice import (
     EVEN,
     FIRST,
     ODD,
-    choice,
     detail,
     draw_again,
     draw_mines,
     draw_ports,
     headline,
-    key,
+    legend_entries,
     parity,
-    soonest,
-    step,
+    port_choice_figure,
+    shortest_distances,
+    typical_step,
 )
-from stress.view.figure.save import save
+from stress.view.figure.save import save_figure
 
 LOW, PORTS = 40_000, 1_000
 
@@ -167,7 +167,7 @@ def test_a_run_without_mines_says_so():
 
 def test_the_headline_is_what_the_ports_did():
     found = four_acts()
-    assert soonest(found.acts)["connect()"] == PORTS // 2
+    assert shortest_distances(found.acts)["connect()"] == PORTS // 2
     first = min(reuse_distances(found.acts[3].storm.attempts))
     assert headline(found.acts) == f"A port came again after {first} to 1,000 attempts at the earliest, by who chose it"
     assert headline(DEGENERATE["one act"]().acts) == "A port came again after 500 attempts at the earliest"
@@ -190,24 +190,24 @@ def test_parities_and_steps_in_words():
     assert parity(drawn_at_random(10).astype(np.uint16)) == "odd ports only"
     assert parity(rising(10, 3).astype(np.uint16)) == "50 % odd ports"
     assert parity(np.zeros(0, np.uint16)) == "no port"
-    assert step(rising(FIRST, 8).astype(np.uint16)) == "up by ≈ 8"
-    assert step(np.array([60_000, 40_000] * 9, np.uint16)) == "up or down by ≈ 20,000"
-    assert step(np.array([60_000], np.uint16)) == ""
+    assert typical_step(rising(FIRST, 8).astype(np.uint16)) == "up by ≈ 8"
+    assert typical_step(np.array([60_000, 40_000] * 9, np.uint16)) == "up or down by ≈ 20,000"
+    assert typical_step(np.array([60_000], np.uint16)) == ""
 
 
 def test_the_key_tells_parities_apart():
-    samples = {sample.get_label(): sample.get_color() for sample in key()}
+    samples = {sample.get_label(): sample.get_color() for sample in legend_entries()}
     assert samples["even port"] != samples["odd port"]
 
 
 @pytest.mark.parametrize("build", [four_acts, *DEGENERATE.values()], ids=["four acts", *DEGENERATE])
 def test_the_figure_is_a_png_of_1600_by_900(build, tmp_path):
-    save(choice(build()), tmp_path / "choice.png")
+    save_figure(port_choice_figure(build()), tmp_path / "choice.png")
     assert png_size(tmp_path / "choice.png") == (1600, 900)
 
 
 def test_the_figure_is_the_same_every_time(tmp_path):
     pictures = [tmp_path / "first.png", tmp_path / "second.png"]
     for picture in pictures:
-        save(choice(four_acts()), picture)
+        save_figure(port_choice_figure(four_acts()), picture)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()

@@ -80,18 +80,18 @@ def test_rows_and_lines_that_matter_come_first():
         "clean",
         "rst-dropped",
     ]
-    verdicts = [[each.verdict for each in row] for row in words.by_row(found).values()]
+    verdicts = [[each.verdict for each in row] for row in words.group_by_row(found).values()]
     for row in verdicts:
         assert [words.SEVERITY.index(verdict) for verdict in row] == sorted(map(words.SEVERITY.index, row))
-    backwards = words.by_row(list(reversed(found)))
+    backwards = words.group_by_row(list(reversed(found)))
     assert next(iter(backwards)) == "closewait"
 
 
 def test_what_changes_most_comes_first_among_equals():
     two = [one(Verdict.IMPROVED), dataclasses.replace(one(Verdict.IMPROVED), metric="duration", effect=9.0)]
-    assert [each.metric for each in words.ordered(two)] == ["duration", "rate"]
+    assert [each.metric for each in words.order_comparisons(two)] == ["duration", "rate"]
     halved = dataclasses.replace(one(Verdict.IMPROVED), effect=0.5)
-    assert words.size(halved) == words.size(dataclasses.replace(halved, effect=2.0)) == pytest.approx(20)
+    assert words.effect_size(halved) == words.effect_size(dataclasses.replace(halved, effect=2.0)) == pytest.approx(20)
 
 
 @pytest.mark.parametrize(
@@ -272,4 +272,4 @@ def test_every_pair_of_verdicts_has_an_order():
     assert set(words.SEVERITY) == set(Verdict)
     for first, second in itertools.permutations((Verdict.REGRESSED, Verdict.EQUIVALENT, Verdict.INCONCLUSIVE), 2):
         expected = min(first, second, key=words.SEVERITY.index)
-        assert words.ordered([one(first), one(second)])[0].verdict is expected
+        assert words.order_comparisons([one(first), one(second)])[0].verdict is expected

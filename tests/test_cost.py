@@ -15,17 +15,17 @@ from stress.analysis.attribution.summary import analyse
 from stress.model.attempt import ATTEMPT, STORM, WARM_UP
 from stress.model.plan import Plan
 from stress.view.figure.run.port_cost import (
-    cost,
-    costs,
     detail,
     draw_cost,
     headline,
-    key,
+    legend_entries,
+    measure_costs,
+    port_cost_figure,
     running_median,
     step_text,
     times_text,
 )
-from stress.view.figure.save import save
+from stress.view.figure.save import save_figure
 
 LOW, PORTS = 40_000, 2_000
 PARITIES = ("even", "odd")
@@ -87,7 +87,7 @@ def drawn(found):
     figure = Figure(figsize=(10, 5.625), dpi=160)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.09, 0.185, 0.745, 0.56))
-    draw_cost(axes, costs(found), PARITIES)
+    draw_cost(axes, measure_costs(found), PARITIES)
     figure.canvas.draw()
     return axes
 
@@ -105,7 +105,7 @@ def test_every_measured_connection_is_drawn_once(build):
     found = build()
     expected = sorted(
         (name, place * 100, latency_ns)
-        for name, each in costs(found).items()
+        for name, each in measure_costs(found).items()
         for place, latency_ns in zip(each.occupancy, each.latency_ns, strict=True)
     )
     axes = drawn(found)
@@ -136,7 +136,7 @@ def test_each_act_has_a_colour_of_its_own_for_marks_line_and_labels():
 
 
 def test_the_running_median_is_that_of_each_hundredth():
-    (each,) = costs(an_act("ESTABLISHED")).values()
+    (each,) = measure_costs(an_act("ESTABLISHED")).values()
     places, medians_ns = running_median(each)
     assert len(places) == 100
     for place, median_ns in zip(places, medians_ns, strict=True):
@@ -183,7 +183,7 @@ def test_the_reason_is_given_only_where_the_ports_show_it():
 
 def test_the_headline_is_what_was_measured():
     def said(found):
-        return headline(costs(found))
+        return headline(measure_costs(found))
 
     assert said(three_acts()) == "connect() costs 100 to 300 times as much once half of the port range is taken"
     assert said(an_act("TIME_WAIT")) == "connect() costs 100 times as much once half of the port range is taken"
@@ -195,10 +195,13 @@ def test_the_headline_is_what_was_measured():
 
 def test_the_detail_has_the_medians_and_the_resent_syns():
     found = three_acts()
-    assert detail(found, costs(found)) == "median 10 µs below half of the range, 1–3.05 ms above; no SYN sent again"
+    assert (
+        detail(found, measure_costs(found))
+        == "median 10 µs below half of the range, 1–3.05 ms above; no SYN sent again"
+    )
     found.run.attempts["retransmits"][3] = 2
     resent = dataclasses.replace(analyse(found.run), acts=found.acts)
-    assert detail(resent, costs(resent)).endswith("; 2 SYN sent again")
+    assert detail(resent, measure_costs(resent)).endswith("; 2 SYN sent again")
     assert detail(nothing_measured(), {}) == ""
 
 
@@ -217,19 +220,19 @@ def test_ratios_have_two_digits(ratio, text):
 
 
 def test_the_key_names_the_parity_that_is_taken_first_first():
-    assert [sample.get_label() for sample in key(("odd", "even"))][:2] == ["odd port", "even port"]
+    assert [sample.get_label() for sample in legend_entries(("odd", "even"))][:2] == ["odd port", "even port"]
 
 
 @pytest.mark.parametrize("build", [three_acts, *DEGENERATE.values()], ids=["three acts", *DEGENERATE])
 def test_the_figure_is_a_png_of_1600_by_900(build, tmp_path):
-    save(cost(build()), tmp_path / "cost.png")
+    save_figure(port_cost_figure(build()), tmp_path / "cost.png")
     assert png_size(tmp_path / "cost.png") == (1600, 900)
 
 
 def test_the_figure_is_the_same_every_time(tmp_path):
     pictures = [tmp_path / "first.png", tmp_path / "second.png"]
     for picture in pictures:
-        save(cost(three_acts()), picture)
+        save_figure(port_cost_figure(three_acts()), picture)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
 
 
@@ -241,8 +244,8 @@ def test_a_range_with_an_odd_low_end_takes_odd_ports_first():
 def test_the_title_fits_the_sheet(tmp_path, monkeypatch):
     sheets = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: sheets.append(figure))
-    figure = cost(together(an_act("ESTABLISHED", step=800), an_act("TIME_WAIT", above_ns=15 * MS)))
-    save(figure, tmp_path / "cost.png")
+    figure = port_cost_figure(together(an_act("ESTABLISHED", step=800), an_act("TIME_WAIT", above_ns=15 * MS)))
+    save_figure(figure, tmp_path / "cost.png")
     (title,) = [text for text in sheets[0].texts if text.get_text().startswith("connect() costs")]
     assert title.get_text().endswith("100 to 1,500 times as much once 40.0 to 50.0 % of the port range is taken")
     assert title.get_window_extent().x1 < sheets[0].bbox.x1

@@ -27,9 +27,9 @@ from stress.cli.export import NAMES, export
 from stress.model.errors import StoreError, UsageError
 from stress.store import run_folder
 from stress.view.export.attempt_table import COLUMNS, Attempts, tables
-from stress.view.export.benchfmt import name
+from stress.view.export.benchfmt import benchmark_name
 from stress.view.export.column import file_stem, stems
-from stress.view.export.destination import written
+from stress.view.export.destination import output_file
 from stress.view.export.formats import FORMATS
 from stress.view.export.histogram_log import HIGHEST_NS, slots
 from stress.view.export.pytest_benchmark import stats
@@ -223,7 +223,7 @@ def test_benchfmt_has_a_line_a_trial_with_the_settings_that_held(results):
 
 @given(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1), st.integers(1, 999))
 def test_a_name_for_go_is_one_word_that_ends_in_its_cpus(row, cpus):
-    found = name(row, cpus)
+    found = benchmark_name(row, cpus)
     assert re.fullmatch(r"Benchmark\S*", found)
     assert found.rpartition("-")[2] == str(cpus)
 
@@ -474,7 +474,7 @@ def test_a_file_is_complete_or_as_it_was(tmp_path):
     file.write_text("before")
 
     def half():
-        with written(file) as stream:
+        with output_file(file) as stream:
             stream.write(b"half")
             raise ZeroDivisionError
 
@@ -482,7 +482,7 @@ def test_a_file_is_complete_or_as_it_was(tmp_path):
         half()
     assert file.read_text() == "before"
     assert list(tmp_path.iterdir()) == [file]
-    with written(file) as stream:
+    with output_file(file) as stream:
         stream.write(b"whole")
     assert file.read_bytes() == b"whole"
 

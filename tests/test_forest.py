@@ -14,11 +14,11 @@ from stress.analysis.comparison.verdict import Verdict
 from stress.view.figure.comparison.forest import (
     FARTHEST,
     LINES_MAX,
-    drawn_of,
-    forest,
+    forest_figure,
     left_out,
     limit_of,
     line_of,
+    lines_by_row,
     threshold_text,
     ticks_of,
 )
@@ -87,8 +87,8 @@ def test_verdicts_lie_where_they_belong():
 
 def test_marks_stand_at_the_effects_in_the_order_of_rows():
     found = made_up()
-    expected = [line for lines in drawn_of(found).values() for line in lines if line.effect is not None]
-    drawn = marks(forest(found))
+    expected = [line for lines in lines_by_row(found).values() for line in lines if line.effect is not None]
+    drawn = marks(forest_figure(found))
     assert [place for _, place, _ in drawn] == [line.effect for line in expected]
     for (_, _, mark), line in zip(drawn, expected, strict=True):
         look = VERDICT_LOOKS[line.comparison.verdict]
@@ -99,9 +99,9 @@ def test_marks_stand_at_the_effects_in_the_order_of_rows():
 
 def test_bars_are_the_intervals():
     found = made_up()
-    (axes,) = forest(found).axes
+    (axes,) = forest_figure(found).axes
     bars = [tuple(line.get_xdata()) for line in axes.lines if line.get_label() == "interval"]
-    lines = [line for lines in drawn_of(found).values() for line in lines if line.effect is not None]
+    lines = [line for lines in lines_by_row(found).values() for line in lines if line.effect is not None]
     assert bars == [(line.low, line.high) for line in lines]
     left, right = axes.get_xlim()
     assert all(left <= low <= high <= right for low, high in bars)
@@ -123,7 +123,7 @@ def test_looks_differ_in_colour_and_shape():
 
 def test_each_line_says_change_interval_threshold_p_and_verdict():
     found = scaled(1.5)
-    text = written(forest([found]))
+    text = written(forest_figure([found]))
     change, interval = words.effect_texts(found)
     for part in ("body p50", change, interval, "±5 %", words.p_text(found.adjusted_p), "regressed"):
         assert part in text
@@ -131,20 +131,20 @@ def test_each_line_says_change_interval_threshold_p_and_verdict():
 
 
 def test_what_gates_is_bold():
-    (axes,) = forest([scaled(1.5), dataclasses.replace(scaled(1.5), metric="body.p90", gating=False)]).axes
+    (axes,) = forest_figure([scaled(1.5), dataclasses.replace(scaled(1.5), metric="body.p90", gating=False)]).axes
     weights = {text.get_text(): text.get_fontweight() for text in axes.texts}
     assert (weights["body p50"], weights["body p90"]) == ("bold", "normal")
 
 
 def test_no_data_is_shown_as_that():
-    figure = forest(decide([compared("clean", "body.p50", STEADY, [])]))
+    figure = forest_figure(decide([compared("clean", "body.p50", STEADY, [])]))
     assert "no data in new" in written(figure)
     assert marks(figure) == []
     assert any(line.get_label() == "no data" for line in figure.axes[0].lines)
 
 
 def test_the_title_says_which_arms_and_the_line_below_what_it_comes_to():
-    figure = forest(made_up())
+    figure = forest_figure(made_up())
     assert figure.texts[0].get_text() == "v6.18 against v6.12"
     assert figure.texts[1].get_text() == words.sentence(made_up())
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
@@ -158,7 +158,7 @@ def test_the_title_says_which_arms_and_the_line_below_what_it_comes_to():
 def test_of_very_many_those_that_matter_are_drawn_and_the_rest_is_counted():
     told = [each for each in MANY if not words.is_of_nothing(each)]
     assert len(told) > LINES_MAX
-    drawn = [line.comparison for lines in drawn_of(MANY).values() for line in lines]
+    drawn = [line.comparison for lines in lines_by_row(MANY).values() for line in lines]
     assert len(drawn) == LINES_MAX
     least = max(words.SEVERITY.index(each.verdict) for each in drawn)
     others = [each for each in told if not any(each is one for one in drawn)]
@@ -167,14 +167,14 @@ def test_of_very_many_those_that_matter_are_drawn_and_the_rest_is_counted():
     assert note.startswith("not drawn: ")
     numbers = [int(word) for word in note.replace(",", "").split() if word.isdecimal()]
     assert sum(numbers) == len(MANY) - LINES_MAX
-    assert note.removeprefix("not drawn: ") in forest(MANY).texts[-1].get_text().replace(
+    assert note.removeprefix("not drawn: ") in forest_figure(MANY).texts[-1].get_text().replace(
         "\N{NO-BREAK SPACE}", " "
     ).replace("\n", " ")
 
 
 def test_where_all_are_drawn_there_is_no_note():
     assert left_out([scaled(2)]) == ""
-    assert "not drawn" not in forest([scaled(2)]).texts[-1].get_text()
+    assert "not drawn" not in forest_figure([scaled(2)]).texts[-1].get_text()
 
 
 @pytest.mark.parametrize(
@@ -183,13 +183,13 @@ def test_where_all_are_drawn_there_is_no_note():
     ids=["one", "five", "three rows", "many", "none", "few trials", "long name"],
 )
 def test_nothing_that_is_written_overlaps(comparisons):
-    figure = forest(comparisons)
+    figure = forest_figure(comparisons)
     assert overlapping(figure) == []
     assert outside(figure) == []
 
 
 def test_the_figure_grows_with_what_it_shows_and_no_further():
-    few, all_of_them, many = (forest(each).get_figheight() for each in (made_up()[:5], made_up(), MANY * 2))
+    few, all_of_them, many = (forest_figure(each).get_figheight() for each in (made_up()[:5], made_up(), MANY * 2))
     assert few < all_of_them < many < 30
 
 

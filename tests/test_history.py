@@ -24,7 +24,7 @@ from stress.store import accepted, run_folder
 from stress.store.accepted import line_of
 from stress.store.history_folder import keep
 from stress.store.runs import observations
-from stress.view.figure.history.history_sheets import draw_histories, sheets
+from stress.view.figure.history.history_sheets import history_figures, split_into_sheets
 from stress.view.figure.save import save_sheets
 
 SLOWER = wavering((25, 40_000), (25, 34_000))
@@ -336,16 +336,16 @@ def test_changed_series_come_first_and_all_of_them_are_drawn(tmp_path):
         find_change_points(a_series([9.0] * 20 + [5.0] * 20, cell=f"changed {number}"), {}) for number in range(30)
     ]
     assert all(each.changes for each in changed)
-    found = sheets([*quiet, *changed])
+    found = split_into_sheets([*quiet, *changed])
     assert [len(sheet) for sheet in found] == [24, 24]
     assert all(each.changes for sheet in found for each in sheet[:6])
     assert {each.series.cell for sheet in found for each in sheet if each.changes} == {
         each.series.cell for each in changed
     }
     picture = tmp_path / "history.png"
-    paths = save_sheets(draw_histories([*quiet[:2], *changed[:25]], "many", []), picture)
+    paths = save_sheets(history_figures([*quiet[:2], *changed[:25]], "many", []), picture)
     assert [path.name for path in paths] == ["history.png", "history-2.png"]
-    assert save_sheets(draw_histories(quiet[:2], "few", []), picture) == [picture]
+    assert save_sheets(history_figures(quiet[:2], "few", []), picture) == [picture]
     assert [path.name for path in tmp_path.iterdir()] == ["history.png"]
 
 
@@ -354,5 +354,5 @@ def test_every_kind_of_step_and_ten_thousand_points_can_be_drawn(tmp_path):
     of_all = find_change_points(a_series(times(heights), trials=7, width=300.0), {30: "known"})
     assert {change.state for change in of_all.changes} == {*State}
     long = find_change_points(a_series(times(drawn_series(2, 10_000) + levels((5000, 0), (5000, 8)))), {})
-    (picture,) = save_sheets(draw_histories([of_all, long], "all", ["a caption"]), tmp_path / "history.png")
+    (picture,) = save_sheets(history_figures([of_all, long], "all", ["a caption"]), tmp_path / "history.png")
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -18,10 +18,18 @@ from stress.analysis.comparison.axis_points import axes_of, cells_by_entry, valu
 from stress.analysis.metric import METRICS
 from stress.view.figure import style
 from stress.view.figure.metric_axis import TICKS_MAX, scale_of
-from stress.view.figure.save import save
+from stress.view.figure.save import save_figure
 from stress.view.figure.suite import level_panel
-from stress.view.figure.suite.level_panel import draw_names, draw_panel, fit_names, looks, offsets, value_names
-from stress.view.figure.suite.multiples import COLUMNS_MAX, bands_of, fit_heads, grid_of, limits_of, multiples, notes
+from stress.view.figure.suite.level_panel import draw_names, draw_panel, fit_names, offsets, series_looks, value_names
+from stress.view.figure.suite.multiples import (
+    COLUMNS_MAX,
+    bands_of,
+    fit_heads,
+    grid_of,
+    limits_of,
+    multiples_figure,
+    notes,
+)
 from stress.view.text.metric_wording import PICTURED
 
 P99, RETRIES = METRICS["body.p99"], METRICS["retries_per_million"]
@@ -35,7 +43,9 @@ def drawn(cells, axis, metric):
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.2, 0.3, 0.7, 0.6))
     found = grid[metric.name][axis]
-    draw_panel(axes, found, values, scale_of(metric, limits_of(grid[metric.name])), looks(list(cells_by_entry(cells))))
+    draw_panel(
+        axes, found, values, scale_of(metric, limits_of(grid[metric.name])), series_looks(list(cells_by_entry(cells)))
+    )
     draw_names(axes, values, [False] * len(values), 0, 8)
     return axes, found, values
 
@@ -99,7 +109,7 @@ def test_series_stand_beside_each_other_within_the_room_of_their_value(series):
 
 
 def test_series_differ_in_colour_and_shape_together():
-    found = looks([str(number) for number in range(56)])
+    found = series_looks([str(number) for number in range(56)])
     assert len({(look.colour, look.marker) for look in found.values()}) == 56
     first = list(found.values())[:7]
     assert len({look.colour for look in first}) == len({look.marker for look in first}) == 7
@@ -237,14 +247,16 @@ SUITES = {
 
 @pytest.mark.parametrize("build", SUITES.values(), ids=SUITES)
 def test_a_figure_is_a_png_as_wide_as_a_screen(build, tmp_path):
-    save(multiples(build(), "title", ["Linux 6.18", "seed 1"]), tmp_path / "suite.png")
+    save_figure(multiples_figure(build(), "title", ["Linux 6.18", "seed 1"]), tmp_path / "suite.png")
     assert png_size(tmp_path / "suite.png")[0] == 1920
 
 
 def test_it_grows_with_its_axes(tmp_path):
     heights = []
     for count in (2, 8):
-        save(multiples(made_up(2, axes=dict([*AXES.items()][:count])), "title", []), tmp_path / "suite.png")
+        save_figure(
+            multiples_figure(made_up(2, axes=dict([*AXES.items()][:count])), "title", []), tmp_path / "suite.png"
+        )
         heights.append(png_size(tmp_path / "suite.png")[1])
     assert heights[1] > 1.7 * heights[0]
 
@@ -253,7 +265,7 @@ def test_a_figure_is_the_same_every_time_and_leaves_no_settings_behind(tmp_path)
     before = dict(mpl.rcParams)
     pictures = [tmp_path / "first.png", tmp_path / "second.png"]
     for picture in pictures:
-        save(multiples(made_up(3, axes=dict([*AXES.items()][:2])), "title", ["seed 1"]), picture)
+        save_figure(multiples_figure(made_up(3, axes=dict([*AXES.items()][:2])), "title", ["seed 1"]), picture)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert dict(mpl.rcParams) == before
 
@@ -262,7 +274,10 @@ def test_nothing_written_meets_or_leaves_the_sheet(tmp_path, monkeypatch):
     """Titles, heads, names of values and ticks of the whole figure, by where they are drawn."""
     sheets = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: sheets.append(figure))
-    save(multiples(made_up(), "What sysctls do to connect()", ["Linux 6.18.44", "seed 3"] * 8), tmp_path / "suite.png")
+    save_figure(
+        multiples_figure(made_up(), "What sysctls do to connect()", ["Linux 6.18.44", "seed 3"] * 8),
+        tmp_path / "suite.png",
+    )
     (figure,) = sheets
     figure.canvas.draw()
     texts = [text for text in figure.findobj(mpl.text.Text) if text.get_visible() and text.get_text().strip()]
@@ -283,7 +298,7 @@ def test_every_axis_has_a_column_and_every_metric_a_row_in_each_band(tmp_path, m
     sheets = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: sheets.append(figure))
     cells = made_up()
-    save(multiples(cells, "title", []), tmp_path / "suite.png")
+    save_figure(multiples_figure(cells, "title", []), tmp_path / "suite.png")
     (figure,) = sheets
     assert len(figure.axes) == len(axes_of(cells)) * len(grid_of(cells))
     limits = [axes.get_ylim() for axes in figure.axes if axes.get_yscale() == "symlog"]

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from stress.analysis.attribution.ladder import build_ladder
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.comparison.arm import Arm
-from stress.view.figure.comparison.arm_ladders import NAME_MAX, Band, bands, merged, shared_text
+from stress.view.figure.comparison.arm_ladders import NAME_MAX, Band, bands, merge_ladders, shared_text
 from stress.view.figure.comparison.arm_style import caption_of, title_of
 from stress.view.figure.comparison.nines import (
     finding,
     median_line,
-    nines,
+    nines_figure,
     nines_of,
     percent_text,
-    pooled,
+    pooled_curves,
     reach,
     ticks_of,
     trial_line,
@@ -83,7 +83,7 @@ def test_between_two_modes_the_median_is_one_of_them():
 
 def test_every_trial_has_a_thin_line_and_every_arm_a_thick_one():
     arms = [an_arm(trials=4), an_arm("new", trials=3, first=20)]
-    left = panels(nines(arms))["nines"]
+    left = panels(nines_figure(arms))["nines"]
     for arm in arms:
         thin, (thick,) = lines(left, f"{arm.label}, a trial"), lines(left, arm.label)
         assert len(thin) == len(arm.runs)
@@ -122,10 +122,10 @@ def test_names_of_nines_have_room(most):
 def test_the_ccdf_beside_it_has_the_attempts_of_all_trials_of_each_arm():
     arms = [an_arm(trials=4), an_arm("new", trials=3, first=20)]
     waits = [arm.waits_ns() for arm in arms]
-    for curve, trials, arm in zip(pooled(arms, waits), waits, arms, strict=True):
+    for curve, trials, arm in zip(pooled_curves(arms, waits), waits, arms, strict=True):
         assert curve.latency_ns.tolist() == sorted(np.concatenate(trials).tolist())
         assert (curve.label, curve.whole) == (arm.label, sum(trial.size for trial in trials))
-    drawn = [line.get_label() for line in panels(nines(arms))["ccdf"].lines]
+    drawn = [line.get_label() for line in panels(nines_figure(arms))["ccdf"].lines]
     assert [label for label in drawn if not label.startswith("_")] == ["base", "new"]
 
 
@@ -148,17 +148,17 @@ def test_each_rung_is_there_once_with_the_arms_that_have_it():
 
 def test_merged_ladders_have_every_rung_once():
     one, other = a_ladder(**LINEAR), a_ladder(**DOUBLING)
-    found = merged([one, None, other])
+    found = merge_ladders([one, None, other])
     assert {rung.from_ns for rung in found.rungs} == {rung.from_ns for each in (one, other) for rung in each.rungs}
     assert len({(rung.label, rung.from_ns) for rung in found.rungs}) == len(found.rungs)
     assert found.give_up_ns == max(one.give_up_ns, other.give_up_ns)
-    assert merged([one, one]) == one
-    assert merged([None]) is None
+    assert merge_ladders([one, one]) == one
+    assert merge_ladders([None]) is None
 
 
 def test_rungs_are_dashed_lines_in_the_colour_of_the_arm_that_alone_has_them():
     arms = [slow("linear", 1, LINEAR), slow("doubling", 10, DOUBLING)]
-    left = panels(nines(arms))["nines"]
+    left = panels(nines_figure(arms))["nines"]
     by_label = {line.get_label(): line for line in left.lines if line.get_label().startswith("_")}
     colours = {arm.label: lines(left, arm.label)[0].get_color() for arm in arms}
     assert by_label["_2 s"].get_color() == colours["linear"]
@@ -212,7 +212,7 @@ def test_the_caption_says_what_is_common_once_and_what_differs_by_arm():
     ids=["alike", "ladders", "long names", "three", "one attempt"],
 )
 def test_nothing_that_is_written_overlaps(arms):
-    figure = nines(arms)
+    figure = nines_figure(arms)
     assert overlapping(figure) == []
     assert outside(figure) == []
 
@@ -220,15 +220,15 @@ def test_nothing_that_is_written_overlaps(arms):
 @pytest.mark.parametrize("arm", [no_syn(), empty(), Arm("no run", [])], ids=lambda arm: arm.label)
 def test_arms_without_latencies_are_no_error(arm):
     assert finding([arm], [[]]) == "no attempt sent a SYN"
-    both = panels(nines([an_arm(trials=2), arm]))
+    both = panels(nines_figure([an_arm(trials=2), arm]))
     assert len(lines(both["nines"], "base, a trial")) == 2
     assert lines(both["nines"], arm.label) == []
-    nines([arm])
+    nines_figure([arm])
 
 
 def test_latencies_between_the_ladders_are_within_the_axes():
     arms = [an_arm(trials=2, retried=100, median=MS)]
-    left = panels(nines(arms))["nines"]
+    left = panels(nines_figure(arms))["nines"]
     low, high = left.get_ylim()
     every = np.concatenate(arms[0].waits_ns())
     assert low < every.min()

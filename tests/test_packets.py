@@ -17,9 +17,17 @@ from stress.model.outcome import Cause
 from stress.model.plan import Plan, Ports
 from stress.model.summary import Evidence, Packet
 from stress.view.figure import style
-from stress.view.figure.run.packets import CLIENT, ROWS_MAX, SERVER, draw_packets, rows, specimen, stamps
-from stress.view.figure.run.timeline import draw, draw_evidence, latency_limits, timeline
-from stress.view.figure.save import save
+from stress.view.figure.run.packets import (
+    CLIENT,
+    ROWS_MAX,
+    SERVER,
+    draw_packets,
+    example_to_show,
+    ladder_rows,
+    time_labels,
+)
+from stress.view.figure.run.timeline import draw_evidence, draw_timeline, latency_limits, timeline_figure
+from stress.view.figure.save import save_figure
 
 COLLISION = [
     Packet(0, True, "S"),
@@ -135,15 +143,15 @@ def test_an_end_long_after_the_last_packet_is_a_break_too():
 
 
 def test_times_are_told_apart_by_as_many_digits_as_that_takes():
-    assert stamps(COLLISION) == ["0", "3.18 µs", "8.77 µs", "9.270 ms", "9.274 ms", "9.279 ms"]
-    assert stamps(TRAIN[-3:]) == ["35.000000 s", "35.000003 s", "35.000009 s"]
-    assert stamps([Packet(0, True, "S"), Packet(1234 * SECOND, True, "S")]) == ["0", "1234 s"]
-    assert stamps([]) == []
+    assert time_labels(COLLISION) == ["0", "3.18 µs", "8.77 µs", "9.270 ms", "9.274 ms", "9.279 ms"]
+    assert time_labels(TRAIN[-3:]) == ["35.000000 s", "35.000003 s", "35.000009 s"]
+    assert time_labels([Packet(0, True, "S"), Packet(1234 * SECOND, True, "S")]) == ["0", "1234 s"]
+    assert time_labels([]) == []
 
 
 @given(st.lists(st.integers(1, 200 * SECOND), max_size=30).map(sorted))
 def test_every_packet_has_a_stamp_and_later_ones_never_read_as_earlier(times_ns):
-    texts = stamps([Packet(time_ns, True, "S") for time_ns in times_ns])
+    texts = time_labels([Packet(time_ns, True, "S") for time_ns in times_ns])
     units = {"ns": 1, "µs": US, "ms": MS, "s": SECOND}
     read = [float(text.split()[0]) * units[text.split()[1]] for text in texts]
     assert read == pytest.approx(times_ns, rel=0.006)
@@ -156,13 +164,13 @@ def test_of_a_long_train_the_middle_is_counted():
     assert len(arrows(axes)) + int(elided.split()[0]) == len(TRAIN)
     assert flags(axes)[:3] == ["S", ".", "R"]
     assert flags(axes)[-3:] == ["S", ".", "R"]
-    assert len(rows(evidence_of(TRAIN))) <= ROWS_MAX
+    assert len(ladder_rows(evidence_of(TRAIN))) <= ROWS_MAX
 
 
 @given(st.lists(st.integers(0, 100 * SECOND), max_size=60).map(sorted), st.integers(0, 200 * SECOND))
 def test_no_packet_is_lost_whatever_the_gaps(times_ns, latency_ns):
     packets = [Packet(time_ns, bool(number % 2), str(number)) for number, time_ns in enumerate(times_ns)]
-    lines = rows(evidence_of(packets), latency_ns)
+    lines = ladder_rows(evidence_of(packets), latency_ns)
     shown = [line for line in lines if isinstance(line, Packet)]
     omitted = sum(int(line.split()[0]) for line in lines if isinstance(line, str) and line.endswith(" more"))
     assert len(lines) <= ROWS_MAX
@@ -185,17 +193,17 @@ def test_the_most_frequent_cause_that_was_captured_is_shown():
         evidence_of(LONELY, cause, port) for cause, port in
         ((Cause.NONE, 40001), (Cause.RST_DROPPED, 40002), (Cause.CLOSEWAIT, 40000))
     )  # fmt: skip
-    assert specimen(found_of(none, one, other, evidence_of(LONELY, port=40003))) == other
-    assert specimen(found_of(none, one)) == one
-    assert specimen(found_of(none)) is None
-    assert specimen(found_of()) is None
+    assert example_to_show(found_of(none, one, other, evidence_of(LONELY, port=40003))) == other
+    assert example_to_show(found_of(none, one)) == one
+    assert example_to_show(found_of(none)) is None
+    assert example_to_show(found_of()) is None
 
 
 def beside(found, evidence):
     """The axes of a run and those of the ladder beside it."""
     figure = sheet()
     axes = figure.add_axes((0.09, 0.185, 0.5, 0.56))
-    draw(axes, found, latency_limits([found]))
+    draw_timeline(axes, found, latency_limits([found]))
     draw_evidence(figure, axes, found, evidence)
     return figure.axes
 
@@ -225,13 +233,13 @@ def test_evidence_of_attempts_without_trouble_leaves_the_timeline_as_it_is(tmp_p
     untroubled = evidence_of(LONELY, Cause.NONE, port=40001)
     for name, found in (("bare", found_of()), ("untroubled", found_of(untroubled)),
                         ("shown", found_of(evidence_of(COLLISION)))):  # fmt: skip
-        save(timeline(found), tmp_path / f"{name}.png")
+        save_figure(timeline_figure(found), tmp_path / f"{name}.png")
     pictures = {path.stem: path.read_bytes() for path in tmp_path.iterdir()}
     assert pictures["bare"] == pictures["untroubled"] != pictures["shown"]
 
 
 @pytest.mark.parametrize("packets", [COLLISION, LONELY, TRAIN, []], ids=len)
 def test_a_timeline_with_packets_is_a_png_of_1600_by_900(packets, tmp_path):
-    save(timeline(found_of(evidence_of(packets))), tmp_path / "timeline.png")
+    save_figure(timeline_figure(found_of(evidence_of(packets))), tmp_path / "timeline.png")
     head = (tmp_path / "timeline.png").read_bytes()[:24]
     assert struct.unpack(">II", head[16:]) == (1600, 900)

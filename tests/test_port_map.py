@@ -19,8 +19,8 @@ from stress.model.outcome import Cause
 from stress.view.figure.cause_style import CAUSE_LOOKS
 from stress.view.figure.density import cells
 from stress.view.figure.points import MARKS_MAX
-from stress.view.figure.run.port_map import claim, draw, finding, key, port_limits, port_map
-from stress.view.figure.save import save
+from stress.view.figure.run.port_map import claim, draw_port_map, finding, legend_entries, port_limits, port_map_figure
+from stress.view.figure.save import save_figure
 
 FAST = 10 * MS  # after two jiffies at HZ 250
 
@@ -29,7 +29,7 @@ def drawn(found):
     """The axes that a run was drawn into, by name."""
     figure = Figure(figsize=(10, 5.625), dpi=160)
     FigureCanvasAgg(figure)
-    draw(figure, found, 0.75)
+    draw_port_map(figure, found, 0.75)
     return {axes.get_label(): axes for axes in figure.axes}
 
 
@@ -53,7 +53,7 @@ def count(axes):
 
 
 def labels(found):
-    return [sample.get_label() for sample in key(found)]
+    return [sample.get_label() for sample in legend_entries(found)]
 
 
 def collisions():
@@ -196,6 +196,6 @@ def test_words_say_where_trouble_lies():
 def test_a_port_map_is_drawn_of_any_run_and_the_same_every_time(acts, tmp_path):
     pictures = [tmp_path / "first.png", tmp_path / "second.png"]
     for picture in pictures:
-        save(port_map(findings(*acts)), picture)
+        save_figure(port_map_figure(findings(*acts)), picture)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert np.frombuffer(pictures[0].read_bytes()[16:24], ">u4").tolist() == [1600, 900]

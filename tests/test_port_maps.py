@@ -13,7 +13,7 @@ from matplotlib.collections import QuadMesh
 from stress.analysis.comparison.arm import Arm
 from stress.store import run_folder
 from stress.view.figure.comparison.comparison_figures import draw_all, draw_arms
-from stress.view.figure.comparison.port_maps import chosen, counts_text, port_maps
+from stress.view.figure.comparison.port_maps import comparable_runs, counts_text, port_maps_figure
 
 NAMES = ["forest.png", "latency.png", "shift.png", "ports.png"]
 
@@ -47,14 +47,14 @@ def in_two_acts(label):
 
 def test_both_maps_have_all_attempts_of_their_run():
     base, new = mined("base", 3), mined("new", 9, seed=2)
-    figure = port_maps(base, new)
+    figure = port_maps_figure(base, new)
     for side, arm in (("base", base), ("new", new)):
         (axes,) = maps(figure, side).values()
         assert count(axes) == len(arm.runs[0].attempts)
 
 
 def test_both_maps_have_the_same_scales_and_colours():
-    figure = port_maps(mined("base", 3, span_s=0.1), mined("new", 9, seed=2, span_s=3))
+    figure = port_maps_figure(mined("base", 3, span_s=0.1), mined("new", 9, seed=2, span_s=3))
     (one,), (other,) = (maps(figure, side).values() for side in ("base", "new"))
     assert one.get_ylim() == other.get_ylim()
     assert one.get_xlim() == other.get_xlim()
@@ -71,13 +71,13 @@ def test_both_maps_have_the_same_scales_and_colours():
 def test_the_ports_of_either_run_have_room_in_both():
     high = mined("new", 3)
     high.runs[0].attempts["local_port"] += 5000
-    figure = port_maps(mined("base", 3), high)
+    figure = port_maps_figure(mined("base", 3), high)
     (one,), (other,) = (maps(figure, side).values() for side in ("base", "new"))
     assert one.get_ylim() == other.get_ylim() == (39_999.5, 45_099.5)
 
 
 def test_the_key_counts_both():
-    figure = port_maps(mined("base", 3), mined("new", 9, seed=2))
+    figure = port_maps_figure(mined("base", 3), mined("new", 9, seed=2))
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts[0] == "connected at once  2,997 | 2,991"
     assert any(text.endswith("  3 | 9") for text in texts[1:])
@@ -85,7 +85,7 @@ def test_the_key_counts_both():
 
 
 def test_where_either_run_has_attempts_without_a_port_both_have_the_strip():
-    figure = port_maps(mined("base", 3), no_syn())
+    figure = port_maps_figure(mined("base", 3), no_syn())
     assert list(maps(figure, "base")) == ["act 0", "act 0, no port"]
     assert count(maps(figure, "new")["act 0, no port"]) == 40
     assert count(maps(figure, "base")["act 0, no port"]) == 0
@@ -96,7 +96,7 @@ def test_where_either_run_has_attempts_without_a_port_both_have_the_strip():
 
 
 def test_acts_stand_beside_each_other_at_the_height_of_the_other_map():
-    figure = port_maps(mined("base", 3), in_two_acts("new"))
+    figure = port_maps_figure(mined("base", 3), in_two_acts("new"))
     assert list(maps(figure, "new")) == ["act 0", "act 1"]
     tops = {round(axes.get_position().y1, 6) for side in ("base", "new") for axes in maps(figure, side).values()}
     assert len(tops) == 1
@@ -104,12 +104,12 @@ def test_acts_stand_beside_each_other_at_the_height_of_the_other_map():
 
 def test_runs_of_the_same_block_are_drawn():
     base, new = an_arm(trials=3), an_arm("new", trials=3, first=20)
-    assert chosen(base, new) == (0, 0)
+    assert comparable_runs(base, new) == (0, 0)
     later = Arm("new", new.runs, (2, 1, 0))
-    assert chosen(base, later) == (0, 2)
-    assert chosen(Arm("base", base.runs), later) == (0, 0)
-    assert "run run0, seed" in port_maps(base, later).texts[2].get_text().replace("\N{NO-BREAK SPACE}", " ")
-    assert "run run22, seed" in port_maps(base, later).texts[2].get_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert comparable_runs(base, later) == (0, 2)
+    assert comparable_runs(Arm("base", base.runs), later) == (0, 0)
+    assert "run run0, seed" in port_maps_figure(base, later).texts[2].get_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert "run run22, seed" in port_maps_figure(base, later).texts[2].get_text().replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.mark.parametrize(
@@ -124,14 +124,14 @@ def test_runs_of_the_same_block_are_drawn():
     ids=["mines", "long names", "acts", "no port", "empty"],
 )
 def test_nothing_that_is_written_overlaps(base, new):
-    figure = port_maps(base, new)
+    figure = port_maps_figure(base, new)
     assert overlapping(figure, spare=6) == []  # the scale's own title is that close to its highest number
     assert outside(figure) == []
 
 
 def test_an_arm_without_a_run_has_no_map():
     with pytest.raises(ValueError, match="run of both arms"):
-        port_maps(an_arm(trials=1), Arm("new", []))
+        port_maps_figure(an_arm(trials=1), Arm("new", []))
 
 
 # The files.
@@ -178,7 +178,7 @@ def test_real_runs_are_drawn(tmp_path):
         runs = [run_folder.read(path)[0] for path in sorted(results.iterdir())]
         arms.append(Arm(label, runs, tuple(range(len(runs)))))
     assert [path.name for path in draw(made_up()[:3], arms, tmp_path / "figures")] == NAMES
-    figure = port_maps(*arms)
+    figure = port_maps_figure(*arms)
     assert sum(count(axes) for axes in maps(figure, "new").values()) == 2000
     assert max(arm.waits_ns()[0][-1] for arm in arms) < 140 * SECOND
     assert min(arm.bodies_ns()[0][0] for arm in arms) < 10 * MS

@@ -193,14 +193,14 @@ def test_arms_that_cannot_be_compared_are_refused(base, new, paired):
 
 
 def drawn(*arms):
-    figure = view.shift(arms)
+    figure = view.shift_figure(arms)
     (axes,) = figure.axes
     return figure, axes
 
 
 def test_marks_stand_at_the_ratios_and_bars_reach_as_far_as_the_band():
     base, new = an_arm(), an_arm("new", median=13_000, first=20)
-    (found,) = view.shifts(base, [new])
+    (found,) = view.quantile_shifts(base, [new])
     _, axes = drawn(base, new)
     (marks,) = (line for line in axes.lines if line.get_label() == "ratio")
     assert marks.get_xdata().tolist() == [view.place_of(probability) for probability in found.probabilities]
@@ -231,19 +231,19 @@ def test_a_band_wider_than_all_else_is_cut_with_an_arrow():
 
 def test_the_finding_says_where_arms_differ():
     base, new = an_arm(), an_arm("new", median=15_000, first=20)
-    assert "10 of 10 quantiles surely differ" in view.finding((base, new), view.shifts(base, [new]))
-    same = view.finding((base, base), view.shifts(base, [base]))
+    assert "10 of 10 quantiles surely differ" in view.finding((base, new), view.quantile_shifts(base, [new]))
+    same = view.finding((base, base), view.quantile_shifts(base, [base]))
     assert same == "base: no quantile surely differs"
     few = an_arm("few", trials=3, blocks=False)
-    assert view.finding((few, few), view.shifts(few, [few])) == "few: fewer than 5 trials, too few to tell"
+    assert view.finding((few, few), view.quantile_shifts(few, [few])) == "few: fewer than 5 trials, too few to tell"
 
 
 def test_trials_of_common_blocks_are_compared_within_them():
     base, new = an_arm(trials=7), an_arm("new", trials=6, first=20)
     assert common_blocks(base, new) == [(number, number) for number in range(6)]
-    (found,) = view.shifts(base, [new])
+    (found,) = view.quantile_shifts(base, [new])
     assert (found.paired, found.trials) == (True, (6, 6))
-    (apart,) = view.shifts(base, [Arm("new", new.runs)])
+    (apart,) = view.quantile_shifts(base, [Arm("new", new.runs)])
     assert (apart.paired, apart.trials) == (False, (7, 6))
     assert common_blocks(base, Arm("new", new.runs, (0,) * 6)) == []
     assert common_blocks(Arm("base", base.runs, tuple(reversed(range(7)))), new)[0] == (1, 5)
@@ -275,7 +275,7 @@ def test_arms_without_a_body_are_drawn_as_that(other):
 
 def test_a_single_arm_has_no_shift():
     with pytest.raises(ValueError, match="two arms"):
-        view.shift([an_arm()])
+        view.shift_figure([an_arm()])
 
 
 def test_the_axis_has_ticks_that_do_not_crowd():

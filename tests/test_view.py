@@ -28,9 +28,16 @@ from stress.model.summary import Band, Body, Mines, Summary
 from stress.view.figure import axes as around
 from stress.view.figure import style
 from stress.view.figure.caption import caption, claim, finding
-from stress.view.figure.run.panels import panels
-from stress.view.figure.run.timeline import MARKS_MAX, draw, key, kinds, latency_limits, timeline
-from stress.view.figure.save import save
+from stress.view.figure.run.panels import panels_figure
+from stress.view.figure.run.timeline import (
+    MARKS_MAX,
+    attempt_kinds,
+    draw_timeline,
+    latency_limits,
+    legend_entries,
+    timeline_figure,
+)
+from stress.view.figure.save import save_figure
 
 OUTCOMES = list(Outcome)
 RETRIED, TIMED_OUT, NO_PORT = (OUTCOMES.index(o) for o in (Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.NO_PORT))
@@ -182,7 +189,7 @@ def drawn(scene):
     figure = Figure(figsize=(10, 5), dpi=100)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.1, 0.1, 0.75, 0.75))
-    return axes, draw(axes, scene, latency_limits([scene]))
+    return axes, draw_timeline(axes, scene, latency_limits([scene]))
 
 
 def marks(axes):
@@ -273,9 +280,9 @@ def test_rare_kinds_lie_on_top():
 
 
 def test_the_key_names_only_what_occurs_and_counts_it():
-    labels = [sample.get_label() for sample in key([collision_scene()], counted=True)]
+    labels = [sample.get_label() for sample in legend_entries([collision_scene()], counted=True)]
     assert labels == ["connected at once  27,632", "retried, met a mine  600"]
-    several = key([clean_scene(), collision_scene(), dropped_scene()], counted=False)
+    several = legend_entries([clean_scene(), collision_scene(), dropped_scene()], counted=False)
     assert [sample.get_label() for sample in several] == [
         "connected at once",
         "retried, met a mine",
@@ -285,7 +292,7 @@ def test_the_key_names_only_what_occurs_and_counts_it():
 
 def test_kinds_divide_the_attempts_that_did_not_connect_at_once():
     scene = every_kind_scene()
-    rows = np.concatenate([kind.rows for kind in kinds(scene)])
+    rows = np.concatenate([kind.rows for kind in attempt_kinds(scene)])
     assert sorted(rows) == np.flatnonzero(scene.outcomes).tolist()
 
 
@@ -365,7 +372,7 @@ def test_the_caption_holds_what_a_reader_needs_to_repeat_the_run():
 
 @pytest.mark.parametrize("build", [collision_scene, *DEGENERATE.values()], ids=["collisions", *DEGENERATE])
 def test_a_timeline_is_a_png_of_1600_by_900(build, tmp_path):
-    save(timeline(build()), tmp_path / "timeline.png")
+    save_figure(timeline_figure(build()), tmp_path / "timeline.png")
     assert png_size(tmp_path / "timeline.png") == (1600, 900)
 
 
@@ -373,14 +380,17 @@ def test_a_timeline_is_the_same_every_time_and_leaves_no_settings_behind(tmp_pat
     before = dict(mpl.rcParams)
     pictures = [tmp_path / "first.png", tmp_path / "second.png"]
     for picture in pictures:
-        save(timeline(limited_scene()), picture)
+        save_figure(timeline_figure(limited_scene()), picture)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert dict(mpl.rcParams) == before
 
 
 def test_four_panels_make_a_png_of_1920_by_1080(tmp_path):
     scenes = [clean_scene(), collision_scene(), limited_scene(), dropped_scene()]
-    save(panels([(f"panel {number}", scene) for number, scene in enumerate(scenes)], "title"), tmp_path / "panels.png")
+    save_figure(
+        panels_figure([(f"panel {number}", scene) for number, scene in enumerate(scenes)], "title"),
+        tmp_path / "panels.png",
+    )
     assert png_size(tmp_path / "panels.png") == (1920, 1080)
 
 

@@ -23,8 +23,8 @@ from stress.storm.catalogue import find_scenario
 from stress.suite.cell_results import read_cell_trials
 from stress.suite.executor import guest
 from stress.suite.executor.guest import GuestHandle
-from stress.view.figure.save import save
-from stress.view.figure.suite.kernel_grid import kernel_grid, words
+from stress.view.figure.save import save_figure
+from stress.view.figure.suite.kernel_grid import kernel_grid_figure, outcome_text
 
 ALONE = ["unshare", "-Urn"]  # a lock of its own
 NAME = "deb:bookworm"
@@ -152,11 +152,12 @@ def test_kernels_are_drawn_side_by_side_and_those_that_failed_say_so(suite, tmp_
     }
     picture = tmp_path / "kernels.png"
     heads = {name: name for name in runs}
-    save(
-        kernel_grid({("closewait", name): run for name, run in runs.items()}, heads, "kernels", ["a caption"]), picture
+    save_figure(
+        kernel_grid_figure({("closewait", name): run for name, run in runs.items()}, heads, "kernels", ["a caption"]),
+        picture,
     )
     assert runs[PANICS] == "failed"
-    assert words(runs[HOST]) == words(runs[NAME]) == "8 retried"
+    assert outcome_text(runs[HOST]) == outcome_text(runs[NAME]) == "8 retried"
     assert int.from_bytes(picture.read_bytes()[16:20]) == 1920  # the width, as a PNG begins
 
 

@@ -86,7 +86,7 @@ def gate(
 def rehearse(question: "Question", exprs: Sequence[str], *, as_json: bool) -> int:
     """Print whether regressions would be found; return the exit code."""
     from stress.compare.gate import self_test_gate  # noqa: PLC0415
-    from stress.view.text.gate_table import rehearsal_sentence, rehearsal_table  # noqa: PLC0415
+    from stress.view.text.gate_table import self_test_sentence, self_test_table  # noqa: PLC0415
 
     regressions, warnings = self_test_gate(question, exprs)
     if as_json:
@@ -99,9 +99,9 @@ def rehearse(question: "Question", exprs: Sequence[str], *, as_json: bool) -> in
             }
             for injected in regressions
         ]
-        print_object({"sentence": rehearsal_sentence(regressions), "regressions": documents, "warnings": warnings})
+        print_object({"sentence": self_test_sentence(regressions), "regressions": documents, "warnings": warnings})
     else:
-        console().print(rehearsal_table(regressions))
+        console().print(self_test_table(regressions))
         warn(warnings)
     return 0 if all(injected.is_detected for injected in regressions) else UNSEEN
 
@@ -112,7 +112,7 @@ def write(result: "GateResult", question: "Question", code: int, folder: Path, *
     from stress.view.text.gate_markdown import markdown  # noqa: PLC0415
     from stress.view.text.gate_table import table  # noqa: PLC0415
     from stress.view.text.gate_wording import sentence  # noqa: PLC0415
-    from stress.view.text.junit import junit  # noqa: PLC0415
+    from stress.view.text.junit import junit_xml  # noqa: PLC0415
 
     verdict = verdict_file.VerdictFile(
         schema=verdict_file.VERDICT_SCHEMA,
@@ -145,7 +145,7 @@ def write(result: "GateResult", question: "Question", code: int, folder: Path, *
     )
     files = {
         verdict_file.NAME: verdict_file.encode(verdict),
-        "junit.xml": junit(result.rulings),
+        "junit.xml": junit_xml(result.rulings),
         "summary.md": markdown(result.rulings, result.warnings).encode(),
     }
     verdict_file.write(folder, files)

@@ -124,14 +124,14 @@ def draw(history: "History", figure: Path, folder: Path, runs: int) -> list[Path
     """Draw the pictures; return their paths."""
     from stress import __version__  # noqa: PLC0415  # as above
     from stress.model.errors import StoreError  # noqa: PLC0415
-    from stress.view.figure.history.history_sheets import draw_histories  # noqa: PLC0415
+    from stress.view.figure.history.history_sheets import history_figures  # noqa: PLC0415
     from stress.view.figure.save import save_sheets  # noqa: PLC0415
 
     if not history.tracks:
         return []
     title = f"{folder.resolve().name}: {len(history.tracks):,} series of {runs:,} runs"
     try:
-        return save_sheets(draw_histories(history.tracks, title, [f"connstorm {__version__}"]), figure)
+        return save_sheets(history_figures(history.tracks, title, [f"connstorm {__version__}"]), figure)
     except OSError as error:
         raise StoreError(
             f"{figure} could not be written: {error.strerror}; choose another place by --figure."

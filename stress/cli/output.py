@@ -49,9 +49,9 @@ def console() -> Console:
 
 def print_report(record: Record, summary: Summary, path: Path) -> None:
     """Print the summary of one run."""
-    from stress.view.text.run_report import report  # noqa: PLC0415  # rich's tables are needed here only
+    from stress.view.text.run_report import run_report  # noqa: PLC0415  # rich's tables are needed here only
 
-    console().print(report(record, summary, path))
+    console().print(run_report(record, summary, path))
 
 
 def run_object(scenario: str, path: Path, summary: Summary) -> dict[str, Any]:

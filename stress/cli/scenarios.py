@@ -13,7 +13,7 @@ def scenarios(*, as_json: bool) -> None:
     from stress.analysis.attribution.expectation import describe_expectation  # noqa: PLC0415  # numpy is slow to load, and --help needs none
     from stress.lab import host, sysctl  # noqa: PLC0415
     from stress.storm.catalogue import SCENARIOS  # noqa: PLC0415
-    from stress.view.text.catalogue import catalogue  # noqa: PLC0415
+    from stress.view.text.catalogue import catalogue_text  # noqa: PLC0415
 
     facts, sysctls = host.facts(), sysctl.recorded()
     expected = {name: describe_expectation(scenario, facts, sysctls) for name, scenario in SCENARIOS.items()}
@@ -29,4 +29,6 @@ def scenarios(*, as_json: bool) -> None:
         }
         print_object(listing)
     else:
-        console().print(catalogue((name, scenario.summary, expected[name]) for name, scenario in SCENARIOS.items()))
+        console().print(
+            catalogue_text((name, scenario.summary, expected[name]) for name, scenario in SCENARIOS.items())
+        )

@@ -158,15 +158,15 @@ def conclude(path: Path, *, as_json: bool) -> int:
     """Draw the figure, print the table; return the exit code."""
     from stress.store import suite_folder  # noqa: PLC0415  # as above
     from stress.suite.cell_results import cell_object, count_missing, rank_cells, read_cell_trials  # noqa: PLC0415  # as above
-    from stress.view.figure.save import save  # noqa: PLC0415
-    from stress.view.figure.suite.multiples import multiples  # noqa: PLC0415
+    from stress.view.figure.save import save_figure  # noqa: PLC0415
+    from stress.view.figure.suite.multiples import multiples_figure  # noqa: PLC0415
     from stress.view.text.suite_table import suite_table  # noqa: PLC0415
 
     file = suite_folder.read(path)
     cells = read_cell_trials(path, file)
     figure = path / "suite.png"
     if any(trials.done for trials in cells):
-        save(multiples(cells, file.suite.name, caption(file)), figure)
+        save_figure(multiples_figure(cells, file.suite.name, caption(file)), figure)
     failed = sum(len(trials.failed) for trials in cells)
     if as_json:
         document: dict[str, Any] = {

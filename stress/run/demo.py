@@ -13,8 +13,8 @@ from stress.model.progress import Notify
 from stress.run import process
 from stress.store import run_folder
 from stress.storm.catalogue import find_scenario
-from stress.view.figure.run.panels import panels
-from stress.view.figure.save import save
+from stress.view.figure.run.panels import panels_figure
+from stress.view.figure.save import save_figure
 
 FIGURE = "demo.png"
 TITLE = "The same storm, four times: what leaked sockets do to connect()"
@@ -56,7 +56,7 @@ def run(results: Path, seed: int, notify: Notify) -> tuple[list[Panel], Path]:
         found.append(Panel(letter, heading, path, analyse(run_folder.read(path)[0])))
     notify("drawing the figure")
     figure = home / FIGURE
-    save(panels([(panel.heading, panel.findings) for panel in found], TITLE), figure)
+    save_figure(panels_figure([(panel.heading, panel.findings) for panel in found], TITLE), figure)
     return found, figure
 
 

@@ -9,7 +9,7 @@ from stress.model.observation import Observation
 from stress.store.runs import arm
 
 
-def arms(arguments: Sequence[str], by: str | None) -> list[Observation]:
+def runs_by_argument(arguments: Sequence[str], by: str | None) -> list[Observation]:
     """Return the runs of ``[label=]path[#cell]`` arguments, each run once.
 
     A label that nobody gave is the path. Runs that are given one by one are trials of one thing all the same, so it

@@ -26,7 +26,7 @@ def lines(column: Column, metrics: Sequence[Metric]) -> Iterator[str]:
     """Yield the lines: which way is better, then trial by trial."""
     for metric in metrics:
         if metric.better:
-            yield f"Unit {unit(metric)} better={metric.better}"
+            yield f"Unit {unit_name(metric)} better={metric.better}"
     row_of = {run.path: row for row, runs in column.rows.items() for run in runs}
     known: dict[str, str] = {}
     for run in column.runs:
@@ -36,7 +36,7 @@ def lines(column: Column, metrics: Sequence[Metric]) -> Iterator[str]:
                 yield f"{key}: {line_settings.get(key, '')}".rstrip()
         known = line_settings
         if values := list(measured(run, metrics)):
-            yield " ".join([name(row_of[run.path], run.host.cpus), str(run.summary.attempts), *values])
+            yield " ".join([benchmark_name(row_of[run.path], run.host.cpus), str(run.summary.attempts), *values])
 
 
 def settings(column: Column, run: Observation) -> dict[str, str]:
@@ -57,15 +57,15 @@ def measured(run: Observation, metrics: Sequence[Metric]) -> Iterator[str]:
     for metric in metrics:
         value = metric.value(run.summary)
         if value is not None and (run.timed or metric.unit not in TIMED_UNITS):
-            yield f"{value:.12g} {unit(metric)}"
+            yield f"{value:.12g} {unit_name(metric)}"
 
 
-def unit(metric: Metric) -> str:
+def unit_name(metric: Metric) -> str:
     """Return what is measured, and in which unit, in one word: ``body.p99-ns``."""
     return metric.name + UNITS.get(metric.unit, "")
 
 
-def name(row: str, cpus: int) -> str:
+def benchmark_name(row: str, cpus: int) -> str:
     """Return the name of a row: ``BenchmarkClosewait/mines=500-2``.
 
     What follows the last dash is taken for a number of CPUs, so there always is one.

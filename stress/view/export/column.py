@@ -121,13 +121,13 @@ def columns(runs: Sequence[Observation], by: str | None, *, tells: bool = False)
     }
     names = sorted(key_of, key=natural_key) if dimension != LABEL else list(key_of)
     return [
-        Column(name, short_name(dimension), inside, {row: keys(inside[row][0], chosen) for row in inside})
+        Column(name, short_name(dimension), inside, {row: column_keys(inside[row][0], chosen) for row in inside})
         for name in names
         if (inside := {row.name: row.columns[key_of[name]] for row in rows if key_of[name] in row.columns})
     ]
 
 
-def keys(run: Observation, chosen: Projection) -> dict[str, str]:
+def column_keys(run: Observation, chosen: Projection) -> dict[str, str]:
     """Return what the name of a run's row is made of."""
     return {short_name(name): dimension_value(run, name) for name in chosen.rows or (SCENARIO,)}
 

@@ -11,7 +11,7 @@ from stress.model.errors import StoreError
 
 
 @contextmanager
-def written(path: Path) -> Iterator[IO[bytes]]:
+def output_file(path: Path) -> Iterator[IO[bytes]]:
     """Give a stream whose content becomes the file ``path`` at the end; it is written beside and renamed.
 
     Raises:

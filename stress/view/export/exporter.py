@@ -12,7 +12,7 @@ from stress.model.observation import Observation
 from stress.store import run_folder
 from stress.view.export.attempt_table import Attempts
 from stress.view.export.column import Column, columns, stems
-from stress.view.export.destination import make_folder, written
+from stress.view.export.destination import make_folder, output_file
 from stress.view.export.formats import FORMATS, METRICS, Format
 
 NUMBERED = "pytest-benchmark"  # its compare finds files by a number in front: 0001
@@ -35,7 +35,7 @@ class Exporter:
         """
         self.name = name
         self.format: Format = FORMATS[name]
-        self.metrics = chosen(name, metrics)
+        self.metrics = metrics_of_format(name, metrics)
         self.columns = columns(runs, by, tells=self.format.tells)
         self.by = by
         if self.format.write is None:
@@ -68,7 +68,7 @@ class Exporter:
             StoreError: one cannot be written.
         """
         if not self.folder:
-            with written(path) as stream:
+            with output_file(path) as stream:
                 self.stream(stream)
             yield path
             return
@@ -78,11 +78,11 @@ class Exporter:
                 inside = path / stem if stem else path
                 make_folder(inside)
                 for name, data in self.format.files(column, self.metrics).items():
-                    with written(inside / name) as stream:
+                    with output_file(inside / name) as stream:
                         stream.write(data)
                     yield inside / name
             else:
-                with written(path / f"{stem}{self.format.suffix}") as stream:
+                with output_file(path / f"{stem}{self.format.suffix}") as stream:
                     self.column(column, stream)
                 yield path / f"{stem}{self.format.suffix}"
 
@@ -97,12 +97,12 @@ class Exporter:
     def column(self, column: Column, stream: IO[bytes]) -> None:
         """Write one file."""
         if self.format.write is not None:
-            self.format.write(opened(column), stream)
+            self.format.write(read_attempts(column), stream)
         elif self.format.encode is not None:
             stream.write(self.format.encode(column, self.metrics))
 
 
-def chosen(name: str, wanted: Sequence[str]) -> list[Metric]:
+def metrics_of_format(name: str, wanted: Sequence[str]) -> list[Metric]:
     """Return the metrics that a format is given.
 
     Raises:
@@ -120,7 +120,7 @@ def chosen(name: str, wanted: Sequence[str]) -> list[Metric]:
     return [*metrics, *(metric for metric in map(find_metric, METRICS) if metric.unit not in units)]
 
 
-def opened(column: Column) -> Iterator[Attempts]:
+def read_attempts(column: Column) -> Iterator[Attempts]:
     """Read and analyse the runs of a column, one after the other; one at a time is in memory."""
     row_of = {run.path: row for row, runs in column.rows.items() for run in runs}
     for observation in column.runs:

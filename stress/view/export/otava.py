@@ -30,8 +30,8 @@ def files(column: Column, metrics: Sequence[Metric]) -> dict[str, bytes]:
             by_row.setdefault(sample.row, []).append(sample)
     names = stems(by_row)
     texts = {f"{names[row]}.csv": table(samples) for row, samples in by_row.items()}
-    tests = {names[row]: test(f"{names[row]}.csv", samples) for row, samples in by_row.items()}
-    return texts | {CONFIG: yaml({"tests": tests})}
+    tests = {names[row]: test_entry(f"{names[row]}.csv", samples) for row, samples in by_row.items()}
+    return texts | {CONFIG: yaml_text({"tests": tests})}
 
 
 def table(samples: Sequence[Sample]) -> bytes:
@@ -45,7 +45,7 @@ def table(samples: Sequence[Sample]) -> bytes:
     return text.getvalue().encode()
 
 
-def test(file: str, samples: Sequence[Sample]) -> dict[str, Any]:
+def test_entry(file: str, samples: Sequence[Sample]) -> dict[str, Any]:
     """Return what Otava is to know of a row's file."""
     return {
         "type": "csv",
@@ -59,6 +59,6 @@ def test(file: str, samples: Sequence[Sample]) -> dict[str, Any]:
     }
 
 
-def yaml(document: dict[str, Any]) -> bytes:
+def yaml_text(document: dict[str, Any]) -> bytes:
     """Return a document as YAML: every JSON document is one (YAML 1.2)."""
     return json_bytes(document)

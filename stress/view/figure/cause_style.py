@@ -22,7 +22,7 @@ CAUSE_LOOKS: dict[Cause, Look] = {
 EDGED_PT = 4  # on smaller marks a white edge would leave little of the colour
 
 
-def cause_mark(cause: Cause, *, size: float, alpha: float = 1) -> Line2D:
+def cause_marker(cause: Cause, *, size: float, alpha: float = 1) -> Line2D:
     """Return a mark of a cause, still without data; ``size`` in points."""
     look = CAUSE_LOOKS[cause]
     return Line2D(

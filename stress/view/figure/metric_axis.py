@@ -75,7 +75,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
         ticks = [factor * 10.0**decade for decade in decades for factor in factors]
         inside = [tick for tick in ticks if low <= tick <= high]
         if len(inside) >= 3:
-            return thinned(inside)
+            return thin_ticks(inside)
     even = [float(tick) for tick in MaxNLocator(TICKS_MAX - 1).tick_values(low, high)]
     return [tick for tick in even if low <= tick <= high]
 
@@ -92,9 +92,9 @@ def _counts(metric: Metric, values: Sequence[float]) -> Scale:
     ticks = [0.0, *(linear_to * 10.0**step for step in range(DECADES_MAX + 1) if linear_to * 10.0**step <= high)]
     if len(ticks) < 3:
         ticks = [0.0, *(factor * linear_to for factor in (1, 2, 5) if factor * linear_to <= high)]
-    return Scale(metric, low, high, linear_to, thinned(ticks))
+    return Scale(metric, low, high, linear_to, thin_ticks(ticks))
 
 
-def thinned(ticks: Sequence[float]) -> list[float]:
+def thin_ticks(ticks: Sequence[float]) -> list[float]:
     """Return every tick, or every second, third, …, so that they are few; the first is always one."""
     return list(ticks[:: math.ceil(len(ticks) / TICKS_MAX)])

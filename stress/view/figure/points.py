@@ -11,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.model.outcome import Cause
-from stress.view.figure.cause_style import cause_mark
+from stress.view.figure.cause_style import cause_marker
 from stress.view.figure.density import Shares, cells, count_cells
 
 NONE = CAUSES.index(Cause.NONE)
@@ -77,7 +77,7 @@ def draw_points(axes: Axes, points: Points, rows: int, top: float, norm: LogNorm
             pixels = round(axes.bbox.height), round(axes.bbox.width)
             these = these[cells(*shares(these), *pixels).topmost()]
         size, alpha = min(max(9 - 1.8 * magnitude, 1.6), 7), min(max(1.25 - 0.12 * magnitude, 0.35), 0.95)
-        mark = cause_mark(CAUSES[code], size=size, alpha=alpha)
+        mark = cause_marker(CAUSES[code], size=size, alpha=alpha)
         mark.set_data(points.start_s[these], points.height[these])
         mark.set_clip_on(False)  # an attempt at the edge is as good as any
         axes.add_line(mark)

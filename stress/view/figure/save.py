@@ -11,7 +11,7 @@ from stress.model import atomic
 from stress.view.figure import style
 
 
-def save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure, complete or not at all; the same figure has the same bytes every time.
 
     Args:
@@ -40,7 +40,7 @@ def save_sheets(figures: Sequence[Figure], path: Path) -> list[Path]:
     """
     paths = [path, *(path.with_stem(f"{path.stem}-{number}") for number in range(2, len(figures) + 1))]
     for figure, target in zip(figures, paths, strict=True):
-        save(figure, target)
+        save_figure(figure, target)
     stale = len(figures) + 1
     while (left := path.with_stem(f"{path.stem}-{stale}")).exists():
         left.unlink()

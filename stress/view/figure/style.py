@@ -64,7 +64,7 @@ LOOKS: dict[Outcome, Look] = {
 }
 
 
-def mark(outcome: Outcome, *, filled: bool, size: float, alpha: float) -> Line2D:
+def outcome_marker(outcome: Outcome, *, filled: bool, size: float, alpha: float) -> Line2D:
     """Return a mark of an outcome, still without data; ``size`` in points."""
     look = LOOKS[outcome]
     return Line2D(

@@ -17,7 +17,7 @@ VERDICT_LOOKS: dict[Verdict, Look] = {
 HOLLOW = (Verdict.INCONCLUSIVE,)  # nothing is known
 
 
-def verdict_mark(verdict: Verdict, *, size: float) -> Line2D:
+def verdict_marker(verdict: Verdict, *, size: float) -> Line2D:
     """Return a mark of a verdict, still without data; ``size`` in points."""
     look = VERDICT_LOOKS[verdict]
     hollow = verdict in HOLLOW

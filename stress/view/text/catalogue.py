@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 
-def catalogue(entries: Iterable[tuple[str, str, str]]) -> Table:
+def catalogue_text(entries: Iterable[tuple[str, str, str]]) -> Table:
     """Return a table of (name, what it does, what to expect)."""
     table = Table(
         "scenario", "what it does", "what to expect", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold"

@@ -23,7 +23,7 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
     """
     if not comparisons:
         return f"**{words.sentence(comparisons)}**\n"
-    in_order = [(row, comparison) for row, these in words.by_row(comparisons).items() for comparison in these]
+    in_order = [(row, comparison) for row, these in words.group_by_row(comparisons).items() for comparison in these]
     first = [pair for pair in in_order if is_first(pair[1])]
     folded = [pair for pair in in_order if not is_first(pair[1])]
     rest = [pair for pair in folded if not words.is_of_nothing(pair[1])]

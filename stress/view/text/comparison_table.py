@@ -50,18 +50,20 @@ def table(comparisons: Sequence[Comparison], *, everything: bool = False) -> Ren
 
 def lines_of(comparisons: Sequence[Comparison]) -> list[RenderableType]:
     """Return the lines of the table: a head, and for each row its name with its comparisons below."""
-    rows = {row: [cells_of(comparison) for comparison in these] for row, these in words.by_row(comparisons).items()}
+    rows = {
+        row: [cells_of(comparison) for comparison in these] for row, these in words.group_by_row(comparisons).items()
+    }
     heads = [Text(head, style="bold") for head in HEADS]
     every = [heads, *chain.from_iterable(rows.values())]
     widths = [max(cell.cell_len for cell in column) for column in zip(*every, strict=True)]
     widths[0] = max(min(widths[0], WIDTH - sum(widths[1:]) - len(widths) + 1), METRIC_MIN)
-    lines: list[RenderableType] = [Text(), grid([heads], widths), Rule(characters="─", style=QUIET)]
+    lines: list[RenderableType] = [Text(), column_grid([heads], widths), Rule(characters="─", style=QUIET)]
     for row, cells in rows.items():
-        lines += [Text(row, style="bold underline"), grid(cells, widths), Text()]
+        lines += [Text(row, style="bold underline"), column_grid(cells, widths), Text()]
     return lines
 
 
-def grid(rows: Sequence[Sequence[Text]], widths: Sequence[int]) -> Table:
+def column_grid(rows: Sequence[Sequence[Text]], widths: Sequence[int]) -> Table:
     """Return lines of cells in columns of given widths, so that several grids below each other are one table."""
     made = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
     for place, width in enumerate(widths):

@@ -19,7 +19,7 @@ NAMED_MAX = 3  # of what regressed, in the sentence
 LEAST_P = 0.001  # smaller ones are written as that
 
 
-def size(comparison: Comparison) -> float:
+def effect_size(comparison: Comparison) -> float:
     """Return how large a change is in thresholds; 0 without data."""
     effect = comparison.effect
     if effect is None:
@@ -29,14 +29,14 @@ def size(comparison: Comparison) -> float:
     return (max(effect, 1 / effect) - 1) / comparison.threshold if comparison.threshold else max(effect, 1 / effect)
 
 
-def ordered(comparisons: Iterable[Comparison]) -> list[Comparison]:
+def order_comparisons(comparisons: Iterable[Comparison]) -> list[Comparison]:
     """Return comparisons, those that matter most first: by verdict, then what gates, then the largest change."""
     return sorted(
-        comparisons, key=lambda item: (SEVERITY.index(item.verdict), not item.gating, -size(item), item.metric)
+        comparisons, key=lambda item: (SEVERITY.index(item.verdict), not item.gating, -effect_size(item), item.metric)
     )
 
 
-def by_row(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
+def group_by_row(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
     """Return the comparisons of each row in order, rows with the verdict that matters most first.
 
     Where the arms are not the same in all of them, a row's name says which are compared.
@@ -46,7 +46,7 @@ def by_row(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
     for comparison in comparisons:
         name = f"{comparison.row}: {comparison.new} against {comparison.base}" if several else comparison.row
         rows.setdefault(name, []).append(comparison)
-    in_order = {name: ordered(row) for name, row in rows.items()}
+    in_order = {name: order_comparisons(row) for name, row in rows.items()}
     # The sort is stable: rows alike in that stay as they were given.
     return dict(sorted(in_order.items(), key=lambda item: SEVERITY.index(item[1][0].verdict)))
 
@@ -100,11 +100,11 @@ def verdict_text(comparison: Comparison) -> str:
         more = comparison.more_trials
         return f"inconclusive, +{words.count_text(more)} trial{'s' if more > 1 else ''}"
     if comparison.verdict is Verdict.NO_DATA:
-        return lacking_text(comparison)
+        return missing_text(comparison)
     return comparison.verdict.replace("-", " ")
 
 
-def lacking_text(comparison: Comparison) -> str:
+def missing_text(comparison: Comparison) -> str:
     """Return what a comparison without data lacks."""
     lacking = [
         name
@@ -128,7 +128,7 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
     gating = [comparison for comparison in comparisons if comparison.gating]
     told = gating or list(comparisons)
     counts = Counter(item.verdict for item in told)
-    regressed = [item for item in ordered(told) if item.verdict is Verdict.REGRESSED]
+    regressed = [item for item in order_comparisons(told) if item.verdict is Verdict.REGRESSED]
     what = plural(len(told), "comparison that gates", "comparisons that gate") if gating else f"{len(told):,} explored"
     begin = f"{len(regressed) or 'None'} of {what} regressed"
     if regressed:

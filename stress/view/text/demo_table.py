@@ -23,7 +23,7 @@ def clean_level_rsts(findings: Findings) -> int:
     return closes + findings.run.record.acts[0].counters.get("EmbryonicRsts", 0)
 
 
-def retried(findings: Findings, band: Band) -> str:
+def band_text(findings: Findings, band: Band) -> str:
     """Return how many attempts that met a mine came back in a band, and when: ``600 × 8.14–16 ms``."""
     latency_ns = findings.run.attempts["latency_ns"]
     inside = findings.collided & (findings.run.attempts["error"] == 0)
@@ -33,12 +33,12 @@ def retried(findings: Findings, band: Band) -> str:
     return f"{inside.sum():,} × {range_text(np.min(latency_ns[inside]), np.max(latency_ns[inside]))}"
 
 
-def once(findings: Findings) -> int:
+def connected_at_once_text(findings: Findings) -> int:
     """Return how many of the collisions cost exactly one SYN retransmit."""
     return int((findings.run.attempts["retransmits"][findings.collided] == 1).sum())
 
 
-def timed_out(findings: Findings) -> tuple[int, int]:
+def timed_out_counts(findings: Findings) -> tuple[int, int]:
     """Return how many attempts ended with ETIMEDOUT: on mined ports, on the others."""
     expired = findings.run.attempts["error"] == errno.ETIMEDOUT
     return int((expired & findings.collided).sum()), int((expired & ~findings.collided).sum())
@@ -47,7 +47,7 @@ def timed_out(findings: Findings) -> tuple[int, int]:
 def cells(findings: Findings, occupied: Iterable[Band]) -> dict[str, str]:
     """Return one storm's column: its cells by the name of their row."""
     summary, counters = findings.summary, findings.run.record.acts[0].counters
-    expired_mined, expired_others = timed_out(findings)
+    expired_mined, expired_others = timed_out_counts(findings)
     balanced = all(claim.balanced for claim in summary.books)
     return {
         "attempts": f"{summary.attempts:,}",
@@ -55,8 +55,8 @@ def cells(findings: Findings, occupied: Iterable[Band]) -> dict[str, str]:
         "connected at once, p50": "–" if summary.body.p50_ns is None else duration_text(summary.body.p50_ns),
         "mines laid / left": f"{summary.mines.laid:,} / {summary.mines.left:,}",
         "collisions": f"{summary.collisions:,}",
-        "  with one retransmit": f"{once(findings):,}",
-        **{f"  connected after {band.label}": retried(findings, band) for band in occupied},
+        "  with one retransmit": f"{connected_at_once_text(findings):,}",
+        **{f"  connected after {band.label}": band_text(findings, band) for band in occupied},
         "  ETIMEDOUT": f"{expired_mined:,}",
         "ETIMEDOUT on other ports": f"{expired_others:,}",
         **{f"Δ{name}": f"{counters[name]:,}" for name in COUNTERS},

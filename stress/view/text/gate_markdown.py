@@ -16,7 +16,7 @@ SIGNS = {State.BROKEN: "🔴", State.NO_DATA: "⚪", State.NO_BASELINE: "⚪", S
 
 def markdown(rulings: Sequence[ConditionResult], warnings: Sequence[str]) -> str:
     """Return the summary, a table of what does not hold, all that holds folded away, and the warnings."""
-    in_order = words.ordered(rulings)
+    in_order = words.order_results(rulings)
     grave = [ruling for ruling in in_order if ruling.state is not State.HOLDS]
     fine = [ruling for ruling in in_order if ruling.state is State.HOLDS]
     blocks = [f"**{words.summary(rulings)}**"]

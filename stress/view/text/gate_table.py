@@ -33,7 +33,7 @@ def table(rulings: Sequence[ConditionResult]) -> RenderableType:
         made.add_column(head if "\n" in head else f"\n{head}", justify="right", no_wrap=True)
     made.add_column("", no_wrap=True)
     conditions: dict[str, list[ConditionResult]] = {}
-    for ruling in words.ordered(rulings):
+    for ruling in words.order_results(rulings):
         conditions.setdefault(str(ruling.condition), []).append(ruling)
     for condition, these in conditions.items():
         made.add_section()
@@ -51,7 +51,7 @@ def table(rulings: Sequence[ConditionResult]) -> RenderableType:
     return Group(Text(words.summary(rulings), style="bold red" if broken else "bold"), made)
 
 
-def rehearsal_table(regressions: Sequence[InjectedRegression]) -> RenderableType:
+def self_test_table(regressions: Sequence[InjectedRegression]) -> RenderableType:
     """Return which regressions the gate found that were put into copies of the data."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     made.add_column("condition", no_wrap=True)
@@ -68,7 +68,7 @@ def rehearsal_table(regressions: Sequence[InjectedRegression]) -> RenderableType
             "" if ruling.adjusted_p is None else p_text(ruling.adjusted_p),
             Text("found", style="green") if regression.is_detected else Text("not found", style="bold red"),
         )
-    return Group(Text(rehearsal_sentence(regressions), style="bold"), made)
+    return Group(Text(self_test_sentence(regressions), style="bold"), made)
 
 
 def injected_text(rehearsed: InjectedRegression) -> str:
@@ -82,7 +82,7 @@ def injected_text(rehearsed: InjectedRegression) -> str:
     return f"{'+' if value >= 0 else metric_wording.MINUS}{metric_wording.count_text(abs(value))}"
 
 
-def rehearsal_sentence(regressions: Sequence[InjectedRegression]) -> str:
+def self_test_sentence(regressions: Sequence[InjectedRegression]) -> str:
     """Return whether the gate can be trusted to close."""
     lost = sum(not regression.is_detected for regression in regressions)
     if not lost:

@@ -80,6 +80,6 @@ def summary(rulings: Sequence[ConditionResult]) -> str:
     return f"{begin}; {rest}." if rest else f"{begin}."
 
 
-def ordered(rulings: Sequence[ConditionResult]) -> list[ConditionResult]:
+def order_results(rulings: Sequence[ConditionResult]) -> list[ConditionResult]:
     """Return rulings, the gravest first."""
     return sorted(rulings, key=lambda ruling: GRAVE_FIRST.index(ruling.state))

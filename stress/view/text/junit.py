@@ -17,7 +17,7 @@ ELEMENTS = {
 }
 
 
-def junit(rulings: Sequence[ConditionResult]) -> bytes:
+def junit_xml(rulings: Sequence[ConditionResult]) -> bytes:
     """Return a document with a test case for each ruling, by row."""
     elements = [ELEMENTS.get(ruling.state) for ruling in rulings]
     counts = {

@@ -23,7 +23,7 @@ def table_of(*columns: str) -> Table:
     return table
 
 
-def rows(calibration: Calibration, add: Callable[[str, str, Noise], None], table: Table) -> None:
+def noise_rows(calibration: Calibration, add: Callable[[str, str, Noise], None], table: Table) -> None:
     """Add a row for each scenario and metric, scenarios apart."""
     for scenario, by_metric in calibration.scenarios.items():
         for place, (name, noise) in enumerate(by_metric.items()):
@@ -46,7 +46,7 @@ def noise_table(calibration: Calibration) -> Table:
             texts = (f"±{count_text(noise.floor)}", f"±{count_text(seen)}")
         table.add_row(scenario, name_text(metric), value_text(metric, noise.median), *texts)
 
-    rows(calibration, add, table)
+    noise_rows(calibration, add, table)
     return table
 
 
@@ -63,5 +63,5 @@ def power_table(calibration: Calibration) -> Table:
                 *("–" if count is None else f"{count:,} trials" for count in needed),
             )
 
-    rows(calibration, add, table)
+    noise_rows(calibration, add, table)
     return table

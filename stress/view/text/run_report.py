@@ -41,21 +41,24 @@ def body_text(body: Body) -> str:
     return ", ".join(texts) or "no attempt connected at once"
 
 
-def report(record: Record, summary: Summary, path: Path) -> RenderableType:
+def run_report(record: Record, summary: Summary, path: Path) -> RenderableType:
     """Return the summary of one run: facts, acts, figures, what was witnessed, packets, books, warnings."""
-    parts: list[RenderableType] = [Text(record.plan.scenario, style="bold underline"), facts(record, summary, path)]
+    parts: list[RenderableType] = [
+        Text(record.plan.scenario, style="bold underline"),
+        facts_table(record, summary, path),
+    ]
     if summary.acts:
-        parts.append(acts(summary))
+        parts.append(acts_table(summary))
     if summary.figures:
-        parts.append(figures(summary))
+        parts.append(figures_table(summary))
     if pairs := [pair for act in record.acts for pair in act.pairs]:
-        parts.append(witnessed(pairs))
+        parts.append(socket_pairs_text(pairs))
     parts.extend(packet_ladder(evidence) for evidence in one_of_each_cause(summary.evidence))
-    parts.extend((books(summary), *warning_lines(summary.warnings)))
+    parts.extend((books_table(summary), *warning_lines(summary.warnings)))
     return Group(*parts)
 
 
-def facts(record: Record, summary: Summary, path: Path) -> Table:
+def facts_table(record: Record, summary: Summary, path: Path) -> Table:
     """Return what is to be said of the run as a whole."""
     table = Table.grid(padding=(0, 2))
 
@@ -100,7 +103,7 @@ def added_errors(record: Record) -> dict[str, int]:
     return errors
 
 
-def acts(summary: Summary) -> Table:
+def acts_table(summary: Summary) -> Table:
     """Return one row an act."""
     table = plain_table("act", "attempts", "p50", "p99", "outcomes", "causes")
     for act in summary.acts:
@@ -111,7 +114,7 @@ def acts(summary: Summary) -> Table:
     return table
 
 
-def figures(summary: Summary) -> Table:
+def figures_table(summary: Summary) -> Table:
     """Return what the scenario was made to find: a row a number, a column an act."""
     names = list(dict.fromkeys(figure.act for figure in summary.figures))
     table = plain_table("", *(name if len(names) > 1 else "" for name in names), "")
@@ -129,7 +132,7 @@ def number_text(value: float | None) -> str:
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
-def witnessed(pairs: Iterable[Pair]) -> Table:
+def socket_pairs_text(pairs: Iterable[Pair]) -> Table:
     """Return the pairs of sockets that a census saw while a client waited, as ss would show them."""
     table = plain_table("while a client waited", "state", "Recv-Q", "local", "peer")
     for pair in pairs:
@@ -160,7 +163,7 @@ def packet_ladder(evidence: Evidence) -> Table:
     return table
 
 
-def books(summary: Summary) -> Table:
+def books_table(summary: Summary) -> Table:
     """Return the books: each claim beside its counter; what nothing was claimed of and nothing happened is left out."""
     several = len({claim.act for claim in summary.books}) > 1
     table = plain_table(

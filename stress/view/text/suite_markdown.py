@@ -17,17 +17,17 @@ def suite_markdown(cells: Sequence[CellTrials], headline: Sequence[str] = words.
     """
     metrics = [find_metric(name) for name in headline]
     names = ["scenario", "setting", "value", *(words.name_text(shown) for shown in metrics), "changes"]
-    lines = [_row(names), _row(["---"] * 3 + ["---:"] * len(metrics) + ["---"])]
+    lines = [_markdown_row(names), _markdown_row(["---"] * 3 + ["---:"] * len(metrics) + ["---"])]
     for label, entry in cells_by_entry(cells).items():
         baseline = baseline_of(entry)
         for trials in entry:
             values = [value_text(trials, shown) for shown in metrics]
             remarks = remark_texts(trials, baseline, metrics)
-            lines.append(_row([label, *setting_and_value(trials, baseline), *values, "; ".join(remarks)]))
+            lines.append(_markdown_row([label, *setting_and_value(trials, baseline), *values, "; ".join(remarks)]))
     return "\n".join(lines) + "\n"
 
 
-def _row(texts: Iterable[str]) -> str:
+def _markdown_row(texts: Iterable[str]) -> str:
     return "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in texts) + " |"
 
 

@@ -40,7 +40,7 @@ def bands(ladders: Sequence[Ladder | None]) -> list[Band]:
     return sorted(every, key=lambda band: (band.at_ns, band.label))
 
 
-def merged(ladders: Sequence[Ladder | None]) -> Ladder | None:
+def merge_ladders(ladders: Sequence[Ladder | None]) -> Ladder | None:
     """Return the rungs of several ladders as one ladder; None without any."""
     known = [ladder for ladder in ladders if ladder is not None]
     if not known:

@@ -8,16 +8,16 @@ from matplotlib.figure import Figure
 
 from stress.analysis.comparison.arm import Arm
 from stress.analysis.comparison.verdict import Comparison
-from stress.view.figure.comparison.forest import forest
-from stress.view.figure.comparison.nines import nines
-from stress.view.figure.comparison.port_maps import port_maps
-from stress.view.figure.comparison.shift import shift
-from stress.view.figure.save import save
+from stress.view.figure.comparison.forest import forest_figure
+from stress.view.figure.comparison.nines import nines_figure
+from stress.view.figure.comparison.port_maps import port_maps_figure
+from stress.view.figure.comparison.shift import shift_figure
+from stress.view.figure.save import save_figure
 
 
 def draw_all(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
     """Draw all comparisons as one figure into a folder, which is made where need be; return what was written."""
-    return save_all({"forest.png": lambda: forest(comparisons)}, folder)
+    return save_all({"forest.png": lambda: forest_figure(comparisons)}, folder)
 
 
 def draw_arms(arms: Sequence[Arm], folder: Path) -> list[Path]:
@@ -35,9 +35,9 @@ def draw_arms(arms: Sequence[Arm], folder: Path) -> list[Path]:
         return []
     return save_all(
         {
-            "latency.png": lambda: nines(known),
-            "shift.png": lambda: shift(known),
-            "ports.png": lambda: port_maps(known[0], known[1]),
+            "latency.png": lambda: nines_figure(known),
+            "shift.png": lambda: shift_figure(known),
+            "ports.png": lambda: port_maps_figure(known[0], known[1]),
         },
         folder,
     )
@@ -47,5 +47,5 @@ def save_all(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[
     """Draw figures and write them by their names into a folder; return what was written."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in figures.items():
-        save(draw(), folder / name)
+        save_figure(draw(), folder / name)
     return [folder / name for name in figures]

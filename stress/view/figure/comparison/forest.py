@@ -24,7 +24,7 @@ from stress.analysis.metric import find_metric
 from stress.model.text import join_words, plural
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
-from stress.view.figure.verdict_style import VERDICT_LOOKS, verdict_mark
+from stress.view.figure.verdict_style import VERDICT_LOOKS, verdict_marker
 from stress.view.text import comparison_wording as words
 from stress.view.text import metric_wording
 
@@ -70,11 +70,11 @@ def line_of(comparison: Comparison) -> Line:
     return Line(comparison, effect, low, high)
 
 
-def drawn_of(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> dict[str, list[Line]]:
+def lines_by_row(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> dict[str, list[Line]]:
     """Return the comparisons that are drawn, by row; of more than there is room for those that matter most."""
     told = [comparison for comparison in comparisons if not words.is_of_nothing(comparison)]
-    kept = {id(comparison) for comparison in words.ordered(told)[:most]}
-    rows = words.by_row(told)
+    kept = {id(comparison) for comparison in words.order_comparisons(told)[:most]}
+    rows = words.group_by_row(told)
     drawn = {
         row: [line_of(comparison) for comparison in these if id(comparison) in kept] for row, these in rows.items()
     }
@@ -84,7 +84,7 @@ def drawn_of(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> dict[s
 def left_out(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> str:
     """Return in words what is not drawn; nothing where all is."""
     told = [comparison for comparison in comparisons if not words.is_of_nothing(comparison)]
-    counts = Counter(comparison.verdict for comparison in words.ordered(told)[most:])
+    counts = Counter(comparison.verdict for comparison in words.order_comparisons(told)[most:])
     parts = [f"{counts[verdict]:,} {VERDICT_LOOKS[verdict].label}" for verdict in words.SEVERITY if counts[verdict]]
     if len(comparisons) > len(told):
         parts.append(f"{len(comparisons) - len(told):,} explored that are zero, or have no value, in both arms")
@@ -107,9 +107,9 @@ def ticks_of(limit: float) -> list[int]:
     return ticks[1:]
 
 
-def forest(comparisons: Sequence[Comparison]) -> Figure:
+def forest_figure(comparisons: Sequence[Comparison]) -> Figure:
     """Return the forest plot of comparisons, by row and with those that matter first; 1920 pixels wide."""
-    rows = drawn_of(comparisons)
+    rows = lines_by_row(comparisons)
     places = sum(len(lines) + 1 for lines in rows.values())
     height = HEADER + max(places, 2) * LINE + FOOTER
     with matplotlib.style.context(["default", style.RC]):
@@ -156,7 +156,7 @@ def _draw_head(figure: Figure, comparisons: Sequence[Comparison]) -> None:
     figure.text(0.018, 1 - 0.47 / height, text, fontsize=text_pt, color=style.QUIET, verticalalignment="top")
     present = {comparison.verdict for comparison in comparisons}
     samples = [
-        verdict_mark(verdict, size=7)
+        verdict_marker(verdict, size=7)
         for verdict in words.SEVERITY
         if verdict in present and VERDICT_LOOKS[verdict].marker
     ]
@@ -236,7 +236,7 @@ def _draw_line(axes: Axes, line: Line, place: int) -> None:
         [line.low, line.high], [place, place], color=look.colour, linewidth=1.6, solid_capstyle="butt", zorder=3,
         label="interval",
     )  # fmt: skip
-    mark = verdict_mark(comparison.verdict, size=MARK_PT)
+    mark = verdict_marker(comparison.verdict, size=MARK_PT)
     mark.set_data([line.effect], [place])
     axes.add_line(mark)
 

@@ -17,7 +17,7 @@ from stress.analysis.comparison.shift import has_enough_attempts, quantiles_ns
 from stress.model.units import duration_text
 from stress.view.figure import style
 from stress.view.figure.axes import latency_axis
-from stress.view.figure.comparison.arm_ladders import bands, draw_bands, merged
+from stress.view.figure.comparison.arm_ladders import bands, draw_bands, merge_ladders
 from stress.view.figure.comparison.arm_style import caption_of, colour_of, dashes_of, title_of
 from stress.view.figure.curve import Curve
 from stress.view.figure.run import ccdf
@@ -61,7 +61,7 @@ def median_line(trials: Sequence[Latencies], nines: Nines) -> tuple[Nines, npt.N
     return within, np.sort(values, axis=0)[(len(trials) - 1) // 2]
 
 
-def draw(axes: Axes, arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> None:
+def draw_nines(axes: Axes, arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> None:
     """Draw the nines of arms into axes that have their final place in the figure.
 
     Args:
@@ -120,7 +120,7 @@ def _nines_axis(axes: Axes, most: float) -> None:
     axes.grid(visible=True, axis="x")
 
 
-def pooled(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> list[Curve]:
+def pooled_curves(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> list[Curve]:
     """Return a curve of the complementary CDF for each arm that has attempts, those of its trials together."""
     lines = []
     for number, (arm, trials) in enumerate(zip(arms, waits, strict=True)):
@@ -141,7 +141,7 @@ def finding(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> str:
     return f"99 in 100 attempts took no longer than {', '.join(parts)}" if parts else "no attempt sent a SYN"
 
 
-def key(arms: Sequence[Arm]) -> list[Line2D]:
+def legend_entries(arms: Sequence[Arm]) -> list[Line2D]:
     """Return a labelled sample of each arm and of a single trial, for ``Figure.legend``."""
     samples = [
         Line2D([], [], color=colour_of(number), linestyle=dashes_of(number), linewidth=THICK_PT, label=f" {arm.label}")
@@ -153,24 +153,24 @@ def key(arms: Sequence[Arm]) -> list[Line2D]:
     ]
 
 
-def nines(arms: Sequence[Arm]) -> Figure:
+def nines_figure(arms: Sequence[Arm]) -> Figure:
     """Return the latencies of arms, by nines and as complementary CDF, on a sheet of 1600 x 900 pixels."""
     waits = [[trial for trial in arm.waits_ns() if trial.size] for arm in arms]
     ladders = [arm.ladder for arm in arms]
     with matplotlib.style.context(["default", style.RC]):
         note = "attempts that sent a SYN; thick as far as ten of each trial lie beyond; right: all trials together"
-        figure, top = sheet(title_of(arms), finding(arms, waits), key(arms), [note, *caption_of(arms)])
+        figure, top = sheet(title_of(arms), finding(arms, waits), legend_entries(arms), [note, *caption_of(arms)])
         width = (RIGHT_EDGE - LEFT - GAP) / 2
         box = (FOOT, top - 0.045 - FOOT)
         left = figure.add_axes((LEFT, box[0], width, box[1]), label="nines")
-        draw(left, arms, waits)
+        draw_nines(left, arms, waits)
         left.set_xlabel("share of attempts")
         left.set_ylabel("took no longer than")
         left.yaxis.set_label_coords(-0.066 / width, 0.5)
         right = figure.add_axes((LEFT + width + GAP, box[0], width, box[1]), label="ccdf")
-        ladder = merged(ladders)
+        ladder = merge_ladders(ladders)
         if ladder is not None:
-            ccdf.draw(right, pooled(arms, waits), ladder)
+            ccdf.draw_ccdf(right, pooled_curves(arms, waits), ladder)
         right.tick_params(axis="x", labelsize=CCDF_PT)
         right.set_xlabel("latency of connect()")
         right.set_ylabel("share of attempts that took longer")

@@ -15,30 +15,30 @@ from stress.analysis.attribution.summary import Findings, analyse
 from stress.analysis.comparison.arm import Arm, common_blocks
 from stress.view.figure import axes as around
 from stress.view.figure import style
-from stress.view.figure.cause_style import cause_mark
+from stress.view.figure.cause_style import cause_marker
 from stress.view.figure.comparison.arm_style import caption_of, title_of
 from stress.view.figure.points import GROUND, NONE, by_count
 from stress.view.figure.run.port_frame import LEFT_EDGE, RIGHT_EDGE, frame_of
-from stress.view.figure.run.port_map import FOOT, LANES, claim, draw
+from stress.view.figure.run.port_map import FOOT, LANES, claim, draw_port_map
 from stress.view.figure.sheet import ROOM_PT, sheet
 
 MARGIN = 0.045  # between the two, for the ticks of the mines
 HEAD = 0.034  # height of the line above a map
 
 
-def chosen(base: Arm, new: Arm) -> tuple[int, int]:
+def comparable_runs(base: Arm, new: Arm) -> tuple[int, int]:
     """Return which run of each arm is drawn: the first of both, of the same block where they share one."""
     return next(iter(common_blocks(base, new)), (0, 0))
 
 
-def key(runs: Sequence[Findings]) -> list[Line2D]:
+def legend_entries(runs: Sequence[Findings]) -> list[Line2D]:
     """Return a sample for each cause that occurs in either run and for the mines, with the count in each."""
     counts = np.array([np.bincount(findings.causes, minlength=len(CAUSES)) for findings in runs])
     every = np.concatenate([findings.causes for findings in runs])
     samples = []
     for code in (NONE, *by_count(every)):
         if counts[:, code].any():
-            sample = cause_mark(CAUSES[code], size=7)
+            sample = cause_marker(CAUSES[code], size=7)
             sample.set_label(f"{sample.get_label()}  {counts_text(counts[:, code].tolist())}")
             if code == NONE:
                 sample.set_markerfacecolor(GROUND(0.5))
@@ -57,7 +57,7 @@ def counts_text(counts: Sequence[int]) -> str:
     return " | ".join(f"{count:,}" for count in counts)
 
 
-def port_maps(base: Arm, new: Arm) -> Figure:
+def port_maps_figure(base: Arm, new: Arm) -> Figure:
     """Return the port maps of a run of either arm, on a sheet of 1600 x 900 pixels.
 
     Raises:
@@ -66,7 +66,7 @@ def port_maps(base: Arm, new: Arm) -> Figure:
     if not base.runs or not new.runs:
         raise ValueError("A port map needs a run of both arms.")
     arms = (base, new)
-    places = chosen(base, new)
+    places = comparable_runs(base, new)
     runs = [analyse(arm.runs[place]) for arm, place in zip(arms, places, strict=True)]
     names = [f"{arm.label}: {claim(findings)}" for arm, findings in zip(arms, runs, strict=True)]
     with matplotlib.style.context(["default", style.RC]):
@@ -75,7 +75,7 @@ def port_maps(base: Arm, new: Arm) -> Figure:
             for arm, findings in zip(arms, runs, strict=True)
         ]
         figure, top = sheet(
-            title_of(arms), "one trial of each, on the same scales", key(runs), [*which, *caption_of(arms)]
+            title_of(arms), "one trial of each, on the same scales", legend_entries(runs), [*which, *caption_of(arms)]
         )
         frame = frame_of(runs)
         half = (RIGHT_EDGE - LEFT_EDGE - MARGIN) / 2
@@ -83,7 +83,7 @@ def port_maps(base: Arm, new: Arm) -> Figure:
         size = min(10.0, ROOM_PT / 2.3 / 0.6 / max(map(len, names)))
         for place, (left, findings, name) in enumerate(zip(lefts, runs, names, strict=True)):
             own = dataclasses.replace(frame, left=left, right=left + half, prefix=("base, ", "new, ")[place])
-            draw(figure, findings, top - HEAD, own)
+            draw_port_map(figure, findings, top - HEAD, own)
             figure.text(
                 left, top - HEAD + 0.014 + (0.03 if frame.headed else 0), name, fontsize=size, fontweight="bold"
             )

@@ -42,7 +42,7 @@ def place_of(probability: float) -> float:
     return PROBABILITIES.index(probability) + (TAIL_GAP if probability > DECILES else 0.0)
 
 
-def shifts(base: Arm, others: Sequence[Arm]) -> list[Shift | None]:
+def quantile_shifts(base: Arm, others: Sequence[Arm]) -> list[Shift | None]:
     """Return how the body of each arm is shifted against the base; None where either has no attempt in its body."""
     old = base.bodies_ns()
     results: list[Shift | None] = []
@@ -86,7 +86,7 @@ def ticks_of(reach: float) -> list[float]:
     return ticks[1:]
 
 
-def draw(axes: Axes, curves: Sequence[Shift | None]) -> None:
+def draw_shifts(axes: Axes, curves: Sequence[Shift | None]) -> None:
     """Draw shifts, the first one's arm being number 1, into axes that have their final place in the figure."""
     known = [curve for curve in curves if curve is not None]
     reach = reach_of(known)
@@ -165,7 +165,7 @@ def finding(arms: Sequence[Arm], curves: Sequence[Shift | None]) -> str:
     return "; ".join(texts)
 
 
-def key(arms: Sequence[Arm]) -> list[Line2D]:
+def legend_entries(arms: Sequence[Arm]) -> list[Line2D]:
     """Return a labelled sample of each arm but the base, for ``Figure.legend``."""
     return [
         Line2D(
@@ -197,7 +197,7 @@ def notes(curves: Sequence[Shift | None]) -> list[str]:
     return phrases
 
 
-def shift(arms: Sequence[Arm]) -> Figure:
+def shift_figure(arms: Sequence[Arm]) -> Figure:
     """Return the shift plot of arms against the first of them, on a sheet of 1600 x 900 pixels.
 
     Raises:
@@ -205,13 +205,13 @@ def shift(arms: Sequence[Arm]) -> Figure:
     """
     if len(arms) < 2:
         raise ValueError("A shift needs two arms.")
-    curves = shifts(arms[0], arms[1:])
+    curves = quantile_shifts(arms[0], arms[1:])
     with matplotlib.style.context(["default", style.RC]):
-        samples = key(arms) if len(arms) > 2 else []
+        samples = legend_entries(arms) if len(arms) > 2 else []
         figure, top = sheet(title_of(arms), finding(arms, curves), samples, [*notes(curves), *caption_of(arms)])
         top += 0 if samples else ROW
         axes = figure.add_axes((LEFT, FOOT, RIGHT_EDGE - LEFT, top - FOOT), label="shift")
-        draw(axes, curves)
+        draw_shifts(axes, curves)
         axes.set_ylabel(f"new / {arms[0].label}")
         axes.yaxis.set_label_coords(-0.066 / (RIGHT_EDGE - LEFT), 0.5)
         axes.set_xlabel(

@@ -51,7 +51,7 @@ def step_mark(direction: Direction, state: State) -> Line2D:
 def draw_history(axes: Axes, track: Track) -> None:
     """Draw a series into axes, which are empty and at their final place."""
     series = track.series
-    scale = scale_of(series.metric, ends(track))
+    scale = scale_of(series.metric, interval_ends(track))
     scale.apply(axes)
     axes.tick_params(axis="y", labelsize=FONT_PT + 0.5, length=2)
     axes.xaxis.set_major_locator(NullLocator())
@@ -62,14 +62,14 @@ def draw_history(axes: Axes, track: Track) -> None:
     else:
         draw_points(axes, series, scale)
     for segment in track.segments:
-        level = fit(segment.level, scale)
+        level = clamp(segment.level, scale)
         axes.plot([segment.first - 0.5, segment.last - 0.5], [level, level], color=style.INK, linewidth=1.2, zorder=2.5)
     for change in track.changes:
         draw_change(axes, change)
     draw_makers(axes, series.points)
 
 
-def ends(track: Track) -> list[float]:
+def interval_ends(track: Track) -> list[float]:
     """Return the values that a panel has room for: all, or of many points the most of them, and every level."""
     points = track.series.points
     values = [end for point in points for end in (point.estimate.low, point.estimate.high)]
@@ -78,7 +78,7 @@ def ends(track: Track) -> list[float]:
     return [*values, *(segment.level for segment in track.segments)]
 
 
-def fit(value: float, scale: Scale) -> float:
+def clamp(value: float, scale: Scale) -> float:
     """Return a value, or the edge of the axis that it lies beyond."""
     return min(max(value, scale.low), scale.high)
 
@@ -87,9 +87,9 @@ def draw_points(axes: Axes, series: Series, scale: Scale) -> None:
     """Draw each point with its interval."""
     estimates = [point.estimate for point in series.points]
     places = np.arange(len(estimates))
-    lows, highs = ([fit(getattr(estimate, end), scale) for estimate in estimates] for end in ("low", "high"))
+    lows, highs = ([clamp(getattr(estimate, end), scale) for estimate in estimates] for end in ("low", "high"))
     axes.vlines(places, lows, highs, color=style.FAINT, linewidth=1.0, zorder=2)
-    medians = [fit(estimate.median, scale) for estimate in estimates]
+    medians = [clamp(estimate.median, scale) for estimate in estimates]
     size = 2.6 if len(estimates) < 100 else 1.8
     axes.plot(
         places, medians, linestyle="none", marker="o", markersize=size, color="#5f7fa6", markeredgewidth=0, zorder=3
@@ -103,7 +103,7 @@ def draw_columns(axes: Axes, series: Series, scale: Scale) -> None:
     places = (edges[:-1] + edges[1:] - 1) / 2
 
     def of(what: Callable[[Floats], float]) -> list[float]:
-        return [fit(float(what(part)), scale) for part in parts]
+        return [clamp(float(what(part)), scale) for part in parts]
 
     axes.vlines(places, of(np.min), of(np.max), color=style.FAINT, linewidth=1.0, zorder=2)
     axes.plot(
@@ -146,14 +146,14 @@ def draw_makers(axes: Axes, points: Sequence[Point]) -> None:
             text = (what if not place else "") + names[place]
             length = LETTER * FONT_PT * len(text) / room
             if place - 0.5 > written and place + length < 1.04 * len(points):
-                below(axes, place - 0.5, row, text)
+                write_below(axes, place - 0.5, row, text)
                 written = place + length + 3 / room
-    below(axes, -0.5, 2, f"{points[0].time:%Y-%m-%d}")
-    below(axes, len(points) - 0.5, 2, f"{points[-1].time:%Y-%m-%d}", end="right")
-    below(axes, len(points) / 2 - 0.5, 2, plural(len(points), "point"), end="center")
+    write_below(axes, -0.5, 2, f"{points[0].time:%Y-%m-%d}")
+    write_below(axes, len(points) - 0.5, 2, f"{points[-1].time:%Y-%m-%d}", end="right")
+    write_below(axes, len(points) / 2 - 0.5, 2, plural(len(points), "point"), end="center")
 
 
-def below(axes: Axes, place: float, row: int, text: str, end: str = "left") -> None:
+def write_below(axes: Axes, place: float, row: int, text: str, end: str = "left") -> None:
     """Write a text below axes, in a row from the top."""
     axes.annotate(
         text, (place, 0), xycoords=axes.get_xaxis_transform(), xytext=(0, -3 - LINE_PT * row), fontsize=FONT_PT,

@@ -24,7 +24,7 @@ HEAD_PT, SUB_PT, LETTER = 8.5, 7.5, 0.69
 CHANGED = {Direction.REGRESSED: "worse", Direction.IMPROVED: "better", Direction.CHANGED: "changed"}
 
 
-def ordered(tracks: Sequence[Track]) -> list[Track]:
+def order_tracks(tracks: Sequence[Track]) -> list[Track]:
     """Return series in the order of their panels: those with changes first, the more important ones before others."""
     return sorted(
         tracks,
@@ -32,16 +32,16 @@ def ordered(tracks: Sequence[Track]) -> list[Track]:
     )
 
 
-def sheets(tracks: Sequence[Track]) -> list[list[Track]]:
+def split_into_sheets(tracks: Sequence[Track]) -> list[list[Track]]:
     """Return the series of each sheet: all with changes, and of the others as many as there is room for."""
     size = COLUMNS * ROWS_MAX
     changed = sum(bool(track.changes) for track in tracks)
     room = max(1, math.ceil(changed / size)) * size
-    shown = ordered(tracks)[:room]
+    shown = order_tracks(tracks)[:room]
     return [shown[start : start + size] for start in range(0, len(shown), size)]
 
 
-def draw_histories(tracks: Sequence[Track], title: str, caption: Sequence[str]) -> list[Figure]:
+def history_figures(tracks: Sequence[Track], title: str, caption: Sequence[str]) -> list[Figure]:
     """Draw a history on sheets 1920 pixels wide.
 
     Args:
@@ -49,7 +49,7 @@ def draw_histories(tracks: Sequence[Track], title: str, caption: Sequence[str]) 
         title: of every sheet.
         caption: phrases for the foot; how to read it is added.
     """
-    drawn = sheets(tracks)
+    drawn = split_into_sheets(tracks)
     missing = len(tracks) - sum(map(len, drawn))
     several = len({track.series.testbed for track in tracks}) > 1
     figures = []
@@ -79,7 +79,11 @@ def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], *, 
             fontweight="bold", verticalalignment="top",
         )  # fmt: skip
         figure.legend(
-            handles=_key(tracks), loc="upper left", bbox_to_anchor=(0.013, 1 - TITLE / height), ncols=6, fontsize=9
+            handles=_legend_entries(tracks),
+            loc="upper left",
+            bbox_to_anchor=(0.013, 1 - TITLE / height),
+            ncols=6,
+            fontsize=9,
         )
         for place, track in enumerate(tracks):
             left = LEFT + place % COLUMNS * (width + GAP)
@@ -91,7 +95,7 @@ def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], *, 
         return figure
 
 
-def _key(tracks: Sequence[Track]) -> list[Line2D]:
+def _legend_entries(tracks: Sequence[Track]) -> list[Line2D]:
     """Return a mark for each kind of step that is there."""
     there = {(change.direction, change.state) for track in tracks for change in track.changes}
     return [step_mark(way, state) for state in State for way in Direction if (way, state) in there]

@@ -69,7 +69,7 @@ def curves(findings: Findings) -> list[Curve]:
     return [everything, *parts] if len(parts) > 1 else parts
 
 
-def left_out(findings: Findings) -> int:
+def attempts_without_syn(findings: Findings) -> int:
     """Return how many attempts ended before they sent a SYN."""
     return int(np.count_nonzero(~has_sent_syn(findings.run.attempts)))
 
@@ -103,7 +103,7 @@ def share_text(share: float) -> str:
     return "all" if share >= 1 else f"1 in {round(1 / share):,}"
 
 
-def draw(axes: Axes, drawn: Sequence[Curve], ladder: Ladder) -> None:
+def draw_ccdf(axes: Axes, drawn: Sequence[Curve], ladder: Ladder) -> None:
     """Draw curves, and the ladder behind them, into axes that have their final place in the figure."""
     ends_ns = [(max(int(curve.latency_ns[0]), 1), int(curve.latency_ns[-1])) for curve in drawn]
     high_ns = HEADROOM * max([ladder.fast.to_ns if ladder.fast else 0, *(end_ns for _, end_ns in ends_ns), 10_000])
@@ -206,7 +206,7 @@ def _write(axes: Axes, names: list[_Name]) -> None:
         )
 
 
-def key(drawn: Sequence[Curve]) -> list[Line2D]:
+def legend_entries(drawn: Sequence[Curve]) -> list[Line2D]:
     """Return a labelled and counted sample of each curve, for ``Figure.legend``."""
     return [
         Line2D(
@@ -218,16 +218,16 @@ def key(drawn: Sequence[Curve]) -> list[Line2D]:
     ]  # fmt: skip
 
 
-def ccdf(findings: Findings) -> Figure:
+def ccdf_figure(findings: Findings) -> Figure:
     """Draw the complementary CDF of a run on a sheet of its own, as a PNG of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
         drawn = curves(findings)
-        out = left_out(findings)
+        out = attempts_without_syn(findings)
         omitted = [f"{out:,} left out that ended before a SYN was sent"] if out else []
         title = f"{findings.run.record.plan.scenario}: {claim(findings)}"
-        figure, top = sheet(title, finding(drawn), key(drawn), [*omitted, *caption(findings)])
+        figure, top = sheet(title, finding(drawn), legend_entries(drawn), [*omitted, *caption(findings)])
         axes = figure.add_axes((LEFT_EDGE, FOOT, RIGHT_EDGE - LEFT_EDGE, top - 0.045 - FOOT))
-        draw(axes, drawn, findings.ladder)
+        draw_ccdf(axes, drawn, findings.ladder)
         axes.set_xlabel("latency of connect()")
         axes.set_ylabel("share of attempts that took longer")
         axes.yaxis.set_label_coords(-0.142, 0.5)

@@ -31,13 +31,13 @@ RING: dict[str, Any] = {
 }
 
 
-def specimen(findings: Findings) -> Evidence | None:
+def example_to_show(findings: Findings) -> Evidence | None:
     """Return the first evidence of the most frequent cause that has any; None without a cause to show."""
     shown = [evidence for evidence in findings.summary.evidence if evidence.cause != Cause.NONE]
     return max(shown, key=lambda evidence: findings.summary.causes.get(evidence.cause, 0), default=None)
 
 
-def stamps(packets: Sequence[Packet]) -> list[str]:
+def time_labels(packets: Sequence[Packet]) -> list[str]:
     """Return each packet's time with its unit, and as many digits as tell it from those that came just before."""
     times_ns = [packet.time_ns for packet in packets]
     blocks: list[list[int]] = []  # times that lie within a hundredth of one another have as many digits
@@ -48,16 +48,16 @@ def stamps(packets: Sequence[Packet]) -> list[str]:
     texts: list[str] = []
     for block in blocks:
         digits = max((_digits(before_ns, after_ns) for before_ns, after_ns in pairwise(block)), default=DIGITS[0])
-        texts.extend(_stamp(time_ns, digits) for time_ns in block)
+        texts.extend(_time_label(time_ns, digits) for time_ns in block)
     return texts
 
 
 def _digits(before_ns: int, after_ns: int) -> int:
-    apart = (digits for digits in DIGITS if _stamp(before_ns, digits) != _stamp(after_ns, digits))
+    apart = (digits for digits in DIGITS if _time_label(before_ns, digits) != _time_label(after_ns, digits))
     return next(apart, DIGITS[-1]) if before_ns != after_ns else DIGITS[0]
 
 
-def _stamp(time_ns: int, digits: int) -> str:
+def _time_label(time_ns: int, digits: int) -> str:
     if not time_ns:
         return "0"
     unit = duration_text(time_ns).rpartition(" ")[2]
@@ -65,7 +65,7 @@ def _stamp(time_ns: int, digits: int) -> str:
     return f"{value:.{max(digits - len(str(int(value))), 0)}f} {unit}"
 
 
-def rows(evidence: Evidence, latency_ns: int | None = None) -> list[Packet | str]:
+def ladder_rows(evidence: Evidence, latency_ns: int | None = None) -> list[Packet | str]:
     """Return the packets from top to bottom, with a line of text for each break between them.
 
     Args:
@@ -108,7 +108,7 @@ def draw_packets(
         end: how the attempt ended, in words, for the foot of the client's lifeline.
         font_size: of flags and times, in points.
     """
-    lines = rows(evidence, latency_ns)
+    lines = ladder_rows(evidence, latency_ns)
     title = f"captured: {evidence.cause.replace('_', ' ')}, port {evidence.local_port}"
     if len(title) > TITLE_LETTERS:
         title = title.replace(", ", ",\n")
@@ -132,7 +132,7 @@ def draw_packets(
             place, top_pt - 0.5 * font_size, host,
             fontsize=font_size, color=style.QUIET, horizontalalignment="center", verticalalignment="bottom",
         )  # fmt: skip
-    times = iter(stamps([row for row in lines if isinstance(row, Packet)]))
+    times = iter(time_labels([row for row in lines if isinstance(row, Packet)]))
     for number, row in enumerate(lines):
         from_pt, to_pt = top_pt + number * row_pt, top_pt + (number + 1) * row_pt
         _draw_lifelines(axes, from_pt, to_pt, broken=isinstance(row, str))

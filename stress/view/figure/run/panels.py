@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from stress.analysis.attribution.summary import Findings
 from stress.view.figure import style
 from stress.view.figure.caption import caption, draw_caption, finding
-from stress.view.figure.run.timeline import draw, key, latency_limits
+from stress.view.figure.run.timeline import draw_timeline, latency_limits, legend_entries
 
 COLUMNS = 2
 HEADER_IN, PANEL_IN, FOOTER_IN = 0.84, 2.55, 0.81
 
 
-def panels(cases: Sequence[tuple[str, Findings]], title: str) -> Figure:
+def panels_figure(cases: Sequence[tuple[str, Findings]], title: str) -> Figure:
     """Draw one panel a run, two in a row, ; four panels make 1920 x 1080 pixels.
 
     Args:
@@ -31,7 +31,7 @@ def panels(cases: Sequence[tuple[str, Findings]], title: str) -> Figure:
         figure = Figure(figsize=(12, 1 / inch), dpi=style.DPI)
         FigureCanvasAgg(figure)
         figure.text(0.018, 1 - 0.14 * inch, title, fontsize=18, fontweight="bold", verticalalignment="top")
-        samples = key([findings for _, findings in cases], counted=False)
+        samples = legend_entries([findings for _, findings in cases], counted=False)
         figure.legend(handles=samples, loc="upper left", bbox_to_anchor=(0.013, 1 - 0.52 * inch), ncols=8)
         for number, (heading, findings) in enumerate(cases):
             row, column = divmod(number, COLUMNS)
@@ -49,7 +49,7 @@ def panels(cases: Sequence[tuple[str, Findings]], title: str) -> Figure:
                 verticalalignment="top",
             )
             axes = figure.add_axes((left + 0.056, top - 2.22 * inch, 0.325, 1.62 * inch))
-            draw(axes, findings, limits_ns, font_size=8.5)
+            draw_timeline(axes, findings, limits_ns, font_size=8.5)
             axes.set_ylabel("latency of connect()")
             axes.yaxis.set_label_coords(-0.166, 0.5)
             if number >= len(cases) - COLUMNS:

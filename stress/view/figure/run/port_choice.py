@@ -30,7 +30,7 @@ ROWS = (MINES_ROW, ALL_ROW, FIRST_ROW, AGAIN_ROW)
 FONT_PT, TICK_PT = 8.0, 7.5
 
 
-def soonest(acts: Sequence[ActFindings]) -> dict[str, int]:
+def shortest_distances(acts: Sequence[ActFindings]) -> dict[str, int]:
     """Return by act how many attempts later a port came again at the earliest; acts without one are left out."""
     distances = {act.storm.act.name: reuse_distances(act.storm.attempts) for act in acts}
     return {name: int(distance.min()) for name, distance in distances.items() if len(distance)}
@@ -38,7 +38,7 @@ def soonest(acts: Sequence[ActFindings]) -> dict[str, int]:
 
 def headline(acts: Sequence[ActFindings]) -> str:
     """Return in words how soon ports came again."""
-    earliest = sorted(soonest(acts).values())
+    earliest = sorted(shortest_distances(acts).values())
     if not earliest:
         return "No source port came again"
     if earliest[0] == earliest[-1]:
@@ -48,7 +48,7 @@ def headline(acts: Sequence[ActFindings]) -> str:
 
 def detail(acts: Sequence[ActFindings]) -> str:
     """Return in words where ports came again soonest and latest, and how many mines the acts met."""
-    earliest, met = soonest(acts), [act.mines().found for act in acts]
+    earliest, met = shortest_distances(acts), [act.mines().found for act in acts]
     phrases = []
     if len(set(earliest.values())) > 1:
         first, last = min(earliest, key=lambda name: earliest[name]), max(earliest, key=lambda name: earliest[name])
@@ -71,7 +71,7 @@ def parity(ports: npt.NDArray[np.uint16]) -> str:
     return {0.0: "even ports only", 1.0: "odd ports only"}.get(odd, f"{odd:.0%} odd ports".replace("%", " %"))
 
 
-def step(ports: npt.NDArray[np.uint16]) -> str:
+def typical_step(ports: npt.NDArray[np.uint16]) -> str:
     """Return in words how far the next port lies from the one before."""
     if len(ports) < 2:
         return ""
@@ -81,14 +81,14 @@ def step(ports: npt.NDArray[np.uint16]) -> str:
     return f"{way} by ≈ {np.median(np.abs(steps)):,.0f}"
 
 
-def chance(act: ActFindings) -> float:
+def expected_hits_text(act: ActFindings) -> float:
     """Return how many mines this act would have met if its ports had been drawn at random."""
     return expected_hits(len(act.storm.attempts), len(act.storm.mines), act.storm.act.ports)
 
 
 def draw_mines(axes: Axes, act: ActFindings) -> None:
     """Draw the mines that were met as a bar within all mines, with a stroke where chance would have ended."""
-    mines, met, by_chance = len(act.storm.mines), act.mines().found, chance(act)
+    mines, met, by_chance = len(act.storm.mines), act.mines().found, expected_hits_text(act)
     axes.set_axis_off()
     axes.set_ylim(0, 1)
     text = "no mines"
@@ -158,12 +158,12 @@ def draw_act(figure: Figure, act: ActFindings, rows: Sequence[Axes], attempts: i
     first_ports.set_xlim(0, FIRST)
     first_ports.xaxis.set_major_locator(MaxNLocator(2, integer=True, prune="upper"))
     first_ports.set_title(
-        f"first {FIRST}: {step(given[:FIRST])}".removesuffix(": "), fontsize=FONT_PT, loc="left", pad=3
+        f"first {FIRST}: {typical_step(given[:FIRST])}".removesuffix(": "), fontsize=FONT_PT, loc="left", pad=3
     )
     draw_again(again, reuse_distances(act.storm.attempts), attempts)
 
 
-def key() -> list[Line2D]:
+def legend_entries() -> list[Line2D]:
     """Return sample marks for even and odd ports and for the mines, for ``Figure.legend``."""
     return [
         *(
@@ -178,7 +178,7 @@ def key() -> list[Line2D]:
     ]  # fmt: skip
 
 
-def choice(findings: Findings) -> Figure:
+def port_choice_figure(findings: Findings) -> Figure:
     """Draw which source ports clients got, a column an act, as a PNG of 1600 x 900 pixels.
 
     Args:
@@ -189,7 +189,7 @@ def choice(findings: Findings) -> Figure:
     low = min(act.storm.act.port_range[0] for act in findings.acts)
     high = max(act.storm.act.port_range[1] for act in findings.acts)
     with matplotlib.style.context(["default", style.RC]):
-        figure, _ = sheet(headline(findings.acts), detail(findings.acts), key(), caption(findings))
+        figure, _ = sheet(headline(findings.acts), detail(findings.acts), legend_entries(), caption(findings))
         columns = []
         for number, act in enumerate(findings.acts):
             left = LEFT + number * (width + GAP)

@@ -31,7 +31,7 @@ HALF = 50.0  # of the range, in %
 ALIKE = 1.0  # steps so close to each other, in % of the range, are one
 
 
-def costs(findings: Findings) -> dict[str, PortCost]:
+def measure_costs(findings: Findings) -> dict[str, PortCost]:
     """Return what each connection cost, by act; acts that measured none are left out."""
     by_act = {act.storm.act.name: measure_port_cost(act.storm) for act in findings.acts}
     return {name: cost for name, cost in by_act.items() if len(cost.occupancy)}
@@ -117,7 +117,7 @@ def draw_cost(axes: Axes, costs_by_act: Mapping[str, PortCost], parities: tuple[
     for (name, cost), colour, _ in looks:
         for taken_first in (True, False):
             part = cost.even == taken_first
-            mark = _mark(taken_first=taken_first, colour=colour)
+            mark = _marker(taken_first=taken_first, colour=colour)
             mark.set_data(cost.occupancy[part] * 100, np.maximum(cost.latency_ns[part], low_ns))
             mark.set_label(name)
             axes.add_line(mark)
@@ -126,25 +126,25 @@ def draw_cost(axes: Axes, costs_by_act: Mapping[str, PortCost], parities: tuple[
     _draw_step(axes, costs_by_act)
     _label_below(axes, costs_by_act, row, room)
     _label_above(axes, costs_by_act, row)
-    if costs_by_act and (turned := turn(costs_by_act, parities)):
+    if costs_by_act and (turned := step_reason(costs_by_act, parities)):
         axes.text(
             75, 0.27, turned, transform=axes.get_xaxis_transform(), fontsize=FONT_PT - 0.5, color=style.QUIET,
             horizontalalignment="center", verticalalignment="center", linespacing=1.5,
         )  # fmt: skip
 
 
-def turn(costs_by_act: Mapping[str, PortCost], parities: tuple[str, str]) -> str:
+def step_reason(costs_by_act: Mapping[str, PortCost], parities: tuple[str, str]) -> str:
     """Say why there is a step, where all connections below half of the range and none above have the first parity."""
     for cost in costs_by_act.values():
-        dear = cost.occupancy >= 0.5
+        expensive = cost.occupancy >= 0.5
         stepped = cost.knee is not None and abs(cost.knee * 100 - HALF) <= ALIKE
-        if not stepped or not cost.even[~dear].all() or cost.even[dear].any():
+        if not stepped or not cost.even[~expensive].all() or cost.even[expensive].any():
             return ""
     first, second = parities
     return f"all {first} ports are taken here: connect() looks at\neach of them before it tries an {second} one"
 
 
-def _mark(*, taken_first: bool, colour: str) -> Line2D:
+def _marker(*, taken_first: bool, colour: str) -> Line2D:
     # Thousands of connections lie side by side while the first half fills, but only a few probes in a hundredth above.
     size, alpha = (1.7, 0.16) if taken_first else (3.2, 0.5)
     return Line2D(
@@ -209,22 +209,24 @@ def _label_above(axes: Axes, costs_by_act: Mapping[str, PortCost], row: float) -
         )  # fmt: skip
 
 
-def key(parities: tuple[str, str]) -> list[Line2D]:
+def legend_entries(parities: tuple[str, str]) -> list[Line2D]:
     """Return sample marks for the ports of either parity, and for the median, for ``Figure.legend``."""
     samples = []
     for parity, taken_first in zip(parities, (True, False), strict=True):
-        sample = _mark(taken_first=taken_first, colour=style.INK)
+        sample = _marker(taken_first=taken_first, colour=style.INK)
         sample.set(label=f"{parity} port", alpha=1, markersize=5, markeredgewidth=0 if taken_first else 1)
         samples.append(sample)
     return [*samples, Line2D([], [], color=style.INK, linewidth=2, label="median of each hundredth of the range")]
 
 
-def cost(findings: Findings) -> Figure:
+def port_cost_figure(findings: Findings) -> Figure:
     """Draw what connect() cost in a run of port-cost, by share of the range taken, as a PNG of 1600 x 900 pixels."""
-    costs_by_act = costs(findings)
+    costs_by_act = measure_costs(findings)
     parities = ("odd", "even") if findings.run.record.acts[0].port_range[0] % 2 else ("even", "odd")
     with matplotlib.style.context(["default", style.RC]):
-        figure, _ = sheet(headline(costs_by_act), detail(findings, costs_by_act), key(parities), caption(findings))
+        figure, _ = sheet(
+            headline(costs_by_act), detail(findings, costs_by_act), legend_entries(parities), caption(findings)
+        )
         axes = figure.add_axes((0.09, 0.185, 0.745, 0.56))
         draw_cost(axes, costs_by_act, parities)
         axes.set_xlabel("share of the port range that is taken")

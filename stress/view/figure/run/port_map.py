@@ -21,7 +21,7 @@ from stress.model.run import Run
 from stress.view.figure import axes as around
 from stress.view.figure import style
 from stress.view.figure.caption import caption
-from stress.view.figure.cause_style import cause_mark
+from stress.view.figure.cause_style import cause_marker
 from stress.view.figure.points import CELL_PX, GROUND, NONE, Points, by_count, draw_points
 from stress.view.figure.run.port_frame import LEFT_EDGE, Frame, frame_of, port_limits
 from stress.view.figure.sheet import sheet
@@ -61,7 +61,7 @@ class _Act:
     mines: npt.NDArray[Any]
 
 
-def _act(run: Run, findings: ActFindings) -> _Act:
+def _act_of(run: Run, findings: ActFindings) -> _Act:
     attempts, mines = findings.storm.attempts, findings.storm.mines
     if not is_last_in_environment(run, findings.storm.act.name):
         mines = mines[mines["left"] == 0]  # those left are the next act's
@@ -110,13 +110,13 @@ def finding(findings: Findings) -> str:
     return "; ".join(parts)
 
 
-def key(findings: Findings) -> list[Line2D]:
+def legend_entries(findings: Findings) -> list[Line2D]:
     """Return a labelled and counted sample for each cause that occurs and for the mines."""
     counts = np.bincount(findings.causes, minlength=len(CAUSES))
     samples = []
     for code in (NONE, *by_count(findings.causes)):
         if counts[code]:
-            sample = cause_mark(CAUSES[code], size=7)
+            sample = cause_marker(CAUSES[code], size=7)
             sample.set_label(f"{sample.get_label()}  {counts[code]:,}")
             samples.append(sample)
             if code == NONE:
@@ -171,7 +171,7 @@ def _draw_strip(axes: Axes, act: _Act, norm: LogNorm) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def draw(figure: Figure, findings: Findings, top: float, frame: Frame | None = None) -> LogNorm:
+def draw_port_map(figure: Figure, findings: Findings, top: float, frame: Frame | None = None) -> LogNorm:
     """Draw a run into a figure: a map for each act, side by side, and below it a strip of attempts without a port.
 
     Args:
@@ -184,7 +184,7 @@ def draw(figure: Figure, findings: Findings, top: float, frame: Frame | None = N
         The scale of the densities.
     """
     frame = frame or frame_of([findings])
-    acts = [_act(findings.run, act) for act in findings.acts]
+    acts = [_act_of(findings.run, act) for act in findings.acts]
     several = len(acts) > 1
     foot = FOOT + (STRIP + 0.012 if frame.portless else 0)
     top -= 0.03 if frame.headed else 0
@@ -233,12 +233,12 @@ def draw(figure: Figure, findings: Findings, top: float, frame: Frame | None = N
     return frame.norm
 
 
-def port_map(findings: Findings) -> Figure:
+def port_map_figure(findings: Findings) -> Figure:
     """Draw the port map of a run on a sheet of its own, as a PNG of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
         title = f"{findings.run.record.plan.scenario}: {claim(findings)}"
-        figure, top = sheet(title, finding(findings), key(findings), caption(findings))
-        norm = draw(figure, findings, top)
+        figure, top = sheet(title, finding(findings), legend_entries(findings), caption(findings))
+        norm = draw_port_map(figure, findings, top)
         if np.any(findings.causes == NONE):
             around.draw_scale(figure.add_axes((0.94, FOOT, 0.01, 0.17)), ScalarMappable(norm, GROUND))
         return figure

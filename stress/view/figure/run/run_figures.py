@@ -8,17 +8,20 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from stress.analysis.attribution.summary import Findings
-from stress.view.figure.run.ccdf import ccdf
-from stress.view.figure.run.port_choice import choice
-from stress.view.figure.run.port_cost import cost
-from stress.view.figure.run.port_map import port_map
-from stress.view.figure.run.timeline import timeline
-from stress.view.figure.save import save
+from stress.view.figure.run.ccdf import ccdf_figure
+from stress.view.figure.run.port_choice import port_choice_figure
+from stress.view.figure.run.port_cost import port_cost_figure
+from stress.view.figure.run.port_map import port_map_figure
+from stress.view.figure.run.timeline import timeline_figure
+from stress.view.figure.save import save_figure
 
 Draw = Callable[[Findings], Figure]
 
-EVERY: dict[str, Draw] = {"timeline.png": timeline, "ports.png": port_map, "ccdf.png": ccdf}
-OWN: dict[str, dict[str, Draw]] = {"port-cost": {"cost.png": cost}, "port-choice": {"choice.png": choice}}
+EVERY: dict[str, Draw] = {"timeline.png": timeline_figure, "ports.png": port_map_figure, "ccdf.png": ccdf_figure}
+OWN: dict[str, dict[str, Draw]] = {
+    "port-cost": {"cost.png": port_cost_figure},
+    "port-choice": {"choice.png": port_choice_figure},
+}
 
 
 def figure_writers(findings: Findings) -> dict[str, Callable[[Path], None]]:
@@ -28,4 +31,4 @@ def figure_writers(findings: Findings) -> dict[str, Callable[[Path], None]]:
 
 
 def _write(draw: Draw, findings: Findings, path: Path) -> None:
-    save(draw(findings), path)
+    save_figure(draw(findings), path)

@@ -25,7 +25,7 @@ from stress.view.figure import axes as around
 from stress.view.figure import style
 from stress.view.figure.caption import caption, claim, finding
 from stress.view.figure.density import Shares, cells, count_cells
-from stress.view.figure.run.packets import RING, draw_packets, specimen
+from stress.view.figure.run.packets import RING, draw_packets, example_to_show
 from stress.view.figure.sheet import sheet
 
 CONNECTED = OUTCOMES.index(Outcome.CONNECTED)
@@ -52,7 +52,7 @@ class Kind:
         return style.LOOKS[self.outcome].label + (", met a mine" if self.mined else "")
 
 
-def kinds(findings: Findings) -> list[Kind]:
+def attempt_kinds(findings: Findings) -> list[Kind]:
     """Return the kinds of attempts that occur, the most numerous first."""
     rows = np.flatnonzero(findings.outcomes != CONNECTED)
     keys = findings.outcomes[rows].astype(np.intp) * 2 + findings.collided[rows]
@@ -106,7 +106,7 @@ def _draw_marks(axes: Axes, kind: Kind, start_s: npt.NDArray[np.float64], latenc
         pixels = round(axes.bbox.height), round(axes.bbox.width)
         drawn = cells(*_shares(axes, start_s, latency_ns), *pixels).topmost()
         start_s, latency_ns = start_s[drawn], latency_ns[drawn]
-    mark = style.mark(
+    mark = style.outcome_marker(
         kind.outcome,
         filled=kind.mined,
         size=min(max(8.5 - 1.8 * magnitude, 1.5), 7),
@@ -117,7 +117,7 @@ def _draw_marks(axes: Axes, kind: Kind, start_s: npt.NDArray[np.float64], latenc
     axes.add_line(mark)
 
 
-def draw(axes: Axes, findings: Findings, limits_ns: tuple[float, float], font_size: float = 9) -> QuadMesh:
+def draw_timeline(axes: Axes, findings: Findings, limits_ns: tuple[float, float], font_size: float = 9) -> QuadMesh:
     """Draw a run into axes that have their final place in the figure.
 
     Args:
@@ -137,13 +137,13 @@ def draw(axes: Axes, findings: Findings, limits_ns: tuple[float, float], font_si
     around.draw_phases(axes, [phase for act in findings.run.record.acts for phase in act.phases], font_size)
     connected = findings.outcomes == CONNECTED
     body = _draw_body(axes, attempts, connected)
-    for kind in kinds(findings):
+    for kind in attempt_kinds(findings):
         own = attempts[kind.rows]
         _draw_marks(axes, kind, own["start_ns"] / 1e9, own["latency_ns"])
     return body
 
 
-def key(runs: Sequence[Findings], *, counted: bool) -> list[Line2D]:
+def legend_entries(runs: Sequence[Findings], *, counted: bool) -> list[Line2D]:
     """Return a labelled sample mark for the body and for each kind in these runs, for ``Figure.legend``.
 
     ``counted`` adds the number of attempts to each label.
@@ -152,12 +152,12 @@ def key(runs: Sequence[Findings], *, counted: bool) -> list[Line2D]:
     for findings in runs:
         connected = int(np.count_nonzero(findings.outcomes == CONNECTED))
         totals[Outcome.CONNECTED, True, style.LOOKS[Outcome.CONNECTED].label] += connected
-        for kind in kinds(findings):
+        for kind in attempt_kinds(findings):
             totals[kind.outcome, kind.mined, kind.label] += int(kind.rows.size)
     samples = []
     for (outcome, filled, label), count in totals.items():
         if count:
-            samples.append(style.mark(outcome, filled=filled, size=7, alpha=1))
+            samples.append(style.outcome_marker(outcome, filled=filled, size=7, alpha=1))
             samples[-1].set_label(f"{label}  {count:,}" if counted else label)
     return samples
 
@@ -191,17 +191,17 @@ def draw_evidence(figure: Figure, axes: Axes, findings: Findings, evidence: Evid
         )
 
 
-def timeline(findings: Findings) -> Figure:
+def timeline_figure(findings: Findings) -> Figure:
     """Draw a run on a sheet of its own, with title, key and caption, as a PNG of 1600 x 900 pixels.
 
     When packets were captured, those of one attempt that met trouble stand beside it.
     """
     with matplotlib.style.context(["default", style.RC]):
-        evidence = specimen(findings)
+        evidence = example_to_show(findings)
         title = f"{findings.run.record.plan.scenario}: {claim(findings)}"
-        figure, top = sheet(title, finding(findings), key([findings], counted=True), caption(findings))
+        figure, top = sheet(title, finding(findings), legend_entries([findings], counted=True), caption(findings))
         axes = figure.add_axes((0.09, 0.185, 0.5 if evidence else 0.763, top - 0.185))
-        body = draw(axes, findings, latency_limits([findings]), font_size=9)
+        body = draw_timeline(axes, findings, latency_limits([findings]), font_size=9)
         axes.set_xlabel("start of the attempt, in seconds since the storm began")
         axes.set_ylabel("latency of connect()")
         axes.yaxis.set_label_coords(-0.088 * 0.763 / axes.get_position().width, 0.5)

@@ -30,7 +30,7 @@ SHOWN = (Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.NO_PORT, Outcome.UNFINISHED
 Grid = Mapping[tuple[str, str], Findings | str]  # by row and column; a text says why there is no run
 
 
-def kernel_grid(grid: Grid, heads: Mapping[str, str], title: str, caption: Sequence[str]) -> Figure:
+def kernel_grid_figure(grid: Grid, heads: Mapping[str, str], title: str, caption: Sequence[str]) -> Figure:
     """Draw what became of each scenario on each kernel into a PNG 1920 pixels wide.
 
     Args:
@@ -97,10 +97,10 @@ def draw_panel(axes: Axes, findings: Findings | str, most: int) -> None:
         counts, _ = np.histogram(latencies[findings.causes == code], edges)
         if counts.any():
             axes.stairs(counts, edges, baseline=0.7, fill=True, color=CAUSE_LOOKS[cause].colour, alpha=0.85)
-    axes.text(0.985, 0.97, words(findings), transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
+    axes.text(0.985, 0.97, outcome_text(findings), transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
 
 
-def words(findings: Findings) -> str:
+def outcome_text(findings: Findings) -> str:
     """Return how the attempts ended that did not connect at once."""
     outcomes = findings.summary.outcomes
     parts = [f"{outcomes[cause]:,} {style.LOOKS[cause].label}" for cause in SHOWN if outcomes.get(cause)]

@@ -26,7 +26,7 @@ SLANT = 30  # degrees, of the names of values that would meet
 SHORT = {"not applicable": "n/a", "failed": "failed", "not run": "not run"}
 
 
-def looks(labels: Sequence[str]) -> dict[str, Look]:
+def series_looks(labels: Sequence[str]) -> dict[str, Look]:
     """Return the look of each series."""
     return {
         label: Look(COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)], label)
@@ -34,7 +34,7 @@ def looks(labels: Sequence[str]) -> dict[str, Look]:
     }
 
 
-def mark(look: Look, *, filled: bool, size: float = MARK_PT) -> Line2D:
+def series_marker(look: Look, *, filled: bool, size: float = MARK_PT) -> Line2D:
     """Return a mark of a series, still without data: filled if it changes, hollow if not; ``size`` in points."""
     return Line2D(
         [],
@@ -98,7 +98,7 @@ def _draw_series(
     look: Look,
     size: float,
 ) -> None:
-    drawn = {filled: mark(look, filled=filled, size=size) for filled in (False, True)}
+    drawn = {filled: series_marker(look, filled=filled, size=size) for filled in (False, True)}
     places: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     for point in points:
         estimate = point.estimate

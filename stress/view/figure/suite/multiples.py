@@ -34,8 +34,8 @@ from stress.view.figure.suite.level_panel import (
     draw_names,
     draw_panel,
     fit_names,
-    looks,
-    mark,
+    series_looks,
+    series_marker,
     value_names,
 )
 from stress.view.text import metric_wording as words
@@ -99,7 +99,7 @@ def _columns(cells: Sequence[CellTrials], axes: Sequence[str], width: float) -> 
     return columns
 
 
-def multiples(cells: Sequence[CellTrials], title: str, caption: Sequence[str]) -> Figure:
+def multiples_figure(cells: Sequence[CellTrials], title: str, caption: Sequence[str]) -> Figure:
     """Draw a suite as small multiples into a PNG 1920 pixels wide, as high as its axes and metrics need.
 
     Args:
@@ -107,7 +107,7 @@ def multiples(cells: Sequence[CellTrials], title: str, caption: Sequence[str]) -
         title: of the sheet.
         caption: phrases for its foot; how to read it, and what is missing, is added.
     """
-    grid, by = grid_of(cells), looks(list(cells_by_entry(cells)))
+    grid, by = grid_of(cells), series_looks(list(cells_by_entry(cells)))
     bands = bands_of(axes_of(cells)) if grid else []
     count = max(map(len, bands), default=1)
     width = min(WIDEST, (WIDTH - LEFT - RIGHT - (count - 1) * GAP) / count)
@@ -186,7 +186,7 @@ def _scale(of: Metric, grid: Grid) -> Scale:
 
 
 def _series_key(by: Mapping[str, Look]) -> list[Line2D]:
-    samples = [mark(look, filled=True) for look in by.values()]
+    samples = [series_marker(look, filled=True) for look in by.values()]
     for sample, look in zip(samples, by.values(), strict=True):
         sample.set(linestyle="-", color=look.colour, linewidth=1.5)
     return samples
@@ -196,7 +196,7 @@ def _reading_key(grid: Grid) -> list[Line2D]:
     every, samples = _every(grid), []
     if any(point.effect for point in every):
         for filled, label in ((True, "changes against the baseline"), (False, "does not, or not surely")):
-            samples.append(mark(Look(style.QUIET, "o", label), filled=filled))
+            samples.append(series_marker(Look(style.QUIET, "o", label), filled=filled))
     if any(point.baseline and point.level != UNVARIED_TEXT for point in every):
         samples.append(Line2D([], [], color=style.QUIET, linewidth=0.8, label="baseline; its value is in bold"))
     return samples
