@@ -76,12 +76,14 @@ CATALOGUE = (
             close=Close.FIN,  # the RSTs of a reset close would be dropped too, and leave the server's sockets
             sysctls=SHORT_LADDER,
         ),
+        waits_for_give_up=True,
     ),
     Scenario(
         "a minefield behind a firewall that drops the server's challenge ACK",
         {ALL: "ETIMEDOUT after {give_up} on every mined port, each time: the mines survive"},
         frozenset({Cause.CHALLENGE_DROPPED}),
         Plan(scenario="challenge-dropped", ports=Ports.SHUFFLE, mines=MINES, drop=Drop.CHALLENGE, sysctls=SHORT_LADDER),
+        waits_for_give_up=True,
     ),
     Scenario(
         "a minefield behind the common rule that drops what conntrack calls INVALID",
@@ -106,6 +108,7 @@ CATALOGUE = (
             mines=MINES,
             sysctls={"net.ipv4.tcp_challenge_ack_limit": "100"},
         ),
+        waits_s=8.0,  # until the last of some hundred SYNs has had its challenge ACK
     ),
     Scenario(
         "a server that nobody runs accept() for, its queue full",
@@ -125,6 +128,7 @@ CATALOGUE = (
                 "abort 1": {"sysctls": {"net.ipv4.tcp_abort_on_overflow": "1"}},
             },
         ),
+        waits_for_give_up=True,
     ),
     Scenario(
         "a server that leaks until it has no descriptor left, and then its queue fills",
@@ -139,6 +143,7 @@ CATALOGUE = (
             window=1200,
             sysctls=SHORT_LADDER,
         ),
+        waits_for_give_up=True,
     ),
     Scenario(
         "how long FIN_WAIT_2 lasts: clients of a leaking server, until their ports can be used again",

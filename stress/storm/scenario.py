@@ -20,12 +20,16 @@ class Scenario:
         expect: what this looks like from the client, by the first kernel version for which it does.
         causes: those that its slow and failed attempts have.
         plan: its default plan.
+        waits_for_give_up: whether attempts wait until the kernel gives up.
+        waits_s: how long the slowest attempts wait otherwise, about, where that is longer than the storm.
     """
 
     summary: str
     expect: dict[tuple[int, int], str]
     causes: frozenset[Cause]
     plan: Plan
+    waits_for_give_up: bool = False
+    waits_s: float = 0.0
 
     def expected(self, kernel: tuple[int, int]) -> str:
         """Return what to expect on a kernel version (major, minor)."""

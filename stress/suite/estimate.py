@@ -5,7 +5,6 @@ from stress.analysis.attribution.ladder import build_ladder
 from stress.lab import sysctl
 from stress.lab.host import facts
 from stress.model.kernel import HOST
-from stress.model.outcome import Cause
 from stress.model.plan import Plan, Release, Serve
 from stress.model.record import Host
 from stress.model.suite import Cell, Suite
@@ -23,9 +22,6 @@ ATTEMPTS_PER_S = 30_000
 MINES_PER_S = 20_000
 FIN_TIMEOUT, PORT_RANGE = "net.ipv4.tcp_fin_timeout", "net.ipv4.ip_local_port_range"
 DEFAULT_FIN_TIMEOUT_S = 60.0
-# Causes for which attempts wait until the kernel gives up, or for most of that time.
-WAITED_FOR = frozenset({Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED})
-CHALLENGED_S = 8.0  # until the last of some hundred SYNs has been answered by a challenge ACK
 
 
 def trial_attempts(plan: Plan) -> int:
@@ -62,13 +58,13 @@ def act_seconds(act: Plan, host: Host) -> float:
     laying_s = act.mines / MINES_PER_S if act.fresh else 0.0
     if act.mines and act.fresh and act.release is Release.FIN_TIMEOUT:
         laying_s += float(act.sysctls.get(FIN_TIMEOUT, DEFAULT_FIN_TIMEOUT_S)) + 1
-    known = SCENARIOS.get(act.scenario)
-    waits = act.serve is Serve.NOBODY or (known is not None and WAITED_FOR & known.causes)
+    scenario = SCENARIOS.get(act.scenario)
+    waits = act.serve is Serve.NOBODY or (scenario is not None and scenario.waits_for_give_up)
     given_up_s = build_ladder(host, sysctl.recorded() | act.sysctls).give_up_ns / SECOND_NS if waits else 0.0
     if act.deadline_s is not None:
         given_up_s = min(given_up_s, act.deadline_s)
-    if known is not None and Cause.CHALLENGE_LIMITED in known.causes:
-        given_up_s = CHALLENGED_S
+    if scenario is not None:
+        given_up_s = max(given_up_s, scenario.waits_s)
     return ACT_S + storming_s + laying_s + act.rest_s + given_up_s
 
 

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+"""The catalogue's scenarios say of themselves what the other rooms rely on."""
+
+import pytest
+
+from stress.model.outcome import Cause
+from stress.storm.catalogue import SCENARIOS
+
+GIVEN_UP = {Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_whose_attempts_end_with_the_ladder_says_that_they_wait_for_it(name):
+    """The estimate of a suite's duration depends on it."""
+    scenario = SCENARIOS[name]
+    assert scenario.waits_for_give_up == any("give_up}" in text for text in scenario.expect.values())
+    assert scenario.waits_for_give_up == bool(scenario.causes & GIVEN_UP)
+    assert (scenario.waits_s > 0) == (Cause.CHALLENGE_LIMITED in scenario.causes)
