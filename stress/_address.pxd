@@ -20,8 +20,8 @@ cdef inline uint16_t local_port(int fd) noexcept nogil:
     return libc.ntohs((<libc.sockaddr_in6*> &name).sin6_port)
 
 
-cdef inline int fill(libc.sockaddr_in6* address, int family, str text, int64_t plus, int64_t port) except -1:
-    """Fill in an address, that many after the one that is written, and a port."""
+cdef inline int fill_address(libc.sockaddr_in6* address, int family, str text, int64_t offset, int64_t port) except -1:
+    """Fill in a port and the address that comes ``offset`` addresses after ``text``."""
     cdef bytes encoded = text.encode("ascii")
     cdef libc.sockaddr_in* older = <libc.sockaddr_in*> address
     cdef int parsed
@@ -30,7 +30,7 @@ cdef inline int fill(libc.sockaddr_in6* address, int family, str text, int64_t p
     address.sin6_port = libc.htons(<uint16_t> port)
     if family == libc.AF_INET:
         parsed = libc.inet_pton(family, encoded, &older.sin_addr)
-        older.sin_addr.s_addr = libc.htonl(<uint32_t> (libc.ntohl(older.sin_addr.s_addr) + plus))
+        older.sin_addr.s_addr = libc.htonl(<uint32_t> (libc.ntohl(older.sin_addr.s_addr) + offset))
     else:
         parsed = libc.inet_pton(family, encoded, &address.sin6_addr)
     if parsed != 1:

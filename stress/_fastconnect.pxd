@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Layout of the client engine: the record, and all that the loop needs."""
+"""Layout of the client engine: the record, and the state of the loop."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
@@ -46,13 +46,13 @@ cdef struct Storm:
     Address* addresses       # of the tuple space, source by source
     Py_ssize_t address_count
     uint16_t first_address   # number of the first one in the run
-    const uint16_t* address_list   # of each attempt, beside port_list; NULL: the addresses in turn
+    const uint16_t* address_list   # of each attempt, by the index of port_list; NULL: the addresses in turn
     Py_ssize_t next_address
     int ports
     const uint16_t* port_list
     Py_ssize_t port_count
     Py_ssize_t next_port
-    const uint8_t* watched   # a bit a port: whether its attempts may be sent again within SLOW_NS; NULL: all may
+    const uint8_t* watched   # one bit per port: whether its attempts may be sent again within SLOW_NS; NULL: all may
     int close
     int* held
     int* spare               # sockets that were disconnected, ready for another attempt
@@ -66,7 +66,7 @@ cdef struct Storm:
     int64_t intended_ns      # of the next start
     int64_t deadline_ns      # of one attempt; 0: the kernel gives up by itself
     int64_t stop_ns          # no start after this; 0: none
-    Attempt* out
+    Attempt* records
     Py_ssize_t attempts
     Py_ssize_t warmup
     Py_ssize_t started

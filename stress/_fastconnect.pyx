@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The client's storm: non-blocking connect()/close() as fast as the kernel takes them, one record an attempt.
+"""The client's storm: non-blocking connect()/close() as fast as the kernel takes them, one record per attempt.
 
-The caller owns the record buffer and the list of ports; the loop runs without the GIL, allocates nothing,
-prints nothing and decides nothing. An attempt that fails is data; a storm that cannot be set up is an exception.
+A storm is validated and prepared (``PreparedStorm``), and then looped (``PreparedStorm.run``). The caller owns the
+record buffer and the list of ports; the loop runs without the GIL, allocates nothing, prints nothing and decides
+nothing. An attempt that fails is data; a storm that cannot be set up is an exception.
 """
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc cimport errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
@@ -12,8 +14,8 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from stress cimport _libc as libc
-from stress._address cimport Address, fill, local_port
-from stress._flights cimport land, prepare, take_off
+from stress._address cimport Address, fill_address, local_port
+from stress._flights cimport add_flight, allocate_flights, remove_flight
 
 import numpy as np
 
@@ -39,12 +41,12 @@ cdef inline uint8_t total_retransmits(int fd) noexcept nogil:
     return <uint8_t> min(info.tcpi_total_retrans, <uint32_t> 255)
 
 
-cdef inline int64_t close_connected(Storm* storm, Attempt* attempt, int fd, int64_t before_ns) noexcept nogil:
-    """End a connected socket as the plan says, at a moment (ns); returns the last stamp, 0 when it is held."""
+cdef inline int64_t close_connected(Storm* storm, Attempt* attempt, int fd, int64_t close_start_ns) noexcept nogil:
+    """End a connected socket as the plan says; returns when that was done (ns), 0 when the socket is held open."""
     cdef libc.sockaddr nowhere
-    cdef int64_t after_ns
+    cdef int64_t close_end_ns
     if storm.close == HOLD:
-        storm.held[attempt - storm.out] = fd
+        storm.held[attempt - storm.records] = fd
         return 0
     if storm.close == DISCONNECT:
         storm.spare[storm.spares] = fd
@@ -53,13 +55,13 @@ cdef inline int64_t close_connected(Storm* storm, Attempt* attempt, int fd, int6
         libc.connect(fd, &nowhere, sizeof(nowhere))  # tcp_disconnect(): it cannot fail, and sends an RST
     else:
         libc.close(fd)
-    after_ns = libc.monotonic_ns()
-    attempt.close_ns = <uint32_t> min(after_ns - before_ns, <int64_t> 0xFFFFFFFF)
-    return after_ns
+    close_end_ns = libc.monotonic_ns()
+    attempt.close_ns = <uint32_t> min(close_end_ns - close_start_ns, <int64_t> 0xFFFFFFFF)
+    return close_end_ns
 
 
-cdef int64_t fail(Storm* storm, Attempt* attempt, int fd, int error) noexcept nogil:
-    """Record an attempt that could not even call connect(); returns a stamp (ns)."""
+cdef int64_t record_failure(Storm* storm, Attempt* attempt, int fd, int error) noexcept nogil:
+    """Record an attempt that could not even call connect(); returns when that was (ns)."""
     cdef int64_t now_ns = libc.monotonic_ns()
     attempt.start_ns = now_ns - storm.epoch_ns
     attempt.error = <uint8_t> error
@@ -68,8 +70,8 @@ cdef int64_t fail(Storm* storm, Attempt* attempt, int fd, int error) noexcept no
     return now_ns
 
 
-cdef inline Address* choose(Storm* storm, Attempt* attempt) noexcept nogil:
-    """Give an attempt its addresses, and its port where the caller has listed them."""
+cdef inline Address* choose_address(Storm* storm, Attempt* attempt) noexcept nogil:
+    """Give an attempt its pair of addresses, and its port where the caller has listed ports."""
     cdef Py_ssize_t number = storm.next_address
     if storm.port_count:
         attempt.local_port = storm.port_list[storm.next_port]
@@ -87,7 +89,7 @@ cdef inline Address* choose(Storm* storm, Attempt* attempt) noexcept nogil:
 
 
 cdef int make_socket(Storm* storm, Address* address) noexcept nogil:
-    """Return a socket with what outlasts a connection, or -1 (errno says why)."""
+    """Return a socket with the options that outlast a connection, or -1 (errno says why)."""
     cdef int one = 1
     cdef libc.linger reset = libc.linger(l_onoff=1, l_linger=0)
     cdef int fd = libc.socket(storm.family, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0)
@@ -112,25 +114,25 @@ cdef int make_socket(Storm* storm, Address* address) noexcept nogil:
     return fd
 
 
-cdef int64_t start(Storm* storm) noexcept nogil:
-    """Make one attempt: record it, or leave it in flight. Returns the last stamp taken (ns)."""
-    cdef Attempt* attempt = &storm.out[storm.started]
+cdef int64_t start_attempt(Storm* storm) noexcept nogil:
+    """Make one attempt: record it, or leave it in flight. Returns the last timestamp taken (ns)."""
+    cdef Attempt* attempt = &storm.records[storm.started]
     cdef Address* address
     cdef libc.epoll_event event
-    cdef int64_t before_ns, after_ns
+    cdef int64_t lag_ns, connect_start_ns, connect_end_ns, close_start_ns
     cdef int fd, error = 0
     libc.prefetch_to_write(attempt + AHEAD)  # the kernel's work has the caches to itself; it may lie beyond the buffer
-    memset(attempt, 0, sizeof(Attempt))  # a page of a file is faulted in here, outside the stamps
+    memset(attempt, 0, sizeof(Attempt))  # a page of a file is faulted in here, outside the timestamps
     attempt.worker = storm.worker
     attempt.phase = 0 if storm.started < storm.warmup else 1
     if storm.held != NULL:
         storm.held[storm.started] = -1
     storm.started += 1
     if storm.interval_ns:
-        before_ns = max(libc.monotonic_ns() - storm.intended_ns, <int64_t> 0)
-        attempt.lag_us = <uint32_t> min(before_ns // 1000, <int64_t> 0xFFFFFFFF)
+        lag_ns = max(libc.monotonic_ns() - storm.intended_ns, <int64_t> 0)
+        attempt.lag_us = <uint32_t> min(lag_ns // 1000, <int64_t> 0xFFFFFFFF)
         storm.intended_ns += storm.interval_ns
-    address = choose(storm, attempt)
+    address = choose_address(storm, attempt)
 
     if storm.spares:
         storm.spares -= 1
@@ -138,16 +140,16 @@ cdef int64_t start(Storm* storm) noexcept nogil:
     else:
         fd = make_socket(storm, address)
         if fd < 0:
-            return fail(storm, attempt, -1, errno.errno)
+            return record_failure(storm, attempt, -1, errno.errno)
     if storm.ports == EACH:
         storm.port_range = <uint32_t> attempt.local_port << 16 | attempt.local_port
         libc.setsockopt(fd, libc.IPPROTO_IP, libc.IP_LOCAL_PORT_RANGE, &storm.port_range, sizeof(storm.port_range))
     elif storm.ports == BIND or storm.ports == LIST:
         address.source.sin6_port = libc.htons(attempt.local_port)
         if libc.bind(fd, <libc.sockaddr*> &address.source, storm.address_size) != 0:
-            return fail(storm, attempt, fd, errno.errno)
+            return record_failure(storm, attempt, fd, errno.errno)
 
-    before_ns = libc.monotonic_ns()
+    connect_start_ns = libc.monotonic_ns()
     if libc.connect(fd, <libc.sockaddr*> &address.target, storm.address_size) != 0:
         error = errno.errno
         if error == errno.EINPROGRESS:
@@ -156,36 +158,37 @@ cdef int64_t start(Storm* storm) noexcept nogil:
             error = 0
             if libc.connect(fd, <libc.sockaddr*> &address.target, storm.address_size) != 0:
                 error = errno.errno
-    after_ns = libc.monotonic_ns()
+    connect_end_ns = libc.monotonic_ns()
 
-    attempt.start_ns = before_ns - storm.epoch_ns
-    attempt.latency_ns = after_ns - before_ns
+    attempt.start_ns = connect_start_ns - storm.epoch_ns
+    attempt.latency_ns = connect_end_ns - connect_start_ns
     if error == 0 or error == errno.EALREADY:
-        before_ns = after_ns  # of close(), unless something else is called before it
+        close_start_ns = connect_end_ns  # unless something else is called before close()
         if attempt.local_port == 0:
             attempt.local_port = local_port(fd)
-            before_ns = 0
+            close_start_ns = 0
         if error == 0:
             if (storm.watched == NULL or attempt.latency_ns > SLOW_NS
                     or storm.watched[attempt.local_port >> 3] >> (attempt.local_port & 7) & 1):
                 attempt.retransmits = total_retransmits(fd)
-                before_ns = 0
-            return max(after_ns, close_connected(storm, attempt, fd, before_ns or libc.monotonic_ns()))
+                close_start_ns = 0
+            return max(connect_end_ns,
+                       close_connected(storm, attempt, fd, close_start_ns or libc.monotonic_ns()))
         event.events = libc.EPOLLOUT
         event.data.u32 = <uint32_t> storm.flights.vacant
         if libc.epoll_ctl(storm.epoll, libc.EPOLL_CTL_ADD, fd, &event) == 0:
             attempt.error = errno.EINPROGRESS
-            take_off(&storm.flights, fd, attempt - storm.out)
-            return after_ns
+            add_flight(&storm.flights, fd, attempt - storm.records)
+            return connect_end_ns
         error = errno.errno
     attempt.error = <uint8_t> error
     libc.close(fd)
-    return after_ns
+    return connect_end_ns
 
 
-cdef void finish(Storm* storm, int slot) noexcept nogil:
+cdef void finish_attempt(Storm* storm, int slot) noexcept nogil:
     """Record the end of an attempt that was in flight."""
-    cdef Attempt* attempt = &storm.out[storm.flights.slots[slot].record]
+    cdef Attempt* attempt = &storm.records[storm.flights.slots[slot].record]
     cdef int fd = storm.flights.slots[slot].fd
     cdef int error = 0
     cdef libc.epoll_event event
@@ -201,38 +204,38 @@ cdef void finish(Storm* storm, int slot) noexcept nogil:
         close_connected(storm, attempt, fd, libc.monotonic_ns())
     else:
         libc.close(fd)
-    land(&storm.flights, slot)
+    remove_flight(&storm.flights, slot)
 
 
-cdef void abandon(Storm* storm, int64_t started_before_ns) noexcept nogil:
-    """Give up on flights that began before a moment (ns): they stay EINPROGRESS, that is unfinished."""
+cdef void abandon_attempts(Storm* storm, int64_t started_before_ns) noexcept nogil:
+    """Give up attempts in flight that began before a moment (ns): they stay EINPROGRESS, that is unfinished."""
     cdef Attempt* attempt
     cdef int slot = storm.flights.oldest
     cdef int newer
     while slot >= 0:
-        attempt = &storm.out[storm.flights.slots[slot].record]
+        attempt = &storm.records[storm.flights.slots[slot].record]
         if attempt.start_ns + storm.epoch_ns > started_before_ns:
             return
         newer = storm.flights.slots[slot].newer
         attempt.latency_ns = libc.monotonic_ns() - storm.epoch_ns - attempt.start_ns
         attempt.retransmits = total_retransmits(storm.flights.slots[slot].fd)
         libc.close(storm.flights.slots[slot].fd)
-        land(&storm.flights, slot)
+        remove_flight(&storm.flights, slot)
         slot = newer
 
 
-cdef void collect(Storm* storm, int timeout_ms) noexcept nogil:
-    """Record all flights that ended: the next start must not keep any waiting."""
+cdef void collect_finished(Storm* storm, int timeout_ms) noexcept nogil:
+    """Record all attempts in flight that have ended, so that the next start delays none of them."""
     cdef libc.epoll_event events[EVENTS]
     cdef int count = libc.epoll_wait(storm.epoll, events, EVENTS, timeout_ms)
     cdef int i
     while count > 0:  # -1 when a signal came: nothing to record
         for i in range(count):
-            finish(storm, <int> events[i].data.u32)
+            finish_attempt(storm, <int> events[i].data.u32)
         count = libc.epoll_wait(storm.epoll, events, EVENTS, 0) if count == EVENTS else 0
 
 
-cdef bint advance(Storm* storm, int64_t until_ns) noexcept nogil:
+cdef bint run_until(Storm* storm, int64_t until_ns) noexcept nogil:
     """Storm until a moment (ns); returns whether every attempt has ended."""
     cdef int64_t now_ns = libc.monotonic_ns()
     cdef int64_t wake_ns
@@ -240,53 +243,74 @@ cdef bint advance(Storm* storm, int64_t until_ns) noexcept nogil:
     while now_ns < until_ns:
         can_start = storm.started < storm.attempts and storm.flights.count < storm.window
         if can_start and (storm.interval_ns == 0 or now_ns >= storm.intended_ns):
-            now_ns = start(storm)
+            now_ns = start_attempt(storm)
             if storm.flights.count:
-                collect(storm, 0)
+                collect_finished(storm, 0)
         elif can_start and storm.intended_ns - now_ns < 2_000_000:
-            collect(storm, 0)  # epoll sleeps whole milliseconds only
+            collect_finished(storm, 0)  # epoll sleeps whole milliseconds only
             now_ns = libc.monotonic_ns()
         elif storm.flights.count or can_start:
             wake_ns = until_ns
             if can_start:
                 wake_ns = min(wake_ns, storm.intended_ns - 1_000_000)
             if storm.deadline_ns and storm.flights.count:
-                wake_ns = min(wake_ns, storm.out[storm.flights.slots[storm.flights.oldest].record].start_ns
+                wake_ns = min(wake_ns, storm.records[storm.flights.slots[storm.flights.oldest].record].start_ns
                               + storm.epoch_ns + storm.deadline_ns)
-            collect(storm, <int> max((wake_ns - now_ns + 999_999) // 1_000_000, <int64_t> 0))
+            collect_finished(storm, <int> max((wake_ns - now_ns + 999_999) // 1_000_000, <int64_t> 0))
             now_ns = libc.monotonic_ns()
         else:
             return True
         if storm.deadline_ns and storm.flights.count:
-            abandon(storm, now_ns - storm.deadline_ns)
+            abandon_attempts(storm, now_ns - storm.deadline_ns)
         if storm.stop_ns and now_ns >= storm.stop_ns:
             storm.attempts = storm.started
     return storm.flights.count == 0 and storm.started == storm.attempts
 
 
-cdef void wait_for(int64_t begin_ns) noexcept nogil:
+cdef void spin_until(int64_t begin_ns) noexcept nogil:
     """Spin until a moment (ns): workers start together."""
     while libc.monotonic_ns() < begin_ns:
         pass
 
 
 def now_ns():
-    """Read the measuring clock: CLOCK_MONOTONIC in ns."""
+    """Read the monotonic clock: CLOCK_MONOTONIC in ns."""
     return libc.monotonic_ns()
 
 
-def storm(Attempt[::1] out not None, *, str target, int target_port, int target_ports=1, str source="", int sources=1,
-          const uint16_t[::1] address_list=None, str ports="kernel", const uint16_t[::1] port_list=None,
-          const uint8_t[::1] watched=None, str close="rst", int[::1] held=None, Py_ssize_t attempts,
-          Py_ssize_t warmup=0, int window=1024, int64_t epoch_ns, int64_t begin_ns=0, int64_t duration_ns=0,
-          int64_t deadline_ns=0, int64_t interval_ns=0, int linger2_s=0, tuple port_range=None,
-          bytes socket_filter=b"", int address=0, int worker=0):
-    """Fire a storm and return ``(recorded, interrupted)``.
+cdef int validate_limits(Py_ssize_t room, Py_ssize_t attempts, Py_ssize_t warmup, int window, int64_t deadline_ns,
+                         int64_t interval_ns, bytes socket_filter) except -1:
+    """Raise ValueError for numbers that no storm can have; ``room`` is how many records the buffer takes."""
+    if not 0 <= attempts <= room:
+        raise ValueError(f"{attempts} attempts do not fit a buffer of {room} records")
+    if window < 1:
+        raise ValueError(f"window must be at least 1, not {window}")
+    if deadline_ns < 0 or interval_ns < 0 or warmup < 0:
+        raise ValueError("durations, deadlines, intervals and the warm-up cannot be negative")
+    if len(socket_filter) % INSTRUCTION_BYTES or len(socket_filter) > MAX_INSTRUCTIONS * INSTRUCTION_BYTES:
+        raise ValueError(f"a socket_filter is at most {MAX_INSTRUCTIONS} instructions of {INSTRUCTION_BYTES} bytes")
+    return 0
 
-    Records are written to ``out[:recorded]`` in the order of their starts. Connections go from ``sources`` IPv4
-    addresses, ``source`` and those after it, to ``target_ports`` ports, ``target_port`` and those after it; attempts
-    take these pairs in turn, source by source, or as ``address_list`` says, and record their number, counted from
-    ``address`` on.
+
+cdef int validate_addresses(str target, int target_port, int target_ports, int sources, int address,
+                            int worker) except -1:
+    """Raise ValueError for a space of 4-tuples that there cannot be, or numbers that no record can hold."""
+    if not (target_ports >= 1 and 1 <= target_port <= PORTS - target_ports):
+        raise ValueError(f"target_port must be from 1 to 65535, not {target_port} and {target_ports - 1} after it")
+    if sources < 1 or (sources > 1 and ":" in target):
+        raise ValueError("sources must be at least 1, and of IPv6 there is one")
+    if not (0 <= address <= PORTS - sources * target_ports and 0 <= worker <= 255):
+        raise ValueError("address must fit 16 bits and worker 8 bits")
+    return 0
+
+
+@cython.auto_pickle(False)
+cdef class PreparedStorm:
+    """A storm whose arguments are valid and whose memory, addresses and epoll are there: ``run`` is its loop.
+
+    Connections go from ``sources`` IPv4 addresses, ``source`` and those after it, to ``target_ports`` ports,
+    ``target_port`` and those after it; attempts take these pairs in turn, source by source, or as ``address_list``
+    says, and record their number, counted from ``address`` on.
 
     ``ports`` is ``"kernel"`` (connect() chooses), ``"no-port"`` (the same after bind() of the source with
     IP_BIND_ADDRESS_NO_PORT), ``"range"`` (the same within ``port_range``, low and high, by IP_LOCAL_PORT_RANGE),
@@ -297,124 +321,180 @@ def storm(Attempt[::1] out not None, *, str target, int target_port, int target_
     ``close`` is ``"fin"``, ``"rst"`` (SO_LINGER 0), ``"disconnect"`` (connect() to AF_UNSPEC, an RST too, and the
     socket serves another attempt; one source, and not with bind()) or ``"hold"``: the descriptors are left in
     ``held``, shape (attempts,), -1 where there is none, for the caller to close. ``socket_filter`` is a classic BPF
-    program, 8 bytes an instruction, that each socket gets before it connects.
+    program, 8 bytes per instruction, that each socket gets before it connects.
 
     SYN retransmits are read from TCP_INFO for every attempt that took longer than 0.5 ms or whose port has
     ``watched``, shape (65536,), not 0; None watches all. On a port that no old socket is left on, no SYN is sent
     again sooner.
 
-    At most ``window`` attempts are in flight. The first starts at ``begin_ns``, or at once. With ``interval_ns`` each
-    start is intended that long after the one before, and how late it was is recorded as its lag; without, starts
-    follow each other as fast as may be. Starts end after ``attempts`` or ``duration_ns``; attempts in flight are then
-    waited for, each until ``deadline_ns`` after its start or, with 0, until the kernel gives up. What did not end has
-    error EINPROGRESS. The first ``warmup`` attempts have phase 0, the others 1. SIGINT ends the storm and keeps its
-    records.
+    At most ``window`` attempts are in flight. With ``interval_ns`` each start is intended that long after the one
+    before, and how late it was is recorded as its lag; without, starts follow each other as fast as possible. An
+    attempt in flight is waited for until ``deadline_ns`` after its start or, with 0, until the kernel gives up. The
+    first ``warmup`` attempts have phase 0, the others 1.
 
-    Raises ValueError for arguments that cannot be, OSError when epoll cannot be had, MemoryError.
+    Raises ValueError for invalid arguments, OSError when epoll cannot be opened, MemoryError.
     """
+
     cdef Storm state
-    cdef const uint8_t[::1] bits
-    cdef bint done = False
-    cdef bint interrupted = False
-    cdef Py_ssize_t i
-    memset(&state, 0, sizeof(state))
-    if ports not in _PORTS:
-        raise ValueError(f"ports must be one of {', '.join(_PORTS)}, not {ports!r}")
-    if close not in _CLOSE:
-        raise ValueError(f"close must be one of {', '.join(_CLOSE)}, not {close!r}")
-    if not 0 <= attempts <= out.shape[0]:
-        raise ValueError(f"{attempts} attempts do not fit a buffer of {out.shape[0]} records")
-    if window < 1:
-        raise ValueError(f"window must be at least 1, not {window}")
-    if duration_ns < 0 or deadline_ns < 0 or interval_ns < 0 or warmup < 0:
-        raise ValueError("durations, deadlines, intervals and the warm-up cannot be negative")
-    if len(socket_filter) % INSTRUCTION_BYTES or len(socket_filter) > MAX_INSTRUCTIONS * INSTRUCTION_BYTES:
-        raise ValueError(f"a socket_filter is at most {MAX_INSTRUCTIONS} instructions of {INSTRUCTION_BYTES} bytes")
-    if not (target_ports >= 1 and 1 <= target_port <= PORTS - target_ports):
-        raise ValueError(f"target_port must be from 1 to 65535, not {target_port} and {target_ports - 1} after it")
-    if sources < 1 or (sources > 1 and ":" in target):
-        raise ValueError("sources must be at least 1, and of IPv6 there is one")
-    if not (0 <= address <= PORTS - sources * target_ports and 0 <= worker <= 255):
-        raise ValueError("address must fit 16 bits and worker 8 bits")
-    state.ports = _PORTS[ports]
-    state.close = _CLOSE[close]
-    if state.close == DISCONNECT and (state.ports == BIND or state.ports == LIST or sources > 1):
-        raise ValueError("close='disconnect' keeps a socket, which bind() gives its source once; "
-                         "use ports 'kernel', 'no-port', 'range' or 'each', and one source")
-    if state.ports == LIST or state.ports == EACH:
-        if port_list is None or port_list.shape[0] == 0:
-            raise ValueError(f"ports={ports!r} needs a port_list of at least one port")
-        state.port_list = &port_list[0]
-        state.port_count = port_list.shape[0]
-        if address_list is not None:
-            if address_list.shape[0] != port_list.shape[0] or max(address_list) >= sources * target_ports:
-                raise ValueError("address_list must have the shape of port_list, and name pairs that there are")
-            state.address_list = &address_list[0]
-    elif address_list is not None:
-        raise ValueError("address_list belongs to a port_list")
-    if watched is not None:
+    cdef Attempt[::1] records
+    cdef const uint16_t[::1] port_list, address_list
+    cdef const uint8_t[::1] watched_bits
+    cdef int[::1] held
+    cdef bytes socket_filter
+    cdef bint ready  # epoll is open, and nothing has run
+
+    def __cinit__(self, Attempt[::1] records not None, *, str target, int target_port, int target_ports=1,
+                  str source="", int sources=1, const uint16_t[::1] address_list=None, str ports="kernel",
+                  const uint16_t[::1] port_list=None, const uint8_t[::1] watched=None, str close="rst",
+                  int[::1] held=None, Py_ssize_t attempts, Py_ssize_t warmup=0, int window=1024,
+                  int64_t deadline_ns=0, int64_t interval_ns=0, int linger2_s=0, tuple port_range=None,
+                  bytes socket_filter=b"", int address=0, int worker=0):
+        if ports not in _PORTS:
+            raise ValueError(f"ports must be one of {', '.join(_PORTS)}, not {ports!r}")
+        if close not in _CLOSE:
+            raise ValueError(f"close must be one of {', '.join(_CLOSE)}, not {close!r}")
+        validate_limits(records.shape[0], attempts, warmup, window, deadline_ns, interval_ns, socket_filter)
+        validate_addresses(target, target_port, target_ports, sources, address, worker)
+        self.records = records
+        self.socket_filter = socket_filter
+        self.state.attempts = attempts
+        self.state.warmup = warmup
+        self.state.window = window
+        self.state.deadline_ns = deadline_ns
+        self.state.interval_ns = interval_ns
+        self.state.linger2_s = linger2_s
+        self.state.first_address = <uint16_t> address
+        self.state.address_count = sources * target_ports
+        self.state.worker = <uint8_t> worker
+        self.set_ports(ports, port_list, address_list, port_range)
+        self.set_close(close, held, sources)
+        self.set_watched(watched)
+        if attempts:
+            self.allocate(target, target_port, target_ports, source)
+
+    cdef int set_ports(self, str ports, const uint16_t[::1] port_list, const uint16_t[::1] address_list,
+                       tuple port_range) except -1:
+        """Set where source ports come from."""
+        self.state.ports = _PORTS[ports]
+        if self.state.ports == LIST or self.state.ports == EACH:
+            if port_list is None or port_list.shape[0] == 0:
+                raise ValueError(f"ports={ports!r} needs a port_list of at least one port")
+            self.port_list = port_list
+            self.state.port_list = &port_list[0]
+            self.state.port_count = port_list.shape[0]
+            if address_list is not None:
+                if (address_list.shape[0] != port_list.shape[0]
+                        or np.asarray(address_list).max() >= self.state.address_count):
+                    raise ValueError("address_list must have the shape of port_list, and name pairs that there are")
+                self.address_list = address_list
+                self.state.address_list = &address_list[0]
+        elif address_list is not None:
+            raise ValueError("address_list belongs to a port_list")
+        if self.state.ports == RANGE:
+            if port_range is None or not 0 < port_range[0] <= port_range[1] <= 65535:
+                raise ValueError("ports='range' needs a port_range of two rising ports")
+            self.state.port_range = <uint32_t> port_range[1] << 16 | <uint32_t> port_range[0]
+        return 0
+
+    cdef int set_close(self, str close, int[::1] held, int sources) except -1:
+        """Set how a connected socket is ended."""
+        self.state.close = _CLOSE[close]
+        if self.state.close == DISCONNECT and (self.state.ports == BIND or self.state.ports == LIST or sources > 1):
+            raise ValueError("close='disconnect' keeps a socket, which bind() gives its source once; "
+                             "use ports 'kernel', 'no-port', 'range' or 'each', and one source")
+        if self.state.close == HOLD:
+            if held is None or held.shape[0] < self.state.attempts:
+                raise ValueError("close='hold' needs room for every descriptor in held")
+            self.held = held
+            if self.state.attempts:
+                self.state.held = &held[0]
+        return 0
+
+    cdef int set_watched(self, const uint8_t[::1] watched) except -1:
+        """Set on which ports SYN retransmits are always read."""
+        if watched is None:
+            return 0
         if watched.shape[0] != PORTS:
             raise ValueError(f"watched must have {PORTS} entries, not {watched.shape[0]}")
-        bits = np.packbits(np.asarray(watched) != 0, bitorder="little")  # 8 KiB of the caches, not 64
-        state.watched = &bits[0]
-    if state.ports == RANGE:
-        if port_range is None or not 0 < port_range[0] <= port_range[1] <= 65535:
-            raise ValueError("ports='range' needs a port_range of two rising ports")
-        state.port_range = <uint32_t> port_range[1] << 16 | <uint32_t> port_range[0]
-    if state.close == HOLD:
-        if held is None or held.shape[0] < attempts:
-            raise ValueError("close='hold' needs room for every descriptor in held")
-        if attempts:
-            state.held = &held[0]
-    if attempts == 0:
-        return 0, False
+        self.watched_bits = np.packbits(np.asarray(watched) != 0, bitorder="little")  # 8 KiB of the caches, not 64
+        self.state.watched = &self.watched_bits[0]
+        return 0
 
-    state.family = libc.AF_INET6 if ":" in target else libc.AF_INET
-    state.address_size = sizeof(libc.sockaddr_in6) if ":" in target else sizeof(libc.sockaddr_in)
-    state.linger2_s = linger2_s
-    state.first_address = <uint16_t> address
-    state.address_count = sources * target_ports
-    state.worker = <uint8_t> worker
-    state.filter.len = <unsigned short> (len(socket_filter) // INSTRUCTION_BYTES)
-    state.filter.filter = <libc.sock_filter*> <char*> socket_filter
-    state.epoch_ns = epoch_ns
-    state.interval_ns = interval_ns
-    state.deadline_ns = deadline_ns
-    state.out = &out[0]
-    state.attempts = attempts
-    state.warmup = warmup
-    state.window = window
-    state.epoll = -1
-    try:
+    cdef int allocate(self, str target, int target_port, int target_ports, str source) except -1:
+        """Make the addresses, the room for attempts in flight, and epoll; ``__dealloc__`` frees them."""
+        cdef Storm* state = &self.state
+        cdef Py_ssize_t i
+        state.records = &self.records[0]
+        state.family = libc.AF_INET6 if ":" in target else libc.AF_INET
+        state.address_size = sizeof(libc.sockaddr_in6) if ":" in target else sizeof(libc.sockaddr_in)
+        state.filter.len = <unsigned short> (len(self.socket_filter) // INSTRUCTION_BYTES)
+        state.filter.filter = <libc.sock_filter*> <char*> self.socket_filter
         state.addresses = <Address*> calloc(state.address_count, sizeof(Address))
-        state.spare = <int*> calloc(window + 1, sizeof(int))
-        if state.addresses == NULL or state.spare == NULL or not prepare(&state.flights, window):
-            raise MemoryError(f"no memory for a window of {window} attempts")
+        state.spare = <int*> calloc(state.window + 1, sizeof(int))
+        if state.addresses == NULL or state.spare == NULL or not allocate_flights(&state.flights, state.window):
+            raise MemoryError(f"no memory for a window of {state.window} attempts")
         for i in range(state.address_count):
-            fill(&state.addresses[i].source, state.family, source or ("::" if ":" in target else "0.0.0.0"),
-                 i // target_ports, 0)
-            fill(&state.addresses[i].target, state.family, target, 0, target_port + i % target_ports)
+            fill_address(&state.addresses[i].source, state.family,
+                         source or ("::" if ":" in target else "0.0.0.0"), i // target_ports, 0)
+            fill_address(&state.addresses[i].target, state.family, target, 0, target_port + i % target_ports)
         state.epoll = libc.epoll_create1(libc.EPOLL_CLOEXEC)
         if state.epoll < 0:
             raise OSError(errno.errno, "epoll_create1 failed")
-        with nogil:
-            wait_for(begin_ns)
-        state.intended_ns = libc.monotonic_ns()
-        if duration_ns:
-            state.stop_ns = state.intended_ns + duration_ns
-        while not done:
+        self.ready = True
+        return 0
+
+    def run(self, *, int64_t epoch_ns, int64_t begin_ns=0, int64_t duration_ns=0):
+        """Run the loop once and return ``(recorded, interrupted)``.
+
+        Records are written to ``records[:recorded]`` in the order of their starts, which are counted from ``epoch_ns``
+        on. The first is at ``begin_ns``, or at once. No attempt starts later than ``duration_ns`` after that, unless it
+        is 0; attempts in flight are then waited for. What did not end has error EINPROGRESS. SIGINT ends the storm and
+        keeps its records.
+
+        Raises ValueError when it has been run already, or for a negative duration.
+        """
+        cdef bint done = False
+        cdef bint interrupted = False
+        if duration_ns < 0:
+            raise ValueError("durations, deadlines, intervals and the warm-up cannot be negative")
+        if self.state.attempts == 0:
+            return 0, False
+        if not self.ready:
+            raise ValueError("a prepared storm is run once")
+        self.state.epoch_ns = epoch_ns
+        try:
             with nogil:
-                done = advance(&state, libc.monotonic_ns() + CHUNK_NS)
-            PyErr_CheckSignals()
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        abandon(&state, libc.monotonic_ns())
-        for i in range(state.spares):
-            libc.close(state.spare[i])
-        if state.epoll >= 0:
-            libc.close(state.epoll)
-        free(state.addresses)
-        free(state.spare)
-        free(state.flights.slots)
-    return state.started, interrupted
+                spin_until(begin_ns)
+            self.state.intended_ns = libc.monotonic_ns()
+            if duration_ns:
+                self.state.stop_ns = self.state.intended_ns + duration_ns
+            while not done:
+                with nogil:
+                    done = run_until(&self.state, libc.monotonic_ns() + CHUNK_NS)
+                PyErr_CheckSignals()
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            abandon_attempts(&self.state, libc.monotonic_ns())
+            self.close_descriptors()
+        return self.state.started, interrupted
+
+    cdef void close_descriptors(self) noexcept:
+        """Close the loop's own descriptors, if they are open."""
+        cdef int i
+        if self.ready:
+            for i in range(self.state.spares):
+                libc.close(self.state.spare[i])
+            libc.close(self.state.epoll)
+            self.ready = False
+
+    def __dealloc__(self):
+        self.close_descriptors()
+        free(self.state.addresses)
+        free(self.state.spare)
+        free(self.state.flights.slots)
+
+
+def storm(Attempt[::1] records not None, *, int64_t epoch_ns, int64_t begin_ns=0, int64_t duration_ns=0, **arguments):
+    """Prepare a storm with the arguments of ``PreparedStorm``, run it with those of its ``run``, and return the result."""
+    return PreparedStorm(records, **arguments).run(epoch_ns=epoch_ns, begin_ns=begin_ns, duration_ns=duration_ns)

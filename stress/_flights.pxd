@@ -19,8 +19,8 @@ cdef struct Flights:
     int newest
 
 
-cdef inline bint prepare(Flights* flights, int window) noexcept nogil:
-    """Make room for a window of flights; returns whether there was memory."""
+cdef inline bint allocate_flights(Flights* flights, int window) noexcept nogil:
+    """Allocate a window of vacant slots; returns whether there was memory."""
     cdef int slot
     flights.slots = <Flight*> calloc(window, sizeof(Flight))
     if flights.slots == NULL:
@@ -32,7 +32,7 @@ cdef inline bint prepare(Flights* flights, int window) noexcept nogil:
     return True
 
 
-cdef inline void take_off(Flights* flights, int fd, Py_ssize_t record) noexcept nogil:
+cdef inline void add_flight(Flights* flights, int fd, Py_ssize_t record) noexcept nogil:
     """Link the vacant slot as the newest flight."""
     cdef int slot = flights.vacant
     cdef Flight* flight = &flights.slots[slot]
@@ -49,7 +49,7 @@ cdef inline void take_off(Flights* flights, int fd, Py_ssize_t record) noexcept 
     flights.count += 1
 
 
-cdef inline void land(Flights* flights, int slot) noexcept nogil:
+cdef inline void remove_flight(Flights* flights, int slot) noexcept nogil:
     """Unlink a flight and make its slot vacant."""
     cdef Flight* flight = &flights.slots[slot]
     if flight.older >= 0:

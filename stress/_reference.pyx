@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What the client engine is measured against: a bare loop of its system calls, and what its own book-keeping costs."""
+"""What the client engine is measured against: a bare loop of its system calls, and what its own records cost."""
 
 from libc.stdint cimport int64_t, uint16_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from stress cimport _libc as libc
-from stress._address cimport Address, fill
+from stress._address cimport Address, fill_address
 from stress._fastconnect cimport Attempt
 
 import os
@@ -51,8 +51,8 @@ def bare_storm(*, int target_port, int target_ports=1, long attempts, str close=
     if not (target_ports >= 1 and 1 <= target_port <= 65536 - target_ports):
         raise ValueError(f"target_port must be from 1 to 65535, not {target_port} and {target_ports - 1} after it")
     close_by = _CLOSE[close]
-    fill(&pair.source, libc.AF_INET, source, 0, 0)
-    fill(&pair.target, libc.AF_INET, "127.0.0.1", 0, target_port)
+    fill_address(&pair.source, libc.AF_INET, source, 0, 0)
+    fill_address(&pair.target, libc.AF_INET, "127.0.0.1", 0, target_port)
     with nogil:
         start_ns = libc.monotonic_ns()
         error = bare_loop((<libc.sockaddr_in*> &pair.source)[0], (<libc.sockaddr_in*> &pair.target)[0], target_ports,
@@ -78,25 +78,25 @@ def calibrate(int connected_fd):
     if records == NULL:
         raise MemoryError("no memory for the calibration")
     memset(records, 0, RECORDS * sizeof(Attempt))
-    found = {"clock_ns": [], "getsockname_ns": [], "tcp_info_ns": [], "record_ns": [], "bind_ns": []}
+    costs = {"clock_ns": [], "getsockname_ns": [], "tcp_info_ns": [], "record_ns": [], "bind_ns": []}
     try:
         for round_number in range(ROUNDS):
             start_ns = libc.monotonic_ns()
             for i in range(CALLS):
                 libc.monotonic_ns()
-            found["clock_ns"].append((libc.monotonic_ns() - start_ns) / <double> (CALLS + 1))
+            costs["clock_ns"].append((libc.monotonic_ns() - start_ns) / <double> (CALLS + 1))
 
             start_ns = libc.monotonic_ns()
             for i in range(CALLS):
                 size = sizeof(name)
                 libc.getsockname(connected_fd, <libc.sockaddr*> &name, &size)
-            found["getsockname_ns"].append((libc.monotonic_ns() - start_ns) / <double> CALLS)
+            costs["getsockname_ns"].append((libc.monotonic_ns() - start_ns) / <double> CALLS)
 
             start_ns = libc.monotonic_ns()
             for i in range(CALLS):
                 size = sizeof(info)
                 libc.getsockopt(connected_fd, libc.IPPROTO_TCP, libc.TCP_INFO, &info, &size)
-            found["tcp_info_ns"].append((libc.monotonic_ns() - start_ns) / <double> CALLS)
+            costs["tcp_info_ns"].append((libc.monotonic_ns() - start_ns) / <double> CALLS)
 
             start_ns = libc.monotonic_ns()
             for i in range(RECORDS):
@@ -104,12 +104,12 @@ def calibrate(int connected_fd):
                 records[i].start_ns = start_ns + i
                 records[i].latency_ns = i
                 records[i].local_port = <unsigned short> i
-            found["record_ns"].append((libc.monotonic_ns() - start_ns) / <double> RECORDS)
+            costs["record_ns"].append((libc.monotonic_ns() - start_ns) / <double> RECORDS)
 
-            found["bind_ns"].append(bind_ns(connected_fd, fds))
+            costs["bind_ns"].append(bind_ns(connected_fd, fds))
     finally:
         free(records)
-    return {cost: sorted(rounds)[ROUNDS // 2] for cost, rounds in found.items()}
+    return {cost: sorted(rounds)[ROUNDS // 2] for cost, rounds in costs.items()}
 
 
 cdef double bind_ns(int connected_fd, int* fds) except -1:

@@ -14,7 +14,7 @@ import pytest
 from namespaced import FOUR_PORTS, another_network, error_names, namespaced, open_descriptors
 from reference import python_storm
 
-from stress._fastconnect import now_ns, storm
+from stress._fastconnect import PreparedStorm, now_ns, storm
 from stress.lab import census, counters, sysctl
 from stress.lab.host import has_local_port_range
 from stress.lab.listener import Listener
@@ -379,6 +379,7 @@ def test_bad_buffers_are_refused(kind):
         ({"close": "hold"}, "needs room for every descriptor"),
         ({"close": "hold", "held": np.zeros(1, np.intc)}, "needs room for every descriptor"),
         ({"deadline_ns": -1}, "cannot be negative"),
+        ({"duration_ns": -1}, "cannot be negative"),
         ({"address": 70000}, "16 bits"),
         ({"close": "disconnect", "ports": "bind"}, "bind"),
         ({"close": "disconnect", "sources": 2, "ports": "no-port"}, "one source"),
@@ -396,6 +397,30 @@ def test_bad_arguments_are_refused_before_a_socket_is_opened(options, words):
     with pytest.raises(ValueError, match=words):
         storm(blank(2), **({"target": "127.0.0.1", "target_port": 5000, "attempts": 2, "epoch_ns": 0} | options))
     assert open_descriptors() == before
+
+
+def test_a_prepared_storm_that_never_runs_leaves_no_descriptor():
+    before = open_descriptors()
+    prepared = PreparedStorm(blank(2), target="127.0.0.1", target_port=5000, attempts=2)
+    assert open_descriptors() == before + 1  # epoll
+    del prepared
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("arguments", [{}, {"target": 5}, {"unknown": 1}])
+def test_arguments_of_other_types_close_no_descriptor_of_others(arguments):
+    before = open_descriptors()
+    with pytest.raises(TypeError):
+        PreparedStorm(blank(2), **arguments)
+    assert open_descriptors() == before
+
+
+@namespaced
+def test_a_prepared_storm_runs_once():
+    prepared = PreparedStorm(blank(2), target="127.0.0.1", target_port=5000, attempts=2)
+    assert prepared.run(epoch_ns=now_ns()) == (2, False)
+    with pytest.raises(ValueError, match="run once"):
+        prepared.run(epoch_ns=now_ns())
 
 
 def test_no_attempts_is_no_storm():

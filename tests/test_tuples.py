@@ -32,7 +32,7 @@ def lists(plan, ports, attempts):
     """Return each worker's attempts and the 4-tuples that it uses for them."""
     for number in range(plan.workers):
         share = WorkerSpec(plan, number, attempts, 0, 1024, None, b"")
-        own = share.rows(ports)
+        own = share.own_attempts(ports)
         listed = four_tuples.draw_order(plan, ports, number, own, seeded_generators(plan.seed)[1])
         yield own, np.resize(listed, own) if len(listed) else listed
 
@@ -57,7 +57,7 @@ def test_every_attempt_has_one_worker_and_no_tuple_two(plan, ports, attempts):
 def test_attempts_of_kernel_chosen_ports_are_dealt_evenly(workers, attempts):
     plan = Plan(scenario="test", workers=workers)
     ports = PortRange(40000, 40003, np.arange(40000, 40004))
-    shares = [WorkerSpec(plan, number, attempts, 0, 1024, None, b"").rows(ports) for number in range(workers)]
+    shares = [WorkerSpec(plan, number, attempts, 0, 1024, None, b"").own_attempts(ports) for number in range(workers)]
     assert sum(shares) == attempts
     assert max(shares) - min(shares) <= 1
 

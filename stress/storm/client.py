@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The client of one act: fires the storm, and looks at the world before and after."""
+"""The client of one act: runs the storm, and observes its environment before and after."""
 
 import signal
 import threading
@@ -35,7 +35,17 @@ SETTLE_LIMIT_S = 10.0
 
 @dataclass(frozen=True)
 class ActResult:
-    """What one act gave: its record, its arrays, its packets (None without capture), and what to know of it."""
+    """The result of one act.
+
+    Attributes:
+        act: its record.
+        attempts: shape (attempts,), dtype ATTEMPT, in the order of their starts.
+        mines: shape (mines,), dtype MINE: those before the storm.
+        packets: that were captured; None without capture.
+        epoch_ns: of the run (CLOCK_MONOTONIC).
+        interrupted: whether SIGINT ended the storm.
+        warnings: sentences for the reader of the run.
+    """
 
     act: Act
     attempts: npt.NDArray[Any]
@@ -50,68 +60,70 @@ class Client:
     """The client of one act: one worker in this process, or several in processes of their own."""
 
     def __init__(
-        self, world: Environment, plan: Plan, name: str, *, first_address: int, notify: Notify, folder: Path | None
+        self,
+        environment: Environment,
+        plan: Plan,
+        name: str,
+        *,
+        first_address: int,
+        notify: Notify,
+        folder: Path | None,
     ) -> None:
-        """Make room for the records, before anything is measured.
+        """Allocate the records, before anything is measured.
 
         Args:
-            world: that the storm meets.
+            environment: of the storm.
             plan: of this act.
             name: of this act.
             first_address: number of its first pair of addresses.
-            notify: is told each stage as it begins.
-            folder: for records that are too many for memory.
+            notify: called with each stage as it begins.
+            folder: for records that do not fit into memory.
 
         Raises:
             UsageError: there is not enough room.
         """
-        self.world = world
+        self.environment = environment
         self.plan = plan
         self.name = name
         self.first_address = first_address
         self.notify = notify
         self.folder = folder
-        self.attempts = plan_rules.attempt_count(plan, world.ports)
+        self.attempts = plan_rules.attempt_count(plan, environment.ports)
         self.buffer = Buffer(self.attempts, folder)
-        self.shares = [
-            WorkerSpec(plan, number, self.attempts, first_address, world.nofile, cpu, world.socket_filter)
-            for number, cpu in enumerate(world.worker_cpus)
+        self.specs = [
+            WorkerSpec(plan, number, self.attempts, first_address, environment.nofile, cpu, environment.socket_filter)
+            for number, cpu in enumerate(environment.worker_cpus)
         ]
 
     def storm(self, begun_ns: int, epoch_ns: int | None, to_the_end: ExitStack | None) -> ActResult:
-        """Fire the storm, and look at the world before and after.
+        """Run the storm, and observe its environment before and after.
 
         Args:
-            begun_ns: when the making of this act's world began.
+            begun_ns: when the making of this act's environment began.
             epoch_ns: of the run; None when it begins now.
-            to_the_end: after a storm SIGINT is ignored while its results are gathered, or until this ends.
+            to_the_end: after the storm SIGINT is ignored until this context ends; None: while results are gathered.
         """
-        plan, world = self.plan, self.world
-        mines = minefield.list_mines(plan)
-        mines["address"] += self.first_address
+        plan, environment = self.plan, self.environment
+        mines = self.list_mines()
         capture: AbstractContextManager[Capture | None] = (
             Capture(plan.target_port, self.attempts) if plan.capture else nullcontext()
         )
-        with self.workers_ready(watched_ports(plan, mines)) as fire, capture as captured:
+        with self.workers_ready(watched_ports(plan, mines)) as run_workers, capture as captured:
             self.notify(f"storm of {self.attempts:,} attempts")  # now: printing must not disturb the storm
-            dropped_before = world.dropped()
-            watch = StormSnapshot(plan, world.listener)
+            before = StormSnapshot(plan, environment)
             start_ns = now_ns()
             epoch_ns = epoch_ns or start_ns
-            with SocketPairSampler(plan, epoch_ns) if plan.witness else nullcontext() as witness:
-                fired = fire(epoch_ns)
+            with SocketPairSampler(plan, epoch_ns) if plan.witness else nullcontext() as sampler:
+                results = run_workers(epoch_ns)
             end_ns = now_ns()
             with ExitStack() as here:
                 (to_the_end or here).enter_context(ignore_sigint())
                 self.notify("settling")
-                settled = plan.serve is Serve.NOBODY or world.listener.wait_settled(SETTLE_LIMIT_S)
-                changes = watch.changes(epoch_ns)
+                settled = plan.serve is Serve.NOBODY or environment.listener.wait_settled(SETTLE_LIMIT_S)
+                changes = before.changes(epoch_ns)
                 packets = captured.packets() if captured else None
-                dropped = {name: count - dropped_before.get(name, 0) for name, count in world.dropped().items()}
-                left = minefield.list_mines(plan)
-                left["address"] += self.first_address
-                mines["left"] = np.isin(mines[["address", "local_port"]], left[["address", "local_port"]])
-                attempts = self.gather(fired)
+                mines["left"] = same_places(mines, self.list_mines())
+                attempts = self.gather(results)
         self.buffer.close()
         act = Act(
             name=self.name,
@@ -120,46 +132,52 @@ class Client:
                 self.first_address, plan.source, plan.sources, plan.target, plan.target_port, plan.target_ports
             ),
             attempts=len(attempts),
-            port_range=(world.ports.low, world.ports.high),
-            ports=len(world.ports),
+            port_range=(environment.ports.low, environment.ports.high),
+            ports=len(environment.ports),
             sysctls=sysctl.recorded(plan.sysctls),
-            firewall=world.firewall_text,
-            dropped=dropped,
+            firewall=environment.firewall_text,
             phases=act_phases(plan, attempts, begun_ns - epoch_ns, start_ns - epoch_ns, end_ns - epoch_ns),
             mines_laid=plan.mines if plan.fresh else len(mines),
-            pairs=witness.pairs if witness else [],
+            pairs=sampler.pairs if sampler else [],
             **changes,
         )
-        found = list(self.warnings(settled=settled, packets=packets))
-        return ActResult(act, attempts, mines, packets, epoch_ns, any(each.interrupted for each in fired), found)
+        interrupted = any(result.interrupted for result in results)
+        warnings = list(self.warnings(settled=settled, packets=packets))
+        return ActResult(act, attempts, mines, packets, epoch_ns, interrupted, warnings)
 
     @contextmanager
     def workers_ready(self, watched: npt.NDArray[np.uint8]) -> Iterator[Callable[[int], list[WorkerResult]]]:
-        """Have the workers ready; what is given, called with the run's epoch (ns), is the storm.
+        """Make the workers ready; calling the context's value with the run's epoch (ns) is the storm.
 
         Sockets that stay open do so until the end of the context.
         """
-        if len(self.shares) == 1:
-            worker = Worker(self.shares[0], self.world.ports)
+        if len(self.specs) == 1:
             self.buffer.prefault()
-            with pin_to_cpu(self.shares[0].cpu), Holders() as holders, closing(worker):
-                yield lambda epoch_ns: [worker.storm(self.buffer.records, watched, epoch_ns, now_ns(), holders)]
+            worker = Worker(self.specs[0], self.environment.ports, self.buffer.records, watched)
+            with pin_to_cpu(self.specs[0].cpu), Holders() as holders, closing(worker):
+                yield lambda epoch_ns: [worker.storm(epoch_ns, now_ns(), holders)]
             return
-        rows = [share.rows(self.world.ports) for share in self.shares]
-        with Workers(self.shares, rows, self.buffer, watched) as self.workers:
+        attempts = [spec.own_attempts(self.environment.ports) for spec in self.specs]
+        with Workers(self.specs, attempts, self.buffer, watched) as self.workers:
             yield self.workers.storm
 
-    def gather(self, fired: list[WorkerResult]) -> npt.NDArray[Any]:
+    def list_mines(self) -> npt.NDArray[Any]:
+        """Return the mines that there are now, with the addresses of this act, shape (mines,), dtype MINE."""
+        mines = minefield.list_mines(self.plan)
+        mines["address"] += self.first_address
+        return mines
+
+    def gather(self, results: list[WorkerResult]) -> npt.NDArray[Any]:
         """Return the records of all workers in the order of their starts."""
-        if len(fired) == 1:
-            return self.buffer.records[: fired[0].recorded]
+        if len(results) == 1:
+            return self.buffer.records[: results[0].recorded]
         into = Buffer(self.attempts, self.folder)
-        merged = self.workers.merge(fired, into)
+        merged = self.workers.merge(results, into)
         into.close()
         return merged
 
     def warnings(self, *, settled: bool, packets: Packets | None) -> Iterator[str]:
-        """Yield what a reader of the result must know of this act."""
+        """Yield sentences that a reader of this act's results must know."""
         where = f" of act {self.name}" if self.first_address or self.plan.fresh is False else ""
         if not settled:
             yield (
@@ -172,7 +190,7 @@ class Client:
 
 @contextmanager
 def ignore_sigint() -> Iterator[None]:
-    """Ignore SIGINT meanwhile: what a storm recorded must also be kept."""
+    """Ignore SIGINT inside the context: what a storm has recorded must also be stored."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield
         return
@@ -190,18 +208,24 @@ def watched_ports(plan: Plan, mines: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     may be such sockets anywhere.
     """
     leaves_mines = plan.serve is Serve.LEAK and plan.close is Close.FIN
-    found = np.full(PORTS, leaves_mines or plan.host, np.uint8)
-    found[mines["local_port"]] = 1
-    return found
+    ports = np.full(PORTS, leaves_mines or plan.host, np.uint8)
+    ports[mines["local_port"]] = 1
+    return ports
+
+
+def same_places(mines: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return which mines are on the 4-tuple of one of the others, shape (mines,)."""
+    place = ["address", "local_port"]
+    return np.isin(mines[place], others[place])
 
 
 def act_phases(plan: Plan, records: npt.NDArray[Any], begun_ns: int, start_ns: int, end_ns: int) -> list[Phase]:
-    """Return the phases of an act: the making of its world, the warm-up, the storm's starts, the stragglers."""
-    found = [Phase("minefield" if plan.mines else "set-up", begun_ns, start_ns)]
+    """Return the phases of an act: the making of its environment, the warm-up, the storm's starts, the stragglers."""
+    phases = [Phase("minefield" if plan.mines else "set-up", begun_ns, start_ns)]
     last_start_ns = start_ns
     for name, number in (("warm-up", WARM_UP), ("storm", STORM)):
         starts = records["start_ns"][records["phase"] == number]
         if len(starts):
-            found.append(Phase(name, last_start_ns, int(starts[-1])))
+            phases.append(Phase(name, last_start_ns, int(starts[-1])))
             last_start_ns = int(starts[-1])
-    return [*found, Phase("stragglers", last_start_ns, end_ns)]
+    return [*phases, Phase("stragglers", last_start_ns, end_ns)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A trial: a plan in, a run out, in this process and its network namespace."""
+"""Carry out a plan in this process and its network namespace: a plan in, a run out."""
 
 import secrets
 from collections.abc import Iterator
@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from stress._fastconnect import now_ns
 from stress.lab import host, namespace, overhead
 from stress.lab.capture import Packets
 from stress.model.plan import Plan
-from stress.model.progress import Notify
+from stress.model.progress import Notify, silent
 from stress.model.record import Record
 from stress.model.run import Run
 from stress.storm.check import plan_rules
@@ -26,51 +28,25 @@ MINES_IN_HOST_TABLE = 50_000
 EHASH_PER_MINE = 2
 
 
-def carry_out(
-    plan: Plan, notify: Notify = lambda _: None, folder: Path | None = None
-) -> tuple[Run, list[Packets], int]:
+def carry_out(plan: Plan, notify: Notify = silent, folder: Path | None = None) -> tuple[Run, list[Packets], int]:
     """Carry out a plan; return what was observed, each act's packets when they were captured, and the epoch (ns).
 
     SIGINT during a storm ends it, leaves out the acts after it and keeps what was recorded.
 
     Args:
         plan: what to do.
-        notify: is told each stage as it begins; never during a storm itself.
-        folder: for records that are too many for memory.
+        notify: called with each stage as it begins; never during a storm itself.
+        folder: for records that do not fit into memory.
 
     Raises:
-        UsageError: the plan cannot be, or not here; nothing was started.
-        LabError: the world under test could not be made.
+        UsageError: the plan is invalid, or cannot be carried out here; nothing was started.
+        LabError: the environment could not be made.
     """
     plan_rules.refuse(plan_rules.plan_faults(plan))
     started = datetime.now(UTC)
-    plans = plan.storms()
-    parts: list[ActResult] = []
-    interrupted = False
     costs = overhead.measure(plan.family)
-    first_address = 0
-    with ExitStack() as to_the_end, ExitStack() as old:
-        try:
-            for number, (name, each) in enumerate(plans.items()):
-                tell = notify if len(plans) == 1 else ActProgress(notify, name, number + 1, len(plans))
-                begun_ns = now_ns()
-                if each.fresh or not parts:
-                    old.close()
-                    entries = ehash_entries(each)
-                    if (parts or entries) and not plan.host:
-                        namespace.another(entries)
-                    world = old.enter_context(Environment(each, tell))
-                    world.serve(plan_rules.attempt_count(each, world.ports))
-                client = Client(world, each, name, first_address=first_address, notify=tell, folder=folder)
-                first_address += each.addresses
-                last = to_the_end if number + 1 == len(plans) else None
-                parts.append(client.storm(begun_ns, parts[0].epoch_ns if parts else None, last))
-                if interrupted := parts[-1].interrupted:
-                    break
-        except KeyboardInterrupt:  # between two acts; those before are worth keeping
-            if not parts:
-                raise
-            interrupted = True
+    with ExitStack() as to_the_end:
+        results, interrupted = run_acts(plan, notify, folder, to_the_end)
     record = Record(
         id=secrets.token_hex(3),
         program=f"connstorm {stress.__version__}",
@@ -78,17 +54,84 @@ def carry_out(
         plan=plan,
         host=host.facts(),
         harness=costs,
-        acts=[part.act for part in parts],
+        acts=[result.act for result in results],
         interrupted=interrupted,
-        warnings=list(run_warnings(plan, parts, interrupted=interrupted)),
+        warnings=list(run_warnings(plan, results, interrupted=interrupted)),
     )
-    attempts = parts[0].attempts if len(parts) == 1 else np.concatenate([part.attempts for part in parts])
-    run = Run(record, attempts, np.concatenate([part.mines for part in parts]))
-    return run, [part.packets for part in parts if part.packets is not None], parts[0].epoch_ns
+    attempts = results[0].attempts if len(results) == 1 else np.concatenate([result.attempts for result in results])
+    run = Run(record, attempts, np.concatenate([result.mines for result in results]))
+    return run, [result.packets for result in results if result.packets is not None], results[0].epoch_ns
+
+
+def run_acts(plan: Plan, notify: Notify, folder: Path | None, to_the_end: ExitStack) -> tuple[list[ActResult], bool]:
+    """Run the acts of a plan, each in an environment of its own or in that of the act before; one result at least.
+
+    Returns the results, and whether the run was interrupted. Between two acts an interrupt keeps the results so far.
+    """
+    plans = plan.storms()
+    results: list[ActResult] = []
+    with Acts(plan, folder) as acts:
+        try:
+            for number, (name, act) in enumerate(plans.items(), start=1):
+                progress = notify if len(plans) == 1 else ActProgress(notify, name, number, len(plans))
+                result = acts.run(name, act, progress, to_the_end if number == len(plans) else None)
+                results.append(result)
+                if result.interrupted:
+                    return results, True
+        except KeyboardInterrupt:
+            if not results:
+                raise
+            return results, True
+    return results, False
+
+
+class Acts:
+    """The acts of one run: the environment of the last, the epoch, and how many addresses are numbered.
+
+    A context manager; leaving it ends the environment.
+    """
+
+    def __init__(self, plan: Plan, folder: Path | None) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.stack = ExitStack()
+        self.environment: Environment | None = None
+        self.epoch_ns: int | None = None
+        self.first_address = 0
+
+    def run(self, name: str, act: Plan, notify: Notify, to_the_end: ExitStack | None) -> ActResult:
+        """Run the next act; the arguments are as of ``Client``, and of its ``storm``."""
+        begun_ns = now_ns()
+        environment = self.environment
+        if act.fresh or environment is None:
+            environment = self.begin_environment(act, notify)
+        client = Client(environment, act, name, first_address=self.first_address, notify=notify, folder=self.folder)
+        self.first_address += act.addresses
+        result = client.storm(begun_ns, self.epoch_ns, to_the_end)
+        self.epoch_ns = result.epoch_ns
+        return result
+
+    def begin_environment(self, act: Plan, notify: Notify) -> Environment:
+        """End the environment of the act before, if any, and make one for this act in a network of its own."""
+        self.stack.close()
+        entries = ehash_entries(act)
+        if (self.environment is not None or entries) and not self.plan.host:
+            namespace.another(entries)
+        self.environment = self.stack.enter_context(Environment(act, notify))
+        self.environment.serve(plan_rules.attempt_count(act, self.environment.ports))
+        return self.environment
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stack.close()
 
 
 def ehash_entries(plan: Plan) -> int:
-    """Return how many buckets of established sockets a plan needs for itself; 0 when the host's will do.
+    """Return how many buckets of established sockets a plan needs for itself; 0 when the host's table is enough.
 
     Mines fill the table that all namespaces share, and every SYN and ACK then walks longer chains: with a million of
     them in 262,144 buckets a connection takes half as long again.
@@ -98,7 +141,7 @@ def ehash_entries(plan: Plan) -> int:
 
 @dataclass(frozen=True)
 class ActProgress:
-    """Says which act of how many is at a stage."""
+    """A progress callback that says which act of how many a stage belongs to."""
 
     notify: Notify
     name: str
@@ -106,20 +149,20 @@ class ActProgress:
     total: int
 
     def __call__(self, stage: str) -> None:
-        """Pass a stage on."""
+        """Report a stage."""
         self.notify(f"act {self.number} of {self.total}, {self.name}: {stage}")
 
 
-def run_warnings(plan: Plan, parts: list[ActResult], *, interrupted: bool) -> Iterator[str]:
-    """Yield what a reader of the result must know."""
+def run_warnings(plan: Plan, results: list[ActResult], *, interrupted: bool) -> Iterator[str]:
+    """Yield sentences that a reader of the run must know."""
     if interrupted:
         yield "The storm was interrupted: its records end early, and attempts in flight are unfinished."
-    if len(parts) < len(plan.acts):
-        yield f"Of {len(plan.acts)} acts the last {len(plan.acts) - len(parts)} did not happen."
+    if len(results) < len(plan.acts):
+        yield f"Of {len(plan.acts)} acts the last {len(plan.acts) - len(results)} did not happen."
     if plan.host:
         yield (
             "This ran on the host's own network stack: the counters include everybody's connections, and "
             "no setting was changed."
         )
-    for part in parts:
-        yield from part.warnings
+    for result in results:
+        yield from result.warnings

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""A worker: its share of a storm, fired from this process."""
+"""A worker: its part of a storm, carried out by this process."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from stress._fastconnect import now_ns, storm
+from stress._fastconnect import PreparedStorm, now_ns
 from stress.lab.fd_holder import Holders
 from stress.model.plan import Close, Plan
 from stress.model.units import SECOND_NS
@@ -21,11 +22,11 @@ from stress.storm.segment import Segments
 
 
 class WorkerSpec(msgspec.Struct, frozen=True):
-    """What one of a plan's workers does.
+    """The part of one of a plan's workers.
 
     Attributes:
         plan: of the act.
-        number: the worker, from 0 on.
+        number: of the worker, from 0 on.
         attempts: of the whole storm.
         first_address: number of the act's first pair of addresses.
         nofile: descriptors that this process may have.
@@ -41,88 +42,127 @@ class WorkerSpec(msgspec.Struct, frozen=True):
     cpu: int | None
     socket_filter: bytes
 
-    def rows(self, ports: PortRange) -> int:
+    def own_attempts(self, ports: PortRange) -> int:
         """Return how many attempts are this worker's; whole sweeps are whole sweeps of each worker's 4-tuples."""
-        every = self.plan.addresses * len(ports) if self.plan.ports.sweeping else self.attempts
-        sweeps, rest = divmod(self.attempts, max(every, 1))
-        return sweeps * self.of(every) + self.of(rest)
+        sweep = self.plan.addresses * len(ports) if self.plan.ports.sweeping else self.attempts
+        sweeps, rest = divmod(self.attempts, max(sweep, 1))
+        return sweeps * self.own_part(sweep) + self.own_part(rest)
 
-    def of(self, count: int) -> int:
-        """Return this worker's part of a number, dealt one by one."""
+    def own_part(self, count: int) -> int:
+        """Return this worker's part of a number that is dealt one by one."""
         return len(range(self.number, count, self.plan.workers))
 
 
-class WorkerResult(msgspec.Struct, frozen=True, tag="fired"):
-    """What became of a share: how many attempts were recorded, and whether SIGINT came."""
+class WorkerResult(msgspec.Struct, frozen=True, tag="result"):
+    """How many attempts a worker recorded, and whether SIGINT ended its storm."""
 
     recorded: int
     interrupted: bool
 
 
+@dataclass(frozen=True)
+class EngineCall:
+    """One prepared call of the engine, and the array for the descriptors that it holds open (None: it holds none)."""
+
+    storm: PreparedStorm
+    attempts: int
+    held: npt.NDArray[np.intc] | None
+
+
 class Worker:
-    """One worker. Making it draws its 4-tuples, before anything is measured."""
+    """One worker. Making it draws its 4-tuples and prepares its first call of the engine, before anything is measured.
 
-    def __init__(self, share: WorkerSpec, ports: PortRange) -> None:
-        _, generator = seeded_generators(share.plan.seed)
-        self.share = share
-        self.ports = ports
-        self.attempts = share.rows(ports)
-        listed = four_tuples.draw_order(share.plan, ports, share.number, self.attempts, generator)
-        self.segments = Segments(share.plan, ports, listed, self.attempts, generator)
-        self.held: list[int] = []
+    Attributes:
+        attempts: how many it makes at most.
+        held: descriptors of sockets that stay open.
+    """
 
-    def storm(
-        self, records: npt.NDArray[Any], watched: npt.NDArray[np.uint8], epoch_ns: int, begin_ns: int, holders: Holders
-    ) -> WorkerResult:
-        """Fire the share, beginning at a moment; sockets that stay open are in ``held`` or with ``holders``.
+    def __init__(
+        self, spec: WorkerSpec, ports: PortRange, records: npt.NDArray[Any], watched: npt.NDArray[np.uint8]
+    ) -> None:
+        """Prepare the worker's part.
 
-        Of sockets that stay open one process may have only so many: the others go to holders.
+        Args:
+            spec: what it does.
+            ports: the ephemeral ports.
+            records: its own, shape (at least its attempts,), dtype ATTEMPT.
+            watched: as the engine takes it, shape (65536,).
         """
-        share, plan = self.share, self.share.plan
-        holding = plan.close is Close.HOLD
-        room = share.nofile - plan_rules.DESCRIPTORS_RESERVED - plan.window if holding else max(self.attempts, 1)
+        plan = spec.plan
+        _, generator = seeded_generators(plan.seed)
+        self.spec = spec
+        self.ports = ports
+        self.records = records
+        self.watched = watched
+        self.attempts = spec.own_attempts(ports)
+        self.holds = plan.close is Close.HOLD
+        # One process may have only so many sockets that stay open.
+        self.room = spec.nofile - plan_rules.DESCRIPTORS_RESERVED - plan.window if self.holds else max(self.attempts, 1)
+        self.interval_ns = round(SECOND_NS * plan.workers / plan.rate_per_s) if plan.rate_per_s else 0
+        numbers = four_tuples.draw_order(plan, ports, spec.number, self.attempts, generator)
+        self.segments = Segments(plan, ports, numbers, self.attempts, generator)
+        self.held: list[int] = []
+        self.first_call = self.prepare_call(0)
+
+    def prepare_call(self, recorded: int) -> EngineCall | None:
+        """Prepare the call of the engine that comes after so many records; None when all attempts were made."""
+        spec, plan = self.spec, self.spec.plan
+        segment = self.segments.next(self.records[:recorded], self.room)
+        if segment is None:
+            return None
+        held = np.full(segment.attempts, -1, np.intc) if self.holds else None
+        storm = PreparedStorm(
+            self.records[recorded : recorded + segment.attempts],
+            target=plan.target,
+            target_port=plan.target_port,
+            target_ports=plan.target_ports,
+            source=plan.source,
+            sources=plan.sources,
+            ports=segment.policy,
+            port_list=segment.port_list,
+            address_list=segment.address_list,
+            port_range=(self.ports.low, self.ports.high),
+            watched=self.watched,
+            close=plan.close.value,
+            held=held,
+            attempts=segment.attempts,
+            warmup=spec.own_part(segment.warmup),
+            window=plan.window,
+            deadline_ns=round((plan.deadline_s or 0) * SECOND_NS),
+            interval_ns=self.interval_ns,
+            linger2_s=plan.linger2_s,
+            socket_filter=spec.socket_filter,
+            address=spec.first_address,
+            worker=spec.number,
+        )
+        return EngineCall(storm, segment.attempts, held)
+
+    def storm(self, epoch_ns: int, begin_ns: int, holders: Holders) -> WorkerResult:
+        """Storm from a moment on; sockets that stay open are in ``held`` and, beyond its room, with ``holders``.
+
+        Args:
+            epoch_ns: of the run.
+            begin_ns: when all workers begin.
+            holders: processes that take over what this one has no room for.
+        """
+        plan = self.spec.plan
         stop_ns = begin_ns + round((plan.duration_s or 0) * SECOND_NS)
-        interval_ns = round(SECOND_NS * plan.workers / plan.rate_per_s) if plan.rate_per_s else 0
-        begin_ns += share.number * interval_ns // plan.workers
+        begin_ns += self.spec.number * self.interval_ns // plan.workers
         recorded, interrupted = 0, False
-        while (segment := self.segments.next(records[:recorded], room)) and not interrupted:
-            if plan.duration_s and now_ns() >= stop_ns:
-                break
-            if len(self.held) + segment.attempts > room:
+        call = self.first_call
+        while call is not None and not (plan.duration_s and now_ns() >= stop_ns):
+            if len(self.held) + call.attempts > self.room:
                 holders.take(self.held)
                 self.held = []
-            held = np.full(segment.attempts, -1, np.intc) if holding else None
-            pairs, port_list = four_tuples.split_numbers(segment.listed) if segment.listed is not None else (None, None)
-            done, interrupted = storm(
-                records[recorded : recorded + segment.attempts],
-                target=plan.target,
-                target_port=plan.target_port,
-                target_ports=plan.target_ports,
-                source=plan.source,
-                sources=plan.sources,
-                ports=segment.policy,
-                port_list=port_list,
-                address_list=pairs if plan.addresses > 1 else None,
-                port_range=(self.ports.low, self.ports.high),
-                watched=watched,
-                close=plan.close.value,
-                held=held,
-                attempts=segment.attempts,
-                warmup=share.of(segment.warmup),
-                window=plan.window,
+            count, interrupted = call.storm.run(
                 epoch_ns=epoch_ns,
                 begin_ns=begin_ns,
                 duration_ns=max(stop_ns - max(now_ns(), begin_ns), 1) if plan.duration_s else 0,
-                deadline_ns=round((plan.deadline_s or 0) * SECOND_NS),
-                interval_ns=interval_ns,
-                linger2_s=plan.linger2_s,
-                socket_filter=share.socket_filter,
-                address=share.first_address,
-                worker=share.number,
             )
-            recorded += done
-            if held is not None:
-                self.held += held[:done][held[:done] >= 0].tolist()
+            recorded += count
+            if call.held is not None:
+                self.held += call.held[:count][call.held[:count] >= 0].tolist()
+            call = None if interrupted else self.prepare_call(recorded)
         return WorkerResult(recorded, interrupted)
 
     def close(self) -> None:
@@ -134,7 +174,7 @@ class Worker:
 
 @contextmanager
 def pin_to_cpu(cpu: int | None) -> Iterator[None]:
-    """Keep this process on one CPU meanwhile."""
+    """Pin this process to one CPU inside the context; None pins it to none."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, before if cpu is None else {cpu})
     try:

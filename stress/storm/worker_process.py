@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The program of one worker of several.
 
-It reads its share, says that it is ready, reads when to begin, storms, says what became of it, and keeps the sockets
-that it holds until its standard input ends.
+It reads its specification, prepares all that its storm needs, says that it is ready, reads when to begin, storms,
+writes its result, and holds its open sockets until its standard input ends.
 """
 
 import mmap
@@ -29,27 +29,30 @@ class BeginMessage(msgspec.Struct, frozen=True):
 
 
 class WorkerFailure(msgspec.Struct, frozen=True, tag="failed"):
-    """The worker's share could not be carried out."""
+    """Why a worker has no result."""
 
     text: str
 
 
 def main(arguments: list[str]) -> None:
-    """Carry out one share.
+    """Carry out one worker's part of a storm.
 
-    The arguments: descriptors of the records and of the watched ports, the first row, and whether to prefault the rows.
+    Args:
+        arguments: descriptors of the records and of the watched ports, the first of the worker's rows, and whether to
+            prefault them (0 or 1).
     """
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     records_fd, watched_fd, first_row, prefault = map(int, arguments)
-    share = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerSpec)
-    worker = Worker(share, read_port_range(share.plan.server_ports))
+    spec = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerSpec)
+    ports = read_port_range(spec.plan.server_ports)
     buffer = np.frombuffer(mmap.mmap(records_fd, 0), ATTEMPT)
-    records = buffer[first_row : first_row + worker.attempts]
+    records = buffer[first_row : first_row + spec.own_attempts(ports)]
     watched = np.frombuffer(mmap.mmap(watched_fd, PORTS), np.uint8)
-    with pin_to_cpu(share.cpu), Holders() as holders:
+    with pin_to_cpu(spec.cpu), Holders() as holders:
         if prefault:
             records.view(np.uint8)[:] = 0
+        worker = Worker(spec, ports, records, watched)
         write_line(b"ready")
         line = sys.stdin.buffer.readline()
         if not line:
@@ -57,18 +60,18 @@ def main(arguments: list[str]) -> None:
         begin = msgspec.json.decode(line, type=BeginMessage)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            fired = worker.storm(records, watched, begin.epoch_ns, begin.begin_ns, holders)
+            result = worker.storm(begin.epoch_ns, begin.begin_ns, holders)
         except LabError as error:
             write_line(msgspec.json.encode(WorkerFailure(str(error))))
             return
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        write_line(msgspec.json.encode(fired))
+        write_line(msgspec.json.encode(result))
         sys.stdin.buffer.read()
 
 
 def write_line(line: bytes) -> None:
-    """Print one line."""
+    """Write one line to standard output."""
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
 

@@ -19,28 +19,28 @@ from stress.storm.buffer import Buffer
 from stress.storm.worker import WorkerResult, WorkerSpec
 from stress.storm.worker_process import BeginMessage, WorkerFailure
 
-START_AFTER_NS = 20_000_000  # until every worker has been told: a pipe and a wake-up each
+START_AFTER_NS = 20_000_000  # until every worker has read when to begin: one pipe and one wake-up per worker
 CHUNK_ROWS = 1 << 20
 
 
 class Workers:
-    """The processes of one storm. A context manager; leaving it ends them, with the sockets that they hold."""
+    """The worker processes of one storm. Leaving the context ends them, and closes the sockets that they hold."""
 
     def __init__(
-        self, shares: list[WorkerSpec], rows: list[int], buffer: Buffer, watched: npt.NDArray[np.uint8]
+        self, specs: list[WorkerSpec], attempts: list[int], buffer: Buffer, watched: npt.NDArray[np.uint8]
     ) -> None:
-        """Start a process for each share and wait until all are ready.
+        """Start a process for each worker and wait until all are ready.
 
         Args:
-            shares: one for each worker.
-            rows: how many records each makes at most; they lie one after the other in the buffer.
-            buffer: of all.
+            specs: one per worker.
+            attempts: how many each makes at most; their records lie one after the other in the buffer.
+            buffer: of all records.
             watched: shape (65536,), as the engine takes it.
 
         Raises:
-            LabError: one does not come up.
+            LabError: a process ended before it was ready.
         """
-        self.firsts = np.cumsum([0, *rows[:-1]]).tolist()
+        self.first_rows = np.cumsum([0, *attempts[:-1]]).tolist()
         self.buffer = buffer
         self.processes: list[subprocess.Popen[bytes]] = []
         watched_fd = os.memfd_create("connstorm-watched")
@@ -48,59 +48,70 @@ class Workers:
             always.callback(os.close, watched_fd)
             unless_all_are_ready.callback(self.kill)
             os.pwrite(watched_fd, watched.tobytes(), 0)
-            for share, first in zip(shares, self.firsts, strict=True):
-                orders = (buffer.descriptor, watched_fd, first, int(not buffer.in_file))
+            for spec, first_row in zip(specs, self.first_rows, strict=True):
+                arguments = (buffer.descriptor, watched_fd, first_row, int(not buffer.in_file))
                 self.processes.append(
                     subprocess.Popen(
-                        [sys.executable, "-m", "stress.storm.worker_process", *map(str, orders)],
+                        [sys.executable, "-m", "stress.storm.worker_process", *map(str, arguments)],
                         pass_fds=(buffer.descriptor, watched_fd),
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
                     )
                 )
-                self.tell(self.processes[-1], share)
+                self.send(self.processes[-1], spec)
             for process in self.processes:
-                self.hear(process)
+                self.receive(process)
             unless_all_are_ready.pop_all()
 
-    def tell(self, process: subprocess.Popen[bytes], what: msgspec.Struct) -> None:
-        """Write a line to a worker."""
+    def send(self, process: subprocess.Popen[bytes], message: msgspec.Struct) -> None:
+        """Write a message to a worker, as one line of JSON."""
         stream = require_pipe(process.stdin)
-        stream.write(msgspec.json.encode(what) + b"\n")
+        stream.write(msgspec.json.encode(message) + b"\n")
         stream.flush()
 
-    def hear(self, process: subprocess.Popen[bytes]) -> bytes:
-        """Read a line from a worker."""
+    def receive(self, process: subprocess.Popen[bytes]) -> bytes:
+        """Read a line from a worker.
+
+        Raises:
+            LabError: its process has ended.
+        """
         if line := require_pipe(process.stdout).readline():
             return line
         raise LabError(f"A worker's process ended by itself with code {process.wait()}; its records are lost.")
 
     def storm(self, epoch_ns: int) -> list[WorkerResult]:
-        """Let all workers storm, and return what became of each; SIGINT is passed on to them.
+        """Let all workers storm, and return the result of each; SIGINT is passed on to them.
 
         Raises:
             LabError: a worker failed.
         """
         begin = BeginMessage(epoch_ns, now_ns() + START_AFTER_NS)
-        ended: list[WorkerResult | WorkerFailure] = []
+        answers: list[WorkerResult | WorkerFailure] = []
         for process in self.processes:
-            self.tell(process, begin)
+            self.send(process, begin)
         for process in self.processes:
             try:
-                line = self.hear(process)
+                line = self.receive(process)
             except KeyboardInterrupt:
                 for worker in self.processes:
                     worker.send_signal(signal.SIGINT)
-                line = self.hear(process)
-            ended.append(msgspec.json.decode(line, type=WorkerResult | WorkerFailure))
-        for failed in (each for each in ended if isinstance(each, WorkerFailure)):
-            raise LabError(failed.text)
-        return [each for each in ended if isinstance(each, WorkerResult)]
+                line = self.receive(process)
+            answers.append(msgspec.json.decode(line, type=WorkerResult | WorkerFailure))
+        results = []
+        for answer in answers:
+            if isinstance(answer, WorkerFailure):
+                raise LabError(answer.text)
+            results.append(answer)
+        return results
 
-    def merge(self, fired: list[WorkerResult], into: Buffer) -> npt.NDArray[Any]:
-        """Copy what each worker recorded, in the order of the starts; return it."""
-        parts = [np.arange(first, first + part.recorded) for first, part in zip(self.firsts, fired, strict=True)]
-        rows = np.concatenate(parts)
+    def merge(self, results: list[WorkerResult], into: Buffer) -> npt.NDArray[Any]:
+        """Copy the records of all workers in the order of their starts; return the copy, shape (recorded,)."""
+        rows = np.concatenate(
+            [
+                np.arange(first_row, first_row + result.recorded)
+                for first_row, result in zip(self.first_rows, results, strict=True)
+            ]
+        )
         rows = rows[np.argsort(self.buffer.records["start_ns"][rows], kind="stable")]
         for first in range(0, len(rows), CHUNK_ROWS):
             chunk = rows[first : first + CHUNK_ROWS]
@@ -108,13 +119,13 @@ class Workers:
         return into.records[: len(rows)]
 
     def kill(self) -> None:
-        """End the processes at once, whatever they are at."""
+        """Kill the processes and wait until they have ended."""
         for process in self.processes:
             process.kill()
         self.end()
 
     def end(self) -> None:
-        """Let the processes end: they do when their storm is over."""
+        """Close the standard input of the processes, which end when their storm is over, and wait for them."""
         for process in self.processes:
             require_pipe(process.stdin).close()
         for process in self.processes:
@@ -135,6 +146,6 @@ class Workers:
 
 
 def require_pipe(stream: IO[bytes] | None) -> IO[bytes]:
-    """Return a stream that is there, for it was asked for."""
+    """Return a stream that the process was started with."""
     assert stream is not None
     return stream
