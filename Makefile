@@ -58,6 +58,6 @@ docs/run.schema.json: stress/model/record.py stress/model/plan.py stress/model/s
 	print(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(RunFile)), indent=1).decode())' > $@
 
 docs/suite.schema.json: stress/model/suite.py stress/model/plan.py stress/store/suite_folder.py
-	$(BIN)/python -c 'import msgspec; from stress.store.suite_folder import SuiteFile, TrialRecord; \
-	_, defs = msgspec.json.schema_components([SuiteFile, TrialRecord], ref_template="#/$$defs/{name}"); \
+	$(BIN)/python -c 'import msgspec; from stress.store.suite_folder import Manifest, TrialRecord; \
+	_, defs = msgspec.json.schema_components([Manifest, TrialRecord], ref_template="#/$$defs/{name}"); \
 	print(msgspec.json.format(msgspec.json.encode({"$$defs": defs}), indent=1).decode())' > $@

@@ -17,7 +17,7 @@ from stress.lab import host as lab_host
 from stress.lab import namespace, sysctl
 from stress.run.process import ONE_THREAD
 
-namespace.enter()
+namespace.enter_namespace()
 os.environ |= ONE_THREAD  # nothing has imported numpy yet
 sysctl.write("net.core.somaxconn", "65535")
 

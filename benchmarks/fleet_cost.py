@@ -23,7 +23,7 @@ import msgspec
 
 from stress.lab import namespace
 
-namespace.enter()
+namespace.enter_namespace()
 
 from stress.analysis.statistics.trials import median_interval  # noqa: E402  # numpy comes with these, and its threads
 from stress.lab import host, idle, wait  # noqa: E402
@@ -63,7 +63,7 @@ def started(command, log, registered):
     """Run a program while the block runs, from when its log says that it is ready."""
     with log.open("wb") as stream, subprocess.Popen([*PYTHON, *command], stdout=stream, stderr=stream) as program:
         try:
-            assert wait.until(lambda: registered in log.read_text(), READY_S), log.read_text()
+            assert wait.wait_until(lambda: registered in log.read_text(), READY_S), log.read_text()
             yield program
         finally:
             program.send_signal(signal.SIGCONT)
@@ -84,7 +84,7 @@ def beside(worker, results):
     if worker is None:
         return storm(results)
     worker.send_signal(signal.SIGCONT)
-    wait.until(lambda: False, REST_S)
+    wait.wait_until(lambda: False, REST_S)
     try:
         return storm(results)
     finally:
@@ -117,7 +117,7 @@ def ratio(mine, bare):
 
 def table(found, rounds):
     """Return the page."""
-    facts = host.facts()
+    facts = host.read_host()
     lines = [
         HEADING.format(attempts=estimate.trial_attempts(PLAN), rounds=rounds, kernel=facts.kernel, cpus=facts.cpus)
     ]
@@ -136,7 +136,7 @@ def main():
     parser.add_argument("--table", type=Path)
     arguments = parser.parse_args()
     target = arguments.table and arguments.table.absolute()
-    idle.settle(SETTLE_S)
+    idle.wait_until_idle(SETTLE_S)
     with tempfile.TemporaryDirectory() as room:
         os.chdir(room)
         found = measure(arguments.rounds, Path(room))

@@ -13,7 +13,7 @@ from stress._fastconnect import now_ns, storm
 from stress.analysis.attribution.summary import analyse
 from stress.lab import host, sysctl
 from stress.lab.listener import Listener
-from stress.model.attempt import blank
+from stress.model.attempt import allocate_attempts
 from stress.model.plan import Plan
 from stress.model.record import Act, Address, ListenerReport, Record
 from stress.model.run import MINE, Run
@@ -46,7 +46,7 @@ def ratios(large_ns, small_ns):
 
 @pytest.mark.parametrize("window", [1, 16_384])
 def test_window(benchmark, table, two_cpus, window):
-    records = blank(ATTEMPTS)
+    records = allocate_attempts(ATTEMPTS)
     with Listener("127.0.0.1", PORT, cpu=two_cpus) as server:
         server.start()
         ours_ns, theirs_ns = interleave(
@@ -61,7 +61,7 @@ def test_mines(benchmark, table, two_cpus, mines):
     ports = read_port_range(range(PORT, PORT + 1)).usable
     rng = np.random.default_rng(1)
     order = rng.permutation(ports)[:ATTEMPTS]
-    records = blank(ATTEMPTS)
+    records = allocate_attempts(ATTEMPTS)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -88,7 +88,7 @@ def test_occupancy(benchmark, table, two_cpus, percent):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     before = sysctl.read("net.ipv4.ip_local_port_range")
     sysctl.write("net.ipv4.ip_local_port_range", "40000 47999")  # so that one process may hold most of it
-    records = blank(300)
+    records = allocate_attempts(300)
     taken = 8000 * percent // 100
     held = np.full(taken, -1, np.intc)
     try:
@@ -97,7 +97,7 @@ def test_occupancy(benchmark, table, two_cpus, percent):
             empty_ns = [fire(records) for _ in range(ROUNDS + 1)]
             start_ns = now_ns()
             storm(
-                blank(taken), target="127.0.0.1", target_port=PORT, attempts=taken, epoch_ns=start_ns,
+                allocate_attempts(taken), target="127.0.0.1", target_port=PORT, attempts=taken, epoch_ns=start_ns,
                 close="hold", held=held,
             )  # fmt: skip
             assert (held >= 0).all()
@@ -117,7 +117,7 @@ SIZES = (100_000, 1_000_000, 10_000_000)
 def run_of(attempts):
     """Return a run of so many attempts, of which one in fifty met a mine; what it observed is made up."""
     rng = np.random.default_rng(1)
-    records = blank(attempts)
+    records = allocate_attempts(attempts)
     records["start_ns"] = np.arange(attempts, dtype=np.int64) * 20_000
     records["latency_ns"] = 12_000 * np.exp(rng.normal(0, 0.2, attempts))
     records["local_port"] = 32768 + np.arange(attempts) % 28_232
@@ -135,7 +135,7 @@ def run_of(attempts):
         waiting=0, starved_ns=None, mines_laid=len(mined), stolen_ms=0, pairs=[],
     )  # fmt: skip
     record = Record(
-        id="growth", program="connstorm", started_utc="2026-01-01T00:00:00+00:00", plan=plan, host=host.facts(),
+        id="growth", program="connstorm", started_utc="2026-01-01T00:00:00+00:00", plan=plan, host=host.read_host(),
         harness=None, acts=[act], interrupted=False, warnings=[],
     )  # fmt: skip
     return Run(record, records, mines)

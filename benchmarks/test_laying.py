@@ -47,7 +47,7 @@ def test_a_million_mines(benchmark, table, backed):
     firsts, lasts = [], []
 
     def world():
-        namespace.another(2 * MINES)
+        namespace.enter_new_network(2 * MINES)
         sysctl.write("net.core.somaxconn", "65535")
         sysctl.write("net.ipv4.ip_local_port_range", "10000 60999")
         everywhere = four_tuples.all_four_tuples(plan, read_port_range(plan.server_ports))

@@ -30,7 +30,7 @@ from peers import HTTP_PORT, NGINX, PEERS
 from stress._fastconnect import now_ns, storm
 from stress.lab import census, counters, namespace, sysctl, wait
 from stress.lab.listener import Listener
-from stress.model.attempt import blank
+from stress.model.attempt import allocate_attempts
 
 PORT = 5000
 ATTEMPTS = 20_000  # 0.6 s
@@ -93,7 +93,7 @@ def fresh_network():
     whoever comes first would be the fastest. Doing without TIME_WAIT (tcp_max_tw_buckets=0) would be no remedy: the FIN
     that comes second then meets no socket, and is answered by an RST.
     """
-    namespace.another()
+    namespace.enter_new_network()
     sysctl.write("net.core.somaxconn", "65535")
     sysctl.write("net.ipv4.ip_local_port_range", PORT_RANGE)
 
@@ -110,10 +110,10 @@ def nginx(folder, cpu):
 
     def listening():
         assert process.poll() is None, f"nginx ended: {log.read_text()}"
-        return any(socket.local_port == HTTP_PORT for socket in census.sockets(4, ["LISTEN"]))
+        return any(socket.local_port == HTTP_PORT for socket in census.iterate_sockets(4, ["LISTEN"]))
 
     try:
-        assert wait.until(listening, LIMIT_S), "nginx does not listen"
+        assert wait.wait_until(listening, LIMIT_S), "nginx does not listen"
         yield
     finally:
         process.terminate()
@@ -134,7 +134,7 @@ def engine_rate_per_s(close, server_cpu, records):
             close=close,
             watched=UNWATCHED,
         )
-        took_ns, change = now_ns() - start_ns, counters.change(before, counters.read())
+        took_ns, change = now_ns() - start_ns, counters.counter_changes(before, counters.read())
     assert recorded == ATTEMPTS
     assert not records["error"].any()
     return rate_per_s(change, took_ns, close)
@@ -155,7 +155,7 @@ def peer_rate_per_s(peer, server_cpu, folder):
             timeout=LIMIT_S,
             check=False,
         )
-        took_ns, change = now_ns() - start_ns, counters.change(before, counters.read())
+        took_ns, change = now_ns() - start_ns, counters.counter_changes(before, counters.read())
     assert ended.returncode == 0, f"{peer.name}: {ended.stdout}"
     return rate_per_s(change, took_ns, peer.closes)
 
@@ -179,7 +179,7 @@ def test_engine_against_peers(benchmark, table, two_cpus, tmp_path, subtests):
     """All in turn, the engine first in each round: its rate against each tool's in the same round."""
     installed = [peer for peer in PEERS if not peer.missing()]
     closes = sorted({peer.closes for peer in installed})
-    records = blank(ATTEMPTS)
+    records = allocate_attempts(ATTEMPTS)
     rates = {close: [] for close in (*closes, *installed)}
 
     def one():

@@ -13,7 +13,7 @@ from stress._fastconnect import now_ns, storm
 from stress._reference import bare_storm
 from stress.lab import overhead, sysctl
 from stress.lab.listener import Listener
-from stress.model.attempt import blank
+from stress.model.attempt import allocate_attempts
 from stress.model.plan import Close, Plan
 from stress.run.speed import TARGET_PORTS
 from stress.storm.buffer import Buffer
@@ -52,7 +52,7 @@ def free_ports():
 @pytest.mark.usefixtures("free_ports")
 def test_one_worker(benchmark, table, two_cpus, close, chosen_by):
     """Every port once in an order drawn anew, as most scenarios do, or as connect() chooses: both loops alike."""
-    records = blank(ATTEMPTS)
+    records = allocate_attempts(ATTEMPTS)
     usable = read_port_range(range(PORT, PORT + 1)).usable
     rng = np.random.default_rng(1)
     policy = {"the kernel": "kernel", "the plan": "each" if close == "disconnect" else "list"}[chosen_by]
@@ -153,7 +153,7 @@ def report(table, row, engine_ns, bare_ns):
 def test_what_recording_costs(benchmark, table, ports):
     """The calibration of every run, many times."""
     costs = []
-    benchmark.pedantic(lambda: costs.append(overhead.measure(4)), rounds=ROUNDS)
+    benchmark.pedantic(lambda: costs.append(overhead.measure_overhead(4)), rounds=ROUNDS)
     table.add(
         "What recording an attempt costs, by the calibration",
         ("ports chosen by", "an attempt", "a clock reading", "getsockname()", "the record"),
@@ -169,7 +169,7 @@ def test_what_recording_costs(benchmark, table, ports):
 @pytest.mark.parametrize("processes", [2, 4])
 def test_several_serving_processes(benchmark, table, processes):
     """They share one socket; what they gain or cost two workers."""
-    records = blank(ATTEMPTS)
+    records = allocate_attempts(ATTEMPTS)
 
     def serve(count):
         def run():

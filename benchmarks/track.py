@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from stress.store.history_folder import keep
+from stress.store.history_folder import copy_to_history
 from stress.suite import runner
 from stress.suite.config import load
 from stress.suite.executor.local import Local
@@ -35,7 +35,7 @@ def track(history: Path, suite: Path = SUITE, trials: int | None = None) -> Path
         what = msgspec.structs.replace(what, trials=trials)
     with tempfile.TemporaryDirectory() as results:
         path = runner.run(what, Path(results), Local(), text=suite.read_text())
-        return keep(path, history)
+        return copy_to_history(path, history)
 
 
 def main() -> int:

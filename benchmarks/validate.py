@@ -19,7 +19,7 @@ import msgspec
 
 from stress.lab import namespace
 
-namespace.enter()
+namespace.enter_namespace()
 
 from scipy.stats import binomtest  # noqa: E402  # threads come with numpy
 
@@ -78,7 +78,7 @@ PAIRS = (
 
 def trial(plan: Plan, seed: int) -> Summary:
     """Carry out a plan in a fresh namespace."""
-    namespace.another()
+    namespace.enter_new_network()
     run, _, _ = carry_out(msgspec.structs.replace(plan, seed=seed))
     return analyse(run).summary
 
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--table", type=Path)
     options = parser.parse_args()
-    facts = host.facts()
+    facts = host.read_host()
     lines = [
         "# Can verdicts be believed?",
         "",

@@ -32,11 +32,13 @@ def main(path: Path) -> None:
     }
     kernels = sorted(known, key=lambda name: [int(part) for part in release(heads[name]).split(".")[:2]])
     grid = {}
-    records = {record.trial.cell: record for record in suite_folder.records(path).values() if not record.trial.block}
+    records = {
+        record.trial.cell: record for record in suite_folder.read_records(path).values() if not record.trial.block
+    }
     for cell in sorted(file.cells, key=lambda cell: kernels.index(cell.kernel)):
         record = records[cell.name]
         done = record.status is Status.DONE
-        run = analyse(run_folder.read(suite_folder.run_folder(path, record))[0]) if done else str(record.status)
+        run = analyse(run_folder.read(suite_folder.trial_run_folder(path, record))[0]) if done else str(record.status)
         grid[cell.scenario, cell.kernel] = run
     rows = list(dict.fromkeys(entry.label for entry in file.suite.entries))
     grid = {(row, name): grid[row, name] for row in rows for name in kernels}

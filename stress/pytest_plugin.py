@@ -150,7 +150,7 @@ class WithBenchmark:
         from stress.lab import sysctl  # noqa: PLC0415  # see above
 
         machine_info["kernel"] = platform.release()
-        machine_info["sysctls"] = sysctl.recorded({})
+        machine_info["sysctls"] = sysctl.read_recorded({})
 
 
 class WithoutBenchmark:

@@ -89,7 +89,7 @@ def a_record(plan=None, *, acts=None, **changes):
         "started_utc": "2026-01-31T12:00:00.000+00:00",
         "plan": plan or Plan(scenario="test"),
         "host": a_host(),
-        "harness": None,
+        "overhead": None,
         "acts": [an_act(plan)] if acts is None else acts,
         "interrupted": False,
         "warnings": [],

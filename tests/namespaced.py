@@ -52,7 +52,7 @@ def namespaced(test=None, *, ports=FOUR_PORTS, sysctls=None):
 def verdict(test, ports, sysctls, args, kwargs):
     """Enter the namespace, run the test, and say how it went."""
     try:
-        namespace.enter()
+        namespace.enter_namespace()
     except LabError as error:
         return "skipped", str(error)
     try:

@@ -32,7 +32,7 @@ SUITE = {
 @pytest.fixture(autouse=True)
 def _a_lock_of_its_own(monkeypatch):
     """Let suites of this process not wait for those of other tests."""
-    monkeypatch.setattr(lock, "NAME", f"{lock.NAME}-{os.getpid()}")
+    monkeypatch.setattr(lock, "NAME_FORMAT", f"{lock.NAME_FORMAT}-{os.getpid()}")
 
 
 def searched(length, first_bad, skipped):

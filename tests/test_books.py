@@ -289,7 +289,7 @@ def test_each_mine_costs_one_retry(family, close):
     run, findings = run_here(plan_of("closewait", family, close))
     summary = findings.summary
     assert summary.outcomes["connected"] == summary.outcomes["retried"] == summary.causes["closewait"] == 8
-    assert (summary.collisions, summary.mines.found, summary.mines.left) == (8, 8, 0)
+    assert (summary.collisions, summary.mines.hit, summary.mines.left) == (8, 8, 0)
     assert set(run.attempts["local_port"][findings.collided]) == set(run.mines["local_port"])
     assert (run.attempts["retransmits"][findings.collided] == 1).all()
     assert summary.bands[0].count == 8
@@ -325,7 +325,7 @@ def test_mines_survive_a_firewall_that_drops_the_rst(family):
     _, findings = run_here(plan_of("rst-dropped", family, Close.FIN))
     summary = findings.summary
     assert summary.outcomes["connected"] == summary.outcomes["timed_out"] == summary.causes["rst_dropped"] == 8
-    assert (summary.collisions, summary.mines.found, summary.mines.left) == (8, 8, 8)
+    assert (summary.collisions, summary.mines.hit, summary.mines.left) == (8, 8, 8)
     assert summary.retransmits == 8
 
 

@@ -86,8 +86,8 @@ def test_the_floor_is_how_far_the_interval_of_no_change_reaches():
 def test_a_calibration_is_read_as_it_was_written(tmp_path):
     written = a_calibration()
     path = stored.write(tmp_path, written)
-    assert stored.read(path) == stored.known(tmp_path, "0a1b2c3d") == written
-    assert stored.known(tmp_path, "another") is None
+    assert stored.read(path) == stored.find_calibration(tmp_path, "0a1b2c3d") == written
+    assert stored.find_calibration(tmp_path, "another") is None
     assert written.floor("body.p50") == 0.04
     assert written.floor("rate") is None
     assert [file.name for file in path.parent.iterdir()] == [path.name]

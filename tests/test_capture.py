@@ -113,7 +113,7 @@ def test_the_packets_of_an_attempt_lie_within_it(family):
 
 @namespaced(ports=(40000, 40015))
 def test_a_capture_that_was_full_says_what_it_missed():
-    capture.PACKETS_AN_ATTEMPT, capture.FRAMES_MAX, capture.BLOCK_BYTES = 1, 16, 4096
+    capture.PACKETS_PER_ATTEMPT, capture.FRAMES_MAX, capture.BLOCK_BYTES = 1, 16, 4096
     run, (packets,), _ = carry_out(clean_plan())
     assert len(packets.time_ns) == 16
     (warning,) = run.record.warnings

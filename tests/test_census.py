@@ -9,7 +9,7 @@ import pytest
 from namespaced import namespaced
 
 from stress.lab import census
-from stress.lab.wait import until
+from stress.lab.wait import wait_until
 
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 both_families = pytest.mark.parametrize("family", [4, 6])
@@ -52,12 +52,12 @@ class Network(ExitStack):
 
 def states(family, **ports):
     """Return (state, local port, remote port) of every socket but listeners."""
-    return sorted(found[0:5:2] for found in census.sockets(family, **ports) if found.state != "LISTEN")
+    return sorted(found[0:5:2] for found in census.iterate_sockets(family, **ports) if found.state != "LISTEN")
 
 
 def becomes(family, *expected):
     """Wait until the sockets' states are these, for closing handshakes need a moment."""
-    until(lambda: states(family) == sorted(expected), 2)
+    wait_until(lambda: states(family) == sorted(expected), 2)
     assert states(family) == sorted(expected)
 
 
@@ -86,7 +86,7 @@ def test_states_of_connections_that_are_heard(family):
             ("SYN-SENT", 40003, 5000),
             ("SYN-RECEIVED", 5000, 40003),
         )
-        assert census.census(family, range(5000, 5001)) == {
+        assert census.take_census(family, range(5000, 5001)) == {
             "client": {"ESTABLISHED": 1, "FIN-WAIT-2": 1, "SYN-SENT": 1, "TIME-WAIT": 1},
             "server": {"CLOSE-WAIT": 1, "ESTABLISHED": 1, "LISTEN": 1, "SYN-RECEIVED": 1},
         }
@@ -141,8 +141,8 @@ def test_pyroute2_lists_the_same(family):
         network.pair(40001)[0].close()
         network.client(40002, deaf=True)
         network.client(40003)  # waits to be accepted
-        until(lambda: ("FIN-WAIT-2", 40001, 5000) in states(family), 2)
-        ours = sorted(census.sockets(family))
+        wait_until(lambda: ("FIN-WAIT-2", 40001, 5000) in states(family), 2)
+        ours = sorted(census.iterate_sockets(family))
         with DiagSocket() as diag:
             theirs = sorted(
                 census.Socket(
@@ -171,9 +171,9 @@ def test_sockets_are_chosen_by_port_and_state(family):
         assert states(family, remote_port=40001) == [("CLOSE-WAIT", 5000, 40001)]
         assert states(family, local_port=5001, remote_port=40002) == [("ESTABLISHED", 5001, 40002)]
         assert states(family, local_port=40000, remote_port=5001) == []
-        assert [found.remote_port for found in census.sockets(family, ["CLOSE-WAIT", "TIME-WAIT"])] == [40001]
-        assert sorted(found.local_port for found in census.sockets(family, ["LISTEN"])) == [5000, 5001]
-        assert census.census(family, range(5001, 5002)) == {
+        assert [found.remote_port for found in census.iterate_sockets(family, ["CLOSE-WAIT", "TIME-WAIT"])] == [40001]
+        assert sorted(found.local_port for found in census.iterate_sockets(family, ["LISTEN"])) == [5000, 5001]
+        assert census.take_census(family, range(5001, 5002)) == {
             "client": {"ESTABLISHED": 1},
             "server": {"ESTABLISHED": 1, "LISTEN": 1},
         }
@@ -184,8 +184,8 @@ def test_sockets_are_chosen_by_port_and_state(family):
 def test_the_other_family_and_an_empty_network_show_nothing(family):
     with Network(family) as network:
         network.pair(40000)
-        assert list(census.sockets(10 - family)) == []
-        assert census.census(10 - family, range(5000, 5001)) == {"client": {}, "server": {}}
+        assert list(census.iterate_sockets(10 - family)) == []
+        assert census.take_census(10 - family, range(5000, 5001)) == {"client": {}, "server": {}}
 
 
 @both_families
@@ -194,11 +194,11 @@ def test_a_listener_s_receive_queue_is_its_accept_queue(family):
     with Network(family) as network:
         for waiting, port in enumerate(range(40000, 40004), start=1):
             network.client(port)
-            (listener,) = census.sockets(family, ["LISTEN"])
+            (listener,) = census.iterate_sockets(family, ["LISTEN"])
             assert (listener.local_address, listener.local_port) == (LOOPBACK[family], 5000)
             assert (listener.remote_port, listener.receive_queue) == (0, waiting)
         network.server.accept()[0].close()
-        (listener,) = census.sockets(family, ["LISTEN"])
+        (listener,) = census.iterate_sockets(family, ["LISTEN"])
         assert listener.receive_queue == 3
 
 

@@ -292,7 +292,7 @@ def test_the_buffer_holds_what_the_plan_may_make(changes, count):
 
 @namespaced(sysctls={"net.ipv4.ip_local_reserved_ports": "8080,8081", "net.ipv4.tcp_fin_timeout": "9"})
 def test_on_the_host_settings_that_are_so_already_are_right():
-    before = {name: sysctl.read(name) for name in sysctl.names()}
+    before = {name: sysctl.read(name) for name in sysctl.list_names()}
     wanted = {
         "net.ipv4.ip_local_reserved_ports": "8081,8080",
         "net.ipv4.tcp_fin_timeout": " 9\n",
@@ -335,7 +335,7 @@ YOURSELF = "yourself (sysctl -w), or let a suite do it (connstorm suite --host).
 )
 @namespaced
 def test_on_the_host_settings_that_are_otherwise_are_said_and_not_changed(wanted, error, sentence):
-    before = {name: sysctl.read(name) for name in sysctl.names()}
+    before = {name: sysctl.read(name) for name in sysctl.list_names()}
     with pytest.raises(error) as raised:
         prepare_sysctls(plan({"host": True, "sysctls": wanted}))
     assert str(raised.value) == sentence

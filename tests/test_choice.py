@@ -177,7 +177,7 @@ def test_the_headline_is_what_the_ports_did():
 
 def test_the_detail_names_the_soonest_and_the_latest_and_counts_mines():
     found = four_acts()
-    met = [act.mines().found for act in found.acts]
+    met = [act.mines().hit for act in found.acts]
     assert detail(found.acts) == (
         f"soonest with bind() to port 0, latest with IP_LOCAL_PORT_RANGE; {min(met)} to {max(met)} of 200 mines met"
     )

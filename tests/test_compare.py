@@ -15,7 +15,7 @@ from stress.compare.arms import Question, compare_arms
 from stress.compare.figures import draw_comparison, rows_to_draw
 from stress.model.calibration import Noise
 from stress.store import calibration as stored
-from stress.store.runs import arm
+from stress.store.runs import read_arm
 
 compare = functools.partial(connstorm, "compare")
 
@@ -126,7 +126,7 @@ def test_no_threshold_lies_below_the_noise_of_the_machine(home, tmp_path):
 
 
 def test_the_metrics_that_are_explored_are_those_that_occur(home):
-    runs = arm(str(home / "new"))
+    runs = read_arm(str(home / "new"))
     names = [metric.name for metric, _ in metric_families(runs)]
     assert "band.2jiffies" in names
     assert "band.1s" not in names

@@ -33,7 +33,7 @@ def test_parse_returns_tcp_and_tcpext_and_nothing_else(table):
     for group, numbers in table.items():
         if group in ("Tcp", "TcpExt"):
             expected |= numbers
-    assert counters.parse(proc_text(table)) == expected
+    assert counters.parse_counters(proc_text(table)) == expected
 
 
 @pytest.mark.parametrize(
@@ -48,20 +48,20 @@ def test_parse_returns_tcp_and_tcpext_and_nothing_else(table):
 )
 def test_lines_that_do_not_match_are_refused(text):
     with pytest.raises(ValueError, match=r"^(a line of Tcp|zip|invalid literal)"):
-        counters.parse(text)
+        counters.parse_counters(text)
 
 
 def test_gauges_are_no_counters():
     text = "Tcp: RtoAlgorithm RtoMin RtoMax MaxConn CurrEstab OutRsts\nTcp: 1 200 120000 -1 7 9\n"
-    assert counters.parse(text) == {"OutRsts": 9}
+    assert counters.parse_counters(text) == {"OutRsts": 9}
 
 
 def test_change_is_the_rise_and_a_new_counter_rose_from_zero():
-    assert counters.change({"OutRsts": 3}, {"OutRsts": 5, "New": 2}) == {"OutRsts": 2, "New": 2}
+    assert counters.counter_changes({"OutRsts": 3}, {"OutRsts": 5, "New": 2}) == {"OutRsts": 2, "New": 2}
 
 
 def test_the_two_groups_of_this_kernel_share_no_name():
-    tcp, tcp_ext = (counters.parse(file.read_text()) for file in counters.FILES)
+    tcp, tcp_ext = (counters.parse_counters(file.read_text()) for file in counters.FILES)
     assert tcp
     assert tcp_ext
     assert not tcp.keys() & tcp_ext.keys()

@@ -18,7 +18,7 @@ from stress._fastconnect import PreparedStorm, now_ns, storm
 from stress.lab import census, counters, sysctl
 from stress.lab.host import has_local_port_range
 from stress.lab.listener import Listener
-from stress.model.attempt import ATTEMPT, blank
+from stress.model.attempt import ATTEMPT, allocate_attempts
 from stress.model.plan import Plan
 from stress.storm import minefield
 
@@ -29,7 +29,7 @@ both_families = pytest.mark.parametrize("family", [4, 6])
 
 def fire(attempts, *, family=4, **options):
     """Storm a server on port 5000; return the records and whether SIGINT came."""
-    records = blank(attempts)
+    records = allocate_attempts(attempts)
     recorded, interrupted = storm(
         records, target=LOOPBACK[family], target_port=5000, attempts=attempts, epoch_ns=now_ns(), **options
     )
@@ -142,7 +142,7 @@ def test_an_unanswered_syn_ends_as_the_kernel_says():
 def test_an_unanswered_syn_ends_unfinished_at_the_deadline():
     with silent_listener():
         records, _ = fire(3, deadline_ns=50_000_000, ports="list", port_list=PORTS, source="127.0.0.1")
-        assert census.census(4, range(5000, 5001))["client"] == {}  # closed, not forgotten
+        assert census.take_census(4, range(5000, 5001))["client"] == {}  # closed, not forgotten
     assert error_names(records["error"]) == ["EINPROGRESS"] * 3
     assert (records["latency_ns"] >= 50_000_000).all()
     assert records["local_port"].tolist() == [40000, 40001, 40002]
@@ -200,7 +200,7 @@ def test_the_plain_python_twin_sees_the_same(close, ports, listening):
             else:
                 server.sockets[0].close()
             found = engine(attempts=6, ports=ports, port_list=PORTS, close=close)
-            moved = counters.change(before, counters.read())
+            moved = counters.counter_changes(before, counters.read())
         seen.append((found, moved["ActiveOpens"], moved["AttemptFails"]))
     (ours, *our_counters), (theirs, *their_counters) = seen
     assert [error for error, _ in ours] == [error for error, _ in theirs]
@@ -270,7 +270,7 @@ def interrupt_when(condition):
 
 @namespaced
 def test_sigint_ends_the_storm_and_keeps_its_records():
-    records = blank(3_000_000)
+    records = allocate_attempts(3_000_000)
     with Listener("127.0.0.1", 5000) as server:
         server.start()
         before = open_descriptors()
@@ -287,7 +287,7 @@ def test_sigint_ends_the_storm_and_keeps_its_records():
 
 @namespaced
 def test_sigint_ends_the_wait_for_stragglers():
-    records = blank(2)
+    records = allocate_attempts(2)
     with silent_listener():
         interrupt_when(lambda: records["error"][1])
         recorded, interrupted = storm(records, target="127.0.0.1", target_port=5000, attempts=2, epoch_ns=now_ns())
@@ -325,7 +325,7 @@ def test_other_threads_run_during_a_storm():
 
     with silent_listener():
         thread = threading.Thread(target=count)
-        records = blank(2)
+        records = allocate_attempts(2)
         thread.start()
         before = counted
         storm(
@@ -343,15 +343,15 @@ def test_other_threads_run_during_a_storm():
 
 
 def buffers():
-    frozen = blank(4)
+    frozen = allocate_attempts(4)
     frozen.setflags(write=False)
     return {
         "read-only": frozen,
         "wrong type": np.zeros(4, np.int64),
         "other record": np.zeros(4, [(name, "<i8" if index else "<i4") for index, name in enumerate(ATTEMPT.names)]),
-        "not contiguous": blank(8)[::2],
-        "two dimensions": blank(4).reshape(2, 2),
-        "too short": blank(3),
+        "not contiguous": allocate_attempts(8)[::2],
+        "two dimensions": allocate_attempts(4).reshape(2, 2),
+        "too short": allocate_attempts(3),
         "nothing": None,
     }
 
@@ -395,13 +395,16 @@ def test_bad_buffers_are_refused(kind):
 def test_bad_arguments_are_refused_before_a_socket_is_opened(options, words):
     before = open_descriptors()
     with pytest.raises(ValueError, match=words):
-        storm(blank(2), **({"target": "127.0.0.1", "target_port": 5000, "attempts": 2, "epoch_ns": 0} | options))
+        storm(
+            allocate_attempts(2),
+            **({"target": "127.0.0.1", "target_port": 5000, "attempts": 2, "epoch_ns": 0} | options),
+        )
     assert open_descriptors() == before
 
 
 def test_a_prepared_storm_that_never_runs_leaves_no_descriptor():
     before = open_descriptors()
-    prepared = PreparedStorm(blank(2), target="127.0.0.1", target_port=5000, attempts=2)
+    prepared = PreparedStorm(allocate_attempts(2), target="127.0.0.1", target_port=5000, attempts=2)
     assert open_descriptors() == before + 1  # epoll
     del prepared
     assert open_descriptors() == before
@@ -411,20 +414,20 @@ def test_a_prepared_storm_that_never_runs_leaves_no_descriptor():
 def test_arguments_of_other_types_close_no_descriptor_of_others(arguments):
     before = open_descriptors()
     with pytest.raises(TypeError):
-        PreparedStorm(blank(2), **arguments)
+        PreparedStorm(allocate_attempts(2), **arguments)
     assert open_descriptors() == before
 
 
 @namespaced
 def test_a_prepared_storm_runs_once():
-    prepared = PreparedStorm(blank(2), target="127.0.0.1", target_port=5000, attempts=2)
+    prepared = PreparedStorm(allocate_attempts(2), target="127.0.0.1", target_port=5000, attempts=2)
     assert prepared.run(epoch_ns=now_ns()) == (2, False)
     with pytest.raises(ValueError, match="run once"):
         prepared.run(epoch_ns=now_ns())
 
 
 def test_no_attempts_is_no_storm():
-    assert storm(blank(0), target="127.0.0.1", target_port=5000, attempts=0, epoch_ns=0) == (0, False)
+    assert storm(allocate_attempts(0), target="127.0.0.1", target_port=5000, attempts=0, epoch_ns=0) == (0, False)
 
 
 def test_errno_fits_its_field():
@@ -448,7 +451,7 @@ def test_a_disconnected_socket_serves_the_next_attempt(family, ports):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         assert open_descriptors() == before
         assert server.wait_accepted(12, 5)
-        moved = counters.change(counted, counters.read())
+        moved = counters.counter_changes(counted, counters.read())
     assert not records["error"].any()
     assert set(records["local_port"]) <= set(PORTS)
     assert (records["close_ns"] > 0).all()
@@ -483,7 +486,7 @@ def test_stragglers_are_held_like_others():
         before = open_descriptors()
         records, _ = fire(16, ports="list", port_list=mined, source="127.0.0.1", close="hold", held=held)
         assert open_descriptors() == before + 16
-        assert census.census(4, range(5000, 5001))["client"] == {"ESTABLISHED": 16}
+        assert census.take_census(4, range(5000, 5001))["client"] == {"ESTABLISHED": 16}
         close_held(held)
     assert not records["error"].any()
     assert (held >= 0).all()
@@ -511,7 +514,7 @@ def test_addresses_and_ports_are_taken_in_turn():
         records, _ = fire(8, close="hold", held=held, **options)
         peers = [
             (found.local_address, found.remote_port)
-            for found in census.sockets(4, ["ESTABLISHED"])
+            for found in census.iterate_sockets(4, ["ESTABLISHED"])
             if found.local_port not in server.ports
         ]
         close_held(held)
@@ -543,7 +546,7 @@ def test_a_storm_waits_for_its_moment():
     with Listener("127.0.0.1", 5000) as server:
         server.start()
         epoch_ns = now_ns()
-        records = blank(3)
+        records = allocate_attempts(3)
         storm(
             records, target="127.0.0.1", target_port=5000, attempts=3, epoch_ns=epoch_ns, begin_ns=epoch_ns + 30_000_000
         )

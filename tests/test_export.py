@@ -414,9 +414,9 @@ def test_a_table_comes_in_pieces_whose_size_does_not_depend_on_the_run(trials):
 
 
 def observation_of(path):
-    from stress.store.runs import one
+    from stress.store.runs import read_observation
 
-    return one(path, "")
+    return read_observation(path, "")
 
 
 # What all have in common

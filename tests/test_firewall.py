@@ -13,7 +13,7 @@ from namespaced import namespaced
 
 from stress._fastconnect import now_ns, storm
 from stress.lab import census, firewall, wait
-from stress.model.attempt import blank
+from stress.model.attempt import allocate_attempts
 from stress.model.errors import LabError
 from stress.model.plan import Drop, Firewall
 
@@ -53,7 +53,7 @@ def listening(family):
 
 
 def server_states(family):
-    return [found.state for found in census.sockets(family, local_port=5000) if found.state != "LISTEN"]
+    return [found.state for found in census.iterate_sockets(family, local_port=5000) if found.state != "LISTEN"]
 
 
 def reset_from(family):
@@ -71,14 +71,14 @@ def test_a_dropped_rst_leaves_the_server_s_socket(family, made_of):
         if made_of is Firewall.NFT:
             if not firewall.has_nft():
                 pytest.skip("nft is not installed")
-            firewall.load(Drop.RST, range(5000, 5001))
+            firewall.load_rules(Drop.RST, range(5000, 5001))
         else:
-            firewall.attach(server, firewall.DROP_RST)
+            firewall.attach_filter(server, firewall.DROP_RST)
         reset_from(family)
         connection, _ = server.accept()
         assert server_states(family) == ["ESTABLISHED"]
         if made_of is Firewall.NFT:
-            assert firewall.dropped() == {"rst": 1}
+            assert firewall.count_dropped() == {"rst": 1}
         connection.close()
 
 
@@ -87,7 +87,7 @@ def test_a_dropped_rst_leaves_the_server_s_socket(family, made_of):
 def test_without_a_firewall_the_rst_arrives(family):
     with listening(family) as server:
         reset_from(family)
-        assert wait.until(lambda: server_states(family) == [], 5)
+        assert wait.wait_until(lambda: server_states(family) == [], 5)
         server.accept()[0].close()
 
 
@@ -106,13 +106,13 @@ def test_a_dropped_challenge_ack_lets_others_connect(family, made_of):
         client.connect((address, 5000))
         kept, _ = server.accept()
         client.close()  # its port is free when the ACK of its FIN has come, which the server delays
-        assert wait.until(lambda: next(census.sockets(family, local_port=40000), None) is None, 5)
+        assert wait.wait_until(lambda: next(census.iterate_sockets(family, local_port=40000), None) is None, 5)
         assert server_states(family) == ["CLOSE-WAIT"]
         if made_of is Firewall.NFT:
             if not firewall.has_nft():
                 pytest.skip("nft is not installed")
-            firewall.load(Drop.CHALLENGE, range(5000, 5001))
-        records = blank(3)
+            firewall.load_rules(Drop.CHALLENGE, range(5000, 5001))
+        records = allocate_attempts(3)
         storm(
             records,
             target=address,
@@ -129,7 +129,7 @@ def test_a_dropped_challenge_ack_lets_others_connect(family, made_of):
         assert records["error"].tolist() == [0, errno.EINPROGRESS, 0]
         assert records["retransmits"].tolist() == [0, 0, 0]
         if made_of is Firewall.NFT:
-            assert firewall.dropped() == {"challenge": 1}
+            assert firewall.count_dropped() == {"challenge": 1}
         kept.close()
 
 
@@ -138,7 +138,7 @@ def test_rules_that_nft_refuses_are_an_error_of_the_lab():
     if not firewall.has_nft():
         pytest.skip("nft is not installed")
     with pytest.raises(LabError, match=r"^nft list nonsense failed: .*syntax error"):
-        firewall.nft(["list", "nonsense"])
+        firewall.run_nft(["list", "nonsense"])
 
 
 def listing(*rules):
@@ -153,19 +153,19 @@ def test_counts_of_a_listing_are_read_by_comment(rules):
             for name, count in rules
         )
     )
-    found = firewall.parse(text).nftables
+    found = firewall.parse_listing(text).nftables
     assert [(item.rule.comment, item.rule.expr[1].counter.packets) for item in found if item.rule] == rules
 
 
 def test_a_firewall_is_what_is_wanted_else_what_there_is(monkeypatch):
-    assert [firewall.kind(wanted) for wanted in Firewall] == list(Firewall)
-    assert firewall.kind(None) is (Firewall.NFT if firewall.has_nft() else Firewall.BPF)
-    monkeypatch.setattr(firewall, "nft_path", lambda: None)
-    assert firewall.kind(None) is Firewall.BPF
+    assert [firewall.choose_firewall(wanted) for wanted in Firewall] == list(Firewall)
+    assert firewall.choose_firewall(None) is (Firewall.NFT if firewall.has_nft() else Firewall.BPF)
+    monkeypatch.setattr(firewall, "find_nft", lambda: None)
+    assert firewall.choose_firewall(None) is Firewall.BPF
 
 
 @pytest.mark.parametrize("drop", Drop)
 def test_every_firewall_can_be_said_in_words(drop):
-    assert firewall.text(drop, Firewall.NFT)
+    assert firewall.describe_firewall(drop, Firewall.NFT)
     if drop is not Drop.INVALID:
-        assert firewall.text(drop, Firewall.BPF)
+        assert firewall.describe_firewall(drop, Firewall.BPF)

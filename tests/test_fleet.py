@@ -66,7 +66,7 @@ class Fleet:
         """Start a worker, and wait until it has found its scheduler."""
         before = self.log(name).count("Registered to")
         self.start(name, self.networks[name], "stress", "worker", SCHEDULER, "--name", name)
-        assert wait.until(lambda: self.log(name).count("Registered to") > before, 30), self.log(name)
+        assert wait.wait_until(lambda: self.log(name).count("Registered to") > before, 30), self.log(name)
 
     def log(self, name):
         """Return what a program has said so far."""
@@ -97,7 +97,7 @@ class Fleet:
     def records(self):
         """Return the suite's folder and what became of its trials."""
         (path,) = (self.root / "out").glob("*-suite-*")
-        return path, suite_folder.records(path)
+        return path, suite_folder.read_records(path)
 
 
 def ip(inside, *words):
@@ -148,9 +148,9 @@ def out(fleet):
 
 def test_a_worker_is_killed_and_comes_back_and_every_trial_counts_once(fleet):
     suite = fleet.suite(SUITE)
-    assert wait.until(lambda: fleet.rooms("lab2"), 30)
+    assert wait.wait_until(lambda: fleet.rooms("lab2"), 30)
     fleet.kill("lab2")
-    assert wait.until(lambda: len(fleet.records()[1]) >= 2, 30), "the other hosts go on"
+    assert wait.wait_until(lambda: len(fleet.records()[1]) >= 2, 30), "the other hosts go on"
     fleet.work("lab2")
     printed, told = suite.communicate()
     assert suite.returncode == 0, told
@@ -176,7 +176,7 @@ def test_a_worker_is_killed_and_comes_back_and_every_trial_counts_once(fleet):
 
 def test_a_host_is_chosen_and_an_interrupted_suite_ends_its_trial_there(fleet):
     suite = fleet.suite(SLOW, "--hosts", "lab3")
-    assert wait.until(lambda: fleet.rooms("lab3"), 30)
+    assert wait.wait_until(lambda: fleet.rooms("lab3"), 30)
     assert not fleet.rooms("lab1")
     suite.send_signal(signal.SIGINT)
     _, told = suite.communicate()
@@ -187,15 +187,15 @@ def test_a_host_is_chosen_and_an_interrupted_suite_ends_its_trial_there(fleet):
 
 def test_a_suite_that_is_killed_leaves_no_trial_running(fleet):
     suite = fleet.suite(SLOW, "--hosts", "lab1")
-    assert wait.until(lambda: fleet.rooms("lab1"), 30)
+    assert wait.wait_until(lambda: fleet.rooms("lab1"), 30)
     suite.kill()
     suite.communicate()
-    assert wait.until(lambda: not fleet.rooms("lab1"), 20)
+    assert wait.wait_until(lambda: not fleet.rooms("lab1"), 20)
 
 
 def test_a_worker_that_is_told_to_end_ends_its_trial_and_leaves_nothing(fleet):
     suite = fleet.suite(SLOW, "--hosts", "lab1")
-    assert wait.until(lambda: fleet.rooms("lab1"), 30)
+    assert wait.wait_until(lambda: fleet.rooms("lab1"), 30)
     fleet.running["lab1"].terminate()
     assert fleet.running["lab1"].wait(20) == 0
     assert fleet.rooms("lab1") == []
@@ -211,7 +211,7 @@ def test_a_worker_that_speaks_protocol_1_is_refused_before_any_trial(fleet):
     command = ["distributed.cli.dask_worker", SCHEDULER, "--name", "old", "--no-nanny", "--no-dashboard"]
     fleet.start("old", fleet.networks["lab1"], *command, folder=old.parent)
     try:
-        assert wait.until(lambda: fleet.log("old").count("Registered to"), 30), fleet.log("old")
+        assert wait.wait_until(lambda: fleet.log("old").count("Registered to"), 30), fleet.log("old")
         suite = fleet.suite(SUITE, "--hosts", "old")
         _, stderr = suite.communicate()
     finally:

@@ -21,9 +21,9 @@ from stress.cli.main import main
 from stress.model.acceptance import Acceptance
 from stress.model.errors import UsageError
 from stress.store import accepted, run_folder
-from stress.store.accepted import line_of
-from stress.store.history_folder import keep
-from stress.store.runs import observations
+from stress.store.accepted import line_text
+from stress.store.history_folder import copy_to_history
+from stress.store.runs import read_observations
 from stress.view.figure.history.history_sheets import history_figures, split_into_sheets
 from stress.view.figure.save import save_sheets
 
@@ -67,7 +67,7 @@ def copied(slower, tmp_path):
     """The same folder, to be written to."""
     for run in slower.iterdir():
         if run.is_dir():
-            keep(run, tmp_path / "history")
+            copy_to_history(run, tmp_path / "history")
     return tmp_path / "history"
 
 
@@ -231,7 +231,7 @@ def test_a_file_to_which_nothing_can_be_added_is_left_alone(tmp_path):
     file.write_text(old := 'accepted = [{cell="c", testbed="t", metric="rate", at="b", reason="r"}]\n')
     assert len(accepted.read(file)) == 1
     with pytest.raises(UsageError, match=r"Nothing can be added at the end of"):
-        accepted.append(file, [entry])
+        accepted.append_accepted(file, [entry])
     assert file.read_text() == old
     assert list(tmp_path.iterdir()) == [file]
 
@@ -244,10 +244,10 @@ entries = st.builds(Acceptance, cell=texts, testbed=texts, metric=texts, at=text
 def test_entries_are_read_as_they_were_written(tmp_path_factory, first, more, end):
     file = tmp_path_factory.mktemp("accepted") / "accepted.toml"
     if first:
-        accepted.append(file, first)
+        accepted.append_accepted(file, first)
         file.write_text(file.read_text() + end)
     before = file.read_text() if first else ""
-    accepted.append(file, more)
+    accepted.append_accepted(file, more)
     assert file.read_text().startswith(before)
     assert [entry for _, entry in accepted.read(file)] == [*first, *more]
 
@@ -255,13 +255,13 @@ def test_entries_are_read_as_they_were_written(tmp_path_factory, first, more, en
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
     with contextlib.suppress(UsageError):
-        assert accepted.decode(text, "it") == []
+        assert accepted.parse_accepted(text, "it") == []
 
 
 def test_a_line_is_told_only_when_it_is_sure():
     text = '[[accepted]]\nreason = """\n[[accepted]]\n"""\n'
-    assert line_of(text, 0, 1) == ""
-    assert line_of('x = 1\n  [[ "accepted" ]] # here\n', 0, 1) == ", line 2"
+    assert line_text(text, 0, 1) == ""
+    assert line_text('x = 1\n  [[ "accepted" ]] # here\n', 0, 1) == ", line 2"
 
 
 def test_a_run_is_found_by_its_folder_its_id_or_a_time():
@@ -281,7 +281,7 @@ def test_a_kept_suite_is_small_and_says_the_same(tmp_path):
     assert (rate["points"], found["runs"]) == (1, 6)
     kept = tmp_path / "history" / "suite"
     of = {
-        path: sorted(observation.summary.rate_per_s for observation in observations(path, ""))
+        path: sorted(observation.summary.rate_per_s for observation in read_observations(path, ""))
         for path in (source, kept)
     }
     assert of[source] == of[kept]
@@ -307,7 +307,7 @@ def test_a_damaged_file_is_not_kept(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text('{"schema": 2')
     with pytest.raises(UsageError, match="is not JSON"):
-        keep(tmp_path / "run", tmp_path / "history")
+        copy_to_history(tmp_path / "run", tmp_path / "history")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
@@ -318,10 +318,10 @@ def test_the_frozen_suite_has_a_history(tmp_path):
 
 def test_a_plan_that_changes_begins_anew_and_old_regressions_do_not_gate(copied, tmp_path):
     suite = a_document(rate=40_000.0, plan={"mines": 7}, started=(BEGIN + 90 * DAY).isoformat())
-    runs = [*observations(copied, "")]
+    runs = [*read_observations(copied, "")]
     cell = runs[0].cell
     a_suite(tmp_path / "later", {cell: [suite]})
-    both = [*runs, *observations(tmp_path / "later", "")]
+    both = [*runs, *read_observations(tmp_path / "later", "")]
     old, new = build_history(both, HistoryFilter(["rate"]), []).tracks
     assert not old.series.current
     assert old.changes

@@ -12,7 +12,7 @@ from stress.analysis.comparison.axis_points import baseline_of, cells_by_entry
 from stress.lab import lock
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
-from stress.store.runs import observations
+from stress.store.runs import read_observations
 from stress.suite import cell_results, manifest, matrix, order, runner
 from stress.suite.config import load as suite_file
 from stress.suite.executor.local import Local
@@ -25,7 +25,7 @@ SUITE = {"settle_s": 0.0, "warmup": 1, "scenario": [ENTRY], "matrix": {AXIS: [1,
 @pytest.fixture(autouse=True)
 def _a_lock_of_its_own(monkeypatch):
     """Let suites of this process not wait for those of other tests."""
-    monkeypatch.setattr(lock, "NAME", f"{lock.NAME}-{os.getpid()}")
+    monkeypatch.setattr(lock, "NAME_FORMAT", f"{lock.NAME_FORMAT}-{os.getpid()}")
 
 
 def suite(**changes):
@@ -68,7 +68,7 @@ def test_each_host_has_the_order_that_one_alone_would_have(seed, trials, hosts):
 def test_hosts_run_side_by_side_and_are_never_pooled(tmp_path):
     executor = Named("a", "b")
     path = runner.run(suite(trials=1), tmp_path, executor)
-    records = suite_folder.records(path)
+    records = suite_folder.read_records(path)
     assert [record.host for record in records.values()] == ["a", "a", "b", "b"]
     assert sorted(executor.given[:2]) == ["a", "b"], "both warm up"
     assert {record.status for record in records.values()} == {Status.DONE}
@@ -77,7 +77,7 @@ def test_hosts_run_side_by_side_and_are_never_pooled(tmp_path):
 
     more = Named("b", "a")  # named in another order: each keeps its own blocks
     runner.run(suite(trials=2, warmup=0), tmp_path, more, resume=path)
-    after = suite_folder.records(path)
+    after = suite_folder.read_records(path)
     assert {number: after[number] for number in records} == records
     assert [after[number].host for number in range(4, 8)] == ["a", "a", "b", "b"]
     found = runner.read_cells(path)
@@ -91,7 +91,7 @@ def test_hosts_run_side_by_side_and_are_never_pooled(tmp_path):
     entries = cells_by_entry(found)
     assert list(entries) == ["clean on a", "clean on b"]
     assert [baseline_of(entry).cell.name for entry in entries.values()] == ["clean on a", "clean on b"]
-    seen = {(run.cell, run.scenario, run.block) for run in observations(path, "")}
+    seen = {(run.cell, run.scenario, run.block) for run in read_observations(path, "")}
     assert ("clean on b", "clean", 1) in seen, "compare, gate and history tell hosts apart too"
     assert len(seen) == 8
 
@@ -108,7 +108,7 @@ class WithoutTimestamps(Named):
 
 def test_what_one_host_lacks_another_may_have(tmp_path):
     path = runner.run(suite(trials=1, warmup=0), tmp_path, WithoutTimestamps("a", "b"))
-    statuses = {(record.host, record.status) for record in suite_folder.records(path).values()}
+    statuses = {(record.host, record.status) for record in suite_folder.read_records(path).values()}
     assert statuses == {("a", Status.DONE), ("b", Status.NOT_APPLICABLE)}
     assert [trials.not_applicable is None for trials in runner.read_cells(path)] == [True, True, False, False]
 
@@ -117,4 +117,4 @@ def test_a_suite_of_one_host_has_the_names_of_its_cells(tmp_path):
     file = manifest.begin_suite(suite(trials=1), Named("a"), host=False)
     path = suite_folder.create(file, None, tmp_path)
     assert [trials.cell for trials in cell_results.read_cell_trials(path, file)] == file.cells
-    assert run_folder.RUN not in {entry.name for entry in path.iterdir()}
+    assert run_folder.RUN_FILE not in {entry.name for entry in path.iterdir()}

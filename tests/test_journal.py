@@ -26,7 +26,7 @@ from namespaced import another_network, namespaced
 
 from stress.lab import doctor as checkup
 from stress.lab import host_sysctls, namespace, signals, sysctl, sysctl_journal
-from stress.lab.host_sysctls import changed
+from stress.lab.host_sysctls import change_sysctls
 from stress.lab.sysctl_journal import Journal
 from stress.model.errors import LabError, NotApplicableError, Terminated, UsageError
 
@@ -66,7 +66,7 @@ def killed(wanted, number=signal.SIGKILL):
     if child == 0:
         code = 1
         try:
-            with changed(wanted):
+            with change_sysctls(wanted):
                 os.write(writer, b"!")
                 time.sleep(LONG_S)
         except Terminated as terminated:
@@ -83,24 +83,24 @@ def left_behind(**changes):
     found = Journal(
         pid=os.getpid(),
         started=1,
-        boot=sysctl_journal.boot(),
-        network=sysctl_journal.network(),
+        boot=sysctl_journal.boot_id(),
+        network=sysctl_journal.network_inode(),
         written_utc=datetime.now(UTC),
         old={FIN_TIMEOUT: "60"},
         new={FIN_TIMEOUT: "3"},
     )
     found = msgspec.structs.replace(found, **changes)
-    sysctl_journal.write(found)
+    sysctl_journal.write_journal(found)
     return found
 
 
 @namespaced
 def test_settings_are_changed_and_put_back(folder):
     before = values()
-    with changed(TWO):
+    with change_sysctls(TWO):
         assert values() == TWO
-        found = sysctl_journal.left()
-        assert (found.old, found.new, found.pid, found.living) == (before, TWO, os.getpid(), True)
+        found = sysctl_journal.read_journal()
+        assert (found.old, found.new, found.pid, found.is_process_alive) == (before, TWO, os.getpid(), True)
     assert values() == before
     assert files(folder) == []
 
@@ -111,18 +111,18 @@ def test_the_journal_is_there_before_the_first_change(monkeypatch):
     write = sysctl.write
 
     def watched(name, value):
-        seen.append(sysctl_journal.left().new)
+        seen.append(sysctl_journal.read_journal().new)
         write(name, value)
 
     monkeypatch.setattr(sysctl, "write", watched)
-    with changed(TWO):
+    with change_sysctls(TWO):
         pass
     assert seen == [TWO] * 6  # each twice when it is changed, once when it is put back
 
 
 @namespaced
 def test_the_kernel_may_spell_a_value_in_its_own_way(folder):
-    with changed({RESERVED: "8080,8081", "net.ipv4.ip_local_port_range": " 40001\t40002 "}):
+    with change_sysctls({RESERVED: "8080,8081", "net.ipv4.ip_local_port_range": " 40001\t40002 "}):
         assert sysctl.read(RESERVED) == "8080-8081"
     assert sysctl.read(RESERVED) == ""
     assert sysctl.read("net.ipv4.ip_local_port_range") == "40000 40003"
@@ -134,13 +134,13 @@ def test_settings_that_depend_on_each_other_are_put_back_the_last_first():
     """The kernel takes no port range that begins below the first port that anybody may bind."""
     low = "net.ipv4.ip_unprivileged_port_start"
     before = sysctl.read(low)
-    with changed({low: "100", "net.ipv4.ip_local_port_range": "200 300"}):
+    with change_sysctls({low: "100", "net.ipv4.ip_local_port_range": "200 300"}):
         pass
     assert (sysctl.read(low), sysctl.read("net.ipv4.ip_local_port_range")) == (before, "40000 40003")
 
 
 def test_without_settings_nothing_is_done(folder):
-    with changed({}):
+    with change_sysctls({}):
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert not folder.exists()
 
@@ -149,7 +149,7 @@ def test_without_settings_nothing_is_done(folder):
 @namespaced
 def test_an_exception_puts_back(folder, error):
     before = values()
-    with pytest.raises(error), changed(TWO):
+    with pytest.raises(error), change_sysctls(TWO):
         raise error
     assert values() == before
     assert files(folder) == []
@@ -168,8 +168,8 @@ def test_a_signal_that_ends_the_process_puts_back(folder, number):
 @namespaced
 def test_the_program_that_is_terminated_says_nothing_and_ends_as_shells_count():
     before = values()
-    script = "import time; from stress.lab.host_sysctls import changed\n"
-    script += "with changed({!r}): print(flush=True); time.sleep(60)"
+    script = "import time; from stress.lab.host_sysctls import change_sysctls\n"
+    script += "with change_sysctls({!r}): print(flush=True); time.sleep(60)"
     with subprocess.Popen(
         [sys.executable, "-c", script.format(TWO)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -184,14 +184,14 @@ def test_the_program_that_is_terminated_says_nothing_and_ends_as_shells_count():
 @namespaced
 def test_signals_do_afterwards_what_they_did_before():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup(1) does
-    before = [signal.getsignal(number) for number in signals.NUMBERS]
-    with changed(TWO):
+    before = [signal.getsignal(number) for number in signals.SIGNALS]
+    with change_sysctls(TWO):
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(Terminated):
             signal.raise_signal(signal.SIGTERM)
-    assert [signal.getsignal(number) for number in signals.NUMBERS] == before
+    assert [signal.getsignal(number) for number in signals.SIGNALS] == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -199,7 +199,7 @@ def test_signals_do_afterwards_what_they_did_before():
 @namespaced
 def test_a_signal_while_settings_are_written_waits_until_all_are_back(folder, monkeypatch, call, number):
     before = values()
-    handlers = [signal.getsignal(each) for each in signals.NUMBERS]
+    handlers = [signal.getsignal(each) for each in signals.SIGNALS]
     write = sysctl.write
     calls = iter(range(100))
 
@@ -210,12 +210,12 @@ def test_a_signal_while_settings_are_written_waits_until_all_are_back(folder, mo
 
     monkeypatch.setattr(sysctl, "write", interrupted)
     in_body = False
-    with pytest.raises(Terminated if number == signal.SIGTERM else KeyboardInterrupt), changed(TWO):
+    with pytest.raises(Terminated if number == signal.SIGTERM else KeyboardInterrupt), change_sysctls(TWO):
         in_body = True
     assert in_body == (call >= 4)  # the first four writes make the changes
     assert values() == before
     assert files(folder) == []
-    assert [signal.getsignal(each) for each in signals.NUMBERS] == handlers
+    assert [signal.getsignal(each) for each in signals.SIGNALS] == handlers
 
 
 def endlessly(wanted):
@@ -226,7 +226,7 @@ def endlessly(wanted):
         try:
             os.write(writer, b"!")
             while True:
-                with changed(wanted):
+                with change_sysctls(wanted):
                     pass
         finally:
             os._exit(0)
@@ -259,7 +259,7 @@ def test_what_a_kill_at_any_moment_leaves_is_put_back(folder):
         time.sleep(generator.uniform(0, 0.02))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        host_sysctls.restore_left()
+        host_sysctls.restore_leftover()
         assert values() == before
         assert files(folder) in ([], ["journal.new"])  # one that was not whole yet; the next will replace it
 
@@ -269,13 +269,13 @@ def test_a_child_by_fork_puts_nothing_back():
     before = values()
     parent = os.getpid()
     try:
-        with changed(TWO):
+        with change_sysctls(TWO):
             child = os.fork()
             if child == 0:
                 raise SystemExit  # unwinds through the context, as the end of a child's program does
             os.waitpid(child, 0)
             assert values() == TWO
-            assert sysctl_journal.left().living
+            assert sysctl_journal.read_journal().is_process_alive
     finally:
         if os.getpid() != parent:
             os._exit(0)
@@ -285,7 +285,7 @@ def test_a_child_by_fork_puts_nothing_back():
 @namespaced
 def test_a_child_by_fork_dies_of_a_signal_as_it_would_have():
     reader, writer = os.pipe()
-    with changed(TWO):
+    with change_sysctls(TWO):
         child = os.fork()
         if child == 0:
             os.write(writer, b"!")  # before that Python itself would forget the signal: it does so after a fork()
@@ -304,7 +304,7 @@ def test_other_threads_may_change_settings_too():
     before = values()
 
     def work():
-        with changed(TWO):
+        with change_sysctls(TWO):
             seen.append((values(), signal.getsignal(signal.SIGTERM)))
 
     thread = threading.Thread(target=work)
@@ -332,7 +332,7 @@ def test_a_setting_that_cannot_be_made_leaves_nothing_changed(folder, wrong, err
     names = (FIN_TIMEOUT, *wrong)
     before = values(names)
     wanted = wrong | {FIN_TIMEOUT: "3"} if first else {FIN_TIMEOUT: "3"} | wrong
-    with pytest.raises(error) as raised, changed(wanted):
+    with pytest.raises(error) as raised, change_sysctls(wanted):
         pytest.fail("the trial began")
     assert sentence in str(raised.value)
     assert values(names) == before
@@ -350,7 +350,10 @@ def test_a_value_that_the_kernel_would_not_take_back_is_not_changed(folder, monk
         write(name, value)
 
     monkeypatch.setattr(sysctl, "write", picky)
-    with pytest.raises(UsageError, match=f"^{RETRIES} is not changed, because it could not be put back"), changed(TWO):
+    with (
+        pytest.raises(UsageError, match=f"^{RETRIES} is not changed, because it could not be put back"),
+        change_sysctls(TWO),
+    ):
         pytest.fail("the trial began")
     assert values() == before
     assert files(folder) == []
@@ -371,7 +374,7 @@ def refused_to_nobody():
                 os.setresuid(65534, 65534, 65534)
             if namespace.unshare(namespace.CLONE_NEWUSER | namespace.CLONE_NEWNET) == 0:
                 assert ctypes.CDLL(None).capset(CAPABILITIES, bytes(24)) == 0  # it has all of them there
-                with changed(TWO):
+                with change_sysctls(TWO):
                     text = b"changed"
         except LabError as error:
             text = str(error).encode()
@@ -399,7 +402,7 @@ def test_where_proc_sys_is_read_only_as_in_a_container_it_says_so(folder):
     place = ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", remount, "sh"]
     if subprocess.run([*place, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no such place can be made here")
-    script = "from stress.lab.host_sysctls import changed\nwith changed({!r}): pass"
+    script = "from stress.lab.host_sysctls import change_sysctls\nwith change_sysctls({!r}): pass"
     ended = subprocess.run(
         [*place, sys.executable, "-c", script.format(TWO)], capture_output=True, text=True, check=False
     )
@@ -412,16 +415,16 @@ def test_a_folder_that_cannot_be_written_changes_nothing(folder):
     before = values()
     folder.write_text("a file")
     with pytest.raises(LabError, match=r"cannot be written down in .*: .* CONNSTORM_STATE names another folder\.$"):
-        changed(TWO).__enter__()
+        change_sysctls(TWO).__enter__()
     assert values() == before
 
 
 @namespaced
 def test_two_at_once_are_refused():
     before = values()
-    with changed({FIN_TIMEOUT: "3"}):
+    with change_sysctls({FIN_TIMEOUT: "3"}):
         with pytest.raises(LabError, match=f"changed already, by process {os.getpid()} .*wait until it has ended"):
-            changed({RETRIES: "2"}).__enter__()
+            change_sysctls({RETRIES: "2"}).__enter__()
         ended = doctor()
         assert ended.returncode == 3
         assert f"by process {os.getpid()} (" in ended.stderr
@@ -437,10 +440,10 @@ def test_the_folder_s_lock_is_waited_for_but_not_for_ever(folder, monkeypatch):
     descriptor = os.open(folder, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     with pytest.raises(LabError, match="is held by another process"):
-        changed(TWO).__enter__()
+        change_sysctls(TWO).__enter__()
     os.close(descriptor)
     assert values() == before
-    with changed(TWO):
+    with change_sysctls(TWO):
         pass
 
 
@@ -451,9 +454,9 @@ def test_what_a_killed_process_left_is_put_back_by_the_doctor(folder):
     assert values() == TWO
     assert files(folder) == ["journal.json"]
     with pytest.raises(LabError, match=rf"left changed by process {child} .*connstorm doctor --restore\.$"):
-        changed(TWO).__enter__()
-    (point,) = checkup.changed_settings()
-    assert f"{FIN_TIMEOUT}, {RETRIES} changed by process {child}" in point.found
+        change_sysctls(TWO).__enter__()
+    (point,) = checkup.check_changed_settings()
+    assert f"{FIN_TIMEOUT}, {RETRIES} changed by process {child}" in point.state
     assert "connstorm doctor --restore" in point.advice
 
     ended = doctor()
@@ -466,7 +469,7 @@ def test_what_a_killed_process_left_is_put_back_by_the_doctor(folder):
     ]
     assert values() == before
     assert files(folder) == []
-    assert list(checkup.changed_settings()) == []
+    assert list(checkup.check_changed_settings()) == []
     assert doctor().stdout == "nothing to put back\n"
 
 
@@ -489,12 +492,12 @@ def test_a_zombie_is_dead():
     if child == 0:
         time.sleep(LONG_S)
         os._exit(0)
-    started = sysctl_journal.start_of(child)
+    started = sysctl_journal.process_start(child)
     assert started is not None
     os.kill(child, signal.SIGKILL)
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     assert Path(f"/proc/{child}/stat").exists()
-    assert sysctl_journal.start_of(child) is None
+    assert sysctl_journal.process_start(child) is None
     os.waitpid(child, 0)
 
 
@@ -502,12 +505,12 @@ def test_a_process_with_blanks_and_brackets_in_its_name_has_a_start():
     script = "import time; open('/proc/self/comm', 'w').write('a) b (c'); print(flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        assert sysctl_journal.start_of(process.pid) >= sysctl_journal.start_of(os.getpid())
+        assert sysctl_journal.process_start(process.pid) >= sysctl_journal.process_start(os.getpid())
         process.kill()
 
 
 def test_a_later_process_with_the_number_of_a_dead_one_is_not_taken_for_it():
-    assert not left_behind(started=sysctl_journal.start_of(os.getpid()) - 1).living
+    assert not left_behind(started=sysctl_journal.process_start(os.getpid()) - 1).is_process_alive
 
 
 @namespaced
@@ -515,7 +518,7 @@ def test_somebody_else_s_change_is_left_alone(folder):
     before = values()
     with (
         pytest.raises(LabError, match=f"{FIN_TIMEOUT} was set to 3, but is 17: somebody else .* before it was 60"),
-        changed(TWO),
+        change_sysctls(TWO),
     ):
         sysctl.write(FIN_TIMEOUT, "17")
     assert values() == before | {FIN_TIMEOUT: "17"}
@@ -529,7 +532,7 @@ def disturb():
 
 @namespaced
 def test_somebody_else_s_change_is_a_note_to_the_error_of_a_trial(folder):
-    with pytest.raises(KeyboardInterrupt) as raised, changed(TWO):
+    with pytest.raises(KeyboardInterrupt) as raised, change_sysctls(TWO):
         disturb()
     assert "somebody else" in raised.value.__notes__[0]
     assert files(folder) == []
@@ -537,7 +540,7 @@ def test_somebody_else_s_change_is_a_note_to_the_error_of_a_trial(folder):
 
 @namespaced
 def test_what_somebody_has_put_back_already_is_no_fault():
-    with changed(TWO):
+    with change_sysctls(TWO):
         sysctl.write(FIN_TIMEOUT, "60")
     assert sysctl.read(FIN_TIMEOUT) == "60"
 
@@ -590,12 +593,12 @@ def test_a_setting_that_is_none_of_the_network_is_never_written():
 @namespaced
 def test_the_journal_of_another_boot_is_removed(folder):
     sysctl.write(FIN_TIMEOUT, "3")
-    found = left_behind(boot="another", started=sysctl_journal.start_of(os.getpid()))
-    assert not found.living
-    (point,) = checkup.changed_settings()
+    found = left_behind(boot="another", started=sysctl_journal.process_start(os.getpid()))
+    assert not found.is_process_alive
+    (point,) = checkup.check_changed_settings()
     assert "earlier boot" in point.advice
     with pytest.raises(LabError, match="put them back first: connstorm doctor --restore"):
-        changed(TWO).__enter__()
+        change_sysctls(TWO).__enter__()
     ended = doctor()
     assert ended.returncode == 0
     assert ended.stdout.startswith("nothing to put back: what process ")
@@ -607,12 +610,14 @@ def test_the_journal_of_another_boot_is_removed(folder):
 @namespaced
 def test_the_journal_of_another_network_is_not_used_here(folder):
     killed(TWO)
-    there = sysctl_journal.network()
+    there = sysctl_journal.network_inode()
     another_network(ports=(40000, 40003))
     before = values()
     ended = doctor()
     assert ended.returncode == 3
-    assert f"in another network namespace, net:[{there}]; here is net:[{sysctl_journal.network()}]" in ended.stderr
+    assert (
+        f"in another network namespace, net:[{there}]; here is net:[{sysctl_journal.network_inode()}]" in ended.stderr
+    )
     assert values() == before
     assert files(folder) == ["journal.json"]
 
@@ -651,8 +656,8 @@ def test_a_damaged_journal_is_said_in_a_sentence(folder, data):
     folder.mkdir()
     (folder / "journal.json").write_bytes(data)
     with pytest.raises(LabError, match=r"journal\.json is damaged \("):
-        changed(TWO).__enter__()
-    (point,) = checkup.changed_settings()
+        change_sysctls(TWO).__enter__()
+    (point,) = checkup.check_changed_settings()
     assert "is damaged" in point.advice
     ended = doctor()
     assert (ended.returncode, ended.stdout) == (3, "")
@@ -665,17 +670,17 @@ def test_a_damaged_journal_is_said_in_a_sentence(folder, data):
 def test_a_journal_that_is_a_folder_is_said_in_a_sentence(folder):
     (folder / "journal.json").mkdir(parents=True)
     with pytest.raises(LabError, match=r"journal\.json cannot be read: Is a directory"):
-        sysctl_journal.left()
+        sysctl_journal.read_journal()
 
 
 def test_only_its_own_journal_is_removed(folder):
     found = left_behind()
-    sysctl_journal.remove(msgspec.structs.replace(found, pid=found.pid + 1))
+    sysctl_journal.remove_journal(msgspec.structs.replace(found, pid=found.pid + 1))
     assert files(folder) == ["journal.json"]
-    sysctl_journal.remove(found)
+    sysctl_journal.remove_journal(found)
     assert files(folder) == []
     folder.rmdir()
-    sysctl_journal.remove(found)
+    sysctl_journal.remove_journal(found)
 
 
 def test_the_doctor_does_one_thing_at_a_time():
@@ -723,11 +728,11 @@ JOURNALS = st.builds(
 @given(JOURNALS)
 def test_what_is_written_down_is_read_again(written):
     with own_folder() as path:
-        sysctl_journal.write(written)
-        found = sysctl_journal.left()
+        sysctl_journal.write_journal(written)
+        found = sysctl_journal.read_journal()
         assert found == written
         assert list(found.old) == list(written.old)  # they are put back in the reverse of this order
-        sysctl_journal.remove(written)
+        sysctl_journal.remove_journal(written)
         assert files(path) == []
 
 
@@ -741,4 +746,4 @@ def test_a_file_with_any_damage_is_read_as_a_journal_or_refused(data):
         end = data.draw(st.integers(start, len(whole)))
         (path / "journal.json").write_bytes(whole[:start] + data.draw(st.binary(max_size=8)) + whole[end:])
         with contextlib.suppress(LabError):
-            assert isinstance(sysctl_journal.left(), Journal)
+            assert isinstance(sysctl_journal.read_journal(), Journal)

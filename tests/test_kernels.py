@@ -17,7 +17,7 @@ from stress.lab.kernel import cache as kernel_cache
 from stress.lab.kernel import debian
 from stress.lab.kernel.debian import Apt, is_image
 from stress.model.errors import LabError, StoreError, UsageError
-from stress.model.kernel import HOST, CachedKernel, DebianName, kernel_name
+from stress.model.kernel import HOST, CachedKernel, DebianName, parse_kernel_name
 from stress.suite import kernels, matrix
 from stress.suite.config import load as suite_file
 from stress.suite.executor.local import Local
@@ -59,7 +59,7 @@ def fill(folder):
 
 @given(WORD, st.lists(st.from_regex(r"[a-z]+(=[a-z0-9]+)?", fullmatch=True), max_size=3))
 def test_a_release_with_options_of_the_command_line(suite, options):
-    found = kernel_name(" ".join([f"deb:{suite}", *options]))
+    found = parse_kernel_name(" ".join([f"deb:{suite}", *options]))
     assert found.debian == DebianName("", suite)
     assert found.options == tuple(options)
 
@@ -67,7 +67,7 @@ def test_a_release_with_options_of_the_command_line(suite, options):
 @given(st.from_regex(r"linux-image-[a-z0-9][a-z0-9.+-]{0,20}", fullmatch=True), st.none() | WORD)
 def test_a_package_and_where_from(package, suite):
     text = f"deb:{package}" + (f"/{suite}" if suite else "")
-    found = kernel_name(text).debian
+    found = parse_kernel_name(text).debian
     assert found == DebianName(package, suite or "")
     assert found.text == text
 
@@ -75,7 +75,7 @@ def test_a_package_and_where_from(package, suite):
 @given(st.text(max_size=40))
 def test_any_other_text_is_refused_or_is_a_file(text):
     try:
-        found = kernel_name(text)
+        found = parse_kernel_name(text)
     except UsageError:
         return
     assert found.base == HOST or found.debian or os.path.exists(found.path)  # noqa: PTH110  # as the program does
@@ -96,14 +96,14 @@ def test_any_other_text_is_refused_or_is_a_file(text):
 )
 def test_what_is_wrong_with_a_name_is_said(text, said):
     with pytest.raises(UsageError, match=said):
-        kernel_name(text)
+        parse_kernel_name(text)
 
 
 def test_a_folder_is_a_kernel_when_one_was_built_there(tmp_path):
     with pytest.raises(UsageError, match="no kernel was built in it"):
-        kernel_name(str(tmp_path))
+        parse_kernel_name(str(tmp_path))
     (tmp_path / "vmlinux").touch()
-    assert kernel_name(str(tmp_path)).base == str(tmp_path)
+    assert parse_kernel_name(str(tmp_path)).base == str(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_folder_is_a_kernel_when_one_was_built_there(tmp_path):
 )
 @pytest.mark.skipif(shutil.which("dpkg") is None, reason="no dpkg, which says what architecture this is")
 def test_variants_are_taken_only_when_they_are_named(package, begin, taken):
-    assert is_image(package.format(debian.architecture()), begin) is taken
+    assert is_image(package.format(debian.debian_architecture()), begin) is taken
 
 
 # The cache
@@ -127,28 +127,33 @@ def test_variants_are_taken_only_when_they_are_named(package, begin, taken):
 
 @pytest.mark.usefixtures("cache")
 def test_what_was_kept_is_found_by_any_of_its_names():
-    kept = kernel_cache.keep(a_kernel(), fill)
+    kept = kernel_cache.add_kernel(a_kernel(), fill)
     assert (
-        kernel_cache.called("deb:bookworm") == kernel_cache.called("bookworm") == kernel_cache.called(kept.name) == kept
+        kernel_cache.find_kernel("deb:bookworm")
+        == kernel_cache.find_kernel("bookworm")
+        == kernel_cache.find_kernel(kept.name)
+        == kept
     )
-    assert kernel_cache.called("deb:sid") is None
+    assert kernel_cache.find_kernel("deb:sid") is None
     assert kernel_cache.size_bytes(kept) > 1000
 
 
 @pytest.mark.usefixtures("cache")
 def test_the_newer_kernel_takes_the_name_over_and_the_older_one_stays():
-    kernel_cache.keep(a_kernel(), fill)
-    newer = kernel_cache.keep(a_kernel("6.1.0-51-amd64", version="6.1.180-1"), fill)
-    assert kernel_cache.called("deb:bookworm") == newer
-    assert [kernel.names for kernel in kernel_cache.kernels()] == [[], ["deb:bookworm"]]
+    kernel_cache.add_kernel(a_kernel(), fill)
+    newer = kernel_cache.add_kernel(a_kernel("6.1.0-51-amd64", version="6.1.180-1"), fill)
+    assert kernel_cache.find_kernel("deb:bookworm") == newer
+    assert [kernel.names for kernel in kernel_cache.list_kernels()] == [[], ["deb:bookworm"]]
 
 
 @pytest.mark.usefixtures("cache")
 def test_a_kernel_that_is_there_is_not_unpacked_again_but_gets_the_name():
-    kernel_cache.keep(a_kernel(), fill)
-    kept = kernel_cache.keep(a_kernel(names=["deb:linux-image-6.1"]), lambda folder: pytest.fail(f"filled {folder}"))
+    kernel_cache.add_kernel(a_kernel(), fill)
+    kept = kernel_cache.add_kernel(
+        a_kernel(names=["deb:linux-image-6.1"]), lambda folder: pytest.fail(f"filled {folder}")
+    )
     assert kept.names == ["deb:bookworm", "deb:linux-image-6.1"]
-    assert kernel_cache.kernels() == [kept]
+    assert kernel_cache.list_kernels() == [kept]
 
 
 def test_a_kernel_that_could_not_be_unpacked_leaves_nothing(cache):
@@ -157,13 +162,13 @@ def test_a_kernel_that_could_not_be_unpacked_leaves_nothing(cache):
         raise LabError("the disk went away.")
 
     with pytest.raises(LabError):
-        kernel_cache.keep(a_kernel(), broken)
-    assert kernel_cache.kernels() == []
+        kernel_cache.add_kernel(a_kernel(), broken)
+    assert kernel_cache.list_kernels() == []
     assert list(cache.iterdir()) == []
 
 
 def test_removing(cache):
-    kernel_cache.keep(a_kernel(), fill)
+    kernel_cache.add_kernel(a_kernel(), fill)
     ended = connstorm("remove", "bookworm", "--json")
     assert [load["release"] for load in json.loads(ended.stdout)["removed"]] == ["6.1.0-50-amd64"]
     assert list(cache.iterdir()) == []
@@ -175,15 +180,15 @@ def test_removing(cache):
 @pytest.mark.usefixtures("cache")
 def test_the_list_says_how_to_get_one():
     assert "connstorm kernels fetch" in connstorm("list").stdout
-    kernel_cache.keep(a_kernel(), fill)
+    kernel_cache.add_kernel(a_kernel(), fill)
     assert "6.1.0-50-amd64" in connstorm("list").stdout
     assert json.loads(connstorm("list", "--json").stdout)["kernels"][0]["names"] == ["deb:bookworm"]
 
 
 @pytest.mark.usefixtures("cache")
 def test_damaged_facts_are_told():
-    kept = kernel_cache.keep(a_kernel(), fill)
-    (kernel_cache.folder(kept) / kernel_cache.FACTS).write_text("{}")
+    kept = kernel_cache.add_kernel(a_kernel(), fill)
+    (kernel_cache.kernel_folder(kept) / kernel_cache.FACTS).write_text("{}")
     ended = connstorm("list")
     assert ended.returncode == 2
     assert "fetch the kernel again" in ended.stderr
@@ -193,7 +198,7 @@ def test_a_cache_that_cannot_be_written_is_told(cache):
     cache.parent.mkdir(exist_ok=True)
     cache.write_text("a file where a folder should be")
     with pytest.raises(StoreError, match="could not be kept"):
-        kernel_cache.keep(a_kernel(), fill)
+        kernel_cache.add_kernel(a_kernel(), fill)
 
 
 # Debian
@@ -206,7 +211,7 @@ def apt():
         pytest.skip(f"no {', '.join(lacking)} here")
     try:
         mirror = debian.system_mirror()
-        with debian.release("bookworm", mirror, lambda _: None) as found:
+        with debian.open_release("bookworm", mirror, lambda _: None) as found:
             yield found
     except LabError as error:
         pytest.skip(f"no mirror of Debian: {error}")
@@ -221,12 +226,14 @@ def of_the_system():
 @pytest.mark.usefixtures("apt")
 def test_a_kernel_is_fetched_and_unpacked_and_nothing_installed(cache):
     before = of_the_system()
-    ended = connstorm("fetch", "linux-image-cloud-amd64/bookworm" if debian.architecture() == "amd64" else "bookworm")
+    ended = connstorm(
+        "fetch", "linux-image-cloud-amd64/bookworm" if debian.debian_architecture() == "amd64" else "bookworm"
+    )
     assert ended.returncode == 0, ended.stderr
-    (kernel,) = kernel_cache.kernels()
+    (kernel,) = kernel_cache.list_kernels()
     assert kernel.release.startswith("6.1.")
-    assert kernel_cache.image(kernel).stat().st_size > 1_000_000
-    assert (kernel_cache.modules(kernel) / "modules.dep").is_file()
+    assert kernel_cache.kernel_image(kernel).stat().st_size > 1_000_000
+    assert (kernel_cache.kernel_modules(kernel) / "modules.dep").is_file()
     assert [each.name for each in cache.iterdir()] == [kernel.name]
     assert of_the_system() == before
 
@@ -268,7 +275,7 @@ def test_no_network_is_told_in_a_sentence():
 @pytest.mark.usefixtures("apt")
 def test_what_nobody_signed_is_refused(tmp_path):
     dist = tmp_path / "debian" / "dists" / "bookworm"
-    lists = dist / "main" / f"binary-{debian.architecture()}"
+    lists = dist / "main" / f"binary-{debian.debian_architecture()}"
     lists.mkdir(parents=True)
     (lists / "Packages").write_text("Package: linux-image-6.6.6\nVersion: 1\nArchitecture: all\nFilename: evil.deb\n")
     (dist / "Release").write_text("Origin: Debian\nSuite: bookworm\nCodename: bookworm\nComponents: main\n")

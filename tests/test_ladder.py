@@ -21,7 +21,7 @@ from stress.analysis.attribution.ladder import (
     wheel_slack_jiffies,
 )
 from stress.lab import host, sysctl
-from stress.model.attempt import blank
+from stress.model.attempt import allocate_attempts
 from stress.model.errors import UsageError
 
 LINEAR = {"tcp_syn_retries": 6, "tcp_syn_linear_timeouts": 4}
@@ -141,7 +141,7 @@ def attach(server, *instructions):
 
 
 def one_attempt():
-    record = blank(1)
+    record = allocate_attempts(1)
     storm(record, target="127.0.0.1", target_port=5000, attempts=1, epoch_ns=now_ns())
     return record[0]
 
@@ -152,7 +152,7 @@ def one_attempt():
 def test_a_server_that_wakes_up_is_met_on_the_next_rung(deaf_s, linear):
     """The server drops SYNs for a while: 0.5 s leave the rung of 1 s, 1.5 s the next one, 2 s or 3 s."""
     sysctl.write("net.ipv4.tcp_syn_linear_timeouts", str(linear))
-    found = build_ladder(host.facts(), sysctl.recorded())
+    found = build_ladder(host.read_host(), sysctl.read_recorded())
     place = int(deaf_s)
     with socket.create_server(("127.0.0.1", 5000)) as server:
         attach(server, (0x06, 0, 0, 0))
@@ -167,7 +167,7 @@ def test_a_server_that_wakes_up_is_met_on_the_next_rung(deaf_s, linear):
 
 @namespaced(sysctls={"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_syn_linear_timeouts": "0"})
 def test_this_kernel_gives_up_when_the_ladder_ends():
-    found = build_ladder(host.facts(), sysctl.recorded())
+    found = build_ladder(host.read_host(), sysctl.read_recorded())
     with socket.create_server(("127.0.0.1", 5000)) as server:
         attach(server, (0x06, 0, 0, 0))
         attempt = one_attempt()

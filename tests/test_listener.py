@@ -15,7 +15,7 @@ from namespaced import namespaced
 
 from stress.lab import census, counters, listener, sysctl
 from stress.lab.listener import Listener
-from stress.lab.wait import until
+from stress.lab.wait import wait_until
 from stress.model.errors import LabError, UsageError
 from stress.model.record import ListenerReport
 
@@ -36,7 +36,7 @@ def hang_up(clients, *, reset=False):
 
 
 def server_states(family=4):
-    return census.census(family, range(5000, 5001))["server"]
+    return census.take_census(family, range(5000, 5001))["server"]
 
 
 def live_states(family=4):
@@ -54,7 +54,7 @@ def test_it_closes_all_connections(family):
         assert server.report() == ListenerReport(accepted=10, leaked=0, closed=10, first=10, errors={})
         assert all(client.recv(1) == b"" for client in clients)  # FIN
         hang_up(clients)
-        assert until(lambda: live_states(family) == {"LISTEN": 1}, 2)
+        assert wait_until(lambda: live_states(family) == {"LISTEN": 1}, 2)
 
 
 @pytest.mark.parametrize("reset", [True, False])
@@ -78,7 +78,7 @@ def test_it_leaks_the_first_and_closes_the_others():
         assert server.report() == ListenerReport(accepted=10, leaked=3, closed=7, first=7, errors={})
         assert all(client.recv(1) == b"" for client in clients[3:])  # FIN
         hang_up(clients)
-        assert until(lambda: live_states() == {"CLOSE-WAIT": 3, "LISTEN": 1}, 2)
+        assert wait_until(lambda: live_states() == {"CLOSE-WAIT": 3, "LISTEN": 1}, 2)
 
 
 @namespaced(ports=SIXTEEN_PORTS)
@@ -130,7 +130,7 @@ def test_a_full_descriptor_table_is_counted_by_name():
         lowest_free = min(set(range(len(taken) + 1)) - taken)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free, lowest_free))
         clients += connect(8)
-        assert until(lambda: server.report().errors, 5)
+        assert wait_until(lambda: server.report().errors, 5)
         report = server.report()
         assert report.errors.keys() == {"EMFILE"}
         assert report.accepted == report.leaked == 1

@@ -14,7 +14,7 @@ from namespaced import FOUR_PORTS, namespaced
 from stress._fastconnect import now_ns, storm
 from stress.lab import census, counters, sysctl
 from stress.lab.listener import Listener
-from stress.model.attempt import blank
+from stress.model.attempt import allocate_attempts
 from stress.model.errors import LabError
 from stress.model.plan import Isn, Laying, Plan, Release
 from stress.storm import minefield
@@ -34,7 +34,7 @@ def plan_for(family=4, release=Release.NO_BUCKETS, **changes):
 
 def connect_from(port, family):
     """Make one attempt from a port and return its record."""
-    record = blank(1)
+    record = allocate_attempts(1)
     storm(
         record,
         target=LOOPBACK[family],
@@ -67,14 +67,14 @@ def test_mines_are_laid_on_exactly_these_ports_and_these_are_free_again(family, 
         mines = minefield.list_mines(plan)
         assert mines["local_port"].tolist() == [40000, 40002, 40003]
         assert not mines["address"].any()
-        assert census.census(family, range(5000, 5001)) == {"client": {}, "server": {"CLOSE-WAIT": 3, "LISTEN": 1}}
+        assert census.take_census(family, range(5000, 5001)) == {"client": {}, "server": {"CLOSE-WAIT": 3, "LISTEN": 1}}
         assert sysctl.read(minefield.TW_BUCKETS) == buckets
 
         server.start()
         for port, retransmits in ((40001, 0), (40002, 1), (40002, 0), (40000, 1)):
             before = counters.read()
             attempt = connect_from(port, family)
-            moved = counters.change(before, counters.read())
+            moved = counters.counter_changes(before, counters.read())
             assert (attempt["error"], attempt["retransmits"]) == (0, retransmits)
             assert moved["TCPSYNChallenge"] == moved["TCPChallengeACK"] == moved["TCPSynRetrans"] == retransmits
         assert minefield.list_mines(plan)["local_port"].tolist() == [40003]
@@ -86,7 +86,7 @@ def test_mines_whose_ports_are_kept_stay_in_fin_wait_2(family):
     plan = plan_for(family, Release.KEEP)
     with Listener(LOOPBACK[family], 5000) as server:
         minefield.lay_mines(plan, server, PLACES, NOFILE)
-        assert census.census(family, range(5000, 5001)) == {
+        assert census.take_census(family, range(5000, 5001)) == {
             "client": {"FIN-WAIT-2": 3},
             "server": {"CLOSE-WAIT": 3, "LISTEN": 1},
         }

@@ -64,7 +64,7 @@ def test_a_process_with_threads_is_refused():
     thread = threading.Thread(target=done.wait)
     thread.start()
     with pytest.raises(LabError, match="before the process has threads"):
-        namespace.enter()
+        namespace.enter_namespace()
     done.set()
     thread.join()
 
@@ -74,7 +74,7 @@ def test_root_without_user_namespaces_gets_a_network_of_its_own():
     (LIMITS / "max_user_namespaces").write_text("0")
     networks = Path("/proc/self/ns/net").readlink()
     users = Path("/proc/self/ns/user").readlink()
-    namespace.enter()
+    namespace.enter_namespace()
     assert Path("/proc/self/ns/net").readlink() != networks
     assert Path("/proc/self/ns/user").readlink() == users
     socket.create_server(("127.0.0.1", 5000)).close()
@@ -87,7 +87,7 @@ def test_a_user_without_user_namespaces_is_refused_and_told_of_host():
     assert os.geteuid() == 1000
     (LIMITS / "max_user_namespaces").write_text("0")
     with pytest.raises(LabError, match=r"ENOSPC.*--host would run on this host's own stack"):
-        namespace.enter()
+        namespace.enter_namespace()
 
 
 @namespaced
@@ -95,5 +95,5 @@ def test_root_without_network_namespaces_is_refused():
     (LIMITS / "max_net_namespaces").write_text("0")
     users = Path("/proc/self/ns/user").readlink()
     with pytest.raises(LabError, match="ENOSPC"):
-        namespace.enter()
+        namespace.enter_namespace()
     assert Path("/proc/self/ns/user").readlink() == users

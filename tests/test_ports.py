@@ -91,7 +91,7 @@ def test_a_plain_sweep_is_ascending():
 
 @pytest.mark.parametrize("ports", [Ports.KERNEL, Ports.BIND])
 def test_the_kernel_s_choice_has_no_order(ports):
-    assert not ports.sweeping
+    assert not ports.is_sweeping
     assert draw_order(plan_for(ports), range_of(5), 0, 100, seeded_generators(1)[1]) is None
 
 

@@ -18,7 +18,7 @@ from stress.analysis.comparison.projection import (
 )
 from stress.analysis.metric import find_metric
 from stress.model.errors import UsageError
-from stress.store.runs import arm
+from stress.store.runs import read_arm
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def runs(tmp_path_factory):
             for scenario in ("clean", "closewait")
             for reuse in ("0", "2")
         }
-        found += arm(f"{kernel}={a_suite(home / kernel, trials, suite_id=kernel)}")
+        found += read_arm(f"{kernel}={a_suite(home / kernel, trials, suite_id=kernel)}")
     return found
 
 
@@ -82,7 +82,7 @@ def test_what_varies_within_a_column_is_said(runs):
 
 def test_arms_of_one_cell_each_make_one_row(tmp_path):
     suite = a_suite(tmp_path / "suite", {"clean a": [a_document()], "clean b": [a_document(plan={"mines": 5})]})
-    runs = arm(f"a={suite}#clean a") + arm(f"b={suite}#clean b")
+    runs = read_arm(f"a={suite}#clean a") + read_arm(f"b={suite}#clean b")
     assert names(project_runs(runs, choose_projection(runs, (), ()))) == [("", ["a", "b"])]
 
 
@@ -159,8 +159,8 @@ def test_arms_that_differ_in_more_are_refused_unless_that_is_named(runs):
     ],
 )
 def test_differences_are_told_by_kind(tmp_path, changes, kind, words):
-    a = arm(f"a={a_suite(tmp_path / 'a', {'clean': [a_document()]})}")
-    b = arm(f"b={a_suite(tmp_path / 'b', {'clean': [a_document(**changes)]})}")
+    a = read_arm(f"a={a_suite(tmp_path / 'a', {'clean': [a_document()]})}")
+    b = read_arm(f"b={a_suite(tmp_path / 'b', {'clean': [a_document(**changes)]})}")
     (row,) = project_runs([*a, *b], choose_projection([*a, *b], (), ()))
     found = differences(row, ("label",))
     assert set(found) == {kind}
@@ -170,7 +170,7 @@ def test_differences_are_told_by_kind(tmp_path, changes, kind, words):
 def test_blocks_of_a_suite_are_pairs_and_those_of_two_suites_are_not(tmp_path):
     first = a_suite(tmp_path / "a", {"x a": [a_document()] * 3, "x b": [a_document()] * 3})
     other = a_suite(tmp_path / "b", {"x a": [a_document()] * 3}, suite_id="other")
-    a, b, c = arm(f"{first}#x a"), arm(f"{first}#x b"), arm(f"{other}#x a")
+    a, b, c = read_arm(f"{first}#x a"), read_arm(f"{first}#x b"), read_arm(f"{other}#x a")
     assert pair_arms("", "a", "b", a, b).paired
     assert not pair_arms("", "a", "c", a, c).paired
     assert not pair_arms("", "a", "twice", a, [*b, *b]).paired
@@ -178,13 +178,13 @@ def test_blocks_of_a_suite_are_pairs_and_those_of_two_suites_are_not(tmp_path):
 
 def test_times_of_trials_beside_others_are_not_compared(tmp_path):
     suite = a_suite(tmp_path / "a", {"x a": [a_document()], "x b": [a_document()]}, measures=False)
-    pair = pair_arms("", "a", "b", arm(f"{suite}#x a"), arm(f"{suite}#x b"))
+    pair = pair_arms("", "a", "b", read_arm(f"{suite}#x a"), read_arm(f"{suite}#x b"))
     assert pair.values(find_metric("body.p50")) == ({}, {})
     assert len(pair.values(find_metric("errors"))[0]) == 1
 
 
 def test_times_on_an_emulated_machine_are_not_compared(tmp_path):
     suite = a_suite(tmp_path / "a", {"x a": [a_document()], "x b": [a_document(emulated=True)]})
-    pair = pair_arms("", "a", "b", arm(f"{suite}#x a"), arm(f"{suite}#x b"))
+    pair = pair_arms("", "a", "b", read_arm(f"{suite}#x a"), read_arm(f"{suite}#x b"))
     assert pair.values(find_metric("rate")) == ({}, {})
     assert len(pair.values(find_metric("band.2jiffies"))[1]) == 1

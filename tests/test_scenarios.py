@@ -29,7 +29,7 @@ def _networks():
     child = os.fork()
     if child == 0:
         try:
-            namespace.enter()
+            namespace.enter_namespace()
         except LabError:
             os._exit(1)
         os._exit(0)
@@ -85,7 +85,7 @@ def test_the_books_balance(name):
 def test_each_mine_costs_exactly_one_attempt_one_retry(name):
     skip_without_nft(name)
     found = run_of(name)
-    assert (found.summary.collisions, found.summary.mines.found, found.summary.mines.left) == (60, 60, 0)
+    assert (found.summary.collisions, found.summary.mines.hit, found.summary.mines.left) == (60, 60, 0)
     assert (found.run.attempts["retransmits"][found.collided] == 1).all()
     if name.startswith("conntrack"):
         assert found.summary.verdict.startswith("Pass: the rule dropped nothing, and each of 60 ")

@@ -10,13 +10,13 @@ from stored import a_document, a_suite
 from stress.analysis.history.series import all_series, parse_start_time
 from stress.analysis.metric import find_metric
 from stress.model.errors import UsageError
-from stress.store.runs import observations
+from stress.store.runs import read_observations
 
 METRICS = (find_metric("rate"), find_metric("errors_per_million"))
 
 
 def series_of(folder, metrics=METRICS):
-    return all_series(observations(folder, ""), metrics)
+    return all_series(read_observations(folder, ""), metrics)
 
 
 def test_runs_of_a_cell_are_points_by_time(tmp_path):
@@ -81,14 +81,14 @@ def test_times_of_trials_that_were_not_alone_are_no_points(tmp_path):
 
 def test_a_time_that_is_none_is_refused_with_the_run(tmp_path):
     store_all(tmp_path, [1.0])
-    (found,) = observations(tmp_path, "")
+    (found,) = read_observations(tmp_path, "")
     with pytest.raises(UsageError, match=r"000000 began at 'yesterday', which is no time"):
         parse_start_time(replace(found, started_utc="yesterday"))
 
 
 def test_a_time_without_a_zone_is_utc(tmp_path):
     store_all(tmp_path, [1.0])
-    (found,) = observations(tmp_path, "")
+    (found,) = read_observations(tmp_path, "")
     naive, aware = (
         parse_start_time(replace(found, started_utc=f"2026-01-01T00:00:00{zone}")) for zone in ("", "+00:00")
     )

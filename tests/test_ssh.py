@@ -119,7 +119,7 @@ class Site:
     def records(self):
         """Return the suite's folder and what became of its trials."""
         (path,) = (self.root / "out").glob("*-suite-*")
-        return path, list(suite_folder.records(path).values())
+        return path, list(suite_folder.read_records(path).values())
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_each_host_runs_every_cell_and_nothing_is_left_there(site):
     assert [record.trial.cell for record in records[:2]] == [record.trial.cell for record in records[2:]]
     assert len({record.trial.seed for record in records}) == 1
     for record in records:
-        run, summary = run_folder.read(suite_folder.run_folder(path, record))
+        run, summary = run_folder.read(suite_folder.trial_run_folder(path, record))
         assert run.record.plan.seed == record.trial.seed
         assert summary.collisions == (3 if record.trial.cell == "closewait" else 0)
         assert record.settle is not None
@@ -164,22 +164,22 @@ def test_each_host_runs_every_cell_and_nothing_is_left_there(site):
 
 def test_a_trial_whose_connection_is_lost_is_run_again(site):
     suite = site.suite(SLOW, "--hosts", "lab1")
-    assert wait.until(lambda: site.rooms, 20)
+    assert wait.wait_until(lambda: site.rooms, 20)
     site.lose()
     _, told = suite.communicate()
     assert suite.returncode == 0, told
     _, (record,) = site.records()
     assert record.status is Status.DONE
     assert record.took_s > 3  # what the plan takes; the try that was lost is in it
-    assert wait.until(lambda: not site.rooms, 5), "the host cleans up after a connection that was lost"
+    assert wait.wait_until(lambda: not site.rooms, 5), "the host cleans up after a connection that was lost"
 
 
 def test_a_host_that_is_lost_twice_fails_the_trial_with_the_reason(site):
     suite = site.suite(SLOW, "--hosts", "lab1")
     for _ in range(2):
-        assert wait.until(lambda: site.rooms, 20)
+        assert wait.wait_until(lambda: site.rooms, 20)
         site.lose()
-        assert wait.until(lambda: not site.rooms, 5)
+        assert wait.wait_until(lambda: not site.rooms, 5)
     suite.communicate()
     assert suite.returncode == 3
     _, (record,) = site.records()
@@ -190,7 +190,7 @@ def test_a_host_that_is_lost_twice_fails_the_trial_with_the_reason(site):
 
 def test_an_interrupted_suite_ends_its_trial_on_the_host(site):
     suite = site.suite(SLOW, "--hosts", "lab1")
-    assert wait.until(lambda: site.rooms, 20)
+    assert wait.wait_until(lambda: site.rooms, 20)
     suite.send_signal(signal.SIGINT)
     _, told = suite.communicate()
     assert suite.returncode == 130

@@ -82,7 +82,7 @@ def test_what_is_written_is_read_back(tmp_path):
     assert summary_again == summary
     np.testing.assert_array_equal(again.attempts, run.attempts)
     np.testing.assert_array_equal(again.mines, run.mines)
-    assert path.name == run_folder.name(run.record)
+    assert path.name == run_folder.folder_name(run.record)
     assert sorted(file.name for file in tmp_path.iterdir()) == [path.name]
 
 
@@ -120,13 +120,13 @@ def test_a_full_disk_leaves_nothing_and_is_said(tmp_path):
 def test_results_that_cannot_be_written_are_refused_beforehand(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="choose a folder with --output"):
-        run_folder.prepare(tmp_path / "file" / "results")
+        run_folder.check_writable(tmp_path / "file" / "results")
     with pytest.raises(UsageError, match="choose a folder with --output"):
-        run_folder.prepare(Path("/proc/results"))
+        run_folder.check_writable(Path("/proc/results"))
 
 
 def test_preparing_leaves_an_empty_folder(tmp_path):
-    run_folder.prepare(tmp_path / "a" / "b")
+    run_folder.check_writable(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
@@ -181,7 +181,7 @@ def test_a_missing_array_is_refused(copy):
 
 def test_an_array_of_other_records_is_refused(copy):
     np.save(copy / "attempts.npy", np.zeros(12))
-    change(copy, files={"attempts.npy": run_folder.digest(copy / "attempts.npy")})
+    change(copy, files={"attempts.npy": run_folder.file_hash(copy / "attempts.npy")})
     with pytest.raises(UsageError, match="not the records of this schema"):
         run_folder.read(copy)
 

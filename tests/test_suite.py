@@ -65,7 +65,7 @@ def account(path):
     """Return what became of each trial: place, block, cell, seed, status."""
     return [
         (record.trial.number, record.trial.block, record.trial.cell, record.trial.seed, record.status)
-        for record in suite_folder.records(path).values()
+        for record in suite_folder.read_records(path).values()
     ]
 
 
@@ -162,10 +162,10 @@ def test_killed_at_ten_points_and_resumed_it_is_the_suite_of_one_that_was_not(so
     path = only_suite(disturbed)
     assert account(path) == account(only_suite(undisturbed))
     assert not list(path.glob("**/.*")), "something half-written was left"
-    for record in suite_folder.records(path).values():
+    for record in suite_folder.read_records(path).values():
         homes = list(suite_folder.trial_folder(path, record.trial).iterdir())
         assert {home.name for home in homes} == {"trial.json", record.run}
-        run, _ = run_folder.read(suite_folder.run_folder(path, record))
+        run, _ = run_folder.read(suite_folder.trial_run_folder(path, record))
         assert run.record.plan.seed == record.trial.seed
 
 
@@ -201,10 +201,10 @@ def interruptible():
 def test_more_trials_are_added_and_those_that_are_there_stay(source, tmp_path):
     connstorm(source, "-o", tmp_path / "out", "--trials", 1)
     path = only_suite(tmp_path / "out")
-    before = {record.run for record in suite_folder.records(path).values()}
+    before = {record.run for record in suite_folder.read_records(path).values()}
     ended = connstorm(source, "-o", tmp_path / "out", "--resume", "--trials", 2)
     assert ended.returncode == 0, ended.stderr
-    after = [record.run for record in suite_folder.records(path).values()]
+    after = [record.run for record in suite_folder.read_records(path).values()]
     assert len(after) == 6
     assert before == set(after[:3])
 
@@ -273,19 +273,19 @@ class FirstKilled(Local):
 
 def test_a_trial_that_dies_is_recorded_and_the_rest_goes_on(source, tmp_path):
     path, file, _ = conducted(source, tmp_path, FirstKilled())
-    first, *others = suite_folder.records(path).values()
+    first, *others = suite_folder.read_records(path).values()
     assert first.status is Status.FAILED
     assert "ended with SIGKILL, which the kernel sends when memory runs out" in first.reason
     assert {record.status for record in others} == {Status.DONE}
     assert count_missing(file, read_cell_trials(path, file)) == 0
     Scheduler(path, file, Local(), retry_failed=True).run(Silent())
-    assert {record.status for record in suite_folder.records(path).values()} == {Status.DONE}
+    assert {record.status for record in suite_folder.read_records(path).values()} == {Status.DONE}
 
 
 def test_a_trial_that_takes_too_long_is_ended(source, tmp_path):
     source.write_text(f"limit_s = 0.2\n{SMALL}")
     path, _, _ = conducted(source, tmp_path, Local())
-    reasons = {record.reason for record in suite_folder.records(path).values()}
+    reasons = {record.reason for record in suite_folder.read_records(path).values()}
     assert len(reasons) == 2  # one a scenario
     assert all("did not end within 0.2 s and was ended" in reason for reason in reasons)
 
@@ -305,7 +305,7 @@ def test_a_setting_that_this_kernel_lacks_makes_a_cell_not_applicable(source, tm
         f'trials = 2\nwarmup = 0\n[[scenario]]\nname = "clean"\nattempts = 10\n[matrix]\n"{lacking}" = [1, 2]'
     )
     path, file, _ = conducted(source, tmp_path, Local())
-    assert {record.status for record in suite_folder.records(path).values()} == {Status.NOT_APPLICABLE}
+    assert {record.status for record in suite_folder.read_records(path).values()} == {Status.NOT_APPLICABLE}
     found = read_cell_trials(path, file)
     assert all(f"has no {lacking}" in trials.not_applicable for trials in found)
     assert count_missing(file, found) == 0
@@ -337,7 +337,7 @@ def test_trials_that_do_not_measure_run_beside_each_other(tmp_path):
     assert [word.split()[0] for word in told[: 2 * executor.parallel_trials]] == [
         "begins"
     ] * executor.parallel_trials + ["ended"] * executor.parallel_trials
-    assert {record.status for record in suite_folder.records(path).values()} == {Status.DONE}
+    assert {record.status for record in suite_folder.read_records(path).values()} == {Status.DONE}
     assert [len(trials.done) for trials in read_cell_trials(path, file)] == [2, 2, 2]
 
 
@@ -357,7 +357,7 @@ rate_per_s = 20
 
 def settings():
     """Return all settings of this network namespace that stay as they are by themselves."""
-    return {name: sysctl.read(name) for name in sysctl.names() if name.startswith(("net.ipv4.", "net.core."))}
+    return {name: sysctl.read(name) for name in sysctl.list_names() if name.startswith(("net.ipv4.", "net.core."))}
 
 
 def test_a_suite_leaves_the_hosts_settings_alone_also_when_it_is_killed(source, tmp_path):
@@ -381,8 +381,8 @@ def test_with_host_settings_are_changed_for_each_trial_and_put_back(tmp_path):
     ended = connstorm(source, "-o", tmp_path / "whole", "--host", alone=[])
     assert ended.returncode == 0, ended.stderr
     path = only_suite(tmp_path / "whole")
-    for record in suite_folder.records(path).values():
-        run, _ = run_folder.read(suite_folder.run_folder(path, record))
+    for record in suite_folder.read_records(path).values():
+        run, _ = run_folder.read(suite_folder.trial_run_folder(path, record))
         level = suite_folder.read(path).cell(record.trial.cell).levels[FIN_TIMEOUT]
         assert run.record.acts[0].sysctls[FIN_TIMEOUT] == str(level)
         assert run.record.plan.host
@@ -390,7 +390,7 @@ def test_with_host_settings_are_changed_for_each_trial_and_put_back(tmp_path):
 
     with changing(source, tmp_path / "killed") as process:
         process.kill()
-    assert wait.until(lambda: settings() == before, 10), "the trial's own process puts back what it changed"
+    assert wait.wait_until(lambda: settings() == before, 10), "the trial's own process puts back what it changed"
 
     with changing(source, tmp_path / "both killed") as process:
         for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
@@ -398,7 +398,9 @@ def test_with_host_settings_are_changed_for_each_trial_and_put_back(tmp_path):
         process.communicate()
     assert process.returncode == 3
     assert settings() != before
-    reasons = [record.reason or "" for record in suite_folder.records(only_suite(tmp_path / "both killed")).values()]
+    reasons = [
+        record.reason or "" for record in suite_folder.read_records(only_suite(tmp_path / "both killed")).values()
+    ]
     assert "SIGKILL" in reasons[0]
     assert "connstorm doctor --restore" in reasons[1]
     restored = command.connstorm("doctor", "--restore")
@@ -412,19 +414,19 @@ def changing(source, results):
     started = program("suite", source, "-o", results, "--host")
     before = sysctl.read(FIN_TIMEOUT)
     with subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert wait.until(lambda: sysctl.read(FIN_TIMEOUT) != before, 30)
+        assert wait.wait_until(lambda: sysctl.read(FIN_TIMEOUT) != before, 30)
         yield process
 
 
 @namespaced
 def test_a_second_suite_is_refused_with_the_name_of_the_first():
-    with lock.alone():
+    with lock.hold_lock():
         ended = connstorm("--help", alone=[])
         assert ended.returncode == 0
         ended = connstorm(Path(__file__).parents[1] / "suites" / "smoke.toml", alone=[])
     assert ended.returncode == 2
     assert f"Another suite runs on this machine, process {os.getpid()} (" in ended.stderr
-    with lock.alone():
+    with lock.hold_lock():
         pass
 
 
@@ -457,7 +459,7 @@ def test_where_no_namespace_can_be_made_each_trial_says_so(source, tmp_path):
     """
     ended = connstorm(source, "-o", tmp_path, "--trials", 1, alone=[*ALONE, "sh", "-c", script, "sh"])
     assert ended.returncode == 3, ended.stderr
-    reasons = {record.reason for record in suite_folder.records(only_suite(tmp_path)).values()}
+    reasons = {record.reason for record in suite_folder.read_records(only_suite(tmp_path)).values()}
     assert all("refuses a private network namespace" in reason for reason in reasons)
 
 
@@ -470,13 +472,13 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(source, tm
 
 def test_damaged_records_are_named(source, tmp_path):
     path, _, _ = conducted(source, tmp_path, FirstKilled())
-    record = next(iter(suite_folder.records(path).values()))
+    record = next(iter(suite_folder.read_records(path).values()))
     damaged = suite_folder.trial_folder(path, record.trial) / "trial.json"
     damaged.write_text('{"trial": 1}')
     with pytest.raises(UsageError, match="does not follow schema 1"):
-        suite_folder.records(path)
+        suite_folder.read_records(path)
     damaged.write_text("{")
     with pytest.raises(UsageError, match="remove it, and --resume runs that trial again"):
-        suite_folder.records(path)
+        suite_folder.read_records(path)
     with pytest.raises(StoreError, match="could not be written"):
-        suite_folder.write(path / "missing" / "file.json", {})
+        suite_folder.write_json(path / "missing" / "file.json", {})

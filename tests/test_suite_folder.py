@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stress.model.errors import UsageError
 from stress.model.suite import Settle, Status, Trial, TrialRecord
 from stress.store import suite_folder
-from stress.store.suite_folder import SUITE_SCHEMA, SuiteFile
+from stress.store.suite_folder import SUITE_SCHEMA, Manifest
 from stress.suite.cell_results import count_missing, read_cell_trials
 
 FROZEN = Path(__file__).parent / "data" / "suite-schema-1"  # never to be changed
@@ -24,7 +24,7 @@ def test_the_frozen_suite_is_read_as_it_was():
     file = suite_folder.read(FROZEN)
     assert (file.schema, file.suite.name, file.suite.trials) == (1, "frozen", 2)
     assert [cell.name for cell in file.cells] == ["closewait", "closewait tcp_timestamps=0", "gone"]
-    records = suite_folder.records(FROZEN)
+    records = suite_folder.read_records(FROZEN)
     assert [record.trial.number for record in records.values()] == [0, 1, 2, 3, 4]
     found = read_cell_trials(FROZEN, file)
     assert [len(trials.done) for trials in found] == [2, 1, 0]
@@ -38,13 +38,13 @@ def test_the_frozen_suite_is_read_as_it_was():
 def test_the_frozen_files_follow_the_documented_schema():
     schema = msgspec.json.decode(DOCUMENTED.read_bytes())
     for file in ["suite.json", *(str(path.relative_to(FROZEN)) for path in FROZEN.glob("trials/*/trial.json"))]:
-        kind = "SuiteFile" if file == "suite.json" else "TrialRecord"
+        kind = "Manifest" if file == "suite.json" else "TrialRecord"
         document = msgspec.json.decode((FROZEN / file).read_bytes())
         jsonschema.validate(document, schema | {"$ref": f"#/$defs/{kind}"})
 
 
 def test_the_documented_schema_is_that_of_the_program():
-    (_, _), defs = msgspec.json.schema_components([SuiteFile, TrialRecord], ref_template="#/$defs/{name}")
+    (_, _), defs = msgspec.json.schema_components([Manifest, TrialRecord], ref_template="#/$defs/{name}")
     documented = msgspec.json.decode(DOCUMENTED.read_bytes())
     assert documented["$defs"] == msgspec.json.decode(msgspec.json.encode(defs)), "make docs/suite.schema.json"
 
@@ -100,9 +100,9 @@ records = st.builds(
 @given(record=records)
 def test_a_record_is_read_as_it_was_written(tmp_path_factory, record):
     path = tmp_path_factory.mktemp("suite")
-    suite_folder.begin(path, record.trial)
-    suite_folder.finish(path, record)
-    assert suite_folder.records(path) == {record.trial.number: record}
+    suite_folder.begin_trial(path, record.trial)
+    suite_folder.finish_trial(path, record)
+    assert suite_folder.read_records(path) == {record.trial.number: record}
     assert not list(path.glob("**/.*"))
 
 
@@ -111,6 +111,6 @@ def test_the_newest_folder_of_a_name_is_the_latest(tmp_path):
         folder = tmp_path / f"{stamp}-suite-{name}-0a1b2c"
         folder.mkdir()
         (folder / "suite.json").write_text("{}")
-    assert suite_folder.latest(tmp_path, "a").name.startswith("20260103")
+    assert suite_folder.find_latest(tmp_path, "a").name.startswith("20260103")
     with pytest.raises(UsageError, match="There is no suite c under"):
-        suite_folder.latest(tmp_path, "c")
+        suite_folder.find_latest(tmp_path, "c")

@@ -52,7 +52,7 @@ def test_every_attempt_has_one_outcome_and_one_cause(attempts, mines, ports):
     assert sum(summary.outcomes.values()) == sum(summary.causes.values()) == summary.attempts == len(attempts)
     assert summary.outcomes["connected"] == summary.causes["none"]
     assert summary.causes["closewait"] <= summary.collisions
-    assert summary.mines.found <= min(summary.mines.laid, summary.collisions)
+    assert summary.mines.hit <= min(summary.mines.laid, summary.collisions)
     for name in ("outcomes", "causes"):
         of_acts = [Counter(getattr(act, name)) for act in summary.acts]
         assert sum(of_acts, Counter()) == Counter(getattr(summary, name)) - Counter()
@@ -168,7 +168,7 @@ def test_mines_are_counted_by_place_and_collisions_by_attempt():
     attempts = the_attempts((40000, errno.ETIMEDOUT, 1), (40000, errno.ETIMEDOUT, 1), (40001, 0, 1), (40002, 0, 0))
     summary = analyse(a_run(attempts, the_mines(40000, 40001, 40003, left=(40000, 40003)))).summary
     assert summary.collisions == 3
-    assert (summary.mines.laid, summary.mines.found, summary.mines.left) == (3, 2, 2)
+    assert (summary.mines.laid, summary.mines.hit, summary.mines.left) == (3, 2, 2)
 
 
 @pytest.mark.parametrize(

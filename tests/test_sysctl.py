@@ -18,7 +18,7 @@ RESERVED = "net.ipv4.ip_local_reserved_ports"
 def test_what_is_written_is_read():
     sysctl.write(FIN_TIMEOUT, "7")
     assert sysctl.read(FIN_TIMEOUT) == "7"
-    assert sysctl.path(FIN_TIMEOUT).read_text() == "7\n"
+    assert sysctl.sysctl_path(FIN_TIMEOUT).read_text() == "7\n"
 
 
 @pytest.mark.parametrize("value", ["40010 40020", "40010\t40020", "  40010   40020\n"])
@@ -31,7 +31,7 @@ def test_blanks_between_the_words_of_a_value_do_not_matter(value):
 @namespaced
 def test_a_missing_setting_reads_as_none_and_is_not_recorded():
     assert sysctl.read("net.ipv4.tcp_no_such_thing") is None
-    recorded = sysctl.recorded()
+    recorded = sysctl.read_recorded()
     assert recorded["net.ipv4.ip_local_port_range"] == "40000 40003"
     assert recorded.keys() <= set(sysctl.RECORDED)
     assert None not in recorded.values()
@@ -39,18 +39,18 @@ def test_a_missing_setting_reads_as_none_and_is_not_recorded():
 
 @namespaced
 def test_settings_named_besides_are_recorded_too():
-    recorded = sysctl.recorded(["net.ipv4.ip_default_ttl", FIN_TIMEOUT, "net.ipv4.tcp_no_such_thing"])
-    assert recorded == sysctl.recorded() | {"net.ipv4.ip_default_ttl": "64"}
+    recorded = sysctl.read_recorded(["net.ipv4.ip_default_ttl", FIN_TIMEOUT, "net.ipv4.tcp_no_such_thing"])
+    assert recorded == sysctl.read_recorded() | {"net.ipv4.ip_default_ttl": "64"}
 
 
 @namespaced
 def test_names_are_of_all_settings_that_can_be_read():
-    names = sysctl.names()
+    names = sysctl.list_names()
     assert names == sorted(set(names))
     assert {FIN_TIMEOUT, "net.core.somaxconn", "net.ipv4.conf.lo.rp_filter", "net.ipv6.conf.all.disable_ipv6"} <= set(
         names
     )
-    assert all(name.startswith("net.") and sysctl.path(name).is_file() for name in names)
+    assert all(name.startswith("net.") and sysctl.sysctl_path(name).is_file() for name in names)
     assert "net.ipv4.route.flush" not in names  # it can be written only
     unset = [name for name in names if sysctl.read(name) is None]
     assert {name.rpartition(".")[2] for name in unset} <= {"stable_secret"}  # EIO until it is set
@@ -62,22 +62,22 @@ def test_a_name_that_the_dots_of_an_interface_would_make_ambiguous_is_left_out()
     if subprocess.run(made, capture_output=True, check=False).returncode != 0:
         pytest.skip("this kernel has no bridge, to have an interface with such a name")
     assert sysctl.ROOT.joinpath("net/ipv4/conf/a.1").is_dir()
-    assert not [name for name in sysctl.names() if "a.1" in name]
+    assert not [name for name in sysctl.list_names() if "a.1" in name]
 
 
 def test_settings_of_the_whole_host_are_on_it_and_in_no_namespace_of_its_own():
-    here = set(sysctl.names())
-    if sysctl.FIRST_ONLY not in here:
+    here = set(sysctl.list_names())
+    if sysctl.INITIAL_NAMESPACE_ONLY not in here:
         pytest.skip("these tests do not run in the first network namespace")
     assert len(here & set(sysctl.WHOLE_HOST)) > 8
     none_of_them_in_a_namespace()
     with pytest.raises(NotApplicableError, match=r"no setting net\.ipv4\.zzz\.$"):
-        sysctl.existing("net.ipv4.zzz")
+        sysctl.read_existing("net.ipv4.zzz")
 
 
 @namespaced
 def none_of_them_in_a_namespace():
-    assert not set(sysctl.names()) & set(sysctl.WHOLE_HOST)
+    assert not set(sysctl.list_names()) & set(sysctl.WHOLE_HOST)
 
 
 @namespaced
@@ -119,7 +119,7 @@ def test_only_what_this_kernel_lacks_is_not_applicable(name, lacking):
     ],
 )
 def test_the_same_value_may_be_written_in_several_ways(name, kept, value, same):
-    assert sysctl.same(name, kept, value) == same
+    assert sysctl.is_same_value(name, kept, value) == same
 
 
 @namespaced
@@ -197,7 +197,7 @@ def test_a_name_that_cannot_be_read_is_refused_in_a_sentence(name):
 def test_what_an_older_kernel_does_by_itself_is_not_asked_of_it():
     old, new = (lambda _: False), (lambda _: True)
     wanted = {"net.ipv4.tcp_syn_linear_timeouts": "0", "net.ipv4.tcp_syn_retries": "1"}
-    assert sysctl.asked(wanted, old) == {"net.ipv4.tcp_syn_retries": "1"}
-    assert sysctl.asked(wanted, new) == wanted
+    assert sysctl.drop_implied(wanted, old) == {"net.ipv4.tcp_syn_retries": "1"}
+    assert sysctl.drop_implied(wanted, new) == wanted
     other = {"net.ipv4.tcp_syn_linear_timeouts": "2"}
-    assert sysctl.asked(other, old) == other  # which is refused later
+    assert sysctl.drop_implied(other, old) == other  # which is refused later

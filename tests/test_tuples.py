@@ -85,7 +85,7 @@ def test_the_server_s_sockets_say_whose_they_are():
             clients.append(socket.socket())
             clients[-1].bind((source, port))
             clients[-1].connect(("127.0.0.1", target_port))
-        found = four_tuples.server_socket_numbers(plan, census.listing(4, ["ESTABLISHED"]))
+        found = four_tuples.server_socket_numbers(plan, census.list_sockets(4, ["ESTABLISHED"]))
         for client in clients:
             client.close()
     assert sorted(found.tolist()) == [40000, 3 * PORTS + 40001]
@@ -97,5 +97,5 @@ def test_of_ipv6_there_is_one_source():
     with Listener("::1", 5000, ports=2), socket.socket(socket.AF_INET6) as client:
         client.bind(("::1", 40002))
         client.connect(("::1", 5001))
-        found = four_tuples.server_socket_numbers(plan, census.listing(6, ["ESTABLISHED"]))
+        found = four_tuples.server_socket_numbers(plan, census.list_sockets(6, ["ESTABLISHED"]))
     assert found.tolist() == [PORTS + 40002]

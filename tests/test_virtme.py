@@ -14,9 +14,9 @@ from command import connstorm
 from stress.analysis.attribution.summary import analyse
 from stress.lab import wait
 from stress.lab.kernel import boot, cache, debian
-from stress.lab.kernel.boot import STARTED, Boot, End, Image, telling
+from stress.lab.kernel.boot import STARTED, Boot, GuestEnd, Image, last_messages
 from stress.model.errors import LabError, UsageError
-from stress.model.kernel import HOST, kernel_name
+from stress.model.kernel import HOST, parse_kernel_name
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
 from stress.storm.catalogue import find_scenario
@@ -50,12 +50,12 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="module")
 def kernel():
     """Return a kernel to boot; skip where it cannot be had, or nothing can be booted."""
-    if lacking := list(boot.missing()):
+    if lacking := list(boot.list_missing()):
         pytest.skip(f"to boot a kernel this machine lacks {'; '.join(lacking)}")
-    cached = cache.called(NAME)
+    cached = cache.find_kernel(NAME)
     if cached is None:
         try:
-            cached = debian.fetch(kernel_name(NAME).debian, lambda _: None)
+            cached = debian.fetch_kernel(parse_kernel_name(NAME).debian, lambda _: None)
         except (LabError, UsageError) as error:
             pytest.skip(f"no kernel to boot: {error}")
     return cached
@@ -75,7 +75,7 @@ def suite(kernel, tmp_path_factory):
 
 def trials(path):
     file = suite_folder.read(path)
-    return {file.cell(record.trial.cell).kernel: record for record in suite_folder.records(path).values()}
+    return {file.cell(record.trial.cell).kernel: record for record in suite_folder.read_records(path).values()}
 
 
 def guests(share):
@@ -102,16 +102,16 @@ def test_a_trial_ran_on_the_kernel_of_its_cell(suite, kernel):
     path, _ = suite
     record = trials(path)[NAME]
     assert record.status is Status.DONE, record.reason
-    run, summary = run_folder.read(suite_folder.run_folder(path, record))
+    run, summary = run_folder.read(suite_folder.trial_run_folder(path, record))
     assert run.record.host.kernel == kernel.release == suite_folder.read(path).kernels[NAME].host.kernel
     assert summary.attempts == 32
-    assert summary.causes["closewait"] == summary.mines.found == 8
+    assert summary.causes["closewait"] == summary.mines.hit == 8
     assert all(claim.balanced for claim in summary.books)
 
 
 def test_an_emulated_run_says_so_and_that_of_this_machine_does_not(suite):
     path, said = suite
-    hosts = {name: suite_folder.run_folder(path, record) for name, record in trials(path).items() if record.run}
+    hosts = {name: suite_folder.trial_run_folder(path, record) for name, record in trials(path).items() if record.run}
     assert set(hosts) == {HOST, NAME}
     read = {name: run_folder.read(run)[0].record.host for name, run in hosts.items()}
     assert read[HOST].kernel == os.uname().release
@@ -121,7 +121,7 @@ def test_an_emulated_run_says_so_and_that_of_this_machine_does_not(suite):
 
 def test_where_kvm_does_not_come_up_it_is_emulated_and_not_tried_again(suite):
     _, said = suite
-    if not boot.kvm_offered():
+    if not boot.has_kvm():
         pytest.skip("no /dev/kvm here")
     assert f"booting {NAME} with KVM" in said
     if f"booting {NAME} emulated" in said:
@@ -147,7 +147,9 @@ def test_emulated_kernels_are_entries_of_their_own_and_compared_with_nobody(suit
 def test_kernels_are_drawn_side_by_side_and_those_that_failed_say_so(suite, tmp_path):
     path, _ = suite
     runs = {
-        name: analyse(run_folder.read(suite_folder.run_folder(path, record))[0]) if record.run else str(record.status)
+        name: analyse(run_folder.read(suite_folder.trial_run_folder(path, record))[0])
+        if record.run
+        else str(record.status)
         for name, record in trials(path).items()
     }
     picture = tmp_path / "kernels.png"
@@ -170,16 +172,16 @@ def test_a_guest_has_all_settings_of_its_kernel_to_itself(suite):
 
 def test_a_boot_that_hangs_is_noticed_and_nothing_of_it_is_left(kernel, tmp_path):
     share = share_of(tmp_path, "")
-    hung = Boot(Image(cache.image(kernel), HANGS), share, kvm=False, quiet_s=4)
-    assert hung.wait(60) is End.HUNG
-    assert any("Run /bin/cat" in line for line in telling(hung.console()))
-    assert wait.until(lambda: guests(share) == [], 10, 0.1)
+    hung = Boot(Image(cache.kernel_image(kernel), HANGS), share, kvm=False, quiet_s=4)
+    assert hung.wait(60) is GuestEnd.HUNG
+    assert any("Run /bin/cat" in line for line in last_messages(hung.console()))
+    assert wait.wait_until(lambda: guests(share) == [], 10, 0.1)
 
 
 def test_a_cell_that_writes_nothing_has_failed(kernel, tmp_path, monkeypatch):
     monkeypatch.setattr(guest, "RUN_CELL", "raise SystemExit('nothing to say')")
     plan = find_scenario("clean").plan
-    image = Image(cache.image(kernel))
+    image = Image(cache.kernel_image(kernel))
     handle = GuestHandle(image, plan, tmp_path, kernel.release, kvm=False, limit_s=60, settle=None)
     ended = handle.fetch(lambda _: None)
     assert ended.path is None
@@ -190,9 +192,9 @@ def test_a_cell_that_writes_nothing_has_failed(kernel, tmp_path, monkeypatch):
 def test_a_script_that_takes_too_long_is_ended(kernel, tmp_path):
     share = share_of(tmp_path, "sleep 1000")
     (share / STARTED).touch()  # as the script does, some ten seconds later
-    late = Boot(Image(cache.image(kernel)), share, kvm=False)
-    assert late.wait(0.5) is End.LATE
-    assert wait.until(lambda: guests(share) == [], 10, 0.1)
+    late = Boot(Image(cache.kernel_image(kernel)), share, kvm=False)
+    assert late.wait(0.5) is GuestEnd.LATE
+    assert wait.wait_until(lambda: guests(share) == [], 10, 0.1)
 
 
 def test_no_guest_outlives_the_process_that_started_it(kernel, tmp_path):
@@ -201,15 +203,15 @@ def test_no_guest_outlives_the_process_that_started_it(kernel, tmp_path):
         "import sys, time; from pathlib import Path; from stress.lab.kernel.boot import Boot, Image\n"
         "Boot(Image(Path(sys.argv[1])), Path(sys.argv[2]), kvm=False); time.sleep(1000)"
     )
-    ours = subprocess.Popen([sys.executable, "-c", program, str(cache.image(kernel)), str(share)])
+    ours = subprocess.Popen([sys.executable, "-c", program, str(cache.kernel_image(kernel)), str(share)])
     try:
-        assert wait.until(
+        assert wait.wait_until(
             lambda: any("qemu" in command(guest) for guest in guests(share) if guest != ours.pid), 60, 0.1
         )
     finally:
         ours.send_signal(signal.SIGKILL)
         ours.wait()
-    assert wait.until(lambda: guests(share) == [], 10, 0.1)
+    assert wait.wait_until(lambda: guests(share) == [], 10, 0.1)
 
 
 def command(process):
@@ -220,7 +222,7 @@ def command(process):
 
 
 def test_a_trial_that_is_given_up_is_ended_at_once(kernel, tmp_path):
-    image = Image(cache.image(kernel))
+    image = Image(cache.kernel_image(kernel))
     handle = GuestHandle(
         image, find_scenario("clean").plan, tmp_path, kernel.release, kvm=False, limit_s=60, settle=None
     )
@@ -229,7 +231,7 @@ def test_a_trial_that_is_given_up_is_ended_at_once(kernel, tmp_path):
     begun = time.monotonic()
     ended = handle.fetch(lambda _: None)
     assert ended.path is None
-    assert wait.until(lambda: guests(share) == [], 10, 0.1)
+    assert wait.wait_until(lambda: guests(share) == [], 10, 0.1)
     assert not share.exists()
     assert time.monotonic() - begun < 60  # it did not wait for the boot
 
@@ -237,7 +239,7 @@ def test_a_trial_that_is_given_up_is_ended_at_once(kernel, tmp_path):
 def test_what_is_missing_is_said_with_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    lacking = list(boot.missing())
+    lacking = list(boot.list_missing())
     assert "virtme-ng: pip install 'connstorm[kernels]'" in lacking
     assert any("qemu-system-x86" in each for each in lacking)
     with pytest.raises(LabError, match="this machine lacks virtme-ng"):
@@ -253,4 +255,4 @@ def test_what_is_missing_is_said_with_how_to_get_it(monkeypatch, tmp_path):
     ],
 )
 def test_what_the_console_says_of_the_end(lines, told):
-    assert telling(lines) == told
+    assert last_messages(lines) == told

@@ -63,7 +63,7 @@ def test_together_they_use_every_tuple_once_and_clear_every_mine(workers, close,
     used = list(zip(run.attempts["address"].tolist(), run.attempts["local_port"].tolist(), strict=True))
     assert sorted(used) == list(itertools.product(range(plan.addresses), range(40000, 40016)))
     assert set(run.attempts["worker"]) == set(range(workers))
-    assert (summary.collisions, summary.causes["closewait"], summary.mines.found) == (8, 8, 8)
+    assert (summary.collisions, summary.causes["closewait"], summary.mines.hit) == (8, 8, 8)
     assert (summary.mines.laid, summary.mines.left) == (8, 0)
 
 
@@ -146,13 +146,13 @@ def test_a_worker_that_dies_ends_the_run():
 
     with pytest.raises(LabError, match=r"A worker's process ended by itself with code -9; its records are lost\."):
         carry_out(plan_of("clean", ports=Ports.KERNEL, attempts=3_000_000), kill)
-    assert wait.until(lambda: workers() == [], 5)
+    assert wait.wait_until(lambda: workers() == [], 5)
 
 
 @namespaced
 def test_what_recording_costs_is_measured_in_each_run():
     run, _ = run_here(plan_of("clean"))
-    costs = run.record.harness
+    costs = run.record.overhead
     assert min(msgspec.structs.astuple(costs)) > 0
     assert costs.attempt_ns(port_known=False) > costs.attempt_ns(port_known=True) > 3 * costs.clock_ns
 
@@ -171,7 +171,7 @@ def test_no_thread_shares_the_descriptors_of_a_storm(workers, tmp_path):
                 threads.setdefault(process, set()).add(count)
         return running.process.poll() is not None
 
-    looking = threading.Thread(target=wait.until, args=(look, 60, 0.05))
+    looking = threading.Thread(target=wait.wait_until, args=(look, 60, 0.05))
     looking.start()
     ended = running.wait(lambda _: None)
     looking.join()

@@ -36,15 +36,15 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
         return
     refused = None
     try:
-        namespace.enter()
+        namespace.enter_namespace()
     except LabError as error:
         refused = str(error)
     os.environ |= ONE_THREAD  # the speed is that of a storm's process
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
-    from stress.lab.doctor import points  # noqa: PLC0415
+    from stress.lab.doctor import check_machine  # noqa: PLC0415
     from stress.view.text.doctor import checkup_table, speed_table  # noqa: PLC0415
 
-    findings = list(points(refused))
+    findings = list(check_machine(refused))
     document: dict[str, Any] = {"points": msgspec.to_builtins(findings)}
     if not as_json:
         console().print(checkup_table(findings))
@@ -63,9 +63,9 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
 
 def put_back(*, as_json: bool) -> None:
     """Put back what a killed run left changed: here, where this process was started, in no namespace of its own."""
-    report = host_sysctls.restore_left()
+    report = host_sysctls.restore_leftover()
     if as_json:
         print_object(msgspec.to_builtins(report))
     else:
         click.echo("\n".join([report.text, *(f"  {setting.outcome}: {setting.text}" for setting in report.settings)]))
-    host_sysctls.refuse_failures(report.settings)
+    host_sysctls.raise_on_failure(report.settings)

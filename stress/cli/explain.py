@@ -25,8 +25,8 @@ def explain(settings: tuple[tuple[str, str], ...], *, as_json: bool) -> None:
     from stress.lab import host, sysctl  # noqa: PLC0415
     from stress.view.text.ladder_table import ladder_report  # noqa: PLC0415
 
-    facts = host.facts()
-    sysctls = override_sysctls(sysctl.recorded(), dict(settings))
+    facts = host.read_host()
+    sysctls = override_sysctls(sysctl.read_recorded(), dict(settings))
     rungs = build_ladder(facts, sysctls)
     if as_json:
         print_object({"kernel": facts.kernel, "jiffy_ns": facts.jiffy_ns, "ladder": msgspec.to_builtins(rungs)})

@@ -123,7 +123,7 @@ def write(result: "GateResult", question: "Question", code: int, folder: Path, *
         new=question.arms[1],
         tests=result.tests,
         conditions=[
-            verdict_file.Ruled(
+            verdict_file.ConditionRecord(
                 expr=str(ruling.condition),
                 row=ruling.row,
                 state=ruling.state.value,
@@ -144,11 +144,11 @@ def write(result: "GateResult", question: "Question", code: int, folder: Path, *
         warnings=result.warnings,
     )
     files = {
-        verdict_file.NAME: verdict_file.encode(verdict),
+        verdict_file.VERDICT_NAME: verdict_file.encode(verdict),
         "junit.xml": junit_xml(result.rulings),
         "summary.md": markdown(result.rulings, result.warnings).encode(),
     }
-    verdict_file.write(folder, files)
+    verdict_file.write_files(folder, files)
     if as_json:
         print_object(msgspec.to_builtins(verdict))
         return

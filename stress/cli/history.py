@@ -78,18 +78,18 @@ def history(
     """
     from stress.analysis.history import history as analysis  # noqa: PLC0415  # numpy and matplotlib come with these
     from stress.store import accepted as stored  # noqa: PLC0415
-    from stress.store.history_folder import keep  # noqa: PLC0415
-    from stress.store.runs import observations  # noqa: PLC0415
+    from stress.store.history_folder import copy_to_history  # noqa: PLC0415
+    from stress.store.runs import read_observations  # noqa: PLC0415
     from stress.view.text.history_table import history_table  # noqa: PLC0415
     from stress.view.text.metric_wording import HEADLINE  # noqa: PLC0415
 
     if (at is None) != (reason is None):
         raise UsageError("--accept and --reason go together: the run after the change, and why it is let stand.")
     for source in added:
-        keep(source, folder)
+        copy_to_history(source, folder)
     file = accepted or folder / stored.ACCEPTED
     entries = stored.read(file)
-    runs = list(observations(folder, ""))
+    runs = list(read_observations(folder, ""))
     if not runs:
         raise UsageError(f"{folder} holds no run that is done; connstorm run and suite write some, --add copies them.")
     choice = analysis.HistoryFilter(metrics or HEADLINE, cells, testbeds)
@@ -115,7 +115,7 @@ def accept(history: "History", at: str, reason: str, file: Path) -> None:
     from stress.store import accepted as stored  # noqa: PLC0415
 
     entries = accept_changes(history, at, reason)
-    stored.append(file, entries)
+    stored.append_accepted(file, entries)
     for entry in entries:
         click.echo(f"accepted in {file}: {entry.cell}, {entry.metric}, from {entry.at} on", err=True)
 

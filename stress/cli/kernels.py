@@ -7,7 +7,7 @@ import msgspec
 from stress.cli.output import Progress, console, json_option, print_object
 from stress.lab.kernel import cache, debian
 from stress.model.errors import UsageError
-from stress.model.kernel import DEBIAN, kernel_name
+from stress.model.kernel import DEBIAN_PREFIX, parse_kernel_name
 
 
 @click.group()
@@ -33,12 +33,12 @@ def fetch(names: tuple[str, ...], mirror: str | None, *, as_json: bool) -> None:
     """
     fetched = []
     for name in names:
-        debian_name = kernel_name(name if name.startswith(DEBIAN) else DEBIAN + name).debian
+        debian_name = parse_kernel_name(name if name.startswith(DEBIAN_PREFIX) else DEBIAN_PREFIX + name).debian
         if debian_name is None:
             raise UsageError(f"{name!r} names no Debian kernel.")
-        fetched.append(debian.fetch(debian_name, Progress(debian_name.text, quiet=as_json), mirror))
+        fetched.append(debian.fetch_kernel(debian_name, Progress(debian_name.text, quiet=as_json), mirror))
         if not as_json:
-            click.echo(f"{debian_name.text}: Linux {fetched[-1].release}, {cache.folder(fetched[-1])}")
+            click.echo(f"{debian_name.text}: Linux {fetched[-1].release}, {cache.kernel_folder(fetched[-1])}")
     if as_json:
         print_object({"kernels": msgspec.to_builtins(fetched)})
 
@@ -49,13 +49,13 @@ def list_(*, as_json: bool) -> None:
     """List the kernels that were fetched."""
     from stress.view.text.kernel_table import kernel_table  # noqa: PLC0415  # rich's tables are needed here only
 
-    cached = cache.kernels()
+    cached = cache.list_kernels()
     if as_json:
-        print_object({"folder": str(cache.home()), "kernels": msgspec.to_builtins(cached)})
+        print_object({"folder": str(cache.cache_folder()), "kernels": msgspec.to_builtins(cached)})
     elif cached:
         console().print(kernel_table([(kernel, cache.size_bytes(kernel)) for kernel in cached]))
     else:
-        click.echo(f"No kernel was fetched into {cache.home()}: connstorm kernels fetch bookworm")
+        click.echo(f"No kernel was fetched into {cache.cache_folder()}: connstorm kernels fetch bookworm")
 
 
 @kernels.command()
@@ -63,7 +63,7 @@ def list_(*, as_json: bool) -> None:
 @json_option
 def remove(names: tuple[str, ...], *, as_json: bool) -> None:
     """Remove kernels from the cache, by their own names or those that they were fetched under."""
-    removed = [cache.remove(name) for name in names]
+    removed = [cache.remove_kernel(name) for name in names]
     if as_json:
         print_object({"removed": msgspec.to_builtins(removed)})
     else:

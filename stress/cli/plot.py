@@ -22,7 +22,7 @@ def plot(runs: tuple[Path, ...], output: Path | None) -> None:
 
     stored = [(path, *run_folder.read(path)) for path in runs]
     target = output or Path()
-    run_folder.prepare(target)
+    run_folder.check_writable(target)
     for path, run, summary in stored:
         for name, draw in figure_writers(analyse(run, summary.evidence)).items():
             picture = target / f"{path.resolve().name}-{name}"

@@ -29,7 +29,7 @@ def power(
       connstorm power --rates 10 20
     """
     from stress.analysis.statistics.power import attempts_needed  # noqa: PLC0415  # numpy comes with these
-    from stress.lab.host import facts  # noqa: PLC0415
+    from stress.lab.host import read_host  # noqa: PLC0415
     from stress.store import calibration as stored  # noqa: PLC0415
     from stress.view.text.noise_table import power_table  # noqa: PLC0415
 
@@ -42,7 +42,7 @@ def power(
         else:
             click.echo(f"{count:,} attempts of each arm tell {rates[0]:g} per million from {rates[1]:g}")
         return
-    known = stored.read(calibration or stored.file_of(output, facts().testbed))
+    known = stored.read(calibration or stored.calibration_path(output, read_host().testbed))
     if as_json:
         print_object({"calibration": msgspec.to_builtins(known)})
     else:

@@ -34,7 +34,7 @@ def run(name: str, output: Path, *, as_json: bool, **options: Any) -> None:
 
     plan = make_plan(find_scenario(name).plan, options)
     plan_rules.refuse(plan_rules.plan_faults(plan))
-    run_folder.prepare(output)
+    run_folder.check_writable(output)
     path = process.run(plan, output, Progress(name, quiet=as_json))
     observed, summary = run_folder.read(path)
     if as_json:

@@ -51,30 +51,30 @@ def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool, alon
     """Carry out the plan on standard input."""
     plan = decode_plan(sys.stdin.buffer.read())
     if not (plan.host or alone):
-        namespace.enter()
+        namespace.enter_namespace()
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
     from stress.lab import host_sysctls, idle  # noqa: PLC0415
     from stress.run import cell, protocol  # noqa: PLC0415
 
     if settle_s:
-        emit(protocol.Settled(idle.settle(settle_s)))
-    with host_sysctls.changed(plan.sysctls) if plan.host and set_host else nullcontext():
+        emit(protocol.Settled(idle.wait_until_idle(settle_s)))
+    with host_sysctls.change_sysctls(plan.sysctls) if plan.host and set_host else nullcontext():
         path = cell.run(plan, output, lambda text: emit(protocol.Stage(text)), draw=draw)
     emit(protocol.Done(str(path)))
 
 
 def print_attestation(*, alone: bool) -> None:
     """Print what this host is, and which settings a trial may change: in a machine of its own, all."""
-    on_the_host = sysctl.names()
+    on_the_host = sysctl.list_names()
     refused = None
     try:
         if not alone:
-            namespace.enter()
+            namespace.enter_namespace()
     except LabError as error:
         refused = error
     from stress.run.fingerprint import take_fingerprint  # noqa: PLC0415  # see above
 
-    emit(take_fingerprint(on_the_host, None if refused else sysctl.names()))
+    emit(take_fingerprint(on_the_host, None if refused else sysctl.list_names()))
 
 
 def emit(event: msgspec.Struct) -> None:

@@ -15,7 +15,7 @@ def scenarios(*, as_json: bool) -> None:
     from stress.storm.catalogue import SCENARIOS  # noqa: PLC0415
     from stress.view.text.catalogue import catalogue_text  # noqa: PLC0415
 
-    facts, sysctls = host.facts(), sysctl.recorded()
+    facts, sysctls = host.read_host(), sysctl.read_recorded()
     expected = {name: describe_expectation(scenario, facts, sysctls) for name, scenario in SCENARIOS.items()}
     if as_json:
         listing = {

@@ -14,7 +14,7 @@ from stress.model.units import tick_rate
 
 if TYPE_CHECKING:
     from stress.model.suite import Suite
-    from stress.store.suite_folder import SuiteFile
+    from stress.store.suite_folder import Manifest
     from stress.suite.executor.base import Executor
 
 
@@ -95,7 +95,7 @@ def suite(
         print_plan(manifest.begin_suite(what, executor, host=host, boot=False), as_json=as_json)
         return
     if resume:
-        path = path or suite_folder.latest(output, what.name)
+        path = path or suite_folder.find_latest(output, what.name)
     path, interrupted = conduct(
         what, output, executor, quiet=as_json, text=text, host=host, resume=path, retry_failed=retry_failed
     )
@@ -103,7 +103,7 @@ def suite(
     sys.exit(interrupted or failed)
 
 
-def print_plan(file: "SuiteFile", *, as_json: bool) -> None:
+def print_plan(file: "Manifest", *, as_json: bool) -> None:
     """Print what a suite would do."""
     from stress.suite import estimate, order  # noqa: PLC0415  # as above
     from stress.view.text import suite_plan  # noqa: PLC0415
@@ -185,7 +185,7 @@ def conclude(path: Path, *, as_json: bool) -> int:
     return LabError.exit_code if failed else 0
 
 
-def caption(file: "SuiteFile") -> list[str]:
+def caption(file: "Manifest") -> list[str]:
     """Return what a reader of the figure needs to judge or repeat the suite."""
     (attestation, *others) = file.fingerprints.values()
     machines = [

@@ -19,7 +19,7 @@ from stress.model.calibration import Calibration
 from stress.model.errors import IncomparableError, UsageError
 from stress.model.observation import Observation
 from stress.store import calibration as stored
-from stress.store.runs import arm, labelled
+from stress.store.runs import read_arm, split_label
 
 SHOWN = 4  # rows that an error names
 
@@ -116,11 +116,11 @@ def read_arms(arms: Sequence[str]) -> list[Observation]:
     Raises:
         UsageError: an arm has no run, or two have the same label.
     """
-    split = [labelled(text) for text in arms]
+    split = [split_label(text) for text in arms]
     short = [Path(rest).name for _, rest in split]
     found: dict[str, list[Observation]] = {}
     for text, (_, rest), name in zip(arms, split, short, strict=True):
-        runs = arm(text, name if short.count(name) == 1 else "")
+        runs = read_arm(text, name if short.count(name) == 1 else "")
         if runs[0].label in found:
             raise UsageError(f"Two arms are called {runs[0].label!r}; name them apart, such as old={rest}.")
         found[runs[0].label] = runs
@@ -148,4 +148,4 @@ def untimed_rows(found: Sequence[ArmPair]) -> list[str]:
 
 def known_calibration(results: Path, testbeds: Collection[str]) -> Calibration | None:
     """Return the calibration of the machine that runs come from; None if there are several, or it has none."""
-    return stored.known(results, next(iter(testbeds))) if len(testbeds) == 1 else None
+    return stored.find_calibration(results, next(iter(testbeds))) if len(testbeds) == 1 else None

@@ -12,7 +12,7 @@ from stress.analysis.gate.evaluate import ConditionResult, State
 from stress.compare.arms import Question
 from stress.compare.gate import evaluate_gate
 from stress.model.errors import LabError, UsageError
-from stress.model.progress import Notify
+from stress.model.progress import ProgressCallback
 from stress.model.suite import Suite
 from stress.suite import runner
 from stress.suite.executor.base import Executor
@@ -62,7 +62,7 @@ def bisect_kernels(
     names: Sequence[str],
     exprs: Sequence[str],
     results: Path,
-    notify: Notify,
+    notify: ProgressCallback,
     *,
     build: str | None = None,
     executor: Callable[[], Executor] = Local,

@@ -8,7 +8,7 @@ from stress.analysis.statistics.noise import measure_noise
 from stress.analysis.statistics.trials import CellTrials
 from stress.model.calibration import CALIBRATION_SCHEMA, Calibration
 from stress.model.suite import Entry, Suite
-from stress.store.suite_folder import SuiteFile
+from stress.store.suite_folder import Manifest
 from stress.storm.catalogue import find_scenario
 
 ARMS = ("A", "B")
@@ -35,7 +35,7 @@ def calibration_suite(names: list[str], *, trials: int, attempts: int | None, se
     )
 
 
-def build_calibration(file: SuiteFile, cells: list[CellTrials]) -> Calibration:
+def build_calibration(file: Manifest, cells: list[CellTrials]) -> Calibration:
     """Return what a finished calibration suite says of the machine."""
     (attestation, *_) = file.fingerprints.values()
     by_label = {trials.cell.scenario: trials for trials in cells}

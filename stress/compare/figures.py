@@ -10,7 +10,7 @@ from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.model.observation import Observation
 from stress.model.text import slug
 from stress.store import run_folder
-from stress.store.run_folder import ATTEMPTS
+from stress.store.run_folder import ATTEMPTS_FILE
 from stress.view.figure.comparison.comparison_figures import draw_all, draw_arms
 
 ROWS_MAX = 4  # that are drawn; nobody looks at more
@@ -56,5 +56,5 @@ def arms_of_row(found: Sequence[ArmPair]) -> list[Arm]:
 
 def arm_with_attempts(label: str, runs: Mapping[Hashable, Observation], *, paired: bool) -> Arm:
     """Return the runs of a column that have attempts."""
-    whole = {key: run for key, run in runs.items() if (run.path / ATTEMPTS).exists()}
+    whole = {key: run for key, run in runs.items() if (run.path / ATTEMPTS_FILE).exists()}
     return Arm(label, [run_folder.read(run.path)[0] for run in whole.values()], blocks=tuple(whole) if paired else ())

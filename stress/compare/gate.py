@@ -19,8 +19,8 @@ from stress.model.observation import Observation
 from stress.model.suite import Gate, Status
 from stress.model.units import MILLION
 from stress.store import suite_folder
-from stress.store.runs import labelled
-from stress.store.suite_folder import SUITE
+from stress.store.runs import split_label
+from stress.store.suite_folder import SUITE_FILE
 
 REGRESSED, NO_DATA, NO_BASELINE, INCONCLUSIVE = 1, 3, 5, 4  # exit codes
 
@@ -103,7 +103,7 @@ def self_test_gate(question: Question, exprs: Sequence[str]) -> tuple[list[Injec
 def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
     """Return every condition with what it is applied to."""
     new_runs = read_arms(question.arms[1:])
-    _, new_path = labelled(question.arms[1])
+    _, new_path = split_label(question.arms[1])
     gates = [*(Gate(expr=expr) for expr in exprs), *suite_gates(Path(new_path.partition("#")[0]))]
     conditions = [(parse_condition(gate.expr), gate.scenario) for gate in gates]
     if not conditions:
@@ -130,14 +130,14 @@ def read_with_baseline(question: Question, new_runs: list[Observation]) -> tuple
 
 def suite_gates(path: Path) -> list[Gate]:
     """Return the gates of a suite folder; none of anything else."""
-    return suite_folder.read(path).suite.gates if (path / SUITE).is_file() else []
+    return suite_folder.read(path).suite.gates if (path / SUITE_FILE).is_file() else []
 
 
 def failed_trials(path: Path) -> list[str]:
     """Return a sentence if trials of a suite have failed: what they would have said is not known."""
-    if not (path / SUITE).is_file():
+    if not (path / SUITE_FILE).is_file():
         return []
-    records = suite_folder.records(path).values()
+    records = suite_folder.read_records(path).values()
     failed = sum(record.status is Status.FAILED for record in records)
     return [f"{failed} of {len(records)} trials of the new arm failed; see its index.json"] if failed else []
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress._fastconnect import now_ns
-from stress.lab.firewall import attach, program
+from stress.lab.firewall import attach_filter, bpf_program
 from stress.model.errors import LabError
 from stress.model.units import SECOND_NS
 
@@ -30,10 +30,10 @@ ETH_P_ALL = 3
 
 FRAME_BYTES = 256  # of the ring: tpacket2_hdr, sockaddr_ll, then the packet
 BLOCK_BYTES = 1 << 16
-HEADERS_BYTES = 14 + 40 + 60  # Ethernet, IPv6, TCP with all its options
-PACKETS_AN_ATTEMPT = 12  # a collision has ten with its close
+SNAP_BYTES = 14 + 40 + 60  # Ethernet, IPv6, TCP with all its options
+PACKETS_PER_ATTEMPT = 12  # a collision has ten with its close
 FRAMES_MAX = 1 << 20  # 256 MiB
-LOOKS = 15  # at both clocks, to learn how far apart they are
+CLOCK_SAMPLES = 15  # at both clocks, to learn how far apart they are
 
 HEADER = np.dtype(
     {
@@ -70,8 +70,8 @@ class Packets:
 
 def port_filter(port: int) -> bytes:
     """Return a program that keeps the headers of TCP segments from or to a port, on a device with Ethernet frames."""
-    keep, drop = (0x06, 0, 0, HEADERS_BYTES), (0x06, 0, 0, 0)
-    return program(
+    keep, drop = (0x06, 0, 0, SNAP_BYTES), (0x06, 0, 0, 0)
+    return bpf_program(
         (
             (0x28, 0, 0, 12),  # A = EtherType
             (0x15, 0, 6, 0x0800),  # IPv4, or go on at IPv6
@@ -93,13 +93,13 @@ def port_filter(port: int) -> bytes:
     )
 
 
-def wall_ahead_ns() -> int:
+def realtime_offset_ns() -> int:
     """Return how far the wall clock, which packets are stamped with, is ahead of the measuring clock (ns).
 
     It cannot change without being set. Of several looks, each between two readings of the measuring clock, the
     shortest counts: no interrupt was in it.
     """
-    looks = [(now_ns(), time.time_ns(), now_ns()) for _ in range(LOOKS)]
+    looks = [(now_ns(), time.time_ns(), now_ns()) for _ in range(CLOCK_SAMPLES)]
     before, wall, after = min(looks, key=lambda look: look[2] - look[0])
     return wall - (before + after) // 2
 
@@ -114,7 +114,7 @@ class Capture:
             LabError: packets may not be captured here.
         """
         self.server_port = server_port
-        blocks = -(-min(attempts * PACKETS_AN_ATTEMPT + 1024, FRAMES_MAX) * FRAME_BYTES // BLOCK_BYTES)
+        blocks = -(-min(attempts * PACKETS_PER_ATTEMPT + 1024, FRAMES_MAX) * FRAME_BYTES // BLOCK_BYTES)
         self.frames = blocks * BLOCK_BYTES // FRAME_BYTES
         try:
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: nothing yet
@@ -122,12 +122,12 @@ class Capture:
             self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)  # the loopback shows each packet twice
             ring = struct.pack("=IIII", BLOCK_BYTES, blocks, FRAME_BYTES, self.frames)
             self.socket.setsockopt(SOL_PACKET, PACKET_RX_RING, ring)
-            attach(self.socket, port_filter(server_port))
+            attach_filter(self.socket, port_filter(server_port))
             self.ring = mmap.mmap(self.socket.fileno(), self.frames * FRAME_BYTES)
             self.socket.bind(("lo", ETH_P_ALL))
         except OSError as error:
             raise LabError(f"Packets cannot be captured here: {error.strerror}; leave out --capture.") from error
-        self.wall_ns = wall_ahead_ns()
+        self.realtime_offset_ns = realtime_offset_ns()
 
     def packets(self) -> Packets:
         """Return what was captured so far."""
@@ -136,13 +136,13 @@ class Capture:
         frames = frames[:used]
         raw = np.frombuffer(self.ring, np.uint8).reshape(self.frames, FRAME_BYTES)[:used]
         mac = int(frames["mac"][0]) if used else 0  # the same for all
-        headers = raw[:, mac : mac + HEADERS_BYTES].copy()
+        headers = raw[:, mac : mac + SNAP_BYTES].copy()
         ipv6 = headers[:, 12:14].copy().view(">u2").ravel() == 0x86DD
         ports = np.where(ipv6[:, None], headers[:, 54:58], headers[:, 34:38]).astype(np.uint8).view(">u2")
         from_client = ports[:, 1] == self.server_port
         realtime_ns = frames["second"].astype(np.int64) * SECOND_NS + frames["nanosecond"]
         return Packets(
-            time_ns=realtime_ns - self.wall_ns,
+            time_ns=realtime_ns - self.realtime_offset_ns,
             realtime_ns=realtime_ns,
             client_port=np.where(from_client, ports[:, 0], ports[:, 1]).astype(np.uint16),
             from_client=from_client,

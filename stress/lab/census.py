@@ -61,7 +61,7 @@ class Socket(NamedTuple):
     receive_queue: int
 
 
-def listing(
+def list_sockets(
     family: int = 4, states: Iterable[str] = NUMBERS, *, local_port: int = 0, remote_port: int = 0
 ) -> npt.NDArray[Any]:
     """List the TCP sockets of this namespace, timewait mini-sockets included, shape (sockets,), dtype MESSAGE.
@@ -98,13 +98,13 @@ def listing(
         done = False
         while not done:
             data = netlink.recv(BUFFER_BYTES)
-            places, done = messages(data)
+            places, done = message_offsets(data)
             rows = np.array(places, np.intp)[:, None] + np.arange(MESSAGE.itemsize)
             tables.append(np.frombuffer(data, np.uint8)[rows].view(MESSAGE)[:, 0])
     return np.concatenate(tables)
 
 
-def messages(data: bytes) -> tuple[list[int], bool]:
+def message_offsets(data: bytes) -> tuple[list[int], bool]:
     """Return where the sockets of a datagram begin, and whether the listing ends with it."""
     places: list[int] = []
     offset = 0
@@ -121,17 +121,17 @@ def messages(data: bytes) -> tuple[list[int], bool]:
     return places, False
 
 
-def sockets(
+def iterate_sockets(
     family: int = 4, states: Iterable[str] = NUMBERS, *, local_port: int = 0, remote_port: int = 0
 ) -> Iterator[Socket]:
     """Yield what ``listing`` finds, each socket with its addresses as text."""
     domain = socket.AF_INET if family == 4 else socket.AF_INET6
     size = 4 if family == 4 else 16
-    for state, local, remote, local_address, remote_address, queue in listing(
+    for state, local, remote, local_address, remote_address, queue in list_sockets(
         family, states, local_port=local_port, remote_port=remote_port
     ).tolist():
         yield Socket(
-            name(state),
+            state_name(state),
             socket.inet_ntop(domain, local_address[:size]),
             local,
             socket.inet_ntop(domain, remote_address[:size]),
@@ -140,29 +140,29 @@ def sockets(
         )
 
 
-def name(state: int) -> str:
+def state_name(state: int) -> str:
     """Return a state by its number."""
     return STATES.get(state, "SYN-RECEIVED")
 
 
-def census(family: int, server_ports: range, states: Iterable[str] = NUMBERS) -> dict[str, dict[str, int]]:
+def take_census(family: int, server_ports: range, states: Iterable[str] = NUMBERS) -> dict[str, dict[str, int]]:
     """Count the sockets of a server and of its clients by state: ``{"client": {"TIME-WAIT": 7}, "server": …}``."""
-    found = listing(family, states)
+    found = list_sockets(family, states)
     first, last = server_ports[0], server_ports[-1]
     of_server = (found["local_port"] >= first) & (found["local_port"] <= last)
     of_clients = ~of_server & (found["remote_port"] >= first) & (found["remote_port"] <= last)
-    return {"client": by_state(found[of_clients]), "server": by_state(found[of_server])}
+    return {"client": count_by_state(found[of_clients]), "server": count_by_state(found[of_server])}
 
 
-def by_state(found: npt.NDArray[Any]) -> dict[str, int]:
+def count_by_state(found: npt.NDArray[Any]) -> dict[str, int]:
     """Count sockets by state."""
     counts: dict[str, int] = {}
     for state, count in enumerate(np.bincount(found["state"]).tolist()):
         if count:
-            counts[name(state)] = counts.get(name(state), 0) + count
+            counts[state_name(state)] = counts.get(state_name(state), 0) + count
     return dict(sorted(counts.items()))
 
 
-def endpoint(address: str, port: int) -> str:
+def endpoint_text(address: str, port: int) -> str:
     """Return an address with its port: ``127.0.0.1:5000``, ``[::1]:5000``."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

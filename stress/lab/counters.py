@@ -10,7 +10,7 @@ GROUPS = ("Tcp", "TcpExt")
 GAUGES = frozenset({"RtoAlgorithm", "RtoMin", "RtoMax", "MaxConn", "CurrEstab"})  # in Tcp, but no counters
 
 
-def parse(text: str) -> dict[str, int]:
+def parse_counters(text: str) -> dict[str, int]:
     """Return the counters of groups Tcp and TcpExt in the format of /proc/net/snmp and /proc/net/netstat.
 
     Each group is a line of names and a line of numbers behind the same prefix. The two groups share no name.
@@ -38,7 +38,7 @@ def read() -> dict[str, int]:
     """Return the counters now. They belong to the network namespace of this process."""
     counters: dict[str, int] = {}
     for file in FILES:
-        counters |= parse(file.read_text())
+        counters |= parse_counters(file.read_text())
     return counters | {LO_DROPPED: lo_dropped(DEVICES.read_text())}
 
 
@@ -55,6 +55,6 @@ def lo_dropped(text: str) -> int:
     return 0
 
 
-def change(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+def counter_changes(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     """Return by how much each counter rose."""
     return {name: value - before.get(name, 0) for name, value in after.items()}

@@ -15,95 +15,95 @@ from stress.model.units import kernel_text
 
 NOFILE_GOOD = 20_000
 STEADY_CLOCKS = ("tsc", "kvm-clock", "arch_sys_counter")
-LOOK_S = 0.5
+STEAL_INTERVAL_S = 0.5
 STOLEN_SHARE_GOOD = 0.01
 PROBE_PORT, PROBE_ATTEMPTS = 5000, 1
 
 
-class Point(msgspec.Struct, frozen=True):
+class Check(msgspec.Struct, frozen=True):
     """One thing that was looked at; ``advice`` is empty where it is as it should be."""
 
     name: str
-    found: str
+    state: str = msgspec.field(name="found")
     advice: str
 
 
-def points(refused: str | None) -> Iterator[Point]:
+def check_machine(refused: str | None) -> Iterator[Check]:
     """Yield what there is, the most important first.
 
     Args:
         refused: why this process is not in a private namespace, or None when it is.
     """
-    yield Point(
+    yield Check(
         "private namespace",
         "none" if refused else "as an ordinary user could make it",
         refused or "",
     )
-    yield from changed_settings()
+    yield from check_changed_settings()
     cpus = len(os.sched_getaffinity(0))
-    yield Point("CPUs", f"{cpus}", "" if cpus > 1 else "client and server share one CPU: latencies will scatter")
-    facts = host.facts()
-    yield Point("kernel", kernel_text(facts.kernel, facts.jiffy_ns), "")
+    yield Check("CPUs", f"{cpus}", "" if cpus > 1 else "client and server share one CPU: latencies will scatter")
+    facts = host.read_host()
+    yield Check("kernel", kernel_text(facts.kernel, facts.jiffy_ns), "")
     steady = facts.clocksource in STEADY_CLOCKS
-    yield Point("clock source", facts.clocksource, "" if steady else "reading it may cost a system call each time")
-    yield from steal(cpus)
+    yield Check("clock source", facts.clocksource, "" if steady else "reading it may cost a system call each time")
+    yield from check_stolen_time(cpus)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     few = f"the window and each process's mines are bounded by it; raise it (ulimit -Hn {NOFILE_GOOD})"
-    yield Point("descriptors", f"{hard:,} a process", "" if hard >= NOFILE_GOOD else few)
+    yield Check("descriptors", f"{hard:,} a process", "" if hard >= NOFILE_GOOD else few)
     ports = sysctl.read("net.ipv4.ip_local_port_range") or "unknown"
-    yield Point("ephemeral ports", ports.replace(" ", "–"), "")
+    yield Check("ephemeral ports", ports.replace(" ", "–"), "")
     ranged = host.has_local_port_range()
-    yield Point(
+    yield Check(
         "IP_LOCAL_PORT_RANGE",
         "known" if ranged else "not known",
         "" if ranged else "Linux 6.3 has it; --ports range, and sweeps with --close disconnect, need it",
     )
-    nft = firewall.nft_path()
-    yield Point(
+    nft = firewall.find_nft()
+    yield Check(
         "nft", nft or "not there", "" if nft else "BPF filters do, but for conntrack-invalid: apt-get install nftables"
     )
-    yield capture(refused)
+    yield check_capture(refused)
 
 
-def changed_settings() -> Iterator[Point]:
+def check_changed_settings() -> Iterator[Check]:
     """Yield which settings of the host a run has changed and not put back, if there are any."""
     name = "host's settings"
     try:
-        journal = sysctl_journal.left()
+        journal = sysctl_journal.read_journal()
     except LabError as error:
-        yield Point(name, "unknown", str(error))
+        yield Check(name, "unknown", str(error))
         return
     if journal is None:
         return
     found = f"{', '.join(journal.new)} changed by {journal.text}"
-    if journal.living:
-        yield Point(name, found, "it is running, and puts them back when it ends; measure after that")
-    elif journal.of_this_boot:
-        yield Point(name, found, f"it ended without putting them back; do so, as root: {sysctl_journal.RESTORE}")
+    if journal.is_process_alive:
+        yield Check(name, found, "it is running, and puts them back when it ends; measure after that")
+    elif journal.is_of_this_boot:
+        yield Check(name, found, f"it ended without putting them back; do so, as root: {sysctl_journal.RESTORE}")
     else:
-        yield Point(
+        yield Check(
             name, found, f"they went with an earlier boot; remove the note of it, as root: {sysctl_journal.RESTORE}"
         )
 
 
-def steal(cpus: int) -> Iterator[Point]:
+def check_stolen_time(cpus: int) -> Iterator[Check]:
     """Yield how much CPU time a hypervisor gives to others at the moment."""
     before_ms = host.stolen_ms()
-    time.sleep(LOOK_S)
-    share = (host.stolen_ms() - before_ms) / (1000 * LOOK_S * cpus)
+    time.sleep(STEAL_INTERVAL_S)
+    share = (host.stolen_ms() - before_ms) / (1000 * STEAL_INTERVAL_S * cpus)
     busy = "others use this machine; measure later, or judge medians only"
-    yield Point("stolen CPU time", f"{100 * share:.1f} %", "" if share <= STOLEN_SHARE_GOOD else busy)
+    yield Check("stolen CPU time", f"{100 * share:.1f} %", "" if share <= STOLEN_SHARE_GOOD else busy)
     load = os.getloadavg()[0]
     running = "something else is running; leave the machine alone while a storm goes on"
-    yield Point("load", f"{load:.2f}", "" if load < cpus / 2 else running)
+    yield Check("load", f"{load:.2f}", "" if load < cpus / 2 else running)
 
 
-def capture(refused: str | None) -> Point:
+def check_capture(refused: str | None) -> Check:
     """Return whether packets can be captured: only a namespace of our own surely lets us."""
     if refused:
-        return Point("packet capture", "not tried on the host", "")
+        return Check("packet capture", "not tried on the host", "")
     try:
         with Capture(PROBE_PORT, PROBE_ATTEMPTS):
-            return Point("packet capture", "possible", "")
+            return Check("packet capture", "possible", "")
     except LabError as error:
-        return Point("packet capture", "refused", str(error))
+        return Check("packet capture", "refused", str(error))

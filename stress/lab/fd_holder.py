@@ -16,7 +16,7 @@ from stress.model.errors import LabError
 SCM_MAX_FD = 253  # of one message, include/net/scm.h
 
 
-class Holders:
+class DescriptorHolders:
     """Takes descriptors; each lot goes to a process of its own. Leaving the context closes them all."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Holders:
             process.wait()
 
 
-def hold(descriptor: int) -> None:
+def hold_descriptors(descriptor: int) -> None:
     """Take descriptors from a socket, and keep them until its other end is closed."""
     die_with_parent(signal.SIGKILL)
     with socket.socket(fileno=descriptor) as ours:
@@ -65,4 +65,4 @@ def hold(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    hold(int(sys.argv[1]))
+    hold_descriptors(int(sys.argv[1]))

@@ -32,14 +32,14 @@ RULES = {
 }
 
 
-def program(instructions: Iterable[tuple[int, int, int, int]]) -> bytes:
+def bpf_program(instructions: Iterable[tuple[int, int, int, int]]) -> bytes:
     """Return a classic BPF program of (code, jump if true, jump if false, operand) as the kernel wants it."""
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
 
 
-def drop_flags(mask: int, value: int) -> bytes:
+def drop_flags_program(mask: int, value: int) -> bytes:
     """Return a program that drops segments whose flags, under a mask, have a value."""
-    return program(
+    return bpf_program(
         (
             (0x30, 0, 0, FLAGS_OFFSET),  # A = byte at FLAGS_OFFSET
             (0x54, 0, 0, mask),  # A &= mask
@@ -50,11 +50,11 @@ def drop_flags(mask: int, value: int) -> bytes:
     )
 
 
-DROP_RST = drop_flags(RST, RST)  # for the server's sockets
-DROP_CHALLENGE = drop_flags(FIN | SYN | RST | ACK, ACK)  # for the client's
+DROP_RST = drop_flags_program(RST, RST)  # for the server's sockets
+DROP_CHALLENGE = drop_flags_program(FIN | SYN | RST | ACK, ACK)  # for the client's
 
 
-def attach(to: socket.socket, code: bytes) -> None:
+def attach_filter(to: socket.socket, code: bytes) -> None:
     """Give a socket a filter."""
     instructions = ctypes.create_string_buffer(code)
     to.setsockopt(
@@ -62,22 +62,22 @@ def attach(to: socket.socket, code: bytes) -> None:
     )
 
 
-def kind(wanted: Firewall | None) -> Firewall:
+def choose_firewall(wanted: Firewall | None) -> Firewall:
     """Return what firewalls are made of here: what is wanted, else nftables where there is nft."""
     return wanted or (Firewall.NFT if has_nft() else Firewall.BPF)
 
 
-def nft_path() -> str | None:
+def find_nft() -> str | None:
     """Return where nft is: Debian keeps it where an ordinary user's PATH does not look."""
     return shutil.which("nft", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
 
 
 def has_nft() -> bool:
     """Return whether nftables rules can be made."""
-    return nft_path() is not None
+    return find_nft() is not None
 
 
-def load(drop: Drop, server_ports: range) -> None:
+def load_rules(drop: Drop, server_ports: range) -> None:
     """Add the nftables rules for ``drop`` to this namespace.
 
     Raises:
@@ -91,7 +91,7 @@ def load(drop: Drop, server_ports: range) -> None:
         lines.append(f'{match.format(port=ports)} counter drop comment "{drop}"')
         lines.append("}")
     lines.append("}")
-    nft(["-f", "-"], "\n".join(lines) + "\n")
+    run_nft(["-f", "-"], "\n".join(lines) + "\n")
 
 
 class Counter(msgspec.Struct):
@@ -125,42 +125,42 @@ class Listing(msgspec.Struct):
     nftables: list[Item]
 
 
-def dropped() -> dict[str, int]:
+def count_dropped() -> dict[str, int]:
     """Return how many packets each rule of ours has dropped, by its comment."""
     counts: dict[str, int] = {}
-    for item in parse(nft(["--json", "list", "table", "inet", TABLE])).nftables:
+    for item in parse_listing(run_nft(["--json", "list", "table", "inet", TABLE])).nftables:
         for expression in item.rule.expr if item.rule else ():
             if item.rule and expression.counter:
                 counts[item.rule.comment] = counts.get(item.rule.comment, 0) + expression.counter.packets
     return counts
 
 
-def parse(text: str) -> Listing:
+def parse_listing(text: str) -> Listing:
     """Decode a listing."""
     return msgspec.json.decode(text, type=Listing)
 
 
-def nft(arguments: list[str], text: str = "") -> str:
+def run_nft(arguments: list[str], text: str = "") -> str:
     """Run nft and return what it prints.
 
     Raises:
         LabError: it fails.
     """
-    done = subprocess.run([nft_path() or "nft", *arguments], input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run([find_nft() or "nft", *arguments], input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise LabError(f"nft {' '.join(arguments)} failed: {done.stderr.strip()}. See whether --firewall bpf will do.")
     return done.stdout
 
 
-def of_the_host() -> str:
+def describe_host_rules() -> str:
     """Say what is known of the rules in a namespace that is not ours."""
     try:
-        return f"an nftables rule set of {len(nft(['list', 'ruleset']).splitlines())} lines"
+        return f"an nftables rule set of {len(run_nft(['list', 'ruleset']).splitlines())} lines"
     except (LabError, OSError):
         return "rules unknown: nft is not there, or may not list them"
 
 
-def text(drop: Drop, made_of: Firewall) -> str:
+def describe_firewall(drop: Drop, made_of: Firewall) -> str:
     """Say what a firewall drops, and how."""
     if drop is Drop.NOTHING:
         return "no rule, no filter"

@@ -15,7 +15,7 @@ EMULATED = "QEMU TCG"  # how QEMU calls a CPU that it emulates, on x86
 CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; its resolution is one jiffy, so HZ is known without root
 
 
-def facts() -> Host:
+def read_host() -> Host:
     """Return what is known of this machine and its kernel."""
     cpu = cpu_model()
     return Host(

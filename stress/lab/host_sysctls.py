@@ -12,12 +12,12 @@ from types import TracebackType
 import msgspec
 
 from stress.lab import sysctl, sysctl_journal
-from stress.lab.signals import Ending
+from stress.lab.signals import DeferredSignals
 from stress.lab.sysctl_journal import Journal
 from stress.model.errors import ConnstormError, LabError, UsageError
 
 
-class Outcome(StrEnum):
+class RestoreOutcome(StrEnum):
     """What became of a setting that was to be put back."""
 
     BACK = "put back"
@@ -26,22 +26,22 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-class Restored(msgspec.Struct, frozen=True):
+class RestoredSysctl(msgspec.Struct, frozen=True):
     """What became of a setting, and that in a sentence."""
 
     name: str
-    outcome: Outcome
+    outcome: RestoreOutcome
     text: str
 
 
-class Report(msgspec.Struct, frozen=True):
+class RestoreReport(msgspec.Struct, frozen=True):
     """What was done with a journal that was left: in all, and with each setting."""
 
     text: str
-    settings: list[Restored]
+    settings: list[RestoredSysctl]
 
 
-class Changed:
+class ChangedSysctls:
     """The context of ``changed()``."""
 
     def __init__(self, settings: dict[str, str]) -> None:
@@ -53,14 +53,18 @@ class Changed:
         if not self.settings:
             return
         entered = False
-        self.ending = Ending(Changed.__enter__.__code__, Changed.__exit__.__code__, Changed.undo.__code__)
+        self.ending = DeferredSignals(
+            ChangedSysctls.__enter__.__code__, ChangedSysctls.__exit__.__code__, ChangedSysctls.undo.__code__
+        )
         try:
-            planned = sysctl_journal.planned({name: changeable(name) for name in self.settings}, self.settings)
-            sysctl_journal.write(planned)
+            planned = sysctl_journal.plan_journal(
+                {name: read_changeable(name) for name in self.settings}, self.settings
+            )
+            sysctl_journal.write_journal(planned)
             self.journal = planned
             for name, value in self.settings.items():
                 self.unsure = name
-                change(name, planned.old[name], value)
+                change_sysctl(name, planned.old[name], value)
             self.unsure = None
             self.ending.release()
             entered = True
@@ -88,15 +92,15 @@ class Changed:
         try:
             if self.journal is None or self.journal.pid != os.getpid():  # a child by fork() puts nothing back
                 return ""
-            found = restore(self.journal, self.unsure)
-            refuse_failures(found)
-            sysctl_journal.remove(self.journal)
+            found = restore_sysctls(self.journal, self.unsure)
+            raise_on_failure(found)
+            sysctl_journal.remove_journal(self.journal)
         finally:
             self.ending.give_back()
-        return sentences_of(Outcome.LEFT, found)
+        return join_sentences(RestoreOutcome.LEFT, found)
 
 
-def changed(settings: dict[str, str]) -> Changed:
+def change_sysctls(settings: dict[str, str]) -> ChangedSysctls:
     """Change settings of the network stack that this process is in, while the context lasts.
 
     In the main thread SIGTERM and SIGHUP raise Terminated meanwhile, so that they too put everything back. What the
@@ -110,14 +114,14 @@ def changed(settings: dict[str, str]) -> Changed:
     Args:
         settings: values by dotted names; without any, nothing is done.
     """
-    return Changed(sysctl.asked(settings))
+    return ChangedSysctls(sysctl.drop_implied(settings))
 
 
-def changeable(name: str) -> str:
+def read_changeable(name: str) -> str:
     """Return a setting that may be written here."""
-    value = sysctl.existing(name)
+    value = sysctl.read_existing(name)
     try:
-        os.close(os.open(sysctl.path(name), os.O_WRONLY))
+        os.close(os.open(sysctl.sysctl_path(name), os.O_WRONLY))
     except OSError as error:
         raise LabError(
             f"{name} may not be changed here: {error.strerror}. To change settings of the host needs root."
@@ -125,7 +129,7 @@ def changeable(name: str) -> str:
     return value
 
 
-def change(name: str, old: str, new: str) -> None:
+def change_sysctl(name: str, old: str, new: str) -> None:
     """Set a setting, once it has been seen that the kernel takes the old value as it reads."""
     try:
         sysctl.write(name, old)
@@ -134,7 +138,7 @@ def change(name: str, old: str, new: str) -> None:
     sysctl.write(name, new)
 
 
-def restore(journal: Journal, ours: str | None = None) -> list[Restored]:
+def restore_sysctls(journal: Journal, ours: str | None = None) -> list[RestoredSysctl]:
     """Put back what still is as it was set, the last first; return what became of each setting.
 
     Args:
@@ -142,68 +146,71 @@ def restore(journal: Journal, ours: str | None = None) -> list[Restored]:
         ours: a setting to put back whatever it reads.
     """
     return [
-        put_back(name, journal.old[name], None if name == ours else journal.new[name]) for name in reversed(journal.old)
+        restore_sysctl(name, journal.old[name], None if name == ours else journal.new[name])
+        for name in reversed(journal.old)
     ]
 
 
-def put_back(name: str, old: str, new: str | None) -> Restored:
+def restore_sysctl(name: str, old: str, new: str | None) -> RestoredSysctl:
     """Put a setting back if it is as it was set; None takes any value for that."""
     now = sysctl.read(name)
     if now is None:
-        return Restored(name, Outcome.LEFT, f"{name} is not there any more.")
-    if sysctl.same(name, now, old):
-        return Restored(name, Outcome.ALREADY, f"{name} is {shown(old)}, as it was before.")
-    if new is not None and not sysctl.same(name, now, new):
-        return Restored(
+        return RestoredSysctl(name, RestoreOutcome.LEFT, f"{name} is not there any more.")
+    if sysctl.is_same_value(name, now, old):
+        return RestoredSysctl(name, RestoreOutcome.ALREADY, f"{name} is {value_text(old)}, as it was before.")
+    if new is not None and not sysctl.is_same_value(name, now, new):
+        return RestoredSysctl(
             name,
-            Outcome.LEFT,
-            f"{name} was set to {shown(new)}, but is {shown(now)}: somebody else changed it, so it is left alone; "
-            f"before it was {shown(old)}.",
+            RestoreOutcome.LEFT,
+            f"{name} was set to {value_text(new)}, but is {value_text(now)}: somebody else changed it, "
+            f"so it is left alone; before it was {value_text(old)}.",
         )
     try:
         sysctl.write(name, old)
     except ConnstormError as error:
-        return Restored(name, Outcome.FAILED, f"{name} is {shown(now)} and could not be put back: {error}")
-    return Restored(name, Outcome.BACK, f"{name} is {shown(old)} again; it was {shown(now)}.")
+        return RestoredSysctl(
+            name, RestoreOutcome.FAILED, f"{name} is {value_text(now)} and could not be put back: {error}"
+        )
+    return RestoredSysctl(name, RestoreOutcome.BACK, f"{name} is {value_text(old)} again; it was {value_text(now)}.")
 
 
-def restore_left() -> Report:
+def restore_leftover() -> RestoreReport:
     """Put back what a process that was killed left changed, and remove its journal unless a setting failed.
 
     Raises:
         LabError: there is something to put back, but not here or not now; or its journal cannot be read or removed.
     """
-    journal = sysctl_journal.left()
+    journal = sysctl_journal.read_journal()
     if journal is None:
-        return Report("nothing to put back", [])
-    if not journal.of_this_boot:
-        sysctl_journal.remove(journal)
-        return Report(f"nothing to put back: what {journal.text} changed went with an earlier boot", [])
-    if journal.living:
+        return RestoreReport("nothing to put back", [])
+    if not journal.is_of_this_boot:
+        sysctl_journal.remove_journal(journal)
+        return RestoreReport(f"nothing to put back: what {journal.text} changed went with an earlier boot", [])
+    if journal.is_process_alive:
         raise LabError(f"Settings are changed by {journal.text}, which puts them back when it ends; wait for that.")
-    if journal.network != sysctl_journal.network():
+    if journal.network != sysctl_journal.network_inode():
         raise LabError(
             f"What {journal.text} left changed is in another network namespace, net:[{journal.network}]; here is "
-            f"net:[{sysctl_journal.network()}]. Call {sysctl_journal.RESTORE} there; if it is gone, remove "
-            f"{sysctl_journal.file()}."
+            f"net:[{sysctl_journal.network_inode()}]. Call {sysctl_journal.RESTORE} there; if it is gone, remove "
+            f"{sysctl_journal.journal_file()}."
         )
-    found = restore(journal)
-    if not any(each.outcome is Outcome.FAILED for each in found):
-        sysctl_journal.remove(journal)
-    return Report(f"left by {journal.text}", found)
+    found = restore_sysctls(journal)
+    if not any(each.outcome is RestoreOutcome.FAILED for each in found):
+        sysctl_journal.remove_journal(journal)
+    return RestoreReport(f"left by {journal.text}", found)
 
 
-def refuse_failures(found: list[Restored]) -> None:
+def raise_on_failure(found: list[RestoredSysctl]) -> None:
     """Raise LabError if a setting could not be put back."""
-    if sentences := sentences_of(Outcome.FAILED, found):
+    if sentences := join_sentences(RestoreOutcome.FAILED, found):
         raise LabError(f"{sentences} To put it back later, call {sysctl_journal.RESTORE} as root.")
 
 
-def sentences_of(outcome: Outcome, found: list[Restored]) -> str:
+def join_sentences(outcome: RestoreOutcome, found: list[RestoredSysctl]) -> str:
     """Return the sentences of all settings that something became of."""
     return " ".join(each.text for each in found if each.outcome is outcome)
 
 
-def shown(value: str) -> str:
+def value_text(value: str) -> str:
     """Return a value for a sentence."""
     return value or "empty"

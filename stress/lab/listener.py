@@ -51,7 +51,7 @@ class Listener:
         self.family = 6 if ":" in address else 4
         self.ports = range(port, port + ports)
         self.cpu = cpu
-        self.processes: list[Process] = []
+        self.processes: list[ListenerProcess] = []
         # One file for the reports of all processes: a mapping of its own would cost each a descriptor here.
         self.pages_fd = os.memfd_create("connstorm-listener")
         os.ftruncate(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
@@ -73,7 +73,7 @@ class Listener:
                     "choose another with --target-port."
                 ) from error
             if drop_rst:
-                firewall.attach(listening, firewall.DROP_RST)
+                firewall.attach_filter(listening, firewall.DROP_RST)
             if keepalive_s:
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit all four
                 listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_s)
@@ -100,9 +100,9 @@ class Listener:
         number = len(self.processes)
         limit = "" if nofile is None else nofile
         cpu = "" if self.cpu is None else self.cpu
-        process = Process(self.sockets, self.pages, self.pages_fd, number, [leak, then, cpu, limit])
+        process = ListenerProcess(self.sockets, self.pages, self.pages_fd, number, [leak, then, cpu, limit])
         self.processes.append(process)
-        if not wait.until(process.ready, START_LIMIT_S):
+        if not wait.wait_until(process.ready, START_LIMIT_S):
             raise LabError(f"A listener process did not start within {START_LIMIT_S:g} s.")
 
     def shorten_queue(self, backlog: int) -> None:
@@ -137,7 +137,7 @@ class Listener:
 
     def wait_accepted(self, count: int, limit_s: float) -> bool:
         """Wait until ``count`` connections were accepted in all; return whether they were."""
-        return wait.until(lambda: self.report().accepted >= count, limit_s)
+        return wait.wait_until(lambda: self.report().accepted >= count, limit_s)
 
     def starved_ns(self) -> tuple[int, int] | None:
         """Return when an accept() first and last found no descriptor (CLOCK_MONOTONIC, ns); None if never."""
@@ -159,11 +159,11 @@ class Listener:
             before, accepted = accepted, report.accepted
             return drained and report.accepted == report.leaked + report.closed and before == accepted
 
-        return wait.until(settled, limit_s)
+        return wait.wait_until(settled, limit_s)
 
     def queue_length(self) -> int:
         """Return how many connections wait to be accepted."""
-        found: Iterable[census.Socket] = census.sockets(self.family, ["LISTEN"])
+        found: Iterable[census.Socket] = census.iterate_sockets(self.family, ["LISTEN"])
         return sum(each.receive_queue for each in found if each.local_port in self.ports)
 
     def __enter__(self) -> Self:
@@ -187,7 +187,7 @@ class Listener:
             listening.close()
 
 
-class Process:
+class ListenerProcess:
     """One serving process and the page that it reports on."""
 
     def __init__(

@@ -15,13 +15,13 @@ from pathlib import Path
 from stress.lab import wait
 from stress.model.errors import UsageError
 
-NAME = "\0connstorm-{}"
-LOOK_S = 0.1  # between looks whether it is free
+NAME_FORMAT = "\0connstorm-{}"
+INTERVAL_S = 0.1  # between looks whether it is free
 UCRED = struct.Struct("iII")  # pid, uid, gid: socket(7), SO_PEERCRED
 
 
 @contextmanager
-def alone(what: str = "suite", limit_s: float = 0.0) -> Iterator[None]:
+def hold_lock(what: str = "suite", limit_s: float = 0.0) -> Iterator[None]:
     """Hold a lock.
 
     Args:
@@ -31,7 +31,7 @@ def alone(what: str = "suite", limit_s: float = 0.0) -> Iterator[None]:
     Raises:
         UsageError: another process holds it; the sentence names it.
     """
-    name = NAME.format(what)
+    name = NAME_FORMAT.format(what)
     with socket.socket(socket.AF_UNIX) as lock:
 
         def bound() -> bool:
@@ -41,16 +41,16 @@ def alone(what: str = "suite", limit_s: float = 0.0) -> Iterator[None]:
                 return False
             return True
 
-        if not wait.until(bound, limit_s, LOOK_S):
+        if not wait.wait_until(bound, limit_s, INTERVAL_S):
             raise UsageError(
-                f"Another {what} runs on this machine, {holder(name)}; two at once would disturb each other. Wait "
-                "until it is over."
+                f"Another {what} runs on this machine, {describe_holder(name)}; two at once would disturb each "
+                "other. Wait until it is over."
             )
         lock.listen()
         yield
 
 
-def holder(name: str) -> str:
+def describe_holder(name: str) -> str:
     """Return who holds a lock, in words."""
     with socket.socket(socket.AF_UNIX) as question:
         try:

@@ -15,7 +15,7 @@ CHILD_EHASH = "net.ipv4.tcp_child_ehash_entries"
 LOOPBACK_INDEX = 1  # lo is the first interface of every network namespace
 
 
-def enter() -> None:
+def enter_namespace() -> None:
     """Move this process into a private network namespace and bring its loopback up.
 
     No privilege is needed where the kernel lets users make user namespaces; the process becomes root inside,
@@ -44,7 +44,7 @@ def enter() -> None:
     bring_loopback_up()
 
 
-def another(ehash_entries: int = 0) -> None:
+def enter_new_network(ehash_entries: int = 0) -> None:
     """Move from a private network namespace to a new and empty one; only the main thread and its children go.
 
     Args:

@@ -4,16 +4,16 @@
 import socket
 
 from stress._reference import calibrate
-from stress.model.record import Harness
+from stress.model.record import Overhead
 
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 
 
-def measure(family: int) -> Harness:
+def measure_overhead(family: int) -> Overhead:
     """Measure it, on one connection to a socket of our own, within some ten milliseconds."""
     kind = socket.AF_INET6 if family == 6 else socket.AF_INET
     with (
         socket.create_server((LOOPBACK[family], 0), family=kind) as server,
         socket.create_connection(server.getsockname()[:2]) as client,
     ):
-        return Harness(**calibrate(client.fileno()))
+        return Overhead(**calibrate(client.fileno()))

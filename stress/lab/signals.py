@@ -10,11 +10,11 @@ from typing import Any
 
 from stress.model.errors import Terminated
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGINT raises by itself: taken first, given back last
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGINT raises by itself: taken first, given back last
 SHELL_BASE = 128  # exit code after a signal, as shells count
 
 
-class Ending:
+class DeferredSignals:
     """SIGTERM and SIGHUP raise Terminated; they and SIGINT wait while ``holding``.
 
     Only the main thread gets signals; made elsewhere, this does nothing. A signal that was ignored before stays so, as
@@ -27,13 +27,13 @@ class Ending:
         Args:
             whole: functions that no signal interrupts, not even before their first line has said ``hold()``.
         """
-        self.whole = (*whole, Ending.hold.__code__, Ending.handle.__code__)
+        self.whole = (*whole, DeferredSignals.hold.__code__, DeferredSignals.handle.__code__)
         self.holding = True
         self.came: int | None = None
         self.pid = os.getpid()
         self.before: dict[int, Callable[[int, FrameType | None], Any] | int] = {}
         if threading.current_thread() is threading.main_thread():
-            for number in NUMBERS:
+            for number in SIGNALS:
                 before = signal.getsignal(number)
                 if before is not None and before != signal.SIG_IGN:
                     self.before[number] = before

@@ -45,26 +45,26 @@ WHOLE_HOST = (
     *(f"net.ipv4.{last}" for last in ("tcp_low_latency", "tcp_max_orphans", "tcp_mem", "udp_mem")),
 )
 # What a kernel does that is older than a setting. To ask it for just that is to ask for nothing.
-WITHOUT = {
+IMPLIED_VALUES = {
     "net.ipv4.tcp_syn_linear_timeouts": "0",  # 6.5
     "net.ipv4.tcp_rto_max_ms": "120000",  # 6.15: TCP_RTO_MAX
     "net.ipv4.tcp_tw_reuse_delay": "1000",  # 6.13
 }
-FIRST_ONLY = "net.core.netdev_budget"  # every kernel has it, in its first network namespace only
+INITIAL_NAMESPACE_ONLY = "net.core.netdev_budget"  # every kernel has it, in its first network namespace only
 
 
-def path(name: str) -> Path:
+def sysctl_path(name: str) -> Path:
     """Return the file of a setting: ``net.ipv4.tcp_fin_timeout``."""
     return ROOT.joinpath(*name.split("."))
 
 
-def names() -> list[str]:
+def list_names() -> list[str]:
     """Return the names of all network settings that can be read here, sorted.
 
     Left out are those of an interface with a dot in its name, which no dotted name leads to.
     """
     found = []
-    for folder, folders, files in os.walk(path("net")):
+    for folder, folders, files in os.walk(sysctl_path("net")):
         folders[:] = [folder for folder in folders if "." not in folder]
         readable = (file for file in files if os.access(f"{folder}/{file}", os.R_OK))
         prefix = folder.removeprefix(f"{ROOT}/").replace("/", ".")
@@ -75,12 +75,12 @@ def names() -> list[str]:
 def read(name: str) -> str | None:
     """Return a setting, words separated by one blank, or None when this kernel has none that can be read."""
     try:
-        return " ".join(path(name).read_text(errors="replace").split())
+        return " ".join(sysctl_path(name).read_text(errors="replace").split())
     except OSError:  # it is not there, is a folder, may not be read, or has no value yet (stable_secret: EIO)
         return None
 
 
-def recorded(more: Iterable[str] = ()) -> dict[str, str]:
+def read_recorded(more: Iterable[str] = ()) -> dict[str, str]:
     """Return every setting in RECORDED, and of those named besides, that this kernel has."""
     return {name: value for name in (*RECORDED, *more) if (value := read(name)) is not None}
 
@@ -90,17 +90,17 @@ def exists(name: str) -> bool:
     return read(name) is not None
 
 
-def asked(settings: Mapping[str, str], there: Callable[[str], bool] = exists) -> dict[str, str]:
+def drop_implied(settings: Mapping[str, str], there: Callable[[str], bool] = exists) -> dict[str, str]:
     """Return settings without those that a kernel lacks and of which it does what is asked all the same.
 
     Args:
         settings: values by dotted names.
         there: whether the kernel has one of a name.
     """
-    return {name: value for name, value in settings.items() if WITHOUT.get(name) != value or there(name)}
+    return {name: value for name, value in settings.items() if IMPLIED_VALUES.get(name) != value or there(name)}
 
 
-def existing(name: str) -> str:
+def read_existing(name: str) -> str:
     """Return a setting that is there.
 
     Raises:
@@ -111,12 +111,12 @@ def existing(name: str) -> str:
         raise UsageError(f"{name!r} is not a network setting; give its dotted name, such as net.ipv4.tcp_fin_timeout.")
     if (value := read(name)) is not None:
         return value
-    private = not path(FIRST_ONLY).exists()
+    private = not sysctl_path(INITIAL_NAMESPACE_ONLY).exists()
     where = " in a private namespace" if private else ""
     if private and name in WHOLE_HOST:
         raise NotApplicableError(f"This kernel has no setting {name}{where}: there is one for the whole host only.")
-    kind = UsageError if os.path.lexists(path(name)) else NotApplicableError
-    raise kind(f"This kernel has no setting {name}{where}{suggestion(name)}.")
+    kind = UsageError if os.path.lexists(sysctl_path(name)) else NotApplicableError
+    raise kind(f"This kernel has no setting {name}{where}{suggest_name(name)}.")
 
 
 def write(name: str, value: str) -> None:
@@ -127,19 +127,19 @@ def write(name: str, value: str) -> None:
         UsageError: it is not a network setting, or the kernel does not take the value as it is written.
         LabError: the setting may not be written here.
     """
-    existing(name)
+    read_existing(name)
     try:
-        path(name).write_bytes(os.fsencode(f"{value}\n"))
+        sysctl_path(name).write_bytes(os.fsencode(f"{value}\n"))
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise LabError(f"{name} may not be written here: {error.strerror}.") from error
         raise UsageError(f"The kernel refuses {name}={value}: {error.strerror}.") from error
     kept = read(name) or ""
-    if not same(name, kept, value):
+    if not is_same_value(name, kept, value):
         raise UsageError(f"{name} was set to {value} but reads {kept}; write the value as the kernel does.")
 
 
-def same(name: str, kept: str, value: str) -> bool:
+def is_same_value(name: str, kept: str, value: str) -> bool:
     """Return whether what a setting reads is a value as somebody wrote it: the kernel has its own spelling."""
     if name != RESERVED_PORTS:
         return kept.split() == value.split()
@@ -158,10 +158,10 @@ def parse_ports(text: str) -> set[int]:
     return ports
 
 
-def suggestion(name: str) -> str:
+def suggest_name(name: str) -> str:
     """Return ``; did you mean …?`` for a setting that is similar in spelling, or an empty text."""
     prefix, _, last = name.rpartition(".")
-    folder = path(prefix)
+    folder = sysctl_path(prefix)
     if os.path.isdir(folder):  # noqa: PTH112  # Path.is_dir() raises where a name is too long
         match = closest_match(last, (file.name for file in folder.iterdir()))
         return f"; did you mean {prefix}.{match}?" if match else ""

@@ -41,14 +41,14 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError("the old and the new values are of different settings")
 
     @property
-    def of_this_boot(self) -> bool:
+    def is_of_this_boot(self) -> bool:
         """Whether its values can still be there."""
-        return self.boot == boot()
+        return self.boot == boot_id()
 
     @property
-    def living(self) -> bool:
+    def is_process_alive(self) -> bool:
         """Whether its process is still there to put them back."""
-        return self.of_this_boot and start_of(self.pid) == self.started
+        return self.is_of_this_boot and process_start(self.pid) == self.started
 
     @property
     def text(self) -> str:
@@ -56,86 +56,88 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return f"process {self.pid} (at {self.written_utc:%Y-%m-%d %H:%M:%S} UTC)"
 
 
-def planned(old: dict[str, str], new: dict[str, str]) -> Journal:
+def plan_journal(old: dict[str, str], new: dict[str, str]) -> Journal:
     """Return the journal of what this process is about to change here."""
     return Journal(
         pid=os.getpid(),
-        started=start_of(os.getpid()) or 0,
-        boot=boot(),
-        network=network(),
+        started=process_start(os.getpid()) or 0,
+        boot=boot_id(),
+        network=network_inode(),
         written_utc=datetime.now(UTC),
         old=old,
         new=new,
     )
 
 
-def folder() -> Path:
+def journal_folder() -> Path:
     """Return where the journal is kept."""
     return Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
 
 
-def file() -> Path:
+def journal_file() -> Path:
     """Return the journal's file."""
-    return folder() / "journal.json"
+    return journal_folder() / "journal.json"
 
 
-def left() -> Journal | None:
+def read_journal() -> Journal | None:
     """Return the journal that is there.
 
     Raises:
         LabError: it cannot be read.
     """
     try:
-        return msgspec.json.decode(file().read_bytes(), type=Journal)
+        return msgspec.json.decode(journal_file().read_bytes(), type=Journal)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise LabError(f"{file()} cannot be read: {error.strerror}.") from error
+        raise LabError(f"{journal_file()} cannot be read: {error.strerror}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise LabError(
-            f"{file()} is damaged ({error}), so which settings of this host were left changed is not known; look "
-            "after them yourself, then remove it."
+            f"{journal_file()} is damaged ({error}), so which settings of this host were left changed is not known; "
+            "look after them yourself, then remove it."
         ) from error
 
 
-def write(journal: Journal) -> None:
+def write_journal(journal: Journal) -> None:
     """Write the journal, all of it or nothing, and wait until it is on the disk.
 
     Raises:
         LabError: it cannot be written, or there is one already.
     """
     try:
-        folder().mkdir(parents=True, exist_ok=True)
-        with locked():
-            refuse_another()
-            atomic.write(file(), msgspec.json.format(msgspec.json.encode(journal)), file().with_suffix(".new"))
+        journal_folder().mkdir(parents=True, exist_ok=True)
+        with lock_folder():
+            check_no_journal()
+            atomic.write(
+                journal_file(), msgspec.json.format(msgspec.json.encode(journal)), journal_file().with_suffix(".new")
+            )
     except OSError as error:
         raise LabError(
-            f"What is to be changed cannot be written down in {folder()}: {error.strerror}. {FOLDER_VARIABLE} names "
-            "another folder."
+            f"What is to be changed cannot be written down in {journal_folder()}: {error.strerror}. {FOLDER_VARIABLE} "
+            "names another folder."
         ) from error
 
 
-def remove(journal: Journal) -> None:
+def remove_journal(journal: Journal) -> None:
     """Remove the journal, unless the one that is there is another.
 
     Raises:
         LabError: it cannot be removed.
     """
     try:
-        with locked():
-            if left() == journal:
-                file().unlink()
+        with lock_folder():
+            if read_journal() == journal:
+                journal_file().unlink()
     except FileNotFoundError:
         return  # somebody removed the whole folder
     except OSError as error:
-        raise LabError(f"{file()} is of no use any more, but cannot be removed: {error.strerror}.") from error
+        raise LabError(f"{journal_file()} is of no use any more, but cannot be removed: {error.strerror}.") from error
 
 
 @contextmanager
-def locked() -> Iterator[None]:
+def lock_folder() -> Iterator[None]:
     """Hold the folder for this process alone."""
-    descriptor = os.open(folder(), os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(journal_folder(), os.O_RDONLY | os.O_DIRECTORY)
 
     def take() -> bool:
         try:
@@ -145,34 +147,36 @@ def locked() -> Iterator[None]:
         return True
 
     try:
-        if not wait.until(take, LOCK_LIMIT_S):
-            raise LabError(f"{folder()} is held by another process for {LOCK_LIMIT_S:g} s already; look what it does.")
+        if not wait.wait_until(take, LOCK_LIMIT_S):
+            raise LabError(
+                f"{journal_folder()} is held by another process for {LOCK_LIMIT_S:g} s already; look what it does."
+            )
         yield
     finally:
         os.close(descriptor)
 
 
-def refuse_another() -> None:
+def check_no_journal() -> None:
     """Raise LabError if there is a journal already: one at a time."""
-    there = left()
+    there = read_journal()
     if there is None:
         return
-    if there.living:
+    if there.is_process_alive:
         raise LabError(f"Settings of this host are changed already, by {there.text}; wait until it has ended.")
     raise LabError(f"Settings of this host were left changed by {there.text}; put them back first: {RESTORE}.")
 
 
-def boot() -> str:
+def boot_id() -> str:
     """Return what tells this boot of the kernel from all others."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def network() -> int:
+def network_inode() -> int:
     """Return what tells this process's network namespace from others that are there at the same time."""
     return Path("/proc/self/ns/net").stat().st_ino
 
 
-def start_of(pid: int) -> int | None:
+def process_start(pid: int) -> int | None:
     """Return when a process started, in clock ticks after the boot; None if there is none, or only its remains."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")

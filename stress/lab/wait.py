@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 
-def until(condition: Callable[[], bool], limit_s: float, interval_s: float = 0.01) -> bool:
+def wait_until(condition: Callable[[], bool], limit_s: float, interval_s: float = 0.01) -> bool:
     """Return True as soon as ``condition`` holds, False when it does not within ``limit_s``."""
     end = time.monotonic() + limit_s
     while not condition():

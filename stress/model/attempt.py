@@ -26,7 +26,7 @@ ATTEMPT = np.dtype(
 WARM_UP, STORM = 0, 1
 
 
-def blank(count: int) -> npt.NDArray[Any]:
+def allocate_attempts(count: int) -> npt.NDArray[Any]:
     """Return a buffer of ``count`` zeroed attempt records whose pages are already mapped.
 
     A page fault inside a timed call would be booked as latency, so every page is written to here; zeros from

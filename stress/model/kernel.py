@@ -11,10 +11,10 @@ import msgspec
 from stress.model.errors import UsageError
 
 HOST = "host"  # the running kernel
-DEBIAN = "deb:"
-PACKAGED = re.compile(r"(?P<what>[a-z0-9][a-z0-9.+-]*)(/(?P<suite>[a-z0-9-]+))?")
-IMAGE = "linux-image-"
-BUILT = ("arch/x86/boot/bzImage", "arch/arm64/boot/Image", "vmlinux")  # one of them is in every build tree
+DEBIAN_PREFIX = "deb:"
+DEBIAN_PATTERN = re.compile(r"(?P<what>[a-z0-9][a-z0-9.+-]*)(/(?P<suite>[a-z0-9-]+))?")
+IMAGE_PREFIX = "linux-image-"
+BUILD_TREE_FILES = ("arch/x86/boot/bzImage", "arch/arm64/boot/Image", "vmlinux")  # one of them is in every build tree
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class KernelName:
     @property
     def debian(self) -> "DebianName | None":
         """What it says of a Debian package, or None."""
-        return debian_name(self.base) if self.base.startswith(DEBIAN) else None
+        return parse_debian_name(self.base) if self.base.startswith(DEBIAN_PREFIX) else None
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ class DebianName:
     @property
     def text(self) -> str:
         """The name as it is written."""
-        return DEBIAN + "/".join(part for part in (self.package, self.suite) if part)
+        return DEBIAN_PREFIX + "/".join(part for part in (self.package, self.suite) if part)
 
 
-def kernel_name(text: str) -> KernelName:
+def parse_kernel_name(text: str) -> KernelName:
     """Return what a kernel's name says.
 
     Raises:
@@ -71,31 +71,31 @@ def kernel_name(text: str) -> KernelName:
     if base == HOST:
         if options:
             raise UsageError("The running kernel cannot be given options; boot one by its package or file.")
-    elif base.startswith(DEBIAN):
-        debian_name(base)
+    elif base.startswith(DEBIAN_PREFIX):
+        parse_debian_name(base)
     elif not base or not os.path.exists(found.path):  # noqa: PTH110  # Path raises where a name is too long
         raise UsageError(
             f"There is no kernel {base!r}: give {HOST}, deb:SUITE such as deb:bookworm, deb:PACKAGE such as "
             "deb:linux-image-6.12, or the path of a vmlinuz or of a kernel's build tree."
         )
-    elif found.path.is_dir() and not any((found.path / each).is_file() for each in BUILT):
+    elif found.path.is_dir() and not any((found.path / each).is_file() for each in BUILD_TREE_FILES):
         raise UsageError(f"{base} is a folder, but no kernel was built in it; name a vmlinuz, or build one there.")
     return found
 
 
-def debian_name(text: str) -> DebianName:
+def parse_debian_name(text: str) -> DebianName:
     """Return what ``deb:…`` says.
 
     Raises:
         UsageError: it is of another form.
     """
-    match = PACKAGED.fullmatch(text.removeprefix(DEBIAN))
-    if match is None or (match["suite"] and not match["what"].startswith(IMAGE)):
+    match = DEBIAN_PATTERN.fullmatch(text.removeprefix(DEBIAN_PREFIX))
+    if match is None or (match["suite"] and not match["what"].startswith(IMAGE_PREFIX)):
         raise UsageError(
             f"{text!r} names no Debian kernel; write deb:SUITE such as deb:bookworm, or a package such as "
             "deb:linux-image-6.12 or deb:linux-image-amd64/bookworm."
         )
-    if match["what"].startswith(IMAGE):
+    if match["what"].startswith(IMAGE_PREFIX):
         return DebianName(match["what"], match["suite"] or "")
     return DebianName("", match["what"])
 

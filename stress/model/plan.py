@@ -22,7 +22,7 @@ class Ports(StrEnum):
     SHUFFLE = "shuffle"  # every port of the range once a sweep, in an order drawn from the seed
 
     @property
-    def sweeping(self) -> bool:
+    def is_sweeping(self) -> bool:
         """Whether the plan itself walks through the port range."""
         return self in (Ports.SWEEP, Ports.SHUFFLE)
 
@@ -36,7 +36,7 @@ class Close(StrEnum):
     HOLD = "hold"  # left open until the storm is over
 
     @property
-    def resets(self) -> bool:
+    def sends_rst(self) -> bool:
         """Whether it sends an RST."""
         return self in (Close.RST, Close.DISCONNECT)
 

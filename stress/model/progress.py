@@ -3,8 +3,8 @@
 
 from collections.abc import Callable
 
-Notify = Callable[[str], None]  # is told each stage as it begins
+ProgressCallback = Callable[[str], None]  # is told each stage as it begins
 
 
-def silent(text: str) -> None:
+def ignore_progress(text: str) -> None:
     """Tell nobody."""

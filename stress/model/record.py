@@ -59,7 +59,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(facts.encode()).hexdigest()[:TESTBED_DIGITS]
 
 
-class Harness(msgspec.Struct, frozen=True, kw_only=True):
+class Overhead(msgspec.Struct, frozen=True, kw_only=True):
     """What recording an attempt costs on this machine, measured in this run (ns, medians)."""
 
     clock_ns: float  # one reading of the clock
@@ -144,7 +144,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     started_utc: str
     plan: Plan
     host: Host
-    harness: Harness | None  # None: not measured
+    overhead: Overhead | None = msgspec.field(name="harness")  # None: not measured
     acts: list[Act]
     interrupted: bool
     warnings: list[str]

@@ -8,7 +8,7 @@ class Mines(msgspec.Struct, frozen=True):
     """Mines by count: laid before the storm, met by a SYN, still there afterwards."""
 
     laid: int
-    found: int
+    hit: int = msgspec.field(name="found")
     left: int
 
 

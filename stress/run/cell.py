@@ -11,14 +11,14 @@ import numpy as np
 from stress.analysis.attribution.evidence import select_captured_attempts
 from stress.analysis.attribution.summary import analyse
 from stress.model.plan import Plan
-from stress.model.progress import Notify
+from stress.model.progress import ProgressCallback
 from stress.store import pcap, run_folder
 from stress.storm.run_plan import carry_out
 
 EVIDENCE = "evidence.pcap"
 
 
-def run(plan: Plan, results: Path, notify: Notify, *, draw: bool = True) -> Path:
+def run(plan: Plan, results: Path, notify: ProgressCallback, *, draw: bool = True) -> Path:
     """Carry out a plan in this process and its namespace; return the new run folder under ``results``.
 
     SIGINT during the storm ends it early; from then on it is ignored, so that what was recorded is also written.
@@ -38,7 +38,7 @@ def run(plan: Plan, results: Path, notify: Notify, *, draw: bool = True) -> Path
         ]
         findings = analyse(observed, [each.evidence for part in shown for each in part])
         rows = [np.concatenate([np.zeros(0, np.intp), *(each.rows for each in part)]) for part in shown]
-        files[EVIDENCE] = partial(pcap.write, chosen=list(zip(packets, rows, strict=True)))
+        files[EVIDENCE] = partial(pcap.write, captures=list(zip(packets, rows, strict=True)))
     pictures: dict[str, Callable[[Path], None]] = {}
     if draw:
         from stress.view.figure.run.run_figures import figure_writers  # noqa: PLC0415  # matplotlib takes longer than many a trial

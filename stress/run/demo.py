@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from stress.analysis.attribution.summary import Findings, analyse
-from stress.model.progress import Notify
+from stress.model.progress import ProgressCallback
 from stress.run import process
 from stress.store import run_folder
 from stress.storm.catalogue import find_scenario
@@ -38,7 +38,7 @@ class Panel:
     findings: Findings
 
 
-def run(results: Path, seed: int, notify: Notify) -> tuple[list[Panel], Path]:
+def run(results: Path, seed: int, notify: ProgressCallback) -> tuple[list[Panel], Path]:
     """Run the four storms, each in a fresh process and namespace; return the panels and the figure's path.
 
     All four have the same seed, so the same mines and the same order of ports. The run folders and the figure lie
@@ -48,7 +48,7 @@ def run(results: Path, seed: int, notify: Notify) -> tuple[list[Panel], Path]:
         UsageError, LabError: as the storms do.
     """
     home = results / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-demo"
-    run_folder.prepare(home)
+    run_folder.check_writable(home)
     found = []
     for letter, (name, heading) in zip("abcd", CASES, strict=True):
         plan = msgspec.structs.replace(find_scenario(name).plan, seed=seed)
@@ -60,6 +60,6 @@ def run(results: Path, seed: int, notify: Notify) -> tuple[list[Panel], Path]:
     return found, figure
 
 
-def announce_stage(notify: Notify, letter: str, stage: str) -> None:
+def announce_stage(notify: ProgressCallback, letter: str, stage: str) -> None:
     """Say what storm of how many is at which stage."""
     notify(f"storm ({letter}) of (a) to ({'abcd'[len(CASES) - 1]}): {stage}")

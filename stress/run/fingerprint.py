@@ -25,7 +25,7 @@ def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str] | None) -
     return Fingerprint(
         program=f"connstorm {stress.__version__}",
         engine=hash_engine(),
-        host=host.facts(),
+        host=host.read_host(),
         settings=settings,
         host_settings=sorted(set(on_the_host) - set(settings)),
         protocol=PROTOCOL,

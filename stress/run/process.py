@@ -16,7 +16,7 @@ import msgspec
 
 from stress.model.errors import INTERRUPTED, LabError
 from stress.model.plan import Plan
-from stress.model.progress import Notify
+from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint, Settle
 from stress.run.protocol import Done, Event, Failed, Settled, Stage, decode_fingerprint
 
@@ -65,7 +65,7 @@ class CellProcess:
             self.process.stdin.write(msgspec.json.encode(plan))
             self.process.stdin.close()
 
-    def wait(self, notify: Notify) -> CellResult:
+    def wait(self, notify: ProgressCallback) -> CellResult:
         """Wait until it ends, and pass on its stages; a KeyboardInterrupt goes through, and it runs on."""
         settle = None
         last: Event | None = None
@@ -126,7 +126,7 @@ def trial_options(settle_s: float) -> tuple[str, ...]:
     return ("--settle", str(settle_s), "--no-draw", "--set-host")
 
 
-def run(plan: Plan, results: Path, notify: Notify) -> Path:
+def run(plan: Plan, results: Path, notify: ProgressCallback) -> Path:
     """Run a cell in a process of its own and return its run folder.
 
     A KeyboardInterrupt here is passed on to the cell once, which then ends its storm and writes what it has.

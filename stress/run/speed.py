@@ -10,10 +10,10 @@ from stress._fastconnect import now_ns, storm
 from stress._reference import bare_storm
 from stress.lab import overhead, sysctl
 from stress.lab.listener import Listener
-from stress.model.attempt import blank
+from stress.model.attempt import allocate_attempts
 from stress.model.plan import Close
-from stress.model.progress import Notify
-from stress.model.record import Harness
+from stress.model.progress import ProgressCallback
+from stress.model.record import Overhead
 from stress.model.speed import Speed
 
 PORT = 5000
@@ -26,7 +26,7 @@ CLOSES = (Close.RST, Close.FIN, Close.DISCONNECT)
 UNWATCHED = np.zeros(1 << 16, np.uint8)
 
 
-def measure_speed(notify: Notify) -> tuple[list[Speed], Harness]:
+def measure_speed(notify: ProgressCallback) -> tuple[list[Speed], Overhead]:
     """Measure each way to close, in the private namespace of this process; and what recording costs.
 
     FIN_WAIT_2 is let go at once (net.ipv4.tcp_max_tw_buckets=0): a FIN storm would otherwise fill the port range.
@@ -44,12 +44,12 @@ def measure_speed(notify: Notify) -> tuple[list[Speed], Harness]:
         for close in CLOSES:
             notify(f"{ROUNDS} pairs of {ATTEMPTS:,} connections, close by {close}")
             found.append(compare_loops(close))
-    return found, overhead.measure(4)
+    return found, overhead.measure_overhead(4)
 
 
 def compare_loops(close: Close) -> Speed:
     """Let both loops run in turn; a first pair is left out."""
-    records = blank(ATTEMPTS)
+    records = allocate_attempts(ATTEMPTS)
     bare_ns, engine_ns = [], []
     for _ in range(ROUNDS + 1):
         bare_ns.append(bare_storm(target_port=PORT, target_ports=TARGET_PORTS, attempts=ATTEMPTS, close=close.value))

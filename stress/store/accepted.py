@@ -45,11 +45,11 @@ def read(file: Path) -> list[tuple[str, Acceptance]]:
         return []
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}.") from error
-    found = decode(text, str(file))
-    return [(f"{file}{line_of(text, place, len(found))}", each) for place, each in enumerate(found)]
+    found = parse_accepted(text, str(file))
+    return [(f"{file}{line_text(text, place, len(found))}", each) for place, each in enumerate(found)]
 
 
-def decode(text: str, where: str) -> list[Acceptance]:
+def parse_accepted(text: str, where: str) -> list[Acceptance]:
     """Return the entries of a text.
 
     Args:
@@ -67,25 +67,25 @@ def decode(text: str, where: str) -> list[Acceptance]:
     entries = tables if isinstance(tables, list) else []
     for place, entry in enumerate(entries):
         try:
-            msgspec.convert(with_times_as_text(entry), Acceptance)
+            msgspec.convert(times_to_text(entry), Acceptance)
         except msgspec.ValidationError as error:
-            line = line_of(text, place, len(entries))
+            line = line_text(text, place, len(entries))
             raise UsageError(f"{where}{line}, an [[{TABLE}]]: {error}.") from error
     try:
-        whole = document | ({TABLE: [with_times_as_text(entry) for entry in entries]} if entries else {})
+        whole = document | ({TABLE: [times_to_text(entry) for entry in entries]} if entries else {})
         return msgspec.convert(whole, AcceptedFile).accepted
     except msgspec.ValidationError as error:
         raise UsageError(f"{where}: {error}; it holds [[{TABLE}]] tables and nothing else.") from error
 
 
-def with_times_as_text(entry: Any) -> Any:
+def times_to_text(entry: Any) -> Any:
     """Return an entry whose times, which TOML has a type for, are text."""
     if not isinstance(entry, dict):
         return entry
     return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in entry.items()}
 
 
-def line_of(text: str, place: int, entries: int) -> str:
+def line_text(text: str, place: int, entries: int) -> str:
     """Return in which line an entry begins, as ``', line 7'``; nothing where that is not sure.
 
     A header may also stand inside a long string; then there seem to be more of them than entries.
@@ -94,7 +94,7 @@ def line_of(text: str, place: int, entries: int) -> str:
     return f", line {headers[place]}" if len(headers) == entries else ""
 
 
-def append(file: Path, entries: Sequence[Acceptance]) -> None:
+def append_accepted(file: Path, entries: Sequence[Acceptance]) -> None:
     """Write entries at the end of a file, which else stays as it is, with its comments; all of them or none.
 
     Raises:
@@ -106,7 +106,7 @@ def append(file: Path, entries: Sequence[Acceptance]) -> None:
     gap = "" if not old else "\n" if old.endswith("\n") else "\n\n"
     text = old + gap + "\n".join(f"[[{TABLE}]]\n{tomli_w.dumps(msgspec.to_builtins(entry))}" for entry in entries)
     try:
-        after = decode(text, str(file))
+        after = parse_accepted(text, str(file))
     except UsageError as error:
         raise UsageError(f"Nothing can be added at the end of {file}; write its entries as [[{TABLE}]].") from error
     assert after == [*before, *entries]

@@ -13,7 +13,7 @@ from stress.model.text import json_bytes
 FOLDER = "calibration"
 
 
-def file_of(results: Path, testbed: str) -> Path:
+def calibration_path(results: Path, testbed: str) -> Path:
     """Return where the calibration of a kind of machine is."""
     return results / FOLDER / f"{testbed}.json"
 
@@ -24,7 +24,7 @@ def write(results: Path, calibration: Calibration) -> Path:
     Raises:
         StoreError: it cannot be written; the older one stays.
     """
-    path = file_of(results, calibration.testbed)
+    path = calibration_path(results, calibration.testbed)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, json_bytes(calibration))
@@ -50,11 +50,11 @@ def read(path: Path) -> Calibration:
     return found
 
 
-def known(results: Path, testbed: str) -> Calibration | None:
+def find_calibration(results: Path, testbed: str) -> Calibration | None:
     """Return the calibration of a kind of machine, None where there is none.
 
     Raises:
         UsageError: it is damaged.
     """
-    path = file_of(results, testbed)
+    path = calibration_path(results, testbed)
     return read(path) if path.exists() else None

@@ -7,13 +7,13 @@ import msgspec
 
 from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
-from stress.store.run_folder import RUN
-from stress.store.suite_folder import SUITE, TRIAL, TRIALS
+from stress.store.run_folder import RUN_FILE
+from stress.store.suite_folder import SUITE_FILE, TRIAL_FILE, TRIALS_FOLDER
 
-OF_A_SUITE = (SUITE, f"{TRIALS}/*/{TRIAL}", f"{TRIALS}/*/*/{RUN}")
+SUITE_PATTERNS = (SUITE_FILE, f"{TRIALS_FOLDER}/*/{TRIAL_FILE}", f"{TRIALS_FOLDER}/*/*/{RUN_FILE}")
 
 
-def keep(source: Path, history: Path) -> Path:
+def copy_to_history(source: Path, history: Path) -> Path:
     """Copy the JSON files of a run folder or a suite folder into a history; return the folder there.
 
     They are written without line breaks and indents, beside, and renamed at the end: the folder is complete or absent.
@@ -23,17 +23,17 @@ def keep(source: Path, history: Path) -> Path:
         StoreError: the history cannot be written.
     """
     source = source.resolve()
-    if (source / RUN).is_file():
-        files = [source / RUN]
-    elif (source / SUITE).is_file():
-        files = sorted(found for pattern in OF_A_SUITE for found in source.glob(pattern))
+    if (source / RUN_FILE).is_file():
+        files = [source / RUN_FILE]
+    elif (source / SUITE_FILE).is_file():
+        files = sorted(found for pattern in SUITE_PATTERNS for found in source.glob(pattern))
     else:
         raise UsageError(f"{source} is neither a run folder nor a suite folder, so that nothing of it can be kept.")
     final = history / source.name
     if final.exists():
         raise UsageError(f"{history} has {source.name} already; nothing was copied.")
     try:
-        copies = {file.relative_to(source): compact(file) for file in files}
+        copies = {file.relative_to(source): compact_json(file) for file in files}
         with atomic.open_folder(final) as folder:
             for place, data in copies.items():
                 (folder / place).parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def keep(source: Path, history: Path) -> Path:
     return final
 
 
-def compact(file: Path) -> bytes:
+def compact_json(file: Path) -> bytes:
     """Return a JSON file without line breaks and indents.
 
     Raises:

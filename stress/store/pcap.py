@@ -12,13 +12,13 @@ from stress.model.units import SECOND_NS
 ETHERNET = 1  # LINKTYPE_ETHERNET: what a loopback device's frames look like
 
 
-def write(path: Path, chosen: list[tuple[Packets, npt.NDArray[np.intp]]]) -> None:
+def write(path: Path, captures: list[tuple[Packets, npt.NDArray[np.intp]]]) -> None:
     """Write the chosen rows of each capture to a pcap file, in the order of their time."""
     from scapy.utils import RawPcapWriter  # noqa: PLC0415  # 0.5 s, and only a capture needs it
 
     with RawPcapWriter(str(path), linktype=ETHERNET, nano=True) as writer:
         writer.write_header(None)
-        for packets, rows in chosen:
+        for packets, rows in captures:
             for row in np.unique(rows):  # a packet may belong to two attempts
                 second, nanosecond = divmod(int(packets.realtime_ns[row]), SECOND_NS)
                 length = int(packets.length[row])

@@ -17,18 +17,18 @@ from stress.model.record import Record
 from stress.model.run import MINE, Run
 from stress.model.summary import Summary
 from stress.model.text import json_bytes
-from stress.store.run_schema import MINE_1, SCHEMA, RunFile, decode, with_left
+from stress.store.run_schema import MINE_1, SCHEMA, RunFile, decode_run, with_left
 
-RUN, ATTEMPTS, MINES = "run.json", "attempts.npy", "mines.npy"
+RUN_FILE, ATTEMPTS_FILE, MINES_FILE = "run.json", "attempts.npy", "mines.npy"
 
 
-def name(record: Record) -> str:
+def folder_name(record: Record) -> str:
     """Return the folder name of a run: when, what, which."""
     started = datetime.fromisoformat(record.started_utc)
     return f"{started:%Y%m%dT%H%M%SZ}-{record.plan.scenario}-{record.id}"
 
 
-def prepare(results: Path) -> None:
+def check_writable(results: Path) -> None:
     """Make sure that runs can be written to a folder, before anything is measured.
 
     Raises:
@@ -45,7 +45,9 @@ def prepare(results: Path) -> None:
         ) from error
 
 
-def write(run: Run, summary: Summary, results: Path, draw: Mapping[str, Callable[[Path], None]] | None = None) -> Path:
+def write(
+    run: Run, summary: Summary, results: Path, writers: Mapping[str, Callable[[Path], None]] | None = None
+) -> Path:
     """Write a run as a new folder under ``results`` and return its path.
 
     Everything is written beside and renamed at the end, so that the folder is complete or absent.
@@ -54,26 +56,26 @@ def write(run: Run, summary: Summary, results: Path, draw: Mapping[str, Callable
         run: what was observed.
         summary: what it comes down to.
         results: the folder of all runs.
-        draw: for each further file, by name, the function that writes it to a path.
+        writers: for each further file, by name, the function that writes it to a path.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
     """
-    final = results / name(run.record)
+    final = results / folder_name(run.record)
     try:
         with atomic.open_folder(final) as folder:
-            np.save(folder / ATTEMPTS, run.attempts)
+            np.save(folder / ATTEMPTS_FILE, run.attempts)
             if len(run.mines):
-                np.save(folder / MINES, run.mines)
-            for file, writer in (draw or {}).items():
+                np.save(folder / MINES_FILE, run.mines)
+            for file, writer in (writers or {}).items():
                 writer(folder / file)
             document = RunFile(
                 schema=SCHEMA,
                 summary=summary,
-                files={file.name: digest(file) for file in sorted(folder.iterdir())},
+                files={file.name: file_hash(file) for file in sorted(folder.iterdir())},
                 **{field: getattr(run.record, field) for field in Record.__struct_fields__},
             )
-            (folder / RUN).write_bytes(json_bytes(document))
+            (folder / RUN_FILE).write_bytes(json_bytes(document))
     except OSError as error:
         raise StoreError(f"The run could not be written to {final}: {error.strerror}; nothing was kept.") from error
     return final
@@ -87,19 +89,19 @@ def read(folder: Path) -> tuple[Run, Summary]:
             changed.
     """
     try:
-        data = (folder / RUN).read_bytes()
+        data = (folder / RUN_FILE).read_bytes()
     except OSError as error:
-        raise UsageError(f"{folder} is not a run folder: {RUN} cannot be read ({error.strerror}).") from error
-    document, written = decode(data, str(folder / RUN))
-    for file in (ATTEMPTS, MINES):
+        raise UsageError(f"{folder} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
+    document, written = decode_run(data, str(folder / RUN_FILE))
+    for file in (ATTEMPTS_FILE, MINES_FILE):
         if file in document.files:
-            verify(folder / file, document.files[file])
-    attempts = array(folder / ATTEMPTS, ATTEMPT)
+            check_hash(folder / file, document.files[file])
+    attempts = open_array(folder / ATTEMPTS_FILE, ATTEMPT)
     mines = np.zeros(0, MINE)
-    if MINES in document.files and written == 1:
-        mines = with_left(array(folder / MINES, MINE_1), attempts)
-    elif MINES in document.files:
-        mines = array(folder / MINES, MINE)
+    if MINES_FILE in document.files and written == 1:
+        mines = with_left(open_array(folder / MINES_FILE, MINE_1), attempts)
+    elif MINES_FILE in document.files:
+        mines = open_array(folder / MINES_FILE, MINE)
     record = Record(**{field: getattr(document, field) for field in Record.__struct_fields__})
     return Run(record, attempts, mines), document.summary
 
@@ -111,16 +113,16 @@ def read_summary(folder: Path) -> Summary:
         UsageError: it is no run folder, or has a schema that cannot be read.
     """
     try:
-        data = (folder / RUN).read_bytes()
+        data = (folder / RUN_FILE).read_bytes()
     except OSError as error:
-        raise UsageError(f"{folder} is not a run folder: {RUN} cannot be read ({error.strerror}).") from error
-    return decode(data, str(folder / RUN))[0].summary
+        raise UsageError(f"{folder} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
+    return decode_run(data, str(folder / RUN_FILE))[0].summary
 
 
-def verify(file: Path, expected: str) -> None:
+def check_hash(file: Path, expected: str) -> None:
     """Raise UsageError unless a file is what was written."""
     try:
-        found = digest(file)
+        found = file_hash(file)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
     if found != expected:
@@ -130,7 +132,7 @@ def verify(file: Path, expected: str) -> None:
         )
 
 
-def array(file: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def open_array(file: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Open an array file of known type."""
     try:
         found: npt.NDArray[Any] = np.load(file, mmap_mode="r")
@@ -141,7 +143,7 @@ def array(file: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return found
 
 
-def digest(file: Path) -> str:
+def file_hash(file: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -21,16 +21,16 @@ from stress.model.summary import Summary
 SCHEMA = 2
 
 # What a record of schema 1 says of its storm, and a record of schema 2 says of each act.
-OF_THE_ACT = ("plan", "port_range", "phases", "counters", "census_before", "census_after", "listener", "stolen_ms")
+ACT_FIELDS = ("plan", "port_range", "phases", "counters", "census_before", "census_after", "listener", "stolen_ms")
 
 
-def from_1_to_2(old: dict[str, Any]) -> dict[str, Any]:
+def upgrade_1_to_2(old: dict[str, Any]) -> dict[str, Any]:
     """Return a document of schema 2: the only storm is the only act."""
     (address,) = old["addresses"]
     host = dict(old["host"])
     low, high = old["port_range"]
     reserved = parse_ports(host["sysctls"].get(RESERVED_PORTS, "")) | {address["target_port"]}
-    act = {field: old[field] for field in OF_THE_ACT} | {
+    act = {field: old[field] for field in ACT_FIELDS} | {
         "listener": old["listener"] | {"first": 0},  # schema 1 did not look
         "name": "storm",
         "address": address | {"first": 0, "sources": 1, "target_ports": 1},
@@ -57,7 +57,7 @@ def from_1_to_2(old: dict[str, Any]) -> dict[str, Any]:
 
 
 # From each old schema number, the function that turns its document into the next one's.
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: from_1_to_2}
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: upgrade_1_to_2}
 
 
 def with_left(mines: npt.NDArray[Any], attempts: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -83,7 +83,7 @@ class RunFile(Record, frozen=True, kw_only=True):
     files: dict[str, str]
 
 
-def decode(data: bytes, where: str) -> tuple[RunFile, int]:
+def decode_run(data: bytes, where: str) -> tuple[RunFile, int]:
     """Decode a run.json of any schema up to this program's; return it with the schema that it was written with.
 
     Raises:

@@ -17,21 +17,21 @@ from stress.model.record import Host
 from stress.model.suite import Status
 from stress.model.summary import Summary
 from stress.store import suite_folder
-from stress.store.run_folder import RUN
-from stress.store.run_schema import SCHEMA, decode
-from stress.store.suite_folder import SUITE
+from stress.store.run_folder import RUN_FILE
+from stress.store.run_schema import SCHEMA, decode_run
+from stress.store.suite_folder import SUITE_FILE
 from stress.storm.catalogue import SCENARIOS
 
-NO_PART_OF_A_NAME = ("scenario", "seed", "sysctls", "acts", "source", "target")
+NOT_IN_CELL_NAMES = ("scenario", "seed", "sysctls", "acts", "source", "target")
 
 
-class ActGlance(msgspec.Struct, frozen=True):
+class ActHeader(msgspec.Struct, frozen=True):
     """What is needed of an act."""
 
     sysctls: dict[str, str]
 
 
-class Glance(msgspec.Struct, frozen=True):
+class RunHeader(msgspec.Struct, frozen=True):
     """What is needed of run.json: decoded alone it takes a fifth of the time of all."""
 
     schema: int
@@ -40,11 +40,11 @@ class Glance(msgspec.Struct, frozen=True):
     started_utc: str
     plan: Plan
     host: Host
-    acts: list[ActGlance]
+    acts: list[ActHeader]
     summary: Summary
 
 
-def arm(argument: str, name: str = "") -> list[Observation]:
+def read_arm(argument: str, name: str = "") -> list[Observation]:
     """Return the runs that an argument of the command line stands for, in the order of their times.
 
     Args:
@@ -54,10 +54,10 @@ def arm(argument: str, name: str = "") -> list[Observation]:
     Raises:
         UsageError: there is no run, or one is damaged.
     """
-    label, rest = labelled(argument)
+    label, rest = split_label(argument)
     where, sharp, cell = rest.partition("#")
     path = Path(where)
-    found = list(observations(path, label or name or rest))
+    found = list(read_observations(path, label or name or rest))
     if sharp:
         known = sorted({each.cell for each in found})
         found = [each for each in found if each.cell == cell]
@@ -68,57 +68,57 @@ def arm(argument: str, name: str = "") -> list[Observation]:
     return sorted(found, key=lambda each: (each.started_utc, str(each.path)))
 
 
-def labelled(argument: str) -> tuple[str, str]:
+def split_label(argument: str) -> tuple[str, str]:
     """Return the label of an argument, ``""`` if it has none, and the rest of it."""
     label, equals, rest = argument.partition("=")
     return (label, rest) if equals and not {"/", "#"} & set(label) else ("", argument)
 
 
-def observations(path: Path, label: str) -> Iterator[Observation]:
+def read_observations(path: Path, label: str) -> Iterator[Observation]:
     """Yield the runs of a run folder, a suite folder, or a folder of these.
 
     Raises:
         UsageError: it is none of them, or a run is damaged.
     """
-    if (path / RUN).is_file():
-        yield one(path, label)
-    elif (path / SUITE).is_file():
-        yield from of_suite(path, label)
+    if (path / RUN_FILE).is_file():
+        yield read_observation(path, label)
+    elif (path / SUITE_FILE).is_file():
+        yield from read_suite(path, label)
     elif path.is_dir():
         for inside in sorted(path.iterdir()):
-            if (inside / RUN).is_file() or (inside / SUITE).is_file():
-                yield from observations(inside, label)
+            if (inside / RUN_FILE).is_file() or (inside / SUITE_FILE).is_file():
+                yield from read_observations(inside, label)
     else:
         raise NoRunsError(f"{path} is no folder; give a run's, a suite's, or one that holds some.")
 
 
-def of_suite(path: Path, label: str) -> Iterator[Observation]:
+def read_suite(path: Path, label: str) -> Iterator[Observation]:
     """Yield the trials of a suite that are done."""
     suite = suite_folder.read(path)
     cells = {cell.name: cell for cell in suite.cells}
-    for record in suite_folder.records(path).values():
+    for record in suite_folder.read_records(path).values():
         if record.status is Status.DONE:
-            run = suite_folder.run_folder(path, record)
+            run = suite_folder.trial_run_folder(path, record)
             cell = cells[record.trial.cell]
-            yield one(
+            yield read_observation(
                 run,
                 label,
                 scenario=cell.scenario,
-                cell=suite.called(cell.name, record.host),
+                cell=suite.name_on_host(cell.name, record.host),
                 measures=cell.measures,
                 group=suite.id,
                 block=record.trial.block,
             )
 
 
-def one(path: Path, label: str, **of_the_suite: Any) -> Observation:
+def read_observation(path: Path, label: str, **of_the_suite: Any) -> Observation:
     """Return one run.
 
     Raises:
         UsageError: it cannot be read.
     """
-    glance = read(path)
-    known = {"scenario": glance.plan.scenario, "cell": cell_text(glance.plan)} | of_the_suite
+    glance = read_header(path)
+    known = {"scenario": glance.plan.scenario, "cell": cell_name(glance.plan)} | of_the_suite
     return Observation(
         path=path,
         label=label,
@@ -132,38 +132,38 @@ def one(path: Path, label: str, **of_the_suite: Any) -> Observation:
     )
 
 
-def read(path: Path) -> Glance:
+def read_header(path: Path) -> RunHeader:
     """Read what is needed of a run.json, of any schema."""
-    file = path / RUN
+    file = path / RUN_FILE
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path} is not a run folder: {RUN} cannot be read ({error.strerror}).") from error
+        raise UsageError(f"{path} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
     try:
-        glance = msgspec.json.decode(data, type=Glance)
+        glance = msgspec.json.decode(data, type=RunHeader)
         if glance.schema == SCHEMA:
             return glance
     except msgspec.DecodeError:
         pass  # an older schema, or damaged: what follows knows, and says so
-    whole, _ = decode(data, str(file))
-    return msgspec.convert(msgspec.to_builtins(whole), Glance)
+    whole, _ = decode_run(data, str(file))
+    return msgspec.convert(msgspec.to_builtins(whole), RunHeader)
 
 
-def cell_text(plan: Plan) -> str:
+def cell_name(plan: Plan) -> str:
     """Return a name for what a plan does: its scenario, and what differs from that of the catalogue."""
     known = SCENARIOS.get(plan.scenario)
     base = known.plan if known is not None else Plan(scenario=plan.scenario)
     differs = {
         field: getattr(plan, field)
         for field in Plan.__struct_fields__
-        if field not in NO_PART_OF_A_NAME and getattr(plan, field) != getattr(base, field)
+        if field not in NOT_IN_CELL_NAMES and getattr(plan, field) != getattr(base, field)
     }
     differs |= {
         name.removeprefix("net.ipv4."): value for name, value in plan.sysctls.items() if base.sysctls.get(name) != value
     }
-    return " ".join([plan.scenario, *(f"{name}={text(value)}" for name, value in differs.items())])
+    return " ".join([plan.scenario, *(f"{name}={field_text(value)}" for name, value in differs.items())])
 
 
-def text(value: Any) -> str:
+def field_text(value: Any) -> str:
     """Return a field of a plan as a user would write it."""
     return "-".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

@@ -24,13 +24,19 @@ from stress.model.suite import Cell, Fingerprint, Suite, Trial, TrialRecord
 from stress.model.text import json_bytes, slug
 
 SUITE_SCHEMA = 1
-SUITE, TEXT, TRIALS, TRIAL, INDEX = "suite.json", "suite.toml", "trials", "trial.json", "index.json"
+SUITE_FILE, SOURCE_FILE, TRIALS_FOLDER, TRIAL_FILE, INDEX_FILE = (
+    "suite.json",
+    "suite.toml",
+    "trials",
+    "trial.json",
+    "index.json",
+)
 SLUG_MAX = 80
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
-class SuiteFile(msgspec.Struct, frozen=True, kw_only=True):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What suite.json holds.
 
     Attributes:
@@ -63,7 +69,7 @@ class SuiteFile(msgspec.Struct, frozen=True, kw_only=True):
         """Return which host runs a trial: blocks go round."""
         return self.hosts[trial.block % len(self.hosts)]
 
-    def called(self, name: str, host: str) -> str:
+    def name_on_host(self, name: str, host: str) -> str:
         """Return what a cell or an entry is called on a host: where there are several, each host has its own.
 
         Hosts are never pooled: those that were bought as identical differ (Maricq et al., OSDI 2018).
@@ -83,7 +89,7 @@ class SuiteFile(msgspec.Struct, frozen=True, kw_only=True):
         return next(cell for cell in self.cells if cell.name == name)
 
 
-def create(file: SuiteFile, text: str | None, results: Path) -> Path:
+def create(file: Manifest, text: str | None, results: Path) -> Path:
     """Make a suite folder and return its path; ``text`` is of the suite's file, None when a program made the suite.
 
     Raises:
@@ -93,57 +99,58 @@ def create(file: SuiteFile, text: str | None, results: Path) -> Path:
     final = results / f"{started:%Y%m%dT%H%M%SZ}-suite-{slug(file.suite.name, SLUG_MAX)}-{file.id}"
     try:
         with atomic.open_folder(final) as folder:
-            (folder / TRIALS).mkdir()
+            (folder / TRIALS_FOLDER).mkdir()
             if text is not None:
-                (folder / TEXT).write_text(text)
-            write(folder / SUITE, file)
+                (folder / SOURCE_FILE).write_text(text)
+            write_json(folder / SUITE_FILE, file)
     except OSError as error:
         raise StoreError(f"The suite could not be written to {final}: {error.strerror}.") from error
     return final
 
 
-def rewrite(path: Path, file: SuiteFile) -> None:
+def write_manifest(path: Path, file: Manifest) -> None:
     """Write suite.json anew: the number of trials may have changed.
 
     Raises:
         StoreError: it cannot be written; the old one stays.
     """
-    write(path / SUITE, file)
+    write_json(path / SUITE_FILE, file)
 
 
-def read(path: Path) -> SuiteFile:
+def read(path: Path) -> Manifest:
     """Read suite.json of a suite folder.
 
     Raises:
         UsageError: it is none, or of a schema that cannot be read.
     """
     try:
-        document = msgspec.json.decode((path / SUITE).read_bytes())
+        document = msgspec.json.decode((path / SUITE_FILE).read_bytes())
     except OSError as error:
-        raise UsageError(f"{path} is not a suite folder: {SUITE} cannot be read ({error.strerror}).") from error
+        raise UsageError(f"{path} is not a suite folder: {SUITE_FILE} cannot be read ({error.strerror}).") from error
     except msgspec.DecodeError as error:
-        raise UsageError(f"{path / SUITE} is not JSON: {error}. The file is damaged.") from error
+        raise UsageError(f"{path / SUITE_FILE} is not JSON: {error}. The file is damaged.") from error
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SUITE_SCHEMA:
         raise UsageError(
-            f"{path / SUITE} has schema {schema!r}, but this connstorm reads {SUITE_SCHEMA}; use the one that wrote it."
+            f"{path / SUITE_FILE} has schema {schema!r}, but this connstorm reads {SUITE_SCHEMA}; "
+            "use the one that wrote it."
         )
-    return convert(document, SuiteFile, path / SUITE)
+    return convert(document, Manifest, path / SUITE_FILE)
 
 
-def latest(results: Path, name: str) -> Path:
+def find_latest(results: Path, name: str) -> Path:
     """Return the newest folder of a suite of this name.
 
     Raises:
         UsageError: there is none.
     """
-    found = sorted(results.glob(f"*-suite-{slug(name, SLUG_MAX)}-??????/{SUITE}"))
+    found = sorted(results.glob(f"*-suite-{slug(name, SLUG_MAX)}-??????/{SUITE_FILE}"))
     if not found:
         raise UsageError(f"There is no suite {name} under {results} to go on with; leave out --resume.")
     return found[-1].parent
 
 
-def begin(path: Path, trial: Trial) -> Path:
+def begin_trial(path: Path, trial: Trial) -> Path:
     """Make the folder of a trial anew, without what an earlier try has left there; return it.
 
     Raises:
@@ -158,26 +165,26 @@ def begin(path: Path, trial: Trial) -> Path:
     return home
 
 
-def finish(path: Path, record: TrialRecord) -> None:
+def finish_trial(path: Path, record: TrialRecord) -> None:
     """Write that a trial has ended.
 
     Raises:
         StoreError: the disk is full; the trial then counts as not run.
     """
-    write(trial_folder(path, record.trial) / TRIAL, record)
+    write_json(trial_folder(path, record.trial) / TRIAL_FILE, record)
 
 
-def records(path: Path) -> dict[int, TrialRecord]:
+def read_records(path: Path) -> dict[int, TrialRecord]:
     """Return how each trial ended that has, by its number, in the order of numbers.
 
     Raises:
         UsageError: one of them is damaged.
     """
-    found = [read_record(file) for file in sorted(path.glob(f"{TRIALS}/*/{TRIAL}"))]
+    found = [read_record(file) for file in sorted(path.glob(f"{TRIALS_FOLDER}/*/{TRIAL_FILE}"))]
     return {record.trial.number: record for record in sorted(found, key=lambda record: record.trial.number)}
 
 
-def run_folder(path: Path, record: TrialRecord) -> Path:
+def trial_run_folder(path: Path, record: TrialRecord) -> Path:
     """Return the run folder of a trial that is done."""
     assert record.run is not None
     return trial_folder(path, record.trial) / record.run
@@ -189,12 +196,12 @@ def write_index(path: Path, found: dict[int, TrialRecord]) -> None:
         {"folder": str(trial_folder(path, record.trial).relative_to(path))} | msgspec.to_builtins(record)
         for record in found.values()
     ]
-    write(path / INDEX, {"schema": SUITE_SCHEMA, "trials": rows})
+    write_json(path / INDEX_FILE, {"schema": SUITE_SCHEMA, "trials": rows})
 
 
 def trial_folder(path: Path, trial: Trial) -> Path:
     """Return where a trial's folder is."""
-    return path / TRIALS / f"{trial.number:04d}-{slug(trial.cell, SLUG_MAX)}"
+    return path / TRIALS_FOLDER / f"{trial.number:04d}-{slug(trial.cell, SLUG_MAX)}"
 
 
 def read_record(file: Path) -> TrialRecord:
@@ -213,7 +220,7 @@ def convert(document: Any, kind: type[Struct], file: Path) -> Struct:
         raise UsageError(f"{file} does not follow schema {SUITE_SCHEMA}: {error}.") from error
 
 
-def write(file: Path, document: Any) -> None:
+def write_json(file: Path, document: Any) -> None:
     """Write a JSON file, complete or not at all."""
     try:
         atomic.write(file, json_bytes(document))

@@ -10,10 +10,10 @@ from stress.model.errors import StoreError, UsageError
 from stress.model.text import json_bytes
 
 VERDICT_SCHEMA = 1
-NAME = "verdict.json"
+VERDICT_NAME = "verdict.json"
 
 
-class Ruled(msgspec.Struct, frozen=True, kw_only=True):
+class ConditionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a condition comes to in one row; as in ``stress.analysis.gate.evaluate``.
 
     Attributes:
@@ -71,11 +71,11 @@ class VerdictFile(msgspec.Struct, frozen=True, kw_only=True):
     base: str
     new: str
     tests: int
-    conditions: list[Ruled]
+    conditions: list[ConditionRecord]
     warnings: list[str]
 
 
-def write(folder: Path, files: dict[str, bytes]) -> None:
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
     """Write the files of a gate into a folder, each complete or not at all.
 
     Raises:

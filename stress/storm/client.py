@@ -15,10 +15,10 @@ import numpy.typing as npt
 from stress._fastconnect import now_ns
 from stress.lab import sysctl
 from stress.lab.capture import Capture, Packets
-from stress.lab.fd_holder import Holders
+from stress.lab.fd_holder import DescriptorHolders
 from stress.model.attempt import STORM, WARM_UP
 from stress.model.plan import Close, Plan, Serve
-from stress.model.progress import Notify
+from stress.model.progress import ProgressCallback
 from stress.model.record import Act, Address, Phase
 from stress.model.run import PORTS
 from stress.storm import minefield
@@ -66,7 +66,7 @@ class Client:
         name: str,
         *,
         first_address: int,
-        notify: Notify,
+        notify: ProgressCallback,
         folder: Path | None,
     ) -> None:
         """Allocate the records, before anything is measured.
@@ -134,7 +134,7 @@ class Client:
             attempts=len(attempts),
             port_range=(environment.ports.low, environment.ports.high),
             ports=len(environment.ports),
-            sysctls=sysctl.recorded(plan.sysctls),
+            sysctls=sysctl.read_recorded(plan.sysctls),
             firewall=environment.firewall_text,
             phases=act_phases(plan, attempts, begun_ns - epoch_ns, start_ns - epoch_ns, end_ns - epoch_ns),
             mines_laid=plan.mines if plan.fresh else len(mines),
@@ -154,7 +154,7 @@ class Client:
         if len(self.specs) == 1:
             self.buffer.prefault()
             worker = Worker(self.specs[0], self.environment.ports, self.buffer.records, watched)
-            with pin_to_cpu(self.specs[0].cpu), Holders() as holders, closing(worker):
+            with pin_to_cpu(self.specs[0].cpu), DescriptorHolders() as holders, closing(worker):
                 yield lambda epoch_ns: [worker.storm(epoch_ns, now_ns(), holders)]
             return
         attempts = [spec.own_attempts(self.environment.ports) for spec in self.specs]

@@ -12,7 +12,7 @@ from stress.lab import firewall, host, sysctl
 from stress.lab.listener import Listener
 from stress.model.errors import NotApplicableError, UsageError
 from stress.model.plan import Drop, Firewall, Plan, Serve
-from stress.model.progress import Notify
+from stress.model.progress import ProgressCallback
 from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
 from stress.storm.ports import read_port_range, seeded_generators
@@ -27,7 +27,7 @@ class Environment:
     go with the namespace.
     """
 
-    def __init__(self, plan: Plan, notify: Notify) -> None:
+    def __init__(self, plan: Plan, notify: ProgressCallback) -> None:
         """Make the world.
 
         Raises:
@@ -36,7 +36,7 @@ class Environment:
             LabError: the world could not be made.
         """
         self.plan = plan
-        self.firewall = firewall.kind(plan.firewall)
+        self.firewall = firewall.choose_firewall(plan.firewall)
         prepare_sysctls(plan)
         self.nofile = raise_descriptor_limit()
         self.ports = read_port_range(plan.server_ports)
@@ -48,7 +48,7 @@ class Environment:
         self.worker_cpus, listener_cpu = assign_cpus(plan)
         mine_generator, _ = seeded_generators(plan.seed)
         if plan.drop is Drop.INVALID:  # conntrack must see the connections that become mines
-            firewall.load(plan.drop, plan.server_ports)
+            firewall.load_rules(plan.drop, plan.server_ports)
         with ExitStack() as stack:
             self.listener = stack.enter_context(
                 Listener(
@@ -67,7 +67,7 @@ class Environment:
                 notify(f"resting for {plan.rest_s:g} s")
                 time.sleep(plan.rest_s)
             if plan.drop in (Drop.RST, Drop.CHALLENGE) and self.firewall is Firewall.NFT:
-                firewall.load(plan.drop, plan.server_ports)
+                firewall.load_rules(plan.drop, plan.server_ports)
             if plan.backlog is not None:
                 self.listener.shorten_queue(plan.backlog)
             self.stack = stack.pop_all()
@@ -88,13 +88,13 @@ class Environment:
     def dropped(self) -> dict[str, int]:
         """Return how many packets each rule has dropped so far."""
         ruled = self.plan.drop is not Drop.NOTHING and self.firewall is Firewall.NFT
-        return firewall.dropped() if ruled else {}
+        return firewall.count_dropped() if ruled else {}
 
     @property
     def firewall_text(self) -> str:
         """What is between client and server, in words."""
-        ours = firewall.text(self.plan.drop, self.firewall)
-        return f"{ours}; {firewall.of_the_host()}" if self.plan.host else ours
+        ours = firewall.describe_firewall(self.plan.drop, self.firewall)
+        return f"{ours}; {firewall.describe_host_rules()}" if self.plan.host else ours
 
     @property
     def socket_filter(self) -> bytes:
@@ -125,17 +125,17 @@ def prepare_sysctls(plan: Plan) -> None:
         sysctl.write("net.core.somaxconn", LONGEST_QUEUE)
     if plan.port_range is not None:
         sysctl.write("net.ipv4.ip_local_port_range", "{} {}".format(*plan.port_range))
-    for name, value in sysctl.asked(plan.sysctls).items():
+    for name, value in sysctl.drop_implied(plan.sysctls).items():
         sysctl.write(name, value)
 
 
 def verify_sysctls(wanted: dict[str, str]) -> None:
     """Raise UsageError for settings that have not the wanted values."""
-    found = {name: sysctl.existing(name) for name in sysctl.asked(wanted)}
+    found = {name: sysctl.read_existing(name) for name in sysctl.drop_implied(wanted)}
     others = [
         f"{name} is {kept or 'empty'} here, not {wanted[name]}"
         for name, kept in found.items()
-        if not sysctl.same(name, kept, wanted[name])
+        if not sysctl.is_same_value(name, kept, wanted[name])
     ]
     if others:
         them = "it" if len(others) == 1 else "them"

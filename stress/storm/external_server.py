@@ -38,7 +38,7 @@ class ExternalListener(Listener):
 
     def listening(self) -> list[census.Socket]:
         """Return the sockets that listen on its ports."""
-        every = (each for family in FAMILIES for each in census.sockets(family, ["LISTEN"]))
+        every = (each for family in FAMILIES for each in census.iterate_sockets(family, ["LISTEN"]))
         return [each for each in every if each.local_port in self.ports]
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class ExternalEnvironment(Environment):
         """
         self.plan = plan
         self.stack = ExitStack()
-        self.firewall = firewall.kind(plan.firewall)
+        self.firewall = firewall.choose_firewall(plan.firewall)
         verify_sysctls(plan.sysctls)
         self.nofile = raise_descriptor_limit()
         self.ports = read_port_range(plan.server_ports)
@@ -92,8 +92,8 @@ def storm_external_server(plan: Plan) -> Run:
         program=f"connstorm {stress.__version__}",
         started_utc=started.isoformat(timespec="milliseconds"),
         plan=plan,
-        host=host.facts(),
-        harness=None,
+        host=host.read_host(),
+        overhead=None,
         acts=[part.act],
         interrupted=part.interrupted,
         warnings=part.warnings,

@@ -48,7 +48,7 @@ def draw_order(
     Every worker has its own part of them all, so that none meets another's connection. Each comes once a sweep. A
     shuffled storm draws a new order for each sweep, as far as LIST_MAX goes, and then begins again.
     """
-    if not plan.ports.sweeping:
+    if not plan.ports.is_sweeping:
         return None
     own = all_four_tuples(plan, ports)[worker :: plan.workers]
     if plan.ports is Ports.SWEEP or not len(own):

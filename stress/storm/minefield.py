@@ -14,10 +14,10 @@ import numpy.typing as npt
 from stress._fastconnect import now_ns, storm
 from stress.lab import census, sysctl, wait
 from stress.lab.listener import Listener
-from stress.model.attempt import blank
+from stress.model.attempt import allocate_attempts
 from stress.model.errors import LabError
 from stress.model.plan import Isn, Laying, Plan, Release
-from stress.model.progress import Notify
+from stress.model.progress import ProgressCallback
 from stress.model.run import MINE
 from stress.storm import four_tuples
 from stress.storm.check.plan_rules import DESCRIPTORS_RESERVED
@@ -36,7 +36,7 @@ CLIENT_STATES = ("ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK
 
 
 def lay_mines(
-    plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None
+    plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: ProgressCallback = lambda _: None
 ) -> None:
     """Lay the plan's mines, on ``places`` (4-tuples) or where clients get their ports; let a census confirm them.
 
@@ -72,7 +72,7 @@ def waiting_text(plan: Plan) -> str:
 
 
 def lay_missing(
-    plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: Notify = lambda _: None
+    plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: ProgressCallback = lambda _: None
 ) -> None:
     """Make and leak one connection for each 4-tuple, and wait until the ports are free.
 
@@ -137,7 +137,7 @@ def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any]) -> None
     """Make one connection for each 4-tuple, on it or, by the engine's other policies, on any; close it with FIN."""
     if not len(places):
         return
-    attempts = blank(len(places))
+    attempts = allocate_attempts(len(places))
     pairs, ports = four_tuples.split_numbers(places)
     listed = policy in ("list", "each")
     recorded, interrupted = storm(
@@ -202,16 +202,16 @@ def fin_wait_2_s(plan: Plan) -> float:
     return 1.0
 
 
-def wait_for_client_ports(plan: Plan, expected_s: float, notify: Notify = lambda _: None) -> None:
+def wait_for_client_ports(plan: Plan, expected_s: float, notify: ProgressCallback = lambda _: None) -> None:
     """Wait until the clients have no socket left, or all are in FIN_WAIT_2 when they are to stay, by census."""
     states = [state for state in CLIENT_STATES if plan.release is not Release.KEEP or state != "FIN-WAIT-2"]
 
     def left() -> dict[str, int]:
-        found = census.census(plan.family, plan.server_ports, states)["client"]
+        found = census.take_census(plan.family, plan.server_ports, states)["client"]
         return {state: count for state, count in found.items() if count}
 
     left_s = expected_s + RELEASE_MARGIN_S
-    while not wait.until(lambda: not left(), min(left_s, REMIND_S), interval_s=0.05):
+    while not wait.wait_until(lambda: not left(), min(left_s, REMIND_S), interval_s=0.05):
         left_s -= REMIND_S
         if left_s > 0:
             notify(f"waiting for the clients' ports, {max(left_s - RELEASE_MARGIN_S, 0):g} s more at most")
@@ -234,5 +234,5 @@ def list_mine_numbers(plan: Plan) -> npt.NDArray[Any]:
     """Return the 4-tuples of the mines that stand now, ascending, shape (mines,)."""
     port = plan.target_port if plan.target_ports == 1 else 0
     return np.sort(
-        four_tuples.server_socket_numbers(plan, census.listing(plan.family, ["CLOSE-WAIT"], local_port=port))
+        four_tuples.server_socket_numbers(plan, census.list_sockets(plan.family, ["CLOSE-WAIT"], local_port=port))
     )

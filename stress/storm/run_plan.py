@@ -17,7 +17,7 @@ from stress._fastconnect import now_ns
 from stress.lab import host, namespace, overhead
 from stress.lab.capture import Packets
 from stress.model.plan import Plan
-from stress.model.progress import Notify, silent
+from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.record import Record
 from stress.model.run import Run
 from stress.storm.check import plan_rules
@@ -28,7 +28,9 @@ MINES_IN_HOST_TABLE = 50_000
 EHASH_PER_MINE = 2
 
 
-def carry_out(plan: Plan, notify: Notify = silent, folder: Path | None = None) -> tuple[Run, list[Packets], int]:
+def carry_out(
+    plan: Plan, notify: ProgressCallback = ignore_progress, folder: Path | None = None
+) -> tuple[Run, list[Packets], int]:
     """Carry out a plan; return what was observed, each act's packets when they were captured, and the epoch (ns).
 
     SIGINT during a storm ends it, leaves out the acts after it and keeps what was recorded.
@@ -44,7 +46,7 @@ def carry_out(plan: Plan, notify: Notify = silent, folder: Path | None = None) -
     """
     plan_rules.refuse(plan_rules.plan_faults(plan))
     started = datetime.now(UTC)
-    costs = overhead.measure(plan.family)
+    costs = overhead.measure_overhead(plan.family)
     with ExitStack() as to_the_end:
         results, interrupted = run_acts(plan, notify, folder, to_the_end)
     record = Record(
@@ -52,8 +54,8 @@ def carry_out(plan: Plan, notify: Notify = silent, folder: Path | None = None) -
         program=f"connstorm {stress.__version__}",
         started_utc=started.isoformat(timespec="milliseconds"),
         plan=plan,
-        host=host.facts(),
-        harness=costs,
+        host=host.read_host(),
+        overhead=costs,
         acts=[result.act for result in results],
         interrupted=interrupted,
         warnings=list(run_warnings(plan, results, interrupted=interrupted)),
@@ -63,7 +65,9 @@ def carry_out(plan: Plan, notify: Notify = silent, folder: Path | None = None) -
     return run, [result.packets for result in results if result.packets is not None], results[0].epoch_ns
 
 
-def run_acts(plan: Plan, notify: Notify, folder: Path | None, to_the_end: ExitStack) -> tuple[list[ActResult], bool]:
+def run_acts(
+    plan: Plan, notify: ProgressCallback, folder: Path | None, to_the_end: ExitStack
+) -> tuple[list[ActResult], bool]:
     """Run the acts of a plan, each in an environment of its own or in that of the act before; one result at least.
 
     Returns the results, and whether the run was interrupted. Between two acts an interrupt keeps the results so far.
@@ -99,7 +103,7 @@ class Acts:
         self.epoch_ns: int | None = None
         self.first_address = 0
 
-    def run(self, name: str, act: Plan, notify: Notify, to_the_end: ExitStack | None) -> ActResult:
+    def run(self, name: str, act: Plan, notify: ProgressCallback, to_the_end: ExitStack | None) -> ActResult:
         """Run the next act; the arguments are as of ``Client``, and of its ``storm``."""
         begun_ns = now_ns()
         environment = self.environment
@@ -111,12 +115,12 @@ class Acts:
         self.epoch_ns = result.epoch_ns
         return result
 
-    def begin_environment(self, act: Plan, notify: Notify) -> Environment:
+    def begin_environment(self, act: Plan, notify: ProgressCallback) -> Environment:
         """End the environment of the act before, if any, and make one for this act in a network of its own."""
         self.stack.close()
         entries = ehash_entries(act)
         if (self.environment is not None or entries) and not self.plan.host:
-            namespace.another(entries)
+            namespace.enter_new_network(entries)
         self.environment = self.stack.enter_context(Environment(act, notify))
         self.environment.serve(plan_rules.attempt_count(act, self.environment.ports))
         return self.environment
@@ -143,7 +147,7 @@ def ehash_entries(plan: Plan) -> int:
 class ActProgress:
     """A progress callback that says which act of how many a stage belongs to."""
 
-    notify: Notify
+    notify: ProgressCallback
     name: str
     number: int
     total: int

@@ -16,7 +16,7 @@ class StormSnapshot:
         self.plan = plan
         self.environment = environment
         self.dropped_before = environment.dropped()
-        self.census_before = census.census(plan.family, plan.server_ports)
+        self.census_before = census.take_census(plan.family, plan.server_ports)
         self.report_before = environment.listener.report()
         self.stolen_before_ms = host.stolen_ms()
         self.counters_before = counters.read()
@@ -26,9 +26,9 @@ class StormSnapshot:
         listener = self.environment.listener
         starved_ns = listener.starved_ns()
         return {
-            "counters": counters.change(self.counters_before, counters.read()),
+            "counters": counters.counter_changes(self.counters_before, counters.read()),
             "census_before": self.census_before,
-            "census_after": census.census(self.plan.family, self.plan.server_ports),
+            "census_after": census.take_census(self.plan.family, self.plan.server_ports),
             "listener": listener.report().since(self.report_before),
             "waiting": listener.queue_length(),
             "starved_ns": starved_ns and (starved_ns[0] - epoch_ns, starved_ns[1] - epoch_ns),

@@ -37,7 +37,7 @@ class SocketPairSampler:
         """Keep the first pairs, one of each port."""
         seen: set[int] = set()
         while len(self.pairs) < PAIRS_MAX and not self.over.wait(INTERVAL_S):
-            for client in census.sockets(self.plan.family, ["SYN-SENT"], remote_port=self.plan.target_port):
+            for client in census.iterate_sockets(self.plan.family, ["SYN-SENT"], remote_port=self.plan.target_port):
                 if client.local_port in seen or len(self.pairs) == PAIRS_MAX:
                     continue
                 pair = self.pair(client)
@@ -47,15 +47,15 @@ class SocketPairSampler:
 
     def pair(self, client: census.Socket) -> Pair | None:
         """Return a client with the server's socket of the same 4-tuple, if there is one."""
-        found = census.sockets(
+        found = census.iterate_sockets(
             self.plan.family, ["CLOSE-WAIT"], local_port=self.plan.target_port, remote_port=client.local_port
         )
         for server in found:
             if (server.local_address, server.remote_address) == (client.remote_address, client.local_address):
                 return Pair(
                     now_ns() - self.epoch_ns,
-                    census.endpoint(client.local_address, client.local_port),
-                    census.endpoint(server.local_address, server.local_port),
+                    census.endpoint_text(client.local_address, client.local_port),
+                    census.endpoint_text(server.local_address, server.local_port),
                     client.state,
                     server.state,
                     server.receive_queue,

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress._fastconnect import PreparedStorm, now_ns
-from stress.lab.fd_holder import Holders
+from stress.lab.fd_holder import DescriptorHolders
 from stress.model.plan import Close, Plan
 from stress.model.units import SECOND_NS
 from stress.storm import four_tuples
@@ -44,7 +44,7 @@ class WorkerSpec(msgspec.Struct, frozen=True):
 
     def own_attempts(self, ports: PortRange) -> int:
         """Return how many attempts are this worker's; whole sweeps are whole sweeps of each worker's 4-tuples."""
-        sweep = self.plan.addresses * len(ports) if self.plan.ports.sweeping else self.attempts
+        sweep = self.plan.addresses * len(ports) if self.plan.ports.is_sweeping else self.attempts
         sweeps, rest = divmod(self.attempts, max(sweep, 1))
         return sweeps * self.own_part(sweep) + self.own_part(rest)
 
@@ -137,7 +137,7 @@ class Worker:
         )
         return EngineCall(storm, segment.attempts, held)
 
-    def storm(self, epoch_ns: int, begin_ns: int, holders: Holders) -> WorkerResult:
+    def storm(self, epoch_ns: int, begin_ns: int, holders: DescriptorHolders) -> WorkerResult:
         """Storm from a moment on; sockets that stay open are in ``held`` and, beyond its room, with ``holders``.
 
         Args:

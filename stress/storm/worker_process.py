@@ -12,7 +12,7 @@ import sys
 import msgspec
 import numpy as np
 
-from stress.lab.fd_holder import Holders
+from stress.lab.fd_holder import DescriptorHolders
 from stress.lab.pdeathsig import die_with_parent
 from stress.model.attempt import ATTEMPT
 from stress.model.errors import LabError
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
     buffer = np.frombuffer(mmap.mmap(records_fd, 0), ATTEMPT)
     records = buffer[first_row : first_row + spec.own_attempts(ports)]
     watched = np.frombuffer(mmap.mmap(watched_fd, PORTS), np.uint8)
-    with pin_to_cpu(spec.cpu), Holders() as holders:
+    with pin_to_cpu(spec.cpu), DescriptorHolders() as holders:
         if prefault:
             records.view(np.uint8)[:] = 0
         worker = Worker(spec, ports, records, watched)

@@ -16,7 +16,7 @@ def changed_settings(cell: Cell) -> list[str]:
 def unsupported_reason(cell: Cell, fingerprint: Fingerprint, *, host: bool) -> str | None:
     """Return a sentence that names the settings of a cell that its host does not have, or None if it has all."""
     available = {*fingerprint.settings, *(fingerprint.host_settings if host else ())}
-    acts = (sysctl.asked(act.sysctls, available.__contains__) for act in cell.plan.storms().values())
+    acts = (sysctl.drop_implied(act.sysctls, available.__contains__) for act in cell.plan.storms().values())
     missing = [name for name in dict.fromkeys(name for act in acts for name in act) if name not in available]
     if not missing:
         return None

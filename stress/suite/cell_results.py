@@ -13,13 +13,13 @@ from stress.model.kernel import HOST
 from stress.model.suite import Cell, Status
 from stress.model.summary import Summary
 from stress.store import run_folder, suite_folder
-from stress.store.suite_folder import SuiteFile
+from stress.store.suite_folder import Manifest
 
 EMULATED = ", emulated"  # appended to the label of an entry
 HostCell = tuple[str, str]  # the name of a host, and the name of a cell
 
 
-def read_cell_trials(path: Path, file: SuiteFile) -> list[CellTrials]:
+def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
     """Return the trials of each cell, in the order of cells; with several hosts, separately for each host.
 
     Raises:
@@ -29,12 +29,12 @@ def read_cell_trials(path: Path, file: SuiteFile) -> list[CellTrials]:
     done: dict[HostCell, dict[int, Summary]] = {key: {} for key in cells}
     failed: dict[HostCell, dict[int, str]] = {key: {} for key in cells}
     unsupported: dict[HostCell, str] = {}
-    for record in suite_folder.records(path).values():
+    for record in suite_folder.read_records(path).values():
         key, block = (file.host_of(record.trial), record.trial.cell), record.trial.block
         if key not in cells or file.round_of(record.trial) >= file.suite.trials:
             continue
         if record.status is Status.DONE:
-            done[key][block] = run_folder.read_summary(suite_folder.run_folder(path, record))
+            done[key][block] = run_folder.read_summary(suite_folder.trial_run_folder(path, record))
         elif record.status is Status.FAILED:
             failed[key][block] = record.reason or ""
         else:
@@ -42,16 +42,16 @@ def read_cell_trials(path: Path, file: SuiteFile) -> list[CellTrials]:
     return [CellTrials(cell, done[key], failed[key], unsupported.get(key)) for key, cell in cells.items()]
 
 
-def cell_on_host(cell: Cell, host: str, file: SuiteFile) -> Cell:
+def cell_on_host(cell: Cell, host: str, file: Manifest) -> Cell:
     """Return a cell under the name that it has on one host: with several hosts, the cell and its entry name the host.
 
     The entry also names emulation, for times of an emulated kernel are not compared with those of a real CPU.
     """
-    scenario = file.called(cell.scenario, host)
+    scenario = file.name_on_host(cell.scenario, host)
     fingerprint = file.fingerprint(cell, host)
     if cell.kernel != HOST and fingerprint is not None and fingerprint.host.emulated:
         scenario += EMULATED
-    return msgspec.structs.replace(cell, name=file.called(cell.name, host), scenario=scenario)
+    return msgspec.structs.replace(cell, name=file.name_on_host(cell.name, host), scenario=scenario)
 
 
 def rank_cells(cells: list[CellTrials], names: list[str]) -> list[CellTrials]:
@@ -68,7 +68,7 @@ def rank_cells(cells: list[CellTrials], names: list[str]) -> list[CellTrials]:
     return sorted(cells, key=rank) if names else cells
 
 
-def count_missing(file: SuiteFile, cells: list[CellTrials]) -> int:
+def count_missing(file: Manifest, cells: list[CellTrials]) -> int:
     """Return how many trials have not ended."""
     ended = sum(
         file.suite.trials if trials.not_applicable else len(trials.done) + len(trials.failed) for trials in cells

@@ -3,13 +3,13 @@
 
 from stress.analysis.attribution.ladder import build_ladder
 from stress.lab import sysctl
-from stress.lab.host import facts
+from stress.lab.host import read_host
 from stress.model.kernel import HOST
 from stress.model.plan import Plan, Release, Serve
 from stress.model.record import Host
 from stress.model.suite import Cell, Suite
 from stress.model.units import SECOND_NS
-from stress.store.suite_folder import SuiteFile
+from stress.store.suite_folder import Manifest
 from stress.storm.catalogue import SCENARIOS
 from stress.suite import matrix
 from stress.suite.applicability import unsupported_reason
@@ -60,7 +60,7 @@ def act_seconds(act: Plan, host: Host) -> float:
         laying_s += float(act.sysctls.get(FIN_TIMEOUT, DEFAULT_FIN_TIMEOUT_S)) + 1
     scenario = SCENARIOS.get(act.scenario)
     waits = act.serve is Serve.NOBODY or (scenario is not None and scenario.waits_for_give_up)
-    given_up_s = build_ladder(host, sysctl.recorded() | act.sysctls).give_up_ns / SECOND_NS if waits else 0.0
+    given_up_s = build_ladder(host, sysctl.read_recorded() | act.sysctls).give_up_ns / SECOND_NS if waits else 0.0
     if act.deadline_s is not None:
         given_up_s = min(given_up_s, act.deadline_s)
     if scenario is not None:
@@ -68,7 +68,7 @@ def act_seconds(act: Plan, host: Host) -> float:
     return ACT_S + storming_s + laying_s + act.rest_s + given_up_s
 
 
-def forecast_cells(file: SuiteFile) -> list[Forecast]:
+def forecast_cells(file: Manifest) -> list[Forecast]:
     """Return a forecast of one trial of each cell on the first host."""
     ((first, fingerprint), *_) = file.fingerprints.items()
     return [
@@ -85,7 +85,7 @@ def forecast_cells(file: SuiteFile) -> list[Forecast]:
 
 def expected_seconds(suite: Suite, *, host: bool) -> dict[str, float]:
     """Return for each cell about how many seconds a trial takes on this machine."""
-    here = facts()
+    here = read_host()
     return {cell.name: cell_seconds(cell, here) for cell in matrix.build_cells(suite, host=host)}
 
 

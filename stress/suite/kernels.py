@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from stress.model.errors import UsageError
-from stress.model.kernel import HOST, kernel_name
-from stress.model.progress import Notify
+from stress.model.kernel import HOST, parse_kernel_name
+from stress.model.progress import ProgressCallback
 from stress.model.suite import KERNEL, Cell, Fingerprint, Suite
 from stress.suite.executor.base import BootingExecutor, Executor
 from stress.suite.executor.local import Local
@@ -27,7 +27,7 @@ def add_kernel_axis(suite: Suite, kernels: Sequence[str]) -> Suite:
     if any(KERNEL in entry.axes for entry in suite.entries):
         raise UsageError(f"The suite {suite.name} has an axis kernel already; leave it out of [matrix].")
     for name in kernels:
-        kernel_name(name)
+        parse_kernel_name(name)
     entries = [msgspec.structs.replace(entry, axes={**entry.axes, KERNEL: list(kernels)}) for entry in suite.entries]
     return msgspec.structs.replace(suite, entries=entries)
 
@@ -53,7 +53,7 @@ def executor_for_cells(executor: Executor, cells: Sequence[Cell]) -> Executor:
 
 
 def boot_fingerprints(
-    cells: Sequence[Cell], executor: Executor, notify: Notify, *, host: bool
+    cells: Sequence[Cell], executor: Executor, notify: ProgressCallback, *, host: bool
 ) -> dict[str, Fingerprint]:
     """Boot each kernel once and return its fingerprint by its name, without kernels that do not boot.
 

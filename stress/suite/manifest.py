@@ -8,11 +8,11 @@ from pathlib import Path
 
 from stress.model.errors import UsageError
 from stress.model.kernel import HOST
-from stress.model.progress import Notify, silent
+from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.suite import Cell, Fingerprint, Suite
 from stress.run.fingerprint import fingerprint_differences
 from stress.store import suite_folder
-from stress.store.suite_folder import SUITE_SCHEMA, SuiteFile
+from stress.store.suite_folder import SUITE_SCHEMA, Manifest
 from stress.storm.check import plan_rules
 from stress.suite import kernels, matrix, order
 from stress.suite.applicability import refuse_host_settings
@@ -21,8 +21,8 @@ from stress.suite.scheduler import clear_leftovers
 
 
 def begin_suite(
-    suite: Suite, executor: Executor, notify: Notify = silent, *, host: bool, boot: bool = True
-) -> SuiteFile:
+    suite: Suite, executor: Executor, notify: ProgressCallback = ignore_progress, *, host: bool, boot: bool = True
+) -> Manifest:
     """Return the manifest of a new suite: its cells, and the fingerprint of each host.
 
     Args:
@@ -45,7 +45,7 @@ def begin_suite(
     fingerprints = {name: executor.fingerprint(name) for name in executor.hosts}
     for fingerprint in fingerprints.values():
         refuse_host_settings([cell for cell in cells if cell.kernel == HOST], fingerprint, host=host)
-    return SuiteFile(
+    return Manifest(
         schema=SUITE_SCHEMA,
         id=secrets.token_hex(3),
         started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -57,7 +57,9 @@ def begin_suite(
     )
 
 
-def resume_suite(path: Path, suite: Suite, executor: Executor, notify: Notify = silent, *, host: bool) -> SuiteFile:
+def resume_suite(
+    path: Path, suite: Suite, executor: Executor, notify: ProgressCallback = ignore_progress, *, host: bool
+) -> Manifest:
     """Return the manifest of a suite folder to be resumed, with the number of trials that the suite now has.
 
     Raises:
@@ -81,7 +83,7 @@ def resume_suite(path: Path, suite: Suite, executor: Executor, notify: Notify = 
     booted = kernels.boot_fingerprints(cells, executor, notify, host=old.host)
     for name in booted.keys() & old.kernels.keys():
         refuse_changed_host(path, name, old.kernels[name], booted[name])
-    file = SuiteFile(
+    file = Manifest(
         schema=SUITE_SCHEMA,
         id=old.id,
         started_utc=old.started_utc,
@@ -92,7 +94,7 @@ def resume_suite(path: Path, suite: Suite, executor: Executor, notify: Notify = 
         kernels=booted,
     )
     planned = {trial.number: trial for trial in order.ordered_trials(suite, cells, len(file.hosts))}
-    for number, record in suite_folder.records(path).items():
+    for number, record in suite_folder.read_records(path).items():
         if number in planned and planned[number] != record.trial:
             raise UsageError(f"{path} has a trial {number} from another order ({record.trial.cell}); {RESTORE}")
     clear_leftovers(path)

@@ -75,14 +75,14 @@ def run(
     """
     observer = observer or SilentObserver()
     executor = kernels.executor_for_cells(executor, matrix.build_cells(suite, host=host))
-    with lock.alone():
+    with lock.hold_lock():
         if resume is None:
-            run_folder.prepare(results)
+            run_folder.check_writable(results)
             file = manifest.begin_suite(suite, executor, observer.stage, host=host)
             path = suite_folder.create(file, text, results)
         else:
             path = resume
-            suite_folder.rewrite(path, manifest.resume_suite(path, suite, executor, observer.stage, host=host))
+            suite_folder.write_manifest(path, manifest.resume_suite(path, suite, executor, observer.stage, host=host))
         scheduler = Scheduler(path, suite_folder.read(path), executor, retry_failed=retry_failed)
         observer.opens(path, scheduler.missing)
         scheduler.run(observer)

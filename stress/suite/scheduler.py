@@ -17,7 +17,7 @@ from stress.model.suite import Status, Trial, TrialRecord
 from stress.model.summary import Summary
 from stress.run.process import CellResult
 from stress.store import run_folder, suite_folder
-from stress.store.suite_folder import SuiteFile
+from stress.store.suite_folder import Manifest
 from stress.suite import order
 from stress.suite.applicability import unsupported_reason
 from stress.suite.executor.base import Executor, Handle, Job
@@ -75,7 +75,7 @@ class Scheduler:
         missing: the trials that are still to be run, in their order.
     """
 
-    def __init__(self, path: Path, file: SuiteFile, executor: Executor, *, retry_failed: bool = False) -> None:
+    def __init__(self, path: Path, file: Manifest, executor: Executor, *, retry_failed: bool = False) -> None:
         """Determine which trials are missing.
 
         Raises:
@@ -84,7 +84,7 @@ class Scheduler:
         self.path = path
         self.file = file
         self.executor = executor
-        self.records = suite_folder.records(path)
+        self.records = suite_folder.read_records(path)
         self.missing = [
             trial
             for trial in order.ordered_trials(file.suite, file.cells, len(file.hosts))
@@ -154,7 +154,7 @@ class Scheduler:
             observer.begins(trial)
         batch = Batch(host, trials, reasons, datetime.now(UTC))
         for trial in batch.submitted:
-            home = suite_folder.begin(self.path, trial)
+            home = suite_folder.begin_trial(self.path, trial)
             pending.add((host, trial.number), self.submit(trial, home, host))
         return batch
 
@@ -177,7 +177,7 @@ class Scheduler:
                 status, reason = trial_status(result)
             else:
                 status = Status.NOT_APPLICABLE
-                suite_folder.begin(self.path, trial)
+                suite_folder.begin_trial(self.path, trial)
             record = TrialRecord(
                 trial=trial,
                 status=status,
@@ -188,7 +188,7 @@ class Scheduler:
                 started_utc=batch.started.isoformat(timespec="milliseconds"),
                 took_s=took_s if trial.number in batch.ended else 0.0,
             )
-            suite_folder.finish(self.path, record)
+            suite_folder.finish_trial(self.path, record)
             self.records[trial.number] = record
             observer.ended(record, run_folder.read_summary(result.path) if result.path else None)
 

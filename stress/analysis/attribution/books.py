@@ -83,7 +83,7 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
     """Return the counts that the claims rest on."""
     act, errors = storm.act, storm.attempts["error"]
     connected = int((errors == 0).sum())
-    closes = connected if act.plan.close.resets else 0
+    closes = connected if act.plan.close.sends_rst else 0
     mines = count_cleared_mines(storm, syns)
     lo_dropped = act.counters.get(LO_DROPPED, 0)  # runs of schema 1 did not read it
     return Counts(
@@ -140,7 +140,7 @@ def reset_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     reused = count_recycled(storm)
     yield "connections over a port in TIME-WAIT or FIN-WAIT-2", reused, "TWRecycled", counters["TWRecycled"]
     # A connection that the server closed first is no longer established there when the client's RST comes.
-    closed_by_server = act.listener.first if act.plan.close.resets else 0
+    closed_by_server = act.listener.first if act.plan.close.sends_rst else 0
     yield (
         "connections reset: both ends of a reset close, a mine",
         2 * counts.closes + counts.mines - closed_by_server,

@@ -47,7 +47,7 @@ def cause_codes(storm: Storm, outcomes: npt.NDArray[np.uint8], syns: Syns) -> np
     if no_port.any():
         assign(
             Cause.PORT_EXHAUSTED,
-            no_port & is_port_still_taken(storm)[rows] if storm.act.plan.ports.sweeping else no_port,
+            no_port & is_port_still_taken(storm)[rows] if storm.act.plan.ports.is_sweeping else no_port,
         )
 
     counters, dropped = storm.act.counters, storm.act.dropped

@@ -66,7 +66,7 @@ class ActFindings:
         """Return how many mines were laid, found and left."""
         return Mines(
             laid=self.storm.act.mines_laid,
-            found=len(np.unique(self.storm.tuples(self.storm.attempts[self.syns.met_mine]))),
+            hit=len(np.unique(self.storm.tuples(self.storm.attempts[self.syns.met_mine]))),
             left=int(self.storm.mines["left"].sum()),
         )
 
@@ -141,7 +141,7 @@ def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Su
         collisions=sum(int(act.syns.met_mine.sum()) for act in acts),
         mines=Mines(
             laid=sum(act.mines.laid for act in summaries if act.mines.laid and has_fresh_environment(run, act.act)),
-            found=sum(act.mines.found for act in summaries),
+            hit=sum(act.mines.hit for act in summaries),
             left=sum(act.mines.left for act in summaries if is_last_in_environment(run, act.act)),
         ),
         acts=summaries if len(summaries) > 1 else [],

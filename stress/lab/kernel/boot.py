@@ -24,13 +24,13 @@ SHARE = "/run/connstorm"  # where the guest has the folder
 ROOT = "/run/root"  # where the guest has the host's files once more, to be mounted with a cache
 GO, STARTED, ENDED, CONSOLE, QEMU = "go", "started", "ended", "console.log", "qemu"
 KVM = Path("/dev/kvm")
-LOOK_S = 0.1
+INTERVAL_S = 0.1
 QUIET_S = {True: 10.0, False: 60.0}  # the longest that a boot says nothing: with KVM, and emulated
 MEMORY_MIB, MEMORY_SHARE = 4096, 2  # of the guest: at most so much, and one part in two of this machine's
 TAIL_LINES = 100  # a panic comes with a trace
 SHOWN_LINES = 3
 PANIC = "Kernel panic"
-NEEDED = {
+PROGRAMS = {
     "virtme-run": "virtme-ng: pip install 'connstorm[kernels]'",
     "qemu-system-x86_64": "QEMU: apt-get install qemu-system-x86",
     "busybox": "a static busybox: apt-get install busybox-static",
@@ -38,7 +38,7 @@ NEEDED = {
 }
 
 
-class End(StrEnum):
+class GuestEnd(StrEnum):
     """How a guest ended."""
 
     ENDED = "it ended"  # the script did
@@ -61,20 +61,20 @@ class Image:
     options: tuple[str, ...] = ()
 
 
-def missing() -> Iterator[str]:
+def list_missing() -> Iterator[str]:
     """Yield what this machine lacks to boot kernels, and how to get each."""
-    for program, advice in NEEDED.items():
-        if find(program) is None:
+    for program, advice in PROGRAMS.items():
+        if find_program(program) is None:
             yield advice
 
 
-def find(program: str) -> str | None:
+def find_program(program: str) -> str | None:
     """Return where a program is: beside this Python, in PATH, or where root's programs are."""
     places = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
     return shutil.which(program, path=os.pathsep.join(places))
 
 
-def kvm_offered() -> bool:
+def has_kvm() -> bool:
     """Return whether this machine offers to run guests on its own CPU; that it also works, only a boot can tell."""
     return os.access(KVM, os.R_OK | os.W_OK)
 
@@ -94,7 +94,7 @@ class Boot:
         Raises:
             LabError: this machine lacks what is needed.
         """
-        if lacking := list(missing()):
+        if lacking := list(list_missing()):
             raise LabError(f"To boot a kernel this machine lacks {'; '.join(lacking)}.")
         self.share = share
         self.quiet_s = QUIET_S[kvm] if quiet_s is None else quiet_s
@@ -102,14 +102,14 @@ class Boot:
         write_wrapper(share / QEMU)
         with (share / CONSOLE).open("ab") as console:
             self.process = subprocess.Popen(
-                [*tied(), *command(image, share, kvm=kvm)],
+                [*pdeathsig_prefix(), *boot_command(image, share, kvm=kvm)],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
                 start_new_session=True,
             )
 
-    def wait(self, limit_s: float) -> End:
+    def wait(self, limit_s: float) -> GuestEnd:
         """Wait until the guest ends, and see that nothing of it is left.
 
         Args:
@@ -117,27 +117,27 @@ class Boot:
         """
         end = self.watch(limit_s)
         self.end()
-        return End.STOPPED if self.stopped else end
+        return GuestEnd.STOPPED if self.stopped else end
 
-    def watch(self, limit_s: float) -> End:
+    def watch(self, limit_s: float) -> GuestEnd:
         """Wait until something ends it; time is counted in looks, which take a little longer than they should."""
         said, silent, begun = 0, 0, 0
         while True:
             gone = self.process.poll() is not None  # asked before: what it left must be seen
             if (self.share / ENDED).exists():
-                return End.ENDED
+                return GuestEnd.ENDED
             if gone:
-                return End.DIED
+                return GuestEnd.DIED
             size = (self.share / CONSOLE).stat().st_size
             silent = silent + 1 if size == said else 0
             said = size
             if (self.share / STARTED).exists():
                 begun += 1
-            if begun == 0 and silent * LOOK_S > self.quiet_s:
-                return End.HUNG
-            if begun * LOOK_S > limit_s:
-                return End.LATE
-            time.sleep(LOOK_S)
+            if begun == 0 and silent * INTERVAL_S > self.quiet_s:
+                return GuestEnd.HUNG
+            if begun * INTERVAL_S > limit_s:
+                return GuestEnd.LATE
+            time.sleep(INTERVAL_S)
 
     def stop(self) -> None:
         """End it, whatever it is doing."""
@@ -157,29 +157,29 @@ class Boot:
         return [line for line in lines if line][-TAIL_LINES:]
 
 
-def telling(lines: list[str]) -> list[str]:
+def last_messages(lines: list[str]) -> list[str]:
     """Return what the console says of the end: the panic, else its last lines."""
     panics = [line for line in lines if PANIC in line]
     return panics[:1] or lines[-SHOWN_LINES:]
 
 
-def tied() -> list[str]:
+def pdeathsig_prefix() -> list[str]:
     """Return a prefix of a command that has the kernel end it when its parent ends; setpriv is of util-linux."""
-    found = find("setpriv")
+    found = find_program("setpriv")
     return [found, "--pdeathsig", "KILL", "--"] if found else []
 
 
 def write_wrapper(path: Path) -> None:
     """Write a QEMU that ends when virtme-run ends, which does not see to that."""
-    program = find("qemu-system-x86_64")
+    program = find_program("qemu-system-x86_64")
     assert program is not None
-    path.write_text(f'#!/bin/sh\nexec {shlex.join([*tied(), program])} "$@"\n')
+    path.write_text(f'#!/bin/sh\nexec {shlex.join([*pdeathsig_prefix(), program])} "$@"\n')
     path.chmod(0o755)
 
 
-def command(image: Image, share: Path, *, kvm: bool) -> list[str]:
+def boot_command(image: Image, share: Path, *, kvm: bool) -> list[str]:
     """Return the command that boots."""
-    program = find("virtme-run")
+    program = find_program("virtme-run")
     assert program is not None
     built = image.path.is_dir()
     host_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20

@@ -14,14 +14,14 @@ import msgspec
 
 from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
-from stress.model.kernel import DEBIAN, CachedKernel
+from stress.model.kernel import DEBIAN_PREFIX, CachedKernel
 from stress.model.text import json_bytes
 
 VARIABLE = "CONNSTORM_KERNELS"
 FACTS = "kernel.json"
 
 
-def home() -> Path:
+def cache_folder() -> Path:
     """Return where kernels are kept."""
     given = os.environ.get(VARIABLE)
     if given:
@@ -29,29 +29,29 @@ def home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "connstorm" / "kernels"
 
 
-def folder(kernel: CachedKernel) -> Path:
+def kernel_folder(kernel: CachedKernel) -> Path:
     """Return a kernel's folder."""
-    return home() / kernel.name
+    return cache_folder() / kernel.name
 
 
-def image(kernel: CachedKernel) -> Path:
+def kernel_image(kernel: CachedKernel) -> Path:
     """Return a kernel's bootable file."""
-    return folder(kernel) / "boot" / f"vmlinuz-{kernel.release}"
+    return kernel_folder(kernel) / "boot" / f"vmlinuz-{kernel.release}"
 
 
-def modules(kernel: CachedKernel) -> Path:
+def kernel_modules(kernel: CachedKernel) -> Path:
     """Return the folder of a kernel's modules; virtme-ng looks for it there, seen from the image."""
-    return folder(kernel) / "lib" / "modules" / kernel.release
+    return kernel_folder(kernel) / "lib" / "modules" / kernel.release
 
 
-def kernels() -> list[CachedKernel]:
+def list_kernels() -> list[CachedKernel]:
     """Return what there is, the oldest version first.
 
     Raises:
         UsageError: a kernel's facts are damaged.
     """
     found = []
-    for file in home().glob(f"*/{FACTS}"):
+    for file in cache_folder().glob(f"*/{FACTS}"):
         if file.parent.name.startswith("."):
             continue  # on its way, or left over
         try:
@@ -60,20 +60,22 @@ def kernels() -> list[CachedKernel]:
             raise UsageError(
                 f"{file} cannot be read: {error}; remove the folder and fetch the kernel again."
             ) from error
-    return sorted(found, key=lambda kernel: numbers(kernel.release))
+    return sorted(found, key=lambda kernel: version_numbers(kernel.release))
 
 
-def numbers(text: str) -> list[int]:
+def version_numbers(text: str) -> list[int]:
     """Return the numbers in a text: releases of kernels sort by them."""
     return [int(each) for each in re.findall(r"\d+", text)]
 
 
-def called(name: str) -> CachedKernel | None:
+def find_kernel(name: str) -> CachedKernel | None:
     """Return the kernel that has a name, or was fetched under it, such as ``deb:bookworm``; or None."""
-    return next((kernel for kernel in kernels() if {name, DEBIAN + name} & {kernel.name, *kernel.names}), None)
+    return next(
+        (kernel for kernel in list_kernels() if {name, DEBIAN_PREFIX + name} & {kernel.name, *kernel.names}), None
+    )
 
 
-def keep(kernel: CachedKernel, fill: Callable[[Path], None]) -> CachedKernel:
+def add_kernel(kernel: CachedKernel, fill: Callable[[Path], None]) -> CachedKernel:
     """Keep a kernel under its name: complete or not at all.
 
     Another kernel that was called by one of its names loses that name; one that is there already gains the name.
@@ -87,47 +89,52 @@ def keep(kernel: CachedKernel, fill: Callable[[Path], None]) -> CachedKernel:
         ConnstormError: as ``fill``.
     """
     try:
-        home().mkdir(parents=True, exist_ok=True)
-        for other in kernels():
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        for other in list_kernels():
             if set(other.names) & set(kernel.names) and other.name != kernel.name:
-                write(folder(other), named(other, [name for name in other.names if name not in kernel.names]))
-        there = called(kernel.name)
+                write_facts(
+                    kernel_folder(other),
+                    rename_kernel(other, [name for name in other.names if name not in kernel.names]),
+                )
+        there = find_kernel(kernel.name)
         if there is not None:
-            kernel = named(there, list(dict.fromkeys([*there.names, *kernel.names])))
-            write(folder(kernel), kernel)
+            kernel = rename_kernel(there, list(dict.fromkeys([*there.names, *kernel.names])))
+            write_facts(kernel_folder(kernel), kernel)
             return kernel
-        with atomic.open_folder(folder(kernel), flush=False) as unpacked:
+        with atomic.open_folder(kernel_folder(kernel), flush=False) as unpacked:
             fill(unpacked)
-            write(unpacked, kernel)
+            write_facts(unpacked, kernel)
     except OSError as error:
-        raise StoreError(f"The kernel could not be kept in {home()}: {error.strerror}; set {VARIABLE}.") from error
+        raise StoreError(
+            f"The kernel could not be kept in {cache_folder()}: {error.strerror}; set {VARIABLE}."
+        ) from error
     return kernel
 
 
-def named(kernel: CachedKernel, names: list[str]) -> CachedKernel:
+def rename_kernel(kernel: CachedKernel, names: list[str]) -> CachedKernel:
     """Return a kernel with other names."""
     return msgspec.structs.replace(kernel, names=names)
 
 
-def write(where: Path, kernel: CachedKernel) -> None:
+def write_facts(where: Path, kernel: CachedKernel) -> None:
     """Write a kernel's facts."""
     atomic.write(where / FACTS, json_bytes(kernel))
 
 
-def remove(name: str) -> CachedKernel:
+def remove_kernel(name: str) -> CachedKernel:
     """Remove a kernel by its name, or by one that it was fetched under.
 
     Raises:
         UsageError: there is none.
         StoreError: it cannot be removed.
     """
-    kernel = called(name)
+    kernel = find_kernel(name)
     if kernel is None:
-        there = ", ".join(kernel.name for kernel in kernels()) or "none"
+        there = ", ".join(kernel.name for kernel in list_kernels()) or "none"
         raise UsageError(f"No kernel {name!r} was fetched; there is {there}.")
-    away = home() / f".{kernel.name}.removed"
+    away = cache_folder() / f".{kernel.name}.removed"
     try:
-        folder(kernel).rename(away)  # at once it is no kernel any more, however long removing takes
+        kernel_folder(kernel).rename(away)  # at once it is no kernel any more, however long removing takes
         shutil.rmtree(away)
     except OSError as error:
         raise StoreError(f"{away} could not be removed: {error.strerror}.") from error
@@ -136,4 +143,4 @@ def remove(name: str) -> CachedKernel:
 
 def size_bytes(kernel: CachedKernel) -> int:
     """Return how much a kernel takes on disk."""
-    return sum(file.lstat().st_size for file in folder(kernel).rglob("*") if not file.is_dir())
+    return sum(file.lstat().st_size for file in kernel_folder(kernel).rglob("*") if not file.is_dir())

@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stress.lab.kernel import cache
-from stress.lab.kernel.cache import numbers
+from stress.lab.kernel.cache import version_numbers
 from stress.model.errors import LabError, UsageError
-from stress.model.kernel import IMAGE, CachedKernel, DebianName
-from stress.model.progress import Notify
+from stress.model.kernel import IMAGE_PREFIX, CachedKernel, DebianName
+from stress.model.progress import ProgressCallback
 
 # Where a package is looked for that is named without its release, the newest release last.
 SUITES = ("bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports", "sid")
@@ -63,12 +63,12 @@ class Apt:
             LabError: it failed; the sentence has its own first error.
         """
         command = [program, "--config-file", str(self.home / "apt.conf"), *arguments]
-        return run(command, folder or self.home, f"{program} {arguments[0]} for {self.suite}")
+        return run_program(command, folder or self.home, f"{program} {arguments[0]} for {self.suite}")
 
     def packages(self, begin: str) -> list[str]:
         """Return the kernel packages whose names begin so, but for debugging symbols, the oldest first."""
         found = self.ask("apt-cache", "pkgnames", begin).split()
-        return sorted((name for name in found if is_image(name, begin)), key=numbers)
+        return sorted((name for name in found if is_image(name, begin)), key=version_numbers)
 
     def depends(self, package: str) -> list[str]:
         """Return what a package depends on."""
@@ -84,7 +84,7 @@ class Apt:
         return found[1]
 
 
-def fetch(name: DebianName, notify: Notify, mirror: str | None = None) -> CachedKernel:
+def fetch_kernel(name: DebianName, notify: ProgressCallback, mirror: str | None = None) -> CachedKernel:
     """Fetch a kernel's package, unpack it into the cache, and return what it is; nothing is installed.
 
     Args:
@@ -102,27 +102,28 @@ def fetch(name: DebianName, notify: Notify, mirror: str | None = None) -> Cached
             raise LabError(f"{program} is not there; Debian's kernels are fetched with apt, dpkg and kmod.")
     mirror = mirror or system_mirror()
     for suite in [name.suite] if name.suite else SUITES[::-1]:
-        with release(suite, mirror, notify) as apt:
-            package = resolve(apt, name.package)
+        with open_release(suite, mirror, notify) as apt:
+            package = resolve_package(apt, name.package)
             if package is not None:
-                return keep(apt, package, name, notify)
+                return unpack_kernel(apt, package, name, notify)
     where = f"{name.suite} of {mirror}" if name.suite else f"{', '.join(SUITES)} of {mirror}"
-    raise UsageError(f"There is no kernel package {name.package or IMAGE} in {where}.")
+    raise UsageError(f"There is no kernel package {name.package or IMAGE_PREFIX} in {where}.")
 
 
-def resolve(apt: Apt, begin: str) -> str | None:
+def resolve_package(apt: Apt, begin: str) -> str | None:
     """Return the package that a name means, that of a release by default; None when there is none."""
     if not begin:
-        begin = f"{IMAGE}{architecture()}"
+        begin = f"{IMAGE_PREFIX}{debian_architecture()}"
     there = apt.packages(begin)
     if not there:
         return None
     package = begin if begin in there else there[-1]
     # A package without a number only depends on the newest one.
-    return next((dependency for dependency in apt.depends(package) if re.match(rf"{IMAGE}\d", dependency)), package)
+    newest = (name for name in apt.depends(package) if re.match(rf"{IMAGE_PREFIX}\d", name))
+    return next(newest, package)
 
 
-def keep(apt: Apt, package: str, name: DebianName, notify: Notify) -> CachedKernel:
+def unpack_kernel(apt: Apt, package: str, name: DebianName, notify: ProgressCallback) -> CachedKernel:
     """Download a package and unpack it into the cache, unless it is there."""
     version = apt.version(package)
     kernel = CachedKernel(
@@ -130,7 +131,7 @@ def keep(apt: Apt, package: str, name: DebianName, notify: Notify) -> CachedKern
         package=package,
         version=version,
         suite=apt.suite,
-        release=package.removeprefix(IMAGE).removesuffix("-unsigned"),
+        release=package.removeprefix(IMAGE_PREFIX).removesuffix("-unsigned"),
         names=[name.text],
         fetched_utc=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -146,14 +147,14 @@ def keep(apt: Apt, package: str, name: DebianName, notify: Notify) -> CachedKern
         apt.ask("apt-get", "download", package, *parts)
         notify("unpacking")
         for archive in apt.home.glob("*.deb"):
-            run(["dpkg-deb", "--extract", str(archive), str(folder)], apt.home, f"unpacking {archive.name}")
-        put_in_place(folder, kernel)
-        run(["depmod", "--basedir", str(folder), kernel.release], apt.home, f"depmod for {package}")
+            run_program(["dpkg-deb", "--extract", str(archive), str(folder)], apt.home, f"unpacking {archive.name}")
+        arrange_files(folder, kernel)
+        run_program(["depmod", "--basedir", str(folder), kernel.release], apt.home, f"depmod for {package}")
 
-    return cache.keep(kernel, fill)
+    return cache.add_kernel(kernel, fill)
 
 
-def put_in_place(folder: Path, kernel: CachedKernel) -> None:
+def arrange_files(folder: Path, kernel: CachedKernel) -> None:
     """Leave an unpacked kernel as older packages have it: the image in ``boot``, the modules in ``lib/modules``."""
     if not (folder / "lib").exists():
         (folder / "lib").symlink_to("usr/lib")
@@ -167,16 +168,17 @@ def put_in_place(folder: Path, kernel: CachedKernel) -> None:
 
 
 @contextmanager
-def release(suite: str, mirror: str, notify: Notify) -> Iterator[Apt]:
+def open_release(suite: str, mirror: str, notify: ProgressCallback) -> Iterator[Apt]:
     """Have apt read the package list of a release, into a folder that goes at the end."""
     with tempfile.TemporaryDirectory(prefix="connstorm-apt-") as path:
         apt = Apt(Path(path), suite)
         for folder in ("state/lists/partial", "cache/archives/partial"):
             (apt.home / folder).mkdir(parents=True)
         (apt.home / "status").touch()
-        (apt.home / "sources.list").write_text(f"deb [signed-by={keyring()}] {mirror} {suite} main\n")
-        settings = {"home": apt.home, "architecture": architecture(), "user": "root" if os.geteuid() == 0 else ""}
-        (apt.home / "apt.conf").write_text(CONFIGURATION.format(**settings))
+        (apt.home / "sources.list").write_text(f"deb [signed-by={find_keyring()}] {mirror} {suite} main\n")
+        user = "root" if os.geteuid() == 0 else ""
+        configuration = CONFIGURATION.format(home=apt.home, architecture=debian_architecture(), user=user)
+        (apt.home / "apt.conf").write_text(configuration)
         notify(f"reading the package list of {suite}")
         try:
             apt.ask("apt-get", "update")
@@ -196,14 +198,14 @@ def system_mirror() -> str:
     Raises:
         LabError: they name none.
     """
-    told = run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"], Path("/"), "apt-get")
-    for address in told.split():
+    query = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    for address in run_program(query, Path("/"), "apt-get").split():
         if address.rstrip("/").endswith("/debian"):
             return address.rstrip("/")
     raise LabError("apt's sources on this machine name no mirror of Debian; give one with --mirror.")
 
 
-def keyring() -> str:
+def find_keyring() -> str:
     """Return the keys of Debian's archive.
 
     Raises:
@@ -215,18 +217,18 @@ def keyring() -> str:
     raise LabError(f"{KEYRING}.gpg is not there: apt-get install debian-archive-keyring.")
 
 
-def architecture() -> str:
+def debian_architecture() -> str:
     """Return this machine's architecture as Debian calls it."""
-    return run(["dpkg", "--print-architecture"], Path("/"), "dpkg").strip()
+    return run_program(["dpkg", "--print-architecture"], Path("/"), "dpkg").strip()
 
 
 def is_image(package: str, begin: str) -> bool:
     """Return whether a package is a kernel of this architecture, and of a variant only where its name was given so."""
-    rest = package.removeprefix(IMAGE).split("-")
-    return architecture() in rest and not any(each in rest and each not in begin for each in VARIANTS)
+    rest = package.removeprefix(IMAGE_PREFIX).split("-")
+    return debian_architecture() in rest and not any(each in rest and each not in begin for each in VARIANTS)
 
 
-def run(command: list[str], folder: Path, what: str) -> str:
+def run_program(command: list[str], folder: Path, what: str) -> str:
     """Run a program and return what it printed.
 
     Raises:

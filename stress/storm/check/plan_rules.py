@@ -83,7 +83,7 @@ def number_faults(plan: Plan) -> Iterator[str]:
 
 def combination_faults(plan: Plan) -> Iterator[str]:
     """Yield which values do not go together."""
-    if plan.sweeps is not None and not plan.ports.sweeping:
+    if plan.sweeps is not None and not plan.ports.is_sweeping:
         yield f"--sweeps needs --ports sweep or shuffle; with {plan.ports.value} the kernel chooses the ports."
     unbound = plan.ports in (Ports.KERNEL, Ports.RANGE) and plan.sources == 1
     if unbound and ip_address(plan.source) != UNBOUND_SOURCE[plan.family]:
@@ -129,7 +129,7 @@ def missing_kernel_features(plan: Plan, *, has_local_port_range: bool) -> Iterat
     """
     if has_local_port_range:
         return
-    if plan.ports.sweeping and listing_policy(plan) == "each":
+    if plan.ports.is_sweeping and listing_policy(plan) == "each":
         yield (
             "To sweep without bind(), as --close disconnect and several target ports do, needs IP_LOCAL_PORT_RANGE, "
             "which came with Linux 6.3; use --ports kernel, or another --close and one --target-port."

@@ -10,7 +10,7 @@ import msgspec
 
 from stress.lab import sysctl
 from stress.model.errors import UsageError
-from stress.model.kernel import kernel_name
+from stress.model.kernel import parse_kernel_name
 from stress.model.suite import KERNEL, Level, is_sysctl
 from stress.suite.config.diagnostics import Diagnostics, show_value, suggestion, wrong_type
 from stress.suite.config.keys import AXES, FIELDS, NOT_SET
@@ -146,7 +146,7 @@ def level_fault(name: str, value: Any) -> str | None:
 def kernel_fault(name: str) -> str | None:
     """Return a sentence when the name of a kernel is invalid, or None; the package itself is not looked up."""
     try:
-        kernel_name(name)
+        parse_kernel_name(name)
     except UsageError as error:
         return str(error)
     return None
@@ -169,14 +169,14 @@ def axis_fault(name: str) -> str | None:
 
 def sysctl_fault(name: str) -> str | None:
     """Return a sentence when the name of a setting is invalid, or None."""
-    if name in sysctl.RECORDED or (SYSCTL.fullmatch(name) and sysctl.path(name).is_file()):
+    if name in sysctl.RECORDED or (SYSCTL.fullmatch(name) and sysctl.sysctl_path(name).is_file()):
         return None
-    if SYSCTL.fullmatch(name) and sysctl.path(name).is_dir():
+    if SYSCTL.fullmatch(name) and sysctl.sysctl_path(name).is_dir():
         return f"{name} is a folder of settings; name one that is in it."
     prefix, _, last = name.rpartition(".")
     siblings = {known.rpartition(".")[2] for known in sysctl.RECORDED if known.rpartition(".")[0] == prefix}
-    if SYSCTL.fullmatch(prefix) and sysctl.path(prefix).is_dir():
-        siblings |= {file.name for file in sysctl.path(prefix).iterdir() if file.is_file()}
+    if SYSCTL.fullmatch(prefix) and sysctl.sysctl_path(prefix).is_dir():
+        siblings |= {file.name for file in sysctl.sysctl_path(prefix).iterdir() if file.is_file()}
     # Within a folder only the last part is compared: the common prefix would make all names similar.
     close = suggestion(last, sorted(siblings)).replace("mean ", f"mean {prefix}.") if siblings else ""
     close = close or suggestion(name, sysctl.RECORDED)

@@ -14,7 +14,7 @@ from typing import IO
 
 import msgspec
 
-from stress.lab.signals import Ending
+from stress.lab.signals import DeferredSignals
 from stress.model.errors import UsageError
 from stress.run.protocol import UNNUMBERED, Event, Failed, Settled, Stage, require_protocol
 from stress.suite.executor import archive
@@ -46,7 +46,7 @@ def serve_request(stdin: IO[bytes], stdout: IO[bytes]) -> None:
         stdout.flush()
 
     task = decode_request(stdin.readline())
-    ending = Ending()
+    ending = DeferredSignals()
     threading.Thread(target=end_when_closed, args=(stdin.fileno(),), daemon=True).start()
     try:
         ending.release()

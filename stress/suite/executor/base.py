@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from stress.model.errors import LabError
 from stress.model.kernel import HOST
 from stress.model.plan import Plan
-from stress.model.progress import Notify
+from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint
 from stress.run.process import CellResult
 from stress.run.protocol import Failed
@@ -36,7 +36,7 @@ class Job:
 class Handle(Protocol):
     """A trial that was submitted."""
 
-    def fetch(self, notify: Notify) -> CellResult:
+    def fetch(self, notify: ProgressCallback) -> CellResult:
         """Wait until it ends; its run folder is then in the job's folder.
 
         A trial that fails, or whose host is lost, is a result with a failure, not an exception.
@@ -86,7 +86,7 @@ class Executor(Protocol):
 class BootingExecutor(Executor, Protocol):
     """An executor that can boot kernels; each is asked for its fingerprint before a job names it."""
 
-    def fingerprint_kernel(self, name: str, notify: Notify) -> Fingerprint | None:
+    def fingerprint_kernel(self, name: str, notify: ProgressCallback) -> Fingerprint | None:
         """Boot a kernel and ask it what it is; return None when it does not boot, which its trials will say."""
 
 

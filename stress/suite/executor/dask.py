@@ -17,7 +17,7 @@ import msgspec
 from distributed import Client, Future, KilledWorker
 
 from stress.model.errors import LabError
-from stress.model.progress import Notify
+from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint
 from stress.run.process import FINGERPRINT_LIMIT_S, CellResult
 from stress.run.protocol import UNNUMBERED, Failed, decode_fingerprint, require_protocol
@@ -56,7 +56,7 @@ class DaskHandle:
             self.future = self.fleet.send(dask_worker.run_packed_request, self.payload, address)
             self.future.add_done_callback(self.news.put)
 
-    def fetch(self, notify: Notify) -> CellResult:
+    def fetch(self, notify: ProgressCallback) -> CellResult:
         """Wait until it is over; if its worker is lost, it is run again when that is back."""
         try:
             return self.outcome(notify)
@@ -65,7 +65,7 @@ class DaskHandle:
             if self.future is not None:
                 self.future.release()
 
-    def outcome(self, notify: Notify) -> CellResult:
+    def outcome(self, notify: ProgressCallback) -> CellResult:
         """Do the same."""
         for _ in range(TRIES):
             if (ended := self.one_try(notify)) is not None:
@@ -73,7 +73,7 @@ class DaskHandle:
             self.start(self.fleet.addresses().get(self.host))
         return lost_too_often(self.host)
 
-    def one_try(self, notify: Notify) -> CellResult | None:
+    def one_try(self, notify: ProgressCallback) -> CellResult | None:
         """Wait until it is over; None if it never will be, because the worker has come back at another address.
 
         One that comes back at the same address is given the task anew by dask itself.

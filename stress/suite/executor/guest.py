@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from stress.lab.kernel.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boot, End, Image, telling
+from stress.lab.kernel.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boot, GuestEnd, Image, last_messages
 from stress.model import atomic
 from stress.model.errors import LabError
 from stress.model.plan import Plan
@@ -102,7 +102,7 @@ def boot_fingerprint(
         end = boot.wait(limit_s)
     finally:
         boot.end()
-    if end is not End.ENDED:
+    if end is not GuestEnd.ENDED:
         raise LabError(boot_failure(boot, end, "It did not boot as far as to say what it is"))
     answer = (share / EVENTS).read_bytes() if (share / EVENTS).exists() else b""
     if not answer:
@@ -160,9 +160,9 @@ class GuestHandle:
         """End it."""
         self.boot.stop()
 
-    def result(self, end: End) -> Path | Failed:
+    def result(self, end: GuestEnd) -> Path | Failed:
         """Return the run folder, or what went wrong."""
-        if end is not End.ENDED:
+        if end is not GuestEnd.ENDED:
             told = f"{self.plan.scenario} on {self.release} has no result"
             return Failed(boot_failure(self.boot, end, told), LabError.exit_code)
         match self.last_event():
@@ -194,9 +194,9 @@ class GuestHandle:
         return atomic.finish_folder(final)
 
 
-def boot_failure(boot: Boot, end: End, what: str) -> str:
+def boot_failure(boot: Boot, end: GuestEnd, what: str) -> str:
     """Return a sentence for a guest that came to nothing, with the end of its console."""
-    said = " | ".join(line[:SHOWN_COLUMNS] for line in telling(boot.console()))
+    said = " | ".join(line[:SHOWN_COLUMNS] for line in last_messages(boot.console()))
     return f"{what}: {end.value}. The end of its console: {said or 'nothing'}"
 
 

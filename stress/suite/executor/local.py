@@ -4,7 +4,7 @@
 import os
 from dataclasses import dataclass
 
-from stress.model.progress import Notify
+from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint
 from stress.run import process
 from stress.run.process import CellProcess, CellResult
@@ -19,7 +19,7 @@ class LocalHandle:
 
     running: CellProcess
 
-    def fetch(self, notify: Notify) -> CellResult:
+    def fetch(self, notify: ProgressCallback) -> CellResult:
         """Wait until it is over."""
         return self.running.wait(notify)
 

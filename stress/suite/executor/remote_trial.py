@@ -12,7 +12,7 @@ import msgspec
 from stress.lab import lock
 from stress.model.errors import ConnstormError, LabError
 from stress.model.plan import Plan
-from stress.model.progress import Notify
+from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint
 from stress.run.fingerprint import fingerprint_differences, take_fingerprint
 from stress.run.process import CellProcess, CellResult, trial_options
@@ -46,7 +46,9 @@ def trial_request(job: Job, fingerprint: Fingerprint) -> TrialRequest:
     return TrialRequest(protocol=PROTOCOL, plan=job.plan, settle_s=job.settle_s, limit_s=job.limit_s, fingerprint=known)
 
 
-def run_request(task: TrialRequest, room: Path, notify: Notify, began: Callable[[CellProcess], None]) -> CellResult:
+def run_request(
+    task: TrialRequest, room: Path, notify: ProgressCallback, began: Callable[[CellProcess], None]
+) -> CellResult:
     """Carry out a trial in a process of its own on this host, which must be what it was, before and after.
 
     Args:
@@ -59,7 +61,7 @@ def run_request(task: TrialRequest, room: Path, notify: Notify, began: Callable[
         How it ended; a failure also when this host is not, or no longer, what it was.
     """
     try:
-        with lock.alone(TURN, task.limit_s):  # one that lost its connection may still be ending
+        with lock.hold_lock(TURN, task.limit_s):  # one that lost its connection may still be ending
             require_unchanged(task.fingerprint, "before")
             running = CellProcess(task.plan, room, trial_options(task.settle_s), task.limit_s)
             try:

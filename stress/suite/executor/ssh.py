@@ -7,7 +7,7 @@ from contextlib import suppress
 import msgspec
 
 from stress.model.errors import LabError, UsageError
-from stress.model.progress import Notify
+from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint, Settle
 from stress.run.process import FINGERPRINT_LIMIT_S, CellResult
 from stress.run.protocol import Failed, Settled, Stage, decode_fingerprint
@@ -40,7 +40,7 @@ class SshHandle:
         """Start the envoy, and give it its errand."""
         self.remote = self.link.start(f"{self.command} run-cell --agent", msgspec.json.encode(self.task) + b"\n")
 
-    def fetch(self, notify: Notify) -> CellResult:
+    def fetch(self, notify: ProgressCallback) -> CellResult:
         """Wait until it is over; if the connection is lost, run it once more when the host is back."""
         for number in range(1, TRIES + 1):
             try:
@@ -58,7 +58,7 @@ class SshHandle:
                     return failed_trial(f"{lost}, and not back within {BACK_S:g} s; nothing was kept.")
         return failed_trial(f"{lost}, {TRIES} times in the same trial; nothing was kept.")
 
-    def once(self, notify: Notify) -> CellResult:
+    def once(self, notify: ProgressCallback) -> CellResult:
         """Wait until one try is over.
 
         Raises:

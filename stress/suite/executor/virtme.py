@@ -8,8 +8,8 @@ from stress.lab import idle
 from stress.lab.kernel import boot, cache, debian
 from stress.lab.kernel.boot import Image
 from stress.model.errors import LabError
-from stress.model.kernel import HOST, kernel_name
-from stress.model.progress import Notify
+from stress.model.kernel import HOST, parse_kernel_name
+from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint
 from stress.run.process import CellResult
 from stress.suite.executor.base import Handle, Job, failed_trial
@@ -25,7 +25,7 @@ class NeverBooted:
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
-    def fetch(self, notify: Notify) -> CellResult:
+    def fetch(self, notify: ProgressCallback) -> CellResult:
         """Return at once."""
         del notify
         return failed_trial(self.reason)
@@ -49,7 +49,7 @@ class Virtme:
             quiet_s: how long a boot may say nothing; None as long as it may need.
         """
         self.local = Local()
-        self.ways = [kvm] if kvm is not None else [True, False] if boot.kvm_offered() else [False]
+        self.ways = [kvm] if kvm is not None else [True, False] if boot.has_kvm() else [False]
         self.quiet_s = quiet_s
         self.images: dict[str, Image] = {}
         self.known: dict[str, tuple[Fingerprint, bool]] = {}  # and whether with KVM
@@ -69,14 +69,14 @@ class Virtme:
         """Ask this machine what it is."""
         return self.local.fingerprint(host)
 
-    def fingerprint_kernel(self, name: str, notify: Notify) -> Fingerprint | None:
+    def fingerprint_kernel(self, name: str, notify: ProgressCallback) -> Fingerprint | None:
         """Boot a kernel and ask it what it is; return None when it does not boot, which its trials will say.
 
         Raises:
             UsageError: there is no such kernel.
             LabError: it cannot be fetched, or this machine lacks what is needed to boot.
         """
-        if lacking := list(boot.missing()):
+        if lacking := list(boot.list_missing()):
             raise LabError(f"To boot {name} this machine lacks {'; '.join(lacking)}.")
         self.images[name] = kernel_image(name, notify)
         for kvm in list(self.ways):
@@ -113,19 +113,19 @@ class Virtme:
             attestation.host.kernel,
             kvm=kvm,
             limit_s=job.limit_s,
-            settle=idle.settle(job.settle_s) if job.settle_s else None,
+            settle=idle.wait_until_idle(job.settle_s) if job.settle_s else None,
         )
 
 
-def kernel_image(name: str, notify: Notify) -> Image:
+def kernel_image(name: str, notify: ProgressCallback) -> Image:
     """Return what boots a kernel; one of Debian is fetched unless it was before.
 
     Raises:
         UsageError: there is no such kernel.
         LabError: it cannot be fetched.
     """
-    found = kernel_name(name)
+    found = parse_kernel_name(name)
     if found.debian is None:
         return Image(found.path, found.options)
-    cached = cache.called(found.base) or debian.fetch(found.debian, notify)
-    return Image(cache.image(cached), found.options)
+    cached = cache.find_kernel(found.base) or debian.fetch_kernel(found.debian, notify)
+    return Image(cache.kernel_image(cached), found.options)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from stress.analysis.comparison.projection import LABEL
 from stress.model.observation import Observation
-from stress.store.runs import arm
+from stress.store.runs import read_arm
 
 
 def runs_by_argument(arguments: Sequence[str], by: str | None) -> list[Observation]:
@@ -20,7 +20,7 @@ def runs_by_argument(arguments: Sequence[str], by: str | None) -> list[Observati
     """
     runs: dict[str, Observation] = {}
     for argument in arguments:
-        for run in arm(argument):
+        for run in read_arm(argument):
             named = by == LABEL or argument.startswith(f"{run.label}=")
             runs.setdefault(str(run.path.resolve()), run if named else replace(run, label=""))
     return list(runs.values())

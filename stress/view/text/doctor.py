@@ -6,21 +6,21 @@ from collections.abc import Iterable
 from rich import box
 from rich.table import Table
 
-from stress.lab.doctor import Point
-from stress.model.record import Harness
+from stress.lab.doctor import Check
+from stress.model.record import Overhead
 from stress.model.speed import Speed
 
 
-def checkup_table(points: Iterable[Point]) -> Table:
+def checkup_table(points: Iterable[Check]) -> Table:
     """Return a row for each thing that was looked at."""
     table = Table("", "", "found", "what to do", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for point in points:
         mark = "[yellow]![/]" if point.advice else "[green]✓[/]"
-        table.add_row(mark, point.name, point.found, point.advice)
+        table.add_row(mark, point.name, point.state, point.advice)
     return table
 
 
-def speed_table(speeds: Iterable[Speed], harness: Harness) -> Table:
+def speed_table(speeds: Iterable[Speed], harness: Overhead) -> Table:
     """Return a row for each way to close, and below what recording costs."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", caption_justify="left")
     table.add_column("close")
@@ -39,7 +39,7 @@ def speed_table(speeds: Iterable[Speed], harness: Harness) -> Table:
     return table
 
 
-def harness_text(harness: Harness) -> str:
+def harness_text(harness: Overhead) -> str:
     """Return what recording an attempt costs, in a line."""
     return (
         f"recording costs {harness.attempt_ns(port_known=True):.0f} ns an attempt (3 clock readings of "

@@ -75,8 +75,8 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
     if bands:
         add("retries", ", ".join(f"{band.count:,} in the {band.label} band" for band in bands))
     mines = summary.mines
-    if mines.laid or mines.found:
-        met = f"{mines.found:,} met by {summary.collisions:,} attempts"
+    if mines.laid or mines.hit:
+        met = f"{mines.hit:,} met by {summary.collisions:,} attempts"
         add("mines", f"{mines.laid:,} laid before the storm, {met}, {mines.left:,} left")
     for firewall in dict.fromkeys(act.firewall for act in record.acts if act.plan.drop is not Drop.NOTHING):
         add("firewall", firewall)
@@ -84,9 +84,9 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
         add("server", f"accept() failed with {named_counts(errors)}")
     if summary.intended:
         add("from intended start", body_text(summary.intended))
-    if record.harness:
-        known = record.plan.ports.sweeping
-        add("harness", f"{record.harness.attempt_ns(port_known=known):.0f} ns an attempt to record it")
+    if record.overhead:
+        known = record.plan.ports.is_sweeping
+        add("harness", f"{record.overhead.attempt_ns(port_known=known):.0f} ns an attempt to record it")
     add("kernel", kernel_text(record.host.kernel, record.host.jiffy_ns))
     if stolen_ms := sum(act.stolen_ms for act in record.acts):
         add("stolen", f"{stolen_ms:,} ms of CPU time, by a hypervisor, during the storm")

@@ -48,7 +48,7 @@ def headline(acts: Sequence[ActFindings]) -> str:
 
 def detail(acts: Sequence[ActFindings]) -> str:
     """Return in words where ports came again soonest and latest, and how many mines the acts met."""
-    earliest, met = shortest_distances(acts), [act.mines().found for act in acts]
+    earliest, met = shortest_distances(acts), [act.mines().hit for act in acts]
     phrases = []
     if len(set(earliest.values())) > 1:
         first, last = min(earliest, key=lambda name: earliest[name]), max(earliest, key=lambda name: earliest[name])
@@ -88,7 +88,7 @@ def expected_hits_text(act: ActFindings) -> float:
 
 def draw_mines(axes: Axes, act: ActFindings) -> None:
     """Draw the mines that were met as a bar within all mines, with a stroke where chance would have ended."""
-    mines, met, by_chance = len(act.storm.mines), act.mines().found, expected_hits_text(act)
+    mines, met, by_chance = len(act.storm.mines), act.mines().hit, expected_hits_text(act)
     axes.set_axis_off()
     axes.set_ylim(0, 1)
     text = "no mines"

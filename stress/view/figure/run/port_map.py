@@ -106,7 +106,7 @@ def finding(findings: Findings) -> str:
         most = int(used.max())
         parts[0] += f", up to {most:,} times each" if most > 1 else ", once each"
     if mines.laid or mines.left:
-        parts.append(f"mines: {mines.laid:,} laid, {mines.found:,} met, {mines.left:,} left standing")
+        parts.append(f"mines: {mines.laid:,} laid, {mines.hit:,} met, {mines.left:,} left standing")
     return "; ".join(parts)
 
 
