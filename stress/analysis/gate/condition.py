@@ -13,7 +13,7 @@ from stress.model.errors import UsageError
 Operator = Literal["<=", "<", ">=", ">", "==", "!="]
 Kind = Literal["absolute", "ratio", "difference", "relative"]
 
-# Powers of ten of a ns, the largest first. Both letters that look like µ are in use: the micro sign and the Greek mu.
+# Each unit in ns as a power of ten, the largest first. Both the micro sign and the Greek letter mu are in use.
 UNIT_POWERS = {"s": 9, "ms": 6, "µs": 3, "\N{GREEK SMALL LETTER MU}s": 3, "us": 3, "ns": 0}
 PERCENT_POWER = -2
 CONDITION_PATTERN = re.compile(
@@ -28,11 +28,11 @@ GRAMMAR = (
 
 @dataclass(frozen=True)
 class Condition:
-    """What must hold of a metric.
+    """A requirement on a metric.
 
     Attributes:
-        metric: its name.
-        op: how it is compared.
+        metric: name of the metric.
+        op: how the metric is compared with the value.
         kind: what ``value`` is: absolute, in the metric's own unit; the ratio to the baseline; the difference from the
             baseline, in the metric's own unit; or the relative difference, 0.2 for ``+20%``.
         value: finite.
@@ -44,7 +44,7 @@ class Condition:
     value: float
 
     def __str__(self) -> str:
-        """Return the condition as ``parse`` reads it."""
+        """Return the condition in the grammar that ``parse_condition`` reads."""
         exact = Decimal(repr(self.value))
         sign = "" if self.kind in ("absolute", "ratio") else "+" if self.value >= 0 else "-"
         if self.kind == "ratio":
@@ -57,10 +57,10 @@ class Condition:
 
 
 def parse_condition(expr: str) -> Condition:
-    """Return the condition that an expression says.
+    """Return the condition of an expression.
 
     Raises:
-        UsageError: it does not follow the grammar, there is no such metric, or its value does not go with it.
+        UsageError: the expression does not follow the grammar, there is no such metric, or its unit does not fit.
     """
     match = CONDITION_PATTERN.fullmatch(expr)
     if match is None:
@@ -85,7 +85,7 @@ def parse_condition(expr: str) -> Condition:
 
 
 def value_kind(sign: str, unit: str) -> tuple[Kind | None, int]:
-    """Return what a value with this sign and unit is, None where that is nothing, and its power of ten."""
+    """Return the kind of a value with this sign and unit, None if there is none, and its power of ten."""
     if unit == "x":
         return "ratio", 0
     if unit == "%":
@@ -96,7 +96,7 @@ def value_kind(sign: str, unit: str) -> tuple[Kind | None, int]:
 
 
 def amount_text(value: Decimal, unit: str) -> str:
-    """Return a value of a metric's unit; of a time, with the largest unit that leaves a digit before the point."""
+    """Return a value with its unit; a time has the largest unit that leaves a digit before the point."""
     if unit != "ns":
         return decimal_text(value)
     name, power = next(
@@ -106,6 +106,6 @@ def amount_text(value: Decimal, unit: str) -> str:
 
 
 def decimal_text(value: Decimal) -> str:
-    """Return a decimal without an exponent and without zeros that say nothing."""
+    """Return a decimal without an exponent and without trailing zeros."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Ruling: whether a condition of a gate holds of what was measured.
+"""Evaluation of the conditions of a gate: whether each holds for the runs that were measured.
 
-Of the new runs alone, every trial is a witness: a count that must be zero, and once was not, is not. Against a baseline
-the rule is that of every comparison: a condition is broken when the change is sure, after correction for all conditions
-(Holm 1979), and beyond what the condition allows; it holds when the interval of the change stays within. Between the
-two it is inconclusive, and without data it neither holds nor is broken.
+A condition on the new runs alone must hold for every trial: a count that must be zero, and was not in one trial, is
+not zero. A condition that compares with a baseline follows the rule of all comparisons. It is broken when the change
+is significant, after correction for all conditions (Holm 1979), and beyond what the condition allows; it holds when
+the interval of the change stays within that. Between the two it is inconclusive, and without data it neither holds nor
+is broken.
 """
 
 import math
@@ -32,36 +33,36 @@ OPERATORS: dict[Operator, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-LEAST_RATIO = 1e-9  # stands for a ratio of 0 or less, which no measurement has
+LEAST_RATIO = 1e-9  # in place of a ratio of 0 or less, which no measurement has
 
 
 class State(StrEnum):
-    """What a ruling says."""
+    """Whether a condition holds."""
 
     HOLDS = "holds"
     BROKEN = "broken"
     INCONCLUSIVE = "inconclusive"
-    NO_BASELINE = "no-baseline"  # there is nothing to compare with
-    NO_DATA = "no-data"  # the new runs do not say
+    NO_BASELINE = "no-baseline"  # there are no base runs to compare with
+    NO_DATA = "no-data"  # the new runs have no value of the metric
 
 
 @dataclass(frozen=True)
 class ConditionResult:
-    """What a condition comes to in one row.
+    """The result of a condition in one row.
 
     Attributes:
-        condition: as it was written.
-        row: the name of the row.
+        condition: the condition.
+        row: name of the row.
         state: whether it holds.
-        base: what the base runs come to in its metric; None where it asks for no baseline, or there is none.
-        new: what the new runs come to.
-        effect: the change, new / base or new - base; None where there is none to speak of.
+        base: estimate of the base runs; None where the condition needs no baseline, or there is none.
+        new: estimate of the new runs; None without data.
+        effect: the change, new / base or new - base; None without a comparison.
         low: lower end of its interval.
         high: upper end.
-        limit: what the condition allows, in the unit of the effect, or of the metric where there is none.
-        adjusted_p: of the change, corrected for all conditions.
-        more_trials: how many more would probably decide; None where it is decided, or no number would.
-        shifted: whether the change was tested against the limit itself, for it must be reached.
+        limit: what the condition allows, in the unit of the effect, or of the metric where there is no effect.
+        adjusted_p: p-value of the change, corrected for all conditions.
+        more_trials: how many more trials would probably decide; None where it is decided, or no number would.
+        shifted: whether the change was tested against the limit itself, because the condition asks for it.
     """
 
     condition: Condition
@@ -80,15 +81,15 @@ class ConditionResult:
 
 @dataclass(frozen=True)
 class Case:
-    """A condition with what it is to be applied to.
+    """A condition with the values that it is applied to.
 
     Attributes:
-        condition: to be applied.
-        row: the name of the row.
-        base: the base runs' values by trial, or by block; None where there is no baseline.
-        new: the new runs'.
+        condition: the condition.
+        row: name of the row.
+        base: values of the base runs by trial, or by block; None where there is no baseline.
+        new: values of the new runs.
         paired: whether equal keys are the same block.
-        attempts: of the smallest trial.
+        attempts: number of attempts of the smallest trial.
     """
 
     condition: Condition
@@ -105,39 +106,44 @@ class Case:
 
 
 def evaluate_cases(cases: Sequence[Case], alpha: float = ALPHA) -> list[ConditionResult]:
-    """Return a ruling for each case, those against a baseline corrected for each other."""
-    compared = {place: compare_case(case) for place, case in enumerate(cases) if is_comparable(case)}
+    """Return the result of each case; comparisons with a baseline are corrected together.
+
+    Args:
+        cases: conditions with their values.
+        alpha: what the corrected p-value of a broken condition must not exceed.
+    """
+    compared = {index: compare_case(case) for index, case in enumerate(cases) if is_comparable(case)}
     decided = dict(zip(compared, decide(list(compared.values()), alpha), strict=True))
     return [
-        evaluate_comparison(case, decided[place], alpha) if place in decided else evaluate_new_runs(case)
-        for place, case in enumerate(cases)
+        evaluate_comparison(case, decided[index], alpha) if index in decided else evaluate_new_runs(case)
+        for index, case in enumerate(cases)
     ]
 
 
 def is_comparable(case: Case) -> bool:
-    """Return whether a case asks for a baseline, and there is one."""
+    """Return whether a case needs a baseline, and has the values to compare."""
     return case.condition.kind != "absolute" and bool(case.base) and bool(case.new)
 
 
 def evaluate_new_runs(case: Case) -> ConditionResult:
-    """Return the ruling of a condition on the new runs alone, or of one that cannot be compared."""
-    seen = median_interval(list(case.new.values()))
-    if seen is None:
+    """Return the result of a condition on the new runs alone, or of one that cannot be compared."""
+    estimate = median_interval(list(case.new.values()))
+    if estimate is None:
         return ConditionResult(case.condition, case.row, State.NO_DATA)
     if case.condition.kind == "absolute":
         state = evaluate_values(case.condition, list(case.new.values()), counted=case.metric.unit not in TIMED_UNITS)
-        return ConditionResult(case.condition, case.row, state, new=seen, limit=case.condition.value)
-    return ConditionResult(case.condition, case.row, State.NO_BASELINE, new=seen)
+        return ConditionResult(case.condition, case.row, state, new=estimate, limit=case.condition.value)
+    return ConditionResult(case.condition, case.row, State.NO_BASELINE, new=estimate)
 
 
 def evaluate_values(condition: Condition, values: Sequence[float], *, counted: bool) -> State:
-    """Return whether a condition holds of values, one a trial.
+    """Return whether an absolute condition holds for values, one per trial.
 
     Args:
         condition: an absolute one.
         values: one or more.
-        counted: whether they are counts or rates of events: these come in bursts, so that their mean must agree with
-            their median.
+        counted: whether they are counts or rates of events. These come in bursts, so their mean must agree with their
+            median.
     """
     holds = [OPERATORS[condition.op](value, condition.value) for value in values]
     if all(holds):
@@ -146,15 +152,15 @@ def evaluate_values(condition: Condition, values: Sequence[float], *, counted: b
         return State.BROKEN
     middle = median_interval(values)
     assert middle is not None
-    looked_at = [middle.low, middle.high] + ([math.fsum(values) / len(values)] if counted else [])
-    agree = {OPERATORS[condition.op](value, condition.value) for value in looked_at}
-    if middle.level < SURE_LEVEL or len(agree) > 1:
+    checked = [middle.low, middle.high] + ([math.fsum(values) / len(values)] if counted else [])
+    answers = {OPERATORS[condition.op](value, condition.value) for value in checked}
+    if middle.level < SURE_LEVEL or len(answers) > 1:
         return State.INCONCLUSIVE
-    return State.HOLDS if agree.pop() else State.BROKEN
+    return State.HOLDS if answers.pop() else State.BROKEN
 
 
 def limit_of(case: Case) -> float:
-    """Return what a condition allows, as the effect of its metric is told: a ratio to the base, or a difference."""
+    """Return what a condition allows in the unit of the effect: a ratio to the base, or a difference."""
     assert case.base is not None
     value, kind = case.condition.value, case.condition.kind
     middle = median_interval(list(case.base.values()))
@@ -169,16 +175,16 @@ def limit_of(case: Case) -> float:
 
 
 def must_improve(case: Case) -> bool:
-    """Return whether a condition asks for a change instead of allowing one."""
+    """Return whether a condition asks for an improvement instead of allowing a change."""
     limit, none = limit_of(case), 1.0 if case.metric.unit in TIMED_UNITS else 0.0
     return limit < none if case.condition.op in ("<=", "<") else limit > none
 
 
 def compare_case(case: Case) -> Comparison:
-    """Return the comparison that a condition rests on.
+    """Return the comparison that the result of a condition rests on.
 
-    Where a condition asks for a change, the base is moved to where the condition wants the new runs to be, so that the
-    test is of the limit itself.
+    Where a condition asks for an improvement, the base is moved to the limit of the condition, so that the limit itself
+    is tested.
     """
     assert case.base is not None
     limit, timed = limit_of(case), case.metric.unit in TIMED_UNITS
@@ -195,11 +201,11 @@ def compare_case(case: Case) -> Comparison:
 
 
 def evaluate_comparison(case: Case, measured: Comparison, alpha: float) -> ConditionResult:
-    """Return the ruling that rests on a comparison."""
+    """Return the result of a condition that rests on a comparison."""
     assert case.base is not None
     limit, timed = limit_of(case), case.metric.unit in TIMED_UNITS
     shifted = must_improve(case)
-    ruling = ConditionResult(
+    no_data = ConditionResult(
         case.condition,
         case.row,
         State.NO_DATA,
@@ -210,20 +216,22 @@ def evaluate_comparison(case: Case, measured: Comparison, alpha: float) -> Condi
         shifted=shifted,
     )
     if measured.effect is None or measured.low is None or measured.high is None or measured.level is None:
-        return ruling
+        return no_data
 
-    def back(value: float) -> float:
+    def from_base(value: float) -> float:
         """Return a change from the moved base as one from the base itself."""
         return value if not shifted else value * limit if timed else value + limit
 
-    told = replace(ruling, effect=back(measured.effect), low=back(measured.low), high=back(measured.high))
+    result = replace(
+        no_data, effect=from_base(measured.effect), low=from_base(measured.low), high=from_base(measured.high)
+    )
     worst, best = (measured.high, measured.low) if case.condition.op in ("<=", "<") else (measured.low, measured.high)
     sign = 1 if case.condition.op in ("<=", "<") else -1
-    none = 1.0 if timed else 0.0
-    tolerated = none if shifted else limit
+    no_change = 1.0 if timed else 0.0
+    tolerated = no_change if shifted else limit
     if measured.level >= SURE_LEVEL and sign * (worst - tolerated) <= 0:
-        return replace(told, state=State.HOLDS)
-    sure = measured.adjusted_p is not None and measured.adjusted_p <= alpha and sign * (best - none) > 0
-    if sure and sign * (measured.effect - tolerated) > 0:
-        return replace(told, state=State.BROKEN)
-    return replace(told, state=State.INCONCLUSIVE, more_trials=measured.more_trials)
+        return replace(result, state=State.HOLDS)
+    significant = measured.adjusted_p is not None and measured.adjusted_p <= alpha and sign * (best - no_change) > 0
+    if significant and sign * (measured.effect - tolerated) > 0:
+        return replace(result, state=State.BROKEN)
+    return replace(result, state=State.INCONCLUSIVE, more_trials=measured.more_trials)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Rehearsal: whether a gate closes when it should. A regression is put into copies of the data, and must be found.
+"""The self-test of a gate: whether it fails when it should. A regression is injected into copies of the data.
 
-A gate that can never close looks like one that never has to. Too few trials, or a machine that is too noisy for what a
-condition allows, show here and not after months.
+A gate that cannot fail looks like one that never has to. Too few trials, or a machine that is too noisy for what a
+condition allows, show in the self-test and not after months.
 """
 
 from collections.abc import Hashable, Sequence
@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from stress.analysis.comparison.compare import ALPHA
 from stress.analysis.gate.evaluate import Case, ConditionResult, State, Values, evaluate_cases, limit_of, must_improve
 from stress.analysis.statistics.trials import TIMED_UNITS
+from stress.model.units import MILLION
 
-LEAST_FACTOR = 1.1  # of a condition that allows nothing
+LEAST_FACTOR = 1.1  # injected where a condition allows no change
 
 
 @dataclass(frozen=True)
 class InjectedRegression:
-    """What came of a regression that was put into copies of the data.
+    """A regression that was injected into copies of the data, and whether the gate detects it.
 
     Attributes:
-        ruling: of the copies.
-        injected: the change that was put in, in the unit of the effect; of an absolute condition the value itself.
+        result: of the condition on the copies.
+        injected: the change, in the unit of the effect; for an absolute condition the value itself.
     """
 
     result: ConditionResult
@@ -29,29 +30,29 @@ class InjectedRegression:
 
     @property
     def is_detected(self) -> bool:
-        """Whether the gate closed."""
+        """Whether the gate failed, as it should."""
         return self.result.state is State.BROKEN
 
 
 def inject_regressions(cases: Sequence[Case]) -> list[InjectedRegression]:
-    """Return what becomes of each condition when what it guards against happens, and nothing else does.
+    """Return the result of each condition when the regression that it guards against is the only one.
 
-    The base runs stand for both arms, so that their noise is real: the new arm has their values, each moved to the
-    next trial, and worse by twice what the condition allows. Where there is no baseline the new runs stand for it.
+    The base runs are used as both arms, so that the noise is real: the new arm has their values, each moved to the next
+    trial, and worse by twice what the condition allows. Where there is no baseline the new runs are used instead.
     """
     compared = sum(case.condition.kind != "absolute" for case in cases)
-    found = []
+    injections = []
     for case in cases:
         worse, injected = worsen_case(case)
-        (ruling,) = evaluate_cases([worse])
-        if ruling.adjusted_p is not None:  # as the one that changed, among all
-            (ruling,) = evaluate_cases([worse], alpha=ALPHA / compared)
-        found.append(InjectedRegression(ruling, injected))
-    return found
+        (result,) = evaluate_cases([worse])
+        if result.adjusted_p is not None:  # corrected as the only one of all conditions that changed
+            (result,) = evaluate_cases([worse], alpha=ALPHA / compared)
+        injections.append(InjectedRegression(result, injected))
+    return injections
 
 
 def worsen_case(case: Case) -> tuple[Case, float]:
-    """Return a copy of a case in which its condition does not hold, and what was put in."""
+    """Return a copy of a case in which the condition does not hold, and the change that was injected."""
     if case.condition.kind == "absolute":
         value = violating_value(case)
         return replace(case, new=dict.fromkeys(case.new, value)), value
@@ -65,7 +66,7 @@ def worsen_case(case: Case) -> tuple[Case, float]:
         injected = max(limit**sign, LEAST_FACTOR**0.5) ** (2 * sign)
     else:
         most = max(abs(value) for value in base.values()) if base else 0.0
-        injected = sign * 2 * max(abs(limit), 1_000_000 / case.attempts, 0.1 * most)
+        injected = sign * 2 * max(abs(limit), MILLION / case.attempts, 0.1 * most)
     moved = rotate_values(base)
     return replace(
         case, new={key: value * injected if timed else value + injected for key, value in moved.items()}
@@ -73,7 +74,7 @@ def worsen_case(case: Case) -> tuple[Case, float]:
 
 
 def violating_value(case: Case) -> float:
-    """Return a value of which an absolute condition does not hold."""
+    """Return a value for which an absolute condition does not hold."""
     value, op = case.condition.value, case.condition.op
     step = max(abs(value), 1.0)
     return {"<=": value + step, "<": value + step, ">=": value - step, ">": value - step, "==": value + step}.get(
@@ -82,6 +83,6 @@ def violating_value(case: Case) -> float:
 
 
 def rotate_values(values: Values[Hashable]) -> dict[Hashable, float]:
-    """Return each trial's value as the next one's."""
-    keys, found = list(values), list(values.values())
-    return dict(zip(keys, found[-1:] + found[:-1], strict=True))
+    """Return the values moved to the next trial each, the last one to the first trial."""
+    numbers = list(values.values())
+    return dict(zip(values, numbers[-1:] + numbers[:-1], strict=True))
