@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Change points: where a series went to another level, and how sure that is."""
+"""Change points: where a series moved to another level, and how certain that is."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,29 +15,32 @@ from stress.analysis.history.series import Series
 from stress.analysis.history.transform import events_per_unit, transform_series
 from stress.analysis.statistics.trials import THRESHOLD, TIMED_UNITS
 
-NEAR_POINTS = 2  # points between what two detectors take for the same step
-TINY = 1e-300  # in place of nothing, where there is a ratio
-SIDE_POINTS_MIN = 3  # points on either side of a step that is confirmed
+NEAR_POINTS = 2  # two detectors may be so many points apart and still mean the same step
+TINY = 1e-300  # in place of 0, where a ratio is computed
+SIDE_POINTS_MIN = 3  # on either side of a step that is confirmed
 
 
 class State(StrEnum):
-    """How sure a change is."""
+    """How certain a change is."""
 
-    CONFIRMED = "confirmed"  # both detectors find it, and it has points enough on either side
-    SUSPECTED = "suspected"  # one of them finds it, or it is too new
-    ACCEPTED = "accepted"  # somebody has looked at it and lets it stand
+    CONFIRMED = "confirmed"  # both detectors find it, and it has enough points on either side
+    SUSPECTED = "suspected"  # one of them finds it, or it is too recent
+    ACCEPTED = "accepted"  # somebody has reviewed and accepted it
 
 
 class Direction(StrEnum):
-    """Which way a metric went."""
+    """In which direction a metric changed."""
 
     REGRESSED = "regressed"
     IMPROVED = "improved"
-    CHANGED = "changed"  # neither direction of this metric is good
+    CHANGED = "changed"  # the metric has no direction that is better
 
 
 class Step(NamedTuple):
-    """A cut with the medians of the points on either side, up to the next cuts."""
+    """A step with the medians of the points on either side, up to the next steps.
+
+    ``place`` is the index of the first point after it.
+    """
 
     place: int
     before: float
@@ -50,12 +53,12 @@ class ChangePoint:
 
     Attributes:
         place: index of the first point after it.
-        state: how sure it is.
-        direction: which way the metric went.
-        before: median of the points since the step before, in the metric's unit.
-        after: of those up to the next one.
+        state: how certain it is.
+        direction: in which direction the metric changed.
+        before: median of the points since the previous step, in the metric's unit.
+        after: median of the points up to the next step.
         undone: whether a later confirmed or accepted step led back to the level before, or to a better one.
-        reason: why it is let stand; "" unless it is accepted.
+        reason: why the change was accepted; "" if it was not.
     """
 
     place: int
@@ -81,9 +84,9 @@ class Track:
     """A series with its steps.
 
     Attributes:
-        series: run after run.
+        series: the points.
         segments: one or more, without gaps.
-        changes: by place.
+        changes: the steps, by index.
     """
 
     series: Series
@@ -92,12 +95,12 @@ class Track:
 
     @property
     def standing(self) -> list[ChangePoint]:
-        """The regressions that are confirmed, not accepted and not undone, if the series is that of today's plan."""
-        return [each for each in self.changes if self.series.current and is_open_regression(each)]
+        """The regressions that are confirmed, not accepted and not undone; none unless the plan is the current one."""
+        return [change for change in self.changes if self.series.current and is_open_regression(change)]
 
 
 def is_open_regression(change: ChangePoint) -> bool:
-    """Return whether a change is a confirmed regression that nobody accepted and nothing has undone."""
+    """Return whether a change is a confirmed regression that is neither accepted nor undone."""
     return change.state is State.CONFIRMED and change.direction is Direction.REGRESSED and not change.undone
 
 
@@ -105,30 +108,29 @@ def find_change_points(series: Series, accepted: Mapping[int, str], threshold: f
     """Find the steps of a series.
 
     Args:
-        series: run after run.
-        accepted: why a step is let stand, by the index of the first point after it. Both detectors begin anew there.
-        threshold: steps smaller than that share of the level before are none, however sure; of counts, those of less
-            than one attempt neither.
+        series: the points.
+        accepted: why a step was accepted, by the index of the first point after it. Both detectors start afresh there.
+        threshold: steps smaller than this share of the level before are ignored, however certain; so are steps of
+            counts that are smaller than one attempt.
     """
     fixed = tuple(sorted(place for place in accepted if 0 < place < len(series.points)))
-    scale = transform_series(series)
-    by_distance, by_rank = potts_steps(scale, fixed), rank_steps(scale.values, fixed)
+    transformed = transform_series(series)
+    by_distance, by_rank = potts_steps(transformed, fixed), rank_steps(transformed.values, fixed)
     both = [cut for cut in by_distance if is_near(cut, by_rank) and not is_near(cut, fixed)]
     solid = prune_steps(series, [*fixed, *both], fixed, threshold, SIDE_POINTS_MIN)
     ranked = [cut for cut in by_rank if not is_near(cut, by_distance)]
     doubtful = [cut for cut in (*by_distance, *ranked) if not is_near(cut, solid)]
     every = prune_steps(series, [*solid, *doubtful], solid, threshold, 1)
     sure = steps_at(series, solid)
-    found = [*sure, *(each for each in steps_at(series, every) if each.place not in solid)]
     changes = []
-    for step in sorted(found):
+    for step in sorted([*sure, *(step for step in steps_at(series, every) if step.place not in solid)]):
         state = State.SUSPECTED
         if step.place in solid:
             state = State.ACCEPTED if step.place in fixed else State.CONFIRMED
         way = step_direction(series, step.before, step.after)
-        later = [each.after for each in sure if each.place > step.place]
+        later = [other.after for other in sure if other.place > step.place]
         undone = way is Direction.REGRESSED and any(
-            not is_worse(series, step.before, each, threshold) for each in later
+            not is_worse(series, step.before, level, threshold) for level in later
         )
         changes.append(
             ChangePoint(step.place, state, way, step.before, step.after, undone, accepted.get(step.place, ""))
@@ -137,22 +139,22 @@ def find_change_points(series: Series, accepted: Mapping[int, str], threshold: f
 
 
 def is_near(cut: int, others: Iterable[int]) -> bool:
-    """Return whether a step is as good as one of some others."""
+    """Return whether a step counts as the same as one of some others."""
     return any(abs(cut - other) <= NEAR_POINTS for other in others)
 
 
 def prune_steps(
     series: Series, cuts: Iterable[int], fixed: Collection[int], threshold: float, fewest: int
 ) -> list[int]:
-    """Return the steps that are left when those that are too small or too near to their neighbours are taken away.
+    """Return the steps that remain when those that are too small or too close to their neighbours are removed.
 
-    The smallest goes first, for the levels beside it then change.
+    The smallest is removed first, because that changes the levels next to it.
 
     Args:
-        series: run after run.
-        cuts: the first points after its steps.
-        fixed: those of them that stay, whatever they are.
-        threshold: as of ``track``.
+        series: the points.
+        cuts: the first points after the steps.
+        fixed: those of them that are never removed.
+        threshold: as of ``find_change_points``.
         fewest: points that a step must have on either side.
     """
     left = sorted(set(cuts))
@@ -172,28 +174,28 @@ def prune_steps(
 
 
 def steps_at(series: Series, cuts: Sequence[int]) -> list[Step]:
-    """Return each step with the levels on either side."""
+    """Return the steps at some cuts, each with the levels on either side."""
     levels = [segment.level for segment in segments_between(series, cuts)]
-    return [Step(*each) for each in zip(cuts, levels, levels[1:], strict=False)]
+    return [Step(*step) for step in zip(cuts, levels, levels[1:], strict=False)]
 
 
 def segments_between(series: Series, cuts: Sequence[int]) -> tuple[Segment, ...]:
-    """Return the stretches between steps."""
+    """Return the segments between steps."""
     ends = [0, *cuts, len(series.points)]
     return tuple(Segment(first, last, median_low(series.medians[first:last])) for first, last in pairwise(ends))
 
 
 def is_large(series: Series, before: float, after: float, threshold: float) -> bool:
-    """Return whether from one level to the other is a step worth a mark."""
+    """Return whether the step from one level to another is large enough to be reported."""
     if series.metric.unit in TIMED_UNITS:
         low, high = sorted((max(before, TINY), max(after, TINY)))
         return high / low >= 1 + threshold
-    one = 1 / max(events_per_unit(point, series) for point in series.points)
-    return abs(after - before) >= max(one, threshold * abs(before))
+    one_event = 1 / max(events_per_unit(point, series) for point in series.points)
+    return abs(after - before) >= max(one_event, threshold * abs(before))
 
 
 def step_direction(series: Series, before: float, after: float) -> Direction:
-    """Return which way a metric went."""
+    """Return in which direction a metric changed."""
     if series.metric.better is None:
         return Direction.CHANGED
     return Direction.IMPROVED if (after > before) == (series.metric.better == "higher") else Direction.REGRESSED

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A history: the series of stored runs with their steps, and which of these are accepted."""
+"""A history: the series of stored runs with their change points, and which of these are accepted."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,19 +13,25 @@ from stress.model.acceptance import Acceptance
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
 
-LocatedEntry = tuple[str, Acceptance]  # an entry, and where it is in its file
+LocatedEntry = tuple[str, Acceptance]  # the position of an entry in its file, and the entry
 
 
 @dataclass(frozen=True)
 class HistoryFilter:
-    """What of a history is looked at; nothing named: all of it."""
+    """Which series of a history are analysed.
+
+    Attributes:
+        metrics: names of metrics.
+        cells: names of cells; none for all.
+        testbeds: names of testbeds; none for all.
+    """
 
     metrics: Sequence[str]
     cells: Sequence[str] = ()
     testbeds: Sequence[str] = ()
 
     def has(self, series: Series) -> bool:
-        """Whether a series is looked at."""
+        """Return whether a series is analysed."""
         return (
             series.metric.name in self.metrics
             and series.cell in (self.cells or [series.cell])
@@ -35,11 +41,11 @@ class HistoryFilter:
 
 @dataclass(frozen=True)
 class History:
-    """Series with their steps.
+    """Series with their change points.
 
     Attributes:
-        tracks: the series that are looked at, as ``all_series`` orders them.
-        warnings: a sentence for each accepted change that is nowhere.
+        tracks: the series that are analysed, in the order of ``all_series``.
+        warnings: a sentence for each accepted change that is not in any series.
     """
 
     tracks: tuple[Track, ...]
@@ -47,8 +53,8 @@ class History:
 
     @property
     def standing(self) -> list[tuple[Track, ChangePoint]]:
-        """The regressions that a gate fails for."""
-        return [(each, change) for each in self.tracks for change in each.standing]
+        """The regressions for which a gate fails."""
+        return [(track, change) for track in self.tracks for change in track.standing]
 
 
 def build_history(
@@ -57,67 +63,71 @@ def build_history(
     accepted: Sequence[LocatedEntry],
     threshold: float = THRESHOLD,
 ) -> History:
-    """Return the series of stored runs with their steps.
+    """Return the series of stored runs with their change points.
 
     Args:
         observations: in any order.
-        choice: what is looked at.
-        accepted: changes that are let stand, each with the place of its entry.
+        choice: the series that are analysed.
+        accepted: the accepted changes, each with the position of its entry.
         threshold: of steps, as a share of the level before them.
 
     Raises:
-        UsageError: there is no such metric, cell or testbed, or an entry has a metric that there is not.
+        UsageError: there is no such metric, cell or testbed, or an entry has an unknown metric.
     """
-    names = [*choice.metrics, *(each.metric for _, each in accepted if each.metric not in choice.metrics)]
+    names = [*choice.metrics, *(entry.metric for _, entry in accepted if entry.metric not in choice.metrics)]
     every = all_series(observations, [find_entry_metric(name, accepted) for name in dict.fromkeys(names)])
     refuse_unknown("cell", choice.cells, {series.cell for series in every})
     refuse_unknown("testbed", choice.testbeds, {series.testbed for series in every})
     places = [find_accepted_places(series, accepted) for series in every]
-    met = {where for found in places for where, _ in found}
+    matched = {where for of_series in places for where, _ in of_series}
     warnings = [
-        f"{where}: no run of this history is {each.at!r} of {each.cell} on {each.testbed} with a value of "
-        f"{each.metric} and a run before it; the entry does nothing, correct or remove it."
-        for where, each in accepted
-        if where not in met
+        f"{where}: no run of this history is {entry.at!r} of {entry.cell} on {entry.testbed} with a value of "
+        f"{entry.metric} and a run before it; the entry does nothing, correct or remove it."
+        for where, entry in accepted
+        if where not in matched
     ]
     tracks = [
-        find_change_points(series, {place: each.reason for (_, each), place in found.items()}, threshold)
-        for series, found in zip(every, places, strict=True)
+        find_change_points(series, {place: entry.reason for (_, entry), place in of_series.items()}, threshold)
+        for series, of_series in zip(every, places, strict=True)
         if choice.has(series)
     ]
     return History(tuple(tracks), tuple(warnings))
 
 
 def find_entry_metric(name: str, accepted: Sequence[LocatedEntry]) -> Metric:
-    """Return a metric by its name; when there is none, and an entry has it, say which."""
+    """Return a metric by its name.
+
+    Raises:
+        UsageError: there is none; the message says which accepted entry has the name, if one has.
+    """
     try:
         return find_metric(name)
     except UsageError as error:
-        where = next((f"{where}: " for where, each in accepted if each.metric == name), "")
+        where = next((f"{where}: " for where, entry in accepted if entry.metric == name), "")
         raise UsageError(f"{where}{error}") from error
 
 
 def refuse_unknown(kind: str, names: Iterable[str], known: set[str]) -> None:
-    """Raise UsageError for what is named and not there."""
+    """Raise UsageError for names that are not known."""
     for name in names:
         if name not in known:
             raise UsageError(f"This history has no {kind} {name!r}; it has {', '.join(sorted(known)) or 'none'}.")
 
 
 def find_accepted_places(series: Series, accepted: Iterable[LocatedEntry]) -> dict[LocatedEntry, int]:
-    """Return the entries that are about a series, each with the index of the first point after its change."""
-    of_the_series = (series.cell, series.testbed, series.metric.name)
-    found = {}
+    """Return the entries of a series, each with the index of the first point after its change."""
+    identity = (series.cell, series.testbed, series.metric.name)
+    places = {}
     for located in accepted:
-        _, each = located
-        place = find_place(series, each.at) if (each.cell, each.testbed, each.metric) == of_the_series else 0
+        _, entry = located
+        place = find_place(series, entry.at) if (entry.cell, entry.testbed, entry.metric) == identity else 0
         if place:
-            found[located] = place
-    return found
+            places[located] = place
+    return places
 
 
 def find_place(series: Series, at: str) -> int:
-    """Return the index of the point that a run or a time stands for; 0 where there is none, or none before it."""
+    """Return the index of the point that a run folder's name or a time refers to; 0 for none, or the first point."""
     for place, point in enumerate(series.points):
         if any(name == at or name.endswith(f"-{at}") for name in point.runs):
             return place
@@ -130,31 +140,36 @@ def find_place(series: Series, at: str) -> int:
 
 
 def accept_changes(history: History, at: str, reason: str) -> list[Acceptance]:
-    """Return the entries that accept every change at a run that is not accepted yet.
+    """Return entries that accept every change at a run that is not accepted yet.
+
+    Args:
+        history: the series that are analysed.
+        at: name of a run folder, or a time.
+        reason: why the changes are accepted.
 
     Raises:
-        UsageError: there is no such change in the series that are looked at.
+        UsageError: there is no such change in the series that are analysed.
     """
-    found = [
+    entries = [
         Acceptance(
-            cell=each.series.cell,
-            testbed=each.series.testbed,
-            metric=each.series.metric.name,
-            at=each.series.points[change.place].runs[0],
+            cell=track.series.cell,
+            testbed=track.series.testbed,
+            metric=track.series.metric.name,
+            at=track.series.points[change.place].runs[0],
             reason=reason,
         )
-        for each in history.tracks
-        for change in each.changes
-        if change.state is not State.ACCEPTED and change.place == find_place(each.series, at)
+        for track in history.tracks
+        for change in track.changes
+        if change.state is not State.ACCEPTED and change.place == find_place(track.series, at)
     ]
-    if not found:
+    if not entries:
         known = {
-            each.series.points[change.place].runs[0]
-            for each in history.tracks
-            for change in each.changes
+            track.series.points[change.place].runs[0]
+            for track in history.tracks
+            for change in track.changes
             if change.state is not State.ACCEPTED
         }
         raise UsageError(
             f"No change that can be accepted is at {at!r}; there is one at {', '.join(sorted(known)) or 'no run'}."
         )
-    return found
+    return entries

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Steps of a series by its ranks: the exact segmentation of normal scores, which ``ruptures`` finds.
+"""Steps of a series by its ranks: the exact segmentation of normal scores, computed by ``ruptures``.
 
-It is independent of the Potts functional in what it looks at (order in place of distance), in how levels are fitted
-(means in place of medians) and in how it searches, so that what both find is no artefact of one.
+It is independent of the Potts functional in its data (ranks instead of distances), in how levels are fitted (means
+instead of medians) and in its search, so that a step that both find is not an artefact of one of them.
 """
 
 from itertools import pairwise
@@ -12,45 +12,43 @@ import numpy as np
 from stress.analysis.history.model_selection import Cuts, Floats, select_best
 
 STEP_COST = 1.5  # of a step, in units of log n; chosen by simulation, see tests/test_change_point.py
-PRICES = np.geomspace(1, 32, 11)  # that are tried, in units of log n
-# Points of a stretch. With a minimum above one ruptures (1.1.10) drops candidates too early, and what it finds is no
-# longer the best (its pull request 383); the price sees to it that single points are not worth a stretch.
+PRICES = np.geomspace(1, 32, 11)  # candidates, in units of log n
+# Points of a segment. With a minimum above one ruptures (1.1.10) drops candidates too early, and its result is no
+# longer the optimum (its pull request 383); the price prevents segments of single points.
 STRETCH_MIN = 1
-SEARCHED_MIN = 4  # points of a stretch that is searched
-# Of scores of an even series the standard deviation is 1; where most values are alike and few are not, the few must
-# not become levels merely because the others have no noise at all.
+SEARCHED_MIN = 4  # points of a segment that is searched
+# The scores of a series without ties have a standard deviation of 1. Where most values are equal and a few are not, the
+# few must not become levels merely because the others have no noise at all.
 NOISE_FLOOR = 0.3
-WINDOW_POINTS = (
-    1_000  # points that are searched together: the search takes time by their square, and a step shows in fewer
-)
+WINDOW_POINTS = 1_000  # searched at once: the search takes quadratic time, and fewer points show a step
 
 
 def rank_steps(values: Floats, fixed: Cuts) -> Cuts:
     """Return the first points after the steps of a series.
 
     Args:
-        values: on any scale that keeps their order, shape (points,).
-        fixed: steps that are known; each stretch between them is fitted by itself, and all are ranked together, each
-            by the distance from its median.
+        values: on any monotonic scale, shape (points,).
+        fixed: steps that are known; each segment between them is fitted separately, but all are ranked together, by
+            the distance from the median of their segment.
     """
     points = len(values)
     if points < SEARCHED_MIN or values.min() == values.max():
         return ()
     ends = [0, *fixed, points]
-    stretches = list(pairwise(ends))
-    scores = normal_scores(np.concatenate([values[a:b] - np.median(values[a:b]) for a, b in stretches]))
+    segments = list(pairwise(ends))
+    scores = normal_scores(np.concatenate([values[a:b] - np.median(values[a:b]) for a, b in segments]))
     candidates: list[Cuts] = []
     for price in np.log(points) * PRICES:
-        forth = [cut for first, last in stretches for cut in find_cuts(scores, first, last, price)]
-        # Of two segmentations that are as good, and ranks have many such, the search returns the one of earlier steps.
-        back = [
+        forward = [cut for first, last in segments for cut in find_cuts(scores, first, last, price)]
+        # Of two equally good segmentations, of which ranks have many, the search returns the one with earlier steps.
+        backward = [
             points - cut
-            for first, last in stretches
+            for first, last in segments
             for cut in find_cuts(scores[::-1], points - last, points - first, price)
         ]
-        candidates += [tuple(sorted(each)) for each in (forth, back)]
-        if not forth:
-            break  # dearer steps would be no more of them
+        candidates += [tuple(sorted(cuts)) for cuts in (forward, backward)]
+        if not forward:
+            break  # a higher price cannot add steps
     return select_best(
         scores,
         [(), *reversed(candidates)],
@@ -63,7 +61,7 @@ def rank_steps(values: Floats, fixed: Cuts) -> Cuts:
 
 
 def normal_scores(values: Floats) -> Floats:
-    """Return for each value the quantile of the normal distribution at its rank; equal values share theirs."""
+    """Return the quantile of the normal distribution at the rank of each value; equal values have the same."""
     from scipy.special import ndtri  # noqa: PLC0415  # scipy takes 0.5 s to load, and few commands need it
     from scipy.stats import rankdata  # noqa: PLC0415
 
@@ -71,23 +69,23 @@ def normal_scores(values: Floats) -> Floats:
 
 
 def find_cuts(scores: Floats, first: int, last: int, price: float) -> list[int]:
-    """Return the steps between two points, each of which costs a price.
+    """Return the steps between two points, at a price for each step.
 
-    Many points are searched in windows that overlap by half, each of which tells of the middle of it.
+    Many points are searched in windows that overlap by half; each window contributes the steps in its middle.
     """
     if last - first <= WINDOW_POINTS:
         return [first + cut for cut in search_window(scores[first:last], price)]
-    found = set()
+    cuts = set()
     for begin in range(first, last - WINDOW_POINTS // 2, WINDOW_POINTS // 2):
         end = min(begin + WINDOW_POINTS, last)
         low = first if begin == first else begin + WINDOW_POINTS // 4
         high = last if end == last else end - WINDOW_POINTS // 4
-        found |= {cut for each in search_window(scores[begin:end], price) if low <= (cut := begin + each) < high}
-    return sorted(found)
+        cuts |= {cut for offset in search_window(scores[begin:end], price) if low <= (cut := begin + offset) < high}
+    return sorted(cuts)
 
 
 def search_window(scores: Floats, price: float) -> list[int]:
-    """Return the steps of scores, each of which costs a price, as ``ruptures`` finds them."""
+    """Return the steps of scores that ``ruptures`` finds at a price for each step."""
     from ruptures.detection import KernelCPD  # noqa: PLC0415  # it takes 1 s to load
 
     if len(scores) < SEARCHED_MIN:

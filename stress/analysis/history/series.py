@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Series: a metric of a cell on one kind of machine, run after run."""
+"""Series: a metric of a cell on one kind of machine, over successive runs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from stress.model.errors import UsageError
 from stress.model.observation import Observation
 
 Key = tuple[str, str, str]  # cell, testbed, identity of the plan
-TimedRun = tuple[datetime, Observation]  # a run and when it began
+TimedRun = tuple[datetime, Observation]  # when a run began, and the run
 Occasions = list[list[TimedRun]]
 
 
@@ -25,9 +25,9 @@ class Point:
         time: when the first of them began.
         estimate: the median over the trials with its interval.
         attempts: of one trial.
-        program: what made it.
-        kernel: that it ran on.
-        path: the run folder; of trials, that of the first.
+        program: version of the program that made the runs.
+        kernel: release of the kernel.
+        path: the run folder; for trials, that of the first one.
         runs: the names of all their run folders.
     """
 
@@ -42,17 +42,17 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """A metric of a cell on one kind of machine: what can be compared over time.
+    """A metric of a cell on one kind of machine, which can be compared over time.
 
-    A cell whose plan has changed has a series for each plan: runs of different plans are not compared.
+    A cell whose plan has changed has one series per plan: runs of different plans are not compared.
 
     Attributes:
-        cell: what was run.
-        testbed: on what kind of machine.
-        metric: what is looked at.
+        cell: name of the cell.
+        testbed: the kind of machine.
+        metric: the metric.
         identity: of the plan.
-        current: whether no later run of the cell there has another plan.
-        alone: whether no run of the cell there has another plan.
+        current: whether no later run of the cell on this testbed has another plan.
+        alone: whether no run of the cell on this testbed has another plan.
         points: by time; one or more.
     """
 
@@ -66,7 +66,7 @@ class Series:
 
     @property
     def medians(self) -> list[float]:
-        """What each point comes to, in the metric's unit."""
+        """The median of each point, in the metric's unit."""
         return [point.estimate.median for point in self.points]
 
 
@@ -75,10 +75,10 @@ def all_series(observations: Iterable[Observation], metrics: Sequence[Metric]) -
 
     Args:
         observations: in any order.
-        metrics: that are looked at. Runs that have no value of one are no points of its series.
+        metrics: the metrics. Runs without a value of a metric are no points of its series.
 
     Raises:
-        UsageError: a run says a time that is none.
+        UsageError: the start time of a run is invalid.
     """
     plans = occasions_by_plan(observations)
     ended = {key: max(trials[0][0] for trials in occasions) for key, occasions in plans.items()}
@@ -86,7 +86,7 @@ def all_series(observations: Iterable[Observation], metrics: Sequence[Metric]) -
     places: dict[tuple[str, str], list[Key]] = {}
     for key in sorted(plans, key=lambda key: (key[:2], begun[key], key)):
         places.setdefault(key[:2], []).append(key)
-    found = []
+    series = []
     for (cell, testbed), keys in places.items():
         last = max(keys, key=lambda key: (ended[key], key))
         for metric in metrics:
@@ -94,24 +94,24 @@ def all_series(observations: Iterable[Observation], metrics: Sequence[Metric]) -
                 points = [point for trials in plans[key] if (point := make_point(trials, metric))]
                 points.sort(key=lambda point: (point.time, str(point.path)))
                 if points:
-                    of_the_plan = (key[2], key == last, len(keys) == 1)
-                    found.append(Series(cell, testbed, metric, *of_the_plan, tuple(points)))
-    return found
+                    of_plan = (key[2], key == last, len(keys) == 1)
+                    series.append(Series(cell, testbed, metric, *of_plan, tuple(points)))
+    return series
 
 
 def occasions_by_plan(observations: Iterable[Observation]) -> dict[Key, Occasions]:
-    """Return the runs of each cell, machine and plan: those of one occasion together, the earliest of them first.
+    """Return the runs of each cell, machine and plan, grouped by occasion, the earliest of each occasion first.
 
-    An occasion is a suite on one kernel with one program, or a run by itself.
+    An occasion is a suite on one kernel with one version of the program, or a single run.
     """
     occasions: dict[Key, dict[tuple[str, ...], list[TimedRun]]] = {}
-    for each in observations:
-        key = (each.cell, each.host.testbed, each.plan.identity)
-        occasion = (each.group, each.host.kernel, each.program) if each.group else (str(each.path),)
-        occasions.setdefault(key, {}).setdefault(occasion, []).append((parse_start_time(each), each))
+    for run in observations:
+        key = (run.cell, run.host.testbed, run.plan.identity)
+        occasion = (run.group, run.host.kernel, run.program) if run.group else (str(run.path),)
+        occasions.setdefault(key, {}).setdefault(occasion, []).append((parse_start_time(run), run))
     return {
-        key: [sorted(trials, key=lambda timed: (timed[0], str(timed[1].path))) for trials in found.values()]
-        for key, found in occasions.items()
+        key: [sorted(trials, key=lambda timed: (timed[0], str(timed[1].path))) for trials in of_key.values()]
+        for key, of_key in occasions.items()
     }
 
 
@@ -119,24 +119,24 @@ def parse_start_time(observation: Observation) -> datetime:
     """Return when a run began.
 
     Raises:
-        UsageError: it says a time that is none.
+        UsageError: the start time of the run is invalid.
     """
     try:
-        found = datetime.fromisoformat(observation.started_utc)
+        time = datetime.fromisoformat(observation.started_utc)
     except ValueError as error:
         raise UsageError(
             f"{observation.path} began at {observation.started_utc!r}, which is no time; its run.json is damaged."
         ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def make_point(trials: Sequence[TimedRun], metric: Metric) -> Point | None:
-    """Return what the runs of one occasion come to in a metric; None where none of them can say.
+    """Return the point of the runs of one occasion; None where none of them has a value of the metric.
 
-    Runs that were not alone on their machine cannot say how long anything took.
+    Times and rates are not read from runs that shared their machine.
     """
-    able = [each for _, each in trials if each.timed or metric.unit not in TIMED_UNITS]
-    values = [value for each in able if (value := metric.value(each.summary)) is not None]
+    usable = [run for _, run in trials if run.timed or metric.unit not in TIMED_UNITS]
+    values = [value for run in usable if (value := metric.value(run.summary)) is not None]
     estimate = median_interval([float(value) for value in values])
     if estimate is None:
         return None
@@ -144,9 +144,9 @@ def make_point(trials: Sequence[TimedRun], metric: Metric) -> Point | None:
     return Point(
         time=time,
         estimate=estimate,
-        attempts=median_low(each.summary.attempts for _, each in trials),
+        attempts=median_low(run.summary.attempts for _, run in trials),
         program=first.program,
         kernel=first.host.kernel,
         path=first.path,
-        runs=tuple(each.path.name for _, each in trials),
+        runs=tuple(run.path.name for _, run in trials),
     )
