@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""Correction of p-values: of many tests of nothing, one in twenty finds something."""
+"""Correction of p-values for multiple testing: of many tests without any effect, one in twenty is significant."""
 
 from collections.abc import Sequence
 
 
 def holm_correction(ps: Sequence[float]) -> list[float]:
-    """Return the p-values adjusted so that one of them is wrongly at most alpha with a chance of alpha (Holm 1979).
+    """Return adjusted p-values: with a probability of at most alpha, one of them is wrongly at most alpha (Holm 1979).
 
-    That holds however the tests depend on each other.
+    That holds for any dependence between the tests.
     """
     order = sorted(range(len(ps)), key=ps.__getitem__)
     adjusted = [0.0] * len(ps)
     highest = 0.0
-    for before, place in enumerate(order):
-        highest = max(highest, min(1.0, (len(ps) - before) * ps[place]))
-        adjusted[place] = highest
+    for smaller, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(ps) - smaller) * ps[index]))
+        adjusted[index] = highest
     return adjusted
 
 
 def benjamini_hochberg_correction(ps: Sequence[float]) -> list[float]:
-    """Return the p-values adjusted so that of those at most alpha a share of alpha is wrong (1995).
+    """Return adjusted p-values: of those that are at most alpha, a share of at most alpha is wrong (1995).
 
     That holds for tests that are independent or positively dependent.
     """

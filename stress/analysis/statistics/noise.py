@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Noise: what an arm looks like when it is compared with itself."""
+"""Noise: the apparent change when an arm is compared with itself."""
 
 from stress.analysis.metric import METRICS, Metric
 from stress.analysis.statistics.trials import TIMED_UNITS, CellTrials, Kind, median_interval, values_by_block
 from stress.analysis.statistics.two_sample import paired_contrast
 from stress.model.calibration import Noise
 
-# What gates, and what is explored beside it; counts of causes and outcomes have no noise worth a threshold.
+# The metrics that gate and those that are always explored. Counts of causes and outcomes have too little noise for a
+# threshold.
 CALIBRATED_METRICS = (
     "rate",
     "duration",
@@ -21,13 +22,13 @@ CALIBRATED_METRICS = (
 
 
 def measure_noise(one: CellTrials, other: CellTrials) -> dict[str, Noise]:
-    """Return the noise of each metric that two cells of the same plan have in two blocks at least."""
-    found = {name: metric_noise(one, other, METRICS[name]) for name in CALIBRATED_METRICS}
-    return {name: each for name, each in found.items() if each is not None}
+    """Return the noise of each metric that two cells of the same plan have in at least two blocks."""
+    noises = {name: metric_noise(one, other, METRICS[name]) for name in CALIBRATED_METRICS}
+    return {name: noise for name, noise in noises.items() if noise is not None}
 
 
 def metric_noise(one: CellTrials, other: CellTrials, metric: Metric) -> Noise | None:
-    """Return the noise of one metric."""
+    """Return the noise of one metric; None if fewer than two blocks have its value in both cells."""
     kind: Kind = "ratio" if metric.unit in TIMED_UNITS else "difference"
     base, new = values_by_block(one, metric), values_by_block(other, metric)
     blocks = [block for block in base if block in new]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Power: how many trials, or attempts, it takes to see a change of a given size.
+"""Power: how many trials, or attempts, it takes to detect a change of a given size.
 
-An effect and a spread are in the same unit, the one that is compared: of a ratio its logarithm, which of small changes
-is their share. The spread is that of the difference between a trial of one arm and one of the other, as a Contrast has
-it, and then paired trials and unpaired ones need the same formula.
+An effect and a spread are on the same scale, that of the comparison: for a ratio its logarithm, which for small changes
+is about the relative change. The spread is that of the difference between a trial of one arm and one of the other, as
+in a Contrast, so that paired and unpaired trials need the same formula.
 """
 
 import math
@@ -15,21 +15,21 @@ from stress.analysis.statistics.permutation import rank_sum_tails, signed_rank_t
 from stress.analysis.statistics.trials import CONFIDENCE_LEVEL
 from stress.model.units import MILLION
 
-POWER = 0.8  # how often a change shall be seen that is there
-EFFICIENCY = 3 / math.pi  # of tests of ranks, beside those of means of a normal distribution (Hodges and Lehmann 1956)
-TRIALS_MAX = 10_000  # nobody runs more
-COARSE_TRIALS = 30  # of fewer trials the p-values that can occur lie far apart
+POWER = 0.8  # probability that an existing change is detected
+EFFICIENCY = 3 / math.pi  # of rank tests relative to tests of normal means (Hodges and Lehmann 1956)
+TRIALS_MAX = 10_000  # more are not practical
+COARSE_TRIALS = 30  # with fewer trials the possible p-values lie far apart
 
 STANDARD_NORMAL = NormalDist()
 
 
 def smallest_p(trials: int, *, paired: bool) -> float:
-    """Return the smallest two-sided p that so many trials of each arm can have."""
+    """Return the smallest two-sided p that a number of trials of each arm can have."""
     return min(1.0, 2 / (2**trials if paired else math.comb(2 * trials, trials)))
 
 
 def reachable_p(trials: int, alpha: float, *, paired: bool) -> float:
-    """Return the largest p that can occur and is at most alpha; the smallest there is, where none is."""
+    """Return the largest possible p that is at most alpha; the smallest possible one, if all are larger."""
     if trials >= COARSE_TRIALS:
         return min(alpha, 1.0)
     tails = 2 * (signed_rank_tails(trials) if paired else rank_sum_tails(trials, trials))
@@ -38,9 +38,9 @@ def reachable_p(trials: int, alpha: float, *, paired: bool) -> float:
 
 
 def standard_error(trials: int, quantile: float, *, paired: bool) -> float:
-    """Return that of a change, as a share of the spread.
+    """Return the standard error of a change, as a share of the spread.
 
-    A few trials are lost on not knowing the spread (Guenther 1981, for the test of means).
+    Estimating the spread costs a few trials (Guenther 1981, for the test of means).
     """
     lost = quantile**2 / (2 if paired else 4)
     return 1 / math.sqrt(EFFICIENCY * max(trials - lost, trials / 4))
@@ -49,9 +49,9 @@ def standard_error(trials: int, quantile: float, *, paired: bool) -> float:
 def detectable_effect(
     spread: float, trials: int, level: float = CONFIDENCE_LEVEL, power: float = POWER, *, paired: bool = True
 ) -> float:
-    """Return the least effect that so many trials of each arm show so often.
+    """Return the smallest effect that a number of trials of each arm detects with a given power.
 
-    Of fewer trials than can show anything at that level, what they show at the level that they have.
+    Where there are too few trials for the level, the effect is that of the level that they have.
     """
     p = reachable_p(trials, 1 - level, paired=paired)
     quantile = STANDARD_NORMAL.inv_cdf(1 - p / 2)
@@ -64,13 +64,13 @@ def detectable_effect(
 def trials_needed(
     spread: float, effect: float, level: float = CONFIDENCE_LEVEL, power: float = POWER, *, paired: bool = True
 ) -> int | None:
-    """Return how many trials of each arm it takes to see an effect so often; None if more than anybody runs.
+    """Return how many trials of each arm it takes to detect an effect; None if more than TRIALS_MAX.
 
     Args:
         spread: of the difference between two trials.
-        effect: of either sign, in the unit of the spread.
-        level: 1 - the p that shall be reached.
-        power: how often.
+        effect: of either sign, on the scale of the spread.
+        level: 1 - the p that is required.
+        power: probability of detection.
         paired: whether trials are compared within blocks.
     """
     if effect == 0:
@@ -90,14 +90,14 @@ def trials_needed(
 def attempts_needed(
     rate_base: float, rate_new: float, dispersion: float = 1.0, level: float = CONFIDENCE_LEVEL, power: float = POWER
 ) -> int:
-    """Return how many attempts of each arm it takes to tell two rates of rare events apart.
+    """Return how many attempts of each arm it takes to distinguish two rates of rare events.
 
     Args:
         rate_base: per million attempts.
-        rate_new: another one.
+        rate_new: per million attempts.
         dispersion: variance of the counts of trials over their mean; 1 if events are independent (Poisson).
-        level: 1 - the p that shall be reached.
-        power: how often.
+        level: 1 - the p that is required.
+        power: probability of detection.
 
     Raises:
         ValueError: the rates are equal.
@@ -110,6 +110,6 @@ def attempts_needed(
 
 
 def spread_of_interval(low: float, high: float, level: float, trials: int) -> float:
-    """Return the spread that an interval of so many trials speaks of; 0 of one trial, which has none."""
+    """Return the spread that an interval of a number of trials implies; 0 for one trial, which has no interval."""
     quantile = STANDARD_NORMAL.inv_cdf((1 + level) / 2)
     return (high - low) / 2 / quantile * math.sqrt(EFFICIENCY * trials) if quantile > 0 else 0.0

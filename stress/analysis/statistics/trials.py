@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Trials: what the runs of a cell come to together, and what sets a cell apart from the baseline.
+"""Trials: the estimate of a metric over the trials of a cell, and its change from the baseline.
 
-The unit of inference is the trial: a trial comes down to one number, and numbers of trials are compared (Kalibera and
-Jones 2013). Nothing is assumed of their distribution.
+The unit of inference is the trial: each trial is summarised by one number per metric, and these numbers are compared
+(Kalibera and Jones 2013). Nothing is assumed about their distribution.
 """
 
 import math
@@ -15,24 +15,24 @@ from stress.model.suite import Cell
 from stress.model.summary import Summary
 from stress.model.units import MILLION
 
-CONFIDENCE_LEVEL = 0.95  # of an interval, where there are trials enough: six
-# What it takes to say that something changes. Five blocks that all agree do so by chance once in 16 times; fewer are
+CONFIDENCE_LEVEL = 0.95  # of an interval, where there are enough trials: six
+# The level that a statement of change needs. Five blocks that all agree do so by chance in one of 16 cases; fewer are
 # an anecdote, however far they differ.
 SURE_LEVEL = 0.9
-THRESHOLD = 0.05  # changes smaller than that are not worth a mark, however sure
+THRESHOLD = 0.05  # smaller changes are not marked, however certain
 
 Kind = Literal["ratio", "difference"]
-TIMED_UNITS = ("ns", "/s")  # units of what depends on how fast the machine was
+TIMED_UNITS = ("ns", "/s")  # units of metrics that depend on the speed of the machine
 
 
 @dataclass(frozen=True)
 class CellTrials:
-    """A cell with what became of its trials.
+    """A cell with the results of its trials.
 
     Attributes:
-        cell: which.
-        done: the summary of each block's trial.
-        failed: the reason by block.
+        cell: the cell.
+        done: the summary of the trial of each block.
+        failed: the reason why a trial failed, by block.
         not_applicable: why this machine cannot run the cell; None if it can.
     """
 
@@ -44,15 +44,15 @@ class CellTrials:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The median over trials, and between which values the true one lies.
+    """The median over trials with its interval.
 
     Attributes:
-        median: the lower one of an even number: a value that did occur. The mean of the two middle ones may lie
-            between two modes of the SYN timer, where no trial ever was.
-        low: lower end of the interval, a value that did occur.
+        median: of an even number of values the lower middle one, an observed value. The mean of the two middle values
+            may lie between two modes of the SYN timer, where no trial is.
+        low: lower end of the interval, an observed value.
         high: upper end.
-        trials: how many have a value.
-        level: how often intervals so made cover the true median, at least; of one trial, never.
+        trials: number of trials with a value.
+        level: coverage of the interval, at least; 0 for one trial.
     """
 
     median: float
@@ -64,19 +64,19 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Effect:
-    """What sets a cell apart from the baseline in one metric, as the median over blocks.
+    """The change of a cell from the baseline in one metric, as the median over blocks.
 
-    A block's trials share a seed and a stretch of time, so they are compared with each other only.
+    Trials of a block share a seed and ran close together in time, so they are only compared with each other.
 
     Attributes:
-        kind: of what is compared in each block, new / old or new - old.
+        kind: of the change in each block, new / old or new - old.
         median: over the blocks; as in an Estimate.
         low: lower end of its interval.
         high: upper end.
-        trials: how many blocks have both.
+        trials: number of blocks that have both values.
         level: of the interval.
-        changes: whether the interval, of a level of SURE at least, excludes that nothing changes, and the median is
-            at least the threshold away from that.
+        changes: whether the interval, of a level of at least SURE_LEVEL, excludes no change, and the median differs
+            from no change by at least the threshold.
     """
 
     kind: Kind
@@ -94,14 +94,15 @@ class Effect:
 
 
 def rank_and_level(trials: int) -> tuple[int, float]:
-    """Return which order statistics enclose the median of so many trials, and how often they do.
+    """Return which order statistics enclose the median of a number of trials, and with which probability.
 
-    Each trial lies below the true median with probability 1/2, so how many do is binomial, whatever the distribution
-    (David and Nagaraja, Order Statistics, 2003, section 7.1). Where values can be alike they enclose it at least that
-    often.
+    Each trial lies below the true median with probability 1/2, so the number of those below is binomial for every
+    distribution (David and Nagaraja, Order Statistics, 2003, section 7.1). Where values can be equal the probability is
+    at least that.
 
     Returns:
-        The highest k of which the k-th lowest and the k-th highest enclose it in at least LEVEL of all cases, else 1.
+        The largest k for which the k-th lowest and the k-th highest value enclose the median with a probability of at
+        least CONFIDENCE_LEVEL, else 1; and that probability.
     """
     rank, outside = 1, 1  # ``outside`` of 2^trials equally likely cases have fewer than ``rank`` trials below it
     while 2 * (rank + 1) <= trials and 1 - 2 * (outside + math.comb(trials, rank)) / 2**trials >= CONFIDENCE_LEVEL:
@@ -114,11 +115,12 @@ def median_interval(values: Sequence[float]) -> Estimate | None:
     """Return the median of values with its distribution-free interval.
 
     Args:
-        values: one a trial, in any order and unit.
+        values: one per trial, in any order and unit.
 
     Returns:
-        The narrowest pair of order statistics that covers the true median in at least LEVEL of all cases. No pair of
-        fewer than six does: of these lowest and highest, with the level that they have. Of nothing, None.
+        The narrowest pair of order statistics that covers the true median with a probability of at least
+        CONFIDENCE_LEVEL. With fewer than six values none does: then the lowest and the highest, with the level that
+        they have. None without values.
     """
     ordered = sorted(values)
     trials = len(ordered)
@@ -129,9 +131,9 @@ def median_interval(values: Sequence[float]) -> Estimate | None:
 
 
 def values_by_block(trials: CellTrials, metric: Metric) -> dict[int, float]:
-    """Return the metric's value by block; blocks whose trial cannot say are left out.
+    """Return the metric's value by block, without blocks whose trial has none.
 
-    Trials of a cell that does not measure ran beside each other: how long anything took in them says nothing.
+    Trials of a cell that does not measure ran concurrently: their times and rates cannot be compared.
     """
     if metric.unit in TIMED_UNITS and not trials.cell.measures:
         return {}
@@ -140,54 +142,54 @@ def values_by_block(trials: CellTrials, metric: Metric) -> dict[int, float]:
 
 
 def estimate_cell(trials: CellTrials, metric: Metric) -> Estimate | None:
-    """Return what the trials of a cell come to in one metric; None where no trial has a value."""
+    """Return the estimate of a metric over the trials of a cell; None where no trial has a value."""
     return median_interval(list(values_by_block(trials, metric).values()))
 
 
 def cell_effect(cell: CellTrials, baseline: CellTrials, metric: Metric, threshold: float = THRESHOLD) -> Effect | None:
-    """Return what sets a cell apart from the baseline of its entry.
+    """Return the change of a cell from the baseline of its entry.
 
-    Times and rates are compared as ratios, counts and shares as differences, for these are often zero.
+    Times and rates are compared as ratios, counts and shares as differences, because these are often zero.
 
     Args:
         cell: another cell of the entry.
-        baseline: what it is compared with.
-        metric: what is compared.
-        threshold: the least change that counts, as a share of the baseline. A ratio may rise by it or fall by as
-            much: 1.05 or 1 / 1.05. A difference must moreover amount to one attempt: of a baseline of 0 any share
-            is 0, and a change of less than an attempt is none.
+        baseline: the cell that it is compared with.
+        metric: the metric.
+        threshold: the smallest change that is marked, as a share of the baseline. A ratio may rise by it or fall by the
+            same factor: 1.05 or 1 / 1.05. A difference must be at least one attempt as well: of a baseline of 0 any
+            share is 0, and less than an attempt is no change.
 
     Returns:
-        None where no block has a value of both; for ratios, where none of these is above zero.
+        The change; None where no block has both values, or for ratios, none above zero.
     """
     new, old = values_by_block(cell, metric), values_by_block(baseline, metric)
     blocks = [block for block in new if block in old]
     kind: Kind = "ratio" if metric.unit in TIMED_UNITS else "difference"
     if kind == "ratio":
-        found = median_interval([new[block] / old[block] for block in blocks if new[block] > 0 and old[block] > 0])
-        none, least_up, least_down = 1.0, 1 + threshold, 1 / (1 + threshold)
+        change = median_interval([new[block] / old[block] for block in blocks if new[block] > 0 and old[block] > 0])
+        no_change, least_up, least_down = 1.0, 1 + threshold, 1 / (1 + threshold)
     else:
-        found = median_interval([new[block] - old[block] for block in blocks])
+        change = median_interval([new[block] - old[block] for block in blocks])
         usual = median_interval([old[block] for block in blocks])
         least = max(size_of_one_attempt(cell, metric), threshold * abs(usual.median)) if usual else 0.0
-        none, least_up, least_down = 0.0, least, -least
-    if found is None:
+        no_change, least_up, least_down = 0.0, least, -least
+    if change is None:
         return None
-    excluded = found.level >= SURE_LEVEL and not found.low <= none <= found.high
-    changes = excluded and not least_down < found.median < least_up
-    return Effect(kind, found.median, found.low, found.high, found.trials, found.level, changes)
+    excluded = change.level >= SURE_LEVEL and not change.low <= no_change <= change.high
+    changes = excluded and not least_down < change.median < least_up
+    return Effect(kind, change.median, change.low, change.high, change.trials, change.level, changes)
 
 
 def size_of_one_attempt(trials: CellTrials, metric: Metric) -> float:
-    """Return what one attempt of a trial amounts to in a count or a share."""
+    """Return the share of one attempt in the metric's unit: 1 of a count, more of a rate per million."""
     if metric.unit != "per million":
         return 1.0
-    # Of trials of several sizes, the smallest: what may be a single attempt of one is not yet a change of all.
+    # The smallest trial counts: what may be a single attempt of one trial is no change of all of them.
     return MILLION / min((summary.attempts for summary in trials.done.values() if summary.attempts), default=MILLION)
 
 
 def better_or_worse(measured: Effect, metric: Metric) -> Literal["better", "worse"] | None:
-    """Return whether a change is for the better; None if it is no change, or neither good nor bad."""
+    """Return the direction of a change; None if there is no change, or the metric has no direction."""
     if not measured.changes or metric.better is None:
         return None
     return "better" if measured.rises == (metric.better == "higher") else "worse"

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Contrasts: two samples, one value a trial, and what sets the one apart from the other.
+"""Two-sample tests: the change between two samples of one value per trial, with its interval and p-value.
 
-Times and rates of connections are compared as ratios and by ranks: a trial that the machine spoilt counts as one
+Times and rates of connections are compared as ratios and by ranks: a trial that the machine disturbed counts as one
 trial, however far out it lies (Hodges and Lehmann 1963). Counts and rates of events are compared by their means. They
-come in bursts, and ranks do not see how large a burst is: of twenty trials of which one had ten thousand errors and
-the others none, every rank interval is [0, 0], and that must not pass for no change.
+come in bursts, and ranks ignore how large a burst is: if one of twenty trials had ten thousand errors and the others
+none, every rank interval is [0, 0], and that must not be taken for no change.
 
-Test and interval are two readings of the same null distribution, so that they cannot contradict each other but by
-ties. ``arrangement`` has the distributions; scipy has the tests but not the intervals.
+Test and interval come from the same null distribution, so that only ties can make them contradict each other.
+``permutation`` has the distributions; scipy has the tests but not the intervals.
 """
 
 import math
@@ -28,23 +28,24 @@ from stress.analysis.statistics.permutation import (
 )
 from stress.analysis.statistics.trials import CONFIDENCE_LEVEL, Kind
 
-MAD_OF_NORMAL = 0.674489750196081  # of a standard deviation of 1
-ROUNDING = 1e-12  # of the largest value: what arithmetic alone makes of equal numbers
+MAD_OF_NORMAL = 0.674489750196081  # median absolute deviation of a standard normal distribution
+ROUNDING = 1e-12  # relative to the largest value: the difference that arithmetic makes between equal numbers
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """What sets one sample apart from another.
+    """The change from one sample to another.
 
     Attributes:
         kind: of the effect: new / base, or new - base.
-        effect: of a ratio the Hodges-Lehmann estimate, else the difference of the means.
+        effect: for a ratio the Hodges-Lehmann estimate, else the difference of the means.
         low: lower end of its interval.
         high: upper end.
-        level: of the interval, at least; less than asked for where there are too few trials, 0 where there is one.
-        p: two-sided, of the test that nothing changes.
+        level: coverage of the interval, at least; less than requested where there are too few trials, 0 where there
+            is one.
+        p: two-sided, of the test of no change.
         spread: standard deviation of the difference between a trial of one arm and a trial of the other, of the same
-            block where they are paired; of a ratio that of its logarithm, as robust as the estimate (by the MAD).
+            block where they are paired; for a ratio that of its logarithm, estimated robustly by the MAD.
     """
 
     kind: Kind
@@ -58,7 +59,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class TestedInterval:
-    """Interval and p of a change that would be 0 if nothing changed."""
+    """Interval and p of a change, where 0 is no change."""
 
     low: float
     high: float
@@ -66,11 +67,11 @@ class TestedInterval:
     p: float
 
     def mirrored(self) -> "TestedInterval":
-        """Return the same of the opposite change."""
-        return TestedInterval(-self.high + 0.0, -self.low + 0.0, self.level, self.p)  # + 0.0: no zero is negative
+        """Return the interval of the opposite change."""
+        return TestedInterval(-self.high + 0.0, -self.low + 0.0, self.level, self.p)  # + 0.0 avoids a negative zero
 
     def symmetric(self) -> "TestedInterval":
-        """Return the same of a change that is its own opposite: drawn arrangements are not, quite."""
+        """Return the interval of a change that equals its opposite; sampled arrangements are not quite symmetric."""
         far = max(-self.low, self.high) + 0.0
         return TestedInterval(-far + 0.0, far, self.level, self.p)
 
@@ -78,22 +79,21 @@ class TestedInterval:
 def paired_contrast(
     base: Sequence[float], new: Sequence[float], kind: Kind, level: float = CONFIDENCE_LEVEL
 ) -> Contrast:
-    """Return what sets the trials of one arm apart from those of another in the same blocks.
+    """Return the change between two arms whose trials are paired in blocks.
 
-    Signs of the blocks' changes are flipped, which changes nothing if nothing changes (Fisher 1935): of a ratio those
-    of the ranks of its logarithm (Wilcoxon 1945; a change of 0 has a rank, but no sign: Pratt 1959), with the interval
-    from the Walsh averages (Lehmann 1975); of a difference those of the differences, with the interval from the means
-    of all subsets (Hartigan 1969).
+    The signs of the changes of the blocks are exchangeable if nothing changes (Fisher 1935). For a ratio the ranks of
+    its logarithms are tested (Wilcoxon 1945; a change of 0 has a rank, but no sign: Pratt 1959), and the interval comes
+    from the Walsh averages (Lehmann 1975). For a difference the differences are tested, and the interval comes from the
+    means of all subsets (Hartigan 1969).
 
     Args:
-        base: one value a block.
-        new: of the same blocks in the same order.
+        base: one value per block.
+        new: values of the same blocks in the same order.
         kind: how they are compared.
-        level: that the interval shall have.
+        level: coverage that the interval shall have.
 
     Raises:
-        ValueError: the samples are empty, of different lengths or not finite, or a ratio is asked of a value that is
-            not above 0.
+        ValueError: the samples are empty, of different lengths or not finite, or a value of a ratio is not above 0.
     """
     check_samples(base, new, kind)
     if len(base) != len(new):
@@ -102,7 +102,7 @@ def paired_contrast(
         change = np.asarray(new, np.float64) - np.asarray(base, np.float64)
         spread = float(change.std(ddof=1)) if change.size > 1 else 0.0
         return mean_contrast(float(change.mean()), mean_change(change, level), spread)
-    # Rounded, because equal ratios of different numbers differ in their last digit, and ranks would see that.
+    # Rounded, because equal ratios of different numbers differ in their last digit, which would give them other ranks.
     change = np.round(np.log(np.asarray(new, np.float64)) - np.log(np.asarray(base, np.float64)), 12)
     first, second = np.triu_indices(change.size)
     walsh = (change[first] + change[second]) / 2
@@ -115,22 +115,22 @@ def paired_contrast(
 def unpaired_contrast(
     base: Sequence[float], new: Sequence[float], kind: Kind, level: float = CONFIDENCE_LEVEL
 ) -> Contrast:
-    """Return what sets the trials of one arm apart from those of another that was run at its own time.
+    """Return the change between two arms that were run independently.
 
-    Trials change their arms, which changes nothing if nothing changes: of a ratio the sum of ranks is compared (Mann
-    and Whitney 1947), with the interval from the differences of all pairs of logarithms (Lehmann 1975). Alike values
-    share the mean of their ranks, and the distribution is that of these ranks. Of a difference the means are compared,
-    with the interval from the differences of means of all subsets of one size: shifted by more, the arms would differ
+    The trials of the arms are exchangeable if nothing changes. For a ratio the rank sum is tested (Mann and Whitney
+    1947), and the interval comes from the differences of all pairs of logarithms (Lehmann 1975). Equal values share
+    their mean rank, and the distribution is that of these ranks. For a difference the means are tested, and the
+    interval comes from the differences of the means of all subsets of one size: shifted by more, the arms would differ
     (Garthwaite 1996).
 
     Args:
-        base: one value a trial, in any order.
-        new: as many or not.
+        base: one value per trial, in any order.
+        new: one value per trial, of any number of trials.
         kind: how they are compared.
-        level: that the interval shall have.
+        level: coverage that the interval shall have.
 
     Raises:
-        ValueError: a sample is empty or not finite, or a ratio is asked of a value that is not above 0.
+        ValueError: a sample is empty or not finite, or a value of a ratio is not above 0.
     """
     check_samples(base, new, kind)
     old, now = np.sort(np.asarray(base, np.float64)), np.sort(np.asarray(new, np.float64))
@@ -144,7 +144,7 @@ def unpaired_contrast(
 
 
 def check_samples(base: Sequence[float], new: Sequence[float], kind: Kind) -> None:
-    """Raise ValueError for samples that have no contrast."""
+    """Raise ValueError for samples that cannot be compared."""
     if not len(base) or not len(new):
         raise ValueError("Nothing can be compared with an empty sample.")
     if not (np.isfinite(base).all() and np.isfinite(new).all()):
@@ -154,12 +154,12 @@ def check_samples(base: Sequence[float], new: Sequence[float], kind: Kind) -> No
 
 
 def rank_contrast(changes: Floats, tails: Floats, level: float, p: float, spread: float) -> Contrast:
-    """Return the contrast of a ratio: median and order statistics of the changes in its logarithm.
+    """Return the contrast of a ratio from the median and the order statistics of the changes of its logarithm.
 
     Args:
         changes: of every two blocks or trials.
-        tails: how likely it is that no more than so many of them, from 0 on, lie below the true change.
-        level: that the interval shall have.
+        tails: probabilities that at most 0, 1, ... of them lie below the true change.
+        level: coverage that the interval shall have.
         p: of the test.
         spread: of the change.
     """
@@ -171,39 +171,39 @@ def rank_contrast(changes: Floats, tails: Floats, level: float, p: float, spread
 
 def mean_contrast(effect: float, interval: TestedInterval, spread: float) -> Contrast:
     """Return the contrast of a difference."""
-    # Of arms of very different sizes the difference of the means can lie at the edge of what the test allows.
-    low, high = min(interval.low, effect) + 0.0, max(interval.high, effect) + 0.0  # no zero is negative
+    # If the arms have very different sizes the difference of the means can lie just outside the interval.
+    low, high = min(interval.low, effect) + 0.0, max(interval.high, effect) + 0.0  # + 0.0 avoids a negative zero
     return Contrast("difference", effect, low, high, interval.level, interval.p, spread)
 
 
 def mean_change(change: Floats, level: float) -> TestedInterval:
-    """Return what the changes of blocks come to in the mean."""
+    """Return the interval of the mean change of blocks."""
     ordered = np.sort(change)
     mirrored = -ordered[::-1]
-    if mirrored.tolist() < ordered.tolist():  # drawn subsets, too, shall say of arms swapped the opposite
+    if mirrored.tolist() < ordered.tolist():  # with arms swapped, sampled subsets must give the opposite as well
         return mean_change(mirrored, level).mirrored()
     chosen = subsets(change.size)
-    found = typical_interval(chosen @ ordered / chosen.sum(1), float(np.abs(change).max()), level)
-    return found.symmetric() if np.array_equal(mirrored, ordered) else found
+    interval = typical_interval(chosen @ ordered / chosen.sum(1), float(np.abs(change).max()), level)
+    return interval.symmetric() if np.array_equal(mirrored, ordered) else interval
 
 
 def mean_shift(base: Floats, new: Floats, level: float) -> TestedInterval:
-    """Return what sets the means of two sorted samples apart."""
+    """Return the interval of the difference between the means of two sorted samples."""
     if (new.size, new.tolist()) < (base.size, base.tolist()):
         return mean_shift(new, base, level).mirrored()
     from_base, from_new = exchanges(base.size, new.size)
     means = (from_new @ new - from_base @ base) / from_new.sum(1)
-    found = typical_interval(means, float(max(np.abs(base).max(), np.abs(new).max())), level)
-    return found.symmetric() if np.array_equal(base, new) else found
+    interval = typical_interval(means, float(max(np.abs(base).max(), np.abs(new).max())), level)
+    return interval.symmetric() if np.array_equal(base, new) else interval
 
 
 def typical_interval(values: Floats, largest: float, level: float) -> TestedInterval:
-    """Return interval and p from typical values: the true change lies between any two neighbours equally often.
+    """Return interval and p from typical values, between any two of which the true change lies equally often.
 
     Args:
-        values: one for each arrangement of the data but the one that was observed.
-        largest: of the data.
-        level: that the interval shall have.
+        values: one for each arrangement of the data except the observed one.
+        largest: the largest absolute value of the data.
+        level: coverage that the interval shall have.
     """
     ordered = np.sort(np.where(np.abs(values) <= ROUNDING * largest, 0.0, values))
     count = ordered.size + 1
@@ -215,6 +215,6 @@ def typical_interval(values: Floats, largest: float, level: float) -> TestedInte
 
 
 def robust_deviation(values: Floats) -> float:
-    """Return the standard deviation of a normal distribution of the same MAD; of their own, where most are alike."""
+    """Return the standard deviation of a normal distribution with the same MAD; their own, where most are equal."""
     mad = float(np.median(np.abs(values - np.median(values))))
     return mad / MAD_OF_NORMAL if mad > 0 or values.size < 2 else float(values.std(ddof=1))
