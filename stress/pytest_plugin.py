@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from stress.model.plan import Plan
-    from stress.run.external import ExternalStorms
+    from stress.api import ExternalStorms, Plan
 
 PYTEST_BENCHMARK = ("benchmark", "pytest_benchmark.plugin")  # the names that it may be loaded under
 METRIC = "body.p99"
@@ -74,17 +73,20 @@ class Storm:
             deadline_s: an attempt is given up after this long.
             options: close, ports, window, warmup, linger2_s, seed, workers, pin, sysctls: as fields of a plan.
         """
-        from stress.model.errors import ConnstormError  # noqa: PLC0415  # see above
-        from stress.run import external  # noqa: PLC0415
+        from stress import api  # noqa: PLC0415  # see above
 
-        chosen = {"attempts": attempts, "rate_per_s": rate_per_s, "duration_s": duration_s, "deadline_s": deadline_s}
         try:
-            external.refuse_metric(metric)
-            external.refuse_excess("trials", trials)
-            plan = external.external_plan(address, chosen, options)
-            storms = self.made(plan, metric, 1 if self.benchmark.disabled else trials)
+            plan = api.server_plan(
+                address,
+                attempts=attempts,
+                rate_per_s=rate_per_s,
+                duration_s=duration_s,
+                deadline_s=deadline_s,
+                **options,
+            )
+            storms = self.storms_of(plan, metric, trials)
             values_s = storms.times_s()
-        except ConnstormError as error:
+        except api.ConnstormError as error:
             pytest.fail(f"storm: {error}", pytrace=False)
         self.benchmark.extra_info.update(storms.extra_info())
         if self.benchmark.group is None:
@@ -92,14 +94,15 @@ class Storm:
         self.play(values_s)
         return storms
 
-    def made(self, plan: "Plan", metric: str, count: int) -> "ExternalStorms":
+    def storms_of(self, plan: "Plan", metric: str, trials: int) -> "ExternalStorms":
         """Return the trials of a plan, made now unless another metric of this test has made them."""
-        from stress.run.external import ExternalStorms, run_external_storms  # noqa: PLC0415  # see above
+        from stress import api  # noqa: PLC0415  # see above
 
+        count = min(trials, 1) if self.benchmark.disabled else trials
         key = (*self.place(metric), repr(plan), count)
         if key not in self.known:
-            self.known[key] = run_external_storms(plan, count, metric)
-        return ExternalStorms(self.known[key].answers, metric)
+            self.known[key] = api.storm_server(plan, trials=count, metric=metric)
+        return self.known[key].with_metric(metric)
 
     def place(self, metric: str) -> tuple[str, str, str]:
         """Return which test this is, and which of its parameters, but for the metric."""
@@ -147,10 +150,10 @@ class WithBenchmark:
 
         Whether a test storms is not known yet: to compare with saved benchmarks this is asked before any is collected.
         """
-        from stress.lab import sysctl  # noqa: PLC0415  # see above
+        from stress import api  # noqa: PLC0415  # see above
 
         machine_info["kernel"] = platform.release()
-        machine_info["sysctls"] = sysctl.read_recorded({})
+        machine_info["sysctls"] = api.recorded_sysctls()
 
 
 class WithoutBenchmark:

@@ -3,7 +3,9 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
+REPOSITORY = Path(__file__).parents[1]
 PROGRAM = (sys.executable, "-m", "stress")
 
 

@@ -32,6 +32,15 @@ class ExternalStorms:
     answers: list[Answer]
     metric: str
 
+    def with_metric(self, metric: str) -> "ExternalStorms":
+        """Return the same storms with another time to look at.
+
+        Raises:
+            UsageError: it is not a time.
+        """
+        refuse_metric(metric)
+        return ExternalStorms(self.answers, metric)
+
     @property
     def values(self) -> list[float | None]:
         """The metric of each storm (ns); None where a storm cannot say."""
