@@ -75,7 +75,7 @@ WRONG = [
     ({"server_nofile": 31}, "--server-nofile must be from 32 to 100,000,000, not 31."),
     ({"linger2_s": 121}, "--linger2 must be from 0 to 120, not 121."),
     ({"keepalive_s": -1}, "--keepalive must be from 0 to 32,767, not -1."),
-    ({"drop": Drop.RST}, "--drop rst would drop the RSTs of --close rst too, and the server keep every socket"),
+    ({"drop": Drop.RST}, "--drop rst would drop the RSTs of --close rst too, and leave the server every socket"),
     ({"drop": Drop.CHALLENGE, "close": Close.FIN}, "--drop challenge also drops the server's ACK of a FIN"),
     ({"drop": Drop.INVALID, "firewall": Firewall.BPF}, "--drop invalid asks conntrack, which a BPF filter cannot"),
     ({"host": True, "drop": Drop.CHALLENGE}, "Rules are made inside the private namespace only; with --host use"),
@@ -87,9 +87,9 @@ WRONG = [
     ),
     (
         {"serve": Serve.NOBODY, "server_nofile": 64},
-        "--server-nofile is of the process that accepts; with --serve nobody there is none.",
+        "--server-nofile is for the process that accepts; with --serve nobody there is none.",
     ),
-    ({"acts": {"one": {"nonsense": 1}}}, "An act of test cannot be: Object contains unknown field `nonsense`."),
+    ({"acts": {"one": {"nonsense": 1}}}, "An act of test is invalid: Object contains unknown field `nonsense`."),
     ({"acts": {"one": {}, "two": {"window": 0}}}, "--window must be from 1 to 1,000,000, not 0."),
     ({"host": True, "mines": 1}, "--release no-buckets changes a setting; with --host use --release linger2"),
     ({"workers": 0}, "--workers must be from 1 to 64, not 0."),
@@ -107,16 +107,19 @@ WRONG = [
         "80,000 pairs of --source and --target-port are more than 65,536; give fewer.",
     ),
     ({"target_ports": 2, "capture": True}, "--capture follows one source address and one port; give one of each."),
-    ({"target_ports": 2, "witness": True}, "A scenario with a witness follows one source address and one port"),
+    (
+        {"target_ports": 2, "witness": True},
+        "A scenario that samples socket pairs follows one source address and one port",
+    ),
     ({"target_ports": 2, "mines": 1, "laying": Laying.CLIENTS}, "Mines on ports that clients get follows one"),
     ({"workers": 2, "probes": 1}, "A scenario that fills its range step by step needs one worker; leave out"),
     (
         {"sources": 2, "close": Close.DISCONNECT, "ports": Ports.NO_PORT},
-        "--close disconnect keeps its socket, which has one source address; give one --source.",
+        "--close disconnect uses its socket again, which has one source address; give one --source.",
     ),
     (
         {"close": Close.DISCONNECT, "ports": Ports.BIND},
-        "--close disconnect keeps its socket, which bind() gives one port; use --ports kernel or no-port.",
+        "--close disconnect uses its socket again, which bind() gives one port; use --ports kernel or no-port.",
     ),
 ]
 
@@ -125,7 +128,7 @@ WRONG_HERE = [
     ({"window": 4, "sweeps": 10**8, "ports": Ports.SWEEP}, FOUR, "This plan may make 400,000,000 attempts"),
     ({}, NO_PORT, "The port range 40000-40003 has no port left: all are reserved"),
     ({"window": 961}, FOUR, "--window 961 needs as many descriptors, but one process here may have 1,024"),
-    ({"window": 960, "close": Close.HOLD}, FOUR, "--close hold needs descriptors beside the window; lower --window"),
+    ({"window": 960, "close": Close.HOLD}, FOUR, "--close hold needs descriptors besides the window; lower --window"),
     (
         {"window": 4, "attempts": 61_441, "serve": Serve.LEAK},
         FOUR,

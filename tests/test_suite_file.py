@@ -494,7 +494,7 @@ MISTAKES = {
     "a plan whose fault names no option that is given": (
         "[[scenario]]\nname = 'article'\ntarget_ports = 2",
         [
-            (1, "A scenario with a witness follows one source address and one port; give one of each."),
+            (1, "A scenario that samples socket pairs follows one source address and one port; give one of each."),
             (1, "Mines on ports that clients get follows one source address and one port; give one of each."),
         ],
     ),

@@ -25,7 +25,7 @@ def run(plan: Plan, results: Path, notify: ProgressCallback, *, draw: bool = Tru
     Figures are left out unless ``draw``; ``connstorm plot`` makes them at any time.
 
     Raises:
-        UsageError, LabError: as ``carry_out`` and ``folder.write``.
+        UsageError, LabError: as ``carry_out`` and ``run_folder.write``.
     """
     observed, packets, epoch_ns = carry_out(plan, notify, results)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -33,15 +33,16 @@ def run(plan: Plan, results: Path, notify: ProgressCallback, *, draw: bool = Tru
     findings = analyse(observed)
     files: dict[str, Callable[[Path], None]] = {}
     if packets:
-        shown = [
-            select_captured_attempts(act, part, epoch_ns) for act, part in zip(findings.acts, packets, strict=True)
+        selected = [
+            select_captured_attempts(act, captured, epoch_ns)
+            for act, captured in zip(findings.acts, packets, strict=True)
         ]
-        findings = analyse(observed, [each.evidence for part in shown for each in part])
-        rows = [np.concatenate([np.zeros(0, np.intp), *(each.rows for each in part)]) for part in shown]
+        findings = analyse(observed, [attempt.evidence for of_act in selected for attempt in of_act])
+        rows = [np.concatenate([np.zeros(0, np.intp), *(attempt.rows for attempt in of_act)]) for of_act in selected]
         files[EVIDENCE] = partial(pcap.write, captures=list(zip(packets, rows, strict=True)))
-    pictures: dict[str, Callable[[Path], None]] = {}
+    figures: dict[str, Callable[[Path], None]] = {}
     if draw:
         from stress.view.figure.run.run_figures import figure_writers  # noqa: PLC0415  # matplotlib takes longer than many a trial
 
-        pictures = figure_writers(findings)
-    return run_folder.write(observed, findings.summary, results, files | pictures)
+        figures = figure_writers(findings)
+    return run_folder.write(observed, findings.summary, results, files | figures)

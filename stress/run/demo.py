@@ -30,7 +30,7 @@ CASES = (
 
 @dataclass(frozen=True)
 class Panel:
-    """One storm of the demo: its letter, its heading, its run folder, and what was found."""
+    """One storm of the demo: its letter, its heading, its run folder, and its findings."""
 
     letter: str
     heading: str
@@ -49,17 +49,17 @@ def run(results: Path, seed: int, notify: ProgressCallback) -> tuple[list[Panel]
     """
     home = results / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-demo"
     run_folder.check_writable(home)
-    found = []
+    shown = []
     for letter, (name, heading) in zip("abcd", CASES, strict=True):
         plan = msgspec.structs.replace(find_scenario(name).plan, seed=seed)
         path = process.run(plan, home, partial(announce_stage, notify, letter))
-        found.append(Panel(letter, heading, path, analyse(run_folder.read(path)[0])))
+        shown.append(Panel(letter, heading, path, analyse(run_folder.read(path)[0])))
     notify("drawing the figure")
     figure = home / FIGURE
-    save_figure(panels_figure([(panel.heading, panel.findings) for panel in found], TITLE), figure)
-    return found, figure
+    save_figure(panels_figure([(panel.heading, panel.findings) for panel in shown], TITLE), figure)
+    return shown, figure
 
 
 def announce_stage(notify: ProgressCallback, letter: str, stage: str) -> None:
-    """Say what storm of how many is at which stage."""
+    """Report a stage with the letter of its storm."""
     notify(f"storm ({letter}) of (a) to ({'abcd'[len(CASES) - 1]}): {stage}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Visits: several storms of one kind against one server, and what they come to together. Imports no numpy."""
+"""Several storms of one kind against one external server, and their values together. Imports no numpy."""
 
 import statistics
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from stress.run.external_call import Answer, call_external_storm
 TIMES = ("body.p50", "body.p90", "body.p99", "body.p999", "body.max", "duration")  # metrics that are times
 PER_MILLION = ("retries_per_million", "late_per_million", "errors_per_million")
 LIMITS = {"trials": 1000, "attempts": 1_000_000, "duration_s": 300, "deadline_s": 150}
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}  # noqa: S104  # how a server that listens there is met
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}  # noqa: S104  # where a server that listens there is reached
 OPTIONS = ("close", "ports", "window", "warmup", "linger2_s", "seed", "workers", "pin", "sysctls")
 
 
@@ -25,8 +25,8 @@ class ExternalStorms:
     """Storms of one kind against one server.
 
     Attributes:
-        answers: what became of each.
-        metric: the time that is looked at.
+        answers: one per storm.
+        metric: name of the time that is benchmarked.
     """
 
     answers: list[Answer]
@@ -43,11 +43,11 @@ class ExternalStorms:
 
     @property
     def values(self) -> list[float | None]:
-        """The metric of each storm (ns); None where a storm cannot say."""
+        """The metric of each storm (ns); None where a storm has no value."""
         return self.of(self.metric)
 
     def of(self, metric: str) -> list[float | None]:
-        """Return any metric of each storm, in its unit; of a band that no storm has, 0.
+        """Return any metric of each storm, in its unit; 0 for a band that no storm has.
 
         Raises:
             UsageError: there is none of that name.
@@ -78,7 +78,7 @@ class ExternalStorms:
         return values_s
 
     def extra_info(self) -> dict[str, Any]:
-        """Return what is worth keeping beside the times."""
+        """Return what is worth storing alongside the times."""
         summaries = [answer.summary for answer in self.answers]
         return {
             "metric": self.metric,
@@ -94,7 +94,7 @@ class ExternalStorms:
 
 
 def run_external_storms(plan: Plan, count: int, metric: str) -> ExternalStorms:
-    """Storm a server so often, each time in a fresh process.
+    """Storm a server ``count`` times, each time in a fresh process.
 
     Raises:
         UsageError, LabError: a storm's own.
@@ -103,7 +103,7 @@ def run_external_storms(plan: Plan, count: int, metric: str) -> ExternalStorms:
 
 
 def refuse_metric(metric: str) -> None:
-    """Raise UsageError for a metric that is no time: a benchmark has nothing else."""
+    """Raise UsageError for a metric that is no time: a benchmark takes times only."""
     if metric not in TIMES:
         raise UsageError(
             f"{metric} is no time that can be benchmarked, as {', '.join(TIMES)} are; what storm() returns has the "
@@ -120,7 +120,7 @@ def external_plan(address: tuple[Any, ...], chosen: Mapping[str, Any], options: 
         options: other fields of a plan, those of OPTIONS.
 
     Raises:
-        UsageError: an option that there is not, or a value that it cannot have.
+        UsageError: an unknown option, or an invalid value.
     """
     if unknown := sorted(set(options) - set(OPTIONS)):
         raise UsageError(f"There is no option {unknown[0]!r}; there are {', '.join((*chosen, *OPTIONS))}.")
@@ -137,7 +137,7 @@ def external_plan(address: tuple[Any, ...], chosen: Mapping[str, Any], options: 
 
 
 def refuse_excess(name: str, value: float | None) -> None:
-    """Raise UsageError for a number that is more, or less, than a storm in a test suite may have."""
+    """Raise UsageError for a number outside of the range for storms in a test suite."""
     if name in LIMITS and (value is None or not 0 < value <= LIMITS[name]):
         raise UsageError(f"{name} must be above 0 and at most {LIMITS[name]:,}, not {value}.")
 

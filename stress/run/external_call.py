@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A visit in a process of its own: asked for here, answered by ``visit_process``. Imports no numpy."""
+"""A storm against an external server in a process of its own, ``external_process``. Imports no numpy."""
 
 import os
 import subprocess
@@ -16,23 +16,23 @@ from stress.run.process import ONE_THREAD
 
 COMMAND = (sys.executable, "-m", "stress.run.external_process")
 START_LIMIT_S = 60.0  # for all that is not the storm
-SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # what lies in the folder of somebody's tests is not imported
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # modules in the folder of the user's tests are not imported
 
 
 class Value(msgspec.Struct, frozen=True):
-    """What a storm came to in one metric; None where it cannot say."""
+    """The value of one metric for one storm; None where there is none."""
 
     value: float | None
     unit: str
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
-    """What became of a storm.
+    """The result of a storm.
 
     Attributes:
-        summary: its numbers; without books, for what a server of others does to the counters nobody knows.
-        values: every metric, by name; counts as rates per million, too.
-        counters: which of the kernel's counters moved while the storm went on, by how much.
+        summary: its numbers; without books, because what an external server does to the counters is not known.
+        values: every metric, by name; counts also as rates per million.
+        counters: changes of the kernel's counters during the storm, without those that are 0.
         host: the machine.
         interrupted: whether it ended early.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The process that visits a server: ``python -m stress.run.external_process``, a plan in, an answer out."""
+"""The process that storms an external server: a plan on standard input, an answer on standard output."""
 
 import signal
 import sys
@@ -29,12 +29,12 @@ def main() -> None:
 
 
 def make_answer(run: Run) -> Answer:
-    """Return what a storm came to."""
+    """Return the answer that summarises a run."""
     summary = msgspec.structs.replace(analyse(run).summary, books=[], warnings=run.record.warnings)
     (act,) = run.record.acts
     return Answer(
         summary=summary,
-        values={each.name: Value(each.value(summary), each.unit) for each in list_metrics(summary)},
+        values={metric.name: Value(metric.value(summary), metric.unit) for metric in list_metrics(summary)},
         counters={name: count for name, count in act.counters.items() if count},
         host=run.record.host,
         interrupted=run.record.interrupted,
@@ -43,7 +43,7 @@ def make_answer(run: Run) -> Answer:
 
 def list_metrics(summary: Summary) -> list[Metric]:
     """Return all metrics of a summary: those with a name of their own, counts as rates, and its bands."""
-    rates = [find_metric(f"{name}{PER_MILLION_SUFFIX}") for name, each in METRICS.items() if each.unit == ""]
+    rates = [find_metric(f"{name}{PER_MILLION_SUFFIX}") for name, metric in METRICS.items() if metric.unit == ""]
     return [*METRICS.values(), *rates, *(find_metric(band_name(band.label)) for band in summary.bands)]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What this host says of itself."""
+"""The fingerprint of this host: all of it that trials depend on."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ ENGINE_DIGITS = 12
 
 
 def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str] | None) -> Fingerprint:
-    """Return what this host is.
+    """Return the fingerprint of this host.
 
     Args:
         on_the_host: names of the settings outside of any namespace.
-        in_a_namespace: those inside one; None when this host refuses namespaces.
+        in_a_namespace: names of those inside one; None when this host refuses namespaces.
     """
     settings = on_the_host if in_a_namespace is None else in_a_namespace
     return Fingerprint(
@@ -33,7 +33,7 @@ def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str] | None) -
 
 
 def hash_engine() -> str:
-    """Return a hash of the compiled engines: what was measured with another one is not the same measurement."""
+    """Return a hash of the compiled engines: measurements by different engines are not of one kind."""
     digest = hashlib.sha256()
     for module in (_fastconnect, _listener):
         assert module.__file__ is not None
@@ -41,13 +41,13 @@ def hash_engine() -> str:
     return digest.hexdigest()[:ENGINE_DIGITS]
 
 
-def fingerprint_differences(was: Fingerprint, now: Fingerprint) -> Iterator[tuple[str, object, object]]:
-    """Yield what is no longer as it was of all that trials depend on, by name, with both values."""
+def fingerprint_differences(old: Fingerprint, new: Fingerprint) -> Iterator[tuple[str, object, object]]:
+    """Yield the name, the old and the new value of everything that trials depend on and that differs."""
     for what, before, after in (
-        ("kernel", was.host.kernel, now.host.kernel),
-        ("program", was.program, now.program),
-        ("compiled engine", was.engine, now.engine),
-        ("number of CPUs", was.host.cpus, now.host.cpus),
+        ("kernel", old.host.kernel, new.host.kernel),
+        ("program", old.program, new.program),
+        ("compiled engine", old.engine, new.engine),
+        ("number of CPUs", old.host.cpus, new.host.cpus),
     ):
         if before != after:
             yield what, before, after

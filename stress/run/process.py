@@ -22,7 +22,7 @@ from stress.run.protocol import Done, Event, Failed, Settled, Stage, decode_fing
 
 RUN_CELL = (sys.executable, "-m", "stress", "run-cell")
 # numpy's linear algebra, which no run uses, would start a thread. It would share the storm's table of descriptors, and
-# every system call on one of them would then take and give back a reference (fdget(), fs/file.c).
+# every system call on one of them would then take and drop a reference (fdget(), fs/file.c).
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 FINGERPRINT_LIMIT_S = 60
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
@@ -30,7 +30,7 @@ GRACE_S = 5.0  # from SIGTERM to SIGKILL
 
 @dataclass(frozen=True)
 class CellResult:
-    """How a cell ended: with a run folder, or a failure; and how quiet the machine was, if it came so far."""
+    """How a cell ended: with a run folder, or a failure; and how quiet the machine was, if that was measured."""
 
     path: Path | None
     failure: Failed | None
@@ -38,7 +38,7 @@ class CellResult:
 
 
 class CellProcess:
-    """A cell under way in a process of its own, which the kernel ends when this process ends."""
+    """A cell that runs in a process of its own, which the kernel ends when this process ends."""
 
     def __init__(self, plan: Plan, results: Path, options: tuple[str, ...] = (), limit_s: float | None = None) -> None:
         """Start it.
@@ -47,7 +47,7 @@ class CellProcess:
             plan: what to do.
             results: where its run folder will be.
             options: further ones of ``run-cell``.
-            limit_s: end it after this long; None waits for as long as it takes.
+            limit_s: end it after this long; None waits without a limit.
         """
         self.plan = plan
         command = [*RUN_CELL, "--output", str(results), *options]
@@ -66,7 +66,7 @@ class CellProcess:
             self.process.stdin.close()
 
     def wait(self, notify: ProgressCallback) -> CellResult:
-        """Wait until it ends, and pass on its stages; a KeyboardInterrupt goes through, and it runs on."""
+        """Wait until it ends, and report its stages; after a KeyboardInterrupt here it continues to run."""
         settle = None
         last: Event | None = None
         assert self.process.stdout is not None
@@ -85,16 +85,16 @@ class CellProcess:
                 return CellResult(None, Failed(self.exit_text(), LabError.exit_code), settle)
 
     def interrupt(self) -> None:
-        """Let it end its storm early and write what it has."""
+        """Let it end its storm early and write what it has recorded."""
         self.process.send_signal(signal.SIGINT)
 
     def stop(self) -> None:
-        """End it and wait until it is gone; it writes nothing more."""
+        """End it and wait until it has ended; it writes nothing more."""
         self.process.terminate()
         self.reap()
 
     def reap(self) -> None:
-        """Wait until it is gone, and close what led to it."""
+        """Wait until it has ended, and close its standard output."""
         self.process.wait()
         self.limit.cancel()
         assert self.process.stdout is not None
@@ -103,22 +103,22 @@ class CellProcess:
     def stop_after_limit(self) -> None:
         """End it because its time is over."""
         self.late = True
-        self.process.terminate()  # which lets it put back settings of the host
+        self.process.terminate()  # so that it restores settings of the host
         self.limit = threading.Timer(GRACE_S, self.process.kill)
         self.limit.daemon = True
         self.limit.start()
 
     def exit_text(self) -> str:
-        """Say how the process ended that had no result."""
+        """Return how the process ended that had no result, as a sentence."""
         if self.late:
-            return f"{self.plan.scenario} did not end within {self.limit_s:g} s and was ended; nothing was kept."
+            return f"{self.plan.scenario} did not end within {self.limit_s:g} s and was ended; nothing was stored."
         code = self.process.returncode
         how = f"code {code}"
         if code < 0:
             how = signal.Signals(-code).name
             if -code == signal.SIGKILL:
                 how += ", which the kernel sends when memory runs out"
-        return f"The process that ran {self.plan.scenario} ended with {how} before it had a result; nothing was kept."
+        return f"The process that ran {self.plan.scenario} ended with {how} before it had a result; nothing was stored."
 
 
 def trial_options(settle_s: float) -> tuple[str, ...]:
@@ -129,33 +129,33 @@ def trial_options(settle_s: float) -> tuple[str, ...]:
 def run(plan: Plan, results: Path, notify: ProgressCallback) -> Path:
     """Run a cell in a process of its own and return its run folder.
 
-    A KeyboardInterrupt here is passed on to the cell once, which then ends its storm and writes what it has.
+    A first KeyboardInterrupt is passed on to the cell, which then ends its storm and writes what it has recorded.
 
     Raises:
         UsageError, LabError: the cell's own.
         LabError: the cell's process died.
-        KeyboardInterrupt: it was interrupted before there was anything to keep, or a second time.
+        KeyboardInterrupt: it was interrupted before there was anything to store, or a second time.
     """
-    running = CellProcess(plan, results)
+    cell = CellProcess(plan, results)
     try:
-        ended = running.wait(notify)
+        result = cell.wait(notify)
     except KeyboardInterrupt:
-        running.interrupt()
+        cell.interrupt()
         try:
-            ended = running.wait(notify)
+            result = cell.wait(notify)
         except KeyboardInterrupt:
-            running.stop()
+            cell.stop()
             raise
-    if ended.path is not None:
-        return ended.path
-    assert ended.failure is not None
-    if ended.failure.exit_code == INTERRUPTED:
+    if result.path is not None:
+        return result.path
+    assert result.failure is not None
+    if result.failure.exit_code == INTERRUPTED:
         raise KeyboardInterrupt
-    raise ended.failure.error()
+    raise result.failure.error()
 
 
 def request_fingerprint() -> Fingerprint:
-    """Ask this host what it is, in a process of its own.
+    """Return the fingerprint of this host, taken in a process of its own.
 
     Raises:
         LabError: it does not answer in time, or not as this program understands it.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How fast this machine is: the engine with full records beside the bare loop, in turn."""
+"""How fast this machine is: the engine with full records compared with the bare loop, in alternating runs."""
 
 import os
 import statistics
@@ -17,8 +17,8 @@ from stress.model.record import Overhead
 from stress.model.speed import Speed
 
 PORT = 5000
-# connect() comes to a port again after some 3,100 connections to one port of the server, which closes its end 100 ms
-# later: closed by FIN, with few server ports, that would still be in CLOSE_WAIT, and the connection a collision.
+# connect() chooses a port again after some 3,100 connections to one port of the server, which closes its end 100 ms
+# later: closed by FIN, with few server ports, that end would still be in CLOSE_WAIT, and the connection a collision.
 TARGET_PORTS = 32
 ATTEMPTS = 10_000
 ROUNDS = 9
@@ -27,9 +27,9 @@ UNWATCHED = np.zeros(1 << 16, np.uint8)
 
 
 def measure_speed(notify: ProgressCallback) -> tuple[list[Speed], Overhead]:
-    """Measure each way to close, in the private namespace of this process; and what recording costs.
+    """Measure each way to close in the private namespace of this process, and the costs of recording.
 
-    FIN_WAIT_2 is let go at once (net.ipv4.tcp_max_tw_buckets=0): a FIN storm would otherwise fill the port range.
+    FIN_WAIT_2 sockets are freed at once (net.ipv4.tcp_max_tw_buckets=0), or a FIN storm would fill the port range.
 
     Raises:
         LabError: the server does not come up.
@@ -40,15 +40,15 @@ def measure_speed(notify: ProgressCallback) -> tuple[list[Speed], Overhead]:
     os.sched_setaffinity(0, cpus[:1])
     with Listener("127.0.0.1", PORT, ports=TARGET_PORTS, cpu=cpus[1] if len(cpus) > 1 else None) as server:
         server.start()
-        found = []
+        speeds = []
         for close in CLOSES:
             notify(f"{ROUNDS} pairs of {ATTEMPTS:,} connections, close by {close}")
-            found.append(compare_loops(close))
-    return found, overhead.measure_overhead(4)
+            speeds.append(compare_loops(close))
+    return speeds, overhead.measure_overhead(4)
 
 
 def compare_loops(close: Close) -> Speed:
-    """Let both loops run in turn; a first pair is left out."""
+    """Run both loops in turn and return their speeds; a first pair of runs is left out."""
     records = allocate_attempts(ATTEMPTS)
     bare_ns, engine_ns = [], []
     for _ in range(ROUNDS + 1):

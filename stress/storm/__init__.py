@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The act: a plan in, a run out."""
+"""Plans are carried out: scenarios, environment, minefield, workers; a plan in, a run out."""

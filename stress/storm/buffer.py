@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The buffer of a storm's records: shared memory, or a file when they are many."""
+"""The buffer of a storm's records: shared memory, or a file when there are many."""
 
 import errno
 import mmap
@@ -16,7 +16,7 @@ IN_MEMORY_BYTES = 256 << 20  # 8 million attempts
 
 
 class Buffer:
-    """Records that this process and its workers see.
+    """Records that this process shares with its workers.
 
     Attributes:
         records: shape (attempts,), dtype ATTEMPT.
@@ -25,14 +25,18 @@ class Buffer:
     """
 
     def __init__(self, attempts: int, folder: Path | None) -> None:
-        """Make room; in ``folder``, when it does not fit IN_MEMORY_BYTES and there is one.
+        """Allocate the records: in memory or, when they exceed IN_MEMORY_BYTES and there is a folder, in a file there.
 
-        The file has no name, so that nothing is left of it whatever happens. Its blocks are there before the storm: a
-        disk that is too small is not found out by a signal in the middle. Its pages are not: the engine faults each
-        in outside its stamps.
+        The file has no name, so that nothing is left of it whatever happens. Its blocks are allocated before the
+        storm, so that a disk which is too small is an error here and not a SIGBUS later. Its pages are not: the engine
+        faults each in outside its timestamps.
+
+        Args:
+            attempts: how many records.
+            folder: of the file; None allows memory only.
 
         Raises:
-            UsageError: the disk has not enough room.
+            UsageError: there is not enough room on the disk.
         """
         size = max(attempts * ATTEMPT.itemsize, 1)
         self.in_file = folder is not None and size > IN_MEMORY_BYTES
@@ -47,7 +51,7 @@ class Buffer:
                 if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
                     raise
                 raise UsageError(
-                    f"{attempts:,} records need {size >> 20:,} MiB in {folder}, which has not so much room; "
+                    f"{attempts:,} records need {size >> 20:,} MiB in {folder}, which has less; "
                     "make room, choose another folder with --output, or make fewer attempts."
                 ) from error
         else:
@@ -62,5 +66,5 @@ class Buffer:
             self.records.view(np.uint8)[:] = 0
 
     def close(self) -> None:
-        """Let go of the descriptor; the records stay as long as they are used."""
+        """Close the descriptor; the records stay mapped as long as they are used."""
         os.close(self.descriptor)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The catalogue: every scenario, each a plan that differs from the default one in what makes the case."""
+"""The catalogue: every scenario, as a plan that differs from the default plan in what makes the case."""
 
 from stress.model.errors import UsageError
 from stress.model.outcome import Cause
@@ -100,7 +100,7 @@ CATALOGUE = (
     ),
     Scenario(
         "a minefield on a kernel that sends at most some 100 challenge ACKs a second",
-        {ALL: "retries on the whole ladder from {second} up, beside those of {fast}"},
+        {ALL: "retries on the whole ladder from {second} up, next to those of {fast}"},
         frozenset({Cause.CHALLENGE_LIMITED, Cause.CLOSEWAIT}),
         Plan(
             scenario="challenge-limit",
@@ -132,7 +132,7 @@ CATALOGUE = (
     ),
     Scenario(
         "a server that leaks until it has no descriptor left, and then its queue fills",
-        {ALL: "ETIMEDOUT after {give_up}, beside EMFILE from the server's accept()"},
+        {ALL: "ETIMEDOUT after {give_up}, together with EMFILE from the server's accept()"},
         frozenset({Cause.FD_EXHAUSTION}),
         Plan(
             scenario="fd-exhaustion",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The world that a storm meets: settings, a server, a minefield, a firewall."""
+"""The environment of a storm: settings, a server, a minefield, a firewall."""
 
 import os
 import resource
@@ -17,23 +17,22 @@ from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
 from stress.storm.ports import read_port_range, seeded_generators
 
-LONGEST_QUEUE = "65535"  # so that the accept queue is not what a storm measures, unless it is meant to be
+LONGEST_QUEUE = "65535"  # so that a storm measures the accept queue only where its plan asks for that
 
 
 class Environment:
     """Everything around the client, made as a plan says, in the network namespace of this process.
 
-    A context manager; leaving it ends the server and with it the mines. The settings stay, and so do the rules: both
-    go with the namespace.
+    Leaving the context ends the server and with it the mines. Settings and rules stay until the namespace ends.
     """
 
     def __init__(self, plan: Plan, notify: ProgressCallback) -> None:
-        """Make the world.
+        """Make the environment.
 
         Raises:
-            NotApplicableError: this kernel lacks what the plan needs; nothing was started.
+            NotApplicableError: this kernel has not what the plan needs; nothing was started.
             UsageError: the plan cannot be carried out here; nothing was started.
-            LabError: the world could not be made.
+            LabError: the environment could not be made.
         """
         self.plan = plan
         self.firewall = firewall.choose_firewall(plan.firewall)
@@ -73,32 +72,31 @@ class Environment:
             self.stack = stack.pop_all()
 
     def serve(self, attempts: int) -> None:
-        """Start the server's process for a storm, or as many as may hold what is leaked."""
+        """Start the server for a storm: one process, or as many as may hold what is leaked."""
         if self.plan.serve is Serve.CLOSE:
             for _ in range(self.plan.servers):
                 self.listener.start(nofile=self.plan.server_nofile)
         elif self.plan.serve is Serve.LEAK:
             room = self.nofile - plan_rules.DESCRIPTORS_RESERVED
-            for share in (
-                minefield.split_among_processes(attempts, room)[:-1] if self.plan.server_nofile is None else []
-            ):
-                self.listener.start(leak=share, then="leave")
+            parts = minefield.split_among_processes(attempts, room) if self.plan.server_nofile is None else []
+            for part in parts[:-1]:
+                self.listener.start(leak=part, then="leave")
             self.listener.start(leak=-1, nofile=self.plan.server_nofile)
 
     def dropped(self) -> dict[str, int]:
         """Return how many packets each rule has dropped so far."""
-        ruled = self.plan.drop is not Drop.NOTHING and self.firewall is Firewall.NFT
-        return firewall.count_dropped() if ruled else {}
+        has_rules = self.plan.drop is not Drop.NOTHING and self.firewall is Firewall.NFT
+        return firewall.count_dropped() if has_rules else {}
 
     @property
     def firewall_text(self) -> str:
-        """What is between client and server, in words."""
-        ours = firewall.describe_firewall(self.plan.drop, self.firewall)
-        return f"{ours}; {firewall.describe_host_rules()}" if self.plan.host else ours
+        """The firewall between client and server, in words."""
+        own = firewall.describe_firewall(self.plan.drop, self.firewall)
+        return f"{own}; {firewall.describe_host_rules()}" if self.plan.host else own
 
     @property
     def socket_filter(self) -> bytes:
-        """What each socket of the client gets as a filter."""
+        """The BPF filter of each of the client's sockets; empty for none."""
         filtered = self.plan.drop is Drop.CHALLENGE and self.firewall is Firewall.BPF
         return firewall.DROP_CHALLENGE if filtered else b""
 
@@ -112,10 +110,10 @@ class Environment:
 
 
 def prepare_sysctls(plan: Plan) -> None:
-    """Set what the plan asks for, inside the private namespace; on the host, see that it is so already.
+    """Write the plan's settings inside the private namespace; on the host, verify that they have these values.
 
     Raises:
-        UsageError: the kernel does not take a value, or the host has another.
+        UsageError: the kernel refuses a value, or the host has another.
         LabError: a setting may not be written here.
     """
     if plan.host:
@@ -130,12 +128,12 @@ def prepare_sysctls(plan: Plan) -> None:
 
 
 def verify_sysctls(wanted: dict[str, str]) -> None:
-    """Raise UsageError for settings that have not the wanted values."""
-    found = {name: sysctl.read_existing(name) for name in sysctl.drop_implied(wanted)}
+    """Raise UsageError for settings that have other than the wanted values."""
+    values = {name: sysctl.read_existing(name) for name in sysctl.drop_implied(wanted)}
     others = [
-        f"{name} is {kept or 'empty'} here, not {wanted[name]}"
-        for name, kept in found.items()
-        if not sysctl.is_same_value(name, kept, wanted[name])
+        f"{name} is {value or 'empty'} here, not {wanted[name]}"
+        for name, value in values.items()
+        if not sysctl.is_same_value(name, value, wanted[name])
     ]
     if others:
         them = "it" if len(others) == 1 else "them"

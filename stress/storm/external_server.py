@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A visit: a storm against a server that others have started, in the network namespace where it listens."""
+"""A storm against an external server, one that the user has started, in the network namespace where it listens."""
 
 import secrets
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ from stress.storm.environment import Environment, assign_cpus, raise_descriptor_
 from stress.storm.ports import read_port_range
 
 EXTERNAL_SCENARIO = "visit"  # the scenario's name
-FAMILIES = (4, 6)  # a socket of IPv6 may serve IPv4 too
+FAMILIES = (4, 6)  # an IPv6 socket may serve IPv4 too
 
 
 class ExternalListener(Listener):
-    """A server of which only its ports are known: none of its processes are ours, and it reports nothing."""
+    """A server of which only the ports are known: its processes are the user's, and it reports nothing."""
 
     def __init__(self, plan: Plan) -> None:
         self.family = plan.family
@@ -34,22 +34,22 @@ class ExternalListener(Listener):
 
     def queue_length(self) -> int:
         """Return how many connections wait to be accepted."""
-        return sum(each.receive_queue for each in self.listening())
+        return sum(queue.receive_queue for queue in self.listening())
 
     def listening(self) -> list[census.Socket]:
         """Return the sockets that listen on its ports."""
-        every = (each for family in FAMILIES for each in census.iterate_sockets(family, ["LISTEN"]))
-        return [each for each in every if each.local_port in self.ports]
+        listening = (queue for family in FAMILIES for queue in census.iterate_sockets(family, ["LISTEN"]))
+        return [queue for queue in listening if queue.local_port in self.ports]
 
     def close(self) -> None:
-        """Leave it alone."""
+        """Do nothing: the user ends the server."""
 
 
 class ExternalEnvironment(Environment):
-    """The world of a server that others have started: nothing in it is set, and nothing is ended."""
+    """The environment of an external server: nothing in it is set, and nothing is ended."""
 
     def __init__(self, plan: Plan) -> None:
-        """Look at the world.
+        """Read what the storm needs to know of the environment.
 
         Raises:
             UsageError: the plan cannot be carried out here, or nobody listens there.
@@ -67,7 +67,7 @@ class ExternalEnvironment(Environment):
         plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile))
         self.worker_cpus, _ = assign_cpus(plan)
         self.listener = ExternalListener(plan)
-        silent = set(plan.server_ports) - {each.local_port for each in self.listener.listening()}
+        silent = set(plan.server_ports) - {queue.local_port for queue in self.listener.listening()}
         if silent:
             raise UsageError(
                 f"Nobody listens on {plan.target} port {min(silent)} in this network namespace; start the server "
@@ -79,14 +79,14 @@ def storm_external_server(plan: Plan) -> Run:
     """Carry out a plan against the server at its target; return what was observed.
 
     Raises:
-        UsageError: the plan cannot be, or nobody listens there; nothing was started.
+        UsageError: the plan is invalid, or nobody listens there; nothing was started.
     """
     plan_rules.refuse(external_faults(plan))
     started = datetime.now(UTC)
     begun_ns = now_ns()
-    with ExitStack() as to_the_end, ExternalEnvironment(plan) as world:
-        client = Client(world, plan, EXTERNAL_SCENARIO, first_address=0, notify=lambda _: None, folder=None)
-        part = client.storm(begun_ns, None, to_the_end)
+    with ExitStack() as to_the_end, ExternalEnvironment(plan) as environment:
+        client = Client(environment, plan, EXTERNAL_SCENARIO, first_address=0, notify=lambda _: None, folder=None)
+        result = client.storm(begun_ns, None, to_the_end)
     record = Record(
         id=secrets.token_hex(3),
         program=f"connstorm {stress.__version__}",
@@ -94,24 +94,24 @@ def storm_external_server(plan: Plan) -> Run:
         plan=plan,
         host=host.read_host(),
         overhead=None,
-        acts=[part.act],
-        interrupted=part.interrupted,
-        warnings=part.warnings,
+        acts=[result.act],
+        interrupted=result.interrupted,
+        warnings=result.warnings,
     )
-    return Run(record, part.attempts, part.mines)
+    return Run(record, result.attempts, result.mines)
 
 
 def external_faults(plan: Plan) -> Iterator[str]:
-    """Yield what is wrong with a plan, or needs a server and a namespace of our own."""
+    """Yield what is wrong with a plan, and what of it needs a server and a namespace of connstorm's own."""
     yield from plan_rules.plan_faults(plan)
-    ours = {
+    excluded = {
         "mines": plan.mines,
         "acts": plan.acts,
         "a firewall": plan.drop is not Drop.NOTHING,
         "a server that leaks or stalls": plan.serve is not Serve.CLOSE,
         "a network of its own": not plan.host,
     }
-    for what, wanted in ours.items():
+    for what, wanted in excluded.items():
         if wanted:
             yield f"A storm against the server of others cannot have {what}."
     if plan.attempts is None or plan.duration_s is None or plan.deadline_s is None:

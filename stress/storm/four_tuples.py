@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The 4-tuples that a plan may use, by number: a pair of addresses times PORTS, and the client's port."""
+"""The 4-tuples that a plan may use, as numbers: that of a pair of addresses times PORTS, plus the client's port."""
 
 from ipaddress import ip_address
 from typing import Any
@@ -11,32 +11,32 @@ from stress.model.plan import Plan, Ports
 from stress.model.run import PORTS
 from stress.storm.ports import PortRange
 
-LIST_MAX = 1 << 22  # 4-tuples in the list of a shuffled storm; a longer one walks through it again
+LIST_MAX = 1 << 22  # 4-tuples in the list of a shuffled storm; a longer storm walks through it again
 
 
 def all_four_tuples(plan: Plan, ports: PortRange) -> npt.NDArray[np.uint32]:
-    """Return all 4-tuples, pair by pair, shape (pairs * ports,)."""
+    """Return the numbers of all 4-tuples, pair by pair, shape (pairs * ports,)."""
     pairs = np.arange(plan.addresses, dtype=np.uint32) * PORTS
     return (pairs[:, None] + ports.usable).ravel()
 
 
 def split_numbers(numbers: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
-    """Return the pair and the client's port of each 4-tuple."""
+    """Return the pair and the client's port of each 4-tuple, two arrays of the shape of ``numbers``."""
     wide = numbers.astype(np.uint32)
     return (wide // PORTS).astype(np.uint16), (wide % PORTS).astype(np.uint16)
 
 
-def server_socket_numbers(plan: Plan, found: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
-    """Return the 4-tuples of those sockets of the server (dtype census.MESSAGE) whose peer is one of the clients."""
-    remote = found["remote_address"].copy().view(np.uint8).reshape(-1, 16)
+def server_socket_numbers(plan: Plan, sockets: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    """Return the 4-tuples of those of the server's sockets (dtype census.MESSAGE) whose peer is one of the clients."""
+    remote = sockets["remote_address"].copy().view(np.uint8).reshape(-1, 16)
     if plan.family == 4:
         source = remote[:, :4].copy().view(">u4").ravel().astype(np.int64) - int(ip_address(plan.source))
     else:
         source = np.where((remote == list(ip_address(plan.source).packed)).all(axis=1), 0, -1)
-    target = found["local_port"].astype(np.int64) - plan.target_port
+    target = sockets["local_port"].astype(np.int64) - plan.target_port
     known = (source >= 0) & (source < plan.sources) & (target >= 0) & (target < plan.target_ports)
     pairs = source[known] * plan.target_ports + target[known]
-    numbers: npt.NDArray[np.uint32] = (pairs * PORTS + found["remote_port"][known]).astype(np.uint32)
+    numbers: npt.NDArray[np.uint32] = (pairs * PORTS + sockets["remote_port"][known]).astype(np.uint32)
     return numbers
 
 
@@ -45,8 +45,8 @@ def draw_order(
 ) -> npt.NDArray[np.uint32] | None:
     """Return the 4-tuples that a worker of a sweeping plan walks through; None when the kernel chooses ports.
 
-    Every worker has its own part of them all, so that none meets another's connection. Each comes once a sweep. A
-    shuffled storm draws a new order for each sweep, as far as LIST_MAX goes, and then begins again.
+    Every worker has its own part of all 4-tuples, so that none meets another's connection. Each occurs once per sweep.
+    A shuffled storm draws a new order for each sweep, up to LIST_MAX 4-tuples, and then repeats the list.
     """
     if not plan.ports.is_sweeping:
         return None

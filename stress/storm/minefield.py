@@ -27,9 +27,9 @@ TW_BUCKETS = "net.ipv4.tcp_max_tw_buckets"
 LAYING_WINDOW = 64
 ROUNDS_MAX = 4
 ACCEPT_LIMIT_S = 30.0
-REMIND_S = 10.0  # between two words on how long the wait still is
+REMIND_S = 10.0  # between two messages on how long the wait still is
 RELEASE_MARGIN_S = 15.0  # beyond the time that FIN_WAIT_2 lasts: retransmits of a lost FIN, a slow machine
-# linux/tcp.h; the socket module lacks them
+# linux/tcp.h; the socket module does not have them
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
 TCP_REPAIR_ON, TCP_REPAIR_OFF, TCP_SEND_QUEUE = 1, 0, 2
 CLIENT_STATES = ("ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK", "TIME-WAIT")
@@ -38,10 +38,10 @@ CLIENT_STATES = ("ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK
 def lay_mines(
     plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: ProgressCallback = lambda _: None
 ) -> None:
-    """Lay the plan's mines, on ``places`` (4-tuples) or where clients get their ports; let a census confirm them.
+    """Lay the plan's mines, on ``places`` (4-tuples) or where clients get their ports, and confirm them by a census.
 
     The client connects and closes with FIN; the server's holder processes accept and never close. Then the
-    clients' FIN_WAIT_2 is waited out, as the plan says. A few connections in ten thousand leave no mine and are made
+    clients' FIN_WAIT_2 ends as the plan says. A few connections in ten thousand leave no mine and are made
     again: when the server's ACK comes while close() still owns the socket, that stays a full socket in FIN_WAIT_2,
     which ends with an RST to the server (tcp_rcv_state_process(), tcp_keepalive_timer()).
 
@@ -65,7 +65,7 @@ def lay_mines(
 
 
 def waiting_text(plan: Plan) -> str:
-    """Say when the mines' ports are free."""
+    """Return when the mines' ports are free, in words."""
     if plan.release is Release.KEEP:
         return ", whose ports stay in FIN_WAIT_2"
     return f", whose ports are free after {fin_wait_2_s(plan):g} s at most"
@@ -76,24 +76,24 @@ def lay_missing(
 ) -> None:
     """Make and leak one connection for each 4-tuple, and wait until the ports are free.
 
-    One process after the other holds as many as it may: of fifty that waited for connections at the same sockets, each
-    connection would wake all.
+    The processes are started one after the other, and each holds as many as it may: if fifty waited at the same
+    sockets, each connection would wake all of them.
     """
     laid = 0
     with free_client_ports_at_once(plan):
-        for share in split_among_processes(len(places), nofile - DESCRIPTORS_RESERVED):
+        for part in split_among_processes(len(places), nofile - DESCRIPTORS_RESERVED):
             if laid:
                 notify(f"{laid:,} of {len(places):,} mines laid")
             accepted_before = listener.report().accepted
-            listener.start(leak=share, then="leave")
-            connect_mines(plan, places[laid : laid + share])
-            if not listener.wait_accepted(accepted_before + share, ACCEPT_LIMIT_S):
+            listener.start(leak=part, then="leave")
+            connect_mines(plan, places[laid : laid + part])
+            if not listener.wait_accepted(accepted_before + part, ACCEPT_LIMIT_S):
                 report = listener.report()
                 raise LabError(
-                    f"The server accepted {report.accepted - accepted_before:,} of {share:,} connections that "
+                    f"The server accepted {report.accepted - accepted_before:,} of {part:,} connections that "
                     f"were to become mines; its errors: {report.errors or 'none'}."
                 )
-            laid += share
+            laid += part
         wait_for_client_ports(plan, fin_wait_2_s(plan), notify)
 
 
@@ -110,14 +110,19 @@ def connect_mines(plan: Plan, places: npt.NDArray[Any]) -> None:
 
 
 def split_among_processes(mines: int, capacity: int) -> list[int]:
-    """Divide mines among as few processes as may hold them."""
+    """Return how many mines each process holds, with as few processes as possible.
+
+    Args:
+        mines: of all processes.
+        capacity: of one process.
+    """
     full, rest = divmod(mines, capacity)
     return [capacity] * full + ([rest] if rest else [])
 
 
 @contextmanager
 def free_client_ports_at_once(plan: Plan) -> Iterator[None]:
-    """Let no timewait socket be made meanwhile, if that is how the plan frees the clients' ports.
+    """Allow no timewait sockets inside the context, if that is how the plan frees the clients' ports.
 
     With no bucket left a FIN_WAIT_2 socket is freed at once and no RST is sent (tcp_time_wait(), counter
     TCPTimeWaitOverflow).
@@ -134,7 +139,7 @@ def free_client_ports_at_once(plan: Plan) -> Iterator[None]:
 
 
 def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any]) -> None:
-    """Make one connection for each 4-tuple, on it or, by the engine's other policies, on any; close it with FIN."""
+    """Make one connection per 4-tuple and close it with FIN: on these 4-tuples or, by the kernel's policies, on any."""
     if not len(places):
         return
     attempts = allocate_attempts(len(places))
@@ -168,11 +173,11 @@ def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any]) -> None
 
 
 def connect_in_repair(plan: Plan, places: npt.NDArray[Any]) -> None:
-    """Make one connection on each 4-tuple with an initial sequence number of our own, and close it with FIN.
+    """Make one connection on each 4-tuple with a random initial sequence number, and close it with FIN.
 
     The kernel draws sequence numbers from a clock, so for 137 s after a connection every new one on its 4-tuple has
     a higher number, and for the next 137 s a lower one (a clock of 64 ns, a number of 32 bits). Random numbers put
-    both cases into one minefield. TCP_REPAIR needs CAP_NET_ADMIN, which we have in a namespace of our own.
+    both cases into one minefield. TCP_REPAIR needs CAP_NET_ADMIN, which the process has in a private namespace.
     """
     family = socket.AF_INET if plan.family == 4 else socket.AF_INET6
     numbers = np.random.default_rng(plan.seed).integers(1, 1 << 32, len(places))
@@ -196,19 +201,19 @@ def connect_in_repair(plan: Plan, places: npt.NDArray[Any]) -> None:
 
 
 def fin_wait_2_s(plan: Plan) -> float:
-    """Return how long FIN_WAIT_2 lasts at most with this plan, when it is waited out."""
+    """Return how long (s) FIN_WAIT_2 lasts at most with this plan."""
     if plan.release is Release.FIN_TIMEOUT:
         return float(sysctl.read("net.ipv4.tcp_fin_timeout") or 60)
     return 1.0
 
 
 def wait_for_client_ports(plan: Plan, expected_s: float, notify: ProgressCallback = lambda _: None) -> None:
-    """Wait until the clients have no socket left, or all are in FIN_WAIT_2 when they are to stay, by census."""
+    """Wait until a census shows no socket of the clients, or only those in FIN_WAIT_2 when the plan leaves them."""
     states = [state for state in CLIENT_STATES if plan.release is not Release.KEEP or state != "FIN-WAIT-2"]
 
     def left() -> dict[str, int]:
-        found = census.take_census(plan.family, plan.server_ports, states)["client"]
-        return {state: count for state, count in found.items() if count}
+        counts = census.take_census(plan.family, plan.server_ports, states)["client"]
+        return {state: count for state, count in counts.items() if count}
 
     left_s = expected_s + RELEASE_MARGIN_S
     while not wait.wait_until(lambda: not left(), min(left_s, REMIND_S), interval_s=0.05):
@@ -223,7 +228,7 @@ def wait_for_client_ports(plan: Plan, expected_s: float, notify: ProgressCallbac
 
 
 def list_mines(plan: Plan) -> npt.NDArray[Any]:
-    """Return the mines that stand now: the server's CLOSE_WAIT sockets, shape (mines,), dtype MINE."""
+    """Return the mines that there are now: the server's CLOSE_WAIT sockets, shape (mines,), dtype MINE."""
     numbers = list_mine_numbers(plan)
     mines = np.zeros(len(numbers), MINE)
     mines["address"], mines["local_port"] = four_tuples.split_numbers(numbers)
@@ -231,7 +236,7 @@ def list_mines(plan: Plan) -> npt.NDArray[Any]:
 
 
 def list_mine_numbers(plan: Plan) -> npt.NDArray[Any]:
-    """Return the 4-tuples of the mines that stand now, ascending, shape (mines,)."""
+    """Return the 4-tuples of the mines that there are now, ascending, shape (mines,)."""
     port = plan.target_port if plan.target_ports == 1 else 0
     return np.sort(
         four_tuples.server_socket_numbers(plan, census.list_sockets(plan.family, ["CLOSE-WAIT"], local_port=port))

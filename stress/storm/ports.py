@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The ephemeral port range of a namespace, and what a seed draws from it."""
+"""The ephemeral port range of a namespace, and the random generators of a seed."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class PortRange:
 
 
 def read_port_range(server_ports: range) -> PortRange:
-    """Return this namespace's ephemeral ports; a client on one of the server's own would meet itself."""
+    """Return this namespace's ephemeral ports without the server's, from which a client would connect to itself."""
     low, high = map(int, (sysctl.read("net.ipv4.ip_local_port_range") or "32768 60999").split())
     excluded = sysctl.parse_ports(sysctl.read(sysctl.RESERVED_PORTS) or "") | set(server_ports)
     usable = [port for port in range(low, high + 1) if port not in excluded]

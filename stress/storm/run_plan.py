@@ -33,7 +33,7 @@ def carry_out(
 ) -> tuple[Run, list[Packets], int]:
     """Carry out a plan; return what was observed, each act's packets when they were captured, and the epoch (ns).
 
-    SIGINT during a storm ends it, leaves out the acts after it and keeps what was recorded.
+    SIGINT during a storm ends it, leaves out the acts after it, and what was recorded is returned.
 
     Args:
         plan: what to do.
@@ -70,7 +70,7 @@ def run_acts(
 ) -> tuple[list[ActResult], bool]:
     """Run the acts of a plan, each in an environment of its own or in that of the act before; one result at least.
 
-    Returns the results, and whether the run was interrupted. Between two acts an interrupt keeps the results so far.
+    Returns the results, and whether the run was interrupted; after an interrupt these are the results so far.
     """
     plans = plan.storms()
     results: list[ActResult] = []

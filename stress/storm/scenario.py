@@ -11,17 +11,17 @@ from stress.model.plan import Plan
 class Scenario:
     """A case worth running.
 
-    In what to expect, ``{fast}`` stands for the band of a collision on the kernel at hand, ``{first}`` to ``{third}``
+    In ``expect``, ``{fast}`` stands for the band of a collision on the kernel at hand, ``{first}`` to ``{third}``
     for the first rungs of its SYN ladder with the scenario's settings, ``{give_up}`` for its ETIMEDOUT and
     ``{challenged_give_up}`` for that of an attempt whose first SYN was answered by a challenge ACK.
 
     Attributes:
-        summary: what it does, in a line.
-        expect: what this looks like from the client, by the first kernel version for which it does.
-        causes: those that its slow and failed attempts have.
+        summary: what it does, in one line.
+        expect: what a client sees, by the first kernel version (major, minor) on which it does.
+        causes: of its slow and failed attempts.
         plan: its default plan.
         waits_for_give_up: whether attempts wait until the kernel gives up.
-        waits_s: how long the slowest attempts wait otherwise, about, where that is longer than the storm.
+        waits_s: about how long its slowest attempts wait otherwise, where that is longer than the storm.
     """
 
     summary: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A witness: sees a client in SYN_SENT and the server's socket that it met, while the client waits."""
+"""Samples pairs of sockets: a client in SYN_SENT and the server's CLOSE_WAIT socket that it met."""
 
 import threading
 from types import TracebackType
@@ -16,7 +16,11 @@ PAIRS_MAX = 3
 
 
 class SocketPairSampler:
-    """Takes a census of SYN_SENT again and again, in a thread, as long as the context lasts."""
+    """Samples the sockets in SYN_SENT, in a thread, as long as the context lasts.
+
+    Attributes:
+        pairs: the first ones, at most PAIRS_MAX.
+    """
 
     def __init__(self, plan: Plan, epoch_ns: int) -> None:
         self.plan = plan
@@ -24,33 +28,33 @@ class SocketPairSampler:
         self.pairs: list[Pair] = []
         self.error: OSError | None = None
         self.over = threading.Event()
-        self.thread = threading.Thread(target=self.watch, name="witness")
+        self.thread = threading.Thread(target=self.sample, name="socket pairs")
 
-    def watch(self) -> None:
-        """Look until it is over; an error is for whoever waits for the thread."""
+    def sample(self) -> None:
+        """Collect pairs until the context ends; an error is raised there."""
         try:
-            self.look()
+            self.collect_pairs()
         except OSError as error:
             self.error = error
 
-    def look(self) -> None:
-        """Keep the first pairs, one of each port."""
+    def collect_pairs(self) -> None:
+        """Collect the first pairs, at most one per port."""
         seen: set[int] = set()
         while len(self.pairs) < PAIRS_MAX and not self.over.wait(INTERVAL_S):
             for client in census.iterate_sockets(self.plan.family, ["SYN-SENT"], remote_port=self.plan.target_port):
                 if client.local_port in seen or len(self.pairs) == PAIRS_MAX:
                     continue
-                pair = self.pair(client)
+                pair = self.match_client(client)
                 if pair is not None:
                     seen.add(client.local_port)
                     self.pairs.append(pair)
 
-    def pair(self, client: census.Socket) -> Pair | None:
+    def match_client(self, client: census.Socket) -> Pair | None:
         """Return a client with the server's socket of the same 4-tuple, if there is one."""
-        found = census.iterate_sockets(
+        servers = census.iterate_sockets(
             self.plan.family, ["CLOSE-WAIT"], local_port=self.plan.target_port, remote_port=client.local_port
         )
-        for server in found:
+        for server in servers:
             if (server.local_address, server.remote_address) == (client.remote_address, client.local_address):
                 return Pair(
                     now_ns() - self.epoch_ns,

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""All that can be wrong with a plan, in sentences, before the first socket."""
+"""The rules for plans: each fault is one sentence, before the first socket is opened."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The space of a plan's 4-tuples: what can be wrong with its addresses, its ports, and who shares them."""
+"""The rules for the space of a plan's 4-tuples: addresses, ports, and the workers that share them."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -12,7 +12,7 @@ ADDRESSES_MAX = 1 << 16  # attempts number them in 16 bits
 
 
 def addresses_faults(plan: Plan) -> Iterator[str]:
-    """Yield what is wrong with the addresses by themselves."""
+    """Yield what is wrong with each address by itself."""
     yield from address_faults("--target", plan.target, plan.family)
     yield from address_faults("--source", plan.source, plan.family)
 
@@ -49,19 +49,21 @@ def space_faults(plan: Plan) -> Iterator[str]:
         yield f"--target-port {plan.target_port}-{plan.target_port + plan.target_ports - 1} goes beyond {PORT_MAX}."
     if plan.addresses > ADDRESSES_MAX:
         yield f"{plan.addresses:,} pairs of --source and --target-port are more than {ADDRESSES_MAX:,}; give fewer."
-    elsewhere = {
+    single_pair = {
         "--capture": plan.capture,
-        "a scenario with a witness": plan.witness,
+        "a scenario that samples socket pairs": plan.witness,
         "a scenario that fills its range step by step": plan.probes > 0,
         "mines on ports that clients get": plan.mines > 0 and plan.laying is Laying.CLIENTS,
     }
     if plan.addresses > 1:
-        for what in (name for name, wanted in elsewhere.items() if wanted):
+        for what in (name for name, wanted in single_pair.items() if wanted):
             yield f"{what[0].upper()}{what[1:]} follows one source address and one port; give one of each."
     if plan.workers > 1 and plan.probes:
         yield "A scenario that fills its range step by step needs one worker; leave out --workers."
     if plan.close is Close.DISCONNECT:
         if plan.sources > 1:
-            yield "--close disconnect keeps its socket, which has one source address; give one --source."
+            yield "--close disconnect uses its socket again, which has one source address; give one --source."
         if plan.ports is Ports.BIND:
-            yield "--close disconnect keeps its socket, which bind() gives one port; use --ports kernel or no-port."
+            yield (
+                "--close disconnect uses its socket again, which bind() gives one port; use --ports kernel or no-port."
+            )

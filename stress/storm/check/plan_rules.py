@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""All that can be wrong with a plan, checked in one place before the first socket, from general to specific."""
+"""The rules for plans, checked in one place before the first socket, from general to specific."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -24,19 +24,19 @@ SEED_MAX = 2**63 - 1
 RATE_MAX_PER_S = 1_000_000
 TCP_FIN_TIMEOUT_MAX_S = 120  # include/net/tcp.h: TCP_LINGER2 goes no higher
 MAX_TCP_KEEPIDLE_S = 32767  # include/net/tcp.h
-WORKERS_MAX = 64  # as many as 8 bits of a record could tell apart, and more than are of use
+WORKERS_MAX = 64  # fewer than the 256 that a record has room for, and more than are of use
 SERVERS_MAX = PROCESSES_MAX - HOLDERS_MAX
 SERVER_NOFILE_MIN = 32  # the listener's process itself needs some
 
 
 def plan_faults(plan: Plan) -> Iterator[str]:
-    """Yield a sentence for everything that is wrong with a plan, whatever host it is for."""
+    """Yield one sentence for everything that is wrong with a plan on any host."""
     try:
         plans = plan.storms().values()
     except msgspec.ValidationError as error:
-        yield f"An act of {plan.scenario} cannot be: {error}."
+        yield f"An act of {plan.scenario} is invalid: {error}."
         return
-    yield from dict.fromkeys(sentence for each in plans for sentence in act_faults(each))
+    yield from dict.fromkeys(sentence for act in plans for sentence in act_faults(act))
 
 
 def act_faults(plan: Plan) -> Iterator[str]:
@@ -97,7 +97,7 @@ def combination_faults(plan: Plan) -> Iterator[str]:
     if plan.laying is Laying.CLIENTS and ip_address(plan.source) != UNBOUND_SOURCE[plan.family]:
         yield f"Mines on ports that the kernel chooses are laid from {UNBOUND_SOURCE[plan.family]}; leave out --source."
     if plan.server_nofile is not None and plan.serve is Serve.NOBODY:
-        yield "--server-nofile is of the process that accepts; with --serve nobody there is none."
+        yield "--server-nofile is for the process that accepts; with --serve nobody there is none."
     if plan.sweeps is not None and plan.attempts is not None:
         yield "Give --attempts or --sweeps, not both."
     if plan.host and plan.port_range is not None:
@@ -107,9 +107,9 @@ def combination_faults(plan: Plan) -> Iterator[str]:
 
 
 def firewall_faults(plan: Plan) -> Iterator[str]:
-    """Yield which values do not go together with what a firewall drops, or cannot be had on the host."""
+    """Yield which values do not go together with what a firewall drops, or are not available on the host."""
     if plan.drop is Drop.RST and plan.close is Close.RST:
-        yield "--drop rst would drop the RSTs of --close rst too, and the server keep every socket; use --close fin."
+        yield "--drop rst would drop the RSTs of --close rst too, and leave the server every socket; use --close fin."
     if plan.drop is Drop.CHALLENGE and plan.close is not Close.RST:
         yield "--drop challenge also drops the server's ACK of a FIN; use --close rst."
     if plan.drop is Drop.INVALID and plan.firewall is Firewall.BPF:
@@ -121,11 +121,11 @@ def firewall_faults(plan: Plan) -> Iterator[str]:
 
 
 def missing_kernel_features(plan: Plan, *, has_local_port_range: bool) -> Iterator[str]:
-    """Yield a sentence for everything that a plan needs and this kernel lacks.
+    """Yield one sentence for every kernel feature that a plan needs and this kernel does not have.
 
     Args:
         plan: one without faults of its own.
-        has_local_port_range: whether the kernel knows IP_LOCAL_PORT_RANGE.
+        has_local_port_range: whether the kernel has IP_LOCAL_PORT_RANGE.
     """
     if has_local_port_range:
         return
@@ -139,7 +139,7 @@ def missing_kernel_features(plan: Plan, *, has_local_port_range: bool) -> Iterat
 
 
 def host_faults(plan: Plan, ports: PortRange, nofile: int, *, has_nft: bool = True) -> Iterator[str]:
-    """Yield a sentence for everything that this host, or its namespace, cannot do of a plan.
+    """Yield one sentence for everything of a plan that this host, or its namespace, cannot do.
 
     Args:
         plan: one without faults of its own.
@@ -163,10 +163,10 @@ def host_faults(plan: Plan, ports: PortRange, nofile: int, *, has_nft: bool = Tr
     if plan.window > room:
         yield (
             f"--window {plan.window:,} needs as many descriptors, but one process here may have {nofile:,} "
-            f"(ulimit -n), of which the program keeps {DESCRIPTORS_RESERVED}."
+            f"(ulimit -n), of which the program reserves {DESCRIPTORS_RESERVED}."
         )
     if plan.close is Close.HOLD and plan.window >= room:
-        yield f"--close hold needs descriptors beside the window; lower --window {plan.window:,} below {room:,}."
+        yield f"--close hold needs descriptors besides the window; lower --window {plan.window:,} below {room:,}."
     needs_nft = plan.firewall is Firewall.NFT or plan.drop is Drop.INVALID
     if plan.drop is not Drop.NOTHING and needs_nft and not has_nft:
         yield "These rules need nft, which is not installed (Debian package nftables)."
@@ -189,13 +189,13 @@ def host_faults(plan: Plan, ports: PortRange, nofile: int, *, has_nft: bool = Tr
 
 
 def refuse(sentences: Iterator[str], kind: type[UsageError] = UsageError) -> None:
-    """Raise an error with all the sentences, if there are any."""
-    if found := list(sentences):
-        raise kind(" ".join(found))
+    """Raise an error of a kind with all the sentences, if there are any."""
+    if text := " ".join(sentences):
+        raise kind(text)
 
 
 def attempt_count(plan: Plan, ports: PortRange) -> int:
-    """Return how many attempts a plan makes at most: the size of its buffer.
+    """Return the largest number of attempts that a plan can make: the size of its buffer.
 
     A plan that gives neither attempts nor sweeps nor time, or that measures how the range fills, makes one pass over
     the port range of each pair of addresses.
