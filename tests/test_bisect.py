@@ -123,7 +123,7 @@ def test_a_kernel_that_cannot_be_built_is_skipped(kernels, tmp_path):
     found = over(kernels, tmp_path, build=f"test {{}} != {kernels[4]} && echo noise && echo {{}}")
     assert (found.last_good, found.suspects) == (kernels[3], kernels[4:6])
     (skipped,) = [probe for probe in found.probes if probe.mark is Mark.SKIPPED]
-    assert "ended with code 1" in skipped.why
+    assert "ended with code 1" in skipped.reason
 
 
 def test_ends_that_are_not_what_they_should_be_are_refused(kernels, tmp_path):
@@ -133,7 +133,9 @@ def test_ends_that_are_not_what_they_should_be_are_refused(kernels, tmp_path):
         over(kernels[:4], tmp_path)
     with pytest.raises(UsageError, match="needs a good kernel and a bad one"):
         over(kernels[:1], tmp_path)
-    with pytest.raises(LabError, match=r"It cannot be told whether .*kernel-0 is good: .* ended with code 3: no tree"):
+    with pytest.raises(
+        LabError, match=r"It cannot be decided whether .*kernel-0 is good: .* ended with code 3: no tree"
+    ):
         over(kernels, tmp_path, build="echo no tree >&2; exit 3 # {}")
 
 

@@ -120,7 +120,7 @@ def test_no_threshold_lies_below_the_noise_of_the_machine(home, tmp_path):
     assert found.calibration is not None
     verdict = {
         (each.row, each.metric): each.verdict
-        for each in compare_pairs(found.found, metric_families(found.runs, ["body.p99"]), found.calibration)
+        for each in compare_pairs(found.pairs, metric_families(found.runs, ["body.p99"]), found.calibration)
     }
     assert verdict["clean", "body.p99"] == "equivalent"
 
@@ -139,11 +139,11 @@ def test_the_rows_with_most_changes_are_drawn(home, tmp_path):
     found = compare_arms(
         Question(arms=(f"base={FROZEN}#closewait", f"new={FROZEN}#closewait tcp_timestamps=0"), allowed=["plan"])
     )
-    comparisons = compare_pairs(found.found, metric_families(found.runs))
-    written = draw_comparison(comparisons, found.found, tmp_path)
+    comparisons = compare_pairs(found.pairs, metric_families(found.runs))
+    written = draw_comparison(comparisons, found.pairs, tmp_path)
     assert [path.name for path in written] == ["forest.png", "latency.png", "shift.png", "ports.png"]
     assert all(path.stat().st_size > 1000 for path in written)
     without = compare_arms(Question(arms=(str(home / "base"), str(home / "new"))))  # no attempts were kept
-    assert [path.name for path in draw_comparison([], without.found, tmp_path / "b")] == ["forest.png"]
-    changes = compare_pairs(without.found, metric_families(without.runs))
-    assert rows_to_draw(changes, without.found) == ["clean", "closewait"]
+    assert [path.name for path in draw_comparison([], without.pairs, tmp_path / "b")] == ["forest.png"]
+    changes = compare_pairs(without.pairs, metric_families(without.runs))
+    assert rows_to_draw(changes, without.pairs) == ["clean", "closewait"]

@@ -294,7 +294,7 @@ def test_a_parcel_that_is_cut_short_leaves_nothing(tmp_path_factory, share, flip
     if flip and damaged:
         damaged = damaged[:-1] + bytes([damaged[-1] ^ 1])
     results = tmp_path_factory.mktemp("results")
-    with pytest.raises(LabError, match=r"[nN]othing was kept"):
+    with pytest.raises(LabError, match=r"[nN]othing was stored"):
         archive.unpack(io.BytesIO(damaged), "run", results)
     assert list(results.iterdir()) == []
 
@@ -311,7 +311,7 @@ def test_a_member_that_lies_elsewhere_is_refused(tmp_path):
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
         tar.add(FROZEN / "run.json", "../run.json")
-    with pytest.raises(LabError, match=r"holds '\.\./run\.json'"):
+    with pytest.raises(LabError, match=r"has '\.\./run\.json'"):
         archive.unpack(io.BytesIO(stream.getvalue()), "run", tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -51,7 +51,7 @@ pytestmark = pytest.mark.timeout(600)
 def kernel():
     """Return a kernel to boot; skip where it cannot be had, or nothing can be booted."""
     if lacking := list(boot.list_missing()):
-        pytest.skip(f"to boot a kernel this machine lacks {'; '.join(lacking)}")
+        pytest.skip(f"to boot a kernel this machine needs {'; '.join(lacking)}")
     cached = cache.find_kernel(NAME)
     if cached is None:
         try:

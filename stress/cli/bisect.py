@@ -53,7 +53,7 @@ def bisect(
             {
                 "kernel": probe.name,
                 "mark": probe.mark,
-                "why": probe.why,
+                "why": probe.reason,
                 "path": str(probe.path) if probe.path else None,
             }
             for probe in bisection.probes

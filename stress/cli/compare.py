@@ -68,12 +68,12 @@ def compare(
         results=output,
     )
     matched = compare_arms(question)
-    comparisons = compare_pairs(matched.found, metric_families(matched.runs, metrics), matched.calibration)
+    comparisons = compare_pairs(matched.pairs, metric_families(matched.runs, metrics), matched.calibration)
     figures: list[Path] = []
     if draw:
         from stress.compare.figures import draw_comparison as draw_figures  # noqa: PLC0415  # matplotlib comes with it
 
-        figures = draw_figures(comparisons, matched.found, output / FOLDER / folder_name(arms))
+        figures = draw_figures(comparisons, matched.pairs, output / FOLDER / folder_name(arms))
     if as_json:
         print_object(
             {

@@ -139,20 +139,20 @@ def write(result: "GateResult", question: "Question", code: int, folder: Path, *
                 adjusted_p=ruling.adjusted_p,
                 more_trials=ruling.more_trials,
             )
-            for ruling in result.rulings
+            for ruling in result.conditions
         ],
         warnings=result.warnings,
     )
     files = {
         verdict_file.VERDICT_NAME: verdict_file.encode(verdict),
-        "junit.xml": junit_xml(result.rulings),
-        "summary.md": markdown(result.rulings, result.warnings).encode(),
+        "junit.xml": junit_xml(result.conditions),
+        "summary.md": markdown(result.conditions, result.warnings).encode(),
     }
     verdict_file.write_files(folder, files)
     if as_json:
         print_object(msgspec.to_builtins(verdict))
         return
-    console().print(table(result.rulings))
+    console().print(table(result.conditions))
     warn(result.warnings)
     click.echo(f"{folder} has {', '.join(files)}")
 

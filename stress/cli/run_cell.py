@@ -27,7 +27,7 @@ from stress.run.protocol import decode_plan
 def run_cell(
     output: Path | None, settle_s: float, *, draw: bool, set_host: bool, alone: bool, agent: bool, attest: bool
 ) -> None:
-    """Carry out the plan on standard input; print what happens as JSON, one event a line."""
+    """Carry out the plan on standard input; print what happens as JSON, one event per line."""
     die_with_parent(signal.SIGTERM)
     if attest:
         print_attestation(alone=alone)

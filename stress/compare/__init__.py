@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What the verbs compare, gate, bisect and calibrate put together from stored runs."""
+"""What the verbs compare, gate, bisect and calibrate do with stored runs."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Arms: stored runs that are to be compared, as a user names them, up to the pairs of columns that it comes to."""
+"""Arms: stored runs that are to be compared, as a user names them, and the pairs of columns that result."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from stress.model.observation import Observation
 from stress.store import calibration as stored
 from stress.store.runs import read_arm, split_label
 
-SHOWN = 4  # rows that an error names
+SHOWN = 4  # rows that are named in an error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +49,19 @@ class Question:
 
 @dataclass(frozen=True)
 class ComparedArms:
-    """What a question comes to.
+    """The runs that a question selects, paired for comparison.
 
     Attributes:
         by: the dimensions of rows and columns.
-        rows: all of them, also those with one column.
-        found: every column against the base of its row.
+        rows: all rows, also those with one column.
+        pairs: every column with the base of its row.
         warnings: sentences.
-        calibration: of the machine that all of them come from, if there is one.
+        calibration: of the machine that all runs come from, if it has one.
     """
 
     by: Projection
     rows: list[Row]
-    found: list[ArmPair]
+    pairs: list[ArmPair]
     warnings: list[str]
     calibration: Calibration | None
 
@@ -72,63 +72,63 @@ class ComparedArms:
 
 
 def compare_arms(question: Question) -> ComparedArms:
-    """Find the runs and say which are compared with which.
+    """Read the runs of a question and pair them for comparison.
 
     Raises:
-        UsageError: something is named that is not there, or is damaged.
-        IncomparableError: the arms differ in more than what they are compared by, or have nothing in common.
+        UsageError: something that is named does not exist, or is damaged.
+        IncomparableError: the arms differ in more than the dimensions that they are compared by, or share no row.
     """
     by, rows = lay_out(question, read_arms(question.arms))
     refused = explain_refusals(rows, by.cols, question.allowed)
     if refused:
         raise IncomparableError(" ".join(refused))
-    found = pair_columns(rows)
-    if not found:
-        there = "; ".join(f"{row.name or 'all'}: {', '.join(row.columns)}" for row in rows[:SHOWN])
-        raise IncomparableError(f"No row has two columns to compare ({there}); see --rows and --cols.")
-    testbeds = {run.host.testbed for each in found for run in each.runs}
+    pairs = pair_columns(rows)
+    if not pairs:
+        columns = "; ".join(f"{row.name or 'all'}: {', '.join(row.columns)}" for row in rows[:SHOWN])
+        raise IncomparableError(f"No row has two columns to compare ({columns}); see --rows and --cols.")
+    testbeds = {run.host.testbed for pair in pairs for run in pair.runs}
     warnings = [
         *explain_hidden_differences(rows, by),
         *missing_columns(rows),
-        *untimed_rows(found),
-        *describe_unpaired_runs(found),
+        *untimed_rows(pairs),
+        *describe_unpaired_runs(pairs),
     ]
-    return ComparedArms(by, rows, found, warnings, known_calibration(question.results, testbeds))
+    return ComparedArms(by, rows, pairs, warnings, known_calibration(question.results, testbeds))
 
 
 def lay_out(question: Question, runs: Sequence[Observation]) -> tuple[Projection, list[Row]]:
     """Return the rows and columns of some runs.
 
     Raises:
-        UsageError: a dimension is named that there is not, or no run is left.
+        UsageError: a dimension that is named does not exist, or the filters leave no run.
     """
     unknown = sorted(set(question.allowed) - set(DIFFERENCE_KINDS))
     if unknown:
         raise UsageError(f"--allow-diff takes {', '.join(DIFFERENCE_KINDS)}, not {unknown[0]}.")
-    kept = filter_runs(runs, question.filters)
-    by = choose_projection(kept, question.rows, question.cols)
-    return by, project_runs(kept, by, question.base)
+    selected = filter_runs(runs, question.filters)
+    by = choose_projection(selected, question.rows, question.cols)
+    return by, project_runs(selected, by, question.base)
 
 
 def read_arms(arms: Sequence[str]) -> list[Observation]:
-    """Return the runs of all arms; arms without a label have the shortest that tells them apart.
+    """Return the runs of all arms; an arm without a label has the shortest label that is unique.
 
     Raises:
         UsageError: an arm has no run, or two have the same label.
     """
     split = [split_label(text) for text in arms]
     short = [Path(rest).name for _, rest in split]
-    found: dict[str, list[Observation]] = {}
+    by_label: dict[str, list[Observation]] = {}
     for text, (_, rest), name in zip(arms, split, short, strict=True):
         runs = read_arm(text, name if short.count(name) == 1 else "")
-        if runs[0].label in found:
-            raise UsageError(f"Two arms are called {runs[0].label!r}; name them apart, such as old={rest}.")
-        found[runs[0].label] = runs
-    return [run for runs in found.values() for run in runs]
+        if runs[0].label in by_label:
+            raise UsageError(f"Two arms are called {runs[0].label!r}; give them different labels, such as old={rest}.")
+        by_label[runs[0].label] = runs
+    return [run for runs in by_label.values() for run in runs]
 
 
 def missing_columns(rows: Sequence[Row]) -> list[str]:
-    """Return a sentence for the rows that have nothing in some column: these are not compared."""
+    """Return a sentence for each row without a run in some column, which is then not compared with it."""
     columns = list(dict.fromkeys(column for row in rows for column in row.columns))
     return [
         f"{row.name} has no run in {', '.join(column for column in columns if column not in row.columns)}"
@@ -137,15 +137,15 @@ def missing_columns(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def untimed_rows(found: Sequence[ArmPair]) -> list[str]:
-    """Return a sentence if some rows have no times to compare."""
-    rows = list(dict.fromkeys(each.row for each in found if not all(run.timed for run in each.runs)))
+def untimed_rows(pairs: Sequence[ArmPair]) -> list[str]:
+    """Return a sentence if the times of some rows cannot be compared."""
+    rows = list(dict.fromkeys(pair.row for pair in pairs if not all(run.timed for run in pair.runs)))
     if not rows:
         return []
     which = ", ".join(filter(None, rows)) or "these runs"
-    return [f"times are not compared of {which}: they ran on an emulated machine, or beside others"]
+    return [f"times are not compared of {which}: they ran on an emulated machine, or in parallel with others"]
 
 
 def known_calibration(results: Path, testbeds: Collection[str]) -> Calibration | None:
-    """Return the calibration of the machine that runs come from; None if there are several, or it has none."""
+    """Return the calibration of the machine of some runs; None if there are several machines, or it has none."""
     return stored.find_calibration(results, next(iter(testbeds))) if len(testbeds) == 1 else None

@@ -20,36 +20,36 @@ from stress.suite.executor.local import Local
 from stress.suite.kernels import add_kernel_axis
 from stress.view.text.gate_wording import sentence
 
-# Kernels differ in their kernel; one that is booted also is another machine, with its own defaults.
+# Kernels differ in their kernel; a kernel that is booted is also another machine, with its own defaults.
 ALLOWED = ("kernel", "testbed", "settings")
-SHOWN_LINES = 3  # of what a build said that failed
+SHOWN_LINES = 3  # of the errors of a failed build
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What was found of one kernel.
+    """The result for one kernel.
 
     Attributes:
         name: as the list has it.
-        mark: good, bad, or that it cannot be told.
-        why: in sentences.
-        path: the folder of its suite; None where it did not come so far.
+        mark: good, bad or skipped.
+        reason: for the mark, in sentences.
+        path: the folder of its suite; None when the suite was not run.
     """
 
     name: str
     mark: Mark
-    why: str
+    reason: str
     path: Path | None
 
 
 @dataclass(frozen=True)
 class BisectionResult:
-    """What a bisection came to.
+    """The result of a bisection.
 
     Attributes:
         probes: in the order in which they were made.
         last_good: the last kernel that is known to be good.
-        suspects: the first bad kernel, or those that may be it.
+        suspects: the first bad kernel, or the kernels that may be the first.
     """
 
     probes: list[Probe]
@@ -70,20 +70,20 @@ def bisect_kernels(
     """Find the first kernel on which a gate closes.
 
     Args:
-        suite: what is run on each, without an axis of kernels.
-        names: of kernels, or of what ``build`` makes kernels of; the first is good and the last bad, which is tried.
-        exprs: conditions besides those of the suite; those against a baseline are against the first kernel.
+        suite: it is run on each kernel, and has no axis of kernels.
+        names: of kernels, or arguments of ``build``; the first must be good and the last bad, which is checked.
+        exprs: conditions in addition to those of the suite; the baseline is the first kernel.
         results: where the suites' folders will be.
-        notify: is told how it gets on.
-        build: a command that makes a kernel; ``{}`` is replaced by a name, and the last line that it prints is a path.
-        executor: makes one for each suite; this machine's, by default.
+        notify: progress callback.
+        build: a command that builds a kernel; ``{}`` is replaced by a name, and the last line that it prints is a path.
+        executor: returns the executor of each suite; by default that of this machine.
 
     Raises:
-        UsageError: there are fewer than two, or the gate is not open on the first, or not closed on the last.
-        LabError: the first or the last could not be told.
+        UsageError: there are fewer than two kernels, the gate does not pass on the first, or does not fail on the last.
+        LabError: the first or the last kernel was skipped.
     """
     if len(names) < 2:
-        raise UsageError("A bisection needs a good kernel and a bad one, and had better have some between.")
+        raise UsageError("A bisection needs a good kernel and a bad one, and more between them to be of use.")
     search = Bisection(len(names))
     probes: list[Probe] = []
     good: Path | None = None
@@ -94,16 +94,16 @@ def bisect_kernels(
         try:
             path = runner.run(add_kernel_axis(suite, [build_kernel(name, build)]), results, executor())
         except LabError as error:
-            found = Probe(name, Mark.SKIPPED, str(error), None)
+            tried = Probe(name, Mark.SKIPPED, str(error), None)
         else:
-            rulings = evaluate_gate(
+            conditions = evaluate_gate(
                 Question(arms=probe_arms(good, path), allowed=ALLOWED, results=results), exprs
-            ).rulings
-            found = Probe(name, *mark_kernel(rulings, first=good is None), path)
-        probes.append(found)
-        search.marks[place] = found.mark
-        notify(f"{name}: {found.mark}; {found.why}")
-        return found
+            ).conditions
+            tried = Probe(name, *mark_kernel(conditions, first=good is None), path)
+        probes.append(tried)
+        search.marks[place] = tried.mark
+        notify(f"{name}: {tried.mark}; {tried.reason}")
+        return tried
 
     first = probe(0)
     require_mark(first, Mark.GOOD)
@@ -115,12 +115,12 @@ def bisect_kernels(
 
 
 def probe_arms(good: Path | None, path: Path) -> tuple[str, str]:
-    """Return base and new; the first kernel has no baseline."""
+    """Return the arms base and new; the first kernel has no baseline."""
     return f"good={good or path / 'no-baseline'}", f"new={path}"
 
 
 def build_kernel(name: str, build: str | None) -> str:
-    """Return the kernel that a name stands for, built if need be.
+    """Return the kernel of a name, which is built if there is a command for it.
 
     Raises:
         LabError: it cannot be built.
@@ -130,30 +130,30 @@ def build_kernel(name: str, build: str | None) -> str:
     command = build.replace("{}", shlex.quote(name))
     ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602  # the user's
     lines = ended.stdout.split("\n")
-    made = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    path = next((line.strip() for line in reversed(lines) if line.strip()), "")
     if ended.returncode:
-        said = " | ".join(ended.stderr.strip().split("\n")[-SHOWN_LINES:])
-        raise LabError(f"{command} ended with code {ended.returncode}: {said or 'it said nothing'}.")
-    if not made:
+        errors = " | ".join(ended.stderr.strip().split("\n")[-SHOWN_LINES:])
+        raise LabError(f"{command} ended with code {ended.returncode}: {errors or 'it printed no error'}.")
+    if not path:
         raise LabError(f"{command} did not print the path of a kernel as its last line.")
-    return made
+    return path
 
 
-def mark_kernel(rulings: Sequence[ConditionResult], *, first: bool) -> tuple[Mark, str]:
-    """Return what rulings say of a kernel, and why; the first one has no baseline, and needs none."""
-    broken = [ruling for ruling in rulings if ruling.state is State.BROKEN]
+def mark_kernel(conditions: Sequence[ConditionResult], *, first: bool) -> tuple[Mark, str]:
+    """Return the mark of a kernel by its conditions, and the reason; the first kernel needs no baseline."""
+    broken = [condition for condition in conditions if condition.state is State.BROKEN]
     if broken:
-        return Mark.BAD, " ".join(sentence(ruling) for ruling in broken)
-    fine = (State.HOLDS, State.NO_BASELINE) if first else (State.HOLDS,)
-    untold = [ruling for ruling in rulings if ruling.state not in fine]
-    if untold:
-        return Mark.SKIPPED, " ".join(sentence(ruling) for ruling in untold)
+        return Mark.BAD, " ".join(sentence(condition) for condition in broken)
+    passing = (State.HOLDS, State.NO_BASELINE) if first else (State.HOLDS,)
+    undecided = [condition for condition in conditions if condition.state not in passing]
+    if undecided:
+        return Mark.SKIPPED, " ".join(sentence(condition) for condition in undecided)
     return Mark.GOOD, "every condition holds."
 
 
 def require_mark(probe: Probe, expected: Mark) -> None:
-    """Raise an error unless an end of the list is what the user says it is."""
+    """Raise an error unless the first or last kernel of the list has the mark that the user says."""
     if probe.mark is Mark.SKIPPED:
-        raise LabError(f"It cannot be told whether {probe.name} is {expected}: {probe.why}")
+        raise LabError(f"It cannot be decided whether {probe.name} is {expected}: {probe.reason}")
     if probe.mark is not expected:
-        raise UsageError(f"{probe.name} should be {expected}, but is {probe.mark}: {probe.why}")
+        raise UsageError(f"{probe.name} should be {expected}, but is {probe.mark}: {probe.reason}")

@@ -15,7 +15,7 @@ ARMS = ("A", "B")
 
 
 def calibration_suite(names: list[str], *, trials: int, attempts: int | None, seed: int) -> Suite:
-    """Return a suite of scenarios compared with themselves.
+    """Return a suite that compares scenarios with themselves.
 
     Raises:
         UsageError: there is no such scenario.
@@ -36,17 +36,17 @@ def calibration_suite(names: list[str], *, trials: int, attempts: int | None, se
 
 
 def build_calibration(file: Manifest, cells: list[CellTrials]) -> Calibration:
-    """Return what a finished calibration suite says of the machine."""
-    (attestation, *_) = file.fingerprints.values()
+    """Return the calibration of a machine by its finished calibration suite."""
+    (fingerprint, *_) = file.fingerprints.values()
     by_label = {trials.cell.scenario: trials for trials in cells}
     names = dict.fromkeys(trials.cell.plan.scenario for trials in cells)
     return Calibration(
         schema=CALIBRATION_SCHEMA,
         program=f"connstorm {stress.__version__}",
         started_utc=file.started_utc,
-        testbed=attestation.host.testbed,
-        kernel=attestation.host.kernel,
-        cpu=attestation.host.cpu,
+        testbed=fingerprint.host.testbed,
+        kernel=fingerprint.host.kernel,
+        cpu=fingerprint.host.cpu,
         trials=file.suite.trials,
         scenarios={name: measure_noise(*(by_label[f"{name} {arm}"] for arm in ARMS)) for name in names},
     )

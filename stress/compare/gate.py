@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Judge: the conditions of a gate applied to stored runs, with or without a baseline."""
+"""Gate: the conditions of a gate applied to stored runs, with or without a baseline."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -27,38 +27,38 @@ REGRESSED, NO_DATA, NO_BASELINE, INCONCLUSIVE = 1, 3, 5, 4  # exit codes
 
 @dataclass(frozen=True)
 class GateResult:
-    """What a gate came to.
+    """The result of a gate.
 
     Attributes:
-        rulings: each condition in each row that it is about.
+        conditions: the result of each condition in each row that it applies to.
         warnings: sentences.
     """
 
-    rulings: list[ConditionResult]
+    conditions: list[ConditionResult]
     warnings: list[str]
 
     def has(self, state: State) -> bool:
-        """Return whether any ruling says so."""
-        return any(ruling.state is state for ruling in self.rulings)
+        """Return whether any condition has a state."""
+        return any(condition.state is state for condition in self.conditions)
 
     @property
     def tests(self) -> int:
         """How many comparisons were corrected together."""
-        return sum(ruling.adjusted_p is not None for ruling in self.rulings)
+        return sum(condition.adjusted_p is not None for condition in self.conditions)
 
     @property
     def verdict(self) -> str:
-        """All rulings in a word, the gravest."""
-        grave = {
+        """The most severe state of all conditions, in a word."""
+        words = {
             State.BROKEN: "regressed",
             State.NO_DATA: "no-data",
             State.NO_BASELINE: "no-baseline",
             State.INCONCLUSIVE: "inconclusive",
         }
-        return next((word for state, word in grave.items() if self.has(state)), "passed")
+        return next((word for state, word in words.items() if self.has(state)), "passed")
 
     def exit_code(self, *, strict: bool, require_baseline: bool) -> int:
-        """Return the exit code: of what is grave enough to fail for, the gravest."""
+        """Return the exit code of the most severe state that makes the gate fail."""
         if self.has(State.BROKEN):
             return REGRESSED
         if self.has(State.NO_DATA):
@@ -70,44 +70,44 @@ class GateResult:
 
 @dataclass(frozen=True)
 class GateCases:
-    """The cases of a gate, and what is to be known of them."""
+    """The cases of a gate, and warnings about them."""
 
     cases: list[Case]
     warnings: list[str]
 
 
 def evaluate_gate(question: Question, exprs: Sequence[str]) -> GateResult:
-    """Return what a gate comes to.
+    """Apply the conditions of a gate.
 
     Args:
         question: of two arms, base and new.
-        exprs: conditions besides those of the new arm's suite.
+        exprs: conditions in addition to those of the new arm's suite.
 
     Raises:
-        UsageError: a condition cannot be read, there is none, or the new arm cannot be read.
+        UsageError: a condition cannot be parsed, there is no condition, or the new arm cannot be read.
     """
-    found = gate_cases(question, exprs)
-    return GateResult(evaluate_cases(found.cases), found.warnings)
+    gate = gate_cases(question, exprs)
+    return GateResult(evaluate_cases(gate.cases), gate.warnings)
 
 
 def self_test_gate(question: Question, exprs: Sequence[str]) -> tuple[list[InjectedRegression], list[str]]:
-    """Return whether the gate closes when it should, on copies of the data; see ``rehearse``.
+    """Return whether the gate fails on injected regressions, and warnings; see ``inject_regressions``.
 
     Raises:
-        UsageError: as ``judge``.
+        UsageError: as ``evaluate_gate``.
     """
-    found = gate_cases(question, exprs)
-    return inject_regressions([case for case in found.cases if case.new or case.base]), found.warnings
+    gate = gate_cases(question, exprs)
+    return inject_regressions([case for case in gate.cases if case.new or case.base]), gate.warnings
 
 
 def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
-    """Return every condition with what it is applied to."""
+    """Return a case for every condition and every row that it applies to."""
     new_runs = read_arms(question.arms[1:])
     _, new_path = split_label(question.arms[1])
     gates = [*(Gate(expr=expr) for expr in exprs), *suite_gates(Path(new_path.partition("#")[0]))]
     conditions = [(parse_condition(gate.expr), gate.scenario) for gate in gates]
     if not conditions:
-        raise UsageError(f"There is nothing to hold {new_path} to: give --expr, or a [[gate]] in its suite file.")
+        raise UsageError(f"There is no condition for {new_path}: give --expr, or a [[gate]] in its suite file.")
     runs, warnings = read_with_baseline(question, new_runs)
     by, rows = lay_out(question, runs)
     new = new_runs[0].label if runs is new_runs else runs[-1].label
@@ -116,12 +116,12 @@ def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
         warnings += [f"{sentence} Until then there is no baseline." for sentence in refused]
         rows = [replace(row, columns={new: row.columns[new]} if new in row.columns else {}) for row in rows]
     warnings += [*explain_hidden_differences(rows, by), *failed_trials(Path(new_path.partition("#")[0]))]
-    found = [case for condition, scenario in conditions for case in condition_cases(condition, scenario, rows, new)]
-    return GateCases(found, [*warnings, *noise_warnings(question, found, runs)])
+    cases = [case for condition, scenario in conditions for case in condition_cases(condition, scenario, rows, new)]
+    return GateCases(cases, [*warnings, *noise_warnings(question, cases, runs)])
 
 
 def read_with_baseline(question: Question, new_runs: list[Observation]) -> tuple[list[Observation], list[str]]:
-    """Return the runs of both arms; if there is no baseline, those of the new one, and a sentence that says so."""
+    """Return the runs of both arms; if there is no baseline, those of the new arm, and a warning."""
     try:
         return read_arms(question.arms), []
     except NoRunsError as error:
@@ -129,12 +129,12 @@ def read_with_baseline(question: Question, new_runs: list[Observation]) -> tuple
 
 
 def suite_gates(path: Path) -> list[Gate]:
-    """Return the gates of a suite folder; none of anything else."""
+    """Return the gates of a suite folder, and no gates for any other folder."""
     return suite_folder.read(path).suite.gates if (path / SUITE_FILE).is_file() else []
 
 
 def failed_trials(path: Path) -> list[str]:
-    """Return a sentence if trials of a suite have failed: what they would have said is not known."""
+    """Return a warning if trials of a suite have failed, whose results are missing."""
     if not (path / SUITE_FILE).is_file():
         return []
     records = suite_folder.read_records(path).values()
@@ -143,23 +143,23 @@ def failed_trials(path: Path) -> list[str]:
 
 
 def condition_cases(condition: Condition, scenario: str | None, rows: Iterable[Row], new: str) -> Iterable[Case]:
-    """Yield a condition with each row that it is about; with none, if there is none."""
+    """Yield a case for each row that a condition applies to; without such a row, one case without data."""
     timed = find_metric(condition.metric).unit in TIMED_UNITS
-    none = True
+    has_case = False
     for row in rows:
-        runs = [run for found in row.columns.values() for run in found]
+        runs = [run for column in row.columns.values() for run in column]
         if not runs or (scenario is not None and all(run.scenario != scenario for run in runs)):
             continue
         if timed and not all(run.timed for run in runs):
             continue
-        none = False
+        has_case = True
         yield case_of_row(condition, row, new)
-    if none:
+    if not has_case:
         yield Case(condition, scenario or "", None, {})
 
 
 def case_of_row(condition: Condition, row: Row, new: str) -> Case:
-    """Return a condition with the runs of one row."""
+    """Return the case of a condition and one row."""
     measured = find_metric(condition.metric)
     if new not in row.columns:
         return Case(condition, row.name, None, {})
@@ -171,12 +171,12 @@ def case_of_row(condition: Condition, row: Row, new: str) -> Case:
     return Case(condition, row.name, base, values, pair.paired, pair.attempts or MILLION)
 
 
-def noise_warnings(question: Question, found: Iterable[Case], runs: Sequence[Observation]) -> list[str]:
-    """Return a sentence for each condition that allows less than what this machine does when nothing changes."""
+def noise_warnings(question: Question, cases: Iterable[Case], runs: Sequence[Observation]) -> list[str]:
+    """Return a warning for each condition that allows less than the noise of this machine by its calibration."""
     testbeds = {run.host.testbed for run in runs}
     known = known_calibration(question.results, testbeds)
     sentences = {}
-    for case in found:
+    for case in cases:
         condition = case.condition
         floor = known.floor(condition.metric) if known else None
         if floor is None or condition.kind not in ("ratio", "relative") or case.metric.unit not in TIMED_UNITS:

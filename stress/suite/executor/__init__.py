@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""How a trial reaches a host, and how its run folder comes back."""
+"""Executors: how a trial reaches a host, and how its run folder is transferred back."""

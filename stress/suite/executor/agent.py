@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The envoy: what ssh starts on a host. It carries an errand out, sends events and the run folder, and leaves nothing.
+"""The remote agent, which ssh starts on a host: it runs a trial, sends events and the run folder, and leaves no files.
 
-Standard input holds the errand as one line, and stays open as long as the trial is wanted: when it ends, because that
-was said or because the connection is lost, so does the trial. While the storm goes on, the envoy sleeps.
+Standard input holds the trial request as one line, and stays open until the trial is cancelled or the connection is
+lost: its end ends the trial. During the storm the agent sleeps.
 """
 
 import os
@@ -20,29 +20,29 @@ from stress.run.protocol import UNNUMBERED, Event, Failed, Settled, Stage, requi
 from stress.suite.executor import archive
 from stress.suite.executor.remote_trial import TrialRequest, run_request
 
-FOLDER_PREFIX = "connstorm-"  # how the folders are called that hold a run until it is sent; in TMPDIR
+FOLDER_PREFIX = "connstorm-"  # of folders in TMPDIR that hold a run until it has been sent
 
 
 class Sending(msgspec.Struct, frozen=True, tag="sending"):
-    """The run folder follows, to the end of the stream."""
+    """The run folder follows as an archive, to the end of the stream."""
 
     name: str
 
 
-Message = Event | Sending  # what an envoy prints, one JSON object a line
+Message = Event | Sending  # what the agent prints, one JSON object per line
 
 
 def serve_request(stdin: IO[bytes], stdout: IO[bytes]) -> None:
-    """Carry out the errand that ``stdin`` holds and send what becomes of it to ``stdout``.
+    """Run the trial that is requested on ``stdin``, and send its events and its run folder to ``stdout``.
 
     Raises:
         UsageError: it is no trial request.
         LabError: it is of another protocol.
-        Terminated: the connection is lost, or the trial is no longer wanted; nothing is left here.
+        Terminated: the connection is lost, or the trial was cancelled; no file is left here.
     """
 
-    def say(word: Message) -> None:
-        stdout.write(msgspec.json.encode(word) + b"\n")
+    def send(message: Message) -> None:
+        stdout.write(msgspec.json.encode(message) + b"\n")
         stdout.flush()
 
     task = decode_request(stdin.readline())
@@ -50,14 +50,14 @@ def serve_request(stdin: IO[bytes], stdout: IO[bytes]) -> None:
     threading.Thread(target=end_when_closed, args=(stdin.fileno(),), daemon=True).start()
     try:
         ending.release()
-        with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as room:
-            ended = run_request(task, Path(room), lambda text: say(Stage(text)), lambda _: None)
+        with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
+            ended = run_request(task, Path(folder), lambda text: send(Stage(text)), lambda _: None)
             if ended.settle is not None:
-                say(Settled(ended.settle))
+                send(Settled(ended.settle))
             if ended.path is None:
-                say(ended.failure or Failed("It ended without a word.", UsageError.exit_code))
+                send(ended.failure or Failed("It ended without a result.", UsageError.exit_code))
             else:
-                say(Sending(ended.path.name))
+                send(Sending(ended.path.name))
                 archive.pack(ended.path, stdout)
                 stdout.flush()
     finally:
@@ -72,7 +72,7 @@ def end_when_closed(descriptor: int) -> None:
 
 
 class Numbered(msgspec.Struct, frozen=True):
-    """What a request of any protocol says of it."""
+    """A trial request of any protocol."""
 
     protocol: int = UNNUMBERED
 
@@ -81,7 +81,7 @@ def decode_request(line: bytes) -> TrialRequest:
     """Decode a trial request.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is no trial request.
         LabError: it is of another protocol.
     """
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A parcel: a run folder as a tar stream, on its way from the host where it was made; unpacked complete or absent."""
+"""A run folder as a tar archive, sent from the host that wrote it; it is unpacked completely or not at all."""
 
 import shutil
 import tarfile
@@ -15,10 +15,10 @@ CHUNK_BYTES = 1 << 20
 
 
 class Readable(Protocol):
-    """What a parcel is read from."""
+    """A stream that an archive is read from."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most so many bytes, none at the end."""
+        """Return at most ``size`` bytes, none at the end."""
 
 
 def pack(path: Path, stream: IO[bytes]) -> None:
@@ -29,7 +29,7 @@ def pack(path: Path, stream: IO[bytes]) -> None:
 
 
 def without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Return a member without what is only of the host that it comes from: owner and mode."""
+    """Return a member without the owner and mode that it has on its host."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mode = READABLE
@@ -37,7 +37,7 @@ def without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def unpack(stream: Readable, name: str, results: Path) -> Path:
-    """Make the run folder ``name`` under ``results`` of a stream, complete or not at all; return its path.
+    """Unpack a stream as the run folder ``name`` under ``results``, completely or not at all; return its path.
 
     Args:
         stream: as ``pack`` wrote it.
@@ -45,11 +45,11 @@ def unpack(stream: Readable, name: str, results: Path) -> Path:
         results: where it will be.
 
     Raises:
-        LabError: what came is no run folder, or not all of it came.
+        LabError: the archive is no run folder, or not complete.
         StoreError: it cannot be written.
     """
     if not is_plain_name(name):
-        raise LabError(f"What came back is called {name!r}, which is no name of a run folder; nothing was kept.")
+        raise LabError(f"The archive is called {name!r}, which is no name of a run folder; nothing was stored.")
     staging = atomic.partial_folder(results / name)
     shutil.rmtree(staging, ignore_errors=True)
     try:
@@ -60,20 +60,20 @@ def unpack(stream: Readable, name: str, results: Path) -> Path:
         run_folder.read(staging)  # checks the hashes that run.json has of the arrays
         return rename_complete(results / name)
     except (tarfile.TarError, EOFError) as error:
-        raise LabError(f"What came back as {name} is cut short or damaged: {error}; nothing was kept.") from error
+        raise LabError(f"The archive {name} is cut short or damaged: {error}; nothing was stored.") from error
     except UsageError as error:
-        raise LabError(f"What came back as {name} is no complete run folder: {error} Nothing was kept.") from error
+        raise LabError(f"The archive {name} is no complete run folder: {error} Nothing was stored.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
 def is_plain_name(name: str) -> bool:
-    """Return whether a name is that of a file or folder, and leads nowhere else."""
+    """Return whether a name is that of a file or folder, without a path."""
     return bool(name) and name == Path(name).name and not name.startswith(".")
 
 
 def rename_complete(final: Path) -> Path:
-    """Give a folder that is complete its name."""
+    """Rename a complete folder to its final name; return its path."""
     try:
         return atomic.finish_folder(final)
     except OSError as error:
@@ -81,15 +81,15 @@ def rename_complete(final: Path) -> Path:
 
 
 def extract_member(tar: tarfile.TarFile, member: tarfile.TarInfo, staging: Path) -> None:
-    """Write one member, which must be a plain file beside the others: a host must not write elsewhere here."""
+    """Write one member, which must be a regular file without a path: a host must not choose where it is written."""
     content = tar.extractfile(member) if member.isreg() else None
     if content is None or not is_plain_name(member.name):
-        raise LabError(f"What came back holds {member.name!r}, which belongs into no run folder; nothing was kept.")
+        raise LabError(f"The archive has {member.name!r}, which no run folder has; nothing was stored.")
     target = staging / member.name
     try:
         stream = target.open("xb", buffering=0)
     except OSError as error:
-        raise StoreError(f"{target} could not be made: {error.strerror}; make room.") from error
+        raise StoreError(f"{target} could not be made: {error.strerror}; free some space.") from error
     with stream:
         while data := content.read(CHUNK_BYTES):
             write_all(stream, data, target)
@@ -102,4 +102,4 @@ def write_all(stream: IO[bytes], data: bytes, target: Path) -> None:
         while left:
             left = left[stream.write(left) :]
     except OSError as error:
-        raise StoreError(f"{target} could not be written: {error.strerror}; make room.") from error
+        raise StoreError(f"{target} could not be written: {error.strerror}; free some space.") from error

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The executor of a dask cluster: each worker is a host, called by the worker's name.
+"""The executor of a dask cluster: each worker is a host, named by the worker's name.
 
 A trial is a task that is pinned to its worker by address, and never stolen. dask delivers at least once: a task whose
-worker was lost is run again. Here its result is taken once, by who asked for it, so no trial counts twice.
+worker was lost is run again. Its result is read once, by the handle that submitted it, so no trial counts twice.
 """
 
 import pkgutil
@@ -26,47 +26,47 @@ from stress.suite.executor.base import Job, failed_trial
 from stress.suite.executor.remote_trial import trial_request
 
 CONNECT_S = 30
-BACK_S = 300.0  # for how long a worker that was lost is waited for
-TAKE_S = 300.0  # for a run folder to come
-TRIES = 3  # of a trial whose worker was lost; dask's own number (distributed.scheduler.allowed-failures) too
+RETURN_LIMIT_S = 300.0  # for a worker that was lost to return
+TRANSFER_LIMIT_S = 300.0  # for the transfer of a run folder
+TRIES = 3  # of a trial whose worker was lost; dask has the same limit (distributed.scheduler.allowed-failures)
 PROTOCOL_NAME = "stress.run.protocol:PROTOCOL"
-EVERYTHING = "all"  # dask's topic on which workers come and go
+ALL_EVENTS = "all"  # dask's topic for workers that join and leave, among others
 
 
 class DaskHandle:
-    """A trial under way on a worker."""
+    """A trial that was submitted to a worker."""
 
     def __init__(self, fleet: "DaskFleet", host: str, payload: bytes, job: Job) -> None:
-        """Start it; a worker that is gone is waited for by ``fetch``."""
+        """Start it; for a worker that was lost, ``fetch`` waits."""
         self.fleet = fleet
         self.host = host
         self.payload = payload
         self.job = job
-        self.news: SimpleQueue[object] = SimpleQueue()  # something has happened; what, is looked up
+        self.events: SimpleQueue[object] = SimpleQueue()  # only wakes fetch(), which looks up what has changed
         self.cancelled = False
         self.address: str | None = None
         self.future: Future[Any] | None = None
-        fleet.listeners.append(self.news)
+        fleet.listeners.append(self.events)
         self.start(fleet.addresses().get(host))
 
     def start(self, address: str | None) -> None:
-        """Send the errand to the worker at an address, if there is one."""
+        """Send the trial request to the worker at an address, if there is one."""
         self.address = address
         if address is not None:
             self.future = self.fleet.send(dask_worker.run_packed_request, self.payload, address)
-            self.future.add_done_callback(self.news.put)
+            self.future.add_done_callback(self.events.put)
 
     def fetch(self, notify: ProgressCallback) -> CellResult:
-        """Wait until it is over; if its worker is lost, it is run again when that is back."""
+        """Wait until it ends; if its worker is lost, run it again when the worker has returned."""
         try:
-            return self.outcome(notify)
+            return self.fetch_with_retries(notify)
         finally:
-            self.fleet.listeners.remove(self.news)
+            self.fleet.listeners.remove(self.events)
             if self.future is not None:
                 self.future.release()
 
-    def outcome(self, notify: ProgressCallback) -> CellResult:
-        """Do the same."""
+    def fetch_with_retries(self, notify: ProgressCallback) -> CellResult:
+        """Wait until it ends, in one of at most TRIES tries."""
         for _ in range(TRIES):
             if (ended := self.one_try(notify)) is not None:
                 return ended
@@ -74,33 +74,35 @@ class DaskHandle:
         return lost_too_often(self.host)
 
     def one_try(self, notify: ProgressCallback) -> CellResult | None:
-        """Wait until it is over; None if it never will be, because the worker has come back at another address.
+        """Wait until it ends; return None if it never will, because the worker has returned at another address.
 
-        One that comes back at the same address is given the task anew by dask itself.
+        To a worker that returns at the same address dask itself sends the task again.
         """
         while not self.cancelled:
-            if self.future is not None and self.future.done() and (ended := self.taken(self.future)) is not None:
+            if self.future is not None and self.future.done() and (ended := self.read_result(self.future)) is not None:
                 return ended
-            here = self.fleet.addresses().get(self.host)
-            if here is None:
+            address = self.fleet.addresses().get(self.host)
+            if address is None:
                 notify(f"{self.host} was lost; waiting for it")
-            elif here != self.address:
+            elif address != self.address:
                 if self.future is not None:
                     self.future.cancel()
                 return None
             try:
-                self.news.get(timeout=BACK_S if here is None else None)
+                self.events.get(timeout=RETURN_LIMIT_S if address is None else None)
             except Empty:
-                return failed_trial(f"{self.host} was lost, and not back within {BACK_S:g} s; nothing was kept.")
-        return failed_trial(f"The trial on {self.host} was ended.")
+                return failed_trial(
+                    f"{self.host} was lost, and did not return within {RETURN_LIMIT_S:g} s; nothing was stored."
+                )
+        return failed_trial(f"The trial on {self.host} was cancelled.")
 
-    def taken(self, future: Future[Any]) -> CellResult | None:
-        """Take the result of a task that is done; None if it was lost on its way, and is being made again."""
-        self.fleet.require()
+    def read_result(self, future: Future[Any]) -> CellResult | None:
+        """Return the result of a task that has ended; None if it was lost in transfer, and the task is run again."""
+        self.fleet.require_scheduler()
         if future.status != "finished":
-            return self.no_result(future)
+            return self.failure_without_result(future)
         try:
-            ended, packed = future.result(timeout=TAKE_S)
+            ended, packed = future.result(timeout=TRANSFER_LIMIT_S)
         except (TimeoutError, OSError):
             return None
         if ended.path is None:
@@ -110,10 +112,10 @@ class DaskHandle:
         except LabError as error:
             return CellResult(None, Failed(f"{self.host}: {error}", error.exit_code), ended.settle)
 
-    def no_result(self, future: Future[Any]) -> CellResult:
-        """Say why a task that is over has no result."""
+    def failure_without_result(self, future: Future[Any]) -> CellResult:
+        """Return why a task that has ended has no result."""
         if future.status == "cancelled":
-            return failed_trial(f"The trial on {self.host} was cancelled by the scheduler; nothing was kept.")
+            return failed_trial(f"The trial on {self.host} was cancelled by the scheduler; nothing was stored.")
         error = future.exception()
         if isinstance(error, KilledWorker):
             return lost_too_often(self.host)
@@ -125,8 +127,8 @@ class DaskHandle:
         future = self.future
         if future is not None:
             future.cancel()
-            self.fleet.still(str(future.key), self.address)
-        self.news.put(self)
+            self.fleet.wait_until_ended(str(future.key), self.address)
+        self.events.put(self)
 
 
 class DaskFleet:
@@ -139,31 +141,32 @@ class DaskFleet:
 
         Args:
             scheduler: its address, ``tcp://name:port``.
-            hosts: names of workers; all that there are, if none is named.
+            hosts: names of workers; if none is named, all workers.
 
         Raises:
-            LabError: the scheduler does not answer, there is no worker, or one that was named is missing.
+            LabError: the scheduler does not answer, there is no worker, one that was named is missing, or one speaks
+                another protocol.
         """
         try:
             self.client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
             raise LabError(f"The dask scheduler {scheduler} does not answer: {error}.") from error
         self.scheduler = scheduler
-        self.token = secrets.token_hex(4)  # dask keeps results by key: keys of one suite must not be those of another
+        self.token = secrets.token_hex(4)  # dask stores results by key: two suites must not have the same keys
         self.numbers = count()
         self.fingerprints: dict[str, Fingerprint] = {}
         self.listeners: list[SimpleQueue[object]] = []
-        there = self.addresses()
-        self.names = list(hosts) or sorted(there)
-        missing = [name for name in self.names if name not in there]
-        if missing or not there:
+        workers = self.addresses()
+        self.names = list(hosts) or sorted(workers)
+        missing = [name for name in self.names if name not in workers]
+        if missing or not workers:
             raise LabError(
-                f"{scheduler} has no worker {', '.join(missing) or 'at all'} (of {', '.join(sorted(there))}); start "
+                f"{scheduler} has no worker {', '.join(missing) or 'at all'} (of {', '.join(sorted(workers))}); start "
                 f"one on each host by connstorm worker {scheduler}."
             )
         self.require_protocol()
         self.client.register_plugin(dask_worker.Ender())
-        self.client.subscribe_topic(EVERYTHING, self.tell)
+        self.client.subscribe_topic(ALL_EVENTS, self.wake_handles)
 
     def require_protocol(self) -> None:
         """Raise LabError unless all workers, to which the plugin will go, speak the protocol of this program.
@@ -187,11 +190,11 @@ class DaskFleet:
         Raises:
             LabError: it does not answer.
         """
-        self.require()
+        self.require_scheduler()
         address = self.addresses().get(host)
         if address is None:
             raise LabError(
-                f"{host} is not among the workers of {self.scheduler} any more; start connstorm worker there."
+                f"{host} is not among the workers of {self.scheduler} any more; start connstorm worker on it."
             )
         try:
             answer = self.send(dask_worker.packed_fingerprint, None, address).result(timeout=FINGERPRINT_LIMIT_S)
@@ -202,11 +205,11 @@ class DaskFleet:
 
     def submit(self, job: Job, host: str) -> DaskHandle:
         """Start a trial on a host."""
-        self.require()
+        self.require_scheduler()
         return DaskHandle(self, host, msgspec.json.encode(trial_request(job, self.fingerprints[host])), job)
 
     def send(self, function: Any, payload: bytes | None, address: str) -> "Future[Any]":
-        """Have a worker, and no other, call a function once."""
+        """Have one worker, and no other, call a function once."""
         key = f"connstorm-{self.token}-{next(self.numbers)}"
         return self.client.submit(
             function,
@@ -218,30 +221,30 @@ class DaskFleet:
             retries=0,
         )
 
-    def still(self, key: str, address: str | None) -> None:
-        """Wait until nothing of a task runs on its worker; one that is gone has nothing running."""
+    def wait_until_ended(self, key: str, address: str | None) -> None:
+        """Wait until nothing of a task runs on its worker; on a worker that was lost nothing runs."""
         if address is not None and address in self.addresses().values():
             self.client.run(dask_worker.wait_until_ended, key, workers=[address], on_error="ignore")
 
     def addresses(self) -> dict[str, str]:
-        """Return where each worker is now."""
+        """Return the address of each worker that is connected, by its name."""
         workers = self.client.scheduler_info(n_workers=-1)["workers"]
         return {str(worker["name"]): address for address, worker in workers.items()}
 
-    def require(self) -> None:
-        """Raise LabError unless the scheduler is there."""
+    def require_scheduler(self) -> None:
+        """Raise LabError unless the scheduler is connected."""
         if self.client.status != "running":
             raise LabError(
-                f"The dask scheduler {self.scheduler} was lost. Trials that were recorded stay; go on with --resume "
-                "when it is back."
+                f"The dask scheduler {self.scheduler} was lost. Trials that were recorded stay; continue with "
+                "--resume when it has returned."
             )
 
-    def tell(self, event: object) -> None:
-        """Tell all who wait that a worker has come or gone."""
-        for news in list(self.listeners):
-            news.put(event)
+    def wake_handles(self, event: object) -> None:
+        """Wake all handles that wait, for a worker has joined or left."""
+        for events in list(self.listeners):
+            events.put(event)
 
 
 def lost_too_often(host: str) -> CellResult:
-    """Return that a worker was lost again and again."""
-    return failed_trial(f"{host} was lost {TRIES} times in the same trial; nothing was kept.")
+    """Return the result of a trial whose worker was lost in every try."""
+    return failed_trial(f"{host} was lost {TRIES} times in the same trial; nothing was stored.")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A dask worker as a host of a fleet: it starts ``run-cell`` when it is told to, and does as little else as it can.
+"""A dask worker as a host of a fleet: it starts ``run-cell`` on request, and does as little else as possible.
 
-What a worker does by itself would be measured with the storm beside it: samples of its own stack a hundred times a
-second, a tick fifty times, looks at memory ten times. ``QUIET`` has none of it, or little.
+A worker's own activity would disturb the storms that it measures: by default it samples its stack 100 times per second,
+ticks 50 times, and checks its memory 10 times. ``QUIET`` turns this off or makes it rare.
 """
 
 import asyncio
@@ -36,83 +36,82 @@ QUIET: dict[str, Any] = {
     "distributed.admin.system-monitor.interval": "60s",
     "distributed.admin.system-monitor.gil.enabled": False,
 }
-STILL_S = 0.05  # between looks whether a trial has ended that is no longer wanted
+POLL_S = 0.05  # between checks whether a cancelled trial has ended
+END_LIMIT_S = 15.0  # for a cancelled trial
 
-STILL_LIMIT_S = 15.0
-
-# In the worker: the process of each trial by the key of its task, None before it has one; and what is not wanted.
-under_way: dict[str, CellProcess | None] = {}
-unwanted: set[str] = set()
+# In the worker: the process of each trial by the key of its task, None before it is started; and the cancelled keys.
+running_trials: dict[str, CellProcess | None] = {}
+cancelled_keys: set[str] = set()
 
 
 class Ender(WorkerPlugin):
-    """Ends a trial when its task is no longer wanted: it was cancelled, or whoever asked for it is gone."""
+    """Ends a trial when its task was cancelled, or its client was lost."""
 
     name = "connstorm-ender"
 
     def transition(self, key: Any, start: Any, finish: Any, **kwargs: Any) -> None:
-        """See a task change its state."""
+        """End the trial of a task that leaves the state ``executing`` without a result."""
         del kwargs
-        if start == "executing" and finish in ("released", "cancelled", "forgotten") and str(key) in under_way:
+        if start == "executing" and finish in ("released", "cancelled", "forgotten") and str(key) in running_trials:
             end_trial(str(key))
 
     def teardown(self, worker: Worker) -> None:
-        """End what is under way when the worker ends; not when another suite brings a plugin of its own."""
+        """End all trials when the worker ends, but not when another suite registers its own plugin."""
         if worker.status is Status.closing:
-            for key in list(under_way):
+            for key in list(running_trials):
                 end_trial(key)
 
 
 def end_trial(key: str) -> None:
-    """End a trial; the thread that began it waits until it is gone."""
-    unwanted.add(key)
-    running = under_way[key]
+    """End a trial; the thread that started it waits until its process has ended."""
+    cancelled_keys.add(key)
+    running = running_trials[key]
     if running is not None:
         running.process.terminate()
 
 
 def packed_fingerprint() -> bytes:
-    """Return what this host is, as JSON."""
+    """Return the fingerprint of this host as JSON."""
     return msgspec.json.encode(process.request_fingerprint())
 
 
-def run_packed_request(errand: bytes, key: str) -> tuple[CellResult, bytes]:
-    """Carry out an errand; return how it ended, and the run folder, empty if there is none."""
-    task = msgspec.json.decode(errand, type=TrialRequest)
+def run_packed_request(request: bytes, key: str) -> tuple[CellResult, bytes]:
+    """Run a trial; return its result, and the archive of its run folder, which is empty if there is none."""
+    trial = msgspec.json.decode(request, type=TrialRequest)
 
-    def began(running: CellProcess) -> None:
-        under_way[key] = running
-        if key in unwanted:
+    def note_process(running: CellProcess) -> None:
+        running_trials[key] = running
+        if key in cancelled_keys:
             running.process.terminate()
 
-    under_way[key] = None
+    running_trials[key] = None
     try:
-        with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as room:
-            ended = run_request(task, Path(room), lambda _: None, began)
-            packed = BytesIO()
+        with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
+            ended = run_request(trial, Path(folder), lambda _: None, note_process)
+            stream = BytesIO()
             if ended.path is not None:
-                archive.pack(ended.path, packed)
-            return ended, packed.getvalue()
+                archive.pack(ended.path, stream)
+            return ended, stream.getvalue()
     finally:
-        del under_way[key]
-        unwanted.discard(key)
+        del running_trials[key]
+        cancelled_keys.discard(key)
 
 
 async def wait_until_ended(key: str) -> None:
-    """Wait until nothing of a trial runs here any more."""
-    for _ in range(round(STILL_LIMIT_S / STILL_S)):
-        if key not in under_way:
+    """Wait until nothing of a trial runs on this worker."""
+    for _ in range(round(END_LIMIT_S / POLL_S)):
+        if key not in running_trials:
             break
-        await asyncio.sleep(STILL_S)
+        await asyncio.sleep(POLL_S)
 
 
 async def run_worker(scheduler: str, name: str | None) -> None:
-    """Be a worker of a scheduler until that ends, or this process is told to."""
-    told = asyncio.Event()
+    """Run a worker of a scheduler until the scheduler ends, or this process receives a signal."""
+    signalled = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        asyncio.get_running_loop().add_signal_handler(number, signalled.set)
     with dask.config.set(QUIET):
         worker = Worker(scheduler, name=name or socket.gethostname(), nthreads=1, dashboard=False, memory_limit=0)
         async with worker:
-            ends = [asyncio.ensure_future(worker.finished()), asyncio.ensure_future(told.wait())]
+            ends = [asyncio.ensure_future(worker.finished()), asyncio.ensure_future(signalled.wait())]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``connstorm run-cell`` in a guest: the script that it runs, and what comes back through the folder that is shared."""
+"""``connstorm run-cell`` in a guest: the script that it runs, and its results in the folder that is shared."""
 
 import os
 import shlex
@@ -22,13 +22,13 @@ from stress.store import run_folder
 PLAN, EVENTS, ERRORS, RESULTS = "plan.json", "events.jsonl", "errors.txt", "results"
 OPTIONS = ("--alone", "--no-draw")
 SHOWN_COLUMNS = 160
-RUN_CELL = "from stress.cli.run_cell import run_cell; run_cell()"  # emulated, other verbs take seconds to import
+RUN_CELL = "from stress.cli.run_cell import run_cell; run_cell()"  # emulated, importing the other verbs takes seconds
 PREFIX = "connstorm-guest-"
 OWN_RESULTS = "/run/results"  # in the guest's memory: what is shared cannot be mapped
 
 # The host's files are mounted once more, with a cache: without, importing Python's modules takes three times as long.
-# As root of all that follows, they also show what the guest has covered, such as /var/tmp. The kernel asks for its
-# modules where they are: virtme-ng links them into /lib/modules, which a host without a kernel of its own has not.
+# As root of all that follows, they also show what the guest has mounted over, such as /var/tmp. The kernel requests its
+# modules where they are: virtme-ng links them into /lib/modules, which a host without a kernel of its own has not got.
 SCRIPT = r"""#!/bin/sh
 cd {share} || exit
 : >{started}
@@ -41,7 +41,7 @@ tag=$(sed -n 's|^\([^ ]*\) {root} 9p .*|\1|p' /proc/mounts)
 if [ "$tag" ] && umount {root} && mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=524288,cache=loose "$tag" {root}
 then
     root={root}
-    for each in proc sys dev run; do mount --rbind /$each $root/$each; done
+    for name in proc sys dev run; do mount --rbind /$name $root/$name; done
 fi
 modules=$(sed -n 's|.*virtme_link_mods=\([^ ]*\).*|\1|p' /proc/cmdline)
 if [ "$modules" ]; then
@@ -59,16 +59,16 @@ cp -r {own}/. {results}/ && echo $code >.{ended} && mv .{ended} {ended}
 
 
 def prepare_share(share: Path, arguments: tuple[str, ...], plan: Plan | None = None) -> None:
-    """Write what a guest needs into a new folder that it will share.
+    """Write the files that a guest needs into a new folder, which will be shared with it.
 
     Args:
         share: the folder.
         arguments: of ``connstorm run-cell``.
-        plan: what it finds on standard input.
+        plan: its standard input.
     """
     share.mkdir(parents=True)
-    found = os.environ.get("PYTHONPATH")
-    path = [f"PYTHONPATH={found}"] if found else []
+    value = os.environ.get("PYTHONPATH")
+    path = [f"PYTHONPATH={value}"] if value else []
     settings = [f"{name}={value}" for name, value in ONE_THREAD.items()]
     command = ["env", "PYTHONDONTWRITEBYTECODE=1", *settings, *path, sys.executable, "-c", RUN_CELL, *arguments]
     (share / PLAN).write_bytes(b"" if plan is None else msgspec.json.encode(plan))
@@ -94,7 +94,7 @@ def boot_fingerprint(
     """Boot a kernel and ask it what it is.
 
     Raises:
-        LabError: it does not boot, or has no answer.
+        LabError: it does not boot, or does not answer.
     """
     prepare_share(share, ("--attest", "--alone"))
     boot = Boot(image, share, kvm=kvm, quiet_s=quiet_s)
@@ -111,7 +111,7 @@ def boot_fingerprint(
 
 
 class GuestHandle:
-    """A trial under way in a guest."""
+    """A trial that was submitted to a guest."""
 
     def __init__(
         self, image: Image, plan: Plan, folder: Path, release: str, *, kvm: bool, limit_s: float, settle: Settle | None
@@ -122,39 +122,36 @@ class GuestHandle:
             image: what is booted.
             plan: what to do there.
             folder: where the run folder will be.
-            release: what the kernel must say that it is.
+            release: the release that the kernel must have.
             kvm: on this machine's own CPU, not emulated.
             limit_s: how long the trial may take, once it has booted.
             settle: how quiet this machine was.
 
         Raises:
-            LabError: this machine lacks what is needed.
+            LabError: this machine cannot boot a kernel.
         """
         self.plan = plan
         self.folder = folder
         self.release = release
         self.limit_s = limit_s
         self.settle = settle
-        self.away = tempfile.TemporaryDirectory(
-            prefix=PREFIX
-        )  # a path of a trial has an = in it, which virtme-run splits at
-        self.share = Path(self.away.name) / "share"
+        # Not in the trial's folder, whose path has an = in it, where virtme-run would split it.
+        self.temporary = tempfile.TemporaryDirectory(prefix=PREFIX)
+        self.share = Path(self.temporary.name) / "share"
         prepare_share(self.share, ("--output", OWN_RESULTS, *OPTIONS), plan)
         self.boot = Boot(image, self.share, kvm=kvm)
 
     def fetch(self, notify: object) -> CellResult:
-        """Wait until it is over; the console's messages are kept beside when it has failed."""
+        """Wait until it ends; when it has failed, the output of the console is stored in the job's folder."""
         del notify  # what a guest does is known at its end
         end = self.boot.wait(self.limit_s)
         result = self.result(end)
         if isinstance(result, Failed) and (self.share / CONSOLE).exists():
             shutil.move(self.share / CONSOLE, self.folder / CONSOLE)
-        self.away.cleanup()
-        return (
-            CellResult(None, result, self.settle)
-            if isinstance(result, Failed)
-            else CellResult(result, None, self.settle)
-        )
+        self.temporary.cleanup()
+        if isinstance(result, Failed):
+            return CellResult(None, result, self.settle)
+        return CellResult(result, None, self.settle)
 
     def cancel(self) -> None:
         """End it."""
@@ -163,41 +160,41 @@ class GuestHandle:
     def result(self, end: GuestEnd) -> Path | Failed:
         """Return the run folder, or what went wrong."""
         if end is not GuestEnd.ENDED:
-            told = f"{self.plan.scenario} on {self.release} has no result"
-            return Failed(boot_failure(self.boot, end, told), LabError.exit_code)
+            what = f"{self.plan.scenario} on {self.release} has no result"
+            return Failed(boot_failure(self.boot, end, what), LabError.exit_code)
         match self.last_event():
             case Failed() as failed:
                 return failed
             case Done(path):
-                return self.taken(Path(path).name)
+                return self.move_run_folder(Path(path).name)
             case _:
-                told = last_error_line(self.share) or "without a word"
-                return Failed(f"run-cell on {self.release} ended before it had a result: {told}.", LabError.exit_code)
+                line = last_error_line(self.share) or "it printed no error"
+                return Failed(f"run-cell on {self.release} ended before it had a result: {line}.", LabError.exit_code)
 
     def last_event(self) -> Event | None:
-        """Return the last event of the cell, or None when there is none that can be read."""
+        """Return the last event of the cell, or None when no event can be read."""
         try:
             lines = (self.share / EVENTS).read_bytes().splitlines()
-            found: Event = msgspec.json.decode(lines[-1], type=Event)
+            event: Event = msgspec.json.decode(lines[-1], type=Event)
         except (OSError, IndexError, msgspec.DecodeError):
             return None
-        return found
+        return event
 
-    def taken(self, name: str) -> Path | Failed:
-        """Move the run folder to its place, if it is there and of the kernel that it should be of."""
-        there = self.share / RESULTS / name
-        kernel = run_folder.read(there)[0].record.host.kernel
+    def move_run_folder(self, name: str) -> Path | Failed:
+        """Move the run folder to the job's folder, unless it is of another kernel than it should be."""
+        shared = self.share / RESULTS / name
+        kernel = run_folder.read(shared)[0].record.host.kernel
         if kernel != self.release:
-            return Failed(f"The guest ran Linux {kernel}, not {self.release} as it said before.", LabError.exit_code)
+            return Failed(f"The guest ran Linux {kernel}, not {self.release} as before.", LabError.exit_code)
         final = self.folder / name
-        shutil.move(there, atomic.partial_folder(final))  # to another disk, maybe
+        shutil.move(shared, atomic.partial_folder(final))  # to another disk, maybe
         return atomic.finish_folder(final)
 
 
 def boot_failure(boot: Boot, end: GuestEnd, what: str) -> str:
-    """Return a sentence for a guest that came to nothing, with the end of its console."""
-    said = " | ".join(line[:SHOWN_COLUMNS] for line in last_messages(boot.console()))
-    return f"{what}: {end.value}. The end of its console: {said or 'nothing'}"
+    """Return a sentence for a guest without a result, with the last lines of its console."""
+    lines = " | ".join(line[:SHOWN_COLUMNS] for line in last_messages(boot.console()))
+    return f"{what}: {end.value}. The end of its console: {lines or 'nothing'}"
 
 
 def last_error_line(share: Path) -> str:

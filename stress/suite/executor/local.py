@@ -15,12 +15,12 @@ HERE = "local"
 
 @dataclass(frozen=True)
 class LocalHandle:
-    """A trial under way on this machine."""
+    """A trial that was submitted to this machine."""
 
     running: CellProcess
 
     def fetch(self, notify: ProgressCallback) -> CellResult:
-        """Wait until it is over."""
+        """Wait until it ends."""
         return self.running.wait(notify)
 
     def cancel(self) -> None:
@@ -29,7 +29,7 @@ class LocalHandle:
 
 
 class Local:
-    """Runs trials on this machine, one after the other; those that do not measure one beside the other, one a CPU."""
+    """Runs trials on this machine, one after the other; those that do not measure in parallel, one per CPU."""
 
     @property
     def hosts(self) -> list[str]:
@@ -38,7 +38,7 @@ class Local:
 
     @property
     def parallel_trials(self) -> int:
-        """One trial a CPU."""
+        """One trial per CPU."""
         return len(os.sched_getaffinity(0))
 
     def fingerprint(self, host: str) -> Fingerprint:

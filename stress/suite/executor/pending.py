@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Trials under way, on as many hosts as there are: who ends first is heard first, and none outlives its suite."""
+"""Trials that were submitted and have not ended: the first to end is returned first, and none outlives its suite."""
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
@@ -8,17 +8,17 @@ from typing import Generic, Self, TypeVar
 from stress.run.process import CellResult
 from stress.suite.executor.base import Handle
 
-LISTENERS_MAX = 1024  # a thread for each trial under way, made when it is needed
+THREADS_MAX = 1024  # one per trial, started when it is needed
 
 Key = TypeVar("Key")
 
 
 class Pending(Generic[Key]):
-    """What has been started and not yet been heard of. A context manager: what is left at its end is ended."""
+    """Submitted trials whose results have not been returned. A context manager, which cancels those left at its end."""
 
     def __init__(self) -> None:
-        self.pool = ThreadPoolExecutor(LISTENERS_MAX)
-        self.left: dict[Future[CellResult], tuple[Key, Handle]] = {}
+        self.pool = ThreadPoolExecutor(THREADS_MAX)
+        self.handles: dict[Future[CellResult], tuple[Key, Handle]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -26,22 +26,22 @@ class Pending(Generic[Key]):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for _, handle in self.left.values():
+        for _, handle in self.handles.values():
             handle.cancel()
         self.pool.shutdown()
 
     def add(self, key: Key, handle: Handle) -> None:
-        """Listen to a trial that was started; ``key`` is what it is called here."""
-        self.left[self.pool.submit(handle.fetch, lambda _: None)] = key, handle
+        """Add a trial that was submitted; ``next`` returns its result with ``key``."""
+        self.handles[self.pool.submit(handle.fetch, lambda _: None)] = key, handle
 
     def next(self) -> tuple[Key, CellResult]:
-        """Wait until a trial ends; return which, and how.
+        """Wait until a trial ends; return its key and its result.
 
         Raises:
-            KeyboardInterrupt: it came meanwhile.
+            KeyboardInterrupt: SIGINT was received meanwhile.
         """
-        done, _ = wait(self.left, return_when=FIRST_COMPLETED)
+        done, _ = wait(self.handles, return_when=FIRST_COMPLETED)
         first = done.pop()
         ended = first.result()
-        key, _ = self.left.pop(first)
+        key, _ = self.handles.pop(first)
         return key, ended

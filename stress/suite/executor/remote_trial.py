@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""An errand: a trial as it is sent to another host, and carried out there by ``run-cell``, between two looks.
+"""A trial request: a trial as it is sent to another host, and run there by ``run-cell``.
 
-Before and after, the host says anew what it is. A trial of a host that is not what the suite began with is no data.
+Before and after the trial the host takes its fingerprint again. A trial is invalid if the host has changed since the
+suite began.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from stress.run.process import CellProcess, CellResult, trial_options
 from stress.run.protocol import PROTOCOL, Failed
 from stress.suite.executor.base import Job
 
-TURN = "trial"  # a lock of its own: the program that conducts may be on one of the hosts
+LOCK = "trial"  # not the lock of suites: the scheduler may run on one of the hosts
 
 
 class TrialRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,9 +29,9 @@ class TrialRequest(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         protocol: number of the protocol that the sender speaks.
         plan: what to do.
-        settle_s: how long to wait, at most, for a quiet machine before.
-        limit_s: how long it may take; another trial there is waited for as long.
-        fingerprint: what the host is to be, without its settings.
+        settle_s: how long to wait, at most, for a quiet machine before it.
+        limit_s: how long it may take; it waits as long for another trial on the host to end.
+        fingerprint: that the host must have, without its settings.
     """
 
     protocol: int
@@ -41,42 +42,42 @@ class TrialRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def trial_request(job: Job, fingerprint: Fingerprint) -> TrialRequest:
-    """Return what to send to a host, which has said of itself what it is."""
+    """Return the request for a job, to be sent to a host with a fingerprint."""
     known = msgspec.structs.replace(fingerprint, settings=[], host_settings=[])
     return TrialRequest(protocol=PROTOCOL, plan=job.plan, settle_s=job.settle_s, limit_s=job.limit_s, fingerprint=known)
 
 
 def run_request(
-    task: TrialRequest, room: Path, notify: ProgressCallback, began: Callable[[CellProcess], None]
+    request: TrialRequest, folder: Path, notify: ProgressCallback, started: Callable[[CellProcess], None]
 ) -> CellResult:
-    """Carry out a trial in a process of its own on this host, which must be what it was, before and after.
+    """Run a trial in a process of its own on this host, whose fingerprint must not have changed before and after.
 
     Args:
-        task: the trial.
-        room: where its run folder will be.
-        notify: is told of its stages.
-        began: is given the process, so that it can be ended early.
+        request: the trial.
+        folder: where its run folder will be.
+        notify: progress callback.
+        started: called with the process, so that it can be ended early.
 
     Returns:
-        How it ended; a failure also when this host is not, or no longer, what it was.
+        Its result, which is a failure if this host has changed.
     """
     try:
-        with lock.hold_lock(TURN, task.limit_s):  # one that lost its connection may still be ending
-            require_unchanged(task.fingerprint, "before")
-            running = CellProcess(task.plan, room, trial_options(task.settle_s), task.limit_s)
+        with lock.hold_lock(LOCK, request.limit_s):  # a trial whose connection was lost may still be ending
+            require_unchanged(request.fingerprint, "before")
+            running = CellProcess(request.plan, folder, trial_options(request.settle_s), request.limit_s)
             try:
-                began(running)
+                started(running)
                 ended = running.wait(notify)
             finally:
                 running.stop()
-            require_unchanged(task.fingerprint, "after")
+            require_unchanged(request.fingerprint, "after")
     except ConnstormError as error:
         return CellResult(None, Failed(str(error), error.exit_code, type(error).__name__), None)
     return ended
 
 
 def require_unchanged(was: Fingerprint, when: str) -> None:
-    """Raise LabError unless this host is what it was."""
+    """Raise LabError if this host has changed in anything that trials depend on; ``when`` is a preposition."""
     for what, before, now in fingerprint_differences(was, take_fingerprint([], None)):
         raise LabError(
             f"This host has another {what} {when} the trial than when the suite began: {before}, and now it is {now}; "

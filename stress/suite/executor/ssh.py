@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The executor of hosts that are reached by ssh: nothing needs to run there but sshd, and connstorm be installed."""
+"""The executor of hosts that are reached by ssh: they need sshd and an installed connstorm."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,19 +17,19 @@ from stress.suite.executor.base import Job, failed_trial
 from stress.suite.executor.remote_trial import TrialRequest, trial_request
 from stress.suite.executor.ssh_connection import LOST, REFUSED, Link, Remote, error_text
 
-BACK_S = 300.0  # for how long a host that was lost is waited for
-KNOCK_S = 2.0  # between tries to reach it
+RETURN_LIMIT_S = 300.0  # for a host that was lost to return
+RECONNECT_S = 2.0  # between tries to reach it
 TRIES = 2  # of a trial whose host was lost
 
 
 class SshHandle:
-    """A trial under way on a host."""
+    """A trial that was submitted to a host."""
 
-    def __init__(self, link: Link, command: str, task: TrialRequest, job: Job) -> None:
-        """Start it; a host that cannot be reached is waited for by ``fetch``."""
+    def __init__(self, link: Link, command: str, request: TrialRequest, job: Job) -> None:
+        """Start it; for a host that cannot be reached, ``fetch`` waits."""
         self.link = link
         self.command = command
-        self.task = task
+        self.request = request
         self.job = job
         self.cancelled = False
         self.remote: Remote | None = None
@@ -37,29 +37,29 @@ class SshHandle:
             self.start()
 
     def start(self) -> None:
-        """Start the envoy, and give it its errand."""
-        self.remote = self.link.start(f"{self.command} run-cell --agent", msgspec.json.encode(self.task) + b"\n")
+        """Start the agent, and send it the trial request."""
+        self.remote = self.link.start(f"{self.command} run-cell --agent", msgspec.json.encode(self.request) + b"\n")
 
     def fetch(self, notify: ProgressCallback) -> CellResult:
-        """Wait until it is over; if the connection is lost, run it once more when the host is back."""
+        """Wait until it ends; if the connection is lost, run it once more when the host has returned."""
         for number in range(1, TRIES + 1):
             try:
                 if self.remote is None:
                     self.start()
-                return self.once(notify)
+                return self.fetch_once(notify)
             except LOST as error:
                 self.remote = None
                 lost = f"{self.link.name} was lost: {error_text(error)}"
                 if self.cancelled or isinstance(error, REFUSED):
-                    return failed_trial(f"{lost}; nothing was kept.")
+                    return failed_trial(f"{lost}; nothing was stored.")
             if number < TRIES:
                 notify(f"{lost}; waiting for it")
-                if not self.link.back(BACK_S, KNOCK_S, lambda: self.cancelled):
-                    return failed_trial(f"{lost}, and not back within {BACK_S:g} s; nothing was kept.")
-        return failed_trial(f"{lost}, {TRIES} times in the same trial; nothing was kept.")
+                if not self.link.wait_until_back(RETURN_LIMIT_S, RECONNECT_S, lambda: self.cancelled):
+                    return failed_trial(f"{lost}, and did not return within {RETURN_LIMIT_S:g} s; nothing was stored.")
+        return failed_trial(f"{lost}, {TRIES} times in the same trial; nothing was stored.")
 
-    def once(self, notify: ProgressCallback) -> CellResult:
-        """Wait until one try is over.
+    def fetch_once(self, notify: ProgressCallback) -> CellResult:
+        """Wait until one try ends.
 
         Raises:
             OSError, asyncssh.Error: the connection is lost.
@@ -75,10 +75,10 @@ class SshHandle:
                 case Failed() as failure:
                     return CellResult(None, failure, settle)
                 case Sending(name):
-                    return self.received(self.remote, name, settle)
-        return failed_trial(f"connstorm ended on {self.link.name} with {self.remote.last_words()}; nothing was kept.")
+                    return self.receive_folder(self.remote, name, settle)
+        return failed_trial(f"connstorm ended on {self.link.name} with {self.remote.exit_text()}; nothing was stored.")
 
-    def received(self, remote: Remote, name: str, settle: Settle | None) -> CellResult:
+    def receive_folder(self, remote: Remote, name: str, settle: Settle | None) -> CellResult:
         """Receive the run folder."""
         try:
             return CellResult(archive.unpack(remote, name, self.job.folder), None, settle)
@@ -89,7 +89,7 @@ class SshHandle:
         """End it, and wait until it has ended there."""
         self.cancelled = True
         if self.remote is not None:
-            self.remote.no_longer()
+            self.remote.cancel()
 
 
 class Ssh:
@@ -102,10 +102,10 @@ class Ssh:
 
         Args:
             hosts: each ``[user@]name[:port]``; names may be those of ``~/.ssh/config``.
-            command: how connstorm is called there, as the shell there reads it.
+            command: that starts connstorm there, as the shell there reads it.
 
         Raises:
-            UsageError: there is none, one occurs twice, or one is not of that form.
+            UsageError: there is no host, one occurs twice, or one is not of that form.
         """
         if not hosts or len(set(hosts)) < len(hosts):
             raise UsageError("--executor ssh needs --hosts, each of them once: --hosts lab1,root@lab2:2222.")
@@ -134,8 +134,8 @@ class Ssh:
 
 
 def decode_message(line: bytes, host: str) -> Message:
-    """Decode what an envoy says."""
+    """Decode a line that the agent printed."""
     try:
-        return msgspec.json.decode(line, type=Message)  # type: ignore[no-any-return]  # of a union it cannot tell
+        return msgspec.json.decode(line, type=Message)  # type: ignore[no-any-return]  # mypy cannot infer a union
     except msgspec.DecodeError:
-        return Failed(f"{host} said {line[:80]!r}, which is no event; nothing was kept.", LabError.exit_code)
+        return Failed(f"{host} printed {line[:80]!r}, which is no event; nothing was stored.", LabError.exit_code)

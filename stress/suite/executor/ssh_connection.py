@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A link to a host over ssh: one connection that stays open, and commands there whose output is read as it comes.
+"""A link to a host over ssh: one connection that stays open, and commands whose output is read as it arrives.
 
-Options come from ``~/.ssh/config``, and a host whose key is not known is refused, as by ssh(1) with
+Options are those of ``~/.ssh/config``, and a host whose key is not known is refused, as by ssh(1) with
 ``StrictHostKeyChecking yes``.
 """
 
@@ -16,14 +16,14 @@ import asyncssh
 from stress.model.errors import LabError, UsageError
 
 CONNECT_S = 30.0
-# A host that is gone says nothing. One small packet in so many seconds, also during a storm, tells the two apart.
+# A host that was lost closes no connection. One small packet per interval, also during a storm, detects it.
 KEEPALIVE_S = 30
 KEEPALIVES = 3
-EXIT_S = 15.0  # for what was told to end
+EXIT_S = 15.0  # for a command that was cancelled
 
-# What is raised when a connection cannot be made, or is lost.
+# The exceptions when a connection cannot be made, or is lost.
 LOST = (OSError, asyncssh.Error, TimeoutError, asyncio.IncompleteReadError)
-REFUSED = (asyncssh.PermissionDenied, asyncssh.HostKeyNotVerifiable)  # of these, those that waiting does not change
+REFUSED = (asyncssh.PermissionDenied, asyncssh.HostKeyNotVerifiable)  # those of them where waiting does not help
 
 Result = TypeVar("Result")
 
@@ -31,13 +31,13 @@ Result = TypeVar("Result")
 @cache
 def event_loop() -> asyncio.AbstractEventLoop:
     """Return the event loop of all links, which runs in a thread of its own."""
-    made = asyncio.new_event_loop()
-    threading.Thread(target=made.run_forever, daemon=True, name="ssh").start()
-    return made
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True, name="ssh").start()
+    return loop
 
 
 def run_in_loop(work: Coroutine[Any, Any, Result], limit_s: float | None = None) -> Result:
-    """Do something in the event loop, and wait for it.
+    """Run a coroutine in the event loop, and return its result.
 
     Raises:
         TimeoutError: it took longer than ``limit_s``.
@@ -46,23 +46,23 @@ def run_in_loop(work: Coroutine[Any, Any, Result], limit_s: float | None = None)
 
 
 class Remote:
-    """A command under way on a host."""
+    """A command that runs on a host."""
 
     def __init__(self, process: "asyncssh.SSHClientProcess[bytes]", connection: asyncssh.SSHClientConnection) -> None:
-        """Take over what was started."""
+        """Wrap a process of a connection."""
         self.process = process
         self.connection = connection
 
     def line(self) -> bytes:
-        """Return the next line of its output, none at the end."""
+        """Return the next line of its output, an empty one at the end."""
         return run_in_loop(self.process.stdout.readline())
 
     def read(self, size: int, /) -> bytes:
-        """Return at most so many bytes of its output, none at the end."""
+        """Return at most ``size`` bytes of its output, none at the end."""
         return run_in_loop(self.process.stdout.read(size))
 
-    def no_longer(self) -> None:
-        """Say that it is no longer wanted, by the end of its input; wait until it has ended."""
+    def cancel(self) -> None:
+        """Cancel it, by closing its input; wait until it has ended."""
 
         async def end() -> None:
             self.process.stdin.write_eof()
@@ -71,13 +71,13 @@ class Remote:
         try:
             run_in_loop(end(), EXIT_S)
         except LOST:
-            self.connection.abort()  # whose end tells it the same
+            self.connection.abort()  # which closes its input too
 
-    def last_words(self) -> str:
-        """Say how it ended.
+    def exit_text(self) -> str:
+        """Wait until it ends; return its exit code or signal, and its standard error.
 
         Raises:
-            ConnectionLost: it has not said, because the connection ended first.
+            ConnectionLost: the connection was lost before.
         """
 
         async def end() -> str:
@@ -98,7 +98,7 @@ class Link:
     """A host, and the connection to it."""
 
     def __init__(self, name: str) -> None:
-        """Note where it is: ``[user@]name[:port]``; nothing is connected yet.
+        """Take the name of a host, ``[user@]name[:port]``, without connecting yet.
 
         Raises:
             UsageError: it is not of that form.
@@ -109,29 +109,29 @@ class Link:
         self.connecting = asyncio.Lock()
 
     def start(self, command: str, first: bytes = b"") -> Remote:
-        """Start a command, and write to its input, which stays open.
+        """Start a command, and write ``first`` to its input, which stays open.
 
         Raises:
-            OSError, asyncssh.Error: the host cannot be reached, or does not let us in.
+            OSError, asyncssh.Error: the host cannot be reached, or refuses the login.
         """
-        return run_in_loop(self.started(command, first))
+        return run_in_loop(self.start_command(command, first))
 
-    async def started(self, command: str, first: bytes) -> Remote:
-        """Do the same in the event loop."""
-        connection = await self.connected()
+    async def start_command(self, command: str, first: bytes) -> Remote:
+        """Start a command, in the event loop."""
+        connection = await self.connect()
         process = await connection.create_process(command, encoding=None)
         process.stdin.write(first)
         return Remote(process, connection)
 
     def output(self, command: str, limit_s: float) -> bytes:
-        """Return what a command prints.
+        """Return the standard output of a command.
 
         Raises:
-            LabError: the host cannot be reached or does not let us in, or the command fails there.
+            LabError: the host cannot be reached or refuses the login, or the command fails there.
         """
 
         async def work() -> bytes:
-            connection = await self.connected()
+            connection = await self.connect()
             ended = await connection.run(command, encoding=None, stdin=asyncssh.DEVNULL)
             if ended.exit_status != 0:
                 words = as_bytes(ended.stderr).decode(errors="replace").strip()
@@ -146,8 +146,8 @@ class Link:
         except LOST as error:
             raise LabError(f"{self.name} cannot be reached by ssh: {error_text(error)}.") from error
 
-    async def connected(self) -> asyncssh.SSHClientConnection:
-        """Return the connection, made anew if there is none."""
+    async def connect(self) -> asyncssh.SSHClientConnection:
+        """Return the connection, which is made if there is none."""
         async with self.connecting:
             if self.connection is None or self.connection.is_closed():
                 self.connection = await asyncio.wait_for(
@@ -156,13 +156,13 @@ class Link:
                 )
             return self.connection
 
-    def back(self, limit_s: float, interval_s: float, given_up: Callable[[], bool]) -> bool:
-        """Wait until the host can be reached again; return False if it cannot within ``limit_s``, or nobody waits."""
+    def wait_until_back(self, limit_s: float, interval_s: float, cancelled: Callable[[], bool]) -> bool:
+        """Wait until the host can be reached again; return False after ``limit_s``, or when ``cancelled`` is true."""
 
-        async def knock() -> bool:
-            while not given_up():
+        async def reconnect() -> bool:
+            while not cancelled():
                 try:
-                    await self.connected()
+                    await self.connect()
                 except LOST:
                     await asyncio.sleep(interval_s)
                 else:
@@ -170,13 +170,13 @@ class Link:
             return False
 
         try:
-            return run_in_loop(knock(), limit_s)
+            return run_in_loop(reconnect(), limit_s)
         except TimeoutError:
             return False
 
 
 def destination(text: str) -> dict[str, Any]:
-    """Return what ``[user@]name[:port]`` says, as asyncssh wants it; an IPv6 address with a port is in brackets.
+    """Return the arguments of asyncssh.connect for ``[user@]name[:port]``; an IPv6 address with a port is in brackets.
 
     Raises:
         UsageError: it is not of that form.
@@ -199,11 +199,11 @@ def destination(text: str) -> dict[str, Any]:
 
 
 def error_text(error: BaseException) -> str:
-    """Return an error in words."""
+    """Return an error as a text without a full stop at its end."""
     return str(error).rstrip(".") or type(error).__name__
 
 
 def as_bytes(output: bytes | str | None) -> bytes:
-    """Return what a command printed; without an encoding it is bytes, which its type does not say."""
+    """Return the output of a command; without an encoding it is bytes, which its type does not express."""
     assert isinstance(output, bytes)
     return output

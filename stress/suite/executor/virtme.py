@@ -20,7 +20,7 @@ ATTEST_LIMIT_S = 180.0  # of the guest's script; emulated, Python alone takes te
 
 
 class NeverBooted:
-    """A trial of a kernel that is known not to boot."""
+    """A trial of a kernel that does not boot."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -37,23 +37,23 @@ class NeverBooted:
 class Virtme:
     """Runs trials of the running kernel on this machine, and those of other kernels in guests.
 
-    A kernel boots with KVM, or emulated where that is not offered, does not come up, or has not come up for another
-    kernel: as it was when it was asked what it is, so that all its trials are of one kind.
+    A kernel boots with KVM; or emulated, if KVM is not available, or this or an earlier kernel did not boot with it.
+    All trials of a kernel boot as it booted when its fingerprint was taken, so that they can be compared.
     """
 
     def __init__(self, *, kvm: bool | None = None, quiet_s: float | None = None) -> None:
-        """Know nothing of any kernel yet.
+        """Start without the fingerprint of any kernel.
 
         Args:
-            kvm: boot so, and in no other way; None tries.
-            quiet_s: how long a boot may say nothing; None as long as it may need.
+            kvm: boot with KVM, or emulated; None tries both.
+            quiet_s: how long the console of a boot may be silent; None for the default.
         """
         self.local = Local()
-        self.ways = [kvm] if kvm is not None else [True, False] if boot.has_kvm() else [False]
+        self.kvm_choices = [kvm] if kvm is not None else [True, False] if boot.has_kvm() else [False]
         self.quiet_s = quiet_s
         self.images: dict[str, Image] = {}
-        self.known: dict[str, tuple[Fingerprint, bool]] = {}  # and whether with KVM
-        self.reasons: dict[str, str] = {}  # why others did not boot
+        self.booted: dict[str, tuple[Fingerprint, bool]] = {}  # the bool: with KVM
+        self.reasons: dict[str, str] = {}  # why other kernels did not boot
 
     @property
     def hosts(self) -> list[str]:
@@ -74,16 +74,16 @@ class Virtme:
 
         Raises:
             UsageError: there is no such kernel.
-            LabError: it cannot be fetched, or this machine lacks what is needed to boot.
+            LabError: it cannot be fetched, or this machine cannot boot a kernel.
         """
-        if lacking := list(boot.list_missing()):
-            raise LabError(f"To boot {name} this machine lacks {'; '.join(lacking)}.")
+        if requirements := list(boot.list_missing()):
+            raise LabError(f"To boot {name} this machine needs {'; '.join(requirements)}.")
         self.images[name] = kernel_image(name, notify)
-        for kvm in list(self.ways):
-            notify(f"booting {name} {'with KVM' if kvm else 'emulated'}, to ask what it is")
+        for kvm in list(self.kvm_choices):
+            notify(f"booting {name} {'with KVM' if kvm else 'emulated'}, to take its fingerprint")
             with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
                 try:
-                    found = boot_fingerprint(
+                    fingerprint = boot_fingerprint(
                         self.images[name],
                         Path(folder) / "share",
                         kvm=kvm,
@@ -93,24 +93,24 @@ class Virtme:
                 except LabError as error:
                     self.reasons[name] = f"{name}: {error}"
                     continue
-            self.known[name] = found, kvm
+            self.booted[name] = fingerprint, kvm
             if not kvm:
-                self.ways = [False]
-            return found
+                self.kvm_choices = [False]
+            return fingerprint
         return None
 
     def submit(self, job: Job, host: str) -> Handle:
         """Start a trial."""
         if job.kernel == HOST:
             return self.local.submit(job, host)
-        if job.kernel not in self.known:
+        if job.kernel not in self.booted:
             return NeverBooted(self.reasons[job.kernel])
-        attestation, kvm = self.known[job.kernel]
+        fingerprint, kvm = self.booted[job.kernel]
         return GuestHandle(
             self.images[job.kernel],
             job.plan,
             job.folder,
-            attestation.host.kernel,
+            fingerprint.host.kernel,
             kvm=kvm,
             limit_s=job.limit_s,
             settle=idle.wait_until_idle(job.settle_s) if job.settle_s else None,
@@ -118,14 +118,14 @@ class Virtme:
 
 
 def kernel_image(name: str, notify: ProgressCallback) -> Image:
-    """Return what boots a kernel; one of Debian is fetched unless it was before.
+    """Return the image that boots a kernel; a Debian kernel is fetched unless it is in the cache.
 
     Raises:
         UsageError: there is no such kernel.
         LabError: it cannot be fetched.
     """
-    found = parse_kernel_name(name)
-    if found.debian is None:
-        return Image(found.path, found.options)
-    cached = cache.find_kernel(found.base) or debian.fetch_kernel(found.debian, notify)
-    return Image(cache.kernel_image(cached), found.options)
+    kernel = parse_kernel_name(name)
+    if kernel.debian is None:
+        return Image(kernel.path, kernel.options)
+    cached = cache.find_kernel(kernel.base) or debian.fetch_kernel(kernel.debian, notify)
+    return Image(cache.kernel_image(cached), kernel.options)
