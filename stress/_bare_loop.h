@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The bare loop: socket(), connect(), close() and nothing else, no stamp, no record, one attempt at a time. It is what
- * the engine is measured against, by `connstorm doctor --speed` and by the benchmarks. */
+ * The bare loop: socket(), connect(), close() and nothing else, no timestamp, no record, one attempt at a time. The
+ * engine is compared with it, by `connstorm doctor --speed` and by the benchmarks. */
 #ifndef CONNSTORM_BARE_LOOP_H
 #define CONNSTORM_BARE_LOOP_H
 
@@ -17,9 +17,9 @@
 
 enum { BARE_FIN, BARE_RST, BARE_DISCONNECT };
 
-/* Make so many blocking attempts over IPv4, to each port of the server in turn; returns 0, or the errno of the first
- * that failed. Each takes the next of the ports, as the engine does: by bind() to it and the source or, when the socket is
- * used again, as the only one of its port range. With no port listed connect() chooses, and the source too. */
+/* Make blocking attempts over IPv4, to each port of the server in turn; returns 0, or the errno of the first that
+ * failed. Each takes the next of the ports, as the engine does: by bind() to it and the source or, when the socket is
+ * used again, as the only port of its port range. Without a list connect() chooses the port, and the source too. */
 static int bare_loop(struct sockaddr_in source, struct sockaddr_in server, int server_ports, long attempts,
                      int close_by, const uint16_t *ports, long port_count)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What Cython cannot say: the measuring clock, and constants that old headers lack. */
+ * What Cython cannot express: the monotonic clock, and constants that are missing in old headers. */
 #ifndef CONNSTORM_COMPAT_H
 #define CONNSTORM_COMPAT_H
 
@@ -21,7 +21,7 @@ static inline void prefetch_to_write(const void *where)
     __builtin_prefetch(where, 1);
 }
 
-/* CLOCK_MONOTONIC in ns: the one measuring clock. It cannot fail for a clock that exists. */
+/* CLOCK_MONOTONIC in ns, the only clock that measures. Reading it cannot fail. */
 static inline int64_t monotonic_ns(void)
 {
     struct timespec now;

@@ -2,11 +2,11 @@
 """The server: accept in batches, then close or leak, and count everything on a page shared with the lab.
 
 It runs in a process of its own. A wake-up for every accept() would cost the client a third of its rate, so the
-loop drains the queue, naps, and drains again. A connection is closed 100 ms after its accept(), or sooner when
+loop drains the queue, sleeps, and drains again. A connection is closed 100 ms after its accept(), or sooner when
 descriptors run short: by then the client's FIN or RST has arrived, and the delayed ACK of that FIN has been sent. A
-server that closes at once meets the other CPU half-way: one attempt in four hundred then answers with an RST more
-than the protocol needs (two sides that close together, or an ACK overtaken by a FIN), and OutRsts could never be
-accounted for.
+server that closes at once does so while the client closes on another CPU: one attempt in four hundred then answers
+with an RST more than the protocol needs (a simultaneous close, or an ACK overtaken by a FIN), and OutRsts could not
+be accounted for.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -18,13 +18,13 @@ from stress cimport _libc as libc
 
 
 cdef enum:
-    BATCH = 1024             # connections accepted before the loop looks up
+    BATCH = 1024             # connections accepted from one socket in one round
     RING = 16384             # connections that wait to be closed; a power of two
     CLOSE_AFTER_NS = 100_000_000
     NAP_US = 1000
     IDLE_MS = 100
     SOCKETS_MAX = 64         # listening sockets of one process
-    ROUNDS = 64              # naps between two looks at pending signals
+    ROUNDS = 64              # rounds between two checks for pending signals
     _ACCEPTED = 0
     _LEAKED = 1
     _CLOSED = 2
@@ -62,8 +62,8 @@ cdef struct Listener:
     libc.pollfd queues[SOCKETS_MAX]
     int sockets
     int64_t* report
-    int64_t leak             # connections still to leak; -1: all
-    bint leave               # whether to accept no more once they are leaked
+    int64_t leak             # connections still to be leaked; -1: all
+    bint leave               # whether to accept none after these
     Waiting* ring
     uint64_t accepted        # counts into the ring; those from `closed` to here wait
     uint64_t closed
@@ -118,23 +118,23 @@ cdef void close_due(Listener* server, int64_t accepted_before_ns) noexcept nogil
         close_oldest(server)
 
 
-cdef bint run(Listener* server) noexcept nogil:
-    """Serve for a few rounds; returns whether the lab has asked to stop."""
-    cdef int64_t before
-    cdef int i, each
+cdef bint serve_rounds(Listener* server) noexcept nogil:
+    """Serve for some rounds; returns whether the lab has asked to stop."""
+    cdef int64_t accepted_before
+    cdef int i, queue
     for i in range(ROUNDS):
         if server.report[_STOP]:
             return True
-        if server.leave and server.leak == 0:  # it only holds now; fifty such processes must not be felt
+        if server.leave and server.leak == 0:  # it only holds now; fifty such processes must cost nothing
             libc.usleep(IDLE_MS * 1000)
             return False
-        before = server.report[_ACCEPTED]
-        for each in range(server.sockets):
-            drain(server, server.queues[each].fd)
+        accepted_before = server.report[_ACCEPTED]
+        for queue in range(server.sockets):
+            drain(server, server.queues[queue].fd)
         close_due(server, libc.monotonic_ns() - CLOSE_AFTER_NS)
-        if server.report[_ACCEPTED] == before and server.accepted == server.closed:
-            # Nothing came and nothing waits: sleep until something does. After an error such as EMFILE the
-            # queue is still full and poll() returns at once, so the nap below keeps that from spinning.
+        if server.report[_ACCEPTED] == accepted_before and server.accepted == server.closed:
+            # Nothing came and nothing waits: sleep until something does. After an error such as EMFILE the queue is
+            # still full and poll() returns at once, so that without the sleep below this loop would spin.
             libc.poll(server.queues, server.sockets, IDLE_MS)
         libc.usleep(NAP_US)
     return False
@@ -147,11 +147,11 @@ def serve(list listening not None, int64_t[::1] report not None, *, int64_t leak
     (``then="close"``) or left in the queue for another process (``then="leave"``). ``report``, shape (SLOTS,),
     is updated as things happen. Leaked descriptors stay open until the process ends.
 
-    Raises ValueError for arguments that cannot be.
+    Raises ValueError for invalid arguments.
     """
     cdef Listener server
     cdef bint stopped = False
-    cdef int each
+    cdef int queue
     if report.shape[0] != SLOTS:
         raise ValueError(f"report must have {SLOTS} slots, not {report.shape[0]}")
     if then not in ("close", "leave"):
@@ -161,9 +161,9 @@ def serve(list listening not None, int64_t[::1] report not None, *, int64_t leak
     if not 1 <= len(listening) <= SOCKETS_MAX:
         raise ValueError(f"one process serves 1 to {SOCKETS_MAX} sockets, not {len(listening)}")
     server.sockets = len(listening)
-    for each in range(server.sockets):
-        server.queues[each].fd = listening[each]
-        server.queues[each].events = libc.POLLIN
+    for queue in range(server.sockets):
+        server.queues[queue].fd = listening[queue]
+        server.queues[queue].events = libc.POLLIN
     server.report = &report[0]
     server.leak = leak
     server.leave = then == "leave"
@@ -175,7 +175,7 @@ def serve(list listening not None, int64_t[::1] report not None, *, int64_t leak
     try:
         while not stopped:
             with nogil:
-                stopped = run(&server)
+                stopped = serve_rounds(&server)
             PyErr_CheckSignals()
         close_due(&server, libc.monotonic_ns())
     finally:

@@ -20,8 +20,8 @@ cdef extern from "_bare_loop.h" nogil:
                   const uint16_t* ports, long port_count)
 
 cdef enum:
-    ROUNDS = 9               # the median of so many
-    CALLS = 200              # in each
+    ROUNDS = 9               # whose median is returned
+    CALLS = 200              # in each round
     RECORDS = 4096           # written one after the other, as a storm does
     FIRST_PORT = 20_000      # below every usual range of ephemeral ports
 
@@ -30,13 +30,13 @@ _CLOSE = {"fin": BARE_FIN, "rst": BARE_RST, "disconnect": BARE_DISCONNECT}
 
 def bare_storm(*, int target_port, int target_ports=1, long attempts, str close="rst",
                const uint16_t[::1] port_list=None, str source="127.0.0.1"):
-    """Make blocking attempts to 127.0.0.1, one after the other, with no record of any; return how long that took (ns).
+    """Make blocking attempts to 127.0.0.1, one after the other, without records; return how long that took (ns).
 
     They go to ``target_ports`` ports in turn, ``target_port`` and those after it, and from each of ``port_list``, shape
-    (ports,), in turn, taken as the engine takes it, that is with ``source`` where by bind(); without a list connect()
-    chooses.
+    (ports,), in turn, by the calls that the engine uses, and from ``source`` where that is bind(). Without a list
+    connect() chooses.
 
-    Raises ValueError for an unknown way to close, no port to go to and no address, OSError when an attempt fails.
+    Raises ValueError for invalid arguments, OSError when an attempt fails.
     """
     cdef Address pair
     cdef int64_t start_ns, end_ns
@@ -113,7 +113,7 @@ def calibrate(int connected_fd):
 
 
 cdef double bind_ns(int connected_fd, int* fds) except -1:
-    """Return what bind() to a given port costs (ns), on the address of the connection; the ports are hardly ever taken."""
+    """Return the cost (ns) of bind() to a given port, on the address of the connection, where hardly any is in use."""
     cdef libc.sockaddr_storage name
     cdef libc.socklen_t size = sizeof(name)
     cdef int64_t start_ns, end_ns

@@ -19,7 +19,7 @@ class Ports(StrEnum):
     RANGE = "range"  # connect() chooses within IP_LOCAL_PORT_RANGE: all of the range, odd and even alike since 6.8
     BIND = "bind"  # bind() to port 0 chooses
     SWEEP = "sweep"  # every port of the range in turn
-    SHUFFLE = "shuffle"  # every port of the range once a sweep, in an order drawn from the seed
+    SHUFFLE = "shuffle"  # every port of the range once per sweep, in an order drawn from the seed
 
     @property
     def is_sweeping(self) -> bool:
@@ -124,8 +124,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         servers: processes that accept what the storm connects.
         pin: put each worker on a CPU of its own and the listener on another, where there are as many.
         host: use the host's own network stack instead of a private namespace.
-        witness: look for a socket in SYN_SENT and the one in CLOSE_WAIT that it met, while the storm goes on.
-        capture: keep the packets of the first attempts of each cause.
+        witness: sample pairs of a socket in SYN_SENT and the one in CLOSE_WAIT that it met, during the storm.
+        capture: store the packets of the first attempts of each cause.
         fresh: begin with an empty network and a new server; False goes on where the act before has ended.
         acts: storms one after the other, by name, each with what it changes in this plan; none is a single storm.
     """
