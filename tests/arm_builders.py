@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Arms for tests of figures: runs of made-up latencies, each with only what the test is about spelt out."""
+"""Arms for tests of figures: runs of made-up latencies, each with only the fields that a test is about given."""
 
 import errno
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Hosts, records, attempts and runs for tests, each with only what the test is about spelt out."""
+"""Hosts, records, attempts and runs for tests, each with only the fields that a test is about given."""
 
 import errno
 

@@ -9,7 +9,7 @@ from stress.analysis.statistics.trials import median_interval
 
 GATING = ("rate", "body.p50", "body.p99", "retries_per_million", "errors_per_million")
 EXPLORED = ("duration", "body.p90", "band.1s", "cause.closewait", "cause.unknown", "outcome.refused", "mines.left")
-# What a metric comes to: its usual value and the spread of its logarithm.
+# The usual value of each metric and the spread of its logarithm.
 USUAL = {
     "rate": (43_000, 0.02),
     "duration": (1.2e9, 0.02),
@@ -46,11 +46,11 @@ def made_up(rows=("closewait", "clean", "rst-dropped"), *, trials=12, seed=5, fa
         ("clean", "rate"): 1.2,
         ("rst-dropped", "body.p50"): 1.03,
     }
-    found = []
+    comparisons = []
     for row in rows:
         for name in (*GATING, *EXPLORED):
             base, new = arm(rng, name, 1, trials), arm(rng, name, factors.get((row, name), 1), trials)
             if row == "rst-dropped" and name == "body.p90":
                 new = []
-            found.append(compared(row, name, base, new, gating=name in GATING, **options))
-    return decide(found)
+            comparisons.append(compared(row, name, base, new, gating=name in GATING, **options))
+    return decide(comparisons)

@@ -46,10 +46,10 @@ def noise(rng, points, *, share=0.0, tails=None):
         tails: degrees of freedom of Student's t; None: a normal distribution.
     """
     new = rng.normal(size=points + 50) if tails is None else rng.standard_t(tails, points + 50)
-    found = np.zeros(points + 50)
+    values = np.zeros(points + 50)
     for place in range(1, points + 50):
-        found[place] = share * found[place - 1] + new[place]
-    return found[50:] / (np.median(np.abs(found[50:])) / 0.6745)
+        values[place] = share * values[place - 1] + new[place]
+    return values[50:] / (np.median(np.abs(values[50:])) / 0.6745)
 
 
 def drawn_series(seed, points, **of_noise):

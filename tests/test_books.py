@@ -313,10 +313,10 @@ def test_a_challenge_limit_makes_collisions_wait_for_the_ladder(family, close):
     assert summary.causes["challenge_limited"] > 0
     assert summary.mines.left == 0
     assert (run.attempts["retransmits"][findings.collided] > 1).any()
-    found = {band.label: band.count for band in summary.bands}
-    assert found["2 jiffies"] < 8
-    assert found["1 s"] == 0
-    assert "off the ladder" not in found
+    bands = {band.label: band.count for band in summary.bands}
+    assert bands["2 jiffies"] < 8
+    assert bands["1 s"] == 0
+    assert "off the ladder" not in bands
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Change points against series whose steps are known."""
+"""Change points of series whose steps are known."""
 
 import itertools
 
@@ -17,8 +17,8 @@ from stress.analysis.history.transform import transform_series
 SEEDS = 300
 
 
-def confirmed(found):
-    return [change.place for change in found.changes if change.state is State.CONFIRMED]
+def confirmed(track):
+    return [change.place for change in track.changes if change.state is State.CONFIRMED]
 
 
 def track_of(heights, name="body.p50", accepted=None, threshold=0.0):
@@ -43,20 +43,20 @@ def test_noise_has_no_steps(points, share, tails, most):
                                          (100, 50, 0, 0.95), (100, 50, 0.3, 0.9)],
 )  # fmt: skip
 def test_steps_of_five_widths_are_confirmed_where_they_are(points, at, share, least):
-    found = 0
+    hits = 0
     for seed in range(SEEDS // 3):
         heights = drawn_series(seed, points, share=share, tails=3) + levels((at, 0), (points - at, 5))
-        found += any(abs(place - at) <= 2 for place in confirmed(track_of(heights)))
-    assert found / (SEEDS // 3) >= least
+        hits += any(abs(place - at) <= 2 for place in confirmed(track_of(heights)))
+    assert hits / (SEEDS // 3) >= least
 
 
 def test_several_steps_are_told_apart():
     heights = drawn_series(1, 120) + levels((40, 0), (40, 6), (40, -4))
-    found = track_of(heights)
-    assert confirmed(found) == pytest.approx([40, 80], abs=2)
-    assert [change.direction for change in found.changes] == [Direction.REGRESSED, Direction.IMPROVED]
-    assert [(segment.first, segment.last) for segment in found.segments] == [
-        *itertools.pairwise([0, *confirmed(found), 120])
+    track = track_of(heights)
+    assert confirmed(track) == pytest.approx([40, 80], abs=2)
+    assert [change.direction for change in track.changes] == [Direction.REGRESSED, Direction.IMPROVED]
+    assert [(segment.first, segment.last) for segment in track.segments] == [
+        *itertools.pairwise([0, *confirmed(track), 120])
     ]
 
 
@@ -135,9 +135,9 @@ def test_few_points_have_no_steps():
 @pytest.mark.parametrize("name", ["body.p50", "rate", "errors_per_million", "collisions"])
 @pytest.mark.parametrize("value", [0, 1, 12_345.0])
 def test_runs_that_are_all_alike_have_no_steps(name, value):
-    found = find_change_points(a_series([value] * 50, name), {})
-    assert not found.changes
-    assert [(segment.first, segment.last, segment.level) for segment in found.segments] == [(0, 50, value)]
+    track = find_change_points(a_series([value] * 50, name), {})
+    assert not track.changes
+    assert [(segment.first, segment.last, segment.level) for segment in track.segments] == [(0, 50, value)]
 
 
 def test_rare_events_are_not_taken_for_steps():
@@ -184,7 +184,7 @@ def simulated(seed, stretches):
 @given(seed=seeds, stretches=steps, factor=st.floats(1e-3, 1e3))
 def test_the_unit_of_times_does_not_matter(seed, stretches, factor):
     values = times(simulated(seed, stretches))
-    one, other = (find_change_points(a_series(values * each), {}) for each in (1, factor))
+    one, other = (find_change_points(a_series(values * scale), {}) for scale in (1, factor))
     assert [(change.place, change.state) for change in one.changes] == [
         (change.place, change.state) for change in other.changes
     ]
@@ -194,7 +194,7 @@ def test_the_unit_of_times_does_not_matter(seed, stretches, factor):
 @given(seed=seeds, stretches=steps)
 def test_backwards_the_same_steps_are_confirmed(seed, stretches):
     values = times(simulated(seed, stretches))
-    forth, back = (confirmed(find_change_points(a_series(each), {})) for each in (values, values[::-1]))
+    forth, back = (confirmed(find_change_points(a_series(order), {})) for order in (values, values[::-1]))
     assert [len(values) - place for place in reversed(back)] == pytest.approx(forth, abs=2)
 
 
@@ -202,7 +202,7 @@ def test_backwards_the_same_steps_are_confirmed(seed, stretches):
 @given(seed=seeds, stretches=steps)
 def test_up_becomes_down_in_a_mirror(seed, stretches):
     heights = simulated(seed, stretches)
-    up, down = (find_change_points(a_series(times(each)), {}, 0) for each in (heights, -heights))
+    up, down = (find_change_points(a_series(times(series)), {}, 0) for series in (heights, -heights))
     assert confirmed(up) == pytest.approx(confirmed(down), abs=2)
 
 
@@ -213,12 +213,12 @@ def test_up_becomes_down_in_a_mirror(seed, stretches):
     accepted=st.dictionaries(st.integers(-3, 70), st.just("why"), max_size=4),
 )
 def test_whatever_the_values_segments_cover_all_points(values, name, accepted):
-    found = find_change_points(a_series(values, name), accepted)
-    ends = [0, *(segment.last for segment in found.segments)]
-    assert [segment.first for segment in found.segments] == ends[:-1]
+    track = find_change_points(a_series(values, name), accepted)
+    ends = [0, *(segment.last for segment in track.segments)]
+    assert [segment.first for segment in track.segments] == ends[:-1]
     assert ends[-1] == len(values)
-    assert all(segment.last > segment.first for segment in found.segments)
-    assert {change.place for change in found.changes if change.state is State.ACCEPTED} == {
+    assert all(segment.last > segment.first for segment in track.segments)
+    assert {change.place for change in track.changes if change.state is State.ACCEPTED} == {
         place for place in accepted if 0 < place < len(values)
     }
 
@@ -241,9 +241,9 @@ def brute(values, weights, price):
 def test_the_potts_fit_is_the_best_of_all(seed, points, price):
     rng = np.random.default_rng(seed)
     values, weights = rng.normal(size=points) * 2, rng.uniform(0.25, 4, points)
-    (found,) = fit_steps(values, weights, np.array([price]))
-    ends = [0, *found, points]
-    cost = price * len(found)
+    (steps,) = fit_steps(values, weights, np.array([price]))
+    ends = [0, *steps, points]
+    cost = price * len(steps)
     for first, last in itertools.pairwise(ends):
         far = np.minimum(weights[first:last, None] * np.abs(values[first:last, None] - values), price)
         cost += far.sum(axis=0).min()
@@ -252,9 +252,9 @@ def test_the_potts_fit_is_the_best_of_all(seed, points, price):
 
 def test_levels_of_many_values_are_few_and_have_the_outermost():
     values = np.random.default_rng(12).normal(size=5000)
-    found = candidate_levels(values)
-    assert len(found) <= 400
-    assert set(np.sort(values)[:100]) | set(np.sort(values)[-100:]) <= set(found)
+    levels = candidate_levels(values)
+    assert len(levels) <= 400
+    assert set(np.sort(values)[:100]) | set(np.sort(values)[-100:]) <= set(levels)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))

@@ -73,18 +73,18 @@ def test_the_highest_port_is_a_port():
 def by_hand(attempts, mines):
     """The rule again, one attempt after the other."""
     standing = {mine[:2] for mine in mines.tolist()}
-    found = []
+    collided = []
     for attempt in attempts:
         place, error = (int(attempt["address"]), int(attempt["local_port"])), int(attempt["error"])
         at_once = error == 0 and attempt["retransmits"] == 0
-        found.append(place in standing and error in REACHES_THE_NETWORK and not at_once)
+        collided.append(place in standing and error in REACHES_THE_NETWORK and not at_once)
         if error == 0:
             standing.discard(place)
-    return found
+    return collided
 
 
 @given(many_attempts, many_mines)
 def test_it_is_what_a_walk_through_the_attempts_finds(attempts, mines):
-    found = np.concatenate([detect_collisions(storm) for storm in a_run(attempts, mines, acts=2).storms()])
-    assert found.tolist() == by_hand(attempts, mines)
-    assert found.dtype == np.bool_
+    collided = np.concatenate([detect_collisions(storm) for storm in a_run(attempts, mines, acts=2).storms()])
+    assert collided.tolist() == by_hand(attempts, mines)
+    assert collided.dtype == np.bool_

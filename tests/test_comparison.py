@@ -48,10 +48,10 @@ def changed(factor, *, trials=10, metric=P50, spread=0.01, **options):
 )
 @pytest.mark.parametrize("paired", [True, False])
 def test_verdicts_of_a_latency(factor, verdict, paired):
-    found = changed(factor, paired=paired)
-    assert (found.verdict, found.kind, found.paired) == (verdict, "ratio", paired)
-    assert found.effect == pytest.approx(factor, rel=0.02)
-    assert found.more_trials is None
+    comparison = changed(factor, paired=paired)
+    assert (comparison.verdict, comparison.kind, comparison.paired) == (verdict, "ratio", paired)
+    assert comparison.effect == pytest.approx(factor, rel=0.02)
+    assert comparison.more_trials is None
 
 
 def test_more_is_better_of_a_rate():
@@ -65,30 +65,35 @@ def test_a_change_is_no_change_below_its_threshold():
 
 
 def test_a_few_trials_decide_nothing():
-    found = changed(2, trials=5)
-    assert (found.verdict, found.more_trials) == (Verdict.INCONCLUSIVE, 1)
-    assert found.p == 0.0625
+    comparison = changed(2, trials=5)
+    assert (comparison.verdict, comparison.more_trials) == (Verdict.INCONCLUSIVE, 1)
+    assert comparison.p == 0.0625
     assert changed(1, trials=4).verdict is Verdict.INCONCLUSIVE
     assert changed(1, trials=5).verdict is Verdict.EQUIVALENT
     assert changed(2, trials=6).verdict is Verdict.REGRESSED
 
 
 def test_trials_that_all_agree_need_only_be_enough():
-    found = compared(RETRIES, [0] * 2, [0] * 2, threshold=35)
-    assert (found.verdict, found.level, found.more_trials) == (Verdict.INCONCLUSIVE, 0.5, 3)
+    comparison = compared(RETRIES, [0] * 2, [0] * 2, threshold=35)
+    assert (comparison.verdict, comparison.level, comparison.more_trials) == (Verdict.INCONCLUSIVE, 0.5, 3)
     assert compared(RETRIES, [0] * 5, [0] * 5, threshold=35).verdict is Verdict.EQUIVALENT
 
 
 def test_one_trial_says_nothing():
-    found = compared(P50, [1000], [5000])
-    assert (found.verdict, found.level, found.p, found.effect) == (Verdict.INCONCLUSIVE, 0, 1, pytest.approx(5))
-    assert found.more_trials == 5
+    comparison = compared(P50, [1000], [5000])
+    assert (comparison.verdict, comparison.level, comparison.p, comparison.effect) == (
+        Verdict.INCONCLUSIVE,
+        0,
+        1,
+        pytest.approx(5),
+    )
+    assert comparison.more_trials == 5
 
 
 def test_noise_larger_than_the_threshold_is_inconclusive_and_takes_more_trials():
-    found = changed(1.0, spread=0.15)
-    assert found.verdict is Verdict.INCONCLUSIVE
-    assert 10 < found.more_trials < 10_000
+    comparison = changed(1.0, spread=0.15)
+    assert comparison.verdict is Verdict.INCONCLUSIVE
+    assert 10 < comparison.more_trials < 10_000
 
 
 def test_so_many_more_trials_probably_decide():
@@ -100,7 +105,7 @@ def test_so_many_more_trials_probably_decide():
         compared(P50, noisy(rng, 1000, 0.1, trials), noisy(rng, 1000 * inconclusive.effect, 0.1, trials))
         for _ in range(100)
     ]
-    assert sum(each.verdict is Verdict.REGRESSED for each in again) >= 70
+    assert sum(comparison.verdict is Verdict.REGRESSED for comparison in again) >= 70
 
 
 def test_a_change_as_large_as_the_threshold_is_decided_where_trials_agree():
@@ -112,11 +117,14 @@ def test_a_change_as_large_as_the_threshold_is_decided_where_trials_agree():
     ("base", "new"), [([], []), ([1000] * 7, []), ([], [1000] * 7), ([0.0] * 7, [1000] * 7), ({1: 5.0}, {2: 5.0})]
 )
 def test_without_values_of_both_there_is_no_data(base, new):
-    found = compared(P50, base, new)
-    assert (found.verdict, found.effect, found.low, found.high, found.level, found.p) == (Verdict.NO_DATA, *[None] * 5)
-    assert [found.base_estimate is None, found.new_estimate is None] == [not base, not new]
-    (decided,) = decide([found])
-    assert decided == found
+    comparison = compared(P50, base, new)
+    assert (comparison.verdict, comparison.effect, comparison.low, comparison.high, comparison.level, comparison.p) == (
+        Verdict.NO_DATA,
+        *[None] * 5,
+    )
+    assert [comparison.base_estimate is None, comparison.new_estimate is None] == [not base, not new]
+    (decided,) = decide([comparison])
+    assert decided == comparison
 
 
 def test_blocks_are_compared_with_themselves():
@@ -127,31 +135,35 @@ def test_blocks_are_compared_with_themselves():
 
 
 def test_what_has_no_partner_is_left_out():
-    found = compared(P50, {1: 10.0, 2: 20.0, 3: 30.0, 9: 0.0}, {3: 60.0, 2: 40.0, 7: 1.0, 9: 5.0})
-    assert (found.base_estimate.trials, found.new_estimate.trials, found.effect) == (2, 2, pytest.approx(2))
-    assert (found.base_estimate.median, found.new_estimate.median) == (20, 40)
+    comparison = compared(P50, {1: 10.0, 2: 20.0, 3: 30.0, 9: 0.0}, {3: 60.0, 2: 40.0, 7: 1.0, 9: 5.0})
+    assert (comparison.base_estimate.trials, comparison.new_estimate.trials, comparison.effect) == (
+        2,
+        2,
+        pytest.approx(2),
+    )
+    assert (comparison.base_estimate.median, comparison.new_estimate.median) == (20, 40)
     assert compared(P50, {1: 10.0, 2: 20.0}, {"a": 60.0}, paired=False).new_estimate.trials == 1
 
 
 def test_counts_are_compared_by_difference():
-    found = compared(ERRORS, [0] * 8, [3, 4, 3, 2, 5, 3, 3, 4], threshold=1)
-    assert (found.kind, found.verdict) == ("difference", Verdict.REGRESSED)
-    assert found.effect == pytest.approx(27 / 8)
+    comparison = compared(ERRORS, [0] * 8, [3, 4, 3, 2, 5, 3, 3, 4], threshold=1)
+    assert (comparison.kind, comparison.verdict) == ("difference", Verdict.REGRESSED)
+    assert comparison.effect == pytest.approx(27 / 8)
     assert compared(ERRORS, [3, 4, 3, 2, 5, 3, 3, 4], [0] * 8, threshold=1).verdict is Verdict.IMPROVED
     assert compared(ERRORS, [0] * 8, [1] * 8, threshold=1).verdict is Verdict.REGRESSED
     assert compared(ERRORS, [0] * 8, [0] * 8, threshold=1).verdict is Verdict.EQUIVALENT
 
 
 def test_a_burst_in_one_trial_of_twenty_is_inconclusive():
-    found = compared(ERRORS, [0] * 20, [0] * 19 + [10_000], threshold=1)
-    assert found.verdict is Verdict.INCONCLUSIVE
+    comparison = compared(ERRORS, [0] * 20, [0] * 19 + [10_000], threshold=1)
+    assert comparison.verdict is Verdict.INCONCLUSIVE
 
 
 def test_what_is_neither_good_nor_bad_never_regresses(monkeypatch):
     neutral = dataclasses.replace(ERRORS, better=None)
     monkeypatch.setitem(METRICS, "errors", neutral)
-    found = compared(neutral, [0] * 8, [5] * 8, threshold=1)
-    assert (found.verdict, found.effect, found.more_trials) == (Verdict.INCONCLUSIVE, 5, None)
+    comparison = compared(neutral, [0] * 8, [5] * 8, threshold=1)
+    assert (comparison.verdict, comparison.effect, comparison.more_trials) == (Verdict.INCONCLUSIVE, 5, None)
     assert compared(neutral, [5] * 8, [5] * 8, threshold=1).verdict is Verdict.EQUIVALENT
 
 
@@ -178,10 +190,10 @@ def test_metrics_that_are_made_on_demand_have_verdicts():
 
 def test_the_family_that_gates_is_corrected_by_holm_and_the_rest_by_benjamini_and_hochberg():
     rest = [changed(1.2, gating=False), changed(1.2, trials=7, gating=False), changed(1.0, gating=False)]
-    family = [dataclasses.replace(each, gating=True) for each in rest]
+    family = [dataclasses.replace(comparison, gating=True) for comparison in rest]
     *gate, first, second, third = decide([*family, *rest])
-    assert [each.adjusted_p for each in gate] == pytest.approx([3 * 2**-9, 2 * 2**-6, gate[2].p])
-    assert [each.adjusted_p for each in (first, second)] == pytest.approx([3 * 2**-9, 3 * 2**-7])
+    assert [comparison.adjusted_p for comparison in gate] == pytest.approx([3 * 2**-9, 2 * 2**-6, gate[2].p])
+    assert [comparison.adjusted_p for comparison in (first, second)] == pytest.approx([3 * 2**-9, 3 * 2**-7])
     assert third.adjusted_p == third.p
 
 
@@ -195,9 +207,9 @@ def test_of_many_tests_a_change_must_be_surer():
 
 
 def test_what_has_no_data_is_no_test():
-    found = decide([changed(1.2, trials=7), *[compared(P50, [], [])] * 20])
-    assert found[0].adjusted_p == found[0].p
-    assert {each.verdict for each in found[1:]} == {Verdict.NO_DATA}
+    comparisons = decide([changed(1.2, trials=7), *[compared(P50, [], [])] * 20])
+    assert comparisons[0].adjusted_p == comparisons[0].p
+    assert {comparison.verdict for comparison in comparisons[1:]} == {Verdict.NO_DATA}
     assert decide([]) == []
 
 
@@ -214,8 +226,8 @@ comparisons = st.builds(
 
 
 @given(st.lists(comparisons, max_size=8))
-def test_decisions_follow_the_rule(found):
-    for before, after in zip(found, decide(found), strict=True):
+def test_decisions_follow_the_rule(values):
+    for before, after in zip(values, decide(values), strict=True):
         assert before.p <= after.adjusted_p + 1e-12
         unchanged = {"verdict": before.verdict, "more_trials": before.more_trials, "adjusted_p": None}
         assert dataclasses.replace(after, **unchanged) == before
@@ -243,7 +255,7 @@ def test_default_thresholds():
     assert default_threshold(ERRORS, never) == 1
 
 
-# Data whose truth is known: whole storms, of which each trial comes down to six numbers.
+# Data whose truth is known: whole storms, of which each trial is summarised by six numbers.
 
 FAMILY = ("rate", "body.p50", "body.p90", "body.p99", "retries_per_million", "errors_per_million")
 BODY = 400  # attempts of a trial's body; the tail of more would not be another
@@ -307,7 +319,8 @@ def test_a_family_of_which_nothing_changes_is_seldom_called_changed(trials, pair
     rng = np.random.default_rng(2024)
     base, new = storms(rng, cases, trials), storms(rng, cases, trials)
     alarms = sum(
-        any(each.verdict in CALLED for each in decided(base, new, case, paired=paired)) for case in range(cases)
+        any(comparison.verdict in CALLED for comparison in decided(base, new, case, paired=paired))
+        for case in range(cases)
     )
     assert alarms / cases <= 0.05
     assert share(alarms, cases).low <= 0.05
@@ -317,12 +330,14 @@ def test_a_latency_that_rises_is_found_and_nothing_else_is():
     rng = np.random.default_rng(77)
     cases, trials = 200, 12
     base, new = storms(rng, cases, trials), storms(rng, cases, trials, slower=1.15)
-    verdicts = [{each.metric: each.verdict for each in decided(base, new, case)} for case in range(cases)]
+    verdicts = [
+        {comparison.metric: comparison.verdict for comparison in decided(base, new, case)} for case in range(cases)
+    ]
     for name in ("rate", "body.p50", "body.p90"):
         assert share(sum(verdict[name] is Verdict.REGRESSED for verdict in verdicts), cases).low >= 0.9
     wrong = sum(verdict[name] in CALLED for verdict in verdicts for name in FAMILY[4:])
     assert share(wrong, 2 * cases).low <= 0.05
-    assert not any(verdict is Verdict.IMPROVED for each in verdicts for verdict in list(each.values())[:3])
+    assert not any(verdict is Verdict.IMPROVED for by_metric in verdicts for verdict in list(by_metric.values())[:3])
 
 
 def test_a_band_that_fills_is_found_and_the_body_stays_what_it_is():
@@ -330,7 +345,9 @@ def test_a_band_that_fills_is_found_and_the_body_stays_what_it_is():
     rng = np.random.default_rng(78)
     cases, trials = 100, 12
     base, new = storms(rng, cases, trials), storms(rng, cases, trials, retries=5000.0)
-    verdicts = [{each.metric: each.verdict for each in decided(base, new, case)} for case in range(cases)]
+    verdicts = [
+        {comparison.metric: comparison.verdict for comparison in decided(base, new, case)} for case in range(cases)
+    ]
     assert share(sum(verdict["retries_per_million"] is Verdict.REGRESSED for verdict in verdicts), cases).low >= 0.95
     assert share(sum(verdict["body.p50"] is Verdict.EQUIVALENT for verdict in verdicts), cases).low >= 0.9
 
@@ -339,7 +356,9 @@ def test_of_many_trials_no_change_is_equivalent():
     rng = np.random.default_rng(79)
     cases, trials = 60, 60
     base, new = storms(rng, cases, trials), storms(rng, cases, trials)
-    verdicts = [{each.metric: each.verdict for each in decided(base, new, case)} for case in range(cases)]
+    verdicts = [
+        {comparison.metric: comparison.verdict for comparison in decided(base, new, case)} for case in range(cases)
+    ]
     for name in ("rate", "body.p50", "body.p90"):
         assert sum(verdict[name] is Verdict.EQUIVALENT for verdict in verdicts) >= 0.97 * cases
 
@@ -348,5 +367,7 @@ def test_of_many_trials_no_change_is_equivalent():
 def test_a_change_at_the_edge_of_the_threshold_is_seldom_called_equivalent(paired):
     rng = np.random.default_rng(80)
     cases = 400
-    found = [compared(P50, noisy(rng, 1000, 0.03, 12), noisy(rng, 1050, 0.03, 12), paired=paired) for _ in range(cases)]
-    assert share(sum(each.verdict is Verdict.EQUIVALENT for each in found), cases).low <= 0.025
+    comparisons = [
+        compared(P50, noisy(rng, 1000, 0.03, 12), noisy(rng, 1050, 0.03, 12), paired=paired) for _ in range(cases)
+    ]
+    assert share(sum(comparison.verdict is Verdict.EQUIVALENT for comparison in comparisons), cases).low <= 0.025

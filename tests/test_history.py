@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""connstorm history on stored runs: what it finds, what it draws, what is let stand, and its exit codes."""
+"""connstorm history on stored runs: what it finds, what it draws, what is accepted, and its exit codes."""
 
 import contextlib
 import io
@@ -42,15 +42,15 @@ def connstorm(*arguments):
     return SimpleNamespace(returncode=ended.value.code, **dict(zip(("stdout", "stderr"), texts, strict=True)))
 
 
-def found_by(*arguments, code=0):
+def report_of(*arguments, code=0):
     """Return what ``connstorm history --json`` says."""
     ended = connstorm("history", *arguments, "--json")
     assert ended.returncode == code, ended.stderr
     return json.loads(ended.stdout), ended.stderr
 
 
-def series_in(found, metric):
-    return [series for series in found["series"] if series["metric"] == metric]
+def series_in(report, metric):
+    return [series for series in report["series"] if series["metric"] == metric]
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +72,10 @@ def copied(slower, tmp_path):
 
 
 def test_a_regression_is_found_where_it_is(slower):
-    found, _ = found_by(slower, "--gate", code=1)
-    assert found["runs"] == 50
-    assert found["regressions"] == 1
-    (rate,) = series_in(found, "rate")
+    report, _ = report_of(slower, "--gate", code=1)
+    assert report["runs"] == 50
+    assert report["regressions"] == 1
+    (rate,) = series_in(report, "rate")
     (change,) = rate["changes"]
     assert change["at"].endswith(STEP)
     assert change["time"] == (BEGIN + 25 * DAY).isoformat().replace("+00:00", "Z")
@@ -85,7 +85,7 @@ def test_a_regression_is_found_where_it_is(slower):
     assert change["after"] == pytest.approx(34_000, rel=0.01)
     assert [segment["points"] for segment in rate["segments"]] == [25, 25]
     for name in ("body.p50", "body.p99", "retries_per_million", "errors_per_million"):
-        assert not any(series["changes"] for series in series_in(found, name))
+        assert not any(series["changes"] for series in series_in(report, name))
 
 
 def test_as_a_program_of_its_own_it_ends_with_the_same_code(slower):
@@ -106,8 +106,8 @@ def test_without_a_gate_a_regression_is_no_failure(slower):
 
 def test_the_picture_is_drawn(slower, tmp_path):
     picture = tmp_path / "here.png"
-    found, _ = found_by(slower, "--figure", picture)
-    assert found["figures"] == [str(picture)]
+    report, _ = report_of(slower, "--figure", picture)
+    assert report["figures"] == [str(picture)]
     assert picture.read_bytes().startswith(b"\x89PNG")
     ended = connstorm("history", slower, "--figure", tmp_path / "nowhere" / "here.png")
     assert ended.returncode == 2
@@ -115,16 +115,16 @@ def test_the_picture_is_drawn(slower, tmp_path):
 
 
 def test_the_threshold_decides_what_matters(slower):
-    found, _ = found_by(slower, "--gate", "--threshold", "0.3")
-    assert not any(series["changes"] for series in found["series"])
+    report, _ = report_of(slower, "--gate", "--threshold", "0.3")
+    assert not any(series["changes"] for series in report["series"])
 
 
 def test_only_what_is_asked_for_is_looked_at(slower):
-    found, _ = found_by(slower, "--gate", "--metric", "body.p99", "--metric", "errors")
-    assert [series["metric"] for series in found["series"]] == ["body.p99", "errors"]
-    (rate,) = found_by(slower, "--metric", "rate")[0]["series"]
-    found, _ = found_by(slower, "--cell", rate["cell"], "--testbed", rate["testbed"])
-    assert len(found["series"]) == 5
+    report, _ = report_of(slower, "--gate", "--metric", "body.p99", "--metric", "errors")
+    assert [series["metric"] for series in report["series"]] == ["body.p99", "errors"]
+    (rate,) = report_of(slower, "--metric", "rate")[0]["series"]
+    report, _ = report_of(slower, "--cell", rate["cell"], "--testbed", rate["testbed"])
+    assert len(report["series"]) == 5
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,9 @@ def test_an_accepted_regression_passes_the_gate_with_its_reason(copied):
     assert text.startswith("# Reviewed by hand.\n")
     ((_, entry),) = accepted.read(file)
     assert (entry.metric, entry.reason) == ("rate", 'a "new" kernel: 6.18\n')
-    found, warnings = found_by(copied, "--gate")
+    report, warnings = report_of(copied, "--gate")
     assert not warnings
-    (change,) = series_in(found, "rate")[0]["changes"]
+    (change,) = series_in(report, "rate")[0]["changes"]
     assert (change["state"], change["reason"], change["gates"]) == ("accepted", entry.reason, False)
     again = connstorm("history", copied, "--accept", STEP, "--reason", "twice")
     assert again.returncode == 2
@@ -171,34 +171,34 @@ def test_an_accepted_regression_passes_the_gate_with_its_reason(copied):
 
 
 def test_what_comes_after_an_accepted_change_is_found(copied):
-    found_by(copied, "--accept", STEP, "--reason", "known")
+    report_of(copied, "--accept", STEP, "--reason", "known")
     store_all(copied, wavering((20, 25_000)), first=50, kernel="6.18.44")
-    found, _ = found_by(copied, "--gate", code=1)
-    states = [change["state"] for change in series_in(found, "rate")[0]["changes"]]
+    report, _ = report_of(copied, "--gate", code=1)
+    states = [change["state"] for change in series_in(report, "rate")[0]["changes"]]
     assert states == ["accepted", "confirmed"]
 
 
 def test_a_change_is_accepted_by_its_time_in_another_file(slower, tmp_path):
-    found, _ = found_by(slower)
-    (rate,) = series_in(found, "rate")
+    report, _ = report_of(slower)
+    (rate,) = series_in(report, "rate")
     file = tmp_path / "other.toml"
     noon = f"{BEGIN + 24 * DAY + timedelta(hours=12):%Y-%m-%dT%H:%M:%SZ}"  # TOML has a type for that
     file.write_text(
         f'[[accepted]]\ncell = "{rate["cell"]}"\ntestbed = "{rate["testbed"]}"\nmetric = "rate"\nat = {noon}\n'
         'reason = "known"\n'
     )
-    found, warnings = found_by(slower, "--gate", "--accepted", file)
+    report, warnings = report_of(slower, "--gate", "--accepted", file)
     assert not warnings
-    assert [change["state"] for change in series_in(found, "rate")[0]["changes"]] == ["accepted"]
+    assert [change["state"] for change in series_in(report, "rate")[0]["changes"]] == ["accepted"]
 
 
 def test_an_entry_that_is_about_nothing_is_named_with_its_line(copied):
     (copied / "accepted.toml").write_text(
         '# one\n[[accepted]]\ncell = "gone"\ntestbed = "x"\nmetric = "rate"\nat = "000001"\nreason = "r"\n'
     )
-    found, warnings = found_by(copied)
+    report, warnings = report_of(copied)
     assert "accepted.toml, line 2: no run of this history is '000001' of gone on x" in warnings
-    assert len(found["warnings"]) == 1
+    assert len(report["warnings"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -276,9 +276,9 @@ def test_a_run_is_found_by_its_folder_its_id_or_a_time():
 
 def test_a_kept_suite_is_small_and_says_the_same(tmp_path):
     source = a_suite(tmp_path / "suite", {"closewait": jittered(6, rate=40_000)})
-    found, _ = found_by(tmp_path / "history", "--add", source)
-    (rate,) = series_in(found, "rate")
-    assert (rate["points"], found["runs"]) == (1, 6)
+    report, _ = report_of(tmp_path / "history", "--add", source)
+    (rate,) = series_in(report, "rate")
+    assert (rate["points"], report["runs"]) == (1, 6)
     kept = tmp_path / "history" / "suite"
     of = {
         path: sorted(observation.summary.rate_per_s for observation in read_observations(path, ""))
@@ -295,8 +295,8 @@ def test_a_real_run_is_kept_without_its_arrays(tmp_path):
     made = json.loads(
         command.connstorm("run", "clean", "--attempts", 2000, "-o", tmp_path / "results", "--json").stdout
     )
-    found, _ = found_by(tmp_path / "history", "--add", made["path"], "--metric", "rate")
-    assert found["series"][0]["segments"][0]["level"] == made["summary"]["rate_per_s"]
+    report, _ = report_of(tmp_path / "history", "--add", made["path"], "--metric", "rate")
+    assert report["series"][0]["segments"][0]["level"] == made["summary"]["rate_per_s"]
     (kept,) = (path for path in (tmp_path / "history").iterdir() if path.is_dir())
     assert [file.name for file in kept.iterdir()] == ["run.json"]
     assert (kept / "run.json").stat().st_size < 30_000
@@ -312,8 +312,8 @@ def test_a_damaged_file_is_not_kept(tmp_path):
 
 
 def test_the_frozen_suite_has_a_history(tmp_path):
-    found, _ = found_by(tmp_path / "history", "--add", FROZEN)
-    assert {series["points"] for series in found["series"]} == {1}
+    report, _ = report_of(tmp_path / "history", "--add", FROZEN)
+    assert {series["points"] for series in report["series"]} == {1}
 
 
 def test_a_plan_that_changes_begins_anew_and_old_regressions_do_not_gate(copied, tmp_path):
@@ -335,12 +335,12 @@ def test_changed_series_come_first_and_all_of_them_are_drawn(tmp_path):
     changed = [
         find_change_points(a_series([9.0] * 20 + [5.0] * 20, cell=f"changed {number}"), {}) for number in range(30)
     ]
-    assert all(each.changes for each in changed)
-    found = split_into_sheets([*quiet, *changed])
-    assert [len(sheet) for sheet in found] == [24, 24]
-    assert all(each.changes for sheet in found for each in sheet[:6])
-    assert {each.series.cell for sheet in found for each in sheet if each.changes} == {
-        each.series.cell for each in changed
+    assert all(track.changes for track in changed)
+    sheets = split_into_sheets([*quiet, *changed])
+    assert [len(sheet) for sheet in sheets] == [24, 24]
+    assert all(track.changes for sheet in sheets for track in sheet[:6])
+    assert {track.series.cell for sheet in sheets for track in sheet if track.changes} == {
+        track.series.cell for track in changed
     }
     picture = tmp_path / "history.png"
     paths = save_sheets(history_figures([*quiet[:2], *changed[:25]], "many", []), picture)

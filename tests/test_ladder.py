@@ -46,11 +46,11 @@ def due_s(rungs):
     ],
 )
 def test_syns_are_due_as_documented(sysctls, due, give_up_s):
-    found = a_ladder(**sysctls)
-    assert due_s(found.rungs) == due
-    assert [rung.from_ns for rung in found.rungs] == [second * SECOND - 4 * MS for second in due]
-    assert [rung.retransmits for rung in found.rungs] == list(range(1, len(due) + 1))
-    assert found.give_up_ns == give_up_s * SECOND
+    ladder = a_ladder(**sysctls)
+    assert due_s(ladder.rungs) == due
+    assert [rung.from_ns for rung in ladder.rungs] == [second * SECOND - 4 * MS for second in due]
+    assert [rung.retransmits for rung in ladder.rungs] == list(range(1, len(due) + 1))
+    assert ladder.give_up_ns == give_up_s * SECOND
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ def test_the_fast_rung_is_a_matter_of_jiffies(hz):
 
 @given(st.sampled_from([100, 250, 300, 1000]), st.integers(0, 4), st.integers(1, 8))
 def test_rungs_never_overlap(hz, linear, retries):
-    found = a_ladder(hz=hz, tcp_syn_retries=retries, tcp_syn_linear_timeouts=linear)
-    rungs = (found.fast, *found.rungs)
+    ladder = a_ladder(hz=hz, tcp_syn_retries=retries, tcp_syn_linear_timeouts=linear)
+    rungs = (ladder.fast, *ladder.rungs)
     assert all(rung.from_ns < rung.to_ns for rung in rungs)
     assert all(lower.to_ns < upper.from_ns for lower, upper in itertools.pairwise(rungs))
-    assert rungs[-1].from_ns < found.give_up_ns
+    assert rungs[-1].from_ns < ladder.give_up_ns
 
 
 def expiry(clock, delay):
@@ -152,7 +152,7 @@ def one_attempt():
 def test_a_server_that_wakes_up_is_met_on_the_next_rung(deaf_s, linear):
     """The server drops SYNs for a while: 0.5 s leave the rung of 1 s, 1.5 s the next one, 2 s or 3 s."""
     sysctl.write("net.ipv4.tcp_syn_linear_timeouts", str(linear))
-    found = build_ladder(host.read_host(), sysctl.read_recorded())
+    ladder = build_ladder(host.read_host(), sysctl.read_recorded())
     place = int(deaf_s)
     with socket.create_server(("127.0.0.1", 5000)) as server:
         attach(server, (0x06, 0, 0, 0))
@@ -161,19 +161,19 @@ def test_a_server_that_wakes_up_is_met_on_the_next_rung(deaf_s, linear):
         attempt = one_attempt()
         hears.join()
     assert attempt["error"] == 0
-    assert attempt["retransmits"] == found.rungs[place].retransmits
-    assert found.rungs[place].from_ns <= attempt["latency_ns"] < found.rungs[place + 1].from_ns
+    assert attempt["retransmits"] == ladder.rungs[place].retransmits
+    assert ladder.rungs[place].from_ns <= attempt["latency_ns"] < ladder.rungs[place + 1].from_ns
 
 
 @namespaced(sysctls={"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_syn_linear_timeouts": "0"})
 def test_this_kernel_gives_up_when_the_ladder_ends():
-    found = build_ladder(host.read_host(), sysctl.read_recorded())
+    ladder = build_ladder(host.read_host(), sysctl.read_recorded())
     with socket.create_server(("127.0.0.1", 5000)) as server:
         attach(server, (0x06, 0, 0, 0))
         attempt = one_attempt()
-    assert found.give_up_ns == 3 * SECOND
-    assert attempt["retransmits"] == len(found.rungs) == 1
-    assert 0 <= attempt["latency_ns"] - found.give_up_ns < SECOND
+    assert ladder.give_up_ns == 3 * SECOND
+    assert attempt["retransmits"] == len(ladder.rungs) == 1
+    assert 0 <= attempt["latency_ns"] - ladder.give_up_ns < SECOND
 
 
 @pytest.mark.parametrize("name", LADDER_LIMITS)

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from builders import MS, US, the_attempts
-from found import ALL_TIMED_OUT, DEGENERATE, EMPTY, NO_PORT, ONE, findings, storms
+from findings_builders import ALL_TIMED_OUT, DEGENERATE, EMPTY, NO_PORT, ONE, findings, storms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg

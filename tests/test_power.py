@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How many trials it takes, against what the tests then see."""
+"""How many trials it takes, compared with what the tests then detect."""
 
 import math
 
@@ -97,8 +97,8 @@ def test_the_power_is_at_least_what_is_claimed(compare, effect, level):
     trials = trials_needed(spread, effect, level, paired=compare is paired_contrast)
     rng = np.random.default_rng(trials)
     base, new = rng.normal(9, spread / math.sqrt(2), (2, cases, trials))
-    found = [compare(*rows, "ratio").p for rows in zip(np.exp(base), np.exp(new + effect), strict=True)]
-    seen = stats.binomtest(sum(p <= 1 - level + 1e-9 for p in found), cases).proportion_ci(0.99, "wilson")
+    ps = [compare(*rows, "ratio").p for rows in zip(np.exp(base), np.exp(new + effect), strict=True)]
+    seen = stats.binomtest(sum(p <= 1 - level + 1e-9 for p in ps), cases).proportion_ci(0.99, "wilson")
     assert seen.high >= 0.78
 
 
@@ -128,7 +128,10 @@ def test_so_many_attempts_see_the_change_so_often():
 def test_an_interval_tells_the_spread_about(compare, trials):
     rng = np.random.default_rng(trials)
     rows = np.exp(rng.normal(0, 0.05, (200, 2, trials)))
-    found = [compare(*row, "ratio") for row in rows]
-    spreads = [spread_of_interval(math.log(each.low), math.log(each.high), each.level, trials) for each in found]
+    contrasts = [compare(*row, "ratio") for row in rows]
+    spreads = [
+        spread_of_interval(math.log(contrast.low), math.log(contrast.high), contrast.level, trials)
+        for contrast in contrasts
+    ]
     assert 0.9 < np.median(spreads) / (0.05 * math.sqrt(2)) < 1.45  # of four trials too much, never too little
     assert spread_of_interval(0, 0, 0, 1) == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which stored runs are compared with which: dimensions, filters, rows and columns, and what is refused."""
+"""Which stored runs are compared with which: dimensions, filters, rows and columns, and refusals."""
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ from stress.store.runs import read_arm
 def runs(tmp_path_factory):
     """Return the runs of two kernels, two settings and two scenarios, two trials each."""
     home = tmp_path_factory.mktemp("suites")
-    found = []
+    observations = []
     for kernel in ("6.1.9", "6.12.3"):
         trials = {
             f"{scenario} tcp_tw_reuse={reuse}": [
@@ -34,8 +34,8 @@ def runs(tmp_path_factory):
             for scenario in ("clean", "closewait")
             for reuse in ("0", "2")
         }
-        found += read_arm(f"{kernel}={a_suite(home / kernel, trials, suite_id=kernel)}")
-    return found
+        observations += read_arm(f"{kernel}={a_suite(home / kernel, trials, suite_id=kernel)}")
+    return observations
 
 
 def names(rows):
@@ -162,9 +162,9 @@ def test_differences_are_told_by_kind(tmp_path, changes, kind, words):
     a = read_arm(f"a={a_suite(tmp_path / 'a', {'clean': [a_document()]})}")
     b = read_arm(f"b={a_suite(tmp_path / 'b', {'clean': [a_document(**changes)]})}")
     (row,) = project_runs([*a, *b], choose_projection([*a, *b], (), ()))
-    found = differences(row, ("label",))
-    assert set(found) == {kind}
-    assert words in found[kind]
+    by_kind = differences(row, ("label",))
+    assert set(by_kind) == {kind}
+    assert words in by_kind[kind]
 
 
 def test_blocks_of_a_suite_are_pairs_and_those_of_two_suites_are_not(tmp_path):

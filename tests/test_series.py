@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Series of stored runs: what belongs together, what does not, and in which order."""
+"""Series of stored runs: which runs belong together, which do not, and in which order."""
 
 from dataclasses import replace
 
@@ -81,15 +81,15 @@ def test_times_of_trials_that_were_not_alone_are_no_points(tmp_path):
 
 def test_a_time_that_is_none_is_refused_with_the_run(tmp_path):
     store_all(tmp_path, [1.0])
-    (found,) = read_observations(tmp_path, "")
+    (observation,) = read_observations(tmp_path, "")
     with pytest.raises(UsageError, match=r"000000 began at 'yesterday', which is no time"):
-        parse_start_time(replace(found, started_utc="yesterday"))
+        parse_start_time(replace(observation, started_utc="yesterday"))
 
 
 def test_a_time_without_a_zone_is_utc(tmp_path):
     store_all(tmp_path, [1.0])
-    (found,) = read_observations(tmp_path, "")
+    (observation,) = read_observations(tmp_path, "")
     naive, aware = (
-        parse_start_time(replace(found, started_utc=f"2026-01-01T00:00:00{zone}")) for zone in ("", "+00:00")
+        parse_start_time(replace(observation, started_utc=f"2026-01-01T00:00:00{zone}")) for zone in ("", "+00:00")
     )
     assert naive == aware

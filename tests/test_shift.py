@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The shift function: exact ratios of observed values, honest bands, nothing said of what cannot be told."""
+"""The shift function: exact ratios of observed values, bands with their stated coverage, nothing without data."""
 
 import math
 
@@ -40,11 +40,13 @@ def noisy(rng, *, trials=8, attempts=400, factor=1.0, between=0.03):
 
 @given(latencies, st.sampled_from(PROBABILITIES))
 def test_a_quantile_is_a_value_that_occurred_and_that_so_many_did_not_exceed(latency_ns, probability):
-    (found,) = quantiles_ns(latency_ns, [probability])
-    assert found in latency_ns
-    assert np.count_nonzero(latency_ns <= found) >= round(probability * latency_ns.size, 6)
-    assert np.count_nonzero(latency_ns < found) < round(probability * latency_ns.size, 6) or found == latency_ns[0]
-    assert found == np.quantile(latency_ns, probability, method="inverted_cdf")
+    (quantile,) = quantiles_ns(latency_ns, [probability])
+    assert quantile in latency_ns
+    assert np.count_nonzero(latency_ns <= quantile) >= round(probability * latency_ns.size, 6)
+    assert (
+        np.count_nonzero(latency_ns < quantile) < round(probability * latency_ns.size, 6) or quantile == latency_ns[0]
+    )
+    assert quantile == np.quantile(latency_ns, probability, method="inverted_cdf")
 
 
 @pytest.mark.parametrize(
@@ -61,10 +63,10 @@ def test_a_quantile_is_a_value_that_occurred_and_that_so_many_did_not_exceed(lat
 def test_a_quantile_needs_ten_attempts_beyond(attempts, probability, told):
     assert has_enough_attempts(attempts, probability) is told
     trial = np.arange(1, attempts + 1)
-    found = quantile_shift([trial] * 5, [trial] * 5, paired=True)
-    assert (probability in found.probabilities) is told
-    assert (probability in found.refused) is not told
-    assert sorted(found.probabilities + found.refused) == list(PROBABILITIES)
+    shift = quantile_shift([trial] * 5, [trial] * 5, paired=True)
+    assert (probability in shift.probabilities) is told
+    assert (probability in shift.refused) is not told
+    assert sorted(shift.probabilities + shift.refused) == list(PROBABILITIES)
 
 
 def test_the_smallest_trial_decides_what_can_be_told():
@@ -74,9 +76,9 @@ def test_the_smallest_trial_decides_what_can_be_told():
 
 
 def test_where_nothing_can_be_told_nothing_is():
-    found = quantile_shift([np.array([5])], [np.array([6])], paired=False)
-    assert (found.probabilities, found.refused, found.level) == ((), PROBABILITIES, 0)
-    assert found.ratio.size == found.low.size == found.base_ns.size == 0
+    shift = quantile_shift([np.array([5])], [np.array([6])], paired=False)
+    assert (shift.probabilities, shift.refused, shift.level) == ((), PROBABILITIES, 0)
+    assert shift.ratio.size == shift.low.size == shift.base_ns.size == 0
 
 
 # Ratios.
@@ -87,22 +89,22 @@ def test_where_nothing_can_be_told_nothing_is():
 def test_ratios_are_those_of_a_comparison_of_the_same_quantile(base, new, paired):
     least = min(len(base), len(new))
     base, new = base[:least], new[:least]
-    found = quantile_shift(base, new, paired=paired)
+    shift = quantile_shift(base, new, paired=paired)
     compare = paired_contrast if paired else unpaired_contrast
-    for place, probability in enumerate(found.probabilities):
+    for place, probability in enumerate(shift.probabilities):
         values = [[float(quantiles_ns(trial, [probability])[0]) for trial in arm] for arm in (base, new)]
-        assert found.ratio[place] == pytest.approx(compare(*values, "ratio").effect)
-        assert found.base_ns[place] in values[0]
+        assert shift.ratio[place] == pytest.approx(compare(*values, "ratio").effect)
+        assert shift.base_ns[place] in values[0]
 
 
 @settings(max_examples=25, deadline=None)
 @given(arms, st.booleans(), st.integers(2, 50))
 def test_a_factor_is_found_in_every_quantile_and_the_band_with_it(base, paired, factor):
-    found = quantile_shift(base, [trial * factor for trial in base], paired=paired)
+    shift = quantile_shift(base, [trial * factor for trial in base], paired=paired)
     same = quantile_shift(base, base, paired=paired)
-    assert found.ratio == pytest.approx(np.full(found.ratio.size, factor))
-    assert found.low == pytest.approx(same.low * factor)
-    assert found.high == pytest.approx(same.high * factor)
+    assert shift.ratio == pytest.approx(np.full(shift.ratio.size, factor))
+    assert shift.low == pytest.approx(same.low * factor)
+    assert shift.high == pytest.approx(same.high * factor)
 
 
 @settings(max_examples=25, deadline=None)
@@ -143,17 +145,17 @@ def test_bands_hold_the_truth_in_all_quantiles_at_once_about_as_often_as_they_sa
     rng = np.random.default_rng(11)
     held = 0
     for _ in range(80):
-        found = quantile_shift(noisy(rng), noisy(rng, factor=1.2), paired=paired)
-        held += bool(np.all((found.low <= 1.2) & (found.high >= 1.2)))
+        shift = quantile_shift(noisy(rng), noisy(rng, factor=1.2), paired=paired)
+        held += bool(np.all((shift.low <= 1.2) & (shift.high >= 1.2)))
     assert held / 80 >= 0.88  # of 0.95; that they are not too wide is the next test
 
 
 @pytest.mark.parametrize("paired", [True, False])
 def test_bands_are_no_wider_than_they_must_be(paired):
     rng = np.random.default_rng(12)
-    found = quantile_shift(noisy(rng, trials=12), noisy(rng, trials=12, factor=1.2), paired=paired)
-    assert np.all(found.low > 1)
-    assert np.all(found.high < 1.5)
+    shift = quantile_shift(noisy(rng, trials=12), noisy(rng, trials=12, factor=1.2), paired=paired)
+    assert np.all(shift.low > 1)
+    assert np.all(shift.high < 1.5)
 
 
 def test_trials_of_the_same_blocks_tell_more():
@@ -167,17 +169,17 @@ def test_trials_of_the_same_blocks_tell_more():
 @pytest.mark.parametrize("trials", [1, 2, TRIALS_MIN - 1])
 def test_few_trials_have_no_band(trials):
     arm = [np.arange(1, 101)] * trials
-    found = quantile_shift(arm, arm, paired=True)
-    assert found.level == 0
-    assert np.all(found.low == 0)
-    assert np.all(np.isinf(found.high))
-    assert np.all(found.ratio == 1)
+    shift = quantile_shift(arm, arm, paired=True)
+    assert shift.level == 0
+    assert np.all(shift.low == 0)
+    assert np.all(np.isinf(shift.high))
+    assert np.all(shift.ratio == 1)
 
 
 def test_trials_that_all_agree_leave_no_doubt():
-    found = quantile_shift([np.arange(1, 101)] * 6, [np.arange(1, 101) * 2] * 6, paired=False)
-    assert found.low.tolist() == found.high.tolist() == found.ratio.tolist()
-    assert found.ratio == pytest.approx(np.full(found.ratio.size, 2))
+    shift = quantile_shift([np.arange(1, 101)] * 6, [np.arange(1, 101) * 2] * 6, paired=False)
+    assert shift.low.tolist() == shift.high.tolist() == shift.ratio.tolist()
+    assert shift.ratio == pytest.approx(np.full(shift.ratio.size, 2))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_trials_that_all_agree_leave_no_doubt():
 )
 def test_arms_that_cannot_be_compared_are_refused(base, new, paired):
     with pytest.raises(ValueError, match="trial"):
-        quantile_shift([np.array(each) for each in base], [np.array(each) for each in new], paired=paired)
+        quantile_shift([np.array(trial) for trial in base], [np.array(trial) for trial in new], paired=paired)
 
 
 # The figure.
@@ -200,21 +202,21 @@ def drawn(*arms):
 
 def test_marks_stand_at_the_ratios_and_bars_reach_as_far_as_the_band():
     base, new = an_arm(), an_arm("new", median=13_000, first=20)
-    (found,) = view.quantile_shifts(base, [new])
+    (shift,) = view.quantile_shifts(base, [new])
     _, axes = drawn(base, new)
     (marks,) = (line for line in axes.lines if line.get_label() == "ratio")
-    assert marks.get_xdata().tolist() == [view.place_of(probability) for probability in found.probabilities]
-    assert marks.get_ydata().tolist() == found.ratio.tolist()
+    assert marks.get_xdata().tolist() == [view.place_of(probability) for probability in shift.probabilities]
+    assert marks.get_ydata().tolist() == shift.ratio.tolist()
     (bars,) = (collection for collection in axes.collections if isinstance(collection, LineCollection))
     low, high = axes.get_ylim()
     ends = [(segment[0, 1], segment[1, 1]) for segment in bars.get_segments()]
-    assert ends == list(zip(np.clip(found.low, low, high), np.clip(found.high, low, high), strict=True))
+    assert ends == list(zip(np.clip(shift.low, low, high), np.clip(shift.high, low, high), strict=True))
 
 
 def test_quantiles_are_named_with_what_they_are_in_the_base_or_what_they_need():
     _, axes = drawn(an_arm(attempts=1200, retried=0), an_arm("new", attempts=1200, retried=0))
     names = [label.get_text() for label in axes.get_xticklabels()]
-    assert [name.split("\n")[0] for name in names] == [view.quantile_text(each) for each in PROBABILITIES]
+    assert [name.split("\n")[0] for name in names] == [view.quantile_text(probability) for probability in PROBABILITIES]
     assert names[4].startswith("p50\n1")
     assert names[-2].startswith("p99\n")
     assert "needs" not in names[-2]
@@ -224,9 +226,9 @@ def test_quantiles_are_named_with_what_they_are_in_the_base_or_what_they_need():
 def test_a_band_wider_than_all_else_is_cut_with_an_arrow():
     rng = np.random.default_rng(5)
     wild = [np.sort(np.append(np.full(980, 10_000), rng.integers(1, 10**7, 20) * 100 + 10_000)) for _ in range(6)]
-    found = quantile_shift(wild, wild[::-1], paired=True)
-    assert found.high[-1] > view.reach_of([found])
-    assert view.reach_of([found]) >= view.NARROWEST
+    shift = quantile_shift(wild, wild[::-1], paired=True)
+    assert shift.high[-1] > view.reach_of([shift])
+    assert view.reach_of([shift]) >= view.NARROWEST
 
 
 def test_the_finding_says_where_arms_differ():
@@ -241,8 +243,8 @@ def test_the_finding_says_where_arms_differ():
 def test_trials_of_common_blocks_are_compared_within_them():
     base, new = an_arm(trials=7), an_arm("new", trials=6, first=20)
     assert common_blocks(base, new) == [(number, number) for number in range(6)]
-    (found,) = view.quantile_shifts(base, [new])
-    assert (found.paired, found.trials) == (True, (6, 6))
+    (shift,) = view.quantile_shifts(base, [new])
+    assert (shift.paired, shift.trials) == (True, (6, 6))
     (apart,) = view.quantile_shifts(base, [Arm("new", new.runs)])
     assert (apart.paired, apart.trials) == (False, (7, 6))
     assert common_blocks(base, Arm("new", new.runs, (0,) * 6)) == []

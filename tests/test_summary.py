@@ -40,7 +40,7 @@ def latent(*latencies_ns, **columns):
 def smallest_with(share, values):
     """Return the smallest value that at least ``share`` of the values do not exceed."""
     return next(
-        value for value in sorted(values) if Fraction(sum(each <= value for each in values), len(values)) >= share
+        value for value in sorted(values) if Fraction(sum(other <= value for other in values), len(values)) >= share
     )
 
 
@@ -77,17 +77,17 @@ def test_bands_hold_every_retried_attempt_once(attempts):
     ],
 )
 def test_a_retry_lies_in_its_band(latency_ns, label):
-    found = count_bands(np.array([latency_ns]), LADDER)
-    assert [(band.label, band.count) for band in found if band.count] == [(label, 1)]
-    (band,) = (band for band in found if band.count)
+    bands = count_bands(np.array([latency_ns]), LADDER)
+    assert [(band.label, band.count) for band in bands if band.count] == [(label, 1)]
+    (band,) = (band for band in bands if band.count)
     assert band.from_ns <= latency_ns <= band.to_ns
 
 
 def test_both_ends_of_a_band_are_in_it_and_none_is_off_the_ladder():
     rung = LADDER.rungs[1]
-    found = count_bands(np.array([rung.from_ns, rung.to_ns]), LADDER)
-    assert {band.label: band.count for band in found if band.count} == {rung.label: 2}
-    assert [band.label for band in found] == [LADDER.fast.label, *(rung.label for rung in LADDER.rungs)]
+    bands = count_bands(np.array([rung.from_ns, rung.to_ns]), LADDER)
+    assert {band.label: band.count for band in bands if band.count} == {rung.label: 2}
+    assert [band.label for band in bands] == [LADDER.fast.label, *(rung.label for rung in LADDER.rungs)]
 
 
 def test_a_kernel_without_the_fast_resend_has_no_such_band():
@@ -98,25 +98,25 @@ def test_a_kernel_without_the_fast_resend_has_no_such_band():
 def test_rungs_that_overlap_count_nobody_twice():
     """With 40 linear timeouts of 1 s the timers' lateness adds up to more than the step between two rungs."""
     crowded = a_ladder(tcp_syn_retries=6, tcp_syn_linear_timeouts=40)
-    found = count_bands(np.array([39 * SECOND + 1100 * MS]), crowded)
-    assert [band.count for band in found if band.count] == [1]
+    bands = count_bands(np.array([39 * SECOND + 1100 * MS]), crowded)
+    assert [band.count for band in bands if band.count] == [1]
 
 
 @given(latencies)
 def test_percentiles_are_latencies_that_occurred(latencies_ns):
-    found = body_percentiles(np.array(latencies_ns))
+    body = body_percentiles(np.array(latencies_ns))
     shares = ("0.5", "0.9", "0.99", "0.999", "1")
-    assert list(found.__struct_fields__) == ["p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns"]
-    values = [getattr(found, name) for name in found.__struct_fields__]
+    assert list(body.__struct_fields__) == ["p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns"]
+    values = [getattr(body, name) for name in body.__struct_fields__]
     assert values == [smallest_with(Fraction(share), latencies_ns) for share in shares]
     assert set(values) <= set(latencies_ns)
 
 
 @pytest.mark.parametrize("count", [1, 2, 10, 100, 1000, 3000, 10_000])
 def test_percentiles_of_1_to_n_are_the_ranks(count):
-    found = body_percentiles(np.arange(1, count + 1))
+    body = body_percentiles(np.arange(1, count + 1))
     ranks = [-(-count * share // 1000) for share in (500, 900, 990, 999, 1000)]
-    assert [found.p50_ns, found.p90_ns, found.p99_ns, found.p999_ns, found.max_ns] == ranks
+    assert [body.p50_ns, body.p90_ns, body.p99_ns, body.p999_ns, body.max_ns] == ranks
 
 
 @given(many_attempts)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Trials of a cell, and a cell against its baseline: medians, intervals, what counts as a change, and for whom."""
+"""Trials of a cell, and its change from the baseline: medians, intervals, what counts as a change, points of axes."""
 
 import dataclasses
 import itertools
@@ -45,15 +45,15 @@ values = st.lists(st.floats(0, 1e12), min_size=1, max_size=40)
 def test_the_interval_is_that_of_scipy(count):
     ordered = np.arange(count, dtype=float)
     low, high = stats.quantile_test(ordered, p=0.5).confidence_interval(CONFIDENCE_LEVEL)
-    found = median_interval(ordered.tolist())
-    assert (found.low, found.high) == (low, high)
-    assert found.level == pytest.approx(stats.binom(count, 0.5).cdf(high) - stats.binom(count, 0.5).cdf(low))
+    estimate = median_interval(ordered.tolist())
+    assert (estimate.low, estimate.high) == (low, high)
+    assert estimate.level == pytest.approx(stats.binom(count, 0.5).cdf(high) - stats.binom(count, 0.5).cdf(low))
 
 
 @pytest.mark.parametrize(("count", "level"), [(1, 0), (2, 0.5), (3, 0.75), (4, 0.875), (5, 0.9375), (6, 0.96875)])
 def test_of_few_trials_it_is_lowest_and_highest_with_the_level_that_they_have(count, level):
-    found = median_interval(range(count))
-    assert (found.low, found.high, found.trials, found.level) == (0, count - 1, count, level)
+    estimate = median_interval(range(count))
+    assert (estimate.low, estimate.high, estimate.trials, estimate.level) == (0, count - 1, count, level)
 
 
 def test_of_many_trials_it_is_narrow():
@@ -64,16 +64,16 @@ def test_of_many_trials_it_is_narrow():
 
 @given(values)
 def test_the_median_occurred_and_lies_in_its_interval(sample):
-    found = median_interval(sample)
-    assert {found.median, found.low, found.high} <= set(sample)
-    assert found.low <= found.median <= found.high
-    assert found.trials == len(sample)
-    assert found.level >= CONFIDENCE_LEVEL or (found.low, found.high, len(sample) < 6) == (
+    estimate = median_interval(sample)
+    assert {estimate.median, estimate.low, estimate.high} <= set(sample)
+    assert estimate.low <= estimate.median <= estimate.high
+    assert estimate.trials == len(sample)
+    assert estimate.level >= CONFIDENCE_LEVEL or (estimate.low, estimate.high, len(sample) < 6) == (
         min(sample),
         max(sample),
         True,
     )
-    assert found.median == np.quantile(sample, 0.5, method="inverted_cdf")
+    assert estimate.median == np.quantile(sample, 0.5, method="inverted_cdf")
 
 
 @given(values, st.randoms(use_true_random=False))
@@ -84,9 +84,9 @@ def test_the_order_of_trials_does_not_matter(sample, random):
 
 @given(values, st.sampled_from([0.25, 2.0, 1024.0]))
 def test_the_unit_does_not_matter(sample, factor):
-    found, scaled = median_interval(sample), median_interval([value * factor for value in sample])
+    estimate, scaled = median_interval(sample), median_interval([value * factor for value in sample])
     assert (scaled.median, scaled.low, scaled.high) == tuple(
-        value * factor for value in (found.median, found.low, found.high)
+        value * factor for value in (estimate.median, estimate.low, estimate.high)
     )
 
 
@@ -94,9 +94,9 @@ def test_the_unit_does_not_matter(sample, factor):
 def test_intervals_cover_the_true_median_as_often_as_they_say(count):
     rng = np.random.default_rng(12)
     draws = np.exp(rng.normal(np.log(12_000), 0.4, (4000, count)))
-    found = [median_interval(row) for row in draws.tolist()]
-    covered = np.mean([each.low <= 12_000 <= each.high for each in found])
-    assert covered == pytest.approx(found[0].level, abs=0.012)  # three standard errors, of 94 %
+    estimates = [median_interval(row) for row in draws.tolist()]
+    covered = np.mean([estimate.low <= 12_000 <= estimate.high for estimate in estimates])
+    assert covered == pytest.approx(estimates[0].level, abs=0.012)  # three standard errors, of 94 %
 
 
 def test_what_a_trial_cannot_say_is_left_out():
@@ -126,18 +126,18 @@ def pair(metric_values, baseline_values, **field):
 def test_blocks_are_compared_with_themselves():
     """The machine's mood doubles the latency from block to block; a tenth more is seen all the same."""
     moods = [1000 * 2**block for block in range(7)]
-    found = cell_effect(*pair([mood * 1.1 for mood in moods], moods), P50)
-    assert (found.kind, found.trials, found.changes) == ("ratio", 7, True)
-    assert found.median == pytest.approx(1.1)
-    assert found.rises
-    assert better_or_worse(found, P50) == "worse"
+    effect = cell_effect(*pair([mood * 1.1 for mood in moods], moods), P50)
+    assert (effect.kind, effect.trials, effect.changes) == ("ratio", 7, True)
+    assert effect.median == pytest.approx(1.1)
+    assert effect.rises
+    assert better_or_worse(effect, P50) == "worse"
 
 
 def test_blocks_without_both_are_left_out():
     cell = CellTrials(a_cell(levels={"tcp_x": 1}), {0: a_summary(p50=30), 2: a_summary(p50=20)}, {1: "boom"})
     baseline = CellTrials(a_cell(baseline=True), {1: a_summary(p50=10), 2: a_summary(p50=10)}, {0: "boom"})
-    found = cell_effect(cell, baseline, P50)
-    assert (found.median, found.trials, found.level) == (2, 1, 0)
+    effect = cell_effect(cell, baseline, P50)
+    assert (effect.median, effect.trials, effect.level) == (2, 1, 0)
     assert cell_effect(CellTrials(cell.cell, {0: a_summary()}, {}), baseline, P50) is None
 
 
@@ -169,9 +169,9 @@ def test_the_threshold_is_the_callers():
     [(1, 0, True), (0, 0, False), (0, 1, True), (101, 100, False), (105, 100, True), (95, 100, True), (96, 100, False)],
 )
 def test_a_count_changes_by_an_attempt_or_by_a_share(new, old, changes):
-    found = cell_effect(*pair([new] * 7, [old] * 7, timed_out=...), ERRORS)
-    assert found.kind == "difference"
-    assert (found.median, found.changes) == (new - old, changes)
+    effect = cell_effect(*pair([new] * 7, [old] * 7, timed_out=...), ERRORS)
+    assert effect.kind == "difference"
+    assert (effect.median, effect.changes) == (new - old, changes)
 
 
 def test_rates_per_million_change_by_an_attempt_of_the_smallest_trial():
@@ -184,7 +184,7 @@ def test_rates_per_million_change_by_an_attempt_of_the_smallest_trial():
 
 
 @pytest.mark.parametrize(
-    ("metric", "new", "old", "judged"),
+    ("metric", "new", "old", "expected"),
     [
         (RATE, 200, 100, "better"),
         (RATE, 100, 200, "worse"),
@@ -193,15 +193,15 @@ def test_rates_per_million_change_by_an_attempt_of_the_smallest_trial():
         (P50, 100, 100, None),
     ],
 )
-def test_a_change_is_for_better_or_worse(metric, new, old, judged):
+def test_a_change_is_for_better_or_worse(metric, new, old, expected):
     name = "rate" if metric is RATE else "p50"
-    assert better_or_worse(cell_effect(*pair([new] * 7, [old] * 7, **{name: ...}), metric), metric) == judged
+    assert better_or_worse(cell_effect(*pair([new] * 7, [old] * 7, **{name: ...}), metric), metric) == expected
 
 
 def test_a_change_of_what_is_neither_good_nor_bad_is_neither():
     neutral = dataclasses.replace(METRICS["outcome.connected"], better=None)
-    found = cell_effect(*pair([5] * 7, [0] * 7, timed_out=...), neutral)
-    assert found.median == -5
+    effect = cell_effect(*pair([5] * 7, [0] * 7, timed_out=...), neutral)
+    assert effect.median == -5
     assert better_or_worse(analysis.Effect("difference", -500, -500, -500, 7, 0.98, changes=True), neutral) is None
 
 
@@ -217,7 +217,7 @@ def test_an_effect_turned_round_turns_its_interval_round(pairs):
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=12))
 def test_a_cell_is_never_apart_from_itself(counts):
     trials, _ = pair(counts, counts, timed_out=...)
-    assert not any(found.changes for metric in METRICS.values() if (found := cell_effect(trials, trials, metric)))
+    assert not any(effect.changes for metric in METRICS.values() if (effect := cell_effect(trials, trials, metric)))
 
 
 def test_changes_by_chance_are_as_rare_as_the_level_says():
@@ -272,14 +272,14 @@ def test_an_entry_without_axes_stands_by_itself():
 
 
 def test_a_point_is_a_cell_where_one_axis_varies_at_a_time():
-    found = axis_points(one_at_a_time(), "net.ipv4.tcp_x", P50)
-    assert [(point.level, point.baseline, point.cells) for point in found] == [
+    points = axis_points(one_at_a_time(), "net.ipv4.tcp_x", P50)
+    assert [(point.level, point.baseline, point.cells) for point in points] == [
         ("1", True, 1),
         ("20", False, 1),
         ("100", False, 1),
     ]
-    assert [point.effect is not None for point in found] == [False, True, True]
-    assert all(point.estimate.median == 11_000 for point in found)
+    assert [point.effect is not None for point in points] == [False, True, True]
+    assert all(point.estimate.median == 11_000 for point in points)
 
 
 def test_a_point_pools_the_cells_where_axes_vary_together():
@@ -287,13 +287,13 @@ def test_a_point_pools_the_cells_where_axes_vary_together():
         trials_of([a_summary(p50=100 * x + y)] * 3, levels={"x": x, "y": y}, baseline=(x, y) == (0, 0))
         for x, y in itertools.product(range(2), range(4))
     ]
-    found = axis_points(cells, "x", P50)
-    assert [(point.level, point.cells, point.estimate.trials, point.effect) for point in found] == [
+    points = axis_points(cells, "x", P50)
+    assert [(point.level, point.cells, point.estimate.trials, point.effect) for point in points] == [
         ("0", 4, 12, None),
         ("1", 4, 12, None),
     ]
-    assert [point.estimate.median for point in found] == [1, 101]
-    assert [point.baseline for point in found] == [True, False]
+    assert [point.estimate.median for point in points] == [1, 101]
+    assert [point.baseline for point in points] == [True, False]
 
 
 def test_entries_whose_baseline_is_excluded_are_compared_with_nothing():
@@ -304,7 +304,7 @@ def test_entries_whose_baseline_is_excluded_are_compared_with_nothing():
 def test_what_is_missing_has_a_reason():
     absent = trials_of(not_applicable="no such setting")
     failed = trials_of(failed={0: "boom"})
-    assert [missing_reason(each) for each in ([trials_of()], [absent], [absent, failed])] == [
+    assert [missing_reason(cells) for cells in ([trials_of()], [absent], [absent, failed])] == [
         "not run",
         "not applicable",
         "failed",

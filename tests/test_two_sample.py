@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Contrasts against scipy, against their own definition, and against data whose truth is known."""
+"""Two-sample tests compared with scipy, with their own definition, and with data whose truth is known."""
 
 import math
 
@@ -38,23 +38,23 @@ def arms(pairs):
     return [base for base, _ in pairs], [new for _, new in pairs]
 
 
-def turned(found):
+def turned(contrast):
     """The same contrast seen from the other arm."""
-    if found.kind == "ratio":
-        return 1 / found.effect, 1 / found.high, 1 / found.low
-    return -found.effect, -found.high, -found.low
+    if contrast.kind == "ratio":
+        return 1 / contrast.effect, 1 / contrast.high, 1 / contrast.low
+    return -contrast.effect, -contrast.high, -contrast.low
 
 
-def numbers(found):
-    return [found.effect, found.low, found.high, found.level, found.p, found.spread]
+def numbers(contrast):
+    return [contrast.effect, contrast.low, contrast.high, contrast.level, contrast.p, contrast.spread]
 
 
-def sound(found):
-    assert 0 < found.p <= 1
-    assert 0 <= found.level < 1
-    assert found.low <= found.effect <= found.high
-    assert all(math.isfinite(number) for number in (found.effect, found.low, found.high, found.spread))
-    assert found.spread >= 0
+def sound(contrast):
+    assert 0 < contrast.p <= 1
+    assert 0 <= contrast.level < 1
+    assert contrast.low <= contrast.effect <= contrast.high
+    assert all(math.isfinite(number) for number in (contrast.effect, contrast.low, contrast.high, contrast.spread))
+    assert contrast.spread >= 0
 
 
 # Against scipy, which enumerates or knows the distribution.
@@ -142,25 +142,25 @@ def test_drawn_arrangements_come_close_to_all():
             stats.ttest_ind(new, base).pvalue, abs=0.01
         )
         interval = stats.ttest_rel(new, base).confidence_interval(0.95)
-        found = paired_contrast(base, new, "difference")
-        assert (found.low, found.high) == pytest.approx(tuple(interval), abs=0.6)
+        contrast = paired_contrast(base, new, "difference")
+        assert (contrast.low, contrast.high) == pytest.approx(tuple(interval), abs=0.6)
 
 
 def test_a_textbook_example():
     """Hollander and Wolfe (1973), p. 29: depression before and after a tranquilliser, and their interval of 96 %."""
     before = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]
     after = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29]
-    found = paired_contrast(np.exp(before), np.exp(after), "ratio")
-    assert np.log([found.effect, found.low, found.high]) == pytest.approx([-0.46, -0.786, -0.010])
-    assert found.p == pytest.approx(0.0390625)
-    assert found.level == pytest.approx(1 - 0.0390625)
+    contrast = paired_contrast(np.exp(before), np.exp(after), "ratio")
+    assert np.log([contrast.effect, contrast.low, contrast.high]) == pytest.approx([-0.46, -0.786, -0.010])
+    assert contrast.p == pytest.approx(0.0390625)
+    assert contrast.level == pytest.approx(1 - 0.0390625)
 
 
 # The interval is what the test does not reject.
 
 
-def shifted(new, found, by):
-    return [value / by if found.kind == "ratio" else value - by for value in new]
+def shifted(new, contrast, by):
+    return [value / by if contrast.kind == "ratio" else value - by for value in new]
 
 
 @pytest.mark.parametrize("compare", [paired_contrast, unpaired_contrast])
@@ -168,31 +168,33 @@ def shifted(new, found, by):
 @pytest.mark.parametrize("count", [6, 7, 8])
 def test_the_interval_is_what_the_test_does_not_reject(compare, kind, count):
     base, new = np.random.default_rng(count).lognormal(3, 0.5, (2, count))
-    found = compare(base, new, kind)
-    near = 1e-6 * (found.high - found.low)
-    rejected = 1 - found.level + 1e-9
-    for inside, outside in ((found.low + near, found.low - near), (found.high - near, found.high + near)):
-        assert compare(base, shifted(new, found, inside), kind).p > rejected
-        assert compare(base, shifted(new, found, outside), kind).p <= rejected
+    contrast = compare(base, new, kind)
+    near = 1e-6 * (contrast.high - contrast.low)
+    rejected = 1 - contrast.level + 1e-9
+    for inside, outside in ((contrast.low + near, contrast.low - near), (contrast.high - near, contrast.high + near)):
+        assert compare(base, shifted(new, contrast, inside), kind).p > rejected
+        assert compare(base, shifted(new, contrast, outside), kind).p <= rejected
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("count", "level"), [(1, 0), (2, 0.5), (3, 0.75), (4, 0.875), (5, 0.9375), (6, 0.96875)])
 def test_of_few_blocks_it_is_lowest_and_highest_with_the_level_that_they_have(kind, count, level):
     base, new = [1.0] * count, [2.0 + place for place in range(count)]
-    found = paired_contrast(base, new, kind)
+    contrast = paired_contrast(base, new, kind)
     ends = (2, count + 1) if kind == "ratio" else (1, count)
-    assert (found.low, found.high) == pytest.approx(ends)
-    assert found.level == level
-    assert found.p == pytest.approx(2 / 2**count)
+    assert (contrast.low, contrast.high) == pytest.approx(ends)
+    assert contrast.level == level
+    assert contrast.p == pytest.approx(2 / 2**count)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("count", "p"), [(1, 1), (2, 1 / 3), (3, 0.1), (4, 2 / 70), (5, 2 / 252)])
 def test_of_few_trials_too(kind, count, p):
-    found = unpaired_contrast([1.0 + place for place in range(count)], [20.0 + place for place in range(count)], kind)
-    assert found.p == pytest.approx(p)
-    assert found.level == pytest.approx(1 - p if count < 5 else 0.95, abs=0.03)
+    contrast = unpaired_contrast(
+        [1.0 + place for place in range(count)], [20.0 + place for place in range(count)], kind
+    )
+    assert contrast.p == pytest.approx(p)
+    assert contrast.level == pytest.approx(1 - p if count < 5 else 0.95, abs=0.03)
 
 
 @pytest.mark.parametrize("compare", [paired_contrast, unpaired_contrast])
@@ -224,33 +226,33 @@ def test_swapped_arms_show_the_opposite_change(kind, data):
 @given(data=st.data(), random=st.randoms(use_true_random=False))
 def test_the_order_of_trials_does_not_matter(kind, data, random):
     pairs = data.draw(pairs_of[kind])
-    found, again = (paired_contrast(*arms(each), kind) for each in (pairs, random.sample(pairs, len(pairs))))
-    assert numbers(again) == pytest.approx(numbers(found))
+    contrast, again = (paired_contrast(*arms(order), kind) for order in (pairs, random.sample(pairs, len(pairs))))
+    assert numbers(again) == pytest.approx(numbers(contrast))
     base, new = data.draw(samples_of[kind]), data.draw(samples_of[kind])
-    found = unpaired_contrast(base, new, kind)
+    contrast = unpaired_contrast(base, new, kind)
     assert numbers(
         unpaired_contrast(random.sample(base, len(base)), random.sample(new, len(new)), kind)
-    ) == pytest.approx(numbers(found))
+    ) == pytest.approx(numbers(contrast))
 
 
 @given(pairs_of["ratio"], samples_of["ratio"], samples_of["ratio"], st.sampled_from([0.25, 3.0, 1000.0]))
 def test_the_unit_does_not_matter_to_a_ratio(pairs, base, new, factor):
     for compare, (old, now) in ((paired_contrast, arms(pairs)), (unpaired_contrast, (base, new))):
-        found = compare(old, now, "ratio")
+        contrast = compare(old, now, "ratio")
         scaled = compare([value * factor for value in old], [value * factor for value in now], "ratio")
-        assert numbers(scaled) == pytest.approx(numbers(found), rel=1e-6, abs=1e-9)
+        assert numbers(scaled) == pytest.approx(numbers(contrast), rel=1e-6, abs=1e-9)
 
 
 # Powers of two, for which scaled sums are exact: equal means must stay equal.
 @given(pairs_of["difference"], samples_of["difference"], samples_of["difference"], st.sampled_from([0.5, 4.0, 2.0**20]))
 def test_a_difference_is_in_the_unit_of_the_values(pairs, base, new, factor):
     for compare, (old, now) in ((paired_contrast, arms(pairs)), (unpaired_contrast, (base, new))):
-        found = compare(old, now, "difference")
+        contrast = compare(old, now, "difference")
         scaled = compare([value * factor for value in old], [value * factor for value in now], "difference")
         assert (scaled.effect, scaled.low, scaled.high) == pytest.approx(
-            (found.effect * factor, found.low * factor, found.high * factor), abs=1e-6
+            (contrast.effect * factor, contrast.low * factor, contrast.high * factor), abs=1e-6
         )
-        assert scaled.p == pytest.approx(found.p)
+        assert scaled.p == pytest.approx(contrast.p)
 
 
 @given(pairs_of["ratio"])
@@ -266,26 +268,26 @@ def test_what_all_blocks_share_drops_out(pairs):
 @pytest.mark.parametrize("compare", [paired_contrast, unpaired_contrast])
 @pytest.mark.parametrize("count", [1, 7, 30])
 def test_of_samples_that_are_all_equal_nothing_changes(kind, compare, count):
-    found = compare([7.0] * count, [7.0] * count, kind)
+    contrast = compare([7.0] * count, [7.0] * count, kind)
     none = 1 if kind == "ratio" else 0
-    assert (found.effect, found.low, found.high, found.p, found.spread) == (none, none, none, 1, 0)
+    assert (contrast.effect, contrast.low, contrast.high, contrast.p, contrast.spread) == (none, none, none, 1, 0)
 
 
 def test_a_rate_that_is_always_zero_does_not_change():
     for compare in (paired_contrast, unpaired_contrast):
-        found = compare([0] * 10, [0] * 10, "difference")
-        assert (found.effect, found.low, found.high, found.p) == (0, 0, 0, 1)
-        assert math.copysign(1, found.low) == math.copysign(1, found.high) == 1
+        contrast = compare([0] * 10, [0] * 10, "difference")
+        assert (contrast.effect, contrast.low, contrast.high, contrast.p) == (0, 0, 0, 1)
+        assert math.copysign(1, contrast.low) == math.copysign(1, contrast.high) == 1
 
 
 def test_a_single_burst_is_no_proof_and_no_equivalence():
     calm = [0.0] * 20
     for compare in (paired_contrast, unpaired_contrast):
-        found = compare(calm, [*calm[:19], 10_000.0], "difference")
-        assert found.effect == 500
-        assert found.low <= 0
-        assert found.high > 1000
-        assert found.p > 0.9
+        contrast = compare(calm, [*calm[:19], 10_000.0], "difference")
+        assert contrast.effect == 500
+        assert contrast.low <= 0
+        assert contrast.high > 1000
+        assert contrast.p > 0.9
 
 
 def test_a_spoilt_trial_is_one_trial():
@@ -294,10 +296,10 @@ def test_a_spoilt_trial_is_one_trial():
     new = base * 1.1 * rng.lognormal(0, 0.02, 12)
     spoilt = [*new[:11], new[11] * 50]
     for compare in (paired_contrast, unpaired_contrast):
-        found = compare(base, spoilt, "ratio")
-        assert found.effect == pytest.approx(1.1, rel=0.03)
-        assert found.low > 1
-        assert found.spread < 0.1
+        contrast = compare(base, spoilt, "ratio")
+        assert contrast.effect == pytest.approx(1.1, rel=0.03)
+        assert contrast.low > 1
+        assert contrast.spread < 0.1
 
 
 @pytest.mark.parametrize("compare", [paired_contrast, unpaired_contrast])
@@ -329,14 +331,14 @@ def test_ranks_are_those_of_scipy(values):
 
 @pytest.mark.parametrize("size", [1, 3, 14, 15, 20])
 def test_subsets_are_all_or_many(size):
-    found = subsets(size)
-    assert found.any(1).all()
+    rows = subsets(size)
+    assert rows.any(1).all()
     assert (
-        len(found) == 2**size - 1
+        len(rows) == 2**size - 1
         if 2**size <= ARRANGEMENTS_MAX
-        else len(found) == pytest.approx(ARRANGEMENTS_MAX, rel=0.001)
+        else len(rows) == pytest.approx(ARRANGEMENTS_MAX, rel=0.001)
     )
-    assert found.mean() == pytest.approx(0.5, abs=0.51 / size)
+    assert rows.mean() == pytest.approx(0.5, abs=0.51 / size)
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (2, 5), (8, 8), (9, 9), (3, 60)])
@@ -386,10 +388,10 @@ TRUTHS = [("ratio", latencies), ("difference", bursts), ("difference", rare_burs
 def test_where_nothing_changes_intervals_cover_it_and_alarms_are_rare(kind, draw, compare, count):
     cases = 500
     rows = draw(np.random.default_rng(count), (cases, 2, count))
-    found = [compare(*row, kind) for row in rows]
+    contrasts = [compare(*row, kind) for row in rows]
     none = 1 if kind == "ratio" else 0
-    covered = stats.binomtest(sum(each.low <= none <= each.high for each in found), cases)
-    alarms = stats.binomtest(sum(each.p <= 0.05 for each in found), cases)
+    covered = stats.binomtest(sum(contrast.low <= none <= contrast.high for contrast in contrasts), cases)
+    alarms = stats.binomtest(sum(contrast.p <= 0.05 for contrast in contrasts), cases)
     assert covered.proportion_ci(0.99, "wilson").high >= 0.95
     assert alarms.proportion_ci(0.99, "wilson").low <= 0.05
 
@@ -400,9 +402,9 @@ def test_intervals_cover_the_true_ratio_as_often_as_they_say(compare, count):
     cases = 1500
     mood = rng.lognormal(0, 0.3, (cases, count)) if compare is paired_contrast else 1
     base, new = latencies(rng, (2, cases, count))
-    found = [compare(*rows, "ratio") for rows in zip(base * mood, new * mood * 1.2, strict=True)]
-    covered = stats.binomtest(sum(each.low <= 1.2 <= each.high for each in found), cases)
-    assert covered.proportion_ci(0.99, "wilson").low <= found[0].level <= covered.proportion_ci(0.99, "wilson").high
+    contrasts = [compare(*rows, "ratio") for rows in zip(base * mood, new * mood * 1.2, strict=True)]
+    covered = stats.binomtest(sum(contrast.low <= 1.2 <= contrast.high for contrast in contrasts), cases)
+    assert covered.proportion_ci(0.99, "wilson").low <= contrasts[0].level <= covered.proportion_ci(0.99, "wilson").high
 
 
 @pytest.mark.parametrize(("compare", "count"), [(paired_contrast, 12), (unpaired_contrast, 12)])
@@ -410,13 +412,13 @@ def test_intervals_cover_the_true_difference_of_bursts(compare, count):
     """Twice as many events have another spread, too, which no shift has; it costs an interval little."""
     rng = np.random.default_rng(4)
     cases = 500
-    found = [
+    contrasts = [
         compare(*rows, "difference")
         for rows in zip(bursts(rng, (cases, count)), bursts(rng, (cases, count), 400.0), strict=True)
     ]
-    covered = stats.binomtest(sum(each.low <= 200 <= each.high for each in found), cases)
+    covered = stats.binomtest(sum(contrast.low <= 200 <= contrast.high for contrast in contrasts), cases)
     assert covered.proportion_ci(0.99, "wilson").high >= 0.93
-    assert np.mean([each.effect for each in found]) == pytest.approx(200, rel=0.05)
+    assert np.mean([contrast.effect for contrast in contrasts]) == pytest.approx(200, rel=0.05)
 
 
 @pytest.mark.parametrize("compare", [paired_contrast, unpaired_contrast])
@@ -443,7 +445,7 @@ def test_corrections_of_a_hand_worked_family():
 def test_corrections_raise_p_and_keep_its_order(family):
     for correct in (holm_correction, benjamini_hochberg_correction):
         adjusted = correct(family)
-        assert all(p - 1e-12 <= each <= 1 for p, each in zip(family, adjusted, strict=True))
+        assert all(p - 1e-12 <= q <= 1 for p, q in zip(family, adjusted, strict=True))
         order = sorted(range(len(family)), key=family.__getitem__)
         assert [adjusted[place] for place in order] == sorted(adjusted)
     assert all(

@@ -26,16 +26,16 @@ def findings(*acts, mines=(), left=(), causes=None):
             ports=100,
         )
         storms.append(Storm(a_host(), act, attempts, laid))
-    found = [analyse_act(storm) for storm in storms]
+    of_acts = [analyse_act(storm) for storm in storms]
     if causes is not None:
-        starts = np.cumsum([len(act.causes) for act in found])[:-1]
+        starts = np.cumsum([len(act.causes) for act in of_acts])[:-1]
         codes = np.array([CAUSES.index(cause) for cause in causes], np.uint8)
-        found = [
-            dataclasses.replace(act, causes=part) for act, part in zip(found, np.split(codes, starts), strict=True)
+        of_acts = [
+            dataclasses.replace(act, causes=part) for act, part in zip(of_acts, np.split(codes, starts), strict=True)
         ]
     record = a_record(acts=[storm.act for storm in storms])
     run = Run(record, np.concatenate(acts), np.concatenate([storm.mines for storm in storms]))
-    return Findings(run, found, summarise(run, found, []))
+    return Findings(run, of_acts, summarise(run, of_acts, []))
 
 
 ERRNOS = (0, 0, 0, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.EADDRNOTAVAIL, errno.EINPROGRESS)

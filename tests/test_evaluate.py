@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What conditions of a gate come to, and whether a gate would close when it should."""
+"""The results of the conditions of a gate, and whether a gate fails when it should."""
 
 import math
 
@@ -23,9 +23,9 @@ def times(factor):
     return {trial: value * factor for trial, value in BASE.items()}
 
 
-def ruled(expr, new, base=BASE, **more):
-    (found,) = evaluate_cases([a_case(expr, new, base, **more)])
-    return found
+def evaluate_one(expr, new, base=BASE, **more):
+    (result,) = evaluate_cases([a_case(expr, new, base, **more)])
+    return result
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,10 @@ def ruled(expr, new, base=BASE, **more):
 )
 @pytest.mark.parametrize("paired", [True, False])
 def test_conditions_on_times(expr, factor, state, paired):
-    found = ruled(expr, times(factor), paired=paired)
-    assert found.state is state
-    assert found.effect == pytest.approx(factor, rel=0.01)
-    assert found.low <= found.effect <= found.high
+    result = evaluate_one(expr, times(factor), paired=paired)
+    assert result.state is state
+    assert result.effect == pytest.approx(factor, rel=0.01)
+    assert result.low <= result.effect <= result.high
 
 
 @pytest.mark.parametrize(
@@ -70,22 +70,22 @@ def test_conditions_on_times(expr, factor, state, paired):
     ],
 )
 def test_conditions_on_counts(expr, base, new, state):
-    found = ruled(expr, dict.fromkeys(range(10), float(new)), dict.fromkeys(range(10), float(base)))
-    assert found.state is state
-    assert found.effect == new - base
+    result = evaluate_one(expr, dict.fromkeys(range(10), float(new)), dict.fromkeys(range(10), float(base)))
+    assert result.state is state
+    assert result.effect == new - base
 
 
 def test_a_few_trials_decide_nothing():
     few = {trial: BASE[trial] for trial in range(3)}
-    found = ruled("body.p50 <= 1.10x", {trial: value * 3 for trial, value in few.items()}, few)
-    assert found.state is State.INCONCLUSIVE
-    assert found.more_trials >= 1
+    result = evaluate_one("body.p50 <= 1.10x", {trial: value * 3 for trial, value in few.items()}, few)
+    assert result.state is State.INCONCLUSIVE
+    assert result.more_trials >= 1
 
 
 def test_noise_larger_than_the_limit_is_inconclusive():
     noisy = dict(enumerate(np.exp(np.random.default_rng(1).normal(9, 0.5, 10))))
     new = dict(enumerate(np.exp(np.random.default_rng(2).normal(9, 0.5, 10))))
-    assert ruled("body.p50 <= 1.10x", new, noisy).state is State.INCONCLUSIVE
+    assert evaluate_one("body.p50 <= 1.10x", new, noisy).state is State.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_noise_larger_than_the_limit_is_inconclusive():
     ],
 )
 def test_conditions_on_the_new_runs_alone(expr, values, state):
-    assert ruled(expr, enumerate(map(float, values)), None).state is state
+    assert evaluate_one(expr, enumerate(map(float, values)), None).state is state
 
 
 @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=30), st.sampled_from(["<=", "<", ">=", ">", "==", "!="]))
@@ -116,11 +116,11 @@ def test_a_condition_and_its_opposite_never_both_hold(values, op):
 
 
 def test_without_data_nothing_holds():
-    assert ruled("errors == 0", {}).state is State.NO_DATA
-    assert ruled("body.p50 <= 1.1x", {}).state is State.NO_DATA
-    assert ruled("body.p50 <= 1.1x", BASE, None).state is State.NO_BASELINE
-    assert ruled("body.p50 <= 1.1x", BASE, {}).state is State.NO_BASELINE
-    assert ruled("errors == 0", {0: 0.0}, None).state is State.HOLDS  # which asks for no baseline
+    assert evaluate_one("errors == 0", {}).state is State.NO_DATA
+    assert evaluate_one("body.p50 <= 1.1x", {}).state is State.NO_DATA
+    assert evaluate_one("body.p50 <= 1.1x", BASE, None).state is State.NO_BASELINE
+    assert evaluate_one("body.p50 <= 1.1x", BASE, {}).state is State.NO_BASELINE
+    assert evaluate_one("errors == 0", {0: 0.0}, None).state is State.HOLDS  # which asks for no baseline
 
 
 def test_of_many_conditions_a_change_must_be_surer():
@@ -137,8 +137,8 @@ def test_of_many_conditions_a_change_must_be_surer():
 )
 def test_what_is_alike_breaks_nothing_that_allows_something(values, expr):
     alike = dict(enumerate(values))
-    assert ruled(expr, alike, alike).state in (State.HOLDS, State.INCONCLUSIVE)
-    assert ruled(expr, alike, alike, paired=True).state is State.HOLDS
+    assert evaluate_one(expr, alike, alike).state in (State.HOLDS, State.INCONCLUSIVE)
+    assert evaluate_one(expr, alike, alike, paired=True).state is State.HOLDS
 
 
 @given(
@@ -147,7 +147,7 @@ def test_what_is_alike_breaks_nothing_that_allows_something(values, expr):
 )
 def test_a_larger_change_never_mends_what_a_smaller_one_broke(factor, expr):
     step = 1.5 if "<=" in expr else 1 / 1.5
-    one, further = ruled(expr, times(factor)), ruled(expr, times(factor * step))
+    one, further = evaluate_one(expr, times(factor)), evaluate_one(expr, times(factor * step))
     assume(one.state is State.BROKEN)
     assert further.state is State.BROKEN
 
@@ -177,28 +177,28 @@ EXPRS = [
 
 @pytest.mark.parametrize("paired", [True, False])
 def test_a_gate_with_enough_trials_finds_what_is_put_in(paired):
-    found = inject_regressions([a_case(expr, BASE, paired=paired) for expr in EXPRS[:2]])
-    assert all(each.is_detected for each in found)
+    regressions = inject_regressions([a_case(expr, BASE, paired=paired) for expr in EXPRS[:2]])
+    assert all(regression.is_detected for regression in regressions)
 
 
 @pytest.mark.parametrize("expr", EXPRS)
 def test_each_kind_of_condition_can_be_broken(expr):
-    (found,) = inject_regressions([a_case(expr, BASE)])
-    assert found.is_detected
-    assert found.result.row == "row"
+    (regression,) = inject_regressions([a_case(expr, BASE)])
+    assert regression.is_detected
+    assert regression.result.row == "row"
 
 
 @pytest.mark.parametrize("expr", [expr for expr in EXPRS if "x" in expr or "%" in expr or "+" in expr])
 def test_a_gate_with_too_few_trials_is_not_to_be_trusted(expr):
     few = {trial: BASE[trial] for trial in range(3)}
-    (found,) = inject_regressions([a_case(expr, few, few)])
-    assert not found.is_detected
+    (regression,) = inject_regressions([a_case(expr, few, few)])
+    assert not regression.is_detected
 
 
 def test_the_gate_is_not_to_be_trusted_on_a_noisy_machine():
     noisy = dict(enumerate(np.exp(np.random.default_rng(3).normal(9, 1.0, 8))))
-    (found,) = inject_regressions([a_case("body.p50 <= 1.05x", noisy, noisy)])
-    assert not found.is_detected
+    (regression,) = inject_regressions([a_case("body.p50 <= 1.05x", noisy, noisy)])
+    assert not regression.is_detected
 
 
 @given(st.sampled_from(EXPRS), st.lists(st.floats(1, 1e9), min_size=2, max_size=8))

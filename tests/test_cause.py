@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Causes need proof: each rule with it and without it, and the first gap told from the ladder."""
+"""Causes need proof: each rule with it and without it, and the first gap compared with the ladder."""
 
 import errno
 
@@ -111,8 +111,8 @@ def test_unanswered_syns_are_the_queue_s_when_it_accounts_for_them(counters, cau
 
 def test_the_queue_of_a_server_without_descriptors_is_not_to_blame():
     """It starved from 2 s to 9 s: who was over by then waited for another reason."""
-    found = causes_of(*FULL_QUEUE, counters={"ListenOverflows": 3}, starved_ns=(2 * SECOND, 9 * SECOND))
-    assert found == ["fd_exhaustion", "accept_queue"]
+    causes = causes_of(*FULL_QUEUE, counters={"ListenOverflows": 3}, starved_ns=(2 * SECOND, 9 * SECOND))
+    assert causes == ["fd_exhaustion", "accept_queue"]
 
 
 def test_a_collision_that_then_waits_for_the_queue_waits_for_the_queue():
@@ -136,8 +136,8 @@ def test_a_collision_that_then_waits_for_the_queue_waits_for_the_queue():
 @pytest.mark.parametrize("error", [errno.EADDRINUSE, errno.EADDRNOTAVAIL])
 def test_a_port_is_missing_when_the_kernel_searched_them_all_or_the_storm_has_it(ports, close, cause, error):
     rows = [(40000, 0, 0, MS), (40001, error, 0, MS), (40000, error, 0, MS)]
-    found = causes_of(*rows, plan=Plan(scenario="test", ports=ports, close=close))
-    assert found == ["none", "unknown" if ports is Ports.SWEEP else cause, cause]
+    causes = causes_of(*rows, plan=Plan(scenario="test", ports=ports, close=close))
+    assert causes == ["none", "unknown" if ports is Ports.SWEEP else cause, cause]
 
 
 def test_a_port_that_a_reset_has_freed_is_missing_for_no_known_reason():
@@ -166,10 +166,10 @@ kernels = st.builds(
 @given(kernels, st.booleans(), st.sampled_from(["connected", "timed out", "given up"]), st.data())
 def test_the_first_gap_is_told_from_when_an_attempt_ended(kernel, hastened, ending, data):
     """A timetable of resends, on either ladder; an end at some moment after one of them."""
-    found = a_ladder(**kernel)
+    ladder = a_ladder(**kernel)
     timeouts = syn_timeouts_ns({name: value for name, value in settings(**kernel).items() if "syn" in name})
     if hastened:
-        timeouts[0] = 2 * found.jiffy_ns
+        timeouts[0] = 2 * ladder.jiffy_ns
     dues = np.cumsum(timeouts)
     retransmits = len(dues) - 1 if ending == "timed out" else data.draw(st.integers(1, len(dues) - 1))
     late_ns = data.draw(st.integers(0, 20 * MS))
@@ -179,7 +179,7 @@ def test_the_first_gap_is_told_from_when_an_attempt_ended(kernel, hastened, endi
         latency_ns = int(dues[retransmits if ending == "timed out" else retransmits - 1]) + late_ns
     error = {"connected": 0, "timed out": TIMED_OUT, "given up": UNFINISHED}[ending]
     attempts = the_attempts((40000, error, retransmits), latency_ns=latency_ns)
-    (gap,) = classify_first_gaps(attempts, found)
+    (gap,) = classify_first_gaps(attempts, ladder)
     truth = Gap.FAST if hastened else Gap.TIMEOUT
     assert gap in ((truth, Gap.UNCLEAR) if ending == "given up" else (truth,))
 
@@ -204,5 +204,5 @@ def test_every_syn_has_one_fate():
     ]
     attempts = the_attempts(*(row[:3] for row in rows), latency_ns=[row[3] for row in rows])
     storm = a_storm(attempts, the_mines(40000, 40001, 40002, 40003, left=[40001]))
-    found = classify_syns(storm, detect_collisions(storm), a_ladder(**LADDER))
-    assert list(zip(found.challenged.tolist(), found.unanswered.tolist(), strict=True)) == [row[4] for row in rows]
+    syns = classify_syns(storm, detect_collisions(storm), a_ladder(**LADDER))
+    assert list(zip(syns.challenged.tolist(), syns.unanswered.tolist(), strict=True)) == [row[4] for row in rows]

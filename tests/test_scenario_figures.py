@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a scenario was made to find out: reuse of ports, the step in their cost, verdicts, expectations."""
+"""The figures of scenarios: reuse of ports, the step in their cost, verdicts, expectations."""
 
 from fractions import Fraction
 
@@ -53,13 +53,13 @@ def test_a_port_is_taken_while_its_last_connection_is_younger_than_time_wait(row
     start_s = np.cumsum([step for *_, step in rows])
     attempts = at_ports([row[0] for row in rows], [row[1] for row in rows], start_ns=start_s * SECOND)
     for close in Close:
-        found = is_port_still_taken(a_storm(attempts, plan=Plan(scenario="test", close=close)))
+        taken = is_port_still_taken(a_storm(attempts, plan=Plan(scenario="test", close=close)))
         for place, (port, _, _) in enumerate(rows):
             before = [other for other in range(place) if rows[other][:2] == (port, 0)]
             young = bool(before) and start_s[place] - start_s[before[-1]] < 60
             refused = rows[place][1] != 0
             expected = {Close.FIN: young, Close.HOLD: bool(before)}.get(close, False)
-            assert found[place] == (refused and expected)
+            assert taken[place] == (refused and expected)
 
 
 @given(st.lists(st.tuples(st.integers(40000, 40001), st.sampled_from([0, 98, 110]), st.integers(0, 9)), max_size=30))
@@ -71,11 +71,11 @@ def test_a_port_is_taken_while_an_earlier_attempt_is_not_over(rows):
         start_ns=np.arange(len(rows)) * SECOND,
         latency_ns=[row[2] * SECOND for row in rows],
     )
-    found = is_port_still_taken(a_storm(attempts, plan=Plan(scenario="test", close=Close.RST)))
+    taken = is_port_still_taken(a_storm(attempts, plan=Plan(scenario="test", close=Close.RST)))
     for place, (port, error, _) in enumerate(rows):
         earlier = [other for other in range(place) if rows[other][0] == port and rows[other][1] != 98]
         expected = error == 98 and any(other + rows[other][2] > place for other in earlier)
-        assert found[place] == expected
+        assert taken[place] == expected
 
 
 @given(st.integers(0, 8), st.integers(0, 4), st.integers(1, 6))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The grammar of gates."""
+"""The grammar of the conditions of a gate."""
 
 import pytest
 from hypothesis import given
