@@ -16,6 +16,7 @@ import click
 import pytest
 from command import assert_one_sentence, connstorm, program
 
+from stress.cli.main import VERBS
 from stress.cli.main import connstorm as group
 from stress.store import run_folder
 
@@ -184,10 +185,30 @@ def test_explain_prints_the_ladder_of_the_settings_that_were_asked_for():
 
 def test_every_verb_has_help_and_a_version():
     assert connstorm("--version").stdout.startswith("connstorm, version ")
-    for verb in (group, *group.commands.values()):
-        shown = verb.get_help(click.Context(verb))
+    for verb in (group, *verbs().values()):
+        # The verbs keep their help option, which has the names that the first context gives it.
+        shown = verb.get_help(click.Context(verb, **group.context_settings))
         assert shown.startswith("Usage")
         assert "\\b" not in shown  # click's mark for lines that stay as they are is one letter
+
+
+def verbs():
+    return {name: group.get_command(click.Context(group), name) for name in VERBS}
+
+
+def test_the_list_of_verbs_has_the_first_sentence_of_each():
+    first = {name: verb.help.split("\n\n")[0].replace("\n", " ").strip() for name, verb in verbs().items()}
+    assert {name: summary for name, summary in VERBS.items() if summary} == {
+        name: text.removeprefix("\b ") for name, text in first.items() if not verbs()[name].hidden
+    }
+
+
+def test_the_list_of_verbs_loads_nothing_that_is_slow():
+    code = "import sys; sys.argv = ['connstorm', '--help']\n"
+    code += "from stress.cli.main import connstorm\n"
+    code += "connstorm.main(standalone_mode=False)\n"
+    code += "sys.exit(bool({'numpy', 'rich', 'matplotlib'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
 def test_the_doctor_says_what_this_machine_can_do():

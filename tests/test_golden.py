@@ -15,6 +15,7 @@ import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 from command import assert_one_sentence, connstorm
 from history_builders import store_all, wavering
@@ -440,8 +441,10 @@ def test_a_plan_that_is_none(run):
 
 def commands(command=group, path=()):
     yield path
-    for name, each in getattr(command, "commands", {}).items():
-        yield from commands(each, (*path, name))
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from commands(command.get_command(context, name), (*path, name))
 
 
 @pytest.mark.parametrize("path", [*commands()], ids=lambda path: "-".join(path) or "connstorm")

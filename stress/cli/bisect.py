@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from stress.cli.output import Progress, json_option, output_option, print_object
+from stress.compare.bisect import bisect_kernels as search
 from stress.model.errors import UsageError
+from stress.suite.config import load as suite_file
 
 
 @click.command()
@@ -43,9 +45,6 @@ def bisect(
       connstorm bisect storm.toml --good "$(head -1 commits)" --bad "$(tail -1 commits)" --kernels commits \
           --build './build-kernel {}'
     """
-    from stress.compare.bisect import bisect_kernels as search  # noqa: PLC0415
-    from stress.suite.config import load as suite_file  # noqa: PLC0415  # numpy comes with these
-
     names = between(listed(kernels) if kernels else [good, bad], good, bad)
     bisection = search(suite_file.read(file), names, exprs, output, Progress("bisect"), build=build)
     if as_json:

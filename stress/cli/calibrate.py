@@ -8,7 +8,13 @@ import click
 
 from stress.cli.output import console, json_option, output_option, print_object
 from stress.cli.suite import conduct
+from stress.compare import calibrate as twice
 from stress.model.errors import LabError
+from stress.store import calibration as stored
+from stress.store import suite_folder
+from stress.suite.cell_results import count_missing, read_cell_trials
+from stress.suite.executor.local import Local
+from stress.view.text.noise_table import noise_table
 
 TRIALS_LEAST = 6  # of fewer no interval reaches 95 %
 
@@ -33,13 +39,6 @@ def calibrate(
       connstorm calibrate
       connstorm calibrate clean --attempts 10000 --trials 20
     """
-    from stress.compare import calibrate as twice  # noqa: PLC0415
-    from stress.store import calibration as stored  # noqa: PLC0415  # numpy comes with these
-    from stress.store import suite_folder  # noqa: PLC0415
-    from stress.suite.cell_results import count_missing, read_cell_trials  # noqa: PLC0415
-    from stress.suite.executor.local import Local  # noqa: PLC0415
-    from stress.view.text.noise_table import noise_table  # noqa: PLC0415
-
     suite = twice.calibration_suite(list(names or ("clean", "closewait")), trials=trials, attempts=attempts, seed=seed)
     path, interrupted = conduct(suite, output, Local(), quiet=as_json)
     if interrupted:

@@ -7,7 +7,11 @@ from pathlib import Path
 import click
 import msgspec
 
+from stress.analysis.comparison.arm_pair import compare_pairs
+from stress.analysis.comparison.metric_family import metric_families
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.compare.arms import Question, compare_arms
+from stress.view.text import comparison_markdown, comparison_table
 
 FOLDER = "compare"  # inside OUTPUT
 COMPARE_SCHEMA = 1
@@ -53,11 +57,6 @@ def compare(
       connstorm compare results/2026...-suite-sysctls-1a2b3c --cols tcp_timestamps --filter scenario=clean
       connstorm compare results/6.1 results/6.12 --allow-diff kernel
     """
-    from stress.analysis.comparison.arm_pair import compare_pairs  # noqa: PLC0415
-    from stress.analysis.comparison.metric_family import metric_families  # noqa: PLC0415  # numpy comes with these
-    from stress.compare.arms import Question, compare_arms  # noqa: PLC0415
-    from stress.view.text import comparison_markdown, comparison_table  # noqa: PLC0415
-
     question = Question(
         arms=arms,
         rows=tuple(rows.split(",")) if rows else (),

@@ -6,6 +6,8 @@ from pathlib import Path
 import click
 
 from stress.cli.output import Progress, console, json_option, output_option, print_object, run_object
+from stress.run import demo as storms
+from stress.view.text.demo_table import demo_table
 
 
 @click.command()
@@ -21,9 +23,6 @@ def demo(seed: int, output: Path, *, as_json: bool) -> None:
     (c) over a minefield on a kernel that answers at most 100 SYNs a second with a challenge ACK
     (d) over a minefield behind a filter that drops the client's RST
     """
-    from stress.run import demo as storms  # noqa: PLC0415  # numpy and matplotlib are slow to load
-    from stress.view.text.demo_table import demo_table  # noqa: PLC0415
-
     panels, figure = storms.run(output, seed, Progress("demo", quiet=as_json))
     if as_json:
         objects = [

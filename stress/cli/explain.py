@@ -4,8 +4,11 @@
 import click
 import msgspec
 
+from stress.analysis.attribution.ladder import build_ladder, override_sysctls
 from stress.cli.options import SysctlSetting
 from stress.cli.output import console, json_option, print_object
+from stress.lab import host, sysctl
+from stress.view.text.ladder_table import ladder_report
 
 
 @click.command()
@@ -21,10 +24,6 @@ def explain(settings: tuple[tuple[str, str], ...], *, as_json: bool) -> None:
       connstorm explain
       connstorm explain --set net.ipv4.tcp_syn_retries=2 --set net.ipv4.tcp_syn_linear_timeouts=0
     """
-    from stress.analysis.attribution.ladder import build_ladder, override_sysctls  # noqa: PLC0415  # numpy comes with the lab
-    from stress.lab import host, sysctl  # noqa: PLC0415
-    from stress.view.text.ladder_table import ladder_report  # noqa: PLC0415
-
     facts = host.read_host()
     sysctls = override_sysctls(sysctl.read_recorded(), dict(settings))
     rungs = build_ladder(facts, sysctls)

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from stress.model.errors import UsageError
+from stress.view.export.arms import runs_by_argument
+from stress.view.export.exporter import Exporter
 
 NAMES = (
     "pytest-benchmark",
@@ -48,9 +50,6 @@ def export(runs: tuple[str, ...], name: str, output: str, metrics: tuple[str, ..
       connstorm export results --format pytest-benchmark --columns kernel -o kernels
       pytest-benchmark compare kernels/*.json --between=min,median --group-by=group
     """
-    from stress.view.export.arms import runs_by_argument  # noqa: PLC0415  # numpy comes with it
-    from stress.view.export.exporter import Exporter  # noqa: PLC0415
-
     exporter = Exporter(runs_by_argument(runs, by), name, metrics, by)
     if output != STANDARD_OUTPUT:
         for path in exporter.file(Path(output)):

@@ -4,17 +4,19 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from stress import __version__
 from stress.cli.output import console, json_option, output_option, print_object
-
-if TYPE_CHECKING:
-    from stress.compare.arms import Question
-    from stress.compare.gate import GateResult
+from stress.compare.arms import Question
+from stress.compare.gate import GateResult, evaluate_gate, self_test_gate
+from stress.store import verdict_file
+from stress.view.text.gate_markdown import markdown
+from stress.view.text.gate_table import self_test_sentence, self_test_table, table
+from stress.view.text.gate_wording import sentence
+from stress.view.text.junit import junit_xml
 
 FOLDER = "gate"  # inside OUTPUT
 UNSEEN = 4  # a regression would go unseen
@@ -65,9 +67,6 @@ def gate(
       connstorm gate old/ new/ --expr 'body.p99 <= 1.10x' --expr 'retries_per_million <= +5' --expr 'errors == 0'
       connstorm gate old/ new/ --self-test
     """
-    from stress.compare.arms import Question  # noqa: PLC0415  # numpy comes with it
-    from stress.compare.gate import evaluate_gate  # noqa: PLC0415
-
     question = Question(
         arms=(base, new),
         rows=tuple(rows.split(",")) if rows else (),
@@ -83,11 +82,8 @@ def gate(
     sys.exit(code)
 
 
-def rehearse(question: "Question", exprs: Sequence[str], *, as_json: bool) -> int:
+def rehearse(question: Question, exprs: Sequence[str], *, as_json: bool) -> int:
     """Print whether regressions would be found; return the exit code."""
-    from stress.compare.gate import self_test_gate  # noqa: PLC0415
-    from stress.view.text.gate_table import self_test_sentence, self_test_table  # noqa: PLC0415
-
     regressions, warnings = self_test_gate(question, exprs)
     if as_json:
         documents = [
@@ -106,14 +102,8 @@ def rehearse(question: "Question", exprs: Sequence[str], *, as_json: bool) -> in
     return 0 if all(injected.is_detected for injected in regressions) else UNSEEN
 
 
-def write(result: "GateResult", question: "Question", code: int, folder: Path, *, as_json: bool) -> None:
+def write(result: GateResult, question: Question, code: int, folder: Path, *, as_json: bool) -> None:
     """Write the files of a gate and print what it came to."""
-    from stress.store import verdict_file  # noqa: PLC0415
-    from stress.view.text.gate_markdown import markdown  # noqa: PLC0415
-    from stress.view.text.gate_table import table  # noqa: PLC0415
-    from stress.view.text.gate_wording import sentence  # noqa: PLC0415
-    from stress.view.text.junit import junit_xml  # noqa: PLC0415
-
     verdict = verdict_file.VerdictFile(
         schema=verdict_file.VERDICT_SCHEMA,
         program=f"connstorm {__version__}",

@@ -3,16 +3,21 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from stress import __version__
+from stress.analysis.history import history as analysis
+from stress.analysis.history.change_point import ChangePoint, Track
+from stress.analysis.history.history import History, accept_changes
 from stress.cli.output import console, json_option, print_object
-from stress.model.errors import UsageError
-
-if TYPE_CHECKING:
-    from stress.analysis.history.change_point import ChangePoint, Track
-    from stress.analysis.history.history import History
+from stress.model.errors import StoreError, UsageError
+from stress.store import accepted as stored
+from stress.store.history_folder import copy_to_history
+from stress.store.runs import read_observations
+from stress.view.text.history_table import history_table
+from stress.view.text.metric_wording import HEADLINE
 
 REGRESSED = 1  # exit code
 FIGURE = "history.png"
@@ -76,13 +81,6 @@ def history(
       connstorm history history/ --add results/20260131T120000Z-suite-smoke-1a2b3c
       connstorm history history/ --accept 20260131T120000Z-closewait-abc123 --reason "new kernel"
     """
-    from stress.analysis.history import history as analysis  # noqa: PLC0415  # numpy and matplotlib come with these
-    from stress.store import accepted as stored  # noqa: PLC0415
-    from stress.store.history_folder import copy_to_history  # noqa: PLC0415
-    from stress.store.runs import read_observations  # noqa: PLC0415
-    from stress.view.text.history_table import history_table  # noqa: PLC0415
-    from stress.view.text.metric_wording import HEADLINE  # noqa: PLC0415
-
     if (at is None) != (reason is None):
         raise UsageError("--accept and --reason go together: the run after the change, and why it is let stand.")
     for source in added:
@@ -109,21 +107,16 @@ def history(
     sys.exit(REGRESSED if gate and built.standing else 0)
 
 
-def accept(history: "History", at: str, reason: str, file: Path) -> None:
+def accept(history: History, at: str, reason: str, file: Path) -> None:
     """Write entries that let the changes at a run stand, and say which."""
-    from stress.analysis.history.history import accept_changes  # noqa: PLC0415  # as above
-    from stress.store import accepted as stored  # noqa: PLC0415
-
     entries = accept_changes(history, at, reason)
     stored.append_accepted(file, entries)
     for entry in entries:
         click.echo(f"accepted in {file}: {entry.cell}, {entry.metric}, from {entry.at} on", err=True)
 
 
-def draw(history: "History", figure: Path, folder: Path, runs: int) -> list[Path]:
+def draw(history: History, figure: Path, folder: Path, runs: int) -> list[Path]:
     """Draw the pictures; return their paths."""
-    from stress import __version__  # noqa: PLC0415  # as above
-    from stress.model.errors import StoreError  # noqa: PLC0415
     from stress.view.figure.history.history_sheets import history_figures  # noqa: PLC0415
     from stress.view.figure.save import save_sheets  # noqa: PLC0415
 
@@ -138,7 +131,7 @@ def draw(history: "History", figure: Path, folder: Path, runs: int) -> list[Path
         ) from error
 
 
-def document(history: "History", folder: Path, runs: int, pictures: list[Path]) -> dict[str, Any]:
+def document(history: History, folder: Path, runs: int, pictures: list[Path]) -> dict[str, Any]:
     """Return what ``--json`` says."""
     return {
         "path": str(folder),
@@ -150,7 +143,7 @@ def document(history: "History", folder: Path, runs: int, pictures: list[Path]) 
     }
 
 
-def series_object(track: "Track") -> dict[str, Any]:
+def series_object(track: Track) -> dict[str, Any]:
     """Return a series with its levels and changes."""
     series = track.series
     return {
@@ -169,7 +162,7 @@ def series_object(track: "Track") -> dict[str, Any]:
     }
 
 
-def change_object(track: "Track", change: "ChangePoint") -> dict[str, Any]:
+def change_object(track: Track, change: ChangePoint) -> dict[str, Any]:
     """Return a change with the first run after it."""
     after = track.series.points[change.place]
     return {

@@ -8,6 +8,7 @@ from stress.cli.output import Progress, console, json_option, print_object
 from stress.lab.kernel import cache, debian
 from stress.model.errors import UsageError
 from stress.model.kernel import DEBIAN_PREFIX, parse_kernel_name
+from stress.view.text.kernel_table import kernel_table
 
 
 @click.group()
@@ -47,8 +48,6 @@ def fetch(names: tuple[str, ...], mirror: str | None, *, as_json: bool) -> None:
 @json_option
 def list_(*, as_json: bool) -> None:
     """List the kernels that were fetched."""
-    from stress.view.text.kernel_table import kernel_table  # noqa: PLC0415  # rich's tables are needed here only
-
     cached = cache.list_kernels()
     if as_json:
         print_object({"folder": str(cache.cache_folder()), "kernels": msgspec.to_builtins(cached)})

@@ -1,32 +1,72 @@
 # SPDX-License-Identifier: MIT
 """The command line: finds the verb, and turns errors into exit codes."""
 
+import importlib
 import sys
 
 import click
 
 from stress import __version__
-from stress.cli.bisect import bisect
-from stress.cli.calibrate import calibrate
-from stress.cli.compare import compare
-from stress.cli.demo import demo
-from stress.cli.doctor import doctor
-from stress.cli.explain import explain
-from stress.cli.export import export
-from stress.cli.gate import gate
-from stress.cli.history import history
-from stress.cli.kernels import kernels
-from stress.cli.plot import plot
-from stress.cli.power import power
-from stress.cli.run import run
-from stress.cli.run_cell import run_cell
-from stress.cli.scenarios import scenarios
-from stress.cli.suite import suite
-from stress.cli.worker import worker
 from stress.model.errors import INTERRUPTED, ConnstormError
 
+# The verbs, each in the module of its name, with the first sentence of its help (a test holds them equal), so that the
+# list of verbs imports none of them: most load numpy. Those without one are not listed.
+VERBS = {
+    "bisect": "Find the first of many kernels on which a gate closes; each that is looked at runs the suite.",
+    "calibrate": "Compare scenarios with themselves: what differs is noise, and no threshold should lie below it.",
+    "compare": "Compare stored runs: run folders, suite folders (path#cell for one cell), or folders of these.",
+    "demo": "Re-create the article's case: four storms, one table, one figure.",
+    "doctor": "Say what this machine can measure, what is missing, and how to get it.",
+    "explain": "Say when this kernel sends a SYN again, and so how long a slow connect() takes.",
+    "export": "Write stored RUNs, suites, or folders of these, in the FORMAT of another program.",
+    "gate": "Hold NEW to what must be true of it, by itself and against BASE: runs, suites, or folders of these.",
+    "history": (
+        "Find where the runs and suites in DIR went to another level, by cell, kind of machine, plan and metric."
+    ),
+    "kernels": "Kernels that suites boot: fetched from Debian into a cache, never installed.",
+    "plot": (
+        "Draw the figures of each stored RUN again, as <run>-timeline.png and so on; run folders are left as they are."
+    ),
+    "power": "Say how many trials it takes to see a change in spite of this machine's noise (5 %, with 80 % power).",
+    "run": "Run one SCENARIO in a private namespace; write a run folder and print its summary.",
+    "run-cell": "",
+    "scenarios": "List the scenarios and what to expect of each on this kernel.",
+    "suite": "Run every trial of a suite, each in a fresh process and namespace; write a folder of run folders.",
+    "worker": "Run the trials that connstorm suite --executor dask:SCHEDULER sends to this host.",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class LazyGroup(click.Group):
+    """A group whose commands are those of VERBS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own signature
+        """Return the names of all verbs."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # as above
+        """Return a verb, imported now."""
+        if cmd_name not in VERBS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"stress.cli.{name}"), name)
+        command.help = unescape(command.help)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # as above
+        """Write the list of verbs without importing them."""
+        shown = {name: summary for name, summary in VERBS.items() if summary}
+        limit = formatter.width - 6 - max(map(len, shown))
+        rows = [(name, click.Command(name, help=text).get_short_help_str(limit)) for name, text in shown.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def unescape(text: str | None) -> str:
+    r"""Return a help text in which examples keep their lines: after a backspace, which raw docstrings spell \b."""
+    return (text or "").replace("\\b\n", "\b\n")
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="connstorm")
 def connstorm() -> None:
     r"""TCP connect()/close() storms on Linux: what every attempt cost, and why it was slow.
@@ -37,29 +77,7 @@ def connstorm() -> None:
     """
 
 
-for verb in (
-    demo,
-    run,
-    suite,
-    compare,
-    gate,
-    bisect,
-    history,
-    calibrate,
-    power,
-    scenarios,
-    explain,
-    plot,
-    export,
-    kernels,
-    doctor,
-    worker,
-    run_cell,
-):
-    connstorm.add_command(verb)
-for command in (connstorm, *connstorm.commands.values()):
-    # Examples keep their lines after a backspace, which is click's mark; raw docstrings spell it in two letters.
-    command.help = (command.help or "").replace("\\b\n", "\b\n")
+connstorm.help = unescape(connstorm.help)
 
 
 def main() -> None:

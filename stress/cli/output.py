@@ -11,6 +11,8 @@ from rich.console import Console
 
 from stress.model.record import Record
 from stress.model.summary import Summary
+from stress.store.run_schema import SCHEMA
+from stress.view.text.run_report import run_report
 
 RESULTS = Path("results")
 NARROWEST = 112  # columns, when the output is no terminal
@@ -49,15 +51,11 @@ def console() -> Console:
 
 def print_report(record: Record, summary: Summary, path: Path) -> None:
     """Print the summary of one run."""
-    from stress.view.text.run_report import run_report  # noqa: PLC0415  # rich's tables are needed here only
-
     console().print(run_report(record, summary, path))
 
 
 def run_object(scenario: str, path: Path, summary: Summary) -> dict[str, Any]:
     """Return what ``--json`` says of a run."""
-    from stress.store.run_schema import SCHEMA  # noqa: PLC0415  # numpy comes with it
-
     return {"schema": SCHEMA, "scenario": scenario, "path": str(path), "summary": summary}
 
 

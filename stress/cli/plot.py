@@ -5,6 +5,9 @@ from pathlib import Path
 
 import click
 
+from stress.analysis.attribution.summary import analyse
+from stress.store import run_folder
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
@@ -16,8 +19,6 @@ import click
 )
 def plot(runs: tuple[Path, ...], output: Path | None) -> None:
     """Draw the figures of each stored RUN again, as <run>-timeline.png and so on; run folders are left as they are."""
-    from stress.analysis.attribution.summary import analyse  # noqa: PLC0415  # numpy and matplotlib are slow to load
-    from stress.store import run_folder  # noqa: PLC0415
     from stress.view.figure.run.run_figures import figure_writers  # noqa: PLC0415
 
     stored = [(path, *run_folder.read(path)) for path in runs]

@@ -6,8 +6,12 @@ from pathlib import Path
 import click
 import msgspec
 
+from stress.analysis.statistics.power import attempts_needed
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.lab.host import read_host
 from stress.model.errors import UsageError
+from stress.store import calibration as stored
+from stress.view.text.noise_table import power_table
 
 
 @click.command()
@@ -28,11 +32,6 @@ def power(
       connstorm power
       connstorm power --rates 10 20
     """
-    from stress.analysis.statistics.power import attempts_needed  # noqa: PLC0415  # numpy comes with these
-    from stress.lab.host import read_host  # noqa: PLC0415
-    from stress.store import calibration as stored  # noqa: PLC0415
-    from stress.view.text.noise_table import power_table  # noqa: PLC0415
-
     if rates is not None:
         if min(rates) < 0 or rates[0] == rates[1] or dispersion <= 0:
             raise UsageError("--rates takes two different rates per million, and --dispersion a number above 0.")

@@ -10,6 +10,10 @@ import click
 from stress.cli.options import make_plan, plan_options
 from stress.cli.output import Progress, json_option, output_option, print_object, print_report, run_object
 from stress.model.errors import INTERRUPTED
+from stress.run import process
+from stress.store import run_folder
+from stress.storm.catalogue import find_scenario
+from stress.storm.check import plan_rules
 
 
 @click.command()
@@ -27,11 +31,6 @@ def run(name: str, output: Path, *, as_json: bool, **options: Any) -> None:
       connstorm run closewait --mines 500 --set net.ipv4.tcp_challenge_ack_limit=50
       connstorm run clean --port-range 40000-40999 --ports kernel --close fin --json
     """
-    from stress.run import process  # noqa: PLC0415
-    from stress.store import run_folder  # noqa: PLC0415  # numpy is slow to load, and --help needs none
-    from stress.storm.catalogue import find_scenario  # noqa: PLC0415
-    from stress.storm.check import plan_rules  # noqa: PLC0415
-
     plan = make_plan(find_scenario(name).plan, options)
     plan_rules.refuse(plan_rules.plan_faults(plan))
     run_folder.check_writable(output)

@@ -3,18 +3,17 @@
 
 import click
 
+from stress.analysis.attribution.expectation import describe_expectation
 from stress.cli.output import console, json_option, print_object
+from stress.lab import host, sysctl
+from stress.storm.catalogue import SCENARIOS
+from stress.view.text.catalogue import catalogue_text
 
 
 @click.command()
 @json_option
 def scenarios(*, as_json: bool) -> None:
     """List the scenarios and what to expect of each on this kernel."""
-    from stress.analysis.attribution.expectation import describe_expectation  # noqa: PLC0415  # numpy is slow to load, and --help needs none
-    from stress.lab import host, sysctl  # noqa: PLC0415
-    from stress.storm.catalogue import SCENARIOS  # noqa: PLC0415
-    from stress.view.text.catalogue import catalogue_text  # noqa: PLC0415
-
     facts, sysctls = host.read_host(), sysctl.read_recorded()
     expected = {name: describe_expectation(scenario, facts, sysctls) for name, scenario in SCENARIOS.items()}
     if as_json:

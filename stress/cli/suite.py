@@ -3,20 +3,27 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import msgspec
 from rich.console import Console
 
 from stress.cli.output import console, json_option, output_option, print_object
 from stress.model.errors import INTERRUPTED, LabError, UsageError
+from stress.model.suite import Suite
 from stress.model.units import tick_rate
-
-if TYPE_CHECKING:
-    from stress.model.suite import Suite
-    from stress.store.suite_folder import Manifest
-    from stress.suite.executor.base import Executor
-
+from stress.store import suite_folder
+from stress.store.suite_folder import Manifest
+from stress.suite import estimate, manifest, order, runner
+from stress.suite.cell_results import cell_object, count_missing, rank_cells, read_cell_trials
+from stress.suite.config import load as suite_file
+from stress.suite.executor.base import Executor
+from stress.suite.executor.registry import make_executor
+from stress.suite.kernels import add_kernel_axis
+from stress.view.text import suite_plan
+from stress.view.text.suite_progress import SuiteProgress
+from stress.view.text.suite_table import suite_table
 
 TRIALS_MAX = 1000
 
@@ -73,14 +80,6 @@ def suite(
       connstorm suite suites/smoke.toml --kernel deb:bookworm --kernel deb:trixie
       connstorm suite suites/sysctls.toml --executor ssh --hosts lab1,root@lab2:2222
     """
-    import msgspec  # noqa: PLC0415  # numpy and matplotlib come with these, and --help needs none
-
-    from stress.store import suite_folder  # noqa: PLC0415
-    from stress.suite import manifest  # noqa: PLC0415
-    from stress.suite.config import load as suite_file  # noqa: PLC0415
-    from stress.suite.executor.registry import make_executor  # noqa: PLC0415
-    from stress.suite.kernels import add_kernel_axis  # noqa: PLC0415
-
     executor = make_executor(engine, [name for name in hosts.split(",") if name], remote_connstorm)
     path = source if source.is_dir() else None
     if path is not None and not (resume or dry_run):
@@ -103,11 +102,8 @@ def suite(
     sys.exit(interrupted or failed)
 
 
-def print_plan(file: "Manifest", *, as_json: bool) -> None:
+def print_plan(file: Manifest, *, as_json: bool) -> None:
     """Print what a suite would do."""
-    from stress.suite import estimate, order  # noqa: PLC0415  # as above
-    from stress.view.text import suite_plan  # noqa: PLC0415
-
     forecasts = estimate.forecast_cells(file)
     trials = order.ordered_trials(file.suite, file.cells, len(file.hosts))
     if as_json:
@@ -136,12 +132,9 @@ def print_plan(file: "Manifest", *, as_json: bool) -> None:
 
 
 def conduct(
-    what: "Suite", output: Path, executor: "Executor", *, quiet: bool, host: bool = False, **options: Any
+    what: Suite, output: Path, executor: Executor, *, quiet: bool, host: bool = False, **options: Any
 ) -> tuple[Path, int]:
     """Run what is missing and say how it gets on; return the folder, and the exit code of an interrupt or 0."""
-    from stress.suite import estimate, runner  # noqa: PLC0415  # as above
-    from stress.view.text.suite_progress import SuiteProgress  # noqa: PLC0415
-
     printer = Console(stderr=True, highlight=False, quiet=quiet)
     with SuiteProgress(printer, estimate.expected_seconds(what, host=host), len(executor.hosts)) as progress:
         try:
@@ -156,11 +149,8 @@ def conduct(
 
 def conclude(path: Path, *, as_json: bool) -> int:
     """Draw the figure, print the table; return the exit code."""
-    from stress.store import suite_folder  # noqa: PLC0415  # as above
-    from stress.suite.cell_results import cell_object, count_missing, rank_cells, read_cell_trials  # noqa: PLC0415  # as above
     from stress.view.figure.save import save_figure  # noqa: PLC0415
     from stress.view.figure.suite.multiples import multiples_figure  # noqa: PLC0415
-    from stress.view.text.suite_table import suite_table  # noqa: PLC0415
 
     file = suite_folder.read(path)
     cells = read_cell_trials(path, file)
@@ -185,7 +175,7 @@ def conclude(path: Path, *, as_json: bool) -> int:
     return LabError.exit_code if failed else 0
 
 
-def caption(file: "Manifest") -> list[str]:
+def caption(file: Manifest) -> list[str]:
     """Return what a reader of the figure needs to judge or repeat the suite."""
     (attestation, *others) = file.fingerprints.values()
     machines = [
