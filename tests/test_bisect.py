@@ -161,5 +161,5 @@ def test_the_command_refuses_what_cannot_be(tmp_path):
     (tmp_path / "suite.toml").write_text('[[scenario]]\nname = "clean"\n')
     ended = connstorm("bisect", "suite.toml", "--good", "deb:No!", "--bad", "host", cwd=tmp_path)
     assert ended.returncode == 2
-    assert "names no Debian kernel" in ended.stderr
+    assert "is not the name of a Debian kernel" in ended.stderr
     assert not list(tmp_path.glob("results/*"))

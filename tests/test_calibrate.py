@@ -96,8 +96,8 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"{", "is no calibration"),
-        (b"{}", "is no calibration"),
+        (b"{", "is not a calibration"),
+        (b"{}", "is not a calibration"),
         (msgspec.json.encode(a_calibration(schema=9)), "has schema 9, but this connstorm reads 1"),
     ],
 )

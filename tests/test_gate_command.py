@@ -79,7 +79,7 @@ def test_wrong_use_is_2(home):
     for arguments, sentence in [
         (("base", "same", "--expr", "body.p98 <= 1.1x"), "There is no metric 'body.p98'"),
         (("base", "same", "--expr", "body.p99"), "is no condition"),
-        (("base", "nowhere"), "nowhere is no folder"),
+        (("base", "nowhere"), "nowhere is not a folder"),
         (("base", "same", "--allow-diff", "colour"), "--allow-diff takes kernel, testbed, plan, settings, not colour."),
     ]:
         ended = gate(*arguments, "-o", "wrong", cwd=home)
@@ -111,7 +111,7 @@ def test_inconclusive_is_4_if_asked_for(home):
 
 
 def test_no_baseline_is_5_if_asked_for(home):
-    for base, sentence in [("nowhere", "There is no baseline: nowhere is no folder"), ("other", "in their plan")]:
+    for base, sentence in [("nowhere", "There is no baseline: nowhere is not a folder"), ("other", "in their plan")]:
         ended = gate(base, "same", "-o", "none", cwd=home)
         assert ended.returncode == 0
         assert sentence in ended.stderr
@@ -149,7 +149,7 @@ def test_a_folder_that_cannot_be_written_is_said(home):
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"), [("{", "is no verdict"), ('{"schema": 2}', "is no verdict"), (None, "cannot be read")]
+    ("text", "sentence"), [("{", "is not a verdict"), ('{"schema": 2}', "is not a verdict"), (None, "cannot be read")]
 )
 def test_a_damaged_verdict_is_refused(tmp_path, text, sentence):
     if text is not None:

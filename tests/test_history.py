@@ -211,7 +211,7 @@ def test_an_entry_that_is_about_nothing_is_named_with_its_line(copied):
         ),
         ("[[accept]]\n", "unknown field `accept`"),
         ("accepted = 1\n", "it holds [[accepted]] tables and nothing else"),
-        ("[[accepted]\n", "is no TOML"),
+        ("[[accepted]\n", "is not TOML"),
         (
             '[[accepted]]\ncell = "c"\ntestbed = "t"\nmetric = "p98"\nat = "a"\nreason = "r"',
             "line 1: There is no metric",

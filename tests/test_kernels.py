@@ -87,11 +87,11 @@ def test_any_other_text_is_refused_or_is_a_file(text):
         ("", "There is no kernel ''"),
         ("~nobody-here/vmlinuz", "There is no kernel"),
         ("x" * 5000, "There is no kernel"),
-        ("deb:", "names no Debian kernel"),
-        ("deb:bash/sid", "names no Debian kernel"),
-        ("deb:../../etc", "names no Debian kernel"),
+        ("deb:", "is not the name of a Debian kernel"),
+        ("deb:bash/sid", "is not the name of a Debian kernel"),
+        ("deb:../../etc", "is not the name of a Debian kernel"),
         ("nowhere/vmlinuz", "path of a vmlinuz"),
-        ("host quiet", "cannot be given options"),
+        ("host quiet", "takes no options"),
     ],
 )
 def test_what_is_wrong_with_a_name_is_said(text, said):

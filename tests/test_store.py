@@ -112,7 +112,7 @@ def test_a_full_disk_leaves_nothing_and_is_said(tmp_path):
         with path.open("wb", buffering=0) as _, Path("/dev/full").open("wb", buffering=0) as full:
             full.write(b"x")
 
-    with pytest.raises(UsageError, match="No space left on device; nothing was kept"):
+    with pytest.raises(UsageError, match="No space left on device; nothing was stored"):
         run_folder.write(run, summary, tmp_path, {"timeline.png": draw})
     assert list(tmp_path.iterdir()) == []
 

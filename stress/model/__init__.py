@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What everything else speaks of: attempts, plans, runs, summaries. Opens no socket."""
+"""The data that all other rooms share: attempts, plans, runs, summaries. Opens no socket."""

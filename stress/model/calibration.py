@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Calibration: what a metric does when nothing changes. Imports no numpy."""
+"""Calibration: how much each metric varies when nothing changes. Imports no numpy."""
 
 from typing import Literal
 
@@ -9,14 +9,14 @@ CALIBRATION_SCHEMA = 1
 
 
 class Noise(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric of one arm compared with itself.
+    """The noise of a metric, from an arm that was compared with itself.
 
     Attributes:
-        kind: ratio or difference, as comparisons of the metric are.
-        floor: how far the interval of a change that is none reached: of a ratio its distance from 1, else in the
-            metric's own unit. No threshold lies below.
-        spread: of what is compared in a block: of a ratio that of its logarithm.
-        median: of the metric.
+        kind: how the metric is compared, by ratio or by difference.
+        floor: how far the interval of a change reached although nothing had changed: of a ratio the distance from 1,
+            of a difference in the metric's own unit. No threshold is lower.
+        spread: of the change within a block; of a ratio, the spread of its logarithm.
+        median: median of the metric.
     """
 
     kind: Literal["ratio", "difference"]
@@ -26,14 +26,14 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """What noise is like on machines of one kind.
+    """The noise of metrics on one kind of machine.
 
     Attributes:
         testbed: the kind of machine (``Host.testbed``).
-        kernel: that it ran on.
-        cpu: the machine, for people.
-        trials: blocks, each with two trials of every arm.
-        scenarios: by scenario and by metric.
+        kernel: the kernel release that it was measured on.
+        cpu: the CPU model, for people.
+        trials: number of blocks, each with two trials of every arm.
+        scenarios: the noise by scenario and by metric.
     """
 
     schema: int
@@ -46,5 +46,5 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     scenarios: dict[str, dict[str, Noise]]
 
     def floor(self, metric: str) -> float | None:
-        """Return the highest floor of a metric over the scenarios, None where none has it."""
+        """Return the highest floor of a metric over the scenarios, or None when no scenario has it."""
         return max((noise[metric].floor for noise in self.scenarios.values() if metric in noise), default=None)

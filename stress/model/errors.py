@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What can go wrong, each kind with the exit code that the command line gives it."""
+"""Exceptions, each kind with the exit code of the command line."""
 
 INTERRUPTED = 130  # exit code after SIGINT, as shells count: 128 + the signal
 
 
 class ConnstormError(Exception):
-    """A failure that the user can act on; its text is one sentence that says what is wrong and what to do."""
+    """A failure that the user can act on. Its text is one sentence that says what is wrong and what to do."""
 
     exit_code = 1
 
@@ -17,26 +17,26 @@ class UsageError(ConnstormError):
 
 
 class NotApplicableError(UsageError):
-    """This kernel, or this namespace, lacks what a plan needs."""
+    """This kernel, or this namespace, does not support what a plan needs."""
 
 
 class NoRunsError(UsageError):
-    """A folder that should hold runs holds none, or is not there."""
+    """A folder that should contain runs contains none, or does not exist."""
 
 
 class IncomparableError(UsageError):
-    """Runs that are to be compared differ in more than what they are compared by."""
+    """Runs that shall be compared differ in more than the dimension of the comparison."""
 
 
 class LabError(ConnstormError):
-    """The world under test could not be made or kept."""
+    """The environment under test could not be set up, or did not last."""
 
     exit_code = 3
 
 
 class StoreError(UsageError):
-    """Results cannot be written or read: a full disk, a folder that is not ours."""
+    """Results cannot be written or read, for example because the disk is full."""
 
 
 class Terminated(SystemExit):
-    """SIGTERM or SIGHUP came: everything is left in order, and the process ends with 128 + the signal."""
+    """SIGTERM or SIGHUP arrived: the process cleans up and exits with 128 + the signal number."""

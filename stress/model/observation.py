@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Observation: a stored run as comparisons and histories see it, one trial, without its arrays. Imports no numpy."""
+"""Observation: a stored run without its arrays, one trial in comparisons and histories. Imports no numpy."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +14,19 @@ class Observation:
     """One stored run.
 
     Attributes:
-        path: its run folder.
-        label: of the arm that it belongs to: what the user called it, or the path that was given.
-        scenario: of the catalogue; in a suite the label of the cell's entry.
-        cell: the scenario and what its plan changes; in a suite the cell's name.
+        path: the run folder.
+        label: label of its arm: the one that the user gave, or else the path.
+        scenario: name in the catalogue; in a suite the label of the cell's entry.
+        cell: the scenario and the fields that its plan changes; in a suite the cell's name.
         started_utc: when it began (ISO 8601).
-        program: what made it.
+        program: name and version of the program that made it.
         host: the machine.
-        plan: what it did.
-        settings: the kernel's settings during its first storm.
-        summary: what it came down to.
-        group: the suite that it is a trial of, by its id; "" for none. Blocks are comparable within a group only.
-        block: its block there; None for none.
-        measures: whether it was alone, so that times in it say something.
+        plan: the plan.
+        settings: the recorded sysctls during its first storm.
+        summary: the summary of the run.
+        group: id of the suite that it is a trial of; "" for none. Blocks are comparable within a group only.
+        block: number of its block in that suite; None for none.
+        measures: whether it ran alone, so that its times are valid.
     """
 
     path: Path

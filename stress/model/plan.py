@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Plan: everything that decides what a run does, as one immutable value."""
+"""Plan: all parameters of a run, as one immutable value."""
 
 import hashlib
 from enum import StrEnum
@@ -12,122 +12,122 @@ LOOPBACK = {4: "127.0.0.1", 6: "::1"}  # by family
 
 
 class Ports(StrEnum):
-    """Where an attempt's source port comes from."""
+    """How the source port of an attempt is chosen."""
 
     KERNEL = "kernel"  # connect() chooses
     NO_PORT = "no-port"  # connect() chooses, after bind() of the source with IP_BIND_ADDRESS_NO_PORT
-    RANGE = "range"  # connect() chooses within IP_LOCAL_PORT_RANGE: all of the range, odd and even alike since 6.8
+    RANGE = "range"  # connect() chooses within IP_LOCAL_PORT_RANGE, odd and even ports equally since Linux 6.8
     BIND = "bind"  # bind() to port 0 chooses
     SWEEP = "sweep"  # every port of the range in turn
     SHUFFLE = "shuffle"  # every port of the range once per sweep, in an order drawn from the seed
 
     @property
     def is_sweeping(self) -> bool:
-        """Whether the plan itself walks through the port range."""
+        """Whether the plan, not the kernel, goes through the port range."""
         return self in (Ports.SWEEP, Ports.SHUFFLE)
 
 
 class Close(StrEnum):
-    """How a connected socket is ended."""
+    """How a connected socket is closed."""
 
     FIN = "fin"  # close(): FIN, then FIN_WAIT_2 or TIME_WAIT on the client
     RST = "rst"  # close() with SO_LINGER 0: RST, the port is free at once
-    DISCONNECT = "disconnect"  # connect() to AF_UNSPEC: RST, the port is free at once, the socket is used again
+    DISCONNECT = "disconnect"  # connect() to AF_UNSPEC: RST, the port is free at once, the socket is reused
     HOLD = "hold"  # left open until the storm is over
 
     @property
     def sends_rst(self) -> bool:
-        """Whether it sends an RST."""
+        """Whether closing sends an RST."""
         return self in (Close.RST, Close.DISCONNECT)
 
 
 class Serve(StrEnum):
     """What the server does with the connections of a storm."""
 
-    CLOSE = "close"  # accepts, and closes soon after
-    LEAK = "leak"  # accepts, and never reads nor closes
+    CLOSE = "close"  # accept(), then close()
+    LEAK = "leak"  # accept(), then neither read() nor close()
     NOBODY = "nobody"  # nobody calls accept()
 
 
 class Laying(StrEnum):
-    """Which ports are mined."""
+    """Which ports get mines."""
 
     SEED = "seed"  # drawn from the seed
-    CLIENTS = "clients"  # those that clients get: connect() chooses one half, bind() to port 0 the other
+    CLIENTS = "clients"  # those that clients use: connect() chooses one half, bind() to port 0 the other
 
 
 class Isn(StrEnum):
     """The initial sequence numbers of the connections that become mines."""
 
-    KERNEL = "kernel"  # as always: a clock of 64 ns and a hash (RFC 6528)
-    RANDOM = "random"  # set through TCP_REPAIR, so that half of them lie ahead of what the kernel will choose
+    KERNEL = "kernel"  # as usual: a clock of 64 ns and a hash (RFC 6528)
+    RANDOM = "random"  # set through TCP_REPAIR, so that half of them are ahead of what the kernel will choose
 
 
 class Release(StrEnum):
-    """How the client's side of a mine leaves FIN_WAIT_2, so that its port can be used again."""
+    """How the client's side of a mine leaves FIN_WAIT_2, so that its port can be reused."""
 
     NO_BUCKETS = "no-buckets"  # net.ipv4.tcp_max_tw_buckets=0 while mines are laid: at once
     LINGER2 = "linger2"  # TCP_LINGER2 of 1 s on the client socket: no sysctl, no privilege
-    FIN_TIMEOUT = "fin-timeout"  # net.ipv4.tcp_fin_timeout is waited for, as in the article
-    KEEP = "keep"  # it does not: the storm begins while the ports are in FIN_WAIT_2
+    FIN_TIMEOUT = "fin-timeout"  # wait for net.ipv4.tcp_fin_timeout, as in the article
+    KEEP = "keep"  # it stays there: the storm begins while the ports are in FIN_WAIT_2
 
 
 class Drop(StrEnum):
-    """What a firewall between client and server throws away."""
+    """Which segments a firewall between client and server drops."""
 
     NOTHING = "nothing"
     RST = "rst"  # the client's RSTs
-    CHALLENGE = "challenge"  # the server's segments that carry an ACK alone, such as challenge ACKs
-    INVALID = "invalid"  # what conntrack calls INVALID: the common rule
+    CHALLENGE = "challenge"  # the server's segments with no flag but ACK, such as challenge ACKs
+    INVALID = "invalid"  # what conntrack classifies as INVALID: the common rule
 
 
 class Firewall(StrEnum):
-    """What the firewall is made of."""
+    """How the firewall is implemented."""
 
     NFT = "nft"  # nftables rules in the private namespace
     BPF = "bpf"  # classic BPF filters on the sockets
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a run does. ``stress.storm.check.plan_rules`` says in sentences which values go together.
+    """The parameters of a run. ``stress.storm.check.plan_rules`` checks which values can be combined.
 
     Attributes:
         scenario: name in the catalogue.
         attempts: number of connect() calls; None when ``sweeps`` or ``duration_s`` decides.
         sweeps: passes over the whole port range, for the sweeping port policies.
-        duration_s: no attempt starts later than this after the first.
-        rate_per_s: intended starts per second; None starts as fast as the window allows.
+        duration_s: length of the storm: no attempt starts later than this after the first.
+        rate_per_s: intended starts per second; None starts attempts as fast as the window allows.
         warmup: how many of the first attempts are marked as warm-up.
         probes: 0, or how many attempts measure each hundredth of the range's upper half; the other ports of that
-            hundredth are taken one by one, quickly, by attempts that are marked as warm-up. It needs
-            IP_LOCAL_PORT_RANGE (Linux 6.3); without that every attempt measures, as with 0.
+            hundredth are occupied one by one by attempts that are marked as warm-up. Needs IP_LOCAL_PORT_RANGE
+            (Linux 6.3); on older kernels every attempt measures, as with 0.
         mines: CLOSE_WAIT sockets to lay before the storm.
         release: how the mines' client ports become free.
         rest_s: pause between the minefield and the storm.
         linger2_s: TCP_LINGER2 of the storm's sockets; 0 leaves it to net.ipv4.tcp_fin_timeout.
-        serve: what the server does with the storm's connections.
-        backlog: of listen(); None is as long as net.core.somaxconn allows.
-        server_nofile: descriptors that the server's process may have; None leaves the limit.
-        keepalive_s: idle time before the server's sockets send keepalive probes; 0 is off, as by default.
-        firewall: what it is made of; None is nftables where there is nft, else BPF.
-        window: most attempts in flight at one moment.
-        deadline_s: an attempt is given up after this long; None waits for the kernel's own ETIMEDOUT.
-        seed: of the mines' places and of shuffled sweeps.
-        port_range: net.ipv4.ip_local_port_range inside the lab; None leaves the kernel's.
-        sysctls: further settings inside the lab, by dotted name.
+        serve: what the server does with the connections of the storm.
+        backlog: argument of listen(); None is as long as net.core.somaxconn allows.
+        server_nofile: RLIMIT_NOFILE of the server's process; None leaves the limit unchanged.
+        keepalive_s: idle time before the server's sockets send keepalive probes; 0 is off, the default.
+        firewall: its implementation; None is nftables where nft is installed, else BPF.
+        window: maximum number of attempts in flight.
+        deadline_s: how long to wait for an attempt; None waits for the kernel's own ETIMEDOUT.
+        seed: random seed of the mines' places and of shuffled sweeps.
+        port_range: net.ipv4.ip_local_port_range inside the lab; None leaves the kernel's value.
+        sysctls: further sysctls inside the lab, by dotted name.
         source: the client's first address.
-        sources: how many addresses the client has, the first and those after it.
+        sources: number of client addresses, counted up from ``source``.
         target: the server's address.
         target_port: the server's first port.
-        target_ports: how many ports the server has, the first and those after it.
-        workers: processes that storm together, each with an equal share.
-        servers: processes that accept what the storm connects.
-        pin: put each worker on a CPU of its own and the listener on another, where there are as many.
+        target_ports: number of server ports, counted up from ``target_port``.
+        workers: number of client processes, each with an equal share of the attempts.
+        servers: number of server processes that accept connections.
+        pin: pin each worker to a CPU of its own and the listener to another, where there are enough CPUs.
         host: use the host's own network stack instead of a private namespace.
-        witness: sample pairs of a socket in SYN_SENT and the one in CLOSE_WAIT that it met, during the storm.
+        witness: sample pairs of sockets during the storm: one in SYN_SENT, and the one in CLOSE_WAIT that it met.
         capture: store the packets of the first attempts of each cause.
-        fresh: begin with an empty network and a new server; False goes on where the act before has ended.
-        acts: storms one after the other, by name, each with what it changes in this plan; none is a single storm.
+        fresh: begin with an empty network and a new server; False reuses those of the act before.
+        acts: several storms in sequence, by name, each with the fields that it changes; empty for a single storm.
     """
 
     scenario: str
@@ -173,7 +173,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def addresses(self) -> int:
-        """How many pairs of a source address and a target port there are: each has the whole port range."""
+        """Number of pairs of a source address and a target port; each has the whole port range."""
         return self.sources * self.target_ports
 
     @property
@@ -183,7 +183,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def identity(self) -> str:
-        """A hash of all that the plan does but its seed: two runs of one identity can be compared."""
+        """A hash of all fields but the seed: runs with the same identity can be compared."""
         document = {name: value for name, value in msgspec.to_builtins(self).items() if name != "seed"}
         return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:IDENTITY_DIGITS]
 
@@ -211,10 +211,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
 
     def storms(self) -> dict[str, "Plan"]:
-        """Return the plan of each act by its name; settings of an act are added to those of the plan.
+        """Return the plan of each act by its name; the sysctls of an act are added to those of the plan.
 
         Raises:
-            msgspec.ValidationError: an act changes what no plan has.
+            msgspec.ValidationError: an act changes a field that no plan has.
         """
         if not self.acts:
             return {"storm": self}

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Notify: how long work says what it is doing, without knowing who listens."""
+"""The progress callback: how long operations report what they are doing."""
 
 from collections.abc import Callable
 
-ProgressCallback = Callable[[str], None]  # is told each stage as it begins
+ProgressCallback = Callable[[str], None]  # called with a text when each stage begins
 
 
 def ignore_progress(text: str) -> None:
-    """Tell nobody."""
+    """Ignore a progress text: the callback for callers that show no progress."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Record: all that was planned and observed in a run, but its arrays. Imports no numpy."""
+"""Record: what was planned and observed in a run, without its arrays. Imports no numpy."""
 
 import hashlib
 
@@ -12,10 +12,11 @@ TESTBED_DIGITS = 8
 
 
 class Address(msgspec.Struct, frozen=True):
-    """What an act's 4-tuples have besides the client's port.
+    """The addresses of an act: the 4-tuple without the client's port.
 
-    ``sources`` addresses, the first and those after it, with ``target_ports`` ports, the first and those after it, make
-    pairs that are numbered source by source: an attempt's ``address`` is ``first`` and the number of its pair.
+    ``sources`` client addresses, counted up from ``source``, and ``target_ports`` server ports, counted up from
+    ``target_port``, make pairs that are numbered source by source. The ``address`` of an attempt is ``first`` plus the
+    number of its pair.
     """
 
     first: int
@@ -27,12 +28,12 @@ class Address(msgspec.Struct, frozen=True):
 
     @property
     def pairs(self) -> int:
-        """How many pairs there are."""
+        """Number of pairs of a client address and a server port."""
         return self.sources * self.target_ports
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """A stretch of the run, in ns since the epoch, which is the moment the first storm begins."""
+    """A part of the run, in ns relative to the epoch, which is the moment when the first storm begins."""
 
     name: str
     start_ns: int
@@ -40,7 +41,7 @@ class Phase(msgspec.Struct, frozen=True):
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine and the kernel that a result depends on."""
+    """The machine and its kernel."""
 
     kernel: str  # uname -r
     jiffy_ns: int  # one tick of the kernel's timer: 10**9 / HZ
@@ -50,42 +51,42 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     clocksource: str
     python: str
     nofile: int  # RLIMIT_NOFILE, hard
-    emulated: bool = False  # the CPU is a program: no latency of its can be compared with that of a real one
+    emulated: bool = False  # the CPU is emulated: its latencies cannot be compared with those of a real CPU
 
     @property
     def testbed(self) -> str:
-        """A name for machines of this kind, whatever their kernel: a hash of CPU, CPUs and memory, no host name."""
+        """A name for this kind of machine: a hash of CPU model, CPU count and memory, without kernel and host name."""
         facts = f"{self.cpu}|{self.cpus}|{round(self.memory_bytes / GIB)}"
         return hashlib.sha256(facts.encode()).hexdigest()[:TESTBED_DIGITS]
 
 
 class Overhead(msgspec.Struct, frozen=True, kw_only=True):
-    """What recording an attempt costs on this machine, measured in this run (ns, medians)."""
+    """The cost of recording an attempt on this machine, measured in this run (ns, medians)."""
 
     clock_ns: float  # one reading of the clock
-    getsockname_ns: float  # where the kernel chose the port
-    record_ns: float  # 32 bytes written
-    tcp_info_ns: float  # SYN retransmits, read where there may be some
-    bind_ns: float  # bind() to a given port: part of the plan, not of the recording
+    getsockname_ns: float  # only where the kernel chose the port
+    record_ns: float  # writing 32 bytes
+    tcp_info_ns: float  # number of SYN retransmits, read where there may be some
+    bind_ns: float  # bind() to a given port: part of the plan, not of recording
 
     def attempt_ns(self, *, port_known: bool) -> float:
-        """Return the cost of an attempt that connects at once: three stamps and the record, or the port and four."""
+        """Return the cost (ns) of an attempt without retransmits: 3 timestamps and the record, or 4 and the port."""
         if port_known:
             return 3 * self.clock_ns + self.record_ns
         return 4 * self.clock_ns + self.record_ns + self.getsockname_ns
 
 
 class ListenerReport(msgspec.Struct, frozen=True):
-    """What the server's processes say they did."""
+    """The counts of the server's processes."""
 
     accepted: int
     leaked: int
     closed: int
-    first: int  # of the closed: those that the client had not ended before
+    first: int  # closed connections that the client had not closed before
     errors: dict[str, int]  # accept() errors by name
 
     def since(self, before: "ListenerReport") -> "ListenerReport":
-        """Return what was done after an earlier report."""
+        """Return the counts since an earlier report."""
         errors = {name: count - before.errors.get(name, 0) for name, count in self.errors.items()}
         return ListenerReport(
             self.accepted - before.accepted,
@@ -97,47 +98,47 @@ class ListenerReport(msgspec.Struct, frozen=True):
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """Two sockets of one 4-tuple that a census saw together: a client in SYN_SENT, a server in CLOSE_WAIT."""
+    """Two sockets with one 4-tuple in one census: a client in SYN_SENT, a server in CLOSE_WAIT."""
 
-    seen_ns: int  # since the epoch
+    seen_ns: int  # relative to the epoch
     client: str
     server: str
     client_state: str
     server_state: str
-    receive_queue: int  # of the server's socket: 1 is the client's old FIN
+    receive_queue: int  # of the server's socket: 1 is the FIN of the client's old connection
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """One storm of a run: what was planned and what moved while it went on.
+    """One storm of a run: its plan and what was observed during the storm.
 
-    ``counters`` are the changes of the kernel's counters over the storm, by the kernel's names (Tcp and TcpExt);
-    ``listener``, too, is of the storm alone. A census counts sockets by TCP state, just before and after the storm,
-    client and server sockets apart.
+    ``counters`` are the changes of the kernel's counters during the storm, by the kernel's names (Tcp and TcpExt).
+    ``listener`` also covers the storm only. A census counts the sockets by TCP state directly before and after the
+    storm, client and server sockets separately.
     """
 
     name: str
-    plan: Plan  # of this storm: what the act changes is in it
+    plan: Plan  # of this storm, with the changes of the act
     address: Address
-    attempts: int  # that it made
+    attempts: int  # number of attempts
     port_range: tuple[int, int]
-    ports: int  # in that range, without the reserved ones and the server's own
-    sysctls: dict[str, str]  # as they were during the storm; a name that this kernel lacks is absent
-    firewall: str  # in words: the rules and filters between client and server
-    dropped: dict[str, int]  # packets that each rule threw away, by the rule's name; filters do not count
+    ports: int  # number of ports in that range, without reserved ports and the server's ports
+    sysctls: dict[str, str]  # during the storm, without those that this kernel does not have
+    firewall: str  # description of the rules and filters between client and server
+    dropped: dict[str, int]  # packets that each rule dropped, by the name of the rule; BPF filters do not count
     phases: list[Phase]
     counters: dict[str, int]
     census_before: dict[str, dict[str, int]]
     census_after: dict[str, dict[str, int]]
     listener: ListenerReport
-    waiting: int  # connections in the accept queue when the storm was over
-    starved_ns: tuple[int, int] | None  # first and last accept() that found no descriptor, since the epoch
-    mines_laid: int  # before the storm; some may have vanished by themselves when it began
-    stolen_ms: int  # CPU time that a hypervisor gave to others while the storm went on, all CPUs together
+    waiting: int  # connections in the accept queue at the end of the storm
+    starved_ns: tuple[int, int] | None  # first and last accept() that failed with EMFILE, relative to the epoch
+    mines_laid: int  # number before the storm; some may have disappeared when it began
+    stolen_ms: int  # CPU time that a hypervisor gave to other guests during the storm, sum of all CPUs
     pairs: list[Pair]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """All of a run but its arrays."""
+    """A run without its arrays."""
 
     id: str
     program: str

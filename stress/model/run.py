@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Run: a record with its arrays, and the storms that it is made of."""
+"""Run: a record with its arrays, and its storms."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from stress.model.record import Act, Host, Record
 
 PORTS = 1 << 16
 
-# A mined 4-tuple: its pair of addresses, the client's port, and whether the mine stood after the storm.
+# A mined 4-tuple: its pair of addresses, the client's port, and whether the mine was left after the storm.
 MINE = np.dtype([("address", "<u2"), ("local_port", "<u2"), ("left", "u1")])
 
 
@@ -21,7 +21,7 @@ class Storm:
 
     Attributes:
         host: the machine.
-        act: what was planned and observed.
+        act: the record of the act.
         attempts: shape (attempts,), dtype ATTEMPT, in the order of their starts.
         mines: shape (mines,), dtype MINE, the 4-tuples that were mined when the storm began.
     """
@@ -33,13 +33,13 @@ class Storm:
 
     @property
     def tuple_count(self) -> int:
-        """How many numbers ``tuples`` may return."""
+        """The number of values that ``tuples`` can return."""
         return self.act.address.pairs * PORTS
 
     def tuples(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Return the numbers of the 4-tuples of attempts or mines, shape (rows,): those of equal ones are equal.
+        """Return a number for the 4-tuple of each attempt or mine, shape (rows,); equal 4-tuples have equal numbers.
 
-        A port that is not known, 0, makes a number that PORTS divides.
+        The number for an unknown port, 0, is a multiple of PORTS.
         """
         number: npt.NDArray[np.int64] = rows["local_port"].astype(np.int64)
         if self.act.address.pairs > 1:
@@ -49,10 +49,10 @@ class Storm:
 
 @dataclass(frozen=True)
 class Run:
-    """A record with its arrays, the acts' one after the other.
+    """A record with its arrays; those of the acts are concatenated.
 
     Attributes:
-        record: what was planned and observed.
+        record: the record.
         attempts: shape (attempts,), dtype ATTEMPT.
         mines: shape (mines,), dtype MINE.
     """
@@ -63,11 +63,11 @@ class Run:
 
     def storms(self) -> list[Storm]:
         """Return each act with its part of the arrays."""
-        found, place = [], 0
+        storms, start = [], 0
         for act in self.record.acts:
             first, last = act.address.first, act.address.first + act.address.pairs
             mined = (self.mines["address"] >= first) & (self.mines["address"] < last)
-            attempts = self.attempts[place : place + act.attempts]
-            found.append(Storm(self.record.host, act, attempts, self.mines[mined]))
-            place += act.attempts
-        return found
+            attempts = self.attempts[start : start + act.attempts]
+            storms.append(Storm(self.record.host, act, attempts, self.mines[mined]))
+            start += act.attempts
+        return storms

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Speed: how fast the engine is beside a loop that records nothing."""
+"""Speed: the engine compared with a loop that records nothing."""
 
 import msgspec
 
 
 class Speed(msgspec.Struct, frozen=True):
-    """Connections a second by one way to close: medians, and the ratio of engine to bare loop with its quartiles."""
+    """Connections per second by way to close: medians, and the ratio of engine to bare loop with its quartiles."""
 
     close: str
     bare_per_s: float

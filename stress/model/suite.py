@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A suite: cells, which are points of a matrix, and trials, which are runs of a cell. Imports no numpy."""
+"""A suite: its cells, which are points of a matrix, and its trials, which are runs of a cell. Imports no numpy."""
 
 from enum import StrEnum
 
@@ -22,18 +22,18 @@ class Design(StrEnum):
     """Which points of a matrix become cells."""
 
     FULL = "full"  # every combination of values
-    ONE_AT_A_TIME = "one-at-a-time"  # the baseline, and each other value with all else as in the baseline
-    PAIRWISE = "pairwise"  # few cells in which every pair of values of two axes occurs
+    ONE_AT_A_TIME = "one-at-a-time"  # the baseline, and every other value with all other axes as in the baseline
+    PAIRWISE = "pairwise"  # a small set of cells in which every pair of values of two axes occurs
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One ``[[scenario]]`` of a suite file.
 
     Attributes:
-        label: its name in this suite; the scenario's unless the file says otherwise.
-        plan: the scenario's plan with ``[defaults]`` and the entry's own parameters, before any axis.
+        label: its name in this suite; by default the name of the scenario.
+        plan: the plan of the scenario with ``[defaults]`` and the parameters of the entry, before any axis.
         axes: the values of each axis that this entry varies, by dotted sysctl, field of the plan, or ``kernel``.
-        measures: False lets its trials run beside each other: they count, and no latency of theirs is looked at.
+        measures: False lets its trials run in parallel; then their counts are used, but no latency.
     """
 
     label: str
@@ -43,29 +43,29 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """A ``[[gate]]``: what must hold of a metric, such as ``body.p99 <= 1.10x``; of one entry, or of all."""
+    """A ``[[gate]]``: a condition on a metric, such as ``body.p99 <= 1.10x``, for one entry or for all."""
 
     expr: str
     scenario: str | None = None
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True):
-    """What a suite file says.
+    """The contents of a suite file.
 
     Attributes:
-        name: of the suite; the file's name unless the file says otherwise.
+        name: name of the suite; by default the name of the file.
         description: for people.
         design: which points of each entry's matrix become cells.
-        baseline: the value of an axis that the others are compared with; of an axis that is not named, its first.
-        exclude: points that do not become cells: those with all the values of one of these.
-        trials: of each cell.
-        warmup: trials that are run before the first and thrown away.
-        seed: of the order of cells in each block, and of each block's plans.
-        settle_s: how long to wait, at most, for the machine to be quiet before a trial.
-        limit_s: how long a trial may take before it is ended and recorded as failed.
+        baseline: for an axis the value that the others are compared with; by default the first value.
+        exclude: rules; a point that has all values of one rule does not become a cell.
+        trials: number of trials of each cell.
+        warmup: number of trials that run before the first and are discarded.
+        seed: random seed of the order of cells in each block, and of the plans of each block.
+        settle_s: maximum time to wait before a trial until the machine is idle.
+        limit_s: time after which a trial is stopped and recorded as failed.
         entries: the scenarios.
-        gates: what must hold.
-        rank: metrics by which the table puts the cells of an entry in order, the best first; none leaves them.
+        gates: the conditions.
+        rank: metrics by which the table sorts the cells of an entry, the best first; empty keeps their order.
     """
 
     name: str
@@ -90,11 +90,11 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         name: unique in its suite: the entry's label, and the values that differ from the baseline.
         scenario: the entry's label.
         levels: the value of every axis of the entry.
-        baseline: whether all of these are the baseline's.
-        plan: what a trial of it does, with the seed of the suite in place of the trial's own.
-        identity: hash of the plan without its seed; two cells of one identity can be compared.
-        measures: as the entry's.
-        kernel: which to boot for it; the running one by default.
+        baseline: whether all of these are the values of the baseline.
+        plan: the plan of its trials, with the seed of the suite in place of the seed of the trial.
+        identity: hash of the plan without its seed; cells with the same identity can be compared.
+        measures: as in the entry.
+        kernel: the kernel to boot for it; by default the running kernel.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a cell that is to be: its place in the order, its block, its seed, which its block shares."""
+    """A planned run of a cell: its place in the order, its block and its seed, which is that of the block."""
 
     number: int
     block: int
@@ -117,13 +117,13 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settle(msgspec.Struct, frozen=True, kw_only=True):
-    """How quiet the machine was before a trial."""
+    """How idle the machine was before a trial."""
 
     waited_s: float
-    settled: bool  # False: it was not quiet in the time that the suite waits for it
+    settled: bool  # False: it did not become idle within ``settle_s`` of the suite
     load: float  # over the last minute
-    running: int  # tasks that ran or wanted to, this program's own not among them
-    time_wait: int  # sockets in TIME_WAIT where the trial's storm will be
+    running: int  # runnable tasks without those of this program
+    time_wait: int  # sockets in TIME_WAIT in the network namespace of the trial
 
 
 class Status(StrEnum):
@@ -131,31 +131,31 @@ class Status(StrEnum):
 
     DONE = "done"
     FAILED = "failed"
-    NOT_APPLICABLE = "not applicable"  # this kernel lacks a setting of the cell
+    NOT_APPLICABLE = "not applicable"  # this kernel does not have a sysctl of the cell
 
 
 class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a trial: ``trial.json`` beside its run folder, whose presence says that the trial is over."""
+    """The result of a trial: ``trial.json`` next to its run folder. The file exists once the trial has ended."""
 
     trial: Trial
     status: Status
-    reason: str | None  # None of a trial that is done
+    reason: str | None  # None for a trial that is done
     run: str | None  # the name of its run folder
     host: str
-    settle: Settle | None  # None: it did not come so far
+    settle: Settle | None  # None: the trial ended before
     started_utc: str
     took_s: float
 
 
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host says of itself before trials are sent to it.
+    """A host as it describes itself before it gets trials.
 
     Attributes:
         program: name and version.
         engine: hash of the two compiled engines.
         host: the machine and its kernel.
-        settings: dotted names of the network settings that a trial may change there.
-        host_settings: those that only the whole host has, not a private namespace.
+        settings: dotted names of the network sysctls that a trial may change there.
+        host_settings: those that exist for the whole host only, not in a private namespace.
         protocol: number of the protocol that it speaks; 1 stands for programs that do not send it.
     """
 

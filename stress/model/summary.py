@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Summary: the numbers that a run comes down to."""
+"""Summary: the numbers that summarise a run."""
 
 import msgspec
 
 
 class Mines(msgspec.Struct, frozen=True):
-    """Mines by count: laid before the storm, met by a SYN, still there afterwards."""
+    """Numbers of mines: laid before the storm, met by a SYN, left after the storm."""
 
     laid: int
     hit: int = msgspec.field(name="found")
@@ -13,9 +13,9 @@ class Mines(msgspec.Struct, frozen=True):
 
 
 class Body(msgspec.Struct, frozen=True):
-    """Latency of the attempts that connected with no SYN sent again, warm-up left out.
+    """Latency of the attempts that connected without SYN retransmits, without the warm-up.
 
-    Percentiles by inverted CDF (Hyndman and Fan 1996, definition 1): always a latency that did occur. None
+    Percentiles by inverted CDF (Hyndman and Fan 1996, definition 1), so that each is a latency that occurred. None
     when there is no such attempt.
     """
 
@@ -27,7 +27,7 @@ class Body(msgspec.Struct, frozen=True):
 
 
 class Band(msgspec.Struct, frozen=True):
-    """A range of latencies that the SYN timer of this kernel produces, and the retried attempts in it."""
+    """A range of latencies that the SYN timer of this kernel causes, and the number of retried attempts in it."""
 
     label: str
     from_ns: int
@@ -36,7 +36,7 @@ class Band(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """One line of the books: what the attempts of an act say, beside the counter that must say the same."""
+    """One line of the books: a number from the attempts of an act, and the counter that must have risen by the same."""
 
     act: str
     claim: str
@@ -47,7 +47,7 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Packet(msgspec.Struct, frozen=True):
-    """One segment of a captured attempt; ``time_ns`` since the first of them, flags as tcpdump writes them."""
+    """One segment of a captured attempt; ``time_ns`` is relative to the first segment, flags are as in tcpdump."""
 
     time_ns: int
     from_client: bool
@@ -55,7 +55,7 @@ class Packet(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """The packets of one attempt, in evidence.pcap, and the cause that it stands for."""
+    """The packets of one attempt, stored in evidence.pcap, and the cause that it is an example of."""
 
     act: str
     cause: str
@@ -65,16 +65,16 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """A number that a scenario was made to find."""
+    """A number that a scenario was made to measure."""
 
     act: str
     name: str
-    value: float | None  # None: this run cannot say
+    value: float | None  # None: not known from this run
     unit: str
 
 
 class ActSummary(msgspec.Struct, frozen=True):
-    """What one storm of several comes down to."""
+    """The summary of one act."""
 
     act: str
     attempts: int
@@ -85,11 +85,11 @@ class ActSummary(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``run.json`` and ``--json`` carry as ``summary``.
+    """The ``summary`` of ``run.json`` and ``--json``.
 
-    ``duration_s`` lasts from the first start to the last end, ``rate_per_s`` counts starts from the first to
-    the last start: an attempt that waits for its timeout does not slow the storm. Both leave out what lies between
-    the acts.
+    ``duration_s`` is the time from the first start to the last end. ``rate_per_s`` counts the starts between the
+    first and the last start, so that an attempt that waits for its timeout does not lower it. Both leave out the time
+    between the acts.
     """
 
     attempts: int
@@ -98,13 +98,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[str, int]
     causes: dict[str, int]
     body: Body
-    intended: Body | None  # paced load: the same from the intended start on, warm-up left out
+    intended: Body | None  # paced load: the same, measured from the intended start
     bands: list[Band]
     retransmits: int
     collisions: int
     mines: Mines
     acts: list[ActSummary]
-    verdict: str | None  # what the scenario was made to find out, in a sentence
+    verdict: str | None  # a sentence with the answer to the question of the scenario
     figures: list[Figure]
     evidence: list[Evidence]
     books: list[Claim]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Texts that several rooms write alike: suggestions, lists, counts, file names, JSON."""
+"""Text functions of all rooms: suggestions, lists, counts, parts of file names, JSON."""
 
 import difflib
 import re

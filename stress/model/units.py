@@ -16,7 +16,7 @@ def duration_text(duration_ns: float) -> str:
 
 
 def range_text(low_ns: float, high_ns: float) -> str:
-    """Return a range of durations in ns, its unit once where both have the same: ``'8.14–16 ms'``."""
+    """Return a range of durations in ns, with one unit where both have the same: ``'8.14–16 ms'``."""
     low, low_unit = duration_text(low_ns).split(" ")
     high, high_unit = duration_text(high_ns).split(" ")
     return f"{low}–{high} {high_unit}" if low_unit == high_unit else f"{low} {low_unit} – {high} {high_unit}"

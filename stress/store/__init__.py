@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Runs on disk."""
+"""Runs, suites and histories on disk."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""accepted.toml: the changes of a history that are let stand, in a file that people write, read and review.
+"""accepted.toml: the accepted changes of a history, in a file that people write, read and review.
 
 [[accepted]]
 cell = "closewait"
@@ -22,22 +22,22 @@ from stress.model import atomic
 from stress.model.acceptance import Acceptance
 from stress.model.errors import StoreError, UsageError
 
-ACCEPTED = "accepted.toml"  # in the folder of a history
+ACCEPTED = "accepted.toml"  # in the history folder
 TABLE = "accepted"
 HEADER = re.compile(rf'^[ \t]*\[\[[ \t]*["\']?{TABLE}["\']?[ \t]*\]\]', re.MULTILINE)
 
 
 class AcceptedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the file holds."""
+    """The contents of the file."""
 
     accepted: list[Acceptance] = []
 
 
 def read(file: Path) -> list[tuple[str, Acceptance]]:
-    """Return the entries of a file, each with the place where it is, in words; of a file that is not there, none.
+    """Return the entries of a file, each with its file and line as text; of a file that does not exist, none.
 
     Raises:
-        UsageError: it is no TOML, or has a key that means nothing, or lacks one.
+        UsageError: it is not TOML, or has an unknown key, or a key is missing.
     """
     try:
         text = file.read_bytes().decode("utf-8-sig")
@@ -45,31 +45,31 @@ def read(file: Path) -> list[tuple[str, Acceptance]]:
         return []
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}.") from error
-    found = parse_accepted(text, str(file))
-    return [(f"{file}{line_text(text, place, len(found))}", each) for place, each in enumerate(found)]
+    entries = parse_accepted(text, str(file))
+    return [(f"{file}{line_text(text, index, len(entries))}", entry) for index, entry in enumerate(entries)]
 
 
 def parse_accepted(text: str, where: str) -> list[Acceptance]:
     """Return the entries of a text.
 
     Args:
-        text: of the file.
-        where: what it is called when something is wrong.
+        text: contents of the file.
+        where: name of the file for error messages.
 
     Raises:
-        UsageError: it is no TOML, or has a key that means nothing, or lacks one.
+        UsageError: it is not TOML, or has an unknown key, or a key is missing.
     """
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{where} is no TOML: {error}.") from error
+        raise UsageError(f"{where} is not TOML: {error}.") from error
     tables = document.get(TABLE)
     entries = tables if isinstance(tables, list) else []
-    for place, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         try:
             msgspec.convert(times_to_text(entry), Acceptance)
         except msgspec.ValidationError as error:
-            line = line_text(text, place, len(entries))
+            line = line_text(text, index, len(entries))
             raise UsageError(f"{where}{line}, an [[{TABLE}]]: {error}.") from error
     try:
         whole = document | ({TABLE: [times_to_text(entry) for entry in entries]} if entries else {})
@@ -79,29 +79,29 @@ def parse_accepted(text: str, where: str) -> list[Acceptance]:
 
 
 def times_to_text(entry: Any) -> Any:
-    """Return an entry whose times, which TOML has a type for, are text."""
+    """Return an entry with its times as text: TOML has types for them."""
     if not isinstance(entry, dict):
         return entry
     return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in entry.items()}
 
 
-def line_text(text: str, place: int, entries: int) -> str:
-    """Return in which line an entry begins, as ``', line 7'``; nothing where that is not sure.
+def line_text(text: str, index: int, entries: int) -> str:
+    """Return the line in which an entry begins, as ``', line 7'``; an empty text where it is not certain.
 
-    A header may also stand inside a long string; then there seem to be more of them than entries.
+    A header can also occur inside a multi-line string; then there are more headers than entries.
     """
-    headers = [text.count("\n", 0, found.start()) + 1 for found in HEADER.finditer(text)]
-    return f", line {headers[place]}" if len(headers) == entries else ""
+    headers = [text.count("\n", 0, match.start()) + 1 for match in HEADER.finditer(text)]
+    return f", line {headers[index]}" if len(headers) == entries else ""
 
 
 def append_accepted(file: Path, entries: Sequence[Acceptance]) -> None:
-    """Write entries at the end of a file, which else stays as it is, with its comments; all of them or none.
+    """Append entries to a file, all of them or none; the rest of the file, with its comments, is unchanged.
 
     Raises:
         UsageError: the file cannot be read, or nothing can be added at its end.
-        StoreError: it cannot be written; the old one stays.
+        StoreError: it cannot be written; it is unchanged.
     """
-    before = [each for _, each in read(file)]
+    before = [entry for _, entry in read(file)]
     old = file.read_bytes().decode("utf-8-sig") if file.exists() else ""
     gap = "" if not old else "\n" if old.endswith("\n") else "\n\n"
     text = old + gap + "\n".join(f"[[{TABLE}]]\n{tomli_w.dumps(msgspec.to_builtins(entry))}" for entry in entries)
@@ -114,4 +114,4 @@ def append_accepted(file: Path, entries: Sequence[Acceptance]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(file, text.encode())
     except OSError as error:
-        raise StoreError(f"{file} could not be written: {error.strerror}; it is as it was.") from error
+        raise StoreError(f"{file} could not be written: {error.strerror}; it is unchanged.") from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Calibrations on disk: what noise is like on machines of one kind, one file for each kind."""
+"""Calibrations on disk: the noise on each kind of machine, one file per kind."""
 
 from pathlib import Path
 
@@ -14,15 +14,15 @@ FOLDER = "calibration"
 
 
 def calibration_path(results: Path, testbed: str) -> Path:
-    """Return where the calibration of a kind of machine is."""
+    """Return the path of the calibration of a kind of machine."""
     return results / FOLDER / f"{testbed}.json"
 
 
 def write(results: Path, calibration: Calibration) -> Path:
-    """Write a calibration in place of an older one; return its path.
+    """Write a calibration, which replaces an older one; return its path.
 
     Raises:
-        StoreError: it cannot be written; the older one stays.
+        StoreError: it cannot be written; the older one is unchanged.
     """
     path = calibration_path(results, calibration.testbed)
     try:
@@ -37,21 +37,21 @@ def read(path: Path) -> Calibration:
     """Read a calibration.
 
     Raises:
-        UsageError: it is none, or of another schema.
+        UsageError: it is not a calibration, or has another schema.
     """
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Calibration)
+        calibration = msgspec.json.decode(path.read_bytes(), type=Calibration)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; connstorm calibrate makes one.") from error
     except msgspec.DecodeError as error:
-        raise UsageError(f"{path} is no calibration: {error}.") from error
-    if found.schema != CALIBRATION_SCHEMA:
-        raise UsageError(f"{path} has schema {found.schema}, but this connstorm reads {CALIBRATION_SCHEMA}.")
-    return found
+        raise UsageError(f"{path} is not a calibration: {error}.") from error
+    if calibration.schema != CALIBRATION_SCHEMA:
+        raise UsageError(f"{path} has schema {calibration.schema}, but this connstorm reads {CALIBRATION_SCHEMA}.")
+    return calibration
 
 
 def find_calibration(results: Path, testbed: str) -> Calibration | None:
-    """Return the calibration of a kind of machine, None where there is none.
+    """Return the calibration of a kind of machine, or None where there is none.
 
     Raises:
         UsageError: it is damaged.

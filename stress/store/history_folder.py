@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Kept runs: what a history needs of a run or a suite, small enough for a repository: its JSON files, no arrays."""
+"""The history folder: the JSON files of runs and suites without their arrays, small enough for a repository."""
 
 from pathlib import Path
 
@@ -14,21 +14,19 @@ SUITE_PATTERNS = (SUITE_FILE, f"{TRIALS_FOLDER}/*/{TRIAL_FILE}", f"{TRIALS_FOLDE
 
 
 def copy_to_history(source: Path, history: Path) -> Path:
-    """Copy the JSON files of a run folder or a suite folder into a history; return the folder there.
-
-    They are written without line breaks and indents, beside, and renamed at the end: the folder is complete or absent.
+    """Copy the JSON files of a run folder or a suite folder, without whitespace, into a history; return the copy.
 
     Raises:
-        UsageError: there is neither a run nor a suite, or the history has one of that name, or a file is damaged.
+        UsageError: the source is neither, or the history has a folder of that name, or a file is damaged.
         StoreError: the history cannot be written.
     """
     source = source.resolve()
     if (source / RUN_FILE).is_file():
         files = [source / RUN_FILE]
     elif (source / SUITE_FILE).is_file():
-        files = sorted(found for pattern in SUITE_PATTERNS for found in source.glob(pattern))
+        files = sorted(file for pattern in SUITE_PATTERNS for file in source.glob(pattern))
     else:
-        raise UsageError(f"{source} is neither a run folder nor a suite folder, so that nothing of it can be kept.")
+        raise UsageError(f"{source} is neither a run folder nor a suite folder; nothing was copied.")
     final = history / source.name
     if final.exists():
         raise UsageError(f"{history} has {source.name} already; nothing was copied.")
@@ -39,12 +37,12 @@ def copy_to_history(source: Path, history: Path) -> Path:
                 (folder / place).parent.mkdir(parents=True, exist_ok=True)
                 (folder / place).write_bytes(data)
     except OSError as error:
-        raise StoreError(f"{source} could not be copied to {final}: {error.strerror}; nothing was kept.") from error
+        raise StoreError(f"{source} could not be copied to {final}: {error.strerror}; nothing was copied.") from error
     return final
 
 
 def compact_json(file: Path) -> bytes:
-    """Return a JSON file without line breaks and indents.
+    """Return the contents of a JSON file without whitespace.
 
     Raises:
         UsageError: it is not JSON.
@@ -53,5 +51,5 @@ def compact_json(file: Path) -> bytes:
     try:
         msgspec.json.decode(data)
     except msgspec.DecodeError as error:
-        raise UsageError(f"{file} is not JSON: {error}; it is damaged, and nothing was kept.") from error
+        raise UsageError(f"{file} is not JSON: {error}; it is damaged, and nothing was copied.") from error
     return msgspec.json.format(data, indent=-1) + b"\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""evidence.pcap: the captured packets, for Wireshark and tcpdump, stamped in ns."""
+"""evidence.pcap: the captured packets with timestamps in ns, for Wireshark and tcpdump."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ import numpy.typing as npt
 from stress.lab.capture import Packets
 from stress.model.units import SECOND_NS
 
-ETHERNET = 1  # LINKTYPE_ETHERNET: what a loopback device's frames look like
+ETHERNET = 1  # LINKTYPE_ETHERNET: the loopback device's frames have Ethernet headers
 
 
 def write(path: Path, captures: list[tuple[Packets, npt.NDArray[np.intp]]]) -> None:
-    """Write the chosen rows of each capture to a pcap file, in the order of their time."""
+    """Write some rows of each capture to a pcap file, ordered by time."""
     from scapy.utils import RawPcapWriter  # noqa: PLC0415  # 0.5 s, and only a capture needs it
 
     with RawPcapWriter(str(path), linktype=ETHERNET, nano=True) as writer:

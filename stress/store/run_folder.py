@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The run folder: written complete or not at all, read with its files checked."""
+"""The run folder: written completely or not at all, and checked against its hashes when it is read."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -17,19 +17,19 @@ from stress.model.record import Record
 from stress.model.run import MINE, Run
 from stress.model.summary import Summary
 from stress.model.text import json_bytes
-from stress.store.run_schema import MINE_1, SCHEMA, RunFile, decode_run, with_left
+from stress.store.run_schema import SCHEMA, RunFile, decode_run, mine_dtype, upgrade_mines
 
 RUN_FILE, ATTEMPTS_FILE, MINES_FILE = "run.json", "attempts.npy", "mines.npy"
 
 
 def folder_name(record: Record) -> str:
-    """Return the folder name of a run: when, what, which."""
+    """Return the folder name of a run: its start, its scenario and its id."""
     started = datetime.fromisoformat(record.started_utc)
     return f"{started:%Y%m%dT%H%M%SZ}-{record.plan.scenario}-{record.id}"
 
 
 def check_writable(results: Path) -> None:
-    """Make sure that runs can be written to a folder, before anything is measured.
+    """Make a folder and check that runs can be written to it, before anything is measured.
 
     Raises:
         StoreError: it cannot be made or written to.
@@ -50,13 +50,11 @@ def write(
 ) -> Path:
     """Write a run as a new folder under ``results`` and return its path.
 
-    Everything is written beside and renamed at the end, so that the folder is complete or absent.
-
     Args:
-        run: what was observed.
-        summary: what it comes down to.
+        run: the run.
+        summary: its summary.
         results: the folder of all runs.
-        writers: for each further file, by name, the function that writes it to a path.
+        writers: for each further file, by name, a function that writes it to a path.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
@@ -77,40 +75,37 @@ def write(
             )
             (folder / RUN_FILE).write_bytes(json_bytes(document))
     except OSError as error:
-        raise StoreError(f"The run could not be written to {final}: {error.strerror}; nothing was kept.") from error
+        raise StoreError(f"The run could not be written to {final}: {error.strerror}; nothing was stored.") from error
     return final
 
 
 def read(folder: Path) -> tuple[Run, Summary]:
-    """Read a run folder, arrays memory-mapped.
+    """Read a run folder; its arrays are memory-mapped.
 
     Raises:
-        UsageError: it is no run folder, has a schema that cannot be read, or its arrays are missing, cut short or
-            changed.
+        UsageError: it is not a run folder, its schema cannot be read, or its arrays are missing, truncated or modified.
     """
     try:
         data = (folder / RUN_FILE).read_bytes()
     except OSError as error:
         raise UsageError(f"{folder} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
-    document, written = decode_run(data, str(folder / RUN_FILE))
+    document, schema = decode_run(data, str(folder / RUN_FILE))
     for file in (ATTEMPTS_FILE, MINES_FILE):
         if file in document.files:
             check_hash(folder / file, document.files[file])
     attempts = open_array(folder / ATTEMPTS_FILE, ATTEMPT)
     mines = np.zeros(0, MINE)
-    if MINES_FILE in document.files and written == 1:
-        mines = with_left(open_array(folder / MINES_FILE, MINE_1), attempts)
-    elif MINES_FILE in document.files:
-        mines = open_array(folder / MINES_FILE, MINE)
+    if MINES_FILE in document.files:
+        mines = upgrade_mines(open_array(folder / MINES_FILE, mine_dtype(schema)), attempts, schema)
     record = Record(**{field: getattr(document, field) for field in Record.__struct_fields__})
     return Run(record, attempts, mines), document.summary
 
 
 def read_summary(folder: Path) -> Summary:
-    """Read the summary of a run folder alone.
+    """Read only the summary of a run folder.
 
     Raises:
-        UsageError: it is no run folder, or has a schema that cannot be read.
+        UsageError: it is not a run folder, or its schema cannot be read.
     """
     try:
         data = (folder / RUN_FILE).read_bytes()
@@ -120,12 +115,12 @@ def read_summary(folder: Path) -> Summary:
 
 
 def check_hash(file: Path, expected: str) -> None:
-    """Raise UsageError unless a file is what was written."""
+    """Raise UsageError unless a file has the SHA-256 that it had when it was written."""
     try:
-        found = file_hash(file)
+        actual = file_hash(file)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
-    if found != expected:
+    if actual != expected:
         raise UsageError(
             f"{file} is not what was written ({file.stat().st_size:,} bytes): it is cut short or changed; "
             "copy it again, or run again."
@@ -133,14 +128,18 @@ def check_hash(file: Path, expected: str) -> None:
 
 
 def open_array(file: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Open an array file of known type."""
+    """Open an array file, memory-mapped.
+
+    Raises:
+        UsageError: it cannot be read, or has another dtype.
+    """
     try:
-        found: npt.NDArray[Any] = np.load(file, mmap_mode="r")
+        array: npt.NDArray[Any] = np.load(file, mmap_mode="r")
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} is no array file: {error}.") from error
-    if found.dtype != dtype:
-        raise UsageError(f"{file} holds {found.dtype}, not the records of this schema.")
-    return found
+    if array.dtype != dtype:
+        raise UsageError(f"{file} holds {array.dtype}, not the records of this schema.")
+    return array
 
 
 def file_hash(file: Path) -> str:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""run.json and mines.npy: their schema, its versions, and how an old one becomes a new one.
+"""The schema of run folders: its versions, and the upgrades from each to the next.
 
 Schema 1: the first (connstorm 0.1.0): one storm, one pair of addresses.
-Schema 2: acts, each with its plan, its counters and a range of addresses; which mines stood after the storm.
+Schema 2: acts, each with its plan, its counters and a range of addresses; which mines were left after the storm.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -20,18 +21,18 @@ from stress.model.summary import Summary
 
 SCHEMA = 2
 
-# What a record of schema 1 says of its storm, and a record of schema 2 says of each act.
+# Fields of a record in schema 1, and of each of its acts in schema 2.
 ACT_FIELDS = ("plan", "port_range", "phases", "counters", "census_before", "census_after", "listener", "stolen_ms")
 
 
 def upgrade_1_to_2(old: dict[str, Any]) -> dict[str, Any]:
-    """Return a document of schema 2: the only storm is the only act."""
+    """Return run.json of schema 2: the only storm becomes the only act."""
     (address,) = old["addresses"]
     host = dict(old["host"])
     low, high = old["port_range"]
     reserved = parse_ports(host["sysctls"].get(RESERVED_PORTS, "")) | {address["target_port"]}
     act = {field: old[field] for field in ACT_FIELDS} | {
-        "listener": old["listener"] | {"first": 0},  # schema 1 did not look
+        "listener": old["listener"] | {"first": 0},  # not known in schema 1
         "name": "storm",
         "address": address | {"first": 0, "sources": 1, "target_ports": 1},
         "attempts": old["summary"]["attempts"],
@@ -52,31 +53,59 @@ def upgrade_1_to_2(old: dict[str, Any]) -> dict[str, Any]:
         "evidence": [],
         "books": [claim | {"act": "storm"} for claim in old["summary"]["books"]],
     }
-    kept = {field: old[field] for field in ("id", "program", "started_utc", "plan", "interrupted", "warnings", "files")}
-    return kept | {"schema": 2, "host": host, "harness": None, "acts": [act], "summary": summary}
+    unchanged = {
+        field: old[field] for field in ("id", "program", "started_utc", "plan", "interrupted", "warnings", "files")
+    }
+    return unchanged | {"schema": 2, "host": host, "harness": None, "acts": [act], "summary": summary}
 
 
-# From each old schema number, the function that turns its document into the next one's.
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: upgrade_1_to_2}
+def upgrade_mines_1_to_2(mines: npt.NDArray[Any], attempts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return mines.npy of schema 2, which has the field ``left``.
 
-
-def with_left(mines: npt.NDArray[Any], attempts: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the mines of schema 1 with the field that they lack.
-
-    A mine is gone when an attempt connected from its port; schema 1 knew nothing else of a single one.
+    A mine is gone when an attempt connected from its port; schema 1 stored nothing else about a single mine.
     """
-    found = np.zeros(len(mines), MINE)
+    upgraded = np.zeros(len(mines), MINE)
     for field in mines.dtype.names or ():
-        found[field] = mines[field]
-    found["left"] = ~np.isin(mines["local_port"], attempts["local_port"][attempts["error"] == 0])
-    return found
+        upgraded[field] = mines[field]
+    upgraded["left"] = ~np.isin(mines["local_port"], attempts["local_port"][attempts["error"] == 0])
+    return upgraded
 
 
-MINE_1 = np.dtype([("address", "<u2"), ("local_port", "<u2")])  # of schema 1
+@dataclass(frozen=True)
+class Upgrade:
+    """The step from an old schema to the next one.
+
+    Attributes:
+        document: returns run.json of the next schema.
+        mine: dtype of mines.npy in the old schema.
+        mines: returns mines.npy of the next schema, given that of the old one and the attempts.
+    """
+
+    document: Callable[[dict[str, Any]], dict[str, Any]]
+    mine: np.dtype[Any]
+    mines: Callable[[npt.NDArray[Any], npt.NDArray[Any]], npt.NDArray[Any]]
+
+
+# By the number of the old schema.
+UPGRADES = {
+    1: Upgrade(upgrade_1_to_2, np.dtype([("address", "<u2"), ("local_port", "<u2")]), upgrade_mines_1_to_2),
+}
+
+
+def mine_dtype(schema: int) -> np.dtype[Any]:
+    """Return the dtype of mines.npy in a schema."""
+    return UPGRADES[schema].mine if schema in UPGRADES else MINE
+
+
+def upgrade_mines(mines: npt.NDArray[Any], attempts: npt.NDArray[Any], schema: int) -> npt.NDArray[Any]:
+    """Return mines, dtype MINE, of an array that was written with a schema."""
+    for number in range(schema, SCHEMA):
+        mines = UPGRADES[number].mines(mines, attempts)
+    return mines
 
 
 class RunFile(Record, frozen=True, kw_only=True):
-    """What run.json holds: the record, its summary, and the SHA-256 of each file beside it, by name."""
+    """The contents of run.json: the record, its summary, and the SHA-256 of each other file of the folder, by name."""
 
     schema: int
     summary: Summary
@@ -84,10 +113,10 @@ class RunFile(Record, frozen=True, kw_only=True):
 
 
 def decode_run(data: bytes, where: str) -> tuple[RunFile, int]:
-    """Decode a run.json of any schema up to this program's; return it with the schema that it was written with.
+    """Decode a run.json of any schema up to SCHEMA; return it with the schema that it was written with.
 
     Raises:
-        UsageError: it is none, or newer, or older than any upgrade reaches.
+        UsageError: it is not a run.json, or its schema is newer, or too old for every upgrade.
     """
     try:
         document = msgspec.json.decode(data)
@@ -106,7 +135,7 @@ def decode_run(data: bytes, where: str) -> tuple[RunFile, int]:
         if schema not in UPGRADES:
             raise UsageError(f"{where} has schema {schema}, which no released connstorm wrote; run again.")
         try:
-            document = UPGRADES[schema](document)
+            document = UPGRADES[schema].document(document)
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{where} does not follow schema {schema}: {error!r}.") from error
         schema = document["schema"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Stored runs by the folder that holds them: one run, a suite, or a folder of runs; without their arrays.
+"""Read stored runs without their arrays from a run folder, a suite folder, or a folder of such folders.
 
-``label=path`` names an arm; ``path#cell`` takes one cell of a suite.
+On the command line ``label=path`` gives an arm a label, and ``path#cell`` selects one cell of a suite.
 """
 
 from collections.abc import Iterator
@@ -26,13 +26,13 @@ NOT_IN_CELL_NAMES = ("scenario", "seed", "sysctls", "acts", "source", "target")
 
 
 class ActHeader(msgspec.Struct, frozen=True):
-    """What is needed of an act."""
+    """The part of an act that an Observation needs."""
 
     sysctls: dict[str, str]
 
 
 class RunHeader(msgspec.Struct, frozen=True):
-    """What is needed of run.json: decoded alone it takes a fifth of the time of all."""
+    """The part of run.json that an Observation needs: decoding it takes a fifth of the time of decoding everything."""
 
     schema: int
     id: str
@@ -45,11 +45,11 @@ class RunHeader(msgspec.Struct, frozen=True):
 
 
 def read_arm(argument: str, name: str = "") -> list[Observation]:
-    """Return the runs that an argument of the command line stands for, in the order of their times.
+    """Return the runs of a command line argument, in the order of their start times.
 
     Args:
         argument: ``[label=]path[#cell]``.
-        name: a label for an argument that has none; by default the argument itself.
+        name: the label of an argument without one; by default the argument itself.
 
     Raises:
         UsageError: there is no run, or one is damaged.
@@ -57,25 +57,25 @@ def read_arm(argument: str, name: str = "") -> list[Observation]:
     label, rest = split_label(argument)
     where, sharp, cell = rest.partition("#")
     path = Path(where)
-    found = list(read_observations(path, label or name or rest))
+    runs = list(read_observations(path, label or name or rest))
     if sharp:
-        known = sorted({each.cell for each in found})
-        found = [each for each in found if each.cell == cell]
-        if not found:
-            raise UsageError(f"{path} has no cell {cell!r}; it has {', '.join(map(repr, known)) or 'none'}.")
-    if not found:
-        raise NoRunsError(f"{path} holds no run that is done.")
-    return sorted(found, key=lambda each: (each.started_utc, str(each.path)))
+        cells = sorted({run.cell for run in runs})
+        runs = [run for run in runs if run.cell == cell]
+        if not runs:
+            raise UsageError(f"{path} has no cell {cell!r}; it has {', '.join(map(repr, cells)) or 'none'}.")
+    if not runs:
+        raise NoRunsError(f"{path} contains no run that is done.")
+    return sorted(runs, key=lambda run: (run.started_utc, str(run.path)))
 
 
 def split_label(argument: str) -> tuple[str, str]:
-    """Return the label of an argument, ``""`` if it has none, and the rest of it."""
+    """Return the label of an argument, ``""`` if it has none, and the rest."""
     label, equals, rest = argument.partition("=")
     return (label, rest) if equals and not {"/", "#"} & set(label) else ("", argument)
 
 
 def read_observations(path: Path, label: str) -> Iterator[Observation]:
-    """Yield the runs of a run folder, a suite folder, or a folder of these.
+    """Yield the runs of a run folder, a suite folder, or a folder of such folders.
 
     Raises:
         UsageError: it is none of them, or a run is damaged.
@@ -89,7 +89,7 @@ def read_observations(path: Path, label: str) -> Iterator[Observation]:
             if (inside / RUN_FILE).is_file() or (inside / SUITE_FILE).is_file():
                 yield from read_observations(inside, label)
     else:
-        raise NoRunsError(f"{path} is no folder; give a run's, a suite's, or one that holds some.")
+        raise NoRunsError(f"{path} is not a folder; give a run folder, a suite folder, or a folder of such folders.")
 
 
 def read_suite(path: Path, label: str) -> Iterator[Observation]:
@@ -112,47 +112,47 @@ def read_suite(path: Path, label: str) -> Iterator[Observation]:
 
 
 def read_observation(path: Path, label: str, **of_the_suite: Any) -> Observation:
-    """Return one run.
+    """Return the run of a run folder; keyword arguments replace what the run says about itself.
 
     Raises:
         UsageError: it cannot be read.
     """
-    glance = read_header(path)
-    known = {"scenario": glance.plan.scenario, "cell": cell_name(glance.plan)} | of_the_suite
+    header = read_header(path)
+    names = {"scenario": header.plan.scenario, "cell": cell_name(header.plan)} | of_the_suite
     return Observation(
         path=path,
         label=label,
-        started_utc=glance.started_utc,
-        program=glance.program,
-        host=glance.host,
-        plan=glance.plan,
-        settings=glance.acts[0].sysctls if glance.acts else {},
-        summary=glance.summary,
-        **known,
+        started_utc=header.started_utc,
+        program=header.program,
+        host=header.host,
+        plan=header.plan,
+        settings=header.acts[0].sysctls if header.acts else {},
+        summary=header.summary,
+        **names,
     )
 
 
 def read_header(path: Path) -> RunHeader:
-    """Read what is needed of a run.json, of any schema."""
+    """Read the header of a run.json of any schema."""
     file = path / RUN_FILE
     try:
         data = file.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
     try:
-        glance = msgspec.json.decode(data, type=RunHeader)
-        if glance.schema == SCHEMA:
-            return glance
+        header = msgspec.json.decode(data, type=RunHeader)
+        if header.schema == SCHEMA:
+            return header
     except msgspec.DecodeError:
-        pass  # an older schema, or damaged: what follows knows, and says so
-    whole, _ = decode_run(data, str(file))
-    return msgspec.convert(msgspec.to_builtins(whole), RunHeader)
+        pass  # an older schema, or damaged: decode_run() upgrades or raises
+    document, _ = decode_run(data, str(file))
+    return msgspec.convert(msgspec.to_builtins(document), RunHeader)
 
 
 def cell_name(plan: Plan) -> str:
-    """Return a name for what a plan does: its scenario, and what differs from that of the catalogue."""
-    known = SCENARIOS.get(plan.scenario)
-    base = known.plan if known is not None else Plan(scenario=plan.scenario)
+    """Return a name for a plan: its scenario, and the fields that differ from the plan of the catalogue."""
+    scenario = SCENARIOS.get(plan.scenario)
+    base = scenario.plan if scenario is not None else Plan(scenario=plan.scenario)
     differs = {
         field: getattr(plan, field)
         for field in Plan.__struct_fields__
@@ -165,5 +165,5 @@ def cell_name(plan: Plan) -> str:
 
 
 def field_text(value: Any) -> str:
-    """Return a field of a plan as a user would write it."""
+    """Return the value of a field of a plan as users write it."""
     return "-".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The suite folder: what is to be done, and the folder of each trial that was.
+"""The suite folder: the suite, and a folder per trial.
 
 results/<UTC>-suite-<name>-<id>/
 suite.json                 the suite, its cells, the host
-suite.toml                 the file that it was made from, if any
+suite.toml                 the source file of the suite, if any
 trials/0007-closewait/     a trial, by its place in the order
-  trial.json               how it ended; its presence says that it has ended
-  <run folder>/            when it is done
-index.json                 all of these in one list, written anew whenever the suite stops
+  trial.json               its result; the file exists once the trial has ended
+  <run folder>/            of a trial that is done
+index.json                 a list of all trials, rewritten whenever the suite stops
 """
 
 import shutil
@@ -37,18 +37,17 @@ Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What suite.json holds.
+    """The contents of suite.json.
 
     Attributes:
-        schema: of this file and of trial.json.
-        id: of this folder.
-        started_utc: when it was made.
-        fingerprints: of each host, by its name, as it was then; its stored key is ``attestations``.
+        schema: schema number of this file and of trial.json.
+        id: id of this folder.
+        started_utc: when the folder was made.
+        fingerprints: the fingerprint of each host at that time, by host name; the stored key is ``attestations``.
         host: whether trials run on the host's own network stack.
-        suite: what the file says.
-        cells: the cells that it stands for.
-        kernels: what kernels that are booted said of themselves, by the suite's names for them; without those that
-            did not boot.
+        suite: the contents of the suite file.
+        cells: the cells of its matrix.
+        kernels: the fingerprint of each booted kernel, by its name in the suite; without kernels that did not boot.
     """
 
     schema: int
@@ -66,62 +65,62 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return list(self.fingerprints)
 
     def host_of(self, trial: Trial) -> str:
-        """Return which host runs a trial: blocks go round."""
+        """Return the host that runs a trial: blocks are assigned to hosts in turn."""
         return self.hosts[trial.block % len(self.hosts)]
 
     def name_on_host(self, name: str, host: str) -> str:
-        """Return what a cell or an entry is called on a host: where there are several, each host has its own.
+        """Return the name of a cell or an entry on a host: with several hosts, each has cells of its own.
 
-        Hosts are never pooled: those that were bought as identical differ (Maricq et al., OSDI 2018).
+        Hosts are never pooled: even machines that were bought as identical differ (Maricq et al., OSDI 2018).
         """
         return name if len(self.fingerprints) == 1 else f"{name} on {host}"
 
     def round_of(self, trial: Trial) -> int:
-        """Return which of its host's blocks a trial belongs to."""
+        """Return the number of a trial's block among the blocks of its host."""
         return trial.block // len(self.hosts)
 
     def fingerprint(self, cell: Cell, host: str) -> Fingerprint | None:
-        """Return what is known of where a cell's trials run: a host, or a kernel; None when that did not boot."""
+        """Return the fingerprint of the host or kernel that a cell runs on; None for a kernel that did not boot."""
         return self.fingerprints[host] if cell.kernel == HOST else self.kernels.get(cell.kernel)
 
     def cell(self, name: str) -> Cell:
-        """Return a cell by its name."""
+        """Return the cell of a name."""
         return next(cell for cell in self.cells if cell.name == name)
 
 
-def create(file: Manifest, text: str | None, results: Path) -> Path:
-    """Make a suite folder and return its path; ``text`` is of the suite's file, None when a program made the suite.
+def create(manifest: Manifest, text: str | None, results: Path) -> Path:
+    """Make a suite folder and return its path; ``text`` is the source file, or None when a program made the suite.
 
     Raises:
         StoreError: it cannot be written.
     """
-    started = datetime.fromisoformat(file.started_utc)
-    final = results / f"{started:%Y%m%dT%H%M%SZ}-suite-{slug(file.suite.name, SLUG_MAX)}-{file.id}"
+    started = datetime.fromisoformat(manifest.started_utc)
+    final = results / f"{started:%Y%m%dT%H%M%SZ}-suite-{slug(manifest.suite.name, SLUG_MAX)}-{manifest.id}"
     try:
         with atomic.open_folder(final) as folder:
             (folder / TRIALS_FOLDER).mkdir()
             if text is not None:
                 (folder / SOURCE_FILE).write_text(text)
-            write_json(folder / SUITE_FILE, file)
+            write_json(folder / SUITE_FILE, manifest)
     except OSError as error:
         raise StoreError(f"The suite could not be written to {final}: {error.strerror}.") from error
     return final
 
 
-def write_manifest(path: Path, file: Manifest) -> None:
-    """Write suite.json anew: the number of trials may have changed.
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Replace suite.json, for example when the number of trials has changed.
 
     Raises:
-        StoreError: it cannot be written; the old one stays.
+        StoreError: it cannot be written; the old one is unchanged.
     """
-    write_json(path / SUITE_FILE, file)
+    write_json(path / SUITE_FILE, manifest)
 
 
 def read(path: Path) -> Manifest:
     """Read suite.json of a suite folder.
 
     Raises:
-        UsageError: it is none, or of a schema that cannot be read.
+        UsageError: it is not a suite folder, or its schema cannot be read.
     """
     try:
         document = msgspec.json.decode((path / SUITE_FILE).read_bytes())
@@ -139,49 +138,51 @@ def read(path: Path) -> Manifest:
 
 
 def find_latest(results: Path, name: str) -> Path:
-    """Return the newest folder of a suite of this name.
+    """Return the newest suite folder of a suite of this name.
 
     Raises:
         UsageError: there is none.
     """
-    found = sorted(results.glob(f"*-suite-{slug(name, SLUG_MAX)}-??????/{SUITE_FILE}"))
-    if not found:
-        raise UsageError(f"There is no suite {name} under {results} to go on with; leave out --resume.")
-    return found[-1].parent
+    files = sorted(results.glob(f"*-suite-{slug(name, SLUG_MAX)}-??????/{SUITE_FILE}"))
+    if not files:
+        raise UsageError(f"There is no suite {name} under {results} to resume; leave out --resume.")
+    return files[-1].parent
 
 
 def begin_trial(path: Path, trial: Trial) -> Path:
-    """Make the folder of a trial anew, without what an earlier try has left there; return it.
+    """Make an empty folder for a trial, without the files of an earlier try; return it.
 
     Raises:
         StoreError: it cannot be made.
     """
-    home = trial_folder(path, trial)
+    folder = trial_folder(path, trial)
     try:
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
     except OSError as error:
-        raise StoreError(f"{home} could not be made: {error.strerror}; make room and go on with --resume.") from error
-    return home
+        raise StoreError(
+            f"{folder} could not be made: {error.strerror}; make room and resume with --resume."
+        ) from error
+    return folder
 
 
 def finish_trial(path: Path, record: TrialRecord) -> None:
-    """Write that a trial has ended.
+    """Write the result of a trial.
 
     Raises:
-        StoreError: the disk is full; the trial then counts as not run.
+        StoreError: it cannot be written; the trial then counts as not run.
     """
     write_json(trial_folder(path, record.trial) / TRIAL_FILE, record)
 
 
 def read_records(path: Path) -> dict[int, TrialRecord]:
-    """Return how each trial ended that has, by its number, in the order of numbers.
+    """Return the result of each trial that has ended, by trial number, in ascending order.
 
     Raises:
         UsageError: one of them is damaged.
     """
-    found = [read_record(file) for file in sorted(path.glob(f"{TRIALS_FOLDER}/*/{TRIAL_FILE}"))]
-    return {record.trial.number: record for record in sorted(found, key=lambda record: record.trial.number)}
+    records = [read_record(file) for file in sorted(path.glob(f"{TRIALS_FOLDER}/*/{TRIAL_FILE}"))]
+    return {record.trial.number: record for record in sorted(records, key=lambda record: record.trial.number)}
 
 
 def trial_run_folder(path: Path, record: TrialRecord) -> Path:
@@ -190,17 +191,17 @@ def trial_run_folder(path: Path, record: TrialRecord) -> Path:
     return trial_folder(path, record.trial) / record.run
 
 
-def write_index(path: Path, found: dict[int, TrialRecord]) -> None:
-    """Write the list of all trials that have ended, each with its folder."""
+def write_index(path: Path, records: dict[int, TrialRecord]) -> None:
+    """Write index.json: all trials that have ended, each with its folder."""
     rows = [
         {"folder": str(trial_folder(path, record.trial).relative_to(path))} | msgspec.to_builtins(record)
-        for record in found.values()
+        for record in records.values()
     ]
     write_json(path / INDEX_FILE, {"schema": SUITE_SCHEMA, "trials": rows})
 
 
 def trial_folder(path: Path, trial: Trial) -> Path:
-    """Return where a trial's folder is."""
+    """Return the folder of a trial."""
     return path / TRIALS_FOLDER / f"{trial.number:04d}-{slug(trial.cell, SLUG_MAX)}"
 
 
@@ -209,11 +210,15 @@ def read_record(file: Path) -> TrialRecord:
     try:
         return convert(msgspec.json.decode(file.read_bytes()), TrialRecord, file)
     except (OSError, msgspec.DecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}; remove it, and --resume runs that trial again.") from error
+        raise UsageError(f"{file} cannot be read: {error}; remove it, and --resume repeats that trial.") from error
 
 
 def convert(document: Any, kind: type[Struct], file: Path) -> Struct:
-    """Return a document as what it should be."""
+    """Convert a document to a struct.
+
+    Raises:
+        UsageError: it does not follow the schema.
+    """
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
@@ -221,10 +226,14 @@ def convert(document: Any, kind: type[Struct], file: Path) -> Struct:
 
 
 def write_json(file: Path, document: Any) -> None:
-    """Write a JSON file, complete or not at all."""
+    """Write a JSON file atomically.
+
+    Raises:
+        StoreError: it cannot be written; an older one is unchanged.
+    """
     try:
         atomic.write(file, json_bytes(document))
     except OSError as error:
         raise StoreError(
-            f"{file} could not be written: {error.strerror}; make room and go on with --resume."
+            f"{file} could not be written: {error.strerror}; make room and resume with --resume."
         ) from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""verdict.json: what a gate says, for programs. ``make`` turns every failure into 2: read this file instead."""
+"""verdict.json: the result of a gate, for programs. ``make`` exits with 2 on every failure: read this file instead."""
 
 from pathlib import Path
 
@@ -14,23 +14,23 @@ VERDICT_NAME = "verdict.json"
 
 
 class ConditionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a condition comes to in one row; as in ``stress.analysis.gate.evaluate``.
+    """The result of a condition in one row, as in ``stress.analysis.gate.evaluate``.
 
     Attributes:
         expr: the condition.
-        row: where it was looked at.
+        row: the row that it was evaluated in.
         state: holds, broken, inconclusive, no-baseline or no-data.
-        sentence: the same for people.
+        sentence: the same as a sentence.
         base: median of the base runs.
         new: median of the new runs.
-        base_trials: how many there are.
-        new_trials: how many there are.
-        effect: new / base of times and rates, else new - base.
+        base_trials: number of base runs.
+        new_trials: number of new runs.
+        effect: new / base for times and rates, else new - base.
         low: lower end of its interval.
         high: upper end.
-        limit: what the condition allows.
-        adjusted_p: corrected for all conditions.
-        more_trials: how many more would probably decide.
+        limit: the limit of the condition.
+        adjusted_p: p-value, corrected for all conditions.
+        more_trials: number of further trials that would probably decide.
     """
 
     expr: str
@@ -50,18 +50,18 @@ class ConditionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerdictFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What verdict.json holds.
+    """The contents of verdict.json.
 
     Attributes:
-        schema: of this file.
-        program: what wrote it.
+        schema: schema number of this file.
+        program: name and version of the program that wrote it.
         verdict: passed, regressed, inconclusive, no-baseline or no-data.
-        exit_code: of the gate.
-        base: the baseline, as it was named.
-        new: what was held against it.
-        tests: how many comparisons were corrected together.
-        conditions: each with what it came to.
-        warnings: sentences.
+        exit_code: exit code of the gate.
+        base: the baseline, as the user named it.
+        new: the runs that were compared with it.
+        tests: number of comparisons that were corrected together.
+        conditions: the result of each condition in each row.
+        warnings: warnings, each a sentence.
     """
 
     schema: int
@@ -76,7 +76,7 @@ class VerdictFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the files of a gate into a folder, each complete or not at all.
+    """Write the files of a gate into a folder, each atomically.
 
     Raises:
         StoreError: they cannot be written.
@@ -90,7 +90,7 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def encode(verdict: VerdictFile) -> bytes:
-    """Return the file's bytes."""
+    """Return verdict.json as bytes."""
     return json_bytes(verdict)
 
 
@@ -98,14 +98,14 @@ def read(path: Path) -> VerdictFile:
     """Read a verdict.json.
 
     Raises:
-        UsageError: it is none, or of another schema.
+        UsageError: it is not a verdict.json, or has another schema.
     """
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=VerdictFile)
+        verdict = msgspec.json.decode(path.read_bytes(), type=VerdictFile)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except msgspec.DecodeError as error:
-        raise UsageError(f"{path} is no verdict: {error}.") from error
-    if found.schema != VERDICT_SCHEMA:
-        raise UsageError(f"{path} has schema {found.schema}, but this connstorm reads {VERDICT_SCHEMA}.")
-    return found
+        raise UsageError(f"{path} is not a verdict: {error}.") from error
+    if verdict.schema != VERDICT_SCHEMA:
+        raise UsageError(f"{path} has schema {verdict.schema}, but this connstorm reads {VERDICT_SCHEMA}.")
+    return verdict
