@@ -38,6 +38,12 @@ rate_per_s = 6
 name = "closewait"
 mines = 3
 """
+# An editable install would find the modules that this package does not have.
+OLD_PACKAGE = """
+import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") != "_EditableFinder"]
+__version__ = "0.1.0"
+"""
 SLOW = SUITE.replace("rate_per_s = 6", "rate_per_s = 1").partition('[[scenario]]\nname = "closewait"')[0]
 
 
@@ -204,23 +210,30 @@ def test_a_worker_that_is_told_to_end_ends_its_trial_and_leaves_nothing(fleet):
 
 
 def test_a_worker_that_speaks_protocol_1_is_refused_before_any_trial(fleet):
-    """Connstorm of commit 172dbc1 has no stress.run; this worker has a package without it."""
-    old = fleet.root / "old-program" / "stress"
-    old.mkdir(parents=True)
-    (old / "__init__.py").write_text('__version__ = "0.1.0"\n')
-    command = ["distributed.cli.dask_worker", SCHEDULER, "--name", "old", "--no-nanny", "--no-dashboard"]
-    fleet.start("old", fleet.networks["lab1"], *command, folder=old.parent)
+    """Connstorm of commit 172dbc1 has no stress.run, and neither has the package of this worker.
+
+    Its scheduler is its own: a worker cannot join one to which a suite of this program has sent its plugin.
+    """
+    package = fleet.root / "old-program" / "stress"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(OLD_PACKAGE)
+    address = SCHEDULER.replace("8786", "8790")
+    (fleet.root / "out").mkdir()
+    scheduler = ["distributed.cli.dask_scheduler", "--host", address, "--dashboard-address", "10.77.0.1:8791"]
+    fleet.start("old-scheduler", fleet.inside, *scheduler)
+    command = ["distributed.cli.dask_worker", address, "--name", "old", "--no-nanny", "--no-dashboard"]
+    fleet.start("old", fleet.networks["lab1"], *command, folder=package.parent)
     try:
         assert wait.wait_until(lambda: fleet.log("old").count("Registered to"), 30), fleet.log("old")
-        suite = fleet.suite(SUITE, "--hosts", "old")
+        suite = fleet.suite(SUITE, "--executor", f"dask:{address}")
         _, stderr = suite.communicate()
     finally:
         fleet.kill("old")
+        fleet.kill("old-scheduler")
     assert suite.returncode == 3
     assert "The connstorm of the worker old speaks protocol 1, but this connstorm" in stderr
     assert "install the same version of connstorm on both." in stderr
     assert not list((fleet.root / "out").glob("*-suite-*"))
-    (fleet.root / "out").mkdir(exist_ok=True)  # as the fixture expects
 
 
 def test_a_worker_that_is_not_there_is_named(fleet):
