@@ -17,7 +17,7 @@ SMALL = ["--port-range", "40000-40999", "--mines", "60"]
 SHORT = ["--set", "net.ipv4.tcp_syn_retries=1", "--set", "net.ipv4.tcp_syn_linear_timeouts=0"]
 FIREWALLS = ("rst-dropped", "challenge-dropped")
 
-# What each run is called, and the command's arguments. Those that mostly wait come first.
+# The name of each run, and the command's arguments. Those that mostly wait come first.
 RUNS = {
     "fin-wait-2": ["fin-wait-2"],
     "port-exhaustion": ["port-exhaustion"],
@@ -59,7 +59,7 @@ AT_ONCE = 3  # two CPUs, and most of the time somebody waits for a timeout
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that is over: what the command said, and what was found."""
+    """A run that is over: what the command said, and its findings."""
 
     code: int
     said: str
@@ -73,21 +73,21 @@ def carry_out(arguments):
             return Ended(done.returncode, done.stderr, None)
         (path,) = Path(results).iterdir()
         run, summary = run_folder.read(path)
-        found = analyse(run)
-        assert found.summary == summary
-        found.outcomes, found.causes, found.collided  # noqa: B018  # before the folder and its arrays are gone
-        return Ended(0, done.stdout, found)
+        findings = analyse(run)
+        assert findings.summary == summary
+        findings.outcomes, findings.causes, findings.collided  # noqa: B018  # before the folder and its arrays are gone
+        return Ended(0, done.stdout, findings)
 
 
 @functools.cache
 def all_runs():
-    """Carry out every run, some at a time, and return what came of each by its name."""
+    """Carry out every run, some at a time, and return the result of each by its name."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip(RUNS, pool.map(carry_out, RUNS.values()), strict=True))
 
 
 def run_of(name):
-    """Return what was found in a run; raise LabError when the command failed."""
+    """Return the findings of a run; raise LabError when the command failed."""
     ended = all_runs()[name]
     if ended.findings is None:
         raise LabError(f"{name} ended with code {ended.code}: {ended.said}")

@@ -32,12 +32,12 @@ def tcpdump(file, *arguments):
     command = [program, "-nn", "-tt", "--nano", "-r", str(file), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "precision nanosecond" in done.stderr or not done.stderr or "link-type EN10MB" in done.stderr
-    found = []
+    packets = []
     for line in done.stdout.splitlines():
         seconds, source, target, flags = re.match(r"(\S+) IP6? (\S+) > (\S+): Flags \[([^\]]*)\]", line).groups()
         ports = [int(end.rpartition(".")[2]) for end in (source, target)]
-        found.append((seconds, max(ports), ports[1] == 5000, flags))
-    return found
+        packets.append((seconds, max(ports), ports[1] == 5000, flags))
+    return packets
 
 
 @pytest.fixture(scope="module", params=["4", "6"])
@@ -55,7 +55,7 @@ def run(request, tmp_path_factory):
 
 def test_a_collision_is_six_packets_for_a_tool_that_is_not_ours(run):
     path, summary = run
-    (first, *others) = (each for each in summary["evidence"] if each["cause"] == "closewait")
+    (first, *others) = (example for example in summary["evidence"] if example["cause"] == "closewait")
     packets = tcpdump(path / "evidence.pcap", "port", str(first["local_port"]))
     assert [flags for *_, flags in packets] == COLLISION
     assert [from_client for *_, from_client, _ in packets] == [True, False, True, True, False, True]
@@ -64,17 +64,19 @@ def test_a_collision_is_six_packets_for_a_tool_that_is_not_ours(run):
 
 def test_the_ladder_in_the_summary_is_what_tcpdump_reads(run):
     path, summary = run
-    for each in summary["evidence"]:
-        packets = tcpdump(path / "evidence.pcap", "port", str(each["local_port"]))
-        assert [(packet["from_client"], packet["flags"]) for packet in each["packets"]] == [
+    for example in summary["evidence"]:
+        packets = tcpdump(path / "evidence.pcap", "port", str(example["local_port"]))
+        assert [(packet["from_client"], packet["flags"]) for packet in example["packets"]] == [
             (from_client, flags) for *_, from_client, flags in packets
         ]
-        stamps_ns = [int(seconds.replace(".", "")) for seconds, *_ in packets]
-        assert [packet["time_ns"] for packet in each["packets"]] == [stamp - stamps_ns[0] for stamp in stamps_ns]
+        timestamps_ns = [int(seconds.replace(".", "")) for seconds, *_ in packets]
+        assert [packet["time_ns"] for packet in example["packets"]] == [
+            timestamp - timestamps_ns[0] for timestamp in timestamps_ns
+        ]
 
 
 def test_an_attempt_without_a_cause_is_there_to_compare_with(run):
-    (plain,) = (each for each in run[1]["evidence"] if each["cause"] == "none")
+    (plain,) = (example for example in run[1]["evidence"] if example["cause"] == "none")
     assert [packet["flags"] for packet in plain["packets"]] == ["S", "S.", "."]
 
 

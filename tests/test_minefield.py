@@ -178,7 +178,7 @@ def test_a_holder_without_room_is_named_with_its_error():
 
 @namespaced(sysctls={"net.ipv4.tcp_fin_timeout": "60"})
 def test_a_port_that_does_not_become_free_is_named_with_its_state():
-    """The client's side waits 60 s in FIN_WAIT_2; the lab is told to expect none of it."""
+    """The client's side waits 60 s in FIN_WAIT_2; the lab expects none of it."""
     minefield.RELEASE_MARGIN_S = 0.3
     with Listener("127.0.0.1", 5000) as server:
         server.start(leak=-1)
@@ -207,10 +207,10 @@ def test_the_kernel_s_limit_of_timewait_sockets_is_restored_after_a_failure(rele
 
 @given(st.integers(0, 100_000), st.integers(1, 20_000))
 def test_shares_hold_all_mines_in_as_few_processes_as_may(mines, capacity):
-    shares = minefield.split_among_processes(mines, capacity)
-    assert sum(shares) == mines
-    assert len(shares) == -(-mines // capacity)
-    assert all(1 <= share <= capacity for share in shares)
+    parts = minefield.split_among_processes(mines, capacity)
+    assert sum(parts) == mines
+    assert len(parts) == -(-mines // capacity)
+    assert all(1 <= part <= capacity for part in parts)
 
 
 def test_four_ports_are_enough_for_these_tests():

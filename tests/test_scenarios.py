@@ -68,10 +68,10 @@ def test_its_slow_attempts_have_the_cause_it_was_built_for_and_no_other(name):
 
 
 def test_outcomes_and_causes_each_add_up(name):
-    found = run_of(name)
-    for part in (found.summary, *found.summary.acts):
-        assert sum(part.outcomes.values()) == sum(part.causes.values()) == part.attempts
-    assert sum(len(act.outcomes) for act in found.acts) == found.summary.attempts
+    findings = run_of(name)
+    for summary in (findings.summary, *findings.summary.acts):
+        assert sum(summary.outcomes.values()) == sum(summary.causes.values()) == summary.attempts
+    assert sum(len(act.outcomes) for act in findings.acts) == findings.summary.attempts
 
 
 def test_the_books_balance(name):
@@ -84,11 +84,11 @@ def test_the_books_balance(name):
 @pytest.mark.parametrize("name", ["closewait", "closewait 6", "conntrack-invalid", "conntrack-invalid 6"])
 def test_each_mine_costs_exactly_one_attempt_one_retry(name):
     skip_without_nft(name)
-    found = run_of(name)
-    assert (found.summary.collisions, found.summary.mines.hit, found.summary.mines.left) == (60, 60, 0)
-    assert (found.run.attempts["retransmits"][found.collided] == 1).all()
+    findings = run_of(name)
+    assert (findings.summary.collisions, findings.summary.mines.hit, findings.summary.mines.left) == (60, 60, 0)
+    assert (findings.run.attempts["retransmits"][findings.collided] == 1).all()
     if name.startswith("conntrack"):
-        assert found.summary.verdict.startswith("Pass: the rule dropped nothing, and each of 60 ")
+        assert findings.summary.verdict.startswith("Pass: the rule dropped nothing, and each of 60 ")
 
 
 @pytest.mark.parametrize("family", ["4", "6"])
@@ -96,26 +96,28 @@ def test_each_mine_costs_exactly_one_attempt_one_retry(name):
 def test_a_lost_rst_and_a_lost_challenge_ack_are_told_apart_by_the_first_gap(made_of, family):
     skip_without_nft(made_of)
     lost_rst, lost_ack = (run_of(f"{name} {made_of} {family}") for name in ("rst-dropped", "challenge-dropped"))
-    for found in (lost_rst, lost_ack):
-        assert found.summary.outcomes["timed_out"] == found.summary.mines.laid == found.summary.mines.left == 60
-        assert (found.run.attempts["error"][found.collided] == errno.ETIMEDOUT).all()
-    slow_rst, slow_ack = (found.run.attempts["latency_ns"][found.collided] for found in (lost_rst, lost_ack))
+    for findings in (lost_rst, lost_ack):
+        assert (
+            findings.summary.outcomes["timed_out"] == findings.summary.mines.laid == findings.summary.mines.left == 60
+        )
+        assert (findings.run.attempts["error"][findings.collided] == errno.ETIMEDOUT).all()
+    slow_rst, slow_ack = (findings.run.attempts["latency_ns"][findings.collided] for findings in (lost_rst, lost_ack))
     assert slow_rst.max() < lost_rst.ladder.give_up_ns <= slow_ack.min() + lost_ack.ladder.jiffy_ns
     assert slow_rst.min() >= lost_rst.ladder.challenged_give_up_ns - lost_rst.ladder.fast.from_ns
-    dropped = [found.run.record.acts[0].dropped for found in (lost_rst, lost_ack)]
+    dropped = [findings.run.record.acts[0].dropped for findings in (lost_rst, lost_ack)]
     assert dropped == ([{"rst": 60}, {"challenge": 120}] if made_of == "nft" else [{}, {}])
 
 
 @pytest.mark.parametrize("name", ["challenge-limit", "challenge-limit 6"])
 def test_who_missed_the_first_ration_waits_for_the_ladder(name):
-    found = run_of(name)
-    retransmits = found.run.attempts["retransmits"]
-    limited = found.causes == CAUSES.index(Cause.CHALLENGE_LIMITED)
-    lucky = found.causes == CAUSES.index(Cause.CLOSEWAIT)
+    findings = run_of(name)
+    retransmits = findings.run.attempts["retransmits"]
+    limited = findings.causes == CAUSES.index(Cause.CHALLENGE_LIMITED)
+    lucky = findings.causes == CAUSES.index(Cause.CLOSEWAIT)
     assert limited.any()
     assert (retransmits[limited] > 1).all()
     assert (retransmits[lucky] == 1).all()
-    assert {band.label: band.count for band in found.summary.bands}["1 s"] == 0
+    assert {band.label: band.count for band in findings.summary.bands}["1 s"] == 0
 
 
 @pytest.mark.parametrize("name", ["accept-queue", "accept-queue 6"])
@@ -135,18 +137,20 @@ def test_descriptors_run_out_before_the_queue_is_full(name):
 
 @pytest.mark.parametrize("name", ["translator", "translator 6"])
 def test_a_port_in_fin_wait_2_is_taken_over_by_old_kernels_only(name):
-    found = run_of(name)
-    (act,) = found.run.record.acts
-    if kernel_version(found.run.record.host.kernel) >= (6, 12):
+    findings = run_of(name)
+    (act,) = findings.run.record.acts
+    if kernel_version(findings.run.record.host.kernel) >= (6, 12):
         assert act.counters["TWRecycled"] == 0
-        assert found.summary.outcomes["no_port"] == 100
-    assert ("never takes over" in found.summary.verdict) == (act.counters["TWRecycled"] == 0)
+        assert findings.summary.outcomes["no_port"] == 100
+    assert ("never takes over" in findings.summary.verdict) == (act.counters["TWRecycled"] == 0)
 
 
 def test_fin_wait_2_lasts_as_long_as_it_is_told():
     delays_s = {act.storm.act.name: reuse_delays_ns(act.storm.attempts) / 1e9 for act in run_of("fin-wait-2").acts}
     assert [len(delays) for delays in delays_s.values()] == [20] * 4
-    short, long = (np.concatenate([each for name, each in delays_s.items() if told in name]) for told in ("1 s", "3 s"))
+    short, long = (
+        np.concatenate([delay_s for name, delay_s in delays_s.items() if timeout in name]) for timeout in ("1 s", "3 s")
+    )
     assert 1 <= short.min() < short.max() < 3 <= long.min()
 
 
@@ -188,15 +192,15 @@ def test_keepalive_clears_the_mines_before_anybody_meets_them():
 
 
 def test_the_article_s_pair_of_sockets_is_seen_while_a_client_hangs():
-    found = run_of("article")
-    assert all(act.syns.met_mine.any() for act in found.acts)
-    assert [act.storm.act.mines_laid for act in found.acts] == [799, 799 - int(found.acts[0].syns.met_mine.sum())]
-    pairs = [pair for act in found.run.record.acts for pair in act.pairs]
+    findings = run_of("article")
+    assert all(act.syns.met_mine.any() for act in findings.acts)
+    assert [act.storm.act.mines_laid for act in findings.acts] == [799, 799 - int(findings.acts[0].syns.met_mine.sum())]
+    pairs = [pair for act in findings.run.record.acts for pair in act.pairs]
     assert pairs
     assert {(pair.client_state, pair.server_state, pair.receive_queue) for pair in pairs} == {
         ("SYN-SENT", "CLOSE-WAIT", 1)
     }
-    mined = Counter(f"127.0.0.1:{port}" for port in found.run.mines["local_port"])
+    mined = Counter(f"127.0.0.1:{port}" for port in findings.run.mines["local_port"])
     assert all(mined[pair.client] for pair in pairs)
 
 

@@ -98,7 +98,7 @@ def test_a_paced_storm_keeps_its_pace_over_all_workers():
     run, summary = run_here(plan_of("clean", ports=Ports.KERNEL, port_range=MANY_PORTS, attempts=60, rate_per_s=1000))
     intended_ns = run.attempts["start_ns"] - run.attempts["lag_us"].astype(np.int64) * 1000
     assert len(run.attempts) == 60
-    for worker in range(2):  # each starts every other attempt; the stamp comes a little after the lag was read
+    for worker in range(2):  # each starts every other attempt; the timestamp comes a little after the lag was read
         apart_ns = np.diff(np.sort(intended_ns[run.attempts["worker"] == worker]))
         assert np.median(apart_ns) == pytest.approx(2_000_000, rel=0.2)
     assert summary.intended.p50_ns >= summary.body.p50_ns

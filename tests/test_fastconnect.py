@@ -199,9 +199,9 @@ def test_the_plain_python_twin_sees_the_same(close, ports, listening):
                 server.start()
             else:
                 server.sockets[0].close()
-            found = engine(attempts=6, ports=ports, port_list=PORTS, close=close)
+            errors = engine(attempts=6, ports=ports, port_list=PORTS, close=close)
             moved = counters.counter_changes(before, counters.read())
-        seen.append((found, moved["ActiveOpens"], moved["AttemptFails"]))
+        seen.append((errors, moved["ActiveOpens"], moved["AttemptFails"]))
     (ours, *our_counters), (theirs, *their_counters) = seen
     assert [error for error, _ in ours] == [error for error, _ in theirs]
     assert our_counters == their_counters
@@ -496,7 +496,7 @@ def test_stragglers_are_held_like_others():
 @pytest.mark.parametrize("watching", [None, 0, 1])
 @namespaced
 def test_retransmits_are_known_whether_watched_or_not(watching):
-    """An attempt that met a mine has waited for its resend, and so is looked at in any case."""
+    """An attempt that met a mine has waited for its resend, and so is read in any case."""
     watched = None if watching is None else np.full(65536, watching, np.uint8)
     with Listener("127.0.0.1", 5000) as server:
         minefield.lay_mines(Plan(scenario="test"), server, PORTS[:2], 1024)
@@ -513,9 +513,9 @@ def test_addresses_and_ports_are_taken_in_turn():
         held = np.full(8, -1, np.intc)
         records, _ = fire(8, close="hold", held=held, **options)
         peers = [
-            (found.local_address, found.remote_port)
-            for found in census.iterate_sockets(4, ["ESTABLISHED"])
-            if found.local_port not in server.ports
+            (client.local_address, client.remote_port)
+            for client in census.iterate_sockets(4, ["ESTABLISHED"])
+            if client.local_port not in server.ports
         ]
         close_held(held)
     assert not records["error"].any()

@@ -31,8 +31,8 @@ ranges = st.integers(1, 30).map(lambda count: PortRange(40000, 40000 + count - 1
 def lists(plan, ports, attempts):
     """Return each worker's attempts and the 4-tuples that it uses for them."""
     for number in range(plan.workers):
-        share = WorkerSpec(plan, number, attempts, 0, 1024, None, b"")
-        own = share.own_attempts(ports)
+        spec = WorkerSpec(plan, number, attempts, 0, 1024, None, b"")
+        own = spec.own_attempts(ports)
         listed = four_tuples.draw_order(plan, ports, number, own, seeded_generators(plan.seed)[1])
         yield own, np.resize(listed, own) if len(listed) else listed
 
@@ -57,9 +57,9 @@ def test_every_attempt_has_one_worker_and_no_tuple_two(plan, ports, attempts):
 def test_attempts_of_kernel_chosen_ports_are_dealt_evenly(workers, attempts):
     plan = Plan(scenario="test", workers=workers)
     ports = PortRange(40000, 40003, np.arange(40000, 40004))
-    shares = [WorkerSpec(plan, number, attempts, 0, 1024, None, b"").own_attempts(ports) for number in range(workers)]
-    assert sum(shares) == attempts
-    assert max(shares) - min(shares) <= 1
+    parts = [WorkerSpec(plan, number, attempts, 0, 1024, None, b"").own_attempts(ports) for number in range(workers)]
+    assert sum(parts) == attempts
+    assert max(parts) - min(parts) <= 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 65535), st.integers(0, 65535))))
@@ -85,10 +85,10 @@ def test_the_server_s_sockets_say_whose_they_are():
             clients.append(socket.socket())
             clients[-1].bind((source, port))
             clients[-1].connect(("127.0.0.1", target_port))
-        found = four_tuples.server_socket_numbers(plan, census.list_sockets(4, ["ESTABLISHED"]))
+        numbers = four_tuples.server_socket_numbers(plan, census.list_sockets(4, ["ESTABLISHED"]))
         for client in clients:
             client.close()
-    assert sorted(found.tolist()) == [40000, 3 * PORTS + 40001]
+    assert sorted(numbers.tolist()) == [40000, 3 * PORTS + 40001]
 
 
 @namespaced
@@ -97,5 +97,5 @@ def test_of_ipv6_there_is_one_source():
     with Listener("::1", 5000, ports=2), socket.socket(socket.AF_INET6) as client:
         client.bind(("::1", 40002))
         client.connect(("::1", 5001))
-        found = four_tuples.server_socket_numbers(plan, census.list_sockets(6, ["ESTABLISHED"]))
-    assert found.tolist() == [PORTS + 40002]
+        numbers = four_tuples.server_socket_numbers(plan, census.list_sockets(6, ["ESTABLISHED"]))
+    assert numbers.tolist() == [PORTS + 40002]

@@ -193,16 +193,16 @@ def plan(changes):
 
 @pytest.mark.parametrize(("changes", "sentence"), WRONG, ids=[sentence[:40] for _, sentence in WRONG])
 def test_what_is_wrong_is_said(changes, sentence):
-    (found,) = plan_rules.plan_faults(plan(changes))
-    assert found.startswith(sentence)
+    (fault,) = plan_rules.plan_faults(plan(changes))
+    assert fault.startswith(sentence)
 
 
 @pytest.mark.parametrize(
     ("changes", "ports", "sentence"), WRONG_HERE, ids=[sentence[:40] for *_, sentence in WRONG_HERE]
 )
 def test_what_this_host_cannot_do_is_said(changes, ports, sentence):
-    (found,) = plan_rules.host_faults(plan(changes), ports, NOFILE)
-    assert found.startswith(sentence)
+    (fault,) = plan_rules.host_faults(plan(changes), ports, NOFILE)
+    assert fault.startswith(sentence)
 
 
 @pytest.mark.parametrize("changes", RIGHT, ids=str)
@@ -232,7 +232,7 @@ def test_an_act_changes_what_it_names_and_adds_its_settings():
 
 
 def test_every_sentence_is_tried_above():
-    """A sentence that is added without a case here is found by its longest piece of fixed text."""
+    """A sentence that is added without a case here is noticed by its longest piece of fixed text."""
     trees = [ast.parse(Path(module.__file__).read_text()) for module in (plan_rules, address_rules)]
     sentences = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Yield)]
     pieces = [
@@ -260,8 +260,10 @@ def test_what_is_wrong_in_two_acts_is_said_once():
     [({"drop": Drop.INVALID}, True), ({"drop": Drop.RST, "firewall": Firewall.NFT}, True), ({"drop": Drop.RST}, False)],
 )
 def test_rules_need_nft_unless_a_filter_will_do(changes, missing):
-    found = list(plan_rules.host_faults(plan({"close": Close.FIN, "window": 4} | changes), FOUR, NOFILE, has_nft=False))
-    assert bool(found) == missing
+    faults = list(
+        plan_rules.host_faults(plan({"close": Close.FIN, "window": 4} | changes), FOUR, NOFILE, has_nft=False)
+    )
+    assert bool(faults) == missing
 
 
 def test_all_faults_are_said_at_once():
