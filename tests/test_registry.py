@@ -13,8 +13,8 @@ NEEDED_BY_ONE = ("asyncssh", "dask", "distributed")
 IMPORTS = """
 import sys
 from click.testing import CliRunner
-from stress.cli.main import main
-assert CliRunner().invoke(main, [*sys.argv[1:], "--help"]).exit_code == 0
+from stress.cli.main import connstorm
+assert CliRunner().invoke(connstorm, [*sys.argv[1:], "--help"]).exit_code == 0
 import stress.suite.executor.registry
 print(*sys.modules)
 """
