@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What does it cost a host to be one of a fleet? Storms beside an idle dask worker, and beside none, in turn.
+"""What does it cost a host to be one of a fleet? Storms next to an idle dask worker, and without one, in turn.
 
 ``python benchmarks/fleet_cost.py [--rounds 40] [--table docs/fleet_cost.md]``. Everything is in a private network. The
 workers are there all the time; those that are not to be measured are stopped (SIGSTOP), and so do nothing at all. A
@@ -48,12 +48,12 @@ WORKERS = {
 HEADING = """\
 # What a fleet costs its hosts
 
-Made by `benchmarks/fleet_cost.py`: storms of `clean` with reset closes, {attempts:,} attempts each, beside an idle
-worker and beside none, in {rounds} rounds on Linux {kernel}, {cpus} CPUs. A ratio is that to the storm beside none of
+Made by `benchmarks/fleet_cost.py`: storms of `clean` with reset closes, {attempts:,} attempts each, next to an idle
+worker and without one, in {rounds} rounds on Linux {kernel}, {cpus} CPUs. A ratio is that to the storm without one of
 the same round; the median over rounds, and the interval that holds the true median in 95 % of all cases. The scheduler
 ran on the same machine, as it would not in a fleet, so costs are overstated rather than understated.
 
-| beside the storm | attempts a second, ratio | body p99, ratio | storms |
+| next to the storm | attempts a second, ratio | body p99, ratio | storms |
 | --- | --- | --- | --- |
 """
 
@@ -79,8 +79,8 @@ def storm(results):
     return summary.rate_per_s, summary.body.p99_ns
 
 
-def beside(worker, results):
-    """Return what a storm comes to beside a worker that goes on, or none."""
+def storm_next_to(worker, results):
+    """Return the result of a storm next to a worker that keeps running, or without one."""
     if worker is None:
         return storm(results)
     worker.send_signal(signal.SIGCONT)
@@ -103,7 +103,7 @@ def measure(rounds, room):
             workers[arm].send_signal(signal.SIGSTOP)
         for done in range(rounds):
             for arm in random.sample(list(workers), len(workers)):
-                found[arm].append(beside(workers[arm], room / "runs"))
+                found[arm].append(storm_next_to(workers[arm], room / "runs"))
             print(f"\rround {done + 1} of {rounds}", end="", file=sys.stderr)
     print(file=sys.stderr)
     return found

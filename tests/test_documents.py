@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""The documents: what they name exists, and what they show can be called."""
+
+import importlib.util
+import re
+import shlex
+
+import click
+import pytest
+from command import connstorm
+from house import REPOSITORY
+
+from stress.cli.main import connstorm as group
+
+README = REPOSITORY / "README.md"
+DOCUMENTS = [
+    README,
+    REPOSITORY / "ARCHITECTURE.md",
+    REPOSITORY / "CONTRIBUTING.md",
+    *(REPOSITORY / "docs").glob("*.md"),
+]
+README_LINES_MAX = 125
+LINK = re.compile(r"\]\(([^)#:]+)(?:#([\w-]+))?\)")
+PLACEHOLDER = re.compile(r"[A-Z]{2,}|<|…|\.\.\.|\$")  # of a form, not of a command that can be called
+QUICK = [["--version"], ["scenarios"], ["explain"], ["doctor"]]
+
+
+def symptoms(path):
+    text = path.read_text()
+    block = text[text.index("<!-- symptoms:begin -->") : text.index("<!-- symptoms:end -->")]
+    return block.replace("](docs/catalogue.md#", "](#")
+
+
+def commands(path):
+    """Yield the words of each command line of the program that stands in a block of code."""
+    for block in re.findall(r"^```\w*\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE):
+        for line in block.splitlines():
+            match = re.match(r"\s*(?:\$ )?(?:\.venv/bin/)?connstorm (.*?)(?:  .*|#.*)?$", line)
+            if match and not PLACEHOLDER.search(match[1]):
+                yield shlex.split(match[1].rstrip(" \\"))
+
+
+def test_the_readme_has_the_symptoms_of_the_catalogue():
+    assert symptoms(README) == symptoms(REPOSITORY / "docs" / "catalogue.md")
+
+
+def test_the_readme_is_short():
+    assert len(README.read_text().splitlines()) <= README_LINES_MAX
+
+
+def test_links_lead_somewhere():
+    broken = []
+    for path in DOCUMENTS:
+        for target, anchor in LINK.findall(path.read_text()):
+            file = path.parent / target
+            if not file.exists():
+                broken.append(f"{path.name}: {target}")
+            elif anchor and file.suffix == ".md":
+                heads = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+                if anchor not in {re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads}:
+                    broken.append(f"{path.name}: {target}#{anchor}")
+    assert not broken
+
+
+def test_commands_of_the_documents_have_options_that_exist(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wrong = []
+    shown = [(path.name, words) for path in DOCUMENTS for words in commands(path)]
+    assert len(shown) > 30
+    for name, words in shown:
+        command, rest = group, words
+        context = click.Context(group, **group.context_settings)
+        while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+            command, rest = command.get_command(context, rest[0]), rest[1:]
+            if command is None:
+                break
+        if command is None:
+            wrong.append(f"{name}: {shlex.join(words)}: no such verb")
+            continue
+        options = {text for option in command.get_params(context) for text in option.opts + option.secondary_opts}
+        unknown = {word.partition("=")[0] for word in rest if word.startswith("--")} - options - {"--version", "--help"}
+        if unknown:
+            wrong.append(f"{name}: {shlex.join(words)}: {unknown}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("words", QUICK, ids=lambda words: words[0])
+def test_commands_of_the_readme_that_are_quick_run(words):
+    assert connstorm(*words).returncode == 0
+
+
+def test_the_page_of_the_command_line_is_current(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    path = REPOSITORY / "docs" / "generate" / "cli.py"
+    spec = importlib.util.spec_from_file_location("generate_cli", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.page() == module.PAGE.read_text(), "make docs/cli.md"
