@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Can verdicts be believed? Real storms, compared with themselves, and with storms that really are worse.
+"""Can verdicts be trusted? Real storms, compared with themselves, and with storms that really are worse.
 
 ``python benchmarks/validate.py [--aa 200] [--ba 60] [--table docs/validation.md]``. Every trial has a fresh network
 namespace; all trials of this program run in one process, which makes thousands of them affordable. Arms are
-interleaved in blocks, as a suite's cells are, and compared by what ``connstorm compare`` uses.
+interleaved in blocks, as the cells of a suite are, and compared with the functions of ``connstorm compare``.
 """
 
 import argparse
@@ -46,7 +46,14 @@ QUEUED = msgspec.structs.replace(SWEPT, deadline_s=0.05)
 
 @dataclass(frozen=True)
 class Pair:
-    """An arm, another that is really worse, and in what."""
+    """An arm, and one that really is worse.
+
+    Attributes:
+        name: what is worse.
+        base: plan of the base arm.
+        worse: plan of the worse arm.
+        shows: name of the metric that must regress.
+    """
 
     name: str
     base: Plan
@@ -76,94 +83,92 @@ PAIRS = (
 )
 
 
-def trial(plan: Plan, seed: int) -> Summary:
-    """Carry out a plan in a fresh namespace."""
+def run_trial(plan: Plan, seed: int) -> Summary:
+    """Run a plan in a fresh namespace; return its summary."""
     namespace.enter_new_network()
     run, _, _ = carry_out(msgspec.structs.replace(plan, seed=seed))
     return analyse(run).summary
 
 
-def blocks(plans: list[Plan], generator: random.Random) -> Iterator[list[Summary]]:
-    """Yield block after block: a summary of each plan, run in an order drawn anew."""
+def run_blocks(plans: list[Plan], generator: random.Random) -> Iterator[list[Summary]]:
+    """Yield the summaries of the plans of one block after another; each block runs them in a random order."""
     while True:
         seed = generator.randrange(1 << 31)
         order = list(range(len(plans)))
         generator.shuffle(order)
-        found: dict[int, Summary] = {}
-        for place in order:
-            found[place] = trial(plans[place], seed)
-        yield [found[place] for place in range(len(plans))]
+        summaries = {index: run_trial(plans[index], seed) for index in order}
+        yield [summaries[index] for index in range(len(plans))]
 
 
-def verdicts(base: list[Summary], new: list[Summary]) -> dict[str, Verdict]:
-    """Return the verdict of each gating metric, as ``connstorm compare`` gives it."""
+def compare_blocks(base: list[Summary], new: list[Summary]) -> dict[str, Verdict]:
+    """Return the verdict of each gating metric, as ``connstorm compare`` does."""
     comparisons = []
     for name in GATING_METRICS:
-        each = find_metric(name)
-        old, fresh = ({block: each.value(summary) for block, summary in enumerate(arm)} for arm in (base, new))
+        metric = find_metric(name)
+        old, fresh = ({block: metric.value(summary) for block, summary in enumerate(arm)} for arm in (base, new))
         old, fresh = ({block: value for block, value in arm.items() if value is not None} for arm in (old, fresh))
         estimate = median_interval(list(old.values()))
-        threshold = default_threshold(each, estimate, attempts=ATTEMPTS)
+        threshold = default_threshold(metric, estimate, attempts=ATTEMPTS)
         comparisons.append(
-            compare_values("cell", "base", "new", each, old, fresh, paired=True, threshold=threshold, gating=True)
+            compare_values("cell", "base", "new", metric, old, fresh, paired=True, threshold=threshold, gating=True)
         )
-    return {found.metric: found.verdict for found in decide(comparisons)}
+    return {comparison.metric: comparison.verdict for comparison in decide(comparisons)}
 
 
-def share(count: int, total: int) -> str:
+def share_text(count: int, total: int) -> str:
     """Return a share with its 95 % interval (Wilson 1927)."""
     interval = binomtest(count, total).proportion_ci(method="wilson")
     return f"{count} of {total}: {100 * count / total:.1f} % ({100 * interval.low:.1f}–{100 * interval.high:.1f} %)"
 
 
-def tell(text: str) -> None:
-    """Say how it gets on."""
+def report_progress(text: str) -> None:
+    """Write a line on the progress to standard error."""
     sys.stderr.write(f"{text}\n")
 
 
-def against_themselves(count: int, generator: random.Random) -> list[str]:
+def compare_with_themselves(count: int, generator: random.Random) -> list[str]:
     """Compare arms with themselves; return table rows."""
     rows, alarmed, made = [], 0, 0
-    for place, pair in enumerate(PAIRS):
-        source = blocks([pair.base, pair.base], generator)
+    for index, pair in enumerate(PAIRS):
+        source = run_blocks([pair.base, pair.base], generator)
         alarms = 0
-        mine = count // len(PAIRS) + (place < count % len(PAIRS))
+        comparisons = count // len(PAIRS) + (index < count % len(PAIRS))
         seen: Counter[Verdict] = Counter()
-        for number in range(mine):
+        for number in range(comparisons):
             base, new = zip(*itertools.islice(source, BLOCKS), strict=True)
-            found = verdicts(list(base), list(new))
-            seen.update(found.values())
-            alarms += any(verdict in (Verdict.REGRESSED, Verdict.IMPROVED) for verdict in found.values())
+            verdicts = compare_blocks(list(base), list(new))
+            seen.update(verdicts.values())
+            alarms += any(verdict in (Verdict.REGRESSED, Verdict.IMPROVED) for verdict in verdicts.values())
             if number % 10 == 9:
-                tell(f"A/A {place + 1}: {number + 1} of {mine}, {alarms} alarms")
-        alarmed, made = alarmed + alarms, made + mine
+                report_progress(f"A/A {index + 1}: {number + 1} of {comparisons}, {alarms} alarms")
+        alarmed, made = alarmed + alarms, made + comparisons
         counts = ", ".join(f"{verdict} {seen[verdict]}" for verdict in Verdict if seen[verdict])
-        rows.append(f"| {pair.name.split(':')[0]}: its base arm | {share(alarms, mine)} | {counts} |")
-    rows.append(f"| **all** | **{share(alarmed, made)}** | |")
+        rows.append(f"| {pair.name.split(':')[0]}: its base arm | {share_text(alarms, comparisons)} | {counts} |")
+    rows.append(f"| **all** | **{share_text(alarmed, made)}** | |")
     return rows
 
 
-def against_worse(count: int, generator: random.Random) -> list[str]:
+def compare_with_worse(count: int, generator: random.Random) -> list[str]:
     """Compare arms with worse ones; return table rows."""
     rows = []
-    for place, pair in enumerate(PAIRS):
-        source = blocks([pair.base, pair.worse], generator)
+    for index, pair in enumerate(PAIRS):
+        source = run_blocks([pair.base, pair.worse], generator)
         hits = 0
         seen: Counter[str] = Counter()
         for number in range(count):
             base, new = zip(*itertools.islice(source, BLOCKS), strict=True)
-            found = verdicts(list(base), list(new))
-            hits += found[pair.shows] is Verdict.REGRESSED
-            seen.update(name for name, verdict in found.items() if verdict is Verdict.REGRESSED)
+            verdicts = compare_blocks(list(base), list(new))
+            hits += verdicts[pair.shows] is Verdict.REGRESSED
+            seen.update(name for name, verdict in verdicts.items() if verdict is Verdict.REGRESSED)
             if number % 10 == 9:
-                tell(f"B/A {place + 1}: {number + 1} of {count}, {hits} found")
-        named = ", ".join(f"`{name}` {seen[name]}" for name in GATING_METRICS if seen[name])
-        rows.append(f"| {pair.name} | `{pair.shows}` | {share(hits, count)} | {named} |")
+                report_progress(f"B/A {index + 1}: {number + 1} of {count}, {hits} found")
+        regressed = ", ".join(f"`{name}` {seen[name]}" for name in GATING_METRICS if seen[name])
+        rows.append(f"| {pair.name} | `{pair.shows}` | {share_text(hits, count)} | {regressed} |")
     return rows
 
 
 def main() -> None:
-    """Run what is asked for, and write the page."""
+    """Run the comparisons that the options ask for, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--aa", type=int, default=200)
     parser.add_argument("--ba", type=int, default=60)
@@ -191,7 +196,7 @@ def main() -> None:
             "| arm | false alarms, any metric | verdicts |",
             "| --- | --- | --- |",
         ]
-        lines += against_themselves(options.aa, random.Random(options.seed))
+        lines += compare_with_themselves(options.aa, random.Random(options.seed))
     if options.ba:
         lines += [
             "",
@@ -200,7 +205,7 @@ def main() -> None:
             "| what is worse | must show in | found | regressed |",
             "| --- | --- | --- | --- |",
         ]
-        lines += against_worse(options.ba, random.Random(options.seed + 1))
+        lines += compare_with_worse(options.ba, random.Random(options.seed + 1))
     text = "\n".join(lines) + "\n"
     sys.stdout.write(text)
     if options.table:
