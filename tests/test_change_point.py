@@ -100,15 +100,15 @@ def test_a_regression_that_is_undone_does_not_stand():
     assert not improved.undone
     half = track_of(drawn_series(7, 90) + levels((30, 0), (30, 10), (30, 5)), threshold=0.05)
     assert not half.changes[0].undone
-    assert len(half.standing) == 1
+    assert len(half.open_regressions) == 1
 
 
 def test_series_of_older_plans_do_not_stand():
     heights = times(drawn_series(8, 60) + levels((30, 0), (30, 10)))
-    assert find_change_points(a_series(heights), {}).standing
+    assert find_change_points(a_series(heights), {}).open_regressions
     old = find_change_points(a_series(heights, current=False), {})
     assert old.changes
-    assert not old.standing
+    assert not old.open_regressions
 
 
 def test_an_accepted_step_is_a_new_beginning():

@@ -326,8 +326,8 @@ def test_a_plan_that_changes_begins_anew_and_old_regressions_do_not_gate(copied,
     assert not old.series.current
     assert old.changes
     assert new.series.current
-    assert not build_history(both, HistoryFilter(["rate"]), []).standing
-    assert build_history(runs, HistoryFilter(["rate"]), []).standing
+    assert not build_history(both, HistoryFilter(["rate"]), []).open_regressions
+    assert build_history(runs, HistoryFilter(["rate"]), []).open_regressions
 
 
 def test_changed_series_come_first_and_all_of_them_are_drawn(tmp_path):

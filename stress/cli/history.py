@@ -104,7 +104,7 @@ def history(
         printer = console()
         printer.print(history_table(built))
         printer.print("\n".join(f"figure: {picture}" for picture in pictures), soft_wrap=True)
-    sys.exit(REGRESSED if gate and built.standing else 0)
+    sys.exit(REGRESSED if gate and built.open_regressions else 0)
 
 
 def accept(history: History, at: str, reason: str, file: Path) -> None:
@@ -136,7 +136,7 @@ def document(history: History, folder: Path, runs: int, pictures: list[Path]) ->
     return {
         "path": str(folder),
         "runs": runs,
-        "regressions": len(history.standing),
+        "regressions": len(history.open_regressions),
         "figures": [str(picture) for picture in pictures],
         "warnings": list(history.warnings),
         "series": [series_object(track) for track in history.tracks],
@@ -176,5 +176,5 @@ def change_object(track: Track, change: ChangePoint) -> dict[str, Any]:
         "direction": change.direction,
         "undone": change.undone,
         "reason": change.reason or None,
-        "gates": change in track.standing,
+        "gates": change in track.open_regressions,
     }

@@ -13,7 +13,7 @@ class Verdict(StrEnum):
     REGRESSED = "regressed"  # significantly worse, and by more than the threshold
     IMPROVED = "improved"  # significantly better, and by more than the threshold
     EQUIVALENT = "equivalent"  # the whole interval lies within the threshold
-    INCONCLUSIVE = "inconclusive"  # neither; more trials may tell
+    INCONCLUSIVE = "inconclusive"  # neither; more trials may decide
     NO_DATA = "no-data"  # an arm has no value of the metric
 
 

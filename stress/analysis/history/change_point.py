@@ -72,7 +72,7 @@ class ChangePoint:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a series between steps that are confirmed or accepted: points ``first`` up to before ``last``."""
+    """Part of a series between steps that are confirmed or accepted: points ``first`` up to before ``last``."""
 
     first: int
     last: int
@@ -94,7 +94,7 @@ class Track:
     changes: tuple[ChangePoint, ...]
 
     @property
-    def standing(self) -> list[ChangePoint]:
+    def open_regressions(self) -> list[ChangePoint]:
         """The regressions that are confirmed, not accepted and not undone; none unless the plan is the current one."""
         return [change for change in self.changes if self.series.current and is_open_regression(change)]
 

@@ -52,9 +52,9 @@ class History:
     warnings: tuple[str, ...]
 
     @property
-    def standing(self) -> list[tuple[Track, ChangePoint]]:
+    def open_regressions(self) -> list[tuple[Track, ChangePoint]]:
         """The regressions for which a gate fails."""
-        return [(track, change) for track in self.tracks for change in track.standing]
+        return [(track, change) for track in self.tracks for change in track.open_regressions]
 
 
 def build_history(

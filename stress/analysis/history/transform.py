@@ -13,7 +13,7 @@ from stress.model.units import MILLION
 
 LOG_NOISE_FLOOR = 0.001  # of logarithms: runs that agree more closely are still taken to have this noise
 COUNT_NOISE_FLOOR = 0.8  # mean distance of counts of rare events from their level, after Anscombe's transform
-WEIGHT_MAX = 4.0  # runs differ by more than their own trials say, so that no weight may be beyond this, or below 1 / it
+WEIGHT_MAX = 4.0  # runs vary more than their trials show, so no weight is above this or below 1 / it
 
 Floats = npt.NDArray[np.float64]
 

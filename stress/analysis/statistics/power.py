@@ -103,7 +103,7 @@ def attempts_needed(
         ValueError: the rates are equal.
     """
     if rate_base == rate_new:
-        raise ValueError("No number of attempts tells a rate from itself.")
+        raise ValueError("Equal rates cannot be distinguished by any number of attempts.")
     quantiles = STANDARD_NORMAL.inv_cdf((1 + level) / 2) + STANDARD_NORMAL.inv_cdf(power)
     millions = quantiles**2 * dispersion * (rate_base + rate_new) / (rate_new - rate_base) ** 2
     return math.ceil(millions * MILLION)

@@ -20,7 +20,7 @@ TONES = {Direction.REGRESSED: "red", Direction.IMPROVED: "green", Direction.CHAN
 
 def importance(track: Track, change: ChangePoint) -> tuple[bool, int]:
     """Return what puts changes in order: those that a gate fails for, then the surer ones."""
-    return change not in track.standing, [State.CONFIRMED, State.SUSPECTED, State.ACCEPTED].index(change.state)
+    return change not in track.open_regressions, [State.CONFIRMED, State.SUSPECTED, State.ACCEPTED].index(change.state)
 
 
 def history_table(history: History) -> Group:
@@ -82,7 +82,7 @@ def notes(history: History) -> list[Text]:
             "confirmed: both detectors find it, with three points or more on either side; suspected: one of them, or "
             "too new."
         )
-    standing = len(history.standing)
+    standing = len(history.open_regressions)
     if standing:
         lines.append(f"{standing} confirmed regression{'s' if standing > 1 else ''} neither accepted nor undone.")
     elif any(is_open_regression(change) for track in history.tracks for change in track.changes):
