@@ -21,11 +21,11 @@ from stress.view.figure import style
 from stress.view.figure.curve import GRID, TAIL, Curve
 from stress.view.figure.run.ccdf import (
     attempts_without_syn,
+    ccdf_curves,
     ccdf_figure,
-    claim,
-    curves,
+    detail,
     draw_ccdf,
-    finding,
+    headline,
     legend_entries,
     share_text,
 )
@@ -41,7 +41,7 @@ def drawn(found, ladder=None):
     figure = Figure(figsize=(10, 5.625), dpi=160)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.15, 0.2, 0.78, 0.5))
-    draw_ccdf(axes, curves(found), ladder or found.ladder)
+    draw_ccdf(axes, ccdf_curves(found), ladder or found.ladder)
     return axes
 
 
@@ -91,7 +91,7 @@ def test_many_latencies_are_thinned_to_exact_steps_and_the_whole_tail(spread):
 def test_the_curves_of_the_causes_add_up_to_that_of_all(attempts):
     found = findings(attempts)
     latency_ns = attempts["latency_ns"][has_sent_syn(attempts)]
-    every, *parts = [*curves(found), *[None] * (not latency_ns.size)]
+    every, *parts = [*ccdf_curves(found), *[None] * (not latency_ns.size)]
     parts = parts or [every]
     assert attempts_without_syn(found) + latency_ns.size == attempts.size
     if every:
@@ -105,9 +105,9 @@ def test_the_curves_of_the_causes_add_up_to_that_of_all(attempts):
 def test_each_act_has_a_curve_of_those_that_sent_a_syn(acts):
     found = findings(*acts)
     waits = [sorted(attempts["latency_ns"][has_sent_syn(attempts)]) for attempts in acts]
-    assert [one.latency_ns.tolist() for one in curves(found)] == [wait for wait in waits if wait]
-    assert all(one.whole == one.latency_ns.size for one in curves(found))
-    assert [one.label for one in curves(found)] == [f"act {n}" for n, wait in enumerate(waits) if wait]
+    assert [one.latency_ns.tolist() for one in ccdf_curves(found)] == [wait for wait in waits if wait]
+    assert all(one.whole == one.latency_ns.size for one in ccdf_curves(found))
+    assert [one.label for one in ccdf_curves(found)] == [f"act {n}" for n, wait in enumerate(waits) if wait]
 
 
 def test_lines_hold_the_steps_and_say_whose_they_are():
@@ -118,7 +118,7 @@ def test_lines_hold_the_steps_and_say_whose_they_are():
     met = by_label["met CLOSE_WAIT"]
     assert met.get_ydata()[0] == 10 / 110
     assert met.get_xdata()[1:].tolist() == (10 * MS + np.arange(10)).tolist()
-    labels = [sample.get_label().strip() for sample in legend_entries(curves(found))]
+    labels = [sample.get_label().strip() for sample in legend_entries(ccdf_curves(found))]
     assert labels == ["all attempts  110", "connected at once  100", "met CLOSE_WAIT  10"]
     assert list(lines(drawn(findings(ONE)))) == ["connected at once"]
 
@@ -128,7 +128,7 @@ def test_every_end_of_a_wait_counts_and_no_error_before_it():
     attempts = the_attempts(*[(40000, number, 0) for number in errnos], latency_ns=[5, 4, 3, 2, 1])
     found = findings(attempts)
     assert attempts_without_syn(found) == 2
-    assert curves(found)[0].latency_ns.tolist() == [3, 4, 5]
+    assert ccdf_curves(found)[0].latency_ns.tolist() == [3, 4, 5]
 
 
 def test_everything_lies_within_the_axes():
@@ -170,12 +170,12 @@ def test_in_a_crowd_of_rungs_some_stay_without_a_name_but_none_without_a_line():
 
 
 def test_words_say_how_much_waited():
-    assert claim(collisions()) == "10 of 110 attempts (9.1 %) sent their SYN again"
-    assert finding(curves(collisions())).startswith("half of all attempts took no longer than 12.1 µs, ")
-    assert claim(findings(ONE)) == "none of 1 attempts sent its SYN again"
-    assert claim(findings(NO_PORT)) == claim(findings(EMPTY)) == "no attempt sent a SYN"
-    assert finding([]) == ""
-    both = finding(curves(findings(ONE, ALL_TIMED_OUT)))
+    assert headline(collisions()) == "10 of 110 attempts (9.1 %) sent their SYN again"
+    assert detail(ccdf_curves(collisions())).startswith("half of all attempts took no longer than 12.1 µs, ")
+    assert headline(findings(ONE)) == "none of 1 attempts sent its SYN again"
+    assert headline(findings(NO_PORT)) == headline(findings(EMPTY)) == "no attempt sent a SYN"
+    assert detail([]) == ""
+    both = detail(ccdf_curves(findings(ONE, ALL_TIMED_OUT)))
     assert both == "99 in 100 took no longer than 12 µs (act 0), 131 s (act 1)"
 
 
@@ -193,7 +193,7 @@ def test_the_caption_counts_whom_the_curve_leaves_out(tmp_path, monkeypatch):
 def test_causes_without_a_wait_have_no_curve():
     found = findings(the_attempts((40000, 0, 0), (0, errno.EADDRNOTAVAIL, 0), latency_ns=[12 * US, SECOND]))
     assert Cause.PORT_EXHAUSTED.value in {name for name, count in found.summary.causes.items() if count}
-    assert [one.label for one in curves(found)] == ["connected at once"]
+    assert [one.label for one in ccdf_curves(found)] == ["connected at once"]
 
 
 @pytest.mark.parametrize("acts", DEGENERATE.values(), ids=DEGENERATE)

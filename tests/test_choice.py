@@ -20,15 +20,15 @@ from stress.view.figure.run.port_choice import (
     FIRST,
     ODD,
     detail,
-    draw_again,
     draw_mines,
     draw_ports,
+    draw_reuse_distances,
     headline,
     legend_entries,
-    parity,
+    parity_text,
     port_choice_figure,
     shortest_distances,
-    typical_step,
+    step_text,
 )
 from stress.view.figure.save import save_figure
 
@@ -120,7 +120,7 @@ def test_every_return_to_a_port_is_in_the_histogram(build):
     for act in build().acts:
         distances = reuse_distances(act.storm.attempts)
         axes = empty_axes()
-        draw_again(axes, distances, len(act.storm.attempts))
+        draw_reuse_distances(axes, distances, len(act.storm.attempts))
         (stairs,) = axes.patches
         counts, edges, _ = stairs.get_data()
         assert counts.sum() == len(distances)
@@ -133,16 +133,16 @@ def test_every_return_to_a_port_is_in_the_histogram(build):
 def test_a_distance_as_long_as_the_axis_is_not_lost():
     for most in (10, 999, 1000, 20_000):
         axes = empty_axes()
-        draw_again(axes, np.array([1, most]), most)
+        draw_reuse_distances(axes, np.array([1, most]), most)
         assert axes.patches[0].get_data()[0].sum() == 2
 
 
 def test_the_words_about_returns_say_the_earliest_and_the_median():
     axes = empty_axes()
-    draw_again(axes, np.array([1, 4000, 5000]), 20_000)
+    draw_reuse_distances(axes, np.array([1, 4000, 5000]), 20_000)
     assert axes.get_title(loc="left") == "again after 1 attempt\nor more, median 4,000"
     axes = empty_axes()
-    draw_again(axes, np.zeros(0, np.int64), 20_000)
+    draw_reuse_distances(axes, np.zeros(0, np.int64), 20_000)
     assert axes.get_title(loc="left") == "no port came again"
 
 
@@ -186,13 +186,13 @@ def test_the_detail_names_the_soonest_and_the_latest_and_counts_mines():
 
 
 def test_parities_and_steps_in_words():
-    assert parity(rising(10).astype(np.uint16)) == "even ports only"
-    assert parity(drawn_at_random(10).astype(np.uint16)) == "odd ports only"
-    assert parity(rising(10, 3).astype(np.uint16)) == "50 % odd ports"
-    assert parity(np.zeros(0, np.uint16)) == "no port"
-    assert typical_step(rising(FIRST, 8).astype(np.uint16)) == "up by ≈ 8"
-    assert typical_step(np.array([60_000, 40_000] * 9, np.uint16)) == "up or down by ≈ 20,000"
-    assert typical_step(np.array([60_000], np.uint16)) == ""
+    assert parity_text(rising(10).astype(np.uint16)) == "even ports only"
+    assert parity_text(drawn_at_random(10).astype(np.uint16)) == "odd ports only"
+    assert parity_text(rising(10, 3).astype(np.uint16)) == "50 % odd ports"
+    assert parity_text(np.zeros(0, np.uint16)) == "no port"
+    assert step_text(rising(FIRST, 8).astype(np.uint16)) == "up by ≈ 8"
+    assert step_text(np.array([60_000, 40_000] * 9, np.uint16)) == "up or down by ≈ 20,000"
+    assert step_text(np.array([60_000], np.uint16)) == ""
 
 
 def test_the_key_tells_parities_apart():

@@ -15,15 +15,15 @@ from stress.analysis.attribution.summary import analyse
 from stress.model.attempt import ATTEMPT, STORM, WARM_UP
 from stress.model.plan import Plan
 from stress.view.figure.run.port_cost import (
+    cost_ratio_text,
     detail,
     draw_cost,
     headline,
+    knees_text,
     legend_entries,
     measure_costs,
     port_cost_figure,
     running_median,
-    step_text,
-    times_text,
 )
 from stress.view.figure.save import save_figure
 
@@ -209,14 +209,14 @@ def test_the_detail_has_the_medians_and_the_resent_syns():
     ("knees", "text"), [([49.97], "50.0 %"), ([49.9, 50.1, 50.0], "50.0 %"), ([40.0, 50.0], "40.0 to 50.0 %")]
 )
 def test_steps_close_together_are_one(knees, text):
-    assert step_text(knees) == text
+    assert knees_text(knees) == text
 
 
 @pytest.mark.parametrize(
     ("ratio", "text"), [(1.04, "1"), (3.14, "3.1"), (62.2, "62"), (182, "180"), (12_345, "12,000")]
 )
 def test_ratios_have_two_digits(ratio, text):
-    assert times_text(ratio) == text
+    assert cost_ratio_text(ratio) == text
 
 
 def test_the_key_names_the_parity_that_is_taken_first_first():

@@ -14,13 +14,13 @@ from stress.analysis.comparison.verdict import Verdict
 from stress.view.figure.comparison.forest import (
     FARTHEST,
     LINES_MAX,
+    axis_limit,
+    axis_ticks,
     forest_figure,
-    left_out,
-    limit_of,
-    line_of,
+    forest_line,
     lines_by_row,
+    omitted_text,
     threshold_text,
-    ticks_of,
 )
 from stress.view.figure.verdict_style import HOLLOW, VERDICT_LOOKS
 from stress.view.text import comparison_wording as words
@@ -50,14 +50,14 @@ def written(figure):
 
 
 def test_a_ratio_lies_as_far_out_as_its_logarithm_in_thresholds():
-    assert line_of(scaled(1.05)).effect == pytest.approx(1)
-    assert line_of(scaled(2)).effect == pytest.approx(math.log(2) / math.log(1.05))
-    assert line_of(scaled(0.5)).effect == pytest.approx(-line_of(scaled(2)).effect)
-    assert line_of(scaled(2, threshold=1.0)).effect == pytest.approx(1)
+    assert forest_line(scaled(1.05)).effect == pytest.approx(1)
+    assert forest_line(scaled(2)).effect == pytest.approx(math.log(2) / math.log(1.05))
+    assert forest_line(scaled(0.5)).effect == pytest.approx(-forest_line(scaled(2)).effect)
+    assert forest_line(scaled(2, threshold=1.0)).effect == pytest.approx(1)
 
 
 def test_a_difference_lies_as_far_out_as_it_has_thresholds():
-    found = line_of(scaled(1.1, "retries_per_million", threshold=20))
+    found = forest_line(scaled(1.1, "retries_per_million", threshold=20))
     assert found.effect == pytest.approx(100.35 / 20)
     assert found.low <= found.effect <= found.high
 
@@ -66,15 +66,15 @@ def test_worse_is_to_the_right_whatever_the_direction_of_the_metric():
     for name, factor in (("rate", 0.5), ("body.p50", 2), ("retries_per_million", 2), ("outcome.connected", 0.5)):
         found = scaled(factor, name)
         assert found.verdict is Verdict.REGRESSED
-        assert line_of(found).effect > 1
-        assert line_of(found).low <= line_of(found).effect <= line_of(found).high
-    assert line_of(scaled(2, "rate")).effect < -1
+        assert forest_line(found).effect > 1
+        assert forest_line(found).low <= forest_line(found).effect <= forest_line(found).high
+    assert forest_line(scaled(2, "rate")).effect < -1
 
 
 def test_verdicts_lie_where_they_belong():
     """Those that changed outside the band and not across its middle, equivalent intervals within it."""
     for each in MANY + made_up():
-        line = line_of(each)
+        line = forest_line(each)
         if each.verdict is Verdict.EQUIVALENT:
             assert max(-line.low, line.high) < 1
         elif each.verdict in words.CHANGED:
@@ -108,8 +108,8 @@ def test_bars_are_the_intervals():
 
 
 def test_a_threshold_of_nothing_and_the_farthest_change_have_a_place():
-    assert line_of(scaled(2, "errors", threshold=0)).effect == 1
-    assert line_of(scaled(10**9, "errors", threshold=1e-3)).effect == FARTHEST
+    assert forest_line(scaled(2, "errors", threshold=0)).effect == 1
+    assert forest_line(scaled(10**9, "errors", threshold=1e-3)).effect == FARTHEST
 
 
 def test_looks_differ_in_colour_and_shape():
@@ -163,7 +163,7 @@ def test_of_very_many_those_that_matter_are_drawn_and_the_rest_is_counted():
     least = max(words.SEVERITY.index(each.verdict) for each in drawn)
     others = [each for each in told if not any(each is one for one in drawn)]
     assert all(words.SEVERITY.index(other.verdict) >= least for other in others)
-    note = left_out(MANY)
+    note = omitted_text(MANY)
     assert note.startswith("not drawn: ")
     numbers = [int(word) for word in note.replace(",", "").split() if word.isdecimal()]
     assert sum(numbers) == len(MANY) - LINES_MAX
@@ -173,7 +173,7 @@ def test_of_very_many_those_that_matter_are_drawn_and_the_rest_is_counted():
 
 
 def test_where_all_are_drawn_there_is_no_note():
-    assert left_out([scaled(2)]) == ""
+    assert omitted_text([scaled(2)]) == ""
     assert "not drawn" not in forest_figure([scaled(2)]).texts[-1].get_text()
 
 
@@ -195,8 +195,8 @@ def test_the_figure_grows_with_what_it_shows_and_no_further():
 
 @pytest.mark.parametrize("limit", [3, 8, 40, 1000, 1e6])
 def test_ticks_have_room(limit):
-    ticks = ticks_of(limit)
+    ticks = axis_ticks(limit)
     assert ticks[0] <= 5
     places = [math.asinh(tick) / math.asinh(limit) for tick in (0, *ticks)]
     assert all(right - left > 0.1 for left, right in itertools.pairwise(places))
-    assert limit_of([]) == 3
+    assert axis_limit([]) == 3

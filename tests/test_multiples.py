@@ -20,15 +20,22 @@ from stress.view.figure import style
 from stress.view.figure.metric_axis import TICKS_MAX, scale_of
 from stress.view.figure.save import save_figure
 from stress.view.figure.suite import level_panel
-from stress.view.figure.suite.level_panel import draw_names, draw_panel, fit_names, offsets, series_looks, value_names
+from stress.view.figure.suite.level_panel import (
+    draw_panel,
+    draw_value_names,
+    fit_value_names,
+    series_looks,
+    series_offsets,
+    value_names,
+)
 from stress.view.figure.suite.multiples import (
     COLUMNS_MAX,
-    bands_of,
-    fit_heads,
-    grid_of,
-    limits_of,
+    fit_axis_names,
+    interval_ends,
     multiples_figure,
-    notes,
+    points_by_metric,
+    reading_notes,
+    split_into_bands,
 )
 from stress.view.text.metric_wording import PICTURED
 
@@ -38,15 +45,19 @@ SOMAXCONN = "net.core.somaxconn"
 
 def drawn(cells, axis, metric):
     """The axes of one panel, with the names of its values."""
-    grid, values = grid_of(cells), values_of(cells, axis)
+    grid, values = points_by_metric(cells), values_of(cells, axis)
     figure = Figure(figsize=(4, 2), dpi=style.DPI)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.2, 0.3, 0.7, 0.6))
     found = grid[metric.name][axis]
     draw_panel(
-        axes, found, values, scale_of(metric, limits_of(grid[metric.name])), series_looks(list(cells_by_entry(cells)))
+        axes,
+        found,
+        values,
+        scale_of(metric, interval_ends(grid[metric.name])),
+        series_looks(list(cells_by_entry(cells))),
     )
-    draw_names(axes, values, [False] * len(values), 0, 8)
+    draw_value_names(axes, values, [False] * len(values), 0, 8)
     return axes, found, values
 
 
@@ -102,7 +113,7 @@ def test_each_series_has_the_line_of_its_baseline():
 
 @pytest.mark.parametrize("series", [1, 2, 3, 7, 16])
 def test_series_stand_beside_each_other_within_the_room_of_their_value(series):
-    places = list(offsets([str(number) for number in range(series)]).values())
+    places = list(series_offsets([str(number) for number in range(series)]).values())
     assert max(map(abs, places)) <= 0.5 * level_panel.REACH + 1e-9
     assert sum(places) == pytest.approx(0)
     assert all(right - left > 0.04 for left, right in itertools.pairwise(places))
@@ -117,16 +128,16 @@ def test_series_differ_in_colour_and_shape_together():
 
 def test_rows_without_anything_but_zero_are_left_out():
     cells = [trials_of([a_summary()], levels={"x": 1}, baseline=True)]
-    assert list(grid_of(cells)) == ["rate", "body.p50", "body.p99", "duration"]
-    assert list(grid_of([trials_of([a_summary(timed_out=1)], measures=False)])) == ["errors_per_million"]
-    assert list(grid_of(made_up())) == [name for name in PICTURED if name != "late_per_million"]
+    assert list(points_by_metric(cells)) == ["rate", "body.p50", "body.p99", "duration"]
+    assert list(points_by_metric([trials_of([a_summary(timed_out=1)], measures=False)])) == ["errors_per_million"]
+    assert list(points_by_metric(made_up())) == [name for name in PICTURED if name != "late_per_million"]
 
 
 @pytest.mark.parametrize(
     ("axes", "lengths"), [(0, []), (1, [1]), (6, [6]), (7, [4, 3]), (8, [4, 4]), (13, [5, 5, 3]), (30, [6] * 5)]
 )
 def test_many_axes_make_several_bands(axes, lengths):
-    bands = bands_of([str(number) for number in range(axes)])
+    bands = split_into_bands([str(number) for number in range(axes)])
     assert [len(band) for band in bands] == lengths
     assert [axis for band in bands for axis in band] == [str(number) for number in range(axes)]
     assert all(len(band) <= COLUMNS_MAX for band in bands)
@@ -159,16 +170,16 @@ def test_values_are_named_and_so_is_what_is_missing():
         trials_of(not_applicable="no x", levels={"x": 3}),
         trials_of([a_summary()], scenario="clean", levels={"x": 3}),
     ]
-    assert value_names(grid_of(cells)["rate"]["x"], values_of(cells, "x")) == ["1", "2\n(failed)", "3"]
+    assert value_names(points_by_metric(cells)["rate"]["x"], values_of(cells, "x")) == ["1", "2\n(failed)", "3"]
 
 
 def test_long_names_are_broken_or_turned():
     names = ["1024 65535", "32768 60999"]
-    assert fit_names(names, 100, 8)[:2] == (names, 0)
-    assert fit_names(names, 50, 8)[:2] == (["1024\n65535", "32768\n60999"], 0)
-    assert fit_names(names, 20, 8)[:2] == (names, level_panel.SLANT)
-    assert fit_names(["1", "2"], 20, 8)[:2] == (["1", "2"], 0)
-    assert fit_names(names, 20, 8)[2] > fit_names(names, 50, 8)[2] > fit_names(names, 100, 8)[2]
+    assert fit_value_names(names, 100, 8)[:2] == (names, 0)
+    assert fit_value_names(names, 50, 8)[:2] == (["1024\n65535", "32768\n60999"], 0)
+    assert fit_value_names(names, 20, 8)[:2] == (names, level_panel.SLANT)
+    assert fit_value_names(["1", "2"], 20, 8)[:2] == (["1", "2"], 0)
+    assert fit_value_names(names, 20, 8)[2] > fit_value_names(names, 50, 8)[2] > fit_value_names(names, 100, 8)[2]
 
 
 @pytest.mark.parametrize("room_pt", [40, 60, 90])
@@ -177,8 +188,8 @@ def test_names_below_a_panel_do_not_meet(room_pt):
     figure = Figure(figsize=(4 * room_pt / 72, 2), dpi=style.DPI)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0.5, 1, 0.5), xlim=(-0.5, 3.5))
-    fitted, turned, height_pt = fit_names(names, room_pt, 8)
-    draw_names(axes, fitted, [True] * 4, turned, 8)
+    fitted, turned, height_pt = fit_value_names(names, room_pt, 8)
+    draw_value_names(axes, fitted, [True] * 4, turned, 8)
     figure.canvas.draw()
     boxes = [text.get_window_extent() for text in axes.get_xticklabels()]
     assert max(box.height for box in boxes) <= height_pt / 72 * style.DPI * 1.05
@@ -187,18 +198,18 @@ def test_names_below_a_panel_do_not_meet(room_pt):
 
 
 def test_heads_of_columns_are_short_and_of_one_size():
-    heads, size = fit_heads(list(AXES), 190)
+    heads, size = fit_axis_names(list(AXES), 190)
     assert heads[0] == "tcp_challenge_ack_limit"
     assert heads[6] == SOMAXCONN
     assert size == 10
-    heads, size = fit_heads(["x", "net.netfilter.nf_conntrack_tcp_timeout_close_wait"], 119)
+    heads, size = fit_axis_names(["x", "net.netfilter.nf_conntrack_tcp_timeout_close_wait"], 119)
     assert heads == ["x", "net.netfilter.nf_conntrack_\ntcp_timeout_close_wait"]
     assert 6.5 < size < 8
 
 
 def test_the_caption_says_how_to_read_it_and_what_is_missing():
     cells = made_up()
-    assert notes(cells, grid_of(cells)) == [
+    assert reading_notes(cells, points_by_metric(cells)) == [
         "mark: median over 5 to 7 trials",
         "bar: its interval, 94 % to 98 % confidence",
         "filled: changes by 5 % and an attempt or more against trials of the same blocks",
@@ -214,10 +225,10 @@ def crossed():
 
 
 def test_the_caption_says_what_is_pooled():
-    assert "several axes vary at once, so trials of all cells with a value are pooled: closewait" in notes(
-        crossed(), grid_of(crossed())
+    assert "several axes vary at once, so trials of all cells with a value are pooled: closewait" in reading_notes(
+        crossed(), points_by_metric(crossed())
     )
-    assert not any("pooled" in phrase for phrase in notes(made_up(), grid_of(made_up())))
+    assert not any("pooled" in phrase for phrase in reading_notes(made_up(), points_by_metric(made_up())))
 
 
 def failing(count):
@@ -225,8 +236,8 @@ def failing(count):
 
 
 def test_the_caption_counts_cells_without_a_trial_where_they_are_many():
-    assert notes(failing(5), {}) == ["no trial done in 5 of 5 cells"]
-    assert notes(failing(2), {}) == ["no trial done: closewait baseline (failed), closewait x=1 (failed)"]
+    assert reading_notes(failing(5), {}) == ["no trial done in 5 of 5 cells"]
+    assert reading_notes(failing(2), {}) == ["no trial done: closewait baseline (failed), closewait x=1 (failed)"]
 
 
 SUITES = {
@@ -300,6 +311,6 @@ def test_every_axis_has_a_column_and_every_metric_a_row_in_each_band(tmp_path, m
     cells = made_up()
     save_figure(multiples_figure(cells, "title", []), tmp_path / "suite.png")
     (figure,) = sheets
-    assert len(figure.axes) == len(axes_of(cells)) * len(grid_of(cells))
+    assert len(figure.axes) == len(axes_of(cells)) * len(points_by_metric(cells))
     limits = [axes.get_ylim() for axes in figure.axes if axes.get_yscale() == "symlog"]
     assert len(set(limits)) == 2  # one for each of the two rows of counts, in both bands

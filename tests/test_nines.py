@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from stress.analysis.attribution.ladder import build_ladder
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.comparison.arm import Arm
-from stress.view.figure.comparison.arm_ladders import NAME_MAX, Band, bands, merge_ladders, shared_text
+from stress.view.figure.comparison.arm_ladders import NAME_MAX, ArmRung, arm_rungs, merge_ladders, rung_text
 from stress.view.figure.comparison.arm_style import caption_of, title_of
 from stress.view.figure.comparison.nines import (
-    finding,
+    axis_ticks,
+    detail,
     median_line,
     nines_figure,
     nines_of,
+    nines_within,
     percent_text,
     pooled_curves,
-    reach,
-    ticks_of,
     trial_line,
 )
 
@@ -53,7 +53,7 @@ def lines(axes, label):
 @given(latencies, st.floats(0, 4))
 def test_a_trials_line_is_at_a_latency_that_so_many_did_not_exceed(latency_ns, place):
     within, values = trial_line(latency_ns, np.array([place]))
-    assert within.size == (place <= reach(latency_ns.size))
+    assert within.size == (place <= nines_within(latency_ns.size))
     for value in values:
         share = np.count_nonzero(latency_ns <= value) / latency_ns.size
         assert value in latency_ns
@@ -62,7 +62,7 @@ def test_a_trials_line_is_at_a_latency_that_so_many_did_not_exceed(latency_ns, p
 
 @given(latencies)
 def test_a_trials_line_begins_at_its_fastest_and_ends_at_its_slowest(latency_ns):
-    _, values = trial_line(latency_ns, np.array([0, reach(latency_ns.size)]))
+    _, values = trial_line(latency_ns, np.array([0, nines_within(latency_ns.size)]))
     assert values.tolist() == [latency_ns[0], latency_ns[-1]]
 
 
@@ -91,7 +91,7 @@ def test_every_trial_has_a_thin_line_and_every_arm_a_thick_one():
         assert {line.get_color() for line in thin} == {thick.get_color()}
         for line, trial in zip(thin, arm.waits_ns(), strict=True):
             assert line.get_ydata()[-1] == trial[-1]
-            assert line.get_xdata()[-1] == pytest.approx(reach(trial.size), rel=0.01)
+            assert line.get_xdata()[-1] == pytest.approx(nines_within(trial.size), rel=0.01)
     base, new = (lines(left, arm.label)[0] for arm in arms)
     assert (base.get_color(), base.get_linestyle()) != (new.get_color(), new.get_linestyle())
 
@@ -113,7 +113,7 @@ def test_nines_are_named_as_people_say_them():
 
 @pytest.mark.parametrize("most", [1.5, 3.3, 6.3, 8])
 def test_names_of_nines_have_room(most):
-    ticks = ticks_of(most, 225)
+    ticks = axis_ticks(most, 225)
     assert ticks[1.0] == "90 %"
     assert len(ticks) >= 2
     assert list(ticks) == sorted(ticks)
@@ -134,7 +134,7 @@ def test_the_ccdf_beside_it_has_the_attempts_of_all_trials_of_each_arm():
 
 def test_each_rung_is_there_once_with_the_arms_that_have_it():
     both = [a_ladder(**LINEAR), a_ladder(**DOUBLING)]
-    found = bands(both)
+    found = arm_rungs(both)
     assert [band.at_ns for band in found] == sorted(band.at_ns for band in found)
     by_arms = {arms: [band.label for band in found if band.arms == arms] for arms in ((0,), (1,), (0, 1))}
     assert by_arms[0, 1][:3] == ["2 jiffies", "1 s", "3 s"]
@@ -175,12 +175,12 @@ def test_rungs_are_dashed_lines_in_the_colour_of_the_arm_that_alone_has_them():
 
 def test_what_several_arms_share_says_whose_it_is_as_far_as_there_is_room():
     labels = ("a", "b", "a label that is long")
-    assert shared_text(Band("4 s", 4 * SECOND, (0, 1)), labels) == "4 s (a, b)"
-    text = shared_text(Band("4 s", 4 * SECOND, (0, 2)), labels)
+    assert rung_text(ArmRung("4 s", 4 * SECOND, (0, 1)), labels) == "4 s (a, b)"
+    text = rung_text(ArmRung("4 s", 4 * SECOND, (0, 2)), labels)
     assert text.startswith("4 s (a, a")
     assert text.endswith("…)")
     assert len(text) <= NAME_MAX
-    assert shared_text(Band("ETIMEDOUT 8 s", 8 * SECOND, (0, 1)), labels) == "ETIMEDOUT 8 s"
+    assert rung_text(ArmRung("ETIMEDOUT 8 s", 8 * SECOND, (0, 1)), labels) == "ETIMEDOUT 8 s"
 
 
 # Words, and what does not break it.
@@ -189,7 +189,7 @@ def test_what_several_arms_share_says_whose_it_is_as_far_as_there_is_room():
 def test_the_finding_is_the_median_over_trials_of_p99():
     arm = an_arm(trials=5, retried=0)
     p99 = sorted(np.quantile(trial, 0.99, method="inverted_cdf") for trial in arm.waits_ns())[2]
-    assert finding([arm], [arm.waits_ns()]) == f"99 in 100 attempts took no longer than {p99 / 1000:.3g} µs (base)"
+    assert detail([arm], [arm.waits_ns()]) == f"99 in 100 attempts took no longer than {p99 / 1000:.3g} µs (base)"
 
 
 def test_the_caption_says_what_is_common_once_and_what_differs_by_arm():
@@ -219,7 +219,7 @@ def test_nothing_that_is_written_overlaps(arms):
 
 @pytest.mark.parametrize("arm", [no_syn(), empty(), Arm("no run", [])], ids=lambda arm: arm.label)
 def test_arms_without_latencies_are_no_error(arm):
-    assert finding([arm], [[]]) == "no attempt sent a SYN"
+    assert detail([arm], [[]]) == "no attempt sent a SYN"
     both = panels(nines_figure([an_arm(trials=2), arm]))
     assert len(lines(both["nines"], "base, a trial")) == 2
     assert lines(both["nines"], arm.label) == []

@@ -17,9 +17,16 @@ from matplotlib.figure import Figure
 
 from stress.model.outcome import Cause
 from stress.view.figure.cause_style import CAUSE_LOOKS
-from stress.view.figure.density import cells
+from stress.view.figure.density import assign_cells
 from stress.view.figure.points import MARKS_MAX
-from stress.view.figure.run.port_map import claim, draw_port_map, finding, legend_entries, port_limits, port_map_figure
+from stress.view.figure.run.port_map import (
+    detail,
+    draw_port_map,
+    headline,
+    legend_entries,
+    port_limits,
+    port_map_figure,
+)
 from stress.view.figure.save import save_figure
 
 FAST = 10 * MS  # after two jiffies at HZ 250
@@ -176,20 +183,20 @@ def test_a_crowd_of_marks_is_thinned_but_covers_every_pixel_that_it_would():
 @given(st.lists(st.tuples(st.floats(-0.5, 1.5), st.floats(-0.5, 1.5))), st.integers(1, 9), st.integers(1, 9))
 def test_cells_lose_no_point_and_the_topmost_is_one_of_each_cell(points, rows, columns):
     height, width = np.array(points, float).reshape(-1, 2).T
-    found = cells(height, width, rows, columns)
+    found = assign_cells(height, width, rows, columns)
     assert found.counts().shape == (rows, columns)
     assert found.counts().sum() == len(points)
     assert sorted(found.index[found.topmost()]) == np.unique(found.index).tolist()
 
 
 def test_words_say_where_trouble_lies():
-    assert claim(collisions()) == "all 3 slow or failed attempts met a mine"
-    assert finding(collisions()) == "20 of 100 ports used, once each; mines: 5 laid, 3 met, 2 left standing"
-    assert claim(findings(ONE)) == "all 1 attempts connected at once"
-    assert claim(findings(ONE, NO_PORT)) == "of 51 attempts, 50 had no port"
-    assert claim(findings(ALL_TIMED_OUT)) == "50 slow or failed attempts on 50 ports"
-    assert claim(findings(EMPTY)) == "no attempts"
-    assert finding(findings(EMPTY)) == "0 of 100 ports used"
+    assert headline(collisions()) == "all 3 slow or failed attempts met a mine"
+    assert detail(collisions()) == "20 of 100 ports used, once each; mines: 5 laid, 3 met, 2 left standing"
+    assert headline(findings(ONE)) == "all 1 attempts connected at once"
+    assert headline(findings(ONE, NO_PORT)) == "of 51 attempts, 50 had no port"
+    assert headline(findings(ALL_TIMED_OUT)) == "50 slow or failed attempts on 50 ports"
+    assert headline(findings(EMPTY)) == "no attempts"
+    assert detail(findings(EMPTY)) == "0 of 100 ports used"
 
 
 @pytest.mark.parametrize("acts", DEGENERATE.values(), ids=DEGENERATE)

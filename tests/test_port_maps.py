@@ -12,7 +12,7 @@ from matplotlib.collections import QuadMesh
 
 from stress.analysis.comparison.arm import Arm
 from stress.store import run_folder
-from stress.view.figure.comparison.comparison_figures import draw_all, draw_arms
+from stress.view.figure.comparison.comparison_figures import save_arm_figures, save_forest
 from stress.view.figure.comparison.port_maps import comparable_runs, counts_text, port_maps_figure
 
 NAMES = ["forest.png", "latency.png", "shift.png", "ports.png"]
@@ -138,7 +138,7 @@ def test_an_arm_without_a_run_has_no_map():
 
 
 def draw(comparisons, arms, where):
-    return [*draw_all(comparisons, where), *draw_arms(arms, where)]
+    return [*save_forest(comparisons, where), *save_arm_figures(arms, where)]
 
 
 def test_a_comparison_has_four_pictures_that_are_alike_each_time(tmp_path):

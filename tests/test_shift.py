@@ -205,7 +205,7 @@ def test_marks_stand_at_the_ratios_and_bars_reach_as_far_as_the_band():
     (shift,) = view.quantile_shifts(base, [new])
     _, axes = drawn(base, new)
     (marks,) = (line for line in axes.lines if line.get_label() == "ratio")
-    assert marks.get_xdata().tolist() == [view.place_of(probability) for probability in shift.probabilities]
+    assert marks.get_xdata().tolist() == [view.quantile_place(probability) for probability in shift.probabilities]
     assert marks.get_ydata().tolist() == shift.ratio.tolist()
     (bars,) = (collection for collection in axes.collections if isinstance(collection, LineCollection))
     low, high = axes.get_ylim()
@@ -227,17 +227,17 @@ def test_a_band_wider_than_all_else_is_cut_with_an_arrow():
     rng = np.random.default_rng(5)
     wild = [np.sort(np.append(np.full(980, 10_000), rng.integers(1, 10**7, 20) * 100 + 10_000)) for _ in range(6)]
     shift = quantile_shift(wild, wild[::-1], paired=True)
-    assert shift.high[-1] > view.reach_of([shift])
-    assert view.reach_of([shift]) >= view.NARROWEST
+    assert shift.high[-1] > view.axis_reach([shift])
+    assert view.axis_reach([shift]) >= view.NARROWEST
 
 
 def test_the_finding_says_where_arms_differ():
     base, new = an_arm(), an_arm("new", median=15_000, first=20)
-    assert "10 of 10 quantiles surely differ" in view.finding((base, new), view.quantile_shifts(base, [new]))
-    same = view.finding((base, base), view.quantile_shifts(base, [base]))
+    assert "10 of 10 quantiles surely differ" in view.detail((base, new), view.quantile_shifts(base, [new]))
+    same = view.detail((base, base), view.quantile_shifts(base, [base]))
     assert same == "base: no quantile surely differs"
     few = an_arm("few", trials=3, blocks=False)
-    assert view.finding((few, few), view.quantile_shifts(few, [few])) == "few: fewer than 5 trials, too few to tell"
+    assert view.detail((few, few), view.quantile_shifts(few, [few])) == "few: fewer than 5 trials, too few to tell"
 
 
 def test_trials_of_common_blocks_are_compared_within_them():
@@ -282,7 +282,7 @@ def test_a_single_arm_has_no_shift():
 
 def test_the_axis_has_ticks_that_do_not_crowd():
     for reach in (1.16, 1.5, 4, 90, 10_000):
-        ticks = view.ticks_of(reach)
+        ticks = view.axis_ticks(reach)
         assert ticks
         assert all(1 < tick < reach for tick in ticks)
         steps = np.diff(np.log([1, *ticks])) / math.log(reach) / 2

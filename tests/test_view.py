@@ -27,7 +27,7 @@ from stress.model.run import MINE, Run
 from stress.model.summary import Band, Body, Mines, Summary
 from stress.view.figure import axes as around
 from stress.view.figure import style
-from stress.view.figure.caption import caption, claim, finding
+from stress.view.figure.caption import caption, detail, headline
 from stress.view.figure.run.panels import panels_figure
 from stress.view.figure.run.timeline import (
     MARKS_MAX,
@@ -319,7 +319,7 @@ def test_only_rungs_near_the_data_are_named():
 
 @given(st.lists(st.floats(0, 1), max_size=12).map(sorted), st.floats(0.01, 0.2))
 def test_spread_labels_keep_their_distance_and_order(targets, height):
-    places = around.spread(targets, height, 1 + height)
+    places = around.spread_labels(targets, height, 1 + height)
     assert len(places) == len(targets)
     assert all(above - below >= height - 1e-9 for below, above in itertools.pairwise(places))
     assert all(place <= 1 + height + 1e-9 for place in places)
@@ -338,20 +338,20 @@ def test_phases_are_named_above_the_axes_when_there_are_several():
 
 
 def test_words_say_what_the_data_say():
-    assert claim(clean_scene()) == "28,232 attempts, no collision"
-    assert finding(clean_scene()).startswith("connected within 12 µs (p50), ")
-    assert claim(collision_scene()) == "600 of 28,232 attempts met a mine"
-    assert finding(collision_scene()) == "600 retried after 8 ms to 16 ms (p50 12.1 ms)"
-    assert finding(dropped_scene()).startswith("600 timed out after 2.01 s to 2.04 s (p50 ")
-    assert claim(scene_of([3 * US] * 5, [0, 0, NO_PORT, NO_PORT, 0])) == "2 of 5 attempts did not connect at once"
-    assert finding(scene_of([], [])) == ""
+    assert headline(clean_scene()) == "28,232 attempts, no collision"
+    assert detail(clean_scene()).startswith("connected within 12 µs (p50), ")
+    assert headline(collision_scene()) == "600 of 28,232 attempts met a mine"
+    assert detail(collision_scene()) == "600 retried after 8 ms to 16 ms (p50 12.1 ms)"
+    assert detail(dropped_scene()).startswith("600 timed out after 2.01 s to 2.04 s (p50 ")
+    assert headline(scene_of([3 * US] * 5, [0, 0, NO_PORT, NO_PORT, 0])) == "2 of 5 attempts did not connect at once"
+    assert detail(scene_of([], [])) == ""
 
 
 def test_retries_in_several_bands_are_counted_by_band():
     seconds = [0.012, 0.012, 1.01, 2.01, 3.01, 5.01, 11.02, 0.5]
     scene = scene_of(np.array(seconds) * SECOND, [RETRIED] * len(seconds))
     expected = "8 retried after 2 jiffies (2), 1 s (1), 2 s (1), 3 s (1), 5 s to 11 s (2), other times (1)"
-    assert finding(scene) == expected
+    assert detail(scene) == expected
 
 
 def test_the_caption_holds_what_a_reader_needs_to_repeat_the_run():

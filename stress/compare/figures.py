@@ -11,7 +11,7 @@ from stress.model.observation import Observation
 from stress.model.text import slug
 from stress.store import run_folder
 from stress.store.run_folder import ATTEMPTS_FILE
-from stress.view.figure.comparison.comparison_figures import draw_all, draw_arms
+from stress.view.figure.comparison.comparison_figures import save_arm_figures, save_forest
 
 ROWS_MAX = 4  # whose attempts are drawn
 CHANGED = (Verdict.REGRESSED, Verdict.IMPROVED)
@@ -30,11 +30,11 @@ def draw_comparison(comparisons: Sequence[Comparison], pairs: Sequence[ArmPair],
     Raises:
         UsageError: a run is damaged.
     """
-    written = draw_all(comparisons, results)
+    written = save_forest(comparisons, results)
     for row in rows_to_draw(comparisons, pairs):
         arms = arms_of_row([pair for pair in pairs if pair.row == row])
         if arms:
-            written += draw_arms(arms, results / slug(row) if row else results)
+            written += save_arm_figures(arms, results / slug(row) if row else results)
     return written
 
 

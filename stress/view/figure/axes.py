@@ -16,7 +16,7 @@ from stress.model.units import duration_text
 from stress.view.figure.style import FAINT, GIVE_UP, INK, LADDER_TINT, QUIET, RUNG
 
 
-def latency_axis(axes: Axes, low_ns: float, high_ns: float) -> None:
+def apply_latency_axis(axes: Axes, low_ns: float, high_ns: float) -> None:
     """Make y a log axis of latencies from ``low_ns`` to ``high_ns``, with units on the decades."""
     axes.set_yscale("log")
     axes.set_ylim(low_ns, high_ns)
@@ -28,7 +28,7 @@ def latency_axis(axes: Axes, low_ns: float, high_ns: float) -> None:
     axes.grid(visible=True, axis="y")
 
 
-def spread(targets: Sequence[float], height: float, top: float) -> list[float]:
+def spread_labels(targets: Sequence[float], height: float, top: float) -> list[float]:
     """Return the places nearest to ``targets`` (ascending) for labels that are ``height`` tall each.
 
     Places ascend too, none above ``top``. Where targets crowd, their labels make one block around their mean.
@@ -71,7 +71,7 @@ def _labels(ladder: Ladder, attempts: Mapping[str, int]) -> list[_Label]:
 def _thin_out(labels: list[_Label], targets: list[float], height: float) -> list[float]:
     """Remove labels, those with the fewest attempts first, until each finds a place close to its rung."""
     while True:
-        places = spread(targets, height, 1 + height)
+        places = spread_labels(targets, height, 1 + height)
         if all(abs(target - place) < 2.6 * height for target, place in zip(targets, places, strict=True)):
             return places
         least = min(range(len(labels)), key=lambda index: labels[index].attempts)
@@ -171,7 +171,7 @@ def _height_pt(axes: Axes) -> float:
     return float(axes.bbox.height) * 72 / figure.dpi
 
 
-def draw_scale(axes: Axes, density: ScalarMappable) -> None:
+def draw_colour_scale(axes: Axes, density: ScalarMappable) -> None:
     """Draw the colour scale of a density into axes of its own."""
     figure = axes.get_figure(root=True)
     assert figure is not None

@@ -17,7 +17,7 @@ from stress.view.figure import style
 BANDS_MAX = 5  # named one by one in the finding
 
 
-def claim(findings: Findings) -> str:
+def headline(findings: Findings) -> str:
     """Return in words what a run shows: how many attempts met a mine or did not connect at once."""
     attempts, collisions = findings.outcomes.size, findings.summary.collisions
     late = attempts - findings.summary.outcomes.get(Outcome.CONNECTED, 0)
@@ -28,7 +28,7 @@ def claim(findings: Findings) -> str:
     return f"{attempts:,} attempts, no collision"
 
 
-def finding(findings: Findings) -> str:
+def detail(findings: Findings) -> str:
     """Return in words how the attempts ended that did not connect at once; if all did, how long it took."""
     body = findings.summary.body
     counts = Counter(

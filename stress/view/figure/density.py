@@ -12,7 +12,7 @@ CHUNK = 1 << 20  # points looked at together: the grid of all would take more me
 
 
 @dataclass(frozen=True)
-class Cells:
+class GridCells:
     """The cell that each of some points lies in.
 
     Attributes:
@@ -36,11 +36,11 @@ class Cells:
         return last[last >= 0]
 
 
-def cells(height: npt.NDArray[np.float64], width: npt.NDArray[np.float64], rows: int, columns: int) -> Cells:
+def assign_cells(height: npt.NDArray[np.float64], width: npt.NDArray[np.float64], rows: int, columns: int) -> GridCells:
     """Return the cells of points, given their height and width as shares of the grid; those outside go to its edge."""
     row = (height * rows).astype(np.intp).clip(0, rows - 1)
     column = (width * columns).astype(np.intp).clip(0, columns - 1)
-    return Cells(rows, columns, row * columns + column)
+    return GridCells(rows, columns, row * columns + column)
 
 
 def count_cells(points: int, shares: Callable[[slice], Shares], rows: int, columns: int) -> npt.NDArray[np.intp]:
@@ -54,5 +54,5 @@ def count_cells(points: int, shares: Callable[[slice], Shares], rows: int, colum
     """
     total = np.zeros((rows, columns), np.intp)
     for first in range(0, points, CHUNK):
-        total += cells(*shares(slice(first, first + CHUNK)), rows, columns).counts()
+        total += assign_cells(*shares(slice(first, first + CHUNK)), rows, columns).counts()
     return total

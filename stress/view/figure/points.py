@@ -12,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from stress.analysis.attribution.cause import CAUSES
 from stress.model.outcome import Cause
 from stress.view.figure.cause_style import cause_marker
-from stress.view.figure.density import Shares, cells, count_cells
+from stress.view.figure.density import Shares, assign_cells, count_cells
 
 NONE = CAUSES.index(Cause.NONE)
 CELL_PX = 4
@@ -30,7 +30,7 @@ class Points:
     causes: npt.NDArray[np.uint8]
 
 
-def by_count(causes: npt.NDArray[np.uint8]) -> list[int]:
+def causes_by_count(causes: npt.NDArray[np.uint8]) -> list[int]:
     """Return the causes that occur but NONE, the most numerous first, so that rare ones lie on top."""
     counts = np.bincount(causes, minlength=len(CAUSES))
     return sorted(
@@ -70,12 +70,12 @@ def draw_points(axes: Axes, points: Points, rows: int, top: float, norm: LogNorm
         cmap=GROUND,
         rasterized=True,
     )
-    for code in by_count(points.causes):
+    for code in causes_by_count(points.causes):
         these = np.flatnonzero(points.causes == code)
         magnitude = math.log10(these.size)
         if these.size > MARKS_MAX:
             pixels = round(axes.bbox.height), round(axes.bbox.width)
-            these = these[cells(*shares(these), *pixels).topmost()]
+            these = these[assign_cells(*shares(these), *pixels).topmost()]
         size, alpha = min(max(9 - 1.8 * magnitude, 1.6), 7), min(max(1.25 - 0.12 * magnitude, 0.35), 0.95)
         mark = cause_marker(CAUSES[code], size=size, alpha=alpha)
         mark.set_data(points.start_s[these], points.height[these])

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from stress.analysis.attribution.ladder import Ladder, Rung
 from stress.view.figure import style
-from stress.view.figure.axes import spread
+from stress.view.figure.axes import spread_labels
 from stress.view.figure.comparison.arm_style import colour_of
 
 NAME_PT = 8.0
@@ -17,7 +17,7 @@ NAME_MAX = 14  # letters of a name, with whose it is; the colour of the first sa
 
 
 @dataclass(frozen=True)
-class Band:
+class ArmRung:
     """A rung, and the arms whose kernel has it: their numbers."""
 
     label: str
@@ -26,7 +26,7 @@ class Band:
     gives_up: bool = False
 
 
-def bands(ladders: Sequence[Ladder | None]) -> list[Band]:
+def arm_rungs(ladders: Sequence[Ladder | None]) -> list[ArmRung]:
     """Return the rungs and ends of all arms' ladders, lowest first, each once."""
     numbers: dict[tuple[str, int, bool], list[int]] = {}
     for number, ladder in enumerate(ladders):
@@ -36,7 +36,7 @@ def bands(ladders: Sequence[Ladder | None]) -> list[Band]:
         for rung in rungs:
             numbers.setdefault((rung.label, rung.from_ns, False), []).append(number)
         numbers.setdefault((f"ETIMEDOUT {ladder.give_up_ns / 1e9:.0f} s", ladder.give_up_ns, True), []).append(number)
-    every = [Band(label, at_ns, tuple(arms), gives_up) for (label, at_ns, gives_up), arms in numbers.items()]
+    every = [ArmRung(label, at_ns, tuple(arms), gives_up) for (label, at_ns, gives_up), arms in numbers.items()]
     return sorted(every, key=lambda band: (band.at_ns, band.label))
 
 
@@ -56,7 +56,7 @@ def merge_ladders(ladders: Sequence[Ladder | None]) -> Ladder | None:
     )
 
 
-def shared_text(band: Band, labels: Sequence[str]) -> str:
+def rung_text(band: ArmRung, labels: Sequence[str]) -> str:
     """Return the name of a band that several arms have but not all, with whose it is as far as there is room."""
     whose = ", ".join(labels[number] for number in band.arms)
     room = NAME_MAX - len(band.label) - len(" ()")
@@ -65,7 +65,7 @@ def shared_text(band: Band, labels: Sequence[str]) -> str:
     return f"{band.label} ({whose if len(whose) <= room else whose[: room - 1] + '…'})"
 
 
-def draw_bands(axes: Axes, every: Sequence[Band], labels: Sequence[str]) -> None:
+def draw_arm_rungs(axes: Axes, every: Sequence[ArmRung], labels: Sequence[str]) -> None:
     """Draw the bands within the axes as dashed lines, named to the right.
 
     Args:
@@ -84,10 +84,10 @@ def draw_bands(axes: Axes, every: Sequence[Band], labels: Sequence[str]) -> None
         axes.axhline(band.at_ns, color=colour, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0.8, label=f"_{band.label}")
     named = shown if len(shown) * step < 1 else shown[:: math.ceil(len(shown) * step)]
     targets = [math.log(band.at_ns / low_ns) / math.log(high_ns / low_ns) for band in named]
-    for band, place in zip(named, spread(targets, step, 1 + step), strict=True):
+    for band, place in zip(named, spread_labels(targets, step, 1 + step), strict=True):
         everybody = len(band.arms) == len(labels)
         axes.annotate(
-            band.label if everybody or len(band.arms) == 1 else shared_text(band, labels),
+            band.label if everybody or len(band.arms) == 1 else rung_text(band, labels),
             xy=(1, band.at_ns),
             xycoords=axes.get_yaxis_transform(),
             xytext=(1.03, place),

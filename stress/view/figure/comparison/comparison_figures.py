@@ -15,12 +15,12 @@ from stress.view.figure.comparison.shift import shift_figure
 from stress.view.figure.save import save_figure
 
 
-def draw_all(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
+def save_forest(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
     """Draw all comparisons as one figure into a folder, which is made where need be; return what was written."""
-    return save_all({"forest.png": lambda: forest_figure(comparisons)}, folder)
+    return save_figures({"forest.png": lambda: forest_figure(comparisons)}, folder)
 
 
-def draw_arms(arms: Sequence[Arm], folder: Path) -> list[Path]:
+def save_arm_figures(arms: Sequence[Arm], folder: Path) -> list[Path]:
     """Draw the attempts of the arms of one row into a folder, which is made where need be.
 
     Args:
@@ -33,7 +33,7 @@ def draw_arms(arms: Sequence[Arm], folder: Path) -> list[Path]:
     known = [arm for arm in arms if any(len(run.attempts) for run in arm.runs)]
     if len(known) < 2:
         return []
-    return save_all(
+    return save_figures(
         {
             "latency.png": lambda: nines_figure(known),
             "shift.png": lambda: shift_figure(known),
@@ -43,7 +43,7 @@ def draw_arms(arms: Sequence[Arm], folder: Path) -> list[Path]:
     )
 
 
-def save_all(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
+def save_figures(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
     """Draw figures and write them by their names into a folder; return what was written."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in figures.items():

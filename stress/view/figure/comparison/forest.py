@@ -41,7 +41,7 @@ TICK_ROOM = 0.065  # between two of them, as a share of the plot's width
 
 
 @dataclass(frozen=True)
-class Line:
+class ForestLine:
     """What the plot shows of a comparison, in multiples of its threshold; worse is positive.
 
     Attributes:
@@ -57,31 +57,31 @@ class Line:
     high: float
 
 
-def line_of(comparison: Comparison) -> Line:
+def forest_line(comparison: Comparison) -> ForestLine:
     """Return a comparison as it is drawn."""
     change = change_of(comparison)
     if change is None:
-        return Line(comparison, None, 0.0, 0.0)
+        return ForestLine(comparison, None, 0.0, 0.0)
     sign = -1 if find_metric(comparison.metric).better == "higher" else 1
     low, effect, high = sorted(
         sign * max(-FARTHEST, min(FARTHEST, value / change.least)) if change.least else sign * math.copysign(1, value)
         for value in (change.low, change.effect, change.high)
     )
-    return Line(comparison, effect, low, high)
+    return ForestLine(comparison, effect, low, high)
 
 
-def lines_by_row(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> dict[str, list[Line]]:
+def lines_by_row(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> dict[str, list[ForestLine]]:
     """Return the comparisons that are drawn, by row; of more than there is room for those that matter most."""
     told = [comparison for comparison in comparisons if not words.is_of_nothing(comparison)]
     kept = {id(comparison) for comparison in words.order_comparisons(told)[:most]}
     rows = words.group_by_row(told)
     drawn = {
-        row: [line_of(comparison) for comparison in these if id(comparison) in kept] for row, these in rows.items()
+        row: [forest_line(comparison) for comparison in these if id(comparison) in kept] for row, these in rows.items()
     }
     return {row: lines for row, lines in drawn.items() if lines}
 
 
-def left_out(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> str:
+def omitted_text(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> str:
     """Return in words what is not drawn; nothing where all is."""
     told = [comparison for comparison in comparisons if not words.is_of_nothing(comparison)]
     counts = Counter(comparison.verdict for comparison in words.order_comparisons(told)[most:])
@@ -91,13 +91,13 @@ def left_out(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> str:
     return f"not drawn: {join_words(parts)}" if parts else ""
 
 
-def limit_of(lines: Sequence[Line]) -> float:
+def axis_limit(lines: Sequence[ForestLine]) -> float:
     """Return how far the axis reaches to either side, in thresholds."""
     farthest = max((max(abs(line.low), abs(line.high)) for line in lines if line.effect is not None), default=1)
     return max(3.0, 1.25 * farthest)
 
 
-def ticks_of(limit: float) -> list[int]:
+def axis_ticks(limit: float) -> list[int]:
     """Return the ticks on one side of an axis that reaches so far: those that do not crowd."""
     ticks = [0]
     for tick in TICKS:
@@ -118,7 +118,7 @@ def forest_figure(comparisons: Sequence[Comparison]) -> Figure:
         _draw_head(figure, comparisons)
         foot = FOOTER / height
         axes = figure.add_axes((LEFT / WIDTH, foot, PLOT / WIDTH, 1 - foot - HEADER / height), label="forest")
-        _prepare(axes, limit_of([line for lines in rows.values() for line in lines]), max(places, 2))
+        _prepare_axes(axes, axis_limit([line for lines in rows.values() for line in lines]), max(places, 2))
         place = 0
         for row, lines in rows.items():
             _draw_row_name(axes, row, place)
@@ -127,14 +127,14 @@ def forest_figure(comparisons: Sequence[Comparison]) -> Figure:
             place += len(lines) + 1
         if not rows:
             axes.text(0.5, 0.5, "nothing was compared", transform=axes.transAxes, ha="center", color=style.QUIET)
-        draw_caption(figure, caption(comparisons), font_size=7.5)
+        draw_caption(figure, caption_phrases(comparisons), font_size=7.5)
         figure.texts[-1].set_y(0.13 / height)
     return figure
 
 
-def caption(comparisons: Sequence[Comparison]) -> list[str]:
+def caption_phrases(comparisons: Sequence[Comparison]) -> list[str]:
     """Return how to read the plot, and what is missing in it, as phrases."""
-    phrases = [left_out(comparisons)]
+    phrases = [omitted_text(comparisons)]
     levels = sorted(comparison.level for comparison in comparisons if comparison.level)
     if levels:
         sure = metric_wording.span_text([metric_wording.percent_text(level) for level in levels])
@@ -167,7 +167,7 @@ def _draw_head(figure: Figure, comparisons: Sequence[Comparison]) -> None:
         )
 
 
-def _prepare(axes: Axes, limit: float, places: int) -> None:
+def _prepare_axes(axes: Axes, limit: float, places: int) -> None:
     axes.set_xscale("asinh", linear_width=1)
     axes.set_xlim(-limit, limit)
     axes.set_ylim(places - 0.5, -0.5)
@@ -175,7 +175,7 @@ def _prepare(axes: Axes, limit: float, places: int) -> None:
     axes.spines["left"].set_visible(False)
     axes.axvspan(-1, 1, facecolor="#e3e7ec", linewidth=0, zorder=0.2)
     axes.axvline(0, color=style.QUIET, linewidth=0.8, zorder=0.4)
-    ticks = ticks_of(limit)
+    ticks = axis_ticks(limit)
     axes.xaxis.set_major_locator(FixedLocator([*(-tick for tick in reversed(ticks)), 0, *ticks]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(
@@ -208,7 +208,7 @@ def _draw_row_name(axes: Axes, row: str, place: int) -> None:
     _write(axes, 0.25 - LEFT, place, row or "all", fontsize=size, fontweight="bold", zorder=5)
 
 
-def _draw_line(axes: Axes, line: Line, place: int) -> None:
+def _draw_line(axes: Axes, line: ForestLine, place: int) -> None:
     """Draw a comparison, its name to the left and its numbers to the right."""
     comparison = line.comparison
     look = VERDICT_LOOKS[comparison.verdict]

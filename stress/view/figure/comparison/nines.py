@@ -16,12 +16,12 @@ from stress.analysis.comparison.arm import Arm, Latencies
 from stress.analysis.comparison.shift import has_enough_attempts, quantiles_ns
 from stress.model.units import duration_text
 from stress.view.figure import style
-from stress.view.figure.axes import latency_axis
-from stress.view.figure.comparison.arm_ladders import bands, draw_bands, merge_ladders
+from stress.view.figure.axes import apply_latency_axis
+from stress.view.figure.comparison.arm_ladders import arm_rungs, draw_arm_rungs, merge_ladders
 from stress.view.figure.comparison.arm_style import caption_of, colour_of, dashes_of, title_of
 from stress.view.figure.curve import Curve
 from stress.view.figure.run import ccdf
-from stress.view.figure.sheet import sheet
+from stress.view.figure.sheet import new_sheet
 
 GRID = 1200  # places along the axis
 HEADROOM = 1.5
@@ -39,14 +39,14 @@ def nines_of(probability: float) -> float:
     return -math.log10(1 - probability)
 
 
-def reach(attempts: int) -> float:
+def nines_within(attempts: int) -> float:
     """Return how many nines so many attempts reach, as far as their slowest is drawn."""
     return math.log10(attempts / WHOLE)
 
 
 def trial_line(latency_ns: Latencies, nines: Nines) -> tuple[Nines, npt.NDArray[np.float64]]:
     """Return the places within a trial's reach, and the latency (ns) that it did not exceed there."""
-    within = nines[nines <= reach(latency_ns.size)]
+    within = nines[nines <= nines_within(latency_ns.size)]
     return within, quantiles_ns(latency_ns, 1 - 10.0**-within)
 
 
@@ -73,8 +73,8 @@ def draw_nines(axes: Axes, arms: Sequence[Arm], waits: Sequence[Sequence[Latenci
     low_ns = min((max(int(trial[0]), 1) for trial in trials), default=1000) / HEADROOM
     fast = [ladder.fast.to_ns for arm in arms if (ladder := arm.ladder) and ladder.fast]
     high_ns = HEADROOM * max([10_000, *fast, *(int(trial[-1]) for trial in trials)])
-    latency_axis(axes, min(low_ns, high_ns / 30), high_ns)
-    most = max((reach(trial.size) for trial in trials), default=1.0)
+    apply_latency_axis(axes, min(low_ns, high_ns / 30), high_ns)
+    most = max((nines_within(trial.size) for trial in trials), default=1.0)
     nines = np.linspace(0, most, GRID)
     _nines_axis(axes, most)
     for number, arm_waits in enumerate(waits):
@@ -92,7 +92,7 @@ def draw_nines(axes: Axes, arms: Sequence[Arm], waits: Sequence[Sequence[Latenci
                 *median_line(arm_waits, nines), color=colour, linestyle=dashes_of(number), linewidth=THICK_PT,
                 label=arms[number].label, zorder=3,
             )  # fmt: skip
-    draw_bands(axes, bands([arm.ladder for arm in arms]), [arm.label for arm in arms])
+    draw_arm_rungs(axes, arm_rungs([arm.ladder for arm in arms]), [arm.label for arm in arms])
 
 
 def percent_text(nines: int) -> str:
@@ -100,7 +100,7 @@ def percent_text(nines: int) -> str:
     return f"{100 - 10.0 ** (2 - nines):.{max(0, nines - 2)}f} %"
 
 
-def ticks_of(most: float, width_pt: float) -> dict[float, str]:
+def axis_ticks(most: float, width_pt: float) -> dict[float, str]:
     """Return the places that are named on an axis of nines, as many as have room."""
     wanted = {float(nines): percent_text(nines) for nines in range(1, math.floor(most) + 1)}
     wanted |= {nines_of(0.5): "50 %", 0.0: "0"}
@@ -114,7 +114,7 @@ def ticks_of(most: float, width_pt: float) -> dict[float, str]:
 
 def _nines_axis(axes: Axes, most: float) -> None:
     axes.set_xlim(0, most)
-    ticks = ticks_of(most, axes.bbox.width * 72 / style.DPI)
+    ticks = axis_ticks(most, axes.bbox.width * 72 / style.DPI)
     axes.set_xticks(list(ticks), list(ticks.values()), fontsize=TICK_PT)
     axes.xaxis.set_minor_locator(FixedLocator([float(nines) for nines in range(1, math.floor(most) + 1)]))
     axes.grid(visible=True, axis="x")
@@ -131,7 +131,7 @@ def pooled_curves(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> 
     return lines
 
 
-def finding(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> str:
+def detail(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> str:
     """Return in words how long all but one in a hundred attempts took: the median over trials."""
     parts = []
     for arm, trials in zip(arms, waits, strict=True):
@@ -159,7 +159,7 @@ def nines_figure(arms: Sequence[Arm]) -> Figure:
     ladders = [arm.ladder for arm in arms]
     with matplotlib.style.context(["default", style.RC]):
         note = "attempts that sent a SYN; thick as far as ten of each trial lie beyond; right: all trials together"
-        figure, top = sheet(title_of(arms), finding(arms, waits), legend_entries(arms), [note, *caption_of(arms)])
+        figure, top = new_sheet(title_of(arms), detail(arms, waits), legend_entries(arms), [note, *caption_of(arms)])
         width = (RIGHT_EDGE - LEFT - GAP) / 2
         box = (FOOT, top - 0.045 - FOOT)
         left = figure.add_axes((LEFT, box[0], width, box[1]), label="nines")

@@ -17,10 +17,10 @@ from stress.view.figure import axes as around
 from stress.view.figure import style
 from stress.view.figure.cause_style import cause_marker
 from stress.view.figure.comparison.arm_style import caption_of, title_of
-from stress.view.figure.points import GROUND, NONE, by_count
+from stress.view.figure.points import GROUND, NONE, causes_by_count
 from stress.view.figure.run.port_frame import LEFT_EDGE, RIGHT_EDGE, frame_of
-from stress.view.figure.run.port_map import FOOT, LANES, claim, draw_port_map
-from stress.view.figure.sheet import ROOM_PT, sheet
+from stress.view.figure.run.port_map import FOOT, LANES, draw_port_map, headline
+from stress.view.figure.sheet import ROOM_PT, new_sheet
 
 MARGIN = 0.045  # between the two, for the ticks of the mines
 HEAD = 0.034  # height of the line above a map
@@ -36,7 +36,7 @@ def legend_entries(runs: Sequence[Findings]) -> list[Line2D]:
     counts = np.array([np.bincount(findings.causes, minlength=len(CAUSES)) for findings in runs])
     every = np.concatenate([findings.causes for findings in runs])
     samples = []
-    for code in (NONE, *by_count(every)):
+    for code in (NONE, *causes_by_count(every)):
         if counts[:, code].any():
             sample = cause_marker(CAUSES[code], size=7)
             sample.set_label(f"{sample.get_label()}  {counts_text(counts[:, code].tolist())}")
@@ -68,13 +68,13 @@ def port_maps_figure(base: Arm, new: Arm) -> Figure:
     arms = (base, new)
     places = comparable_runs(base, new)
     runs = [analyse(arm.runs[place]) for arm, place in zip(arms, places, strict=True)]
-    names = [f"{arm.label}: {claim(findings)}" for arm, findings in zip(arms, runs, strict=True)]
+    names = [f"{arm.label}: {headline(findings)}" for arm, findings in zip(arms, runs, strict=True)]
     with matplotlib.style.context(["default", style.RC]):
         which = [
             f"run {findings.run.record.id}, seed {findings.run.record.plan.seed} ({arm.label})"
             for arm, findings in zip(arms, runs, strict=True)
         ]
-        figure, top = sheet(
+        figure, top = new_sheet(
             title_of(arms), "one trial of each, on the same scales", legend_entries(runs), [*which, *caption_of(arms)]
         )
         frame = frame_of(runs)
@@ -88,7 +88,7 @@ def port_maps_figure(base: Arm, new: Arm) -> Figure:
                 left, top - HEAD + 0.014 + (0.03 if frame.headed else 0), name, fontsize=size, fontweight="bold"
             )
         if any(np.any(findings.causes == NONE) for findings in runs):
-            around.draw_scale(
+            around.draw_colour_scale(
                 figure.add_axes((0.94, FOOT, 0.01, 0.17), label="scale"), ScalarMappable(frame.norm, GROUND)
             )
     return figure

@@ -18,7 +18,7 @@ from stress.analysis.statistics.trials import THRESHOLD
 from stress.model.units import duration_text
 from stress.view.figure import style
 from stress.view.figure.comparison.arm_style import caption_of, colour_of, title_of
-from stress.view.figure.sheet import ROW, sheet
+from stress.view.figure.sheet import ROW, new_sheet
 from stress.view.figure.suite.level_panel import MARKERS
 from stress.view.text.metric_wording import percent_text, ratio_text
 
@@ -37,7 +37,7 @@ def quantile_text(probability: float) -> str:
     return f"p{100 * probability:.6g}"
 
 
-def place_of(probability: float) -> float:
+def quantile_place(probability: float) -> float:
     """Return where a quantile stands on the axis: the tail apart from the deciles."""
     return PROBABILITIES.index(probability) + (TAIL_GAP if probability > DECILES else 0.0)
 
@@ -63,7 +63,7 @@ def with_attempts(trials: Sequence[Latencies]) -> list[Latencies]:
     return [trial for trial in trials if trial.size]
 
 
-def reach_of(curves: Sequence[Shift]) -> float:
+def axis_reach(curves: Sequence[Shift]) -> float:
     """Return how far up the axis reaches: every ratio, and the bands of the deciles, but none of the tail's alone.
 
     The band of a quantile of few attempts can be as wide as all else together is high.
@@ -77,7 +77,7 @@ def reach_of(curves: Sequence[Shift]) -> float:
     return math.exp(max(ends))
 
 
-def ticks_of(reach: float) -> list[float]:
+def axis_ticks(reach: float) -> list[float]:
     """Return the ticks above 1 of an axis that reaches so far: those that do not crowd."""
     ticks = [1.0]
     for factor in FACTORS:
@@ -89,10 +89,10 @@ def ticks_of(reach: float) -> list[float]:
 def draw_shifts(axes: Axes, curves: Sequence[Shift | None]) -> None:
     """Draw shifts, the first one's arm being number 1, into axes that have their final place in the figure."""
     known = [curve for curve in curves if curve is not None]
-    reach = reach_of(known)
+    reach = axis_reach(known)
     axes.set_yscale("log")
     axes.set_ylim(1 / reach, reach)
-    ticks = ticks_of(reach)
+    ticks = axis_ticks(reach)
     axes.yaxis.set_major_locator(FixedLocator([*(1 / tick for tick in ticks), 1, *ticks]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: ratio_text(value)))
     axes.yaxis.set_minor_locator(NullLocator())
@@ -100,7 +100,7 @@ def draw_shifts(axes: Axes, curves: Sequence[Shift | None]) -> None:
     axes.grid(visible=True, axis="y")
     axes.axhspan(1 / (1 + THRESHOLD), 1 + THRESHOLD, facecolor="#e3e7ec", linewidth=0, zorder=0.2)
     axes.axhline(1, color=style.QUIET, linewidth=0.8, zorder=0.4)
-    axes.set_xlim(-0.6, place_of(PROBABILITIES[-1]) + 0.6)
+    axes.set_xlim(-0.6, quantile_place(PROBABILITIES[-1]) + 0.6)
     for number, curve in enumerate(curves):
         if curve is not None:
             aside = (number - (len(curves) - 1) / 2) * STEP
@@ -111,7 +111,7 @@ def draw_shifts(axes: Axes, curves: Sequence[Shift | None]) -> None:
 def _draw_arm(axes: Axes, curve: Shift, number: int, aside: float, *, written: bool) -> None:
     """Draw one arm's ratios and bands; deciles are joined, the tail is not."""
     colour = colour_of(number)
-    places = np.array([place_of(probability) for probability in curve.probabilities]) + aside
+    places = np.array([quantile_place(probability) for probability in curve.probabilities]) + aside
     low, high = axes.get_ylim()
     if curve.level:
         bars = np.clip(curve.low, low, high), np.clip(curve.high, low, high)
@@ -124,7 +124,7 @@ def _draw_arm(axes: Axes, curve: Shift, number: int, aside: float, *, written: b
     deciles = np.array([probability <= DECILES for probability in curve.probabilities], bool)
     axes.plot(places[deciles], curve.ratio[deciles], color=colour, linewidth=0.9, alpha=0.6, zorder=2, label="_deciles")
     axes.plot(
-        places, curve.ratio, linestyle="none", marker=marker_of(number), markersize=6.5, color=colour,
+        places, curve.ratio, linestyle="none", marker=arm_marker(number), markersize=6.5, color=colour,
         markeredgecolor="white", markeredgewidth=0.5, zorder=3, label="ratio",
     )  # fmt: skip
     for place, ratio in zip(places, curve.ratio, strict=True) if written else ():
@@ -144,11 +144,11 @@ def _draw_names(axes: Axes, known: Sequence[Shift]) -> None:
         else:
             below = f"needs\n{BEYOND_MIN / (1 - probability):,.0f}"
         names.append(f"{quantile_text(probability)}\n{below}")
-    axes.set_xticks([place_of(probability) for probability in PROBABILITIES], names, fontsize=9, color=style.INK)
+    axes.set_xticks([quantile_place(probability) for probability in PROBABILITIES], names, fontsize=9, color=style.INK)
     axes.tick_params(axis="x", length=0)
 
 
-def finding(arms: Sequence[Arm], curves: Sequence[Shift | None]) -> str:
+def detail(arms: Sequence[Arm], curves: Sequence[Shift | None]) -> str:
     """Return in words in which quantiles the body of each arm surely differs from the base."""
     texts = []
     for arm, curve in zip(arms[1:], curves, strict=True):
@@ -169,19 +169,19 @@ def legend_entries(arms: Sequence[Arm]) -> list[Line2D]:
     """Return a labelled sample of each arm but the base, for ``Figure.legend``."""
     return [
         Line2D(
-            [], [], color=colour_of(number), linewidth=1.6, marker=marker_of(number), markersize=6.5,
+            [], [], color=colour_of(number), linewidth=1.6, marker=arm_marker(number), markersize=6.5,
             markeredgecolor="white", label=f" {arm.label}",
         )
         for number, arm in enumerate(arms) if number
     ]  # fmt: skip
 
 
-def marker_of(number: int) -> str:
+def arm_marker(number: int) -> str:
     """Return the mark of the arm of that number; the base is number 0 and has none."""
     return MARKERS[(number - 1) % len(MARKERS)]
 
 
-def notes(curves: Sequence[Shift | None]) -> list[str]:
+def reading_notes(curves: Sequence[Shift | None]) -> list[str]:
     """Return how to read the plot, as phrases."""
     known = [curve for curve in curves if curve is not None]
     phrases = ["body: attempts that connected at once", "mark: Hodges-Lehmann ratio over trials"]
@@ -208,7 +208,9 @@ def shift_figure(arms: Sequence[Arm]) -> Figure:
     curves = quantile_shifts(arms[0], arms[1:])
     with matplotlib.style.context(["default", style.RC]):
         samples = legend_entries(arms) if len(arms) > 2 else []
-        figure, top = sheet(title_of(arms), finding(arms, curves), samples, [*notes(curves), *caption_of(arms)])
+        figure, top = new_sheet(
+            title_of(arms), detail(arms, curves), samples, [*reading_notes(curves), *caption_of(arms)]
+        )
         top += 0 if samples else ROW
         axes = figure.add_axes((LEFT, FOOT, RIGHT_EDGE - LEFT, top - FOOT), label="shift")
         draw_shifts(axes, curves)

@@ -30,7 +30,7 @@ TOP = 1.0  # of the axes: where the marks of steps are
 Floats = npt.NDArray[np.float64]
 
 
-def step_mark(direction: Direction, state: State) -> Line2D:
+def step_marker(direction: Direction, state: State) -> Line2D:
     """Return the mark of a step, still without data: hollow if it is suspected, grey if it is accepted."""
     colour = style.QUIET if state is State.ACCEPTED else COLOURS[direction]
     return Line2D(
@@ -120,7 +120,7 @@ def draw_columns(axes: Axes, series: Series, scale: Scale) -> None:
 
 def draw_change(axes: Axes, change: ChangePoint) -> None:
     """Draw a step as a line with its mark at the top."""
-    mark = step_mark(change.direction, change.state)
+    mark = step_marker(change.direction, change.state)
     place = change.place - 0.5
     axes.axvline(
         place, color=mark.get_markeredgecolor(), linewidth=0.8, zorder=4,
@@ -161,7 +161,7 @@ def write_below(axes: Axes, place: float, row: int, text: str, end: str = "left"
     )  # fmt: skip
 
 
-def heading(series: Series, *, several: bool) -> str:
+def panel_heading(series: Series, *, several: bool) -> str:
     """Return what a panel is of: its metric, and the testbed where there are several."""
     old = "" if series.current else ", older plan"
     return f"{name_text(series.metric)}{f', testbed {series.testbed}' if several else ''}{old}"

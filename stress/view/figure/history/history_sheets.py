@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from stress.analysis.history.change_point import Direction, State, Track
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
-from stress.view.figure.history.history_panel import draw_history, heading, step_mark
+from stress.view.figure.history.history_panel import draw_history, panel_heading, step_marker
 from stress.view.text.history_table import change_text, importance
 
 COLUMNS, ROWS_MAX = 3, 8
@@ -98,7 +98,7 @@ def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], *, 
 def _legend_entries(tracks: Sequence[Track]) -> list[Line2D]:
     """Return a mark for each kind of step that is there."""
     there = {(change.direction, change.state) for track in tracks for change in track.changes}
-    return [step_mark(way, state) for state in State for way in Direction if (way, state) in there]
+    return [step_marker(way, state) for state in State for way in Direction if (way, state) in there]
 
 
 def _draw_head(figure: Figure, track: Track, place: tuple[float, float, float], *, several: bool) -> None:
@@ -108,7 +108,11 @@ def _draw_head(figure: Figure, track: Track, place: tuple[float, float, float], 
     cell_pt = min(HEAD_PT, width * 72 / LETTER / len(series.cell))
     figure.text(left / WIDTH, 1 - (top + 0.13) / height, series.cell, fontsize=cell_pt, fontweight="bold")
     figure.text(
-        left / WIDTH, 1 - (top + 0.27) / height, heading(series, several=several), fontsize=SUB_PT, color=style.QUIET
+        left / WIDTH,
+        1 - (top + 0.27) / height,
+        panel_heading(series, several=several),
+        fontsize=SUB_PT,
+        color=style.QUIET,
     )
     if track.changes:
         first = min(track.changes, key=lambda change: (importance(track, change), -change.place))

@@ -19,11 +19,11 @@ from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.summary import Findings
 from stress.model.units import duration_text
 from stress.view.figure import style
-from stress.view.figure.axes import spread
+from stress.view.figure.axes import spread_labels
 from stress.view.figure.caption import caption
 from stress.view.figure.cause_style import CAUSE_LOOKS
 from stress.view.figure.curve import Curve, Dashes
-from stress.view.figure.sheet import sheet
+from stress.view.figure.sheet import new_sheet
 
 HEADROOM = 1.5  # of the latency axis, beyond all data
 WAY_MAX_PT = 55  # from a name to its rung
@@ -35,7 +35,7 @@ ACT_DASHES: tuple[Dashes, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1.2, 1
 FOOT, LEFT_EDGE, RIGHT_EDGE = 0.185, 0.145, 0.94
 
 
-def curves(findings: Findings) -> list[Curve]:
+def ccdf_curves(findings: Findings) -> list[Curve]:
     """Return one curve an act where a run has several, else one of all attempts and one for each cause among them.
 
     An attempt that ended before it sent a SYN waited for nothing, and is in none of them.
@@ -74,7 +74,7 @@ def attempts_without_syn(findings: Findings) -> int:
     return int(np.count_nonzero(~has_sent_syn(findings.run.attempts)))
 
 
-def claim(findings: Findings) -> str:
+def headline(findings: Findings) -> str:
     """Return in words how large the part is that waited for the SYN timer."""
     sent = has_sent_syn(findings.run.attempts)
     attempts = int(np.count_nonzero(sent))
@@ -86,7 +86,7 @@ def claim(findings: Findings) -> str:
     return f"{again:,} of {attempts:,} attempts ({100 * again / attempts:.2g} %) sent their SYN again"
 
 
-def finding(drawn: Sequence[Curve]) -> str:
+def detail(drawn: Sequence[Curve]) -> str:
     """Return in words how long attempts took: median, p99 and longest; for several acts p99 alone."""
     whole = [curve for curve in drawn if curve.latency_ns.size == curve.whole]
     if not whole:
@@ -152,19 +152,19 @@ def _draw_ladder(axes: Axes, ladder: Ladder) -> None:
     ends = [(what, at_ns) for what, at_ns in ends if low_ns < at_ns < high_ns]
     for _, give_up_ns in ends:
         axes.axvline(give_up_ns, color=style.GIVE_UP, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0.7)
-    names = [_Name(rung.label, rung.from_ns, style.QUIET) for rung in rungs]
-    names += [_Name(f"{what}\n{at_ns / 1e9:.0f} s", at_ns, style.GIVE_UP) for what, at_ns in ends]
-    _write(axes, sorted(names, key=lambda name: name.at_ns))
+    names = [_LatencyName(rung.label, rung.from_ns, style.QUIET) for rung in rungs]
+    names += [_LatencyName(f"{what}\n{at_ns / 1e9:.0f} s", at_ns, style.GIVE_UP) for what, at_ns in ends]
+    _write_names(axes, sorted(names, key=lambda name: name.at_ns))
 
 
 @dataclass(frozen=True)
-class _Name:
+class _LatencyName:
     text: str
     at_ns: int
     colour: str
 
 
-def _places(axes: Axes, names: Sequence[_Name]) -> tuple[npt.NDArray[np.float64], float]:
+def _name_places(axes: Axes, names: Sequence[_LatencyName]) -> tuple[npt.NDArray[np.float64], float]:
     """Return where names (ascending) have room, as shares of the width of axes, and the longest way to a rung (pt)."""
     low_ns, high_ns = axes.get_xlim()
     width_pt = axes.bbox.width * 72 / style.DPI
@@ -172,17 +172,17 @@ def _places(axes: Axes, names: Sequence[_Name]) -> tuple[npt.NDArray[np.float64]
     widths = np.array([0.62 * NAME_PT * (max(map(len, name.text.split("\n"))) + 1.2) / width_pt for name in names])
     # Less what stands to the left of it, a name is a label without width.
     before = np.cumsum(widths) - widths / 2
-    places = spread((targets - before).tolist(), 0, 1 + MARGIN_PT / width_pt - widths.sum()) + before
+    places = spread_labels((targets - before).tolist(), 0, 1 + MARGIN_PT / width_pt - widths.sum()) + before
     return places, float(np.abs(places - targets).max(initial=0) * width_pt)
 
 
-def _write(axes: Axes, names: list[_Name]) -> None:
+def _write_names(axes: Axes, names: list[_LatencyName]) -> None:
     """Write names of latencies (ascending) above axes; where they crowd, those next to others are left out."""
-    places, way_pt = _places(axes, names)
+    places, way_pt = _name_places(axes, names)
     while way_pt > WAY_MAX_PT and len(names) > 2:
         closest = min(range(1, len(names) - 1), key=lambda number: names[number].at_ns / names[number - 1].at_ns)
         names = names[:closest] + names[closest + 1 :]
-        places, way_pt = _places(axes, names)
+        places, way_pt = _name_places(axes, names)
     height_pt = axes.bbox.height * 72 / style.DPI
     for name, place in zip(names, places, strict=True):
         axes.annotate(
@@ -221,11 +221,11 @@ def legend_entries(drawn: Sequence[Curve]) -> list[Line2D]:
 def ccdf_figure(findings: Findings) -> Figure:
     """Draw the complementary CDF of a run on a sheet of its own, as a PNG of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
-        drawn = curves(findings)
+        drawn = ccdf_curves(findings)
         out = attempts_without_syn(findings)
         omitted = [f"{out:,} left out that ended before a SYN was sent"] if out else []
-        title = f"{findings.run.record.plan.scenario}: {claim(findings)}"
-        figure, top = sheet(title, finding(drawn), legend_entries(drawn), [*omitted, *caption(findings)])
+        title = f"{findings.run.record.plan.scenario}: {headline(findings)}"
+        figure, top = new_sheet(title, detail(drawn), legend_entries(drawn), [*omitted, *caption(findings)])
         axes = figure.add_axes((LEFT_EDGE, FOOT, RIGHT_EDGE - LEFT_EDGE, top - 0.045 - FOOT))
         draw_ccdf(axes, drawn, findings.ladder)
         axes.set_xlabel("latency of connect()")

@@ -81,10 +81,10 @@ def ladder_rows(evidence: Evidence, latency_ns: int | None = None) -> list[Packe
         lines.append(packet)
         if gap_ns > long_ns:
             lines.append(duration_text(gap_ns))
-    return lines if len(lines) <= ROWS_MAX else _shortened(lines)
+    return lines if len(lines) <= ROWS_MAX else _leave_out_middle(lines)
 
 
-def _shortened(lines: list[Packet | str]) -> list[Packet | str]:
+def _leave_out_middle(lines: list[Packet | str]) -> list[Packet | str]:
     """Leave out the middle, from one break to another where there are breaks."""
     head, tail = lines[: ROWS_MAX // 2 + 1], lines[-(ROWS_MAX // 2 - 2) :]
     head = head[: max((place for place, row in enumerate(head) if isinstance(row, str)), default=len(head))]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from stress.analysis.attribution.summary import Findings
 from stress.view.figure import style
-from stress.view.figure.caption import caption, draw_caption, finding
+from stress.view.figure.caption import caption, detail, draw_caption
 from stress.view.figure.run.timeline import draw_timeline, latency_limits, legend_entries
 
 COLUMNS = 2
@@ -43,7 +43,7 @@ def panels_figure(cases: Sequence[tuple[str, Findings]], title: str) -> Figure:
             figure.text(
                 indent,
                 top - 0.24 * inch,
-                finding(findings),
+                detail(findings),
                 fontsize=10,
                 color=style.QUIET,
                 verticalalignment="top",

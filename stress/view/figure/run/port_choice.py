@@ -16,7 +16,7 @@ from stress.analysis.attribution.summary import ActFindings, Findings
 from stress.model.text import plural
 from stress.view.figure import style
 from stress.view.figure.caption import caption
-from stress.view.figure.sheet import sheet
+from stress.view.figure.sheet import new_sheet
 
 EVEN, ODD = "#0072B2", "#E69F00"
 BODY = "#5f7fa6"
@@ -42,7 +42,7 @@ def headline(acts: Sequence[ActFindings]) -> str:
     if not earliest:
         return "No source port came again"
     if earliest[0] == earliest[-1]:
-        return f"A port came again after {_attempts(earliest[0])} at the earliest"
+        return f"A port came again after {_attempts_text(earliest[0])} at the earliest"
     return f"A port came again after {earliest[0]:,} to {earliest[-1]:,} attempts at the earliest, by who chose it"
 
 
@@ -59,11 +59,11 @@ def detail(acts: Sequence[ActFindings]) -> str:
     return "; ".join(phrases)
 
 
-def _attempts(count: int) -> str:
+def _attempts_text(count: int) -> str:
     return plural(count, "attempt")
 
 
-def parity(ports: npt.NDArray[np.uint16]) -> str:
+def parity_text(ports: npt.NDArray[np.uint16]) -> str:
     """Return in words how many of the ports are odd."""
     if not len(ports):
         return "no port"
@@ -71,7 +71,7 @@ def parity(ports: npt.NDArray[np.uint16]) -> str:
     return {0.0: "even ports only", 1.0: "odd ports only"}.get(odd, f"{odd:.0%} odd ports".replace("%", " %"))
 
 
-def typical_step(ports: npt.NDArray[np.uint16]) -> str:
+def step_text(ports: npt.NDArray[np.uint16]) -> str:
     """Return in words how far the next port lies from the one before."""
     if len(ports) < 2:
         return ""
@@ -81,14 +81,14 @@ def typical_step(ports: npt.NDArray[np.uint16]) -> str:
     return f"{way} by ≈ {np.median(np.abs(steps)):,.0f}"
 
 
-def expected_hits_text(act: ActFindings) -> float:
+def hits_by_chance(act: ActFindings) -> float:
     """Return how many mines this act would have met if its ports had been drawn at random."""
     return expected_hits(len(act.storm.attempts), len(act.storm.mines), act.storm.act.ports)
 
 
 def draw_mines(axes: Axes, act: ActFindings) -> None:
     """Draw the mines that were met as a bar within all mines, with a stroke where chance would have ended."""
-    mines, met, by_chance = len(act.storm.mines), act.mines().hit, expected_hits_text(act)
+    mines, met, by_chance = len(act.storm.mines), act.mines().hit, hits_by_chance(act)
     axes.set_axis_off()
     axes.set_ylim(0, 1)
     text = "no mines"
@@ -117,7 +117,7 @@ def draw_ports(axes: Axes, ports: npt.NDArray[np.uint16], size_pt: float) -> Non
     )  # fmt: skip
 
 
-def draw_again(axes: Axes, distances: npt.NDArray[np.int64], most: int) -> None:
+def draw_reuse_distances(axes: Axes, distances: npt.NDArray[np.int64], most: int) -> None:
     """Draw how many attempts later ports came again, as a histogram over a log axis from 1 to ``most``."""
     edges = np.geomspace(1, max(most, 10), 1 + round(BINS_A_DECADE * np.log10(max(most, 10))))
     edges[-1] *= 1 + 1e-9  # rounding must not push the last one out
@@ -131,7 +131,7 @@ def draw_again(axes: Axes, distances: npt.NDArray[np.int64], most: int) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     text = "no port came again"
     if len(distances):
-        text = f"again after {_attempts(int(distances.min()))}\nor more, median {np.median(distances):,.0f}"
+        text = f"again after {_attempts_text(int(distances.min()))}\nor more, median {np.median(distances):,.0f}"
     axes.set_title(text, fontsize=FONT_PT, loc="left", pad=3)
 
 
@@ -153,14 +153,14 @@ def draw_act(figure: Figure, act: ActFindings, rows: Sequence[Axes], attempts: i
     draw_ports(all_ports, ports, 1.1)
     all_ports.set_xlim(0, max(attempts, 1))
     all_ports.xaxis.set_major_locator(MaxNLocator(2, integer=True, prune="upper"))
-    all_ports.set_title(parity(given), fontsize=FONT_PT, loc="left", pad=3)
+    all_ports.set_title(parity_text(given), fontsize=FONT_PT, loc="left", pad=3)
     draw_ports(first_ports, ports[:FIRST], 2.6)
     first_ports.set_xlim(0, FIRST)
     first_ports.xaxis.set_major_locator(MaxNLocator(2, integer=True, prune="upper"))
     first_ports.set_title(
-        f"first {FIRST}: {typical_step(given[:FIRST])}".removesuffix(": "), fontsize=FONT_PT, loc="left", pad=3
+        f"first {FIRST}: {step_text(given[:FIRST])}".removesuffix(": "), fontsize=FONT_PT, loc="left", pad=3
     )
-    draw_again(again, reuse_distances(act.storm.attempts), attempts)
+    draw_reuse_distances(again, reuse_distances(act.storm.attempts), attempts)
 
 
 def legend_entries() -> list[Line2D]:
@@ -189,7 +189,7 @@ def port_choice_figure(findings: Findings) -> Figure:
     low = min(act.storm.act.port_range[0] for act in findings.acts)
     high = max(act.storm.act.port_range[1] for act in findings.acts)
     with matplotlib.style.context(["default", style.RC]):
-        figure, _ = sheet(headline(findings.acts), detail(findings.acts), legend_entries(), caption(findings))
+        figure, _ = new_sheet(headline(findings.acts), detail(findings.acts), legend_entries(), caption(findings))
         columns = []
         for number, act in enumerate(findings.acts):
             left = LEFT + number * (width + GAP)

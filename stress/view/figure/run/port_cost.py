@@ -18,7 +18,7 @@ from stress.model.units import duration_text, range_text
 from stress.view.figure import axes as around
 from stress.view.figure import style
 from stress.view.figure.caption import caption
-from stress.view.figure.sheet import sheet
+from stress.view.figure.sheet import new_sheet
 
 # Of Okabe and Ito, as in style.LOOKS, but only those that are dark enough for text.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#7a4a94")
@@ -47,12 +47,12 @@ def running_median(cost: PortCost) -> tuple[npt.NDArray[np.float64], npt.NDArray
     )
 
 
-def times(cost: PortCost) -> float | None:
+def cost_ratio(cost: PortCost) -> float | None:
     """Return how many times as much a connection costs above half of the range as below; None without both."""
     return cost.above_ns / cost.below_ns if cost.above_ns and cost.below_ns else None
 
 
-def times_text(ratio: float) -> str:
+def cost_ratio_text(ratio: float) -> str:
     """Return a ratio with the two digits that it is worth: medians of other runs differ in the third."""
     return f"{float(f'{ratio:.2g}'):,.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
@@ -65,14 +65,14 @@ def headline(costs_by_act: Mapping[str, PortCost]) -> str:
     if not stepping:
         most = max(float(cost.occupancy.max()) for cost in costs_by_act.values())
         return f"No clear step in what connect() costs, up to {most * 100:.0f} % of the port range"
-    ratios = sorted(ratio for cost in stepping if (ratio := times(cost)))
-    span = " to ".join(dict.fromkeys((times_text(ratios[0]), times_text(ratios[-1]))))
+    ratios = sorted(ratio for cost in stepping if (ratio := cost_ratio(cost)))
+    span = " to ".join(dict.fromkeys((cost_ratio_text(ratios[0]), cost_ratio_text(ratios[-1]))))
     knees = [cost.knee * 100 for cost in stepping if cost.knee is not None]
-    at = "half" if all(abs(knee - HALF) <= ALIKE for knee in knees) else step_text(knees)
+    at = "half" if all(abs(knee - HALF) <= ALIKE for knee in knees) else knees_text(knees)
     return f"connect() costs {span} times as much once {at} of the port range is taken"
 
 
-def step_text(knees: Sequence[float]) -> str:
+def knees_text(knees: Sequence[float]) -> str:
     """Return one place for steps that lie close together, else the first and the last (all in %)."""
     low, high = min(knees), max(knees)
     return f"{np.median(knees):.1f} %" if high - low <= ALIKE else f"{low:.1f} to {high:.1f} %"
@@ -109,7 +109,7 @@ def draw_cost(axes: Axes, costs_by_act: Mapping[str, PortCost], parities: tuple[
     least_ns, high_ns = float(latencies_ns.min()), float(latencies_ns.max()) * HEADROOM
     room = min((len(costs_by_act) + 0.8) * row, 0.5)
     low_ns = least_ns / (high_ns / least_ns) ** (room / (1 - room))
-    around.latency_axis(axes, low_ns, high_ns)
+    around.apply_latency_axis(axes, low_ns, high_ns)
     axes.set_xlim(0, 100)
     axes.xaxis.set_major_locator(MultipleLocator(10))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
@@ -161,7 +161,7 @@ def _draw_step(axes: Axes, costs_by_act: Mapping[str, PortCost]) -> None:
     for knee in [float(np.median(knees))] if max(knees) - min(knees) <= ALIKE else knees:
         axes.axvline(knee, color=style.INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=2, label="step")
     axes.annotate(
-        f"the step: {step_text(knees)}", xy=(float(np.median(knees)), 1), xycoords=axes.get_xaxis_transform(),
+        f"the step: {knees_text(knees)}", xy=(float(np.median(knees)), 1), xycoords=axes.get_xaxis_transform(),
         xytext=(0, 4), textcoords="offset points", horizontalalignment="center", fontsize=FONT_PT, fontweight="bold",
     )  # fmt: skip
 
@@ -192,11 +192,11 @@ def _label_above(axes: Axes, costs_by_act: Mapping[str, PortCost], row: float) -
         if cost.above_ns is not None:
             occupancy, median_ns = running_median(cost)
             target = float(np.log(median_ns[-1] / low_ns) / np.log(high_ns / low_ns))
-            ratio = times(cost)
-            note = duration_text(cost.above_ns) + (f"  ×\N{THIN SPACE}{times_text(ratio)}" if ratio else "")
+            ratio = cost_ratio(cost)
+            note = duration_text(cost.above_ns) + (f"  ×\N{THIN SPACE}{cost_ratio_text(ratio)}" if ratio else "")
             ends.append((target, f"{name}\n", note, colour, (occupancy[-1], median_ns[-1])))
     ends.sort(key=lambda end: (end[0], end[1]))
-    places = around.spread([target for target, *_ in ends], 2.5 * row, 1.0)
+    places = around.spread_labels([target for target, *_ in ends], 2.5 * row, 1.0)
     for (_, name, note, colour, end), place in zip(ends, places, strict=True):
         axes.annotate(
             name, xy=end, xytext=(1.025, place), textcoords="axes fraction", annotation_clip=False,
@@ -224,7 +224,7 @@ def port_cost_figure(findings: Findings) -> Figure:
     costs_by_act = measure_costs(findings)
     parities = ("odd", "even") if findings.run.record.acts[0].port_range[0] % 2 else ("even", "odd")
     with matplotlib.style.context(["default", style.RC]):
-        figure, _ = sheet(
+        figure, _ = new_sheet(
             headline(costs_by_act), detail(findings, costs_by_act), legend_entries(parities), caption(findings)
         )
         axes = figure.add_axes((0.09, 0.185, 0.745, 0.56))

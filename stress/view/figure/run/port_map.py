@@ -22,9 +22,9 @@ from stress.view.figure import axes as around
 from stress.view.figure import style
 from stress.view.figure.caption import caption
 from stress.view.figure.cause_style import cause_marker
-from stress.view.figure.points import CELL_PX, GROUND, NONE, Points, by_count, draw_points
+from stress.view.figure.points import CELL_PX, GROUND, NONE, Points, causes_by_count, draw_points
 from stress.view.figure.run.port_frame import LEFT_EDGE, Frame, frame_of, port_limits
-from stress.view.figure.sheet import sheet
+from stress.view.figure.sheet import new_sheet
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 GAP = 0.034  # between acts, for the ticks of their mines
@@ -72,7 +72,7 @@ def _act_of(run: Run, findings: ActFindings) -> _Act:
     return _Act(findings.storm.act.name, span_s, start_s, attempts["local_port"], findings.causes, mines)
 
 
-def claim(findings: Findings) -> str:
+def headline(findings: Findings) -> str:
     """Return in words where on the map trouble lies."""
     attempts = findings.run.attempts
     trouble = findings.causes != NONE
@@ -83,20 +83,20 @@ def claim(findings: Findings) -> str:
     if not count:
         return f"all {attempts.size:,} attempts connected at once"
     if mined == count:
-        return f"{'all ' if count > 1 else ''}{_trouble(count)} met a mine"
+        return f"{'all ' if count > 1 else ''}{_trouble_text(count)} met a mine"
     if mined or portless:
         rest = count - mined - portless
         parts = [(mined, "met a mine"), (portless, "had no port"), (rest, "had other trouble")]
         return f"of {attempts.size:,} attempts, " + ", ".join(f"{part:,} {what}" for part, what in parts if part)
     ports = np.unique(attempts["local_port"][trouble]).size
-    return f"{_trouble(count)} on {ports:,} port{'s' if ports > 1 else ''}"
+    return f"{_trouble_text(count)} on {ports:,} port{'s' if ports > 1 else ''}"
 
 
-def _trouble(count: int) -> str:
+def _trouble_text(count: int) -> str:
     return f"{count:,} slow or failed attempts" if count > 1 else "one slow or failed attempt"
 
 
-def finding(findings: Findings) -> str:
+def detail(findings: Findings) -> str:
     """Return in words how much of the port range was used, and what became of the mines."""
     used = np.bincount(findings.run.attempts["local_port"], minlength=1 << 16)[1:]
     mines = findings.summary.mines
@@ -114,7 +114,7 @@ def legend_entries(findings: Findings) -> list[Line2D]:
     """Return a labelled and counted sample for each cause that occurs and for the mines."""
     counts = np.bincount(findings.causes, minlength=len(CAUSES))
     samples = []
-    for code in (NONE, *by_count(findings.causes)):
+    for code in (NONE, *causes_by_count(findings.causes)):
         if counts[code]:
             sample = cause_marker(CAUSES[code], size=7)
             sample.set_label(f"{sample.get_label()}  {counts[code]:,}")
@@ -236,9 +236,9 @@ def draw_port_map(figure: Figure, findings: Findings, top: float, frame: Frame |
 def port_map_figure(findings: Findings) -> Figure:
     """Draw the port map of a run on a sheet of its own, as a PNG of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
-        title = f"{findings.run.record.plan.scenario}: {claim(findings)}"
-        figure, top = sheet(title, finding(findings), legend_entries(findings), caption(findings))
+        title = f"{findings.run.record.plan.scenario}: {headline(findings)}"
+        figure, top = new_sheet(title, detail(findings), legend_entries(findings), caption(findings))
         norm = draw_port_map(figure, findings, top)
         if np.any(findings.causes == NONE):
-            around.draw_scale(figure.add_axes((0.94, FOOT, 0.01, 0.17)), ScalarMappable(norm, GROUND))
+            around.draw_colour_scale(figure.add_axes((0.94, FOOT, 0.01, 0.17)), ScalarMappable(norm, GROUND))
         return figure

@@ -15,10 +15,14 @@ from stress.view.figure.run.port_map import port_map_figure
 from stress.view.figure.run.timeline import timeline_figure
 from stress.view.figure.save import save_figure
 
-Draw = Callable[[Findings], Figure]
+FigureFunction = Callable[[Findings], Figure]
 
-EVERY: dict[str, Draw] = {"timeline.png": timeline_figure, "ports.png": port_map_figure, "ccdf.png": ccdf_figure}
-OWN: dict[str, dict[str, Draw]] = {
+EVERY: dict[str, FigureFunction] = {
+    "timeline.png": timeline_figure,
+    "ports.png": port_map_figure,
+    "ccdf.png": ccdf_figure,
+}
+OWN: dict[str, dict[str, FigureFunction]] = {
     "port-cost": {"cost.png": port_cost_figure},
     "port-choice": {"choice.png": port_choice_figure},
 }
@@ -30,5 +34,5 @@ def figure_writers(findings: Findings) -> dict[str, Callable[[Path], None]]:
     return {name: partial(_write, draw, findings) for name, draw in drawn.items()}
 
 
-def _write(draw: Draw, findings: Findings, path: Path) -> None:
+def _write(draw: FigureFunction, findings: Findings, path: Path) -> None:
     save_figure(draw(findings), path)

@@ -23,10 +23,10 @@ from stress.model.summary import Evidence
 from stress.model.units import duration_text
 from stress.view.figure import axes as around
 from stress.view.figure import style
-from stress.view.figure.caption import caption, claim, finding
-from stress.view.figure.density import Shares, cells, count_cells
+from stress.view.figure.caption import caption, detail, headline
+from stress.view.figure.density import Shares, assign_cells, count_cells
 from stress.view.figure.run.packets import RING, draw_packets, example_to_show
-from stress.view.figure.sheet import sheet
+from stress.view.figure.sheet import new_sheet
 
 CONNECTED = OUTCOMES.index(Outcome.CONNECTED)
 HEADROOM = 1.5  # of the latency axis, above all data
@@ -104,7 +104,7 @@ def _draw_marks(axes: Axes, kind: Kind, start_s: npt.NDArray[np.float64], latenc
     magnitude = math.log10(start_s.size)
     if start_s.size > MARKS_MAX:
         pixels = round(axes.bbox.height), round(axes.bbox.width)
-        drawn = cells(*_shares(axes, start_s, latency_ns), *pixels).topmost()
+        drawn = assign_cells(*_shares(axes, start_s, latency_ns), *pixels).topmost()
         start_s, latency_ns = start_s[drawn], latency_ns[drawn]
     mark = style.outcome_marker(
         kind.outcome,
@@ -130,7 +130,7 @@ def draw_timeline(axes: Axes, findings: Findings, limits_ns: tuple[float, float]
         The body: attempts connected at once by cell, as a masked array of shape (rows, columns).
     """
     attempts = findings.run.attempts
-    around.latency_axis(axes, *limits_ns)
+    around.apply_latency_axis(axes, *limits_ns)
     axes.set_xlim(0, max(attempts["start_ns"].max(initial=0) / 1e9, 1e-3))
     attempts_by_rung = {band.label: band.count for band in findings.summary.bands}
     around.draw_ladder(axes, findings.ladder, attempts_by_rung, latency_limits([findings])[1], font_size)
@@ -198,15 +198,15 @@ def timeline_figure(findings: Findings) -> Figure:
     """
     with matplotlib.style.context(["default", style.RC]):
         evidence = example_to_show(findings)
-        title = f"{findings.run.record.plan.scenario}: {claim(findings)}"
-        figure, top = sheet(title, finding(findings), legend_entries([findings], counted=True), caption(findings))
+        title = f"{findings.run.record.plan.scenario}: {headline(findings)}"
+        figure, top = new_sheet(title, detail(findings), legend_entries([findings], counted=True), caption(findings))
         axes = figure.add_axes((0.09, 0.185, 0.5 if evidence else 0.763, top - 0.185))
         body = draw_timeline(axes, findings, latency_limits([findings]), font_size=9)
         axes.set_xlabel("start of the attempt, in seconds since the storm began")
         axes.set_ylabel("latency of connect()")
         axes.yaxis.set_label_coords(-0.088 * 0.763 / axes.get_position().width, 0.5)
         if np.any(findings.outcomes == CONNECTED):
-            around.draw_scale(axes.inset_axes((1.024, 0.01, 0.012, 0.24)), body)
+            around.draw_colour_scale(axes.inset_axes((1.024, 0.01, 0.012, 0.24)), body)
         if evidence:
             draw_evidence(figure, axes, findings, evidence)
         return figure

@@ -47,7 +47,7 @@ def kernel_grid_figure(grid: Grid, heads: Mapping[str, str], title: str, caption
         figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
         FigureCanvasAgg(figure)
         figure.text(0.018, 1 - 0.14 / height, title, fontsize=16, fontweight="bold", verticalalignment="top")
-        draw_key(figure, grid, 1 - TITLE / height)
+        draw_legend(figure, grid, 1 - TITLE / height)
         for number, row in enumerate(rows):
             bottom = height - TITLE - KEY - HEAD - ROW - number * (ROW + ROW_GAP)
             figure.text(0.018, (bottom + ROW / 2) / height, row, fontsize=10.5, fontweight="bold", va="center")
@@ -57,14 +57,14 @@ def kernel_grid_figure(grid: Grid, heads: Mapping[str, str], title: str, caption
                     top = (bottom + ROW + 0.12) / height
                     figure.text(left / WIDTH, top, heads[column], fontsize=9, linespacing=1.3)
                 axes = figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, ROW / height))
-                draw_panel(axes, grid.get((row, column), "not run"), most)
+                draw_latencies(axes, grid.get((row, column), "not run"), most)
                 axes.tick_params(labelleft=place == 0, labelbottom=number == len(rows) - 1, labelsize=7.5)
         axes.set_xlabel("latency of connect(); upwards attempts, both logarithmic", fontsize=8.5, loc="right")
         draw_caption(figure, caption, font_size=7.5)
         return figure
 
 
-def draw_key(figure: Figure, grid: Grid, top: float) -> None:
+def draw_legend(figure: Figure, grid: Grid, top: float) -> None:
     """Draw which colour is which cause, of those that occur."""
     there = [row.summary.causes for row in grid.values() if isinstance(row, Findings)]
     marks = [
@@ -75,7 +75,7 @@ def draw_key(figure: Figure, grid: Grid, top: float) -> None:
     figure.legend(handles=marks, loc="upper left", bbox_to_anchor=(0.013, top), ncols=9, fontsize=9)
 
 
-def draw_panel(axes: Axes, findings: Findings | str, most: int) -> None:
+def draw_latencies(axes: Axes, findings: Findings | str, most: int) -> None:
     """Draw the latencies of one run, a colour for each cause, or why there is none."""
     axes.set_xscale("log")
     axes.set_yscale("log")

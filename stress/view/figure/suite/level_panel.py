@@ -51,14 +51,16 @@ def series_marker(look: Look, *, filled: bool, size: float = MARK_PT) -> Line2D:
     )
 
 
-def step_of(series: int) -> float:
+def series_spacing(series: int) -> float:
     """Return how far so many series stand from each other, as a share of the room that a value has."""
     return min(STEP, REACH / max(1, series - 1))
 
 
-def offsets(series: Sequence[str]) -> dict[str, float]:
+def series_offsets(series: Sequence[str]) -> dict[str, float]:
     """Return how far each series stands beside the place of a value, in values."""
-    return {label: (number - (len(series) - 1) / 2) * step_of(len(series)) for number, label in enumerate(series)}
+    return {
+        label: (number - (len(series) - 1) / 2) * series_spacing(len(series)) for number, label in enumerate(series)
+    }
 
 
 def draw_panel(
@@ -80,9 +82,9 @@ def draw_panel(
     for value in dict.fromkeys(point.level for point in points if point.baseline and point.level != UNVARIED_TEXT):
         place = values.index(value)
         axes.axvspan(place - 0.5, place + 0.5, facecolor=STRIPE, linewidth=0, zorder=0)
-    aside = offsets([label for label in by if any(point.scenario == label for point in points)])
+    aside = series_offsets([label for label in by if any(point.scenario == label for point in points)])
     room_pt = axes.bbox.width / len(values) * 72 / style.DPI
-    size = max(min(MARK_PT, 0.9 * step_of(len(aside)) * room_pt), LEAST_PT) if len(aside) > 1 else MARK_PT
+    size = max(min(MARK_PT, 0.9 * series_spacing(len(aside)) * room_pt), LEAST_PT) if len(aside) > 1 else MARK_PT
     for label, shift in aside.items():
         these = [point for point in points if point.scenario == label]
         _draw_series(axes, these, values, scale, shift=shift, look=by[label], size=size)
@@ -128,7 +130,7 @@ def value_names(points: Sequence[AxisPoint], values: Sequence[str]) -> list[str]
     return names
 
 
-def fit_names(names: Sequence[str], room_pt: float, font_pt: float) -> tuple[list[str], float, float]:
+def fit_value_names(names: Sequence[str], room_pt: float, font_pt: float) -> tuple[list[str], float, float]:
     """Return the names of values as they fit beside each other, how far they are turned (degrees), their height (pt).
 
     Args:
@@ -144,7 +146,7 @@ def fit_names(names: Sequence[str], room_pt: float, font_pt: float) -> tuple[lis
     return single, SLANT, BOLD_LETTER * font_pt * max(map(len, single)) * math.sin(math.radians(SLANT)) + 1.3 * font_pt
 
 
-def draw_names(axes: Axes, names: Sequence[str], usual: Sequence[bool], turned: float, font_pt: float) -> None:
+def draw_value_names(axes: Axes, names: Sequence[str], usual: Sequence[bool], turned: float, font_pt: float) -> None:
     """Write the names of values below axes, the baseline's in bold."""
     axes.set_xticks(range(len(names)), names)
     axes.tick_params(axis="x", length=0, labelsize=font_pt)

@@ -31,9 +31,9 @@ from stress.view.figure.style import Look
 from stress.view.figure.suite.level_panel import (
     LETTER,
     SHORT,
-    draw_names,
     draw_panel,
-    fit_names,
+    draw_value_names,
+    fit_value_names,
     series_looks,
     series_marker,
     value_names,
@@ -53,23 +53,23 @@ FOOT = 0.024  # share of the sheet's height below the caption
 Grid = dict[str, dict[str, list[AxisPoint]]]  # by name of the metric, by axis
 
 
-def grid_of(cells: Sequence[CellTrials], headline: Sequence[str] = words.PICTURED) -> Grid:
+def points_by_metric(cells: Sequence[CellTrials], headline: Sequence[str] = words.PICTURED) -> Grid:
     """Return what is drawn, a row a metric. Metrics that no trial has, or that are zero in all, are left out.
 
     Raises:
         UsageError: there is no such metric.
     """
     rows = {name: {axis: axis_points(cells, axis, find_metric(name)) for axis in axes_of(cells)} for name in headline}
-    return {name: row for name, row in rows.items() if any(limits_of(row))}
+    return {name: row for name, row in rows.items() if any(interval_ends(row))}
 
 
-def limits_of(row: Mapping[str, Sequence[AxisPoint]]) -> list[float]:
+def interval_ends(row: Mapping[str, Sequence[AxisPoint]]) -> list[float]:
     """Return the ends of all intervals of a row."""
     estimates = [point.estimate for column in row.values() for point in column if point.estimate]
     return [end for estimate in estimates for end in (estimate.low, estimate.high)]
 
 
-def bands_of(axes: Sequence[str]) -> list[list[str]]:
+def split_into_bands(axes: Sequence[str]) -> list[list[str]]:
     """Return the axes in as few bands as hold COLUMNS_MAX each, all of about the same length."""
     bands = max(1, math.ceil(len(axes) / COLUMNS_MAX))
     columns = max(1, math.ceil(len(axes) / bands))
@@ -93,7 +93,7 @@ def _columns(cells: Sequence[CellTrials], axes: Sequence[str], width: float) -> 
     for axis in axes:
         # Which trials are done is the same for every metric.
         values, column = values_of(cells, axis), axis_points(cells, axis, find_metric("errors"))
-        names, turned, height_pt = fit_names(value_names(column, values), width / len(values) * 72, NAME_PT)
+        names, turned, height_pt = fit_value_names(value_names(column, values), width / len(values) * 72, NAME_PT)
         usual = [axis != NO_AXIS and any(p.baseline for p in column if p.level == value) for value in values]
         columns.append(_Column(axis, values, names, turned, height_pt / 72, usual))
     return columns
@@ -107,8 +107,8 @@ def multiples_figure(cells: Sequence[CellTrials], title: str, caption: Sequence[
         title: of the sheet.
         caption: phrases for its foot; how to read it, and what is missing, is added.
     """
-    grid, by = grid_of(cells), series_looks(list(cells_by_entry(cells)))
-    bands = bands_of(axes_of(cells)) if grid else []
+    grid, by = points_by_metric(cells), series_looks(list(cells_by_entry(cells)))
+    bands = split_into_bands(axes_of(cells)) if grid else []
     count = max(map(len, bands), default=1)
     width = min(WIDEST, (WIDTH - LEFT - RIGHT - (count - 1) * GAP) / count)
     made = [_columns(cells, band, width) for band in bands]
@@ -117,7 +117,7 @@ def multiples_figure(cells: Sequence[CellTrials], title: str, caption: Sequence[
     key_rows = [math.ceil(len(key) / columns) for key, columns in zip(keys, key_columns, strict=True)]
     top = TITLE + KEY_ROW * sum(key_rows) + (0.08 if grid else 0.4)
     heights = [HEAD + len(grid) * (ROW + ROW_GAP) + max(column.height for column in band) + BAND_GAP for band in made]
-    phrases = [*notes(cells, grid), *caption]
+    phrases = [*reading_notes(cells, grid), *caption]
     lines = math.ceil(sum(len(phrase) + 3 for phrase in phrases) / (WIDTH * 72 * 0.96 / (0.57 * CAPTION_PT) - 30))
     height = (top + sum(heights) + 0.1 + lines * CAPTION_PT * 1.5 / 72) / (1 - FOOT)
     with matplotlib.style.context(["default", style.RC]):
@@ -147,18 +147,18 @@ def _draw_band(
 ) -> None:
     """Draw some axes beside each other; ``place`` is where they begin from the top, and how wide a panel is."""
     height, (top, width) = figure.get_figheight(), place
-    heads, size = fit_heads([column.axis for column in columns], width * 72)
+    heads, size = fit_axis_names([column.axis for column in columns], width * 72)
     for number, column in enumerate(columns):
         left = LEFT + number * (width + GAP)
         figure.text(left / WIDTH, 1 - (top + HEAD - 0.1) / height, heads[number], fontsize=size, fontweight="bold")
         for row, (label, cells) in enumerate(grid.items()):
             below = top + HEAD + row * (ROW + ROW_GAP) + ROW
             axes = figure.add_axes((left / WIDTH, 1 - below / height, width / WIDTH, ROW / height))
-            scale = _scale(find_metric(label), grid)
+            scale = _metric_scale(find_metric(label), grid)
             draw_panel(axes, cells[column.axis], column.values, scale, by)
             axes.tick_params(axis="y", labelsize=NAME_PT, labelleft=not number, length=3 if not number else 0)
             if row == len(grid) - 1:
-                draw_names(axes, column.names, column.usual, column.turned, NAME_PT)
+                draw_value_names(axes, column.names, column.usual, column.turned, NAME_PT)
             if not number:
                 axes.set_ylabel(
                     words.name_text(find_metric(label)).replace(" per ", "\nper "), fontsize=9, color=style.INK
@@ -166,23 +166,23 @@ def _draw_band(
                 axes.yaxis.set_label_coords(-0.58 / width, 0.5)
 
 
-def fit_heads(axes: Sequence[str], room_pt: float) -> tuple[list[str], float]:
+def fit_axis_names(axes: Sequence[str], room_pt: float) -> tuple[list[str], float]:
     """Return the names of axes as they fit above their columns, long ones on two lines, and the size of their font."""
     names = [words.axis_text(axis) if axis != NO_AXIS else "nothing varied" for axis in axes]
-    heads = [name if room_pt > HEAD_LETTER * HEAD_LEAST_PT * len(name) else _broken(name) for name in names]
+    heads = [name if room_pt > HEAD_LETTER * HEAD_LEAST_PT * len(name) else _break_in_two(name) for name in names]
     longest = max(len(line) for head in heads for line in head.split("\n"))
     return heads, min(HEAD_PT, room_pt / HEAD_LETTER / longest)
 
 
-def _broken(name: str) -> str:
+def _break_in_two(name: str) -> str:
     """Return a name on two lines of about the same length, the first of which ends with a dot or underscore."""
     ends = [place for place, letter in enumerate(name, start=1) if letter in "._"] or [len(name)]
     middle = min(ends, key=lambda place: abs(place - len(name) / 2))
     return f"{name[:middle]}\n{name[middle:]}"
 
 
-def _scale(of: Metric, grid: Grid) -> Scale:
-    return scale_of(of, limits_of(grid[of.name]))
+def _metric_scale(of: Metric, grid: Grid) -> Scale:
+    return scale_of(of, interval_ends(grid[of.name]))
 
 
 def _series_key(by: Mapping[str, Look]) -> list[Line2D]:
@@ -193,7 +193,7 @@ def _series_key(by: Mapping[str, Look]) -> list[Line2D]:
 
 
 def _reading_key(grid: Grid) -> list[Line2D]:
-    every, samples = _every(grid), []
+    every, samples = _all_points(grid), []
     if any(point.effect for point in every):
         for filled, label in ((True, "changes against the baseline"), (False, "does not, or not surely")):
             samples.append(series_marker(Look(style.QUIET, "o", label), filled=filled))
@@ -202,7 +202,7 @@ def _reading_key(grid: Grid) -> list[Line2D]:
     return samples
 
 
-def _every(grid: Grid) -> list[AxisPoint]:
+def _all_points(grid: Grid) -> list[AxisPoint]:
     return [point for row in grid.values() for column in row.values() for point in column]
 
 
@@ -210,9 +210,9 @@ def _key_width(sample: Line2D) -> float:
     return (len(str(sample.get_label())) * LETTER + 4.2) * KEY_PT / 72
 
 
-def notes(cells: Sequence[CellTrials], grid: Grid) -> list[str]:
+def reading_notes(cells: Sequence[CellTrials], grid: Grid) -> list[str]:
     """Return how to read the figure, and what is missing in it, as phrases."""
-    every, phrases = _every(grid), []
+    every, phrases = _all_points(grid), []
     if estimates := [point.estimate for point in every if point.estimate]:
         trials, levels = (
             sorted(estimate.trials for estimate in estimates),
