@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The world under test: namespace, settings, counters, census, listener. Knows no statistics."""
+"""The environment under test: namespace, sysctls, counters, census, listener. No statistics here."""

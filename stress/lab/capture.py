@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Packet capture into a ring that the kernel fills by itself: no program runs for it during a storm.
+"""Packet capture into a ring buffer that the kernel fills: no process runs for it during a storm.
 
-AF_PACKET with PACKET_RX_RING, TPACKET_V2 (Documentation/networking/packet_mmap.rst): the ring is as long as the
-storm needs, is never emptied, and what does not fit is counted. Headers only.
+AF_PACKET with PACKET_RX_RING, TPACKET_V2 (Documentation/networking/packet_mmap.rst). The ring is large enough for the
+storm and is read only afterwards; packets that do not fit are counted. Only headers are stored.
 """
 
 import mmap
@@ -21,23 +21,23 @@ from stress.lab.firewall import attach_filter, bpf_program
 from stress.model.errors import LabError
 from stress.model.units import SECOND_NS
 
-# linux/if_packet.h; the socket module lacks them
+# linux/if_packet.h; not in the socket module
 SOL_PACKET = 263
 PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION, PACKET_IGNORE_OUTGOING = 5, 6, 10, 23
 TPACKET_V2 = 1
 TP_STATUS_USER = 1
 ETH_P_ALL = 3
 
-FRAME_BYTES = 256  # of the ring: tpacket2_hdr, sockaddr_ll, then the packet
+FRAME_BYTES = 256  # in the ring: tpacket2_hdr, sockaddr_ll, then the packet
 BLOCK_BYTES = 1 << 16
 SNAP_BYTES = 14 + 40 + 60  # Ethernet, IPv6, TCP with all its options
-PACKETS_PER_ATTEMPT = 12  # a collision has ten with its close
+PACKETS_PER_ATTEMPT = 12  # a collision has ten, with its close
 FRAMES_MAX = 1 << 20  # 256 MiB
-CLOCK_SAMPLES = 15  # at both clocks, to learn how far apart they are
+CLOCK_SAMPLES = 15  # readings of both clocks, to find their offset
 
 HEADER = np.dtype(
     {
-        "names": ["status", "length", "kept", "mac", "net", "second", "nanosecond"],
+        "names": ["status", "length", "captured", "mac", "net", "second", "nanosecond"],
         "formats": ["<u4", "<u4", "<u4", "<u2", "<u2", "<u4", "<u4"],
         "offsets": [0, 4, 8, 12, 14, 16, 20],
         "itemsize": FRAME_BYTES,
@@ -47,16 +47,16 @@ HEADER = np.dtype(
 
 @dataclass(frozen=True)
 class Packets:
-    """What was captured, in the order of its arrival.
+    """The captured packets, in the order of their arrival.
 
     Attributes:
         time_ns: shape (packets,), int64, CLOCK_MONOTONIC.
-        realtime_ns: shape (packets,), int64, CLOCK_REALTIME, as the kernel stamped it.
+        realtime_ns: shape (packets,), int64, CLOCK_REALTIME, the kernel's timestamp.
         client_port: shape (packets,), uint16.
         from_client: shape (packets,), bool.
         length: shape (packets,), uint32, bytes on the wire.
-        headers: shape (packets, HEADERS_BYTES), uint8: each packet from its Ethernet header on, cut there.
-        missed: how many packets did not fit the ring.
+        headers: shape (packets, SNAP_BYTES), uint8: the first bytes of each packet, from its Ethernet header on.
+        missed: number of packets that did not fit into the ring.
     """
 
     time_ns: npt.NDArray[np.int64]
@@ -69,15 +69,15 @@ class Packets:
 
 
 def port_filter(port: int) -> bytes:
-    """Return a program that keeps the headers of TCP segments from or to a port, on a device with Ethernet frames."""
-    keep, drop = (0x06, 0, 0, SNAP_BYTES), (0x06, 0, 0, 0)
+    """Return a BPF program that passes the headers of TCP segments from or to a port, for Ethernet frames."""
+    accept, drop = (0x06, 0, 0, SNAP_BYTES), (0x06, 0, 0, 0)
     return bpf_program(
         (
             (0x28, 0, 0, 12),  # A = EtherType
-            (0x15, 0, 6, 0x0800),  # IPv4, or go on at IPv6
+            (0x15, 0, 6, 0x0800),  # IPv4, or jump to IPv6
             (0x30, 0, 0, 23),  # A = protocol
             (0x15, 0, 11, socket.IPPROTO_TCP),
-            (0x28, 0, 0, 34),  # A = source port: the loopback's IPv4 headers have no options
+            (0x28, 0, 0, 34),  # A = source port: IPv4 headers on the loopback have no options
             (0x15, 8, 0, port),
             (0x28, 0, 0, 36),  # A = destination port
             (0x15, 6, 7, port),
@@ -87,39 +87,41 @@ def port_filter(port: int) -> bytes:
             (0x15, 2, 0, port),
             (0x28, 0, 0, 56),
             (0x15, 0, 1, port),
-            keep,
+            accept,
             drop,
         )
     )
 
 
 def realtime_offset_ns() -> int:
-    """Return how far the wall clock, which packets are stamped with, is ahead of the measuring clock (ns).
+    """Return how far the wall clock, which has the timestamps of packets, is ahead of the monotonic clock (ns).
 
-    It cannot change without being set. Of several looks, each between two readings of the measuring clock, the
-    shortest counts: no interrupt was in it.
+    The offset changes only when the clock is set. Each sample reads the wall clock between two readings of the
+    monotonic clock; the shortest sample counts, because no interrupt was in it.
     """
-    looks = [(now_ns(), time.time_ns(), now_ns()) for _ in range(CLOCK_SAMPLES)]
-    before, wall, after = min(looks, key=lambda look: look[2] - look[0])
-    return wall - (before + after) // 2
+    samples = [(now_ns(), time.time_ns(), now_ns()) for _ in range(CLOCK_SAMPLES)]
+    before_ns, realtime_ns, after_ns = min(samples, key=lambda sample: sample[2] - sample[0])
+    return realtime_ns - (before_ns + after_ns) // 2
 
 
 class Capture:
-    """A capture of this namespace's loopback, on from its making. A context manager."""
+    """A capture on the loopback of this namespace, from construction on. A context manager."""
 
     def __init__(self, server_port: int, attempts: int) -> None:
-        """Begin to capture segments of a server, with room for so many attempts.
+        """Begin to capture the segments of a server, with room for some number of attempts.
 
         Raises:
-            LabError: packets may not be captured here.
+            LabError: capturing is not permitted here.
         """
         self.server_port = server_port
         blocks = -(-min(attempts * PACKETS_PER_ATTEMPT + 1024, FRAMES_MAX) * FRAME_BYTES // BLOCK_BYTES)
         self.frames = blocks * BLOCK_BYTES // FRAME_BYTES
         try:
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: nothing yet
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: no protocol yet, so no packets
             self.socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V2)
-            self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)  # the loopback shows each packet twice
+            self.socket.setsockopt(
+                SOL_PACKET, PACKET_IGNORE_OUTGOING, 1
+            )  # else the loopback delivers each packet twice
             ring = struct.pack("=IIII", BLOCK_BYTES, blocks, FRAME_BYTES, self.frames)
             self.socket.setsockopt(SOL_PACKET, PACKET_RX_RING, ring)
             attach_filter(self.socket, port_filter(server_port))
@@ -130,12 +132,12 @@ class Capture:
         self.realtime_offset_ns = realtime_offset_ns()
 
     def packets(self) -> Packets:
-        """Return what was captured so far."""
+        """Return the packets captured so far."""
         frames = np.frombuffer(self.ring, HEADER)
-        used = int((frames["status"] & TP_STATUS_USER).astype(bool).sum())  # the ring is filled from its start
+        used = int((frames["status"] & TP_STATUS_USER).astype(bool).sum())  # the kernel fills the ring from its start
         frames = frames[:used]
         raw = np.frombuffer(self.ring, np.uint8).reshape(self.frames, FRAME_BYTES)[:used]
-        mac = int(frames["mac"][0]) if used else 0  # the same for all
+        mac = int(frames["mac"][0]) if used else 0  # equal for all packets
         headers = raw[:, mac : mac + SNAP_BYTES].copy()
         ipv6 = headers[:, 12:14].copy().view(">u2").ravel() == 0x86DD
         ports = np.where(ipv6[:, None], headers[:, 54:58], headers[:, 34:38]).astype(np.uint8).view(">u2")
@@ -152,7 +154,7 @@ class Capture:
         )
 
     def missed(self) -> int:
-        """Return how many packets did not fit, since the last call."""
+        """Return how many packets did not fit into the ring since the last call."""
         statistics: Any = struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
         return int(statistics[1])
 

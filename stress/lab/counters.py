@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's counters of this network namespace, by the kernel's own names: TCP's, and what the loopback lost."""
+"""The kernel's counters of this network namespace, by the kernel's names: TCP, and drops of the loopback."""
 
 from pathlib import Path
 
 FILES = (Path("/proc/self/net/snmp"), Path("/proc/self/net/netstat"))
 DEVICES = Path("/proc/self/net/dev")
-LO_DROPPED = "lo rx_dropped"  # named as in /sys/class/net/lo/statistics; that directory is the host's own
+LO_DROPPED = "lo rx_dropped"  # named as in /sys/class/net/lo/statistics; that directory shows the host's namespace
 GROUPS = ("Tcp", "TcpExt")
-GAUGES = frozenset({"RtoAlgorithm", "RtoMin", "RtoMax", "MaxConn", "CurrEstab"})  # in Tcp, but no counters
+GAUGES = frozenset({"RtoAlgorithm", "RtoMin", "RtoMax", "MaxConn", "CurrEstab"})  # in Tcp, but not counters
 
 
 def parse_counters(text: str) -> dict[str, int]:
     """Return the counters of groups Tcp and TcpExt in the format of /proc/net/snmp and /proc/net/netstat.
 
-    Each group is a line of names and a line of numbers behind the same prefix. The two groups share no name.
+    Each group is a line of names and a line of numbers with the same prefix. The groups have no name in common.
 
     Raises:
         ValueError: a group's lines do not match.
@@ -35,7 +35,7 @@ def parse_counters(text: str) -> dict[str, int]:
 
 
 def read() -> dict[str, int]:
-    """Return the counters now. They belong to the network namespace of this process."""
+    """Return the current counters of the network namespace of this process."""
     counters: dict[str, int] = {}
     for file in FILES:
         counters |= parse_counters(file.read_text())
@@ -43,10 +43,10 @@ def read() -> dict[str, int]:
 
 
 def lo_dropped(text: str) -> int:
-    """Return how many packets the loopback device lost on their way in, in the format of /proc/net/dev.
+    """Return how many received packets the loopback device dropped, from text in the format of /proc/net/dev.
 
-    It does when its CPU's queue is full (enqueue_to_backlog(), net.core.netdev_max_backlog, 1,000 packets): when a
-    thousand timers fire in one tick, say.
+    It drops packets when the queue of its CPU is full (enqueue_to_backlog(), net.core.netdev_max_backlog, 1,000
+    packets), for example when a thousand timers expire in one tick.
     """
     for line in text.splitlines():
         name, _, numbers = line.partition(":")
@@ -56,5 +56,5 @@ def lo_dropped(text: str) -> int:
 
 
 def counter_changes(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
-    """Return by how much each counter rose."""
+    """Return the increase of each counter."""
     return {name: value - before.get(name, 0) for name, value in after.items()}

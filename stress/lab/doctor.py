@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What this machine can do for a measurement, and how to get what is missing."""
+"""What this machine can measure, and how to get what is missing."""
 
 import os
 import resource
@@ -21,7 +21,7 @@ PROBE_PORT, PROBE_ATTEMPTS = 5000, 1
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One thing that was looked at; ``advice`` is empty where it is as it should be."""
+    """The result of one check; ``advice`` is empty where everything is in order."""
 
     name: str
     state: str = msgspec.field(name="found")
@@ -29,44 +29,44 @@ class Check(msgspec.Struct, frozen=True):
 
 
 def check_machine(refused: str | None) -> Iterator[Check]:
-    """Yield what there is, the most important first.
+    """Check this machine; yield the results, the most important first.
 
     Args:
-        refused: why this process is not in a private namespace, or None when it is.
+        refused: why this process is not in a private namespace, or None if it is in one.
     """
     yield Check(
         "private namespace",
-        "none" if refused else "as an ordinary user could make it",
+        "none" if refused else "available to ordinary users",
         refused or "",
     )
     yield from check_changed_settings()
     cpus = len(os.sched_getaffinity(0))
-    yield Check("CPUs", f"{cpus}", "" if cpus > 1 else "client and server share one CPU: latencies will scatter")
+    yield Check("CPUs", f"{cpus}", "" if cpus > 1 else "client and server share one CPU: latencies will vary")
     facts = host.read_host()
     yield Check("kernel", kernel_text(facts.kernel, facts.jiffy_ns), "")
     steady = facts.clocksource in STEADY_CLOCKS
-    yield Check("clock source", facts.clocksource, "" if steady else "reading it may cost a system call each time")
+    yield Check("clock source", facts.clocksource, "" if steady else "each reading may need a system call")
     yield from check_stolen_time(cpus)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    few = f"the window and each process's mines are bounded by it; raise it (ulimit -Hn {NOFILE_GOOD})"
-    yield Check("descriptors", f"{hard:,} a process", "" if hard >= NOFILE_GOOD else few)
+    few = f"it limits the window and the mines per process; raise it (ulimit -Hn {NOFILE_GOOD})"
+    yield Check("descriptors", f"{hard:,} per process", "" if hard >= NOFILE_GOOD else few)
     ports = sysctl.read("net.ipv4.ip_local_port_range") or "unknown"
     yield Check("ephemeral ports", ports.replace(" ", "–"), "")
-    ranged = host.has_local_port_range()
+    available = host.has_local_port_range()
     yield Check(
         "IP_LOCAL_PORT_RANGE",
-        "known" if ranged else "not known",
-        "" if ranged else "Linux 6.3 has it; --ports range, and sweeps with --close disconnect, need it",
+        "available" if available else "not available",
+        "" if available else "Linux 6.3 has it; --ports range and sweeps with --close disconnect need it",
     )
     nft = firewall.find_nft()
     yield Check(
-        "nft", nft or "not there", "" if nft else "BPF filters do, but for conntrack-invalid: apt-get install nftables"
+        "nft", nft or "not installed", "" if nft else "only conntrack-invalid needs it: apt-get install nftables"
     )
     yield check_capture(refused)
 
 
 def check_changed_settings() -> Iterator[Check]:
-    """Yield which settings of the host a run has changed and not put back, if there are any."""
+    """Yield the sysctls of the host that a run has changed and not restored, if there are any."""
     name = "host's settings"
     try:
         journal = sysctl_journal.read_journal()
@@ -75,31 +75,29 @@ def check_changed_settings() -> Iterator[Check]:
         return
     if journal is None:
         return
-    found = f"{', '.join(journal.new)} changed by {journal.text}"
+    state = f"{', '.join(journal.new)} changed by {journal.text}"
     if journal.is_process_alive:
-        yield Check(name, found, "it is running, and puts them back when it ends; measure after that")
+        yield Check(name, state, "it is running, and restores them when it ends; measure after that")
     elif journal.is_of_this_boot:
-        yield Check(name, found, f"it ended without putting them back; do so, as root: {sysctl_journal.RESTORE}")
+        yield Check(name, state, f"it ended without restoring them; do so as root: {sysctl_journal.RESTORE}")
     else:
-        yield Check(
-            name, found, f"they went with an earlier boot; remove the note of it, as root: {sysctl_journal.RESTORE}"
-        )
+        yield Check(name, state, f"that was before the last boot; remove the journal as root: {sysctl_journal.RESTORE}")
 
 
 def check_stolen_time(cpus: int) -> Iterator[Check]:
-    """Yield how much CPU time a hypervisor gives to others at the moment."""
+    """Yield the current stolen CPU time and the load."""
     before_ms = host.stolen_ms()
     time.sleep(STEAL_INTERVAL_S)
     share = (host.stolen_ms() - before_ms) / (1000 * STEAL_INTERVAL_S * cpus)
-    busy = "others use this machine; measure later, or judge medians only"
+    busy = "a hypervisor runs other guests; measure later, or compare medians only"
     yield Check("stolen CPU time", f"{100 * share:.1f} %", "" if share <= STOLEN_SHARE_GOOD else busy)
     load = os.getloadavg()[0]
-    running = "something else is running; leave the machine alone while a storm goes on"
+    running = "other processes are running; leave the machine idle during a storm"
     yield Check("load", f"{load:.2f}", "" if load < cpus / 2 else running)
 
 
 def check_capture(refused: str | None) -> Check:
-    """Return whether packets can be captured: only a namespace of our own surely lets us."""
+    """Check whether packets can be captured: that is certain only in a private namespace."""
     if refused:
         return Check("packet capture", "not tried on the host", "")
     try:

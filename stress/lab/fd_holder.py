@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Processes that keep descriptors open for this one, which may have only so many."""
+"""Processes that hold descriptors open for this process, whose number of descriptors is limited."""
 
 import os
 import signal
@@ -13,20 +13,20 @@ from typing import Self
 from stress.lab.pdeathsig import die_with_parent
 from stress.model.errors import LabError
 
-SCM_MAX_FD = 253  # of one message, include/net/scm.h
+SCM_MAX_FD = 253  # descriptors per message, include/net/scm.h
 
 
 class DescriptorHolders:
-    """Takes descriptors; each lot goes to a process of its own. Leaving the context closes them all."""
+    """Processes that hold descriptors, one per call of ``take``. Leaving the context closes all descriptors."""
 
     def __init__(self) -> None:
         self.processes: list[tuple[subprocess.Popen[bytes], socket.socket]] = []
 
     def take(self, descriptors: Sequence[int]) -> None:
-        """Hand descriptors over and close them here.
+        """Pass descriptors to a new process and close them here.
 
         Raises:
-            LabError: the process that was to hold them could not.
+            LabError: the process has ended.
         """
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "stress.lab.fd_holder", str(theirs.fileno())]
@@ -34,15 +34,15 @@ class DescriptorHolders:
         theirs.close()
         self.processes.append((process, ours))
         for first in range(0, len(descriptors), SCM_MAX_FD):
-            lot = descriptors[first : first + SCM_MAX_FD]
+            batch = descriptors[first : first + SCM_MAX_FD]
             try:
-                socket.send_fds(ours, [b"x"], lot)
-                taken = ours.recv(1)
+                socket.send_fds(ours, [b"x"], batch)
+                received = ours.recv(1)
             except OSError:
-                taken = b""
-            if not taken:
-                raise LabError("A process that was to hold sockets has ended by itself; its sockets are gone.")
-            for descriptor in lot:
+                received = b""
+            if not received:
+                raise LabError("A process that held sockets has ended by itself; its sockets are closed.")
+            for descriptor in batch:
                 os.close(descriptor)
 
     def __enter__(self) -> Self:
@@ -57,7 +57,7 @@ class DescriptorHolders:
 
 
 def hold_descriptors(descriptor: int) -> None:
-    """Take descriptors from a socket, and keep them until its other end is closed."""
+    """Receive descriptors from a socket, and hold them until its other end is closed."""
     die_with_parent(signal.SIGKILL)
     with socket.socket(fileno=descriptor) as ours:
         while socket.recv_fds(ours, 1, SCM_MAX_FD)[0]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The firewall between client and server: nftables rules in the private namespace, or classic BPF on the sockets.
 
-A filter on a listening socket is inherited by every socket that it accepts, needs no privilege, and sees the TCP
-header at offset 0, for IPv4 and IPv6 alike (tcp_v4_rcv() calls sk_filter() with the IP header pulled). Rules count
-what they drop; filters do not.
+Every accepted socket inherits the filter of its listening socket. A filter needs no privilege, and the TCP header is
+at offset 0 for IPv4 and IPv6 (tcp_v4_rcv() calls sk_filter() with the IP header pulled). Rules count the packets that
+they drop; filters do not.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ import msgspec
 from stress.model.errors import LabError
 from stress.model.plan import Drop, Firewall
 
-SO_ATTACH_FILTER = 26  # asm-generic/socket.h; the socket module lacks it
+SO_ATTACH_FILTER = 26  # asm-generic/socket.h; not in the socket module
 FLAGS_OFFSET = 13
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 
@@ -33,19 +33,19 @@ RULES = {
 
 
 def bpf_program(instructions: Iterable[tuple[int, int, int, int]]) -> bytes:
-    """Return a classic BPF program of (code, jump if true, jump if false, operand) as the kernel wants it."""
+    """Return a classic BPF program of (code, jump if true, jump if false, operand) in the kernel's format."""
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
 
 
 def drop_flags_program(mask: int, value: int) -> bytes:
-    """Return a program that drops segments whose flags, under a mask, have a value."""
+    """Return a BPF program that drops segments whose flags, under a mask, have a value."""
     return bpf_program(
         (
             (0x30, 0, 0, FLAGS_OFFSET),  # A = byte at FLAGS_OFFSET
             (0x54, 0, 0, mask),  # A &= mask
             (0x15, 0, 1, value),  # if A != value, skip the next
-            (0x06, 0, 0, 0),  # keep 0 bytes: drop
-            (0x06, 0, 0, 0xFFFFFFFF),  # keep all
+            (0x06, 0, 0, 0),  # accept 0 bytes: drop
+            (0x06, 0, 0, 0xFFFFFFFF),  # accept all
         )
     )
 
@@ -55,25 +55,25 @@ DROP_CHALLENGE = drop_flags_program(FIN | SYN | RST | ACK, ACK)  # for the clien
 
 
 def attach_filter(to: socket.socket, code: bytes) -> None:
-    """Give a socket a filter."""
+    """Attach a classic BPF program to a socket."""
     instructions = ctypes.create_string_buffer(code)
     to.setsockopt(
         socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(code) // 8, ctypes.addressof(instructions))
     )
 
 
-def choose_firewall(wanted: Firewall | None) -> Firewall:
-    """Return what firewalls are made of here: what is wanted, else nftables where there is nft."""
-    return wanted or (Firewall.NFT if has_nft() else Firewall.BPF)
+def choose_firewall(planned: Firewall | None) -> Firewall:
+    """Return the firewall to use: the one of a plan, else nftables where nft is installed, else BPF."""
+    return planned or (Firewall.NFT if has_nft() else Firewall.BPF)
 
 
 def find_nft() -> str | None:
-    """Return where nft is: Debian keeps it where an ordinary user's PATH does not look."""
+    """Return the path of nft: on Debian it is in /usr/sbin, which is not in the PATH of ordinary users."""
     return shutil.which("nft", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
 
 
 def has_nft() -> bool:
-    """Return whether nftables rules can be made."""
+    """Return whether nft is installed."""
     return find_nft() is not None
 
 
@@ -81,7 +81,7 @@ def load_rules(drop: Drop, server_ports: range) -> None:
     """Add the nftables rules for ``drop`` to this namespace.
 
     Raises:
-        LabError: nft refuses.
+        LabError: nft fails.
     """
     chains, match = RULES[drop]
     ports = f"{server_ports[0]}-{server_ports[-1]}" if len(server_ports) > 1 else f"{server_ports[0]}"
@@ -95,13 +95,13 @@ def load_rules(drop: Drop, server_ports: range) -> None:
 
 
 class Counter(msgspec.Struct):
-    """What a rule has counted."""
+    """The counter of a rule."""
 
     packets: int
 
 
 class Expression(msgspec.Struct):
-    """One expression of a rule; only counters matter here."""
+    """One expression of a rule; only counters are decoded."""
 
     counter: Counter | None = None
 
@@ -114,19 +114,19 @@ class Rule(msgspec.Struct):
 
 
 class Item(msgspec.Struct):
-    """An element of a rule set; only rules matter here."""
+    """An element of a rule set; only rules are decoded."""
 
     rule: Rule | None = None
 
 
 class Listing(msgspec.Struct):
-    """What ``nft --json list ruleset`` prints (libnftables-json(5))."""
+    """The output of ``nft --json list ruleset`` (libnftables-json(5))."""
 
     nftables: list[Item]
 
 
 def count_dropped() -> dict[str, int]:
-    """Return how many packets each rule of ours has dropped, by its comment."""
+    """Return how many packets each rule of this program has dropped, by its comment."""
     counts: dict[str, int] = {}
     for item in parse_listing(run_nft(["--json", "list", "table", "inet", TABLE])).nftables:
         for expression in item.rule.expr if item.rule else ():
@@ -136,35 +136,37 @@ def count_dropped() -> dict[str, int]:
 
 
 def parse_listing(text: str) -> Listing:
-    """Decode a listing."""
+    """Decode the output of ``nft --json``."""
     return msgspec.json.decode(text, type=Listing)
 
 
 def run_nft(arguments: list[str], text: str = "") -> str:
-    """Run nft and return what it prints.
+    """Run nft and return its output.
 
     Raises:
         LabError: it fails.
     """
-    done = subprocess.run([find_nft() or "nft", *arguments], input=text, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise LabError(f"nft {' '.join(arguments)} failed: {done.stderr.strip()}. See whether --firewall bpf will do.")
-    return done.stdout
+    completed = subprocess.run(
+        [find_nft() or "nft", *arguments], input=text, capture_output=True, text=True, check=False
+    )
+    if completed.returncode != 0:
+        raise LabError(f"nft {' '.join(arguments)} failed: {completed.stderr.strip()}. Try --firewall bpf.")
+    return completed.stdout
 
 
 def describe_host_rules() -> str:
-    """Say what is known of the rules in a namespace that is not ours."""
+    """Return a description of the rules in the namespace of the host."""
     try:
         return f"an nftables rule set of {len(run_nft(['list', 'ruleset']).splitlines())} lines"
     except (LabError, OSError):
-        return "rules unknown: nft is not there, or may not list them"
+        return "rules unknown: nft is not installed, or may not list them"
 
 
-def describe_firewall(drop: Drop, made_of: Firewall) -> str:
-    """Say what a firewall drops, and how."""
+def describe_firewall(drop: Drop, firewall: Firewall) -> str:
+    """Return a description of what a firewall drops, and how."""
     if drop is Drop.NOTHING:
         return "no rule, no filter"
-    if made_of is Firewall.NFT:
+    if firewall is Firewall.NFT:
         return f"nftables, {' and '.join(RULES[drop][0])}: {RULES[drop][1].format(port='server')} drop"
     return {
         Drop.RST: "a BPF filter on the server's sockets drops RST",

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from stress.model.record import Host
 
-IP_LOCAL_PORT_RANGE = 51  # linux/in.h; the socket module lacks it
-EMULATED = "QEMU TCG"  # how QEMU calls a CPU that it emulates, on x86
+IP_LOCAL_PORT_RANGE = 51  # linux/in.h; not in the socket module
+EMULATED = "QEMU TCG"  # the model name of an emulated CPU under QEMU on x86
 CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; its resolution is one jiffy, so HZ is known without root
 
 
 def read_host() -> Host:
-    """Return what is known of this machine and its kernel."""
+    """Return the facts about this machine and its kernel."""
     cpu = cpu_model()
     return Host(
         kernel=platform.release(),
@@ -32,7 +32,7 @@ def read_host() -> Host:
 
 
 def has_local_port_range() -> bool:
-    """Return whether this kernel knows IP_LOCAL_PORT_RANGE (Linux 6.3)."""
+    """Return whether this kernel has IP_LOCAL_PORT_RANGE (Linux 6.3)."""
     with socket.socket() as probe:
         try:
             probe.getsockopt(socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, 4)
@@ -42,13 +42,13 @@ def has_local_port_range() -> bool:
 
 
 def stolen_ms() -> int:
-    """Return for how long, in all, a hypervisor has run others while CPUs of this machine had work."""
+    """Return the stolen CPU time since boot (ms): a hypervisor ran other guests while CPUs here had work."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()  # "cpu", then ticks: user … steal is the eighth
     return int(fields[8]) * 1000 // os.sysconf("SC_CLK_TCK")
 
 
 def cpu_model() -> str:
-    """Return the CPU's name as /proc/cpuinfo has it, else the architecture."""
+    """Return the CPU model of /proc/cpuinfo, else the architecture."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "model name":
@@ -57,7 +57,7 @@ def cpu_model() -> str:
 
 
 def clocksource() -> str:
-    """Return the clock source that CLOCK_MONOTONIC is read from."""
+    """Return the clock source of CLOCK_MONOTONIC."""
     try:
         return Path("/sys/devices/system/clocksource/clocksource0/current_clocksource").read_text().strip()
     except OSError as error:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Settings of this host, changed for one trial and surely put back.
+"""Sysctls of this host, changed for one trial and restored afterwards.
 
-Old and new values are written down (stress/lab/sysctl_journal.py) before the first is changed, and that is removed
-when they are back. Where a process was killed, ``connstorm doctor --restore`` puts back what it left.
+The journal (stress/lab/sysctl_journal.py) has the old and new values before the first is changed, and is removed once
+they are restored. After a process was killed, ``connstorm doctor --restore`` restores the sysctls that it changed.
 """
 
 import os
@@ -18,7 +18,7 @@ from stress.model.errors import ConnstormError, LabError, UsageError
 
 
 class RestoreOutcome(StrEnum):
-    """What became of a setting that was to be put back."""
+    """The result of restoring a sysctl; the values are part of ``doctor --restore --json``."""
 
     BACK = "put back"
     ALREADY = "already back"
@@ -27,7 +27,7 @@ class RestoreOutcome(StrEnum):
 
 
 class RestoredSysctl(msgspec.Struct, frozen=True):
-    """What became of a setting, and that in a sentence."""
+    """The result for one sysctl, and a sentence about it."""
 
     name: str
     outcome: RestoreOutcome
@@ -35,81 +35,81 @@ class RestoredSysctl(msgspec.Struct, frozen=True):
 
 
 class RestoreReport(msgspec.Struct, frozen=True):
-    """What was done with a journal that was left: in all, and with each setting."""
+    """What was done with a leftover journal: as a text, and the result for each sysctl."""
 
     text: str
     settings: list[RestoredSysctl]
 
 
 class ChangedSysctls:
-    """The context of ``changed()``."""
+    """The context manager of ``change_sysctls()``."""
 
     def __init__(self, settings: dict[str, str]) -> None:
         self.settings = settings
         self.journal: Journal | None = None
-        self.unsure: str | None = None  # the setting that is being written: whatever it reads, we did that
+        self.writing: str | None = None  # the sysctl that is being written, whose value is uncertain
 
     def __enter__(self) -> None:
         if not self.settings:
             return
         entered = False
-        self.ending = DeferredSignals(
-            ChangedSysctls.__enter__.__code__, ChangedSysctls.__exit__.__code__, ChangedSysctls.undo.__code__
+        self.signals = DeferredSignals(
+            ChangedSysctls.__enter__.__code__, ChangedSysctls.__exit__.__code__, ChangedSysctls.restore.__code__
         )
         try:
-            planned = sysctl_journal.plan_journal(
+            journal = sysctl_journal.plan_journal(
                 {name: read_changeable(name) for name in self.settings}, self.settings
             )
-            sysctl_journal.write_journal(planned)
-            self.journal = planned
+            sysctl_journal.write_journal(journal)
+            self.journal = journal
             for name, value in self.settings.items():
-                self.unsure = name
-                change_sysctl(name, planned.old[name], value)
-            self.unsure = None
-            self.ending.release()
+                self.writing = name
+                change_sysctl(name, journal.old[name], value)
+            self.writing = None
+            self.signals.release()
             entered = True
         finally:
             if not entered:
-                self.undo()
+                self.restore()
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sentences = self.undo() if self.settings else ""
+        sentences = self.restore() if self.settings else ""
         if sentences and value is None:
-            raise LabError(f"The settings of the host did not stay as the trial needed them. {sentences}")
+            raise LabError(f"Somebody else changed sysctls of the host during the trial. {sentences}")
         if sentences and value is not None:
             value.add_note(sentences)
 
-    def undo(self) -> str:
-        """Put everything back, and say what was left alone.
+    def restore(self) -> str:
+        """Restore all sysctls; return sentences about those that somebody else changed.
 
         Raises:
-            LabError: a setting could not be put back; the journal stays.
-            KeyboardInterrupt, Terminated: a signal came meanwhile; all is back.
+            LabError: a sysctl could not be restored; the journal remains.
+            KeyboardInterrupt, Terminated: a signal arrived meanwhile; all sysctls are restored.
         """
-        self.ending.hold()
+        self.signals.defer()
         try:
-            if self.journal is None or self.journal.pid != os.getpid():  # a child by fork() puts nothing back
+            if self.journal is None or self.journal.pid != os.getpid():  # a child process restores nothing
                 return ""
-            found = restore_sysctls(self.journal, self.unsure)
-            raise_on_failure(found)
+            results = restore_sysctls(self.journal, self.writing)
+            raise_on_failure(results)
             sysctl_journal.remove_journal(self.journal)
         finally:
-            self.ending.give_back()
-        return join_sentences(RestoreOutcome.LEFT, found)
+            self.signals.restore_handlers()
+        return join_sentences(RestoreOutcome.LEFT, results)
 
 
 def change_sysctls(settings: dict[str, str]) -> ChangedSysctls:
-    """Change settings of the network stack that this process is in, while the context lasts.
+    """Change sysctls in the network namespace of this process for the duration of the context.
 
-    In the main thread SIGTERM and SIGHUP raise Terminated meanwhile, so that they too put everything back. What the
-    kernel changes besides, when a setting is written (net.ipv4.ip_forward resets many), is not put back.
+    In the main thread SIGTERM and SIGHUP raise Terminated meanwhile, so that the sysctls are restored then too. Other
+    sysctls that the kernel changes as a side effect (net.ipv4.ip_forward resets many) are not restored.
 
-    When the context begins, a UsageError says that there is no such setting or that the kernel does not take a value
-    as it is written, and a LabError that settings may not be changed here or are changed already; nothing is changed
-    then. When it ends, a LabError says that somebody else changed a setting meanwhile, which is left alone, or that
-    one could not be put back.
+    On entry, a UsageError means that a sysctl does not exist or that the kernel does not accept a value as it is
+    written, a LabError that sysctls may not be changed here or are changed already; then nothing is changed. On exit,
+    a LabError means that somebody else changed a sysctl meanwhile, which is left as it is, or that a sysctl could not
+    be restored.
 
     Args:
         settings: values by dotted names; without any, nothing is done.
@@ -118,32 +118,37 @@ def change_sysctls(settings: dict[str, str]) -> ChangedSysctls:
 
 
 def read_changeable(name: str) -> str:
-    """Return a setting that may be written here."""
+    """Return the value of a sysctl that may be written here.
+
+    Raises:
+        LabError: it may not be written.
+        UsageError, NotApplicableError: as ``sysctl.read_existing``.
+    """
     value = sysctl.read_existing(name)
     try:
         os.close(os.open(sysctl.sysctl_path(name), os.O_WRONLY))
     except OSError as error:
         raise LabError(
-            f"{name} may not be changed here: {error.strerror}. To change settings of the host needs root."
+            f"{name} may not be changed here: {error.strerror}. To change sysctls of the host needs root."
         ) from error
     return value
 
 
 def change_sysctl(name: str, old: str, new: str) -> None:
-    """Set a setting, once it has been seen that the kernel takes the old value as it reads."""
+    """Set a sysctl, after checking that the kernel accepts the old value as it reads, so that it can be restored."""
     try:
         sysctl.write(name, old)
     except UsageError as error:
-        raise UsageError(f"{name} is not changed, because it could not be put back. {error}") from error
+        raise UsageError(f"{name} is not changed, because it could not be restored. {error}") from error
     sysctl.write(name, new)
 
 
 def restore_sysctls(journal: Journal, ours: str | None = None) -> list[RestoredSysctl]:
-    """Put back what still is as it was set, the last first; return what became of each setting.
+    """Restore the sysctls that still have their new values, the last first; return the result for each.
 
     Args:
-        journal: of this network namespace.
-        ours: a setting to put back whatever it reads.
+        journal: a journal of this network namespace.
+        ours: a sysctl to restore whatever its value is.
     """
     return [
         restore_sysctl(name, journal.old[name], None if name == ours else journal.new[name])
@@ -152,65 +157,67 @@ def restore_sysctls(journal: Journal, ours: str | None = None) -> list[RestoredS
 
 
 def restore_sysctl(name: str, old: str, new: str | None) -> RestoredSysctl:
-    """Put a setting back if it is as it was set; None takes any value for that."""
-    now = sysctl.read(name)
-    if now is None:
-        return RestoredSysctl(name, RestoreOutcome.LEFT, f"{name} is not there any more.")
-    if sysctl.is_same_value(name, now, old):
+    """Restore a sysctl if it still has its new value; None accepts any value."""
+    current = sysctl.read(name)
+    if current is None:
+        return RestoredSysctl(name, RestoreOutcome.LEFT, f"{name} no longer exists.")
+    if sysctl.is_same_value(name, current, old):
         return RestoredSysctl(name, RestoreOutcome.ALREADY, f"{name} is {value_text(old)}, as it was before.")
-    if new is not None and not sysctl.is_same_value(name, now, new):
+    if new is not None and not sysctl.is_same_value(name, current, new):
         return RestoredSysctl(
             name,
             RestoreOutcome.LEFT,
-            f"{name} was set to {value_text(new)}, but is {value_text(now)}: somebody else changed it, "
+            f"{name} was set to {value_text(new)}, but is {value_text(current)}: somebody else changed it, "
             f"so it is left alone; before it was {value_text(old)}.",
         )
     try:
         sysctl.write(name, old)
     except ConnstormError as error:
         return RestoredSysctl(
-            name, RestoreOutcome.FAILED, f"{name} is {value_text(now)} and could not be put back: {error}"
+            name, RestoreOutcome.FAILED, f"{name} is {value_text(current)} and could not be restored: {error}"
         )
-    return RestoredSysctl(name, RestoreOutcome.BACK, f"{name} is {value_text(old)} again; it was {value_text(now)}.")
+    return RestoredSysctl(
+        name, RestoreOutcome.BACK, f"{name} is {value_text(old)} again; it was {value_text(current)}."
+    )
 
 
 def restore_leftover() -> RestoreReport:
-    """Put back what a process that was killed left changed, and remove its journal unless a setting failed.
+    """Restore the sysctls that a killed process changed, and remove its journal unless one of them failed.
 
     Raises:
-        LabError: there is something to put back, but not here or not now; or its journal cannot be read or removed.
+        LabError: there are sysctls to restore, but not here or not now; or the journal cannot be read or removed.
     """
     journal = sysctl_journal.read_journal()
     if journal is None:
-        return RestoreReport("nothing to put back", [])
+        return RestoreReport("nothing to restore", [])
     if not journal.is_of_this_boot:
         sysctl_journal.remove_journal(journal)
-        return RestoreReport(f"nothing to put back: what {journal.text} changed went with an earlier boot", [])
+        return RestoreReport(f"nothing to restore: {journal.text} changed sysctls before the last boot", [])
     if journal.is_process_alive:
-        raise LabError(f"Settings are changed by {journal.text}, which puts them back when it ends; wait for that.")
+        raise LabError(f"Sysctls are changed by {journal.text}, which restores them when it ends; wait for that.")
     if journal.network != sysctl_journal.network_inode():
         raise LabError(
-            f"What {journal.text} left changed is in another network namespace, net:[{journal.network}]; here is "
-            f"net:[{sysctl_journal.network_inode()}]. Call {sysctl_journal.RESTORE} there; if it is gone, remove "
-            f"{sysctl_journal.journal_file()}."
+            f"The sysctls that {journal.text} changed are in another network namespace, net:[{journal.network}]; "
+            f"this is net:[{sysctl_journal.network_inode()}]. Run {sysctl_journal.RESTORE} there; if it no longer "
+            f"exists, remove {sysctl_journal.journal_file()}."
         )
-    found = restore_sysctls(journal)
-    if not any(each.outcome is RestoreOutcome.FAILED for each in found):
+    results = restore_sysctls(journal)
+    if not any(result.outcome is RestoreOutcome.FAILED for result in results):
         sysctl_journal.remove_journal(journal)
-    return RestoreReport(f"left by {journal.text}", found)
+    return RestoreReport(f"left by {journal.text}", results)
 
 
-def raise_on_failure(found: list[RestoredSysctl]) -> None:
-    """Raise LabError if a setting could not be put back."""
-    if sentences := join_sentences(RestoreOutcome.FAILED, found):
-        raise LabError(f"{sentences} To put it back later, call {sysctl_journal.RESTORE} as root.")
+def raise_on_failure(results: list[RestoredSysctl]) -> None:
+    """Raise LabError if a sysctl could not be restored."""
+    if sentences := join_sentences(RestoreOutcome.FAILED, results):
+        raise LabError(f"{sentences} To restore it later, run {sysctl_journal.RESTORE} as root.")
 
 
-def join_sentences(outcome: RestoreOutcome, found: list[RestoredSysctl]) -> str:
-    """Return the sentences of all settings that something became of."""
-    return " ".join(each.text for each in found if each.outcome is outcome)
+def join_sentences(outcome: RestoreOutcome, results: list[RestoredSysctl]) -> str:
+    """Return the sentences about all sysctls with a result, joined."""
+    return " ".join(result.text for result in results if result.outcome is outcome)
 
 
 def value_text(value: str) -> str:
-    """Return a value for a sentence."""
+    """Return a value as text for a sentence."""
     return value or "empty"

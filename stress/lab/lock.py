@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""One suite at a time on a machine, and one trial that another machine sent: locks that go with their process.
+"""Locks of this machine that end with their process: for one suite at a time, and one trial from another machine.
 
-A lock is a Unix socket with an abstract name (unix(7)): the kernel takes it back however the process ends, no file
-is left over, and whoever finds it taken can ask the kernel who holds it. Such names belong to a network namespace, so
-suites in containers of one machine do not see each other.
+A lock is a Unix socket with an abstract name (unix(7)): the kernel releases it however the process ends, no file is
+left behind, and others can ask the kernel which process holds it. Abstract names belong to a network namespace, so
+suites in different containers of a machine do not see each other.
 """
 
 import socket
@@ -16,7 +16,7 @@ from stress.lab import wait
 from stress.model.errors import UsageError
 
 NAME_FORMAT = "\0connstorm-{}"
-INTERVAL_S = 0.1  # between looks whether it is free
+INTERVAL_S = 0.1  # between tries to take it
 UCRED = struct.Struct("iII")  # pid, uid, gid: socket(7), SO_PEERCRED
 
 
@@ -25,8 +25,8 @@ def hold_lock(what: str = "suite", limit_s: float = 0.0) -> Iterator[None]:
     """Hold a lock.
 
     Args:
-        what: runs alone on this machine, in a word.
-        limit_s: how long to wait for it, at most.
+        what: what holds the lock, in one word.
+        limit_s: maximum time to wait for it.
 
     Raises:
         UsageError: another process holds it; the sentence names it.
@@ -51,13 +51,13 @@ def hold_lock(what: str = "suite", limit_s: float = 0.0) -> Iterator[None]:
 
 
 def describe_holder(name: str) -> str:
-    """Return who holds a lock, in words."""
-    with socket.socket(socket.AF_UNIX) as question:
+    """Return a description of the process that holds a lock."""
+    with socket.socket(socket.AF_UNIX) as client:
         try:
-            question.connect(name)
+            client.connect(name)
         except OSError:
             return "which has just ended"
-        pid, _, _ = UCRED.unpack(question.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
+        pid, _, _ = UCRED.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The private user and network namespace that a run happens in."""
+"""The private user and network namespace of a run."""
 
 import ctypes
 import errno
@@ -18,15 +18,15 @@ LOOPBACK_INDEX = 1  # lo is the first interface of every network namespace
 def enter_namespace() -> None:
     """Move this process into a private network namespace and bring its loopback up.
 
-    No privilege is needed where the kernel lets users make user namespaces; the process becomes root inside,
-    which is worth nothing outside. The kernel removes everything when the last process has gone.
+    No privilege is needed where the kernel permits unprivileged user namespaces. The process is root only inside the
+    namespace. The kernel removes the namespace when its last process has ended.
 
     Raises:
-        LabError: the kernel refuses, or this process has threads already (unshare(2) wants it alone).
+        LabError: the kernel refuses, or this process has more than one thread (see unshare(2)).
     """
     if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208  # numbers, not paths
         raise LabError(
-            "A namespace can only be entered before the process has threads; enter it before numpy is imported."
+            "A namespace can only be entered by a process with one thread; enter it before numpy is imported."
         )
     user, group = os.geteuid(), os.getegid()
     failure = unshare(CLONE_NEWUSER | CLONE_NEWNET)
@@ -45,11 +45,11 @@ def enter_namespace() -> None:
 
 
 def enter_new_network(ehash_entries: int = 0) -> None:
-    """Move from a private network namespace to a new and empty one; only the main thread and its children go.
+    """Move from a private network namespace to a new and empty one; only the calling thread and its children move.
 
     Args:
-        ehash_entries: buckets of a table of established sockets for the new namespace alone, rounded up to a power of
-            two; 0, or a kernel before 6.1, leaves it with the host's.
+        ehash_entries: number of buckets of the new namespace's own ehash table, rounded up to a power of two; with 0,
+            or before Linux 6.1, it shares the host's table.
 
     Raises:
         LabError: the kernel refuses.
@@ -62,14 +62,14 @@ def enter_new_network(ehash_entries: int = 0) -> None:
 
 
 def unshare(flags: int) -> int:
-    """Make namespaces for this process, return 0 or an errno: os.unshare() came with Python 3.12 only."""
+    """Make new namespaces for this process; return 0 or an errno. os.unshare() is new in Python 3.12."""
     libc = ctypes.CDLL(None, use_errno=True)
     return 0 if libc.unshare(flags) == 0 else ctypes.get_errno()
 
 
 def bring_loopback_up() -> None:
-    """Set lo up; its addresses 127.0.0.1/8 and ::1 come by themselves."""
-    from pyroute2 import IPRoute  # noqa: PLC0415  # 0.3 s, and its threads must not come before unshare()
+    """Set lo up; the kernel then assigns 127.0.0.1/8 and ::1."""
+    from pyroute2 import IPRoute  # noqa: PLC0415  # 0.3 s, and its threads must not start before unshare()
 
     with IPRoute() as route:
         route.link("set", index=LOOPBACK_INDEX, state="up")

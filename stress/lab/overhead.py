@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What recording an attempt costs on this machine."""
+"""The overhead of recording an attempt on this machine."""
 
 import socket
 
@@ -10,7 +10,7 @@ LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 
 
 def measure_overhead(family: int) -> Overhead:
-    """Measure it, on one connection to a socket of our own, within some ten milliseconds."""
+    """Measure it on one connection to a socket of this process, in some ten milliseconds."""
     kind = socket.AF_INET6 if family == 6 else socket.AF_INET
     with (
         socket.create_server((LOOPBACK[family], 0), family=kind) as server,

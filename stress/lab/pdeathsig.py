@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A process that does not outlive the one that started it."""
+"""The parent death signal, so that a process does not outlive its parent."""
 
 import ctypes
 import signal
@@ -8,5 +8,5 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def die_with_parent(number: signal.Signals) -> None:
-    """Have the kernel send this process a signal when its parent ends, however that ends."""
+    """Let the kernel send this process a signal when its parent ends, for whatever reason."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The signals that end a process, as exceptions, so that it can leave things in order; held back where it must be."""
+"""Termination signals as exceptions, so that a process can clean up; deferred during critical sections."""
 
 import os
 import signal
@@ -10,26 +10,30 @@ from typing import Any
 
 from stress.model.errors import Terminated
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGINT raises by itself: taken first, given back last
-SHELL_BASE = 128  # exit code after a signal, as shells count
+SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+)  # SIGINT raises without us: its handler is set first and restored last
+SHELL_BASE = 128  # exit code of shells after a signal, without its number
 
 
 class DeferredSignals:
-    """SIGTERM and SIGHUP raise Terminated; they and SIGINT wait while ``holding``.
+    """SIGTERM and SIGHUP raise Terminated; they and SIGINT are deferred while ``deferring`` is true.
 
-    Only the main thread gets signals; made elsewhere, this does nothing. A signal that was ignored before stays so, as
-    nohup(1) wants it.
+    Python handles signals in the main thread; constructed in another thread, this does nothing. A signal that was
+    ignored before stays ignored, as nohup(1) needs.
     """
 
-    def __init__(self, *whole: CodeType) -> None:
-        """Take the signals over, and hold them back.
+    def __init__(self, *protected: CodeType) -> None:
+        """Set the signal handlers, and defer signals.
 
         Args:
-            whole: functions that no signal interrupts, not even before their first line has said ``hold()``.
+            protected: functions that no signal interrupts, not even before their first line calls ``defer()``.
         """
-        self.whole = (*whole, DeferredSignals.hold.__code__, DeferredSignals.handle.__code__)
-        self.holding = True
-        self.came: int | None = None
+        self.protected = (*protected, DeferredSignals.defer.__code__, DeferredSignals.handle.__code__)
+        self.deferring = True
+        self.pending: int | None = None
         self.pid = os.getpid()
         self.before: dict[int, Callable[[int, FrameType | None], Any] | int] = {}
         if threading.current_thread() is threading.main_thread():
@@ -40,13 +44,13 @@ class DeferredSignals:
                     signal.signal(number, self.handle)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Raise what a signal stands for, or remember it."""
+        """Raise the exception of a signal, or defer the signal."""
         before = self.before[number]
-        if os.getpid() != self.pid:  # a child by fork() has nothing to leave in order
+        if os.getpid() != self.pid:  # a child process has nothing to clean up
             signal.signal(number, before)
             signal.raise_signal(number)
-        elif self.holding or (frame is not None and frame.f_code in self.whole):
-            self.came = self.came or number
+        elif self.deferring or (frame is not None and frame.f_code in self.protected):
+            self.pending = self.pending or number
         elif number != signal.SIGINT:
             raise Terminated(SHELL_BASE + number)
         elif callable(before):
@@ -54,22 +58,22 @@ class DeferredSignals:
         else:
             raise KeyboardInterrupt
 
-    def hold(self) -> None:
-        """Let signals wait from now on."""
-        self.holding = True
+    def defer(self) -> None:
+        """Defer signals from now on."""
+        self.deferring = True
 
     def release(self) -> None:
-        """Let signals through, at first the one that came meanwhile."""
-        self.holding = False
-        came, self.came = self.came, None
-        if came is not None:
-            self.handle(came, None)
+        """Stop deferring signals, and handle the one that arrived meanwhile."""
+        self.deferring = False
+        pending, self.pending = self.pending, None
+        if pending is not None:
+            self.handle(pending, None)
 
-    def give_back(self) -> None:
-        """Have each signal do what it did before, at first the one that came meanwhile."""
+    def restore_handlers(self) -> None:
+        """Restore the previous signal handlers, and handle the signal that arrived meanwhile."""
         for number, before in reversed(self.before.items()):
             signal.signal(number, before)
-        if self.came == signal.SIGINT:
-            signal.raise_signal(self.came)
-        elif self.came is not None:
-            raise Terminated(SHELL_BASE + self.came)
+        if self.pending == signal.SIGINT:
+            signal.raise_signal(self.pending)
+        elif self.pending is not None:
+            raise Terminated(SHELL_BASE + self.pending)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The journal of what is changed on this host: a file that survives the process that changed it.
+"""The journal of sysctls that are changed on this host: a file that survives the process that changed them.
 
 It is in /var/lib/connstorm, or in the folder that the environment variable CONNSTORM_STATE names.
 """
@@ -20,16 +20,16 @@ from stress.model.errors import LabError
 
 FOLDER = "/var/lib/connstorm"
 FOLDER_VARIABLE = "CONNSTORM_STATE"
-LOCK_LIMIT_S = 5.0  # it is held for some milliseconds
+LOCK_LIMIT_S = 5.0  # the lock is held for some milliseconds
 RESTORE = "connstorm doctor --restore"
 STATE, START = 0, 19  # fields of /proc/PID/stat after the name; proc(5) counts them as 3 and 22
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is changed, by which process and where: enough to put it back after that process."""
+    """Which sysctls are changed, by which process and where: enough to restore them after that process."""
 
     pid: int
-    started: int  # when the process did, in clock ticks after the boot: a later one with its number is another
+    started: int  # start time of the process in clock ticks after boot, as process numbers are reused
     boot: str
     network: int  # inode of the network namespace
     written_utc: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -38,26 +38,26 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __post_init__(self) -> None:
         if self.old.keys() != self.new.keys():
-            raise ValueError("the old and the new values are of different settings")
+            raise ValueError("the old and the new values are of different sysctls")
 
     @property
     def is_of_this_boot(self) -> bool:
-        """Whether its values can still be there."""
+        """Whether it was written after the last boot, so that its values can still be set."""
         return self.boot == boot_id()
 
     @property
     def is_process_alive(self) -> bool:
-        """Whether its process is still there to put them back."""
+        """Whether its process still runs and will restore the sysctls."""
         return self.is_of_this_boot and process_start(self.pid) == self.started
 
     @property
     def text(self) -> str:
-        """Who changed something, and when, in words."""
+        """The process and the time of the change, as text."""
         return f"process {self.pid} (at {self.written_utc:%Y-%m-%d %H:%M:%S} UTC)"
 
 
 def plan_journal(old: dict[str, str], new: dict[str, str]) -> Journal:
-    """Return the journal of what this process is about to change here."""
+    """Return the journal of sysctls that this process is going to change here."""
     return Journal(
         pid=os.getpid(),
         started=process_start(os.getpid()) or 0,
@@ -70,17 +70,17 @@ def plan_journal(old: dict[str, str], new: dict[str, str]) -> Journal:
 
 
 def journal_folder() -> Path:
-    """Return where the journal is kept."""
+    """Return the folder of the journal."""
     return Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
 
 
 def journal_file() -> Path:
-    """Return the journal's file."""
+    """Return the path of the journal."""
     return journal_folder() / "journal.json"
 
 
 def read_journal() -> Journal | None:
-    """Return the journal that is there.
+    """Read the journal; return None if there is none.
 
     Raises:
         LabError: it cannot be read.
@@ -93,13 +93,13 @@ def read_journal() -> Journal | None:
         raise LabError(f"{journal_file()} cannot be read: {error.strerror}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise LabError(
-            f"{journal_file()} is damaged ({error}), so which settings of this host were left changed is not known; "
-            "look after them yourself, then remove it."
+            f"{journal_file()} is damaged ({error}), so it is not known which sysctls of this host are still "
+            "modified; check them yourself, then remove it."
         ) from error
 
 
 def write_journal(journal: Journal) -> None:
-    """Write the journal, all of it or nothing, and wait until it is on the disk.
+    """Write the journal atomically, and wait until it is on the disk.
 
     Raises:
         LabError: it cannot be written, or there is one already.
@@ -113,13 +113,13 @@ def write_journal(journal: Journal) -> None:
             )
     except OSError as error:
         raise LabError(
-            f"What is to be changed cannot be written down in {journal_folder()}: {error.strerror}. {FOLDER_VARIABLE} "
+            f"The journal of sysctls cannot be written to {journal_folder()}: {error.strerror}. {FOLDER_VARIABLE} "
             "names another folder."
         ) from error
 
 
 def remove_journal(journal: Journal) -> None:
-    """Remove the journal, unless the one that is there is another.
+    """Remove the journal, unless it is the journal of another process.
 
     Raises:
         LabError: it cannot be removed.
@@ -129,17 +129,17 @@ def remove_journal(journal: Journal) -> None:
             if read_journal() == journal:
                 journal_file().unlink()
     except FileNotFoundError:
-        return  # somebody removed the whole folder
+        return  # somebody removed the folder
     except OSError as error:
-        raise LabError(f"{journal_file()} is of no use any more, but cannot be removed: {error.strerror}.") from error
+        raise LabError(f"{journal_file()} is no longer needed, but cannot be removed: {error.strerror}.") from error
 
 
 @contextmanager
 def lock_folder() -> Iterator[None]:
-    """Hold the folder for this process alone."""
+    """Lock the folder against other processes."""
     descriptor = os.open(journal_folder(), os.O_RDONLY | os.O_DIRECTORY)
 
-    def take() -> bool:
+    def try_lock() -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -147,9 +147,9 @@ def lock_folder() -> Iterator[None]:
         return True
 
     try:
-        if not wait.wait_until(take, LOCK_LIMIT_S):
+        if not wait.wait_until(try_lock, LOCK_LIMIT_S):
             raise LabError(
-                f"{journal_folder()} is held by another process for {LOCK_LIMIT_S:g} s already; look what it does."
+                f"{journal_folder()} has been locked by another process for {LOCK_LIMIT_S:g} s; check that process."
             )
         yield
     finally:
@@ -157,30 +157,30 @@ def lock_folder() -> Iterator[None]:
 
 
 def check_no_journal() -> None:
-    """Raise LabError if there is a journal already: one at a time."""
-    there = read_journal()
-    if there is None:
+    """Raise LabError if there is a journal already."""
+    journal = read_journal()
+    if journal is None:
         return
-    if there.is_process_alive:
-        raise LabError(f"Settings of this host are changed already, by {there.text}; wait until it has ended.")
-    raise LabError(f"Settings of this host were left changed by {there.text}; put them back first: {RESTORE}.")
+    if journal.is_process_alive:
+        raise LabError(f"Sysctls of this host are changed already, by {journal.text}; wait until it has ended.")
+    raise LabError(f"Sysctls of this host are still modified by {journal.text}; restore them first: {RESTORE}.")
 
 
 def boot_id() -> str:
-    """Return what tells this boot of the kernel from all others."""
+    """Return the boot id of the running kernel."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def network_inode() -> int:
-    """Return what tells this process's network namespace from others that are there at the same time."""
+    """Return the inode of this process's network namespace."""
     return Path("/proc/self/ns/net").stat().st_ino
 
 
 def process_start(pid: int) -> int | None:
-    """Return when a process started, in clock ticks after the boot; None if there is none, or only its remains."""
+    """Return the start time of a process in clock ticks after boot, or None if it does not exist or is a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:  # not there, or gone while it was read
+    except OSError:  # no such process, or it ended while its file was read
         return None
     fields = stat.rpartition(")")[2].split()
     return None if fields[STATE] in "ZX" else int(fields[START])

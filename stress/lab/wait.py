@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Waiting for something to become true, never longer than a limit."""
+"""Wait for a condition, with a time limit."""
 
 import time
 from collections.abc import Callable
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float, interval_s: float = 0.01) -> bool:
-    """Return True as soon as ``condition`` holds, False when it does not within ``limit_s``."""
+    """Return True as soon as ``condition`` is true, or False when it is not within ``limit_s``."""
     end = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() > end:

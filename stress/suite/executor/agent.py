@@ -61,7 +61,7 @@ def serve_request(stdin: IO[bytes], stdout: IO[bytes]) -> None:
                 archive.pack(ended.path, stdout)
                 stdout.flush()
     finally:
-        ending.give_back()
+        ending.restore_handlers()
 
 
 def end_when_closed(descriptor: int) -> None:
