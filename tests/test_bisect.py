@@ -110,19 +110,19 @@ def over(kernels, tmp_path, exprs=("errors == 0",), told=lambda _: None, **optio
 
 def test_the_first_kernel_that_breaks_the_gate_is_found(kernels, tmp_path):
     told = []
-    found = over(kernels, tmp_path, told=told.append)
-    assert (found.last_good, found.suspects) == (kernels[3], [kernels[4]])
-    assert len(found.probes) == 2 + 2
-    assert all(probe.path is not None for probe in found.probes)
-    assert [probe.mark for probe in found.probes[:2]] == [Mark.GOOD, Mark.BAD]
+    bisection = over(kernels, tmp_path, told=told.append)
+    assert (bisection.last_good, bisection.suspects) == (kernels[3], [kernels[4]])
+    assert len(bisection.probes) == 2 + 2
+    assert all(probe.path is not None for probe in bisection.probes)
+    assert [probe.mark for probe in bisection.probes[:2]] == [Mark.GOOD, Mark.BAD]
     assert any("bad; errors == 0" in line for line in told)
-    assert len(list((tmp_path / "results").glob("*-suite-*"))) == len(found.probes)
+    assert len(list((tmp_path / "results").glob("*-suite-*"))) == len(bisection.probes)
 
 
 def test_a_kernel_that_cannot_be_built_is_skipped(kernels, tmp_path):
-    found = over(kernels, tmp_path, build=f"test {{}} != {kernels[4]} && echo noise && echo {{}}")
-    assert (found.last_good, found.suspects) == (kernels[3], kernels[4:6])
-    (skipped,) = [probe for probe in found.probes if probe.mark is Mark.SKIPPED]
+    bisection = over(kernels, tmp_path, build=f"test {{}} != {kernels[4]} && echo noise && echo {{}}")
+    assert (bisection.last_good, bisection.suspects) == (kernels[3], kernels[4:6])
+    (skipped,) = [probe for probe in bisection.probes if probe.mark is Mark.SKIPPED]
     assert "ended with code 1" in skipped.reason
 
 

@@ -38,9 +38,9 @@ def test_a_machine_is_calibrated_and_power_reads_it(tmp_path):
     )
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
-    found = stored.read(tmp_path / "calibration" / f"{document['calibration']['testbed']}.json")
-    noise = found.scenarios["clean"]
-    assert found.trials == 6
+    calibration = stored.read(tmp_path / "calibration" / f"{document['calibration']['testbed']}.json")
+    noise = calibration.scenarios["clean"]
+    assert calibration.trials == 6
     assert noise["rate"].kind == "ratio"
     assert noise["rate"].floor > 0
     assert noise["rate"].spread > 0

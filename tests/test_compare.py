@@ -23,31 +23,31 @@ compare = functools.partial(connstorm, "compare")
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """Return a folder with a suite, and one in which a cell is slower and refused now and then."""
-    found = tmp_path_factory.mktemp("compare")
+    folder = tmp_path_factory.mktemp("compare")
     for name, clean in {"base": {}, "new": {"p99": 30_000, "refused": 400}}.items():
         cells = {"clean": jittered(10, **({"p99": 18_000} | clean)), "closewait": jittered(10, retried=20)}
-        a_suite(found / name, cells, suite_id=name)
-    return found
+        a_suite(folder / name, cells, suite_id=name)
+    return folder
 
 
 def verdicts(document):
-    return {(each["row"], each["metric"]): each["verdict"] for each in document["comparisons"]}
+    return {(row["row"], row["metric"]): row["verdict"] for row in document["comparisons"]}
 
 
 def test_what_changed_is_found_and_nothing_else(home):
     ended = compare("base", "new", "--json", "--no-draw", cwd=home)
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
-    found = verdicts(document)
-    changed = {key for key, verdict in found.items() if verdict in ("regressed", "improved")}
+    by_metric = verdicts(document)
+    changed = {key for key, verdict in by_metric.items() if verdict in ("regressed", "improved")}
     assert changed == {
         ("clean", "body.p99"),
         ("clean", "body.p999"),
         ("clean", "errors_per_million"),
         ("clean", "outcome.refused.per_million"),
     }
-    assert found["closewait", "band.2jiffies"] == "equivalent"
-    assert {each["metric"] for each in document["comparisons"] if each["gating"]} == set(GATING_METRICS)
+    assert by_metric["closewait", "band.2jiffies"] == "equivalent"
+    assert {row["metric"] for row in document["comparisons"] if row["gating"]} == set(GATING_METRICS)
     assert document["warnings"] == []
 
 
@@ -64,7 +64,7 @@ def test_the_table_says_what_was_done(home):
 def test_a_chosen_metric_is_all_that_is_looked_at(home):
     document = json.loads(compare("base", "new", "--metric", "body.p99", "--json", "--no-draw", cwd=home).stdout)
     assert set(verdicts(document)) == {("clean", "body.p99"), ("closewait", "body.p99")}
-    assert all(each["gating"] for each in document["comparisons"])
+    assert all(row["gating"] for row in document["comparisons"])
 
 
 def test_columns_can_be_anything_that_runs_differ_in(tmp_path):
@@ -78,9 +78,9 @@ def test_columns_can_be_anything_that_runs_differ_in(tmp_path):
     ended = compare(
         "suite", "--cols", "tcp_tw_reuse", "--base", "2", "--metric", "body.p50", "--json", "--no-draw", cwd=tmp_path
     )
-    (found,) = json.loads(ended.stdout)["comparisons"]
-    assert (found["base"], found["new"]) == ("tcp_tw_reuse=2", "tcp_tw_reuse=0")
-    assert (found["row"], found["verdict"], found["paired"]) == ("clean", "improved", True)
+    (comparison,) = json.loads(ended.stdout)["comparisons"]
+    assert (comparison["base"], comparison["new"]) == ("tcp_tw_reuse=2", "tcp_tw_reuse=0")
+    assert (comparison["row"], comparison["verdict"], comparison["paired"]) == ("clean", "improved", True)
 
 
 @pytest.mark.parametrize(
@@ -116,11 +116,13 @@ def test_no_threshold_lies_below_the_noise_of_the_machine(home, tmp_path):
     testbed = compare_arms(question).runs[0].host.testbed
     noise = {"body.p99": Noise(kind="ratio", floor=2.0, spread=0.5, median=18_000.0)}
     stored.write(tmp_path, a_calibration(testbed=testbed, scenarios={"clean": noise}))
-    found = compare_arms(question)
-    assert found.calibration is not None
+    compared = compare_arms(question)
+    assert compared.calibration is not None
     verdict = {
-        (each.row, each.metric): each.verdict
-        for each in compare_pairs(found.pairs, metric_families(found.runs, ["body.p99"]), found.calibration)
+        (comparison.row, comparison.metric): comparison.verdict
+        for comparison in compare_pairs(
+            compared.pairs, metric_families(compared.runs, ["body.p99"]), compared.calibration
+        )
     }
     assert verdict["clean", "body.p99"] == "equivalent"
 
@@ -136,11 +138,11 @@ def test_the_metrics_that_are_explored_are_those_that_occur(home):
 
 
 def test_the_rows_with_most_changes_are_drawn(home, tmp_path):
-    found = compare_arms(
+    compared = compare_arms(
         Question(arms=(f"base={FROZEN}#closewait", f"new={FROZEN}#closewait tcp_timestamps=0"), allowed=["plan"])
     )
-    comparisons = compare_pairs(found.pairs, metric_families(found.runs))
-    written = draw_comparison(comparisons, found.pairs, tmp_path)
+    comparisons = compare_pairs(compared.pairs, metric_families(compared.runs))
+    written = draw_comparison(comparisons, compared.pairs, tmp_path)
     assert [path.name for path in written] == ["forest.png", "latency.png", "shift.png", "ports.png"]
     assert all(path.stat().st_size > 1000 for path in written)
     without = compare_arms(Question(arms=(str(home / "base"), str(home / "new"))))  # no attempts were kept

@@ -171,11 +171,11 @@ def test_a_worker_is_killed_and_comes_back_and_every_trial_counts_once(fleet):
         assert run.record.plan.seed == record.trial.seed
         assert summary.collisions == (3 if record.trial.cell == "closewait" else 0)
     file = suite_folder.read(path)
-    found = cell_results.read_cell_trials(path, file)
-    assert [(trials.cell.name, len(trials.done)) for trials in found] == [
+    cells = cell_results.read_cell_trials(path, file)
+    assert [(trials.cell.name, len(trials.done)) for trials in cells] == [
         (f"{cell} on {host}", 2) for host in WORKERS for cell in ("clean", "closewait")
     ]
-    assert cell_results.count_missing(file, found) == 0
+    assert cell_results.count_missing(file, cells) == 0
     assert "closewait on lab2" in printed
     assert told.count("lab3: ") == 4
 

@@ -37,31 +37,31 @@ def suite_of(path, **changes):
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """Return a folder with suites of ten trials: a base, the same again, a slower one, and a short one."""
-    found = tmp_path_factory.mktemp("gate")
-    suite_of(found / "base")
-    suite_of(found / "same")
-    suite_of(found / "slow", p99=25_000, unknown=0)
-    a_suite(found / "short", {"clean": jittered(2), "closewait": jittered(2, retried=20)}, gates=GATES)
-    a_suite(found / "other", {"clean": [a_document(plan={"window": 7})] * 10}, suite_id="other", gates=GATES)
-    return found
+    folder = tmp_path_factory.mktemp("gate")
+    suite_of(folder / "base")
+    suite_of(folder / "same")
+    suite_of(folder / "slow", p99=25_000, unknown=0)
+    a_suite(folder / "short", {"clean": jittered(2), "closewait": jittered(2, retried=20)}, gates=GATES)
+    a_suite(folder / "other", {"clean": [a_document(plan={"window": 7})] * 10}, suite_id="other", gates=GATES)
+    return folder
 
 
 def test_what_is_alike_passes(home):
     ended = gate("base", "same", "-o", "passed", cwd=home)
     assert ended.returncode == 0, ended.stderr
     assert "None of 5 conditions are broken; 5 hold." in ended.stdout
-    found = verdict_file.read(home / "passed" / "gate" / "verdict.json")
-    assert (found.verdict, found.exit_code, found.tests) == ("passed", 0, 3)
-    assert [ruled.state for ruled in found.conditions] == ["holds"] * 5
+    verdict = verdict_file.read(home / "passed" / "gate" / "verdict.json")
+    assert (verdict.verdict, verdict.exit_code, verdict.tests) == ("passed", 0, 3)
+    assert [ruled.state for ruled in verdict.conditions] == ["holds"] * 5
 
 
 def test_a_regression_is_1_and_every_file_names_it(home):
     ended = gate("base", "slow", "-o", "broken", cwd=home)
     assert ended.returncode == 1
     folder = home / "broken" / "gate"
-    found = verdict_file.read(folder / "verdict.json")
-    (broken,) = [ruled for ruled in found.conditions if ruled.state == "broken"]
-    assert (found.verdict, found.exit_code) == ("regressed", 1)
+    verdict = verdict_file.read(folder / "verdict.json")
+    (broken,) = [ruled for ruled in verdict.conditions if ruled.state == "broken"]
+    assert (verdict.verdict, verdict.exit_code) == ("regressed", 1)
     assert (broken.expr, broken.row) == ("body.p99 <= 1.1x", "clean")
     assert broken.limit == pytest.approx(1.1)
     assert broken.low > 1
@@ -95,10 +95,10 @@ def test_new_runs_that_do_not_say_are_3(home, tmp_path):
     ended = gate(home / "base", "failed", cwd=tmp_path)
     assert ended.returncode == 3
     assert "3 of 6 trials of the new arm failed" in ended.stderr
-    found = verdict_file.read(tmp_path / "results" / "gate" / "verdict.json")
-    assert found.verdict == "no-data"
+    verdict = verdict_file.read(tmp_path / "results" / "gate" / "verdict.json")
+    assert verdict.verdict == "no-data"
     assert "closewait: the new runs have no value of retries_per_million" in " ".join(
-        ruled.sentence for ruled in found.conditions
+        ruled.sentence for ruled in verdict.conditions
     )
 
 
@@ -133,7 +133,7 @@ def test_the_self_test_fails_where_a_regression_would_go_unseen(home):
     ended = gate("a=short", "b=short", "--self-test", "--json", cwd=home)
     assert ended.returncode == 4
     lost = [entry for entry in json.loads(ended.stdout)["regressions"] if not entry["found"]]
-    assert {each["expr"] for each in lost} == {"body.p99 <= 1.1x", "retries_per_million <= +20%"}
+    assert {entry["expr"] for entry in lost} == {"body.p99 <= 1.1x", "retries_per_million <= +20%"}
 
 
 def test_json_is_the_verdict_file_and_nothing_else(home):
@@ -159,7 +159,7 @@ def test_a_damaged_verdict_is_refused(tmp_path, text, sentence):
 
 
 def test_the_frozen_verdict_is_read_as_it_was():
-    found = verdict_file.read(FROZEN)
-    assert (found.schema, found.verdict, found.exit_code, found.tests) == (1, "inconclusive", 0, 6)
-    assert [ruled.state for ruled in found.conditions].count("inconclusive") == 3
-    assert found.conditions[0].expr == "rate >= 0.9x"
+    verdict = verdict_file.read(FROZEN)
+    assert (verdict.schema, verdict.verdict, verdict.exit_code, verdict.tests) == (1, "inconclusive", 0, 6)
+    assert [ruled.state for ruled in verdict.conditions].count("inconclusive") == 3
+    assert verdict.conditions[0].expr == "rate >= 0.9x"

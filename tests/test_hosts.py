@@ -80,15 +80,15 @@ def test_hosts_run_side_by_side_and_are_never_pooled(tmp_path):
     after = suite_folder.read_records(path)
     assert {number: after[number] for number in records} == records
     assert [after[number].host for number in range(4, 8)] == ["a", "a", "b", "b"]
-    found = runner.read_cells(path)
-    assert cell_results.count_missing(suite_folder.read(path), found) == 0
-    assert [(trials.cell.name, sorted(trials.done)) for trials in found] == [
+    cells = runner.read_cells(path)
+    assert cell_results.count_missing(suite_folder.read(path), cells) == 0
+    assert [(trials.cell.name, sorted(trials.done)) for trials in cells] == [
         ("clean on a", [0, 2]),
         ("clean tcp_timestamps=0 on a", [0, 2]),
         ("clean on b", [1, 3]),
         ("clean tcp_timestamps=0 on b", [1, 3]),
     ]
-    entries = cells_by_entry(found)
+    entries = cells_by_entry(cells)
     assert list(entries) == ["clean on a", "clean on b"]
     assert [baseline_of(entry).cell.name for entry in entries.values()] == ["clean on a", "clean on b"]
     seen = {(run.cell, run.scenario, run.block) for run in read_observations(path, "")}
@@ -100,10 +100,10 @@ class WithoutTimestamps(Named):
     """The host b says that it has no such setting."""
 
     def fingerprint(self, host):
-        found = super().fingerprint(host)
+        answer = super().fingerprint(host)
         if host == "b":
-            found = msgspec.structs.replace(found, settings=[name for name in found.settings if name != AXIS])
-        return found
+            answer = msgspec.structs.replace(answer, settings=[name for name in answer.settings if name != AXIS])
+        return answer
 
 
 def test_what_one_host_lacks_another_may_have(tmp_path):

@@ -59,26 +59,26 @@ def fill(folder):
 
 @given(WORD, st.lists(st.from_regex(r"[a-z]+(=[a-z0-9]+)?", fullmatch=True), max_size=3))
 def test_a_release_with_options_of_the_command_line(suite, options):
-    found = parse_kernel_name(" ".join([f"deb:{suite}", *options]))
-    assert found.debian == DebianName("", suite)
-    assert found.options == tuple(options)
+    name = parse_kernel_name(" ".join([f"deb:{suite}", *options]))
+    assert name.debian == DebianName("", suite)
+    assert name.options == tuple(options)
 
 
 @given(st.from_regex(r"linux-image-[a-z0-9][a-z0-9.+-]{0,20}", fullmatch=True), st.none() | WORD)
 def test_a_package_and_where_from(package, suite):
     text = f"deb:{package}" + (f"/{suite}" if suite else "")
-    found = parse_kernel_name(text).debian
-    assert found == DebianName(package, suite or "")
-    assert found.text == text
+    name = parse_kernel_name(text).debian
+    assert name == DebianName(package, suite or "")
+    assert name.text == text
 
 
 @given(st.text(max_size=40))
 def test_any_other_text_is_refused_or_is_a_file(text):
     try:
-        found = parse_kernel_name(text)
+        name = parse_kernel_name(text)
     except UsageError:
         return
-    assert found.base == HOST or found.debian or os.path.exists(found.path)  # noqa: PTH110  # as the program does
+    assert name.base == HOST or name.debian or os.path.exists(name.path)  # noqa: PTH110  # as the program does
 
 
 @pytest.mark.parametrize(
@@ -207,12 +207,12 @@ def test_a_cache_that_cannot_be_written_is_told(cache):
 @pytest.fixture(scope="module")
 def apt():
     """Skip where there is no apt with a mirror of Debian that answers."""
-    if lacking := [each for each in ("apt-get", "dpkg-deb", "depmod") if shutil.which(each) is None]:
+    if lacking := [program for program in ("apt-get", "dpkg-deb", "depmod") if shutil.which(program) is None]:
         pytest.skip(f"no {', '.join(lacking)} here")
     try:
         mirror = debian.system_mirror()
-        with debian.open_release("bookworm", mirror, lambda _: None) as found:
-            yield found
+        with debian.open_release("bookworm", mirror, lambda _: None) as release:
+            yield release
     except LabError as error:
         pytest.skip(f"no mirror of Debian: {error}")
 
@@ -234,7 +234,7 @@ def test_a_kernel_is_fetched_and_unpacked_and_nothing_installed(cache):
     assert kernel.release.startswith("6.1.")
     assert kernel_cache.kernel_image(kernel).stat().st_size > 1_000_000
     assert (kernel_cache.kernel_modules(kernel) / "modules.dep").is_file()
-    assert [each.name for each in cache.iterdir()] == [kernel.name]
+    assert [folder.name for folder in cache.iterdir()] == [kernel.name]
     assert of_the_system() == before
 
 
@@ -292,20 +292,20 @@ def suite(**changes):
 
 
 def test_the_kernel_is_an_axis_and_no_field_of_the_plan():
-    found = matrix.build_cells(suite(matrix={"kernel": [HOST, "deb:bookworm", "deb:bookworm mitigations=off"]}))
-    assert [cell.kernel for cell in found] == 2 * [HOST, "deb:bookworm", "deb:bookworm mitigations=off"]
-    assert [cell.name for cell in found][:3] == [
+    cells = matrix.build_cells(suite(matrix={"kernel": [HOST, "deb:bookworm", "deb:bookworm mitigations=off"]}))
+    assert [cell.kernel for cell in cells] == 2 * [HOST, "deb:bookworm", "deb:bookworm mitigations=off"]
+    assert [cell.name for cell in cells][:3] == [
         "clean",
         "clean kernel=deb:bookworm",
         "clean kernel=deb:bookworm mitigations=off",
     ]
-    assert len({cell.identity for cell in found[:3]}) == 1
-    assert kernels.kernels_to_boot(found) == ["deb:bookworm", "deb:bookworm mitigations=off"]
+    assert len({cell.identity for cell in cells[:3]}) == 1
+    assert kernels.kernels_to_boot(cells) == ["deb:bookworm", "deb:bookworm mitigations=off"]
 
 
 def test_a_baseline_may_be_a_kernel_that_is_booted():
-    found = matrix.build_cells(suite(matrix={"kernel": [HOST, "deb:sid"]}, baseline={"kernel": "deb:sid"}))
-    assert [(cell.kernel, cell.baseline) for cell in found[:2]] == [("deb:sid", True), (HOST, False)]
+    cells = matrix.build_cells(suite(matrix={"kernel": [HOST, "deb:sid"]}, baseline={"kernel": "deb:sid"}))
+    assert [(cell.kernel, cell.baseline) for cell in cells[:2]] == [("deb:sid", True), (HOST, False)]
 
 
 @pytest.mark.parametrize(

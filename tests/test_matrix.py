@@ -23,13 +23,13 @@ def suite(design=Design.FULL, axes=AXES, **fields):
     return Suite(**({"name": "test", "design": design, "entries": [entry]} | fields))
 
 
-def names(found):
-    return [cell.name for cell in found]
+def names(cells):
+    return [cell.name for cell in cells]
 
 
 def test_full_has_every_combination_the_baseline_first():
-    found = matrix.build_cells(suite(baseline={TW_REUSE: 2}))
-    assert names(found) == [
+    cells = matrix.build_cells(suite(baseline={TW_REUSE: 2}))
+    assert names(cells) == [
         "closewait",
         "closewait mines=5",
         "closewait tcp_tw_reuse=0",
@@ -37,13 +37,13 @@ def test_full_has_every_combination_the_baseline_first():
         "closewait tcp_tw_reuse=1",
         "closewait tcp_tw_reuse=1 mines=5",
     ]
-    assert [cell.baseline for cell in found] == [True] + [False] * 5
-    assert found[0].levels == {TW_REUSE: 2, "mines": 0}
+    assert [cell.baseline for cell in cells] == [True] + [False] * 5
+    assert cells[0].levels == {TW_REUSE: 2, "mines": 0}
 
 
 def test_one_at_a_time_changes_one_thing():
-    found = matrix.build_cells(suite(Design.ONE_AT_A_TIME))
-    assert names(found) == [
+    cells = matrix.build_cells(suite(Design.ONE_AT_A_TIME))
+    assert names(cells) == [
         "closewait",
         "closewait tcp_tw_reuse=1",
         "closewait tcp_tw_reuse=2",
@@ -58,26 +58,26 @@ axes_strategy = st.lists(st.integers(1, 4), min_size=1, max_size=5).map(
 
 @given(axes_strategy)
 def test_pairwise_has_every_pair_once_at_least_and_the_baseline_first(axes):
-    found = matrix.build_cells(suite(Design.PAIRWISE, axes))
-    assert found[0].baseline
+    cells = matrix.build_cells(suite(Design.PAIRWISE, axes))
+    assert cells[0].baseline
     for (one, these), (other, those) in itertools.combinations(axes.items(), 2):
-        pairs = {(cell.levels[one], cell.levels[other]) for cell in found}
+        pairs = {(cell.levels[one], cell.levels[other]) for cell in cells}
         assert pairs == set(itertools.product(these, those))
-    assert len(found) <= max(len(matrix.build_cells(suite(Design.FULL, axes))), 1)
-    assert len(set(names(found))) == len(found)
+    assert len(cells) <= max(len(matrix.build_cells(suite(Design.FULL, axes))), 1)
+    assert len(set(names(cells))) == len(cells)
 
 
 @pytest.mark.parametrize("design", list(Design))
 @given(axes_strategy)
 def test_one_cell_is_the_baseline_in_every_design(design, axes):
-    found = matrix.build_cells(suite(design, axes))
-    assert [cell.baseline for cell in found].count(True) == 1
-    assert len(set(names(found))) == len(found)
+    cells = matrix.build_cells(suite(design, axes))
+    assert [cell.baseline for cell in cells].count(True) == 1
+    assert len(set(names(cells))) == len(cells)
 
 
 def test_excluded_points_are_left_out():
-    found = matrix.build_cells(suite(exclude=[{TW_REUSE: 1, "mines": 5}, {"scenario": "closewait", TW_REUSE: 2}]))
-    assert names(found) == ["closewait", "closewait mines=5", "closewait tcp_tw_reuse=1"]
+    cells = matrix.build_cells(suite(exclude=[{TW_REUSE: 1, "mines": 5}, {"scenario": "closewait", TW_REUSE: 2}]))
+    assert names(cells) == ["closewait", "closewait mines=5", "closewait tcp_tw_reuse=1"]
     with pytest.raises(UsageError, match="has no cell left: all are excluded"):
         matrix.build_cells(suite(exclude=[{"scenario": "closewait"}]))
 
@@ -115,21 +115,21 @@ def test_two_cells_of_one_name_are_refused():
 @given(st.integers(0, 2**40), st.integers(1, 6), st.integers(1, 6))
 def test_each_block_runs_every_cell_once_with_one_seed(seed, trials, more):
     cells = matrix.build_cells(suite())
-    found = order.ordered_trials(suite(seed=seed, trials=trials), cells)
-    assert [trial.number for trial in found] == list(range(trials * len(cells)))
-    for _, block in itertools.groupby(found, key=lambda trial: trial.block):
+    trials_in_order = order.ordered_trials(suite(seed=seed, trials=trials), cells)
+    assert [trial.number for trial in trials_in_order] == list(range(trials * len(cells)))
+    for _, block in itertools.groupby(trials_in_order, key=lambda trial: trial.block):
         trials_of_block = list(block)
         assert sorted(trial.cell for trial in trials_of_block) == sorted(names(cells))
         assert len({trial.seed for trial in trials_of_block}) == 1
     longer = order.ordered_trials(suite(seed=seed, trials=trials + more), cells)
-    assert longer[: len(found)] == found
+    assert longer[: len(trials_in_order)] == trials_in_order
 
 
 def test_blocks_differ_in_order_and_seed():
     cells = matrix.build_cells(suite())
-    found = order.ordered_trials(suite(trials=20), cells)
-    orders = {tuple(trial.cell for trial in found if trial.block == block) for block in range(20)}
+    trials_in_order = order.ordered_trials(suite(trials=20), cells)
+    orders = {tuple(trial.cell for trial in trials_in_order if trial.block == block) for block in range(20)}
     assert len(orders) > 10
-    assert len({trial.seed for trial in found}) == 20
-    places = [np.mean([trial.number % 6 for trial in found if trial.cell == name]) for name in names(cells)]
+    assert len({trial.seed for trial in trials_in_order}) == 20
+    places = [np.mean([trial.number % 6 for trial in trials_in_order if trial.cell == name]) for name in names(cells)]
     assert max(places) - min(places) < 3  # no cell is always early

@@ -254,11 +254,11 @@ def test_a_destination_is_taken_apart(user, host, port):
     from stress.suite.executor.ssh_connection import destination
 
     text = (f"{user}@" if user else "") + host + (f":{port}" if port else "")
-    found = destination(text)
-    assert found.pop("host") == host.strip("[]")
-    assert found.pop("username", "") == user
-    assert found.pop("port", None) == port
-    assert not found
+    arguments = destination(text)
+    assert arguments.pop("host") == host.strip("[]")
+    assert arguments.pop("username", "") == user
+    assert arguments.pop("port", None) == port
+    assert not arguments
 
 
 @given(st.text(alphabet="a@:[]1", max_size=6))
@@ -266,10 +266,10 @@ def test_a_destination_is_understood_or_refused(text):
     from stress.suite.executor.ssh_connection import destination
 
     try:
-        found = destination(text)
+        arguments = destination(text)
     except UsageError:
         return
-    assert found["host"]
+    assert arguments["host"]
 
 
 def packed():
@@ -279,11 +279,11 @@ def packed():
 
 
 def test_a_parcel_arrives_as_it_was_sent(tmp_path):
-    found = archive.unpack(io.BytesIO(packed()), "run", tmp_path)
-    assert {file.name: file.read_bytes() for file in found.iterdir()} == {
+    unpacked = archive.unpack(io.BytesIO(packed()), "run", tmp_path)
+    assert {file.name: file.read_bytes() for file in unpacked.iterdir()} == {
         file.name: file.read_bytes() for file in FROZEN.iterdir()
     }
-    assert list(tmp_path.iterdir()) == [found]
+    assert list(tmp_path.iterdir()) == [unpacked]
 
 
 @given(share=st.floats(0, 0.99), flip=st.booleans())

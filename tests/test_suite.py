@@ -306,9 +306,9 @@ def test_a_setting_that_this_kernel_lacks_makes_a_cell_not_applicable(source, tm
     )
     path, file, _ = conducted(source, tmp_path, Local())
     assert {record.status for record in suite_folder.read_records(path).values()} == {Status.NOT_APPLICABLE}
-    found = read_cell_trials(path, file)
-    assert all(f"has no {lacking}" in trials.not_applicable for trials in found)
-    assert count_missing(file, found) == 0
+    cells = read_cell_trials(path, file)
+    assert all(f"has no {lacking}" in trials.not_applicable for trials in cells)
+    assert count_missing(file, cells) == 0
     assert "not applicable" in connstorm(source, "--dry-run").stdout
 
 

@@ -517,8 +517,8 @@ MISTAKES = {
 def test_every_mistake_is_told_with_its_line(mistake):
     text, told = MISTAKES[mistake]
     expected = []
-    for each in told:
-        line, sentence = each if isinstance(each, tuple) else (None, each)
+    for entry in told:
+        line, sentence = entry if isinstance(entry, tuple) else (None, entry)
         if line is not None:
             expected.append(f"s.toml, line {line}: {sentence}")
         else:
@@ -695,28 +695,28 @@ class Writer:
     def table(self, table, at=(), header=()):
         later = []
         for key, value in table.items():
-            tables = isinstance(value, list) and value and all(isinstance(each, dict) for each in value)
+            tables = isinstance(value, list) and value and all(isinstance(element, dict) for element in value)
             if (isinstance(value, dict) or tables) and self.maybe():
                 later.append((key, value))
             else:
                 self.pair(self.key(key), (*at, key), value)
         for key, value in later:
             name = (*header, self.key(key))
-            for index, each in enumerate(value if isinstance(value, list) else [value]):
+            for index, inner in enumerate(value if isinstance(value, list) else [value]):
                 several = isinstance(value, list)
                 self.note((*at, key))
                 place = (*at, key, index) if several else (*at, key)
                 self.note(place)
                 self.text += f"[[{'.'.join(name)}]]" if several else f"[ {' . '.join(name)} ]"
                 self.end()
-                self.table(each, place, name)
+                self.table(inner, place, name)
 
     def pair(self, name, at, value):
         self.note(at)
         if isinstance(value, dict) and value and self.maybe():
-            for key, each in value.items():
+            for key, inner in value.items():
                 self.note(at)
-                self.pair(f"{name}.{self.key(key)}", (*at, key), each)
+                self.pair(f"{name}.{self.key(key)}", (*at, key), inner)
             return
         self.text += f"{name} = "
         self.value(value, at)
@@ -725,18 +725,18 @@ class Writer:
     def value(self, value, at):
         if isinstance(value, dict):
             self.text += "{"
-            for index, (key, each) in enumerate(value.items()):
+            for index, (key, inner) in enumerate(value.items()):
                 self.text += ", " if index else " "
                 self.note((*at, key))
                 self.text += f"{self.key(key)} = "
-                self.value(each, (*at, key))
+                self.value(inner, (*at, key))
             self.text += "}"
         elif isinstance(value, list):
             self.text += "["
-            for index, each in enumerate(value):
+            for index, element in enumerate(value):
                 self.text += self.random.choice(["", " ", "\n", " # ]\n"])
                 self.note((*at, index))
-                self.value(each, (*at, index))
+                self.value(element, (*at, index))
                 self.text += ","
             self.text += self.random.choice(["", "\n"]) + "]"
         elif isinstance(value, str):
@@ -760,7 +760,7 @@ def outcome(text):
     except UsageError as error:
         told = str(error).split("\n")
         assert told
-        assert all(re.match(r"s\.toml.* .+", each) or each.endswith("not shown.") for each in told)
+        assert all(re.match(r"s\.toml.* .+", line) or line.endswith("not shown.") for line in told)
         for line in re.findall(r"^s\.toml, line (\d+)", str(error), re.MULTILINE):
             assert 1 <= int(line) <= text.count("\n") + 1
         return str(error)
@@ -791,7 +791,7 @@ def alike(value):
 def axes_of(names):
     values = {name: FIELD_VALUES.get(name, st.integers(0, 9)) for name in names}
     return st.fixed_dictionaries(
-        {name: st.lists(each, min_size=1, max_size=3, unique_by=alike) for name, each in values.items()}
+        {name: st.lists(strategy, min_size=1, max_size=3, unique_by=alike) for name, strategy in values.items()}
     )
 
 
@@ -815,7 +815,7 @@ def documents(draw):
             optional={
                 "name": st.text(min_size=1),
                 "description": st.text(),
-                "design": st.sampled_from([each.value for each in Design]),
+                "design": st.sampled_from([design.value for design in Design]),
                 "trials": st.integers(1, 1000),
                 "warmup": st.integers(0, 100),
                 "seed": st.integers(0, 2**63 - 1),
@@ -869,19 +869,19 @@ def documents(draw):
 
 
 def unquoted(table, random):
-    """Return a document in which some dotted names are tables in each other, as without quotes."""
+    """Return a document in which some dotted names are nested tables, as without quotes."""
     if isinstance(table, list):
-        return [unquoted(each, random) for each in table]
+        return [unquoted(element, random) for element in table]
     if not isinstance(table, dict):
         return table
-    found = {}
+    document = {}
     for key, value in table.items():
         *parents, last = key.split(".") if key.startswith("net.") and random.random() < 0.5 else [key]
-        inner = found
+        inner = document
         for parent in parents:
             inner = inner.setdefault(parent, {})
         inner[last] = unquoted(value, random)
-    return found
+    return document
 
 
 @settings(deadline=None)
@@ -921,7 +921,7 @@ def test_one_misspelt_key_is_told_with_its_line(pair, random, data):
     text, _ = written(document, random)
     said = outcome(text)
     assert isinstance(said, str), "a misspelt key went unnoticed"
-    if not flat:  # of tables in each other that are one name, the line is that of the last part
+    if not flat:  # of nested tables that are one name, the line is that of the last part
         line = text[: text.index("zzq")].count("\n") + 1
         assert f"s.toml, line {line}: " in said
 

@@ -80,14 +80,14 @@ def trials(path):
 
 def guests(share):
     """Return the processes whose command lines name a folder that a guest shares."""
-    found = []
+    pids = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if str(share).encode() in (process / "cmdline").read_bytes():
-                found.append(int(process.name))
+                pids.append(int(process.name))
         except OSError:
             continue  # it has ended meanwhile
-    return found
+    return pids
 
 
 def share_of(tmp_path, text):
@@ -186,7 +186,7 @@ def test_a_cell_that_writes_nothing_has_failed(kernel, tmp_path, monkeypatch):
     ended = handle.fetch(lambda _: None)
     assert ended.path is None
     assert ended.failure.text == f"run-cell on {kernel.release} ended before it had a result: nothing to say."
-    assert [each.name for each in tmp_path.iterdir()] == [boot.CONSOLE]
+    assert [file.name for file in tmp_path.iterdir()] == [boot.CONSOLE]
 
 
 def test_a_script_that_takes_too_long_is_ended(kernel, tmp_path):
@@ -241,7 +241,7 @@ def test_what_is_missing_is_said_with_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     lacking = list(boot.list_missing())
     assert "virtme-ng: pip install 'connstorm[kernels]'" in lacking
-    assert any("qemu-system-x86" in each for each in lacking)
+    assert any("qemu-system-x86" in requirement for requirement in lacking)
     with pytest.raises(LabError, match="this machine lacks virtme-ng"):
         Boot(Image(tmp_path / "vmlinuz"), tmp_path, kvm=False)
 
