@@ -10,7 +10,7 @@ from pathlib import Path
 
 import command
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stress.lab.kernel import cache as kernel_cache
@@ -72,6 +72,7 @@ def test_a_package_and_where_from(package, suite):
     assert name.text == text
 
 
+@example("~\0")  # expanduser() would raise ValueError
 @given(st.text(max_size=40))
 def test_any_other_text_is_refused_or_is_a_file(text):
     try:

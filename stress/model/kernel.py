@@ -77,7 +77,7 @@ def parse_kernel_name(text: str) -> KernelName:
             raise UsageError("The running kernel takes no options; boot a kernel by its package or file instead.")
     elif base.startswith(DEBIAN_PREFIX):
         parse_debian_name(base)
-    elif not base or not os.path.exists(name.path):  # noqa: PTH110  # Path raises where a name is too long
+    elif not base or "\0" in base or not os.path.exists(name.path):  # noqa: PTH110  # Path raises where a name is too long
         raise UsageError(
             f"There is no kernel {base!r}: give {HOST}, deb:SUITE such as deb:bookworm, deb:PACKAGE such as "
             "deb:linux-image-6.12, or the path of a vmlinuz or of a kernel's build tree."
