@@ -56,9 +56,9 @@ def a_suite(path, trials, *, suite_id="857d21", gates=(), measures=True):
 
 def jittered(count, **fields):
     """Return documents whose times differ by a per cent or two, as those of real trials do."""
-    found = []
+    documents = []
     for trial in range(count):
         factor = 1 + 0.01 * ((trial * 7) % 5 - 2)
         times = {name: round(value * factor) for name, value in fields.items() if name in ("p50", "p99", "rate")}
-        found.append(a_document(**(fields | times)))
-    return found
+        documents.append(a_document(**(fields | times)))
+    return documents

@@ -97,7 +97,7 @@ def made_up(trials=7, *, seed=3, entries=ENTRIES, axes=AXES):
             missing = None
             if "net.ipv4.tcp_syn_linear_timeouts" in changed and label == "rst-dropped":
                 missing = "this kernel has no net.ipv4.tcp_syn_linear_timeouts"
-            done = {} if missing else {block: each for block, each in enumerate(made) if block not in failed}
+            done = {} if missing else {block: trial for block, trial in enumerate(made) if block not in failed}
             cells.append(CellTrials(a_cell(label, point, baseline=not changed), done, failed, missing))
     return cells
 

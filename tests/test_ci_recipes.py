@@ -51,8 +51,10 @@ def test_gitlab_accepts_the_recipe(tmp_path):
 
 def step(name, inputs, home, **outputs):
     """Run a step of the action as GitHub's runner does, in a private namespace; return how it ended and its outputs."""
-    steps = {each["name"]: each for each in yaml.safe_load(ACTION.read_text())["runs"]["steps"]}
-    known = {name: str(each["default"]) for name, each in yaml.safe_load(ACTION.read_text())["inputs"].items()} | inputs
+    steps = {entry["name"]: entry for entry in yaml.safe_load(ACTION.read_text())["runs"]["steps"]}
+    known = {
+        name: str(entry["default"]) for name, entry in yaml.safe_load(ACTION.read_text())["inputs"].items()
+    } | inputs
 
     def filled(match):
         kind, _, rest = match[1].partition(".")
@@ -92,15 +94,15 @@ def test_the_steps_of_the_action_run_a_suite_and_hold_it_to_its_gates(home):
     ended, outputs = step("Run the suite", {"suite": "tiny.toml"}, home)
     assert ended.returncode == 0, ended.stderr
     assert (home / outputs["folder"] / "suite.json").exists()
-    ended, found = step("Hold it to its gates", {}, home, folder=outputs["folder"])
+    ended, outputs_of_gate = step("Hold it to its gates", {}, home, folder=outputs["folder"])
     assert ended.returncode == 0, ended.stderr
-    assert found["verdict"] == "passed"
+    assert outputs_of_gate["verdict"] == "passed"
     assert "1 condition holds" in (home / "summary.md").read_text()
     inputs = {"baseline": outputs["folder"], "expr": "rate >= 1000000000\nerrors == 0", "options": "--strict"}
-    ended, found = step("Hold it to its gates", inputs, home, folder=outputs["folder"])
+    ended, outputs_of_gate = step("Hold it to its gates", inputs, home, folder=outputs["folder"])
     assert ended.returncode == 1
-    assert found["verdict"] == "regressed"
-    states = {ruled["expr"]: ruled["state"] for ruled in verdict(home)["conditions"]}
+    assert outputs_of_gate["verdict"] == "regressed"
+    states = {condition["expr"]: condition["state"] for condition in verdict(home)["conditions"]}
     assert states == {"rate >= 1000000000": "broken", "errors == 0": "holds", "cause.unknown == 0": "holds"}
 
 

@@ -213,10 +213,10 @@ def test_the_list_of_verbs_loads_nothing_that_is_slow():
 
 def test_the_doctor_says_what_this_machine_can_do():
     document = json.loads(connstorm("doctor", "--json").stdout)
-    found = {point["name"]: point for point in document["points"]}
-    assert {"private namespace", "CPUs", "clock source", "descriptors", "nft", "packet capture"} <= set(found)
+    points = {point["name"]: point for point in document["points"]}
+    assert {"private namespace", "CPUs", "clock source", "descriptors", "nft", "packet capture"} <= set(points)
     shown = connstorm("doctor").stdout
-    assert all(name in shown for name in found)
+    assert all(name in shown for name in points)
 
 
 def test_the_doctor_measures_the_engine_beside_a_bare_loop():
@@ -317,10 +317,10 @@ def test_no_process_outlives_a_killed_program(tmp_path):
 
 
 def descendants(pid):
-    found = []
+    processes = []
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        found += [int(child), *descendants(int(child))]
-    return found
+        processes += [int(child), *descendants(int(child))]
+    return processes
 
 
 def alive(pid):

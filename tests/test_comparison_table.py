@@ -44,9 +44,9 @@ def one(verdict, **changes):
     spread = [1, 1.2, 0.8, 1.1, 0.9, 1.3, 0.7, 1] if verdict is Verdict.INCONCLUSIVE else [1] * 8
     base = [1000.0 + trial for trial in range(8)]
     new = [value * factor * off for value, off in zip(base, spread, strict=True)]
-    (found,) = decide([compared(changes.pop("row", "closewait"), "rate", base, new, **changes)])
-    assert found.verdict is verdict
-    return found
+    (comparison,) = decide([compared(changes.pop("row", "closewait"), "rate", base, new, **changes)])
+    assert comparison.verdict is verdict
+    return comparison
 
 
 def cells(text):
@@ -73,23 +73,23 @@ def test_it_fits_a_console_that_is_none():
 
 
 def test_rows_and_lines_that_matter_come_first():
-    found = made_up()
-    body = rows(found)
+    comparisons = made_up()
+    body = rows(comparisons)
     assert [line for line in body if line in ("closewait", "clean", "rst-dropped")] == [
         "closewait",
         "clean",
         "rst-dropped",
     ]
-    verdicts = [[each.verdict for each in row] for row in words.group_by_row(found).values()]
+    verdicts = [[comparison.verdict for comparison in row] for row in words.group_by_row(comparisons).values()]
     for row in verdicts:
         assert [words.SEVERITY.index(verdict) for verdict in row] == sorted(map(words.SEVERITY.index, row))
-    backwards = words.group_by_row(list(reversed(found)))
+    backwards = words.group_by_row(list(reversed(comparisons)))
     assert next(iter(backwards)) == "closewait"
 
 
 def test_what_changes_most_comes_first_among_equals():
     two = [one(Verdict.IMPROVED), dataclasses.replace(one(Verdict.IMPROVED), metric="duration", effect=9.0)]
-    assert [each.metric for each in words.order_comparisons(two)] == ["duration", "rate"]
+    assert [comparison.metric for comparison in words.order_comparisons(two)] == ["duration", "rate"]
     halved = dataclasses.replace(one(Verdict.IMPROVED), effect=0.5)
     assert words.effect_size(halved) == words.effect_size(dataclasses.replace(halved, effect=2.0)) == pytest.approx(20)
 
@@ -108,18 +108,18 @@ def test_verdicts_have_their_colour(verdict, style):
 
 
 def test_what_is_inconclusive_says_how_many_more_trials_would_tell():
-    found = one(Verdict.INCONCLUSIVE)
-    assert f"inconclusive, +{found.more_trials:,} trials" in printed([found])
-    single = dataclasses.replace(found, more_trials=1)
+    comparisons = one(Verdict.INCONCLUSIVE)
+    assert f"inconclusive, +{comparisons.more_trials:,} trials" in printed([comparisons])
+    single = dataclasses.replace(comparisons, more_trials=1)
     assert re.search(r"inconclusive, \+1 trial\s*\n", printed([single]))
-    never = printed([dataclasses.replace(found, more_trials=None)])
+    never = printed([dataclasses.replace(comparisons, more_trials=None)])
     assert "inconclusive" in never
     assert "+" not in never
 
 
 def test_the_head_says_how_many_tests_were_made_and_how_they_were_corrected():
     head = " ".join(printed(made_up()).split())
-    tests = sum(each.p is not None for each in made_up())
+    tests = sum(comparison.p is not None for comparison in made_up())
     assert (
         f"v6.18 against v6.12. {tests} tests: 15 that gate, corrected by Holm; {tests - 15} explored, corrected by "
         "Benjamini-Hochberg (level 0.05); trials compared within blocks." in head
@@ -136,13 +136,13 @@ def test_what_is_zero_in_both_arms_and_only_explored_is_hidden_and_counted():
     gates = compared("clean", "errors", zeros, zeros)
     empty = compared("clean", "body.p90", [], [], gating=False)
     lost = compared("clean", "body.p50", [5.0] * 12, [], gating=False)
-    found = decide([explored, gates, empty, lost])
-    few = printed(found)
+    comparisons = decide([explored, gates, empty, lost])
+    few = printed(comparisons)
     assert "errors" in few
     assert "no data in new" in few
     assert "cause unknown" not in few
     assert "Hidden: 2 comparisons of nothing" in few
-    every = printed(found, everything=True)
+    every = printed(comparisons, everything=True)
     assert "cause unknown" in every
     assert "no data in base or new" in every
     assert "Hidden" not in every
@@ -190,28 +190,28 @@ def test_without_any_data_there_is_no_test(everything):
 
 
 def test_the_sentence_names_what_regressed():
-    found = [one(Verdict.REGRESSED), one(Verdict.EQUIVALENT, row="clean"), one(Verdict.INCONCLUSIVE, row="full")]
+    comparisons = [one(Verdict.REGRESSED), one(Verdict.EQUIVALENT, row="clean"), one(Verdict.INCONCLUSIVE, row="full")]
     assert (
-        words.sentence(found) == "1 of 3 comparisons that gate regressed (rate per s of closewait, ×0.50); "
+        words.sentence(comparisons) == "1 of 3 comparisons that gate regressed (rate per s of closewait, ×0.50); "
         "1 inconclusive and 1 equivalent."
     )
-    assert words.sentence(found[1:2]) == "None of 1 comparison that gates regressed; 1 equivalent."
+    assert words.sentence(comparisons[1:2]) == "None of 1 comparison that gates regressed; 1 equivalent."
     many = words.sentence([one(Verdict.REGRESSED, row=str(number)) for number in range(6)])
     assert many.startswith("6 of 6 comparisons that gate regressed (rate per s of 0, ×0.50; ")
     assert many.endswith("; 3 more).")
 
 
 def test_the_sentence_tells_what_gates_from_what_is_explored():
-    found = [one(Verdict.EQUIVALENT), one(Verdict.REGRESSED, gating=False), one(Verdict.EQUIVALENT, gating=False)]
-    assert words.sentence(found) == (
-        "None of 1 comparison that gates regressed; 1 equivalent. Of 2 explored beside them 1 regressed."
+    comparisons = [one(Verdict.EQUIVALENT), one(Verdict.REGRESSED, gating=False), one(Verdict.EQUIVALENT, gating=False)]
+    assert words.sentence(comparisons) == (
+        "None of 1 comparison that gates regressed; 1 equivalent. Of 2 explored besides 1 regressed."
     )
-    assert words.sentence(found[1:]).startswith("1 of 2 explored regressed (")
+    assert words.sentence(comparisons[1:]).startswith("1 of 2 explored regressed (")
 
 
 def test_absence_of_data_is_never_passed_over_in_the_sentence():
-    found = decide([compared("clean", "rate", [], [])])
-    assert words.sentence(found) == "None of 1 comparison that gates regressed; 1 without data."
+    comparisons = decide([compared("clean", "rate", [], [])])
+    assert words.sentence(comparisons) == "None of 1 comparison that gates regressed; 1 without data."
 
 
 # Markdown.
@@ -233,36 +233,36 @@ def test_markdown_begins_with_the_verdict_then_what_changed_then_the_rest_folded
 
 
 def test_all_comparisons_are_in_the_markdown_or_counted_as_left_out():
-    found = made_up()
-    text = markdown(found)
+    comparisons = made_up()
+    text = markdown(comparisons)
     lines = [line for line in cells(text) if line[0] != "row" and not line[0].startswith("---")]
     left_out = int(re.search(r"Left out: (\d+)", text)[1])
-    assert len(lines) + left_out == len(found)
-    assert left_out == sum(map(words.is_of_nothing, found))
+    assert len(lines) + left_out == len(comparisons)
+    assert left_out == sum(map(words.is_of_nothing, comparisons))
     (folded,) = re.findall(r"<summary>(\d+) other comparisons</summary>", text)
     assert int(folded) == len(cells(text.split("<summary>")[1])) - 2
 
 
 def test_gates_without_a_decision_are_not_folded_away():
-    found = [one(Verdict.INCONCLUSIVE), *decide([compared("clean", "rate", [], [])])]
-    text = markdown(found)
+    comparisons = [one(Verdict.INCONCLUSIVE), *decide([compared("clean", "rate", [], [])])]
+    text = markdown(comparisons)
     assert "<details>" not in text
     assert [line[-1].split(",")[0] for line in cells(text)[2:]] == ["inconclusive", "no data in base or new"]
 
 
 def test_very_many_comparisons_are_cut_with_a_word():
-    found = [one(Verdict.EQUIVALENT)] * (ROWS_MAX + 5)
-    assert "\n\n5 more are not shown.\n" in markdown(found)
-    assert len(cells(markdown(found))) == ROWS_MAX + 2
+    comparisons = [one(Verdict.EQUIVALENT)] * (ROWS_MAX + 5)
+    assert "\n\n5 more are not shown.\n" in markdown(comparisons)
+    assert len(cells(markdown(comparisons))) == ROWS_MAX + 2
 
 
 @given(st.text(max_size=30))
 def test_no_name_breaks_the_table(name):
     try:
-        found = dataclasses.replace(one(Verdict.REGRESSED), row=name, base=name)
+        comparisons = dataclasses.replace(one(Verdict.REGRESSED), row=name, base=name)
     except UnicodeEncodeError:
         return
-    (line,) = [line for line in markdown([found]).split("\n") if "| 🔴 regressed |" in line]
+    (line,) = [line for line in markdown([comparisons]).split("\n") if "| 🔴 regressed |" in line]
     assert line.count("|") == 9
     assert line.startswith(f"| {escaped(name)} | rate per s |")
     assert not re.search(r"(?<!\\)[*_`~\[]|<", escaped(name).replace("\\\\", ""))

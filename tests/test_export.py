@@ -151,21 +151,21 @@ def test_a_setting_makes_columns_and_leaves_the_names_alike(results, tmp_path):
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == ["0001_tcp_syn_retries-3.json", "0002_tcp_syn_retries-6.json"]
     documents = [json.loads(file.read_text()) for file in files]
-    names = [{each["fullname"] for each in document["benchmarks"]} for document in documents]
+    names = [{benchmark["fullname"] for benchmark in document["benchmarks"]} for document in documents]
     assert names[0] == names[1]
     assert not any("retries=" in name for name in names[0])
     for document, value in zip(documents, ("3", "6"), strict=True):
         assert document["machine_info"]["sysctls"]["net.ipv4.tcp_syn_retries"] == value
-        for each in document["benchmarks"]:
-            assert each["stats"]["rounds"] == TRIALS
-            assert each["extra_info"]["attempts"] == TRIALS * 400
-            assert each["extra_info"]["median_over_trials"]["rate"] > 0
+        for benchmark in document["benchmarks"]:
+            assert benchmark["stats"]["rounds"] == TRIALS
+            assert benchmark["extra_info"]["attempts"] == TRIALS * 400
+            assert benchmark["extra_info"]["median_over_trials"]["rate"] > 0
 
 
 def test_each_datum_is_one_trial_in_seconds(trials):
     document = json.loads(exported(trials, "--format", "pytest-benchmark", "--metric", "body.p99"))
-    (each,) = document["benchmarks"]
-    assert each["stats"]["data"] == [summary.body.p99_ns / 1e9 for summary in summaries(trials)]
+    (benchmark,) = document["benchmarks"]
+    assert benchmark["stats"]["data"] == [summary.body.p99_ns / 1e9 for summary in summaries(trials)]
 
 
 def test_what_is_no_time_is_no_benchmark(trials):
@@ -203,19 +203,21 @@ RESULT_LINE = re.compile(r"Benchmark[^\sa-z]\S*-\d+ \d+( \S+ \S+)+")
 def test_benchfmt_has_a_line_a_trial_with_the_settings_that_held(results):
     text = exported(results / "3", results / "6", "--format", "benchfmt").decode()
     lines = text.splitlines()
-    held, found = {}, []
+    held, parsed = {}, []
     for line in lines:
         if line.startswith("Benchmark"):
             assert RESULT_LINE.fullmatch(line)
             words = line.split()
-            found.append((held["net.ipv4.tcp_syn_retries"], words[0], dict(zip(words[3::2], words[2::2], strict=True))))
+            parsed.append(
+                (held["net.ipv4.tcp_syn_retries"], words[0], dict(zip(words[3::2], words[2::2], strict=True)))
+            )
         elif not UNIT_LINE.fullmatch(line):
             assert KEY_LINE.fullmatch(line), line
             key, _, value = line.partition(": ")
             held[key] = value
-    assert sorted(value for value, _, _ in found) == ["3"] * TRIALS + ["6"] * TRIALS
+    assert sorted(value for value, _, _ in parsed) == ["3"] * TRIALS + ["6"] * TRIALS
     for (value, _, values), summary in zip(
-        sorted(found, key=lambda each: each[0]), summaries(results / "3") + summaries(results / "6"), strict=True
+        sorted(parsed, key=lambda entry: entry[0]), summaries(results / "3") + summaries(results / "6"), strict=True
     ):
         assert float(values["body.p99-ns"]) == summary.body.p99_ns, value
         assert float(values["rate/s"]) == pytest.approx(summary.rate_per_s)
@@ -223,9 +225,9 @@ def test_benchfmt_has_a_line_a_trial_with_the_settings_that_held(results):
 
 @given(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1), st.integers(1, 999))
 def test_a_name_for_go_is_one_word_that_ends_in_its_cpus(row, cpus):
-    found = benchmark_name(row, cpus)
-    assert re.fullmatch(r"Benchmark\S*", found)
-    assert found.rpartition("-")[2] == str(cpus)
+    made = benchmark_name(row, cpus)
+    assert re.fullmatch(r"Benchmark\S*", made)
+    assert made.rpartition("-")[2] == str(cpus)
 
 
 # What services take
@@ -237,7 +239,7 @@ BMF_SCHEMA = {
         "additionalProperties": {
             "type": "object",
             "required": ["value"],
-            "properties": {each: {"type": "number"} for each in ("value", "lower_value", "upper_value")},
+            "properties": {end: {"type": "number"} for end in ("value", "lower_value", "upper_value")},
             "additionalProperties": False,
         },
     },
@@ -299,11 +301,11 @@ def test_a_single_trial_has_no_interval(trials):
 
 
 def test_github_action_benchmark_gets_each_metric_in_the_file_of_its_direction(trials):
-    smaller, bigger = (json.loads(exported(trials, "--format", f"github-{each}")) for each in ("smaller", "bigger"))
+    smaller, bigger = (json.loads(exported(trials, "--format", f"github-{entry}")) for entry in ("smaller", "bigger"))
     for document in (smaller, bigger):
         jsonschema.validate(document, GITHUB_SCHEMA)
-    assert [each["name"].rpartition(" ")[2] for each in bigger] == ["rate"]
-    assert {each["name"].rpartition(" ")[2] for each in smaller} >= set(LATENCIES)
+    assert [entry["name"].rpartition(" ")[2] for entry in bigger] == ["rate"]
+    assert {entry["name"].rpartition(" ")[2] for entry in smaller} >= set(LATENCIES)
 
 
 def test_otava_gets_a_history_and_its_description(kernels, tmp_path):
@@ -342,16 +344,18 @@ def test_the_histogram_log_has_every_attempt_under_its_outcome(trials, tmp_path)
     file = tmp_path / "run.hlog"
     exported(trials, "--format", "hlog", "-o", file)
     reader = hdrh.HistogramLogReader(str(file), HdrHistogram(1, HIGHEST_NS, 3))
-    found = {}
+    histograms = {}
     while (histogram := reader.get_next_interval_histogram()) is not None:
-        known = found.setdefault(histogram.get_tag(), HdrHistogram(1, HIGHEST_NS, 3))
+        known = histograms.setdefault(histogram.get_tag(), HdrHistogram(1, HIGHEST_NS, 3))
         known.add(histogram)
     reader.close()
     outcomes = {}
     for summary in summaries(trials):
         for outcome, count in summary.outcomes.items():
             outcomes[outcome] = outcomes.get(outcome, 0) + count
-    assert {tag: each.get_total_count() for tag, each in found.items()} == {k: v for k, v in outcomes.items() if v}
+    assert {tag: counts.get_total_count() for tag, counts in histograms.items()} == {
+        k: v for k, v in outcomes.items() if v
+    }
     body = np.concatenate(
         [analyse(run_folder.read(run)[0]).acts[0].body_latencies_ns() for run in sorted(trials.iterdir())]
     )
@@ -359,7 +363,7 @@ def test_the_histogram_log_has_every_attempt_under_its_outcome(trials, tmp_path)
     for latency_ns in body.tolist():
         reference.record_value(latency_ns)
     for share in (1, 50, 90, 99, 100):
-        assert found["connected"].get_value_at_percentile(share) == reference.get_value_at_percentile(share)
+        assert histograms["connected"].get_value_at_percentile(share) == reference.get_value_at_percentile(share)
 
 
 @given(st.lists(st.integers(1, HIGHEST_NS), min_size=1, max_size=50))
@@ -457,7 +461,7 @@ def test_kernels_are_not_taken_for_trials_of_one_thing(kernels):
 def test_arms_with_names_are_not_taken_for_trials_of_one_thing(results):
     with pytest.raises(UsageError, match="label differs"):
         exported(
-            *(f"{each}={path}" for each, path in zip("ab", sorted((results / "6").iterdir()), strict=False)),
+            *(f"{letter}={path}" for letter, path in zip("ab", sorted((results / "6").iterdir()), strict=False)),
             "--format",
             "bmf",
         )
@@ -497,13 +501,13 @@ def test_where_nothing_can_be_written_is_said_in_a_sentence(trials, tmp_path):
 
 @given(st.lists(st.text(min_size=1), unique=True, max_size=20))
 def test_every_name_makes_a_file_name_of_its_own(names):
-    found = stems(names)
-    assert list(found) == names
-    assert len(set(found.values())) == len(names)
-    for each in found.values():
-        assert Path(each).name == each
-        assert len(each.encode()) < 200
-        assert file_stem(each) == each
+    made = stems(names)
+    assert list(made) == names
+    assert len(set(made.values())) == len(names)
+    for stem in made.values():
+        assert Path(stem).name == stem
+        assert len(stem.encode()) < 200
+        assert file_stem(stem) == stem
 
 
 @pytest.mark.parametrize(("module", "format_name"), [("pyarrow", "parquet"), ("hdrh", "hlog")])
@@ -511,7 +515,7 @@ def test_what_is_not_installed_is_named(trials, module, format_name, tmp_path):
     code = f"import sys; sys.modules[{module!r}] = None; from stress.cli.main import main; main()"
     output = tmp_path / "file"
     command = [sys.executable, "-c", code, "export", trials, "--format", format_name, "-o", output]
-    ended = subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False)
+    ended = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "pip install" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -217,7 +217,7 @@ def agree(name, text):
         return
     expected = file.read_text("utf-8") if file.exists() else ""
     if text != expected:
-        lines = (each.splitlines() for each in (expected, text))
+        lines = (version.splitlines() for version in (expected, text))
         diff = difflib.unified_diff(*lines, f"tests/golden/{name}.txt", "now", lineterm="")
         pytest.fail("\n".join(["UPDATE_GOLDEN=1 renews it, if that is meant:", *diff]), pytrace=False)
 
@@ -287,12 +287,12 @@ def environment(tmp_path_factory):
 @pytest.fixture
 def run(inputs, environment, tmp_path):
     """Return a function that runs the program in a folder of its own, in which the inputs are."""
-    for each in inputs.iterdir():
-        (tmp_path / each.name).symlink_to(each)
+    for entry in inputs.iterdir():
+        (tmp_path / entry.name).symlink_to(entry)
     cache = tmp_path / "kernels" / KERNEL["name"]
     cache.mkdir(parents=True)
     (cache / "kernel.json").write_text(json.dumps(KERNEL))
-    suites = sorted(f"track/{each.name}" for each in (inputs / "track").iterdir())
+    suites = sorted(f"track/{entry.name}" for entry in (inputs / "track").iterdir())
     environment = environment | {"CONNSTORM_KERNELS": str(tmp_path / "kernels")}
 
     def run(line, *, files=(), columns=WIDTH, **options):
@@ -360,12 +360,12 @@ def test_doctor_looks_at_the_same_points_everywhere(run):
     heading = next(line.split("  ") for line in ended.stdout.splitlines() if line.strip())
     document = json.loads(run("doctor --json").ended.stdout)
     assert [point["name"] for point in document["points"]] == points
-    found = [
+    lines = [
         ("exit code", str(ended.ended.returncode)),
-        ("columns", " | ".join(each.strip() for each in heading if each)),
+        ("columns", " | ".join(word.strip() for word in heading if word)),
     ]
-    found += [("fields", ", ".join([*document, *document["points"][0]]))]
-    agree("doctor", page(*found, ("points", "\n".join(points)), ("standard error", ended.ended.stderr)))
+    lines += [("fields", ", ".join([*document, *document["points"][0]]))]
+    agree("doctor", page(*lines, ("points", "\n".join(points)), ("standard error", ended.ended.stderr)))
 
 
 # What verbs print after storms
@@ -405,7 +405,7 @@ def test_suite(suite, as_json, printed):
 
 def test_a_suite_that_is_gone_on_with(run):
     """It was begun on another machine, with another engine; here it says of itself that it was begun on this one."""
-    alone = ("unshare", "-Urn")  # beside other tests' suites
+    alone = ("unshare", "-Urn")  # next to other tests' suites
     if shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False, capture_output=True).returncode:
         pytest.skip("this machine gives no private network to be alone in")
     attested = run("run-cell --attest", under=alone)

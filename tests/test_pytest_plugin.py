@@ -91,7 +91,7 @@ def test_the_example_benchmarks_its_server(tmp_path):
     assert document["machine_info"]["sysctls"]["net.ipv4.ip_local_port_range"].split() == [
         str(port) for port in ALL_PORTS
     ]
-    benchmarks = {each["name"]: each for each in document["benchmarks"]}
+    benchmarks = {benchmark["name"]: benchmark for benchmark in document["benchmarks"]}
     for backlog in (16, 128):
         p50, p99 = (benchmarks[f"test_connect[backlog={backlog}-body.{quantile}]"] for quantile in ("p50", "p99"))
         assert (p50["group"], p99["group"]) == ("body.p50", "body.p99")
@@ -128,12 +128,12 @@ def test_metrics(storm, server, seen, metric, record_property):
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     first, second = document["benchmarks"]
-    for each in (first, second):
-        assert each["stats"]["data"] == each["extra_info"]["ours"]
-        assert each["stats"]["median"] == statistics.median(each["extra_info"]["ours"])
-        assert each["group"] == "mine"
-        assert each["options"]["min_rounds"] == 7
-        assert each["extra_info"]["outcomes"] == {"connected": 200}
+    for benchmark in (first, second):
+        assert benchmark["stats"]["data"] == benchmark["extra_info"]["ours"]
+        assert benchmark["stats"]["median"] == statistics.median(benchmark["extra_info"]["ours"])
+        assert benchmark["group"] == "mine"
+        assert benchmark["options"]["min_rounds"] == 7
+        assert benchmark["extra_info"]["outcomes"] == {"connected": 200}
     # What a storm takes is not what is measured; what was made already takes nothing.
     assert first["extra_info"]["took_s"] > 10 * second["extra_info"]["took_s"]
     assert max(first["stats"]["data"]) < first["extra_info"]["took_s"]
@@ -268,8 +268,8 @@ def test_benchmarks_that_do_not_storm_keep_their_timer(tmp_path):
     text = "def test_theirs(benchmark):\n    benchmark.pedantic(lambda: None, rounds=2)\n"
     ended, document = a_suite(tmp_path, text)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    (each,) = document["benchmarks"]
-    assert each["options"]["timer"] != "connstorm"
+    (benchmark,) = document["benchmarks"]
+    assert benchmark["options"]["timer"] != "connstorm"
 
 
 @namespaced(ports=PORTS)

@@ -49,22 +49,22 @@ def test_a_suite_of_many_settings_fits_a_console_that_is_none():
 
 
 def test_entries_are_headed_by_their_name_and_begin_with_the_baseline():
-    found = rows([*two_cells({}, {})[::-1], trials_of([a_summary()], scenario="clean", baseline=True)])
-    names = [line for line in found if line.startswith(("closewait", "clean", "baseline 7", "baseline 1", "tcp_x"))]
+    shown = rows([*two_cells({}, {})[::-1], trials_of([a_summary()], scenario="clean", baseline=True)])
+    names = [line for line in shown if line.startswith(("closewait", "clean", "baseline 7", "baseline 1", "tcp_x"))]
     assert [line.split()[0] for line in names] == ["closewait", "baseline", "tcp_x=2", "clean", "baseline"]
 
 
 def test_a_row_holds_medians_with_their_intervals():
     summaries = [a_summary(rate=rate, p50=11_000, p99=18_000 + rate, retried=3) for rate in range(40_000, 47_000, 1000)]
-    found = "\n".join(rows([trials_of(summaries, levels=USUAL, baseline=True)]))
-    assert "baseline 7 43k 11 µs 61 µs 106 0" in found
-    assert "balanced 40k–46k 58–64 µs" in found
+    shown = "\n".join(rows([trials_of(summaries, levels=USUAL, baseline=True)]))
+    assert "baseline 7 43k 11 µs 61 µs 106 0" in shown
+    assert "balanced 40k–46k 58–64 µs" in shown
 
 
 def test_a_change_has_a_mark_a_size_and_a_word():
-    found = rows(two_cells({"p99": 27_000, "rate": 60_000.0, "retried": 565}, {"p99": 18_000}))
-    assert "tcp_x=2 7 ▲ 60k 11 µs ▲ 27 µs ▲ 20k 0" in found
-    assert "balanced ×1.50 better ×1.50 worse +20k worse" in found
+    shown = rows(two_cells({"p99": 27_000, "rate": 60_000.0, "retried": 565}, {"p99": 18_000}))
+    assert "tcp_x=2 7 ▲ 60k 11 µs ▲ 27 µs ▲ 20k 0" in shown
+    assert "balanced ×1.50 better ×1.50 worse +20k worse" in shown
 
 
 def test_a_change_is_red_for_worse_and_green_for_better():
@@ -81,10 +81,10 @@ def test_the_baseline_and_what_stays_have_no_mark():
 
 def test_causes_stand_below_with_their_median():
     causes = [{"closewait": 500, "unknown": count} for count in (0, 0, 0, 2, 0)]
-    found = "\n".join(rows([trials_of([a_summary(causes=cause) for cause in causes], levels=USUAL, baseline=True)]))
-    assert "500 closewait" in found
-    assert "0–2 unknown" in found
-    assert "none" not in found
+    shown = "\n".join(rows([trials_of([a_summary(causes=cause) for cause in causes], levels=USUAL, baseline=True)]))
+    assert "500 closewait" in shown
+    assert "0–2 unknown" in shown
+    assert "none" not in shown
 
 
 def test_books_that_do_not_balance_are_counted():
@@ -97,19 +97,19 @@ def test_books_that_do_not_balance_are_counted():
 def test_failed_trials_are_counted_and_explained():
     cells = two_cells({}, {})
     cells.append(trials_of([a_summary()], failed={1: "boom", 2: "boom", 3: "no [space]"}, levels={"net.ipv4.tcp_x": 3}))
-    found = rows(cells)
-    assert "3 failed" in "\n".join(found)
-    assert any(line.startswith("tcp_x=3 1 of 4") for line in found)
-    assert "failed: closewait, tcp_x=3, blocks 1, 2: boom" in found
-    assert "failed: closewait, tcp_x=3, block 3: no [space]" in found
+    shown = rows(cells)
+    assert "3 failed" in "\n".join(shown)
+    assert any(line.startswith("tcp_x=3 1 of 4") for line in shown)
+    assert "failed: closewait, tcp_x=3, blocks 1, 2: boom" in shown
+    assert "failed: closewait, tcp_x=3, block 3: no [space]" in shown
     assert styles(cells, "3 failed") == {"bold red"}
 
 
 def test_a_cell_that_cannot_be_is_one_grey_row_with_the_reason():
     cells = [*two_cells({}, {}), trials_of(not_applicable="this kernel has no tcp_y", levels={"net.ipv4.tcp_x": 3})]
-    found = "\n".join(rows(cells))
-    assert "tcp_x=3 –" in found
-    assert "not applicable: this" in found
+    shown = "\n".join(rows(cells))
+    assert "tcp_x=3 –" in shown
+    assert "not applicable: this" in shown
     assert styles(cells, "tcp_x=3") == {"dim"}
 
 
@@ -118,22 +118,22 @@ def test_a_cell_that_was_not_run_says_so():
 
 
 def test_times_of_trials_beside_each_other_are_not_shown():
-    found = rows([trials_of([a_summary()], measures=False, baseline=True)])
-    assert "baseline 1 – – – 0 0" in found
+    shown = rows([trials_of([a_summary()], measures=False, baseline=True)])
+    assert "baseline 1 – – – 0 0" in shown
 
 
 def test_notes_say_how_sure_it_is_and_how_many_were_compared():
-    found = " ".join(rows(two_cells({}, {})))
-    assert "with 98 % confidence" in found
-    assert "chance alone would mark 0.078 of these 5 comparisons on average, at most." in found
+    shown = " ".join(rows(two_cells({}, {})))
+    assert "with 98 % confidence" in shown
+    assert "chance alone would mark 0.078 of these 5 comparisons on average, at most." in shown
     single = " ".join(rows([trials_of([a_summary()], baseline=True)]))
     assert "Single trials: how far others would differ is not known." in single
 
 
 def test_the_columns_are_the_callers():
     cells = two_cells({"timed_out": 9}, {})
-    found = rows(cells, headline=["errors", "outcome.timed_out"])
-    assert "tcp_x=2 7 ▲ 9 ▲ 9" in found
+    shown = rows(cells, headline=["errors", "outcome.timed_out"])
+    assert "tcp_x=2 7 ▲ 9 ▲ 9" in shown
     with pytest.raises(UsageError, match=r"no metric 'p50'"):
         suite_table(cells, headline=["p50"])
 
@@ -183,9 +183,9 @@ def test_numbers_are_short(value, text):
     ],
 )
 def test_changes_say_in_which_direction(kind, value, text):
-    found = Effect(kind, value, value, value, 7, 0.98, changes=True)
-    assert words.change_text(found, value) == text
-    assert words.change_interval_text(found) == ""
+    shown = Effect(kind, value, value, value, 7, 0.98, changes=True)
+    assert words.change_text(shown, value) == text
+    assert words.change_interval_text(shown) == ""
 
 
 def test_an_interval_has_its_unit_once():

@@ -2,6 +2,7 @@
 """Write docs/cli.md: its head, then the help of every verb, as on a terminal of 100 columns."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,4 +39,4 @@ def page() -> str:
 
 if __name__ == "__main__":
     os.environ.pop("COLUMNS", None)
-    PAGE.write_text(page())
+    Path(sys.argv[1] if sys.argv[1:] else PAGE).write_text(page())

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The command line: one file a verb."""
+"""The command line: one file per verb."""

@@ -17,8 +17,8 @@ from stress.view.text.doctor import checkup_table, speed_table
 
 
 @click.command()
-@click.option("--speed", is_flag=True, help="measure the engine beside a bare loop, a quarter of a minute")
-@click.option("--restore", is_flag=True, help="put back the host's settings that a killed run left changed, as root")
+@click.option("--speed", is_flag=True, help="measure the engine next to a bare loop, a quarter of a minute")
+@click.option("--restore", is_flag=True, help="restore the host's settings that a killed run left modified, as root")
 @json_option
 def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
     r"""Say what this machine can measure, what is missing, and how to get it.
@@ -62,7 +62,7 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
 
 
 def put_back(*, as_json: bool) -> None:
-    """Put back what a killed run left changed: here, where this process was started, in no namespace of its own."""
+    """Restore what a killed run left modified: here, where this process was started, in no namespace of its own."""
     report = host_sysctls.restore_leftover()
     if as_json:
         print_object(msgspec.to_builtins(report))

@@ -36,7 +36,8 @@ STANDARD_OUTPUT = "-"
 def export(runs: tuple[str, ...], name: str, output: str, metrics: tuple[str, ...], by: str | None) -> None:
     r"""Write stored RUNs, suites, or folders of these, in the FORMAT of another program.
 
-    Runs of one cell are its trials: each gives one value a metric. csv, parquet and hlog have the attempts themselves.
+    Runs of one cell are its trials: each gives one value per metric. csv, parquet and hlog have the
+    attempts themselves.
 
     \b
     Examples:

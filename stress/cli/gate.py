@@ -75,14 +75,14 @@ def gate(
         results=output,
     )
     if self_test:
-        sys.exit(rehearse(question, exprs, as_json=as_json))
+        sys.exit(print_self_test(question, exprs, as_json=as_json))
     result = evaluate_gate(question, exprs)
     code = result.exit_code(strict=strict, require_baseline=require_baseline)
     write(result, question, code, output / FOLDER, as_json=as_json)
     sys.exit(code)
 
 
-def rehearse(question: Question, exprs: Sequence[str], *, as_json: bool) -> int:
+def print_self_test(question: Question, exprs: Sequence[str], *, as_json: bool) -> int:
     """Print whether regressions would be found; return the exit code."""
     regressions, warnings = self_test_gate(question, exprs)
     if as_json:
@@ -98,12 +98,12 @@ def rehearse(question: Question, exprs: Sequence[str], *, as_json: bool) -> int:
         print_object({"sentence": self_test_sentence(regressions), "regressions": documents, "warnings": warnings})
     else:
         console().print(self_test_table(regressions))
-        warn(warnings)
+        print_warnings(warnings)
     return 0 if all(injected.is_detected for injected in regressions) else UNSEEN
 
 
 def write(result: GateResult, question: Question, code: int, folder: Path, *, as_json: bool) -> None:
-    """Write the files of a gate and print what it came to."""
+    """Write the files of a gate and print the result."""
     verdict = verdict_file.VerdictFile(
         schema=verdict_file.VERDICT_SCHEMA,
         program=f"connstorm {__version__}",
@@ -114,22 +114,22 @@ def write(result: GateResult, question: Question, code: int, folder: Path, *, as
         tests=result.tests,
         conditions=[
             verdict_file.ConditionRecord(
-                expr=str(ruling.condition),
-                row=ruling.row,
-                state=ruling.state.value,
-                sentence=sentence(ruling),
-                base=ruling.base.median if ruling.base else None,
-                new=ruling.new.median if ruling.new else None,
-                base_trials=ruling.base.trials if ruling.base else 0,
-                new_trials=ruling.new.trials if ruling.new else 0,
-                effect=ruling.effect,
-                low=ruling.low,
-                high=ruling.high,
-                limit=ruling.limit,
-                adjusted_p=ruling.adjusted_p,
-                more_trials=ruling.more_trials,
+                expr=str(condition_result.condition),
+                row=condition_result.row,
+                state=condition_result.state.value,
+                sentence=sentence(condition_result),
+                base=condition_result.base.median if condition_result.base else None,
+                new=condition_result.new.median if condition_result.new else None,
+                base_trials=condition_result.base.trials if condition_result.base else 0,
+                new_trials=condition_result.new.trials if condition_result.new else 0,
+                effect=condition_result.effect,
+                low=condition_result.low,
+                high=condition_result.high,
+                limit=condition_result.limit,
+                adjusted_p=condition_result.adjusted_p,
+                more_trials=condition_result.more_trials,
             )
-            for ruling in result.conditions
+            for condition_result in result.conditions
         ],
         warnings=result.warnings,
     )
@@ -143,11 +143,11 @@ def write(result: GateResult, question: Question, code: int, folder: Path, *, as
         print_object(msgspec.to_builtins(verdict))
         return
     console().print(table(result.conditions))
-    warn(result.warnings)
+    print_warnings(result.warnings)
     click.echo(f"{folder} has {', '.join(files)}")
 
 
-def warn(warnings: Sequence[str]) -> None:
+def print_warnings(warnings: Sequence[str]) -> None:
     """Print warnings on standard error."""
     for text in warnings:
         click.echo(f"warning: {text}", err=True)

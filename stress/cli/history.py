@@ -36,10 +36,10 @@ FIGURE = "history.png"
     help="smaller steps are none, as a share of the level before",
 )
 @click.option(
-    "--accepted", type=click.Path(path_type=Path), help="changes that are let stand  [default: DIR/accepted.toml]"
+    "--accepted", type=click.Path(path_type=Path), help="changes that are accepted  [default: DIR/accepted.toml]"
 )
 @click.option("--accept", "at", metavar="RUN", help="write the changes at this run into that file; needs --reason")
-@click.option("--reason", help="why a change is let stand")
+@click.option("--reason", help="why a change is accepted")
 @click.option(
     "--add",
     "added",
@@ -82,7 +82,7 @@ def history(
       connstorm history history/ --accept 20260131T120000Z-closewait-abc123 --reason "new kernel"
     """
     if (at is None) != (reason is None):
-        raise UsageError("--accept and --reason go together: the run after the change, and why it is let stand.")
+        raise UsageError("--accept and --reason go together: the run after the change, and why it is accepted.")
     for source in added:
         copy_to_history(source, folder)
     file = accepted or folder / stored.ACCEPTED
@@ -97,7 +97,7 @@ def history(
         built = analysis.build_history(runs, choice, stored.read(file), threshold)
     for warning in built.warnings:
         click.echo(f"connstorm: {warning}", err=True)
-    pictures = draw(built, figure or folder / FIGURE, folder, len(runs))
+    pictures = draw_figures(built, figure or folder / FIGURE, folder, len(runs))
     if as_json:
         print_object(document(built, folder, len(runs), pictures))
     else:
@@ -115,7 +115,7 @@ def accept(history: History, at: str, reason: str, file: Path) -> None:
         click.echo(f"accepted in {file}: {entry.cell}, {entry.metric}, from {entry.at} on", err=True)
 
 
-def draw(history: History, figure: Path, folder: Path, runs: int) -> list[Path]:
+def draw_figures(history: History, figure: Path, folder: Path, runs: int) -> list[Path]:
     """Draw the pictures; return their paths."""
     from stress.view.figure.history.history_sheets import history_figures  # noqa: PLC0415
     from stress.view.figure.save import save_sheets  # noqa: PLC0415

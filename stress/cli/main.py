@@ -27,7 +27,7 @@ VERBS = {
     "plot": (
         "Draw the figures of each stored RUN again, as <run>-timeline.png and so on; run folders are left as they are."
     ),
-    "power": "Say how many trials it takes to see a change in spite of this machine's noise (5 %, with 80 % power).",
+    "power": "Say how many trials it takes to see a change despite this machine's noise (5 %, with 80 % power).",
     "run": "Run one SCENARIO in a private namespace; write a run folder and print its summary.",
     "run-cell": "",
     "scenarios": "List the scenarios and what to expect of each on this kernel.",

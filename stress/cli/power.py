@@ -23,7 +23,7 @@ from stress.view.text.noise_table import power_table
 def power(
     calibration: Path | None, rates: tuple[float, float] | None, dispersion: float, output: Path, *, as_json: bool
 ) -> None:
-    r"""Say how many trials it takes to see a change in spite of this machine's noise (5 %, with 80 % power).
+    r"""Say how many trials it takes to see a change despite this machine's noise (5 %, with 80 % power).
 
     With --rates: how many attempts of each arm it takes to tell two rates of rare events apart.
 

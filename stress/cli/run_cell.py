@@ -19,7 +19,7 @@ from stress.run.protocol import decode_plan
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="where the run folder will be")
 @click.option("--settle", "settle_s", type=float, default=0.0, help="wait for a quiet machine, so many seconds at most")
 @click.option("--draw/--no-draw", default=True, help="make the figures")
-@click.option("--set-host", is_flag=True, help="with a plan for the host: set its settings there, and put them back")
+@click.option("--set-host", is_flag=True, help="with a plan for the host: set its settings there, and restore them")
 # --envoy is what protocol 1 calls it; its requests are refused in words.
 @click.option("--agent", "--envoy", is_flag=True, help="run the trial that another host requests, send its run folder")
 @click.option("--alone", is_flag=True, help="this machine, a guest, is the run's own: take it in place of a namespace")
@@ -42,9 +42,9 @@ def run_cell(
     try:
         carry_out(output, settle_s, draw=draw, set_host=set_host, alone=alone)
     except ConnstormError as error:
-        fail(str(error), error.exit_code, type(error).__name__)
+        print_failure(str(error), error.exit_code, type(error).__name__)
     except KeyboardInterrupt:
-        fail("interrupted before the storm", INTERRUPTED, "LabError")
+        print_failure("interrupted before the storm", INTERRUPTED, "LabError")
 
 
 def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool, alone: bool) -> None:
@@ -57,10 +57,10 @@ def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool, alon
     from stress.run import cell, protocol  # noqa: PLC0415
 
     if settle_s:
-        emit(protocol.Settled(idle.wait_until_idle(settle_s)))
+        print_event(protocol.Settled(idle.wait_until_idle(settle_s)))
     with host_sysctls.change_sysctls(plan.sysctls) if plan.host and set_host else nullcontext():
-        path = cell.run(plan, output, lambda text: emit(protocol.Stage(text)), draw=draw)
-    emit(protocol.Done(str(path)))
+        path = cell.run(plan, output, lambda text: print_event(protocol.Stage(text)), draw=draw)
+    print_event(protocol.Done(str(path)))
 
 
 def print_attestation(*, alone: bool) -> None:
@@ -74,18 +74,18 @@ def print_attestation(*, alone: bool) -> None:
         refused = error
     from stress.run.fingerprint import take_fingerprint  # noqa: PLC0415  # see above
 
-    emit(take_fingerprint(on_the_host, None if refused else sysctl.list_names()))
+    print_event(take_fingerprint(on_the_host, None if refused else sysctl.list_names()))
 
 
-def emit(event: msgspec.Struct) -> None:
+def print_event(event: msgspec.Struct) -> None:
     """Print one event."""
     sys.stdout.buffer.write(msgspec.json.encode(event) + b"\n")
     sys.stdout.buffer.flush()
 
 
-def fail(text: str, exit_code: int, kind: str) -> None:
+def print_failure(text: str, exit_code: int, kind: str) -> None:
     """Print the failure as the last event and end with its code."""
     from stress.run.protocol import Failed  # noqa: PLC0415  # see above
 
-    emit(Failed(text, exit_code, kind))
+    print_event(Failed(text, exit_code, kind))
     sys.exit(exit_code)

@@ -48,7 +48,7 @@ TRIALS_MAX = 1000
 @click.option("--hosts", default="", metavar="A,B", help="of --executor ssh or dask; each runs every cell")
 @click.option("--remote-connstorm", default="connstorm", show_default=True, help="the command on hosts of ssh")
 @click.option(
-    "--host", is_flag=True, help="this host's own network stack; its settings are changed and put back (root)"
+    "--host", is_flag=True, help="this host's own network stack; its settings are changed and restored (root)"
 )
 @output_option
 @json_option
@@ -116,7 +116,7 @@ def print_plan(file: Manifest, *, as_json: bool) -> None:
                         "identity": forecast.cell.identity,
                         "attempts": forecast.attempts,
                         "seconds": forecast.seconds,
-                        "lacking": forecast.lacking,
+                        "lacking": forecast.unsupported,
                     }
                     for forecast in forecasts
                 ],
@@ -134,7 +134,7 @@ def print_plan(file: Manifest, *, as_json: bool) -> None:
 def conduct(
     what: Suite, output: Path, executor: Executor, *, quiet: bool, host: bool = False, **options: Any
 ) -> tuple[Path, int]:
-    """Run what is missing and say how it gets on; return the folder, and the exit code of an interrupt or 0."""
+    """Run what is missing and report progress; return the folder, and the exit code of an interrupt or 0."""
     printer = Console(stderr=True, highlight=False, quiet=quiet)
     with SuiteProgress(printer, estimate.expected_seconds(what, host=host), len(executor.hosts)) as progress:
         try:

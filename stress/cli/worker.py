@@ -14,7 +14,7 @@ from stress.model.errors import UsageError
 def worker(scheduler: str, name: str | None) -> None:
     r"""Run the trials that connstorm suite --executor dask:SCHEDULER sends to this host.
 
-    It is a dask worker that does next to nothing beside a storm. Its end is that of the scheduler; let the service
+    It is a dask worker that does next to nothing during a storm. Its end is that of the scheduler; let the service
     manager start it anew.
 
     \b

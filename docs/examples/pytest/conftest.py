@@ -47,6 +47,6 @@ class Server:
 @pytest.fixture(scope="module", params=[16, 128], ids="backlog={}".format)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Start a server with one backlog, then one with another."""
-    found = Server(backlog=request.param)
-    yield found
-    found.stop()
+    running = Server(backlog=request.param)
+    yield running
+    running.stop()

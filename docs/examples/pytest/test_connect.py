@@ -10,12 +10,12 @@ from stress.pytest_plugin import Storm
 @pytest.mark.parametrize("metric", ["body.p50", "body.p99"])
 def test_connect(storm: Storm, server: Server, metric: str) -> None:
     """The two metrics of one server are of the same storms, which are made once."""
-    found = storm(server.address, metric=metric, trials=3, attempts=200)
-    assert found.total("errors") == 0
-    assert found.total("cause.unknown") == 0
+    storms = storm(server.address, metric=metric, trials=3, attempts=200)
+    assert storms.total("errors") == 0
+    assert storms.total("cause.unknown") == 0
 
 
 def test_connect_and_close_by_fin(storm: Storm, server: Server) -> None:
     """Any field of a plan that concerns a client can be given."""
-    found = storm(server.address, metric="body.p50", trials=3, attempts=200, close="fin")
-    assert found.total("outcome.connected") + found.total("outcome.retried") == 600
+    storms = storm(server.address, metric="body.p50", trials=3, attempts=200, close="fin")
+    assert storms.total("outcome.connected") + storms.total("outcome.retried") == 600

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Stored runs as files for other programs: one module a format."""
+"""Stored runs as files for other programs: one module per format."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Text as Go's benchmarks print it: one line a trial with all its metrics, after the settings that it ran with.
+"""Text as Go's benchmarks print it: one line per trial with all its metrics, after the settings that it ran with.
 
 A setting holds for all lines after it until it is written again, so only what changes is written. For benchstat:
 ``benchstat -col kernel -row .fullname FILE``.

@@ -81,7 +81,7 @@ class Column:
     def samples(self, metrics: Sequence[Metric]) -> Iterator[Sample]:
         """Yield the values of each row and metric; where no trial has a value there is none.
 
-        Trials that ran beside each other say nothing about times.
+        Trials that ran alongside each other say nothing about times.
         """
         for row, runs in self.rows.items():
             for metric in metrics:
@@ -137,7 +137,7 @@ def refuse_mixture(runs: Sequence[Observation], where: Sequence[str]) -> None:
 
     Args:
         runs: of one row and column.
-        where: dimensions in which they must agree, beside those of their plans.
+        where: dimensions in which they must agree, in addition to those of their plans.
     """
     for name in varying_dimensions(runs, [*where, *plan_dimensions(runs)]):
         raise UsageError(

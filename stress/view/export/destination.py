@@ -12,7 +12,7 @@ from stress.model.errors import StoreError
 
 @contextmanager
 def output_file(path: Path) -> Iterator[IO[bytes]]:
-    """Give a stream whose content becomes the file ``path`` at the end; it is written beside and renamed.
+    """Give a stream whose content becomes the file ``path`` at the end; it is written under another name and renamed.
 
     Raises:
         StoreError: the folder does not exist, cannot be written to, or the disk is full.

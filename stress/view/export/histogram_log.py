@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Latencies as an HdrHistogram log, version 1.2: one interval a run and outcome, the outcome as its tag.
+"""Latencies as an HdrHistogram log, version 1.2: one interval per run and outcome, the outcome as its tag.
 
 Warm-up is left out. Values are in ns, to three digits. Needs hdrhistogram, which encodes the histograms; its own writer
 of logs knows no tags.

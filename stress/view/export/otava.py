@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""For Apache Otava: a CSV file a row, one line a trial in the order of time, and the YAML that says what is in them.
+"""For Apache Otava: a CSV file per row, one line per trial by time, and the YAML that describes them.
 
 ``otava analyze TEST --config-file otava.yaml --since DATE``, in the folder of the files.
 """
@@ -22,7 +22,8 @@ DIRECTIONS = {"lower": -1, "higher": 1, None: 0}
 def files(column: Column, metrics: Sequence[Metric]) -> dict[str, bytes]:
     """Return the files of a column by name.
 
-    A metric that one of a row's trials lacks is left out of that row: in these files an empty field is not a number.
+    A metric that is missing from one trial of a row is left out of that row: an empty field is not a
+    number there.
     """
     by_row: dict[str, list[Sample]] = {}
     for sample in column.samples(metrics):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""JSON as pyperf saves it: one benchmark a row and metric, one run a trial, in seconds.
+"""JSON as pyperf saves it: one benchmark per row and metric, one run per trial, in seconds.
 
 A value must be above 0 there, and its unit is one of second, byte and integer: only times go in.
 """

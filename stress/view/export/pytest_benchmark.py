@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""JSON as pytest-benchmark saves it: one benchmark a row and metric, one round a trial, in seconds.
+"""JSON as pytest-benchmark saves it: one benchmark per row and metric, one round per trial, in seconds.
 
 ``fullname`` joins the benchmarks of several files, so it has nothing of a kernel or of a column: these are what files
 are compared for, and stand in the file's name and in ``machine_info``.

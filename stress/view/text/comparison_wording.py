@@ -95,7 +95,7 @@ def p_text(p: float | None) -> str:
 
 
 def verdict_text(comparison: Comparison) -> str:
-    """Return a verdict, and what it lacks: ``'inconclusive, +12 trials'``, ``'no data in new'``."""
+    """Return a verdict, and what is missing: ``'inconclusive, +12 trials'``, ``'no data in new'``."""
     if comparison.verdict is Verdict.INCONCLUSIVE and comparison.more_trials is not None:
         more = comparison.more_trials
         return f"inconclusive, +{words.count_text(more)} trial{'s' if more > 1 else ''}"
@@ -105,14 +105,14 @@ def verdict_text(comparison: Comparison) -> str:
 
 
 def missing_text(comparison: Comparison) -> str:
-    """Return what a comparison without data lacks."""
-    lacking = [
+    """Return what a comparison without data is missing."""
+    missing = [
         name
         for name, estimate in (("base", comparison.base_estimate), ("new", comparison.new_estimate))
         if estimate is None
     ]
-    if lacking:
-        return f"no data in {join_words(lacking, 'or')}"
+    if missing:
+        return f"no data in {join_words(missing, 'or')}"
     return "no block with both" if comparison.paired else "no value above 0"
 
 
@@ -122,7 +122,7 @@ def name_text(comparison: Comparison) -> str:
 
 
 def sentence(comparisons: Sequence[Comparison]) -> str:
-    """Return what the comparisons come to: of those that gate where any do, else of all."""
+    """Return a summary of the comparisons: of those that gate where any do, else of all."""
     if not comparisons:
         return "Nothing was compared."
     gating = [comparison for comparison in comparisons if comparison.gating]
@@ -145,7 +145,7 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
         Counter(comparison.verdict for comparison in comparisons if not comparison.gating) if gating else Counter()
     )
     finds = [f"{explored[verdict]:,} {verdict}" for verdict in CHANGED if explored[verdict]]
-    return f"{text} Of {sum(explored.values()):,} explored beside them {join_words(finds)}." if finds else text
+    return f"{text} Of {sum(explored.values()):,} explored besides {join_words(finds)}." if finds else text
 
 
 def method_text(comparisons: Sequence[Comparison]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The demo's table: four storms beside the kernel's counters."""
+"""The demo's table: four storms next to the kernel's counters."""
 
 import errno
 from collections.abc import Iterable

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rulings of a gate as Markdown, for a pull request or the summary of a CI job."""
+"""The results of a gate as Markdown, for a pull request or the summary of a CI job."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ ALIGNED = ("---", "---", "---", "---:", "---:", "---:", "---:")
 SIGNS = {State.BROKEN: "🔴", State.NO_DATA: "⚪", State.NO_BASELINE: "⚪", State.INCONCLUSIVE: "🟡", State.HOLDS: "🟢"}
 
 
-def markdown(rulings: Sequence[ConditionResult], warnings: Sequence[str]) -> str:
+def markdown(results: Sequence[ConditionResult], warnings: Sequence[str]) -> str:
     """Return the summary, a table of what does not hold, all that holds folded away, and the warnings."""
-    in_order = words.order_results(rulings)
-    grave = [ruling for ruling in in_order if ruling.state is not State.HOLDS]
-    fine = [ruling for ruling in in_order if ruling.state is State.HOLDS]
-    blocks = [f"**{words.summary(rulings)}**"]
+    in_order = words.order_results(results)
+    grave = [result for result in in_order if result.state is not State.HOLDS]
+    fine = [result for result in in_order if result.state is State.HOLDS]
+    blocks = [f"**{words.summary(results)}**"]
     if grave:
         blocks.append(table(grave))
     if fine:
@@ -30,19 +30,19 @@ def markdown(rulings: Sequence[ConditionResult], warnings: Sequence[str]) -> str
     return "\n\n".join(blocks) + "\n"
 
 
-def table(rulings: Sequence[ConditionResult]) -> str:
-    """Return a table of rulings."""
-    return "\n".join([line_of(HEADS), line_of(ALIGNED), *(line_of(cells_of(ruling)) for ruling in rulings)])
+def table(results: Sequence[ConditionResult]) -> str:
+    """Return a table of results."""
+    return "\n".join([line_of(HEADS), line_of(ALIGNED), *(line_of(cells_of(result)) for result in results)])
 
 
-def cells_of(ruling: ConditionResult) -> list[str]:
-    """Return the cells of a ruling."""
+def cells_of(result: ConditionResult) -> list[str]:
+    """Return the cells of a result."""
     return [
-        f"{SIGNS[ruling.state]} {words.state_text(ruling)}",
-        f"`{ruling.condition}`",
-        escaped(ruling.row),
-        words.estimate_text(ruling, ruling.base),
-        words.estimate_text(ruling, ruling.new),
-        words.effect_text(ruling),
-        "" if ruling.adjusted_p is None else escaped(p_text(ruling.adjusted_p)),
+        f"{SIGNS[result.state]} {words.state_text(result)}",
+        f"`{result.condition}`",
+        escaped(result.row),
+        words.estimate_text(result, result.base),
+        words.estimate_text(result, result.new),
+        words.effect_text(result),
+        "" if result.adjusted_p is None else escaped(p_text(result.adjusted_p)),
     ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rulings of a gate as tables for a terminal, and what its rehearsal came to."""
+"""The results of a gate as tables for a terminal, and of its self-test."""
 
 from collections.abc import Sequence
 
@@ -25,30 +25,30 @@ TONES = {
 }
 
 
-def table(rulings: Sequence[ConditionResult]) -> RenderableType:
-    """Return what a gate came to: a sentence, and a line a ruling by condition, what does not hold first."""
+def table(results: Sequence[ConditionResult]) -> RenderableType:
+    """Return the result of a gate: a sentence, and one line per result by condition, what does not hold first."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     made.add_column("condition\n  row", overflow="fold", min_width=30)
     for head in ("base", "new", "change", "p,\ncorrected"):
         made.add_column(head if "\n" in head else f"\n{head}", justify="right", no_wrap=True)
     made.add_column("", no_wrap=True)
     conditions: dict[str, list[ConditionResult]] = {}
-    for ruling in words.order_results(rulings):
-        conditions.setdefault(str(ruling.condition), []).append(ruling)
+    for result in words.order_results(results):
+        conditions.setdefault(str(result.condition), []).append(result)
     for condition, these in conditions.items():
         made.add_section()
         made.add_row(Text(condition, style="bold"))
-        for ruling in these:
+        for result in these:
             made.add_row(
-                Text(f"  {ruling.row or 'all'}"),
-                words.estimate_text(ruling, ruling.base) if ruling.base else "",
-                words.estimate_text(ruling, ruling.new),
-                words.effect_text(ruling),
-                "" if ruling.adjusted_p is None else p_text(ruling.adjusted_p),
-                Text(words.state_text(ruling), style=TONES[ruling.state]),
+                Text(f"  {result.row or 'all'}"),
+                words.estimate_text(result, result.base) if result.base else "",
+                words.estimate_text(result, result.new),
+                words.effect_text(result),
+                "" if result.adjusted_p is None else p_text(result.adjusted_p),
+                Text(words.state_text(result), style=TONES[result.state]),
             )
-    broken = any(ruling.state is State.BROKEN for ruling in rulings)
-    return Group(Text(words.summary(rulings), style="bold red" if broken else "bold"), made)
+    broken = any(result.state is State.BROKEN for result in results)
+    return Group(Text(words.summary(results), style="bold red" if broken else "bold"), made)
 
 
 def self_test_table(regressions: Sequence[InjectedRegression]) -> RenderableType:
@@ -60,22 +60,22 @@ def self_test_table(regressions: Sequence[InjectedRegression]) -> RenderableType
     made.add_column("p, as one of all", justify="right", no_wrap=True)
     made.add_column("", no_wrap=True)
     for regression in regressions:
-        ruling = regression.result
+        result = regression.result
         made.add_row(
-            Text(str(ruling.condition)),
-            Text(ruling.row),
+            Text(str(result.condition)),
+            Text(result.row),
             injected_text(regression),
-            "" if ruling.adjusted_p is None else p_text(ruling.adjusted_p),
+            "" if result.adjusted_p is None else p_text(result.adjusted_p),
             Text("found", style="green") if regression.is_detected else Text("not found", style="bold red"),
         )
     return Group(Text(self_test_sentence(regressions), style="bold"), made)
 
 
-def injected_text(rehearsed: InjectedRegression) -> str:
+def injected_text(injected: InjectedRegression) -> str:
     """Return what was put in, as a change; of an absolute condition, as a value."""
-    measured = find_metric(rehearsed.result.condition.metric)
-    value = rehearsed.injected
-    if rehearsed.result.condition.kind == "absolute":
+    measured = find_metric(injected.result.condition.metric)
+    value = injected.injected
+    if injected.result.condition.kind == "absolute":
         return metric_wording.value_text(measured, value)
     if measured.unit in TIMED_UNITS:
         return metric_wording.ratio_text(value)

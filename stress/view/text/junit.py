@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rulings of a gate as JUnit XML, which CI systems show as tests (the Jenkins XSD: testsuites, testsuite, testcase)."""
+"""The results of a gate as JUnit XML, which CI systems show as tests (as the Jenkins XSD has it)."""
 
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
@@ -17,21 +17,21 @@ ELEMENTS = {
 }
 
 
-def junit_xml(rulings: Sequence[ConditionResult]) -> bytes:
-    """Return a document with a test case for each ruling, by row."""
-    elements = [ELEMENTS.get(ruling.state) for ruling in rulings]
+def junit_xml(results: Sequence[ConditionResult]) -> bytes:
+    """Return a document with a test case for each result, by row."""
+    elements = [ELEMENTS.get(result.state) for result in results]
     counts = {
-        "tests": str(len(rulings)),
+        "tests": str(len(results)),
         "failures": str(elements.count("failure")),
         "errors": str(elements.count("error")),
         "skipped": str(elements.count("skipped")),
     }
     root = ET.Element("testsuites", {"name": NAME} | {key: counts[key] for key in ("tests", "failures", "errors")})
     suite = ET.SubElement(root, "testsuite", {"name": NAME} | counts)
-    for ruling, element in zip(rulings, elements, strict=True):
-        case = ET.SubElement(suite, "testcase", classname=clean(ruling.row or "all"), name=str(ruling.condition))
+    for result, element in zip(results, elements, strict=True):
+        case = ET.SubElement(suite, "testcase", classname=clean(result.row or "all"), name=str(result.condition))
         if element is not None:
-            ET.SubElement(case, element, message=clean(sentence(ruling)))
+            ET.SubElement(case, element, message=clean(sentence(result)))
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What noise is like, and what can be seen in spite of it, for a terminal."""
+"""The noise of a machine, and what can be seen despite it, for a terminal."""
 
 import math
 from collections.abc import Callable

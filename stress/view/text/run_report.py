@@ -53,7 +53,7 @@ def run_report(record: Record, summary: Summary, path: Path) -> RenderableType:
         parts.append(figures_table(summary))
     if pairs := [pair for act in record.acts for pair in act.pairs]:
         parts.append(socket_pairs_text(pairs))
-    parts.extend(packet_ladder(evidence) for evidence in one_of_each_cause(summary.evidence))
+    parts.extend(packet_ladder(evidence) for evidence in first_of_every_cause(summary.evidence))
     parts.extend((books_table(summary), *warning_lines(summary.warnings)))
     return Group(*parts)
 
@@ -142,7 +142,7 @@ def socket_pairs_text(pairs: Iterable[Pair]) -> Table:
     return table
 
 
-def one_of_each_cause(evidence: Iterable[Evidence]) -> list[Evidence]:
+def first_of_every_cause(evidence: Iterable[Evidence]) -> list[Evidence]:
     """Return the first evidence of each cause."""
     first: dict[str, Evidence] = {}
     for item in evidence:
@@ -164,7 +164,7 @@ def packet_ladder(evidence: Evidence) -> Table:
 
 
 def books_table(summary: Summary) -> Table:
-    """Return the books: each claim beside its counter; what nothing was claimed of and nothing happened is left out."""
+    """Return the books: each claim next to its counter, but for claims of 0 whose counters did not move."""
     several = len({claim.act for claim in summary.books}) > 1
     table = plain_table(
         "books: the attempts say", *(["act"] if several else []), "count", "kernel counter", "change", ""
@@ -185,7 +185,7 @@ def books_table(summary: Summary) -> Table:
             )
     still = sum(not claim.value and not claim.delta for claim in summary.books)
     if still:
-        table.caption = f"and {still} claims of 0 beside counters that did not move"
+        table.caption = f"and {still} claims of 0, whose counters did not move"
         table.caption_justify = "left"
     return table
 

@@ -57,9 +57,9 @@ def remark_texts(trials: CellTrials, baseline: CellTrials | None, metrics: Seque
         change = cell_effect(trials, baseline, compared) if baseline is not None and trials is not baseline else None
         if change is not None and change.changes:
             interval = words.change_interval_text(change)
-            judged = better_or_worse(change, compared)
+            verdict = better_or_worse(change, compared)
             text = f"{words.arrow(change)} {words.name_text(compared)} {words.change_text(change, change.median)}"
-            texts.append(text + (f" ({interval})" if interval else "") + (f", {judged}" if judged else ""))
+            texts.append(text + (f" ({interval})" if interval else "") + (f", {verdict}" if verdict else ""))
     if trials.failed:
         failed, planned = len(trials.failed), len(trials.failed) + len(trials.done)
         texts.append(f"{failed} of {planned} trials failed: {', '.join(dict.fromkeys(trials.failed.values()))}")

@@ -20,13 +20,13 @@ class Forecast:
         cell: the cell.
         attempts: how many it makes.
         seconds: how long it takes.
-        lacking: why this host cannot run it, or None.
+        unsupported: why this host cannot run it, or None.
     """
 
     cell: Cell
     attempts: int
     seconds: float
-    lacking: str | None
+    unsupported: str | None
 
 
 def plan_table(suite: Suite, forecasts: Sequence[Forecast]) -> Table:
@@ -42,10 +42,10 @@ def plan_table(suite: Suite, forecasts: Sequence[Forecast]) -> Table:
         notes = [
             *(["baseline"] if forecast.cell.baseline and forecast.cell.levels else []),
             *([] if forecast.cell.measures else ["not measured"]),
-            *([f"not applicable: {forecast.lacking}"] if forecast.lacking else []),
+            *([f"not applicable: {forecast.unsupported}"] if forecast.unsupported else []),
         ]
-        style = "dim" if forecast.lacking else ""
-        trials = "–" if forecast.lacking else f"{suite.trials}"
+        style = "dim" if forecast.unsupported else ""
+        trials = "–" if forecast.unsupported else f"{suite.trials}"
         table.add_row(
             forecast.cell.name,
             trials,
@@ -70,7 +70,7 @@ def order_lines(suite: Suite, trials: Sequence[Trial], hosts: Sequence[str]) -> 
 
 def total_line(suite: Suite, forecasts: Sequence[Forecast], hosts: int = 1) -> str:
     """Return what all of it comes to."""
-    able = [forecast for forecast in forecasts if forecast.lacking is None]
+    able = [forecast for forecast in forecasts if forecast.unsupported is None]
     trials = suite.trials * len(able) * hosts
     attempts = suite.trials * sum(cell.attempts for cell in able) * hosts
     seconds = suite.trials * sum(cell.seconds for cell in able) + suite.warmup * (able[0].seconds if able else 0)

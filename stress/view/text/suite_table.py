@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A suite as a table: a row a cell, its medians over trials, and what changes against the baseline."""
+"""A suite as a table: one row per cell, its medians over trials, and what changes against the baseline."""
 
 from collections.abc import Sequence
 
@@ -75,7 +75,7 @@ def heading(metric: Metric) -> str:
 def cause_texts(trials: CellTrials) -> list[str]:
     """Return the causes of what was slow or failed, each with its median count: ``'500 closewait'``.
 
-    A cause that most trials lack is given with the highest count it had: ``'0–3 unknown'``.
+    A cause that most trials do not have is given with the highest count it had: ``'0–3 unknown'``.
     """
     texts = []
     for cause in CAUSES:
@@ -123,10 +123,10 @@ def value_cell(trials: CellTrials, metric: Metric, change: Effect | None) -> Tex
     if interval := words.interval_text(metric, estimate):
         lines.append(Text(interval, style=QUIET))
     if change and change.changes:
-        judged = better_or_worse(change, metric)
-        lines[0] = Text(f"{words.arrow(change)} {value}", style=TONES[judged])
-        text = f"{words.change_text(change, change.median)} {judged or ''}"
-        lines.append(Text(text.rstrip(), style=TONES[judged]))
+        verdict = better_or_worse(change, metric)
+        lines[0] = Text(f"{words.arrow(change)} {value}", style=TONES[verdict])
+        text = f"{words.change_text(change, change.median)} {verdict or ''}"
+        lines.append(Text(text.rstrip(), style=TONES[verdict]))
     return Text("\n").join(lines)
 
 
@@ -150,7 +150,7 @@ def notes(cells: Sequence[CellTrials], effects: Sequence[Effect]) -> list[Text]:
 
 
 def failures(cells: Sequence[CellTrials]) -> list[Text]:
-    """Return why trials failed: a line a cell and reason."""
+    """Return why trials failed: one line per cell and reason."""
     lines = []
     for label, entry in cells_by_entry(cells).items():
         for trials in entry:
