@@ -38,7 +38,7 @@ validate: $(VENV)/built
 	$(BIN)/python benchmarks/validate.py --table docs/validation.md
 
 catalogue: $(VENV)/built
-	$(BIN)/python docs/make_catalogue.py
+	$(BIN)/python docs/generate/catalogue.py
 
 $(VENV)/built: $(SOURCES)
 	PYTHON=$(PYTHON) sh .ci/prerequisites

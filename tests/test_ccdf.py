@@ -18,16 +18,15 @@ from matplotlib.text import Annotation, Text
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.model.outcome import Cause
 from stress.view.figure import style
+from stress.view.figure.ccdf_panel import draw_ccdf, share_text
 from stress.view.figure.curve import GRID, TAIL, Curve
 from stress.view.figure.run.ccdf import (
     attempts_without_syn,
     ccdf_curves,
     ccdf_figure,
     detail,
-    draw_ccdf,
     headline,
     legend_entries,
-    share_text,
 )
 from stress.view.figure.save import save_figure
 

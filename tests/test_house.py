@@ -35,6 +35,10 @@ INNER_FLOORS = (
     ),
     (("view.text",), ("view.figure",)),
     (("view.text",), ("view.export",)),
+    (
+        ("view.figure.style",),
+        ("view.figure.run", "view.figure.comparison", "view.figure.history", "view.figure.suite"),
+    ),
     (("suite.config",), ("suite.executor",)),
 )
 ENTRIES_MAX = {"analysis": 9, "suite": 14}

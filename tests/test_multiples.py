@@ -19,12 +19,12 @@ from stress.analysis.metric import METRICS
 from stress.view.figure import style
 from stress.view.figure.metric_axis import TICKS_MAX, scale_of
 from stress.view.figure.save import save_figure
+from stress.view.figure.series_style import series_looks
 from stress.view.figure.suite import level_panel
 from stress.view.figure.suite.level_panel import (
     draw_panel,
     draw_value_names,
     fit_value_names,
-    series_looks,
     series_offsets,
     value_names,
 )

@@ -19,12 +19,11 @@ from stress.model.outcome import Cause
 from stress.view.figure.cause_style import CAUSE_LOOKS
 from stress.view.figure.density import assign_cells
 from stress.view.figure.points import MARKS_MAX
+from stress.view.figure.port_frame import port_limits
+from stress.view.figure.port_map_panel import draw_port_map, headline
 from stress.view.figure.run.port_map import (
     detail,
-    draw_port_map,
-    headline,
     legend_entries,
-    port_limits,
     port_map_figure,
 )
 from stress.view.figure.save import save_figure

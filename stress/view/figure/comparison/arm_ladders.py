@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The ladders of several arms in one picture: each rung once, and whose it is where not all have it."""
+"""The ladders of several arms in one picture: each rung once, with the names of its arms if not all arms have it."""
 
 import math
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from matplotlib.axes import Axes
 from stress.analysis.attribution.ladder import Ladder, Rung
 from stress.view.figure import style
 from stress.view.figure.axes import spread_labels
-from stress.view.figure.comparison.arm_style import colour_of
+from stress.view.figure.series_style import series_colour
 
 NAME_PT = 8.0
-NAME_MAX = 14  # letters of a name, with whose it is; the colour of the first says it too
+NAME_MAX = 14  # letters of a name with those of its arms; the colour shows the first arm too
 
 
 @dataclass(frozen=True)
 class ArmRung:
-    """A rung, and the arms whose kernel has it: their numbers."""
+    """A rung of a ladder, or its end, and the numbers of the arms whose kernel has it."""
 
     label: str
     at_ns: int
@@ -36,8 +36,8 @@ def arm_rungs(ladders: Sequence[Ladder | None]) -> list[ArmRung]:
         for rung in rungs:
             numbers.setdefault((rung.label, rung.from_ns, False), []).append(number)
         numbers.setdefault((f"ETIMEDOUT {ladder.give_up_ns / 1e9:.0f} s", ladder.give_up_ns, True), []).append(number)
-    every = [ArmRung(label, at_ns, tuple(arms), gives_up) for (label, at_ns, gives_up), arms in numbers.items()]
-    return sorted(every, key=lambda band: (band.at_ns, band.label))
+    merged = [ArmRung(label, at_ns, tuple(arms), gives_up) for (label, at_ns, gives_up), arms in numbers.items()]
+    return sorted(merged, key=lambda rung: (rung.at_ns, rung.label))
 
 
 def merge_ladders(ladders: Sequence[Ladder | None]) -> Ladder | None:
@@ -45,10 +45,10 @@ def merge_ladders(ladders: Sequence[Ladder | None]) -> Ladder | None:
     known = [ladder for ladder in ladders if ladder is not None]
     if not known:
         return None
-    rungs: dict[tuple[str, int], Rung] = {(rung.label, rung.from_ns): rung for band in known for rung in band.rungs}
+    rungs: dict[tuple[str, int], Rung] = {(rung.label, rung.from_ns): rung for ladder in known for rung in ladder.rungs}
     longest = max(known, key=lambda ladder: ladder.give_up_ns)
     return Ladder(
-        fast=next((band.fast for band in known if band.fast), None),
+        fast=next((ladder.fast for ladder in known if ladder.fast), None),
         rungs=tuple(sorted(rungs.values(), key=lambda rung: rung.from_ns)),
         give_up_ns=longest.give_up_ns,
         challenged_give_up_ns=longest.challenged_give_up_ns,
@@ -56,45 +56,49 @@ def merge_ladders(ladders: Sequence[Ladder | None]) -> Ladder | None:
     )
 
 
-def rung_text(band: ArmRung, labels: Sequence[str]) -> str:
-    """Return the name of a band that several arms have but not all, with whose it is as far as there is room."""
-    whose = ", ".join(labels[number] for number in band.arms)
-    room = NAME_MAX - len(band.label) - len(" ()")
+def rung_text(rung: ArmRung, labels: Sequence[str]) -> str:
+    """Return the name of a rung that several arms have but not all, with the names of these arms if they fit."""
+    whose = ", ".join(labels[number] for number in rung.arms)
+    room = NAME_MAX - len(rung.label) - len(" ()")
     if room < 3:
-        return band.label
-    return f"{band.label} ({whose if len(whose) <= room else whose[: room - 1] + '…'})"
+        return rung.label
+    return f"{rung.label} ({whose if len(whose) <= room else whose[: room - 1] + '…'})"
 
 
-def draw_arm_rungs(axes: Axes, every: Sequence[ArmRung], labels: Sequence[str]) -> None:
-    """Draw the bands within the axes as dashed lines, named to the right.
+def draw_arm_rungs(axes: Axes, rungs: Sequence[ArmRung], labels: Sequence[str]) -> None:
+    """Draw the rungs within the axes as dashed lines, named to the right.
 
     Args:
         axes: with a latency axis, at their final place in the figure.
-        every: the bands, lowest first.
+        rungs: the rungs, lowest first.
         labels: of the arms.
     """
     low_ns, high_ns = axes.get_ylim()
-    shown = [band for band in every if low_ns < band.at_ns < high_ns]
+    shown = [rung for rung in rungs if low_ns < rung.at_ns < high_ns]
     height_pt = axes.bbox.height * 72 / style.DPI
     step = 1.25 * NAME_PT / height_pt
-    for band in shown:
+    for rung in shown:
         colour = (
-            colour_of(band.arms[0]) if len(band.arms) < len(labels) else style.GIVE_UP if band.gives_up else style.RUNG
+            series_colour(rung.arms[0])
+            if len(rung.arms) < len(labels)
+            else style.GIVE_UP
+            if rung.gives_up
+            else style.RUNG
         )
-        axes.axhline(band.at_ns, color=colour, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0.8, label=f"_{band.label}")
+        axes.axhline(rung.at_ns, color=colour, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0.8, label=f"_{rung.label}")
     named = shown if len(shown) * step < 1 else shown[:: math.ceil(len(shown) * step)]
-    targets = [math.log(band.at_ns / low_ns) / math.log(high_ns / low_ns) for band in named]
-    for band, place in zip(named, spread_labels(targets, step, 1 + step), strict=True):
-        everybody = len(band.arms) == len(labels)
+    targets = [math.log(rung.at_ns / low_ns) / math.log(high_ns / low_ns) for rung in named]
+    for rung, place in zip(named, spread_labels(targets, step, 1 + step), strict=True):
+        everybody = len(rung.arms) == len(labels)
         axes.annotate(
-            band.label if everybody or len(band.arms) == 1 else rung_text(band, labels),
-            xy=(1, band.at_ns),
+            rung.label if everybody or len(rung.arms) == 1 else rung_text(rung, labels),
+            xy=(1, rung.at_ns),
             xycoords=axes.get_yaxis_transform(),
             xytext=(1.03, place),
             textcoords="axes fraction",
             verticalalignment="center",
             fontsize=NAME_PT,
-            color=style.QUIET if everybody else colour_of(band.arms[0]),
+            color=style.QUIET if everybody else series_colour(rung.arms[0]),
             annotation_clip=False,
             arrowprops={
                 "arrowstyle": "-",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How arms are drawn, and what a figure of several says of them."""
+"""What a figure of several arms says about them: title and caption."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,6 @@ from stress.analysis.comparison.arm import Arm
 from stress.model.record import Record
 from stress.model.text import join_words, plural
 from stress.model.units import tick_rate
-from stress.view.figure.curve import Dashes
-from stress.view.figure.run.ccdf import ACT_COLOURS, ACT_DASHES
-
-
-def colour_of(number: int) -> str:
-    """Return the colour of the arm of that number."""
-    return ACT_COLOURS[number % len(ACT_COLOURS)]
-
-
-def dashes_of(number: int) -> Dashes:
-    """Return the dashes of the arm of that number."""
-    return ACT_DASHES[number % len(ACT_DASHES)]
 
 
 def scenarios_text(arms: Sequence[Arm]) -> str:

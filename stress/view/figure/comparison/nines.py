@@ -17,10 +17,11 @@ from stress.analysis.comparison.shift import has_enough_attempts, quantiles_ns
 from stress.model.units import duration_text
 from stress.view.figure import style
 from stress.view.figure.axes import apply_latency_axis
+from stress.view.figure.ccdf_panel import draw_ccdf
 from stress.view.figure.comparison.arm_ladders import arm_rungs, draw_arm_rungs, merge_ladders
-from stress.view.figure.comparison.arm_style import caption_of, colour_of, dashes_of, title_of
+from stress.view.figure.comparison.arm_style import caption_of, title_of
 from stress.view.figure.curve import Curve
-from stress.view.figure.run import ccdf
+from stress.view.figure.series_style import series_colour, series_dashes
 from stress.view.figure.sheet import new_sheet
 
 GRID = 1200  # places along the axis
@@ -78,7 +79,7 @@ def draw_nines(axes: Axes, arms: Sequence[Arm], waits: Sequence[Sequence[Latenci
     nines = np.linspace(0, most, GRID)
     _nines_axis(axes, most)
     for number, arm_waits in enumerate(waits):
-        colour = colour_of(number)
+        colour = series_colour(number)
         for trial in arm_waits:
             axes.plot(
                 *trial_line(trial, nines),
@@ -89,7 +90,7 @@ def draw_nines(axes: Axes, arms: Sequence[Arm], waits: Sequence[Sequence[Latenci
             )
         if arm_waits:
             axes.plot(
-                *median_line(arm_waits, nines), color=colour, linestyle=dashes_of(number), linewidth=THICK_PT,
+                *median_line(arm_waits, nines), color=colour, linestyle=series_dashes(number), linewidth=THICK_PT,
                 label=arms[number].label, zorder=3,
             )  # fmt: skip
     draw_arm_rungs(axes, arm_rungs([arm.ladder for arm in arms]), [arm.label for arm in arms])
@@ -127,7 +128,7 @@ def pooled_curves(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> 
         if trials:
             every = np.sort(np.concatenate(trials), kind="stable")  # of sorted pieces, by merging them
             width_pt = max(3.4 - 0.9 * number, 1.4)
-            lines.append(Curve(arm.label, every, every.size, colour_of(number), dashes_of(number), width_pt))
+            lines.append(Curve(arm.label, every, every.size, series_colour(number), series_dashes(number), width_pt))
     return lines
 
 
@@ -144,7 +145,14 @@ def detail(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> str:
 def legend_entries(arms: Sequence[Arm]) -> list[Line2D]:
     """Return a labelled sample of each arm and of a single trial, for ``Figure.legend``."""
     samples = [
-        Line2D([], [], color=colour_of(number), linestyle=dashes_of(number), linewidth=THICK_PT, label=f" {arm.label}")
+        Line2D(
+            [],
+            [],
+            color=series_colour(number),
+            linestyle=series_dashes(number),
+            linewidth=THICK_PT,
+            label=f" {arm.label}",
+        )
         for number, arm in enumerate(arms)
     ]
     return [
@@ -170,7 +178,7 @@ def nines_figure(arms: Sequence[Arm]) -> Figure:
         right = figure.add_axes((LEFT + width + GAP, box[0], width, box[1]), label="ccdf")
         ladder = merge_ladders(ladders)
         if ladder is not None:
-            ccdf.draw_ccdf(right, pooled_curves(arms, waits), ladder)
+            draw_ccdf(right, pooled_curves(arms, waits), ladder)
         right.tick_params(axis="x", labelsize=CCDF_PT)
         right.set_xlabel("latency of connect()")
         right.set_ylabel("share of attempts that took longer")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The port maps of a base run and a new one beside each other, on the same scales."""
+"""The port maps of a base run and a new run side by side, on the same scales."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ from matplotlib.lines import Line2D
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.summary import Findings, analyse
 from stress.analysis.comparison.arm import Arm, common_blocks
-from stress.view.figure import axes as around
 from stress.view.figure import style
+from stress.view.figure.axes import draw_colour_scale
 from stress.view.figure.cause_style import cause_marker
 from stress.view.figure.comparison.arm_style import caption_of, title_of
 from stress.view.figure.points import GROUND, NONE, causes_by_count
-from stress.view.figure.run.port_frame import LEFT_EDGE, RIGHT_EDGE, frame_of
-from stress.view.figure.run.port_map import FOOT, LANES, draw_port_map, headline
+from stress.view.figure.port_frame import LEFT_EDGE, RIGHT_EDGE, frame_of
+from stress.view.figure.port_map_panel import FOOT, MINE_LANES, draw_port_map, headline, mine_marker
 from stress.view.figure.sheet import ROOM_PT, new_sheet
 
-MARGIN = 0.045  # between the two, for the ticks of the mines
+MARGIN = 0.045  # between the two maps, for the ticks of the mines
 HEAD = 0.034  # height of the line above a map
 
 
 def comparable_runs(base: Arm, new: Arm) -> tuple[int, int]:
-    """Return which run of each arm is drawn: the first of both, of the same block where they share one."""
+    """Return the indices of the runs to draw: those of the first common block, or the first of each arm."""
     return next(iter(common_blocks(base, new)), (0, 0))
 
 
@@ -43,12 +43,10 @@ def legend_entries(runs: Sequence[Findings]) -> list[Line2D]:
             if code == NONE:
                 sample.set_markerfacecolor(GROUND(0.5))
             samples.append(sample)
-    for lane in LANES:
+    for lane in MINE_LANES:
         mines = [int(((findings.run.mines["left"] > 0) == lane.standing).sum()) for findings in runs]
         if any(mines):
-            tick = Line2D([], [], linestyle="none", marker="_", markersize=8, markeredgewidth=1.6, color=lane.colour)
-            tick.set_label(f"{lane.label}  {counts_text(mines)}")
-            samples.append(tick)
+            samples.append(mine_marker(lane, counts_text(mines)))
     return samples
 
 
@@ -88,7 +86,7 @@ def port_maps_figure(base: Arm, new: Arm) -> Figure:
                 left, top - HEAD + 0.014 + (0.03 if frame.headed else 0), name, fontsize=size, fontweight="bold"
             )
         if any(np.any(findings.causes == NONE) for findings in runs):
-            around.draw_colour_scale(
+            draw_colour_scale(
                 figure.add_axes((0.94, FOOT, 0.01, 0.17), label="scale"), ScalarMappable(frame.norm, GROUND)
             )
     return figure

@@ -17,9 +17,9 @@ from stress.analysis.comparison.shift import BEYOND_MIN, PROBABILITIES, TRIALS_M
 from stress.analysis.statistics.trials import THRESHOLD
 from stress.model.units import duration_text
 from stress.view.figure import style
-from stress.view.figure.comparison.arm_style import caption_of, colour_of, title_of
+from stress.view.figure.comparison.arm_style import caption_of, title_of
+from stress.view.figure.series_style import series_colour, series_shape
 from stress.view.figure.sheet import ROW, new_sheet
-from stress.view.figure.suite.level_panel import MARKERS
 from stress.view.text.metric_wording import percent_text, ratio_text
 
 LEFT, FOOT, RIGHT_EDGE = 0.092, 0.235, 0.97
@@ -110,7 +110,7 @@ def draw_shifts(axes: Axes, curves: Sequence[Shift | None]) -> None:
 
 def _draw_arm(axes: Axes, curve: Shift, number: int, aside: float, *, written: bool) -> None:
     """Draw one arm's ratios and bands; deciles are joined, the tail is not."""
-    colour = colour_of(number)
+    colour = series_colour(number)
     places = np.array([quantile_place(probability) for probability in curve.probabilities]) + aside
     low, high = axes.get_ylim()
     if curve.level:
@@ -169,7 +169,7 @@ def legend_entries(arms: Sequence[Arm]) -> list[Line2D]:
     """Return a labelled sample of each arm but the base, for ``Figure.legend``."""
     return [
         Line2D(
-            [], [], color=colour_of(number), linewidth=1.6, marker=arm_marker(number), markersize=6.5,
+            [], [], color=series_colour(number), linewidth=1.6, marker=arm_marker(number), markersize=6.5,
             markeredgecolor="white", label=f" {arm.label}",
         )
         for number, arm in enumerate(arms) if number
@@ -178,7 +178,7 @@ def legend_entries(arms: Sequence[Arm]) -> list[Line2D]:
 
 def arm_marker(number: int) -> str:
     """Return the mark of the arm of that number; the base is number 0 and has none."""
-    return MARKERS[(number - 1) % len(MARKERS)]
+    return series_shape(number - 1)
 
 
 def reading_notes(curves: Sequence[Shift | None]) -> list[str]:

@@ -15,8 +15,8 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 from stress.analysis.attribution.port_cost import PortCost, measure_port_cost
 from stress.analysis.attribution.summary import Findings
 from stress.model.units import duration_text, range_text
-from stress.view.figure import axes as around
 from stress.view.figure import style
+from stress.view.figure.axes import apply_latency_axis, spread_labels
 from stress.view.figure.caption import caption
 from stress.view.figure.sheet import new_sheet
 
@@ -109,7 +109,7 @@ def draw_cost(axes: Axes, costs_by_act: Mapping[str, PortCost], parities: tuple[
     least_ns, high_ns = float(latencies_ns.min()), float(latencies_ns.max()) * HEADROOM
     room = min((len(costs_by_act) + 0.8) * row, 0.5)
     low_ns = least_ns / (high_ns / least_ns) ** (room / (1 - room))
-    around.apply_latency_axis(axes, low_ns, high_ns)
+    apply_latency_axis(axes, low_ns, high_ns)
     axes.set_xlim(0, 100)
     axes.xaxis.set_major_locator(MultipleLocator(10))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
@@ -196,7 +196,7 @@ def _label_above(axes: Axes, costs_by_act: Mapping[str, PortCost], row: float) -
             note = duration_text(cost.above_ns) + (f"  ×\N{THIN SPACE}{cost_ratio_text(ratio)}" if ratio else "")
             ends.append((target, f"{name}\n", note, colour, (occupancy[-1], median_ns[-1])))
     ends.sort(key=lambda end: (end[0], end[1]))
-    places = around.spread_labels([target for target, *_ in ends], 2.5 * row, 1.0)
+    places = spread_labels([target for target, *_ in ends], 2.5 * row, 1.0)
     for (_, name, note, colour, end), place in zip(ends, places, strict=True):
         axes.annotate(
             name, xy=end, xytext=(1.025, place), textcoords="axes fraction", annotation_clip=False,

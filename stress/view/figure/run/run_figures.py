@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The figures of a run: which there are, by file name."""
+"""The figures of a run by file name: those of every run, and those of a scenario."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,7 @@ from stress.view.figure.save import save_figure
 
 FigureFunction = Callable[[Findings], Figure]
 
-EVERY: dict[str, FigureFunction] = {
+COMMON: dict[str, FigureFunction] = {
     "timeline.png": timeline_figure,
     "ports.png": port_map_figure,
     "ccdf.png": ccdf_figure,
@@ -28,10 +28,15 @@ OWN: dict[str, dict[str, FigureFunction]] = {
 }
 
 
+def main_figure_name(scenario: str) -> str:
+    """Return the file name of the figure that shows best what a scenario is about."""
+    return next(iter(OWN.get(scenario, COMMON)))
+
+
 def figure_writers(findings: Findings) -> dict[str, Callable[[Path], None]]:
-    """Return for each figure of a run its file name and the function that draws it and writes it to a path."""
-    drawn = EVERY | OWN.get(findings.run.record.plan.scenario, {})
-    return {name: partial(_write, draw, findings) for name, draw in drawn.items()}
+    """Return the figures of a run: for each file name the function that draws it and writes it to a path."""
+    functions = COMMON | OWN.get(findings.run.record.plan.scenario, {})
+    return {name: partial(_write, draw, findings) for name, draw in functions.items()}
 
 
 def _write(draw: FigureFunction, findings: Findings, path: Path) -> None:

@@ -21,8 +21,8 @@ from stress.analysis.attribution.summary import Findings
 from stress.model.outcome import Outcome
 from stress.model.summary import Evidence
 from stress.model.units import duration_text
-from stress.view.figure import axes as around
 from stress.view.figure import style
+from stress.view.figure.axes import apply_latency_axis, draw_colour_scale, draw_ladder, draw_phases
 from stress.view.figure.caption import caption, detail, headline
 from stress.view.figure.density import Shares, assign_cells, count_cells
 from stress.view.figure.run.packets import RING, draw_packets, example_to_show
@@ -130,11 +130,11 @@ def draw_timeline(axes: Axes, findings: Findings, limits_ns: tuple[float, float]
         The body: attempts connected at once by cell, as a masked array of shape (rows, columns).
     """
     attempts = findings.run.attempts
-    around.apply_latency_axis(axes, *limits_ns)
+    apply_latency_axis(axes, *limits_ns)
     axes.set_xlim(0, max(attempts["start_ns"].max(initial=0) / 1e9, 1e-3))
     attempts_by_rung = {band.label: band.count for band in findings.summary.bands}
-    around.draw_ladder(axes, findings.ladder, attempts_by_rung, latency_limits([findings])[1], font_size)
-    around.draw_phases(axes, [phase for act in findings.run.record.acts for phase in act.phases], font_size)
+    draw_ladder(axes, findings.ladder, attempts_by_rung, latency_limits([findings])[1], font_size)
+    draw_phases(axes, [phase for act in findings.run.record.acts for phase in act.phases], font_size)
     connected = findings.outcomes == CONNECTED
     body = _draw_body(axes, attempts, connected)
     for kind in attempt_kinds(findings):
@@ -206,7 +206,7 @@ def timeline_figure(findings: Findings) -> Figure:
         axes.set_ylabel("latency of connect()")
         axes.yaxis.set_label_coords(-0.088 * 0.763 / axes.get_position().width, 0.5)
         if np.any(findings.outcomes == CONNECTED):
-            around.draw_colour_scale(axes.inset_axes((1.024, 0.01, 0.012, 0.24)), body)
+            draw_colour_scale(axes.inset_axes((1.024, 0.01, 0.012, 0.24)), body)
         if evidence:
             draw_evidence(figure, axes, findings, evidence)
         return figure

@@ -6,49 +6,21 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from stress.analysis.comparison.axis_points import UNVARIED_TEXT, AxisPoint
 from stress.view.figure import style
 from stress.view.figure.metric_axis import Scale
+from stress.view.figure.series_style import MARK_PT, series_marker
 from stress.view.figure.style import Look
 
-# Of Okabe and Ito, yellow left out; seven colours and eight shapes make 56 series, no two alike.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "D", "^", "v", "<", ">", "p")  # all with room enough inside to be seen hollow
 STRIPE = "#eef1f5"  # behind the baseline's value
 STEP = 0.19  # between series, as a share of the room that a value has
 REACH = 0.7  # of that room, for all series
-MARK_PT, LEAST_PT = 4.8, 2.5
+LEAST_PT = 2.5  # size of a mark where many series crowd
 LETTER, BOLD_LETTER = 0.61, 0.69  # the width of one, as a share of the font's size
 SLANT = 30  # degrees, of the names of values that would meet
 SHORT = {"not applicable": "n/a", "failed": "failed", "not run": "not run"}
-
-
-def series_looks(labels: Sequence[str]) -> dict[str, Look]:
-    """Return the look of each series."""
-    return {
-        label: Look(COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)], label)
-        for number, label in enumerate(labels)
-    }
-
-
-def series_marker(look: Look, *, filled: bool, size: float = MARK_PT) -> Line2D:
-    """Return a mark of a series, still without data: filled if it changes, hollow if not; ``size`` in points."""
-    return Line2D(
-        [],
-        [],
-        linestyle="none",
-        marker=look.marker,
-        markersize=size,
-        markerfacecolor=look.colour if filled else "white",
-        markeredgecolor=look.colour,
-        markeredgewidth=0.22 * size,
-        label=look.label,
-        zorder=4,
-        clip_on=False,
-    )
 
 
 def series_spacing(series: int) -> float:

@@ -27,6 +27,7 @@ from stress.analysis.statistics.trials import THRESHOLD, CellTrials
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 from stress.view.figure.metric_axis import Scale, scale_of
+from stress.view.figure.series_style import series_looks, series_marker
 from stress.view.figure.style import Look
 from stress.view.figure.suite.level_panel import (
     LETTER,
@@ -34,8 +35,6 @@ from stress.view.figure.suite.level_panel import (
     draw_panel,
     draw_value_names,
     fit_value_names,
-    series_looks,
-    series_marker,
     value_names,
 )
 from stress.view.text import metric_wording as words

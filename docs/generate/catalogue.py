@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Run every scenario once and keep the picture that docs/catalogue.md shows of it."""
+"""Run every scenario, or those named, once and store the picture that docs/catalogue.md shows of it."""
 
 import json
 import shutil
@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 
 from stress.storm.catalogue import SCENARIOS
+from stress.view.figure.run.run_figures import main_figure_name
 
-PICTURES = Path(__file__).with_name("catalogue")
-OWN = {"port-cost": "cost.png", "port-choice": "choice.png"}  # the others show their timeline
+PICTURES = Path(__file__).parents[1] / "catalogue"
 OPTIONS = {"article": ["--capture"], "closewait": ["--capture"], "rst-dropped": ["--capture"]}
 
 
@@ -20,9 +20,9 @@ def main(names: list[str]) -> None:
     for name in names or SCENARIOS:
         with tempfile.TemporaryDirectory() as results:
             command = [sys.executable, "-m", "stress", "run", name, "--json", "--output", results]
-            done = subprocess.run([*command, *OPTIONS.get(name, [])], stdout=subprocess.PIPE, check=True)
-            run = json.loads(done.stdout)
-            shutil.copy(Path(run["path"]) / OWN.get(name, "timeline.png"), PICTURES / f"{name}.png")
+            process = subprocess.run([*command, *OPTIONS.get(name, [])], stdout=subprocess.PIPE, check=True)
+            run = json.loads(process.stdout)
+            shutil.copy(Path(run["path"]) / main_figure_name(name), PICTURES / f"{name}.png")
             sys.stderr.write(f"{name}: {'; '.join(run['summary']['warnings']) or 'no warnings'}\n")
 
 
