@@ -204,7 +204,7 @@ def test_the_sentence_names_what_regressed():
 def test_the_sentence_tells_what_gates_from_what_is_explored():
     comparisons = [one(Verdict.EQUIVALENT), one(Verdict.REGRESSED, gating=False), one(Verdict.EQUIVALENT, gating=False)]
     assert words.sentence(comparisons) == (
-        "None of 1 comparison that gates regressed; 1 equivalent. Of 2 explored besides 1 regressed."
+        "None of 1 comparison that gates regressed; 1 equivalent. Of 2 others explored, 1 regressed."
     )
     assert words.sentence(comparisons[1:]).startswith("1 of 2 explored regressed (")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Arms: the runs that arguments of the command line stand for."""
+"""Arms: the runs that arguments of the command line name."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +12,8 @@ from stress.store.runs import read_arm
 def runs_by_argument(arguments: Sequence[str], by: str | None) -> list[Observation]:
     """Return the runs of ``[label=]path[#cell]`` arguments, each run once.
 
-    A label that nobody gave is the path. Runs that are given one by one are trials of one thing all the same, so it
-    counts only where labels are asked for.
+    An argument without a label has its path as label. Runs given one by one are still trials of one cell, so such a
+    label is used only where ``by`` is the label.
 
     Raises:
         UsageError: an argument stands for no run, or for one that is damaged.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The attempts as CSV, one a line, the names of the columns in the first."""
+"""The attempts as CSV, one per line, after a line with the names of the columns."""
 
 import csv
 import io

@@ -23,7 +23,7 @@ def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
 
 
 def lines(column: Column, metrics: Sequence[Metric]) -> Iterator[str]:
-    """Yield the lines: which way is better, then trial by trial."""
+    """Yield the lines: the better direction of each metric, then the trials."""
     for metric in metrics:
         if metric.better:
             yield f"Unit {unit_name(metric)} better={metric.better}"
@@ -35,12 +35,12 @@ def lines(column: Column, metrics: Sequence[Metric]) -> Iterator[str]:
             if known.get(key, "") != line_settings.get(key, ""):
                 yield f"{key}: {line_settings.get(key, '')}".rstrip()
         known = line_settings
-        if values := list(measured(run, metrics)):
+        if values := list(value_texts(run, metrics)):
             yield " ".join([benchmark_name(row_of[run.path], run.host.cpus), str(run.summary.attempts), *values])
 
 
 def settings(column: Column, run: Observation) -> dict[str, str]:
-    """Return what a trial ran with, by keys that begin with a small letter and have no blank."""
+    """Return the settings of a trial; keys begin with a lower-case letter and have no blank."""
     return {
         "kernel": run.host.kernel,
         "cpu": run.host.cpu,
@@ -52,8 +52,8 @@ def settings(column: Column, run: Observation) -> dict[str, str]:
     }
 
 
-def measured(run: Observation, metrics: Sequence[Metric]) -> Iterator[str]:
-    """Yield each value of a trial with its unit; values that it does not have are left out."""
+def value_texts(run: Observation, metrics: Sequence[Metric]) -> Iterator[str]:
+    """Yield each value of a trial with its unit; missing values are left out."""
     for metric in metrics:
         value = metric.value(run.summary)
         if value is not None and (run.timed or metric.unit not in TIMED_UNITS):
@@ -61,7 +61,7 @@ def measured(run: Observation, metrics: Sequence[Metric]) -> Iterator[str]:
 
 
 def unit_name(metric: Metric) -> str:
-    """Return what is measured, and in which unit, in one word: ``body.p99-ns``."""
+    """Return a metric with its unit in one word: ``body.p99-ns``."""
     return metric.name + UNITS.get(metric.unit, "")
 
 

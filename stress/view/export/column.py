@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Column: the runs that go into one file, by what they are trials of, and their values metric by metric."""
+"""Column: the runs of one file by row, and their values by metric."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,9 +39,9 @@ class Sample:
     """One metric of one row, over its trials.
 
     Attributes:
-        row: what the runs are trials of.
-        metric: what was read.
-        values: one a trial, in the metric's unit, in the order of the trials' times.
+        row: the name of the row.
+        metric: the metric.
+        values: one per trial, in the metric's unit, in the order of the trials' times.
         runs: the trials that have a value.
     """
 
@@ -52,7 +52,7 @@ class Sample:
 
     @property
     def attempts(self) -> int:
-        """How many attempts all its trials made."""
+        """Number of attempts of all its trials."""
         return sum(run.summary.attempts for run in self.runs)
 
 
@@ -61,10 +61,10 @@ class Column:
     """Runs that go into one file.
 
     Attributes:
-        name: what sets them apart from those of other files, such as a kernel; ``""`` when there are no others.
-        dimension: what that is a value of, such as ``kernel``; ``""`` when there are no others.
+        name: the value of the dimension, such as a kernel release; ``""`` when there is one file.
+        dimension: the dimension that splits runs into files, such as ``kernel``; ``""`` when there is one file.
         rows: the runs of each row, by its name.
-        keys: of each row, what its name is made of.
+        keys: the parts of the name of each row, by dimension.
     """
 
     name: str
@@ -79,26 +79,26 @@ class Column:
         return sorted(every, key=lambda run: (run.started_utc, str(run.path)))
 
     def samples(self, metrics: Sequence[Metric]) -> Iterator[Sample]:
-        """Yield the values of each row and metric; where no trial has a value there is none.
+        """Yield the values of each row and metric that has any.
 
         Trials that ran alongside each other say nothing about times.
         """
         for row, runs in self.rows.items():
             for metric in metrics:
-                able = [run for run in runs if run.timed or metric.unit not in TIMED_UNITS]
-                read = [(metric.value(run.summary), run) for run in able]
+                usable = [run for run in runs if run.timed or metric.unit not in TIMED_UNITS]
+                read = [(metric.value(run.summary), run) for run in usable]
                 values = [(float(value), run) for value, run in read if value is not None]
                 if values:
                     yield Sample(row, metric, *map(tuple, zip(*values, strict=True)))
 
 
-def columns(runs: Sequence[Observation], by: str | None, *, tells: bool = False) -> list[Column]:
-    """Return the runs by the files that they go into.
+def columns(runs: Sequence[Observation], by: str | None, *, separates: bool = False) -> list[Column]:
+    """Return the columns: the runs of each file.
 
     Args:
         runs: in any order.
-        by: a dimension, each value of which makes a column; None puts all into one.
-        tells: whether the format tells trials apart; then those of several kernels may stand side by side.
+        by: a dimension whose every value makes a column; None makes one column.
+        separates: whether the format keeps trials apart; then trials of several kernels may share a file.
 
     Raises:
         UsageError: runs have no such dimension, or runs would be taken as trials of one thing that are not.
@@ -114,7 +114,7 @@ def columns(runs: Sequence[Observation], by: str | None, *, tells: bool = False)
     rows = project_runs(ordered, chosen)
     for row in rows:
         for together in row.columns.values():
-            refuse_mixture(together, [] if tells else [name for name in POOLED if name != dimension])
+            refuse_mixture(together, [] if separates else [name for name in POOLED if name != dimension])
     as_given = runs if dimension == LABEL else ordered
     key_of = {dimension_value(run, name): key_text(run, (name,)) for name in chosen.cols for run in as_given} or {
         "": ""
@@ -128,7 +128,7 @@ def columns(runs: Sequence[Observation], by: str | None, *, tells: bool = False)
 
 
 def column_keys(run: Observation, chosen: Projection) -> dict[str, str]:
-    """Return what the name of a run's row is made of."""
+    """Return the parts of the name of a run's row, by dimension."""
     return {short_name(name): dimension_value(run, name) for name in chosen.rows or (SCENARIO,)}
 
 
@@ -148,7 +148,7 @@ def refuse_mixture(runs: Sequence[Observation], where: Sequence[str]) -> None:
 
 
 def stems(names: Iterable[str]) -> dict[str, str]:
-    """Return for each name a part of a file's name, no two alike."""
+    """Return a distinct file stem for each name."""
     by_name: dict[str, str] = {}
     for name in names:
         stem, taken = file_stem(name), set(by_name.values())

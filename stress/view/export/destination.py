@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where exports go: files that are complete or absent."""
+"""Files of exports, each complete or absent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ def output_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder for several files, unless it is there.
+    """Make a folder for several files if it does not exist.
 
     Raises:
         StoreError: it cannot be made.

@@ -36,7 +36,7 @@ class Exporter:
         self.name = name
         self.format: Format = FORMATS[name]
         self.metrics = metrics_of_format(name, metrics)
-        self.columns = columns(runs, by, tells=self.format.tells)
+        self.columns = columns(runs, by, separates=self.format.separates)
         self.by = by
         if self.format.write is None:
             for column in self.columns:

@@ -45,7 +45,7 @@ class Format:
         files: several files of a column, in a folder.
         write: the attempts themselves, to a binary stream.
         units: of the metrics that it can have as values; None: any.
-        tells: whether it tells trials apart, so that those of several kernels and arms may stand side by side.
+        separates: whether it keeps trials apart, so that trials of several kernels and arms may share a file.
     """
 
     suffix: str
@@ -54,7 +54,7 @@ class Format:
     files: Callable[[Column, Sequence[Metric]], dict[str, bytes]] | None = None
     write: Callable[[Iterable[Attempts], IO[bytes]], None] | None = None
     units: frozenset[str] | None = None
-    tells: bool = False
+    separates: bool = False
 
 
 FORMATS: dict[str, Format] = {
@@ -62,12 +62,12 @@ FORMATS: dict[str, Format] = {
         ".json", "pytest-benchmark compare, with --between and --histogram", pytest_benchmark.encode, units=SECONDS
     ),
     "pyperf": Format(".json", "pyperf compare_to, stats, hist", pyperf.encode, units=SECONDS),
-    "benchfmt": Format(".txt", "Go's benchstat", benchfmt.encode, tells=True),
+    "benchfmt": Format(".txt", "Go's benchstat", benchfmt.encode, separates=True),
     "bmf": Format(".json", "Bencher", bencher.encode),
     "github-smaller": Format(".json", "github-action-benchmark, customSmallerIsBetter", github_action.smaller),
     "github-bigger": Format(".json", "github-action-benchmark, customBiggerIsBetter", github_action.bigger),
-    "otava": Format("", "Apache Otava: a folder of CSV files and otava.yaml", files=otava.files, tells=True),
-    "hlog": Format(".hlog", "HdrHistogram's log, latencies by outcome", write=histogram_log.write, tells=True),
-    "csv": Format(".csv", "every attempt, one a line", write=attempts_csv.write, tells=True),
-    "parquet": Format(".parquet", "every attempt, for DuckDB, pandas, polars", write=parquet.write, tells=True),
+    "otava": Format("", "Apache Otava: a folder of CSV files and otava.yaml", files=otava.files, separates=True),
+    "hlog": Format(".hlog", "HdrHistogram's log, latencies by outcome", write=histogram_log.write, separates=True),
+    "csv": Format(".csv", "every attempt, one a line", write=attempts_csv.write, separates=True),
+    "parquet": Format(".parquet", "every attempt, for DuckDB, pandas, polars", write=parquet.write, separates=True),
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""JSON for github-action-benchmark: customSmallerIsBetter and customBiggerIsBetter, a file for each direction."""
+"""JSON for github-action-benchmark: customSmallerIsBetter and customBiggerIsBetter, one file per direction."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -9,23 +9,23 @@ from stress.analysis.statistics.trials import Estimate, median_interval
 from stress.model.text import json_bytes
 from stress.view.export.column import Column, Sample
 
-COUNT = "count"  # what a number without unit is one of
+COUNT = "count"  # the unit of numbers without a unit
 
 
 def smaller(column: Column, metrics: Sequence[Metric]) -> bytes:
-    """Return the metrics of a column that had better be lower."""
+    """Return the metrics of a column for which lower is better."""
     return encode(column, metrics, "lower")
 
 
 def bigger(column: Column, metrics: Sequence[Metric]) -> bytes:
-    """Return the metrics of a column that had better be higher."""
+    """Return the metrics of a column for which higher is better."""
     return encode(column, metrics, "higher")
 
 
 def encode(column: Column, metrics: Sequence[Metric], better: Literal["lower", "higher"]) -> bytes:
     """Return the metrics of one direction."""
-    chosen = [metric for metric in metrics if metric.better == better]
-    document = [entry(sample) for sample in column.samples(chosen)]
+    selected = [metric for metric in metrics if metric.better == better]
+    document = [entry(sample) for sample in column.samples(selected)]
     return json_bytes(document)
 
 

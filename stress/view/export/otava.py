@@ -36,7 +36,7 @@ def files(column: Column, metrics: Sequence[Metric]) -> dict[str, bytes]:
 
 
 def table(samples: Sequence[Sample]) -> bytes:
-    """Return the trials of a row, one a line."""
+    """Return the trials of a row as CSV, one per line."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([TIME, *ATTRIBUTES, *(sample.metric.name for sample in samples)])
@@ -47,7 +47,7 @@ def table(samples: Sequence[Sample]) -> bytes:
 
 
 def test_entry(file: str, samples: Sequence[Sample]) -> dict[str, Any]:
-    """Return what Otava is to know of a row's file."""
+    """Return the description of a row's file for Otava."""
     return {
         "type": "csv",
         "file": file,

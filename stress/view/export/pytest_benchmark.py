@@ -21,7 +21,7 @@ FENCE = 1.5  # inter-quartile ranges from the quartiles to Tukey's fences
 def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
     """Return the file of a column; metrics that are no times stand in ``extra_info``."""
     first = column.runs[0]
-    beside = {
+    other_values = {
         (sample.row, sample.metric.name): statistics.median(sample.values)
         for sample in column.samples([metric for metric in metrics if metric.unit != "ns"])
     }
@@ -36,7 +36,7 @@ def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
             "project": "connstorm",
             "branch": None,
         },
-        "benchmarks": [benchmark(column, sample, beside) for sample in times],
+        "benchmarks": [benchmark(column, sample, other_values) for sample in times],
         "datetime": first.started_utc,
         "version": FORMAT_VERSION,
     }
@@ -58,7 +58,7 @@ def machine(column: Column) -> dict[str, Any]:
     }
 
 
-def benchmark(column: Column, sample: Sample, beside: dict[tuple[str, str], float]) -> dict[str, Any]:
+def benchmark(column: Column, sample: Sample, other_values: dict[tuple[str, str], float]) -> dict[str, Any]:
     """Return one benchmark."""
     name = sample.metric.name
     return {
@@ -69,7 +69,7 @@ def benchmark(column: Column, sample: Sample, beside: dict[tuple[str, str], floa
         "params": column.keys[sample.row] | {"metric": name},
         "extra_info": {
             "attempts": sample.attempts,
-            "median_over_trials": {other: value for (row, other), value in beside.items() if row == sample.row},
+            "median_over_trials": {other: value for (row, other), value in other_values.items() if row == sample.row},
             "runs": [run.path.name for run in sample.runs],
         },
         "options": {},
@@ -78,7 +78,7 @@ def benchmark(column: Column, sample: Sample, beside: dict[tuple[str, str], floa
 
 
 def stats(data: Sequence[float]) -> dict[str, Any]:
-    """Return what pytest-benchmark keeps of the times of all rounds (s)."""
+    """Return pytest-benchmark's statistics of the times of all rounds, in seconds."""
     ordered = sorted(data)
     mean = statistics.fmean(ordered)
     stddev = statistics.stdev(ordered) if len(ordered) > 1 else 0.0
@@ -109,10 +109,10 @@ def stats(data: Sequence[float]) -> dict[str, Any]:
 
 
 def quartiles(ordered: Sequence[float]) -> tuple[float, float]:
-    """Return the first and third quartile of an ordered sample; one of a single value has both there.
+    """Return the first and third quartile of an ordered sample; of a single value, that value twice.
 
-    Of an even number they are the medians of the halves. Of an odd number each is drawn a quarter of the way towards a
-    neighbour: the middle value belongs to either half by half.
+    Of an even number of values they are the medians of the halves. Of an odd number, each is the mean of the medians of
+    the half without and with the middle value.
     """
     half = len(ordered) // 2
     if len(ordered) == 1:

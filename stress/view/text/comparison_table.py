@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Comparisons as a table for a terminal: a line each, those that matter first."""
+"""Comparisons as a table for a terminal: one line per comparison, the most important first."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -29,7 +29,7 @@ METRIC_MIN = 16  # columns; longer names are broken
 
 
 def table(comparisons: Sequence[Comparison], *, everything: bool = False) -> RenderableType:
-    """Return what comparisons come to, how they were made, and a table of them by row.
+    """Return a summary of comparisons, the method, and a table grouped by row.
 
     It needs WIDTH columns.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Comparisons in words and in order, as tables, Markdown and the forest plot have them."""
+"""Wording and order of comparisons, shared by the table, the Markdown and the forest plot."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,11 +12,11 @@ from stress.model.text import join_words, plural
 from stress.view.text import metric_wording as words
 from stress.view.text.run_report import number_text
 
-# What matters first. That there is no data comes before what is known to be alike: it may hide anything.
+# Most important first. Missing data comes before equivalence, because it may hide anything.
 SEVERITY = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCONCLUSIVE, Verdict.NO_DATA, Verdict.EQUIVALENT)
 CHANGED = (Verdict.REGRESSED, Verdict.IMPROVED)
-NAMED_MAX = 3  # of what regressed, in the sentence
-LEAST_P = 0.001  # smaller ones are written as that
+NAMED_MAX = 3  # regressions that the sentence names
+LEAST_P = 0.001  # smaller p-values are written as "<0.001"
 
 
 def effect_size(comparison: Comparison) -> float:
@@ -30,16 +30,16 @@ def effect_size(comparison: Comparison) -> float:
 
 
 def order_comparisons(comparisons: Iterable[Comparison]) -> list[Comparison]:
-    """Return comparisons, those that matter most first: by verdict, then what gates, then the largest change."""
+    """Return comparisons in order of importance: by verdict, then those that gate, then by size of change."""
     return sorted(
         comparisons, key=lambda item: (SEVERITY.index(item.verdict), not item.gating, -effect_size(item), item.metric)
     )
 
 
 def group_by_row(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
-    """Return the comparisons of each row in order, rows with the verdict that matters most first.
+    """Return the comparisons of each row in order of importance, and the rows by their most important verdict.
 
-    Where the arms are not the same in all of them, a row's name says which are compared.
+    Where comparisons have different arms, the name of a row includes its arms.
     """
     several = len({(comparison.base, comparison.new) for comparison in comparisons}) > 1
     rows: dict[str, list[Comparison]] = {}
@@ -47,7 +47,7 @@ def group_by_row(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison
         name = f"{comparison.row}: {comparison.new} against {comparison.base}" if several else comparison.row
         rows.setdefault(name, []).append(comparison)
     in_order = {name: order_comparisons(row) for name, row in rows.items()}
-    # The sort is stable: rows alike in that stay as they were given.
+    # The sort is stable: rows with equal verdicts keep their order.
     return dict(sorted(in_order.items(), key=lambda item: SEVERITY.index(item[1][0].verdict)))
 
 
@@ -59,7 +59,7 @@ def is_of_nothing(comparison: Comparison) -> bool:
 
 
 def effect_of(comparison: Comparison) -> Effect | None:
-    """Return the effect of a comparison as it is written elsewhere too; None without data."""
+    """Return a comparison's change as an Effect, for the shared wording; None without data."""
     effect, low, high, level = comparison.effect, comparison.low, comparison.high, comparison.level
     base, new = comparison.base_estimate, comparison.new_estimate
     if effect is None or low is None or high is None or level is None or base is None or new is None:
@@ -126,15 +126,19 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
     if not comparisons:
         return "Nothing was compared."
     gating = [comparison for comparison in comparisons if comparison.gating]
-    told = gating or list(comparisons)
-    counts = Counter(item.verdict for item in told)
-    regressed = [item for item in order_comparisons(told) if item.verdict is Verdict.REGRESSED]
-    what = plural(len(told), "comparison that gates", "comparisons that gate") if gating else f"{len(told):,} explored"
+    summarised = gating or list(comparisons)
+    counts = Counter(item.verdict for item in summarised)
+    regressed = [item for item in order_comparisons(summarised) if item.verdict is Verdict.REGRESSED]
+    what = (
+        plural(len(summarised), "comparison that gates", "comparisons that gate")
+        if gating
+        else f"{len(summarised):,} explored"
+    )
     begin = f"{len(regressed) or 'None'} of {what} regressed"
     if regressed:
-        named = [f"{name_text(item)} of {item.row}, {effect_texts(item)[0]}" for item in regressed[:NAMED_MAX]]
+        shown = [f"{name_text(item)} of {item.row}, {effect_texts(item)[0]}" for item in regressed[:NAMED_MAX]]
         more = [f"{len(regressed) - NAMED_MAX:,} more"] if regressed[NAMED_MAX:] else []
-        begin += f" ({'; '.join(named + more)})"
+        begin += f" ({'; '.join(shown + more)})"
     rest = [
         f"{counts[verdict]:,} {'without data' if verdict is Verdict.NO_DATA else verdict}"
         for verdict in (Verdict.IMPROVED, Verdict.INCONCLUSIVE, Verdict.NO_DATA, Verdict.EQUIVALENT)
@@ -145,11 +149,11 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
         Counter(comparison.verdict for comparison in comparisons if not comparison.gating) if gating else Counter()
     )
     finds = [f"{explored[verdict]:,} {verdict}" for verdict in CHANGED if explored[verdict]]
-    return f"{text} Of {sum(explored.values()):,} explored besides {join_words(finds)}." if finds else text
+    return f"{text} Of {sum(explored.values()):,} others explored, {join_words(finds)}." if finds else text
 
 
 def method_text(comparisons: Sequence[Comparison]) -> str:
-    """Return how many tests were made, how they were corrected, and whether trials were paired."""
+    """Return the number of tests, their correction, and whether trials were paired."""
     tested = [comparison for comparison in comparisons if comparison.p is not None]
     gating = sum(test.gating for test in tested)
     parts = []
@@ -167,6 +171,6 @@ def method_text(comparisons: Sequence[Comparison]) -> str:
 
 
 def arms_text(comparisons: Sequence[Comparison]) -> str:
-    """Return which arms are compared: ``'new against base'``; nothing where they are not the same in all."""
+    """Return which arms are compared: ``'new against base'``; ``''`` where comparisons have different arms."""
     arms = {(comparison.base, comparison.new) for comparison in comparisons}
     return " against ".join(reversed(arms.pop())) if len(arms) == 1 else ""

@@ -17,14 +17,14 @@ COUNTERS = ("TCPSYNChallenge", "TCPChallengeACK", "TCPSynRetrans")
 
 
 def clean_level_rsts(findings: Findings) -> int:
-    """Return the RSTs that this storm sends without any mine: one a reset close, one an EmbryonicRsts."""
+    """Return the RSTs that this storm sends without any mine: one per reset close, one per EmbryonicRsts."""
     connected = int((findings.run.attempts["error"] == 0).sum())
     closes = connected if findings.run.record.plan.close is Close.RST else 0
     return closes + findings.run.record.acts[0].counters.get("EmbryonicRsts", 0)
 
 
 def band_text(findings: Findings, band: Band) -> str:
-    """Return how many attempts that met a mine came back in a band, and when: ``600 × 8.14–16 ms``."""
+    """Return the number of collisions that connected within a band, and their latencies: ``600 × 8.14–16 ms``."""
     latency_ns = findings.run.attempts["latency_ns"]
     inside = findings.collided & (findings.run.attempts["error"] == 0)
     inside &= (latency_ns >= band.from_ns) & (latency_ns <= band.to_ns)
@@ -34,18 +34,18 @@ def band_text(findings: Findings, band: Band) -> str:
 
 
 def connected_at_once_text(findings: Findings) -> int:
-    """Return how many of the collisions cost exactly one SYN retransmit."""
+    """Return the number of collisions with exactly one SYN retransmit."""
     return int((findings.run.attempts["retransmits"][findings.collided] == 1).sum())
 
 
 def timed_out_counts(findings: Findings) -> tuple[int, int]:
-    """Return how many attempts ended with ETIMEDOUT: on mined ports, on the others."""
+    """Return the numbers of attempts that ended with ETIMEDOUT: on mined ports, on others."""
     expired = findings.run.attempts["error"] == errno.ETIMEDOUT
     return int((expired & findings.collided).sum()), int((expired & ~findings.collided).sum())
 
 
 def cells(findings: Findings, occupied: Iterable[Band]) -> dict[str, str]:
-    """Return one storm's column: its cells by the name of their row."""
+    """Return the cells of one storm by the name of their row."""
     summary, counters = findings.summary, findings.run.record.acts[0].counters
     expired_mined, expired_others = timed_out_counts(findings)
     balanced = all(claim.balanced for claim in summary.books)
@@ -67,7 +67,7 @@ def cells(findings: Findings, occupied: Iterable[Band]) -> dict[str, str]:
 
 
 def demo_table(panels: Iterable[tuple[str, Findings]]) -> Table:
-    """Return the table of (letter, findings): one column a storm."""
+    """Return the table of (letter, findings), one column per storm."""
     columns = dict(panels)
     occupied = {band.label: band for findings in columns.values() for band in findings.summary.bands if band.count}
     filled = [cells(findings, occupied.values()) for findings in columns.values()]

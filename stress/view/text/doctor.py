@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was found of this machine, for a terminal."""
+"""The checks of this machine, for a terminal."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from stress.model.speed import Speed
 
 
 def checkup_table(points: Iterable[Check]) -> Table:
-    """Return a row for each thing that was looked at."""
+    """Return one row per check."""
     table = Table("", "", "found", "what to do", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for point in points:
         mark = "[yellow]![/]" if point.advice else "[green]✓[/]"
@@ -20,8 +20,8 @@ def checkup_table(points: Iterable[Check]) -> Table:
     return table
 
 
-def speed_table(speeds: Iterable[Speed], harness: Overhead) -> Table:
-    """Return a row for each way to close, and below what recording costs."""
+def speed_table(speeds: Iterable[Speed], overhead: Overhead) -> Table:
+    """Return one row per way to close, and the cost of recording in the caption."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", caption_justify="left")
     table.add_column("close")
     for column in ("bare loop", "engine, all recorded", "engine / bare", "quartiles"):
@@ -35,14 +35,14 @@ def speed_table(speeds: Iterable[Speed], harness: Overhead) -> Table:
             f"{speed.ratio:.3f}",
             f"{low:.3f}–{high:.3f}",
         )
-    table.caption = harness_text(harness)
+    table.caption = overhead_text(overhead)
     return table
 
 
-def harness_text(harness: Overhead) -> str:
-    """Return what recording an attempt costs, in a line."""
+def overhead_text(overhead: Overhead) -> str:
+    """Return the cost of recording an attempt in one line."""
     return (
-        f"recording costs {harness.attempt_ns(port_known=True):.0f} ns an attempt (3 clock readings of "
-        f"{harness.clock_ns:.0f} ns), {harness.attempt_ns(port_known=False):.0f} ns where the kernel chooses the port "
-        f"(4, and getsockname() of {harness.getsockname_ns:.0f} ns)"
+        f"recording costs {overhead.attempt_ns(port_known=True):.0f} ns an attempt (3 clock readings of "
+        f"{overhead.clock_ns:.0f} ns), {overhead.attempt_ns(port_known=False):.0f} ns where the kernel chooses the "
+        f"port (4, and getsockname() of {overhead.getsockname_ns:.0f} ns)"
     )

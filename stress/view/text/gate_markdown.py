@@ -15,7 +15,7 @@ SIGNS = {State.BROKEN: "🔴", State.NO_DATA: "⚪", State.NO_BASELINE: "⚪", S
 
 
 def markdown(results: Sequence[ConditionResult], warnings: Sequence[str]) -> str:
-    """Return the summary, a table of what does not hold, all that holds folded away, and the warnings."""
+    """Return the summary, a table of conditions that do not hold, the others folded away, and the warnings."""
     in_order = words.order_results(results)
     grave = [result for result in in_order if result.state is not State.HOLDS]
     fine = [result for result in in_order if result.state is State.HOLDS]
@@ -31,12 +31,12 @@ def markdown(results: Sequence[ConditionResult], warnings: Sequence[str]) -> str
 
 
 def table(results: Sequence[ConditionResult]) -> str:
-    """Return a table of results."""
+    """Return a table of condition results."""
     return "\n".join([line_of(HEADS), line_of(ALIGNED), *(line_of(cells_of(result)) for result in results)])
 
 
 def cells_of(result: ConditionResult) -> list[str]:
-    """Return the cells of a result."""
+    """Return the cells of a condition result."""
     return [
         f"{SIGNS[result.state]} {words.state_text(result)}",
         f"`{result.condition}`",

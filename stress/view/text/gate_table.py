@@ -52,7 +52,7 @@ def table(results: Sequence[ConditionResult]) -> RenderableType:
 
 
 def self_test_table(regressions: Sequence[InjectedRegression]) -> RenderableType:
-    """Return which regressions the gate found that were put into copies of the data."""
+    """Return which regressions, injected into copies of the data, the gate detected."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     made.add_column("condition", no_wrap=True)
     made.add_column("row", overflow="fold", min_width=12)
@@ -72,7 +72,7 @@ def self_test_table(regressions: Sequence[InjectedRegression]) -> RenderableType
 
 
 def injected_text(injected: InjectedRegression) -> str:
-    """Return what was put in, as a change; of an absolute condition, as a value."""
+    """Return the injected regression: a change, or a value for an absolute condition."""
     measured = find_metric(injected.result.condition.metric)
     value = injected.injected
     if injected.result.condition.kind == "absolute":
@@ -83,7 +83,7 @@ def injected_text(injected: InjectedRegression) -> str:
 
 
 def self_test_sentence(regressions: Sequence[InjectedRegression]) -> str:
-    """Return whether the gate can be trusted to close."""
+    """Return in one sentence whether the gate detects injected regressions."""
     lost = sum(not regression.is_detected for regression in regressions)
     if not lost:
         return f"Each of {len(regressions)} regressions that were put into copies of the data was found."

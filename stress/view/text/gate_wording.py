@@ -11,7 +11,7 @@ from stress.model.text import plural
 from stress.view.text import metric_wording as words
 from stress.view.text.comparison_wording import p_text
 
-GRAVE_FIRST = (State.BROKEN, State.NO_DATA, State.NO_BASELINE, State.INCONCLUSIVE, State.HOLDS)
+SEVERITY = (State.BROKEN, State.NO_DATA, State.NO_BASELINE, State.INCONCLUSIVE, State.HOLDS)
 
 
 def estimate_text(result: ConditionResult, estimate: Estimate | None) -> str:
@@ -20,7 +20,7 @@ def estimate_text(result: ConditionResult, estimate: Estimate | None) -> str:
 
 
 def effect_of(result: ConditionResult) -> Effect | None:
-    """Return the change of a result as it is written elsewhere too; None where there is none."""
+    """Return a result's change as an Effect, for the shared wording; None without a baseline."""
     if result.effect is None or result.low is None or result.high is None or result.new is None:
         return None
     kind = "ratio" if find_metric(result.condition.metric).unit in TIMED_UNITS else "difference"
@@ -45,14 +45,14 @@ def effect_text(result: ConditionResult) -> str:
 
 
 def state_text(result: ConditionResult) -> str:
-    """Return a state, and what would decide it: ``'inconclusive, +12 trials'``."""
+    """Return a state, and the trials that would probably decide it: ``'inconclusive, +12 trials'``."""
     if result.state is State.INCONCLUSIVE and result.more_trials is not None:
         return f"inconclusive, +{plural(result.more_trials, 'trial')}"
     return result.state.replace("-", " ")
 
 
 def sentence(result: ConditionResult) -> str:
-    """Return a result in one sentence."""
+    """Return the result of a condition in one sentence."""
     where = f" of {result.row}" if result.row else ""
     seen = estimate_text(result, result.new)
     if result.state is State.NO_DATA:
@@ -81,5 +81,5 @@ def summary(results: Sequence[ConditionResult]) -> str:
 
 
 def order_results(results: Sequence[ConditionResult]) -> list[ConditionResult]:
-    """Return results, the gravest first."""
-    return sorted(results, key=lambda result: GRAVE_FIRST.index(result.state))
+    """Return results by severity, broken conditions first."""
+    return sorted(results, key=lambda result: SEVERITY.index(result.state))

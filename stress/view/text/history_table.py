@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The changes of a history for a terminal: a row a change, those that stand first."""
+"""The changes of a history for a terminal: one row per change, open regressions first."""
 
 from collections.abc import Sequence
 
@@ -19,12 +19,12 @@ TONES = {Direction.REGRESSED: "red", Direction.IMPROVED: "green", Direction.CHAN
 
 
 def importance(track: Track, change: ChangePoint) -> tuple[bool, int]:
-    """Return what puts changes in order: those that a gate fails for, then the surer ones."""
+    """Return the sort key of a change: open regressions first, then by state."""
     return change not in track.open_regressions, [State.CONFIRMED, State.SUSPECTED, State.ACCEPTED].index(change.state)
 
 
 def history_table(history: History) -> Group:
-    """Return the changes as a table, and below it what was looked at."""
+    """Return the changes as a table, followed by notes on the series."""
     rows = [(track, change) for track in history.tracks for change in track.changes]
     rows.sort(key=lambda row: importance(*row))
     several = len({track.series.testbed for track in history.tracks}) > 1
@@ -60,7 +60,7 @@ def change_text(series: Series, change: ChangePoint) -> str:
 
 
 def state_text(track: Track, change: ChangePoint) -> Text:
-    """Return how sure a change is, and what has become of it."""
+    """Return the direction and state of a change, and whether it was undone."""
     sure = change.state is State.CONFIRMED
     lines = [Text(change.direction.value, style=TONES[change.direction] + (" bold" if sure else ""))]
     lines.append(Text(change.state.value, style="" if sure else QUIET))
@@ -74,7 +74,7 @@ def state_text(track: Track, change: ChangePoint) -> Text:
 
 
 def notes(history: History) -> list[Text]:
-    """Return what was looked at, and what the states mean."""
+    """Return the number of series, and the meaning of the states."""
     points = [len(track.series.points) for track in history.tracks]
     lines = [count_line(points)]
     if any(track.changes for track in history.tracks):
@@ -82,9 +82,9 @@ def notes(history: History) -> list[Text]:
             "confirmed: both detectors find it, with three points or more on either side; suspected: one of them, or "
             "too new."
         )
-    standing = len(history.open_regressions)
-    if standing:
-        lines.append(f"{standing} confirmed regression{'s' if standing > 1 else ''} neither accepted nor undone.")
+    open_count = len(history.open_regressions)
+    if open_count:
+        lines.append(f"{open_count} confirmed regression{'s' if open_count > 1 else ''} neither accepted nor undone.")
     elif any(is_open_regression(change) for track in history.tracks for change in track.changes):
         lines.append("Confirmed regressions are of older plans only.")
     return [Text(line, style=QUIET) for line in lines]

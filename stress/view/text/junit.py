@@ -8,7 +8,7 @@ from stress.analysis.gate.evaluate import ConditionResult, State
 from stress.view.text.gate_wording import sentence
 
 NAME = "connstorm gate"
-# What a CI system makes of each state. Without data a condition has not been looked at: that is an error of the run.
+# The JUnit element of each state. Missing data is an error: the condition was not evaluated.
 ELEMENTS = {
     State.BROKEN: "failure",
     State.NO_DATA: "error",
@@ -18,7 +18,7 @@ ELEMENTS = {
 
 
 def junit_xml(results: Sequence[ConditionResult]) -> bytes:
-    """Return a document with a test case for each result, by row."""
+    """Return a document with one test case per result, whose class name is the row."""
     elements = [ELEMENTS.get(result.state) for result in results]
     counts = {
         "tests": str(len(results)),
@@ -37,5 +37,5 @@ def junit_xml(results: Sequence[ConditionResult]) -> bytes:
 
 
 def clean(text: str) -> str:
-    """Return a text without the characters that XML 1.0 has no place for (section 2.2)."""
+    """Return a text without the characters that XML 1.0 does not allow (section 2.2)."""
     return "".join(letter for letter in text if letter in "\t\n\r" or " " <= letter <= "\ud7ff" or letter >= "\ue000")

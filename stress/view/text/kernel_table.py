@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The kernels that were fetched, for a terminal."""
+"""The kernels in the cache, for a terminal."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ MIB = 1 << 20
 
 
 def kernel_table(kernels: Iterable[tuple[CachedKernel, int]]) -> Table:
-    """Return a row for each kernel, with its size in bytes."""
+    """Return one row per (kernel, size in bytes)."""
     table = Table("release", "as", "package", "version", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("from")
     table.add_column("MiB", justify="right")

@@ -12,7 +12,7 @@ from stress.view.text.run_report import plain_table
 
 
 def ladder_report(host: Host, sysctls: dict[str, str], ladder: Ladder) -> RenderableType:
-    """Return when this kernel sends a SYN again, when connect() then returns, and when it gives up."""
+    """Return the times of SYN retransmits, of connect() returning after them, and of giving up."""
     settings = ", ".join(f"{name.rpartition('.')[2]}={sysctls[name]}" for name in LADDER_LIMITS if name in sysctls)
     heading = f"{kernel_text(host.kernel, host.jiffy_ns)}, {settings or 'defaults'}"
     lines: list[RenderableType] = [Text(heading, style="bold"), rung_table(ladder)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Metrics, their values and their changes in words and figures, as tables and pictures write them."""
+"""Wording of metrics, their values and their changes, shared by tables and figures."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from stress.model.units import duration_text, range_text
 from stress.view.text.run_report import number_text
 
 HEADLINE = ("rate", "body.p50", "body.p99", "retries_per_million", "errors_per_million")
-# What a figure has room for: also who had to wait for the SYN timer, and how long it took until all had ended.
+# Metrics of a figure: also attempts that waited for the SYN timer, and the time until all had ended.
 PICTURED = (*HEADLINE[:-1], "late_per_million", "errors_per_million", "duration")
 MINUS = "\N{MINUS SIGN}"
 RISE, FALL = "▲", "▼"
-PREFIX = "net.ipv4."  # of most of the settings that matter here: left out
+PREFIX = "net.ipv4."  # of most settings; omitted
 
 
 def axis_text(axis: str) -> str:
@@ -29,7 +29,7 @@ def name_text(metric: Metric) -> str:
 
 
 def count_text(value: float) -> str:
-    """Return a number as short as three digits allow: ``'9,876'``, ``'17.7k'``, ``'1M'``."""
+    """Return a number with about three digits: ``'9,876'``, ``'17.7k'``, ``'1M'``."""
     for suffix, size in (("M", 1e6), ("k", 1e4)):
         if abs(value) >= size * 0.9995:
             return f"{value / (1e3 if suffix == 'k' else size):.3g}{suffix}"
@@ -42,7 +42,7 @@ def value_text(metric: Metric, value: float) -> str:
 
 
 def interval_text(metric: Metric, estimate: Estimate) -> str:
-    """Return the interval of an estimate, its unit once; nothing where it is as narrow as the digits."""
+    """Return the interval of an estimate with its unit once; ``''`` if both ends are written alike."""
     low, high = value_text(metric, estimate.low), value_text(metric, estimate.high)
     if low == high:
         return ""
@@ -50,7 +50,7 @@ def interval_text(metric: Metric, estimate: Estimate) -> str:
 
 
 def ratio_text(ratio: float) -> str:
-    """Return a ratio with the digits that it is worth: ``'×1.53'``, ``'×12.3'``, ``'×1,230'``, ``'×0.0031'``."""
+    """Return a ratio with about three digits: ``'×1.53'``, ``'×12.3'``, ``'×1,230'``, ``'×0.0031'``."""
     digits = 2 if ratio < 10 else 1 if ratio < 100 else 0
     return f"×{ratio:,.{digits}f}" if ratio >= 0.1 else f"×{ratio:.2g}"
 
@@ -63,13 +63,13 @@ def change_text(effect: Effect, value: float) -> str:
 
 
 def change_interval_text(effect: Effect) -> str:
-    """Return the interval of a change; nothing where it is as narrow as the digits."""
+    """Return the interval of a change; ``''`` if both ends are written alike."""
     low, high = (change_text(effect, end) for end in (effect.low, effect.high))
     return "" if low == high else f"{low} to {high}"
 
 
-def arrow(effect: Effect) -> str:
-    """Return the mark of a change."""
+def arrow_text(effect: Effect) -> str:
+    """Return the arrow of a change: RISE or FALL."""
     return RISE if effect.rises else FALL
 
 
@@ -79,12 +79,12 @@ def percent_text(share: float) -> str:
 
 
 def span_text(texts: Sequence[str]) -> str:
-    """Return the first and the last of some texts, once where they are alike: ``'94 % to 98 %'``."""
+    """Return the first and the last of some texts, once if they are equal: ``'94 % to 98 %'``."""
     return " to ".join(dict.fromkeys((texts[0], texts[-1])))
 
 
 def setting_text(trials: CellTrials, baseline: CellTrials | None) -> str:
-    """Return what sets a cell apart from its entry's baseline: ``'tcp_syn_retries=1'``, or that it is that."""
+    """Return the levels of a cell that differ from the baseline: ``'tcp_syn_retries=1'``, or ``'baseline'``."""
     if trials.cell.baseline:
         return "baseline"
     return (

@@ -15,8 +15,8 @@ from stress.view.text.metric_wording import count_text, name_text, value_text
 CHANGES = (0.05, 0.10, 0.20)
 
 
-def table_of(*columns: str) -> Table:
-    """Return an empty table, numbers to the right."""
+def make_table(*columns: str) -> Table:
+    """Return an empty table whose first two columns are text and whose others are numbers."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place < 2 else "right")
@@ -24,7 +24,7 @@ def table_of(*columns: str) -> Table:
 
 
 def noise_rows(calibration: Calibration, add: Callable[[str, str, Noise], None], table: Table) -> None:
-    """Add a row for each scenario and metric, scenarios apart."""
+    """Add one row per scenario and metric, and a separator after each scenario."""
     for scenario, by_metric in calibration.scenarios.items():
         for place, (name, noise) in enumerate(by_metric.items()):
             add(scenario if place == 0 else "", name, noise)
@@ -32,8 +32,8 @@ def noise_rows(calibration: Calibration, add: Callable[[str, str, Noise], None],
 
 
 def noise_table(calibration: Calibration) -> Table:
-    """Return the noise of each metric: its median, the floor, and what this many trials would have seen."""
-    table = table_of(
+    """Return the noise of each metric: median, noise floor, and the change that this many trials detect."""
+    table = make_table(
         "scenario", "metric", "median", "noise floor", f"seen with {calibration.trials} trials (80 % power)"
     )
 
@@ -51,8 +51,8 @@ def noise_table(calibration: Calibration) -> Table:
 
 
 def power_table(calibration: Calibration) -> Table:
-    """Return how many trials of each arm it takes to see a change, for each metric that is compared as a ratio."""
-    table = table_of("scenario", "metric", *(f"a change of {100 * change:.0f} %" for change in CHANGES))
+    """Return the trials per arm that detect a change, for each metric that is compared as a ratio."""
+    table = make_table("scenario", "metric", *(f"a change of {100 * change:.0f} %" for change in CHANGES))
 
     def add(scenario: str, name: str, noise: Noise) -> None:
         if noise.kind == "ratio":

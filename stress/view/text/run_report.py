@@ -23,8 +23,8 @@ def plain_table(*columns: str) -> Table:
     return table
 
 
-def named_counts(counted: dict[str, int]) -> str:
-    """Return what occurred: ``27,632 connected, 600 retried``."""
+def counts_text(counted: dict[str, int]) -> str:
+    """Return counts above 0 in words: ``27,632 connected, 600 retried``."""
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counted.items() if count) or "none"
 
 
@@ -42,7 +42,7 @@ def body_text(body: Body) -> str:
 
 
 def run_report(record: Record, summary: Summary, path: Path) -> RenderableType:
-    """Return the summary of one run: facts, acts, figures, what was witnessed, packets, books, warnings."""
+    """Return the summary of one run: facts, acts, figures, socket pairs, packets, books, warnings."""
     parts: list[RenderableType] = [
         Text(record.plan.scenario, style="bold underline"),
         facts_table(record, summary, path),
@@ -59,7 +59,7 @@ def run_report(record: Record, summary: Summary, path: Path) -> RenderableType:
 
 
 def facts_table(record: Record, summary: Summary, path: Path) -> Table:
-    """Return what is to be said of the run as a whole."""
+    """Return the facts about the whole run."""
     table = Table.grid(padding=(0, 2))
 
     def add(name: str, text: str) -> None:
@@ -68,8 +68,8 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
     if summary.verdict:
         add("verdict", summary.verdict)
     add("attempts", f"{summary.attempts:,} at {summary.rate_per_s:,.0f}/s, all over after {summary.duration_s:.2f} s")
-    add("outcomes", named_counts(summary.outcomes))
-    add("causes", named_counts(summary.causes))
+    add("outcomes", counts_text(summary.outcomes))
+    add("causes", counts_text(summary.causes))
     add("body", body_text(summary.body))
     bands = [band for band in summary.bands if band.count]
     if bands:
@@ -81,7 +81,7 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
     for firewall in dict.fromkeys(act.firewall for act in record.acts if act.plan.drop is not Drop.NOTHING):
         add("firewall", firewall)
     if errors := added_errors(record):
-        add("server", f"accept() failed with {named_counts(errors)}")
+        add("server", f"accept() failed with {counts_text(errors)}")
     if summary.intended:
         add("from intended start", body_text(summary.intended))
     if record.overhead:
@@ -95,7 +95,7 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
 
 
 def added_errors(record: Record) -> dict[str, int]:
-    """Return the errors of the server's accept(), all acts together."""
+    """Return the errors of the server's accept(), summed over acts."""
     errors: dict[str, int] = {}
     for act in record.acts:
         for name, count in act.listener.errors.items():
@@ -104,18 +104,18 @@ def added_errors(record: Record) -> dict[str, int]:
 
 
 def acts_table(summary: Summary) -> Table:
-    """Return one row an act."""
+    """Return one row per act."""
     table = plain_table("act", "attempts", "p50", "p99", "outcomes", "causes")
     for act in summary.acts:
         p50, p99 = (duration_text(ns) if ns is not None else "–" for ns in (act.body.p50_ns, act.body.p99_ns))
-        table.add_row(act.act, f"{act.attempts:,}", p50, p99, named_counts(act.outcomes), named_counts(act.causes))
+        table.add_row(act.act, f"{act.attempts:,}", p50, p99, counts_text(act.outcomes), counts_text(act.causes))
     for column in table.columns[4:]:
         column.justify = "left"
     return table
 
 
 def figures_table(summary: Summary) -> Table:
-    """Return what the scenario was made to find: a row a number, a column an act."""
+    """Return the scenario's own figures: one row per figure, one column per act."""
     names = list(dict.fromkeys(figure.act for figure in summary.figures))
     table = plain_table("", *(name if len(names) > 1 else "" for name in names), "")
     table.columns[-1].justify = "left"
@@ -126,14 +126,14 @@ def figures_table(summary: Summary) -> Table:
 
 
 def number_text(value: float | None) -> str:
-    """Return a number with as many digits as it is worth."""
+    """Return a number with three significant digits, or whole from 1000."""
     if value is None:
         return "–"
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
 def socket_pairs_text(pairs: Iterable[Pair]) -> Table:
-    """Return the pairs of sockets that a census saw while a client waited, as ss would show them."""
+    """Return the socket pairs that a census saw while a client waited, in the columns of ss."""
     table = plain_table("while a client waited", "state", "Recv-Q", "local", "peer")
     for pair in pairs:
         when = duration_text(pair.seen_ns)
@@ -170,7 +170,7 @@ def books_table(summary: Summary) -> Table:
         "books: the attempts say", *(["act"] if several else []), "count", "kernel counter", "change", ""
     )
     table.columns[2 + several].justify = "left"
-    table.columns[2 + several].overflow = "fold"  # a counter's name that is cut short cannot be looked up
+    table.columns[2 + several].overflow = "fold"  # a truncated counter name cannot be looked up
     if several:
         table.columns[1].justify = "left"
     for claim in summary.books:
@@ -183,9 +183,9 @@ def books_table(summary: Summary) -> Table:
                 f"{claim.delta:,}",
                 "[green]=[/]" if claim.balanced else f"[red]≠ {claim.delta - claim.value:+,}[/]",
             )
-    still = sum(not claim.value and not claim.delta for claim in summary.books)
-    if still:
-        table.caption = f"and {still} claims of 0, whose counters did not move"
+    unchanged = sum(not claim.value and not claim.delta for claim in summary.books)
+    if unchanged:
+        table.caption = f"and {unchanged} claims of 0, whose counters did not move"
         table.caption_justify = "left"
     return table
 

@@ -10,7 +10,7 @@ from stress.view.text import metric_wording as words
 
 
 def suite_markdown(cells: Sequence[CellTrials], headline: Sequence[str] = words.PICTURED) -> str:
-    """Return a Markdown table of cells by entry: medians with their intervals, and in words what changes.
+    """Return a Markdown table of cells by entry: medians with their intervals, and the changes in words.
 
     Raises:
         UsageError: there is no such metric.
@@ -49,7 +49,7 @@ def value_text(trials: CellTrials, metric: Metric) -> str:
 
 
 def remark_texts(trials: CellTrials, baseline: CellTrials | None, metrics: Sequence[Metric]) -> list[str]:
-    """Return which metrics change against the baseline and how, and why trials are missing."""
+    """Return the changes of metrics against the baseline, and the reasons of failed trials."""
     if trials.not_applicable is not None:
         return [f"not applicable: {trials.not_applicable}"]
     texts = []
@@ -58,7 +58,7 @@ def remark_texts(trials: CellTrials, baseline: CellTrials | None, metrics: Seque
         if change is not None and change.changes:
             interval = words.change_interval_text(change)
             verdict = better_or_worse(change, compared)
-            text = f"{words.arrow(change)} {words.name_text(compared)} {words.change_text(change, change.median)}"
+            text = f"{words.arrow_text(change)} {words.name_text(compared)} {words.change_text(change, change.median)}"
             texts.append(text + (f" ({interval})" if interval else "") + (f", {verdict}" if verdict else ""))
     if trials.failed:
         failed, planned = len(trials.failed), len(trials.failed) + len(trials.done)

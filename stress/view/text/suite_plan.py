@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a suite is going to do, for a terminal."""
+"""The plan of a suite, for a terminal: its cells, their order and the expected time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ PER_HOUR, PER_MINUTE = 3600, 60
 
 @dataclass(frozen=True)
 class Forecast:
-    """What one trial of a cell is going to be, about.
+    """The expected size and time of one trial of a cell.
 
     Attributes:
         cell: the cell.
@@ -30,7 +30,7 @@ class Forecast:
 
 
 def plan_table(suite: Suite, forecasts: Sequence[Forecast]) -> Table:
-    """Return a row for each cell."""
+    """Return one row per cell."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("cell", overflow="fold")
     for column in ("trials", "attempts each", "about each"):
@@ -58,7 +58,7 @@ def plan_table(suite: Suite, forecasts: Sequence[Forecast]) -> Table:
 
 
 def order_lines(suite: Suite, trials: Sequence[Trial], hosts: Sequence[str]) -> list[str]:
-    """Return the order of the first block, and how the others follow from it."""
+    """Return the order of the first block, and the seed of the others."""
     first = [trial.cell for trial in trials if trial.block == 0]
     suffix = f", by each of {len(hosts)} hosts at the same time: {', '.join(hosts)}" if len(hosts) > 1 else ""
     return [
@@ -69,22 +69,24 @@ def order_lines(suite: Suite, trials: Sequence[Trial], hosts: Sequence[str]) -> 
 
 
 def total_line(suite: Suite, forecasts: Sequence[Forecast], hosts: int = 1) -> str:
-    """Return what all of it comes to."""
-    able = [forecast for forecast in forecasts if forecast.unsupported is None]
-    trials = suite.trials * len(able) * hosts
-    attempts = suite.trials * sum(cell.attempts for cell in able) * hosts
-    seconds = suite.trials * sum(cell.seconds for cell in able) + suite.warmup * (able[0].seconds if able else 0)
+    """Return the totals of the plan in one line."""
+    runnable = [forecast for forecast in forecasts if forecast.unsupported is None]
+    trials = suite.trials * len(runnable) * hosts
+    attempts = suite.trials * sum(cell.attempts for cell in runnable) * hosts
+    seconds = suite.trials * sum(cell.seconds for cell in runnable) + suite.warmup * (
+        runnable[0].seconds if runnable else 0
+    )
     return (
-        f"in all: {len(able)} of {len(forecasts)} cells, {trials:,} trials, about {attempts:,} attempts and "
+        f"in all: {len(runnable)} of {len(forecasts)} cells, {trials:,} trials, about {attempts:,} attempts and "
         f"{time_text(seconds)}, waiting for a quiet machine left out"
     )
 
 
 def time_text(seconds: float) -> str:
-    """Return a time as people say it: ``2 h 05 min``, ``3 min 20 s``, ``40 s``."""
-    whole = round(seconds)
-    if whole >= PER_HOUR:
-        return f"{whole // PER_HOUR} h {whole % PER_HOUR // PER_MINUTE:02} min"
-    if whole >= PER_MINUTE:
-        return f"{whole // PER_MINUTE} min {whole % PER_MINUTE:02} s"
-    return f"{whole} s"
+    """Return a time in hours, minutes and seconds: ``2 h 05 min``, ``3 min 20 s``, ``40 s``."""
+    rounded = round(seconds)
+    if rounded >= PER_HOUR:
+        return f"{rounded // PER_HOUR} h {rounded % PER_HOUR // PER_MINUTE:02} min"
+    if rounded >= PER_MINUTE:
+        return f"{rounded // PER_MINUTE} min {rounded % PER_MINUTE:02} s"
+    return f"{rounded} s"

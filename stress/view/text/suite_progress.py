@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a suite gets on: a display on a terminal, plain lines elsewhere. Nothing is drawn while a trial goes on."""
+"""Progress of a suite: a live display on a terminal, plain lines elsewhere. Nothing is drawn during a trial."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -18,23 +18,23 @@ from stress.model.summary import Summary
 from stress.model.units import duration_text
 from stress.view.text.suite_plan import time_text
 
-LAST = 3  # trials whose results stay in sight
+LAST = 3  # results that the display shows
 
 
 class SuiteProgress:
-    """Tells how a suite gets on. A context manager around it.
+    """Shows the progress of a suite; a context manager.
 
-    How long is left comes from the trials of the same cell, where there are any, and else from the estimate, scaled
-    by how wrong estimates were so far.
+    The remaining time is predicted from finished trials of the same cell, otherwise from the estimate, scaled by the
+    ratio of measured to estimated times so far.
     """
 
     def __init__(self, console: Console, expected_s: Mapping[str, float], hosts: int = 1) -> None:
         """Prepare the display.
 
         Args:
-            console: where to.
-            expected_s: for each cell, how long a trial takes, about.
-            hosts: how many run trials at the same time.
+            console: the output.
+            expected_s: the estimated time of a trial, for each cell, in seconds.
+            hosts: number of hosts that run trials at the same time.
         """
         self.console = console
         self.path: Path | None = None
@@ -56,23 +56,23 @@ class SuiteProgress:
         (self.live or nullcontext()).__exit__(kind, value, trace)
 
     def opens(self, path: Path, missing: Sequence[Trial]) -> None:
-        """A suite begins, or goes on."""
+        """Report that a suite starts or is resumed."""
         self.path = path
         self.left = {trial.number: trial for trial in missing}
         self.total = len(missing)
         self.stage(f"{path}: {self.total} trials to run")
 
     def stage(self, text: str) -> None:
-        """Something other than a trial begins."""
+        """Report work other than a trial."""
         self.show(text) if self.live else self.console.print(text, highlight=False)
 
     def begins(self, trial: Trial) -> None:
-        """A trial begins; on a terminal it is shown, and nothing more until it ends."""
+        """Report that a trial starts; a terminal shows it and nothing more until it ends."""
         if self.live:
             self.show(f"block {trial.block + 1}: {trial.cell}")
 
     def ended(self, record: TrialRecord, summary: Summary | None) -> None:
-        """A trial has ended."""
+        """Report that a trial ended."""
         self.left.pop(record.trial.number, None)
         if record.status is not Status.NOT_APPLICABLE:
             self.took_s.setdefault(record.trial.cell, []).append(record.took_s)
@@ -90,17 +90,17 @@ class SuiteProgress:
             )
 
     def left_s(self) -> float:
-        """Return about how long the rest takes."""
+        """Return the predicted remaining time in seconds."""
         measured = {cell: sum(times) / len(times) for cell, times in self.took_s.items()}
         expected = sum(self.expected_s.get(cell, 0.0) for cell in measured)
         scale = sum(measured.values()) / expected if expected else 1.0
-        whole = sum(
+        remaining = sum(
             measured.get(trial.cell, scale * self.expected_s.get(trial.cell, 0.0)) for trial in self.left.values()
         )
-        return whole / self.hosts
+        return remaining / self.hosts
 
     def show(self, now: str) -> None:
-        """Draw once."""
+        """Draw the display once."""
         assert self.live is not None
         done = self.total - len(self.left)
         head = Text.assemble((f"{done} of {self.total} trials", "bold"), f", about {time_text(self.left_s())} left")
@@ -110,7 +110,7 @@ class SuiteProgress:
 
 
 def result_line(record: TrialRecord, summary: Summary | None) -> str:
-    """Return how a trial ended in a line."""
+    """Return the result of a trial in one line."""
     if summary is None:
         return f"{record.trial.cell}: {record.status.upper()}: {record.reason}"
     p50 = summary.body.p50_ns

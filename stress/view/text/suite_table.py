@@ -30,7 +30,7 @@ QUIET = "dim"
 
 
 def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEADLINE) -> Table:
-    """Return a table of cells by entry, with what is to be said of them all in its caption.
+    """Return a table of cells by entry, with notes and failures in its caption.
 
     It needs 112 columns for the default headline.
 
@@ -67,7 +67,7 @@ def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEA
 
 
 def heading(metric: Metric) -> str:
-    """Return the head of a metric's column, on three lines so that it is narrow."""
+    """Return the head of a metric's column, in three lines to keep it narrow."""
     words_of = words.name_text(metric).replace(" per ", "\nper ").replace("body ", "body\n")
     return "\n" * (2 - words_of.count("\n")) + words_of
 
@@ -89,7 +89,7 @@ def cause_texts(trials: CellTrials) -> list[str]:
 
 
 def setting_cell(trials: CellTrials, baseline: CellTrials | None) -> Group:
-    """Return what sets a cell apart, below it the causes, or why there are none."""
+    """Return the setting of a cell, and below it the causes, or the reason that it was not run."""
     absent = trials.not_applicable
     style = QUIET if absent is not None else "bold" if trials.cell.baseline else ""
     below = cause_texts(trials) if absent is None else [f"not applicable: {absent}"]
@@ -100,7 +100,7 @@ def setting_cell(trials: CellTrials, baseline: CellTrials | None) -> Group:
 
 
 def trials_cell(trials: CellTrials) -> Text:
-    """Return how many trials are done, how many failed, and of how many the books do not balance."""
+    """Return the numbers of trials that are done, that failed, and whose books do not balance."""
     done, failed = len(trials.done), len(trials.failed)
     if not done and not failed:
         return Text("not run", style=QUIET)
@@ -114,7 +114,7 @@ def trials_cell(trials: CellTrials) -> Text:
 
 
 def value_cell(trials: CellTrials, metric: Metric, change: Effect | None) -> Text:
-    """Return a metric's median, its interval below, and below that what it is against the baseline if it changes."""
+    """Return a metric's median, its interval, and its change against the baseline, one below the other."""
     estimate = estimate_cell(trials, metric)
     if estimate is None:
         return Text("–", style=QUIET)
@@ -124,7 +124,7 @@ def value_cell(trials: CellTrials, metric: Metric, change: Effect | None) -> Tex
         lines.append(Text(interval, style=QUIET))
     if change and change.changes:
         verdict = better_or_worse(change, metric)
-        lines[0] = Text(f"{words.arrow(change)} {value}", style=TONES[verdict])
+        lines[0] = Text(f"{words.arrow_text(change)} {value}", style=TONES[verdict])
         text = f"{words.change_text(change, change.median)} {verdict or ''}"
         lines.append(Text(text.rstrip(), style=TONES[verdict]))
     return Text("\n").join(lines)
