@@ -58,10 +58,10 @@ class Table:
 @pytest.fixture(scope="session")
 def table(request):
     """Collect rows; they are written when all benchmarks are over."""
-    found = Table()
-    yield found
+    page = Table()
+    yield page
     if path := request.config.getoption("--table"):
-        path.write_text(found.markdown())
+        path.write_text(page.markdown())
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ class Peer:
     def missing(self) -> list[str]:
         """Return the Debian packages without which it cannot run here."""
         needed = [Program(self.program, self.package), *([self.server] if self.server else [])]
-        return [each.package for each in needed if each.path() is None]
+        return [program.package for program in needed if program.path() is None]
 
 
 REQUEST = "an HTTP request and a response"

@@ -22,6 +22,7 @@ from stress.storm.ports import read_port_range
 from stress.view.figure.run.ccdf import ccdf_figure
 from stress.view.figure.run.port_map import port_map_figure
 from stress.view.figure.run.timeline import timeline_figure
+from stress.view.figure.save import save_figure
 
 PORT = 5000
 ATTEMPTS = 20_000
@@ -158,10 +159,10 @@ def test_analysis_and_drawing(benchmark, table, tmp_path, attempts):
         return result
 
     def everything():
-        found = timed("analysis", lambda: analyse(run))
-        timed("timeline", lambda: timeline_figure(found, tmp_path / "timeline.png"))
-        timed("port map", lambda: port_map_figure(found, tmp_path / "ports.png"))
-        timed("CCDF", lambda: ccdf_figure(found, tmp_path / "ccdf.png"))
+        findings = timed("analysis", lambda: analyse(run))
+        timed("timeline", lambda: save_figure(timeline_figure(findings), tmp_path / "timeline.png"))
+        timed("port map", lambda: save_figure(port_map_figure(findings), tmp_path / "ports.png"))
+        timed("CCDF", lambda: save_figure(ccdf_figure(findings), tmp_path / "ccdf.png"))
 
     benchmark.pedantic(everything, rounds=3, warmup_rounds=1)
     table.add(

@@ -112,10 +112,10 @@ def test_two_workers(benchmark, table, bare_loop, close):
 
     def engine():
         buffer = Buffer(2 * ATTEMPTS, None)
-        shares = [WorkerSpec(plan, number, 2 * ATTEMPTS, 0, 20_000, cpu, b"") for number, cpu in enumerate((0, 1))]
-        with Workers(shares, [ATTEMPTS] * 2, buffer, UNWATCHED) as workers:
-            fired = workers.storm(now_ns())
-            assert [part.recorded for part in fired] == [ATTEMPTS] * 2
+        specs = [WorkerSpec(plan, number, 2 * ATTEMPTS, 0, 20_000, cpu, b"") for number, cpu in enumerate((0, 1))]
+        with Workers(specs, [ATTEMPTS] * 2, buffer, UNWATCHED) as workers:
+            results = workers.storm(now_ns())
+            assert [result.recorded for result in results] == [ATTEMPTS] * 2
         resent.append(np.count_nonzero(buffer.records["retransmits"]))
         halves = np.split(buffer.records, 2)
         assert not buffer.records["error"].any()

@@ -51,14 +51,14 @@ def server():
 
 @pytest.fixture(scope="module")
 def seen(server):
-    found = []
-    thread = threading.Thread(target=serve, args=(server, found), daemon=True)
+    connections = []
+    thread = threading.Thread(target=serve, args=(server, connections), daemon=True)
     thread.start()
-    yield found
+    yield connections
     server.shutdown(socket.SHUT_RDWR)
     thread.join()
-    for each in found:
-        each.close()
+    for connection in connections:
+        connection.close()
 """
 
 
@@ -115,15 +115,15 @@ import pytest
 @pytest.mark.benchmark(group="mine", min_rounds=7)
 def test_metrics(storm, server, seen, metric, record_property):
     begun = time.perf_counter()
-    found = storm(server.getsockname(), metric=metric, trials=2, attempts=100, rate_per_s=1000)
-    storm.benchmark.extra_info["ours"] = [value / 1e9 for value in found.values]
+    storms = storm(server.getsockname(), metric=metric, trials=2, attempts=100, rate_per_s=1000)
+    storm.benchmark.extra_info["ours"] = [value / 1e9 for value in storms.values]
     storm.benchmark.extra_info["took_s"] = time.perf_counter() - begun
     deadline = time.monotonic() + 5
     while len(seen) < 200 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(seen) == 200
-    assert found.of("outcome.connected") == [100, 100]
-    assert found.total("errors.per_million") == 0
+    assert storms.of("outcome.connected") == [100, 100]
+    assert storms.total("errors.per_million") == 0
 """,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -150,11 +150,11 @@ import time
 
 def test_full_queue(storm):
     with socket.create_server(("127.0.0.1", 0), backlog=4) as listening:
-        found = storm(
+        storms = storm(
             listening.getsockname(), metric="body.max", trials=1, attempts=20, rate_per_s=None, deadline_s=0.5
         )
-        assert found.total("outcome.connected") == 5
-        assert found.total("outcome.unfinished") == found.total("cause.accept_queue") == 15
+        assert storms.total("outcome.connected") == 5
+        assert storms.total("outcome.unfinished") == storms.total("cause.accept_queue") == 15
 
 def test_mines(storm, server, seen):
     address = server.getsockname()
@@ -166,8 +166,8 @@ def test_mines(storm, server, seen):
     for client in clients:
         client.close()
     time.sleep(1.5)  # the server leaks its side; the clients' side goes after a second
-    found = storm(address, metric="duration", trials=1, attempts=1000, ports="shuffle", rate_per_s=4000)
-    assert found.total("collisions") == found.total("cause.closewait") == 8
+    storms = storm(address, metric="duration", trials=1, attempts=1000, ports="shuffle", rate_per_s=4000)
+    assert storms.total("collisions") == storms.total("cause.closewait") == 8
 """,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -248,8 +248,8 @@ import pytest
 def test_family(storm, where):
     family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
     with socket.create_server(where, family=family, backlog=64) as listening:
-        found = storm(listening.getsockname(), attempts=20, trials=50)
-    assert found.of("outcome.connected") == [20]
+        storms = storm(listening.getsockname(), attempts=20, trials=50)
+    assert storms.of("outcome.connected") == [20]
 """,
         "--benchmark-disable",
     )
@@ -291,7 +291,7 @@ def test_one(storm, server, seen):
 
 def test_loading_it_loads_nothing_slow():
     slow = ("numpy", "matplotlib", "scipy", "msgspec", "click")
-    code = f"import sys, stress.pytest_plugin; print([each for each in {slow} if each in sys.modules])"
+    code = f"import sys, stress.pytest_plugin; print([name for name in {slow} if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
 
