@@ -17,22 +17,23 @@ import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from command import connstorm
+from command import REPOSITORY, connstorm
 from export_runs import a_real_run, variant
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.analysis.attribution.summary import analyse
-from stress.cli.export import NAMES, export
+from stress.cli.export import export
 from stress.model.errors import StoreError, UsageError
 from stress.store import run_folder
+from stress.view.export import formats
 from stress.view.export.attempt_table import COLUMNS, Attempts, tables
-from stress.view.export.benchfmt import benchmark_name
 from stress.view.export.column import file_stem, stems
 from stress.view.export.destination import output_file
-from stress.view.export.formats import FORMATS
-from stress.view.export.histogram_log import HIGHEST_NS, slots
-from stress.view.export.pytest_benchmark import stats
+from stress.view.export.formats.benchfmt import benchmark_name
+from stress.view.export.formats.histogram_log import HIGHEST_NS, slots
+from stress.view.export.formats.pytest_benchmark import stats
+from stress.view.export.registry import FORMATS, load_formats
 
 LATENCIES = ("body.p50", "body.p90", "body.p99", "body.p999", "body.max")
 RETRIES = ("net.ipv4.tcp_syn_retries", ("3", "6"))
@@ -93,8 +94,20 @@ def program(*arguments, **options):
     return ended.stdout
 
 
-def test_the_command_line_knows_every_format():
-    assert set(NAMES) == set(FORMATS)
+def test_a_module_among_the_formats_registers_itself(tmp_path, monkeypatch):
+    (tmp_path / "count_of_runs.py").write_text(
+        "from stress.view.export.format import Format\n"
+        "FORMATS = {'count': Format('.txt', 'a test', lambda column, metrics: b'%d' % len(column.runs))}\n"
+    )
+    monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
+    assert list(load_formats()) == [*FORMATS, "count"]
+
+
+def test_every_format_has_one_way_to_write_and_a_line_in_the_documentation():
+    page = (REPOSITORY / "docs/export.md").read_text()
+    for name, entry in FORMATS.items():
+        assert sum(way is not None for way in (entry.encode, entry.files, entry.write)) == 1, name
+        assert f"`{name}`" in page
 
 
 # pytest-benchmark

@@ -9,25 +9,14 @@ import click
 from stress.model.errors import UsageError
 from stress.view.export.arms import runs_by_argument
 from stress.view.export.exporter import Exporter
+from stress.view.export.registry import FORMATS
 
-NAMES = (
-    "pytest-benchmark",
-    "pyperf",
-    "benchfmt",
-    "bmf",
-    "github-smaller",
-    "github-bigger",
-    "otava",
-    "hlog",
-    "csv",
-    "parquet",
-)  # of stress.view.export.formats, which brings numpy with it
 STANDARD_OUTPUT = "-"
 
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="[LABEL=]RUN[#CELL]...")
-@click.option("--format", "name", type=click.Choice(NAMES), required=True, help="of what other program")
+@click.option("--format", "name", type=click.Choice(tuple(FORMATS)), required=True, help="of what other program")
 @click.option(
     "-o", "--output", default=STANDARD_OUTPUT, help="the file, or the folder of several; - (the default) prints"
 )

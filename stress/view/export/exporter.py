@@ -13,8 +13,20 @@ from stress.store import run_folder
 from stress.view.export.attempt_table import Attempts
 from stress.view.export.column import Column, columns, stems
 from stress.view.export.destination import make_folder, output_file
-from stress.view.export.formats import FORMATS, METRICS, Format
+from stress.view.export.format import Format
+from stress.view.export.registry import FORMATS
 
+METRICS = (
+    "body.p50",
+    "body.p90",
+    "body.p99",
+    "body.p999",
+    "body.max",
+    "rate",
+    "retries_per_million",
+    "late_per_million",
+    "errors_per_million",
+)  # unless others are requested
 NUMBERED = "pytest-benchmark"  # its compare finds files by a number in front: 0001
 
 

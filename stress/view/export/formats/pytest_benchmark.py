@@ -13,6 +13,7 @@ from stress.analysis.metric import Metric
 from stress.model.text import json_bytes
 from stress.model.units import SECOND_NS
 from stress.view.export.column import Column, Sample
+from stress.view.export.format import SECONDS, Format
 
 FORMAT_VERSION = "5.3.1"  # of pytest-benchmark, whose files these are like
 FENCE = 1.5  # inter-quartile ranges from the quartiles to Tukey's fences
@@ -125,3 +126,10 @@ def quartiles(ordered: Sequence[float]) -> tuple[float, float]:
         (statistics.median(without) + statistics.median(with_middle)) / 2,
         (statistics.median(upper) + statistics.median(upper_with)) / 2,
     )
+
+
+FORMATS = {
+    "pytest-benchmark": Format(
+        ".json", "pytest-benchmark compare, with --between and --histogram", encode, units=SECONDS, position=1
+    )
+}

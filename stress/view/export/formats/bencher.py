@@ -7,6 +7,7 @@ from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import median_interval
 from stress.model.text import json_bytes
 from stress.view.export.column import Column
+from stress.view.export.format import Format
 
 UNITS = {"ns": "-ns", "/s": "-per-s"}  # behind a metric's name: the format itself has no units
 
@@ -23,3 +24,6 @@ def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
         measure = sample.metric.name + UNITS.get(sample.metric.unit, "")
         document.setdefault(sample.row, {})[measure] = value
     return json_bytes(document)
+
+
+FORMATS = {"bmf": Format(".json", "Bencher", encode, position=4)}

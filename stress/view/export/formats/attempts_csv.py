@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import IO
 
 from stress.view.export.attempt_table import COLUMNS, Attempts, tables
+from stress.view.export.format import Format
 
 
 def write(runs: Iterable[Attempts], stream: IO[bytes]) -> None:
@@ -21,3 +22,6 @@ def write(runs: Iterable[Attempts], stream: IO[bytes]) -> None:
             text.seek(0)
             text.truncate()
     stream.write(text.getvalue().encode())
+
+
+FORMATS = {"csv": Format(".csv", "every attempt, one per line", write=write, separates=True, position=9)}

@@ -12,6 +12,7 @@ from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.model.observation import Observation
 from stress.view.export.column import Column
+from stress.view.export.format import Format
 
 UNITS = {"ns": "-ns", "/s": "/s"}  # behind a metric's name; benchstat scales what ends in -ns
 BLANK = re.compile(r"\s+")
@@ -72,3 +73,6 @@ def benchmark_name(row: str, cpus: int) -> str:
     """
     first, *rest = row.split(" ") if row else ["storm"]
     return "/".join(["Benchmark" + first[:1].upper() + first[1:], *filter(None, rest)]) + f"-{cpus}"
+
+
+FORMATS = {"benchfmt": Format(".txt", "Go's benchstat", encode, separates=True, position=3)}

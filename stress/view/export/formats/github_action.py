@@ -8,6 +8,7 @@ from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import Estimate, median_interval
 from stress.model.text import json_bytes
 from stress.view.export.column import Column, Sample
+from stress.view.export.format import Format
 
 COUNT = "count"  # the unit of numbers without a unit
 
@@ -45,3 +46,9 @@ def entry(sample: Sample) -> dict[str, Any]:
 def range_text(interval: Estimate) -> str:
     """Return the ends of an interval as the chart shows them."""
     return f"{interval.low:.6g}..{interval.high:.6g}"
+
+
+FORMATS = {
+    "github-smaller": Format(".json", "github-action-benchmark, customSmallerIsBetter", smaller, position=5),
+    "github-bigger": Format(".json", "github-action-benchmark, customBiggerIsBetter", bigger, position=6),
+}

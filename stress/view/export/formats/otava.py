@@ -12,6 +12,7 @@ from typing import Any
 from stress.analysis.metric import Metric
 from stress.model.text import json_bytes
 from stress.view.export.column import Column, Sample, stems
+from stress.view.export.format import Format
 
 CONFIG = "otava.yaml"
 TIME = "time"
@@ -63,3 +64,8 @@ def test_entry(file: str, samples: Sequence[Sample]) -> dict[str, Any]:
 def yaml_text(document: dict[str, Any]) -> bytes:
     """Return a document as YAML: every JSON document is one (YAML 1.2)."""
     return json_bytes(document)
+
+
+FORMATS = {
+    "otava": Format("", "Apache Otava: a folder of CSV files and otava.yaml", files=files, separates=True, position=7)
+}

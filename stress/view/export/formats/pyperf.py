@@ -13,6 +13,7 @@ import msgspec
 from stress.analysis.metric import Metric
 from stress.model.units import SECOND_NS
 from stress.view.export.column import Column, Sample
+from stress.view.export.format import SECONDS, Format
 
 FORMAT_VERSION = "1.0"
 
@@ -54,3 +55,6 @@ def benchmark(sample: Sample) -> dict[str, Any]:
 def local_time(started_utc: str) -> str:
     """Return a time as pyperf writes it, which is without a zone."""
     return datetime.fromisoformat(started_utc).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+FORMATS = {"pyperf": Format(".json", "pyperf compare_to, stats, hist", encode, units=SECONDS, position=2)}

@@ -8,6 +8,7 @@ import msgspec
 
 from stress.model.errors import UsageError
 from stress.view.export.attempt_table import COLUMNS, Attempts, tables
+from stress.view.export.format import Format
 
 ROWS = 1 << 18  # of a row group
 WORDS = ("run", "act", "source", "target", "error", "outcome", "cause", "phase")  # few values, often
@@ -79,3 +80,8 @@ def pyarrow() -> tuple[Any, Any]:
             "Parquet needs pyarrow, which is not installed: pip install 'connstorm[parquet]'; or use --format csv."
         ) from error
     return pa, parquet
+
+
+FORMATS = {
+    "parquet": Format(".parquet", "every attempt, for DuckDB, pandas, polars", write=write, separates=True, position=10)
+}

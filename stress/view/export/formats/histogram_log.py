@@ -18,6 +18,7 @@ from stress.model.attempt import STORM
 from stress.model.errors import UsageError
 from stress.model.units import SECOND_NS
 from stress.view.export.attempt_table import Attempts
+from stress.view.export.format import Format
 
 LOWEST_NS, HIGHEST_NS = 1, 3_600_000_000_000
 DIGITS = 3
@@ -117,3 +118,6 @@ def hdr_histogram() -> Any:
             "use --format csv."
         ) from error
     return HdrHistogram
+
+
+FORMATS = {"hlog": Format(".hlog", "HdrHistogram's log, latencies by outcome", write=write, separates=True, position=8)}
