@@ -175,7 +175,7 @@ def test_removing(cache):
     assert list(cache.iterdir()) == []
     ended = connstorm("remove", "bookworm")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert "No kernel 'bookworm' was fetched" in ended.stderr
+    assert "There is no downloaded kernel 'bookworm'" in ended.stderr
 
 
 @pytest.mark.usefixtures("cache")
@@ -187,18 +187,18 @@ def test_the_list_says_how_to_get_one():
 
 
 @pytest.mark.usefixtures("cache")
-def test_damaged_facts_are_told():
+def test_damaged_facts_are_reported():
     kept = kernel_cache.add_kernel(a_kernel(), fill)
     (kernel_cache.kernel_folder(kept) / kernel_cache.FACTS).write_text("{}")
     ended = connstorm("list")
     assert ended.returncode == 2
-    assert "fetch the kernel again" in ended.stderr
+    assert "download the kernel again" in ended.stderr
 
 
-def test_a_cache_that_cannot_be_written_is_told(cache):
+def test_a_cache_that_cannot_be_written_is_reported(cache):
     cache.parent.mkdir(exist_ok=True)
     cache.write_text("a file where a folder should be")
-    with pytest.raises(StoreError, match="could not be kept"):
+    with pytest.raises(StoreError, match="could not be written"):
         kernel_cache.add_kernel(a_kernel(), fill)
 
 

@@ -146,7 +146,7 @@ def test_a_process_that_dies_is_the_lab_s_failure():
         assert server.report() == ListenerReport(0, 0, 0, 0, {})
         os.kill(server.processes[1].popen.pid, signal.SIGKILL)
         server.processes[1].popen.wait()
-        with pytest.raises(LabError, match="ended by itself with code -9; its sockets are gone"):
+        with pytest.raises(LabError, match="ended by itself with code -9; its sockets are closed"):
             server.report()
 
 

@@ -63,7 +63,7 @@ def test_a_process_with_threads_is_refused():
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()
-    with pytest.raises(LabError, match="before the process has threads"):
+    with pytest.raises(LabError, match="by a process with one thread"):
         namespace.enter_namespace()
     done.set()
     thread.join()

@@ -82,7 +82,7 @@ def none_of_them_in_a_namespace():
 
 @namespaced
 def test_a_setting_of_the_whole_host_is_said_to_be_one():
-    with pytest.raises(NotApplicableError, match=r"tcp_mem in a private namespace: there is one for the whole host"):
+    with pytest.raises(NotApplicableError, match=r"tcp_mem in a private namespace: it exists for the whole host"):
         sysctl.write("net.ipv4.tcp_mem", "1 2 3")
 
 

@@ -239,10 +239,10 @@ def test_a_trial_that_is_given_up_is_ended_at_once(kernel, tmp_path):
 def test_what_is_missing_is_said_with_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    lacking = list(boot.list_missing())
-    assert "virtme-ng: pip install 'connstorm[kernels]'" in lacking
-    assert any("qemu-system-x86" in requirement for requirement in lacking)
-    with pytest.raises(LabError, match="this machine lacks virtme-ng"):
+    missing = list(boot.list_missing())
+    assert "virtme-ng: pip install 'connstorm[kernels]'" in missing
+    assert any("qemu-system-x86" in advice for advice in missing)
+    with pytest.raises(LabError, match="Booting a kernel needs virtme-ng"):
         Boot(Image(tmp_path / "vmlinuz"), tmp_path, kvm=False)
 
 

@@ -119,9 +119,7 @@ class Capture:
         try:
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: no protocol yet, so no packets
             self.socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V2)
-            self.socket.setsockopt(
-                SOL_PACKET, PACKET_IGNORE_OUTGOING, 1
-            )  # else the loopback delivers each packet twice
+            self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)  # the loopback shows each packet twice
             ring = struct.pack("=IIII", BLOCK_BYTES, blocks, FRAME_BYTES, self.frames)
             self.socket.setsockopt(SOL_PACKET, PACKET_RX_RING, ring)
             attach_filter(self.socket, port_filter(server_port))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The server under test: a listening socket for each port, shared by processes that accept, close or leak."""
+"""The server under test: a listening socket per port, shared by processes that accept, close or leak."""
 
 import errno
 import mmap
@@ -16,14 +16,14 @@ from stress.lab import census, firewall, sysctl, wait
 from stress.model.errors import LabError, UsageError
 from stress.model.record import ListenerReport
 
-PROCESSES_MAX = 80  # 64 that hold mines, and those that close what the storm connects
+PROCESSES_MAX = 80  # 64 that hold mines, and those that close the connections of the storm
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 5.0
-PROBE_INTERVAL_S, PROBES = 1, 3  # of keepalive, once a connection has been idle for long enough
+PROBE_INTERVAL_S, PROBES = 1, 3  # keepalive probes, once a connection has been idle for long enough
 
 
 class Listener:
-    """Listening sockets and the processes that serve them. A context manager; leaving it ends the processes."""
+    """Listening sockets and the processes that serve them. A context manager, which ends the processes on exit."""
 
     def __init__(
         self,
@@ -40,36 +40,36 @@ class Listener:
         Args:
             address: IPv4 or IPv6.
             port: TCP port.
-            ports: how many ports, this and those after it.
+            ports: number of ports, counted up from ``port``.
             keepalive_s: idle time before accepted sockets send keepalive probes; 0 is off.
-            drop_rst: drop segments that carry RST, on this socket and all that it accepts.
-            cpu: the CPU that serving processes are pinned to; None leaves them free.
+            drop_rst: drop segments with RST, on the listening and all accepted sockets.
+            cpu: the CPU that serving processes are pinned to; None does not pin them.
 
         Raises:
-            UsageError: the port is taken.
+            UsageError: the port is in use.
         """
         self.family = 6 if ":" in address else 4
         self.ports = range(port, port + ports)
         self.cpu = cpu
         self.processes: list[ListenerProcess] = []
-        # One file for the reports of all processes: a mapping of its own would cost each a descriptor here.
+        # One file for the reports of all processes: a file per process would need a descriptor each.
         self.pages_fd = os.memfd_create("connstorm-listener")
         os.ftruncate(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
         self.pages = mmap.mmap(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
         self.sockets: list[socket.socket] = []
         backlog = int(sysctl.read("net.core.somaxconn") or socket.SOMAXCONN)
-        for each in self.ports:
+        for server_port in self.ports:
             listening = socket.socket(
                 socket.AF_INET6 if self.family == 6 else socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK
             )
             self.sockets.append(listening)
             try:
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listening.bind((address, each))
+                listening.bind((address, server_port))
             except OSError as error:
                 self.close()
                 raise UsageError(
-                    f"The server cannot listen on {address} port {each}: {error.strerror}; "
+                    f"The server cannot listen on {address} port {server_port}: {error.strerror}; "
                     "choose another with --target-port."
                 ) from error
             if drop_rst:
@@ -88,37 +88,37 @@ class Listener:
         then: Literal["close", "leave"] = "close",
         nofile: int | None = None,
     ) -> None:
-        """Start one more process: it leaks ``leak`` connections (-1: all), then closes, or leaves, the others.
+        """Start a further process: it leaks ``leak`` connections (-1: all), then closes, or leaves, the others.
 
-        ``nofile`` is how many descriptors it may have, its own ones included; None leaves the limit.
+        ``nofile`` is its RLIMIT_NOFILE; None leaves the limit unchanged.
 
-        Returns when it serves: a program that still starts up would take CPU time from a storm.
+        Returns once it serves, because a process that is still starting would take CPU time from a storm.
 
         Raises:
-            LabError: it does not come up.
+            LabError: it does not start.
         """
         number = len(self.processes)
         limit = "" if nofile is None else nofile
         cpu = "" if self.cpu is None else self.cpu
         process = ListenerProcess(self.sockets, self.pages, self.pages_fd, number, [leak, then, cpu, limit])
         self.processes.append(process)
-        if not wait.wait_until(process.ready, START_LIMIT_S):
+        if not wait.wait_until(process.is_ready, START_LIMIT_S):
             raise LabError(f"A listener process did not start within {START_LIMIT_S:g} s.")
 
     def shorten_queue(self, backlog: int) -> None:
-        """Let at most ``backlog`` connections wait at each port, and one more (sk_acceptq_is_full())."""
+        """Limit the accept queue of each port to ``backlog`` + 1 connections (sk_acceptq_is_full())."""
         for listening in self.sockets:
             listening.listen(backlog)
 
     def total(self, slot: int) -> int:
-        """Return the sum of one slot of the processes' reports."""
+        """Return the sum of a slot over the reports of all processes."""
         return sum(process.report[slot] for process in self.processes)
 
     def report(self) -> ListenerReport:
-        """Return what all processes did so far.
+        """Return the counts of all processes so far.
 
         Raises:
-            LabError: one of them died.
+            LabError: one of them has ended.
         """
         for process in self.processes:
             process.check()
@@ -136,19 +136,19 @@ class Listener:
         )
 
     def wait_accepted(self, count: int, limit_s: float) -> bool:
-        """Wait until ``count`` connections were accepted in all; return whether they were."""
+        """Wait until ``count`` connections were accepted in total; return whether they were."""
         return wait.wait_until(lambda: self.report().accepted >= count, limit_s)
 
     def starved_ns(self) -> tuple[int, int] | None:
-        """Return when an accept() first and last found no descriptor (CLOCK_MONOTONIC, ns); None if never."""
-        found = [(process.report[STARVED_FROM], process.report[STARVED_TO]) for process in self.processes]
-        found = [(first, last) for first, last in found if first]
-        return (min(first for first, _ in found), max(last for _, last in found)) if found else None
+        """Return the times of the first and last EMFILE of accept() (CLOCK_MONOTONIC, ns); None if there was none."""
+        spans = [(process.report[STARVED_FROM], process.report[STARVED_TO]) for process in self.processes]
+        spans = [(first, last) for first, last in spans if first]
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
 
     def wait_settled(self, limit_s: float) -> bool:
-        """Wait until all that can be accepted is accepted, and all that was to be closed is closed.
+        """Wait until all connections that can be accepted are accepted, and all that shall be closed are closed.
 
-        It has to look so twice: the server may have taken a connection from the queue and not counted it yet.
+        Two checks must agree: the server may have taken a connection from the queue and not counted it yet.
         """
         accepted = -1
 
@@ -162,9 +162,9 @@ class Listener:
         return wait.wait_until(settled, limit_s)
 
     def queue_length(self) -> int:
-        """Return how many connections wait to be accepted."""
-        found: Iterable[census.Socket] = census.iterate_sockets(self.family, ["LISTEN"])
-        return sum(each.receive_queue for each in found if each.local_port in self.ports)
+        """Return the number of connections in the accept queues."""
+        sockets: Iterable[census.Socket] = census.iterate_sockets(self.family, ["LISTEN"])
+        return sum(listening.receive_queue for listening in sockets if listening.local_port in self.ports)
 
     def __enter__(self) -> Self:
         return self
@@ -175,7 +175,7 @@ class Listener:
         self.close()
 
     def close(self) -> None:
-        """End the processes, with every socket that they hold, and stop listening."""
+        """End the processes, which closes every socket that they hold, and stop listening."""
         for process in self.processes:
             process.report[STOP] = 1
         for process in self.processes:
@@ -188,7 +188,7 @@ class Listener:
 
 
 class ListenerProcess:
-    """One serving process and the page that it reports on."""
+    """One serving process, and the page of memory with its counts."""
 
     def __init__(
         self,
@@ -196,34 +196,34 @@ class ListenerProcess:
         pages: mmap.mmap,
         pages_fd: int,
         number: int,
-        orders: list[object],
+        options: list[object],
     ) -> None:
-        """Start it, with page ``number`` of ``pages``; the page outlives the process that writes it.
+        """Start it with page ``number`` of ``pages``; the page outlives the process that writes it.
 
-        ``orders`` are the last arguments of ``listener_process.main``.
+        ``options`` are the last arguments of ``listener_process.main``.
         """
         offset = number * mmap.PAGESIZE
         self.report = memoryview(pages)[offset : offset + SLOTS * 8].cast("q")
-        descriptors = [each.fileno() for each in listening]
-        arguments = (",".join(map(str, descriptors)), pages_fd, offset, *orders)
+        descriptors = [listening_socket.fileno() for listening_socket in listening]
+        arguments = (",".join(map(str, descriptors)), pages_fd, offset, *options)
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "stress.lab.listener_process", *map(str, arguments)],
             pass_fds=(*descriptors, pages_fd),
             stdin=subprocess.DEVNULL,
         )
 
-    def ready(self) -> bool:
-        """Return whether it serves; raise LabError if it never will."""
+    def is_ready(self) -> bool:
+        """Return whether it serves; raise LabError if it has ended."""
         self.check()
         return bool(self.report[READY])
 
     def check(self) -> None:
         """Raise LabError if the process has ended by itself."""
         if (code := self.popen.poll()) is not None:
-            raise LabError(f"A listener process ended by itself with code {code}; its sockets are gone.")
+            raise LabError(f"A listener process ended by itself with code {code}; its sockets are closed.")
 
     def end(self) -> None:
-        """Wait for the process, end it by force when it does not stop, and let go of its page."""
+        """Wait for the process, kill it when it does not stop, and release its page."""
         try:
             self.popen.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The program of one listener process. It imports no numpy, so that twenty of them start quickly."""
+"""The program of a listener process. It imports no numpy, so that twenty of them start quickly."""
 
 import mmap
 import os
@@ -12,7 +12,7 @@ from stress.lab.pdeathsig import die_with_parent
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until the lab says stop; die with the lab, and leave Ctrl-C to it."""
+    """Serve until the parent sets STOP; end with the parent, and ignore SIGINT, which the parent handles."""
     listening, pages_fd, offset, leak, then, cpu, nofile = arguments
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -23,7 +23,10 @@ def main(arguments: list[str]) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (int(nofile), hard))
     page = mmap.mmap(int(pages_fd), mmap.PAGESIZE, offset=int(offset))
     serve(
-        [int(each) for each in listening.split(",")], memoryview(page)[: SLOTS * 8].cast("q"), leak=int(leak), then=then
+        [int(descriptor) for descriptor in listening.split(",")],
+        memoryview(page)[: SLOTS * 8].cast("q"),
+        leak=int(leak),
+        then=then,
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Kernel settings under /proc/sys, read and written by their dotted names."""
+"""Sysctls, read and written by their dotted names under /proc/sys."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from stress.model.text import closest_match, did_you_mean
 ROOT = Path("/proc/sys")
 RESERVED_PORTS = "net.ipv4.ip_local_reserved_ports"
 
-# The settings that a result depends on; a kernel that lacks one simply has no entry for it.
+# The sysctls that are stored with each run; those that a kernel does not have are left out.
 RECORDED = (
     "net.core.somaxconn",
     "net.ipv4.ip_local_port_range",
@@ -37,75 +37,75 @@ RECORDED = (
 )
 
 
-# Settings of the whole host, which a private namespace has no entries for (Linux 6.18; a kernel may lack some).
+# Sysctls of the whole host, which do not exist in a private namespace (Linux 6.18; not every kernel has all of them).
 WHOLE_HOST = (
     *(f"net.core.{last}" for last in ("bpf_jit_enable", "busy_poll", "busy_read", "default_qdisc", "dev_weight")),
     *(f"net.core.netdev_{last}" for last in ("budget", "budget_usecs", "max_backlog", "tstamp_prequeue")),
     *(f"net.core.{last}" for last in ("flow_limit_table_len", "gro_normal_batch", "rps_sock_flow_entries")),
     *(f"net.ipv4.{last}" for last in ("tcp_low_latency", "tcp_max_orphans", "tcp_mem", "udp_mem")),
 )
-# What a kernel does that is older than a setting. To ask it for just that is to ask for nothing.
+# The behaviour of kernels from before a sysctl existed, as its value: setting that value there changes nothing.
 IMPLIED_VALUES = {
     "net.ipv4.tcp_syn_linear_timeouts": "0",  # 6.5
     "net.ipv4.tcp_rto_max_ms": "120000",  # 6.15: TCP_RTO_MAX
     "net.ipv4.tcp_tw_reuse_delay": "1000",  # 6.13
 }
-INITIAL_NAMESPACE_ONLY = "net.core.netdev_budget"  # every kernel has it, in its first network namespace only
+INITIAL_NAMESPACE_ONLY = "net.core.netdev_budget"  # every kernel has it, but only in the initial network namespace
 
 
 def sysctl_path(name: str) -> Path:
-    """Return the file of a setting: ``net.ipv4.tcp_fin_timeout``."""
+    """Return the file of a sysctl such as ``net.ipv4.tcp_fin_timeout``."""
     return ROOT.joinpath(*name.split("."))
 
 
 def list_names() -> list[str]:
-    """Return the names of all network settings that can be read here, sorted.
+    """Return the names of all network sysctls that can be read here, sorted.
 
-    Left out are those of an interface with a dot in its name, which no dotted name leads to.
+    Sysctls of an interface with a dot in its name are left out, because they have no dotted name.
     """
-    found = []
+    names = []
     for folder, folders, files in os.walk(sysctl_path("net")):
         folders[:] = [folder for folder in folders if "." not in folder]
         readable = (file for file in files if os.access(f"{folder}/{file}", os.R_OK))
         prefix = folder.removeprefix(f"{ROOT}/").replace("/", ".")
-        found += [f"{prefix}.{each}" for each in readable if "." not in each]
-    return sorted(found)
+        names += [f"{prefix}.{file}" for file in readable if "." not in file]
+    return sorted(names)
 
 
 def read(name: str) -> str | None:
-    """Return a setting, words separated by one blank, or None when this kernel has none that can be read."""
+    """Return the value of a sysctl, words separated by one blank, or None when it cannot be read."""
     try:
         return " ".join(sysctl_path(name).read_text(errors="replace").split())
-    except OSError:  # it is not there, is a folder, may not be read, or has no value yet (stable_secret: EIO)
+    except OSError:  # it does not exist, is a folder, may not be read, or has no value yet (stable_secret: EIO)
         return None
 
 
 def read_recorded(more: Iterable[str] = ()) -> dict[str, str]:
-    """Return every setting in RECORDED, and of those named besides, that this kernel has."""
+    """Return the sysctls of RECORDED, and those named in addition, that this kernel has."""
     return {name: value for name in (*RECORDED, *more) if (value := read(name)) is not None}
 
 
 def exists(name: str) -> bool:
-    """Return whether this kernel has a setting that can be read."""
+    """Return whether this kernel has a sysctl that can be read."""
     return read(name) is not None
 
 
-def drop_implied(settings: Mapping[str, str], there: Callable[[str], bool] = exists) -> dict[str, str]:
-    """Return settings without those that a kernel lacks and of which it does what is asked all the same.
+def drop_implied(settings: Mapping[str, str], has_sysctl: Callable[[str], bool] = exists) -> dict[str, str]:
+    """Return settings without the sysctls that a kernel does not have and whose value it implies.
 
     Args:
         settings: values by dotted names.
-        there: whether the kernel has one of a name.
+        has_sysctl: whether the kernel has the sysctl of a name.
     """
-    return {name: value for name, value in settings.items() if IMPLIED_VALUES.get(name) != value or there(name)}
+    return {name: value for name, value in settings.items() if IMPLIED_VALUES.get(name) != value or has_sysctl(name)}
 
 
 def read_existing(name: str) -> str:
-    """Return a setting that is there.
+    """Return the value of a sysctl.
 
     Raises:
-        NotApplicableError: this kernel, or this namespace, has no such setting.
-        UsageError: it is not a network setting, or cannot be read.
+        NotApplicableError: it does not exist in this kernel or namespace.
+        UsageError: it is not a network sysctl, or cannot be read.
     """
     if not name.startswith("net.") or ".." in name or "/" in name or "\0" in name:
         raise UsageError(f"{name!r} is not a network setting; give its dotted name, such as net.ipv4.tcp_fin_timeout.")
@@ -114,18 +114,18 @@ def read_existing(name: str) -> str:
     private = not sysctl_path(INITIAL_NAMESPACE_ONLY).exists()
     where = " in a private namespace" if private else ""
     if private and name in WHOLE_HOST:
-        raise NotApplicableError(f"This kernel has no setting {name}{where}: there is one for the whole host only.")
+        raise NotApplicableError(f"This kernel has no setting {name}{where}: it exists for the whole host only.")
     kind = UsageError if os.path.lexists(sysctl_path(name)) else NotApplicableError
     raise kind(f"This kernel has no setting {name}{where}{suggest_name(name)}.")
 
 
 def write(name: str, value: str) -> None:
-    """Set a setting and read it back.
+    """Set a sysctl and read it back.
 
     Raises:
-        NotApplicableError: this kernel, or this namespace, has no such setting.
-        UsageError: it is not a network setting, or the kernel does not take the value as it is written.
-        LabError: the setting may not be written here.
+        NotApplicableError: it does not exist in this kernel or namespace.
+        UsageError: it is not a network sysctl, or the kernel does not accept the value as it is written.
+        LabError: it may not be written here.
     """
     read_existing(name)
     try:
@@ -134,23 +134,23 @@ def write(name: str, value: str) -> None:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise LabError(f"{name} may not be written here: {error.strerror}.") from error
         raise UsageError(f"The kernel refuses {name}={value}: {error.strerror}.") from error
-    kept = read(name) or ""
-    if not is_same_value(name, kept, value):
-        raise UsageError(f"{name} was set to {value} but reads {kept}; write the value as the kernel does.")
+    current = read(name) or ""
+    if not is_same_value(name, current, value):
+        raise UsageError(f"{name} was set to {value} but reads {current}; write the value as the kernel does.")
 
 
-def is_same_value(name: str, kept: str, value: str) -> bool:
-    """Return whether what a setting reads is a value as somebody wrote it: the kernel has its own spelling."""
+def is_same_value(name: str, current: str, value: str) -> bool:
+    """Return whether the kernel's text of a sysctl means the same as a value that a user wrote."""
     if name != RESERVED_PORTS:
-        return kept.split() == value.split()
+        return current.split() == value.split()
     try:
-        return parse_ports(kept) == parse_ports(value)
-    except ValueError:  # the value is no list of ports
+        return parse_ports(current) == parse_ports(value)
+    except ValueError:  # the value is not a list of ports
         return False
 
 
 def parse_ports(text: str) -> set[int]:
-    """Return the ports of a list such as ``"8080,9000-9002"``, which the kernel spells in its own way."""
+    """Return the ports of a list such as ``"8080,9000-9002"``."""
     ports: set[int] = set()
     for part in text.split(",") if text.strip() else []:
         low, _, high = part.partition("-")
@@ -159,7 +159,7 @@ def parse_ports(text: str) -> set[int]:
 
 
 def suggest_name(name: str) -> str:
-    """Return ``; did you mean …?`` for a setting that is similar in spelling, or an empty text."""
+    """Return ``; did you mean …?`` with the sysctl that is spelled most like ``name``, or an empty text."""
     prefix, _, last = name.rpartition(".")
     folder = sysctl_path(prefix)
     if os.path.isdir(folder):  # noqa: PTH112  # Path.is_dir() raises where a name is too long

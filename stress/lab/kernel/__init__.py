@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Other kernels: fetched from Debian, cached, booted under QEMU."""
+"""Other kernels: downloaded from Debian, cached, booted in QEMU."""

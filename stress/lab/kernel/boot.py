@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A kernel booted under QEMU by virtme-ng, with this host's files read-only and one folder that both can write.
+"""A kernel booted in QEMU by virtme-ng, with this host's files read-only and one folder that both can write.
 
-The guest runs one script of that folder, ``go``. It says that it has begun by the file ``started``, and that it is over
-by ``ended``; what else it leaves there is for who wrote it. The kernel's messages go to ``console.log``.
+The guest runs the script ``go`` of that folder. The script creates the file ``started`` when it begins and ``ended``
+when it ends; its author defines its other files. The kernel's messages go to ``console.log``.
 """
 
 import os
@@ -20,14 +20,14 @@ from pathlib import Path
 
 from stress.model.errors import LabError
 
-SHARE = "/run/connstorm"  # where the guest has the folder
-ROOT = "/run/root"  # where the guest has the host's files once more, to be mounted with a cache
+SHARE = "/run/connstorm"  # mount point of the folder in the guest
+ROOT = "/run/root"  # mount point of a second copy of the host's files, which is mounted with a cache
 GO, STARTED, ENDED, CONSOLE, QEMU = "go", "started", "ended", "console.log", "qemu"
 KVM = Path("/dev/kvm")
 INTERVAL_S = 0.1
-QUIET_S = {True: 10.0, False: 60.0}  # the longest that a boot says nothing: with KVM, and emulated
-MEMORY_MIB, MEMORY_SHARE = 4096, 2  # of the guest: at most so much, and one part in two of this machine's
-TAIL_LINES = 100  # a panic comes with a trace
+QUIET_S = {True: 10.0, False: 60.0}  # maximum time without console output while booting: with KVM, and emulated
+MEMORY_MIB, MEMORY_SHARE = 4096, 2  # of the guest: at most this, and half of this machine's memory
+TAIL_LINES = 100  # a panic prints a trace
 SHOWN_LINES = 3
 PANIC = "Kernel panic"
 PROGRAMS = {
@@ -41,7 +41,7 @@ PROGRAMS = {
 class GuestEnd(StrEnum):
     """How a guest ended."""
 
-    ENDED = "it ended"  # the script did
+    ENDED = "it ended"  # the script ended
     DIED = "the machine stopped by itself"
     HUNG = "it said nothing any more while it booted"
     LATE = "it was not over in time"
@@ -50,11 +50,11 @@ class GuestEnd(StrEnum):
 
 @dataclass(frozen=True)
 class Image:
-    """What is booted.
+    """A bootable kernel.
 
     Attributes:
         path: a vmlinuz, or the build tree of a kernel.
-        options: of the kernel's command line.
+        options: options of the kernel command line.
     """
 
     path: Path
@@ -62,40 +62,40 @@ class Image:
 
 
 def list_missing() -> Iterator[str]:
-    """Yield what this machine lacks to boot kernels, and how to get each."""
+    """Yield the missing requirements for booting kernels, each with how to get it."""
     for program, advice in PROGRAMS.items():
         if find_program(program) is None:
             yield advice
 
 
 def find_program(program: str) -> str | None:
-    """Return where a program is: beside this Python, in PATH, or where root's programs are."""
-    places = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
-    return shutil.which(program, path=os.pathsep.join(places))
+    """Return the path of a program: next to this Python, in PATH, or in /usr/sbin or /sbin."""
+    folders = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
+    return shutil.which(program, path=os.pathsep.join(folders))
 
 
 def has_kvm() -> bool:
-    """Return whether this machine offers to run guests on its own CPU; that it also works, only a boot can tell."""
+    """Return whether this machine has KVM; whether it works, only a boot can show."""
     return os.access(KVM, os.R_OK | os.W_OK)
 
 
 class Boot:
-    """A guest under way; the kernel ends it when this process ends."""
+    """A running guest; the kernel kills it when this process ends."""
 
     def __init__(self, image: Image, share: Path, *, kvm: bool, quiet_s: float | None = None) -> None:
-        """Start it.
+        """Start the guest.
 
         Args:
-            image: what is booted.
+            image: the kernel.
             share: the folder with its script.
-            kvm: on this machine's own CPU; else emulated.
-            quiet_s: how long it may say nothing while it boots; by default as long as such a boot may need.
+            kvm: use KVM; else the CPU is emulated.
+            quiet_s: maximum time without console output while booting; by default QUIET_S.
 
         Raises:
-            LabError: this machine lacks what is needed.
+            LabError: a required program is missing.
         """
-        if lacking := list(list_missing()):
-            raise LabError(f"To boot a kernel this machine lacks {'; '.join(lacking)}.")
+        if missing := list(list_missing()):
+            raise LabError(f"Booting a kernel needs {'; '.join(missing)}.")
         self.share = share
         self.quiet_s = QUIET_S[kvm] if quiet_s is None else quiet_s
         self.stopped = False
@@ -110,27 +110,27 @@ class Boot:
             )
 
     def wait(self, limit_s: float) -> GuestEnd:
-        """Wait until the guest ends, and see that nothing of it is left.
+        """Wait until the guest ends, and kill all its processes.
 
         Args:
-            limit_s: how long its script may take.
+            limit_s: maximum run time of its script.
         """
         end = self.watch(limit_s)
         self.end()
         return GuestEnd.STOPPED if self.stopped else end
 
     def watch(self, limit_s: float) -> GuestEnd:
-        """Wait until something ends it; time is counted in looks, which take a little longer than they should."""
-        said, silent, begun = 0, 0, 0
+        """Wait until the guest ends or exceeds a limit; time is counted in intervals of INTERVAL_S."""
+        console_bytes, silent, begun = 0, 0, 0
         while True:
-            gone = self.process.poll() is not None  # asked before: what it left must be seen
+            has_ended = self.process.poll() is not None  # before the files are checked, so that its last files are seen
             if (self.share / ENDED).exists():
                 return GuestEnd.ENDED
-            if gone:
+            if has_ended:
                 return GuestEnd.DIED
             size = (self.share / CONSOLE).stat().st_size
-            silent = silent + 1 if size == said else 0
-            said = size
+            silent = silent + 1 if size == console_bytes else 0
+            console_bytes = size
             if (self.share / STARTED).exists():
                 begun += 1
             if begun == 0 and silent * INTERVAL_S > self.quiet_s:
@@ -140,12 +140,12 @@ class Boot:
             time.sleep(INTERVAL_S)
 
     def stop(self) -> None:
-        """End it, whatever it is doing."""
+        """Kill the guest."""
         self.stopped = True
         self.end()
 
     def end(self) -> None:
-        """End the machine with all its processes: what its script wrote is on the host's disk already."""
+        """Kill the virtual machine with all its processes; the files of its script are on the host's disk already."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -153,24 +153,24 @@ class Boot:
     def console(self) -> list[str]:
         """Return the last lines of the kernel's messages."""
         text = (self.share / CONSOLE).read_bytes().decode("utf-8", "replace")
-        lines = ["".join(each for each in line if each.isprintable()).strip() for line in text.splitlines()]
+        lines = ["".join(letter for letter in line if letter.isprintable()).strip() for line in text.splitlines()]
         return [line for line in lines if line][-TAIL_LINES:]
 
 
 def last_messages(lines: list[str]) -> list[str]:
-    """Return what the console says of the end: the panic, else its last lines."""
+    """Return the lines of the console that explain the end: the panic, else the last lines."""
     panics = [line for line in lines if PANIC in line]
     return panics[:1] or lines[-SHOWN_LINES:]
 
 
 def pdeathsig_prefix() -> list[str]:
-    """Return a prefix of a command that has the kernel end it when its parent ends; setpriv is of util-linux."""
-    found = find_program("setpriv")
-    return [found, "--pdeathsig", "KILL", "--"] if found else []
+    """Return a command prefix that sets the parent death signal; setpriv is part of util-linux."""
+    setpriv = find_program("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
 def write_wrapper(path: Path) -> None:
-    """Write a QEMU that ends when virtme-run ends, which does not see to that."""
+    """Write a wrapper of QEMU that ends when virtme-run ends."""
     program = find_program("qemu-system-x86_64")
     assert program is not None
     path.write_text(f'#!/bin/sh\nexec {shlex.join([*pdeathsig_prefix(), program])} "$@"\n')
@@ -178,14 +178,14 @@ def write_wrapper(path: Path) -> None:
 
 
 def boot_command(image: Image, share: Path, *, kvm: bool) -> list[str]:
-    """Return the command that boots."""
+    """Return the command that boots a kernel."""
     program = find_program("virtme-run")
     assert program is not None
-    built = image.path.is_dir()
+    is_build_tree = image.path.is_dir()
     host_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
     return [
         program,
-        *(("--kdir", str(image.path)) if built else ("--kimg", str(image.path))),
+        *(("--kdir", str(image.path)) if is_build_tree else ("--kimg", str(image.path))),
         *("--mods", "auto", "--force-9p", "--verbose", "--show-boot-console"),
         *(() if kvm else ("--disable-kvm",)),
         *("--qemu-bin", str(share / QEMU)),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Kernels that were fetched: a folder for each, with its image, its modules and ``kernel.json``.
+"""The cache of downloaded kernels: a folder per kernel with its image, its modules and ``kernel.json``.
 
 The cache is the folder that the environment variable CONNSTORM_KERNELS names, else ``~/.cache/connstorm/kernels``.
 """
@@ -22,67 +22,67 @@ FACTS = "kernel.json"
 
 
 def cache_folder() -> Path:
-    """Return where kernels are kept."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        return Path(given).absolute()
+    """Return the folder of the cache."""
+    folder = os.environ.get(VARIABLE)
+    if folder:
+        return Path(folder).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "connstorm" / "kernels"
 
 
 def kernel_folder(kernel: CachedKernel) -> Path:
-    """Return a kernel's folder."""
+    """Return the folder of a kernel."""
     return cache_folder() / kernel.name
 
 
 def kernel_image(kernel: CachedKernel) -> Path:
-    """Return a kernel's bootable file."""
+    """Return the bootable image of a kernel."""
     return kernel_folder(kernel) / "boot" / f"vmlinuz-{kernel.release}"
 
 
 def kernel_modules(kernel: CachedKernel) -> Path:
-    """Return the folder of a kernel's modules; virtme-ng looks for it there, seen from the image."""
+    """Return the folder of a kernel's modules, at the place relative to the image where virtme-ng expects it."""
     return kernel_folder(kernel) / "lib" / "modules" / kernel.release
 
 
 def list_kernels() -> list[CachedKernel]:
-    """Return what there is, the oldest version first.
+    """Return all kernels of the cache, the oldest version first.
 
     Raises:
-        UsageError: a kernel's facts are damaged.
+        UsageError: a ``kernel.json`` is damaged.
     """
-    found = []
+    kernels = []
     for file in cache_folder().glob(f"*/{FACTS}"):
         if file.parent.name.startswith("."):
-            continue  # on its way, or left over
+            continue  # not complete yet, or left over
         try:
-            found.append(msgspec.json.decode(file.read_bytes(), type=CachedKernel))
+            kernels.append(msgspec.json.decode(file.read_bytes(), type=CachedKernel))
         except (OSError, msgspec.DecodeError) as error:
             raise UsageError(
-                f"{file} cannot be read: {error}; remove the folder and fetch the kernel again."
+                f"{file} cannot be read: {error}; remove the folder and download the kernel again."
             ) from error
-    return sorted(found, key=lambda kernel: version_numbers(kernel.release))
+    return sorted(kernels, key=lambda kernel: version_numbers(kernel.release))
 
 
 def version_numbers(text: str) -> list[int]:
-    """Return the numbers in a text: releases of kernels sort by them."""
-    return [int(each) for each in re.findall(r"\d+", text)]
+    """Return the numbers in a text, as a sort key for kernel releases."""
+    return [int(digits) for digits in re.findall(r"\d+", text)]
 
 
 def find_kernel(name: str) -> CachedKernel | None:
-    """Return the kernel that has a name, or was fetched under it, such as ``deb:bookworm``; or None."""
+    """Return the kernel with a name, or that was downloaded by it, such as ``deb:bookworm``; or None."""
     return next(
         (kernel for kernel in list_kernels() if {name, DEBIAN_PREFIX + name} & {kernel.name, *kernel.names}), None
     )
 
 
 def add_kernel(kernel: CachedKernel, fill: Callable[[Path], None]) -> CachedKernel:
-    """Keep a kernel under its name: complete or not at all.
+    """Add a kernel to the cache, completely or not at all.
 
-    Another kernel that was called by one of its names loses that name; one that is there already gains the name.
+    Another kernel with one of its names loses that name; if the kernel is in the cache already, it gains the names.
 
     Args:
         kernel: its facts.
-        fill: writes its image and modules into a folder.
+        fill: a function that writes its image and modules into a folder.
 
     Raises:
         StoreError: the cache cannot be written.
@@ -96,9 +96,9 @@ def add_kernel(kernel: CachedKernel, fill: Callable[[Path], None]) -> CachedKern
                     kernel_folder(other),
                     rename_kernel(other, [name for name in other.names if name not in kernel.names]),
                 )
-        there = find_kernel(kernel.name)
-        if there is not None:
-            kernel = rename_kernel(there, list(dict.fromkeys([*there.names, *kernel.names])))
+        cached = find_kernel(kernel.name)
+        if cached is not None:
+            kernel = rename_kernel(cached, list(dict.fromkeys([*cached.names, *kernel.names])))
             write_facts(kernel_folder(kernel), kernel)
             return kernel
         with atomic.open_folder(kernel_folder(kernel), flush=False) as unpacked:
@@ -106,7 +106,7 @@ def add_kernel(kernel: CachedKernel, fill: Callable[[Path], None]) -> CachedKern
             write_facts(unpacked, kernel)
     except OSError as error:
         raise StoreError(
-            f"The kernel could not be kept in {cache_folder()}: {error.strerror}; set {VARIABLE}."
+            f"The kernel could not be written to {cache_folder()}: {error.strerror}; set {VARIABLE}."
         ) from error
     return kernel
 
@@ -116,31 +116,31 @@ def rename_kernel(kernel: CachedKernel, names: list[str]) -> CachedKernel:
     return msgspec.structs.replace(kernel, names=names)
 
 
-def write_facts(where: Path, kernel: CachedKernel) -> None:
-    """Write a kernel's facts."""
-    atomic.write(where / FACTS, json_bytes(kernel))
+def write_facts(folder: Path, kernel: CachedKernel) -> None:
+    """Write ``kernel.json``."""
+    atomic.write(folder / FACTS, json_bytes(kernel))
 
 
 def remove_kernel(name: str) -> CachedKernel:
-    """Remove a kernel by its name, or by one that it was fetched under.
+    """Remove a kernel by its name, or by a name that it was downloaded by.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such kernel.
         StoreError: it cannot be removed.
     """
     kernel = find_kernel(name)
     if kernel is None:
-        there = ", ".join(kernel.name for kernel in list_kernels()) or "none"
-        raise UsageError(f"No kernel {name!r} was fetched; there is {there}.")
-    away = cache_folder() / f".{kernel.name}.removed"
+        names = ", ".join(kernel.name for kernel in list_kernels()) or "none"
+        raise UsageError(f"There is no downloaded kernel {name!r}; there is {names}.")
+    removed = cache_folder() / f".{kernel.name}.removed"
     try:
-        kernel_folder(kernel).rename(away)  # at once it is no kernel any more, however long removing takes
-        shutil.rmtree(away)
+        kernel_folder(kernel).rename(removed)  # it is no longer listed, however long removing takes
+        shutil.rmtree(removed)
     except OSError as error:
-        raise StoreError(f"{away} could not be removed: {error.strerror}.") from error
+        raise StoreError(f"{removed} could not be removed: {error.strerror}.") from error
     return kernel
 
 
 def size_bytes(kernel: CachedKernel) -> int:
-    """Return how much a kernel takes on disk."""
+    """Return the size of a kernel on disk."""
     return sum(file.lstat().st_size for file in kernel_folder(kernel).rglob("*") if not file.is_dir())
