@@ -212,7 +212,7 @@ def test_more_trials_are_added_and_those_that_are_there_stay(source, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("mines = 3", "mines = 4", "The cell 'closewait' would now do something else"),
+        ("mines = 3", "mines = 4", "The cell 'closewait' would now do something other"),
         ('[[scenario]]\nname = "clean"\n', "", "has a cell 'clean' that the suite no longer has"),
         ("[1, 0]", "[1, 0, 2]", "The suite has a cell 'closewait tcp_timestamps=2' that"),
         ("trials = 2", "trials = 2\nseed = 2", "was started with seed 1, and now it is 2"),
@@ -478,7 +478,7 @@ def test_damaged_records_are_named(source, tmp_path):
     with pytest.raises(UsageError, match="does not follow schema 1"):
         suite_folder.read_records(path)
     damaged.write_text("{")
-    with pytest.raises(UsageError, match="remove it, and --resume runs that trial again"):
+    with pytest.raises(UsageError, match="remove it, and --resume repeats that trial"):
         suite_folder.read_records(path)
     with pytest.raises(StoreError, match="could not be written"):
         suite_folder.write_json(path / "missing" / "file.json", {})

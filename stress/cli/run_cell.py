@@ -30,7 +30,7 @@ def run_cell(
     """Carry out the plan on standard input; print what happens as JSON, one event per line."""
     die_with_parent(signal.SIGTERM)
     if attest:
-        print_attestation(alone=alone)
+        print_fingerprint(alone=alone)
         return
     if agent:
         from stress.suite.executor.agent import serve_request  # noqa: PLC0415  # numpy comes with it
@@ -63,7 +63,7 @@ def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool, alon
     print_event(protocol.Done(str(path)))
 
 
-def print_attestation(*, alone: bool) -> None:
+def print_fingerprint(*, alone: bool) -> None:
     """Print what this host is, and which settings a trial may change: in a machine of its own, all."""
     on_the_host = sysctl.list_names()
     refused = None
