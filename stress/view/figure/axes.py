@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Around the data: the latency axis, the SYN ladder beside it, the phases above it, the colour scale."""
+"""What surrounds the data: the latency axis, the SYN ladder next to it, the phases above it, the colour scale."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from stress.view.figure.style import FAINT, GIVE_UP, INK, LADDER_TINT, QUIET, RU
 
 
 def apply_latency_axis(axes: Axes, low_ns: float, high_ns: float) -> None:
-    """Make y a log axis of latencies from ``low_ns`` to ``high_ns``, with units on the decades."""
+    """Make y a logarithmic latency axis from ``low_ns`` to ``high_ns``, with units at the decades."""
     axes.set_yscale("log")
     axes.set_ylim(low_ns, high_ns)
     axes.yaxis.set_major_locator(LogLocator(numticks=30))
@@ -29,11 +29,11 @@ def apply_latency_axis(axes: Axes, low_ns: float, high_ns: float) -> None:
 
 
 def spread_labels(targets: Sequence[float], height: float, top: float) -> list[float]:
-    """Return the places nearest to ``targets`` (ascending) for labels that are ``height`` tall each.
+    """Return the places closest to ``targets`` (ascending) at which labels of this height do not overlap.
 
-    Places ascend too, none above ``top``. Where targets crowd, their labels make one block around their mean.
+    The places ascend too, and none is above ``top``. Labels that would overlap form one block around their mean.
     """
-    blocks: list[tuple[float, int]] = []  # the lowest place of a block, and how many labels it has
+    blocks: list[tuple[float, int]] = []  # the lowest place of a block, and the number of its labels
     for target in targets:
         low, size = target, 1
         while blocks and blocks[-1][0] + blocks[-1][1] * height > low:
@@ -69,7 +69,7 @@ def _labels(ladder: Ladder, attempts: Mapping[str, int]) -> list[_Label]:
 
 
 def _thin_out(labels: list[_Label], targets: list[float], height: float) -> list[float]:
-    """Remove labels, those with the fewest attempts first, until each finds a place close to its rung."""
+    """Remove labels, those with the fewest attempts first, until each is close to its rung; return the places."""
     while True:
         places = spread_labels(targets, height, 1 + height)
         if all(abs(target - place) < 2.6 * height for target, place in zip(targets, places, strict=True)):
@@ -82,11 +82,11 @@ def draw_ladder(axes: Axes, ladder: Ladder, attempts: Mapping[str, int], high_ns
     """Draw the rungs below ``high_ns`` and name them in the margin to the right.
 
     Args:
-        axes: with a latency axis, at its final place in the figure.
+        axes: with a latency axis, at their final place in the figure.
         ladder: of the kernel that was measured.
-        attempts: how many attempts ended in each rung, by label; these rungs keep their names longest where
-            there is no room for all.
-        high_ns: rungs above it are of no interest.
+        attempts: the number of attempts that ended in each rung, by label; where there is no room for all names,
+            those of rungs with few attempts are left out first.
+        high_ns: rungs above it are not drawn.
         font_size: of the names, in points.
     """
     for rung in ladder.rungs:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a figure says in words, from the data alone: its claim, its finding, its caption."""
+"""The words of a figure, made from the data alone: its headline, its detail, its caption."""
 
 import textwrap
 from collections import Counter
@@ -14,11 +14,11 @@ from stress.model.outcome import Outcome
 from stress.model.units import duration_text, tick_rate
 from stress.view.figure import style
 
-BANDS_MAX = 5  # named one by one in the finding
+BANDS_MAX = 5  # named one by one in the detail
 
 
 def headline(findings: Findings) -> str:
-    """Return in words what a run shows: how many attempts met a mine or did not connect at once."""
+    """Return the headline of a run: how many attempts met a mine or did not connect at once."""
     attempts, collisions = findings.outcomes.size, findings.summary.collisions
     late = attempts - findings.summary.outcomes.get(Outcome.CONNECTED, 0)
     if collisions:
@@ -29,7 +29,7 @@ def headline(findings: Findings) -> str:
 
 
 def detail(findings: Findings) -> str:
-    """Return in words how the attempts ended that did not connect at once; if all did, how long it took."""
+    """Return how the attempts ended that did not connect at once; if all did, how long they took."""
     body = findings.summary.body
     counts = Counter(
         {outcome: findings.summary.outcomes.get(outcome, 0) for outcome in OUTCOMES if outcome is not Outcome.CONNECTED}
@@ -64,7 +64,7 @@ def _times(findings: Findings, outcome: Outcome) -> str:
 
 
 def caption(findings: Findings) -> list[str]:
-    """Return what a reader needs to judge or repeat the run, as phrases for the foot of the figure."""
+    """Return what a reader needs to assess or repeat the run, as phrases for the foot of the figure."""
     record, summary, plan = findings.run.record, findings.summary, findings.run.record.plan
     sysctls = [f"{name}={value}" for name, value in sorted(plan.sysctls.items())]
     return [
@@ -84,7 +84,7 @@ def caption(findings: Findings) -> list[str]:
 
 
 def draw_caption(figure: Figure, phrases: Sequence[str], font_size: float) -> None:
-    """Write phrases at the foot of the figure, broken into lines between phrases only."""
+    """Write phrases at the foot of the figure; lines are broken between phrases only."""
     letters = round(figure.get_figwidth() * 72 * 0.96 / (0.57 * font_size))
     unbroken = " ".join(f"{phrase} ·".replace(" ", "\N{NO-BREAK SPACE}") for phrase in phrases)
     lines = textwrap.wrap(unbroken, letters, break_long_words=False, break_on_hyphens=False)

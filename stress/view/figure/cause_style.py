@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""How each cause is drawn and called."""
+"""The colour, marker and name of each cause in figures."""
 
 from matplotlib.lines import Line2D
 
 from stress.model.outcome import Cause
 from stress.view.figure.style import Look
 
-# Okabe and Ito again, shapes too; a cause has the look of the outcome that it mostly leads to, where there is one.
+# Okabe and Ito again, with shapes; a cause has the look of the outcome that it mostly leads to, if there is one.
 CAUSE_LOOKS: dict[Cause, Look] = {
     Cause.NONE: Look("#2c4a73", "s", "connected at once"),
     Cause.CLOSEWAIT: Look("#E69F00", "o", "met CLOSE_WAIT"),
@@ -19,11 +19,11 @@ CAUSE_LOOKS: dict[Cause, Look] = {
     Cause.UNKNOWN: Look("#6b6b6b", "*", "cause unknown"),
 }
 
-EDGED_PT = 4  # on smaller marks a white edge would leave little of the colour
+EDGED_PT = 4  # points; on smaller marks a white edge would leave little of the colour
 
 
 def cause_marker(cause: Cause, *, size: float, alpha: float = 1) -> Line2D:
-    """Return a mark of a cause, still without data; ``size`` in points."""
+    """Return a mark of a cause without data; ``size`` is in points."""
     look = CAUSE_LOOKS[cause]
     return Line2D(
         [],

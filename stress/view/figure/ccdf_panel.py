@@ -18,19 +18,19 @@ from stress.view.figure.axes import spread_labels
 from stress.view.figure.curve import Curve
 
 HEADROOM = 1.5  # of the latency axis, beyond all data
-WAY_MAX_PT = 55  # from a name to its rung
+WAY_MAX_PT = 55  # longest distance from a name to its rung
 NAME_PT = 8.5
 MARGIN_PT = 36  # to the right of the axes, into which names may reach
 QUANTILES = ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99"))
 
 
 def share_text(share: float) -> str:
-    """Return a power of ten as people say it: ``'1 in 1,000'``."""
+    """Return a power of ten as a fraction: ``'1 in 1,000'``."""
     return "all" if share >= 1 else f"1 in {round(1 / share):,}"
 
 
 def draw_ccdf(axes: Axes, drawn: Sequence[Curve], ladder: Ladder) -> None:
-    """Draw curves, and the ladder behind them, into axes that have their final place in the figure."""
+    """Draw curves, and the ladder behind them, into axes at their final place in the figure."""
     ends_ns = [(max(int(curve.latency_ns[0]), 1), int(curve.latency_ns[-1])) for curve in drawn]
     high_ns = HEADROOM * max([ladder.fast.to_ns if ladder.fast else 0, *(end_ns for _, end_ns in ends_ns), 10_000])
     low_ns = min(min([start_ns for start_ns, _ in ends_ns], default=1000) / HEADROOM, high_ns / 30)
@@ -62,7 +62,7 @@ def draw_ccdf(axes: Axes, drawn: Sequence[Curve], ladder: Ladder) -> None:
         )  # fmt: skip
         if curve.marker != "None":
             line.set(marker=curve.marker, markersize=6, markeredgecolor="white", markeredgewidth=0.4)
-            line.set_markevery([0, max(0, at_ns.size - 2)])  # where the cause begins, and its slowest but one
+            line.set_markevery([0, max(0, at_ns.size - 2)])  # where the cause begins, and at its last attempt but one
         axes.add_line(line)
     _draw_ladder(axes, ladder)
 
@@ -91,19 +91,19 @@ class _LatencyName:
 
 
 def _name_places(axes: Axes, names: Sequence[_LatencyName]) -> tuple[npt.NDArray[np.float64], float]:
-    """Return where names (ascending) have room, as shares of the width of axes, and the longest way to a rung (pt)."""
+    """Return places for names (ascending) as shares of the width of axes, and the longest distance to a rung (pt)."""
     low_ns, high_ns = axes.get_xlim()
     width_pt = axes.bbox.width * 72 / style.DPI
     targets = np.array([math.log(name.at_ns / low_ns) / math.log(high_ns / low_ns) for name in names])
     widths = np.array([0.62 * NAME_PT * (max(map(len, name.text.split("\n"))) + 1.2) / width_pt for name in names])
-    # Less what stands to the left of it, a name is a label without width.
+    # After subtracting what stands to its left, a name is a label without width.
     before = np.cumsum(widths) - widths / 2
     places = spread_labels((targets - before).tolist(), 0, 1 + MARGIN_PT / width_pt - widths.sum()) + before
     return places, float(np.abs(places - targets).max(initial=0) * width_pt)
 
 
 def _write_names(axes: Axes, names: list[_LatencyName]) -> None:
-    """Write names of latencies (ascending) above axes; where they crowd, those next to others are left out."""
+    """Write names of latencies (ascending) above axes; where there is no room, names close to others are left out."""
     places, way_pt = _name_places(axes, names)
     while way_pt > WAY_MAX_PT and len(names) > 2:
         closest = min(range(1, len(names) - 1), key=lambda number: names[number].at_ns / names[number - 1].at_ns)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-GRID = 1000  # cells along an axis; of the steps within one cell, the first and the last are drawn
+GRID = 1000  # cells along an axis; of the steps in one cell, the first and the last are drawn
 TAIL = 1000  # of the slowest attempts, every one is a step
 
 Dashes = Literal["-"] | tuple[float, tuple[float, ...]]
@@ -19,9 +19,9 @@ class Curve:
     """One line of the figure.
 
     Attributes:
-        label: for the key.
+        label: for the legend.
         latency_ns: ascending, shape (attempts,).
-        whole: how many attempts make a share of 1.
+        whole: the number of attempts that is a share of 1.
     """
 
     label: str
@@ -33,9 +33,9 @@ class Curve:
     marker: str = "None"
 
     def steps(self, low_ns: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """Return latencies (ns) and the share of attempts that took longer, which holds until the next of them.
+        """Return latencies (ns), and the shares of attempts that took longer, each valid until the next latency.
 
-        Steps too close for the eye, on log axes from ``low_ns``, are left out; what is left is exact.
+        Steps too close to be told apart on logarithmic axes from ``low_ns`` are left out; the others are exact.
         """
         if not self.latency_ns.size:
             return np.zeros(0, np.int64), np.zeros(0)
@@ -54,5 +54,5 @@ class Curve:
         return np.append(start_ns, at_ns[drawn]), np.append(share_before, longer[drawn] / self.whole)
 
     def quantile_ns(self, share: float) -> int:
-        """Return the latency that this share of the curve's own attempts did not exceed."""
+        """Return the latency (ns) that this share of the curve's own attempts did not exceed."""
         return int(self.latency_ns[max(math.ceil(share * self.latency_ns.size) - 1, 0)])

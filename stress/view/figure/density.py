@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Cells: a grid over axes, so that a million attempts make a picture of some thousand pieces."""
+"""A grid of cells over axes, so that a million attempts become a picture of some thousand cells."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Shares = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]  # height and width of points, 0 to 1
-CHUNK = 1 << 20  # points looked at together: the grid of all would take more memory than the points
+Shares = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]  # height and width of points in the axes, 0 to 1
+CHUNK = 1 << 20  # points counted at once; all at once would take more memory than the points themselves
 
 
 @dataclass(frozen=True)
 class GridCells:
-    """The cell that each of some points lies in.
+    """The grid cell of each point.
 
     Attributes:
         rows: of the grid.
@@ -30,14 +30,14 @@ class GridCells:
         return np.bincount(self.index, minlength=self.rows * self.columns).reshape(self.rows, self.columns)
 
     def topmost(self) -> npt.NDArray[np.intp]:
-        """Return the last point of each cell that has any: the one that would cover the others."""
+        """Return the index of the last point of each cell that has any: the one that would cover the others."""
         last = np.full(self.rows * self.columns, -1)
         last[self.index] = np.arange(self.index.size)
         return last[last >= 0]
 
 
 def assign_cells(height: npt.NDArray[np.float64], width: npt.NDArray[np.float64], rows: int, columns: int) -> GridCells:
-    """Return the cells of points, given their height and width as shares of the grid; those outside go to its edge."""
+    """Return the cells of points from their height and width as shares of the grid; points outside go to its edge."""
     row = (height * rows).astype(np.intp).clip(0, rows - 1)
     column = (width * columns).astype(np.intp).clip(0, columns - 1)
     return GridCells(rows, columns, row * columns + column)
@@ -47,8 +47,8 @@ def count_cells(points: int, shares: Callable[[slice], Shares], rows: int, colum
     """Return how many points lie in each cell, shape (rows, columns).
 
     Args:
-        points: how many there are.
-        shares: gives height and width of a slice of them, as ``cells`` wants them.
+        points: their number.
+        shares: returns height and width of a slice of the points, as ``assign_cells`` takes them.
         rows: of the grid.
         columns: of the grid.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The axis of a metric: logarithmic for times and rates, and down to zero for counts and shares."""
+"""The axis of a metric: logarithmic for times and rates, from zero for counts and shares."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -13,9 +13,9 @@ from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.view.text.metric_wording import value_text
 
 TICKS_MAX = 5
-NARROWEST = 1.6  # highest by lowest value of a logarithmic axis: noise of a per cent must not fill a panel
-ROOM = 0.09  # of an axis's length, beyond the data at either end
-DECADES_MAX = 6  # of an axis that reaches zero
+NARROWEST = 1.6  # least ratio of the ends of a logarithmic axis: noise of a per cent must not fill a panel
+ROOM = 0.09  # share of an axis's length beyond the data at either end
+DECADES_MAX = 6  # of an axis that includes zero
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Scale:
     """An axis that several panels share.
 
     Attributes:
-        metric: what is on it.
+        metric: the one that it shows.
         low: its lower end, in the metric's unit.
         high: its upper end.
-        linear_to: up to here the axis is linear, above logarithmic; None: logarithmic all along.
+        linear_to: below it the axis is linear, above it logarithmic; None if the whole axis is logarithmic.
         ticks: ascending.
     """
 
@@ -37,7 +37,7 @@ class Scale:
     ticks: Sequence[float]
 
     def apply(self, axes: Axes) -> None:
-        """Make y of axes this scale, with its ticks named."""
+        """Apply this scale and its tick labels to the y axis."""
         if self.linear_to is None:
             axes.set_yscale("log")
         else:
@@ -48,12 +48,12 @@ class Scale:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: value_text(self.metric, value)))
 
     def clip(self, value: float) -> float:
-        """Return a value that the axis can show: what is zero or less lies at the foot of a logarithmic one."""
+        """Return a value that the axis can show: on a logarithmic axis, values of zero or less lie at its foot."""
         return value if self.linear_to is not None else max(value, self.low)
 
 
 def scale_of(metric: Metric, values: Iterable[float]) -> Scale:
-    """Return the axis on which values have room."""
+    """Return an axis on which all values lie, with room at both ends."""
     known = list(values)
     return _ratios(metric, known) if metric.unit in TIMED_UNITS else _counts(metric, known)
 
@@ -85,7 +85,7 @@ def _counts(metric: Metric, values: Sequence[float]) -> Scale:
     most = max(above)
     least = max(min(above), most / 10**DECADES_MAX)
     linear_to = 10.0 ** math.floor(math.log10(least))
-    # Linear up to here, one decade's height; below zero is nothing but room for the marks at zero.
+    # The linear part has the height of one decade; below zero there is only room for the marks at zero.
     height = 1 + math.log10(max(most, linear_to) / linear_to)
     high = linear_to * 10 ** (height * (1 + ROOM) - 1)
     low = -linear_to * (ROOM * height + 0.05)
@@ -96,5 +96,5 @@ def _counts(metric: Metric, values: Sequence[float]) -> Scale:
 
 
 def thin_ticks(ticks: Sequence[float]) -> list[float]:
-    """Return every tick, or every second, third, …, so that they are few; the first is always one."""
+    """Return every tick, or every second, third, …, starting with the first, so that there are at most TICKS_MAX."""
     return list(ticks[:: math.ceil(len(ticks) / TICKS_MAX)])

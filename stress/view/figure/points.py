@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Points: attempts in axes, those with nothing to explain as a density, all others as marks of their cause."""
+"""Attempts as points in axes: those that connected at once as a density, all others as marks of their cause."""
 
 import math
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from stress.view.figure.density import Shares, assign_cells, count_cells
 
 NONE = CAUSES.index(Cause.NONE)
 CELL_PX = 4
-MARKS_MAX = 20_000  # of one cause; of more than that, marks that lie on each other are drawn once
-# The background must not outshine the marks, nor a lone attempt vanish on white.
+MARKS_MAX = 20_000  # of one cause; of more, marks in the same pixel are drawn once
+# The density must not outshine the marks, and a single attempt must be visible on white.
 GROUND = LinearSegmentedColormap.from_list("ground", ["#c6d0dc", "#a4b0bf", "#738194"])
 
 
@@ -31,7 +31,7 @@ class Points:
 
 
 def causes_by_count(causes: npt.NDArray[np.uint8]) -> list[int]:
-    """Return the causes that occur but NONE, the most numerous first, so that rare ones lie on top."""
+    """Return the indices of the causes that occur, without NONE, the most frequent first: rare ones lie on top."""
     counts = np.bincount(causes, minlength=len(CAUSES))
     return sorted(
         (code for code in range(len(CAUSES)) if code != NONE and counts[code]), key=lambda code: -counts[code]
@@ -39,14 +39,14 @@ def causes_by_count(causes: npt.NDArray[np.uint8]) -> list[int]:
 
 
 def draw_points(axes: Axes, points: Points, rows: int, top: float, norm: LogNorm) -> None:
-    """Draw points into axes: the unremarkable as a density, all others as marks.
+    """Draw points into axes: those without a cause as a density, all others as marks.
 
     Args:
         axes: with limits and at their final place.
         points: what to draw.
         rows: of the density, from the foot of the axes to ``top``.
         top: height at which the rows end.
-        norm: of the density, widened where need be.
+        norm: of the density, widened if necessary.
     """
     columns = max(1, round(axes.bbox.width / CELL_PX))
     foot, (left_s, right_s) = axes.get_ylim()[0], axes.get_xlim()
@@ -57,8 +57,8 @@ def draw_points(axes: Axes, points: Points, rows: int, top: float, norm: LogNorm
 
     def ground(part: slice) -> Shares:
         height, along = shares(part)
-        unremarkable = points.causes[part] == NONE
-        return height[unremarkable], along[unremarkable]
+        connected = points.causes[part] == NONE
+        return height[connected], along[connected]
 
     counts = count_cells(points.causes.size, ground, rows, columns)
     norm.vmax = max(float(norm.vmax or 0), float(counts.max()))
@@ -79,5 +79,5 @@ def draw_points(axes: Axes, points: Points, rows: int, top: float, norm: LogNorm
         size, alpha = min(max(9 - 1.8 * magnitude, 1.6), 7), min(max(1.25 - 0.12 * magnitude, 0.35), 0.95)
         mark = cause_marker(CAUSES[code], size=size, alpha=alpha)
         mark.set_data(points.start_s[these], points.height[these])
-        mark.set_clip_on(False)  # an attempt at the edge is as good as any
+        mark.set_clip_on(False)  # an attempt at the edge is shown whole
         axes.add_line(mark)

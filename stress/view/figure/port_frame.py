@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The frame of a port map: where it lies on its sheet, and the scales that several maps may share."""
+"""The frame of a port map: its place on the sheet, and the scales that several maps may share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ LEFT_EDGE, RIGHT_EDGE = 0.08, 0.9
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a run is drawn on its sheet, and on which scales: those of several runs may be shared.
+    """The place of a run on its sheet, and its scales, which several runs may share.
 
     Attributes:
         ports: the lowest and the highest.
         norm: of the densities.
         portless: whether there is a strip of attempts without a port.
-        spans_s: how long the axis of each act is at least, by name.
+        spans_s: the least length of the axis of each act (s), by name.
         headed: whether there is room above the maps for the names of acts.
         left: edge of the maps, as a share of the figure's width.
         right: their other edge.
@@ -38,7 +38,7 @@ class Frame:
 
 
 def frame_of(runs: Sequence[Findings]) -> Frame:
-    """Return the frame in which all of these runs have room."""
+    """Return a frame that has room for all of these runs."""
     limits = [port_limits(findings) for findings in runs]
     spans_s: dict[str, float] = {}
     for findings in runs:

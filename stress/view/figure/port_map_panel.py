@@ -66,7 +66,7 @@ def _map_of_act(run: Run, findings: ActFindings) -> _ActMap:
 
 
 def headline(findings: Findings) -> str:
-    """Return in words where on the map trouble lies."""
+    """Return which attempts were slow or failed, and whether at mines, without a port or on how many ports."""
     attempts = findings.run.attempts
     trouble = findings.causes != NONE
     count, mined = int(trouble.sum()), int((trouble & findings.collided).sum())
@@ -98,7 +98,7 @@ def mine_marker(lane: MineLane, text: str) -> Line2D:
 
 
 def _draw_mines(axes: Axes, mines: npt.NDArray[Any]) -> None:
-    """Tick mines in the margin to the right, those left standing apart from those cleared."""
+    """Draw the ticks of mines in the margin to the right, those left standing apart from those cleared."""
     width_pt = axes.bbox.width * 72 / style.DPI
     for lane in MINE_LANES:
         ports = mines["local_port"][(mines["left"] > 0) == lane.standing]
@@ -130,7 +130,7 @@ def _draw_map(axes: Axes, act: _ActMap, norm: LogNorm) -> None:
 
 
 def _draw_strip(axes: Axes, act: _ActMap, norm: LogNorm) -> None:
-    """Draw the attempts without a port; their height says nothing, but spreads them so that a crowd shows."""
+    """Draw the attempts without a port; their height has no meaning but spreads them, so that a crowd shows."""
     lost = act.port == 0
     height = (np.arange(np.count_nonzero(lost)) * GOLDEN % 1).astype(np.float32)
     draw_points(axes, Points(act.start_s[lost], height, act.causes[lost]), 1, 1, norm)
@@ -144,8 +144,8 @@ def draw_port_map(figure: Figure, findings: Findings, top: float, frame: Frame |
     Args:
         figure: to draw into.
         findings: the run.
-        top: how far up there is room, as a share of the figure's height.
-        frame: where, and on which scales; without one, alone on its sheet.
+        top: upper edge of the room for the maps, as a share of the figure's height.
+        frame: place and scales; by default those of a run alone on its sheet.
 
     Returns:
         The scale of the densities.
@@ -157,7 +157,7 @@ def draw_port_map(figure: Figure, findings: Findings, top: float, frame: Frame |
     top -= 0.03 if frame.headed else 0
     spans_s = [max(act.span_s, frame.spans_s.get(act.name, 0)) for act in acts]
     shares = np.array(spans_s) / sum(spans_s)
-    shares = np.maximum(shares, 0.75 / len(acts))  # a short act must still be seen
+    shares = np.maximum(shares, 0.75 / len(acts))  # a short act must be visible
     widths = shares / shares.sum() * (frame.right - frame.left - GAP * (len(acts) - 1))
     sheet_pt = 72 * figure.get_figwidth()
     name_pt = min(width * sheet_pt / (0.6 * max(len(act.name), 1)) for act, width in zip(acts, widths, strict=True))

@@ -36,7 +36,7 @@ def series_looks(labels: Sequence[str]) -> dict[str, Look]:
 
 
 def series_marker(look: Look, *, filled: bool, size: float = MARK_PT) -> Line2D:
-    """Return a mark of a series, still without data: filled if it changes, hollow if not; ``size`` in points."""
+    """Return a mark of a series without data: filled if it changes, hollow if not; ``size`` is in points."""
     return Line2D(
         [],
         [],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the figures share: palette, type, and the mark of each outcome."""
+"""What all figures share: palette, font, and the mark of each outcome."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,15 +12,15 @@ from stress.model.outcome import Outcome
 DPI = 160
 
 INK, QUIET, FAINT = "#1b2430", "#5d6875", "#c9d0d8"
-LADDER_TINT = "#F0E442"  # the yellow of Okabe and Ito: too pale for marks, right for a translucent band
+LADDER_TINT = "#F0E442"  # the yellow of Okabe and Ito: too pale for marks, suitable for a translucent band
 RUNG = "#cdbf2e"
 GIVE_UP = "#D55E00"
 
-# A single attempt must be seen on white, so the ramp does not begin anywhere near white.
+# A single attempt must be visible on white, so the ramp does not begin near white.
 BODY = LinearSegmentedColormap.from_list("body", ["#a3b6cc", "#5f7fa6", "#2c4a73", "#0b1d3a"])
 
 RC: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so pictures are alike everywhere
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so figures are the same on every host
     "font.size": 10,
     "text.color": INK,
     "axes.edgecolor": QUIET,
@@ -43,14 +43,14 @@ RC: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Look:
-    """How an outcome is drawn and called. Filled marks met a mine, hollow ones did not."""
+    """The colour, marker and name of an outcome. Filled marks met a mine, hollow ones did not."""
 
     colour: str
     marker: str
     label: str
 
 
-# Colours of Okabe and Ito (jfly.uni-koeln.de/color), safe for the colour-blind; shapes say the same again.
+# Colours of Okabe and Ito (jfly.uni-koeln.de/color), safe for the colour-blind; shapes repeat what colours say.
 LOOKS: dict[Outcome, Look] = {
     Outcome.CONNECTED: Look("#2c4a73", "s", "connected at once"),
     Outcome.RETRIED: Look("#E69F00", "o", "retried"),
@@ -65,7 +65,7 @@ LOOKS: dict[Outcome, Look] = {
 
 
 def outcome_marker(outcome: Outcome, *, filled: bool, size: float, alpha: float) -> Line2D:
-    """Return a mark of an outcome, still without data; ``size`` in points."""
+    """Return a mark of an outcome without data; ``size`` is in points."""
     look = LOOKS[outcome]
     return Line2D(
         [],

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""How each verdict is drawn."""
+"""The colour, marker and name of each verdict in figures."""
 
 from matplotlib.lines import Line2D
 
 from stress.analysis.comparison.verdict import Verdict
 from stress.view.figure.style import Look
 
-# Of Okabe and Ito: vermilion and blue are told apart by everybody; shapes say the same again.
+# Of Okabe and Ito: everybody can tell vermilion and blue apart; shapes repeat what colours say.
 VERDICT_LOOKS: dict[Verdict, Look] = {
     Verdict.REGRESSED: Look("#D55E00", "X", "regressed"),
     Verdict.IMPROVED: Look("#0072B2", "D", "improved"),
@@ -14,11 +14,11 @@ VERDICT_LOOKS: dict[Verdict, Look] = {
     Verdict.EQUIVALENT: Look("#6b7683", "s", "equivalent"),
     Verdict.NO_DATA: Look("#8a3d6e", "", "no data"),
 }
-HOLLOW = (Verdict.INCONCLUSIVE,)  # nothing is known
+HOLLOW = (Verdict.INCONCLUSIVE,)  # its marks are hollow: nothing is known
 
 
 def verdict_marker(verdict: Verdict, *, size: float) -> Line2D:
-    """Return a mark of a verdict, still without data; ``size`` in points."""
+    """Return a mark of a verdict without data; ``size`` is in points."""
     look = VERDICT_LOOKS[verdict]
     hollow = verdict in HOLLOW
     return Line2D(

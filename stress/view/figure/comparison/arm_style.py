@@ -22,13 +22,13 @@ def title_of(arms: Sequence[Arm]) -> str:
 
 
 def record_phrases(record: Record) -> list[str]:
-    """Return what a reader needs to judge a run, but its numbers."""
+    """Return the kernel, its settings and the program of a run, as phrases."""
     sysctls = [f"{name}={value}" for name, value in sorted(record.plan.sysctls.items())]
     return [f"Linux {record.host.kernel}", f"HZ {tick_rate(record.host.jiffy_ns)}", *sysctls, record.program]
 
 
 def caption_of(arms: Sequence[Arm]) -> list[str]:
-    """Return what all arms have in common, then how many trials each has and what sets it apart."""
+    """Return what all arms have in common, then the number of trials of each and what is particular to it."""
     phrases = [list(dict.fromkeys(phrase for run in arm.runs for phrase in record_phrases(run.record))) for arm in arms]
     common = [phrase for phrase in (phrases[0] if phrases else []) if all(phrase in parts for parts in phrases)]
     return [
@@ -41,7 +41,7 @@ def caption_of(arms: Sequence[Arm]) -> list[str]:
 
 
 def trials_text(arm: Arm) -> str:
-    """Return how many trials an arm has, and how large they are: ``'6 trials of 20,000 attempts'``."""
+    """Return the number of trials of an arm, and their size: ``'6 trials of 20,000 attempts'``."""
     sizes = sorted({len(run.attempts) for run in arm.runs})
     text = plural(len(arm.runs), "trial")
     return (

@@ -16,19 +16,19 @@ from stress.view.figure.save import save_figure
 
 
 def save_forest(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
-    """Draw all comparisons as one figure into a folder, which is made where need be; return what was written."""
+    """Write one figure of all comparisons to a folder, which is created if necessary; return the path."""
     return save_figures({"forest.png": lambda: forest_figure(comparisons)}, folder)
 
 
 def save_arm_figures(arms: Sequence[Arm], folder: Path) -> list[Path]:
-    """Draw the attempts of the arms of one row into a folder, which is made where need be.
+    """Write the figures of the arms of one row to a folder, which is created if necessary.
 
     Args:
         arms: the base first; those without an attempt are left out.
-        folder: where to.
+        folder: for the figures.
 
     Returns:
-        What was written.
+        The paths of the figures.
     """
     known = [arm for arm in arms if any(len(run.attempts) for run in arm.runs)]
     if len(known) < 2:
@@ -44,7 +44,7 @@ def save_arm_figures(arms: Sequence[Arm], folder: Path) -> list[Path]:
 
 
 def save_figures(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
-    """Draw figures and write them by their names into a folder; return what was written."""
+    """Draw figures and write them by name to a folder; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in figures.items():
         save_figure(draw(), folder / name)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The forest plot: every comparison's change with its interval, beside the change that would matter.
+"""The forest plot: the change of every comparison with its interval, compared with the change that matters.
 
-Ratios and differences of all units share one axis because each is drawn in multiples of its own threshold: of a ratio
-the logarithm, so that twice and half lie equally far out. Worse is to the right whatever the metric's direction.
+Ratios and differences of all units share one axis, because each is drawn in multiples of its own threshold; of ratios
+the logarithm, so that 2 and 1/2 are equally far out. Worse is to the right, whatever the direction of the metric.
 """
 
 import math
@@ -35,20 +35,20 @@ HEADER, FOOTER = 1.02, 0.98
 COLUMNS = (0.12, 0.88, 2.42, 3.3, 3.85)  # right of the plot: change, interval, threshold, p, verdict
 FONT_PT, MARK_PT = 8.5, 6.5
 HEADS = ("change", "interval", "matters from", "p", "verdict")
-FARTHEST = 1e6  # thresholds, beyond which nothing is drawn
+FARTHEST = 1e6  # thresholds; changes beyond are drawn there
 TICKS = (1, 2, 5, 10, 20, 50, 100, 1000, 10_000, 100_000, 1_000_000)
-TICK_ROOM = 0.065  # between two of them, as a share of the plot's width
+TICK_ROOM = 0.065  # between two ticks, as a share of the plot's width
 
 
 @dataclass(frozen=True)
 class ForestLine:
-    """What the plot shows of a comparison, in multiples of its threshold; worse is positive.
+    """A comparison as the plot shows it, in multiples of its threshold; worse is positive.
 
     Attributes:
-        comparison: which.
+        comparison: the comparison.
         effect: the change; None without data.
-        low: the end of its interval that is better.
-        high: the end that is worse.
+        low: the better end of its interval.
+        high: the worse end.
     """
 
     comparison: Comparison
@@ -71,34 +71,35 @@ def forest_line(comparison: Comparison) -> ForestLine:
 
 
 def lines_by_row(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> dict[str, list[ForestLine]]:
-    """Return the comparisons that are drawn, by row; of more than there is room for those that matter most."""
-    told = [comparison for comparison in comparisons if not words.is_of_nothing(comparison)]
-    kept = {id(comparison) for comparison in words.order_comparisons(told)[:most]}
-    rows = words.group_by_row(told)
+    """Return the lines to draw, by row; of more than ``most`` those that matter most."""
+    shown = [comparison for comparison in comparisons if not words.is_of_nothing(comparison)]
+    selected = {id(comparison) for comparison in words.order_comparisons(shown)[:most]}
+    rows = words.group_by_row(shown)
     drawn = {
-        row: [forest_line(comparison) for comparison in these if id(comparison) in kept] for row, these in rows.items()
+        row: [forest_line(comparison) for comparison in these if id(comparison) in selected]
+        for row, these in rows.items()
     }
     return {row: lines for row, lines in drawn.items() if lines}
 
 
 def omitted_text(comparisons: Sequence[Comparison], most: int = LINES_MAX) -> str:
-    """Return in words what is not drawn; nothing where all is."""
-    told = [comparison for comparison in comparisons if not words.is_of_nothing(comparison)]
-    counts = Counter(comparison.verdict for comparison in words.order_comparisons(told)[most:])
+    """Return how many comparisons of each verdict are not drawn; empty if all are drawn."""
+    shown = [comparison for comparison in comparisons if not words.is_of_nothing(comparison)]
+    counts = Counter(comparison.verdict for comparison in words.order_comparisons(shown)[most:])
     parts = [f"{counts[verdict]:,} {VERDICT_LOOKS[verdict].label}" for verdict in words.SEVERITY if counts[verdict]]
-    if len(comparisons) > len(told):
-        parts.append(f"{len(comparisons) - len(told):,} explored that are zero, or have no value, in both arms")
+    if len(comparisons) > len(shown):
+        parts.append(f"{len(comparisons) - len(shown):,} explored that are zero, or have no value, in both arms")
     return f"not drawn: {join_words(parts)}" if parts else ""
 
 
 def axis_limit(lines: Sequence[ForestLine]) -> float:
-    """Return how far the axis reaches to either side, in thresholds."""
+    """Return the ends of the axis, to either side of 0, in thresholds."""
     farthest = max((max(abs(line.low), abs(line.high)) for line in lines if line.effect is not None), default=1)
     return max(3.0, 1.25 * farthest)
 
 
 def axis_ticks(limit: float) -> list[int]:
-    """Return the ticks on one side of an axis that reaches so far: those that do not crowd."""
+    """Return the ticks on one side of an axis that ends at ``limit``, with room between them."""
     ticks = [0]
     for tick in TICKS:
         room = (math.asinh(tick) - math.asinh(ticks[-1])) / math.asinh(limit) / 2
@@ -108,7 +109,7 @@ def axis_ticks(limit: float) -> list[int]:
 
 
 def forest_figure(comparisons: Sequence[Comparison]) -> Figure:
-    """Return the forest plot of comparisons, by row and with those that matter first; 1920 pixels wide."""
+    """Return the forest plot of comparisons by row, 1920 pixels wide."""
     rows = lines_by_row(comparisons)
     places = sum(len(lines) + 1 for lines in rows.values())
     height = HEADER + max(places, 2) * LINE + FOOTER
@@ -133,7 +134,7 @@ def forest_figure(comparisons: Sequence[Comparison]) -> Figure:
 
 
 def caption_phrases(comparisons: Sequence[Comparison]) -> list[str]:
-    """Return how to read the plot, and what is missing in it, as phrases."""
+    """Return how to read the plot, and what it leaves out, as phrases."""
     phrases = [omitted_text(comparisons)]
     levels = sorted(comparison.level for comparison in comparisons if comparison.level)
     if levels:
@@ -146,7 +147,7 @@ def caption_phrases(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _draw_head(figure: Figure, comparisons: Sequence[Comparison]) -> None:
-    """Write the title, what it comes to, and the key."""
+    """Write the title and the summary, and draw the legend."""
     height = figure.get_figheight()
     title = words.arms_text(comparisons) or plural(len(comparisons), "comparison")
     text = words.sentence(comparisons)
@@ -189,7 +190,7 @@ def _prepare_axes(axes: Axes, limit: float, places: int) -> None:
 
 
 def _write(axes: Axes, inch: float, place: float, text: str, **look: Any) -> None:
-    """Write text at the height of a line, so many inches to the right of the plot, or to the left of it if negative."""
+    """Write text at the height of a line, ``inch`` to the right of the plot, or to its left if negative."""
     look = {"color": style.INK, "fontsize": FONT_PT, **look}
     at = 1 + inch / PLOT if inch >= 0 else inch / PLOT
     axes.text(at, place, text, transform=axes.get_yaxis_transform(), verticalalignment="center", **look)

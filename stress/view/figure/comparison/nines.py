@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The nines plot: how long all but one in ten, a hundred, a thousand … attempts took at most, arms over each other."""
+"""The nines plot: the latency that all but one in ten, a hundred, a thousand … attempts did not exceed, by arm."""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ LEFT, FOOT, GAP = 0.09, 0.185, 0.225
 RIGHT_EDGE = 0.94
 THIN_PT, THICK_PT = 0.7, 2.0
 TICK_PT, CCDF_PT = 9.0, 8.0
-WHOLE = 0.5  # attempts: as far out as a trial's slowest one is drawn
+WHOLE = 0.5  # attempts beyond the point where a trial's slowest one is drawn
 
 Nines = npt.NDArray[np.float64]
 
@@ -41,20 +41,20 @@ def nines_of(probability: float) -> float:
 
 
 def nines_within(attempts: int) -> float:
-    """Return how many nines so many attempts reach, as far as their slowest is drawn."""
+    """Return the nines at which the slowest of so many attempts is drawn."""
     return math.log10(attempts / WHOLE)
 
 
 def trial_line(latency_ns: Latencies, nines: Nines) -> tuple[Nines, npt.NDArray[np.float64]]:
-    """Return the places within a trial's reach, and the latency (ns) that it did not exceed there."""
+    """Return the places that a trial has attempts for, and its quantiles (ns) there."""
     within = nines[nines <= nines_within(latency_ns.size)]
     return within, quantiles_ns(latency_ns, 1 - 10.0**-within)
 
 
 def median_line(trials: Sequence[Latencies], nines: Nines) -> tuple[Nines, npt.NDArray[np.float64]]:
-    """Return where every trial has attempts enough beyond, and the median over trials (ns) there.
+    """Return the places beyond which every trial has enough attempts, and the median of their quantiles (ns) there.
 
-    Of an even number the lower one: between the rungs of the ladder lies no value that ever was.
+    Of an even number of trials the lower median: a mean of two rungs of the ladder is a latency that no attempt had.
     """
     least = min((trial.size for trial in trials), default=0)
     within = nines[[has_enough_attempts(least, float(1 - 10.0**-place)) for place in nines]]
@@ -63,12 +63,12 @@ def median_line(trials: Sequence[Latencies], nines: Nines) -> tuple[Nines, npt.N
 
 
 def draw_nines(axes: Axes, arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> None:
-    """Draw the nines of arms into axes that have their final place in the figure.
+    """Draw the nines of arms into axes at their final place in the figure.
 
     Args:
         axes: empty.
-        arms: which.
-        waits: of each arm, the latencies of each trial that has any, ascending.
+        arms: the arms.
+        waits: for each arm the ascending latencies (ns) of each trial that has any.
     """
     trials = [trial for wait in waits for trial in wait]
     low_ns = min((max(int(trial[0]), 1) for trial in trials), default=1000) / HEADROOM
@@ -97,20 +97,20 @@ def draw_nines(axes: Axes, arms: Sequence[Arm], waits: Sequence[Sequence[Latenci
 
 
 def percent_text(nines: int) -> str:
-    """Return so many nines in per cent: ``'99.9 %'`` of three."""
+    """Return a number of nines in per cent: ``'99.9 %'`` of three."""
     return f"{100 - 10.0 ** (2 - nines):.{max(0, nines - 2)}f} %"
 
 
 def axis_ticks(most: float, width_pt: float) -> dict[float, str]:
-    """Return the places that are named on an axis of nines, as many as have room."""
+    """Return the ticks of an axis of nines that have room, with their labels."""
     wanted = {float(nines): percent_text(nines) for nines in range(1, math.floor(most) + 1)}
     wanted |= {nines_of(0.5): "50 %", 0.0: "0"}
-    kept: dict[float, str] = {}
+    ticks: dict[float, str] = {}
     for place, name in wanted.items():
-        apart = (0.31 * TICK_PT * (len(name) + len(other) + 2) * most / width_pt for other in kept.values())
-        if all(abs(place - known) > room for known, room in zip(kept, apart, strict=True)):
-            kept[place] = name
-    return dict(sorted(kept.items()))
+        apart = (0.31 * TICK_PT * (len(name) + len(other) + 2) * most / width_pt for other in ticks.values())
+        if all(abs(place - known) > room for known, room in zip(ticks, apart, strict=True)):
+            ticks[place] = name
+    return dict(sorted(ticks.items()))
 
 
 def _nines_axis(axes: Axes, most: float) -> None:
@@ -122,18 +122,18 @@ def _nines_axis(axes: Axes, most: float) -> None:
 
 
 def pooled_curves(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> list[Curve]:
-    """Return a curve of the complementary CDF for each arm that has attempts, those of its trials together."""
+    """Return one curve of the complementary CDF per arm that has attempts, over all its trials."""
     lines = []
     for number, (arm, trials) in enumerate(zip(arms, waits, strict=True)):
         if trials:
-            every = np.sort(np.concatenate(trials), kind="stable")  # of sorted pieces, by merging them
+            every = np.sort(np.concatenate(trials), kind="stable")  # merges sorted pieces
             width_pt = max(3.4 - 0.9 * number, 1.4)
             lines.append(Curve(arm.label, every, every.size, series_colour(number), series_dashes(number), width_pt))
     return lines
 
 
 def detail(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> str:
-    """Return in words how long all but one in a hundred attempts took: the median over trials."""
+    """Return the p99 of each arm: the median over trials."""
     parts = []
     for arm, trials in zip(arms, waits, strict=True):
         if trials:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The shift plot: new / base of each quantile of the body, with bands that hold all of them together."""
+"""The shift plot: the ratio new / base of each quantile of the body, with simultaneous confidence bands."""
 
 import math
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ from stress.view.figure.sheet import ROW, new_sheet
 from stress.view.text.metric_wording import percent_text, ratio_text
 
 LEFT, FOOT, RIGHT_EDGE = 0.092, 0.235, 0.97
-NARROWEST = 1.16  # how far up the axis reaches at least, and as far down
+NARROWEST = 1.16  # least upper end of the axis; the lower end is its inverse
 STEP = 0.16  # between arms, in quantiles
-DECILES = 0.9  # the highest of them
+DECILES = 0.9  # the highest decile
 TAIL_GAP = 0.5  # between the deciles and the tail, in quantiles
-VALUES_MAX = 1  # arms whose ratios are written beside their marks
+VALUES_MAX = 1  # arms up to which ratios are written next to the marks
 TICK_ROOM = 0.07  # between two ticks, as a share of the axis
 FACTORS = (1.02, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100, 1000)
 
@@ -38,12 +38,12 @@ def quantile_text(probability: float) -> str:
 
 
 def quantile_place(probability: float) -> float:
-    """Return where a quantile stands on the axis: the tail apart from the deciles."""
+    """Return the place of a quantile on the axis; the tail is apart from the deciles."""
     return PROBABILITIES.index(probability) + (TAIL_GAP if probability > DECILES else 0.0)
 
 
 def quantile_shifts(base: Arm, others: Sequence[Arm]) -> list[Shift | None]:
-    """Return how the body of each arm is shifted against the base; None where either has no attempt in its body."""
+    """Return the shift of the body of each arm against the base; None if either has no attempt in its body."""
     old = base.bodies_ns()
     results: list[Shift | None] = []
     for arm in others:
@@ -59,14 +59,14 @@ def quantile_shifts(base: Arm, others: Sequence[Arm]) -> list[Shift | None]:
 
 
 def with_attempts(trials: Sequence[Latencies]) -> list[Latencies]:
-    """Return the trials that have any."""
+    """Return the trials that have attempts."""
     return [trial for trial in trials if trial.size]
 
 
 def axis_reach(curves: Sequence[Shift]) -> float:
-    """Return how far up the axis reaches: every ratio, and the bands of the deciles, but none of the tail's alone.
+    """Return the upper end of an axis with room for every ratio and for the bands of the deciles, not of the tail.
 
-    The band of a quantile of few attempts can be as wide as all else together is high.
+    The band of a quantile of few attempts can be wider than everything else together.
     """
     ends = [math.log(NARROWEST)]
     for curve in curves:
@@ -78,7 +78,7 @@ def axis_reach(curves: Sequence[Shift]) -> float:
 
 
 def axis_ticks(reach: float) -> list[float]:
-    """Return the ticks above 1 of an axis that reaches so far: those that do not crowd."""
+    """Return the ticks above 1 of an axis that ends at ``reach``, with room between them."""
     ticks = [1.0]
     for factor in FACTORS:
         if factor < reach and math.log(factor / ticks[-1]) / math.log(reach) / 2 >= TICK_ROOM:
@@ -87,7 +87,7 @@ def axis_ticks(reach: float) -> list[float]:
 
 
 def draw_shifts(axes: Axes, curves: Sequence[Shift | None]) -> None:
-    """Draw shifts, the first one's arm being number 1, into axes that have their final place in the figure."""
+    """Draw shifts into axes at their final place in the figure; the first one is of arm number 1."""
     known = [curve for curve in curves if curve is not None]
     reach = axis_reach(known)
     axes.set_yscale("log")
@@ -109,7 +109,7 @@ def draw_shifts(axes: Axes, curves: Sequence[Shift | None]) -> None:
 
 
 def _draw_arm(axes: Axes, curve: Shift, number: int, aside: float, *, written: bool) -> None:
-    """Draw one arm's ratios and bands; deciles are joined, the tail is not."""
+    """Draw the ratios and bands of one arm; deciles are joined by a line, the tail is not."""
     colour = series_colour(number)
     places = np.array([quantile_place(probability) for probability in curve.probabilities]) + aside
     low, high = axes.get_ylim()
@@ -134,13 +134,13 @@ def _draw_arm(axes: Axes, curve: Shift, number: int, aside: float, *, written: b
 
 
 def _draw_names(axes: Axes, known: Sequence[Shift]) -> None:
-    """Name the quantiles, each with what it is in the base arm, or why it cannot be told."""
+    """Name the quantiles, each with its value in the base arm, or with the number of attempts that it needs."""
     names = []
     for probability in PROBABILITIES:
-        told = [curve for curve in known if probability in curve.probabilities]
-        if told:
-            place = told[0].probabilities.index(probability)
-            below = duration_text(float(told[0].base_ns[place]))
+        with_quantile = [curve for curve in known if probability in curve.probabilities]
+        if with_quantile:
+            place = with_quantile[0].probabilities.index(probability)
+            below = duration_text(float(with_quantile[0].base_ns[place]))
         else:
             below = f"needs\n{BEYOND_MIN / (1 - probability):,.0f}"
         names.append(f"{quantile_text(probability)}\n{below}")
@@ -149,7 +149,7 @@ def _draw_names(axes: Axes, known: Sequence[Shift]) -> None:
 
 
 def detail(arms: Sequence[Arm], curves: Sequence[Shift | None]) -> str:
-    """Return in words in which quantiles the body of each arm surely differs from the base."""
+    """Return in how many quantiles the body of each arm differs significantly from the base."""
     texts = []
     for arm, curve in zip(arms[1:], curves, strict=True):
         if curve is None or not curve.level:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A panel of a history: the points of one series with their intervals, its levels, its steps, and who made the runs."""
+"""A panel of a history: points of one series with intervals, its levels, its steps, and the kernels and programs."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,20 +18,20 @@ from stress.view.text.metric_wording import name_text
 
 SINGLE_MAX = 250  # points that are drawn one by one; of more, columns
 COLUMNS = 180
-MOST = 0.98  # of many points: so much of them has the axis room for, those beyond lie at its edge
-FONT_PT, LETTER = 6.5, 0.62  # of what stands below a panel; the width of a letter as a share of the font's size
+MOST = 0.98  # share of many points that the axis has room for; those beyond lie at its edge
+FONT_PT, LETTER = 6.5, 0.62  # of the text below a panel; the width of a letter as a share of the font's size
 LINE_PT = 8.5
 MARK_PT = 5.0
-# Of Okabe and Ito: vermilion and blue are told apart by everybody; shapes say the same again.
+# Of Okabe and Ito: everybody can tell vermilion and blue apart; shapes repeat what colours say.
 COLOURS = {Direction.REGRESSED: "#D55E00", Direction.IMPROVED: "#0072B2", Direction.CHANGED: style.INK}
 MARKERS = {Direction.REGRESSED: "X", Direction.IMPROVED: "D", Direction.CHANGED: "o"}
-TOP = 1.0  # of the axes: where the marks of steps are
+TOP = 1.0  # of the axes, where the marks of steps lie
 
 Floats = npt.NDArray[np.float64]
 
 
 def step_marker(direction: Direction, state: State) -> Line2D:
-    """Return the mark of a step, still without data: hollow if it is suspected, grey if it is accepted."""
+    """Return the mark of a step without data: hollow if it is suspected, grey if it is accepted."""
     colour = style.QUIET if state is State.ACCEPTED else COLOURS[direction]
     return Line2D(
         [],
@@ -49,7 +49,7 @@ def step_marker(direction: Direction, state: State) -> Line2D:
 
 
 def draw_history(axes: Axes, track: Track) -> None:
-    """Draw a series into axes, which are empty and at their final place."""
+    """Draw a series into empty axes at their final place."""
     series = track.series
     scale = scale_of(series.metric, interval_ends(track))
     scale.apply(axes)
@@ -70,7 +70,7 @@ def draw_history(axes: Axes, track: Track) -> None:
 
 
 def interval_ends(track: Track) -> list[float]:
-    """Return the values that a panel has room for: all, or of many points the most of them, and every level."""
+    """Return the ends of the intervals that a panel has room for, of many points of most of them, and every level."""
     points = track.series.points
     values = [end for point in points for end in (point.estimate.low, point.estimate.high)]
     if len(points) > SINGLE_MAX:
@@ -79,7 +79,7 @@ def interval_ends(track: Track) -> list[float]:
 
 
 def clamp(value: float, scale: Scale) -> float:
-    """Return a value, or the edge of the axis that it lies beyond."""
+    """Return a value, or the end of the axis that it lies beyond."""
     return min(max(value, scale.low), scale.high)
 
 
@@ -97,18 +97,18 @@ def draw_points(axes: Axes, series: Series, scale: Scale) -> None:
 
 
 def draw_columns(axes: Axes, series: Series, scale: Scale) -> None:
-    """Draw many points as columns: from the lowest to the highest of each, and the median of each."""
+    """Draw many points as columns from lowest to highest, with the median of each column."""
     parts = np.array_split(np.array(series.medians), COLUMNS)
     edges = np.cumsum([0, *(len(part) for part in parts)])
     places = (edges[:-1] + edges[1:] - 1) / 2
 
-    def of(what: Callable[[Floats], float]) -> list[float]:
-        return [clamp(float(what(part)), scale) for part in parts]
+    def column_values(reduce: Callable[[Floats], float]) -> list[float]:
+        return [clamp(float(reduce(part)), scale) for part in parts]
 
-    axes.vlines(places, of(np.min), of(np.max), color=style.FAINT, linewidth=1.0, zorder=2)
+    axes.vlines(places, column_values(np.min), column_values(np.max), color=style.FAINT, linewidth=1.0, zorder=2)
     axes.plot(
         places,
-        of(np.median),
+        column_values(np.median),
         linestyle="none",
         marker="o",
         markersize=1.8,
@@ -132,11 +132,11 @@ def draw_change(axes: Axes, change: ChangePoint) -> None:
 
 
 def draw_makers(axes: Axes, points: Sequence[Point]) -> None:
-    """Write below axes since when which kernel and which program made the runs, and when the first and last were."""
+    """Write below axes which kernel and which program made the runs from where on, and the first and last dates."""
     rows = ([point.kernel for point in points], [point.program.removeprefix("connstorm ") for point in points])
-    room = axes.bbox.width * 72 / style.DPI / (len(points) + 0.02 * len(points))  # pt a point
+    room = axes.bbox.width * 72 / style.DPI / (len(points) + 0.02 * len(points))  # pt per point
     for row, (names, what) in enumerate(zip(rows, ("Linux ", "version "), strict=True)):
-        written = -float("inf")  # up to where the row is taken, in points of the series
+        written = -float("inf")  # end of the last text of the row, in points of the series
         for place in range(len(names)):
             if place and names[place] == names[place - 1]:
                 continue
@@ -162,6 +162,6 @@ def write_below(axes: Axes, place: float, row: int, text: str, end: str = "left"
 
 
 def panel_heading(series: Series, *, several: bool) -> str:
-    """Return what a panel is of: its metric, and the testbed where there are several."""
+    """Return the heading of a panel: its metric, and the testbed if there are several."""
     old = "" if series.current else ", older plan"
     return f"{name_text(series.metric)}{f', testbed {series.testbed}' if several else ''}{old}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A history as pictures: a small panel a series, those with changes first, on as many sheets as these need."""
+"""The figures of a history: one small panel per series, those with changes first, on one or more sheets."""
 
 import math
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from stress.view.text.history_table import change_text, importance
 COLUMNS, ROWS_MAX = 3, 8
 # All lengths in inches.
 WIDTH, LEFT, RIGHT, GAP = 12.0, 0.62, 0.2, 0.62
-TITLE, KEY, HEAD, PANEL, FOOT_ROWS = 0.52, 0.34, 0.36, 0.86, 0.5
+TITLE, LEGEND, HEAD, PANEL, FOOT_ROWS = 0.52, 0.34, 0.36, 0.86, 0.5
 CAPTION = 0.56
 HEAD_PT, SUB_PT, LETTER = 8.5, 7.5, 0.69
 CHANGED = {Direction.REGRESSED: "worse", Direction.IMPROVED: "better", Direction.CHANGED: "changed"}
 
 
 def order_tracks(tracks: Sequence[Track]) -> list[Track]:
-    """Return series in the order of their panels: those with changes first, the more important ones before others."""
+    """Return series in the order of their panels: those with the most important changes first, those without last."""
     return sorted(
         tracks,
         key=lambda track: min((importance(track, change) for change in track.changes), default=(True, len(State))),
@@ -33,7 +33,7 @@ def order_tracks(tracks: Sequence[Track]) -> list[Track]:
 
 
 def split_into_sheets(tracks: Sequence[Track]) -> list[list[Track]]:
-    """Return the series of each sheet: all with changes, and of the others as many as there is room for."""
+    """Return the series of each sheet: all with changes, and as many of the others as there is room for."""
     size = COLUMNS * ROWS_MAX
     changed = sum(bool(track.changes) for track in tracks)
     room = max(1, math.ceil(changed / size)) * size
@@ -42,12 +42,12 @@ def split_into_sheets(tracks: Sequence[Track]) -> list[list[Track]]:
 
 
 def history_figures(tracks: Sequence[Track], title: str, caption: Sequence[str]) -> list[Figure]:
-    """Draw a history on sheets 1920 pixels wide.
+    """Return the sheets of a history, 1920 pixels wide.
 
     Args:
         tracks: its series; one or more.
         title: of every sheet.
-        caption: phrases for the foot; how to read it is added.
+        caption: phrases for the foot, to which the explanation of the marks is added.
     """
     drawn = split_into_sheets(tracks)
     missing = len(tracks) - sum(map(len, drawn))
@@ -69,7 +69,7 @@ def history_figures(tracks: Sequence[Track], title: str, caption: Sequence[str])
 def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], *, several: bool) -> Figure:
     rows = math.ceil(len(tracks) / COLUMNS)
     pitch = HEAD + PANEL + FOOT_ROWS
-    height = TITLE + KEY + rows * pitch + CAPTION
+    height = TITLE + LEGEND + rows * pitch + CAPTION
     width = (WIDTH - LEFT - RIGHT - (COLUMNS - 1) * GAP) / COLUMNS
     with matplotlib.style.context(["default", style.RC]):
         figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
@@ -87,7 +87,7 @@ def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], *, 
         )
         for place, track in enumerate(tracks):
             left = LEFT + place % COLUMNS * (width + GAP)
-            top = TITLE + KEY + place // COLUMNS * pitch
+            top = TITLE + LEGEND + place // COLUMNS * pitch
             axes = figure.add_axes((left / WIDTH, 1 - (top + HEAD + PANEL) / height, width / WIDTH, PANEL / height))
             _draw_head(figure, track, (left - 0.3, top, width + 0.3), several=several)
             draw_history(axes, track)
@@ -96,13 +96,13 @@ def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], *, 
 
 
 def _legend_entries(tracks: Sequence[Track]) -> list[Line2D]:
-    """Return a mark for each kind of step that is there."""
+    """Return a mark for each kind of step that occurs."""
     there = {(change.direction, change.state) for track in tracks for change in track.changes}
     return [step_marker(way, state) for state in State for way in Direction if (way, state) in there]
 
 
 def _draw_head(figure: Figure, track: Track, place: tuple[float, float, float], *, several: bool) -> None:
-    """Write above a panel what it is of, and what its most important change is; ``place`` is left, top and width."""
+    """Write the heading and the most important change of a panel; ``place`` is left, top and width (inches)."""
     left, top, width = place
     height, series = figure.get_figheight(), track.series
     cell_pt = min(HEAD_PT, width * 72 / LETTER / len(series.cell))

@@ -24,9 +24,9 @@ FOOT, LEFT_EDGE, RIGHT_EDGE = 0.185, 0.145, 0.94
 
 
 def ccdf_curves(findings: Findings) -> list[Curve]:
-    """Return one curve an act where a run has several, else one of all attempts and one for each cause among them.
+    """Return one curve per act if a run has several, else one of all attempts and one per cause among them.
 
-    An attempt that ended before it sent a SYN waited for nothing, and is in none of them.
+    Attempts that ended before they sent a SYN waited for nothing; no curve contains them.
     """
     if len(findings.acts) > 1:
         waits = [np.sort(act.storm.attempts["latency_ns"][has_sent_syn(act.storm.attempts)]) for act in findings.acts]
@@ -37,7 +37,7 @@ def ccdf_curves(findings: Findings) -> list[Curve]:
                 latency_ns.size,
                 series_colour(number),
                 series_dashes(number),
-                max(3.4 - 0.7 * number, 1.4),  # a curve that covers another leaves its rim
+                max(3.4 - 0.7 * number, 1.4),  # the rim of a covered curve is visible
             )
             for number, (act, latency_ns) in enumerate(zip(findings.acts, waits, strict=True))
             if latency_ns.size
@@ -63,7 +63,7 @@ def attempts_without_syn(findings: Findings) -> int:
 
 
 def headline(findings: Findings) -> str:
-    """Return in words how large the part is that waited for the SYN timer."""
+    """Return how many attempts waited for the SYN timer."""
     sent = has_sent_syn(findings.run.attempts)
     attempts = int(np.count_nonzero(sent))
     if not attempts:
@@ -75,7 +75,7 @@ def headline(findings: Findings) -> str:
 
 
 def detail(drawn: Sequence[Curve]) -> str:
-    """Return in words how long attempts took: median, p99 and longest; for several acts p99 alone."""
+    """Return how long attempts took: median, p99 and longest; for several acts p99 alone."""
     whole = [curve for curve in drawn if curve.latency_ns.size == curve.whole]
     if not whole:
         return ""
@@ -99,7 +99,7 @@ def legend_entries(drawn: Sequence[Curve]) -> list[Line2D]:
 
 
 def ccdf_figure(findings: Findings) -> Figure:
-    """Draw the complementary CDF of a run on a sheet of its own, as a PNG of 1600 x 900 pixels."""
+    """Return the complementary CDF of a run on a sheet of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
         drawn = ccdf_curves(findings)
         out = attempts_without_syn(findings)

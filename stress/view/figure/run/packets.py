@@ -13,16 +13,16 @@ from stress.model.summary import Evidence, Packet
 from stress.model.units import duration_text
 from stress.view.figure import style
 
-LONG = 100.0  # a gap is drawn as a break when it is so many times the shortest one
-SHORTEST_NS = 1_000  # stamps are no better than that, and some are alike
-ROWS_MAX = 16  # of packets and breaks; of more than that, the middle is left out and counted
-ROW_PT = 21.0  # a few packets are not spread over the whole height
+LONG = 100.0  # a gap is drawn as a break if it is this many times the shortest one
+SHORTEST_NS = 1_000  # resolution of the timestamps, some of which are equal
+ROWS_MAX = 16  # packets and breaks; of more, the middle is left out and counted
+ROW_PT = 21.0  # at most, so that a few packets do not spread over the whole height
 TITLE_LETTERS = 31  # in a line
 CLIENT, SERVER = 0.36, 0.9  # the two lifelines, as shares of the width
 SLANT = 0.12  # of a row: a packet arrives a little lower than it leaves
 UNITS_NS = {"s": 1e9, "ms": 1e6, "µs": 1e3, "ns": 1.0}
 DIGITS = range(3, 10)
-# Around the attempt in its timeline, and beside the title.
+# Drawn around the attempt in its timeline, and next to the title.
 RING: dict[str, Any] = {
     "markersize": 11,
     "markerfacecolor": "none",
@@ -38,9 +38,9 @@ def example_to_show(findings: Findings) -> Evidence | None:
 
 
 def time_labels(packets: Sequence[Packet]) -> list[str]:
-    """Return each packet's time with its unit, and as many digits as tell it from those that came just before."""
+    """Return each packet's time with its unit, and enough digits to tell it from those just before it."""
     times_ns = [packet.time_ns for packet in packets]
-    blocks: list[list[int]] = []  # times that lie within a hundredth of one another have as many digits
+    blocks: list[list[int]] = []  # times within a hundredth of one another have the same number of digits
     for time_ns in times_ns:
         if not blocks or time_ns - blocks[-1][-1] >= time_ns / 100:
             blocks.append([])
@@ -70,7 +70,7 @@ def ladder_rows(evidence: Evidence, latency_ns: int | None = None) -> list[Packe
 
     Args:
         evidence: of one attempt.
-        latency_ns: of that attempt: when it ended long after its last packet, a break comes last.
+        latency_ns: of that attempt; if it ended long after its last packet, the last row is a break.
     """
     times_ns = [packet.time_ns for packet in evidence.packets]
     gaps_ns = [after_ns - before_ns for before_ns, after_ns in pairwise(times_ns)]
@@ -96,16 +96,16 @@ def _leave_out_middle(lines: list[Packet | str]) -> list[Packet | str]:
 def draw_packets(
     axes: Axes, evidence: Evidence, *, latency_ns: int | None = None, end: str = "", font_size: float = 8.5
 ) -> None:
-    """Draw a packet ladder from the top of axes that have their final place in the figure.
+    """Draw a packet ladder from the top of axes at their final place in the figure.
 
-    Packets lie one row apart whatever the time between them, so that 3 µs and 9 ms both read; where a gap is more
-    than a hundred times the shortest, the lifelines break and the break says how long it is.
+    Packets are one row apart whatever the time between them, so that 3 µs and 9 ms can both be read. Where a gap is
+    more than a hundred times the shortest, the lifelines break, and the break states its length.
 
     Args:
         axes: empty.
         evidence: the attempt, with flags as tcpdump writes them.
-        latency_ns: of the attempt, when it is known.
-        end: how the attempt ended, in words, for the foot of the client's lifeline.
+        latency_ns: of the attempt, if it is known.
+        end: how the attempt ended, written at the foot of the client's lifeline.
         font_size: of flags and times, in points.
     """
     lines = ladder_rows(evidence, latency_ns)

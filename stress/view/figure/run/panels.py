@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Several timelines on one sheet, with one latency axis, so that their heights compare."""
+"""Several timelines on one sheet, with the same latency axis, so that their heights can be compared."""
 
 import string
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ HEADER_IN, PANEL_IN, FOOTER_IN = 0.84, 2.55, 0.81
 
 
 def panels_figure(cases: Sequence[tuple[str, Findings]], title: str) -> Figure:
-    """Draw one panel a run, two in a row, ; four panels make 1920 x 1080 pixels.
+    """Return one panel per run, two in a row; four panels make 1920 x 1080 pixels.
 
     Args:
-        cases: each with the line that heads its panel.
+        cases: the heading of each panel, and its run.
         title: of the sheet.
     """
     rows = -(-len(cases) // COLUMNS)
@@ -59,7 +59,7 @@ def panels_figure(cases: Sequence[tuple[str, Findings]], title: str) -> Figure:
 
 
 def _caption(runs: Sequence[Findings]) -> list[str]:
-    """Return what all runs have in common, then what sets each apart."""
+    """Return what all runs have in common, then what is particular to each."""
     captions = [caption(findings) for findings in runs]
     common = [phrase for phrase in captions[0] if all(phrase in phrases for phrases in captions)]
     return common + [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The choice of source ports: which ones clients got one after the other, how soon again, and the mines they met."""
+"""The choice of source ports: the ports that clients got, how soon each came again, and the mines they met."""
 
 from collections.abc import Sequence
 
@@ -21,8 +21,8 @@ from stress.view.figure.sheet import new_sheet
 EVEN, ODD = "#0072B2", "#E69F00"
 BODY = "#5f7fa6"
 FIRST = 80  # attempts in the close-up
-RISING = 0.9  # of the steps, and the ports are a rising sequence: it starts again at the low end now and then
-BINS_A_DECADE = 10
+RISING = 0.9  # share of upward steps in a rising sequence, which wraps around to the low end now and then
+BINS_PER_DECADE = 10
 LEFT, RIGHT, GAP = 0.085, 0.985, 0.048  # of the columns, as shares of the sheet's width
 # Foot and height of each row, as shares of the sheet's height.
 MINES_ROW, ALL_ROW, FIRST_ROW, AGAIN_ROW = (0.712, 0.014), (0.5, 0.17), (0.33, 0.098), (0.135, 0.095)
@@ -31,13 +31,13 @@ FONT_PT, TICK_PT = 8.0, 7.5
 
 
 def shortest_distances(acts: Sequence[ActFindings]) -> dict[str, int]:
-    """Return by act how many attempts later a port came again at the earliest; acts without one are left out."""
+    """Return, by act, the least number of attempts after which a port came again; acts without one are left out."""
     distances = {act.storm.act.name: reuse_distances(act.storm.attempts) for act in acts}
     return {name: int(distance.min()) for name, distance in distances.items() if len(distance)}
 
 
 def headline(acts: Sequence[ActFindings]) -> str:
-    """Return in words how soon ports came again."""
+    """Return how soon ports came again."""
     earliest = sorted(shortest_distances(acts).values())
     if not earliest:
         return "No source port came again"
@@ -47,7 +47,7 @@ def headline(acts: Sequence[ActFindings]) -> str:
 
 
 def detail(acts: Sequence[ActFindings]) -> str:
-    """Return in words where ports came again soonest and latest, and how many mines the acts met."""
+    """Return in which act ports came again soonest and latest, and how many mines the acts met."""
     earliest, met = shortest_distances(acts), [act.mines().hit for act in acts]
     phrases = []
     if len(set(earliest.values())) > 1:
@@ -64,7 +64,7 @@ def _attempts_text(count: int) -> str:
 
 
 def parity_text(ports: npt.NDArray[np.uint16]) -> str:
-    """Return in words how many of the ports are odd."""
+    """Return how many of the ports are odd."""
     if not len(ports):
         return "no port"
     odd = np.count_nonzero(ports % 2) / len(ports)
@@ -72,7 +72,7 @@ def parity_text(ports: npt.NDArray[np.uint16]) -> str:
 
 
 def step_text(ports: npt.NDArray[np.uint16]) -> str:
-    """Return in words how far the next port lies from the one before."""
+    """Return the typical distance from one port to the next."""
     if len(ports) < 2:
         return ""
     steps = np.diff(ports.astype(np.int64))
@@ -87,7 +87,7 @@ def hits_by_chance(act: ActFindings) -> float:
 
 
 def draw_mines(axes: Axes, act: ActFindings) -> None:
-    """Draw the mines that were met as a bar within all mines, with a stroke where chance would have ended."""
+    """Draw the mines that were met as a bar within all mines, with a stroke at the number expected by chance."""
     mines, met, by_chance = len(act.storm.mines), act.mines().hit, hits_by_chance(act)
     axes.set_axis_off()
     axes.set_ylim(0, 1)
@@ -102,10 +102,10 @@ def draw_mines(axes: Axes, act: ActFindings) -> None:
 
 
 def draw_ports(axes: Axes, ports: npt.NDArray[np.uint16], size_pt: float) -> None:
-    """Draw ports in the order of the attempts, even and odd ones apart; attempts that got no port are left out."""
+    """Draw ports in the order of the attempts, even and odd in two colours; attempts without a port are left out."""
     places = np.flatnonzero(ports)
-    # One collection for both parities, or the later one would hide the earlier one where they alternate; and then no
-    # blending in a crowd, or the two colours would make a third one.
+    # One collection for both parities: of two, the later would hide the earlier where they alternate. No blending where
+    # they crowd, or the two colours would mix into a third.
     crowd, mixed = len(places) > FIRST, len(np.unique(ports[places] % 2)) > 1
     axes.scatter(
         places + 1, ports[places], s=size_pt**2, c=np.where(ports[places] % 2, ODD, EVEN), linewidths=0,
@@ -118,9 +118,9 @@ def draw_ports(axes: Axes, ports: npt.NDArray[np.uint16], size_pt: float) -> Non
 
 
 def draw_reuse_distances(axes: Axes, distances: npt.NDArray[np.int64], most: int) -> None:
-    """Draw how many attempts later ports came again, as a histogram over a log axis from 1 to ``most``."""
-    edges = np.geomspace(1, max(most, 10), 1 + round(BINS_A_DECADE * np.log10(max(most, 10))))
-    edges[-1] *= 1 + 1e-9  # rounding must not push the last one out
+    """Draw how many attempts later ports came again, as a histogram over a logarithmic axis from 1 to ``most``."""
+    edges = np.geomspace(1, max(most, 10), 1 + round(BINS_PER_DECADE * np.log10(max(most, 10))))
+    edges[-1] *= 1 + 1e-9  # rounding must not exclude the last one
     edges[0] = 1
     counts, _ = np.histogram(distances, edges)
     axes.set_xscale("log")
@@ -140,7 +140,7 @@ def draw_act(figure: Figure, act: ActFindings, rows: Sequence[Axes], attempts: i
 
     Args:
         figure: of the axes.
-        act: what to draw.
+        act: the act.
         rows: axes for the mines, for all ports, for the first ports, and for the distances.
         attempts: of the longest act.
     """
@@ -179,7 +179,7 @@ def legend_entries() -> list[Line2D]:
 
 
 def port_choice_figure(findings: Findings) -> Figure:
-    """Draw which source ports clients got, a column an act, as a PNG of 1600 x 900 pixels.
+    """Return the source ports that clients got, one column per act, on a sheet of 1600 x 900 pixels.
 
     Args:
         findings: a run of port-choice.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The cost of connect() as the port range fills up, one line for each thing that fills it."""
+"""The cost of connect() as the port range fills up, one line per act."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -22,23 +22,23 @@ from stress.view.figure.sheet import new_sheet
 
 # Of Okabe and Ito, as in style.LOOKS, but only those that are dark enough for text.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#7a4a94")
-# Two acts that cost the same lie on each other: the later line is the thinner one, and both are seen.
+# The lines of two acts of equal cost coincide: the later one is thinner, so that both are visible.
 WIDTHS_PT = (2.0, 3.0, 1.3, 1.0)
 HEADROOM = 1.25  # of the latency axis, above all data
 FONT_PT = 9.5
 LABEL_X = 25  # of the medians below half of the range, in % of it
 HALF = 50.0  # of the range, in %
-ALIKE = 1.0  # steps so close to each other, in % of the range, are one
+ALIKE = 1.0  # steps at most this far apart, in % of the range, are one
 
 
 def measure_costs(findings: Findings) -> dict[str, PortCost]:
-    """Return what each connection cost, by act; acts that measured none are left out."""
+    """Return the cost of connections by act; acts without one are left out."""
     by_act = {act.storm.act.name: measure_port_cost(act.storm) for act in findings.acts}
     return {name: cost for name, cost in by_act.items() if len(cost.occupancy)}
 
 
 def running_median(cost: PortCost) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return mean occupancy (%) and median latency (ns) of each hundredth of the range in which there is any."""
+    """Return mean occupancy (%) and median latency (ns) of each hundredth of the range that has connections."""
     hundredth = np.floor(cost.occupancy * 100)
     parts = [hundredth == step for step in np.unique(hundredth)]
     return (
@@ -48,17 +48,17 @@ def running_median(cost: PortCost) -> tuple[npt.NDArray[np.float64], npt.NDArray
 
 
 def cost_ratio(cost: PortCost) -> float | None:
-    """Return how many times as much a connection costs above half of the range as below; None without both."""
+    """Return the ratio of the median latency above half of the range to that below; None without both."""
     return cost.above_ns / cost.below_ns if cost.above_ns and cost.below_ns else None
 
 
 def cost_ratio_text(ratio: float) -> str:
-    """Return a ratio with the two digits that it is worth: medians of other runs differ in the third."""
+    """Return a ratio with two significant digits: medians of other runs differ in the third."""
     return f"{float(f'{ratio:.2g}'):,.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
 def headline(costs_by_act: Mapping[str, PortCost]) -> str:
-    """Return in words what filling the range does to connect()."""
+    """Return how the cost of connect() changes as the range fills up."""
     stepping = [cost for cost in costs_by_act.values() if cost.knee is not None]
     if not costs_by_act:
         return "No connection was measured"
@@ -73,13 +73,13 @@ def headline(costs_by_act: Mapping[str, PortCost]) -> str:
 
 
 def knees_text(knees: Sequence[float]) -> str:
-    """Return one place for steps that lie close together, else the first and the last (all in %)."""
+    """Return the place of steps that lie close together, else those of the first and the last (all in %)."""
     low, high = min(knees), max(knees)
     return f"{np.median(knees):.1f} %" if high - low <= ALIKE else f"{low:.1f} to {high:.1f} %"
 
 
 def detail(findings: Findings, costs_by_act: Mapping[str, PortCost]) -> str:
-    """Return in words the medians, and whether anything but the port kept connect() waiting."""
+    """Return the medians, and the number of SYNs sent again, which would delay connect() too."""
     phrases = []
     for where, medians in (
         ("below half of the range", [cost.below_ns for cost in costs_by_act.values() if cost.below_ns]),
@@ -94,12 +94,12 @@ def detail(findings: Findings, costs_by_act: Mapping[str, PortCost]) -> str:
 
 
 def draw_cost(axes: Axes, costs_by_act: Mapping[str, PortCost], parities: tuple[str, str]) -> None:
-    """Draw each act's connections and their running median, with its medians beside the line.
+    """Draw each act's connections and their running median, with its medians next to the line.
 
     Args:
         axes: empty, at their final place in the figure.
-        costs_by_act: what connections cost, by act.
-        parities: in words, first that of the range's lowest port.
+        costs_by_act: costs of connections by act.
+        parities: ``'even'`` and ``'odd'``, first that of the range's lowest port.
     """
     figure = axes.get_figure(root=True)
     assert figure is not None
@@ -134,7 +134,7 @@ def draw_cost(axes: Axes, costs_by_act: Mapping[str, PortCost], parities: tuple[
 
 
 def step_reason(costs_by_act: Mapping[str, PortCost], parities: tuple[str, str]) -> str:
-    """Say why there is a step, where all connections below half of the range and none above have the first parity."""
+    """Return why there is a step, if all connections below half of the range and none above have the first parity."""
     for cost in costs_by_act.values():
         expensive = cost.occupancy >= 0.5
         stepped = cost.knee is not None and abs(cost.knee * 100 - HALF) <= ALIKE
@@ -145,7 +145,7 @@ def step_reason(costs_by_act: Mapping[str, PortCost], parities: tuple[str, str])
 
 
 def _marker(*, taken_first: bool, colour: str) -> Line2D:
-    # Thousands of connections lie side by side while the first half fills, but only a few probes in a hundredth above.
+    # While the first half fills up there are thousands of connections, above it only a few probes per hundredth.
     size, alpha = (1.7, 0.16) if taken_first else (3.2, 0.5)
     return Line2D(
         [], [], linestyle="none", marker="o", markersize=size, alpha=alpha, zorder=3, clip_on=False,
@@ -185,7 +185,7 @@ def _label_below(axes: Axes, costs_by_act: Mapping[str, PortCost], row: float, r
 
 
 def _label_above(axes: Axes, costs_by_act: Mapping[str, PortCost], row: float) -> None:
-    """Write the medians above half of the range in the margin, each beside the end of its line."""
+    """Write the medians above half of the range in the margin, each next to the end of its line."""
     low_ns, high_ns = axes.get_ylim()
     ends = []
     for (name, cost), colour in zip(costs_by_act.items(), cycle(COLOURS), strict=False):
@@ -220,7 +220,7 @@ def legend_entries(parities: tuple[str, str]) -> list[Line2D]:
 
 
 def port_cost_figure(findings: Findings) -> Figure:
-    """Draw what connect() cost in a run of port-cost, by share of the range taken, as a PNG of 1600 x 900 pixels."""
+    """Return the cost of connect() in a run of port-cost by the occupied share of the range, 1600 x 900 pixels."""
     costs_by_act = measure_costs(findings)
     parities = ("odd", "even") if findings.run.record.acts[0].port_range[0] % 2 else ("even", "odd")
     with matplotlib.style.context(["default", style.RC]):

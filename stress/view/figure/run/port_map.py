@@ -20,7 +20,7 @@ from stress.view.figure.sheet import new_sheet
 
 
 def detail(findings: Findings) -> str:
-    """Return in words how much of the port range was used, and what became of the mines."""
+    """Return how much of the port range was used, and how many mines were laid, met and left standing."""
     used = np.bincount(findings.run.attempts["local_port"], minlength=1 << 16)[1:]
     mines = findings.summary.mines
     low, high = port_limits(findings)
@@ -52,7 +52,7 @@ def legend_entries(findings: Findings) -> list[Line2D]:
 
 
 def port_map_figure(findings: Findings) -> Figure:
-    """Draw the port map of a run on a sheet of its own, as a PNG of 1600 x 900 pixels."""
+    """Return the port map of a run on a sheet of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
         title = f"{findings.run.record.plan.scenario}: {headline(findings)}"
         figure, top = new_sheet(title, detail(findings), legend_entries(findings), caption(findings))

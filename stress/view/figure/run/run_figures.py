@@ -29,7 +29,7 @@ OWN: dict[str, dict[str, FigureFunction]] = {
 
 
 def main_figure_name(scenario: str) -> str:
-    """Return the file name of the figure that shows best what a scenario is about."""
+    """Return the file name of the figure that illustrates a scenario in the catalogue."""
     return next(iter(OWN.get(scenario, COMMON)))
 
 

@@ -30,14 +30,14 @@ from stress.view.figure.sheet import new_sheet
 
 CONNECTED = OUTCOMES.index(Outcome.CONNECTED)
 HEADROOM = 1.5  # of the latency axis, above all data
-CELL_PX = 4  # side of a density cell: a lone attempt is still seen on a projector, the body still has a shape
+CELL_PX = 4  # side of a density cell: a single attempt is visible on a projector, and the body has a shape
 LADDER_LEFT = 0.735  # of the packets, as a share of the sheet's width
-MARKS_MAX = 20_000  # of one kind; of more than that, marks that lie on each other are drawn once
+MARKS_MAX = 20_000  # of one kind; of more, marks in the same pixel are drawn once
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Attempts that share an outcome, other than connected at once, and whether they met a mine.
+    """Attempts with the same outcome, other than connected at once, that all met a mine or all met none.
 
     ``rows`` has the shape (attempts of this kind,) and indexes the run's attempts.
     """
@@ -48,12 +48,12 @@ class Kind:
 
     @property
     def label(self) -> str:
-        """The kind in words, for the key."""
+        """The name of the kind in the legend."""
         return style.LOOKS[self.outcome].label + (", met a mine" if self.mined else "")
 
 
 def attempt_kinds(findings: Findings) -> list[Kind]:
-    """Return the kinds of attempts that occur, the most numerous first."""
+    """Return the kinds of attempts that occur, the most frequent first."""
     rows = np.flatnonzero(findings.outcomes != CONNECTED)
     keys = findings.outcomes[rows].astype(np.intp) * 2 + findings.collided[rows]
     present = [Kind(OUTCOMES[key // 2], bool(key % 2), rows[keys == key]) for key in np.flatnonzero(np.bincount(keys))]
@@ -61,7 +61,7 @@ def attempt_kinds(findings: Findings) -> list[Kind]:
 
 
 def latency_limits(runs: Sequence[Findings]) -> tuple[float, float]:
-    """Return the lowest and highest latency (ns) of an axis that has room for all of these runs."""
+    """Return the ends (ns) of a latency axis that has room for all of these runs."""
     lows, highs = [], [10_000.0]
     for findings in runs:
         latency_ns = findings.run.attempts["latency_ns"]
@@ -76,7 +76,7 @@ def latency_limits(runs: Sequence[Findings]) -> tuple[float, float]:
 
 
 def _shares(axes: Axes, start_s: npt.NDArray[np.float64], latency_ns: npt.NDArray[np.int64]) -> Shares:
-    """Return how high and how far along in the axes each attempt lies, 0 to 1."""
+    """Return the height and the width at which each attempt lies in the axes, 0 to 1."""
     low_ns, high_ns = axes.get_ylim()
     height = np.log2(np.maximum(latency_ns, low_ns) / low_ns) / math.log2(high_ns / low_ns)
     return height, start_s / axes.get_xlim()[1]
@@ -118,16 +118,16 @@ def _draw_marks(axes: Axes, kind: Kind, start_s: npt.NDArray[np.float64], latenc
 
 
 def draw_timeline(axes: Axes, findings: Findings, limits_ns: tuple[float, float], font_size: float = 9) -> QuadMesh:
-    """Draw a run into axes that have their final place in the figure.
+    """Draw a run into axes at their final place in the figure.
 
     Args:
         axes: empty.
-        findings: what to draw.
+        findings: the run.
         limits_ns: of the latency axis.
         font_size: of the names of rungs and phases, in points.
 
     Returns:
-        The body: attempts connected at once by cell, as a masked array of shape (rows, columns).
+        The body: the number of attempts that connected at once in each cell, masked where it is 0.
     """
     attempts = findings.run.attempts
     apply_latency_axis(axes, *limits_ns)
@@ -192,9 +192,9 @@ def draw_evidence(figure: Figure, axes: Axes, findings: Findings, evidence: Evid
 
 
 def timeline_figure(findings: Findings) -> Figure:
-    """Draw a run on a sheet of its own, with title, key and caption, as a PNG of 1600 x 900 pixels.
+    """Return the timeline of a run on a sheet of 1600 x 900 pixels.
 
-    When packets were captured, those of one attempt that met trouble stand beside it.
+    If packets were captured, those of one slow or failed attempt are drawn next to it.
     """
     with matplotlib.style.context(["default", style.RC]):
         evidence = example_to_show(findings)

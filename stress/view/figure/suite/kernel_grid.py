@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Kernels side by side: a row a scenario, a column a kernel, in each panel how long attempts took, by cause."""
+"""Kernels side by side: one row per scenario, one column per kernel, each panel with latencies by cause."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +21,7 @@ from stress.view.figure.cause_style import CAUSE_LOOKS
 
 # All lengths in inches.
 WIDTH, LEFT, RIGHT, GAP = 12.0, 1.95, 0.15, 0.14
-TITLE, KEY, HEAD, ROW, ROW_GAP, AXIS, FOOT = 0.55, 0.34, 0.62, 0.85, 0.22, 0.3, 0.5
+TITLE, LEGEND, HEAD, ROW, ROW_GAP, AXIS, FOOT = 0.55, 0.34, 0.62, 0.85, 0.22, 0.3, 0.5
 LOW_NS, HIGH_NS = 1e3, 2e11  # a microsecond to three minutes
 BINS = 42
 TICKS_NS = (1e4, 1e6, 1e9, 3e10)
@@ -31,16 +31,16 @@ Grid = Mapping[tuple[str, str], Findings | str]  # by row and column; a text say
 
 
 def kernel_grid_figure(grid: Grid, heads: Mapping[str, str], title: str, caption: Sequence[str]) -> Figure:
-    """Draw what became of each scenario on each kernel into a PNG 1920 pixels wide.
+    """Return the latencies of each scenario on each kernel, 1920 pixels wide.
 
     Args:
         grid: the runs.
-        heads: what is written above each column.
+        heads: the text above each column.
         title: of the sheet.
         caption: phrases for its foot.
     """
     rows, columns = (list(dict.fromkeys(key[place] for key in grid)) for place in (0, 1))
-    height = TITLE + KEY + HEAD + len(rows) * (ROW + ROW_GAP) + AXIS + FOOT
+    height = TITLE + LEGEND + HEAD + len(rows) * (ROW + ROW_GAP) + AXIS + FOOT
     width = (WIDTH - LEFT - RIGHT - (len(columns) - 1) * GAP) / len(columns)
     most = max((cell.outcomes.size for cell in grid.values() if isinstance(cell, Findings)), default=1)
     with matplotlib.style.context(["default", style.RC]):
@@ -49,7 +49,7 @@ def kernel_grid_figure(grid: Grid, heads: Mapping[str, str], title: str, caption
         figure.text(0.018, 1 - 0.14 / height, title, fontsize=16, fontweight="bold", verticalalignment="top")
         draw_legend(figure, grid, 1 - TITLE / height)
         for number, row in enumerate(rows):
-            bottom = height - TITLE - KEY - HEAD - ROW - number * (ROW + ROW_GAP)
+            bottom = height - TITLE - LEGEND - HEAD - ROW - number * (ROW + ROW_GAP)
             figure.text(0.018, (bottom + ROW / 2) / height, row, fontsize=10.5, fontweight="bold", va="center")
             for place, column in enumerate(columns):
                 left = LEFT + place * (width + GAP)
@@ -65,7 +65,7 @@ def kernel_grid_figure(grid: Grid, heads: Mapping[str, str], title: str, caption
 
 
 def draw_legend(figure: Figure, grid: Grid, top: float) -> None:
-    """Draw which colour is which cause, of those that occur."""
+    """Draw the legend of the causes that occur."""
     there = [row.summary.causes for row in grid.values() if isinstance(row, Findings)]
     marks = [
         Line2D([], [], linestyle="none", marker="s", markersize=7, color=look.colour, label=look.label)
@@ -76,7 +76,7 @@ def draw_legend(figure: Figure, grid: Grid, top: float) -> None:
 
 
 def draw_latencies(axes: Axes, findings: Findings | str, most: int) -> None:
-    """Draw the latencies of one run, a colour for each cause, or why there is none."""
+    """Draw the latencies of one run, one colour per cause, or write why there is no run."""
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(LOW_NS, HIGH_NS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A panel of small multiples: one metric by the values of one axis, a series an entry."""
+"""A panel of small multiples: one metric by the values of one axis, one series per entry."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,21 +15,21 @@ from stress.view.figure.series_style import MARK_PT, series_marker
 from stress.view.figure.style import Look
 
 STRIPE = "#eef1f5"  # behind the baseline's value
-STEP = 0.19  # between series, as a share of the room that a value has
+STEP = 0.19  # between series, as a share of the room of a value
 REACH = 0.7  # of that room, for all series
 LEAST_PT = 2.5  # size of a mark where many series crowd
 LETTER, BOLD_LETTER = 0.61, 0.69  # the width of one, as a share of the font's size
-SLANT = 30  # degrees, of the names of values that would meet
+SLANT = 30  # degrees, of the names of values that would overlap
 SHORT = {"not applicable": "n/a", "failed": "failed", "not run": "not run"}
 
 
 def series_spacing(series: int) -> float:
-    """Return how far so many series stand from each other, as a share of the room that a value has."""
+    """Return the distance between so many series, as a share of the room of a value."""
     return min(STEP, REACH / max(1, series - 1))
 
 
 def series_offsets(series: Sequence[str]) -> dict[str, float]:
-    """Return how far each series stands beside the place of a value, in values."""
+    """Return the offset of each series from the place of a value, as a share of the room of a value."""
     return {
         label: (number - (len(series) - 1) / 2) * series_spacing(len(series)) for number, label in enumerate(series)
     }
@@ -93,21 +93,21 @@ def _draw_series(
 
 
 def value_names(points: Sequence[AxisPoint], values: Sequence[str]) -> list[str]:
-    """Return what stands below each value: itself, and why nothing stands above it."""
+    """Return the name of each value, with the reason if it has no trial."""
     names = []
     for value in values:
         reasons = {point.missing for point in points if point.level == value}
-        lacking = [SHORT[reason] for reason in reasons if reason] if None not in reasons else []
-        names.append("\n".join([value, *(f"({reason})" for reason in sorted(lacking))]))
+        missing = [SHORT[reason] for reason in reasons if reason] if None not in reasons else []
+        names.append("\n".join([value, *(f"({reason})" for reason in sorted(missing))]))
     return names
 
 
 def fit_value_names(names: Sequence[str], room_pt: float, font_pt: float) -> tuple[list[str], float, float]:
-    """Return the names of values as they fit beside each other, how far they are turned (degrees), their height (pt).
+    """Return the names of values as they fit next to each other, their rotation (degrees), and their height (pt).
 
     Args:
         names: from left to right.
-        room_pt: that each has.
+        room_pt: of each name.
         font_pt: size of the font.
     """
     for broken in (names, [name.replace(" ", "\n") for name in names]):

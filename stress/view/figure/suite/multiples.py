@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Small multiples of a suite: a column an axis, a row a metric, a series an entry."""
+"""Small multiples of a suite: one column per axis, one row per metric, one series per entry."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -40,20 +40,20 @@ from stress.view.figure.suite.level_panel import (
 from stress.view.text import metric_wording as words
 
 COLUMNS_MAX = 6
-NAMED_MAX = 3  # cells without a trial
+NAMED_MAX = 3  # cells without a trial up to which all are named
 # All lengths in inches.
 WIDTH, LEFT, RIGHT, GAP = 12.0, 1.06, 0.2, 0.16
-TITLE, KEY_ROW, HEAD, ROW, ROW_GAP, BAND_GAP = 0.58, 0.23, 0.34, 0.94, 0.1, 0.16
+TITLE, LEGEND_ROW, HEAD, ROW, ROW_GAP, BAND_GAP = 0.58, 0.23, 0.34, 0.94, 0.1, 0.16
 WIDEST = 4.5  # a panel
-CAPTION_PT, NAME_PT, HEAD_PT, HEAD_LEAST_PT, KEY_PT = 7.5, 8.0, 10.0, 8.0, 9.5
-HEAD_LETTER = 0.62  # the width of one in names of settings, which are mostly narrow
+CAPTION_PT, NAME_PT, HEAD_PT, HEAD_LEAST_PT, LEGEND_PT = 7.5, 8.0, 10.0, 8.0, 9.5
+HEAD_LETTER = 0.62  # the width of a letter as a share of the font's size in names of settings, mostly narrow ones
 FOOT = 0.024  # share of the sheet's height below the caption
 
 Grid = dict[str, dict[str, list[AxisPoint]]]  # by name of the metric, by axis
 
 
 def points_by_metric(cells: Sequence[CellTrials], headline: Sequence[str] = words.PICTURED) -> Grid:
-    """Return what is drawn, a row a metric. Metrics that no trial has, or that are zero in all, are left out.
+    """Return the points of each metric; metrics that no trial has, or that are zero in all trials, are left out.
 
     Raises:
         UsageError: there is no such metric.
@@ -69,7 +69,7 @@ def interval_ends(row: Mapping[str, Sequence[AxisPoint]]) -> list[float]:
 
 
 def split_into_bands(axes: Sequence[str]) -> list[list[str]]:
-    """Return the axes in as few bands as hold COLUMNS_MAX each, all of about the same length."""
+    """Return the axes in as few bands of at most COLUMNS_MAX as possible, all of about the same length."""
     bands = max(1, math.ceil(len(axes) / COLUMNS_MAX))
     columns = max(1, math.ceil(len(axes) / bands))
     return [list(axes[start : start + columns]) for start in range(0, len(axes), columns)]
@@ -90,7 +90,7 @@ class _Column:
 def _columns(cells: Sequence[CellTrials], axes: Sequence[str], width: float) -> list[_Column]:
     columns = []
     for axis in axes:
-        # Which trials are done is the same for every metric.
+        # Every metric has the same trials.
         values, column = values_of(cells, axis), axis_points(cells, axis, find_metric("errors"))
         names, turned, height_pt = fit_value_names(value_names(column, values), width / len(values) * 72, NAME_PT)
         usual = [axis != NO_AXIS and any(p.baseline for p in column if p.level == value) for value in values]
@@ -99,22 +99,22 @@ def _columns(cells: Sequence[CellTrials], axes: Sequence[str], width: float) -> 
 
 
 def multiples_figure(cells: Sequence[CellTrials], title: str, caption: Sequence[str]) -> Figure:
-    """Draw a suite as small multiples into a PNG 1920 pixels wide, as high as its axes and metrics need.
+    """Return the small multiples of a suite, 1920 pixels wide, as high as its axes and metrics need.
 
     Args:
         cells: of one suite.
         title: of the sheet.
-        caption: phrases for its foot; how to read it, and what is missing, is added.
+        caption: phrases for its foot, to which the explanation of the marks and what is missing are added.
     """
     grid, by = points_by_metric(cells), series_looks(list(cells_by_entry(cells)))
     bands = split_into_bands(axes_of(cells)) if grid else []
     count = max(map(len, bands), default=1)
     width = min(WIDEST, (WIDTH - LEFT - RIGHT - (count - 1) * GAP) / count)
     made = [_columns(cells, band, width) for band in bands]
-    keys = [_series_key(by), _reading_key(grid)]
-    key_columns = [max(1, int((WIDTH - 0.3) / max(map(_key_width, key), default=WIDTH))) for key in keys]
-    key_rows = [math.ceil(len(key) / columns) for key, columns in zip(keys, key_columns, strict=True)]
-    top = TITLE + KEY_ROW * sum(key_rows) + (0.08 if grid else 0.4)
+    legends = [_series_entries(by), _reading_entries(grid)]
+    columns_of = [max(1, int((WIDTH - 0.3) / max(map(_entry_width, entries), default=WIDTH))) for entries in legends]
+    rows_of = [math.ceil(len(entries) / columns) for entries, columns in zip(legends, columns_of, strict=True)]
+    top = TITLE + LEGEND_ROW * sum(rows_of) + (0.08 if grid else 0.4)
     heights = [HEAD + len(grid) * (ROW + ROW_GAP) + max(column.height for column in band) + BAND_GAP for band in made]
     phrases = [*reading_notes(cells, grid), *caption]
     lines = math.ceil(sum(len(phrase) + 3 for phrase in phrases) / (WIDTH * 72 * 0.96 / (0.57 * CAPTION_PT) - 30))
@@ -125,12 +125,17 @@ def multiples_figure(cells: Sequence[CellTrials], title: str, caption: Sequence[
         title_pt = min(18, (WIDTH - 0.4) * 72 / 0.66 / len(title)) if title else 18
         figure.text(0.018, 1 - 0.14 / height, title, fontsize=title_pt, fontweight="bold", verticalalignment="top")
         below = TITLE
-        for key, columns, rows in zip(keys, key_columns, key_rows, strict=True):
+        for entries, columns, rows in zip(legends, columns_of, rows_of, strict=True):
             place = (0.013, 1 - below / height)
             figure.legend(
-                handles=key, loc="upper left", bbox_to_anchor=place, ncols=columns, fontsize=KEY_PT, handletextpad=0.5
+                handles=entries,
+                loc="upper left",
+                bbox_to_anchor=place,
+                ncols=columns,
+                fontsize=LEGEND_PT,
+                handletextpad=0.5,
             )
-            below += KEY_ROW * rows
+            below += LEGEND_ROW * rows
         for band, band_height in zip(made, heights, strict=True):
             _draw_band(figure, band, grid, by, (top, width))
             top += band_height
@@ -144,7 +149,7 @@ def multiples_figure(cells: Sequence[CellTrials], title: str, caption: Sequence[
 def _draw_band(
     figure: Figure, columns: Sequence[_Column], grid: Grid, by: Mapping[str, Look], place: tuple[float, float]
 ) -> None:
-    """Draw some axes beside each other; ``place`` is where they begin from the top, and how wide a panel is."""
+    """Draw some axes next to each other; ``place`` is their top and the width of a panel (inches)."""
     height, (top, width) = figure.get_figheight(), place
     heads, size = fit_axis_names([column.axis for column in columns], width * 72)
     for number, column in enumerate(columns):
@@ -166,7 +171,7 @@ def _draw_band(
 
 
 def fit_axis_names(axes: Sequence[str], room_pt: float) -> tuple[list[str], float]:
-    """Return the names of axes as they fit above their columns, long ones on two lines, and the size of their font."""
+    """Return the names of axes as they fit above their columns, long ones on two lines, and their font size (pt)."""
     names = [words.axis_text(axis) if axis != NO_AXIS else "nothing varied" for axis in axes]
     heads = [name if room_pt > HEAD_LETTER * HEAD_LEAST_PT * len(name) else _break_in_two(name) for name in names]
     longest = max(len(line) for head in heads for line in head.split("\n"))
@@ -184,14 +189,14 @@ def _metric_scale(of: Metric, grid: Grid) -> Scale:
     return scale_of(of, interval_ends(grid[of.name]))
 
 
-def _series_key(by: Mapping[str, Look]) -> list[Line2D]:
+def _series_entries(by: Mapping[str, Look]) -> list[Line2D]:
     samples = [series_marker(look, filled=True) for look in by.values()]
     for sample, look in zip(samples, by.values(), strict=True):
         sample.set(linestyle="-", color=look.colour, linewidth=1.5)
     return samples
 
 
-def _reading_key(grid: Grid) -> list[Line2D]:
+def _reading_entries(grid: Grid) -> list[Line2D]:
     every, samples = _all_points(grid), []
     if any(point.effect for point in every):
         for filled, label in ((True, "changes against the baseline"), (False, "does not, or not surely")):
@@ -205,8 +210,8 @@ def _all_points(grid: Grid) -> list[AxisPoint]:
     return [point for row in grid.values() for column in row.values() for point in column]
 
 
-def _key_width(sample: Line2D) -> float:
-    return (len(str(sample.get_label())) * LETTER + 4.2) * KEY_PT / 72
+def _entry_width(sample: Line2D) -> float:
+    return (len(str(sample.get_label())) * LETTER + 4.2) * LEGEND_PT / 72
 
 
 def reading_notes(cells: Sequence[CellTrials], grid: Grid) -> list[str]:
@@ -230,14 +235,14 @@ def reading_notes(cells: Sequence[CellTrials], grid: Grid) -> list[str]:
         phrases.append(
             f"several axes vary at once, so trials of all cells with a value are pooled: {', '.join(crossed)}"
         )
-    lacking = [
+    missing = [
         f"{label} {words.setting_text(trials, baseline_of(entry))} ({SHORT[reason]})"
         for label, entry in entries.items()
         for trials in entry
         if (reason := missing_reason([trials]))
     ]
-    if len(lacking) > NAMED_MAX:
-        phrases.append(f"no trial done in {len(lacking)} of {len(cells)} cells")
-    elif lacking:
-        phrases.append(f"no trial done: {', '.join(lacking)}")
+    if len(missing) > NAMED_MAX:
+        phrases.append(f"no trial done in {len(missing)} of {len(cells)} cells")
+    elif missing:
+        phrases.append(f"no trial done: {', '.join(missing)}")
     return phrases
