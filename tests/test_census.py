@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The census, on sockets in every TCP state, beside pyroute2's own listing."""
+"""The census, on sockets in every TCP state, compared with the list of pyroute2."""
 
 import socket
 import struct
@@ -52,7 +52,7 @@ class Network(ExitStack):
 
 def states(family, **ports):
     """Return (state, local port, remote port) of every socket but listeners."""
-    return sorted(found[0:5:2] for found in census.iterate_sockets(family, **ports) if found.state != "LISTEN")
+    return sorted(entry[0:5:2] for entry in census.iterate_sockets(family, **ports) if entry.state != "LISTEN")
 
 
 def becomes(family, *expected):
@@ -171,8 +171,8 @@ def test_sockets_are_chosen_by_port_and_state(family):
         assert states(family, remote_port=40001) == [("CLOSE-WAIT", 5000, 40001)]
         assert states(family, local_port=5001, remote_port=40002) == [("ESTABLISHED", 5001, 40002)]
         assert states(family, local_port=40000, remote_port=5001) == []
-        assert [found.remote_port for found in census.iterate_sockets(family, ["CLOSE-WAIT", "TIME-WAIT"])] == [40001]
-        assert sorted(found.local_port for found in census.iterate_sockets(family, ["LISTEN"])) == [5000, 5001]
+        assert [entry.remote_port for entry in census.iterate_sockets(family, ["CLOSE-WAIT", "TIME-WAIT"])] == [40001]
+        assert sorted(entry.local_port for entry in census.iterate_sockets(family, ["LISTEN"])) == [5000, 5001]
         assert census.take_census(family, range(5001, 5002)) == {
             "client": {"ESTABLISHED": 1},
             "server": {"ESTABLISHED": 1, "LISTEN": 1},
@@ -214,5 +214,5 @@ def test_a_listing_longer_than_one_message_is_whole():
     with Network(4) as network:
         for port in range(20000, 22000):
             network.pair(port)
-        assert [found[2] for found in states(4, local_port=5000)] == list(range(20000, 22000))
+        assert [row[2] for row in states(4, local_port=5000)] == list(range(20000, 22000))
         assert len(states(4)) == 4000

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's counters: their format, and their values beside those of nstat."""
+"""The kernel's counters: their format, and their values compared with those of nstat."""
 
 import json
 import shutil

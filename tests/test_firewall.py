@@ -53,7 +53,7 @@ def listening(family):
 
 
 def server_states(family):
-    return [found.state for found in census.iterate_sockets(family, local_port=5000) if found.state != "LISTEN"]
+    return [entry.state for entry in census.iterate_sockets(family, local_port=5000) if entry.state != "LISTEN"]
 
 
 def reset_from(family):
@@ -104,7 +104,7 @@ def test_a_dropped_challenge_ack_lets_others_connect(family, made_of):
         client = socket.socket(server.family)
         client.bind((address, 40000))
         client.connect((address, 5000))
-        kept, _ = server.accept()
+        accepted, _ = server.accept()
         client.close()  # its port is free when the ACK of its FIN has come, which the server delays
         assert wait.wait_until(lambda: next(census.iterate_sockets(family, local_port=40000), None) is None, 5)
         assert server_states(family) == ["CLOSE-WAIT"]
@@ -130,7 +130,7 @@ def test_a_dropped_challenge_ack_lets_others_connect(family, made_of):
         assert records["retransmits"].tolist() == [0, 0, 0]
         if made_of is Firewall.NFT:
             assert firewall.count_dropped() == {"challenge": 1}
-        kept.close()
+        accepted.close()
 
 
 @namespaced
@@ -153,8 +153,8 @@ def test_counts_of_a_listing_are_read_by_comment(rules):
             for name, count in rules
         )
     )
-    found = firewall.parse_listing(text).nftables
-    assert [(item.rule.comment, item.rule.expr[1].counter.packets) for item in found if item.rule] == rules
+    items = firewall.parse_listing(text).nftables
+    assert [(item.rule.comment, item.rule.expr[1].counter.packets) for item in items if item.rule] == rules
 
 
 def test_a_firewall_is_what_is_wanted_else_what_there_is(monkeypatch):

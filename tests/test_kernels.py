@@ -128,15 +128,15 @@ def test_variants_are_taken_only_when_they_are_named(package, begin, taken):
 
 @pytest.mark.usefixtures("cache")
 def test_what_was_kept_is_found_by_any_of_its_names():
-    kept = kernel_cache.add_kernel(a_kernel(), fill)
+    cached = kernel_cache.add_kernel(a_kernel(), fill)
     assert (
         kernel_cache.find_kernel("deb:bookworm")
         == kernel_cache.find_kernel("bookworm")
-        == kernel_cache.find_kernel(kept.name)
-        == kept
+        == kernel_cache.find_kernel(cached.name)
+        == cached
     )
     assert kernel_cache.find_kernel("deb:sid") is None
-    assert kernel_cache.size_bytes(kept) > 1000
+    assert kernel_cache.size_bytes(cached) > 1000
 
 
 @pytest.mark.usefixtures("cache")
@@ -150,11 +150,11 @@ def test_the_newer_kernel_takes_the_name_over_and_the_older_one_stays():
 @pytest.mark.usefixtures("cache")
 def test_a_kernel_that_is_there_is_not_unpacked_again_but_gets_the_name():
     kernel_cache.add_kernel(a_kernel(), fill)
-    kept = kernel_cache.add_kernel(
+    cached = kernel_cache.add_kernel(
         a_kernel(names=["deb:linux-image-6.1"]), lambda folder: pytest.fail(f"filled {folder}")
     )
-    assert kept.names == ["deb:bookworm", "deb:linux-image-6.1"]
-    assert kernel_cache.list_kernels() == [kept]
+    assert cached.names == ["deb:bookworm", "deb:linux-image-6.1"]
+    assert kernel_cache.list_kernels() == [cached]
 
 
 def test_a_kernel_that_could_not_be_unpacked_leaves_nothing(cache):
@@ -188,8 +188,8 @@ def test_the_list_says_how_to_get_one():
 
 @pytest.mark.usefixtures("cache")
 def test_damaged_facts_are_reported():
-    kept = kernel_cache.add_kernel(a_kernel(), fill)
-    (kernel_cache.kernel_folder(kept) / kernel_cache.FACTS).write_text("{}")
+    cached = kernel_cache.add_kernel(a_kernel(), fill)
+    (kernel_cache.kernel_folder(cached) / kernel_cache.FACTS).write_text("{}")
     ended = connstorm("list")
     assert ended.returncode == 2
     assert "download the kernel again" in ended.stderr
@@ -208,8 +208,8 @@ def test_a_cache_that_cannot_be_written_is_reported(cache):
 @pytest.fixture(scope="module")
 def apt():
     """Skip where there is no apt with a mirror of Debian that answers."""
-    if lacking := [program for program in ("apt-get", "dpkg-deb", "depmod") if shutil.which(program) is None]:
-        pytest.skip(f"no {', '.join(lacking)} here")
+    if missing := [program for program in ("apt-get", "dpkg-deb", "depmod") if shutil.which(program) is None]:
+        pytest.skip(f"no {', '.join(missing)} here")
     try:
         mirror = debian.system_mirror()
         with debian.open_release("bookworm", mirror, lambda _: None) as release:
@@ -266,7 +266,7 @@ def test_a_package_that_there_is_not():
 
 
 @pytest.mark.usefixtures("apt")
-def test_no_network_is_told_in_a_sentence():
+def test_no_network_is_reported_in_a_sentence():
     ended = connstorm("fetch", "bookworm", "--mirror", "http://127.0.0.1:9/debian")
     assert ended.returncode == 3
     assert "Could not connect" in ended.stderr
@@ -319,7 +319,7 @@ def test_a_baseline_may_be_a_kernel_that_is_booted():
         ({"defaults": {"kernel": HOST}}, r"belongs in \[matrix\]|\[matrix\], as a list"),
     ],
 )
-def test_mistakes_are_told_before_anything_boots(changes, said):
+def test_errors_are_reported_before_anything_boots(changes, said):
     with pytest.raises(UsageError, match=said):
         suite(**changes)
 

@@ -226,7 +226,7 @@ def test_its_queue_is_as_long_as_the_kernel_allows(longest):
 
 
 @namespaced
-def test_it_is_pinned_where_it_is_told():
+def test_it_is_pinned_to_the_given_cpu():
     cpu = max(os.sched_getaffinity(0))
     with Listener("127.0.0.1", 5000, cpu=cpu) as server:
         server.start()

@@ -81,7 +81,7 @@ def test_root_without_user_namespaces_gets_a_network_of_its_own():
 
 
 @namespaced
-def test_a_user_without_user_namespaces_is_refused_and_told_of_host():
+def test_a_user_without_user_namespaces_is_refused_with_a_hint_at_host():
     assert namespace.unshare(namespace.CLONE_NEWUSER) == 0
     Path("/proc/self/uid_map").write_text("1000 0 1")
     assert os.geteuid() == 1000

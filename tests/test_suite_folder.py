@@ -26,11 +26,11 @@ def test_the_frozen_suite_is_read_as_it_was():
     assert [cell.name for cell in file.cells] == ["closewait", "closewait tcp_timestamps=0", "gone"]
     records = suite_folder.read_records(FROZEN)
     assert [record.trial.number for record in records.values()] == [0, 1, 2, 3, 4]
-    found = read_cell_trials(FROZEN, file)
-    assert [len(trials.done) for trials in found] == [2, 1, 0]
-    assert count_missing(file, found) == 1
-    assert found[2].not_applicable == "Linux 6.18.44-fc-v669 has no net.ipv4.ip_local_port_step_width."
-    for trials in found:
+    cells = read_cell_trials(FROZEN, file)
+    assert [len(trials.done) for trials in cells] == [2, 1, 0]
+    assert count_missing(file, cells) == 1
+    assert cells[2].not_applicable == "Linux 6.18.44-fc-v669 has no net.ipv4.ip_local_port_step_width."
+    for trials in cells:
         for summary in trials.done.values():
             assert summary.collisions == summary.causes["closewait"] == 2
 
@@ -107,8 +107,8 @@ def test_a_record_is_read_as_it_was_written(tmp_path_factory, record):
 
 
 def test_the_newest_folder_of_a_name_is_the_latest(tmp_path):
-    for stamp, name in (("20260101T000000Z", "a"), ("20260103T000000Z", "a"), ("20260104T000000Z", "a-b")):
-        folder = tmp_path / f"{stamp}-suite-{name}-0a1b2c"
+    for started, name in (("20260101T000000Z", "a"), ("20260103T000000Z", "a"), ("20260104T000000Z", "a-b")):
+        folder = tmp_path / f"{started}-suite-{name}-0a1b2c"
         folder.mkdir()
         (folder / "suite.json").write_text("{}")
     assert suite_folder.find_latest(tmp_path, "a").name.startswith("20260103")

@@ -38,7 +38,7 @@ def test_a_missing_setting_reads_as_none_and_is_not_recorded():
 
 
 @namespaced
-def test_settings_named_besides_are_recorded_too():
+def test_settings_named_in_addition_are_recorded_too():
     recorded = sysctl.read_recorded(["net.ipv4.ip_default_ttl", FIN_TIMEOUT, "net.ipv4.tcp_no_such_thing"])
     assert recorded == sysctl.read_recorded() | {"net.ipv4.ip_default_ttl": "64"}
 
@@ -87,7 +87,7 @@ def test_a_setting_of_the_whole_host_is_said_to_be_one():
 
 
 @pytest.mark.parametrize(
-    ("name", "lacking"),
+    ("name", "missing"),
     [
         ("net.ipv4.zzz", True),
         ("net.zzz.tcp_fin_timeout", True),
@@ -100,14 +100,14 @@ def test_a_setting_of_the_whole_host_is_said_to_be_one():
     ],
 )
 @namespaced
-def test_only_what_this_kernel_lacks_is_not_applicable(name, lacking):
+def test_only_what_this_kernel_does_not_have_is_not_applicable(name, missing):
     with pytest.raises(UsageError) as raised:
         sysctl.write(name, "7")
-    assert isinstance(raised.value, NotApplicableError) == lacking
+    assert isinstance(raised.value, NotApplicableError) == missing
 
 
 @pytest.mark.parametrize(
-    ("name", "kept", "value", "same"),
+    ("name", "current", "value", "same"),
     [
         (FIN_TIMEOUT, "7", " 7\n", True),
         (FIN_TIMEOUT, "10", "012", False),
@@ -118,8 +118,8 @@ def test_only_what_this_kernel_lacks_is_not_applicable(name, lacking):
         (RESERVED, "8080", "8081", False),
     ],
 )
-def test_the_same_value_may_be_written_in_several_ways(name, kept, value, same):
-    assert sysctl.is_same_value(name, kept, value) == same
+def test_the_same_value_may_be_written_in_several_ways(name, current, value, same):
+    assert sysctl.is_same_value(name, current, value) == same
 
 
 @namespaced

@@ -62,7 +62,7 @@ def test_a_run_of_schema_1_becomes_one_of_a_single_act():
     assert again.warnings == []
 
 
-def test_a_run_of_schema_1_that_lacks_something_is_refused(tmp_path):
+def test_a_run_of_schema_1_with_missing_fields_is_refused(tmp_path):
     copy = Path(shutil.copytree(FIRST, tmp_path / "copy"))
     change(copy, counters=None)
     with pytest.raises(UsageError, match="does not follow schema 1: KeyError"):
@@ -74,7 +74,7 @@ def test_a_summary_can_be_made_again_from_a_stored_run():
     assert analyse(run).summary == summary
 
 
-def test_what_is_written_is_read_back(tmp_path):
+def test_a_written_run_is_read_unchanged(tmp_path):
     run, summary = run_folder.read(FROZEN)
     path = run_folder.write(run, summary, tmp_path)
     again, summary_again = run_folder.read(path)
@@ -125,7 +125,7 @@ def test_results_that_cannot_be_written_are_refused_beforehand(tmp_path):
         run_folder.check_writable(Path("/proc/results"))
 
 
-def test_preparing_leaves_an_empty_folder(tmp_path):
+def test_checking_leaves_an_empty_folder(tmp_path):
     run_folder.check_writable(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
