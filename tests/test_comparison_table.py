@@ -15,8 +15,9 @@ from stress.analysis.comparison.compare import decide
 from stress.analysis.comparison.verdict import Verdict
 from stress.cli.output import NARROWEST
 from stress.view.text import comparison_wording as words
-from stress.view.text.comparison_markdown import ROWS_MAX, escaped, markdown
+from stress.view.text.comparison_markdown import ROWS_MAX, markdown
 from stress.view.text.comparison_table import table
+from stress.view.text.markdown import escape
 
 REGRESSED, IMPROVED = ([1000.0 + trial for trial in range(8)], [1500.0 + trial for trial in range(8)])
 
@@ -264,8 +265,8 @@ def test_no_name_breaks_the_table(name):
         return
     (line,) = [line for line in markdown([comparisons]).split("\n") if "| 🔴 regressed |" in line]
     assert line.count("|") == 9
-    assert line.startswith(f"| {escaped(name)} | rate per s |")
-    assert not re.search(r"(?<!\\)[*_`~\[]|<", escaped(name).replace("\\\\", ""))
+    assert line.startswith(f"| {escape(name)} | rate per s |")
+    assert not re.search(r"(?<!\\)[*_`~\[]|<", escape(name).replace("\\\\", ""))
 
 
 def test_every_pair_of_verdicts_has_an_order():

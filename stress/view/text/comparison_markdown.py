@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Comparisons as Markdown, for a pull request or the summary of a CI job: the verdict, what changed, then the rest."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from stress.analysis.comparison.verdict import Comparison, Verdict
-from stress.analysis.metric import find_metric
-from stress.analysis.statistics.trials import Estimate
 from stress.model.text import plural
 from stress.view.text import comparison_wording as words
-from stress.view.text.metric_wording import interval_text, percent_text, span_text
+from stress.view.text.comparison_rows import comparison_rows
+from stress.view.text.markdown import SIGNS, escape, fold_away, markdown_table
+from stress.view.text.metric_wording import percent_text, span_text
+from stress.view.text.table import Cell, Column, Row, Table
 
-HEADS = ("row", "metric", "base", "new", "change", "p, corrected", "trials", "verdict")
-ALIGNED = ("---", "---", "---:", "---:", "---:", "---:", "---:", "---")
-SIGNS = {Verdict.REGRESSED: "🔴 ", Verdict.IMPROVED: "🟢 "}
+NUMBERS = ("base", "new", "change", "p, corrected", "trials")
+COLUMNS = (Column("row"), Column("metric"), *(Column(head, is_number=True) for head in NUMBERS), Column("verdict"))
 ROWS_MAX = 300  # of either table: a comment on GitHub holds 65,536 characters, and a page of more is not read
 
 
@@ -28,13 +29,13 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
     folded = [pair for pair in in_order if not is_first(pair[1])]
     rest = [pair for pair in folded if not words.is_of_nothing(pair[1])]
     arms = words.arms_text(comparisons)
-    blocks = [f"**{escaped(words.sentence(comparisons))}**"]
-    blocks.append(escaped(f"{arms}. {words.method_text(comparisons)}" if arms else words.method_text(comparisons)))
+    blocks = [f"**{escape(words.sentence(comparisons))}**"]
+    blocks.append(escape(f"{arms}. {words.method_text(comparisons)}" if arms else words.method_text(comparisons)))
     if first:
         blocks.append(table(first))
     if rest:
         summary = plural(len(rest), "other comparison")
-        blocks.append(f"<details>\n<summary>{summary}</summary>\n\n{table(rest)}\n\n</details>")
+        blocks.append(fold_away(summary, table(rest)))
     blocks.append(" ".join(notes(comparisons, nothing=len(folded) - len(rest))))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -47,46 +48,18 @@ def is_first(comparison: Comparison) -> bool:
 
 def table(pairs: Sequence[tuple[str, Comparison]]) -> str:
     """Return a table of comparisons, each with the name of its row; of very many the first."""
-    lines = [line_of(HEADS), line_of(ALIGNED)]
-    lines += [line_of(cells_of(row, comparison)) for row, comparison in pairs[:ROWS_MAX]]
-    if len(pairs) > ROWS_MAX:
-        lines += ["", f"{len(pairs) - ROWS_MAX:,} more are not shown."]
-    return "\n".join(lines)
+    shown = pairs[:ROWS_MAX]
+    rows = zip(comparison_rows(shown), shown, strict=True)
+    text = markdown_table(Table(COLUMNS, tuple(full_row(row, comparison) for row, (_, comparison) in rows)))
+    return f"{text}\n\n{len(pairs) - ROWS_MAX:,} more are not shown." if len(pairs) > ROWS_MAX else text
 
 
-def line_of(texts: Iterable[str]) -> str:
-    """Return a line of a table."""
-    return f"| {' | '.join(texts)} |"
-
-
-def escaped(text: str) -> str:
-    """Return text that Markdown takes as it is, in a table too."""
-    for letter in "\\`*_[]<>|~":
-        text = text.replace(letter, f"&#{ord(letter)};" if letter in "<>|" else f"\\{letter}")
-    return " ".join(text.split())
-
-
-def cells_of(row: str, comparison: Comparison) -> list[str]:
-    """Return the cells of a comparison."""
-    change, interval = words.effect_texts(comparison)
-    verdict = f"{SIGNS.get(comparison.verdict, '')}{words.verdict_text(comparison)}"
-    texts = [
-        row,
-        words.name_text(comparison),
-        value_text(comparison, comparison.base_estimate),
-        value_text(comparison, comparison.new_estimate),
-        f"{change} ({interval})" if interval else change,
-        words.p_text(comparison.adjusted_p),
-        words.trials_text(comparison),
-        verdict if comparison.gating else f"{verdict} (explored)",
-    ]
-    return [escaped(text) for text in texts]
-
-
-def value_text(comparison: Comparison, estimate: Estimate | None) -> str:
-    """Return an arm's median with its interval."""
-    interval = interval_text(find_metric(comparison.metric), estimate) if estimate else ""
-    return words.estimate_text(comparison, estimate) + (f" ({interval})" if interval else "")
+def full_row(row: Row, comparison: Comparison) -> Row:
+    """Return a row for Markdown: its group is a cell, changes have a sign, and what does not gate is explored."""
+    *cells, verdict = row.cells
+    sign = f"{SIGNS[verdict.tone]} " if comparison.verdict in words.CHANGED else ""
+    text = f"{sign}{verdict.text}{'' if comparison.gating else ' (explored)'}"
+    return Row(row.group, (Cell(row.group), *cells, replace(verdict, text=text)))
 
 
 def notes(comparisons: Sequence[Comparison], *, nothing: int) -> list[str]:

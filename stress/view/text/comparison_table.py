@@ -2,28 +2,22 @@
 """Comparisons as a table for a terminal: one line per comparison, the most important first."""
 
 from collections.abc import Sequence
-from itertools import chain
+from dataclasses import replace
 
 from rich.console import Group, RenderableType
-from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
-from stress.analysis.comparison.verdict import Comparison, Verdict
+from stress.analysis.comparison.verdict import Comparison
 from stress.model.text import plural
 from stress.view.text import comparison_wording as words
+from stress.view.text.comparison_rows import comparison_rows
 from stress.view.text.metric_wording import percent_text, span_text
+from stress.view.text.rich_table import QUIET, wide_table
+from stress.view.text.table import Cell, Column, Row, Table, Tone
 
-QUIET = "dim"
-TONES = {
-    Verdict.REGRESSED: "bold red",
-    Verdict.IMPROVED: "bold green",
-    Verdict.INCONCLUSIVE: "yellow",
-    Verdict.NO_DATA: "magenta",
-    Verdict.EQUIVALENT: QUIET,
-}
 GATES = "•"
-HEADS = ("  metric", "base", "new", "change", "interval", "p", "trials", "verdict")
+NUMBERS = ("base", "new", "change", "interval", "p", "trials")
+COLUMNS = (Column("  metric"), *(Column(head, is_number=True) for head in NUMBERS), Column("verdict"))
 WIDTH = 112
 METRIC_MIN = 16  # columns; longer names are broken
 
@@ -43,50 +37,24 @@ def table(comparisons: Sequence[Comparison], *, everything: bool = False) -> Ren
         arms = words.arms_text(comparisons)
         parts.append(Text(f"{arms}. {words.method_text(comparisons)}" if arms else words.method_text(comparisons)))
     if shown:
-        parts += lines_of(shown)
+        pairs = [(row, comparison) for row, these in words.group_by_row(shown).items() for comparison in these]
+        rows = zip(comparison_rows(pairs), pairs, strict=True)
+        narrow = tuple(narrow_row(row, is_gating=comparison.gating) for row, (_, comparison) in rows)
+        parts += wide_table(Table(COLUMNS, narrow), WIDTH, METRIC_MIN)
     parts += [Text(line, style=QUIET) for line in notes(shown, hidden=len(comparisons) - len(shown))]
     return Group(*parts)
 
 
-def lines_of(comparisons: Sequence[Comparison]) -> list[RenderableType]:
-    """Return the lines of the table: a head, and for each row its name with its comparisons below."""
-    rows = {
-        row: [cells_of(comparison) for comparison in these] for row, these in words.group_by_row(comparisons).items()
-    }
-    heads = [Text(head, style="bold") for head in HEADS]
-    every = [heads, *chain.from_iterable(rows.values())]
-    widths = [max(cell.cell_len for cell in column) for column in zip(*every, strict=True)]
-    widths[0] = max(min(widths[0], WIDTH - sum(widths[1:]) - len(widths) + 1), METRIC_MIN)
-    lines: list[RenderableType] = [Text(), column_grid([heads], widths), Rule(characters="─", style=QUIET)]
-    for row, cells in rows.items():
-        lines += [Text(row, style="bold underline"), column_grid(cells, widths), Text()]
-    return lines
-
-
-def column_grid(rows: Sequence[Sequence[Text]], widths: Sequence[int]) -> Table:
-    """Return lines of cells in columns of given widths, so that several grids below each other are one table."""
-    made = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
-    for place, width in enumerate(widths):
-        made.add_column(width=width, justify="right" if 0 < place < len(widths) - 1 else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*row)
-    return made
-
-
-def cells_of(comparison: Comparison) -> list[Text]:
-    """Return the cells of a comparison."""
-    tone = TONES[comparison.verdict]
-    change, interval = words.effect_texts(comparison)
-    return [
-        Text(f"{GATES if comparison.gating else ' '} {words.name_text(comparison)}"),
-        Text(words.estimate_text(comparison, comparison.base_estimate)),
-        Text(words.estimate_text(comparison, comparison.new_estimate)),
-        Text(change, style=tone),
-        Text(interval, style=QUIET),
-        Text(words.p_text(comparison.adjusted_p)),
-        Text(words.trials_text(comparison), style=QUIET),
-        Text(words.verdict_text(comparison), style=tone),
-    ]
+def narrow_row(row: Row, *, is_gating: bool) -> Row:
+    """Return a row for a terminal: GATES marks what gates, arms are without intervals, that of the change is apart."""
+    metric, base, new, change, *others = row.cells
+    cells = (
+        Cell(f"{GATES if is_gating else ' '} {metric.text}"),
+        *(replace(cell, detail="") for cell in (base, new, change)),
+        Cell(change.detail, tone=Tone.QUIET),
+        *others,
+    )
+    return Row(row.group, cells)
 
 
 def notes(shown: Sequence[Comparison], *, hidden: int) -> list[str]:

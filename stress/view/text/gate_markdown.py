@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from stress.analysis.gate.evaluate import ConditionResult, State
 from stress.model.text import plural
 from stress.view.text import gate_wording as words
-from stress.view.text.comparison_markdown import escaped, line_of
-from stress.view.text.comparison_wording import p_text
+from stress.view.text.gate_rows import gate_rows
+from stress.view.text.markdown import SIGNS, escape, fold_away, markdown_table
+from stress.view.text.table import Cell, Column, Row, Table
 
-HEADS = ("", "condition", "row", "base", "new", "change", "p, corrected")
-ALIGNED = ("---", "---", "---", "---:", "---:", "---:", "---:")
-SIGNS = {State.BROKEN: "🔴", State.NO_DATA: "⚪", State.NO_BASELINE: "⚪", State.INCONCLUSIVE: "🟡", State.HOLDS: "🟢"}
+NUMBERS = ("base", "new", "change", "p, corrected")
+COLUMNS = (Column(""), Column("condition"), Column("row"), *(Column(head, is_number=True) for head in NUMBERS))
 
 
 def markdown(results: Sequence[ConditionResult], warnings: Sequence[str]) -> str:
@@ -24,25 +24,18 @@ def markdown(results: Sequence[ConditionResult], warnings: Sequence[str]) -> str
         blocks.append(table(grave))
     if fine:
         summary = f"{plural(len(fine), 'condition holds', 'conditions hold')}"
-        blocks.append(f"<details>\n<summary>{summary}</summary>\n\n{table(fine)}\n\n</details>")
+        blocks.append(fold_away(summary, table(fine)))
     if warnings:
-        blocks.append("\n".join(f"- {escaped(text)}" for text in warnings))
+        blocks.append("\n".join(f"- {escape(text)}" for text in warnings))
     return "\n\n".join(blocks) + "\n"
 
 
 def table(results: Sequence[ConditionResult]) -> str:
     """Return a table of condition results."""
-    return "\n".join([line_of(HEADS), line_of(ALIGNED), *(line_of(cells_of(result)) for result in results)])
+    return markdown_table(Table(COLUMNS, tuple(full_row(row) for row in gate_rows(results))))
 
 
-def cells_of(result: ConditionResult) -> list[str]:
-    """Return the cells of a condition result."""
-    return [
-        f"{SIGNS[result.state]} {words.state_text(result)}",
-        f"`{result.condition}`",
-        escaped(result.row),
-        words.estimate_text(result, result.base),
-        words.estimate_text(result, result.new),
-        words.effect_text(result),
-        "" if result.adjusted_p is None else escaped(p_text(result.adjusted_p)),
-    ]
+def full_row(row: Row) -> Row:
+    """Return a row for Markdown: the state first, with its sign, and the condition as a cell."""
+    *cells, state = row.cells
+    return Row(row.group, (Cell(f"{SIGNS[state.tone]} {state.text}"), Cell(row.group, code=True), *cells))

@@ -3,9 +3,7 @@
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from stress.analysis.gate.evaluate import ConditionResult, State
@@ -15,45 +13,33 @@ from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.view.text import gate_wording as words
 from stress.view.text import metric_wording
 from stress.view.text.comparison_wording import p_text
+from stress.view.text.gate_rows import gate_rows
+from stress.view.text.rich_table import empty_table, sectioned_table
+from stress.view.text.table import Cell, Column, Row, Table
 
-TONES = {
-    State.BROKEN: "bold red",
-    State.NO_DATA: "magenta",
-    State.NO_BASELINE: "magenta",
-    State.INCONCLUSIVE: "yellow",
-    State.HOLDS: "green",
-}
+NUMBERS = ("\nbase", "\nnew", "\nchange", "p,\ncorrected")
+COLUMNS = (Column("condition\n  row"), *(Column(head, is_number=True) for head in NUMBERS), Column(""))
+FIRST_MIN = 30  # columns
 
 
 def table(results: Sequence[ConditionResult]) -> RenderableType:
-    """Return the result of a gate: a sentence, and one line per result by condition, what does not hold first."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    made.add_column("condition\n  row", overflow="fold", min_width=30)
-    for head in ("base", "new", "change", "p,\ncorrected"):
-        made.add_column(head if "\n" in head else f"\n{head}", justify="right", no_wrap=True)
-    made.add_column("", no_wrap=True)
-    conditions: dict[str, list[ConditionResult]] = {}
-    for result in words.order_results(results):
-        conditions.setdefault(str(result.condition), []).append(result)
-    for condition, these in conditions.items():
-        made.add_section()
-        made.add_row(Text(condition, style="bold"))
-        for result in these:
-            made.add_row(
-                Text(f"  {result.row or 'all'}"),
-                words.estimate_text(result, result.base) if result.base else "",
-                words.estimate_text(result, result.new),
-                words.effect_text(result),
-                "" if result.adjusted_p is None else p_text(result.adjusted_p),
-                Text(words.state_text(result), style=TONES[result.state]),
-            )
-    broken = any(result.state is State.BROKEN for result in results)
-    return Group(Text(words.summary(results), style="bold red" if broken else "bold"), made)
+    """Return a summary, and one line per result grouped by condition, those that do not hold first."""
+    is_broken = any(result.state is State.BROKEN for result in results)
+    return Group(
+        Text(words.summary(results), style="bold red" if is_broken else "bold"),
+        sectioned_table(Table(COLUMNS, tuple(map(indented_row, gate_rows(results)))), FIRST_MIN),
+    )
+
+
+def indented_row(row: Row) -> Row:
+    """Return a row for a terminal: below its condition, and with an empty cell where there is no baseline."""
+    name, base, *cells = row.cells
+    return Row(row.group, (Cell(f"  {name.text or 'all'}"), base if base.text != words.NO_VALUE else Cell(""), *cells))
 
 
 def self_test_table(regressions: Sequence[InjectedRegression]) -> RenderableType:
     """Return which regressions, injected into copies of the data, the gate detected."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    made = empty_table()
     made.add_column("condition", no_wrap=True)
     made.add_column("row", overflow="fold", min_width=12)
     made.add_column("put in", justify="right", no_wrap=True)

@@ -2,7 +2,7 @@
 """The results of a gate in words, as its table, its Markdown and its JUnit file have them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from stress.analysis.gate.evaluate import ConditionResult, State
 from stress.analysis.metric import find_metric
@@ -12,11 +12,12 @@ from stress.view.text import metric_wording as words
 from stress.view.text.comparison_wording import p_text
 
 SEVERITY = (State.BROKEN, State.NO_DATA, State.NO_BASELINE, State.INCONCLUSIVE, State.HOLDS)
+NO_VALUE = "–"
 
 
 def estimate_text(result: ConditionResult, estimate: Estimate | None) -> str:
     """Return a median with its unit; a dash without data."""
-    return "–" if estimate is None else words.value_text(find_metric(result.condition.metric), estimate.median)
+    return NO_VALUE if estimate is None else words.value_text(find_metric(result.condition.metric), estimate.median)
 
 
 def effect_of(result: ConditionResult) -> Effect | None:
@@ -80,6 +81,6 @@ def summary(results: Sequence[ConditionResult]) -> str:
     return f"{begin}; {rest}." if rest else f"{begin}."
 
 
-def order_results(results: Sequence[ConditionResult]) -> list[ConditionResult]:
+def order_results(results: Iterable[ConditionResult]) -> list[ConditionResult]:
     """Return results by severity, broken conditions first."""
     return sorted(results, key=lambda result: SEVERITY.index(result.state))
