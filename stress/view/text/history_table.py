@@ -3,9 +3,7 @@
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from stress.analysis.history.change_point import ChangePoint, Direction, State, Track, is_open_regression
@@ -13,7 +11,7 @@ from stress.analysis.history.history import History
 from stress.analysis.history.series import Series
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.view.text import metric_wording as words
-from stress.view.text.suite_table import QUIET
+from stress.view.text.rich_table import QUIET, empty_table
 
 TONES = {Direction.REGRESSED: "red", Direction.IMPROVED: "green", Direction.CHANGED: ""}
 
@@ -28,7 +26,7 @@ def history_table(history: History) -> Group:
     rows = [(track, change) for track in history.tracks for change in track.changes]
     rows.sort(key=lambda row: importance(*row))
     several = len({track.series.testbed for track in history.tracks}) > 1
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table = empty_table()
     table.add_column("cell, metric", overflow="fold")
     for name in ("from → to", "change"):
         table.add_column(name, justify="right", no_wrap=True)

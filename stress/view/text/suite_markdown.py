@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """A suite as a Markdown table, for documentation and pull requests."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from stress.analysis.comparison.axis_points import baseline_of, cells_by_entry, differing_levels
+from stress.analysis.comparison.axis_points import differing_levels
 from stress.analysis.metric import Metric, find_metric
-from stress.analysis.statistics.trials import CellTrials, better_or_worse, cell_effect, estimate_cell
+from stress.analysis.statistics.trials import CellTrials, better_or_worse
 from stress.view.text import metric_wording as words
+from stress.view.text.markdown import escape_pipes, markdown_table
+from stress.view.text.suite_rows import SuiteRow, change_cell, suite_rows
+from stress.view.text.table import Cell, Column, Row, Table
 
 
 def suite_markdown(cells: Sequence[CellTrials], headline: Sequence[str] = words.PICTURED) -> str:
@@ -16,19 +19,20 @@ def suite_markdown(cells: Sequence[CellTrials], headline: Sequence[str] = words.
         UsageError: there is no such metric.
     """
     metrics = [find_metric(name) for name in headline]
-    names = ["scenario", "setting", "value", *(words.name_text(shown) for shown in metrics), "changes"]
-    lines = [_markdown_row(names), _markdown_row(["---"] * 3 + ["---:"] * len(metrics) + ["---"])]
-    for label, entry in cells_by_entry(cells).items():
-        baseline = baseline_of(entry)
-        for trials in entry:
-            values = [value_text(trials, shown) for shown in metrics]
-            remarks = remark_texts(trials, baseline, metrics)
-            lines.append(_markdown_row([label, *setting_and_value(trials, baseline), *values, "; ".join(remarks)]))
-    return "\n".join(lines) + "\n"
+    columns = (
+        *(Column(head) for head in ("scenario", "setting", "value")),
+        *(Column(words.name_text(metric), is_number=True) for metric in metrics),
+        Column("changes"),
+    )
+    rows = tuple(full_row(row, metrics) for row in suite_rows(cells, metrics))
+    return markdown_table(Table(columns, rows), escape_pipes) + "\n"
 
 
-def _markdown_row(texts: Iterable[str]) -> str:
-    return "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in texts) + " |"
+def full_row(row: SuiteRow, metrics: Sequence[Metric]) -> Row:
+    """Return a row for Markdown: the entry, what differs from its baseline, the values, and remarks."""
+    setting, value = setting_and_value(row.trials, row.baseline)
+    remarks = "; ".join(remark_texts(row, metrics))
+    return Row(row.entry, (Cell(row.entry), Cell(setting), Cell(value), *row.values, Cell(remarks)))
 
 
 def setting_and_value(trials: CellTrials, baseline: CellTrials | None) -> tuple[str, str]:
@@ -39,27 +43,18 @@ def setting_and_value(trials: CellTrials, baseline: CellTrials | None) -> tuple[
     return ", ".join(f"`{words.axis_text(axis)}`" for axis in apart), ", ".join(apart.values())
 
 
-def value_text(trials: CellTrials, metric: Metric) -> str:
-    """Return a metric's median with its interval: ``'11.2 µs (10.5–12 µs)'``."""
-    estimate = estimate_cell(trials, metric)
-    if estimate is None:
-        return "–"
-    interval = words.interval_text(metric, estimate)
-    return words.value_text(metric, estimate.median) + (f" ({interval})" if interval else "")
-
-
-def remark_texts(trials: CellTrials, baseline: CellTrials | None, metrics: Sequence[Metric]) -> list[str]:
+def remark_texts(row: SuiteRow, metrics: Sequence[Metric]) -> list[str]:
     """Return the changes of metrics against the baseline, and the reasons of failed trials."""
+    trials = row.trials
     if trials.not_applicable is not None:
         return [f"not applicable: {trials.not_applicable}"]
     texts = []
-    for compared in metrics:
-        change = cell_effect(trials, baseline, compared) if baseline is not None and trials is not baseline else None
-        if change is not None and change.changes:
-            interval = words.change_interval_text(change)
-            verdict = better_or_worse(change, compared)
-            text = f"{words.arrow_text(change)} {words.name_text(compared)} {words.change_text(change, change.median)}"
-            texts.append(text + (f" ({interval})" if interval else "") + (f", {verdict}" if verdict else ""))
+    for metric, effect in zip(metrics, row.effects, strict=True):
+        change = change_cell(effect, metric)
+        if effect is not None and change is not None:
+            direction = better_or_worse(effect, metric)
+            text = f"{words.arrow_text(effect)} {words.name_text(metric)} {change}"
+            texts.append(f"{text}, {direction}" if direction else text)
     if trials.failed:
         failed, planned = len(trials.failed), len(trials.failed) + len(trials.done)
         texts.append(f"{failed} of {planned} trials failed: {', '.join(dict.fromkeys(trials.failed.values()))}")

@@ -2,8 +2,8 @@
 """A suite as a table: one row per cell, its medians over trials, and what changes against the baseline."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
-from rich import box
 from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
@@ -17,16 +17,16 @@ from stress.analysis.statistics.trials import (
     CellTrials,
     Effect,
     better_or_worse,
-    cell_effect,
     estimate_cell,
     values_by_block,
 )
 from stress.model.outcome import Cause
 from stress.view.text import metric_wording as words
+from stress.view.text.rich_table import QUIET, STYLES, empty_table
+from stress.view.text.suite_rows import change_cell, suite_rows
+from stress.view.text.table import Cell
 
 INDENT = 2  # columns: of a cell below its scenario, and of its causes below that
-TONES = {"better": "bold green", "worse": "bold red", None: "bold"}
-QUIET = "dim"
 
 
 def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEADLINE) -> Table:
@@ -42,25 +42,24 @@ def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEA
         UsageError: there is no such metric.
     """
     metrics = [find_metric(name) for name in headline]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", caption_style="")
+    table = empty_table()
+    table.caption_style = ""
     table.add_column("scenario\n  setting\n    causes", overflow="fold")
     table.add_column("\ntrials\nbooks", no_wrap=True)
     for shown in metrics:
         table.add_column(heading(shown), justify="right", no_wrap=True, vertical="top")
-    effects = []
-    for label, entry in cells_by_entry(cells).items():
+    rows = suite_rows(cells, metrics)
+    for label, entry in groupby(rows, key=lambda row: row.entry):
         table.add_section()
         table.add_row(Text(label, style="bold underline"))
-        baseline = baseline_of(entry)
-        for trials in entry:
-            if trials.not_applicable is not None:
-                table.add_row(setting_cell(trials, baseline), Text("–", style=QUIET))
+        for row in entry:
+            setting = setting_cell(row.trials, row.baseline)
+            if row.trials.not_applicable is not None:
+                table.add_row(setting, Text("–", style=QUIET))
                 continue
-            against = None if baseline is None or trials is baseline else baseline
-            changes = [cell_effect(trials, against, metric) if against else None for metric in metrics]
-            effects += [shown for shown in changes if shown]
-            values = (value_cell(trials, shown, change) for shown, change in zip(metrics, changes, strict=True))
-            table.add_row(setting_cell(trials, baseline), trials_cell(trials), *values)
+            values = (value_cell(*parts) for parts in zip(row.values, metrics, row.effects, strict=True))
+            table.add_row(setting, trials_cell(row.trials), *values)
+    effects = [effect for row in rows for effect in row.effects if effect]
     table.caption = Text("\n").join([*notes(cells, effects), *failures(cells)])
     table.caption_justify = "left"
     return table
@@ -113,20 +112,16 @@ def trials_cell(trials: CellTrials) -> Text:
     return Text("\n").join(lines)
 
 
-def value_cell(trials: CellTrials, metric: Metric, change: Effect | None) -> Text:
+def value_cell(value: Cell, metric: Metric, effect: Effect | None) -> Text:
     """Return a metric's median, its interval, and its change against the baseline, one below the other."""
-    estimate = estimate_cell(trials, metric)
-    if estimate is None:
-        return Text("–", style=QUIET)
-    value = words.value_text(metric, estimate.median)
-    lines = [Text(value)]
-    if interval := words.interval_text(metric, estimate):
-        lines.append(Text(interval, style=QUIET))
-    if change and change.changes:
-        verdict = better_or_worse(change, metric)
-        lines[0] = Text(f"{words.arrow_text(change)} {value}", style=TONES[verdict])
-        text = f"{words.change_text(change, change.median)} {verdict or ''}"
-        lines.append(Text(text.rstrip(), style=TONES[verdict]))
+    lines = [Text(value.text, style=STYLES[value.tone])]
+    if value.detail:
+        lines.append(Text(value.detail, style=QUIET))
+    change = change_cell(effect, metric)
+    if effect is not None and change is not None:
+        style = STYLES[change.tone]
+        lines[0] = Text(f"{words.arrow_text(effect)} {value.text}", style=style)
+        lines.append(Text(f"{change.text} {better_or_worse(effect, metric) or ''}".rstrip(), style=style))
     return Text("\n").join(lines)
 
 

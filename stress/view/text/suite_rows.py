@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""The cells of a suite as rows, built once for the terminal and for Markdown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stress.analysis.comparison.axis_points import baseline_of, cells_by_entry
+from stress.analysis.metric import Metric
+from stress.analysis.statistics.trials import CellTrials, Effect, better_or_worse, cell_effect, estimate_cell
+from stress.view.text import metric_wording as words
+from stress.view.text.table import Cell, Tone
+
+TONES = {"better": Tone.BETTER, "worse": Tone.WORSE, None: Tone.STRONG}
+
+
+@dataclass(frozen=True)
+class SuiteRow:
+    """A cell of a suite.
+
+    Attributes:
+        entry: the label of its entry.
+        trials: of the cell.
+        baseline: the entry's baseline, which may be these trials; None if the entry has none.
+        values: the median of each metric, with its interval as detail.
+        effects: the change of each metric against the baseline; None without data or baseline.
+    """
+
+    entry: str
+    trials: CellTrials
+    baseline: CellTrials | None
+    values: tuple[Cell, ...]
+    effects: tuple[Effect | None, ...]
+
+
+def suite_rows(cells: Sequence[CellTrials], metrics: Sequence[Metric]) -> list[SuiteRow]:
+    """Return the rows of cells, entry by entry."""
+    rows = []
+    for label, entry in cells_by_entry(cells).items():
+        baseline = baseline_of(entry)
+        for trials in entry:
+            against = None if trials is baseline or trials.not_applicable is not None else baseline
+            effects = tuple(cell_effect(trials, against, metric) if against else None for metric in metrics)
+            values = tuple(median_cell(trials, metric) for metric in metrics)
+            rows.append(SuiteRow(label, trials, baseline, values, effects))
+    return rows
+
+
+def median_cell(trials: CellTrials, metric: Metric) -> Cell:
+    """Return a metric's median with its interval: ``'11.2 µs (10.5–12 µs)'``."""
+    estimate = estimate_cell(trials, metric)
+    if estimate is None:
+        return Cell("–", tone=Tone.QUIET)
+    return Cell(words.value_text(metric, estimate.median), words.interval_text(metric, estimate))
+
+
+def change_cell(effect: Effect | None, metric: Metric) -> Cell | None:
+    """Return a change with its interval, its tone that of its direction; None if it is no change."""
+    if effect is None or not effect.changes:
+        return None
+    text, interval = words.change_text(effect, effect.median), words.change_interval_text(effect)
+    return Cell(text, interval, TONES[better_or_worse(effect, metric)])
