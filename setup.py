@@ -3,7 +3,7 @@
 
 CONNSTORM_DEBUG=1     bounds checks, assertions, no optimisation
 CONNSTORM_SANITIZE=1  address and undefined-behaviour sanitizers (CONTRIBUTING.md says how to run the tests so)
-CONNSTORM_ANNOTATE=1  HTML beside each .pyx that shows what each line became in C
+CONNSTORM_ANNOTATE=1  HTML next to each .pyx that shows what each line became in C
 """
 
 import os

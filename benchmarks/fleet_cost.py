@@ -93,7 +93,7 @@ def storm_next_to(worker, results):
 
 def measure(rounds, room):
     """Return what each arm came to in each round."""
-    found = {arm: [] for arm in (NONE, *WORKERS)}
+    storms = {arm: [] for arm in (NONE, *WORKERS)}
     with ExitStack() as stack:
         scheduler = ["distributed.cli.dask_scheduler", "--host", SCHEDULER, "--no-dashboard"]
         stack.enter_context(started(scheduler, room / "scheduler.log", "Scheduler at"))
@@ -103,10 +103,10 @@ def measure(rounds, room):
             workers[arm].send_signal(signal.SIGSTOP)
         for done in range(rounds):
             for arm in random.sample(list(workers), len(workers)):
-                found[arm].append(storm_next_to(workers[arm], room / "runs"))
+                storms[arm].append(storm_next_to(workers[arm], room / "runs"))
             print(f"\rround {done + 1} of {rounds}", end="", file=sys.stderr)
     print(file=sys.stderr)
-    return found
+    return storms
 
 
 def ratio(mine, bare):
@@ -115,17 +115,17 @@ def ratio(mine, bare):
     return f"{middle.median:.3f} ({middle.low:.3f}–{middle.high:.3f})"
 
 
-def table(found, rounds):
+def table(storms, rounds):
     """Return the page."""
     facts = host.read_host()
     lines = [
         HEADING.format(attempts=estimate.trial_attempts(PLAN), rounds=rounds, kernel=facts.kernel, cpus=facts.cpus)
     ]
-    rates, tails = zip(*found[NONE], strict=True)
+    rates, tails = zip(*storms[NONE], strict=True)
     middle = median_interval(rates), median_interval(tails)
     lines.append(f"| nothing | 1 ({middle[0].median:,.0f}/s) | 1 ({middle[1].median / 1000:.1f} µs) | {rounds} |\n")
     for arm in WORKERS:
-        mine_rates, mine_tails = zip(*found[arm], strict=True)
+        mine_rates, mine_tails = zip(*storms[arm], strict=True)
         lines.append(f"| {arm} | {ratio(mine_rates, rates)} | {ratio(mine_tails, tails)} | {rounds} |\n")
     return "".join(lines)
 
@@ -139,8 +139,8 @@ def main():
     idle.wait_until_idle(SETTLE_S)
     with tempfile.TemporaryDirectory() as room:
         os.chdir(room)
-        found = measure(arguments.rounds, Path(room))
-    page = table(found, arguments.rounds)
+        storms = measure(arguments.rounds, Path(room))
+    page = table(storms, arguments.rounds)
     print(page)
     if target:
         target.write_text(page)

@@ -294,7 +294,7 @@ cdef int validate_limits(Py_ssize_t room, Py_ssize_t attempts, Py_ssize_t warmup
 
 cdef int validate_addresses(str target, int target_port, int target_ports, int sources, int address,
                             int worker) except -1:
-    """Raise ValueError for a space of 4-tuples that there cannot be, or numbers that no record can hold."""
+    """Raise ValueError for an invalid space of 4-tuples, or for numbers that no record can hold."""
     if not (target_ports >= 1 and 1 <= target_port <= PORTS - target_ports):
         raise ValueError(f"target_port must be from 1 to 65535, not {target_port} and {target_ports - 1} after it")
     if sources < 1 or (sources > 1 and ":" in target):

@@ -18,7 +18,7 @@ HOLD = "ip link set lo up && echo up && exec cat"
 
 @contextmanager
 def network(apart=AS_ROOT):
-    """Make a network namespace with its loopback up; yield a process in it, and what makes a command run beside it."""
+    """Make a network namespace with its loopback up; yield a process in it, and what makes a command run next to it."""
     if shutil.which("ip") is None:
         pytest.skip("ip is missing, without which no network can be set up (Debian: iproute2)")
     with subprocess.Popen(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Cells and summaries of trials for tests, each with only what the test is about spelt out."""
+"""Cells and summaries of trials for tests, each with only what matters to the test."""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What noise is like on this machine, and what can be seen in spite of it: through the real command."""
+"""The noise of this machine, and what can be seen despite it: through the real command."""
 
 import json
 import math

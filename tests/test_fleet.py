@@ -166,7 +166,7 @@ def test_a_worker_is_killed_and_comes_back_and_every_trial_counts_once(fleet):
     assert len({record.run for record in records.values()}) == 12
     for record in records.values():
         assert record.host == WORKERS[record.trial.block % 3]
-        (home,) = suite_folder.trial_folder(path, record.trial).glob("*-*")  # one run, and nothing beside it
+        (home,) = suite_folder.trial_folder(path, record.trial).glob("*-*")  # one run, and nothing else
         run, summary = run_folder.read(home)
         assert run.record.plan.seed == record.trial.seed
         assert summary.collisions == (3 if record.trial.cell == "closewait" else 0)

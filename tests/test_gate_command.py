@@ -52,7 +52,7 @@ def test_what_is_alike_passes(home):
     assert "None of 5 conditions are broken; 5 hold." in ended.stdout
     verdict = verdict_file.read(home / "passed" / "gate" / "verdict.json")
     assert (verdict.verdict, verdict.exit_code, verdict.tests) == ("passed", 0, 3)
-    assert [ruled.state for ruled in verdict.conditions] == ["holds"] * 5
+    assert [condition.state for condition in verdict.conditions] == ["holds"] * 5
 
 
 def test_a_regression_is_1_and_every_file_names_it(home):
@@ -60,7 +60,7 @@ def test_a_regression_is_1_and_every_file_names_it(home):
     assert ended.returncode == 1
     folder = home / "broken" / "gate"
     verdict = verdict_file.read(folder / "verdict.json")
-    (broken,) = [ruled for ruled in verdict.conditions if ruled.state == "broken"]
+    (broken,) = [condition for condition in verdict.conditions if condition.state == "broken"]
     assert (verdict.verdict, verdict.exit_code) == ("regressed", 1)
     assert (broken.expr, broken.row) == ("body.p99 <= 1.1x", "clean")
     assert broken.limit == pytest.approx(1.1)
@@ -98,7 +98,7 @@ def test_new_runs_that_do_not_say_are_3(home, tmp_path):
     verdict = verdict_file.read(tmp_path / "results" / "gate" / "verdict.json")
     assert verdict.verdict == "no-data"
     assert "closewait: the new runs have no value of retries_per_million" in " ".join(
-        ruled.sentence for ruled in verdict.conditions
+        condition.sentence for condition in verdict.conditions
     )
 
 
@@ -161,5 +161,5 @@ def test_a_damaged_verdict_is_refused(tmp_path, text, sentence):
 def test_the_frozen_verdict_is_read_as_it_was():
     verdict = verdict_file.read(FROZEN)
     assert (verdict.schema, verdict.verdict, verdict.exit_code, verdict.tests) == (1, "inconclusive", 0, 6)
-    assert [ruled.state for ruled in verdict.conditions].count("inconclusive") == 3
+    assert [condition.state for condition in verdict.conditions].count("inconclusive") == 3
     assert verdict.conditions[0].expr == "rate >= 0.9x"

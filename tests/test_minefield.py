@@ -136,7 +136,7 @@ def test_another_source_s_leaked_socket_is_no_mine_of_this_storm():
 
 
 @namespaced
-def test_an_address_may_be_spelt_out():
+def test_an_address_may_be_written_in_full():
     """The census writes ::1, whatever the plan wrote."""
     plan = plan_for(6, source="0:0:0:0:0:0:0:1")
     with Listener("::1", 5000) as server:

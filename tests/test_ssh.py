@@ -274,11 +274,11 @@ def test_a_destination_is_understood_or_refused(text):
 
 def packed():
     stream = io.BytesIO()
-    archive.pack(FROZEN, stream)
+    archive.pack_run_folder(FROZEN, stream)
     return stream.getvalue()
 
 
-def test_a_parcel_arrives_as_it_was_sent(tmp_path):
+def test_an_archive_arrives_as_it_was_sent(tmp_path):
     unpacked = archive.unpack(io.BytesIO(packed()), "run", tmp_path)
     assert {file.name: file.read_bytes() for file in unpacked.iterdir()} == {
         file.name: file.read_bytes() for file in FROZEN.iterdir()
@@ -287,7 +287,7 @@ def test_a_parcel_arrives_as_it_was_sent(tmp_path):
 
 
 @given(share=st.floats(0, 0.99), flip=st.booleans())
-def test_a_parcel_that_is_cut_short_leaves_nothing(tmp_path_factory, share, flip):
+def test_an_archive_that_is_cut_short_leaves_nothing(tmp_path_factory, share, flip):
     whole = packed()
     content = whole.rstrip(b"\0")
     damaged = content[: int(share * len(content))]

@@ -298,16 +298,16 @@ def test_the_command_says_that_trials_failed(source, tmp_path):
 
 
 def test_a_setting_that_this_kernel_lacks_makes_a_cell_not_applicable(source, tmp_path):
-    lacking = next((name for name in sysctl.RECORDED if sysctl.read(name) is None), None)
-    if lacking is None:
+    missing_name = next((name for name in sysctl.RECORDED if sysctl.read(name) is None), None)
+    if missing_name is None:
         pytest.skip("this kernel has every setting that connstorm knows")
     source.write_text(
-        f'trials = 2\nwarmup = 0\n[[scenario]]\nname = "clean"\nattempts = 10\n[matrix]\n"{lacking}" = [1, 2]'
+        f'trials = 2\nwarmup = 0\n[[scenario]]\nname = "clean"\nattempts = 10\n[matrix]\n"{missing_name}" = [1, 2]'
     )
     path, file, _ = conducted(source, tmp_path, Local())
     assert {record.status for record in suite_folder.read_records(path).values()} == {Status.NOT_APPLICABLE}
     cells = read_cell_trials(path, file)
-    assert all(f"has no {lacking}" in trials.not_applicable for trials in cells)
+    assert all(f"has no {missing_name}" in trials.not_applicable for trials in cells)
     assert count_missing(file, cells) == 0
     assert "not applicable" in connstorm(source, "--dry-run").stdout
 
@@ -325,7 +325,7 @@ def test_a_setting_of_the_whole_host_needs_host():
 
 
 def test_trials_that_do_not_measure_run_beside_each_other(tmp_path):
-    source = tmp_path / "beside.toml"
+    source = tmp_path / "other.toml"
     source.write_text(
         "trials = 2\nwarmup = 0\nsettle_s = 0.1\n"
         '[[scenario]]\nname = "clean"\nport_range = [40000, 40003]\nmeasures = false\n'
@@ -390,7 +390,7 @@ def test_with_host_settings_are_changed_for_each_trial_and_put_back(tmp_path):
 
     with changing(source, tmp_path / "killed") as process:
         process.kill()
-    assert wait.wait_until(lambda: settings() == before, 10), "the trial's own process puts back what it changed"
+    assert wait.wait_until(lambda: settings() == before, 10), "the trial's own process restores what it changed"
 
     with changing(source, tmp_path / "both killed") as process:
         for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():

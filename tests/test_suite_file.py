@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Suite files: what they say is what is read, and every mistake is told with its line."""
+"""Suite files: what they say is what is read, and every error is shown with its line."""
 
 import copy
 import json
@@ -183,7 +183,7 @@ TRIALS = "trials must be a whole number from 1 to 1,000, not"
 VARIES = "The scenario article itself varies {} from act to act (ports by connect(), ports by bind()); leave it out, or"
 
 # A text, and all that is said of it, each with its line: the text begins with line 1.
-MISTAKES = {
+ERRORS = {
     "nothing": ("", ["There is no [[scenario]]; a suite has one or more."]),
     "no scenario": ("scenario = []", [(1, "There is no [[scenario]]; a suite has one or more.")]),
     "no tables": ("scenario = 3", [(1, "scenario must be tables, each under a header [[scenario]], not 3.")]),
@@ -398,7 +398,7 @@ MISTAKES = {
         f"{CLOSEWAIT}[baseline]\nmines = 3",
         [(4, "The scenario closewait has no axis 'mines'; there is none.")],
     ),
-    "a baseline that one scenario lacks": (
+    "a baseline that one scenario does not have": (
         f"{CLOSEWAIT}[[scenario]]\nname = 'clean'\nmatrix.mines = [1]\n[matrix]\nmines = [0, 1]\n[baseline]\nmines = 0",
         [(9, "mines has no value 0 in clean; it has 1.")],
     ),
@@ -513,9 +513,9 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_every_mistake_is_told_with_its_line(mistake):
-    text, told = MISTAKES[mistake]
+@pytest.mark.parametrize("error_case", ERRORS)
+def test_every_error_is_shown_with_its_line(error_case):
+    text, told = ERRORS[error_case]
     expected = []
     for entry in told:
         line, sentence = entry if isinstance(entry, tuple) else (None, entry)

@@ -50,8 +50,8 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="module")
 def kernel():
     """Return a kernel to boot; skip where it cannot be had, or nothing can be booted."""
-    if lacking := list(boot.list_missing()):
-        pytest.skip(f"to boot a kernel this machine needs {'; '.join(lacking)}")
+    if missing := list(boot.list_missing()):
+        pytest.skip(f"to boot a kernel this machine needs {'; '.join(missing)}")
     cached = cache.find_kernel(NAME)
     if cached is None:
         try:

@@ -58,7 +58,7 @@ def serve_request(stdin: IO[bytes], stdout: IO[bytes]) -> None:
                 send(ended.failure or Failed("It ended without a result.", UsageError.exit_code))
             else:
                 send(Sending(ended.path.name))
-                archive.pack(ended.path, stdout)
+                archive.pack_run_folder(ended.path, stdout)
                 stdout.flush()
     finally:
         ending.restore_handlers()

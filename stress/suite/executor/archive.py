@@ -21,7 +21,7 @@ class Readable(Protocol):
         """Return at most ``size`` bytes, none at the end."""
 
 
-def pack(path: Path, stream: IO[bytes]) -> None:
+def pack_run_folder(path: Path, stream: IO[bytes]) -> None:
     """Write the files of a run folder to a stream; a run folder has no folders inside."""
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for file in sorted(path.iterdir()):

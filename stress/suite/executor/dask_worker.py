@@ -90,7 +90,7 @@ def run_packed_request(request: bytes, key: str) -> tuple[CellResult, bytes]:
             ended = run_request(trial, Path(folder), lambda _: None, note_process)
             stream = BytesIO()
             if ended.path is not None:
-                archive.pack(ended.path, stream)
+                archive.pack_run_folder(ended.path, stream)
             return ended, stream.getvalue()
     finally:
         del running_trials[key]
