@@ -135,6 +135,24 @@ def test_a_library_stays_in_its_rooms(library, rooms):
     assert importers(MODULES, library, *rooms) == []
 
 
+def reaching(modules, library, room):
+    """Return the modules of a room that import a library, by themselves or through other modules of the package."""
+    graph = within_package(modules)
+    reached = {module.name for module in modules if library in module.foreign}
+    while more := {name for name, imported in graph.items() if imported & reached} - reached:
+        reached |= more
+    return sorted(module.name for module in modules if module.is_in(room) and module.name in reached)
+
+
+@pytest.mark.parametrize("room", ["view.figure", "view.export"])
+def test_figures_and_exports_take_no_wording_from_modules_that_need_rich(room):
+    table = a_module("view.text.table", "import rich.table")
+    wording = a_module("view.text.wording", "from stress.view.text.table import x")
+    figure = a_module(f"{room}.x", "from stress.view.text.wording import x")
+    assert reaching([table, wording, figure], "rich", room) == [f"{room}.x"]
+    assert reaching(MODULES, "rich", room) == []
+
+
 def test_pyplot_and_its_global_state_are_not_used():
     assert not [module.name for module in MODULES if any("pyplot" in name for name in module.imports)]
 

@@ -50,6 +50,13 @@ def join_words(words: Sequence[str], conjunction: str = "and") -> str:
     return f" {conjunction} ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
+def number_text(value: float | None) -> str:
+    """Return a number with three significant digits, or whole from 1000."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
+
+
 def json_bytes(document: Any) -> bytes:
     """Return a document as indented JSON with a newline at its end."""
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"

@@ -8,9 +8,8 @@ from stress.analysis.comparison.compare import ALPHA
 from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import Effect, Estimate
-from stress.model.text import join_words, plural
+from stress.model.text import join_words, number_text, plural
 from stress.view.text import metric_wording as words
-from stress.view.text.run_report import number_text
 
 # Most important first. Missing data comes before equivalence, because it may hide anything.
 SEVERITY = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCONCLUSIVE, Verdict.NO_DATA, Verdict.EQUIVALENT)

@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: MIT
 """The changes of a history for a terminal: one row per change, open regressions first."""
 
-from collections.abc import Sequence
-
 from rich.console import Group
 from rich.text import Text
 
 from stress.analysis.history.change_point import ChangePoint, Direction, State, Track, is_open_regression
 from stress.analysis.history.history import History
-from stress.analysis.history.series import Series
-from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.view.text import metric_wording as words
+from stress.view.text.history_wording import change_text, count_line, importance
 from stress.view.text.rich_table import QUIET, empty_table
 
 TONES = {Direction.REGRESSED: "red", Direction.IMPROVED: "green", Direction.CHANGED: ""}
-
-
-def importance(track: Track, change: ChangePoint) -> tuple[bool, int]:
-    """Return the sort key of a change: open regressions first, then by state."""
-    return change not in track.open_regressions, [State.CONFIRMED, State.SUSPECTED, State.ACCEPTED].index(change.state)
 
 
 def history_table(history: History) -> Group:
@@ -47,14 +39,6 @@ def history_table(history: History) -> Group:
             state_text(track, change),
         )
     return Group(*([table] if rows else []), *notes(history))
-
-
-def change_text(series: Series, change: ChangePoint) -> str:
-    """Return a change: ``'×1.53'`` of times and rates, ``'+17.7k'`` of counts."""
-    if series.metric.unit in TIMED_UNITS and change.before > 0:
-        return words.ratio_text(change.after / change.before)
-    amount = change.after - change.before
-    return f"{'+' if amount > 0 else words.MINUS}{words.count_text(abs(amount))}"
 
 
 def state_text(track: Track, change: ChangePoint) -> Text:
@@ -86,12 +70,3 @@ def notes(history: History) -> list[Text]:
     elif any(is_open_regression(change) for track in history.tracks for change in track.changes):
         lines.append("Confirmed regressions are of older plans only.")
     return [Text(line, style=QUIET) for line in lines]
-
-
-def count_line(points: Sequence[int]) -> str:
-    """Return how many series there are, and how many points they have."""
-    if not points:
-        return "no series: no run has a value of these metrics"
-    span = f"{min(points):,}" if min(points) == max(points) else f"{min(points):,} to {max(points):,}"
-    span += " point" if max(points) == 1 else " points"
-    return f"{len(points):,} series of {span} each" if points[1:] else f"1 series of {span}"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from stress.analysis.comparison.axis_points import differing_levels
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import CellTrials, Effect, Estimate
+from stress.model.text import number_text
 from stress.model.units import duration_text, range_text
-from stress.view.text.run_report import number_text
 
 HEADLINE = ("rate", "body.p50", "body.p99", "retries_per_million", "errors_per_million")
 # Metrics of a figure: also attempts that waited for the SYN timer, and the time until all had ended.

@@ -12,6 +12,7 @@ from rich.text import Text
 from stress.model.plan import Drop
 from stress.model.record import Pair, Record
 from stress.model.summary import Body, Evidence, Summary
+from stress.model.text import number_text
 from stress.model.units import duration_text, kernel_text
 
 
@@ -123,13 +124,6 @@ def figures_table(summary: Summary) -> Table:
         values = {figure.act: figure.value for figure in summary.figures if figure.name == name}
         table.add_row(name, *(number_text(values.get(act)) for act in names), unit)
     return table
-
-
-def number_text(value: float | None) -> str:
-    """Return a number with three significant digits, or whole from 1000."""
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
 def socket_pairs_text(pairs: Iterable[Pair]) -> Table:

@@ -13,7 +13,7 @@ from stress.analysis.history.change_point import Direction, State, Track
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 from stress.view.figure.history.history_panel import draw_history, panel_heading, step_marker
-from stress.view.text.history_table import change_text, importance
+from stress.view.text.history_wording import change_text, importance
 
 COLUMNS, ROWS_MAX = 3, 8
 # All lengths in inches.
