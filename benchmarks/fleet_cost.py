@@ -40,7 +40,7 @@ SETTLE_S = 10.0
 READY_S = 30.0
 REST_S = 1.0  # after a worker was let go on: it has to say much to its scheduler at first
 
-NONE, OURS, PLAIN = "none", "`connstorm worker`", "`dask worker --nthreads 1 --no-nanny`, else as dask has it"
+NONE, OURS, PLAIN = "none", "`connstorm worker`", "`dask worker --nthreads 1 --no-nanny`, otherwise dask's defaults"
 WORKERS = {
     OURS: ["stress", "worker", SCHEDULER, "--name", "ours"],
     PLAIN: ["distributed.cli.dask_worker", SCHEDULER, "--name", "plain", "--nthreads", "1", "--no-nanny"],
@@ -49,11 +49,11 @@ HEADING = """\
 # What a fleet costs its hosts
 
 Made by `benchmarks/fleet_cost.py`: storms of `clean` with reset closes, {attempts:,} attempts each, next to an idle
-worker and without one, in {rounds} rounds on Linux {kernel}, {cpus} CPUs. A ratio is that to the storm without one of
-the same round; the median over rounds, and the interval that holds the true median in 95 % of all cases. The scheduler
-ran on the same machine, as it would not in a fleet, so costs are overstated rather than understated.
+worker and without one, in {rounds} rounds on Linux {kernel}, {cpus} CPUs. Ratios are to the storm without a worker in
+the same round: the median over rounds, and its 95 % confidence interval. The scheduler ran on the same machine, which
+it does not in a fleet, so costs are overstated rather than understated.
 
-| next to the storm | attempts a second, ratio | body p99, ratio | storms |
+| next to the storm | attempts per second, ratio | body p99, ratio | storms |
 | --- | --- | --- | --- |
 """
 

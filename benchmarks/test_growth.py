@@ -28,7 +28,7 @@ PORT = 5000
 ATTEMPTS = 20_000
 ROUNDS = 9
 HEADING = "An attempt's cost as things grow"
-COLUMNS = ("what grows", "from", "to", "time an attempt, to / from (quartiles)")
+COLUMNS = ("what grows", "from", "to", "time per attempt, to / from (quartiles)")
 
 
 def fire(records, **options):

@@ -49,7 +49,7 @@ COLUMNS = (
     "tool",
     "closes with",
     "carries",
-    "connections a second (quartiles)",
+    "connections per second (quartiles)",
     "connstorm, same close / tool (quartiles)",
 )
 

@@ -25,7 +25,7 @@ PORT = 5000
 ATTEMPTS = 20_000  # a third of a second: short pairs see the same weather
 ROUNDS = 21
 HEADING = "The engine with full records against the bare loop"
-COLUMNS = ("close", "ports chosen by", "workers", "engine / bare loop (quartiles)", "engine, connections a second")
+COLUMNS = ("close", "ports chosen by", "workers", "engine / bare loop (quartiles)", "engine, connections per second")
 UNWATCHED = np.zeros(65536, np.uint8)  # no mines here
 
 

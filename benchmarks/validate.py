@@ -177,9 +177,9 @@ def main() -> None:
     options = parser.parse_args()
     facts = host.read_host()
     lines = [
-        "# Can verdicts be believed?",
+        "# How often are verdicts wrong?",
         "",
-        "`make validate` compares real storms with themselves, and with storms that really are worse; what it found:",
+        "`make validate` compares real storms with themselves, and with storms that really are worse. Its results:",
         "",
         (
             f"Linux {facts.kernel}, {facts.cpu}, {facts.cpus} virtual CPUs. A comparison is {BLOCKS} blocks of two "
@@ -202,7 +202,7 @@ def main() -> None:
             "",
             "## A real regression",
             "",
-            "| what is worse | must show in | found | regressed |",
+            "| what is worse | must show in | detected | regressed |",
             "| --- | --- | --- | --- |",
         ]
         lines += compare_with_worse(options.ba, random.Random(options.seed + 1))
