@@ -64,7 +64,7 @@ def bare_storm(*, int target_port, int target_ports=1, long attempts, str close=
 
 
 def calibrate(int connected_fd):
-    """Return the median cost (ns) of what the engine does for a record, by the fields of ``model.record.Harness``.
+    """Return the median cost (ns) of what the engine does for a record, by the fields of ``model.record.Overhead``.
 
     ``connected_fd`` is an IPv4 or IPv6 TCP socket that is connected.
     """

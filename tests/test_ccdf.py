@@ -36,11 +36,11 @@ def curve(latency_ns, whole=None):
     return Curve("curve", latency_ns, whole or latency_ns.size, "black")
 
 
-def drawn(found, ladder=None):
+def drawn(run, ladder=None):
     figure = Figure(figsize=(10, 5.625), dpi=160)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.15, 0.2, 0.78, 0.5))
-    draw_ccdf(axes, ccdf_curves(found), ladder or found.ladder)
+    draw_ccdf(axes, ccdf_curves(run), ladder or run.ladder)
     return axes
 
 
@@ -88,11 +88,11 @@ def test_many_latencies_are_thinned_to_exact_steps_and_the_whole_tail(spread):
 @settings(max_examples=30, deadline=None)
 @given(storms)
 def test_the_curves_of_the_causes_add_up_to_that_of_all(attempts):
-    found = findings(attempts)
+    run = findings(attempts)
     latency_ns = attempts["latency_ns"][has_sent_syn(attempts)]
-    every, *parts = [*ccdf_curves(found), *[None] * (not latency_ns.size)]
+    every, *parts = [*ccdf_curves(run), *[None] * (not latency_ns.size)]
     parts = parts or [every]
-    assert attempts_without_syn(found) + latency_ns.size == attempts.size
+    assert attempts_without_syn(run) + latency_ns.size == attempts.size
     if every:
         assert every.latency_ns.tolist() == sorted(latency_ns)
         assert sorted(np.concatenate([part.latency_ns for part in parts])) == sorted(latency_ns)
@@ -102,22 +102,22 @@ def test_the_curves_of_the_causes_add_up_to_that_of_all(attempts):
 @settings(max_examples=30, deadline=None)
 @given(st.lists(storms, min_size=2, max_size=4))
 def test_each_act_has_a_curve_of_those_that_sent_a_syn(acts):
-    found = findings(*acts)
+    run = findings(*acts)
     waits = [sorted(attempts["latency_ns"][has_sent_syn(attempts)]) for attempts in acts]
-    assert [one.latency_ns.tolist() for one in ccdf_curves(found)] == [wait for wait in waits if wait]
-    assert all(one.whole == one.latency_ns.size for one in ccdf_curves(found))
-    assert [one.label for one in ccdf_curves(found)] == [f"act {n}" for n, wait in enumerate(waits) if wait]
+    assert [one.latency_ns.tolist() for one in ccdf_curves(run)] == [wait for wait in waits if wait]
+    assert all(one.whole == one.latency_ns.size for one in ccdf_curves(run))
+    assert [one.label for one in ccdf_curves(run)] == [f"act {n}" for n, wait in enumerate(waits) if wait]
 
 
 def test_lines_hold_the_steps_and_say_whose_they_are():
-    found = collisions()
-    by_label = lines(drawn(found))
+    run = collisions()
+    by_label = lines(drawn(run))
     assert list(by_label) == ["all attempts", "connected at once", "met CLOSE_WAIT"]
     assert {line.get_drawstyle() for line in by_label.values()} == {"steps-post"}
     met = by_label["met CLOSE_WAIT"]
     assert met.get_ydata()[0] == 10 / 110
     assert met.get_xdata()[1:].tolist() == (10 * MS + np.arange(10)).tolist()
-    labels = [sample.get_label().strip() for sample in legend_entries(ccdf_curves(found))]
+    labels = [sample.get_label().strip() for sample in legend_entries(ccdf_curves(run))]
     assert labels == ["all attempts  110", "connected at once  100", "met CLOSE_WAIT  10"]
     assert list(lines(drawn(findings(ONE)))) == ["connected at once"]
 
@@ -125,9 +125,9 @@ def test_lines_hold_the_steps_and_say_whose_they_are():
 def test_every_end_of_a_wait_counts_and_no_error_before_it():
     errnos = (errno.ETIMEDOUT, errno.EINPROGRESS, errno.ECONNREFUSED, errno.EADDRNOTAVAIL, errno.EADDRINUSE)
     attempts = the_attempts(*[(40000, number, 0) for number in errnos], latency_ns=[5, 4, 3, 2, 1])
-    found = findings(attempts)
-    assert attempts_without_syn(found) == 2
-    assert ccdf_curves(found)[0].latency_ns.tolist() == [3, 4, 5]
+    run = findings(attempts)
+    assert attempts_without_syn(run) == 2
+    assert ccdf_curves(run)[0].latency_ns.tolist() == [3, 4, 5]
 
 
 def test_everything_lies_within_the_axes():
@@ -190,9 +190,9 @@ def test_the_caption_counts_whom_the_curve_leaves_out(tmp_path, monkeypatch):
 
 
 def test_causes_without_a_wait_have_no_curve():
-    found = findings(the_attempts((40000, 0, 0), (0, errno.EADDRNOTAVAIL, 0), latency_ns=[12 * US, SECOND]))
-    assert Cause.PORT_EXHAUSTED.value in {name for name, count in found.summary.causes.items() if count}
-    assert [one.label for one in ccdf_curves(found)] == ["connected at once"]
+    run = findings(the_attempts((40000, 0, 0), (0, errno.EADDRNOTAVAIL, 0), latency_ns=[12 * US, SECOND]))
+    assert Cause.PORT_EXHAUSTED.value in {name for name, count in run.summary.causes.items() if count}
+    assert [one.label for one in ccdf_curves(run)] == ["connected at once"]
 
 
 @pytest.mark.parametrize("acts", DEGENERATE.values(), ids=DEGENERATE)

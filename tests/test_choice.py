@@ -166,19 +166,19 @@ def test_a_run_without_mines_says_so():
 
 
 def test_the_headline_is_what_the_ports_did():
-    found = four_acts()
-    assert shortest_distances(found.acts)["connect()"] == PORTS // 2
-    first = min(reuse_distances(found.acts[3].storm.attempts))
-    assert headline(found.acts) == f"A port came again after {first} to 1,000 attempts at the earliest, by who chose it"
+    run = four_acts()
+    assert shortest_distances(run.acts)["connect()"] == PORTS // 2
+    first = min(reuse_distances(run.acts[3].storm.attempts))
+    assert headline(run.acts) == f"A port came again after {first} to 1,000 attempts at the earliest, by who chose it"
     assert headline(DEGENERATE["one act"]().acts) == "A port came again after 500 attempts at the earliest"
     assert headline(DEGENERATE["one port only"]().acts) == "A port came again after 1 attempt at the earliest"
     assert headline(DEGENERATE["no port came again"]().acts) == "No source port came again"
 
 
 def test_the_detail_names_the_soonest_and_the_latest_and_counts_mines():
-    found = four_acts()
-    met = [act.mines().hit for act in found.acts]
-    assert detail(found.acts) == (
+    run = four_acts()
+    met = [act.mines().hit for act in run.acts]
+    assert detail(run.acts) == (
         f"soonest with bind() to port 0, latest with IP_LOCAL_PORT_RANGE; {min(met)} to {max(met)} of 200 mines met"
     )
     assert detail(DEGENERATE["every mine met"]().acts) == "2 of 2 mines met"

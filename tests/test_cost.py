@@ -63,9 +63,9 @@ def three_acts_alike():
 
 
 def nothing_measured():
-    found = an_act("ESTABLISHED")
-    found.run.attempts["phase"] = WARM_UP
-    return analyse(found.run)
+    act = an_act("ESTABLISHED")
+    act.run.attempts["phase"] = WARM_UP
+    return analyse(act.run)
 
 
 DEGENERATE = {
@@ -83,11 +83,11 @@ DEGENERATE = {
 }
 
 
-def drawn(found):
+def drawn(run):
     figure = Figure(figsize=(10, 5.625), dpi=160)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.09, 0.185, 0.745, 0.56))
-    draw_cost(axes, measure_costs(found), PARITIES)
+    draw_cost(axes, measure_costs(run), PARITIES)
     figure.canvas.draw()
     return axes
 
@@ -102,18 +102,18 @@ def texts(axes):
 
 @pytest.mark.parametrize("build", [three_acts, *DEGENERATE.values()], ids=["three acts", *DEGENERATE])
 def test_every_measured_connection_is_drawn_once(build):
-    found = build()
+    run = build()
     expected = sorted(
         (name, place * 100, latency_ns)
-        for name, each in measure_costs(found).items()
-        for place, latency_ns in zip(each.occupancy, each.latency_ns, strict=True)
+        for name, cost in measure_costs(run).items()
+        for place, latency_ns in zip(cost.occupancy, cost.latency_ns, strict=True)
     )
-    axes = drawn(found)
+    axes = drawn(run)
     low_ns, high_ns = axes.get_ylim()
     given = sorted((line.get_label(), *point) for line in points(axes) for point in line.get_xydata())
-    assert [each[:2] for each in given] == [pytest.approx(each[:2]) for each in expected]
-    assert [each[2] for each in given] == pytest.approx([max(latency_ns, low_ns) for _, _, latency_ns in expected])
-    assert all(low_ns <= each[2] <= high_ns for each in given)
+    assert [row[:2] for row in given] == [pytest.approx(row[:2]) for row in expected]
+    assert [row[2] for row in given] == pytest.approx([max(latency_ns, low_ns) for _, _, latency_ns in expected])
+    assert all(low_ns <= row[2] <= high_ns for row in given)
 
 
 def test_marks_of_the_parity_that_is_taken_first_are_filled_and_others_hollow():
@@ -136,12 +136,12 @@ def test_each_act_has_a_colour_of_its_own_for_marks_line_and_labels():
 
 
 def test_the_running_median_is_that_of_each_hundredth():
-    (each,) = measure_costs(an_act("ESTABLISHED")).values()
-    places, medians_ns = running_median(each)
+    (cost,) = measure_costs(an_act("ESTABLISHED")).values()
+    places, medians_ns = running_median(cost)
     assert len(places) == 100
     for place, median_ns in zip(places, medians_ns, strict=True):
-        within = (each.occupancy * 100 >= int(place)) & (each.occupancy * 100 < int(place) + 1)
-        assert median_ns == np.median(each.latency_ns[within])
+        within = (cost.occupancy * 100 >= int(place)) & (cost.occupancy * 100 < int(place) + 1)
+        assert median_ns == np.median(cost.latency_ns[within])
 
 
 def test_the_step_is_marked_where_it_was_measured():
@@ -155,14 +155,14 @@ def test_the_step_is_marked_where_it_was_measured():
 
 
 def test_medians_stand_beside_the_lines():
-    found = texts(drawn(three_acts()))
-    assert {"10 µs", "1 ms  ×\N{THIN SPACE}100", "3 ms  ×\N{THIN SPACE}300"} <= set(found)
-    assert all(found.count(name) == 2 for name in ("ESTABLISHED", "FIN_WAIT_2", "TIME_WAIT"))
+    written = texts(drawn(three_acts()))
+    assert {"10 µs", "1 ms  ×\N{THIN SPACE}100", "3 ms  ×\N{THIN SPACE}300"} <= set(written)
+    assert all(written.count(name) == 2 for name in ("ESTABLISHED", "FIN_WAIT_2", "TIME_WAIT"))
 
 
 def test_an_act_without_an_upper_half_has_one_label():
-    found = texts(drawn(DEGENERATE["interrupted in the second act"]()))
-    assert (found.count("ESTABLISHED"), found.count("FIN_WAIT_2")) == (2, 1)
+    written = texts(drawn(DEGENERATE["interrupted in the second act"]()))
+    assert (written.count("ESTABLISHED"), written.count("FIN_WAIT_2")) == (2, 1)
 
 
 @pytest.mark.parametrize("build", [three_acts, three_acts_alike, DEGENERATE["five acts"], DEGENERATE["steps apart"]])
@@ -182,8 +182,8 @@ def test_the_reason_is_given_only_where_the_ports_show_it():
 
 
 def test_the_headline_is_what_was_measured():
-    def said(found):
-        return headline(measure_costs(found))
+    def said(run):
+        return headline(measure_costs(run))
 
     assert said(three_acts()) == "connect() costs 100 to 300 times as much once half of the port range is taken"
     assert said(an_act("TIME_WAIT")) == "connect() costs 100 times as much once half of the port range is taken"
@@ -194,13 +194,10 @@ def test_the_headline_is_what_was_measured():
 
 
 def test_the_detail_has_the_medians_and_the_resent_syns():
-    found = three_acts()
-    assert (
-        detail(found, measure_costs(found))
-        == "median 10 µs below half of the range, 1–3.05 ms above; no SYN sent again"
-    )
-    found.run.attempts["retransmits"][3] = 2
-    resent = dataclasses.replace(analyse(found.run), acts=found.acts)
+    run = three_acts()
+    assert detail(run, measure_costs(run)) == "median 10 µs below half of the range, 1–3.05 ms above; no SYN sent again"
+    run.run.attempts["retransmits"][3] = 2
+    resent = dataclasses.replace(analyse(run.run), acts=run.acts)
     assert detail(resent, measure_costs(resent)).endswith("; 2 SYN sent again")
     assert detail(nothing_measured(), {}) == ""
 

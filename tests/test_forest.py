@@ -30,16 +30,16 @@ MANY = made_up([f"closewait net.ipv4.tcp_challenge_ack_limit={number}" for numbe
 
 
 def scaled(factor, name="body.p50", **options):
-    (found,) = decide([compared("clean", name, STEADY, [value * factor for value in STEADY], **options)])
-    return found
+    (comparisons,) = decide([compared("clean", name, STEADY, [value * factor for value in STEADY], **options)])
+    return comparisons
 
 
 def marks(figure):
     """The places of marks in the order of lines, from the top."""
     (axes,) = figure.axes
     lines = [line for line in axes.lines if line.get_label() in {look.label for look in VERDICT_LOOKS.values()}]
-    found = [(line.get_ydata()[0], line.get_xdata()[0], line) for line in lines if line.get_marker() != "None"]
-    return sorted(found, key=lambda mark: mark[0])
+    markers = [(line.get_ydata()[0], line.get_xdata()[0], line) for line in lines if line.get_marker() != "None"]
+    return sorted(markers, key=lambda mark: mark[0])
 
 
 def written(figure):
@@ -57,38 +57,38 @@ def test_a_ratio_lies_as_far_out_as_its_logarithm_in_thresholds():
 
 
 def test_a_difference_lies_as_far_out_as_it_has_thresholds():
-    found = forest_line(scaled(1.1, "retries_per_million", threshold=20))
-    assert found.effect == pytest.approx(100.35 / 20)
-    assert found.low <= found.effect <= found.high
+    line = forest_line(scaled(1.1, "retries_per_million", threshold=20))
+    assert line.effect == pytest.approx(100.35 / 20)
+    assert line.low <= line.effect <= line.high
 
 
 def test_worse_is_to_the_right_whatever_the_direction_of_the_metric():
     for name, factor in (("rate", 0.5), ("body.p50", 2), ("retries_per_million", 2), ("outcome.connected", 0.5)):
-        found = scaled(factor, name)
-        assert found.verdict is Verdict.REGRESSED
-        assert forest_line(found).effect > 1
-        assert forest_line(found).low <= forest_line(found).effect <= forest_line(found).high
+        comparison = scaled(factor, name)
+        assert comparison.verdict is Verdict.REGRESSED
+        assert forest_line(comparison).effect > 1
+        assert forest_line(comparison).low <= forest_line(comparison).effect <= forest_line(comparison).high
     assert forest_line(scaled(2, "rate")).effect < -1
 
 
 def test_verdicts_lie_where_they_belong():
     """Those that changed outside the band and not across its middle, equivalent intervals within it."""
-    for each in MANY + made_up():
-        line = forest_line(each)
-        if each.verdict is Verdict.EQUIVALENT:
+    for comparison in MANY + made_up():
+        line = forest_line(comparison)
+        if comparison.verdict is Verdict.EQUIVALENT:
             assert max(-line.low, line.high) < 1
-        elif each.verdict in words.CHANGED:
+        elif comparison.verdict in words.CHANGED:
             assert abs(line.effect) >= 1
             assert line.low * line.high > 0
-            assert (line.effect > 0) == (each.verdict is Verdict.REGRESSED)
-        elif each.verdict is Verdict.NO_DATA:
+            assert (line.effect > 0) == (comparison.verdict is Verdict.REGRESSED)
+        elif comparison.verdict is Verdict.NO_DATA:
             assert line.effect is None
 
 
 def test_marks_stand_at_the_effects_in_the_order_of_rows():
-    found = made_up()
-    expected = [line for lines in lines_by_row(found).values() for line in lines if line.effect is not None]
-    drawn = marks(forest_figure(found))
+    comparisons = made_up()
+    expected = [line for lines in lines_by_row(comparisons).values() for line in lines if line.effect is not None]
+    drawn = marks(forest_figure(comparisons))
     assert [place for _, place, _ in drawn] == [line.effect for line in expected]
     for (_, _, mark), line in zip(drawn, expected, strict=True):
         look = VERDICT_LOOKS[line.comparison.verdict]
@@ -98,10 +98,10 @@ def test_marks_stand_at_the_effects_in_the_order_of_rows():
 
 
 def test_bars_are_the_intervals():
-    found = made_up()
-    (axes,) = forest_figure(found).axes
+    comparisons = made_up()
+    (axes,) = forest_figure(comparisons).axes
     bars = [tuple(line.get_xdata()) for line in axes.lines if line.get_label() == "interval"]
-    lines = [line for lines in lines_by_row(found).values() for line in lines if line.effect is not None]
+    lines = [line for lines in lines_by_row(comparisons).values() for line in lines if line.effect is not None]
     assert bars == [(line.low, line.high) for line in lines]
     left, right = axes.get_xlim()
     assert all(left <= low <= high <= right for low, high in bars)
@@ -122,10 +122,10 @@ def test_looks_differ_in_colour_and_shape():
 
 
 def test_each_line_says_change_interval_threshold_p_and_verdict():
-    found = scaled(1.5)
-    text = written(forest_figure([found]))
-    change, interval = words.effect_texts(found)
-    for part in ("body p50", change, interval, "±5 %", words.p_text(found.adjusted_p), "regressed"):
+    comparison = scaled(1.5)
+    text = written(forest_figure([comparison]))
+    change, interval = words.effect_texts(comparison)
+    for part in ("body p50", change, interval, "±5 %", words.p_text(comparison.adjusted_p), "regressed"):
         assert part in text
     assert threshold_text(scaled(1.5, "retries_per_million", threshold=35.4)) == "±35.4"
 
@@ -156,12 +156,12 @@ def test_the_title_says_which_arms_and_the_line_below_what_it_comes_to():
 
 
 def test_of_very_many_those_that_matter_are_drawn_and_the_rest_is_counted():
-    told = [each for each in MANY if not words.is_of_nothing(each)]
+    told = [comparison for comparison in MANY if not words.is_of_nothing(comparison)]
     assert len(told) > LINES_MAX
     drawn = [line.comparison for lines in lines_by_row(MANY).values() for line in lines]
     assert len(drawn) == LINES_MAX
-    least = max(words.SEVERITY.index(each.verdict) for each in drawn)
-    others = [each for each in told if not any(each is one for one in drawn)]
+    least = max(words.SEVERITY.index(comparison.verdict) for comparison in drawn)
+    others = [comparison for comparison in told if not any(comparison is one for one in drawn)]
     assert all(words.SEVERITY.index(other.verdict) >= least for other in others)
     note = omitted_text(MANY)
     assert note.startswith("not drawn: ")
@@ -189,7 +189,9 @@ def test_nothing_that_is_written_overlaps(comparisons):
 
 
 def test_the_figure_grows_with_what_it_shows_and_no_further():
-    few, all_of_them, many = (forest_figure(each).get_figheight() for each in (made_up()[:5], made_up(), MANY * 2))
+    few, all_of_them, many = (
+        forest_figure(comparisons).get_figheight() for comparisons in (made_up()[:5], made_up(), MANY * 2)
+    )
     assert few < all_of_them < many < 30
 
 

@@ -49,25 +49,25 @@ def drawn(cells, axis, metric):
     figure = Figure(figsize=(4, 2), dpi=style.DPI)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.2, 0.3, 0.7, 0.6))
-    found = grid[metric.name][axis]
+    points = grid[metric.name][axis]
     draw_panel(
         axes,
-        found,
+        points,
         values,
         scale_of(metric, interval_ends(grid[metric.name])),
         series_looks(list(cells_by_entry(cells))),
     )
     draw_value_names(axes, values, [False] * len(values), 0, 8)
-    return axes, found, values
+    return axes, points, values
 
 
 def marks(axes, *, filled=None):
     """Where marks stand, by series."""
-    found = {}
+    by_series = {}
     for line in axes.lines:
         if line.get_marker() != "None" and filled in (None, to_rgba(line.get_markerfacecolor()) != (1, 1, 1, 1)):
-            found.setdefault(line.get_label(), []).extend(zip(*line.get_data(), strict=True))
-    return found
+            by_series.setdefault(line.get_label(), []).extend(zip(*line.get_data(), strict=True))
+    return by_series
 
 
 def png_size(path):
@@ -79,36 +79,38 @@ def png_size(path):
 @pytest.mark.parametrize("metric", [P99, RETRIES])
 @pytest.mark.parametrize("axis", [SOMAXCONN, "net.ipv4.tcp_syn_linear_timeouts"])
 def test_every_cell_with_a_trial_has_a_mark_at_its_median(axis, metric):
-    axes, found, values = drawn(made_up(), axis, metric)
+    axes, drawn_points, values = drawn(made_up(), axis, metric)
     expected = {}
-    for point in found:
+    for point in drawn_points:
         if point.estimate:
             expected.setdefault(point.scenario, []).append((values.index(point.level), point.estimate.median))
-    shown = {label: sorted((round(place), height) for place, height in each) for label, each in marks(axes).items()}
-    assert shown == {label: sorted(each) for label, each in expected.items()}
+    shown = {label: sorted((round(place), height) for place, height in points) for label, points in marks(axes).items()}
+    assert shown == {label: sorted(points) for label, points in expected.items()}
 
 
 def test_marks_are_filled_where_it_changes():
-    axes, found, values = drawn(made_up(), SOMAXCONN, RETRIES)
-    changed = {(point.scenario, values.index(point.level)) for point in found if point.effect and point.effect.changes}
+    axes, drawn_points, values = drawn(made_up(), SOMAXCONN, RETRIES)
+    changed = {
+        (point.scenario, values.index(point.level)) for point in drawn_points if point.effect and point.effect.changes
+    }
     filled = marks(axes, filled=True)
-    assert {(label, round(place)) for label, each in filled.items() for place, _ in each} == changed
+    assert {(label, round(place)) for label, points in filled.items() for place, _ in points} == changed
     assert {values[place] for _, place in changed} == {"8", "16"}
 
 
 def test_bars_are_the_intervals():
-    axes, found, _ = drawn(made_up(), SOMAXCONN, P99)
+    axes, drawn_points, _ = drawn(made_up(), SOMAXCONN, P99)
     # The line of a baseline spans the axes; a bar stands at one place.
     bars = [line.get_ydata() for line in axes.lines if line.get_marker() == "None" and np.ptp(line.get_xdata()) == 0]
-    assert sorted(map(tuple, bars)) == sorted((point.estimate.low, point.estimate.high) for point in found)
+    assert sorted(map(tuple, bars)) == sorted((point.estimate.low, point.estimate.high) for point in drawn_points)
 
 
 def test_each_series_has_the_line_of_its_baseline():
-    axes, found, _ = drawn(made_up(), SOMAXCONN, P99)
+    axes, drawn_points, _ = drawn(made_up(), SOMAXCONN, P99)
     lines = [
         line.get_ydata()[0] for line in axes.lines if line.get_marker() == "None" and list(line.get_xdata()) == [0, 1]
     ]
-    assert sorted(lines) == sorted(point.estimate.median for point in found if point.baseline)
+    assert sorted(lines) == sorted(point.estimate.median for point in drawn_points if point.baseline)
 
 
 @pytest.mark.parametrize("series", [1, 2, 3, 7, 16])
@@ -120,9 +122,9 @@ def test_series_stand_beside_each_other_within_the_room_of_their_value(series):
 
 
 def test_series_differ_in_colour_and_shape_together():
-    found = series_looks([str(number) for number in range(56)])
-    assert len({(look.colour, look.marker) for look in found.values()}) == 56
-    first = list(found.values())[:7]
+    drawn_points = series_looks([str(number) for number in range(56)])
+    assert len({(look.colour, look.marker) for look in drawn_points.values()}) == 56
+    first = list(drawn_points.values())[:7]
     assert len({look.colour for look in first}) == len({look.marker for look in first}) == 7
 
 

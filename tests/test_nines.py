@@ -134,24 +134,24 @@ def test_the_ccdf_beside_it_has_the_attempts_of_all_trials_of_each_arm():
 
 def test_each_rung_is_there_once_with_the_arms_that_have_it():
     both = [a_ladder(**LINEAR), a_ladder(**DOUBLING)]
-    found = arm_rungs(both)
-    assert [band.at_ns for band in found] == sorted(band.at_ns for band in found)
-    by_arms = {arms: [band.label for band in found if band.arms == arms] for arms in ((0,), (1,), (0, 1))}
+    rungs = arm_rungs(both)
+    assert [band.at_ns for band in rungs] == sorted(band.at_ns for band in rungs)
+    by_arms = {arms: [band.label for band in rungs if band.arms == arms] for arms in ((0,), (1,), (0, 1))}
     assert by_arms[0, 1][:3] == ["2 jiffies", "1 s", "3 s"]
     assert by_arms[0,][:3] == ["2 s", "4 s", "5 s"]
     assert "15 s" in by_arms[1,]
-    for number, each in enumerate(both):
-        mine = [band for band in found if number in band.arms]
-        assert sum(not band.gives_up for band in mine) == len(each.rungs) + 1
-        assert [band.at_ns for band in mine if band.gives_up] == [each.give_up_ns]
+    for number, rung_set in enumerate(both):
+        mine = [band for band in rungs if number in band.arms]
+        assert sum(not band.gives_up for band in mine) == len(rung_set.rungs) + 1
+        assert [band.at_ns for band in mine if band.gives_up] == [rung_set.give_up_ns]
 
 
 def test_merged_ladders_have_every_rung_once():
     one, other = a_ladder(**LINEAR), a_ladder(**DOUBLING)
-    found = merge_ladders([one, None, other])
-    assert {rung.from_ns for rung in found.rungs} == {rung.from_ns for each in (one, other) for rung in each.rungs}
-    assert len({(rung.label, rung.from_ns) for rung in found.rungs}) == len(found.rungs)
-    assert found.give_up_ns == max(one.give_up_ns, other.give_up_ns)
+    merged = merge_ladders([one, None, other])
+    assert {rung.from_ns for rung in merged.rungs} == {rung.from_ns for ladder in (one, other) for rung in ladder.rungs}
+    assert len({(rung.label, rung.from_ns) for rung in merged.rungs}) == len(merged.rungs)
+    assert merged.give_up_ns == max(one.give_up_ns, other.give_up_ns)
     assert merge_ladders([one, one]) == one
     assert merge_ladders([None]) is None
 

@@ -64,7 +64,7 @@ def sheet():
 
 
 def drawn(evidence, **options):
-    """The axes that a ladder was drawn into, as large as beside a timeline."""
+    """The axes that a ladder was drawn into, as large as next to a timeline."""
     axes = sheet().add_axes((0.735, 0.185, 0.25, 0.56))
     draw_packets(axes, evidence, **options)
     return axes
@@ -72,10 +72,10 @@ def drawn(evidence, **options):
 
 def arrows(axes):
     """(from the client, height of the middle) of each arrow, from the top."""
-    found = [text for text in axes.texts if isinstance(text, Annotation)]
-    assert all({text.xy[0], text.xyann[0]} == {CLIENT, SERVER} for text in found)
-    assert all(text.xyann[1] < text.xy[1] for text in found)  # it arrives after it has left
-    return [(text.xyann[0] == CLIENT, (text.xy[1] + text.xyann[1]) / 2) for text in found]
+    annotations = [text for text in axes.texts if isinstance(text, Annotation)]
+    assert all({text.xy[0], text.xyann[0]} == {CLIENT, SERVER} for text in annotations)
+    assert all(text.xyann[1] < text.xy[1] for text in annotations)  # it arrives after it has left
+    return [(text.xyann[0] == CLIENT, (text.xy[1] + text.xyann[1]) / 2) for text in annotations]
 
 
 def words(axes):
@@ -199,12 +199,12 @@ def test_the_most_frequent_cause_that_was_captured_is_shown():
     assert example_to_show(found_of()) is None
 
 
-def beside(found, evidence):
-    """The axes of a run and those of the ladder beside it."""
+def beside(run, evidence):
+    """The axes of a run and those of the ladder next to it."""
     figure = sheet()
     axes = figure.add_axes((0.09, 0.185, 0.5, 0.56))
-    draw_timeline(axes, found, latency_limits([found]))
-    draw_evidence(figure, axes, found, evidence)
+    draw_timeline(axes, run, latency_limits([run]))
+    draw_evidence(figure, axes, run, evidence)
     return figure.axes
 
 
@@ -231,9 +231,9 @@ def test_packets_of_an_attempt_that_the_run_has_not_get_no_ring_and_no_end():
 
 def test_evidence_of_attempts_without_trouble_leaves_the_timeline_as_it_is(tmp_path):
     untroubled = evidence_of(LONELY, Cause.NONE, port=40001)
-    for name, found in (("bare", found_of()), ("untroubled", found_of(untroubled)),
+    for name, run in (("bare", found_of()), ("untroubled", found_of(untroubled)),
                         ("shown", found_of(evidence_of(COLLISION)))):  # fmt: skip
-        save_figure(timeline_figure(found), tmp_path / f"{name}.png")
+        save_figure(timeline_figure(run), tmp_path / f"{name}.png")
     pictures = {path.stem: path.read_bytes() for path in tmp_path.iterdir()}
     assert pictures["bare"] == pictures["untroubled"] != pictures["shown"]
 

@@ -31,11 +31,11 @@ from stress.view.figure.save import save_figure
 FAST = 10 * MS  # after two jiffies at HZ 250
 
 
-def drawn(found):
+def drawn(run):
     """The axes that a run was drawn into, by name."""
     figure = Figure(figsize=(10, 5.625), dpi=160)
     FigureCanvasAgg(figure)
-    draw_port_map(figure, found, 0.75)
+    draw_port_map(figure, run, 0.75)
     return {axes.get_label(): axes for axes in figure.axes}
 
 
@@ -58,8 +58,8 @@ def count(axes):
     return density(axes).sum() + sum(line.get_xdata().size for line in axes.lines)
 
 
-def labels(found):
-    return [sample.get_label() for sample in legend_entries(found)]
+def labels(run):
+    return [sample.get_label() for sample in legend_entries(run)]
 
 
 def collisions():
@@ -72,8 +72,8 @@ def collisions():
 @settings(max_examples=30, deadline=None)
 @given(st.lists(storms, min_size=1, max_size=3))
 def test_every_attempt_is_drawn_once_in_its_act(acts):
-    found = findings(*acts)
-    axes = drawn(found)
+    run = findings(*acts)
+    axes = drawn(run)
     for number, attempts in enumerate(acts):
         with_port = np.count_nonzero(attempts["local_port"])
         assert count(axes[f"act {number}"]) == with_port
@@ -84,15 +84,15 @@ def test_every_attempt_is_drawn_once_in_its_act(acts):
 @settings(max_examples=30, deadline=None)
 @given(st.lists(storms, min_size=1, max_size=3))
 def test_the_key_counts_every_attempt_once(acts):
-    found = findings(*acts)
-    counts = [int(label.split("  ")[1].replace(",", "")) for label in labels(found)]
-    assert sum(counts) == len(found.run.attempts)
+    run = findings(*acts)
+    counts = [int(label.split("  ")[1].replace(",", "")) for label in labels(run)]
+    assert sum(counts) == len(run.run.attempts)
 
 
 def test_a_mark_stands_at_its_start_and_port():
-    found = collisions()
-    line = marks(drawn(found)["act 0"])["met CLOSE_WAIT"]
-    assert line.get_xdata() == pytest.approx(found.run.attempts["start_ns"][:3] / 1e9)
+    run = collisions()
+    line = marks(drawn(run)["act 0"])["met CLOSE_WAIT"]
+    assert line.get_xdata() == pytest.approx(run.run.attempts["start_ns"][:3] / 1e9)
     assert line.get_ydata().tolist() == [40000, 40001, 40002]
 
 
@@ -138,8 +138,8 @@ def test_every_cause_has_a_colour_and_a_shape_of_its_own():
 
 def test_rare_causes_lie_on_top():
     causes = [Cause.UNKNOWN] * 9 + [Cause.RST_DROPPED] * 2 + [Cause.ACCEPT_QUEUE] * 5
-    found = findings(the_attempts(*[(40000 + n, 0, 0) for n in range(16)]), causes=causes)
-    sizes = [line.get_xdata().size for line in drawn(found)["act 0"].lines]
+    run = findings(the_attempts(*[(40000 + n, 0, 0) for n in range(16)]), causes=causes)
+    sizes = [line.get_xdata().size for line in drawn(run)["act 0"].lines]
     assert sizes == [9, 5, 2]
 
 
@@ -182,10 +182,10 @@ def test_a_crowd_of_marks_is_thinned_but_covers_every_pixel_that_it_would():
 @given(st.lists(st.tuples(st.floats(-0.5, 1.5), st.floats(-0.5, 1.5))), st.integers(1, 9), st.integers(1, 9))
 def test_cells_lose_no_point_and_the_topmost_is_one_of_each_cell(points, rows, columns):
     height, width = np.array(points, float).reshape(-1, 2).T
-    found = assign_cells(height, width, rows, columns)
-    assert found.counts().shape == (rows, columns)
-    assert found.counts().sum() == len(points)
-    assert sorted(found.index[found.topmost()]) == np.unique(found.index).tolist()
+    assigned = assign_cells(height, width, rows, columns)
+    assert assigned.counts().shape == (rows, columns)
+    assert assigned.counts().sum() == len(points)
+    assert sorted(assigned.index[assigned.topmost()]) == np.unique(assigned.index).tolist()
 
 
 def test_words_say_where_trouble_lies():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two port maps beside each other: same scales and colours, every attempt of both runs; and the files of figures."""
+"""Two port maps next to each other: same scales and colours, every attempt of both runs; and the files of figures."""
 
 import numpy as np
 import pytest
@@ -20,13 +20,13 @@ NAMES = ["forest.png", "latency.png", "shift.png", "ports.png"]
 
 def maps(figure, side):
     """The axes of one side, by the name of their act."""
-    found = {axes.get_label(): axes for axes in figure.axes}
-    return {name.removeprefix(f"{side}, "): axes for name, axes in found.items() if name.startswith(f"{side}, ")}
+    by_label = {axes.get_label(): axes for axes in figure.axes}
+    return {name.removeprefix(f"{side}, "): axes for name, axes in by_label.items() if name.startswith(f"{side}, ")}
 
 
 def mesh(axes):
-    (found,) = (artist for artist in axes.collections if isinstance(artist, QuadMesh))
-    return found
+    (meshes,) = (artist for artist in axes.collections if isinstance(artist, QuadMesh))
+    return meshes
 
 
 def count(axes):
