@@ -203,6 +203,12 @@ def test_the_list_of_verbs_has_the_first_sentence_of_each():
     }
 
 
+def test_what_enters_a_namespace_loads_numpy_only_inside():
+    """numpy starts threads, and a process with threads cannot enter a user namespace."""
+    code = "import sys, stress.cli.doctor, stress.cli.run_cell; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
 def test_the_list_of_verbs_loads_nothing_that_is_slow():
     code = "import sys; sys.argv = ['connstorm', '--help']\n"
     code += "from stress.cli.main import connstorm\n"

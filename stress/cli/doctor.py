@@ -9,11 +9,8 @@ import msgspec
 
 from stress.cli.output import Progress, console, json_option, print_object
 from stress.lab import host_sysctls, namespace
-from stress.lab.doctor import check_machine
 from stress.model.errors import LabError
 from stress.run.process import ONE_THREAD
-from stress.run.speed import measure_speed
-from stress.view.text.doctor import checkup_table, speed_table
 
 
 @click.command()
@@ -35,7 +32,7 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
     if restore:
         if speed:
             raise click.UsageError("Give --speed or --restore, not both.")
-        put_back(as_json=as_json)
+        restore_settings(as_json=as_json)
         return
     refused = None
     try:
@@ -44,6 +41,9 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
         refused = str(error)
     os.environ |= ONE_THREAD  # the speed is that of a storm's process
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
+    from stress.lab.doctor import check_machine  # noqa: PLC0415
+    from stress.run.speed import measure_speed  # noqa: PLC0415
+    from stress.view.text.doctor import checkup_table, speed_table  # noqa: PLC0415
 
     findings = list(check_machine(refused))
     document: dict[str, Any] = {"points": msgspec.to_builtins(findings)}
@@ -52,7 +52,6 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
     if speed:
         if refused:
             raise LabError(f"The speed is measured in a private namespace only. {refused}")
-
         speeds, harness = measure_speed(Progress("doctor", quiet=as_json))
         document |= {"speed": msgspec.to_builtins(speeds), "harness": msgspec.to_builtins(harness)}
         if not as_json:
@@ -61,7 +60,7 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
         print_object(document)
 
 
-def put_back(*, as_json: bool) -> None:
+def restore_settings(*, as_json: bool) -> None:
     """Restore what a killed run left modified: here, where this process was started, in no namespace of its own."""
     report = host_sysctls.restore_leftover()
     if as_json:
