@@ -11,7 +11,6 @@ from rich.console import Console
 
 from stress.model.record import Record
 from stress.model.summary import Summary
-from stress.store.run_schema import SCHEMA
 from stress.view.text.run_report import run_report
 
 RESULTS = Path("results")
@@ -56,6 +55,8 @@ def print_report(record: Record, summary: Summary, path: Path) -> None:
 
 def run_object(scenario: str, path: Path, summary: Summary) -> dict[str, Any]:
     """Return what ``--json`` says of a run."""
+    from stress.store.run_schema import SCHEMA  # noqa: PLC0415  # numpy comes with it, and doctor may load none yet
+
     return {"schema": SCHEMA, "scenario": scenario, "path": str(path), "summary": summary}
 
 
