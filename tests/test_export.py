@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.analysis.attribution.summary import analyse
-from stress.cli.export import export
+from stress.cli.main import connstorm as connstorm_group
 from stress.model.errors import StoreError, UsageError
 from stress.store import run_folder
 from stress.view.export import formats
@@ -76,7 +76,7 @@ def kernels(trials, tmp_path_factory):
 
 def exported(*arguments):
     """Run the verb in this process; return what it printed, or raise what it raised."""
-    ended = CliRunner().invoke(export, [str(argument) for argument in arguments], standalone_mode=False)
+    ended = CliRunner().invoke(connstorm_group, ["export", *map(str, arguments)], standalone_mode=False)
     if ended.exception is not None:
         raise ended.exception
     return ended.stdout_bytes

@@ -18,13 +18,13 @@ def open_file(path: Path, partial: Path | None = None) -> Iterator[IO[bytes]]:
 
     Args:
         path: the file; an older one is replaced.
-        partial: where it is written first, in the same folder; by default a hidden name that has this process's
-            number, so that two processes may write the same file.
+        partial: where it is written first, in the same folder; by default a hidden name that the next writer uses too,
+            so that what a killed process left is replaced. Give another one where two processes may write at once.
 
     Raises:
         OSError: the file cannot be written; an older one is unchanged.
     """
-    partial = partial or path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = partial or partial_path(path)
     partial.unlink(missing_ok=True)
     try:
         with partial.open("xb") as stream:
@@ -43,8 +43,8 @@ def write(path: Path, data: bytes, partial: Path | None = None) -> None:
         stream.write(data)
 
 
-def partial_folder(path: Path) -> Path:
-    """Return the name under which the folder ``path`` is filled."""
+def partial_path(path: Path) -> Path:
+    """Return the name under which the file or folder ``path`` is written."""
     return path.with_name(f".{path.name}.partial")
 
 
@@ -59,7 +59,7 @@ def open_folder(path: Path, *, flush: bool = True) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be written, or there is one with files already.
     """
-    partial = partial_folder(path)
+    partial = partial_path(path)
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
     try:
         partial.mkdir(parents=True)
@@ -70,8 +70,8 @@ def open_folder(path: Path, *, flush: bool = True) -> Iterator[Path]:
 
 
 def finish_folder(path: Path, *, flush: bool = True) -> Path:
-    """Give the folder that was filled under the name ``partial_folder(path)`` its own name, and return that."""
-    partial = partial_folder(path)
+    """Give the folder that was filled under the name ``partial_path(path)`` its own name, and return that."""
+    partial = partial_path(path)
     if flush:
         for file in partial.rglob("*"):
             if file.is_dir():

@@ -50,7 +50,7 @@ def unpack(stream: Readable, name: str, results: Path) -> Path:
     """
     if not is_plain_name(name):
         raise LabError(f"The archive is called {name!r}, which is no name of a run folder; nothing was stored.")
-    staging = atomic.partial_folder(results / name)
+    staging = atomic.partial_path(results / name)
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir(parents=True)

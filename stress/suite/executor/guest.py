@@ -187,7 +187,7 @@ class GuestHandle:
         if kernel != self.release:
             return Failed(f"The guest ran Linux {kernel}, not {self.release} as before.", LabError.exit_code)
         final = self.folder / name
-        shutil.move(shared, atomic.partial_folder(final))  # to another disk, maybe
+        shutil.move(shared, atomic.partial_path(final))  # to another disk, maybe
         return atomic.finish_folder(final)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Files of exports, each complete or absent."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,9 @@ def output_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         StoreError: the folder does not exist, cannot be written to, or the disk is full.
     """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")  # two exports may write the same file at once
     try:
-        with atomic.open_file(path) as stream:
+        with atomic.open_file(path, partial) as stream:
             yield stream
     except OSError as error:
         raise StoreError(f"{path} could not be written: {error.strerror or error}; nothing was kept of it.") from error
