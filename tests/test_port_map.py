@@ -130,10 +130,11 @@ def test_the_key_names_what_occurs_the_most_numerous_trouble_first():
     assert labels(findings(refused)) == ["no port free  2", "cause unknown  1"]
 
 
-def test_every_cause_has_a_colour_and_a_shape_of_its_own():
+def test_no_two_causes_have_the_same_colour_and_shape():
     looks = [look for cause, look in CAUSE_LOOKS.items() if cause is not Cause.NONE]
     assert set(CAUSE_LOOKS) == set(Cause)
-    assert len({to_rgba(look.colour) for look in looks}) == len({look.marker for look in looks}) == len(looks)
+    assert len({(to_rgba(look.colour), look.marker) for look in looks}) == len({look.label for look in looks})
+    assert len({look.label for look in looks}) == len(looks)
 
 
 def test_rare_causes_lie_on_top():

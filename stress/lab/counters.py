@@ -1,19 +1,32 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's counters of this network namespace, by the kernel's names: TCP, and drops of the loopback."""
+"""The kernel's counters of this network namespace, by the kernel's names: TCP, IP, ICMP, and the interfaces'.
+
+Counters of TCP have their own names, those of IP and ICMP the names of nstat: IpOutNoRoutes, Icmp6InDestUnreachs.
+"""
 
 from pathlib import Path
 
 FILES = (Path("/proc/self/net/snmp"), Path("/proc/self/net/netstat"))
+IPV6_FILE = Path("/proc/self/net/snmp6")  # not there without IPv6
 DEVICES = Path("/proc/self/net/dev")
 LO_DROPPED = "lo rx_dropped"  # named as in /sys/class/net/lo/statistics; that directory shows the host's namespace
 GROUPS = ("Tcp", "TcpExt")
+# What of IP and ICMP tells where a SYN ended.
+OF_IP = frozenset(
+    {
+        *("IpInAddrErrors", "IpInDiscards", "IpOutDiscards", "IpOutNoRoutes", "IpExtInCsumErrors"),
+        *("IcmpInDestUnreachs", "IcmpInTimeExcds", "IcmpOutDestUnreachs", "IcmpOutRateLimitHost"),
+        *("Ip6InAddrErrors", "Ip6InDiscards", "Ip6OutDiscards", "Ip6OutNoRoutes", "Ip6InNoRoutes"),
+        *("Icmp6InDestUnreachs", "Icmp6InTimeExcds", "Icmp6OutDestUnreachs"),
+    }
+)
 GAUGES = frozenset({"RtoAlgorithm", "RtoMin", "RtoMax", "MaxConn", "CurrEstab"})  # in Tcp, but not counters
 
 
 def parse_counters(text: str) -> dict[str, int]:
-    """Return the counters of groups Tcp and TcpExt in the format of /proc/net/snmp and /proc/net/netstat.
+    """Return the counters in the format of /proc/net/snmp and /proc/net/netstat: Tcp, TcpExt, and those of OF_IP.
 
-    Each group is a line of names and a line of numbers with the same prefix. The groups have no name in common.
+    Each group is a line of names and a line of numbers with the same prefix. Tcp and TcpExt have no name in common.
 
     Raises:
         ValueError: a group's lines do not match.
@@ -25,13 +38,18 @@ def parse_counters(text: str) -> dict[str, int]:
         again, _, numbers = numbers_line.partition(":")
         if group != again:
             raise ValueError(f"a line of {group} names is followed by numbers of {again}")
-        if group in GROUPS:
-            counters |= {
-                name: int(number)
-                for name, number in zip(names.split(), numbers.split(), strict=True)
-                if name not in GAUGES
-            }
+        for name, number in zip(names.split(), numbers.split(), strict=True):
+            if group in GROUPS and name not in GAUGES:
+                counters[name] = int(number)
+            elif group + name in OF_IP:
+                counters[group + name] = int(number)
     return counters
+
+
+def parse_ipv6_counters(text: str) -> dict[str, int]:
+    """Return the counters of OF_IP in the format of /proc/net/snmp6: one name and its number per line."""
+    pairs = (line.split() for line in text.splitlines())
+    return {name: int(number) for name, number in pairs if name in OF_IP}
 
 
 def read() -> dict[str, int]:
@@ -39,7 +57,25 @@ def read() -> dict[str, int]:
     counters: dict[str, int] = {}
     for file in FILES:
         counters |= parse_counters(file.read_text())
+    if IPV6_FILE.exists():
+        counters |= parse_ipv6_counters(IPV6_FILE.read_text())
     return counters | {LO_DROPPED: lo_dropped(DEVICES.read_text())}
+
+
+def read_outside_packets() -> int:
+    """Return how many packets all interfaces but lo have moved so far, in both directions."""
+    return outside_packets(DEVICES.read_text())
+
+
+def outside_packets(text: str) -> int:
+    """Return the packets of all interfaces but lo, from text in the format of /proc/net/dev."""
+    packets = 0
+    for line in text.splitlines()[2:]:  # after two lines of titles
+        name, _, numbers = line.partition(":")
+        if name.strip() != "lo":
+            fields = numbers.split()
+            packets += int(fields[1]) + int(fields[9])
+    return packets
 
 
 def lo_dropped(text: str) -> int:

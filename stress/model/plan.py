@@ -88,6 +88,14 @@ class Firewall(StrEnum):
     BPF = "bpf"  # classic BPF filters on the sockets
 
 
+class EvidenceSource(StrEnum):
+    """Where the proof of causes comes from."""
+
+    NONE = "none"  # nothing but the attempts is recorded
+    COUNTS = "counts"  # counters and lists of sockets, read before and after the storm
+    KERNEL = "kernel"  # these, and every packet that the kernel drops or resets, with its reason
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The parameters of a run. ``stress.storm.check.plan_rules`` checks which values can be combined.
 
@@ -126,6 +134,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         host: use the host's own network stack instead of a private namespace.
         witness: sample pairs of sockets during the storm: one in SYN_SENT, and the one in CLOSE_WAIT that it met.
         capture: store the packets of the first attempts of each cause.
+        evidence: where the proof of causes comes from; the kernel's own word needs root of the host, and a run
+            without it goes on with counts.
         fresh: begin with an empty network and a new server; False reuses those of the act before.
         acts: several storms in sequence, by name, each with the fields that it changes; empty for a single storm.
     """
@@ -168,6 +178,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     host: bool = False
     witness: bool = False
     capture: bool = False
+    evidence: EvidenceSource = EvidenceSource.COUNTS
     fresh: bool = True
     acts: dict[str, dict[str, Any]] = {}
 
@@ -185,6 +196,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def identity(self) -> str:
         """A hash of all fields but the seed: runs with the same identity can be compared."""
         document = {name: value for name, value in msgspec.to_builtins(self).items() if name != "seed"}
+        if self.evidence is EvidenceSource.COUNTS:  # plans of before there was a choice keep their identity
+            del document["evidence"]
         return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:IDENTITY_DIGITS]
 
     def on_host(self) -> "Plan":

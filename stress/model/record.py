@@ -5,7 +5,8 @@ import hashlib
 
 import msgspec
 
-from stress.model.plan import Plan
+from stress.model.plan import EvidenceSource, Plan
+from stress.model.stall import Stall
 
 GIB = 1 << 30
 TESTBED_DIGITS = 8
@@ -97,6 +98,37 @@ class ListenerReport(msgspec.Struct, frozen=True):
         )
 
 
+class ListeningReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One listening socket of the namespace, before and after a storm (inet_diag, by its cookie)."""
+
+    address: str
+    port: int
+    on_target: bool  # a SYN of the storm may reach it
+    drops: int | None  # how many more packets it dropped (sk_drops); None: it was closed during the storm
+    limit: int  # its accept queue holds one more connection than this
+    waiting: int  # connections in its accept queue at the end
+    capped: bool  # the limit equals net.core.somaxconn, which may have lowered what the program asked for
+    owner: str  # its program and process, or its user
+
+
+class TakenPorts(msgspec.Struct, frozen=True):
+    """Ports of the ephemeral range that sockets of others held before and after a storm."""
+
+    ports: str  # in the form of ip_local_reserved_ports: 40000-40010,40020
+    owner: str  # program and process, or user
+    state: str
+
+
+class KernelWord(msgspec.Struct, frozen=True, kw_only=True):
+    """What the kernel said of packets that it dropped and resets that it sent, while it was asked."""
+
+    lost: int  # events that did not fit: with any, nothing is proved by an event that is not there
+    complete: bool  # whether this kernel gives every event a namespace and a 4-tuple
+    counts: dict[str, int]  # all events by "drop REASON" and "reset REASON"
+    drop_reasons: dict[int, str]  # names of the numbers in the events
+    reset_reasons: dict[int, str]
+
+
 class Pair(msgspec.Struct, frozen=True):
     """Two sockets with one 4-tuple in one census: a client in SYN_SENT, a server in CLOSE_WAIT."""
 
@@ -135,6 +167,16 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     mines_laid: int  # number before the storm; some may have disappeared when it began
     stolen_ms: int  # CPU time that a hypervisor gave to other guests during the storm, sum of all CPUs
     pairs: list[Pair]
+    evidence: EvidenceSource = EvidenceSource.COUNTS  # the source that was used, which may be less than the plan's
+    listening: list[ListeningReport] = []  # every listening socket of the namespace
+    taken: list[TakenPorts] = []
+    reserved: int = 0  # ports of the range that ip_local_reserved_ports reserves
+    source_error: str | None = None  # errno when the kernel has no source address for the target; None: it has one
+    listener_elsewhere: list[str] = []  # where somebody listens on a server port that nobody listens on at the target
+    outside_packets: int | None = None  # that interfaces other than lo moved; None: not known
+    stalls: list[Stall] = []
+    stalls_missed: int = 0  # stalls for which there was no room in the list
+    kernel_word: KernelWord | None = None
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

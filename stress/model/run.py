@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Run: a record with its arrays, and its storms."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,37 @@ from stress.model.record import Act, Host, Record
 
 PORTS = 1 << 16
 
-# A mined 4-tuple: its pair of addresses, the client's port, and whether the mine was left after the storm.
-MINE = np.dtype([("address", "<u2"), ("local_port", "<u2"), ("left", "u1")])
+# A mined 4-tuple: a socket of the server that holds it when the storm begins.
+MINE = np.dtype(
+    [
+        ("address", "<u2"),  # number of its pair of addresses
+        ("local_port", "<u2"),  # of the client
+        ("left", "u1"),  # whether the same socket, by its cookie, was there after the storm
+        ("state", "u1"),  # include/net/tcp_states.h
+        ("age_ms", "<i4"),  # since the last segment from its peer; -1: not known
+        ("cookie", "<u8"),  # idiag_cookie; 0: not known
+    ]
+)
+CLOSE_WAIT = 8  # the state of the mines that connstorm lays
+
+# A packet that the kernel dropped, or a reset that it sent, on a 4-tuple of the storm.
+KERNEL_EVENT = np.dtype(
+    [
+        ("time_ns", "<i8"),  # relative to the epoch
+        ("address", "<u2"),  # number of the pair of addresses
+        ("local_port", "<u2"),  # of the client
+        ("reason", "<u2"),  # a number of KernelWord.drop_reasons or reset_reasons
+        ("kind", "u1"),  # 1 drop, 2 reset
+        ("from_client", "u1"),
+        ("flags", "u1"),  # of TCP
+    ]
+)
+DROP_EVENT, RESET_EVENT = 1, 2
+
+
+def no_events() -> npt.NDArray[Any]:
+    """Return the events of a run for which the kernel was not asked, shape (0,), dtype KERNEL_EVENT."""
+    return np.zeros(0, KERNEL_EVENT)
 
 
 @dataclass(frozen=True)
@@ -24,12 +53,14 @@ class Storm:
         act: the record of the act.
         attempts: shape (attempts,), dtype ATTEMPT, in the order of their starts.
         mines: shape (mines,), dtype MINE, the 4-tuples that were mined when the storm began.
+        events: shape (events,), dtype KERNEL_EVENT.
     """
 
     host: Host
     act: Act
     attempts: npt.NDArray[Any]
     mines: npt.NDArray[Any]
+    events: npt.NDArray[Any] = field(default_factory=no_events)
 
     @property
     def tuple_count(self) -> int:
@@ -55,11 +86,13 @@ class Run:
         record: the record.
         attempts: shape (attempts,), dtype ATTEMPT.
         mines: shape (mines,), dtype MINE.
+        events: shape (events,), dtype KERNEL_EVENT.
     """
 
     record: Record
     attempts: npt.NDArray[Any]
     mines: npt.NDArray[Any]
+    events: npt.NDArray[Any] = field(default_factory=no_events)
 
     def storms(self) -> list[Storm]:
         """Return each act with its part of the arrays."""
@@ -68,6 +101,7 @@ class Run:
             first, last = act.address.first, act.address.first + act.address.pairs
             mined = (self.mines["address"] >= first) & (self.mines["address"] < last)
             attempts = self.attempts[start : start + act.attempts]
-            storms.append(Storm(self.record.host, act, attempts, self.mines[mined]))
+            said = (self.events["address"] >= first) & (self.events["address"] < last)
+            storms.append(Storm(self.record.host, act, attempts, self.mines[mined], self.events[said]))
             start += act.attempts
         return storms

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Summary: the numbers that summarise a run."""
 
+from enum import StrEnum
+
 import msgspec
 
 
@@ -44,6 +46,36 @@ class Claim(msgspec.Struct, frozen=True):
     counter: str
     delta: int
     balanced: bool
+
+
+class Grade(StrEnum):
+    """How strong a proof is."""
+
+    KERNEL = "kernel"  # the kernel's own word for the attempt's packets
+    COUNTED = "counted"  # an equation between attempts and counters that holds without a remainder
+    TIMED = "timed"  # the 4-tuple, and the time between the attempt's SYNs
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """By which rule, and with which figures, a cause was claimed for attempts of an act."""
+
+    act: str
+    cause: str
+    rule: str
+    grade: Grade
+    attempts: int
+    text: str
+    also: int = 0  # attempts that it delayed as well, after the cause that they have
+
+
+class Bound(msgspec.Struct, frozen=True, kw_only=True):
+    """How many attempts a cause explains, where only sums are known and no single attempt can be named."""
+
+    act: str
+    cause: str
+    at_least: int
+    at_most: int
+    of: int  # attempts that it may explain
 
 
 class Packet(msgspec.Struct, frozen=True):
@@ -109,3 +141,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     evidence: list[Evidence]
     books: list[Claim]
     warnings: list[str]
+    errnos: dict[str, int] = {}  # of the attempts that did not connect, by name
+    proofs: list[Proof] = []
+    bounds: list[Bound] = []
+    hints: list[str] = []  # of what is unknown: because of what, and what would tell

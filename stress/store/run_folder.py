@@ -14,12 +14,12 @@ from stress.model import atomic
 from stress.model.attempt import ATTEMPT
 from stress.model.errors import StoreError, UsageError
 from stress.model.record import Record
-from stress.model.run import MINE, Run
+from stress.model.run import KERNEL_EVENT, MINE, Run, no_events
 from stress.model.summary import Summary
 from stress.model.text import json_bytes
 from stress.store.run_schema import SCHEMA, RunFile, decode_run, mine_dtype, upgrade_mines
 
-RUN_FILE, ATTEMPTS_FILE, MINES_FILE = "run.json", "attempts.npy", "mines.npy"
+RUN_FILE, ATTEMPTS_FILE, MINES_FILE, EVENTS_FILE = "run.json", "attempts.npy", "mines.npy", "kernel_events.npy"
 
 
 def folder_name(record: Record) -> str:
@@ -65,6 +65,8 @@ def write(
             np.save(folder / ATTEMPTS_FILE, run.attempts)
             if len(run.mines):
                 np.save(folder / MINES_FILE, run.mines)
+            if len(run.events):
+                np.save(folder / EVENTS_FILE, run.events)
             for file, writer in (writers or {}).items():
                 writer(folder / file)
             document = RunFile(
@@ -90,7 +92,7 @@ def read(folder: Path) -> tuple[Run, Summary]:
     except OSError as error:
         raise UsageError(f"{folder} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
     document, schema = decode_run(data, str(folder / RUN_FILE))
-    for file in (ATTEMPTS_FILE, MINES_FILE):
+    for file in (ATTEMPTS_FILE, MINES_FILE, EVENTS_FILE):
         if file in document.files:
             check_hash(folder / file, document.files[file])
     attempts = open_array(folder / ATTEMPTS_FILE, ATTEMPT)
@@ -98,7 +100,8 @@ def read(folder: Path) -> tuple[Run, Summary]:
     if MINES_FILE in document.files:
         mines = upgrade_mines(open_array(folder / MINES_FILE, mine_dtype(schema)), attempts, schema)
     record = Record(**{field: getattr(document, field) for field in Record.__struct_fields__})
-    return Run(record, attempts, mines), document.summary
+    events = open_array(folder / EVENTS_FILE, KERNEL_EVENT) if EVENTS_FILE in document.files else no_events()
+    return Run(record, attempts, mines, events), document.summary
 
 
 def read_summary(folder: Path) -> Summary:

@@ -3,6 +3,8 @@
 
 Schema 1: the first (connstorm 0.1.0): one storm, one pair of addresses.
 Schema 2: acts, each with its plan, its counters and a range of addresses; which mines were left after the storm.
+Schema 3: how causes were proved: proofs, bounds, listening sockets, stalls; state, age and cookie of each mine; what
+the kernel said of packets that it dropped.
 """
 
 from collections.abc import Callable
@@ -16,10 +18,13 @@ import numpy.typing as npt
 from stress.lab.sysctl import RESERVED_PORTS, parse_ports
 from stress.model.errors import UsageError
 from stress.model.record import Record
-from stress.model.run import MINE
+from stress.model.run import CLOSE_WAIT, MINE
 from stress.model.summary import Summary
 
-SCHEMA = 2
+SCHEMA = 3
+
+MINE_1 = np.dtype([("address", "<u2"), ("local_port", "<u2")])
+MINE_2 = np.dtype([("address", "<u2"), ("local_port", "<u2"), ("left", "u1")])
 
 # Fields of a record in schema 1, and of each of its acts in schema 2.
 ACT_FIELDS = ("plan", "port_range", "phases", "counters", "census_before", "census_after", "listener", "stolen_ms")
@@ -64,10 +69,41 @@ def upgrade_mines_1_to_2(mines: npt.NDArray[Any], attempts: npt.NDArray[Any]) ->
 
     A mine is gone when an attempt connected from its port; schema 1 stored nothing else about a single mine.
     """
-    upgraded = np.zeros(len(mines), MINE)
+    upgraded = np.zeros(len(mines), MINE_2)
     for field in mines.dtype.names or ():
         upgraded[field] = mines[field]
     upgraded["left"] = ~np.isin(mines["local_port"], attempts["local_port"][attempts["error"] == 0])
+    return upgraded
+
+
+def upgrade_2_to_3(old: dict[str, Any]) -> dict[str, Any]:
+    """Return run.json of schema 3: what schema 2 did not store stays unknown, and no proof was stored for a cause.
+
+    In a private namespace there is no interface but lo.
+    """
+    acts = [act | {"outside_packets": None if act["plan"].get("host") else 0} for act in old["acts"]]
+    outcomes = old["summary"]["outcomes"]
+    errnos = {name: outcomes[outcome] for outcome, name in ERRNO_BY_OUTCOME.items() if outcomes.get(outcome)}
+    return old | {"schema": 3, "acts": acts, "summary": old["summary"] | {"errnos": errnos}}
+
+
+# Of schema 2; which errno an "other" was is not in its run.json.
+ERRNO_BY_OUTCOME = {
+    "timed_out": "ETIMEDOUT",
+    "refused": "ECONNREFUSED",
+    "reset": "ECONNRESET",
+    "no_port": "EADDRNOTAVAIL",
+    "in_use": "EADDRINUSE",
+    "unfinished": "EINPROGRESS",
+}
+
+
+def upgrade_mines_2_to_3(mines: npt.NDArray[Any], _: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return mines.npy of schema 3; schema 2 knew no mines but CLOSE_WAIT sockets."""
+    upgraded = np.zeros(len(mines), MINE)
+    for field in mines.dtype.names or ():
+        upgraded[field] = mines[field]
+    upgraded["state"], upgraded["age_ms"] = CLOSE_WAIT, -1
     return upgraded
 
 
@@ -88,7 +124,8 @@ class Upgrade:
 
 # By the number of the old schema.
 UPGRADES = {
-    1: Upgrade(upgrade_1_to_2, np.dtype([("address", "<u2"), ("local_port", "<u2")]), upgrade_mines_1_to_2),
+    1: Upgrade(upgrade_1_to_2, MINE_1, upgrade_mines_1_to_2),
+    2: Upgrade(upgrade_2_to_3, MINE_2, upgrade_mines_2_to_3),
 }
 
 
