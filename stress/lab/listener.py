@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Literal, Self
 
 from stress._listener import ACCEPTED, CLOSED, ERRORS, FIRST, LEAKED, READY, SLOTS, STARVED_FROM, STARVED_TO, STOP
-from stress.lab import census, firewall, sysctl, wait
-from stress.model.errors import LabError, UsageError
+from stress.lab import census, firewall, reachability, sysctl, wait
+from stress.model.errors import ConnstormError, LabError
 from stress.model.record import ListenerReport
 
 PROCESSES_MAX = 80  # 64 that hold mines, and those that close the connections of the storm
@@ -47,6 +47,7 @@ class Listener:
 
         Raises:
             UsageError: the port is in use.
+            NotApplicableError, LabError: there is no such address here.
         """
         self.family = 6 if ":" in address else 4
         self.ports = range(port, port + ports)
@@ -59,19 +60,13 @@ class Listener:
         self.sockets: list[socket.socket] = []
         backlog = int(sysctl.read("net.core.somaxconn") or socket.SOMAXCONN)
         for server_port in self.ports:
-            listening = socket.socket(
-                socket.AF_INET6 if self.family == 6 else socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK
-            )
-            self.sockets.append(listening)
             try:
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listening.bind((address, server_port))
-            except OSError as error:
+                listening = reachability.bind_server(address, server_port)
+            except ConnstormError:
                 self.close()
-                raise UsageError(
-                    f"The server cannot listen on {address} port {server_port}: {error.strerror}; "
-                    "choose another with --target-port."
-                ) from error
+                raise
+            listening.settimeout(0)  # the processes that share it do not block
+            self.sockets.append(listening)
             if drop_rst:
                 firewall.attach_filter(listening, firewall.DROP_RST)
             if keepalive_s:

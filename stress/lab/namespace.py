@@ -13,6 +13,7 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 CHILD_EHASH = "net.ipv4.tcp_child_ehash_entries"
 LOOPBACK_INDEX = 1  # lo is the first interface of every network namespace
+IFF_UP = 0x1  # linux/if.h
 
 
 def enter_namespace() -> None:
@@ -73,3 +74,12 @@ def bring_loopback_up() -> None:
 
     with IPRoute() as route:
         route.link("set", index=LOOPBACK_INDEX, state="up")
+
+
+def is_loopback_up() -> bool:
+    """Return whether lo is set up in this network namespace."""
+    from pyroute2 import IPRoute  # noqa: PLC0415  # see above
+
+    with IPRoute() as route:
+        (link,) = route.get_links(LOOPBACK_INDEX)
+    return bool(link["flags"] & IFF_UP)

@@ -44,7 +44,7 @@ def measure_speed(notify: ProgressCallback) -> tuple[list[Speed], Overhead]:
         for close in CLOSES:
             notify(f"{ROUNDS} pairs of {ATTEMPTS:,} connections, close by {close}")
             speeds.append(compare_loops(close))
-    return speeds, overhead.measure_overhead(4)
+    return speeds, overhead.measure_overhead("127.0.0.1", "127.0.0.1", PORT)
 
 
 def compare_loops(close: Close) -> Speed:

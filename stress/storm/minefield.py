@@ -1,37 +1,28 @@
 # SPDX-License-Identifier: MIT
 """The minefield: CLOSE_WAIT sockets that a server leaked, whose peers' ports are free again."""
 
-import socket
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stress._fastconnect import now_ns, storm
 from stress.lab import census, sysctl, wait
 from stress.lab.listener import Listener
-from stress.model.attempt import allocate_attempts
 from stress.model.errors import LabError
-from stress.model.plan import Isn, Laying, Plan, Release
+from stress.model.plan import Laying, Plan, Release
 from stress.model.progress import ProgressCallback
 from stress.model.run import MINE
 from stress.storm import four_tuples
 from stress.storm.check.plan_rules import DESCRIPTORS_RESERVED
-from stress.storm.segment import listing_policy
+from stress.storm.mine_connections import connect_mines
 
 TW_BUCKETS = "net.ipv4.tcp_max_tw_buckets"
-LAYING_WINDOW = 64
 ROUNDS_MAX = 4
 ACCEPT_LIMIT_S = 30.0
 REMIND_S = 10.0  # between two messages on how long the wait still is
 RELEASE_MARGIN_S = 15.0  # beyond the time that FIN_WAIT_2 lasts: retransmits of a lost FIN, a slow machine
-# linux/tcp.h; the socket module does not have them
-TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
-TCP_REPAIR_ON, TCP_REPAIR_OFF, TCP_SEND_QUEUE = 1, 0, 2
 CLIENT_STATES = ("ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK", "TIME-WAIT")
 
 
@@ -97,18 +88,6 @@ def lay_missing(
         wait_for_client_ports(plan, fin_wait_2_s(plan), notify)
 
 
-def connect_mines(plan: Plan, places: npt.NDArray[Any]) -> None:
-    """Make the connections that become mines, as the plan lays them."""
-    if plan.isn is Isn.RANDOM:
-        connect_in_repair(plan, places)
-    elif plan.laying is Laying.SEED:
-        connect_and_close(plan, listing_policy(plan), places)
-    else:
-        half = len(places) // 2
-        connect_and_close(plan, "kernel", places[:half])
-        connect_and_close(plan, "bind", places[half:])
-
-
 def split_among_processes(mines: int, capacity: int) -> list[int]:
     """Return how many mines each process holds, with as few processes as possible.
 
@@ -136,68 +115,6 @@ def free_client_ports_at_once(plan: Plan) -> Iterator[None]:
         yield
     finally:
         sysctl.write(TW_BUCKETS, buckets)
-
-
-def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any]) -> None:
-    """Make one connection per 4-tuple and close it with FIN: on these 4-tuples or, by the kernel's policies, on any."""
-    if not len(places):
-        return
-    attempts = allocate_attempts(len(places))
-    pairs, ports = four_tuples.split_numbers(places)
-    listed = policy in ("list", "each")
-    recorded, interrupted = storm(
-        attempts,
-        target=plan.target,
-        target_port=plan.target_port,
-        target_ports=plan.target_ports,
-        source=plan.source,
-        sources=plan.sources,
-        ports=policy,
-        port_list=ports if listed else None,
-        address_list=pairs if listed else None,
-        close="fin",
-        attempts=len(ports),
-        window=LAYING_WINDOW,
-        epoch_ns=now_ns(),
-        # Without buckets only the few full sockets linger.
-        linger2_s=1 if plan.release in (Release.NO_BUCKETS, Release.LINGER2) else plan.linger2_s,
-    )
-    if interrupted:
-        raise KeyboardInterrupt
-    failed = attempts[:recorded][attempts["error"][:recorded] != 0]
-    if len(failed):
-        raise LabError(
-            f"{len(failed):,} of {len(ports):,} connections that were to become mines failed, the first "
-            f"from port {failed['local_port'][0]} with errno {failed['error'][0]}."
-        )
-
-
-def connect_in_repair(plan: Plan, places: npt.NDArray[Any]) -> None:
-    """Make one connection on each 4-tuple with a random initial sequence number, and close it with FIN.
-
-    The kernel draws sequence numbers from a clock, so for 137 s after a connection every new one on its 4-tuple has
-    a higher number, and for the next 137 s a lower one (a clock of 64 ns, a number of 32 bits). Random numbers put
-    both cases into one minefield. TCP_REPAIR needs CAP_NET_ADMIN, which the process has in a private namespace.
-    """
-    family = socket.AF_INET if plan.family == 4 else socket.AF_INET6
-    numbers = np.random.default_rng(plan.seed).integers(1, 1 << 32, len(places))
-    pairs, ports = four_tuples.split_numbers(places)
-    for pair, port, number in zip(pairs.tolist(), ports.tolist(), numbers.tolist(), strict=True):
-        source = str(ip_address(plan.source) + pair // plan.target_ports)
-        target_port = plan.target_port + pair % plan.target_ports
-        with socket.socket(family, socket.SOCK_STREAM) as client:
-            try:
-                client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON)
-                client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE)
-                client.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, struct.pack("=I", number))
-                client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF)
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)
-                client.bind((source, port))
-                client.connect((plan.target, target_port))
-            except OSError as error:
-                raise LabError(
-                    f"The connection from port {port} that was to become a mine failed: {error.strerror}."
-                ) from error
 
 
 def fin_wait_2_s(plan: Plan) -> float:

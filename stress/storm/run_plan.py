@@ -42,11 +42,11 @@ def carry_out(
 
     Raises:
         UsageError: the plan is invalid, or cannot be carried out here; nothing was started.
-        LabError: the environment could not be made.
+        LabError: no connection can be made here, or the environment could not be made.
     """
     plan_rules.refuse(plan_rules.plan_faults(plan))
     started = datetime.now(UTC)
-    costs = overhead.measure_overhead(plan.family)
+    costs = overhead.measure_overhead(plan.source, plan.target, plan.target_port)
     with ExitStack() as to_the_end:
         results, interrupted = run_acts(plan, notify, folder, to_the_end)
     record = Record(
