@@ -30,6 +30,8 @@ setup(
                     "stress/_libc.pxd",
                     "stress/_address.pxd",
                     "stress/_flights.pxd",
+                    "stress/_socket.pxd",
+                    "stress/_stalls.pxd",
                     "stress/_bare_loop.h",
                 ],
                 extra_compile_args=compile_args + sanitizers,

@@ -12,14 +12,6 @@ cdef struct Address:         # where a connection comes from and where it goes t
     libc.sockaddr_in6 target
 
 
-cdef inline uint16_t local_port(int fd) noexcept nogil:
-    cdef libc.sockaddr_storage name
-    cdef libc.socklen_t size = sizeof(name)
-    if libc.getsockname(fd, <libc.sockaddr*> &name, &size) != 0:
-        return 0
-    return libc.ntohs((<libc.sockaddr_in6*> &name).sin6_port)
-
-
 cdef inline int fill_address(libc.sockaddr_in6* address, int family, str text, int64_t offset, int64_t port) except -1:
     """Fill in a port and the address that comes ``offset`` addresses after ``text``."""
     cdef bytes encoded = text.encode("ascii")

@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from stress cimport _libc as libc
 from stress._address cimport Address
 from stress._flights cimport Flights
+from stress._stalls cimport Stalls
 
 cdef enum:
     KERNEL = 0
@@ -21,7 +22,7 @@ cdef enum:
     MAX_INSTRUCTIONS = 4096  # BPF_MAXINSNS
     INSTRUCTION_BYTES = 8    # struct sock_filter
     EVENTS = 64              # stragglers taken from epoll in one call
-    CHUNK_NS = 20_000_000    # time between two looks at pending signals
+    CHUNK_NS = 10_000_000    # the longest sleep; time between two looks at signals, and at the run delay
     SLOW_NS = 500_000        # an attempt that took longer may have waited for a timer
     PORTS = 65536
     AHEAD = 2                # records: a cache line of them
@@ -73,3 +74,4 @@ cdef struct Storm:
     int epoll
     int window
     Flights flights
+    Stalls stalls

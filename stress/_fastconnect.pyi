@@ -36,8 +36,12 @@ class PreparedStorm:
         socket_filter: bytes = b"",
         address: int = 0,
         worker: int = 0,
+        jiffy_ns: int = 0,
     ) -> Self: ...
     def run(self, *, epoch_ns: int, begin_ns: int = 0, duration_ns: int = 0) -> tuple[int, bool]: ...
+    def stalls(self) -> list[tuple[int, int, str]]: ...
+    @property
+    def stalls_missed(self) -> int: ...
 
 def storm(
     records: npt.NDArray[Any],  # dtype ATTEMPT, shape (at least attempts,)
@@ -66,6 +70,7 @@ def storm(
     socket_filter: bytes = b"",
     address: int = 0,
     worker: int = 0,
+    jiffy_ns: int = 0,
 ) -> tuple[int, bool]: ...
 
 __test__: dict[str, str]  # every Cython module has one

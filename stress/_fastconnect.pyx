@@ -14,8 +14,10 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from stress cimport _libc as libc
-from stress._address cimport Address, fill_address, local_port
+from stress._address cimport Address, fill_address
 from stress._flights cimport add_flight, allocate_flights, remove_flight
+from stress._socket cimport local_port, total_retransmits
+from stress._stalls cimport begin_sleep, close_stalls, list_stalls, note_attempt, open_stalls, read_clock, read_run_delay
 
 import numpy as np
 
@@ -31,14 +33,6 @@ if _layout != ATTEMPT:
 
 _PORTS = {"kernel": KERNEL, "bind": BIND, "list": LIST, "no-port": NO_PORT, "range": RANGE, "each": EACH}
 _CLOSE = {"fin": FIN, "rst": RST, "hold": HOLD, "disconnect": DISCONNECT}
-
-
-cdef inline uint8_t total_retransmits(int fd) noexcept nogil:
-    cdef libc.tcp_info info
-    cdef libc.socklen_t size = sizeof(info)
-    if libc.getsockopt(fd, libc.IPPROTO_TCP, libc.TCP_INFO, &info, &size) != 0:
-        return 0
-    return <uint8_t> min(info.tcpi_total_retrans, <uint32_t> 255)
 
 
 cdef inline int64_t close_connected(Storm* storm, Attempt* attempt, int fd, int64_t close_start_ns) noexcept nogil:
@@ -193,7 +187,7 @@ cdef void finish_attempt(Storm* storm, int slot) noexcept nogil:
     cdef int error = 0
     cdef libc.epoll_event event
     cdef libc.socklen_t size = sizeof(error)
-    attempt.latency_ns = libc.monotonic_ns() - storm.epoch_ns - attempt.start_ns
+    attempt.latency_ns = read_clock(&storm.stalls) - storm.epoch_ns - attempt.start_ns
     if libc.getsockopt(fd, libc.SOL_SOCKET, libc.SO_ERROR, &error, &size) != 0:
         error = errno.errno
     attempt.error = <uint8_t> error
@@ -217,7 +211,7 @@ cdef void abandon_attempts(Storm* storm, int64_t started_before_ns) noexcept nog
         if attempt.start_ns + storm.epoch_ns > started_before_ns:
             return
         newer = storm.flights.slots[slot].newer
-        attempt.latency_ns = libc.monotonic_ns() - storm.epoch_ns - attempt.start_ns
+        attempt.latency_ns = read_clock(&storm.stalls) - storm.epoch_ns - attempt.start_ns
         attempt.retransmits = total_retransmits(storm.flights.slots[slot].fd)
         libc.close(storm.flights.slots[slot].fd)
         remove_flight(&storm.flights, slot)
@@ -227,8 +221,11 @@ cdef void abandon_attempts(Storm* storm, int64_t started_before_ns) noexcept nog
 cdef void collect_finished(Storm* storm, int timeout_ms) noexcept nogil:
     """Record all attempts in flight that have ended, so that the next start delays none of them."""
     cdef libc.epoll_event events[EVENTS]
-    cdef int count = libc.epoll_wait(storm.epoll, events, EVENTS, timeout_ms)
-    cdef int i
+    cdef int i, count
+    begin_sleep(&storm.stalls, timeout_ms)
+    count = libc.epoll_wait(storm.epoll, events, EVENTS, timeout_ms)
+    if count and timeout_ms:
+        storm.stalls.has_long_gap = True  # it is not known when it was woken: it may have waited for a CPU ever since
     while count > 0:  # -1 when a signal came: nothing to record
         for i in range(count):
             finish_attempt(storm, <int> events[i].data.u32)
@@ -237,18 +234,22 @@ cdef void collect_finished(Storm* storm, int timeout_ms) noexcept nogil:
 
 cdef bint run_until(Storm* storm, int64_t until_ns) noexcept nogil:
     """Storm until a moment (ns); returns whether every attempt has ended."""
-    cdef int64_t now_ns = libc.monotonic_ns()
+    cdef int64_t now_ns = read_clock(&storm.stalls)
     cdef int64_t wake_ns
+    cdef Attempt* attempt
     cdef bint can_start
+    read_run_delay(&storm.stalls, now_ns)
     while now_ns < until_ns:
         can_start = storm.started < storm.attempts and storm.flights.count < storm.window
         if can_start and (storm.interval_ns == 0 or now_ns >= storm.intended_ns):
+            attempt = &storm.records[storm.started]
             now_ns = start_attempt(storm)
+            note_attempt(&storm.stalls, storm.epoch_ns + attempt.start_ns, attempt.latency_ns, now_ns)
             if storm.flights.count:
                 collect_finished(storm, 0)
         elif can_start and storm.intended_ns - now_ns < 2_000_000:
             collect_finished(storm, 0)  # epoll sleeps whole milliseconds only
-            now_ns = libc.monotonic_ns()
+            now_ns = read_clock(&storm.stalls)
         elif storm.flights.count or can_start:
             wake_ns = until_ns
             if can_start:
@@ -257,7 +258,7 @@ cdef bint run_until(Storm* storm, int64_t until_ns) noexcept nogil:
                 wake_ns = min(wake_ns, storm.records[storm.flights.slots[storm.flights.oldest].record].start_ns
                               + storm.epoch_ns + storm.deadline_ns)
             collect_finished(storm, <int> max((wake_ns - now_ns + 999_999) // 1_000_000, <int64_t> 0))
-            now_ns = libc.monotonic_ns()
+            now_ns = read_clock(&storm.stalls)
         else:
             return True
         if storm.deadline_ns and storm.flights.count:
@@ -279,13 +280,13 @@ def now_ns():
 
 
 cdef int validate_limits(Py_ssize_t room, Py_ssize_t attempts, Py_ssize_t warmup, int window, int64_t deadline_ns,
-                         int64_t interval_ns, bytes socket_filter) except -1:
+                         int64_t interval_ns, int64_t jiffy_ns, bytes socket_filter) except -1:
     """Raise ValueError for numbers that no storm can have; ``room`` is how many records the buffer takes."""
     if not 0 <= attempts <= room:
         raise ValueError(f"{attempts} attempts do not fit a buffer of {room} records")
     if window < 1:
         raise ValueError(f"window must be at least 1, not {window}")
-    if deadline_ns < 0 or interval_ns < 0 or warmup < 0:
+    if deadline_ns < 0 or interval_ns < 0 or jiffy_ns < 0 or warmup < 0:
         raise ValueError("durations, deadlines, intervals and the warm-up cannot be negative")
     if len(socket_filter) % INSTRUCTION_BYTES or len(socket_filter) > MAX_INSTRUCTIONS * INSTRUCTION_BYTES:
         raise ValueError(f"a socket_filter is at most {MAX_INSTRUCTIONS} instructions of {INSTRUCTION_BYTES} bytes")
@@ -330,7 +331,7 @@ cdef class PreparedStorm:
     At most ``window`` attempts are in flight. With ``interval_ns`` each start is intended that long after the one
     before, and how late it was is recorded as its lag; without, starts follow each other as fast as possible. An
     attempt in flight is waited for until ``deadline_ns`` after its start or, with 0, until the kernel gives up. The
-    first ``warmup`` attempts have phase 0, the others 1.
+    first ``warmup`` attempts have phase 0, the others 1. With ``jiffy_ns``, the length of a jiffy, ``stalls`` are noted.
 
     Raises ValueError for invalid arguments, OSError when epoll cannot be opened, MemoryError.
     """
@@ -348,12 +349,13 @@ cdef class PreparedStorm:
                   const uint16_t[::1] port_list=None, const uint8_t[::1] watched=None, str close="rst",
                   int[::1] held=None, Py_ssize_t attempts, Py_ssize_t warmup=0, int window=1024,
                   int64_t deadline_ns=0, int64_t interval_ns=0, int linger2_s=0, tuple port_range=None,
-                  bytes socket_filter=b"", int address=0, int worker=0):
+                  bytes socket_filter=b"", int address=0, int worker=0, int64_t jiffy_ns=0):
         if ports not in _PORTS:
             raise ValueError(f"ports must be one of {', '.join(_PORTS)}, not {ports!r}")
         if close not in _CLOSE:
             raise ValueError(f"close must be one of {', '.join(_CLOSE)}, not {close!r}")
-        validate_limits(records.shape[0], attempts, warmup, window, deadline_ns, interval_ns, socket_filter)
+        validate_limits(records.shape[0], attempts, warmup, window, deadline_ns, interval_ns, jiffy_ns,
+                        socket_filter)
         validate_addresses(target, target_port, target_ports, sources, address, worker)
         self.records = records
         self.socket_filter = socket_filter
@@ -366,6 +368,7 @@ cdef class PreparedStorm:
         self.state.first_address = <uint16_t> address
         self.state.address_count = sources * target_ports
         self.state.worker = <uint8_t> worker
+        self.state.stalls.jiffy_ns = jiffy_ns
         self.set_ports(ports, port_list, address_list, port_range)
         self.set_close(close, held, sources)
         self.set_watched(watched)
@@ -462,6 +465,7 @@ cdef class PreparedStorm:
         if not self.ready:
             raise ValueError("a prepared storm is run once")
         self.state.epoch_ns = epoch_ns
+        open_stalls(&self.state.stalls)
         try:
             with nogil:
                 spin_until(begin_ns)
@@ -477,7 +481,22 @@ cdef class PreparedStorm:
         finally:
             abandon_attempts(&self.state, libc.monotonic_ns())
             self.close_descriptors()
+            close_stalls(&self.state.stalls)
         return self.state.started, interrupted
+
+    def stalls(self):
+        """Return the first stalls of the storm as (start_ns, end_ns, kind), counted from its epoch, by their starts.
+
+        ``kind`` is ``"loop"``: between two readings of the clock without a sleep or a connect() between them passed
+        more than a jiffy; ``"sleep"``: a sleep ended more than a jiffy later than asked; or ``"connect"``: a connect()
+        took more than a jiffy and waited, by the run delay of schedstat, for a CPU for all of it but a jiffy.
+        """
+        return list_stalls(&self.state.stalls, self.state.epoch_ns)
+
+    @property
+    def stalls_missed(self):
+        """How many more stalls there were than ``stalls`` has room for."""
+        return self.state.stalls.missed
 
     cdef void close_descriptors(self) noexcept:
         """Close the loop's own descriptors, if they are open."""

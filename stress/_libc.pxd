@@ -73,6 +73,12 @@ cdef extern from "<sys/epoll.h>" nogil:
     int epoll_ctl(int epoll, int operation, int fd, epoll_event* event)
     int epoll_wait(int epoll, epoll_event* events, int size, int timeout_ms)
 
+cdef extern from "<fcntl.h>" nogil:
+    enum:
+        O_RDONLY
+        O_CLOEXEC
+    int open(const char* path, int flags)
+
 cdef extern from "<poll.h>" nogil:
     cdef struct pollfd:
         int fd
@@ -83,6 +89,7 @@ cdef extern from "<poll.h>" nogil:
 
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)
+    ssize_t pread(int fd, void* buffer, size_t size, long offset)
     int usleep(unsigned int microseconds)
 
 cdef extern from "<linux/filter.h>" nogil:

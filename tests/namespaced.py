@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Run a test in a child process with a private network namespace of its own, with a tiny port range."""
 
+import ctypes
 import errno
 import functools
 import os
 import pickle
 import signal
+import socket
+import struct
 import sys
 import traceback
 from pathlib import Path
@@ -84,3 +87,11 @@ def open_descriptors():
 def error_names(numbers):
     """Return errno names, for readable assertions."""
     return [errno.errorcode.get(int(number), "0") for number in numbers]
+
+
+def silent_listener():
+    """Return a listening socket that drops every segment: SYNs are never answered."""
+    server = socket.create_server(("127.0.0.1", 5000))
+    code = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0))  # keep 0 bytes
+    server.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HP", 1, ctypes.addressof(code)))
+    return server

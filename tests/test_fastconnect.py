@@ -5,13 +5,19 @@ import errno
 import os
 import resource
 import signal
-import socket
 import threading
 import time
 
 import numpy as np
 import pytest
-from namespaced import FOUR_PORTS, another_network, error_names, namespaced, open_descriptors
+from namespaced import (
+    FOUR_PORTS,
+    another_network,
+    error_names,
+    namespaced,
+    open_descriptors,
+    silent_listener,
+)
 from reference import python_storm
 
 from stress._fastconnect import PreparedStorm, now_ns, storm
@@ -40,17 +46,6 @@ def close_held(held):
     for descriptor in held:
         if descriptor >= 0:
             os.close(descriptor)
-
-
-def silent_listener():
-    """Return a listening socket that drops every segment: SYNs are never answered."""
-    server = socket.create_server(("127.0.0.1", 5000))
-    import ctypes
-    import struct
-
-    code = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0))  # keep 0 bytes
-    server.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HP", 1, ctypes.addressof(code)))
-    return server
 
 
 def test_an_attempt_is_32_bytes_without_padding():
@@ -379,6 +374,7 @@ def test_bad_buffers_are_refused(kind):
         ({"close": "hold"}, "needs room for every descriptor"),
         ({"close": "hold", "held": np.zeros(1, np.intc)}, "needs room for every descriptor"),
         ({"deadline_ns": -1}, "cannot be negative"),
+        ({"jiffy_ns": -1}, "cannot be negative"),
         ({"duration_ns": -1}, "cannot be negative"),
         ({"address": 70000}, "16 bits"),
         ({"close": "disconnect", "ports": "bind"}, "bind"),

@@ -20,7 +20,7 @@ def read_host() -> Host:
     cpu = cpu_model()
     return Host(
         kernel=platform.release(),
-        jiffy_ns=round(time.clock_getres(CLOCK_MONOTONIC_COARSE) * 1e9),
+        jiffy_ns=jiffy_ns(),
         cpu=cpu,
         cpus=len(os.sched_getaffinity(0)),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -29,6 +29,11 @@ def read_host() -> Host:
         nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         emulated=cpu.startswith(EMULATED),
     )
+
+
+def jiffy_ns() -> int:
+    """Return how long a jiffy of this kernel is (ns)."""
+    return round(time.clock_getres(CLOCK_MONOTONIC_COARSE) * 1e9)
 
 
 def has_local_port_range() -> bool:

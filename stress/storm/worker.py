@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from stress._fastconnect import PreparedStorm, now_ns
 from stress.lab.fd_holder import DescriptorHolders
+from stress.lab.host import jiffy_ns
 from stress.model.plan import Close, Plan
+from stress.model.stall import Stall, StallKind
 from stress.model.units import SECOND_NS
 from stress.storm import four_tuples
 from stress.storm.check import plan_rules
@@ -54,10 +56,24 @@ class WorkerSpec(msgspec.Struct, frozen=True):
 
 
 class WorkerResult(msgspec.Struct, frozen=True, tag="result"):
-    """How many attempts a worker recorded, and whether SIGINT ended its storm."""
+    """The result of a worker's storm.
+
+    Attributes:
+        recorded: attempts.
+        interrupted: whether SIGINT ended it.
+        stalls: the first ones of each call of the engine, by their starts.
+        stalls_missed: that the engine had no room for.
+    """
 
     recorded: int
     interrupted: bool
+    stalls: list[Stall]
+    stalls_missed: int
+
+
+def merge_stalls(results: list[WorkerResult]) -> list[Stall]:
+    """Return the stalls of all workers by their starts."""
+    return sorted((stall for result in results for stall in result.stalls), key=lambda stall: stall.start_ns)
 
 
 @dataclass(frozen=True)
@@ -98,6 +114,7 @@ class Worker:
         self.holds = plan.close is Close.HOLD
         # One process may have only so many sockets that stay open.
         self.room = spec.nofile - plan_rules.DESCRIPTORS_RESERVED - plan.window if self.holds else max(self.attempts, 1)
+        self.jiffy_ns = jiffy_ns()
         self.interval_ns = round(SECOND_NS * plan.workers / plan.rate_per_s) if plan.rate_per_s else 0
         numbers = four_tuples.draw_order(plan, ports, spec.number, self.attempts, generator)
         self.segments = Segments(plan, ports, numbers, self.attempts, generator)
@@ -134,6 +151,7 @@ class Worker:
             socket_filter=spec.socket_filter,
             address=spec.first_address,
             worker=spec.number,
+            jiffy_ns=self.jiffy_ns,
         )
         return EngineCall(storm, segment.attempts, held)
 
@@ -149,6 +167,8 @@ class Worker:
         stop_ns = begin_ns + round((plan.duration_s or 0) * SECOND_NS)
         begin_ns += self.spec.number * self.interval_ns // plan.workers
         recorded, interrupted = 0, False
+        stalls: list[Stall] = []
+        stalls_missed = 0
         call = self.first_call
         while call is not None and not (plan.duration_s and now_ns() >= stop_ns):
             if len(self.held) + call.attempts > self.room:
@@ -160,10 +180,12 @@ class Worker:
                 duration_ns=max(stop_ns - max(now_ns(), begin_ns), 1) if plan.duration_s else 0,
             )
             recorded += count
+            stalls += [Stall(start, end, StallKind(kind), self.spec.number) for start, end, kind in call.storm.stalls()]
+            stalls_missed += call.storm.stalls_missed
             if call.held is not None:
                 self.held += call.held[:count][call.held[:count] >= 0].tolist()
             call = None if interrupted else self.prepare_call(recorded)
-        return WorkerResult(recorded, interrupted)
+        return WorkerResult(recorded, interrupted, stalls, stalls_missed)
 
     def close(self) -> None:
         """Close the sockets that were held here."""
