@@ -9,6 +9,7 @@ import numpy as np
 from stress._fastconnect import now_ns, storm
 from stress._reference import bare_storm
 from stress.lab import overhead, sysctl
+from stress.lab.host import jiffy_ns
 from stress.lab.listener import Listener
 from stress.model.attempt import allocate_attempts
 from stress.model.plan import Close
@@ -50,6 +51,7 @@ def measure_speed(notify: ProgressCallback) -> tuple[list[Speed], Overhead]:
 def compare_loops(close: Close) -> Speed:
     """Run both loops in turn and return their speeds; a first pair of runs is left out."""
     records = allocate_attempts(ATTEMPTS)
+    jiffy = jiffy_ns()
     bare_ns, engine_ns = [], []
     for _ in range(ROUNDS + 1):
         bare_ns.append(bare_storm(target_port=PORT, target_ports=TARGET_PORTS, attempts=ATTEMPTS, close=close.value))
@@ -63,6 +65,7 @@ def compare_loops(close: Close) -> Speed:
             epoch_ns=start_ns,
             close=close.value,
             watched=UNWATCHED,
+            jiffy_ns=jiffy,
         )
         engine_ns.append(now_ns() - start_ns)
     ratios = [bare / engine for bare, engine in zip(bare_ns[1:], engine_ns[1:], strict=True)]
