@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""Worlds in processes of their own, several at a time. Single-threaded, for processes are forked."""
+
+import ctypes
+import os
+import pickle
+import selectors
+import signal
+import sys
+import time
+import traceback
+from collections import deque
+from dataclasses import dataclass
+
+from stress.lab import namespace
+from stress.lab.pdeathsig import die_with_parent
+from stress.model.errors import LabError
+from worlds.site import Site
+from worlds.truth import Verdict
+from worlds.world import HERE, World
+
+LIMIT_S = 60
+PR_SET_DUMPABLE = 4  # linux/prctl.h
+NOBODY = 65534
+
+
+@dataclass(frozen=True)
+class Job:
+    """A world, a way to storm it, and whether as nobody."""
+
+    world: World
+    way: str = HERE
+    as_nobody: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a job: a verdict, or why there is none."""
+
+    job: Job
+    verdict: Verdict | None
+    skipped: str = ""
+    failed: str = ""
+    took_s: float = 0.0
+
+    @property
+    def faults(self):
+        """Sentences for what is wrong, none when nothing is."""
+        return [self.failed] if self.failed else self.verdict.faults if self.verdict else []
+
+
+def carry_out(jobs, at_once):
+    """Carry out jobs, at most so many at once; yield their results as they come."""
+    waiting, selector = deque(jobs), selectors.DefaultSelector()
+    running = 0
+    while waiting or running:
+        while waiting and running < at_once:
+            start(waiting.popleft(), selector)
+            running += 1
+        for key, _ in selector.select(1):
+            job, child, begun_s, chunks = key.data
+            chunk = os.read(key.fd, 1 << 16)
+            if chunk:
+                chunks.append(chunk)
+                continue
+            selector.unregister(key.fileobj)
+            os.close(key.fd)
+            os.killpg(child, signal.SIGKILL)  # its servers
+            _, status = os.waitpid(child, 0)
+            running -= 1
+            answer = b"".join(chunks)
+            verdict, skipped, failed = pickle.loads(answer) if answer else (None, "", f"died with wait status {status}")  # noqa: S301  # from our own child
+            yield Result(job, verdict, skipped, failed, time.monotonic() - begun_s)
+
+
+def start(job, selector):
+    """Start a job in a process of its own, the leader of a group."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        os.setpgid(0, 0)
+        die_with_parent(signal.SIGKILL)
+        signal.alarm(LIMIT_S)
+        answer = answer_of(job)
+        with os.fdopen(writer, "wb") as stream:
+            stream.write(pickle.dumps(answer))
+        sys.stdout.flush()
+        os._exit(0)
+    os.close(writer)
+    selector.register(reader, selectors.EVENT_READ, (job, child, time.monotonic(), []))
+
+
+def answer_of(job):
+    """Enter a namespace and make the world there; return its verdict, why it was skipped, and why it failed."""
+    try:
+        if job.as_nobody:
+            become_nobody()
+        namespace.enter_namespace()
+    except LabError as error:
+        return None, str(error), ""
+    try:
+        site = Site(job.world.family, job.way)
+        job.world.build(site)
+    except BaseException:  # noqa: BLE001  # whatever it is, the parent reports it
+        return None, "", traceback.format_exc()
+    return site.verdict, "", ""
+
+
+def become_nobody():
+    """Give up root for good; as nobody the files of this process below /proc stay its own."""
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1)
