@@ -19,19 +19,20 @@ Importing this module loads neither numpy nor matplotlib.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stress.analysis.statistics.trials import CellTrials
 from stress.model.errors import ConnstormError, LabError, StoreError, UsageError
 from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.model.summary import Summary
-from stress.run.external import ExternalStorms
+from stress.run.external import ExternalStorms, refuse_options
+from stress.run.external_call import Answer
 from stress.run.stored_run import StoredRun
 
-if TYPE_CHECKING:
-    from stress.analysis.statistics.trials import CellTrials
-
 __all__ = [
+    "Answer",
+    "CellTrials",
     "ConnstormError",
     "ExternalStorms",
     "LabError",
@@ -112,8 +113,8 @@ def run(
 
     if isinstance(plan, str):
         plan = scenario_plan(plan, **options)
-    elif options:
-        raise UsageError(f"A whole plan takes no options; set {', '.join(options)} in the plan.")
+    else:
+        refuse_options(options)
     folder = Path(output)
     run_folder.check_writable(folder)
     return read_run(process.run(plan, folder, progress or (lambda _: None)))
@@ -172,32 +173,39 @@ def storm_server(
         options: as of ``server_plan``; for an address only.
 
     Raises:
-        UsageError: as ``server_plan``; or nobody listens there.
+        UsageError: as ``server_plan``; options next to a plan; or nobody listens there.
         LabError: a storm's process died or took too long.
     """
     from stress.run import external  # noqa: PLC0415  # see above
 
     external.refuse_metric(metric)
     external.refuse_excess("trials", trials)
-    plan = server if isinstance(server, Plan) else server_plan(server, **options)
-    return external.run_external_storms(plan, trials, metric)
+    return external.run_external_storms(plan_of(server, options), trials, metric)
 
 
-def storm_server_here(address: tuple[Any, ...], **options: Any) -> StoredRun:
+def storm_server_here(server: tuple[Any, ...] | Plan, **options: Any) -> StoredRun:
     """Storm a server once in this process; return all attempts. Nothing is stored.
 
     Args:
-        address: as of ``server_plan``.
-        options: as of ``server_plan``.
+        server: as of ``storm_server``.
+        options: as of ``server_plan``; for an address only.
 
     Raises:
-        UsageError: as ``server_plan``; or nobody listens there.
+        UsageError: as ``storm_server``.
     """
     from stress.analysis.attribution.summary import analyse  # noqa: PLC0415  # see above
     from stress.storm.external_server import storm_external_server  # noqa: PLC0415
 
-    observed = storm_external_server(server_plan(address, **options))
+    observed = storm_external_server(plan_of(server, options))
     return StoredRun(None, observed, analyse(observed).summary)
+
+
+def plan_of(server: tuple[Any, ...] | Plan, options: Mapping[str, Any]) -> Plan:
+    """Return the plan of a storm against a server: the given one, or one that its address and the options make."""
+    if not isinstance(server, Plan):
+        return server_plan(server, **options)
+    refuse_options(options)
+    return server
 
 
 def recorded_sysctls() -> dict[str, str]:
@@ -228,7 +236,7 @@ def run_suite(suite: Path | str | Mapping[str, Any], *, output: Path | str = RES
     return runner.run(load.read(file), Path(output), Local(), text=file.read_text())
 
 
-def suite_cells(path: Path | str) -> "list[CellTrials]":
+def suite_cells(path: Path | str) -> list[CellTrials]:
     """Return the cells of a suite folder with the trials of each.
 
     Raises:

@@ -57,6 +57,10 @@ def test_what_is_invalid_is_a_usage_error_before_anything_runs(scenario, options
 def test_a_whole_plan_takes_no_options(tmp_path):
     with pytest.raises(api.UsageError, match="takes no options; set mines in the plan"):
         api.run(api.scenario_plan("clean"), output=tmp_path, mines=3)
+    plan = api.server_plan(("127.0.0.1", 5000))
+    for storm in (api.storm_server, api.storm_server_here):
+        with pytest.raises(api.UsageError, match="takes no options; set attempts in the plan"):
+            storm(plan, attempts=3)
 
 
 @namespaced(ports=(40000, 40063))
@@ -66,9 +70,14 @@ def test_a_server_is_stormed_in_processes_and_in_this_one():
         storms = api.storm_server(server.getsockname(), trials=2, **bounds)
         assert storms.total("outcome.connected") == 40
         assert len(storms.times_s()) == 2
+        assert all(isinstance(answer, api.Answer) for answer in storms.answers)
         here = api.storm_server_here(server.getsockname(), close="rst", **bounds)
         assert here.path is None
         assert list(here.outcomes) == ["connected"] * 20
+        plan = api.server_plan(server.getsockname(), **bounds)
+        again = api.storm_server_here(plan)
+        assert list(again.outcomes) == ["connected"] * 20
+        assert again.record.plan == plan
         with pytest.raises(api.UsageError, match="Nobody listens"):
             api.storm_server_here(("127.0.0.1", 5001), **bounds)
 
@@ -79,7 +88,14 @@ def test_a_suite_is_run_and_read(tmp_path):
     suite = {"trials": 1, "warmup": 0, "settle_s": 0.1, "scenario": [{"name": "clean", "attempts": 16}]}
     folder = api.run_suite(suite, output=tmp_path)
     (cell,) = api.suite_cells(folder)
+    assert isinstance(cell, api.CellTrials)
     assert (cell.cell.name, len(cell.done)) == ("clean", 1)
+
+
+def test_it_has_what_it_lists_and_nothing_else():
+    assert all(hasattr(api, name) for name in api.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Trials'"):
+        api.Trials  # noqa: B018  # the access is the test
 
 
 def test_it_loads_nothing_that_is_slow():

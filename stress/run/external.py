@@ -142,6 +142,12 @@ def refuse_excess(name: str, value: float | None) -> None:
         raise UsageError(f"{name} must be above 0 and at most {LIMITS[name]:,}, not {value}.")
 
 
+def refuse_options(options: Mapping[str, Any]) -> None:
+    """Raise UsageError if there are options next to a whole plan, which takes none."""
+    if options:
+        raise UsageError(f"A whole plan takes no options; set {', '.join(options)} in the plan.")
+
+
 def sum_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """Return the sums of counts by name, without those that are 0."""
     total: dict[str, int] = {}

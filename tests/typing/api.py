@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stress import api
-from stress.analysis.statistics.trials import CellTrials
 
 
 def use_runs(folder: Path) -> None:
@@ -36,7 +35,9 @@ def use_servers() -> None:
     assert_type(storms.values, list[float | None])
     assert_type(storms.total("errors"), float)
     assert_type(storms.times_s(), list[float])
+    assert_type(storms.answers[0], api.Answer)
     assert_type(storms.answers[0].counters, dict[str, int])
+    assert_type(api.storm_server_here(plan), api.StoredRun)
     assert_type(api.storm_server_here(("127.0.0.1", 8080)), api.StoredRun)
 
 
@@ -44,5 +45,5 @@ def use_suites() -> None:
     folder = api.run_suite({"trials": 2, "scenario": [{"name": "clean"}]})
     assert_type(folder, Path)
     assert_type(api.run_suite("suite.toml", output="results"), Path)
-    assert_type(api.suite_cells(folder), list[CellTrials])
+    assert_type(api.suite_cells(folder), list[api.CellTrials])
     assert_type(api.recorded_sysctls(), dict[str, str])

@@ -8,12 +8,14 @@ The unit of inference is the trial: each trial is summarised by one number per m
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from stress.analysis.metric import Metric
 from stress.model.suite import Cell
 from stress.model.summary import Summary
 from stress.model.units import MILLION
+
+if TYPE_CHECKING:
+    from stress.analysis.metric import Metric  # numpy comes with it, and the public API loads none
 
 CONFIDENCE_LEVEL = 0.95  # of an interval, where there are enough trials: six
 # The level that a statement of change needs. Five blocks that all agree do so by chance in one of 16 cases; fewer are
@@ -130,7 +132,7 @@ def median_interval(values: Sequence[float]) -> Estimate | None:
     return Estimate(ordered[(trials - 1) // 2], ordered[rank - 1], ordered[-rank], trials, level)
 
 
-def values_by_block(trials: CellTrials, metric: Metric) -> dict[int, float]:
+def values_by_block(trials: CellTrials, metric: "Metric") -> dict[int, float]:
     """Return the metric's value by block, without blocks whose trial has none.
 
     Trials of a cell that does not measure ran concurrently: their times and rates cannot be compared.
@@ -141,12 +143,14 @@ def values_by_block(trials: CellTrials, metric: Metric) -> dict[int, float]:
     return {block: float(value) for block, value in values if value is not None}
 
 
-def estimate_cell(trials: CellTrials, metric: Metric) -> Estimate | None:
+def estimate_cell(trials: CellTrials, metric: "Metric") -> Estimate | None:
     """Return the estimate of a metric over the trials of a cell; None where no trial has a value."""
     return median_interval(list(values_by_block(trials, metric).values()))
 
 
-def cell_effect(cell: CellTrials, baseline: CellTrials, metric: Metric, threshold: float = THRESHOLD) -> Effect | None:
+def cell_effect(
+    cell: CellTrials, baseline: CellTrials, metric: "Metric", threshold: float = THRESHOLD
+) -> Effect | None:
     """Return the change of a cell from the baseline of its entry.
 
     Times and rates are compared as ratios, counts and shares as differences, because these are often zero.
@@ -180,7 +184,7 @@ def cell_effect(cell: CellTrials, baseline: CellTrials, metric: Metric, threshol
     return Effect(kind, change.median, change.low, change.high, change.trials, change.level, changes)
 
 
-def size_of_one_attempt(trials: CellTrials, metric: Metric) -> float:
+def size_of_one_attempt(trials: CellTrials, metric: "Metric") -> float:
     """Return the share of one attempt in the metric's unit: 1 of a count, more of a rate per million."""
     if metric.unit != "per million":
         return 1.0
@@ -188,7 +192,7 @@ def size_of_one_attempt(trials: CellTrials, metric: Metric) -> float:
     return MILLION / min((summary.attempts for summary in trials.done.values() if summary.attempts), default=MILLION)
 
 
-def better_or_worse(measured: Effect, metric: Metric) -> Literal["better", "worse"] | None:
+def better_or_worse(measured: Effect, metric: "Metric") -> Literal["better", "worse"] | None:
     """Return the direction of a change; None if there is no change, or the metric has no direction."""
     if not measured.changes or metric.better is None:
         return None
