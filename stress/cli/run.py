@@ -9,7 +9,7 @@ import click
 
 from stress.cli.options import make_plan, plan_options
 from stress.cli.output import Progress, json_option, output_option, print_object, print_report, run_object
-from stress.model.errors import INTERRUPTED
+from stress.model.errors import INTERRUPTED, UNBALANCED
 from stress.run import process
 from stress.store import run_folder
 from stress.storm.catalogue import find_scenario
@@ -19,9 +19,10 @@ from stress.storm.check import plan_rules
 @click.command()
 @click.argument("name", metavar="SCENARIO")
 @plan_options
+@click.option("--strict", is_flag=True, help="exit with 4 when the books do not balance")
 @output_option
 @json_option
-def run(name: str, output: Path, *, as_json: bool, **options: Any) -> None:
+def run(name: str, output: Path, *, strict: bool, as_json: bool, **options: Any) -> None:
     r"""Run one SCENARIO in a private namespace; write a run folder and print its summary.
 
     \b
@@ -29,6 +30,7 @@ def run(name: str, output: Path, *, as_json: bool, **options: Any) -> None:
       connstorm run clean --sweeps 4
       connstorm run closewait --mines 2000 --seed 7
       connstorm run closewait --mines 500 --set net.ipv4.tcp_challenge_ack_limit=50
+      connstorm run clean --host --attempts 1000 --strict
       connstorm run clean --port-range 40000-40999 --ports kernel --close fin --json
     """
     plan = make_plan(find_scenario(name).plan, options)
@@ -42,3 +44,5 @@ def run(name: str, output: Path, *, as_json: bool, **options: Any) -> None:
         print_report(observed.record, summary, path)
     if observed.record.interrupted:
         sys.exit(INTERRUPTED)
+    if strict and not (summary.books and all(claim.balanced for claim in summary.books)):
+        sys.exit(UNBALANCED)

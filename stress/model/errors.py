@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Exceptions, each kind with the exit code of the command line."""
 
+UNBALANCED = 4  # exit code of run --strict: the books do not balance; inconclusive, as a gate is
 INTERRUPTED = 130  # exit code after SIGINT, as shells count: 128 + the signal
 
 
