@@ -183,7 +183,7 @@ def test_a_port_that_does_not_become_free_is_named_with_its_state():
     with Listener("127.0.0.1", 5000) as server:
         server.start(leak=-1)
         mine_connections.connect_and_close(plan_for(), "list", PLACES)
-        with pytest.raises(LabError, match=r"not free after 0\.3 s: 3 in FIN-WAIT-2\."):
+        with pytest.raises(LabError, match=r"not free after 0\.3 s: 3 in FIN-WAIT-2;"):
             minefield.wait_for_client_ports(plan_for(), 0)
 
 

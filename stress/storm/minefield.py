@@ -138,9 +138,10 @@ def wait_for_client_ports(plan: Plan, expected_s: float, notify: ProgressCallbac
         if left_s > 0:
             notify(f"waiting for the clients' ports, {max(left_s - RELEASE_MARGIN_S, 0):g} s more at most")
             continue
+        states_text = ", ".join(f"{count:,} in {state}" for state, count in left().items())
         raise LabError(
-            f"The clients' ports were not free after {expected_s + RELEASE_MARGIN_S:g} s: "
-            f"{', '.join(f'{count:,} in {state}' for state, count in left().items())}."
+            f"The clients' ports were not free after {expected_s + RELEASE_MARGIN_S:g} s: {states_text}; see whether a "
+            f"firewall drops FINs (nft list ruleset), or whose they are (ss -tanp dport = :{plan.target_port})."
         )
 
 
