@@ -11,7 +11,7 @@ from stress.analysis.attribution.summary import Findings
 from stress.model.plan import Close
 from stress.model.summary import Band
 from stress.model.units import duration_text, range_text
-from stress.view.text.run_report import plain_table
+from stress.view.text.plain_table import plain_table
 
 COUNTERS = ("TCPSYNChallenge", "TCPChallengeACK", "TCPSynRetrans")
 

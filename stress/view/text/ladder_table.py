@@ -8,7 +8,7 @@ from rich.text import Text
 from stress.analysis.attribution.ladder import LADDER_LIMITS, Ladder
 from stress.model.record import Host
 from stress.model.units import duration_text, kernel_text, range_text
-from stress.view.text.run_report import plain_table
+from stress.view.text.plain_table import plain_table
 
 
 def ladder_report(host: Host, sysctls: dict[str, str], ladder: Ladder) -> RenderableType:

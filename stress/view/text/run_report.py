@@ -4,29 +4,23 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from stress.model.plan import Drop
-from stress.model.record import Pair, Record
+from stress.model.record import KernelWord, Pair, Record
+from stress.model.stall import StallKind
 from stress.model.summary import Body, Evidence, Summary
-from stress.model.text import number_text
+from stress.model.text import number_text, plural
 from stress.model.units import duration_text, kernel_text
+from stress.view.text.books_table import books_table
+from stress.view.text.listener_table import listener_table, neighbour_lines
+from stress.view.text.plain_table import counts_text, name_in_words, plain_table
+from stress.view.text.proof_table import bound_lines, evidence_text, hint_lines, proofs_table
 
-
-def plain_table(*columns: str) -> Table:
-    """Return a table whose first column is text and whose others are numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left", no_wrap=not index)
-    return table
-
-
-def counts_text(counted: dict[str, int]) -> str:
-    """Return counts above 0 in words: ``27,632 connected, 600 retried``."""
-    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counted.items() if count) or "none"
+WORDS_SHOWN = 4  # of the reasons that the kernel gave
+STALL_PLACES = {StallKind.LOOP: "in the loop", StallKind.SLEEP: "in a sleep", StallKind.CONNECT: "in connect()"}
 
 
 def body_text(body: Body) -> str:
@@ -43,19 +37,28 @@ def body_text(body: Body) -> str:
 
 
 def run_report(record: Record, summary: Summary, path: Path) -> RenderableType:
-    """Return the summary of one run: facts, acts, figures, socket pairs, packets, books, warnings."""
-    parts: list[RenderableType] = [
-        Text(record.plan.scenario, style="bold underline"),
-        facts_table(record, summary, path),
-    ]
+    """Return the summary of one run: facts, acts, proofs, listeners, figures, socket pairs, packets, books, warnings.
+
+    The first line says which evidence was used, and whether the books balance.
+    """
+    head = Text.assemble((record.plan.scenario, "bold underline"), ": ", (evidence_text(record, summary), "bold"))
+    parts: list[RenderableType] = [head, facts_table(record, summary, path)]
     if summary.acts:
         parts.append(acts_table(summary))
+    if summary.proofs:
+        parts.append(proofs_table(summary.proofs))
+    parts.extend((*bound_lines(summary.bounds), *hint_lines(summary.hints)))
+    if (listeners := listener_table(record.acts)) is not None:
+        parts.append(listeners)
+    parts.extend(neighbour_lines(record.acts))
     if summary.figures:
         parts.append(figures_table(summary))
     if pairs := [pair for act in record.acts for pair in act.pairs]:
         parts.append(socket_pairs_text(pairs))
     parts.extend(packet_ladder(evidence) for evidence in first_of_every_cause(summary.evidence))
-    parts.extend((books_table(summary), *warning_lines(summary.warnings)))
+    if summary.books:
+        parts.append(books_table(summary))
+    parts.extend(warning_lines(summary.warnings))
     return Group(*parts)
 
 
@@ -64,12 +67,15 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
     table = Table.grid(padding=(0, 2))
 
     def add(name: str, text: str) -> None:
-        table.add_row(f"[bold]{name}[/]", text)
+        table.add_row(Text(name, style="bold"), Text(text))  # texts of others may have brackets
 
     if summary.verdict:
         add("verdict", summary.verdict)
     add("attempts", f"{summary.attempts:,} at {summary.rate_per_s:,.0f}/s, all over after {summary.duration_s:.2f} s")
     add("outcomes", counts_text(summary.outcomes))
+    if summary.errnos:
+        by_count = sorted(summary.errnos.items(), key=lambda item: -item[1])
+        add("errors", ", ".join(f"{count:,} {name}" for name, count in by_count))
     add("causes", counts_text(summary.causes))
     add("body", body_text(summary.body))
     bands = [band for band in summary.bands if band.count]
@@ -91,8 +97,41 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
     add("kernel", kernel_text(record.host.kernel, record.host.jiffy_ns))
     if stolen_ms := sum(act.stolen_ms for act in record.acts):
         add("stolen", f"{stolen_ms:,} ms of CPU time, by a hypervisor, during the storm")
+    if stalls := stalls_text(record):
+        add("stalls", stalls)
+    for word in filter(None, (act.kernel_word for act in record.acts)):
+        add("kernel's word", word_text(word))
     add("run", str(path))
     return table
+
+
+def stalls_text(record: Record) -> str:
+    """Return how often and how long the client's own loop did not run; ``""`` if it always did."""
+    stalls = [stall for act in record.acts for stall in act.stalls]
+    if not stalls:
+        return ""
+    lengths_ns = [stall.end_ns - stall.start_ns for stall in stalls]
+    kinds = [stall.kind for stall in stalls]
+    places = ", ".join(f"{kinds.count(kind):,} {place}" for kind, place in STALL_PLACES.items() if kind in kinds)
+    text = f"the client did not run {plural(len(stalls), 'time')} ({places}), longest {duration_text(max(lengths_ns))}"
+    if len(stalls) > 1:
+        text += f", {duration_text(sum(lengths_ns))} in all"
+    missed = sum(act.stalls_missed for act in record.acts)
+    return f"{text}; {missed:,} more were not recorded" if missed else text
+
+
+def word_text(word: KernelWord) -> str:
+    """Return what the kernel said most often, and what its word does not cover."""
+    counts = sorted(((count, reason) for reason, count in word.counts.items() if count), reverse=True)
+    texts = [f"{count:,} {reason}" for count, reason in counts[:WORDS_SHOWN]]
+    if counts[WORDS_SHOWN:]:
+        texts.append(f"{len(counts) - WORDS_SHOWN} more reasons")
+    text = ", ".join(texts) or "no packet dropped, no reset sent"
+    if word.lost:
+        text += f"; {plural(word.lost, 'event')} lost, so it proves nothing by its silence"
+    if not word.complete:
+        text += "; this kernel does not give every event its 4-tuple"
+    return text
 
 
 def added_errors(record: Record) -> dict[str, int]:
@@ -147,40 +186,13 @@ def first_of_every_cause(evidence: Iterable[Evidence]) -> list[Evidence]:
 def packet_ladder(evidence: Evidence) -> Table:
     """Return the packets of one attempt: flags as tcpdump writes them, client on the left, server on the right."""
     table = Table(
-        "", "client", "", "server", title=f"captured: {evidence.cause.replace('_', ' ')}, port {evidence.local_port}",
+        "", "client", "", "server", title=f"captured: {name_in_words(evidence.cause)}, port {evidence.local_port}",
         title_justify="left", title_style="bold", box=None, show_header=False, padding=(0, 1), min_width=44,
     )  # fmt: skip
     table.columns[0].justify = "right"
     for packet in evidence.packets:
         arrow = f"──── {packet.flags:>2} ───▶" if packet.from_client else f"◀─── {packet.flags:<2} ────"
         table.add_row(f"{duration_text(packet.time_ns) if packet.time_ns else '0'}", "client", arrow, "server")
-    return table
-
-
-def books_table(summary: Summary) -> Table:
-    """Return the books: each claim next to its counter, but for claims of 0 whose counters did not move."""
-    several = len({claim.act for claim in summary.books}) > 1
-    table = plain_table(
-        "books: the attempts say", *(["act"] if several else []), "count", "kernel counter", "change", ""
-    )
-    table.columns[2 + several].justify = "left"
-    table.columns[2 + several].overflow = "fold"  # a truncated counter name cannot be looked up
-    if several:
-        table.columns[1].justify = "left"
-    for claim in summary.books:
-        if claim.value or claim.delta:
-            table.add_row(
-                claim.claim,
-                *([claim.act] if several else []),
-                f"{claim.value:,}",
-                claim.counter,
-                f"{claim.delta:,}",
-                "[green]=[/]" if claim.balanced else f"[red]≠ {claim.delta - claim.value:+,}[/]",
-            )
-    unchanged = sum(not claim.value and not claim.delta for claim in summary.books)
-    if unchanged:
-        table.caption = f"and {unchanged} claims of 0, whose counters did not move"
-        table.caption_justify = "left"
     return table
 
 

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""The listening sockets and the ports of others during a run, as text for a terminal."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from stress.model.record import Act, ListeningReport
+from stress.model.text import join_words, plural
+from stress.view.text.plain_table import plain_table
+
+QUIET_SHOWN = 4  # listeners with an empty queue and no drop
+TAKEN_SHOWN = 5  # entries of ports that others held
+
+
+def listener_table(acts: Sequence[Act]) -> Table | None:
+    """Return one row for each socket that listens on the target of a storm; None if there is none.
+
+    Of those that dropped nothing and have an empty queue some are left out where there are many.
+    """
+    reports = [(act.name, report) for act in acts for report in act.listening if report.on_target]
+    if not reports:
+        return None
+    several = len(acts) > 1
+    table = plain_table("listens on the target", *(["act"] if several else []), "queue/limit", "dropped", "owner")
+    for column in table.columns[1 : 1 + several] + table.columns[3 + several :]:
+        column.justify = "left"
+        column.overflow = "fold"
+    quiet = 0
+    for act, report in reports:
+        if is_quiet(report):
+            quiet += 1
+            if quiet > QUIET_SHOWN:
+                continue
+        queue = f"{report.waiting:,}/{report.limit:,}"
+        cells = (address_text(report), *([act] if several else []), queue, drops_text(report), owner_text(report))
+        table.add_row(*map(Text, cells))  # not markup: an address may stand in brackets
+    if quiet > QUIET_SHOWN:
+        table.caption = f"and {quiet - QUIET_SHOWN} more that dropped nothing and have an empty queue"
+        table.caption_justify = "left"
+    return table
+
+
+def is_quiet(report: ListeningReport) -> bool:
+    """Return whether a listener dropped nothing, and nothing waits in its queue."""
+    return report.drops == 0 and not report.waiting
+
+
+def address_text(report: ListeningReport) -> str:
+    """Return the address and port of a listener."""
+    return f"[{report.address}]:{report.port}" if ":" in report.address else f"{report.address}:{report.port}"
+
+
+def drops_text(report: ListeningReport) -> str:
+    """Return how many packets a listener dropped during the storm."""
+    return "closed" if report.drops is None else f"{report.drops:,}"
+
+
+def owner_text(report: ListeningReport) -> str:
+    """Return who owns a listener, and what is to be known about its queue."""
+    notes = []
+    if report.waiting > report.limit:
+        notes.append("its queue is full")
+    if report.capped and not is_quiet(report):
+        notes.append("its limit equals net.core.somaxconn, so probably cut")
+    return "; ".join([report.owner, *notes])
+
+
+def neighbour_lines(acts: Sequence[Act]) -> Iterator[Text]:
+    """Yield what is to be known of other sockets and addresses: listeners elsewhere, ports that others hold."""
+    for act in acts:
+        where = f"{act.name}: " if len(acts) > 1 else ""
+        yield from (Text(where + line) for line in act_neighbours(act))
+
+
+def act_neighbours(act: Act) -> Iterator[str]:
+    """Yield a sentence for each of these in an act."""
+    if act.listener_elsewhere:
+        yield (
+            f"nobody listens on {act.address.target}, port {port_text(act)}; somebody does on "
+            f"{join_words(act.listener_elsewhere)}"
+        )
+    others = [report for report in act.listening if not report.on_target and report.drops]
+    for report in others:
+        yield f"another listener, {address_text(report)} ({report.owner}), dropped {drops_text(report)}"
+    for taken in act.taken[:TAKEN_SHOWN]:
+        yield f"taken by others: {taken.ports}, {taken.state}, by {taken.owner}"
+    if act.taken[TAKEN_SHOWN:]:
+        yield f"and {plural(len(act.taken) - TAKEN_SHOWN, 'group')} more of ports taken by others"
+    if act.reserved:
+        yield f"{plural(act.reserved, 'port')} of the range reserved (net.ipv4.ip_local_reserved_ports)"
+    if act.source_error:
+        yield f"the kernel has no source address for {act.address.target}: {act.source_error}"
+
+
+def port_text(act: Act) -> str:
+    """Return the server's ports."""
+    first, ports = act.address.target_port, act.address.target_ports
+    return str(first) if ports == 1 else f"{first}-{first + ports - 1}"
