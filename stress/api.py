@@ -149,7 +149,7 @@ def server_plan(
         rate_per_s: intended starts per second; None starts as fast as the window allows.
         duration_s: no attempt starts later than this after the first.
         deadline_s: an attempt is given up after this long.
-        options: close, ports, window, warmup, linger2_s, seed, workers, pin, sysctls: as fields of ``Plan``.
+        options: close, ports, window, warmup, linger2_s, seed, workers, pin, sysctls, evidence: as fields of ``Plan``.
 
     Raises:
         UsageError: an option that does not exist, or a value out of bounds.

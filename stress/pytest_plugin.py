@@ -71,7 +71,8 @@ class Storm:
             rate_per_s: intended starts a second; None starts as fast as it can.
             duration_s: no attempt of a trial starts later than this.
             deadline_s: an attempt is given up after this long.
-            options: close, ports, window, warmup, linger2_s, seed, workers, pin, sysctls: as fields of a plan.
+            options: close, ports, window, warmup, linger2_s, seed, workers, pin, sysctls, evidence: as fields of a
+                plan.
         """
         from stress import api  # noqa: PLC0415  # see above
 

@@ -10,7 +10,7 @@ TRIAL = FROZEN / "trials" / "0000-closewait"
 
 
 def a_document(*, rate=40_000.0, p50=11_000, p99=18_000, attempts=10_000, retried=0, refused=0, unknown=0, **changes):
-    """Return a run.json; ``changes`` are ``kernel``, ``emulated``, ``plan`` (fields), ``settings`` and ``started``."""
+    """Return a run.json; ``changes`` are ``kernel``, ``plan`` (fields), ``settings``, ``evidence``, …"""
     document = json.loads(next(TRIAL.glob("*/run.json")).read_text())
     summary = document["summary"]
     summary |= {"attempts": attempts, "rate_per_s": rate, "retransmits": retried, "collisions": retried}
@@ -25,6 +25,7 @@ def a_document(*, rate=40_000.0, p50=11_000, p99=18_000, attempts=10_000, retrie
         act["plan"] |= changes.get("plan", {})
     for act in document["acts"]:
         act["sysctls"] |= changes.get("settings", {})
+        act["evidence"] = changes.get("evidence", "counts")
     return document
 
 

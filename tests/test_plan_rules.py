@@ -13,7 +13,7 @@ from namespaced import namespaced
 
 from stress.lab import sysctl
 from stress.model.errors import NotApplicableError, UsageError
-from stress.model.plan import Close, Drop, Firewall, Isn, Laying, Plan, Ports, Release, Serve
+from stress.model.plan import Close, Drop, EvidenceSource, Firewall, Isn, Laying, Plan, Ports, Release, Serve
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.check import address_rules, plan_rules
 from stress.storm.environment import prepare_sysctls
@@ -30,6 +30,14 @@ ATTEMPTS = "must be from 1 to 100,000,000, not"
 SECONDS = "must be above 0 and at most 3,600 s, not"
 
 WRONG = [
+    (
+        {"evidence": EvidenceSource.NONE, "capture": True},
+        "--capture stores packets by cause, and --evidence none names none;",
+    ),
+    (
+        {"evidence": EvidenceSource.NONE, "witness": True},
+        "test lists sockets during the storm, and --evidence none lists none;",
+    ),
     ({"attempts": 0}, f"--attempts {ATTEMPTS} 0."),
     ({"attempts": 100_000_001}, f"--attempts {ATTEMPTS} 100,000,001."),
     ({"sweeps": 0, "ports": Ports.SWEEP}, f"--sweeps {ATTEMPTS} 0."),
@@ -148,6 +156,8 @@ WRONG_HERE = [
 ]
 
 RIGHT = [
+    {"evidence": EvidenceSource.NONE},
+    {"evidence": EvidenceSource.KERNEL, "capture": True, "witness": True},
     {},
     {"attempts": 1},
     {"attempts": 100_000_000},

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from stored import a_document, a_suite
 
 from stress.analysis.comparison.arm_pair import pair_arms
-from stress.analysis.comparison.comparability import differences, explain_refusals
+from stress.analysis.comparison.comparability import differences, explain_evidence, explain_refusals
 from stress.analysis.comparison.dimension import dimension_value, natural_key, resolve_dimension
 from stress.analysis.comparison.projection import (
     choose_projection,
@@ -156,6 +156,7 @@ def test_arms_that_differ_in_more_are_refused_unless_that_is_named(runs):
         ),
         ({"settings": {"net.ipv4.tcp_tw_reuse": "0"}}, "settings", "tcp_tw_reuse"),
         ({"kernel": "5.10.1"}, "kernel", "5.10.1"),
+        ({"evidence": "kernel"}, "plan", "evidence counts against kernel"),
     ],
 )
 def test_differences_are_told_by_kind(tmp_path, changes, kind, words):
@@ -165,6 +166,27 @@ def test_differences_are_told_by_kind(tmp_path, changes, kind, words):
     by_kind = differences(row, ("label",))
     assert set(by_kind) == {kind}
     assert words in by_kind[kind]
+
+
+def test_evidence_is_what_a_run_had_not_what_it_asked_for(tmp_path):
+    asked = {"plan": {"evidence": "kernel"}}
+    trials = {"clean": [a_document(**asked), a_document(**asked, evidence="kernel")]}
+    observations = read_arm(str(a_suite(tmp_path / "a", trials)))
+    assert [dimension_value(run, "evidence") for run in observations] == ["counts", "kernel"]
+    by = choose_projection(observations, (), ())
+    (sentence,) = explain_hidden_differences(project_runs(observations, by), by)
+    assert sentence.startswith("evidence varies within what is compared (counts, kernel)")
+
+
+def test_arms_of_other_evidence_are_never_compared_silently(tmp_path):
+    """Neither when the user allows plans to differ, nor when cells make the columns."""
+    trials = {"clean": [a_document()], "clean evidence=kernel": [a_document(evidence="kernel")]}
+    observations = read_arm(str(a_suite(tmp_path / "a", trials)))
+    rows = project_runs(observations, choose_projection(observations, ("scenario",), ("cell",)))
+    assert explain_refusals(rows, ("cell",), ()) == []
+    (sentence,) = explain_evidence(rows)
+    assert "causes were not proved by the same evidence (clean: evidence counts against kernel)" in sentence
+    assert explain_evidence(project_runs(observations, choose_projection(observations, (), ()))) == []
 
 
 def test_blocks_of_a_suite_are_pairs_and_those_of_two_suites_are_not(tmp_path):

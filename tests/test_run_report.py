@@ -186,7 +186,7 @@ def test_the_kernels_word_says_what_it_does_not_cover(tmp_path):
 
 
 def test_what_is_unknown_is_explained(tmp_path):
-    assert "unknown: 12 attempts; run as root." in text_of(tmp_path, hints=["12 attempts; run as root."])
+    assert "12 unknown; run as root." in text_of(tmp_path, hints=["12 unknown; run as root."])
 
 
 def test_a_report_fits_a_terminal_of_80_columns(tmp_path):

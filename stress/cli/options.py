@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from stress.model.errors import UsageError
-from stress.model.plan import Close, Drop, Firewall, Plan, Ports, Release, Serve
+from stress.model.plan import Close, Drop, EvidenceSource, Firewall, Plan, Ports, Release, Serve
 
 FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
 
@@ -111,6 +111,11 @@ OPTIONS = (
     click.option("--workers", type=int, help="processes that storm together"),
     click.option("--servers", type=int, help="processes that accept what the storm connects"),
     click.option("--capture", is_flag=True, default=None, help="keep the packets of the first attempts of each cause"),
+    click.option(
+        "--evidence",
+        type=choice(EvidenceSource),
+        help="what proves causes: nothing, counters, or also the kernel's own word, as root of the host",
+    ),
     click.option("--fast", is_flag=True, default=None, help="set tcp_fin_timeout to 1 s where it is waited for"),
     click.option("--pin/--no-pin", default=None, help="client and server each on a CPU of its own"),
     click.option(

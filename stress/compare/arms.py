@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stress.analysis.comparison.arm_pair import ArmPair, describe_unpaired_runs, pair_columns
-from stress.analysis.comparison.comparability import DIFFERENCE_KINDS, explain_refusals
+from stress.analysis.comparison.comparability import DIFFERENCE_KINDS, explain_evidence, explain_refusals
 from stress.analysis.comparison.projection import (
     Projection,
     Row,
@@ -89,6 +89,7 @@ def compare_arms(question: Question) -> ComparedArms:
     testbeds = {run.host.testbed for pair in pairs for run in pair.runs}
     warnings = [
         *explain_hidden_differences(rows, by),
+        *explain_evidence(rows),
         *missing_columns(rows),
         *untimed_rows(pairs),
         *describe_unpaired_runs(pairs),

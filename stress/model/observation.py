@@ -24,6 +24,7 @@ class Observation:
         plan: the plan.
         settings: the recorded sysctls during its first storm.
         summary: the summary of the run.
+        evidence: where the proof of its causes comes from, which may be less than its plan asks for.
         group: id of the suite that it is a trial of; "" for none. Blocks are comparable within a group only.
         block: number of its block in that suite; None for none.
         measures: whether it ran alone, so that its times are valid.
@@ -39,6 +40,7 @@ class Observation:
     plan: Plan
     settings: dict[str, str]
     summary: Summary
+    evidence: str
     group: str = ""
     block: int | None = None
     measures: bool = True

@@ -17,7 +17,7 @@ TIMES = ("body.p50", "body.p90", "body.p99", "body.p999", "body.max", "duration"
 PER_MILLION = ("retries_per_million", "late_per_million", "errors_per_million")
 LIMITS = {"trials": 1000, "attempts": 1_000_000, "duration_s": 300, "deadline_s": 150}
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}  # noqa: S104  # where a server that listens there is reached
-OPTIONS = ("close", "ports", "window", "warmup", "linger2_s", "seed", "workers", "pin", "sysctls")
+OPTIONS = ("close", "ports", "window", "warmup", "linger2_s", "seed", "workers", "pin", "sysctls", "evidence")
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class ExternalStorms:
             "metric": self.metric,
             "attempts": sum(summary.attempts for summary in summaries),
             "outcomes": sum_counts(summary.outcomes for summary in summaries),
+            "evidence": "+".join(sorted({answer.evidence.value for answer in self.answers})),
             "causes": sum_counts(summary.causes for summary in summaries),
             "counters": sum_counts(answer.counters for answer in self.answers),
             "median_over_trials": {

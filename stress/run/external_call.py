@@ -9,7 +9,7 @@ import msgspec
 
 from stress.model import errors
 from stress.model.errors import ConnstormError, LabError
-from stress.model.plan import Plan
+from stress.model.plan import EvidenceSource, Plan
 from stress.model.record import Host
 from stress.model.summary import Summary
 from stress.run.process import ONE_THREAD
@@ -34,6 +34,7 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
         values: every metric, by name; counts also as rates per million.
         counters: changes of the kernel's counters during the storm, without those that are 0.
         host: the machine.
+        evidence: where the proof of causes comes from, which may be less than the plan asks for.
         interrupted: whether it ended early.
     """
 
@@ -41,6 +42,7 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
     values: dict[str, Value]
     counters: dict[str, int]
     host: Host
+    evidence: EvidenceSource
     interrupted: bool
 
 

@@ -37,6 +37,7 @@ def make_answer(run: Run) -> Answer:
         values={metric.name: Value(metric.value(summary), metric.unit) for metric in list_metrics(summary)},
         counters={name: count for name, count in act.counters.items() if count},
         host=run.record.host,
+        evidence=act.evidence,
         interrupted=run.record.interrupted,
     )
 

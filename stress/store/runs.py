@@ -12,7 +12,7 @@ import msgspec
 
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
-from stress.model.plan import Plan
+from stress.model.plan import EvidenceSource, Plan
 from stress.model.record import Host
 from stress.model.suite import Status
 from stress.model.summary import Summary
@@ -29,6 +29,7 @@ class ActHeader(msgspec.Struct, frozen=True):
     """The part of an act that an Observation needs."""
 
     sysctls: dict[str, str]
+    evidence: EvidenceSource = EvidenceSource.COUNTS
 
 
 class RunHeader(msgspec.Struct, frozen=True):
@@ -128,8 +129,14 @@ def read_observation(path: Path, label: str, **of_the_suite: Any) -> Observation
         plan=header.plan,
         settings=header.acts[0].sysctls if header.acts else {},
         summary=header.summary,
+        evidence=evidence_text(header),
         **names,
     )
+
+
+def evidence_text(header: RunHeader) -> str:
+    """Return the evidence that the acts of a run had: ``'counts'``; ``'counts+kernel'`` where they differ."""
+    return "+".join(sorted({act.evidence.value for act in header.acts})) or header.plan.evidence.value
 
 
 def read_header(path: Path) -> RunHeader:

@@ -3,7 +3,14 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from stress.analysis.comparison.dimension import ABSENT, dimension_value, dimension_values, plan_dimensions, short_name
+from stress.analysis.comparison.dimension import (
+    ABSENT,
+    EVIDENCE,
+    dimension_value,
+    dimension_values,
+    plan_dimensions,
+    short_name,
+)
 from stress.analysis.comparison.projection import CELL, SCENARIO, Row, abbreviate_values
 from stress.model.observation import Observation
 
@@ -55,6 +62,19 @@ def difference_text(base: Sequence[Observation], new: Sequence[Observation], nam
         return ""
     old, now = (abbreviate_values(dimension_values(side, name)) for side in (base, new))
     return f"{short_name(name)} {old} against {now}"
+
+
+def explain_evidence(rows: Iterable[Row]) -> list[str]:
+    """Return a sentence if the causes of some columns were proved by other evidence than those of the base."""
+    texts: dict[str, None] = {}
+    for row in rows:
+        base, *others = row.columns.values()
+        for new in others:
+            if text := difference_text(base, new, EVIDENCE):
+                texts[f"{row.name}: {text}" if row.name else text] = None
+    if not texts:
+        return []
+    return [f"causes were not proved by the same evidence ({abbreviate(list(texts))}): what is unknown may differ"]
 
 
 def explain_refusals(rows: Iterable[Row], cols: Collection[str], allowed: Collection[str]) -> list[str]:

@@ -13,6 +13,7 @@ from stress.model.text import did_you_mean
 
 ABSENT = "absent"  # a setting that a kernel does not have
 SYSCTL_PREFIX = "net.ipv4."  # users may leave it out
+EVIDENCE = "evidence"
 NOT_DIMENSIONS = ("scenario", "seed", "sysctls")
 
 MACHINE_DIMENSIONS: dict[str, Callable[[Observation], str]] = {
@@ -39,6 +40,8 @@ def dimension_value(run: Observation, name: str) -> str:
         return MACHINE_DIMENSIONS[name](run)
     if name in RUN_DIMENSIONS:
         return RUN_DIMENSIONS[name](run)
+    if name == EVIDENCE:  # what a run had; without root it may be less than its plan asks for
+        return run.evidence
     if name in PLAN_FIELDS:
         return field_text(msgspec.to_builtins(getattr(run.plan, name)))
     return run.settings.get(name, run.plan.sysctls.get(name, ABSENT))

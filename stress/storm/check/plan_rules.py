@@ -8,7 +8,7 @@ import msgspec
 
 from stress.lab.listener import PROCESSES_MAX
 from stress.model.errors import UsageError
-from stress.model.plan import Close, Drop, Firewall, Isn, Laying, Plan, Ports, Release, Serve
+from stress.model.plan import Close, Drop, EvidenceSource, Firewall, Isn, Laying, Plan, Ports, Release, Serve
 from stress.storm.check.address_rules import PORT_MAX, addresses_faults, space_faults
 from stress.storm.ports import PortRange
 from stress.storm.segment import listing_policy
@@ -92,6 +92,7 @@ def combination_faults(plan: Plan) -> Iterator[str]:
             f"{UNBOUND_SOURCE[plan.family]}; for another --source use --ports no-port."
         )
     yield from firewall_faults(plan)
+    yield from evidence_faults(plan)
     if plan.probes and plan.ports is not Ports.KERNEL:
         yield f"{plan.scenario} measures connect() that chooses its port by itself; leave out --ports."
     if plan.laying is Laying.CLIENTS and ip_address(plan.source) != UNBOUND_SOURCE[plan.family]:
@@ -118,6 +119,16 @@ def firewall_faults(plan: Plan) -> Iterator[str]:
         yield "Rules are made inside the private namespace only; with --host use --firewall bpf."
     if plan.host and plan.isn is Isn.RANDOM:
         yield "Sequence numbers are set inside the private namespace only; leave out --host."
+
+
+def evidence_faults(plan: Plan) -> Iterator[str]:
+    """Yield which values need more evidence than a plan asks for."""
+    if plan.evidence is not EvidenceSource.NONE:
+        return
+    if plan.capture:
+        yield "--capture stores packets by cause, and --evidence none names none; leave out one of them."
+    if plan.witness:
+        yield f"{plan.scenario} lists sockets during the storm, and --evidence none lists none; use --evidence counts."
 
 
 def missing_kernel_features(plan: Plan, *, has_local_port_range: bool) -> Iterator[str]:

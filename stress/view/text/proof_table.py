@@ -101,4 +101,4 @@ def bound_text(bound: Bound) -> str:
 
 def hint_lines(hints: Iterable[str]) -> list[Text]:
     """Return each hint about what is unknown as a line."""
-    return [Text(f"unknown: {hint}", style="cyan") for hint in hints]
+    return [Text(hint, style="cyan") for hint in hints]
