@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Worlds of lost segments: by firewalls at each hook, by limits, by the host's own queue."""
+"""Worlds of lost segments: by firewalls at each hook, by limits, by the host's own queue, by options."""
 
 from worlds.queues import drop_syns
 from worlds.servers import drain, start_server
 from worlds.site import FIRST
-from worlds.truth import every, on_ports
+from worlds.stale import lay
+from worlds.truth import every, late, on_ports, slow
 from worlds.world import FIXTURE, HERE, HOST, world
 
 SYN = "tcp dport 5000 tcp flags & (syn|ack) == syn"
@@ -47,6 +48,14 @@ def some_ports_dropped(site):
     site.storm(on_ports(dropped, "lost_on_the_way"))
 
 
+@world("A firewall drops the SYNs of 20 ports before routing.", families=(4,), ways=ALL_WAYS)
+def dropped_in_prerouting(site):
+    dropped = range(FIRST + 30, FIRST + 50)
+    drop_syns(site, dropped, hook="prerouting")
+    start_server(site, drain)
+    site.storm(on_ports(dropped, "lost_on_the_way"))
+
+
 @world("A firewall drops every SYN.", ways=(HERE, FIXTURE))
 def all_syns_dropped(site):
     site.rules(f"{SYN} drop")
@@ -60,3 +69,82 @@ def dropped_in_output(site):
     drop_syns(site, dropped, hook="output")
     start_server(site, drain)
     site.storm(on_ports(dropped, "dropped_by_host", "lost_on_the_way"))
+
+
+@world("The client's OUTPUT chain drops the SYNs of 20 ports, and the server's INPUT chain those of 20 others.")
+def dropped_in_output_and_input(site):
+    ports = range(FIRST, FIRST + 100)
+    drop_syns(site, ports[20:40], hook="output")
+    drop_syns(site, ports[60:80])
+    start_server(site, drain)
+    site.storm(on_ports(ports[20:40], "dropped_by_host", "lost_on_the_way"), on_ports(ports[60:80], "lost_on_the_way"))
+
+
+@world("A firewall lets 20 SYNs pass per second.", ways=(HERE, HOST))
+def syns_rationed(site):
+    site.rules(f"{SYN} limit rate over 20/second burst 20 packets add @lost {{ tcp sport }} drop", sets=LOST)
+    start_server(site, drain)
+    site.storm(lambda: on_ports(site.in_set("lost"), "lost_on_the_way"))
+
+
+@world("A firewall lets 20 connections exist at a time, and all are held.", ways=(HERE, HOST))
+def connections_rationed(site):
+    site.rules(f"{SYN} ct state new ct count over 20 drop")
+    start_server(site, drain)
+    site.storm(late("lost_on_the_way"), close="hold")
+
+
+@world("Source NAT has 20 ports, and all connections are held.", families=(4,), ways=(HERE, HOST))
+def snat_exhausted(site):
+    site.rules("tcp dport 5000 snat ip to 127.0.0.1:50000-50019", hook="postrouting", kind="nat", priority="100")
+    start_server(site, drain)
+    site.storm(late("dropped_by_host", "lost_on_the_way"), close="hold")
+
+
+@world("A balancer drops the first SYN of a port that was used before.", ways=(HERE, HOST))
+def first_syn_of_reused_port(site):
+    site.rules(
+        "tcp dport 5000 tcp flags & (syn|ack) == syn tcp sport @used delete @used { tcp sport } drop",
+        "tcp dport 5000 tcp flags & (syn|ack) == syn add @used { tcp sport }",
+        sets="set used { type inet_service; flags dynamic,timeout; timeout 60s; size 65535; }",
+    )
+    start_server(site, drain)
+    site.storm(late("lost_on_the_way"), attempts=200)
+
+
+@world("The client offers ECN, and a firewall drops SYNs that do.", ways=(HERE, HOST))
+def ecn_dropped(site):
+    site.set(tcp_ecn=1)
+    site.rules("tcp dport 5000 tcp flags & (syn|ack|ecn) == syn|ecn drop")
+    start_server(site, drain)
+    site.storm(late("lost_on_the_way"))
+
+
+@world("A firewall drops SYNs with timestamps.", families=(4,))
+def timestamps_dropped(site):
+    site.rules(f"{SYN} tcp option timestamp exists drop")
+    start_server(site, drain)
+    site.storm(late("lost_on_the_way"), attempts=50)
+
+
+@world("The queue of lo refuses every packet (tbf).", ways=(HERE, HOST))
+def congested(site):
+    start_server(site, drain)
+    site.call("tc qdisc add dev lo root tbf rate 8bit burst 10 limit 10")
+    site.storm(every("dropped_by_host"), attempts=50)
+
+
+@world("The queue of lo refuses every packet (tbf), and the server leaked to 50 of the ports.")
+def congested_and_leaked(site):
+    lay(site, {"CLOSE-WAIT": range(FIRST, FIRST + 50)})
+    site.call("tc qdisc add dev lo root tbf rate 8bit burst 10 limit 10")
+    site.storm(every("dropped_by_host"))
+
+
+@world(
+    "lo is a slow link: connect() waits in its queue, and no SYN is sent again.", ways=(HERE,), fact="time in queues"
+)
+def slow_link(site):
+    start_server(site, drain)
+    site.call("tc qdisc add dev lo root tbf rate 160kbit burst 1600 limit 400000")
+    site.storm(slow(), late(), rate_per_s=100, ports="kernel")

@@ -154,4 +154,4 @@ def syn_queue_and_drop(site):
 def syn_cookies(site):
     start_server(site, drain, backlog=16)
     _held = fill_syn_queue(site, 20)
-    site.storm(every(*AT_ONCE))
+    site.storm(every(*AT_ONCE), rate_per_s=100)

@@ -9,20 +9,21 @@ import time
 from worlds.world import HOST
 
 
-def start_server(site, act, *, host=None, port=5000, backlog=1024, listeners=1, options=(), nofile=None):
+def start_server(site, act, *, host=None, port=None, backlog=1024, listeners=1, options=(), nofile=None):
     """Start a server on a site; return its process.
 
     Args:
         site: where.
         act: what it does with its listening sockets, a function.
         host: its address; by default the site's loopback address.
-        port: its port.
+        port: its port, by default the site's.
         backlog: of listen().
         listeners: how many sockets listen there, with SO_REUSEPORT.
         options: socket options of the listening sockets.
         nofile: descriptors that it may have.
     """
-    if site.way == HOST and port == site.address[1]:
+    port = port or site.port
+    if site.way == HOST and port == site.port:
         return None  # connstorm run --host brings its own server
     host = host or site.loopback
     sockets = [listen_at(host, port, backlog, options, reuse=listeners > 1) for _ in range(listeners)]

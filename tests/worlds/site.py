@@ -42,12 +42,14 @@ class Site:
     Attributes:
         family: 4 or 6.
         way: to storm.
+        port: the server's.
         verdict: of all storms so far.
     """
 
     def __init__(self, family, way=HERE):
         self.family = family
         self.way = way
+        self.port = PORT
         self.verdict = Verdict()
         self.loopback = "127.0.0.1" if family == 4 else "::1"
         self.any = "0.0.0.0" if family == 4 else "::"  # noqa: S104  # inside a private namespace
@@ -58,7 +60,7 @@ class Site:
     @property
     def address(self):
         """Where the storm goes."""
-        return (self.loopback, PORT)
+        return (self.loopback, self.port)
 
     def set(self, settings=None, **ipv4):
         """Set sysctls, by dotted names or by their last part below net.ipv4."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Old sockets at a server, in any state, whose client is gone without a word (TCP_REPAIR)."""
 
+import os
+import signal
 import socket
 import struct
 
@@ -15,7 +17,7 @@ FIN_WAIT_1 = 4  # include/net/tcp_states.h
 STATES = ("ESTAB", "CLOSE-WAIT", "FIN-WAIT-1", "FIN-WAIT-2", "LAST-ACK", "TIME-WAIT")
 
 
-def lay(site, fields, *, port=PORT, source=None):
+def lay(site, fields, *, port=PORT, source=None, host=None, backlog=1024, stops=False):
     """Start a server and leave old sockets with it; it then serves like any other.
 
     Args:
@@ -23,6 +25,9 @@ def lay(site, fields, *, port=PORT, source=None):
         fields: the client's ports by state of the server's socket, as ``ss`` names it.
         port: the server's.
         source: the client's address.
+        host: the server's, by default where the client goes.
+        backlog: of listen().
+        stops: whether the server accepts nothing more once the sockets are laid.
     """
     state_of = {client: state for state, clients in fields.items() for client in clients}
     laying = state_of | dict.fromkeys(fields.get("TIME-WAIT", ()), "probe")
@@ -38,13 +43,22 @@ def lay(site, fields, *, port=PORT, source=None):
     if blocked := [client for client, state in state_of.items() if state in ("FIN-WAIT-1", "LAST-ACK")]:
         drop_fins(site, blocked, port)
     held = {client for client, state in state_of.items() if state in ("CLOSE-WAIT", "FIN-WAIT-2", "ESTAB")}
-    start_server(site, lambda sockets: drain(sockets, first=first, ends=lambda client: client not in held), port=port)
+
+    def ends(client):
+        return client not in held
+
+    server = start_server(
+        site, lambda sockets: drain(sockets, first=first, ends=ends), port=port, host=host, backlog=backlog
+    )
     clients = [
         (connect_from(site, client, state, port, source or site.loopback), state) for client, state in state_of.items()
     ]
+    wait_for_states(site, {"FIN-WAIT-2": fields.get("FIN-WAIT-2", ())}, port)  # the ACK of the FIN may be late
     for client, state in clients:
         vanish(client, state)
     wait_for_states(site, fields, port)
+    if stops:
+        os.kill(server, signal.SIGSTOP)
 
 
 def drop_fins(site, clients, port):
@@ -126,10 +140,11 @@ def leave_requests(site, clients, *, port=PORT):
 def wait_for_states(site, fields, port):
     """Wait until the server's sockets are in their states, and no client's is left."""
     wanted = sorted((state, client) for state, clients in fields.items() for client in clients)
+    laid = {client for _, client in wanted}
     present = []
 
     def is_laid():
-        present[:] = sorted(entry for entry in sockets_at(site, port) if entry[0] != "LISTEN")
+        present[:] = sorted(entry for entry in sockets_at(site, port) if entry[1] in laid)
         return present == wanted
 
     wait_until(is_laid, lambda: f"wanted {wanted}, and there are {present}")

@@ -31,7 +31,14 @@ class Part:
 def is_at_once(run):
     """Return which attempts connected without a SYN sent again, to somebody else."""
     connected = (run.attempts["error"] == 0) & (run.attempts["retransmits"] == 0)
-    return connected & (run.outcomes != "self_connected")
+    return connected & ~is_self_connected(run)
+
+
+def is_self_connected(run):
+    """Return which attempts connected to themselves: their own port is the server's."""
+    address = run.record.acts[0].address
+    itself = (run.attempts["local_port"] == address.target_port) & (address.source == address.target)
+    return (run.attempts["error"] == 0) & itself
 
 
 def late(*names):
@@ -48,6 +55,16 @@ def on_ports(ports, *names):
     """State the truth of all attempts from some ports that did not connect at once."""
     ports = np.array(sorted(ports), np.uint16)
     return Part(names, lambda run: np.isin(run.attempts["local_port"], ports) & ~is_at_once(run))
+
+
+def self_connected(*names):
+    """State the truth of attempts that connected to themselves."""
+    return Part(names, is_self_connected)
+
+
+def slow(*names):
+    """State the truth of attempts that connected without a SYN sent again, and took more than two jiffies."""
+    return Part(names, lambda run: is_at_once(run) & (run.attempts["latency_ns"] > 2 * run.record.host.jiffy_ns))
 
 
 def with_errors(errors, *names):
