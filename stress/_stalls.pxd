@@ -104,7 +104,7 @@ cdef inline int64_t read_clock(Stalls* stalls) noexcept nogil:
 
 
 cdef inline bint has_waited(Stalls* stalls, int64_t length_ns, int64_t now_ns) noexcept nogil:
-    """Tell whether the thread waited for a CPU for all of a long connect() but one jiffy, at the least.
+    """Tell whether the thread waited for a CPU for all of a long connect() but one jiffy: without that it was not long.
 
     The run delay is known over an interval that the connect() is a part of. What was waited outside of it is at most
     the rest of the interval. It is also at most a jiffy for each wait but one when no two readings of the clock outside
