@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Other kernels: downloaded from Debian, cached, booted in QEMU."""
