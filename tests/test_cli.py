@@ -43,7 +43,7 @@ def test_json_is_one_object_and_nothing_else(tmp_path):
     ended = connstorm("run", "closewait", *SMALL, "--mines", 5, "-o", tmp_path, "--json")
     document = json.loads(ended.stdout)
     summary = document["summary"]
-    assert document["schema"] == 2
+    assert document["schema"] == 3
     assert document["scenario"] == "closewait"
     assert Path(document["path"]).parent == tmp_path
     assert summary["collisions"] == summary["outcomes"]["retried"] == summary["causes"]["closewait"] == 5
