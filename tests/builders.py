@@ -11,7 +11,7 @@ from stress.lab.counters import LO_DROPPED
 from stress.model.attempt import ATTEMPT, STORM
 from stress.model.plan import Plan
 from stress.model.record import Act, Address, Host, ListenerReport, Record
-from stress.model.run import MINE, Run
+from stress.model.run import CLOSE_WAIT, MINE, Run
 
 SECOND, MS, US = 10**9, 10**6, 10**3
 
@@ -62,6 +62,8 @@ def an_act(plan=None, **changes):
         "mines_laid": 0,
         "stolen_ms": 0,
         "pairs": [],
+        "outside_packets": 0,
+        "syn_sent_before": 0,
     }
     return Act(**(fields | changes))
 
@@ -70,9 +72,12 @@ COUNTERS = (
     "ActiveOpens",
     "EmbryonicRsts",
     "EstabResets",
+    "InSegs",
     "ListenDrops",
     "ListenOverflows",
     "OutRsts",
+    "OutSegs",
+    "RetransSegs",
     "TCPACKSkippedChallenge",
     "TCPChallengeACK",
     "TCPSYNChallenge",
@@ -109,9 +114,10 @@ def the_attempts(*rows, **columns):
     return attempts
 
 
-def the_mines(*ports, left=(), address=0):
+def the_mines(*ports, left=(), address=0, state=CLOSE_WAIT):
     """Return mines; those whose ports are in ``left`` stood when the storm was over."""
     mines = np.zeros(len(ports), MINE)
+    mines["state"], mines["age_ms"] = state, -1
     mines["local_port"] = ports
     mines["left"] = np.isin(ports, left) if ports else 0
     mines["address"] = address
@@ -174,5 +180,5 @@ many_attempts = st.lists(
     )
 )
 many_mines = st.sets(st.tuples(st.integers(0, 1), st.integers(40000, 40003), st.just(0))).map(
-    lambda tuples: np.array(sorted(tuples), MINE)
+    lambda tuples: np.array([(*place, CLOSE_WAIT, -1, 0) for place in sorted(tuples)], MINE)
 )

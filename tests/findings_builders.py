@@ -5,11 +5,12 @@ import dataclasses
 import errno
 
 import numpy as np
-from builders import MS, SECOND, US, a_host, a_record, an_act, the_attempts, the_mines
+from builders import COUNTERS, MS, SECOND, US, a_host, a_record, an_act, the_attempts, the_mines
 from hypothesis import strategies as st
 
 from stress.analysis.attribution.cause import CAUSES
-from stress.analysis.attribution.summary import Findings, analyse_act, summarise
+from stress.analysis.attribution.findings import Findings, analyse_act
+from stress.analysis.attribution.summary import summarise
 from stress.model.run import Run, Storm
 
 
@@ -24,6 +25,7 @@ def findings(*acts, mines=(), left=(), causes=None):
             mines_laid=len(laid),
             port_range=(40000, 40099),
             ports=100,
+            counters=dict.fromkeys(COUNTERS, 0) | {"TCPSYNChallenge": 255 * len(attempts)},
         )
         storms.append(Storm(a_host(), act, attempts, laid))
     of_acts = [analyse_act(storm) for storm in storms]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from command import connstorm
 
-from stress.analysis.attribution.summary import Findings, analyse
+from stress.analysis.attribution.findings import Findings
+from stress.analysis.attribution.summary import analyse
 from stress.model.errors import LabError
 from stress.store import run_folder
 

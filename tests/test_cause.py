@@ -5,13 +5,14 @@ import errno
 
 import numpy as np
 import pytest
-from builders import MS, SECOND, a_host, a_ladder, a_run, a_storm, settings, the_attempts, the_mines
+from builders import COUNTERS, MS, SECOND, a_host, a_ladder, a_run, a_storm, settings, the_attempts, the_mines
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.collision import detect_collisions
 from stress.analysis.attribution.ladder import syn_timeouts_ns
+from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.summary import analyse
 from stress.analysis.attribution.syns import Gap, classify_first_gaps, classify_syns
 from stress.lab.counters import LO_DROPPED
@@ -22,6 +23,13 @@ LADDER = {"tcp_syn_retries": 1, "tcp_syn_linear_timeouts": 0}  # a SYN at 0 and 
 FAST_OUT, SLOW_OUT = 2008 * MS, 3 * SECOND  # ETIMEDOUT after a challenge ACK, and after nothing
 
 
+def counters_of(attempts):
+    """Return the counters of a storm of which no segment was swallowed and no listener dropped one."""
+    retransmits = int(attempts["retransmits"].sum())
+    sent_again = {"TCPSynRetrans": retransmits, "RetransSegs": retransmits, "InSegs": retransmits}
+    return dict.fromkeys(COUNTERS, 0) | {"ActiveOpens": int(has_sent_syn(attempts).sum())} | sent_again
+
+
 def causes_of(*rows, mines=(), left=(), plan=None, counters=None, kernel="6.18.44", **changes):
     """Return the causes of attempts (port, errno, retransmits, latency in ns)."""
     attempts = the_attempts(*(row[:3] for row in rows), latency_ns=[row[3] for row in rows])
@@ -30,20 +38,28 @@ def causes_of(*rows, mines=(), left=(), plan=None, counters=None, kernel="6.18.4
         the_mines(*mines, left=left),
         plan or Plan(scenario="test", ports=Ports.SHUFFLE),
         sysctls=settings(**LADDER, tcp_challenge_ack_limit=2**31 - 1),
-        counters=dict.fromkeys(a_run(attempts).record.acts[0].counters, 0) | (counters or {}),
+        counters=counters_of(attempts) | (counters or {}),
         host=a_host(kernel=kernel),
         **changes,
     )
     return [CAUSES[code].value for code in analyse(run).causes]
 
 
+def met(syns):
+    """Return the counters of so many SYNs that met a mine."""
+    return {"TCPSYNChallenge": syns}
+
+
 def test_a_mined_port_and_one_hastened_resend_are_a_collision():
-    assert causes_of((40000, 0, 1, 9 * MS), mines=[40000]) == ["closewait"]
-    assert causes_of((40000, 0, 1, 9 * MS)) == ["unknown"]
+    row = (40000, 0, 1, 9 * MS)
+    assert causes_of(row, mines=[40000], counters=met(1)) == ["closewait"]
+    assert causes_of(row, mines=[40000], counters=met(2)) == ["closewait"]  # somebody else met one too
+    assert causes_of(row, mines=[40000], counters=met(0)) == ["unknown"]
+    assert causes_of(row, counters=met(1)) == ["unknown"]
 
 
 def test_a_collision_on_a_kernel_before_5_6_takes_the_first_timeout():
-    assert causes_of((40000, 0, 1, 1005 * MS), mines=[40000], kernel="5.5.0") == ["closewait"]
+    assert causes_of((40000, 0, 1, 1005 * MS), mines=[40000], kernel="5.5.0", counters=met(1)) == ["closewait"]
 
 
 def test_a_port_that_was_free_before_the_server_had_closed_is_a_mine_for_a_while():
@@ -57,15 +73,17 @@ def test_a_port_that_was_free_before_the_server_had_closed_is_a_mine_for_a_while
         (3, ["none", "closewait", "none", "unknown"]),
         (0, ["none", "unknown", "none", "unknown"]),
     ):
-        counters = dict.fromkeys(a_run(attempts).record.acts[0].counters, 0) | {"TCPTimeWaitOverflow": overflows}
+        counters = counters_of(attempts) | {"TCPTimeWaitOverflow": overflows} | met(1)
         run = a_run(attempts, the_mines(), plan, sysctls=settings(**LADDER), counters=counters)
         assert [CAUSES[code].value for code in analyse(run).causes] == causes
 
 
 def test_a_mine_that_survives_a_hastened_resend_never_got_the_rst():
     rows = [(40000, TIMED_OUT, 1, FAST_OUT), (40000, UNFINISHED, 1, 500 * MS)]
-    assert causes_of(*rows, mines=[40000], left=[40000]) == ["rst_dropped"] * 2
-    assert causes_of(*rows[:1], mines=[40000]) == ["unknown"]  # it is gone: something else went wrong
+    assert causes_of(*rows, mines=[40000], left=[40000], counters=met(4)) == ["rst_dropped"] * 2
+    assert causes_of(*rows, mines=[40000], left=[40000], counters=met(3)) == ["unknown"] * 2
+    connected = (40000, 0, 1, 9 * MS)
+    assert causes_of(connected, mines=[40000], left=[40000], counters=met(1)) == ["unknown"]  # it cannot have
 
 
 def test_a_mine_that_survives_a_whole_timeout_sent_a_challenge_ack_in_vain():
@@ -79,6 +97,7 @@ def test_a_syn_that_the_kernel_did_not_answer_was_rationed():
     row = (40000, 0, 3, 3020 * MS)
     rationed = {"TCPSYNChallenge": 3, "TCPChallengeACK": 1}
     assert causes_of(row, mines=[40000], counters=rationed) == ["challenge_limited"]
+    assert causes_of(row, mines=[40000], counters=rationed | {"TCPChallengeACK": 2}) == ["unknown"]  # too few
     assert causes_of(row, mines=[40000], counters={"TCPSYNChallenge": 3, "TCPChallengeACK": 3}) == ["unknown"]
     skipped = {"TCPSYNChallenge": 3, "TCPChallengeACK": 1, "TCPACKSkippedChallenge": 2}
     assert causes_of(row, mines=[40000], counters=skipped) == ["unknown"]
@@ -93,15 +112,23 @@ def test_whose_first_syn_was_answered_is_a_plain_collision_among_the_rationed():
 FULL_QUEUE = [(40000, TIMED_OUT, 1, SLOW_OUT), (40001, 0, 1, 1005 * MS)]  # two SYNs, and one, without an answer
 
 
+def overflows(drops):
+    """Return the counters of an accept queue that dropped so many."""
+    return {"ListenOverflows": drops, "ListenDrops": drops}
+
+
 @pytest.mark.parametrize(
     ("counters", "cause"),
     [
-        ({"ListenOverflows": 3}, "accept_queue"),
-        ({"ListenOverflows": 4}, "accept_queue"),  # somebody else's too
-        ({"ListenOverflows": 2, LO_DROPPED: 1}, "accept_queue"),
-        ({"ListenOverflows": 2}, "unknown"),  # a SYN is missing, and nobody knows whose
-        ({"ListenOverflows": 1, LO_DROPPED: 2}, "unknown"),  # not one for each attempt
-        ({LO_DROPPED: 3}, "unknown"),
+        (overflows(3), "accept_queue"),
+        (overflows(4) | {"EmbryonicRsts": 1, "OutRsts": 1}, "accept_queue"),  # an ACK too
+        (overflows(3) | {"OutSegs": 1}, "unknown"),  # one segment was swallowed: perhaps a SYN
+        (overflows(2) | {LO_DROPPED: 1, "OutSegs": 1}, "unknown"),  # one SYN is missing, and nobody knows whose
+        (overflows(2), "unknown"),
+        (overflows(3) | {"TCPMinTTLDrop": 1}, "unknown"),
+        (overflows(3) | {"ListenOverflows": 2}, "unknown"),  # a drop for another reason
+        ({LO_DROPPED: 3, "OutSegs": 3}, "lost_on_the_way"),
+        ({"OutSegs": 2}, "unknown"),
         ({}, "unknown"),
     ],
 )
@@ -111,22 +138,32 @@ def test_unanswered_syns_are_the_queue_s_when_it_accounts_for_them(counters, cau
 
 def test_the_queue_of_a_server_without_descriptors_is_not_to_blame():
     """It starved from 2 s to 9 s: who was over by then waited for another reason."""
-    causes = causes_of(*FULL_QUEUE, counters={"ListenOverflows": 3}, starved_ns=(2 * SECOND, 9 * SECOND))
+    causes = causes_of(*FULL_QUEUE, counters=overflows(3), starved_ns=(2 * SECOND, 9 * SECOND))
     assert causes == ["fd_exhaustion", "accept_queue"]
 
 
-def test_a_collision_that_then_waits_for_the_queue_waits_for_the_queue():
+def test_the_first_of_two_delays_is_the_cause_and_the_other_is_listed():
     """The first SYN cleared the mine, the second found the queue full."""
+    attempts = the_attempts((40000, TIMED_OUT, 1), latency_ns=[FAST_OUT])
+    counters = counters_of(attempts) | met(1) | overflows(1)
+    run = a_run(attempts, the_mines(40000), sysctls=settings(**LADDER), counters=counters)
+    summary = analyse(run).summary
+    assert summary.causes["closewait"] == 1
+    assert [(proof.cause, proof.attempts, proof.also) for proof in summary.proofs] == [
+        ("closewait", 1, 0),
+        ("accept_queue", 0, 1),
+    ]
     row = (40000, TIMED_OUT, 1, FAST_OUT)
-    assert causes_of(row, mines=[40000], counters={"ListenOverflows": 1}) == ["accept_queue"]
-    assert causes_of(row, mines=[40000], left=[40000], counters={"ListenOverflows": 1}) == ["rst_dropped"]
+    assert causes_of(row, mines=[40000], left=[40000], counters=met(2) | overflows(1)) == ["rst_dropped"]
 
 
 @pytest.mark.parametrize(
     ("ports", "close", "cause"),
     [
-        (Ports.KERNEL, Close.RST, "port_exhausted"),
-        (Ports.BIND, Close.RST, "port_exhausted"),
+        (Ports.KERNEL, Close.HOLD, "port_exhausted"),
+        (Ports.KERNEL, Close.FIN, "port_exhausted"),
+        (Ports.KERNEL, Close.RST, "port_exhausted"),  # the first attempt is not over yet
+        (Ports.BIND, Close.HOLD, "port_exhausted"),
         (Ports.SWEEP, Close.FIN, "port_exhausted"),  # in TIME_WAIT since the first attempt
         (Ports.SWEEP, Close.HOLD, "port_exhausted"),
         (Ports.SWEEP, Close.RST, "port_exhausted"),  # the first attempt is not over yet
@@ -136,7 +173,7 @@ def test_a_collision_that_then_waits_for_the_queue_waits_for_the_queue():
 @pytest.mark.parametrize("error", [errno.EADDRINUSE, errno.EADDRNOTAVAIL])
 def test_a_port_is_missing_when_the_kernel_searched_them_all_or_the_storm_has_it(ports, close, cause, error):
     rows = [(40000, 0, 0, MS), (40001, error, 0, MS), (40000, error, 0, MS)]
-    causes = causes_of(*rows, plan=Plan(scenario="test", ports=ports, close=close))
+    causes = causes_of(*rows, plan=Plan(scenario="test", ports=ports, close=close), ports=1)
     assert causes == ["none", "unknown" if ports is Ports.SWEEP else cause, cause]
 
 

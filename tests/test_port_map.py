@@ -127,7 +127,8 @@ def test_the_key_names_what_occurs_the_most_numerous_trouble_first():
         "mine left standing  2",
     ]
     refused = the_attempts((40000, errno.ECONNREFUSED, 0), *[(0, errno.EADDRNOTAVAIL, 0)] * 2)
-    assert labels(findings(refused)) == ["no port free  2", "cause unknown  1"]
+    causes = [Cause.UNKNOWN, Cause.PORT_EXHAUSTED, Cause.PORT_EXHAUSTED]
+    assert labels(findings(refused, causes=causes)) == ["no port free  2", "cause unknown  1"]
 
 
 def test_no_two_causes_have_the_same_colour_and_shape():
@@ -146,7 +147,7 @@ def test_rare_causes_lie_on_top():
 
 def test_attempts_without_a_port_have_a_strip_only_where_there_are_any():
     assert set(drawn(findings(ONE))) == {"act 0"}
-    axes = drawn(findings(ONE, NO_PORT))
+    axes = drawn(findings(ONE, NO_PORT, causes=[Cause.NONE] * len(ONE) + [Cause.PORT_EXHAUSTED] * len(NO_PORT)))
     assert set(axes) == {"act 0", "act 0, no port", "act 1", "act 1, no port"}
     assert axes["act 0, no port"].get_yticklabels()[0].get_text() == "no port"
     heights = marks(axes["act 1, no port"])["no port free"].get_ydata()

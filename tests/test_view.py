@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
 from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.findings import ActFindings, Findings
 from stress.analysis.attribution.ladder import build_ladder
-from stress.analysis.attribution.summary import ActFindings, Findings
 from stress.analysis.attribution.syns import Syns
 from stress.model.attempt import ATTEMPT
 from stress.model.outcome import Cause, Outcome
@@ -110,13 +110,14 @@ def scene_of(latency_ns, outcomes, collided=None, *, scenario="test", sysctls=No
     summary = summary_of(latency_ns, outcomes, rungs, int(collided.sum()), mines)
     run = Run(record, attempts, np.zeros(mines, MINE))
     none = np.zeros_like(outcomes)
-    syns = Syns(none, collided, none.astype(bool), none.astype(np.int64), none.astype(np.int64))
+    no, zero = none.astype(bool), none.astype(np.uint16)
+    syns = Syns(none, collided, no, mine_state=none, challenged=zero, unanswered=zero, unresolved=no)
     causes = np.select(
         [collided, outcomes != 0],
         [CAUSES.index(Cause.CLOSEWAIT), CAUSES.index(Cause.UNKNOWN)],
         CAUSES.index(Cause.NONE),
     ).astype(np.uint8)
-    return Findings(run, [ActFindings(run.storms()[0], rungs, outcomes, syns, causes)], summary)
+    return Findings(run, [ActFindings(run.storms()[0], rungs, outcomes, syns, causes, [], [], [], [])], summary)
 
 
 def storm(count=28_232, mines=600, *, seed=1, resolve=None, outcome=Outcome.RETRIED, **options):

@@ -8,7 +8,8 @@ what the suite shows.
 import sys
 from pathlib import Path
 
-from stress.analysis.attribution.summary import Findings, analyse
+from stress.analysis.attribution.findings import Findings
+from stress.analysis.attribution.summary import analyse
 from stress.cli.suite import caption
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder

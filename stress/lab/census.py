@@ -24,13 +24,21 @@ TYPE = struct.Struct("=H")
 # The fields of an inet_diag_msg that are used here.
 MESSAGE = np.dtype(
     {
-        "names": ["state", "local_port", "remote_port", "local_address", "remote_address", "receive_queue"],
-        "formats": ["u1", ">u2", ">u2", "V16", "V16", "=u4"],
-        "offsets": [1, 4, 6, 8, 24, 56],
+        "names": [
+            *("family", "state", "timer", "local_port", "remote_port", "local_address", "remote_address", "cookie"),
+            *("expires_ms", "receive_queue", "send_queue", "uid", "inode"),
+        ],
+        "formats": [
+            *("u1", "u1", "u1", ">u2", ">u2", "V16", "V16", "=u8"),
+            *("=u4", "=u4", "=u4", "=u4", "=u4"),
+        ],
+        "offsets": [0, 1, 2, 4, 6, 8, 24, 44, 52, 56, 60, 64, 68],
         "itemsize": 72,
     }
 )
 BUFFER_BYTES = 1 << 18
+TEXT_FIELDS = ("state", "local_port", "remote_port", "local_address", "remote_address", "receive_queue")
+MAPPED = np.array([0] * 10 + [0xFF] * 2, np.uint8)  # the first 12 bytes of ::ffff:a.b.c.d, RFC 4291 section 2.5.5.2
 
 # RFC 9293 names by the kernel's numbers (include/net/tcp_states.h). NEW-SYN-RECV is reported as SYN-RECEIVED.
 STATES = {
@@ -47,6 +55,8 @@ STATES = {
     11: "CLOSING",
 }
 NUMBERS = {name: number for number, name in STATES.items()}
+BOUND = "BOUND"  # bound and neither listening nor connected; listed since Linux 6.8, and only when it is asked for
+MASKS = {name: 1 << number for name, number in NUMBERS.items()} | {BOUND: 1 << 13}  # TCP_BOUND_INACTIVE
 
 
 class Socket(NamedTuple):
@@ -74,12 +84,35 @@ def list_sockets(
     Raises:
         OSError: the kernel rejects the request.
     """
-    domain = socket.AF_INET if family == 4 else socket.AF_INET6
-    mask = sum(1 << NUMBERS[state] for state in states)
+    tables = []
+    for data, offsets in request_datagrams(
+        socket.AF_INET if family == 4 else socket.AF_INET6, states, local_port=local_port, remote_port=remote_port
+    ):
+        rows = np.array(offsets, np.intp)[:, None] + np.arange(MESSAGE.itemsize)
+        tables.append(np.frombuffer(data, np.uint8)[rows].view(MESSAGE)[:, 0])
+    return np.concatenate(tables)
+
+
+def request_datagrams(
+    domain: int, states: Iterable[str], *, extensions: int = 0, local_port: int = 0, remote_port: int = 0
+) -> Iterator[tuple[bytes, list[int]]]:
+    """Yield each datagram of a dump of TCP sockets, with the offsets of the inet_diag_msg in it.
+
+    Args:
+        domain: socket.AF_INET or AF_INET6.
+        states: only sockets in one of these states.
+        extensions: a bit for each attribute that is wanted, 1 << (INET_DIAG_… - 1).
+        local_port: only sockets with this local port; 0 is any.
+        remote_port: only sockets with this remote port; 0 is any.
+
+    Raises:
+        OSError: the kernel rejects the request.
+    """
+    mask = sum(MASKS[state] for state in states)
     body = REQUEST.pack(
         domain,
         socket.IPPROTO_TCP,
-        0,
+        extensions,
         0,
         mask,
         local_port.to_bytes(2, "big"),
@@ -91,16 +124,21 @@ def list_sockets(
         0xFFFFFFFF,
     )
     header = NETLINK_HEADER.pack(NETLINK_HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0)
-    tables = []
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
         netlink.sendto(header + body, (0, 0))
         done = False
         while not done:
             data = netlink.recv(BUFFER_BYTES)
             offsets, done = message_offsets(data)
-            rows = np.array(offsets, np.intp)[:, None] + np.arange(MESSAGE.itemsize)
-            tables.append(np.frombuffer(data, np.uint8)[rows].view(MESSAGE)[:, 0])
-    return np.concatenate(tables)
+            yield data, offsets
+
+
+def request_messages(domain: int, states: Iterable[str], *, extensions: int) -> Iterator[bytes]:
+    """Yield the inet_diag_msg of each socket with its attributes; the arguments are those of ``request_datagrams``."""
+    for data, offsets in request_datagrams(domain, states, extensions=extensions):
+        for offset in offsets:
+            (length,) = LENGTH.unpack_from(data, offset - NETLINK_HEADER.size)
+            yield data[offset : offset - NETLINK_HEADER.size + length]
 
 
 def message_offsets(data: bytes) -> tuple[list[int], bool]:
@@ -126,9 +164,8 @@ def iterate_sockets(
     """Yield the sockets of ``list_sockets``, each with its addresses as text."""
     domain = socket.AF_INET if family == 4 else socket.AF_INET6
     size = 4 if family == 4 else 16
-    for state, local, remote, local_address, remote_address, queue in list_sockets(
-        family, states, local_port=local_port, remote_port=remote_port
-    ).tolist():
+    sockets = list_sockets(family, states, local_port=local_port, remote_port=remote_port)
+    for state, local, remote, local_address, remote_address, queue in sockets[list(TEXT_FIELDS)].tolist():
         yield Socket(
             state_name(state),
             socket.inet_ntop(domain, local_address[:size]),
@@ -144,9 +181,55 @@ def state_name(state: int) -> str:
     return STATES.get(state, "SYN-RECEIVED")
 
 
+def list_family(
+    family: int, states: Iterable[str] = NUMBERS, *, local_port: int = 0, remote_port: int = 0
+) -> npt.NDArray[Any]:
+    """List the TCP sockets that speak a family, shape (sockets,), dtype MESSAGE.
+
+    A socket of family 6 that is bound to ``::`` may serve IPv4 as well. Its connections are then IPv6 sockets with
+    addresses such as ::ffff:127.0.0.1; they are listed as IPv4, with their addresses as IPv4 sockets have them. Those
+    of LISTEN stay what they are.
+
+    Args:
+        family: 4 or 6, of the packets.
+        states: only sockets in one of these states.
+        local_port: only sockets with this local port; 0 is any.
+        remote_port: only sockets with this remote port; 0 is any.
+    """
+    states = list(states)
+    ports = {"local_port": local_port, "remote_port": remote_port}
+    sockets6 = list_sockets(6, states, **ports)
+    mapped = is_mapped(sockets6["remote_address"]) | is_mapped(sockets6["local_address"])
+    if family == 6:
+        return sockets6[~mapped]
+    as_ipv4 = sockets6[mapped].copy()
+    for field in ("local_address", "remote_address"):
+        addresses = as_ipv4[field].copy().view(np.uint8).reshape(-1, 16)
+        addresses[:, :4] = addresses[:, 12:]
+        addresses[:, 4:] = 0
+        as_ipv4[field] = addresses.view("V16").ravel()
+    return np.concatenate([list_sockets(4, states, **ports), as_ipv4])
+
+
+def is_mapped(addresses: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return which addresses, shape (sockets,) of 16 bytes each, are IPv4 addresses mapped into IPv6."""
+    mapped: npt.NDArray[np.bool_] = (addresses.copy().view(np.uint8).reshape(-1, 16)[:, :12] == MAPPED).all(axis=1)
+    return mapped
+
+
+def list_server_sockets(family: int, server_ports: range) -> npt.NDArray[Any]:
+    """List the sockets of a server's ports but those in LISTEN, shape (sockets,), dtype MESSAGE.
+
+    Whatever their state, TIME-WAIT and SYN-RECEIVED included; addresses as ``list_family`` has them.
+    """
+    port = server_ports[0] if len(server_ports) == 1 else 0
+    sockets = list_family(family, [state for state in NUMBERS if state != "LISTEN"], local_port=port)
+    return sockets[(sockets["local_port"] >= server_ports[0]) & (sockets["local_port"] <= server_ports[-1])]
+
+
 def take_census(family: int, server_ports: range, states: Iterable[str] = NUMBERS) -> dict[str, dict[str, int]]:
     """Count the sockets of a server and of its clients by state: ``{"client": {"TIME-WAIT": 7}, "server": …}``."""
-    sockets = list_sockets(family, states)
+    sockets = list_family(family, states)
     first, last = server_ports[0], server_ports[-1]
     of_server = (sockets["local_port"] >= first) & (sockets["local_port"] <= last)
     of_clients = ~of_server & (sockets["remote_port"] >= first) & (sockets["remote_port"] <= last)

@@ -158,6 +158,17 @@ def parse_ports(text: str) -> set[int]:
     return ports
 
 
+def ports_text(ports: Iterable[int]) -> str:
+    """Return ports as the kernel writes such a list: ``8080,9000-9002``."""
+    runs: list[list[int]] = []
+    for port in sorted(set(ports)):
+        if runs and port == runs[-1][1] + 1:
+            runs[-1][1] = port
+        else:
+            runs.append([port, port])
+    return ",".join(f"{low}-{high}" if high > low else str(low) for low, high in runs)
+
+
 def suggest_name(name: str) -> str:
     """Return ``; did you mean …?`` with the sysctl that is spelled most like ``name``, or an empty text."""
     prefix, _, last = name.rpartition(".")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 IDENTITY_DIGITS = 12
+EXTERNAL_SCENARIO = "visit"  # a storm against the server of others
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}  # by family
 
 
@@ -186,6 +187,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def addresses(self) -> int:
         """Number of pairs of a source address and a target port; each has the whole port range."""
         return self.sources * self.target_ports
+
+    @property
+    def is_external(self) -> bool:
+        """Whether the server is not connstorm's own."""
+        return self.scenario == EXTERNAL_SCENARIO
 
     @property
     def server_ports(self) -> range:

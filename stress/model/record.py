@@ -173,6 +173,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     reserved: int = 0  # ports of the range that ip_local_reserved_ports reserves
     source_error: str | None = None  # errno when the kernel has no source address for the target; None: it has one
     listener_elsewhere: list[str] = []  # where somebody listens on a server port that nobody listens on at the target
+    syn_sent_before: int | None = None  # sockets of the namespace in SYN-SENT when the storm began; None: not known
     outside_packets: int | None = None  # that interfaces other than lo moved; None: not known
     stalls: list[Stall] = []
     stalls_missed: int = 0  # stalls for which there was no room in the list

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from stress.analysis.attribution.summary import Findings, analyse
+from stress.analysis.attribution.findings import Findings
+from stress.analysis.attribution.summary import analyse
 from stress.model.progress import ProgressCallback
 from stress.run import process
 from stress.store import run_folder

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from stress.model.errors import UsageError
-from stress.model.plan import Plan
+from stress.model.plan import EXTERNAL_SCENARIO, Plan
 from stress.model.units import SECOND_NS
 from stress.run.external_call import Answer, call_external_storm
 
@@ -129,7 +129,7 @@ def external_plan(address: tuple[Any, ...], chosen: Mapping[str, Any], options: 
         refuse_excess(name, value)
     host = str(address[0])
     target = EVERYWHERE.get(host, host)
-    base = Plan(scenario="visit").with_family(6 if ":" in target else 4).on_host()
+    base = Plan(scenario=EXTERNAL_SCENARIO).with_family(6 if ":" in target else 4).on_host()
     fields = msgspec.structs.asdict(base) | {"target": target, "target_port": address[1]}
     try:
         return msgspec.convert(fields | dict(chosen) | dict(options), Plan)

@@ -30,7 +30,7 @@ def main() -> None:
 
 def make_answer(run: Run) -> Answer:
     """Return the answer that summarises a run."""
-    summary = msgspec.structs.replace(analyse(run).summary, books=[], warnings=run.record.warnings)
+    summary = analyse(run).summary
     (act,) = run.record.acts
     return Answer(
         summary=summary,

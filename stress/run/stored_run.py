@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from stress.analysis.attribution.summary import Findings
+    from stress.analysis.attribution.findings import Findings
     from stress.model.run import Run
 
 

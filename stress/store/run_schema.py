@@ -81,7 +81,8 @@ def upgrade_2_to_3(old: dict[str, Any]) -> dict[str, Any]:
 
     In a private namespace there is no interface but lo.
     """
-    acts = [act | {"outside_packets": None if act["plan"].get("host") else 0} for act in old["acts"]]
+    private = {"outside_packets": 0, "syn_sent_before": 0}
+    acts = [act | ({} if act["plan"].get("host") else private) for act in old["acts"]]
     outcomes = old["summary"]["outcomes"]
     errnos = {name: outcomes[outcome] for outcome, name in ERRNO_BY_OUTCOME.items() if outcomes.get(outcome)}
     return old | {"schema": 3, "acts": acts, "summary": old["summary"] | {"errnos": errnos}}

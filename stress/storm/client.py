@@ -20,14 +20,14 @@ from stress.model.attempt import STORM, WARM_UP
 from stress.model.plan import Close, Plan, Serve
 from stress.model.progress import ProgressCallback
 from stress.model.record import Act, Address, Phase
-from stress.model.run import PORTS
+from stress.model.run import CLOSE_WAIT, PORTS
 from stress.storm import minefield
 from stress.storm.buffer import Buffer
 from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
 from stress.storm.snapshot import StormSnapshot
 from stress.storm.socket_pairs import SocketPairSampler
-from stress.storm.worker import Worker, WorkerResult, WorkerSpec, pin_to_cpu
+from stress.storm.worker import Worker, WorkerResult, WorkerSpec, merge_stalls, pin_to_cpu
 from stress.storm.workers import Workers
 
 SETTLE_LIMIT_S = 10.0
@@ -122,7 +122,7 @@ class Client:
                 settled = plan.serve is Serve.NOBODY or environment.listener.wait_settled(SETTLE_LIMIT_S)
                 changes = before.changes(epoch_ns)
                 packets = captured.packets() if captured else None
-                mines["left"] = same_places(mines, self.list_mines())
+                mines["left"] = np.isin(mines["cookie"], self.list_mines()["cookie"])
                 attempts = self.gather(results)
         self.buffer.close()
         act = Act(
@@ -137,8 +137,10 @@ class Client:
             sysctls=sysctl.read_recorded(plan.sysctls),
             firewall=environment.firewall_text,
             phases=act_phases(plan, attempts, begun_ns - epoch_ns, start_ns - epoch_ns, end_ns - epoch_ns),
-            mines_laid=plan.mines if plan.fresh else len(mines),
+            mines_laid=plan.mines if plan.fresh else int((mines["state"] == CLOSE_WAIT).sum()),
             pairs=sampler.pairs if sampler else [],
+            stalls=merge_stalls(results),
+            stalls_missed=sum(result.stalls_missed for result in results),
             **changes,
         )
         interrupted = any(result.interrupted for result in results)
@@ -211,12 +213,6 @@ def watched_ports(plan: Plan, mines: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     ports = np.full(PORTS, leaves_mines or plan.host, np.uint8)
     ports[mines["local_port"]] = 1
     return ports
-
-
-def same_places(mines: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Return which mines are on the 4-tuple of one of the others, shape (mines,)."""
-    place = ["address", "local_port"]
-    return np.isin(mines[place], others[place])
 
 
 def act_phases(plan: Plan, records: npt.NDArray[Any], begun_ns: int, start_ns: int, end_ns: int) -> list[Phase]:

@@ -11,7 +11,7 @@ from stress._fastconnect import now_ns
 from stress.lab import census, firewall, host
 from stress.lab.listener import Listener
 from stress.model.errors import NotApplicableError, UsageError
-from stress.model.plan import Drop, Plan, Serve
+from stress.model.plan import EXTERNAL_SCENARIO, Drop, Plan, Serve
 from stress.model.record import Record
 from stress.model.run import Run
 from stress.storm.check import plan_rules
@@ -19,7 +19,6 @@ from stress.storm.client import Client
 from stress.storm.environment import Environment, assign_cpus, raise_descriptor_limit, verify_sysctls
 from stress.storm.ports import read_port_range
 
-EXTERNAL_SCENARIO = "visit"  # the scenario's name
 FAMILIES = (4, 6)  # an IPv6 socket may serve IPv4 too
 
 

@@ -18,6 +18,7 @@ from stress.storm import four_tuples
 from stress.storm.check.plan_rules import DESCRIPTORS_RESERVED
 from stress.storm.mine_connections import connect_mines
 
+TCP_TIMEWAIT_LEN_MS = 60_000  # include/net/tcp.h
 TW_BUCKETS = "net.ipv4.tcp_max_tw_buckets"
 ROUNDS_MAX = 4
 ACCEPT_LIMIT_S = 30.0
@@ -146,15 +147,24 @@ def wait_for_client_ports(plan: Plan, expected_s: float, notify: ProgressCallbac
 
 
 def list_mines(plan: Plan) -> npt.NDArray[Any]:
-    """Return the mines that there are now: the server's CLOSE_WAIT sockets, shape (mines,), dtype MINE."""
-    numbers = list_mine_numbers(plan)
+    """Return the mines that there are now: sockets of the server on the 4-tuples of the plan, whatever their state.
+
+    Shape (mines,), dtype MINE, ascending by 4-tuple. The age of a TIME_WAIT socket follows from its timer; that of
+    others is not known from this list.
+    """
+    sockets = census.list_server_sockets(plan.family, plan.server_ports)
+    numbers, known = four_tuples.server_socket_numbers(plan, sockets), four_tuples.is_peer_of_client(plan, sockets)
+    sockets = sockets[known]
     mines = np.zeros(len(numbers), MINE)
     mines["address"], mines["local_port"] = four_tuples.split_numbers(numbers)
-    return mines
+    mines["state"], mines["cookie"] = sockets["state"], sockets["cookie"]
+    ages_ms = TCP_TIMEWAIT_LEN_MS - sockets["expires_ms"].astype(np.int64)
+    mines["age_ms"] = np.where(sockets["state"] == census.NUMBERS["TIME-WAIT"], ages_ms, -1)
+    return mines[np.argsort(numbers, kind="stable")]
 
 
 def list_mine_numbers(plan: Plan) -> npt.NDArray[Any]:
-    """Return the 4-tuples of the mines that there are now, ascending, shape (mines,)."""
+    """Return the 4-tuples of the mines that a plan lays, CLOSE_WAIT sockets, ascending, shape (mines,)."""
     port = plan.target_port if plan.target_ports == 1 else 0
     return np.sort(
         four_tuples.server_socket_numbers(plan, census.list_sockets(plan.family, ["CLOSE-WAIT"], local_port=port))

@@ -6,6 +6,7 @@ from typing import Any
 from stress.lab import census, counters, host
 from stress.model.plan import Plan
 from stress.storm.environment import Environment
+from stress.storm.surroundings import Surroundings
 
 
 class StormSnapshot:
@@ -15,6 +16,8 @@ class StormSnapshot:
         """Read everything now, the counters last: no reading of the others changes them."""
         self.plan = plan
         self.environment = environment
+        ports = environment.ports
+        self.surroundings = Surroundings(plan, (ports.low, ports.high))
         self.dropped_before = environment.dropped()
         self.census_before = census.take_census(plan.family, plan.server_ports)
         self.report_before = environment.listener.report()
@@ -25,8 +28,9 @@ class StormSnapshot:
         """Return what has changed since, as fields of an Act."""
         listener = self.environment.listener
         starved_ns = listener.starved_ns()
-        return {
-            "counters": counters.counter_changes(self.counters_before, counters.read()),
+        changes = counters.counter_changes(self.counters_before, counters.read())
+        return self.surroundings.changes() | {
+            "counters": changes,
             "census_before": self.census_before,
             "census_after": census.take_census(self.plan.family, self.plan.server_ports),
             "listener": listener.report().since(self.report_before),

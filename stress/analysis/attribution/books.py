@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stress.analysis.attribution.cause import count_cleared_mines
 from stress.analysis.attribution.collision import is_port_freed_at_once
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import TCP_TIMEWAIT_LEN_NS
-from stress.analysis.attribution.syns import Syns
+from stress.analysis.attribution.syns import CHALLENGING_STATES, Syns
 from stress.lab.counters import LO_DROPPED
 from stress.model.plan import Close, Drop, Release, Serve
 from stress.model.run import Storm
@@ -57,7 +56,12 @@ class Counts:
 
 
 def check_books(storm: Storm, syns: Syns) -> list[Claim]:
-    """Return every claim that a storm's plan allows to be made exactly."""
+    """Return every claim that a storm's plan allows to be made exactly; none where no counters were read.
+
+    What the server of others does to the counters is not known.
+    """
+    if storm.act.plan.is_external or not storm.act.counters:
+        return []
     return [
         Claim(storm.act.name, claim, value, counter, delta, value == delta)
         for claim, value, counter, delta in exact_claims(storm, syns)
@@ -97,6 +101,14 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
         lost={counter: act.counters[counter] + lo_dropped for counter in ("ListenOverflows", "ListenDrops")},
         rsts_known=act.plan.drop in (Drop.NOTHING, Drop.INVALID),
     )
+
+
+def count_cleared_mines(storm: Storm, syns: Syns) -> int:
+    """Return how many mines an RST cleared, of those laid before the storm and of those that the storm itself left."""
+    met = storm.tuples(storm.attempts[syns.met_mine])
+    left_by_storm = ~np.isin(met, storm.tuples(storm.mines))
+    challenging = np.isin(storm.mines["state"], CHALLENGING_STATES)
+    return int(((storm.mines["left"] == 0) & challenging).sum() + left_by_storm.sum())
 
 
 def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:

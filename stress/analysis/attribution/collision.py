@@ -9,7 +9,7 @@ import numpy.typing as npt
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import previous_use
 from stress.model.plan import Close, Serve
-from stress.model.run import Storm
+from stress.model.run import CLOSE_WAIT, Storm
 
 # The listener closes 100 ms after accept() (stress/_listener.pyx), and later when it does not get its CPU at once.
 SERVER_CLOSES_WITHIN_NS = 150_000_000
@@ -32,7 +32,7 @@ def detect_collisions(storm: Storm) -> npt.NDArray[np.bool_]:
     mined = np.zeros(storm.tuple_count, np.bool_)
     mined[storm.tuples(storm.mines)] = True
     plan = storm.act.plan
-    leaves_mines = plan.serve is Serve.LEAK and plan.close is Close.FIN
+    leaves_mines = plan.close is Close.FIN and (plan.serve is Serve.LEAK or has_leaking_server(storm))
     for_a_while = is_port_freed_at_once(storm)
     if not (leaves_mines or for_a_while):
         on_mine = mined[tuples]
@@ -45,6 +45,16 @@ def detect_collisions(storm: Storm) -> npt.NDArray[np.bool_]:
         on_mine |= has_connected_just_before(storm.attempts)[late]
     met[late[on_mine]] = True
     return met
+
+
+def has_leaking_server(storm: Storm) -> bool:
+    """Return whether a server of others leaks: it still holds every connection of the storm in CLOSE_WAIT after it."""
+    if not storm.act.plan.host:
+        return False
+    connected = np.unique(storm.tuples(storm.attempts[storm.attempts["error"] == 0]))
+    old = storm.tuples(storm.mines[(storm.mines["left"] == 1) & (storm.mines["state"] == CLOSE_WAIT)])
+    leaked = storm.act.census_after.get("server", {}).get("CLOSE-WAIT", 0) - len(np.setdiff1d(old, connected))
+    return 0 < len(connected) == leaked
 
 
 def is_port_freed_at_once(storm: Storm) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.cause import CAUSES
-from stress.analysis.attribution.summary import ActFindings
+from stress.analysis.attribution.findings import ActFindings
 from stress.lab.capture import Packets
 from stress.model.outcome import Cause
 from stress.model.summary import Evidence, Packet

@@ -2,12 +2,14 @@
 """The outcome of every attempt, from its errno and its retransmits."""
 
 import errno
+from ipaddress import ip_address
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stress.model.outcome import Outcome
+from stress.model.record import Address
 
 OUTCOMES = list(Outcome)  # the code of an outcome is its index
 
@@ -25,14 +27,37 @@ OUTCOME_BY_ERRNO = {
 ERRNOS_AFTER_SYN = (0, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.EINPROGRESS, errno.EHOSTUNREACH)
 
 
-def outcome_codes(attempts: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return each attempt's outcome as an index into OUTCOMES, shape (attempts,)."""
+def outcome_codes(attempts: npt.NDArray[Any], address: Address) -> npt.NDArray[np.uint8]:
+    """Return each attempt's outcome as an index into OUTCOMES, shape (attempts,).
+
+    Args:
+        attempts: of one act.
+        address: its addresses.
+    """
     by_errno = np.full(256, OUTCOMES.index(Outcome.OTHER), np.uint8)
     for number, outcome in OUTCOME_BY_ERRNO.items():
         by_errno[number] = OUTCOMES.index(outcome)
     codes: npt.NDArray[np.uint8] = by_errno[attempts["error"]]
     codes[(attempts["error"] == 0) & (attempts["retransmits"] > 0)] = OUTCOMES.index(Outcome.RETRIED)
+    codes[is_self_connected(attempts, address)] = OUTCOMES.index(Outcome.SELF_CONNECTED)
     return codes
+
+
+def is_self_connected(attempts: npt.NDArray[Any], address: Address) -> npt.NDArray[np.bool_]:
+    """Return which attempts connected to themselves, shape (attempts,): both ends have one address and port.
+
+    A SYN that meets its own socket in SYN_SENT is a simultaneous open (RFC 9293 section 3.5). It reaches that socket
+    only where nobody listens on the port.
+    """
+    pairs = attempts["address"].astype(np.int64) - address.first
+    target_ports = address.target_port + pairs % address.target_ports
+    sources = int(ip_address(address.source)) + pairs // address.target_ports if ":" not in address.source else None
+    if sources is None:
+        same_address = np.full(len(attempts), ip_address(address.source) == ip_address(address.target))
+    else:
+        same_address = sources == int(ip_address(address.target))
+    mask: npt.NDArray[np.bool_] = (attempts["error"] == 0) & (attempts["local_port"] == target_ports) & same_address
+    return mask
 
 
 def has_sent_syn(attempts: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -93,3 +93,26 @@ def expected_hits(attempts: int, mines: int, ports: int) -> float:
     A given mine is missed by all of them with probability (1 - 1/ports)**attempts.
     """
     return float(mines * -np.expm1(attempts * np.log1p(-1 / ports))) if ports > 1 else float(min(mines, attempts))
+
+
+def count_ports_held(storm: Storm, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+    """Return how many 4-tuples the storm itself held when each of some attempts began, shape (rows,).
+
+    An attempt holds its own from its start until it ends; when it connected, until the plan's close() has freed it, or
+    it is used again.
+    """
+    attempts, plan = storm.attempts, storm.act.plan
+    used = attempts[has_sent_syn(attempts) & (attempts["local_port"] != 0)]
+    ends_ns = used["start_ns"] + used["latency_ns"] + used["close_ns"]
+    connected = used["error"] == 0
+    if plan.close is Close.HOLD:
+        ends_ns[connected] = ENDLESS_NS
+    elif plan.close is Close.FIN:
+        ends_ns[connected] += TCP_TIMEWAIT_LEN_NS
+    previous = previous_use(used)
+    again = np.flatnonzero(previous >= 0)
+    ends_ns[previous[again]] = np.minimum(ends_ns[previous[again]], used["start_ns"][again])
+    moments_ns = attempts["start_ns"][rows]
+    begun = np.searchsorted(np.sort(used["start_ns"]), moments_ns, "right")
+    ended: npt.NDArray[np.int64] = np.searchsorted(np.sort(ends_ns), moments_ns, "right")
+    return begun - ended

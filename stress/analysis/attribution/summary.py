@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The summary of a run."""
 
+import errno
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,10 @@ import numpy.typing as npt
 
 from stress.analysis.attribution import scenario_figures
 from stress.analysis.attribution.bands import count_bands, merge_bands
-from stress.analysis.attribution.books import check_books
-from stress.analysis.attribution.cause import CAUSES, cause_codes
-from stress.analysis.attribution.collision import detect_collisions
-from stress.analysis.attribution.ladder import Ladder, build_ladder
-from stress.analysis.attribution.outcome import OUTCOMES, outcome_codes
-from stress.analysis.attribution.syns import Syns, classify_syns
-from stress.model.attempt import STORM
-from stress.model.outcome import Outcome
-from stress.model.run import Run, Storm
+from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.findings import ActFindings, Findings, analyse_act
+from stress.analysis.attribution.outcome import OUTCOMES
+from stress.model.run import Run
 from stress.model.summary import ActSummary, Body, Claim, Evidence, Mines, Summary
 from stress.model.units import SECOND_NS
 
@@ -27,102 +21,21 @@ CHUNK_ATTEMPTS = 1 << 20  # processed at once where all of them would take too m
 BODY_THOUSANDTHS = (500, 900, 990, 999, 1000)  # the percentiles of the body
 
 
-@dataclass(frozen=True)
-class ActFindings:
-    """A storm with outcome and cause of each of its attempts.
+def analyse(run: Run, evidence: Iterable[Evidence] = (), *, use_events: bool = True) -> Findings:
+    """Return outcome and cause of every attempt, the ladders, and the summary.
 
-    Attributes:
-        storm: what was observed.
-        ladder: of the kernel and settings of this storm.
-        outcomes: shape (attempts,), index into OUTCOMES.
-        syns: what happened to the SYNs of each attempt.
-        causes: shape (attempts,), index into CAUSES.
-    """
-
-    storm: Storm
-    ladder: Ladder
-    outcomes: npt.NDArray[np.uint8]
-    syns: Syns
-    causes: npt.NDArray[np.uint8]
-
-    def is_body(self) -> npt.NDArray[np.bool_]:
-        """Return whether each attempt connected at once, warm-up left out, shape (attempts,)."""
-        at_once = self.outcomes == OUTCOMES.index(Outcome.CONNECTED)
-        in_body: npt.NDArray[np.bool_] = at_once & (self.storm.attempts["phase"] == STORM)
-        return in_body
-
-    def body_latencies_ns(self) -> npt.NDArray[np.int64]:
-        """Return the latencies of the attempts of the body."""
-        latencies_ns: npt.NDArray[np.int64] = self.storm.attempts["latency_ns"][self.is_body()]
-        return latencies_ns
-
-    def retried_latencies_ns(self) -> npt.NDArray[np.int64]:
-        """Return the latencies of the attempts that connected only after a SYN sent again, warm-up included."""
-        retried = self.outcomes == OUTCOMES.index(Outcome.RETRIED)
-        latencies_ns: npt.NDArray[np.int64] = self.storm.attempts["latency_ns"][retried]
-        return latencies_ns
-
-    def mines(self) -> Mines:
-        """Return how many mines were laid, found and left."""
-        return Mines(
-            laid=self.storm.act.mines_laid,
-            hit=len(np.unique(self.storm.tuples(self.storm.attempts[self.syns.met_mine]))),
-            left=int(self.storm.mines["left"].sum()),
-        )
-
-
-@dataclass(frozen=True)
-class Findings:
-    """A run with outcome and cause of each attempt; its arrays are those of its acts, one after the other.
-
-    Attributes:
+    Args:
         run: what was observed.
-        acts: the findings of each storm.
-        summary: the numbers of the run.
+        evidence: packets of attempts that were captured.
+        use_events: whether the kernel's own word counts as evidence, where there is one.
     """
-
-    run: Run
-    acts: list[ActFindings]
-    summary: Summary
-
-    @cached_property
-    def outcomes(self) -> npt.NDArray[np.uint8]:
-        """Index into OUTCOMES, shape (attempts,)."""
-        return np.concatenate([act.outcomes for act in self.acts])
-
-    @cached_property
-    def causes(self) -> npt.NDArray[np.uint8]:
-        """Index into CAUSES, shape (attempts,)."""
-        return np.concatenate([act.causes for act in self.acts])
-
-    @cached_property
-    def collided(self) -> npt.NDArray[np.bool_]:
-        """Whether the attempt's SYN met a mine, shape (attempts,)."""
-        return np.concatenate([act.syns.met_mine for act in self.acts])
-
-    @property
-    def ladder(self) -> Ladder:
-        """The first storm's ladder; the acts of a run rarely have different ones."""
-        return self.acts[0].ladder
-
-
-def analyse(run: Run, evidence: Iterable[Evidence] = ()) -> Findings:
-    """Return outcome and cause of every attempt, the ladders, and the summary."""
-    acts = [analyse_act(storm) for storm in run.storms()]
+    acts = [analyse_act(storm, use_events=use_events) for storm in run.storms()]
     return Findings(run, acts, summarise(run, acts, list(evidence)))
-
-
-def analyse_act(storm: Storm) -> ActFindings:
-    """Return outcome and cause of each attempt of one storm."""
-    outcomes = outcome_codes(storm.attempts)
-    rungs = build_ladder(storm.host, storm.act.sysctls)
-    syns = classify_syns(storm, detect_collisions(storm), rungs)
-    return ActFindings(storm, rungs, outcomes, syns, cause_codes(storm, outcomes, syns))
 
 
 def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Summary:
     """Return the numbers of a run."""
-    claims = [claim for act in acts for claim in check_books(act.storm, act.syns)]
+    claims = [claim for act in acts for claim in act.books]
     summaries = [summarise_act(act) for act in acts]
     durations = [durations_s(act.storm.attempts) for act in acts]
     storming_s = sum(starting_s for _, starting_s in durations)
@@ -152,7 +65,18 @@ def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Su
         evidence=evidence,
         books=claims,
         warnings=[*run.record.warnings, *(describe_imbalance(run, claim) for claim in claims if not claim.balanced)],
+        errnos=count_errnos(run),
+        proofs=[proof for act in acts for proof in act.proofs],
+        bounds=[bound for act in acts for bound in act.bounds],
+        hints=list(dict.fromkeys(hint for act in acts for hint in act.hints)),
     )
+
+
+def count_errnos(run: Run) -> dict[str, int]:
+    """Return how many attempts ended with each errno, by its name, the most frequent first."""
+    counts = np.bincount(run.attempts["error"], minlength=1)
+    numbers = sorted(np.flatnonzero(counts).tolist(), key=lambda number: -counts[number])
+    return {errno.errorcode.get(number, str(number)): int(counts[number]) for number in numbers if number}
 
 
 def has_fresh_environment(run: Run, act: str) -> bool:

@@ -11,7 +11,7 @@ from stress.analysis.attribution.ladder import Ladder, build_ladder
 from stress.analysis.attribution.outcome import OUTCOMES, has_sent_syn, outcome_codes
 from stress.model.attempt import STORM
 from stress.model.outcome import Outcome
-from stress.model.run import Run
+from stress.model.run import Run, Storm
 
 Latencies = npt.NDArray[np.int64]  # of one trial, in ns, ascending
 
@@ -44,13 +44,15 @@ class Arm:
 
     def bodies_ns(self) -> list[Latencies]:
         """Return the latencies of each run's attempts that connected at once, warm-up left out."""
-        at_once = OUTCOMES.index(Outcome.CONNECTED)
-        return [
-            np.sort(
-                run.attempts["latency_ns"][(outcome_codes(run.attempts) == at_once) & (run.attempts["phase"] == STORM)]
-            )
-            for run in self.runs
-        ]
+        return [np.sort(np.concatenate([body_latencies_ns(storm) for storm in run.storms()])) for run in self.runs]
+
+
+def body_latencies_ns(storm: Storm) -> Latencies:
+    """Return the latencies of a storm's attempts that connected at once, warm-up left out, in the order of starts."""
+    attempts = storm.attempts
+    at_once = outcome_codes(attempts, storm.act.address) == OUTCOMES.index(Outcome.CONNECTED)
+    latencies_ns: Latencies = attempts["latency_ns"][at_once & (attempts["phase"] == STORM)]
+    return latencies_ns
 
 
 def common_blocks(base: Arm, new: Arm) -> list[tuple[int, int]]:

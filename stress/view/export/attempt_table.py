@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.findings import ActFindings, Findings
 from stress.analysis.attribution.outcome import OUTCOMES
-from stress.analysis.attribution.summary import ActFindings, Findings
 from stress.model.attempt import STORM
 from stress.model.observation import Observation
 

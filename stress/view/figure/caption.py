@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.outcome import OUTCOMES
-from stress.analysis.attribution.summary import Findings
 from stress.model.outcome import Outcome
 from stress.model.units import duration_text, tick_rate
 from stress.view.figure import style

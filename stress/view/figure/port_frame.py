@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.colors import LogNorm
 
-from stress.analysis.attribution.summary import Findings
+from stress.analysis.attribution.findings import Findings
 
 LEFT_EDGE, RIGHT_EDGE = 0.08, 0.9
 

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from stress.analysis.attribution.summary import ActFindings, Findings, is_last_in_environment
+from stress.analysis.attribution.findings import ActFindings, Findings
+from stress.analysis.attribution.summary import is_last_in_environment
 from stress.model.run import Run
 from stress.view.figure import style
 from stress.view.figure.points import CELL_PX, NONE, Points, draw_points

@@ -53,6 +53,7 @@ class Look:
 # Colours of Okabe and Ito (jfly.uni-koeln.de/color), safe for the colour-blind; shapes repeat what colours say.
 LOOKS: dict[Outcome, Look] = {
     Outcome.CONNECTED: Look("#2c4a73", "s", "connected at once"),
+    Outcome.SELF_CONNECTED: Look("#B8000F", "d", "connected to itself"),
     Outcome.RETRIED: Look("#E69F00", "o", "retried"),
     Outcome.TIMED_OUT: Look("#D55E00", "X", "timed out"),
     Outcome.REFUSED: Look("#0072B2", "s", "refused"),

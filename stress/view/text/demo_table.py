@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from rich.table import Table
 
-from stress.analysis.attribution.summary import Findings
+from stress.analysis.attribution.findings import Findings
 from stress.model.plan import Close
 from stress.model.summary import Band
 from stress.model.units import duration_text, range_text

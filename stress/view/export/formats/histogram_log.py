@@ -12,8 +12,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis.attribution.findings import ActFindings
 from stress.analysis.attribution.outcome import OUTCOMES
-from stress.analysis.attribution.summary import ActFindings
 from stress.model.attempt import STORM
 from stress.model.errors import UsageError
 from stress.model.units import SECOND_NS

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from stress.analysis.attribution.cause import CAUSES
-from stress.analysis.attribution.summary import Findings, analyse
+from stress.analysis.attribution.findings import Findings
+from stress.analysis.attribution.summary import analyse
 from stress.analysis.comparison.arm import Arm, common_blocks
 from stress.view.figure import style
 from stress.view.figure.axes import draw_colour_scale

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.outcome import has_sent_syn
-from stress.analysis.attribution.summary import Findings
 from stress.model.units import duration_text
 from stress.view.figure import style
 from stress.view.figure.caption import caption

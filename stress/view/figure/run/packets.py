@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from stress.analysis.attribution.summary import Findings
+from stress.analysis.attribution.findings import Findings
 from stress.model.outcome import Cause
 from stress.model.summary import Evidence, Packet
 from stress.model.units import duration_text

@@ -8,7 +8,7 @@ import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from stress.analysis.attribution.summary import Findings
+from stress.analysis.attribution.findings import Findings
 from stress.view.figure import style
 from stress.view.figure.caption import caption, detail, draw_caption
 from stress.view.figure.run.timeline import draw_timeline, latency_limits, legend_entries

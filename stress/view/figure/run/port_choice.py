@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from stress.analysis.attribution.findings import ActFindings, Findings
 from stress.analysis.attribution.port_reuse import expected_hits, reuse_distances
-from stress.analysis.attribution.summary import ActFindings, Findings
 from stress.model.text import plural
 from stress.view.figure import style
 from stress.view.figure.caption import caption

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.port_cost import PortCost, measure_port_cost
-from stress.analysis.attribution.summary import Findings
 from stress.model.units import duration_text, range_text
 from stress.view.figure import style
 from stress.view.figure.axes import apply_latency_axis, spread_labels

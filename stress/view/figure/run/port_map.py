@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from stress.analysis.attribution.cause import CAUSES
-from stress.analysis.attribution.summary import Findings
+from stress.analysis.attribution.findings import Findings
 from stress.view.figure import style
 from stress.view.figure.axes import draw_colour_scale
 from stress.view.figure.caption import caption

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from stress.analysis.attribution.summary import Findings
+from stress.analysis.attribution.findings import Findings
 from stress.view.figure.run.ccdf import ccdf_figure
 from stress.view.figure.run.port_choice import port_choice_figure
 from stress.view.figure.run.port_cost import port_cost_figure

@@ -16,8 +16,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.outcome import OUTCOMES
-from stress.analysis.attribution.summary import Findings
 from stress.model.outcome import Outcome
 from stress.model.summary import Evidence
 from stress.model.units import duration_text

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from stress.analysis.attribution.cause import CAUSES
-from stress.analysis.attribution.summary import Findings
+from stress.analysis.attribution.findings import Findings
 from stress.model.outcome import Outcome
 from stress.model.units import duration_text
 from stress.view.figure import style

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Bounds: how many attempts each cause explains at least and at most, where only sums are known."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.analysis.attribution.cause import UNKNOWN
+from stress.analysis.attribution.facts import Facts
+from stress.analysis.attribution.rules.challenge import slow_on_mine
+from stress.analysis.attribution.rules.collision import count_challenged
+from stress.analysis.attribution.rules.queue import no_routes
+from stress.analysis.attribution.rules.refusal import count_unexplained_rsts, icmp_errors
+from stress.model.outcome import Cause, Outcome
+from stress.model.summary import Bound
+
+
+def bound_causes(facts: Facts, codes: npt.NDArray[np.uint8]) -> list[Bound]:
+    """Return the bounds on the causes of attempts that are unknown one by one.
+
+    Args:
+        facts: of the storm.
+        codes: shape (attempts,), from ``attribute_causes``.
+    """
+    unknown = codes[facts.rows] == UNKNOWN
+    bounds = [*bound_queue_and_loss(facts, unknown), *bound_refusals(facts, unknown), *bound_challenges(facts, unknown)]
+    return [bound for bound in bounds if bound.at_most]
+
+
+def bound_queue_and_loss(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[Bound]:
+    """Yield how many attempts a queue of the server, and how many a loss on the way, explains.
+
+    Every attempt had at least one SYN without an answer. So of n attempts no more were turned away by a listener than
+    it dropped packets, and no more lost a SYN than segments were swallowed; and all but so many were not lost.
+    """
+    attempts = unknown & facts.turned_away & ~facts.syns.met_mine
+    count, drops, balance = int(attempts.sum()), facts.listener_drops, facts.balance
+    queue = queue_cause(facts)
+    if not count or drops is None or facts.other_sinks - facts.moved("TCPReqQFullDrop"):
+        return
+    swallowed = count if balance is None else min(max(balance.high, 0), count)
+    dropped = min(drops, count)
+    if queue is not None and dropped:
+        yield make_bound(facts, queue, count - swallowed, dropped, count)
+    if queue is not None or not drops:
+        yield make_bound(facts, Cause.LOST_ON_THE_WAY, count - dropped if balance else 0, swallowed, count)
+
+
+def queue_cause(facts: Facts) -> Cause | None:
+    """Return why the listeners dropped SYNs, if all were dropped for one reason."""
+    drops, overflows = facts.moved("ListenDrops"), facts.moved("ListenOverflows")
+    if drops == overflows:
+        return Cause.ACCEPT_QUEUE
+    if overflows:
+        return None
+    if no_routes(facts):
+        return Cause.NO_ROUTE_BACK if no_routes(facts) == drops else None
+    return Cause.SYN_QUEUE if facts.moved("TCPReqQFullDrop") == drops else None
+
+
+def bound_refusals(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[Bound]:
+    """Yield who refused how many attempts, where several did: the server's TCP, ICMP errors, RSTs of a firewall."""
+    refused = int((unknown & facts.ended_as(Outcome.REFUSED)).sum())
+    resets, errors = count_unexplained_rsts(facts), icmp_errors(facts)
+    if not refused or resets is None or facts.unreachable.any() or not 0 <= resets + errors <= refused:
+        return
+    for cause, count in (
+        (Cause.NO_LISTENER, resets),
+        (Cause.REJECTED_BY_ICMP, errors),
+        (Cause.REJECTED_BY_RST, refused - resets - errors if facts.storm.act.outside_packets == 0 else 0),
+    ):
+        yield make_bound(facts, cause, count, count, refused)
+
+
+def bound_challenges(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[Bound]:
+    """Yield how many attempts at most met an old socket, where TCPSYNChallenge is not enough for all of them."""
+    attempts = unknown & (facts.syns.unresolved | slow_on_mine(facts))
+    count = int(attempts.sum())
+    surplus = facts.moved("TCPSYNChallenge") - count_challenged(facts)
+    if count and 0 < surplus < count:
+        yield make_bound(facts, Cause.CHALLENGE_DROPPED, 0, surplus, count)
+
+
+def make_bound(facts: Facts, cause: Cause, at_least: int, at_most: int, of: int) -> Bound:
+    """Return a bound."""
+    return Bound(act=facts.storm.act.name, cause=str(cause), at_least=max(at_least, 0), at_most=at_most, of=of)

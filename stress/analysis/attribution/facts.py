@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""Facts: what is known of one storm, in the terms that the rules of causes rest on."""
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.analysis.attribution.balance import Balance, balance_segments
+from stress.analysis.attribution.kernel_events import KernelEvents, match_events
+from stress.analysis.attribution.ladder import Ladder
+from stress.analysis.attribution.outcome import OUTCOMES, has_sent_syn
+from stress.analysis.attribution.syns import Gap, Syns
+from stress.model.outcome import Outcome
+from stress.model.run import Storm
+
+# What connect() says before it has sent a SYN, or when an ICMP error answers the SYN.
+UNREACHABLE_ERRNOS = (
+    *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENETDOWN),
+    errno.ENOPROTOOPT,
+)
+# Counters of SYNs that a TCP received and dropped for another reason than a full queue (net/ipv4/tcp_ipv4.c,
+# tcp_input.c, tcp_minisocks.c, Linux 6.18).
+OTHER_SINKS = (
+    *("InCsumErrors", "IpExtInCsumErrors", "TCPBacklogDrop", "PFMemallocDrop", "TCPMinTTLDrop", "TCPDeferAcceptDrop"),
+    *("TCPMD5NotFound", "TCPMD5Unexpected", "TCPMD5Failure", "PAWSPassive", "PAWSActive", "TCPRcvQDrop"),
+    *("TCPAORequired", "TCPAOBad", "TCPAOKeyNotFound", "TCPAODroppedIcmps", "TCPReqQFullDrop"),
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one storm. Arrays of the shape (rows,) are about the attempts that need an explanation.
+
+    Attributes:
+        storm: what was observed.
+        ladder: of its kernel and settings.
+        rows: indices of the attempts that did not connect, or only after a SYN sent again, or took longer than a jiffy.
+        outcomes: shape (rows,), index into OUTCOMES.
+        syns: of these attempts.
+    """
+
+    storm: Storm
+    ladder: Ladder
+    rows: npt.NDArray[np.intp]
+    outcomes: npt.NDArray[np.uint8]
+    syns: Syns
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Changes of the kernel's counters."""
+        return self.storm.act.counters
+
+    @cached_property
+    def attempts(self) -> npt.NDArray[Any]:
+        """The attempts, shape (rows,), dtype ATTEMPT."""
+        attempts: npt.NDArray[Any] = self.storm.attempts[self.rows]
+        return attempts
+
+    def ended_as(self, *kinds: Outcome) -> npt.NDArray[np.bool_]:
+        """Return which attempts had one of these outcomes, shape (rows,)."""
+        return np.isin(self.outcomes, [OUTCOMES.index(kind) for kind in kinds])
+
+    def moved(self, counter: str) -> int:
+        """Return by how much a counter rose; 0 where this kernel does not have it."""
+        return self.counters.get(counter, 0)
+
+    @property
+    def has_counters(self) -> bool:
+        """Whether the counters were read."""
+        return "ActiveOpens" in self.counters
+
+    @cached_property
+    def fast(self) -> npt.NDArray[np.bool_]:
+        """Whether a challenge ACK hastened the first resend, shape (rows,)."""
+        fast: npt.NDArray[np.bool_] = self.syns.gap == Gap.FAST
+        return fast
+
+    @cached_property
+    def turned_away(self) -> npt.NDArray[np.bool_]:
+        """Whether a SYN of the attempt met no old socket and got no answer, shape (rows,)."""
+        mask: npt.NDArray[np.bool_] = (self.syns.unanswered > 0) | self.syns.unresolved
+        return mask
+
+    @cached_property
+    def unanswered(self) -> int:
+        """How many SYNs that met no old socket got no answer; all those of which that is not known are among them."""
+        syns = self.syns
+        return int(syns.unanswered.sum(dtype=np.int64) + syns.challenged[syns.unresolved].sum(dtype=np.int64))
+
+    @cached_property
+    def retransmits(self) -> int:
+        """How many SYNs were sent again."""
+        return int(self.storm.attempts["retransmits"].sum(dtype=np.int64))
+
+    @cached_property
+    def unreachable(self) -> npt.NDArray[np.bool_]:
+        """Which attempts ended with an errno that a host gives before the SYN, or an ICMP error, shape (rows,)."""
+        answered = self.attempts["retransmits"] == 0
+        return np.isin(self.attempts["error"], UNREACHABLE_ERRNOS) & np.asarray(answered, np.bool_)
+
+    @cached_property
+    def opens(self) -> int:
+        """How many attempts sent a SYN for certain."""
+        sent = int(has_sent_syn(self.storm.attempts).sum())
+        return sent - int((self.unreachable & has_sent_syn(self.attempts)).sum())
+
+    @cached_property
+    def refused_at_once(self) -> int | None:
+        """How many of the unreachable attempts sent no SYN, if that is all or none; None where it is not known."""
+        unreachable = int(self.unreachable.sum())
+        surplus = self.moved("ActiveOpens") - self.opens
+        if not self.has_counters or surplus not in (0, unreachable):
+            return None
+        return unreachable - surplus
+
+    @cached_property
+    def alone(self) -> bool:
+        """Whether nobody else in the namespace sent a SYN: ActiveOpens is the storm's, and none waited before it."""
+        return self.has_counters and self.refused_at_once is not None and self.storm.act.syn_sent_before == 0
+
+    @cached_property
+    def balance(self) -> Balance | None:
+        """The segments that were swallowed between the TCPs; None where no balance can be made.
+
+        An RST that a firewall makes is received and was not sent. Where one was refused by such an RST its SYN was
+        swallowed, which makes the sum right again; other attempts ended by an RST that nobody sent make it useless.
+        """
+        act = self.storm.act
+        if int(self.ended_as(Outcome.RESET).sum()):
+            return None
+        return balance_segments(self.counters, act.outside_packets, self.retransmits, alone=self.alone)
+
+    @cached_property
+    def listener_drops(self) -> int | None:
+        """How many of ListenDrops are those of the listeners on the target; None where that is not known.
+
+        ListenDrops is the namespace's. sk_drops is the listener's own, but counts what a socket filter dropped and SYNs
+        that met a half-open connection as well (tcp_v4_rcv()). So the drops are the target's where no other listener
+        dropped anything, nobody's of the target where its sk_drops did not rise, and each one's sk_drops where these
+        add up to ListenDrops.
+        """
+        act, drops = self.storm.act, self.moved("ListenDrops")
+        if not self.has_counters:
+            return None
+        if not drops:
+            return 0
+        if not act.listening:  # of schema 2: with a namespace of its own the server is the only one
+            return None if act.plan.host else drops
+        if any(listening.drops is None for listening in act.listening):
+            return None
+        own = sum(listening.drops or 0 for listening in act.listening if listening.on_target)
+        others = sum(listening.drops or 0 for listening in act.listening if not listening.on_target)
+        if not others and own >= drops:
+            return drops
+        return own if not own or own + others == drops else None
+
+    @cached_property
+    def is_target_open(self) -> bool:
+        """Whether somebody listened on the target when the storm was over."""
+        return any(listening.on_target and listening.drops is not None for listening in self.storm.act.listening)
+
+    @cached_property
+    def other_sinks(self) -> int:
+        """How many packets TCP dropped by counters that are about no queue."""
+        return sum(self.moved(name) for name in OTHER_SINKS)
+
+    @cached_property
+    def kernel(self) -> KernelEvents | None:
+        """What the kernel said of each attempt's packets; None where it was not asked, or events were lost."""
+        return match_events(self.storm, self.rows)
+
+    def overlap_ns(self) -> npt.NDArray[np.int64]:
+        """Return for how long of its latency each attempt was in flight during stalls of its worker, shape (rows,)."""
+        starts = self.attempts["start_ns"]
+        ends = starts + self.attempts["latency_ns"]
+        overlap = np.zeros(len(self.rows), np.int64)
+        for stall in self.storm.act.stalls:
+            both = np.minimum(ends, stall.end_ns) - np.maximum(starts, stall.start_ns)
+            overlap += np.where(self.attempts["worker"] == stall.worker, np.maximum(both, 0), 0)
+        return overlap
+
+
+def needs_explanation(
+    outcomes: npt.NDArray[np.uint8], attempts: npt.NDArray[Any], jiffy_ns: int
+) -> npt.NDArray[np.intp]:
+    """Return the attempts that did not connect at once, shape (rows,): "at once" is within a jiffy."""
+    connected = outcomes == OUTCOMES.index(Outcome.CONNECTED)
+    return np.flatnonzero(~connected | (attempts["latency_ns"] > jiffy_ns))

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""Findings: a run with outcome and cause of each of its attempts."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from stress.analysis.attribution.books import check_books
+from stress.analysis.attribution.bounds import bound_causes
+from stress.analysis.attribution.cause import attribute_causes
+from stress.analysis.attribution.collision import detect_collisions
+from stress.analysis.attribution.facts import Facts, needs_explanation
+from stress.analysis.attribution.hints import hint_unknown
+from stress.analysis.attribution.ladder import Ladder, build_ladder
+from stress.analysis.attribution.outcome import OUTCOMES, outcome_codes
+from stress.analysis.attribution.syns import TIME_WAIT, Syns, classify_syns
+from stress.model.attempt import STORM
+from stress.model.outcome import Outcome
+from stress.model.run import Run, Storm, no_events
+from stress.model.summary import Bound, Claim, Mines, Proof, Summary
+
+
+@dataclass(frozen=True)
+class ActFindings:
+    """A storm with outcome and cause of each of its attempts.
+
+    Attributes:
+        storm: what was observed.
+        ladder: of the kernel and settings of this storm.
+        outcomes: shape (attempts,), index into OUTCOMES.
+        syns: what happened to the SYNs of each attempt.
+        causes: shape (attempts,), index into CAUSES.
+        books: claims on the attempts, checked against the counters.
+        proofs: by which rules causes were claimed.
+        bounds: on the causes of attempts that are unknown one by one.
+        hints: what would tell the causes that are unknown.
+    """
+
+    storm: Storm
+    ladder: Ladder
+    outcomes: npt.NDArray[np.uint8]
+    syns: Syns
+    causes: npt.NDArray[np.uint8]
+    books: list[Claim]
+    proofs: list[Proof]
+    bounds: list[Bound]
+    hints: list[str]
+
+    def is_body(self) -> npt.NDArray[np.bool_]:
+        """Return whether each attempt connected at once, warm-up left out, shape (attempts,)."""
+        at_once = self.outcomes == OUTCOMES.index(Outcome.CONNECTED)
+        in_body: npt.NDArray[np.bool_] = at_once & (self.storm.attempts["phase"] == STORM)
+        return in_body
+
+    def body_latencies_ns(self) -> npt.NDArray[np.int64]:
+        """Return the latencies of the attempts of the body."""
+        latencies_ns: npt.NDArray[np.int64] = self.storm.attempts["latency_ns"][self.is_body()]
+        return latencies_ns
+
+    def retried_latencies_ns(self) -> npt.NDArray[np.int64]:
+        """Return the latencies of the attempts that connected only after a SYN sent again, warm-up included."""
+        retried = self.outcomes == OUTCOMES.index(Outcome.RETRIED)
+        latencies_ns: npt.NDArray[np.int64] = self.storm.attempts["latency_ns"][retried]
+        return latencies_ns
+
+    def mines(self) -> Mines:
+        """Return how many mines were laid, found and left."""
+        return Mines(
+            laid=self.storm.act.mines_laid,
+            hit=len(np.unique(self.storm.tuples(self.storm.attempts[self.syns.met_mine]))),
+            left=int((self.storm.mines["left"] & (self.storm.mines["state"] != TIME_WAIT)).sum()),
+        )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A run with outcome and cause of each attempt; its arrays are those of its acts, one after the other.
+
+    Attributes:
+        run: what was observed.
+        acts: the findings of each storm.
+        summary: the numbers of the run.
+    """
+
+    run: Run
+    acts: list[ActFindings]
+    summary: Summary
+
+    @cached_property
+    def outcomes(self) -> npt.NDArray[np.uint8]:
+        """Index into OUTCOMES, shape (attempts,)."""
+        return np.concatenate([act.outcomes for act in self.acts])
+
+    @cached_property
+    def causes(self) -> npt.NDArray[np.uint8]:
+        """Index into CAUSES, shape (attempts,)."""
+        return np.concatenate([act.causes for act in self.acts])
+
+    @cached_property
+    def collided(self) -> npt.NDArray[np.bool_]:
+        """Whether the attempt's SYN met a mine, shape (attempts,)."""
+        return np.concatenate([act.syns.met_mine for act in self.acts])
+
+    @property
+    def ladder(self) -> Ladder:
+        """The first storm's ladder; the acts of a run rarely have different ones."""
+        return self.acts[0].ladder
+
+
+def analyse_act(storm: Storm, *, use_events: bool = True) -> ActFindings:
+    """Return outcome and cause of each attempt of one storm.
+
+    Args:
+        storm: what was observed.
+        use_events: whether the kernel's own word counts as evidence, where there is one.
+    """
+    if not use_events:
+        storm = replace(storm, events=no_events(), act=msgspec.structs.replace(storm.act, kernel_word=None))
+    outcomes = outcome_codes(storm.attempts, storm.act.address)
+    rungs = build_ladder(storm.host, storm.act.sysctls)
+    syns = classify_syns(storm, detect_collisions(storm), rungs)
+    rows = needs_explanation(outcomes, storm.attempts, rungs.jiffy_ns)
+    facts = Facts(storm, rungs, rows, outcomes[rows], syns.at(rows))
+    books = check_books(storm, syns)
+    causes = attribute_causes(facts, books)
+    return ActFindings(
+        storm=storm,
+        ladder=rungs,
+        outcomes=outcomes,
+        syns=syns,
+        causes=causes.codes,
+        books=books,
+        proofs=causes.proofs,
+        bounds=bound_causes(facts, causes.codes),
+        hints=hint_unknown(facts, causes.codes),
+    )

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Hints: how many attempts are unknown, because of what, and what would tell."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.analysis.attribution.cause import UNKNOWN
+from stress.analysis.attribution.facts import Facts
+from stress.model.outcome import Outcome
+from stress.model.plan import EvidenceSource
+
+BY_THE_KERNEL = "--evidence kernel, as root of the host, names each packet that the kernel drops"
+
+
+def hint_unknown(facts: Facts, codes: npt.NDArray[np.uint8]) -> list[str]:
+    """Return sentences on the attempts whose cause is unknown; none where every cause is known."""
+    unknown = codes[facts.rows] == UNKNOWN
+    return list(hints(facts, unknown)) if unknown.any() else []
+
+
+def hints(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[str]:
+    """Yield one sentence per kind of unknown attempt."""
+    kernel = "" if facts.storm.act.evidence is EvidenceSource.KERNEL else f"; {BY_THE_KERNEL}"
+    if not facts.has_counters:
+        yield f"{int(unknown.sum()):,} unknown: no counters were read (--evidence none)."
+        return
+    turned_away = unknown & facts.turned_away
+    if count := int(turned_away.sum()):
+        yield f"{count:,} unknown with SYNs that got no answer: {doubt(facts)}{kernel}."
+    slow = unknown & facts.ended_as(Outcome.CONNECTED)
+    if count := int(slow.sum()):
+        yield (
+            f"{count:,} unknown that connected without a resend after more than a jiffy: a slow link or queue, or a "
+            "machine that was busy in a way that nobody counts; --capture shows when the SYN-ACK came."
+        )
+    if count := int((unknown & facts.ended_as(Outcome.REFUSED)).sum()):
+        yield f"{count:,} unknown that were refused: by whom, the counters do not tell{kernel}."
+    if count := int((unknown & facts.ended_as(Outcome.NO_PORT, Outcome.IN_USE)).sum()):
+        yield f"{count:,} unknown without a port: neither the storm nor a socket that can be listed holds it."
+    if count := int((unknown & facts.fast & ~facts.syns.met_mine).sum()):
+        yield (
+            f"{count:,} unknown whose SYN was sent again after two jiffies: something on their 4-tuple answered, and "
+            "no old socket was listed there before the storm; --capture shows what."
+        )
+
+
+def doubt(facts: Facts) -> str:
+    """Return why nobody can say what became of unanswered SYNs."""
+    if facts.balance is None:
+        return "other interfaces moved packets meanwhile, so that there is no segment balance"
+    if facts.listener_drops is None:
+        return "which listener dropped how many of ListenDrops is not known"
+    if facts.listener_drops and facts.balance.high > 0:
+        return "both the listener and something on the way dropped packets"
+    if facts.other_sinks:
+        return "another counter of dropped packets moved"
+    return "their number agrees with no counter"

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel said of each attempt's packets, by their 4-tuple and time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.model.run import DROP_EVENT, RESET_EVENT, Storm
+
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+EARLY_NS = 100_000  # an event may be dated so long before the attempt's start: two readings of one clock, on two CPUs
+
+# Reasons for which a packet never reached the other TCP (include/net/dropreason-core.h).
+ON_THE_WAY = frozenset(
+    {
+        *("NETFILTER_DROP", "SOCKET_FILTER", "CPU_BACKLOG", "XDP", "TC_INGRESS", "FULL_RING", "NOMEM", "DEV_READY"),
+        *("IP_RPFILTER", "IP_INHDR", "IP_LOCAL_SOURCE", "IP_INADDRERRORS", "IP_OUTNOROUTES", "IP_NOPROTO", "IP_CSUM"),
+        *("NEIGH_CREATEFAIL", "NEIGH_FAILED", "NEIGH_QUEUEFULL", "NEIGH_DEAD", "XFRM_POLICY", "TCP_CSUM", "PROTO_MEM"),
+        *("TCP_MD5NOTFOUND", "TCP_MD5UNEXPECTED", "TCP_MD5FAILURE", "TCP_MINTTL", "UNICAST_IN_L2_MULTICAST"),
+    }
+)
+# The host that sends did not let it out.
+BY_THE_SENDER = frozenset({"BPF_CGROUP_EGRESS", "QDISC_DROP", "TC_EGRESS", "QDISC_OVERLIMIT"})
+MET_A_SOCKET = frozenset({"TCP_INVALID_SYN", "TCP_RFC7323_TW_PAWS", "TCP_OVERWINDOW", "TCP_RFC7323_PAWS"})
+NO_SOCKET = "NO_SOCKET"
+
+
+@dataclass(frozen=True)
+class KernelEvents:
+    """The events of each attempt; all arrays have the shape (rows,).
+
+    Attributes:
+        syns_lost: SYNs that were dropped between the client's TCP and the server's.
+        first_lost: whether the first SYN was one of them.
+        syns_held_back: those of them that the client's own host did not let out.
+        answers_lost: SYN-ACKs that were dropped.
+        challenges_lost: pure ACKs of the server that were dropped: challenge ACKs, while the client waits.
+        rsts_lost: RSTs of the client that were dropped.
+        met_socket: SYNs that an old socket of the server did not take.
+        refused_by_tcp: RSTs that the server's TCP sent because no socket was there.
+    """
+
+    syns_lost: npt.NDArray[np.int64]
+    first_lost: npt.NDArray[np.bool_]
+    syns_held_back: npt.NDArray[np.int64]
+    answers_lost: npt.NDArray[np.int64]
+    challenges_lost: npt.NDArray[np.int64]
+    rsts_lost: npt.NDArray[np.int64]
+    met_socket: npt.NDArray[np.int64]
+    refused_by_tcp: npt.NDArray[np.int64]
+
+
+def match_events(storm: Storm, rows: npt.NDArray[np.intp]) -> KernelEvents | None:
+    """Return what the kernel said of some attempts.
+
+    Args:
+        storm: with its events.
+        rows: indices of the attempts.
+
+    Returns:
+        None where the kernel was not asked, does not tell namespaces and 4-tuples apart, or events were lost: then an
+        event that is not there proves nothing.
+    """
+    word = storm.act.kernel_word
+    if word is None or word.lost or not word.complete:
+        return None
+    owners = assign_events(storm, rows)
+    events = storm.events
+    is_drop, is_reset = events["kind"] == DROP_EVENT, events["kind"] == RESET_EVENT
+    from_client = events["from_client"] == 1
+    syn, answer = events["flags"] & (SYN | ACK | RST) == SYN, events["flags"] & (SYN | ACK) == SYN | ACK
+    pure_ack = events["flags"] & (SYN | ACK | RST | FIN) == ACK
+    rst = events["flags"] & RST != 0
+    held_back = is_drop & has_reason(events, word.drop_reasons, BY_THE_SENDER)
+    on_the_way = held_back | (is_drop & has_reason(events, word.drop_reasons, ON_THE_WAY))
+    met_socket = is_drop & has_reason(events, word.drop_reasons, MET_A_SOCKET)
+    no_socket = is_reset & has_reason(events, word.reset_reasons, frozenset({NO_SOCKET}))
+
+    def count(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        return np.bincount(owners[mask & (owners >= 0)], minlength=len(rows)).astype(np.int64)
+
+    attempts = storm.attempts[rows]
+    lost = on_the_way & from_client & syn
+    since_ns = events["time_ns"] - attempts["start_ns"][owners] if len(rows) else events["time_ns"]
+    return KernelEvents(
+        syns_lost=count(lost),
+        first_lost=count(lost & (since_ns < 2 * storm.host.jiffy_ns)) > 0,
+        syns_held_back=count(held_back & from_client & syn),
+        answers_lost=count(on_the_way & ~from_client & answer),
+        challenges_lost=count(on_the_way & ~from_client & pure_ack),
+        rsts_lost=count(on_the_way & from_client & rst),
+        met_socket=count(met_socket & from_client & syn),
+        refused_by_tcp=count(no_socket & ~from_client),
+    )
+
+
+def has_reason(events: npt.NDArray[Any], names: Mapping[int, str], reasons: frozenset[str]) -> npt.NDArray[np.bool_]:
+    """Return which events have one of some reasons, shape (events,)."""
+    return np.isin(events["reason"], [number for number, name in names.items() if name in reasons])
+
+
+def assign_events(storm: Storm, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return the attempt of each event as an index into ``rows``, shape (events,); -1 where it belongs to none.
+
+    It is the attempt on the same 4-tuple that had begun and not ended; of an attempt that was given up, until the next
+    on that 4-tuple.
+    """
+    events, attempts = storm.events, storm.attempts[rows]
+    owners = np.full(len(events), -1, np.intp)
+    if not len(rows) or not len(events):
+        return owners
+    tuples = storm.tuples(attempts)
+    order = np.lexsort((attempts["start_ns"], tuples))
+    sorted_tuples = tuples[order]
+    starts, ends = attempts["start_ns"][order], (attempts["start_ns"] + attempts["latency_ns"])[order]
+    of_events = storm.tuples(events)
+    # Ranks of both in one order: by 4-tuple, then by time.
+    first = np.searchsorted(sorted_tuples, of_events, "left")
+    last = np.searchsorted(sorted_tuples, of_events, "right")
+    for index in np.flatnonzero(first < last):
+        low, high = first[index], last[index]
+        at = low + int(np.searchsorted(starts[low:high], events["time_ns"][index] + EARLY_NS, "right")) - 1
+        if at >= low and events["time_ns"][index] <= ends[at] + EARLY_NS:
+            owners[index] = order[at]
+    return owners

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""Queues: SYNs that reached the server and found its accept queue or its SYN queue full, or no way to answer."""
+
+import numpy as np
+
+from stress.analysis.attribution.facts import Facts
+from stress.analysis.attribution.rules.rule import Mask, Match, Rule
+from stress.model.outcome import Cause
+from stress.model.summary import Grade
+
+MAX_SYN_BACKLOG = "net.ipv4.tcp_max_syn_backlog"
+SYNCOOKIES = "net.ipv4.tcp_syncookies"
+UNANSWERED = ("ListenOverflows", "ListenDrops")
+
+
+def reached_server(facts: Facts) -> Mask | None:
+    """Return which attempts had a SYN that reached the server and got no answer, shape (rows,); None where unknown.
+
+    Either nothing at all was swallowed on the way, by the segment balance; or the kernel, which was asked, names each
+    packet that was, and there was none of the attempt.
+    """
+    unexplained = facts.turned_away & ~facts.syns.unresolved
+    if facts.kernel is not None:
+        swallowed = facts.kernel.syns_lost + facts.kernel.answers_lost + facts.kernel.met_socket
+        arrived: Mask = np.logical_and(unexplained, swallowed == 0)
+        return arrived
+    if facts.balance is not None and facts.balance.high == 0 and not facts.syns.unresolved.any():
+        return unexplained
+    return None
+
+
+def match_queue(facts: Facts) -> Match | None:
+    """Match attempts whose SYNs the listeners on the target dropped, whatever the queue.
+
+    ACKs that find the accept queue full are dropped too, so the drops may be more than the SYNs. Where a firewall may
+    end a connection between SYN and ACK by an RST of its own, which EmbryonicRsts counts, they must be equal.
+    """
+    attempts, drops = reached_server(facts), facts.listener_drops
+    if attempts is None or drops is None or not attempts.any():
+        return None
+    needed = int(facts.syns.unanswered[attempts].sum(dtype=np.int64))
+    surplus = drops - needed
+    may_inject = facts.storm.act.plan.host and facts.moved("EmbryonicRsts") > 0 and facts.kernel is None
+    if surplus < 0 or (surplus > 0 and may_inject):
+        return None
+    return Match(attempts, {"unanswered": needed, "drops": drops})
+
+
+def prove_accept_queue(facts: Facts) -> Match | None:
+    """Match attempts whose SYNs found the accept queue full."""
+    if facts.other_sinks or facts.moved("ListenDrops") != facts.moved("ListenOverflows"):
+        return None
+    return match_queue(facts)
+
+
+def prove_fd_exhaustion(facts: Facts) -> Match | None:
+    """Match those of them that still waited while accept() of the laboratory's server found no descriptor."""
+    match, starved_ns = prove_accept_queue(facts), facts.storm.act.starved_ns
+    if match is None or starved_ns is None:
+        return None
+    first_ns, last_ns = starved_ns
+    starts = facts.attempts["start_ns"]
+    overlap = (starts <= last_ns) & (starts + facts.attempts["latency_ns"] >= first_ns)
+    return Match(match.attempts & overlap, match.figures) if (match.attempts & overlap).any() else None
+
+
+def no_routes(facts: Facts) -> int:
+    """Return how many packets found no route."""
+    return facts.moved("IpOutNoRoutes") + facts.moved("Ip6OutNoRoutes")
+
+
+def prove_no_route_back(facts: Facts) -> Match | None:
+    """Match attempts whose SYN-ACK could not be sent (inet_csk_route_req())."""
+    dropped = facts.moved("ListenDrops")
+    if facts.other_sinks or facts.moved("ListenOverflows") or no_routes(facts) != dropped:
+        return None
+    return match_queue(facts)
+
+
+def prove_syn_queue(facts: Facts) -> Match | None:
+    """Match attempts whose SYNs found the SYN queue full, and no cookies (tcp_conn_request())."""
+    dropped, full = facts.moved("ListenDrops"), facts.moved("TCPReqQFullDrop")
+    if facts.moved("ListenOverflows") or no_routes(facts) or facts.other_sinks != full:
+        return None
+    if full != dropped and (full or not is_syn_queue_reserved(facts)):
+        return None
+    match = match_queue(facts)
+    return match and Match(match.attempts, {**match.figures, "full": full})
+
+
+def is_syn_queue_reserved(facts: Facts) -> bool:
+    """Return whether, without cookies, the last quarter of the SYN queue was for known peers only.
+
+    That drop raises no counter but ListenDrops, so the census must show three quarters of tcp_max_syn_backlog in use.
+    """
+    act = facts.storm.act
+    limit = int(act.sysctls.get(MAX_SYN_BACKLOG, 0))
+    half_open = [census.get("server", {}).get("SYN-RECEIVED", 0) for census in (act.census_before, act.census_after)]
+    return act.sysctls.get(SYNCOOKIES) == "0" and limit > 0 and max(half_open) >= limit - limit // 4
+
+
+NO_OTHER_SINK = (
+    "no segment swallowed on the way: the segment balance is 0, or the kernel's own word names none; whose ListenDrops "
+    "are, by sk_drops of each listener; no other counter of dropped SYNs moved"
+)
+
+RULES = (
+    Rule(
+        name="fd_exhaustion",
+        cause=Cause.FD_EXHAUSTION,
+        grade=Grade.COUNTED,
+        needs="as accept_queue, and the report of the laboratory's own server: accept() failed with EMFILE while the "
+        "attempt waited",
+        equation="as accept_queue",
+        sentence="the listener dropped {drops:,} packets, at least the {unanswered:,} unanswered SYNs, while accept() "
+        "found no descriptor",
+        prove=prove_fd_exhaustion,
+        rests_on=UNANSWERED,
+    ),
+    Rule(
+        name="accept_queue",
+        cause=Cause.ACCEPT_QUEUE,
+        grade=Grade.COUNTED,
+        needs=NO_OTHER_SINK,
+        equation="ListenDrops = ListenOverflows, and those of the listeners on the target >= unanswered SYNs (ACKs "
+        "that find the queue full are dropped too)",
+        sentence="the listener dropped {drops:,} packets, at least the {unanswered:,} unanswered SYNs; nothing else "
+        "swallowed any",
+        prove=prove_accept_queue,
+        rests_on=UNANSWERED,
+    ),
+    Rule(
+        name="no_route_back",
+        cause=Cause.NO_ROUTE_BACK,
+        grade=Grade.COUNTED,
+        needs=NO_OTHER_SINK,
+        equation="ListenDrops = IpOutNoRoutes + Ip6OutNoRoutes, ListenOverflows = 0, and those of the listeners on "
+        "the target >= unanswered SYNs",
+        sentence="the server had no route for {drops:,} answers; {unanswered:,} SYNs got none",
+        prove=prove_no_route_back,
+    ),
+    Rule(
+        name="syn_queue",
+        cause=Cause.SYN_QUEUE,
+        grade=Grade.COUNTED,
+        needs=NO_OTHER_SINK,
+        equation="ListenDrops = TCPReqQFullDrop, or that is 0, tcp_syncookies is 0 and three quarters of "
+        "tcp_max_syn_backlog are in use; ListenOverflows = 0, IpOutNoRoutes = 0, and those of the listeners on the "
+        "target >= unanswered SYNs",
+        sentence="the listener dropped {drops:,} SYNs, at least the {unanswered:,} unanswered ones, none for a full "
+        "accept queue; TCPReqQFullDrop rose by {full:,}",
+        prove=prove_syn_queue,
+    ),
+)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""Stalls: the client itself did not run, so that it saw late what had happened in time."""
+
+from stress.analysis.attribution.facts import Facts
+from stress.analysis.attribution.rules.rule import Match, Rule
+from stress.model.outcome import Cause, Outcome
+from stress.model.summary import Grade
+
+
+def prove_stalled(facts: Facts) -> Match | None:
+    """Match attempts whose whole delay, but for a jiffy, lies in stalls of their worker."""
+    rest_ns = facts.attempts["latency_ns"] - facts.overlap_ns()
+    attempts = (rest_ns <= facts.ladder.jiffy_ns) & facts.ended_as(
+        Outcome.CONNECTED, Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.UNFINISHED
+    )
+    stalls = facts.storm.act.stalls
+    if not attempts.any() or not stalls:
+        return None
+    longest_ms = max(stall.end_ns - stall.start_ns for stall in stalls) / 1e6
+    return Match(attempts, {"stalls": len(stalls), "longest_ms": longest_ms})
+
+
+RULES = (
+    Rule(
+        name="stalled",
+        cause=Cause.STALLED,
+        grade=Grade.TIMED,
+        needs="stalls that the client's loop saw: two readings of its clock, or the end of a sleep, more than a jiffy "
+        "late; or a connect() during which the thread was runnable and did not run (schedstat)",
+        equation="latency - time in stalls <= 1 jiffy",
+        sentence="the client did not run: {stalls:,} stalls, the longest of {longest_ms:,.1f} ms",
+        prove=prove_stalled,
+    ),
+)

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""All rules in the order in which they are tried: the first that holds for an attempt names its cause.
+
+What ends an attempt before its first SYN comes first, then what the first SYN met, then what became of the others.
+"""
+
+from stress.analysis.attribution.rules import challenge, collision, loss, port, queue, refusal, stall
+from stress.analysis.attribution.rules.rule import Rule
+from stress.model.outcome import Cause
+
+RULES: tuple[Rule, ...] = (
+    *port.RULES,
+    *refusal.RULES,
+    *collision.RULES,
+    *challenge.RULES,
+    *loss.RULES[:2],  # by the kernel's own word, which queues rest on
+    *queue.RULES,
+    *loss.RULES[2:],
+    *stall.RULES,
+)
+COLLISIONS = frozenset(rule.cause for rule in (*collision.RULES, *challenge.RULES))
+
+
+def rules_of(cause: Cause) -> list[Rule]:
+    """Return the rules that claim a cause, in their order."""
+    return [rule for rule in RULES if rule.cause is cause]

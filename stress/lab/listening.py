@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""The listening sockets of this network namespace, each with its queue and its drops (inet_diag, linux/sock_diag.h)."""
+
+import socket
+import struct
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from stress.lab import census
+
+INET_DIAG_SKMEMINFO, INET_DIAG_SKV6ONLY = 7, 11  # linux/inet_diag.h
+SK_MEMINFO_DROPS = 8  # linux/sock_diag.h: index into the u32 of SKMEMINFO
+ATTRIBUTE = struct.Struct("=HH")  # length with these 4 bytes, type
+ANYWHERE = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # compared with, not bound to
+
+
+class ListeningSocket(NamedTuple):
+    """One socket in LISTEN.
+
+    Attributes:
+        address: where it listens.
+        port: of TCP.
+        cookie: its own for as long as it lives.
+        drops: packets that it has dropped since it was made (sk_drops): SYNs and ACKs that found a queue full.
+        waiting: connections in its accept queue.
+        limit: its accept queue is full with one connection more than this.
+        uid: user of the process that made it.
+        inode: of its descriptor.
+        is_v6only: whether it serves no IPv4.
+    """
+
+    address: str
+    port: int
+    cookie: int
+    drops: int
+    waiting: int
+    limit: int
+    uid: int
+    inode: int
+    is_v6only: bool
+
+    @property
+    def is_bound_to_any(self) -> bool:
+        """Whether it is bound to every address."""
+        return self.address in ANYWHERE.values()
+
+    def serves(self, target: str, ports: range) -> bool:
+        """Return whether it would answer a SYN to one of some ports of an address, if no other is more specific."""
+        if self.port not in ports:
+            return False
+        own, wanted = ip_address(self.address), ip_address(target)
+        mapped = getattr(own, "ipv4_mapped", None)
+        if own == wanted or (mapped is not None and mapped == wanted):
+            return True
+        if self.address == ANYWHERE[6]:
+            return wanted.version == 6 or not self.is_v6only
+        return self.address == ANYWHERE[4] and wanted.version == 4
+
+
+def list_listening() -> list[ListeningSocket]:
+    """Return every listening socket of the namespace.
+
+    Raises:
+        OSError: the kernel rejects the request.
+    """
+    return [
+        parse_message(message, 4 if family == socket.AF_INET else 6)
+        for family in (socket.AF_INET, socket.AF_INET6)
+        for message in census.request_messages(family, ["LISTEN"], extensions=1 << (INET_DIAG_SKMEMINFO - 1))
+    ]
+
+
+def parse_message(message: bytes, family: int) -> ListeningSocket:
+    """Return the socket of an inet_diag_msg and its attributes."""
+    size = 4 if family == 4 else 16
+    attributes = parse_attributes(message[census.MESSAGE.itemsize :])
+    meminfo = attributes.get(INET_DIAG_SKMEMINFO, b"")
+    drops = 0
+    if len(meminfo) >= 4 * (SK_MEMINFO_DROPS + 1):
+        (drops,) = struct.unpack_from("=I", meminfo, 4 * SK_MEMINFO_DROPS)
+    cookie, _, waiting, limit, uid, inode = struct.unpack_from("=QIIIII", message, 44)
+    return ListeningSocket(
+        address=socket.inet_ntop(socket.AF_INET if family == 4 else socket.AF_INET6, message[8 : 8 + size]),
+        port=int.from_bytes(message[4:6], "big"),
+        cookie=cookie,
+        drops=drops,
+        waiting=waiting,
+        limit=limit,
+        uid=uid,
+        inode=inode,
+        is_v6only=attributes.get(INET_DIAG_SKV6ONLY, b"\0")[:1] == b"\1",
+    )
+
+
+def parse_attributes(data: bytes) -> dict[int, bytes]:
+    """Return the netlink attributes in a message by type; one that is cut short, and what follows it, is left out."""
+    attributes: dict[int, bytes] = {}
+    offset = 0
+    while offset + ATTRIBUTE.size <= len(data):
+        length, kind = ATTRIBUTE.unpack_from(data, offset)
+        if length < ATTRIBUTE.size or offset + length > len(data):
+            break
+        attributes[kind] = data[offset + ATTRIBUTE.size : offset + length]
+        offset += (length + 3) & ~3
+    return attributes
+
+
+def list_elsewhere(target: str, ports: range) -> list[str]:
+    """Return where somebody listens on one of some ports, as ``127.0.0.1:5000``, but not for the target."""
+    return sorted(
+        {
+            census.endpoint_text(listening.address, listening.port)
+            for listening in list_listening()
+            if listening.port in ports and not listening.serves(target, ports)
+        }
+    )
+
+
+def drops_since(before: Iterable[ListeningSocket], after: Iterable[ListeningSocket]) -> dict[int, int | None]:
+    """Return how many packets each socket dropped, by its cookie; None for one that is gone. A new one began at 0."""
+    drops_before = {listening.cookie: listening.drops for listening in before}
+    drops: dict[int, int | None] = dict.fromkeys(drops_before)
+    for listening in after:
+        drops[listening.cookie] = (listening.drops - drops_before.get(listening.cookie, 0)) % (1 << 32)
+    return drops
