@@ -23,6 +23,12 @@ def deafen(end):
     end.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HP", 1, ctypes.addressof(code)))
 
 
+def vanish(end):
+    """Free a socket and its port without a segment to the peer, which stays as it is (TCP_REPAIR, tcp_disconnect())."""
+    end.setsockopt(socket.IPPROTO_TCP, 19, 1)
+    end.close()
+
+
 class Network(ExitStack):
     """A server on port 5000, and clients on the ports they ask for."""
 

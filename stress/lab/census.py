@@ -1,26 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""A census of TCP sockets through inet_diag netlink (linux/inet_diag.h, linux/sock_diag.h).
+"""A census of TCP sockets, from the kernel's list of them (inet_diag).
 
 pyroute2 can list sockets too, but builds a tree of dictionaries: 60 to 85 µs per socket. An array of the messages'
 fixed parts takes 1.1 µs per socket, and minefields have up to a million sockets. A test compares the results of both.
 """
 
 import socket
-import struct
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-NETLINK_SOCK_DIAG = 4
-SOCK_DIAG_BY_FAMILY = 20
-NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
-NLMSG_ERROR, NLMSG_DONE = 2, 3
-NETLINK_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
-REQUEST = struct.Struct("=BBBBI 2s2s 16s16s I II")  # inet_diag_req_v2
-LENGTH = struct.Struct("=I")
-TYPE = struct.Struct("=H")
+from stress.lab import inet_diag
+
 # The fields of an inet_diag_msg that are used here.
 MESSAGE = np.dtype(
     {
@@ -33,10 +26,9 @@ MESSAGE = np.dtype(
             *("=u4", "=u4", "=u4", "=u4", "=u4"),
         ],
         "offsets": [0, 1, 2, 4, 6, 8, 24, 44, 52, 56, 60, 64, 68],
-        "itemsize": 72,
+        "itemsize": inet_diag.MESSAGE_BYTES,
     }
 )
-BUFFER_BYTES = 1 << 18
 TEXT_FIELDS = ("state", "local_port", "remote_port", "local_address", "remote_address", "receive_queue")
 MAPPED = np.array([0] * 10 + [0xFF] * 2, np.uint8)  # the first 12 bytes of ::ffff:a.b.c.d, RFC 4291 section 2.5.5.2
 
@@ -82,80 +74,18 @@ def list_sockets(
         remote_port: only sockets with this remote port; 0 is any.
 
     Raises:
-        OSError: the kernel rejects the request.
+        LabError: the kernel does not list TCP sockets.
     """
     tables = []
-    for data, offsets in request_datagrams(
-        socket.AF_INET if family == 4 else socket.AF_INET6, states, local_port=local_port, remote_port=remote_port
+    for data, offsets in inet_diag.dump_datagrams(
+        socket.AF_INET if family == 4 else socket.AF_INET6,
+        state_mask(states),
+        local_port=local_port,
+        remote_port=remote_port,
     ):
         rows = np.array(offsets, np.intp)[:, None] + np.arange(MESSAGE.itemsize)
         tables.append(np.frombuffer(data, np.uint8)[rows].view(MESSAGE)[:, 0])
     return np.concatenate(tables)
-
-
-def request_datagrams(
-    domain: int, states: Iterable[str], *, extensions: int = 0, local_port: int = 0, remote_port: int = 0
-) -> Iterator[tuple[bytes, list[int]]]:
-    """Yield each datagram of a dump of TCP sockets, with the offsets of the inet_diag_msg in it.
-
-    Args:
-        domain: socket.AF_INET or AF_INET6.
-        states: only sockets in one of these states.
-        extensions: a bit for each attribute that is wanted, 1 << (INET_DIAG_… - 1).
-        local_port: only sockets with this local port; 0 is any.
-        remote_port: only sockets with this remote port; 0 is any.
-
-    Raises:
-        OSError: the kernel rejects the request.
-    """
-    mask = sum(MASKS[state] for state in states)
-    body = REQUEST.pack(
-        domain,
-        socket.IPPROTO_TCP,
-        extensions,
-        0,
-        mask,
-        local_port.to_bytes(2, "big"),
-        remote_port.to_bytes(2, "big"),
-        b"",
-        b"",
-        0,
-        0xFFFFFFFF,
-        0xFFFFFFFF,
-    )
-    header = NETLINK_HEADER.pack(NETLINK_HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
-        netlink.sendto(header + body, (0, 0))
-        done = False
-        while not done:
-            data = netlink.recv(BUFFER_BYTES)
-            offsets, done = message_offsets(data)
-            yield data, offsets
-
-
-def request_messages(domain: int, states: Iterable[str], *, extensions: int) -> Iterator[bytes]:
-    """Yield the inet_diag_msg of each socket with its attributes; the arguments are those of ``request_datagrams``."""
-    for data, offsets in request_datagrams(domain, states, extensions=extensions):
-        for offset in offsets:
-            (length,) = LENGTH.unpack_from(data, offset - NETLINK_HEADER.size)
-            yield data[offset : offset - NETLINK_HEADER.size + length]
-
-
-def message_offsets(data: bytes) -> tuple[list[int], bool]:
-    """Return the offsets of the inet_diag_msg in a datagram, and whether it is the last datagram."""
-    offsets: list[int] = []
-    offset = 0
-    while offset < len(data):
-        (length,) = LENGTH.unpack_from(data, offset)
-        (kind,) = TYPE.unpack_from(data, offset + 4)
-        if kind == NLMSG_DONE:
-            return offsets, True
-        if kind == NLMSG_ERROR:
-            (code,) = struct.unpack_from("=i", data, offset + NETLINK_HEADER.size)
-            raise OSError(-code, "inet_diag does not list sockets")
-        offsets.append(offset + NETLINK_HEADER.size)
-        offset += (length + 3) & ~3
-    return offsets, False
 
 
 def iterate_sockets(
@@ -174,6 +104,11 @@ def iterate_sockets(
             remote,
             queue,
         )
+
+
+def state_mask(states: Iterable[str]) -> int:
+    """Return the mask of some states in a request, names in MASKS."""
+    return sum(MASKS[state] for state in set(states))
 
 
 def state_name(state: int) -> str:

@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from stress.lab import census
+from stress.lab import census, inet_diag
 
-INET_DIAG_SKMEMINFO, INET_DIAG_SKV6ONLY = 7, 11  # linux/inet_diag.h
 SK_MEMINFO_DROPS = 8  # linux/sock_diag.h: index into the u32 of SKMEMINFO
-ATTRIBUTE = struct.Struct("=HH")  # length with these 4 bytes, type
 ANYWHERE = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # compared with, not bound to
 
 
@@ -62,20 +60,20 @@ def list_listening() -> list[ListeningSocket]:
     """Return every listening socket of the namespace.
 
     Raises:
-        OSError: the kernel rejects the request.
+        LabError: the kernel does not list TCP sockets.
     """
     return [
         parse_message(message, 4 if family == socket.AF_INET else 6)
         for family in (socket.AF_INET, socket.AF_INET6)
-        for message in census.request_messages(family, ["LISTEN"], extensions=1 << (INET_DIAG_SKMEMINFO - 1))
+        for message in inet_diag.dump_messages(family, census.MASKS["LISTEN"], attribute=inet_diag.SKMEMINFO)
     ]
 
 
 def parse_message(message: bytes, family: int) -> ListeningSocket:
     """Return the socket of an inet_diag_msg and its attributes."""
     size = 4 if family == 4 else 16
-    attributes = parse_attributes(message[census.MESSAGE.itemsize :])
-    meminfo = attributes.get(INET_DIAG_SKMEMINFO, b"")
+    attributes = inet_diag.parse_attributes(message[inet_diag.MESSAGE_BYTES :])
+    meminfo = attributes.get(inet_diag.SKMEMINFO, b"")
     drops = 0
     if len(meminfo) >= 4 * (SK_MEMINFO_DROPS + 1):
         (drops,) = struct.unpack_from("=I", meminfo, 4 * SK_MEMINFO_DROPS)
@@ -89,21 +87,8 @@ def parse_message(message: bytes, family: int) -> ListeningSocket:
         limit=limit,
         uid=uid,
         inode=inode,
-        is_v6only=attributes.get(INET_DIAG_SKV6ONLY, b"\0")[:1] == b"\1",
+        is_v6only=attributes.get(inet_diag.SKV6ONLY, b"\0")[:1] == b"\1",
     )
-
-
-def parse_attributes(data: bytes) -> dict[int, bytes]:
-    """Return the netlink attributes in a message by type; one that is cut short, and what follows it, is left out."""
-    attributes: dict[int, bytes] = {}
-    offset = 0
-    while offset + ATTRIBUTE.size <= len(data):
-        length, kind = ATTRIBUTE.unpack_from(data, offset)
-        if length < ATTRIBUTE.size or offset + length > len(data):
-            break
-        attributes[kind] = data[offset + ATTRIBUTE.size : offset + length]
-        offset += (length + 3) & ~3
-    return attributes
 
 
 def list_elsewhere(target: str, ports: range) -> list[str]:

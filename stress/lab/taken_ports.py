@@ -31,7 +31,7 @@ def list_port_holders(family: int, target: str, target_ports: range, port_range:
     """Return the sockets that take a port of a range for connections to a target, but not the target's own ports.
 
     Raises:
-        OSError: the kernel rejects the request.
+        LabError: the kernel does not list TCP sockets.
     """
     low, high = port_range
     connected = census.list_family(family, [state for state in census.NUMBERS if state not in ("LISTEN", "CLOSED")])
