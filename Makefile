@@ -56,6 +56,9 @@ clean:
 docs/cli.md: $(wildcard stress/cli/*.py) docs/generate/cli.py docs/generate/cli_head.md
 	$(BIN)/python docs/generate/cli.py
 
+docs/attribution.md: $(wildcard stress/analysis/attribution/rules/*.py) docs/generate/attribution.py
+	$(BIN)/python docs/generate/attribution.py
+
 docs/run.schema.json: stress/model/record.py stress/model/plan.py stress/model/summary.py stress/store/run_schema.py
 	$(BIN)/python -c 'import msgspec; from stress.store.run_schema import RunFile; \
 	print(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(RunFile)), indent=1).decode())' > $@

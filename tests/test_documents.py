@@ -20,6 +20,7 @@ DOCUMENTS = [
     REPOSITORY / "CONTRIBUTING.md",
     *(REPOSITORY / "docs").glob("*.md"),
 ]
+GENERATE = REPOSITORY / "docs" / "generate"
 README_LINES_MAX = 125
 LINK = re.compile(r"\]\(([^)#:]+)(?:#([\w-]+))?\)")
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|<|…|\.\.\.|\$")  # of a form, not of a command that can be called
@@ -90,7 +91,17 @@ def test_commands_of_the_readme_that_are_quick_run(words):
     assert connstorm(*words).returncode == 0
 
 
-def test_the_page_of_the_command_line_is_current(tmp_path):
-    made = tmp_path / "cli.md"
-    subprocess.run([sys.executable, REPOSITORY / "docs" / "generate" / "cli.py", made], check=True)
-    assert made.read_text() == (REPOSITORY / "docs" / "cli.md").read_text(), "make docs/cli.md"
+@pytest.mark.parametrize("name", ["cli", "attribution"])
+def test_generated_pages_are_current(name, tmp_path):
+    """The page of the command line, and the table of rules."""
+    made = tmp_path / "page.md"
+    subprocess.run([sys.executable, GENERATE / f"{name}.py", made], check=True)
+    assert made.read_text() == (REPOSITORY / "docs" / f"{name}.md").read_text(), f"make docs/{name}.md"
+
+
+def test_the_page_of_attribution_has_room_for_rules_and_worlds():
+    text = (REPOSITORY / "docs" / "attribution.md").read_text()
+    marks = [f"<!-- {part}: {end} -->" for part in ("rules", "worlds") for end in ("begin", "end")]
+    places = [text.index(mark) for mark in marks]
+    assert places == sorted(places)
+    assert all(text.count(mark) == 1 for mark in marks)

@@ -25,6 +25,7 @@ from stress.analysis.attribution.summary import analyse
 from stress.cli.main import connstorm as group
 from stress.cli.output import console, print_report
 from stress.cli.suite import conclude
+from stress.model.outcome import Cause
 from stress.store.calibration import read as read_calibration
 from stress.store.run_folder import read as read_run
 from stress.storm.catalogue import SCENARIOS
@@ -114,6 +115,8 @@ VERBS = {
     "scenarios": "scenarios",
     "explain": "explain",
     "explain-set": "explain --set net.ipv4.tcp_syn_retries=2 --set net.ipv4.tcp_syn_linear_timeouts=0",
+    "explain-cause": "explain --cause accept_queue",
+    "explain-cause-json": "explain --cause stalled --json",
     "explain-json": "explain --set net.ipv4.tcp_syn_retries=2 --json",
     "plot": "plot run-schema-2 run-schema-1 -o pictures",
     "export-pytest-benchmark": "export base --format pytest-benchmark --metric body.p50",
@@ -174,6 +177,8 @@ WRONG = {
     "power": "power --rates 10 10",
     "power-calibration": "power --calibration nowhere.json",
     "scenarios": "scenarios clean",
+    "explain-cause": "explain --cause acept-queue",
+    "explain-both": "explain --cause closewait --set net.ipv4.tcp_syn_retries=2",
     "explain-setting": "explain --set net.ipv4.tcp_fin_timeout=3",
     "explain-value": "explain --set net.ipv4.tcp_syn_retries=many",
     "plot": "plot nowhere",
@@ -197,6 +202,7 @@ NORMAL = (
     (re.compile(r"HISTFAA[\w+/=]+"), "<histogram>"),  # deflated, by one zlib or another
     (re.compile(r"^Matplotlib is building the font cache.*\n", re.MULTILINE), ""),
     (re.compile(re.escape(", ".join(SCENARIOS))), "<scenarios>"),  # a new one changes one golden file, not three
+    (re.compile(re.escape(", ".join(Cause))), "<causes>"),
     (re.compile(r"[ \t]+$", re.MULTILINE), ""),  # tables are filled up with blanks
 )
 

@@ -22,25 +22,51 @@ class Outcome(StrEnum):
 class Cause(StrEnum):
     """Why an attempt was slow or failed. A cause needs proof; without proof it is UNKNOWN."""
 
-    NONE = "none"  # nothing to explain: connected within a jiffy, without SYN retransmits
-    CLOSEWAIT = "closewait"  # the SYN met a CLOSE_WAIT socket with the same 4-tuple
-    STALE_SOCKET = "stale_socket"  # it met one in another state
+    NONE = "none"
+    CLOSEWAIT = "closewait"
+    STALE_SOCKET = "stale_socket"
     ACCEPT_QUEUE = "accept_queue"
     SYN_QUEUE = "syn_queue"
     FD_EXHAUSTION = "fd_exhaustion"
     RST_DROPPED = "rst_dropped"
     CHALLENGE_DROPPED = "challenge_dropped"
     CHALLENGE_LIMITED = "challenge_limited"
-    LOST_ON_THE_WAY = "lost_on_the_way"  # swallowed between the two TCPs: a firewall, a link
-    DROPPED_BY_HOST = "dropped_by_host"  # the client's own host refused to send: output chain, cgroup, queue
-    REFUSED_BY_HOST = "refused_by_host"  # connect() failed before any SYN: no route, a rule, a policy
-    NO_ROUTE_BACK = "no_route_back"  # the server has no route for its answer
+    LOST_ON_THE_WAY = "lost_on_the_way"
+    DROPPED_BY_HOST = "dropped_by_host"
+    REFUSED_BY_HOST = "refused_by_host"
+    NO_ROUTE_BACK = "no_route_back"
     NO_LISTENER = "no_listener"
-    REJECTED_BY_RST = "rejected_by_rst"  # an RST that no TCP sent
+    REJECTED_BY_RST = "rejected_by_rst"
     REJECTED_BY_ICMP = "rejected_by_icmp"
     PORT_EXHAUSTED = "port_exhausted"
     PORT_RESERVED = "port_reserved"
-    PORT_TAKEN = "port_taken"  # by sockets of others
+    PORT_TAKEN = "port_taken"
     NO_SOURCE_ADDRESS = "no_source_address"
-    STALLED = "stalled"  # the client itself did not run
+    STALLED = "stalled"
     UNKNOWN = "unknown"
+
+
+MEANINGS: dict[Cause, str] = {
+    Cause.NONE: "nothing to explain: the attempt connected within a jiffy, without a SYN sent again",
+    Cause.CLOSEWAIT: "a SYN met a socket of the server in CLOSE_WAIT with the same 4-tuple: a leaked connection",
+    Cause.STALE_SOCKET: "a SYN met a socket of the server in another state with the same 4-tuple",
+    Cause.ACCEPT_QUEUE: "the accept queue was full: the server did not call accept() in time",
+    Cause.SYN_QUEUE: "the listener had no room for another half-open connection, and sent no SYN cookie",
+    Cause.FD_EXHAUSTION: "the accept queue was full because accept() failed: the server had no descriptor left",
+    Cause.RST_DROPPED: "a SYN met an old socket, and the RST that would have removed that did not arrive",
+    Cause.CHALLENGE_DROPPED: "a SYN met an old socket, whose challenge ACK did not arrive",
+    Cause.CHALLENGE_LIMITED: "a SYN met an old socket, and the kernel's limit withheld the challenge ACK",
+    Cause.LOST_ON_THE_WAY: "a SYN or its SYN-ACK was swallowed between the two TCPs: by a firewall or a link",
+    Cause.DROPPED_BY_HOST: "the client's own host did not send: its output chain, a cgroup or a queue dropped the SYN",
+    Cause.REFUSED_BY_HOST: "connect() failed before any SYN: no route, a rule or a policy of the client's host",
+    Cause.NO_ROUTE_BACK: "the server's host has no route for its answer",
+    Cause.NO_LISTENER: "nobody listened there",
+    Cause.REJECTED_BY_RST: "an RST refused the connection that no TCP had sent: a firewall did",
+    Cause.REJECTED_BY_ICMP: "an ICMP error refused the connection",
+    Cause.PORT_EXHAUSTED: "no source port was left for this destination: the storm itself held them",
+    Cause.PORT_RESERVED: "no source port was left: they are reserved (net.ipv4.ip_local_reserved_ports)",
+    Cause.PORT_TAKEN: "no source port was left: sockets of others held them",
+    Cause.NO_SOURCE_ADDRESS: "the host has no address of this family from which the target can be reached",
+    Cause.STALLED: "the client itself did not run: its process or its whole machine stood still",
+    Cause.UNKNOWN: "no rule holds: what could be the cause is not proved",
+}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from stress.lab.census import endpoint_text
 from stress.model.record import Act, ListeningReport
 from stress.model.text import join_words, plural
 from stress.view.text.plain_table import plain_table
@@ -34,7 +35,13 @@ def listener_table(acts: Sequence[Act]) -> Table | None:
             if quiet > QUIET_SHOWN:
                 continue
         queue = f"{report.waiting:,}/{report.limit:,}"
-        cells = (address_text(report), *([act] if several else []), queue, drops_text(report), owner_text(report))
+        cells = (
+            endpoint_text(report.address, report.port),
+            *([act] if several else []),
+            queue,
+            drops_text(report),
+            owner_text(report),
+        )
         table.add_row(*map(Text, cells))  # not markup: an address may stand in brackets
     if quiet > QUIET_SHOWN:
         table.caption = f"and {quiet - QUIET_SHOWN} more that dropped nothing and have an empty queue"
@@ -45,11 +52,6 @@ def listener_table(acts: Sequence[Act]) -> Table | None:
 def is_quiet(report: ListeningReport) -> bool:
     """Return whether a listener dropped nothing, and nothing waits in its queue."""
     return report.drops == 0 and not report.waiting
-
-
-def address_text(report: ListeningReport) -> str:
-    """Return the address and port of a listener."""
-    return f"[{report.address}]:{report.port}" if ":" in report.address else f"{report.address}:{report.port}"
 
 
 def drops_text(report: ListeningReport) -> str:
@@ -83,7 +85,8 @@ def act_neighbours(act: Act) -> Iterator[str]:
         )
     others = [report for report in act.listening if not report.on_target and report.drops]
     for report in others:
-        yield f"another listener, {address_text(report)} ({report.owner}), dropped {drops_text(report)}"
+        where = endpoint_text(report.address, report.port)
+        yield f"another listener, {where} ({report.owner}), dropped {drops_text(report)}"
     for taken in act.taken[:TAKEN_SHOWN]:
         yield f"taken by others: {taken.ports}, {taken.state}, by {taken.owner}"
     if act.taken[TAKEN_SHOWN:]:
