@@ -30,7 +30,7 @@ QUICK = [["--version"], ["scenarios"], ["explain"], ["doctor"]]
 def symptoms(path):
     text = path.read_text()
     block = text[text.index("<!-- symptoms:begin -->") : text.index("<!-- symptoms:end -->")]
-    return block.replace("](docs/catalogue.md#", "](#")
+    return block.replace("](docs/", "](").replace("](catalogue.md#", "](#")
 
 
 def commands(path):

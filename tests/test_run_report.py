@@ -199,3 +199,20 @@ def test_a_report_fits_a_terminal_of_80_columns(tmp_path):
     )
     assert max(map(len, lines)) <= WIDTH
     assert "2001:db8:1234:5678:9abc:def0:1234:5678" in "".join(lines)
+
+
+def test_acts_with_the_same_listener_share_its_row(tmp_path):
+    acts = [an_act(name=name, listening=[a_listener(), a_listener()]) for name in ("first", "second")]
+    rows = [line.split() for line in lines_of(tmp_path, acts=acts) if "127.0.0.1:5000" in line]
+    assert rows == [["127.0.0.1:5000", "0/128", "0", "server", "(7)", "every", "act"]] * 2
+    acts = [*acts, an_act(name="third", listening=[a_listener(drops=5)])]
+    text = text_of(tmp_path, acts=acts)
+    assert "127.0.0.1:5000 0/128 0 server (7) first, second" in text
+    assert "127.0.0.1:5000 0/128 5 server (7) third" in text
+
+
+def test_books_of_several_acts_stand_below_the_names_of_the_acts(tmp_path):
+    books = [msgspec.structs.replace(a_claim(), act=act) for act in ("first", "second")]
+    lines = [line.strip() for line in lines_of(tmp_path, books=books)]
+    claim = next(line for line in lines if line.startswith("RSTs"))
+    assert [line for line in lines if line in ("first", "second", claim)] == ["first", claim, "second", claim]

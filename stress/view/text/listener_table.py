@@ -18,35 +18,43 @@ TAKEN_SHOWN = 5  # entries of ports that others held
 def listener_table(acts: Sequence[Act]) -> Table | None:
     """Return one row for each socket that listens on the target of a storm; None if there is none.
 
-    Of those that dropped nothing and have an empty queue some are left out where there are many.
+    Acts of which all that is shown is the same share a row. Of listeners that dropped nothing and have an empty queue
+    some are left out where there are many.
     """
-    reports = [(act.name, report) for act in acts for report in act.listening if report.on_target]
-    if not reports:
+    rows: dict[tuple[str, ...], list[str]] = {}
+    quiet: set[tuple[str, ...]] = set()
+    for act in acts:
+        repeated: dict[tuple[str, ...], int] = {}
+        for report in act.listening:
+            if report.on_target:
+                cells = report_cells(report)
+                repeated[cells] = repeated.get(cells, 0) + 1
+                key = (*cells, str(repeated[cells]))  # several on one port may look alike
+                if is_quiet(report):
+                    quiet.add(key)
+                rows.setdefault(key, []).append(act.name)
+    if not rows:
         return None
     several = len(acts) > 1
-    table = plain_table("listens on the target", *(["act"] if several else []), "queue/limit", "dropped", "owner")
-    for column in table.columns[1 : 1 + several] + table.columns[3 + several :]:
-        column.justify = "left"
-        column.overflow = "fold"
-    quiet = 0
-    for act, report in reports:
-        if is_quiet(report):
-            quiet += 1
-            if quiet > QUIET_SHOWN:
-                continue
-        queue = f"{report.waiting:,}/{report.limit:,}"
-        cells = (
-            endpoint_text(report.address, report.port),
-            *([act] if several else []),
-            queue,
-            drops_text(report),
-            owner_text(report),
-        )
-        table.add_row(*map(Text, cells))  # not markup: an address may stand in brackets
-    if quiet > QUIET_SHOWN:
-        table.caption = f"and {quiet - QUIET_SHOWN} more that dropped nothing and have an empty queue"
+    table = plain_table("listens on the target", "queue/limit", "dropped", "owner", *(["act"] if several else []))
+    for column in table.columns[3:]:
+        column.justify, column.overflow = "left", "fold"
+    table.columns[0].overflow = "fold"
+    hidden = set([key for key in rows if key in quiet][QUIET_SHOWN:])
+    for key, names in rows.items():
+        if key not in hidden:
+            in_acts = ["every act" if len(names) == len(acts) else ", ".join(names)] if several else []
+            table.add_row(*map(Text, (*key[:-1], *in_acts)))  # not markup: an address may stand in brackets
+    if hidden:
+        table.caption = f"and {len(hidden)} more that dropped nothing and have an empty queue"
         table.caption_justify = "left"
     return table
+
+
+def report_cells(report: ListeningReport) -> tuple[str, ...]:
+    """Return the cells of a listener's row."""
+    queue = f"{report.waiting:,}/{report.limit:,}"
+    return endpoint_text(report.address, report.port), queue, drops_text(report), owner_text(report)
 
 
 def is_quiet(report: ListeningReport) -> bool:

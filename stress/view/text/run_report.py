@@ -159,6 +159,9 @@ def figures_table(summary: Summary) -> Table:
     names = list(dict.fromkeys(figure.act for figure in summary.figures))
     table = plain_table("", *(name if len(names) > 1 else "" for name in names), "")
     table.columns[-1].justify = "left"
+    table.columns[0].no_wrap = False
+    for column in table.columns[1:]:
+        column.overflow = "fold"
     for name, unit in dict.fromkeys((figure.name, figure.unit) for figure in summary.figures):
         values = {figure.act: figure.value for figure in summary.figures if figure.name == name}
         table.add_row(name, *(number_text(values.get(act)) for act in names), unit)

@@ -104,7 +104,7 @@ RULES = (
         needs="the attempts themselves: which ports they held when this one began; sockets of others on the range",
         equation="ports held by the storm + ports held by others >= ports of the range; or an earlier attempt still "
         "has the port that the plan asked for",
-        sentence="no port was free: the storm held all {ports:,} of the range but {others:,} of others",
+        sentence="no port was free: of the {ports:,} of the range others held {others:,}, and the storm the rest",
         prove=prove_port_exhausted,
     ),
 )
