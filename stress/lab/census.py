@@ -155,7 +155,8 @@ def is_mapped(addresses: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 def list_server_sockets(family: int, server_ports: range) -> npt.NDArray[Any]:
     """List the sockets of a server's ports but those in LISTEN, shape (sockets,), dtype MESSAGE.
 
-    Whatever their state, TIME-WAIT and SYN-RECEIVED included; addresses as ``list_family`` has them.
+    Whatever their state, TIME-WAIT and SYN-RECEIVED included; addresses as ``list_family`` has them. A client in the
+    same namespace whose own port is one of the server's is listed too, as a socket connected to itself is.
     """
     port = server_ports[0] if len(server_ports) == 1 else 0
     sockets = list_family(family, [state for state in NUMBERS if state != "LISTEN"], local_port=port)

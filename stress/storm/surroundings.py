@@ -28,7 +28,8 @@ class Surroundings:
     def list_holders(self) -> set[taken_ports.PortHolder]:
         """Return the sockets that take a port of the range now."""
         plan = self.plan
-        return set(taken_ports.list_port_holders(plan.family, plan.target, plan.server_ports, self.port_range))
+        sources = (plan.source, plan.sources)
+        return set(taken_ports.list_port_holders(sources, plan.target, plan.server_ports, self.port_range))
 
     def changes(self) -> dict[str, Any]:
         """Return what is known of the surroundings after the storm, as fields of an Act."""
