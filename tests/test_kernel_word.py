@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from namespaced import another_network, namespaced, open_descriptors
 
-from stress.lab import census, counters, firewall
+from stress.lab import census, counters, firewall, wait
 from stress.lab.kernel_word import bpf, btf
 from stress.lab.kernel_word.word import open_kernel_word
 from stress.model.errors import LabError
@@ -148,7 +148,8 @@ def lay_mine(family, listening, port):
         ours.connect((LOOPBACK[family], SERVER))
         mine, _ = listening.accept()
         ours.shutdown(socket.SHUT_WR)
-        assert mine.recv(1) == b""
+        state = census.NUMBERS["FIN-WAIT-2"]  # an ACK that came later would be answered by an RST
+        assert wait.wait_until(lambda: ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == state, 1)
         ours.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)  # it ends without a word
     return mine
 
