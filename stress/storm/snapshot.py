@@ -4,37 +4,42 @@
 from typing import Any
 
 from stress.lab import census, counters, host
-from stress.model.plan import Plan
+from stress.model.plan import EvidenceSource, Plan
 from stress.storm.environment import Environment
 from stress.storm.surroundings import Surroundings
 
 
 class StormSnapshot:
-    """The state of an environment just before a storm."""
+    """The state of an environment just before a storm; with a plan without evidence only what the server reports."""
 
     def __init__(self, plan: Plan, environment: Environment) -> None:
         """Read everything now, the counters last: no reading of the others changes them."""
         self.plan = plan
         self.environment = environment
+        self.has_evidence = plan.evidence is not EvidenceSource.NONE
         ports = environment.ports
-        self.surroundings = Surroundings(plan, (ports.low, ports.high))
+        self.surroundings = Surroundings(plan, (ports.low, ports.high)) if self.has_evidence else None
         self.dropped_before = environment.dropped()
-        self.census_before = census.take_census(plan.family, plan.server_ports)
+        self.census_before = self.take_census()
         self.report_before = environment.listener.report()
         self.stolen_before_ms = host.stolen_ms()
-        self.counters_before = counters.read()
+        self.counters_before = counters.read() if self.has_evidence else {}
+
+    def take_census(self) -> dict[str, dict[str, int]]:
+        """Return the number of sockets by TCP state; nothing without evidence."""
+        return census.take_census(self.plan.family, self.plan.server_ports) if self.has_evidence else {}
 
     def changes(self, epoch_ns: int) -> dict[str, Any]:
         """Return what has changed since, as fields of an Act."""
         listener = self.environment.listener
         starved_ns = listener.starved_ns()
-        changes = counters.counter_changes(self.counters_before, counters.read())
-        return self.surroundings.changes() | {
+        changes = counters.counter_changes(self.counters_before, counters.read()) if self.has_evidence else {}
+        return (self.surroundings.changes() if self.surroundings else {"evidence": EvidenceSource.NONE}) | {
             "counters": changes,
             "census_before": self.census_before,
-            "census_after": census.take_census(self.plan.family, self.plan.server_ports),
+            "census_after": self.take_census(),
             "listener": listener.report().since(self.report_before),
-            "waiting": listener.queue_length(),
+            "waiting": listener.queue_length() if self.has_evidence else 0,
             "starved_ns": starved_ns and (starved_ns[0] - epoch_ns, starved_ns[1] - epoch_ns),
             "stolen_ms": host.stolen_ms() - self.stolen_before_ms,
             "dropped": {

@@ -68,7 +68,7 @@ def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Su
         errnos=count_errnos(run),
         proofs=[proof for act in acts for proof in act.proofs],
         bounds=[bound for act in acts for bound in act.bounds],
-        hints=list(dict.fromkeys(hint for act in acts for hint in act.hints)),
+        hints=[f"{act.storm.act.name}: {hint}" if len(acts) > 1 else hint for act in acts for hint in act.hints],
     )
 
 
