@@ -105,6 +105,8 @@ METRICS: dict[str, Metric] = {
 
 
 BAND_PATTERN = re.compile(r"band\.(\d+(\.\d+)?s|2jiffies|offtheladder)")
+BOUND_PATTERN = re.compile(r"(cause\.\w+)\.(?:at_least|at_most)")
+CAUSE_PREFIX = "cause."
 BAND_PREFIX = "band."  # followed by the rung: band.1s, band.2jiffies
 PER_MILLION_SUFFIX = ".per_million"  # after a count: cause.closewait.per_million
 
@@ -135,8 +137,23 @@ def rate_metric(name: str) -> Metric:
     return Metric(name, "per million", count.better, value)
 
 
+def bound_metric(name: str) -> Metric:
+    """Return the metric of one end of how many attempts a cause explains: those that are named, and the bounds."""
+    cause, _, end = name.removeprefix(CAUSE_PREFIX).rpartition(".")
+
+    def value(summary: Summary) -> float | None:
+        bounds = [bound for bound in summary.bounds if bound.cause == cause]
+        ends = [bound.at_least if end == "at_least" else bound.at_most for bound in bounds]
+        return summary.causes.get(cause, 0) + sum(ends)
+
+    return Metric(name, "", METRICS[f"{CAUSE_PREFIX}{cause}"].better, value)
+
+
 def find_metric(name: str) -> Metric:
-    """Return a metric by name: one of METRICS, a band (``band.1s``), or a count as a rate (``errors.per_million``).
+    """Return a metric by name.
+
+    It is one of METRICS, a band (``band.1s``), a count as a rate (``errors.per_million``), or an end of the interval of
+    a cause (``cause.accept_queue.at_least``, ``cause.accept_queue.at_most``).
 
     Raises:
         UsageError: there is no metric of that name.
@@ -145,6 +162,8 @@ def find_metric(name: str) -> Metric:
         return METRICS[name]
     if BAND_PATTERN.fullmatch(name):
         return band_metric(name)
+    if (match := BOUND_PATTERN.fullmatch(name)) and match[1] in METRICS:
+        return bound_metric(name)
     counted = METRICS.get(name.removesuffix(PER_MILLION_SUFFIX))
     if name.endswith(PER_MILLION_SUFFIX) and counted is not None and counted.unit == "":
         return rate_metric(name)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""Metrics that are made on demand: the ends of how many attempts a cause explains."""
+
+import msgspec
+import pytest
+from builders import a_run, the_attempts
+
+from stress.analysis.attribution.summary import analyse
+from stress.analysis.metric import METRICS, find_metric
+from stress.model.errors import UsageError
+from stress.model.summary import Bound
+
+
+def bounded(*bounds, **causes):
+    summary = analyse(a_run(the_attempts((40000, 0, 0)))).summary
+    return msgspec.structs.replace(summary, bounds=list(bounds), causes=summary.causes | causes)
+
+
+def a_bound(cause, at_least, at_most, act="storm"):
+    return Bound(act=act, cause=cause, at_least=at_least, at_most=at_most, of=138)
+
+
+def test_the_ends_of_a_cause_are_what_is_named_and_what_is_bounded():
+    bounds = [a_bound("accept_queue", 126, 138), a_bound("accept_queue", 0, 7, "second"), a_bound("closewait", 1, 2)]
+    summary = bounded(*bounds, accept_queue=10)
+    values = [find_metric(f"cause.accept_queue{end}").value(summary) for end in ("", ".at_least", ".at_most")]
+    assert values == [10, 136, 155]
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if name.startswith("cause.")])
+def test_without_bounds_both_ends_are_the_count(name):
+    summary = bounded(closewait=3)
+    for end in ("at_least", "at_most"):
+        metric = find_metric(f"{name}.{end}")
+        assert metric.value(summary) == METRICS[name].value(summary)
+        assert (metric.unit, metric.better) == ("", METRICS[name].better)
+
+
+@pytest.mark.parametrize("name", ["cause.accept_queue.at_last", "cause.nothing.at_most", "errors.at_most"])
+def test_other_names_are_refused(name):
+    with pytest.raises(UsageError, match="There is no metric"):
+        find_metric(name)
