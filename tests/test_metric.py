@@ -22,12 +22,23 @@ def a_bound(cause, at_least, at_most, act="storm"):
 
 def test_the_ends_of_a_cause_are_what_is_named_and_what_is_bounded():
     bounds = [a_bound("accept_queue", 126, 138), a_bound("accept_queue", 0, 7, "second"), a_bound("closewait", 1, 2)]
-    summary = bounded(*bounds, accept_queue=10)
+    summary = bounded(*bounds, accept_queue=10, unknown=276)
     values = [find_metric(f"cause.accept_queue{end}").value(summary) for end in ("", ".at_least", ".at_most")]
     assert values == [10, 136, 155]
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if name.startswith("cause.")])
+def test_what_is_unknown_and_not_bounded_may_have_any_cause():
+    """No data is never a pass: with nothing but unknown attempts no condition on the upper end holds."""
+    assert find_metric("cause.lost_on_the_way.at_most").value(bounded(unknown=5)) == 5
+    assert find_metric("cause.lost_on_the_way.at_least").value(bounded(unknown=5)) == 0
+    summary = bounded(a_bound("lost_on_the_way", 0, 12), unknown=140)
+    assert find_metric("cause.lost_on_the_way.at_most").value(summary) == 12 + 2
+
+
+EXPLAINING = [name for name in METRICS if name.startswith("cause.") and name not in ("cause.none", "cause.unknown")]
+
+
+@pytest.mark.parametrize("name", EXPLAINING)
 def test_without_bounds_both_ends_are_the_count(name):
     summary = bounded(closewait=3)
     for end in ("at_least", "at_most"):
@@ -36,7 +47,16 @@ def test_without_bounds_both_ends_are_the_count(name):
         assert (metric.unit, metric.better) == ("", METRICS[name].better)
 
 
-@pytest.mark.parametrize("name", ["cause.accept_queue.at_last", "cause.nothing.at_most", "errors.at_most"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cause.accept_queue.at_last",
+        "cause.unknown.at_most",
+        "cause.none.at_least",
+        "cause.nothing.at_most",
+        "errors.at_most",
+    ],
+)
 def test_other_names_are_refused(name):
     with pytest.raises(UsageError, match="There is no metric"):
         find_metric(name)

@@ -105,7 +105,7 @@ METRICS: dict[str, Metric] = {
 
 
 BAND_PATTERN = re.compile(r"band\.(\d+(\.\d+)?s|2jiffies|offtheladder)")
-BOUND_PATTERN = re.compile(r"(cause\.\w+)\.(?:at_least|at_most)")
+BOUND_PATTERN = re.compile(r"(cause\.(?!(?:none|unknown)\.)\w+)\.(?:at_least|at_most)")
 CAUSE_PREFIX = "cause."
 BAND_PREFIX = "band."  # followed by the rung: band.1s, band.2jiffies
 PER_MILLION_SUFFIX = ".per_million"  # after a count: cause.closewait.per_million
@@ -138,13 +138,20 @@ def rate_metric(name: str) -> Metric:
 
 
 def bound_metric(name: str) -> Metric:
-    """Return the metric of one end of how many attempts a cause explains: those that are named, and the bounds."""
+    """Return the metric of one end of how many attempts a cause explains.
+
+    At least those that are named and the lower bounds; at most those that are named, the upper bounds, and the unknown
+    attempts that no bound of this cause is about: nobody can say that it is not their cause.
+    """
     cause, _, end = name.removeprefix(CAUSE_PREFIX).rpartition(".")
 
     def value(summary: Summary) -> float | None:
         bounds = [bound for bound in summary.bounds if bound.cause == cause]
-        ends = [bound.at_least if end == "at_least" else bound.at_most for bound in bounds]
-        return summary.causes.get(cause, 0) + sum(ends)
+        named = summary.causes.get(cause, 0)
+        if end == "at_least":
+            return named + sum(bound.at_least for bound in bounds)
+        others = summary.causes.get(Cause.UNKNOWN, 0) - sum(bound.of for bound in bounds)
+        return named + sum(bound.at_most for bound in bounds) + max(others, 0)
 
     return Metric(name, "", METRICS[f"{CAUSE_PREFIX}{cause}"].better, value)
 
