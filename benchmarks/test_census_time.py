@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""How long a census of 100,000 sockets takes, and what else is asked of them."""
+
+import os
+import resource
+
+import numpy as np
+import pytest
+from pairs import spread
+
+from stress._fastconnect import now_ns, storm
+from stress.lab import ages, census, namespace, sysctl
+from stress.lab.listener import Listener
+from stress.model.attempt import allocate_attempts
+from stress.model.plan import Plan, Ports
+from stress.storm import four_tuples, minefield
+from stress.storm.ports import read_port_range
+
+MINES, TIME_WAITS, HELD = 56_000, 26_000, 9_000  # a connection that is held has two sockets
+SERVER_PORTS = range(5000, 5001)
+ROUNDS = 20
+HEADING = "A census of 100,000 sockets"
+COLUMNS = ("what", "sockets", "time (quartiles)")
+WAYS = {
+    "all sockets of IPv4, those of dual stacks included": lambda: census.list_family(4),
+    "all sockets, counted by side and state": lambda: census.take_census(4, SERVER_PORTS),
+    "the server's sockets": lambda: census.list_server_sockets(4, SERVER_PORTS),
+    "the server's sockets, and their ages": lambda: ages.read_ages_ms(census.list_server_sockets(4, SERVER_PORTS)),
+}
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    """Make sockets in CLOSE-WAIT, TIME-WAIT and ESTABLISHED, in a namespace of their own; return how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    namespace.enter_new_network()
+    sysctl.write("net.core.somaxconn", "65535")
+    sysctl.write("net.ipv4.ip_local_port_range", "10000 60999")
+    plan = Plan(scenario="growth", mines=MINES, ports=Ports.SHUFFLE, sources=2)
+    everywhere = four_tuples.all_four_tuples(plan, read_port_range(plan.server_ports))
+    places = np.random.default_rng(1).choice(everywhere, MINES, replace=False).astype(np.uint32)
+    held = np.full(HELD, -1, np.intc)
+    with (
+        Listener("127.0.0.1", 5000) as leaking,
+        Listener("127.0.0.2", 5001) as closing,
+        Listener("127.0.0.3", 5002) as holding,
+    ):
+        minefield.lay_mines(plan, leaking, places, hard)
+        closing.start()
+        fire("127.0.0.2", 5001, TIME_WAITS, close="fin")
+        holding.start(leak=-1)
+        fire("127.0.0.3", 5002, HELD, close="hold", held=held)
+        assert (held >= 0).all()
+        yield len(census.list_family(4))
+        for descriptor in held:
+            os.close(descriptor)
+
+
+def fire(target, port, attempts, **options):
+    storm(allocate_attempts(attempts), target=target, target_port=port, attempts=attempts, epoch_ns=now_ns(), **options)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_census(benchmark, table, crowd, way):
+    times_s = []
+
+    def take():
+        start_ns = now_ns()
+        listed = WAYS[way]()
+        times_s.append((now_ns() - start_ns) / 1e9)
+        return listed
+
+    listed = benchmark.pedantic(take, rounds=ROUNDS, warmup_rounds=1)
+    sockets = crowd if isinstance(listed, dict) else len(listed)
+    table.add(HEADING, COLUMNS, way, f"{sockets:,}", f"{spread(times_s)} s")
