@@ -11,6 +11,7 @@ from worlds.stale import lay
 from worlds.truth import late, on_ports, with_errors
 from worlds.world import HERE, HOST, world
 
+IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h
 NO_PORT = (errno.EADDRNOTAVAIL, errno.EADDRINUSE)
 
 
@@ -72,6 +73,24 @@ def ports_taken_by_connections(site):
     start_server(site, drain)
     hold_ports(site, range(FIRST, FIRST + 20), target=5000)
     site.storm(with_errors(NO_PORT, "port_taken"), attempts=40, ports="kernel")
+
+
+@world(
+    "A client of another address has connections from all 20 ports; the storm itself holds all of its own.",
+    families=(4,),
+)
+def ports_of_another_address(site):
+    site.ports(20)
+    start_server(site, drain)
+    others = [socket.socket() for _ in range(20)]
+    for client in others:
+        client.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)  # else bind() has the port for every address
+        client.bind(("127.0.0.9", 0))
+        client.connect((site.loopback, 5000))
+    site.fork(time.sleep, 1000)
+    for client in others:
+        client.close()
+    site.storm(with_errors(NO_PORT, "port_exhausted"), attempts=60, ports="kernel", close="hold")
 
 
 @world("Another client's connections live on 30 of the 4-tuples, which the storm goes through by bind().")
