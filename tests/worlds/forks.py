@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Worlds in processes of their own, several at a time. Single-threaded, for processes are forked."""
 
-import ctypes
 import os
 import pickle
 import selectors
@@ -20,17 +19,19 @@ from worlds.truth import Verdict
 from worlds.world import HERE, World
 
 LIMIT_S = 60
-PR_SET_DUMPABLE = 4  # linux/prctl.h
-NOBODY = 65534
 
 
 @dataclass(frozen=True)
 class Job:
-    """A world, a way to storm it, and whether as nobody."""
+    """A world, and a way to storm it."""
 
     world: World
     way: str = HERE
-    as_nobody: bool = False
+
+    @property
+    def name(self):
+        """The world's name, with the way where it is not the first."""
+        return self.world.name if self.way == self.world.ways[0] else f"{self.world.name} ({self.way})"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,18 @@ class Result:
     def faults(self):
         """Sentences for what is wrong, none when nothing is."""
         return [self.failed] if self.failed else self.verdict.faults if self.verdict else []
+
+    def as_object(self):
+        """Return what a table of results needs, as JSON takes it."""
+        counts = {"attempts": 0, "troubled": 0, "named": 0, "unknown": 0} | (vars(self.verdict) if self.verdict else {})
+        return {
+            "world": self.job.world.name,
+            "way": self.job.way,
+            **{name: counts[name] for name in ("attempts", "troubled", "named", "unknown")},
+            "bounds": counts.get("bounds", []),
+            "faults": self.faults,
+            "skipped": self.skipped,
+        }
 
 
 def carry_out(jobs, at_once):
@@ -94,8 +107,6 @@ def start(job, selector):
 def answer_of(job):
     """Enter a namespace and make the world there; return its verdict, why it was skipped, and why it failed."""
     try:
-        if job.as_nobody:
-            become_nobody()
         namespace.enter_namespace()
     except LabError as error:
         return None, str(error), ""
@@ -105,11 +116,3 @@ def answer_of(job):
     except BaseException:  # noqa: BLE001  # whatever it is, the parent reports it
         return None, "", traceback.format_exc()
     return site.verdict, "", ""
-
-
-def become_nobody():
-    """Give up root for good; as nobody the files of this process below /proc stay its own."""
-    os.setgroups([])
-    os.setresgid(NOBODY, NOBODY, NOBODY)
-    os.setresuid(NOBODY, NOBODY, NOBODY)
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1)

@@ -63,6 +63,13 @@ def all_syns_dropped(site):
     site.storm(every("lost_on_the_way"), attempts=50)
 
 
+@world("A firewall drops every SYN, and the kernel would send them again for two minutes.", families=(4,), ways=(HOST,))
+def all_syns_dropped_for_long(site):
+    site.set(tcp_syn_retries=6, tcp_syn_linear_timeouts=4)
+    site.rules("tcp flags & (syn|ack) == syn drop")
+    site.storm(every("lost_on_the_way"), attempts=50, deadline_s=2, refusable=True)
+
+
 @world("The client's own OUTPUT chain drops the SYNs of half the ports.", ways=ALL_WAYS)
 def dropped_in_output(site):
     dropped = range(FIRST + 50, FIRST + 100)
@@ -131,7 +138,7 @@ def timestamps_dropped(site):
 def congested(site):
     start_server(site, drain)
     site.call("tc qdisc add dev lo root tbf rate 8bit burst 10 limit 10")
-    site.storm(every("dropped_by_host"), attempts=50)
+    site.storm(every("dropped_by_host"), attempts=50, refusable=True)
 
 
 @world("The queue of lo refuses every packet (tbf), and the server leaked to 50 of the ports.")

@@ -107,42 +107,42 @@ def add_rule(site, rule, selector=""):
 def no_route(site):
     start_server(site, drain)
     site.call(f"ip -{site.family} route flush table local")
-    site.storm(every("refused_by_host", "no_source_address"))
+    site.storm(every("refused_by_host", "no_source_address"), refusable=True)
 
 
 @world("A routing rule prohibits the server (EACCES).", ways=(HERE, HOST))
 def route_prohibited(site):
     start_server(site, drain)
     add_rule(site, "prohibit")
-    site.storm(every("refused_by_host"))
+    site.storm(every("refused_by_host"), refusable=True)
 
 
 @world("A routing rule makes the server unreachable.", ways=(HERE, HOST))
 def route_unreachable(site):
     start_server(site, drain)
     add_rule(site, "unreachable")
-    site.storm(every("refused_by_host"))
+    site.storm(every("refused_by_host"), refusable=True)
 
 
 @world("A routing rule is a black hole (EINVAL).", ways=(HERE, HOST))
 def route_blackhole(site):
     start_server(site, drain)
     add_rule(site, "blackhole")
-    site.storm(every("refused_by_host"))
+    site.storm(every("refused_by_host"), refusable=True)
 
 
 @world("lo is down.", ways=(HERE, HOST))
 def loopback_down(site):
     start_server(site, drain)
     site.call("ip link set lo down")
-    site.storm(every("refused_by_host", "no_source_address"))
+    site.storm(every("refused_by_host", "no_source_address"), refusable=True)
 
 
 @world("IPv6 is off; the server listens on ::.", families=(6,), ways=(HERE, HOST, FIXTURE))
 def ipv6_off(site):
     start_server(site, drain, host="::")
     site.set({"net.ipv6.conf.all.disable_ipv6": 1})
-    site.storm(every("no_source_address"))
+    site.storm(every("no_source_address"), refusable=True)
 
 
 @world("An IPsec policy blocks what goes out (EPERM).", families=(4,), ways=(HERE, HOST))
@@ -150,14 +150,14 @@ def ipsec_blocks(site):
     start_server(site, drain)
     site.set({"net.ipv4.conf.lo.disable_xfrm": 0, "net.ipv4.conf.lo.disable_policy": 0})
     site.call("ip xfrm policy add src 127.0.0.1 dst 127.0.0.1 proto tcp dport 5000 dir out action block")
-    site.storm(every("refused_by_host"))
+    site.storm(every("refused_by_host"), refusable=True)
 
 
 @world("The server has no route for its answers.", ways=(HERE, HOST))
 def no_route_back(site):
     start_server(site, drain)
     add_rule(site, "unreachable", "ipproto tcp sport 5000")
-    site.storm(every("no_route_back"))
+    site.storm(every("no_route_back"), refusable=True)
 
 
 @world("The server has no route for its answers to 30 ports, and a firewall drops the SYNs of 20 others.")

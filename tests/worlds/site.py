@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The site of a world: a private network namespace, and the tools that make a world in it."""
 
-import json
+import importlib.metadata
 import os
 import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ REPOSITORY = Path(__file__).parents[2]
 PORT = 5000  # the server's
 FIRST = 40000  # the client's first port
 COMMAND_LIMIT_S = 60
+INSTALLED = any(entry.value == "stress.pytest_plugin" for entry in importlib.metadata.entry_points(group="pytest11"))
+PLUGIN = [] if INSTALLED else ["-p", "stress.pytest_plugin"]
 SHORT = {"net.ipv4.tcp_syn_retries": 1, "net.ipv4.tcp_syn_linear_timeouts": 0}  # ETIMEDOUT after 3 s
 STORM_TEST = """
 from pathlib import Path
@@ -104,29 +107,42 @@ class Site:
                 os._exit(1)
         return child
 
-    def storm(self, *parts, **options):
+    def storm(self, *parts, refusable=False, **options):
         """Storm the server, and hold what connstorm says against the truth.
 
         Args:
             parts: the truth, or functions that tell it after the storm.
+            refusable: whether connstorm may as well say in one sentence that nothing can be measured here.
             options: as of ``storm_server_here``.
-
-        Returns:
-            The run; None when the storm was another's, who tells no attempts.
         """
         options = {"attempts": 100, "rate_per_s": 1000, "duration_s": 5, "deadline_s": 8, "ports": "sweep"} | options
         if self.way == FIXTURE:
-            self.verdict.add(evaluate_counts(storm_by_fixture(self.address, options), settle(parts)))
-            return None
-        run = (
-            storm_by_command(options, self.family)
-            if self.way == HOST
-            else api.storm_server_here(self.address, pin=False, **options)
-        )
-        verdict = evaluate_run(run, settle(parts))
+            self.add("storm", evaluate_counts(storm_by_fixture(self.address, options), settle(parts)))
+        elif self.way == HERE:
+            self.add("storm", evaluate_run(api.storm_server_here(self.address, pin=False, **options), settle(parts)))
+        else:
+            flags = {"rate_per_s": "rate", "duration_s": "duration", "deadline_s": "deadline"}
+            given = [f"--{flags.get(name, name)}={value}" for name, value in options.items() if value is not None]
+            self.command("clean", *given, parts=parts, refusable=refusable)
+
+    def command(self, scenario, *given, parts, refusable=False):
+        """Run a scenario by the command line, in its private namespace or, as way ``host``, in the one that is here."""
+        host = ["--host", "--no-pin"] if self.way == HOST else []
+        with scratch() as folder:
+            command = [python(), "-m", "stress", "run", scenario, *host, f"--family={self.family}", *given]
+            done = subprocess.run([*command, "--json", "-o", "results"], check=False, **surroundings(folder))
+            assert "Traceback" not in done.stderr, done.stderr
+            if done.returncode and refusable:
+                self.add("refused", Verdict(told={"sentence": done.stderr.strip()}))
+                return
+            assert done.returncode == 0, done.stderr
+            (path,) = (folder / "results").iterdir()
+            self.add(scenario, evaluate_run(api.read_run(path), settle(parts)))
+
+    def add(self, title, verdict):
+        """Add what was said of one storm."""
         self.verdict.add(verdict)
-        self.verdict.told |= {f"storm {len(self.verdict.told) + 1}": verdict.told}
-        return run
+        self.verdict.told[f"{title} {len(self.verdict.told) + 1}"] = verdict.told
 
 
 def settle(parts) -> list:
@@ -141,28 +157,13 @@ def storm_by_fixture(address, options) -> Summary:
         chosen = ", ".join(f"{name}={value!r}" for name, value in options.items())
         test.write_text(STORM_TEST.format(address=address, options=chosen, answer=str(answer)))
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "stress.pytest_plugin", test],
+            [python(), "-m", "pytest", "-q", "-p", "no:cacheprovider", *PLUGIN, test],
             check=False,
             **surroundings(folder),
         )
         assert done.returncode == 0, done.stdout + done.stderr
         (summary,) = msgspec.json.decode(answer.read_bytes(), type=list[Summary])
     return summary
-
-
-def storm_by_command(options, family):
-    """Storm by ``connstorm run --host``, which brings its own server; return the run."""
-    flags = {"rate_per_s": "rate", "duration_s": "duration", "deadline_s": "deadline"}
-    given = [f"--{flags.get(name, name).replace('_', '-')}={value}" for name, value in options.items()]
-    with scratch() as folder:
-        command = [sys.executable, "-m", "stress", "run", "clean", "--host", "--no-pin", f"--family={family}", *given]
-        done = subprocess.run([*command, "--json", "-o", "results"], check=False, **surroundings(folder))
-        assert done.returncode == 0, done.stderr
-        (path,) = (folder / "results").iterdir()
-        run = api.read_run(path)
-        _ = run.causes, run.outcomes, run.attempts[:0]  # read before the folder is gone
-        assert json.loads(done.stdout)
-    return run
 
 
 @contextmanager
@@ -174,8 +175,20 @@ def scratch() -> Iterator[Path]:
 
 def surroundings(folder):
     """Return how commands are run: in a folder, with this connstorm, for a limited time."""
-    path = {"PYTHONPATH": str(REPOSITORY), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    return {"cwd": folder, "env": os.environ | path, "capture_output": True, "text": True, "timeout": COMMAND_LIMIT_S}
+    path = os.pathsep.join([str(REPOSITORY), str(Path(msgspec.__file__).parents[1])])
+    set_here = {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "HOME": str(folder)}
+    return {
+        "cwd": folder,
+        "env": os.environ | set_here,
+        "capture_output": True,
+        "text": True,
+        "timeout": COMMAND_LIMIT_S,
+    }
+
+
+def python():
+    """Return a Python of this version that this user may run: nobody may not run one in root's home."""
+    return sys.executable if os.access(sys.executable, os.X_OK) else f"/usr/bin/python{sysconfig.get_python_version()}"
 
 
 def wait_until(condition, complaint, limit_s=5.0):

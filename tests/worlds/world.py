@@ -4,7 +4,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-HERE, HOST, FIXTURE = "here", "host", "fixture"  # the ways to storm: the API, connstorm run --host, pytest's fixture
+# The ways to storm: the API, connstorm run --host, pytest's fixture, a scenario in connstorm's own private namespace.
+HERE, HOST, FIXTURE, PRIVATE = "here", "host", "fixture", "private"
+WAYS = (HERE, HOST, FIXTURE, PRIVATE)
 
 
 @dataclass(frozen=True)
