@@ -22,7 +22,7 @@ from stress.view.text.ladder_table import ladder_report
 @click.option("--cause", "name", metavar="NAME", help="the rules of this cause, instead of the ladder")
 @json_option
 def explain(settings: tuple[tuple[str, str], ...], name: str | None, *, as_json: bool) -> None:
-    r"""Say when this kernel sends a SYN again, and so how long a slow connect() takes; or what proves a cause.
+    r"""Say when a SYN is sent again, and so how long connect() takes; or what proves a cause.
 
     Settings are those of the host, not changed; --set asks what other values would do.
 

@@ -17,7 +17,7 @@ VERBS = {
     "compare": "Compare stored runs: run folders, suite folders (path#cell for one cell), or folders of these.",
     "demo": "Re-create the article's case: four storms, one table, one figure.",
     "doctor": "Say what this machine can measure, what is missing, and how to get it.",
-    "explain": "Say when this kernel sends a SYN again, and so how long a slow connect() takes.",
+    "explain": "Say when a SYN is sent again, and so how long connect() takes; or what proves a cause.",
     "export": "Write stored RUNs, suites, or folders of these, in the FORMAT of another program.",
     "gate": "Hold NEW to what must be true of it, by itself and against BASE: runs, suites, or folders of these.",
     "history": (

@@ -179,8 +179,3 @@ def count_by_state(sockets: npt.NDArray[Any]) -> dict[str, int]:
         if count:
             counts[state_name(state)] = counts.get(state_name(state), 0) + count
     return dict(sorted(counts.items()))
-
-
-def endpoint_text(address: str, port: int) -> str:
-    """Return an address with its port: ``127.0.0.1:5000``, ``[::1]:5000``."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

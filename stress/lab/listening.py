@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from stress.lab import census, inet_diag
+from stress.model.text import endpoint_text
 
 SK_MEMINFO_DROPS = 8  # linux/sock_diag.h: index into the u32 of SKMEMINFO
 ANYWHERE = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # compared with, not bound to
@@ -95,7 +96,7 @@ def list_elsewhere(target: str, ports: range) -> list[str]:
     """Return where somebody listens on one of some ports, as ``127.0.0.1:5000``, but not for the target."""
     return sorted(
         {
-            census.endpoint_text(listening.address, listening.port)
+            endpoint_text(listening.address, listening.port)
             for listening in list_listening()
             if listening.port in ports and not listening.serves(target, ports)
         }

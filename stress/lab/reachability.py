@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from stress.lab import census, namespace, sysctl
 from stress.model.errors import ConnstormError, LabError, NotApplicableError, UsageError
+from stress.model.text import endpoint_text
 
 ANSWER_LIMIT_S = 3.5  # a lost SYN is sent again after 1, 2 and 3 s (by default before Linux 6.5: 1 and 3 s)
 ACCEPT_LIMIT_S = 2.5  # a lost ACK is sent again when the SYN-ACK is, after 1 s
@@ -39,7 +40,7 @@ def connect_once(source: str, target: str, port: int) -> Iterator[socket.socket]
     with bind_server(target, port) as server, bind_client(source) as client:
         server.listen()
         name = server.getsockname()
-        place = census.endpoint_text(target, name[1])
+        place = endpoint_text(target, name[1])
         try:
             client.settimeout(ANSWER_LIMIT_S)
             client.connect(name)

@@ -50,6 +50,11 @@ def join_words(words: Sequence[str], conjunction: str = "and") -> str:
     return f" {conjunction} ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
+def endpoint_text(address: str, port: int) -> str:
+    """Return an address with its port: ``127.0.0.1:5000``, ``[::1]:5000``."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 def number_text(value: float | None) -> str:
     """Return a number with three significant digits, or whole from 1000."""
     if value is None:

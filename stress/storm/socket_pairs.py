@@ -10,6 +10,7 @@ from stress.lab import census
 from stress.model.errors import LabError
 from stress.model.plan import Plan
 from stress.model.record import Pair
+from stress.model.text import endpoint_text
 
 INTERVAL_S = 0.001  # a collision lasts two jiffies at least
 PAIRS_MAX = 3
@@ -58,8 +59,8 @@ class SocketPairSampler:
             if (server.local_address, server.remote_address) == (client.remote_address, client.local_address):
                 return Pair(
                     now_ns() - self.epoch_ns,
-                    census.endpoint_text(client.local_address, client.local_port),
-                    census.endpoint_text(server.local_address, server.local_port),
+                    endpoint_text(client.local_address, client.local_port),
+                    endpoint_text(server.local_address, server.local_port),
                     client.state,
                     server.state,
                     server.receive_queue,

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from stress.lab.census import endpoint_text
 from stress.model.record import Act, ListeningReport
-from stress.model.text import join_words, plural
+from stress.model.text import endpoint_text, join_words, plural
 from stress.view.text.plain_table import plain_table
 
 QUIET_SHOWN = 4  # listeners with an empty queue and no drop
