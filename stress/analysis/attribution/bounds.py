@@ -32,9 +32,11 @@ def bound_queue_and_loss(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterat
     """Yield how many attempts a queue of the server, and how many a loss on the way, explains.
 
     Every attempt had at least one SYN without an answer. So of n attempts no more were turned away by a listener than
-    it dropped packets, and no more lost a SYN than segments were swallowed; and all but so many were not lost.
+    it dropped packets, and no more lost a SYN than segments were swallowed; and all but so many were not lost. That
+    is said of those for which an old socket is no other explanation.
     """
-    attempts = unknown & facts.turned_away & ~facts.syns.met_mine
+    attempts = unknown & facts.turned_away & ~facts.syns.met_mine & ~facts.ended_by_error
+    certain = int((attempts & ~facts.syns.unresolved).sum())
     count, drops, balance = int(attempts.sum()), facts.listener_drops, facts.balance
     queue = queue_cause(facts)
     if not count or drops is None or facts.other_sinks - facts.moved("TCPReqQFullDrop"):
@@ -42,9 +44,9 @@ def bound_queue_and_loss(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterat
     swallowed = count if balance is None else min(max(balance.high, 0), count)
     dropped = min(drops, count)
     if queue is not None and dropped:
-        yield make_bound(facts, queue, count - swallowed, dropped, count)
+        yield make_bound(facts, queue, certain - swallowed, dropped, count)
     if queue is not None or not drops:
-        yield make_bound(facts, Cause.LOST_ON_THE_WAY, count - dropped if balance else 0, swallowed, count)
+        yield make_bound(facts, Cause.LOST_ON_THE_WAY, certain - dropped if balance else 0, swallowed, count)
 
 
 def queue_cause(facts: Facts) -> Cause | None:
@@ -63,6 +65,8 @@ def bound_refusals(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[Bou
     """Yield who refused how many attempts, where several did: the server's TCP, ICMP errors, RSTs of a firewall."""
     refused = int((unknown & facts.ended_as(Outcome.REFUSED)).sum())
     resets, errors = count_unexplained_rsts(facts), icmp_errors(facts)
+    if errors and (facts.attempts["retransmits"][facts.ended_as(Outcome.REFUSED)] > 0).any():
+        return  # more than one error for an attempt
     if not refused or resets is None or facts.unreachable.any() or not 0 <= resets + errors <= refused:
         return
     for cause, count in (

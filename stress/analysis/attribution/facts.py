@@ -87,6 +87,11 @@ class Facts:
         return mask
 
     @cached_property
+    def ended_by_error(self) -> npt.NDArray[np.bool_]:
+        """Whether an RST, an ICMP error or the own host ended the attempt, shape (rows,)."""
+        return self.ended_as(Outcome.REFUSED, Outcome.RESET, Outcome.OTHER)
+
+    @cached_property
     def unanswered(self) -> int:
         """How many SYNs that met no old socket got no answer; all those of which that is not known are among them."""
         syns = self.syns
@@ -106,7 +111,7 @@ class Facts:
     @cached_property
     def opens(self) -> int:
         """How many attempts sent a SYN for certain."""
-        sent = int(has_sent_syn(self.storm.attempts).sum())
+        sent = int((has_sent_syn(self.storm.attempts) | (self.storm.attempts["retransmits"] > 0)).sum())
         return sent - int((self.unreachable & has_sent_syn(self.attempts)).sum())
 
     @cached_property

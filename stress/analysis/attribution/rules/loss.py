@@ -4,6 +4,7 @@
 import numpy as np
 
 from stress.analysis.attribution.facts import Facts
+from stress.analysis.attribution.rules.refusal import icmp_errors
 from stress.analysis.attribution.rules.rule import Match, Rule
 from stress.model.outcome import Cause, Outcome
 from stress.model.summary import Grade
@@ -48,13 +49,19 @@ def prove_dropped_by_host(facts: Facts) -> Match | None:
 
 
 def prove_lost_on_the_way(facts: Facts) -> Match | None:
-    """Match attempts with unanswered SYNs, where no TCP dropped any and the segment balance has room for all."""
-    attempts, balance = facts.turned_away & ~facts.syns.met_mine, facts.balance
+    """Match attempts with unanswered SYNs, where no TCP dropped any and the segment balance has room for all.
+
+    A SYN that a firewall answers with an ICMP error was swallowed as well, and an attempt that ended with an error was
+    answered in the end: what it waited for is not known.
+    """
+    balance = facts.balance
+    attempts = facts.turned_away & ~facts.syns.met_mine & ~facts.ended_by_error
     if balance is None or facts.listener_drops != 0 or facts.other_sinks or not attempts.any():
         return None
-    if balance.low < facts.unanswered:
+    swallowed = balance.low - icmp_errors(facts)
+    if swallowed < facts.unanswered:
         return None
-    return Match(attempts, {"swallowed": balance.low, "unanswered": facts.unanswered})
+    return Match(attempts, {"swallowed": swallowed, "unanswered": facts.unanswered})
 
 
 RULES = (
@@ -93,7 +100,8 @@ RULES = (
         grade=Grade.COUNTED,
         needs="a closed namespace, in which every segment that arrives was sent; sk_drops of all listeners",
         equation="ListenDrops of the listeners on the target = 0, no other counter of dropped SYNs moved, and the "
-        "segment balance OutSegs + RetransSegs - InSegs - SYN-ACKs sent again >= unanswered SYNs",
+        "segment balance OutSegs + RetransSegs - InSegs - SYN-ACKs sent again, less ICMP errors that came in, >= "
+        "unanswered SYNs",
         sentence="{swallowed:,} segments were sent and not received by any TCP; {unanswered:,} SYNs got no answer, and "
         "no listener dropped one",
         prove=prove_lost_on_the_way,

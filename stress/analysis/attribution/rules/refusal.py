@@ -5,7 +5,7 @@ import errno
 
 import numpy as np
 
-from stress.analysis.attribution.facts import Facts
+from stress.analysis.attribution.facts import UNREACHABLE_ERRNOS, Facts
 from stress.analysis.attribution.outcome import is_self_connected
 from stress.analysis.attribution.rules.rule import Match, Rule
 from stress.model.outcome import Cause, Outcome
@@ -76,13 +76,17 @@ def prove_rejected_by_rst(facts: Facts) -> Match | None:
 
 
 def prove_rejected_by_icmp(facts: Facts) -> Match | None:
-    """Match attempts that an ICMP error ended: as many errors came in, and TCP sent no RST that would explain one."""
-    refused = facts.ended_as(Outcome.REFUSED)
+    """Match attempts that an ICMP error ended: as many errors came in as they sent SYNs, and TCP sent no RST.
+
+    Over IPv6 the error that answers the first SYN finds the socket locked by connect() and is lost (tcp_v6_err(),
+    LockDroppedIcmps), so that the attempt is ended by the answer to its second SYN.
+    """
+    refused, again = facts.ended_as(Outcome.REFUSED), facts.attempts["retransmits"] > 0
     unreachable = facts.unreachable if facts.refused_at_once == 0 else np.zeros_like(refused)
-    attempts = refused | unreachable
-    errors = icmp_errors(facts)
+    attempts = refused | unreachable | (np.isin(facts.attempts["error"], UNREACHABLE_ERRNOS) & again)
+    errors, syns = icmp_errors(facts), int((facts.attempts["retransmits"][attempts].astype(np.int64) + 1).sum())
     resets = count_unexplained_rsts(facts) if refused.any() else 0
-    if not attempts.any() or not facts.alone or resets != 0 or errors != int(attempts.sum()):
+    if not attempts.any() or not facts.alone or resets != 0 or errors != syns:
         return None
     return Match(attempts, {"errors": errors})
 
@@ -143,9 +147,9 @@ RULES = (
         cause=Cause.REJECTED_BY_ICMP,
         grade=Grade.COUNTED,
         needs="counters of a namespace in which nobody else sent a SYN",
-        equation="IcmpInDestUnreachs + Icmp6InDestUnreachs = attempts refused or unreachable, and OutRsts = reset "
-        "closes + TCPChallengeACK",
-        sentence="{errors:,} ICMP errors came in, one for each attempt",
+        equation="IcmpInDestUnreachs + Icmp6InDestUnreachs = SYNs of the attempts refused or unreachable, and "
+        "OutRsts = reset closes + TCPChallengeACK",
+        sentence="{errors:,} ICMP errors came in, one for each SYN of these attempts",
         prove=prove_rejected_by_icmp,
     ),
     Rule(

@@ -8,11 +8,13 @@ from stress.model.summary import Grade
 
 
 def prove_stalled(facts: Facts) -> Match | None:
-    """Match attempts whose whole delay, but for a jiffy, lies in stalls of their worker."""
+    """Match attempts whose whole delay, but for a jiffy, lies in stalls of their worker.
+
+    A SYN is sent again only when the one before got no answer, which no stall of the client causes.
+    """
     rest_ns = facts.attempts["latency_ns"] - facts.overlap_ns()
-    attempts = (rest_ns <= facts.ladder.jiffy_ns) & facts.ended_as(
-        Outcome.CONNECTED, Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.UNFINISHED
-    )
+    attempts = (rest_ns <= facts.ladder.jiffy_ns) & facts.ended_as(Outcome.CONNECTED, Outcome.UNFINISHED)
+    attempts &= facts.attempts["retransmits"] == 0
     stalls = facts.storm.act.stalls
     if not attempts.any() or not stalls:
         return None
@@ -27,7 +29,7 @@ RULES = (
         grade=Grade.TIMED,
         needs="stalls that the client's loop saw: two readings of its clock, or the end of a sleep, more than a jiffy "
         "late; or a connect() during which the thread was runnable and did not run (schedstat)",
-        equation="latency - time in stalls <= 1 jiffy",
+        equation="latency - time in stalls <= 1 jiffy, and no SYN was sent again",
         sentence="the client did not run: {stalls:,} stalls, the longest of {longest_ms:,.1f} ms",
         prove=prove_stalled,
     ),
