@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: MIT
 """The order of tests: files that take longest come first, so that not one of two processes is left alone with them."""
 
-LONGEST = ("test_virtme", "test_scenarios", "test_suite", "test_export", "test_fleet", "test_cli", "test_ssh")
+LONGEST = (
+    "test_virtme",
+    "test_scenarios",
+    "test_worlds",
+    "test_suite",
+    "test_export",
+    "test_fleet",
+    "test_cli",
+    "test_ssh",
+)
 
 
 def place(item):

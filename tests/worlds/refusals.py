@@ -131,11 +131,12 @@ def route_blackhole(site):
     site.storm(every("refused_by_host"), refusable=True)
 
 
-@world("lo is down.", ways=(HERE, HOST))
+@world("lo is down: IPv4 sends SYNs that go nowhere, IPv6 has no address.", ways=(HERE, HOST))
 def loopback_down(site):
     start_server(site, drain)
     site.call("ip link set lo down")
-    site.storm(every("refused_by_host", "no_source_address"), refusable=True)
+    names = ("lost_on_the_way", "dropped_by_host") if site.family == 4 else ("no_source_address", "refused_by_host")
+    site.storm(every(*names), refusable=True)
 
 
 @world("IPv6 is off; the server listens on ::.", families=(6,), ways=(HERE, HOST, FIXTURE))

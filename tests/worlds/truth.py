@@ -149,14 +149,13 @@ def evaluate_run(run, parts):
 
 
 def check_bounds(run, names, right, verdict):
-    """Hold the bounds of a summary against the truth of the attempts without a name."""
-    for bound in getattr(run.summary, "bounds", []):
-        open_to = (names == UNKNOWN) | (names == bound.cause)
-        least = sum(int((mask & open_to).sum()) for part, mask in right if part.names[:1] == (bound.cause,))
-        most = sum(int((mask & open_to).sum()) for part, mask in right if bound.cause in part.names)
+    """Hold the bounds of a summary, which are of attempts without a name, against the truth of these."""
+    for bound in run.summary.bounds:
+        least = sum(int((names[mask] == UNKNOWN).sum()) for part, mask in right if part.names[:1] == (bound.cause,))
+        most = sum(int((names[mask] == UNKNOWN).sum()) for part, mask in right if bound.cause in part.names)
         text = f"{bound.cause} {bound.at_least}–{bound.at_most} of {bound.of} (in truth {least}–{most})"
         verdict.bounds.append(text)
-        if bound.at_least > most or bound.at_most < least:
+        if bound.at_least > bound.at_most or bound.at_least > most or bound.at_most < least:
             verdict.false_bounds.append(text)
 
 

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""In no world whose truth is known is an attempt named wrongly: ``tests/worlds``, each once, several at a time."""
+
+import functools
+
+import pytest
+from worlds.catalogue import WORLDS
+from worlds.forks import Job, carry_out
+from worlds.world import FIXTURE, HOST
+
+AT_ONCE = 8  # two CPUs, and most of the time a world waits for a timeout
+IN_OTHER_WAYS = {
+    HOST: ("some-ports-dropped", "congested", "loopback-down-6", "ipv6-off", "ports-taken-by-bind"),
+    FIXTURE: ("some-ports-dropped-6", "rejected-by-rst"),
+}
+JOBS = {
+    job.name: job
+    for job in (
+        *(Job(world, world.ways[0]) for world in WORLDS.values()),
+        *(Job(WORLDS[name], way) for way, names in IN_OTHER_WAYS.items() for name in names),
+    )
+}
+
+
+@functools.cache
+def all_results():
+    """Carry out every job, and return the results by name."""
+    return {result.job.name: result for result in carry_out(JOBS.values(), AT_ONCE)}
+
+
+def test_there_are_as_many_worlds_as_were_asked_for():
+    assert len({world.build for world in WORLDS.values()}) >= 45
+
+
+@pytest.mark.timeout(300)  # the first one waits for all
+@pytest.mark.parametrize("name", JOBS)
+def test_no_name_is_wrong_in_world(name):
+    result = all_results()[name]
+    if result.skipped:
+        pytest.skip(result.skipped)
+    assert not result.faults, "\n".join([result.job.world.truth, *result.faults])
