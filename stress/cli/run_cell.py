@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from stress.lab import namespace, sysctl
+from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.pdeathsig import die_with_parent
 from stress.model.errors import INTERRUPTED, ConnstormError, LabError, UsageError
 from stress.run.protocol import decode_plan
@@ -50,6 +51,7 @@ def run_cell(
 def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool, alone: bool) -> None:
     """Carry out the plan on standard input."""
     plan = decode_plan(sys.stdin.buffer.read())
+    asked = AskedKernel(plan.evidence)  # nothing can be loaded into the kernel from a user namespace
     if not (plan.host or alone):
         namespace.enter_namespace()
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
@@ -58,8 +60,8 @@ def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool, alon
 
     if settle_s:
         print_event(protocol.Settled(idle.wait_until_idle(settle_s)))
-    with host_sysctls.change_sysctls(plan.sysctls) if plan.host and set_host else nullcontext():
-        path = cell.run(plan, output, lambda text: print_event(protocol.Stage(text)), draw=draw)
+    with asked, host_sysctls.change_sysctls(plan.sysctls) if plan.host and set_host else nullcontext():
+        path = cell.run(plan, output, lambda text: print_event(protocol.Stage(text)), draw=draw, asked=asked)
     print_event(protocol.Done(str(path)))
 
 

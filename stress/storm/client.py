@@ -16,15 +16,17 @@ from stress._fastconnect import now_ns
 from stress.lab import sysctl
 from stress.lab.capture import Capture, Packets
 from stress.lab.fd_holder import DescriptorHolders
+from stress.lab.kernel_word.word import KernelWord
 from stress.model.attempt import STORM, WARM_UP
-from stress.model.plan import Close, Plan, Serve
+from stress.model.plan import Close, EvidenceSource, Plan, Serve
 from stress.model.progress import ProgressCallback
 from stress.model.record import Act, Address, Phase
-from stress.model.run import CLOSE_WAIT, PORTS
+from stress.model.run import CLOSE_WAIT, PORTS, no_events
 from stress.storm import minefield
 from stress.storm.buffer import Buffer
 from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
+from stress.storm.kernel_hearing import KernelHearing
 from stress.storm.snapshot import StormSnapshot
 from stress.storm.socket_pairs import SocketPairSampler
 from stress.storm.worker import Worker, WorkerResult, WorkerSpec, merge_stalls, pin_to_cpu
@@ -41,6 +43,7 @@ class ActResult:
         act: its record.
         attempts: shape (attempts,), dtype ATTEMPT, in the order of their starts.
         mines: shape (mines,), dtype MINE: those before the storm.
+        events: shape (events,), dtype KERNEL_EVENT: what the kernel said.
         packets: that were captured; None without capture.
         epoch_ns: of the run (CLOCK_MONOTONIC).
         interrupted: whether SIGINT ended the storm.
@@ -50,6 +53,7 @@ class ActResult:
     act: Act
     attempts: npt.NDArray[Any]
     mines: npt.NDArray[Any]
+    events: npt.NDArray[Any]
     packets: Packets | None
     epoch_ns: int
     interrupted: bool
@@ -68,6 +72,7 @@ class Client:
         first_address: int,
         notify: ProgressCallback,
         folder: Path | None,
+        word: KernelWord | None = None,
     ) -> None:
         """Allocate the records, before anything is measured.
 
@@ -78,6 +83,7 @@ class Client:
             first_address: number of its first pair of addresses.
             notify: called with each stage as it begins.
             folder: for records that do not fit into memory.
+            word: the kernel's own, where it was asked for and can be had.
 
         Raises:
             UsageError: there is not enough room.
@@ -88,6 +94,7 @@ class Client:
         self.first_address = first_address
         self.notify = notify
         self.folder = folder
+        self.word = word
         self.attempts = plan_rules.attempt_count(plan, environment.ports)
         self.buffer = Buffer(self.attempts, folder)
         self.specs = [
@@ -110,6 +117,7 @@ class Client:
         )
         with self.workers_ready(watched_ports(plan, mines)) as run_workers, capture as captured:
             self.notify(f"storm of {self.attempts:,} attempts")  # now: printing must not disturb the storm
+            hearing = KernelHearing(self.word, plan, self.first_address) if self.word else None
             before = StormSnapshot(plan, environment)
             start_ns = now_ns()
             epoch_ns = epoch_ns or start_ns
@@ -121,6 +129,10 @@ class Client:
                 self.notify("settling")
                 settled = plan.serve is Serve.NOBODY or environment.listener.wait_settled(SETTLE_LIMIT_S)
                 changes = before.changes(epoch_ns)
+                events = no_events()
+                if hearing is not None:
+                    events, changes["kernel_word"] = hearing.end(epoch_ns)
+                    changes["evidence"] = EvidenceSource.KERNEL
                 packets = captured.packets() if captured else None
                 mines["left"] = np.isin(mines["cookie"], self.list_mines()["cookie"])
                 attempts = self.gather(results)
@@ -145,7 +157,7 @@ class Client:
         )
         interrupted = any(result.interrupted for result in results)
         warnings = list(self.warnings(settled=settled, packets=packets))
-        return ActResult(act, attempts, mines, packets, epoch_ns, interrupted, warnings)
+        return ActResult(act, attempts, mines, events, packets, epoch_ns, interrupted, warnings)
 
     @contextmanager
     def workers_ready(self, watched: npt.NDArray[np.uint8]) -> Iterator[Callable[[int], list[WorkerResult]]]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import stress
 from stress._fastconnect import now_ns
 from stress.lab import census, firewall, host
+from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.listener import Listener
 from stress.model.errors import NotApplicableError, UsageError
 from stress.model.plan import EXTERNAL_SCENARIO, Drop, Plan, Serve
@@ -74,8 +75,12 @@ class ExternalEnvironment(Environment):
             )
 
 
-def storm_external_server(plan: Plan) -> Run:
+def storm_external_server(plan: Plan, asked: AskedKernel | None = None) -> Run:
     """Carry out a plan against the server at its target; return what was observed.
+
+    Args:
+        plan: what to do.
+        asked: the kernel's own word, where this process asked for it before it entered a user namespace; None asks now.
 
     Raises:
         UsageError: the plan is invalid, or nobody listens there; nothing was started.
@@ -84,7 +89,16 @@ def storm_external_server(plan: Plan) -> Run:
     started = datetime.now(UTC)
     begun_ns = now_ns()
     with ExitStack() as to_the_end, ExternalEnvironment(plan) as environment:
-        client = Client(environment, plan, EXTERNAL_SCENARIO, first_address=0, notify=lambda _: None, folder=None)
+        asked = asked or to_the_end.enter_context(AskedKernel(plan.evidence))
+        client = Client(
+            environment,
+            plan,
+            EXTERNAL_SCENARIO,
+            first_address=0,
+            notify=lambda _: None,
+            folder=None,
+            word=asked.word,
+        )
         result = client.storm(begun_ns, None, to_the_end)
     record = Record(
         id=secrets.token_hex(3),
@@ -95,9 +109,9 @@ def storm_external_server(plan: Plan) -> Run:
         overhead=None,
         acts=[result.act],
         interrupted=result.interrupted,
-        warnings=result.warnings,
+        warnings=[*([asked.refusal] if asked.refusal else []), *result.warnings],
     )
-    return Run(record, result.attempts, result.mines)
+    return Run(record, result.attempts, result.mines, result.events)
 
 
 def external_faults(plan: Plan) -> Iterator[str]:

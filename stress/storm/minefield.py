@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stress.lab import census, sysctl, wait
+from stress.lab import ages, census, sysctl, wait
 from stress.lab.listener import Listener
 from stress.model.errors import LabError
 from stress.model.plan import Laying, Plan, Release
@@ -18,7 +18,7 @@ from stress.storm import four_tuples
 from stress.storm.check.plan_rules import DESCRIPTORS_RESERVED
 from stress.storm.mine_connections import connect_mines
 
-TCP_TIMEWAIT_LEN_MS = 60_000  # include/net/tcp.h
+AGES_MAX = 100_000  # mines whose ages are read: 0.3 s
 TW_BUCKETS = "net.ipv4.tcp_max_tw_buckets"
 ROUNDS_MAX = 4
 ACCEPT_LIMIT_S = 30.0
@@ -149,8 +149,7 @@ def wait_for_client_ports(plan: Plan, expected_s: float, notify: ProgressCallbac
 def list_mines(plan: Plan) -> npt.NDArray[Any]:
     """Return the mines that there are now: sockets of the server on the 4-tuples of the plan, whatever their state.
 
-    Shape (mines,), dtype MINE, ascending by 4-tuple. The age of a TIME_WAIT socket follows from its timer; that of
-    others is not known from this list.
+    Shape (mines,), dtype MINE, ascending by 4-tuple; ages as ``ages.read_ages_ms`` tells them, -1 where it does not.
     """
     sockets = census.list_server_sockets(plan.family, plan.server_ports)
     numbers, known = four_tuples.server_socket_numbers(plan, sockets), four_tuples.is_peer_of_client(plan, sockets)
@@ -158,8 +157,7 @@ def list_mines(plan: Plan) -> npt.NDArray[Any]:
     mines = np.zeros(len(numbers), MINE)
     mines["address"], mines["local_port"] = four_tuples.split_numbers(numbers)
     mines["state"], mines["cookie"] = sockets["state"], sockets["cookie"]
-    ages_ms = TCP_TIMEWAIT_LEN_MS - sockets["expires_ms"].astype(np.int64)
-    mines["age_ms"] = np.where(sockets["state"] == census.NUMBERS["TIME-WAIT"], ages_ms, -1)
+    mines["age_ms"] = np.minimum(ages.read_ages_ms(sockets, limit=AGES_MAX), np.iinfo(np.int32).max)
     return mines[np.argsort(numbers, kind="stable")]
 
 

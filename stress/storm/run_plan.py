@@ -16,6 +16,8 @@ import stress
 from stress._fastconnect import now_ns
 from stress.lab import host, namespace, overhead
 from stress.lab.capture import Packets
+from stress.lab.kernel_word.asked import AskedKernel
+from stress.lab.kernel_word.word import KernelWord
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.record import Record
@@ -29,7 +31,10 @@ EHASH_PER_MINE = 2
 
 
 def carry_out(
-    plan: Plan, notify: ProgressCallback = ignore_progress, folder: Path | None = None
+    plan: Plan,
+    notify: ProgressCallback = ignore_progress,
+    folder: Path | None = None,
+    asked: AskedKernel | None = None,
 ) -> tuple[Run, list[Packets], int]:
     """Carry out a plan; return what was observed, each act's packets when they were captured, and the epoch (ns).
 
@@ -39,6 +44,7 @@ def carry_out(
         plan: what to do.
         notify: called with each stage as it begins; never during a storm itself.
         folder: for records that do not fit into memory.
+        asked: the kernel's own word; it had to be asked for before this process entered its namespace.
 
     Raises:
         UsageError: the plan is invalid, or cannot be carried out here; nothing was started.
@@ -48,7 +54,7 @@ def carry_out(
     started = datetime.now(UTC)
     costs = overhead.measure_overhead(plan.source, plan.target, plan.target_port)
     with ExitStack() as to_the_end:
-        results, interrupted = run_acts(plan, notify, folder, to_the_end)
+        results, interrupted = run_acts(plan, notify, folder, asked.word if asked else None, to_the_end)
     record = Record(
         id=secrets.token_hex(3),
         program=f"connstorm {stress.__version__}",
@@ -58,15 +64,16 @@ def carry_out(
         overhead=costs,
         acts=[result.act for result in results],
         interrupted=interrupted,
-        warnings=list(run_warnings(plan, results, interrupted=interrupted)),
+        warnings=[*refusals(asked), *run_warnings(plan, results, interrupted=interrupted)],
     )
     attempts = results[0].attempts if len(results) == 1 else np.concatenate([result.attempts for result in results])
-    run = Run(record, attempts, np.concatenate([result.mines for result in results]))
+    mines, events = (np.concatenate([getattr(result, name) for result in results]) for name in ("mines", "events"))
+    run = Run(record, attempts, mines, events)
     return run, [result.packets for result in results if result.packets is not None], results[0].epoch_ns
 
 
 def run_acts(
-    plan: Plan, notify: ProgressCallback, folder: Path | None, to_the_end: ExitStack
+    plan: Plan, notify: ProgressCallback, folder: Path | None, word: KernelWord | None, to_the_end: ExitStack
 ) -> tuple[list[ActResult], bool]:
     """Run the acts of a plan, each in an environment of its own or in that of the act before; one result at least.
 
@@ -74,7 +81,7 @@ def run_acts(
     """
     plans = plan.storms()
     results: list[ActResult] = []
-    with Acts(plan, folder) as acts:
+    with Acts(plan, folder, word) as acts:
         try:
             for number, (name, act) in enumerate(plans.items(), start=1):
                 progress = notify if len(plans) == 1 else ActProgress(notify, name, number, len(plans))
@@ -95,9 +102,10 @@ class Acts:
     A context manager; leaving it ends the environment.
     """
 
-    def __init__(self, plan: Plan, folder: Path | None) -> None:
+    def __init__(self, plan: Plan, folder: Path | None, word: KernelWord | None) -> None:
         self.plan = plan
         self.folder = folder
+        self.word = word
         self.stack = ExitStack()
         self.environment: Environment | None = None
         self.epoch_ns: int | None = None
@@ -109,7 +117,15 @@ class Acts:
         environment = self.environment
         if act.fresh or environment is None:
             environment = self.begin_environment(act, notify)
-        client = Client(environment, act, name, first_address=self.first_address, notify=notify, folder=self.folder)
+        client = Client(
+            environment,
+            act,
+            name,
+            first_address=self.first_address,
+            notify=notify,
+            folder=self.folder,
+            word=self.word,
+        )
         self.first_address += act.addresses
         result = client.storm(begun_ns, self.epoch_ns, to_the_end)
         self.epoch_ns = result.epoch_ns
@@ -155,6 +171,11 @@ class ActProgress:
     def __call__(self, stage: str) -> None:
         """Report a stage."""
         self.notify(f"act {self.number} of {self.total}, {self.name}: {stage}")
+
+
+def refusals(asked: AskedKernel | None) -> list[str]:
+    """Return why the kernel's own word was not to be had, if it was asked for."""
+    return [asked.refusal] if asked and asked.refusal else []
 
 
 def run_warnings(plan: Plan, results: list[ActResult], *, interrupted: bool) -> Iterator[str]:

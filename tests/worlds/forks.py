@@ -12,8 +12,10 @@ from collections import deque
 from dataclasses import dataclass
 
 from stress.lab import namespace
+from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.pdeathsig import die_with_parent
 from stress.model.errors import LabError
+from stress.model.plan import EvidenceSource
 from worlds.site import Site
 from worlds.truth import Verdict
 from worlds.world import HERE, World
@@ -43,11 +45,15 @@ class Result:
     skipped: str = ""
     failed: str = ""
     took_s: float = 0.0
+    by_kernel: Verdict | None = None  # of the same storms, with the kernel's own word
 
     @property
     def faults(self):
         """Sentences for what is wrong, none when nothing is."""
-        return [self.failed] if self.failed else self.verdict.faults if self.verdict else []
+        if self.failed:
+            return [self.failed]
+        with_word = [f"with the kernel's word: {fault}" for fault in self.by_kernel.faults] if self.by_kernel else []
+        return [*(self.verdict.faults if self.verdict else []), *with_word]
 
     def as_object(self):
         """Return what a table of results needs, as JSON takes it."""
@@ -57,6 +63,7 @@ class Result:
             "way": self.job.way,
             **{name: counts[name] for name in ("attempts", "troubled", "named", "unknown")},
             "bounds": counts.get("bounds", []),
+            "named_by_kernel": self.by_kernel.named if self.by_kernel else None,
             "faults": self.faults,
             "skipped": self.skipped,
         }
@@ -82,8 +89,9 @@ def carry_out(jobs, at_once):
             _, status = os.waitpid(child, 0)
             running -= 1
             answer = b"".join(chunks)
-            verdict, skipped, failed = pickle.loads(answer) if answer else (None, "", f"died with wait status {status}")  # noqa: S301  # from our own child
-            yield Result(job, verdict, skipped, failed, time.monotonic() - begun_s)
+            died = (None, "", f"died with wait status {status}", None)
+            verdict, skipped, failed, by_kernel = pickle.loads(answer) if answer else died  # noqa: S301  # from our own child
+            yield Result(job, verdict, skipped, failed, time.monotonic() - begun_s, by_kernel)
 
 
 def start(job, selector):
@@ -105,14 +113,18 @@ def start(job, selector):
 
 
 def answer_of(job):
-    """Enter a namespace and make the world there; return its verdict, why it was skipped, and why it failed."""
+    """Enter a namespace and make the world there.
+
+    Returns its verdict, why it was skipped, why it failed, and its verdict with the kernel's word.
+    """
     try:
+        asked = AskedKernel(EvidenceSource.KERNEL) if job.way == HERE and os.geteuid() == 0 else None
         namespace.enter_namespace()
     except LabError as error:
-        return None, str(error), ""
+        return None, str(error), "", None
     try:
-        site = Site(job.world.family, job.way)
+        site = Site(job.world.family, job.way, asked)
         job.world.build(site)
     except BaseException:  # noqa: BLE001  # whatever it is, the parent reports it
-        return None, "", traceback.format_exc()
-    return site.verdict, "", ""
+        return None, "", traceback.format_exc(), None
+    return site.verdict, "", "", site.verdict_by_kernel if asked and asked.word else None

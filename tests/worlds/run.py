@@ -72,7 +72,11 @@ def show(result, *, verbose):
         return
     counts = (verdict.attempts, verdict.troubled, verdict.named, verdict.unknown, verdict.wrong.total())
     print(row((name, *counts, len(verdict.bounds), f"{result.took_s:.1f}")))
-    for fault in verdict.faults:
+    if result.by_kernel:
+        spoken = result.by_kernel
+        counts = (spoken.attempts, spoken.troubled, spoken.named, spoken.unknown, spoken.wrong.total())
+        print(row(("    with the kernel's word", *counts, len(spoken.bounds), "")))
+    for fault in result.faults:
         print(f"    WRONG: {fault}")
     if verbose:
         print(f"    truth: {result.job.world.truth}")

@@ -17,9 +17,13 @@ from pathlib import Path
 import msgspec
 
 from stress import api
+from stress.analysis.attribution.summary import analyse
 from stress.lab import sysctl
 from stress.lab.pdeathsig import die_with_parent
+from stress.model.run import Run
 from stress.model.summary import Summary
+from stress.run.stored_run import StoredRun
+from stress.storm.external_server import storm_external_server
 from worlds.truth import Verdict, evaluate_counts, evaluate_run
 from worlds.world import FIXTURE, HERE, HOST
 
@@ -46,10 +50,14 @@ class Site:
         family: 4 or 6.
         way: to storm.
         port: the server's.
-        verdict: of all storms so far.
+        verdict: of all storms so far, by counts.
+        asked: the kernel's own word, asked for before this process entered its namespace; None: not asked.
+        verdict_by_kernel: of the same storms, analysed with the kernel's own word.
     """
 
-    def __init__(self, family, way=HERE):
+    def __init__(self, family, way=HERE, asked=None):
+        self.asked = asked
+        self.verdict_by_kernel = Verdict()
         self.family = family
         self.way = way
         self.port = PORT
@@ -119,11 +127,22 @@ class Site:
         if self.way == FIXTURE:
             self.add("storm", evaluate_counts(storm_by_fixture(self.address, options), settle(parts)))
         elif self.way == HERE:
-            self.add("storm", evaluate_run(api.storm_server_here(self.address, pin=False, **options), settle(parts)))
+            self.storm_here(parts, options)
         else:
             flags = {"rate_per_s": "rate", "duration_s": "duration", "deadline_s": "deadline"}
             given = [f"--{flags.get(name, name)}={value}" for name, value in options.items() if value is not None]
             self.command("clean", *given, parts=parts, refusable=refusable)
+
+    def storm_here(self, parts, options):
+        """Storm the server in this process, and analyse the run with and without the kernel's word."""
+        evidence = "kernel" if self.asked and self.asked.word else "counts"
+        plan = api.server_plan(self.address, pin=False, evidence=evidence, **options)
+        run, truth = storm_external_server(plan, self.asked), settle(parts)
+        if run.record.acts[0].kernel_word is not None:
+            self.verdict_by_kernel.add(evaluate_run(StoredRun(None, run, analyse(run).summary), truth))
+        acts = [msgspec.structs.replace(act, kernel_word=None, evidence="counts") for act in run.record.acts]
+        without = Run(msgspec.structs.replace(run.record, acts=acts), run.attempts, run.mines)
+        self.add("storm", evaluate_run(StoredRun(None, without, analyse(without).summary), truth))
 
     def command(self, scenario, *given, parts, refusable=False):
         """Run a scenario by the command line, in its private namespace or, as way ``host``, in the one that is here."""

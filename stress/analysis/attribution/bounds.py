@@ -35,9 +35,9 @@ def bound_queue_and_loss(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterat
     it dropped packets, and no more lost a SYN than segments were swallowed; and all but so many were not lost. That
     is said of those for which an old socket is no other explanation.
     """
-    attempts = unknown & facts.turned_away & ~facts.syns.met_mine & ~facts.ended_by_error
-    certain = int((attempts & ~facts.syns.unresolved).sum())
+    attempts = unknown & facts.turned_away & ~facts.syns.met_mine
     count, drops, balance = int(attempts.sum()), facts.listener_drops, facts.balance
+    certain = int((attempts & ~facts.syns.unresolved).sum())  # of the others the SYNs may have met an old socket
     queue = queue_cause(facts)
     if not count or drops is None or facts.other_sinks - facts.moved("TCPReqQFullDrop"):
         return
@@ -63,9 +63,10 @@ def queue_cause(facts: Facts) -> Cause | None:
 
 def bound_refusals(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[Bound]:
     """Yield who refused how many attempts, where several did: the server's TCP, ICMP errors, RSTs of a firewall."""
-    refused = int((unknown & facts.ended_as(Outcome.REFUSED)).sum())
+    attempts = unknown & facts.ended_as(Outcome.REFUSED)
+    refused = int(attempts.sum())
     resets, errors = count_unexplained_rsts(facts), icmp_errors(facts)
-    if errors and (facts.attempts["retransmits"][facts.ended_as(Outcome.REFUSED)] > 0).any():
+    if errors and facts.attempts["retransmits"][attempts].any():
         return  # more than one error for an attempt
     if not refused or resets is None or facts.unreachable.any() or not 0 <= resets + errors <= refused:
         return

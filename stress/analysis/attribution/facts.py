@@ -81,15 +81,15 @@ class Facts:
         return fast
 
     @cached_property
-    def turned_away(self) -> npt.NDArray[np.bool_]:
-        """Whether a SYN of the attempt met no old socket and got no answer, shape (rows,)."""
-        mask: npt.NDArray[np.bool_] = (self.syns.unanswered > 0) | self.syns.unresolved
-        return mask
+    def waited(self) -> npt.NDArray[np.bool_]:
+        """Whether the attempt ended by an answer to its last SYN, or by none; not by an error, shape (rows,)."""
+        return self.ended_as(Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.UNFINISHED)
 
     @cached_property
-    def ended_by_error(self) -> npt.NDArray[np.bool_]:
-        """Whether an RST, an ICMP error or the own host ended the attempt, shape (rows,)."""
-        return self.ended_as(Outcome.REFUSED, Outcome.RESET, Outcome.OTHER)
+    def turned_away(self) -> npt.NDArray[np.bool_]:
+        """Whether the attempt waited because a SYN that met no old socket got no answer, shape (rows,)."""
+        unanswered: npt.NDArray[np.bool_] = (self.syns.unanswered > 0) | self.syns.unresolved
+        return unanswered & self.waited
 
     @cached_property
     def unanswered(self) -> int:

@@ -50,8 +50,10 @@ class KernelWord:
         """Load and attach the programs; see ``open_kernel_word``."""
         with ExitStack() as stack:
             # The first call that needs the privilege; reading the types takes longer.
-            self.namespaces_fd = own(stack, bpf.create_map(bpf.MAP_HASH, INODE.size, COUNTS.size, NAMESPACES_MAX))
-            self.lost_fd = own(stack, bpf.create_map(bpf.MAP_ARRAY, 4, 8, 1))
+            self.namespaces_fd = closed_with(
+                stack, bpf.create_map(bpf.MAP_HASH, INODE.size, COUNTS.size, NAMESPACES_MAX)
+            )
+            self.lost_fd = closed_with(stack, bpf.create_map(bpf.MAP_ARRAY, 4, 8, 1))
             types = read_kernel_types()
             self.drop_reasons = name_reasons(types, DROP_REASON, DROP_PREFIX)
             self.reset_reasons = name_reasons(types, RESET_REASON, RESET_PREFIX)
@@ -73,8 +75,8 @@ class KernelWord:
                 code = program.build_program(
                     kind, layout.find_layout(types), arguments, maps, quiet=quiet, emits=self.is_complete
                 )
-                self.program_fds.append(own(stack, bpf.load_program(code)))
-                own(stack, bpf.attach_program(self.program_fds[-1], tracepoint))
+                self.program_fds.append(closed_with(stack, bpf.load_program(code)))
+                closed_with(stack, bpf.attach_program(self.program_fds[-1], tracepoint))
             self.ended: Counter[tuple[str, str]] = Counter()  # counts of namespaces that are not watched any more
             self.stack = stack.pop_all()
 
@@ -183,7 +185,7 @@ def open_kernel_word(ring_bytes: int = RING_BYTES) -> KernelWord:
         raise LabError(f"The kernel's word cannot be had: bpf(2) says {error.strerror}.") from error
 
 
-def own(stack: ExitStack, descriptor: int) -> int:
+def closed_with(stack: ExitStack, descriptor: int) -> int:
     """Return a descriptor that is closed with the stack."""
     stack.callback(os.close, descriptor)
     return descriptor

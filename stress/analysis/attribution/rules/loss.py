@@ -2,6 +2,7 @@
 """Losses: SYNs or their answers that were swallowed between the two TCPs, and those that the own host did not send."""
 
 import numpy as np
+import numpy.typing as npt
 
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.rules.refusal import icmp_errors
@@ -10,12 +11,18 @@ from stress.model.outcome import Cause, Outcome
 from stress.model.summary import Grade
 
 
+def count_unanswered(facts: Facts) -> npt.NDArray[np.int64]:
+    """Return how many SYNs of each attempt got no answer, shape (rows,), those that may have met a mine included."""
+    syns = facts.syns
+    return np.where(syns.unresolved, syns.challenged, syns.unanswered).astype(np.int64)
+
+
 def prove_dropped_by_host_by_kernel(facts: Facts) -> Match | None:
     """Match attempts of which the kernel says that the client's host did not let any unanswered SYN out."""
     if facts.kernel is None:
         return None
-    held = facts.kernel.syns_held_back
-    attempts = (facts.syns.unanswered > 0) & (held >= facts.syns.unanswered)
+    held, unanswered = facts.kernel.syns_held_back, count_unanswered(facts)
+    attempts = facts.waited & (unanswered > 0) & (held >= unanswered)
     return Match(attempts, {"dropped": int(held[attempts].sum())}) if attempts.any() else None
 
 
@@ -23,8 +30,8 @@ def prove_lost_by_kernel(facts: Facts) -> Match | None:
     """Match attempts of which the kernel names the first SYN, or each unanswered one, or its answer, as dropped."""
     if facts.kernel is None:
         return None
-    lost, unanswered = facts.kernel.syns_lost + facts.kernel.answers_lost, facts.syns.unanswered
-    attempts = (unanswered > 0) & ((lost >= unanswered) | facts.kernel.first_lost)
+    lost, unanswered = facts.kernel.syns_lost + facts.kernel.answers_lost, count_unanswered(facts)
+    attempts = facts.waited & (unanswered > 0) & ((lost >= unanswered) | facts.kernel.first_lost)
     if not attempts.any():
         return None
     syns, answers = (int(count[attempts].sum()) for count in (facts.kernel.syns_lost, facts.kernel.answers_lost))
@@ -55,7 +62,7 @@ def prove_lost_on_the_way(facts: Facts) -> Match | None:
     answered in the end: what it waited for is not known.
     """
     balance = facts.balance
-    attempts = facts.turned_away & ~facts.syns.met_mine & ~facts.ended_by_error
+    attempts = facts.turned_away & ~facts.syns.met_mine
     if balance is None or facts.listener_drops != 0 or facts.other_sinks or not attempts.any():
         return None
     swallowed = balance.low - icmp_errors(facts)

@@ -39,7 +39,7 @@ def prove_port_taken(facts: Facts) -> Match | None:
     """Match attempts that found no port because sockets of others held it, or all of the range."""
     act, others = facts.storm.act, ports_of_others(facts)
     attempts = without_port(facts)
-    if not others or not attempts.any():
+    if not act.plan.host or not others or not attempts.any():  # in a private network all sockets are our own
         return None
     if act.plan.ports.is_sweeping:
         attempts = attempts & np.isin(facts.attempts["local_port"], list(others))
@@ -53,19 +53,20 @@ def prove_port_taken(facts: Facts) -> Match | None:
 def prove_port_exhausted(facts: Facts) -> Match | None:
     """Match attempts that found no port while the storm itself held those that nobody else did.
 
-    Where the plan goes through the ports, an earlier attempt still has the port of this one. Where the kernel chooses,
-    it has searched the whole range.
+    Where the plan goes through the ports, an earlier attempt still has the port of this one; or, in a private network,
+    an old connection of the laboratory has. Where the kernel chooses, it has searched the whole range.
     """
     act, attempts = facts.storm.act, without_port(facts)
     if not attempts.any():
         return None
     others = len(ports_of_others(facts))
     if act.plan.ports.is_sweeping:
-        attempts = attempts & is_port_still_taken(facts.storm)[facts.rows]
+        held_before = np.isin(facts.attempts["local_port"], [] if act.plan.host else list(ports_of_others(facts)))
+        attempts = attempts & (held_before | is_port_still_taken(facts.storm)[facts.rows])
     else:
         held = count_ports_held(facts.storm, facts.rows[attempts])
         attempts = attempts.copy()
-        attempts[attempts] = (held > 0) & (held + others >= act.ports * act.address.pairs)
+        attempts[attempts] = ((held > 0) | (not act.plan.host)) & (held + others >= act.ports * act.address.pairs)
     return Match(attempts, {"ports": act.ports, "others": others}) if attempts.any() else None
 
 

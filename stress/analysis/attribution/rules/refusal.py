@@ -67,6 +67,15 @@ def prove_no_listener(facts: Facts) -> Match | None:
     return Match(attempts, {"refused": refused, "resets": resets, "elsewhere": elsewhere_text(facts)}, grade)
 
 
+def prove_rejected_by_rst_by_kernel(facts: Facts) -> Match | None:
+    """Match refusals of which the kernel says that the SYN was dropped on the way, and that no TCP answered it."""
+    if facts.kernel is None or icmp_errors(facts):
+        return None
+    swallowed = (facts.kernel.syns_lost > 0) & (facts.kernel.refused_by_tcp == 0)
+    attempts = facts.ended_as(Outcome.REFUSED) & swallowed
+    return Match(attempts, {"refused": int(attempts.sum())}) if attempts.any() else None
+
+
 def prove_rejected_by_rst(facts: Facts) -> Match | None:
     """Match refusals by RSTs that no TCP of the namespace sent (nf_send_reset())."""
     attempts = facts.ended_as(Outcome.REFUSED)
@@ -131,6 +140,15 @@ RULES = (
         sentence="{refused:,} attempts were refused by {resets:,} RSTs that TCP sent; nobody listened{elsewhere}",
         prove=prove_no_listener,
         rests_on=("OutRsts",),
+    ),
+    Rule(
+        name="rejected_by_rst.kernel",
+        cause=Cause.REJECTED_BY_RST,
+        grade=Grade.KERNEL,
+        needs="the kernel's own word; no ICMP error",
+        equation="an event for the dropped SYN of each attempt's 4-tuple, and none for a reset by TCP",
+        sentence="{refused:,} attempts were refused although their SYNs were dropped on the way: by a firewall's RST",
+        prove=prove_rejected_by_rst_by_kernel,
     ),
     Rule(
         name="rejected_by_rst",

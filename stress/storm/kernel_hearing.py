@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's word on one act: what it dropped and reset on the 4-tuples of the plan, while the storm lasted."""
+
+from ipaddress import ip_address
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stress.lab.kernel_word.word import KernelWord
+from stress.model import record
+from stress.model.plan import Plan
+from stress.model.run import KERNEL_EVENT
+
+
+class KernelHearing:
+    """Listens to the kernel from now on, in the network namespace of this thread."""
+
+    def __init__(self, word: KernelWord, plan: Plan, first_address: int) -> None:
+        """Begin.
+
+        Args:
+            word: the programs in the kernel.
+            plan: of the act.
+            first_address: number of its first pair of addresses.
+        """
+        self.word = word
+        self.plan = plan
+        self.first_address = first_address
+        self.namespace = word.watch_this_namespace()
+        word.drain()  # what came before
+        self.lost_before = word.lost
+
+    def end(self, epoch_ns: int) -> tuple[npt.NDArray[Any], record.KernelWord]:
+        """Stop listening; return the events of the act, shape (events,), dtype KERNEL_EVENT, and what is said of them.
+
+        Args:
+            epoch_ns: of the run (CLOCK_MONOTONIC).
+        """
+        word = self.word
+        events = locate_events(self.plan, word.drain(), self.first_address)
+        events["time_ns"] -= epoch_ns
+        counts = word.counts(self.namespace)
+        summary = record.KernelWord(
+            lost=word.lost - self.lost_before,
+            complete=word.is_complete,
+            counts={f"{kind} {reason}": count for (kind, reason), count in sorted(counts.items())},
+            drop_reasons=reasons_in(events, word.drop_reasons),
+            reset_reasons=reasons_in(events, word.reset_reasons),
+        )
+        word.unwatch(self.namespace)
+        return events, summary
+
+
+def reasons_in(events: npt.NDArray[Any], names: dict[int, str]) -> dict[int, str]:
+    """Return the names of the reasons that occur."""
+    return {number: names[number] for number in np.unique(events["reason"]).tolist() if number in names}
+
+
+def locate_events(plan: Plan, events: npt.NDArray[Any], first_address: int) -> npt.NDArray[Any]:
+    """Return those events that are on a 4-tuple of a plan, shape (located,), dtype KERNEL_EVENT, by their times.
+
+    Args:
+        plan: of the act.
+        events: shape (events,), dtype kernel_word.events.EVENT.
+        first_address: number of the plan's first pair of addresses.
+    """
+    parts = []
+    for from_client, (client, server) in ((1, ("source", "destination")), (0, ("destination", "source"))):
+        pairs = pair_numbers(plan, events, client, server)
+        own = events[pairs >= 0]
+        located = np.zeros(len(own), KERNEL_EVENT)
+        for field in ("time_ns", "reason", "kind", "flags"):
+            located[field] = own[field]
+        located["address"] = pairs[pairs >= 0] + first_address
+        located["local_port"] = own[f"{client}_port"]
+        located["from_client"] = from_client
+        parts.append(located)
+    both = np.concatenate(parts)
+    return both[np.argsort(both["time_ns"], kind="stable")]
+
+
+def pair_numbers(plan: Plan, events: npt.NDArray[Any], client: str, server: str) -> npt.NDArray[np.int64]:
+    """Return the pair of addresses of each event, from 0 on, shape (events,); -1 where it is none of the plan's.
+
+    Args:
+        plan: of the act.
+        events: as of ``locate_events``.
+        client: which end is the client: ``source`` or ``destination``.
+        server: the other end.
+    """
+    of_client = events[client].copy().view(np.uint8).reshape(-1, 16)
+    if plan.family == 4:
+        source = of_client[:, :4].copy().view(">u4").ravel().astype(np.int64) - int(ip_address(plan.source))
+    else:
+        source = np.where((of_client == list(ip_address(plan.source).packed)).all(axis=1), 0, -1)
+    target = events[f"{server}_port"].astype(np.int64) - plan.target_port
+    known = (events["family"] == plan.family) & (source >= 0) & (source < plan.sources)
+    known &= (target >= 0) & (target < plan.target_ports)
+    known &= events[server] == np.array(ip_address(plan.target).packed.ljust(16, b"\0"), "V16")
+    return np.where(known, source * plan.target_ports + target, -1)
