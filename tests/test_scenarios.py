@@ -10,11 +10,12 @@ from scenario_runs import RUNS, all_runs, run_of
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.ladder import kernel_version
+from stress.analysis.attribution.outcome import OUTCOMES
 from stress.analysis.attribution.port_cost import measure_port_cost
 from stress.analysis.attribution.port_reuse import reuse_delays_ns
 from stress.lab import firewall, namespace
 from stress.model.errors import LabError
-from stress.model.outcome import Cause
+from stress.model.outcome import Cause, Outcome
 from stress.storm.catalogue import SCENARIOS
 
 pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
