@@ -63,6 +63,7 @@ def test_its_slow_attempts_have_the_cause_it_was_built_for_and_no_other(name):
     findings = run_of(name)
     late = findings.causes[findings.outcomes != OUTCOMES.index(Outcome.CONNECTED)]  # others may wait for a busy machine
     causes = {CAUSES[code]: count for code, count in enumerate(np.bincount(late).tolist()) if count}
+    causes.pop(Cause.STALLED, None)  # a machine that was suspended is nobody's fault
     built_for = {cause: count for cause, count in causes.items() if cause in expected_causes(name)}
     others = {cause: count for cause, count in causes.items() if cause not in built_for and cause != Cause.UNKNOWN}
     assert others == {}
