@@ -2,6 +2,7 @@
 """Every scenario once, scaled down, by the real command."""
 
 import functools
+import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ RUNS = {
     "mixed 6": ["closewait", "--ports", "kernel", "--port-range", "40000-40499", "--mines", "150", "--serve", "nobody",
                 "--backlog", "200", "--attempts", "800", "--window", "800", "--rate", "5000", *SHORT, "--family", "6"],
 }  # fmt: skip
+WITNESS = ["--evidence", "kernel"] if os.geteuid() == 0 else []  # the kernel's own word, where it can be had
 AT_ONCE = 3  # two CPUs, and most of the time somebody waits for a timeout
 
 
@@ -69,7 +71,7 @@ class Ended:
 
 def carry_out(arguments):
     with tempfile.TemporaryDirectory() as results:
-        done = connstorm("run", *arguments, "--output", results, timeout=110)
+        done = connstorm("run", *arguments, *WITNESS, "--output", results, timeout=110)
         if done.returncode:
             return Ended(done.returncode, done.stderr, None)
         (path,) = Path(results).iterdir()

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from scenario_runs import RUNS, all_runs, run_of
+from scenario_runs import RUNS, WITNESS, all_runs, run_of
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.ladder import kernel_version
@@ -14,12 +14,19 @@ from stress.analysis.attribution.outcome import OUTCOMES
 from stress.analysis.attribution.port_cost import measure_port_cost
 from stress.analysis.attribution.port_reuse import reuse_delays_ns
 from stress.lab import firewall, namespace
+from stress.lab.counters import LO_DROPPED
 from stress.model.errors import LabError
 from stress.model.outcome import Cause, Outcome
+from stress.model.plan import Drop
 from stress.storm.catalogue import SCENARIOS
 
 pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
 
+DROPS = (
+    *("TCP_INVALID_SYN", "NETFILTER_DROP", "CPU_BACKLOG", "IP_RPFILTER", "XFRM_POLICY", "QDISC_DROP", "NO_SOCKET"),
+    "SOCKET_FILTER",
+)
+RESETS = ("NO_SOCKET", "TCP_INVALID_ACK_SEQUENCE")
 MIXED = {Cause.CLOSEWAIT, Cause.ACCEPT_QUEUE, Cause.PORT_EXHAUSTED}
 
 
@@ -213,3 +220,38 @@ def test_three_causes_at_once_are_told_apart(name):
     causes = run_of(name).summary.causes
     assert all(causes[cause] > 0 for cause in MIXED)
     assert causes["unknown"] < 0.01 * sum(causes.values())
+
+
+def test_the_kernel_s_own_word_agrees_with_its_counters(name):
+    """An independent witness: what the kernel says of each packet, compared with counters and rules.
+
+    It says nothing of a SYN that finds a queue full, nor of a search for a port: there the absence is asserted.
+    """
+    if not WITNESS:
+        pytest.skip("the kernel's own word needs root of the host")
+    for act in run_of(name).run.record.acts:
+        word, counters = act.kernel_word, act.counters
+        if word is None:
+            pytest.fail(f"the kernel was not heard: {run_of(name).run.record.warnings}")
+        if word.lost:
+            continue  # more events than the ring holds prove nothing
+        drops = {reason: word.counts.get(f"drop {reason}", 0) for reason in DROPS}
+        resets = {reason: word.counts.get(f"reset {reason}", 0) for reason in RESETS}
+        assert drops["TCP_INVALID_SYN"] == counters["TCPSYNChallenge"]
+        assert drops["NETFILTER_DROP"] == sum(act.dropped.values())
+        assert drops["CPU_BACKLOG"] == counters[LO_DROPPED]
+        assert drops["IP_RPFILTER"] == drops["XFRM_POLICY"] == drops["QDISC_DROP"] == 0
+        assert resets["NO_SOCKET"] == drops["NO_SOCKET"]
+        if act.plan.drop is Drop.NOTHING:  # each challenge ACK arrives, and is answered by an RST
+            assert resets["TCP_INVALID_ACK_SEQUENCE"] == counters["TCPChallengeACK"]
+            assert drops["SOCKET_FILTER"] == 0
+
+
+def test_the_kernel_names_each_packet_that_a_rule_drops():
+    if not WITNESS:
+        pytest.skip("the kernel's own word needs root of the host")
+    for name in ("rst-dropped nft 4", "rst-dropped nft 6", "challenge-dropped nft 4", "challenge-dropped bpf 6"):
+        skip_without_nft(name)
+        summary = run_of(name).summary
+        (proof,) = (proof for proof in summary.proofs if proof.cause.endswith("_dropped"))
+        assert (proof.grade, proof.attempts) == ("kernel", 60)
