@@ -6,6 +6,7 @@
 # make track      add a suite of this version to results/history, and draw docs/history.png
 # make validate   verdicts on real storms: against themselves, and against worse ones; 40 minutes
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
+# make worlds     hold causes against worlds of known truth, in all ways; writes the table of docs/attribution.md
 # make clean      remove what was built
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench track validate catalogue clean
+.PHONY: demo test check bench track validate catalogue worlds clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -39,6 +40,9 @@ validate: $(VENV)/built
 
 catalogue: $(VENV)/built
 	$(BIN)/python docs/generate/catalogue.py
+
+worlds: $(VENV)/built
+	$(BIN)/python docs/generate/worlds.py
 
 $(VENV)/built: $(SOURCES)
 	PYTHON=$(PYTHON) sh .ci/prerequisites

@@ -66,6 +66,7 @@ class Result:
             "named_by_kernel": self.by_kernel.named if self.by_kernel else None,
             "faults": self.faults,
             "skipped": self.skipped,
+            "hints": [hint for told in counts.get("told", {}).values() for hint in told.get("hints", [])],
         }
 
 

@@ -26,9 +26,8 @@ def scenario_closewait(site):
     site.command("closewait", *lab(site, RANGE), "--mines=40", "--attempts=100", parts=[late("closewait")])
 
 
-@world("connstorm run closewait whose server leaks what the storm connects, too: each mine is followed by a new one.")
+@world("connstorm run closewait whose server leaks what the storm connects: new mines on old ones.", ways=(PRIVATE,))
 def scenario_closewait_leaks(site):
-    site.way = PRIVATE
     given = ("--port-range=40000-40099", "--mines=20", "--serve=leak", "--close=fin", "--attempts=100")
     site.command("closewait", *given, parts=[late("closewait")])
 
