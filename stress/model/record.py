@@ -125,8 +125,8 @@ class KernelWord(msgspec.Struct, frozen=True, kw_only=True):
     lost: int  # events that did not fit: with any, nothing is proved by an event that is not there
     complete: bool  # whether this kernel gives every event a namespace and a 4-tuple
     counts: dict[str, int]  # all events by "drop REASON" and "reset REASON"
-    drop_reasons: dict[int, str]  # names of the numbers in the events
-    reset_reasons: dict[int, str]
+    drop_reasons: dict[str, str]  # names of the numbers in the events; JSON has no keys but text
+    reset_reasons: dict[str, str]
 
 
 class Pair(msgspec.Struct, frozen=True):

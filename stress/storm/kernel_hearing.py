@@ -52,9 +52,9 @@ class KernelHearing:
         return events, summary
 
 
-def reasons_in(events: npt.NDArray[Any], names: dict[int, str]) -> dict[int, str]:
+def reasons_in(events: npt.NDArray[Any], names: dict[int, str]) -> dict[str, str]:
     """Return the names of the reasons that occur."""
-    return {number: names[number] for number in np.unique(events["reason"]).tolist() if number in names}
+    return {str(number): names[number] for number in np.unique(events["reason"]).tolist() if number in names}
 
 
 def locate_events(plan: Plan, events: npt.NDArray[Any], first_address: int) -> npt.NDArray[Any]:

@@ -98,9 +98,9 @@ def match_events(storm: Storm, rows: npt.NDArray[np.intp]) -> KernelEvents | Non
     )
 
 
-def has_reason(events: npt.NDArray[Any], names: Mapping[int, str], reasons: frozenset[str]) -> npt.NDArray[np.bool_]:
+def has_reason(events: npt.NDArray[Any], names: Mapping[str, str], reasons: frozenset[str]) -> npt.NDArray[np.bool_]:
     """Return which events have one of some reasons, shape (events,)."""
-    return np.isin(events["reason"], [number for number, name in names.items() if name in reasons])
+    return np.isin(events["reason"], [int(number) for number, name in names.items() if name in reasons])
 
 
 def assign_events(storm: Storm, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
