@@ -68,6 +68,16 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     also: int = 0  # attempts that it delayed as well, after the cause that they have
 
 
+class OldSockets(msgspec.Struct, frozen=True, kw_only=True):
+    """Sockets of the server in one state that held 4-tuples of an act when it began: the mines."""
+
+    act: str
+    state: str
+    count: int
+    youngest_ms: int | None  # since the last segment from its peer; None: not known of any
+    oldest_ms: int | None
+
+
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
     """How many attempts a cause explains, where only sums are known and no single attempt can be named."""
 
@@ -144,4 +154,5 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     errnos: dict[str, int] = {}  # of the attempts that did not connect, by name
     proofs: list[Proof] = []
     bounds: list[Bound] = []
+    old_sockets: list[OldSockets] = []
     hints: list[str] = []  # of what is unknown: because of what, and what would tell

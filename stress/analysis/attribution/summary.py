@@ -13,8 +13,9 @@ from stress.analysis.attribution.bands import count_bands, merge_bands
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.findings import ActFindings, Findings, analyse_act
 from stress.analysis.attribution.outcome import OUTCOMES
+from stress.lab.census import state_name
 from stress.model.run import Run
-from stress.model.summary import ActSummary, Body, Claim, Evidence, Mines, Summary
+from stress.model.summary import ActSummary, Body, Claim, Evidence, Mines, OldSockets, Summary
 from stress.model.units import SECOND_NS
 
 CHUNK_ATTEMPTS = 1 << 20  # processed at once where all of them would take too much memory
@@ -68,8 +69,28 @@ def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Su
         errnos=count_errnos(run),
         proofs=[proof for act in acts for proof in act.proofs],
         bounds=[bound for act in acts for bound in act.bounds],
+        old_sockets=[group for act in acts for group in group_old_sockets(act)],
         hints=[f"{act.storm.act.name}: {hint}" if len(acts) > 1 else hint for act in acts for hint in act.hints],
     )
+
+
+def group_old_sockets(act: ActFindings) -> list[OldSockets]:
+    """Return the mines of an act by state, the most frequent first."""
+    mines, groups = act.storm.mines, []
+    for state in np.unique(mines["state"]).tolist():
+        ages_ms = mines["age_ms"][mines["state"] == state]
+        known_ms = ages_ms[ages_ms >= 0]
+        youngest_ms, oldest_ms = (int(known_ms.min()), int(known_ms.max())) if len(known_ms) else (None, None)
+        groups.append(
+            OldSockets(
+                act=act.storm.act.name,
+                state=state_name(state),
+                count=len(ages_ms),
+                youngest_ms=youngest_ms,
+                oldest_ms=oldest_ms,
+            )
+        )
+    return sorted(groups, key=lambda group: -group.count)
 
 
 def count_errnos(run: Run) -> dict[str, int]:

@@ -11,7 +11,7 @@ from rich.text import Text
 from stress.model.plan import Drop
 from stress.model.record import KernelWord, Pair, Record
 from stress.model.stall import StallKind
-from stress.model.summary import Body, Evidence, Summary
+from stress.model.summary import Body, Evidence, OldSockets, Summary
 from stress.model.text import number_text, plural
 from stress.model.units import duration_text, kernel_text
 from stress.view.text.books_table import books_table
@@ -85,6 +85,8 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
     if mines.laid or mines.hit:
         met = f"{mines.hit:,} met by {summary.collisions:,} attempts"
         add("mines", f"{mines.laid:,} laid before the storm, {met}, {mines.left:,} left")
+    if summary.old_sockets:
+        add("old sockets", "; ".join(old_sockets_text(group) for group in summary.old_sockets))
     for firewall in dict.fromkeys(act.firewall for act in record.acts if act.plan.drop is not Drop.NOTHING):
         add("firewall", firewall)
     if errors := added_errors(record):
@@ -132,6 +134,15 @@ def word_text(word: KernelWord) -> str:
     if not word.complete:
         text += "; this kernel does not give every event its 4-tuple"
     return text
+
+
+def old_sockets_text(group: OldSockets) -> str:
+    """Return how many old sockets were in a state, and since when their peers had been silent."""
+    text = f"{group.count:,} in {group.state}"
+    if group.youngest_ms is None or group.oldest_ms is None:
+        return text
+    youngest, oldest = duration_text(group.youngest_ms * 1e6), duration_text(group.oldest_ms * 1e6)
+    return f"{text}, {oldest if youngest == oldest else f'{youngest} to {oldest}'} old"
 
 
 def added_errors(record: Record) -> dict[str, int]:
