@@ -57,7 +57,7 @@ def table(results: dict[tuple[str, bool], dict[str, Result]]) -> str:
         f"{len(rows)} worlds, {len(made)} storms by {', '.join(WAYS)}, as root and as nobody: {troubled:,} attempts to "
         f"explain, {named / max(troubled, 1):.0%} named, in {wrong} storms a wrong name or a wrong bound. Shares are "
         "of the attempts that did not connect at once, over IPv4 and IPv6; refused: one sentence says that nothing can "
-        "be measured there."
+        "be measured there. The kernel's word: the same runs, analysed with it."
     )
     lines = ["| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
     return "\n".join([said, "", *lines, *rows]) + "\n"

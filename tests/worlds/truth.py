@@ -63,8 +63,8 @@ def self_connected(*names):
 
 
 def slow(*names):
-    """State the truth of attempts that connected without a SYN sent again, and took more than two jiffies."""
-    return Part(names, lambda run: is_at_once(run) & (run.attempts["latency_ns"] > 2 * run.record.host.jiffy_ns))
+    """State the truth of attempts that connected without a SYN sent again, and longer than usual stalls take."""
+    return Part(names, lambda run: is_at_once(run) & (run.attempts["latency_ns"] > 5 * run.record.host.jiffy_ns))
 
 
 def with_errors(errors, *names):
