@@ -239,7 +239,7 @@ def page(*parts):
 def inputs(tmp_path_factory):
     """Return a folder of stored runs and suites."""
     home = tmp_path_factory.mktemp("inputs")
-    for name in ("run-schema-1", "run-schema-2", "suite-schema-1"):
+    for name in ("run-schema-1", "run-schema-2", "run-schema-3", "suite-schema-1"):
         shutil.copytree(TESTS / "data" / name, home / name)
     shutil.copytree(REPOSITORY / "results" / "history", home / "track")
     shutil.copy(REPOSITORY / "suites" / "smoke.toml", home)
@@ -391,6 +391,7 @@ def test_doctor_looks_at_the_same_points_everywhere(run):
     [
         ("run", "run-schema-2"),
         ("run-schema-1", "run-schema-1"),
+        ("run-schema-3", "run-schema-3"),
         ("run-of-a-suite", "suite-schema-1/trials/0000-closewait/20261124T202749Z-closewait-8f58ea"),
     ],
 )

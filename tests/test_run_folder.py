@@ -14,12 +14,12 @@ import pytest
 from stress.analysis.attribution.summary import analyse
 from stress.model.attempt import ATTEMPT
 from stress.model.errors import UsageError
-from stress.model.run import MINE, Run
+from stress.model.run import CLOSE_WAIT, MINE, Run
 from stress.store import run_folder
 from stress.store.run_schema import SCHEMA, RunFile
 
 DATA = Path(__file__).parent / "data"  # what each schema's first connstorm wrote; never to be changed
-FROZEN, FIRST = DATA / "run-schema-2", DATA / "run-schema-1"
+FIRST, FROZEN, THIRD = (DATA / f"run-schema-{schema}" for schema in (1, 2, 3))
 DOCUMENTED = Path(__file__).parents[1] / "docs" / "run.schema.json"
 
 
@@ -39,7 +39,7 @@ def change(run, **fields):
     (run / "run.json").write_text(json.dumps(document))
 
 
-@pytest.mark.parametrize("frozen", [FIRST, FROZEN], ids=lambda path: path.name)
+@pytest.mark.parametrize("frozen", [FIRST, FROZEN, THIRD], ids=lambda path: path.name)
 def test_a_frozen_run_is_still_read(frozen):
     run, summary = run_folder.read(frozen)
     assert run.attempts.dtype == ATTEMPT
@@ -47,6 +47,18 @@ def test_a_frozen_run_is_still_read(frozen):
     assert len(run.attempts) == summary.attempts == 12
     assert sorted(run.mines["local_port"]) == sorted(run.attempts["local_port"][run.attempts["retransmits"] == 1])
     assert run.record.plan.scenario == "closewait"
+
+
+def test_a_run_of_schema_3_says_what_proved_its_causes():
+    run, summary = run_folder.read(THIRD)
+    (act,) = run.record.acts
+    (proof,) = summary.proofs
+    assert (proof.cause, proof.rule, proof.grade, proof.attempts) == ("closewait", "closewait", "counted", 3)
+    assert set(run.mines["state"]) == {CLOSE_WAIT}
+    assert (run.mines["cookie"] > 0).all()
+    assert [(report.on_target, report.drops, report.waiting) for report in act.listening] == [(True, 0, 0)]
+    assert (act.outside_packets, act.source_error, act.listener_elsewhere) == (0, None, [])
+    assert analyse(run).summary == summary
 
 
 def test_a_run_of_schema_1_becomes_one_of_a_single_act():
@@ -202,5 +214,6 @@ def test_the_documented_schema_is_the_one_in_use():
     )
 
 
-def test_a_run_json_follows_the_documented_schema():
-    jsonschema.validate(json.loads((FROZEN / "run.json").read_text()), json.loads(DOCUMENTED.read_text()))
+@pytest.mark.parametrize("frozen", [FROZEN, THIRD], ids=lambda path: path.name)
+def test_a_run_json_follows_the_documented_schema(frozen):
+    jsonschema.validate(json.loads((frozen / "run.json").read_text()), json.loads(DOCUMENTED.read_text()))
