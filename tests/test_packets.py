@@ -5,7 +5,7 @@ import itertools
 import struct
 
 import pytest
-from builders import MS, SECOND, US, a_run, settings, the_attempts, the_mines
+from builders import COUNTERS, MS, SECOND, US, a_run, settings, the_attempts, the_mines
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -54,7 +54,8 @@ def found_of(*evidence, latency_ns=9 * MS, error=0):
     attempts = the_attempts((40000, error, 1), (40001, 0, 0), (40002, 0, 0), latency_ns=[latency_ns, 10 * US, 10 * US])
     sysctls = settings(tcp_syn_retries=6, tcp_syn_linear_timeouts=4, tcp_challenge_ack_limit=2**31 - 1)
     plan = Plan(scenario="closewait", ports=Ports.SHUFFLE)
-    return analyse(a_run(attempts, the_mines(40000), plan, sysctls=sysctls), evidence)
+    counters = dict.fromkeys(COUNTERS, 0) | {"TCPSYNChallenge": 2}
+    return analyse(a_run(attempts, the_mines(40000), plan, sysctls=sysctls, counters=counters), evidence)
 
 
 def sheet():

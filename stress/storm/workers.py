@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -64,10 +64,11 @@ class Workers:
             unless_all_are_ready.pop_all()
 
     def send(self, process: subprocess.Popen[bytes], message: msgspec.Struct) -> None:
-        """Write a message to a worker, as one line of JSON."""
+        """Write a message to a worker, as one line of JSON; that it has ended is seen when its answer is read."""
         stream = require_pipe(process.stdin)
-        stream.write(msgspec.json.encode(message) + b"\n")
-        stream.flush()
+        with suppress(BrokenPipeError):
+            stream.write(msgspec.json.encode(message) + b"\n")
+            stream.flush()
 
     def receive(self, process: subprocess.Popen[bytes]) -> bytes:
         """Read a line from a worker.
@@ -127,7 +128,8 @@ class Workers:
     def end(self) -> None:
         """Close the standard input of the processes, which end when their storm is over, and wait for them."""
         for process in self.processes:
-            require_pipe(process.stdin).close()
+            with suppress(BrokenPipeError):  # it ended before it had read all
+                require_pipe(process.stdin).close()
         for process in self.processes:
             process.wait()
             require_pipe(process.stdout).close()
