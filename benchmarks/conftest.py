@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from kernel_word_holder import KernelWordHolder
 
 from stress.lab import host as lab_host
 from stress.lab import namespace, sysctl
 from stress.run.process import ONE_THREAD
 
+KERNEL_WORD = KernelWordHolder()
 namespace.enter_namespace()
 os.environ |= ONE_THREAD  # nothing has imported numpy yet
 sysctl.write("net.core.somaxconn", "65535")
@@ -72,6 +74,12 @@ def bare_loop(tmp_path_factory):
     include = Path(__file__).parents[1] / "stress"
     subprocess.run(["cc", "-O2", f"-I{include}", "-o", program, source], check=True)
     return program
+
+
+@pytest.fixture(scope="session")
+def kernel_word():
+    """Return what turns the kernel's word on and off."""
+    return KERNEL_WORD
 
 
 @pytest.fixture
