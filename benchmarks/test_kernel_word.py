@@ -37,9 +37,10 @@ def free_ports():
 @pytest.mark.parametrize("does", ["rst", "fin", "refused"])
 @pytest.mark.usefixtures("free_ports")
 def test_with_and_without(benchmark, table, two_cpus, kernel_word, does):
-    """A reset close raises an event that is only counted; a refused connection has two that are written.
+    """A reset close raises an event that is only counted.
 
-    So has a FIN close here: without TIME-WAIT the server's FIN meets no socket.
+    A refused connection has two that are written, and so has a FIN close here: without TIME-WAIT the server's FIN meets
+    no socket.
     """
     records = allocate_attempts(ATTEMPTS)
     usable = read_port_range(range(PORT, PORT + 1)).usable

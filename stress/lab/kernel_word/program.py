@@ -68,10 +68,12 @@ def build_program(
     if emits:
         if kind == DROP and quiet is not None:
             code.jump("out", asm.IF_EQUAL, R8, quiet)
+        if kind == RESET:
+            skip_closes(code, layout, arguments, quiet)
         begin_record(code, kind)
         if kind == RESET:
             code.jump("packet", asm.IF_NOT_EQUAL, R7, 0)
-            copy_socket(code, layout, arguments, quiet)
+            copy_socket(code, layout, arguments)
             code.jump("send")
         code.label("packet")
         copy_packet(code, layout)
@@ -159,23 +161,29 @@ def copy_packet(code: Assembler, layout: Layout) -> None:
     code.jump("out", asm.IF_NOT_EQUAL, R1, 0)
 
 
-def copy_socket(code: Assembler, layout: Layout, arguments: Arguments, quiet: int | None) -> None:
-    """Store the 4-tuple of the socket that sends a reset by itself; go out if a program closed it so.
+def skip_closes(code: Assembler, layout: Layout, arguments: Arguments, quiet: int | None) -> None:
+    """Go out if the reset answers no packet and a program closed the socket so.
 
     close() and connect(AF_UNSPEC) reset while the socket still belongs to a file; a connection that nobody accepted
     belongs to none (tcp_disconnect() from inet_csk_listen_stop(), Linux 6.18).
     """
+    if quiet is None or arguments.socket is None:
+        return
+    code.jump("matters", asm.IF_NOT_EQUAL, R7, 0)
+    code.jump("matters", asm.IF_NOT_EQUAL, R8, quiet)
+    code.load(R3, R6, 8 * arguments.socket)
+    code.read_kernel(POINTER, 8, R3, layout.sk_socket)
+    code.load(R1, asm.STACK, POINTER)
+    code.jump("out", asm.IF_NOT_EQUAL, R1, 0)
+    code.label("matters")
+
+
+def copy_socket(code: Assembler, layout: Layout, arguments: Arguments) -> None:
+    """Store the 4-tuple of the socket that sends a reset by itself."""
     if arguments.socket is None:
         code.jump("out")
         return
     code.load(R7, R6, 8 * arguments.socket)
-    code.jump("out", asm.IF_EQUAL, R7, 0)
-    if quiet is not None:
-        code.jump("its 4-tuple", asm.IF_NOT_EQUAL, R8, quiet)
-        code.read_kernel(POINTER, 8, R7, layout.sk_socket)
-        code.load(R1, asm.STACK, POINTER)
-        code.jump("out", asm.IF_NOT_EQUAL, R1, 0)
-        code.label("its 4-tuple")
     code.store_number(FORM, FROM_SOCKET, 1)
     to = PACKET
     for offset, size in layout.sk_tuple:
