@@ -174,6 +174,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     source_error: str | None = None  # errno when the kernel has no source address for the target; None: it has one
     listener_elsewhere: list[str] = []  # where somebody listens on a server port that nobody listens on at the target
     syn_sent_before: int | None = None  # sockets of the namespace in SYN-SENT when the storm began; None: not known
+    segments_in_flight: bool = False  # whether TCP still received segments some time after the storm: a slow link
     outside_packets: int | None = None  # that interfaces other than lo moved; None: not known
     stalls: list[Stall] = []
     stalls_missed: int = 0  # stalls for which there was no room in the list

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What changes during a storm: the kernel's counters, the sockets, the server's report, drops, stolen CPU time."""
 
+import time
 from typing import Any
 
 from stress.lab import census, counters, host
 from stress.model.plan import EvidenceSource, Plan
 from stress.storm.environment import Environment
 from stress.storm.surroundings import Surroundings
+
+QUIET_S, QUIET_LOOKS = 0.1, 6  # no segment received for so long; how often that is looked at
 
 
 class StormSnapshot:
@@ -29,13 +32,29 @@ class StormSnapshot:
         """Return the number of sockets by TCP state; nothing without evidence."""
         return census.take_census(self.plan.family, self.plan.server_ports) if self.has_evidence else {}
 
+    def wait_for_segments(self) -> bool:
+        """Wait until TCP receives nothing more, so that what it has not received is lost; return whether that came.
+
+        Only where more was sent than received; on a slow link segments wait in a queue for longer than is waited here.
+        """
+        received = -1
+        for _ in range(QUIET_LOOKS):
+            now = counters.counter_changes(self.counters_before, counters.read())
+            if now["OutSegs"] + now["RetransSegs"] <= now["InSegs"] or now["InSegs"] == received:
+                return True
+            received = now["InSegs"]
+            time.sleep(QUIET_S)
+        return False
+
     def changes(self, epoch_ns: int) -> dict[str, Any]:
         """Return what has changed since, as fields of an Act."""
         listener = self.environment.listener
         starved_ns = listener.starved_ns()
+        in_flight = self.has_evidence and not self.wait_for_segments()
         changes = counters.counter_changes(self.counters_before, counters.read()) if self.has_evidence else {}
         return (self.surroundings.changes() if self.surroundings else {"evidence": EvidenceSource.NONE}) | {
             "counters": changes,
+            "segments_in_flight": in_flight,
             "census_before": self.census_before,
             "census_after": self.take_census(),
             "listener": listener.report().since(self.report_before),

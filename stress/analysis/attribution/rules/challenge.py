@@ -95,7 +95,8 @@ def prove_challenge_dropped_by_kernel(facts: Facts) -> Match | None:
 
 def prove_challenge_dropped(facts: Facts) -> Match | None:
     """Match attempts whose challenge ACKs were all sent and did not arrive."""
-    attempts = slow_on_mine(facts) & facts.syns.mine_left
+    # An attempt that was given up too soon to tell its first gap may have got one, and lost its RST.
+    attempts = slow_on_mine(facts) & facts.syns.mine_left & (facts.syns.gap == Gap.TIMEOUT)
     counted, challenged = facts.moved("TCPSYNChallenge"), count_challenged(facts)
     if not facts.has_counters or counted != challenged or count_withheld(facts) != 0 or not attempts.any():
         return None
