@@ -30,7 +30,7 @@ KERNEL_EVENT = np.dtype(
         ("time_ns", "<i8"),  # relative to the epoch
         ("address", "<u2"),  # number of the pair of addresses
         ("local_port", "<u2"),  # of the client
-        ("reason", "<u2"),  # a number of KernelWord.drop_reasons or reset_reasons
+        ("reason", "<u4"),  # a number of KernelWord.drop_reasons or reset_reasons
         ("kind", "u1"),  # 1 drop, 2 reset
         ("from_client", "u1"),
         ("flags", "u1"),  # of TCP

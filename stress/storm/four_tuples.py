@@ -29,27 +29,26 @@ def split_numbers(numbers: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint16], np
 def server_socket_numbers(plan: Plan, sockets: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
     """Return the 4-tuples of those of the server's sockets (dtype census.MESSAGE) whose peer is one of the clients."""
     sockets = sockets[is_peer_of_client(plan, sockets)]
-    pairs = (
-        source_numbers(plan, sockets) * plan.target_ports + sockets["local_port"].astype(np.int64) - plan.target_port
-    )
+    target = sockets["local_port"].astype(np.int64) - plan.target_port
+    pairs = source_numbers(plan, sockets["remote_address"]) * plan.target_ports + target
     numbers: npt.NDArray[np.uint32] = (pairs * PORTS + sockets["remote_port"]).astype(np.uint32)
     return numbers
 
 
 def is_peer_of_client(plan: Plan, sockets: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Return which sockets (dtype census.MESSAGE) are the server's, on a 4-tuple of the plan, shape (sockets,)."""
-    source = source_numbers(plan, sockets)
+    source = source_numbers(plan, sockets["remote_address"])
     target = sockets["local_port"].astype(np.int64) - plan.target_port
     mask: npt.NDArray[np.bool_] = (source >= 0) & (source < plan.sources) & (target >= 0) & (target < plan.target_ports)
     return mask
 
 
-def source_numbers(plan: Plan, sockets: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return which of the plan's sources the peer of each socket is, shape (sockets,); others lie outside."""
-    remote = sockets["remote_address"].copy().view(np.uint8).reshape(-1, 16)
+def source_numbers(plan: Plan, addresses: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return which of the plan's sources each address (16 bytes) is, shape (addresses,); others lie outside."""
+    packed = addresses.copy().view(np.uint8).reshape(-1, 16)
     if plan.family == 4:
-        return remote[:, :4].copy().view(">u4").ravel().astype(np.int64) - int(ip_address(plan.source))
-    return np.where((remote == list(ip_address(plan.source).packed)).all(axis=1), 0, -1)
+        return packed[:, :4].copy().view(">u4").ravel().astype(np.int64) - int(ip_address(plan.source))
+    return np.where((packed == list(ip_address(plan.source).packed)).all(axis=1), 0, -1)
 
 
 def draw_order(

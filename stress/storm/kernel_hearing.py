@@ -11,6 +11,7 @@ from stress.lab.kernel_word.word import KernelWord
 from stress.model import record
 from stress.model.plan import Plan
 from stress.model.run import KERNEL_EVENT
+from stress.storm import four_tuples
 
 
 class KernelHearing:
@@ -89,11 +90,7 @@ def pair_numbers(plan: Plan, events: npt.NDArray[Any], client: str, server: str)
         client: which end is the client: ``source`` or ``destination``.
         server: the other end.
     """
-    of_client = events[client].copy().view(np.uint8).reshape(-1, 16)
-    if plan.family == 4:
-        source = of_client[:, :4].copy().view(">u4").ravel().astype(np.int64) - int(ip_address(plan.source))
-    else:
-        source = np.where((of_client == list(ip_address(plan.source).packed)).all(axis=1), 0, -1)
+    source = four_tuples.source_numbers(plan, events[client])
     target = events[f"{server}_port"].astype(np.int64) - plan.target_port
     known = (events["family"] == plan.family) & (source >= 0) & (source < plan.sources)
     known &= (target >= 0) & (target < plan.target_ports)

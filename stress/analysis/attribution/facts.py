@@ -17,6 +17,7 @@ from stress.analysis.attribution.outcome import OUTCOMES, has_sent_syn
 from stress.analysis.attribution.syns import Gap, Syns
 from stress.model.outcome import Outcome
 from stress.model.run import Storm
+from stress.model.stall import StallKind
 
 # What connect() says before it has sent a SYN, or when an ICMP error answers the SYN.
 UNREACHABLE_ERRNOS = (
@@ -30,6 +31,8 @@ OTHER_SINKS = (
     *("TCPMD5NotFound", "TCPMD5Unexpected", "TCPMD5Failure", "PAWSPassive", "PAWSActive", "TCPRcvQDrop"),
     *("TCPAORequired", "TCPAOBad", "TCPAOKeyNotFound", "TCPAODroppedIcmps", "TCPReqQFullDrop"),
 )
+
+SLEEP_NS = 11_000_000  # the longest sleep that the loop asks for; a stall in a sleep is known to last from its end on
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,10 @@ class Facts:
     @cached_property
     def is_target_open(self) -> bool:
         """Whether somebody listened on the target when the storm was over."""
-        return any(listening.on_target and listening.drops is not None for listening in self.storm.act.listening)
+        act = self.storm.act
+        if not act.listening:  # of schema 2, or nobody listened anywhere
+            return act.census_after.get("server", {}).get("LISTEN", 0) > 0
+        return any(listening.on_target and listening.drops is not None for listening in act.listening)
 
     @cached_property
     def other_sinks(self) -> int:
@@ -185,7 +191,8 @@ class Facts:
         ends = starts + self.attempts["latency_ns"]
         overlap = np.zeros(len(self.rows), np.int64)
         for stall in self.storm.act.stalls:
-            both = np.minimum(ends, stall.end_ns) - np.maximum(starts, stall.start_ns)
+            began_ns = stall.start_ns + (SLEEP_NS if stall.kind is StallKind.SLEEP else 0)
+            both = np.minimum(ends, stall.end_ns) - np.maximum(starts, began_ns)
             overlap += np.where(self.attempts["worker"] == stall.worker, np.maximum(both, 0), 0)
         return overlap
 

@@ -49,7 +49,7 @@ def hints(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[str]:
 def doubt(facts: Facts) -> str:
     """Return why nobody can say what became of unanswered SYNs."""
     if facts.balance is None:
-        return "other interfaces moved packets meanwhile, so that there is no segment balance"
+        return doubt_balance(facts)
     if facts.listener_drops is None:
         return "which listener dropped how many of ListenDrops is not known"
     if facts.listener_drops and facts.balance.high > 0:
@@ -57,3 +57,13 @@ def doubt(facts: Facts) -> str:
     if facts.other_sinks:
         return "another counter of dropped packets moved"
     return "their number agrees with no counter"
+
+
+def doubt_balance(facts: Facts) -> str:
+    """Return why there is no segment balance."""
+    act = facts.storm.act
+    if act.segments_in_flight:
+        return "segments were still on their way when the counters were read"
+    if act.outside_packets != 0:
+        return "other interfaces may have moved packets meanwhile, so that there is no segment balance"
+    return "the counters of segments contradict each other, so that there is no segment balance"

@@ -40,6 +40,7 @@ class KernelEvents:
         answers_lost: SYN-ACKs that were dropped.
         challenges_lost: pure ACKs of the server that were dropped: challenge ACKs, while the client waits.
         rsts_lost: RSTs of the client that were dropped.
+        dropped: SYNs and SYN-ACKs that were dropped, for whatever reason.
         met_socket: SYNs that an old socket of the server did not take.
         refused_by_tcp: RSTs that the server's TCP sent because no socket was there.
     """
@@ -50,6 +51,7 @@ class KernelEvents:
     answers_lost: npt.NDArray[np.int64]
     challenges_lost: npt.NDArray[np.int64]
     rsts_lost: npt.NDArray[np.int64]
+    dropped: npt.NDArray[np.int64]
     met_socket: npt.NDArray[np.int64]
     refused_by_tcp: npt.NDArray[np.int64]
 
@@ -93,6 +95,7 @@ def match_events(storm: Storm, rows: npt.NDArray[np.intp]) -> KernelEvents | Non
         answers_lost=count(on_the_way & ~from_client & answer),
         challenges_lost=count(on_the_way & ~from_client & pure_ack),
         rsts_lost=count(on_the_way & from_client & rst),
+        dropped=count(is_drop & np.where(from_client, syn, answer)),
         met_socket=count(met_socket & from_client & syn),
         refused_by_tcp=count(no_socket & ~from_client),
     )
@@ -106,8 +109,7 @@ def has_reason(events: npt.NDArray[Any], names: Mapping[str, str], reasons: froz
 def assign_events(storm: Storm, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     """Return the attempt of each event as an index into ``rows``, shape (events,); -1 where it belongs to none.
 
-    It is the attempt on the same 4-tuple that had begun and not ended; of an attempt that was given up, until the next
-    on that 4-tuple.
+    It is the attempt on the same 4-tuple that had begun and not ended.
     """
     events, attempts = storm.events, storm.attempts[rows]
     owners = np.full(len(events), -1, np.intp)

@@ -46,12 +46,13 @@ def prove_dropped_by_host(facts: Facts) -> Match | None:
     """
     retransmits = facts.attempts["retransmits"].astype(np.int64)
     connected = facts.ended_as(Outcome.RETRIED)
-    refused = np.where(facts.turned_away, np.where(connected, retransmits - 1, retransmits), 0)
+    turned_away = facts.turned_away & ~facts.syns.unresolved
+    refused = np.where(turned_away, np.where(connected, retransmits - 1, retransmits), 0)
     failures = facts.moved("TCPRetransFail")
     own = facts.moved("RetransSegs") == facts.retransmits
     if not facts.has_counters or not failures or not own or failures != int(refused.sum()):
         return None
-    attempts = facts.turned_away & (refused > 0)
+    attempts = turned_away & (refused > 0)
     return Match(attempts, {"failures": failures}) if attempts.any() else None
 
 
@@ -62,7 +63,7 @@ def prove_lost_on_the_way(facts: Facts) -> Match | None:
     answered in the end: what it waited for is not known.
     """
     balance = facts.balance
-    attempts = facts.turned_away & ~facts.syns.met_mine
+    attempts = facts.turned_away & ~facts.syns.met_mine & ~facts.syns.unresolved
     if balance is None or facts.listener_drops != 0 or facts.other_sinks or not attempts.any():
         return None
     swallowed = balance.low - icmp_errors(facts)

@@ -21,8 +21,7 @@ def reached_server(facts: Facts) -> Mask | None:
     """
     unexplained = facts.turned_away & ~facts.syns.unresolved
     if facts.kernel is not None:
-        swallowed = facts.kernel.syns_lost + facts.kernel.answers_lost + facts.kernel.met_socket
-        arrived: Mask = np.logical_and(unexplained, swallowed == 0)
+        arrived: Mask = np.logical_and(unexplained, facts.kernel.dropped == 0)
         return arrived
     if facts.balance is not None and facts.balance.high == 0 and not facts.syns.unresolved.any():
         return unexplained

@@ -8,6 +8,7 @@ import numpy as np
 from stress.analysis.attribution.facts import UNREACHABLE_ERRNOS, Facts
 from stress.analysis.attribution.outcome import is_self_connected
 from stress.analysis.attribution.rules.rule import Match, Rule
+from stress.analysis.attribution.syns import CHALLENGING_STATES
 from stress.model.outcome import Cause, Outcome
 from stress.model.summary import Grade
 
@@ -30,8 +31,13 @@ def icmp_errors(facts: Facts) -> int:
 
 
 def count_unexplained_rsts(facts: Facts) -> int | None:
-    """Return how many RSTs TCP sent beyond those that end or clear connections of the storm; None where unknown."""
-    if not facts.alone or facts.moved("EmbryonicRsts"):
+    """Return how many RSTs TCP sent beyond those that end or clear connections of the storm; None where unknown.
+
+    An RST answers each challenge ACK that arrives, so all that were sent must have.
+    """
+    syns = facts.syns
+    answered = facts.fast & np.isin(syns.mine_state, CHALLENGING_STATES)
+    if not facts.alone or facts.moved("EmbryonicRsts") or ((syns.met_mine | syns.unresolved) & ~answered).any():
         return None
     connected = int((facts.storm.attempts["error"] == 0).sum())
     closes = connected if facts.storm.act.plan.close.sends_rst else 0
@@ -96,6 +102,9 @@ def prove_rejected_by_icmp(facts: Facts) -> Match | None:
     errors, syns = icmp_errors(facts), int((facts.attempts["retransmits"][attempts].astype(np.int64) + 1).sum())
     resets = count_unexplained_rsts(facts) if refused.any() else 0
     if not attempts.any() or not facts.alone or resets != 0 or errors != syns:
+        return None
+    # On the loopback the first error of each finds the socket locked. Errors for others, as of UDP, are not counted so.
+    if facts.storm.act.outside_packets == 0 and facts.moved("LockDroppedIcmps") != int(attempts.sum()):
         return None
     return Match(attempts, {"errors": errors})
 
@@ -166,7 +175,7 @@ RULES = (
         grade=Grade.COUNTED,
         needs="counters of a namespace in which nobody else sent a SYN",
         equation="IcmpInDestUnreachs + Icmp6InDestUnreachs = SYNs of the attempts refused or unreachable, and "
-        "OutRsts = reset closes + TCPChallengeACK",
+        "OutRsts = reset closes + TCPChallengeACK; on the loopback LockDroppedIcmps = these attempts",
         sentence="{errors:,} ICMP errors came in, one for each SYN of these attempts",
         prove=prove_rejected_by_icmp,
     ),
