@@ -14,8 +14,9 @@ from namespaced import namespaced
 
 from stress.analysis.attribution.books import check_books
 from stress.analysis.attribution.summary import analyse
-from stress.model.plan import Close, Drop, Plan, Ports
+from stress.model.plan import Close, Plan, Ports
 from stress.model.record import ListenerReport
+from stress.model.world import Drop
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.run_plan import carry_out
 

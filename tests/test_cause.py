@@ -16,7 +16,8 @@ from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.summary import analyse
 from stress.analysis.attribution.syns import Gap, classify_first_gaps, classify_syns
 from stress.lab.counters import LO_DROPPED
-from stress.model.plan import Close, Drop, Plan, Ports
+from stress.model.plan import Close, Plan, Ports
+from stress.model.world import Drop
 
 TIMED_OUT, UNFINISHED = errno.ETIMEDOUT, errno.EINPROGRESS
 LADDER = {"tcp_syn_retries": 1, "tcp_syn_linear_timeouts": 0}  # a SYN at 0 and 1 s, ETIMEDOUT at 3 s

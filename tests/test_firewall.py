@@ -15,7 +15,7 @@ from stress._fastconnect import now_ns, storm
 from stress.lab import census, firewall, wait
 from stress.model.attempt import allocate_attempts
 from stress.model.errors import LabError
-from stress.model.plan import Drop, Firewall
+from stress.model.world import Drop, Firewall
 
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 both_families = pytest.mark.parametrize("family", [4, 6])
@@ -78,7 +78,7 @@ def test_a_dropped_rst_leaves_the_server_s_socket(family, made_of):
         connection, _ = server.accept()
         assert server_states(family) == ["ESTABLISHED"]
         if made_of is Firewall.NFT:
-            assert firewall.count_dropped() == {"rst": 1}
+            assert firewall.count_packets() == {"rst": 1}
         connection.close()
 
 
@@ -129,7 +129,7 @@ def test_a_dropped_challenge_ack_lets_others_connect(family, made_of):
         assert records["error"].tolist() == [0, errno.EINPROGRESS, 0]
         assert records["retransmits"].tolist() == [0, 0, 0]
         if made_of is Firewall.NFT:
-            assert firewall.count_dropped() == {"challenge": 1}
+            assert firewall.count_packets() == {"challenge": 1}
         accepted.close()
 
 

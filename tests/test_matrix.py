@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.model.errors import UsageError
-from stress.model.plan import Plan, Release
+from stress.model.mine import Release
+from stress.model.plan import Plan
 from stress.model.suite import Design, Entry, Suite
 from stress.suite import matrix, order
 

@@ -16,7 +16,8 @@ from stress.lab import census, counters, sysctl
 from stress.lab.listener import Listener
 from stress.model.attempt import allocate_attempts
 from stress.model.errors import LabError
-from stress.model.plan import Isn, Laying, Plan, Release
+from stress.model.mine import Isn, Laying, Release
+from stress.model.plan import Plan
 from stress.storm import mine_connections, minefield
 from stress.storm.check import plan_rules
 

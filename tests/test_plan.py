@@ -6,7 +6,8 @@ import pytest
 
 from stress.cli.options import make_plan
 from stress.model.errors import UsageError
-from stress.model.plan import LOOPBACK, Plan, Release
+from stress.model.mine import Release
+from stress.model.plan import LOOPBACK, Plan
 from stress.run.external import external_plan
 from stress.storm.catalogue import SCENARIOS, find_scenario
 from stress.storm.check import plan_rules

@@ -13,7 +13,9 @@ from namespaced import namespaced
 
 from stress.lab import sysctl
 from stress.model.errors import NotApplicableError, UsageError
-from stress.model.plan import Close, Drop, EvidenceSource, Firewall, Isn, Laying, Plan, Ports, Release, Serve
+from stress.model.mine import Isn, Laying, Release
+from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
+from stress.model.world import Drop, FilterRule, Firewall, Hook, World
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.check import address_rules, plan_rules
 from stress.storm.environment import prepare_sysctls
@@ -257,6 +259,8 @@ def test_every_sentence_is_tried_above():
     said += plan_rules.missing_kernel_features(plan({"ports": Ports.RANGE, "window": 4}), has_local_port_range=False)
     said += plan_rules.missing_kernel_features(plan(WITHOUT_BIND), has_local_port_range=False)
     said += plan_rules.host_faults(plan({"drop": Drop.INVALID, "window": 4}), FOUR, NOFILE, has_nft=False)
+    fenced = plan({"world": World(rules=[FilterRule(name="a", hook=Hook.INPUT, match="")])})
+    said += plan_rules.missing_kernel_features(fenced, has_local_port_range=True, has_nft=False)
     assert len(pieces) > 12
     assert [piece for piece in pieces if not any(piece in sentence for sentence in said)] == []
 
@@ -313,7 +317,7 @@ def test_on_the_host_settings_that_are_so_already_are_right():
         "net.ipv4.tcp_fin_timeout": " 9\n",
         "net.ipv4.ip_local_port_range": "40000\t40003",
     }
-    prepare_sysctls(plan({"host": True, "sysctls": wanted}))
+    prepare_sysctls(plan({"host": True, "sysctls": wanted}), {})
     assert {name: sysctl.read(name) for name in before} == before
 
 
@@ -352,6 +356,6 @@ YOURSELF = "yourself (sysctl -w), or let a suite do it (connstorm suite --host).
 def test_on_the_host_settings_that_are_otherwise_are_said_and_not_changed(wanted, error, sentence):
     before = {name: sysctl.read(name) for name in sysctl.list_names()}
     with pytest.raises(error) as raised:
-        prepare_sysctls(plan({"host": True, "sysctls": wanted}))
+        prepare_sysctls(plan({"host": True, "sysctls": wanted}), {})
     assert str(raised.value) == sentence
     assert {name: sysctl.read(name) for name in before} == before

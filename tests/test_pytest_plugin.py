@@ -14,7 +14,9 @@ import msgspec
 from namespaced import namespaced
 
 from stress.analysis.metric import METRICS
-from stress.model.plan import Close, Drop, Firewall, Release, Serve
+from stress.model.mine import Release
+from stress.model.plan import Close, Serve
+from stress.model.world import Drop, Firewall
 from stress.run.external import TIMES, external_plan
 from stress.storm.external_server import external_faults
 

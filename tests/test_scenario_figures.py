@@ -20,7 +20,9 @@ from stress.analysis.attribution.port_reuse import (
 )
 from stress.analysis.attribution.summary import analyse
 from stress.model.attempt import WARM_UP
-from stress.model.plan import Close, Drop, Isn, Plan, Release
+from stress.model.mine import Isn, Release
+from stress.model.plan import Close, Plan
+from stress.model.world import Drop
 from stress.storm.catalogue import SCENARIOS
 
 few_ports = st.lists(st.integers(0, 4), max_size=40)

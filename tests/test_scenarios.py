@@ -17,7 +17,7 @@ from stress.lab import firewall, namespace
 from stress.lab.counters import LO_DROPPED
 from stress.model.errors import LabError
 from stress.model.outcome import Cause, Outcome
-from stress.model.plan import Drop
+from stress.model.world import Drop
 from stress.storm.catalogue import SCENARIOS
 
 pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs

@@ -10,7 +10,9 @@ import click
 import msgspec
 
 from stress.model.errors import UsageError
-from stress.model.plan import Close, Drop, EvidenceSource, Firewall, Plan, Ports, Release, Serve
+from stress.model.mine import Release
+from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
+from stress.model.world import Drop, Firewall
 
 FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
 

@@ -4,11 +4,12 @@
 Counters of TCP have their own names, those of IP and ICMP the names of nstat: IpOutNoRoutes, Icmp6InDestUnreachs.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
-FILES = (Path("/proc/self/net/snmp"), Path("/proc/self/net/netstat"))
-IPV6_FILE = Path("/proc/self/net/snmp6")  # not there without IPv6
-DEVICES = Path("/proc/self/net/dev")
+FILES = (Path("/proc/thread-self/net/snmp"), Path("/proc/thread-self/net/netstat"))
+IPV6_FILE = Path("/proc/thread-self/net/snmp6")  # not there without IPv6
+DEVICES = Path("/proc/thread-self/net/dev")
 LO_DROPPED = "lo rx_dropped"  # named as in /sys/class/net/lo/statistics; that directory shows the host's namespace
 GROUPS = ("Tcp", "TcpExt")
 # What of IP and ICMP tells where a SYN ended.
@@ -89,6 +90,15 @@ def lo_dropped(text: str) -> int:
         if name.strip() == "lo":
             return int(numbers.split()[3])
     return 0
+
+
+def sum_counters(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Return the sum of each counter over several hosts."""
+    total: dict[str, int] = {}
+    for part in parts:
+        for name, value in part.items():
+            total[name] = total.get(name, 0) + value
+    return total
 
 
 def counter_changes(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 import msgspec
 
 from stress.model.errors import LabError
-from stress.model.plan import Drop, Firewall
+from stress.model.world import Drop, Firewall
 
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h; not in the socket module
 FLAGS_OFFSET = 13
@@ -125,8 +125,8 @@ class Listing(msgspec.Struct):
     nftables: list[Item]
 
 
-def count_dropped() -> dict[str, int]:
-    """Return how many packets each rule of this program has dropped, by its comment."""
+def count_packets() -> dict[str, int]:
+    """Return how many packets each rule of this program has matched, by its comment."""
     counts: dict[str, int] = {}
     for item in parse_listing(run_nft(["--json", "list", "table", "inet", TABLE])).nftables:
         for expression in item.rule.expr if item.rule else ():
@@ -150,7 +150,7 @@ def run_nft(arguments: list[str], text: str = "") -> str:
         [find_nft() or "nft", *arguments], input=text, capture_output=True, text=True, check=False
     )
     if completed.returncode != 0:
-        raise LabError(f"nft {' '.join(arguments)} failed: {completed.stderr.strip()}. Try --firewall bpf.")
+        raise LabError(f"nft {' '.join(arguments)} failed: {completed.stderr.strip()}.")
     return completed.stdout
 
 

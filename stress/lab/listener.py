@@ -7,7 +7,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Literal, Self
 
@@ -34,6 +35,7 @@ class Listener:
         keepalive_s: int = 0,
         drop_rst: bool = False,
         cpu: int | None = None,
+        inside: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Listen on ``address``:``port`` with the longest queue that net.core.somaxconn allows.
 
@@ -44,6 +46,7 @@ class Listener:
             keepalive_s: idle time before accepted sockets send keepalive probes; 0 is off.
             drop_rst: drop segments with RST, on the listening and all accepted sockets.
             cpu: the CPU that serving processes are pinned to; None does not pin them.
+            inside: returns a context in which the calling thread is on the server's host.
 
         Raises:
             UsageError: the port is in use.
@@ -52,12 +55,18 @@ class Listener:
         self.family = 6 if ":" in address else 4
         self.ports = range(port, port + ports)
         self.cpu = cpu
+        self.inside = inside
         self.processes: list[ListenerProcess] = []
         # One file for the reports of all processes: a file per process would need a descriptor each.
         self.pages_fd = os.memfd_create("connstorm-listener")
         os.ftruncate(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
         self.pages = mmap.mmap(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
         self.sockets: list[socket.socket] = []
+        with self.inside():
+            self.bind_sockets(address, keepalive_s=keepalive_s, drop_rst=drop_rst)
+
+    def bind_sockets(self, address: str, *, keepalive_s: int, drop_rst: bool) -> None:
+        """Listen on every port; the arguments are as of the class."""
         backlog = int(sysctl.read("net.core.somaxconn") or socket.SOMAXCONN)
         for server_port in self.ports:
             try:
@@ -95,7 +104,8 @@ class Listener:
         number = len(self.processes)
         limit = "" if nofile is None else nofile
         cpu = "" if self.cpu is None else self.cpu
-        process = ListenerProcess(self.sockets, self.pages, self.pages_fd, number, [leak, then, cpu, limit])
+        with self.inside():
+            process = ListenerProcess(self.sockets, self.pages, self.pages_fd, number, [leak, then, cpu, limit])
         self.processes.append(process)
         if not wait.wait_until(process.is_ready, START_LIMIT_S):
             raise LabError(f"A listener process did not start within {START_LIMIT_S:g} s.")
@@ -158,7 +168,8 @@ class Listener:
 
     def queue_length(self) -> int:
         """Return the number of connections in the accept queues."""
-        sockets: Iterable[census.Socket] = census.iterate_sockets(self.family, ["LISTEN"])
+        with self.inside():
+            sockets = list(census.iterate_sockets(self.family, ["LISTEN"]))
         return sum(listening.receive_queue for listening in sockets if listening.local_port in self.ports)
 
     def __enter__(self) -> Self:

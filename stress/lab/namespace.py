@@ -68,6 +68,12 @@ def unshare(flags: int) -> int:
     return 0 if libc.unshare(flags) == 0 else ctypes.get_errno()
 
 
+def enter_network(descriptor: int) -> int:
+    """Move the calling thread to a network namespace that is open; return 0 or an errno. os.setns() is new in 3.12."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    return 0 if libc.setns(descriptor, CLONE_NEWNET) == 0 else ctypes.get_errno()
+
+
 def bring_loopback_up() -> None:
     """Set lo up; the kernel then assigns 127.0.0.1/8 and ::1."""
     from pyroute2 import IPRoute  # noqa: PLC0415  # 0.3 s, and its threads must not start before unshare()

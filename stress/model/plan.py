@@ -7,9 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from stress.model.mine import Isn, Laying, Release
+from stress.model.world import ADDRESSES, CLIENT, SERVER, Drop, Firewall, Topology, World
+
 IDENTITY_DIGITS = 12
 EXTERNAL_SCENARIO = "visit"  # a storm against the server of others
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}  # by family
+LATER_FIELDS = ("evidence", "world")  # added after 1.0: left out of the identity where they have their default
 
 
 class Ports(StrEnum):
@@ -48,45 +52,6 @@ class Serve(StrEnum):
     CLOSE = "close"  # accept(), then close()
     LEAK = "leak"  # accept(), then neither read() nor close()
     NOBODY = "nobody"  # nobody calls accept()
-
-
-class Laying(StrEnum):
-    """Which ports get mines."""
-
-    SEED = "seed"  # drawn from the seed
-    CLIENTS = "clients"  # those that clients use: connect() chooses one half, bind() to port 0 the other
-
-
-class Isn(StrEnum):
-    """The initial sequence numbers of the connections that become mines."""
-
-    KERNEL = "kernel"  # as usual: a clock of 64 ns and a hash (RFC 6528)
-    RANDOM = "random"  # set through TCP_REPAIR, so that half of them are ahead of what the kernel will choose
-
-
-class Release(StrEnum):
-    """How the client's side of a mine leaves FIN_WAIT_2, so that its port can be reused."""
-
-    NO_BUCKETS = "no-buckets"  # net.ipv4.tcp_max_tw_buckets=0 while mines are laid: at once
-    LINGER2 = "linger2"  # TCP_LINGER2 of 1 s on the client socket: no sysctl, no privilege
-    FIN_TIMEOUT = "fin-timeout"  # wait for net.ipv4.tcp_fin_timeout, as in the article
-    KEEP = "keep"  # it stays there: the storm begins while the ports are in FIN_WAIT_2
-
-
-class Drop(StrEnum):
-    """Which segments a firewall between client and server drops."""
-
-    NOTHING = "nothing"
-    RST = "rst"  # the client's RSTs
-    CHALLENGE = "challenge"  # the server's segments with no flag but ACK, such as challenge ACKs
-    INVALID = "invalid"  # what conntrack classifies as INVALID: the common rule
-
-
-class Firewall(StrEnum):
-    """How the firewall is implemented."""
-
-    NFT = "nft"  # nftables rules in the private namespace
-    BPF = "bpf"  # classic BPF filters on the sockets
 
 
 class EvidenceSource(StrEnum):
@@ -137,6 +102,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         capture: store the packets of the first attempts of each cause.
         evidence: where the proof of causes comes from; the kernel's own word needs root of the host, and a run
             without it goes on with counts.
+        world: the hosts between which the storm runs, and what is wrong with them.
         fresh: begin with an empty network and a new server; False reuses those of the act before.
         acts: several storms in sequence, by name, each with the fields that it changes; empty for a single storm.
     """
@@ -180,6 +146,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     witness: bool = False
     capture: bool = False
     evidence: EvidenceSource = EvidenceSource.COUNTS
+    world: World = World()
     fresh: bool = True
     acts: dict[str, dict[str, Any]] = {}
 
@@ -202,8 +169,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def identity(self) -> str:
         """A hash of all fields but the seed: runs with the same identity can be compared."""
         document = {name: value for name, value in msgspec.to_builtins(self).items() if name != "seed"}
-        if self.evidence is EvidenceSource.COUNTS:  # plans of before there was a choice keep their identity
-            del document["evidence"]
+        for field in msgspec.structs.fields(self):  # plans of before there was a choice have the identity of then
+            if field.name in LATER_FIELDS and getattr(self, field.name) == field.default:
+                del document[field.name]
         return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:IDENTITY_DIGITS]
 
     def on_host(self) -> "Plan":
@@ -214,11 +182,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return msgspec.structs.replace(self, host=True, release=Release.LINGER2 if self.mines else self.release)
 
     def with_family(self, family: Literal[4, 6]) -> "Plan":
-        """Return this plan for IPv4 or IPv6; an address of the other family becomes the loopback address."""
+        """Return this plan for IPv4 or IPv6; an address of the other family becomes that of the same host."""
         source, target = (
-            address if (":" in address) is (family == 6) else LOOPBACK[family] for address in (self.source, self.target)
+            address if (":" in address) is (family == 6) else usual
+            for address, usual in zip((self.source, self.target), self.usual_addresses(family), strict=True)
         )
         return msgspec.structs.replace(self, family=family, source=source, target=target)
+
+    def usual_addresses(self, family: int) -> tuple[str, str]:
+        """Return the addresses of client and server in the plan's topology."""
+        if self.world.topology is Topology.LOOPBACK:
+            return LOOPBACK[family], LOOPBACK[family]
+        return ADDRESSES[family][CLIENT], ADDRESSES[family][SERVER]
 
     def act_fault(self, name: str) -> str | None:
         """Return a sentence when the acts decide a field or a setting, which then cannot be set or varied; or None."""

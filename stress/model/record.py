@@ -129,6 +129,13 @@ class KernelWord(msgspec.Struct, frozen=True, kw_only=True):
     reset_reasons: dict[str, str]
 
 
+class HostReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What one host of a world counted during a storm."""
+
+    counters: dict[str, int]  # as those of the act
+    conntrack: dict[str, int]  # of /proc/net/stat/nf_conntrack, the sums over all CPUs; empty without conntrack
+
+
 class Pair(msgspec.Struct, frozen=True):
     """Two sockets with one 4-tuple in one census: a client in SYN_SENT, a server in CLOSE_WAIT."""
 
@@ -144,6 +151,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     """One storm of a run: its plan and what was observed during the storm.
 
     ``counters`` are the changes of the kernel's counters during the storm, by the kernel's names (Tcp and TcpExt).
+    Where client and server are hosts of their own, they are the sums over these, as on one host; those of a router are
+    in ``hosts`` only.
     ``listener`` also covers the storm only. A census counts the sockets by TCP state directly before and after the
     storm, client and server sockets separately.
     """
@@ -179,6 +188,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     stalls: list[Stall] = []
     stalls_missed: int = 0  # stalls for which there was no room in the list
     kernel_word: KernelWord | None = None
+    hosts: dict[str, HostReport] = {}  # each host of the world; of a single one, only where it has conntrack
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from stress.model.plan import Close, EvidenceSource, Plan, Serve
 from stress.model.progress import ProgressCallback
 from stress.model.record import Act, Address, Phase
 from stress.model.run import CLOSE_WAIT, PORTS, no_events
+from stress.model.world import SERVER
 from stress.storm import minefield
 from stress.storm.buffer import Buffer
 from stress.storm.check import plan_rules
@@ -117,7 +118,7 @@ class Client:
         )
         with self.workers_ready(watched_ports(plan, mines)) as run_workers, capture as captured:
             self.notify(f"storm of {self.attempts:,} attempts")  # now: printing must not disturb the storm
-            hearing = KernelHearing(self.word, plan, self.first_address) if self.word else None
+            hearing = self.begin_hearing()
             before = StormSnapshot(plan, environment)
             start_ns = now_ns()
             epoch_ns = epoch_ns or start_ns
@@ -175,9 +176,16 @@ class Client:
         with Workers(self.specs, attempts, self.buffer, watched) as self.workers:
             yield self.workers.storm
 
+    def begin_hearing(self) -> KernelHearing | None:
+        """Begin to listen to the kernel, where it was asked and 4-tuples are the same on every host."""
+        if self.word is None or self.plan.world.translates:
+            return None
+        return KernelHearing(self.word, self.plan, self.first_address, self.environment.network)
+
     def list_mines(self) -> npt.NDArray[Any]:
         """Return the mines that there are now, with the addresses of this act, shape (mines,), dtype MINE."""
-        mines = minefield.list_mines(self.plan)
+        with self.environment.network.inside(SERVER):
+            mines = minefield.list_mines(self.plan)
         mines["address"] += self.first_address
         return mines
 
@@ -198,6 +206,8 @@ class Client:
                 f"The server had not closed every connection {SETTLE_LIMIT_S:g} s after the storm{where}, so its "
                 "counters may be incomplete."
             )
+        if self.word is not None and self.plan.world.translates:
+            yield f"A router translates addresses{where}: the kernel's own word is not joined with attempts there."
         if packets is not None and packets.missed:
             yield f"The capture{where} was full after {len(packets.time_ns):,} packets and missed {packets.missed:,}."
 

@@ -8,11 +8,13 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from stress.lab import firewall, host, sysctl
+from stress.lab import firewall, host, rule_set, sysctl
 from stress.lab.listener import Listener
+from stress.lab.network import Network
 from stress.model.errors import NotApplicableError, UsageError
-from stress.model.plan import Drop, Firewall, Plan, Serve
+from stress.model.plan import Plan, Serve
 from stress.model.progress import ProgressCallback
+from stress.model.world import CLIENT, SERVER, Drop, FilterRule, Firewall, World
 from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
 from stress.storm.ports import read_port_range, seeded_generators
@@ -36,40 +38,58 @@ class Environment:
         """
         self.plan = plan
         self.firewall = firewall.choose_firewall(plan.firewall)
-        prepare_sysctls(plan)
+        with ExitStack() as stack:
+            self.network = stack.enter_context(Network(plan.world, plan.family))
+            self.make(notify, stack)
+            self.stack = stack.pop_all()
+
+    def make(self, notify: ProgressCallback, stack: ExitStack) -> None:
+        """Make everything but the network; errors are as of the class."""
+        plan = self.plan
+        for name in self.network.hosts:
+            with self.network.inside(name):
+                prepare_sysctls(plan, plan.world.sysctls.get(name, {}))
         self.nofile = raise_descriptor_limit()
         self.ports = read_port_range(plan.server_ports)
+        has_nft = firewall.has_nft()
         plan_rules.refuse(
-            plan_rules.missing_kernel_features(plan, has_local_port_range=host.has_local_port_range()),
+            plan_rules.missing_kernel_features(plan, has_local_port_range=host.has_local_port_range(), has_nft=has_nft),
             NotApplicableError,
         )
-        plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile, has_nft=firewall.has_nft()))
+        plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile, has_nft=has_nft))
         self.worker_cpus, listener_cpu = assign_cpus(plan)
         mine_generator, _ = seeded_generators(plan.seed)
         if plan.drop is Drop.INVALID:  # conntrack must see the connections that become mines
             firewall.load_rules(plan.drop, plan.server_ports)
-        with ExitStack() as stack:
-            self.listener = stack.enter_context(
-                Listener(
-                    plan.target,
-                    plan.target_port,
-                    ports=plan.target_ports,
-                    keepalive_s=plan.keepalive_s,
-                    drop_rst=plan.drop is Drop.RST and self.firewall is Firewall.BPF,
-                    cpu=listener_cpu,
-                )
+        self.listener = stack.enter_context(
+            Listener(
+                plan.target,
+                plan.target_port,
+                ports=plan.target_ports,
+                keepalive_s=plan.keepalive_s,
+                drop_rst=plan.drop is Drop.RST and self.firewall is Firewall.BPF,
+                cpu=listener_cpu,
+                inside=lambda: self.network.inside(SERVER),
             )
-            if plan.mines:
-                places = mine_generator.choice(four_tuples.all_four_tuples(plan, self.ports), plan.mines, replace=False)
-                minefield.lay_mines(plan, self.listener, places, self.nofile, notify)
-            if plan.rest_s:
-                notify(f"resting for {plan.rest_s:g} s")
-                time.sleep(plan.rest_s)
-            if plan.drop in (Drop.RST, Drop.CHALLENGE) and self.firewall is Firewall.NFT:
-                firewall.load_rules(plan.drop, plan.server_ports)
-            if plan.backlog is not None:
-                self.listener.shorten_queue(plan.backlog)
-            self.stack = stack.pop_all()
+        )
+        if plan.mines:
+            places = mine_generator.choice(four_tuples.all_four_tuples(plan, self.ports), plan.mines, replace=False)
+            minefield.lay_mines(plan, self.listener, places, self.nofile, notify)
+        if plan.rest_s:
+            notify(f"resting for {plan.rest_s:g} s")
+            time.sleep(plan.rest_s)
+        if plan.drop in (Drop.RST, Drop.CHALLENGE) and self.firewall is Firewall.NFT:
+            firewall.load_rules(plan.drop, plan.server_ports)
+        self.load_world_rules()
+        if plan.backlog is not None:
+            self.listener.shorten_queue(plan.backlog)
+
+    def load_world_rules(self) -> None:
+        """Add the rules of the world to the firewalls of its hosts."""
+        world = self.plan.world
+        for name, rules in rules_by_host(world).items():
+            with self.network.inside(name):
+                rule_set.load_rule_set(rules, world.sets, self.plan.family, self.plan.server_ports)
 
     def serve(self, attempts: int) -> None:
         """Start the server for a storm: one process, or as many as may hold what is leaked."""
@@ -84,14 +104,22 @@ class Environment:
             self.listener.start(leak=-1, nofile=self.plan.server_nofile)
 
     def dropped(self) -> dict[str, int]:
-        """Return how many packets each rule has dropped so far."""
-        has_rules = self.plan.drop is not Drop.NOTHING and self.firewall is Firewall.NFT
-        return firewall.count_dropped() if has_rules else {}
+        """Return how many packets each rule has matched so far."""
+        counts: dict[str, int] = {}
+        hosts = dict.fromkeys(rules_by_host(self.plan.world))
+        if self.plan.drop is not Drop.NOTHING and self.firewall is Firewall.NFT:
+            hosts[CLIENT] = None
+        for name in hosts:
+            with self.network.inside(name):
+                counts |= firewall.count_packets()
+        return counts
 
     @property
     def firewall_text(self) -> str:
         """The firewall between client and server, in words."""
-        own = firewall.describe_firewall(self.plan.drop, self.firewall)
+        world = self.plan.world
+        own = "; ".join(f"{world.host(rule.on)} {rule.hook}: {rule.match} {rule.action}" for rule in world.rules)
+        own = own or firewall.describe_firewall(self.plan.drop, self.firewall)
         return f"{own}; {firewall.describe_host_rules()}" if self.plan.host else own
 
     @property
@@ -109,8 +137,20 @@ class Environment:
         self.stack.close()
 
 
-def prepare_sysctls(plan: Plan) -> None:
+def rules_by_host(world: World) -> dict[str, list[FilterRule]]:
+    """Return the rules of each host that has any, in their order."""
+    hosts: dict[str, list[FilterRule]] = {}
+    for rule in world.rules:
+        hosts.setdefault(world.host(rule.on), []).append(rule)
+    return hosts
+
+
+def prepare_sysctls(plan: Plan, more: dict[str, str]) -> None:
     """Write the plan's settings inside the private namespace; on the host, verify that they have these values.
+
+    Args:
+        plan: of the act.
+        more: settings of this host of the world alone.
 
     Raises:
         UsageError: the kernel refuses a value, or the host has another.
@@ -123,7 +163,7 @@ def prepare_sysctls(plan: Plan) -> None:
         sysctl.write("net.core.somaxconn", LONGEST_QUEUE)
     if plan.port_range is not None:
         sysctl.write("net.ipv4.ip_local_port_range", "{} {}".format(*plan.port_range))
-    for name, value in sysctl.drop_implied(plan.sysctls).items():
+    for name, value in sysctl.drop_implied(plan.sysctls | more).items():
         sysctl.write(name, value)
 
 

@@ -3,7 +3,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 
 import stress
@@ -11,10 +11,12 @@ from stress._fastconnect import now_ns
 from stress.lab import census, firewall, host
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.listener import Listener
+from stress.lab.network import Network
 from stress.model.errors import NotApplicableError, UsageError
-from stress.model.plan import EXTERNAL_SCENARIO, Drop, Plan, Serve
+from stress.model.plan import EXTERNAL_SCENARIO, Plan, Serve
 from stress.model.record import Record
 from stress.model.run import Run
+from stress.model.world import Drop
 from stress.storm.check import plan_rules
 from stress.storm.client import Client
 from stress.storm.environment import Environment, assign_cpus, raise_descriptor_limit, verify_sysctls
@@ -31,6 +33,7 @@ class ExternalListener(Listener):
         self.ports = plan.server_ports
         self.processes = []
         self.sockets = []
+        self.inside = nullcontext
 
     def queue_length(self) -> int:
         """Return how many connections wait to be accepted."""
@@ -56,6 +59,7 @@ class ExternalEnvironment(Environment):
         """
         self.plan = plan
         self.stack = ExitStack()
+        self.network = Network(plan.world, plan.family)  # the one that is there
         self.firewall = firewall.choose_firewall(plan.firewall)
         verify_sysctls(plan.sysctls)
         self.nofile = raise_descriptor_limit()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The kernel's word on one act: what it dropped and reset on the 4-tuples of the plan, while the storm lasted."""
 
+from collections import Counter
 from ipaddress import ip_address
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.lab.kernel_word.word import KernelWord
+from stress.lab.network import Network
 from stress.model import record
 from stress.model.plan import Plan
 from stress.model.run import KERNEL_EVENT
@@ -15,20 +17,24 @@ from stress.storm import four_tuples
 
 
 class KernelHearing:
-    """Listens to the kernel from now on, in the network namespace of this thread."""
+    """Listens to the kernel from now on, on all hosts of a world."""
 
-    def __init__(self, word: KernelWord, plan: Plan, first_address: int) -> None:
+    def __init__(self, word: KernelWord, plan: Plan, first_address: int, network: Network) -> None:
         """Begin.
 
         Args:
             word: the programs in the kernel.
             plan: of the act.
             first_address: number of its first pair of addresses.
+            network: the hosts.
         """
         self.word = word
         self.plan = plan
         self.first_address = first_address
-        self.namespace = word.watch_this_namespace()
+        self.namespaces = []
+        for host in network.hosts:
+            with network.inside(host):
+                self.namespaces.append(word.watch_this_namespace())
         word.drain()  # what came before
         self.lost_before = word.lost
 
@@ -41,7 +47,9 @@ class KernelHearing:
         word = self.word
         events = locate_events(self.plan, word.drain(), self.first_address)
         events["time_ns"] -= epoch_ns
-        counts = word.counts(self.namespace)
+        counts: Counter[tuple[str, str]] = Counter()
+        for namespace in self.namespaces:
+            counts.update(word.counts(namespace))
         summary = record.KernelWord(
             lost=word.lost - self.lost_before,
             complete=word.is_complete,
@@ -49,7 +57,8 @@ class KernelHearing:
             drop_reasons=reasons_in(events, word.drop_reasons),
             reset_reasons=reasons_in(events, word.reset_reasons),
         )
-        word.unwatch(self.namespace)
+        for namespace in self.namespaces:
+            word.unwatch(namespace)
         return events, summary
 
 

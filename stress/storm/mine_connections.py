@@ -14,7 +14,8 @@ import numpy.typing as npt
 from stress._fastconnect import now_ns, storm
 from stress.model.attempt import allocate_attempts
 from stress.model.errors import LabError
-from stress.model.plan import Isn, Laying, Plan, Release
+from stress.model.mine import Isn, Laying, Release
+from stress.model.plan import Plan
 from stress.model.units import SECOND_NS
 from stress.storm import four_tuples
 from stress.storm.segment import listing_policy

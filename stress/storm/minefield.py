@@ -11,7 +11,8 @@ import numpy.typing as npt
 from stress.lab import ages, census, sysctl, wait
 from stress.lab.listener import Listener
 from stress.model.errors import LabError
-from stress.model.plan import Laying, Plan, Release
+from stress.model.mine import Laying, Release
+from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback
 from stress.model.run import MINE
 from stress.storm import four_tuples
@@ -44,7 +45,8 @@ def lay_mines(
     for _ in range(ROUNDS_MAX):
         notify(f"laying {len(missing):,} mines{waiting_text(plan)}")
         lay_missing(plan, listener, missing, nofile, notify)
-        mines = list_mine_numbers(plan)
+        with listener.inside():
+            mines = list_mine_numbers(plan)
         missing = np.setdiff1d(places, mines) if plan.laying is Laying.SEED else places[len(mines) :]
         if not len(missing):
             break

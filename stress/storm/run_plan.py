@@ -18,10 +18,11 @@ from stress.lab import host, namespace, overhead
 from stress.lab.capture import Packets
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.kernel_word.word import KernelWord
-from stress.model.plan import Plan
+from stress.model.plan import LOOPBACK, Plan
 from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.record import Record
 from stress.model.run import Run
+from stress.model.world import Topology
 from stress.storm.check import plan_rules
 from stress.storm.client import ActResult, Client
 from stress.storm.environment import Environment
@@ -52,7 +53,10 @@ def carry_out(
     """
     plan_rules.refuse(plan_rules.plan_faults(plan))
     started = datetime.now(UTC)
-    costs = overhead.measure_overhead(plan.source, plan.target, plan.target_port)
+    # The hosts of a world do not exist yet; recording costs the same on the loopback.
+    is_alone = plan.world.topology is Topology.LOOPBACK
+    source, target = (plan.source, plan.target) if is_alone else (LOOPBACK[plan.family],) * 2
+    costs = overhead.measure_overhead(source, target, plan.target_port)
     with ExitStack() as to_the_end:
         results, interrupted = run_acts(plan, notify, folder, asked.word if asked else None, to_the_end)
     record = Record(

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from stress.model.outcome import Cause
 from stress.model.plan import Plan
 
+MINES = 500
+SHORT_LADDER = {"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_syn_linear_timeouts": "0"}
+TW_REUSE = "net.ipv4.tcp_tw_reuse"
+FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
+ALL = (0, 0)  # every kernel
+
 
 @dataclass(frozen=True)
 class Scenario:

@@ -4,8 +4,10 @@
 import time
 from typing import Any
 
-from stress.lab import census, counters, host
+from stress.lab import census, conntrack, counters, host
 from stress.model.plan import EvidenceSource, Plan
+from stress.model.record import HostReport
+from stress.model.world import ROUTER
 from stress.storm.environment import Environment
 from stress.storm.surroundings import Surroundings
 
@@ -21,16 +23,40 @@ class StormSnapshot:
         self.environment = environment
         self.has_evidence = plan.evidence is not EvidenceSource.NONE
         ports = environment.ports
-        self.surroundings = Surroundings(plan, (ports.low, ports.high)) if self.has_evidence else None
+        network = environment.network
+        self.surroundings = Surroundings(plan, (ports.low, ports.high), network) if self.has_evidence else None
         self.dropped_before = environment.dropped()
         self.census_before = self.take_census()
         self.report_before = environment.listener.report()
         self.stolen_before_ms = host.stolen_ms()
-        self.counters_before = counters.read() if self.has_evidence else {}
+        self.before = self.read_hosts() if self.has_evidence else {}
 
     def take_census(self) -> dict[str, dict[str, int]]:
         """Return the number of sockets by TCP state; nothing without evidence."""
-        return census.take_census(self.plan.family, self.plan.server_ports) if self.has_evidence else {}
+        sums: dict[str, dict[str, int]] = {}
+        for name in self.environment.network.hosts if self.has_evidence else ():
+            with self.environment.network.inside(name):
+                for end, states in census.take_census(self.plan.family, self.plan.server_ports).items():
+                    sums[end] = dict(sorted(counters.sum_counters((sums.get(end, {}), states)).items()))
+        return sums
+
+    def read_hosts(self) -> dict[str, HostReport]:
+        """Return the counters of each host now."""
+        reports = {}
+        for name in self.environment.network.hosts:
+            with self.environment.network.inside(name):
+                reports[name] = HostReport(counters=counters.read(), conntrack=conntrack.read_statistics())
+        return reports
+
+    def host_changes(self) -> dict[str, HostReport]:
+        """Return by how much the counters of each host rose since."""
+        return {
+            host: HostReport(
+                counters=counters.counter_changes(self.before[host].counters, report.counters),
+                conntrack=counters.counter_changes(self.before[host].conntrack, report.conntrack),
+            )
+            for host, report in self.read_hosts().items()
+        }
 
     def wait_for_segments(self) -> bool:
         """Wait until TCP receives nothing more, so that what it has not received is lost; return whether that came.
@@ -39,7 +65,7 @@ class StormSnapshot:
         """
         received = -1
         for _ in range(QUIET_LOOKS):
-            now = counters.counter_changes(self.counters_before, counters.read())
+            now = sum_ends(self.host_changes())
             if now["OutSegs"] + now["RetransSegs"] <= now["InSegs"] or now["InSegs"] == received:
                 return True
             received = now["InSegs"]
@@ -51,9 +77,10 @@ class StormSnapshot:
         listener = self.environment.listener
         starved_ns = listener.starved_ns()
         in_flight = self.has_evidence and not self.wait_for_segments()
-        changes = counters.counter_changes(self.counters_before, counters.read()) if self.has_evidence else {}
+        hosts = self.host_changes() if self.has_evidence else {}
         return (self.surroundings.changes() if self.surroundings else {"evidence": EvidenceSource.NONE}) | {
-            "counters": changes,
+            "counters": sum_ends(hosts),
+            "hosts": hosts if len(hosts) > 1 or any(report.conntrack for report in hosts.values()) else {},
             "segments_in_flight": in_flight,
             "census_before": self.census_before,
             "census_after": self.take_census(),
@@ -65,3 +92,8 @@ class StormSnapshot:
                 name: count - self.dropped_before.get(name, 0) for name, count in self.environment.dropped().items()
             },
         }
+
+
+def sum_ends(hosts: dict[str, HostReport]) -> dict[str, int]:
+    """Return the counters of all hosts but a router: those of both ends of the connections, as one host has them."""
+    return counters.sum_counters(report.counters for name, report in hosts.items() if name != ROUTER)

@@ -6,8 +6,10 @@ import socket
 from typing import Any
 
 from stress.lab import census, counters, listening, socket_owner, sysctl, taken_ports
+from stress.lab.network import Network
 from stress.model.plan import Plan
 from stress.model.record import ListeningReport, TakenPorts
+from stress.model.world import SERVER, Topology
 
 SOMAXCONN = "net.core.somaxconn"
 
@@ -15,11 +17,13 @@ SOMAXCONN = "net.core.somaxconn"
 class Surroundings:
     """What is around a storm when it begins."""
 
-    def __init__(self, plan: Plan, port_range: tuple[int, int]) -> None:
+    def __init__(self, plan: Plan, port_range: tuple[int, int], network: Network) -> None:
         """Read it now."""
         self.plan = plan
         self.port_range = port_range
-        self.listening = listening.list_listening()
+        self.network = network
+        with network.inside(SERVER):
+            self.listening = listening.list_listening()
         self.holders = self.list_holders()
         self.source_error = find_source_error(plan)
         self.syn_sent = sum(len(census.list_sockets(family, ["SYN-SENT"])) for family in (4, 6))
@@ -33,21 +37,24 @@ class Surroundings:
 
     def changes(self) -> dict[str, Any]:
         """Return what is known of the surroundings after the storm, as fields of an Act."""
-        plan, listening_after = self.plan, listening.list_listening()
-        error = self.source_error
+        plan, error = self.plan, self.source_error
+        with self.network.inside(SERVER):
+            listening_after = listening.list_listening()
+            listening_reports = report_listening(plan, self.listening, listening_after)
+            elsewhere = listening.list_elsewhere(plan.target, plan.server_ports)
+        # The devices of a world move nothing but the storm.
+        is_alone = plan.world.topology is Topology.LOOPBACK
         return {
-            "outside_packets": counters.read_outside_packets() - self.outside_packets,
+            "outside_packets": counters.read_outside_packets() - self.outside_packets if is_alone else 0,
             "syn_sent_before": self.syn_sent,
-            "listening": report_listening(plan, self.listening, listening_after),
+            "listening": listening_reports,
             "taken": [
                 TakenPorts(sysctl.ports_text(ports), owner, state)
                 for (owner, state), ports in taken_ports.group_by_owner(self.holders & self.list_holders()).items()
             ],
             "reserved": count_reserved(self.port_range),
             "source_error": error if error == find_source_error(plan) else None,
-            "listener_elsewhere": []
-            if targets(plan, listening_after)
-            else listening.list_elsewhere(plan.target, plan.server_ports),
+            "listener_elsewhere": [] if targets(plan, listening_after) else elsewhere,
         }
 
 

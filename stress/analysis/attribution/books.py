@@ -12,12 +12,15 @@ from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import TCP_TIMEWAIT_LEN_NS
 from stress.analysis.attribution.syns import CHALLENGING_STATES, Syns
 from stress.lab.counters import LO_DROPPED
-from stress.model.plan import Close, Drop, Release, Serve
+from stress.model.mine import Release
+from stress.model.plan import Close, Serve
 from stress.model.run import Storm
 from stress.model.summary import Claim
+from stress.model.world import Drop, Segment
 
 Row = tuple[str, int, str, int]  # claim, value, counter, delta
 
+SYNCOOKIES = "net.ipv4.tcp_syncookies"
 UNANSWERED_CLAIM = "SYNs left unanswered"
 RSTS_CLAIM = "RSTs: reset closes, refusals, mines cleared"
 UNLIMITED_CHALLENGE_ACKS = 1 << 30  # tcp_challenge_ack_limit above this is never reached (the default is INT_MAX)
@@ -35,7 +38,7 @@ class Counts:
         mines: mines that an RST cleared.
         rsts: all RSTs that the attempts account for.
         embryonic: EmbryonicRsts.
-        lost: SYNs that the accept queue or the loopback dropped, by the counter of the accept queue.
+        lost: SYNs that the listener, the loopback or a rule dropped, by the sum of their counters.
         rsts_known: whether every RST that was sent left the host: no rule dropped challenge ACKs or RSTs.
     """
 
@@ -89,7 +92,6 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
     connected = int((errors == 0).sum())
     closes = connected if act.plan.close.sends_rst else 0
     mines = count_cleared_mines(storm, syns)
-    lo_dropped = act.counters.get(LO_DROPPED, 0)  # runs of schema 1 did not read it
     return Counts(
         connected=connected,
         challenged=int(syns.challenged.sum()),
@@ -98,9 +100,32 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
         mines=mines,
         rsts=closes + int((errors == errno.ECONNREFUSED).sum()) + mines,
         embryonic=act.counters.get("EmbryonicRsts", 0),
-        lost={counter: act.counters[counter] + lo_dropped for counter in ("ListenOverflows", "ListenDrops")},
-        rsts_known=act.plan.drop in (Drop.NOTHING, Drop.INVALID),
+        lost=count_lost(storm),
+        rsts_known=act.plan.drop in (Drop.NOTHING, Drop.INVALID)
+        and not stops_any(storm, Segment.RST, Segment.CHALLENGE),
     )
+
+
+def stops_any(storm: Storm, *segments: Segment) -> bool:
+    """Return whether a rule of the world stops one of some segments."""
+    return any(storm.act.plan.world.rules_that_stop(segment) for segment in segments)
+
+
+def count_lost(storm: Storm) -> dict[str, int]:
+    """Return how many SYNs were dropped, by the sum of the counters that say so; none where that is not exact.
+
+    The server sends a SYN-ACK again by itself, so that a rule which stops those counts more than SYNs.
+    """
+    act, world = storm.act, storm.act.plan.world
+    if stops_any(storm, Segment.SYN_ACK):
+        return {}
+    rules = world.rules_that_stop(Segment.SYN)
+    others = act.counters.get(LO_DROPPED, 0) + sum(act.dropped[name] for name in rules)  # schema 1 did not read lo
+    names = " + ".join((LO_DROPPED, *(f"rule {name}" for name in rules)))
+    # Without a route back, or with a full SYN queue, the listener drops SYNs without an overflow of its accept queue.
+    without_overflow = world.routes or act.sysctls.get(SYNCOOKIES) == "0"
+    listener = ("ListenDrops",) if without_overflow else ("ListenOverflows", "ListenDrops")
+    return {f"{counter} + {names}": act.counters[counter] + others for counter in listener}
 
 
 def count_cleared_mines(storm: Storm, syns: Syns) -> int:
@@ -139,11 +164,11 @@ def unanswered_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
             yield (
                 f"{UNANSWERED_CLAIM} + RSTs",
                 counts.unanswered + counts.rsts,
-                f"{counter} + {LO_DROPPED} + OutRsts - EmbryonicRsts",
+                f"{counter} + OutRsts - EmbryonicRsts",
                 lost + storm.act.counters["OutRsts"] - counts.embryonic,
             )
         else:
-            yield UNANSWERED_CLAIM, counts.unanswered, f"{counter} + {LO_DROPPED}", lost
+            yield UNANSWERED_CLAIM, counts.unanswered, counter, lost
 
 
 def reset_claims(storm: Storm, counts: Counts) -> Iterator[Row]:

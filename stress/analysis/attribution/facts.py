@@ -58,6 +58,23 @@ class Facts:
         """Changes of the kernel's counters."""
         return self.storm.act.counters
 
+    def counters_at(self, host: str) -> Mapping[str, int]:
+        """Return the changes of the counters on one host of the world; where there is one host, on that."""
+        hosts = self.storm.act.hosts
+        name = self.storm.act.plan.world.host(host)
+        return hosts[name].counters if name in hosts else self.counters
+
+    def sysctl_at(self, host: str, name: str) -> str | None:
+        """Return a setting on one host of the world; None where it was not recorded."""
+        act = self.storm.act
+        return act.plan.world.sysctls.get(host, {}).get(name, act.sysctls.get(name))
+
+    def conntrack_at(self, host: str) -> Mapping[str, int]:
+        """Return the changes of conntrack's counters on one host of the world; none without conntrack."""
+        hosts = self.storm.act.hosts
+        name = self.storm.act.plan.world.host(host)
+        return hosts[name].conntrack if name in hosts else {}
+
     @cached_property
     def attempts(self) -> npt.NDArray[Any]:
         """The attempts, shape (rows,), dtype ATTEMPT."""

@@ -10,10 +10,11 @@ from stress.analysis.attribution.outcome import OUTCOMES
 from stress.analysis.attribution.port_cost import measure_port_cost
 from stress.analysis.attribution.port_reuse import expected_hits, reuse_delays_ns, reuse_distances
 from stress.analysis.attribution.syns import Syns
+from stress.model.mine import Isn
 from stress.model.outcome import Outcome
-from stress.model.plan import Drop, Isn
 from stress.model.run import Storm
 from stress.model.summary import Figure
+from stress.model.world import Drop
 
 
 def scenario_figures(storm: Storm, outcomes: npt.NDArray[np.uint8], syns: Syns) -> list[Figure]:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from stress._listener import PORTS_MAX
-from stress.model.plan import Close, Laying, Plan, Ports
+from stress.model.mine import Laying
+from stress.model.plan import Close, Plan, Ports
+from stress.model.world import Topology
 
 PORT_MAX = 65535
 ADDRESSES_MAX = 1 << 16  # attempts number them in 16 bits
@@ -13,6 +15,8 @@ ADDRESSES_MAX = 1 << 16  # attempts number them in 16 bits
 
 def addresses_faults(plan: Plan) -> Iterator[str]:
     """Yield what is wrong with each address by itself."""
+    if plan.world.topology is not Topology.LOOPBACK:  # addresses of its own: see world_faults()
+        return
     yield from address_faults("--target", plan.target, plan.family)
     yield from address_faults("--source", plan.source, plan.family)
 
@@ -39,7 +43,7 @@ def space_faults(plan: Plan) -> Iterator[str]:
     """Yield what is wrong with a space of several addresses or ports, or with several workers."""
     if plan.sources > 1:
         last = ip_address(plan.source) + (plan.sources - 1) if plan.family == 4 else None
-        if last is None or not last.is_loopback:
+        if plan.world.topology is Topology.LOOPBACK and (last is None or not last.is_loopback):
             yield "--source may be a range of IPv4 addresses within 127.0.0.0/8 only; of IPv6 loopback there is one."
         if plan.ports is Ports.KERNEL:
             yield "Several --source addresses need a bind(); use --ports no-port, range, bind, sweep or shuffle."

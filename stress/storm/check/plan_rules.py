@@ -2,21 +2,22 @@
 """The rules for plans, checked in one place before the first socket, from general to specific."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 import msgspec
 
 from stress.lab.listener import PROCESSES_MAX
 from stress.model.errors import UsageError
-from stress.model.plan import Close, Drop, EvidenceSource, Firewall, Isn, Laying, Plan, Ports, Release, Serve
+from stress.model.mine import Isn, Laying, Release
+from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
+from stress.model.world import Drop, Firewall
 from stress.storm.check.address_rules import PORT_MAX, addresses_faults, space_faults
+from stress.storm.check.world_rules import world_faults
 from stress.storm.ports import PortRange
 from stress.storm.segment import listing_policy
 
 DESCRIPTORS_RESERVED = 64  # for the program itself: standard streams, epoll, listening socket, files
 HOLDERS_MAX = 64  # processes that hold mines; the others serve the storm
 ATTEMPTS_MAX = 100_000_000
-UNBOUND_SOURCE = {4: ip_address("127.0.0.1"), 6: ip_address("::1")}  # of a loopback connection without bind()
 FASTEST_PER_S = 250_000  # no worker has come near this; it sizes the buffer of a storm that time ends
 SECONDS_MAX = 3600
 WINDOW_MAX = 1_000_000
@@ -86,17 +87,19 @@ def combination_faults(plan: Plan) -> Iterator[str]:
     if plan.sweeps is not None and not plan.ports.is_sweeping:
         yield f"--sweeps needs --ports sweep or shuffle; with {plan.ports.value} the kernel chooses the ports."
     unbound = plan.ports in (Ports.KERNEL, Ports.RANGE) and plan.sources == 1
-    if unbound and ip_address(plan.source) != UNBOUND_SOURCE[plan.family]:
+    unbound_source, _ = plan.usual_addresses(plan.family)
+    if unbound and plan.source != unbound_source:
         yield (
             f"With --ports {plan.ports.value} the kernel chooses the source address too, and that is "
-            f"{UNBOUND_SOURCE[plan.family]}; for another --source use --ports no-port."
+            f"{unbound_source}; for another --source use --ports no-port."
         )
     yield from firewall_faults(plan)
+    yield from world_faults(plan)
     yield from evidence_faults(plan)
     if plan.probes and plan.ports is not Ports.KERNEL:
         yield f"{plan.scenario} measures connect() that chooses its port by itself; leave out --ports."
-    if plan.laying is Laying.CLIENTS and ip_address(plan.source) != UNBOUND_SOURCE[plan.family]:
-        yield f"Mines on ports that the kernel chooses are laid from {UNBOUND_SOURCE[plan.family]}; leave out --source."
+    if plan.laying is Laying.CLIENTS and plan.source != unbound_source:
+        yield f"Mines on ports that the kernel chooses are laid from {unbound_source}; leave out --source."
     if plan.server_nofile is not None and plan.serve is Serve.NOBODY:
         yield "--server-nofile is for the process that accepts; with --serve nobody there is none."
     if plan.sweeps is not None and plan.attempts is not None:
@@ -131,13 +134,16 @@ def evidence_faults(plan: Plan) -> Iterator[str]:
         yield f"{plan.scenario} lists sockets during the storm, and --evidence none lists none; use --evidence counts."
 
 
-def missing_kernel_features(plan: Plan, *, has_local_port_range: bool) -> Iterator[str]:
+def missing_kernel_features(plan: Plan, *, has_local_port_range: bool, has_nft: bool = True) -> Iterator[str]:
     """Yield one sentence for every kernel feature that a plan needs and this kernel does not have.
 
     Args:
         plan: one without faults of its own.
         has_local_port_range: whether the kernel has IP_LOCAL_PORT_RANGE.
+        has_nft: whether nft is installed.
     """
+    if plan.world.rules and not has_nft:
+        yield f"{plan.scenario} needs nft, which is not installed (Debian package nftables)."
     if has_local_port_range:
         return
     if plan.ports.is_sweeping and listing_policy(plan) == "each":

@@ -8,12 +8,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from stress.model.plan import Drop
 from stress.model.record import KernelWord, Pair, Record
 from stress.model.stall import StallKind
 from stress.model.summary import Body, Evidence, OldSockets, Summary
 from stress.model.text import number_text, plural
 from stress.model.units import duration_text, kernel_text
+from stress.model.world import Drop
 from stress.view.text.books_table import books_table
 from stress.view.text.listener_table import listener_table, neighbour_lines
 from stress.view.text.plain_table import counts_text, name_in_words, plain_table

@@ -8,8 +8,8 @@ from stress.analysis.attribution.rules.collision import challenge_grade, count_c
 from stress.analysis.attribution.rules.rule import Mask, Match, Prover, Rule
 from stress.analysis.attribution.syns import CHALLENGING_STATES, Gap
 from stress.model.outcome import Cause, Outcome
-from stress.model.plan import Drop
 from stress.model.summary import Grade
+from stress.model.world import Drop
 
 CHALLENGES = ("TCPSYNChallenge",)
 

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""What conntrack counts in the network namespace of the calling thread, without privilege."""
+
+from pathlib import Path
+
+STATISTICS = Path("/proc/thread-self/net/stat/nf_conntrack")  # not there without the module
+ENTRIES = "entries"  # of the whole table, the same on each CPU's line
+
+
+def read_statistics() -> dict[str, int]:
+    """Return the counters of all CPUs together by the kernel's names; none where conntrack is not in the kernel."""
+    return parse_statistics(STATISTICS.read_text()) if STATISTICS.exists() else {}
+
+
+def parse_statistics(text: str) -> dict[str, int]:
+    """Return the sums of /proc/net/stat/nf_conntrack: a line of names, then one of hexadecimal numbers for each CPU.
+
+    The number of entries is no counter and is left out.
+
+    Raises:
+        ValueError: a line has another number of columns than the first.
+    """
+    names, *lines = (line.split() for line in text.splitlines())
+    sums = dict.fromkeys(names, 0)
+    for numbers in lines:
+        for name, number in zip(names, numbers, strict=True):
+            sums[name] += int(number, 16)
+    sums.pop(ENTRIES, None)
+    return sums

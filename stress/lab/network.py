@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+"""The network of a world: a namespace for each host, joined by pairs of veth devices."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from stress.lab import namespace, sysctl
+from stress.model.errors import LabError, NotApplicableError
+from stress.model.world import ADDRESSES, CLIENT, GATEWAYS, ROUTER, SERVER, Queue, Route, Topology, World
+
+if TYPE_CHECKING:
+    from pyroute2 import IPRoute
+
+HERE = "/proc/thread-self/ns/net"  # /proc/self is the main thread's, wherever the calling thread is
+BITS = {4: 32, 6: 128}
+FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
+NO_DETECTION = ("net.ipv6.conf.all.accept_dad", "net.ipv6.conf.default.accept_dad")  # addresses hold at once
+SCOPE_LINK = 253  # linux/rtnetlink.h
+
+
+class Network:
+    """The hosts of a world. A context manager; the kernel removes the hosts when it ends and nothing runs in them.
+
+    The calling thread is in the client's namespace, except within ``inside``.
+
+    Attributes:
+        here: the host that the calling thread is in.
+    """
+
+    def __init__(self, world: World, family: int) -> None:
+        """Make the hosts and their links; the namespace of the calling thread, which must be new, is the client.
+
+        Raises:
+            LabError: the kernel refuses one more namespace.
+            NotApplicableError: this kernel has no such device or queue.
+        """
+        self.world = world
+        self.family = family
+        self.descriptors: dict[str, int] = {}
+        self.here = CLIENT
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            if world.topology is not Topology.LOOPBACK:
+                self.make_hosts()
+                for near, far in links_of(world.topology):
+                    self.join_hosts(near, far)
+            for route in world.routes:
+                with self.inside(route.on), open_route() as netlink:
+                    self.add_route(netlink, route)
+            for queue in world.queues:
+                with self.inside(queue.on), open_route() as netlink:
+                    add_queue(netlink, queue)
+            stack.pop_all()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names of the hosts."""
+        return self.world.topology.hosts
+
+    @contextmanager
+    def inside(self, host: str) -> Iterator[None]:
+        """Let the calling thread, and what it starts meanwhile, be in a host.
+
+        Raises:
+            LabError: the kernel refuses.
+        """
+        before, name = self.here, self.world.host(host)
+        if name == before:
+            yield
+            return
+        self.enter(name)
+        try:
+            yield
+        finally:
+            self.enter(before)
+
+    def enter(self, name: str) -> None:
+        """Move the calling thread to a host."""
+        if failure := namespace.enter_network(self.descriptors[name]):
+            raise LabError(f"This kernel refuses to enter the network of the host {name}: {os.strerror(failure)}.")
+        self.here = name
+
+    def make_hosts(self) -> None:
+        """Make a namespace for each host but the client, and return to the client's."""
+        self.descriptors[CLIENT] = os.open(HERE, os.O_RDONLY)
+        for name in self.hosts[1:]:
+            namespace.enter_new_network()
+            self.descriptors[name] = os.open(HERE, os.O_RDONLY)
+        if self.family == 6:
+            for name in self.hosts:
+                self.enter(name)
+                for setting in NO_DETECTION:
+                    sysctl.write(setting, "0")
+        if ROUTER in self.hosts:
+            self.enter(ROUTER)
+            sysctl.write(FORWARDING[self.family], "1")
+        self.enter(CLIENT)
+
+    def join_hosts(self, near: str, far: str) -> None:
+        """Join a host to its gateway, or two hosts to each other: devices that have the other's name.
+
+        Each has its one address on a device of its own, and a route to that of its neighbour; everything else goes by
+        way of the gateway.
+        """
+        self.enter(far)
+        with open_route() as netlink:
+            peer = {"ifname": far, "net_ns_fd": self.descriptors[near]}
+            netlink.link("add", ifname=near, kind="veth", peer=peer)
+            self.configure_device(netlink, near, self.own_address(far, near), self.address(near))
+        self.enter(near)
+        with open_route() as netlink:
+            neighbour = self.own_address(far, near)
+            index = self.configure_device(netlink, far, self.address(near), neighbour)
+            if far == ROUTER:
+                netlink.route("add", dst="default", gateway=neighbour, oif=index, family=self.domain)
+        self.enter(CLIENT)
+
+    def configure_device(self, netlink: "IPRoute", device: str, own: str, neighbour: str) -> int:
+        """Give a device its address and the route to its neighbour, and set it up; return its index."""
+        (index,) = netlink.link_lookup(ifname=device)
+        netlink.link("set", index=index, state="up")
+        netlink.addr("add", index=index, address=own, prefixlen=BITS[self.family])
+        netlink.route("add", dst=self.with_length(neighbour), oif=index, family=self.domain, scope=self.link_scope)
+        return int(index)
+
+    def address(self, host: str) -> str:
+        """Return a host's address."""
+        return ADDRESSES[self.family][host]
+
+    def own_address(self, host: str, towards: str) -> str:
+        """Return the address that a host has on its link to another: the router has another one for clients."""
+        return GATEWAYS[self.family] if host == ROUTER and towards != SERVER else self.address(host)
+
+    def with_length(self, address: str) -> str:
+        """Return an address as the network of itself alone."""
+        return f"{address}/{BITS[self.family]}"
+
+    @property
+    def domain(self) -> int:
+        """The address family's number."""
+        return socket.AF_INET if self.family == 4 else socket.AF_INET6
+
+    @property
+    def link_scope(self) -> int:
+        """The scope of a route to a neighbour; IPv6 has one scope only."""
+        return SCOPE_LINK if self.family == 4 else 0
+
+    def add_route(self, netlink: "IPRoute", route: Route) -> None:
+        """Add a route of the world."""
+        known = ADDRESSES[self.family]
+        destination = self.with_length(known[route.to]) if route.to in known else route.to
+        ip_address(destination.partition("/")[0])  # a plan's check has seen to it
+        netlink.route("replace", dst=destination, type=route.kind, family=self.domain)
+
+    def close(self) -> None:
+        """Forget the hosts; the calling thread stays in the client's."""
+        for descriptor in self.descriptors.values():
+            os.close(descriptor)
+        self.descriptors.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def links_of(topology: Topology) -> list[tuple[str, str]]:
+    """Return the links: pairs of a host and its gateway, or of two hosts."""
+    if topology is Topology.LINK:
+        return [(CLIENT, SERVER)]
+    return [(name, ROUTER) for name in topology.hosts if name != ROUTER]
+
+
+def open_route() -> "IPRoute":
+    """Return a netlink socket of the calling thread's namespace."""
+    from pyroute2 import IPRoute  # noqa: PLC0415  # 0.3 s, and its threads must not start before unshare()
+
+    return IPRoute()
+
+
+def add_queue(netlink: "IPRoute", queue: Queue) -> None:
+    """Add a queueing discipline to all devices of this namespace but, where there are others, the loopback.
+
+    Raises:
+        NotApplicableError: this kernel does not have it.
+    """
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415  # see open_route()
+
+    devices = [link["index"] for link in netlink.get_links()]
+    options: dict[str, Any] = dict(queue.options)
+    for index in [index for index in devices if index != namespace.LOOPBACK_INDEX] or devices:
+        try:
+            netlink.tc("add", queue.kind, index=index, **options)
+        except NetlinkError as error:
+            raise NotApplicableError(f"This kernel cannot queue packets as {queue.kind} does: {error}.") from error

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""World: the hosts between which a storm runs, and what is wrong with them. Imports no numpy."""
+
+from enum import StrEnum
+
+import msgspec
+
+CLIENT, CLIENT2, ROUTER, SERVER = "client", "client2", "router", "server"
+
+
+class Topology(StrEnum):
+    """Which hosts there are, each a network namespace of its own, and how they are joined."""
+
+    LOOPBACK = "loopback"  # client and server are one host
+    LINK = "link"  # client and server, joined by a link
+    ROUTER = "router"  # a router between client and server
+    TWO_CLIENTS = "two-clients"  # a router between two clients and a server
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names of the hosts, the client first."""
+        return HOSTS[self]
+
+
+HOSTS = {
+    Topology.LOOPBACK: (CLIENT,),
+    Topology.LINK: (CLIENT, SERVER),
+    Topology.ROUTER: (CLIENT, ROUTER, SERVER),
+    Topology.TWO_CLIENTS: (CLIENT, CLIENT2, ROUTER, SERVER),
+}
+# By family: addresses that are set aside for benchmarks of networks (RFC 2544, RFC 5180), so that they are nobody's.
+ADDRESSES = {
+    4: {CLIENT: "198.18.0.2", CLIENT2: "198.18.0.3", ROUTER: "198.18.1.1", SERVER: "198.18.1.2"},
+    6: {CLIENT: "2001:2::2", CLIENT2: "2001:2::3", ROUTER: "2001:2:0:1::1", SERVER: "2001:2:0:1::2"},
+}
+GATEWAYS = {4: "198.18.0.1", 6: "2001:2::1"}  # the router's address on the clients' links
+
+
+class Hook(StrEnum):
+    """Where in the path of a packet a rule looks at it (netfilter's hooks)."""
+
+    PREROUTING = "prerouting"
+    INPUT = "input"
+    FORWARD = "forward"
+    OUTPUT = "output"
+    POSTROUTING = "postrouting"
+
+
+class Drop(StrEnum):
+    """Which segments a firewall between client and server drops."""
+
+    NOTHING = "nothing"
+    RST = "rst"  # the client's RSTs
+    CHALLENGE = "challenge"  # the server's segments with no flag but ACK, such as challenge ACKs
+    INVALID = "invalid"  # what conntrack classifies as INVALID: the common rule
+
+
+class Firewall(StrEnum):
+    """How the firewall is implemented."""
+
+    NFT = "nft"  # nftables rules in the private namespace
+    BPF = "bpf"  # classic BPF filters on the sockets
+
+
+class Segment(StrEnum):
+    """A segment of a handshake."""
+
+    SYN = "syn"
+    SYN_ACK = "syn-ack"
+    CHALLENGE = "challenge"  # the ACK that answers a SYN on an old connection
+    RST = "rst"
+
+
+class FilterRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One rule of nftables: ``MATCH counter ACTION``.
+
+    In ``match`` and ``action`` ``{port}`` stands for the server's ports, ``{ip}`` for ``ip`` or ``ip6``, ``{address}``
+    for ``ipv4_addr`` or ``ipv6_addr``, and ``{client}``, ``{client2}``, ``{router}`` and ``{server}`` for the addresses
+    of these hosts; ``{{`` for one brace.
+
+    Attributes:
+        name: of its counter.
+        hook: where it looks.
+        match: expressions of nftables; empty matches every packet.
+        action: statements of nftables.
+        on: the host.
+        nat: whether its chain translates addresses.
+        stops: which segment of the storm it stops, if its count is exactly of those; None: the books do not use it.
+    """
+
+    name: str
+    hook: Hook
+    match: str
+    action: str = "drop"
+    on: str = SERVER
+    nat: bool = False
+    stops: Segment | None = None
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A route that a host has in addition.
+
+    Attributes:
+        to: the name of a host, or an address with its prefix length.
+        kind: unreachable, prohibit, blackhole or throw: what becomes of packets.
+        on: the host.
+    """
+
+    to: str
+    kind: str
+    on: str = SERVER
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A queueing discipline on all links of a host, in the direction away from it.
+
+    Attributes:
+        kind: netem or tbf.
+        options: as pyroute2 takes them: delays in µs, rates in bytes per second, loss in per cent.
+        on: the host.
+    """
+
+    kind: str
+    options: dict[str, int | float | str]
+    on: str
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The hosts of a storm.
+
+    Attributes:
+        topology: which hosts there are.
+        rules: of their firewalls, in this order; they begin to work when mines have been laid.
+        sets: sets of nftables, on each host that has rules: name and definition, with the placeholders of a rule.
+        routes: that hosts have in addition.
+        queues: queueing disciplines.
+        sysctls: settings of single hosts by the host's name, in addition to those of the plan.
+    """
+
+    topology: Topology = Topology.LOOPBACK
+    rules: list[FilterRule] = []
+    sets: dict[str, str] = {}
+    routes: list[Route] = []
+    queues: list[Queue] = []
+    sysctls: dict[str, dict[str, str]] = {}
+
+    def host(self, name: str) -> str:
+        """Return the host that a name means: where client and server are one, that one."""
+        return CLIENT if self.topology is Topology.LOOPBACK else name
+
+    def rules_that_stop(self, segment: Segment) -> list[str]:
+        """Return the names of the rules that stop a segment of the handshake."""
+        return [rule.name for rule in self.rules if rule.stops is segment]
+
+    @property
+    def translates(self) -> bool:
+        """Whether a rule translates addresses, so that a packet's 4-tuple differs from host to host."""
+        return any(rule.nat for rule in self.rules)

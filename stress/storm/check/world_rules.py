@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""The rules for the world of a plan: its hosts, their firewalls, routes and queues."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_network
+
+from stress.model.plan import Plan
+from stress.model.world import ADDRESSES, Drop, FilterRule, Queue, Route, Topology, World
+
+NAME = re.compile(r"[a-z0-9_-]{1,40}")
+ROUTE_KINDS = ("unreachable", "prohibit", "blackhole", "throw")
+QUEUE_KINDS = ("netem", "tbf")
+
+
+def world_faults(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with the world of a plan."""
+    world = plan.world
+    if world == World():
+        return
+    if plan.host:
+        yield f"{plan.scenario} makes hosts, rules or routes, in private namespaces only; leave out --host."
+    yield from part_faults(world)
+    if world.topology is Topology.LOOPBACK:
+        return
+    source, target = plan.usual_addresses(plan.family)
+    sources = 2 if world.topology is Topology.TWO_CLIENTS else 1
+    if (plan.source, plan.target) != (source, target) or not 1 <= plan.sources <= sources:
+        yield f"{plan.scenario} runs between hosts of its own, {source} and {target}; leave out --source and --target."
+    if plan.drop is not Drop.NOTHING:
+        yield f"{plan.scenario} has hosts with rules of their own; leave out --drop."
+    if plan.witness:
+        yield f"{plan.scenario} has several hosts, and socket pairs are sampled on one; leave witness out."
+
+
+def part_faults(world: World) -> Iterator[str]:
+    """Yield what is wrong with rules, sets, routes, queues and settings."""
+    hosts = world.topology.hosts
+    parts: tuple[FilterRule | Route | Queue, ...] = (*world.rules, *world.routes, *world.queues)
+    for name in dict.fromkeys((*(part.on for part in parts), *world.sysctls)):
+        if world.host(name) not in hosts:
+            yield f"There is no host {name!r} in the topology {world.topology}; there are {', '.join(hosts)}."
+    names = [rule.name for rule in world.rules]
+    for name in (*names, *world.sets):
+        if not NAME.fullmatch(name):
+            yield f"{name!r} is no name for a rule or a set; use small letters, digits and hyphens."
+    if len(set(names)) != len(names):
+        yield f"Two rules have one name; there are {', '.join(names)}."
+    for route in world.routes:
+        if route.kind not in ROUTE_KINDS:
+            yield f"{route.kind!r} is no kind of route; there are {', '.join(ROUTE_KINDS)}."
+        if route.to not in ADDRESSES[4] and not is_network(route.to):
+            yield f"{route.to!r} is neither a host nor a network such as 198.18.0.0/24."
+    for queue in world.queues:
+        if queue.kind not in QUEUE_KINDS:
+            yield f"{queue.kind!r} is no kind of queue; there are {', '.join(QUEUE_KINDS)}."
+
+
+def is_network(text: str) -> bool:
+    """Return whether a text is a network address."""
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The scenarios of the catalogue, a module for each kind."""
