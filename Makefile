@@ -7,6 +7,7 @@
 # make validate   verdicts on real storms: against themselves, and against worse ones; 40 minutes
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
 # make worlds     hold causes against worlds of known truth, in all ways; writes the table of docs/attribution.md
+# make symptoms   write the table of symptoms into README.md and docs/catalogue.md
 # make clean      remove what was built
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench track validate catalogue worlds clean
+.PHONY: demo test check bench track validate catalogue worlds symptoms clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -62,6 +63,9 @@ docs/cli.md: $(wildcard stress/cli/*.py) docs/generate/cli.py docs/generate/cli_
 
 docs/attribution.md: $(wildcard stress/analysis/attribution/rules/*.py) docs/generate/attribution.py
 	$(BIN)/python docs/generate/attribution.py
+
+symptoms: $(VENV)/built
+	$(BIN)/python docs/generate/symptoms.py
 
 docs/run.schema.json: stress/model/record.py stress/model/plan.py stress/model/summary.py stress/store/run_schema.py
 	$(BIN)/python -c 'import msgspec; from stress.store.run_schema import RunFile; \

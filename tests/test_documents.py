@@ -27,12 +27,6 @@ PLACEHOLDER = re.compile(r"[A-Z]{2,}|<|…|\.\.\.|\$")  # of a form, not of a co
 QUICK = [["--version"], ["scenarios"], ["explain"], ["doctor"]]
 
 
-def symptoms(path):
-    text = path.read_text()
-    block = text[text.index("<!-- symptoms:begin -->") : text.index("<!-- symptoms:end -->")]
-    return block.replace("](docs/", "](").replace("](catalogue.md#", "](#")
-
-
 def commands(path):
     """Yield the words of each command line of the program that stands in a block of code."""
     for block in re.findall(r"^```\w*\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE):
@@ -42,8 +36,15 @@ def commands(path):
                 yield shlex.split(match[1].rstrip(" \\"))
 
 
-def test_the_readme_has_the_symptoms_of_the_catalogue():
-    assert symptoms(README) == symptoms(REPOSITORY / "docs" / "catalogue.md")
+@pytest.mark.parametrize("name", ["README.md", "docs/catalogue.md"])
+def test_the_table_of_symptoms_is_current(name, tmp_path):
+    subprocess.run([sys.executable, GENERATE / "symptoms.py", tmp_path], check=True)
+    assert (tmp_path / name).read_text() == (REPOSITORY / name).read_text(), "make symptoms"
+
+
+def test_the_readme_begins_with_the_table_of_symptoms():
+    headings = re.findall(r"^#.*$", README.read_text(), re.MULTILINE)
+    assert headings[1] == "## What you see, and what it may be"
 
 
 def test_the_readme_is_short():

@@ -115,6 +115,10 @@ VERBS = {
     "scenarios": "scenarios",
     "explain": "explain",
     "explain-set": "explain --set net.ipv4.tcp_syn_retries=2 --set net.ipv4.tcp_syn_linear_timeouts=0",
+    "explain-latency": "explain 1.02s",
+    "explain-latency-set": "explain 3.05s --set net.ipv4.tcp_syn_retries=1 --set net.ipv4.tcp_syn_linear_timeouts=0",
+    "explain-error": "explain EHOSTUNREACH 3.05s",
+    "explain-error-json": "explain refused --json",
     "explain-cause": "explain --cause accept_queue",
     "explain-cause-json": "explain --cause stalled --json",
     "explain-json": "explain --set net.ipv4.tcp_syn_retries=2 --json",
@@ -178,6 +182,9 @@ WRONG = {
     "power-calibration": "power --calibration nowhere.json",
     "scenarios": "scenarios clean",
     "explain-cause": "explain --cause acept-queue",
+    "explain-symptom": "explain 2 jifies",
+    "explain-unit": "explain 1.02",
+    "explain-symptom-setting": "explain 1s --set net.ipv4.tcp_fin_timeout=3",
     "explain-both": "explain --cause closewait --set net.ipv4.tcp_syn_retries=2",
     "explain-setting": "explain --set net.ipv4.tcp_fin_timeout=3",
     "explain-value": "explain --set net.ipv4.tcp_syn_retries=many",
@@ -349,7 +356,8 @@ def test_verb(name, run):
 def test_the_scenarios_of_json_are_those_of_the_table(run):
     document = json.loads(run("scenarios --json").ended.stdout)
     assert list(document) == list(SCENARIOS)
-    assert {tuple(scenario) for scenario in document.values()} == {("summary", "expect", "causes", "plan")}
+    keys = ("summary", "expect", "group", "symptoms", "causes", "plan")
+    assert {tuple(scenario) for scenario in document.values()} == {keys}
     words = run("scenarios").ended.stdout.split()
     assert all(set(f"{name} {scenario['summary']}".split()) <= set(words) for name, scenario in document.items())
 

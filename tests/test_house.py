@@ -7,6 +7,10 @@ import graphlib
 import pytest
 from house import PACKAGE, Module, python_modules, within_package
 
+from stress.analysis.symptoms.table import EXPLANATIONS, NOTHING_TO_SEE
+from stress.model.outcome import Cause
+from stress.storm.catalogue import SCENARIOS
+
 MODULES = python_modules()
 CYTHON = [Module(path.stem, path.read_text()) for path in sorted(PACKAGE.glob("*.pyx"))]
 
@@ -28,6 +32,7 @@ FLOORS = (
 INNER_FLOORS = (
     (
         ("analysis.attribution",),
+        ("analysis.symptoms",),
         ("analysis.metric",),
         ("analysis.statistics",),
         ("analysis.comparison",),
@@ -230,3 +235,16 @@ def test_no_blanket_handler():
     """Errors are never swallowed: nobody catches everything and goes on."""
     assert blanket_handlers([a_module("lab.x", "try:\n    x\nexcept (OSError, Exception):\n    pass")]) == ["lab.x:4"]
     assert blanket_handlers(MODULES) == []
+
+
+def without_symptom(names, shown):
+    """Return what no explanation names, with the place that is missing."""
+    return [f"{name}: name it in an explanation of stress/analysis/symptoms/" for name in names if name not in shown]
+
+
+def test_every_scenario_and_every_cause_has_a_symptom():
+    scenarios = {name for explanation in EXPLANATIONS for name in explanation.scenarios}
+    causes = {cause for explanation in EXPLANATIONS for cause in explanation.causes}
+    assert [text.partition(":")[0] for text in without_symptom(["closewait", "new"], scenarios)] == ["new"]
+    assert without_symptom(SCENARIOS, scenarios | NOTHING_TO_SEE) == []
+    assert without_symptom([cause for cause in Cause if cause not in (Cause.NONE, Cause.UNKNOWN)], causes) == []

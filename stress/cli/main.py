@@ -17,7 +17,7 @@ VERBS = {
     "compare": "Compare stored runs: run folders, suite folders (path#cell for one cell), or folders of these.",
     "demo": "Re-create the article's case: four storms, one table, one figure.",
     "doctor": "Say what this machine can measure, what is missing, and how to get it.",
-    "explain": "Say when a SYN is sent again, and so how long connect() takes; or what proves a cause.",
+    "explain": "Say what may be behind a SYMPTOM; without one, when a SYN is sent again; or what proves a cause.",
     "export": "Write stored RUNs, suites, or folders of these, in the FORMAT of another program.",
     "gate": "Hold NEW to what must be true of it, by itself and against BASE: runs, suites, or folders of these.",
     "history": (
@@ -30,7 +30,7 @@ VERBS = {
     "power": "Say how many trials it takes to see a change despite this machine's noise (5 %, with 80 % power).",
     "run": "Run one SCENARIO in a private namespace; write a run folder and print its summary.",
     "run-cell": "",
-    "scenarios": "List the scenarios and what to expect of each on this kernel.",
+    "scenarios": "List the scenarios by what a person sees, and what to expect of each on this kernel.",
     "suite": "Run every trial of a suite, each in a fresh process and namespace; write a folder of run folders.",
     "worker": "Run the trials that connstorm suite --executor dask:SCHEDULER sends to this host.",
 }

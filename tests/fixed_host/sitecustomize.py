@@ -2,7 +2,7 @@
 """A host that is the same everywhere, for golden files: Python loads this first when its folder is in PYTHONPATH.
 
 Nothing of the program is replaced, only what it asks: the kernel's release, the length of a jiffy, and the settings
-that shape the SYN ladder. Others stay the machine's, for a storm reads back what it has set.
+that shape the SYN ladder or that symptoms depend on. Others stay the machine's, for a storm reads back what it has set.
 """
 
 import pathlib
@@ -13,9 +13,15 @@ RELEASE = "6.12.0"
 JIFFY_S = 0.004
 COARSE = 6  # CLOCK_MONOTONIC_COARSE of linux/time.h
 SETTINGS = {
+    "tcp_ecn": "2",
+    "tcp_ecn_fallback": "1",
+    "tcp_migrate_req": "0",
+    "tcp_rfc1337": "0",
     "tcp_rto_max_ms": "120000",
+    "tcp_syncookies": "1",
     "tcp_syn_linear_timeouts": "4",
     "tcp_syn_retries": "6",
+    "tcp_timestamps": "1",
 }
 FILES = {f"/proc/sys/net/ipv4/{name}": f"{value}\n" for name, value in SETTINGS.items()}
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The SYN ladder as text for a terminal."""
 
+from collections.abc import Mapping
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -13,14 +15,19 @@ from stress.view.text.plain_table import plain_table
 
 def ladder_report(host: Host, sysctls: dict[str, str], ladder: Ladder) -> RenderableType:
     """Return the times of SYN retransmits, of connect() returning after them, and of giving up."""
-    settings = ", ".join(f"{name.rpartition('.')[2]}={sysctls[name]}" for name in LADDER_LIMITS if name in sysctls)
-    heading = f"{kernel_text(host.kernel, host.jiffy_ns)}, {settings or 'defaults'}"
+    heading = f"{kernel_text(host.kernel, host.jiffy_ns)}, {ladder_settings(sysctls)}"
     lines: list[RenderableType] = [Text(heading, style="bold"), rung_table(ladder)]
     lines.append(Text(f"ETIMEDOUT after {duration_text(ladder.give_up_ns)} when no SYN is ever answered"))
     if ladder.challenged_give_up_ns:
         text = f"ETIMEDOUT after {duration_text(ladder.challenged_give_up_ns)} when the first SYN met a challenge ACK"
         lines.append(Text(f"{text} and the RST to it is lost"))
     return Group(*lines)
+
+
+def ladder_settings(sysctls: Mapping[str, str]) -> str:
+    """Return the settings that shape a ladder, in words."""
+    settings = [f"{name.rpartition('.')[2]}={sysctls[name]}" for name in LADDER_LIMITS if name in sysctls]
+    return ", ".join(settings) or "defaults"
 
 
 def rung_table(ladder: Ladder) -> Table:
