@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from stress.lab import namespace, sysctl
 from stress.model.errors import LabError, NotApplicableError
-from stress.model.world import ADDRESSES, CLIENT, GATEWAYS, ROUTER, SERVER, Queue, Route, Topology, World
+from stress.model.world import ADDRESSES, CLIENT, CLIENT2, GATEWAYS, ROUTER, SERVER, Queue, Route, Topology, World
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
 
 HERE = "/proc/thread-self/ns/net"  # /proc/self is the main thread's, wherever the calling thread is
+HOST_NUMBERS = {CLIENT: 1, CLIENT2: 2, ROUTER: 3, SERVER: 4}  # in hardware addresses
 BITS = {4: 32, 6: 128}
 FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
-NO_DETECTION = ("net.ipv6.conf.all.accept_dad", "net.ipv6.conf.default.accept_dad")  # addresses hold at once
+NO_DETECTION = 0x02  # IFA_F_NODAD of linux/if_addr.h; IPv4 has no use for it
 SCOPE_LINK = 253  # linux/rtnetlink.h
 
 
@@ -91,11 +92,6 @@ class Network:
         for name in self.hosts[1:]:
             namespace.enter_new_network()
             self.descriptors[name] = os.open(HERE, os.O_RDONLY)
-        if self.family == 6:
-            for name in self.hosts:
-                self.enter(name)
-                for setting in NO_DETECTION:
-                    sysctl.write(setting, "0")
         if ROUTER in self.hosts:
             self.enter(ROUTER)
             sysctl.write(FORWARDING[self.family], "1")
@@ -109,23 +105,30 @@ class Network:
         """
         self.enter(far)
         with open_route() as netlink:
-            peer = {"ifname": far, "net_ns_fd": self.descriptors[near]}
-            netlink.link("add", ifname=near, kind="veth", peer=peer)
-            self.configure_device(netlink, near, self.own_address(far, near), self.address(near))
+            peer = {"ifname": far, "net_ns_fd": self.descriptors[near], "address": hardware_address(near, far)}
+            netlink.link("add", ifname=near, kind="veth", address=hardware_address(far, near), peer=peer)
+            self.configure_device(netlink, far, near)
         self.enter(near)
         with open_route() as netlink:
-            neighbour = self.own_address(far, near)
-            index = self.configure_device(netlink, far, self.address(near), neighbour)
+            index = self.configure_device(netlink, near, far)
             if far == ROUTER:
+                neighbour = self.own_address(far, near)
                 netlink.route("add", dst="default", gateway=neighbour, oif=index, family=self.domain)
         self.enter(CLIENT)
 
-    def configure_device(self, netlink: "IPRoute", device: str, own: str, neighbour: str) -> int:
-        """Give a device its address and the route to its neighbour, and set it up; return its index."""
-        (index,) = netlink.link_lookup(ifname=device)
+    def configure_device(self, netlink: "IPRoute", host: str, neighbour: str) -> int:
+        """Give a host's device towards a neighbour its address and the route, and set it up; return its index.
+
+        The neighbour's hardware address is known for good: while one is asked for, SYNs wait, and then come in bursts.
+        """
+        own, other = self.own_address(host, neighbour), self.own_address(neighbour, host)
+        (index,) = netlink.link_lookup(ifname=neighbour)
         netlink.link("set", index=index, state="up")
-        netlink.addr("add", index=index, address=own, prefixlen=BITS[self.family])
-        netlink.route("add", dst=self.with_length(neighbour), oif=index, family=self.domain, scope=self.link_scope)
+        # Without duplicate address detection an address can be used at once.
+        netlink.addr("add", index=index, address=own, prefixlen=BITS[self.family], flags=NO_DETECTION)
+        netlink.route("add", dst=self.with_length(other), oif=index, family=self.domain, scope=self.link_scope)
+        known = hardware_address(neighbour, host)
+        netlink.neigh("add", dst=other, lladdr=known, ifindex=index, family=self.domain, state="permanent")
         return int(index)
 
     def address(self, host: str) -> str:
@@ -170,6 +173,11 @@ class Network:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def hardware_address(host: str, towards: str) -> str:
+    """Return the hardware address of a host's device towards another: a locally administered one that names both."""
+    return f"02:00:00:00:{HOST_NUMBERS[host]:02x}:{HOST_NUMBERS[towards]:02x}"
 
 
 def links_of(topology: Topology) -> list[tuple[str, str]]:

@@ -96,6 +96,11 @@ class FilterRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     nat: bool = False
     stops: Segment | None = None
 
+    @property
+    def sends_rst(self) -> bool:
+        """Whether it answers what it matches by an RST in the place of the host that this was for."""
+        return self.action.startswith("reject with tcp reset")
+
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A route that a host has in addition.

@@ -18,7 +18,7 @@ from stress.model.errors import LabError
 from stress.model.plan import EvidenceSource
 from worlds.site import Site
 from worlds.truth import Verdict
-from worlds.world import HERE, World
+from worlds.world import HERE, PRIVATE, World
 
 LIMIT_S = 60
 
@@ -119,7 +119,7 @@ def answer_of(job):
     Returns its verdict, why it was skipped, why it failed, and its verdict with the kernel's word.
     """
     try:
-        asked = AskedKernel(EvidenceSource.KERNEL) if job.way == HERE and os.geteuid() == 0 else None
+        asked = AskedKernel(EvidenceSource.KERNEL) if job.way in (HERE, PRIVATE) and os.geteuid() == 0 else None
         namespace.enter_namespace()
     except LabError as error:
         return None, str(error), "", None

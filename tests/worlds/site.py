@@ -20,9 +20,12 @@ from stress import api
 from stress.analysis.attribution.summary import analyse
 from stress.lab import sysctl
 from stress.lab.pdeathsig import die_with_parent
+from stress.model.plan import EvidenceSource
 from stress.model.run import Run
 from stress.model.summary import Summary
 from stress.run.stored_run import StoredRun
+from stress.storm import run_plan
+from stress.storm.check import plan_rules
 from stress.storm.external_server import storm_external_server
 from worlds.truth import Verdict, evaluate_counts, evaluate_run
 from worlds.world import FIXTURE, HERE, HOST
@@ -137,7 +140,20 @@ class Site:
         """Storm the server in this process, and analyse the run with and without the kernel's word."""
         evidence = "kernel" if self.asked and self.asked.word else "counts"
         plan = api.server_plan(self.address, pin=False, evidence=evidence, **options)
-        run, truth = storm_external_server(plan, self.asked), settle(parts)
+        self.add_run(storm_external_server(plan, self.asked), settle(parts))
+
+    def carry_out(self, plan, *parts):
+        """Carry out a plan of the laboratory in this process, whose namespace is the client's host."""
+        evidence = "kernel" if self.asked and self.asked.word else "counts"
+        plan = msgspec.structs.replace(plan, pin=False, evidence=EvidenceSource(evidence)).with_family(self.family)
+        plan_rules.refuse(plan_rules.plan_faults(plan))
+        run, _, _ = run_plan.carry_out(plan, asked=self.asked)
+        faults = [claim for claim in analyse(run).summary.books if not claim.balanced]
+        assert not faults, f"the books do not balance: {faults}"
+        self.add_run(run, settle(parts))
+
+    def add_run(self, run, truth):
+        """Add what is said of a run with and without the kernel's word."""
         if run.record.acts[0].kernel_word is not None:
             self.verdict_by_kernel.add(evaluate_run(StoredRun(None, run, analyse(run).summary), truth))
         acts = [msgspec.structs.replace(act, kernel_word=None, evidence="counts") for act in run.record.acts]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from stress.analysis.attribution.collision import is_port_freed_at_once
+from stress.analysis.attribution.counter_sums import Sum, stops_any, sum_lost_syns, sum_rsts, sum_syn_retransmits
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import TCP_TIMEWAIT_LEN_NS
 from stress.analysis.attribution.syns import CHALLENGING_STATES, Syns
-from stress.lab.counters import LO_DROPPED
 from stress.model.mine import Release
 from stress.model.plan import Close, Serve
 from stress.model.run import Storm
@@ -20,7 +20,6 @@ from stress.model.world import Drop, Segment
 
 Row = tuple[str, int, str, int]  # claim, value, counter, delta
 
-SYNCOOKIES = "net.ipv4.tcp_syncookies"
 UNANSWERED_CLAIM = "SYNs left unanswered"
 RSTS_CLAIM = "RSTs: reset closes, refusals, mines cleared"
 UNLIMITED_CHALLENGE_ACKS = 1 << 30  # tcp_challenge_ack_limit above this is never reached (the default is INT_MAX)
@@ -38,7 +37,8 @@ class Counts:
         mines: mines that an RST cleared.
         rsts: all RSTs that the attempts account for.
         embryonic: EmbryonicRsts.
-        lost: SYNs that the listener, the loopback or a rule dropped, by the sum of their counters.
+        unresolved: whether it is not known of some SYNs if they met a mine.
+        lost: sums of counters of SYNs that the listener, the loopback or a rule dropped.
         rsts_known: whether every RST that was sent left the host: no rule dropped challenge ACKs or RSTs.
     """
 
@@ -49,13 +49,14 @@ class Counts:
     mines: int
     rsts: int
     embryonic: int
-    lost: dict[str, int]
+    unresolved: bool
+    lost: list[Sum]
     rsts_known: bool
 
     @property
     def is_ambiguous(self) -> bool:
         """Whether an EmbryonicRsts may stand for an RST or for a ListenOverflows: see ``unanswered_claims``."""
-        return self.rsts_known and self.embryonic > 0 and any(self.lost.values())
+        return self.rsts_known and self.embryonic > 0 and any(value for _, value in self.lost)
 
 
 def check_books(storm: Storm, syns: Syns) -> list[Claim]:
@@ -100,32 +101,11 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
         mines=mines,
         rsts=closes + int((errors == errno.ECONNREFUSED).sum()) + mines,
         embryonic=act.counters.get("EmbryonicRsts", 0),
-        lost=count_lost(storm),
+        unresolved=bool(syns.unresolved.any()),
+        lost=sum_lost_syns(storm),
         rsts_known=act.plan.drop in (Drop.NOTHING, Drop.INVALID)
         and not stops_any(storm, Segment.RST, Segment.CHALLENGE),
     )
-
-
-def stops_any(storm: Storm, *segments: Segment) -> bool:
-    """Return whether a rule of the world stops one of some segments."""
-    return any(storm.act.plan.world.rules_that_stop(segment) for segment in segments)
-
-
-def count_lost(storm: Storm) -> dict[str, int]:
-    """Return how many SYNs were dropped, by the sum of the counters that say so; none where that is not exact.
-
-    The server sends a SYN-ACK again by itself, so that a rule which stops those counts more than SYNs.
-    """
-    act, world = storm.act, storm.act.plan.world
-    if stops_any(storm, Segment.SYN_ACK):
-        return {}
-    rules = world.rules_that_stop(Segment.SYN)
-    others = act.counters.get(LO_DROPPED, 0) + sum(act.dropped[name] for name in rules)  # schema 1 did not read lo
-    names = " + ".join((LO_DROPPED, *(f"rule {name}" for name in rules)))
-    # Without a route back, or with a full SYN queue, the listener drops SYNs without an overflow of its accept queue.
-    without_overflow = world.routes or act.sysctls.get(SYNCOOKIES) == "0"
-    listener = ("ListenDrops",) if without_overflow else ("ListenOverflows", "ListenDrops")
-    return {f"{counter} + {names}": act.counters[counter] + others for counter in listener}
 
 
 def count_cleared_mines(storm: Storm, syns: Syns) -> int:
@@ -146,9 +126,10 @@ def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
         "accepted by the server + in its queue + EmbryonicRsts",
         act.listener.accepted + act.waiting + counts.embryonic,
     )
-    retransmits = int(attempts["retransmits"].sum(dtype=np.int64))
-    yield "SYNs sent again", retransmits, "TCPSynRetrans", counters["TCPSynRetrans"]
-    yield "SYNs that met a mine", counts.challenged, "TCPSYNChallenge", counters["TCPSYNChallenge"]
+    if (again := sum_syn_retransmits(storm)) is not None:
+        yield "SYNs sent again", int(attempts["retransmits"].sum(dtype=np.int64)), *again
+    if not counts.unresolved:
+        yield "SYNs that met a mine", counts.challenged, "TCPSYNChallenge", counters["TCPSYNChallenge"]
 
 
 def unanswered_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
@@ -159,16 +140,18 @@ def unanswered_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     ACK found the accept queue full, its last place taken since the SYN (tcp_v4_syn_recv_sock()); then ListenOverflows
     has one more. No counter says which of the two it was; where both are possible the sum is claimed.
     """
-    for counter, lost in counts.lost.items():
+    claim, value = UNANSWERED_CLAIM, counts.unanswered
+    challenges = storm.act.counters["TCPSYNChallenge"]
+    rst_counter, rsts = sum_rsts(storm)
+    sums = counts.lost
+    if counts.unresolved:  # a SYN either met its mine or was lost before
+        claim, value = f"{UNANSWERED_CLAIM}, or that met a mine", counts.unanswered + counts.challenged
+        sums = [(f"{counter} + TCPSYNChallenge", lost + challenges) for counter, lost in sums]
+    for counter, lost in sums:
         if counts.is_ambiguous:
-            yield (
-                f"{UNANSWERED_CLAIM} + RSTs",
-                counts.unanswered + counts.rsts,
-                f"{counter} + OutRsts - EmbryonicRsts",
-                lost + storm.act.counters["OutRsts"] - counts.embryonic,
-            )
+            yield f"{claim} + RSTs", value + counts.rsts, f"{counter} + {rst_counter}", lost + rsts
         else:
-            yield UNANSWERED_CLAIM, counts.unanswered, counter, lost
+            yield claim, value, counter, lost
 
 
 def reset_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
@@ -195,7 +178,7 @@ def challenge_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     if counts.rsts_known:
         yield from cleared_mine_claims(storm, counts)
         if not counts.is_ambiguous:
-            yield RSTS_CLAIM, counts.rsts, "OutRsts - EmbryonicRsts", counters["OutRsts"] - counts.embryonic
+            yield RSTS_CLAIM, counts.rsts, *sum_rsts(storm)
     elif int(act.sysctls.get("net.ipv4.tcp_challenge_ack_limit", 0)) >= UNLIMITED_CHALLENGE_ACKS:
         yield (
             "SYNs that met a mine, answered or not",
@@ -207,7 +190,7 @@ def challenge_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
         (Drop.RST, "RSTs that the rule dropped"),
         (Drop.CHALLENGE, "challenge ACKs that the rule dropped"),
     ):
-        if drop in act.dropped:
+        if act.plan.drop is drop and drop in act.dropped:
             yield claim, act.dropped[drop], "TCPChallengeACK", counters["TCPChallengeACK"]
 
 

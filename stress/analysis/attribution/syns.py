@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis.attribution.counter_sums import may_lose_syns
 from stress.analysis.attribution.ladder import Ladder
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.model.run import CLOSE_WAIT, Storm
@@ -171,7 +172,8 @@ def resolve_collisions(
     surplus = storm.act.counters.get("TCPSYNChallenge", 0) - int(may_be_met[fast & challenges].sum())
     of_slow = int(may_be_met[slow].sum())
     none = np.zeros_like(slow)
-    if surplus == of_slow or not storm.act.plan.host:  # a private run has no SYNs but its own; its books check the sum
+    # Where nothing can lose a SYN they all met their mines; the books check the sum.
+    if surplus == of_slow or not may_lose_syns(storm):
         return fast | slow, none
     if surplus <= 0:
         return fast, none

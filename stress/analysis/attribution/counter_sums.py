@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Sums of counters that stand for segments of a storm, over the hosts of its world and the rules of their firewalls.
+
+A sum is its text, as the books show it, and its value.
+"""
+
+from stress.lab.counters import LO_DROPPED
+from stress.model.run import Storm
+from stress.model.world import CLIENT, CLIENT2, Segment
+
+SYNCOOKIES = "net.ipv4.tcp_syncookies"
+Sum = tuple[str, int]
+
+
+def stops_any(storm: Storm, *segments: Segment) -> bool:
+    """Return whether a rule of the world stops one of some segments."""
+    return any(rule.stops in segments for rule in storm.act.plan.world.rules)
+
+
+def may_lose_syns(storm: Storm) -> bool:
+    """Return whether a SYN may be lost before it reaches the server's TCP: on another host, or by a rule or queue."""
+    plan = storm.act.plan
+    return plan.host or bool(plan.world.rules or plan.world.queues)
+
+
+def sum_lost_syns(storm: Storm) -> list[Sum]:
+    """Return the sums that stand for SYNs without an answer: drops by the listener, the loopback, and rules.
+
+    None where a rule stops SYN-ACKs: the server sends these again by itself, so that they are more than the SYNs.
+    """
+    act, world = storm.act, storm.act.plan.world
+    if stops_any(storm, Segment.SYN_ACK):
+        return []
+    rules = [rule.name for rule in world.rules if rule.stops is Segment.SYN and not rule.sends_rst]
+    others = act.counters.get(LO_DROPPED, 0) + sum(act.dropped[name] for name in rules)  # schema 1 did not read lo
+    names = " + ".join((LO_DROPPED, *(f"rule {name}" for name in rules)))
+    # Without a route back, or with a full SYN queue, the listener drops SYNs without an overflow of its accept queue.
+    without_overflow = world.routes or act.sysctls.get(SYNCOOKIES) == "0"
+    listener = ("ListenDrops",) if without_overflow else ("ListenOverflows", "ListenDrops")
+    return [(f"{counter} + {names}", act.counters[counter] + others) for counter in listener]
+
+
+def sum_rsts(storm: Storm) -> Sum:
+    """Return the sum that stands for RSTs: those of TCP, less one for each connection that only the client saw.
+
+    A firewall makes its RSTs without TCP, which does not count them (nf_send_reset()).
+    """
+    act = storm.act
+    rules = [rule.name for rule in act.plan.world.rules if rule.sends_rst]
+    names = "".join(f" + rule {name}" for name in rules)
+    value = act.counters["OutRsts"] + sum(act.dropped[name] for name in rules) - act.counters.get("EmbryonicRsts", 0)
+    return f"OutRsts{names} - EmbryonicRsts", value
+
+
+def sum_syn_retransmits(storm: Storm) -> Sum | None:
+    """Return the sum that stands for SYNs sent again; None where SYN-ACKs sent again are in it, which one host counts.
+
+    TCPSynRetrans counts both (tcp_rtx_synack()).
+    """
+    clients = [report.counters for name, report in storm.act.hosts.items() if name in (CLIENT, CLIENT2)]
+    if len(storm.act.hosts) > 1:
+        return "TCPSynRetrans of the clients", sum(counters["TCPSynRetrans"] for counters in clients)
+    if stops_any(storm, Segment.SYN_ACK):
+        return None
+    return "TCPSynRetrans", storm.act.counters["TCPSynRetrans"]
