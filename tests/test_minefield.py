@@ -160,7 +160,7 @@ def test_a_mine_that_nobody_asked_for_is_noticed():
     with Listener("127.0.0.1", 5000) as server:
         minefield.lay_mines(plan_for(), server, PLACES[:1], NOFILE)
         with pytest.raises(
-            LabError, match=r"2 mines were laid, but the census finds 3 CLOSE_WAIT .* misses 0, and 1 are not ours"
+            LabError, match=r"2 mines were laid, but the census finds 3 CLOSE-WAIT .* misses 0, and 1 are not ours"
         ):
             minefield.lay_mines(plan_for(), server, PLACES[1:], NOFILE)
 

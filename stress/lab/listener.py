@@ -62,6 +62,7 @@ class Listener:
         os.ftruncate(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
         self.pages = mmap.mmap(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
         self.sockets: list[socket.socket] = []
+        self.held: list[socket.socket] = []  # connections of this process
         with self.inside():
             self.bind_sockets(address, keepalive_s=keepalive_s, drop_rst=drop_rst)
 
@@ -109,6 +110,17 @@ class Listener:
         self.processes.append(process)
         if not wait.wait_until(process.is_ready, START_LIMIT_S):
             raise LabError(f"A listener process did not start within {START_LIMIT_S:g} s.")
+
+    def accept(self, server_port: int, limit_s: float) -> socket.socket:
+        """Accept a connection of a port in this process, which holds it from then on; TimeoutError if none comes."""
+        listening = self.sockets[self.ports.index(server_port)]
+        listening.settimeout(limit_s)
+        try:
+            connection, _ = listening.accept()
+        finally:
+            listening.settimeout(0)
+        self.held.append(connection)
+        return connection
 
     def shorten_queue(self, backlog: int) -> None:
         """Limit the accept queue of each port to ``backlog`` + 1 connections (sk_acceptq_is_full())."""
@@ -189,8 +201,8 @@ class Listener:
         self.processes.clear()
         self.pages.close()
         os.close(self.pages_fd)
-        for listening in self.sockets:
-            listening.close()
+        for own in (*self.sockets, *self.held):
+            own.close()
 
 
 class ListenerProcess:

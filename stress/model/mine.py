@@ -4,6 +4,22 @@
 from enum import StrEnum
 
 
+class MineState(StrEnum):
+    """The state of the server's old sockets, by its name in RFC 9293."""
+
+    CLOSE_WAIT = "CLOSE-WAIT"  # the client closed, and the server never does: a leak
+    ESTABLISHED = "ESTABLISHED"  # the client vanished without a word
+    FIN_WAIT_1 = "FIN-WAIT-1"  # the server closed, and nobody acknowledged that
+    FIN_WAIT_2 = "FIN-WAIT-2"  # the server closed, and the client never does
+    LAST_ACK = "LAST-ACK"  # both closed, and nobody acknowledged the server's FIN
+    SYN_RECEIVED = "SYN-RECEIVED"  # the client never heard the server's SYN-ACK
+    TIME_WAIT = "TIME-WAIT"  # both closed, the server first
+
+
+# In these the server sends its FIN or SYN-ACK again and again; the host of a client that is gone must not answer.
+UNHEARD_STATES = (MineState.FIN_WAIT_1, MineState.LAST_ACK, MineState.SYN_RECEIVED)
+
+
 class Laying(StrEnum):
     """Which ports get mines."""
 

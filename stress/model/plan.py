@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from stress.model.mine import Isn, Laying, Release
+from stress.model.mine import Isn, Laying, MineState, Release
 from stress.model.world import ADDRESSES, CLIENT, SERVER, Drop, Firewall, Topology, World
 
 IDENTITY_DIGITS = 12
 EXTERNAL_SCENARIO = "visit"  # a storm against the server of others
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}  # by family
-LATER_FIELDS = ("evidence", "world")  # added after 1.0: left out of the identity where they have their default
+# Added after 1.0: left out of the identity where they have their default.
+LATER_FIELDS = ("evidence", "world", "mine_state", "mines_from")
 
 
 class Ports(StrEnum):
@@ -75,7 +76,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         probes: 0, or how many attempts measure each hundredth of the range's upper half; the other ports of that
             hundredth are occupied one by one by attempts that are marked as warm-up. Needs IP_LOCAL_PORT_RANGE
             (Linux 6.3); on older kernels every attempt measures, as with 0.
-        mines: CLOSE_WAIT sockets to lay before the storm.
+        mines: old sockets of the server to lay before the storm.
+        mine_state: their state.
+        mines_from: the host that makes their connections: client or client2.
         release: how the mines' client ports become free.
         rest_s: pause between the minefield and the storm.
         linger2_s: TCP_LINGER2 of the storm's sockets; 0 leaves it to net.ipv4.tcp_fin_timeout.
@@ -115,6 +118,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     warmup: int = 0
     probes: int = 0
     mines: int = 0
+    mine_state: MineState = MineState.CLOSE_WAIT
+    mines_from: str = CLIENT
     laying: Laying = Laying.SEED
     isn: Isn = Isn.KERNEL
     release: Release = Release.NO_BUCKETS

@@ -135,7 +135,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         topology: which hosts there are.
-        rules: of their firewalls, in this order; they begin to work when mines have been laid.
+        rules: of their firewalls, in this order; those that translate addresses begin to work
+            before mines are laid, the others after it.
         sets: sets of nftables, on each host that has rules: name and definition, with the placeholders of a rule.
         routes: that hosts have in addition.
         queues: queueing disciplines.
@@ -156,6 +157,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def rules_that_stop(self, segment: Segment) -> list[str]:
         """Return the names of the rules that stop a segment of the handshake."""
         return [rule.name for rule in self.rules if rule.stops is segment]
+
+    @property
+    def hides_clients(self) -> bool:
+        """Whether the server sees the router's address in place of the clients'."""
+        return any(rule.nat and rule.hook is Hook.POSTROUTING and rule.on == ROUTER for rule in self.rules)
 
     @property
     def translates(self) -> bool:

@@ -15,13 +15,14 @@ import numpy.typing as npt
 from stress._fastconnect import now_ns
 from stress.lab import sysctl
 from stress.lab.capture import Capture, Packets
+from stress.lab.census import NUMBERS
 from stress.lab.fd_holder import DescriptorHolders
 from stress.lab.kernel_word.word import KernelWord
 from stress.model.attempt import STORM, WARM_UP
 from stress.model.plan import Close, EvidenceSource, Plan, Serve
 from stress.model.progress import ProgressCallback
 from stress.model.record import Act, Address, Phase
-from stress.model.run import CLOSE_WAIT, PORTS, no_events
+from stress.model.run import PORTS, no_events
 from stress.model.world import SERVER
 from stress.storm import minefield
 from stress.storm.buffer import Buffer
@@ -150,7 +151,7 @@ class Client:
             sysctls=sysctl.read_recorded(plan.sysctls),
             firewall=environment.firewall_text,
             phases=act_phases(plan, attempts, begun_ns - epoch_ns, start_ns - epoch_ns, end_ns - epoch_ns),
-            mines_laid=plan.mines if plan.fresh else int((mines["state"] == CLOSE_WAIT).sum()),
+            mines_laid=plan.mines if plan.fresh else int((mines["state"] == NUMBERS[plan.mine_state]).sum()),
             pairs=sampler.pairs if sampler else [],
             stalls=merge_stalls(results),
             stalls_missed=sum(result.stalls_missed for result in results),

@@ -72,24 +72,28 @@ class Environment:
                 inside=lambda: self.network.inside(SERVER),
             )
         )
+        self.load_world_rules(nat=True)  # what mines are, depends on the addresses that the server sees
         if plan.mines:
             places = mine_generator.choice(four_tuples.all_four_tuples(plan, self.ports), plan.mines, replace=False)
-            minefield.lay_mines(plan, self.listener, places, self.nofile, notify)
+            with self.network.inside(plan.mines_from):
+                minefield.lay_mines(plan, self.listener, places, self.nofile, notify)
         if plan.rest_s:
             notify(f"resting for {plan.rest_s:g} s")
             time.sleep(plan.rest_s)
         if plan.drop in (Drop.RST, Drop.CHALLENGE) and self.firewall is Firewall.NFT:
             firewall.load_rules(plan.drop, plan.server_ports)
-        self.load_world_rules()
+        self.load_world_rules(nat=False)
         if plan.backlog is not None:
             self.listener.shorten_queue(plan.backlog)
 
-    def load_world_rules(self) -> None:
-        """Add the rules of the world to the firewalls of its hosts."""
+    def load_world_rules(self, *, nat: bool) -> None:
+        """Add those rules of the world that translate addresses, or the others, to the firewalls of its hosts."""
         world = self.plan.world
         for name, rules in rules_by_host(world).items():
-            with self.network.inside(name):
-                rule_set.load_rule_set(rules, world.sets, self.plan.family, self.plan.server_ports)
+            chosen = [rule for rule in rules if rule.nat is nat]
+            if chosen:
+                with self.network.inside(name):
+                    rule_set.load_rule_set(chosen, world.sets, self.plan.family, self.plan.server_ports)
 
     def serve(self, attempts: int) -> None:
         """Start the server for a storm: one process, or as many as may hold what is leaked."""

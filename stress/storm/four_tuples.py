@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from stress.model.plan import Plan, Ports
 from stress.model.run import PORTS
+from stress.model.world import ADDRESSES, ROUTER, Topology
 from stress.storm.ports import PortRange
 
 LIST_MAX = 1 << 22  # 4-tuples in the list of a shuffled storm; a longer storm walks through it again
@@ -43,12 +44,25 @@ def is_peer_of_client(plan: Plan, sockets: npt.NDArray[Any]) -> npt.NDArray[np.b
     return mask
 
 
+def seen_source(plan: Plan) -> str:
+    """Return the first address of the clients as the server sees it: where a router hides them, that of the router."""
+    return ADDRESSES[plan.family][ROUTER] if plan.world.hides_clients else plan.source
+
+
+def mine_addresses(plan: Plan, pair: int) -> tuple[str, int]:
+    """Return the client's own address and the server's port for the connection that becomes a mine on a pair."""
+    alone = plan.world.topology is Topology.LOOPBACK
+    first = plan.source if alone else ADDRESSES[plan.family][plan.mines_from]
+    return str(ip_address(first) + pair // plan.target_ports), plan.target_port + pair % plan.target_ports
+
+
 def source_numbers(plan: Plan, addresses: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Return which of the plan's sources each address (16 bytes) is, shape (addresses,); others lie outside."""
+    first = ip_address(seen_source(plan))
     packed = addresses.copy().view(np.uint8).reshape(-1, 16)
     if plan.family == 4:
-        return packed[:, :4].copy().view(">u4").ravel().astype(np.int64) - int(ip_address(plan.source))
-    return np.where((packed == list(ip_address(plan.source).packed)).all(axis=1), 0, -1)
+        return packed[:, :4].copy().view(">u4").ravel().astype(np.int64) - int(first)
+    return np.where((packed == list(first.packed)).all(axis=1), 0, -1)
 
 
 def draw_order(

@@ -5,7 +5,6 @@ import errno
 import os
 import socket
 import struct
-from ipaddress import ip_address
 from typing import Any
 
 import numpy as np
@@ -52,7 +51,7 @@ def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any]) -> None
             target=plan.target,
             target_port=plan.target_port,
             target_ports=plan.target_ports,
-            source=plan.source,
+            source=four_tuples.mine_addresses(plan, 0)[0],
             sources=plan.sources,
             ports=policy,
             port_list=ports if listed else None,
@@ -98,15 +97,11 @@ def connect_in_repair(plan: Plan, places: npt.NDArray[Any]) -> None:
     numbers = np.random.default_rng(plan.seed).integers(1, 1 << 32, len(places))
     pairs, ports = four_tuples.split_numbers(places)
     for pair, port, number in zip(pairs.tolist(), ports.tolist(), numbers.tolist(), strict=True):
-        source = str(ip_address(plan.source) + pair // plan.target_ports)
-        target_port = plan.target_port + pair % plan.target_ports
+        source, target_port = four_tuples.mine_addresses(plan, pair)
         with socket.socket(family, socket.SOCK_STREAM) as client:
             client.settimeout(DEADLINE_S)
             try:
-                client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON)
-                client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE)
-                client.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, struct.pack("=I", number))
-                client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF)
+                set_sequence_number(client, number)
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)
                 client.bind((source, port))
                 client.connect((plan.target, target_port))
@@ -114,3 +109,11 @@ def connect_in_repair(plan: Plan, places: npt.NDArray[Any]) -> None:
                 raise LabError(
                     f"The connection from port {port} that was to become a mine failed: {error.strerror or error}."
                 ) from error
+
+
+def set_sequence_number(client: socket.socket, number: int) -> None:
+    """Let the connection of a new socket begin with a sequence number."""
+    client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON)
+    client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE)
+    client.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, struct.pack("=I", number))
+    client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF)

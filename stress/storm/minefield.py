@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The minefield: CLOSE_WAIT sockets that a server leaked, whose peers' ports are free again."""
+"""The minefield: old sockets of a server, such as it leaked in CLOSE_WAIT, whose clients' ports are free again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,14 @@ import numpy.typing as npt
 from stress.lab import ages, census, sysctl, wait
 from stress.lab.listener import Listener
 from stress.model.errors import LabError
-from stress.model.mine import Laying, Release
+from stress.model.mine import Laying, MineState, Release
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback
 from stress.model.run import MINE
 from stress.storm import four_tuples
 from stress.storm.check.plan_rules import DESCRIPTORS_RESERVED
 from stress.storm.mine_connections import connect_mines
+from stress.storm.mine_states import lay_in_state
 
 AGES_MAX = 100_000  # mines whose ages are read: 0.3 s
 TW_BUCKETS = "net.ipv4.tcp_max_tw_buckets"
@@ -36,7 +37,10 @@ def lay_mines(
     The client connects and closes with FIN; the server's holder processes accept and never close. Then the
     clients' FIN_WAIT_2 ends as the plan says. A few connections in ten thousand leave no mine and are made
     again: when the server's ACK comes while close() still owns the socket, that stays a full socket in FIN_WAIT_2,
-    which ends with an RST to the server (tcp_rcv_state_process(), tcp_keepalive_timer()).
+    which ends with an RST to the server (tcp_rcv_state_process(), tcp_keepalive_timer()). Mines in other states are
+    laid by ``mine_states``.
+
+    The calling thread is on the host of the clients.
 
     Raises:
         LabError: a mine could not be laid, or a client's port did not become free.
@@ -44,7 +48,11 @@ def lay_mines(
     missing = places
     for _ in range(ROUNDS_MAX):
         notify(f"laying {len(missing):,} mines{waiting_text(plan)}")
-        lay_missing(plan, listener, missing, nofile, notify)
+        if plan.mine_state is MineState.CLOSE_WAIT:
+            lay_missing(plan, listener, missing, nofile, notify)
+        else:
+            lay_in_state(plan, listener, missing)
+            wait_for_client_ports(plan, 0, notify)
         with listener.inside():
             mines = list_mine_numbers(plan)
         missing = np.setdiff1d(places, mines) if plan.laying is Laying.SEED else places[len(mines) :]
@@ -53,13 +61,15 @@ def lay_mines(
     strange = np.setdiff1d(mines, places) if plan.laying is Laying.SEED else mines[len(places) :]
     if len(missing) or len(strange):
         raise LabError(
-            f"{len(places):,} mines were laid, but the census finds {len(mines):,} CLOSE_WAIT sockets; it misses "
-            f"{len(missing):,}, and {len(strange):,} are not ours."
+            f"{len(places):,} mines were laid, but the census finds {len(mines):,} {plan.mine_state} sockets; it "
+            f"misses {len(missing):,}, and {len(strange):,} are not ours."
         )
 
 
 def waiting_text(plan: Plan) -> str:
     """Return when the mines' ports are free, in words."""
+    if plan.mine_state is not MineState.CLOSE_WAIT:
+        return f" in {plan.mine_state}"
     if plan.release is Release.KEEP:
         return ", whose ports stay in FIN_WAIT_2"
     return f", whose ports are free after {fin_wait_2_s(plan):g} s at most"
@@ -164,8 +174,8 @@ def list_mines(plan: Plan) -> npt.NDArray[Any]:
 
 
 def list_mine_numbers(plan: Plan) -> npt.NDArray[Any]:
-    """Return the 4-tuples of the mines that a plan lays, CLOSE_WAIT sockets, ascending, shape (mines,)."""
+    """Return the 4-tuples of the mines in the state in which a plan lays them, ascending, shape (mines,)."""
     port = plan.target_port if plan.target_ports == 1 else 0
     return np.sort(
-        four_tuples.server_socket_numbers(plan, census.list_sockets(plan.family, ["CLOSE-WAIT"], local_port=port))
+        four_tuples.server_socket_numbers(plan, census.list_sockets(plan.family, [plan.mine_state], local_port=port))
     )

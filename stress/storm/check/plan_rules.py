@@ -11,6 +11,7 @@ from stress.model.mine import Isn, Laying, Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
 from stress.model.world import Drop, Firewall
 from stress.storm.check.address_rules import PORT_MAX, addresses_faults, space_faults
+from stress.storm.check.mine_rules import mine_faults, needs_nft_for_mines
 from stress.storm.check.world_rules import world_faults
 from stress.storm.ports import PortRange
 from stress.storm.segment import listing_policy
@@ -95,6 +96,7 @@ def combination_faults(plan: Plan) -> Iterator[str]:
         )
     yield from firewall_faults(plan)
     yield from world_faults(plan)
+    yield from mine_faults(plan)
     yield from evidence_faults(plan)
     if plan.probes and plan.ports is not Ports.KERNEL:
         yield f"{plan.scenario} measures connect() that chooses its port by itself; leave out --ports."
@@ -142,7 +144,7 @@ def missing_kernel_features(plan: Plan, *, has_local_port_range: bool, has_nft: 
         has_local_port_range: whether the kernel has IP_LOCAL_PORT_RANGE.
         has_nft: whether nft is installed.
     """
-    if plan.world.rules and not has_nft:
+    if (plan.world.rules or needs_nft_for_mines(plan)) and not has_nft:
         yield f"{plan.scenario} needs nft, which is not installed (Debian package nftables)."
     if has_local_port_range:
         return
