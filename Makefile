@@ -7,7 +7,7 @@
 # make validate   verdicts on real storms: against themselves, and against worse ones; 40 minutes
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
 # make worlds     hold causes against worlds of known truth, in all ways; writes the table of docs/attribution.md
-# make symptoms   write the table of symptoms into README.md and docs/catalogue.md
+# make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
 # make clean      remove what was built
 
 PYTHON ?= python3

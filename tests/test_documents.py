@@ -36,7 +36,7 @@ def commands(path):
                 yield shlex.split(match[1].rstrip(" \\"))
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/catalogue.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/catalogue.md", "docs/symptoms.md"])
 def test_the_table_of_symptoms_is_current(name, tmp_path):
     subprocess.run([sys.executable, GENERATE / "symptoms.py", tmp_path], check=True)
     assert (tmp_path / name).read_text() == (REPOSITORY / name).read_text(), "make symptoms"

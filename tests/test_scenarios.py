@@ -13,6 +13,8 @@ from stress.analysis.attribution.ladder import kernel_version
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.analysis.attribution.port_cost import measure_port_cost
 from stress.analysis.attribution.port_reuse import reuse_delays_ns
+from stress.analysis.symptoms.answer import answer_query
+from stress.analysis.symptoms.query import parse_query
 from stress.lab import firewall, namespace
 from stress.lab.counters import LO_DROPPED
 from stress.model.errors import LabError
@@ -76,6 +78,26 @@ def test_its_slow_attempts_have_the_cause_it_was_built_for_and_no_other(name):
     assert others == {}
     assert sum(built_for.values()) >= 0.99 * sum(causes.values())
     assert bool(built_for) == bool(expected_causes(name))
+
+
+def test_who_asks_about_what_was_seen_is_told_its_cause(name):
+    """Of each cause, at least half of the attempts: others may have waited for a busy machine as well."""
+    findings = run_of(name)
+    kernel = findings.run.record.host.kernel
+    for act in findings.acts:
+        attempts = act.storm.attempts
+        for code, cause in enumerate(CAUSES):
+            seen = attempts[act.causes == code]
+            if cause in (Cause.NONE, Cause.UNKNOWN, Cause.STALLED) or not len(seen):
+                continue
+            told = 0
+            for attempt in seen[:: max(1, len(seen) // 40)]:
+                error = errno.errorcode.get(int(attempt["error"]), "")
+                query = parse_query(f"{attempt['latency_ns']} ns {error}")
+                answer = answer_query(query, kernel, act.ladder, act.storm.act.sysctls)
+                explanations = [one.explanation for group in answer.groups for one in group.possibilities]
+                told += any(cause in one.causes for one in explanations)
+            assert told >= len(seen[:: max(1, len(seen) // 40)]) / 2, cause
 
 
 def test_outcomes_and_causes_each_add_up(name):

@@ -129,6 +129,7 @@ class Explanation:
     Attributes:
         name: unique.
         label: what it is, in a few words.
+        mark: where to look first, and what moves there meanwhile.
         what: what happens, in a sentence.
         told: what tells it from all others: counters and lists of sockets.
         sights: how it shows, the most typical first.
@@ -139,6 +140,7 @@ class Explanation:
 
     name: str
     label: str
+    mark: tuple[Side, str]
     what: str
     told: str
     sights: tuple[Sight, ...]

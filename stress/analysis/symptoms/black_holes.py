@@ -12,6 +12,7 @@ EXPLANATIONS = (
     Explanation(
         "ecn",
         "SYNs with ECN are dropped",
+        (Side.CLIENT, "TCPSynRetrans rises, nothing else on any host"),
         "the client asks for ECN, and something on the way drops SYNs that do; the first resend does not ask any more",
         "each attempt to this destination has exactly one resend; with tcp_ecn=0 on the client none has; no counter of "
         "TCP tells",
@@ -38,6 +39,7 @@ EXPLANATIONS = (
     Explanation(
         "tfo",
         "SYNs with TCP Fast Open are dropped",
+        (Side.CLIENT, "TCPSynRetrans rises, nothing else on any host"),
         "the program uses TCP Fast Open, and something on the way drops SYNs that have its option; the first resend "
         "has none",
         "each attempt has exactly one resend, and TCPFastOpenActive does not rise; programs without Fast Open connect "
@@ -53,6 +55,7 @@ EXPLANATIONS = (
     Explanation(
         "mptcp",
         "SYNs with Multipath TCP are dropped",
+        (Side.CLIENT, "MPCapableSYNTXDrop rises"),
         "the program's socket is MPTCP, and something on the way drops SYNs with MP_CAPABLE; the third resend has none",
         "MPTcpExt MPCapableSYNTXDrop = such connects; each attempt has exactly three resends",
         (
@@ -73,6 +76,7 @@ EXPLANATIONS = (
     Explanation(
         "timestamps",
         "SYNs with timestamps are dropped",
+        (Side.CLIENT, "TCPSynRetrans rises, nothing else on any host"),
         "something on the way drops SYNs with the timestamp option; the kernel never sends one without",
         "with tcp_timestamps=0 on the client all connect; no counter of TCP tells",
         (Sight(TIMEOUT, setting=Setting(Side.CLIENT, "net.ipv4.tcp_timestamps", ("1", "2"))),),

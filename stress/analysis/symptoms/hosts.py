@@ -10,6 +10,7 @@ EXPLANATIONS = (
     Explanation(
         "egress-drop",
         "the client's own host drops",
+        (Side.CLIENT, "TCPRetransFail rises"),
         "the output chain, a cgroup or the queue of the client's host drops the SYN; connect() does not say so",
         "TCPRetransFail = resends of these attempts; it moves for nothing else here",
         (
@@ -33,6 +34,7 @@ EXPLANATIONS = (
     Explanation(
         "neighbour",
         "nobody answers ARP",
+        (Side.CLIENT, "TCPSpuriousRtxHostQueues rises, a neighbour is FAILED"),
         "the next hop has no link-layer address: the SYN waits in the neighbour table and never leaves",
         "TCPTimeouts > 0, TCPSynRetrans = 0 and TCPSpuriousRtxHostQueues = TCPTimeouts; the neighbour is FAILED or "
         "INCOMPLETE",
@@ -54,6 +56,7 @@ EXPLANATIONS = (
     Explanation(
         "ipsec-waits",
         "an IPsec policy without a key",
+        (Side.CLIENT, "TCPSpuriousRtxHostQueues rises, no neighbour is FAILED"),
         "a policy wants the connection protected, and no key has been agreed: the SYN waits in the host",
         "with net.core.xfrm_larval_drop=0 as where nobody answers ARP, but no neighbour is FAILED; with 1 the SYN is "
         "dropped, and sent again",
@@ -66,6 +69,7 @@ EXPLANATIONS = (
     Explanation(
         "local-route",
         "a route or policy of the client's host",
+        (Side.CLIENT, "ActiveOpens does not rise"),
         "the host knows before any SYN that it will not send one: no route, a route of another kind, an IPsec policy "
         "or a cgroup program",
         "ActiveOpens counts no SYN of these attempts",
@@ -87,6 +91,7 @@ EXPLANATIONS = (
     Explanation(
         "stalled",
         "the client itself did not run",
+        (Side.CLIENT, "the thread waits for a CPU, or the machine is paused"),
         "the process waited for a CPU, or its whole machine stood still",
         "no SYN was sent again; the thread waited for a CPU, or the machine stood still, as long as connect() took",
         (Sight(SLOW, "a busy or paused machine"),),

@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Explanations: a SYN or its answer was lost between the two hosts."""
 
-from stress.analysis.symptoms.commands import CONNTRACK_SUMS, RULES, counters
-from stress.analysis.symptoms.seen import LADDER, ONE_SECOND, RUNGS, SLOW, TIMEOUT
+from stress.analysis.symptoms.commands import RULES, counters
+from stress.analysis.symptoms.seen import LADDER, RUNGS, SLOW, TIMEOUT
 from stress.model.outcome import Cause
 from stress.model.symptom import Command, Explanation, Place, Side, Sight
 
-CONNTRACK = Command(
-    Side.ROUTER, CONNTRACK_SUMS, "insert_failed and drop, hexadecimal, one line for each CPU: sum them up"
-)
 LOST = (Cause.LOST_ON_THE_WAY,)
 
 EXPLANATIONS = (
     Explanation(
         "loss",
         "packets lost at random",
+        (Side.CLIENT, "TCPSynRetrans rises, nothing else on any host"),
         "a link, a queue or a rule loses some SYNs or SYN-ACKs, whoever sends them",
         "no counter of the server's listeners moves; late attempts lie at random over time and ports, each rung has "
         "about the same share of those that reached it. SYN-ACKs are lost where the server's TCPSynRetrans rises",
@@ -36,6 +34,7 @@ EXPLANATIONS = (
     Explanation(
         "rate-limit",
         "a limit of new connections",
+        (Side.SERVER, "the counter of a firewall's rule rises"),
         "a rule lets so many SYNs per second through and drops the others",
         "packets of the rule = TCPSynRetrans; some attempts more connect with each second, whatever their ports: a "
         "staircase in time",
@@ -56,6 +55,7 @@ EXPLANATIONS = (
     Explanation(
         "policy",
         "a firewall that drops",
+        (Side.SERVER, "the counter of a firewall's rule rises"),
         "a rule of the server or on the way drops every SYN, or every SYN-ACK",
         "packets of the rule = SYNs; the server's ListenDrops does not move; where SYN-ACKs are dropped the server's "
         "TCPSynRetrans rises",
@@ -68,63 +68,9 @@ EXPLANATIONS = (
         ("policy",),
     ),
     Explanation(
-        "snat-race",
-        "two connections that get one SNAT port",
-        "a router with masquerade gives two connections, begun on two CPUs at one moment, the same port; it drops the "
-        "second SYN, and the next one gets another port",
-        "on the router insert_failed = drop = the clients' TCPSynRetrans; the server sees nothing; ports are left",
-        (
-            Sight(
-                ONE_SECOND,
-                "many new connections at one moment",
-                "85 of 800 at 1.00–1.03 s, Linux 6.18; with fully-random none of 800",
-            ),
-        ),
-        (
-            CONNTRACK,
-            counters(Side.CLIENT, "TcpExtTCPSynRetrans"),
-            Command(Side.ROUTER, RULES, "masquerade without fully-random", is_for_root=True),
-        ),
-        LOST,
-        ("snat-race",),
-    ),
-    Explanation(
-        "snat-exhausted",
-        "no SNAT port left",
-        "every port that a router may give to this destination is in use, and it drops each SYN",
-        "on the router insert_failed = drop = every SYN of these attempts",
-        (
-            Sight(TIMEOUT, figure="10 of 20 with ten ports, Linux 6.18"),
-            Sight(LADDER, "ports are free again"),
-        ),
-        (
-            CONNTRACK,
-            Command(Side.ROUTER, RULES, "the range of snat to …", is_for_root=True),
-        ),
-        LOST,
-        ("snat-exhausted",),
-    ),
-    Explanation(
-        "conntrack-full",
-        "a full conntrack table",
-        "a host on the way tracks as many connections as it may, and drops packets of new ones",
-        "on that host drop = SYNs, and insert_failed does not move; its log says: nf_conntrack: table full",
-        (Sight(TIMEOUT, figure="20 of 40, Linux 6.1 and 6.18"), Sight(LADDER, "entries end")),
-        (
-            CONNTRACK,
-            Command(
-                Side.ROUTER,
-                "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max",
-                "equal, or nearly",
-            ),
-            Command(Side.ROUTER, "dmesg | grep 'table full'", is_for_root=True),
-        ),
-        LOST,
-        ("conntrack-full",),
-    ),
-    Explanation(
         "link",
         "a slow or broken link, or its queue",
+        (Side.CLIENT, "drops of ip -s link or tc -s qdisc rise"),
         "packets wait in the queue of a link, arrive late, or not at all because the link is down or damages them",
         "drops of the interface or its queue (ip -s link, tc -s qdisc); damaged packets raise Tcp.InCsumErrors; delay, "
         "reordering and duplicates cause no resend",
@@ -151,6 +97,7 @@ EXPLANATIONS = (
     Explanation(
         "cpu-backlog",
         "the backlog of the receiving CPU",
+        (Side.SERVER, "rx_dropped of lo or drops of softnet_stat rise"),
         "more packets arrive at one moment than a CPU's backlog takes (net.core.netdev_max_backlog), as on a loopback "
         "whose timers fire in one tick",
         "rx_dropped of lo + ListenOverflows = SYNs without an answer",
@@ -164,6 +111,7 @@ EXPLANATIONS = (
     Explanation(
         "rp-filter",
         "a source that should come from elsewhere",
+        (Side.SERVER, "IPReversePathFilter rises"),
         "the server's host has a route to the client through another interface, and its rp_filter drops the SYN",
         "IPReversePathFilter = SYNs",
         (Sight(TIMEOUT),),
@@ -177,6 +125,7 @@ EXPLANATIONS = (
     Explanation(
         "martian",
         "a source address that is the server's own",
+        (Side.SERVER, "the log, with log_martians"),
         "the SYN has a source address which the server's host itself has, and is dropped as a martian",
         "no counter of TCP or IP moves; the log names it where log_martians is set; the kernel's reason is "
         "IP_LOCAL_SOURCE",
@@ -189,20 +138,9 @@ EXPLANATIONS = (
         ("martian",),
     ),
     Explanation(
-        "no-forwarding",
-        "a router that does not forward",
-        "net.ipv4.ip_forward is 0 on a host on the way",
-        "Ip.InAddrErrors of the router = SYNs",
-        (Sight(TIMEOUT),),
-        (
-            counters(Side.ROUTER, "IpInAddrErrors"),
-            Command(Side.ROUTER, "sysctl net.ipv4.ip_forward", "0"),
-        ),
-        LOST,
-    ),
-    Explanation(
         "unwanted-by-tcp",
         "a listener that wants a signature, or a near client",
+        (Side.SERVER, "TCPMD5… or TCPMinTTLDrop rises"),
         "the listener's socket asks for an MD5 signature that the SYN does not have or has wrong, or for a higher TTL "
         "(IP_MINTTL)",
         "TCPMD5NotFound, TCPMD5Unexpected, TCPMD5Failure or TCPMinTTLDrop = SYNs",
@@ -217,6 +155,7 @@ EXPLANATIONS = (
     Explanation(
         "ipsec-in",
         "an IPsec policy of the server",
+        (Side.SERVER, "XfrmInPolBlock rises"),
         "a policy of the server's host lets only protected packets in",
         "XfrmInPolBlock = SYNs",
         (Sight(TIMEOUT),),

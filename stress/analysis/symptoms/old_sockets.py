@@ -15,6 +15,7 @@ EXPLANATIONS = (
     Explanation(
         "leaked-sockets",
         "leaked connections (CLOSE_WAIT)",
+        (Side.SERVER, "TCPSYNChallenge rises, and sockets are in CLOSE_WAIT"),
         "the SYN met a connection that the client has closed and the server's program has not; the challenge ACK is "
         "answered by an RST, which clears it, and the SYN is sent again",
         "TCPSYNChallenge = TCPChallengeACK = such connects; the server's socket on this 4-tuple is in CLOSE_WAIT "
@@ -47,6 +48,7 @@ EXPLANATIONS = (
     Explanation(
         "half-open",
         "half-open connections: the client vanished",
+        (Side.SERVER, "TCPSYNChallenge or EmbryonicRsts rises, none in CLOSE_WAIT"),
         "the SYN met a socket of the server that still waits for a client which is gone: ESTABLISHED, FIN_WAIT, "
         "LAST_ACK or SYN_RECV; it is cleared as a leaked one is",
         "as leaked connections, but the server's socket is not in CLOSE_WAIT: in ESTABLISHED Tcp.InErrs rises by one "
@@ -66,6 +68,7 @@ EXPLANATIONS = (
     Explanation(
         "time-wait",
         "clients behind one NAT that meet TIME_WAIT",
+        (Side.SERVER, "PAWSTimewait or TCPACKSkippedTimeWait rises"),
         "the server closed first and holds the 4-tuple in TIME_WAIT; another client behind the same address gets its "
         "port within a minute, and its timestamp or sequence number is behind",
         "TCPSYNChallenge does not rise, and PAWSTimewait = such connects; with timestamps off no counter rises, and "
@@ -98,6 +101,7 @@ EXPLANATIONS = (
     Explanation(
         "answered-for",
         "a firewall that answers in the client's place",
+        (Side.SERVER, "TCPSYNChallenge rises, the client's OutRsts does not"),
         "the SYN met an old socket; a firewall on the client's side answers the challenge ACK by an RST and does not "
         "pass it on, so the client does not know that it may send its SYN again at once",
         "TCPSYNChallenge = TCPChallengeACK = the client's TCPSynRetrans = packets of the firewall's rule; the client's "
@@ -120,6 +124,7 @@ EXPLANATIONS = (
     Explanation(
         "lost-reset",
         "old sockets, and a firewall that drops the RST",
+        (Side.SERVER, "TCPSYNChallenge rises, and so does the client's OutRsts"),
         "the SYN met an old socket; the client's RST to the challenge ACK is dropped on its way, so the socket stays, "
         "and every SYN of this port meets it",
         "TCPSYNChallenge rises with every SYN, and the client sends RSTs; the old socket is there before and after",
@@ -145,6 +150,7 @@ EXPLANATIONS = (
     Explanation(
         "lost-challenge",
         "old sockets, and a firewall that drops the challenge ACK",
+        (Side.SERVER, "TCPSYNChallenge rises, the client's OutRsts does not"),
         "the SYN met an old socket, whose challenge ACK is dropped on its way: to the client, nobody answers",
         "TCPSYNChallenge = TCPChallengeACK rise with every SYN, and the client sends no RST; the old socket is there "
         "before and after",
@@ -161,6 +167,7 @@ EXPLANATIONS = (
     Explanation(
         "few-challenges",
         "old sockets, and few challenge ACKs",
+        (Side.SERVER, "TCPSYNChallenge rises by more than TCPChallengeACK"),
         "the SYN met an old socket, and the kernel's limit withheld the challenge ACK, so that the SYN waited for the "
         "next rung of the ladder",
         "TCPSYNChallenge > TCPChallengeACK + TCPACKSkippedChallenge: the difference is the SYNs without an answer",

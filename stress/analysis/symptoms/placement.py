@@ -5,6 +5,7 @@ from stress.analysis.attribution.ladder import LATE_JIFFIES, Ladder, Rung, wheel
 from stress.model.symptom import Place
 from stress.model.units import SECOND_NS, duration_text, range_text
 
+LATE_NS = 100_000_000  # on two CPUs with seven storms collisions of two jiffies took 40 ms (Linux 6.18)
 BY_RESENDS = {1: Place.FIRST, 2: Place.SECOND, 3: Place.THIRD}
 # Three ARP requests, a second each (mcast_solicit and retrans_time_ms of net.ipv4.neigh): 3.05 to 3.08 s on Linux 6.18.
 NEIGHBOUR_NS = (3 * SECOND_NS, 3 * SECOND_NS + SECOND_NS // 5)
@@ -37,7 +38,13 @@ def place_latency(latency_ns: int, rounding_ns: int, ladder: Ladder) -> dict[Pla
             places[place] = f"ETIMEDOUT at the end of the ladder, {duration_text(end_ns)}, {text}"
     if is_within(*NEIGHBOUR_NS):
         places[Place.NEIGHBOUR] = "EHOSTUNREACH where nobody answered ARP for 3 s"
-    return places or {Place.BETWEEN: between_text(latency_ns, ladder)}
+    return places or {Place.BETWEEN: between_text(latency_ns, ladder)} | late_rung(latency_ns, ladder)
+
+
+def late_rung(latency_ns: int, ladder: Ladder) -> dict[Place, str]:
+    """Return the rung below a latency, if a busy client may have been so late to see that it was connected."""
+    below = [rung for rung in (ladder.fast, *ladder.rungs) if rung and rung.to_ns < latency_ns <= rung.to_ns + LATE_NS]
+    return {place_of_rung(rung, ladder): f"a busy client, {rung_text(rung, ladder)}" for rung in below}
 
 
 def place_of_rung(rung: Rung, ladder: Ladder) -> Place:

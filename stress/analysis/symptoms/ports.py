@@ -13,6 +13,7 @@ EXPLANATIONS = (
     Explanation(
         "ports-used-up",
         "every port is in use",
+        (Side.CLIENT, "own sockets on every port of the range"),
         "the client holds a socket on every port of its range towards this destination, mostly in TIME_WAIT or "
         "FIN_WAIT_2",
         "its sockets towards this destination = ports of the range that are not reserved; no counter moves",
@@ -31,6 +32,7 @@ EXPLANATIONS = (
     Explanation(
         "ports-reserved",
         "every port is reserved",
+        (Side.CLIENT, "ip_local_reserved_ports covers the range"),
         "net.ipv4.ip_local_reserved_ports covers the range, so that the kernel may choose none",
         "reserved ports = ports of the range, and hardly any socket has one",
         (Sight(NO_PORT),),
@@ -41,6 +43,7 @@ EXPLANATIONS = (
     Explanation(
         "ports-of-others",
         "others have the ports",
+        (Side.CLIENT, "sockets of others on every port of the range"),
         "sockets of other programs were bound to the ports of the range",
         "sockets of others on the range = its ports",
         (Sight(NO_PORT),),
@@ -50,6 +53,7 @@ EXPLANATIONS = (
     Explanation(
         "no-source",
         "no source address",
+        (Side.CLIENT, "ip route get has no src, or not the program's"),
         "the address that the program binds to is not of this host, or the host has none from which the target can be "
         "reached",
         "the kernel, asked for a source address towards the target, has none; no port was searched",
@@ -61,6 +65,7 @@ EXPLANATIONS = (
     Explanation(
         "port-search",
         "the search for a port",
+        (Side.CLIENT, "sockets on more than half of the range"),
         "more than half of the range is taken for this destination, and connect() looks at thousands of ports before "
         "it finds a free one",
         "no SYN was sent again, no packet lost; CPU time in __inet_hash_connect",
@@ -77,6 +82,7 @@ EXPLANATIONS = (
     Explanation(
         "self-connected",
         "the client connected to itself",
+        (Side.CLIENT, "a socket whose two ends are the same"),
         "nobody listens on a port of the client's own range on the same host; connect() drew that very port as its "
         "source, and its SYN met itself",
         "getsockname() = getpeername()",

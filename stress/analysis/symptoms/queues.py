@@ -13,6 +13,7 @@ EXPLANATIONS = (
     Explanation(
         "accept-queue",
         "a full accept queue",
+        (Side.SERVER, "ListenOverflows rises"),
         "the server's program does not call accept() in time, and the kernel drops SYNs without an answer",
         "ListenOverflows = ListenDrops = SYNs without an answer; sk_drops says which listener",
         (
@@ -26,6 +27,7 @@ EXPLANATIONS = (
     Explanation(
         "no-descriptor",
         "a server without descriptors",
+        (Side.SERVER, "ListenOverflows rises"),
         "accept() fails with EMFILE, and the accept queue fills",
         "as a full accept queue; the program's accept() fails, and it has as many descriptors open as its limit allows",
         (Sight(TIMEOUT, "descriptors stay used up"), Sight(LADDER, "the queue gets room again")),
@@ -39,6 +41,7 @@ EXPLANATIONS = (
     Explanation(
         "syn-queue",
         "a full SYN queue without cookies",
+        (Side.SERVER, "ListenDrops rises; ListenOverflows, Ip.OutNoRoutes do not"),
         "the listener has no room for another half-open connection, and may send no SYN cookie",
         "ListenDrops rises without ListenOverflows and without Ip.OutNoRoutes; TCPReqQFullDrop = ListenDrops where the "
         "listen() backlog is too small, and 0 where tcp_max_syn_backlog is",
@@ -60,6 +63,7 @@ EXPLANATIONS = (
     Explanation(
         "stuck-listener",
         "one of several listeners stands still",
+        (Side.SERVER, "ListenOverflows rises"),
         "the kernel gives each 4-tuple to one of the SO_REUSEPORT listeners, always the same one, and one of them does "
         "not accept",
         "ListenOverflows = ListenDrops = SYNs of the attempts that fail; sk_drops of one listener rises, those of the "
@@ -78,6 +82,7 @@ EXPLANATIONS = (
     Explanation(
         "closed-listener",
         "a listener that closed with connections in its queue",
+        (Side.SERVER, "OutRsts rises"),
         "a program that restarts closes one of its SO_REUSEPORT listeners; the kernel resets what waits in its queue, "
         "although connect() has already succeeded",
         "the server's OutRsts = connections that fail on first use; with tcp_migrate_req=1 TCPMigrateReqSuccess rises "
@@ -100,6 +105,7 @@ EXPLANATIONS = (
     Explanation(
         "no-route-back",
         "no route from the server to the client",
+        (Side.SERVER, "ListenDrops = Ip.OutNoRoutes"),
         "the SYN arrives, and the server's host has no route for its answer",
         "ListenDrops = Ip.OutNoRoutes = SYNs, ListenOverflows = 0",
         (Sight(TIMEOUT), Sight(LADDER, "a route comes back meanwhile")),

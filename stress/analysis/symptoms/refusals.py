@@ -10,6 +10,7 @@ EXPLANATIONS = (
     Explanation(
         "closed-port",
         "nobody listens",
+        (Side.SERVER, "OutRsts rises"),
         "the server's host has no listener on this address and port, and its TCP answers by an RST",
         "OutRsts of the server = attempts that were refused",
         (Sight(REFUSED),),
@@ -23,6 +24,7 @@ EXPLANATIONS = (
     Explanation(
         "reset-by-firewall",
         "a firewall that answers by RST",
+        (Side.SERVER, "OutRsts does not rise, a rule's counter does"),
         "a rule rejects with tcp reset; no TCP has sent the RST",
         "OutRsts of the server does not rise; the counter of the rule does",
         (Sight(REFUSED),),
@@ -38,6 +40,7 @@ EXPLANATIONS = (
     Explanation(
         "icmp",
         "an ICMP error",
+        (Side.CLIENT, "Icmp.InDestUnreachs rises"),
         "a firewall or a router answers by ICMP that it will not pass the SYN on",
         "Icmp.InDestUnreachs or InTimeExcds of the client = SYNs of these attempts; the type gives the errno",
         (

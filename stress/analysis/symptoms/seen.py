@@ -113,7 +113,7 @@ NO_PORT = Symptom(
     "no-port",
     "EADDRNOTAVAIL; EADDRINUSE of bind() to port 0",
     "at once, no SYN is sent",
-    placed(Place.AT_ONCE),
+    BEFORE_A_TIMEOUT,
     ("EADDRNOTAVAIL", "EADDRINUSE"),
     ("no ports left", "port exhaustion", "exhausted"),
 )

@@ -7,7 +7,7 @@ A scenario shows at least one of them or is one of ``NOTHING_TO_SEE``; a cause b
 
 from collections.abc import Iterable
 
-from stress.analysis.symptoms import black_holes, hosts, losses, old_sockets, ports, queues, refusals
+from stress.analysis.symptoms import black_holes, hosts, losses, old_sockets, ports, queues, refusals, routers
 from stress.analysis.symptoms.seen import SYMPTOMS
 from stress.model.symptom import Explanation, Setting, Symptom, Version
 
@@ -15,6 +15,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     *old_sockets.EXPLANATIONS,
     *queues.EXPLANATIONS,
     *losses.EXPLANATIONS,
+    *routers.EXPLANATIONS,
     *black_holes.EXPLANATIONS,
     *hosts.EXPLANATIONS,
     *refusals.EXPLANATIONS,

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""The table of symptoms for documents."""
+"""The symptoms for documents: the table of what may be behind each, and a page with all explanations."""
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
 
-from stress.analysis.symptoms.answer import kernels_text
+from stress.analysis.symptoms.answer import condition_text, kernels_text
 from stress.analysis.symptoms.seen import SYMPTOMS
-from stress.analysis.symptoms.table import explanations_of
-from stress.model.symptom import Explanation, Symptom
+from stress.analysis.symptoms.table import EXPLANATIONS, explanations_of
+from stress.model.symptom import Explanation, Side, Symptom
+
+CATALOGUE, PAGE = "catalogue.md", "symptoms.md"
 
 
-def symptom_table(scenarios: Collection[str], page: str) -> str:
-    """Return what a person sees and what it may be, as a Markdown table with a link to each scenario.
+def symptom_table(scenarios: Collection[str], folder: str, here: str) -> str:
+    """Return what a person sees and what it may be, as a Markdown table with links.
 
     Args:
-        scenarios: names of those that exist; others get no link.
-        page: where their sections are, such as ``docs/catalogue.md``, or an empty text on that page itself.
+        scenarios: names of those that exist; an explanation without one leads to the page of all explanations.
+        folder: where the documents are, such as ``docs/``.
+        here: the document that the table is for.
     """
     lines = ["| you see | it may be |", "| --- | --- |"]
     for symptom in SYMPTOMS:
@@ -22,11 +26,19 @@ def symptom_table(scenarios: Collection[str], page: str) -> str:
         conditions = [short_condition(one, symptom) for one in explanations]
         shared = conditions[0] if conditions[1:] and len(set(conditions)) == 1 else ""
         parts = [
-            explanation_link(one, scenarios, page) + ("" if shared else condition)
+            f"[{one.label}]({explanation_target(one, scenarios, folder, here)}){'' if shared else condition}"
             for one, condition in zip(explanations, conditions, strict=True)
         ]
         lines.append(f"| {symptom.title}{shared} | {'; '.join(parts)} |")
     return "\n".join(lines) + "\n"
+
+
+def explanation_target(explanation: Explanation, scenarios: Collection[str], folder: str, here: str) -> str:
+    """Return where an explanation is shown: the section of its first scenario that exists, or its own."""
+    shown = next((name for name in explanation.scenarios if name in scenarios), None)
+    if here == PAGE or shown is None:
+        return f"{'' if here == PAGE else folder + PAGE}#{anchor(explanation.label)}"
+    return f"{'' if here == CATALOGUE else folder + CATALOGUE}#{shown}"
 
 
 def short_condition(explanation: Explanation, symptom: Symptom) -> str:
@@ -42,7 +54,37 @@ def short_condition(explanation: Explanation, symptom: Symptom) -> str:
     return f" ({only})" if only else ""
 
 
-def explanation_link(explanation: Explanation, scenarios: Collection[str], page: str) -> str:
-    """Return the label of an explanation, with a link to the first of its scenarios that exists."""
-    shown = next((name for name in explanation.scenarios if name in scenarios), None)
-    return f"[{explanation.label}]({page}#{shown})" if shown else explanation.label
+def symptom_sections(scenarios: Collection[str]) -> str:
+    """Return one section per explanation: what happens, how it shows, what tells it from others, commands."""
+    return "\n".join("\n".join(section_lines(one, scenarios)) for one in EXPLANATIONS)
+
+
+def section_lines(explanation: Explanation, scenarios: Collection[str]) -> Iterator[str]:
+    """Yield the lines of a section."""
+    side, moves = explanation.mark
+    yield from (f"## {explanation.label}", "", f"{sentence(explanation.what)} First look, on the {side}: {moves}.", "")
+    for sight in explanation.sights:
+        measured = f"measured: {sight.figure}" if sight.figure else ""
+        details = "; ".join(filter(None, [condition_text(sight), measured]))
+        yield f"- seen as: {sight.symptom.title}{': ' if details else ''}{details}"
+    yield f"- told by: {explanation.told}"
+    if explanation.causes:
+        yield f"- named: {', '.join(f'`{cause}`' for cause in explanation.causes)} ([rules](attribution.md#rules))"
+    shown = [f"[{name}]({CATALOGUE}#{name})" for name in explanation.scenarios if name in scenarios]
+    if shown:
+        yield f"- shown by: {', '.join(shown)}"
+    yield from ("", "```")
+    for command in explanation.commands:
+        typed = f"{command.side:<{len(Side.CLIENT)}} {'#' if command.is_for_root else '$'} {command.line}"
+        yield f"{typed}    {command.look}" if command.look else typed
+    yield from ("```", "")
+
+
+def sentence(text: str) -> str:
+    """Return a text as a sentence."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def anchor(heading: str) -> str:
+    """Return what a heading is called in links, as GitHub makes it."""
+    return re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")

@@ -16,6 +16,7 @@ from stress.model.units import kernel_text
 from stress.view.text.ladder_table import ladder_settings
 
 LABELS = len("told by")
+WORTH_A_TABLE = 3  # explanations: one or two are read faster than a table of what moves
 
 
 def symptom_report(
@@ -36,12 +37,17 @@ def symptom_report(
     if answer.reading:
         asked = question_text(answer.query, ladder)
         parts.append(Text(f"{asked}: {'; or '.join(answer.reading.values())}"))
-    number = 0
+    numbers = number_explanations(answer)
+    if len(numbers) >= WORTH_A_TABLE:
+        parts += [Text(), Text("What moves meanwhile tells where to look", style="bold"), mark_table(answer, numbers)]
+    printed: set[str] = set()
     for group in answer.groups:
         parts += [Text(), Text.assemble((group.symptom.title, "bold underline"), f"\nhere: {group.here}")]
         for possibility in group.possibilities:
-            number += 1
-            parts += [Text(), possibility_table(number, possibility, sysctls, scenarios)]
+            name = possibility.explanation.name
+            is_new = name not in printed
+            parts += [Text(), possibility_table(numbers[name], possibility, sysctls, scenarios if is_new else None)]
+            printed.add(name)
     if not answer.groups:
         parts += [Text(), Text("Nothing in the table of symptoms fits that on this kernel and these settings")]
     if answer.elsewhere:
@@ -50,20 +56,53 @@ def symptom_report(
     return Group(*parts)
 
 
+def number_explanations(answer: Answer) -> dict[str, int]:
+    """Return the number of each explanation by its name, in the order in which they are printed first."""
+    names = dict.fromkeys(one.explanation.name for group in answer.groups for one in group.possibilities)
+    return {name: number for number, name in enumerate(names, start=1)}
+
+
+def mark_table(answer: Answer, numbers: Mapping[str, int]) -> Table:
+    """Return what moves on which side, and the numbers of the explanations that it speaks for."""
+    by_mark: dict[tuple[Side, str], set[int]] = {}
+    for group in answer.groups:
+        for one in group.possibilities:
+            by_mark.setdefault(one.explanation.mark, set()).add(numbers[one.explanation.name])
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", width=LABELS + 3)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for side, text in sorted(by_mark, key=lambda mark: list(Side).index(mark[0])):
+        speaks_for = " ".join(map(str, sorted(by_mark[side, text])))
+        table.add_row(str(side), Text(text), Text(speaks_for, style="bold"))
+    return table
+
+
 def possibility_table(
-    number: int, possibility: Possibility, sysctls: Mapping[str, str], scenarios: Collection[str]
+    number: int, possibility: Possibility, sysctls: Mapping[str, str], scenarios: Collection[str] | None
 ) -> Table:
-    """Return one explanation: what happens, when, what tells it from others, commands, scenarios."""
+    """Return one explanation: what happens, when, what tells it from others, commands, scenarios.
+
+    Args:
+        number: of the explanation.
+        possibility: the explanation, and how it shows.
+        sysctls: settings of the host.
+        scenarios: names of those that exist; None where all but how it shows has been printed before.
+    """
     one = possibility.explanation
     table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", width=LABELS + 3)
     table.add_column(overflow="fold")
     causes = f" ({', '.join(one.causes)})" if one.causes else ""
     table.add_row(Text(str(number)), Text.assemble((one.label, "bold"), (causes, "dim")))
-    table.add_row("what", Text(one.what))
+    if scenarios is not None:
+        table.add_row("what", Text(one.what))
     for sight in possibility.sights:
         if text := sight_text(sight, sysctls):
             table.add_row("when", Text(text))
+    if scenarios is None:
+        table.add_row("told by", Text(f"as {number} above"))
+        return table
     table.add_row("told by", Text(one.told))
     before: Side | None = None
     for command in one.commands:
