@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from stress.cli.options import make_plan
+from stress.model.acts import choose_acts
 from stress.model.errors import UsageError
 from stress.model.mine import Release
 from stress.model.plan import LOOPBACK, Plan
@@ -103,3 +104,15 @@ def test_a_storm_against_an_external_server_is_on_the_host(address, family):
     plan = external_plan(address, {"attempts": 10}, {})
     usual = Plan(scenario="visit").with_family(family).on_host()
     assert plan == msgspec.structs.replace(usual, attempts=10, target_port=80)
+
+
+def test_of_a_plan_with_acts_some_can_be_chosen():
+    whole = find_scenario("port-exhaustion").plan
+    chosen = choose_acts(whole, ["tcp_tw_reuse 2", "tcp_tw_reuse 0"])
+    assert list(chosen.acts) == ["tcp_tw_reuse 0", "tcp_tw_reuse 2"]
+    assert all(chosen.acts[name] == whole.acts[name] for name in chosen.acts)
+    assert choose_acts(whole, []) is whole
+    with pytest.raises(UsageError, match="has no act 'x'; it is a single storm"):
+        choose_acts(find_scenario("clean").plan, ["x"])
+    with pytest.raises(UsageError, match="continues the one before it"):
+        choose_acts(find_scenario("article").plan, ["ports by bind()"])

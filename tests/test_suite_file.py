@@ -247,7 +247,30 @@ ERRORS = {
             (7, "label belongs in a [[scenario]], not in [defaults]."),
         ],
     ),
-    "acts": (CLOSEWAIT + "acts = {}", [(3, f"There is no 'acts' in a [[scenario]]; there are {', '.join(SCENARIO)}.")]),
+    "the plan's own name": (
+        CLOSEWAIT + "scenario = 1",
+        [(3, f"There is no 'scenario' in a [[scenario]]; there are {', '.join(SCENARIO)}.")],
+    ),
+    "acts of a single storm": (
+        CLOSEWAIT + "acts = ['x']",
+        [(3, "closewait has no act 'x'; it is a single storm.")],
+    ),
+    "acts that do not exist": (
+        "[[scenario]]\nname = 'port-exhaustion'\nacts = ['tcp_tw_reuse 5']",
+        [
+            (
+                3,
+                (
+                    "port-exhaustion has no act 'tcp_tw_reuse 5'; there are tcp_tw_reuse 0, tcp_tw_reuse 1, "
+                    "tcp_tw_reuse 2. Did you mean tcp_tw_reuse 2?"
+                ),
+            )
+        ],
+    ),
+    "an act that continues another": (
+        "[[scenario]]\nname = 'article'\nacts = ['ports by bind()']",
+        [(3, "The act 'ports by bind()' continues the one before it; choose that too.")],
+    ),
     "wrong fields of a plan": (
         f"{CLOSEWAIT}mins = 3\nmines = true\nports = 'shufle'\nfamily = 5\nport_range = [1, 2.5]",
         [

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from stress.model.acts import choose_acts
 from stress.model.errors import UsageError
 from stress.model.mine import Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
@@ -104,6 +105,7 @@ OPTIONS = (
         help="give an attempt up after this; by default when the kernel does",
     ),
     click.option("--seed", type=int, help="of the mines' places and of shuffled ports"),
+    click.option("--act", "act_names", multiple=True, metavar="NAME", help="this act of the scenario only; repeatable"),
     click.option("--set", "sysctls", type=SysctlSetting(), multiple=True, help="a setting inside the lab; repeatable"),
     click.option("--port-range", type=PortRangeOption(), help="ephemeral ports inside the lab"),
     click.option("--family", type=click.Choice(["4", "6"]), help="IPv4 or IPv6"),
@@ -143,6 +145,7 @@ def make_plan(base: Plan, given: dict[str, Any]) -> Plan:
         UsageError: an option has a value that no plan can have.
     """
     changes = {name: value for name, value in given.items() if value is not None}
+    base = choose_acts(base, changes.pop("act_names", ()))
     settings = dict(changes.pop("sysctls", ()))
     if fault := next(filter(None, map(base.act_fault, sorted({*changes, *settings}))), None):
         raise UsageError(fault)

@@ -39,7 +39,13 @@ FIELDS: dict[str, Any] = {
 }
 AXES: dict[str, Any] = FIELDS | {KERNEL: Text}
 DEFAULTS: dict[str, Any] = FIELDS | {"sysctls": Table}
-SCENARIO: dict[str, Any] = {"name": Text, "label": Text, "measures": bool, "matrix": Table} | DEFAULTS
+SCENARIO: dict[str, Any] = {
+    "name": Text,
+    "label": Text,
+    "acts": list[Text],
+    "measures": bool,
+    "matrix": Table,
+} | DEFAULTS
 GATE: dict[str, Any] = {"expr": Text, "scenario": Text}
 
 # Where a key belongs that occurs in a table which has none of that name.
@@ -47,7 +53,7 @@ PLACES = {
     **dict.fromkeys(FIELDS, "[defaults], a [[scenario]] or [matrix]"),
     KERNEL: "[matrix], as a list of one or more",
     **dict.fromkeys(HEAD, "the head of the file, above the first table"),
-    **dict.fromkeys(("label", "measures"), "a [[scenario]]"),
+    **dict.fromkeys(("label", "measures", "acts"), "a [[scenario]]"),
     "sysctls": "[defaults] or a [[scenario]]",
     "net": "[defaults.sysctls], [scenario.sysctls] or [matrix]",
     "expr": "a [[gate]]",

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from stress.model.acts import choose_acts
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.suite import Entry
@@ -92,6 +93,11 @@ def read_scenario(
         base = find_scenario(fields["name"]).plan
     except UsageError as error:
         diagnostics.add((*at, "name"), str(error))
+        return None
+    try:
+        base = choose_acts(base, fields.get("acts", ()))
+    except UsageError as error:
+        diagnostics.add((*at, "acts"), str(error))
         return None
     refuse_varied(base, given, varied, diagnostics)
     entry = Entry(
