@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The packet ladder: every packet is drawn or counted, at its side and in its order; without evidence there is none."""
 
+import io
 import itertools
 import struct
 
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
+from rich.console import Console
 
 from stress.analysis.attribution.summary import analyse
 from stress.model.outcome import Cause
 from stress.model.plan import Plan, Ports
-from stress.model.summary import Evidence, Packet
+from stress.model.summary import Evidence, Fate, Packet
 from stress.view.figure import style
+from stress.view.figure.run.packet_arrow import LOST_AFTER
 from stress.view.figure.run.packets import (
     CLIENT,
     ROWS_MAX,
@@ -28,6 +31,7 @@ from stress.view.figure.run.packets import (
 )
 from stress.view.figure.run.timeline import draw_evidence, draw_timeline, latency_limits, timeline_figure
 from stress.view.figure.save import save_figure
+from stress.view.text.packet_ladder import packet_ladder
 
 COLLISION = [
     Packet(0, True, "S"),
@@ -178,6 +182,70 @@ def test_no_packet_is_lost_whatever_the_gaps(times_ns, latency_ns):
     assert len(shown) + omitted == len(packets)
     assert shown == [packet for packet in packets if packet in shown]
     assert not packets or (lines[0] == packets[0] and packets[-1] in shown)
+
+
+HOSTS = ["client", "router", "server"]
+LOSSES = [  # SYN lost at the router, SYN unanswered, SYN-ACK lost at the router, then on a link; at last an answer
+    Packet(0, True, "S", HOSTS[:2], Fate.LOST_IN_HOST),
+    Packet(1 * SECOND, True, "S", HOSTS, Fate.UNANSWERED),
+    Packet(2 * SECOND, True, "S", HOSTS, Fate.ARRIVED),
+    Packet(2 * SECOND + 50 * US, False, "S.", HOSTS[:0:-1], Fate.LOST_IN_HOST),
+    Packet(3 * SECOND, False, "S.", HOSTS[:1:-1], Fate.LOST_ON_LINK),
+    Packet(4 * SECOND, False, "S.", HOSTS[::-1], Fate.ARRIVED),
+]
+
+
+def hop_evidence(packets, hosts=HOSTS):
+    return Evidence("act 0", Cause.LOST_ON_THE_WAY.value, 40000, 0, packets, hosts)
+
+
+def test_a_packet_goes_from_host_to_host_until_a_cross_where_it_was_lost():
+    axes = drawn(hop_evidence(LOSSES))
+    router = (CLIENT + SERVER) / 2
+    arrows = [(text.xyann[0], text.xy[0]) for text in axes.texts if isinstance(text, Annotation)]
+    link_end = SERVER + LOST_AFTER * (router - SERVER)
+    there = [(CLIENT, router), (router, SERVER)]
+    back = [(SERVER, router), (router, CLIENT)]
+    wanted = [there[0], *there, *there, back[0], (SERVER, link_end), *back]
+    assert arrows == [pytest.approx(pair) for pair in wanted]
+    crosses = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "x"]
+    assert crosses == pytest.approx([router, SERVER, router, link_end])
+    assert [word.replace("\n", " ") for word in words(axes) if "lost" in word or "answer" in word][1:] == [
+        "lost at router",
+        "no answer",
+        "lost at router",
+        "lost on link",
+    ]
+    assert words(axes)[1:4] == HOSTS
+
+
+def test_an_attempt_of_which_no_packet_left_the_client_says_so():
+    axes = drawn(hop_evidence([]), latency_ns=3 * SECOND, end="timed out after 3 s")
+    assert breaks(axes) == ["no packet left the client"]
+    assert not [text for text in axes.texts if isinstance(text, Annotation)]
+
+
+@pytest.mark.parametrize("packets", [LOSSES, LOSSES[:1], LOSSES[3:4], LOSSES * 3], ids=len)
+def test_nothing_in_a_ladder_of_three_hosts_overlaps_or_leaves_the_sheet(packets):
+    assert_nothing_overlaps(drawn(hop_evidence(packets), latency_ns=5 * SECOND, end="timed out after 5 s"))
+
+
+def test_the_report_says_at_which_hop_a_packet_was_lost():
+    text = io.StringIO()
+    console = Console(file=text, width=120)
+    console.print(packet_ladder(hop_evidence(LOSSES)))
+    console.print(packet_ladder(hop_evidence([])))
+    lines = [" ".join(line.split()) for line in text.getvalue().splitlines()]
+    assert lines == [
+        "captured: lost on the way, port 40000",
+        "0 client ──── S ───▶ router lost at router",
+        "1 s client ──── S ───▶ router ──── S ───▶ server no answer from server",
+        "2 s client ──── S ───▶ router ──── S ───▶ server",
+        "2 s router ◀─── S. ──── server lost at router",
+        "3 s ✗─── S. ──── server lost between server and router",
+        "4 s client ◀─── S. ──── router ◀─── S. ──── server",
+        "captured: lost on the way, port 40000: no packet left the client",
+    ]
 
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.NONE])

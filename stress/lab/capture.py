@@ -20,6 +20,7 @@ from stress._fastconnect import now_ns
 from stress.lab.firewall import attach_filter, bpf_program
 from stress.model.errors import LabError
 from stress.model.units import SECOND_NS
+from stress.model.world import CLIENT
 
 # linux/if_packet.h; not in the socket module
 SOL_PACKET = 263
@@ -27,6 +28,9 @@ PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION, PACKET_IGNORE_OUTGOING = 5, 6
 TPACKET_V2 = 1
 TP_STATUS_USER = 1
 ETH_P_ALL = 3
+
+PACKET_OUTGOING = 4
+LOOPBACK, EVERY_DEVICE = "lo", ""
 
 FRAME_BYTES = 256  # in the ring: tpacket2_hdr, sockaddr_ll, then the packet
 BLOCK_BYTES = 1 << 16
@@ -37,9 +41,9 @@ CLOCK_SAMPLES = 15  # readings of both clocks, to find their offset
 
 HEADER = np.dtype(
     {
-        "names": ["status", "length", "captured", "mac", "net", "second", "nanosecond"],
-        "formats": ["<u4", "<u4", "<u4", "<u2", "<u2", "<u4", "<u4"],
-        "offsets": [0, 4, 8, 12, 14, 16, 20],
+        "names": ["status", "length", "captured", "mac", "net", "second", "nanosecond", "device", "type"],
+        "formats": ["<u4", "<u4", "<u4", "<u2", "<u2", "<u4", "<u4", "<i4", "u1"],
+        "offsets": [0, 4, 8, 12, 14, 16, 20, 36, 42],  # the last two in sockaddr_ll
         "itemsize": FRAME_BYTES,
     }
 )
@@ -52,20 +56,30 @@ class Packets:
     Attributes:
         time_ns: shape (packets,), int64, CLOCK_MONOTONIC.
         realtime_ns: shape (packets,), int64, CLOCK_REALTIME, the kernel's timestamp.
+        client: shape (packets,), V16, the client's address, of IPv4 followed by zeros.
         client_port: shape (packets,), uint16.
         from_client: shape (packets,), bool.
         length: shape (packets,), uint32, bytes on the wire.
         headers: shape (packets, SNAP_BYTES), uint8: the first bytes of each packet, from its Ethernet header on.
         missed: number of packets that did not fit into the ring.
+        device: shape (packets,), int32, index of the device that the packet came from or went to.
+        outgoing: shape (packets,), bool: it left by this device. On a loopback alone each packet is there once.
+        host: shape (packets,), uint8, index into ``hosts``.
+        hosts: the names of the hosts, the client first.
     """
 
     time_ns: npt.NDArray[np.int64]
     realtime_ns: npt.NDArray[np.int64]
+    client: npt.NDArray[np.void]
     client_port: npt.NDArray[np.uint16]
     from_client: npt.NDArray[np.bool_]
     length: npt.NDArray[np.uint32]
     headers: npt.NDArray[np.uint8]
     missed: int
+    device: npt.NDArray[np.int32]
+    outgoing: npt.NDArray[np.bool_]
+    host: npt.NDArray[np.uint8]
+    hosts: tuple[str, ...] = (CLIENT,)
 
 
 def port_filter(port: int) -> bytes:
@@ -105,10 +119,15 @@ def realtime_offset_ns() -> int:
 
 
 class Capture:
-    """A capture on the loopback of this namespace, from construction on. A context manager."""
+    """A capture in the network namespace of the calling thread, from construction on. A context manager."""
 
-    def __init__(self, server_port: int, attempts: int) -> None:
+    def __init__(self, server_port: int, attempts: int, device: str = LOOPBACK) -> None:
         """Begin to capture the segments of a server, with room for some number of attempts.
+
+        Args:
+            server_port: the server's port.
+            attempts: how many there will be.
+            device: its name; with EVERY_DEVICE packets are seen that arrive and that leave, with LOOPBACK once.
 
         Raises:
             LabError: capturing is not permitted here.
@@ -117,14 +136,17 @@ class Capture:
         blocks = -(-min(attempts * PACKETS_PER_ATTEMPT + 1024, FRAMES_MAX) * FRAME_BYTES // BLOCK_BYTES)
         self.frames = blocks * BLOCK_BYTES // FRAME_BYTES
         try:
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: no protocol yet, so no packets
+            # Without a protocol it gets no packets before bind(), which cannot bind to every device.
+            protocol = 0 if device else socket.htons(ETH_P_ALL)
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, protocol)
+            attach_filter(self.socket, port_filter(server_port))  # before there is a ring
             self.socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V2)
-            self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)  # the loopback shows each packet twice
+            self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, device == LOOPBACK)  # it shows each twice
             ring = struct.pack("=IIII", BLOCK_BYTES, blocks, FRAME_BYTES, self.frames)
             self.socket.setsockopt(SOL_PACKET, PACKET_RX_RING, ring)
-            attach_filter(self.socket, port_filter(server_port))
             self.ring = mmap.mmap(self.socket.fileno(), self.frames * FRAME_BYTES)
-            self.socket.bind(("lo", ETH_P_ALL))
+            if device:
+                self.socket.bind((device, ETH_P_ALL))
         except OSError as error:
             raise LabError(f"Packets cannot be captured here: {error.strerror}; leave out --capture.") from error
         self.realtime_offset_ns = realtime_offset_ns()
@@ -140,15 +162,22 @@ class Capture:
         ipv6 = headers[:, 12:14].copy().view(">u2").ravel() == 0x86DD
         ports = np.where(ipv6[:, None], headers[:, 54:58], headers[:, 34:38]).astype(np.uint8).view(">u2")
         from_client = ports[:, 1] == self.server_port
+        at = np.where(ipv6, np.where(from_client, 22, 38), np.where(from_client, 26, 30))  # source or destination
+        client = np.take_along_axis(headers, at[:, None] + np.arange(16), axis=1)
+        client[~ipv6, 4:] = 0
         realtime_ns = frames["second"].astype(np.int64) * SECOND_NS + frames["nanosecond"]
         return Packets(
             time_ns=realtime_ns - self.realtime_offset_ns,
             realtime_ns=realtime_ns,
+            client=client.view("V16").ravel(),
             client_port=np.where(from_client, ports[:, 0], ports[:, 1]).astype(np.uint16),
             from_client=from_client,
             length=frames["length"].copy(),
             headers=headers,
             missed=self.missed(),
+            device=frames["device"].copy(),
+            outgoing=frames["type"] == PACKET_OUTGOING,
+            host=np.zeros(used, np.uint8),
         )
 
     def missed(self) -> int:

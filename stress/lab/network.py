@@ -9,15 +9,14 @@ from ipaddress import ip_address
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from stress.lab import namespace, sysctl
+from stress.lab import device, namespace, sysctl
 from stress.model.errors import LabError, NotApplicableError
-from stress.model.world import ADDRESSES, CLIENT, CLIENT2, GATEWAYS, ROUTER, SERVER, Queue, Route, Topology, World
+from stress.model.world import ADDRESSES, CLIENT, GATEWAYS, ROUTER, SERVER, Queue, Route, Topology, World
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
 
 HERE = "/proc/thread-self/ns/net"  # /proc/self is the main thread's, wherever the calling thread is
-HOST_NUMBERS = {CLIENT: 1, CLIENT2: 2, ROUTER: 3, SERVER: 4}  # in hardware addresses
 BITS = {4: 32, 6: 128}
 FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
 NO_DETECTION = 0x02  # IFA_F_NODAD of linux/if_addr.h; IPv4 has no use for it
@@ -105,8 +104,7 @@ class Network:
         """
         self.enter(far)
         with open_route() as netlink:
-            peer = {"ifname": far, "net_ns_fd": self.descriptors[near], "address": hardware_address(near, far)}
-            netlink.link("add", ifname=near, kind="veth", address=hardware_address(far, near), peer=peer)
+            device.add_pair(netlink, far, near, self.descriptors[near])
             self.configure_device(netlink, far, near)
         self.enter(near)
         with open_route() as netlink:
@@ -127,7 +125,7 @@ class Network:
         # Without duplicate address detection an address can be used at once.
         netlink.addr("add", index=index, address=own, prefixlen=BITS[self.family], flags=NO_DETECTION)
         netlink.route("add", dst=self.with_length(other), oif=index, family=self.domain, scope=self.link_scope)
-        known = hardware_address(neighbour, host)
+        known = device.hardware_address(neighbour, host)
         netlink.neigh("add", dst=other, lladdr=known, ifindex=index, family=self.domain, state="permanent")
         return int(index)
 
@@ -173,11 +171,6 @@ class Network:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def hardware_address(host: str, towards: str) -> str:
-    """Return the hardware address of a host's device towards another: a locally administered one that names both."""
-    return f"02:00:00:00:{HOST_NUMBERS[host]:02x}:{HOST_NUMBERS[towards]:02x}"
 
 
 def links_of(topology: Topology) -> list[tuple[str, str]]:

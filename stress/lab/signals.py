@@ -4,7 +4,8 @@
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
@@ -77,3 +78,16 @@ class DeferredSignals:
             signal.raise_signal(self.pending)
         elif self.pending is not None:
             raise Terminated(SHELL_BASE + self.pending)
+
+
+@contextmanager
+def ignore_sigint() -> Iterator[None]:
+    """Ignore SIGINT inside the context: what a storm has recorded must also be stored."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

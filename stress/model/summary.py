@@ -88,22 +88,46 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     of: int  # attempts that it may explain
 
 
+class Fate(StrEnum):
+    """What became of a packet on its way through several hosts, as far as a capture on all of them shows."""
+
+    ARRIVED = "arrived"  # at the other end
+    UNANSWERED = "unanswered"  # it arrived with a SYN, and the other end sent nothing in answer
+    LOST_IN_HOST = "lost_in_host"  # it came to the last of its hosts, which did not send it on
+    LOST_ON_LINK = "lost_on_link"  # the last of its hosts sent it, and the next one did not see it
+    UNKNOWN = "unknown"  # the capture is not complete, or there is one host only
+
+
 class Packet(msgspec.Struct, frozen=True):
-    """One segment of a captured attempt; ``time_ns`` is relative to the first segment, flags are as in tcpdump."""
+    """One segment of a captured attempt.
+
+    Attributes:
+        time_ns: when it was first seen, relative to the first segment of the attempt.
+        from_client: whether the client sent it, not the server.
+        flags: as in tcpdump.
+        hosts: that saw it, in the order of its way; empty where client and server are one host.
+        fate: what became of it.
+    """
 
     time_ns: int
     from_client: bool
     flags: str
+    hosts: list[str] = []
+    fate: Fate = Fate.UNKNOWN
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """The packets of one attempt, stored in evidence.pcap, and the cause that it is an example of."""
+    """The packets of one attempt, stored in evidence.pcap, and the cause that it is an example of.
+
+    ``hosts`` are those between which they went, from the client to the server; empty where both are one host.
+    """
 
     act: str
     cause: str
     local_port: int
     start_ns: int
     packets: list[Packet]
+    hosts: list[str] = []
 
 
 class Figure(msgspec.Struct, frozen=True):

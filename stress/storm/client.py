@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The client of one act: runs the storm, and observes its environment before and after."""
 
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,10 +12,12 @@ import numpy.typing as npt
 
 from stress._fastconnect import now_ns
 from stress.lab import sysctl
-from stress.lab.capture import Capture, Packets
+from stress.lab.capture import Packets
 from stress.lab.census import NUMBERS
 from stress.lab.fd_holder import DescriptorHolders
 from stress.lab.kernel_word.word import KernelWord
+from stress.lab.signals import ignore_sigint
+from stress.lab.world_capture import WorldCapture
 from stress.model.attempt import STORM, WARM_UP
 from stress.model.plan import Close, EvidenceSource, Plan, Serve
 from stress.model.progress import ProgressCallback
@@ -114,10 +114,7 @@ class Client:
         """
         plan, environment = self.plan, self.environment
         mines = self.list_mines()
-        capture: AbstractContextManager[Capture | None] = (
-            Capture(plan.target_port, self.attempts) if plan.capture else nullcontext()
-        )
-        with self.workers_ready(watched_ports(plan, mines)) as run_workers, capture as captured:
+        with self.workers_ready(watched_ports(plan, mines)) as run_workers, self.begin_capture() as captured:
             self.notify(f"storm of {self.attempts:,} attempts")  # now: printing must not disturb the storm
             hearing = self.begin_hearing()
             before = StormSnapshot(plan, environment)
@@ -177,6 +174,13 @@ class Client:
         with Workers(self.specs, attempts, self.buffer, watched) as self.workers:
             yield self.workers.storm
 
+    def begin_capture(self) -> AbstractContextManager[WorldCapture | None]:
+        """Begin to capture, where the plan says so."""
+        plan = self.plan
+        return (
+            WorldCapture(self.environment.network, plan.target_port, self.attempts) if plan.capture else nullcontext()
+        )
+
     def begin_hearing(self) -> KernelHearing | None:
         """Begin to listen to the kernel, where it was asked and 4-tuples are the same on every host."""
         if self.word is None or self.plan.world.translates:
@@ -211,19 +215,6 @@ class Client:
             yield f"A router translates addresses{where}: the kernel's own word is not joined with attempts there."
         if packets is not None and packets.missed:
             yield f"The capture{where} was full after {len(packets.time_ns):,} packets and missed {packets.missed:,}."
-
-
-@contextmanager
-def ignore_sigint() -> Iterator[None]:
-    """Ignore SIGINT inside the context: what a storm has recorded must also be stored."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def watched_ports(plan: Plan, mines: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

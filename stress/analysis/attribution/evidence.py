@@ -2,12 +2,15 @@
 """Evidence: the packets of the first attempts of each cause."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.findings import ActFindings
+from stress.analysis.attribution.hops import Hops
+from stress.analysis.attribution.packet_flags import flags_text
 from stress.lab.capture import Packets
 from stress.model.outcome import Cause
 from stress.model.summary import Evidence, Packet
@@ -22,7 +25,7 @@ class CapturedAttempt:
 
     Attributes:
         evidence: the attempt and its packets, as a summary has them.
-        rows: indices of the packets in the capture, shape (packets,).
+        rows: indices of the packets in the capture, shape (packets,); of those that several hosts saw, all.
     """
 
     evidence: Evidence
@@ -32,47 +35,67 @@ class CapturedAttempt:
 def select_captured_attempts(act: ActFindings, packets: Packets, epoch_ns: int) -> list[CapturedAttempt]:
     """Return the first attempts of each cause whose packets were captured, in the order of CAUSES.
 
+    With several hosts an attempt of which no packet was seen counts too, if the capture is complete: none was sent.
+
     Args:
         act: outcome and cause of each attempt of a storm.
         packets: captured during the storm.
         epoch_ns: when the run began, CLOCK_MONOTONIC.
     """
     attempts, captured = act.storm.attempts, []
-    by_port = np.argsort(packets.client_port, kind="stable")
-    ports = packets.client_port[by_port]
+    source: Hops | OneHost = OneHost(packets) if len(packets.hosts) == 1 else Hops(packets, act.storm.act)
     for code, cause in enumerate(CAUSES):
         limit = 1 if cause is Cause.NONE else ATTEMPTS_PER_CAUSE
         of_cause = 0
         for row in np.flatnonzero(act.causes == code):
             attempt = attempts[row]
-            start_ns = int(attempt["start_ns"])
-            low, high = np.searchsorted(ports, (attempt["local_port"], int(attempt["local_port"]) + 1))
-            rows = by_port[low:high]
-            since_ns = packets.time_ns[rows] - epoch_ns - start_ns
-            rows = rows[(since_ns >= -TIMESTAMP_TOLERANCE_NS) & (since_ns <= int(attempt["latency_ns"]))]
-            if not len(rows):
+            start_ns, port = int(attempt["start_ns"]), int(attempt["local_port"])
+            from_ns = epoch_ns + start_ns
+            span_ns = (from_ns - TIMESTAMP_TOLERANCE_NS, from_ns + int(attempt["latency_ns"]))
+            segments, rows = source.packets_of(attempt, span_ns)
+            if not (segments or source.proves_silence(attempt)):
                 continue
-            first_ns = int(packets.time_ns[rows[0]])
-            segments = [
-                Packet(
-                    int(packets.time_ns[packet]) - first_ns,
-                    bool(packets.from_client[packet]),
-                    flags_text(packets, packet),
-                )
-                for packet in rows
-            ]
-            port = int(attempt["local_port"])
-            captured.append(CapturedAttempt(Evidence(act.storm.act.name, str(cause), port, start_ns, segments), rows))
+            evidence = Evidence(act.storm.act.name, str(cause), port, start_ns, segments, source.path)
+            captured.append(CapturedAttempt(evidence, rows))
             of_cause += 1
             if of_cause == limit:
                 break
     return captured
 
 
-def flags_text(packets: Packets, row: int) -> str:
-    """Return a segment's flags in tcpdump's notation: ``S.`` for SYN and ACK."""
-    from scapy.layers.inet import TCP  # noqa: PLC0415  # 0.5 s, and only a capture needs it
-    from scapy.layers.l2 import Ether  # noqa: PLC0415
+class OneHost:
+    """The packets of a capture on the loopback, by attempt."""
 
-    frame = Ether(packets.headers[row].tobytes())
-    return str(frame[TCP].flags).replace("A", ".")
+    path: list[str] = []  # noqa: RUF012  # there is none
+
+    def __init__(self, packets: Packets) -> None:
+        """Sort them."""
+        self.packets = packets
+        self.by_port = np.argsort(packets.client_port, kind="stable")
+        self.ports = packets.client_port[self.by_port]
+
+    def packets_of(self, attempt: Any, span_ns: tuple[int, int]) -> tuple[list[Packet], npt.NDArray[np.intp]]:
+        """Return the packets of an attempt, and their indices in the capture.
+
+        Args:
+            attempt: of dtype ATTEMPT.
+            span_ns: its first and its last moment, CLOCK_MONOTONIC.
+        """
+        packets, port = self.packets, int(attempt["local_port"])
+        low, high = np.searchsorted(self.ports, (port, port + 1))
+        rows = self.by_port[low:high]
+        times_ns = packets.time_ns[rows]
+        rows = rows[(times_ns >= span_ns[0]) & (times_ns <= span_ns[1])]
+        segments = [
+            Packet(
+                int(packets.time_ns[row] - packets.time_ns[rows[0]]),
+                bool(packets.from_client[row]),
+                flags_text(packets, row),
+            )
+            for row in rows
+        ]
+        return segments, rows
+
+    def proves_silence(self, _: Any) -> bool:
+        """Return whether an attempt without packets is worth showing."""
+        return False

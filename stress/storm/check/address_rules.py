@@ -54,7 +54,7 @@ def space_faults(plan: Plan) -> Iterator[str]:
     if plan.addresses > ADDRESSES_MAX:
         yield f"{plan.addresses:,} pairs of --source and --target-port are more than {ADDRESSES_MAX:,}; give fewer."
     single_pair = {
-        "--capture": plan.capture,
+        "--capture": plan.capture and (plan.world.topology is Topology.LOOPBACK or plan.target_ports > 1),
         "a scenario that samples socket pairs": plan.witness,
         "a scenario that fills its range step by step": plan.probes > 0,
         "mines on ports that clients get": plan.mines > 0 and plan.laying is Laying.CLIENTS,

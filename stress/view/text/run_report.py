@@ -16,7 +16,8 @@ from stress.model.units import duration_text, kernel_text
 from stress.model.world import Drop
 from stress.view.text.books_table import books_table
 from stress.view.text.listener_table import listener_table, neighbour_lines
-from stress.view.text.plain_table import counts_text, name_in_words, plain_table
+from stress.view.text.packet_ladder import packet_ladder
+from stress.view.text.plain_table import counts_text, plain_table
 from stress.view.text.proof_table import bound_lines, evidence_text, hint_lines, proofs_table
 
 WORDS_SHOWN = 4  # of the reasons that the kernel gave
@@ -195,19 +196,6 @@ def first_of_every_cause(evidence: Iterable[Evidence]) -> list[Evidence]:
     for item in evidence:
         first.setdefault(item.cause, item)
     return list(first.values())
-
-
-def packet_ladder(evidence: Evidence) -> Table:
-    """Return the packets of one attempt: flags as tcpdump writes them, client on the left, server on the right."""
-    table = Table(
-        "", "client", "", "server", title=f"captured: {name_in_words(evidence.cause)}, port {evidence.local_port}",
-        title_justify="left", title_style="bold", box=None, show_header=False, padding=(0, 1), min_width=44,
-    )  # fmt: skip
-    table.columns[0].justify = "right"
-    for packet in evidence.packets:
-        arrow = f"──── {packet.flags:>2} ───▶" if packet.from_client else f"◀─── {packet.flags:<2} ────"
-        table.add_row(f"{duration_text(packet.time_ns) if packet.time_ns else '0'}", "client", arrow, "server")
-    return table
 
 
 def warning_lines(warnings: Iterable[str]) -> list[Text]:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The packets of one attempt as a ladder: client on the left, server on the right, time going down."""
+"""The packets of one attempt as a ladder: client on the left, server on the right, time going down.
 
-from collections.abc import Sequence
+With several hosts there is a lifeline for each, and a packet goes from one to the next, to a cross where it was lost.
+"""
+
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,14 +15,14 @@ from stress.model.outcome import Cause
 from stress.model.summary import Evidence, Packet
 from stress.model.units import duration_text
 from stress.view.figure import style
+from stress.view.figure.run.packet_arrow import CLIENT, SERVER, draw_packet, draw_text, lifeline_places
+from stress.view.text.packet_wording import BOTH_ENDS, NOTHING_SENT
 
 LONG = 100.0  # a gap is drawn as a break if it is this many times the shortest one
 SHORTEST_NS = 1_000  # resolution of the timestamps, some of which are equal
 ROWS_MAX = 16  # packets and breaks; of more, the middle is left out and counted
 ROW_PT = 21.0  # at most, so that a few packets do not spread over the whole height
 TITLE_LETTERS = 31  # in a line
-CLIENT, SERVER = 0.36, 0.9  # the two lifelines, as shares of the width
-SLANT = 0.12  # of a row: a packet arrives a little lower than it leaves
 UNITS_NS = {"s": 1e9, "ms": 1e6, "µs": 1e3, "ns": 1.0}
 DIGITS = range(3, 10)
 # Drawn around the attempt in its timeline, and next to the title.
@@ -127,19 +130,22 @@ def draw_packets(
         0.075, -0.7 * font_size, title,
         fontsize=font_size + 0.5, fontweight="bold", linespacing=1.4, verticalalignment="top",
     )  # fmt: skip
-    for place, host in ((CLIENT, "client"), (SERVER, "server")):
+    places = lifeline_places(evidence.hosts or BOTH_ENDS)
+    for host, place in places.items():
         axes.text(
             place, top_pt - 0.5 * font_size, host,
             fontsize=font_size, color=style.QUIET, horizontalalignment="center", verticalalignment="bottom",
         )  # fmt: skip
+    if not lines:
+        lines = [NOTHING_SENT]
     times = iter(time_labels([row for row in lines if isinstance(row, Packet)]))
     for number, row in enumerate(lines):
         from_pt, to_pt = top_pt + number * row_pt, top_pt + (number + 1) * row_pt
-        _draw_lifelines(axes, from_pt, to_pt, broken=isinstance(row, str))
+        _draw_lifelines(axes, places.values(), from_pt, to_pt, broken=isinstance(row, str))
         if isinstance(row, Packet):
-            _draw_packet(axes, row, next(times), from_pt, to_pt, size=size)
+            draw_packet(axes, row, places, next(times), from_pt, to_pt, size=size)
         else:
-            _draw_text(axes, f"· · ·  {row}  · · ·", (from_pt + to_pt) / 2, size - 0.5)
+            draw_text(axes, (CLIENT + SERVER) / 2, (from_pt + to_pt) / 2, f"· · ·  {row}  · · ·", size - 0.5)
     if end:
         foot_pt = top_pt + len(lines) * row_pt
         dot_pt = foot_pt + 0.6 * end_pt
@@ -148,8 +154,8 @@ def draw_packets(
         axes.text(CLIENT + 0.035, dot_pt, end, fontsize=font_size, verticalalignment="center_baseline")
 
 
-def _draw_lifelines(axes: Axes, from_pt: float, to_pt: float, *, broken: bool) -> None:
-    for place in (CLIENT, SERVER):
+def _draw_lifelines(axes: Axes, places: Iterable[float], from_pt: float, to_pt: float, *, broken: bool) -> None:
+    for place in places:
         axes.plot(
             [place, place],
             [from_pt, to_pt],
@@ -158,39 +164,3 @@ def _draw_lifelines(axes: Axes, from_pt: float, to_pt: float, *, broken: bool) -
             linestyle=(0, (1, 2.5)) if broken else "-",
             solid_capstyle="butt",
         )
-
-
-def _draw_packet(axes: Axes, packet: Packet, time: str, from_pt: float, to_pt: float, *, size: float) -> None:
-    colour = style.GIVE_UP if "R" in packet.flags else style.INK
-    tail, tip = (CLIENT, SERVER) if packet.from_client else (SERVER, CLIENT)
-    middle_pt, slant_pt = (from_pt + to_pt) / 2, SLANT * (to_pt - from_pt)
-    axes.annotate(
-        "",
-        xy=(tip, middle_pt + slant_pt),
-        xytext=(tail, middle_pt - slant_pt),
-        arrowprops={
-            "arrowstyle": "-|>,head_width=0.18,head_length=0.36",
-            "color": colour,
-            "linewidth": 1.1,
-            "shrinkA": 0,
-            "shrinkB": 0,
-        },
-    )
-    _draw_text(axes, f"[{packet.flags}]", middle_pt, size + 0.5, color=colour, fontweight="bold")
-    axes.text(
-        CLIENT - 0.04, middle_pt, time,
-        fontsize=size - 0.5, color=style.QUIET, horizontalalignment="right", verticalalignment="center",
-    )  # fmt: skip
-
-
-def _draw_text(axes: Axes, text: str, middle_pt: float, size: float, **look: Any) -> None:
-    axes.text(
-        (CLIENT + SERVER) / 2,
-        middle_pt,
-        text,
-        fontsize=size,
-        horizontalalignment="center",
-        verticalalignment="center",
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.9},
-        **({"color": style.QUIET} | look),
-    )
