@@ -92,6 +92,20 @@ def test_a_symptom_is_known_by_its_name_and_other_words(alias):
     assert parse_query(f"  {alias.replace(' ', '-')} ").symptom is ALIASES[alias]
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("1, 3, 7 s", "ladder"),
+        ("1s 3s", "ladder"),
+        ("1.02 s, 2.04 s and 3.06 s", "ladder"),
+        ("1, 2, 3 … s", "ladder"),
+        ("2, 3, 4 s", "late-ladder"),
+    ],
+)
+def test_several_times_are_a_ladder(text, name):
+    assert parse_query(text).symptom.name == name
+
+
 def test_names_and_other_words_of_symptoms_are_unique():
     words = [word for symptom in SYMPTOMS for word in (symptom.name.replace("-", " "), *symptom.aliases)]
     assert len(words) == len(set(words)) == len(ALIASES)
@@ -120,7 +134,7 @@ def test_any_other_text_is_one_sentence(text):
         ("2 jifies", ["did you mean '2 jiffies'?"]),
         ("etimeout", ["did you mean 'ETIMEDOUT'?"]),
         ("1.02", ["has no unit", "1.02s"]),
-        ("1s 3s", ["asks about two at once"]),
+        ("8ms 9ms", ["asks about two at once"]),
         ("EPERM EACCES", ["asks about two at once"]),
         ("errno 999", ["There is no errno 999"]),
         ("ENOBUFS", ["No cause of ENOBUFS has been measured"]),

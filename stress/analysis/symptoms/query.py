@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from stress.analysis.symptoms.seen import SYMPTOMS
+from stress.analysis.symptoms.seen import LADDER, LATE_LADDER, SYMPTOMS
 from stress.model.errors import UsageError
 from stress.model.outcome import Cause
 from stress.model.symptom import Symptom
@@ -33,6 +33,8 @@ NUMBER_WORD = re.compile(rf"(?<!\S)({'|'.join(NUMBERS)})(?= (?:syn |resend|retra
 ERRORS = {name.lower(): name for name in errno.errorcode.values()}
 SENTENCES = {os.strerror(number).lower(): name for number, name in errno.errorcode.items()}
 OTHER_WORDS = {"timed out": "ETIMEDOUT", "timeout": "ETIMEDOUT", "time out": "ETIMEDOUT"}
+PHRASES = OTHER_WORDS | SENTENCES
+PHRASE = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(PHRASES, key=len, reverse=True)))})(?!\w)")
 PLAIN = {symptom.name.replace("-", " "): symptom for symptom in SYMPTOMS}
 ALIASES = PLAIN | {alias: symptom for symptom in SYMPTOMS for alias in symptom.aliases}
 HANDLED = frozenset(error for symptom in SYMPTOMS for error in symptom.errnos)
@@ -81,12 +83,11 @@ def parse_query(text: str) -> Query:
     asked = " ".join(text.split())
     words = asked.lower()
     plain = words.replace("-", " ").replace("_", " ")
-    if plain in OTHER_WORDS or words in SENTENCES:
-        return handled(Query(asked, error=OTHER_WORDS.get(plain) or SENTENCES[words]))
     if plain in ALIASES:
         return Query(asked, symptom=ALIASES[plain])
-    for phrase, error in (OTHER_WORDS | SENTENCES).items():
-        words = re.sub(rf"(?<!\w){re.escape(phrase)}(?!\w)", error.lower(), words)
+    if several := read_several(words):
+        return Query(asked, symptom=several)
+    words = PHRASE.sub(lambda phrase: PHRASES[phrase[0]].lower(), words)
     words = NUMBER_WORD.sub(lambda number: str(NUMBERS.index(number[1])), words)
     query = Query(asked)
     while words:
@@ -98,6 +99,17 @@ def parse_query(text: str) -> Query:
     if query == Query(asked):
         raise UsageError(unknown_text(asked, asked))
     return handled(query)
+
+
+def read_several(words: str) -> Symptom | None:
+    """Return the ladder that several times in seconds make, such as ``1, 3, 7 s``, or None where they make none."""
+    plain = re.sub(r"\s+s\b", "s", re.sub(r"…|\band\b", " ", words))
+    *first, last = re.split(r"[\s,]+", plain.strip(" ,"))
+    seconds = [re.fullmatch(rf"({NUMBER})s?", word) for word in first] + [re.fullmatch(rf"({NUMBER})s", last)]
+    if not first or not all(seconds):
+        return None
+    shortest = min(Decimal(match[1]) for match in seconds if match)
+    return LADDER if 1 <= shortest < 2 else LATE_LADDER if shortest >= 2 else None
 
 
 def add_word(query: Query, match: re.Match[str]) -> Query:

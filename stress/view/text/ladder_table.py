@@ -21,6 +21,7 @@ def ladder_report(host: Host, sysctls: dict[str, str], ladder: Ladder) -> Render
     if ladder.challenged_give_up_ns:
         text = f"ETIMEDOUT after {duration_text(ladder.challenged_give_up_ns)} when the first SYN met a challenge ACK"
         lines.append(Text(f"{text} and the RST to it is lost"))
+    lines += [Text(), Text("connstorm explain 1.02s (or ETIMEDOUT) lists what may be behind a time or an error")]
     return Group(*lines)
 
 
