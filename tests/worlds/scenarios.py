@@ -71,3 +71,24 @@ def scenario_challenge_limit(site):
 @world("connstorm run port-exhaustion", families=(4,), ways=(PRIVATE,))
 def scenario_port_exhaustion(site):
     site.command("port-exhaustion", parts=[with_errors(NO_PORT, "port_exhausted"), late("port_exhausted")])
+
+
+@world("connstorm run loss, whose listener has 40 leaked sockets", families=(4,), ways=(PRIVATE,))
+def scenario_loss_and_mines(site):
+    given = (RANGE, "--mines=40", "--attempts=100", "--rate=1000")
+    site.command("loss", *given, parts=[late("lost_on_the_way", "closewait")])
+
+
+@world("connstorm run syn-rate-limit", families=(4,), ways=(PRIVATE,))
+def scenario_syn_rate_limit(site):
+    site.command("syn-rate-limit", RANGE, parts=[late("lost_on_the_way")])
+
+
+@world("connstorm run egress-drop", families=(6,), ways=(PRIVATE,))
+def scenario_egress_drop(site):
+    site.command("egress-drop", RANGE, "--rate=1000", parts=[late("dropped_by_host")])
+
+
+@world("connstorm run policy", families=(6,), ways=(PRIVATE,))
+def scenario_policy(site):
+    site.command("policy", RANGE, "--rate=1000", parts=[late("lost_on_the_way")])

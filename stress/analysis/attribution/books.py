@@ -9,6 +9,8 @@ import numpy as np
 
 from stress.analysis.attribution.collision import is_port_freed_at_once
 from stress.analysis.attribution.counter_sums import Sum, stops_any, sum_lost_syns, sum_rsts, sum_syn_retransmits
+from stress.analysis.attribution.ends import server_counter
+from stress.analysis.attribution.loss_books import lost_segment_claims
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import TCP_TIMEWAIT_LEN_NS
 from stress.analysis.attribution.syns import CHALLENGING_STATES, Syns
@@ -126,10 +128,12 @@ def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
         "accepted by the server + in its queue + EmbryonicRsts",
         act.listener.accepted + act.waiting + counts.embryonic,
     )
+    retransmits = int(attempts["retransmits"].sum(dtype=np.int64))
     if (again := sum_syn_retransmits(storm)) is not None:
-        yield "SYNs sent again", int(attempts["retransmits"].sum(dtype=np.int64)), *again
+        yield "SYNs sent again", retransmits, *again
     if not counts.unresolved:
-        yield "SYNs that met a mine", counts.challenged, "TCPSYNChallenge", counters["TCPSYNChallenge"]
+        yield "SYNs that met a mine", counts.challenged, *server_counter(act, "TCPSYNChallenge")
+    yield from lost_segment_claims(storm, retransmits)
 
 
 def unanswered_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
@@ -141,12 +145,12 @@ def unanswered_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     has one more. No counter says which of the two it was; where both are possible the sum is claimed.
     """
     claim, value = UNANSWERED_CLAIM, counts.unanswered
-    challenges = storm.act.counters["TCPSYNChallenge"]
+    challenge_counter, challenges = server_counter(storm.act, "TCPSYNChallenge")
     rst_counter, rsts = sum_rsts(storm)
     sums = counts.lost
     if counts.unresolved:  # a SYN either met its mine or was lost before
         claim, value = f"{UNANSWERED_CLAIM}, or that met a mine", counts.unanswered + counts.challenged
-        sums = [(f"{counter} + TCPSYNChallenge", lost + challenges) for counter, lost in sums]
+        sums = [(f"{counter} + {challenge_counter}", lost + challenges) for counter, lost in sums]
     for counter, lost in sums:
         if counts.is_ambiguous:
             yield f"{claim} + RSTs", value + counts.rsts, f"{counter} + {rst_counter}", lost + rsts
@@ -177,7 +181,8 @@ def challenge_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     act, counters = storm.act, storm.act.counters
     if counts.rsts_known:
         yield from cleared_mine_claims(storm, counts)
-        if not counts.is_ambiguous:
+        # A SYN-ACK that comes again may meet a socket that is closed already, and get one RST more.
+        if not counts.is_ambiguous and not stops_any(storm, Segment.SYN_ACK):
             yield RSTS_CLAIM, counts.rsts, *sum_rsts(storm)
     elif int(act.sysctls.get("net.ipv4.tcp_challenge_ack_limit", 0)) >= UNLIMITED_CHALLENGE_ACKS:
         yield (
@@ -196,7 +201,7 @@ def challenge_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
 
 def cleared_mine_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     """Yield the claim on mines that an RST cleared."""
-    yield "mines cleared by an RST", counts.mines, "TCPChallengeACK", storm.act.counters["TCPChallengeACK"]
+    yield "mines cleared by an RST", counts.mines, *server_counter(storm.act, "TCPChallengeACK")
 
 
 def count_recycled(storm: Storm) -> int:

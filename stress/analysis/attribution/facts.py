@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.balance import Balance, balance_segments
+from stress.analysis.attribution.ends import CHALLENGES, server_counter
 from stress.analysis.attribution.kernel_events import KernelEvents, match_events
 from stress.analysis.attribution.ladder import Ladder
 from stress.analysis.attribution.outcome import OUTCOMES, has_sent_syn
@@ -53,10 +54,11 @@ class Facts:
     outcomes: npt.NDArray[np.uint8]
     syns: Syns
 
-    @property
+    @cached_property
     def counters(self) -> Mapping[str, int]:
-        """Changes of the kernel's counters."""
-        return self.storm.act.counters
+        """Changes of the kernel's counters; those of challenges are the server's."""
+        act = self.storm.act
+        return act.counters | {name: server_counter(act, name)[1] for name in CHALLENGES if name in act.counters}
 
     def counters_at(self, host: str) -> Mapping[str, int]:
         """Return the changes of the counters on one host of the world; where there is one host, on that."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis.attribution.loss_figures import rate_limit_figures, rate_limit_verdict
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.analysis.attribution.port_cost import measure_port_cost
 from stress.analysis.attribution.port_reuse import expected_hits, reuse_delays_ns, reuse_distances
@@ -76,6 +77,7 @@ FIGURES: dict[str, Callable[[Storm, npt.NDArray[np.uint8], Syns], FigureRows]] =
     "port-cost": port_cost_figures,
     "port-choice": port_choice_figures,
     "keepalive-cure": keepalive_figures,
+    "syn-rate-limit": rate_limit_figures,
 }
 
 
@@ -119,4 +121,5 @@ def conntrack_invalid_verdict(storm: Storm, syns: Syns) -> str:
 VERDICTS: dict[str, Callable[[Storm, Syns], str]] = {
     "translator": translator_verdict,
     "conntrack-invalid": conntrack_invalid_verdict,
+    "syn-rate-limit": rate_limit_verdict,
 }

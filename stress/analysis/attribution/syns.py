@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.counter_sums import may_lose_syns
+from stress.analysis.attribution.ends import server_counter
 from stress.analysis.attribution.ladder import Ladder
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.model.run import CLOSE_WAIT, Storm
@@ -169,7 +170,7 @@ def resolve_collisions(
         return np.zeros_like(on_mine), on_mine
     fast = on_mine & (gap == Gap.FAST)
     slow = on_mine & ~fast & challenges
-    surplus = storm.act.counters.get("TCPSYNChallenge", 0) - int(may_be_met[fast & challenges].sum())
+    surplus = server_counter(storm.act, "TCPSYNChallenge")[1] - int(may_be_met[fast & challenges].sum())
     of_slow = int(may_be_met[slow].sum())
     none = np.zeros_like(slow)
     # Where nothing can lose a SYN they all met their mines; the books check the sum.

@@ -83,15 +83,6 @@ RULES = (
         prove=prove_dropped_by_host_by_kernel,
     ),
     Rule(
-        name="lost_on_the_way.kernel",
-        cause=Cause.LOST_ON_THE_WAY,
-        grade=Grade.KERNEL,
-        needs="the kernel's own word",
-        equation="an event for the first SYN, or for each unanswered SYN or its SYN-ACK, of the attempt's 4-tuple",
-        sentence="the kernel dropped {syns:,} SYNs and {answers:,} SYN-ACKs on the way",
-        prove=prove_lost_by_kernel,
-    ),
-    Rule(
         name="dropped_by_host",
         cause=Cause.DROPPED_BY_HOST,
         grade=Grade.COUNTED,
@@ -101,6 +92,15 @@ RULES = (
         sentence="the host refused to send {failures:,} of the resends (TCPRetransFail): its own output chain, a "
         "cgroup or a queue",
         prove=prove_dropped_by_host,
+    ),
+    Rule(
+        name="lost_on_the_way.kernel",
+        cause=Cause.LOST_ON_THE_WAY,
+        grade=Grade.KERNEL,
+        needs="the kernel's own word",
+        equation="an event for the first SYN, or for each unanswered SYN or its SYN-ACK, of the attempt's 4-tuple",
+        sentence="the kernel dropped {syns:,} SYNs and {answers:,} SYN-ACKs on the way",
+        prove=prove_lost_by_kernel,
     ),
     Rule(
         name="lost_on_the_way",

@@ -13,9 +13,9 @@ RULES: tuple[Rule, ...] = (
     *refusal.RULES,
     *collision.RULES,
     *challenge.RULES,
-    *loss.RULES[:2],  # by the kernel's own word, which queues rest on
+    *loss.RULES[:3],  # by the kernel's own word, which queues rest on, or by TCPRetransFail
     *queue.RULES,
-    *loss.RULES[2:],
+    *loss.RULES[3:],
     *stall.RULES,
 )
 COLLISIONS = frozenset(rule.cause for rule in (*collision.RULES, *challenge.RULES))

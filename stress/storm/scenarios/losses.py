@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""Losses: SYNs or SYN-ACKs that a router, a limit, a policy or the own host drops."""
+
+from typing import Any
+
+import msgspec
+
+from stress.model.outcome import Cause
+from stress.model.plan import Plan, Ports
+from stress.model.world import ADDRESSES, CLIENT, ROUTER, SERVER, FilterRule, Hook, Segment, Topology, World
+from stress.storm.scenario import ALL, SHORT_LADDER, Scenario
+
+SYNS = "tcp dport {port} tcp flags & (syn | ack) == syn"
+SYN_ACKS = "tcp sport {port} tcp flags & (syn | ack) == syn | ack"
+ONE_IN_FIVE = "numgen random mod 5 == 0"
+LIMIT = "limit rate over {0}/second burst {0} packets"
+ROUTED: dict[str, Any] = {  # fields of a plan: a client, a router and a server
+    "source": ADDRESSES[4][CLIENT],
+    "target": ADDRESSES[4][SERVER],
+    "world": World(topology=Topology.ROUTER),
+}
+
+
+def drop_at(hook: Hook, on: str, segment: Segment = Segment.SYN, more: str = "") -> dict[str, Any]:
+    """Return an act in which a host drops SYNs or SYN-ACKs between a client and a server.
+
+    Args:
+        hook: where the host looks at them.
+        on: the host.
+        segment: which of them.
+        more: what else must match.
+    """
+    match = f"{SYNS if segment is Segment.SYN else SYN_ACKS} {more}".rstrip()
+    rule = FilterRule(name=segment, hook=hook, match=match, on=on, stops=segment)
+    return {"world": msgspec.to_builtins(World(topology=Topology.ROUTER, rules=[rule]))}
+
+
+SCENARIOS = (
+    Scenario(
+        "a router that drops one SYN in five, then one SYN-ACK in five, at random",
+        {ALL: "of five attempts one waits {first}, of 25 one {second}, of 125 one {third}; no error"},
+        frozenset({Cause.LOST_ON_THE_WAY}),
+        Plan(
+            scenario="loss",
+            ports=Ports.SHUFFLE,
+            attempts=500,
+            rate_per_s=250,
+            **ROUTED,
+            acts={
+                "SYNs": drop_at(Hook.FORWARD, ROUTER, more=ONE_IN_FIVE),
+                "SYN-ACKs": drop_at(Hook.FORWARD, ROUTER, Segment.SYN_ACK, ONE_IN_FIVE),
+            },
+        ),
+        waits_s=4.0,
+    ),
+    Scenario(
+        "100 clients at once at a server whose firewall lets 20 SYNs pass per second; then with room for all",
+        {ALL: "a staircase in time: 20 connect at once, 20 after {first}, 20 after {second}, 20 after {third} …"},
+        frozenset({Cause.LOST_ON_THE_WAY}),
+        Plan(
+            scenario="syn-rate-limit",
+            ports=Ports.SHUFFLE,
+            attempts=100,
+            rate_per_s=1000,
+            **ROUTED,
+            acts={f"{rate} per second": drop_at(Hook.INPUT, SERVER, more=LIMIT.format(rate)) for rate in (20, 200)},
+        ),
+        waits_s=4.0,
+    ),
+    Scenario(
+        "a client whose own firewall drops its SYNs to the server",
+        {ALL: "ETIMEDOUT after {give_up}, always; connect() never says EPERM"},
+        frozenset({Cause.DROPPED_BY_HOST}),
+        Plan(
+            scenario="egress-drop",
+            ports=Ports.SHUFFLE,
+            attempts=200,
+            rate_per_s=100,
+            sysctls=SHORT_LADDER,
+            **ROUTED,
+            acts={"dropped": drop_at(Hook.OUTPUT, CLIENT), "allowed": {}},
+        ),
+        waits_for_give_up=True,
+    ),
+    Scenario(
+        "a policy that drops SYNs at a router or at the server, or the server's SYN-ACKs",
+        {ALL: "ETIMEDOUT after {give_up}, always, whoever drops which of them"},
+        frozenset({Cause.LOST_ON_THE_WAY}),
+        Plan(
+            scenario="policy",
+            ports=Ports.SHUFFLE,
+            attempts=100,
+            rate_per_s=100,
+            sysctls=SHORT_LADDER,
+            **ROUTED,
+            acts={
+                "SYNs, router": drop_at(Hook.FORWARD, ROUTER),
+                "SYNs, server": drop_at(Hook.INPUT, SERVER),
+                "SYN-ACKs, server": drop_at(Hook.OUTPUT, SERVER, Segment.SYN_ACK),
+            },
+        ),
+        waits_for_give_up=True,
+    ),
+)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""Scenarios of loss: which counters say where SYNs and SYN-ACKs ended, exactly."""
+
+import errno
+
+import pytest
+from builders import a_storm, the_attempts
+from scenario_runs import run_of
+from test_scenarios import skip_without_nft
+
+from stress.analysis.attribution import loss_figures
+from stress.model.world import CLIENT, ROUTER, SERVER
+
+pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
+
+
+def acts_of(name):
+    """Return the acts of a scenario's run by their names."""
+    skip_without_nft(name)
+    return {act.storm.act.name: act for act in run_of(name).acts}
+
+
+def counters_at(act, host):
+    return act.storm.act.hosts[host].counters
+
+
+def sent_again(act):
+    return int(act.storm.attempts["retransmits"].sum())
+
+
+def timed_out(act):
+    return int((act.storm.attempts["error"] == errno.ETIMEDOUT).sum())
+
+
+def claim(act, text):
+    (row,) = (claim for claim in act.books if claim.claim == text)
+    return row
+
+
+@pytest.mark.parametrize("name", ["loss", "loss 6"])
+def test_each_lost_syn_is_one_syn_sent_again_and_the_listener_drops_nothing(name):
+    act = acts_of(name)["SYNs"]
+    client, server = counters_at(act, CLIENT), counters_at(act, SERVER)
+    lost = act.storm.act.dropped["syn"]
+    assert lost == sent_again(act) + timed_out(act) > 0
+    assert client["TCPSynRetrans"] == client["TCPTimeouts"] == sent_again(act)
+    assert server["ListenDrops"] == server["ListenOverflows"] == server["TCPSynRetrans"] == 0
+    assert claim(act, "segments that no TCP received").value == lost
+
+
+@pytest.mark.parametrize("name", ["loss", "loss 6"])
+def test_lost_syn_acks_show_at_the_server_which_sends_them_again(name):
+    act = acts_of(name)["SYN-ACKs"]
+    client, server = counters_at(act, CLIENT), counters_at(act, SERVER)
+    lost = act.storm.act.dropped["syn-ack"]
+    assert client["TCPSynRetrans"] == sent_again(act) <= lost
+    assert server["TCPSynRetrans"] >= lost
+    assert server["ListenDrops"] == 0
+    assert claim(act, "segments that no TCP received").value == lost
+    # Of two SYN-ACKs that come the client takes one; the other is no collision, though it is counted like one.
+    assert client["TCPSYNChallenge"] == client["TCPChallengeACK"]
+    assert server["TCPSYNChallenge"] == claim(act, "SYNs that met a mine").value == 0
+
+
+def test_a_limit_lets_a_number_of_syns_pass_and_not_a_share():
+    skip_without_nft("syn-rate-limit")
+    findings = run_of("syn-rate-limit")
+    limited, free = findings.acts
+    assert limited.storm.act.dropped["syn"] == sent_again(limited) == counters_at(limited, CLIENT)["TCPSynRetrans"]
+    assert free.storm.act.dropped["syn"] == sent_again(free) == 0
+    assert findings.summary.verdict.startswith("A limit: of the SYNs got through first 2")
+    names = [figure.name for figure in findings.summary.figures if figure.act == "20 per second"]
+    assert names[:3] == [f"{ordinal} SYNs that got through" for ordinal in ("first", "second", "third")]
+
+
+@pytest.mark.parametrize(
+    ("retransmits", "verdict"),
+    [
+        ([0] * 20 + [1] * 20 + [2] * 20 + [3] * 20 + [4] * 5, "A limit: "),
+        ([0] * 80 + [1] * 16 + [2] * 4 + [3], "No limit shows: "),  # random loss
+        ([0] * 50 + [1] * 50, "Inconclusive: "),
+        ([0], "Inconclusive: "),
+    ],
+)
+def test_a_limit_is_told_from_random_loss_by_what_gets_through(retransmits, verdict):
+    attempts = the_attempts(*((40000 + place, 0, 0) for place in range(len(retransmits))))
+    attempts["retransmits"] = retransmits
+    assert loss_figures.rate_limit_verdict(a_storm(attempts), None).startswith(verdict)
+
+
+@pytest.mark.parametrize("name", ["egress-drop", "egress-drop 6"])
+def test_what_the_own_host_does_not_send_is_counted_by_tcp_retrans_fail(name):
+    dropped, allowed = acts_of(name).values()
+    assert set(dropped.storm.attempts["error"].tolist()) == {errno.ETIMEDOUT}  # never EPERM
+    client = counters_at(dropped, CLIENT)
+    assert client["TCPRetransFail"] == client["TCPSynRetrans"] == sent_again(dropped) == 100
+    assert dropped.storm.act.dropped["syn"] == sent_again(dropped) + timed_out(dropped)
+    assert counters_at(dropped, SERVER)["InSegs"] == counters_at(dropped, ROUTER)["InSegs"] == 0
+    assert counters_at(allowed, CLIENT)["TCPRetransFail"] == sent_again(allowed) == 0
+
+
+def test_a_policy_drops_every_syn_wherever_it_is_and_no_listener_counts_it():
+    router, server, answers = acts_of("policy").values()
+    for act in (router, server, answers):
+        assert timed_out(act) == len(act.storm.attempts) == sent_again(act)
+        assert counters_at(act, SERVER)["ListenDrops"] == counters_at(act, CLIENT)["TCPRetransFail"] == 0
+    for act in (router, server):
+        assert act.storm.act.dropped["syn"] == 2 * len(act.storm.attempts)
+        assert counters_at(act, SERVER)["InSegs"] == 0
+    # The server received every SYN and made its answers; one that its own output hook drops is not counted as sent
+    # again (tcp_rtx_synack()).
+    counters = counters_at(answers, SERVER)
+    assert counters["InSegs"] == 2 * len(answers.storm.attempts)
+    assert counters["OutSegs"] == answers.storm.act.dropped["syn-ack"] >= counters["InSegs"]
+    assert counters["TCPSynRetrans"] == counters["RetransSegs"] == 0
