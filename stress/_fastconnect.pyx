@@ -467,9 +467,9 @@ cdef class PreparedStorm:
         self.state.epoch_ns = epoch_ns
         open_stalls(&self.state.stalls)
         try:
+            self.state.intended_ns = max(begin_ns, libc.monotonic_ns())  # that a spin ends late is a lag
             with nogil:
                 spin_until(begin_ns)
-            self.state.intended_ns = libc.monotonic_ns()
             if duration_ns:
                 self.state.stop_ns = self.state.intended_ns + duration_ns
             while not done:
