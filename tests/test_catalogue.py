@@ -7,7 +7,8 @@ from stress.model.outcome import Cause
 from stress.storm.catalogue import SCENARIOS
 
 DROPPED = {Cause.LOST_ON_THE_WAY, Cause.DROPPED_BY_HOST}  # some or all SYNs
-GIVEN_UP = {Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED}
+GIVEN_UP = {Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED, Cause.SNAT_EXHAUSTED}
+WAITED = {Cause.CHALLENGE_LIMITED, Cause.SNAT_CLASH}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -17,4 +18,4 @@ def test_a_scenario_whose_attempts_end_with_the_ladder_says_that_they_wait_for_i
     assert scenario.waits_for_give_up == any("give_up}" in text for text in scenario.expect.values())
     if not scenario.causes & DROPPED:
         assert scenario.waits_for_give_up == bool(scenario.causes & GIVEN_UP)
-        assert (scenario.waits_s > 0) == (Cause.CHALLENGE_LIMITED in scenario.causes)
+        assert (scenario.waits_s > 0) == bool(scenario.causes & WAITED)

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from scenario_runs import RUNS, WITNESS, all_runs, run_of
+from scenario_runs import RUNS, WITNESS, all_runs, is_translated, run_of
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.ends import server_counter
@@ -73,6 +73,8 @@ def test_it_ends_by_itself_and_well(name):
 
 def test_its_slow_attempts_have_the_cause_it_was_built_for_and_no_other(name):
     findings = run_of(name)
+    if (findings.summary.verdict or "").startswith("Inconclusive"):
+        pytest.skip(findings.summary.verdict)  # a cause by chance did not show
     late = findings.causes[findings.outcomes != OUTCOMES.index(Outcome.CONNECTED)]  # others may wait for a busy machine
     causes = {CAUSES[code]: count for code, count in enumerate(np.bincount(late).tolist()) if count}
     causes.pop(Cause.STALLED, None)  # a machine that was suspended is nobody's fault
@@ -252,8 +254,8 @@ def test_the_kernel_s_own_word_agrees_with_its_counters(name):
 
     It says nothing of a SYN that finds a queue full, nor of a search for a port: there the absence is asserted.
     """
-    if not WITNESS:
-        pytest.skip("the kernel's own word needs root of the host")
+    if not WITNESS or is_translated(name):
+        pytest.skip("the kernel's own word needs root of the host, and a 4-tuple that no router changes")
     for act in run_of(name).run.record.acts:
         word, counters = act.kernel_word, act.counters
         if word is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.model.plan import Plan
+from stress.model.plan import Plan, Ports
 from stress.model.world import CLIENT, CLIENT2, ROUTER, SERVER, Drop, FilterRule, Hook, Queue, Route, Topology, World
 from stress.storm.check import plan_rules, world_rules
 
@@ -25,9 +25,13 @@ def world(topology=Topology.LINK, **parts):
 WRONG = [
     (world() | {"host": True}, "makes hosts, rules or routes, in private namespaces only; leave out --host."),
     (world() | {"target": "127.0.0.1"}, "runs between hosts of its own, 198.18.0.2 and 198.18.1.2;"),
-    (world() | {"sources": 2, "ports": "no-port"}, "leave out --source and --target."),
+    (world() | {"sources": 2, "ports": Ports.NO_PORT}, "leave out --source and --target."),
     (world() | {"drop": Drop.RST, "close": "fin"}, "has hosts with rules of their own; leave out --drop."),
     (world() | {"witness": True}, "has several hosts, and socket pairs are sampled on one; leave witness out."),
+    (
+        world(Topology.TWO_CLIENTS) | {"sources": 2, "ports": "no-port"},
+        "with --workers 2 and --ports sweep or shuffle.",
+    ),
     (world(rules=[rule(on=ROUTER)]), "There is no host 'router' in the topology link; there are client, server."),
     (world(sysctls={CLIENT2: {}}), "There is no host 'client2' in the topology link; there are client, server."),
     (world(rules=[rule(name="two words")]), "'two words' is no name for a rule or a set; use small letters,"),
@@ -40,7 +44,7 @@ WRONG = [
 RIGHT = [
     {"world": World(rules=[rule(on=ROUTER)])},  # on the loopback every name is the one host
     world(),
-    world(Topology.TWO_CLIENTS) | {"sources": 2, "ports": "no-port"},
+    world(Topology.TWO_CLIENTS) | {"sources": 2, "workers": 2, "ports": Ports.SHUFFLE},
     world(routes=[Route(to=CLIENT, kind="throw"), Route(to="198.18.9.0/24", kind="blackhole", on=CLIENT)]),
 ]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from stress.model.mine import Isn, Laying, MineState, Release
-from stress.model.world import ADDRESSES, CLIENT, SERVER, Drop, Firewall, Topology, World
+from stress.model.world import ADDRESSES, CLIENT, CLIENT2, SERVER, Drop, Firewall, Topology, World
 
 IDENTITY_DIGITS = 12
 EXTERNAL_SCENARIO = "visit"  # a storm against the server of others
@@ -159,6 +159,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def addresses(self) -> int:
         """Number of pairs of a source address and a target port; each has the whole port range."""
         return self.sources * self.target_ports
+
+    @property
+    def worker_hosts(self) -> list[str]:
+        """The host of each worker: that of the client, or where two clients storm each its own."""
+        return [CLIENT, CLIENT2] if self.has_two_clients else [CLIENT] * self.workers
+
+    @property
+    def has_two_clients(self) -> bool:
+        """Whether both clients of the world storm, each from its own address, through the same ports in step."""
+        return self.world.topology is Topology.TWO_CLIENTS and self.sources > 1
 
     @property
     def is_external(self) -> bool:

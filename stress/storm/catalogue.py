@@ -4,13 +4,14 @@
 from stress.model.errors import UsageError
 from stress.model.text import did_you_mean
 from stress.storm.scenario import Scenario
-from stress.storm.scenarios import collisions, losses, ports, queues
+from stress.storm.scenarios import collisions, losses, nat, ports, queues
 
 CATALOGUE: tuple[Scenario, ...] = (
     *collisions.SCENARIOS,
     *queues.SCENARIOS,
     *ports.SCENARIOS,
     *losses.SCENARIOS,
+    *nat.SCENARIOS,
 )
 
 SCENARIOS: dict[str, Scenario] = {scenario.plan.scenario: scenario for scenario in CATALOGUE}

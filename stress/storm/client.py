@@ -171,7 +171,8 @@ class Client:
                 yield lambda epoch_ns: [worker.storm(epoch_ns, now_ns(), holders)]
             return
         attempts = [spec.own_attempts(self.environment.ports) for spec in self.specs]
-        with Workers(self.specs, attempts, self.buffer, watched) as self.workers:
+        inside = self.environment.network.inside
+        with Workers(self.specs, attempts, self.buffer, watched, inside) as self.workers:
             yield self.workers.storm
 
     def begin_capture(self) -> AbstractContextManager[WorldCapture | None]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -49,6 +50,19 @@ class WorkerSpec(msgspec.Struct, frozen=True):
         sweep = self.plan.addresses * len(ports) if self.plan.ports.is_sweeping else self.attempts
         sweeps, rest = divmod(self.attempts, max(sweep, 1))
         return sweeps * self.own_part(sweep) + self.own_part(rest)
+
+    @property
+    def own_plan(self) -> Plan:
+        """The plan of this worker's 4-tuples: where two clients storm, each has its own address and all its ports."""
+        if not self.plan.has_two_clients:
+            return self.plan
+        source = str(ip_address(self.plan.source) + self.number)
+        return msgspec.structs.replace(self.plan, source=source, sources=1, workers=1)
+
+    @property
+    def own_address(self) -> int:
+        """The number of the first pair of addresses in ``own_plan``."""
+        return self.first_address + (self.number * self.plan.target_ports if self.plan.has_two_clients else 0)
 
     def own_part(self, count: int) -> int:
         """Return this worker's part of a number that is dealt one by one."""
@@ -104,7 +118,7 @@ class Worker:
             records: its own, shape (at least its attempts,), dtype ATTEMPT.
             watched: as the engine takes it, shape (65536,).
         """
-        plan = spec.plan
+        self.plan = plan = spec.own_plan
         _, generator = seeded_generators(plan.seed)
         self.spec = spec
         self.ports = ports
@@ -115,15 +129,15 @@ class Worker:
         # One process may have only so many sockets that stay open.
         self.room = spec.nofile - plan_rules.DESCRIPTORS_RESERVED - plan.window if self.holds else max(self.attempts, 1)
         self.jiffy_ns = jiffy_ns()
-        self.interval_ns = round(SECOND_NS * plan.workers / plan.rate_per_s) if plan.rate_per_s else 0
-        numbers = four_tuples.draw_order(plan, ports, spec.number, self.attempts, generator)
+        self.interval_ns = round(SECOND_NS * spec.plan.workers / plan.rate_per_s) if plan.rate_per_s else 0
+        numbers = four_tuples.draw_order(plan, ports, spec.number % plan.workers, self.attempts, generator)
         self.segments = Segments(plan, ports, numbers, self.attempts, generator)
         self.held: list[int] = []
         self.first_call = self.prepare_call(0)
 
     def prepare_call(self, recorded: int) -> EngineCall | None:
         """Prepare the call of the engine that comes after so many records; None when all attempts were made."""
-        spec, plan = self.spec, self.spec.plan
+        spec, plan = self.spec, self.plan
         segment = self.segments.next(self.records[:recorded], self.room)
         if segment is None:
             return None
@@ -149,7 +163,7 @@ class Worker:
             interval_ns=self.interval_ns,
             linger2_s=plan.linger2_s,
             socket_filter=spec.socket_filter,
-            address=spec.first_address,
+            address=spec.own_address,
             worker=spec.number,
             jiffy_ns=self.jiffy_ns,
         )
@@ -165,7 +179,8 @@ class Worker:
         """
         plan = self.spec.plan
         stop_ns = begin_ns + round((plan.duration_s or 0) * SECOND_NS)
-        begin_ns += self.spec.number * self.interval_ns // plan.workers
+        if not plan.has_two_clients:  # these start their attempts in pairs
+            begin_ns += self.spec.number * self.interval_ns // plan.workers
         recorded, interrupted = 0, False
         stalls: list[Stall] = []
         stalls_missed = 0

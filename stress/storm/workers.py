@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -27,7 +28,12 @@ class Workers:
     """The worker processes of one storm. Leaving the context ends them, and closes the sockets that they hold."""
 
     def __init__(
-        self, specs: list[WorkerSpec], attempts: list[int], buffer: Buffer, watched: npt.NDArray[np.uint8]
+        self,
+        specs: list[WorkerSpec],
+        attempts: list[int],
+        buffer: Buffer,
+        watched: npt.NDArray[np.uint8],
+        inside: Callable[[str], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         """Start a process for each worker and wait until all are ready.
 
@@ -36,6 +42,7 @@ class Workers:
             attempts: how many each makes at most; their records lie one after the other in the buffer.
             buffer: of all records.
             watched: shape (65536,), as the engine takes it.
+            inside: returns a context in which the calling thread is on a host.
 
         Raises:
             LabError: a process ended before it was ready.
@@ -49,19 +56,24 @@ class Workers:
             unless_all_are_ready.callback(self.kill)
             os.pwrite(watched_fd, watched.tobytes(), 0)
             for spec, first_row in zip(specs, self.first_rows, strict=True):
-                arguments = (buffer.descriptor, watched_fd, first_row, int(not buffer.in_file))
-                self.processes.append(
-                    subprocess.Popen(
-                        [sys.executable, "-m", "stress.storm.worker_process", *map(str, arguments)],
-                        pass_fds=(buffer.descriptor, watched_fd),
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                    )
-                )
+                with inside(spec.plan.worker_hosts[spec.number]):
+                    self.start_process(watched_fd, first_row)
                 self.send(self.processes[-1], spec)
             for process in self.processes:
                 self.receive(process)
             unless_all_are_ready.pop_all()
+
+    def start_process(self, watched_fd: int, first_row: int) -> None:
+        """Start the process of one worker, on the host where the calling thread is."""
+        arguments = (self.buffer.descriptor, watched_fd, first_row, int(not self.buffer.in_file))
+        self.processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "stress.storm.worker_process", *map(str, arguments)],
+                pass_fds=(self.buffer.descriptor, watched_fd),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        )
 
     def send(self, process: subprocess.Popen[bytes], message: msgspec.Struct) -> None:
         """Write a message to a worker, as one line of JSON; that it has ended is seen when its answer is read."""

@@ -13,6 +13,7 @@ from stress.analysis.attribution.ends import server_counter
 from stress.analysis.attribution.loss_books import lost_segment_claims
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import TCP_TIMEWAIT_LEN_NS
+from stress.analysis.attribution.router_books import router_claims
 from stress.analysis.attribution.syns import CHALLENGING_STATES, Syns
 from stress.model.mine import Release
 from stress.model.plan import Close, Serve
@@ -79,6 +80,7 @@ def exact_claims(storm: Storm, syns: Syns) -> Iterator[Row]:
     counts = count_events(storm, syns)
     yield from syn_claims(storm, counts)
     yield from unanswered_claims(storm, counts)
+    yield from router_claims(storm)
     if is_port_freed_at_once(storm):
         # No counter says which ports were in TIME_WAIT; and a server that closes while a SYN meets its socket may send
         # one FIN more, and get one RST more.

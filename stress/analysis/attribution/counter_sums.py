@@ -4,6 +4,7 @@
 A sum is its text, as the books show it, and its value.
 """
 
+from stress.analysis.attribution.router_books import ROUTER_DROPS, count_router_drops
 from stress.lab.counters import LO_DROPPED
 from stress.model.run import Storm
 from stress.model.world import CLIENT, CLIENT2, Segment
@@ -33,11 +34,14 @@ def sum_lost_syns(storm: Storm) -> list[Sum]:
         return []
     rules = [rule.name for rule in world.rules if rule.stops is Segment.SYN and not rule.sends_rst]
     others = act.counters.get(LO_DROPPED, 0) + sum(act.dropped[name] for name in rules)  # schema 1 did not read lo
-    names = " + ".join((LO_DROPPED, *(f"rule {name}" for name in rules)))
+    names = [LO_DROPPED, *(f"rule {name}" for name in rules)]
+    if router_drops := count_router_drops(storm):
+        others += router_drops
+        names.append(ROUTER_DROPS)
     # Without a route back, or with a full SYN queue, the listener drops SYNs without an overflow of its accept queue.
     without_overflow = world.routes or act.sysctls.get(SYNCOOKIES) == "0"
     listener = ("ListenDrops",) if without_overflow else ("ListenOverflows", "ListenDrops")
-    return [(f"{counter} + {names}", act.counters[counter] + others) for counter in listener]
+    return [(" + ".join((counter, *names)), act.counters[counter] + others) for counter in listener]
 
 
 def sum_rsts(storm: Storm) -> Sum:

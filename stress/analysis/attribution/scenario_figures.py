@@ -15,7 +15,7 @@ from stress.model.mine import Isn
 from stress.model.outcome import Outcome
 from stress.model.run import Storm
 from stress.model.summary import Figure
-from stress.model.world import Drop
+from stress.model.world import ROUTER, Drop
 
 
 def scenario_figures(storm: Storm, outcomes: npt.NDArray[np.uint8], syns: Syns) -> list[Figure]:
@@ -118,8 +118,21 @@ def conntrack_invalid_verdict(storm: Storm, syns: Syns) -> str:
     return f"Pass: the rule dropped nothing, and each of {met:,} collisions cleared its mine."
 
 
+def snat_race_verdict(storm: Storm, _: Syns) -> str:
+    """Say how often the router gave two connections one port."""
+    rounds = len(storm.attempts) // storm.act.address.sources
+    clashes = storm.act.hosts[ROUTER].conntrack.get("insert_failed", 0) if ROUTER in storm.act.hosts else 0
+    if not clashes:
+        return (
+            f"Inconclusive: in {rounds:,} rounds the two clients' SYNs never were at the router at the same moment, "
+            "which takes two CPUs; try again with more --sweeps, or on a machine that is idle."
+        )
+    return f"In {clashes:,} of {rounds:,} rounds ({clashes / rounds:.1%}) the router gave two connections one port."
+
+
 VERDICTS: dict[str, Callable[[Storm, Syns], str]] = {
     "translator": translator_verdict,
     "conntrack-invalid": conntrack_invalid_verdict,
     "syn-rate-limit": rate_limit_verdict,
+    "snat-race": snat_race_verdict,
 }

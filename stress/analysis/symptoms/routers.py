@@ -31,7 +31,7 @@ EXPLANATIONS = (
             counters(Side.CLIENT, "TcpExtTCPSynRetrans"),
             Command(Side.ROUTER, RULES, "masquerade without fully-random", is_for_root=True),
         ),
-        LOST,
+        (Cause.SNAT_CLASH, *LOST),
         ("snat-race",),
     ),
     Explanation(
@@ -48,7 +48,7 @@ EXPLANATIONS = (
             CONNTRACK,
             Command(Side.ROUTER, RULES, "the range of snat to …", is_for_root=True),
         ),
-        LOST,
+        (Cause.SNAT_EXHAUSTED, *LOST),
         ("snat-exhausted",),
     ),
     Explanation(

@@ -29,6 +29,8 @@ def world_faults(plan: Plan) -> Iterator[str]:
         yield f"{plan.scenario} runs between hosts of its own, {source} and {target}; leave out --source and --target."
     if plan.drop is not Drop.NOTHING:
         yield f"{plan.scenario} has hosts with rules of their own; leave out --drop."
+    if plan.has_two_clients and not (plan.workers == plan.sources and plan.ports.is_sweeping):
+        yield f"{plan.scenario} storms from two clients in step: with --workers 2 and --ports sweep or shuffle."
     if plan.witness:
         yield f"{plan.scenario} has several hosts, and socket pairs are sampled on one; leave witness out."
 

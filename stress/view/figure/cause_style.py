@@ -18,6 +18,8 @@ CAUSE_LOOKS: dict[Cause, Look] = {
     Cause.STALE_SOCKET: Look("#8C510A", "o", "met an old socket"),
     Cause.SYN_QUEUE: Look("#0072B2", "p", "SYN queue full"),
     Cause.LOST_ON_THE_WAY: Look("#A6228E", "x", "lost on the way"),
+    Cause.SNAT_CLASH: Look("#5E3C99", "o", "router gave its port twice"),
+    Cause.SNAT_EXHAUSTED: Look("#5E3C99", "v", "router out of ports"),
     Cause.DROPPED_BY_HOST: Look("#A6228E", "<", "own host did not send"),
     Cause.REFUSED_BY_HOST: Look("#7A7A00", "<", "own host refused"),
     Cause.NO_ROUTE_BACK: Look("#7A7A00", ">", "server has no route back"),

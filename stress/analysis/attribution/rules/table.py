@@ -4,7 +4,7 @@
 What ends an attempt before its first SYN comes first, then what the first SYN met, then what became of the others.
 """
 
-from stress.analysis.attribution.rules import challenge, collision, loss, port, queue, refusal, stall
+from stress.analysis.attribution.rules import challenge, collision, loss, port, queue, refusal, stall, translation
 from stress.analysis.attribution.rules.rule import Rule
 from stress.model.outcome import Cause
 
@@ -15,6 +15,7 @@ RULES: tuple[Rule, ...] = (
     *challenge.RULES,
     *loss.RULES[:3],  # by the kernel's own word, which queues rest on, or by TCPRetransFail
     *queue.RULES,
+    *translation.RULES,
     *loss.RULES[3:],
     *stall.RULES,
 )
