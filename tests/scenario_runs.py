@@ -54,6 +54,8 @@ RUNS = {
     "conntrack-invalid 6": ["conntrack-invalid", *SMALL, "--family", "6"],
     "clean": ["clean", "--port-range", "40000-40999"],
     "clean 6": ["clean", "--port-range", "40000-40999", "--family", "6"],
+    "one-second": ["one-second", *SMALL],
+    "one-second 6": ["one-second", *SMALL, "--close", "fin", "--family", "6"],
     "closewait": ["closewait", *SMALL],
     "closewait 6": ["closewait", *SMALL, "--family", "6"],
     "port-choice": ["port-choice", "--mines", "200", "--attempts", "8000"],

@@ -8,7 +8,7 @@ from stress.storm.catalogue import SCENARIOS
 
 DROPPED = {Cause.LOST_ON_THE_WAY, Cause.DROPPED_BY_HOST}  # some or all SYNs
 GIVEN_UP = {Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED, Cause.SNAT_EXHAUSTED}
-WAITED = {Cause.CHALLENGE_LIMITED, Cause.SNAT_CLASH}
+WAITED = {Cause.CHALLENGE_LIMITED, Cause.CHALLENGE_INTERCEPTED, Cause.SNAT_CLASH}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

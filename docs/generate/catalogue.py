@@ -12,7 +12,7 @@ from stress.storm.catalogue import SCENARIOS
 from stress.view.figure.run.run_figures import main_figure_name
 
 PICTURES = Path(__file__).parents[1] / "catalogue"
-OPTIONS = {"article": ["--capture"], "closewait": ["--capture"], "rst-dropped": ["--capture"]}
+CAPTURED = ("article", "closewait", "one-second", "rst-dropped")  # with the packets of an attempt
 
 
 def main(names: list[str]) -> None:
@@ -20,7 +20,8 @@ def main(names: list[str]) -> None:
     for name in names or SCENARIOS:
         with tempfile.TemporaryDirectory() as results:
             command = [sys.executable, "-m", "stress", "run", name, "--json", "--output", results]
-            process = subprocess.run([*command, *OPTIONS.get(name, [])], stdout=subprocess.PIPE, check=True)
+            command += ["--capture"] if name in CAPTURED else []
+            process = subprocess.run(command, stdout=subprocess.PIPE, check=True)
             run = json.loads(process.stdout)
             shutil.copy(Path(run["path"]) / main_figure_name(name), PICTURES / f"{name}.png")
             sys.stderr.write(f"{name}: {'; '.join(run['summary']['warnings']) or 'no warnings'}\n")

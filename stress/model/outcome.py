@@ -31,6 +31,7 @@ class Cause(StrEnum):
     RST_DROPPED = "rst_dropped"
     CHALLENGE_DROPPED = "challenge_dropped"
     CHALLENGE_LIMITED = "challenge_limited"
+    CHALLENGE_INTERCEPTED = "challenge_intercepted"
     LOST_ON_THE_WAY = "lost_on_the_way"
     SNAT_CLASH = "snat_clash"
     SNAT_EXHAUSTED = "snat_exhausted"
@@ -58,6 +59,8 @@ MEANINGS: dict[Cause, str] = {
     Cause.RST_DROPPED: "a SYN met an old socket, and the RST that would have removed that did not arrive",
     Cause.CHALLENGE_DROPPED: "a SYN met an old socket, whose challenge ACK did not arrive",
     Cause.CHALLENGE_LIMITED: "a SYN met an old socket, and the kernel's limit withheld the challenge ACK",
+    Cause.CHALLENGE_INTERCEPTED: "a SYN met an old socket, and a firewall on the client's side answered the challenge "
+    "ACK in the client's place: the old socket is gone, and the client waited for its timeout",
     Cause.LOST_ON_THE_WAY: "a SYN or its SYN-ACK was swallowed between the two TCPs: by a firewall or a link",
     Cause.SNAT_CLASH: "a router gave two connections the same source port at the same moment, and dropped a SYN of one",
     Cause.SNAT_EXHAUSTED: "a router had no source port left to give to the connection, and dropped its SYNs",

@@ -164,6 +164,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return any(rule.nat and rule.hook is Hook.POSTROUTING and rule.on == ROUTER for rule in self.rules)
 
     @property
+    def interceptors(self) -> list[str]:
+        """The names of the rules that answer challenge ACKs in the client's place."""
+        return [rule.name for rule in self.rules if rule.stops is Segment.CHALLENGE and rule.sends_rst]
+
+    @property
     def translates(self) -> bool:
         """Whether a rule translates addresses, so that a packet's 4-tuple differs from host to host."""
         return any(rule.nat for rule in self.rules)

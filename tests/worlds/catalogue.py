@@ -1,7 +1,18 @@
 # SPDX-License-Identifier: MIT
 """All worlds: importing their modules registers them."""
 
-from worlds import collisions, losses, mixtures, ports, queues, refusals, scenarios, sharing
+from worlds import collisions, interceptions, losses, mixtures, ports, queues, refusals, scenarios, sharing
 from worlds.world import WORLDS
 
-__all__ = ["WORLDS", "collisions", "losses", "mixtures", "ports", "queues", "refusals", "scenarios", "sharing"]
+__all__ = [
+    "WORLDS",
+    "collisions",
+    "interceptions",
+    "losses",
+    "mixtures",
+    "ports",
+    "queues",
+    "refusals",
+    "scenarios",
+    "sharing",
+]

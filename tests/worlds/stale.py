@@ -18,7 +18,7 @@ STATES = ("ESTAB", "CLOSE-WAIT", "FIN-WAIT-1", "FIN-WAIT-2", "LAST-ACK", "TIME-W
 
 
 def lay(site, fields, *, port=PORT, source=None, host=None, backlog=1024, stops=False):
-    """Start a server and leave old sockets with it; it then serves like any other.
+    """Start a server and leave old sockets with it; it then serves like any other. Return its process.
 
     Args:
         site: where.
@@ -59,6 +59,7 @@ def lay(site, fields, *, port=PORT, source=None, host=None, backlog=1024, stops=
     wait_for_states(site, fields, port)
     if stops:
         os.kill(server, signal.SIGSTOP)
+    return server
 
 
 def drop_fins(site, clients, port):

@@ -14,7 +14,7 @@ from stress.analysis.attribution.loss_books import lost_segment_claims
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import TCP_TIMEWAIT_LEN_NS
 from stress.analysis.attribution.router_books import router_claims
-from stress.analysis.attribution.syns import CHALLENGING_STATES, Syns
+from stress.analysis.attribution.syns import CHALLENGING_STATES, Gap, Syns
 from stress.model.mine import Release
 from stress.model.plan import Close, Serve
 from stress.model.run import Storm
@@ -38,11 +38,12 @@ class Counts:
         unanswered: other SYNs that got no answer.
         closes: connections that the client closed by an RST.
         mines: mines that an RST cleared.
+        intercepted: those of them that a rule of the world cleared, for the client learned of nothing.
         rsts: all RSTs that the attempts account for.
         embryonic: EmbryonicRsts.
         unresolved: whether it is not known of some SYNs if they met a mine.
         lost: sums of counters of SYNs that the listener, the loopback or a rule dropped.
-        rsts_known: whether every RST that was sent left the host: no rule dropped challenge ACKs or RSTs.
+        rsts_known: whether an RST answered every challenge ACK and arrived: no rule dropped any of them silently.
     """
 
     connected: int
@@ -50,6 +51,7 @@ class Counts:
     unanswered: int
     closes: int
     mines: int
+    intercepted: int
     rsts: int
     embryonic: int
     unresolved: bool
@@ -97,18 +99,22 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
     connected = int((errors == 0).sum())
     closes = connected if act.plan.close.sends_rst else 0
     mines = count_cleared_mines(storm, syns)
+    world = act.plan.world
+    slow = syns.met_mine & ~syns.mine_left & (syns.gap != Gap.FAST)
+    intercepted = int(slow.sum()) if world.interceptors else 0
+    is_answered = world.interceptors == world.rules_that_stop(Segment.CHALLENGE)
     return Counts(
         connected=connected,
         challenged=int(syns.challenged.sum()),
         unanswered=int(syns.unanswered.sum()),
         closes=closes,
         mines=mines,
+        intercepted=intercepted,
         rsts=closes + int((errors == errno.ECONNREFUSED).sum()) + mines,
         embryonic=act.counters.get("EmbryonicRsts", 0),
         unresolved=bool(syns.unresolved.any()),
         lost=sum_lost_syns(storm),
-        rsts_known=act.plan.drop in (Drop.NOTHING, Drop.INVALID)
-        and not stops_any(storm, Segment.RST, Segment.CHALLENGE),
+        rsts_known=act.plan.drop in (Drop.NOTHING, Drop.INVALID) and is_answered and not stops_any(storm, Segment.RST),
     )
 
 
@@ -203,7 +209,11 @@ def challenge_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
 
 def cleared_mine_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     """Yield the claim on mines that an RST cleared."""
-    yield "mines cleared by an RST", counts.mines, *server_counter(storm.act, "TCPChallengeACK")
+    act = storm.act
+    yield "mines cleared by an RST", counts.mines, *server_counter(act, "TCPChallengeACK")
+    if names := act.plan.world.interceptors:
+        rules = " + ".join(f"rule {name}" for name in names)
+        yield "mines cleared by the firewall", counts.intercepted, rules, sum(act.dropped[name] for name in names)
 
 
 def count_recycled(storm: Storm) -> int:

@@ -10,6 +10,7 @@ from stress.analysis.attribution.cause import UNKNOWN
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.rules.challenge import slow_on_mine
 from stress.analysis.attribution.rules.collision import count_challenged
+from stress.analysis.attribution.rules.interception import may_be_cleared_unseen
 from stress.analysis.attribution.rules.queue import no_routes
 from stress.analysis.attribution.rules.refusal import count_unexplained_rsts, icmp_errors
 from stress.model.outcome import Cause, Outcome
@@ -79,12 +80,17 @@ def bound_refusals(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[Bou
 
 
 def bound_challenges(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[Bound]:
-    """Yield how many attempts at most met an old socket, where TCPSYNChallenge is not enough for all of them."""
+    """Yield how many attempts at most met an old socket, and for how many a firewall answered that."""
     attempts = unknown & (facts.syns.unresolved | slow_on_mine(facts))
     count = int(attempts.sum())
     surplus = facts.moved("TCPSYNChallenge") - count_challenged(facts)
     if count and 0 < surplus < count:
         yield make_bound(facts, Cause.CHALLENGE_DROPPED, 0, surplus, count)
+    # Each of the short gaps took a challenge ACK; of the others each may have been answered by a firewall.
+    intercepted = int((unknown & may_be_cleared_unseen(facts)).sum())
+    left = facts.moved("TCPChallengeACK") - int((facts.fast & facts.syns.met_mine).sum())
+    if intercepted and left > 0:
+        yield make_bound(facts, Cause.CHALLENGE_INTERCEPTED, 0, min(intercepted, left), intercepted)
 
 
 def make_bound(facts: Facts, cause: Cause, at_least: int, at_most: int, of: int) -> Bound:

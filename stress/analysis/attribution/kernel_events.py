@@ -43,6 +43,7 @@ class KernelEvents:
         dropped: SYNs and SYN-ACKs that were dropped, for whatever reason.
         met_socket: SYNs that an old socket of the server did not take.
         refused_by_tcp: RSTs that the server's TCP sent because no socket was there.
+        reset_by_tcp: RSTs that a TCP sent while the attempt lasted: to answer a segment, or the server's by itself.
     """
 
     syns_lost: npt.NDArray[np.int64]
@@ -54,6 +55,7 @@ class KernelEvents:
     dropped: npt.NDArray[np.int64]
     met_socket: npt.NDArray[np.int64]
     refused_by_tcp: npt.NDArray[np.int64]
+    reset_by_tcp: npt.NDArray[np.int64]
 
 
 def match_events(storm: Storm, rows: npt.NDArray[np.intp]) -> KernelEvents | None:
@@ -98,6 +100,7 @@ def match_events(storm: Storm, rows: npt.NDArray[np.intp]) -> KernelEvents | Non
         dropped=count(is_drop & np.where(from_client, syn, answer)),
         met_socket=count(met_socket & from_client & syn),
         refused_by_tcp=count(no_socket & ~from_client),
+        reset_by_tcp=count(is_reset & ((events["flags"] != 0) | ~from_client)),
     )
 
 

@@ -118,7 +118,7 @@ EXPLANATIONS = (
             counters(Side.CLIENT, "TcpExtTCPSynRetrans", "TcpOutRsts", look="the first rises, the second does not"),
             Command(Side.CLIENT, RULES, "a rule that rejects with tcp reset, and its counter", is_for_root=True),
         ),
-        (Cause.CLOSEWAIT, Cause.STALE_SOCKET),
+        (Cause.CHALLENGE_INTERCEPTED,),
         ("one-second",),
     ),
     Explanation(

@@ -4,8 +4,43 @@
 from stress.model.mine import Isn, Laying, Release
 from stress.model.outcome import Cause
 from stress.model.plan import Close, Plan, Ports
-from stress.model.world import Drop
+from stress.model.world import CLIENT, Drop, FilterRule, Hook, Segment, World
 from stress.storm.scenario import ALL, MINES, SHORT_LADDER, TW_REUSE, Scenario
+
+# What is opening, by its 4-tuple: only there does a bare ACK of the server answer a SYN. A rule without it would reset
+# connections that end by a FIN as well.
+OPENING = "opening"
+INTERCEPTION = World(
+    sets={
+        OPENING: "type {address} . inet_service . {address} . inet_service; flags dynamic,timeout; timeout 60s; "
+        "size 65535;"
+    },
+    rules=[
+        FilterRule(
+            name="syn-sent",
+            on=CLIENT,
+            hook=Hook.OUTPUT,
+            match="tcp dport {port} tcp flags & (syn | ack) == syn",
+            action=f"update @{OPENING} {{{{ {{ip}} saddr . tcp sport . {{ip}} daddr . tcp dport }}}}",
+        ),
+        FilterRule(
+            name="syn-answered",
+            on=CLIENT,
+            hook=Hook.INPUT,
+            match="tcp sport {port} tcp flags & (syn | ack) == (syn | ack)",
+            action=f"delete @{OPENING} {{{{ {{ip}} daddr . tcp dport . {{ip}} saddr . tcp sport }}}}",
+        ),
+        FilterRule(
+            name="intercepted",
+            on=CLIENT,
+            hook=Hook.INPUT,
+            match="tcp sport {port} tcp flags & (fin | syn | rst | ack) == ack "
+            f"{{ip}} daddr . tcp dport . {{ip}} saddr . tcp sport @{OPENING}",
+            action="reject with tcp reset",
+            stops=Segment.CHALLENGE,
+        ),
+    ],
+)
 
 SCENARIOS = (
     Scenario(
@@ -38,6 +73,13 @@ SCENARIOS = (
         {ALL: "each mine costs one attempt a retry, of {fast}"},
         frozenset({Cause.CLOSEWAIT}),
         Plan(scenario="closewait", ports=Ports.SHUFFLE, mines=MINES),
+    ),
+    Scenario(
+        "a minefield behind a firewall that answers the challenge ACK in the client's place",
+        {ALL: "each mine costs one attempt {first}: as before Linux 5.6; today where a client's firewall answers"},
+        frozenset({Cause.CHALLENGE_INTERCEPTED}),
+        Plan(scenario="one-second", ports=Ports.SHUFFLE, mines=MINES, world=INTERCEPTION),
+        waits_s=1.0,
     ),
     Scenario(
         "new connections while every port is still in FIN_WAIT_2, with tcp_tw_reuse",

@@ -2,6 +2,7 @@
 """Challenges: collisions whose challenge ACK, or the RST that answers it, did not arrive or was never sent."""
 
 import numpy as np
+import numpy.typing as npt
 
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.rules.collision import challenge_grade, count_challenged
@@ -69,15 +70,20 @@ def count_withheld(facts: Facts) -> int:
     return facts.moved("TCPSYNChallenge") - sum(counted)
 
 
-def prove_challenge_limited(facts: Facts) -> Match | None:
-    """Match attempts whose challenge ACKs were withheld.
+def may_be_withheld(facts: Facts) -> npt.NDArray[np.int64]:
+    """Return how many challenge ACKs to each attempt may have been withheld, shape (rows,).
 
-    A mine that was cleared got its RST because of the last SYN that met it, so all before were withheld; of a mine that
-    was left, all.
+    A mine that was cleared got its RST because of the last SYN that met it, so at most all before; of a mine that was
+    left, all.
     """
-    slow, syns = slow_on_mine(facts), facts.syns
-    withheld = count_withheld(facts)
-    by_attempts = np.where(syns.mine_left, syns.challenged, np.maximum(syns.challenged.astype(np.int64) - 1, 0))
+    challenged = facts.syns.challenged.astype(np.int64)
+    return np.where(facts.syns.mine_left, challenged, np.maximum(challenged - 1, 0))
+
+
+def prove_challenge_limited(facts: Facts) -> Match | None:
+    """Match attempts whose challenge ACKs were withheld."""
+    slow = slow_on_mine(facts)
+    withheld, by_attempts = count_withheld(facts), may_be_withheld(facts)
     attempts = slow & (by_attempts > 0)
     complete = facts.has_counters and facts.moved("TCPSYNChallenge") == count_challenged(facts)
     if not complete or withheld <= 0 or withheld != int(by_attempts[slow].sum()):

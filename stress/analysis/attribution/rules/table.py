@@ -4,13 +4,24 @@
 What ends an attempt before its first SYN comes first, then what the first SYN met, then what became of the others.
 """
 
-from stress.analysis.attribution.rules import challenge, collision, loss, port, queue, refusal, stall, translation
+from stress.analysis.attribution.rules import (
+    challenge,
+    collision,
+    interception,
+    loss,
+    port,
+    queue,
+    refusal,
+    stall,
+    translation,
+)
 from stress.analysis.attribution.rules.rule import Rule
 from stress.model.outcome import Cause
 
 RULES: tuple[Rule, ...] = (
     *port.RULES,
     *refusal.RULES,
+    *interception.RULES,  # before collisions: on kernels before 5.6 an RST of the client leaves the same gap
     *collision.RULES,
     *challenge.RULES,
     *loss.RULES[:3],  # by the kernel's own word, which queues rest on, or by TCPRetransFail
@@ -19,7 +30,7 @@ RULES: tuple[Rule, ...] = (
     *loss.RULES[3:],
     *stall.RULES,
 )
-COLLISIONS = frozenset(rule.cause for rule in (*collision.RULES, *challenge.RULES))
+COLLISIONS = frozenset(rule.cause for rule in (*interception.RULES, *collision.RULES, *challenge.RULES))
 
 
 def rules_of(cause: Cause) -> list[Rule]:
