@@ -205,7 +205,7 @@ def test_the_list_of_verbs_has_the_first_sentence_of_each():
 
 def test_what_enters_a_namespace_loads_numpy_only_inside():
     """numpy starts threads, and a process with threads cannot enter a user namespace."""
-    code = "import sys, stress.cli.doctor, stress.cli.run_cell; sys.exit('numpy' in sys.modules)"
+    code = "import sys, stress.cli.doctor, stress.cli.run_cell, stress.cli.run_shell; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 

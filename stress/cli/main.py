@@ -30,7 +30,9 @@ VERBS = {
     "power": "Say how many trials it takes to see a change despite this machine's noise (5 %, with 80 % power).",
     "run": "Run one SCENARIO in a private namespace; write a run folder and print its summary.",
     "run-cell": "",
+    "run-shell": "",
     "scenarios": "List the scenarios by what a person sees, and what to expect of each on this kernel.",
+    "shell": "Open a shell on a HOST of a SCENARIO's world: client, client2, router or server.",
     "suite": "Run every trial of a suite, each in a fresh process and namespace; write a folder of run folders.",
     "worker": "Run the trials that connstorm suite --executor dask:SCHEDULER sends to this host.",
 }

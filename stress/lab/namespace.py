@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from stress.lab import sysctl
+from stress.lab.capabilities import pass_on_capabilities
 from stress.model.errors import LabError
 
 CLONE_NEWUSER = 0x10000000
@@ -16,11 +17,15 @@ LOOPBACK_INDEX = 1  # lo is the first interface of every network namespace
 IFF_UP = 0x1  # linux/if.h
 
 
-def enter_namespace() -> None:
+def enter_namespace(*, as_oneself: bool = False) -> None:
     """Move this process into a private network namespace and bring its loopback up.
 
     No privilege is needed where the kernel permits unprivileged user namespaces. The process is root only inside the
     namespace. The kernel removes the namespace when its last process has ended.
+
+    Args:
+        as_oneself: stay the same user, and have all capabilities all the same, as have programs started later: tcpdump
+            run by a root that is none outside cannot become the user that it wants to be.
 
     Raises:
         LabError: the kernel refuses, or this process has more than one thread (see unshare(2)).
@@ -30,11 +35,16 @@ def enter_namespace() -> None:
             "A namespace can only be entered by a process with one thread; enter it before numpy is imported."
         )
     user, group = os.geteuid(), os.getegid()
+    if as_oneself and user == 0 and unshare(CLONE_NEWNET) == 0:
+        bring_loopback_up()
+        return
     failure = unshare(CLONE_NEWUSER | CLONE_NEWNET)
     if failure == 0:
         Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+        Path("/proc/self/uid_map").write_text(f"{user if as_oneself else 0} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group if as_oneself else 0} {group} 1")
+        if as_oneself:
+            pass_on_capabilities()
     elif user != 0 or unshare(CLONE_NEWNET) != 0:
         raise LabError(
             f"This kernel refuses a private network namespace ({errno.errorcode.get(failure, failure)}: "
