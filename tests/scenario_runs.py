@@ -58,6 +58,8 @@ RUNS = {
     "one-second 6": ["one-second", *SMALL, "--close", "fin", "--family", "6"],
     "closewait": ["closewait", *SMALL],
     "closewait 6": ["closewait", *SMALL, "--family", "6"],
+    "half-open": ["half-open", "--port-range", "40000-40299", "--mines", "40"],
+    "half-open 6": ["half-open", "--port-range", "40000-40299", "--mines", "40", "--family", "6"],
     "port-choice": ["port-choice", "--mines", "200", "--attempts", "8000"],
     "port-choice 6": ["port-choice", "--mines", "200", "--attempts", "8000", "--family", "6"],
     "port-cost": ["port-cost", "--port-range", "40000-43999"],

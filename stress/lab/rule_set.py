@@ -4,9 +4,9 @@
 from collections.abc import Iterable, Mapping
 
 from stress.lab.firewall import TABLE, run_nft
+from stress.model.mine import UNHEARD
 from stress.model.world import ADDRESSES, FilterRule, Hook
 
-UNHEARD_TABLE = f"{TABLE}_unheard"
 # Type and priority of a chain by whether it translates addresses (nft(8), table of standard priorities).
 NAT_PRIORITIES = {Hook.PREROUTING: -100, Hook.INPUT: 100, Hook.OUTPUT: -100, Hook.POSTROUTING: 100}
 
@@ -50,8 +50,7 @@ def placeholders(family: int, server_ports: range) -> dict[str, str]:
 def withhold_answers(server_ports: range, flag: str, number: int) -> None:
     """Drop, on this host, the server's FINs or SYN-ACKs to clients whose connections began with a sequence number.
 
-    Their own FIN, if they sent one, has the next number. Challenge ACKs pass. The rule is in a table of its own, which
-    counts nothing.
+    Their own FIN, if they sent one, has the next number. Challenge ACKs pass. The rule counts under the name UNHEARD.
 
     Args:
         server_ports: the server's ports.
@@ -62,8 +61,12 @@ def withhold_answers(server_ports: range, flag: str, number: int) -> None:
         LabError: nft fails.
     """
     ports = placeholders(4, server_ports)["port"]
-    run_nft(
-        ["-f", "-"],
-        f"table inet {UNHEARD_TABLE} {{ chain input {{ type filter hook input priority 0; policy accept;\n"
-        f"tcp sport {ports} tcp flags & {flag} == {flag} tcp ackseq {{ {number + 1}, {number + 2} }} drop\n}}\n}}\n",
-    )
+    match = f"tcp sport {ports} tcp flags & {flag} == {flag} tcp ackseq {{ {number + 1}, {number + 2} }}"
+    lines = [
+        f"table inet {TABLE} {{ chain {UNHEARD} {{",
+        "type filter hook input priority 0; policy accept;",
+        f'{match} counter drop comment "{UNHEARD}"',
+        "}",
+        "}",
+    ]
+    run_nft(["-f", "-"], "\n".join([*lines, ""]))

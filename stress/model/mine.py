@@ -17,6 +17,7 @@ class MineState(StrEnum):
 
 
 # In these the server sends its FIN or SYN-ACK again and again; the host of a client that is gone must not answer.
+UNHEARD = "unheard"  # the name of the rule for that
 UNHEARD_STATES = (MineState.FIN_WAIT_1, MineState.LAST_ACK, MineState.SYN_RECEIVED)
 
 

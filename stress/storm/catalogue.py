@@ -4,10 +4,11 @@
 from stress.model.errors import UsageError
 from stress.model.text import did_you_mean
 from stress.storm.scenario import Scenario
-from stress.storm.scenarios import collisions, losses, nat, ports, queues
+from stress.storm.scenarios import collisions, losses, nat, ports, queues, stale
 
 CATALOGUE: tuple[Scenario, ...] = (
     *collisions.SCENARIOS,
+    *stale.SCENARIOS,
     *queues.SCENARIOS,
     *ports.SCENARIOS,
     *losses.SCENARIOS,

@@ -17,6 +17,7 @@ from stress.model.progress import ProgressCallback
 from stress.model.world import CLIENT, SERVER, Drop, FilterRule, Firewall, World
 from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
+from stress.storm.check.mine_rules import needs_nft_for_mines
 from stress.storm.ports import read_port_range, seeded_generators
 
 LONGEST_QUEUE = "65535"  # so that a storm measures the accept queue only where its plan asks for that
@@ -113,6 +114,8 @@ class Environment:
         hosts = dict.fromkeys(rules_by_host(self.plan.world))
         if self.plan.drop is not Drop.NOTHING and self.firewall is Firewall.NFT:
             hosts[CLIENT] = None
+        if needs_nft_for_mines(self.plan):
+            hosts[self.plan.world.host(self.plan.mines_from)] = None
         for name in hosts:
             with self.network.inside(name):
                 counts |= firewall.count_packets()

@@ -8,6 +8,7 @@ drops what it sends; the rule knows it by the number that it acknowledges, and s
 
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,11 @@ from stress.storm import four_tuples
 from stress.storm.mine_connections import DEADLINE_S, TCP_REPAIR, TCP_REPAIR_ON, set_sequence_number
 
 UNHEARD_ISN = 0x6D696E65  # of clients that shall not hear the server again
+AT_ONCE = 256  # connections whose two ends are held by this process
 LOOK_S = 0.0005  # between two looks at a socket's state
+
+
+Ends = tuple[socket.socket, socket.socket]  # the client's and the server's
 
 
 def lay_in_state(plan: Plan, listener: Listener, places: npt.NDArray[Any]) -> None:
@@ -36,78 +41,84 @@ def lay_in_state(plan: Plan, listener: Listener, places: npt.NDArray[Any]) -> No
     if plan.mine_state in UNHEARD_STATES:
         flag = "syn" if plan.mine_state is MineState.SYN_RECEIVED else "fin"
         withhold_answers(plan.server_ports, flag, UNHEARD_ISN)
-    pairs, ports = four_tuples.split_numbers(places)
     numbers = np.random.default_rng(plan.seed).integers(1, 1 << 32, len(places))
-    for pair, port, number in zip(pairs.tolist(), ports.tolist(), numbers.tolist(), strict=True):
-        source, server_port = four_tuples.mine_addresses(plan, pair)
-        with socket.socket(socket.AF_INET if plan.family == 4 else socket.AF_INET6) as client:
-            client.settimeout(DEADLINE_S)
-            try:
-                if plan.mine_state in UNHEARD_STATES:
-                    set_sequence_number(client, UNHEARD_ISN)
-                elif plan.isn is Isn.RANDOM:
-                    set_sequence_number(client, number)
-                client.bind((source, port))
-                if plan.mine_state is MineState.SYN_RECEIVED:
-                    client.settimeout(0)
-                    client.connect_ex((plan.target, server_port))  # closing sends nothing in SYN_SENT
-                    continue
-                client.connect((plan.target, server_port))
-                BRINGERS[plan.mine_state](client, listener.accept(server_port, DEADLINE_S))
-            except OSError as error:
-                raise LabError(
-                    f"The connection from port {port} that was to become a mine in {plan.mine_state} failed: "
-                    f"{error.strerror or error}."
-                ) from error
+    if plan.mine_state in UNHEARD_STATES:
+        numbers[:] = UNHEARD_ISN
+    elif plan.isn is Isn.KERNEL:
+        numbers[:] = 0
+    for first in range(0, len(places), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        with ExitStack() as clients:
+            pairs = [
+                connect_one(plan, listener, place, number, clients)
+                for place, number in zip(places[part], numbers[part].tolist(), strict=True)
+            ]
+            for step in STEPS[plan.mine_state]:
+                for client, server in pairs:
+                    step(client, server)
 
 
-def leave_established(client: socket.socket, _: socket.socket) -> None:
-    """Bring the server's end into ESTABLISHED: the client vanishes."""
-    vanish(client)
+def connect_one(plan: Plan, listener: Listener, place: np.uint32, number: int, clients: ExitStack) -> Ends:
+    """Make one connection with an initial sequence number, 0 for the kernel's own; return its two ends.
+
+    A mine in SYN_RECEIVED has no socket yet: the server's end is the client's own.
+    """
+    (pair,), (port,) = (array.tolist() for array in four_tuples.split_numbers(np.array([place])))
+    source, server_port = four_tuples.mine_addresses(plan, pair)
+    client = clients.enter_context(socket.socket(socket.AF_INET if plan.family == 4 else socket.AF_INET6))
+    client.settimeout(DEADLINE_S)
+    try:
+        if number:
+            set_sequence_number(client, number)
+        client.bind((source, port))
+        if plan.mine_state is MineState.SYN_RECEIVED:
+            client.settimeout(0)
+            client.connect_ex((plan.target, server_port))
+            return client, client
+        client.connect((plan.target, server_port))
+        return client, listener.accept(server_port, DEADLINE_S)
+    except OSError as error:
+        raise LabError(
+            f"The connection from port {port} that was to become a mine in {plan.mine_state} failed: "
+            f"{error.strerror or error}."
+        ) from error
 
 
-def leave_fin_wait_1(client: socket.socket, server: socket.socket) -> None:
-    """Bring the server's end into FIN_WAIT_1: it closes its direction, and the client never hears that."""
-    server.shutdown(socket.SHUT_WR)
-    vanish(client)
+def vanish(client: socket.socket, _: socket.socket) -> None:
+    """Let the client's socket be closed without a segment."""
+    client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON)
 
 
-def leave_fin_wait_2(client: socket.socket, server: socket.socket) -> None:
-    """Bring the server's end into FIN_WAIT_2: the client has acknowledged its FIN, and vanishes."""
-    server.shutdown(socket.SHUT_WR)
-    wait_for_state(server, MineState.FIN_WAIT_2)
-    vanish(client)
-
-
-def leave_last_ack(client: socket.socket, server: socket.socket) -> None:
-    """Bring the server's end into LAST_ACK: both close, and the client never hears of the server's FIN."""
+def close_client(client: socket.socket, _: socket.socket) -> None:
+    """Let the client send its FIN."""
     client.shutdown(socket.SHUT_WR)
+
+
+def close_server(_: socket.socket, server: socket.socket) -> None:
+    """Let the server send its FIN."""
+    server.shutdown(socket.SHUT_WR)
+
+
+def hear_client(client: socket.socket, server: socket.socket) -> None:
+    """Wait until the client's FIN and its acknowledgement have arrived."""
     wait_for_state(server, MineState.CLOSE_WAIT)
     wait_for_state(client, MineState.FIN_WAIT_2)
-    server.shutdown(socket.SHUT_WR)
-    vanish(client)
 
 
-def leave_time_wait(client: socket.socket, server: socket.socket) -> None:
-    """Bring the server's end into TIME_WAIT: it closes first, then the client."""
-    server.shutdown(socket.SHUT_WR)
-    wait_for_state(server, MineState.FIN_WAIT_2)
-    wait_for_state(client, MineState.CLOSE_WAIT)
-    client.shutdown(socket.SHUT_WR)
+def hear_server(client: socket.socket, server: socket.socket) -> None:
+    """Wait until the server's FIN and its acknowledgement have arrived."""
+    hear_client(server, client)
 
 
-BRINGERS: dict[MineState, Callable[[socket.socket, socket.socket], None]] = {
-    MineState.ESTABLISHED: leave_established,
-    MineState.FIN_WAIT_1: leave_fin_wait_1,
-    MineState.FIN_WAIT_2: leave_fin_wait_2,
-    MineState.LAST_ACK: leave_last_ack,
-    MineState.TIME_WAIT: leave_time_wait,
+# What brings the server's end into a state, one step after the other for many connections at a time.
+STEPS: dict[MineState, tuple[Callable[[socket.socket, socket.socket], None], ...]] = {
+    MineState.ESTABLISHED: (vanish,),
+    MineState.FIN_WAIT_1: (close_server, vanish),
+    MineState.FIN_WAIT_2: (close_server, hear_server, vanish),
+    MineState.LAST_ACK: (close_client, hear_client, close_server, vanish),
+    MineState.SYN_RECEIVED: (),  # closing a socket in SYN_SENT sends nothing
+    MineState.TIME_WAIT: (close_server, hear_server, close_client),
 }
-
-
-def vanish(client: socket.socket) -> None:
-    """Let a client's socket be closed without a segment."""
-    client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON)
 
 
 def wait_for_state(end: socket.socket, state: MineState) -> None:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """All worlds: importing their modules registers them."""
 
-from worlds import collisions, interceptions, losses, mixtures, ports, queues, refusals, scenarios, sharing
+from worlds import collisions, half_open, interceptions, losses, mixtures, ports, queues, refusals, scenarios, sharing
 from worlds.world import WORLDS
 
 __all__ = [
     "WORLDS",
     "collisions",
+    "half_open",
     "interceptions",
     "losses",
     "mixtures",

@@ -11,10 +11,17 @@ from stress.analysis.attribution.collision import is_port_freed_at_once
 from stress.analysis.attribution.counter_sums import Sum, stops_any, sum_lost_syns, sum_rsts, sum_syn_retransmits
 from stress.analysis.attribution.ends import server_counter
 from stress.analysis.attribution.loss_books import lost_segment_claims
+from stress.analysis.attribution.mine_counts import (
+    RESET_STATES,
+    count_challenged_syns,
+    count_cleared_mines,
+    count_cleared_requests,
+    mine_state_claims,
+)
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import TCP_TIMEWAIT_LEN_NS
 from stress.analysis.attribution.router_books import router_claims
-from stress.analysis.attribution.syns import CHALLENGING_STATES, Gap, Syns
+from stress.analysis.attribution.syns import Gap, Syns
 from stress.model.mine import Release
 from stress.model.plan import Close, Serve
 from stress.model.run import Storm
@@ -34,11 +41,14 @@ class Counts:
 
     Attributes:
         connected: attempts that connected.
-        challenged: SYNs that met a mine.
+        challenged: SYNs that met a mine which answers with a challenge ACK.
         unanswered: other SYNs that got no answer.
         closes: connections that the client closed by an RST.
         mines: mines that an RST cleared.
         intercepted: those of them that a rule of the world cleared, for the client learned of nothing.
+        mines: such mines that an RST cleared.
+        reset_mines: those of them whose reset EstabResets counts.
+        requests: mines in SYN_RECEIVED that an RST cleared.
         rsts: all RSTs that the attempts account for.
         embryonic: EmbryonicRsts.
         unresolved: whether it is not known of some SYNs if they met a mine.
@@ -52,6 +62,8 @@ class Counts:
     closes: int
     mines: int
     intercepted: int
+    reset_mines: int
+    requests: int
     rsts: int
     embryonic: int
     unresolved: bool
@@ -81,6 +93,7 @@ def exact_claims(storm: Storm, syns: Syns) -> Iterator[Row]:
     """Yield the claims of a storm, those on SYNs first."""
     counts = count_events(storm, syns)
     yield from syn_claims(storm, counts)
+    yield from mine_state_claims(storm, syns)
     yield from unanswered_claims(storm, counts)
     yield from router_claims(storm)
     if is_port_freed_at_once(storm):
@@ -105,11 +118,13 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
     is_answered = world.interceptors == world.rules_that_stop(Segment.CHALLENGE)
     return Counts(
         connected=connected,
-        challenged=int(syns.challenged.sum()),
+        challenged=count_challenged_syns(syns),
         unanswered=int(syns.unanswered.sum()),
         closes=closes,
         mines=mines,
         intercepted=intercepted,
+        reset_mines=count_cleared_mines(storm, syns, RESET_STATES),
+        requests=count_cleared_requests(storm, syns),
         rsts=closes + int((errors == errno.ECONNREFUSED).sum()) + mines,
         embryonic=act.counters.get("EmbryonicRsts", 0),
         unresolved=bool(syns.unresolved.any()),
@@ -118,21 +133,13 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
     )
 
 
-def count_cleared_mines(storm: Storm, syns: Syns) -> int:
-    """Return how many mines an RST cleared, of those laid before the storm and of those that the storm itself left."""
-    met = storm.tuples(storm.attempts[syns.met_mine])
-    left_by_storm = ~np.isin(met, storm.tuples(storm.mines))
-    challenging = np.isin(storm.mines["state"], CHALLENGING_STATES)
-    return int(((storm.mines["left"] == 0) & challenging).sum() + left_by_storm.sum())
-
-
 def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     """Yield the claims on SYNs that were sent and on attempts that connected."""
     act, attempts, counters = storm.act, storm.attempts, storm.act.counters
     yield "attempts that sent a SYN", int(has_sent_syn(attempts).sum()), "ActiveOpens", counters["ActiveOpens"]
     yield (
-        "attempts that connected",
-        counts.connected,
+        "attempts that connected" + (" + mines in SYN-RECEIVED cleared" if counts.requests else ""),
+        counts.connected + counts.requests,
         "accepted by the server + in its queue + EmbryonicRsts",
         act.listener.accepted + act.waiting + counts.embryonic,
     )
@@ -178,7 +185,7 @@ def reset_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     closed_by_server = act.listener.first if act.plan.close.sends_rst else 0
     yield (
         "connections reset: both ends of a reset close, a mine",
-        2 * counts.closes + counts.mines - closed_by_server,
+        2 * counts.closes + counts.reset_mines + counts.requests - closed_by_server,
         "EstabResets + EmbryonicRsts",
         counters["EstabResets"] + counts.embryonic,
     )

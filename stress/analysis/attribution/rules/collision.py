@@ -8,11 +8,12 @@ import numpy as np
 
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.rules.rule import Mask, Match, Rule
-from stress.analysis.attribution.syns import CHALLENGING_STATES, TIME_WAIT, Gap
+from stress.analysis.attribution.syns import CHALLENGING_STATES, SYN_RECEIVED, TIME_WAIT, Gap
 from stress.lab.census import state_name
 from stress.model.outcome import Cause, Outcome
 from stress.model.run import CLOSE_WAIT
 from stress.model.summary import Grade
+from stress.model.world import SERVER
 
 RFC1337 = "net.ipv4.tcp_rfc1337"
 
@@ -70,17 +71,23 @@ def prove_stale_socket(facts: Facts) -> Match | None:
     ignored = facts.fast & syns.met_mine & syns.mine_left & (syns.mine_state == TIME_WAIT)
     ignored &= facts.storm.act.sysctls.get(RFC1337) == "1"
     attempts = (cleared(facts) | ignored) & (syns.mine_state != CLOSE_WAIT)
-    grade = Grade.TIMED
-    if (attempts & np.isin(syns.mine_state, CHALLENGING_STATES)).any():
-        of_challenges = challenge_grade(facts)
-        if of_challenges is None:
-            return None
-        grade = of_challenges
-    if not attempts.any():
+    grade = stale_socket_grade(facts, attempts)
+    if grade is None or not attempts.any():
         return None
     states, counts = np.unique(syns.mine_state[attempts], return_counts=True)
     by_state = ", ".join(f"{count:,} in {state_name(state)}" for state, count in zip(states, counts, strict=True))
     return Match(attempts, {"states": by_state}, kernel_grade(facts, attempts, grade))
+
+
+def stale_socket_grade(facts: Facts, attempts: Mask) -> Grade | None:
+    """Return the grade of proof for attempts that met sockets in these states; None where a counter forbids it."""
+    states = facts.syns.mine_state[attempts]
+    requests = int((states == SYN_RECEIVED).sum())
+    if requests and requests != facts.counters_at(SERVER).get("EmbryonicRsts"):
+        return Grade.TIMED
+    if (states == TIME_WAIT).any():
+        return Grade.TIMED
+    return challenge_grade(facts) if np.isin(states, CHALLENGING_STATES).any() else Grade.COUNTED
 
 
 RULES = (
@@ -101,8 +108,9 @@ RULES = (
         grade=Grade.COUNTED,
         needs="a socket of the server in another state on the 4-tuple before the storm, gone after it by its cookie, "
         "or one in TIME_WAIT that tcp_rfc1337 protects; the first SYN sent again after two jiffies",
-        equation="TCPSYNChallenge = SYNs that met sockets which answer with a challenge ACK; TIME_WAIT and "
-        "SYN_RECEIVED raise no counter in every case, so for them the proof is the 4-tuple and the gap",
+        equation="TCPSYNChallenge = SYNs that met sockets which answer with a challenge ACK; EmbryonicRsts = those in "
+        "SYN_RECEIVED, where no other connection was reset so early; TIME_WAIT raises no counter in every case, so for "
+        "it the proof is the 4-tuple and the gap",
         sentence="the SYNs met old sockets: {states}",
         prove=prove_stale_socket,
     ),

@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.model.outcome import Outcome
+from stress.model.record import Act, Phase
 from stress.model.summary import Evidence
 from stress.model.units import duration_text
 from stress.view.figure import style
@@ -117,6 +118,15 @@ def _draw_marks(axes: Axes, kind: Kind, start_s: npt.NDArray[np.float64], latenc
     axes.add_line(mark)
 
 
+def strip_phases(acts: Sequence[Act]) -> list[Phase]:
+    """Return what the strip on top names: the phases of a run of one act, or else its acts, each until the next."""
+    if len(acts) == 1:
+        return acts[0].phases
+    starts_ns = [act.phases[0].start_ns for act in acts]
+    ends_ns = [*starts_ns[1:], acts[-1].phases[-1].end_ns]
+    return [Phase(act.name, *span_ns) for act, *span_ns in zip(acts, starts_ns, ends_ns, strict=True)]
+
+
 def draw_timeline(axes: Axes, findings: Findings, limits_ns: tuple[float, float], font_size: float = 9) -> QuadMesh:
     """Draw a run into axes at their final place in the figure.
 
@@ -134,7 +144,7 @@ def draw_timeline(axes: Axes, findings: Findings, limits_ns: tuple[float, float]
     axes.set_xlim(0, max(attempts["start_ns"].max(initial=0) / 1e9, 1e-3))
     attempts_by_rung = {band.label: band.count for band in findings.summary.bands}
     draw_ladder(axes, findings.ladder, attempts_by_rung, latency_limits([findings])[1], font_size)
-    draw_phases(axes, [phase for act in findings.run.record.acts for phase in act.phases], font_size)
+    draw_phases(axes, strip_phases(findings.run.record.acts), font_size)
     connected = findings.outcomes == CONNECTED
     body = _draw_body(axes, attempts, connected)
     for kind in attempt_kinds(findings):

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""Mines by state: how many the storm's RSTs cleared, and which counters that raises (Linux 6.18)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from stress.analysis.attribution.syns import CHALLENGING_STATES, SYN_RECEIVED, Syns
+from stress.lab.census import NUMBERS
+from stress.model.mine import MineState
+from stress.model.run import Storm
+from stress.model.world import SERVER
+
+RESET_STATES = (NUMBERS["ESTABLISHED"], NUMBERS["CLOSE-WAIT"])  # whose reset is in EstabResets (tcp_set_state())
+
+
+def count_challenged_syns(syns: Syns) -> int:
+    """Return how many SYNs met, or may have met, a mine that answers with a challenge ACK."""
+    return int(syns.challenged[np.isin(syns.mine_state, CHALLENGING_STATES)].sum())
+
+
+def count_cleared_mines(storm: Storm, syns: Syns, states: tuple[int, ...] = CHALLENGING_STATES) -> int:
+    """Return how many mines in some states an RST cleared, of those before the storm and of those that it left itself.
+
+    What the storm leaves is in CLOSE_WAIT.
+    """
+    met = storm.tuples(storm.attempts[syns.met_mine])
+    left_by_storm = ~np.isin(met, storm.tuples(storm.mines))
+    in_states = np.isin(storm.mines["state"], states)
+    return int(((storm.mines["left"] == 0) & in_states).sum() + left_by_storm.sum())
+
+
+def count_cleared_requests(storm: Storm, syns: Syns) -> int:
+    """Return how many mines in SYN_RECEIVED an RST cleared; those that the server gave up by itself are none of them.
+
+    Each raises EmbryonicRsts, and AttemptFails of the server (tcp_check_req(), inet_csk_reqsk_queue_drop()).
+    """
+    met = syns.met_mine & ~syns.mine_left & (syns.mine_state == SYN_RECEIVED)
+    return len(np.unique(storm.tuples(storm.attempts[met])))
+
+
+def mine_state_claims(storm: Storm, syns: Syns) -> Iterator[tuple[str, int, str, int]]:
+    """Yield the claim that only mines of the act's state allow, where client and server have counters of their own."""
+    hosts, plan = storm.act.hosts, storm.act.plan
+    if not plan.mines or SERVER not in hosts:
+        return
+    counters = hosts[SERVER].counters
+    if plan.mine_state is MineState.ESTABLISHED:  # a reset without data is an error there (tcp_rcv_established())
+        cleared = count_cleared_mines(storm, syns, (NUMBERS[plan.mine_state],))
+        yield "mines in ESTABLISHED cleared by an RST", cleared, "Tcp InErrs of the server", counters["InErrs"]
+    elif plan.mine_state is MineState.SYN_RECEIVED:
+        # A connection that the client resets before the server has made its socket raises both counters, too.
+        requests = count_cleared_requests(storm, syns)
+        if requests == counters["EmbryonicRsts"]:
+            failed = counters["AttemptFails"]
+            yield "mines in SYN-RECEIVED cleared by an RST", requests, "AttemptFails of the server", failed
