@@ -21,6 +21,7 @@ from stress.lab.counters import LO_DROPPED
 from stress.model.errors import LabError
 from stress.model.mine import UNHEARD, MineState
 from stress.model.outcome import Cause, Outcome
+from stress.model.symptom import Place
 from stress.model.world import Drop
 from stress.storm.catalogue import SCENARIOS
 
@@ -88,23 +89,21 @@ def test_its_slow_attempts_have_the_cause_it_was_built_for_and_no_other(name):
 
 
 def test_who_asks_about_what_was_seen_is_told_its_cause(name):
-    """Of each cause, at least half of the attempts: others may have waited for a busy machine as well."""
+    """Of each cause, wherever connect() ended when a timer or the server said so, and no busy machine delayed it."""
+    if name.startswith("mixed"):
+        return  # collisions that then find a full queue have the time of the queue, and the cause that came first
     findings = run_of(name)
-    kernel = findings.run.record.host.kernel
     for act in findings.acts:
-        attempts = act.storm.attempts
         for code, cause in enumerate(CAUSES):
-            seen = attempts[act.causes == code]
-            if cause in (Cause.NONE, Cause.UNKNOWN, Cause.STALLED) or not len(seen):
+            if cause in (Cause.NONE, Cause.UNKNOWN, Cause.STALLED):
                 continue
-            told = 0
-            for attempt in seen[:: max(1, len(seen) // 40)]:
-                error = errno.errorcode.get(int(attempt["error"]), "")
-                query = parse_query(f"{attempt['latency_ns']} ns {error}")
-                answer = answer_query(query, kernel, act.ladder, act.storm.act.sysctls)
+            attempts = act.storm.attempts[act.causes == code]
+            for attempt in attempts[:: len(attempts) // 20 + 1]:
+                query = parse_query(f"{attempt['latency_ns']} ns {errno.errorcode.get(int(attempt['error']), '')}")
+                answer = answer_query(query, findings.run.record.host.kernel, act.ladder, act.storm.act.sysctls)
                 explanations = [one.explanation for group in answer.groups for one in group.possibilities]
-                told += any(cause in one.causes for one in explanations)
-            assert told >= len(seen[:: max(1, len(seen) // 40)]) / 2, cause
+                if Place.BETWEEN not in answer.reading:
+                    assert any(cause in one.causes for one in explanations), (cause, query)
 
 
 def test_outcomes_and_causes_each_add_up(name):

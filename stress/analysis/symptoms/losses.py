@@ -76,7 +76,7 @@ EXPLANATIONS = (
         "reordering and duplicates cause no resend",
         (
             Sight(
-                SLOW, "a delay, or a queue before a rate", "36–171 ms with a delay of 20 ms and duplicates, Linux 6.1"
+                SLOW, "a delay, or a queue before a rate", "36–171 ms with a delay of 20 ± 5 ms, an emulated Linux 6.1"
             ),
             Sight(
                 LADDER,

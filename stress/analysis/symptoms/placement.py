@@ -5,7 +5,7 @@ from stress.analysis.attribution.ladder import LATE_JIFFIES, Ladder, Rung, wheel
 from stress.model.symptom import Place
 from stress.model.units import SECOND_NS, duration_text, range_text
 
-LATE_NS = 100_000_000  # on two CPUs with seven storms collisions of two jiffies took 40 ms (Linux 6.18)
+LATE_NS = 100_000_000  # on two CPUs with a load of nine collisions of two jiffies took 40 to 185 ms (Linux 6.18)
 BY_RESENDS = {1: Place.FIRST, 2: Place.SECOND, 3: Place.THIRD}
 # Three ARP requests, a second each (mcast_solicit and retrans_time_ms of net.ipv4.neigh): 3.05 to 3.08 s on Linux 6.18.
 NEIGHBOUR_NS = (3 * SECOND_NS, 3 * SECOND_NS + SECOND_NS // 5)
