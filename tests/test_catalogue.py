@@ -6,7 +6,7 @@ import pytest
 from stress.model.outcome import Cause
 from stress.storm.catalogue import SCENARIOS
 
-DROPPED = {Cause.LOST_ON_THE_WAY, Cause.DROPPED_BY_HOST}  # some or all SYNs
+DROPPED = {Cause.LOST_ON_THE_WAY, Cause.DROPPED_BY_HOST, Cause.ECN_DROPPED}  # some or all SYNs
 GIVEN_UP = {Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED, Cause.SNAT_EXHAUSTED}
 WAITED = {Cause.CHALLENGE_LIMITED, Cause.CHALLENGE_INTERCEPTED, Cause.SNAT_CLASH}
 

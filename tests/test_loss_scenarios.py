@@ -2,13 +2,16 @@
 """Scenarios of loss: which counters say where SYNs and SYN-ACKs ended, exactly."""
 
 import errno
+from dataclasses import replace
 
+import msgspec
 import pytest
 from builders import a_storm, the_attempts
 from scenario_runs import run_of
 from test_scenarios import skip_without_nft
 
 from stress.analysis.attribution import loss_figures
+from stress.analysis.attribution.findings import analyse_act
 from stress.model.world import CLIENT, ROUTER, SERVER
 
 pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
@@ -113,3 +116,32 @@ def test_a_policy_drops_every_syn_wherever_it_is_and_no_listener_counts_it():
     assert counters["InSegs"] == 2 * len(answers.storm.attempts)
     assert counters["OutSegs"] == answers.storm.act.dropped["syn-ack"] >= counters["InSegs"]
     assert counters["TCPSynRetrans"] == counters["RetransSegs"] == 0
+
+
+@pytest.mark.parametrize("name", ["ecn", "ecn 6"])
+def test_a_black_hole_for_ecn_costs_each_attempt_exactly_one_resend_and_never_two(name):
+    asking, stubborn, silent = acts_of(name).values()
+    assert asking.storm.attempts["retransmits"].tolist() == [1] * 100
+    assert not asking.storm.attempts["error"].any()
+    assert asking.storm.act.dropped["syn"] == counters_at(asking, CLIENT)["TCPSynRetrans"] == 100
+    assert timed_out(stubborn) == 100
+    assert stubborn.storm.act.dropped["syn"] == sent_again(stubborn) + timed_out(stubborn)
+    assert silent.storm.act.dropped["syn"] == sent_again(silent) == timed_out(silent) == 0
+    for act in (asking, stubborn):
+        assert {(proof.rule, proof.attempts) for proof in act.proofs} == {("ecn_dropped", 100)}
+
+
+def test_without_the_act_that_does_not_ask_for_ecn_nothing_tells_what_dropped_the_syns():
+    skip_without_nft("ecn")
+    act = run_of("ecn").acts[0]
+    (proof,) = analyse_act(act.storm, use_events=False).proofs
+    assert proof.rule == "lost_on_the_way"
+
+
+def test_an_act_whose_firewall_may_have_learnt_is_no_control():
+    skip_without_nft("ecn")
+    asking, _, silent = (act.storm for act in run_of("ecn").acts)
+    plan = msgspec.structs.replace(silent.act.plan, fresh=False)
+    learnt = replace(silent, act=msgspec.structs.replace(silent.act, plan=plan))
+    (proof,) = analyse_act(asking, [learnt], use_events=False).proofs
+    assert proof.rule == "lost_on_the_way"

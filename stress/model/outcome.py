@@ -35,6 +35,7 @@ class Cause(StrEnum):
     LOST_ON_THE_WAY = "lost_on_the_way"
     SNAT_CLASH = "snat_clash"
     SNAT_EXHAUSTED = "snat_exhausted"
+    ECN_DROPPED = "ecn_dropped"
     DROPPED_BY_HOST = "dropped_by_host"
     REFUSED_BY_HOST = "refused_by_host"
     NO_ROUTE_BACK = "no_route_back"
@@ -64,6 +65,7 @@ MEANINGS: dict[Cause, str] = {
     Cause.LOST_ON_THE_WAY: "a SYN or its SYN-ACK was swallowed between the two TCPs: by a firewall or a link",
     Cause.SNAT_CLASH: "a router gave two connections the same source port at the same moment, and dropped a SYN of one",
     Cause.SNAT_EXHAUSTED: "a router had no source port left to give to the connection, and dropped its SYNs",
+    Cause.ECN_DROPPED: "a SYN that asked for ECN was dropped on the way because it did",
     Cause.DROPPED_BY_HOST: "the client's own host did not send: its output chain, a cgroup or a queue dropped the SYN",
     Cause.REFUSED_BY_HOST: "connect() failed before any SYN: no route, a rule or a policy of the client's host",
     Cause.NO_ROUTE_BACK: "the server's host has no route for its answer",

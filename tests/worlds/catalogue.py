@@ -1,12 +1,25 @@
 # SPDX-License-Identifier: MIT
 """All worlds: importing their modules registers them."""
 
-from worlds import collisions, half_open, interceptions, losses, mixtures, ports, queues, refusals, scenarios, sharing
+from worlds import (
+    collisions,
+    ecn,
+    half_open,
+    interceptions,
+    losses,
+    mixtures,
+    ports,
+    queues,
+    refusals,
+    scenarios,
+    sharing,
+)
 from worlds.world import WORLDS
 
 __all__ = [
     "WORLDS",
     "collisions",
+    "ecn",
     "half_open",
     "interceptions",
     "losses",

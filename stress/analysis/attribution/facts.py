@@ -2,7 +2,7 @@
 """Facts: what is known of one storm, in the terms that the rules of causes rest on."""
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -46,6 +46,7 @@ class Facts:
         rows: indices of the attempts that did not connect, or only after a SYN sent again, or took longer than a jiffy.
         outcomes: shape (rows,), index into OUTCOMES.
         syns: of these attempts.
+        others: the other acts of the run.
     """
 
     storm: Storm
@@ -53,6 +54,7 @@ class Facts:
     rows: npt.NDArray[np.intp]
     outcomes: npt.NDArray[np.uint8]
     syns: Syns
+    others: Sequence[Storm] = ()
 
     @cached_property
     def counters(self) -> Mapping[str, int]:

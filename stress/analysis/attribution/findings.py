@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Findings: a run with outcome and cause of each of its attempts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -110,11 +111,12 @@ class Findings:
         return self.acts[0].ladder
 
 
-def analyse_act(storm: Storm, *, use_events: bool = True) -> ActFindings:
+def analyse_act(storm: Storm, others: Sequence[Storm] = (), *, use_events: bool = True) -> ActFindings:
     """Return outcome and cause of each attempt of one storm.
 
     Args:
         storm: what was observed.
+        others: the other acts of the run, with which it may be compared.
         use_events: whether the kernel's own word counts as evidence, where there is one.
     """
     if not use_events:
@@ -123,7 +125,7 @@ def analyse_act(storm: Storm, *, use_events: bool = True) -> ActFindings:
     rungs = build_ladder(storm.host, storm.act.sysctls)
     syns = classify_syns(storm, detect_collisions(storm), rungs)
     rows = needs_explanation(outcomes, storm.attempts, rungs.jiffy_ns)
-    facts = Facts(storm, rungs, rows, outcomes[rows], syns.at(rows))
+    facts = Facts(storm, rungs, rows, outcomes[rows], syns.at(rows), others)
     books = check_books(storm, syns)
     causes = attribute_causes(facts, books)
     return ActFindings(

@@ -30,7 +30,10 @@ def analyse(run: Run, evidence: Iterable[Evidence] = (), *, use_events: bool = T
         evidence: packets of attempts that were captured.
         use_events: whether the kernel's own word counts as evidence, where there is one.
     """
-    acts = [analyse_act(storm, use_events=use_events) for storm in run.storms()]
+    storms = run.storms()
+    acts = [
+        analyse_act(storm, [other for other in storms if other is not storm], use_events=use_events) for storm in storms
+    ]
     return Findings(run, acts, summarise(run, acts, list(evidence)))
 
 

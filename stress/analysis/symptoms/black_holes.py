@@ -33,7 +33,7 @@ EXPLANATIONS = (
             Command(Side.CLIENT, "sysctl net.ipv4.tcp_ecn net.ipv4.tcp_ecn_fallback", "1: the client asks for ECN"),
             Command(Side.CLIENT, "tcpdump -ni any 'tcp[13] & 0xc2 = 0xc2'", "SYNs that ask for ECN", is_for_root=True),
         ),
-        LOST,
+        (Cause.ECN_DROPPED, *LOST),
         ("ecn",),
     ),
     Explanation(

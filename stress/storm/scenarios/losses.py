@@ -11,7 +11,9 @@ from stress.model.world import ADDRESSES, CLIENT, ROUTER, SERVER, FilterRule, Ho
 from stress.storm.scenario import ALL, SHORT_LADDER, Scenario
 
 SYNS = "tcp dport {port} tcp flags & (syn | ack) == syn"
+ECN_SYNS = "tcp dport {port} tcp flags & (syn | ack | ecn | cwr) == syn | ecn | cwr"
 SYN_ACKS = "tcp sport {port} tcp flags & (syn | ack) == syn | ack"
+ECN, ECN_FALLBACK = "net.ipv4.tcp_ecn", "net.ipv4.tcp_ecn_fallback"
 ONE_IN_FIVE = "numgen random mod 5 == 0"
 LIMIT = "limit rate over {0}/second burst {0} packets"
 ROUTED: dict[str, Any] = {  # fields of a plan: a client, a router and a server
@@ -31,8 +33,13 @@ def drop_at(hook: Hook, on: str, segment: Segment = Segment.SYN, more: str = "")
         more: what else must match.
     """
     match = f"{SYNS if segment is Segment.SYN else SYN_ACKS} {more}".rstrip()
+    return {"world": msgspec.to_builtins(drop_by_rule(hook, on, segment, match))}
+
+
+def drop_by_rule(hook: Hook, on: str, segment: Segment, match: str) -> World:
+    """Return a world with one rule, which drops SYNs or SYN-ACKs; for the arguments see ``drop_at``."""
     rule = FilterRule(name=segment, hook=hook, match=match, on=on, stops=segment)
-    return {"world": msgspec.to_builtins(World(topology=Topology.ROUTER, rules=[rule]))}
+    return World(topology=Topology.ROUTER, rules=[rule])
 
 
 SCENARIOS = (
@@ -97,6 +104,25 @@ SCENARIOS = (
                 "SYNs, router": drop_at(Hook.FORWARD, ROUTER),
                 "SYNs, server": drop_at(Hook.INPUT, SERVER),
                 "SYN-ACKs, server": drop_at(Hook.OUTPUT, SERVER, Segment.SYN_ACK),
+            },
+        ),
+        waits_for_give_up=True,
+    ),
+    Scenario(
+        "a client that asks for ECN, and a router that drops SYNs which do",
+        {ALL: "{first} and one resend, always; ETIMEDOUT after {give_up} without fallback; at once without ECN"},
+        frozenset({Cause.ECN_DROPPED}),
+        Plan(
+            scenario="ecn",
+            ports=Ports.SHUFFLE,
+            attempts=200,
+            rate_per_s=100,
+            sysctls=SHORT_LADDER,
+            **(ROUTED | {"world": drop_by_rule(Hook.FORWARD, ROUTER, Segment.SYN, ECN_SYNS)}),
+            acts={
+                "ECN": {"sysctls": {ECN: "1", ECN_FALLBACK: "1"}},
+                "ECN, no fallback": {"sysctls": {ECN: "1", ECN_FALLBACK: "0"}},
+                "no ECN": {"sysctls": {ECN: "0", ECN_FALLBACK: "1"}},
             },
         ),
         waits_for_give_up=True,

@@ -9,6 +9,7 @@ from stress.analysis.attribution.rules import (
     collision,
     interception,
     loss,
+    option,
     port,
     queue,
     refusal,
@@ -24,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     *interception.RULES,  # before collisions: on kernels before 5.6 an RST of the client leaves the same gap
     *collision.RULES,
     *challenge.RULES,
+    *option.RULES,
     *loss.RULES[:3],  # by the kernel's own word, which queues rest on, or by TCPRetransFail
     *queue.RULES,
     *translation.RULES,

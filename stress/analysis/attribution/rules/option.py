@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""Options: SYNs that something on the way drops because of what they ask for, while those that do not ask pass.
+
+No counter of TCP tells that from something that drops the first SYN of every attempt. What tells is the experiment: an
+act that differs in nothing but the option, and in which every attempt connected at once.
+"""
+
+import errno
+
+import msgspec
+import numpy as np
+
+from stress.analysis.attribution.facts import Facts
+from stress.analysis.attribution.rules.refusal import icmp_errors
+from stress.analysis.attribution.rules.rule import Match, Rule
+from stress.model.outcome import Cause
+from stress.model.plan import Plan
+from stress.model.run import Storm
+from stress.model.summary import Grade
+from stress.model.world import CLIENT
+
+ECN, ECN_FALLBACK = "net.ipv4.tcp_ecn", "net.ipv4.tcp_ecn_fallback"
+ASKS, ASKS_NOT = ("1",), ("0", "2")  # whether a client asks for ECN in its SYN (RFC 3168; ip-sysctl.rst)
+
+
+def without_settings(plan: Plan, *settings: str) -> Plan:
+    """Return a plan without some settings, as plans of one experiment are alike."""
+    world = plan.world
+    return msgspec.structs.replace(
+        plan,
+        sysctls={name: value for name, value in plan.sysctls.items() if name not in settings},
+        world=msgspec.structs.replace(
+            world,
+            sysctls={
+                host: {name: value for name, value in values.items() if name not in settings}
+                for host, values in world.sysctls.items()
+            },
+        ),
+    )
+
+
+def find_controls(facts: Facts, *settings: str) -> list[Storm]:
+    """Return the other acts that differ in nothing but some settings.
+
+    Each of them must have had an environment of its own: what a firewall learns in one act could spare the next one.
+    """
+    plan = facts.storm.act.plan
+    alike = without_settings(plan, *settings)
+    return [
+        other
+        for other in facts.others
+        if plan.fresh and other.act.plan.fresh and without_settings(other.act.plan, *settings) == alike
+    ]
+
+
+def connected_at_once(storm: Storm) -> bool:
+    """Return whether every attempt of a storm connected without a SYN sent again, and there was one."""
+    attempts = storm.attempts
+    return len(attempts) > 0 and not (attempts["error"].any() or attempts["retransmits"].any())
+
+
+def is_all_swallowed(facts: Facts) -> bool:
+    """Return whether what was swallowed on the way is exactly the unanswered SYNs, and no TCP dropped any."""
+    balance = facts.balance
+    if balance is None or facts.listener_drops != 0 or facts.other_sinks or icmp_errors(facts):
+        return False
+    return not facts.syns.unresolved.any() and balance.low == balance.high == facts.unanswered > 0
+
+
+def prove_ecn_dropped(facts: Facts) -> Match | None:
+    """Match attempts that lost each SYN that asked for ECN, and no other.
+
+    The resends do not ask any more, unless tcp_ecn_fallback is 0 (tcp_ecn_clear_syn(), RFC 3168 section 6.1.1.1).
+    """
+    asks, falls_back = (facts.sysctl_at(CLIENT, name) for name in (ECN, ECN_FALLBACK))
+    if asks not in ASKS or falls_back not in ("0", "1") or facts.storm.act.plan.host:
+        return None
+    attempts = facts.storm.attempts
+    if falls_back == "1":
+        as_expected = (attempts["error"] == 0) & (attempts["retransmits"] == 1)
+    else:
+        as_expected = attempts["error"] == errno.ETIMEDOUT
+    controls = [other for other in find_controls(facts, ECN, ECN_FALLBACK) if other.act.sysctls.get(ECN) in ASKS_NOT]
+    if not as_expected.all() or not is_all_swallowed(facts) or not controls:
+        return None
+    if not all(connected_at_once(other) for other in controls):
+        return None
+    figures = {"syns": facts.unanswered, "control": controls[0].act.name, "connected": len(controls[0].attempts)}
+    return Match(np.ones(len(facts.rows), np.bool_), figures)
+
+
+RULES = (
+    Rule(
+        name="ecn_dropped",
+        cause=Cause.ECN_DROPPED,
+        grade=Grade.COUNTED,
+        needs="tcp_ecn = 1 on the client; another act, which differs in tcp_ecn alone and in which every attempt "
+        "connected at once; a closed namespace",
+        equation="every attempt lost each SYN that asked for ECN and no other, which is exactly the first with "
+        "tcp_ecn_fallback; segment balance = these SYNs, ListenDrops of the listeners on the target = 0",
+        sentence="{syns:,} SYNs that asked for ECN were swallowed on the way, and no other; in the act {control!r}, "
+        "without ECN, all {connected:,} attempts connected at once",
+        prove=prove_ecn_dropped,
+    ),
+)
