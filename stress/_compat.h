@@ -8,6 +8,9 @@
 #include <netinet/in.h>
 #include <linux/tcp.h> /* glibc's netinet/tcp.h ends tcp_info before the newer fields */
 
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262 /* Linux 5.6 */
+#endif
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24 /* Linux 4.2 */
 #endif

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from typing_extensions import disjoint_base
 
 from stress.model.attempt import ATTEMPT as ATTEMPT
+from stress.model.attempt import USE as USE
 
 def now_ns() -> int: ...
 
@@ -37,6 +38,8 @@ class PreparedStorm:
         address: int = 0,
         worker: int = 0,
         jiffy_ns: int = 0,
+        uses: npt.NDArray[Any] | None = None,  # dtype USE, shape (at least attempts,)
+        protocol: str = "tcp",
     ) -> Self: ...
     def run(self, *, epoch_ns: int, begin_ns: int = 0, duration_ns: int = 0) -> tuple[int, bool]: ...
     def stalls(self) -> list[tuple[int, int, str]]: ...
@@ -71,6 +74,8 @@ def storm(
     address: int = 0,
     worker: int = 0,
     jiffy_ns: int = 0,
+    uses: npt.NDArray[Any] | None = None,
+    protocol: str = "tcp",
 ) -> tuple[int, bool]: ...
 
 __test__: dict[str, str]  # every Cython module has one

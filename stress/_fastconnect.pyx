@@ -15,43 +15,60 @@ from libc.string cimport memset
 
 from stress cimport _libc as libc
 from stress._address cimport Address, fill_address
+from stress._attempt_socket cimport choose_address, close_connected, make_socket
 from stress._flights cimport add_flight, allocate_flights, remove_flight
+from stress._limits cimport INSTRUCTION_BYTES, PORTS, validate_addresses, validate_limits
 from stress._socket cimport local_port, total_retransmits
 from stress._stalls cimport begin_sleep, close_stalls, list_stalls, note_attempt, open_stalls, read_clock, read_run_delay
+from stress._storm cimport (
+    AHEAD, BIND, CHUNK_NS, DISCONNECT, EACH, EVENTS, FIN, HOLD, KERNEL, LIST, MPTCP, NO_PORT, RANGE, RST, SLOW_NS, TCP, TFO,
+    Attempt, Storm,
+)
+from stress._uses cimport Use, receive_byte, send_byte
 
 import numpy as np
 
-from stress.model.attempt import ATTEMPT
+from stress.model.attempt import ATTEMPT, USE
 
 
-cdef Attempt _probe
-_layout = np.asarray(<Attempt[:1]> &_probe).dtype
-if _layout != ATTEMPT:
-    raise ImportError(f"stress._fastconnect was built for another attempt record ({_layout}) than "
-                      f"stress.model has ({ATTEMPT}); build again: pip install -e .")
+cdef Attempt _attempt
+cdef Use _use
+_layouts = [np.asarray(<Attempt[:1]> &_attempt).dtype, np.asarray(<Use[:1]> &_use).dtype]
+if _layouts != [ATTEMPT, USE]:
+    raise ImportError(f"stress._fastconnect was built for other records ({_layouts}) than stress.model has "
+                      f"({[ATTEMPT, USE]}); build again: pip install -e .")
 
 
 _PORTS = {"kernel": KERNEL, "bind": BIND, "list": LIST, "no-port": NO_PORT, "range": RANGE, "each": EACH}
+_PROTOCOLS = {"tcp": TCP, "mptcp": MPTCP, "tfo": TFO}
 _CLOSE = {"fin": FIN, "rst": RST, "hold": HOLD, "disconnect": DISCONNECT}
 
 
-cdef inline int64_t close_connected(Storm* storm, Attempt* attempt, int fd, int64_t close_start_ns) noexcept nogil:
-    """End a connected socket as the plan says; returns when that was done (ns), 0 when the socket is held open."""
-    cdef libc.sockaddr nowhere
-    cdef int64_t close_end_ns
-    if storm.close == HOLD:
-        storm.held[attempt - storm.records] = fd
-        return 0
-    if storm.close == DISCONNECT:
-        storm.spare[storm.spares] = fd
-        storm.spares += 1
-        nowhere.sa_family = libc.AF_UNSPEC
-        libc.connect(fd, &nowhere, sizeof(nowhere))  # tcp_disconnect(): it cannot fail, and sends an RST
-    else:
-        libc.close(fd)
-    close_end_ns = libc.monotonic_ns()
-    attempt.close_ns = <uint32_t> min(close_end_ns - close_start_ns, <int64_t> 0xFFFFFFFF)
-    return close_end_ns
+cdef int64_t end_use(Storm* storm, Attempt* attempt, int fd, int error) noexcept nogil:
+    """Record how the use of a connection ended, and end the connection; returns the last timestamp taken (ns)."""
+    cdef Use* use = &storm.uses[attempt - storm.records]
+    cdef int64_t now_ns = libc.monotonic_ns()
+    use.use_ns = now_ns - use.use_ns
+    use.error = <uint8_t> error
+    return max(now_ns, close_connected(storm, attempt, fd, now_ns))
+
+
+cdef int64_t begin_use(Storm* storm, Attempt* attempt, int fd) noexcept nogil:
+    """Use a new connection: record that, or leave it in flight until the answer comes. Returns the last timestamp."""
+    cdef Use* use = &storm.uses[attempt - storm.records]
+    cdef libc.epoll_event event
+    cdef int64_t now_ns = libc.monotonic_ns()
+    cdef int error
+    use.use_ns = now_ns
+    error = send_byte(fd)
+    if error == 0:
+        event.events = libc.EPOLLIN
+        event.data.u32 = <uint32_t> storm.flights.vacant
+        if libc.epoll_ctl(storm.epoll, libc.EPOLL_CTL_ADD, fd, &event) == 0:
+            add_flight(&storm.flights, fd, attempt - storm.records)
+            return now_ns
+        error = errno.errno
+    return end_use(storm, attempt, fd, error)
 
 
 cdef int64_t record_failure(Storm* storm, Attempt* attempt, int fd, int error) noexcept nogil:
@@ -62,50 +79,6 @@ cdef int64_t record_failure(Storm* storm, Attempt* attempt, int fd, int error) n
     if fd >= 0:
         libc.close(fd)
     return now_ns
-
-
-cdef inline Address* choose_address(Storm* storm, Attempt* attempt) noexcept nogil:
-    """Give an attempt its pair of addresses, and its port where the caller has listed ports."""
-    cdef Py_ssize_t number = storm.next_address
-    if storm.port_count:
-        attempt.local_port = storm.port_list[storm.next_port]
-        if storm.address_list != NULL:
-            number = storm.address_list[storm.next_port]
-        storm.next_port += 1
-        if storm.next_port == storm.port_count:
-            storm.next_port = 0
-    if storm.address_list == NULL:
-        storm.next_address += 1
-        if storm.next_address == storm.address_count:
-            storm.next_address = 0
-    attempt.address = <uint16_t> (storm.first_address + number)
-    return &storm.addresses[number]
-
-
-cdef int make_socket(Storm* storm, Address* address) noexcept nogil:
-    """Return a socket with the options that outlast a connection, or -1 (errno says why)."""
-    cdef int one = 1
-    cdef libc.linger reset = libc.linger(l_onoff=1, l_linger=0)
-    cdef int fd = libc.socket(storm.family, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0)
-    if fd < 0:
-        return -1
-    if storm.filter.len:
-        libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_ATTACH_FILTER, &storm.filter, sizeof(storm.filter))
-    if storm.close == RST:
-        libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_LINGER, &reset, sizeof(reset))
-    if storm.linger2_s:
-        libc.setsockopt(fd, libc.IPPROTO_TCP, libc.TCP_LINGER2, &storm.linger2_s, sizeof(int))
-    if storm.ports == RANGE:
-        libc.setsockopt(fd, libc.IPPROTO_IP, libc.IP_LOCAL_PORT_RANGE, &storm.port_range, sizeof(storm.port_range))
-    if storm.ports == NO_PORT or ((storm.ports == RANGE or storm.ports == EACH) and storm.address_count > 1):
-        libc.setsockopt(fd, libc.IPPROTO_IP, libc.IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one))
-        address.source.sin6_port = 0
-        if libc.bind(fd, <libc.sockaddr*> &address.source, storm.address_size) != 0:
-            one = errno.errno
-            libc.close(fd)
-            errno.errno = one
-            return -1
-    return fd
 
 
 cdef int64_t start_attempt(Storm* storm) noexcept nogil:
@@ -166,6 +139,8 @@ cdef int64_t start_attempt(Storm* storm) noexcept nogil:
                     or storm.watched[attempt.local_port >> 3] >> (attempt.local_port & 7) & 1):
                 attempt.retransmits = total_retransmits(fd)
                 close_start_ns = 0
+            if storm.uses != NULL:
+                return begin_use(storm, attempt, fd)
             return max(connect_end_ns,
                        close_connected(storm, attempt, fd, close_start_ns or libc.monotonic_ns()))
         event.events = libc.EPOLLOUT
@@ -180,19 +155,44 @@ cdef int64_t start_attempt(Storm* storm) noexcept nogil:
     return connect_end_ns
 
 
+cdef void finish_use(Storm* storm, int slot) noexcept nogil:
+    """Record the end of a use that was in flight, if it has ended."""
+    cdef int fd = storm.flights.slots[slot].fd
+    cdef int error = receive_byte(fd)
+    cdef libc.epoll_event event
+    if error == errno.EAGAIN:
+        return
+    if storm.close == DISCONNECT or storm.close == HOLD:
+        libc.epoll_ctl(storm.epoll, libc.EPOLL_CTL_DEL, fd, &event)
+    end_use(storm, &storm.records[storm.flights.slots[slot].record], fd, error)
+    remove_flight(&storm.flights, slot)
+
+
 cdef void finish_attempt(Storm* storm, int slot) noexcept nogil:
-    """Record the end of an attempt that was in flight."""
+    """Record the end of an attempt that was in flight; a connection that is to be used stays there."""
     cdef Attempt* attempt = &storm.records[storm.flights.slots[slot].record]
     cdef int fd = storm.flights.slots[slot].fd
     cdef int error = 0
     cdef libc.epoll_event event
     cdef libc.socklen_t size = sizeof(error)
+    if attempt.error == 0:
+        finish_use(storm, slot)
+        return
     attempt.latency_ns = read_clock(&storm.stalls) - storm.epoch_ns - attempt.start_ns
     if libc.getsockopt(fd, libc.SOL_SOCKET, libc.SO_ERROR, &error, &size) != 0:
         error = errno.errno
     attempt.error = <uint8_t> error
     attempt.retransmits = total_retransmits(fd)
-    if error == 0:
+    if error == 0 and storm.uses != NULL:
+        storm.uses[attempt - storm.records].use_ns = libc.monotonic_ns()
+        event.events = libc.EPOLLIN
+        event.data.u32 = <uint32_t> slot
+        libc.epoll_ctl(storm.epoll, libc.EPOLL_CTL_MOD, fd, &event)
+        error = send_byte(fd)
+        if error == 0:
+            return
+        end_use(storm, attempt, fd, error)
+    elif error == 0:
         if storm.close == DISCONNECT or storm.close == HOLD:
             libc.epoll_ctl(storm.epoll, libc.EPOLL_CTL_DEL, fd, &event)  # close() does it by itself
         close_connected(storm, attempt, fd, libc.monotonic_ns())
@@ -211,8 +211,13 @@ cdef void abandon_attempts(Storm* storm, int64_t started_before_ns) noexcept nog
         if attempt.start_ns + storm.epoch_ns > started_before_ns:
             return
         newer = storm.flights.slots[slot].newer
-        attempt.latency_ns = read_clock(&storm.stalls) - storm.epoch_ns - attempt.start_ns
-        attempt.retransmits = total_retransmits(storm.flights.slots[slot].fd)
+        if attempt.error == 0:  # its use is in flight, not connect()
+            storm.uses[attempt - storm.records].use_ns = (
+                read_clock(&storm.stalls) - storm.uses[attempt - storm.records].use_ns)
+            storm.uses[attempt - storm.records].error = errno.EINPROGRESS
+        else:
+            attempt.latency_ns = read_clock(&storm.stalls) - storm.epoch_ns - attempt.start_ns
+            attempt.retransmits = total_retransmits(storm.flights.slots[slot].fd)
         libc.close(storm.flights.slots[slot].fd)
         remove_flight(&storm.flights, slot)
         slot = newer
@@ -279,32 +284,6 @@ def now_ns():
     return libc.monotonic_ns()
 
 
-cdef int validate_limits(Py_ssize_t room, Py_ssize_t attempts, Py_ssize_t warmup, int window, int64_t deadline_ns,
-                         int64_t interval_ns, int64_t jiffy_ns, bytes socket_filter) except -1:
-    """Raise ValueError for numbers that no storm can have; ``room`` is how many records the buffer takes."""
-    if not 0 <= attempts <= room:
-        raise ValueError(f"{attempts} attempts do not fit a buffer of {room} records")
-    if window < 1:
-        raise ValueError(f"window must be at least 1, not {window}")
-    if deadline_ns < 0 or interval_ns < 0 or jiffy_ns < 0 or warmup < 0:
-        raise ValueError("durations, deadlines, intervals and the warm-up cannot be negative")
-    if len(socket_filter) % INSTRUCTION_BYTES or len(socket_filter) > MAX_INSTRUCTIONS * INSTRUCTION_BYTES:
-        raise ValueError(f"a socket_filter is at most {MAX_INSTRUCTIONS} instructions of {INSTRUCTION_BYTES} bytes")
-    return 0
-
-
-cdef int validate_addresses(str target, int target_port, int target_ports, int sources, int address,
-                            int worker) except -1:
-    """Raise ValueError for an invalid space of 4-tuples, or for numbers that no record can hold."""
-    if not (target_ports >= 1 and 1 <= target_port <= PORTS - target_ports):
-        raise ValueError(f"target_port must be from 1 to 65535, not {target_port} and {target_ports - 1} after it")
-    if sources < 1 or (sources > 1 and ":" in target):
-        raise ValueError("sources must be at least 1, and of IPv6 there is one")
-    if not (0 <= address <= PORTS - sources * target_ports and 0 <= worker <= 255):
-        raise ValueError("address must fit 16 bits and worker 8 bits")
-    return 0
-
-
 @cython.auto_pickle(False)
 cdef class PreparedStorm:
     """A storm whose arguments are valid and whose memory, addresses and epoll are there: ``run`` is its loop.
@@ -333,11 +312,16 @@ cdef class PreparedStorm:
     attempt in flight is waited for until ``deadline_ns`` after its start or, with 0, until the kernel gives up. The
     first ``warmup`` attempts have phase 0, the others 1. With ``jiffy_ns``, the length of a jiffy, ``stalls`` are noted.
 
+    With ``uses``, shape (at least attempts,), dtype USE, all 0, each connection is used before it is ended: one byte is
+    sent, and one is waited for. That is timed apart from connect(). ``protocol`` is ``"tcp"``, ``"mptcp"`` (Multipath
+    TCP) or ``"tfo"`` (TCP_FASTOPEN_CONNECT: the SYN asks for a cookie; with a cookie it is left to the use to send it).
+
     Raises ValueError for invalid arguments, OSError when epoll cannot be opened, MemoryError.
     """
 
     cdef Storm state
     cdef Attempt[::1] records
+    cdef Use[::1] uses
     cdef const uint16_t[::1] port_list, address_list
     cdef const uint8_t[::1] watched_bits
     cdef int[::1] held
@@ -349,16 +333,23 @@ cdef class PreparedStorm:
                   const uint16_t[::1] port_list=None, const uint8_t[::1] watched=None, str close="rst",
                   int[::1] held=None, Py_ssize_t attempts, Py_ssize_t warmup=0, int window=1024,
                   int64_t deadline_ns=0, int64_t interval_ns=0, int linger2_s=0, tuple port_range=None,
-                  bytes socket_filter=b"", int address=0, int worker=0, int64_t jiffy_ns=0):
+                  bytes socket_filter=b"", int address=0, int worker=0, int64_t jiffy_ns=0, Use[::1] uses=None,
+                  str protocol="tcp"):
         if ports not in _PORTS:
             raise ValueError(f"ports must be one of {', '.join(_PORTS)}, not {ports!r}")
         if close not in _CLOSE:
             raise ValueError(f"close must be one of {', '.join(_CLOSE)}, not {close!r}")
+        if protocol not in _PROTOCOLS:
+            raise ValueError(f"protocol must be one of {', '.join(_PROTOCOLS)}, not {protocol!r}")
+        if uses is not None and uses.shape[0] < attempts:
+            raise ValueError(f"uses has room for {uses.shape[0]} of {attempts} attempts")
         validate_limits(records.shape[0], attempts, warmup, window, deadline_ns, interval_ns, jiffy_ns,
                         socket_filter)
         validate_addresses(target, target_port, target_ports, sources, address, worker)
         self.records = records
+        self.uses = uses
         self.socket_filter = socket_filter
+        self.state.protocol = _PROTOCOLS[protocol]
         self.state.attempts = attempts
         self.state.warmup = warmup
         self.state.window = window
@@ -428,6 +419,8 @@ cdef class PreparedStorm:
         cdef Storm* state = &self.state
         cdef Py_ssize_t i
         state.records = &self.records[0]
+        if self.uses is not None:
+            state.uses = &self.uses[0]
         state.family = libc.AF_INET6 if ":" in target else libc.AF_INET
         state.address_size = sizeof(libc.sockaddr_in6) if ":" in target else sizeof(libc.sockaddr_in)
         state.filter.len = <unsigned short> (len(self.socket_filter) // INSTRUCTION_BYTES)

@@ -16,6 +16,7 @@ cdef extern from "<sys/socket.h>" nogil:
     enum:
         AF_UNSPEC
         MSG_DONTWAIT
+        MSG_NOSIGNAL
         AF_INET
         AF_INET6
         SOCK_STREAM
@@ -29,6 +30,7 @@ cdef extern from "<sys/socket.h>" nogil:
     int bind(int fd, const sockaddr* address, socklen_t size)
     int connect(int fd, const sockaddr* address, socklen_t size)
     ssize_t recv(int fd, void* buffer, size_t size, int flags)
+    ssize_t send(int fd, const void* buffer, size_t size, int flags)
     int accept4(int fd, sockaddr* address, socklen_t* size, int flags)
     int getsockname(int fd, sockaddr* address, socklen_t* size)
     int getsockopt(int fd, int level, int option, void* value, socklen_t* size)
@@ -68,6 +70,8 @@ cdef extern from "<sys/epoll.h>" nogil:
         EPOLL_CLOEXEC
         EPOLL_CTL_ADD
         EPOLL_CTL_DEL
+        EPOLL_CTL_MOD
+        EPOLLIN
         EPOLLOUT
     int epoll_create1(int flags)
     int epoll_ctl(int epoll, int operation, int fd, epoll_event* event)
@@ -105,6 +109,8 @@ cdef extern from "_compat.h" nogil:
     enum:
         TCP_INFO
         TCP_LINGER2
+        TCP_FASTOPEN_CONNECT
+        IPPROTO_MPTCP
         IP_BIND_ADDRESS_NO_PORT
         IP_LOCAL_PORT_RANGE
     int64_t monotonic_ns()

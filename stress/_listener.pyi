@@ -7,10 +7,13 @@ STOP: int
 STARVED_FROM: int
 STARVED_TO: int
 FIRST: int
+ANSWERED: int
 ERRORS: int
 SLOTS: int
 PORTS_MAX: int
 
-def serve(listening: list[int], report: memoryview, *, leak: int = 0, then: str = "close") -> None: ...
+def serve(
+    listening: list[int], report: memoryview, *, leak: int = 0, then: str = "close", answer: bool = False
+) -> None: ...
 
 __test__: dict[str, str]  # every Cython module has one

@@ -7,7 +7,7 @@ from libc.string cimport memset
 
 from stress cimport _libc as libc
 from stress._address cimport Address, fill_address
-from stress._fastconnect cimport Attempt
+from stress._storm cimport Attempt
 
 import os
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from namespaced import namespaced
 
-from stress.lab import census, counters, listener, sysctl
+from stress._listener import LEAKED
+from stress.lab import census, counters, serving_process, sysctl
 from stress.lab.listener import Listener
 from stress.lab.wait import wait_until
 from stress.model.errors import LabError, UsageError
@@ -114,7 +115,7 @@ def test_two_holders_share_exactly_what_they_may_hold():
         clients = connect(10)
         assert server.wait_accepted(8, 5)
         assert not server.wait_accepted(9, 0.2)
-        assert [process.report[listener.LEAKED] for process in server.processes] == [4, 4]
+        assert [process.report[LEAKED] for process in server.processes] == [4, 4]
         assert server.queue_length() == 2
         hang_up(clients)
 
@@ -188,7 +189,7 @@ def test_nothing_is_left_when_it_is_closed(error):
 
 @namespaced
 def test_a_process_that_does_not_stop_is_ended_by_force():
-    listener.STOP_LIMIT_S = 0.1
+    serving_process.STOP_LIMIT_S = 0.1
     with Listener("127.0.0.1", 5000) as server:
         server.start()
         connect(1)

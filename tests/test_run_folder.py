@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: MIT
 """Runs on disk: complete or absent, and refused in a clear sentence when they are not what was written."""
 
+import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import msgspec
 import numpy as np
 import pytest
+from builders import a_run, the_attempts
 
 from stress.analysis.attribution.summary import analyse
-from stress.model.attempt import ATTEMPT
+from stress.model.attempt import ATTEMPT, USE
 from stress.model.errors import UsageError
+from stress.model.plan import Plan
 from stress.model.run import CLOSE_WAIT, MINE, Run
 from stress.store import run_folder
 from stress.store.run_schema import SCHEMA, RunFile
@@ -58,7 +62,24 @@ def test_a_run_of_schema_3_says_what_proved_its_causes():
     assert (run.mines["cookie"] > 0).all()
     assert [(report.on_target, report.drops, report.waiting) for report in act.listening] == [(True, 0, 0)]
     assert (act.outside_packets, act.source_error, act.listener_elsewhere) == (0, None, [])
-    assert analyse(run).summary == summary
+    again = analyse(run).summary
+    assert {name: count for name, count in again.causes.items() if count} == {"none": 9, "closewait": 3}
+    assert msgspec.structs.replace(again, causes=summary.causes) == summary  # causes that came later count 0
+    assert summary.uses is None
+    assert not len(run.uses)
+
+
+def test_uses_are_stored_where_there_are_any(tmp_path):
+    attempts = the_attempts((40000, 0, 0), (40001, errno.ECONNREFUSED, 0))
+    uses = np.array([(5000, errno.ECONNRESET), (0, 0)], USE)
+    run = replace(a_run(attempts, plan=Plan(scenario="test", use=True)), uses=uses)
+    path = run_folder.write(run, analyse(run).summary, tmp_path)
+    again, summary = run_folder.read(path)
+    assert again.uses.tolist() == uses.tolist()
+    assert (summary.uses.answered, summary.uses.errors) == (0, {"ECONNRESET": 1})
+    (path / "uses.npy").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"uses\.npy is not what was written"):
+        run_folder.read(path)
 
 
 def test_a_run_of_schema_1_becomes_one_of_a_single_act():

@@ -13,6 +13,7 @@ from stress.model.acts import choose_acts
 from stress.model.errors import UsageError
 from stress.model.mine import Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
+from stress.model.protocol import Protocol
 from stress.model.world import Drop, Firewall
 
 FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
@@ -83,7 +84,12 @@ OPTIONS = (
     click.option("--ports", type=choice(Ports), help="where source ports come from"),
     click.option("--close", type=choice(Close), help="how a connected socket is ended"),
     click.option("--linger2", "linger2_s", type=int, metavar="S", help="TCP_LINGER2 of the storm's sockets"),
+    click.option("--protocol", type=choice(Protocol), help="what the storm's sockets speak"),
+    click.option("--use", is_flag=True, default=None, help="use each connection once: one byte each way, timed apart"),
     click.option("--serve", type=choice(Serve), help="what the server does with connections"),
+    click.option("--listeners", type=int, help="sockets that listen on each server port (SO_REUSEPORT)"),
+    click.option("--stuck", type=int, help="how many of them nobody accepts from"),
+    click.option("--stuck-until", "stuck_until_s", type=float, metavar="S", help="then close these, with their queues"),
     click.option("--backlog", type=int, help="of the server's listen(); by default the longest"),
     click.option("--server-nofile", type=int, help="descriptors that the server's process may have"),
     click.option(

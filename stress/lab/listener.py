@@ -5,21 +5,30 @@ import errno
 import mmap
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Literal, Self
 
-from stress._listener import ACCEPTED, CLOSED, ERRORS, FIRST, LEAKED, READY, SLOTS, STARVED_FROM, STARVED_TO, STOP
-from stress.lab import census, firewall, reachability, sysctl, wait
+from stress._listener import (
+    ACCEPTED,
+    ANSWERED,
+    CLOSED,
+    ERRORS,
+    FIRST,
+    LEAKED,
+    SLOTS,
+    STARVED_FROM,
+    STARVED_TO,
+    STOP,
+)
+from stress.lab import firewall, listening, reachability, sysctl, wait
+from stress.lab.serving_process import ListenerProcess
 from stress.model.errors import ConnstormError, LabError
 from stress.model.record import ListenerReport
 
 PROCESSES_MAX = 80  # 64 that hold mines, and those that close the connections of the storm
 START_LIMIT_S = 20.0
-STOP_LIMIT_S = 5.0
 PROBE_INTERVAL_S, PROBES = 1, 3  # keepalive probes, once a connection has been idle for long enough
 
 
@@ -32,6 +41,8 @@ class Listener:
         port: int,
         *,
         ports: int = 1,
+        per_port: int = 1,
+        stuck: int = 0,
         keepalive_s: int = 0,
         drop_rst: bool = False,
         cpu: int | None = None,
@@ -43,6 +54,8 @@ class Listener:
             address: IPv4 or IPv6.
             port: TCP port.
             ports: number of ports, counted up from ``port``.
+            per_port: number of sockets that listen on each port, by SO_REUSEPORT.
+            stuck: how many of them nobody accepts from.
             keepalive_s: idle time before accepted sockets send keepalive probes; 0 is off.
             drop_rst: drop segments with RST, on the listening and all accepted sockets.
             cpu: the CPU that serving processes are pinned to; None does not pin them.
@@ -52,7 +65,6 @@ class Listener:
             UsageError: the port is in use.
             NotApplicableError, LabError: there is no such address here.
         """
-        self.family = 6 if ":" in address else 4
         self.ports = range(port, port + ports)
         self.cpu = cpu
         self.inside = inside
@@ -61,41 +73,47 @@ class Listener:
         self.pages_fd = os.memfd_create("connstorm-listener")
         os.ftruncate(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
         self.pages = mmap.mmap(self.pages_fd, PROCESSES_MAX * mmap.PAGESIZE)
-        self.sockets: list[socket.socket] = []
+        self.served: list[socket.socket] = []
+        self.stuck: list[socket.socket] = []
         self.held: list[socket.socket] = []  # connections of this process
         with self.inside():
-            self.bind_sockets(address, keepalive_s=keepalive_s, drop_rst=drop_rst)
+            self.bind_sockets(address, per_port, stuck, keepalive_s=keepalive_s, drop_rst=drop_rst)
 
-    def bind_sockets(self, address: str, *, keepalive_s: int, drop_rst: bool) -> None:
+    def bind_sockets(self, address: str, per_port: int, stuck: int, *, keepalive_s: int, drop_rst: bool) -> None:
         """Listen on every port; the arguments are as of the class."""
         backlog = int(sysctl.read("net.core.somaxconn") or socket.SOMAXCONN)
         for server_port in self.ports:
-            try:
-                listening = reachability.bind_server(address, server_port)
-            except ConnstormError:
-                self.close()
-                raise
-            listening.settimeout(0)  # the processes that share it do not block
-            self.sockets.append(listening)
-            if drop_rst:
-                firewall.attach_filter(listening, firewall.DROP_RST)
-            if keepalive_s:
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit all four
-                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_s)
-                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_INTERVAL_S)
-                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
-            listening.listen(backlog)
+            for number in range(per_port):
+                try:
+                    bound = reachability.bind_server(address, server_port, shared=per_port > 1)
+                except ConnstormError:
+                    self.close()
+                    raise
+                (self.stuck if number < stuck else self.served).append(bound)
+                bound.settimeout(0)  # the processes that share it do not block
+                if drop_rst:
+                    firewall.attach_filter(bound, firewall.DROP_RST)
+                if keepalive_s:
+                    set_keepalive(bound, keepalive_s)
+                bound.listen(backlog)
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """All listening sockets."""
+        return self.served + self.stuck
 
     def start(
         self,
         *,
         leak: int = 0,
         then: Literal["close", "leave"] = "close",
+        answer: bool = False,
         nofile: int | None = None,
     ) -> None:
         """Start a further process: it leaks ``leak`` connections (-1: all), then closes, or leaves, the others.
 
-        ``nofile`` is its RLIMIT_NOFILE; None leaves the limit unchanged.
+        With ``answer`` it answers the byte that each client of those sends, and closes none before. ``nofile`` is its
+        RLIMIT_NOFILE; None leaves the limit unchanged.
 
         Returns once it serves, because a process that is still starting would take CPU time from a storm.
 
@@ -105,27 +123,33 @@ class Listener:
         number = len(self.processes)
         limit = "" if nofile is None else nofile
         cpu = "" if self.cpu is None else self.cpu
+        options = [leak, then, "answer" if answer else "", cpu, limit]
         with self.inside():
-            process = ListenerProcess(self.sockets, self.pages, self.pages_fd, number, [leak, then, cpu, limit])
+            process = ListenerProcess(self.served, self.pages, self.pages_fd, number, options)
         self.processes.append(process)
         if not wait.wait_until(process.is_ready, START_LIMIT_S):
             raise LabError(f"A listener process did not start within {START_LIMIT_S:g} s.")
 
     def accept(self, server_port: int, limit_s: float) -> socket.socket:
         """Accept a connection of a port in this process, which holds it from then on; TimeoutError if none comes."""
-        listening = self.sockets[self.ports.index(server_port)]
-        listening.settimeout(limit_s)
+        bound = self.sockets[self.ports.index(server_port)]
+        bound.settimeout(limit_s)
         try:
-            connection, _ = listening.accept()
+            connection, _ = bound.accept()
         finally:
-            listening.settimeout(0)
+            bound.settimeout(0)
         self.held.append(connection)
         return connection
 
     def shorten_queue(self, backlog: int) -> None:
-        """Limit the accept queue of each port to ``backlog`` + 1 connections (sk_acceptq_is_full())."""
-        for listening in self.sockets:
-            listening.listen(backlog)
+        """Limit accept queues to ``backlog`` + 1 connections (sk_acceptq_is_full()): all, or those of stuck sockets."""
+        for bound in self.stuck or self.served:
+            bound.listen(backlog)
+
+    def close_stuck(self) -> None:
+        """Close the sockets that nobody accepts from, with all that is in their queues."""
+        while self.stuck:
+            self.stuck.pop().close()
 
     def total(self, slot: int) -> int:
         """Return the sum of a slot over the reports of all processes."""
@@ -150,6 +174,7 @@ class Listener:
             closed=self.total(CLOSED),
             first=self.total(FIRST),
             errors=errors,
+            answered=self.total(ANSWERED),
         )
 
     def wait_accepted(self, count: int, limit_s: float) -> bool:
@@ -171,18 +196,18 @@ class Listener:
 
         def settled() -> bool:
             nonlocal accepted
-            drained = self.queue_length() == 0 or self.starved_ns() is not None or not self.processes
+            drained = self.queue_length(self.served) == 0 or self.starved_ns() is not None or not self.processes
             report = self.report()
             before, accepted = accepted, report.accepted
             return drained and report.accepted == report.leaked + report.closed and before == accepted
 
         return wait.wait_until(settled, limit_s)
 
-    def queue_length(self) -> int:
-        """Return the number of connections in the accept queues."""
+    def queue_length(self, sockets: Sequence[socket.socket] | None = None) -> int:
+        """Return the number of connections in the accept queues of some of its sockets, or of all."""
+        inodes = {os.fstat(bound.fileno()).st_ino for bound in (self.sockets if sockets is None else sockets)}
         with self.inside():
-            sockets = list(census.iterate_sockets(self.family, ["LISTEN"]))
-        return sum(listening.receive_queue for listening in sockets if listening.local_port in self.ports)
+            return sum(entry.waiting for entry in listening.list_listening() if entry.inode in inodes)
 
     def __enter__(self) -> Self:
         return self
@@ -205,46 +230,9 @@ class Listener:
             own.close()
 
 
-class ListenerProcess:
-    """One serving process, and the page of memory with its counts."""
-
-    def __init__(
-        self,
-        listening: Sequence[socket.socket],
-        pages: mmap.mmap,
-        pages_fd: int,
-        number: int,
-        options: list[object],
-    ) -> None:
-        """Start it with page ``number`` of ``pages``; the page outlives the process that writes it.
-
-        ``options`` are the last arguments of ``listener_process.main``.
-        """
-        offset = number * mmap.PAGESIZE
-        self.report = memoryview(pages)[offset : offset + SLOTS * 8].cast("q")
-        descriptors = [listening_socket.fileno() for listening_socket in listening]
-        arguments = (",".join(map(str, descriptors)), pages_fd, offset, *options)
-        self.popen = subprocess.Popen(
-            [sys.executable, "-m", "stress.lab.listener_process", *map(str, arguments)],
-            pass_fds=(*descriptors, pages_fd),
-            stdin=subprocess.DEVNULL,
-        )
-
-    def is_ready(self) -> bool:
-        """Return whether it serves; raise LabError if it has ended."""
-        self.check()
-        return bool(self.report[READY])
-
-    def check(self) -> None:
-        """Raise LabError if the process has ended by itself."""
-        if (code := self.popen.poll()) is not None:
-            raise LabError(f"A listener process ended by itself with code {code}; its sockets are closed.")
-
-    def end(self) -> None:
-        """Wait for the process, kill it when it does not stop, and release its page."""
-        try:
-            self.popen.wait(STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
-        self.report.release()
+def set_keepalive(listener: socket.socket, keepalive_s: int) -> None:
+    """Let accepted sockets, which inherit all four options, probe a client that has been idle for so long."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_s)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_INTERVAL_S)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)

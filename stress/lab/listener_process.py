@@ -13,7 +13,7 @@ from stress.lab.pdeathsig import die_with_parent
 
 def main(arguments: list[str]) -> None:
     """Serve until the parent sets STOP; end with the parent, and ignore SIGINT, which the parent handles."""
-    listening, pages_fd, offset, leak, then, cpu, nofile = arguments
+    listening, pages_fd, offset, leak, then, answer, cpu, nofile = arguments
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if cpu:
@@ -27,6 +27,7 @@ def main(arguments: list[str]) -> None:
         memoryview(page)[: SLOTS * 8].cast("q"),
         leak=int(leak),
         then=then,
+        answer=answer == "answer",
     )
 
 

@@ -62,8 +62,10 @@ def connect_once(source: str, target: str, port: int) -> Iterator[socket.socket]
             client.close()  # first: it sends the RST, and the server's end is gone then
 
 
-def bind_server(address: str, port: int) -> socket.socket:
+def bind_server(address: str, port: int, *, shared: bool = False) -> socket.socket:
     """Return a socket that is bound to an address and a port, and does not listen yet.
+
+    With ``shared`` others of this user may listen there too (SO_REUSEPORT).
 
     Raises:
         UsageError: the port is in use, or not allowed.
@@ -73,6 +75,8 @@ def bind_server(address: str, port: int) -> socket.socket:
     bound = make_socket(address)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind((address, port))
     except OSError as error:
         bound.close()

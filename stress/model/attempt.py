@@ -23,6 +23,14 @@ ATTEMPT = np.dtype(
     ]
 )
 
+# The first use of a connection: one byte to the server, and one back. The engine writes these records too.
+USE = np.dtype(
+    [
+        ("use_ns", "<i8"),  # from before send() until the answer was read or the use had failed; 0: not connected
+        ("error", "u1"),  # errno; 0 = answered, ENODATA = the server ended the connection, EINPROGRESS = still waiting
+    ]
+)
+
 WARM_UP, STORM = 0, 1
 
 

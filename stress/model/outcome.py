@@ -47,6 +47,7 @@ class Cause(StrEnum):
     PORT_TAKEN = "port_taken"
     NO_SOURCE_ADDRESS = "no_source_address"
     STALLED = "stalled"
+    LISTENER_CLOSED = "listener_closed"
     UNKNOWN = "unknown"
 
 
@@ -77,5 +78,6 @@ MEANINGS: dict[Cause, str] = {
     Cause.PORT_TAKEN: "no source port was left: sockets of others held them",
     Cause.NO_SOURCE_ADDRESS: "the host has no address of this family from which the target can be reached",
     Cause.STALLED: "the client itself did not run: its process or its whole machine stood still",
+    Cause.LISTENER_CLOSED: "it had connected, and was reset in the queue of a listener that closed before accept()",
     Cause.UNKNOWN: "no rule holds: what could be the cause is not proved",
 }

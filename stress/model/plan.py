@@ -8,13 +8,17 @@ from typing import Any, Literal
 import msgspec
 
 from stress.model.mine import Isn, Laying, MineState, Release
+from stress.model.protocol import Protocol
 from stress.model.world import ADDRESSES, CLIENT, CLIENT2, SERVER, Drop, Firewall, Topology, World
 
 IDENTITY_DIGITS = 12
 EXTERNAL_SCENARIO = "visit"  # a storm against the server of others
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}  # by family
 # Added after 1.0: left out of the identity where they have their default.
-LATER_FIELDS = ("evidence", "world", "mine_state", "mines_from")
+LATER_FIELDS = (
+    *("evidence", "world", "mine_state", "mines_from"),
+    *("protocol", "use", "listeners", "stuck", "stuck_until_s"),
+)
 
 
 class Ports(StrEnum):
@@ -82,8 +86,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         release: how the mines' client ports become free.
         rest_s: pause between the minefield and the storm.
         linger2_s: TCP_LINGER2 of the storm's sockets; 0 leaves it to net.ipv4.tcp_fin_timeout.
+        protocol: what the storm's sockets speak.
+        use: whether each connection is used once, by one byte to the server and one back, timed apart from connect().
         serve: what the server does with the connections of the storm.
-        backlog: argument of listen(); None is as long as net.core.somaxconn allows.
+        listeners: number of sockets that listen on each of the server's ports, by SO_REUSEPORT.
+        stuck: how many of them nobody accepts from.
+        stuck_until_s: how long after the storm began these are closed, with all in their queues; None: they stay.
+        backlog: argument of listen(), of the stuck listeners alone where there are any; None is as long as
+            net.core.somaxconn allows.
         server_nofile: RLIMIT_NOFILE of the server's process; None leaves the limit unchanged.
         keepalive_s: idle time before the server's sockets send keepalive probes; 0 is off, the default.
         firewall: its implementation; None is nftables where nft is installed, else BPF.
@@ -127,7 +137,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ports: Ports = Ports.KERNEL
     close: Close = Close.RST
     linger2_s: int = 0
+    protocol: Protocol = Protocol.TCP
+    use: bool = False
     serve: Serve = Serve.CLOSE
+    listeners: int = 1
+    stuck: int = 0
+    stuck_until_s: float | None = None
     backlog: int | None = None
     server_nofile: int | None = None
     keepalive_s: int = 0

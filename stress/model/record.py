@@ -85,6 +85,7 @@ class ListenerReport(msgspec.Struct, frozen=True):
     closed: int
     first: int  # closed connections that the client had not closed before
     errors: dict[str, int]  # accept() errors by name
+    answered: int = 0  # bytes of clients that use their connections
 
     def since(self, before: "ListenerReport") -> "ListenerReport":
         """Return the counts since an earlier report."""
@@ -95,6 +96,7 @@ class ListenerReport(msgspec.Struct, frozen=True):
             self.closed - before.closed,
             self.first - before.first,
             {name: count for name, count in errors.items() if count},
+            self.answered - before.answered,
         )
 
 
@@ -189,6 +191,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     stalls_missed: int = 0  # stalls for which there was no room in the list
     kernel_word: KernelWord | None = None
     hosts: dict[str, HostReport] = {}  # each host of the world; of a single one, only where it has conntrack
+    waiting_before: int = 0  # connections in the accept queue when the storm began, left by the act before
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stress.model.attempt import USE
 from stress.model.record import Act, Host, Record
 
 PORTS = 1 << 16
@@ -44,6 +45,11 @@ def no_events() -> npt.NDArray[Any]:
     return np.zeros(0, KERNEL_EVENT)
 
 
+def no_uses() -> npt.NDArray[Any]:
+    """Return the uses of a run that did not use its connections, shape (0,), dtype USE."""
+    return np.zeros(0, USE)
+
+
 @dataclass(frozen=True)
 class Storm:
     """One act with its arrays.
@@ -54,6 +60,7 @@ class Storm:
         attempts: shape (attempts,), dtype ATTEMPT, in the order of their starts.
         mines: shape (mines,), dtype MINE, the 4-tuples that were mined when the storm began.
         events: shape (events,), dtype KERNEL_EVENT.
+        uses: of the connections that the attempts made, shape (attempts,), dtype USE; shape (0,) where none was used.
     """
 
     host: Host
@@ -61,6 +68,7 @@ class Storm:
     attempts: npt.NDArray[Any]
     mines: npt.NDArray[Any]
     events: npt.NDArray[Any] = field(default_factory=no_events)
+    uses: npt.NDArray[Any] = field(default_factory=no_uses)
 
     @property
     def tuple_count(self) -> int:
@@ -87,12 +95,14 @@ class Run:
         attempts: shape (attempts,), dtype ATTEMPT.
         mines: shape (mines,), dtype MINE.
         events: shape (events,), dtype KERNEL_EVENT.
+        uses: shape (attempts,), dtype USE; shape (0,) where no act used its connections.
     """
 
     record: Record
     attempts: npt.NDArray[Any]
     mines: npt.NDArray[Any]
     events: npt.NDArray[Any] = field(default_factory=no_events)
+    uses: npt.NDArray[Any] = field(default_factory=no_uses)
 
     def storms(self) -> list[Storm]:
         """Return each act with its part of the arrays."""
@@ -100,8 +110,9 @@ class Run:
         for act in self.record.acts:
             first, last = act.address.first, act.address.first + act.address.pairs
             mined = (self.mines["address"] >= first) & (self.mines["address"] < last)
-            attempts = self.attempts[start : start + act.attempts]
+            own = slice(start, start + act.attempts)
+            uses = self.uses[own] if act.plan.use else no_uses()
             said = (self.events["address"] >= first) & (self.events["address"] < last)
-            storms.append(Storm(self.record.host, act, attempts, self.mines[mined], self.events[said]))
+            storms.append(Storm(self.record.host, act, self.attempts[own], self.mines[mined], self.events[said], uses))
             start += act.attempts
         return storms

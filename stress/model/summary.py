@@ -28,6 +28,14 @@ class Body(msgspec.Struct, frozen=True):
     max_ns: int | None
 
 
+class Uses(msgspec.Struct, frozen=True):
+    """How the first use of each connection ended: one byte to the server, and one back."""
+
+    answered: int
+    errors: dict[str, int]  # uses that failed although connect() had succeeded, by the errno's name
+    body: Body  # of the time until the answer, without the warm-up
+
+
 class Band(msgspec.Struct, frozen=True):
     """A range of latencies that the SYN timer of this kernel causes, and the number of retried attempts in it."""
 
@@ -148,6 +156,7 @@ class ActSummary(msgspec.Struct, frozen=True):
     causes: dict[str, int]
     body: Body
     mines: Mines
+    uses: Uses | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,4 +188,5 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     proofs: list[Proof] = []
     bounds: list[Bound] = []
     old_sockets: list[OldSockets] = []
+    uses: Uses | None = None  # None: connections were not used
     hints: list[str] = []  # of what is unknown: because of what, and what would tell

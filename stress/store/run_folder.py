@@ -11,15 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.model import atomic
-from stress.model.attempt import ATTEMPT
+from stress.model.attempt import ATTEMPT, USE
 from stress.model.errors import StoreError, UsageError
 from stress.model.record import Record
-from stress.model.run import KERNEL_EVENT, MINE, Run, no_events
+from stress.model.run import KERNEL_EVENT, MINE, Run, no_events, no_uses
 from stress.model.summary import Summary
 from stress.model.text import json_bytes
 from stress.store.run_schema import SCHEMA, RunFile, decode_run, mine_dtype, upgrade_mines
 
-RUN_FILE, ATTEMPTS_FILE, MINES_FILE, EVENTS_FILE = "run.json", "attempts.npy", "mines.npy", "kernel_events.npy"
+RUN_FILE, ATTEMPTS_FILE, USES_FILE = "run.json", "attempts.npy", "uses.npy"
+MINES_FILE, EVENTS_FILE = "mines.npy", "kernel_events.npy"
 
 
 def folder_name(record: Record) -> str:
@@ -63,6 +64,8 @@ def write(
     try:
         with atomic.open_folder(final) as folder:
             np.save(folder / ATTEMPTS_FILE, run.attempts)
+            if len(run.uses):
+                np.save(folder / USES_FILE, run.uses)
             if len(run.mines):
                 np.save(folder / MINES_FILE, run.mines)
             if len(run.events):
@@ -92,7 +95,7 @@ def read(folder: Path) -> tuple[Run, Summary]:
     except OSError as error:
         raise UsageError(f"{folder} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
     document, schema = decode_run(data, str(folder / RUN_FILE))
-    for file in (ATTEMPTS_FILE, MINES_FILE, EVENTS_FILE):
+    for file in (ATTEMPTS_FILE, USES_FILE, MINES_FILE, EVENTS_FILE):
         if file in document.files:
             check_hash(folder / file, document.files[file])
     attempts = open_array(folder / ATTEMPTS_FILE, ATTEMPT)
@@ -101,7 +104,8 @@ def read(folder: Path) -> tuple[Run, Summary]:
         mines = upgrade_mines(open_array(folder / MINES_FILE, mine_dtype(schema)), attempts, schema)
     record = Record(**{field: getattr(document, field) for field in Record.__struct_fields__})
     events = open_array(folder / EVENTS_FILE, KERNEL_EVENT) if EVENTS_FILE in document.files else no_events()
-    return Run(record, attempts, mines, events), document.summary
+    uses = open_array(folder / USES_FILE, USE) if USES_FILE in document.files else no_uses()
+    return Run(record, attempts, mines, events, uses), document.summary
 
 
 def read_summary(folder: Path) -> Summary:

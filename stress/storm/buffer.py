@@ -6,6 +6,7 @@ import mmap
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +20,12 @@ class Buffer:
     """Records that this process shares with its workers.
 
     Attributes:
-        records: shape (attempts,), dtype ATTEMPT.
+        records: shape (attempts,), all 0.
         descriptor: of the memory or the file, for workers to map.
         in_file: whether the pages come from a file.
     """
 
-    def __init__(self, attempts: int, folder: Path | None) -> None:
+    def __init__(self, attempts: int, folder: Path | None, dtype: np.dtype[Any] = ATTEMPT) -> None:
         """Allocate the records: in memory or, when they exceed IN_MEMORY_BYTES and there is a folder, in a file there.
 
         The file has no name, so that nothing is left of it whatever happens. Its blocks are allocated before the
@@ -34,11 +35,12 @@ class Buffer:
         Args:
             attempts: how many records.
             folder: of the file; None allows memory only.
+            dtype: of a record.
 
         Raises:
             UsageError: there is not enough room on the disk.
         """
-        size = max(attempts * ATTEMPT.itemsize, 1)
+        size = max(attempts * dtype.itemsize, 1)
         self.in_file = folder is not None and size > IN_MEMORY_BYTES
         if self.in_file:
             assert folder is not None
@@ -58,7 +60,7 @@ class Buffer:
             self.descriptor = os.memfd_create("connstorm-records")
             os.ftruncate(self.descriptor, size)
         self.map = mmap.mmap(self.descriptor, size)
-        self.records = np.frombuffer(self.map, ATTEMPT, attempts)
+        self.records = np.frombuffer(self.map, dtype, attempts)
 
     def prefault(self) -> None:
         """Map every page of memory into this process, so that the storm does not have to."""

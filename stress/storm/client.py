@@ -18,21 +18,23 @@ from stress.lab.fd_holder import DescriptorHolders
 from stress.lab.kernel_word.word import KernelWord
 from stress.lab.signals import ignore_sigint
 from stress.lab.world_capture import WorldCapture
-from stress.model.attempt import STORM, WARM_UP
+from stress.model.attempt import USE
 from stress.model.plan import Close, EvidenceSource, Plan, Serve
 from stress.model.progress import ProgressCallback
-from stress.model.record import Act, Address, Phase
-from stress.model.run import PORTS, no_events
+from stress.model.record import Act, Address
+from stress.model.run import PORTS, no_events, no_uses
 from stress.model.world import SERVER
 from stress.storm import minefield
 from stress.storm.buffer import Buffer
 from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
 from stress.storm.kernel_hearing import KernelHearing
+from stress.storm.listener_reload import ListenerReload
+from stress.storm.phases import act_phases
 from stress.storm.snapshot import StormSnapshot
 from stress.storm.socket_pairs import SocketPairSampler
 from stress.storm.worker import Worker, WorkerResult, WorkerSpec, merge_stalls, pin_to_cpu
-from stress.storm.workers import Workers
+from stress.storm.workers import Workers, copy_rows
 
 SETTLE_LIMIT_S = 10.0
 
@@ -44,6 +46,7 @@ class ActResult:
     Attributes:
         act: its record.
         attempts: shape (attempts,), dtype ATTEMPT, in the order of their starts.
+        uses: of the same attempts, shape (attempts,), dtype USE; shape (0,) where the plan uses none.
         mines: shape (mines,), dtype MINE: those before the storm.
         events: shape (events,), dtype KERNEL_EVENT: what the kernel said.
         packets: that were captured; None without capture.
@@ -54,6 +57,7 @@ class ActResult:
 
     act: Act
     attempts: npt.NDArray[Any]
+    uses: npt.NDArray[Any]
     mines: npt.NDArray[Any]
     events: npt.NDArray[Any]
     packets: Packets | None
@@ -99,6 +103,7 @@ class Client:
         self.word = word
         self.attempts = plan_rules.attempt_count(plan, environment.ports)
         self.buffer = Buffer(self.attempts, folder)
+        self.uses = Buffer(self.attempts, folder, USE) if plan.use else None
         self.specs = [
             WorkerSpec(plan, number, self.attempts, first_address, environment.nofile, cpu, environment.socket_filter)
             for number, cpu in enumerate(environment.worker_cpus)
@@ -120,7 +125,8 @@ class Client:
             before = StormSnapshot(plan, environment)
             start_ns = now_ns()
             epoch_ns = epoch_ns or start_ns
-            with SocketPairSampler(plan, epoch_ns) if plan.witness else nullcontext() as sampler:
+            sampling = SocketPairSampler(plan, epoch_ns) if plan.witness else nullcontext()
+            with sampling as sampler, ListenerReload(plan, environment.listener):
                 results = run_workers(epoch_ns)
             end_ns = now_ns()
             with ExitStack() as here:
@@ -134,8 +140,10 @@ class Client:
                     changes["evidence"] = EvidenceSource.KERNEL
                 packets = captured.packets() if captured else None
                 mines["left"] = np.isin(mines["cookie"], self.list_mines()["cookie"])
-                attempts = self.gather(results)
+                attempts, uses = self.gather(results)
         self.buffer.close()
+        if self.uses is not None:
+            self.uses.close()
         act = Act(
             name=self.name,
             plan=plan,
@@ -156,7 +164,7 @@ class Client:
         )
         interrupted = any(result.interrupted for result in results)
         warnings = list(self.warnings(settled=settled, packets=packets))
-        return ActResult(act, attempts, mines, events, packets, epoch_ns, interrupted, warnings)
+        return ActResult(act, attempts, uses, mines, events, packets, epoch_ns, interrupted, warnings)
 
     @contextmanager
     def workers_ready(self, watched: npt.NDArray[np.uint8]) -> Iterator[Callable[[int], list[WorkerResult]]]:
@@ -166,13 +174,14 @@ class Client:
         """
         if len(self.specs) == 1:
             self.buffer.prefault()
-            worker = Worker(self.specs[0], self.environment.ports, self.buffer.records, watched)
+            uses = self.uses.records if self.uses else None
+            worker = Worker(self.specs[0], self.environment.ports, self.buffer.records, watched, uses)
             with pin_to_cpu(self.specs[0].cpu), DescriptorHolders() as holders, closing(worker):
                 yield lambda epoch_ns: [worker.storm(epoch_ns, now_ns(), holders)]
             return
         attempts = [spec.own_attempts(self.environment.ports) for spec in self.specs]
         inside = self.environment.network.inside
-        with Workers(self.specs, attempts, self.buffer, watched, inside) as self.workers:
+        with Workers(self.specs, attempts, self.buffer, watched, inside, uses=self.uses) as self.workers:
             yield self.workers.storm
 
     def begin_capture(self) -> AbstractContextManager[WorldCapture | None]:
@@ -195,14 +204,14 @@ class Client:
         mines["address"] += self.first_address
         return mines
 
-    def gather(self, results: list[WorkerResult]) -> npt.NDArray[Any]:
-        """Return the records of all workers in the order of their starts."""
+    def gather(self, results: list[WorkerResult]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Return the records of all workers in the order of their starts, and the uses of their connections."""
         if len(results) == 1:
-            return self.buffer.records[: results[0].recorded]
-        into = Buffer(self.attempts, self.folder)
-        merged = self.workers.merge(results, into)
-        into.close()
-        return merged
+            recorded = results[0].recorded
+            return self.buffer.records[:recorded], self.uses.records[:recorded] if self.uses else no_uses()
+        rows = self.workers.order(results)
+        merged = copy_rows(self.buffer, rows, self.folder)
+        return merged, copy_rows(self.uses, rows, self.folder) if self.uses else no_uses()
 
     def warnings(self, *, settled: bool, packets: Packets | None) -> Iterator[str]:
         """Yield sentences that a reader of this act's results must know."""
@@ -228,15 +237,3 @@ def watched_ports(plan: Plan, mines: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     ports = np.full(PORTS, leaves_mines or plan.host, np.uint8)
     ports[mines["local_port"]] = 1
     return ports
-
-
-def act_phases(plan: Plan, records: npt.NDArray[Any], begun_ns: int, start_ns: int, end_ns: int) -> list[Phase]:
-    """Return the phases of an act: the making of its environment, the warm-up, the storm's starts, the stragglers."""
-    phases = [Phase("minefield" if plan.mines else "set-up", begun_ns, start_ns)]
-    last_start_ns = start_ns
-    for name, number in (("warm-up", WARM_UP), ("storm", STORM)):
-        starts = records["start_ns"][records["phase"] == number]
-        if len(starts):
-            phases.append(Phase(name, last_start_ns, int(starts[-1])))
-            last_start_ns = int(starts[-1])
-    return [*phases, Phase("stragglers", last_start_ns, end_ns)]

@@ -67,6 +67,8 @@ class Environment:
                 plan.target,
                 plan.target_port,
                 ports=plan.target_ports,
+                per_port=plan.listeners,
+                stuck=plan.stuck,
                 keepalive_s=plan.keepalive_s,
                 drop_rst=plan.drop is Drop.RST and self.firewall is Firewall.BPF,
                 cpu=listener_cpu,
@@ -100,7 +102,7 @@ class Environment:
         """Start the server for a storm: one process, or as many as may hold what is leaked."""
         if self.plan.serve is Serve.CLOSE:
             for _ in range(self.plan.servers):
-                self.listener.start(nofile=self.plan.server_nofile)
+                self.listener.start(answer=self.plan.use, nofile=self.plan.server_nofile)
         elif self.plan.serve is Serve.LEAK:
             room = self.nofile - plan_rules.DESCRIPTORS_RESERVED
             parts = minefield.split_among_processes(attempts, room) if self.plan.server_nofile is None else []

@@ -2,7 +2,8 @@
 """A storm against an external server, one that the user has started, in the network namespace where it listens."""
 
 import secrets
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 
@@ -32,10 +33,11 @@ class ExternalListener(Listener):
         self.family = plan.family
         self.ports = plan.server_ports
         self.processes = []
-        self.sockets = []
+        self.served = []
+        self.stuck = []
         self.inside = nullcontext
 
-    def queue_length(self) -> int:
+    def queue_length(self, _: Sequence[socket.socket] | None = None) -> int:
         """Return how many connections wait to be accepted."""
         return sum(queue.receive_queue for queue in self.listening())
 

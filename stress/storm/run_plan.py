@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 import stress
 from stress._fastconnect import now_ns
@@ -18,10 +19,11 @@ from stress.lab import host, namespace, overhead
 from stress.lab.capture import Packets
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.kernel_word.word import KernelWord
+from stress.model.attempt import USE
 from stress.model.plan import LOOPBACK, Plan
 from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.record import Record
-from stress.model.run import Run
+from stress.model.run import Run, no_uses
 from stress.model.world import Topology
 from stress.storm.check import plan_rules
 from stress.storm.client import ActResult, Client
@@ -72,8 +74,17 @@ def carry_out(
     )
     attempts = results[0].attempts if len(results) == 1 else np.concatenate([result.attempts for result in results])
     mines, events = (np.concatenate([getattr(result, name) for result in results]) for name in ("mines", "events"))
-    run = Run(record, attempts, mines, events)
+    run = Run(record, attempts, mines, events, gather_uses(results))
     return run, [result.packets for result in results if result.packets is not None], results[0].epoch_ns
+
+
+def gather_uses(results: list[ActResult]) -> npt.NDArray[Any]:
+    """Return the uses of all acts, shape (attempts,), 0 in those that used none; shape (0,) where no act used any."""
+    if not any(len(result.uses) for result in results):
+        return no_uses()
+    return np.concatenate(
+        [result.uses if len(result.uses) else np.zeros(len(result.attempts), USE) for result in results]
+    )
 
 
 def run_acts(

@@ -27,6 +27,7 @@ class StormSnapshot:
         self.surroundings = Surroundings(plan, (ports.low, ports.high), network) if self.has_evidence else None
         self.dropped_before = environment.dropped()
         self.census_before = self.take_census()
+        self.waiting_before = environment.listener.queue_length() if self.has_evidence else 0
         self.report_before = environment.listener.report()
         self.stolen_before_ms = host.stolen_ms()
         self.before = self.read_hosts() if self.has_evidence else {}
@@ -85,6 +86,7 @@ class StormSnapshot:
             "census_before": self.census_before,
             "census_after": self.take_census(),
             "listener": listener.report().since(self.report_before),
+            "waiting_before": self.waiting_before,
             "waiting": listener.queue_length() if self.has_evidence else 0,
             "starved_ns": starved_ns and (starved_ns[0] - epoch_ns, starved_ns[1] - epoch_ns),
             "stolen_ms": host.stolen_ms() - self.stolen_before_ms,

@@ -108,7 +108,12 @@ class Worker:
     """
 
     def __init__(
-        self, spec: WorkerSpec, ports: PortRange, records: npt.NDArray[Any], watched: npt.NDArray[np.uint8]
+        self,
+        spec: WorkerSpec,
+        ports: PortRange,
+        records: npt.NDArray[Any],
+        watched: npt.NDArray[np.uint8],
+        uses: npt.NDArray[Any] | None = None,
     ) -> None:
         """Prepare the worker's part.
 
@@ -117,6 +122,7 @@ class Worker:
             ports: the ephemeral ports.
             records: its own, shape (at least its attempts,), dtype ATTEMPT.
             watched: as the engine takes it, shape (65536,).
+            uses: of its own attempts, shape (at least its attempts,), dtype USE, all 0; None: they are not used.
         """
         self.plan = plan = spec.own_plan
         _, generator = seeded_generators(plan.seed)
@@ -124,6 +130,7 @@ class Worker:
         self.ports = ports
         self.records = records
         self.watched = watched
+        self.uses = uses
         self.attempts = spec.own_attempts(ports)
         self.holds = plan.close is Close.HOLD
         # One process may have only so many sockets that stay open.
@@ -166,6 +173,8 @@ class Worker:
             address=spec.own_address,
             worker=spec.number,
             jiffy_ns=self.jiffy_ns,
+            uses=None if self.uses is None else self.uses[recorded : recorded + segment.attempts],
+            protocol=plan.protocol.value,
         )
         return EngineCall(storm, segment.attempts, held)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from stress.lab.fd_holder import DescriptorHolders
 from stress.lab.pdeathsig import die_with_parent
-from stress.model.attempt import ATTEMPT
+from stress.model.attempt import ATTEMPT, USE
 from stress.model.errors import LabError
 from stress.model.run import PORTS
 from stress.storm.ports import read_port_range
@@ -38,21 +38,22 @@ def main(arguments: list[str]) -> None:
     """Carry out one worker's part of a storm.
 
     Args:
-        arguments: descriptors of the records and of the watched ports, the first of the worker's rows, and whether to
-            prefault them (0 or 1).
+        arguments: descriptors of the records, of their uses (-1: none) and of the watched ports, the first of the
+            worker's rows, and whether to prefault them (0 or 1).
     """
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    records_fd, watched_fd, first_row, prefault = map(int, arguments)
+    records_fd, uses_fd, watched_fd, first_row, prefault = map(int, arguments)
     spec = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerSpec)
     ports = read_port_range(spec.plan.server_ports)
-    buffer = np.frombuffer(mmap.mmap(records_fd, 0), ATTEMPT)
-    records = buffer[first_row : first_row + spec.own_attempts(ports)]
+    own = slice(first_row, first_row + spec.own_attempts(ports))
+    records = np.frombuffer(mmap.mmap(records_fd, 0), ATTEMPT)[own]
+    uses = np.frombuffer(mmap.mmap(uses_fd, 0), USE)[own] if uses_fd >= 0 else None
     watched = np.frombuffer(mmap.mmap(watched_fd, PORTS), np.uint8)
     with pin_to_cpu(spec.cpu), DescriptorHolders() as holders:
         if prefault:
             records.view(np.uint8)[:] = 0
-        worker = Worker(spec, ports, records, watched)
+        worker = Worker(spec, ports, records, watched, uses)
         write_line(b"ready")
         line = sys.stdin.buffer.readline()
         if not line:

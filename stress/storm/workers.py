@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -34,6 +35,8 @@ class Workers:
         buffer: Buffer,
         watched: npt.NDArray[np.uint8],
         inside: Callable[[str], AbstractContextManager[object]] = nullcontext,
+        *,
+        uses: Buffer | None = None,
     ) -> None:
         """Start a process for each worker and wait until all are ready.
 
@@ -43,12 +46,14 @@ class Workers:
             buffer: of all records.
             watched: shape (65536,), as the engine takes it.
             inside: returns a context in which the calling thread is on a host.
+            uses: of all attempts; None: they are not used.
 
         Raises:
             LabError: a process ended before it was ready.
         """
         self.first_rows = np.cumsum([0, *attempts[:-1]]).tolist()
         self.buffer = buffer
+        self.uses = uses
         self.processes: list[subprocess.Popen[bytes]] = []
         watched_fd = os.memfd_create("connstorm-watched")
         with ExitStack() as unless_all_are_ready, ExitStack() as always:
@@ -65,11 +70,12 @@ class Workers:
 
     def start_process(self, watched_fd: int, first_row: int) -> None:
         """Start the process of one worker, on the host where the calling thread is."""
-        arguments = (self.buffer.descriptor, watched_fd, first_row, int(not self.buffer.in_file))
+        uses_fd = self.uses.descriptor if self.uses else -1
+        arguments = (self.buffer.descriptor, uses_fd, watched_fd, first_row, int(not self.buffer.in_file))
         self.processes.append(
             subprocess.Popen(
                 [sys.executable, "-m", "stress.storm.worker_process", *map(str, arguments)],
-                pass_fds=(self.buffer.descriptor, watched_fd),
+                pass_fds=[fd for fd in (self.buffer.descriptor, uses_fd, watched_fd) if fd >= 0],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )
@@ -117,19 +123,16 @@ class Workers:
             results.append(answer)
         return results
 
-    def merge(self, results: list[WorkerResult], into: Buffer) -> npt.NDArray[Any]:
-        """Copy the records of all workers in the order of their starts; return the copy, shape (recorded,)."""
+    def order(self, results: list[WorkerResult]) -> npt.NDArray[np.intp]:
+        """Return the rows of the buffer that have records, in the order of their starts, shape (recorded,)."""
         rows = np.concatenate(
             [
                 np.arange(first_row, first_row + result.recorded)
                 for first_row, result in zip(self.first_rows, results, strict=True)
             ]
         )
-        rows = rows[np.argsort(self.buffer.records["start_ns"][rows], kind="stable")]
-        for first in range(0, len(rows), CHUNK_ROWS):
-            chunk = rows[first : first + CHUNK_ROWS]
-            into.records[first : first + len(chunk)] = self.buffer.records[chunk]
-        return into.records[: len(rows)]
+        ordered: npt.NDArray[np.intp] = rows[np.argsort(self.buffer.records["start_ns"][rows], kind="stable")]
+        return ordered
 
     def kill(self) -> None:
         """Kill the processes and wait until they have ended."""
@@ -157,6 +160,16 @@ class Workers:
             self.end()
         else:
             self.kill()
+
+
+def copy_rows(source: Buffer, rows: npt.NDArray[np.intp], folder: Path | None) -> npt.NDArray[Any]:
+    """Copy some rows of a buffer in their order into another, whose file is in a folder; return the copy."""
+    into = Buffer(len(rows), folder, source.records.dtype)
+    for first in range(0, len(rows), CHUNK_ROWS):
+        chunk = rows[first : first + CHUNK_ROWS]
+        into.records[first : first + len(chunk)] = source.records[chunk]
+    into.close()
+    return into.records
 
 
 def require_pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -22,6 +22,7 @@ from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import TCP_TIMEWAIT_LEN_NS
 from stress.analysis.attribution.router_books import router_claims
 from stress.analysis.attribution.syns import Gap, Syns
+from stress.analysis.attribution.use_claims import count_reset_in_use, count_reset_on_closing, use_claims
 from stress.model.mine import Release
 from stress.model.plan import Close, Serve
 from stress.model.run import Storm
@@ -125,7 +126,7 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
         intercepted=intercepted,
         reset_mines=count_cleared_mines(storm, syns, RESET_STATES),
         requests=count_cleared_requests(storm, syns),
-        rsts=closes + int((errors == errno.ECONNREFUSED).sum()) + mines,
+        rsts=closes + int((errors == errno.ECONNREFUSED).sum()) + mines + count_reset_on_closing(storm),
         embryonic=act.counters.get("EmbryonicRsts", 0),
         unresolved=bool(syns.unresolved.any()),
         lost=sum_lost_syns(storm),
@@ -137,12 +138,15 @@ def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     """Yield the claims on SYNs that were sent and on attempts that connected."""
     act, attempts, counters = storm.act, storm.attempts, storm.act.counters
     yield "attempts that sent a SYN", int(has_sent_syn(attempts).sum()), "ActiveOpens", counters["ActiveOpens"]
+    reset_in_queue = count_reset_in_use(storm)
+    less = ", less uses that met a reset" if reset_in_queue else ""
     yield (
-        "attempts that connected" + (" + mines in SYN-RECEIVED cleared" if counts.requests else ""),
-        counts.connected + counts.requests,
+        "attempts that connected" + (" + mines in SYN-RECEIVED cleared" if counts.requests else "") + less,
+        counts.connected + counts.requests - reset_in_queue,
         "accepted by the server + in its queue + EmbryonicRsts",
-        act.listener.accepted + act.waiting + counts.embryonic,
+        act.listener.accepted + act.waiting - act.waiting_before + counts.embryonic,
     )
+    yield from use_claims(storm)
     retransmits = int(attempts["retransmits"].sum(dtype=np.int64))
     if (again := sum_syn_retransmits(storm)) is not None:
         yield "SYNs sent again", retransmits, *again
@@ -185,7 +189,7 @@ def reset_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     closed_by_server = act.listener.first if act.plan.close.sends_rst else 0
     yield (
         "connections reset: both ends of a reset close, a mine",
-        2 * counts.closes + counts.reset_mines + counts.requests - closed_by_server,
+        2 * (counts.closes + count_reset_on_closing(storm)) + counts.reset_mines + counts.requests - closed_by_server,
         "EstabResets + EmbryonicRsts",
         counters["EstabResets"] + counts.embryonic,
     )

@@ -43,7 +43,8 @@ class Facts:
     Attributes:
         storm: what was observed.
         ladder: of its kernel and settings.
-        rows: indices of the attempts that did not connect, or only after a SYN sent again, or took longer than a jiffy.
+        rows: indices of the attempts that did not connect, or only after a SYN sent again, or took longer than a jiffy,
+            or whose connection failed in its first use.
         outcomes: shape (rows,), index into OUTCOMES.
         syns: of these attempts.
         others: the other acts of the run.
@@ -218,9 +219,13 @@ class Facts:
         return overlap
 
 
-def needs_explanation(
-    outcomes: npt.NDArray[np.uint8], attempts: npt.NDArray[Any], jiffy_ns: int
-) -> npt.NDArray[np.intp]:
-    """Return the attempts that did not connect at once, shape (rows,): "at once" is within a jiffy."""
+def needs_explanation(outcomes: npt.NDArray[np.uint8], storm: Storm) -> npt.NDArray[np.intp]:
+    """Return the attempts that did not connect at once, or whose use failed, shape (rows,).
+
+    Args:
+        outcomes: shape (attempts,), index into OUTCOMES.
+        storm: of these attempts.
+    """
     connected = outcomes == OUTCOMES.index(Outcome.CONNECTED)
-    return np.flatnonzero(~connected | (attempts["latency_ns"] > jiffy_ns))
+    at_once = connected & (storm.attempts["latency_ns"] <= storm.host.jiffy_ns)
+    return np.flatnonzero(~at_once | (storm.uses["error"] != 0) if len(storm.uses) else ~at_once)

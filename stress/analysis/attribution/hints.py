@@ -29,7 +29,10 @@ def hints(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[str]:
     turned_away = unknown & facts.turned_away
     if count := int(turned_away.sum()):
         yield f"{count:,} unknown with SYNs that got no answer: {doubt(facts)}{kernel}."
-    slow = unknown & facts.ended_as(Outcome.CONNECTED)
+    late = facts.attempts["latency_ns"] > facts.ladder.jiffy_ns
+    if count := int((unknown & facts.ended_as(Outcome.CONNECTED) & ~late).sum()):
+        yield f"{count:,} unknown whose first use failed after connect() had succeeded: who reset them is not counted."
+    slow = unknown & late & facts.ended_as(Outcome.CONNECTED)
     if count := int(slow.sum()):
         yield (
             f"{count:,} unknown that connected without a resend after more than a jiffy: a slow link or queue, or a "

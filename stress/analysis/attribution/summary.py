@@ -14,8 +14,9 @@ from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.findings import ActFindings, Findings, analyse_act
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.lab.census import state_name
+from stress.model.attempt import STORM
 from stress.model.run import Run
-from stress.model.summary import ActSummary, Body, Claim, Evidence, Mines, OldSockets, Summary
+from stress.model.summary import ActSummary, Body, Claim, Evidence, Mines, OldSockets, Summary, Uses
 from stress.model.units import SECOND_NS
 
 CHUNK_ATTEMPTS = 1 << 20  # processed at once where all of them would take too much memory
@@ -69,10 +70,11 @@ def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Su
         evidence=evidence,
         books=claims,
         warnings=[*run.record.warnings, *(describe_imbalance(run, claim) for claim in claims if not claim.balanced)],
-        errnos=count_errnos(run),
+        errnos=count_errnos(run.attempts["error"]),
         proofs=[proof for act in acts for proof in act.proofs],
         bounds=[bound for act in acts for bound in act.bounds],
         old_sockets=[group for act in acts for group in group_old_sockets(act)],
+        uses=summarise_uses(acts),
         hints=[f"{act.storm.act.name}: {hint}" if len(acts) > 1 else hint for act in acts for hint in act.hints],
     )
 
@@ -96,9 +98,9 @@ def group_old_sockets(act: ActFindings) -> list[OldSockets]:
     return sorted(groups, key=lambda group: -group.count)
 
 
-def count_errnos(run: Run) -> dict[str, int]:
-    """Return how many attempts ended with each errno, by its name, the most frequent first."""
-    counts = np.bincount(run.attempts["error"], minlength=1)
+def count_errnos(errors: npt.NDArray[np.uint8]) -> dict[str, int]:
+    """Return how often each errno occurs, by its name, the most frequent first."""
+    counts = np.bincount(errors, minlength=1)
     numbers = sorted(np.flatnonzero(counts).tolist(), key=lambda number: -counts[number])
     return {errno.errorcode.get(number, str(number)): int(counts[number]) for number in numbers if number}
 
@@ -123,7 +125,19 @@ def summarise_act(act: ActFindings) -> ActSummary:
         causes=count_by_name(act.causes, CAUSES),
         body=body_percentiles(act.body_latencies_ns()),
         mines=act.mines(),
+        uses=summarise_uses([act]),
     )
+
+
+def summarise_uses(acts: list[ActFindings]) -> Uses | None:
+    """Return how the uses of acts ended; None where no connection was used."""
+    acts = [act for act in acts if len(act.storm.uses)]
+    if not acts:
+        return None
+    uses = np.concatenate([act.storm.uses for act in acts])
+    in_storm = np.concatenate([act.storm.attempts["phase"] == STORM for act in acts])
+    answered = (uses["use_ns"] > 0) & (uses["error"] == 0)
+    return Uses(int(answered.sum()), count_errnos(uses["error"]), body_percentiles(uses["use_ns"][answered & in_storm]))
 
 
 def count_by_name(codes: npt.NDArray[np.uint8], names: list[Any]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from stress.model.mine import Isn, Laying, Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
 from stress.model.world import Drop, Firewall
 from stress.storm.check.address_rules import PORT_MAX, addresses_faults, space_faults
+from stress.storm.check.listener_rules import listener_faults
 from stress.storm.check.mine_rules import mine_faults, needs_nft_for_mines
 from stress.storm.check.world_rules import world_faults
 from stress.storm.ports import PortRange
@@ -48,6 +49,7 @@ def act_faults(plan: Plan) -> Iterator[str]:
     yield from wrong_addresses
     if not wrong_addresses:
         yield from space_faults(plan)
+        yield from listener_faults(plan)
         yield from combination_faults(plan)
 
 

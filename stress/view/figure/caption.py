@@ -21,6 +21,9 @@ def headline(findings: Findings) -> str:
     """Return the headline of a run: how many attempts met a mine or did not connect at once."""
     attempts, collisions = findings.outcomes.size, findings.summary.collisions
     late = attempts - findings.summary.outcomes.get(Outcome.CONNECTED, 0)
+    uses = findings.summary.uses
+    if uses and uses.errors and not collisions and not late:
+        return f"{sum(uses.errors.values()):,} of {attempts:,} connections failed when they were first used"
     if collisions:
         return f"{collisions:,} of {attempts:,} attempts met a mine"
     if late:

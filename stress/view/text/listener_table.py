@@ -71,7 +71,7 @@ def owner_text(report: ListeningReport) -> str:
     notes = []
     if report.waiting > report.limit:
         notes.append("its queue is full")
-    if report.capped and not is_quiet(report):
+    if report.capped and (report.drops or report.waiting):
         notes.append("its limit equals net.core.somaxconn, so probably cut")
     return "; ".join([report.owner, *notes])
 

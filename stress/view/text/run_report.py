@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Summaries as text for a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from stress.model.record import KernelWord, Pair, Record
 from stress.model.stall import StallKind
-from stress.model.summary import Body, Evidence, OldSockets, Summary
+from stress.model.summary import Body, Evidence, OldSockets, Summary, Uses
 from stress.model.text import number_text, plural
 from stress.model.units import duration_text, kernel_text
 from stress.model.world import Drop
@@ -78,7 +78,8 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
         by_count = sorted(summary.errnos.items(), key=lambda item: -item[1])
         add("errors", ", ".join(f"{count:,} {name}" for name, count in by_count))
     add("causes", counts_text(summary.causes))
-    add("body", body_text(summary.body))
+    for name, text in latency_texts(summary):
+        add(name, text)
     bands = [band for band in summary.bands if band.count]
     if bands:
         add("retries", ", ".join(f"{band.count:,} in the {band.label} band" for band in bands))
@@ -92,8 +93,6 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
         add("firewall", firewall)
     if errors := added_errors(record):
         add("server", f"accept() failed with {counts_text(errors)}")
-    if summary.intended:
-        add("from intended start", body_text(summary.intended))
     if record.overhead:
         known = record.plan.ports.is_sweeping
         add("harness", f"{record.overhead.attempt_ns(port_known=known):.0f} ns an attempt to record it")
@@ -106,6 +105,23 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
         add("kernel's word", word_text(word))
     add("run", str(path))
     return table
+
+
+def latency_texts(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each distribution of latencies."""
+    yield "body", body_text(summary.body)
+    if summary.intended:
+        yield "from intended start", body_text(summary.intended)
+    if summary.uses:
+        yield "first use", uses_text(summary.uses)
+
+
+def uses_text(uses: Uses) -> str:
+    """Return how the first uses of connections ended, and how long they took."""
+    text = f"{uses.answered:,} answered"
+    if uses.errors:
+        text += f", after a connect() that succeeded {counts_text(uses.errors)}"
+    return f"{text}: {body_text(uses.body)}" if uses.answered else text
 
 
 def stalls_text(record: Record) -> str:

@@ -12,8 +12,10 @@ def prove_stalled(facts: Facts) -> Match | None:
 
     A SYN is sent again only when the one before got no answer, which no stall of the client causes.
     """
+    latency_ns = facts.attempts["latency_ns"]
     rest_ns = facts.attempts["latency_ns"] - facts.overlap_ns()
-    attempts = (rest_ns <= facts.ladder.jiffy_ns) & facts.ended_as(Outcome.CONNECTED, Outcome.UNFINISHED)
+    late = (latency_ns > facts.ladder.jiffy_ns) | ~facts.ended_as(Outcome.CONNECTED)  # not one whose use failed
+    attempts = late & (rest_ns <= facts.ladder.jiffy_ns) & facts.ended_as(Outcome.CONNECTED, Outcome.UNFINISHED)
     attempts &= facts.attempts["retransmits"] == 0
     stalls = facts.storm.act.stalls
     if not attempts.any() or not stalls:

@@ -15,6 +15,7 @@ from stress.analysis.attribution.rules import (
     refusal,
     stall,
     translation,
+    use,
 )
 from stress.analysis.attribution.rules.rule import Rule
 from stress.model.outcome import Cause
@@ -31,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     *translation.RULES,
     *loss.RULES[3:],
     *stall.RULES,
+    *use.RULES,  # last: what was wrong with connect() comes first
 )
 COLLISIONS = frozenset(rule.cause for rule in (*interception.RULES, *collision.RULES, *challenge.RULES))
 

@@ -27,6 +27,7 @@ from stress.view.figure.axes import apply_latency_axis, draw_colour_scale, draw_
 from stress.view.figure.caption import caption, detail, headline
 from stress.view.figure.density import Shares, assign_cells, count_cells
 from stress.view.figure.run.packets import RING, draw_packets, example_to_show
+from stress.view.figure.run.use_marks import draw_uses, use_entries
 from stress.view.figure.sheet import new_sheet
 
 CONNECTED = OUTCOMES.index(Outcome.CONNECTED)
@@ -70,6 +71,7 @@ def latency_limits(runs: Sequence[Findings]) -> tuple[float, float]:
         if positive_ns.size:
             lows.append(float(positive_ns.min()))
             highs.append(float(positive_ns.max()))
+        highs.append(float(findings.run.uses["use_ns"].max(initial=0)))
         if findings.ladder.fast:
             highs.append(findings.ladder.fast.to_ns)
     high_ns = HEADROOM * max(highs)
@@ -150,6 +152,7 @@ def draw_timeline(axes: Axes, findings: Findings, limits_ns: tuple[float, float]
     for kind in attempt_kinds(findings):
         own = attempts[kind.rows]
         _draw_marks(axes, kind, own["start_ns"] / 1e9, own["latency_ns"])
+    draw_uses(axes, findings)
     return body
 
 
@@ -209,11 +212,14 @@ def timeline_figure(findings: Findings) -> Figure:
     with matplotlib.style.context(["default", style.RC]):
         evidence = example_to_show(findings)
         title = f"{findings.run.record.plan.scenario}: {headline(findings)}"
-        figure, top = new_sheet(title, detail(findings), legend_entries([findings], counted=True), caption(findings))
+        entries = [*legend_entries([findings], counted=True), *use_entries(findings)]
+        figure, top = new_sheet(title, detail(findings), entries, caption(findings))
         axes = figure.add_axes((0.09, 0.185, 0.5 if evidence else 0.763, top - 0.185))
         body = draw_timeline(axes, findings, latency_limits([findings]), font_size=9)
         axes.set_xlabel("start of the attempt, in seconds since the storm began")
-        axes.set_ylabel("latency of connect()")
+        axes.set_ylabel(
+            "latency of connect(), and of the first use" if len(findings.run.uses) else "latency of connect()"
+        )
         axes.yaxis.set_label_coords(-0.088 * 0.763 / axes.get_position().width, 0.5)
         if np.any(findings.outcomes == CONNECTED):
             draw_colour_scale(axes.inset_axes((1.024, 0.01, 0.012, 0.24)), body)

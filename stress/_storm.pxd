@@ -7,6 +7,7 @@ from stress cimport _libc as libc
 from stress._address cimport Address
 from stress._flights cimport Flights
 from stress._stalls cimport Stalls
+from stress._uses cimport Use
 
 cdef enum:
     KERNEL = 0
@@ -19,12 +20,12 @@ cdef enum:
     RST = 1
     HOLD = 2
     DISCONNECT = 3
-    MAX_INSTRUCTIONS = 4096  # BPF_MAXINSNS
-    INSTRUCTION_BYTES = 8    # struct sock_filter
+    TCP = 0
+    MPTCP = 1
+    TFO = 2
     EVENTS = 64              # stragglers taken from epoll in one call
     CHUNK_NS = 10_000_000    # the longest sleep; time between two looks at signals, and at the run delay
     SLOW_NS = 500_000        # an attempt that took longer may have waited for a timer
-    PORTS = 65536
     AHEAD = 2                # records: a cache line of them
 
 
@@ -54,6 +55,7 @@ cdef struct Storm:
     Py_ssize_t port_count
     Py_ssize_t next_port
     const uint8_t* watched   # one bit per port: whether its attempts may be sent again within SLOW_NS; NULL: all may
+    int protocol
     int close
     int* held
     int* spare               # sockets that were disconnected, ready for another attempt
@@ -68,6 +70,7 @@ cdef struct Storm:
     int64_t deadline_ns      # of one attempt; 0: the kernel gives up by itself
     int64_t stop_ns          # no start after this; 0: none
     Attempt* records
+    Use* uses                # of the same attempts; NULL: connections are not used
     Py_ssize_t attempts
     Py_ssize_t warmup
     Py_ssize_t started
