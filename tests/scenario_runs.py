@@ -22,6 +22,7 @@ FIREWALLS = ("rst-dropped", "challenge-dropped")
 
 # The name of each run, and the command's arguments. Those that mostly wait come first.
 RUNS = {
+    "reuseport-stuck": ["reuseport-stuck"],
     "fin-wait-2": ["fin-wait-2"],
     "port-exhaustion": ["port-exhaustion"],
     "article": ["article", "--fast", "--attempts", "4000"],
@@ -50,6 +51,8 @@ RUNS = {
     "snat-exhausted": ["snat-exhausted", "--rate", "1000"],
     "snat-exhausted 6": ["snat-exhausted", "--rate", "1000", "--family", "6"],
     "keepalive-cure": ["keepalive-cure", *SMALL],
+    "listener-reload": ["listener-reload"],
+    "listener-reload 6": ["listener-reload", "--family", "6"],
     "translator": ["translator"],
     "translator 6": ["translator", "--family", "6"],
     "conntrack-invalid": ["conntrack-invalid", *SMALL],

@@ -78,8 +78,10 @@ def test_its_slow_attempts_have_the_cause_it_was_built_for_and_no_other(name):
     findings = run_of(name)
     if (findings.summary.verdict or "").startswith("Inconclusive"):
         pytest.skip(findings.summary.verdict)  # a cause by chance did not show
-    late = findings.causes[findings.outcomes != OUTCOMES.index(Outcome.CONNECTED)]  # others may wait for a busy machine
-    causes = {CAUSES[code]: count for code, count in enumerate(np.bincount(late).tolist()) if count}
+    late = findings.outcomes != OUTCOMES.index(Outcome.CONNECTED)  # others may wait for a busy machine
+    if len(findings.run.uses):
+        late |= findings.run.uses["error"] != 0
+    causes = {CAUSES[code]: count for code, count in enumerate(np.bincount(findings.causes[late]).tolist()) if count}
     causes.pop(Cause.STALLED, None)  # a machine that was suspended is nobody's fault
     built_for = {cause: count for cause, count in causes.items() if cause in expected_causes(name)}
     others = {cause: count for cause, count in causes.items() if cause not in built_for and cause != Cause.UNKNOWN}

@@ -6,6 +6,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis.attribution.listener_figures import (
+    reload_figures,
+    reload_verdict,
+    reuseport_figures,
+    reuseport_verdict,
+)
 from stress.analysis.attribution.loss_figures import rate_limit_figures, rate_limit_verdict
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.analysis.attribution.port_cost import measure_port_cost
@@ -78,11 +84,15 @@ FIGURES: dict[str, Callable[[Storm, npt.NDArray[np.uint8], Syns], FigureRows]] =
     "port-choice": port_choice_figures,
     "keepalive-cure": keepalive_figures,
     "syn-rate-limit": rate_limit_figures,
+    "reuseport-stuck": reuseport_figures,
+    "listener-reload": reload_figures,
 }
 
 
 def scenario_verdict(storms: list[Storm], syns: list[Syns]) -> str | None:
     """Return the answer to the question that a run's scenario asks; None for a scenario that asks none."""
+    if of_all_acts := VERDICTS_OF_ALL_ACTS.get(storms[0].act.plan.scenario):
+        return of_all_acts(storms)
     answer = VERDICTS.get(storms[0].act.plan.scenario)
     return answer(storms[0], syns[0]) if answer else None
 
@@ -135,4 +145,8 @@ VERDICTS: dict[str, Callable[[Storm, Syns], str]] = {
     "conntrack-invalid": conntrack_invalid_verdict,
     "syn-rate-limit": rate_limit_verdict,
     "snat-race": snat_race_verdict,
+}
+VERDICTS_OF_ALL_ACTS: dict[str, Callable[[list[Storm]], str]] = {
+    "reuseport-stuck": reuseport_verdict,
+    "listener-reload": reload_verdict,
 }

@@ -99,7 +99,7 @@ EXPLANATIONS = (
             counters(Side.SERVER, "TcpOutRsts", "TcpExtTCPMigrateReqSuccess"),
             Command(Side.SERVER, "sysctl net.ipv4.tcp_migrate_req", "1 moves them to another listener (Linux 5.14)"),
         ),
-        (),
+        (Cause.LISTENER_CLOSED,),
         ("listener-reload",),
     ),
     Explanation(

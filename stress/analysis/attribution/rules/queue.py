@@ -42,7 +42,14 @@ def match_queue(facts: Facts) -> Match | None:
     may_inject = facts.storm.act.plan.host and facts.moved("EmbryonicRsts") > 0 and facts.kernel is None
     if surplus < 0 or (surplus > 0 and may_inject):
         return None
-    return Match(attempts, {"unanswered": needed, "drops": drops})
+    return Match(attempts, {"unanswered": needed, "drops": drops, "which": count_dropping(facts)})
+
+
+def count_dropping(facts: Facts) -> str:
+    """Return how many of several listeners on the target dropped packets, by sk_drops; ``""`` where there is one."""
+    on_target = [listening for listening in facts.storm.act.listening if listening.on_target]
+    dropping = sum(1 for listening in on_target if listening.drops)
+    return f"; {dropping} of {len(on_target)} listeners on the target dropped any" if len(on_target) > 1 else ""
 
 
 def prove_accept_queue(facts: Facts) -> Match | None:
@@ -124,7 +131,7 @@ RULES = (
         equation="ListenDrops = ListenOverflows, and those of the listeners on the target >= unanswered SYNs (ACKs "
         "that find the queue full are dropped too)",
         sentence="the listener dropped {drops:,} packets, at least the {unanswered:,} unanswered SYNs; nothing else "
-        "swallowed any",
+        "swallowed any{which}",
         prove=prove_accept_queue,
         rests_on=UNANSWERED,
     ),

@@ -23,6 +23,7 @@ COMMON: dict[str, FigureFunction] = {
     "ccdf.png": ccdf_figure,
 }
 OWN: dict[str, dict[str, FigureFunction]] = {
+    "reuseport-stuck": {"ports.png": port_map_figure},
     "port-cost": {"cost.png": port_cost_figure},
     "port-choice": {"choice.png": port_choice_figure},
 }
