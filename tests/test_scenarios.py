@@ -273,17 +273,14 @@ def test_the_kernel_s_own_word_agrees_with_its_counters(name):
         drops = {reason: word.counts.get(f"drop {reason}", 0) for reason in DROPS}
         resets = {reason: word.counts.get(f"reset {reason}", 0) for reason in RESETS}
         assert drops["TCP_INVALID_SYN"] == counters["TCPSYNChallenge"]
-        assert drops["NETFILTER_DROP"] == sum(act.dropped[name] for name in names_of_rules_that_drop(act))
+        dropped = sum(act.dropped[name] for name in names_of_rules_that_drop(act))
+        # Old sockets send FINs again all the time, and the kernel is heard before the rule's counter is read.
+        assert drops["NETFILTER_DROP"] == dropped or (drops["NETFILTER_DROP"] > dropped and UNHEARD in act.dropped)
         assert drops["CPU_BACKLOG"] == counters[LO_DROPPED]
         assert drops["IP_RPFILTER"] == drops["XFRM_POLICY"] == drops["QDISC_DROP"] == 0
         assert resets["NO_SOCKET"] == drops["NO_SOCKET"]
-        # Each challenge ACK arrives, and the client answers it by an RST.
+        # Each challenge ACK arrives, and the client answers it by an RST; so it does the ACK of a mine in SYN_RECEIVED.
         if act.plan.drop is Drop.NOTHING and not act.plan.world.interceptors:
-            assert resets["TCP_INVALID_ACK_SEQUENCE"] == server_counter(act, "TCPChallengeACK")[1]
-        dropped = sum(act.dropped.values())
-        # Old sockets send FINs again all the time, and the kernel is heard before the rule's counter is read.
-        assert drops["NETFILTER_DROP"] >= dropped if UNHEARD in act.dropped else drops["NETFILTER_DROP"] == dropped
-        if act.plan.drop is Drop.NOTHING:  # each challenge ACK arrives, and is answered by an RST
             requests = counters["EmbryonicRsts"] if act.plan.mine_state is MineState.SYN_RECEIVED else 0
             assert resets["TCP_INVALID_ACK_SEQUENCE"] == server_counter(act, "TCPChallengeACK")[1] + requests
             assert drops["SOCKET_FILTER"] == 0
