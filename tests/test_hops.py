@@ -133,6 +133,16 @@ def test_every_packet_of_a_good_connection_is_seen_by_every_host(topology, tmp_p
     assert len(tcpdump(path / "evidence.pcap")) == len(evidence) * 3 * 2 * (len(there) - 1)
 
 
+def test_packets_of_a_second_client_come_from_there(tmp_path):
+    plan = plan_of(topology=Topology.TWO_CLIENTS, source=ADDRESSES[4][CLIENT], sources=2, workers=2)
+    _, evidence = stored_run(plan, tmp_path)
+    items = [item for item in evidence.values() if item.packets]
+    assert items
+    for item in items:
+        assert item.hosts[0] in (CLIENT, CLIENT2)
+        assert all(packet.hosts[0 if packet.from_client else -1] == item.hosts[0] for packet in item.packets)
+
+
 def test_a_lost_syn_ack_is_followed_back_to_the_client_that_a_router_hides(tmp_path):
     """Behind the router the client's address is another one, and no SYN-ACK to the client's own is ever seen."""
     hide = FilterRule(name="hide", hook=Hook.POSTROUTING, match="", action="masquerade random", on=ROUTER, nat=True)

@@ -55,7 +55,7 @@ def select_captured_attempts(act: ActFindings, packets: Packets, epoch_ns: int) 
             segments, rows = source.packets_of(attempt, span_ns)
             if not (segments or source.proves_silence(attempt)):
                 continue
-            evidence = Evidence(act.storm.act.name, str(cause), port, start_ns, segments, source.path)
+            evidence = Evidence(act.storm.act.name, str(cause), port, start_ns, segments, source.path_of(attempt))
             captured.append(CapturedAttempt(evidence, rows))
             of_cause += 1
             if of_cause == limit:
@@ -65,8 +65,6 @@ def select_captured_attempts(act: ActFindings, packets: Packets, epoch_ns: int) 
 
 class OneHost:
     """The packets of a capture on the loopback, by attempt."""
-
-    path: list[str] = []  # noqa: RUF012  # there is none
 
     def __init__(self, packets: Packets) -> None:
         """Sort them."""
@@ -95,6 +93,10 @@ class OneHost:
             for row in rows
         ]
         return segments, rows
+
+    def path_of(self, _: Any) -> list[str]:
+        """Return the hosts between which an attempt's packets go: none, for there is one."""
+        return []
 
     def proves_silence(self, _: Any) -> bool:
         """Return whether an attempt without packets is worth showing."""

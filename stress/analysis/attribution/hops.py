@@ -12,6 +12,7 @@ from stress.analysis.attribution.packet_flags import flags_text
 from stress.lab.capture import Packets
 from stress.model.record import Act
 from stress.model.summary import Fate, Packet
+from stress.model.world import ADDRESSES, CLIENT, CLIENT2
 
 ADDRESS_BYTES = 16
 
@@ -54,6 +55,12 @@ class Hops:
             for journey in own
         ]
         return segments, np.array(sorted(row for journey in own for row in journey.rows), np.intp)
+
+    def path_of(self, attempt: Any) -> list[str]:
+        """Return the hosts between which an attempt's packets go, from its client to the server."""
+        second = ip_address(ADDRESSES[self.act.plan.family][CLIENT2]).packed.ljust(ADDRESS_BYTES, b"\0")
+        client = CLIENT2 if self.client_end(attempt)[0] == second else CLIENT
+        return [client, *self.path[1:]]
 
     def proves_silence(self, attempt: Any) -> bool:
         """Return whether an attempt without packets shows that its client sent none."""
