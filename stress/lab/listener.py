@@ -151,6 +151,12 @@ class Listener:
         while self.stuck:
             self.stuck.pop().close()
 
+    def stop_listening(self) -> None:
+        """Close all listening sockets; connections that processes hold stay."""
+        while self.served:
+            self.served.pop().close()
+        self.close_stuck()
+
     def total(self, slot: int) -> int:
         """Return the sum of a slot over the reports of all processes."""
         return sum(process.report[slot] for process in self.processes)

@@ -57,6 +57,7 @@ class Serve(StrEnum):
     CLOSE = "close"  # accept(), then close()
     LEAK = "leak"  # accept(), then neither read() nor close()
     NOBODY = "nobody"  # nobody calls accept()
+    ABSENT = "absent"  # nobody listens
 
 
 class EvidenceSource(StrEnum):

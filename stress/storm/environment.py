@@ -86,7 +86,9 @@ class Environment:
         if plan.drop in (Drop.RST, Drop.CHALLENGE) and self.firewall is Firewall.NFT:
             firewall.load_rules(plan.drop, plan.server_ports)
         self.load_world_rules(nat=False)
-        if plan.backlog is not None:
+        if plan.serve is Serve.ABSENT:
+            self.listener.stop_listening()
+        elif plan.backlog is not None:
             self.listener.shorten_queue(plan.backlog)
 
     def load_world_rules(self, *, nat: bool) -> None:
