@@ -17,6 +17,7 @@ OF_IP = frozenset(
     {
         *("IpInAddrErrors", "IpInDiscards", "IpOutDiscards", "IpOutNoRoutes", "IpExtInCsumErrors"),
         *("IcmpInDestUnreachs", "IcmpInTimeExcds", "IcmpOutDestUnreachs", "IcmpOutRateLimitHost"),
+        *("IcmpOutRateLimitGlobal", "Icmp6OutRateLimitHost"),
         *("Ip6InAddrErrors", "Ip6InDiscards", "Ip6OutDiscards", "Ip6OutNoRoutes", "Ip6InNoRoutes"),
         *("Icmp6InDestUnreachs", "Icmp6InTimeExcds", "Icmp6OutDestUnreachs"),
     }

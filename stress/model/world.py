@@ -101,6 +101,11 @@ class FilterRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """Whether it answers what it matches by an RST in the place of the host that this was for."""
         return self.action.startswith("reject with tcp reset")
 
+    @property
+    def sends_icmp(self) -> bool:
+        """Whether it answers a SYN by an ICMP error in the place of the host that this was for."""
+        return self.stops is Segment.SYN and self.action.startswith("reject") and not self.sends_rst
+
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A route that a host has in addition.

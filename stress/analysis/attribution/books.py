@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The books: counts that follow from the attempts, checked against the kernel's counters."""
 
-import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,8 +17,8 @@ from stress.analysis.attribution.mine_counts import (
     count_cleared_requests,
     mine_state_claims,
 )
-from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import TCP_TIMEWAIT_LEN_NS
+from stress.analysis.attribution.refused import count_ended_by_rules, count_opens, count_refused_by_rst
 from stress.analysis.attribution.router_books import router_claims
 from stress.analysis.attribution.syns import Gap, Syns
 from stress.analysis.attribution.use_claims import count_reset_in_use, count_reset_on_closing, use_claims
@@ -120,13 +119,13 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
     return Counts(
         connected=connected,
         challenged=count_challenged_syns(syns),
-        unanswered=int(syns.unanswered.sum()),
+        unanswered=int(syns.unanswered.sum()) + count_ended_by_rules(storm),
         closes=closes,
         mines=mines,
         intercepted=intercepted,
         reset_mines=count_cleared_mines(storm, syns, RESET_STATES),
         requests=count_cleared_requests(storm, syns),
-        rsts=closes + int((errors == errno.ECONNREFUSED).sum()) + mines + count_reset_on_closing(storm),
+        rsts=closes + count_refused_by_rst(storm) + mines + count_reset_on_closing(storm),
         embryonic=act.counters.get("EmbryonicRsts", 0),
         unresolved=bool(syns.unresolved.any()),
         lost=sum_lost_syns(storm),
@@ -137,7 +136,7 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
 def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     """Yield the claims on SYNs that were sent and on attempts that connected."""
     act, attempts, counters = storm.act, storm.attempts, storm.act.counters
-    yield "attempts that sent a SYN", int(has_sent_syn(attempts).sum()), "ActiveOpens", counters["ActiveOpens"]
+    yield "attempts that sent a SYN", count_opens(storm), "ActiveOpens", counters["ActiveOpens"]
     reset_in_queue = count_reset_in_use(storm)
     less = ", less uses that met a reset" if reset_in_queue else ""
     yield (

@@ -47,7 +47,8 @@ def bound_queue_and_loss(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterat
     if queue is not None and dropped:
         yield make_bound(facts, queue, certain - swallowed, dropped, count)
     if queue is not None or not drops:
-        yield make_bound(facts, Cause.LOST_ON_THE_WAY, certain - dropped if balance else 0, swallowed, count)
+        others = dropped + facts.icmp_withheld
+        yield make_bound(facts, Cause.LOST_ON_THE_WAY, certain - others if balance else 0, swallowed, count)
 
 
 def queue_cause(facts: Facts) -> Cause | None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Facts: what is known of one storm, in the terms that the rules of causes rest on."""
 
-import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,16 +14,18 @@ from stress.analysis.attribution.ends import CHALLENGES, server_counter
 from stress.analysis.attribution.kernel_events import KernelEvents, match_events
 from stress.analysis.attribution.ladder import Ladder
 from stress.analysis.attribution.outcome import OUTCOMES, has_sent_syn
+from stress.analysis.attribution.refused import (
+    ICMP_SENT,
+    ICMP_WITHHELD,
+    count_on_hosts,
+    is_target_open,
+    is_unreachable,
+)
 from stress.analysis.attribution.syns import Gap, Syns
 from stress.model.outcome import Outcome
 from stress.model.run import Storm
 from stress.model.stall import StallKind
 
-# What connect() says before it has sent a SYN, or when an ICMP error answers the SYN.
-UNREACHABLE_ERRNOS = (
-    *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENETDOWN),
-    errno.ENOPROTOOPT,
-)
 # Counters of SYNs that a TCP received and dropped for another reason than a full queue (net/ipv4/tcp_ipv4.c,
 # tcp_input.c, tcp_minisocks.c, Linux 6.18).
 OTHER_SINKS = (
@@ -130,13 +131,12 @@ class Facts:
     @cached_property
     def unreachable(self) -> npt.NDArray[np.bool_]:
         """Which attempts ended with an errno that a host gives before the SYN, or an ICMP error, shape (rows,)."""
-        answered = self.attempts["retransmits"] == 0
-        return np.isin(self.attempts["error"], UNREACHABLE_ERRNOS) & np.asarray(answered, np.bool_)
+        return is_unreachable(self.attempts) & np.asarray(self.attempts["retransmits"] == 0, np.bool_)
 
     @cached_property
     def opens(self) -> int:
         """How many attempts sent a SYN for certain."""
-        sent = int((has_sent_syn(self.storm.attempts) | (self.storm.attempts["retransmits"] > 0)).sum())
+        sent = int(has_sent_syn(self.storm.attempts).sum())
         return sent - int((self.unreachable & has_sent_syn(self.attempts)).sum())
 
     @cached_property
@@ -189,13 +189,20 @@ class Facts:
             return drops
         return own if not own or own + others == drops else None
 
-    @cached_property
+    @property
     def is_target_open(self) -> bool:
         """Whether somebody listened on the target when the storm was over."""
-        act = self.storm.act
-        if not act.listening:  # of schema 2, or nobody listened anywhere
-            return act.census_after.get("server", {}).get("LISTEN", 0) > 0
-        return any(listening.on_target and listening.drops is not None for listening in act.listening)
+        return is_target_open(self.storm.act)
+
+    @cached_property
+    def icmp_withheld(self) -> int:
+        """How many ICMP errors a host did not send because it limits their rate."""
+        return count_on_hosts(self.storm.act, ICMP_WITHHELD)
+
+    @cached_property
+    def icmp_due(self) -> int:
+        """How many ICMP errors hosts sent or withheld."""
+        return count_on_hosts(self.storm.act, ICMP_SENT) + self.icmp_withheld
 
     @cached_property
     def other_sinks(self) -> int:

@@ -23,7 +23,12 @@ OUTCOME_BY_ERRNO = {
     errno.EINPROGRESS: Outcome.UNFINISHED,
 }
 
-# Errors that come after the SYN was sent; any other error stopped the attempt before.
+# What connect() says before it has sent a SYN, or when an ICMP error answers the SYN.
+UNREACHABLE_ERRNOS = (
+    *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENETDOWN),
+    errno.ENOPROTOOPT,
+)
+# Errors that mostly come after the SYN was sent; any other error mostly stopped the attempt before.
 ERRNOS_AFTER_SYN = (0, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.EINPROGRESS, errno.EHOSTUNREACH)
 
 
@@ -61,6 +66,10 @@ def is_self_connected(attempts: npt.NDArray[Any], address: Address) -> npt.NDArr
 
 
 def has_sent_syn(attempts: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Return whether each attempt got as far as sending a SYN, shape (attempts,)."""
-    sent: npt.NDArray[np.bool_] = np.isin(np.arange(256), ERRNOS_AFTER_SYN)[attempts["error"]]
-    return sent
+    """Return whether each attempt got as far as sending a SYN, shape (attempts,).
+
+    Of most errors that a host gives before the SYN, and an ICMP error after it, nobody can tell which it was.
+    """
+    errors = attempts["error"]
+    sent: npt.NDArray[np.bool_] = np.isin(np.arange(256), ERRNOS_AFTER_SYN)[errors]
+    return sent | (np.isin(errors, UNREACHABLE_ERRNOS) & (attempts["retransmits"] > 0))

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from stress.analysis.attribution.counter_sums import may_lose_syns
 from stress.analysis.attribution.ends import server_counter
 from stress.analysis.attribution.ladder import Ladder
-from stress.analysis.attribution.outcome import has_sent_syn
 from stress.model.run import CLOSE_WAIT, Storm
 
 # States of a server's socket in which it answers a SYN with a challenge ACK (tcp_validate_incoming()), by number:
@@ -128,9 +127,8 @@ def classify_syns(storm: Storm, on_mine: npt.NDArray[np.bool_], ladder: Ladder) 
     left = np.zeros(storm.tuple_count, np.bool_)
     left[storm.tuples(storm.mines[storm.mines["left"] == 1])] = True
     mine_left = met & left[storm.tuples(own)]
-    useless = np.where(has_sent_syn(own), own["retransmits"].astype(np.int64) + (own["error"] != 0), 0)
-    refused = np.isin(own["error"], (errno.ECONNREFUSED, errno.ECONNRESET))
-    useless = np.where(refused, useless - 1, useless)  # the last SYN was answered, by an RST
+    # The last SYN of an attempt was answered by the SYN-ACK or by an error, unless the attempt still waited in the end.
+    useless = own["retransmits"].astype(np.int64) + np.isin(own["error"], (errno.ETIMEDOUT, errno.EINPROGRESS))
     once = met & ~mine_left & (gap == Gap.FAST)
     may_be_met = np.where(met, np.where(once, np.minimum(useless, 1), useless), 0)
     met, unresolved = resolve_collisions(storm, met, gap, state, may_be_met)

@@ -66,7 +66,7 @@ def prove_lost_on_the_way(facts: Facts) -> Match | None:
     attempts = facts.turned_away & ~facts.syns.met_mine & ~facts.syns.unresolved
     if balance is None or facts.listener_drops != 0 or facts.other_sinks or not attempts.any():
         return None
-    swallowed = balance.low - icmp_errors(facts)
+    swallowed = balance.low - max(icmp_errors(facts), facts.icmp_due)
     if swallowed < facts.unanswered:
         return None
     return Match(attempts, {"swallowed": swallowed, "unanswered": facts.unanswered})
@@ -108,7 +108,7 @@ RULES = (
         grade=Grade.COUNTED,
         needs="a closed namespace, in which every segment that arrives was sent; sk_drops of all listeners",
         equation="ListenDrops of the listeners on the target = 0, no other counter of dropped SYNs moved, and the "
-        "segment balance OutSegs + RetransSegs - InSegs - SYN-ACKs sent again, less ICMP errors that came in, >= "
+        "segment balance OutSegs + RetransSegs - InSegs - SYN-ACKs sent again, less ICMP errors sent or withheld, >= "
         "unanswered SYNs",
         sentence="{swallowed:,} segments were sent and not received by any TCP; {unanswered:,} SYNs got no answer, and "
         "no listener dropped one",

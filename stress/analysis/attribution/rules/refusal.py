@@ -5,8 +5,9 @@ import errno
 
 import numpy as np
 
-from stress.analysis.attribution.facts import UNREACHABLE_ERRNOS, Facts
+from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.outcome import is_self_connected
+from stress.analysis.attribution.refused import is_answered_by_error, is_unreachable
 from stress.analysis.attribution.rules.rule import Match, Rule
 from stress.analysis.attribution.syns import CHALLENGING_STATES
 from stress.model.outcome import Cause, Outcome
@@ -98,7 +99,7 @@ def prove_rejected_by_icmp(facts: Facts) -> Match | None:
     """
     refused, again = facts.ended_as(Outcome.REFUSED), facts.attempts["retransmits"] > 0
     unreachable = facts.unreachable if facts.refused_at_once == 0 else np.zeros_like(refused)
-    attempts = refused | unreachable | (np.isin(facts.attempts["error"], UNREACHABLE_ERRNOS) & again)
+    attempts = refused | unreachable | (is_unreachable(facts.attempts) & again)
     errors, syns = icmp_errors(facts), int((facts.attempts["retransmits"][attempts].astype(np.int64) + 1).sum())
     resets = count_unexplained_rsts(facts) if refused.any() else 0
     if not attempts.any() or not facts.alone or resets != 0 or errors != syns:
@@ -107,6 +108,25 @@ def prove_rejected_by_icmp(facts: Facts) -> Match | None:
     if facts.storm.act.outside_packets == 0 and facts.moved("LockDroppedIcmps") != int(attempts.sum()):
         return None
     return Match(attempts, {"errors": errors})
+
+
+def prove_rejected_by_rationed_icmp(facts: Facts) -> Match | None:
+    """Match attempts each of whose unanswered SYNs was answered by an ICMP error, or by one that a host withheld.
+
+    A host sends some errors per second to one address (icmpv4_xrlim_allow(), icmp6_send()): who gets none waits, and
+    ends with ETIMEDOUT. Every segment that was swallowed must have been one of these SYNs.
+    """
+    balance, attempts = facts.balance, facts.turned_away | is_answered_by_error(facts.attempts)
+    if not facts.icmp_withheld or balance is None or not facts.alone or facts.refused_at_once:
+        return None
+    if facts.listener_drops != 0 or facts.other_sinks or facts.syns.unresolved.any():
+        return None
+    answered = int(is_answered_by_error(facts.attempts).sum())
+    syns = answered + int(facts.syns.unanswered[attempts].sum(dtype=np.int64))
+    if not syns == facts.unanswered + answered == balance.low == balance.high == facts.icmp_due:
+        return None
+    figures = {"syns": syns, "withheld": facts.icmp_withheld, "sent": facts.icmp_due - facts.icmp_withheld}
+    return Match(attempts, figures)
 
 
 def prove_refused_by_host(facts: Facts) -> Match | None:
@@ -178,6 +198,17 @@ RULES = (
         "OutRsts = reset closes + TCPChallengeACK; on the loopback LockDroppedIcmps = these attempts",
         sentence="{errors:,} ICMP errors came in, one for each SYN of these attempts",
         prove=prove_rejected_by_icmp,
+    ),
+    Rule(
+        name="rejected_by_icmp.rationed",
+        cause=Cause.REJECTED_BY_ICMP,
+        grade=Grade.COUNTED,
+        needs="the counters of every host on the way; nobody else in them sent a SYN; no SYN dropped by the listener",
+        equation="ICMP errors sent (OutDestUnreachs) + withheld (OutRateLimitHost, OutRateLimitGlobal) = segments "
+        "that were sent and not received = SYNs of the attempts refused, unreachable or without an answer",
+        sentence="each of {syns:,} SYNs was to be answered by an ICMP error; {sent:,} were sent, and {withheld:,} "
+        "withheld by a limit of their rate",
+        prove=prove_rejected_by_rationed_icmp,
     ),
     Rule(
         name="refused_by_host",
