@@ -9,6 +9,7 @@ from stress.storm.catalogue import SCENARIOS
 DROPPED = {Cause.LOST_ON_THE_WAY, Cause.DROPPED_BY_HOST, Cause.ECN_DROPPED}  # some or all SYNs
 GIVEN_UP = {Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED, Cause.SNAT_EXHAUSTED}
 WAITED = {Cause.CHALLENGE_LIMITED, Cause.CHALLENGE_INTERCEPTED, Cause.SNAT_CLASH}
+UNREACHED = {Cause.NO_ROUTE_BACK, Cause.REJECTED_BY_ICMP}  # paths
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -17,5 +18,5 @@ def test_a_scenario_whose_attempts_end_with_the_ladder_says_that_they_wait_for_i
     scenario = SCENARIOS[name]
     assert scenario.waits_for_give_up == any("give_up}" in text for text in scenario.expect.values())
     if not scenario.causes & DROPPED:
-        assert scenario.waits_for_give_up == bool(scenario.causes & GIVEN_UP)
+        assert scenario.waits_for_give_up == bool(scenario.causes & (GIVEN_UP | UNREACHED))
         assert (scenario.waits_s > 0) == bool(scenario.causes & WAITED)

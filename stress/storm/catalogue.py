@@ -4,13 +4,14 @@
 from stress.model.errors import UsageError
 from stress.model.text import did_you_mean
 from stress.storm.scenario import Scenario
-from stress.storm.scenarios import collisions, listeners, losses, nat, ports, queues, stale
+from stress.storm.scenarios import collisions, listeners, losses, nat, paths, ports, queues, stale
 
 CATALOGUE: tuple[Scenario, ...] = (
     *collisions.SCENARIOS,
     *stale.SCENARIOS,
     *queues.SCENARIOS,
     *listeners.SCENARIOS,
+    *paths.SCENARIOS,
     *ports.SCENARIOS,
     *losses.SCENARIOS,
     *nat.SCENARIOS,
