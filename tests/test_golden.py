@@ -5,7 +5,9 @@ After a change that is meant: UPDATE_GOLDEN=1 python -m pytest tests/test_golden
 All of it is of stored runs, on the host of tests/fixed_host, so no storm and no machine shows; see NORMAL for the rest.
 """
 
+import dataclasses
 import difflib
+import io
 import json
 import os
 import re
@@ -16,9 +18,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import click
+import msgspec
 import pytest
 from command import assert_one_sentence, connstorm
 from history_builders import store_all, wavering
+from rich.console import Console
 from stored import a_document, a_suite, jittered
 
 from stress.analysis.attribution.summary import analyse
@@ -413,6 +417,30 @@ def test_demo(printed):
     panels = [(letter, analyse(read_run(Path(name))[0])) for letter, name in (("a", "run-schema-2"),)]
     _, text = printed(lambda: console().print(demo_table(panels)))
     agree("demo", text)
+
+
+@pytest.mark.usefixtures("printed")
+def test_five_storms_fit_a_terminal_of_80_columns():
+    """No row needs a second line, and nothing is cut."""
+    scenarios = ("clean", "closewait", "one-second", "challenge-limit", "rst-dropped")
+    findings = analyse(read_run(Path("run-schema-2"))[0])
+    panels = []
+    for letter, scenario in zip("abcde", scenarios, strict=True):
+        record = findings.run.record
+        named = msgspec.structs.replace(record, plan=msgspec.structs.replace(record.plan, scenario=scenario))
+        run = dataclasses.replace(findings.run, record=named)
+        mines = msgspec.structs.replace(findings.summary.mines, laid=500, left=500)
+        summary = msgspec.structs.replace(findings.summary, attempts=28_232, mines=mines)
+        panels.append((letter, dataclasses.replace(findings, run=run, summary=summary)))
+    narrow = Console(width=80, file=io.StringIO())
+    narrow.print(demo_table(panels))
+    lines = narrow.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum("…" in line for line in lines) == 0
+    assert [line.count("500 / 500") for line in lines if "mines laid / left" in line] == [5]
+    assert all(
+        not line.startswith("    ") for line in lines[lines.index(next(line for line in lines if "─" in line)) : -1]
+    )
 
 
 def test_calibrate(printed):

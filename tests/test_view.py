@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The data behind the pictures: every attempt is drawn, and nothing else."""
 
+import dataclasses
 import itertools
 import struct
 
 import matplotlib as mpl
+import msgspec
 import numpy as np
 import pytest
 from builders import a_host, a_record, an_act, settings
@@ -24,11 +26,11 @@ from stress.model.outcome import Cause, Outcome
 from stress.model.plan import Plan
 from stress.model.record import Phase
 from stress.model.run import MINE, Run
-from stress.model.summary import Band, Body, Mines, Summary
+from stress.model.summary import Band, Body, Evidence, Mines, Packet, Summary
 from stress.view.figure import axes as around
 from stress.view.figure import style
 from stress.view.figure.caption import caption, detail, headline
-from stress.view.figure.run.panels import panels_figure
+from stress.view.figure.run.panels import Case, panels_figure
 from stress.view.figure.run.timeline import (
     MARKS_MAX,
     attempt_kinds,
@@ -386,13 +388,46 @@ def test_a_timeline_is_the_same_every_time_and_leaves_no_settings_behind(tmp_pat
     assert dict(mpl.rcParams) == before
 
 
-def test_four_panels_make_a_png_of_1920_by_1080(tmp_path):
-    scenes = [clean_scene(), collision_scene(), limited_scene(), dropped_scene()]
-    save_figure(
-        panels_figure([(f"panel {number}", scene) for number, scene in enumerate(scenes)], "title"),
-        tmp_path / "panels.png",
-    )
-    assert png_size(tmp_path / "panels.png") == (1920, 1080)
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_panels_make_a_png_of_1920_pixels_in_width(count, tmp_path):
+    scenes = [clean_scene(), collision_scene(), limited_scene(), dropped_scene(), collision_scene()][:count]
+    cases = [Case("abcde"[number], "a title", "how " * 12, scene) for number, scene in enumerate(scenes)]
+    save_figure(panels_figure(cases, "title"), tmp_path / "panels.png")
+    width, height = png_size(tmp_path / "panels.png")
+    assert width == 1920
+    assert 600 < height <= 1200
+
+
+def overlap(one, other):
+    """Return whether two boxes have more than an edge in common."""
+    return one.x0 < other.x1 - 1 and other.x0 < one.x1 - 1 and one.y0 < other.y1 - 1 and other.y0 < one.y1 - 1
+
+
+def test_no_text_of_a_panel_covers_another_or_leaves_the_sheet():
+    scenes = [clean_scene(), collision_scene(), limited_scene(), dropped_scene(), collision_scene()]
+    how = "mines, and a firewall answers the challenge ACK in the client's place"
+    cases = [
+        Case("abcde"[number], "one second, as before Linux 5.6", how, scene) for number, scene in enumerate(scenes)
+    ]
+    figure = panels_figure(cases, "The same storm, five times: what leaked sockets do to connect()")
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in figure.texts]
+    labels = [axes.xaxis.label.get_window_extent(renderer) for axes in figure.axes if axes.get_xlabel()]
+    assert all(not overlap(one, other) for one, other in itertools.combinations([*boxes, *labels], 2))
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 for box in boxes)
+
+
+def test_a_cell_left_over_shows_the_packets_of_a_run_that_was_captured():
+    scenes = [clean_scene(), collision_scene(), limited_scene(), dropped_scene(), collision_scene()]
+    plain = len(panels_figure([Case("abcde"[n], "t", "h", scene) for n, scene in enumerate(scenes)], "title").axes)
+    packets = [Packet(0, True, "S"), Packet(3 * US, False, "."), Packet(SECOND, True, "S")]
+    evidence = [Evidence("storm", "closewait", 40000, 0, packets)]
+    summary = msgspec.structs.replace(scenes[1].summary, evidence=evidence)
+    scenes[1] = dataclasses.replace(scenes[1], summary=summary)
+    figure = panels_figure([Case("abcde"[n], "t", "h", scene, "what") for n, scene in enumerate(scenes)], "title")
+    assert len(figure.axes) == plain + 1
+    assert {"packet by packet", "what"} <= {text.get_text() for text in figure.texts}
 
 
 def test_one_latency_axis_has_room_for_all_scenes():

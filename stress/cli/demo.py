@@ -15,24 +15,28 @@ from stress.view.text.demo_table import demo_table
 @output_option
 @json_option
 def demo(seed: int, output: Path, *, as_json: bool) -> None:
-    r"""Re-create the article's case: four storms, one table, one figure.
+    r"""Re-create the article's case: five storms, one table, one figure.
 
     \b
-    (a) a clean storm
-    (b) the same storm over a minefield of CLOSE_WAIT sockets
-    (c) over a minefield on a kernel that answers at most 100 SYNs a second with a challenge ACK
-    (d) over a minefield behind a filter that drops the client's RST
+    (a) a clean storm: at once
+    (b) the same storm over a minefield of CLOSE_WAIT sockets: two jiffies
+    (c) a firewall answers the challenge ACK in the client's place: one second, as before Linux 5.6
+    (d) a kernel that answers at most 100 SYNs a second with a challenge ACK: seconds
+    (e) a firewall drops the client's RST: ETIMEDOUT
     """
-    panels, figure = storms.run(output, seed, Progress("demo", quiet=as_json))
+    made = storms.run(output, seed, Progress("demo", quiet=as_json))
     if as_json:
         objects = [
-            run_object(panel.findings.run.record.plan.scenario, panel.path, panel.findings.summary) for panel in panels
+            run_object(panel.findings.run.record.plan.scenario, panel.path, panel.findings.summary)
+            for panel in made.panels
         ]
-        print_object({"figure": str(figure), "runs": objects})
+        print_object({"figure": str(made.figure), "runs": objects, "missing": made.missing})
         return
     printer = console()
-    printer.print(demo_table((panel.letter, panel.findings) for panel in panels))
-    for panel in panels:
+    printer.print(demo_table((panel.letter, panel.findings) for panel in made.panels))
+    for panel in made.panels:
         for warning in panel.findings.summary.warnings:
             printer.print(f"[yellow]warning: ({panel.letter}) {warning}[/]")
-    printer.print(f"figure: {figure}", soft_wrap=True)
+    for reason in made.missing.values():
+        printer.print(f"[yellow]left out: {reason}[/]")
+    printer.print(f"figure: {made.figure}", soft_wrap=True)

@@ -15,7 +15,7 @@ VERBS = {
     "bisect": "Find the first of many kernels on which a gate closes; each that is looked at runs the suite.",
     "calibrate": "Compare scenarios with themselves: what differs is noise, and no threshold should lie below it.",
     "compare": "Compare stored runs: run folders, suite folders (path#cell for one cell), or folders of these.",
-    "demo": "Re-create the article's case: four storms, one table, one figure.",
+    "demo": "Re-create the article's case: five storms, one table, one figure.",
     "doctor": "Say what this machine can measure, what is missing, and how to get it.",
     "explain": "Say what may be behind a SYMPTOM; without one, when a SYN is sent again; or what proves a cause.",
     "export": "Write stored RUNs, suites, or folders of these, in the FORMAT of another program.",

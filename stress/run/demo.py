@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The demo: the article's case in four storms."""
+"""The demo: the article's case in five storms."""
 
-from dataclasses import dataclass
+import string
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,57 +11,90 @@ import msgspec
 
 from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.summary import analyse
+from stress.model.errors import NotApplicableError
 from stress.model.progress import ProgressCallback
 from stress.run import process
 from stress.store import run_folder
 from stress.storm.catalogue import find_scenario
-from stress.view.figure.run.panels import panels_figure
+from stress.view.figure.run.panels import Case, panels_figure
 from stress.view.figure.save import save_figure
 
 FIGURE = "demo.png"
-TITLE = "The same storm, four times: what leaked sockets do to connect()"
+TITLE = "The same storm, {count} times: what leaked sockets do to connect()"
+IN_WORDS = ("no", "one", "two", "three", "four", "five")
+CAPTURED = {"one-second": "the RST is the firewall's, not the client's"}  # whose packets are shown
 
-# Scenario, and the heading of its panel.
+# Scenario, what connect() does there, and how that is made.
 CASES = (
-    ("clean", "no mine: the server closes every connection"),
-    ("closewait", "mines: sockets leaked in CLOSE_WAIT"),
-    ("challenge-limit", "mines, and few challenge ACKs a second"),
-    ("rst-dropped", "mines, and the client's RST is dropped"),
+    ("clean", "at once", "no mine: the server closes every connection"),
+    ("closewait", "two jiffies", "mines: sockets leaked in CLOSE_WAIT"),
+    (
+        "one-second",
+        "one second, as before Linux 5.6",
+        "mines, and a firewall answers the challenge ACK in the client's place",
+    ),
+    ("challenge-limit", "two seconds and more", "mines, and few challenge ACKs per second"),
+    ("rst-dropped", "ETIMEDOUT", "mines, and a firewall drops the client's RST"),
 )
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One storm of the demo: its letter, its heading, its run folder, and its findings."""
+    """One storm of the demo: its letter, its run folder, and its findings."""
 
     letter: str
-    heading: str
     path: Path
     findings: Findings
 
 
-def run(results: Path, seed: int, notify: ProgressCallback) -> tuple[list[Panel], Path]:
-    """Run the four storms, each in a fresh process and namespace; return the panels and the figure's path.
+@dataclass
+class Demo:
+    """What the demo has made.
 
-    All four have the same seed, so the same mines and the same order of ports. The run folders and the figure lie
-    in a new folder under ``results``.
+    Attributes:
+        panels: its storms.
+        figure: the path of its figure.
+        missing: why a storm could not be made here, by its scenario.
+    """
+
+    figure: Path
+    panels: list[Panel] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+def run(results: Path, seed: int, notify: ProgressCallback) -> Demo:
+    """Run the storms, each in a fresh process and namespace, and draw them on one sheet.
+
+    All have the same seed, so the same mines and the same order of ports. The run folders and the figure lie in a new
+    folder under ``results``. A storm for which something is missing here, such as nft, is left out.
 
     Raises:
         UsageError, LabError: as the storms do.
     """
     home = results / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-demo"
     run_folder.check_writable(home)
-    shown = []
-    for letter, (name, heading) in zip("abcd", CASES, strict=True):
-        plan = msgspec.structs.replace(find_scenario(name).plan, seed=seed)
-        path = process.run(plan, home, partial(announce_stage, notify, letter))
-        shown.append(Panel(letter, heading, path, analyse(run_folder.read(path)[0])))
+    demo = Demo(home / FIGURE)
+    cases = []
+    for letter, (name, title, how) in zip(string.ascii_lowercase, CASES, strict=False):
+        plan = msgspec.structs.replace(find_scenario(name).plan, seed=seed, capture=name in CAPTURED)
+        try:
+            path = process.run(plan, home, partial(announce_stage, notify, letter))
+        except NotApplicableError as error:
+            demo.missing[name] = str(error)
+            continue
+        demo.panels.append(Panel(letter, path, analyse_run(path)))
+        cases.append(Case(letter, title, how, demo.panels[-1].findings, CAPTURED.get(name, "")))
     notify("drawing the figure")
-    figure = home / FIGURE
-    save_figure(panels_figure([(panel.heading, panel.findings) for panel in shown], TITLE), figure)
-    return shown, figure
+    save_figure(panels_figure(cases, TITLE.format(count=IN_WORDS[len(cases)])), demo.figure)
+    return demo
+
+
+def analyse_run(path: Path) -> Findings:
+    """Return the findings of a stored run, with its captured packets."""
+    observed, summary = run_folder.read(path)
+    return analyse(observed, summary.evidence)
 
 
 def announce_stage(notify: ProgressCallback, letter: str, stage: str) -> None:
     """Report a stage with the letter of its storm."""
-    notify(f"storm ({letter}) of (a) to ({'abcd'[len(CASES) - 1]}): {stage}")
+    notify(f"storm ({letter}) of (a) to ({string.ascii_lowercase[len(CASES) - 1]}): {stage}")

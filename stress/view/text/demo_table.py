@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""The demo's table: four storms next to the kernel's counters."""
+"""The demo's table: its storms next to the kernel's counters, in 80 columns."""
 
 import errno
 from collections.abc import Iterable
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from stress.analysis.attribution.findings import Findings
 from stress.model.plan import Close
 from stress.model.summary import Band
-from stress.model.units import duration_text, range_text
-from stress.view.text.plain_table import plain_table
+from stress.model.units import duration_text
 
 COUNTERS = ("TCPSYNChallenge", "TCPChallengeACK", "TCPSynRetrans")
+NOTHING = "–"
 
 
 def clean_level_rsts(findings: Findings) -> int:
@@ -23,18 +24,31 @@ def clean_level_rsts(findings: Findings) -> int:
     return closes + findings.run.record.acts[0].counters.get("EmbryonicRsts", 0)
 
 
-def band_text(findings: Findings, band: Band) -> str:
-    """Return the number of collisions that connected within a band, and their latencies: ``600 × 8.14–16 ms``."""
+def rsts_by_firewall(findings: Findings) -> int:
+    """Return how many RSTs the rules of the storm's firewall sent."""
+    act = findings.run.record.acts[0]
+    return sum(act.dropped.get(rule.name, 0) for rule in act.plan.world.rules if rule.sends_rst)
+
+
+def count_in_band(findings: Findings, band: Band) -> str:
+    """Return the number of collisions that connected within a band."""
     latency_ns = findings.run.attempts["latency_ns"]
     inside = findings.collided & (findings.run.attempts["error"] == 0)
     inside &= (latency_ns >= band.from_ns) & (latency_ns <= band.to_ns)
-    if not inside.any():
-        return "–"
-    return f"{inside.sum():,} × {range_text(np.min(latency_ns[inside]), np.max(latency_ns[inside]))}"
+    return f"{inside.sum():,}" if inside.any() else NOTHING
 
 
-def connected_at_once_text(findings: Findings) -> int:
-    """Return the number of collisions with exactly one SYN retransmit."""
+def retried_times(findings: Findings) -> tuple[str, str]:
+    """Return when the first and the last of the collisions connected that did."""
+    attempts = findings.run.attempts
+    latency_ns = attempts["latency_ns"][findings.collided & (attempts["error"] == 0)]
+    if not len(latency_ns):
+        return NOTHING, NOTHING
+    return duration_text(np.min(latency_ns)), duration_text(np.max(latency_ns))
+
+
+def count_with_one_resend(findings: Findings) -> int:
+    """Return the number of collisions with exactly one SYN sent again."""
     return int((findings.run.attempts["retransmits"][findings.collided] == 1).sum())
 
 
@@ -48,20 +62,24 @@ def cells(findings: Findings, occupied: Iterable[Band]) -> dict[str, str]:
     """Return the cells of one storm by the name of their row."""
     summary, counters = findings.summary, findings.run.record.acts[0].counters
     expired_mined, expired_others = timed_out_counts(findings)
+    earliest, latest = retried_times(findings)
     balanced = all(claim.balanced for claim in summary.books)
     return {
         "attempts": f"{summary.attempts:,}",
         "attempts a second": f"{summary.rate_per_s:,.0f}",
-        "connected at once, p50": "–" if summary.body.p50_ns is None else duration_text(summary.body.p50_ns),
+        "at once, p50": NOTHING if summary.body.p50_ns is None else duration_text(summary.body.p50_ns),
         "mines laid / left": f"{summary.mines.laid:,} / {summary.mines.left:,}",
         "collisions": f"{summary.collisions:,}",
-        "  with one retransmit": f"{connected_at_once_text(findings):,}",
-        **{f"  connected after {band.label}": band_text(findings, band) for band in occupied},
+        "  with one resend": f"{count_with_one_resend(findings):,}",
+        **{f"  after {band.label}": count_in_band(findings, band) for band in occupied},
+        "  earliest": earliest,
+        "  latest": latest,
         "  ETIMEDOUT": f"{expired_mined:,}",
-        "ETIMEDOUT on other ports": f"{expired_others:,}",
+        "other ETIMEDOUT": f"{expired_others:,}",
         **{f"Δ{name}": f"{counters[name]:,}" for name in COUNTERS},
-        "ΔOutRsts over clean level": f"{counters['OutRsts'] - clean_level_rsts(findings):,}",
-        "CPU time stolen from this VM": f"{findings.run.record.acts[0].stolen_ms} ms",
+        "ΔOutRsts for mines": f"{counters['OutRsts'] - clean_level_rsts(findings):,}",
+        "RSTs by firewall": f"{rsts_by_firewall(findings):,}",
+        "CPU time stolen": f"{findings.run.record.acts[0].stolen_ms} ms",
         "books": "[green]balanced[/]" if balanced else "[red]NOT balanced[/]",
     }
 
@@ -70,9 +88,19 @@ def demo_table(panels: Iterable[tuple[str, Findings]]) -> Table:
     """Return the table of (letter, findings), one column per storm."""
     columns = dict(panels)
     occupied = {band.label: band for findings in columns.values() for band in findings.summary.bands if band.count}
-    filled = [cells(findings, occupied.values()) for findings in columns.values()]
-    headings = (f"({letter}) {findings.run.record.plan.scenario}" for letter, findings in columns.items())
-    table = plain_table("", *headings)
+    bands = sorted(occupied.values(), key=lambda band: band.from_ns)
+    filled = [cells(findings, bands) for findings in columns.values()]
+    # No space left of a cell and one right of it: five columns of ten characters, and the names of the rows.
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    for letter, findings in columns.items():
+        table.add_column(f"({letter})\n{heading(findings.run.record.plan.scenario)}", justify="right")
     for row in filled[0]:
         table.add_row(row, *(column[row] for column in filled))
     return table
+
+
+def heading(scenario: str) -> str:
+    """Return the name of a scenario, in two lines if it is longer than a cell."""
+    first, _, rest = scenario.partition("-")
+    return scenario if len(scenario) <= 10 else f"{first}-\n{rest}"
