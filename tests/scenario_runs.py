@@ -48,6 +48,12 @@ RUNS = {
         for firewall in ("nft", "bpf")
         for family in ("4", "6")
     },
+    **{
+        f"time-wait-nat{name}": [
+            *("time-wait-nat", "--port-range", "40000-40199", "--mines", "100", "--rate", "1000", "--family", family)
+        ]
+        for name, family in (("", "4"), (" 6", "6"))
+    },
     "snat-race": ["snat-race", "--port-range", "40000-40399"],
     "snat-race 6": ["snat-race", "--port-range", "40000-40399", "--family", "6"],
     "snat-exhausted": ["snat-exhausted", "--rate", "1000"],

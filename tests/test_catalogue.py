@@ -7,7 +7,14 @@ from stress.model.outcome import Cause
 from stress.storm.catalogue import SCENARIOS
 
 DROPPED = {Cause.LOST_ON_THE_WAY, Cause.DROPPED_BY_HOST, Cause.ECN_DROPPED}  # some or all SYNs
-GIVEN_UP = {Cause.ACCEPT_QUEUE, Cause.FD_EXHAUSTION, Cause.RST_DROPPED, Cause.CHALLENGE_DROPPED, Cause.SNAT_EXHAUSTED}
+GIVEN_UP = {
+    Cause.ACCEPT_QUEUE,
+    Cause.FD_EXHAUSTION,
+    Cause.RST_DROPPED,
+    Cause.CHALLENGE_DROPPED,
+    Cause.SNAT_EXHAUSTED,
+    Cause.TIME_WAIT,
+}
 WAITED = {Cause.CHALLENGE_LIMITED, Cause.CHALLENGE_INTERCEPTED, Cause.SNAT_CLASH}
 UNREACHED = {Cause.NO_ROUTE_BACK, Cause.REJECTED_BY_ICMP}  # paths
 

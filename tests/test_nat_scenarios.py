@@ -6,12 +6,14 @@ from functools import partial
 
 import numpy as np
 import pytest
-from builders import COUNTERS, MS, SECOND, a_run, the_attempts
+from builders import COUNTERS, MS, SECOND, a_run, settings, the_attempts, the_mines
 from scenario_runs import run_of
 
 from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.nat_figures import snat_race_verdict
 from stress.analysis.attribution.rules.translation import count_ports
 from stress.analysis.attribution.summary import analyse
+from stress.analysis.attribution.syns import TIME_WAIT
 from stress.lab import firewall
 from stress.model.outcome import Cause
 from stress.model.plan import Close, Plan
@@ -59,6 +61,33 @@ def test_each_clash_costs_one_attempt_one_resend(name):
     assert counts["insert_failed"] == counts["drop"] == plain.storm.act.counters["TCPSynRetrans"] == clashed.sum()
     assert (plain.storm.attempts["retransmits"][clashed] == 1).all()
     assert findings.summary.verdict.startswith("In " if clashed.any() else "Inconclusive: ")
+
+
+@pytest.mark.usefixtures("_nft")
+@pytest.mark.parametrize("name", ["time-wait-nat", "time-wait-nat 6"])
+def test_a_timestamp_behind_that_of_another_client_is_refused_by_time_wait(name):
+    findings = run_of(name)
+    plain, protected, _, cured = findings.acts
+    counters = [act.storm.act.counters for act in findings.acts]
+    met = [int(act.syns.met_mine.sum()) for act in findings.acts]
+    if not met[0]:
+        pytest.skip(findings.summary.verdict)
+    retransmits = [int(act.storm.attempts["retransmits"].sum()) for act in findings.acts]
+    assert counters[0]["PAWSTimewait"] == retransmits[0] == met[0]
+    assert counters[0]["OutRsts"] == len(plain.storm.attempts) + met[0]
+    assert counters[1]["PAWSTimewait"] == 2 * met[1] == 2 * counters[1]["TCPACKSkippedTimeWait"]
+    assert (protected.storm.attempts["error"][protected.syns.met_mine] == errno.ETIMEDOUT).all()
+    assert late_ports(plain) == late_ports(protected)  # offsets are drawn for each boot
+    assert counters[2]["PAWSTimewait"] == 0 < met[2] == retransmits[2]
+    assert (met[3], retransmits[3], counters[3]["PAWSTimewait"]) == (0, 0, 0)
+    assert len(cured.storm.mines) == 100
+    assert [count["TCPSYNChallenge"] for count in counters] == [0] * 4
+    grades = {(proof.act, proof.grade) for proof in findings.summary.proofs if proof.cause == "time_wait"}
+    assert grades == {("timestamps 1", "counted"), ("rfc1337 1", "counted"), ("timestamps 0", "timed")}
+
+
+def late_ports(act):
+    return set(act.storm.attempts["local_port"][act.storm.attempts["retransmits"] > 0].tolist())
 
 
 def test_two_clients_walk_through_the_same_ports_each_from_its_own_address():
@@ -134,6 +163,46 @@ def test_ports_that_are_left_prove_a_clash():
     assert causes_of(translating("masquerade"), attempts, failed=1)[1] == "snat_clash"
     assert causes_of(translating("masquerade to :50000-50001"), attempts, failed=1)[1] == "lost_on_the_way"
     assert causes_of(translating("masquerade"), attempts, failed=1, drop=2)[1] == "lost_on_the_way"
+
+
+HASTENED = partial(
+    the_attempts,
+    *((40000, 0, 1), (40001, 0, 1), (40002, errno.ETIMEDOUT, 1), (40003, 0, 0)),
+    latency_ns=[9 * MS, 12 * MS, 2010 * MS, MS],
+)
+ONE_RESEND = settings(tcp_syn_retries=1, tcp_syn_linear_timeouts=0)
+
+
+def causes_of_hastened(*, mines=None, rfc1337="0", **counters):
+    """Attempts of which two connected after a hastened resend, and one was given up after one."""
+    attempts = HASTENED()
+    counters = {"ActiveOpens": 4, "TCPSynRetrans": 3, "PAWSTimewait": 0, "OutRsts": 3} | counters
+    sysctls = ONE_RESEND | settings(tcp_rfc1337=rfc1337)
+    run = a_run(attempts, mines, sysctls=sysctls, counters=dict.fromkeys(COUNTERS, 0) | counters)
+    return [str(CAUSES[code]) for code in analyse(run).causes[:3]]
+
+
+def test_paws_without_a_known_socket_needs_every_syn_to_be_counted():
+    named, lost = "time_wait", "unknown"
+    assert causes_of_hastened(PAWSTimewait=4) == [named, named, lost]  # who knows where the third one's RST went
+    assert causes_of_hastened(PAWSTimewait=4, rfc1337="1") == [named] * 3
+    assert causes_of_hastened(PAWSTimewait=3, rfc1337="1") == [lost] * 3
+    assert causes_of_hastened(PAWSTimewait=4, TCPSYNChallenge=1) == [lost] * 3
+    assert causes_of_hastened(PAWSTimewait=4, ActiveOpens=5) == [lost] * 3  # somebody else sends SYNs
+
+
+def test_a_known_time_wait_socket_that_survives_an_rst_tells_whether_that_was_lost():
+    laid = the_mines(40000, 40001, 40002, left=(40002,), state=TIME_WAIT)
+    assert causes_of_hastened(mines=laid) == ["time_wait", "time_wait", "rst_dropped"]
+    assert causes_of_hastened(mines=laid, rfc1337="1") == ["time_wait"] * 3
+
+
+def test_a_verdict_by_chance_says_when_nothing_showed():
+    clashed, quiet = (a_dropping_router(translating("masquerade"), GIVEN_UP(), failed=count) for count in (1, 0))
+    drawn = a_dropping_router(translating("masquerade fully-random"), GIVEN_UP(), failed=0)
+    texts = [snat_race_verdict(run.storms()[0], None) for run in (clashed, quiet, drawn)]
+    assert [text.split()[0] for text in texts] == ["In", "Inconclusive:", "In"]
+    assert texts[0].startswith("In 1 of 3 rounds (33.3%)")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ class Cause(StrEnum):
 
     NONE = "none"
     CLOSEWAIT = "closewait"
+    TIME_WAIT = "time_wait"
     STALE_SOCKET = "stale_socket"
     ACCEPT_QUEUE = "accept_queue"
     SYN_QUEUE = "syn_queue"
@@ -54,6 +55,8 @@ class Cause(StrEnum):
 MEANINGS: dict[Cause, str] = {
     Cause.NONE: "nothing to explain: the attempt connected within a jiffy, without a SYN sent again",
     Cause.CLOSEWAIT: "a SYN met a socket of the server in CLOSE_WAIT with the same 4-tuple: a leaked connection",
+    Cause.TIME_WAIT: "a SYN met a socket of the server in TIME_WAIT with the same 4-tuple: as behind NAT, or with "
+    "timestamps off",
     Cause.STALE_SOCKET: "a SYN met a socket of the server in another state with the same 4-tuple",
     Cause.ACCEPT_QUEUE: "the accept queue was full: the server did not call accept() in time",
     Cause.SYN_QUEUE: "the listener had no room for another half-open connection, and sent no SYN cookie",

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from stress.lab import firewall, host, rule_set, sysctl
+from stress.lab import conntrack, firewall, host, rule_set, sysctl
 from stress.lab.listener import Listener
 from stress.lab.network import Network
 from stress.model.errors import NotApplicableError, UsageError
 from stress.model.plan import Plan, Serve
 from stress.model.progress import ProgressCallback
-from stress.model.world import CLIENT, SERVER, Drop, FilterRule, Firewall, World
+from stress.model.world import CLIENT, ROUTER, SERVER, Drop, FilterRule, Firewall, World
 from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
 from stress.storm.check.mine_rules import needs_nft_for_mines
@@ -80,6 +80,9 @@ class Environment:
             places = mine_generator.choice(four_tuples.all_four_tuples(plan, self.ports), plan.mines, replace=False)
             with self.network.inside(plan.mines_from):
                 minefield.lay_mines(plan, self.listener, places, self.nofile, notify)
+            if plan.mines_from != CLIENT:  # as long as the router knows them, it gives their ports to nobody else
+                with self.network.inside(ROUTER):
+                    conntrack.forget_connections()
         if plan.rest_s:
             notify(f"resting for {plan.rest_s:g} s")
             time.sleep(plan.rest_s)

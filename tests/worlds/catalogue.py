@@ -13,6 +13,7 @@ from worlds import (
     refusals,
     scenarios,
     sharing,
+    translations,
 )
 from worlds.world import WORLDS
 
@@ -29,4 +30,5 @@ __all__ = [
     "refusals",
     "scenarios",
     "sharing",
+    "translations",
 ]

@@ -81,20 +81,20 @@ def stale_fins_lost(site):
 def stale_time_wait(site):
     site.set(tcp_timestamps=0)
     lay(site, {"TIME-WAIT": HALF})
-    site.storm(late("stale_socket"))
+    site.storm(late("time_wait"))
 
 
 @world("The same with tcp_rfc1337=1: TIME_WAIT ignores the client's RST.")
 def stale_time_wait_rfc1337(site):
     site.set(tcp_timestamps=0, tcp_rfc1337=1)
     lay(site, {"TIME-WAIT": HALF})
-    site.storm(late("stale_socket"))
+    site.storm(late("time_wait"))
 
 
 @world(
     "Clients behind one NAT: the timestamps of some are behind those of the server's TIME_WAIT sockets (PAWS).",
     families=(4,),
-    fact="which 4-tuple a translated connection has at the server",
+    fact="whether the RST of an attempt that timed out reached the server",
 )
 def paws_behind_nat(site):
     site.rules("tcp dport 5000 snat ip to 127.0.0.99:50000-50099", hook="postrouting", kind="nat", priority="100")
@@ -107,7 +107,7 @@ def paws_behind_nat(site):
             client.connect(site.address)
             client.recv(1)
     time.sleep(2.5)  # conntrack looks for what is over once a second
-    site.storm(late("stale_socket"), attempts=90, rate_per_s=500)
+    site.storm(late("time_wait"), attempts=90, rate_per_s=500)
 
 
 @world("Old sockets of the server in six states, 12 of each, on one range of ports.")
@@ -117,7 +117,8 @@ def mixed_states(site):
     fields = {state: ALL[number * 12 : (number + 1) * 12] for number, state in enumerate(states)}
     lay(site, fields)
     leave_requests(site, ALL[60:72])
-    site.storm(on_ports(fields["CLOSE-WAIT"], "closewait"), late("stale_socket"))
+    closed, left = fields["CLOSE-WAIT"], fields["TIME-WAIT"]
+    site.storm(on_ports(closed, "closewait"), on_ports(left, "time_wait"), late("stale_socket"))
 
 
 @world("50 leaked sockets, and a firewall that drops RSTs.")

@@ -15,6 +15,7 @@ from stress.analysis.attribution.mine_counts import (
     count_challenged_syns,
     count_cleared_mines,
     count_cleared_requests,
+    count_mine_rsts,
     mine_state_claims,
 )
 from stress.analysis.attribution.port_reuse import TCP_TIMEWAIT_LEN_NS
@@ -44,9 +45,8 @@ class Counts:
         challenged: SYNs that met a mine which answers with a challenge ACK.
         unanswered: other SYNs that got no answer.
         closes: connections that the client closed by an RST.
-        mines: mines that an RST cleared.
-        intercepted: those of them that a rule of the world cleared, for the client learned of nothing.
         mines: such mines that an RST cleared.
+        intercepted: those of them that a rule of the world cleared, for the client learned of nothing.
         reset_mines: those of them whose reset EstabResets counts.
         requests: mines in SYN_RECEIVED that an RST cleared.
         rsts: all RSTs that the attempts account for.
@@ -111,7 +111,7 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
     act, errors = storm.act, storm.attempts["error"]
     connected = int((errors == 0).sum())
     closes = connected if act.plan.close.sends_rst else 0
-    mines = count_cleared_mines(storm, syns)
+    others = count_mine_rsts(storm, syns) + count_reset_on_closing(storm)
     world = act.plan.world
     slow = syns.met_mine & ~syns.mine_left & (syns.gap != Gap.FAST)
     intercepted = int(slow.sum()) if world.interceptors else 0
@@ -121,11 +121,11 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
         challenged=count_challenged_syns(syns),
         unanswered=int(syns.unanswered.sum()) + count_ended_by_rules(storm),
         closes=closes,
-        mines=mines,
+        mines=count_cleared_mines(storm, syns),
         intercepted=intercepted,
         reset_mines=count_cleared_mines(storm, syns, RESET_STATES),
         requests=count_cleared_requests(storm, syns),
-        rsts=closes + count_refused_by_rst(storm) + mines + count_reset_on_closing(storm),
+        rsts=closes + count_refused_by_rst(storm) + others,
         embryonic=act.counters.get("EmbryonicRsts", 0),
         unresolved=bool(syns.unresolved.any()),
         lost=sum_lost_syns(storm),

@@ -10,6 +10,7 @@ from stress.model.run import Storm
 from stress.model.world import CLIENT, CLIENT2, Segment
 
 SYNCOOKIES = "net.ipv4.tcp_syncookies"
+WITHHELD = "TCPACKSkippedTimeWait"
 Sum = tuple[str, int]
 
 
@@ -47,12 +48,15 @@ def sum_lost_syns(storm: Storm) -> list[Sum]:
 def sum_rsts(storm: Storm) -> Sum:
     """Return the sum that stands for RSTs: those of TCP, less one for each connection that only the client saw.
 
-    A firewall makes its RSTs without TCP, which does not count them (nf_send_reset()).
+    A firewall makes its RSTs without TCP, which does not count them (nf_send_reset()). A SYN whose ACK a socket in
+    TIME_WAIT withholds is answered by no RST.
     """
     act = storm.act
     rules = [rule.name for rule in act.plan.world.rules if rule.sends_rst]
     names = "".join(f" + rule {name}" for name in rules)
     value = act.counters["OutRsts"] + sum(act.dropped[name] for name in rules) - act.counters.get("EmbryonicRsts", 0)
+    if withheld := act.counters.get(WITHHELD, 0):
+        names, value = f"{names} + {WITHHELD}", value + withheld
     return f"OutRsts{names} - EmbryonicRsts", value
 
 

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stress.analysis.attribution.syns import CHALLENGING_STATES, SYN_RECEIVED, Syns
+from stress.analysis.attribution.counter_sums import WITHHELD
+from stress.analysis.attribution.syns import CHALLENGING_STATES, SYN_RECEIVED, TIME_WAIT, Syns
 from stress.lab.census import NUMBERS
 from stress.model.mine import MineState
 from stress.model.run import Storm
 from stress.model.world import SERVER
 
+TIMESTAMPS = "net.ipv4.tcp_timestamps"
+PAWS = "PAWSTimewait"  # since Linux 6.14; before, PAWSEstab counted these too
 RESET_STATES = (NUMBERS["ESTABLISHED"], NUMBERS["CLOSE-WAIT"])  # whose reset is in EstabResets (tcp_set_state())
 
 
@@ -39,9 +42,20 @@ def count_cleared_requests(storm: Storm, syns: Syns) -> int:
     return len(np.unique(storm.tuples(storm.attempts[met])))
 
 
+def count_time_wait_syns(syns: Syns) -> int:
+    """Return how many SYNs met a mine in TIME_WAIT."""
+    return int(syns.challenged[syns.mine_state == TIME_WAIT].sum())
+
+
+def count_mine_rsts(storm: Storm, syns: Syns) -> int:
+    """Return how many RSTs answered a mine: one for each that was cleared, or for each SYN that met TIME_WAIT."""
+    return count_cleared_mines(storm, syns) + count_time_wait_syns(syns)
+
+
 def mine_state_claims(storm: Storm, syns: Syns) -> Iterator[tuple[str, int, str, int]]:
     """Yield the claim that only mines of the act's state allow, where client and server have counters of their own."""
     hosts, plan = storm.act.hosts, storm.act.plan
+    yield from time_wait_claims(storm, syns)
     if not plan.mines or SERVER not in hosts:
         return
     counters = hosts[SERVER].counters
@@ -54,3 +68,18 @@ def mine_state_claims(storm: Storm, syns: Syns) -> Iterator[tuple[str, int, str,
         if requests == counters["EmbryonicRsts"]:
             failed = counters["AttemptFails"]
             yield "mines in SYN-RECEIVED cleared by an RST", requests, "AttemptFails of the server", failed
+
+
+def time_wait_claims(storm: Storm, syns: Syns) -> Iterator[tuple[str, int, str, int]]:
+    """Yield the claims on SYNs that met TIME_WAIT.
+
+    With timestamps it is their timestamp that is not new. An ACK is withheld within net.ipv4.tcp_invalid_ratelimit
+    (500 ms) of the one before: that for the hastened SYN, where tcp_rfc1337 lets the socket survive the RST.
+    """
+    counters = storm.act.counters
+    if not (storm.mines["state"] == TIME_WAIT).any():
+        return
+    if storm.act.sysctls.get(TIMESTAMPS) in ("1", "2") and PAWS in counters:
+        yield "SYNs that met TIME-WAIT with an older timestamp", count_time_wait_syns(syns), PAWS, counters[PAWS]
+    again = int(((syns.mine_state == TIME_WAIT) & (syns.challenged > 1)).sum())
+    yield "attempts that met TIME-WAIT a second time", again, WITHHELD, counters.get(WITHHELD, 0)

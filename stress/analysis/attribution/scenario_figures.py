@@ -13,6 +13,12 @@ from stress.analysis.attribution.listener_figures import (
     reuseport_verdict,
 )
 from stress.analysis.attribution.loss_figures import rate_limit_figures, rate_limit_verdict
+from stress.analysis.attribution.nat_figures import (
+    snat_race_figures,
+    snat_race_verdict,
+    time_wait_figures,
+    time_wait_verdict,
+)
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.analysis.attribution.port_cost import measure_port_cost
 from stress.analysis.attribution.port_reuse import expected_hits, reuse_delays_ns, reuse_distances
@@ -21,7 +27,7 @@ from stress.model.mine import Isn
 from stress.model.outcome import Outcome
 from stress.model.run import Storm
 from stress.model.summary import Figure
-from stress.model.world import ROUTER, Drop
+from stress.model.world import Drop
 
 
 def scenario_figures(storm: Storm, outcomes: npt.NDArray[np.uint8], syns: Syns) -> list[Figure]:
@@ -86,6 +92,8 @@ FIGURES: dict[str, Callable[[Storm, npt.NDArray[np.uint8], Syns], FigureRows]] =
     "syn-rate-limit": rate_limit_figures,
     "reuseport-stuck": reuseport_figures,
     "listener-reload": reload_figures,
+    "snat-race": snat_race_figures,
+    "time-wait-nat": time_wait_figures,
 }
 
 
@@ -128,23 +136,12 @@ def conntrack_invalid_verdict(storm: Storm, syns: Syns) -> str:
     return f"Pass: the rule dropped nothing, and each of {met:,} collisions cleared its mine."
 
 
-def snat_race_verdict(storm: Storm, _: Syns) -> str:
-    """Say how often the router gave two connections one port."""
-    rounds = len(storm.attempts) // storm.act.address.sources
-    clashes = storm.act.hosts[ROUTER].conntrack.get("insert_failed", 0) if ROUTER in storm.act.hosts else 0
-    if not clashes:
-        return (
-            f"Inconclusive: in {rounds:,} rounds the two clients' SYNs never were at the router at the same moment, "
-            "which takes two CPUs; try again with more --sweeps, or on a machine that is idle."
-        )
-    return f"In {clashes:,} of {rounds:,} rounds ({clashes / rounds:.1%}) the router gave two connections one port."
-
-
 VERDICTS: dict[str, Callable[[Storm, Syns], str]] = {
     "translator": translator_verdict,
     "conntrack-invalid": conntrack_invalid_verdict,
     "syn-rate-limit": rate_limit_verdict,
     "snat-race": snat_race_verdict,
+    "time-wait-nat": time_wait_verdict,
 }
 VERDICTS_OF_ALL_ACTS: dict[str, Callable[[list[Storm]], str]] = {
     "reuseport-stuck": reuseport_verdict,

@@ -95,7 +95,7 @@ EXPLANATIONS = (
             old_sockets("time-wait", "the client's address and port"),
             Command(Side.CLIENT, "sysctl net.ipv4.tcp_timestamps", "with 2, no random offsets, all connect at once"),
         ),
-        (Cause.STALE_SOCKET,),
+        (Cause.TIME_WAIT,),
         ("time-wait-nat",),
     ),
     Explanation(

@@ -3,11 +3,13 @@
 
 import msgspec
 
+from stress.model.mine import MineState
 from stress.model.outcome import Cause
 from stress.model.plan import Close, Plan, Ports
-from stress.model.world import ADDRESSES, CLIENT, ROUTER, SERVER, FilterRule, Hook, Topology, World
+from stress.model.world import ADDRESSES, CLIENT, CLIENT2, ROUTER, SERVER, FilterRule, Hook, Topology, World
 from stress.storm.scenario import ALL, SHORT_LADDER, Scenario
 
+TIMESTAMPS, RFC1337 = "net.ipv4.tcp_timestamps", "net.ipv4.tcp_rfc1337"
 SOURCE, TARGET = ADDRESSES[4][CLIENT], ADDRESSES[4][SERVER]
 
 
@@ -30,6 +32,34 @@ def other_world(world: World) -> dict[str, object]:
 
 
 SCENARIOS = (
+    Scenario(
+        "two clients behind one address: a client gets the port of another, whose connection the server closed first",
+        {
+            ALL: "a share of these ports, by chance: connects of {fast}; with tcp_rfc1337 ETIMEDOUT after "
+            "{challenged_give_up}; none with tcp_timestamps=2"
+        },
+        frozenset({Cause.TIME_WAIT}),
+        Plan(
+            scenario="time-wait-nat",
+            world=translate(Topology.TWO_CLIENTS),
+            source=SOURCE,
+            target=TARGET,
+            mines=200,
+            mine_state=MineState.TIME_WAIT,
+            mines_from=CLIENT2,
+            ports=Ports.SHUFFLE,
+            port_range=(40000, 40399),
+            rate_per_s=400,
+            sysctls=SHORT_LADDER,
+            acts={
+                "timestamps 1": {"sysctls": {TIMESTAMPS: "1"}},
+                "rfc1337 1": {"sysctls": {TIMESTAMPS: "1", RFC1337: "1"}},
+                "timestamps 0": {"sysctls": {TIMESTAMPS: "0"}},
+                "timestamps 2": {"sysctls": {TIMESTAMPS: "2"}},
+            },
+        ),
+        waits_for_give_up=True,
+    ),
     Scenario(
         "two clients behind one address that connect from the same port at the same moment, each on its own CPU",
         {ALL: "connects of {first}, some in a hundred by chance; none with fully-random"},

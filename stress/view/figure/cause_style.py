@@ -16,6 +16,7 @@ CAUSE_LOOKS: dict[Cause, Look] = {
     Cause.CHALLENGE_DROPPED: Look("#000000", "P", "challenge ACK dropped"),
     Cause.CHALLENGE_LIMITED: Look("#009E73", "^", "challenge ACK withheld"),
     Cause.CHALLENGE_INTERCEPTED: Look("#8E44AD", "D", "firewall answered the challenge ACK"),
+    Cause.TIME_WAIT: Look("#E69F00", "s", "met TIME_WAIT"),
     Cause.STALE_SOCKET: Look("#8C510A", "o", "met an old socket"),
     Cause.SYN_QUEUE: Look("#0072B2", "p", "SYN queue full"),
     Cause.LOST_ON_THE_WAY: Look("#A6228E", "x", "lost on the way"),

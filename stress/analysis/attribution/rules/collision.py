@@ -15,8 +15,6 @@ from stress.model.run import CLOSE_WAIT
 from stress.model.summary import Grade
 from stress.model.world import SERVER
 
-RFC1337 = "net.ipv4.tcp_rfc1337"
-
 
 def count_challenged(facts: Facts) -> int:
     """Return how many SYNs met a socket that answers with a challenge ACK."""
@@ -63,14 +61,9 @@ def prove_closewait(facts: Facts) -> Match | None:
 
 
 def prove_stale_socket(facts: Facts) -> Match | None:
-    """Match attempts whose SYN met an old socket in any other state.
-
-    With tcp_rfc1337 a TIME_WAIT socket ignores the RST (tcp_timewait_state_process()), so that it is left.
-    """
+    """Match attempts whose SYN met an old socket in any other state but TIME_WAIT."""
     syns = facts.syns
-    ignored = facts.fast & syns.met_mine & syns.mine_left & (syns.mine_state == TIME_WAIT)
-    ignored &= facts.storm.act.sysctls.get(RFC1337) == "1"
-    attempts = (cleared(facts) | ignored) & (syns.mine_state != CLOSE_WAIT)
+    attempts = cleared(facts) & ~np.isin(syns.mine_state, (CLOSE_WAIT, TIME_WAIT))
     grade = stale_socket_grade(facts, attempts)
     if grade is None or not attempts.any():
         return None
@@ -84,8 +77,6 @@ def stale_socket_grade(facts: Facts, attempts: Mask) -> Grade | None:
     states = facts.syns.mine_state[attempts]
     requests = int((states == SYN_RECEIVED).sum())
     if requests and requests != facts.counters_at(SERVER).get("EmbryonicRsts"):
-        return Grade.TIMED
-    if (states == TIME_WAIT).any():
         return Grade.TIMED
     return challenge_grade(facts) if np.isin(states, CHALLENGING_STATES).any() else Grade.COUNTED
 
@@ -107,10 +98,9 @@ RULES = (
         cause=Cause.STALE_SOCKET,
         grade=Grade.COUNTED,
         needs="a socket of the server in another state on the 4-tuple before the storm, gone after it by its cookie, "
-        "or one in TIME_WAIT that tcp_rfc1337 protects; the first SYN sent again after two jiffies",
+        "the first SYN sent again after two jiffies",
         equation="TCPSYNChallenge = SYNs that met sockets which answer with a challenge ACK; EmbryonicRsts = those in "
-        "SYN_RECEIVED, where no other connection was reset so early; TIME_WAIT raises no counter in every case, so for "
-        "it the proof is the 4-tuple and the gap",
+        "SYN_RECEIVED, where no other connection was reset so early",
         sentence="the SYNs met old sockets: {states}",
         prove=prove_stale_socket,
     ),

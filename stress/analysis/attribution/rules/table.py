@@ -14,6 +14,7 @@ from stress.analysis.attribution.rules import (
     queue,
     refusal,
     stall,
+    time_wait,
     translation,
     use,
 )
@@ -25,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     *refusal.RULES,
     *interception.RULES,  # before collisions: on kernels before 5.6 an RST of the client leaves the same gap
     *collision.RULES,
+    *time_wait.RULES,
     *challenge.RULES,
     *option.RULES,
     *loss.RULES[:3],  # by the kernel's own word, which queues rest on, or by TCPRetransFail
@@ -34,7 +36,9 @@ RULES: tuple[Rule, ...] = (
     *stall.RULES,
     *use.RULES,  # last: what was wrong with connect() comes first
 )
-COLLISIONS = frozenset(rule.cause for rule in (*interception.RULES, *collision.RULES, *challenge.RULES))
+COLLISIONS = frozenset(
+    rule.cause for rule in (*interception.RULES, *collision.RULES, *time_wait.RULES, *challenge.RULES)
+)
 
 
 def rules_of(cause: Cause) -> list[Rule]:
