@@ -36,6 +36,8 @@ RUNS = {
     "ecn 6": ["ecn", "--attempts", "100", "--rate", "1000", "--family", "6"],
     "egress-drop": ["egress-drop", "--attempts", "100", "--rate", "1000"],
     "egress-drop 6": ["egress-drop", "--attempts", "100", "--rate", "1000", "--family", "6"],
+    "rejected": ["rejected"],
+    "rejected 6": ["rejected", "--family", "6"],
     "no-route-back": ["no-route-back", "--rate", "2000"],
     "no-route-back 6": ["no-route-back", "--rate", "2000", "--family", "6"],
     "fd-exhaustion": ["fd-exhaustion"],

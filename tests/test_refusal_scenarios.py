@@ -31,3 +31,89 @@ def test_an_answer_without_a_route_is_dropped_by_the_listener(name):
     assert server["ListenDrops"] == no_routes == server["InSegs"] == count_syns(without) == 400
     assert (server["ListenOverflows"], server["TCPReqQFullDrop"], client["InSegs"]) == (0, 0, 0)
     assert (with_it.attempts["error"] == 0).all()
+
+
+# What connect() says of an ICMP error by its code: over IPv4 (icmp_err_convert), over IPv6 (icmpv6_err_convert()).
+BY_CODE = {
+    "port unreachable": (errno.ECONNREFUSED, errno.ECONNREFUSED),
+    "host unreachable": (errno.EHOSTUNREACH, errno.EHOSTUNREACH),
+    "network unreachable": (errno.ENETUNREACH, errno.ENETUNREACH),
+    "prohibited": (errno.EHOSTUNREACH, errno.EACCES),
+    "protocol unreachable": (errno.ENOPROTOOPT, 0),  # no such code in IPv6: the rule matches nothing
+}
+BY_ROUTE = {
+    "own route unreachable": errno.EHOSTUNREACH,
+    "own route prohibit": errno.EACCES,
+    "own route blackhole": errno.EINVAL,
+    "no route": errno.ENETUNREACH,
+}
+
+
+def icmp_sums(storm):
+    """Return how many ICMP errors came in, were sent, and were withheld, on all hosts."""
+    counters = [host.counters for host in storm.act.hosts.values()]
+
+    def total(*names):
+        return sum(host.get(name, 0) for host in counters for name in names)
+
+    return (
+        total("IcmpInDestUnreachs", "Icmp6InDestUnreachs"),
+        total("IcmpOutDestUnreachs", "Icmp6OutDestUnreachs"),
+        total("IcmpOutRateLimitHost", "IcmpOutRateLimitGlobal", "Icmp6OutRateLimitHost"),
+    )
+
+
+@pytest.mark.parametrize("name", ["rejected", "rejected 6"])
+def test_each_icmp_error_has_its_errno(name):
+    is_ipv6 = name.endswith("6")
+    for act, errnos in BY_CODE.items():
+        storm, expected = acts_of(name)[act], errnos[is_ipv6]
+        assert (storm.attempts["error"] == expected).all(), act
+        # Over IPv6 the error that answers the first SYN finds the socket locked by connect(), and is lost.
+        assert (storm.attempts["retransmits"] == (1 if is_ipv6 and expected else 0)).all(), act
+        syns = count_syns(storm) if expected else 0
+        assert (storm.act.dropped["reject"], *icmp_sums(storm)) == (syns, syns, syns, 0), act
+
+
+@pytest.mark.parametrize("name", ["rejected", "rejected 6"])
+def test_a_router_that_limits_its_icmp_errors_gives_one_cause_two_errnos(name):
+    storm = acts_of(name)["a router that prohibits"]
+    errors, counts = np.unique(storm.attempts["error"], return_counts=True)
+    assert set(errors.tolist()) == {errno.EACCES if name.endswith("6") else errno.EHOSTUNREACH, errno.ETIMEDOUT}
+    received, sent, withheld = icmp_sums(storm)
+    ended = 20 - int(counts[errors == errno.ETIMEDOUT].sum())
+    lost = storm.act.counters["LockDroppedIcmps"] if name.endswith("6") else 0  # IPv4 ends the attempt all the same
+    assert received == sent == ended + lost
+    assert sent + withheld == storm.act.dropped["reject"] == count_syns(storm)
+    assert withheld > sent
+    assert storm.act.hosts[SERVER].counters["InSegs"] == 0
+
+
+@pytest.mark.parametrize("name", ["rejected", "rejected 6"])
+def test_a_closed_port_and_a_firewall_differ_by_who_sends_the_rst(name):
+    by_rule, closed = (acts_of(name)[act] for act in ("tcp reset", "nobody listens"))
+    for storm, sent in ((by_rule, 0), (closed, 20)):
+        assert (storm.attempts["error"] == errno.ECONNREFUSED).all()
+        assert (storm.act.hosts[SERVER].counters["OutRsts"], storm.act.hosts[CLIENT].counters["InSegs"]) == (sent, 20)
+    assert by_rule.act.dropped == {"reject": 20}
+    assert (closed.act.hosts[CLIENT].counters["AttemptFails"], closed.act.listening) == (20, [])
+
+
+@pytest.mark.parametrize("name", ["rejected", "rejected 6"])
+def test_a_route_of_the_own_host_refuses_before_any_syn(name):
+    for act, expected in BY_ROUTE.items():
+        storm = acts_of(name)[act]
+        assert (storm.attempts["error"] == expected).all()
+        assert storm.act.hosts[CLIENT].counters["ActiveOpens"] == 0
+        assert storm.act.hosts[CLIENT].counters["OutSegs"] == 0
+
+
+@pytest.mark.parametrize("name", ["rejected", "rejected 6"])
+def test_each_way_to_be_refused_has_one_cause(name):
+    late = {"none", "stalled"}  # a busy machine may delay an attempt
+    summaries = zip(acts_of(name), run_of(name).summary.acts, strict=True)
+    causes = {act: {cause for cause, count in summary.causes.items() if count} - late for act, summary in summaries}
+    by_icmp = {*BY_CODE, "a router that prohibits"} - ({"protocol unreachable"} if name.endswith("6") else set())
+    assert {act for act, names in causes.items() if names == {"rejected_by_icmp"}} == by_icmp
+    assert {act for act, names in causes.items() if names == {"refused_by_host"}} == set(BY_ROUTE)
+    assert (causes["tcp reset"], causes["nobody listens"]) == ({"rejected_by_rst"}, {"no_listener"})

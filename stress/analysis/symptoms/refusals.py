@@ -50,6 +50,14 @@ EXPLANATIONS = (
             ),
             Sight(UNREACHABLE, "network unreachable", errnos=("ENETUNREACH",)),
             Sight(UNREACHABLE, "protocol unreachable", errnos=("ENOPROTOOPT",)),
+            Sight(UNREACHABLE, "over IPv6: prohibited by a filter or a router", errnos=("EACCES",)),
+            Sight(
+                UNREACHABLE,
+                "over IPv6, or where ICMP errors are limited: the first SYN got none, and the second one did",
+                "100 of 100 over IPv6, Linux 6.18",
+                places=placed(Place.FIRST),
+                errnos=("EHOSTUNREACH", "ENETUNREACH", "EACCES", "ENOPROTOOPT"),
+            ),
             Sight(
                 REFUSED,
                 "over IPv6: the first error is lost where it meets connect() itself, the second one ends it",

@@ -39,9 +39,7 @@ def client_has_route(kind: str) -> dict[str, Any]:
 SCENARIOS = (
     Scenario(
         "a dozen ways to be refused: by firewalls, a router, the server's TCP and the client's own routes",
-        {
-            ALL: "an errno for each at once, over IPv6 after an ICMP error {first}; {give_up} where a router limits these"
-        },
+        {ALL: "an errno each, at once (ICMP over IPv6: {first}); {give_up} where a router limits its ICMP errors"},
         frozenset({Cause.REJECTED_BY_RST, Cause.REJECTED_BY_ICMP, Cause.NO_LISTENER, Cause.REFUSED_BY_HOST}),
         Plan(
             scenario="rejected",
