@@ -5,7 +5,9 @@ from stress.model.mine import MineState
 from stress.model.plan import Close, Ports, Serve
 from stress.model.world import CLIENT2, ROUTER, FilterRule, Hook, Segment, Topology
 from worlds.mixtures import LOWER, RST, SYN, UPPER, drop, make_plan, mixture
+from worlds.scenarios import RANGE
 from worlds.truth import Part, is_at_once, late, on_ports
+from worlds.world import PRIVATE, world
 
 TIME_WAIT = {"mines": 60, "mine_state": MineState.TIME_WAIT, "mines_from": CLIENT2}
 LOST_BY_ROUTER = ("snat_clash", "snat_exhausted", "lost_on_the_way")
@@ -91,3 +93,18 @@ def queue_and_too_few_ports(site):
         rate_per_s=1000,
     )
     site.carry_out(plan, started_first(40, "accept_queue"), late("snat_exhausted", "lost_on_the_way"))
+
+
+@world("connstorm run time-wait-nat", families=(4,), ways=(PRIVATE,))
+def scenario_time_wait_nat(site):
+    site.command("time-wait-nat", RANGE, "--mines=100", parts=[late("time_wait")])
+
+
+@world("connstorm run snat-race", families=(6,), ways=(PRIVATE,))
+def scenario_snat_race(site):
+    site.command("snat-race", RANGE, parts=[late("snat_clash")])
+
+
+@world("connstorm run snat-exhausted", families=(4,), ways=(PRIVATE,))
+def scenario_snat_exhausted(site):
+    site.command("snat-exhausted", "--rate=1000", parts=[late("snat_exhausted")])

@@ -13,7 +13,7 @@ from stress.model.run import Storm
 from stress.model.world import SERVER
 
 TIMESTAMPS = "net.ipv4.tcp_timestamps"
-PAWS = "PAWSTimewait"  # since Linux 6.14; before, PAWSEstab counted these too
+PAWS = "PAWSTimewait"  # since Linux 6.16 (commit c449d5f3a3d7); before, PAWSEstab counted these too
 RESET_STATES = (NUMBERS["ESTABLISHED"], NUMBERS["CLOSE-WAIT"])  # whose reset is in EstabResets (tcp_set_state())
 
 
