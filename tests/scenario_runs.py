@@ -32,6 +32,8 @@ RUNS = {
     "loss 6": ["loss", "--attempts", "200", "--rate", "1000", "--family", "6"],
     "policy": ["policy", "--rate", "1000"],
     "syn-rate-limit": ["syn-rate-limit"],
+    "slow-link": ["slow-link"],
+    "slow-link 6": ["slow-link", "--family", "6"],
     "ecn": ["ecn", "--attempts", "100", "--rate", "1000"],
     "ecn 6": ["ecn", "--attempts", "100", "--rate", "1000", "--family", "6"],
     "egress-drop": ["egress-drop", "--attempts", "100", "--rate", "1000"],

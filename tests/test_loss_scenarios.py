@@ -5,14 +5,20 @@ import errno
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import pytest
 from builders import a_storm, the_attempts
+from command import connstorm
 from scenario_runs import run_of
 from test_scenarios import skip_without_nft
 
 from stress.analysis.attribution import loss_figures
+from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.findings import analyse_act
+from stress.model.errors import NotApplicableError
+from stress.model.outcome import Cause
 from stress.model.world import CLIENT, ROUTER, SERVER
+from stress.store import run_folder
 
 pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
 
@@ -145,3 +151,33 @@ def test_an_act_whose_firewall_may_have_learnt_is_no_control():
     learnt = replace(silent, act=msgspec.structs.replace(silent.act, plan=plan))
     (proof,) = analyse_act(asking, [learnt], use_events=False).proofs
     assert proof.rule == "lost_on_the_way"
+
+
+@pytest.mark.parametrize("name", ["slow-link", "slow-link 6"])
+def test_a_slow_link_delays_without_a_resend_and_a_short_queue_drops(name):
+    fast, slow, short = acts_of(name).values()
+    for act in (fast, slow):
+        assert sent_again(act) == 0
+        assert not act.storm.attempts["error"].any()
+        assert counters_at(act, CLIENT)["TCPTimeouts"] == 0
+    assert slow.storm.act.dropped == {"tbf router": 0}
+    waits_ns = slow.storm.attempts["latency_ns"]
+    assert np.median(waits_ns[-20:]) > 10 * np.median(waits_ns[:10])  # the queue grows
+    # Nothing proves what delayed a connect that sent one SYN: not even that it was a link.
+    late = {CAUSES[code] for code in slow.causes[waits_ns > 10 * slow.ladder.jiffy_ns].tolist()}
+    assert Cause.UNKNOWN in late
+    assert late <= {Cause.UNKNOWN, Cause.STALLED}
+    assert short.storm.act.dropped["tbf router"] >= sent_again(short) > 0
+
+
+def test_a_kernel_without_netem_is_no_failure_and_one_that_has_it_loses_in_one_act_only(tmp_path):
+    done = connstorm("run", "link", "--attempts", "20", "--output", tmp_path, timeout=110)
+    if done.returncode:
+        assert done.returncode == NotApplicableError.exit_code
+        assert done.stderr.startswith("connstorm: This kernel cannot queue packets as netem does: ")
+        pytest.skip("this kernel has no netem (sch_netem)")
+    (path,) = tmp_path.iterdir()
+    run, summary = run_folder.read(path)
+    assert summary.warnings == []
+    again = [int(storm.attempts["retransmits"].sum()) for storm in run.storms()]
+    assert again[0] == again[2] == again[3] == 0

@@ -120,8 +120,21 @@ def test_a_route_refuses_as_its_kind_says(kind, code):
 
 @namespaced
 def test_a_queue_that_this_kernel_does_not_have_is_not_applicable():
-    with pytest.raises(NotApplicableError, match="This kernel cannot queue packets as no-such-queue does"):
-        Network(World(queues=[Queue(kind="no-such-queue", options={}, on=CLIENT)]), 4)
+    network = Network(World(queues=[Queue(kind="no-such-queue", options={}, on=CLIENT)]), 4)
+    with network, pytest.raises(NotApplicableError, match="This kernel cannot queue packets as no-such-queue does"):
+        network.add_queues()
+
+
+@namespaced
+def test_a_queue_counts_what_it_drops():
+    queue = Queue(kind="tbf", options={"rate": 1000, "burst": 200, "limit": 200}, on=CLIENT)
+    with Network(World(topology=Topology.LINK, queues=[queue]), 4) as network:
+        network.add_queues()
+        before = network.queue_drops()["tbf client"]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for _ in range(20):
+                sender.sendto(bytes(100), (ADDRESSES[4][SERVER], 5000))
+        assert network.queue_drops()["tbf client"] > before
 
 
 def namespace_inode():

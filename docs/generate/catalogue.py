@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from stress.model.errors import NotApplicableError
 from stress.storm.catalogue import SCENARIOS
 from stress.view.figure.run.run_figures import main_figure_name
 
@@ -21,7 +22,10 @@ def main(names: list[str]) -> None:
         with tempfile.TemporaryDirectory() as results:
             command = [sys.executable, "-m", "stress", "run", name, "--json", "--output", results]
             command += ["--capture"] if name in CAPTURED else []
-            process = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+            process = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+            if process.returncode == NotApplicableError.exit_code:  # it has said why; the picture stays as it is
+                continue
+            process.check_returncode()
             run = json.loads(process.stdout)
             shutil.copy(Path(run["path"]) / main_figure_name(name), PICTURES / f"{name}.png")
             sys.stderr.write(f"{name}: {'; '.join(run['summary']['warnings']) or 'no warnings'}\n")

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from stress.lab import device, namespace, sysctl
-from stress.model.errors import LabError, NotApplicableError
-from stress.model.world import ADDRESSES, CLIENT, GATEWAYS, ROUTER, SERVER, Queue, Route, Topology, World
+from stress.lab import device, link_queue, namespace, sysctl
+from stress.model.errors import LabError
+from stress.model.world import ADDRESSES, CLIENT, GATEWAYS, ROUTER, SERVER, Route, Topology, World
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
@@ -37,7 +37,7 @@ class Network:
 
         Raises:
             LabError: the kernel refuses one more namespace.
-            NotApplicableError: this kernel has no such device or queue.
+            NotApplicableError: this kernel has no such device.
         """
         self.world = world
         self.family = family
@@ -52,9 +52,6 @@ class Network:
             for route in world.routes:
                 with self.inside(route.on), open_route() as netlink:
                     self.add_route(netlink, route)
-            for queue in world.queues:
-                with self.inside(queue.on), open_route() as netlink:
-                    add_queue(netlink, queue)
             stack.pop_all()
 
     @property
@@ -158,6 +155,24 @@ class Network:
         ip_address(destination.partition("/")[0])  # a plan's check has seen to it
         netlink.route("replace", dst=destination, type=route.kind, family=self.domain)
 
+    def add_queues(self) -> None:
+        """Add the queues of the world.
+
+        Raises:
+            NotApplicableError: this kernel does not have such a queue.
+        """
+        for queue in self.world.queues:
+            with self.inside(queue.on), open_route() as netlink:
+                link_queue.add_queue(netlink, queue)
+
+    def queue_drops(self) -> dict[str, int]:
+        """Return how many packets each queue of the world has dropped so far, by its kind and host."""
+        counts = {}
+        for queue in self.world.queues:
+            with self.inside(queue.on), open_route() as netlink:
+                counts[f"{queue.kind} {self.world.host(queue.on)}"] = link_queue.count_dropped(netlink, queue.kind)
+        return counts
+
     def close(self) -> None:
         """Forget the hosts; the calling thread stays in the client's."""
         for descriptor in self.descriptors.values():
@@ -185,20 +200,3 @@ def open_route() -> "IPRoute":
     from pyroute2 import IPRoute  # noqa: PLC0415  # 0.3 s, and its threads must not start before unshare()
 
     return IPRoute()
-
-
-def add_queue(netlink: "IPRoute", queue: Queue) -> None:
-    """Add a queueing discipline to all devices of this namespace but, where there are others, the loopback.
-
-    Raises:
-        NotApplicableError: this kernel does not have it.
-    """
-    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415  # see open_route()
-
-    devices = [link["index"] for link in netlink.get_links()]
-    options: dict[str, Any] = dict(queue.options)
-    for index in [index for index in devices if index != namespace.LOOPBACK_INDEX] or devices:
-        try:
-            netlink.tc("add", queue.kind, index=index, **options)
-        except NetlinkError as error:
-            raise NotApplicableError(f"This kernel cannot queue packets as {queue.kind} does: {error}.") from error

@@ -144,7 +144,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             before mines are laid, the others after it.
         sets: sets of nftables, on each host that has rules: name and definition, with the placeholders of a rule.
         routes: that hosts have in addition.
-        queues: queueing disciplines.
+        queues: queueing disciplines; they begin to work when mines have been laid.
         sysctls: settings of single hosts by the host's name, in addition to those of the plan.
     """
 

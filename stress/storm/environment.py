@@ -89,6 +89,7 @@ class Environment:
         if plan.drop in (Drop.RST, Drop.CHALLENGE) and self.firewall is Firewall.NFT:
             firewall.load_rules(plan.drop, plan.server_ports)
         self.load_world_rules(nat=False)
+        self.network.add_queues()
         if plan.serve is Serve.ABSENT:
             self.listener.stop_listening()
         elif plan.backlog is not None:
@@ -116,7 +117,7 @@ class Environment:
             self.listener.start(leak=-1, nofile=self.plan.server_nofile)
 
     def dropped(self) -> dict[str, int]:
-        """Return how many packets each rule has matched so far."""
+        """Return how many packets each rule has matched so far, and each queue has dropped."""
         counts: dict[str, int] = {}
         hosts = dict.fromkeys(rules_by_host(self.plan.world))
         if self.plan.drop is not Drop.NOTHING and self.firewall is Firewall.NFT:
@@ -126,7 +127,7 @@ class Environment:
         for name in hosts:
             with self.network.inside(name):
                 counts |= firewall.count_packets()
-        return counts
+        return counts | self.network.queue_drops()
 
     @property
     def firewall_text(self) -> str:

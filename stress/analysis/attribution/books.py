@@ -18,13 +18,12 @@ from stress.analysis.attribution.mine_counts import (
     count_mine_rsts,
     mine_state_claims,
 )
-from stress.analysis.attribution.port_reuse import TCP_TIMEWAIT_LEN_NS
+from stress.analysis.attribution.port_reuse import count_recycled
 from stress.analysis.attribution.refused import count_ended_by_rules, count_opens, count_refused_by_rst
 from stress.analysis.attribution.router_books import router_claims
 from stress.analysis.attribution.syns import Gap, Syns
 from stress.analysis.attribution.use_claims import count_reset_in_use, count_reset_on_closing, use_claims
-from stress.model.mine import Release
-from stress.model.plan import Close, Serve
+from stress.model.plan import Close
 from stress.model.run import Storm
 from stress.model.summary import Claim
 from stress.model.world import Drop, Segment
@@ -92,6 +91,9 @@ def check_books(storm: Storm, syns: Syns) -> list[Claim]:
 def exact_claims(storm: Storm, syns: Syns) -> Iterator[Row]:
     """Yield the claims of a storm, those on SYNs first."""
     counts = count_events(storm, syns)
+    yield from sent_claims(storm)
+    if storm.act.plan.world.queues:  # they may have dropped, delayed or doubled any segment on its way
+        return
     yield from syn_claims(storm, counts)
     yield from mine_state_claims(storm, syns)
     yield from unanswered_claims(storm, counts)
@@ -133,10 +135,21 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
     )
 
 
+def sent_claims(storm: Storm) -> Iterator[Row]:
+    """Yield the claims on SYNs that were sent."""
+    yield "attempts that sent a SYN", count_opens(storm), "ActiveOpens", storm.act.counters["ActiveOpens"]
+    if (again := sum_syn_retransmits(storm)) is not None:
+        yield "SYNs sent again", count_retransmits(storm), *again
+
+
+def count_retransmits(storm: Storm) -> int:
+    """Return how many SYNs the attempts sent again."""
+    return int(storm.attempts["retransmits"].sum(dtype=np.int64))
+
+
 def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
-    """Yield the claims on SYNs that were sent and on attempts that connected."""
-    act, attempts, counters = storm.act, storm.attempts, storm.act.counters
-    yield "attempts that sent a SYN", count_opens(storm), "ActiveOpens", counters["ActiveOpens"]
+    """Yield the claims on attempts that connected, and on SYNs that met a mine or got lost."""
+    act = storm.act
     reset_in_queue = count_reset_in_use(storm)
     less = ", less uses that met a reset" if reset_in_queue else ""
     yield (
@@ -146,12 +159,9 @@ def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
         act.listener.accepted + act.waiting - act.waiting_before + counts.embryonic,
     )
     yield from use_claims(storm)
-    retransmits = int(attempts["retransmits"].sum(dtype=np.int64))
-    if (again := sum_syn_retransmits(storm)) is not None:
-        yield "SYNs sent again", retransmits, *again
     if not counts.unresolved:
         yield "SYNs that met a mine", counts.challenged, *server_counter(act, "TCPSYNChallenge")
-    yield from lost_segment_claims(storm, retransmits)
+    yield from lost_segment_claims(storm, count_retransmits(storm))
 
 
 def unanswered_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
@@ -224,26 +234,3 @@ def cleared_mine_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     if names := act.plan.world.interceptors:
         rules = " + ".join(f"rule {name}" for name in names)
         yield "mines cleared by the firewall", counts.intercepted, rules, sum(act.dropped[name] for name in names)
-
-
-def count_recycled(storm: Storm) -> int:
-    """Return how many attempts connected from a port whose last connection had not left FIN_WAIT_2 or TIME_WAIT.
-
-    A port that the client closed by FIN is in TIME_WAIT for a minute once the server has closed too. Until then
-    connect() can have it only by taking it over (tcp_twsk_unique()). Where the server leaks, FIN_WAIT_2 ends by
-    itself.
-    """
-    plan, attempts = storm.act.plan, storm.attempts
-    count = 0
-    closed_first = plan.close is Close.FIN and plan.serve is Serve.CLOSE
-    if plan.release is not Release.KEEP and not closed_first:
-        return count
-    connected = attempts[attempts["error"] == 0]
-    if plan.release is Release.KEEP:
-        count += len(np.intersect1d(storm.tuples(connected), storm.tuples(storm.mines)))
-    if closed_first:
-        tuples = storm.tuples(connected)
-        order = np.argsort(tuples, kind="stable")
-        same = np.diff(tuples[order]) == 0
-        count += int((same & (np.diff(connected["start_ns"][order]) < TCP_TIMEWAIT_LEN_NS)).sum())
-    return count

@@ -23,7 +23,7 @@ ON_THE_WAY = frozenset(
         "UNICAST_IN_L2_MULTICAST",
     }
 )
-# The host that sends did not let it out.
+# A host that sends did not let it out.
 BY_THE_SENDER = frozenset({"BPF_CGROUP_EGRESS", "QDISC_DROP", "TC_EGRESS", "QDISC_OVERLIMIT"})
 MET_A_SOCKET = frozenset({"TCP_INVALID_SYN", "TCP_RFC7323_TW_PAWS", "TCP_OVERWINDOW", "TCP_RFC7323_PAWS"})
 NO_SOCKET = "NO_SOCKET"
@@ -36,7 +36,7 @@ class KernelEvents:
     Attributes:
         syns_lost: SYNs that were dropped between the client's TCP and the server's.
         first_lost: whether the first SYN was one of them.
-        syns_held_back: those of them that the client's own host did not let out.
+        syns_held_back: those of them that the client's own host did not let out; none where there are several hosts.
         answers_lost: SYN-ACKs that were dropped.
         challenges_lost: pure ACKs of the server that were dropped: challenge ACKs, while the client waits.
         rsts_lost: RSTs of the client that were dropped.
@@ -79,8 +79,9 @@ def match_events(storm: Storm, rows: npt.NDArray[np.intp]) -> KernelEvents | Non
     syn, answer = events["flags"] & (SYN | ACK | RST) == SYN, events["flags"] & (SYN | ACK) == SYN | ACK
     pure_ack = events["flags"] & (SYN | ACK | RST | FIN) == ACK
     rst = events["flags"] & RST != 0
-    held_back = is_drop & has_reason(events, word.drop_reasons, BY_THE_SENDER)
-    on_the_way = held_back | (is_drop & has_reason(events, word.drop_reasons, ON_THE_WAY))
+    on_the_way = is_drop & has_reason(events, word.drop_reasons, BY_THE_SENDER | ON_THE_WAY)
+    # A router sends, too: of several hosts an event does not say which.
+    held_back = is_drop & has_reason(events, word.drop_reasons, BY_THE_SENDER) & (len(storm.act.hosts) < 2)
     met_socket = is_drop & has_reason(events, word.drop_reasons, MET_A_SOCKET)
     no_socket = is_reset & has_reason(events, word.reset_reasons, frozenset({NO_SOCKET}))
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.outcome import has_sent_syn
-from stress.model.plan import Close
+from stress.model.mine import Release
+from stress.model.plan import Close, Serve
 from stress.model.run import PORTS, Storm
 
 TCP_TIMEWAIT_LEN_NS = 60 * 10**9  # include/net/tcp.h
@@ -116,3 +117,26 @@ def count_ports_held(storm: Storm, rows: npt.NDArray[np.intp]) -> npt.NDArray[np
     begun = np.searchsorted(np.sort(used["start_ns"]), moments_ns, "right")
     ended: npt.NDArray[np.int64] = np.searchsorted(np.sort(ends_ns), moments_ns, "right")
     return begun - ended
+
+
+def count_recycled(storm: Storm) -> int:
+    """Return how many attempts connected from a port whose last connection had not left FIN_WAIT_2 or TIME_WAIT.
+
+    A port that the client closed by FIN is in TIME_WAIT for a minute once the server has closed too. Until then
+    connect() can have it only by taking it over (tcp_twsk_unique()). Where the server leaks, FIN_WAIT_2 ends by
+    itself.
+    """
+    plan, attempts = storm.act.plan, storm.attempts
+    count = 0
+    closed_first = plan.close is Close.FIN and plan.serve is Serve.CLOSE
+    if plan.release is not Release.KEEP and not closed_first:
+        return count
+    connected = attempts[attempts["error"] == 0]
+    if plan.release is Release.KEEP:
+        count += len(np.intersect1d(storm.tuples(connected), storm.tuples(storm.mines)))
+    if closed_first:
+        tuples = storm.tuples(connected)
+        order = np.argsort(tuples, kind="stable")
+        same = np.diff(tuples[order]) == 0
+        count += int((same & (np.diff(connected["start_ns"][order]) < TCP_TIMEWAIT_LEN_NS)).sum())
+    return count

@@ -57,8 +57,8 @@ EXPLANATIONS = (
         "a firewall that drops",
         (Side.SERVER, "the counter of a firewall's rule rises"),
         "a rule of the server or on the way drops every SYN, or every SYN-ACK",
-        "packets of the rule = SYNs; the server's ListenDrops does not move; where SYN-ACKs are dropped the server's "
-        "TCPSynRetrans rises",
+        "packets of the rule = SYNs; the server's ListenDrops does not move; where SYN-ACKs are dropped on the way the "
+        "server's TCPSynRetrans rises, and where its own output chain drops them not even that",
         (Sight(TIMEOUT), Sight(LADDER, "the rule is changed meanwhile")),
         (
             Command(Side.SERVER, RULES, "the counter of a rule that drops, or the policy of a chain", is_for_root=True),
@@ -92,7 +92,7 @@ EXPLANATIONS = (
             counters(Side.SERVER, "TcpInCsumErrors", "IpExtInCsumErrors"),
         ),
         LOST,
-        ("link",),
+        ("slow-link", "link"),
     ),
     Explanation(
         "cpu-backlog",

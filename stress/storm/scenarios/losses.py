@@ -7,7 +7,7 @@ import msgspec
 
 from stress.model.outcome import Cause
 from stress.model.plan import Plan, Ports
-from stress.model.world import ADDRESSES, CLIENT, ROUTER, SERVER, FilterRule, Hook, Segment, Topology, World
+from stress.model.world import ADDRESSES, CLIENT, ROUTER, SERVER, FilterRule, Hook, Queue, Segment, Topology, World
 from stress.storm.scenario import ALL, SHORT_LADDER, Scenario
 
 SYNS = "tcp dport {port} tcp flags & (syn | ack) == syn"
@@ -40,6 +40,12 @@ def drop_by_rule(hook: Hook, on: str, segment: Segment, match: str) -> World:
     """Return a world with one rule, which drops SYNs or SYN-ACKs; for the arguments see ``drop_at``."""
     rule = FilterRule(name=segment, hook=hook, match=match, on=on, stops=segment)
     return World(topology=Topology.ROUTER, rules=[rule])
+
+
+def queued_at_router(kind: str, **options: float) -> dict[str, Any]:
+    """Return an act in which all packets that leave the router, in either direction, go through a queue."""
+    world = World(topology=Topology.ROUTER, queues=[Queue(kind=kind, options=dict(options), on=ROUTER)])
+    return {"world": msgspec.to_builtins(world)}
 
 
 SCENARIOS = (
@@ -126,5 +132,43 @@ SCENARIOS = (
             },
         ),
         waits_for_give_up=True,
+    ),
+    Scenario(
+        "a router whose links delay, lose, reorder or double packets (netem)",
+        {ALL: "with loss one in three waits {first}, one in twenty ETIMEDOUT after {give_up}; else no SYN sent again"},
+        frozenset({Cause.LOST_ON_THE_WAY}),
+        Plan(
+            scenario="link",
+            ports=Ports.SHUFFLE,
+            attempts=100,
+            rate_per_s=100,
+            sysctls=SHORT_LADDER,
+            **ROUTED,
+            acts={
+                "delay": queued_at_router("netem", delay=20_000, jitter=5_000),
+                "loss": queued_at_router("netem", loss=20),
+                "reordering": queued_at_router("netem", delay=10_000, prob_reorder=25, gap=5),
+                "duplication": queued_at_router("netem", duplicate=50),
+            },
+        ),
+        waits_for_give_up=True,
+    ),
+    Scenario(
+        "a router whose links carry 64 kbit/s: packets wait in its queue; then the queue is short, and drops some",
+        {ALL: "connects of up to a second without any resend; with the short queue some of {first} and more, too"},
+        frozenset({Cause.LOST_ON_THE_WAY}),
+        Plan(
+            scenario="slow-link",
+            ports=Ports.SHUFFLE,
+            attempts=80,
+            rate_per_s=100,
+            **ROUTED,
+            acts={
+                "fast": {},
+                "slow": queued_at_router("tbf", rate=8_000, burst=1_600, limit=100_000),
+                "slow, short queue": queued_at_router("tbf", rate=8_000, burst=1_600, limit=600),
+            },
+        ),
+        waits_s=4.0,
     ),
 )
