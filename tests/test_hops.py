@@ -35,6 +35,7 @@ WAY = [
     ("Out", device_index(ROUTER, SERVER), hardware_address(ROUTER, SERVER)),
     ("In", device_index(SERVER, ROUTER), hardware_address(ROUTER, SERVER)),
 ]
+HIDE = FilterRule(name="hide", hook=Hook.POSTROUTING, match="", action="masquerade random", on=ROUTER, nat=True)
 LINE = re.compile(r"\S+ \S+\s+(In|Out)\s+ifindex (\d+) (\S+) ethertype .* (\S+) > (\S+): Flags \[([^\]]*)\]")
 
 
@@ -145,9 +146,8 @@ def test_packets_of_a_second_client_come_from_there(tmp_path):
 
 def test_a_lost_syn_ack_is_followed_back_to_the_client_that_a_router_hides(tmp_path):
     """Behind the router the client's address is another one, and no SYN-ACK to the client's own is ever seen."""
-    hide = FilterRule(name="hide", hook=Hook.POSTROUTING, match="", action="masquerade random", on=ROUTER, nat=True)
     lossy = drop(40001, ROUTER, Hook.FORWARD, SYN_ACK)
-    path, evidence = stored_run(plan_of(rules=[hide, lossy]), tmp_path)
+    path, evidence = stored_run(plan_of(rules=[HIDE, lossy]), tmp_path)
     lost = evidence[40001]
     assert {packet.flags for packet in lost.packets} == {"S", "S."}
     for packet in lost.packets:
@@ -167,6 +167,37 @@ def test_an_rst_that_a_router_sends_begins_there(tmp_path):
     syn, rst = evidence[40001].packets
     assert (syn.hosts, syn.fate) == ([CLIENT, ROUTER], Fate.LOST_IN_HOST)
     assert (rst.flags, rst.hosts, rst.fate) == ("R.", [ROUTER, CLIENT], Fate.ARRIVED)
+
+
+@pytest.mark.parametrize(
+    ("family", "action", "shown"),
+    [
+        (4, "reject with icmp type admin-prohibited", "ICMP 3/13"),
+        (6, "reject with icmpv6 type addr-unreachable", "ICMP 1/3"),
+    ],
+)
+def test_an_icmp_error_of_a_router_is_shown_on_its_way_to_the_client(family, action, shown, tmp_path):
+    path, evidence = stored_run(
+        plan_of(family, rules=[drop(40001, ROUTER, Hook.FORWARD, action=action), HIDE]), tmp_path
+    )
+    syn, error, *_ = evidence[40001].packets
+    assert (syn.flags, syn.hosts, syn.fate) == ("S", [CLIENT, ROUTER], Fate.LOST_IN_HOST)
+    assert (error.flags, error.from_client, error.hosts, error.fate) == (shown, False, [ROUTER, CLIENT], Fate.ARRIVED)
+    file = path / "evidence.pcap"
+    program = shutil.which("tcpdump", path="/usr/bin:/usr/sbin:/bin:/sbin")
+    if program is None:
+        pytest.skip("tcpdump is not installed")
+    lines = subprocess.run([program, "-nn", "-r", file, "icmp or icmp6"], capture_output=True, text=True, check=True)
+    assert re.search("Out IP6? .* unreachable", lines.stdout), lines.stdout
+
+
+def test_an_icmp_error_of_the_server_comes_through_a_router_that_translates(tmp_path):
+    action = "reject with icmp type host-prohibited"
+    reject = FilterRule(name="reject", hook=Hook.INPUT, match="tcp dport {port}", action=action, on=SERVER)
+    _, evidence = stored_run(plan_of(rules=[HIDE, reject]), tmp_path)
+    syn, error, *_ = next(item for item in evidence.values() if item.packets).packets
+    assert (syn.flags, syn.hosts, syn.fate) == ("S", THERE, Fate.ARRIVED)  # for it was answered
+    assert (error.flags, error.hosts, error.fate) == ("ICMP 3/10", THERE[::-1], Fate.ARRIVED)
 
 
 def sightings(*seen, hosts=(CLIENT, ROUTER, SERVER), missed=0):

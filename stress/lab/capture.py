@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stress._fastconnect import now_ns
-from stress.lab.firewall import attach_filter, bpf_program
+from stress.lab.firewall import attach_filter
+from stress.lab.frame import find_clients, port_filter
 from stress.model.errors import LabError
 from stress.model.units import SECOND_NS
 from stress.model.world import CLIENT
@@ -56,9 +57,10 @@ class Packets:
     Attributes:
         time_ns: shape (packets,), int64, CLOCK_MONOTONIC.
         realtime_ns: shape (packets,), int64, CLOCK_REALTIME, the kernel's timestamp.
-        client: shape (packets,), V16, the client's address, of IPv4 followed by zeros.
+        client: shape (packets,), V16, the client's address, of IPv4 followed by zeros; of an ICMP error, that of the
+            segment that it quotes.
         client_port: shape (packets,), uint16.
-        from_client: shape (packets,), bool.
+        from_client: shape (packets,), bool: it goes from the client's side to the server's.
         length: shape (packets,), uint32, bytes on the wire.
         headers: shape (packets, SNAP_BYTES), uint8: the first bytes of each packet, from its Ethernet header on.
         missed: number of packets that did not fit into the ring.
@@ -82,31 +84,6 @@ class Packets:
     hosts: tuple[str, ...] = (CLIENT,)
 
 
-def port_filter(port: int) -> bytes:
-    """Return a BPF program that passes the headers of TCP segments from or to a port, for Ethernet frames."""
-    accept, drop = (0x06, 0, 0, SNAP_BYTES), (0x06, 0, 0, 0)
-    return bpf_program(
-        (
-            (0x28, 0, 0, 12),  # A = EtherType
-            (0x15, 0, 6, 0x0800),  # IPv4, or jump to IPv6
-            (0x30, 0, 0, 23),  # A = protocol
-            (0x15, 0, 11, socket.IPPROTO_TCP),
-            (0x28, 0, 0, 34),  # A = source port: IPv4 headers on the loopback have no options
-            (0x15, 8, 0, port),
-            (0x28, 0, 0, 36),  # A = destination port
-            (0x15, 6, 7, port),
-            (0x30, 0, 0, 20),  # IPv6: A = next header
-            (0x15, 0, 5, socket.IPPROTO_TCP),
-            (0x28, 0, 0, 54),
-            (0x15, 2, 0, port),
-            (0x28, 0, 0, 56),
-            (0x15, 0, 1, port),
-            accept,
-            drop,
-        )
-    )
-
-
 def realtime_offset_ns() -> int:
     """Return how far the wall clock, which has the timestamps of packets, is ahead of the monotonic clock (ns).
 
@@ -122,7 +99,7 @@ class Capture:
     """A capture in the network namespace of the calling thread, from construction on. A context manager."""
 
     def __init__(self, server_port: int, attempts: int, device: str = LOOPBACK) -> None:
-        """Begin to capture the segments of a server, with room for some number of attempts.
+        """Begin to capture a server's segments and ICMP errors about them, with room for some number of attempts.
 
         Args:
             server_port: the server's port.
@@ -139,7 +116,7 @@ class Capture:
             # Without a protocol it gets no packets before bind(), which cannot bind to every device.
             protocol = 0 if device else socket.htons(ETH_P_ALL)
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, protocol)
-            attach_filter(self.socket, port_filter(server_port))  # before there is a ring
+            attach_filter(self.socket, port_filter(server_port, SNAP_BYTES))  # before there is a ring
             self.socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V2)
             self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, device == LOOPBACK)  # it shows each twice
             ring = struct.pack("=IIII", BLOCK_BYTES, blocks, FRAME_BYTES, self.frames)
@@ -159,18 +136,13 @@ class Capture:
         raw = np.frombuffer(self.ring, np.uint8).reshape(self.frames, FRAME_BYTES)[:used]
         mac = int(frames["mac"][0]) if used else 0  # equal for all packets
         headers = raw[:, mac : mac + SNAP_BYTES].copy()
-        ipv6 = headers[:, 12:14].copy().view(">u2").ravel() == 0x86DD
-        ports = np.where(ipv6[:, None], headers[:, 54:58], headers[:, 34:38]).astype(np.uint8).view(">u2")
-        from_client = ports[:, 1] == self.server_port
-        at = np.where(ipv6, np.where(from_client, 22, 38), np.where(from_client, 26, 30))  # source or destination
-        client = np.take_along_axis(headers, at[:, None] + np.arange(16), axis=1)
-        client[~ipv6, 4:] = 0
+        clients, client_ports, from_client = find_clients(headers, self.server_port)
         realtime_ns = frames["second"].astype(np.int64) * SECOND_NS + frames["nanosecond"]
         return Packets(
             time_ns=realtime_ns - self.realtime_offset_ns,
             realtime_ns=realtime_ns,
-            client=client.view("V16").ravel(),
-            client_port=np.where(from_client, ports[:, 0], ports[:, 1]).astype(np.uint16),
+            client=clients,
+            client_port=client_ports,
             from_client=from_client,
             length=frames["length"].copy(),
             headers=headers,

@@ -96,6 +96,9 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     of: int  # attempts that it may explain
 
 
+ICMP = "ICMP"  # with type and code, in place of flags
+
+
 class Fate(StrEnum):
     """What became of a packet on its way through several hosts, as far as a capture on all of them shows."""
 
@@ -107,12 +110,12 @@ class Fate(StrEnum):
 
 
 class Packet(msgspec.Struct, frozen=True):
-    """One segment of a captured attempt.
+    """One segment of a captured attempt, or one ICMP error about it.
 
     Attributes:
         time_ns: when it was first seen, relative to the first segment of the attempt.
         from_client: whether the client sent it, not the server.
-        flags: as in tcpdump.
+        flags: as in tcpdump; of an ICMP error that quotes a segment of the attempt, its type and code: ``ICMP 3/1``.
         hosts: that saw it, in the order of its way; empty where client and server are one host.
         fate: what became of it.
     """

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.lab.capture import Packets
+from stress.lab.frame import IPV4, LAYOUTS, find_layouts
 from stress.model.world import CLIENT, CLIENT2
 
-IPV6 = 0x86DD
-ETHERNET_BYTES, IPV4_BYTES, IPV6_BYTES = 14, 20, 40
 IDENTIFICATION = slice(18, 20)  # of IPv4
+CHECKSUM = slice(12, 14)  # of TCP, from the sequence number on
 
 Endpoint = tuple[bytes, int]  # the client's address, 16 bytes, and its port
 
@@ -122,13 +122,20 @@ def keys_of(headers: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
     """Return a number for each packet, shape (packets,), that is equal for what may be the same packet."""
     if not len(headers):
         return np.zeros(0, np.intp)
-    is_ipv6 = headers[:, 12:14].copy().view(">u2").ravel() == IPV6
+    layouts = find_layouts(headers)
     width = headers.shape[1]
     key = np.zeros_like(headers)
-    for of_family, network_bytes in ((~is_ipv6, IPV4_BYTES), (is_ipv6, IPV6_BYTES)):
-        tcp = ETHERNET_BYTES + network_bytes
-        key[of_family, : width - tcp - 4] = headers[of_family, tcp + 4 :]  # from the sequence number on
-    key[:, 12:14] = 0  # TCP's checksum
-    key[~is_ipv6, -2:] = headers[~is_ipv6, IDENTIFICATION]
+    for number, layout in enumerate(LAYOUTS):
+        rows = layouts == number
+        if layout.types is None:
+            sequence = layout.ports + 4  # and all that follows, but for the checksum
+            key[rows, : width - sequence] = headers[rows, sequence:]
+            key[rows, CHECKSUM] = 0
+        else:
+            for place, bytes_of in ((layout.types, 2), (layout.ports + 4, 4)):  # type and code; the quoted sequence
+                key[rows, place : place + bytes_of] = headers[rows, place : place + bytes_of]
+        if layout.ether_type == IPV4:
+            key[rows, -2:] = headers[rows, IDENTIFICATION]
+        key[rows, -3] = number
     _, numbers = np.unique(key.view(f"V{width}").ravel(), return_inverse=True)
     return numbers.ravel()

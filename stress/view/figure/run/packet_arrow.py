@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from stress.model.summary import Fate, Packet
+from stress.model.summary import ICMP, Fate, Packet
 from stress.view.figure import style
 
 CLIENT, SERVER = 0.36, 0.9  # the outer lifelines, as shares of the width
@@ -53,7 +53,8 @@ def draw_packet(  # noqa: PLR0917  # a row of the ladder, and what it shows
         to_pt: lower end.
         size: of the font, in points.
     """
-    colour = style.GIVE_UP if "R" in packet.flags else style.INK
+    is_error = packet.flags.startswith(ICMP)
+    colour = style.GIVE_UP if is_error or "R" in packet.flags else style.INK
     way = way_of(packet, places)
     middle_pt, slant_pt = (from_pt + to_pt) / 2, SLANT * (to_pt - from_pt)
     whole = abs(SERVER - CLIENT)
@@ -73,7 +74,8 @@ def draw_packet(  # noqa: PLR0917  # a row of the ladder, and what it shows
         )
     is_shared = packet.fate is Fate.UNANSWERED and len(way) == 2  # the hop has two texts
     label = way[0] + (0.3 if is_shared else 0.5) * (way[1] - way[0]) if len(way) > 1 else way[0]
-    draw_text(axes, label, middle_pt, f"[{packet.flags}]", size + 0.5, color=colour, fontweight="bold")
+    text = packet.flags if is_error and len(places) == 2 else ICMP if is_error else f"[{packet.flags}]"
+    draw_text(axes, label, middle_pt, text, size + (-0.5 if is_error else 0.5), color=colour, fontweight="bold")
     axes.text(
         CLIENT - 0.04, middle_pt, time,
         fontsize=size - 0.5, color=style.QUIET, horizontalalignment="right", verticalalignment="center",
