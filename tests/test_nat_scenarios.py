@@ -10,6 +10,7 @@ from builders import COUNTERS, MS, SECOND, a_run, settings, the_attempts, the_mi
 from scenario_runs import run_of
 
 from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.mine_counts import sum_paws
 from stress.analysis.attribution.nat_figures import snat_race_verdict
 from stress.analysis.attribution.rules.translation import count_ports
 from stress.analysis.attribution.summary import analyse
@@ -195,6 +196,11 @@ def test_a_known_time_wait_socket_that_survives_an_rst_tells_whether_that_was_lo
     laid = the_mines(40000, 40001, 40002, left=(40002,), state=TIME_WAIT)
     assert causes_of_hastened(mines=laid) == ["time_wait", "time_wait", "rst_dropped"]
     assert causes_of_hastened(mines=laid, rfc1337="1") == ["time_wait"] * 3
+
+
+def test_before_linux_6_16_another_counter_has_what_time_wait_refuses():
+    assert sum_paws({"PAWSEstab": 3, "PAWSTimewait": 0}) == ("PAWSTimewait", 0)
+    assert sum_paws({"PAWSEstab": 3}) == ("PAWSEstab", 3)
 
 
 def test_a_verdict_by_chance_says_when_nothing_showed():

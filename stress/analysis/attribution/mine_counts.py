@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Mines by state: how many the storm's RSTs cleared, and which counters that raises (Linux 6.18)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from stress.model.run import Storm
 from stress.model.world import SERVER
 
 TIMESTAMPS = "net.ipv4.tcp_timestamps"
-PAWS = "PAWSTimewait"  # since Linux 6.16 (commit c449d5f3a3d7); before, PAWSEstab counted these too
+PAWS = "PAWSTimewait"  # since Linux 6.16 (commit c449d5f3a3d7)
+PAWS_BEFORE = "PAWSEstab"  # which counts segments that meet ESTABLISHED, too
 RESET_STATES = (NUMBERS["ESTABLISHED"], NUMBERS["CLOSE-WAIT"])  # whose reset is in EstabResets (tcp_set_state())
 
 
@@ -70,6 +71,12 @@ def mine_state_claims(storm: Storm, syns: Syns) -> Iterator[tuple[str, int, str,
             yield "mines in SYN-RECEIVED cleared by an RST", requests, "AttemptFails of the server", failed
 
 
+def sum_paws(counters: Mapping[str, int]) -> tuple[str, int]:
+    """Return the counter of segments that TIME_WAIT refused for their timestamp, and its value."""
+    name = PAWS if PAWS in counters else PAWS_BEFORE
+    return name, counters.get(name, 0)
+
+
 def time_wait_claims(storm: Storm, syns: Syns) -> Iterator[tuple[str, int, str, int]]:
     """Yield the claims on SYNs that met TIME_WAIT.
 
@@ -79,7 +86,8 @@ def time_wait_claims(storm: Storm, syns: Syns) -> Iterator[tuple[str, int, str, 
     counters = storm.act.counters
     if not (storm.mines["state"] == TIME_WAIT).any():
         return
-    if storm.act.sysctls.get(TIMESTAMPS) in ("1", "2") and PAWS in counters:
-        yield "SYNs that met TIME-WAIT with an older timestamp", count_time_wait_syns(syns), PAWS, counters[PAWS]
+    if storm.act.sysctls.get(TIMESTAMPS) in ("1", "2"):
+        paws, refused = sum_paws(counters)
+        yield "SYNs that met TIME-WAIT with an older timestamp", count_time_wait_syns(syns), paws, refused
     again = int(((syns.mine_state == TIME_WAIT) & (syns.challenged > 1)).sum())
     yield "attempts that met TIME-WAIT a second time", again, WITHHELD, counters.get(WITHHELD, 0)

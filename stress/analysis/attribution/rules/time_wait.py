@@ -8,7 +8,7 @@ has seen (tcp_timewait_state_process(), Linux 6.18). The clocks of two hosts beh
 import numpy as np
 
 from stress.analysis.attribution.facts import Facts
-from stress.analysis.attribution.mine_counts import PAWS
+from stress.analysis.attribution.mine_counts import PAWS, sum_paws
 from stress.analysis.attribution.rules.collision import cleared, count_challenged, kernel_grade
 from stress.analysis.attribution.rules.rule import Mask, Match, Rule
 from stress.analysis.attribution.syns import TIME_WAIT
@@ -39,9 +39,9 @@ def prove_time_wait(facts: Facts) -> Match | None:
     attempts = met_time_wait(facts)
     if not attempts.any():
         return None
-    met, counted = int(facts.syns.challenged[attempts].sum()), facts.moved(PAWS)
+    met, (paws, counted) = int(facts.syns.challenged[attempts].sum()), sum_paws(facts.counters)
     grade = Grade.COUNTED if facts.has_counters and counted == met else Grade.TIMED
-    return Match(attempts, {"met": met, "counted": counted}, kernel_grade(facts, attempts, grade))
+    return Match(attempts, {"met": met, "paws": paws, "counted": counted}, kernel_grade(facts, attempts, grade))
 
 
 def prove_rst_dropped(facts: Facts) -> Match | None:
@@ -82,9 +82,9 @@ RULES = (
         needs="a socket of the server in TIME_WAIT on the 4-tuple before the storm, as the server sees it behind the "
         "laboratory's router, and gone after the storm by its cookie, or protected by tcp_rfc1337; the first SYN sent "
         "again after two jiffies",
-        equation="PAWSTimewait = SYNs that met such sockets; with timestamps off no counter rises, and the proof is "
-        "the 4-tuple and the gap",
-        sentence="{met:,} SYNs met sockets in TIME_WAIT; PAWSTimewait rose by {counted:,}",
+        equation="PAWSTimewait (before Linux 6.16 PAWSEstab) = SYNs that met such sockets; with timestamps off no "
+        "counter rises, and the proof is the 4-tuple and the gap",
+        sentence="{met:,} SYNs met sockets in TIME_WAIT; {paws} rose by {counted:,}",
         prove=prove_time_wait,
     ),
     Rule(
