@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The SYN ladder: on paper for kernels old and new, and on this kernel."""
 
+import errno
 import itertools
 import socket
 import struct
 import threading
 
 import pytest
-from builders import MS, SECOND, a_ladder
+from builders import MS, SECOND, a_ladder, the_attempts
 from hypothesis import example, given
 from hypothesis import strategies as st
 from namespaced import namespaced
@@ -20,6 +21,7 @@ from stress.analysis.attribution.ladder import (
     override_sysctls,
     wheel_slack_jiffies,
 )
+from stress.analysis.attribution.syns import Gap, classify_first_gaps
 from stress.lab import host, sysctl
 from stress.model.attempt import allocate_attempts
 from stress.model.errors import UsageError
@@ -41,7 +43,7 @@ def due_s(rungs):
         ({"tcp_syn_retries": 1, "tcp_syn_linear_timeouts": 0}, [1], 3),
         ({"tcp_syn_retries": 3, "tcp_syn_linear_timeouts": 4}, [1, 2, 3, 4, 5, 7, 11], 19),
         ({"tcp_syn_retries": 6, "tcp_rto_max_ms": 4000}, [1, 3, 7, 11, 15, 19], 23),  # from 6.15
-        ({"tcp_syn_retries": 3, "tcp_syn_linear_timeouts": 1, "tcp_rto_max_ms": 1000}, [1, 2, 3, 4], 5),
+        ({"tcp_syn_retries": 3, "tcp_syn_linear_timeouts": 1, "tcp_rto_max_ms": 1000}, [1, 2, 3], 4),
         ({"tcp_syn_retries": 8}, [1, 3, 7, 15, 31, 63, 127, 247], 367),  # no timeout above 120 s
     ],
 )
@@ -51,6 +53,40 @@ def test_syns_are_due_as_documented(sysctls, due, give_up_s):
     assert [rung.from_ns for rung in ladder.rungs] == [second * SECOND - 4 * MS for second in due]
     assert [rung.retransmits for rung in ladder.rungs] == list(range(1, len(due) + 1))
     assert ladder.give_up_ns == give_up_s * SECOND
+
+
+@pytest.mark.parametrize(
+    ("retries", "linear", "rto_max_ms", "resends", "give_up_s"),
+    [
+        (1, 1, 120_000, 2, 4.05),
+        (1, 2, 120_000, 2, 3.08),
+        (1, 4, 120_000, 2, 3.06),
+        (2, 2, 120_000, 4, 9.31),
+        (2, 4, 120_000, 5, 7.14),
+        (3, 1, 120_000, 4, 16.5),
+        (3, 4, 120_000, 7, 19.4),
+        (3, 1, 1000, 3, 4.10),
+        (2, 3, 2000, 4, 6.10),
+        (4, 1, 2000, 5, 10.1),
+    ],
+)
+def test_with_linear_timeouts_the_kernel_gives_up_by_time_too(retries, linear, rto_max_ms, resends, give_up_s):
+    """Measured on 6.18: SYNs sent again, and when connect() returned ETIMEDOUT."""
+    settings = {"tcp_syn_retries": retries, "tcp_syn_linear_timeouts": linear, "tcp_rto_max_ms": rto_max_ms}
+    ladder = a_ladder(**settings)
+    assert len(ladder.rungs) == resends
+    assert 0 <= give_up_s - ladder.give_up_ns / SECOND < 0.06 * give_up_s
+
+
+def test_a_hastened_resend_leaves_time_for_more():
+    """Measured on 6.18 behind a firewall that drops RSTs: six SYNs sent again, ETIMEDOUT after 10.37 s."""
+    ladder = a_ladder(tcp_syn_retries=2, tcp_syn_linear_timeouts=4)
+    assert (len(ladder.rungs), ladder.give_up_ns) == (5, 7 * SECOND)
+    assert 0 <= 10.37 - ladder.challenged_give_up_ns / SECOND < 0.4
+    attempts = the_attempts(
+        (40000, errno.ETIMEDOUT, 6), (40001, errno.ETIMEDOUT, 5), latency_ns=[10_376 * MS, 7_141 * MS]
+    )
+    assert classify_first_gaps(attempts, ladder).tolist() == [Gap.FAST, Gap.TIMEOUT]
 
 
 @pytest.mark.parametrize(

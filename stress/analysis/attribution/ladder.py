@@ -8,6 +8,7 @@ ip-sysctl.rst, the wheel in kernel/time/timer.c, and for the resend after two ji
 
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 
 from stress.model.errors import UsageError
 from stress.model.record import Host
@@ -40,9 +41,11 @@ class Ladder:
 
     Attributes:
         fast: the resend after a challenge ACK; None on kernels before 5.6.
-        rungs: one for every retransmit of an unanswered SYN.
+        rungs: one for every retransmit of an unanswered SYN, until the kernel gives up.
         give_up_ns: when an attempt that is never answered ends with ETIMEDOUT.
         jiffy_ns: a tick of the kernel's timer.
+        due_ns: when each SYN after the first would be due at the earliest, and the end of the last timeout, if their
+            number alone decided; a SYN that was hastened leaves time for more of them.
         challenged_give_up_ns: the same when the first SYN got a challenge ACK: the resend came early, and counts as one
             of those that tcp_syn_retries allows. None on kernels before 5.6.
     """
@@ -52,6 +55,7 @@ class Ladder:
     give_up_ns: int
     challenged_give_up_ns: int | None
     jiffy_ns: int
+    due_ns: tuple[int, ...]
 
 
 def kernel_version(release: str) -> tuple[int, int]:
@@ -78,7 +82,7 @@ def wheel_slack_jiffies(delay_jiffies: int) -> int:
 
 
 def syn_timeouts_ns(sysctls: dict[str, str]) -> list[int]:
-    """Return the timeout after each SYN of an unanswered connect(), first SYN included."""
+    """Return the timeout after each SYN of an unanswered connect(), first SYN included, by the number of SYNs alone."""
     retries = int(sysctls.get(SYN_RETRIES, 6))
     linear = int(sysctls.get(LINEAR_TIMEOUTS, 0))
     rto_max_ns = int(sysctls.get(RTO_MAX_MS, DEFAULT_RTO_MAX_MS)) * 1_000_000
@@ -86,6 +90,17 @@ def syn_timeouts_ns(sysctls: dict[str, str]) -> list[int]:
     for doublings in range(1, retries + 1):
         timeouts.append(INITIAL_RTO_NS << doublings)
     return [min(timeout, rto_max_ns) for timeout in timeouts]
+
+
+def end_in_time(timeouts: list[int], sysctls: dict[str, str]) -> list[int]:
+    """Return timeouts without those that the kernel leaves out because it has waited for long enough.
+
+    That is as long as it takes without linear timeouts (retransmits_timed_out(), tcp_model_timeout(), Linux 6.18).
+    """
+    enough_ns = sum(syn_timeouts_ns(sysctls | {LINEAR_TIMEOUTS: "0"}))
+    return [
+        timeout for timeout, end_ns in zip(timeouts, accumulate(timeouts), strict=True) if end_ns - timeout < enough_ns
+    ]
 
 
 def override_sysctls(sysctls: dict[str, str], settings: dict[str, str]) -> dict[str, str]:
@@ -113,19 +128,21 @@ def build_ladder(host: Host, sysctls: dict[str, str]) -> Ladder:
     timeouts = syn_timeouts_ns(sysctls)
     fast = challenged_give_up_ns = None
     if kernel_version(host.kernel) >= (5, 6):
-        challenged_give_up_ns = FAST_RESEND_JIFFIES * jiffy_ns + sum(timeouts[1:])
+        challenged_give_up_ns = sum(end_in_time([FAST_RESEND_JIFFIES * jiffy_ns, *timeouts[1:]], sysctls))
         fast = Rung("2 jiffies", 1, jiffy_ns, (FAST_RESEND_JIFFIES + 1 + LATE_JIFFIES) * jiffy_ns)
     rungs = []
-    due_ns = slack_ns = 0
+    at_ns = slack_ns = 0
     for retransmits, timeout_ns in enumerate(timeouts[:-1], start=1):
-        due_ns += timeout_ns
+        at_ns += timeout_ns
         slack_ns += wheel_slack_jiffies(timeout_ns // jiffy_ns) * jiffy_ns
         rungs.append(
             Rung(
-                f"{due_ns / SECOND_NS:g} s",
+                f"{at_ns / SECOND_NS:g} s",
                 retransmits,
-                due_ns - jiffy_ns,
-                due_ns + slack_ns + LATE_JIFFIES * jiffy_ns,
+                at_ns - jiffy_ns,
+                at_ns + slack_ns + LATE_JIFFIES * jiffy_ns,
             )
         )
-    return Ladder(fast, tuple(rungs), due_ns + timeouts[-1], challenged_give_up_ns, jiffy_ns)
+    sent = end_in_time(timeouts, sysctls)
+    due_ns = (*(rung.from_ns for rung in rungs), sum(timeouts) - jiffy_ns)
+    return Ladder(fast, tuple(rungs[: len(sent) - 1]), sum(sent), challenged_give_up_ns, jiffy_ns, due_ns)

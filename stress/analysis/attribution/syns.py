@@ -78,8 +78,8 @@ def classify_first_gaps(
     """
     retransmits = attempts["retransmits"].astype(np.int64)
     latency_ns = attempts["latency_ns"]
-    rungs_ns = np.array([0, *(rung.from_ns for rung in ladder.rungs), ladder.give_up_ns - ladder.jiffy_ns])
-    place = np.minimum(retransmits, len(ladder.rungs))
+    rungs_ns = np.array([0, *ladder.due_ns])
+    place = np.minimum(retransmits, len(ladder.due_ns) - 1)
     place += attempts["error"] == errno.ETIMEDOUT  # it has waited for the last timeout too
     gap = np.where(latency_ns < rungs_ns[place], Gap.FAST, Gap.TIMEOUT)
     if ladder.fast is None:

@@ -52,6 +52,7 @@ def merge_ladders(ladders: Sequence[Ladder | None]) -> Ladder | None:
         rungs=tuple(sorted(rungs.values(), key=lambda rung: rung.from_ns)),
         give_up_ns=longest.give_up_ns,
         challenged_give_up_ns=longest.challenged_give_up_ns,
+        due_ns=longest.due_ns,
         jiffy_ns=longest.jiffy_ns,
     )
 
