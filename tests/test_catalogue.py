@@ -6,7 +6,8 @@ import pytest
 from stress.model.outcome import Cause
 from stress.storm.catalogue import SCENARIOS
 
-DROPPED = {Cause.LOST_ON_THE_WAY, Cause.DROPPED_BY_HOST, Cause.ECN_DROPPED}  # some or all SYNs
+OPTIONS = {Cause.ECN_DROPPED, Cause.MPTCP_DROPPED, Cause.TFO_DROPPED}
+DROPPED = {Cause.LOST_ON_THE_WAY, Cause.DROPPED_BY_HOST, *OPTIONS}  # some or all SYNs
 GIVEN_UP = {
     Cause.ACCEPT_QUEUE,
     Cause.FD_EXHAUSTION,

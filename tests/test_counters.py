@@ -36,6 +36,12 @@ def test_parse_returns_tcp_and_tcpext_and_nothing_else(table):
     assert counters.parse_counters(proc_text(table)) == expected
 
 
+def test_what_became_of_mp_capable_is_counted_by_the_names_of_nstat():
+    text = "MPTcpExt: MPCapableSYNTX MPCapableSYNTXDrop Blackhole Other\nMPTcpExt: 4 3 2 1\n"
+    names = ("MPTcpExtMPCapableSYNTX", "MPTcpExtMPCapableSYNTXDrop", "MPTcpExtBlackhole")
+    assert counters.parse_counters(text) == dict(zip(names, (4, 3, 2), strict=True))
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The kernel's counters of this network namespace, by the kernel's names: TCP, IP, ICMP, and the interfaces'.
 
-Counters of TCP have their own names, those of IP and ICMP the names of nstat: IpOutNoRoutes, Icmp6InDestUnreachs.
+Counters of TCP have their own names, those of IP, ICMP and MPTCP the names of nstat: IpOutNoRoutes,
+Icmp6InDestUnreachs, MPTcpExtBlackhole.
 """
 
 from collections.abc import Iterable
@@ -22,11 +23,18 @@ OF_IP = frozenset(
         *("Icmp6InDestUnreachs", "Icmp6InTimeExcds", "Icmp6OutDestUnreachs"),
     }
 )
+# What of Multipath TCP tells what became of MP_CAPABLE in a SYN (net/mptcp/mib.c, Linux 6.12).
+OF_MPTCP = frozenset(
+    {
+        *("MPTcpExtMPCapableSYNTX", "MPTcpExtMPCapableSYNTXDrop", "MPTcpExtMPCapableSYNTXDisabled"),
+        *("MPTcpExtMPCapableSYNACKRX", "MPTcpExtMPCapableFallbackSYNACK", "MPTcpExtBlackhole"),
+    }
+)
 GAUGES = frozenset({"RtoAlgorithm", "RtoMin", "RtoMax", "MaxConn", "CurrEstab"})  # in Tcp, but not counters
 
 
 def parse_counters(text: str) -> dict[str, int]:
-    """Return the counters in the format of /proc/net/snmp and /proc/net/netstat: Tcp, TcpExt, and those of OF_IP.
+    """Return the counters in the format of /proc/net/snmp and /proc/net/netstat: Tcp, TcpExt, and those named above.
 
     Each group is a line of names and a line of numbers with the same prefix. Tcp and TcpExt have no name in common.
 
@@ -43,7 +51,7 @@ def parse_counters(text: str) -> dict[str, int]:
         for name, number in zip(names.split(), numbers.split(), strict=True):
             if group in GROUPS and name not in GAUGES:
                 counters[name] = int(number)
-            elif group + name in OF_IP:
+            elif group + name in OF_IP | OF_MPTCP:
                 counters[group + name] = int(number)
     return counters
 

@@ -12,6 +12,7 @@ from stress.model.record import Host
 
 IP_LOCAL_PORT_RANGE = 51  # linux/in.h; not in the socket module
 EMULATED = "QEMU TCG"  # the model name of an emulated CPU under QEMU on x86
+MPTCP_ENABLED = Path("/proc/sys/net/mptcp/enabled")
 CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; its resolution is one jiffy, so HZ is known without root
 
 
@@ -44,6 +45,11 @@ def has_local_port_range() -> bool:
         except OSError:
             return False
     return True
+
+
+def has_mptcp() -> bool:
+    """Return whether this kernel has Multipath TCP (Linux 5.6, CONFIG_MPTCP), and it is not off."""
+    return MPTCP_ENABLED.exists() and MPTCP_ENABLED.read_text().strip() == "1"
 
 
 def stolen_ms() -> int:

@@ -21,6 +21,7 @@ RECORDED = (
     "net.ipv4.tcp_abort_on_overflow",
     "net.ipv4.tcp_challenge_ack_limit",
     "net.ipv4.tcp_ehash_entries",
+    "net.ipv4.tcp_fastopen",
     "net.ipv4.tcp_fin_timeout",
     "net.ipv4.tcp_invalid_ratelimit",
     "net.ipv4.tcp_max_syn_backlog",
@@ -34,6 +35,8 @@ RECORDED = (
     "net.ipv4.tcp_timestamps",
     "net.ipv4.tcp_tw_reuse",
     "net.ipv4.tcp_tw_reuse_delay",
+    "net.mptcp.blackhole_timeout",
+    "net.mptcp.syn_retrans_before_tcp_fallback",
 )
 
 

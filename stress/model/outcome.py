@@ -37,6 +37,8 @@ class Cause(StrEnum):
     SNAT_CLASH = "snat_clash"
     SNAT_EXHAUSTED = "snat_exhausted"
     ECN_DROPPED = "ecn_dropped"
+    MPTCP_DROPPED = "mptcp_dropped"
+    TFO_DROPPED = "tfo_dropped"
     DROPPED_BY_HOST = "dropped_by_host"
     REFUSED_BY_HOST = "refused_by_host"
     NO_ROUTE_BACK = "no_route_back"
@@ -70,6 +72,8 @@ MEANINGS: dict[Cause, str] = {
     Cause.SNAT_CLASH: "a router gave two connections the same source port at the same moment, and dropped a SYN of one",
     Cause.SNAT_EXHAUSTED: "a router had no source port left to give to the connection, and dropped its SYNs",
     Cause.ECN_DROPPED: "a SYN that asked for ECN was dropped on the way because it did",
+    Cause.MPTCP_DROPPED: "a SYN with MP_CAPABLE (Multipath TCP) was dropped on the way because of it",
+    Cause.TFO_DROPPED: "a SYN with the option of TCP Fast Open was dropped on the way because of it",
     Cause.DROPPED_BY_HOST: "the client's own host did not send: its output chain, a cgroup or a queue dropped the SYN",
     Cause.REFUSED_BY_HOST: "connect() failed before any SYN: no route, a rule or a policy of the client's host",
     Cause.NO_ROUTE_BACK: "the server's host has no route for its answer",

@@ -4,7 +4,7 @@
 from stress.model.errors import UsageError
 from stress.model.text import did_you_mean
 from stress.storm.scenario import Scenario
-from stress.storm.scenarios import collisions, listeners, losses, nat, paths, ports, queues, refusals, stale
+from stress.storm.scenarios import collisions, listeners, losses, nat, options, paths, ports, queues, refusals, stale
 
 CATALOGUE: tuple[Scenario, ...] = (
     *collisions.SCENARIOS,
@@ -15,6 +15,7 @@ CATALOGUE: tuple[Scenario, ...] = (
     *refusals.SCENARIOS,
     *ports.SCENARIOS,
     *losses.SCENARIOS,
+    *options.SCENARIOS,
     *nat.SCENARIOS,
 )
 

@@ -54,7 +54,12 @@ class Environment:
         self.ports = read_port_range(plan.server_ports)
         has_nft = firewall.has_nft()
         plan_rules.refuse(
-            plan_rules.missing_kernel_features(plan, has_local_port_range=host.has_local_port_range(), has_nft=has_nft),
+            plan_rules.missing_kernel_features(
+                plan,
+                has_local_port_range=host.has_local_port_range(),
+                has_nft=has_nft,
+                has_mptcp=host.has_mptcp(),
+            ),
             NotApplicableError,
         )
         plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile, has_nft=has_nft))

@@ -49,7 +49,7 @@ EXPLANATIONS = (
             counters(Side.CLIENT, "TcpExtTCPFastOpenActive", "TcpExtTCPFastOpenBlackhole", "TcpExtTCPSynRetrans"),
             Command(Side.CLIENT, "sysctl net.ipv4.tcp_fastopen", "the first bit: clients may"),
         ),
-        LOST,
+        (Cause.TFO_DROPPED, *LOST),
         ("tfo",),
     ),
     Explanation(
@@ -70,7 +70,7 @@ EXPLANATIONS = (
             counters(Side.CLIENT, "MPTcpExtMPCapableSYNTXDrop", "MPTcpExtBlackhole"),
             Command(Side.CLIENT, "ss -M", "MPTCP sockets"),
         ),
-        LOST,
+        (Cause.MPTCP_DROPPED, *LOST),
         ("mptcp",),
     ),
     Explanation(

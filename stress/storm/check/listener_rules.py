@@ -3,8 +3,9 @@
 
 from collections.abc import Iterator
 
-from stress.model.plan import Plan, Serve
+from stress.model.plan import Close, Plan, Ports, Serve
 from stress.model.protocol import Protocol
+from stress.storm.segment import listing_policy
 
 SOCKETS_MAX = 64  # that one process serves: stress._listener
 SECONDS_MAX = 3600
@@ -22,6 +23,9 @@ def listener_faults(plan: Plan) -> Iterator[str]:
         if not 0 < plan.stuck_until_s <= SECONDS_MAX:
             yield f"--stuck-until must be above 0 and at most {SECONDS_MAX:,} s, not {plan.stuck_until_s:g}."
     yield from use_faults(plan)
+    without_bind = plan.ports is Ports.RANGE or (plan.ports.is_sweeping and listing_policy(plan) == "each")
+    if plan.protocol is Protocol.MPTCP and (without_bind or plan.close is Close.DISCONNECT):
+        yield "--protocol mptcp has neither IP_LOCAL_PORT_RANGE nor --close disconnect; give one --target-port."
 
 
 def use_faults(plan: Plan) -> Iterator[str]:

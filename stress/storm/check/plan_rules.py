@@ -9,6 +9,7 @@ from stress.lab.listener import PROCESSES_MAX
 from stress.model.errors import UsageError
 from stress.model.mine import Isn, Laying, Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
+from stress.model.protocol import Protocol
 from stress.model.world import Drop, Firewall
 from stress.storm.check.address_rules import PORT_MAX, addresses_faults, space_faults
 from stress.storm.check.listener_rules import listener_faults
@@ -138,14 +139,19 @@ def evidence_faults(plan: Plan) -> Iterator[str]:
         yield f"{plan.scenario} lists sockets during the storm, and --evidence none lists none; use --evidence counts."
 
 
-def missing_kernel_features(plan: Plan, *, has_local_port_range: bool, has_nft: bool = True) -> Iterator[str]:
+def missing_kernel_features(
+    plan: Plan, *, has_local_port_range: bool, has_nft: bool = True, has_mptcp: bool = True
+) -> Iterator[str]:
     """Yield one sentence for every kernel feature that a plan needs and this kernel does not have.
 
     Args:
         plan: one without faults of its own.
         has_local_port_range: whether the kernel has IP_LOCAL_PORT_RANGE.
         has_nft: whether nft is installed.
+        has_mptcp: whether the kernel has Multipath TCP.
     """
+    if plan.protocol is Protocol.MPTCP and not has_mptcp:
+        yield "--protocol mptcp needs Multipath TCP, which this kernel does not have, or net.mptcp.enabled is 0."
     if (plan.world.rules or needs_nft_for_mines(plan)) and not has_nft:
         yield f"{plan.scenario} needs nft, which is not installed (Debian package nftables)."
     if has_local_port_range:

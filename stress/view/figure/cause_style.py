@@ -23,6 +23,8 @@ CAUSE_LOOKS: dict[Cause, Look] = {
     Cause.SNAT_CLASH: Look("#5E3C99", "o", "router gave its port twice"),
     Cause.SNAT_EXHAUSTED: Look("#5E3C99", "v", "router out of ports"),
     Cause.ECN_DROPPED: Look("#A6228E", "D", "SYN with ECN dropped"),
+    Cause.MPTCP_DROPPED: Look("#A6228E", "s", "SYN with MPTCP dropped"),
+    Cause.TFO_DROPPED: Look("#A6228E", "p", "SYN with Fast Open dropped"),
     Cause.DROPPED_BY_HOST: Look("#A6228E", "<", "own host did not send"),
     Cause.REFUSED_BY_HOST: Look("#7A7A00", "<", "own host refused"),
     Cause.NO_ROUTE_BACK: Look("#7A7A00", ">", "server has no route back"),

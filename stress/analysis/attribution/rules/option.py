@@ -12,14 +12,17 @@ import numpy as np
 
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.rules.refusal import icmp_errors
-from stress.analysis.attribution.rules.rule import Match, Rule
+from stress.analysis.attribution.rules.rule import Mask, Match, Rule
 from stress.model.outcome import Cause
 from stress.model.plan import Plan
+from stress.model.protocol import Protocol
 from stress.model.run import Storm
 from stress.model.summary import Grade
 from stress.model.world import CLIENT
 
 ECN, ECN_FALLBACK = "net.ipv4.tcp_ecn", "net.ipv4.tcp_ecn_fallback"
+FAST_OPEN, FAST_OPEN_CLIENT = "net.ipv4.tcp_fastopen", 1  # TFO_CLIENT_ENABLE
+MPTCP_RETRIES, MPTCP_RETRIES_BEFORE = "net.mptcp.syn_retrans_before_tcp_fallback", 2  # its value before it was a sysctl
 ASKS, ASKS_NOT = ("1",), ("0", "2")  # whether a client asks for ECN in its SYN (RFC 3168; ip-sysctl.rst)
 
 
@@ -89,6 +92,57 @@ def prove_ecn_dropped(facts: Facts) -> Match | None:
     return Match(np.ones(len(facts.rows), np.bool_), figures)
 
 
+def find_plain_controls(facts: Facts) -> list[Storm]:
+    """Return the other acts that differ in nothing but plain TCP sockets, each in an environment of its own."""
+    plan = facts.storm.act.plan
+    return [
+        other
+        for other in facts.others
+        if plan.fresh
+        and other.act.plan.protocol is Protocol.TCP
+        and msgspec.structs.replace(other.act.plan, protocol=plan.protocol) == plan
+    ]
+
+
+def prove_by_control(facts: Facts, attempts: Mask) -> Match | None:
+    """Match some attempts whose SYNs with an option were all swallowed, by an act without the option."""
+    controls = find_plain_controls(facts)
+    if facts.storm.act.plan.host or not is_all_swallowed(facts) or not controls or not attempts.any():
+        return None
+    if not all(connected_at_once(other) for other in controls):
+        return None
+    figures = {"syns": facts.unanswered, "control": controls[0].act.name, "connected": len(controls[0].attempts)}
+    return Match(attempts, figures)
+
+
+def prove_tfo_dropped(facts: Facts) -> Match | None:
+    """Match attempts that lost their first SYN, the only one that has the option (tcp_fastopen_syn_options())."""
+    act, attempts = facts.storm.act, facts.storm.attempts
+    may_ask = int(facts.sysctl_at(CLIENT, FAST_OPEN) or 0) & FAST_OPEN_CLIENT
+    if act.plan.protocol is not Protocol.TFO or not may_ask:
+        return None
+    if attempts["error"].any() or (attempts["retransmits"] != 1).any():
+        return None
+    return prove_by_control(facts, np.ones(len(facts.rows), np.bool_))
+
+
+def prove_mptcp_dropped(facts: Facts) -> Match | None:
+    """Match attempts that lost every SYN with MP_CAPABLE (mptcp_active_detect_blackhole(), Linux 6.12).
+
+    The client leaves it out after some timeouts, and after the first such connection in all others for a while; each is
+    counted.
+    """
+    act, attempts = facts.storm.act, facts.storm.attempts
+    resends = int(facts.sysctl_at(CLIENT, MPTCP_RETRIES) or MPTCP_RETRIES_BEFORE) + 1
+    slow = attempts["retransmits"] == resends
+    asked, disabled = (facts.moved(f"MPTcpExtMPCapableSYNTX{end}") for end in ("", "Disabled"))
+    if act.plan.protocol is not Protocol.MPTCP or attempts["error"].any() or attempts["retransmits"][~slow].any():
+        return None
+    if not asked == facts.moved("MPTcpExtMPCapableSYNTXDrop") == int(slow.sum()) or disabled != int((~slow).sum()):
+        return None
+    return prove_by_control(facts, facts.attempts["retransmits"] == resends)
+
+
 RULES = (
     Rule(
         name="ecn_dropped",
@@ -101,5 +155,30 @@ RULES = (
         sentence="{syns:,} SYNs that asked for ECN were swallowed on the way, and no other; in the act {control!r}, "
         "without ECN, all {connected:,} attempts connected at once",
         prove=prove_ecn_dropped,
+    ),
+    Rule(
+        name="mptcp_dropped",
+        cause=Cause.MPTCP_DROPPED,
+        grade=Grade.COUNTED,
+        needs="MPTCP sockets; another act, which differs in that its sockets are plain TCP and in which every attempt "
+        "connected at once; a closed namespace; Linux 6.12",
+        equation="MPTcpExtMPCapableSYNTX = MPTcpExtMPCapableSYNTXDrop = attempts with exactly "
+        "syn_retrans_before_tcp_fallback + 1 resends, MPTcpExtMPCapableSYNTXDisabled = all others; segment balance = "
+        "the SYNs of these attempts with MP_CAPABLE, ListenDrops of the listeners on the target = 0",
+        sentence="{syns:,} SYNs with MP_CAPABLE were swallowed on the way, and no other; in the act {control!r}, with "
+        "plain TCP, all {connected:,} attempts connected at once",
+        prove=prove_mptcp_dropped,
+    ),
+    Rule(
+        name="tfo_dropped",
+        cause=Cause.TFO_DROPPED,
+        grade=Grade.COUNTED,
+        needs="sockets with TCP_FASTOPEN_CONNECT that have no cookie; another act, which differs in that its sockets "
+        "have not and in which every attempt connected at once; a closed namespace",
+        equation="every attempt lost exactly its first SYN, the only one with the option; segment balance = these "
+        "SYNs, ListenDrops of the listeners on the target = 0",
+        sentence="{syns:,} SYNs with the option of Fast Open were swallowed on the way, and no other; in the act "
+        "{control!r}, without it, all {connected:,} attempts connected at once",
+        prove=prove_tfo_dropped,
     ),
 )
