@@ -91,6 +91,14 @@ def test_its_slow_attempts_have_the_cause_it_was_built_for_and_no_other(name):
     assert bool(built_for) == bool(expected_causes(name))
 
 
+def what_was_seen(storm, row):
+    """Return what a person would ask about an attempt: its time and its error; the error of its use, if that failed."""
+    attempt = storm.attempts[row]
+    if len(storm.uses) and storm.uses["error"][row]:
+        return errno.errorcode[int(storm.uses["error"][row])]
+    return f"{attempt['latency_ns']} ns {errno.errorcode.get(int(attempt['error']), '')}"
+
+
 def test_who_asks_about_what_was_seen_is_told_its_cause(name):
     """Of each cause, wherever connect() ended when a timer or the server said so, and no busy machine delayed it."""
     if name.startswith("mixed"):
@@ -100,9 +108,9 @@ def test_who_asks_about_what_was_seen_is_told_its_cause(name):
         for code, cause in enumerate(CAUSES):
             if cause in (Cause.NONE, Cause.UNKNOWN, Cause.STALLED):
                 continue
-            attempts = act.storm.attempts[act.causes == code]
-            for attempt in attempts[:: len(attempts) // 20 + 1]:
-                query = parse_query(f"{attempt['latency_ns']} ns {errno.errorcode.get(int(attempt['error']), '')}")
+            rows = np.flatnonzero(act.causes == code)
+            for row in rows[:: len(rows) // 20 + 1]:
+                query = parse_query(what_was_seen(act.storm, row))
                 answer = answer_query(query, findings.run.record.host.kernel, act.ladder, act.storm.act.sysctls)
                 explanations = [one.explanation for group in answer.groups for one in group.possibilities]
                 if Place.BETWEEN not in answer.reading:

@@ -2,6 +2,7 @@
 """Where a latency lies on a SYN ladder, and the times of a ladder in words."""
 
 from stress.analysis.attribution.ladder import LATE_JIFFIES, Ladder, Rung, wheel_slack_jiffies
+from stress.analysis.symptoms.seen import RUNGS
 from stress.model.symptom import Place
 from stress.model.units import SECOND_NS, duration_text, range_text
 
@@ -34,11 +35,12 @@ def place_latency(latency_ns: int, rounding_ns: int, ladder: Ladder) -> dict[Pla
         (Place.CHALLENGED_GIVE_UP, ladder.challenged_give_up_ns, "where the first SYN got a challenge ACK"),
         (Place.GIVE_UP, ladder.give_up_ns, "where no SYN was answered"),
     ):
-        if end_ns is not None and is_within(end_ns - ladder.jiffy_ns, end_ns + slack_ns):
+        if end_ns is not None and is_within(end_ns - ladder.jiffy_ns, end_ns + slack_ns + LATE_NS):
             places[place] = f"ETIMEDOUT at the end of the ladder, {duration_text(end_ns)}, {text}"
     if is_within(*NEIGHBOUR_NS):
         places[Place.NEIGHBOUR] = "EHOSTUNREACH where nobody answered ARP for 3 s"
-    return places or {Place.BETWEEN: between_text(latency_ns, ladder)} | late_rung(latency_ns, ladder)
+    late = {} if places.keys() & RUNGS else late_rung(latency_ns, ladder)
+    return (places or {Place.BETWEEN: between_text(latency_ns, ladder)}) | late
 
 
 def late_rung(latency_ns: int, ladder: Ladder) -> dict[Place, str]:

@@ -107,7 +107,8 @@ EXPLANATIONS = (
         "no route from the server to the client",
         (Side.SERVER, "ListenDrops = Ip.OutNoRoutes"),
         "the SYN arrives, and the server's host has no route for its answer",
-        "ListenDrops = Ip.OutNoRoutes = SYNs, ListenOverflows = 0",
+        "ListenDrops = Ip.OutNoRoutes (Ip6OutNoRoutes over IPv6) = SYNs, ListenOverflows = 0; over IPv6 only a network "
+        "that is unreachable is counted",
         (Sight(TIMEOUT), Sight(LADDER, "a route comes back meanwhile")),
         (
             counters(Side.SERVER, "TcpExtListenDrops", "IpOutNoRoutes", "TcpExtListenOverflows"),
