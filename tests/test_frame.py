@@ -2,6 +2,7 @@
 """Frames of a capture: the client of a segment, and of an ICMP error that quotes one, is known from its bytes."""
 
 from ipaddress import ip_address
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scapy.layers.inet import ICMP, IP, TCP
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6TimeExceeded, IPv6
 from scapy.layers.l2 import Ether
 
+from stress.analysis.attribution.packet_flags import flags_text
 from stress.lab.capture import SNAP_BYTES
 from stress.lab.frame import LAYOUTS, find_clients, find_layouts
 
@@ -50,6 +52,13 @@ def test_the_client_is_the_one_that_is_not_at_the_server_s_port(family, addresse
         assert directions.tolist() == [from_client, not from_client]  # an error goes back
 
     examine()
+
+
+@pytest.mark.parametrize(("flags", "shown"), [("SEC", "SEW"), ("SAE", "S.E"), ("A", "."), ("RA", "R."), ("FPA", "FP.")])
+def test_flags_are_those_of_tcpdump(flags, shown):
+    frame = ETHERNET / IP(src="192.0.2.1", dst="192.0.2.2") / TCP(flags=flags)
+    packets = SimpleNamespace(headers=stored(frame))
+    assert flags_text(packets, 0) == shown
 
 
 def test_no_frame_has_no_client():

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from stress.model.errors import NotApplicableError
+from stress.model.world import Topology
 from stress.storm.catalogue import SCENARIOS
 from stress.view.figure.run.run_figures import main_figure_name
 
@@ -16,12 +17,17 @@ PICTURES = Path(__file__).parents[1] / "catalogue"
 CAPTURED = ("article", "closewait", "one-second", "rst-dropped")  # with the packets of an attempt
 
 
+def has_hosts(name: str) -> bool:
+    """Return whether packets of a scenario go from host to host: a capture shows where they are lost."""
+    return any(act.world.topology is not Topology.LOOPBACK for act in SCENARIOS[name].plan.storms().values())
+
+
 def main(names: list[str]) -> None:
     PICTURES.mkdir(exist_ok=True)
     for name in names or SCENARIOS:
         with tempfile.TemporaryDirectory() as results:
             command = [sys.executable, "-m", "stress", "run", name, "--json", "--output", results]
-            command += ["--capture"] if name in CAPTURED else []
+            command += ["--capture"] if name in CAPTURED or has_hosts(name) else []
             process = subprocess.run(command, stdout=subprocess.PIPE, check=False)
             if process.returncode == NotApplicableError.exit_code:  # it has said why; the picture stays as it is
                 continue

@@ -11,7 +11,7 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit codes, as shells have them
 
 
 def main(command: list[str]) -> int:
-    """Become a program; return an exit code when that cannot be."""
+    """Become a program; return an exit code when the kernel refuses."""
     die_with_parent(signal.SIGHUP)  # an interactive shell tells its own jobs
     try:
         os.execvp(command[0], command)  # noqa: S606  # the user's own command

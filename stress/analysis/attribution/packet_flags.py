@@ -5,6 +5,8 @@ from stress.lab.capture import Packets
 from stress.lab.frame import LAYOUTS, find_layouts
 from stress.model.summary import ICMP
 
+AS_TCPDUMP = str.maketrans("AC", ".W")  # scapy's letters for ACK and CWR
+
 
 def flags_text(packets: Packets, row: int) -> str:
     """Return a segment's flags in tcpdump's notation, ``S.``; of an error type and code, ``ICMP 3/1``."""
@@ -16,4 +18,4 @@ def flags_text(packets: Packets, row: int) -> str:
     if layout.types is not None:
         return f"{ICMP} {header[layout.types]}/{header[layout.types + 1]}"
     frame = Ether(header.tobytes())
-    return str(frame[TCP].flags).replace("A", ".")
+    return str(frame[TCP].flags).translate(AS_TCPDUMP)

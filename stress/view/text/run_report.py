@@ -17,6 +17,7 @@ from stress.model.world import Drop
 from stress.view.text.books_table import books_table
 from stress.view.text.listener_table import listener_table, neighbour_lines
 from stress.view.text.packet_ladder import packet_ladder
+from stress.view.text.packet_wording import fate_text
 from stress.view.text.plain_table import counts_text, plain_table
 from stress.view.text.proof_table import bound_lines, evidence_text, hint_lines, proofs_table
 
@@ -207,10 +208,11 @@ def socket_pairs_text(pairs: Iterable[Pair]) -> Table:
 
 
 def first_of_every_cause(evidence: Iterable[Evidence]) -> list[Evidence]:
-    """Return the first evidence of each cause."""
-    first: dict[str, Evidence] = {}
+    """Return the first evidence of each cause, and of each place where packets of such attempts were lost."""
+    first: dict[tuple[str, frozenset[tuple[str, str]]], Evidence] = {}
     for item in evidence:
-        first.setdefault(item.cause, item)
+        fates = ((packet.flags, fate_text(packet, item.hosts)) for packet in item.packets)
+        first.setdefault((item.cause, frozenset(pair for pair in fates if pair[1])), item)
     return list(first.values())
 
 
