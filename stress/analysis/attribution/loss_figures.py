@@ -12,6 +12,7 @@ from stress.model.run import Storm
 
 STEPS = 3  # rungs on which there must have been SYNs enough for a limit to show
 SPREAD = 0.25  # of the mean; SYNs that pass a limit at one rung differ by no more
+LIMIT = "A limit"  # what the verdict begins with
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
@@ -42,7 +43,7 @@ def rate_limit_verdict(storm: Storm, _: Syns) -> str:
     shares = [count / sent for count, sent in steps]
     if even and shares[len(full) - 1] > 2 * shares[0]:
         return (
-            f"A limit: of the SYNs got through {passed}. A fixed number passes in a time, whatever the number that "
+            f"{LIMIT}: of the SYNs got through {passed}. A fixed number passes in a time, whatever the number that "
             "come; random loss would let the same share of each pass."
         )
     return f"No limit shows: of the SYNs got through {passed}."

@@ -12,6 +12,7 @@ from stress.view.figure.run.ccdf import ccdf_figure
 from stress.view.figure.run.port_choice import port_choice_figure
 from stress.view.figure.run.port_cost import port_cost_figure
 from stress.view.figure.run.port_map import port_map_figure
+from stress.view.figure.run.staircase import staircase_figure
 from stress.view.figure.run.timeline import timeline_figure
 from stress.view.figure.save import save_figure
 
@@ -26,6 +27,7 @@ OWN: dict[str, dict[str, FigureFunction]] = {
     "reuseport-stuck": {"ports.png": port_map_figure},
     "port-cost": {"cost.png": port_cost_figure},
     "port-choice": {"choice.png": port_choice_figure},
+    "syn-rate-limit": {"staircase.png": staircase_figure},
 }
 
 
