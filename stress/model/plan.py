@@ -16,7 +16,7 @@ EXTERNAL_SCENARIO = "visit"  # a storm against the server of others
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}  # by family
 # Added after 1.0: left out of the identity where they have their default.
 LATER_FIELDS = (
-    *("evidence", "world", "mine_state", "mines_from"),
+    *("evidence", "world", "mine_state", "mines_from", "fillers"),
     *("protocol", "use", "listeners", "stuck", "stuck_until_s"),
 )
 
@@ -78,9 +78,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         duration_s: length of the storm: no attempt starts later than this after the first.
         rate_per_s: intended starts per second; None starts attempts as fast as the window allows.
         warmup: how many of the first attempts are marked as warm-up.
-        probes: 0, or how many attempts measure each hundredth of the range's upper half; the other ports of that
-            hundredth are occupied one by one by attempts that are marked as warm-up. Needs IP_LOCAL_PORT_RANGE
-            (Linux 6.3); on older kernels every attempt measures, as with 0.
+        probes: 0, or how many attempts measure each hundredth of the range's upper half; warm-up attempts occupy the
+            others. Needs IP_LOCAL_PORT_RANGE (Linux 6.3); on older kernels every attempt measures, as with 0.
         mines: old sockets of the server to lay before the storm.
         mine_state: their state.
         mines_from: the host that makes their connections: client or client2.
@@ -93,6 +92,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         listeners: number of sockets that listen on each of the server's ports, by SO_REUSEPORT.
         stuck: how many of them nobody accepts from.
         stuck_until_s: how long after the storm began these are closed, with all in their queues; None: they stay.
+        fillers: half-open connections of a second client, made before the storm, that fill the server's SYN queue.
         backlog: argument of listen(), of the stuck listeners alone where there are any; None is as long as
             net.core.somaxconn allows.
         server_nofile: RLIMIT_NOFILE of the server's process; None leaves the limit unchanged.
@@ -114,8 +114,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         host: use the host's own network stack instead of a private namespace.
         witness: sample pairs of sockets during the storm: one in SYN_SENT, and the one in CLOSE_WAIT that it met.
         capture: store the packets of the first attempts of each cause.
-        evidence: where the proof of causes comes from; the kernel's own word needs root of the host, and a run
-            without it goes on with counts.
+        evidence: where the proof of causes comes from; without root of the host a run goes on with counts.
         world: the hosts between which the storm runs, and what is wrong with them.
         fresh: begin with an empty network and a new server; False reuses those of the act before.
         acts: several storms in sequence, by name, each with the fields that it changes; empty for a single storm.
@@ -144,6 +143,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     listeners: int = 1
     stuck: int = 0
     stuck_until_s: float | None = None
+    fillers: int = 0
     backlog: int | None = None
     server_nofile: int | None = None
     keepalive_s: int = 0

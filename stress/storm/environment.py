@@ -17,7 +17,8 @@ from stress.model.progress import ProgressCallback
 from stress.model.world import CLIENT, ROUTER, SERVER, Drop, FilterRule, Firewall, World
 from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
-from stress.storm.check.mine_rules import needs_nft_for_mines
+from stress.storm.check.mine_rules import deaf_hosts
+from stress.storm.fillers import fill_syn_queue
 from stress.storm.ports import read_port_range, seeded_generators
 
 LONGEST_QUEUE = "65535"  # so that a storm measures the accept queue only where its plan asks for that
@@ -99,6 +100,8 @@ class Environment:
             self.listener.stop_listening()
         elif plan.backlog is not None:
             self.listener.shorten_queue(plan.backlog)
+        if plan.fillers:
+            fill_syn_queue(plan, self.network)
 
     def load_world_rules(self, *, nat: bool) -> None:
         """Add those rules of the world that translate addresses, or the others, to the firewalls of its hosts."""
@@ -127,8 +130,7 @@ class Environment:
         hosts = dict.fromkeys(rules_by_host(self.plan.world))
         if self.plan.drop is not Drop.NOTHING and self.firewall is Firewall.NFT:
             hosts[CLIENT] = None
-        if needs_nft_for_mines(self.plan):
-            hosts[self.plan.world.host(self.plan.mines_from)] = None
+        hosts |= dict.fromkeys(self.plan.world.host(name) for name in deaf_hosts(self.plan))
         for name in hosts:
             with self.network.inside(name):
                 counts |= firewall.count_packets()

@@ -18,19 +18,19 @@ class StormSnapshot:
     """The state of an environment just before a storm; with a plan without evidence only what the server reports."""
 
     def __init__(self, plan: Plan, environment: Environment) -> None:
-        """Read everything now, the counters last: no reading of the others changes them."""
+        """Read everything now, the counters last, but for those of rules: no reading of the others changes them."""
         self.plan = plan
         self.environment = environment
         self.has_evidence = plan.evidence is not EvidenceSource.NONE
         ports = environment.ports
         network = environment.network
         self.surroundings = Surroundings(plan, (ports.low, ports.high), network) if self.has_evidence else None
-        self.dropped_before = environment.dropped()
         self.census_before = self.take_census()
         self.waiting_before = environment.listener.queue_length() if self.has_evidence else 0
         self.report_before = environment.listener.report()
         self.stolen_before_ms = host.stolen_ms()
         self.before = self.read_hosts() if self.has_evidence else {}
+        self.dropped_before = environment.dropped()
 
     def take_census(self) -> dict[str, dict[str, int]]:
         """Return the number of sockets by TCP state; nothing without evidence."""
@@ -78,6 +78,9 @@ class StormSnapshot:
         listener = self.environment.listener
         starved_ns = listener.starved_ns()
         in_flight = self.has_evidence and not self.wait_for_segments()
+        # What rules drop is read within the time of the counters, so that segments that old sockets send again and
+        # again are never more than those that the counters miss.
+        dropped = self.environment.dropped()
         hosts = self.host_changes() if self.has_evidence else {}
         return (self.surroundings.changes() if self.surroundings else {"evidence": EvidenceSource.NONE}) | {
             "counters": sum_ends(hosts),
@@ -90,9 +93,7 @@ class StormSnapshot:
             "waiting": listener.queue_length() if self.has_evidence else 0,
             "starved_ns": starved_ns and (starved_ns[0] - epoch_ns, starved_ns[1] - epoch_ns),
             "stolen_ms": host.stolen_ms() - self.stolen_before_ms,
-            "dropped": {
-                name: count - self.dropped_before.get(name, 0) for name, count in self.environment.dropped().items()
-            },
+            "dropped": {name: count - self.dropped_before.get(name, 0) for name, count in dropped.items()},
         }
 
 

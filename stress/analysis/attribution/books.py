@@ -6,19 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stress.analysis.attribution import mine_counts
 from stress.analysis.attribution.collision import is_port_freed_at_once
 from stress.analysis.attribution.counter_sums import Sum, stops_any, sum_lost_syns, sum_rsts, sum_syn_retransmits
 from stress.analysis.attribution.ends import server_counter
 from stress.analysis.attribution.loss_books import lost_segment_claims
-from stress.analysis.attribution.mine_counts import (
-    RESET_STATES,
-    count_challenged_syns,
-    count_cleared_mines,
-    count_cleared_requests,
-    count_mine_rsts,
-    mine_state_claims,
-)
 from stress.analysis.attribution.port_reuse import count_recycled
+from stress.analysis.attribution.queue_books import syn_queue_claims
 from stress.analysis.attribution.refused import count_ended_by_rules, count_opens, count_refused_by_rst
 from stress.analysis.attribution.router_books import router_claims
 from stress.analysis.attribution.syns import Gap, Syns
@@ -95,8 +89,9 @@ def exact_claims(storm: Storm, syns: Syns) -> Iterator[Row]:
     if storm.act.plan.world.queues:  # they may have dropped, delayed or doubled any segment on its way
         return
     yield from syn_claims(storm, counts)
-    yield from mine_state_claims(storm, syns)
+    yield from mine_counts.mine_state_claims(storm, syns)
     yield from unanswered_claims(storm, counts)
+    yield from syn_queue_claims(storm, syns)
     yield from router_claims(storm)
     if is_port_freed_at_once(storm):
         # No counter says which ports were in TIME_WAIT; and a server that closes while a SYN meets its socket may send
@@ -113,20 +108,20 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
     act, errors = storm.act, storm.attempts["error"]
     connected = int((errors == 0).sum())
     closes = connected if act.plan.close.sends_rst else 0
-    others = count_mine_rsts(storm, syns) + count_reset_on_closing(storm)
+    others = mine_counts.count_mine_rsts(storm, syns) + count_reset_on_closing(storm)
     world = act.plan.world
     slow = syns.met_mine & ~syns.mine_left & (syns.gap != Gap.FAST)
     intercepted = int(slow.sum()) if world.interceptors else 0
     is_answered = world.interceptors == world.rules_that_stop(Segment.CHALLENGE)
     return Counts(
         connected=connected,
-        challenged=count_challenged_syns(syns),
+        challenged=mine_counts.count_challenged_syns(syns),
         unanswered=int(syns.unanswered.sum()) + count_ended_by_rules(storm),
         closes=closes,
-        mines=count_cleared_mines(storm, syns),
+        mines=mine_counts.count_cleared_mines(storm, syns),
         intercepted=intercepted,
-        reset_mines=count_cleared_mines(storm, syns, RESET_STATES),
-        requests=count_cleared_requests(storm, syns),
+        reset_mines=mine_counts.count_cleared_mines(storm, syns, mine_counts.RESET_STATES),
+        requests=mine_counts.count_cleared_requests(storm, syns),
         rsts=closes + count_refused_by_rst(storm) + others,
         embryonic=act.counters.get("EmbryonicRsts", 0),
         unresolved=bool(syns.unresolved.any()),

@@ -39,28 +39,33 @@ def bound_queue_and_loss(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterat
     attempts = unknown & facts.turned_away & ~facts.syns.met_mine
     count, drops, balance = int(attempts.sum()), facts.listener_drops, facts.balance
     certain = int((attempts & ~facts.syns.unresolved).sum())  # of the others the SYNs may have met an old socket
-    queue = queue_cause(facts)
     if not count or drops is None or facts.other_sinks - facts.moved("TCPReqQFullDrop"):
         return
+    queues = queue_causes(facts, drops)
     swallowed = count if balance is None else min(max(balance.high, 0), count)
     dropped = min(drops, count)
-    if queue is not None and dropped:
-        yield make_bound(facts, queue, certain - swallowed, dropped, count)
-    if queue is not None or not drops:
+    for cause, own in queues.items():
+        others = sum(queues.values()) - own
+        yield make_bound(facts, cause, certain - swallowed - others, min(own, count), count)
+    if queues or not drops:
         others = dropped + facts.icmp_withheld
         yield make_bound(facts, Cause.LOST_ON_THE_WAY, certain - others if balance else 0, swallowed, count)
 
 
-def queue_cause(facts: Facts) -> Cause | None:
-    """Return why the listeners dropped SYNs, if all were dropped for one reason."""
-    drops, overflows = facts.moved("ListenDrops"), facts.moved("ListenOverflows")
-    if drops == overflows:
-        return Cause.ACCEPT_QUEUE
-    if overflows:
-        return None
-    if no_routes(facts):
-        return Cause.NO_ROUTE_BACK if no_routes(facts) == drops else None
-    return Cause.SYN_QUEUE if facts.moved("TCPReqQFullDrop") == drops else None
+def queue_causes(facts: Facts, drops: int) -> dict[Cause, int]:
+    """Return why the listeners dropped SYNs, and how many for each reason at most; none where that is not known.
+
+    Args:
+        facts: of the storm.
+        drops: of the listeners on the target.
+    """
+    counts = {
+        Cause.ACCEPT_QUEUE: facts.moved("ListenOverflows"),
+        Cause.NO_ROUTE_BACK: no_routes(facts),
+        Cause.SYN_QUEUE: facts.moved("TCPReqQFullDrop"),
+    }
+    known = sum(counts.values()) == facts.moved("ListenDrops")
+    return {cause: min(count, drops) for cause, count in counts.items() if count and drops} if known else {}
 
 
 def bound_refusals(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[Bound]:

@@ -22,6 +22,7 @@ from stress.analysis.attribution.refused import (
     is_unreachable,
 )
 from stress.analysis.attribution.syns import Gap, Syns
+from stress.model.mine import UNHEARD
 from stress.model.outcome import Outcome
 from stress.model.run import Storm
 from stress.model.stall import StallKind
@@ -165,7 +166,9 @@ class Facts:
             return None
         if int(self.ended_as(Outcome.RESET).sum()) or act.segments_in_flight:
             return None
-        return balance_segments(self.counters, act.outside_packets, self.retransmits, alone=self.alone)
+        balance = balance_segments(self.counters, act.outside_packets, self.retransmits, alone=self.alone)
+        unheard = act.dropped.get(UNHEARD, 0)  # the server's answers to clients that are gone
+        return balance and Balance(balance.low - unheard, balance.high - unheard)
 
     @cached_property
     def listener_drops(self) -> int | None:

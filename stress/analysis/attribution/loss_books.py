@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from stress.analysis.attribution.balance import balance_segments
 from stress.lab.counters import LO_DROPPED
+from stress.model.mine import UNHEARD
 from stress.model.run import Storm
 from stress.model.world import Drop
 
@@ -21,7 +22,7 @@ def lost_segment_claims(storm: Storm, retransmits: int) -> Iterator[tuple[str, i
     """
     act, world = storm.act, storm.act.plan.world
     others = world.routes or world.queues or act.plan.drop is not Drop.NOTHING
-    if not world.rules or others or act.segments_in_flight:
+    if not world.rules or others or act.segments_in_flight or UNHEARD in act.dropped:
         return
     if any(rule.stops is None or rule.action != "drop" for rule in world.rules):
         return

@@ -22,6 +22,7 @@ from stress.analysis.attribution.nat_figures import (
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.analysis.attribution.port_cost import measure_port_cost
 from stress.analysis.attribution.port_reuse import expected_hits, reuse_delays_ns, reuse_distances
+from stress.analysis.attribution.queue_figures import syn_queue_figures, syn_queue_verdict
 from stress.analysis.attribution.syns import Syns
 from stress.model.mine import Isn
 from stress.model.outcome import Outcome
@@ -90,6 +91,7 @@ FIGURES: dict[str, Callable[[Storm, npt.NDArray[np.uint8], Syns], FigureRows]] =
     "port-choice": port_choice_figures,
     "keepalive-cure": keepalive_figures,
     "syn-rate-limit": rate_limit_figures,
+    "syn-queue": syn_queue_figures,
     "reuseport-stuck": reuseport_figures,
     "listener-reload": reload_figures,
     "snat-race": snat_race_figures,
@@ -144,6 +146,7 @@ VERDICTS: dict[str, Callable[[Storm, Syns], str]] = {
     "time-wait-nat": time_wait_verdict,
 }
 VERDICTS_OF_ALL_ACTS: dict[str, Callable[[list[Storm]], str]] = {
+    "syn-queue": syn_queue_verdict,
     "reuseport-stuck": reuseport_verdict,
     "listener-reload": reload_verdict,
 }

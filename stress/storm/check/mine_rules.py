@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The rules for the minefield of a plan: the state of its mines, and who makes their connections."""
+"""The rules for the old sockets of a plan: the state of its mines, who makes them, and what fills the SYN queue."""
 
 from collections.abc import Iterator
 
 from stress.model.mine import UNHEARD_STATES, Isn, Laying, MineState, Release
 from stress.model.plan import Plan
-from stress.model.world import CLIENT, CLIENT2
+from stress.model.world import CLIENT, CLIENT2, Topology, World
 
 
 def mine_faults(plan: Plan) -> Iterator[str]:
@@ -16,7 +16,7 @@ def mine_faults(plan: Plan) -> Iterator[str]:
         yield "Old sockets of another client are mines only behind a router that translates addresses."
     if plan.mine_state is MineState.CLOSE_WAIT:
         return
-    if plan.host:
+    if plan.host and plan.world == World():  # a world of hosts is refused anyway
         yield f"Mines in {plan.mine_state} are laid inside the private namespace only; leave out --host."
     if plan.laying is not Laying.SEED or plan.release is Release.KEEP:
         yield f"Mines in {plan.mine_state} lie on ports drawn from the seed, which are free at once."
@@ -26,6 +26,15 @@ def mine_faults(plan: Plan) -> Iterator[str]:
         yield f"The router would answer for the clients of mines in {plan.mine_state}; use another state."
 
 
-def needs_nft_for_mines(plan: Plan) -> bool:
-    """Return whether a rule must keep the server's old sockets from being answered."""
-    return plan.mines > 0 and plan.mine_state in UNHEARD_STATES
+def filler_faults(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with the half-open connections that fill the server's queue."""
+    if plan.fillers and plan.world.topology is not Topology.TWO_CLIENTS:
+        yield f"A second client fills the server's queue; there is none in {plan.world.topology}."
+    if plan.fillers and plan.world.translates:
+        yield "The router would answer for the half-open connections that fill the server's queue."
+
+
+def deaf_hosts(plan: Plan) -> list[str]:
+    """Return the hosts on which a rule drops the server's answers to clients that are gone."""
+    of_mines = [plan.mines_from] if plan.mines and plan.mine_state in UNHEARD_STATES else []
+    return [*of_mines, *([CLIENT2] if plan.fillers else [])]

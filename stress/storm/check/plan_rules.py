@@ -13,7 +13,7 @@ from stress.model.protocol import Protocol
 from stress.model.world import Drop, Firewall
 from stress.storm.check.address_rules import PORT_MAX, addresses_faults, space_faults
 from stress.storm.check.listener_rules import listener_faults
-from stress.storm.check.mine_rules import mine_faults, needs_nft_for_mines
+from stress.storm.check.mine_rules import deaf_hosts, filler_faults, mine_faults
 from stress.storm.check.world_rules import world_faults
 from stress.storm.ports import PortRange
 from stress.storm.segment import listing_policy
@@ -30,6 +30,7 @@ TCP_FIN_TIMEOUT_MAX_S = 120  # include/net/tcp.h: TCP_LINGER2 goes no higher
 MAX_TCP_KEEPIDLE_S = 32767  # include/net/tcp.h
 WORKERS_MAX = 64  # fewer than the 256 that a record has room for, and more than are of use
 SERVERS_MAX = PROCESSES_MAX - HOLDERS_MAX
+FILLERS_MAX = 50_000  # each has a port of the second client
 SERVER_NOFILE_MIN = 32  # the listener's process itself needs some
 
 
@@ -66,6 +67,7 @@ def number_faults(plan: Plan) -> Iterator[str]:
         ("--target-port", plan.target_port, 1, PORT_MAX),
         ("--workers", plan.workers, 1, WORKERS_MAX),
         ("--servers", plan.servers, 1, SERVERS_MAX),
+        ("fillers", plan.fillers, 0, FILLERS_MAX),
         ("--backlog", plan.backlog, 0, PORT_MAX),
         ("--server-nofile", plan.server_nofile, SERVER_NOFILE_MIN, ATTEMPTS_MAX),
         ("--linger2", plan.linger2_s, 0, TCP_FIN_TIMEOUT_MAX_S),
@@ -100,6 +102,7 @@ def combination_faults(plan: Plan) -> Iterator[str]:
     yield from firewall_faults(plan)
     yield from world_faults(plan)
     yield from mine_faults(plan)
+    yield from filler_faults(plan)
     yield from evidence_faults(plan)
     if plan.probes and plan.ports is not Ports.KERNEL:
         yield f"{plan.scenario} measures connect() that chooses its port by itself; leave out --ports."
@@ -152,7 +155,7 @@ def missing_kernel_features(
     """
     if plan.protocol is Protocol.MPTCP and not has_mptcp:
         yield "--protocol mptcp needs Multipath TCP, which this kernel does not have, or net.mptcp.enabled is 0."
-    if (plan.world.rules or needs_nft_for_mines(plan)) and not has_nft:
+    if (plan.world.rules or deaf_hosts(plan)) and not has_nft:
         yield f"{plan.scenario} needs nft, which is not installed (Debian package nftables)."
     if has_local_port_range:
         return

@@ -3,7 +3,11 @@
 
 from stress.model.outcome import Cause
 from stress.model.plan import Plan, Serve
+from stress.model.world import ADDRESSES, CLIENT, SERVER, Topology, World
 from stress.storm.scenario import ALL, SHORT_LADDER, Scenario
+
+SYNCOOKIES = "net.ipv4.tcp_syncookies"
+MAX_SYN_BACKLOG = "net.ipv4.tcp_max_syn_backlog"
 
 SCENARIOS = (
     Scenario(
@@ -38,6 +42,32 @@ SCENARIOS = (
             attempts=1200,
             window=1200,
             sysctls=SHORT_LADDER,
+        ),
+        waits_for_give_up=True,
+    ),
+    Scenario(
+        "a server whose SYN queue is full of half-open connections, without and with SYN cookies",
+        {ALL: "without cookies ETIMEDOUT after {give_up}; with cookies every attempt connects at once"},
+        frozenset({Cause.SYN_QUEUE}),
+        Plan(
+            scenario="syn-queue",
+            source=ADDRESSES[4][CLIENT],
+            target=ADDRESSES[4][SERVER],
+            world=World(topology=Topology.TWO_CLIENTS),
+            attempts=900,  # fewer than the accept queue has room for, and than net.core.netdev_max_backlog
+            window=900,
+            rate_per_s=450,
+            sysctls=SHORT_LADDER | {MAX_SYN_BACKLOG: "4096"},
+            acts={
+                "cookies 0, backlog full": {"sysctls": {SYNCOOKIES: "0"}, "backlog": 1024, "fillers": 1100},
+                "cookies 0, sysctl full": {
+                    "sysctls": {SYNCOOKIES: "0", MAX_SYN_BACKLOG: "8"},
+                    "fillers": 10,
+                },
+                "cookies 1": {"sysctls": {SYNCOOKIES: "1"}, "backlog": 1024, "fillers": 1100},
+                "cookies 2": {"sysctls": {SYNCOOKIES: "2"}, "window": 1},
+                "baseline": {"sysctls": {SYNCOOKIES: "0"}, "window": 1},
+            },
         ),
         waits_for_give_up=True,
     ),

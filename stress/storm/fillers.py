@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Fillers: half-open connections of a second client, which take room in the SYN queue of the server.
+
+The second client never hears the SYN-ACKs, because a rule on its host drops them, and each of its sockets is closed at
+once, so that it sends no SYN again. The server sends its SYN-ACK again after 1 s, 3 s and so on, and gives the requests
+up after some of these (reqsk_timer_handler()): where they fill more than half of the queue, after 7 s.
+"""
+
+import socket
+
+from stress.lab import census, wait
+from stress.lab.network import Network
+from stress.lab.rule_set import withhold_answers
+from stress.model.errors import LabError
+from stress.model.plan import Plan
+from stress.model.world import ADDRESSES, CLIENT2, SERVER
+from stress.storm.mine_connections import set_sequence_number
+from stress.storm.mine_states import UNHEARD_ISN
+
+FIRST_PORT = 10_000
+ARRIVAL_LIMIT_S = 2.0
+
+
+def fill_syn_queue(plan: Plan, network: Network) -> None:
+    """Send the SYNs of the plan's fillers; wait until the server has as many requests as it takes.
+
+    Raises:
+        LabError: it has none.
+    """
+    before = count_requests(plan, network)
+    with network.inside(CLIENT2):
+        withhold_answers(plan.server_ports, "syn", UNHEARD_ISN)
+        for number in range(plan.fillers):
+            with socket.socket(socket.AF_INET if plan.family == 4 else socket.AF_INET6) as filler:
+                set_sequence_number(filler, UNHEARD_ISN)
+                filler.settimeout(0)
+                filler.bind((ADDRESSES[plan.family][CLIENT2], FIRST_PORT + number))
+                filler.connect_ex((plan.target, plan.target_port))
+    if not wait.wait_until(lambda: count_requests(plan, network) > before, ARRIVAL_LIMIT_S):
+        raise LabError(f"The server has none of {plan.fillers:,} half-open connections that were to fill its queue.")
+
+
+def count_requests(plan: Plan, network: Network) -> int:
+    """Return how many connections the server has in SYN_RECEIVED."""
+    with network.inside(SERVER):
+        return len(census.list_sockets(plan.family, ["SYN-RECEIVED"], local_port=plan.target_port))
