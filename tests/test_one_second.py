@@ -12,8 +12,9 @@ from namespaced import namespaced
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.summary import analyse
 from stress.lab import firewall
+from stress.model.acts import choose_acts
 from stress.model.plan import EXTERNAL_SCENARIO, Close, Plan, Ports
-from stress.model.world import Segment, World
+from stress.model.world import FilterRule, Hook, Segment, World
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.run_plan import carry_out
 
@@ -51,10 +52,22 @@ def test_each_mine_costs_one_attempt_a_whole_timeout_and_nobody_else_anything(fa
     assert (claims["rule intercepted"].value, claims["TCPChallengeACK"].value) == (60, 60)
 
 
-def run_here(family, close):
+def run_here(family, close, act="firewall answers"):
     """Carry out the scenario, one sweep of 400 ports with 60 mines, and return its findings."""
-    plan = SCENARIOS["one-second"].plan.with_family(family)
+    plan = choose_acts(SCENARIOS["one-second"].plan.with_family(family), [act])
     return analyse(carry_out(msgspec.structs.replace(plan, close=close, mines=60, port_range=(40000, 40399)))[0])
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@needs_nft
+@namespaced
+def test_a_rule_that_accepts_established_connections_before_it_is_a_cure(family):
+    findings = run_here(family, Close.FIN, "established accepted")
+    summary = findings.summary
+    assert (summary.collisions, summary.causes["closewait"], summary.causes[INTERCEPTED]) == (60, 60, 0)
+    assert findings.run.record.acts[0].dropped["intercepted"] == 0
+    assert all(claim.balanced for claim in summary.books)
+    assert findings.run.attempts["latency_ns"][findings.collided].max() < findings.ladder.rungs[0].from_ns
 
 
 def test_the_rule_knows_a_handshake_by_its_four_tuple_in_either_family():
@@ -160,6 +173,18 @@ def test_the_laboratory_s_own_rule_is_proof_on_kernels_without_a_short_gap_and_f
     assert by_rule(1, state=FIN_WAIT_2) == [INTERCEPTED]
     assert by_rule(1, kernel="5.5.0") == [INTERCEPTED]
     assert causes_of(ANSWERED, kernel="5.5.0") == ["closewait"]  # there the client's RST leaves the same gap
+
+
+def test_a_mine_that_is_gone_was_met_where_the_rule_answered_as_often():
+    """SYNs may be lost on their way to other mines: TCPSYNChallenge is not enough for those."""
+    lost = (40020, errno.ETIMEDOUT, 1, 3 * SECOND)
+    lose = FilterRule(name="lost", hook=Hook.INPUT, match="tcp dport {port}", stops=Segment.SYN)
+    world = msgspec.structs.replace(WORLD, rules=[*WORLD.rules, lose])
+    given = {"mines": (40000, 40020), "left": (40020,), "world": world}
+    dropped = {"lost": 2} | dict.fromkeys(OTHERS, 9)
+    causes = causes_of(ANSWERED, lost, **given, dropped=dropped | {"intercepted": 1})
+    assert causes[0] == INTERCEPTED
+    assert causes_of(ANSWERED, lost, **given, dropped=dropped | {"intercepted": 2})[0] == "unknown"
 
 
 def test_a_rule_that_answered_more_or_less_than_was_sent_proves_nothing():

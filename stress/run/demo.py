@@ -11,17 +11,20 @@ import msgspec
 
 from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.summary import analyse
+from stress.model.acts import choose_acts
 from stress.model.errors import NotApplicableError
 from stress.model.progress import ProgressCallback
 from stress.run import process
 from stress.store import run_folder
 from stress.storm.catalogue import find_scenario
+from stress.storm.scenarios.collisions import ANSWERED
 from stress.view.figure.run.panels import Case, panels_figure
 from stress.view.figure.save import save_figure
 
 FIGURE = "demo.png"
 TITLE = "The same storm, {count} times: what leaked sockets do to connect()"
 IN_WORDS = ("no", "one", "two", "three", "four", "five")
+ACTS = {"one-second": [ANSWERED]}  # of scenarios that have several
 CAPTURED = {"one-second": "the RST is the firewall's, not the client's"}  # whose packets are shown
 
 # Scenario, what connect() does there, and how that is made.
@@ -76,7 +79,8 @@ def run(results: Path, seed: int, notify: ProgressCallback) -> Demo:
     demo = Demo(home / FIGURE)
     cases = []
     for letter, (name, title, how) in zip(string.ascii_lowercase, CASES, strict=False):
-        plan = msgspec.structs.replace(find_scenario(name).plan, seed=seed, capture=name in CAPTURED)
+        plan = choose_acts(find_scenario(name).plan, ACTS.get(name, ()))
+        plan = msgspec.structs.replace(plan, seed=seed, capture=name in CAPTURED)
         try:
             path = process.run(plan, home, partial(announce_stage, notify, letter))
         except NotApplicableError as error:

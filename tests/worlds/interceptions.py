@@ -7,7 +7,24 @@ import socket
 import struct
 import time
 
+import msgspec
+
+from stress.model.world import FilterRule, Hook, Segment, Topology
+from stress.storm.scenarios.collisions import INTERCEPTION
 from worlds.collisions import ALL, HALF, LIMITED, RST
+from worlds.mixtures import (
+    COUNT,
+    LOWER,
+    PURE_ACK,
+    SYN,
+    UPPER,
+    drop,
+    in_range_and_timed_out,
+    make_plan,
+    mixture,
+    of_ports,
+)
+from worlds.mixtures import RST as NO_RST
 from worlds.queues import drop_syns
 from worlds.servers import start_server
 from worlds.stale import lay
@@ -181,3 +198,50 @@ def leak_until_told(sockets):
     signal.signal(signal.SIGUSR1, abort)
     while True:
         held.append(sockets[0].accept()[0])
+
+
+def intercepting(topology, ports, *rules, **changes):
+    """Return a plan whose client's firewall answers the challenge ACKs to some ports, with further rules."""
+    world = INTERCEPTION
+    own = [
+        msgspec.structs.replace(rule, match=of_ports(ports, rule.match, "dport")) if rule.sends_rst else rule
+        for rule in world.rules
+    ]
+    plan = make_plan(topology, *own, *rules, **changes)
+    return msgspec.structs.replace(plan, world=msgspec.structs.replace(plan.world, sets=world.sets))
+
+
+@mixture("Every port is mined; the client's firewall answers the challenge ACKs, over a link and a router.")
+def intercepted_behind_router(site):
+    site.carry_out(intercepting(Topology.ROUTER, [*LOWER, *UPPER], mines=COUNT), late(INTERCEPTED))
+
+
+@mixture("Every port is mined; the client's firewall answers the challenge ACKs to half of them.")
+def intercepted_by_half(site):
+    plan = intercepting(Topology.LINK, LOWER, mines=COUNT)
+    site.carry_out(plan, on_ports(LOWER, INTERCEPTED), on_ports(UPPER, "closewait"))
+
+
+@mixture("Every port is mined; on one host its firewall answers half of the challenge ACKs, and drops the other RSTs.")
+def intercepted_and_no_rst(site):
+    rst = FilterRule(name="no-rst", hook=Hook.INPUT, match=of_ports(UPPER, NO_RST), stops=Segment.RST)
+    plan = intercepting(Topology.LOOPBACK, LOWER, rst, mines=COUNT)
+    site.carry_out(plan, on_ports(LOWER, INTERCEPTED), on_ports(UPPER, "rst_dropped"))
+
+
+@mixture("Every port is mined; the client's firewall answers half of the challenge ACKs, a router drops the others.")
+def intercepted_and_no_challenge(site):
+    rule = drop("no-challenge", UPPER, PURE_ACK, side="dport", stops=Segment.CHALLENGE)
+    plan = intercepting(Topology.ROUTER, LOWER, rule, mines=COUNT)
+    site.carry_out(plan, on_ports(LOWER, INTERCEPTED), on_ports(UPPER, "challenge_dropped", "lost_on_the_way"))
+
+
+@mixture(
+    "30 ports are mined, their challenge ACKs answered by the client's firewall; a router loses every SYN of 20 others."
+)
+def intercepted_and_lost(site):
+    lost = UPPER[:20]
+    rule = drop("lost", lost, SYN, stops=Segment.SYN)
+    plan = intercepting(Topology.ROUTER, [*LOWER, *UPPER], rule, mines=30)
+    gone = Part(("lost_on_the_way",), in_range_and_timed_out(lost))
+    site.carry_out(plan, gone, late(INTERCEPTED))

@@ -110,7 +110,7 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
     closes = connected if act.plan.close.sends_rst else 0
     others = mine_counts.count_mine_rsts(storm, syns) + count_reset_on_closing(storm)
     world = act.plan.world
-    slow = syns.met_mine & ~syns.mine_left & (syns.gap != Gap.FAST)
+    slow = (syns.met_mine | syns.unresolved) & ~syns.mine_left & (syns.gap != Gap.FAST)
     intercepted = int(slow.sum()) if world.interceptors else 0
     is_answered = world.interceptors == world.rules_that_stop(Segment.CHALLENGE)
     return Counts(

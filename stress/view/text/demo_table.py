@@ -8,6 +8,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from stress.analysis.attribution.bands import OFF_LADDER
 from stress.analysis.attribution.findings import Findings
 from stress.model.plan import Close
 from stress.model.summary import Band
@@ -28,6 +29,11 @@ def rsts_by_firewall(findings: Findings) -> int:
     """Return how many RSTs the rules of the storm's firewall sent."""
     act = findings.run.record.acts[0]
     return sum(act.dropped.get(rule.name, 0) for rule in act.plan.world.rules if rule.sends_rst)
+
+
+def band_name(band: Band) -> str:
+    """Return the name of a band's row."""
+    return f"  {band.label}" if band.label == OFF_LADDER else f"  after {band.label}"
 
 
 def count_in_band(findings: Findings, band: Band) -> str:
@@ -71,7 +77,7 @@ def cells(findings: Findings, occupied: Iterable[Band]) -> dict[str, str]:
         "mines laid / left": f"{summary.mines.laid:,} / {summary.mines.left:,}",
         "collisions": f"{summary.collisions:,}",
         "  with one resend": f"{count_with_one_resend(findings):,}",
-        **{f"  after {band.label}": count_in_band(findings, band) for band in occupied},
+        **{band_name(band): count_in_band(findings, band) for band in occupied},
         "  earliest": earliest,
         "  latest": latest,
         "  ETIMEDOUT": f"{expired_mined:,}",

@@ -60,16 +60,23 @@ def count_intercepted_by_rule(facts: Facts) -> int | None:
     """Return how many challenge ACKs the laboratory's own rules answered, if that is all; else None."""
     act, syns = facts.storm.act, facts.syns
     answered = sum(act.dropped.get(name, 0) for name in act.plan.world.interceptors)
-    cleared = int((syns.met_mine & ~syns.mine_left & np.isin(syns.mine_state, CHALLENGING_STATES)).sum())
+    on_mine = (syns.met_mine | syns.unresolved) & np.isin(syns.mine_state, CHALLENGING_STATES)
+    cleared = int((on_mine & ~syns.mine_left).sum())
     if not answered or (syns.met_mine & facts.fast).any():
         return None
     return answered if answered == facts.moved("TCPChallengeACK") == cleared else None
 
 
 def prove_by_rule(facts: Facts) -> Match | None:
-    """Match attempts whose challenge ACK the laboratory's own rule answered."""
-    attempts, answered = cleared_unseen(facts), count_intercepted_by_rule(facts)
-    if answered is None or not has_counted_all(facts) or not attempts.any():
+    """Match attempts whose challenge ACK the laboratory's own rule answered.
+
+    Each answer clears one mine. So where as many are gone as were answered, those that are gone were met, even where
+    other SYNs may have been lost before they reached a mine.
+    """
+    unresolved = may_be_cleared_unseen(facts) & facts.syns.unresolved
+    attempts, answered = cleared_unseen(facts) | unresolved, count_intercepted_by_rule(facts)
+    met = count_challenged(facts) + int(unresolved.sum())
+    if answered is None or facts.moved("TCPSYNChallenge") != met or not attempts.any():
         return None
     figures = {"challenged": facts.moved("TCPSYNChallenge"), "answered": answered}
     return Match(attempts, figures, grade_by_kernel(facts, attempts))
@@ -166,7 +173,7 @@ RULES = (
         "closes) = challenge ACKs sent to attempts without a short gap; TCPAbortOnTimeout = ETIMEDOUT, TCPAbortOnClose "
         "= 0, and TCPAbortOnData is at most the reset closes",
         sentence="{challenged:,} SYNs met an old socket; to {unanswered:,} challenge ACKs no TCP sent an RST, and the "
-        "sockets are gone: a firewall answered",
+        "sockets of these attempts are gone: a firewall answered",
         prove=prove_by_counters,
         rests_on=("TCPSYNChallenge", "TCPChallengeACK"),  # the books' sum of RSTs is off by what it claims
     ),
