@@ -460,7 +460,7 @@ cdef class PreparedStorm:
         self.state.epoch_ns = epoch_ns
         open_stalls(&self.state.stalls)
         try:
-            self.state.intended_ns = max(begin_ns, libc.monotonic_ns())  # that a spin ends late is a lag
+            self.state.intended_ns = begin_ns or libc.monotonic_ns()  # who begins late has a lag
             with nogil:
                 spin_until(begin_ns)
             if duration_ns:

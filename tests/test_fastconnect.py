@@ -547,3 +547,15 @@ def test_a_storm_waits_for_its_moment():
             records, target="127.0.0.1", target_port=5000, attempts=3, epoch_ns=epoch_ns, begin_ns=epoch_ns + 30_000_000
         )
     assert records["start_ns"][0] >= 30_000_000
+
+
+@namespaced
+def test_a_storm_that_begins_late_is_late_by_its_intended_starts():
+    with Listener("127.0.0.1", 5000) as server:
+        server.start()
+        epoch_ns = now_ns()
+        records = allocate_attempts(3)
+        interval_ns, late_ns = 10_000_000, 50_000_000
+        begin = {"epoch_ns": epoch_ns, "begin_ns": epoch_ns - late_ns, "interval_ns": interval_ns}
+        storm(records, target="127.0.0.1", target_port=5000, attempts=3, **begin)
+    assert (records["lag_us"] >= (late_ns - np.arange(3) * interval_ns) // 1000).all()

@@ -201,8 +201,9 @@ class Worker:
             count, interrupted = call.storm.run(
                 epoch_ns=epoch_ns,
                 begin_ns=begin_ns,
-                duration_ns=max(stop_ns - max(now_ns(), begin_ns), 1) if plan.duration_s else 0,
+                duration_ns=max(stop_ns - (begin_ns or now_ns()), 1) if plan.duration_s else 0,
             )
+            begin_ns = 0  # further calls begin at once
             recorded += count
             stalls += [Stall(start, end, StallKind(kind), self.spec.number) for start, end, kind in call.storm.stalls()]
             stalls_missed += call.storm.stalls_missed
