@@ -277,7 +277,8 @@ def test_a_setting_of_the_client_decides_and_one_of_the_server_is_only_named():
 
 def test_errors_tell_routes_apart():
     (group,) = answered("EACCES").groups
-    assert [sight.when for one in group.possibilities for sight in one.sights] == ["a route or rule of kind prohibit"]
+    (route,) = [one for one in group.possibilities if one.explanation.name == "local-route"]
+    assert [sight.when for sight in route.sights] == ["a route or rule of kind prohibit"]
 
 
 def test_a_late_unreachable_host_is_told_from_one_at_once():

@@ -71,8 +71,8 @@ EXPLANATIONS = (
         (Side.SERVER, "PAWSTimewait or TCPACKSkippedTimeWait rises"),
         "the server closed first and holds the 4-tuple in TIME_WAIT; another client behind the same address gets its "
         "port within a minute, and its timestamp or sequence number is behind",
-        "TCPSYNChallenge does not rise, and PAWSTimewait = such connects; with timestamps off no counter rises, and "
-        "only the server's socket in TIME_WAIT tells",
+        "TCPSYNChallenge does not rise, and PAWSTimewait (PAWSEstab before Linux 6.16) = SYNs that met TIME_WAIT; with "
+        "timestamps off no counter rises, and only the server's socket in TIME_WAIT tells",
         (
             Sight(
                 TWO_JIFFIES,
@@ -91,9 +91,16 @@ EXPLANATIONS = (
             ),
         ),
         (
-            counters(Side.SERVER, "TcpExtPAWSTimewait", "TcpExtTCPACKSkippedTimeWait", "TcpExtTCPSYNChallenge"),
+            counters(
+                Side.SERVER,
+                *("TcpExtPAWSTimewait", "TcpExtPAWSEstab", "TcpExtTCPACKSkippedTimeWait", "TcpExtTCPSYNChallenge"),
+            ),
             old_sockets("time-wait", "the client's address and port"),
-            Command(Side.CLIENT, "sysctl net.ipv4.tcp_timestamps", "with 2, no random offsets, all connect at once"),
+            Command(
+                Side.CLIENT,
+                "sysctl net.ipv4.tcp_timestamps",
+                "with 2 there are no random offsets; clients of one host then connect at once",
+            ),
         ),
         (Cause.TIME_WAIT,),
         ("time-wait-nat",),

@@ -17,8 +17,8 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     *losses.EXPLANATIONS,
     *routers.EXPLANATIONS,
     *black_holes.EXPLANATIONS,
-    *hosts.EXPLANATIONS,
     *refusals.EXPLANATIONS,
+    *hosts.EXPLANATIONS,
     *ports.EXPLANATIONS,
 )
 NOTHING_TO_SEE = frozenset({"clean"})  # scenarios in which nothing is wrong
