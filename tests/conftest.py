@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The order of tests: files that take longest come first, so that not one of two processes is left alone with them."""
+"""The order of tests, and where their processes share the runs of scenarios.
+
+Files that take longest come first, so that not one of two processes is left alone with them.
+"""
+
+import os
+
+import pytest
 
 LONGEST = (
     "test_virtme",
@@ -20,3 +27,10 @@ def place(item):
 
 def pytest_collection_modifyitems(items):
     items.sort(key=place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _runs_folder(tmp_path_factory):
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    os.environ["CONNSTORM_TEST_RUNS"] = str(shared / "scenario_runs")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Every scenario once, scaled down, by the real command."""
+"""Every scenario once, scaled down, by the real command; pytest's processes share the runs."""
 
+import fcntl
 import functools
+import json
 import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,29 +114,49 @@ class Ended:
 
 
 def carry_out(name):
-    witness = [] if is_translated(name) else WITNESS
-    with tempfile.TemporaryDirectory() as results:
-        done = connstorm("run", *RUNS[name], *witness, "--output", results, timeout=110)
-        if done.returncode:
-            return Ended(done.returncode, done.stderr, None)
-        (path,) = Path(results).iterdir()
-        run, summary = run_folder.read(path)
-        findings = analyse(run)
-        assert findings.summary == summary
-        findings.outcomes, findings.causes, findings.collided  # noqa: B018  # before the folder and its arrays are gone
-        return Ended(0, done.stdout, findings)
+    """Carry out a run, or take what another of pytest's processes, or of this one's threads, has stored of it."""
+    home = Path(os.environ["CONNSTORM_TEST_RUNS"]) / name.replace(" ", "-")
+    home.mkdir(parents=True, exist_ok=True)
+    said = home / "said.json"
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            witness = [] if is_translated(name) else WITNESS
+            done = connstorm("run", *RUNS[name], *witness, "--output", str(home / "results"), timeout=110)
+            said.write_text(json.dumps([done.returncode, done.stderr if done.returncode else done.stdout]))
+    code, text = json.loads(said.read_text())
+    if code:
+        return Ended(code, text, None)
+    (path,) = (home / "results").iterdir()
+    run, summary = run_folder.read(path)
+    findings = analyse(run)
+    assert findings.summary == summary
+    return Ended(0, text, findings)
+
+
+POOL = ThreadPoolExecutor(AT_ONCE)
 
 
 @functools.cache
-def all_runs():
-    """Carry out every run, some at a time, and return the result of each by its name."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(RUNS, pool.map(carry_out, RUNS), strict=True))
+def begin(name):
+    """Let a run be carried out, some at a time; return its future."""
+    return POOL.submit(carry_out, name)
+
+
+def begin_all():
+    """Let every run be carried out, in their order, before anybody waits for one."""
+    for name in RUNS:
+        begin(name)
+
+
+def ended_run(name):
+    """Return what came of a run."""
+    return begin(name).result()
 
 
 def run_of(name):
     """Return the findings of a run; raise LabError when the command failed."""
-    ended = all_runs()[name]
+    ended = ended_run(name)
     if ended.findings is None:
         raise LabError(f"{name} ended with code {ended.code}: {ended.said}")
     return ended.findings

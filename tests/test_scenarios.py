@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from scenario_runs import RUNS, WITNESS, all_runs, is_translated, run_of
+from scenario_runs import RUNS, WITNESS, begin_all, ended_run, is_translated, run_of
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.ends import server_counter
@@ -26,7 +26,7 @@ from stress.model.world import Drop
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.check.world_rules import QUEUE_KINDS
 
-pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
+pytestmark = pytest.mark.timeout(300)
 
 DROPS = (
     *("TCP_INVALID_SYN", "NETFILTER_DROP", "CPU_BACKLOG", "IP_RPFILTER", "XFRM_POLICY", "QDISC_DROP", "NO_SOCKET"),
@@ -50,6 +50,7 @@ def _networks():
         os._exit(0)
     if os.waitpid(child, 0)[1]:
         pytest.skip("this kernel refuses private network namespaces")
+    begin_all()
 
 
 def skip_without_nft(name):
@@ -71,7 +72,7 @@ def name(request):
 
 
 def test_it_ends_by_itself_and_well(name):
-    ended = all_runs()[name]
+    ended = ended_run(name)
     assert (ended.code, ended.said if ended.code else "") == (0, "")
 
 
