@@ -178,3 +178,22 @@ def test_no_thread_shares_the_descriptors_of_a_storm(workers, tmp_path):
     assert ended.path is not None
     assert len(threads) > workers  # itself, its servers, its workers
     assert set().union(*threads.values()) == {1}
+
+
+@namespaced(ports=SIXTEEN_PORTS)
+def test_uses_are_those_of_their_attempts_whichever_worker_made_them():
+    run, _, _ = carry_out(plan_of("clean", use=True, attempts=64, rate_per_s=2000.0))
+    assert len(run.uses) == len(run.attempts) == 64
+    assert set(run.attempts["worker"].tolist()) == {0, 1}
+    connected = run.attempts["error"] == 0  # of two workers one may find a port in use
+    assert ((run.uses["use_ns"] > 0) == connected).all()
+    assert run.record.acts[0].listener.answered == connected.sum() > 0
+
+
+@namespaced(ports=SIXTEEN_PORTS)
+def test_an_act_that_uses_nothing_has_no_uses_next_to_one_that_does():
+    acts = {"used": {"use": True}, "not used": {"fresh": False}}
+    run, _, _ = carry_out(plan_of("clean", workers=1, attempts=16, acts=acts))
+    used, unused = run.storms()
+    assert (used.uses["use_ns"] > 0).all()
+    assert (len(used.uses), len(unused.uses), len(run.uses)) == (16, 0, 32)

@@ -42,6 +42,11 @@ class StoredRun:
         return self.observed.attempts
 
     @property
+    def uses(self) -> "npt.NDArray[Any]":
+        """The first uses of the connections, in the order of the attempts; of shape (0,) without ``use``."""
+        return self.observed.uses
+
+    @property
     def mines(self) -> "npt.NDArray[Any]":
         """The mines, shape (mines,): local_port, address, and ``left`` where one stood after the storm."""
         return self.observed.mines

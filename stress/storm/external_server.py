@@ -117,7 +117,7 @@ def storm_external_server(plan: Plan, asked: AskedKernel | None = None) -> Run:
         interrupted=result.interrupted,
         warnings=[*([asked.refusal] if asked.refusal else []), *result.warnings],
     )
-    return Run(record, result.attempts, result.mines, result.events)
+    return Run(record, result.attempts, result.mines, result.events, result.uses)
 
 
 def external_faults(plan: Plan) -> Iterator[str]:

@@ -157,7 +157,7 @@ class Site:
         if run.record.acts[0].kernel_word is not None:
             self.verdict_by_kernel.add(evaluate_run(StoredRun(None, run, analyse(run).summary), truth))
         acts = [msgspec.structs.replace(act, kernel_word=None, evidence="counts") for act in run.record.acts]
-        without = Run(msgspec.structs.replace(run.record, acts=acts), run.attempts, run.mines)
+        without = Run(msgspec.structs.replace(run.record, acts=acts), run.attempts, run.mines, uses=run.uses)
         self.add("storm", evaluate_run(StoredRun(None, without, analyse(without).summary), truth))
 
     def command(self, scenario, *given, parts, refusable=False):

@@ -16,7 +16,7 @@ from stress.analysis.attribution.queue_books import syn_queue_claims
 from stress.analysis.attribution.refused import count_ended_by_rules, count_opens, count_refused_by_rst
 from stress.analysis.attribution.router_books import router_claims
 from stress.analysis.attribution.syns import Gap, Syns
-from stress.analysis.attribution.use_claims import count_reset_in_use, count_reset_on_closing, use_claims
+from stress.analysis.attribution.use_claims import count_reset_in_queue, count_reset_on_closing, use_claims
 from stress.model.plan import Close
 from stress.model.run import Storm
 from stress.model.summary import Claim
@@ -145,7 +145,7 @@ def count_retransmits(storm: Storm) -> int:
 def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     """Yield the claims on attempts that connected, and on SYNs that met a mine or got lost."""
     act = storm.act
-    reset_in_queue = count_reset_in_use(storm)
+    reset_in_queue = count_reset_in_queue(storm)
     less = ", less uses that met a reset" if reset_in_queue else ""
     yield (
         "attempts that connected" + (" + mines in SYN-RECEIVED cleared" if counts.requests else "") + less,

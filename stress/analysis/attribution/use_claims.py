@@ -15,8 +15,10 @@ def count_reset_on_closing(storm: Storm) -> int:
     return int((storm.attempts["error"] == errno.ECONNRESET).sum())
 
 
-def count_reset_in_use(storm: Storm) -> int:
-    """Return how many connections met a reset when they were first used."""
+def count_reset_in_queue(storm: Storm) -> int:
+    """Return how many connections met a reset when they were first used, where listeners closed with their queues."""
+    if storm.act.plan.stuck_until_s is None:
+        return 0
     return int((storm.uses["error"] == errno.ECONNRESET).sum())
 
 

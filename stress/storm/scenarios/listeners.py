@@ -10,7 +10,7 @@ HUNDRED_PORTS = (40000, 40099)
 
 SCENARIOS = (
     Scenario(
-        "one of 2, and of 4, listeners on one port (SO_REUSEPORT) stands still; every port is tried twice",
+        "one of 2, and of 4, listeners on one port (SO_REUSEPORT) stands still, each port tried twice; then none does",
         {ALL: "ETIMEDOUT after {give_up} on a fixed share of the ports, always the same ones; the others at once"},
         frozenset({Cause.ACCEPT_QUEUE}),
         Plan(
@@ -26,6 +26,7 @@ SCENARIOS = (
                 "2 listeners, again": {"listeners": 2, "fresh": False},
                 "4 listeners": {"listeners": 4},
                 "4 listeners, again": {"listeners": 4, "fresh": False},
+                "2 listeners, both accept": {"listeners": 2, "stuck": 0, "backlog": None},
             },
         ),
         waits_for_give_up=True,

@@ -33,8 +33,8 @@ RULES: tuple[Rule, ...] = (
     *queue.RULES,
     *translation.RULES,
     *loss.RULES[3:],
+    *use.RULES,  # what was wrong with connect() comes first, but for a stall: it delays, and nothing fails
     *stall.RULES,
-    *use.RULES,  # last: what was wrong with connect() comes first
 )
 COLLISIONS = frozenset(
     rule.cause for rule in (*interception.RULES, *collision.RULES, *time_wait.RULES, *challenge.RULES)
