@@ -43,6 +43,7 @@ EXPLANATIONS = (
             "translator",
             "fin-wait-2",
             "challenge-limit",
+            "one-second",
         ),
     ),
     Explanation(

@@ -46,8 +46,8 @@ EXPLANATIONS = (
         "ListenDrops rises without ListenOverflows and without Ip.OutNoRoutes; TCPReqQFullDrop = ListenDrops where the "
         "listen() backlog is too small, and 0 where tcp_max_syn_backlog is",
         (
-            Sight(LADDER, "half-open connections end", setting=NO_COOKIES),
             Sight(TIMEOUT, "others fill the queue", setting=NO_COOKIES),
+            Sight(LADDER, "half-open connections end", setting=NO_COOKIES),
         ),
         (
             counters(
