@@ -15,8 +15,9 @@ import msgspec
 import pytest
 from command import assert_one_sentence, connstorm, program
 
+from stress.cli.shell import choose_act
 from stress.lab.wait import wait_until
-from stress.model.errors import LabError
+from stress.model.errors import LabError, UsageError
 from stress.model.plan import Plan
 from stress.model.world import ADDRESSES, CLIENT, ROUTER, SERVER, Topology, World
 
@@ -92,6 +93,15 @@ def test_what_cannot_be_is_one_sentence():
     assert_one_sentence(connstorm("shell", "clear", "client"), "no scenario 'clear'")
     assert_one_sentence(connstorm("shell", "clean", "client", "--host"), "leave out --host")
     assert_one_sentence(connstorm("shell", "clean", "client", "--set", "net.ipv4.tcp_no=1"), "net.ipv4.tcp_no")
+
+
+def test_of_several_acts_it_is_the_first_with_that_host():
+    acts = {"alone": {}, "routed": {"world": msgspec.to_builtins(ROUTED.world)}}
+    plan = Plan(scenario="clean", acts=acts)
+    assert choose_act(plan, CLIENT).world == World()
+    assert choose_act(plan, ROUTER).world == ROUTED.world
+    with pytest.raises(UsageError, match="there are client, server, router"):
+        choose_act(plan, "client2")
 
 
 def test_a_command_that_is_not_there_has_the_exit_code_of_shells():

@@ -38,5 +38,5 @@ def run_shell(
         for line in () if quiet else describe_world(plan, host):
             click.echo(line, err=True)
 
-    notify = Progress(plan.scenario, quiet=quiet)
+    notify = Progress(plan.scenario, quiet=quiet and not sys.stderr.isatty())
     sys.exit(world_shell.run(plan, host, command, notify, introduce, storm=storm))

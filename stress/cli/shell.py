@@ -12,7 +12,7 @@ from stress.cli.options import make_plan, plan_options
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.text import did_you_mean
-from stress.model.world import SERVER, Topology
+from stress.model.world import CLIENT, SERVER, Topology
 from stress.run import world_shell
 from stress.storm.catalogue import find_scenario
 from stress.storm.check import plan_rules
@@ -27,8 +27,8 @@ from stress.storm.check import plan_rules
 def shell(name: str, place: str, command: tuple[str, ...], *, storm: bool, **options: Any) -> None:
     r"""Open a shell on a HOST of a SCENARIO's world: client, client2, router or server.
 
-    Hosts, mines, rules and the server are as when the scenario runs; of several acts it is the first, or that of --act.
-    With a COMMAND that is run in place of the shell, and its exit code is passed on.
+    Hosts, mines, rules and the server are as when the scenario runs; of several acts it is the first one with that
+    host, or that of --act. With a COMMAND that is run in place of the shell, and its exit code is passed on.
 
     \b
     Examples:
@@ -40,20 +40,26 @@ def shell(name: str, place: str, command: tuple[str, ...], *, storm: bool, **opt
     if plan.host:
         raise UsageError("A shell is on a host of a world of its own; leave out --host.")
     plan_rules.refuse(plan_rules.plan_faults(plan))
-    first = next(iter(plan.storms().values()))
-    check_host(first, place)
+    act = choose_act(plan, place)
     flags = ["--parent", str(os.getpid()), *(["--storm"] if storm else []), *(["--quiet"] if command else [])]
     program = command or [os.environ.get("SHELL", "/bin/sh")]
-    sys.exit(world_shell.run_apart(["run-shell", *flags, msgspec.json.encode(first).decode(), place, "--", *program]))
+    sys.exit(world_shell.run_apart(["run-shell", *flags, msgspec.json.encode(act).decode(), place, "--", *program]))
 
 
-def check_host(plan: Plan, host: str) -> None:
-    """Raise UsageError unless a host is in the world of a plan."""
-    hosts = list(plan.world.topology.hosts)
-    if plan.world.topology is Topology.LOOPBACK:
-        hosts.append(SERVER)
+def choose_act(plan: Plan, host: str) -> Plan:
+    """Return the plan of the first act whose world has a host.
+
+    Raises:
+        UsageError: none has.
+    """
+    hosts: dict[str, Plan] = {}
+    for act in plan.storms().values():
+        alone = act.world.topology is Topology.LOOPBACK
+        for name in (CLIENT, SERVER) if alone else act.world.topology.hosts:
+            hosts.setdefault(name, act)
     if host not in hosts:
         raise UsageError(
             f"There is no host {host!r} in the world of {plan.scenario}; there are {', '.join(hosts)}."
             f"{did_you_mean(host, hosts)}"
         )
+    return hosts[host]
