@@ -5,7 +5,7 @@ from worlds.queues import drop_syns
 from worlds.servers import drain, start_server
 from worlds.site import FIRST
 from worlds.stale import lay
-from worlds.truth import every, late, on_ports, slow
+from worlds.truth import delayed, every, late, on_ports
 from worlds.world import FIXTURE, HERE, HOST, world
 
 SYN = "tcp dport 5000 tcp flags & (syn|ack) == syn"
@@ -154,4 +154,4 @@ def congested_and_leaked(site):
 def slow_link(site):
     start_server(site, drain)
     site.call("tc qdisc add dev lo root tbf rate 160kbit burst 1600 limit 400000")
-    site.storm(slow(), late(), rate_per_s=100, ports="kernel")
+    site.storm(delayed(), late(), rate_per_s=100, ports="kernel")

@@ -67,6 +67,11 @@ def slow(*names):
     return Part(names, lambda run: is_at_once(run) & (run.attempts["latency_ns"] > 5 * run.record.host.jiffy_ns))
 
 
+def delayed():
+    """State the truth of attempts that a link or queue delayed; a stall that covers the whole wait may be named."""
+    return slow("stalled")
+
+
 def with_errors(errors, *names):
     """State the truth of attempts that ended with one of some errnos."""
     return Part(names, lambda run: np.isin(run.attempts["error"], list(errors)))
