@@ -15,7 +15,7 @@ from stress.lab import sysctl
 from stress.model.errors import NotApplicableError, UsageError
 from stress.model.mine import Isn, Laying, Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
-from stress.model.world import Drop, FilterRule, Firewall, Hook, World
+from stress.model.world import CLIENT, Drop, FilterRule, Firewall, Hook, Route, World
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.check import address_rules, plan_rules
 from stress.storm.environment import prepare_sysctls
@@ -261,6 +261,13 @@ def test_every_sentence_is_tried_above():
     said += plan_rules.host_faults(plan({"drop": Drop.INVALID, "window": 4}), FOUR, NOFILE, has_nft=False)
     fenced = plan({"world": World(rules=[FilterRule(name="a", hook=Hook.INPUT, match="")])})
     said += plan_rules.missing_kernel_features(fenced, has_local_port_range=True, has_nft=False)
+    martian = {
+        "family": 6,
+        "source": "::1",
+        "target": "::1",
+        "world": World(routes=[Route(to=CLIENT, kind="local", through="lo")]),
+    }
+    said += plan_rules.missing_kernel_features(plan(martian), has_local_port_range=True)
     assert len(pieces) > 12
     assert [piece for piece in pieces if not any(piece in sentence for sentence in said)] == []
 

@@ -5,7 +5,7 @@ import errno
 
 import numpy as np
 import pytest
-from scenario_runs import run_of
+from scenario_runs import WITNESS, run_of
 
 from stress.model.world import CLIENT, SERVER
 
@@ -115,3 +115,46 @@ def test_each_way_to_be_refused_has_one_cause(name):
     assert {act for act, names in causes.items() if names == {"rejected_by_icmp"}} == by_icmp
     assert {act for act, names in causes.items() if names == {"refused_by_host"}} == set(BY_ROUTE)
     assert (causes["tcp reset"], causes["nobody listens"]) == ({"rejected_by_rst"}, {"no_listener"})
+
+
+@pytest.mark.parametrize("name", ["neighbour", "neighbour 6"])
+def test_a_syn_without_a_neighbour_is_never_sent_nor_sent_again(name):
+    long, short, open_ = acts_of(name).values()
+    assert (long.attempts["error"] == errno.EHOSTUNREACH).all()
+    assert set(short.attempts["error"].tolist()) <= {errno.ETIMEDOUT, errno.EHOSTUNREACH}  # whichever timer is first
+    for storm in (long, short):
+        client, server = (storm.act.hosts[host].counters for host in (CLIENT, SERVER))
+        assert not storm.attempts["retransmits"].any()
+        assert (client["TCPSynRetrans"], client["RetransSegs"], server["InSegs"]) == (0, 0, 0)
+        timed_out = int((storm.attempts["error"] == errno.ETIMEDOUT).sum())
+        assert client["TCPAbortOnTimeout"] == timed_out
+        assert client["TCPTimeouts"] - timed_out == client["TCPSpuriousRtxHostQueues"] >= 40
+        assert icmp_sums(storm)[0] == icmp_sums(storm)[1]  # the host's own errors to itself
+        assert storm.act.next_hop in ("FAILED", "INCOMPLETE")
+    assert icmp_sums(long)[0] == 40
+    assert long.act.hosts[CLIENT].counters["TCPTimeouts"] == long.act.hosts[CLIENT].counters["TCPSpuriousRtxHostQueues"]
+    assert (open_.attempts["error"] == 0).all()
+
+
+def test_a_reverse_path_filter_drops_every_syn():
+    filtered, open_ = acts_of("rp-filter").values()
+    server = filtered.act.hosts[SERVER].counters
+    assert (filtered.attempts["error"] == errno.ETIMEDOUT).all()
+    assert server["IPReversePathFilter"] == count_syns(filtered) == 200
+    assert (server["InSegs"], server["ListenDrops"]) == (0, 0)
+    assert (open_.attempts["error"] == 0).all()
+
+
+def test_no_counter_tells_of_a_martian():
+    martians, open_ = acts_of("martian").values()
+    assert (martians.attempts["error"] == errno.ETIMEDOUT).all()
+    assert not any(count for name, count in martians.act.hosts[SERVER].counters.items() if not name.startswith("Ip6"))
+    assert (open_.attempts["error"] == 0).all()
+
+
+def test_a_martian_has_its_name_by_the_kernel_s_own_word():
+    if not WITNESS:
+        pytest.skip("the kernel's own word needs root of the host")
+    martians, _ = acts_of("martian").values()
+    assert martians.act.kernel_word.counts["drop IP_LOCAL_SOURCE"] == count_syns(martians)
+    assert run_of("martian").summary.causes["martian"] == 100

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 HERE = "/proc/thread-self/ns/net"  # /proc/self is the main thread's, wherever the calling thread is
 BITS = {4: 32, 6: 128}
+ARP_IGNORE = "net.ipv4.conf.all.arp_ignore"
 FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
 NO_DETECTION = 0x02  # IFA_F_NODAD of linux/if_addr.h; IPv4 has no use for it
-SCOPE_LINK = 253  # linux/rtnetlink.h
+SCOPE_LINK, SCOPE_HOST = 253, 254  # linux/rtnetlink.h
 
 
 class Network:
@@ -122,8 +123,11 @@ class Network:
         # Without duplicate address detection an address can be used at once.
         netlink.addr("add", index=index, address=own, prefixlen=BITS[self.family], flags=NO_DETECTION)
         netlink.route("add", dst=self.with_length(other), oif=index, family=self.domain, scope=self.link_scope)
-        known = device.hardware_address(neighbour, host)
-        netlink.neigh("add", dst=other, lladdr=known, ifindex=index, family=self.domain, state="permanent")
+        if neighbour not in self.world.silent:
+            known = device.hardware_address(neighbour, host)
+            netlink.neigh("add", dst=other, lladdr=known, ifindex=index, family=self.domain, state="permanent")
+        if host in self.world.silent:
+            sysctl.write(ARP_IGNORE, "8")  # for all local addresses
         return int(index)
 
     def address(self, host: str) -> str:
@@ -153,7 +157,10 @@ class Network:
         known = ADDRESSES[self.family]
         destination = self.with_length(known[route.to]) if route.to in known else route.to
         ip_address(destination.partition("/")[0])  # a plan's check has seen to it
-        netlink.route("replace", dst=destination, type=route.kind, family=self.domain)
+        more = {} if route.through is None else {"oif": netlink.link_lookup(ifname=route.through)[0]}
+        if route.kind == "local":
+            more["scope"] = SCOPE_HOST
+        netlink.route("replace", dst=destination, type=route.kind, family=self.domain, **more)
 
     def add_queues(self) -> None:
         """Add the queues of the world.

@@ -42,6 +42,9 @@ class Cause(StrEnum):
     DROPPED_BY_HOST = "dropped_by_host"
     REFUSED_BY_HOST = "refused_by_host"
     NO_ROUTE_BACK = "no_route_back"
+    NO_NEIGHBOUR = "no_neighbour"
+    RP_FILTER = "rp_filter"
+    MARTIAN = "martian"
     NO_LISTENER = "no_listener"
     REJECTED_BY_RST = "rejected_by_rst"
     REJECTED_BY_ICMP = "rejected_by_icmp"
@@ -77,6 +80,9 @@ MEANINGS: dict[Cause, str] = {
     Cause.DROPPED_BY_HOST: "the client's own host did not send: its output chain, a cgroup or a queue dropped the SYN",
     Cause.REFUSED_BY_HOST: "connect() failed before any SYN: no route, a rule or a policy of the client's host",
     Cause.NO_ROUTE_BACK: "the server's host has no route for its answer",
+    Cause.NO_NEIGHBOUR: "the SYN never left the host: nobody on the link answered for the address of the next hop",
+    Cause.RP_FILTER: "a host dropped the SYN, because its own route to the source leads through another device",
+    Cause.MARTIAN: "a host dropped the SYN, because the source is an address of its own",
     Cause.NO_LISTENER: "nobody listened there",
     Cause.REJECTED_BY_RST: "an RST refused the connection that no TCP had sent: a firewall did",
     Cause.REJECTED_BY_ICMP: "an ICMP error refused the connection",

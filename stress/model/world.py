@@ -112,13 +112,16 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         to: the name of a host, or an address with its prefix length.
-        kind: unreachable, prohibit, blackhole or throw: what becomes of packets.
+        kind: unreachable, prohibit, blackhole or throw: what becomes of packets; unicast: they leave through a device;
+            local: they are for this host.
         on: the host.
+        through: the device, for the last two.
     """
 
     to: str
     kind: str
     on: str = SERVER
+    through: str | None = None
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -146,6 +149,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         routes: that hosts have in addition.
         queues: queueing disciplines; they begin to work when mines have been laid.
         sysctls: settings of single hosts by the host's name, in addition to those of the plan.
+        silent: hosts whose hardware addresses nobody knows, and which do not answer when they are asked for them by
+            ARP; over IPv6 a rule has to drop the question.
     """
 
     topology: Topology = Topology.LOOPBACK
@@ -154,6 +159,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     routes: list[Route] = []
     queues: list[Queue] = []
     sysctls: dict[str, dict[str, str]] = {}
+    silent: list[str] = []
 
     def host(self, name: str) -> str:
         """Return the host that a name means: where client and server are one, that one."""

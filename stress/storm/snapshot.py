@@ -4,7 +4,7 @@
 import time
 from typing import Any
 
-from stress.lab import census, conntrack, counters, host
+from stress.lab import census, conntrack, counters, host, neighbour
 from stress.model.plan import EvidenceSource, Plan
 from stress.model.record import HostReport
 from stress.model.world import ROUTER
@@ -73,6 +73,11 @@ class StormSnapshot:
             time.sleep(QUIET_S)
         return False
 
+    def read_next_hop(self, hosts: dict[str, HostReport]) -> str | None:
+        """Return the state of the neighbour towards the target, where a SYN was still in this host when it was due."""
+        waited = sum_ends(hosts).get("TCPSpuriousRtxHostQueues", 0)
+        return neighbour.read_next_hop_state(self.plan.target) if waited else None
+
     def changes(self, epoch_ns: int) -> dict[str, Any]:
         """Return what has changed since, as fields of an Act."""
         listener = self.environment.listener
@@ -86,6 +91,7 @@ class StormSnapshot:
             "counters": sum_ends(hosts),
             "hosts": hosts if len(hosts) > 1 or any(report.conntrack for report in hosts.values()) else {},
             "segments_in_flight": in_flight,
+            "next_hop": self.read_next_hop(hosts),
             "census_before": self.census_before,
             "census_after": self.take_census(),
             "listener": listener.report().since(self.report_before),

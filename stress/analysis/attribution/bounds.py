@@ -48,7 +48,7 @@ def bound_queue_and_loss(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterat
         others = sum(queues.values()) - own
         yield make_bound(facts, cause, certain - swallowed - others, min(own, count), count)
     if queues or not drops:
-        others = dropped + facts.icmp_withheld
+        others = dropped + facts.icmp_withheld + facts.rp_filtered
         yield make_bound(facts, Cause.LOST_ON_THE_WAY, certain - others if balance else 0, swallowed, count)
 
 

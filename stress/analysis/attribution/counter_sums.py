@@ -4,6 +4,7 @@
 A sum is its text, as the books show it, and its value.
 """
 
+from stress.analysis.attribution.refused import count_on_hosts
 from stress.analysis.attribution.router_books import ROUTER_DROPS, count_router_drops
 from stress.lab.counters import LO_DROPPED
 from stress.model.run import Storm
@@ -11,6 +12,7 @@ from stress.model.world import CLIENT, CLIENT2, Segment
 
 SYNCOOKIES = "net.ipv4.tcp_syncookies"
 WITHHELD = "TCPACKSkippedTimeWait"
+RP_FILTERED = "IPReversePathFilter"
 Sum = tuple[str, int]
 
 
@@ -28,10 +30,12 @@ def may_lose_syns(storm: Storm) -> bool:
 def sum_lost_syns(storm: Storm) -> list[Sum]:
     """Return the sums that stand for SYNs without an answer: drops by the listener, the loopback, and rules.
 
-    None where a rule stops SYN-ACKs: the server sends these again by itself, so that they are more than the SYNs.
+    None where a rule stops SYN-ACKs: the server sends these again by itself, so that they are more than the SYNs. None
+    where SYNs are dropped that nothing counts.
     """
     act, world = storm.act, storm.act.plan.world
-    if stops_any(storm, Segment.SYN_ACK):
+    is_uncounted = any(route.kind == "local" for route in world.routes)  # a source that is the host's own
+    if stops_any(storm, Segment.SYN_ACK) or is_uncounted:
         return []
     rules = [rule.name for rule in world.rules if rule.stops is Segment.SYN and not rule.sends_rst]
     others = act.counters.get(LO_DROPPED, 0) + sum(act.dropped[name] for name in rules)  # schema 1 did not read lo
@@ -39,6 +43,9 @@ def sum_lost_syns(storm: Storm) -> list[Sum]:
     if router_drops := count_router_drops(storm):
         others += router_drops
         names.append(ROUTER_DROPS)
+    if filtered := count_on_hosts(act, [RP_FILTERED]):
+        others += filtered
+        names.append(RP_FILTERED)
     # Without a route back, or with a full SYN queue, the listener drops SYNs without an overflow of its accept queue.
     without_overflow = world.routes or act.sysctls.get(SYNCOOKIES) == "0"
     listener = ("ListenDrops",) if without_overflow else ("ListenOverflows", "ListenDrops")

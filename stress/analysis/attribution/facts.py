@@ -9,18 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis.attribution import refused
 from stress.analysis.attribution.balance import Balance, balance_segments
 from stress.analysis.attribution.ends import CHALLENGES, server_counter
 from stress.analysis.attribution.kernel_events import KernelEvents, match_events
 from stress.analysis.attribution.ladder import Ladder
 from stress.analysis.attribution.outcome import OUTCOMES, has_sent_syn
-from stress.analysis.attribution.refused import (
-    ICMP_SENT,
-    ICMP_WITHHELD,
-    count_on_hosts,
-    is_target_open,
-    is_unreachable,
-)
 from stress.analysis.attribution.syns import Gap, Syns
 from stress.model.mine import UNHEARD
 from stress.model.outcome import Outcome
@@ -119,6 +113,20 @@ class Facts:
         return unanswered & self.waited
 
     @cached_property
+    def held(self) -> npt.NDArray[np.bool_]:
+        """Whether the only SYN was still in this host when it was due to be sent again, shape (rows,).
+
+        The timer then passes without a resend (TCPSpuriousRtxHostQueues, tcp_retransmit_skb()).
+        """
+        waited = self.attempts["latency_ns"] >= self.ladder.rungs[0].to_ns
+        return np.asarray(waited & (self.attempts["retransmits"] == 0) & (self.attempts["error"] != 0), np.bool_)
+
+    @cached_property
+    def rp_filtered(self) -> int:
+        """How many packets a reverse path filter dropped, on any host."""
+        return refused.count_on_hosts(self.storm.act, ("IPReversePathFilter",))
+
+    @cached_property
     def unanswered(self) -> int:
         """How many SYNs that met no old socket got no answer; all those of which that is not known are among them."""
         syns = self.syns
@@ -132,7 +140,7 @@ class Facts:
     @cached_property
     def unreachable(self) -> npt.NDArray[np.bool_]:
         """Which attempts ended with an errno that a host gives before the SYN, or an ICMP error, shape (rows,)."""
-        return is_unreachable(self.attempts) & np.asarray(self.attempts["retransmits"] == 0, np.bool_)
+        return refused.is_unreachable(self.attempts) & np.asarray(self.attempts["retransmits"] == 0, np.bool_)
 
     @cached_property
     def opens(self) -> int:
@@ -194,20 +202,15 @@ class Facts:
             return drops
         return own if not own or own + others == drops else None
 
-    @property
-    def is_target_open(self) -> bool:
-        """Whether somebody listened on the target when the storm was over."""
-        return is_target_open(self.storm.act)
-
     @cached_property
     def icmp_withheld(self) -> int:
         """How many ICMP errors a host did not send because it limits their rate."""
-        return count_on_hosts(self.storm.act, ICMP_WITHHELD)
+        return refused.count_on_hosts(self.storm.act, refused.ICMP_WITHHELD)
 
     @cached_property
     def icmp_due(self) -> int:
         """How many ICMP errors hosts sent or withheld."""
-        return count_on_hosts(self.storm.act, ICMP_SENT) + self.icmp_withheld
+        return refused.count_on_hosts(self.storm.act, refused.ICMP_SENT) + self.icmp_withheld
 
     @cached_property
     def other_sinks(self) -> int:

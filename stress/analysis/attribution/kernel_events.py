@@ -27,6 +27,7 @@ ON_THE_WAY = frozenset(
 BY_THE_SENDER = frozenset({"BPF_CGROUP_EGRESS", "QDISC_DROP", "TC_EGRESS", "QDISC_OVERLIMIT"})
 MET_A_SOCKET = frozenset({"TCP_INVALID_SYN", "TCP_RFC7323_TW_PAWS", "TCP_OVERWINDOW", "TCP_RFC7323_PAWS"})
 NO_SOCKET = "NO_SOCKET"
+PATH_REASONS = ("IP_RPFILTER", "IP_LOCAL_SOURCE")  # of which a cause of its own is named
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class KernelEvents:
         dropped: SYNs and SYN-ACKs that were dropped, for whatever reason.
         met_socket: SYNs that an old socket of the server did not take.
         refused_by_tcp: RSTs that the server's TCP sent because no socket was there.
+        syns_by_reason: those of PATH_REASONS by reason.
         reset_by_tcp: RSTs that a TCP sent while the attempt lasted: to answer a segment, or the server's by itself.
     """
 
@@ -56,6 +58,7 @@ class KernelEvents:
     met_socket: npt.NDArray[np.int64]
     refused_by_tcp: npt.NDArray[np.int64]
     reset_by_tcp: npt.NDArray[np.int64]
+    syns_by_reason: Mapping[str, npt.NDArray[np.int64]]
 
 
 def match_events(storm: Storm, rows: npt.NDArray[np.intp]) -> KernelEvents | None:
@@ -102,6 +105,10 @@ def match_events(storm: Storm, rows: npt.NDArray[np.intp]) -> KernelEvents | Non
         met_socket=count(met_socket & from_client & syn),
         refused_by_tcp=count(no_socket & ~from_client),
         reset_by_tcp=count(is_reset & ((events["flags"] != 0) | ~from_client)),
+        syns_by_reason={
+            reason: count(is_drop & has_reason(events, word.drop_reasons, frozenset({reason})) & from_client & syn)
+            for reason in PATH_REASONS
+        },
     )
 
 

@@ -63,7 +63,17 @@ def count_refused_by_rst(storm: Storm) -> int:
 
 
 def count_ended_by_rules(storm: Storm) -> int:
-    """Return how many attempts an ICMP error of a rule of the world ended, as the answer to their last SYN."""
+    """Return how many attempts an ICMP error of a rule of the world ended, as the answer to their last SYN.
+
+    Less those that timed out while their only SYN waited in the host, where nothing counts it.
+    """
     if not any(rule.sends_icmp for rule in storm.act.plan.world.rules):
-        return 0
+        return -count_never_sent(storm)
     return int(is_answered_by_error(storm.attempts).sum()) - count_refused_by_rst(storm)
+
+
+def count_never_sent(storm: Storm) -> int:
+    """Return how many attempts timed out while their only SYN waited in the host: for a neighbour, or in a queue."""
+    attempts = storm.attempts
+    waited = (attempts["error"] == errno.ETIMEDOUT) & (attempts["retransmits"] == 0)
+    return int(waited.sum()) if storm.act.counters.get("TCPSpuriousRtxHostQueues", 0) else 0

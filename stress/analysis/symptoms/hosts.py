@@ -50,7 +50,7 @@ EXPLANATIONS = (
                 look="the second does not rise",
             ),
         ),
-        (),
+        (Cause.NO_NEIGHBOUR,),
         ("neighbour",),
     ),
     Explanation(

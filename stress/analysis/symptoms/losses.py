@@ -119,7 +119,7 @@ EXPLANATIONS = (
             counters(Side.SERVER, "TcpExtIPReversePathFilter"),
             Command(Side.SERVER, "sysctl -a -r '\\.rp_filter'", "1, of the interface or of all"),
         ),
-        LOST,
+        (Cause.RP_FILTER,),
         ("rp-filter",),
     ),
     Explanation(
@@ -134,7 +134,7 @@ EXPLANATIONS = (
             Command(Side.SERVER, "ip addr show to CLIENT", "the client's address is here too"),
             Command(Side.SERVER, "dmesg | grep martian", "with net.ipv4.conf.all.log_martians=1", is_for_root=True),
         ),
-        LOST,
+        (Cause.MARTIAN, *LOST),
         ("martian",),
     ),
     Explanation(

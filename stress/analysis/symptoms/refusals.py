@@ -53,7 +53,7 @@ EXPLANATIONS = (
             Sight(UNREACHABLE, "over IPv6: prohibited by a filter or a router", errnos=("EACCES",)),
             Sight(
                 UNREACHABLE,
-                "over IPv6, or where ICMP errors are limited: the first SYN got none, and the second one did, or none did",
+                "over IPv6, or where ICMP errors are limited: the first SYN got none that counts, the second one did",
                 "100 of 100 over IPv6, Linux 6.18",
                 places=placed(Place.FIRST, Place.GIVE_UP),
                 errnos=("EHOSTUNREACH", "ENETUNREACH", "EACCES", "ENOPROTOOPT"),

@@ -11,6 +11,7 @@ from stress.model.mine import Isn, Laying, Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
 from stress.model.protocol import Protocol
 from stress.model.world import Drop, Firewall
+from stress.storm.check import world_rules
 from stress.storm.check.address_rules import PORT_MAX, addresses_faults, space_faults
 from stress.storm.check.listener_rules import listener_faults
 from stress.storm.check.mine_rules import deaf_hosts, filler_faults, mine_faults
@@ -157,6 +158,11 @@ def missing_kernel_features(
         yield "--protocol mptcp needs Multipath TCP, which this kernel does not have, or net.mptcp.enabled is 0."
     if (plan.world.rules or deaf_hosts(plan)) and not has_nft:
         yield f"{plan.scenario} needs nft, which is not installed (Debian package nftables)."
+    if plan.family == 6 and world_rules.looks_at_sources(plan.world):
+        yield (
+            f"{plan.scenario} needs IPv4: IPv6 has no reverse path filter, and takes a source that is an address of "
+            "its own."
+        )
     if has_local_port_range:
         return
     if plan.ports.is_sweeping and listing_policy(plan) == "each":

@@ -9,7 +9,8 @@ from stress.model.plan import Plan
 from stress.model.world import ADDRESSES, Drop, FilterRule, Queue, Route, Topology, World
 
 NAME = re.compile(r"[a-z0-9_-]{1,40}")
-ROUTE_KINDS = ("unreachable", "prohibit", "blackhole", "throw")
+REFUSING_KINDS = ("unreachable", "prohibit", "blackhole", "throw")
+ROUTE_KINDS = (*REFUSING_KINDS, "unicast", "local")
 QUEUE_KINDS = ("netem", "tbf")
 
 
@@ -39,7 +40,7 @@ def part_faults(world: World) -> Iterator[str]:
     """Yield what is wrong with rules, sets, routes, queues and settings."""
     hosts = world.topology.hosts
     parts: tuple[FilterRule | Route | Queue, ...] = (*world.rules, *world.routes, *world.queues)
-    for name in dict.fromkeys((*(part.on for part in parts), *world.sysctls)):
+    for name in dict.fromkeys((*(part.on for part in parts), *world.sysctls, *world.silent)):
         if world.host(name) not in hosts:
             yield f"There is no host {name!r} in the topology {world.topology}; there are {', '.join(hosts)}."
     names = [rule.name for rule in world.rules]
@@ -51,6 +52,8 @@ def part_faults(world: World) -> Iterator[str]:
     for route in world.routes:
         if route.kind not in ROUTE_KINDS:
             yield f"{route.kind!r} is no kind of route; there are {', '.join(ROUTE_KINDS)}."
+        if (route.through is None) is not (route.kind in REFUSING_KINDS):
+            yield f"A route of kind {route.kind} leads through {'a' if route.through is None else 'no'} device."
         if route.to not in ADDRESSES[4] and not is_network(route.to):
             yield f"{route.to!r} is neither a host nor a network such as 198.18.0.0/24."
     for queue in world.queues:
@@ -65,3 +68,9 @@ def is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def looks_at_sources(world: World) -> bool:
+    """Return whether a host of a world drops packets because of their source address."""
+    filters = any(name.endswith(".rp_filter") for settings in world.sysctls.values() for name in settings)
+    return filters or any(route.kind == "local" for route in world.routes)

@@ -63,10 +63,10 @@ def prove_lost_on_the_way(facts: Facts) -> Match | None:
     answered in the end: what it waited for is not known.
     """
     balance = facts.balance
-    attempts = facts.turned_away & ~facts.syns.met_mine & ~facts.syns.unresolved
+    attempts = facts.turned_away & ~facts.syns.met_mine & ~facts.syns.unresolved & ~facts.held
     if balance is None or facts.listener_drops != 0 or facts.other_sinks or not attempts.any():
         return None
-    swallowed = balance.low - max(icmp_errors(facts), facts.icmp_due)
+    swallowed = balance.low - max(icmp_errors(facts), facts.icmp_due) - facts.rp_filtered
     if swallowed < facts.unanswered:
         return None
     return Match(attempts, {"swallowed": swallowed, "unanswered": facts.unanswered})
@@ -108,7 +108,8 @@ RULES = (
         grade=Grade.COUNTED,
         needs="a closed namespace, in which every segment that arrives was sent; sk_drops of all listeners",
         equation="ListenDrops of the listeners on the target = 0, no other counter of dropped SYNs moved, and the "
-        "segment balance OutSegs + RetransSegs - InSegs - SYN-ACKs sent again, less ICMP errors sent or withheld, >= "
+        "segment balance OutSegs + RetransSegs - InSegs - SYN-ACKs sent again, less ICMP errors sent or withheld and "
+        "IPReversePathFilter, >= "
         "unanswered SYNs",
         sentence="{swallowed:,} segments were sent and not received by any TCP; {unanswered:,} SYNs got no answer, and "
         "no listener dropped one",

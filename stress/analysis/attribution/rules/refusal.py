@@ -7,7 +7,7 @@ import numpy as np
 
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.outcome import is_self_connected
-from stress.analysis.attribution.refused import is_answered_by_error, is_unreachable
+from stress.analysis.attribution.refused import is_answered_by_error, is_target_open, is_unreachable
 from stress.analysis.attribution.rules.rule import Match, Rule
 from stress.analysis.attribution.syns import CHALLENGING_STATES
 from stress.model.outcome import Cause, Outcome
@@ -62,7 +62,7 @@ def prove_no_listener(facts: Facts) -> Match | None:
     """
     attempts, resets = facts.ended_as(Outcome.REFUSED), count_unexplained_rsts(facts)
     refused = int(attempts.sum())
-    if resets is None or not refused or facts.is_target_open or icmp_errors(facts):
+    if resets is None or not refused or is_target_open(facts.storm.act) or icmp_errors(facts):
         return None
     starts, connected = facts.storm.attempts["start_ns"], facts.storm.attempts["error"] == 0
     others = connected & ~is_self_connected(facts.storm.attempts, facts.storm.act.address)
@@ -99,7 +99,7 @@ def prove_rejected_by_icmp(facts: Facts) -> Match | None:
     """
     refused, again = facts.ended_as(Outcome.REFUSED), facts.attempts["retransmits"] > 0
     unreachable = facts.unreachable if facts.refused_at_once == 0 else np.zeros_like(refused)
-    attempts = refused | unreachable | (is_unreachable(facts.attempts) & again)
+    attempts = (refused | unreachable | (is_unreachable(facts.attempts) & again)) & ~facts.held
     errors, syns = icmp_errors(facts), int((facts.attempts["retransmits"][attempts].astype(np.int64) + 1).sum())
     resets = count_unexplained_rsts(facts) if refused.any() else 0
     if not attempts.any() or not facts.alone or resets != 0 or errors != syns:

@@ -10,6 +10,7 @@ from stress.analysis.attribution.rules import (
     interception,
     loss,
     option,
+    path,
     port,
     queue,
     refusal,
@@ -23,6 +24,7 @@ from stress.model.outcome import Cause
 
 RULES: tuple[Rule, ...] = (
     *port.RULES,
+    *path.RULES,  # before refusals: a host whose neighbour does not answer sends itself an ICMP error
     *refusal.RULES,
     *interception.RULES,  # before collisions: on kernels before 5.6 an RST of the client leaves the same gap
     *collision.RULES,
