@@ -65,8 +65,9 @@ def section_lines(explanation: Explanation, scenarios: Collection[str]) -> Itera
     yield from (f"## {explanation.label}", "", f"{sentence(explanation.what)} First look, on the {side}: {moves}.", "")
     for sight in explanation.sights:
         measured = f"measured: {sight.figure}" if sight.figure else ""
+        seen = "" if sight.errnos else sight.symptom.title  # which errors it may be is part of the condition
         details = "; ".join(filter(None, [condition_text(sight), measured]))
-        yield f"- seen as: {sight.symptom.title}{': ' if details else ''}{details}"
+        yield f"- seen as: {': '.join(filter(None, [seen, details]))}"
     yield f"- told by: {explanation.told}"
     if explanation.causes:
         yield f"- named: {', '.join(f'`{cause}`' for cause in explanation.causes)} ([rules](attribution.md#rules))"
@@ -81,8 +82,9 @@ def section_lines(explanation: Explanation, scenarios: Collection[str]) -> Itera
 
 
 def sentence(text: str) -> str:
-    """Return a text as a sentence."""
-    return f"{text[0].upper()}{text[1:]}."
+    """Return a text as a sentence; the name of a setting keeps its small letters."""
+    begins_with_name = "." in text.split(maxsplit=1)[0]
+    return f"{text if begins_with_name else text[0].upper() + text[1:]}."
 
 
 def anchor(heading: str) -> str:
