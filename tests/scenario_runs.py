@@ -84,6 +84,8 @@ RUNS = {
     "one-second 6": ["one-second", *SMALL, "--close", "fin", "--family", "6"],
     "syn-queue": ["syn-queue", "--attempts", "150"],
     "syn-queue 6": ["syn-queue", "--attempts", "150", "--family", "6"],
+    "conntrack-full": ["conntrack-full"],
+    "conntrack-full 6": ["conntrack-full", "--family", "6"],
     "closewait": ["closewait", *SMALL],
     "closewait 6": ["closewait", *SMALL, "--family", "6"],
     "half-open": ["half-open", "--port-range", "40000-40299", "--mines", "40"],

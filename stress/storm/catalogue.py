@@ -4,12 +4,25 @@
 from stress.model.errors import UsageError
 from stress.model.text import did_you_mean
 from stress.storm.scenario import Scenario
-from stress.storm.scenarios import collisions, listeners, losses, nat, options, paths, ports, queues, refusals, stale
+from stress.storm.scenarios import (
+    collisions,
+    conntrack,
+    listeners,
+    losses,
+    nat,
+    options,
+    paths,
+    ports,
+    queues,
+    refusals,
+    stale,
+)
 
 CATALOGUE: tuple[Scenario, ...] = (
     *collisions.SCENARIOS,
     *stale.SCENARIOS,
     *queues.SCENARIOS,
+    *conntrack.SCENARIOS,
     *listeners.SCENARIOS,
     *paths.SCENARIOS,
     *refusals.SCENARIOS,
