@@ -16,7 +16,7 @@ from stress.analysis.attribution.queue_books import syn_queue_claims
 from stress.analysis.attribution.refused import count_ended_by_rules, count_opens, count_refused_by_rst
 from stress.analysis.attribution.router_books import router_claims
 from stress.analysis.attribution.syns import Gap, Syns
-from stress.analysis.attribution.use_claims import count_reset_in_queue, count_reset_on_closing, use_claims
+from stress.analysis.attribution.use_claims import count_listener_resets, count_reset_in_queue, use_claims
 from stress.model.plan import Close
 from stress.model.run import Storm
 from stress.model.summary import Claim
@@ -108,7 +108,7 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
     act, errors = storm.act, storm.attempts["error"]
     connected = int((errors == 0).sum())
     closes = connected if act.plan.close.sends_rst else 0
-    others = mine_counts.count_mine_rsts(storm, syns) + count_reset_on_closing(storm)
+    others = mine_counts.count_mine_rsts(storm, syns) + count_listener_resets(storm)
     world = act.plan.world
     slow = (syns.met_mine | syns.unresolved) & ~syns.mine_left & (syns.gap != Gap.FAST)
     intercepted = int(slow.sum()) if world.interceptors else 0
@@ -193,7 +193,7 @@ def reset_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     closed_by_server = act.listener.first if act.plan.close.sends_rst else 0
     yield (
         "connections reset: both ends of a reset close, a mine",
-        2 * (counts.closes + count_reset_on_closing(storm)) + counts.reset_mines + counts.requests - closed_by_server,
+        2 * (counts.closes + count_listener_resets(storm)) + counts.reset_mines + counts.requests - closed_by_server,
         "EstabResets + EmbryonicRsts",
         counters["EstabResets"] + counts.embryonic,
     )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Hints: how many attempts are unknown, because of what, and what would tell."""
 
+import errno
 from collections.abc import Iterator
 
 import numpy as np
@@ -30,8 +31,7 @@ def hints(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[str]:
     if count := int(turned_away.sum()):
         yield f"{count:,} unknown with SYNs that got no answer: {doubt(facts)}{kernel}."
     late = facts.attempts["latency_ns"] > facts.ladder.jiffy_ns
-    if count := int((unknown & facts.ended_as(Outcome.CONNECTED) & ~late).sum()):
-        yield f"{count:,} unknown whose first use failed after connect() had succeeded: who reset them is not counted."
+    yield from hint_uses(facts, unknown & facts.ended_as(Outcome.CONNECTED) & ~late)
     slow = unknown & late & facts.ended_as(Outcome.CONNECTED)
     if count := int(slow.sum()):
         yield (
@@ -47,6 +47,21 @@ def hints(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[str]:
             f"{count:,} unknown whose SYN was sent again after two jiffies: something on their 4-tuple answered, and "
             "no old socket was listed there before the storm; --capture shows what."
         )
+
+
+def hint_uses(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[str]:
+    """Yield one sentence per way in which the first use of connections ended that had been made at once."""
+    if not unknown.any():
+        return
+    errors = facts.storm.uses["error"][facts.rows][unknown]
+    waiting = int((errors == errno.EINPROGRESS).sum())
+    if waiting:
+        yield (
+            f"{waiting:,} unknown whose first use had no answer when it was given up: the server has them in a "
+            "queue, or accepted them and did not read."
+        )
+    if count := len(errors) - waiting:
+        yield f"{count:,} unknown whose first use failed after connect() had succeeded: who ended them is not counted."
 
 
 def doubt(facts: Facts) -> str:

@@ -8,11 +8,16 @@ from stress.model.plan import Serve
 from stress.model.run import Storm
 
 
-def count_reset_on_closing(storm: Storm) -> int:
-    """Return how many attempts a listener that closed reset before connect() had returned."""
-    if storm.act.plan.stuck_until_s is None:
+def count_listener_resets(storm: Storm) -> int:
+    """Return how many connections a listener that closed reset, without those that the client's close would have reset.
+
+    Some of them may be reset before connect() has returned.
+    """
+    plan = storm.act.plan
+    if plan.stuck_until_s is None:
         return 0
-    return int((storm.attempts["error"] == errno.ECONNRESET).sum())
+    before = int((storm.attempts["error"] == errno.ECONNRESET).sum())
+    return before + (0 if plan.close.sends_rst else count_reset_in_queue(storm))
 
 
 def count_reset_in_queue(storm: Storm) -> int:
