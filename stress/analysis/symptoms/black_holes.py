@@ -61,7 +61,8 @@ EXPLANATIONS = (
         (
             Sight(
                 THREE_RESENDS,
-                "programs with an MPTCP socket; then the kernel uses plain TCP for an hour (blackhole_timeout)",
+                "the first connects of programs with MPTCP sockets; then these use plain TCP for an hour "
+                "(net.mptcp.blackhole_timeout)",
                 "each at 3.07 s, Linux 6.18",
                 since=(6, 12),
             ),

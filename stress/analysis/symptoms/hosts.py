@@ -2,9 +2,11 @@
 """Explanations: the client's own host did not send, or did not run."""
 
 from stress.analysis.symptoms.commands import RULES, counters
-from stress.analysis.symptoms.seen import LADDER, LATE_UNREACHABLE, RUNGS, SLOW, TIMEOUT, UNREACHABLE
+from stress.analysis.symptoms.seen import LADDER, LATE_UNREACHABLE, RUNGS, SLOW, TIMEOUT, UNREACHABLE, placed
 from stress.model.outcome import Cause
 from stress.model.symptom import Command, Explanation, Place, Side, Sight
+
+AT_ONCE = placed(Place.AT_ONCE)
 
 EXPLANATIONS = (
     Explanation(
@@ -39,7 +41,13 @@ EXPLANATIONS = (
         "TCPTimeouts > 0, TCPSynRetrans = 0 and TCPSpuriousRtxHostQueues = TCPTimeouts; the neighbour is FAILED or "
         "INCOMPLETE",
         (
-            Sight(LATE_UNREACHABLE, "three requests of a second each (mcast_solicit)", "3.05–3.08 s, Linux 6.18"),
+            Sight(
+                LATE_UNREACHABLE,
+                "three requests of a second each (mcast_solicit); it fails for all at one moment, so that later "
+                "attempts wait less",
+                "3.05–3.08 s, Linux 6.18",
+                places=placed(Place.NEIGHBOUR, Place.BETWEEN),
+            ),
             Sight(TIMEOUT, "the ladder ends before that, as with tcp_syn_retries=1", "3.0 s, Linux 6.18"),
         ),
         (
@@ -74,11 +82,16 @@ EXPLANATIONS = (
         "or a cgroup program",
         "ActiveOpens counts no SYN of these attempts",
         (
-            Sight(UNREACHABLE, "a route or rule of kind unreachable", errnos=("EHOSTUNREACH",)),
-            Sight(UNREACHABLE, "no route, a route of kind throw, or a link that is down", errnos=("ENETUNREACH",)),
-            Sight(UNREACHABLE, "a route or rule of kind prohibit", errnos=("EACCES",)),
-            Sight(UNREACHABLE, "a route or rule of kind blackhole", errnos=("EINVAL",)),
-            Sight(UNREACHABLE, "an IPsec policy that blocks, or a cgroup program", errnos=("EPERM",)),
+            Sight(UNREACHABLE, "a route or rule of kind unreachable", errnos=("EHOSTUNREACH",), places=AT_ONCE),
+            Sight(
+                UNREACHABLE,
+                "no route, a route of kind throw, or a link that is down",
+                errnos=("ENETUNREACH",),
+                places=AT_ONCE,
+            ),
+            Sight(UNREACHABLE, "a route or rule of kind prohibit", errnos=("EACCES",), places=AT_ONCE),
+            Sight(UNREACHABLE, "a route or rule of kind blackhole", errnos=("EINVAL",), places=AT_ONCE),
+            Sight(UNREACHABLE, "an IPsec policy that blocks, or a cgroup program", errnos=("EPERM",), places=AT_ONCE),
         ),
         (
             Command(Side.CLIENT, "ip route get SERVER; ip rule show", "the route that is used, and its kind"),

@@ -88,7 +88,7 @@ TIMEOUT = Symptom(
 LATE_UNREACHABLE = Symptom(
     "late-unreachable",
     "EHOSTUNREACH after 3 s, without a resend",
-    "3–3.2 s, by the neighbour table's own timer",
+    "about 3 s, by the neighbour table's own timer",
     placed(Place.NEIGHBOUR),
     ("EHOSTUNREACH",),
     ("late ehostunreach", "no route to host after 3 s"),
