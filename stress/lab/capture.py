@@ -10,6 +10,7 @@ import socket
 import struct
 import time
 from dataclasses import dataclass
+from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,6 +39,7 @@ BLOCK_BYTES = 1 << 16
 SNAP_BYTES = 14 + 40 + 60  # Ethernet, IPv6, TCP with all its options
 PACKETS_PER_ATTEMPT = 12  # a collision has ten, with its close
 FRAMES_MAX = 1 << 20  # 256 MiB
+WHOLE = Fraction(1)
 CLOCK_SAMPLES = 15  # readings of both clocks, to find their offset
 
 HEADER = np.dtype(
@@ -98,19 +100,21 @@ def realtime_offset_ns() -> int:
 class Capture:
     """A capture in the network namespace of the calling thread, from construction on. A context manager."""
 
-    def __init__(self, server_port: int, attempts: int, device: str = LOOPBACK) -> None:
+    def __init__(self, server_port: int, attempts: int, device: str = LOOPBACK, share: Fraction = WHOLE) -> None:
         """Begin to capture a server's segments and ICMP errors about them, with room for some number of attempts.
 
         Args:
             server_port: the server's port.
             attempts: how many there will be.
             device: its name; with EVERY_DEVICE packets are seen that arrive and that leave, with LOOPBACK once.
+            share: of the most memory that all rings of an act may have.
 
         Raises:
             LabError: capturing is not permitted here.
         """
         self.server_port = server_port
-        blocks = -(-min(attempts * PACKETS_PER_ATTEMPT + 1024, FRAMES_MAX) * FRAME_BYTES // BLOCK_BYTES)
+        frames = min(attempts * PACKETS_PER_ATTEMPT + 1024, int(FRAMES_MAX * share))
+        blocks = -(-frames * FRAME_BYTES // BLOCK_BYTES)
         self.frames = blocks * BLOCK_BYTES // FRAME_BYTES
         try:
             # Without a protocol it gets no packets before bind(), which cannot bind to every device.

@@ -3,16 +3,17 @@
 
 from contextlib import ExitStack
 from dataclasses import fields
+from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from stress.lab.capture import EVERY_DEVICE, Capture, Packets
+from stress.lab.capture import EVERY_DEVICE, LOOPBACK, Capture, Packets
 from stress.lab.namespace import LOOPBACK_INDEX
 from stress.lab.network import Network
+from stress.model.world import ROUTER
 
-SIGHTINGS = 2  # of a packet on one host: it arrives and leaves
 OF_A_WHOLE = ("missed", "hosts")  # fields of Packets that are no arrays
 
 
@@ -29,8 +30,11 @@ class WorldCapture:
         self.captures: list[Capture] = []
         with ExitStack() as stack:
             for host in self.hosts:
+                device, seen = (LOOPBACK, 1) if len(self.hosts) == 1 else (EVERY_DEVICE, sightings(host))
+                share = Fraction(seen, sum(map(sightings, self.hosts)))
                 with network.inside(host):
-                    self.captures.append(stack.enter_context(begin_capture(server_port, attempts, len(self.hosts))))
+                    capture = Capture(server_port, seen * attempts, device, share)
+                self.captures.append(stack.enter_context(capture))
             self.stack = stack.pop_all()
 
     def packets(self) -> Packets:
@@ -63,8 +67,6 @@ class WorldCapture:
         self.stack.close()
 
 
-def begin_capture(server_port: int, attempts: int, hosts: int) -> Capture:
-    """Return a capture on the host of the calling thread: on its loopback when it is the only one."""
-    if hosts == 1:
-        return Capture(server_port, attempts)
-    return Capture(server_port, SIGHTINGS * attempts, EVERY_DEVICE)
+def sightings(host: str) -> int:
+    """Return how often a host sees a packet on its way: a router when it arrives, and when it leaves."""
+    return 2 if host == ROUTER else 1
