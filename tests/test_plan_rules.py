@@ -268,6 +268,8 @@ def test_every_sentence_is_tried_above():
         "world": World(routes=[Route(to=CLIENT, kind="local", through="lo")]),
     }
     said += plan_rules.missing_kernel_features(plan(martian), has_local_port_range=True)
+    without = World(sysctls={CLIENT: {"net.ipv6.conf.all.disable_ipv6": "1"}})
+    said += plan_rules.missing_kernel_features(plan({"world": without}), has_local_port_range=True)
     assert len(pieces) > 12
     assert [piece for piece in pieces if not any(piece in sentence for sentence in said)] == []
 

@@ -158,3 +158,37 @@ def test_a_martian_has_its_name_by_the_kernel_s_own_word():
     martians, _ = acts_of("martian").values()
     assert martians.act.kernel_word.counts["drop IP_LOCAL_SOURCE"] == count_syns(martians)
     assert run_of("martian").summary.causes["martian"] == 100
+
+
+@pytest.mark.parametrize("name", ["self-connect", "self-connect 6"])
+def test_who_draws_the_port_of_a_service_that_is_down_connects_to_itself(name):
+    inside, reserved = acts_of(name).values()
+    connected = inside.attempts["error"] == 0
+    assert connected.any()
+    assert (inside.attempts["local_port"][connected] == 5000).all()
+    assert (inside.attempts["error"][~connected] == errno.ECONNREFUSED).all()
+    assert inside.act.counters["OutRsts"] == len(inside.attempts)  # a refusal, or the reset of such a connection
+    assert inside.act.counters["AttemptFails"] == int((~connected).sum())
+    assert inside.act.counters["EstabResets"] == int(connected.sum())
+    assert (reserved.attempts["error"] == errno.ECONNREFUSED).all()
+    assert run_of(name).summary.outcomes["self_connected"] == int(connected.sum())
+
+
+def test_reserved_ports_are_not_chosen():
+    everything, most, nothing = acts_of("reserved-ports").values()
+    assert [int((storm.attempts["error"] == errno.EADDRNOTAVAIL).sum()) for storm in (everything, most, nothing)] == [
+        *(20, 18, 0)
+    ]
+    assert (everything.act.ports, everything.act.reserved, everything.act.counters["ActiveOpens"]) == (0, 20, 0)
+    assert sum(sum(states.values()) for states in everything.act.census_after.values()) == 1  # the listener alone
+    causes = [{cause for cause, count in act.causes.items() if count} for act in run_of("reserved-ports").summary.acts]
+    assert causes[0] == {"port_reserved"}
+    assert "port_exhausted" in causes[1]
+
+
+def test_without_a_source_address_no_port_is_searched():
+    without, with_it = acts_of("no-source").values()
+    assert (without.attempts["error"] == errno.EADDRNOTAVAIL).all()
+    assert (without.act.source_error, without.act.counters["ActiveOpens"]) == ("EADDRNOTAVAIL", 0)
+    assert (with_it.attempts["error"] == 0).all()
+    assert with_it.act.source_error is None

@@ -67,14 +67,15 @@ def count_reserved(port_range: tuple[int, int]) -> int:
 def find_source_error(plan: Plan) -> str | None:
     """Return the errno of the kernel when it is asked for a source address towards the target; None if it has one.
 
-    connect() of a UDP socket chooses a source address as that of TCP does, and sends nothing.
+    connect() of a UDP socket chooses a source address as that of TCP does, and sends nothing. It needs a port as well;
+    where that is all that it did not get (EAGAIN, inet_autobind()), nothing is known of the address.
     """
     domain = socket.AF_INET if plan.family == 4 else socket.AF_INET6
     with socket.socket(domain, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((plan.target, plan.target_port))
         except OSError as error:
-            return errno.errorcode.get(error.errno or 0, str(error))
+            return None if error.errno == errno.EAGAIN else errno.errorcode.get(error.errno or 0, str(error))
     return None
 
 

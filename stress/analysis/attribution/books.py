@@ -13,7 +13,12 @@ from stress.analysis.attribution.ends import server_counter
 from stress.analysis.attribution.loss_books import lost_segment_claims
 from stress.analysis.attribution.port_reuse import count_recycled
 from stress.analysis.attribution.queue_books import syn_queue_claims
-from stress.analysis.attribution.refused import count_ended_by_rules, count_opens, count_refused_by_rst
+from stress.analysis.attribution.refused import (
+    count_ended_by_rules,
+    count_opens,
+    count_refused_by_rst,
+    count_self_connected,
+)
 from stress.analysis.attribution.router_books import router_claims
 from stress.analysis.attribution.syns import Gap, Syns
 from stress.analysis.attribution.use_claims import count_listener_resets, count_reset_in_queue, use_claims
@@ -149,7 +154,7 @@ def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     less = ", less uses that met a reset" if reset_in_queue else ""
     yield (
         "attempts that connected" + (" + mines in SYN-RECEIVED cleared" if counts.requests else "") + less,
-        counts.connected + counts.requests - reset_in_queue,
+        counts.connected + counts.requests - reset_in_queue - count_self_connected(storm),
         "accepted by the server + in its queue + EmbryonicRsts",
         act.listener.accepted + act.waiting - act.waiting_before + counts.embryonic,
     )
@@ -190,10 +195,10 @@ def reset_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     if not may_be_fewer:
         yield "connections over a port in TIME-WAIT or FIN-WAIT-2", reused, "TWRecycled", counters["TWRecycled"]
     # A connection that the server closed first is no longer established there when the client's RST comes.
-    closed_by_server = act.listener.first if act.plan.close.sends_rst else 0
+    one_ended = act.listener.first + count_self_connected(storm) if act.plan.close.sends_rst else 0
     yield (
         "connections reset: both ends of a reset close, a mine",
-        2 * (counts.closes + count_listener_resets(storm)) + counts.reset_mines + counts.requests - closed_by_server,
+        2 * (counts.closes + count_listener_resets(storm)) + counts.reset_mines + counts.requests - one_ended,
         "EstabResets + EmbryonicRsts",
         counters["EstabResets"] + counts.embryonic,
     )

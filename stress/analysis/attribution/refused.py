@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stress.analysis.attribution.outcome import UNREACHABLE_ERRNOS, has_sent_syn
+from stress.analysis.attribution.outcome import UNREACHABLE_ERRNOS, has_sent_syn, is_self_connected
 from stress.model.record import Act
 from stress.model.run import Storm
 
@@ -77,3 +77,8 @@ def count_never_sent(storm: Storm) -> int:
     attempts = storm.attempts
     waited = (attempts["error"] == errno.ETIMEDOUT) & (attempts["retransmits"] == 0)
     return int(waited.sum()) if storm.act.counters.get("TCPSpuriousRtxHostQueues", 0) else 0
+
+
+def count_self_connected(storm: Storm) -> int:
+    """Return how many attempts connected to themselves: one socket is both ends, and no server has another."""
+    return int(is_self_connected(storm.attempts, storm.act.address).sum())

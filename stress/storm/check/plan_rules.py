@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from stress.lab.listener import PROCESSES_MAX
+from stress.lab.sysctl import RESERVED_PORTS
 from stress.model.errors import UsageError
 from stress.model.mine import Isn, Laying, Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
@@ -163,6 +164,8 @@ def missing_kernel_features(
             f"{plan.scenario} needs IPv4: IPv6 has no reverse path filter, and takes a source that is an address of "
             "its own."
         )
+    if plan.family == 4 and world_rules.turns_ipv6_off(plan.world):
+        yield f"{plan.scenario} needs IPv6, which it turns off on a host; use --family 6."
     if has_local_port_range:
         return
     if plan.ports.is_sweeping and listing_policy(plan) == "each":
@@ -183,7 +186,7 @@ def host_faults(plan: Plan, ports: PortRange, nofile: int, *, has_nft: bool = Tr
         nofile: descriptors that one process may have (RLIMIT_NOFILE, hard).
         has_nft: whether nft is installed.
     """
-    if len(ports) == 0:
+    if len(ports) == 0 and RESERVED_PORTS not in plan.sysctls:
         yield (
             f"The port range {ports.low}-{ports.high} has no port left: all are reserved "
             "(net.ipv4.ip_local_reserved_ports) or the server's own; widen it with --port-range."

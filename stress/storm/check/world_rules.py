@@ -74,3 +74,8 @@ def looks_at_sources(world: World) -> bool:
     """Return whether a host of a world drops packets because of their source address."""
     filters = any(name.endswith(".rp_filter") for settings in world.sysctls.values() for name in settings)
     return filters or any(route.kind == "local" for route in world.routes)
+
+
+def turns_ipv6_off(world: World) -> bool:
+    """Return whether a host of a world has no IPv6."""
+    return any(name.endswith(".disable_ipv6") for settings in world.sysctls.values() for name in settings)
