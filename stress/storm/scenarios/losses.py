@@ -107,9 +107,9 @@ SCENARIOS = (
             sysctls=SHORT_LADDER,
             **ROUTED,
             acts={
-                "SYNs, router": drop_at(Hook.FORWARD, ROUTER),
-                "SYNs, server": drop_at(Hook.INPUT, SERVER),
-                "SYN-ACKs, server": drop_at(Hook.OUTPUT, SERVER, Segment.SYN_ACK),
+                "at router": drop_at(Hook.FORWARD, ROUTER),
+                "at server": drop_at(Hook.INPUT, SERVER),
+                "answers": drop_at(Hook.OUTPUT, SERVER, Segment.SYN_ACK),
             },
         ),
         waits_for_give_up=True,
@@ -166,7 +166,7 @@ SCENARIOS = (
             acts={
                 "fast": {},
                 "slow": queued_at_router("tbf", rate=8_000, burst=1_600, limit=100_000),
-                "slow, short queue": queued_at_router("tbf", rate=8_000, burst=1_600, limit=600),
+                "short queue": queued_at_router("tbf", rate=8_000, burst=1_600, limit=600),
             },
         ),
         waits_s=4.0,

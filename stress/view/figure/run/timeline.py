@@ -193,7 +193,7 @@ def draw_evidence(figure: Figure, axes: Axes, findings: Findings, evidence: Evid
         return
     latency_ns = int(attempts["latency_ns"][rows[0]])
     outcome = OUTCOMES[findings.outcomes[rows[0]]]
-    word = "connected" if outcome is Outcome.RETRIED else style.LOOKS[outcome].label
+    word = "connected" if outcome in (Outcome.CONNECTED, Outcome.RETRIED) else style.LOOKS[outcome].label
     draw_packets(ladder, evidence, latency_ns=latency_ns, end=f"{word} after {duration_text(latency_ns)}")
     moment_s = evidence.start_ns / 1e9
     place_ns = max(latency_ns, axes.get_ylim()[0])
