@@ -23,6 +23,7 @@ from stress.model.world import ADDRESSES, CLIENT, CLIENT2, ROUTER, SERVER, Filte
 from stress.run import cell
 from stress.store import run_folder
 from stress.storm.scenario import SHORT_LADDER
+from stress.view.text.packet_wording import held_text
 
 THERE = [CLIENT, ROUTER, SERVER]
 PLACES = {40001: (CLIENT, Hook.OUTPUT), 40002: (ROUTER, Hook.FORWARD), 40003: (SERVER, Hook.INPUT)}
@@ -288,6 +289,16 @@ def test_an_answer_counts_only_until_the_next_packet_has_arrived():
     assert fates(sightings(*first, answer, *second))[0] == Fate.ARRIVED
     begun_at_router = (ROUTER, True, False, 3, 40000)
     assert fates(sightings(*first, begun_at_router))[0] == Fate.UNANSWERED
+
+
+def test_a_packet_says_which_host_held_it_and_how_long():
+    hops = object.__new__(Hops)
+    hops.packets = sightings(*((*place, True, 7, 40000) for place in SIGHTINGS))
+    hops.packets.time_ns[2:] += 5_000
+    (journey,) = join_sightings(hops.packets)
+    assert hops.longest_hold(journey) == (5_001, ROUTER)
+    assert held_text(Packet(0, True, "S", THERE, Fate.ARRIVED, 14_100_000, ROUTER)) == "held 14.1 ms at router"
+    assert held_text(Packet(0, True, "S", THERE, Fate.ARRIVED, 5_001, ROUTER)) == ""
 
 
 def test_a_packet_of_a_run_from_before_has_no_hosts():

@@ -118,6 +118,8 @@ class Packet(msgspec.Struct, frozen=True):
         flags: as in tcpdump; of an ICMP error that quotes a segment of the attempt, its type and code: ``ICMP 3/1``.
         hosts: that saw it, in the order of its way; empty where client and server are one host.
         fate: what became of it.
+        held_ns: the longest that a host between the two ends had it, from its arrival until it left.
+        held_at: that host.
     """
 
     time_ns: int
@@ -125,6 +127,8 @@ class Packet(msgspec.Struct, frozen=True):
     flags: str
     hosts: list[str] = []
     fate: Fate = Fate.UNKNOWN
+    held_ns: int = 0
+    held_at: str = ""
 
 
 class Evidence(msgspec.Struct, frozen=True):

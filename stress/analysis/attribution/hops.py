@@ -2,6 +2,7 @@
 """Hops: which hosts saw the packets of an attempt, and where a packet was lost."""
 
 from ipaddress import ip_address
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class Hops:
                 flags_text(self.packets, journey.rows[0]),
                 self.hosts_of(journey),
                 self.fate_of(journey, journeys),
+                *self.longest_hold(journey),
             )
             for journey in own
         ]
@@ -83,6 +85,15 @@ class Hops:
     def hosts_of(self, journey: Journey) -> list[str]:
         """Return the hosts that saw a packet, in the order of its way."""
         return list(dict.fromkeys(self.packets.hosts[self.packets.host[row]] for row in journey.rows))
+
+    def longest_hold(self, journey: Journey) -> tuple[int, str]:
+        """Return how long (ns) a host had a packet, from its arrival until it left, at most; and which host that is."""
+        holds = [
+            (int(self.packets.time_ns[leaves] - self.packets.time_ns[arrives]), self.packets.hosts[host])
+            for arrives, leaves in pairwise(journey.rows)
+            if (host := self.packets.host[arrives]) == self.packets.host[leaves]
+        ]
+        return max(holds, default=(0, ""))
 
     def fate_of(self, journey: Journey, journeys: list[Journey]) -> Fate:
         """Return what became of a packet.

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from stress.model.summary import Evidence, Fate, Packet
 from stress.model.units import duration_text
-from stress.view.text.packet_wording import BOTH_ENDS, NOTHING_SENT, fate_text, next_host
+from stress.view.text.packet_wording import BOTH_ENDS, NOTHING_SENT, fate_text, held_text, next_host
 from stress.view.text.plain_table import name_in_words
 
 
@@ -22,10 +22,10 @@ def packet_ladder(evidence: Evidence) -> Table:
         title=title, title_justify="left", title_style="bold", box=None, show_header=False, padding=(0, 1), min_width=44
     )  # fmt: skip
     table.add_column(justify="right")
-    fates = [fate_text(packet, hosts) for packet in evidence.packets]
-    for packet, fate in zip(evidence.packets, fates, strict=True):
+    notes = [fate_text(packet, hosts) or held_text(packet) for packet in evidence.packets]
+    for packet, note in zip(evidence.packets, notes, strict=True):
         time = duration_text(packet.time_ns) if packet.time_ns else "0"
-        table.add_row(time, *way_cells(packet, hosts), *([fate] if any(fates) else []))
+        table.add_row(time, *way_cells(packet, hosts), *([note] if any(notes) else []))
     return table
 
 

@@ -4,9 +4,11 @@
 from collections.abc import Sequence
 
 from stress.model.summary import Fate, Packet
+from stress.model.units import duration_text
 from stress.model.world import CLIENT, SERVER
 
 BOTH_ENDS = (CLIENT, SERVER)  # of a capture on one host, which is both
+HELD_SHOWN_NS = 1_000_000  # less is the work of forwarding, on a busy machine
 NOTHING_SENT = "no packet left the client"
 
 
@@ -29,6 +31,11 @@ def fate_text(packet: Packet, hosts: Sequence[str]) -> str:
             return f"lost between {last} and {next_host(packet, hosts)}"
         case _:
             return ""
+
+
+def held_text(packet: Packet) -> str:
+    """Return how long a host held a packet, ``held 14.1 ms at router``; ``""`` where that was a short time."""
+    return f"held {duration_text(packet.held_ns)} at {packet.held_at}" if packet.held_ns >= HELD_SHOWN_NS else ""
 
 
 def next_host(packet: Packet, hosts: Sequence[str]) -> str:
