@@ -304,6 +304,10 @@ def test_every_scenario_is_in_one_group_on_every_kernel(version):
     assert sorted(name for names in groups.values() for name in names) == sorted(SCENARIOS)
 
 
+def test_explanations_name_scenarios_that_exist():
+    assert {scenario for one in EXPLANATIONS for scenario in one.scenarios} <= set(SCENARIOS)
+
+
 def test_causes_of_a_scenario_are_those_of_its_explanations():
     for name, scenario in SCENARIOS.items():
         causes = {cause for one in EXPLANATIONS if name in one.scenarios for cause in one.causes}

@@ -27,7 +27,7 @@ EXPLANATIONS = (
         ),
         (PORTS_IN_USE, RANGE),
         (Cause.PORT_EXHAUSTED,),
-        ("port-exhaustion", "fin-wait-2", "translator"),
+        ("port-exhaustion", "fin-wait-2", "translator", "reserved-ports"),
     ),
     Explanation(
         "ports-reserved",
@@ -57,8 +57,16 @@ EXPLANATIONS = (
         "the address that the program binds to is not of this host, or the host has none from which the target can be "
         "reached",
         "the kernel, asked for a source address towards the target, has none; no port was searched",
-        (Sight(NO_PORT, errnos=("EADDRNOTAVAIL",)),),
-        (Command(Side.CLIENT, "ip route get SERVER; ip addr show", "src, and whether the program's address is there"),),
+        (
+            Sight(NO_PORT, "IPv6 is off, and the name has an IPv6 address", errnos=("EADDRNOTAVAIL",)),
+            Sight(NO_PORT, "bind() to an address that is not of this host", errnos=("EADDRNOTAVAIL",)),
+        ),
+        (
+            Command(
+                Side.CLIENT, "ip route get SERVER; ip addr show", "src, and whether the program's address is there"
+            ),
+            Command(Side.CLIENT, "sysctl net.ipv6.conf.all.disable_ipv6", "1: there is no IPv6 address"),
+        ),
         (Cause.NO_SOURCE_ADDRESS,),
         ("no-source",),
     ),
