@@ -193,8 +193,9 @@ def test_a_shell_on_a_terminal_survives_ctrl_c_and_ends_with_its_own_code():
     terminal.read_until(r"exit or Ctrl-D")
     terminal.write("echo on=$CONNSTORM_HOST\n")
     terminal.read_until("on=server")
-    terminal.write("sleep 100\n")
-    time.sleep(0.3)  # until it sleeps
+    marker = f"{time.time_ns() % 10**9}.25"
+    terminal.write(f"sleep {marker}\n")
+    assert wait_until(lambda: processes("sleep", marker), LIMIT_S)
     terminal.write(CTRL_C)
     terminal.write("echo mines=$(ss -Htan state close-wait | wc -l)\n")
     terminal.read_until("mines=2")
