@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis.attribution.ladder import INITIAL_RTO_NS
 from stress.analysis.attribution.outcome import UNREACHABLE_ERRNOS, has_sent_syn, is_self_connected
 from stress.model.record import Act
 from stress.model.run import Storm
@@ -67,16 +68,19 @@ def count_ended_by_rules(storm: Storm) -> int:
 
     Less those that timed out while their only SYN waited in the host, where nothing counts it.
     """
+    never_sent = has_never_sent(storm)
+    timed_out = int((never_sent & (storm.attempts["error"] == errno.ETIMEDOUT)).sum())
     if not any(rule.sends_icmp for rule in storm.act.plan.world.rules):
-        return -count_never_sent(storm)
-    return int(is_answered_by_error(storm.attempts).sum()) - count_refused_by_rst(storm)
+        return -timed_out
+    ended = int((is_answered_by_error(storm.attempts) & ~never_sent).sum())
+    return ended - count_refused_by_rst(storm) - timed_out
 
 
-def count_never_sent(storm: Storm) -> int:
-    """Return how many attempts timed out while their only SYN waited in the host: for a neighbour, or in a queue."""
+def has_never_sent(storm: Storm) -> npt.NDArray[np.bool_]:
+    """Return of which attempts the only SYN waited in the host, for a neighbour or in a queue, shape (attempts,)."""
     attempts = storm.attempts
-    waited = (attempts["error"] == errno.ETIMEDOUT) & (attempts["retransmits"] == 0)
-    return int(waited.sum()) if storm.act.counters.get("TCPSpuriousRtxHostQueues", 0) else 0
+    mask = (attempts["error"] != 0) & (attempts["retransmits"] == 0) & (attempts["latency_ns"] >= INITIAL_RTO_NS)
+    return np.asarray(mask & (storm.act.counters.get("TCPSpuriousRtxHostQueues", 0) > 0), np.bool_)
 
 
 def count_self_connected(storm: Storm) -> int:

@@ -10,6 +10,7 @@ from stress.analysis.attribution.outcome import is_self_connected
 from stress.analysis.attribution.refused import is_answered_by_error, is_target_open, is_unreachable
 from stress.analysis.attribution.rules.rule import Match, Rule
 from stress.analysis.attribution.syns import CHALLENGING_STATES
+from stress.lab.neighbour import UNANSWERED
 from stress.model.outcome import Cause, Outcome
 from stress.model.summary import Grade
 
@@ -129,6 +130,18 @@ def prove_rejected_by_rationed_icmp(facts: Facts) -> Match | None:
     return Match(attempts, figures)
 
 
+def prove_rejected_by_errno(facts: Facts) -> Match | None:
+    """Match attempts that sent a SYN and ended with an errno which nothing but an ICMP error gives after that.
+
+    A host whose neighbour does not answer sends such an error to itself, later.
+    """
+    attempts = is_unreachable(facts.attempts) & ~facts.held
+    count, errors = int(attempts.sum()), icmp_errors(facts)
+    if not count or not facts.alone or facts.refused_at_once or facts.storm.act.next_hop in UNANSWERED:
+        return None
+    return Match(attempts, {"errors": errors}) if errors >= count else None
+
+
 def prove_refused_by_host(facts: Facts) -> Match | None:
     """Match attempts whose connect() failed before it sent a SYN: ActiveOpens is that of the others."""
     attempts = facts.unreachable
@@ -209,6 +222,17 @@ RULES = (
         sentence="each of {syns:,} SYNs was to be answered by an ICMP error; {sent:,} were sent, and {withheld:,} "
         "withheld by a limit of their rate",
         prove=prove_rejected_by_rationed_icmp,
+    ),
+    Rule(
+        name="rejected_by_icmp.errno",
+        cause=Cause.REJECTED_BY_ICMP,
+        grade=Grade.COUNTED,
+        needs="an errno other than ECONNREFUSED and ETIMEDOUT after a SYN was sent; a neighbour that answers; nobody "
+        "else in the namespace sent a SYN",
+        equation="ActiveOpens = attempts that sent a SYN, all of these included; IcmpInDestUnreachs + "
+        "Icmp6InDestUnreachs >= these attempts",
+        sentence="{attempts:,} ended with the errno of an ICMP error after they had sent a SYN; {errors:,} came in",
+        prove=prove_rejected_by_errno,
     ),
     Rule(
         name="refused_by_host",
