@@ -3,10 +3,19 @@
 
 from pathlib import Path
 
+from stress.lab.firewall import run_nft
 from stress.model.errors import NotApplicableError
 
 STATISTICS = Path("/proc/thread-self/net/stat/nf_conntrack")  # not there without the module
+MAX_CONNECTIONS = "net.netfilter.nf_conntrack_max"  # of all namespaces; only the first may set it
+PROBE = "connstorm_probe"
 ENTRIES = "entries"  # of the whole table, the same on each CPU's line
+
+
+def load_module() -> None:
+    """Let the kernel load conntrack, so that its settings exist: a rule that asks for a state does it."""
+    run_nft(["-f", "-"], f"table inet {PROBE} {{ chain c {{ type filter hook input priority 0; ct state new;\n}}\n}}\n")
+    run_nft(["delete", "table", "inet", PROBE])
 
 
 def read_statistics() -> dict[str, int]:

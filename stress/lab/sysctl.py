@@ -54,6 +54,7 @@ IMPLIED_VALUES = {
     "net.ipv4.tcp_tw_reuse_delay": "1000",  # 6.13
 }
 INITIAL_NAMESPACE_ONLY = "net.core.netdev_budget"  # every kernel has it, but only in the initial network namespace
+OF_WHOLE_HOST = ("net.netfilter.nf_conntrack_max",)
 
 
 def sysctl_path(name: str) -> Path:
@@ -135,6 +136,11 @@ def write(name: str, value: str) -> None:
         sysctl_path(name).write_bytes(os.fsencode(f"{value}\n"))
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            if name in OF_WHOLE_HOST:
+                raise NotApplicableError(
+                    f"{name} belongs to the whole host and may not be written in a private namespace; a suite can boot "
+                    'a kernel for it, kernel = "deb:bookworm".'
+                ) from error
             raise LabError(f"{name} may not be written here: {error.strerror}.") from error
         raise UsageError(f"The kernel refuses {name}={value}: {error.strerror}.") from error
     current = read(name) or ""

@@ -36,6 +36,7 @@ class Cause(StrEnum):
     LOST_ON_THE_WAY = "lost_on_the_way"
     SNAT_CLASH = "snat_clash"
     SNAT_EXHAUSTED = "snat_exhausted"
+    CONNTRACK_FULL = "conntrack_full"
     ECN_DROPPED = "ecn_dropped"
     MPTCP_DROPPED = "mptcp_dropped"
     TFO_DROPPED = "tfo_dropped"
@@ -74,6 +75,7 @@ MEANINGS: dict[Cause, str] = {
     Cause.LOST_ON_THE_WAY: "a SYN or its SYN-ACK was swallowed between the two TCPs: by a firewall or a link",
     Cause.SNAT_CLASH: "a router gave two connections the same source port at the same moment, and dropped a SYN of one",
     Cause.SNAT_EXHAUSTED: "a router had no source port left to give to the connection, and dropped its SYNs",
+    Cause.CONNTRACK_FULL: "a host tracked as many connections as it may, and dropped the SYNs of new ones",
     Cause.ECN_DROPPED: "a SYN that asked for ECN was dropped on the way because it did",
     Cause.MPTCP_DROPPED: "a SYN with MP_CAPABLE (Multipath TCP) was dropped on the way because of it",
     Cause.TFO_DROPPED: "a SYN with the option of TCP Fast Open was dropped on the way because of it",

@@ -48,6 +48,8 @@ class Environment:
     def make(self, notify: ProgressCallback, stack: ExitStack) -> None:
         """Make everything but the network; errors are as of the class."""
         plan = self.plan
+        if any(conntrack.MAX_CONNECTIONS in settings for settings in plan.world.sysctls.values()):
+            conntrack.load_module()
         for name in self.network.hosts:
             with self.network.inside(name):
                 prepare_sysctls(plan, plan.world.sysctls.get(name, {}))

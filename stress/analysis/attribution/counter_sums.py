@@ -43,6 +43,9 @@ def sum_lost_syns(storm: Storm) -> list[Sum]:
     if router_drops := count_router_drops(storm):
         others += router_drops
         names.append(ROUTER_DROPS)
+    if not world.translates and (dropped := sum(report.conntrack.get("drop", 0) for report in act.hosts.values())):
+        others += dropped
+        names.append("conntrack drop")
     if filtered := count_on_hosts(act, [RP_FILTERED]):
         others += filtered
         names.append(RP_FILTERED)

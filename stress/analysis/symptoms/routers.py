@@ -67,8 +67,8 @@ EXPLANATIONS = (
             ),
             Command(Side.ROUTER, "dmesg | grep 'table full'", is_for_root=True),
         ),
-        LOST,
-        ("conntrack-full",),
+        (Cause.CONNTRACK_FULL, *LOST),
+        ("conntrack-full", "conntrack-table"),
     ),
     Explanation(
         "no-forwarding",

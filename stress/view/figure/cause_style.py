@@ -22,6 +22,7 @@ CAUSE_LOOKS: dict[Cause, Look] = {
     Cause.LOST_ON_THE_WAY: Look("#A6228E", "x", "lost on the way"),
     Cause.SNAT_CLASH: Look("#5E3C99", "o", "router gave its port twice"),
     Cause.SNAT_EXHAUSTED: Look("#5E3C99", "v", "router out of ports"),
+    Cause.CONNTRACK_FULL: Look("#8073AC", "s", "conntrack table full"),
     Cause.ECN_DROPPED: Look("#A6228E", "D", "SYN with ECN dropped"),
     Cause.MPTCP_DROPPED: Look("#A6228E", "s", "SYN with MPTCP dropped"),
     Cause.TFO_DROPPED: Look("#A6228E", "p", "SYN with Fast Open dropped"),

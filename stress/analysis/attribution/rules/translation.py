@@ -12,6 +12,8 @@ import numpy as np
 
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.rules.rule import Mask, Match, Rule
+from stress.lab.conntrack import MAX_CONNECTIONS
+from stress.lab.counters import sum_counters
 from stress.model.outcome import Cause, Outcome
 from stress.model.plan import Close
 from stress.model.summary import Grade
@@ -86,12 +88,50 @@ def prove_snat_exhausted(facts: Facts) -> Match | None:
     return Match(attempts, {"refused": refused, "ports": ports}) if attempts.any() else None
 
 
+def count_places(world: World) -> int | None:
+    """Return how many connections the hosts of a world may track, where the world says so."""
+    limits = [settings[MAX_CONNECTIONS] for settings in world.sysctls.values() if MAX_CONNECTIONS in settings]
+    return int(limits[0]) if len(limits) == 1 else None
+
+
+def prove_conntrack_full(facts: Facts) -> Match | None:
+    """Match attempts whose SYNs a host dropped that tracked as many connections as it may.
+
+    The sums leave no room for anything else: every segment that no TCP received was dropped by conntrack, no such drop
+    was a failed insertion, there are as many as SYNs without an answer, and the connections held are as many as the
+    table has places (__nf_conntrack_alloc(), Linux 6.18).
+    """
+    storm, balance = facts.storm, facts.balance
+    counts = sum_counters(report.conntrack for report in storm.act.hosts.values())
+    dropped, places = counts.get("drop", 0), count_places(storm.act.plan.world)
+    if not dropped or balance is None or not facts.alone or storm.act.plan.close is not Close.HOLD:
+        return None
+    others = facts.moved("ListenDrops") + facts.other_sinks
+    others += sum(counts.get(name, 0) for name in ("insert_failed", "chaintoolong", "early_drop"))
+    held = int((storm.attempts["error"] == 0).sum())
+    attempts = without_answer(facts)
+    if others or held != places or not dropped == facts.unanswered == balance.low == balance.high or not attempts.any():
+        return None
+    return Match(attempts, {"dropped": dropped, "places": places})
+
+
 ALL_SYNS = (
     "a router of the laboratory whose rule gives the ports; insert_failed = drop of its conntrack = segments that no "
     "TCP received = SYNs without an answer"
 )
 
 RULES = (
+    Rule(
+        name="conntrack_full",
+        cause=Cause.CONNTRACK_FULL,
+        grade=Grade.COUNTED,
+        needs="conntrack's counters and limit on the laboratory's hosts, and connections that are held until the end",
+        equation="drop of conntrack = segments that no TCP received = SYNs without an answer, insert_failed = 0, and "
+        "connections held = nf_conntrack_max",
+        sentence="conntrack dropped {dropped:,} SYNs, all that got no answer, while the {places:,} connections that it "
+        "may track were held",
+        prove=prove_conntrack_full,
+    ),
     Rule(
         name="snat_exhausted",
         cause=Cause.SNAT_EXHAUSTED,
