@@ -29,7 +29,7 @@ WRONG = [
     (world() | {"drop": Drop.RST, "close": "fin"}, "has hosts with rules of their own; leave out --drop."),
     (world() | {"witness": True}, "has several hosts, and socket pairs are sampled on one; leave witness out."),
     (
-        world(Topology.TWO_CLIENTS) | {"sources": 2, "ports": "no-port"},
+        world(Topology.TWO_CLIENTS) | {"sources": 2, "ports": Ports.NO_PORT},
         "with --workers 2 and --ports sweep or shuffle.",
     ),
     (world(rules=[rule(on=ROUTER)]), "There is no host 'router' in the topology link; there are client, server."),
@@ -38,6 +38,9 @@ WRONG = [
     (world(sets={'a"': ""}), "is no name for a rule or a set; use small letters, digits and hyphens."),
     (world(rules=[rule(), rule()]), "Two rules have one name; there are syns, syns."),
     (world(routes=[Route(to=CLIENT, kind="lost")]), "'lost' is no kind of route; there are unreachable,"),
+    (world(routes=[Route(to=CLIENT, kind="unicast")]), "A route of kind unicast leads through a device."),
+    (world(routes=[Route(to=CLIENT, kind="throw", through="lo")]), "A route of kind throw leads through no device."),
+    (world(silent=[ROUTER]), "There is no host 'router' in the topology link; there are client, server."),
     (world(routes=[Route(to="there", kind="throw")]), "'there' is neither a host nor a network such as"),
     (world(queues=[Queue(kind="red", options={}, on=SERVER)]), "'red' is no kind of queue; there are netem, tbf."),
 ]
