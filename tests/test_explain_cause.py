@@ -5,7 +5,8 @@ import pytest
 from click.testing import CliRunner
 
 from stress.analysis.attribution.rules.table import RULES, rules_of
-from stress.cli.explain import explain, find_cause
+from stress.cli.explain import find_cause
+from stress.cli.main import connstorm as group
 from stress.model.errors import UsageError
 from stress.model.outcome import MEANINGS, Cause
 from stress.storm.catalogue import CATALOGUE
@@ -13,7 +14,7 @@ from stress.view.text.rule_text import sentence_form
 
 
 def explained(name):
-    result = CliRunner().invoke(explain, ["--cause", name], catch_exceptions=False)
+    result = CliRunner().invoke(group, ["explain", "--cause", name], catch_exceptions=False)
     assert result.exit_code == 0
     return " ".join(result.output.split())
 

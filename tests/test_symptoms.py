@@ -27,7 +27,7 @@ from stress.analysis.symptoms.placement import place_latency
 from stress.analysis.symptoms.query import ALIASES, HANDLED, UNITS_NS, parse_query
 from stress.analysis.symptoms.seen import SYMPTOMS
 from stress.analysis.symptoms.table import EXPLANATIONS, explanations_of, group_scenarios, symptoms_of
-from stress.cli.explain import explain
+from stress.cli.main import connstorm as connstorm_group
 from stress.model.errors import UsageError
 from stress.model.symptom import Place
 from stress.storm.catalogue import SCENARIOS
@@ -346,7 +346,7 @@ def test_only_scenarios_that_exist_are_shown():
 
 
 def test_json_has_the_same_explanations():
-    result = CliRunner().invoke(explain, ["1.02s", "--json"], catch_exceptions=False)
+    result = CliRunner().invoke(connstorm_group, ["explain", "1.02s", "--json"], catch_exceptions=False)
     document = json.loads(result.output)
     assert document["latency_ns"] == 1_020_000_000
     assert document["places"]["first"].startswith("on the rung of 1 s")
