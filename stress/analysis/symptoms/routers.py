@@ -57,7 +57,7 @@ EXPLANATIONS = (
         (Side.ROUTER, "drop rises, insert_failed does not"),
         "a host on the way tracks as many connections as it may, and drops packets of new ones",
         "on that host drop = SYNs, and insert_failed does not move; its log says: nf_conntrack: table full",
-        (Sight(TIMEOUT, figure="20 of 40, Linux 6.1 and 6.18"), Sight(LADDER, "entries end")),
+        (Sight(TIMEOUT, figure="20 of 40, an emulated Linux 6.1"), Sight(LADDER, "entries end")),
         (
             CONNTRACK,
             Command(
