@@ -183,6 +183,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     taken: list[TakenPorts] = []
     reserved: int = 0  # ports of the range that ip_local_reserved_ports reserves
     source_error: str | None = None  # errno when the kernel has no source address for the target; None: it has one
+    return_error: str | None = None  # errno when the server's host is asked for a route to the client; None: it has one
     next_hop: str | None = None  # state of the neighbour towards the target; None where no SYN waited in the host
     listener_elsewhere: list[str] = []  # where somebody listens on a server port that nobody listens on at the target
     syn_sent_before: int | None = None  # sockets of the namespace in SYN-SENT when the storm began; None: not known

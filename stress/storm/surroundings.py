@@ -24,6 +24,7 @@ class Surroundings:
         self.network = network
         with network.inside(SERVER):
             self.listening = listening.list_listening()
+            self.return_error = find_return_error(plan)
         self.holders = self.list_holders()
         self.source_error = find_source_error(plan)
         self.syn_sent = sum(len(census.list_sockets(family, ["SYN-SENT"])) for family in (4, 6))
@@ -42,6 +43,7 @@ class Surroundings:
             listening_after = listening.list_listening()
             listening_reports = report_listening(plan, self.listening, listening_after)
             elsewhere = listening.list_elsewhere(plan.target, plan.server_ports)
+            return_error = find_return_error(plan)
         # The devices of a world move nothing but the storm.
         is_alone = plan.world.topology is Topology.LOOPBACK
         return {
@@ -54,6 +56,7 @@ class Surroundings:
             ],
             "reserved": count_reserved(self.port_range),
             "source_error": error if error == find_source_error(plan) else None,
+            "return_error": return_error if return_error == self.return_error else None,
             "listener_elsewhere": [] if targets(plan, listening_after) else elsewhere,
         }
 
@@ -64,16 +67,31 @@ def count_reserved(port_range: tuple[int, int]) -> int:
     return sum(low <= port <= high for port in sysctl.parse_ports(sysctl.read(sysctl.RESERVED_PORTS) or ""))
 
 
+def find_return_error(plan: Plan) -> str | None:
+    """Return the errno of the server's kernel when it is asked for a route to the client; None if it has one.
+
+    Only where the server sees the client's own address, and has no other client.
+    """
+    if plan.world.topology is Topology.LOOPBACK or plan.world.hides_clients or plan.sources > 1:
+        return None
+    return find_route_error(plan.source, plan.target_port)
+
+
 def find_source_error(plan: Plan) -> str | None:
-    """Return the errno of the kernel when it is asked for a source address towards the target; None if it has one.
+    """Return the errno of the kernel when it is asked for a source address towards the target; None if it has one."""
+    return find_route_error(plan.target, plan.target_port)
+
+
+def find_route_error(target: str, port: int) -> str | None:
+    """Return the errno of the kernel when it is asked for a route and a source address towards a target, or None.
 
     connect() of a UDP socket chooses a source address as that of TCP does, and sends nothing. It needs a port as well;
     where that is all that it did not get (EAGAIN, inet_autobind()), nothing is known of the address.
     """
-    domain = socket.AF_INET if plan.family == 4 else socket.AF_INET6
+    domain = socket.AF_INET6 if ":" in target else socket.AF_INET
     with socket.socket(domain, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect((plan.target, plan.target_port))
+            probe.connect((target, port))
         except OSError as error:
             return None if error.errno == errno.EAGAIN else errno.errorcode.get(error.errno or 0, str(error))
     return None

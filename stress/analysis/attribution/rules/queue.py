@@ -83,6 +83,18 @@ def prove_no_route_back(facts: Facts) -> Match | None:
     return match_queue(facts)
 
 
+def prove_no_route_by_asking(facts: Facts) -> Match | None:
+    """Match attempts whose SYN-ACK had no route that the server's kernel knows of, when it is asked.
+
+    IPv6 counts only those for which the whole network is unreachable (ip6_dst_lookup_tail()).
+    """
+    error = facts.storm.act.return_error
+    if error is None or facts.other_sinks or facts.moved("ListenOverflows"):
+        return None
+    match = match_queue(facts)
+    return match and Match(match.attempts, {**match.figures, "error": error})
+
+
 def prove_syn_queue(facts: Facts) -> Match | None:
     """Match attempts whose SYNs found the SYN queue full, and no cookies (tcp_conn_request())."""
     dropped, full = facts.moved("ListenDrops"), facts.moved("TCPReqQFullDrop")
@@ -144,6 +156,17 @@ RULES = (
         "the target >= unanswered SYNs",
         sentence="the server had no route for {drops:,} answers; {unanswered:,} SYNs got none",
         prove=prove_no_route_back,
+    ),
+    Rule(
+        name="no_route_back.asked",
+        cause=Cause.NO_ROUTE_BACK,
+        grade=Grade.COUNTED,
+        needs="the answer of the server's kernel, before and after the storm, when asked for a route to the client; "
+        + NO_OTHER_SINK,
+        equation="it has none, ListenOverflows = 0, and ListenDrops of the listeners on the target >= unanswered SYNs",
+        sentence="the server's host has no route to the client ({error}); the listener dropped {drops:,} SYNs, and "
+        "{unanswered:,} got no answer",
+        prove=prove_no_route_by_asking,
     ),
     Rule(
         name="syn_queue",
