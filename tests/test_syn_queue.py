@@ -109,6 +109,7 @@ def test_fillers_leave_half_open_connections_whose_client_hears_nothing():
         world=World(topology=Topology.TWO_CLIENTS),
     )
     with Environment(plan, lambda _: None) as environment:
+        environment.serve(1)
         assert environment.dropped() == {"unheard": 5}
         assert count_requests(plan, environment.network) == 5
 

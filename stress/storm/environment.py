@@ -102,8 +102,6 @@ class Environment:
             self.listener.stop_listening()
         elif plan.backlog is not None:
             self.listener.shorten_queue(plan.backlog)
-        if plan.fillers:
-            fill_syn_queue(plan, self.network)
 
     def load_world_rules(self, *, nat: bool) -> None:
         """Add those rules of the world that translate addresses, or the others, to the firewalls of its hosts."""
@@ -125,6 +123,8 @@ class Environment:
             for part in parts[:-1]:
                 self.listener.start(leak=part, then="leave")
             self.listener.start(leak=-1, nofile=self.plan.server_nofile)
+        if self.plan.fillers:  # last: the server gives them up after some seconds
+            fill_syn_queue(self.plan, self.network)
 
     def dropped(self) -> dict[str, int]:
         """Return how many packets each rule has matched so far, and each queue has dropped."""

@@ -18,7 +18,8 @@ from stress.storm.mine_connections import set_sequence_number
 from stress.storm.mine_states import UNHEARD_ISN
 
 FIRST_PORT = 10_000
-ARRIVAL_LIMIT_S = 2.0
+ARRIVAL_LIMIT_S = 5.0
+STILL_S = 0.1  # without another request: all SYNs have arrived
 
 
 def fill_syn_queue(plan: Plan, network: Network) -> None:
@@ -27,7 +28,6 @@ def fill_syn_queue(plan: Plan, network: Network) -> None:
     Raises:
         LabError: it has none.
     """
-    before = count_requests(plan, network)
     with network.inside(CLIENT2):
         withhold_answers(plan.server_ports, "syn", UNHEARD_ISN)
         for number in range(plan.fillers):
@@ -36,7 +36,13 @@ def fill_syn_queue(plan: Plan, network: Network) -> None:
                 filler.settimeout(0)
                 filler.bind((ADDRESSES[plan.family][CLIENT2], FIRST_PORT + number))
                 filler.connect_ex((plan.target, plan.target_port))
-    if not wait.wait_until(lambda: count_requests(plan, network) > before, ARRIVAL_LIMIT_S):
+    counts = [0]
+
+    def have_arrived() -> bool:
+        counts.append(count_requests(plan, network))
+        return 0 < counts[-2] == counts[-1]
+
+    if not wait.wait_until(have_arrived, ARRIVAL_LIMIT_S, interval_s=STILL_S):
         raise LabError(f"The server has none of {plan.fillers:,} half-open connections that were to fill its queue.")
 
 
