@@ -15,6 +15,7 @@ from stress.lab import sysctl
 from stress.model.errors import NotApplicableError, UsageError
 from stress.model.mine import Isn, Laying, Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
+from stress.model.protocol import Protocol
 from stress.model.world import CLIENT, Drop, FilterRule, Firewall, Hook, Route, World
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.check import address_rules, plan_rules
@@ -258,6 +259,8 @@ def test_every_sentence_is_tried_above():
     ]
     said += plan_rules.missing_kernel_features(plan({"ports": Ports.RANGE, "window": 4}), has_local_port_range=False)
     said += plan_rules.missing_kernel_features(plan(WITHOUT_BIND), has_local_port_range=False)
+    mptcp = plan({"protocol": Protocol.MPTCP})
+    said += plan_rules.missing_kernel_features(mptcp, has_local_port_range=True, has_mptcp=False)
     said += plan_rules.host_faults(plan({"drop": Drop.INVALID, "window": 4}), FOUR, NOFILE, has_nft=False)
     fenced = plan({"world": World(rules=[FilterRule(name="a", hook=Hook.INPUT, match="")])})
     said += plan_rules.missing_kernel_features(fenced, has_local_port_range=True, has_nft=False)

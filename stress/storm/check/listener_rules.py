@@ -13,7 +13,7 @@ SECONDS_MAX = 3600
 
 def listener_faults(plan: Plan) -> Iterator[str]:
     """Yield what is wrong with a plan's listeners, and with what it does with connections."""
-    if not 1 <= plan.listeners * plan.target_ports <= SOCKETS_MAX:
+    if plan.target_ports <= SOCKETS_MAX and not 1 <= plan.listeners * plan.target_ports <= SOCKETS_MAX:
         yield f"--listeners of all server ports must be from 1 to {SOCKETS_MAX}, not {plan.listeners}."
     elif not 0 <= plan.stuck < plan.listeners:
         yield f"--stuck must be from 0 to one less than --listeners {plan.listeners}, not {plan.stuck}."
