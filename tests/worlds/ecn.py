@@ -9,7 +9,7 @@ from worlds.truth import late
 ASKS = "tcp dport {port} tcp flags & (syn | ack | ecn | cwr) == syn | ecn | cwr"
 ASKING, NOT_ASKING = ({"net.ipv4.tcp_ecn": value, "net.ipv4.tcp_ecn_fallback": "1"} for value in "10")
 ACTS = {"ECN": {"sysctls": ASKING}, "no ECN": {"sysctls": NOT_ASKING}}
-FEW = {"attempts": 60}
+FEW = {"attempts": 60, "rate_per_s": 40}  # longer than the first timeout
 
 
 def drop_syns(name, match):

@@ -9,7 +9,7 @@ from worlds.truth import late
 
 MP_CAPABLE, FAST_OPEN = ("tcp dport {port} tcp option " + option for option in ("mptcp exists", "fastopen exists"))
 SIX_SYNS = {"net.ipv4.tcp_syn_retries": "2", "net.ipv4.tcp_syn_linear_timeouts": "4"}
-FEW = {"attempts": 60}
+FEW = {"attempts": 60, "rate_per_s": 40}  # longer than the first timeout
 
 
 def acts(protocol):

@@ -9,6 +9,7 @@ import errno
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.rules.refusal import icmp_errors
@@ -62,6 +63,21 @@ def connected_at_once(storm: Storm) -> bool:
     return len(attempts) > 0 and not (attempts["error"].any() or attempts["retransmits"].any())
 
 
+def has_passed_meanwhile(facts: Facts, lost_ns: npt.NDArray[np.int64]) -> bool:
+    """Return whether a SYN with the option was lost after one without it had passed.
+
+    Otherwise everything may have been lost for a while, which was over before the other act.
+
+    Args:
+        facts: of the storm.
+        lost_ns: when some SYNs with the option were sent, CLOCK_MONOTONIC.
+    """
+    connected = facts.storm.attempts[facts.storm.attempts["error"] == 0]
+    if not len(connected) or not len(lost_ns):
+        return False
+    return int(lost_ns.max()) > int((connected["start_ns"] + connected["latency_ns"]).min())
+
+
 def is_all_swallowed(facts: Facts) -> bool:
     """Return whether what was swallowed on the way is exactly the unanswered SYNs, and no TCP dropped any."""
     balance = facts.balance
@@ -87,6 +103,8 @@ def prove_ecn_dropped(facts: Facts) -> Match | None:
     if not as_expected.all() or not is_all_swallowed(facts) or not controls:
         return None
     if not all(connected_at_once(other) for other in controls):
+        return None
+    if falls_back == "1" and not has_passed_meanwhile(facts, attempts["start_ns"]):
         return None
     figures = {"syns": facts.unanswered, "control": controls[0].act.name, "connected": len(controls[0].attempts)}
     return Match(np.ones(len(facts.rows), np.bool_), figures)
@@ -123,6 +141,8 @@ def prove_tfo_dropped(facts: Facts) -> Match | None:
         return None
     if attempts["error"].any() or (attempts["retransmits"] != 1).any():
         return None
+    if not has_passed_meanwhile(facts, attempts["start_ns"]):
+        return None
     return prove_by_control(facts, np.ones(len(facts.rows), np.bool_))
 
 
@@ -140,6 +160,9 @@ def prove_mptcp_dropped(facts: Facts) -> Match | None:
         return None
     if not asked == facts.moved("MPTcpExtMPCapableSYNTXDrop") == int(slow.sum()) or disabled != int((~slow).sum()):
         return None
+    last_asked_ns = facts.ladder.due_ns[resends - 2] if resends > 1 else 0
+    if not has_passed_meanwhile(facts, attempts["start_ns"][slow] + last_asked_ns):
+        return None
     return prove_by_control(facts, facts.attempts["retransmits"] == resends)
 
 
@@ -149,7 +172,7 @@ RULES = (
         cause=Cause.ECN_DROPPED,
         grade=Grade.COUNTED,
         needs="tcp_ecn = 1 on the client; another act, which differs in tcp_ecn alone and in which every attempt "
-        "connected at once; a closed namespace",
+        "connected at once; a closed namespace; with tcp_ecn_fallback a SYN that was lost after a resend had passed",
         equation="every attempt lost each SYN that asked for ECN and no other, which is exactly the first with "
         "tcp_ecn_fallback; segment balance = these SYNs, ListenDrops of the listeners on the target = 0",
         sentence="{syns:,} SYNs that asked for ECN were swallowed on the way, and no other; in the act {control!r}, "
@@ -161,7 +184,7 @@ RULES = (
         cause=Cause.MPTCP_DROPPED,
         grade=Grade.COUNTED,
         needs="MPTCP sockets; another act, which differs in that its sockets are plain TCP and in which every attempt "
-        "connected at once; a closed namespace; Linux 6.12",
+        "connected at once; a closed namespace; a SYN with MP_CAPABLE that was lost after a connection; Linux 6.12",
         equation="MPTcpExtMPCapableSYNTX = MPTcpExtMPCapableSYNTXDrop = attempts with exactly "
         "syn_retrans_before_tcp_fallback + 1 resends, MPTcpExtMPCapableSYNTXDisabled = all others; segment balance = "
         "the SYNs of these attempts with MP_CAPABLE, ListenDrops of the listeners on the target = 0",
@@ -174,7 +197,8 @@ RULES = (
         cause=Cause.TFO_DROPPED,
         grade=Grade.COUNTED,
         needs="sockets with TCP_FASTOPEN_CONNECT that have no cookie; another act, which differs in that its sockets "
-        "have not and in which every attempt connected at once; a closed namespace",
+        "have not and in which every attempt connected at once; a closed namespace; a first SYN that was lost after a "
+        "resend had passed",
         equation="every attempt lost exactly its first SYN, the only one with the option; segment balance = these "
         "SYNs, ListenDrops of the listeners on the target = 0",
         sentence="{syns:,} SYNs with the option of Fast Open were swallowed on the way, and no other; in the act "
