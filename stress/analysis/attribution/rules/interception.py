@@ -56,6 +56,17 @@ def aborted_by_server(facts: Facts) -> bool:
     return by_program or facts.moved("TCPAbortOnTimeout") > int((errors == errno.ETIMEDOUT).sum())
 
 
+def may_be_swallowed_alone(facts: Facts, attempts: Mask) -> bool:
+    """Return whether segments were swallowed that nobody answered, beyond those of the other attempts.
+
+    An RST in the client's place makes up for the challenge ACK that was dropped: one segment that no TCP received, and
+    one that no TCP sent. Without it the old socket went by itself, as one that its program closes in TCP_REPAIR does.
+    """
+    syns = facts.syns
+    others = int(syns.challenged[syns.met_mine & ~attempts].sum(dtype=np.int64))
+    return facts.balance is not None and facts.balance.low > facts.unanswered + others
+
+
 def count_intercepted_by_rule(facts: Facts) -> int | None:
     """Return how many challenge ACKs the laboratory's own rules answered, if that is all; else None."""
     act, syns = facts.storm.act, facts.syns
@@ -89,7 +100,9 @@ def prove_by_kernel(facts: Facts) -> Match | None:
     lasting = np.isin(facts.syns.mine_state, LASTING_STATES)
     attempts = may_be_cleared_unseen(facts) & lasting & (facts.syns.gap == Gap.TIMEOUT)
     attempts &= (facts.kernel.met_socket > 0) & (facts.kernel.challenges_lost > 0) & (facts.kernel.reset_by_tcp == 0)
-    return Match(attempts, {"dropped": int(facts.kernel.challenges_lost[attempts].sum())}) if attempts.any() else None
+    if not attempts.any() or may_be_swallowed_alone(facts, attempts):
+        return None
+    return Match(attempts, {"dropped": int(facts.kernel.challenges_lost[attempts].sum())})
 
 
 def count_unanswered_challenges(facts: Facts) -> int | None:
@@ -119,6 +132,8 @@ def prove_by_counters(facts: Facts) -> Match | None:
     attempts = cleared_unseen(facts) & (syns.gap == Gap.TIMEOUT) & np.isin(syns.mine_state, LASTING_STATES)
     unanswered, withheld = count_unanswered_challenges(facts), count_withheld(facts)
     if not attempts.any() or unanswered is None or not has_counted_all(facts) or aborted_by_server(facts):
+        return None
+    if may_be_swallowed_alone(facts, attempts):
         return None
     challenging = syns.met_mine & np.isin(syns.mine_state, CHALLENGING_STATES)
     if withheld not in (0, int(may_be_withheld(facts)[slow_on_mine(facts)].sum())):
