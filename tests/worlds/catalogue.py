@@ -2,6 +2,7 @@
 """All worlds: importing their modules registers them."""
 
 from worlds import (
+    adversaries,
     collisions,
     ecn,
     half_open,
@@ -23,6 +24,7 @@ from worlds.world import WORLDS
 
 __all__ = [
     "WORLDS",
+    "adversaries",
     "collisions",
     "ecn",
     "half_open",

@@ -42,7 +42,9 @@ def bound_queue_and_loss(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterat
     if not count or drops is None or facts.other_sinks - facts.moved("TCPReqQFullDrop"):
         return
     queues = queue_causes(facts, drops)
-    swallowed = count if balance is None else min(max(balance.high, 0), count)
+    # An RST that a firewall sends to the server makes up for the answer that it swallowed.
+    injected = facts.moved("EmbryonicRsts")
+    swallowed = count if balance is None else min(max(balance.high, 0) + injected, count)
     dropped = min(drops, count)
     for cause, own in queues.items():
         others = sum(queues.values()) - own

@@ -39,7 +39,9 @@ def match_queue(facts: Facts) -> Match | None:
         return None
     needed = int(facts.syns.unanswered[attempts].sum(dtype=np.int64))
     surplus = drops - needed
-    may_inject = facts.storm.act.plan.host and facts.moved("EmbryonicRsts") > 0 and facts.kernel is None
+    plan = facts.storm.act.plan
+    rejects = plan.host or any(rule.sends_rst for rule in plan.world.rules)
+    may_inject = rejects and facts.moved("EmbryonicRsts") > 0 and facts.kernel is None
     if surplus < 0 or (surplus > 0 and may_inject):
         return None
     return Match(attempts, {"unanswered": needed, "drops": drops, "which": count_dropping(facts)})
