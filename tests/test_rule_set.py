@@ -12,7 +12,10 @@ from stress.model.world import ROUTER, FilterRule, Hook
 
 SYNS = FilterRule(name="syns", hook=Hook.INPUT, match="{ip} daddr {server} tcp dport {port}")
 OPENING = FilterRule(name="opening", hook=Hook.OUTPUT, match="", action="update @opening {{ tcp sport }}")
-NAT = FilterRule(name="masquerade", hook=Hook.POSTROUTING, match="", action="masquerade", on=ROUTER, nat=True)
+# The loopback has no address that could be given to a packet: masquerading would drop it.
+NAT = FilterRule(
+    name="masquerade", hook=Hook.POSTROUTING, match='oifname != "lo"', action="masquerade", on=ROUTER, nat=True
+)
 WRITTEN = """\
 table inet connstorm {
 set opening { type inet_service; flags dynamic; }
@@ -26,7 +29,7 @@ counter update @opening { tcp sport } comment "opening"
 }
 chain nat_postrouting {
 type nat hook postrouting priority 100; policy accept;
-counter masquerade comment "masquerade"
+oifname != "lo" counter masquerade comment "masquerade"
 }
 }
 """
@@ -50,7 +53,6 @@ def test_rules_count_what_they_match_in_their_order(family):
     ]
     load_rule_set(rules, {"seen": "type inet_service; flags dynamic; size 16;"}, family, range(5000, 5001))
     with socket.socket(socket.AF_INET if family == 4 else socket.AF_INET6) as client:
-        client.settimeout(0.2)  # a SYN that the host itself drops has no error over IPv4
         assert client.connect_ex(("127.0.0.1" if family == 4 else "::1", 5000)) != 0
     counts = firewall.count_packets()
     assert (counts["first"], counts["second"], counts["noted"]) == (1, 0, 1)

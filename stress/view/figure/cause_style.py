@@ -40,7 +40,7 @@ CAUSE_LOOKS: dict[Cause, Look] = {
     Cause.PORT_TAKEN: Look("#CC79A7", "2", "ports taken by others"),
     Cause.NO_SOURCE_ADDRESS: Look("#CC79A7", "h", "no source address"),
     Cause.STALLED: Look("#4D9221", "|", "client did not run"),
-    Cause.LISTENER_CLOSED: Look("#B8000F", "X", "its listener closed"),
+    Cause.LISTENER_CLOSED: Look("#B8000F", "p", "its listener closed"),
     Cause.UNKNOWN: Look("#6b6b6b", "*", "cause unknown"),
 }
 
