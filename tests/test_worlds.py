@@ -6,17 +6,19 @@ import functools
 import pytest
 from worlds.catalogue import WORLDS
 from worlds.forks import Job, carry_out
-from worlds.world import FIXTURE, HOST
+from worlds.world import FIXTURE, HOST, PRIVATE
 
 AT_ONCE = 8  # two CPUs, and most of the time a world waits for a timeout
 IN_OTHER_WAYS = {
     HOST: ("some-ports-dropped", "congested", "loopback-down-6", "ipv6-off", "ports-taken-by-bind"),
     FIXTURE: ("some-ports-dropped-6", "rejected-by-rst"),
 }
+# What connstorm makes itself is the same over IPv6; `make worlds` has both families of all.
+DEFAULT = [world for world in WORLDS.values() if not (world.ways[0] == PRIVATE and world.name.endswith("-6"))]
 JOBS = {
     job.name: job
     for job in (
-        *(Job(world, world.ways[0]) for world in WORLDS.values()),
+        *(Job(world, world.ways[0]) for world in DEFAULT),
         *(Job(WORLDS[name], way) for way, names in IN_OTHER_WAYS.items() for name in names),
     )
 }
