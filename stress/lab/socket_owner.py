@@ -35,6 +35,12 @@ def find_owners(inodes: Collection[int]) -> dict[int, str]:
 
 def user_text(uid: int) -> str:
     """Return a user as ``uid 33 (www-data)``, or without a name where there is none."""
+    name = user_name(uid)
+    return f"uid {uid} ({name})" if name else f"uid {uid}"
+
+
+def user_name(uid: int) -> str | None:
+    """Return the name of a user; None where there is none."""
     with suppress(KeyError):
-        return f"uid {uid} ({pwd.getpwuid(uid).pw_name})"
-    return f"uid {uid}"
+        return pwd.getpwuid(uid).pw_name
+    return None
