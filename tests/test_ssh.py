@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -64,6 +64,7 @@ class Site:
     root: Path
     inside: list[str]
     server: subprocess.Popen | None = None
+    suites: list[subprocess.Popen] = field(default_factory=list)
 
     @property
     def rooms(self):
@@ -107,7 +108,7 @@ class Site:
         """Start a suite over ssh."""
         source = self.root / "small.toml"
         source.write_text(text)
-        return subprocess.Popen(
+        suite = subprocess.Popen(
             [*self.inside, *program("suite", source, "-o", self.root / "out", *SSH, *options)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -115,6 +116,15 @@ class Site:
             env=os.environ | {"HOME": str(self.root / "home")},
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )
+        self.suites.append(suite)
+        return suite
+
+    def end_suites(self):
+        """End what a test that failed has left running."""
+        for suite in self.suites:
+            if suite.returncode is None:
+                suite.kill()
+                suite.communicate()
 
     def records(self):
         """Return the suite's folder and what became of its trials."""
@@ -133,6 +143,7 @@ def site(tmp_path):
         made.keys()
         made.serve()
         yield made
+        made.end_suites()
         made.server.terminate()
         made.lose()
         made.server.communicate()
@@ -164,22 +175,22 @@ def test_each_host_runs_every_cell_and_nothing_is_left_there(site):
 
 def test_a_trial_whose_connection_is_lost_is_run_again(site):
     suite = site.suite(SLOW, "--hosts", "lab1")
-    assert wait.wait_until(lambda: site.rooms, 20)
+    assert wait.wait_until(lambda: site.rooms, 60)
     site.lose()
     _, told = suite.communicate()
     assert suite.returncode == 0, told
     _, (record,) = site.records()
     assert record.status is Status.DONE
     assert record.took_s > 3  # what the plan takes; the try that was lost is in it
-    assert wait.wait_until(lambda: not site.rooms, 5), "the host cleans up after a connection that was lost"
+    assert wait.wait_until(lambda: not site.rooms, 60), "the host cleans up after a connection that was lost"
 
 
 def test_a_host_that_is_lost_twice_fails_the_trial_with_the_reason(site):
     suite = site.suite(SLOW, "--hosts", "lab1")
     for _ in range(2):
-        assert wait.wait_until(lambda: site.rooms, 20)
+        assert wait.wait_until(lambda: site.rooms, 60)
         site.lose()
-        assert wait.wait_until(lambda: not site.rooms, 5)
+        assert wait.wait_until(lambda: not site.rooms, 60)
     suite.communicate()
     assert suite.returncode == 3
     _, (record,) = site.records()
@@ -190,7 +201,7 @@ def test_a_host_that_is_lost_twice_fails_the_trial_with_the_reason(site):
 
 def test_an_interrupted_suite_ends_its_trial_on_the_host(site):
     suite = site.suite(SLOW, "--hosts", "lab1")
-    assert wait.wait_until(lambda: site.rooms, 20)
+    assert wait.wait_until(lambda: site.rooms, 60)
     suite.send_signal(signal.SIGINT)
     _, told = suite.communicate()
     assert suite.returncode == 130

@@ -74,7 +74,7 @@ def test_the_counters_tell_which_limit_it_was_and_how_often_a_cookie_helped(acts
 
 def test_the_queue_is_as_full_as_its_limits_allow(acts):
     half_open = {name: act.storm.act.census_before["server"].get("SYN-RECEIVED", 0) for name, act in acts.items()}
-    assert half_open == {BACKLOG: 1025, MAX_SYN_BACKLOG: 7, COOKIES: 1025, ALWAYS: 0, NEITHER: 0}
+    assert half_open == {BACKLOG: 601, MAX_SYN_BACKLOG: 7, COOKIES: 601, ALWAYS: 0, NEITHER: 0}
 
 
 def test_each_attempt_that_failed_has_its_cause_and_the_books_balance(acts):
