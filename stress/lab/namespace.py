@@ -78,10 +78,10 @@ def unshare(flags: int) -> int:
     return 0 if libc.unshare(flags) == 0 else ctypes.get_errno()
 
 
-def enter_network(descriptor: int) -> int:
-    """Move the calling thread to a network namespace that is open; return 0 or an errno. os.setns() is new in 3.12."""
+def enter_network(descriptor: int, kind: int = CLONE_NEWNET) -> int:
+    """Move the calling thread to a namespace that is open; return 0 or an errno. os.setns() is new in Python 3.12."""
     libc = ctypes.CDLL(None, use_errno=True)
-    return 0 if libc.setns(descriptor, CLONE_NEWNET) == 0 else ctypes.get_errno()
+    return 0 if libc.setns(descriptor, kind) == 0 else ctypes.get_errno()
 
 
 def bring_loopback_up() -> None:

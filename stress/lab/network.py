@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from stress.lab import device, link_queue, namespace, sysctl
+from stress.lab.network_namespace import HERE
 from stress.model.errors import LabError
 from stress.model.world import ADDRESSES, CLIENT, GATEWAYS, ROUTER, SERVER, Route, Topology, World
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
 
-HERE = "/proc/thread-self/ns/net"  # /proc/self is the main thread's, wherever the calling thread is
 BITS = {4: 32, 6: 128}
 ARP_IGNORE = "net.ipv4.conf.all.arp_ignore"
 FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}

@@ -16,10 +16,10 @@ import platform
 import struct
 from collections import Counter
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from stress.lab import network_namespace
 from stress.lab.kernel_word import bpf, layout, program
 from stress.lab.kernel_word.btf import KernelTypes, read_kernel_types
 from stress.lab.kernel_word.ring import Ring
@@ -112,7 +112,7 @@ class KernelWord:
 
     def watch_this_namespace(self) -> int:
         """Hear the network namespace of the calling thread too; return its inode."""
-        inode = Path("/proc/thread-self/ns/net").stat().st_ino
+        inode = network_namespace.read_inode()
         self.watch(inode)
         return inode
 

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Network namespaces that others have made: a container's, one of ``ip netns``, one of ``unshare``.
+
+Imports no numpy and starts no thread: the user namespace that owns a network namespace can only be joined by a process
+with one thread (setns(2)).
+"""
+
+import errno
+import fcntl
+import os
+from contextlib import suppress
+
+from stress.lab import namespace
+from stress.model.errors import LabError, UsageError
+
+HERE = "/proc/thread-self/ns/net"  # /proc/self is the main thread's, wherever the calling thread is
+OUR_USERS = "/proc/self/ns/user"
+NAMED = "/run/netns"  # where ip netns has its namespaces, ip-netns(8)
+NS_GET_USERNS, NS_GET_NSTYPE = 0xB701, 0xB703  # linux/nsfs.h
+REFUSED = (errno.EPERM, errno.EACCES)
+
+
+def read_inode() -> int:
+    """Return the inode of the network namespace of the calling thread, which names it on this host."""
+    return os.stat(HERE).st_ino  # noqa: PTH116  # a link to no path
+
+
+def enter(where: str) -> None:
+    """Move the calling thread, and what it starts later, to a network namespace; nothing in it is changed.
+
+    /proc/thread-self/net and /proc/sys/net are then those of that namespace; processes and files stay as they were.
+    Where this process has no right in the user namespace that owns it, that is joined first, which the user who made it
+    may, for instance with ``unshare --user --net``.
+
+    Args:
+        where: the path of a namespace, such as /run/netns/NAME or /proc/PID/ns/net, or the id of a process in it.
+
+    Raises:
+        UsageError: there is no such process or path, or the path is no network namespace.
+        LabError: this user may not enter it.
+    """
+    descriptor = open_namespace(where)
+    try:
+        failure = namespace.enter_network(descriptor)
+        if failure == errno.EPERM and join_owners(descriptor, where):
+            failure = namespace.enter_network(descriptor)
+    finally:
+        os.close(descriptor)
+    if failure:
+        raise refusal(where, failure)
+
+
+def open_namespace(where: str) -> int:
+    """Return a descriptor of a network namespace, to be closed by the caller; see ``enter``."""
+    path = f"/proc/{int(where)}/ns/net" if is_process(where) else where
+    try:
+        # A FIFO without a writer would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in REFUSED:
+            raise refusal(where, error.errno) from error
+        if is_process(where):
+            raise UsageError(f"There is no process {where} here; give the id that it has on this host.") from error
+        raise UsageError(f"{where} cannot be opened: {error.strerror}{suggest_path(where)}.") from error
+    except ValueError as error:  # a NUL in it
+        raise UsageError(f"{where!r} is no path.") from error
+    kind = None
+    with suppress(OSError):  # ENOTTY: no namespace
+        kind = fcntl.ioctl(descriptor, NS_GET_NSTYPE)
+    if kind != namespace.CLONE_NEWNET:
+        os.close(descriptor)
+        raise UsageError(
+            f"{where} is no network namespace; give a path such as {NAMED}/NAME or /proc/PID/ns/net, or the id of a "
+            "process."
+        )
+    return descriptor
+
+
+def is_process(where: str) -> bool:
+    """Return whether a namespace is named by the id of a process."""
+    return where.isascii() and where.isdecimal()
+
+
+def suggest_path(where: str) -> str:
+    """Return the path of a namespace that is called so by ``ip netns``, as the end of a sentence, or nothing."""
+    named = f"{NAMED}/{where}"
+    return f"; did you mean {named}?" if "/" not in where and os.path.lexists(named) else ""
+
+
+def join_owners(descriptor: int, where: str) -> bool:
+    """Join the user namespace that owns an open network namespace; return whether this process did.
+
+    Raises:
+        LabError: it may, but has more than one thread.
+    """
+    try:
+        users = fcntl.ioctl(descriptor, NS_GET_USERNS)
+    except OSError:  # EPERM: it is none of those that were made within ours (ns_get_owner(), Linux 6.18)
+        return False
+    try:
+        if os.fstat(users).st_ino == os.stat(OUR_USERS).st_ino:  # noqa: PTH116  # a link to no path
+            return False
+        failure = namespace.enter_network(users, namespace.CLONE_NEWUSER)
+        if failure == errno.EINVAL:  # what setns(2) says to a process with threads
+            raise LabError(f"{where} can only be entered by a process with one thread; enter it before threads start.")
+        return failure == 0
+    finally:
+        os.close(users)
+
+
+def refusal(where: str, failure: int) -> LabError:
+    """Return what is said where the kernel refuses."""
+    of_process = is_process(where)
+    name = f"The network namespace of process {where}" if of_process else f"The network namespace {where}"
+    if failure in REFUSED:
+        return LabError(f"{name} may not be entered by this user; do it as root (sudo) or as the user who made it.")
+    return LabError(f"{name} cannot be entered: {os.strerror(failure)}.")
