@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# One connection try: all SYNs of one 4-tuple with one initial sequence number, and what follows until the next. Times
-# are relative to its first SYN (ns); -1: there was none.
+# One connection try in one file: all SYNs of one 4-tuple with one initial sequence number, and what follows until the
+# next. A try that two files show, one from each end, has a row for each. Times are relative to its first SYN in this
+# file (ns); -1: there was none.
 FLOW = np.dtype(
     [
+        ("attempt", "<u4"),  # index of its attempt record
         ("syns", "u1"),  # SYNs of the client, duplicates of the capture left out; 255 is 255 or more
+        ("second_syn_ns", "<i8"),  # of the first that was sent again
         ("last_syn_ns", "<i8"),  # of those before the answer
         ("syn_acks", "u1"),  # SYN-ACKs that acknowledge this SYN, the ones sent again among them
         ("syn_ack_ns", "<i8"),
@@ -20,7 +23,11 @@ FLOW = np.dtype(
             "u1",
         ),  # ACKs of the server's side without SYN and RST, before it connected, that acknowledge other data
         ("challenge_ns", "<i8"),
+        ("old_socket", "u1"),  # OldSocket: whose state the numbers of the first challenge are
+        ("old_hops", "u1"),  # TTL or hop limit of the last segment of the server's side in that earlier connection
+        ("again_ns", "<i8"),  # the first challenge with the same numbers after a SYN after an exact RST (see below)
         ("client_resets", "u1"),  # RSTs of the client's side before it connected
+        ("exact_resets", "u1"),  # of them those with the sequence number that a challenge before them acknowledged
         ("client_reset_ns", "<i8"),
         ("server_resets", "u1"),  # RSTs of the server's side, before it connected, that acknowledge this SYN
         ("server_reset_ns", "<i8"),
@@ -43,6 +50,7 @@ FLOW = np.dtype(
         ("is_ended", "u1"),  # whether the capture shows how it ended: 0 where it stops before
         ("first_frame", "<u4"),  # number of the first SYN's packet in its file
         ("file", "u1"),
+        ("losses", "u1"),  # Losses: what this file says of packets that its capture lost
     ]
 )
 
@@ -58,6 +66,30 @@ class Previous(IntEnum):
     CLIENT_RESET = 5
     SERVER_RESET = 6
     TRY = 7  # a connection try that had not connected
+
+
+class OldSocket(IntEnum):
+    """What a challenge says of the socket that sent it.
+
+    Its sequence number is the next that the socket sends, its acknowledgment number the next that it expects. Both must
+    be those of the earlier connection with the same 4-tuple, all data and FINs counted; each FIN counts as one.
+    """
+
+    NOT_KNOWN = 0  # no challenge, no earlier connection in the capture, other numbers, or cut before them
+    TRY = 1  # the SYN-ACK was not acknowledged: SYN-RECEIVED, or ESTABLISHED where an ACK was not captured
+    OPEN = 2  # it counts no FIN of either side: ESTABLISHED
+    CLIENT_FIN = 3  # that of the client alone: CLOSE-WAIT
+    SERVER_FIN = 4  # that of the server alone: FIN-WAIT-1 or FIN-WAIT-2
+    CLIENT_FIN_FIRST = 5  # both, the client's came first: LAST-ACK
+    SERVER_FIN_FIRST = 6  # both, the server's came first: TIME-WAIT, or CLOSING where they crossed
+
+
+class Losses(IntEnum):
+    """What a capture file says of packets that the capture lost: without a word, nothing follows from an absence."""
+
+    NONE = 0
+    SOME = 1
+    NOT_SAID = 2
 
 
 def no_flows() -> npt.NDArray[Any]:

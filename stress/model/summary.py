@@ -62,6 +62,7 @@ class Grade(StrEnum):
     KERNEL = "kernel"  # the kernel's own word for the attempt's packets
     COUNTED = "counted"  # an equation between attempts and counters that holds without a remainder
     TIMED = "timed"  # the 4-tuple, and the time between the attempt's SYNs
+    PACKETS = "packets"  # the packets of a capture alone
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
