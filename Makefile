@@ -71,6 +71,10 @@ docs/run.schema.json: stress/model/record.py stress/model/plan.py stress/model/s
 	$(BIN)/python -c 'import msgspec; from stress.store.run_schema import RunFile; \
 	print(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(RunFile)), indent=1).decode())' > $@
 
+docs/inspection.schema.json: stress/model/inspection.py
+	$(BIN)/python -c 'import msgspec; from stress.model.inspection import Inspection; \
+	print(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Inspection)), indent=1).decode())' > $@
+
 docs/suite.schema.json: stress/model/suite.py stress/model/plan.py stress/store/suite_folder.py
 	$(BIN)/python -c 'import msgspec; from stress.store.suite_folder import Manifest, TrialRecord; \
 	_, defs = msgspec.json.schema_components([Manifest, TrialRecord], ref_template="#/$$defs/{name}"); \

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import click
+import inspection_builders
 import msgspec
 import pytest
 from command import assert_one_sentence, connstorm
@@ -33,7 +34,9 @@ from stress.model.outcome import Cause
 from stress.store.calibration import read as read_calibration
 from stress.store.run_folder import read as read_run
 from stress.storm.catalogue import SCENARIOS
+from stress.view.export.inspection_metrics import metrics_text
 from stress.view.text.demo_table import demo_table
+from stress.view.text.inspection_report import inspection_report
 from stress.view.text.noise_table import noise_table
 
 TESTS = Path(__file__).parent
@@ -411,6 +414,22 @@ def test_run(name, path, printed):
     observed, summary = read_run(Path(path))
     _, text = printed(print_report, observed.record, summary, Path(path))
     agree(name, text)
+
+
+@pytest.mark.parametrize("name", ["fine", "trouble", "watched"])
+def test_inspection(name, printed):
+    """At 80 columns, for a person in trouble."""
+    _, text = printed(lambda: Console(highlight=False, width=80).print(report_of(name)))
+    agree(f"inspection-{name}", text)
+
+
+def report_of(name):
+    return inspection_report(getattr(inspection_builders, name.upper()), 80)
+
+
+def test_inspection_metrics(printed):
+    _, text = printed(lambda: Console(highlight=False).out(metrics_text(inspection_builders.WATCHED).decode(), end=""))
+    agree("inspection-metrics", text)
 
 
 def test_demo(printed):

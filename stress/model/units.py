@@ -3,6 +3,7 @@
 
 MILLION = 1_000_000
 SECOND_NS = 1_000_000_000
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
 
 def duration_text(duration_ns: float) -> str:
@@ -13,6 +14,21 @@ def duration_text(duration_ns: float) -> str:
         if abs(duration_ns) >= size_ns * 0.9995:
             return f"{duration_ns / size_ns:.3g} {unit}"
     return f"{duration_ns:.0f} ns"
+
+
+def age_text(age_ms: float) -> str:
+    """Return an age in ms as people say it: ``'4.1 s'``, ``'2 min 5 s'``, ``'2 h 10 min'``, ``'3 d 4 h'``."""
+    seconds = int(age_ms / 1000)
+    if seconds < MINUTE_S:
+        return duration_text(age_ms * 1e6)
+    if seconds < HOUR_S:
+        size_s, unit, smaller_s, smaller_unit = MINUTE_S, "min", 1, "s"
+    elif seconds < DAY_S:
+        size_s, unit, smaller_s, smaller_unit = HOUR_S, "h", MINUTE_S, "min"
+    else:
+        size_s, unit, smaller_s, smaller_unit = DAY_S, "d", HOUR_S, "h"
+    smaller = seconds % size_s // smaller_s
+    return f"{seconds // size_s} {unit}" + (f" {smaller} {smaller_unit}" if smaller else "")
 
 
 def range_text(low_ns: float, high_ns: float) -> str:

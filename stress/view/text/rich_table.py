@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from itertools import chain
 
 from rich import box
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -13,6 +14,8 @@ from rich.text import Text
 from stress.view.text.table import Cell, Table, Tone
 
 QUIET = "dim"
+NOTE_INDENT = 4  # of lines below a row
+NOTED_GAP = 2  # columns between those of a table with such lines
 STYLES = {
     Tone.PLAIN: "",
     Tone.QUIET: QUIET,
@@ -75,11 +78,32 @@ def wide_table(table: Table, width: int, first_min: int) -> list[RenderableType]
     return parts
 
 
-def column_grid(rows: Sequence[Sequence[Text]], widths: Sequence[int], numbers: Sequence[bool]) -> RichTable:
+def column_grid(
+    rows: Sequence[Sequence[Text]], widths: Sequence[int], numbers: Sequence[bool], gap: int = 1
+) -> RichTable:
     """Return lines of cells in columns of given widths, so that several grids below each other are one table."""
-    made = RichTable.grid(padding=(0, 1, 0, 0), pad_edge=False)
+    made = RichTable.grid(padding=(0, gap, 0, 0), pad_edge=False)
     for width, is_number in zip(widths, numbers, strict=True):
         made.add_column(width=width, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         made.add_row(*row)
     return made
+
+
+def noted_table(table: Table, width: int) -> RenderableType:
+    """Return a table in which lines of text, over all columns, may follow a row.
+
+    Args:
+        table: of one group; its first column is folded where the others leave too little room.
+        width: of the terminal in columns.
+    """
+    heads = [Text(column.head, style="bold") for column in table.columns]
+    lines = [[cell_text(cell) for cell in row.cells] for row in table.rows]
+    widths = [max(cell.cell_len for cell in column) for column in zip(heads, *lines, strict=True)]
+    widths[0] = max(min(widths[0], width - sum(widths[1:]) - NOTED_GAP * (len(widths) - 1)), len(heads[0]))
+    numbers = [column.is_number for column in table.columns]
+    parts: list[RenderableType] = [column_grid([heads], widths, numbers, NOTED_GAP)]
+    for row, cells in zip(table.rows, lines, strict=True):
+        parts.append(column_grid([cells], widths, numbers, NOTED_GAP))
+        parts += [Padding(Text(note, style=QUIET), (0, 0, 0, NOTE_INDENT)) for note in row.notes]
+    return Group(*parts)

@@ -50,10 +50,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: the group that it belongs to, and one cell per column."""
+    """A row of a table: the group that it belongs to, one cell per column, and lines below it over all columns."""
 
     group: str
     cells: tuple[Cell, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
