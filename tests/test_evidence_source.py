@@ -9,7 +9,7 @@ from command import connstorm
 from stress.model.plan import EvidenceSource
 from stress.store import run_folder
 
-NONE, COUNTS, _ = EvidenceSource
+NONE, COUNTS = EvidenceSource.NONE, EvidenceSource.COUNTS
 SMALL = ("--port-range", "40000-40031", "--mines", "5")
 
 

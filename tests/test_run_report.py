@@ -15,7 +15,7 @@ from stress.model.stall import Stall, StallKind
 from stress.model.summary import Bound, Claim, Grade, Proof
 from stress.view.text.run_report import run_report
 
-NONE, COUNTS, KERNEL = EvidenceSource
+NONE, COUNTS, KERNEL, _ = EvidenceSource
 WIDTH = 80
 
 

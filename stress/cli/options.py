@@ -123,7 +123,7 @@ OPTIONS = (
     click.option("--capture", is_flag=True, default=None, help="keep the packets of the first attempts of each cause"),
     click.option(
         "--evidence",
-        type=choice(EvidenceSource),
+        type=click.Choice([value.value for value in EvidenceSource if value is not EvidenceSource.PACKETS]),
         help="what proves causes: nothing, counters, or also the kernel's own word, as root of the host",
     ),
     click.option("--fast", is_flag=True, default=None, help="set tcp_fin_timeout to 1 s where it is waited for"),

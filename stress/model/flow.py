@@ -12,7 +12,7 @@ import numpy.typing as npt
 # file (ns); -1: there was none.
 FLOW = np.dtype(
     [
-        ("attempt", "<u4"),  # index of its attempt record
+        ("attempt", "<u4"),  # index of its attempt record, in the order of which the rows are
         ("syns", "u1"),  # SYNs of the client, duplicates of the capture left out; 255 is 255 or more
         ("second_syn_ns", "<i8"),  # of the first that was sent again
         ("last_syn_ns", "<i8"),  # of those before the answer
@@ -48,6 +48,9 @@ FLOW = np.dtype(
         ("reuse_ns", "<i8"),  # from the last segment of that one to the first SYN
         ("is_begun", "u1"),  # whether the capture began before the first SYN: 0 where the first may be missing
         ("is_ended", "u1"),  # whether the capture shows how it ended: 0 where it stops before
+        ("vantage", "u1"),  # Vantage: where its packets were seen
+        ("other_syn_acks", "u1"),  # SYN-ACKs before it connected that acknowledge another SYN
+        ("other_syn_ack_ns", "<i8"),
         ("first_frame", "<u4"),  # number of the first SYN's packet in its file
         ("file", "u1"),
         ("losses", "u1"),  # Losses: what this file says of packets that its capture lost
@@ -90,6 +93,16 @@ class Losses(IntEnum):
     NONE = 0
     SOME = 1
     NOT_SAID = 2
+
+
+class Vantage(IntEnum):
+    """Where the packets of a connection try were captured, as far as the capture says so itself."""
+
+    UNKNOWN = 0  # a file of one device without directions says nothing about where that device was
+    CLIENT = 1  # on the client's host: its SYNs leave, and do not arrive
+    SERVER = 2  # on the server's host: they arrive, and do not leave
+    BETWEEN = 3  # on a host that they pass
+    BOTH = 4  # at both ends: one host is both
 
 
 def no_flows() -> npt.NDArray[Any]:

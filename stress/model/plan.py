@@ -66,6 +66,7 @@ class EvidenceSource(StrEnum):
     NONE = "none"  # nothing but the attempts is recorded
     COUNTS = "counts"  # counters and lists of sockets, read before and after the storm
     KERNEL = "kernel"  # these, and every packet that the kernel drops or resets, with its reason
+    PACKETS = "packets"  # the packets of capture files, and nothing else
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,8 +94,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         stuck: how many of them nobody accepts from.
         stuck_until_s: how long after the storm began these are closed, with all in their queues; None: they stay.
         fillers: half-open connections of a second client, made before the storm, that fill the server's SYN queue.
-        backlog: argument of listen(), of the stuck listeners alone where there are any; None is as long as
-            net.core.somaxconn allows.
+        backlog: argument of listen(), of stuck listeners alone where there are any; None: as net.core.somaxconn allows.
         server_nofile: RLIMIT_NOFILE of the server's process; None leaves the limit unchanged.
         keepalive_s: idle time before the server's sockets send keepalive probes; 0 is off, the default.
         firewall: its implementation; None is nftables where nft is installed, else BPF.

@@ -9,6 +9,7 @@ from stress.model.plan import EvidenceSource, Plan
 from stress.model.stall import Stall
 
 GIB = 1 << 30
+UNKNOWN = "unknown"  # of a host that nobody has asked
 TESTBED_DIGITS = 8
 
 
@@ -18,6 +19,9 @@ class Address(msgspec.Struct, frozen=True):
     ``sources`` client addresses, counted up from ``source``, and ``target_ports`` server ports, counted up from
     ``target_port``, make pairs that are numbered source by source. The ``address`` of an attempt is ``first`` plus the
     number of its pair.
+
+    A capture has whatever addresses it has: ``endpoints`` lists its pairs, each as client, server and server port, and
+    the other fields have those of the first.
     """
 
     first: int
@@ -26,11 +30,12 @@ class Address(msgspec.Struct, frozen=True):
     target: str
     target_port: int
     target_ports: int
+    endpoints: list[tuple[str, str, int]] = []
 
     @property
     def pairs(self) -> int:
         """Number of pairs of a client address and a server port."""
-        return self.sources * self.target_ports
+        return len(self.endpoints) or self.sources * self.target_ports
 
 
 class Phase(msgspec.Struct, frozen=True):
@@ -53,6 +58,11 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     nofile: int  # RLIMIT_NOFILE, hard
     emulated: bool = False  # the CPU is emulated: its latencies cannot be compared with those of a real CPU
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether its kernel and the kernel's timer are known; those of hosts in a capture are not."""
+        return self.kernel != UNKNOWN and self.jiffy_ns > 0
 
     @property
     def testbed(self) -> str:
@@ -208,3 +218,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     acts: list[Act]
     interrupted: bool
     warnings: list[str]
+
+    @property
+    def is_capture(self) -> bool:
+        """Whether it was read from capture files: its acts are the servers in them, and nothing was planned."""
+        return any(act.evidence is EvidenceSource.PACKETS for act in self.acts)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.model.attempt import USE
+from stress.model.flow import no_flows
 from stress.model.record import Act, Host, Record
 
 PORTS = 1 << 16
@@ -50,6 +51,13 @@ def no_uses() -> npt.NDArray[Any]:
     return np.zeros(0, USE)
 
 
+def flows_of(flows: npt.NDArray[Any], start: int, stop: int) -> npt.NDArray[Any]:
+    """Return the flows of some attempts, shape (flows,), dtype FLOW; the first of these attempts has the index 0."""
+    own = flows[slice(*np.searchsorted(flows["attempt"], (start, stop)))].copy()
+    own["attempt"] -= np.uint32(start)
+    return own
+
+
 @dataclass(frozen=True)
 class Storm:
     """One act with its arrays.
@@ -61,6 +69,8 @@ class Storm:
         mines: shape (mines,), dtype MINE, the 4-tuples that were mined when the storm began.
         events: shape (events,), dtype KERNEL_EVENT.
         uses: of the connections that the attempts made, shape (attempts,), dtype USE; shape (0,) where none was used.
+        flows: packets of the attempts of a capture, shape (flows,), dtype FLOW, in the order of these attempts and with
+            their indices in the act; shape (0,) for a storm.
     """
 
     host: Host
@@ -69,6 +79,7 @@ class Storm:
     mines: npt.NDArray[Any]
     events: npt.NDArray[Any] = field(default_factory=no_events)
     uses: npt.NDArray[Any] = field(default_factory=no_uses)
+    flows: npt.NDArray[Any] = field(default_factory=no_flows)
 
     @property
     def tuple_count(self) -> int:
@@ -96,6 +107,7 @@ class Run:
         mines: shape (mines,), dtype MINE.
         events: shape (events,), dtype KERNEL_EVENT.
         uses: shape (attempts,), dtype USE; shape (0,) where no act used its connections.
+        flows: shape (flows,), dtype FLOW, in the order of the attempts; shape (0,) unless it was read from a capture.
     """
 
     record: Record
@@ -103,6 +115,7 @@ class Run:
     mines: npt.NDArray[Any]
     events: npt.NDArray[Any] = field(default_factory=no_events)
     uses: npt.NDArray[Any] = field(default_factory=no_uses)
+    flows: npt.NDArray[Any] = field(default_factory=no_flows)
 
     def storms(self) -> list[Storm]:
         """Return each act with its part of the arrays."""
@@ -112,7 +125,9 @@ class Run:
             mined = (self.mines["address"] >= first) & (self.mines["address"] < last)
             own = slice(start, start + act.attempts)
             uses = self.uses[own] if act.plan.use else no_uses()
+            flows = flows_of(self.flows, start, start + act.attempts)
             said = (self.events["address"] >= first) & (self.events["address"] < last)
-            storms.append(Storm(self.record.host, act, self.attempts[own], self.mines[mined], self.events[said], uses))
+            events = self.events[said]
+            storms.append(Storm(self.record.host, act, self.attempts[own], self.mines[mined], events, uses, flows))
             start += act.attempts
         return storms

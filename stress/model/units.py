@@ -44,5 +44,10 @@ def tick_rate(jiffy_ns: int) -> int:
 
 
 def kernel_text(release: str, jiffy_ns: int) -> str:
-    """Return a kernel in words: ``'Linux 6.12.9, HZ=250'``."""
-    return f"Linux {release}, HZ={tick_rate(jiffy_ns)}"
+    """Return a kernel in words: ``'Linux 6.12.9, HZ=250'``; one whose tick is 0 is not known."""
+    return f"Linux {release}, HZ={tick_rate(jiffy_ns)}" if jiffy_ns else "not in a capture"
+
+
+def kernel_phrases(release: str, jiffy_ns: int) -> list[str]:
+    """Return the same for the caption of a figure."""
+    return [f"Linux {release}", f"HZ {tick_rate(jiffy_ns)}"] if jiffy_ns else ["kernel not known"]

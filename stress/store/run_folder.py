@@ -13,6 +13,7 @@ import numpy.typing as npt
 from stress.model import atomic
 from stress.model.attempt import ATTEMPT, USE
 from stress.model.errors import StoreError, UsageError
+from stress.model.flow import FLOW, no_flows
 from stress.model.record import Record
 from stress.model.run import KERNEL_EVENT, MINE, Run, no_events, no_uses
 from stress.model.summary import Summary
@@ -20,7 +21,7 @@ from stress.model.text import json_bytes
 from stress.store.run_schema import SCHEMA, RunFile, decode_run, mine_dtype, upgrade_mines
 
 RUN_FILE, ATTEMPTS_FILE, USES_FILE = "run.json", "attempts.npy", "uses.npy"
-MINES_FILE, EVENTS_FILE = "mines.npy", "kernel_events.npy"
+MINES_FILE, EVENTS_FILE, FLOWS_FILE = "mines.npy", "kernel_events.npy", "flows.npy"
 
 
 def folder_name(record: Record) -> str:
@@ -70,6 +71,8 @@ def write(
                 np.save(folder / MINES_FILE, run.mines)
             if len(run.events):
                 np.save(folder / EVENTS_FILE, run.events)
+            if len(run.flows):
+                np.save(folder / FLOWS_FILE, run.flows)
             for file, writer in (writers or {}).items():
                 writer(folder / file)
             document = RunFile(
@@ -95,7 +98,7 @@ def read(folder: Path) -> tuple[Run, Summary]:
     except OSError as error:
         raise UsageError(f"{folder} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
     document, schema = decode_run(data, str(folder / RUN_FILE))
-    for file in (ATTEMPTS_FILE, USES_FILE, MINES_FILE, EVENTS_FILE):
+    for file in (ATTEMPTS_FILE, USES_FILE, MINES_FILE, EVENTS_FILE, FLOWS_FILE):
         if file in document.files:
             check_hash(folder / file, document.files[file])
     attempts = open_array(folder / ATTEMPTS_FILE, ATTEMPT)
@@ -105,7 +108,8 @@ def read(folder: Path) -> tuple[Run, Summary]:
     record = Record(**{field: getattr(document, field) for field in Record.__struct_fields__})
     events = open_array(folder / EVENTS_FILE, KERNEL_EVENT) if EVENTS_FILE in document.files else no_events()
     uses = open_array(folder / USES_FILE, USE) if USES_FILE in document.files else no_uses()
-    return Run(record, attempts, mines, events, uses), document.summary
+    flows = open_array(folder / FLOWS_FILE, FLOW) if FLOWS_FILE in document.files else no_flows()
+    return Run(record, attempts, mines, events, uses, flows), document.summary
 
 
 def read_summary(folder: Path) -> Summary:

@@ -17,8 +17,10 @@ def count_bands(latencies_ns: npt.NDArray[np.int64], ladder: Ladder) -> list[Ban
 
     Args:
         latencies_ns: of the retried attempts of one storm, shape (retried,).
-        ladder: of its kernel and settings.
+        ladder: of its kernel and settings; without rungs there are no bands.
     """
+    if not ladder.rungs:
+        return []
     bands = []
     for rung in ((ladder.fast,) if ladder.fast else ()) + ladder.rungs:
         inside = (latencies_ns >= rung.from_ns) & (latencies_ns <= rung.to_ns)

@@ -17,9 +17,11 @@ from stress.analysis.attribution.facts import Facts, needs_explanation
 from stress.analysis.attribution.hints import hint_unknown
 from stress.analysis.attribution.ladder import Ladder, build_ladder
 from stress.analysis.attribution.outcome import OUTCOMES, outcome_codes
-from stress.analysis.attribution.syns import TIME_WAIT, Syns, classify_syns
+from stress.analysis.attribution.packets.attribute import attribute_packets
+from stress.analysis.attribution.syns import TIME_WAIT, Syns, classify_syns, no_syns
 from stress.model.attempt import STORM
 from stress.model.outcome import Outcome
+from stress.model.plan import EvidenceSource
 from stress.model.run import Run, Storm, no_events
 from stress.model.summary import Bound, Claim, Mines, Proof, Summary
 
@@ -121,6 +123,8 @@ def analyse_act(storm: Storm, others: Sequence[Storm] = (), *, use_events: bool 
     """
     if not use_events:
         storm = replace(storm, events=no_events(), act=msgspec.structs.replace(storm.act, kernel_word=None))
+    if storm.act.evidence is EvidenceSource.PACKETS:
+        return analyse_capture(storm)
     outcomes = outcome_codes(storm.attempts, storm.act.address)
     rungs = build_ladder(storm.host, storm.act.sysctls)
     syns = classify_syns(storm, detect_collisions(storm), rungs)
@@ -138,4 +142,20 @@ def analyse_act(storm: Storm, others: Sequence[Storm] = (), *, use_events: bool 
         proofs=causes.proofs,
         bounds=bound_causes(facts, causes.codes),
         hints=hint_unknown(facts, causes.codes),
+    )
+
+
+def analyse_capture(storm: Storm) -> ActFindings:
+    """Return outcome and cause of each connection try of a capture, which says nothing but what its packets say."""
+    codes, proofs = attribute_packets(storm.flows, storm.attempts, storm.act.name)
+    return ActFindings(
+        storm=storm,
+        ladder=build_ladder(storm.host, storm.act.sysctls),
+        outcomes=outcome_codes(storm.attempts, storm.act.address),
+        syns=no_syns(len(storm.attempts)),
+        causes=codes,
+        books=[],
+        proofs=proofs,
+        bounds=[],
+        hints=[],
     )

@@ -58,6 +58,9 @@ class Ladder:
     due_ns: tuple[int, ...]
 
 
+NO_LADDER = Ladder(None, (), 0, None, 0, ())  # of a kernel that is not known
+
+
 def kernel_version(release: str) -> tuple[int, int]:
     """Return (major, minor) of a kernel release such as ``6.18.44-amd64``.
 
@@ -123,7 +126,12 @@ def override_sysctls(sysctls: dict[str, str], settings: dict[str, str]) -> dict[
 
 
 def build_ladder(host: Host, sysctls: dict[str, str]) -> Ladder:
-    """Return the SYN ladder of a host, which follows from its kernel version, HZ and settings."""
+    """Return the SYN ladder of a host, which follows from its kernel version, HZ and settings.
+
+    Of a host in a capture these are not known; then it has no rungs.
+    """
+    if not host.has_kernel:
+        return NO_LADDER
     jiffy_ns = host.jiffy_ns
     timeouts = syn_timeouts_ns(sysctls)
     fast = challenged_give_up_ns = None

@@ -55,6 +55,12 @@ def is_self_connected(attempts: npt.NDArray[Any], address: Address) -> npt.NDArr
     only where nobody listens on the port.
     """
     pairs = attempts["address"].astype(np.int64) - address.first
+    if address.endpoints:
+        to_itself = np.array([source == target for source, target, _ in address.endpoints])
+        ports = np.array([port for _, _, port in address.endpoints])
+        own: npt.NDArray[np.bool_] = to_itself[pairs] & (attempts["error"] == 0)
+        own &= attempts["local_port"] == ports[pairs]
+        return own
     target_ports = address.target_port + pairs % address.target_ports
     sources = int(ip_address(address.source)) + pairs // address.target_ports if ":" not in address.source else None
     if sources is None:

@@ -42,12 +42,14 @@ def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Su
     """Return the numbers of a run."""
     claims = [claim for act in acts for claim in act.books]
     summaries = [summarise_act(act) for act in acts]
-    durations = [durations_s(act.storm.attempts) for act in acts]
+    # The servers of a capture are acts that went on at the same time.
+    parts = [in_order(run.attempts)] if run.record.is_capture else [act.storm.attempts for act in acts]
+    durations = [durations_s(part) for part in parts]
     storming_s = sum(starting_s for _, starting_s in durations)
     return Summary(
         attempts=len(run.attempts),
         duration_s=sum(duration_s for duration_s, _ in durations),
-        rate_per_s=sum(max(act.attempts - 1, 0) for act in summaries) / storming_s if storming_s else 0.0,
+        rate_per_s=sum(max(len(part) - 1, 0) for part in parts) / storming_s if storming_s else 0.0,
         outcomes=add_counts(act.outcomes for act in summaries),
         causes=add_counts(act.causes for act in summaries),
         body=summaries[0].body
@@ -151,6 +153,12 @@ def add_counts(parts: Iterable[dict[str, int]]) -> dict[str, int]:
     for part in parts:
         total = {name: total.get(name, 0) + count for name, count in part.items()}
     return total
+
+
+def in_order(attempts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return attempts in the order of their starts."""
+    ordered: npt.NDArray[Any] = attempts[np.argsort(attempts["start_ns"], kind="stable")]
+    return ordered
 
 
 def durations_s(attempts: npt.NDArray[Any]) -> tuple[float, float]:

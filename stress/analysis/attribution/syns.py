@@ -61,6 +61,19 @@ class Syns:
         return Syns(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
 
 
+def no_syns(count: int) -> Syns:
+    """Return the SYNs of attempts of which nothing is known, shape (count,)."""
+    return Syns(
+        gap=np.zeros(count, np.uint8),
+        met_mine=np.zeros(count, np.bool_),
+        mine_left=np.zeros(count, np.bool_),
+        mine_state=np.zeros(count, np.uint8),
+        challenged=np.zeros(count, np.uint16),
+        unanswered=np.zeros(count, np.uint16),
+        unresolved=np.zeros(count, np.bool_),
+    )
+
+
 def classify_first_gaps(
     attempts: npt.NDArray[Any], ladder: Ladder, *, congested: bool = False
 ) -> npt.NDArray[np.uint8]:
@@ -109,16 +122,8 @@ def classify_syns(storm: Storm, on_mine: npt.NDArray[np.bool_], ladder: Ladder) 
         on_mine: from ``detect_collisions``.
         ladder: of the storm's kernel and settings.
     """
-    attempts, count = storm.attempts, len(storm.attempts)
-    syns = Syns(
-        gap=np.zeros(count, np.uint8),
-        met_mine=np.zeros(count, np.bool_),
-        mine_left=np.zeros(count, np.bool_),
-        mine_state=np.zeros(count, np.uint8),
-        challenged=np.zeros(count, np.uint16),
-        unanswered=np.zeros(count, np.uint16),
-        unresolved=np.zeros(count, np.bool_),
-    )
+    attempts = storm.attempts
+    syns = no_syns(len(attempts))
     # Most attempts connected with their first SYN and need no more.
     rows = np.flatnonzero((attempts["error"] != 0) | (attempts["retransmits"] > 0))
     own, met = attempts[rows], on_mine[rows]

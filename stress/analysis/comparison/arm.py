@@ -32,8 +32,11 @@ class Arm:
 
     @property
     def ladder(self) -> Ladder | None:
-        """The ladder of the first run's first act, for the runs of an arm rarely differ in it; None without a run."""
-        if not self.runs:
+        """The ladder of the first run's first act, for the runs of an arm rarely differ in it; None without a run.
+
+        Of a capture the kernels are not known, so it has none.
+        """
+        if not self.runs or not self.runs[0].record.host.has_kernel:
             return None
         record = self.runs[0].record
         return build_ladder(record.host, record.acts[0].sysctls)

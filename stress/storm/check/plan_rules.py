@@ -136,6 +136,8 @@ def firewall_faults(plan: Plan) -> Iterator[str]:
 
 def evidence_faults(plan: Plan) -> Iterator[str]:
     """Yield which values need more evidence than a plan asks for."""
+    if plan.evidence is EvidenceSource.PACKETS:
+        yield "--evidence packets is that of capture files, which connstorm read FILE reads; a storm has counts."
     if plan.evidence is not EvidenceSource.NONE:
         return
     if plan.capture:

@@ -80,7 +80,7 @@ def table(act: ActFindings, part: slice, run: str, number: int) -> Table:
     records = np.asarray(act.storm.attempts[part])
     count = len(records)
     pairs = records["address"].astype(np.int64) - act.storm.act.address.first
-    sources, target_ports = addresses(act)
+    sources, targets, target_ports = addresses(act)
     return {
         "run": np.full(count, run, object),
         "act": np.full(count, act.storm.act.name, object),
@@ -91,7 +91,7 @@ def table(act: ActFindings, part: slice, run: str, number: int) -> Table:
         "lag_us": records["lag_us"],
         "source": sources[pairs],
         "local_port": records["local_port"],
-        "target": np.full(count, act.storm.act.address.target, object),
+        "target": targets[pairs],
         "target_port": target_ports[pairs],
         "errno": records["error"],
         "error": ERROR_NAMES[records["error"]],
@@ -104,10 +104,14 @@ def table(act: ActFindings, part: slice, run: str, number: int) -> Table:
     }
 
 
-def addresses(act: ActFindings) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint16]]:
-    """Return the source address and the target port of each pair of an act, both of shape (pairs,)."""
+def addresses(act: ActFindings) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.uint16]]:
+    """Return source address, target address and target port of each pair of an act, each of shape (pairs,)."""
     address = act.storm.act.address
+    if address.endpoints:
+        sources, targets, ports = zip(*address.endpoints, strict=True)
+        return np.array(sources, object), np.array(targets, object), np.array(ports, np.uint16)
     first = ip_address(address.source)
-    sources = np.array([str(first + number) for number in range(address.sources)], object)
-    ports = np.arange(address.target_port, address.target_port + address.target_ports, dtype=np.uint16)
-    return np.repeat(sources, address.target_ports), np.tile(ports, address.sources)
+    counted = np.array([str(first + number) for number in range(address.sources)], object)
+    in_turn = np.arange(address.target_port, address.target_port + address.target_ports, dtype=np.uint16)
+    targets_of_pairs = np.full(address.pairs, address.target, object)
+    return np.repeat(counted, address.target_ports), targets_of_pairs, np.tile(in_turn, address.sources)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.model.outcome import Outcome
-from stress.model.units import duration_text, tick_rate
+from stress.model.units import duration_text, kernel_phrases
 from stress.view.figure import style
 
 BANDS_MAX = 5  # named one by one in the detail
@@ -71,8 +71,7 @@ def caption(findings: Findings) -> list[str]:
     record, summary, plan = findings.run.record, findings.summary, findings.run.record.plan
     sysctls = [f"{name}={value}" for name, value in sorted(plan.sysctls.items())]
     return [
-        f"Linux {record.host.kernel}",
-        f"HZ {tick_rate(record.host.jiffy_ns)}",
+        *kernel_phrases(record.host.kernel, record.host.jiffy_ns),
         f"{summary.attempts:,} attempts",
         f"{summary.rate_per_s:,.0f}/s",
         f"{summary.mines.laid:,} mines laid, {summary.mines.left:,} left",

@@ -17,6 +17,7 @@ SOURCES = {
     EvidenceSource.NONE: "no evidence but the attempts themselves",
     EvidenceSource.COUNTS: "proof from counters",
     EvidenceSource.KERNEL: "proof from the kernel's word and counters",
+    EvidenceSource.PACKETS: "proof from captured packets alone",
 }
 
 

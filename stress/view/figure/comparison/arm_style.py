@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from stress.analysis.comparison.arm import Arm
 from stress.model.record import Record
 from stress.model.text import join_words, plural
-from stress.model.units import tick_rate
+from stress.model.units import kernel_phrases
 
 
 def scenarios_text(arms: Sequence[Arm]) -> str:
@@ -24,7 +24,7 @@ def title_of(arms: Sequence[Arm]) -> str:
 def record_phrases(record: Record) -> list[str]:
     """Return the kernel, its settings and the program of a run, as phrases."""
     sysctls = [f"{name}={value}" for name, value in sorted(record.plan.sysctls.items())]
-    return [f"Linux {record.host.kernel}", f"HZ {tick_rate(record.host.jiffy_ns)}", *sysctls, record.program]
+    return [*kernel_phrases(record.host.kernel, record.host.jiffy_ns), *sysctls, record.program]
 
 
 def caption_of(arms: Sequence[Arm]) -> list[str]:
