@@ -61,7 +61,7 @@ clean:
 docs/cli.md: $(wildcard stress/cli/*.py) docs/generate/cli.py docs/generate/cli_head.md
 	$(BIN)/python docs/generate/cli.py
 
-docs/attribution.md: $(wildcard stress/analysis/attribution/rules/*.py) docs/generate/attribution.py
+docs/attribution.md: $(wildcard stress/analysis/attribution/rules/*.py stress/analysis/attribution/packets/*.py) docs/generate/attribution.py
 	$(BIN)/python docs/generate/attribution.py
 
 symptoms: $(VENV)/built

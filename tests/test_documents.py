@@ -95,7 +95,7 @@ def test_commands_of_the_readme_that_are_quick_run(words):
 
 @pytest.mark.parametrize("name", ["cli", "attribution"])
 def test_generated_pages_are_current(name, tmp_path):
-    """The page of the command line, and the table of rules."""
+    """The page of the command line, and the tables of rules."""
     made = tmp_path / "page.md"
     subprocess.run([sys.executable, GENERATE / f"{name}.py", made], check=True)
     assert made.read_text() == (REPOSITORY / "docs" / f"{name}.md").read_text(), f"make docs/{name}.md"
@@ -103,7 +103,7 @@ def test_generated_pages_are_current(name, tmp_path):
 
 def test_the_page_of_attribution_has_room_for_rules_and_worlds():
     text = (REPOSITORY / "docs" / "attribution.md").read_text()
-    marks = [f"<!-- {part}: {end} -->" for part in ("rules", "worlds") for end in ("begin", "end")]
+    marks = [f"<!-- {part}: {end} -->" for part in ("rules", "packet rules", "worlds") for end in ("begin", "end")]
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)
     assert all(text.count(mark) == 1 for mark in marks)

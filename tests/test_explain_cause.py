@@ -4,6 +4,7 @@
 import pytest
 from click.testing import CliRunner
 
+from stress.analysis.attribution.packets.table import PACKET_RULES, packet_rules_of
 from stress.analysis.attribution.rules.table import RULES, rules_of
 from stress.cli.explain import find_cause
 from stress.cli.main import connstorm as group
@@ -23,7 +24,7 @@ def explained(name):
 def test_every_cause_is_explained_with_all_its_rules(cause):
     text = explained(cause)
     assert MEANINGS[cause] in text
-    for rule in rules_of(cause):
+    for rule in (*rules_of(cause), *packet_rules_of(cause)):
         assert f"rule {rule.name} " in text
         assert all(part in text for part in (rule.grade, rule.needs, rule.equation, sentence_form(rule)))
     assert ("No rule claims it" in text) == (cause in (Cause.NONE, Cause.UNKNOWN))
@@ -47,6 +48,6 @@ def test_scenarios_that_make_a_cause_are_named():
 
 
 def test_the_figures_of_a_sentence_are_left_open():
-    forms = [sentence_form(rule) for rule in RULES]
+    forms = [sentence_form(rule) for rule in (*RULES, *PACKET_RULES)]
     assert not [form for form in forms if "{" in form or "}" in form]
     assert any("…" in form for form in forms)

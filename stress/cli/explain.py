@@ -142,10 +142,11 @@ def find_cause(name: str) -> Cause:
 
 def explain_cause(cause: Cause, *, as_json: bool) -> None:
     """Print what proves a cause."""
-    from stress.analysis.attribution.rules.table import rules_of  # noqa: PLC0415  # numpy comes with it
+    from stress.analysis.attribution.packets.table import packet_rules_of  # noqa: PLC0415  # numpy comes with it
+    from stress.analysis.attribution.rules.table import rules_of  # noqa: PLC0415
     from stress.view.text.rule_text import RULES_PAGE, cause_report, sentence_form  # noqa: PLC0415
 
-    rules = rules_of(cause)
+    rules = [*rules_of(cause), *packet_rules_of(cause)]
     scenarios = [scenario.plan.scenario for scenario in CATALOGUE if cause in scenario.causes]
     if not as_json:
         console().print(cause_report(cause, rules, scenarios))

@@ -75,16 +75,18 @@ class OldSocket(IntEnum):
     """What a challenge says of the socket that sent it.
 
     Its sequence number is the next that the socket sends, its acknowledgment number the next that it expects. Both must
-    be those of the earlier connection with the same 4-tuple, all data and FINs counted; each FIN counts as one.
+    be those of the earlier connection with the same 4-tuple, all data and FINs counted; each FIN counts as one. Two
+    FINs of which neither acknowledges the other crossed: NOT_KNOWN, as CLOSING and TIME-WAIT have the same numbers. So
+    is a challenge that may be a late copy: with a timestamp that the earlier connection has already had.
     """
 
-    NOT_KNOWN = 0  # no challenge, no earlier connection in the capture, other numbers, or cut before them
+    NOT_KNOWN = 0  # no challenge, no earlier connection in the capture, other numbers, or one of the doubts below
     TRY = 1  # the SYN-ACK was not acknowledged: SYN-RECEIVED, or ESTABLISHED where an ACK was not captured
     OPEN = 2  # it counts no FIN of either side: ESTABLISHED
-    CLIENT_FIN = 3  # that of the client alone: CLOSE-WAIT
+    CLIENT_FIN = 3  # that of the client alone, who had acknowledged all data, so that no FIN waits: CLOSE-WAIT
     SERVER_FIN = 4  # that of the server alone: FIN-WAIT-1 or FIN-WAIT-2
-    CLIENT_FIN_FIRST = 5  # both, the client's came first: LAST-ACK
-    SERVER_FIN_FIRST = 6  # both, the server's came first: TIME-WAIT, or CLOSING where they crossed
+    CLIENT_FIN_FIRST = 5  # both, and the server's FIN acknowledged the client's: LAST-ACK
+    SERVER_FIN_FIRST = 6  # both, and the client's FIN or a later ACK acknowledged the server's: TIME-WAIT
 
 
 class Losses(IntEnum):

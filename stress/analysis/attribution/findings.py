@@ -17,7 +17,9 @@ from stress.analysis.attribution.facts import Facts, needs_explanation
 from stress.analysis.attribution.hints import hint_unknown
 from stress.analysis.attribution.ladder import Ladder, build_ladder
 from stress.analysis.attribution.outcome import OUTCOMES, outcome_codes
-from stress.analysis.attribution.packets.attribute import attribute_packets
+from stress.analysis.attribution.packets.cause import attribute_packets
+from stress.analysis.attribution.packets.facts import PacketFacts
+from stress.analysis.attribution.packets.hints import hint_packets
 from stress.analysis.attribution.syns import TIME_WAIT, Syns, classify_syns, no_syns
 from stress.model.attempt import STORM
 from stress.model.outcome import Outcome
@@ -147,15 +149,16 @@ def analyse_act(storm: Storm, others: Sequence[Storm] = (), *, use_events: bool 
 
 def analyse_capture(storm: Storm) -> ActFindings:
     """Return outcome and cause of each connection try of a capture, which says nothing but what its packets say."""
-    codes, proofs = attribute_packets(storm.flows, storm.attempts, storm.act.name)
+    facts = PacketFacts(storm.attempts, outcome_codes(storm.attempts, storm.act.address), storm.flows)
+    causes = attribute_packets(facts, storm.act.name)
     return ActFindings(
         storm=storm,
         ladder=build_ladder(storm.host, storm.act.sysctls),
-        outcomes=outcome_codes(storm.attempts, storm.act.address),
+        outcomes=facts.outcomes,
         syns=no_syns(len(storm.attempts)),
-        causes=codes,
+        causes=causes.codes,
         books=[],
-        proofs=proofs,
+        proofs=causes.proofs,
         bounds=[],
-        hints=[],
+        hints=hint_packets(facts, causes.codes),
     )

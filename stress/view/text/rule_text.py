@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from stress.analysis.attribution.rules.rule import Rule
+from stress.analysis.attribution.rules.rule import RuleText
 from stress.model.outcome import MEANINGS, Cause
 from stress.view.text.plain_table import name_in_words
 
@@ -17,12 +17,12 @@ RULES_PAGE = "docs/attribution.md"
 SCENARIOS_PAGE = "docs/catalogue.md"
 
 
-def sentence_form(rule: Rule) -> str:
+def sentence_form(rule: RuleText) -> str:
     """Return a rule's sentence with dots in place of the figures of a run: ``the rule dropped … RSTs``."""
     return FIGURE.sub("…", rule.sentence)
 
 
-def cause_report(cause: Cause, rules: Sequence[Rule], scenarios: Sequence[str]) -> RenderableType:
+def cause_report(cause: Cause, rules: Sequence[RuleText], scenarios: Sequence[str]) -> RenderableType:
     """Return what a cause is, each rule that claims it, and where to see it.
 
     Args:
@@ -44,7 +44,7 @@ def cause_report(cause: Cause, rules: Sequence[Rule], scenarios: Sequence[str]) 
     return Group(*parts)
 
 
-def rule_table(rule: Rule) -> Table:
+def rule_table(rule: RuleText) -> Table:
     """Return the grade of a rule, what it needs, what must hold exactly, and what a report says."""
     table = Table.grid(padding=(0, 2))
     lines = {"grade": rule.grade, "needs": rule.needs, "must hold": rule.equation, "then says": sentence_form(rule)}

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Why each connection try of a capture was slow or failed, as far as its packets show it."""
+"""Causes by packets alone: what a capture that somebody else took proves of each connection try."""

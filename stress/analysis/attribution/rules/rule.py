@@ -32,18 +32,17 @@ class Match:
 Prover = Callable[[Facts], Match | None]
 
 
-@dataclass(frozen=True)
-class Rule:
-    """One way to prove a cause.
+@dataclass(frozen=True, kw_only=True)
+class RuleText:
+    """What a rule says of itself.
 
     Attributes:
         name: unique: the cause, and what tells this rule from others of the cause.
         cause: what it claims.
         grade: of its proof, at best.
         needs: the evidence, in words.
-        equation: what must hold exactly, in the names of the kernel's counters.
+        equation: what must hold exactly, in the names of the kernel's counters or of header fields.
         sentence: states the proof; ``str.format`` with the figures of a match and ``attempts``.
-        prove: finds where it holds; None where it does not.
         rests_on: counters of its equation that the books check too; where these do not balance, it claims nothing.
     """
 
@@ -53,5 +52,15 @@ class Rule:
     needs: str
     equation: str
     sentence: str
-    prove: Prover
     rests_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule(RuleText):
+    """One way to prove a cause.
+
+    Attributes:
+        prove: finds where it holds; None where it does not.
+    """
+
+    prove: Prover
