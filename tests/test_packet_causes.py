@@ -136,7 +136,9 @@ def test_an_icmp_error_that_ends_connect_rejects(kind, code, cause):
     error = {"icmp_type": kind, "icmp_code": code, "icmp_ns": MS_NS}
     alone = {"syns": 1, "second_syn_ns": -1, "last_syn_ns": 0}
     assert told(silence(**error, **alone), outcome=Outcome.OTHER)[0] == cause
-    assert told(silence(**error), outcome=Outcome.OTHER)[0] == "unknown"  # the client went on
+    assert told(silence(**error), outcome=Outcome.TIMED_OUT)[0] == "unknown"  # the client went on
+    at_server = {"vantage": Vantage.SERVER}  # where a SYN that the client sent later may not have come to
+    assert told(silence(**error, **alone, **at_server), outcome=Outcome.OTHER)[0] == "unknown"
     assert told(silence(**error, **alone, is_ended=0), outcome=Outcome.OTHER)[0] == "unknown"
 
 
@@ -229,6 +231,24 @@ def test_a_syn_that_asked_for_less_is_no_proof_that_the_others_were_lost_by_chan
 
 def test_what_connected_at_once_has_nothing_to_explain():
     assert told(flow(), outcome=Outcome.CONNECTED, latency_ns=MS_NS) == ("none", [])
+
+
+@pytest.mark.parametrize(
+    ("changed", "cause"),
+    [
+        ({"vantage": Vantage.CLIENT}, "none"),
+        ({"vantage": Vantage.BOTH}, "none"),
+        ({"vantage": Vantage.SERVER}, "unknown"),
+        ({"vantage": Vantage.BETWEEN}, "unknown"),
+        ({"client_hops": 63}, "unknown"),
+        ({"ack_ns": MS_NS}, "unknown"),
+        ({"is_begun": 0}, "unknown"),
+    ],
+    ids=["client", "both", "server", "between", "behind a router", "waits for the client", "begun too late"],
+)
+def test_only_a_capture_at_the_client_shows_that_the_first_syn_was_answered(changed, cause):
+    told_cause, hints = told(flow(**changed), outcome=Outcome.CONNECTED, latency_ns=MS_NS)
+    assert (told_cause, len(hints)) == (cause, int(cause == "unknown"))
 
 
 def test_a_late_answer_to_the_only_syn_is_unknown():

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.outcome import OUTCOMES
+from stress.model.flow import Vantage
 from stress.model.outcome import Outcome
 from stress.model.units import SECOND_NS
 
@@ -16,6 +17,7 @@ Mask = npt.NDArray[np.bool_]
 # A handshake may take so much longer than the shortest one between the same two addresses: two jiffies of 4 ms and the
 # wake-up. A longer distance also varies more, so that its shortest handshake is added once.
 LATE_NS = SECOND_NS // 100
+INITIAL_HOPS = (32, 64, 128, 255)  # of packets that no router has passed on
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,37 @@ class PacketFacts:
         return late
 
     @cached_property
+    def shows_all_syns(self) -> Mask:
+        """Which flows show every SYN that the client sent, shape (flows,).
+
+        A capture at the server does not: one that was lost before it is not in it, and the client has waited all the
+        same. Where a file does not say where it was taken, no router may have passed the SYN on, and the handshakes
+        must not wait for the client for longer than for the server.
+        """
+        flows = self.flows
+        at_client = np.isin(flows["vantage"], (Vantage.CLIENT, Vantage.BOTH))
+        unsaid = (flows["vantage"] == Vantage.UNKNOWN) & np.isin(flows["client_hops"], INITIAL_HOPS)
+        shown: Mask = (at_client | (unsaid & ~self.is_near_server)) & (flows["is_begun"] == 1)
+        return shown
+
+    @cached_property
+    def is_near_server(self) -> Mask:
+        """Which flows are those of a file in which most handshakes wait longer for the client than for the server."""
+        flows = self.flows
+        points = flows["file"].astype(np.int64) << 16 | self.attempts["address"][flows["attempt"]]
+        _, point = np.unique(points, return_inverse=True)
+        made = (flows["syn_acks"] > 0) & (flows["ack_ns"] >= 0)
+        for_client_ns = flows["ack_ns"] - flows["syn_ack_ns"]
+        for_server_ns = flows["syn_ack_ns"] - flows["last_syn_ns"]
+        longer = np.sign(for_client_ns - for_server_ns) * made
+        near: Mask = np.bincount(point, longer, minlength=1)[point] > 0
+        return near
+
+    @cached_property
     def unexplained(self) -> Mask:
-        """Which tries need an explanation: all that did not connect with their first SYN in the usual time."""
-        return ~self.ended_as(Outcome.CONNECTED) | self.late
+        """Which tries need an explanation: all that did not connect with their first SYN in the usual time.
+
+        That of which it is not known is among them.
+        """
+        at_once = self.ended_as(Outcome.CONNECTED) & ~self.late & self.having(self.shows_all_syns)
+        return ~at_once

@@ -61,6 +61,16 @@ def kinds(facts: PacketFacts) -> Iterator[Kind]:
         "time between SYN and SYN-ACK in a capture at the server tells which",
     )
     flows = facts.flows
+    at_once = facts.of_tries(facts.ended_as(Outcome.CONNECTED))
+    yield Kind(
+        at_once & (flows["is_begun"] == 0),
+        "that connected soon after the capture had begun: a SYN before the first one that it has may be missing",
+    )
+    yield Kind(
+        at_once,
+        "that connected with the only SYN that the capture has, which was not taken at the client: SYNs that were lost "
+        "before it are not in it; capture at the client, too",
+    )
     yield Kind(
         flows["is_ended"] == 0,
         "whose end the capture does not have; let it run for some seconds longer than connect() waits",

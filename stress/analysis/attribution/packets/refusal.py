@@ -27,10 +27,10 @@ def ends_connect(flows: npt.NDArray[Any]) -> Mask:
 
 
 def prove_rejected_by_icmp(facts: PacketFacts) -> Match | None:
-    """Match tries that nothing but an ICMP error answered, and that ended with it: no SYN followed."""
+    """Match tries that nothing but an ICMP error answered, and that ended with it: no SYN of the client followed."""
     flows = facts.flows
     nothing_else = (flows["syn_acks"] == 0) & (flows["server_resets"] == 0) & (flows["challenges"] == 0)
-    last = (flows["icmp_ns"] >= flows["last_syn_ns"]) & (flows["is_ended"] == 1)
+    last = facts.shows_all_syns & (flows["is_ended"] == 1)
     failed = facts.of_tries(facts.ended_as(Outcome.REFUSED, Outcome.OTHER))
     rejected = ends_connect(flows) & nothing_else & last & failed
     if not rejected.any():
@@ -60,9 +60,9 @@ RULES = (
         name="rejected_by_icmp.packets",
         cause=Cause.REJECTED_BY_ICMP,
         grade=Grade.PACKETS,
-        needs="an ICMP error of a kind that ends connect(), which quotes the SYN; no other answer; the capture goes on "
-        "for longer than the client would have waited before its next SYN",
-        equation="no SYN after the ICMP error",
+        needs="an ICMP error of a kind that ends connect(), which quotes the SYN; no other answer; a capture at the "
+        "client, which goes on for longer than the client would have waited before its next SYN",
+        equation="SYNs after the last ICMP error = 0",
         sentence="{attempts:,} tries ended with an ICMP error that quotes their SYN: {kinds}",
         prove=prove_rejected_by_icmp,
     ),
