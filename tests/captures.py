@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Packets for tests of capture files, and what scapy, which is the reference, says of them."""
+"""Packets for tests of capture files, what scapy, which is the reference, says of them, and files made of them."""
 
+import struct
 from ipaddress import ip_address
 
 from hypothesis import strategies as st
@@ -150,3 +151,45 @@ def of_options(options):
         row["options"] |= OPTION_FAST_OPEN * (kind == "TFO")
         row["options"] |= OPTION_MP_CAPABLE * (kind == 30 and value[0] >> 4 == 0)
     return row
+
+
+def pcap(*records, order="<", magic=0xA1B2C3D4, link=1, snap=262_144):
+    """Return a pcap file of records (time in ns, data, length on the wire)."""
+    tick_ns = 1 if magic == 0xA1B23C4D else 1000
+    parts = [struct.pack(f"{order}IHHiIII", magic, 2, 4, 0, 0, snap, link)]
+    for time_ns, data, length in records:
+        second, fraction_ns = divmod(time_ns, SECOND_NS)
+        parts.append(struct.pack(f"{order}IIII", second, fraction_ns // tick_ns, len(data), length) + data)
+    return b"".join(parts)
+
+
+def padded(data):
+    return data + bytes(-len(data) % 4)
+
+
+def block(order, kind, body):
+    """Return a block of a pcapng file."""
+    size = struct.pack(f"{order}I", 12 + len(padded(body)))
+    return struct.pack(f"{order}I", kind) + size + padded(body) + size
+
+
+def options(order, *pairs):
+    """Return options of a block: codes and values."""
+    parts = [struct.pack(f"{order}HH", code, len(value)) + padded(value) for code, value in pairs]
+    return b"".join(parts) + bytes(4) * bool(pairs)
+
+
+def section(order="<"):
+    """Return the block that begins a section."""
+    return block(order, 0x0A0D0D0A, struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1))
+
+
+def interface(order="<", *pairs, link=1, snap=0):
+    """Return the block that describes an interface, with options."""
+    return block(order, 1, struct.pack(f"{order}HHI", link, 0, snap) + options(order, *pairs))
+
+
+def enhanced(ticks, data, *pairs, order="<", number=0, length=None):
+    """Return the block of a packet, with options."""
+    head = struct.pack(f"{order}IIIII", number, ticks >> 32, ticks & 0xFFFF_FFFF, len(data), length or len(data))
+    return block(order, 6, head + padded(data) + options(order, *pairs))

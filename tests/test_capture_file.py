@@ -5,7 +5,7 @@ import gzip
 import struct
 
 import pytest
-from captures import ETHERNET, PACKETS, SECOND_NS, chain, expected, is_segment
+from captures import ETHERNET, PACKETS, chain, expected, is_segment, pcap
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP
@@ -17,16 +17,6 @@ from stress.store.capture_file.read import read_captures
 
 SYN = IP(src="192.0.2.1", dst="192.0.2.2") / TCP(sport=1025, dport=80, seq=7)
 FRAME = bytes(ETHERNET / SYN)
-
-
-def pcap(*records, order="<", magic=0xA1B2C3D4, link=1, snap=262_144):
-    """Return a pcap file of records (time in ns, data, length on the wire)."""
-    tick_ns = 1 if magic == 0xA1B23C4D else 1000
-    parts = [struct.pack(f"{order}IHHiIII", magic, 2, 4, 0, 0, snap, link)]
-    for time_ns, data, length in records:
-        second, fraction_ns = divmod(time_ns, SECOND_NS)
-        parts.append(struct.pack(f"{order}IIII", second, fraction_ns // tick_ns, len(data), length) + data)
-    return b"".join(parts)
 
 
 def read_bytes(folder, *files):

@@ -42,7 +42,7 @@ class FileFacts:
 
     Attributes:
         kind: in words: "pcapng", "pcap, ns".
-        snap_bytes: the limit of the capture; 0: none.
+        snap_bytes: the limit of the capture, the lowest of all interfaces; 0: none.
         resolution_ns: of its timestamps, the coarsest of all interfaces.
         is_truncated: it ends within a packet.
         dropped: packets that the capturing program says it lost; None: not said.
@@ -53,3 +53,8 @@ class FileFacts:
     resolution_ns: int = 1
     is_truncated: bool = False
     dropped: int | None = None
+
+    def note_interface(self, snap_bytes: int, resolution_ns: int) -> None:
+        """Note an interface that has packets."""
+        self.snap_bytes = min(self.snap_bytes or snap_bytes, snap_bytes or self.snap_bytes)
+        self.resolution_ns = max(self.resolution_ns, resolution_ns)

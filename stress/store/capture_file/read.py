@@ -17,12 +17,12 @@ from stress.store.capture_file.batch import Batch, FileFacts
 from stress.store.capture_file.fields import Places
 from stress.store.capture_file.link import LINKS, name_link
 from stress.store.capture_file.pcap import find_dialect, walk_pcap
+from stress.store.capture_file.pcapng import MAGIC, walk_pcapng
 from stress.store.capture_file.reason import Reason
 from stress.store.capture_file.segments import read_segments
 from stress.store.capture_file.stream import CaptureStream
 
 FILES_MAX = 255  # SEGMENT numbers them in a byte
-MAGIC_BYTES = 4
 
 
 def read_captures(paths: Sequence[Path], notify: ProgressCallback = ignore_progress) -> Segments:
@@ -141,9 +141,11 @@ def walk_packets(stream: CaptureStream, facts: FileFacts) -> Iterator[Batch]:
     Raises:
         UsageError: it is no capture file, or it is damaged.
     """
-    head = stream.read_piece(MAGIC_BYTES)
-    if len(head) == MAGIC_BYTES and find_dialect(head):
+    head = stream.read_piece(len(MAGIC))
+    if len(head) == len(MAGIC) and find_dialect(head):
         return walk_pcap(stream, head, facts)
+    if head == MAGIC:
+        return walk_pcapng(stream, head, facts)
     if not head and not stream.is_cut:
         raise UsageError(f"{stream.name} is empty, not even the header of a capture is in it: copy it again.")
     raise UsageError(
