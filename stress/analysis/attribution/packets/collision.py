@@ -72,7 +72,9 @@ def prove_cleared(states: Collection[OldSocket]) -> PacketProver:
         if not flows.any():
             return None
         gaps_ns, reused_ns = facts.flows["second_syn_ns"][flows], facts.flows["reuse_ns"][flows]
-        counts = np.bincount(facts.flows["old_socket"][flows], minlength=len(OldSocket))
+        met = np.zeros(len(facts.attempts), np.uint8)
+        met[facts.flows["attempt"][flows]] = facts.flows["old_socket"][flows]
+        counts = np.bincount(met, minlength=len(OldSocket))
         figures = {
             "states": ", ".join(f"{counts[state]:,} in {STATES[state]}" for state in states if counts[state]),
             "slowest_ms": gaps_ns.max() / (SECOND_NS // 1000),

@@ -143,12 +143,13 @@ def unanswered(facts: PacketFacts) -> Iterator[Kind]:
         "the client or in its host; a capture at the client tells which",
     )
     near, far = facts.pairs
-    missing = np.zeros(len(flows), np.bool_)
+    missing = ~np.isin(np.arange(len(flows)), near) & (len(np.unique(flows["file"])) > 1)
     missing[near[flows["syns"][near] > flows["syns"][far]]] = True
     yield Kind(
         slow & missing,
-        "of whose SYNs one file has more than the other: lost between the two captures, or by the capture itself "
-        "(dumpcap writes into a pcapng file how many packets it lost, tcpdump does not)",
+        "of whose SYNs one file has more than the other: lost between the two captures, or seen by neither because "
+        "another device was captured, their addresses are translated, or the capture lost packets (dumpcap writes how "
+        "many into a pcapng file, tcpdump does not)",
     )
     yield Kind(
         slow & (flows["syns"] > 1) & (flows["syn_acks"] > 0) & ~asks_the_same(flows),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Both ends: what became of a packet that one file has and the other one does not have.
 
-Nothing follows from a packet that is not in a file, unless the file says that its capture lost none, and other packets
-of the same try are in it: then its host, its interface and its time were captured.
+Nothing follows from a packet that is not in a file, unless the file says that its capture lost none, and has packets of
+the same try from before and after: then its host, its interface and its time were captured.
 """
 
 from typing import Any
@@ -17,7 +17,9 @@ from stress.analysis.attribution.rules.rule import Match
 from stress.model.flow import Losses, Vantage
 from stress.model.outcome import Cause, Outcome
 from stress.model.summary import Grade
+from stress.model.units import SECOND_NS
 
+BEGUN_NS = 3 * SECOND_NS  # so long before the first SYN of a flow a capture had begun, if it says so
 Flows = npt.NDArray[Any]
 
 
@@ -50,10 +52,10 @@ def is_nearer(near: Flows, far: Flows) -> Mask:
     return nearer
 
 
-def is_whole(flows: Flows) -> Mask:
-    """Return whether a packet that is not in a flow's file did not pass there, shape (flows,)."""
-    whole: Mask = (flows["losses"] == Losses.NONE) & (flows["is_begun"] == 1) & (flows["is_ended"] == 1)
-    return whole
+def lost_nothing(flows: Flows) -> Mask:
+    """Return whether the files say that their captures lost no packet, shape (flows,)."""
+    said: Mask = flows["losses"] == Losses.NONE
+    return said
 
 
 def met_far(far: Flows) -> Mask:
@@ -62,9 +64,18 @@ def met_far(far: Flows) -> Mask:
     return met
 
 
+def sent_no_rst(flows: Flows) -> Mask:
+    """Return whether no RST of the client's side was seen before the last SYN, shape (flows,).
+
+    Later a program of the server may end and close its old socket, whose FIN the client's host answers by an RST.
+    """
+    none: Mask = (flows["client_reset_ns"] < 0) | (flows["client_reset_ns"] > flows["last_syn_ns"])
+    return none
+
+
 def heard_no_challenge(near: Flows) -> Mask:
     """Return whether no challenge came to the near end, and no RST of the client left it, shape (flows,)."""
-    silent: Mask = is_whole(near) & (near["challenges"] == 0) & (near["client_resets"] == 0)
+    silent: Mask = lost_nothing(near) & (near["challenges"] == 0) & sent_no_rst(near) & (near["is_ended"] == 1)
     return silent
 
 
@@ -81,7 +92,7 @@ def prove_intercepted(facts: PacketFacts) -> Match | None:
 def prove_challenge_dropped(facts: PacketFacts) -> Match | None:
     """Match tries whose challenges left the far end and did not come to the near one."""
     near, far = ends_of(facts)
-    pairs = met_far(far) & (far["client_resets"] == 0) & heard_no_challenge(near) & is_nearer(near, far)
+    pairs = met_far(far) & sent_no_rst(far) & heard_no_challenge(near) & is_nearer(near, far)
     attempts = matches(facts, pairs, Outcome.TIMED_OUT)
     figures = {"challenges": int(far["challenges"][pairs].sum(dtype=np.int64))}
     return Match(attempts, figures) if attempts.any() else None
@@ -91,7 +102,9 @@ def prove_rst_dropped(facts: PacketFacts) -> Match | None:
     """Match tries whose RST left the near end and did not come to the far one."""
     near, far = ends_of(facts)
     sent = (near["exact_resets"] > 0) & (near["challenges"] > 0)
-    pairs = sent & met_far(far) & is_whole(far) & (far["client_resets"] == 0) & is_nearer(near, far)
+    goes_on = far["last_syn_ns"] > far["challenge_ns"]  # the RST would have come before that SYN
+    missed = lost_nothing(far) & sent_no_rst(far) & goes_on
+    pairs = sent & met_far(far) & missed & is_nearer(near, far)
     attempts = matches(facts, pairs, Outcome.TIMED_OUT)
     figures = {"resets": int(near["exact_resets"][pairs].sum(dtype=np.int64))}
     return Match(attempts, figures) if attempts.any() else None
@@ -111,7 +124,9 @@ def prove_syns_lost(facts: PacketFacts) -> Match | None:
     near, far = ends_of(facts)
     answered = (far["syn_acks"] > 0) & (near["syn_acks"] > 0) & (near["syn_ack_ns"] >= near["last_syn_ns"])
     quiet = (near["challenges"] == 0) & (far["challenges"] == 0)
-    pairs = (near["syns"] > 1) & (far["syns"] == 1) & is_whole(far) & answered & quiet & asks_the_same(near)
+    had_begun = (far["is_begun"] == 1) & (near["last_syn_ns"] <= BEGUN_NS)
+    missed = (near["syns"] > 1) & (far["syns"] == 1) & lost_nothing(far) & had_begun
+    pairs = missed & answered & quiet & asks_the_same(near)
     attempts = matches(facts, pairs, Outcome.RETRIED)
     figures = {"syns": int((near["syns"][pairs].astype(np.int64) - 1).sum())}
     return Match(attempts, figures) if attempts.any() else None
@@ -121,7 +136,7 @@ def prove_syn_acks_lost(facts: PacketFacts) -> Match | None:
     """Match tries whose first SYN was answered at the far end, and the answer did not come to the near one."""
     near, far = ends_of(facts)
     sent = (far["syn_acks"] > near["syn_acks"]) & (far["syn_ack_ns"] >= 0) & (far["syn_ack_ns"] < far["second_syn_ns"])
-    missed = is_whole(near) & (near["syn_acks"] > 0) & (near["syn_ack_ns"] >= near["second_syn_ns"])
+    missed = lost_nothing(near) & (near["syn_acks"] > 0) & (near["syn_ack_ns"] >= near["second_syn_ns"])
     quiet = (near["challenges"] == 0) & (far["challenges"] == 0) & (near["second_syn_ns"] > 0)
     pairs = sent & missed & quiet
     attempts = matches(facts, pairs, Outcome.RETRIED)
@@ -131,7 +146,7 @@ def prove_syn_acks_lost(facts: PacketFacts) -> Match | None:
 
 BOTH = (
     "the try in two files, one taken nearer to the client, as their directions, the hops or the times of the SYN-ACK "
-    "tell; {whole} says that its capture lost nothing, and has the beginning and the end of the try; "
+    "tell; {whole} says that its capture lost nothing, and has packets of the try from before and after; "
 )
 OLD_SOCKET = (
     "in the server's file an ACK that answers the SYN with the numbers of the earlier connection on this 4-tuple, the "
@@ -155,7 +170,7 @@ RULES = (
         grade=Grade.PACKETS,
         needs=BOTH.format(whole="the server's") + OLD_SOCKET + "in the client's file the same answer and the exact "
         "RST; the try did not connect",
-        equation="RSTs of the client's side in the server's file = 0",
+        equation="RSTs of the client's side before the last SYN in the server's file = 0",
         sentence="{resets:,} RSTs left the client's side and did not come to the server's",
         prove=prove_rst_dropped,
     ),
@@ -163,8 +178,8 @@ RULES = (
         name="challenge_dropped.packets",
         cause=Cause.CHALLENGE_DROPPED,
         grade=Grade.PACKETS,
-        needs=BOTH.format(whole="the client's") + OLD_SOCKET + "no RST of the client's side in either file; the try "
-        "did not connect",
+        needs=BOTH.format(whole="the client's") + OLD_SOCKET + "no RST of the client's side before the last SYN in "
+        "either file; the try did not connect",
         equation="answers of the old socket in the client's file = 0",
         sentence="{challenges:,} answers of old sockets left the server's side and did not come to the client's",
         prove=prove_challenge_dropped,
