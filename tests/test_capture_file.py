@@ -3,12 +3,14 @@
 
 import gzip
 import struct
+import tracemalloc
 
 import pytest
 from captures import ETHERNET, PACKETS, chain, expected, is_segment, pcap
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP
+from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 
 from stress.model.errors import UsageError
@@ -138,3 +140,68 @@ def test_packets_that_were_cut_short(tmp_path, snap, segments, options):
     for row in read.rows:
         assert (row["options"], row["payload"], row["window"]) == (options, 4, 9 if snap >= 50 else 0)
         assert (row["timestamp"], row["timestamp_echo"]) == ((3, 4) if options == 1 else (0, 0))
+
+
+LINKS = {  # a header of each type before an IP packet, by its version
+    0: lambda version: struct.pack("<I", 2 if version == 4 else 30),
+    1: lambda version: bytes(12) + ether_type(version),
+    12: lambda _: b"",
+    101: lambda _: b"",
+    108: lambda version: struct.pack(">I", 2 if version == 4 else 24),
+    113: lambda version: struct.pack(">HHH8x", 4, 1, 6) + ether_type(version),
+    276: lambda version: ether_type(version) + struct.pack(">HIHBB8x", 0, 7, 1, 4, 6),
+}
+
+
+def ether_type(version):
+    return b"\x08\x00" if version == 4 else b"\x86\xdd"
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_links(tmp_path, link):
+    packets = [SYN, IPv6(src="2001:db8::1", dst="2001:db8::2") / TCP(sport=1026, dport=80)]
+    records = [(0, LINKS[link](packet.version) + bytes(packet), 100) for packet in packets]
+    records += [(0, record[1][:keep], 100) for record in records for keep in range(len(record[1]) - 7)]
+    segments = read_bytes(tmp_path, pcap(*records, link=link))
+    check_rows(segments.rows, packets)
+    known = {113: (-1, 2), 276: (7, 2)}.get(link, (-1, 0))
+    assert [(int(row["device"]), int(row["direction"])) for row in segments.rows] == [known] * 2
+    assert segments.files[0].skipped == {"cut before the end of the TCP flags": len(records) - 2}
+
+
+def test_what_is_no_ip_is_told_apart(tmp_path):
+    frames = [
+        bytes(12) + b"\x08\x06" + bytes(28),  # ARP
+        bytes(12) + b"\x08\x00\x60" + bytes(40),  # an IPv6 header that is said to be of IPv4
+        bytes(12) + b"\x81\x00\x00\x05\x08\x00" + bytes(IP(ihl=2, src="192.0.2.1", dst="192.0.2.2") / TCP()),
+        bytes(ETHERNET / IP(src="192.0.2.1", dst="192.0.2.2") / TCP(dataofs=2)),
+        bytes(ETHERNET / IP(src="192.0.2.1", dst="192.0.2.2", len=30) / TCP()),
+        bytes(ETHERNET / IP(src="192.0.2.1", dst="192.0.2.2", frag=1) / TCP()),
+    ]
+    segments = read_bytes(tmp_path, pcap(*((0, frame, len(frame)) for frame in frames)))
+    assert segments.files[0].skipped == {"impossible header": 4, "not IP": 1, "fragment": 1}
+
+
+def test_a_packet_too_long_for_the_field_of_its_length_has_the_length_on_the_wire(tmp_path):
+    """BIG TCP, and what a device was to cut: a total length of 0."""
+    frame = bytes(ETHERNET / IP(src="192.0.2.1", dst="192.0.2.2", len=0) / TCP())
+    (row,) = read_bytes(tmp_path, pcap((0, frame, 100_054))).rows
+    assert row["payload"] == 100_000
+
+
+def test_a_patched_pcap_file_says_device_and_direction(tmp_path):
+    record = struct.pack("<IIIIiHBB", 1, 2, len(FRAME), len(FRAME), 3, 0x0800, 4, 0) + FRAME
+    header = struct.pack("<IHHiIII", 0xA1B2CD34, 2, 4, 0, 0, 0, 1)
+    segments = read_bytes(tmp_path, header + record * 2)
+    seen = [(int(row["time_ns"]), int(row["device"]), int(row["direction"])) for row in segments.rows]
+    assert seen == [(1_000_002_000, 3, 2)] * 2
+
+
+def test_a_length_that_is_claimed_costs_no_memory(tmp_path):
+    (tmp_path / "a.pcap").write_bytes(pcap((0, FRAME, 54)) + struct.pack("<IIII", 0, 0, 262_144, 262_144))
+    tracemalloc.start()
+    try:
+        assert read_captures([tmp_path / "a.pcap"]).files[0].is_truncated
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()

@@ -144,7 +144,10 @@ PACKET = enhanced(0, FRAME)
         ([section(), block("<", 1, bytes(4))], "a block is too short"),
         ([section(), interface("<", (RESOLUTION, b"\xff"))], "impossible resolution"),
         ([section(), interface("<", (RESOLUTION, b"\x14"))], "impossible resolution"),
-        ([section(), interface("<", (OFFSET, struct.pack("<q", 1 << 60)))], "impossible resolution"),
+        ([section(), interface("<", (OFFSET, struct.pack("<q", 1 << 62))), PACKET], "impossible time"),
+        ([section(), interface("<", (OFFSET, struct.pack("<q", -1))), PACKET], "impossible time"),
+        ([section(), interface(), enhanced((1 << 64) - 1, FRAME)], "impossible time"),
+        ([section(), interface("<", (RESOLUTION, b"\x00")), enhanced(1 << 32, FRAME)], "impossible time"),
         ([section(), interface(link=9), interface(link=239), PACKET, enhanced(0, b"", number=1)], "PPP .* and NFLOG"),
     ],
 )

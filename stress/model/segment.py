@@ -36,7 +36,8 @@ SEGMENT = np.dtype(
 )
 NO_ICMP = 255
 NO_DIRECTION, INCOMING, OUTGOING = 0, 1, 2
-OPTION_TIMESTAMP, OPTION_MP_CAPABLE, OPTION_FAST_OPEN, OPTION_CUT = 1, 2, 4, 8  # the last: cut short within the options
+# The last: cut short before the end of the options; of an error, before the end of the quoted sequence number.
+OPTION_TIMESTAMP, OPTION_MP_CAPABLE, OPTION_FAST_OPEN, OPTION_CUT = 1, 2, 4, 8
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = 1, 2, 4, 8, 16, 32, 64, 128
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A batch: some packets of a capture file, one after the other, still as they were captured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,11 @@ class Batch:
     link: npt.NDArray[np.int64]
     device: npt.NDArray[np.int64]
     direction: npt.NDArray[np.int64]
+
+    def select(self, places: Places) -> "Batch":
+        """Return some of the packets."""
+        arrays = {field.name: getattr(self, field.name)[places] for field in fields(self) if field.name != "fields"}
+        return Batch(self.fields, **arrays)
 
 
 @dataclass

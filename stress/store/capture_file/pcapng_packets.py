@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.model.segment import INCOMING, NO_DIRECTION, OUTGOING
+from stress.model.units import SECOND_NS
 from stress.store.capture_file.batch import Batch, FileFacts
 from stress.store.capture_file.fields import Fields, Places
-from stress.store.capture_file.pcapng_section import Section, read_drops, read_interface
+from stress.store.capture_file.pcapng_section import SECONDS_MAX, Section, read_drops, read_interface
 from stress.store.capture_file.stream import CaptureStream
 
 INTERFACE, OLD_PACKET, SIMPLE_PACKET, STATISTICS, PACKET = 1, 2, 3, 5, 6
@@ -114,7 +115,11 @@ def read_packets(blocks: Blocks, numbers: Fields, at: Places, kind: npt.NDArray[
     time_ns, link = np.zeros(len(at), np.int64), np.zeros(len(at), np.int64)
     for index in np.unique(number).tolist():
         interface, rows = section.interfaces[index], number == index
-        time_ns[rows], link[rows] = interface.times_ns(ticks[rows]), interface.link
+        seconds, below_ns = interface.split_times(ticks[rows])
+        blocks.check(
+            ~is_simple[rows] & ((seconds < 0) | (seconds >= SECONDS_MAX)), at[rows], "a packet has an impossible time"
+        )
+        time_ns[rows], link[rows] = seconds * SECOND_NS + below_ns, interface.link
         facts.note_interface(interface.snap_bytes, interface.resolution_ns)
     return Batch(
         fields=Fields(blocks.padded),

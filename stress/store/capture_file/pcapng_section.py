@@ -14,7 +14,7 @@ END_OF_OPTIONS, RESOLUTION, OFFSET = 0, 9, 14  # of an interface
 DROPPED_BY_INTERFACE, DROPPED_BY_SYSTEM = 5, 7  # of its statistics
 POWER_OF_TWO = 0x80
 DECIMALS_MAX, BITS_MAX = 19, 63  # of a number of 64 bits
-OFFSET_MAX_S = 1 << 33  # some 270 years: more cannot be said in ns
+SECONDS_MAX = 1 << 32  # in 2106, where the numbers of pcap files end
 BITS_OF_PRODUCT = 34  # 2 ** 34 nanoseconds per second still fit into 64 bits
 
 
@@ -38,10 +38,9 @@ class Interface:
 
     @property
     def is_possible(self) -> bool:
-        """Whether times of 64 bits can have its resolution and its offset."""
+        """Whether times of 64 bits can have its resolution."""
         exponent = self.resolution & ~POWER_OF_TWO
-        is_resolution = exponent <= (BITS_MAX if self.resolution & POWER_OF_TWO else DECIMALS_MAX)
-        return is_resolution and abs(self.offset_s) <= OFFSET_MAX_S
+        return exponent <= (BITS_MAX if self.resolution & POWER_OF_TWO else DECIMALS_MAX)
 
     @property
     def resolution_ns(self) -> int:
@@ -50,19 +49,19 @@ class Interface:
         base = 2 if self.resolution & POWER_OF_TWO else 10
         return max(1, SECOND_NS // int(base**exponent))
 
-    def times_ns(self, ticks: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-        """Return times since 1970 in ns, shape (packets,)."""
+    def split_times(self, ticks: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return times since 1970 as seconds, at most SECONDS_MAX or less than 0 where they are impossible, and ns."""
         exponent = self.resolution & ~POWER_OF_TWO
         if self.resolution & POWER_OF_TWO:
             seconds, below = ticks >> np.uint64(exponent), ticks & np.uint64((1 << exponent) - 1)
             lost = max(0, exponent - BITS_OF_PRODUCT)
             below_ns = ((below >> np.uint64(lost)) * np.uint64(SECOND_NS)) >> np.uint64(exponent - lost)
-            times_ns = seconds * np.uint64(SECOND_NS) + below_ns
-        elif exponent <= 9:
-            times_ns = ticks * np.uint64(10 ** (9 - exponent))
         else:
-            times_ns = ticks // np.uint64(10 ** (exponent - 9))
-        return times_ns.astype(np.int64) + np.int64(self.offset_s * SECOND_NS)
+            seconds, below = np.divmod(ticks, np.uint64(10**exponent))
+            below_ns = below * np.uint64(10 ** max(0, 9 - exponent)) // np.uint64(10 ** max(0, exponent - 9))
+        offset_s = min(max(self.offset_s, -SECONDS_MAX), SECONDS_MAX)
+        sums = np.minimum(seconds, np.uint64(2 * SECONDS_MAX)).astype(np.int64) + offset_s
+        return np.minimum(sums, SECONDS_MAX), below_ns.astype(np.int64)
 
 
 @dataclass

@@ -108,10 +108,12 @@ def read_file(path: Path, number: int, parts: list[npt.NDArray[Any]]) -> Capture
     facts, tally = FileFacts(), Tally()
     with CaptureStream(path) as stream:
         for batch in walk_packets(stream, facts):
-            rows, places, reasons = read_segments(batch)
+            reading = read_segments(batch)
+            places = np.flatnonzero(reading.reason == Reason.NONE)
+            rows = reading.rows[places]
             rows["file"], rows["frame"] = number, places + tally.packets
             parts.append(rows)
-            tally.add(batch, places, reasons)
+            tally.add(batch, places, reading.reason)
     if tally.links and not set(tally.links) & set(LINKS):
         names = " and ".join(name_link(link) for link in sorted(tally.links))
         raise UsageError(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stress.model.segment import NO_ICMP, SEGMENT
+from stress.model.segment import NO_ICMP, OPTION_CUT, SEGMENT
 from stress.store.capture_file.batch import Batch
 from stress.store.capture_file.fields import Fields, Places
 from stress.store.capture_file.link import Network, find_network
@@ -30,11 +30,19 @@ IDENTIFICATION = 4
 
 @dataclass(frozen=True)
 class Reading:
-    """A batch while it is read: ``rows`` has a row for each of its packets, of dtype SEGMENT, ``reason`` a Reason."""
+    """What is read of a batch.
+
+    Attributes:
+        fields: the piece of the file that it lies in.
+        rows: shape (packets,), dtype SEGMENT, without ``file`` and ``frame``; of no use where there is a reason.
+        reason: shape (packets,), Reason.NONE, or why a packet is no segment.
+        headers_end: shape (packets,), where the headers of a segment end; where an error ends.
+    """
 
     fields: Fields
     rows: npt.NDArray[Any]
     reason: npt.NDArray[np.int64]
+    headers_end: Places
 
 
 @dataclass(frozen=True)
@@ -60,25 +68,18 @@ class Carried:
         return Carried(self.packets[mask], self.network_at[mask], self.at[mask], self.end[mask], self.stored_end[mask])
 
 
-def read_segments(batch: Batch) -> tuple[npt.NDArray[Any], Places, npt.NDArray[np.int64]]:
-    """Read the segments of a batch.
-
-    Returns:
-        the segments, shape (segments,), dtype SEGMENT, without ``file`` and ``frame``; shape (segments,), the index of
-        the packet of each, ascending; shape (packets,), why each packet is no segment.
-    """
+def read_segments(batch: Batch) -> Reading:
+    """Read the segments of a batch."""
     network = find_network(batch)
-    reading = Reading(batch.fields, np.zeros(len(batch.begin), SEGMENT), network.reason)
+    reading = Reading(batch.fields, np.zeros(len(batch.begin), SEGMENT), network.reason, batch.end.copy())
     reading.rows["icmp_type"] = NO_ICMP
+    reading.rows["time_ns"] = batch.time_ns
+    reading.rows["device"], reading.rows["direction"] = network.device, network.direction
     for version in (4, 6):
         packets = np.flatnonzero((network.version == version) & (network.reason == Reason.NONE))
         if packets.size:
             read_packets(reading, batch, network, packets, version)
-    segments = np.flatnonzero(reading.reason == Reason.NONE)
-    rows = reading.rows[segments]
-    rows["time_ns"] = batch.time_ns[segments]
-    rows["device"], rows["direction"] = network.device[segments], network.direction[segments]
-    return rows, segments, reading.reason
+    return reading
 
 
 def read_packets(reading: Reading, batch: Batch, network: Network, packets: Places, version: int) -> None:
@@ -127,6 +128,7 @@ def read_tcp(reading: Reading, carried: Carried, version: int) -> None:
     carried, header = carried.select(is_possible), header[is_possible]
     read_ends(reading, carried, version)
     fields, rows, packets = reading.fields, reading.rows, carried.packets
+    reading.headers_end[packets] = np.minimum(carried.at + header, carried.stored_end)
     rows["flags"][packets] = fields.byte(carried.at + 13)
     has_window = carried.at + WINDOW_END <= carried.stored_end
     rows["window"][packets[has_window]] = fields.half(carried.at[has_window] + 14)
@@ -158,5 +160,7 @@ def read_errors(reading: Reading, carried: Carried, version: int) -> None:
     is_read = reason == Reason.NONE
     inner = Carried(carried.packets, at, quoted.at, quoted.end, carried.stored_end).select(is_read)
     read_ends(reading, inner, version)
+    is_without_sequence = inner.at + SEQUENCE_END > inner.stored_end
+    reading.rows["options"][inner.packets[is_without_sequence]] = OPTION_CUT
     reading.rows["icmp_type"][inner.packets] = kind[is_read]
     reading.rows["icmp_code"][inner.packets] = reading.fields.byte(carried.at[is_read] + 1)
