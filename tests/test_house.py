@@ -36,7 +36,7 @@ INNER_FLOORS = (
         ("analysis.metric",),
         ("analysis.statistics",),
         ("analysis.comparison",),
-        ("analysis.gate", "analysis.history"),
+        ("analysis.gate", "analysis.history", "analysis.inspection"),
     ),
     (("view.text",), ("view.figure",)),
     (("view.text",), ("view.export",)),

@@ -99,13 +99,13 @@ class Interval(msgspec.Struct, frozen=True):
 class Chance(msgspec.Struct, frozen=True, kw_only=True):
     """What the coming connects to a destination on this host meet.
 
-    ``share`` of all free ports of the parity in use are mined: so many of the coming connects meet a mine.
-    ``of_connects`` is how many of the next ``connects`` do: where the kernel begins is secret.
+    ``share`` of them meet a mine, for as long as no port comes again; the interval has 95 % of all places where the
+    kernel's secret offset can be. ``of_connects`` is how many of the next ``connects`` do, if each frees its port.
     """
 
     mines: int  # sockets of the server that hold a 4-tuple whose client port is free
     free: int  # ports that connect() may still choose
-    parity: str | None  # "even", "odd": of the ports that connect() tries first; None: both alike
+    parity: str  # "even" or "odd": of the ports that connect() tries now
     share: Interval
     share_at_random: Interval  # for clients that choose ports at random, or by IP_LOCAL_PORT_RANGE
     connects: int
@@ -128,9 +128,10 @@ class DestinationState(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     usable: int  # ports of net.ipv4.ip_local_port_range without the reserved ones
     taken: list[TakenBy]
-    left: int
+    left: int  # those that connect() can have
     searched: float  # mean number of ports that connect() looks at before it has one, now
     chance: Chance | None  # None: the destination is not on this host, so its sockets are not known
+    reusable: int = 0  # taken ports in TIME-WAIT that connect() takes over, so they are left as well (tcp_tw_reuse)
 
 
 class RemoteClient(msgspec.Struct, frozen=True):

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""Findings: what is wrong, or was, in the order of harm, each with its figures, its page, and what to do."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from stress.analysis.inspection import thresholds
+from stress.analysis.inspection.identities import CATALOGUE, SYMPTOMS
+from stress.analysis.inspection.leak_findings import leaked_connections, unacknowledged_connections
+from stress.analysis.inspection.settings import is_at_limit, is_crowded
+from stress.analysis.inspection.wording import host_text, owner_text
+from stress.model.inspection import Check, Conntrack, DestinationState, Finding, Leak, ListenerState, Watch
+from stress.model.text import endpoint_text, plural
+
+DROPPING_SHOWN = 3  # listeners that dropped something before
+TAKEN_SHOWN = 3
+
+
+class Seen(NamedTuple):
+    """What findings rest on: that which is shown."""
+
+    listeners: Sequence[ListenerState]
+    leaks: Sequence[Leak]
+    destinations: Sequence[DestinationState]
+    conntrack: Conntrack | None
+    rules: Sequence[str]
+    watch: Watch | None
+
+
+def list_findings(seen: Seen) -> list[Finding]:
+    """Return the findings: failures first, those that stop connections before those that delay them."""
+    findings = [
+        *(crowded_destination(destination) for destination in seen.destinations if is_crowded(destination)),
+        *(full_queue(listener) for listener in seen.listeners if is_at_limit(listener)),
+        *full_conntrack(seen.conntrack),
+        *dropping_listeners(seen),
+        *(leaked_connections(leak, seen.destinations) for leak in seen.leaks if leak.state == "CLOSE-WAIT"),
+        *suspect_rules(seen),
+        *(unacknowledged_connections(leak) for leak in seen.leaks if leak.state != "CLOSE-WAIT"),
+        *old_drops(seen),
+    ]
+    return sorted(findings, key=lambda finding: finding.check is None)
+
+
+def crowded_destination(destination: DestinationState) -> Finding:
+    """Return that few ports are left to a destination."""
+    end = endpoint_text(destination.address, destination.port)
+    by_whom = ", ".join(
+        f"{taken.count:,} by {owner_text(taken.owner)} in {taken.state}" for taken in destination.taken[:TAKEN_SHOWN]
+    )
+    left = plural(destination.left, "port") if destination.left else "No port"
+    verb = "is" if destination.left < 2 else "are"
+    page = "port-exhaustion" if not destination.left else "port-cost"
+    searched = (
+        f"; connect() looks at {destination.searched:,.0f} before it has one"
+        if destination.left
+        else "; connect() fails with EADDRNOTAVAIL"
+    )
+    return Finding(
+        check=Check.PORTS_LEFT,
+        text=f"{left} of {destination.usable:,} {verb} left for connections from {destination.source} to {end}"
+        f"{searched}. Taken: {by_whom or 'all are reserved'}.",
+        page=CATALOGUE + page,
+        commands=[
+            f"ss -tanp src {destination.source} dst {host_text(destination.address)} 'dport = :{destination.port}'",
+            "sysctl net.ipv4.ip_local_port_range net.ipv4.ip_local_reserved_ports",
+        ],
+        remedies=[
+            "use connections again instead of making new ones (keep-alive, a pool)",
+            "sysctl -w net.ipv4.ip_local_port_range='1024 65535', with servers' ports in ip_local_reserved_ports",
+            "connect from several source addresses, or to several",
+        ],
+    )
+
+
+def full_queue(listener: ListenerState) -> Finding:
+    """Return that a listener's accept queue is at its limit."""
+    end = endpoint_text(listener.address, listener.port)
+    is_full = listener.waiting > listener.limit
+    state = "is full, so every SYN is dropped" if is_full else "has room for one more"
+    capped = ", which equals net.core.somaxconn" if listener.is_capped else ""
+    dropped = f" It has dropped {plural(listener.drops, 'packet')} since it was made." if listener.drops else ""
+    return Finding(
+        check=Check.LISTENER_QUEUE,
+        text=f"The accept queue of {owner_text(listener.owner)} at {end} {state}: {listener.waiting:,} wait, the limit "
+        f"is {listener.limit:,}{capped}.{dropped}",
+        page=f"{CATALOGUE}reuseport-stuck" if listener.shares_port else f"{CATALOGUE}accept-queue",
+        commands=[
+            f"ss -ltnpm 'sport = :{listener.port}'",
+            f"connstorm inspect --port {listener.port} --watch 10",
+            *([f"cat /proc/{listener.owner.pid}/wchan"] if listener.owner.pid else []),
+        ],
+        remedies=[
+            "restart the program if it hangs; else let it accept faster",
+            "if the queue is full only briefly, raise the listen() backlog"
+            + (" and net.core.somaxconn, then restart" if listener.is_capped else ", then restart"),
+        ],
+    )
+
+
+def full_conntrack(conntrack: Conntrack | None) -> Iterator[Finding]:
+    """Yield that the table of conntrack is nearly full."""
+    if conntrack is None or conntrack.entries <= thresholds.CONNTRACK_SHARE * conntrack.limit:
+        return
+    share = conntrack.entries / conntrack.limit
+    yield Finding(
+        check=Check.CONNTRACK,
+        text=f"The table of conntrack has {conntrack.entries:,} of {conntrack.limit:,} entries ({100 * share:.0f} %): "
+        "packets of new connections that find it full are dropped.",
+        page=f"{CATALOGUE}conntrack-full",
+        commands=["conntrack -S", "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max"],
+        remedies=["sysctl -w net.netfilter.nf_conntrack_max=… (more memory), or shorter timeouts, or notrack rules"],
+    )
+
+
+def dropping_listeners(seen: Seen) -> Iterator[Finding]:
+    """Yield the listeners that dropped something while they were watched."""
+    if seen.watch is None:
+        return
+    shown = {endpoint_text(listener.address, listener.port): listener for listener in seen.listeners}
+    for end, count in seen.watch.listener_drops.items():
+        if count <= thresholds.LISTENER_DROPS or end not in shown:
+            continue
+        listener = shown[end]
+        pages = [explanation.page for explanation in seen.watch.explanations if "ListenDrops" in explanation.counters]
+        page = pages[0] if len(pages) == 1 else f"{CATALOGUE}accept-queue"
+        yield Finding(
+            check=Check.LISTENER_DROPS,
+            text=f"{owner_text(listener.owner)} at {end} dropped {plural(count, 'packet')} within "
+            f"{seen.watch.seconds:g} s: each is a connect that waits for a resend.",
+            page=page,
+            commands=[
+                f"ss -ltnpm 'sport = :{listener.port}'",
+                "nstat -az TcpExtListenOverflows TcpExtListenDrops TcpExtTCPReqQFullDrop",
+            ],
+            remedies=["see the page: which counter rose with it tells why"],
+        )
+
+
+def suspect_rules(seen: Seen) -> Iterator[Finding]:
+    """Yield rules that may make a collision a timeout, if there is something to collide with."""
+    has_leaks = any(leak.state == "CLOSE-WAIT" and leak.is_server for leak in seen.leaks)
+    if not seen.rules or not has_leaks:
+        return
+    yield Finding(
+        check=None,
+        text=f"{plural(len(seen.rules), 'rule')} of nft may drop the RST that frees a leaked connection's 4-tuple, for "
+        f"example: {seen.rules[0]}. A connect that meets one would then end with ETIMEDOUT.",
+        page=f"{CATALOGUE}conntrack-invalid" if "invalid" in seen.rules[0] else f"{CATALOGUE}rst-dropped",
+        commands=["nft list ruleset"],
+        remedies=["let RSTs pass, or set net.netfilter.nf_conntrack_tcp_be_liberal=1"],
+    )
+
+
+def old_drops(seen: Seen) -> Iterator[Finding]:
+    """Yield the listeners that have dropped something since they were made, which may be long ago."""
+    dropping = [listener for listener in seen.listeners if listener.drops and not is_at_limit(listener)]
+    for listener in sorted(dropping, key=lambda listener: -listener.drops)[:DROPPING_SHOWN]:
+        end = endpoint_text(listener.address, listener.port)
+        yield Finding(
+            check=None,
+            text=f"{owner_text(listener.owner)} at {end} has dropped {plural(listener.drops, 'packet')} since it was "
+            "made; when is not known.",
+            page=f"{SYMPTOMS}a-full-accept-queue",
+            commands=[f"connstorm inspect --port {listener.port} --watch 10", f"ss -ltnpm 'sport = :{listener.port}'"],
+        )

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""Findings on leaks: whose they are, how many, since when, and what coming connects meet."""
+
+from collections.abc import Sequence
+
+from stress.analysis.inspection import chance, thresholds
+from stress.analysis.inspection.identities import CATALOGUE
+from stress.analysis.inspection.wording import host_text, is_or_are, owner_text, rate_text, since_text
+from stress.model.inspection import Check, DestinationState, Finding, Leak
+from stress.model.text import endpoint_text, plural
+
+KILLED = "root, and a kernel with CONFIG_INET_DIAG_DESTROY; the program then gets errors on them"
+
+
+def leaked_connections(leak: Leak, destinations: Sequence[DestinationState]) -> Finding:
+    """Return that connections are in CLOSE-WAIT; a failure if one is older than a minute."""
+    is_old = leak.ages.oldest_ms is not None and leak.ages.oldest_ms > thresholds.CLOSE_WAIT_AGE_MS
+    port = port_of(leak) if leak.is_server else None
+    pid = leak.owner.pid if leak.owner is not None else None
+    which = f"'sport = :{port}'" if port is not None else f"src {host_text(leak.local)}"
+    only = f" --port {port}" if port is not None else f" --pid {pid}" if pid is not None else ""
+    return Finding(
+        check=Check.CLOSE_WAIT_AGE if is_old else None,
+        text=leak_text(leak, is_old=is_old)
+        + since_text(leak.since_utc, leak.ages)
+        + rate_text(leak.per_hour)
+        + mined_text(leak, destinations)
+        + ".",
+        page=f"{CATALOGUE}accept-queue" if leak.unaccepted else f"{CATALOGUE}closewait",
+        commands=[
+            f"ss -tanpo state close-wait {which}",
+            f"connstorm inspect{only} --watch 10",
+            *([f"ls /proc/{pid}/fd | wc -l"] if pid is not None else []),
+        ],
+        remedies=[
+            "restart the program, which closes them; then find where it does not call close()",
+            f"ss -tK state close-wait {which}   ({KILLED})",
+        ],
+    )
+
+
+def leak_text(leak: Leak, *, is_old: bool) -> str:
+    """Return who has not closed how many connections of what."""
+    count = plural(leak.count, "connection")
+    if leak.owner is None and leak.unaccepted:
+        return (
+            f"The clients of {count} to port {port_of(leak)} closed before accept(): in CLOSE-WAIT in the accept queue"
+        )
+    verb = "leaks" if is_old else "has not closed"
+    if leak.is_server:
+        end = f"to port {port_of(leak)}"
+    else:
+        peers = next(iter(leak.peers)) if leak.peer_count == 1 else f"{leak.peer_count:,} addresses"
+        end = f"from {leak.local} to {peers}"
+    return f"{owner_text(leak.owner)} {verb}: {count} {end} {is_or_are(leak.count)} in CLOSE-WAIT"
+
+
+def port_of(leak: Leak) -> int:
+    """Return the port of a listener's leak."""
+    return int(leak.local.rpartition(":")[2])
+
+
+def mined_text(leak: Leak, destinations: Sequence[DestinationState]) -> str:
+    """Return what the coming connects from this host meet, if the leak is a server's and has mines for them."""
+    if not leak.is_server or leak.unaccepted:
+        return ""
+    mined = [row for row in destinations if row.port == port_of(leak) and row.chance is not None and row.chance.mines]
+    if not mined:
+        return ""
+    worst = max(mined, key=lambda row: row.chance.mines if row.chance is not None else 0)
+    assert worst.chance is not None
+    share, end = chance.percent_text(worst.chance.share), endpoint_text(worst.address, worst.port)
+    return f"; {share} of the coming connects from this host to {end} will wait for a resend"
+
+
+def unacknowledged_connections(leak: Leak) -> Finding:
+    """Return that peers do not acknowledge this host's FIN."""
+    return Finding(
+        check=None,
+        text=f"{plural(leak.count, 'connection')} at {leak.local} {is_or_are(leak.count)} in {leak.state}"
+        f"{since_text(leak.since_utc, leak.ages)}: this host has closed, and the peer does not acknowledge it. It may "
+        "have vanished, or not read what was sent.",
+        page=f"{CATALOGUE}half-open",
+        commands=[f"ss -tano state {leak.state.lower()}"],
+        remedies=["none is needed: the kernel gives them up (net.ipv4.tcp_orphan_retries)"],
+    )
