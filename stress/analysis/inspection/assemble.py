@@ -15,6 +15,7 @@ from stress.analysis.inspection import (
     listeners,
     rules,
     settings,
+    thresholds,
     verdict,
     watch,
 )
@@ -45,6 +46,7 @@ def inspect_state(
     seconds: float | None = None,
     kernel: Mapping[str, dict[str, int]] | None = None,
     ignored: Collection[Check] = (),
+    connects: int = thresholds.CONNECTS,
 ) -> Inspection:
     """Return what a state means.
 
@@ -58,6 +60,7 @@ def inspect_state(
         seconds: how long the watch lasted.
         kernel: packets that the kernel dropped and resets that it sent during the watch, by listener and reason.
         ignored: checks whose findings are no failures.
+        connects: coming connects to a destination on this host whose collisions are foretold.
     """
     watched = None if after is None else watch.describe_watch(state, after, seconds or 0.0, kernel or {})
     state = after or state
@@ -66,7 +69,7 @@ def inspect_state(
         listener for listener in listeners.describe_listeners(connections) if is_shown(listener, port, pid)
     ]
     shown_leaks = [leak for leak in leaks.find_leaks(connections) if is_leak_shown(leak, shown_listeners, port, pid)]
-    shown_destinations = destinations.describe_destinations(connections, release, port, pid)
+    shown_destinations = destinations.describe_destinations(connections, release, port=port, pid=pid, connects=connects)
     conntrack = None
     if state.conntrack_entries is not None:
         conntrack = Conntrack(*state.conntrack_entries, dict(state.conntrack))

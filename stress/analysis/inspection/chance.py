@@ -80,7 +80,7 @@ def drawn_share(free: Mask, mined: Mask, connects: int) -> Interval:
     short = min(connects, max(len(free) // RING_SHARE, 1))
     share = np.count_nonzero(mined) / np.count_nonzero(free)
     draws = summarize(np.random.default_rng(port_walk.SEED).binomial(short, share, DRAWS))
-    return Interval(float(share), draws.low / short, draws.high / short)
+    return Interval(float(share), min(draws.low / short, float(share)), max(draws.high / short, float(share)))
 
 
 def widen(one: Interval, other: Interval) -> Interval:
@@ -91,7 +91,8 @@ def widen(one: Interval, other: Interval) -> Interval:
 def summarize(counts: npt.NDArray[np.int64]) -> Interval:
     """Return the mean of equally likely counts, shape (walks,), and what is left without 2.5 % at each end."""
     low, high = np.quantile(counts, TAIL, method="lower"), np.quantile(counts, 1 - TAIL, method="higher")
-    return Interval(float(counts.mean()), float(low), float(high))
+    mean = float(counts.mean())  # of something rare, it may lie outside of what is usual
+    return Interval(mean, min(float(low), mean), max(float(high), mean))
 
 
 def is_walk_known(release: str, step_width: str | None) -> bool:

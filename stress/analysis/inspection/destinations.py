@@ -90,7 +90,12 @@ def is_mine(connections: Connections) -> Mask:
 
 
 def describe_destinations(
-    connections: Connections, release: str, port: int | None = None, pid: int | None = None
+    connections: Connections,
+    release: str,
+    *,
+    port: int | None = None,
+    pid: int | None = None,
+    connects: int = thresholds.CONNECTS,
 ) -> list[DestinationState]:
     """Return the destinations with the most ports taken or mined.
 
@@ -99,10 +104,11 @@ def describe_destinations(
         release: of the kernel.
         port: only destinations with it; None for all.
         pid: only destinations to which, or at which, this process has connections; None for all.
+        connects: coming connects to a destination on this host whose collisions are foretold.
     """
     destinations = Destinations(connections, release)
     held = list_held_ports(connections)
-    return [describe_destination(destinations, key, held) for key in destinations.list_keys(port, pid)]
+    return [describe_destination(destinations, key, held, connects) for key in destinations.list_keys(port, pid)]
 
 
 def list_held_ports(connections: Connections) -> dict[int, tuple[SocketOwner | None, str]]:
@@ -119,7 +125,7 @@ def list_held_ports(connections: Connections) -> dict[int, tuple[SocketOwner | N
 
 
 def describe_destination(
-    destinations: Destinations, key: int, held: dict[int, tuple[SocketOwner | None, str]]
+    destinations: Destinations, key: int, held: dict[int, tuple[SocketOwner | None, str]], connects: int
 ) -> DestinationState:
     """Return what is known of one destination."""
     connections = destinations.connections
@@ -148,7 +154,7 @@ def describe_destination(
         reusable=int(np.count_nonzero(reusable)),
         left=int(np.count_nonzero(free)),
         searched=port_walk.mean_searched(free[first - low], free[second - low]),
-        chance=chance.estimate_chance((low, high), free, mined, is_known=is_known) if is_here else None,
+        chance=chance.estimate_chance((low, high), free, mined, connects, is_known=is_known) if is_here else None,
     )
 
 
