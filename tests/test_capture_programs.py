@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from stress.model.errors import UsageError
 from stress.model.segment import INCOMING, NO_DIRECTION, NO_ICMP, OPTION_CUT, OUTGOING
 from stress.store.capture_file.read import read_captures
+from stress.store.capture_file.stream import CaptureStream
 
 FOLDER = Path(__file__).parent / "data" / "captures"
 TSHARK = json.loads((FOLDER / "tshark.json").read_text())
@@ -109,6 +110,16 @@ def test_two_ends_of_a_connection_are_merged_by_time():
     assert np.bincount(segments.rows["file"]).tolist() == [26, 26]
     assert (np.diff(segments.rows["time_ns"]) >= 0).all()
     assert [file.resolution_ns for file in segments.files] == [1, 1000]
+
+
+@pytest.mark.parametrize("piece_bytes", [13, 97, 1000])
+def test_packets_go_on_in_the_next_piece(monkeypatch, piece_bytes):
+    paths = [FOLDER / name for name in NAMES]
+    at_once = read_captures(paths)
+    monkeypatch.setattr(CaptureStream, "piece_bytes", piece_bytes)
+    piece_by_piece = read_captures(paths)
+    assert piece_by_piece.rows.tobytes() == at_once.rows.tobytes()
+    assert piece_by_piece.files == at_once.files
 
 
 CONTENTS = [(FOLDER / name).read_bytes() for name in ("any.pcap", "snap-68.pcap", "two.pcapng", "any-v1.pcap")]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-PADDING = 64  # zeros after the buffer: the longest TCP header may be cut anywhere
+PADDING = bytes(64)  # after the buffer: the longest TCP header may be cut anywhere
 
 Places = npt.NDArray[np.int64]
 
@@ -15,7 +15,7 @@ class Fields:
     """A buffer, of which numbers are read at given places. Whoever reads sees to it that they lie within it."""
 
     def __init__(self, buffer: bytes, order: str = ">") -> None:
-        """Wrap a buffer whose last PADDING bytes are zeros.
+        """Wrap a buffer that ends with PADDING.
 
         Args:
             buffer: the bytes.

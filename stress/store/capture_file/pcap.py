@@ -55,7 +55,7 @@ def find_dialect(magic: bytes) -> tuple[str, Dialect] | None:
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of a file, from the header of a packet on; ``offset`` is its place in the file."""
+    """A piece of a file, from the header of a packet on, with PADDING after it; ``offset`` is its place in the file."""
 
     stream: CaptureStream
     buffer: bytes
@@ -88,11 +88,11 @@ def walk_pcap(stream: CaptureStream, head: bytes, facts: FileFacts) -> Iterator[
     facts.kind, facts.resolution_ns = dialect.words, dialect.resolution_ns
     offset, rest = HEADER_BYTES, b""
     while more := stream.read_piece():
-        piece = Piece(stream, rest + more, offset, order, dialect)
+        piece = Piece(stream, b"".join((rest, more, PADDING)), offset, order, dialect)
         begins, used = walk_records(piece)
         yield read_records(piece, begins, network & LINK_MASK)
         offset += used
-        rest = piece.buffer[used:]
+        rest = piece.buffer[used : -len(PADDING)]
     facts.is_truncated = bool(rest) or stream.is_cut
 
 
@@ -108,7 +108,7 @@ def walk_records(piece: Piece) -> tuple[list[int], int]:
     begins: list[int] = []
     append = begins.append
     read_stored = struct.Struct(f"{piece.order}I").unpack_from
-    buffer, record_bytes, end = piece.buffer, piece.dialect.record_bytes, len(piece.buffer)
+    buffer, record_bytes, end = piece.buffer, piece.dialect.record_bytes, len(piece.buffer) - len(PADDING)
     at = 0
     while at + record_bytes <= end:
         (stored,) = read_stored(buffer, at + 8)
@@ -128,10 +128,9 @@ def read_records(piece: Piece, begins: list[int], link: int) -> Batch:
     Raises:
         UsageError: a time has more than a second below its seconds: what was read there is no packet's header.
     """
-    padded = piece.buffer + bytes(PADDING)
     begin = np.array(begins, np.int64)
     header = begin - piece.dialect.record_bytes
-    numbers = Fields(padded, piece.order)
+    numbers = Fields(piece.buffer, piece.order)
     stored = numbers.word(header + 8)
     fraction_ns = numbers.word(header + 4) * piece.dialect.resolution_ns
     if (impossible := header[fraction_ns > SECOND_NS]).size:
@@ -141,7 +140,7 @@ def read_records(piece: Piece, begins: list[int], link: int) -> Batch:
         device = numbers.word(header + 16).astype("<i4").astype(np.int64)
         direction = np.where(numbers.byte(header + 22) == PACKET_OUTGOING, OUTGOING, INCOMING)
     return Batch(
-        fields=Fields(padded),
+        fields=Fields(piece.buffer),
         begin=begin,
         end=begin + stored,
         length=np.maximum(numbers.word(header + 12), stored),

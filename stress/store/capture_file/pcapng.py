@@ -35,19 +35,19 @@ def walk_pcapng(stream: CaptureStream, head: bytes, facts: FileFacts) -> Iterato
     section = Section("<", 0)
     offset, rest = 0, head
     while more := stream.read_piece():
-        buffer = rest + more
-        padded, at = buffer + bytes(PADDING), 0
-        while len(buffer) - at >= BLOCK_BYTES:
+        buffer = b"".join((rest, more, PADDING))
+        at, end = 0, len(buffer) - len(PADDING)
+        while at + BLOCK_BYTES <= end:
             if buffer.startswith(MAGIC, at):
                 add_drops(section, facts)
                 section = begin_section(stream, buffer, at, offset, section)
             begins, following = walk_blocks(stream, buffer, at, offset, section.order)
             if not begins:  # the block goes on in the next piece
                 break
-            yield read_blocks(Blocks(stream, padded, offset, section, np.array(begins, np.int64)), facts)
+            yield read_blocks(Blocks(stream, buffer, offset, section, np.array(begins, np.int64)), facts)
             at = following
         offset += at
-        rest = buffer[at:]
+        rest = buffer[at:end]
     add_drops(section, facts)
     facts.is_truncated = bool(rest) or stream.is_cut
     if not offset:
@@ -79,7 +79,7 @@ def walk_blocks(stream: CaptureStream, buffer: bytes, at: int, offset: int, orde
 
     Args:
         stream: the file, for messages.
-        buffer: the piece.
+        buffer: the piece, with PADDING after it.
         at: where the first block begins.
         offset: of the piece in the file.
         order: of bytes.
@@ -93,7 +93,7 @@ def walk_blocks(stream: CaptureStream, buffer: bytes, at: int, offset: int, orde
     begins: list[int] = []
     append = begins.append
     read_kind_and_size = struct.Struct(f"{order}II").unpack_from
-    first, end = at, len(buffer)
+    first, end = at, len(buffer) - len(PADDING)
     while at + BLOCK_BYTES <= end:
         kind, size = read_kind_and_size(buffer, at)
         if kind == SECTION and at != first:

@@ -28,14 +28,14 @@ class Blocks:
 
     Attributes:
         stream: the file.
-        padded: the piece, with zeros after it.
+        buffer: the piece, with PADDING after it.
         offset: its place in the file.
         section: theirs.
         begin: shape (blocks,), where in the piece each begins.
     """
 
     stream: CaptureStream
-    padded: bytes
+    buffer: bytes
     offset: int
     section: Section
     begin: Places
@@ -61,13 +61,13 @@ def read_blocks(blocks: Blocks, facts: FileFacts) -> Batch:
     Raises:
         UsageError: a block is damaged.
     """
-    numbers = Fields(blocks.padded, blocks.section.order)
+    numbers = Fields(blocks.buffer, blocks.section.order)
     kind, size = numbers.word(blocks.begin), numbers.word(blocks.begin + 4)
     what = "a block has two different lengths"
     blocks.check(numbers.word(blocks.begin + size - 4) != size, blocks.begin, what)
     for number in np.flatnonzero((kind == INTERFACE) | (kind == STATISTICS)).tolist():
         at = int(blocks.begin[number])
-        read_description(blocks, at, blocks.padded[at + BODY : at + int(size[number]) - 4], int(kind[number]))
+        read_description(blocks, at, blocks.buffer[at + BODY : at + int(size[number]) - 4], int(kind[number]))
     is_packet = np.isin(kind, (PACKET, OLD_PACKET, SIMPLE_PACKET))
     return read_packets(blocks, numbers, blocks.begin[is_packet], kind[is_packet], facts)
 
@@ -122,7 +122,7 @@ def read_packets(blocks: Blocks, numbers: Fields, at: Places, kind: npt.NDArray[
         time_ns[rows], link[rows] = seconds * SECOND_NS + below_ns, interface.link
         facts.note_interface(interface.snap_bytes, interface.resolution_ns)
     return Batch(
-        fields=Fields(blocks.padded),
+        fields=Fields(blocks.buffer),
         begin=begin,
         end=begin + stored,
         length=np.maximum(length, stored),

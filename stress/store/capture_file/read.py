@@ -5,20 +5,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stress.model.errors import UsageError
 from stress.model.progress import ProgressCallback, ignore_progress
-from stress.model.segment import SEGMENT, CaptureFile, Segments
+from stress.model.segment import CaptureFile, Segments
 from stress.store.capture_file.batch import Batch, FileFacts
 from stress.store.capture_file.fields import Places
 from stress.store.capture_file.link import LINKS, name_link
 from stress.store.capture_file.pcap import find_dialect, walk_pcap
 from stress.store.capture_file.pcapng import MAGIC, walk_pcapng
 from stress.store.capture_file.reason import Reason
+from stress.store.capture_file.rows import Rows
 from stress.store.capture_file.segments import read_segments
 from stress.store.capture_file.stream import CaptureStream
 
@@ -44,13 +44,12 @@ def read_captures(paths: Sequence[Path], notify: ProgressCallback = ignore_progr
         raise UsageError(f"{len(paths)} files are too many: merge them first, with `mergecap -w all.pcapng FILE…`.")
     if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError("A file is given twice: name each file once.")
-    parts: list[npt.NDArray[Any]] = []
+    collected = Rows()
     files = []
     for number, path in enumerate(paths):
         notify(f"reading {path}")
-        files.append(read_file(path, number, parts))
-    rows = np.concatenate(parts) if parts else np.zeros(0, SEGMENT)
-    parts.clear()
+        files.append(read_file(path, number, collected))
+    rows = collected.finish()
     times_ns = rows["time_ns"]
     if (times_ns[1:] < times_ns[:-1]).any():
         rows = rows[np.argsort(times_ns, kind="stable")]
@@ -94,13 +93,13 @@ def count_values(values: npt.NDArray[np.int64]) -> dict[int, int]:
     return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
 
-def read_file(path: Path, number: int, parts: list[npt.NDArray[Any]]) -> CaptureFile:
+def read_file(path: Path, number: int, collected: Rows) -> CaptureFile:
     """Read one file.
 
     Args:
         path: of it.
         number: of it, for its segments.
-        parts: to which its segments are added, batch by batch.
+        collected: to which its segments are added.
 
     Raises:
         UsageError: as of ``read_captures``.
@@ -112,7 +111,7 @@ def read_file(path: Path, number: int, parts: list[npt.NDArray[Any]]) -> Capture
             places = np.flatnonzero(reading.reason == Reason.NONE)
             rows = reading.rows[places]
             rows["file"], rows["frame"] = number, places + tally.packets
-            parts.append(rows)
+            collected.add(rows)
             tally.add(batch, places, reading.reason)
     if tally.links and not set(tally.links) & set(LINKS):
         names = " and ".join(name_link(link) for link in sorted(tally.links))

@@ -26,7 +26,10 @@ class CaptureStream:
         name: of the file, for messages.
         is_compressed: by gzip.
         is_cut: its compressed data ends before their end.
+        piece_bytes: how much is read at once.
     """
+
+    piece_bytes = PIECE_BYTES
 
     def __init__(self, path: Path) -> None:
         """Open a file.
@@ -52,13 +55,17 @@ class CaptureStream:
                 raw.close()
                 raise UsageError(f"{self.name} is compressed: uncompress it first, with `{command} {self.name}`.")
 
-    def read_piece(self, size: int = PIECE_BYTES) -> bytes:
+    def read_piece(self, size: int | None = None) -> bytes:
         """Return the next bytes: fewer than ``size`` only at the end of the file.
+
+        Args:
+            size: how many; by default a piece.
 
         Raises:
             UsageError: the file cannot be read or uncompressed any further.
         """
         parts = []
+        size = self.piece_bytes if size is None else size
         while size > 0 and not self.is_cut:
             try:
                 part = self.file.read1(size)
