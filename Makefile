@@ -7,6 +7,7 @@
 # make validate   verdicts on real storms: against themselves, and against worse ones; 40 minutes
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
 # make worlds     hold causes against worlds of known truth, in all ways; writes the table of docs/attribution.md
+# make chance     storm over leaked connections, and hold what was said before against it; into docs/statistics.md
 # make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
 # make clean      remove what was built
 
@@ -15,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench track validate catalogue worlds symptoms clean
+.PHONY: demo test check bench track validate catalogue worlds chance symptoms clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -44,6 +45,9 @@ catalogue: $(VENV)/built
 
 worlds: $(VENV)/built
 	$(BIN)/python docs/generate/worlds.py
+
+chance: $(VENV)/built
+	$(BIN)/python docs/generate/chance.py
 
 $(VENV)/built: $(SOURCES)
 	PYTHON=$(PYTHON) sh .ci/prerequisites
