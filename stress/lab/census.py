@@ -134,16 +134,26 @@ def list_family(
     states = list(states)
     ports = {"local_port": local_port, "remote_port": remote_port}
     sockets6 = list_sockets(6, states, **ports)
-    mapped = is_mapped(sockets6["remote_address"]) | is_mapped(sockets6["local_address"])
+    mapped = speaks_ipv4(sockets6)
     if family == 6:
         return sockets6[~mapped]
-    as_ipv4 = sockets6[mapped].copy()
+    return np.concatenate([list_sockets(4, states, **ports), with_ipv4_addresses(sockets6[mapped])])
+
+
+def speaks_ipv4(sockets: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return which IPv6 sockets, shape (sockets,), have connections of IPv4."""
+    return is_mapped(sockets["remote_address"]) | is_mapped(sockets["local_address"])
+
+
+def with_ipv4_addresses(sockets: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return IPv6 sockets that speak IPv4 with their addresses as IPv4 sockets have them."""
+    as_ipv4 = sockets.copy()
     for field in ("local_address", "remote_address"):
         addresses = as_ipv4[field].copy().view(np.uint8).reshape(-1, 16)
         addresses[:, :4] = addresses[:, 12:]
         addresses[:, 4:] = 0
         as_ipv4[field] = addresses.view("V16").ravel()
-    return np.concatenate([list_sockets(4, states, **ports), as_ipv4])
+    return as_ipv4
 
 
 def is_mapped(addresses: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 """The kernel's list of TCP sockets: dumps of inet_diag by netlink (linux/inet_diag.h, linux/sock_diag.h)."""
 
 import errno
+import os
 import socket
 import struct
 import sys
@@ -51,15 +52,8 @@ def dump_datagrams(
         0xFFFFFFFF,
         0xFFFFFFFF,
     )
-    header = HEADER.pack(HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0)
     try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
-            netlink.sendto(header + body, (0, 0))
-            done = False
-            while not done:
-                data = netlink.recv(BUFFER_BYTES)
-                offsets, done = message_offsets(data)
-                yield data, offsets
+        yield from dump(NETLINK_SOCK_DIAG, pack_dump_request(SOCK_DIAG_BY_FAMILY, body), MESSAGE_BYTES)
     except OSError as error:
         raise LabError(
             f"This kernel does not list TCP sockets (inet_diag: {errno.errorcode.get(error.errno or 0, error)}); "
@@ -67,16 +61,46 @@ def dump_datagrams(
         ) from error
 
 
+def pack_dump_request(kind: int, body: bytes) -> bytes:
+    """Return a netlink message that asks for a list."""
+    return HEADER.pack(HEADER.size + len(body), kind, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + body
+
+
+def dump(protocol: int, request: bytes, shortest: int) -> Iterator[tuple[bytes, list[int]]]:
+    """Send a request of netlink, and yield each datagram of the answer with the offsets of the messages in it.
+
+    Args:
+        protocol: of netlink.
+        request: from ``pack_dump_request``.
+        shortest: bytes that a message has at least.
+
+    Raises:
+        OSError: the kernel rejects the request.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as netlink:
+        netlink.sendto(request, (0, 0))
+        done = False
+        while not done:
+            data = netlink.recv(BUFFER_BYTES)
+            offsets, done = message_offsets(data, shortest)
+            yield data, offsets
+
+
 def dump_messages(domain: int, mask: int, *, attribute: int, local_port: int = 0) -> Iterator[bytes]:
     """Yield the inet_diag_msg of each socket with its attributes; the arguments are those of ``dump_datagrams``."""
     for data, offsets in dump_datagrams(domain, mask, attribute=attribute, local_port=local_port):
         for offset in offsets:
-            (length,) = struct.unpack_from("=I", data, offset - HEADER.size)
-            yield data[offset : offset - HEADER.size + length]
+            yield cut_message(data, offset)
 
 
-def message_offsets(data: bytes) -> tuple[list[int], bool]:
-    """Return the offsets of the inet_diag_msg in a datagram, and whether it is the last datagram.
+def cut_message(data: bytes, offset: int) -> bytes:
+    """Return the message at an offset of a datagram, without its netlink header."""
+    (length,) = struct.unpack_from("=I", data, offset - HEADER.size)
+    return data[offset : offset - HEADER.size + length]
+
+
+def message_offsets(data: bytes, shortest: int = MESSAGE_BYTES) -> tuple[list[int], bool]:
+    """Return the offsets of the messages in a datagram, and whether it is the last datagram.
 
     A message that is cut short, and what follows it, is left out.
 
@@ -94,22 +118,25 @@ def message_offsets(data: bytes) -> tuple[list[int], bool]:
         if kind in (NLMSG_ERROR, NLMSG_DONE):
             code = int.from_bytes(data[body : min(body + 4, offset + length)], sys.byteorder, signed=True)
             if code < 0 or kind == NLMSG_ERROR:
-                raise OSError(-code, "inet_diag")
+                raise OSError(-code, os.strerror(-code))
             return offsets, True
-        if length >= HEADER.size + MESSAGE_BYTES:
+        if length >= HEADER.size + shortest:
             offsets.append(body)
         offset += (length + 3) & ~3
     return offsets, False
 
 
 def parse_attributes(data: bytes) -> dict[int, bytes]:
-    """Return the netlink attributes in a message by type; one that is cut short, and what follows it, is left out."""
+    """Return the netlink attributes in a message by type, the first of each.
+
+    One that is cut short, and what follows it, is left out.
+    """
     attributes: dict[int, bytes] = {}
     offset = 0
     while offset + ATTRIBUTE.size <= len(data):
         length, kind = ATTRIBUTE.unpack_from(data, offset)
         if length < ATTRIBUTE.size or offset + length > len(data):
             break
-        attributes[kind & TYPE_MASK] = data[offset + ATTRIBUTE.size : offset + length]
+        attributes.setdefault(kind & TYPE_MASK, data[offset + ATTRIBUTE.size : offset + length])
         offset += (length + 3) & ~3
     return attributes
