@@ -59,6 +59,7 @@ CLOCK_READERS = {  # module: (the clock, why it may read it)
     "lab.wait": ("time.monotonic", "limits of waits"),
     "cli.output": ("time.monotonic", "progress for people"),
     "lab.capture": ("time.time_ns", "the kernel stamps packets with the wall clock"),
+    "lab.namespace_state": ("time.time_ns", "when it was taken, and since when something is so, for people"),
 }
 EPOCHS = {  # modules that ask the engine's clock when a phase begins or ends, never how long an attempt took
     "lab.capture": "how far the wall clock is ahead of the monotonic clock",

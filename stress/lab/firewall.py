@@ -154,6 +154,17 @@ def run_nft(arguments: list[str], text: str = "") -> str:
     return completed.stdout
 
 
+def list_rules() -> str:
+    """Return all rules of this network namespace with their counters, as nft writes them, without members of sets.
+
+    Raises:
+        LabError: nft is not installed, or may not list them.
+    """
+    if not has_nft():
+        raise LabError("nft is not installed here.")
+    return run_nft(["--terse", "list", "ruleset"])
+
+
 def describe_host_rules() -> str:
     """Return a description of the rules in the namespace of the host."""
     try:

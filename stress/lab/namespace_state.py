@@ -1,18 +1,30 @@
 # SPDX-License-Identifier: MIT
 """The state of a network namespace at one moment, as far as this process may see it. Nothing is sent or changed."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stress.lab import census, socket_owner
-from stress.lab.listening import ListeningSocket
+from stress.lab import (
+    ages,
+    census,
+    conntrack,
+    counters,
+    local_addresses,
+    network_namespace,
+    socket_owner,
+    sysctl,
+    unseen,
+)
+from stress.lab.listening import ListeningSocket, list_listening
 from stress.model.inspection import SocketOwner, Unseen
 
-CONNTRACK_COUNT = "net.netfilter.nf_conntrack_count"
+CONNTRACK = "net.netfilter.nf_conntrack_"  # what all its settings begin with
+CONNTRACK_COUNT = f"{CONNTRACK}count"
 CONNECTED = tuple(state for state in census.NUMBERS if state not in ("LISTEN", "CLOSED"))
 
 
@@ -64,3 +76,94 @@ class NamespaceState:
         if not inode:
             return None
         return self.owners.get(inode) or SocketOwner(uid, socket_owner.user_name(uid))
+
+
+def take_state(*, with_rules: bool = True) -> NamespaceState:
+    """Look at the network namespace of the calling thread.
+
+    Costs 2 µs per socket, and 4 µs per descriptor that processes have open and this user may see.
+
+    Args:
+        with_rules: let nft list its rules, where this user may.
+
+    Raises:
+        LabError: the kernel lists no TCP sockets, or no addresses.
+    """
+    realtime_ns = time.time_ns()
+    sockets, families, ages_ms = list_connections()
+    bound = np.concatenate([census.list_sockets(family, [census.BOUND]) for family in (4, 6)])
+    listeners = list_listening()
+    counted, tracked = counters.read(), conntrack.read_statistics()
+    sysctls = sysctl.read_recorded(sysctl.list_beginning(CONNTRACK))
+    rules, hidden_rules = unseen.read_rules() if with_rules else (None, [])
+    for table in (sockets, bound):
+        table["uid"] = outside_uids(table["uid"])
+    listeners = [entry._replace(uid=network_namespace.outside_uid(entry.uid)) for entry in listeners]
+    uids = users_by_inode(sockets, bound, listeners)
+    holders = socket_owner.list_holders(uids)
+    owners = name_owners(holders, uids)
+    return NamespaceState(
+        realtime_ns=realtime_ns,
+        sockets=sockets,
+        families=families,
+        ages_ms=ages_ms,
+        bound=bound,
+        listeners=listeners,
+        owners=owners,
+        holders=holders,
+        addresses=local_addresses.list_addresses(),
+        port_range=sysctl.read_port_range(),
+        reserved=frozenset(sysctl.parse_ports(sysctls.get(sysctl.RESERVED_PORTS, ""))),
+        sysctls=sysctls,
+        counters=counted,
+        conntrack=tracked,
+        conntrack_entries=conntrack_entries(sysctls),
+        rules=rules,
+        unseen=[*unseen.describe_owners(uids, owners), *unseen.describe_bound(), *hidden_rules],
+    )
+
+
+def list_connections() -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return every TCP socket but those in LISTEN, the family that each speaks and its age, as a state has them."""
+    sockets, ages_ms = ages.list_aged(4, CONNECTED)
+    sockets6, ages6_ms = ages.list_aged(6, CONNECTED)
+    mapped = census.speaks_ipv4(sockets6)
+    sockets6[mapped] = census.with_ipv4_addresses(sockets6[mapped])
+    families = np.concatenate([np.full(len(sockets), 4, np.uint8), np.where(mapped, 4, 6).astype(np.uint8)])
+    return np.concatenate([sockets, sockets6]), families, np.concatenate([ages_ms, ages6_ms])
+
+
+def outside_uids(uids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return users as this process knows them; see ``network_namespace.outside_uid``."""
+    users, places = np.unique(uids, return_inverse=True)
+    return np.array([network_namespace.outside_uid(uid) for uid in users.tolist()], uids.dtype)[places]
+
+
+def users_by_inode(
+    sockets: npt.NDArray[Any], bound: npt.NDArray[Any], listeners: Iterable[ListeningSocket]
+) -> dict[int, int]:
+    """Return the user of each socket that has an inode."""
+    uids = {entry.inode: entry.uid for entry in listeners}
+    for table in (sockets, bound):
+        uids.update(zip(table["inode"].tolist(), table["uid"].tolist(), strict=True))
+    uids.pop(0, None)
+    return uids
+
+
+def name_owners(holders: Mapping[int, list[int]], uids: Mapping[int, int]) -> dict[int, SocketOwner]:
+    """Return who holds each socket, by inode; one object for all sockets of a process."""
+    owners: dict[tuple[int, str, int], SocketOwner] = {}
+    by_inode = {}
+    for inode, (name, pid) in socket_owner.name_owners(holders).items():
+        uid = uids[inode]
+        key = (uid, name, pid)
+        if key not in owners:
+            owners[key] = SocketOwner(uid, socket_owner.user_name(uid), pid, name)
+        by_inode[inode] = owners[key]
+    return by_inode
+
+
+def conntrack_entries(sysctls: Mapping[str, str]) -> tuple[int, int] | None:
+    """Return how many connections conntrack follows, and how many it may; None without conntrack."""
+    entries, limit = sysctls.get(CONNTRACK_COUNT), sysctls.get(conntrack.MAX_CONNECTIONS)
+    return None if entries is None or limit is None else (int(entries), int(limit))

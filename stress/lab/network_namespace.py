@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 from contextlib import suppress
+from pathlib import Path
 
 from stress.lab import namespace
 from stress.model.errors import LabError, UsageError
@@ -16,8 +17,10 @@ from stress.model.errors import LabError, UsageError
 HERE = "/proc/thread-self/ns/net"  # /proc/self is the main thread's, wherever the calling thread is
 OUR_USERS = "/proc/self/ns/user"
 NAMED = "/run/netns"  # where ip netns has its namespaces, ip-netns(8)
-NS_GET_USERNS, NS_GET_NSTYPE = 0xB701, 0xB703  # linux/nsfs.h
+NS_GET_USERNS, NS_GET_PARENT, NS_GET_NSTYPE = 0xB701, 0xB702, 0xB703  # linux/nsfs.h
 REFUSED = (errno.EPERM, errno.EACCES)
+UID_MAP = Path("/proc/self/uid_map")
+joined_users: list[tuple[int, int, int]] = []  # of a user namespace that was joined: first id in it, outside, how many
 
 
 def read_inode() -> int:
@@ -90,22 +93,47 @@ def suggest_path(where: str) -> str:
 def join_owners(descriptor: int, where: str) -> bool:
     """Join the user namespace that owns an open network namespace; return whether this process did.
 
+    Only one that was made in this process's own, for only then /proc/self/uid_map tells which users its users are here.
+
     Raises:
         LabError: it may, but has more than one thread.
     """
+    users = -1
     try:
         users = fcntl.ioctl(descriptor, NS_GET_USERNS)
-    except OSError:  # EPERM: it is none of those that were made within ours (ns_get_owner(), Linux 6.18)
-        return False
+        parent = fcntl.ioctl(users, NS_GET_PARENT)
+    except OSError:  # EPERM: it was not made within ours (ns_get_owner(), Linux 6.18)
+        parent = -1
     try:
-        if os.fstat(users).st_ino == os.stat(OUR_USERS).st_ino:  # noqa: PTH116  # a link to no path
+        if parent < 0 or os.fstat(parent).st_ino != os.stat(OUR_USERS).st_ino:  # noqa: PTH116  # a link to no path
             return False
         failure = namespace.enter_network(users, namespace.CLONE_NEWUSER)
-        if failure == errno.EINVAL:  # what setns(2) says to a process with threads
-            raise LabError(f"{where} can only be entered by a process with one thread; enter it before threads start.")
-        return failure == 0
     finally:
-        os.close(users)
+        for opened in (users, parent):
+            if opened >= 0:
+                os.close(opened)
+    if failure == errno.EINVAL:  # what setns(2) says to a process with threads
+        raise LabError(f"{where} can only be entered by a process with one thread; enter it before threads start.")
+    if failure == 0:
+        joined_users[:] = read_uid_map()
+    return failure == 0
+
+
+def read_uid_map() -> list[tuple[int, int, int]]:
+    """Return the users of this process's user namespace: first id in it, first in its parent, and how many."""
+    numbers = (map(int, line.split()) for line in UID_MAP.read_text().splitlines())
+    return [(first, outside, count) for first, outside, count in numbers]
+
+
+def outside_uid(uid: int) -> int:
+    """Return which user, where this process came from, a user is of whom the kernel speaks after ``enter``.
+
+    The same one, unless a user namespace was joined. Users who are not in that are all 65534 to it, and stay that.
+    """
+    for first, outside, count in joined_users:
+        if first <= uid < first + count:
+            return outside + uid - first
+    return uid
 
 
 def refusal(where: str, failure: int) -> LabError:

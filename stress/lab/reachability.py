@@ -113,7 +113,7 @@ def bind_client(address: str) -> socket.socket:
 
 def quiet_ports() -> Iterator[int]:
     """Yield ports just below and above the ephemeral ones of this namespace, then 0, which is any."""
-    low, high = map(int, (sysctl.read("net.ipv4.ip_local_port_range") or "32768 60999").split())
+    low, high = sysctl.read_port_range()
     yield from range(low - 1, max(low - 1 - NEIGHBOURS, UNPRIVILEGED - 1), -1)
     yield from range(high + 1, min(high + 1 + NEIGHBOURS, 1 << 16))
     yield 0

@@ -11,11 +11,12 @@ from stress.model.text import closest_match, did_you_mean
 
 ROOT = Path("/proc/sys")
 RESERVED_PORTS = "net.ipv4.ip_local_reserved_ports"
+PORT_RANGE = "net.ipv4.ip_local_port_range"
 
 # The sysctls that are stored with each run; those that a kernel does not have are left out.
 RECORDED = (
     "net.core.somaxconn",
-    "net.ipv4.ip_local_port_range",
+    PORT_RANGE,
     RESERVED_PORTS,
     "net.ipv4.ip_local_port_step_width",
     "net.ipv4.tcp_abort_on_overflow",
@@ -87,6 +88,20 @@ def read(name: str) -> str | None:
 def read_recorded(more: Iterable[str] = ()) -> dict[str, str]:
     """Return the sysctls of RECORDED, and those named in addition, that this kernel has."""
     return {name: value for name in (*RECORDED, *more) if (value := read(name)) is not None}
+
+
+def list_beginning(prefix: str) -> list[str]:
+    """Return the names of all sysctls in the folder of a dotted name that begin with it, sorted."""
+    folder, _, first = prefix.rpartition(".")
+    path = sysctl_path(folder)
+    files = os.listdir(path) if os.path.isdir(path) else []  # noqa: PTH112, PTH208  # names, not paths
+    return sorted(f"{folder}.{file}" for file in files if file.startswith(first) and "." not in file)
+
+
+def read_port_range() -> tuple[int, int]:
+    """Return the first and the last port that connect() may choose."""
+    low, high = map(int, (read(PORT_RANGE) or "32768 60999").split())
+    return low, high
 
 
 def exists(name: str) -> bool:

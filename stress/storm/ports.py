@@ -27,7 +27,7 @@ class PortRange:
 
 def read_port_range(server_ports: range) -> PortRange:
     """Return this namespace's ephemeral ports without the server's, from which a client would connect to itself."""
-    low, high = map(int, (sysctl.read("net.ipv4.ip_local_port_range") or "32768 60999").split())
+    low, high = sysctl.read_port_range()
     excluded = sysctl.parse_ports(sysctl.read(sysctl.RESERVED_PORTS) or "") | set(server_ports)
     usable = [port for port in range(low, high + 1) if port not in excluded]
     return PortRange(low, high, np.array(usable, np.uint16))

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""What the lab sees of a network namespace, with real sockets: ages, owners, families, and what nobody may see."""
+
+import os
+import pickle
+import signal
+import socket
+import time
+
+import pytest
+from namespaced import namespaced
+from test_census import becomes
+
+from stress.lab import census, namespace_state, socket_owner, sysctl
+from stress.model.inspection import SocketOwner
+
+NOBODY = 65534
+IDLE_MS, LEAKED_MS, JIFFIES_MS = 1500, 500, 30
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+
+
+def rows_by_peer(state):
+    """Return what a state has of each socket of a server on port 5000, by its peer's port."""
+    sockets = state.sockets
+    rows = (sockets["local_port"] == 5000).nonzero()[0].tolist()
+    return {
+        int(sockets["remote_port"][row]): (
+            census.state_name(int(sockets["state"][row])),
+            int(state.ages_ms[row]),
+            int(state.families[row]),
+            int(sockets["inode"][row]),
+        )
+        for row in rows
+    }
+
+
+@namespaced
+def test_the_age_of_a_leak_is_the_time_since_the_fin_although_it_had_been_idle_before():
+    """Both connections are as old; of one the FIN comes long after the last data."""
+    with socket.create_server(("127.0.0.1", 5000)) as server:
+        ends = []
+        for port in (40000, 40001):
+            client = socket.create_connection(("127.0.0.1", 5000), source_address=("127.0.0.1", port))
+            ends += [client, server.accept()[0]]
+            client.send(b"data")
+        time.sleep(IDLE_MS / 1000)
+        start = time.monotonic()
+        ends[0].close()
+        time.sleep(LEAKED_MS / 1000)
+        state = namespace_state.take_state(with_rules=False)
+        elapsed_ms = (time.monotonic() - start) * 1000
+        rows = rows_by_peer(state)
+    assert rows[40000][0] == "CLOSE-WAIT"
+    assert LEAKED_MS - JIFFIES_MS <= rows[40000][1] <= elapsed_ms + JIFFIES_MS
+    assert rows[40001][0] == "ESTABLISHED"
+    assert rows[40001][1] >= IDLE_MS + LEAKED_MS - JIFFIES_MS
+
+
+@namespaced
+def test_a_connection_that_waits_in_the_accept_queue_belongs_to_no_process():
+    with (
+        socket.create_server(("127.0.0.1", 5000)) as server,
+        socket.create_connection(("127.0.0.1", 5000), source_address=("127.0.0.1", 40000)),
+        socket.create_connection(("127.0.0.1", 5000), source_address=("127.0.0.1", 40001)),
+        server.accept()[0] as accepted,
+    ):
+        state = namespace_state.take_state(with_rules=False)
+        inodes = {port: row[3] for port, row in rows_by_peer(state).items()}
+        name = socket_owner.read_name(os.getpid())
+        assert inodes == {40000: os.fstat(accepted.fileno()).st_ino, 40001: 0}
+        assert state.owner(inodes[40000], 0) == SocketOwner(0, "root", os.getpid(), name)
+        assert state.owner(0, 0) is None
+        assert [(entry.port, entry.waiting) for entry in state.listeners] == [(5000, 1)]
+
+
+@namespaced
+def test_a_dual_stack_listener_s_ipv4_connections_are_ipv4():
+    with (
+        socket.create_server(("::", 5000), family=socket.AF_INET6, dualstack_ipv6=True) as server,
+        socket.create_connection(("127.0.0.1", 5000), source_address=("127.0.0.1", 40000)),
+        socket.create_connection(("::1", 5000), source_address=("::1", 40001)),
+    ):
+        state = namespace_state.take_state(with_rules=False)
+        assert {port: row[2] for port, row in rows_by_peer(state).items()} == {40000: 4, 40001: 6}
+        mapped = state.sockets[(state.sockets["remote_port"] == 40000) & (state.families == 4)]
+        assert [bytes(address)[:4] for address in mapped["local_address"].tolist()] == [bytes([127, 0, 0, 1])]
+        assert [entry.address for entry in state.listeners] == ["::"]
+        assert server.fileno() >= 0
+
+
+@namespaced
+def test_all_processes_that_hold_a_socket_are_listed():
+    with socket.socket() as first, socket.socket() as second:
+        for listener in (first, second):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind(("127.0.0.1", 5000))
+            listener.listen()
+        child = os.fork()
+        if child == 0:
+            second.close()
+            signal.pause()
+            os._exit(0)
+        try:
+            inodes = [os.fstat(listener.fileno()).st_ino for listener in (first, second)]
+            becomes_held = [[os.getpid(), child], [os.getpid()]]
+            for _ in range(100):  # the child closes its end
+                state = namespace_state.take_state(with_rules=False)
+                if [state.holders[inode] for inode in inodes] == becomes_held:
+                    break
+                time.sleep(0.01)
+            assert [state.holders[inode] for inode in inodes] == becomes_held
+            assert sorted(entry.inode for entry in state.listeners) == sorted(inodes)
+            assert {state.owners[inode].pid for inode in inodes} == {os.getpid()}
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+@namespaced
+def test_ports_addresses_settings_and_counters_are_those_of_this_namespace():
+    sysctl.write("net.ipv4.ip_local_reserved_ports", "40001,40003")
+    with socket.create_server(("127.0.0.1", 5000)), socket.socket() as only_bound:
+        only_bound.bind(("127.0.0.1", 40002))
+        with socket.create_connection(("127.0.0.1", 5000)):
+            state = namespace_state.take_state(with_rules=False)
+    assert (state.port_range, state.reserved) == ((40000, 40003), frozenset({40001, 40003}))
+    assert state.addresses == {"127.0.0.1", "::1"}
+    assert state.counters["ActiveOpens"] == 1
+    assert state.sysctls["net.ipv4.ip_local_port_range"] == "40000 40003"
+    assert abs(state.realtime_ns / 1e9 - time.time()) < 10
+    if not any("bind()" in entry.what for entry in state.unseen):
+        assert state.bound["local_port"].tolist() == [40002]
+
+
+@namespaced
+def test_half_open_connections_are_listed_and_of_closed_ones_nothing_is_invented():
+    with socket.create_server(("127.0.0.1", 5000)) as server:
+        client = socket.create_connection(("127.0.0.1", 5000), source_address=("127.0.0.1", 40000))
+        server.accept()[0].close()
+        client.close()
+        becomes(4, ("TIME-WAIT", 5000, 40000))
+        state = namespace_state.take_state(with_rules=False)
+        ((name, age_ms, family, inode),) = rows_by_peer(state).values()
+        assert (name, family, inode) == ("TIME-WAIT", 4, 0)
+        assert 0 <= age_ms < 60_000
+        assert state.owner(inode, 0) is None
+
+
+def seen_as(uid):
+    """Return the state that another user sees."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.closerange(3, writer)  # what the parent has open would be its own too
+            os.closerange(writer + 1, 1000)
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            with os.fdopen(writer, "wb") as stream:
+                pickle.dump(namespace_state.take_state(), stream)
+        finally:
+            os._exit(1)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        data = stream.read()
+    os.waitpid(child, 0)
+    return pickle.loads(data)  # noqa: S301  # from our own child
+
+
+@needs_root
+def test_nobody_sees_all_sockets_and_ages_but_not_whose_they_are_and_is_told_so():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+        server.accept()[0] as accepted,
+    ):
+        inodes = [os.fstat(end.fileno()).st_ino for end in (server, client, accepted)]
+        state = seen_as(NOBODY)
+    assert set(inodes) <= {*state.sockets["inode"].tolist(), *(entry.inode for entry in state.listeners)}
+    assert (state.ages_ms[[inode in inodes for inode in state.sockets["inode"].tolist()]] >= 0).all()
+    assert not set(inodes) & set(state.owners)
+    assert state.owner(inodes[0], 0) == SocketOwner(0, "root")
+    (about_owners, about_rules) = (entry for entry in state.unseen if "bind()" not in entry.what)
+    assert about_owners.what.startswith("the processes of ")
+    assert "uid 0 (root)" in about_owners.what
+    assert about_owners.remedy == "look as root (sudo)"
+    assert about_rules.what == "firewall rules that drop or reject what a retry needs"
+    assert "root" in about_rules.remedy
+    assert state.rules is None
