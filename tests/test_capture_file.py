@@ -98,7 +98,7 @@ def test_a_file_that_ends_within_a_packet_is_read_up_to_there(tmp_path):
         (pcap()[:20], "ends within its header"),
         (
             pcap((0, FRAME, 54))[:24] + struct.pack("<IIII", 0, 0, 0xFFFF_FFFF, 54),
-            "at byte 24 a packet says that 4,294",
+            "at byte 24 a packet says that 4,294.* no packet is before it",
         ),
         (
             pcap((0, FRAME, 54)) + struct.pack("<IIII", 0, 2_000_000, 0, 54),
@@ -121,6 +121,9 @@ def test_what_is_no_file_is_refused(tmp_path):
     with pytest.raises(UsageError, match="no regular file"):
         read_captures([tmp_path])
     (tmp_path / "a.pcap").write_bytes(pcap())
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UsageError, match="cannot be read: Too many levels"):
+        read_captures([tmp_path / "loop"])
     with pytest.raises(UsageError, match="given twice"):
         read_captures([tmp_path / "a.pcap", tmp_path / "." / "a.pcap"])
 
@@ -177,9 +180,15 @@ def test_what_is_no_ip_is_told_apart(tmp_path):
         bytes(ETHERNET / IP(src="192.0.2.1", dst="192.0.2.2") / TCP(dataofs=2)),
         bytes(ETHERNET / IP(src="192.0.2.1", dst="192.0.2.2", len=30) / TCP()),
         bytes(ETHERNET / IP(src="192.0.2.1", dst="192.0.2.2", frag=1) / TCP()),
+        bytes(ETHERNET / IP(src="192.0.2.1", dst="192.0.2.2", proto=4) / SYN),
     ]
     segments = read_bytes(tmp_path, pcap(*((0, frame, len(frame)) for frame in frames)))
-    assert segments.files[0].skipped == {"impossible header": 4, "not IP": 1, "fragment": 1}
+    assert segments.files[0].skipped == {
+        "impossible header": 4,
+        "not IP": 1,
+        "fragment": 1,
+        "in a tunnel (IP in IP, GRE)": 1,
+    }
 
 
 def test_a_packet_too_long_for_the_field_of_its_length_has_the_length_on_the_wire(tmp_path):

@@ -42,8 +42,9 @@ def read_captures(paths: Sequence[Path], notify: ProgressCallback = ignore_progr
     """
     if len(paths) > FILES_MAX:
         raise UsageError(f"{len(paths)} files are too many: merge them first, with `mergecap -w all.pcapng FILE…`.")
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UsageError("A file is given twice: name each file once.")
+    statuses = [path.stat() for path in paths if path.exists()]
+    if len({(status.st_dev, status.st_ino) for status in statuses}) < len(statuses):
+        raise UsageError("A file is given twice, and its packets would count twice: name each file once.")
     collected = Rows()
     files = []
     for number, path in enumerate(paths):

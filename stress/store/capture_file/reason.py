@@ -12,9 +12,10 @@ class Reason(IntEnum):
     NO_TIME = 2
     NOT_IP = 3
     NOT_TCP = 4
-    FRAGMENT = 5
-    CUT = 6
-    DAMAGED = 7
+    TUNNEL = 5
+    FRAGMENT = 6
+    CUT = 7
+    DAMAGED = 8
 
     @property
     def words(self) -> str:
@@ -28,6 +29,7 @@ WORDS = {
     Reason.NO_TIME: "no timestamp",
     Reason.NOT_IP: "not IP",
     Reason.NOT_TCP: "not TCP",
+    Reason.TUNNEL: "in a tunnel (IP in IP, GRE)",
     Reason.FRAGMENT: "fragment",
     Reason.CUT: "cut before the end of the TCP flags",
     Reason.DAMAGED: "impossible header",

@@ -23,6 +23,7 @@ ICMP_BYTES = 8
 # Destination unreachable, time exceeded, parameter problem (RFC 792); the same and packet too big (RFC 4443).
 ICMP = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
 ICMP_ERRORS = {4: (3, 11, 12), 6: (1, 2, 3, 4)}
+TUNNELS = (socket.IPPROTO_IPIP, socket.IPPROTO_IPV6, socket.IPPROTO_GRE)
 ADDRESSES = {4: (12, 16, 4), 6: (8, 24, 16)}  # places of source and destination in an IP header; their length
 HOPS = {4: 8, 6: 7}
 IDENTIFICATION = 4
@@ -92,7 +93,9 @@ def read_packets(reading: Reading, batch: Batch, network: Network, packets: Plac
     is_left = transport.reason == Reason.NONE
     is_tcp = is_left & (transport.protocol == socket.IPPROTO_TCP)
     is_icmp = is_left & (transport.protocol == ICMP[version])
+    is_tunnel = np.isin(transport.protocol, TUNNELS)
     reading.reason[packets[is_left & ~is_tcp & ~is_icmp]] = Reason.NOT_TCP
+    reading.reason[packets[is_left & is_tunnel]] = Reason.TUNNEL
     known = packets[is_left]
     reading.rows["family"][known] = version
     reading.rows["hops"][known] = reading.fields.byte(at[is_left] + HOPS[version])

@@ -13,6 +13,7 @@ from stress.model.errors import UsageError
 
 PIECE_BYTES = 8 << 20  # some 100,000 packets of which only headers were stored
 HEAD_BYTES = 8
+HEADER_BYTES = 28  # of a pcapng file; that of a pcap file has 24
 GZIP = b"\x1f\x8b"
 # Nobody's captures of more than a test are compressed so: a sentence costs less than what a damaged file may ask for
 # (a dictionary of 4 GiB by xz).
@@ -41,12 +42,14 @@ class CaptureStream:
         self.is_cut = False
         try:
             if not stat.S_ISREG(path.stat().st_mode):
-                raise UsageError(f"{self.name} is no regular file, and evidence is copied from it afterwards.")
+                raise UsageError(
+                    f"{self.name} is no regular file, which is read twice: write the capture to a file first."
+                )
             raw = path.open("rb")
+            head = raw.read(HEAD_BYTES)
+            raw.seek(0)
         except OSError as error:
             raise UsageError(f"{self.name} cannot be read: {error.strerror}.") from error
-        head = raw.read(HEAD_BYTES)
-        raw.seek(0)
         self.raw = raw
         self.is_compressed = head.startswith(GZIP)
         self.file: BufferedReader | gzip.GzipFile = gzip.GzipFile(fileobj=raw) if self.is_compressed else raw
@@ -91,9 +94,10 @@ class CaptureStream:
         """
         command = f"zcat {self.name} | head -c {at}" if self.is_compressed else f"head -c {at} {self.name}"
         where = f"at byte {at:,}{' of its uncompressed data' if self.is_compressed else ''}"
-        return UsageError(
-            f"{self.name} is damaged: {where} {what}; what is before it can be read after `{command} > intact.pcap`."
-        )
+        advice = f"what is before it can be read after `{command} > intact.pcap`"
+        if at <= HEADER_BYTES:
+            advice = "no packet is before it, so copy the file again"
+        return UsageError(f"{self.name} is damaged: {where} {what}; {advice}.")
 
     def __enter__(self) -> Self:
         return self
