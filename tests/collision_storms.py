@@ -9,10 +9,9 @@ import threading
 import time
 from dataclasses import dataclass
 
-from inspection_states import state_here
-
 from stress.analysis.inspection.assemble import inspect_state
 from stress.lab import sysctl
+from stress.lab.namespace_state import take_state
 from stress.model.inspection import Chance
 
 SERVER_PORT = 5000
@@ -109,7 +108,7 @@ def collide(storms):
         mined = storm.mined_ports(low)
         fields[address] = (storm, server, set(mined), lay_mines(server, mined))
     time.sleep(AGE_S)
-    state, results = state_here(), []
+    state, results = take_state(), []
     for address, (storm, server, mined, leaked) in fields.items():
         inspection = inspect_state(state, release=platform.release(), connects=storm.connects)
         (chance,) = [row.chance for row in inspection.destinations if row.address == address]

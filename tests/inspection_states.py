@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""States of a namespace, made by hand, and taken of the one in which a test is."""
+"""States of a namespace, made by hand."""
 
-import os
 import socket
-import time
 
 import numpy as np
 
-from stress.lab import ages, census, counters, listening, sysctl
+from stress.lab import census, listening
 from stress.lab.namespace_state import NamespaceState
 from stress.model.inspection import SocketOwner
 
 NOW_NS = 1_790_000_000 * 10**9  # 2026-09-21 14:13:20 UTC
 SERVER = "127.0.0.1"
 ANYWHERE = listening.ANYWHERE[4]
-CONNECTED = [state for state in census.NUMBERS if state not in ("LISTEN", "CLOSED")]
 NGINX = SocketOwner(33, "www-data", 123, "nginx")
 
 
@@ -74,30 +71,3 @@ def state_of(rows=(), listeners=None, **changes):
         "conntrack_entries": None,
     }
     return NamespaceState(**(fields | changes))
-
-
-def state_here():
-    """Return the state of the calling process's namespace; the process itself owns every socket with an inode."""
-    tables, families = [], []
-    for family in (4, 6):
-        tables.append(census.list_family(family, CONNECTED))
-        families.append(np.full(len(tables[-1]), family, np.uint8))
-    sockets = np.concatenate(tables)
-    low, high = map(int, sysctl.read("net.ipv4.ip_local_port_range").split())
-    me = SocketOwner(os.getuid(), None, os.getpid(), "test")
-    inodes = {int(inode) for inode in sockets["inode"] if inode}
-    return state_of(
-        listeners=listening.list_listening(),
-        realtime_ns=time.time_ns(),
-        sockets=sockets,
-        families=np.concatenate(families),
-        ages_ms=ages.read_ages_ms(sockets),
-        bound=np.concatenate([census.list_sockets(family, [census.BOUND]) for family in (4, 6)]),
-        owners=dict.fromkeys(inodes, me),
-        holders={inode: [me.pid] for inode in inodes},
-        addresses=frozenset({"127.0.0.1", "::1"}),
-        port_range=(low, high),
-        reserved=frozenset(sysctl.parse_ports(sysctl.read(sysctl.RESERVED_PORTS))),
-        sysctls=sysctl.read_recorded(),
-        counters=counters.read(),
-    )

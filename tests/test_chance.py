@@ -123,8 +123,8 @@ def test_no_free_port_has_no_chance():
 
 @namespaced(ports=(40_000, 41_999))
 def test_real_storms_meet_as_many_mines_as_was_said():
-    results = collide([CollisionStorm(2_000, 60, clusters, 300, seed) for clusters in (0, 3) for seed in range(4)])
+    results = collide([CollisionStorm(2_000, 60, clusters, 200, seed) for clusters in (0, 3) for seed in range(3)])
     within = [result.is_within for result in results]
-    # Of eight intervals of 95 % each five or more hold, but in one of 3,000 tries.
-    assert sum(within) >= 5, [(result.met, result.chance.of_connects) for result in results]
+    # Of six intervals of 95 % each four or more hold, but in one of 400 tries.
+    assert sum(within) >= 4, [(result.met, result.chance.of_connects) for result in results]
     assert sum(result.met for result in results) > 0

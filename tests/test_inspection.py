@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: MIT
 """What an inspection says of states of a namespace, made by hand and taken of real ones."""
 
+import os
 import re
 import socket
 import time
 from pathlib import Path
 
 import pytest
-from inspection_states import ANYWHERE, NGINX, a_listener, a_socket, pair, state_here, state_of, table_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from inspection_states import ANYWHERE, NGINX, a_listener, a_socket, pair, state_of, table_of
 from namespaced import namespaced
 
 from stress.analysis.inspection.assemble import inspect_state
 from stress.analysis.inspection.identities import IDENTITIES, explain_changes
 from stress.analysis.inspection.rules import find_suspects
-from stress.model.inspection import Check, SocketOwner, Unseen
+from stress.lab.namespace_state import take_state
+from stress.model.inspection import Check, Unseen
 
 RELEASE = "6.18.44"
 REPOSITORY = Path(__file__).parents[1]
@@ -320,6 +324,74 @@ def test_every_page_that_is_named_exists():
     assert [(page, anchor) for page, anchor in sorted(named) if anchor not in anchors(page)] == []
 
 
+addresses = st.sampled_from(["127.0.0.1", "10.0.0.5", "10.9.9.9"])
+ephemeral = st.integers(40_000, 40_005)
+connection = st.tuples(
+    addresses, st.one_of(ephemeral, st.just(8080)), addresses, st.one_of(ephemeral, st.just(8080)),
+    st.sampled_from(["ESTABLISHED", "CLOSE-WAIT", "FIN-WAIT-2", "TIME-WAIT", "SYN-SENT"]),
+    st.sampled_from([10, 120_000]),
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(connection, max_size=30, unique_by=lambda row: row[:4]))
+def test_ports_and_mines_are_those_of_a_slow_count(rows):
+    state = state_of(
+        [a_socket(row[:2], row[2:4], row[4], inode=1, age_ms=row[5]) for row in rows],
+        port_range=(40_000, 40_005),
+        sysctls={"net.ipv4.tcp_tw_reuse": "0"},
+    )
+    tuples, ends = {row[:4] for row in rows}, {row[:2] for row in rows}
+    for destination in inspect(state).destinations:
+        source, end = destination.source, (destination.address, destination.port)
+        taken = {row[1] for row in rows if row[0] == source and row[2:4] == end and row[1] != 8080}
+        assert destination.left == 6 - len(taken)
+        assert sum(taken_by.count for taken_by in destination.taken) == len(taken)
+        mines = {
+            row[3]
+            for row in rows
+            if row[:2] == end and row[1] == 8080 and row[2] == source and row[2] != "10.9.9.9" and row[5] > 10
+            and (row[2:4] + row[:2]) not in tuples
+            and (row[4] == "CLOSE-WAIT" or (row[4] in ("ESTABLISHED", "FIN-WAIT-2") and row[2:4] not in ends))
+        } & set(range(40_000, 40_006))  # fmt: skip
+        if destination.chance is not None:
+            assert destination.chance.mines == len(mines - taken)
+        else:
+            assert not mines - taken
+
+
+def test_a_long_search_for_a_port_is_told():
+    inspection = inspect(state_of(outgoing([*range(32768, 60999, 2), *range(32769, 50_000, 2)])))
+    assert checks(inspection) == [None]
+    assert inspection.verdict.startswith("No check fails. connect() from 10.0.0.5 to 10.9.9.9:443 looks at 1")
+
+
+@namespaced
+def test_a_real_range_without_a_port_left_is_a_failure():
+    with socket.create_server(("127.0.0.1", 8080)):
+        clients = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(4)]
+        inspection = inspect(take_state())
+        for client in clients:
+            client.close()
+    (destination,) = inspection.destinations
+    assert (destination.usable, destination.left, destination.chance) == (4, 0, None)
+    assert inspection.verdict.startswith("No port of 4 is left for connections from 127.0.0.1 to 127.0.0.1:8080")
+
+
+@namespaced(ports=(40000, 40099), sysctls={"net.ipv4.tcp_max_tw_buckets": "0"})
+def test_a_real_dual_stack_server_with_a_full_queue_is_told():
+    with socket.create_server(("::", 8080), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1) as server:
+        clients = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(2)]
+        clients.pop().close()
+        inspection = inspect(take_state())
+        server.close()
+    (listener,) = inspection.listeners
+    assert (listener.waiting, listener.limit, listener.states) == (2, 1, {"CLOSE-WAIT": 1, "ESTABLISHED": 1})
+    (leak,) = inspection.leaks
+    assert (leak.local, leak.owner, leak.unaccepted, leak.peers) == ("[::]:8080", None, 1, {"127.0.0.1": 1})
+    assert checks(inspection) == [Check.LISTENER_QUEUE, None]
+
+
 @namespaced(ports=(40000, 40099), sysctls={"net.ipv4.tcp_max_tw_buckets": "0"})
 def test_a_real_leak_is_told_with_its_mines():
     with socket.create_server(("127.0.0.1", 8080)) as server:
@@ -329,7 +401,7 @@ def test_a_real_leak_is_told_with_its_mines():
         for client in clients[:8]:
             client.close()
         time.sleep(1.2)
-        inspection = inspect(state_here())
+        inspection = inspect(take_state())
         for connection in served:
             connection.close()
     (leak,) = inspection.leaks
@@ -340,4 +412,4 @@ def test_a_real_leak_is_told_with_its_mines():
     assert destination.chance.parity == "even"
     assert destination.taken[0].count == len(open_ones)
     assert inspection.findings[0].check is None
-    assert isinstance(leak.owner, SocketOwner)
+    assert leak.owner.pid == os.getpid()

@@ -34,6 +34,7 @@ def list_findings(seen: Seen) -> list[Finding]:
         *(full_queue(listener) for listener in seen.listeners if is_at_limit(listener)),
         *full_conntrack(seen.conntrack),
         *dropping_listeners(seen),
+        *(searched_destination(row) for row in seen.destinations if is_searched(row) and not is_crowded(row)),
         *(leaked_connections(leak, seen.destinations) for leak in seen.leaks if leak.state == "CLOSE-WAIT"),
         *suspect_rules(seen),
         *(unacknowledged_connections(leak) for leak in seen.leaks if leak.state != "CLOSE-WAIT"),
@@ -73,6 +74,26 @@ def crowded_destination(destination: DestinationState) -> Finding:
     )
 
 
+def is_searched(destination: DestinationState) -> bool:
+    """Return whether connect() looks at so many ports that it takes time."""
+    return destination.searched > thresholds.PORTS_SEARCHED
+
+
+def searched_destination(destination: DestinationState) -> Finding:
+    """Return that connect() looks at many ports of a destination, which is so once half of the range is taken."""
+    end = endpoint_text(destination.address, destination.port)
+    return Finding(
+        check=None,
+        text=f"connect() from {destination.source} to {end} looks at {destination.searched:,.0f} ports before it has "
+        f"one: {destination.usable - destination.left:,} of {destination.usable:,} are taken.",
+        page=f"{CATALOGUE}port-cost",
+        commands=["connstorm run port-cost"],
+        remedies=[
+            "let clients set IP_LOCAL_PORT_RANGE (Linux 6.8), which makes connect() try odd and even ports alike"
+        ],
+    )
+
+
 def full_queue(listener: ListenerState) -> Finding:
     """Return that a listener's accept queue is at its limit."""
     end = endpoint_text(listener.address, listener.port)
@@ -88,7 +109,7 @@ def full_queue(listener: ListenerState) -> Finding:
         commands=[
             f"ss -ltnpm 'sport = :{listener.port}'",
             f"connstorm inspect --port {listener.port} --watch 10",
-            *([f"cat /proc/{listener.owner.pid}/wchan"] if listener.owner.pid else []),
+            *([f"top -b -n 1 -H -p {listener.owner.pid}"] if listener.owner.pid else []),
         ],
         remedies=[
             "restart the program if it hangs; else let it accept faster",
@@ -127,7 +148,7 @@ def dropping_listeners(seen: Seen) -> Iterator[Finding]:
         yield Finding(
             check=Check.LISTENER_DROPS,
             text=f"{owner_text(listener.owner)} at {end} dropped {plural(count, 'packet')} within "
-            f"{seen.watch.seconds:g} s: each is a connect that waits for a resend.",
+            f"{seen.watch.seconds:g} s; the client of each waits for a resend.",
             page=page,
             commands=[
                 f"ss -ltnpm 'sport = :{listener.port}'",
@@ -145,7 +166,8 @@ def suspect_rules(seen: Seen) -> Iterator[Finding]:
     yield Finding(
         check=None,
         text=f"{plural(len(seen.rules), 'rule')} of nft may drop the RST that frees a leaked connection's 4-tuple, for "
-        f"example: {seen.rules[0]}. A connect that meets one would then end with ETIMEDOUT.",
+        f"example: {seen.rules[0]}. A connect that meets the connection would then end with ETIMEDOUT. Whether a rule "
+        "matches that RST, which some kernels call invalid, is not known.",
         page=f"{CATALOGUE}conntrack-invalid" if "invalid" in seen.rules[0] else f"{CATALOGUE}rst-dropped",
         commands=["nft list ruleset"],
         remedies=["let RSTs pass, or set net.netfilter.nf_conntrack_tcp_be_liberal=1"],

@@ -33,7 +33,9 @@ def leaked_connections(leak: Leak, destinations: Sequence[DestinationState]) -> 
             *([f"ls /proc/{pid}/fd | wc -l"] if pid is not None else []),
         ],
         remedies=[
-            "restart the program, which closes them; then find where it does not call close()",
+            "restart the program: it does not call accept() any more, or too slowly"
+            if leak.unaccepted
+            else "restart the program, which closes them; then find where it does not call close()",
             f"ss -tK state close-wait {which}   ({KILLED})",
         ],
     )

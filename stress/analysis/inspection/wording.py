@@ -5,7 +5,7 @@ from stress.model.inspection import Ages, SocketOwner
 from stress.model.units import age_text
 
 NO_PROCESS = "no process"
-DAY_MS = 86_400_000
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 
 def owner_text(owner: SocketOwner | None) -> str:
@@ -22,7 +22,8 @@ def since_text(since_utc: str | None, ages: Ages) -> str:
     if since_utc is None or ages.oldest_ms is None:
         return ""
     day, _, clock = since_utc.partition("T")
-    moment = f"{clock[:5]} UTC" if ages.oldest_ms < DAY_MS else f"{day} {clock[:5]} UTC"
+    digits = len("14:03:20") if ages.oldest_ms < HOUR_MS else len("14:03")
+    moment = f"{clock[:digits]} UTC" if ages.oldest_ms < DAY_MS else f"{day} {clock[:digits]} UTC"
     return f", the oldest since {moment} ({age_text(ages.oldest_ms)})"
 
 
