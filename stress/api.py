@@ -194,9 +194,9 @@ def storm_server_here(server: tuple[Any, ...] | Plan, **options: Any) -> StoredR
         UsageError: as ``storm_server``.
     """
     from stress.analysis.attribution.summary import analyse  # noqa: PLC0415  # see above
-    from stress.storm.external_server import storm_external_server  # noqa: PLC0415
+    from stress.storm.external_storm import storm_external_server  # noqa: PLC0415
 
-    observed = storm_external_server(plan_of(server, options))
+    observed, _, _ = storm_external_server(plan_of(server, options))
     return StoredRun(None, observed, analyse(observed).summary)
 
 

@@ -111,9 +111,14 @@ def test_the_same_seed_gives_the_same_minefield_and_order(tmp_path):
         (["run", "clean", "--ports", "any"], ["--ports"]),
         (["run", "clean", "--ports", "kernel", "--sweeps", "2"], ["--sweeps needs --ports sweep or shuffle"]),
         (["run", "closewait", *SMALL, "--mines", "33"], ["33 mines do not fit", "32 ports"]),
-        (["run", "clean", "--target", "192.0.2.1"], ["is not this machine"]),
-        (["run", "clean", "--target", "example.org"], ["not an IP address"]),
-        (["run", "clean", "--target", "::1"], ["--family"]),
+        (["run", "clean", "--listen", "192.0.2.1"], ["is not this machine"]),
+        (["run", "clean", "--listen", "example.org"], ["not an IP address"]),
+        (["run", "clean", "--listen", "::1"], ["--family"]),
+        (["run", "clean", "--target", "127.0.0.1"], ["--target is called --listen now", "--against HOST:PORT"]),
+        (
+            ["run", "clean", "--target-port", "8080"],
+            ["--target-port is called --listen-port now", "--against HOST:PORT"],
+        ),
         (["run", "clean", "--set", "net.ipv4.tcp_fin_timeot=3"], ["did you mean net.ipv4.tcp_fin_timeout?"]),
         (["run", "clean", "--set", "net.ipv4.tcp_fin_timeout=soon"], ["The kernel refuses"]),
         (["run", "clean", "--set", "net.ipv4.tcp_fin_timeout"], ["not of the form"]),
@@ -238,8 +243,8 @@ def test_the_doctor_measures_the_engine_beside_a_bare_loop():
     ("options", "addresses"),
     [
         (["--source", "127.0.0.1-127.0.0.3"], (3, 1)),
-        (["--target-port", "6000-6001"], (1, 2)),
-        (["--source", "127.0.0.2", "--target-port", "6000"], (1, 1)),
+        (["--listen-port", "6000-6001"], (1, 2)),
+        (["--source", "127.0.0.2", "--listen-port", "6000"], (1, 1)),
     ],
 )
 def test_ranges_of_addresses_and_ports_multiply_the_storm(tmp_path, options, addresses):
@@ -256,8 +261,8 @@ def test_ranges_of_addresses_and_ports_multiply_the_storm(tmp_path, options, add
         (["--source", "127.0.0.3-127.0.0.1"], "must rise"),
         (["--source", "127.0.0.1-somewhere"], "does not appear to be an IPv4 or IPv6 address"),
         (["--source", "127.0.0.1-"], "is not of the form FIRST or FIRST-LAST"),
-        (["--target-port", "5001-5000"], "nor two that rise"),
-        (["--target-port", "http"], "is no port"),
+        (["--listen-port", "5001-5000"], "nor two that rise"),
+        (["--listen-port", "http"], "is no port"),
         (["--workers", "0"], "--workers must be from 1 to 64, not 0"),
     ],
 )

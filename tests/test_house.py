@@ -65,7 +65,6 @@ EPOCHS = {  # modules that ask the engine's clock when a phase begins or ends, n
     "lab.capture": "how far the wall clock is ahead of the monotonic clock",
     "run.speed": "the epoch of a storm",
     "storm.client": "phases of an act",
-    "storm.external_server": "phases of an act",
     "storm.mine_connections": "the epoch of a storm that lays mines",
     "storm.run_plan": "the epoch of an act",
     "storm.socket_pairs": "when a pair of sockets was seen",

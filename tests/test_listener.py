@@ -156,7 +156,7 @@ def test_a_process_that_dies_is_the_lab_s_failure():
 def test_a_port_that_is_taken_is_wrong_use(family):
     with (
         Listener(LOOPBACK[family], 5000),
-        pytest.raises(UsageError, match=r"port 5000: Address already in use; choose another with --target-port"),
+        pytest.raises(UsageError, match=r"port 5000: Address already in use; choose another with --listen-port"),
     ):
         Listener(LOOPBACK[family], 5000)
 

@@ -99,7 +99,7 @@ def test_a_family_comes_with_its_loopback_addresses(family):
     assert ours.with_family(4) == ours
 
 
-@pytest.mark.parametrize(("address", "family"), [(("127.0.0.1", 80), 4), (("::1", 80, 0, 0), 6), (("::", 80, 0, 0), 6)])
+@pytest.mark.parametrize(("address", "family"), [(("127.0.0.1", 80), 4), (("::1", 80, 0, 0), 6)])
 def test_a_storm_against_an_external_server_is_on_the_host(address, family):
     plan = external_plan(address, {"attempts": 10}, {})
     usual = Plan(scenario="visit").with_family(family).on_host()

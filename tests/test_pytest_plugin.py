@@ -229,8 +229,8 @@ def test_none_at_once(storm):
         "storm: deadline_s must be above 0 and at most 150, not None.",
         "storm: There is no option 'mines'; there are attempts,",
         "storm: Invalid enum value 'gently' - at `$.close`.",
-        "storm: --target 192.0.2.1 is not this machine",
-        "storm: Nobody listens on 127.0.0.1 port",
+        "storm: 192.0.2.1 is not the loopback of this machine",
+        "storm: Nobody listens on 127.0.0.1:",
         "storm: body.p99 has no value in 1 of 1 trials",
     ):
         assert sentence in ended.stdout
@@ -314,6 +314,7 @@ def test_what_needs_a_server_of_our_own_is_refused():
         ({"acts": {"one": {}}}, "cannot have acts"),
         ({"host": False}, "a network of its own"),
         ({"deadline_s": None}, "is bounded"),
+        ({"use": True}, "cannot have a byte for each connection"),
     ):
         (sentence,) = external_faults(msgspec.structs.replace(plan, **changes))
         assert words in sentence

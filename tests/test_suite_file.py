@@ -150,7 +150,7 @@ def test_ipv6_brings_its_addresses_unless_they_are_given():
     plan = decode_suite(CLOSEWAIT + "family = 6\n", "s.toml", "s").entries[0].plan
     assert (plan.family, plan.source, plan.target) == (6, "::1", "::1")
     assert refusal(CLOSEWAIT + 'family = 6\ntarget = "127.0.0.1"\n') == [
-        "s.toml, line 4: --target 127.0.0.1 is IPv4, but the storm is IPv6 (--family)."
+        "s.toml, line 4: --listen 127.0.0.1 is IPv4, but the storm is IPv6 (--family)."
     ]
     for own in ("", "family = 4\n", "family = 6\n"):
         (entry,) = decode_suite(f"{CLOSEWAIT}{own}matrix.family = [4, 6]\n", "s.toml", "s").entries

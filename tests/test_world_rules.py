@@ -25,7 +25,7 @@ def world(topology=Topology.LINK, **parts):
 WRONG = [
     (world() | {"host": True}, "makes hosts, rules or routes, in private namespaces only; leave out --host."),
     (world() | {"target": "127.0.0.1"}, "runs between hosts of its own, 198.18.0.2 and 198.18.1.2;"),
-    (world() | {"sources": 2, "ports": Ports.NO_PORT}, "leave out --source and --target."),
+    (world() | {"sources": 2, "ports": Ports.NO_PORT}, "leave out --source and --listen."),
     (world() | {"drop": Drop.RST, "close": "fin"}, "has hosts with rules of their own; leave out --drop."),
     (world() | {"witness": True}, "has several hosts, and socket pairs are sampled on one; leave witness out."),
     (

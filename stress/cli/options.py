@@ -15,6 +15,7 @@ from stress.model.mine import Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
 from stress.model.protocol import Protocol
 from stress.model.world import Drop, Firewall
+from stress.run import against
 
 FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
 
@@ -69,6 +70,16 @@ def choice(kind: type[StrEnum]) -> click.Choice[str]:
     return click.Choice([value.value for value in kind])
 
 
+def refuse_old_name(_: click.Context, option: click.Parameter, value: Any) -> None:
+    """Raise UsageError where an option is given by its old name, which sounded as if it were about any server."""
+    if value is not None:
+        old = option.opts[0]
+        raise UsageError(
+            f"{old} is called {old.replace('target', 'listen')} now: where connstorm's own server listens; for a "
+            "server that is there already use --against HOST:PORT."
+        )
+
+
 OPTIONS = (
     click.option("--attempts", type=int, help="connect() calls; by default every port of the range once"),
     click.option("--sweeps", type=int, help="passes over the port range, with --ports sweep or shuffle"),
@@ -116,8 +127,12 @@ OPTIONS = (
     click.option("--port-range", type=PortRangeOption(), help="ephemeral ports inside the lab"),
     click.option("--family", type=click.Choice(["4", "6"]), help="IPv4 or IPv6"),
     click.option("--source", type=RangeOption(), help="source addresses, on this machine's loopback"),
-    click.option("--target", help="server address, on this machine's loopback"),
-    click.option("--target-port", type=RangeOption(), help="server ports"),
+    click.option("--listen", "target", metavar="ADDRESS", help="of connstorm's own server, on this machine's loopback"),
+    click.option("--listen-port", "target_port", type=RangeOption(), help="of connstorm's own server"),
+    *(
+        click.option(old, name, hidden=True, expose_value=False, callback=refuse_old_name)
+        for old, name in (("--target", "old_target"), ("--target-port", "old_target_port"))
+    ),
     click.option("--workers", type=int, help="processes that storm together"),
     click.option("--servers", type=int, help="processes that accept what the storm connects"),
     click.option("--capture", is_flag=True, default=None, help="keep the packets of the first attempts of each cause"),
@@ -173,6 +188,19 @@ def make_plan(base: Plan, given: dict[str, Any]) -> Plan:
         raise UsageError(f"{error}.") from error
 
 
+def make_against_plan(scenario: str, place: str, given: dict[str, Any]) -> Plan:
+    """Return the plan of a storm against a server that is there, with the options that were given.
+
+    Raises:
+        UsageError: as ``against_plan``.
+    """
+    names = {"act_names": "act", "sysctls": "set", "target": "listen", "target_port": "listen-port"}
+    fields = {name: value for name, value in given.items() if value is not None and value != () and name != "host"}
+    options = {name: names.get(name, name.removesuffix("_s").replace("_", "-")) for name in fields}
+    refused = [option for option in options.values() if option in against.REFUSED]
+    return against.against_plan(scenario, place, fields, refused)
+
+
 def space(source: tuple[str, str] | None, target_port: tuple[str, str] | None) -> dict[str, Any]:
     """Return the fields of a plan that ranges of addresses and ports stand for.
 
@@ -191,6 +219,6 @@ def space(source: tuple[str, str] | None, target_port: tuple[str, str] | None) -
         fields |= {"source": first, "sources": sources}
     if target_port is not None:
         if not all(port.isdecimal() for port in target_port) or int(target_port[1]) < int(target_port[0]):
-            raise UsageError(f"--target-port {'-'.join(target_port)} is no port, nor two that rise.")
+            raise UsageError(f"--listen-port {'-'.join(target_port)} is no port, nor two that rise.")
         fields |= {"target_port": int(target_port[0]), "target_ports": int(target_port[1]) - int(target_port[0]) + 1}
     return fields

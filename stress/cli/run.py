@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from stress.cli.options import make_plan, plan_options
+from stress.cli.options import make_against_plan, make_plan, plan_options
 from stress.cli.output import Progress, json_option, output_option, print_object, print_report, run_object
-from stress.model.errors import INTERRUPTED, UNBALANCED
+from stress.model.errors import INTERRUPTED, UNBALANCED, UsageError
 from stress.run import process
 from stress.store import run_folder
 from stress.storm.catalogue import find_scenario
@@ -19,10 +19,33 @@ from stress.storm.check import plan_rules
 @click.command()
 @click.argument("name", metavar="SCENARIO")
 @plan_options
+@click.option(
+    "--against",
+    metavar="HOST:PORT",
+    help="storm a server that is there already, where it is, and change nothing; bounded by 10,000 attempts, 30 s and "
+    "2,000 a second, or what --attempts, --duration and --rate say",
+)
+@click.option("--netns", metavar="PATH|PID", help="with --against: in this network namespace, or in that of a process")
+@click.option(
+    "--until-slow",
+    type=int,
+    metavar="N",
+    help="with --against: go on, within the bounds of time, until N slow attempts were captured",
+)
 @click.option("--strict", is_flag=True, help="exit with 4 when the books do not balance")
 @output_option
 @json_option
-def run(name: str, output: Path, *, strict: bool, as_json: bool, **options: Any) -> None:
+def run(
+    name: str,
+    output: Path,
+    against: str | None,
+    netns: str | None,
+    until_slow: int | None,
+    *,
+    strict: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     r"""Run one SCENARIO in a private namespace; write a run folder and print its summary.
 
     \b
@@ -32,11 +55,19 @@ def run(name: str, output: Path, *, strict: bool, as_json: bool, **options: Any)
       connstorm run closewait --mines 500 --set net.ipv4.tcp_challenge_ack_limit=50
       connstorm run clean --host --attempts 1000 --strict
       connstorm run clean --port-range 40000-40999 --ports kernel --close fin --json
+      connstorm run clean --against 127.0.0.1:8080
+      connstorm run clean --against localhost:8080 --netns 4711 --until-slow 3 --duration 120
     """
-    plan = make_plan(find_scenario(name).plan, options)
-    plan_rules.refuse(plan_rules.plan_faults(plan))
+    base = find_scenario(name).plan
+    if against is None:
+        if netns is not None or until_slow is not None:
+            raise UsageError("--netns and --until-slow are for a storm against a server that is there: --against.")
+        plan = make_plan(base, options)
+        plan_rules.refuse(plan_rules.plan_faults(plan))
+    else:
+        plan = make_against_plan(name, against, options | {"strict": strict or None, "until_slow": until_slow})
     run_folder.check_writable(output)
-    path = process.run(plan, output, Progress(name, quiet=as_json))
+    path = process.run(plan, output, Progress(name, quiet=as_json), ("--netns", netns) if netns else ())
     observed, summary = run_folder.read(path)
     if as_json:
         print_object(run_object(plan.scenario, path, summary))

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from stress.lab import namespace, sysctl
+from stress.lab import namespace, network_namespace, sysctl
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.pdeathsig import die_with_parent
 from stress.model.errors import INTERRUPTED, ConnstormError, LabError, UsageError
@@ -24,9 +24,18 @@ from stress.run.protocol import decode_plan
 # --envoy is what protocol 1 calls it; its requests are refused in words.
 @click.option("--agent", "--envoy", is_flag=True, help="run the trial that another host requests, send its run folder")
 @click.option("--alone", is_flag=True, help="this machine, a guest, is the run's own: take it in place of a namespace")
+@click.option("--netns", help="with a plan against the server of others: enter this network namespace")
 @click.option("--attest", is_flag=True, help="print what this host is, and nothing else")
 def run_cell(
-    output: Path | None, settle_s: float, *, draw: bool, set_host: bool, alone: bool, agent: bool, attest: bool
+    output: Path | None,
+    settle_s: float,
+    netns: str | None,
+    *,
+    draw: bool,
+    set_host: bool,
+    alone: bool,
+    agent: bool,
+    attest: bool,
 ) -> None:
     """Carry out the plan on standard input; print what happens as JSON, one event per line."""
     die_with_parent(signal.SIGTERM)
@@ -41,27 +50,36 @@ def run_cell(
     if output is None:
         raise UsageError("run-cell needs --output, the folder where the run folder will be.")
     try:
-        carry_out(output, settle_s, draw=draw, set_host=set_host, alone=alone)
+        carry_out(output, settle_s, netns, draw=draw, set_host=set_host, alone=alone)
     except ConnstormError as error:
         print_failure(str(error), error.exit_code, type(error).__name__)
     except KeyboardInterrupt:
         print_failure("interrupted before the storm", INTERRUPTED, "LabError")
 
 
-def carry_out(output: Path, settle_s: float, *, draw: bool, set_host: bool, alone: bool) -> None:
+def carry_out(output: Path, settle_s: float, netns: str | None, *, draw: bool, set_host: bool, alone: bool) -> None:
     """Carry out the plan on standard input."""
     plan = decode_plan(sys.stdin.buffer.read())
     asked = AskedKernel(plan.evidence)  # nothing can be loaded into the kernel from a user namespace
-    if not (plan.host or alone):
+    if netns is not None:
+        network_namespace.enter(netns)
+    elif not (plan.host or alone):
         namespace.enter_namespace()
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
-    from stress.lab import host_sysctls, idle  # noqa: PLC0415
+    from stress.lab import host_names, host_sysctls, idle  # noqa: PLC0415
     from stress.run import cell, protocol  # noqa: PLC0415
 
     if settle_s:
         print_event(protocol.Settled(idle.wait_until_idle(settle_s)))
     with asked, host_sysctls.change_sysctls(plan.sysctls) if plan.host and set_host else nullcontext():
-        path = cell.run(plan, output, lambda text: print_event(protocol.Stage(text)), draw=draw, asked=asked)
+        path = cell.run(
+            plan,
+            output,
+            lambda text: print_event(protocol.Stage(text)),
+            draw=draw,
+            asked=asked,
+            hosts=host_names.find_hosts_file(netns),
+        )
     print_event(protocol.Done(str(path)))
 
 

@@ -83,7 +83,7 @@ def bind_server(address: str, port: int, *, shared: bool = False) -> socket.sock
         if error.errno == errno.EADDRNOTAVAIL:
             raise explain_missing_address(address) from error
         raise UsageError(
-            f"The server cannot listen on {address} port {port}: {error.strerror}; choose another with --target-port."
+            f"The server cannot listen on {address} port {port}: {error.strerror}; choose another with --listen-port."
         ) from error
     return bound
 
@@ -145,7 +145,7 @@ def explain_missing_address(address: str) -> ConnstormError:
         return loopback_down(address)
     return LabError(
         f"This network namespace does not have the address {address} (ip address show dev lo); add it as root, choose "
-        "another by --source or --target, or leave out --host."
+        "another by --source or --listen, or leave out --host."
     )
 
 
@@ -157,7 +157,7 @@ def explain_failure(place: str, error: OSError) -> LabError:
     return LabError(
         f"A connection to {place} fails with {name} ({error.strerror}) although this program listens there: something "
         f"else refuses it, such as a rule of a firewall ({RULES}) or a route (ip route show table all); permit it, "
-        "choose another --target-port, or leave out --host."
+        "choose another --listen-port, or leave out --host."
     )
 
 
@@ -176,7 +176,7 @@ def explain_silence(place: str, limit_s: float, lost: str) -> LabError:
     return LabError(
         f"A first connection to {place}, where this program listens, was not made within {limit_s:g} s: the {lost} did "
         f"not arrive, so a rule of a firewall ({RULES}) or a queue (tc -s qdisc show dev lo) drops it or holds it "
-        "back; permit it, choose another --target-port, or leave out --host."
+        "back; permit it, choose another --listen-port, or leave out --host."
     )
 
 

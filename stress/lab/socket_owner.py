@@ -13,6 +13,7 @@ from stress.model.errors import LabError, UsageError
 PROC = Path("/proc")
 SOCKET_LINK = "socket:["
 SERVICE_MANAGER = "systemd"  # it holds the listeners of the services that it starts, systemd.socket(5)
+STOPPED = ("T", "t")  # by a signal, or by a debugger: proc_pid_stat(5)
 
 
 def find_owners(inodes: Collection[int]) -> dict[int, str]:
@@ -98,6 +99,20 @@ def read_name(pid: int) -> str | None:
     with suppress(OSError):
         return (PROC / str(pid) / "comm").read_text(errors="replace").strip()
     return None
+
+
+def describe_holders(inodes: Collection[int]) -> list[str]:
+    """Return ``name[pid]`` of every process that holds one of some sockets, with a note where it is stopped."""
+    pids = sorted({pid for pids in list_holders(inodes).values() for pid in pids})
+    names = {pid: name for pid in pids if (name := read_name(pid)) is not None}
+    return [f"{name}[{pid}]{' (stopped)' if is_stopped(pid) else ''}" for pid, name in names.items()]
+
+
+def is_stopped(pid: int) -> bool:
+    """Return whether a process is stopped."""
+    with suppress(OSError):  # it has ended
+        return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] in STOPPED
+    return False
 
 
 def user_text(uid: int) -> str:

@@ -14,10 +14,9 @@ from stress.model.world import ADDRESSES, CLIENT, CLIENT2, SERVER, Drop, Firewal
 IDENTITY_DIGITS = 12
 EXTERNAL_SCENARIO = "visit"  # a storm against the server of others
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}  # by family
-# Added after 1.0: left out of the identity where they have their default.
-LATER_FIELDS = (
-    *("evidence", "world", "mine_state", "mines_from", "fillers"),
-    *("protocol", "use", "listeners", "stuck", "stuck_until_s"),
+LATER_FIELDS = (  # added after 1.0: left out of the identity where they have their default
+    *("evidence", "world", "mine_state", "mines_from", "fillers", "protocol", "use", "listeners", "stuck"),
+    *("stuck_until_s", "until_slow"),
 )
 
 
@@ -79,8 +78,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         duration_s: length of the storm: no attempt starts later than this after the first.
         rate_per_s: intended starts per second; None starts attempts as fast as the window allows.
         warmup: how many of the first attempts are marked as warm-up.
-        probes: 0, or how many attempts measure each hundredth of the range's upper half; warm-up attempts occupy the
-            others. Needs IP_LOCAL_PORT_RANGE (Linux 6.3); on older kernels every attempt measures, as with 0.
+        probes: attempts that measure each hundredth of the range's upper half; with 0, or before Linux 6.3, all do.
         mines: old sockets of the server to lay before the storm.
         mine_state: their state.
         mines_from: the host that makes their connections: client or client2.
@@ -108,14 +106,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         target: the server's address.
         target_port: the server's first port.
         target_ports: number of server ports, counted up from ``target_port``.
-        workers: number of client processes, each with an equal share of the attempts.
-        servers: number of server processes that accept connections.
+        workers: client processes, each with an equal share of the attempts; servers: processes that accept connections.
         pin: pin each worker to a CPU of its own and the listener to another, where there are enough CPUs.
         host: use the host's own network stack instead of a private namespace.
         witness: sample pairs of sockets during the storm: one in SYN_SENT, and the one in CLOSE_WAIT that it met.
         capture: store the packets of the first attempts of each cause.
         evidence: where the proof of causes comes from; without root of the host a run goes on with counts.
         world: the hosts between which the storm runs, and what is wrong with them.
+        until_slow: end after the part, of a second each, in which so many attempts had sent a SYN again or failed.
         fresh: begin with an empty network and a new server; False reuses those of the act before.
         acts: several storms in sequence, by name, each with the fields that it changes; empty for a single storm.
     """
@@ -168,6 +166,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     capture: bool = False
     evidence: EvidenceSource = EvidenceSource.COUNTS
     world: World = World()
+    until_slow: int | None = None
     fresh: bool = True
     acts: dict[str, dict[str, Any]] = {}
 

@@ -131,6 +131,14 @@ class TakenPorts(msgspec.Struct, frozen=True):
     state: str
 
 
+class ExternalServer(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known, after a storm, of a server that others have started."""
+
+    stayed: bool  # whether the same sockets listened before and after the storm
+    holders: list[str]  # the processes that hold them, as far as /proc shows any: ``nginx[712] (stopped)``
+    close_wait: dict[str, int]  # the server's sockets in CLOSE-WAIT, by who holds them
+
+
 class KernelWord(msgspec.Struct, frozen=True, kw_only=True):
     """What the kernel said of packets that it dropped and resets that it sent, while it was asked."""
 
@@ -204,6 +212,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     kernel_word: KernelWord | None = None
     hosts: dict[str, HostReport] = {}  # each host of the world; of a single one, only where it has conntrack
     waiting_before: int = 0  # connections in the accept queue when the storm began, left by the act before
+    external: ExternalServer | None = None  # None: connstorm's own server, or nothing but the attempts was recorded
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,27 +10,39 @@ import numpy as np
 
 from stress.analysis.attribution.evidence import select_captured_attempts
 from stress.analysis.attribution.summary import analyse
+from stress.lab import host_names
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback
 from stress.store import pcap, run_folder
+from stress.storm.external_storm import storm_external_server
 from stress.storm.run_plan import carry_out
 
 EVIDENCE = "evidence.pcap"
 
 
 def run(
-    plan: Plan, results: Path, notify: ProgressCallback, *, draw: bool = True, asked: AskedKernel | None = None
+    plan: Plan,
+    results: Path,
+    notify: ProgressCallback,
+    *,
+    draw: bool = True,
+    asked: AskedKernel | None = None,
+    hosts: Path = host_names.HOSTS,
 ) -> Path:
     """Carry out a plan in this process and its namespace; return the new run folder under ``results``.
 
     SIGINT during the storm ends it early; from then on it is ignored, so that what was recorded is also written.
-    Figures are left out unless ``draw``; ``connstorm plot`` makes them at any time. ``asked`` is as of ``carry_out``.
+    Figures are left out unless ``draw``; ``connstorm plot`` makes them at any time. ``asked`` is as of ``carry_out``;
+    ``hosts`` is the file of host names for the target of a storm against the server of others.
 
     Raises:
         UsageError, LabError: as ``carry_out`` and ``run_folder.write``.
     """
-    observed, packets, epoch_ns = carry_out(plan, notify, results, asked)
+    if plan.is_external:
+        observed, packets, epoch_ns = storm_external_server(plan, asked, notify, results, hosts)
+    else:
+        observed, packets, epoch_ns = carry_out(plan, notify, results, asked)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     notify("analysing and drawing" if draw else "analysing")
     findings = analyse(observed)

@@ -4,6 +4,7 @@
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from stress.run.external_call import Answer, call_external_storm
 TIMES = ("body.p50", "body.p90", "body.p99", "body.p999", "body.max", "duration")  # metrics that are times
 PER_MILLION = ("retries_per_million", "late_per_million", "errors_per_million")
 LIMITS = {"trials": 1000, "attempts": 1_000_000, "duration_s": 300, "deadline_s": 150}
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}  # noqa: S104  # where a server that listens there is reached
+LOCALHOST, UNSPECIFIED = "localhost", "0.0.0.0"  # noqa: S104  # "" stands for every address as well
 OPTIONS = ("close", "ports", "window", "warmup", "linger2_s", "seed", "workers", "pin", "sysctls", "evidence")
 
 
@@ -116,25 +117,41 @@ def external_plan(address: tuple[Any, ...], chosen: Mapping[str, Any], options: 
     """Return the plan of a storm against an address.
 
     Args:
-        address: as a socket's getsockname().
+        address: as a socket's getsockname(): of the loopback, or of every address.
         chosen: attempts, rate_per_s, duration_s, deadline_s.
         options: other fields of a plan, those of OPTIONS.
 
     Raises:
-        UsageError: an unknown option, or an invalid value.
+        UsageError: an unknown option, an invalid value, or an address that is not the loopback's.
     """
     if unknown := sorted(set(options) - set(OPTIONS)):
         raise UsageError(f"There is no option {unknown[0]!r}; there are {', '.join((*chosen, *OPTIONS))}.")
     for name, value in chosen.items():
         refuse_excess(name, value)
+    refuse_distance(str(address[0]))
     host = str(address[0])
-    target = EVERYWHERE.get(host, host)
-    base = Plan(scenario=EXTERNAL_SCENARIO).with_family(6 if ":" in target else 4).on_host()
-    fields = msgspec.structs.asdict(base) | {"target": target, "target_port": address[1]}
+    base = Plan(scenario=EXTERNAL_SCENARIO).with_family(6 if ":" in host else 4).on_host()
+    fields = msgspec.structs.asdict(base) | {"target": host, "target_port": address[1]}
     try:
         return msgspec.convert(fields | dict(chosen) | dict(options), Plan)
     except msgspec.ValidationError as error:
         raise UsageError(f"{error}.") from error
+
+
+def refuse_distance(host: str) -> None:
+    """Raise UsageError for a host other than the loopback: a test suite starts its server on its own machine."""
+    try:
+        address = ip_address(host or UNSPECIFIED)
+    except ValueError:
+        near = host == LOCALHOST
+    else:
+        address = getattr(address, "ipv4_mapped", None) or address
+        near = address.is_loopback or address.is_unspecified
+    if not near:
+        raise UsageError(
+            f"{host} is not the loopback of this machine, where a storm of a test suite goes only; for another address "
+            "of this machine there is connstorm run clean --against."
+        )
 
 
 def refuse_excess(name: str, value: float | None) -> None:

@@ -14,7 +14,7 @@ from stress.model.run import Run
 from stress.model.summary import Summary
 from stress.run.external_call import Answer, Refusal, Value
 from stress.run.protocol import decode_plan
-from stress.storm.external_server import storm_external_server
+from stress.storm.external_storm import storm_external_server
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     die_with_parent(signal.SIGKILL)
     try:
         plan = decode_plan(sys.stdin.buffer.read())
-        answer: Answer | Refusal = make_answer(storm_external_server(plan))
+        answer: Answer | Refusal = make_answer(storm_external_server(plan)[0])
     except ConnstormError as error:
         answer = Refusal(str(error), type(error).__name__)
     sys.stdout.buffer.write(msgspec.json.encode(answer))

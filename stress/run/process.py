@@ -126,8 +126,8 @@ def trial_options(settle_s: float) -> tuple[str, ...]:
     return ("--settle", str(settle_s), "--no-draw", "--set-host")
 
 
-def run(plan: Plan, results: Path, notify: ProgressCallback) -> Path:
-    """Run a cell in a process of its own and return its run folder.
+def run(plan: Plan, results: Path, notify: ProgressCallback, options: tuple[str, ...] = ()) -> Path:
+    """Run a cell in a process of its own, with further options of ``run-cell``, and return its run folder.
 
     A first KeyboardInterrupt is passed on to the cell, which then ends its storm and writes what it has recorded.
 
@@ -136,7 +136,7 @@ def run(plan: Plan, results: Path, notify: ProgressCallback) -> Path:
         LabError: the cell's process died.
         KeyboardInterrupt: it was interrupted before there was anything to store, or a second time.
     """
-    cell = CellProcess(plan, results)
+    cell = CellProcess(plan, results, options)
     try:
         result = cell.wait(notify)
     except KeyboardInterrupt:

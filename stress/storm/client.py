@@ -122,6 +122,7 @@ class Client:
         with self.workers_ready(watched_ports(plan, mines)) as run_workers, self.begin_capture() as captured:
             self.notify(f"storm of {self.attempts:,} attempts")  # now: printing must not disturb the storm
             hearing = self.begin_hearing()
+            environment.check_start()
             before = StormSnapshot(plan, environment)
             start_ns = now_ns()
             epoch_ns = epoch_ns or start_ns
@@ -160,6 +161,7 @@ class Client:
             pairs=sampler.pairs if sampler else [],
             stalls=merge_stalls(results),
             stalls_missed=sum(result.stalls_missed for result in results),
+            external=environment.describe_server(),
             **changes,
         )
         interrupted = any(result.interrupted for result in results)

@@ -14,6 +14,7 @@ from stress.lab.network import Network
 from stress.model.errors import NotApplicableError, UsageError
 from stress.model.plan import Plan, Serve
 from stress.model.progress import ProgressCallback
+from stress.model.record import ExternalServer
 from stress.model.world import CLIENT, ROUTER, SERVER, Drop, FilterRule, Firewall, World
 from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
@@ -125,6 +126,13 @@ class Environment:
             self.listener.start(leak=-1, nofile=self.plan.server_nofile)
         if self.plan.fillers:  # last: the server gives them up after some seconds
             fill_syn_queue(self.plan, self.network)
+
+    def check_start(self) -> None:
+        """Raise UsageError if the storm may not begin: what connstorm makes itself is as it was made."""
+
+    def describe_server(self) -> ExternalServer | None:
+        """Return what is known of a server that others have started; None for connstorm's own."""
+        return None
 
     def dropped(self) -> dict[str, int]:
         """Return how many packets each rule has matched so far, and each queue has dropped."""

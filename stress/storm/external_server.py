@@ -1,50 +1,43 @@
 # SPDX-License-Identifier: MIT
 """A storm against an external server, one that the user has started, in the network namespace where it listens."""
 
-import secrets
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
-from datetime import UTC, datetime
 
-import stress
-from stress._fastconnect import now_ns
-from stress.lab import census, firewall, host
-from stress.lab.kernel_word.asked import AskedKernel
+from stress.lab import census, firewall, host, listening, socket_owner
 from stress.lab.listener import Listener
 from stress.lab.network import Network
-from stress.model.errors import NotApplicableError, UsageError
-from stress.model.plan import EXTERNAL_SCENARIO, Plan, Serve
-from stress.model.record import Record
-from stress.model.run import Run
+from stress.model.errors import NotApplicableError
+from stress.model.plan import EvidenceSource, Plan, Serve
+from stress.model.record import ExternalServer
 from stress.model.world import Drop
 from stress.storm.check import plan_rules
-from stress.storm.client import Client
 from stress.storm.environment import Environment, assign_cpus, raise_descriptor_limit, verify_sysctls
+from stress.storm.external_target import require_local
 from stress.storm.ports import read_port_range
+from stress.storm.surroundings import targets
 
-FAMILIES = (4, 6)  # an IPv6 socket may serve IPv4 too
+NOT_ACCEPTED = "nobody yet: it waits to be accepted"  # a socket without an inode
 
 
 class ExternalListener(Listener):
     """A server of which only the ports are known: its processes are the user's, and it reports nothing."""
 
     def __init__(self, plan: Plan) -> None:
-        self.family = plan.family
+        self.plan = plan
         self.ports = plan.server_ports
         self.processes = []
         self.served = []
         self.stuck = []
         self.inside = nullcontext
 
-    def queue_length(self, _: Sequence[socket.socket] | None = None) -> int:
+    def queue_length(self, _: object = None) -> int:
         """Return how many connections wait to be accepted."""
-        return sum(queue.receive_queue for queue in self.listening())
+        return sum(entry.waiting for entry in self.listening())
 
-    def listening(self) -> list[census.Socket]:
-        """Return the sockets that listen on its ports."""
-        listening = (queue for family in FAMILIES for queue in census.iterate_sockets(family, ["LISTEN"]))
-        return [queue for queue in listening if queue.local_port in self.ports]
+    def listening(self) -> list[listening.ListeningSocket]:
+        """Return the sockets that a SYN of the storm may reach."""
+        return targets(self.plan, listening.list_listening())
 
     def close(self) -> None:
         """Do nothing: the user ends the server."""
@@ -53,11 +46,13 @@ class ExternalListener(Listener):
 class ExternalEnvironment(Environment):
     """The environment of an external server: nothing in it is set, and nothing is ended."""
 
+    listener: ExternalListener
+
     def __init__(self, plan: Plan) -> None:
         """Read what the storm needs to know of the environment.
 
         Raises:
-            UsageError: the plan cannot be carried out here, or nobody listens there.
+            UsageError: the plan cannot be carried out here.
         """
         self.plan = plan
         self.stack = ExitStack()
@@ -67,57 +62,45 @@ class ExternalEnvironment(Environment):
         self.nofile = raise_descriptor_limit()
         self.ports = read_port_range(plan.server_ports)
         plan_rules.refuse(
-            plan_rules.missing_kernel_features(plan, has_local_port_range=host.has_local_port_range()),
+            plan_rules.missing_kernel_features(
+                plan, has_local_port_range=host.has_local_port_range(), has_mptcp=host.has_mptcp()
+            ),
             NotApplicableError,
         )
         plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile))
         self.worker_cpus, _ = assign_cpus(plan)
         self.listener = ExternalListener(plan)
-        silent = set(plan.server_ports) - {queue.local_port for queue in self.listener.listening()}
-        if silent:
-            raise UsageError(
-                f"Nobody listens on {plan.target} port {min(silent)} in this network namespace; start the server "
-                "before the storm."
-            )
+        self.cookies_before = {entry.cookie for entry in self.listener.listening()}
 
+    def serve(self, attempts: int) -> None:
+        """Do nothing: the server is there."""
 
-def storm_external_server(plan: Plan, asked: AskedKernel | None = None) -> Run:
-    """Carry out a plan against the server at its target; return what was observed.
+    def check_start(self) -> None:
+        """Raise UsageError unless the target is local still."""
+        require_local(self.plan)
 
-    Args:
-        plan: what to do.
-        asked: the kernel's own word, where this process asked for it before it entered a user namespace; None asks now.
-
-    Raises:
-        UsageError: the plan is invalid, or nobody listens there; nothing was started.
-    """
-    plan_rules.refuse(external_faults(plan))
-    started = datetime.now(UTC)
-    begun_ns = now_ns()
-    with ExitStack() as to_the_end, ExternalEnvironment(plan) as environment:
-        asked = asked or to_the_end.enter_context(AskedKernel(plan.evidence))
-        client = Client(
-            environment,
-            plan,
-            EXTERNAL_SCENARIO,
-            first_address=0,
-            notify=lambda _: None,
-            folder=None,
-            word=asked.word,
+    def describe_server(self) -> ExternalServer | None:
+        """Return what is known of the server after the storm; None without evidence."""
+        if self.plan.evidence is EvidenceSource.NONE:
+            return None
+        sockets = self.listener.listening()
+        return ExternalServer(
+            stayed={entry.cookie for entry in sockets} == self.cookies_before,
+            holders=socket_owner.describe_holders({entry.inode for entry in sockets}),
+            close_wait=count_close_wait(self.plan),
         )
-        result = client.storm(begun_ns, None, to_the_end)
-    record = Record(
-        id=secrets.token_hex(3),
-        program=f"connstorm {stress.__version__}",
-        started_utc=started.isoformat(timespec="milliseconds"),
-        plan=plan,
-        host=host.read_host(),
-        overhead=None,
-        acts=[result.act],
-        interrupted=result.interrupted,
-        warnings=[*([asked.refusal] if asked.refusal else []), *result.warnings],
-    )
-    return Run(record, result.attempts, result.mines, result.events, result.uses)
+
+
+def count_close_wait(plan: Plan) -> dict[str, int]:
+    """Return how many sockets of a server are in CLOSE-WAIT now, by who holds them, the most first."""
+    sockets = census.list_server_sockets(plan.family, plan.server_ports)
+    inodes, users = (sockets[sockets["state"] == census.NUMBERS["CLOSE-WAIT"]][name] for name in ("inode", "uid"))
+    owners = socket_owner.find_owners(set(inodes.tolist()))
+    counts: dict[str, int] = {}
+    for inode, user in zip(inodes.tolist(), users.tolist(), strict=True):
+        owner = (owners.get(inode) or socket_owner.user_text(user)) if inode else NOT_ACCEPTED
+        counts[owner] = counts.get(owner, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
 def external_faults(plan: Plan) -> Iterator[str]:
@@ -129,6 +112,7 @@ def external_faults(plan: Plan) -> Iterator[str]:
         "a firewall": plan.drop is not Drop.NOTHING,
         "a server that leaks or stalls": plan.serve is not Serve.CLOSE,
         "a network of its own": not plan.host,
+        "a byte for each connection": plan.use,
     }
     for what, wanted in excluded.items():
         if wanted:

@@ -28,6 +28,7 @@ from stress.model.world import Topology
 from stress.storm.check import plan_rules
 from stress.storm.client import ActResult, Client
 from stress.storm.environment import Environment
+from stress.storm.external_server import ExternalEnvironment, external_faults
 
 MINES_IN_HOST_TABLE = 50_000
 EHASH_PER_MINE = 2
@@ -53,12 +54,13 @@ def carry_out(
         UsageError: the plan is invalid, or cannot be carried out here; nothing was started.
         LabError: no connection can be made here, or the environment could not be made.
     """
-    plan_rules.refuse(plan_rules.plan_faults(plan))
+    plan_rules.refuse(external_faults(plan) if plan.is_external else plan_rules.plan_faults(plan))
     started = datetime.now(UTC)
     # The hosts of a world do not exist yet; recording costs the same on the loopback.
     is_alone = plan.world.topology is Topology.LOOPBACK
     source, target = (plan.source, plan.target) if is_alone else (LOOPBACK[plan.family],) * 2
-    costs = overhead.measure_overhead(source, target, plan.target_port)
+    # At the port of others no connection is made but those of the storm.
+    costs = None if plan.is_external else overhead.measure_overhead(source, target, plan.target_port)
     with ExitStack() as to_the_end:
         results, interrupted = run_acts(plan, notify, folder, asked.word if asked else None, to_the_end)
     record = Record(
@@ -152,7 +154,8 @@ class Acts:
         entries = ehash_entries(act)
         if (self.environment is not None or entries) and not self.plan.host:
             namespace.enter_new_network(entries)
-        self.environment = self.stack.enter_context(Environment(act, notify))
+        made = ExternalEnvironment(act) if act.is_external else Environment(act, notify)
+        self.environment = self.stack.enter_context(made)
         self.environment.serve(plan_rules.attempt_count(act, self.environment.ports))
         return self.environment
 
@@ -200,9 +203,7 @@ def run_warnings(plan: Plan, results: list[ActResult], *, interrupted: bool) -> 
     if len(results) < len(plan.acts):
         yield f"Of {len(plan.acts)} acts the last {len(plan.acts) - len(results)} did not happen."
     if plan.host:
-        yield (
-            "This ran on the host's own network stack: the counters include everybody's connections, and "
-            "no setting was changed."
-        )
+        where = "where the server is" if plan.is_external else "on the host's own network stack"
+        yield f"This ran {where}: the counters include everybody's connections, and no setting was changed."
     for result in results:
         yield from result.warnings

@@ -23,6 +23,8 @@ from stress.storm.check import plan_rules
 from stress.storm.ports import PortRange, seeded_generators
 from stress.storm.segment import Segments
 
+PART_ATTEMPTS = 1000  # of a storm that waits for slow attempts and has no rate
+
 
 class WorkerSpec(msgspec.Struct, frozen=True):
     """The part of one of a plan's workers.
@@ -135,6 +137,7 @@ class Worker:
         self.holds = plan.close is Close.HOLD
         # One process may have only so many sockets that stay open.
         self.room = spec.nofile - plan_rules.DESCRIPTORS_RESERVED - plan.window if self.holds else max(self.attempts, 1)
+        self.part = self.room if plan.until_slow is None else min(self.room, round(plan.rate_per_s or PART_ATTEMPTS))
         self.jiffy_ns = jiffy_ns()
         self.interval_ns = round(SECOND_NS * spec.plan.workers / plan.rate_per_s) if plan.rate_per_s else 0
         numbers = four_tuples.draw_order(plan, ports, spec.number % plan.workers, self.attempts, generator)
@@ -145,7 +148,9 @@ class Worker:
     def prepare_call(self, recorded: int) -> EngineCall | None:
         """Prepare the call of the engine that comes after so many records; None when all attempts were made."""
         spec, plan = self.spec, self.plan
-        segment = self.segments.next(self.records[:recorded], self.room)
+        if plan.until_slow is not None and count_slow(self.records[:recorded]) >= plan.until_slow:
+            return None
+        segment = self.segments.next(self.records[:recorded], self.part)
         if segment is None:
             return None
         held = np.full(segment.attempts, -1, np.intc) if self.holds else None
@@ -217,6 +222,11 @@ class Worker:
         for descriptor in self.held:
             os.close(descriptor)
         self.held = []
+
+
+def count_slow(records: npt.NDArray[Any]) -> int:
+    """Return how many attempts, shape (attempts,), sent a SYN again or failed."""
+    return int(((records["retransmits"] > 0) | (records["error"] != 0)).sum())
 
 
 @contextmanager

@@ -19,7 +19,7 @@ def other_address(site):
     return "127.0.0.2" if site.family == 4 else "127.0.0.1"
 
 
-@world("The server listens on another address of the port.", ways=(HERE, FIXTURE))
+@world("The server listens on another address of the port.")
 def other_address_listens(site):
     start_server(site, drain, host=other_address(site))
     site.storm(every("no_listener"))
@@ -139,7 +139,7 @@ def loopback_down(site):
     site.storm(every(*names), refusable=True)
 
 
-@world("IPv6 is off; the server listens on ::.", families=(6,), ways=(HERE, HOST, FIXTURE))
+@world("IPv6 is off; the server listens on ::.", families=(6,), ways=(HERE, HOST))
 def ipv6_off(site):
     start_server(site, drain, host="::")
     site.set({"net.ipv6.conf.all.disable_ipv6": 1})

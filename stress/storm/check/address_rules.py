@@ -17,7 +17,9 @@ def addresses_faults(plan: Plan) -> Iterator[str]:
     """Yield what is wrong with each address by itself."""
     if plan.world.topology is not Topology.LOOPBACK:  # addresses of its own: see world_faults()
         return
-    yield from address_faults("--target", plan.target, plan.family)
+    if plan.is_external:  # the kernel is asked, in the process that storms: settle_target()
+        return
+    yield from address_faults("--listen", plan.target, plan.family)
     yield from address_faults("--source", plan.source, plan.family)
 
 
@@ -48,11 +50,11 @@ def space_faults(plan: Plan) -> Iterator[str]:
         if plan.ports is Ports.KERNEL:
             yield "Several --source addresses need a bind(); use --ports no-port, range, bind, sweep or shuffle."
     if not 1 <= plan.target_ports <= PORTS_MAX:
-        yield f"--target-port may be a range of {PORTS_MAX} ports at most, not of {plan.target_ports:,}."
+        yield f"--listen-port may be a range of {PORTS_MAX} ports at most, not of {plan.target_ports:,}."
     elif plan.target_port <= PORT_MAX < plan.target_port + plan.target_ports - 1:
-        yield f"--target-port {plan.target_port}-{plan.target_port + plan.target_ports - 1} goes beyond {PORT_MAX}."
+        yield f"--listen-port {plan.target_port}-{plan.target_port + plan.target_ports - 1} goes beyond {PORT_MAX}."
     if plan.addresses > ADDRESSES_MAX:
-        yield f"{plan.addresses:,} pairs of --source and --target-port are more than {ADDRESSES_MAX:,}; give fewer."
+        yield f"{plan.addresses:,} pairs of --source and --listen-port are more than {ADDRESSES_MAX:,}; give fewer."
     single_pair = {
         "--capture": plan.capture and (plan.world.topology is Topology.LOOPBACK or plan.target_ports > 1),
         "a scenario that samples socket pairs": plan.witness,

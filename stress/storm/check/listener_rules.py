@@ -22,10 +22,12 @@ def listener_faults(plan: Plan) -> Iterator[str]:
             yield "--stuck-until closes the listeners that nobody accepts from; give their number by --stuck."
         if not 0 < plan.stuck_until_s <= SECONDS_MAX:
             yield f"--stuck-until must be above 0 and at most {SECONDS_MAX:,} s, not {plan.stuck_until_s:g}."
+    if plan.until_slow and not (plan.is_external and plan.workers == 1):
+        yield "--until-slow counts in one process, in a storm against the server of others (--against)."
     yield from use_faults(plan)
     without_bind = plan.ports is Ports.RANGE or (plan.ports.is_sweeping and listing_policy(plan) == "each")
     if plan.protocol is Protocol.MPTCP and (without_bind or plan.close is Close.DISCONNECT):
-        yield "--protocol mptcp has neither IP_LOCAL_PORT_RANGE nor --close disconnect; give one --target-port."
+        yield "--protocol mptcp has neither IP_LOCAL_PORT_RANGE nor --close disconnect; give one --listen-port."
 
 
 def use_faults(plan: Plan) -> Iterator[str]:

@@ -32,6 +32,7 @@ TCP_FIN_TIMEOUT_MAX_S = 120  # include/net/tcp.h: TCP_LINGER2 goes no higher
 MAX_TCP_KEEPIDLE_S = 32767  # include/net/tcp.h
 WORKERS_MAX = 64  # fewer than the 256 that a record has room for, and more than are of use
 SERVERS_MAX = PROCESSES_MAX - HOLDERS_MAX
+SLOW_MAX = 1000  # slow attempts that a storm waits for
 FILLERS_MAX = 50_000  # each has a port of the second client
 SERVER_NOFILE_MIN = 32  # the listener's process itself needs some
 
@@ -66,7 +67,7 @@ def number_faults(plan: Plan) -> Iterator[str]:
         ("--window", plan.window, 1, WINDOW_MAX),
         ("--mines", plan.mines, 0, ATTEMPTS_MAX),
         ("--seed", plan.seed, 0, SEED_MAX),
-        ("--target-port", plan.target_port, 1, PORT_MAX),
+        ("--listen-port", plan.target_port, 1, PORT_MAX),
         ("--workers", plan.workers, 1, WORKERS_MAX),
         ("--servers", plan.servers, 1, SERVERS_MAX),
         ("fillers", plan.fillers, 0, FILLERS_MAX),
@@ -74,6 +75,7 @@ def number_faults(plan: Plan) -> Iterator[str]:
         ("--server-nofile", plan.server_nofile, SERVER_NOFILE_MIN, ATTEMPTS_MAX),
         ("--linger2", plan.linger2_s, 0, TCP_FIN_TIMEOUT_MAX_S),
         ("--keepalive", plan.keepalive_s, 0, MAX_TCP_KEEPIDLE_S),
+        ("--until-slow", plan.until_slow, 1, SLOW_MAX),
     ):
         if number is not None and not low <= number <= high:
             yield f"{option} must be from {low:,} to {high:,}, not {number:,}."
@@ -96,7 +98,7 @@ def combination_faults(plan: Plan) -> Iterator[str]:
         yield f"--sweeps needs --ports sweep or shuffle; with {plan.ports.value} the kernel chooses the ports."
     unbound = plan.ports in (Ports.KERNEL, Ports.RANGE) and plan.sources == 1
     unbound_source, _ = plan.usual_addresses(plan.family)
-    if unbound and plan.source != unbound_source:
+    if unbound and plan.source != unbound_source and not plan.is_external:
         yield (
             f"With --ports {plan.ports.value} the kernel chooses the source address too, and that is "
             f"{unbound_source}; for another --source use --ports no-port."
@@ -173,7 +175,7 @@ def missing_kernel_features(
     if plan.ports.is_sweeping and listing_policy(plan) == "each":
         yield (
             "To sweep without bind(), as --close disconnect and several target ports do, needs IP_LOCAL_PORT_RANGE, "
-            "which came with Linux 6.3; use --ports kernel, or another --close and one --target-port."
+            "which came with Linux 6.3; use --ports kernel, or another --close and one --listen-port."
         )
     if plan.ports is Ports.RANGE:
         yield "--ports range needs IP_LOCAL_PORT_RANGE, which came with Linux 6.3; use --ports kernel or no-port."

@@ -27,7 +27,7 @@ def world_faults(plan: Plan) -> Iterator[str]:
     source, target = plan.usual_addresses(plan.family)
     sources = 2 if world.topology is Topology.TWO_CLIENTS else 1
     if (plan.source, plan.target) != (source, target) or not 1 <= plan.sources <= sources:
-        yield f"{plan.scenario} runs between hosts of its own, {source} and {target}; leave out --source and --target."
+        yield f"{plan.scenario} runs between hosts of its own, {source} and {target}; leave out --source and --listen."
     if plan.drop is not Drop.NOTHING:
         yield f"{plan.scenario} has hosts with rules of their own; leave out --drop."
     if plan.has_two_clients and not (plan.workers == plan.sources and plan.ports.is_sweeping):

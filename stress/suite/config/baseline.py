@@ -14,7 +14,8 @@ from stress.suite.config.scenario import ScenarioTable
 from stress.suite.config.toml_lines import Position
 
 # Options whose names do not follow from the field's.
-OPTIONS = {"rate_per_s": "--rate", "sources": "--source", "target_ports": "--target-port"}
+OPTIONS = {"rate_per_s": "--rate", "sources": "--source", "target": "--listen"}
+OPTIONS |= dict.fromkeys(("target_port", "target_ports"), "--listen-port")
 
 
 def read_baseline(table: dict[str, Any], entries: list[Entry], diagnostics: Diagnostics) -> dict[str, Level]:

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""The target of a storm against a server of others: its address by name, the source, and that nothing leaves."""
+
+from pathlib import Path
+
+import msgspec
+
+from stress.lab import host_names, listening, translation
+from stress.lab.local_route import find_local_source
+from stress.model.errors import UsageError
+from stress.model.plan import Plan
+from stress.model.text import endpoint_text, join_words
+from stress.storm.surroundings import targets
+
+
+def settle_target(plan: Plan, hosts: Path = host_names.HOSTS) -> Plan:
+    """Return a plan whose target is an address that is local in this network namespace, and at which somebody listens.
+
+    Of a name's addresses it is the first at which somebody does; each of them must be local. The source address is the
+    one that the kernel chooses towards the target.
+
+    Args:
+        plan: of the storm; its target is an address or a name.
+        hosts: the file of host names.
+
+    Raises:
+        UsageError: an address is not local, or may be carried elsewhere, or nobody listens; nothing was sent.
+    """
+    settled = []
+    for address in host_names.find_addresses(plan.target, hosts):
+        source = find_local_source(str(address), plan.target_port)
+        settled.append(
+            msgspec.structs.replace(plan, target=str(address), source=source, family=6 if address.version == 6 else 4)
+        )
+    sockets = listening.list_listening()
+    served = [candidate for candidate in settled if targets(candidate, sockets)]
+    if not served:
+        raise nobody_listens(settled[0], plan.target)
+    translation.refuse_translation(served[0].target, plan.target_port)
+    return served[0]
+
+
+def require_local(plan: Plan) -> None:
+    """Raise UsageError unless the target is local in this network namespace and the source is the kernel's own."""
+    source = find_local_source(plan.target, plan.target_port)
+    if source != plan.source:
+        raise UsageError(
+            f"The kernel's source address towards {plan.target} has changed from {plan.source} to {source}; run again."
+        )
+
+
+def nobody_listens(plan: Plan, host: str) -> UsageError:
+    """Return the refusal of a target at which nobody listens, with where somebody does instead."""
+    elsewhere = listening.list_elsewhere(plan.target, plan.server_ports)
+    there = f"; somebody does on {join_words(elsewhere)}" if elsewhere else "; start the server before the storm"
+    name = "" if host == plan.target else f" ({host})"
+    place = endpoint_text(plan.target, plan.target_port)
+    return UsageError(f"Nobody listens on {place}{name} in this network namespace{there}.")
