@@ -10,10 +10,10 @@ import pytest
 from house import REPOSITORY
 from rich.console import Console
 
-from stress.model.inspection import Ages, Check, Inspection, SocketOwner
+from stress.model.inspection import Ages, Check, Inspection
 from stress.model.units import age_text
 from stress.view.text.inspection_report import inspection_report
-from stress.view.text.inspection_rows import SHOWN, ages_text, leak_table, listener_table, owner_text, percent_text
+from stress.view.text.inspection_rows import SHOWN, ages_text, leak_table, listener_table, percent_text
 from stress.view.text.inspection_watch import watch_line, watch_table
 
 WIDTH = 80
@@ -68,13 +68,6 @@ def test_several_listeners_of_one_port_do_not_share_its_drops():
     """A watch counts by endpoint; which of them dropped is told by what each has dropped since it was made."""
     table, _ = listener_table(examples.WATCHED)
     assert [row.cells[3].text for row in table.rows[:2]] == ["40 (+12)", "0"]
-
-
-def test_owners_are_named_as_far_as_they_are_known():
-    assert owner_text(None) == "no process"
-    assert owner_text(SocketOwner(0, "root", 7, "sshd")) == "sshd[7]"
-    assert owner_text(SocketOwner(33, "www-data")) == "uid 33 (www-data)"
-    assert owner_text(SocketOwner(4000, None)) == "uid 4000"
 
 
 def test_a_leak_without_ages_says_so():

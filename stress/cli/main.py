@@ -23,6 +23,7 @@ VERBS = {
     "history": (
         "Find where the runs and suites in DIR went to another level, by cell, kind of machine, plan and metric."
     ),
+    "inspect": "Say what is wrong with the TCP connections of this host: leaks, full queues, ports that run out.",
     "kernels": "Kernels that suites boot: fetched from Debian into a cache, never installed.",
     "plot": (
         "Draw the figures of each stored RUN again, as <run>-timeline.png and so on; run folders are left as they are."
@@ -74,9 +75,9 @@ def connstorm() -> None:
     r"""TCP connect()/close() storms on Linux: what every attempt cost, and why it was slow.
 
     \b
-    Exit codes: 0 fine, 1 regression confirmed (gate, history --gate), 2 wrong use or bad input, 3 the lab failed,
-    4 inconclusive (gate --strict) or books that do not balance (run --strict), 5 no comparable baseline
-    (gate --require-baseline), 130 interrupted.
+    Exit codes: 0 fine, 1 regression confirmed (gate, history --gate) or something is wrong (inspect), 2 wrong use or
+    bad input, 3 the lab failed, 4 inconclusive (gate --strict) or books that do not balance (run --strict), 5 no
+    comparable baseline (gate --require-baseline), 130 interrupted.
     """
 
 

@@ -42,10 +42,12 @@ class Progress:
             click.echo(f"{time.monotonic() - self.start_s:6.1f} s  {self.label}: {stage}", err=True)
 
 
-def console() -> Console:
-    """Return a console for standard output; when that is no terminal, wide enough for our tables."""
-    terminal = Console(highlight=False)
-    return terminal if terminal.is_terminal else Console(highlight=False, width=max(terminal.width, NARROWEST))
+def console(*, stderr: bool = False) -> Console:
+    """Return a console for standard output, or error; when that is no terminal, wide enough for our tables."""
+    terminal = Console(highlight=False, stderr=stderr)
+    if terminal.is_terminal:
+        return terminal
+    return Console(highlight=False, stderr=stderr, width=max(terminal.width, NARROWEST))
 
 
 def print_report(record: Record, summary: Summary, path: Path) -> None:
@@ -60,6 +62,6 @@ def run_object(scenario: str, path: Path, summary: Summary) -> dict[str, Any]:
     return {"schema": SCHEMA, "scenario": scenario, "path": str(path), "summary": summary}
 
 
-def print_object(document: dict[str, Any]) -> None:
+def print_object(document: dict[str, Any] | msgspec.Struct) -> None:
     """Print one JSON object."""
     click.echo(msgspec.json.format(msgspec.json.encode(document), indent=1))

@@ -53,7 +53,7 @@ def dump_datagrams(
         0xFFFFFFFF,
     )
     try:
-        yield from dump(NETLINK_SOCK_DIAG, pack_dump_request(SOCK_DIAG_BY_FAMILY, body), MESSAGE_BYTES)
+        yield from send_dump_request(NETLINK_SOCK_DIAG, pack_dump_request(SOCK_DIAG_BY_FAMILY, body), MESSAGE_BYTES)
     except OSError as error:
         raise LabError(
             f"This kernel does not list TCP sockets (inet_diag: {errno.errorcode.get(error.errno or 0, error)}); "
@@ -66,7 +66,7 @@ def pack_dump_request(kind: int, body: bytes) -> bytes:
     return HEADER.pack(HEADER.size + len(body), kind, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + body
 
 
-def dump(protocol: int, request: bytes, shortest: int) -> Iterator[tuple[bytes, list[int]]]:
+def send_dump_request(protocol: int, request: bytes, shortest: int) -> Iterator[tuple[bytes, list[int]]]:
     """Send a request of netlink, and yield each datagram of the answer with the offsets of the messages in it.
 
     Args:

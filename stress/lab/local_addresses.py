@@ -25,7 +25,7 @@ def list_addresses() -> frozenset[str]:
     addresses = set()
     request = inet_diag.pack_dump_request(RTM_GETADDR, ADDRESS_MESSAGE.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
     try:
-        for data, offsets in inet_diag.dump(NETLINK_ROUTE, request, ADDRESS_MESSAGE.size):
+        for data, offsets in inet_diag.send_dump_request(NETLINK_ROUTE, request, ADDRESS_MESSAGE.size):
             for offset in offsets:
                 if address := parse_address(inet_diag.cut_message(data, offset)):
                     addresses.add(address)

@@ -14,14 +14,14 @@ from stress.view.text.inspection_rows import (
     CAPPED,
     client_table,
     counter_lines,
-    cut,
     destination_table,
+    first_rows,
     leak_table,
     listener_table,
     percent_text,
     states_text,
 )
-from stress.view.text.rich_table import QUIET, noted_table
+from stress.view.text.rich_table import NOTE_INDENT, QUIET, noted_table
 from stress.view.text.table import Table
 
 LABELS = len("page") + 2
@@ -97,7 +97,7 @@ def watch_parts(watch: Watch) -> Iterator[RenderableType]:
     yield heading(f"Within {watch.seconds:.3g} s")
     yield Text(f"counters: {counter_lines(watch.counters, '+') or 'none of those that tell of connects rose'}")
     for explanation in watch.explanations:
-        yield Padding(Text.assemble(explanation.text, (f"  {explanation.page}", QUIET)), (0, 0, 0, 4))
+        yield Padding(Text.assemble(explanation.text, (f"  {explanation.page}", QUIET)), (0, 0, 0, NOTE_INDENT))
     for place, reasons in watch.kernel.items():
         yield Text(f"the kernel, at {place}: {counter_lines(reasons)}")
     for name, states in (("appeared", watch.appeared), ("stayed", watch.stayed), ("gone", watch.gone)):
@@ -107,15 +107,16 @@ def watch_parts(watch: Watch) -> Iterator[RenderableType]:
 def table_parts(inspection: Inspection, width: int) -> Iterator[RenderableType]:
     """Yield what was seen, each part below its heading."""
     if inspection.leaks:
-        yield from part("Connections whose peer has ended or vanished", leak_table(inspection.leaks), width)
+        yield from table_part("Connections whose peer has ended or vanished", leak_table(inspection.leaks), width)
     if inspection.listeners:
-        yield from part("Listeners", listener_table(inspection), width)
+        yield from table_part("Listeners", listener_table(inspection), width)
         if any(listener.is_capped for listener in inspection.listeners):
             yield Text(f"{CAPPED} equals net.core.somaxconn, which may have lowered what was asked for", style=QUIET)
     if inspection.destinations:
-        yield from part("Ports for connections from this host", destination_table(inspection.destinations), width)
+        yield from table_part("Ports for connections from this host", destination_table(inspection.destinations), width)
+        yield Text("searched: how many ports connect() looks at, on average, before it has one", style=QUIET)
     if inspection.clients:
-        yield from part(
+        yield from table_part(
             "Clients on other hosts, whose port range is not known", client_table(inspection.clients), width
         )
     yield from remaining_parts(inspection)
@@ -127,7 +128,7 @@ def remaining_parts(inspection: Inspection) -> Iterator[RenderableType]:
         yield Text()
         yield Text.assemble(("conntrack: ", "bold"), conntrack_text(inspection.conntrack))
     if inspection.rules:
-        shown, rest = cut(inspection.rules)
+        shown, rest = first_rows(inspection.rules)
         yield from (Text(), heading("Rules of the firewall that can lose a connect"))
         yield from map(Text, filter(None, [*shown, rest]))
     if inspection.settings:
@@ -137,7 +138,7 @@ def remaining_parts(inspection: Inspection) -> Iterator[RenderableType]:
         yield from (Text(), heading("Since boot, and no failure"), Text(counted))
 
 
-def part(title: str, table_and_rest: tuple[Table, str], width: int) -> Iterator[RenderableType]:
+def table_part(title: str, table_and_rest: tuple[Table, str], width: int) -> Iterator[RenderableType]:
     """Yield a table below its heading, and the line that says what was left out."""
     table, rest = table_and_rest
     yield from (Text(), heading(title), noted_table(table, width))
@@ -154,10 +155,10 @@ def conntrack_text(conntrack: Conntrack) -> str:
     )
 
 
-def setting_text(setting: SettingState) -> Text:
-    """Return a setting with what another value would change."""
+def setting_text(setting: SettingState) -> RenderableType:
+    """Return a setting, and below it what another value would change."""
     value = " ".join(setting.value.split())
-    return Text.assemble((f"{setting.name}={value}", COMMAND), f"  {setting.effect}")
+    return Group(Text(f"{setting.name}={value}", style=COMMAND), Padding(Text(setting.effect), (0, 0, 0, NOTE_INDENT)))
 
 
 def unseen_text(unseen: Unseen) -> Text:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import starmap
 from typing import TypeVar
 
+from stress.analysis.inspection.assemble import COUNTERS
+from stress.analysis.inspection.wording import owner_text
 from stress.model.inspection import (
     Ages,
     DestinationState,
@@ -13,8 +15,8 @@ from stress.model.inspection import (
     Leak,
     ListenerState,
     RemoteClient,
-    SocketOwner,
     TakenBy,
+    Watch,
 )
 from stress.model.text import endpoint_text, number_text, plural
 from stress.model.units import age_text
@@ -28,19 +30,10 @@ CAPPED = "*"  # follows the limit of a listener that net.core.somaxconn may have
 Item = TypeVar("Item")
 
 
-def cut(items: Sequence[Item]) -> tuple[Sequence[Item], str]:
+def first_rows(items: Sequence[Item]) -> tuple[Sequence[Item], str]:
     """Return the first items, and a line that says how many more there are; ``""`` where that is all."""
     more = len(items) - SHOWN
     return (items, "") if more <= 0 else (items[:SHOWN], f"… and {more:,} more, --json has all")
-
-
-def owner_text(owner: SocketOwner | None) -> str:
-    """Return who holds a socket: ``nginx[812]``, or the user where the process is not known."""
-    if owner is None:
-        return "no process"
-    if owner.pid is not None:
-        return f"{owner.name or '?'}[{owner.pid}]"
-    return f"uid {owner.uid} ({owner.user})" if owner.user else f"uid {owner.uid}"
 
 
 def states_text(states: Mapping[str, int]) -> str:
@@ -77,7 +70,7 @@ def listener_table(inspection: Inspection) -> tuple[Table, str]:
         inspection.listeners,
         key=lambda one: (not is_full(one), -watched.get(place_of(one), 0), -one.drops, -sum(one.states.values())),
     )
-    shown, rest = cut(ranked)
+    shown, rest = first_rows(ranked)
     columns = (
         Column("listens on"),
         Column("owner"),
@@ -116,7 +109,7 @@ def listener_row(listener: ListenerState, watched: int | None) -> Row:
 
 def leak_table(leaks: Sequence[Leak]) -> tuple[Table, str]:
     """Return one row per leak, the largest first, and a line for the rest."""
-    shown, rest = cut(sorted(leaks, key=lambda leak: -leak.count))
+    shown, rest = first_rows(sorted(leaks, key=lambda leak: -leak.count))
     columns = (
         Column("held by"),
         Column("at"),
@@ -168,11 +161,11 @@ def destination_table(destinations: Sequence[DestinationState]) -> tuple[Table, 
     ranked = sorted(
         destinations, key=lambda one: (one.left / max(one.usable, 1), -(one.chance.share.value if one.chance else 0))
     )
-    shown, rest = cut(ranked)
+    shown, rest = first_rows(ranked)
     columns = (
         Column("to"),
         Column("ports left", is_number=True),
-        Column("connect() looks at", is_number=True),
+        Column("searched", is_number=True),
         Column("mines", is_number=True),
         Column("meet a mine", is_number=True),
     )
@@ -188,7 +181,7 @@ def destination_row(one: DestinationState, *, names_source: bool) -> Row:
     cells = (
         Cell(f"{place} from {one.source}" if names_source else place),
         Cell(f"{one.left:,} of {one.usable:,}", tone=Tone.WORSE if few else Tone.PLAIN),
-        Cell(f"{number_text(one.searched)} ports"),
+        Cell(f"{number_text(one.searched)}"),
         Cell(f"{chance.mines:,}" if chance else "not known"),
         Cell(
             percent_text(chance.share.value) if chance else "–",
@@ -196,8 +189,10 @@ def destination_row(one: DestinationState, *, names_source: bool) -> Row:
         ),
     )
     notes = [f"taken by {taken_text(one.taken)}"] if one.taken else []
+    if one.reusable:
+        notes.append(f"{one.reusable:,} of these count as left: connect() takes TIME-WAIT over (tcp_tw_reuse)")
     if chance is not None and chance.mines:
-        among = f" among {chance.parity} ports, which connect() tries first" if chance.parity else ""
+        among = f" among {chance.parity} ports, which connect() tries now" if chance.parity else ""
         notes.append(f"of coming connects here, {share_text(chance.share)} meet a mine{among}")
         low, high = (f"{bound:,.0f}" for bound in (chance.of_connects.low, chance.of_connects.high))
         notes.append(
@@ -220,7 +215,7 @@ def taken_text(taken: Sequence[TakenBy]) -> str:
 
 def client_table(clients: Sequence[RemoteClient]) -> tuple[Table, str]:
     """Return one row per remote client, that with the most mines first, and a line for the rest."""
-    shown, rest = cut(sorted(clients, key=lambda client: -client.mines))
+    shown, rest = first_rows(sorted(clients, key=lambda client: -client.mines))
     columns = (Column("client"), Column("at"), Column("mines", is_number=True))
     return Table(columns, tuple(Row("", (Cell(c.address), Cell(c.local), Cell(f"{c.mines:,}"))) for c in shown)), rest
 
@@ -228,3 +223,8 @@ def client_table(clients: Sequence[RemoteClient]) -> tuple[Table, str]:
 def counter_lines(counters: Mapping[str, int], sign: str = "") -> str:
     """Return counters above 0 in one text: ``ListenOverflows 12, ListenDrops 12``."""
     return ", ".join(starmap(f"{{}} {sign}{{:,}}".format, [item for item in counters.items() if item[1]]))
+
+
+def watched_counters(watch: Watch) -> str:
+    """Return the counters of connects that rose; others, such as those of segments, are in --json."""
+    return counter_lines({name: watch.counters.get(name, 0) for name in COUNTERS}, "+")

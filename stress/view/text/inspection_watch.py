@@ -1,16 +1,53 @@
 # SPDX-License-Identifier: MIT
 """A watch while it lasts: a table for a terminal, which is drawn again and again, and a line for what is none."""
 
-from rich.console import Group, RenderableType
+from contextlib import nullcontext
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.text import Text
 
 from stress.model.inspection import Inspection, Watch
 from stress.model.text import plural
-from stress.view.text.inspection_rows import counter_lines, leak_table, listener_table
+from stress.view.text.inspection_rows import leak_table, listener_table, watched_counters
 from stress.view.text.rich_table import QUIET, noted_table
 from stress.view.text.table import Cell, Column, Row, Table, Tone
 
 ROWS = 6  # of a table while it is watched, so that all of it stays on a terminal of 24 lines
+
+
+class WatchDisplay:
+    """Shows a watch while it lasts; a context manager. On a terminal nothing of it remains."""
+
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        """Prepare the display.
+
+        Args:
+            console: where it is shown; what is no terminal gets a line per look.
+            quiet: show nothing.
+        """
+        self.console = console
+        self.quiet = quiet
+        live = console.is_terminal and not quiet
+        self.live = Live(console=console, auto_refresh=False, transient=True) if live else None
+
+    def __enter__(self) -> Self:
+        (self.live or nullcontext()).__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        (self.live or nullcontext()).__exit__(kind, value, trace)
+
+    def show(self, inspection: Inspection, remaining_s: float) -> None:
+        """Show the watch so far."""
+        if self.live:
+            self.live.update(watch_table(inspection, remaining_s, self.console.width), refresh=True)
+        elif not self.quiet:
+            self.console.print(watch_line(inspection, remaining_s), soft_wrap=True, markup=False)
 
 
 def watch_table(inspection: Inspection, remaining_s: float, width: int) -> RenderableType:
@@ -34,7 +71,7 @@ def watch_table(inspection: Inspection, remaining_s: float, width: int) -> Rende
     leaks, _ = leak_table(inspection.leaks)
     if leaks.rows:
         parts += [Text(), noted_table(without_notes(leaks, list(leaks.rows)), width)]
-    parts += [Text(), Text(f"counters: {counter_lines(watch.counters, '+') or 'no change'}", style=QUIET)]
+    parts += [Text(), Text(f"counters: {watched_counters(watch) or 'none that tells of connects rose'}", style=QUIET)]
     return Group(*parts)
 
 
@@ -63,6 +100,6 @@ def watch_line(inspection: Inspection, remaining_s: float) -> str:
         f"{watch.seconds:.0f} s watched, {remaining_s:.0f} s remain",
         *([f"{largest.count:,} {largest.state} at {largest.local}"] if largest else []),
         *(f"{place} dropped {plural(count, 'packet')}" for place, count in list(drops.items())[:ROWS]),
-        counter_lines(watch.counters, "+") or "no counter rose",
+        watched_counters(watch) or "no counter rose",
     ]
     return "; ".join(parts)

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""connstorm inspect, as a user meets it: real sockets, in a namespace of their own."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from contextlib import suppress
+
+import inspection_builders as examples
+import jsonschema
+import pytest
+from command import assert_one_sentence, connstorm, program
+from house import REPOSITORY
+from namespaced import namespaced
+from rich.console import Console
+
+from stress.lab import sysctl
+from stress.model.errors import UsageError
+from stress.view.export import metrics_file
+from stress.view.text.inspection_watch import WatchDisplay
+
+SCHEMA = REPOSITORY / "docs" / "inspection.schema.json"
+PORTS = (40000, 40099)
+ETH_P_ALL = 3  # linux/if_ether.h
+LEAKED = 7
+WITHOUT_IPV6 = "net.ipv6.conf.default.disable_ipv6"
+
+
+def leaking_server(backlog=64):
+    """Return a listener, connections that it has accepted and not closed, though their clients have, and its port."""
+    server = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+    held = []
+    for _ in range(LEAKED):
+        client = socket.create_connection(server.getsockname())
+        held.append(server.accept()[0])
+        client.close()
+    return server, held, server.getsockname()[1]
+
+
+def stuck_server():
+    """Return a listener whose accept queue is full, its clients, and its port."""
+    server = socket.create_server(("127.0.0.1", 0), backlog=1)
+    clients = [socket.create_connection(server.getsockname()) for _ in range(2)]
+    return server, clients, server.getsockname()[1]
+
+
+@namespaced(ports=PORTS)
+def test_a_leak_is_named_with_its_process_its_number_and_its_ages():
+    _server, _held, port = leaking_server()
+    ended = connstorm("inspect", "--json")
+    document = json.loads(ended.stdout)
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    (leak,) = document["leaks"]
+    assert (leak["count"], leak["state"], leak["local"]) == (LEAKED, "CLOSE-WAIT", f"127.0.0.1:{port}")
+    assert leak["owner"]["pid"] == os.getpid()
+    assert leak["ages"]["known"] == LEAKED
+    assert ended.returncode == 0, "none is older than a minute"
+    assert ended.stderr == ""
+    text = connstorm("inspect").stdout
+    assert f"[{os.getpid()}]" in text
+    assert f"127.0.0.1:{port}" in text
+
+
+@namespaced(ports=PORTS)
+def test_a_full_queue_fails_the_check_unless_it_is_ignored():
+    _server, _clients, port = stuck_server()
+    ended = connstorm("inspect", "--port", port)
+    assert ended.returncode == 1
+    assert f"127.0.0.1:{port}" in ended.stdout.splitlines()[0]
+    assert "[listener-queue]" in ended.stdout
+    ignored = connstorm("inspect", "--port", port, "--ignore", "listener-queue")
+    assert ignored.returncode == 0
+    assert "[listener-queue, ignored]" in ignored.stdout
+
+
+@namespaced(ports=PORTS)
+def test_metrics_are_written_whether_something_is_wrong_or_not(tmp_path):
+    path = tmp_path / "connstorm.prom"
+    assert connstorm("inspect", "--metrics", path).returncode == 0
+    assert b'connstorm_check_failed{check="listener-queue"} 0' in path.read_bytes()
+    _server, _clients, _port = stuck_server()
+    assert connstorm("inspect", "--metrics", path).returncode == 1
+    text = path.read_bytes()
+    assert b'connstorm_check_failed{check="listener-queue"} 1' in text
+    assert [file.name for file in tmp_path.iterdir()] == ["connstorm.prom"]
+    if shutil.which("promtool"):
+        checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
+        assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
+
+
+@namespaced(ports=PORTS)
+def test_it_sends_no_packet():
+    """Captured on every device of a namespace, the loopback and an Ethernet device, in both directions."""
+    if shutil.which("ip") is None:
+        pytest.skip("ip is missing (Debian: iproute2)")
+    if sysctl.read(WITHOUT_IPV6) is not None:
+        sysctl.write(WITHOUT_IPV6, "1")  # which would look for its neighbours
+    for words in (
+        "link add inside type veth peer name outside",
+        "addr add 10.9.8.7/24 dev inside",
+        "link set inside up",
+        "link set outside up",
+    ):
+        subprocess.run(["ip", *words.split()], check=True)
+    _server, _held, _port = leaking_server()
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)) as capture:
+        capture.settimeout(0.5)  # longer than ACKs are delayed
+        with suppress(TimeoutError):
+            while True:
+                capture.recv(100)
+        capture.setblocking(False)
+        assert connstorm("inspect", "--watch", 1, "--json").returncode == 0
+        with pytest.raises(BlockingIOError):
+            capture.recv(100)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            control.sendto(b"seen", ("127.0.0.1", 9))
+        assert capture.recv(100).endswith(b"seen")
+
+
+@namespaced(ports=PORTS)
+def test_a_watch_says_what_changed_and_ctrl_c_ends_it_with_its_report():
+    server, held, port = leaking_server()
+    with subprocess.Popen(
+        program("inspect", "--watch", 100), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watching:
+        line = watching.stderr.readline()
+        held.append(socket.create_connection(server.getsockname()))
+        watching.send_signal(signal.SIGINT)
+        stdout, _ = watching.communicate(timeout=60)
+    assert "s remain" in line
+    assert f"{LEAKED} CLOSE-WAIT at 127.0.0.1:{port}" in line
+    assert watching.returncode == 0
+    assert "Within" in stdout
+    assert "sockets that appeared: 2 ESTABLISHED" in stdout
+
+
+@namespaced(ports=PORTS)
+def test_another_namespace_is_looked_into_by_the_id_of_a_process_there():
+    _server, _held, port = leaking_server()
+    apart = ["unshare", "--net"]
+    there = str(os.getpid())
+    document = json.loads(connstorm("inspect", "--netns", there, "--json", under=apart).stdout)
+    assert document["leaks"][0]["local"] == f"127.0.0.1:{port}"
+    wrong = connstorm("inspect", "--pid", there, under=apart)
+    assert_one_sentence(wrong, f"--netns {there}")
+    assert json.loads(connstorm("inspect", "--json", under=apart).stdout)["leaks"] == []
+
+
+def test_wrong_use_is_one_sentence(tmp_path):
+    assert_one_sentence(connstorm("inspect", "--ignore", "close-wait"), "close-wait-age", "listener-drops")
+    assert_one_sentence(connstorm("inspect", "--netns", "/dev/null"), "/dev/null")
+    assert_one_sentence(connstorm("inspect", "--metrics", tmp_path / "metrics.txt"), ".prom")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_somebody_else_is_neither_replaced_nor_removed(tmp_path):
+    path = tmp_path / "theirs.prom"
+    path.write_text("# HELP other_total Of another program.\n")
+    with pytest.raises(UsageError, match="was not written by connstorm"):
+        metrics_file.check_place(path)
+    metrics_file.remove(path)
+    assert path.exists()
+
+
+def test_metrics_of_an_earlier_look_are_removed_when_nothing_can_be_seen(tmp_path):
+    path = tmp_path / "ours.prom"
+    metrics_file.write(path, b"# HELP connstorm_unseen Says.\n")
+    metrics_file.check_place(path)
+    metrics_file.remove(path)
+    assert not path.exists()
+
+
+def test_the_live_table_leaves_nothing_on_the_terminal():
+    console = Console(force_terminal=True, width=80, height=24, highlight=False, _environ={})
+    with console.capture() as capture, WatchDisplay(console, quiet=False) as display:
+        display.show(examples.WATCHED, 7.0)
+    assert "7 s remain" in capture.get()
+    assert capture.get().endswith("\x1b[2K")  # of the last line that was erased
+
+
+def test_quiet_shows_nothing():
+    console = Console(force_terminal=True, width=80)
+    with console.capture() as capture, WatchDisplay(console, quiet=True) as display:
+        display.show(examples.WATCHED, 7.0)
+    assert capture.get() == ""
