@@ -17,7 +17,7 @@ from stress.analysis.inspection.assemble import inspect_state
 from stress.analysis.inspection.identities import IDENTITIES, explain_changes
 from stress.analysis.inspection.rules import find_suspects
 from stress.lab.namespace_state import take_state
-from stress.model.inspection import Check, Unseen
+from stress.model.inspection import Check, SocketOwner, Unseen
 
 RELEASE = "6.18.44"
 REPOSITORY = Path(__file__).parents[1]
@@ -115,6 +115,22 @@ def test_a_client_that_does_not_close_is_a_leak_too():
     inspection = inspect(state_of([row]))
     assert inspection.leaks[0].local == "10.0.0.5"
     assert inspection.verdict.startswith("uid 0 (root) leaks: 1 connection from 10.0.0.5 to 10.9.9.9 is in CLOSE-WAIT")
+
+
+def test_a_leak_of_many_processes_is_one_finding():
+    owners = {number: SocketOwner(33, "www-data", 100 + number, "nginx") for number in range(1, 21)}
+    rows = [
+        row
+        for number in range(1, 21)
+        for place in range(number)
+        for row in pair(40_000 + 100 * number + place, "CLOSE-WAIT", inode=number, client="10.0.0.9")
+    ]
+    inspection = inspect(state_of(rows, owners=owners))
+    assert len(inspection.leaks) == 20
+    assert checks(inspection) == [Check.CLOSE_WAIT_AGE]
+    assert inspection.verdict.startswith(
+        "nginx (20 processes, nginx[120] most) leaks: 210 connections to port 8080 are"
+    )
 
 
 def test_an_idle_connection_is_never_a_leak():

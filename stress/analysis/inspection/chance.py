@@ -13,6 +13,7 @@ from stress.model.inspection import Chance, Interval
 KNOWN_SINCE = (5, 18)  # Linux whose walk port_walk knows
 TAIL = 0.025
 DRAWS = 10_000
+FEW_WALKS = 256  # for clients that do as few do
 # A share is foretold for so many connects that no walk can come around: one in eight ports of the ring at most.
 RING_SHARE = port_walk.RANDOM_STEPS
 
@@ -41,7 +42,7 @@ def estimate_chance(
     first, second = port_walk.list_passes(low, high)
     ring = first if free[first - low].any() else second
     share, of_connects = foretell(free[ring - low], mined[ring - low], connects, is_known=is_known)
-    at_random, _ = foretell(free, mined, connects, is_known=is_known)
+    at_random, _ = foretell(free, mined, connects, is_known=is_known, walks=FEW_WALKS)
     return Chance(
         mines=int(np.count_nonzero(mined)),
         free=int(np.count_nonzero(free)),
@@ -53,7 +54,9 @@ def estimate_chance(
     )
 
 
-def foretell(free: Mask, mined: Mask, connects: int, *, is_known: bool) -> tuple[Interval, Interval]:
+def foretell(
+    free: Mask, mined: Mask, connects: int, *, is_known: bool, walks: int = port_walk.WALKS
+) -> tuple[Interval, Interval]:
     """Return the share of coming connects that meet a mine, and how many of ``connects`` do.
 
     Args:
@@ -61,6 +64,7 @@ def foretell(free: Mask, mined: Mask, connects: int, *, is_known: bool) -> tuple
         mined: which of those are mines, shape (places,).
         connects: how many are to come.
         is_known: as in ``estimate_chance``.
+        walks: how many to make.
     """
     mines, ports = int(np.count_nonzero(mined)), int(np.count_nonzero(free))
     if not mines:
@@ -70,7 +74,7 @@ def foretell(free: Mask, mined: Mask, connects: int, *, is_known: bool) -> tuple
         most = float(min(mines, connects))
         expected = mines * min(connects / ports, 1.0)
         return Interval(mines / ports, 0.0, min(mines / short, 1.0)), Interval(expected, 0.0, most)
-    counts = port_walk.count_marked(free, mined, [short, connects])
+    counts = port_walk.count_marked(free, mined, [short, connects], walks=walks)
     of_short, of_all = (summarize(counts[:, column]) for column in (0, 1))
     return Interval(of_short.value / short, of_short.low / short, of_short.high / short), of_all
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from stress.analysis.inspection import thresholds
 from stress.analysis.inspection.identities import CATALOGUE, SYMPTOMS
-from stress.analysis.inspection.leak_findings import leaked_connections, unacknowledged_connections
+from stress.analysis.inspection.leak_findings import leaked_connections, merge_leaks, unacknowledged_connections
 from stress.analysis.inspection.settings import is_at_limit, is_crowded
 from stress.analysis.inspection.wording import host_text, owner_text
 from stress.model.inspection import Check, Conntrack, DestinationState, Finding, Leak, ListenerState, Watch
@@ -35,7 +35,10 @@ def list_findings(seen: Seen) -> list[Finding]:
         *full_conntrack(seen.conntrack),
         *dropping_listeners(seen),
         *(searched_destination(row) for row in seen.destinations if is_searched(row) and not is_crowded(row)),
-        *(leaked_connections(leak, seen.destinations) for leak in seen.leaks if leak.state == "CLOSE-WAIT"),
+        *(
+            leaked_connections(leak, owners, seen.destinations)
+            for leak, owners in merge_leaks([leak for leak in seen.leaks if leak.state == "CLOSE-WAIT"])
+        ),
         *suspect_rules(seen),
         *(unacknowledged_connections(leak) for leak in seen.leaks if leak.state != "CLOSE-WAIT"),
         *old_drops(seen),

@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: MIT
 """Findings on leaks: whose they are, how many, since when, and what coming connects meet."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+
+import msgspec
 
 from stress.analysis.inspection import chance, thresholds
 from stress.analysis.inspection.identities import CATALOGUE
 from stress.analysis.inspection.wording import host_text, is_or_are, owner_text, rate_text, since_text
-from stress.model.inspection import Check, DestinationState, Finding, Leak
+from stress.model.inspection import Ages, Check, DestinationState, Finding, Leak, SocketOwner
 from stress.model.text import endpoint_text, plural
 
 KILLED = "root, and a kernel with CONFIG_INET_DIAG_DESTROY; the program then gets errors on them"
 
 
-def leaked_connections(leak: Leak, destinations: Sequence[DestinationState]) -> Finding:
-    """Return that connections are in CLOSE-WAIT; a failure if one is older than a minute."""
+def leaked_connections(leak: Leak, owners: Sequence[SocketOwner], destinations: Sequence[DestinationState]) -> Finding:
+    """Return that connections are in CLOSE-WAIT; a failure if one is older than a minute.
+
+    Args:
+        leak: of one owner, or the sum of those of a listener.
+        owners: who has them, those with the most first.
+        destinations: of the namespace.
+    """
     is_old = leak.ages.oldest_ms is not None and leak.ages.oldest_ms > thresholds.CLOSE_WAIT_AGE_MS
     port = port_of(leak) if leak.is_server else None
     pid = leak.owner.pid if leak.owner is not None else None
@@ -21,7 +30,7 @@ def leaked_connections(leak: Leak, destinations: Sequence[DestinationState]) -> 
     only = f" --port {port}" if port is not None else f" --pid {pid}" if pid is not None else ""
     return Finding(
         check=Check.CLOSE_WAIT_AGE if is_old else None,
-        text=leak_text(leak, is_old=is_old)
+        text=leak_text(leak, owners, is_old=is_old)
         + since_text(leak.since_utc, leak.ages)
         + rate_text(leak.per_hour)
         + mined_text(leak, destinations)
@@ -41,7 +50,50 @@ def leaked_connections(leak: Leak, destinations: Sequence[DestinationState]) -> 
     )
 
 
-def leak_text(leak: Leak, *, is_old: bool) -> str:
+def merge_leaks(leaks: Sequence[Leak]) -> list[tuple[Leak, list[SocketOwner]]]:
+    """Return the connections in CLOSE-WAIT of each listener as one leak, with the processes that have them.
+
+    A server may have many processes, and the fault is in all of them. Leaks of clients stay as they are.
+    """
+    groups: dict[tuple[str, bool] | int, list[Leak]] = defaultdict(list)
+    for number, leak in enumerate(leaks):
+        groups[(leak.local, leak.owner is None) if leak.is_server else number].append(leak)
+    return [(add_leaks(group), [leak.owner for leak in group if leak.owner is not None]) for group in groups.values()]
+
+
+def add_leaks(group: Sequence[Leak]) -> Leak:
+    """Return the sum of leaks, the largest one first; of its peers only those of that one are told."""
+    first, *others = group
+    if not others:
+        return first
+    known = [leak.ages for leak in group if leak.ages.known]
+    rates = [leak.per_hour for leak in group if leak.per_hour is not None]
+    return msgspec.structs.replace(
+        first,
+        count=sum(leak.count for leak in group),
+        unaccepted=sum(leak.unaccepted for leak in group),
+        ages=Ages(
+            sum(ages.known for ages in known),
+            min((ages.youngest_ms for ages in known if ages.youngest_ms is not None), default=None),
+            None,
+            max((ages.oldest_ms for ages in known if ages.oldest_ms is not None), default=None),
+        ),
+        since_utc=min((leak.since_utc for leak in group if leak.since_utc is not None), default=None),
+        per_hour=sum(rates) if len(rates) == len(group) else None,
+    )
+
+
+def holders_text(owners: Sequence[SocketOwner]) -> str:
+    """Return who has a leak's connections: one process, processes of one program, or the first and how many more."""
+    if len(owners) <= 1:
+        return owner_text(owners[0] if owners else None)
+    names = {owner.name for owner in owners}
+    if len(names) == 1 and None not in names:
+        return f"{owners[0].name} ({len(owners)} processes, {owner_text(owners[0])} most)"
+    return f"{owner_text(owners[0])} and {len(owners) - 1} more"
+
+
+def leak_text(leak: Leak, owners: Sequence[SocketOwner], *, is_old: bool) -> str:
     """Return who has not closed how many connections of what."""
     count = plural(leak.count, "connection")
     if leak.owner is None and leak.unaccepted:
@@ -54,7 +106,7 @@ def leak_text(leak: Leak, *, is_old: bool) -> str:
     else:
         peers = next(iter(leak.peers)) if leak.peer_count == 1 else f"{leak.peer_count:,} addresses"
         end = f"from {leak.local} to {peers}"
-    return f"{owner_text(leak.owner)} {verb}: {count} {end} {is_or_are(leak.count)} in CLOSE-WAIT"
+    return f"{holders_text(owners)} {verb}: {count} {end} {is_or_are(leak.count)} in CLOSE-WAIT"
 
 
 def port_of(leak: Leak) -> int:

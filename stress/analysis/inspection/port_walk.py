@@ -68,22 +68,22 @@ def count_marked(free: Mask, marked: Mask, connects: Sequence[int], *, walks: in
     generator = np.random.default_rng(SEED)
     distances = distance_to_free(free)
     numbers = np.cumsum(marked) - 1  # of the marked ports
+    taken = (np.arange(size) + distances) % size
     offsets = (np.arange(walks) * size // walks + generator.integers(0, max(size // walks, 1), walks)) % size
+    steps = generator.integers(1, RANDOM_STEPS + 1, (connects[-1], walks), dtype=np.uint8)
     has_met = np.zeros((walks, int(np.count_nonzero(marked)) + 1), np.bool_)
     row = np.arange(walks)
     counts = np.zeros(walks, np.int64)
     results = np.zeros((walks, len(connects)), np.int64)
     for connect in range(1, connects[-1] + 1):
-        skipped = distances[offsets]
-        places = (offsets + skipped) % size
+        places = taken[offsets]
         meets = np.flatnonzero(marked[places])
         if len(meets):
             mines = numbers[places[meets]]
             new = ~has_met[row[meets], mines]
             has_met[row[meets], mines] = True
             counts[meets] += new
-        steps = generator.integers(0, RANDOM_STEPS, walks, dtype=np.uint8)
-        offsets = (offsets + np.maximum(skipped, steps) + 1) % size
+        offsets = (offsets + np.maximum(distances[offsets] + 1, steps[connect - 1])) % size
         for column, number in enumerate(connects):
             if number == connect:
                 results[:, column] = counts
