@@ -225,6 +225,18 @@ def test_a_mine_whose_client_is_still_there_is_none_yet():
     assert destination.chance.mines == 1
 
 
+def test_a_mine_of_ipv6_is_one_too():
+    rows = pair(40_000, "CLOSE-WAIT", server=("::1", 8080), client="::1")
+    (destination,) = inspect(state_of(rows, [a_listener("::")])).destinations
+    assert (destination.source, destination.address, destination.chance.mines) == ("::1", "::1", 1)
+
+
+def test_where_every_syn_is_dropped_no_share_of_collisions_is_told():
+    rows = [row for port in range(32768, 60999, 17) for row in pair(port, "CLOSE-WAIT")]
+    inspection = inspect(state_of(rows, [a_listener(waiting=129)]))
+    assert not any("will wait for a resend" in finding.text for finding in inspection.findings)
+
+
 def test_a_socket_whose_address_may_be_translated_is_no_mine():
     client = a_socket(("127.0.0.1", 40_000), ("10.9.9.9", 80), "ESTABLISHED")
     assert all(row.chance is None for row in inspect(state_of([*pair(40_000, "ESTABLISHED"), client])).destinations)

@@ -107,7 +107,7 @@ def is_walk_known(release: str, step_width: str | None) -> bool:
         step_width: of net.ipv4.ip_local_port_step_width (Linux 7.1), which makes it walk another way unless it is 0.
     """
     match = re.match(r"(\d+)\.(\d+)", release)
-    if match is None or (step_width or "0") not in ("0", "1"):
+    if match is None or (step_width or "0") != "0":
         return False
     return (int(match[1]), int(match[2])) >= KNOWN_SINCE
 

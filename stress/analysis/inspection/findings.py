@@ -29,6 +29,9 @@ class Seen(NamedTuple):
 
 def list_findings(seen: Seen) -> list[Finding]:
     """Return the findings: failures first, those that stop connections before those that delay them."""
+    # Where every SYN is dropped, it does not matter which ones meet a leaked connection.
+    full = {listener.port for listener in seen.listeners if is_at_limit(listener)}
+    reachable = [destination for destination in seen.destinations if destination.port not in full]
     findings = [
         *(crowded_destination(destination) for destination in seen.destinations if is_crowded(destination)),
         *(full_queue(listener) for listener in seen.listeners if is_at_limit(listener)),
@@ -36,7 +39,7 @@ def list_findings(seen: Seen) -> list[Finding]:
         *dropping_listeners(seen),
         *(searched_destination(row) for row in seen.destinations if is_searched(row) and not is_crowded(row)),
         *(
-            leaked_connections(leak, owners, seen.destinations)
+            leaked_connections(leak, owners, reachable)
             for leak, owners in merge_leaks([leak for leak in seen.leaks if leak.state == "CLOSE-WAIT"])
         ),
         *suspect_rules(seen),

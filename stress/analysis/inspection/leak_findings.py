@@ -21,7 +21,7 @@ def leaked_connections(leak: Leak, owners: Sequence[SocketOwner], destinations: 
     Args:
         leak: of one owner, or the sum of those of a listener.
         owners: who has them, those with the most first.
-        destinations: of the namespace.
+        destinations: those that a SYN can reach.
     """
     is_old = leak.ages.oldest_ms is not None and leak.ages.oldest_ms > thresholds.CLOSE_WAIT_AGE_MS
     port = port_of(leak) if leak.is_server else None

@@ -43,8 +43,8 @@ def describe_settings(
 
 
 def is_crowded(destination: DestinationState) -> bool:
-    """Return whether fewer ports than the threshold are left to a destination."""
-    return destination.left < thresholds.PORTS_LEFT_SHARE * destination.usable
+    """Return whether fewer ports than the threshold are left to a destination, or none."""
+    return not destination.left or destination.left < thresholds.PORTS_LEFT_SHARE * destination.usable
 
 
 def is_at_limit(listener: ListenerState) -> bool:
