@@ -96,6 +96,17 @@ def test_a_young_close_wait_is_told_and_is_no_failure():
     assert not inspection.is_failing
 
 
+def test_what_a_program_is_about_to_close_is_not_told():
+    inspection = inspect(state_of(pair(40_000, "CLOSE-WAIT", "FIN-WAIT-2", age_ms=200)))
+    assert (inspection.findings, inspection.leaks[0].count) == ([], 1)
+
+
+def test_mines_of_the_other_parity_are_met_by_none():
+    rows = [row for port in range(32769, 60999, 34) for row in pair(port, "CLOSE-WAIT")]
+    verdict = inspect(state_of(rows)).verdict
+    assert verdict.endswith("; connect() on this host meets none at 127.0.0.1:8080 while it takes even ports.")
+
+
 def test_a_socket_without_an_age_is_no_failure():
     inspection = inspect(state_of(pair(40_000, "CLOSE-WAIT", age_ms=-1)))
     assert checks(inspection) == [None]
@@ -417,7 +428,7 @@ def test_a_real_dual_stack_server_with_a_full_queue_is_told():
     assert (listener.waiting, listener.limit, listener.states) == (2, 1, {"CLOSE-WAIT": 1, "ESTABLISHED": 1})
     (leak,) = inspection.leaks
     assert (leak.local, leak.owner, leak.unaccepted, leak.peers) == ("[::]:8080", None, 1, {"127.0.0.1": 1})
-    assert checks(inspection) == [Check.LISTENER_QUEUE, None]
+    assert checks(inspection) == [Check.LISTENER_QUEUE]
 
 
 @namespaced(ports=(40000, 40099), sysctls={"net.ipv4.tcp_max_tw_buckets": "0"})

@@ -6,7 +6,12 @@ from typing import NamedTuple
 
 from stress.analysis.inspection import thresholds
 from stress.analysis.inspection.identities import CATALOGUE, SYMPTOMS
-from stress.analysis.inspection.leak_findings import leaked_connections, merge_leaks, unacknowledged_connections
+from stress.analysis.inspection.leak_findings import (
+    is_told,
+    leaked_connections,
+    merge_leaks,
+    unacknowledged_connections,
+)
 from stress.analysis.inspection.settings import is_at_limit, is_crowded
 from stress.analysis.inspection.wording import host_text, owner_text
 from stress.model.inspection import Check, Conntrack, DestinationState, Finding, Leak, ListenerState, Watch
@@ -41,6 +46,7 @@ def list_findings(seen: Seen) -> list[Finding]:
         *(
             leaked_connections(leak, owners, reachable)
             for leak, owners in merge_leaks([leak for leak in seen.leaks if leak.state == "CLOSE-WAIT"])
+            if is_told(leak)
         ),
         *suspect_rules(seen),
         *(unacknowledged_connections(leak) for leak in seen.leaks if leak.state != "CLOSE-WAIT"),

@@ -93,6 +93,11 @@ def holders_text(owners: Sequence[SocketOwner]) -> str:
     return f"{owner_text(owners[0])} and {len(owners) - 1} more"
 
 
+def is_told(leak: Leak) -> bool:
+    """Return whether connections in CLOSE-WAIT are more than those which a program is about to close."""
+    return leak.ages.oldest_ms is None or leak.ages.oldest_ms >= thresholds.TOLD_AGE_MS
+
+
 def leak_text(leak: Leak, owners: Sequence[SocketOwner], *, is_old: bool) -> str:
     """Return who has not closed how many connections of what."""
     count = plural(leak.count, "connection")
@@ -124,6 +129,8 @@ def mined_text(leak: Leak, destinations: Sequence[DestinationState]) -> str:
     worst = max(mined, key=lambda row: row.chance.mines if row.chance is not None else 0)
     assert worst.chance is not None
     share, end = chance.percent_text(worst.chance.share), endpoint_text(worst.address, worst.port)
+    if not worst.chance.share.high:
+        return f"; connect() on this host meets none at {end} while it takes {worst.chance.parity} ports"
     return f"; {share} of the coming connects from this host to {end} will wait for a resend"
 
 

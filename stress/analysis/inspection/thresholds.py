@@ -20,6 +20,7 @@ TEXTS = {
 # Below these nothing is claimed.
 UNACKNOWLEDGED_AGE_MS = 60_000  # FIN-WAIT-1, CLOSING and LAST-ACK: the peer has not acknowledged for so long
 REMOTE_MINE_AGE_MS = 60_000  # net.ipv4.tcp_fin_timeout of a client that is as shipped
+TOLD_AGE_MS = 1_000  # of the oldest connection in CLOSE-WAIT
 MINE_AGE_MS = 1_000  # a younger socket may be the half of a connection that was made while sockets were listed
 PORTS_SEARCHED = 100  # of the loop of connect(): some 10 µs
 RATE_SOCKETS = 10
