@@ -136,7 +136,8 @@ class ExternalServer(msgspec.Struct, frozen=True, kw_only=True):
 
     stayed: bool  # whether the same sockets listened before and after the storm
     holders: list[str]  # the processes that hold them, as far as /proc shows any: ``nginx[712] (stopped)``
-    close_wait: dict[str, int]  # the server's sockets in CLOSE-WAIT, by who holds them
+    close_wait: dict[str, int]  # the server's sockets in CLOSE-WAIT before the storm, by who holds them
+    close_wait_after: dict[str, int]
 
 
 class KernelWord(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 """Several storms of one kind against one external server, and their values together. Imports no numpy."""
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -12,6 +12,7 @@ import msgspec
 from stress.model.errors import UsageError
 from stress.model.plan import EXTERNAL_SCENARIO, Plan
 from stress.model.units import SECOND_NS
+from stress.run import external_text
 from stress.run.external_call import Answer, call_external_storm
 
 TIMES = ("body.p50", "body.p90", "body.p99", "body.p999", "body.max", "duration")  # metrics that are times
@@ -21,9 +22,9 @@ LOCALHOST, UNSPECIFIED = "localhost", "0.0.0.0"  # noqa: S104  # "" stands for e
 OPTIONS = ("close", "ports", "window", "warmup", "linger2_s", "seed", "workers", "pin", "sysctls", "evidence")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExternalStorms:
-    """Storms of one kind against one server.
+    """Storms of one kind against one server. As a text it is a summary of ten lines at most.
 
     Attributes:
         answers: one per storm.
@@ -32,6 +33,9 @@ class ExternalStorms:
 
     answers: list[Answer]
     metric: str
+
+    def __repr__(self) -> str:
+        return "\n".join(external_text.summary_lines(self.answers, self.metric, self.values))
 
     def with_metric(self, metric: str) -> "ExternalStorms":
         """Return the same storms with another time to look at.
@@ -70,7 +74,7 @@ class ExternalStorms:
         """
         values_s = [value / SECOND_NS for value in self.values if value is not None]
         if len(values_s) < len(self.answers):
-            outcomes = sum_counts(answer.summary.outcomes for answer in self.answers)
+            outcomes = external_text.sum_counts(answer.summary.outcomes for answer in self.answers)
             counted = ", ".join(f"{count:,} {name}" for name, count in outcomes.items())
             raise UsageError(
                 f"{self.metric} has no value in {len(self.answers) - len(values_s)} of {len(self.answers)} trials, for "
@@ -84,10 +88,10 @@ class ExternalStorms:
         return {
             "metric": self.metric,
             "attempts": sum(summary.attempts for summary in summaries),
-            "outcomes": sum_counts(summary.outcomes for summary in summaries),
+            "outcomes": external_text.sum_counts(summary.outcomes for summary in summaries),
             "evidence": "+".join(sorted({answer.evidence.value for answer in self.answers})),
-            "causes": sum_counts(summary.causes for summary in summaries),
-            "counters": sum_counts(answer.counters for answer in self.answers),
+            "causes": external_text.sum_counts(summary.causes for summary in summaries),
+            "counters": external_text.sum_counts(answer.counters for answer in self.answers),
             "median_over_trials": {
                 name: statistics.median(value or 0.0 for value in self.of(name)) for name in ("rate", *PER_MILLION)
             },
@@ -164,13 +168,3 @@ def refuse_options(options: Mapping[str, Any]) -> None:
     """Raise UsageError if there are options next to a whole plan, which takes none."""
     if options:
         raise UsageError(f"A whole plan takes no options; set {', '.join(options)} in the plan.")
-
-
-def sum_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Return the sums of counts by name, without those that are 0."""
-    total: dict[str, int] = {}
-    for part in parts:
-        for name, count in part.items():
-            if count:
-                total[name] = total.get(name, 0) + count
-    return total

@@ -71,6 +71,7 @@ class ExternalEnvironment(Environment):
         self.worker_cpus, _ = assign_cpus(plan)
         self.listener = ExternalListener(plan)
         self.cookies_before = {entry.cookie for entry in self.listener.listening()}
+        self.close_wait_before = {} if plan.evidence is EvidenceSource.NONE else count_close_wait(plan)
 
     def serve(self, attempts: int) -> None:
         """Do nothing: the server is there."""
@@ -87,7 +88,8 @@ class ExternalEnvironment(Environment):
         return ExternalServer(
             stayed={entry.cookie for entry in sockets} == self.cookies_before,
             holders=socket_owner.describe_holders({entry.inode for entry in sockets}),
-            close_wait=count_close_wait(self.plan),
+            close_wait=self.close_wait_before,
+            close_wait_after=count_close_wait(self.plan),
         )
 
 

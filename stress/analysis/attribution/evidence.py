@@ -45,7 +45,7 @@ def select_captured_attempts(act: ActFindings, packets: Packets, epoch_ns: int) 
     attempts, captured = act.storm.attempts, []
     source: Hops | OneHost = OneHost(packets) if len(packets.hosts) == 1 else Hops(packets, act.storm.act)
     for code, cause in enumerate(CAUSES):
-        limit = 1 if cause is Cause.NONE else ATTEMPTS_PER_CAUSE
+        limit = 1 if cause is Cause.NONE else max(ATTEMPTS_PER_CAUSE, act.storm.act.plan.until_slow or 0)
         of_cause = 0
         for row in np.flatnonzero(act.causes == code):
             attempt = attempts[row]

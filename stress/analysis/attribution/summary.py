@@ -11,6 +11,7 @@ import numpy.typing as npt
 from stress.analysis.attribution import scenario_figures
 from stress.analysis.attribution.bands import count_bands, merge_bands
 from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.external_verdict import external_verdict
 from stress.analysis.attribution.findings import ActFindings, Findings, analyse_act
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.lab.census import state_name
@@ -65,7 +66,9 @@ def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Su
             left=sum(act.mines.left for act in summaries if is_last_in_environment(run, act.act)),
         ),
         acts=summaries if len(summaries) > 1 else [],
-        verdict=scenario_figures.scenario_verdict([act.storm for act in acts], [act.syns for act in acts]),
+        verdict=external_verdict(acts[0])
+        if run.record.plan.is_external
+        else scenario_figures.scenario_verdict([act.storm for act in acts], [act.syns for act in acts]),
         figures=[
             figure for act in acts for figure in scenario_figures.scenario_figures(act.storm, act.outcomes, act.syns)
         ],

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from stress.model.outcome import Cause, Outcome
 from stress.model.record import KernelWord, Pair, Record
 from stress.model.stall import StallKind
 from stress.model.summary import Body, Evidence, OldSockets, Summary, Uses
@@ -79,7 +80,7 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
         by_count = sorted(summary.errnos.items(), key=lambda item: -item[1])
         add("errors", ", ".join(f"{count:,} {name}" for name, count in by_count))
     add("causes", counts_text(summary.causes))
-    for name, text in latency_texts(summary):
+    for name, text in (*slow_texts(record.plan.until_slow, summary), *latency_texts(summary)):
         add(name, text)
     bands = [band for band in summary.bands if band.count]
     if bands:
@@ -106,6 +107,17 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
         add("kernel's word", word_text(word))
     add("run", str(path))
     return table
+
+
+def slow_texts(wanted: int | None, summary: Summary) -> Iterator[tuple[str, str]]:
+    """Yield how many slow attempts a storm that waited for some has caught."""
+    if wanted is None:
+        return
+    slow = summary.attempts - summary.outcomes.get(Outcome.CONNECTED, 0)
+    stored = sum(evidence.cause != Cause.NONE for evidence in summary.evidence)
+    bound = "" if slow >= wanted else "; the bounds came first"
+    packets = f"; the packets of {stored:,} are in evidence.pcap" if stored else ""
+    yield "slow ones", f"{slow:,} caught, {wanted:,} asked for{bound}{packets}"
 
 
 def latency_texts(summary: Summary) -> Iterator[tuple[str, str]]:
