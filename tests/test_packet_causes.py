@@ -35,7 +35,13 @@ def flow(**fields):
 
 def collision(**fields):
     """Return a try whose SYN met an old socket in CLOSE_WAIT: S, ., R, 8 ms, S, S., ."""
-    met = {"challenges": 1, "challenge_ns": MS_NS // 10, "old_socket": OldSocket.CLIENT_FIN, "challenge_hops": 57}
+    met = {
+        "challenges": 1,
+        "challenge_ns": MS_NS // 10,
+        "old_socket": OldSocket.CLIENT_FIN,
+        "challenge_hops": 57,
+        "old_hops": 57,
+    }
     reset = {"client_resets": 1, "exact_resets": 1, "client_reset_ns": MS_NS // 8, "reuse_ns": 60 * SECOND_NS}
     again = {"syns": 2, "second_syn_ns": 8 * MS_NS, "last_syn_ns": 8 * MS_NS, "syn_ack_ns": 9 * MS_NS}
     return flow(**(met | reset | again | {"ack_ns": 9 * MS_NS} | fields))
@@ -100,6 +106,12 @@ def test_an_ack_of_other_data_without_the_numbers_may_be_that_of_a_box_against_f
 )
 def test_a_collision_that_may_be_something_else_is_unknown(changed):
     assert told(collision(**changed))[0] == "unknown"
+
+
+def test_an_answer_from_another_distance_may_be_that_of_a_firewalls_table():
+    cause, hints = told(collision(challenge_hops=62))
+    assert cause == "unknown"
+    assert "a firewall that still has a session" in hints[0]
 
 
 def test_an_exact_rst_after_which_the_same_answer_comes_again_did_not_arrive():

@@ -7,6 +7,7 @@ SYNs so, to see whether a client's RST follows. But they do not know the numbers
 """
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ STALE = (OldSocket.TRY, OldSocket.OPEN, OldSocket.SERVER_FIN, OldSocket.CLIENT_F
 REMOVABLE = (*STALE, OldSocket.CLIENT_FIN)
 
 
-def is_hastened(flows: npt.NDArray[np.void]) -> Mask:
+def is_hastened(flows: npt.NDArray[Any]) -> Mask:
     """Return in which flows the client sent its SYN again because of a challenge that it answered, shape (flows,)."""
     since_reset_ns = flows["second_syn_ns"] - flows["client_reset_ns"]
     soon = (since_reset_ns >= 0) & (since_reset_ns <= HASTENED_NS) & (flows["second_syn_ns"] < FIRST_TIMEOUT_NS)
@@ -45,11 +46,24 @@ def is_hastened(flows: npt.NDArray[np.void]) -> Mask:
     return hastened
 
 
+def has_numbers(flows: npt.NDArray[Any], states: Collection[OldSocket]) -> Mask:
+    """Return in which flows the first challenge has the numbers of an old socket in one of some states."""
+    known: Mask = (flows["challenges"] > 0) & np.isin(flows["old_socket"], [int(state) for state in states])
+    return known
+
+
+def comes_as_far(flows: npt.NDArray[Any]) -> Mask:
+    """Return in which flows the challenge came as far as the server's segments did, shape (flows,).
+
+    A firewall that still has a session in its table knows the numbers too.
+    """
+    as_far: Mask = flows["challenge_hops"] == flows["old_hops"]
+    return as_far
+
+
 def met_old_socket(facts: PacketFacts, states: Collection[OldSocket]) -> Mask:
     """Return in which flows a SYN met a socket in one of some states, shape (flows,)."""
-    flows = facts.flows
-    met: Mask = (flows["challenges"] > 0) & np.isin(flows["old_socket"], list(states))
-    return met
+    return has_numbers(facts.flows, states) & comes_as_far(facts.flows)
 
 
 def cleared(facts: PacketFacts, states: Collection[OldSocket]) -> Mask:
@@ -106,7 +120,7 @@ SENTENCE = (
 )
 NUMBERS = (
     "sequence number of that ACK = next one of the server's side in the earlier connection, and its acknowledgment "
-    "number = next one of the client's side; {fins} counted"
+    "number = next one of the client's side; {fins} counted; its hops = those of the server's segments in it"
 )
 RULES = (
     PacketRule(
@@ -117,7 +131,7 @@ RULES = (
         "TIME_WAIT; an ACK that answers the SYN with the numbers of that connection; the client's RST; a later SYN, "
         "and the same answer again; the try did not connect",
         equation="sequence number of the RST = the number which that ACK acknowledges, so that a socket to which it "
-        "comes must end (RFC 5961 section 3.2)",
+        "comes must end (RFC 5961 section 3.2); hops of the ACK = those of the server's segments before",
         sentence="{resets:,} RSTs with the exact number passed the capture, and the old sockets answered later SYNs as "
         "before",
         prove=prove_rst_ignored,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.cause import UNKNOWN
-from stress.analysis.attribution.packets.collision import STATES, is_hastened
+from stress.analysis.attribution.packets.collision import STATES, comes_as_far, is_hastened
 from stress.analysis.attribution.packets.facts import Mask, PacketFacts
 from stress.analysis.attribution.packets.refusal import ends_connect
 from stress.analysis.attribution.packets.two_ends import asks_the_same
@@ -83,6 +83,11 @@ def collisions(facts: PacketFacts) -> Iterator[Kind]:
     challenged = flows["challenges"] > 0
     known = challenged & (flows["old_socket"] != OldSocket.NOT_KNOWN)
     connected = facts.of_tries(facts.ended_as(Outcome.RETRIED))
+    yield Kind(
+        known & ~comes_as_far(flows),
+        "whose SYN was answered by an ACK with the numbers of an earlier connection, but with other hops left than the "
+        "server's segments had: perhaps by a firewall that still has a session of it (conntrack -L)",
+    )
     states = sorted({STATES[OldSocket(state)] for state in np.unique(flows["old_socket"][known]).tolist()})
     yield Kind(
         known & connected,

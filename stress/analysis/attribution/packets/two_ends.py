@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stress.analysis.attribution.packets.collision import REMOVABLE
+from stress.analysis.attribution.packets.collision import REMOVABLE, comes_as_far, has_numbers
 from stress.analysis.attribution.packets.facts import Mask, PacketFacts
 from stress.analysis.attribution.packets.rule import PacketRule
 from stress.analysis.attribution.rules.rule import Match
@@ -60,8 +60,7 @@ def lost_nothing(flows: Flows) -> Mask:
 
 def met_far(far: Flows) -> Mask:
     """Return whether an old socket that an exact RST removes answered at the far end, shape (flows,)."""
-    met: Mask = (far["challenges"] > 0) & np.isin(far["old_socket"], [int(state) for state in REMOVABLE])
-    return met
+    return has_numbers(far, REMOVABLE) & comes_as_far(far)
 
 
 def sent_no_rst(flows: Flows) -> Mask:
