@@ -52,6 +52,14 @@ def test_findings_come_in_their_order_with_all_they_have():
     assert places == sorted(places)
 
 
+def test_a_finding_that_is_the_verdict_is_not_told_twice():
+    first = examples.TROUBLE.findings[0]
+    inspection = msgspec.structs.replace(examples.TROUBLE, verdict=f"{first.text} 1 more failure below.")
+    text = printed(inspection_report(inspection, 200), 200)
+    assert text.count(first.text) == 1
+    assert "as said above  [listener-queue]" in text
+
+
 def test_an_ignored_check_is_told_as_such():
     assert "[close-wait-age]" in printed(inspection_report(examples.TROUBLE, WIDTH))
     assert "[close-wait-age, ignored]" in printed(inspection_report(examples.WATCHED, WIDTH))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from stress.cli.output import console, json_option, print_object
-from stress.lab import network_namespace
+from stress.lab import network_namespace, socket_owner
 from stress.model.errors import LabError, UsageError
 from stress.model.inspection import Check
 from stress.model.text import did_you_mean, join_words
@@ -113,17 +113,13 @@ def find_check(name: str) -> Check:
 
 
 def check_process(pid: int) -> None:
-    """Raise unless a process exists, and is in the network namespace of this thread as far as that may be seen.
+    """Raise unless the sockets of a process may be seen from the network namespace of this thread.
 
     Raises:
-        UsageError: it is in another one.
+        UsageError: there is no such process, or it is in another network namespace.
+        LabError: this user may not see its sockets.
     """
-    place = Path(f"/proc/{pid}")
-    if not place.exists():
-        raise UsageError(f"There is no process {pid} here; give the id that it has on this host.")
-    try:
-        inode = os.stat(place / "ns" / "net").st_ino  # noqa: PTH116  # a link to no path
-    except OSError:  # it belongs to somebody else
-        return
+    socket_owner.list_inodes(pid)
+    inode = os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116  # a link to no path
     if inode != network_namespace.read_inode():
         raise UsageError(f"Process {pid} is in another network namespace; look there with --netns {pid}.")

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from stress.model.inspection import Check, Conntrack, Finding, Inspection, SettingState, Unseen, Watch
+from stress.model.inspection import Conntrack, Finding, Inspection, SettingState, Unseen, Watch
 from stress.model.text import plural
 from stress.view.text.inspection_rows import (
     CAPPED,
@@ -40,7 +40,7 @@ def inspection_report(inspection: Inspection, width: int) -> RenderableType:
     """
     parts: list[RenderableType] = [verdict_text(inspection), Text(context_text(inspection), style=QUIET)]
     for number, finding in enumerate(inspection.findings, start=1):
-        parts += [Text(), finding_grid(number, finding, inspection.ignored)]
+        parts += [Text(), finding_grid(number, finding, inspection)]
     if inspection.watch is not None:
         parts += [Text(), *watch_parts(inspection.watch)]
     if inspection.findings or inspection.watch is not None:
@@ -74,13 +74,14 @@ def context_text(inspection: Inspection) -> str:
     return f"{inspection.namespace}{limits}, {when}, Linux {inspection.kernel}; {sockets}"
 
 
-def finding_grid(number: int, finding: Finding, ignored: list[Check]) -> RichTable:
+def finding_grid(number: int, finding: Finding, inspection: Inspection) -> RichTable:
     """Return a finding with its figures, what to look at, what to do now, and its page."""
     grid = RichTable.grid(padding=(0, 1))
     grid.add_column(justify="right", width=LABELS)
     grid.add_column(overflow="fold")
-    fails = finding.check is not None and finding.check not in ignored
-    parts: list[tuple[str, str]] = [(finding.text, "bold" if fails else "")]
+    fails = finding.check is not None and finding.check not in inspection.ignored
+    text = "as said above" if inspection.verdict.startswith(finding.text) else finding.text
+    parts: list[tuple[str, str]] = [(text, "bold" if fails else "")]
     if finding.check is not None:
         parts.append((f"  [{finding.check}{'' if fails else ', ignored'}]", "red" if fails else QUIET))
     grid.add_row(Text(str(number), style=FAILED if fails else TOLD), Text.assemble(*parts))

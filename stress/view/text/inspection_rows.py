@@ -134,9 +134,14 @@ def leak_row(leak: Leak) -> Row:
         Cell(leak.state),
         Cell(f"{leak.count:,}"),
         Cell(ages_text(leak.ages)),
-        Cell(number_text(leak.per_hour)),
+        Cell(rate_text(leak.per_hour)),
     )
     return Row("", cells, ("; ".join(notes),))
+
+
+def rate_text(per_hour: float | None) -> str:
+    """Return a rate with two significant digits, which is as much as ages tell of it."""
+    return number_text(None if per_hour is None else float(f"{per_hour:.2g}"))
 
 
 def ages_text(ages: Ages) -> str:

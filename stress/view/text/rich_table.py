@@ -15,7 +15,7 @@ from stress.view.text.table import Cell, Table, Tone
 
 QUIET = "dim"
 NOTE_INDENT = 4  # of lines below a row
-NOTED_GAP = 2  # columns between those of a table with such lines
+NOTED_GAP = 2  # blanks between columns of a table with such lines, where there is room
 STYLES = {
     Tone.PLAIN: "",
     Tone.QUIET: QUIET,
@@ -100,10 +100,12 @@ def noted_table(table: Table, width: int) -> RenderableType:
     heads = [Text(column.head, style="bold") for column in table.columns]
     lines = [[cell_text(cell) for cell in row.cells] for row in table.rows]
     widths = [max(cell.cell_len for cell in column) for column in zip(heads, *lines, strict=True)]
-    widths[0] = max(min(widths[0], width - sum(widths[1:]) - NOTED_GAP * (len(widths) - 1)), len(heads[0]))
+    gaps = len(widths) - 1
+    gap = NOTED_GAP if sum(widths) + NOTED_GAP * gaps <= width else 1
+    widths[0] = max(min(widths[0], width - sum(widths[1:]) - gap * gaps), len(heads[0]))
     numbers = [column.is_number for column in table.columns]
-    parts: list[RenderableType] = [column_grid([heads], widths, numbers, NOTED_GAP)]
+    parts: list[RenderableType] = [column_grid([heads], widths, numbers, gap)]
     for row, cells in zip(table.rows, lines, strict=True):
-        parts.append(column_grid([cells], widths, numbers, NOTED_GAP))
+        parts.append(column_grid([cells], widths, numbers, gap))
         parts += [Padding(Text(note, style=QUIET), (0, 0, 0, NOTE_INDENT)) for note in row.notes]
     return Group(*parts)
