@@ -322,7 +322,12 @@ def test_a_watch_tells_what_rose_and_which_sockets_stayed():
         ({"ListenDrops": 9, "IpOutNoRoutes": 9}, "no route leads back"),
         ({"ListenDrops": 9, "TCPReqQFullDrop": 9}, "A full SYN queue"),
         ({"ListenDrops": 9}, "tcp_max_syn_backlog"),
-        ({"TCPTimeouts": 5, "TCPSpuriousRtxHostQueues": 5, "IcmpInDestUnreachs": 5}, "neighbour"),
+        (
+            {"TCPTimeouts": 5, "TCPSpuriousRtxHostQueues": 5, "AttemptFails": 5, "IcmpInDestUnreachs": 5},
+            "a neighbour does not answer ARP",
+        ),
+        ({"TCPTimeouts": 5, "TCPSpuriousRtxHostQueues": 4, "IcmpInDestUnreachs": 5}, "a neighbour not answer, or"),
+        ({"TCPSynRetrans": 2, "ActiveOpens": 9}, "2 SYNs were sent again by this host, of 9 new connects"),
         ({"TCPTimeouts": 5, "TCPSpuriousRtxHostQueues": 5}, "IPsec"),
         ({"TCPRetransFail": 2}, "did not send 2 resends"),
         ({"PAWSTimewait": 1}, "TIME-WAIT"),
@@ -345,7 +350,16 @@ def test_a_challenge_is_never_told_as_a_mine():
 
 
 def test_a_syn_sent_again_is_no_dead_neighbour():
-    assert explain_changes({"TCPTimeouts": 5, "TCPSpuriousRtxHostQueues": 5, "TCPSynRetrans": 5}) == []
+    (explanation,) = explain_changes({"TCPTimeouts": 5, "TCPSpuriousRtxHostQueues": 5, "TCPSynRetrans": 5})
+    assert "neighbour" not in explanation.text
+
+
+def test_what_a_watch_proves_is_a_finding_and_no_failure():
+    before, after = state_of(counters={"PAWSTimewait": 1}), state_of(counters={"PAWSTimewait": 4})
+    inspection = inspect(before, after=after, seconds=5.0)
+    assert checks(inspection) == [None]
+    assert inspection.verdict.startswith("No check fails. 3 SYNs met a connection in TIME-WAIT")
+    assert inspection.findings[0].commands == ["nstat -az '*PAWSTimewait'"]
 
 
 def anchors(page):

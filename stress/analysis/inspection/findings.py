@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from stress.analysis.inspection import thresholds
-from stress.analysis.inspection.identities import CATALOGUE, SYMPTOMS
+from stress.analysis.inspection.identities import CATALOGUE, CONNTRACK, SYMPTOMS
 from stress.analysis.inspection.leak_findings import (
     is_told,
     leaked_connections,
@@ -14,6 +14,7 @@ from stress.analysis.inspection.leak_findings import (
 )
 from stress.analysis.inspection.settings import is_at_limit, is_crowded
 from stress.analysis.inspection.wording import host_text, owner_text
+from stress.lab import counters
 from stress.model.inspection import Check, Conntrack, DestinationState, Finding, Leak, ListenerState, Watch
 from stress.model.text import endpoint_text, plural
 
@@ -50,6 +51,7 @@ def list_findings(seen: Seen) -> list[Finding]:
         ),
         *suspect_rules(seen),
         *(unacknowledged_connections(leak) for leak in seen.leaks if leak.state != "CLOSE-WAIT"),
+        *explained_counters(seen),
         *old_drops(seen),
     ]
     return sorted(findings, key=lambda finding: finding.check is None)
@@ -168,6 +170,21 @@ def dropping_listeners(seen: Seen) -> Iterator[Finding]:
             ],
             remedies=["see the page: which counter rose with it tells why"],
         )
+
+
+def explained_counters(seen: Seen) -> Iterator[Finding]:
+    """Yield what the counters of a watch prove, but drops of a listener that is told of already."""
+    if seen.watch is None:
+        return
+    is_told_of = any(seen.watch.listener_drops.values())
+    for explanation in seen.watch.explanations:
+        if is_told_of and "ListenDrops" in explanation.counters:
+            continue
+        names = [name for name in explanation.counters if " " not in name]
+        commands = [f"nstat -az {' '.join(repr('*' + name) for name in names)}"] if names else []
+        commands += ["conntrack -S"] if any(name.startswith(CONNTRACK) for name in explanation.counters) else []
+        commands += ["ip -s link show lo"] if counters.LO_DROPPED in explanation.counters else []
+        yield Finding(check=None, text=explanation.text, page=explanation.page, commands=commands)
 
 
 def suspect_rules(seen: Seen) -> Iterator[Finding]:

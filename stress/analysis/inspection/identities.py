@@ -62,6 +62,13 @@ def is_stuck_on_host(change: Changes) -> bool:
     )
 
 
+def is_neighbour_silent(change: Changes) -> bool:
+    """Return whether every timer that ended did so for a segment that still waited here, and connects then failed."""
+    icmp = rises("IcmpInDestUnreachs", "Icmp6InDestUnreachs")(change)
+    only = change.get("TCPTimeouts") == change.get("TCPSpuriousRtxHostQueues")
+    return is_stuck_on_host(change) and only and icmp and change.get("AttemptFails", 0) > 0
+
+
 def conntrack_change(change: Changes, name: str) -> int:
     """Return how much a counter of conntrack rose."""
     return change.get(CONNTRACK + name, 0)
@@ -102,8 +109,8 @@ IDENTITIES = (
         f"{CATALOGUE}syn-queue",
     ),
     Identity(
-        ("TCPTimeouts", "TCPSpuriousRtxHostQueues", "IcmpInDestUnreachs", "Icmp6InDestUnreachs"),
-        lambda change: is_stuck_on_host(change) and rises("IcmpInDestUnreachs", "Icmp6InDestUnreachs")(change),
+        ("TCPTimeouts", "TCPSpuriousRtxHostQueues", "AttemptFails", "IcmpInDestUnreachs", "Icmp6InDestUnreachs"),
+        is_neighbour_silent,
         lambda change: (
             f"{plural(change['TCPSpuriousRtxHostQueues'], 'segment')} had not left this host when the timer ended, and "
             "no SYN was sent again: a neighbour does not answer ARP."
@@ -112,12 +119,23 @@ IDENTITIES = (
     ),
     Identity(
         ("TCPTimeouts", "TCPSpuriousRtxHostQueues"),
-        lambda change: is_stuck_on_host(change) and not rises("IcmpInDestUnreachs", "Icmp6InDestUnreachs")(change),
+        lambda change: is_stuck_on_host(change) and not is_neighbour_silent(change),
         lambda change: (
             f"{plural(change['TCPSpuriousRtxHostQueues'], 'segment')} had not left this host when the timer ended, and "
-            "no SYN was sent again: an IPsec policy may wait for its key, or a neighbour not answer yet."
+            "no SYN was sent again: an IPsec policy may wait for its key, a neighbour not answer, or a device's queue "
+            "be long."
         ),
         f"{SYMPTOMS}an-ipsec-policy-without-a-key",
+    ),
+    Identity(
+        ("TCPSynRetrans", "ActiveOpens"),
+        rises("TCPSynRetrans"),
+        lambda change: (
+            f"{plural(change['TCPSynRetrans'], 'SYN was', 'SYNs were')} sent again by this host, of "
+            f"{plural(change.get('ActiveOpens', 0), 'new connect')}: the answers came late or not at all. This host's "
+            "counters do not tell why, the server's may."
+        ),
+        f"{CATALOGUE}the-catalogue",
     ),
     Identity(
         ("TCPRetransFail",),
