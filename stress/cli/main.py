@@ -29,6 +29,7 @@ VERBS = {
         "Draw the figures of each stored RUN again, as <run>-timeline.png and so on; run folders are left as they are."
     ),
     "power": "Say how many trials it takes to see a change despite this machine's noise (5 %, with 80 % power).",
+    "read": "Read capture FILEs (pcap, pcapng, also .gz) of others: a run folder, causes as far as packets prove them.",
     "run": "Run one SCENARIO in a private namespace; write a run folder and print its summary.",
     "run-cell": "",
     "run-shell": "",

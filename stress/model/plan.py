@@ -13,6 +13,7 @@ from stress.model.world import ADDRESSES, CLIENT, CLIENT2, SERVER, Drop, Firewal
 
 IDENTITY_DIGITS = 12
 EXTERNAL_SCENARIO = "visit"  # a storm against the server of others
+CAPTURE_SCENARIO = "capture"  # no storm: read from capture files
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}  # by family
 LATER_FIELDS = (  # added after 1.0: left out of the identity where they have their default
     *("evidence", "world", "mine_state", "mines_from", "fillers", "protocol", "use", "listeners", "stuck"),

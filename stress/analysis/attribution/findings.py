@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from stress.analysis.attribution.books import check_books
 from stress.analysis.attribution.bounds import bound_causes
-from stress.analysis.attribution.cause import attribute_causes
+from stress.analysis.attribution.cause import CAUSES, attribute_causes
 from stress.analysis.attribution.collision import detect_collisions
 from stress.analysis.attribution.facts import Facts, needs_explanation
 from stress.analysis.attribution.hints import hint_unknown
@@ -22,7 +22,7 @@ from stress.analysis.attribution.packets.facts import PacketFacts
 from stress.analysis.attribution.packets.hints import hint_packets
 from stress.analysis.attribution.syns import TIME_WAIT, Syns, classify_syns, no_syns
 from stress.model.attempt import STORM
-from stress.model.outcome import Outcome
+from stress.model.outcome import Cause, Outcome
 from stress.model.plan import EvidenceSource
 from stress.model.run import Run, Storm, no_events
 from stress.model.summary import Bound, Claim, Mines, Proof, Summary
@@ -53,6 +53,18 @@ class ActFindings:
     proofs: list[Proof]
     bounds: list[Bound]
     hints: list[str]
+
+    @cached_property
+    def drawn_causes(self) -> npt.NDArray[np.uint8]:
+        """Index into CAUSES of what pictures show of each attempt, shape (attempts,).
+
+        A try of a capture that connected at once has an unknown cause where a SYN before the capture may be missing. It
+        is no trouble that anybody saw.
+        """
+        if self.storm.act.evidence is not EvidenceSource.PACKETS:
+            return self.causes
+        at_once = (self.outcomes == OUTCOMES.index(Outcome.CONNECTED)) & (self.causes == CAUSES.index(Cause.UNKNOWN))
+        return np.where(at_once, np.uint8(CAUSES.index(Cause.NONE)), self.causes)
 
     def is_body(self) -> npt.NDArray[np.bool_]:
         """Return whether each attempt connected at once, warm-up left out, shape (attempts,)."""
@@ -103,6 +115,11 @@ class Findings:
     def causes(self) -> npt.NDArray[np.uint8]:
         """Index into CAUSES, shape (attempts,)."""
         return np.concatenate([act.causes for act in self.acts])
+
+    @cached_property
+    def drawn_causes(self) -> npt.NDArray[np.uint8]:
+        """Index into CAUSES of what pictures show, shape (attempts,)."""
+        return np.concatenate([act.drawn_causes for act in self.acts])
 
     @cached_property
     def collided(self) -> npt.NDArray[np.bool_]:

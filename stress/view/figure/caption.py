@@ -70,16 +70,19 @@ def caption(findings: Findings) -> list[str]:
     """Return what a reader needs to assess or repeat the run, as phrases for the foot of the figure."""
     record, summary, plan = findings.run.record, findings.summary, findings.run.record.plan
     sysctls = [f"{name}={value}" for name, value in sorted(plan.sysctls.items())]
+    storm = [
+        f"{summary.mines.laid:,} mines laid, {summary.mines.left:,} left",
+        f"{summary.collisions:,} collisions",
+        *sysctls,
+    ]
     return [
         *kernel_phrases(record.host.kernel, record.host.jiffy_ns),
         f"{summary.attempts:,} attempts",
         f"{summary.rate_per_s:,.0f}/s",
-        f"{summary.mines.laid:,} mines laid, {summary.mines.left:,} left",
-        f"{summary.collisions:,} collisions",
-        *sysctls,
+        *([] if record.is_capture else storm),
         *(["interrupted"] if record.interrupted else []),
         *([f"warnings: {len(summary.warnings)}"] if summary.warnings else []),
-        f"seed {plan.seed}",
+        *([] if record.is_capture else [f"seed {plan.seed}"]),
         f"run {record.id}",
         record.program,
     ]

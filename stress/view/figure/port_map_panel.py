@@ -63,13 +63,13 @@ def _map_of_act(run: Run, findings: ActFindings) -> _ActMap:
     begin_ns = attempts["start_ns"].min(initial=np.iinfo(np.int64).max)
     np.divide(attempts["start_ns"] - begin_ns, 1e9, out=start_s, casting="unsafe")
     span_s = max(float(start_s.max(initial=0)), 1e-3)
-    return _ActMap(findings.storm.act.name, span_s, start_s, attempts["local_port"], findings.causes, mines)
+    return _ActMap(findings.storm.act.name, span_s, start_s, attempts["local_port"], findings.drawn_causes, mines)
 
 
 def headline(findings: Findings) -> str:
     """Return which attempts were slow or failed, and whether at mines, without a port or on how many ports."""
     attempts = findings.run.attempts
-    trouble = findings.causes != NONE
+    trouble = findings.drawn_causes != NONE
     count, mined = int(trouble.sum()), int((trouble & findings.collided).sum())
     portless = int((trouble & (attempts["local_port"] == 0)).sum())
     if not attempts.size:

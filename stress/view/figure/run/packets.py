@@ -35,9 +35,13 @@ RING: dict[str, Any] = {
 
 
 def example_to_show(findings: Findings) -> Evidence | None:
-    """Return the first evidence of the most frequent cause that has any; None without a cause to show."""
+    """Return the first evidence of the most frequent cause that has any, of a known cause if there is one; or None."""
     shown = [evidence for evidence in findings.summary.evidence if evidence.cause != Cause.NONE]
-    return max(shown, key=lambda evidence: findings.summary.causes.get(evidence.cause, 0), default=None)
+
+    def importance(evidence: Evidence) -> tuple[bool, int]:
+        return evidence.cause != Cause.UNKNOWN, findings.summary.causes.get(evidence.cause, 0)
+
+    return max(shown, key=importance, default=None)
 
 
 def time_labels(packets: Sequence[Packet]) -> list[str]:

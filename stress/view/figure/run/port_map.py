@@ -35,9 +35,9 @@ def detail(findings: Findings) -> str:
 
 def legend_entries(findings: Findings) -> list[Line2D]:
     """Return a labelled and counted sample for each cause that occurs and for the mines."""
-    counts = np.bincount(findings.causes, minlength=len(CAUSES))
+    counts = np.bincount(findings.drawn_causes, minlength=len(CAUSES))
     samples = []
-    for code in (NONE, *causes_by_count(findings.causes)):
+    for code in (NONE, *causes_by_count(findings.drawn_causes)):
         if counts[code]:
             sample = cause_marker(CAUSES[code], size=7)
             sample.set_label(f"{sample.get_label()}  {counts[code]:,}")
@@ -57,6 +57,6 @@ def port_map_figure(findings: Findings) -> Figure:
         title = f"{findings.run.record.plan.scenario}: {headline(findings)}"
         figure, top = new_sheet(title, detail(findings), legend_entries(findings), caption(findings))
         norm = draw_port_map(figure, findings, top)
-        if np.any(findings.causes == NONE):
+        if np.any(findings.drawn_causes == NONE):
             draw_colour_scale(figure.add_axes((0.94, FOOT, 0.01, 0.17)), ScalarMappable(norm, GROUND))
         return figure

@@ -216,7 +216,8 @@ def timeline_figure(findings: Findings) -> Figure:
         figure, top = new_sheet(title, detail(findings), entries, caption(findings))
         axes = figure.add_axes((0.09, 0.185, 0.5 if evidence else 0.763, top - 0.185))
         body = draw_timeline(axes, findings, latency_limits([findings]), font_size=9)
-        axes.set_xlabel("start of the attempt, in seconds since the storm began")
+        since = "the first SYN" if findings.run.record.is_capture else "the storm began"
+        axes.set_xlabel(f"start of the attempt, in seconds since {since}")
         axes.set_ylabel(
             "latency of connect(), and of the first use" if len(findings.run.uses) else "latency of connect()"
         )
