@@ -10,8 +10,10 @@ import time
 import pytest
 from namespaced import namespaced
 from test_census import becomes
+from test_network_namespace import Neighbour
 
-from stress.lab import census, namespace_state, socket_owner, sysctl
+from stress.lab import census, firewall, namespace_state, network_namespace, socket_owner, sysctl
+from stress.model.errors import LabError, UsageError
 from stress.model.inspection import SocketOwner
 
 NOBODY = 65534
@@ -146,18 +148,18 @@ def test_half_open_connections_are_listed_and_of_closed_ones_nothing_is_invented
         assert state.owner(inode, 0) is None
 
 
-def seen_as(uid):
-    """Return the state that another user sees."""
+def of_child(uid, look):
+    """Return what a function returns in a child that is another user and has none of this process's descriptors."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.closerange(3, writer)  # what the parent has open would be its own too
+            os.closerange(3, writer)
             os.closerange(writer + 1, 1000)
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
             with os.fdopen(writer, "wb") as stream:
-                pickle.dump(namespace_state.take_state(), stream)
+                pickle.dump(look(), stream)
         finally:
             os._exit(1)
     os.close(writer)
@@ -175,7 +177,7 @@ def test_nobody_sees_all_sockets_and_ages_but_not_whose_they_are_and_is_told_so(
         server.accept()[0] as accepted,
     ):
         inodes = [os.fstat(end.fileno()).st_ino for end in (server, client, accepted)]
-        state = seen_as(NOBODY)
+        state = of_child(NOBODY, namespace_state.take_state)
     assert set(inodes) <= {*state.sockets["inode"].tolist(), *(entry.inode for entry in state.listeners)}
     assert (state.ages_ms[[inode in inodes for inode in state.sockets["inode"].tolist()]] >= 0).all()
     assert not set(inodes) & set(state.owners)
@@ -183,7 +185,78 @@ def test_nobody_sees_all_sockets_and_ages_but_not_whose_they_are_and_is_told_so(
     (about_owners, about_rules) = (entry for entry in state.unseen if "bind()" not in entry.what)
     assert about_owners.what.startswith("the processes of ")
     assert "uid 0 (root)" in about_owners.what
-    assert about_owners.remedy == "look as root (sudo)"
+    assert about_owners.remedy == "Look as root (sudo)."
     assert about_rules.what == "firewall rules that drop or reject what a retry needs"
     assert "root" in about_rules.remedy
     assert state.rules is None
+
+
+@needs_root
+def test_nobody_who_asks_for_one_process_is_told_that_its_sockets_are_hidden():
+    """Else the answer would be that it has none."""
+    pid = os.getpid()
+
+    def refusal():
+        try:
+            socket_owner.check_visible(pid)
+        except LabError as error:
+            return str(error)
+        return ""
+
+    assert f"may not see which sockets process {pid} has; look as root" in of_child(NOBODY, refusal)
+    assert refusal() == ""
+    with pytest.raises(UsageError, match="There is no process 4999999"):
+        socket_owner.check_visible(4999999)
+
+
+@namespaced
+def test_sockets_that_were_closed_while_proc_was_read_are_not_called_hidden():
+    with socket.create_server(("127.0.0.1", 5000)) as server, socket.create_server(("127.0.0.1", 5001)) as closed:
+        inodes = {os.fstat(end.fileno()).st_ino: 0 for end in (server, closed)}
+        closed.close()
+        assert namespace_state.list_hidden(inodes, {}) == [0]
+        assert namespace_state.list_hidden(inodes, dict.fromkeys(inodes)) == []
+
+
+@pytest.mark.parametrize(
+    ("stderr", "why", "remedy"),
+    [
+        ("", "nft is not installed here", "where nft is installed"),
+        ("Error: Operation not permitted (you must be root)", "to root only", "as root"),
+        ("Error: out of memory", "nft --terse list ruleset failed: Error: out of memory", "Run nft list ruleset"),
+    ],
+)
+@namespaced
+def test_rules_that_cannot_be_seen_are_told_with_the_reason(tmp_path, monkeypatch, stderr, why, remedy):
+    nft = tmp_path / "nft"
+    nft.write_text(f"#!/bin/sh\necho '{stderr}' >&2; exit 1\n")
+    nft.chmod(0o755)
+    monkeypatch.setattr(firewall, "find_nft", lambda: str(nft) if stderr else None)
+    state = namespace_state.take_state()
+    (about_rules,) = (entry for entry in state.unseen if "rules" in entry.what)
+    assert state.rules is None
+    assert why in about_rules.why
+    assert remedy in about_rules.remedy
+
+
+@namespaced
+def test_rules_of_this_namespace_are_listed():
+    if not firewall.has_nft():
+        pytest.skip("nft is missing (Debian: nftables)")
+    firewall.run_nft(["add", "table", "inet", "blue"])
+    assert "table inet blue" in namespace_state.take_state().rules
+
+
+@needs_root
+def test_users_are_named_as_they_are_outside_of_a_user_namespace_that_was_joined():
+    with Neighbour(NOBODY) as neighbour:
+
+        def look():
+            network_namespace.enter(str(neighbour.pid))
+            return namespace_state.take_state(with_rules=False)
+
+        state = of_child(NOBODY, look)
+    (listener,) = state.listeners
+    assert (listener.port, listener.uid) == (7777, NOBODY)
+    assert state.owner(listener.inode, listener.uid).pid == neighbour.pid
+    assert state.owner(listener.inode, listener.uid).uid == NOBODY

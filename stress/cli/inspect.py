@@ -12,6 +12,7 @@ from stress.lab import network_namespace, socket_owner
 from stress.model.errors import LabError, UsageError
 from stress.model.inspection import Check
 from stress.model.text import did_you_mean, join_words
+from stress.run.process import ONE_THREAD
 from stress.view.export import metrics_file
 
 WRONG = 1  # exit code: a check fails that is not ignored
@@ -67,6 +68,7 @@ def inspect(
         if pid is not None:
             check_process(pid)
         # numpy starts threads, and a process with threads cannot join a user namespace: only now.
+        os.environ |= ONE_THREAD
         from stress.run.inspection import Question, inspect_namespace, watch_namespace  # noqa: PLC0415
         from stress.view.text.inspection_report import inspection_report  # noqa: PLC0415
 
@@ -113,13 +115,16 @@ def find_check(name: str) -> Check:
 
 
 def check_process(pid: int) -> None:
-    """Raise unless the sockets of a process may be seen from the network namespace of this thread.
+    """Raise unless a process is in the network namespace of this thread, and its sockets may be seen.
 
     Raises:
-        UsageError: there is no such process, or it is in another network namespace.
-        LabError: this user may not see its sockets.
+        UsageError: there is no such process, or it is in another namespace.
+        LabError: it belongs to somebody else.
     """
-    socket_owner.list_inodes(pid)
-    inode = os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116  # a link to no path
+    socket_owner.check_visible(pid)
+    try:
+        inode = os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116  # a link to no path
+    except OSError:  # it has ended
+        return
     if inode != network_namespace.read_inode():
         raise UsageError(f"Process {pid} is in another network namespace; look there with --netns {pid}.")

@@ -119,7 +119,7 @@ def take_state(*, with_rules: bool = True) -> NamespaceState:
         conntrack=tracked,
         conntrack_entries=conntrack_entries(sysctls),
         rules=rules,
-        unseen=[*unseen.describe_owners(uids, owners), *unseen.describe_bound(), *hidden_rules],
+        unseen=[*unseen.describe_owners(list_hidden(uids, owners)), *unseen.describe_bound(), *hidden_rules],
     )
 
 
@@ -152,15 +152,27 @@ def users_by_inode(
 
 def name_owners(holders: Mapping[int, list[int]], uids: Mapping[int, int]) -> dict[int, SocketOwner]:
     """Return who holds each socket, by inode; one object for all sockets of a process."""
-    owners: dict[tuple[int, str, int], SocketOwner] = {}
+    owners: dict[tuple[int, tuple[str, int]], SocketOwner] = {}
     by_inode = {}
-    for inode, (name, pid) in socket_owner.name_owners(holders).items():
-        uid = uids[inode]
-        key = (uid, name, pid)
+    for inode, named in socket_owner.name_owners(holders).items():
+        key = uids[inode], named
         if key not in owners:
-            owners[key] = SocketOwner(uid, socket_owner.user_name(uid), pid, name)
+            name, pid = named
+            owners[key] = SocketOwner(key[0], socket_owner.user_name(key[0]), pid, name)
         by_inode[inode] = owners[key]
     return by_inode
+
+
+def list_hidden(uids: Mapping[int, int], owners: Mapping[int, SocketOwner]) -> list[int]:
+    """Return the user of each socket that no process is known to hold, and that still is there.
+
+    Of those that were closed while /proc was read, nobody hides the process.
+    """
+    unknown = uids.keys() - owners
+    if not unknown:
+        return []
+    tables = [census.list_sockets(family, [*census.NUMBERS, census.BOUND]) for family in (4, 6)]
+    return [uids[inode] for table in tables for inode in unknown.intersection(table["inode"].tolist())]
 
 
 def conntrack_entries(sysctls: Mapping[str, str]) -> tuple[int, int] | None:

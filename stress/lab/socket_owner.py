@@ -63,35 +63,49 @@ def read_inodes(pid: int) -> list[int]:
     return inodes
 
 
-def list_inodes(pid: int) -> frozenset[int]:
-    """Return the inodes of the sockets that a process has open.
+def check_visible(pid: int) -> None:
+    """Raise unless the descriptors of a process may be read.
 
     Raises:
         UsageError: there is no such process.
-        LabError: its descriptors may not be read.
+        LabError: this user may not read them.
     """
     try:
-        return frozenset(read_inodes(pid))
+        os.close(os.open(PROC / str(pid) / "fd", os.O_RDONLY | os.O_DIRECTORY))
     except PermissionError as error:
         raise LabError(
-            f"This user may not see the sockets of process {pid}; look as root (sudo) or as the user who started it."
+            f"This user may not see which sockets process {pid} has; look as root (sudo) or as the user who started it."
         ) from error
     except OSError as error:
         raise UsageError(f"There is no process {pid} here; give the id that it has on this host.") from error
 
 
+def is_any_hidden() -> bool:
+    """Return whether /proc shows a process whose descriptors this user may not read."""
+    folders = (PROC / str(pid) / "fd" for pid in list_processes())
+    return any(folder.parent.exists() and not os.access(folder, os.R_OK) for folder in folders)
+
+
 def name_owners(holders: Mapping[int, Sequence[int]]) -> dict[int, tuple[str, int]]:
     """Return name and id of the process that is named of those that hold each socket, by inode.
 
-    It is the first that is not the service manager. A process that has ended meanwhile is left out.
+    A process that has ended meanwhile is left out.
     """
-    read = functools.cache(read_name)
-    owners = {}
+    owners: dict[tuple[int, ...], tuple[str, int] | None] = {}
+    by_inode = {}
     for inode, pids in holders.items():
-        names = [(name, pid) for pid in pids if (name := read(pid)) is not None]
-        if names:
-            owners[inode] = next((named for named in names if named[0] != SERVICE_MANAGER), names[0])
-    return owners
+        key = tuple(pids)
+        if key not in owners:
+            owners[key] = choose_owner(pids)
+        if (owner := owners[key]) is not None:
+            by_inode[inode] = owner
+    return by_inode
+
+
+def choose_owner(pids: Sequence[int]) -> tuple[str, int] | None:
+    """Return name and id of the first of some processes that is not the service manager; None when all have ended."""
+    names = [(name, pid) for pid in pids if (name := read_name(pid)) is not None]
+    return next((named for named in names if named[0] != SERVICE_MANAGER), names[0] if names else None)
 
 
 def read_name(pid: int) -> str | None:

@@ -5,7 +5,7 @@ import os
 import platform
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from stress.lab import firewall, socket_owner
@@ -16,31 +16,26 @@ from stress.model.text import join_words, plural
 BOUND_SINCE = (6, 8)  # Linux that lists sockets that are only bound
 OLD_TABLES = Path("/proc/thread-self/net/ip_tables_names"), Path("/proc/thread-self/net/ip6_tables_names")
 DENIED = "Operation not permitted"
-AS_ROOT = "look as root (sudo)"
+AS_ROOT = "Look as root (sudo)."
 NAMED_USERS = 3
 
 
-def describe_owners(uids: Mapping[int, int], named: Collection[int]) -> list[Unseen]:
-    """Return what is said of sockets that no process is known to hold.
-
-    Args:
-        uids: users of all sockets that have an inode, by inode.
-        named: inodes of those whose process is known.
-    """
-    users = Counter(uids[inode] for inode in uids.keys() - named)
+def describe_owners(uids: Iterable[int]) -> list[Unseen]:
+    """Return what is said of sockets that no process is known to hold, by the user of each."""
+    users = Counter(uids)
     if not users:
         return []
     texts = [socket_owner.user_text(uid) for uid, _ in users.most_common(NAMED_USERS)]
     more = len(users) - len(texts)
     texts += [plural(more, "other user")] if more else []
     what = f"the processes of {plural(users.total(), 'socket')} of {join_words(texts)}"
-    if os.geteuid() != 0:
+    if socket_owner.is_any_hidden():
         return [Unseen(what, "/proc shows what a process has open to its own user and to root only", AS_ROOT)]
     return [
         Unseen(
             what,
             "no process that /proc shows here has them open: they are the kernel's own, or of another PID namespace",
-            "look from the host, with --netns and the id that a process of this network has there",
+            "Look from the host, with --netns and the id that a process of this network has there.",
         )
     ]
 
@@ -52,7 +47,7 @@ def describe_bound() -> list[Unseen]:
     if numbers is None or tuple(map(int, numbers.groups())) >= BOUND_SINCE:
         return []
     why = f"Linux {release} does not list them; {'.'.join(map(str, BOUND_SINCE))} does"
-    return [Unseen("sockets that have a port by bind() and are not connected", why, "boot a newer kernel")]
+    return [Unseen("sockets that have a port by bind() and are not connected", why, "A newer kernel tells.")]
 
 
 def read_rules() -> tuple[str | None, list[Unseen]]:
@@ -64,10 +59,8 @@ def read_rules() -> tuple[str | None, list[Unseen]]:
         if DENIED in str(error):
             return None, [Unseen(what, "the kernel lists the rules of nft to root only", AS_ROOT)]
         if firewall.has_nft():
-            return None, [Unseen(what, str(error).rstrip("."), "run nft list ruleset to see why")]
-        remedy = "install nftables, or look from a host that has it, with --netns"
-        if os.geteuid() != 0:
-            remedy += f", and {AS_ROOT}"
+            return None, [Unseen(what, str(error).rstrip("."), "Run nft list ruleset to see why.")]
+        remedy = "Look as root (sudo) where nft is installed, for a container on its host with --netns."
         return None, [Unseen(what, "nft is not installed here", remedy)]
     return rules, describe_old_tables()
 
@@ -84,6 +77,6 @@ def describe_old_tables() -> list[Unseen]:
         Unseen(
             f"rules of iptables-legacy, table {join_words(sorted(tables))}",
             "nft does not list them",
-            "run iptables-legacy-save and ip6tables-legacy-save",
+            "Run iptables-legacy-save and ip6tables-legacy-save.",
         )
     ]
