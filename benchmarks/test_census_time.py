@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""How long a census of 100,000 sockets takes, and what else is asked of them."""
+"""How long a census of 100,000 sockets takes, what else is asked of them, and ``connstorm inspect`` as a whole."""
 
+import json
 import os
 import resource
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from pairs import spread
 
 from stress._fastconnect import now_ns, storm
-from stress.lab import ages, census, namespace, sysctl
+from stress.lab import ages, census, namespace, namespace_state, sysctl
 from stress.lab.listener import Listener
 from stress.model.attempt import allocate_attempts
 from stress.model.plan import Plan, Ports
@@ -19,12 +22,23 @@ from stress.storm.ports import read_port_range
 MINES, TIME_WAITS, HELD = 56_000, 26_000, 9_000  # a connection that is held has two sockets
 SERVER_PORTS = range(5000, 5001)
 ROUNDS = 20
+LOOKS = 8
+SECONDS_MAX, MEGABYTES_MAX = 1.0, 200  # what an inspection may cost on an idle machine
+# Its memory, started by a small process: what a process had before execve(2) counts as its own (exec_mmap()).
+ALONE = """
+import os, sys
+looking = os.posix_spawn(sys.executable, [sys.executable, "-m", "stress", "inspect", "--json"], os.environ)
+_, status, usage = os.wait4(looking, 0)
+assert os.waitstatus_to_exitcode(status) in (0, 1)
+sys.stderr.write(str(usage.ru_maxrss))
+"""
 HEADING = "A census of 100,000 sockets"
 COLUMNS = ("what", "sockets", "time (quartiles)")
 WAYS = {
     "all sockets of IPv4, those of dual stacks included": lambda: census.list_family(4),
     "all sockets, counted by side and state": lambda: census.take_census(4, SERVER_PORTS),
     "the server's sockets": lambda: census.list_server_sockets(4, SERVER_PORTS),
+    "all but those in LISTEN, with owners, ages, rules and counters": namespace_state.take_state,
     "the server's sockets, and their ages": lambda: ages.read_ages_ms(census.list_server_sockets(4, SERVER_PORTS)),
 }
 
@@ -72,5 +86,25 @@ def test_census(benchmark, table, crowd, way):
         return listed
 
     listed = benchmark.pedantic(take, rounds=ROUNDS, warmup_rounds=1)
-    sockets = crowd if isinstance(listed, dict) else len(listed)
+    sockets = crowd if isinstance(listed, dict) else len(getattr(listed, "sockets", listed))
     table.add(HEADING, COLUMNS, way, f"{sockets:,}", f"{spread(times_s)} s")
+
+
+@pytest.mark.usefixtures("crowd")
+def test_inspect(benchmark, table):
+    """From the start of two Pythons to their end, and the largest resident set of the second."""
+    times_s, peaks_mb = [], []
+
+    def look():
+        start_ns = now_ns()
+        ended = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, check=True)
+        times_s.append((now_ns() - start_ns) / 1e9)
+        peaks_mb.append(int(ended.stderr) / 1000)
+        return json.loads(ended.stdout)["sockets"]
+
+    sockets = benchmark.pedantic(look, rounds=LOOKS, warmup_rounds=1)
+    assert sockets >= MINES + 2 * HELD
+    row = (f"{sockets:,}", f"{spread(times_s)} s", f"{max(peaks_mb):.0f} MB")
+    table.add("`connstorm inspect` of 100,000 sockets", ("sockets", "time (quartiles)", "memory at most"), *row)
+    assert min(times_s) < SECONDS_MAX
+    assert max(peaks_mb) < MEGABYTES_MAX
