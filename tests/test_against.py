@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Storms against a server that is there: ``run clean --against``, the API and the pytest fixture."""
 
+import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,19 +15,26 @@ import msgspec
 import pytest
 from command import connstorm
 from namespaced import namespaced
+from private_network import network
+from test_pytest_plugin import PYTEST
 
 from stress import api
-from stress.lab import host_names
+from stress.lab import host_names, sysctl
 from stress.lab.firewall import has_nft, run_nft
+from stress.lab.listening import list_listening
 from stress.lab.network_namespace import read_inode
+from stress.lab.translation import Target, find_translating_chain, list_rules
 from stress.lab.wait import wait_until
 from stress.model.errors import ConnstormError, UsageError
 from stress.run import against
+from stress.store import run_folder
+from stress.storm.external_storm import describe_bounds
+from stress.view.text.run_report import slow_texts
 
 PORTS = (40000, 40999)
 ETH_P_ALL = 3
+FROZEN = Path(__file__).parent / "data" / "run-schema-3"
 IFF_LOWER_UP = 1 << 16  # linux/if.h
-SERVERS = Path(__file__).with_name("servers_of_others.py")
 
 
 def test_a_place_is_a_host_and_a_port():
@@ -170,6 +179,15 @@ def by_api(host, port, _):
     return None
 
 
+def by_fixture(hosts, port, folder):
+    """Storm by the fixture in the tests of a user, one for each host; return what pytest printed."""
+    text = f"import pytest\n\n@pytest.mark.parametrize('host', {list(hosts)})\n"
+    text += f"def test_storm(storm, host):\n    storm((host, {port}), trials=1, attempts=5, deadline_s=0.5)\n"
+    (folder / "test_storm.py").write_text(text)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    return subprocess.run(PYTEST, cwd=folder, capture_output=True, text=True, timeout=100, check=False).stdout
+
+
 def by_plan(host, port, _):
     """Storm by the API with a plan that was changed by hand, in this process."""
     plan = msgspec.structs.replace(api.server_plan(("127.0.0.1", port), attempts=5, deadline_s=0.5), target=host)
@@ -198,10 +216,10 @@ def test_nothing_leaves_for_an_address_that_is_not_local(tmp_path):
                 assert storm(host, 7000, tmp_path), host
         for host in ("192.0.2.1", "example.org", "fe80::1%out"):
             assert by_command(host, 7000, tmp_path), host
+        assert f"{len(FOREIGN)} failed" in by_fixture(FOREIGN, 7000, tmp_path)
         assert wire.read() == []
-        for host in ("198.18.0.1", "2001:db8::1", "0.0.0.0", "::", "::ffff:127.0.0.1", "localhost"):  # noqa: S104
+        for host in ("198.18.0.1", "2001:db8::1", "::", "::ffff:127.0.0.1"):
             assert by_plan(host, 7000, tmp_path) is None, host
-        assert by_command("198.18.0.1", 7000, tmp_path) is None
         assert wire.read() == []
 
 
@@ -226,3 +244,162 @@ def test_nothing_leaves_by_a_rule_that_carries_it_off(tmp_path):
             with pytest.raises(TimeoutError):
                 client.connect(("198.18.0.1", 7000))
         assert wire.read()
+
+
+LEAK = """
+import socket
+server = socket.create_server(("127.0.0.1", 7000), backlog=512)
+connections = []
+while True:
+    connections.append(server.accept()[0])
+"""
+STORM = ["--no-pin", "--ports", "sweep", "--deadline", "1"]
+
+
+@contextmanager
+def leaking_server(*inside):
+    """Run a server that never closes a connection, in this namespace or in another one."""
+    with subprocess.Popen([*inside, sys.executable, "-c", LEAK]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@namespaced(ports=(40000, 40099))
+def test_a_storm_goes_on_until_slow_attempts_were_caught(tmp_path):
+    with leaking_server():
+        assert wait_until(lambda: is_listening(7000), 10)
+        clients = [socket.socket() for _ in range(9)]
+        for port, client in enumerate(clients, 40000):
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)
+            client.bind(("127.0.0.1", port))
+            client.connect(("127.0.0.1", 7000))
+        for client in clients:
+            client.close()
+        time.sleep(1.3)
+        storm = ["run", "clean", "--against", "localhost:7000", *STORM, "-o", tmp_path]
+        ended = connstorm(*storm, "--until-slow", "5", "--rate", "150", "--json")
+        assert ended.returncode == 0, ended.stderr
+        document = json.loads(ended.stdout)
+        summary = document["summary"]
+        assert (summary["attempts"], summary["outcomes"]["retried"]) == (
+            150,
+            9,
+        )  # of 4,500; the first part had all nine
+        assert [evidence["cause"] for evidence in summary["evidence"]].count("closewait") == 5
+        assert {"run.json", "attempts.npy", "evidence.pcap", "timeline.png"} <= {
+            file.name for file in Path(document["path"]).iterdir()
+        }
+
+
+def test_what_a_storm_waits_for_and_has_caught_is_said():
+    plan = against.against_plan("clean", "127.0.0.1:8080", {"until_slow": 2, "duration_s": 0.5}, [])
+    assert describe_bounds(plan) == (
+        "at most 1,000 attempts, 2,000 a second, none later than 0.5 s after the first, each given up after 10 s, "
+        "until 2 slow ones are caught"
+    )
+    _, summary = run_folder.read(FROZEN)
+    late = summary.attempts - summary.outcomes["connected"]
+    assert list(slow_texts(None, summary)) == []
+    ((_, text),) = slow_texts(late + 1, summary)
+    assert text.startswith(f"{late:,} caught, {late + 1:,} asked for; the bounds came first")
+
+
+def is_listening(port):
+    """Return whether somebody listens on a port, without connecting to it."""
+    return any(entry.port == port for entry in list_listening())
+
+
+def test_a_storm_in_the_namespace_of_a_process_meets_the_server_there(tmp_path):
+    with network() as (pid, inside), leaking_server(*inside) as server:
+        storm = ["run", "clean", "--against", "127.0.0.1:7000", "--attempts", "20", "--no-pin", "-o", tmp_path]
+        for _ in range(50):  # it starts
+            ended = connstorm(*storm, "--netns", pid)
+            if "Nobody listens" not in ended.stderr:
+                break
+        assert ended.returncode == 0, ended.stderr
+        assert f"[{server.pid}] on 127.0.0.1:7000 was met: " in " ".join(ended.stdout.split())
+        assert len(list(tmp_path.iterdir())) == 1
+        ended = connstorm(*storm, "--netns", "/etc/hosts")
+        assert "is no network namespace" in ended.stderr
+        assert len(list(tmp_path.iterdir())) == 1
+
+
+@namespaced(ports=PORTS)
+def test_where_nobody_listens_nothing_is_stored(tmp_path):
+    with socket.create_server(("127.0.0.2", 7000)):
+        ended = connstorm("run", "clean", "--against", "127.0.0.1:7000", "-o", tmp_path)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert "Nobody listens on 127.0.0.1:7000 in this network namespace; somebody does on 127.0.0.2:7000." in (
+            ended.stderr
+        )
+        assert list(tmp_path.iterdir()) == []
+
+
+@namespaced(ports=PORTS)
+def test_where_rules_cannot_be_seen_only_the_loopback_is_stormed(tmp_path):
+    if not has_nft() or shutil.which("setpriv") is None:
+        pytest.skip("nft or setpriv is missing (Debian: nftables, util-linux)")
+    with with_neighbour() as wire, socket.create_server(("0.0.0.0", 7000)):  # noqa: S104
+        run_nft(
+            ["-f", "-"],
+            "table ip nat {\n chain out {\n type nat hook output priority -100;\n"
+            "ip daddr 198.18.0.1 tcp dport 7000 dnat to 198.18.0.2:80\n }\n }\n",
+        )
+        unprivileged = ["setpriv", "--bounding-set=-net_admin"]
+        storm = ["--attempts", "5", "--no-pin", "-o", tmp_path]
+        ended = connstorm("run", "clean", "--against", "198.18.0.1:7000", *storm, under=unprivileged)
+        assert ended.returncode == 2
+        assert "Whether a rule carries packets for 198.18.0.1:7000 to another host cannot be seen" in ended.stderr
+        code = "from stress import api; print(api.storm_server_here(('127.0.0.1', 7000), attempts=5).summary.warnings)"
+        ended = subprocess.run([*unprivileged, sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert "to another port of this host could not be seen" in ended.stdout
+        sysctl.write("net.ipv4.conf.all.route_localnet", "1")
+        ended = connstorm("run", "clean", "--against", "127.0.0.1:7000", *storm, under=unprivileged)
+        assert "cannot be seen" in ended.stderr
+        assert wire.read() == []
+
+
+DOCKER = """
+table ip nat {
+    map ports { type inet_service : verdict; elements = { 9000 : goto far }; }
+    chain far { tcp dport 9000 dnat to 198.18.0.2; }
+    chain DOCKER { iifname "docker0" return; iifname != "docker0" tcp dport 8080 dnat to 172.17.0.2:80; }
+    chain OUTPUT { type nat hook output priority -100; ip daddr != 127.0.0.0/8 fib daddr type local jump DOCKER;
+        ip daddr { 127.0.0.5, 127.0.1.0/24, 127.0.2.1-127.0.2.9 } tcp dport { 80, 90-99 } redirect to :8443;
+        udp dport 53 dnat to 198.18.0.2; meta l4proto udp redirect to :5353;
+        tcp dport vmap @ports; }
+    chain POSTROUTING { type nat hook postrouting priority 100; masquerade; }
+    chain PREROUTING { type nat hook prerouting priority -100; tcp dport 22 dnat to 198.18.0.2; }
+}
+table inet other {
+    chain route { type route hook output priority -150; ip6 daddr ::1 tcp dport 25 ip6 daddr set 2001:db8::2; }
+    chain count { type filter hook output priority 0; tcp dport 8080 counter accept; meta mark set 7; }
+}
+"""
+
+
+@namespaced(ports=PORTS)
+def test_rules_that_carry_off_are_told_from_those_that_do_not():
+    if not has_nft():
+        pytest.skip("nft is missing (Debian: nftables)")
+    run_nft(["-f", "-"], DOCKER.replace("; ", "\n").replace("{ type", "{\n type").replace("}\n", "\n}\n"))
+    rules = list_rules()
+    for address, port, chain in (
+        ("127.0.0.1", 8080, None),
+        ("198.18.0.1", 8080, "ip nat DOCKER"),
+        ("198.18.0.1", 8081, None),
+        ("127.0.0.5", 80, "ip nat OUTPUT"),
+        ("127.0.1.7", 95, "ip nat OUTPUT"),
+        ("127.0.2.9", 80, "ip nat OUTPUT"),
+        ("127.0.2.10", 80, None),
+        ("127.0.0.5", 81, None),
+        ("127.0.0.1", 9000, "ip nat far"),
+        ("127.0.0.1", 53, None),
+        ("127.0.0.1", 22, None),
+        ("::1", 25, "inet other route"),
+        ("::1", 26, None),
+        ("2001:db8::1", 8080, None),
+    ):
+        assert find_translating_chain(rules, Target(address, port)) == chain, (address, port)

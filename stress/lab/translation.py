@@ -35,11 +35,16 @@ class Target(msgspec.Struct, frozen=True):
         return "ip6" if ":" in self.address else "ip"
 
 
-def refuse_translation(address: str, port: int) -> None:
-    """Raise UsageError if a rule would carry packets for a local address elsewhere, or may and cannot be seen.
+def refuse_translation(address: str, port: int) -> str | None:
+    """Refuse a local address from which a rule would carry packets elsewhere, or may and cannot be seen.
 
     Where rules cannot be seen, the loopback can be stormed all the same: a packet from 127.0.0.0/8 does not leave
     (__mkroute_output(), Linux 6.18) unless net.ipv4.conf.*.route_localnet permits it.
+
+    Returns a sentence for the reader of the run where rules could not be seen; None where they were.
+
+    Raises:
+        UsageError: packets are or may be carried elsewhere.
     """
     place = endpoint_text(address, port)
     rules = list_rules()
@@ -49,11 +54,15 @@ def refuse_translation(address: str, port: int) -> None:
                 f"A rule of the chain {chain} (nft list ruleset) carries packets for {place} to another address, so "
                 f"that the server there would not be met; nothing was sent. Storm the address that it leads to."
             )
-    elif CONNTRACK.exists() and not is_held_back(address):
+        return None
+    if not CONNTRACK.exists():
+        return None
+    if not is_held_back(address):
         raise UsageError(
             f"Whether a rule carries packets for {place} to another host cannot be seen here; nothing was sent. Do it "
             "as root with nft installed (Debian package nftables), or storm the server at 127.0.0.1."
         )
+    return f"Whether a rule leads {place} to another port of this host could not be seen, for that needs root and nft."
 
 
 def is_held_back(address: str) -> bool:

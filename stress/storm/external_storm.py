@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """A storm against an external server from its start to its end: the target settled, the bounds said, the plan done."""
 
+import dataclasses
 from contextlib import ExitStack
 from pathlib import Path
+
+import msgspec
 
 from stress.lab import host_names
 from stress.lab.capture import Packets
@@ -38,11 +41,13 @@ def storm_external_server(
             nothing was sent.
     """
     plan_rules.refuse(external_faults(plan))
-    settled = settle_target(plan, hosts)
+    settled, warnings = settle_target(plan, hosts)
     notify(f"{endpoint_text(settled.target, settled.target_port)}: {describe_bounds(settled)}")
     with ExitStack() as to_the_end:
         asked = asked or to_the_end.enter_context(AskedKernel(plan.evidence))
-        return run_plan.carry_out(settled, notify, folder, asked)
+        run, packets, epoch_ns = run_plan.carry_out(settled, notify, folder, asked)
+    record = msgspec.structs.replace(run.record, warnings=[*run.record.warnings, *warnings])
+    return dataclasses.replace(run, record=record), packets, epoch_ns
 
 
 def describe_bounds(plan: Plan) -> str:

@@ -13,8 +13,10 @@ from stress.model.text import endpoint_text, join_words
 from stress.storm.surroundings import targets
 
 
-def settle_target(plan: Plan, hosts: Path = host_names.HOSTS) -> Plan:
+def settle_target(plan: Plan, hosts: Path = host_names.HOSTS) -> tuple[Plan, list[str]]:
     """Return a plan whose target is an address that is local in this network namespace, and at which somebody listens.
+
+    And sentences for the reader of the run.
 
     Of a name's addresses it is the first at which somebody does; each of them must be local. The source address is the
     one that the kernel chooses towards the target.
@@ -36,8 +38,8 @@ def settle_target(plan: Plan, hosts: Path = host_names.HOSTS) -> Plan:
     served = [candidate for candidate in settled if targets(candidate, sockets)]
     if not served:
         raise nobody_listens(settled[0], plan.target)
-    translation.refuse_translation(served[0].target, plan.target_port)
-    return served[0]
+    unseen = translation.refuse_translation(served[0].target, plan.target_port)
+    return served[0], [unseen] if unseen else []
 
 
 def require_local(plan: Plan) -> None:
