@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from namespaced import namespaced
 
 from stress.analysis.inspection import chance, port_walk
+from stress.lab import sysctl
 
 WALKS = 256
 
@@ -114,6 +115,12 @@ def test_a_kernel_whose_walk_is_not_known_gets_all_that_is_possible():
     free = np.ones(1000, np.bool_)
     result = chance.estimate_chance((40_000, 40_999), free, np.arange(1000) < 20, 100, is_known=False)
     assert (result.of_connects.low, result.of_connects.high) == (0, 10)
+
+
+@given(st.sets(st.integers(1, 65_535), max_size=200))
+def test_mined_ports_are_listed_as_the_kernel_does(ports):
+    text = chance.ports_text(np.array(sorted(ports), np.int64))
+    assert text == sysctl.ports_text(ports)
 
 
 def test_no_free_port_has_no_chance():

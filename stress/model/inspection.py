@@ -110,6 +110,7 @@ class Chance(msgspec.Struct, frozen=True, kw_only=True):
     share_at_random: Interval  # for clients that choose ports at random, or by IP_LOCAL_PORT_RANGE
     connects: int
     of_connects: Interval
+    mined_ports: str = ""  # of the clients, as net.ipv4.ip_local_reserved_ports has them: "40000-40003,40010"
 
 
 class TakenBy(msgspec.Struct, frozen=True):

@@ -51,6 +51,7 @@ def estimate_chance(
         share_at_random=widen(at_random, drawn_share(free, mined, connects)),
         connects=connects,
         of_connects=of_connects,
+        mined_ports=ports_text(np.flatnonzero(mined) + low),
     )
 
 
@@ -97,6 +98,14 @@ def summarize(counts: npt.NDArray[np.int64]) -> Interval:
     low, high = np.quantile(counts, TAIL, method="lower"), np.quantile(counts, 1 - TAIL, method="higher")
     mean = float(counts.mean())  # of something rare, it may lie outside of what is usual
     return Interval(mean, min(float(low), mean), max(float(high), mean))
+
+
+def ports_text(ports: npt.NDArray[np.int64]) -> str:
+    """Return ascending ports as the kernel writes such a list, ``40000-40003,40010``; fast for thousands of them."""
+    breaks = np.flatnonzero(np.diff(ports) != 1) + 1
+    firsts, lasts = ports[np.append(0, breaks)[: len(ports)]], ports[np.append(breaks, len(ports))[: len(ports)] - 1]
+    runs = zip(firsts.tolist(), lasts.tolist(), strict=True)
+    return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in runs)
 
 
 def is_walk_known(release: str, step_width: str | None) -> bool:
