@@ -8,6 +8,7 @@
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
 # make worlds     hold causes against worlds of known truth, in all ways; writes the table of docs/attribution.md
 # make chance     storm over leaked connections, and hold what was said before against it; into docs/statistics.md
+# make captures   hold causes by packets against those by counters, in all scenarios; writes docs/attribution.md
 # make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
 # make clean      remove what was built
 
@@ -16,7 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench track validate catalogue worlds chance symptoms clean
+.PHONY: demo test check bench track validate catalogue worlds captures chance symptoms clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -48,6 +49,9 @@ worlds: $(VENV)/built
 
 chance: $(VENV)/built
 	$(BIN)/python docs/generate/chance.py
+
+captures: $(VENV)/built
+	$(BIN)/python docs/generate/captures.py
 
 $(VENV)/built: $(SOURCES)
 	PYTHON=$(PYTHON) sh .ci/prerequisites

@@ -103,7 +103,11 @@ def test_generated_pages_are_current(name, tmp_path):
 
 def test_the_page_of_attribution_has_room_for_rules_and_worlds():
     text = (REPOSITORY / "docs" / "attribution.md").read_text()
-    marks = [f"<!-- {part}: {end} -->" for part in ("rules", "packet rules", "worlds") for end in ("begin", "end")]
+    marks = [
+        f"<!-- {part}: {end} -->"
+        for part in ("rules", "packet rules", "captures", "worlds")
+        for end in ("begin", "end")
+    ]
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)
     assert all(text.count(mark) == 1 for mark in marks)
