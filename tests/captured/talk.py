@@ -31,11 +31,13 @@ class Talk:
 
     Attributes:
         at_ms: when the next packet is sent; each takes a tenth of a millisecond.
+        silence_s: how long the capture goes on after the last packet.
         shifts: what is added to the numbers of the client's data, and to those of the server's.
     """
 
     def __init__(self, shifts=(0, 0)):
         self.rows = []
+        self.silence_s = SILENCE_S
         self.shifts = shifts
         self.at_ms = 10_000.0
 
@@ -83,7 +85,7 @@ class Talk:
         """
         for number in sorted({int(row["file"][0]) for row in self.rows}):
             times_ns = [int(row["time_ns"][0]) for row in self.rows if row["file"][0] == number]
-            self.bystander(number, max(times_ns) + SILENCE_S * SECOND_NS)
+            self.bystander(number, max(times_ns) + round(self.silence_s * SECOND_NS))
             if number not in late:
                 self.bystander(number, min(times_ns) - BEFORE_S * SECOND_NS)
         rows = np.concatenate(self.rows)

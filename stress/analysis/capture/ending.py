@@ -59,11 +59,14 @@ def find_endings(
     numbers = np.zeros(none, np.uint8)
     quoted = np.flatnonzero(shakes.icmp & after_syns)
     numbers[quoted] = icmp_errnos(rows[all_of.row[quoted]])
-    unreachable = np.where(no_answer, periods.first(numbers > 0), none)
     connected = periods.connected < none
     silent = is_silent(rows, periods, last_syn, flows, point)
     replaced = np.append((all_of.connection[periods.start][1:] == all_of.connection[periods.start][:-1]), False)
     replaced = replaced[: periods.count]
+    # Not every client ends with an ICMP error: one of IPv6 sends its SYN once more.
+    unreachable = np.where(no_answer & (silent | replaced), periods.first(numbers > 0), none)
+    # On the server's host SYNs may be missing that were sent.
+    silent &= expand(flows["vantage"], own) != Vantage.SERVER
     answered_by_reset = periods.last(shakes.client_reset) > np.where(
         no_answer, none, np.maximum(periods.syn_ack, last_syn)
     )
@@ -136,7 +139,7 @@ def is_silent(
 ) -> Mask:
     """Return of which periods the capture shows that their client stopped sending SYNs.
 
-    The timeout after a SYN is at most twice the one before it. On the server's host SYNs may be missing that were sent.
+    The timeout after a SYN is at most twice the one before it.
     """
     own = periods.is_try
     syns = expand(flows["syns"], own)
@@ -144,9 +147,7 @@ def is_silent(
     # Between the last two SYNs there was at most the time since the second one; if that is the last, since the first.
     longest_ns = np.where(syns > 2, last_ns - second_ns, last_ns)
     timeout_ns = np.maximum((2 * DOUBLED * longest_ns).astype(np.int64), FIRST_TIMEOUT_NS)
-    elsewhere = expand(flows["vantage"], own) == Vantage.SERVER
-    silent: Mask = is_quiet(rows, periods, last_syn, point, timeout_ns) & ~elsewhere
-    return silent
+    return is_quiet(rows, periods, last_syn, point, timeout_ns)
 
 
 def has_acks(periods: Periods) -> bool:

@@ -64,7 +64,8 @@ def kinds(facts: PacketFacts) -> Iterator[Kind]:
     at_once = facts.of_tries(facts.ended_as(Outcome.CONNECTED))
     yield Kind(
         at_once & (flows["is_begun"] == 0),
-        "that connected soon after the capture had begun: a SYN before the first one that it has may be missing",
+        "that connected so soon after the capture had begun, within 3.3 s, that a SYN before the first one that it has "
+        "may be missing; begin the capture before the trouble",
     )
     yield Kind(
         at_once,
