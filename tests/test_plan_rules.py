@@ -38,6 +38,10 @@ WRONG = [
         "--capture stores packets by cause, and --evidence none names none;",
     ),
     (
+        {"evidence": EvidenceSource.PACKETS},
+        "--evidence packets is that of capture files, which connstorm read FILE reads;",
+    ),
+    (
         {"evidence": EvidenceSource.NONE, "witness": True},
         "test lists sockets during the storm, and --evidence none lists none;",
     ),

@@ -57,7 +57,7 @@ def read_capture(
         selected += select_captured_tries(act, segments.rows, tries, own)
         start += act.storm.act.attempts
     index = np.unique(np.concatenate([attempt.rows for attempt in selected]))
-    files: dict[str, Callable[[Path], None]] = {EVIDENCE: partial(copy, paths, segments.rows[index])}
+    files: dict[str, Callable[[Path], None]] = {EVIDENCE: partial(write_evidence, paths, segments.rows[index])}
     findings = analyse(observed, [attempt.evidence for attempt in selected])
     if draw:
         from stress.view.figure.run.run_figures import figure_writers  # noqa: PLC0415  # matplotlib takes longer than a small file
@@ -66,7 +66,7 @@ def read_capture(
     return run_folder.write(observed, findings.summary, results, files)
 
 
-def copy(paths: Sequence[Path], rows: npt.NDArray[Any], path: Path) -> None:
+def write_evidence(paths: Sequence[Path], rows: npt.NDArray[Any], path: Path) -> None:
     """Write the packets of some segments to a file."""
     copy_frames(paths, rows, path)
 
