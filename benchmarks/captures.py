@@ -11,20 +11,22 @@ STEP_NS = 1000  # from packet to packet
 CLIENT, SERVER = b"\x0a\0\0\1", b"\x0a\xff\0\2"
 TIMESTAMP = b"\1\1\x08\x0a" + bytes(8)
 SYN = b"\2\4\5\xb4\4\2\x08\x0a" + bytes(8) + b"\1\3\3\7"
+REQUEST_BYTES, ANSWER_BYTES = 100, 300
 # From the client, flags, options, bytes of data: a handshake, a request and its answer, a close.
 PACKETS = (
-    *((True, 2, SYN, 0), (False, 18, SYN, 0), (True, 16, TIMESTAMP, 0), (True, 24, TIMESTAMP, 100)),
-    *((False, 16, TIMESTAMP, 0), (False, 24, TIMESTAMP, 300), (True, 16, TIMESTAMP, 0)),
+    *((True, 2, SYN, 0), (False, 18, SYN, 0), (True, 16, TIMESTAMP, 0), (True, 24, TIMESTAMP, REQUEST_BYTES)),
+    *((False, 16, TIMESTAMP, 0), (False, 24, TIMESTAMP, ANSWER_BYTES), (True, 16, TIMESTAMP, 0)),
     *((True, 17, TIMESTAMP, 0), (False, 17, TIMESTAMP, 0), (True, 16, TIMESTAMP, 0)),
 )
+FIN_FLAG, SYN_FLAG, ACK = 1, 2, 16
 PORTS = 60_000
 
 
-def frame(from_client, flags, options, data):
-    """Return an Ethernet frame, with zeros where connections differ."""
+def frame(from_client, flags, options, data, numbers):
+    """Return an Ethernet frame with a sequence and an acknowledgment number, and zeros where connections differ."""
     sizes = (5 + len(options) // 4) << 4
     ends = (CLIENT, SERVER, 0, 80) if from_client else (SERVER, CLIENT, 80, 0)
-    tcp = struct.pack(">HHIIBBHHH", *ends[2:], 1, 1, sizes, flags, 65535, 0, 0) + options + bytes(data)
+    tcp = struct.pack(">HHIIBBHHH", *ends[2:], *numbers, sizes, flags, 65535, 0, 0) + options + bytes(data)
     ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0, *ends[:2])
     return b"\2\0\0\0\0\1\2\0\0\0\0\2\x08\0" + ip + tcp
 
@@ -44,8 +46,12 @@ def write_capture(path, packets, *, is_pcapng=False, data_bytes=None):
         head += struct.pack("<IIHHIHHBxxxHHI", 1, 32, 1, 0, 262_144, 9, 1, 9, 0, 0, 32)
     else:
         head = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262_144, 1)
-    for from_client, flags, options, data in PACKETS:
-        packet = frame(from_client, flags, options, data_bytes if data and data_bytes else data)
+    sent = {True: 1, False: 1}  # the next sequence number of each side
+    for from_client, flags, options, usual in PACKETS:
+        data = data_bytes if usual and data_bytes else usual
+        acknowledged = sent[not from_client] if flags & ACK else 0
+        packet = frame(from_client, flags, options, data, (sent[from_client], acknowledged))
+        sent[from_client] += data + (flags & (SYN_FLAG | FIN_FLAG) > 0)
         size = 32 + len(packet) + -len(packet) % 4
         if is_pcapng:
             record = struct.pack("<IIIIIII", 6, size, 0, 0, 0, len(packet), len(packet)) + packet

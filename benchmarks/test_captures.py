@@ -21,6 +21,17 @@ took_s = time.perf_counter() - start_s
 (peak_kb,) = re.findall("VmHWM: *([0-9]+)", Path("/proc/self/status").read_text().replace("\\t", " "))
 print(json.dumps([len(segments.rows), took_s, int(peak_kb) >> 10]))
 """
+# The whole command, its start included.
+COMMAND = """
+import json, re, sys, time
+from pathlib import Path
+start_s = time.perf_counter()
+from stress.run.capture import read_capture
+path = read_capture([Path(sys.argv[1])], Path(sys.argv[1]).parent)
+took_s = time.perf_counter() - start_s
+(peak_kb,) = re.findall("VmHWM: *([0-9]+)", Path("/proc/self/status").read_text().replace("\\t", " "))
+print(json.dumps([json.loads((path / "run.json").read_text())["summary"]["attempts"], took_s, int(peak_kb) >> 10]))
+"""
 WALK = """
 import json, sys, time
 from scapy.utils import RawPcapNgReader, RawPcapReader
@@ -61,4 +72,23 @@ def test_reading(benchmark, table, tmp_path, name, words):
         f"{took_s[ROUNDS // 2]:.2f} s",
         f"{max(ours[2] for ours, _ in rounds)} MB",
         spread([ours[1] / theirs[1] for ours, theirs in rounds]),
+    )
+
+
+@pytest.mark.parametrize(("name", "words"), [("a.pcap", "pcap"), ("a.pcapng", "pcapng")])
+def test_connstorm_read(benchmark, table, tmp_path, name, words):
+    path = tmp_path / name
+    write_capture(path, MILLION, is_pcapng=name.endswith("ng"))
+    rounds = []
+    benchmark.pedantic(lambda: rounds.append(measure(COMMAND, path)), rounds=ROUNDS)
+    assert {count for count, _, _ in rounds} == {MILLION // 10}
+    took_s = sorted(took_s for _, took_s, _ in rounds)
+    table.add(
+        "connstorm read",
+        ("file", "packets", "tries", "time (quartiles)", "memory"),
+        words,
+        f"{MILLION:,}",
+        f"{MILLION // 10:,}",
+        f"{took_s[ROUNDS // 2]:.1f} s ({took_s[1]:.1f} to {took_s[-2]:.1f})",
+        f"{max(mb for _, _, mb in rounds)} MB",
     )
