@@ -115,7 +115,7 @@ def test_tries_come_back_whatever_is_mixed(plans):
     assert tries.flows["attempt"].tolist() == list(range(len(plans)))
 
 
-@given(st.lists(TRY, min_size=1, max_size=6).map(distinct), st.integers(-(10**12), 10**12))
+@given(st.lists(TRY, min_size=1, max_size=6).map(distinct), st.integers(-(10**14), 10**14))
 @settings(max_examples=60, deadline=None)
 def test_a_second_capture_by_another_clock_adds_no_try(plans, offset_ns):
     capture = capture_of(plans)
@@ -125,9 +125,11 @@ def test_a_second_capture_by_another_clock_adds_no_try(plans, offset_ns):
     rows = np.concatenate([capture.rows, other])
     (file,) = capture.files
     second = CaptureFile(
-        *("server", "pcapng", ["Ethernet"], len(other), len(other), {}, 0, 0, False, None),
+        *("server", "pcap", ["Ethernet"], len(other), len(other), {}, 0, 0, False, None),
         *(offset_ns, file.last_ns + offset_ns, 1),
     )
     tries = find_tries(Segments(rows[np.argsort(rows["time_ns"], kind="stable")], [file, second]))
     assert len(tries.attempts) == len(plans)
     assert len(tries.flows) == 2 * len(plans)
+    assert tries.clocks_ns.tolist() == [0, abs(offset_ns)]
+    assert tries.attempts["start_ns"].tolist() == find_tries(capture).attempts["start_ns"].tolist()

@@ -20,11 +20,12 @@ from stress.model.record import UNKNOWN, Act, Address, Host, ListenerReport, Pha
 from stress.model.run import MINE, Run
 from stress.model.segment import CaptureFile
 from stress.model.text import endpoint_text, plural
-from stress.model.units import SECOND_NS
+from stress.model.units import SECOND_NS, duration_text
 
 SERVERS_MAX = 16  # with an act of their own, those with the most tries
 PAIRS_MAX = 1 << 16  # ATTEMPT numbers them in two bytes
 OTHERS = "other servers"
+CLOCKS_APART_NS = 10_000_000  # longer than a SYN mostly takes from one host to the other
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,11 @@ def capture_warnings(tries: Tries, files: list[CaptureFile]) -> Iterator[str]:
         yield (
             f"{plural(middle, 'connection')} had begun before the capture, or show one direction alone: without a SYN "
             "they are no attempts."
+        )
+    if (apart_ns := int(np.abs(tries.clocks_ns).max(initial=0))) > CLOCKS_APART_NS:
+        yield (
+            f"The clocks of the captures are {duration_text(apart_ns)} apart by the tries that they share; starts are "
+            "those of the first one's clock."
         )
     if any(part.point.losses is Losses.NOT_SAID for part in tries.points):
         yield "The capture does not say whether it lost packets (pcapng does): what is missing proves nothing."

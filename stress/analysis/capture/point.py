@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis.capture.conversation import is_syn, mix_bits, number_ends
+from stress.analysis.capture.sighting import SAME, hash_fields
 from stress.model.flow import Losses, Vantage
 from stress.model.segment import INCOMING, NO_DIRECTION, OUTGOING, CaptureFile
 
@@ -32,15 +34,26 @@ class Point:
     losses: Losses
 
 
-def find_points(files: Sequence[CaptureFile]) -> list[Point]:
+def find_points(files: Sequence[CaptureFile], rows: npt.NDArray[Any]) -> list[Point]:
     """Return the points of capture of some files.
 
-    Files of one kind that follow each other without an overlap come from one place; files of both ends overlap.
+    Files of one kind that follow each other without an overlap come from one place; files of both ends overlap, or
+    their clocks are so far apart that they do not: then the same SYNs are in both.
+
+    Args:
+        files: the files.
+        rows: their segments, dtype SEGMENT.
     """
     groups: list[list[int]] = []
+    syns = [name_syns(rows[rows["file"] == number]) for number in range(len(files))] if len(files) > 1 else []
+
+    def goes_on(number: int, group: list[int]) -> bool:
+        if not follows(files[number], files[group[-1]]):
+            return False
+        return not any(np.isin(syns[number], syns[before]).any() for before in group)
+
     for number in sorted(range(len(files)), key=lambda number: files[number].first_ns):
-        file = files[number]
-        before = next((group for group in groups if follows(file, files[group[-1]])), None)
+        before = next((group for group in groups if goes_on(number, group)), None)
         if before is None:
             groups.append([number])
         else:
@@ -49,6 +62,13 @@ def find_points(files: Sequence[CaptureFile]) -> list[Point]:
         Point(group, files[group[0]].first_ns, coverage(files, group), losses_of([files[number] for number in group]))
         for group in groups
     ]
+
+
+def name_syns(rows: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """Return a number for each SYN that is not sent again alike, shape (syns,): equal for sightings of one packet."""
+    syns = rows[is_syn(rows["flags"]) & ((rows["identification"] != 0) | (rows["timestamp"] != 0))]
+    client, server = (number_ends(syns[side], syns[f"{side}_port"]) for side in ("source", "destination"))
+    return hash_fields(syns, SAME, mix_bits(client) ^ server)
 
 
 def follows(file: CaptureFile, before: CaptureFile) -> bool:

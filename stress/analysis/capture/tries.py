@@ -50,7 +50,9 @@ class Tries:
         points: the points of capture.
         point: number of the point that tells how each ended, shape (tries,).
         number: of each in that point, shape (tries,).
-        epoch_ns: time of the first of all first SYNs, CLOCK_REALTIME; 0 without tries.
+        epoch_ns: time of the first of all first SYNs, CLOCK_REALTIME of the first point; 0 without tries.
+        clocks_ns: how far the clock of each point is ahead of that of the first, shape (points,); 0 where they share
+            no try. The transit of a SYN is in it.
     """
 
     attempts: npt.NDArray[Any]
@@ -60,6 +62,7 @@ class Tries:
     point: npt.NDArray[np.intp]
     number: npt.NDArray[np.intp]
     epoch_ns: int
+    clocks_ns: npt.NDArray[np.int64]
 
 
 def find_tries(segments: Segments) -> Tries:
@@ -69,10 +72,18 @@ def find_tries(segments: Segments) -> Tries:
     ended as that point says that saw most of its SYNs; of these the first.
     """
     rows = segments.rows
-    points = [tries_of_point(rows, point) for point in find_points(segments.files)]
+    points = [tries_of_point(rows, point) for point in find_points(segments.files, rows)]
     counts = [len(part.flows) for part in points]
     if not sum(counts):
-        return Tries(np.zeros(0, ATTEMPT), rows[:0], no_flows(), points, *(np.zeros(0, np.intp),) * 2, 0)
+        return Tries(
+            np.zeros(0, ATTEMPT),
+            rows[:0],
+            no_flows(),
+            points,
+            *(np.zeros(0, np.intp),) * 2,
+            0,
+            np.zeros(len(points), np.int64),
+        )
     of_point = np.repeat(np.arange(len(points)), counts)
     number = np.concatenate([np.arange(count) for count in counts])
     first = np.concatenate([part.first for part in points])
@@ -82,21 +93,23 @@ def find_tries(segments: Segments) -> Tries:
     # The sighting that tells of each try: the one with the most SYNs.
     by_try = np.lexsort((of_point, -sent.astype(np.int64), of_try))
     telling = by_try[np.append(True, np.diff(of_try[by_try]) != 0)]
-    in_time = np.argsort(rows["time_ns"][first[telling]], kind="stable")
+    clocks_ns = compare_clocks(rows["time_ns"][first], of_point, of_try)
+    in_time = np.argsort((rows["time_ns"][first] - clocks_ns[of_point])[telling], kind="stable")
     telling = telling[in_time]
     place = np.empty(len(telling), np.intp)
     place[in_time] = np.arange(len(telling))
     flows["attempt"] = place[of_try]
     flows = flows[np.argsort(flows["attempt"], kind="stable")]
     syns = rows[first[telling]]
-    epoch_ns = int(syns["time_ns"][0])
+    start_ns = syns["time_ns"] - clocks_ns[of_point[telling]]
+    epoch_ns = int(start_ns[0])
     attempts = np.zeros(len(telling), ATTEMPT)
-    attempts["start_ns"] = syns["time_ns"] - epoch_ns
+    attempts["start_ns"] = start_ns - epoch_ns
     attempts["local_port"] = syns["source_port"]
     attempts["phase"] = STORM
     for field in ("latency_ns", "error", "retransmits"):
         attempts[field] = np.concatenate([getattr(part.endings, field) for part in points])[telling]
-    return Tries(attempts, syns, flows, points, of_point[telling], number[telling], epoch_ns)
+    return Tries(attempts, syns, flows, points, of_point[telling], number[telling], epoch_ns, clocks_ns)
 
 
 def tries_of_point(rows: npt.NDArray[Any], point: Point) -> PointTries:
@@ -131,6 +144,25 @@ def match_tries(syns: npt.NDArray[Any], of_point: npt.NDArray[np.intp]) -> npt.N
     names["turn"][order] = turn
     _, of_try = np.unique(packed, return_inverse=True)
     return of_try.astype(np.intp)
+
+
+def compare_clocks(
+    times_ns: npt.NDArray[np.int64], of_point: npt.NDArray[np.intp], of_try: npt.NDArray[np.intp]
+) -> npt.NDArray[np.int64]:
+    """Return how far the clock of each point is ahead of the first one's, shape (points,), by the tries that both saw.
+
+    Args:
+        times_ns: of the first SYNs of tries, as a point saw them, shape (sightings,).
+        of_point: of each the point.
+        of_try: of each the try.
+    """
+    ahead_ns = np.zeros(int(of_point.max()) + 1, np.int64)
+    own = {point: np.flatnonzero(of_point == point) for point in range(len(ahead_ns))}
+    for point in range(1, len(ahead_ns)):
+        _, here, there = np.intersect1d(of_try[own[point]], of_try[own[0]], return_indices=True)
+        if len(here):
+            ahead_ns[point] = int(np.median(times_ns[own[point][here]] - times_ns[own[0][there]]))
+    return ahead_ns
 
 
 def segments_of_try(tries: Tries, row: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
