@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from command import connstorm
 from namespaced import namespaced
-from private_network import network
+from private_network import ROOT, network
 from test_pytest_plugin import PYTEST
 
 from stress import api
@@ -79,6 +79,12 @@ def test_what_needs_a_server_or_a_world_of_our_own_is_refused(tmp_path, options,
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_root_of_the_host_asks_the_kernel_and_root_of_a_namespace_does_not():
+    plan = against.against_plan("clean", "127.0.0.1:8080", {}, [])
+    assert plan.evidence == ("kernel" if against.UID_MAP.read_text().split()[2] == "4294967295" and ROOT else "counts")
+    assert against.against_plan("clean", "127.0.0.1:8080", {"evidence": "counts"}, []).evidence == "counts"
 
 
 def test_other_scenarios_and_options_without_against_are_refused(tmp_path):

@@ -115,6 +115,7 @@ def test_a_listener_that_nobody_accepts_from_is_named():
         verdict = summary.verdict
         assert summary.causes["accept_queue"] == 83
         assert f"{name} on 127.0.0.1:7000 was met: 83 of 100 attempts were slow or failed (83 accept queue)" in verdict
+        assert "Its listener dropped 83 packets; 83 of the storm's SYNs got no answer." in verdict
         assert "Its accept queue is full: 17 connections wait, and the limit is 16." in verdict
         again = str(api.storm_server(("127.0.0.1", 7000), trials=2, **BOUNDS | {"attempts": 5, "deadline_s": 0.4}))
         assert f"{name} on 127.0.0.1:7000 was met: 5 of 5 attempts were slow or failed (5 accept queue)" in again

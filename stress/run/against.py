@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 """The plan of ``connstorm run clean --against HOST:PORT``: its bounds, and what it cannot have. Imports no numpy."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from stress.model.errors import UsageError
-from stress.model.plan import EXTERNAL_SCENARIO, Plan
+from stress.model.plan import EXTERNAL_SCENARIO, EvidenceSource, Plan
 from stress.run.external import LIMITS, refuse_excess
 
+UID_MAP = Path("/proc/self/uid_map")
 SCENARIO = "clean"  # the others are made of what is wrong with a server, a client or a world of connstorm's own
 ATTEMPTS, DURATION_S, RATE_PER_S, DEADLINE_S = 10_000, 30.0, 2000.0, 10.0
 OF_OUR_OWN = "is of a server or a world of connstorm's own"
@@ -47,11 +50,11 @@ def against_plan(scenario: str, place: str, given: Mapping[str, Any], refused: l
     if refused:
         raise UsageError(" ".join(f"--{name} {REFUSED[name]}; leave it out with --against." for name in refused))
     host, port = split_place(place)
-    bounds = {"duration_s": DURATION_S, "rate_per_s": RATE_PER_S, "deadline_s": DEADLINE_S} | dict(given)
+    bounds: dict[str, Any] = {"duration_s": DURATION_S, "rate_per_s": RATE_PER_S, "deadline_s": DEADLINE_S}
+    bounds |= {"attempts": ATTEMPTS, "evidence": best_evidence(), **given}
     if given.get("until_slow") is not None:  # which the time bounds
-        bounds = {"attempts": min(int(bounds["rate_per_s"] * bounds["duration_s"]), LIMITS["attempts"])} | bounds
-        bounds["capture"] = True
-    bounds = {"attempts": ATTEMPTS} | bounds
+        most = min(int(bounds["rate_per_s"] * bounds["duration_s"]), LIMITS["attempts"])
+        bounds |= {"attempts": given.get("attempts", most), "capture": True}
     for name in LIMITS:
         if name in bounds:
             refuse_excess(name, bounds[name])
@@ -60,6 +63,15 @@ def against_plan(scenario: str, place: str, given: Mapping[str, Any], refused: l
         return msgspec.convert(msgspec.structs.asdict(base) | {"target": host, "target_port": port} | bounds, Plan)
     except msgspec.ValidationError as error:
         raise UsageError(f"{error}.") from error
+
+
+def best_evidence() -> EvidenceSource:
+    """Return the kernel's own word for root of the host, else counts.
+
+    A host has other traffic, with which sums alone leave the cause of a SYN without an answer unknown.
+    """
+    whole = UID_MAP.read_text().split() == ["0", "0", str(2**32 - 1)]  # not the root of a user namespace
+    return EvidenceSource.KERNEL if os.geteuid() == 0 and whole else EvidenceSource.COUNTS
 
 
 def split_place(place: str) -> tuple[str, int]:

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: MIT
 """A storm against an external server, one that the user has started, in the network namespace where it listens."""
 
+import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
+
+import msgspec
 
 from stress.lab import census, firewall, host, listening, socket_owner
 from stress.lab.listener import Listener
@@ -94,15 +98,29 @@ class ExternalEnvironment(Environment):
 
 
 def count_close_wait(plan: Plan) -> dict[str, int]:
-    """Return how many sockets of a server are in CLOSE-WAIT now, by who holds them, the most first."""
-    sockets = census.list_server_sockets(plan.family, plan.server_ports)
-    inodes, users = (sockets[sockets["state"] == census.NUMBERS["CLOSE-WAIT"]][name] for name in ("inode", "uid"))
-    owners = socket_owner.find_owners(set(inodes.tolist()))
-    counts: dict[str, int] = {}
-    for inode, user in zip(inodes.tolist(), users.tolist(), strict=True):
-        owner = (owners.get(inode) or socket_owner.user_text(user)) if inode else NOT_ACCEPTED
-        counts[owner] = counts.get(owner, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+    """Return how many sockets of a server are in CLOSE-WAIT now, by who holds them, the most first.
+
+    Of both families, and on all addresses that the sockets serve which the storm reaches: those of the server's other
+    clients too, but not those of another server on the same port of another address.
+    """
+    entries = listening.list_listening()
+    cookies = {entry.cookie for entry in targets(plan, entries)}
+
+    def is_served(domain: int, address: bytes) -> bool:
+        text = socket.inet_ntop(domain, address[: 4 if domain == socket.AF_INET else 16])
+        there = targets(msgspec.structs.replace(plan, target=text), entries)
+        return any(entry.cookie in cookies for entry in there)
+
+    holders: list[tuple[int, int]] = []
+    for family, domain in ((4, socket.AF_INET), (6, socket.AF_INET6)):
+        sockets = census.list_server_sockets(family, plan.server_ports)
+        sockets = sockets[sockets["state"] == census.NUMBERS["CLOSE-WAIT"]]
+        served = {address: is_served(domain, address) for address in set(sockets["local_address"].tolist())}
+        rows = zip(*(sockets[name].tolist() for name in ("local_address", "inode", "uid")), strict=True)
+        holders += [(inode, uid) for address, inode, uid in rows if served[address]]
+    owners = socket_owner.find_owners({inode for inode, _ in holders})
+    names = [(owners.get(inode) or socket_owner.user_text(uid)) if inode else NOT_ACCEPTED for inode, uid in holders]
+    return dict(Counter(names).most_common())
 
 
 def external_faults(plan: Plan) -> Iterator[str]:

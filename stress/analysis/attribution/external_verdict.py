@@ -3,6 +3,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.findings import ActFindings
 from stress.analysis.attribution.outcome import OUTCOMES, is_self_connected
@@ -26,7 +28,8 @@ def external_verdict(act: ActFindings) -> str:
         if bound.at_least
     ]
     first = f"{owner_text(record)} on {place} was met: {outcomes_text(act)}."
-    return " ".join([first, *bounds, *list_findings(record)])
+    unanswered = int(act.syns.unanswered.sum(dtype=np.int64))
+    return " ".join([first, *bounds, *list_findings(record, unanswered)])
 
 
 def find_missing_proof(act: ActFindings) -> str | None:
@@ -77,14 +80,15 @@ def outcomes_text(act: ActFindings) -> str:
     return f"{int(late.sum()):,} of {plural(total, 'attempt')} were slow or failed ({reasons})"
 
 
-def list_findings(record: Act) -> Iterator[str]:
-    """Yield a sentence for all that is to be known of the server itself."""
+def list_findings(record: Act, unanswered: int) -> Iterator[str]:
+    """Yield a sentence for all that is to be known of the server itself, given how many SYNs got no answer."""
     on_target = listeners(record)
     dropping = [report for report in on_target if report.drops]
     several = len(on_target) > 1
     if dropping:
         who = f"Of {len(on_target):,} sockets that listen there {len(dropping):,}" if several else "Its listener"
-        yield f"{who} dropped {plural(sum(report.drops or 0 for report in dropping), 'packet')}."
+        packets = plural(sum(report.drops or 0 for report in dropping), "packet")
+        yield f"{who} dropped {packets}; {unanswered:,} of the storm's SYNs got no answer."
     for report in [report for report in on_target if report.waiting > report.limit][:HOLDERS_NAMED]:
         whose = "The accept queue of one of them" if several else "Its accept queue"
         yield f"{whose} is full: {report.waiting:,} connections wait, and the limit is {report.limit:,}."
