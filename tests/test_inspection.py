@@ -256,6 +256,19 @@ def test_a_socket_whose_address_may_be_translated_is_no_mine():
     assert all(row.chance is None for row in inspect(state_of([*pair(40_000, "ESTABLISHED"), client])).destinations)
 
 
+def test_a_leaked_connection_whose_client_may_be_translated_is_no_mine():
+    leak = pair(40_000, "CLOSE-WAIT")
+    elsewhere = a_socket(("127.0.0.1", 40_000), ("10.9.9.9", 80), "ESTABLISHED")
+    redirected = a_socket(("127.0.0.1", 40_000), ("127.0.0.1", 80), "FIN-WAIT-2")
+
+    def mines(state):
+        return sum(row.chance.mines for row in inspect(state).destinations if row.chance is not None)
+
+    assert mines(state_of([*leak, elsewhere])) == 1
+    assert mines(state_of([*leak, redirected])) == 0
+    assert mines(state_of([*leak, elsewhere], rules="tcp dport 80 redirect to :8080")) == 0
+
+
 def test_port_and_process_narrow_what_is_told():
     listeners = [a_listener(), a_listener(port=81, waiting=200, cookie=1001, inode=8)]
     state = state_of([*leaked(5), *outgoing([40_000], inode=4)], listeners)
@@ -398,6 +411,7 @@ def test_ports_and_mines_are_those_of_a_slow_count(rows):
         sysctls={"net.ipv4.tcp_tw_reuse": "0"},
     )
     tuples, ends = {row[:4] for row in rows}, {row[:2] for row in rows}
+    halves = {row[:2] for row in rows if row[1] != 8080 and row[2] != "10.9.9.9" and (row[2:4] + row[:2]) not in tuples}
     for destination in inspect(state).destinations:
         source, end = destination.source, (destination.address, destination.port)
         taken = {row[1] for row in rows if row[0] == source and row[2:4] == end and row[1] != 8080}
@@ -408,7 +422,8 @@ def test_ports_and_mines_are_those_of_a_slow_count(rows):
             for row in rows
             if row[:2] == end and row[1] == 8080 and row[2] == source and row[2] != "10.9.9.9" and row[5] > 10
             and (row[2:4] + row[:2]) not in tuples
-            and (row[4] == "CLOSE-WAIT" or (row[4] in ("ESTABLISHED", "FIN-WAIT-2") and row[2:4] not in ends))
+            and row[4] in ("CLOSE-WAIT", "ESTABLISHED", "FIN-WAIT-2")
+            and row[2:4] not in (halves if row[4] == "CLOSE-WAIT" else ends)
         } & set(range(40_000, 40_006))  # fmt: skip
         if destination.chance is not None:
             assert destination.chance.mines == len(mines - taken)

@@ -78,6 +78,14 @@ class Connections:
         return mask
 
     @cached_property
+    def has_half_socket_at_peer(self) -> Mask:
+        """Of which sockets the peer's endpoint is that of a client of this host whose server's half is not here."""
+        own, peer = self.endpoints
+        is_half = self.is_local[self.remote] & ~self.has_other_half & ~self.is_server
+        mask: Mask = np.isin(peer, own[is_half])
+        return mask
+
+    @cached_property
     def listener(self) -> Numbers:
         """Number of the listener in ``state.listeners`` that serves each socket's own endpoint; -1: none does."""
         listeners = self.state.listeners

@@ -11,7 +11,7 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
-from stress.analysis.inspection import chance, port_walk, thresholds
+from stress.analysis.inspection import chance, port_walk, rules, thresholds
 from stress.analysis.inspection.connections import PORTS, Connections, serving_listeners
 from stress.lab import census
 from stress.model.inspection import DestinationState, SocketOwner, TakenBy
@@ -80,12 +80,16 @@ def is_mine(connections: Connections) -> Mask:
     """Return which sockets hold a 4-tuple that connect() on this host can choose, shape (sockets,).
 
     They are a server's, their client's half is gone, and they are old enough not to have been made while the sockets
-    were being listed. A rule may translate addresses, so that the client's half has another address of the server: for
-    other states than CLOSE-WAIT any socket on the client's endpoint counts as that half.
+    were being listed. A rule may translate addresses, so that the client's half has another address of the server. So
+    any socket on the client's endpoint counts as that half, but in CLOSE-WAIT only one that is connected to this host
+    and whose own other half is missing, or any where rules are known to redirect.
     """
     mask = connections.is_server & connections.state_is(*MINED_STATES) & connections.is_local[connections.remote]
     mask &= (connections.state.ages_ms >= thresholds.MINE_AGE_MS) & ~connections.has_other_half
-    mask &= connections.state_is(CLOSE_WAIT) | ~connections.has_socket_at_peer
+    is_doubtful = connections.has_socket_at_peer
+    if not rules.may_redirect(connections.state.rules):
+        is_doubtful = np.where(connections.state_is(CLOSE_WAIT), connections.has_half_socket_at_peer, is_doubtful)
+    mask &= ~is_doubtful
     return mask
 
 
