@@ -210,12 +210,16 @@ def test_nobody_who_asks_for_one_process_is_told_that_its_sockets_are_hidden():
 
 
 @namespaced
-def test_sockets_that_were_closed_while_proc_was_read_are_not_called_hidden():
+def test_a_socket_closed_while_proc_was_read_and_a_process_started_then_are_not_called_hidden(monkeypatch):
+    """At the first look /proc shows no process yet."""
     with socket.create_server(("127.0.0.1", 5000)) as server, socket.create_server(("127.0.0.1", 5001)) as closed:
-        inodes = {os.fstat(end.fileno()).st_ino: 0 for end in (server, closed)}
+        inodes = {os.fstat(end.fileno()).st_ino for end in (server, closed)}
         closed.close()
-        assert namespace_state.list_hidden(inodes, {}) == [0]
-        assert namespace_state.list_hidden(inodes, dict.fromkeys(inodes)) == []
+        looks = iter([[], [os.getpid()]])
+        monkeypatch.setattr(socket_owner, "list_processes", lambda: next(looks))
+        assert namespace_state.find_holders(inodes) == ({os.fstat(server.fileno()).st_ino: [os.getpid()]}, set())
+        monkeypatch.setattr(socket_owner, "list_processes", list)
+        assert namespace_state.find_holders(inodes) == ({}, {os.fstat(server.fileno()).st_ino})
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 """The state of a network namespace at one moment, as far as this process may see it. Nothing is sent or changed."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,8 +100,7 @@ def take_state(*, with_rules: bool = True) -> NamespaceState:
         table["uid"] = outside_uids(table["uid"])
     listeners = [entry._replace(uid=network_namespace.outside_uid(entry.uid)) for entry in listeners]
     uids = users_by_inode(sockets, bound, listeners)
-    holders = socket_owner.list_holders(uids)
-    owners = name_owners(holders, uids)
+    holders, hidden = find_holders(uids)
     return NamespaceState(
         realtime_ns=realtime_ns,
         sockets=sockets,
@@ -109,7 +108,7 @@ def take_state(*, with_rules: bool = True) -> NamespaceState:
         ages_ms=ages_ms,
         bound=bound,
         listeners=listeners,
-        owners=owners,
+        owners=name_owners(holders, uids),
         holders=holders,
         addresses=local_addresses.list_addresses(),
         port_range=sysctl.read_port_range(),
@@ -119,7 +118,7 @@ def take_state(*, with_rules: bool = True) -> NamespaceState:
         conntrack=tracked,
         conntrack_entries=conntrack_entries(sysctls),
         rules=rules,
-        unseen=[*unseen.describe_owners(list_hidden(uids, owners)), *unseen.describe_bound(), *hidden_rules],
+        unseen=[*unseen.describe_owners(uids[inode] for inode in hidden), *unseen.describe_bound(), *hidden_rules],
     )
 
 
@@ -163,16 +162,19 @@ def name_owners(holders: Mapping[int, list[int]], uids: Mapping[int, int]) -> di
     return by_inode
 
 
-def list_hidden(uids: Mapping[int, int], owners: Mapping[int, SocketOwner]) -> list[int]:
-    """Return the user of each socket that no process is known to hold, and that still is there.
+def find_holders(inodes: Collection[int]) -> tuple[dict[int, list[int]], set[int]]:
+    """Return the processes that have each socket open, by inode, and the sockets of which no process is known.
 
-    Of those that were closed while /proc was read, nobody hides the process.
+    Nobody hides the process of a socket that was closed while /proc was read, nor one that was started then.
     """
-    unknown = uids.keys() - owners
-    if not unknown:
-        return []
-    tables = [census.list_sockets(family, [*census.NUMBERS, census.BOUND]) for family in (4, 6)]
-    return [uids[inode] for table in tables for inode in unknown.intersection(table["inode"].tolist())]
+    holders = socket_owner.list_holders(inodes)
+    hidden = set(inodes) - holders.keys()
+    if hidden:
+        tables = [census.list_sockets(family, [*census.NUMBERS, census.BOUND]) for family in (4, 6)]
+        hidden = {inode for table in tables for inode in hidden.intersection(table["inode"].tolist())}
+        holders |= socket_owner.list_holders(hidden)
+        hidden -= holders.keys()
+    return holders, hidden
 
 
 def conntrack_entries(sysctls: Mapping[str, str]) -> tuple[int, int] | None:
