@@ -283,3 +283,11 @@ def test_an_ack_an_rst_and_a_second_of_silence_are_the_articles_second_trace(who
     causes, hints = told(connects(meets(talk, *numbers_of("client"), gap_ms=1_000.0)))
     assert causes[-1] == "unknown"
     assert any(("CLOSE-WAIT by its numbers" if whole else "an old socket on their 4-tuple") in hint for hint in hints)
+
+
+@pytest.mark.parametrize(("ending", "cause"), [("client first", "none"), (None, "unknown")])
+def test_a_capture_that_has_the_connection_before_has_the_first_syn_too(ending, cause):
+    """However late the capture began: a client uses a port for one try after the other."""
+    talk = (earlier(Talk(), ending) if ending else Talk()).wait(100)
+    talk = connects(talk.packet(">", "S", NEW_CLIENT, stamp=8_000))
+    assert told(talk, late=(0,))[0][-1] == cause

@@ -60,6 +60,8 @@ def find_previous(flows: npt.NDArray[Any], periods: Periods) -> None:
     flows["previous"] = previous
     since_ns = all_of.time_ns[periods.start[tries]] - all_of.time_ns[periods.start[tries] - 1]
     flows["reuse_ns"] = np.where(exists, since_ns, -1)
+    # A client sends the first SYN of a try after the last one of the try before: that was captured too.
+    flows["is_begun"] |= exists & periods.is_try[before]
 
 
 def match_old_sockets(

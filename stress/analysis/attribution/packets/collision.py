@@ -115,7 +115,7 @@ NEEDS = (
     "it, and before any timeout; then a SYN-ACK"
 )
 SENTENCE = (
-    "{attempts:,} SYNs met the old socket of the earlier connection on their 4-tuple: {states}; its ports had been "
+    "{attempts:,} SYNs met the old socket of the earlier connection on their 4-tuple: {states}; their ports had been "
     "unused for {soonest_s:,.3g} to {latest_s:,.3g} s, and the SYN was sent again within {slowest_ms:,.3g} ms"
 )
 NUMBERS = (
