@@ -3,9 +3,12 @@
 
 import os
 import pickle
+import shutil
 import signal
 import socket
+import subprocess
 import time
+from collections import Counter
 
 import pytest
 from namespaced import namespaced
@@ -264,3 +267,37 @@ def test_users_are_named_as_they_are_outside_of_a_user_namespace_that_was_joined
     assert (listener.port, listener.uid) == (7777, NOBODY)
     assert state.owner(listener.inode, listener.uid).pid == neighbour.pid
     assert state.owner(listener.inode, listener.uid).uid == NOBODY
+
+
+SS_STATES = {"ESTAB": "ESTABLISHED", "CLOSE-WAIT": "CLOSE-WAIT", "FIN-WAIT-2": "FIN-WAIT-2", "LISTEN": "LISTEN"}
+
+
+@namespaced(ports=(40000, 40099))
+def test_ss_sees_the_same_sockets_in_the_same_hands():
+    if shutil.which("ss") is None:
+        pytest.skip("ss is missing (Debian: iproute2)")
+    sysctl.write("net.ipv4.tcp_fin_timeout", "60")
+    with socket.create_server(("::", 5000), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64) as server:
+        ends = []
+        for number, address in enumerate(["127.0.0.1", "::1"] * 4):
+            ends.append(socket.create_connection((address, 5000)))
+            if number < 6:
+                ends.append(server.accept()[0])  # the others stay in the queue
+            if number % 2:
+                ends[-1 if number >= 6 else -2].close()
+        state = namespace_state.take_state(with_rules=False)
+        listed = subprocess.run(["ss", "-tanpH"], capture_output=True, text=True, check=True).stdout
+    theirs = Counter()
+    for line in listed.splitlines():
+        name, _, _, local, _, *holder = line.split()
+        pid = int(holder[0].partition("pid=")[2].partition(",")[0]) if holder else None
+        theirs[SS_STATES[name], int(local.rpartition(":")[2]) == 5000, pid] += 1
+    ours = Counter()
+    for number, port, inode, uid in state.sockets[["state", "local_port", "inode", "uid"]].tolist():
+        owner = state.owner(inode, uid)
+        ours[census.state_name(number), port == 5000, owner and owner.pid] += 1
+    for entry in state.listeners:
+        ours["LISTEN", entry.port == 5000, state.owners[entry.inode].pid] += 1
+    assert ours == theirs
+    assert ours["CLOSE-WAIT", True, os.getpid()] == 3
+    assert ours["CLOSE-WAIT", True, None] == 1
