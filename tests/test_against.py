@@ -29,6 +29,7 @@ from stress.model.errors import ConnstormError, UsageError
 from stress.run import against
 from stress.store import run_folder
 from stress.storm.external_storm import describe_bounds
+from stress.storm.external_target import settle_target
 from stress.view.text.run_report import slow_texts
 
 PORTS = (40000, 40999)
@@ -330,6 +331,18 @@ def test_a_storm_in_the_namespace_of_a_process_meets_the_server_there(tmp_path):
         ended = connstorm(*storm, "--netns", "/etc/hosts")
         assert "is no network namespace" in ended.stderr
         assert len(list(tmp_path.iterdir())) == 1
+
+
+@namespaced(ports=PORTS, sysctls={"net.ipv6.conf.all.disable_ipv6": "1"})
+def test_localhost_is_where_somebody_listens_also_where_ipv6_is_off(tmp_path):
+    with socket.create_server(("127.0.0.1", 7000)):
+        plan = msgspec.structs.replace(api.server_plan(("localhost", 7000), attempts=5), pin=False)
+        assert api.storm_server_here(plan).summary.outcomes["connected"] == 5
+        assert "ENETUNREACH" in by_plan("::1", 7000, tmp_path)
+        hosts = tmp_path / "hosts"
+        hosts.write_text("127.0.0.1 box\n192.0.2.7 box\n")
+        with pytest.raises(UsageError, match=r"192\.0\.2\.7:7000 is not an address of this network namespace"):
+            settle_target(msgspec.structs.replace(plan, target="box"), hosts)
 
 
 @namespaced(ports=PORTS)

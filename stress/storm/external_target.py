@@ -18,8 +18,8 @@ def settle_target(plan: Plan, hosts: Path = host_names.HOSTS) -> tuple[Plan, lis
 
     And sentences for the reader of the run.
 
-    Of a name's addresses it is the first at which somebody does; each of them must be local. The source address is the
-    one that the kernel chooses towards the target.
+    Of a name's addresses it is the first at which somebody does; each of them must be local, or be the loopback's in a
+    family that is off. The source address is the one that the kernel chooses towards the target.
 
     Args:
         plan: of the storm; its target is an address or a name.
@@ -28,12 +28,20 @@ def settle_target(plan: Plan, hosts: Path = host_names.HOSTS) -> tuple[Plan, lis
     Raises:
         UsageError: an address is not local, or may be carried elsewhere, or nobody listens; nothing was sent.
     """
-    settled = []
+    settled: list[Plan] = []
+    refusals: list[UsageError] = []
     for address in host_names.find_addresses(plan.target, hosts):
-        source = find_local_source(str(address), plan.target_port)
-        settled.append(
-            msgspec.structs.replace(plan, target=str(address), source=source, family=6 if address.version == 6 else 4)
-        )
+        try:
+            source = find_local_source(str(address), plan.target_port)
+        except UsageError as error:
+            if not address.is_loopback:
+                raise
+            refusals.append(error)  # such as ::1 for localhost where IPv6 is off
+        else:
+            family = 6 if address.version == 6 else 4
+            settled.append(msgspec.structs.replace(plan, target=str(address), source=source, family=family))
+    if not settled:
+        raise refusals[0]
     sockets = listening.list_listening()
     served = [candidate for candidate in settled if targets(candidate, sockets)]
     if not served:
