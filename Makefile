@@ -10,6 +10,7 @@
 # make chance     storm over leaked connections, and hold what was said before against it; into docs/statistics.md
 # make captures   hold causes by packets against those by counters, in all scenarios; writes docs/attribution.md
 # make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
+# make operate    run what docs/operate.md shows, next to a server in trouble; two minutes
 # make clean      remove what was built
 
 PYTHON ?= python3
@@ -74,6 +75,9 @@ docs/attribution.md: $(wildcard stress/analysis/attribution/rules/*.py stress/an
 
 symptoms: $(VENV)/built
 	$(BIN)/python docs/generate/symptoms.py
+
+operate: $(VENV)/built
+	$(BIN)/python docs/generate/operate.py
 
 docs/run.schema.json: stress/model/record.py stress/model/plan.py stress/model/summary.py stress/store/run_schema.py
 	$(BIN)/python -c 'import msgspec; from stress.store.run_schema import RunFile; \

@@ -101,6 +101,18 @@ def test_generated_pages_are_current(name, tmp_path):
     assert made.read_text() == (REPOSITORY / "docs" / f"{name}.md").read_text(), f"make docs/{name}.md"
 
 
+def test_the_page_for_operators_shows_five_commands_with_their_outputs():
+    """What they print differs from time to time: make operate."""
+    listed = subprocess.run(
+        [sys.executable, GENERATE / "operate.py", "--commands"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    text = (REPOSITORY / "docs" / "operate.md").read_text()
+    blocks = re.findall(r"^```\n\$ (.*)\n((?:(?!```).*\n)+)```", text, re.MULTILINE)
+    assert [command for command, _ in blocks] == listed
+    assert len(blocks) == 5
+    assert max(len(line) for _, output in blocks for line in output.splitlines()) <= 80
+
+
 def test_the_page_of_attribution_has_room_for_rules_and_worlds():
     text = (REPOSITORY / "docs" / "attribution.md").read_text()
     marks = [

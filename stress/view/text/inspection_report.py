@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: MIT
 """What an inspection says, as text for a terminal: the verdict, what is wrong and what to do, then tables."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from stress.analysis.inspection.wording import owner_text
 from stress.model.inspection import Conntrack, Finding, Inspection, SettingState, Unseen, Watch
 from stress.model.text import plural
 from stress.view.text.inspection_rows import (
     CAPPED,
+    ages_text,
     client_table,
     counter_lines,
     destination_table,
@@ -20,11 +22,13 @@ from stress.view.text.inspection_rows import (
     listener_table,
     percent_text,
     states_text,
+    watched_counters,
 )
 from stress.view.text.rich_table import NOTE_INDENT, QUIET, noted_table
 from stress.view.text.table import Table
 
 LABELS = len("page") + 2
+LEAKS_SHOWN = 3  # where nothing is wrong
 COMMAND = "cyan"
 FAILED, TOLD, FINE = "bold red", "bold yellow", "bold green"
 
@@ -42,7 +46,7 @@ def inspection_report(inspection: Inspection, width: int) -> RenderableType:
     for number, finding in enumerate(inspection.findings, start=1):
         parts += [Text(), finding_grid(number, finding, inspection)]
     if inspection.watch is not None:
-        parts += [Text(), *watch_parts(inspection.watch)]
+        parts += [Text(), *watch_parts(inspection.watch, {finding.text for finding in inspection.findings})]
     if inspection.findings or inspection.watch is not None:
         parts += table_parts(inspection, width)
     else:
@@ -93,11 +97,11 @@ def finding_grid(number: int, finding: Finding, inspection: Inspection) -> RichT
     return grid
 
 
-def watch_parts(watch: Watch) -> Iterator[RenderableType]:
-    """Yield what changed during a watch."""
+def watch_parts(watch: Watch, told: Collection[str]) -> Iterator[RenderableType]:
+    """Yield what changed during a watch; ``told`` are sentences that have been printed already."""
     yield heading(f"Within {watch.seconds:.3g} s")
-    yield Text(f"counters: {counter_lines(watch.counters, '+') or 'none of those that tell of connects rose'}")
-    for explanation in watch.explanations:
+    yield Text(f"counters: {watched_counters(watch) or 'none that tells of connects rose'}")
+    for explanation in (one for one in watch.explanations if one.text not in told):
         yield Padding(Text.assemble(explanation.text, (f"  {explanation.page}", QUIET)), (0, 0, 0, NOTE_INDENT))
     for place, reasons in watch.kernel.items():
         yield Text(f"the kernel, at {place}: {counter_lines(reasons)}")
@@ -172,6 +176,9 @@ def summary_text(inspection: Inspection) -> str:
     parts = [plural(len(inspection.listeners), "listener")]
     if drops := sum(listener.drops for listener in inspection.listeners):
         parts.append(f"{plural(drops, 'packet')} dropped since they were made")
+    for leak in sorted(inspection.leaks, key=lambda leak: -leak.count)[:LEAKS_SHOWN]:
+        age = f", {ages_text(leak.ages)} old" if leak.ages.known else ""
+        parts.append(f"{leak.count:,} in {leak.state} at {leak.local} ({owner_text(leak.owner)}){age}")
     if inspection.destinations:
         tightest = min(inspection.destinations, key=lambda one: one.left / max(one.usable, 1))
         share = percent_text(tightest.left / max(tightest.usable, 1))

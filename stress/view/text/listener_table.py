@@ -12,6 +12,7 @@ from stress.view.text.plain_table import plain_table
 
 QUIET_SHOWN = 4  # listeners with an empty queue and no drop
 TAKEN_SHOWN = 5  # entries of ports that others held
+PORTS_SHOWN = 6  # ports or ranges of such an entry; run.json has all
 
 
 def listener_table(acts: Sequence[Act]) -> Table | None:
@@ -95,13 +96,20 @@ def act_neighbours(act: Act) -> Iterator[str]:
         where = endpoint_text(report.address, report.port)
         yield f"another listener, {where} ({report.owner}), dropped {drops_text(report)}"
     for taken in act.taken[:TAKEN_SHOWN]:
-        yield f"taken by others: {taken.ports}, {taken.state}, by {taken.owner}"
+        yield f"taken by others: {shorten_ports(taken.ports)}, {taken.state}, by {taken.owner}"
     if act.taken[TAKEN_SHOWN:]:
         yield f"and {plural(len(act.taken) - TAKEN_SHOWN, 'group')} more of ports taken by others"
     if act.reserved:
         yield f"{plural(act.reserved, 'port')} of the range reserved (net.ipv4.ip_local_reserved_ports)"
     if act.source_error:
         yield f"the kernel has no source address for {act.address.target}: {act.source_error}"
+
+
+def shorten_ports(ports: str) -> str:
+    """Return the first of many ports and ranges: ``32772,32810,32842 and 911 more``."""
+    parts = ports.split(",")
+    more = len(parts) - PORTS_SHOWN
+    return ports if more <= 1 else f"{','.join(parts[:PORTS_SHOWN])} and {more:,} more"
 
 
 def port_text(act: Act) -> str:
