@@ -111,6 +111,8 @@ def test_the_page_for_operators_shows_five_commands_with_their_outputs():
     assert [command for command, _ in blocks] == listed
     assert len(blocks) == 5
     assert max(len(line) for _, output in blocks for line in output.splitlines()) <= 80
+    for part in ("head", "foot"):
+        assert (GENERATE / f"operate_{part}.md").read_text() in text
 
 
 def test_the_page_of_attribution_has_room_for_rules_and_worlds():

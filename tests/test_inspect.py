@@ -153,6 +153,7 @@ def test_wrong_use_is_one_sentence(tmp_path):
     assert_one_sentence(connstorm("inspect", "--ignore", "close-wait"), "close-wait-age", "listener-drops")
     assert_one_sentence(connstorm("inspect", "--netns", "/dev/null"), "/dev/null")
     assert_one_sentence(connstorm("inspect", "--metrics", tmp_path / "metrics.txt"), ".prom")
+    assert_one_sentence(connstorm("inspect", "--watch", "nan"), "--watch")
     assert list(tmp_path.iterdir()) == []
 
 

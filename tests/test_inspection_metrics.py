@@ -8,6 +8,7 @@ import subprocess
 import inspection_builders as examples
 import msgspec
 import pytest
+from house import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,3 +115,12 @@ def test_a_bounded_metric_loses_nothing(places):
     assert sum(made.values()) == sum(count for _, count in places)
     if len(dict(places)) <= PLACES_MAX:
         assert (("local", OTHER),) not in made
+
+
+def test_every_metric_is_in_the_page_for_operators():
+    page = (REPOSITORY / "docs" / "operate.md").read_text()
+    half_open = msgspec.structs.replace(examples.LEAK, state="FIN-WAIT-1")
+    inspection = msgspec.structs.replace(examples.WATCHED, leaks=[examples.LEAK, half_open])
+    names = set(re.findall(r"# TYPE (\w+)", metrics_text(inspection).decode()))
+    ends = set(re.findall(r"`(?:connstorm|…)(_\w+)`", page))
+    assert not {name for name in names if not any(name.endswith(end) for end in ends)}

@@ -54,7 +54,9 @@ def test_findings_come_in_their_order_with_all_they_have():
 
 def test_a_finding_that_is_the_verdict_is_not_told_twice():
     first = examples.TROUBLE.findings[0]
-    inspection = msgspec.structs.replace(examples.TROUBLE, verdict=f"{first.text} 1 more failure below.")
+    inspection = msgspec.structs.replace(
+        examples.TROUBLE, verdict=f"No check fails. {first.text} 1 more finding below."
+    )
     text = printed(inspection_report(inspection, 200), 200)
     assert text.count(first.text) == 1
     assert "as said above  [listener-queue]" in text

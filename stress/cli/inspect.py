@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """connstorm inspect: what is wrong with the TCP sockets of this host, and what to do about it."""
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -60,6 +61,8 @@ def inspect(
       connstorm inspect --metrics /var/lib/node_exporter/connstorm.prom
     """
     checks = [find_check(name) for name in ignored]
+    if seconds is not None and math.isnan(seconds):
+        raise UsageError("--watch wants a number of seconds, not NaN.")
     if metrics is not None:
         metrics_file.check_place(metrics)
     try:

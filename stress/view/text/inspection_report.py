@@ -84,7 +84,7 @@ def finding_grid(number: int, finding: Finding, inspection: Inspection) -> RichT
     grid.add_column(justify="right", width=LABELS)
     grid.add_column(overflow="fold")
     fails = finding.check is not None and finding.check not in inspection.ignored
-    text = "as said above" if inspection.verdict.startswith(finding.text) else finding.text
+    text = "as said above" if finding.text in inspection.verdict else finding.text
     parts: list[tuple[str, str]] = [(text, "bold" if fails else "")]
     if finding.check is not None:
         parts.append((f"  [{finding.check}{'' if fails else ', ignored'}]", "red" if fails else QUIET))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What an inspection lists, as tables: listeners, leaks, destinations, clients. The longest part of each is cut."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import starmap
 from typing import TypeVar
@@ -174,8 +175,9 @@ def destination_table(destinations: Sequence[DestinationState]) -> tuple[Table, 
         Column("mines", is_number=True),
         Column("meet a mine", is_number=True),
     )
-    has_sources = len({one.source for one in destinations}) > 1
-    return Table(columns, tuple(destination_row(one, names_source=has_sources) for one in shown)), rest
+    sources = Counter((one.address, one.port) for one in destinations)
+    rows = (destination_row(one, names_source=sources[one.address, one.port] > 1) for one in shown)
+    return Table(columns, tuple(rows)), rest
 
 
 def destination_row(one: DestinationState, *, names_source: bool) -> Row:
@@ -184,7 +186,7 @@ def destination_row(one: DestinationState, *, names_source: bool) -> Row:
     few = one.left < FEW_LEFT * one.usable
     chance = one.chance
     cells = (
-        Cell(f"{place} from {one.source}" if names_source else place),
+        Cell(place),
         Cell(f"{one.left:,} of {one.usable:,}", tone=Tone.WORSE if few else Tone.PLAIN),
         Cell(f"{number_text(one.searched)}"),
         Cell(f"{chance.mines:,}" if chance else "not known"),
@@ -193,7 +195,9 @@ def destination_row(one: DestinationState, *, names_source: bool) -> Row:
             tone=Tone.WORSE if chance and chance.mines else Tone.PLAIN,
         ),
     )
-    notes = [f"taken by {taken_text(one.taken)}"] if one.taken else []
+    notes = [f"from {one.source}"] if names_source else []
+    if one.taken:
+        notes.append(f"taken by {taken_text(one.taken)}")
     if one.reusable:
         notes.append(f"{one.reusable:,} of these count as left: connect() takes TIME-WAIT over (tcp_tw_reuse)")
     if chance is not None and chance.mines:
