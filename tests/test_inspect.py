@@ -3,10 +3,12 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 from contextlib import suppress
 
 import inspection_builders as examples
@@ -17,6 +19,7 @@ from house import REPOSITORY
 from namespaced import namespaced
 from rich.console import Console
 
+from stress.analysis.inspection import thresholds
 from stress.lab import sysctl
 from stress.model.errors import UsageError
 from stress.view.export import metrics_file
@@ -77,10 +80,8 @@ def test_a_full_queue_fails_the_check_unless_it_is_ignored():
 
 
 @namespaced(ports=PORTS)
-def test_metrics_are_written_whether_something_is_wrong_or_not(tmp_path):
+def test_metrics_are_written_also_when_something_is_wrong(tmp_path):
     path = tmp_path / "connstorm.prom"
-    assert connstorm("inspect", "--metrics", path).returncode == 0
-    assert b'connstorm_check_failed{check="listener-queue"} 0' in path.read_bytes()
     _server, _clients, _port = stuck_server()
     assert connstorm("inspect", "--metrics", path).returncode == 1
     text = path.read_bytes()
@@ -149,12 +150,33 @@ def test_another_namespace_is_looked_into_by_the_id_of_a_process_there():
     assert json.loads(connstorm("inspect", "--json", under=apart).stdout)["leaks"] == []
 
 
-def test_wrong_use_is_one_sentence(tmp_path):
-    assert_one_sentence(connstorm("inspect", "--ignore", "close-wait"), "close-wait-age", "listener-drops")
-    assert_one_sentence(connstorm("inspect", "--netns", "/dev/null"), "/dev/null")
-    assert_one_sentence(connstorm("inspect", "--metrics", tmp_path / "metrics.txt"), ".prom")
+def test_the_help_has_every_check_with_its_limit():
+    text = connstorm("inspect", "--help").stdout
+    for check, limit in thresholds.TEXTS.items():
+        assert re.search(rf"{check}\s+{re.escape(limit)}", text)
+
+
+def test_a_watch_of_no_number_is_wrong_use():
     assert_one_sentence(connstorm("inspect", "--watch", "nan"), "--watch")
+
+
+@namespaced(ports=PORTS)
+def test_where_nothing_may_be_seen_the_exit_code_is_3_and_old_metrics_are_removed(tmp_path):
+    """The descriptors of process 1 may not be read from a user namespace."""
+    path = tmp_path / "connstorm.prom"
+    metrics_file.write(path, b"# HELP connstorm_unseen Says.\n")
+    ended = connstorm("inspect", "--pid", 1, "--netns", 1, "--metrics", path)
+    assert ended.returncode == 3, ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@namespaced(ports=PORTS)
+def test_a_look_imports_no_library_that_takes_long():
+    command = [sys.executable, "-X", "importtime", "-m", "stress", "inspect"]
+    imported = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    heavy = {"matplotlib", "scipy", "scapy", "pyroute2", "ruptures", "stress.storm.catalogue"}
+    assert not heavy & {line.rpartition("|")[2].strip() for line in imported.splitlines()}
 
 
 def test_a_file_of_somebody_else_is_neither_replaced_nor_removed(tmp_path):

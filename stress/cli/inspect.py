@@ -49,8 +49,15 @@ def inspect(
     r"""Say what is wrong with the TCP connections of this host: leaks, full queues, ports that run out.
 
     Reads what the kernel has; sends no packet and changes nothing. Anybody may ask; root is told more. The exit code is
-    0 where nothing is wrong, 1 where a check fails, 3 where nothing could be seen. Checks are close-wait-age,
-    listener-queue, ports-left, conntrack and, with --watch, listener-drops. Ctrl-C ends a watch with its report.
+    0 where nothing is wrong, 1 where a check fails, 3 where nothing could be seen. Ctrl-C ends a watch with its report.
+
+    \b
+    What a check fails by:
+      close-wait-age  a connection in CLOSE-WAIT for more than 60 s
+      listener-queue  a listener whose accept queue is at its limit
+      ports-left      fewer than 10 % of the ports left to a destination
+      conntrack       a conntrack table that is more than 90 % full
+      listener-drops  a listener that dropped something while it was watched
 
     \b
     Examples:
