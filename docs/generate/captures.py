@@ -26,8 +26,10 @@ def main() -> None:
     head, _, rest = PAGE.read_text().partition(BEGIN)
     _, _, tail = rest.partition(END)
     PAGE.write_text(f"{head}{BEGIN}{table(runs)}\n{world_sentence(worlds)}{END}{tail}")
-    wrong = [result for result in (*runs, *worlds) if result["wrong"]]
-    sys.stderr.writelines(f"{result['name']} ({result['end']}): {'; '.join(result['wrong'])}\n" for result in wrong)
+    wrong = [result for result in (*runs, *worlds) if result["wrong"] or result["failed"]]
+    sys.stderr.writelines(
+        f"{result['name']} ({result['end']}): {'; '.join([*result['wrong'], result['failed']])}\n" for result in wrong
+    )
     sys.exit(bool(wrong))
 
 
@@ -74,11 +76,11 @@ def world_sentence(results: list[Result]) -> str:
         sum(count for result in made for _, told, count in result["causes"] if told == name)
         for name in ("named", "unknown")
     )
-    wrong = sum(bool(result["wrong"]) for result in results)
+    wrong, failed = (sum(bool(result[key]) for result in results) for key in ("wrong", "failed"))
     return (
         f"Of the worlds below, captured in the same way, {len({result['name'] for result in made})} have "
-        f"{named + unknown:,} attempts to explain at one end or both: {named:,} were named by packets, and in {wrong} "
-        "worlds one had a wrong name.\n"
+        f"{named + unknown:,} attempts to explain, counted at each end and at both: {named:,} were named by packets, "
+        f"and in {wrong} worlds one had a wrong name. Not carried out: {failed}.\n"
     )
 
 
