@@ -41,7 +41,7 @@ def refuse_translation(address: str, port: int) -> str | None:
     Where rules cannot be seen, the loopback can be stormed all the same: a packet from 127.0.0.0/8 does not leave
     (__mkroute_output(), Linux 6.18) unless net.ipv4.conf.*.route_localnet permits it.
 
-    Returns a sentence for the reader of the run where rules could not be seen; None where they were.
+    Returns a sentence for the reader of the run where rules could not be seen; None where they were, or there are none.
 
     Raises:
         UsageError: packets are or may be carried elsewhere.

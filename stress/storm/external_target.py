@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The target of a storm against a server of others: its address by name, the source, and that nothing leaves."""
 
+import socket
 from pathlib import Path
 
 import msgspec
 
-from stress.lab import host_names, listening, translation
+from stress.lab import census, host_names, listening, translation
 from stress.lab.local_route import find_local_source
+from stress.lab.reachability import RESET
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.text import endpoint_text, join_words
 from stress.storm.surroundings import targets
+
+ANSWER_LIMIT_S = 1.5  # a SYN that is lost is sent again after 1 s
 
 
 def settle_target(plan: Plan, hosts: Path = host_names.HOSTS) -> tuple[Plan, list[str]]:
@@ -47,7 +51,31 @@ def settle_target(plan: Plan, hosts: Path = host_names.HOSTS) -> tuple[Plan, lis
     if not served:
         raise nobody_listens(settled[0], plan.target)
     unseen = translation.refuse_translation(served[0].target, plan.target_port)
-    return served[0], [unseen] if unseen else []
+    return served[0], [unseen] if unseen and not is_reached(served[0]) else []
+
+
+def is_reached(plan: Plan) -> bool:
+    """Connect once; return whether the server's end of the connection is there, at the target's own port.
+
+    Where rules cannot be seen, one could lead to another port of this host.
+
+    Raises:
+        UsageError: the connection is made, and its other end is not at that port.
+    """
+    with socket.socket(socket.AF_INET6 if plan.family == 6 else socket.AF_INET) as client:
+        client.settimeout(ANSWER_LIMIT_S)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)  # it leaves no TIME-WAIT
+        try:
+            client.connect((plan.target, plan.target_port))
+        except OSError:  # which the storm is there to explain
+            return False
+        ends = census.list_family(plan.family, local_port=plan.target_port, remote_port=client.getsockname()[1])
+    if not len(ends):
+        raise UsageError(
+            f"A connection to {endpoint_text(plan.target, plan.target_port)} was made and did not come to who listens "
+            "there: a rule of a firewall leads it elsewhere. Storm the address that it leads to; nothing more was sent."
+        )
+    return True
 
 
 def require_local(plan: Plan) -> None:
