@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from captured.reading import tries_told
 from captured.talk import MS_NS, NEW_CLIENT, OLD_CLIENT, OLD_SERVER, Talk, connects, earlier, meets, numbers_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 STATES = {
     "try": "stale_socket",
@@ -291,3 +293,30 @@ def test_a_capture_that_has_the_connection_before_has_the_first_syn_too(ending, 
     talk = (earlier(Talk(), ending) if ending else Talk()).wait(100)
     talk = connects(talk.packet(">", "S", NEW_CLIENT, stamp=8_000))
     assert told(talk, late=(0,))[0][-1] == cause
+
+
+PACKETS = st.tuples(
+    st.sampled_from("<>"),
+    st.sampled_from(["S", "S.", ".", "F.", "R", "R."]),
+    st.sampled_from([OLD_CLIENT, OLD_CLIENT + 1, OLD_CLIENT + 2, NEW_CLIENT, NEW_CLIENT + 1, OLD_SERVER]),
+    st.sampled_from([OLD_SERVER, OLD_SERVER + 1, OLD_SERVER + 2, OLD_CLIENT + 1, OLD_CLIENT + 2, NEW_CLIENT + 1]),
+    st.sampled_from([0, 1, 9, 1_000]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PACKETS, min_size=1, max_size=16))
+def test_an_old_socket_is_named_only_after_a_connection_that_fits(packets):
+    talk, sent = Talk(), []
+    for drawn, flags, sequence, acknowledgment, wait_ms in packets:
+        way = ">" if flags == "S" else drawn  # the client is always the same
+        talk.packet(way, flags, sequence, acknowledgment).wait(wait_ms)
+        sent.append((way, flags))
+    causes, _ = told(talk)
+    if "closewait" in causes:
+        assert (">", "F.") in sent
+    if "time_wait" in causes:
+        assert {(">", "F."), ("<", "F.")} <= set(sent)
+    if set(causes) & {"closewait", "time_wait", "stale_socket"}:
+        assert {(">", "S"), ("<", "."), (">", "R"), ("<", "S.")} <= set(sent) or (">", "R.") in sent
+        assert sum(packet == (">", "S") for packet in sent) >= 2
