@@ -80,6 +80,27 @@ def test_a_full_queue_fails_the_check_unless_it_is_ignored():
 
 
 @namespaced(ports=PORTS)
+def test_a_server_that_was_stopped_is_named_as_such():
+    server = socket.create_server(("127.0.0.1", 0), backlog=1)
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+    os.kill(child, signal.SIGSTOP)
+    _clients = [socket.create_connection(server.getsockname()) for _ in range(2)]
+    try:
+        document = json.loads(connstorm("inspect", "--json").stdout)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    (listener,) = document["listeners"]
+    assert listener["holders"] == sorted([os.getpid(), child])
+    assert listener["stopped"] == [child]
+    finding = document["findings"][0]
+    assert f"1 of 2 processes that can accept is stopped, by a signal or a debugger: {child}." in finding["text"]
+    assert finding["remedies"][0] == f"kill -CONT {child}"
+
+
+@namespaced(ports=PORTS)
 def test_metrics_are_written_also_when_something_is_wrong(tmp_path):
     path = tmp_path / "connstorm.prom"
     _server, _clients, _port = stuck_server()

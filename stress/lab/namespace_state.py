@@ -51,6 +51,7 @@ class NamespaceState:
         conntrack_entries: size of its table and the limit; None without conntrack.
         rules: of nft, as ``nft list ruleset`` prints them; None: not to be seen without root.
         unseen: what could not be seen.
+        stopped: pids of processes that have a listener open and are stopped, by a signal or a debugger.
     """
 
     realtime_ns: int
@@ -70,6 +71,7 @@ class NamespaceState:
     conntrack_entries: tuple[int, int] | None
     rules: str | None = None
     unseen: list[Unseen] = field(default_factory=list)
+    stopped: frozenset[int] = frozenset()
 
     def owner(self, inode: int, uid: int) -> SocketOwner | None:
         """Return who holds a socket; None for one that no process has (inode 0)."""
@@ -119,6 +121,7 @@ def take_state(*, with_rules: bool = True) -> NamespaceState:
         conntrack_entries=conntrack_entries(sysctls),
         rules=rules,
         unseen=[*unseen.describe_owners(uids[inode] for inode in hidden), *unseen.describe_bound(), *hidden_rules],
+        stopped=find_stopped(pid for entry in listeners for pid in holders.get(entry.inode, [])),
     )
 
 
@@ -160,6 +163,11 @@ def name_owners(holders: Mapping[int, list[int]], uids: Mapping[int, int]) -> di
             owners[key] = SocketOwner(key[0], socket_owner.user_name(key[0]), pid, name)
         by_inode[inode] = owners[key]
     return by_inode
+
+
+def find_stopped(pids: Iterable[int]) -> frozenset[int]:
+    """Return which processes are stopped."""
+    return frozenset(pid for pid in set(pids) if socket_owner.is_stopped(pid))
 
 
 def find_holders(inodes: Collection[int]) -> tuple[dict[int, list[int]], set[int]]:

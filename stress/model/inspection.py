@@ -52,6 +52,7 @@ class ListenerState(msgspec.Struct, frozen=True, kw_only=True):
     is_capped: bool
     drops: int  # sk_drops since it was made; of a watched one, those of the watch are in ``Watch``
     states: dict[str, int]  # its connections by TCP state; those of several listeners of one port are counted at each
+    stopped: list[int] = []  # those of ``holders`` that are stopped, by a signal or a debugger: they accept nothing
     shares_port: bool = False  # others listen on the same address and port (SO_REUSEPORT)
     is_v6only: bool = False
 

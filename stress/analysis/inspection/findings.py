@@ -16,8 +16,9 @@ from stress.analysis.inspection.settings import is_at_limit, is_crowded
 from stress.analysis.inspection.wording import host_text, owner_text
 from stress.lab import counters
 from stress.model.inspection import Check, Conntrack, DestinationState, Finding, Leak, ListenerState, Watch
-from stress.model.text import endpoint_text, plural
+from stress.model.text import endpoint_text, join_words, plural
 
+HOLDERS_SHOWN = 8  # pids in a line
 DROPPING_SHOWN = 3  # listeners that dropped something before
 TAKEN_SHOWN = 3
 
@@ -115,22 +116,36 @@ def full_queue(listener: ListenerState) -> Finding:
     state = "is full, so every SYN is dropped" if is_full else "has room for one more"
     capped = ", which equals net.core.somaxconn" if listener.is_capped else ""
     dropped = f" It has dropped {plural(listener.drops, 'packet')} since it was made." if listener.drops else ""
+    holders = listener.holders[:HOLDERS_SHOWN]
     return Finding(
         check=Check.LISTENER_QUEUE,
         text=f"The accept queue of {owner_text(listener.owner)} at {end} {state}: {listener.waiting:,} wait, the limit "
-        f"is {listener.limit:,}{capped}.{dropped}",
+        f"is {listener.limit:,}{capped}.{stopped_text(listener)}{dropped}",
         page=f"{CATALOGUE}reuseport-stuck" if listener.shares_port else f"{CATALOGUE}accept-queue",
         commands=[
             f"ss -ltnpm 'sport = :{listener.port}'",
             f"connstorm inspect --port {listener.port} --watch 10",
-            *([f"top -b -n 1 -H -p {listener.owner.pid}"] if listener.owner.pid else []),
+            *([f"ps -o pid,stat,time,wchan:20,comm -p {','.join(map(str, holders))}"] if holders else []),
         ],
         remedies=[
+            *([f"kill -CONT {' '.join(map(str, listener.stopped))}"] if listener.stopped else []),
             "restart the program if it hangs; else let it accept faster",
             "if the queue is full only briefly, raise the listen() backlog"
             + (" and net.core.somaxconn, then restart" if listener.is_capped else ", then restart"),
         ],
     )
+
+
+def stopped_text(listener: ListenerState) -> str:
+    """Return how many of the processes that have a listener open are stopped, as a sentence; nothing if none is."""
+    if not listener.stopped:
+        return ""
+    pids = join_words([str(pid) for pid in listener.stopped[:HOLDERS_SHOWN]])
+    count = (
+        "The process" if not listener.holders[1:] else f"{len(listener.stopped)} of {len(listener.holders)} processes"
+    )
+    verb = "is" if len(listener.stopped) == 1 else "are"
+    return f" {count} that can accept {verb} stopped, by a signal or a debugger: {pids}."
 
 
 def full_conntrack(conntrack: Conntrack | None) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ def describe_listeners(connections: Connections) -> list[ListenerState]:
             cookie=entry.cookie,
             owner=owner_of(state, entry),
             holders=sorted(state.holders.get(entry.inode, [])),
+            stopped=sorted(state.stopped.intersection(state.holders.get(entry.inode, []))),
             waiting=entry.waiting,
             limit=entry.limit,
             is_capped=entry.limit == somaxconn,

@@ -25,6 +25,7 @@ from stress.view.text.table import Cell, Column, Row, Table, Tone
 
 SHOWN = 8  # rows of a table
 NAMES_SHOWN = 3  # peers or owners in a line
+PIDS_SHOWN = 8
 FEW_LEFT = 0.1  # share of ports; as Check.PORTS_LEFT has it
 CAPPED = "*"  # follows the limit of a listener that net.core.somaxconn may have lowered
 
@@ -95,7 +96,9 @@ def listener_row(listener: ListenerState, watched: int | None) -> Row:
     if any(count for state, count in listener.states.items() if state != "ESTABLISHED"):
         notes.append(states_text(listener.states))
     if listener.holders[1:]:
-        notes.append(f"open in {plural(len(listener.holders), 'process', 'processes')}")
+        notes.append(f"open in {plural(len(listener.holders), 'process', 'processes')}: {pids_text(listener.holders)}")
+    if listener.stopped:
+        notes.append(f"stopped: {pids_text(listener.stopped)}")
     if listener.shares_port:
         notes.append("one of several on this port (SO_REUSEPORT)")
     cells = (
@@ -106,6 +109,11 @@ def listener_row(listener: ListenerState, watched: int | None) -> Row:
         Cell(f"{sum(listener.states.values()):,}"),
     )
     return Row("", cells, ("; ".join(notes),) if notes else ())
+
+
+def pids_text(pids: Sequence[int]) -> str:
+    """Return the first of some processes: ``712, 713, 714 …``."""
+    return ", ".join(map(str, pids[:PIDS_SHOWN])) + (" …" if pids[PIDS_SHOWN:] else "")
 
 
 def leak_table(leaks: Sequence[Leak]) -> tuple[Table, str]:
