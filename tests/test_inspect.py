@@ -96,7 +96,7 @@ def test_a_server_that_was_stopped_is_named_as_such():
     assert listener["holders"] == sorted([os.getpid(), child])
     assert listener["stopped"] == [child]
     finding = document["findings"][0]
-    assert f"1 of 2 processes that can accept is stopped, by a signal or a debugger: {child}." in finding["text"]
+    assert f"1 of the 2 processes that have it open are stopped, by a signal or a debugger: {child}." in finding["text"]
     assert finding["remedies"][0] == f"kill -CONT {child}"
 
 

@@ -141,11 +141,10 @@ def stopped_text(listener: ListenerState) -> str:
     if not listener.stopped:
         return ""
     pids = join_words([str(pid) for pid in listener.stopped[:HOLDERS_SHOWN]])
-    count = (
-        "The process" if not listener.holders[1:] else f"{len(listener.stopped)} of {len(listener.holders)} processes"
-    )
-    verb = "is" if len(listener.stopped) == 1 else "are"
-    return f" {count} that can accept {verb} stopped, by a signal or a debugger: {pids}."
+    who = "The process that has it open is"
+    if listener.holders[1:]:
+        who = f"{len(listener.stopped)} of the {len(listener.holders)} processes that have it open are"
+    return f" {who} stopped, by a signal or a debugger: {pids}."
 
 
 def full_conntrack(conntrack: Conntrack | None) -> Iterator[Finding]:
