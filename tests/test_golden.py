@@ -129,6 +129,7 @@ VERBS = {
     "explain-cause": "explain --cause accept_queue",
     "explain-cause-json": "explain --cause stalled --json",
     "explain-json": "explain --set net.ipv4.tcp_syn_retries=2 --json",
+    "read": "read two.pcapng",
     "plot": "plot run-schema-2 run-schema-1 -o pictures",
     "export-pytest-benchmark": "export base --format pytest-benchmark --metric body.p50",
     "export-pytest-benchmark-columns": "export reuse --format pytest-benchmark --columns tcp_tw_reuse -o exported",
@@ -195,6 +196,9 @@ WRONG = {
     "explain-both": "explain --cause closewait --set net.ipv4.tcp_syn_retries=2",
     "explain-setting": "explain --set net.ipv4.tcp_fin_timeout=3",
     "explain-value": "explain --set net.ipv4.tcp_syn_retries=many",
+    "read": "read smoke.toml",
+    "read-nowhere": "read nowhere.pcap",
+    "read-port": "read two.pcapng --port 1",
     "plot": "plot nowhere",
     "plot-damaged": "plot run-schema-2 damaged",
     "export-format": "export base --format xml",
@@ -218,6 +222,7 @@ WRONG = {
 NORMAL = (
     (re.compile(r"connstorm(, version)? \d+\.\d+\.\d+(?:\.dev\d+)?"), r"connstorm\1 <version>"),
     (re.compile(r"^ *\d+\.\d s  ", re.MULTILINE), "<s>  "),  # since the beginning, before a stage
+    (re.compile(r"-capture-[0-9a-f]{6}\b"), "-capture-<id>"),
     (re.compile(r"HISTFAA[\w+/=]+"), "<histogram>"),  # deflated, by one zlib or another
     (re.compile(r"^Matplotlib is building the font cache.*\n", re.MULTILINE), ""),
     (re.compile(re.escape(", ".join(SCENARIOS))), "<scenarios>"),  # a new one changes one golden file, not three
@@ -262,6 +267,7 @@ def inputs(tmp_path_factory):
         shutil.copytree(TESTS / "data" / name, home / name)
     shutil.copytree(REPOSITORY / "results" / "history", home / "track")
     shutil.copy(REPOSITORY / "suites" / "smoke.toml", home)
+    shutil.copy(TESTS / "data" / "captures" / "two.pcapng", home)
     shutil.copytree(home / "run-schema-2", home / "damaged")
     os.truncate(home / "damaged" / "attempts.npy", 200)
     for name, changes in {"base": {}, "same": {}, "slow": {"p99": 25_000, "refused": 400}}.items():

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from stress.analysis.attribution.summary import analyse
 from stress.analysis.capture.captured_attempts import select_captured_tries
 from stress.analysis.capture.tries import find_tries
+from stress.model.errors import UsageError
 from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.segment import Segments
 from stress.run.capture_run import build_capture_run
@@ -72,6 +73,14 @@ def write_evidence(paths: Sequence[Path], rows: npt.NDArray[Any], path: Path) ->
 
 
 def with_port(segments: Segments, port: int) -> Segments:
-    """Return the segments from and to a port."""
+    """Return the segments from and to a port.
+
+    Raises:
+        UsageError: there are none.
+    """
     rows = segments.rows
-    return Segments(rows[(rows["source_port"] == port) | (rows["destination_port"] == port)], segments.files)
+    own = rows[(rows["source_port"] == port) | (rows["destination_port"] == port)]
+    if len(rows) and not len(own):
+        names = ", ".join(file.name for file in segments.files)
+        raise UsageError(f"{names}: none of {len(rows):,} TCP segments is from or to port {port}; leave out --port.")
+    return Segments(own, segments.files)

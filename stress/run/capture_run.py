@@ -171,7 +171,7 @@ def describe_nothing(tries: Tries, files: list[CaptureFile]) -> str:
     middle = sum(part.periods.conversations.without_syn for part in tries.points)
     return (
         f"{names}: no connection try among {plural(segments, 'segment')}, for no SYN of a client was captured "
-        f"({plural(middle, 'connection')} begun before); capture again from before the trouble, or without --port."
+        f"({plural(middle, 'connection')} begun before); capture again from before the trouble."
     )
 
 
@@ -208,4 +208,4 @@ def file_warnings(file: CaptureFile) -> Iterator[str]:
         yield f"{file.name} does not have {plural(file.dropped, 'packet')} that its capture lost."
     if file.skipped:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in file.skipped.items())
-        yield f"{file.name}: of {plural(file.packets, 'packet')} some were not understood: {counts}."
+        yield f"{file.name}: of {plural(file.packets, 'packet')} these were not read: {counts}."
