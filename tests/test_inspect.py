@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """connstorm inspect, as a user meets it: real sockets, in a namespace of their own."""
 
+import errno
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import inspection_builders as examples
 import jsonschema
@@ -20,8 +22,9 @@ from namespaced import namespaced
 from rich.console import Console
 
 from stress.analysis.inspection import thresholds
+from stress.cli.inspect import check_process
 from stress.lab import sysctl
-from stress.model.errors import UsageError
+from stress.model.errors import LabError, UsageError
 from stress.view.export import metrics_file
 from stress.view.text.inspection_watch import WatchDisplay
 
@@ -230,3 +233,44 @@ def test_quiet_shows_nothing():
     with console.capture() as capture, WatchDisplay(console, quiet=True) as display:
         display.show(examples.WATCHED, 7.0)
     assert capture.get() == ""
+
+
+@namespaced(ports=PORTS)
+def test_a_process_cannot_command_the_terminal_by_its_name():
+    server, held, _port = leaking_server()
+    Path("/proc/self/comm").write_bytes(b"\x1b[31m[/]\xff")
+    ended = connstorm("inspect")
+    assert f"?[31m[/]\N{REPLACEMENT CHARACTER}[{os.getpid()}]" in ended.stdout
+    assert "\x1b" not in ended.stdout
+    ascii_only = connstorm("inspect", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert ascii_only.returncode == 0, ascii_only.stderr
+    assert len(held) == LEAKED, server
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_output_that_cannot_be_written_is_no_failing_check(options):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            program("inspect", *options), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 2
+    assert (
+        ended.stderr == "connstorm: Standard output cannot be written: No space left on device; write it elsewhere.\n"
+    )
+
+
+@namespaced(ports=PORTS)
+def test_a_process_whose_namespace_is_hidden_is_not_taken_for_one_of_this(monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(os, "stat", refuse)  # a process with more capabilities than this one, prctl(2)
+    with pytest.raises(LabError, match="in which network namespace"):
+        check_process(os.getpid())
+
+
+def test_metrics_do_not_wait_for_a_fifo(tmp_path):
+    path = tmp_path / "a.prom"
+    os.mkfifo(path)
+    with pytest.raises(UsageError, match="was not written by connstorm"):
+        metrics_file.check_place(path)

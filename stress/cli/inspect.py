@@ -134,6 +134,10 @@ def check_process(pid: int) -> None:
     socket_owner.check_visible(pid)
     try:
         inode = os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116  # a link to no path
+    except PermissionError as error:
+        raise LabError(
+            f"This user may not see in which network namespace process {pid} is; look as root (sudo) of the host."
+        ) from error
     except OSError:  # it has ended
         return
     if inode != network_namespace.read_inode():

@@ -2,12 +2,14 @@
 """The command line: finds the verb, and turns errors into exit codes."""
 
 import importlib
+import io
+import os
 import sys
 
 import click
 
 from stress import __version__
-from stress.model.errors import INTERRUPTED, ConnstormError
+from stress.model.errors import INTERRUPTED, ConnstormError, StoreError
 
 # The verbs, each in the module of its name, with the first sentence of its help (a test holds them equal), so that the
 # list of verbs imports none of them: most load numpy. Those without one are not listed.
@@ -87,6 +89,9 @@ connstorm.help = unescape(connstorm.help)
 
 def main() -> None:
     """Run the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without our letters, or bytes that are none
     try:
         code = connstorm.main(prog_name="connstorm", standalone_mode=False)
     except ConnstormError as error:
@@ -98,4 +103,19 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("connstorm: interrupted; nothing was kept of what had not begun to storm.", err=True)
         code = INTERRUPTED
+    except OSError as error:
+        if not is_output_lost():
+            raise
+        click.echo(f"connstorm: Standard output cannot be written: {error.strerror}; write it elsewhere.", err=True)
+        code = StoreError.exit_code
     sys.exit(code or 0)
+
+
+def is_output_lost() -> bool:
+    """Return whether standard output still cannot be written; it is then discarded."""
+    try:
+        click.echo()  # to flush alone is not enough: after a failure nothing may be left
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would end with 120
+        return True
+    return False

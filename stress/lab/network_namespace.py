@@ -24,8 +24,15 @@ joined_users: list[tuple[int, int, int]] = []  # of a user namespace that was jo
 
 
 def read_inode() -> int:
-    """Return the inode of the network namespace of the calling thread, which names it on this host."""
-    return os.stat(HERE).st_ino  # noqa: PTH116  # a link to no path
+    """Return the inode of the network namespace of the calling thread, which names it on this host.
+
+    Raises:
+        LabError: /proc is not there.
+    """
+    try:
+        return os.stat(HERE).st_ino  # noqa: PTH116  # a link to no path
+    except OSError as error:
+        raise LabError(f"{HERE} cannot be read: {error.strerror}; mount /proc (mount -t proc proc /proc).") from error
 
 
 def enter(where: str) -> None:

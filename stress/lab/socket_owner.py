@@ -109,9 +109,10 @@ def choose_owner(pids: Sequence[int]) -> tuple[str, int] | None:
 
 
 def read_name(pid: int) -> str | None:
-    """Return the name of a process; None when it has ended."""
+    """Return the name of a process, with ? for what a terminal might obey, as ps(1) has it; None when it has ended."""
     with suppress(OSError):
-        return (PROC / str(pid) / "comm").read_text(errors="replace").strip()
+        name = (PROC / str(pid) / "comm").read_text(errors="replace").removesuffix("\n")
+        return "".join(letter if letter.isprintable() else "?" for letter in name).strip()
     return None
 
 

@@ -25,6 +25,8 @@ def check_place(path: Path) -> None:
 
 def is_ours(path: Path) -> bool:
     """Return whether a file is one of our metrics, or empty."""
+    if not path.is_file():  # a FIFO would be waited for
+        return False
     with suppress(OSError), path.open("rb") as stream:
         return stream.read(len(FIRST_WORDS)) in (FIRST_WORDS, b"")
     return False
