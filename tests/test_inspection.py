@@ -490,3 +490,21 @@ def test_a_real_dual_stack_server_with_a_full_queue_is_told():
     (leak,) = inspection.leaks
     assert (leak.local, leak.owner, leak.unaccepted, leak.peers) == ("[::]:8080", None, 1, {"127.0.0.1": 1})
     assert checks(inspection) == [Check.LISTENER_QUEUE]
+
+
+def test_drops_without_a_full_queue_are_not_laid_to_one():
+    before = state_of(listeners=[a_listener(drops=5)], counters={"ListenDrops": 0, "TCPSynRetrans": 0})
+    after = state_of(listeners=[a_listener(drops=45)], counters={"ListenDrops": 0, "TCPSynRetrans": 40})
+    inspection = inspect(before, after=after, seconds=3.0)
+    drops, old = (finding for finding in inspection.findings if "dropped" in finding.text)
+    assert (drops.check, drops.page) == (Check.LISTENER_DROPS, "docs/catalogue.md#the-catalogue")
+    assert "no queue was full" in drops.text
+    assert (old.check, old.page) == (None, "docs/catalogue.md#the-catalogue")
+
+
+def test_a_range_that_is_reserved_as_a_whole_fails_the_check():
+    inspection = inspect(state_of(port_range=(40000, 40001), reserved=frozenset({40000, 40001, 40002})))
+    (finding,) = inspection.findings
+    assert finding.check is Check.PORTS_LEFT
+    assert "40000 to 40001" in finding.text
+    assert not inspect(state_of(port_range=(40000, 40001), reserved=frozenset({40000}))).findings

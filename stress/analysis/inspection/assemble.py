@@ -75,7 +75,17 @@ def inspect_state(
         conntrack = Conntrack(*state.conntrack_entries, dict(state.conntrack))
     suspects = rules.find_suspects(state.rules)
     listed = findings.list_findings(
-        findings.Seen(shown_listeners, shown_leaks, shown_destinations, conntrack, suspects, watched)
+        findings.Seen(
+            shown_listeners,
+            shown_leaks,
+            shown_destinations,
+            conntrack,
+            suspects,
+            watched,
+            state.counters,
+            state.port_range,
+            state.reserved,
+        )
     )
     ends = {f":{listener.port}" for listener in shown_listeners}
     sockets = state.sockets[shown_sockets(connections, port, pid)]

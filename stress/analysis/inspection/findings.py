@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Findings: what is wrong, or was, in the order of harm, each with its figures, its page, and what to do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from stress.analysis.inspection import thresholds
@@ -12,19 +12,25 @@ from stress.analysis.inspection.leak_findings import (
     merge_leaks,
     unacknowledged_connections,
 )
+from stress.analysis.inspection.port_findings import (
+    crowded_destination,
+    is_searched,
+    reserved_range,
+    searched_destination,
+)
 from stress.analysis.inspection.settings import is_at_limit, is_crowded
-from stress.analysis.inspection.wording import host_text, owner_text
+from stress.analysis.inspection.wording import owner_text
 from stress.lab import counters
 from stress.model.inspection import Check, Conntrack, DestinationState, Finding, Leak, ListenerState, Watch
 from stress.model.text import endpoint_text, join_words, plural
 
 HOLDERS_SHOWN = 8  # pids in a line
 DROPPING_SHOWN = 3  # listeners that dropped something before
-TAKEN_SHOWN = 3
+ANY_CAUSE = f"{CATALOGUE}the-catalogue"
 
 
 class Seen(NamedTuple):
-    """What findings rest on: that which is shown."""
+    """What findings rest on: that which is shown, the kernel's counters, and the ports that connect() may choose."""
 
     listeners: Sequence[ListenerState]
     leaks: Sequence[Leak]
@@ -32,6 +38,9 @@ class Seen(NamedTuple):
     conntrack: Conntrack | None
     rules: Sequence[str]
     watch: Watch | None
+    counters: Mapping[str, int]
+    port_range: tuple[int, int]
+    reserved: Collection[int]
 
 
 def list_findings(seen: Seen) -> list[Finding]:
@@ -40,6 +49,7 @@ def list_findings(seen: Seen) -> list[Finding]:
     full = {listener.port for listener in seen.listeners if is_at_limit(listener)}
     reachable = [destination for destination in seen.destinations if destination.port not in full]
     findings = [
+        *(() if seen.destinations else reserved_range(seen.port_range, seen.reserved)),
         *(crowded_destination(destination) for destination in seen.destinations if is_crowded(destination)),
         *(full_queue(listener) for listener in seen.listeners if is_at_limit(listener)),
         *full_conntrack(seen.conntrack),
@@ -58,62 +68,13 @@ def list_findings(seen: Seen) -> list[Finding]:
     return sorted(findings, key=lambda finding: finding.check is None)
 
 
-def crowded_destination(destination: DestinationState) -> Finding:
-    """Return that few ports are left to a destination."""
-    end = endpoint_text(destination.address, destination.port)
-    by_whom = ", ".join(
-        f"{taken.count:,} by {owner_text(taken.owner)} in {taken.state}" for taken in destination.taken[:TAKEN_SHOWN]
-    )
-    left = plural(destination.left, "port") if destination.left else "No port"
-    verb = "is" if destination.left < 2 else "are"
-    page = "port-exhaustion" if not destination.left else "port-cost"
-    searched = (
-        f"; connect() looks at {destination.searched:,.0f} before it has one"
-        if destination.left
-        else "; connect() fails with EADDRNOTAVAIL"
-    )
-    return Finding(
-        check=Check.PORTS_LEFT,
-        text=f"{left} of {destination.usable:,} {verb} left for connections from {destination.source} to {end}"
-        f"{searched}. Taken: {by_whom or 'all are reserved'}.",
-        page=CATALOGUE + page,
-        commands=[
-            f"ss -tanp src {destination.source} dst {host_text(destination.address)} 'dport = :{destination.port}'",
-            "sysctl net.ipv4.ip_local_port_range net.ipv4.ip_local_reserved_ports",
-        ],
-        remedies=[
-            "use connections again instead of making new ones (keep-alive, a pool)",
-            "sysctl -w net.ipv4.ip_local_port_range='1024 65535', with servers' ports in ip_local_reserved_ports",
-            "connect from several source addresses, or to several",
-        ],
-    )
-
-
-def is_searched(destination: DestinationState) -> bool:
-    """Return whether connect() looks at so many ports that it takes time."""
-    return destination.searched > thresholds.PORTS_SEARCHED
-
-
-def searched_destination(destination: DestinationState) -> Finding:
-    """Return that connect() looks at many ports of a destination, which is so once half of the range is taken."""
-    end = endpoint_text(destination.address, destination.port)
-    return Finding(
-        check=None,
-        text=f"connect() from {destination.source} to {end} looks at {destination.searched:,.0f} ports before it has "
-        f"one: {destination.usable - destination.left:,} of {destination.usable:,} are taken.",
-        page=f"{CATALOGUE}port-cost",
-        commands=["connstorm run port-cost"],
-        remedies=[
-            "let clients set IP_LOCAL_PORT_RANGE (Linux 6.8), which makes connect() try odd and even ports alike"
-        ],
-    )
-
-
 def full_queue(listener: ListenerState) -> Finding:
     """Return that a listener's accept queue is at its limit."""
     end = endpoint_text(listener.address, listener.port)
     is_full = listener.waiting > listener.limit
-    state = "is full, so every SYN is dropped" if is_full else "has room for one more"
+    state = f"is full, so every SYN{' that comes to it' * listener.shares_port} is dropped"
+    if not is_full:
+        state = "has room for one more"
     capped = ", which equals net.core.somaxconn" if listener.is_capped else ""
     dropped = f" It has dropped {plural(listener.drops, 'packet')} since it was made." if listener.drops else ""
     holders = listener.holders[:HOLDERS_SHOWN]
@@ -171,13 +132,19 @@ def dropping_listeners(seen: Seen) -> Iterator[Finding]:
         if count <= thresholds.LISTENER_DROPS or end not in shown:
             continue
         listener = shown[end]
-        pages = [explanation.page for explanation in seen.watch.explanations if "ListenDrops" in explanation.counters]
-        page = pages[0] if len(pages) == 1 else f"{CATALOGUE}accept-queue"
+        pages = {explanation.page for explanation in seen.watch.explanations if "ListenDrops" in explanation.counters}
+        why = "the client of each waits for a resend"
+        if not seen.watch.counters.get("ListenDrops"):
+            # tcp_v4_rcv(), Linux 6.18: sk_drops also counts what tcp_check_req() has no use for.
+            why = (
+                "no queue was full. A SYN that comes again while its SYN-ACK is lost counts, and so does a packet that "
+                "fits no connection"
+            )
         yield Finding(
             check=Check.LISTENER_DROPS,
             text=f"{owner_text(listener.owner)} at {end} dropped {plural(count, 'packet')} within "
-            f"{seen.watch.seconds:g} s; the client of each waits for a resend.",
-            page=page,
+            f"{seen.watch.seconds:g} s; {why}.",
+            page=pages.pop() if len(pages) == 1 else ANY_CAUSE,
             commands=[
                 f"ss -ltnpm 'sport = :{listener.port}'",
                 "nstat -az TcpExtListenOverflows TcpExtListenDrops TcpExtTCPReqQFullDrop",
@@ -219,13 +186,19 @@ def suspect_rules(seen: Seen) -> Iterator[Finding]:
 
 def old_drops(seen: Seen) -> Iterator[Finding]:
     """Yield the listeners that have dropped something since they were made, which may be long ago."""
-    dropping = [listener for listener in seen.listeners if listener.drops and not is_at_limit(listener)]
+    now = seen.watch.listener_drops if seen.watch is not None else {}
+    dropping = [
+        listener
+        for listener in seen.listeners
+        if not is_at_limit(listener) and listener.drops > now.get(endpoint_text(listener.address, listener.port), 0)
+    ]
+    page = f"{SYMPTOMS}a-full-accept-queue" if seen.counters.get("ListenOverflows") else ANY_CAUSE
     for listener in sorted(dropping, key=lambda listener: -listener.drops)[:DROPPING_SHOWN]:
         end = endpoint_text(listener.address, listener.port)
         yield Finding(
             check=None,
             text=f"{owner_text(listener.owner)} at {end} has dropped {plural(listener.drops, 'packet')} since it was "
             "made; when is not known.",
-            page=f"{SYMPTOMS}a-full-accept-queue",
+            page=page,
             commands=[f"connstorm inspect --port {listener.port} --watch 10", f"ss -ltnpm 'sport = :{listener.port}'"],
         )
