@@ -43,7 +43,7 @@ class CaptureStream:
         try:
             if not stat.S_ISREG(path.stat().st_mode):
                 raise UsageError(
-                    f"{self.name} is no regular file, which is read twice: write the capture to a file first."
+                    f"{self.name} is no regular file, and a capture is read twice: write it to a file first."
                 )
             raw = path.open("rb")
             head = raw.read(HEAD_BYTES)
