@@ -22,10 +22,13 @@ LIMIT_S = 110  # below pytest's timeout
 FOUR_PORTS = (40000, 40003)  # exhaustion takes four connects
 
 
-def namespaced(test=None, *, ports=FOUR_PORTS, sysctls=None):
-    """Decorate a test so that it runs in a fresh namespace whose ephemeral ports are ``ports``."""
+def namespaced(test=None, *, ports=FOUR_PORTS, sysctls=None, as_oneself=False):
+    """Decorate a test so that it runs in a fresh namespace whose ephemeral ports are ``ports``.
+
+    With ``as_oneself`` root stays the host's root there, who can become another user.
+    """
     if test is None:
-        return functools.partial(namespaced, ports=ports, sysctls=sysctls)
+        return functools.partial(namespaced, ports=ports, sysctls=sysctls, as_oneself=as_oneself)
 
     @functools.wraps(test)
     def wrapper(*args, **kwargs):
@@ -35,7 +38,7 @@ def namespaced(test=None, *, ports=FOUR_PORTS, sysctls=None):
             signal.alarm(LIMIT_S)  # a test that hangs does not outlive pytest's own patience
             os.close(reader)
             with os.fdopen(writer, "wb") as stream:
-                stream.write(pickle.dumps(verdict(test, ports, sysctls or {}, args, kwargs)))
+                stream.write(pickle.dumps(verdict(test, ports, sysctls or {}, args, kwargs, as_oneself=as_oneself)))
             os._exit(0)
         os.close(writer)
         with os.fdopen(reader, "rb") as stream:
@@ -52,10 +55,10 @@ def namespaced(test=None, *, ports=FOUR_PORTS, sysctls=None):
     return wrapper
 
 
-def verdict(test, ports, sysctls, args, kwargs):
+def verdict(test, ports, sysctls, args, kwargs, *, as_oneself):
     """Enter the namespace, run the test, and say how it went."""
     try:
-        namespace.enter_namespace()
+        namespace.enter_namespace(as_oneself=as_oneself)
     except LabError as error:
         return "skipped", str(error)
     try:

@@ -128,7 +128,9 @@ def test_a_client_that_does_not_close_is_a_leak_too():
     row = a_socket(("10.0.0.5", 45_000), ("10.9.9.9", 443), "CLOSE-WAIT", inode=5, uid=0)
     inspection = inspect(state_of([row]))
     assert inspection.leaks[0].local == "10.0.0.5"
-    assert inspection.verdict.startswith("uid 0 (root) leaks: 1 connection from 10.0.0.5 to 10.9.9.9 is in CLOSE-WAIT")
+    assert inspection.verdict.startswith(
+        "uid 0 (root) leaks: 1 connection between 10.0.0.5 and 10.9.9.9 is in CLOSE-WAIT"
+    )
 
 
 def test_a_leak_of_many_processes_is_one_finding():
@@ -343,7 +345,10 @@ def test_a_watch_tells_what_rose_and_which_sockets_stayed():
             "a neighbour does not answer ARP",
         ),
         ({"TCPTimeouts": 5, "TCPSpuriousRtxHostQueues": 4, "IcmpInDestUnreachs": 5}, "a neighbour not answer, or"),
-        ({"TCPSynRetrans": 2, "ActiveOpens": 9}, "2 SYNs were sent again by this host, of 9 new connects"),
+        (
+            {"TCPSynRetrans": 2, "ActiveOpens": 9},
+            "2 SYNs and SYN-ACKs were sent again by this host, which made 9 connects",
+        ),
         ({"TCPTimeouts": 5, "TCPSpuriousRtxHostQueues": 5}, "IPsec"),
         ({"TCPRetransFail": 2}, "did not send 2 resends"),
         ({"PAWSTimewait": 1}, "TIME-WAIT"),
@@ -357,6 +362,37 @@ def test_each_identity_has_its_sentence(change, words):
     (explanation,) = explain_changes(change)
     assert words in explanation.text
     assert explanation.counters.items() <= change.items()
+
+
+def test_mines_of_many_sources_are_told_of_the_worst_one_and_none_is_excluded():
+    """The source with the most mines has them on odd ports; that says nothing of the others."""
+    odd = [row for port in range(32769, 33769, 2) for row in pair(port, "CLOSE-WAIT", client="127.0.0.9")]
+    assert "meets none" in inspect(state_of(odd)).verdict
+    others = [row for number in range(20) for row in pair(32801, "CLOSE-WAIT", client=f"127.0.1.{number}")]
+    inspection = inspect(state_of([*odd, *others]))
+    assert (len(inspection.destinations), inspection.more_destinations) == (10, 11)
+    assert "connect() on this host" not in inspection.verdict
+    even = [row for port in range(32768, 33168, 2) for row in pair(port, "CLOSE-WAIT", client="127.0.0.8")]
+    verdict = inspect(state_of([*odd, *even])).verdict
+    assert " of the coming connects from 127.0.0.8 to 127.0.0.1:8080 will wait for a resend." in verdict
+
+
+def test_without_the_port_range_nothing_is_said_of_ports():
+    inspection = inspect(state_of(pair(32768, "CLOSE-WAIT"), is_range_known=False))
+    assert (len(inspection.leaks), inspection.destinations) == (1, [])
+
+
+def test_acks_that_wait_for_data_are_no_failure_but_syns_beside_them_are():
+    def watched(**changes):
+        return inspect(state_of(), after=state_of((), [a_listener(drops=9)], counters=changes), seconds=5.0)
+
+    deferred = watched(TCPDeferAcceptDrop=9)
+    assert checks(deferred)[0] is None
+    assert "as many ACKs that TCP_DEFER_ACCEPT drops until data come" in deferred.findings[0].text
+    for changes in ({"TCPDeferAcceptDrop": 8}, {"TCPDeferAcceptDrop": 20, "ListenDrops": 1}):
+        mixed = watched(**changes)
+        assert checks(mixed)[0] is Check.LISTENER_DROPS
+        assert "may be ACKs that TCP_DEFER_ACCEPT drops until data come" in mixed.findings[0].text
 
 
 def test_a_challenge_is_never_told_as_a_mine():

@@ -13,7 +13,14 @@ from rich.console import Console
 from stress.model.inspection import Ages, Check, Inspection
 from stress.model.units import age_text
 from stress.view.text.inspection_report import inspection_report
-from stress.view.text.inspection_rows import SHOWN, ages_text, leak_table, listener_table, percent_text
+from stress.view.text.inspection_rows import (
+    SHOWN,
+    ages_text,
+    destination_table,
+    leak_table,
+    listener_table,
+    percent_text,
+)
 from stress.view.text.inspection_watch import watch_line, watch_table
 
 WIDTH = 80
@@ -72,6 +79,13 @@ def test_a_listener_in_trouble_comes_first_and_long_tables_are_cut():
     assert table.rows[0].cells[0].text == "127.0.0.1:8080"
     assert len(table.rows) == SHOWN
     assert rest == f"… and {len(examples.TROUBLE.listeners) - SHOWN} more, --json has all"
+
+
+def test_destinations_that_are_not_listed_are_counted():
+    ten = 10 * examples.TROUBLE.destinations[:1]
+    for listed, rest in ((ten, "… and 3,992 more, of which --json has 2"), (ten[:8], "… and 3,990 more")):
+        crowd = msgspec.structs.replace(examples.TROUBLE, destinations=listed, more_destinations=3_990)
+        assert destination_table(crowd)[1] == rest
 
 
 def test_several_listeners_of_one_port_do_not_share_its_drops():

@@ -43,7 +43,7 @@ class NamespaceState:
         owners: by inode, of the sockets whose process /proc shows.
         holders: pids of all processes that have a socket open, by inode, as far as known.
         addresses: the addresses of this namespace, as text: of all its devices, and 127.0.0.0/8 is local without.
-        port_range: first and last port of net.ipv4.ip_local_port_range.
+        port_range: first and last port of net.ipv4.ip_local_port_range, or as Linux ships it.
         reserved: ports of net.ipv4.ip_local_reserved_ports.
         sysctls: those that a run records, and those of conntrack, by dotted name.
         counters: of the kernel, since boot.
@@ -52,6 +52,7 @@ class NamespaceState:
         rules: of nft, as ``nft list ruleset`` prints them; None: not to be seen without root.
         unseen: what could not be seen.
         stopped: pids of processes that have a listener open and are stopped, by a signal or a debugger.
+        is_range_known: ``port_range`` was read.
     """
 
     realtime_ns: int
@@ -72,6 +73,7 @@ class NamespaceState:
     rules: str | None = None
     unseen: list[Unseen] = field(default_factory=list)
     stopped: frozenset[int] = frozenset()
+    is_range_known: bool = True
 
     def owner(self, inode: int, uid: int) -> SocketOwner | None:
         """Return who holds a socket; None for one that no process has (inode 0)."""
@@ -120,7 +122,13 @@ def take_state(*, with_rules: bool = True) -> NamespaceState:
         conntrack=tracked,
         conntrack_entries=conntrack_entries(sysctls),
         rules=rules,
-        unseen=[*unseen.describe_owners(uids[inode] for inode in hidden), *unseen.describe_bound(), *hidden_rules],
+        unseen=[
+            *unseen.describe_owners(uids[inode] for inode in hidden),
+            *unseen.describe_bound(),
+            *unseen.describe_range(),
+            *hidden_rules,
+        ],
+        is_range_known=sysctl.exists(sysctl.PORT_RANGE),
         stopped=find_stopped(pid for entry in listeners for pid in holders.get(entry.inode, [])),
     )
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from stress.lab import firewall, socket_owner
+from stress.lab import firewall, socket_owner, sysctl
 from stress.model.errors import LabError
 from stress.model.inspection import Unseen
 from stress.model.text import join_words, plural
@@ -48,6 +48,14 @@ def describe_bound() -> list[Unseen]:
         return []
     why = f"Linux {release} does not list them; {'.'.join(map(str, BOUND_SINCE))} does"
     return [Unseen("sockets that have a port by bind() and are not connected", why, "A newer kernel tells.")]
+
+
+def describe_range() -> list[Unseen]:
+    """Return what is said where the port range of connect() cannot be read."""
+    if sysctl.exists(sysctl.PORT_RANGE):
+        return []
+    what = "ports left to destinations, and mines among them"
+    return [Unseen(what, f"{sysctl.PORT_RANGE} cannot be read", "Mount /proc with all of /proc/sys.")]
 
 
 def read_rules() -> tuple[str | None, list[Unseen]]:

@@ -212,7 +212,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     states: dict[str, int]
     listeners: list[ListenerState]
     leaks: list[Leak]
-    destinations: list[DestinationState]
+    destinations: list[DestinationState]  # those with the most ports taken or mined
     clients: list[RemoteClient]
     settings: list[SettingState]
     conntrack: Conntrack | None
@@ -220,6 +220,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     counters: dict[str, int]  # since boot, of those that tell of connects; never a failure
     watch: Watch | None = None
     unseen: list[Unseen] = []
+    more_destinations: int = 0  # that are not in ``destinations``
 
     @property
     def is_failing(self) -> bool:

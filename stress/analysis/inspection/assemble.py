@@ -27,7 +27,14 @@ from stress.model.inspection import Check, Conntrack, Inspection, Leak, Listener
 # Counters that tell of connects.
 COUNTERS = (
     *("ActiveOpens", "PassiveOpens", "AttemptFails", "EstabResets", "OutRsts", "TCPSynRetrans", "TCPTimeouts"),
-    *("TCPAbortOnTimeout", "ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCookies"),
+    *(
+        "TCPAbortOnTimeout",
+        "ListenOverflows",
+        "ListenDrops",
+        "TCPReqQFullDrop",
+        "TCPReqQFullDoCookies",
+        "TCPDeferAcceptDrop",
+    ),
     *("SyncookiesSent", "TCPSYNChallenge", "TCPChallengeACK", "TCPACKSkippedChallenge", "TCPACKSkippedTimeWait"),
     *("PAWSTimewait", "TWRecycled", "TCPTimeWaitOverflow", "TCPRetransFail", "TCPSpuriousRtxHostQueues"),
     *("EmbryonicRsts", "IPReversePathFilter", "IpOutNoRoutes", "lo rx_dropped"),
@@ -69,7 +76,9 @@ def inspect_state(
         listener for listener in listeners.describe_listeners(connections) if is_shown(listener, port, pid)
     ]
     shown_leaks = [leak for leak in leaks.find_leaks(connections) if is_leak_shown(leak, shown_listeners, port, pid)]
-    shown_destinations = destinations.describe_destinations(connections, release, port=port, pid=pid, connects=connects)
+    shown_destinations, more_destinations = destinations.describe_destinations(
+        connections, release, port=port, pid=pid, connects=connects
+    )
     conntrack = None
     if state.conntrack_entries is not None:
         conntrack = Conntrack(*state.conntrack_entries, dict(state.conntrack))
@@ -85,6 +94,7 @@ def inspect_state(
             state.counters,
             state.port_range,
             state.reserved,
+            are_all_destinations=not more_destinations,
         )
     )
     ends = {f":{listener.port}" for listener in shown_listeners}
@@ -104,6 +114,7 @@ def inspect_state(
         listeners=shown_listeners,
         leaks=shown_leaks,
         destinations=shown_destinations,
+        more_destinations=more_destinations,
         clients=[
             client
             for client in clients.count_remote_mines(connections)

@@ -65,7 +65,7 @@ class Destinations:
         return self.connections.addresses[source], self.connections.addresses[address], port
 
     def list_keys(self, port: int | None, pid: int | None) -> list[int]:
-        """Return the destinations that have the most ports taken or mined, of one port and one process if asked for."""
+        """Return the destinations, those with the most ports taken or mined first; see ``describe_destinations``."""
         every = np.concatenate([self.outgoing_key, self.mine_key])
         if pid is not None:
             rows = np.concatenate([self.outgoing, self.mines])
@@ -73,7 +73,8 @@ class Destinations:
         if port is not None:
             every = every[every % PORTS == port]
         keys, counts = np.unique(every, return_counts=True)
-        return [int(key) for key in keys[np.argsort(-counts, kind="stable")][: thresholds.DESTINATIONS_SHOWN]]
+        ordered: list[int] = keys[np.argsort(-counts, kind="stable")].tolist()
+        return ordered
 
 
 def is_mine(connections: Connections) -> Mask:
@@ -100,8 +101,8 @@ def describe_destinations(
     port: int | None = None,
     pid: int | None = None,
     connects: int = thresholds.CONNECTS,
-) -> list[DestinationState]:
-    """Return the destinations with the most ports taken or mined.
+) -> tuple[list[DestinationState], int]:
+    """Return the destinations with the most ports taken or mined, and how many more there are; none without a range.
 
     Args:
         connections: of the namespace.
@@ -110,9 +111,13 @@ def describe_destinations(
         pid: only destinations to which, or at which, this process has connections; None for all.
         connects: coming connects to a destination on this host whose collisions are foretold.
     """
+    if not connections.state.is_range_known:
+        return [], 0
     destinations = Destinations(connections, release)
     held = list_held_ports(connections)
-    return [describe_destination(destinations, key, held, connects) for key in destinations.list_keys(port, pid)]
+    keys = destinations.list_keys(port, pid)
+    shown = keys[: thresholds.DESTINATIONS_SHOWN]
+    return [describe_destination(destinations, key, held, connects) for key in shown], len(keys) - len(shown)
 
 
 def list_held_ports(connections: Connections) -> dict[int, tuple[SocketOwner | None, str]]:

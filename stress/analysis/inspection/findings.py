@@ -5,13 +5,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from stress.analysis.inspection import thresholds
-from stress.analysis.inspection.identities import CATALOGUE, CONNTRACK, SYMPTOMS
+from stress.analysis.inspection.identities import CATALOGUE, CONNTRACK
 from stress.analysis.inspection.leak_findings import (
     is_told,
     leaked_connections,
     merge_leaks,
     unacknowledged_connections,
 )
+from stress.analysis.inspection.listener_findings import dropping_listeners, full_queue, old_drops
 from stress.analysis.inspection.port_findings import (
     crowded_destination,
     is_searched,
@@ -19,14 +20,9 @@ from stress.analysis.inspection.port_findings import (
     searched_destination,
 )
 from stress.analysis.inspection.settings import is_at_limit, is_crowded
-from stress.analysis.inspection.wording import owner_text
 from stress.lab import counters
 from stress.model.inspection import Check, Conntrack, DestinationState, Finding, Leak, ListenerState, Watch
-from stress.model.text import endpoint_text, join_words, plural
-
-HOLDERS_SHOWN = 8  # pids in a line
-DROPPING_SHOWN = 3  # listeners that dropped something before
-ANY_CAUSE = f"{CATALOGUE}the-catalogue"
+from stress.model.text import plural
 
 
 class Seen(NamedTuple):
@@ -41,6 +37,7 @@ class Seen(NamedTuple):
     counters: Mapping[str, int]
     port_range: tuple[int, int]
     reserved: Collection[int]
+    are_all_destinations: bool
 
 
 def list_findings(seen: Seen) -> list[Finding]:
@@ -53,59 +50,19 @@ def list_findings(seen: Seen) -> list[Finding]:
         *(crowded_destination(destination) for destination in seen.destinations if is_crowded(destination)),
         *(full_queue(listener) for listener in seen.listeners if is_at_limit(listener)),
         *full_conntrack(seen.conntrack),
-        *dropping_listeners(seen),
+        *dropping_listeners(seen.listeners, seen.watch),
         *(searched_destination(row) for row in seen.destinations if is_searched(row) and not is_crowded(row)),
         *(
-            leaked_connections(leak, owners, reachable)
+            leaked_connections(leak, owners, reachable, are_all=seen.are_all_destinations)
             for leak, owners in merge_leaks([leak for leak in seen.leaks if leak.state == "CLOSE-WAIT"])
             if is_told(leak)
         ),
         *suspect_rules(seen),
         *(unacknowledged_connections(leak) for leak in seen.leaks if leak.state != "CLOSE-WAIT"),
         *explained_counters(seen),
-        *old_drops(seen),
+        *old_drops(seen.listeners, seen.watch, seen.counters),
     ]
     return sorted(findings, key=lambda finding: finding.check is None)
-
-
-def full_queue(listener: ListenerState) -> Finding:
-    """Return that a listener's accept queue is at its limit."""
-    end = endpoint_text(listener.address, listener.port)
-    is_full = listener.waiting > listener.limit
-    state = f"is full, so every SYN{' that comes to it' * listener.shares_port} is dropped"
-    if not is_full:
-        state = "has room for one more"
-    capped = ", which equals net.core.somaxconn" if listener.is_capped else ""
-    dropped = f" It has dropped {plural(listener.drops, 'packet')} since it was made." if listener.drops else ""
-    holders = listener.holders[:HOLDERS_SHOWN]
-    return Finding(
-        check=Check.LISTENER_QUEUE,
-        text=f"The accept queue of {owner_text(listener.owner)} at {end} {state}: {listener.waiting:,} wait, the limit "
-        f"is {listener.limit:,}{capped}.{stopped_text(listener)}{dropped}",
-        page=f"{CATALOGUE}reuseport-stuck" if listener.shares_port else f"{CATALOGUE}accept-queue",
-        commands=[
-            f"ss -ltnpm 'sport = :{listener.port}'",
-            f"connstorm inspect --port {listener.port} --watch 10",
-            *([f"ps -o pid,stat,time,wchan:20,comm -p {','.join(map(str, holders))}"] if holders else []),
-        ],
-        remedies=[
-            *([f"kill -CONT {' '.join(map(str, listener.stopped))}"] if listener.stopped else []),
-            "restart the program if it hangs; else let it accept faster",
-            "if the queue is full only briefly, raise the listen() backlog"
-            + (" and net.core.somaxconn, then restart" if listener.is_capped else ", then restart"),
-        ],
-    )
-
-
-def stopped_text(listener: ListenerState) -> str:
-    """Return how many of the processes that have a listener open are stopped, as a sentence; nothing if none is."""
-    if not listener.stopped:
-        return ""
-    pids = join_words([str(pid) for pid in listener.stopped[:HOLDERS_SHOWN]])
-    who = "The process that has it open is"
-    if listener.holders[1:]:
-        who = f"{len(listener.stopped)} of the {len(listener.holders)} processes that have it open are"
-    return f" {who} stopped, by a signal or a debugger: {pids}."
 
 
 def full_conntrack(conntrack: Conntrack | None) -> Iterator[Finding]:
@@ -121,36 +78,6 @@ def full_conntrack(conntrack: Conntrack | None) -> Iterator[Finding]:
         commands=["conntrack -S", "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max"],
         remedies=["sysctl -w net.netfilter.nf_conntrack_max=… (more memory), or shorter timeouts, or notrack rules"],
     )
-
-
-def dropping_listeners(seen: Seen) -> Iterator[Finding]:
-    """Yield the listeners that dropped something while they were watched."""
-    if seen.watch is None:
-        return
-    shown = {endpoint_text(listener.address, listener.port): listener for listener in seen.listeners}
-    for end, count in seen.watch.listener_drops.items():
-        if count <= thresholds.LISTENER_DROPS or end not in shown:
-            continue
-        listener = shown[end]
-        pages = {explanation.page for explanation in seen.watch.explanations if "ListenDrops" in explanation.counters}
-        why = "the client of each waits for a resend"
-        if not seen.watch.counters.get("ListenDrops"):
-            # tcp_v4_rcv(), Linux 6.18: sk_drops also counts what tcp_check_req() has no use for.
-            why = (
-                "no queue was full. A SYN that comes again while its SYN-ACK is lost counts, and so does a packet that "
-                "fits no connection"
-            )
-        yield Finding(
-            check=Check.LISTENER_DROPS,
-            text=f"{owner_text(listener.owner)} at {end} dropped {plural(count, 'packet')} within "
-            f"{seen.watch.seconds:g} s; {why}.",
-            page=pages.pop() if len(pages) == 1 else ANY_CAUSE,
-            commands=[
-                f"ss -ltnpm 'sport = :{listener.port}'",
-                "nstat -az TcpExtListenOverflows TcpExtListenDrops TcpExtTCPReqQFullDrop",
-            ],
-            remedies=["see the page: which counter rose with it tells why"],
-        )
 
 
 def explained_counters(seen: Seen) -> Iterator[Finding]:
@@ -182,23 +109,3 @@ def suspect_rules(seen: Seen) -> Iterator[Finding]:
         commands=["nft list ruleset"],
         remedies=["let RSTs pass, or set net.netfilter.nf_conntrack_tcp_be_liberal=1"],
     )
-
-
-def old_drops(seen: Seen) -> Iterator[Finding]:
-    """Yield the listeners that have dropped something since they were made, which may be long ago."""
-    now = seen.watch.listener_drops if seen.watch is not None else {}
-    dropping = [
-        listener
-        for listener in seen.listeners
-        if not is_at_limit(listener) and listener.drops > now.get(endpoint_text(listener.address, listener.port), 0)
-    ]
-    page = f"{SYMPTOMS}a-full-accept-queue" if seen.counters.get("ListenOverflows") else ANY_CAUSE
-    for listener in sorted(dropping, key=lambda listener: -listener.drops)[:DROPPING_SHOWN]:
-        end = endpoint_text(listener.address, listener.port)
-        yield Finding(
-            check=None,
-            text=f"{owner_text(listener.owner)} at {end} has dropped {plural(listener.drops, 'packet')} since it was "
-            "made; when is not known.",
-            page=page,
-            commands=[f"connstorm inspect --port {listener.port} --watch 10", f"ss -ltnpm 'sport = :{listener.port}'"],
-        )

@@ -131,9 +131,9 @@ IDENTITIES = (
         ("TCPSynRetrans", "ActiveOpens"),
         rises("TCPSynRetrans"),
         lambda change: (
-            f"{plural(change['TCPSynRetrans'], 'SYN was', 'SYNs were')} sent again by this host, of "
-            f"{plural(change.get('ActiveOpens', 0), 'new connect')}: the answers came late or not at all. This host's "
-            "counters do not tell why, the server's may."
+            f"{plural(change['TCPSynRetrans'], 'SYN or SYN-ACK was', 'SYNs and SYN-ACKs were')} sent again by this "
+            f"host, which made {plural(change.get('ActiveOpens', 0), 'connect')}: answers came late or not at all, or "
+            "a listener waited for data (TCP_DEFER_ACCEPT). This host's counters do not tell why, the other end's may."
         ),
         f"{CATALOGUE}the-catalogue",
     ),

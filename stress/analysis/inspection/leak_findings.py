@@ -15,13 +15,16 @@ from stress.model.text import endpoint_text, plural
 KILLED = "root, and a kernel with CONFIG_INET_DIAG_DESTROY; the program then gets errors on them"
 
 
-def leaked_connections(leak: Leak, owners: Sequence[SocketOwner], destinations: Sequence[DestinationState]) -> Finding:
+def leaked_connections(
+    leak: Leak, owners: Sequence[SocketOwner], destinations: Sequence[DestinationState], *, are_all: bool = True
+) -> Finding:
     """Return that connections are in CLOSE-WAIT; a failure if one is older than a minute.
 
     Args:
         leak: of one owner, or the sum of those of a listener.
         owners: who has them, those with the most first.
         destinations: those that a SYN can reach.
+        are_all: there are no others.
     """
     is_old = leak.ages.oldest_ms is not None and leak.ages.oldest_ms > thresholds.CLOSE_WAIT_AGE_MS
     port = port_of(leak) if leak.is_server else None
@@ -33,7 +36,7 @@ def leaked_connections(leak: Leak, owners: Sequence[SocketOwner], destinations: 
         text=leak_text(leak, owners, is_old=is_old)
         + since_text(leak.since_utc, leak.ages)
         + rate_text(leak.per_hour)
-        + mined_text(leak, destinations)
+        + mined_text(leak, destinations, are_all=are_all)
         + ".",
         page=f"{CATALOGUE}accept-queue" if leak.unaccepted else f"{CATALOGUE}closewait",
         commands=[
@@ -109,8 +112,9 @@ def leak_text(leak: Leak, owners: Sequence[SocketOwner], *, is_old: bool) -> str
     if leak.is_server:
         end = f"to port {port_of(leak)}"
     else:
+        # Not "from … to …": it may be a server's that has closed its listener.
         peers = next(iter(leak.peers)) if leak.peer_count == 1 else f"{leak.peer_count:,} addresses"
-        end = f"from {leak.local} to {peers}"
+        end = f"between {leak.local} and {peers}"
     return f"{holders_text(owners)} {verb}: {count} {end} {is_or_are(leak.count)} in CLOSE-WAIT"
 
 
@@ -119,19 +123,26 @@ def port_of(leak: Leak) -> int:
     return int(leak.local.rpartition(":")[2])
 
 
-def mined_text(leak: Leak, destinations: Sequence[DestinationState]) -> str:
-    """Return what the coming connects from this host meet, if the leak is a server's and has mines for them."""
+def mined_text(leak: Leak, destinations: Sequence[DestinationState], *, are_all: bool) -> str:
+    """Return what the coming connects from this host meet, if the leak is a server's and has mines for them.
+
+    Of several destinations the one with the largest share is told. That connects meet no mine is said where there is
+    one destination only.
+    """
     if not leak.is_server or leak.unaccepted:
         return ""
     mined = [row for row in destinations if row.port == port_of(leak) and row.chance is not None and row.chance.mines]
     if not mined:
         return ""
-    worst = max(mined, key=lambda row: row.chance.mines if row.chance is not None else 0)
+    worst = max(mined, key=lambda row: row.chance.share.high if row.chance is not None else 0)
     assert worst.chance is not None
     share, end = chance.percent_text(worst.chance.share), endpoint_text(worst.address, worst.port)
     if not worst.chance.share.high:
+        if len(mined) > 1 or not are_all:
+            return ""
         return f"; connect() on this host meets none at {end} while it takes {worst.chance.parity} ports"
-    return f"; {share} of the coming connects from this host to {end} will wait for a resend"
+    source = "this host" if len(mined) == 1 and are_all else worst.source
+    return f"; {share} of the coming connects from {source} to {end} will wait for a resend"
 
 
 def unacknowledged_connections(leak: Leak) -> Finding:

@@ -118,7 +118,7 @@ def table_parts(inspection: Inspection, width: int) -> Iterator[RenderableType]:
         if any(listener.is_capped for listener in inspection.listeners):
             yield Text(f"{CAPPED} equals net.core.somaxconn, which may have lowered what was asked for", style=QUIET)
     if inspection.destinations:
-        yield from table_part("Ports for connections from this host", destination_table(inspection.destinations), width)
+        yield from table_part("Ports for connections from this host", destination_table(inspection), width)
         yield Text("searched: how many ports connect() looks at, on average, before it has one", style=QUIET)
     if inspection.clients:
         yield from table_part(

@@ -32,10 +32,11 @@ CAPPED = "*"  # follows the limit of a listener that net.core.somaxconn may have
 Item = TypeVar("Item")
 
 
-def first_rows(items: Sequence[Item]) -> tuple[Sequence[Item], str]:
+def first_rows(items: Sequence[Item], unlisted: int = 0) -> tuple[Sequence[Item], str]:
     """Return the first items, and a line that says how many more there are; ``""`` where that is all."""
-    more = len(items) - SHOWN
-    return (items, "") if more <= 0 else (items[:SHOWN], f"… and {more:,} more, --json has all")
+    more = max(len(items) - SHOWN, 0)
+    where = f", of which --json has {more}" * bool(more) if unlisted else ", --json has all"
+    return items[:SHOWN], f"… and {more + unlisted:,} more{where}" if more + unlisted else ""
 
 
 def states_text(states: Mapping[str, int]) -> str:
@@ -170,12 +171,13 @@ def peers_text(leak: Leak) -> str:
     return ", ".join([*shown, *([plural(others, "other")] if others else [])])
 
 
-def destination_table(destinations: Sequence[DestinationState]) -> tuple[Table, str]:
+def destination_table(inspection: Inspection) -> tuple[Table, str]:
     """Return one row per destination, that with the fewest ports first, and a line for the rest."""
     ranked = sorted(
-        destinations, key=lambda one: (one.left / max(one.usable, 1), -(one.chance.share.value if one.chance else 0))
+        inspection.destinations,
+        key=lambda one: (one.left / (one.usable or 1), -one.chance.share.value if one.chance else 0),
     )
-    shown, rest = first_rows(ranked)
+    shown, rest = first_rows(ranked, inspection.more_destinations)
     columns = (
         Column("to"),
         Column("ports left", is_number=True),
@@ -183,7 +185,7 @@ def destination_table(destinations: Sequence[DestinationState]) -> tuple[Table, 
         Column("mines", is_number=True),
         Column("meet a mine", is_number=True),
     )
-    sources = Counter((one.address, one.port) for one in destinations)
+    sources = Counter((one.address, one.port) for one in ranked)
     rows = (destination_row(one, names_source=sources[one.address, one.port] > 1) for one in shown)
     return Table(columns, tuple(rows)), rest
 
