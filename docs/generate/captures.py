@@ -80,7 +80,7 @@ def world_sentence(results: list[Result]) -> str:
     return (
         f"Of the worlds below, captured in the same way, {len({result['name'] for result in made})} have "
         f"{named + unknown:,} attempts to explain, counted at each end and at both: {named:,} were named by packets, "
-        f"and in {wrong} worlds one had a wrong name. Not carried out: {failed}.\n"
+        f"and in {wrong} worlds at least one had a wrong name. Not carried out: {failed}.\n"
     )
 
 

@@ -103,8 +103,12 @@ def told_by_packets(storm, epoch_ns, files):
         client = (str(ip_address(address.source) + source), int(attempt["local_port"]))
         from_ns = epoch_ns + int(attempt["start_ns"])
         until_ns = from_ns + int(attempt["latency_ns"]) + AFTER_NS
-        for at_ns, told in tries.get((*client, address.target, address.target_port + port), ()):
-            if from_ns - BEFORE_NS <= at_ns <= until_ns:
-                names[row] = told
-                break
+        # A port may have been used for another try just before.
+        near = [
+            (abs(at_ns - from_ns), told)
+            for at_ns, told in tries.get((*client, address.target, address.target_port + port), ())
+            if from_ns - BEFORE_NS <= at_ns <= until_ns
+        ]
+        if near:
+            names[row] = min(near)[1]
     return names, hints
