@@ -395,6 +395,13 @@ def test_acks_that_wait_for_data_are_no_failure_but_syns_beside_them_are():
         assert "may be ACKs that TCP_DEFER_ACCEPT drops until data come" in mixed.findings[0].text
 
 
+def test_half_open_health_checks_are_no_failure():
+    change = {"EmbryonicRsts": 5, "TCPDeferAcceptDrop": 4}
+    inspection = inspect(state_of(), after=state_of((), [a_listener(drops=9)], counters=change), seconds=5.0)
+    assert checks(inspection)[0] is None
+    assert "or resets of half-open connections, as of health checks and port scans" in inspection.findings[0].text
+
+
 def test_a_challenge_is_never_told_as_a_mine():
     (explanation,) = explain_changes({"TCPSYNChallenge": 4})
     assert "mine" not in explanation.text

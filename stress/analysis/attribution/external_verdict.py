@@ -88,7 +88,10 @@ def list_findings(record: Act, unanswered: int) -> Iterator[str]:
     if dropping:
         who = f"Of {len(on_target):,} sockets that listen there {len(dropping):,}" if several else "Its listener"
         packets = plural(sum(report.drops or 0 for report in dropping), "packet")
-        yield f"{who} dropped {packets}; {unanswered:,} of the storm's SYNs got no answer."
+        # Each is in sk_drops too, and no client waits for it (tcp_check_req(), Linux 6.18).
+        deferred = record.counters.get("TCPDeferAcceptDrop", 0)
+        acks = f", up to {deferred:,} of them ACKs that TCP_DEFER_ACCEPT drops until data come" if deferred else ""
+        yield f"{who} dropped {packets}{acks}; {unanswered:,} of the storm's SYNs got no answer."
     for report in [report for report in on_target if report.waiting > report.limit][:HOLDERS_NAMED]:
         whose = "The accept queue of one of them" if several else "Its accept queue"
         yield f"{whose} is full: {report.waiting:,} connections wait, and the limit is {report.limit:,}."

@@ -13,7 +13,7 @@ from stress.model.text import endpoint_text, join_words, plural
 HOLDERS_SHOWN = 8  # pids in a line
 DROPPING_SHOWN = 3  # listeners that dropped something before
 ANY_CAUSE = f"{CATALOGUE}the-catalogue"
-DEFERRED, FULL = "TCPDeferAcceptDrop", "ListenDrops"
+DEFERRED, HALF_OPEN, FULL = "TCPDeferAcceptDrop", "EmbryonicRsts", "ListenDrops"
 
 
 def full_queue(listener: ListenerState) -> Finding:
@@ -67,7 +67,7 @@ def dropping_listeners(listeners: Sequence[ListenerState], watch: Watch | None) 
         listener = shown[end]
         pages = {explanation.page for explanation in watch.explanations if "ListenDrops" in explanation.counters}
         yield Finding(
-            check=None if is_deferring(watch) else Check.LISTENER_DROPS,
+            check=None if is_harmless(watch) else Check.LISTENER_DROPS,
             text=f"{owner_text(listener.owner)} at {end} dropped {plural(count, 'packet')} within "
             f"{watch.seconds:g} s; {reason_text(watch, count)}.",
             page=pages.pop() if len(pages) == 1 else ANY_CAUSE,
@@ -79,27 +79,37 @@ def dropping_listeners(listeners: Sequence[ListenerState], watch: Watch | None) 
         )
 
 
-def is_deferring(watch: Watch) -> bool:
-    """Return whether all that listeners dropped can be ACKs of clients that TCP_DEFER_ACCEPT waits for.
+def count_harmless(watch: Watch) -> int:
+    """Return how many of the packets that listeners dropped can be such that no client waits for.
 
-    Such a listener drops each client's ACK that brings no data, which is no harm: the client is connected, and its data
-    bring the ACK again (tcp_check_req(), Linux 6.18). Its sk_drops counts these as well.
+    A listener with TCP_DEFER_ACCEPT drops each client's ACK that brings no data: the client is connected, and its data
+    bring the ACK again. A client that resets a half-open connection, as some health checks and port scans do, has what
+    it wanted (tcp_check_req(), Linux 6.18). sk_drops counts both.
     """
-    return not watch.counters.get(FULL) and watch.counters.get(DEFERRED, 0) >= sum(watch.listener_drops.values())
+    return watch.counters.get(DEFERRED, 0) + watch.counters.get(HALF_OPEN, 0)
+
+
+def is_harmless(watch: Watch) -> bool:
+    """Return whether all that listeners dropped can be packets that no client waits for."""
+    return not watch.counters.get(FULL) and count_harmless(watch) >= sum(watch.listener_drops.values())
 
 
 def reason_text(watch: Watch, count: int) -> str:
     """Return what a listener that dropped ``count`` packets did to clients, as far as counters tell."""
-    acks = f"ACKs that TCP_DEFER_ACCEPT drops until data come ({DEFERRED})"
-    deferred = min(watch.counters.get(DEFERRED, 0), count)
-    if is_deferring(watch):
-        return f"as many {acks} were counted, and no client waits for those"
-    harmless = f"up to {deferred:,} may be {acks}, " if deferred else ""
+    kinds = {
+        DEFERRED: f"ACKs that TCP_DEFER_ACCEPT drops until data come ({DEFERRED})",
+        HALF_OPEN: f"resets of half-open connections, as of health checks and port scans ({HALF_OPEN})",
+    }
+    packets = " or ".join(text for name, text in kinds.items() if watch.counters.get(name))
+    if is_harmless(watch):
+        return f"as many {packets} were counted, and no client waits for those"
+    harmless = min(count_harmless(watch), count)
+    first = f"up to {harmless:,} may be {packets}, " if harmless else ""
     if watch.counters.get(FULL):
-        return f"{harmless}the client of each {'other one ' * bool(deferred)}waits for a resend"
+        return f"{first}the client of each {'other one ' * bool(harmless)}waits for a resend"
     # tcp_v4_rcv(), Linux 6.18: sk_drops also counts what tcp_check_req() has no use for.
     return (
-        f"{harmless}no queue was full. A SYN that comes again while its SYN-ACK is lost counts, and so does a packet "
+        f"{first}no queue was full. A SYN that comes again while its SYN-ACK is lost counts, and so does a packet "
         "that fits no connection"
     )
 
