@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -274,3 +275,26 @@ def test_metrics_do_not_wait_for_a_fifo(tmp_path):
     os.mkfifo(path)
     with pytest.raises(UsageError, match="was not written by connstorm"):
         metrics_file.check_place(path)
+
+
+@namespaced(ports=PORTS)
+def test_ages_of_connections_that_keepalive_probes_are_said_to_be_too_small():
+    server = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(server.getsockname())
+    held = server.accept()[0]
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    client.shutdown(socket.SHUT_WR)  # it goes on to answer probes
+    time.sleep(thresholds.TOLD_AGE_MS / 1000 + 0.1)
+    ended = connstorm("inspect", "--json")
+    (leak,) = json.loads(ended.stdout)["leaks"]
+    assert leak["ages"]["probed"] == 1
+    assert "or before (keepalive makes them look younger)" in json.loads(ended.stdout)["verdict"]
+
+
+@namespaced(ports=PORTS)
+def test_commands_for_another_namespace_look_into_it():
+    _server, _clients, port = stuck_server()
+    ended = connstorm("inspect", "--netns", os.getpid(), "--json", "--port", port)
+    (finding,) = json.loads(ended.stdout)["findings"]
+    assert f"connstorm inspect --netns {os.getpid()} --port {port} --watch 10" in finding["commands"]
+    assert f"nsenter --net=/proc/{os.getpid()}/ns/net ss -ltnpm 'sport = :{port}'" in finding["commands"]

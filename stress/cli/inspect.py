@@ -94,6 +94,10 @@ def inspect(
         if metrics is not None:
             metrics_file.remove(metrics)  # what it says is no longer so
         raise
+    if where is not None:
+        from stress.analysis.inspection.place import place_commands  # noqa: PLC0415  # only then
+
+        inspection = place_commands(inspection, where)
     if metrics is not None:
         from stress.view.export.inspection_metrics import metrics_text  # noqa: PLC0415  # only then
 

@@ -60,13 +60,15 @@ class ListenerState(msgspec.Struct, frozen=True, kw_only=True):
 class Ages(msgspec.Struct, frozen=True):
     """Time since the last segment that the peer sent and this TCP accepted (ms): at least so old is the state.
 
-    None: not known of any. ``known`` is how many sockets have an age.
+    None: not known of any. ``known`` is how many sockets have an age. ``probed`` are those with keepalive: each answer
+    to a probe makes them younger, so that they may be far older.
     """
 
     known: int
     youngest_ms: int | None
     median_ms: int | None
     oldest_ms: int | None
+    probed: int = 0
 
 
 class Leak(msgspec.Struct, frozen=True, kw_only=True):

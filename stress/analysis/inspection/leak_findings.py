@@ -80,6 +80,7 @@ def add_leaks(group: Sequence[Leak]) -> Leak:
             min((ages.youngest_ms for ages in known if ages.youngest_ms is not None), default=None),
             None,
             max((ages.oldest_ms for ages in known if ages.oldest_ms is not None), default=None),
+            sum(ages.probed for ages in known),
         ),
         since_utc=min((leak.since_utc for leak in group if leak.since_utc is not None), default=None),
         per_hour=sum(rates) if len(rates) == len(group) else None,

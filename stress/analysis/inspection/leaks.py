@@ -17,6 +17,7 @@ CLOSE_WAIT = census.NUMBERS["CLOSE-WAIT"]
 # FIN may send for as long as it likes. An idle connection in ESTABLISHED is none either, even if both addresses are of
 # this host and the other half is not here: a rule that translates addresses may have it in another namespace.
 UNACKNOWLEDGED = tuple(census.NUMBERS[state] for state in ("FIN-WAIT-1", "CLOSING", "LAST-ACK"))
+KEEPALIVE = 2  # idiag_timer: the timer of keepalive runs, and no other (inet_diag_msg_attrs_fill(), Linux 6.18)
 HOUR_MS = 3_600_000
 MILLION = 1_000_000
 
@@ -48,8 +49,9 @@ def describe_leak(connections: Connections, rows: npt.NDArray[np.intp], owner: S
     if is_server:
         local = endpoint_text(state.listeners[listener].address, state.listeners[listener].port)
     ages_ms = state.ages_ms[rows]
+    probed = int(np.count_nonzero((ages_ms >= 0) & (state.sockets["timer"][rows] == KEEPALIVE)))
     ages_ms = ages_ms[ages_ms >= 0]
-    ages = summarize_ages(ages_ms)
+    ages = summarize_ages(ages_ms, probed)
     since_utc = None
     if ages.oldest_ms is not None:
         since = datetime.fromtimestamp((state.realtime_ns // MILLION - ages.oldest_ms) / 1000, UTC)
@@ -72,15 +74,15 @@ def describe_leak(connections: Connections, rows: npt.NDArray[np.intp], owner: S
         unaccepted=int(np.count_nonzero(state.sockets["inode"][rows] == 0)) if is_close_wait else 0,
         ages=ages,
         since_utc=since_utc,
-        per_hour=estimate_rate(ages_ms) if is_close_wait else None,
+        per_hour=estimate_rate(ages_ms) if is_close_wait and not probed else None,
     )
 
 
-def summarize_ages(ages_ms: npt.NDArray[np.int64]) -> Ages:
-    """Return what is known of ages, shape (sockets,)."""
+def summarize_ages(ages_ms: npt.NDArray[np.int64], probed: int = 0) -> Ages:
+    """Return what is known of ages, shape (sockets,), of which so many are of sockets with keepalive."""
     if not len(ages_ms):
         return Ages(0, None, None, None)
-    return Ages(len(ages_ms), int(ages_ms.min()), int(np.median(ages_ms)), int(ages_ms.max()))
+    return Ages(len(ages_ms), int(ages_ms.min()), int(np.median(ages_ms)), int(ages_ms.max()), probed)
 
 
 def estimate_rate(ages_ms: npt.NDArray[np.int64]) -> float | None:

@@ -24,6 +24,8 @@ def since_text(since_utc: str | None, ages: Ages) -> str:
     day, _, clock = since_utc.partition("T")
     digits = len("14:03:20") if ages.oldest_ms < HOUR_MS else len("14:03")
     moment = f"{clock[:digits]} UTC" if ages.oldest_ms < DAY_MS else f"{day} {clock[:digits]} UTC"
+    if ages.probed:
+        return f", the oldest since {moment} or before (keepalive makes them look younger)"
     return f", the oldest since {moment} ({age_text(ages.oldest_ms)})"
 
 
