@@ -246,3 +246,14 @@ def test_real_captures_of_one_talk_hold_the_same_tries(name):
     tries = find_tries(read_captures([CAPTURES / f"{name}.pcap"]))
     assert len(tries.attempts) == (4 if name == "snap-60" else 5)  # an address of IPv6 leaves 60 bytes no ports
     assert not tries.attempts["retransmits"][tries.attempts["error"] == 0].any()
+
+
+def test_a_client_that_resets_the_syn_ack_was_answered(tmp_path):
+    talk = Talk()
+    talk.handshake(0, 1, 1, 40001)
+    talk.segment(10, "S", 100)
+    talk.segment(10.001, "SA", 200, 101, from_client=False)
+    talk.segment(10.002, "R", 101)
+    talk.handshake(60, 1, 1, 40002)
+    _run, summary = read_run([talk.write(tmp_path / "scan.pcap")], tmp_path)
+    assert any("whose SYN-ACK their client answered by an RST" in hint for hint in summary.hints)

@@ -15,7 +15,6 @@ from stress.analysis.capture.tries import find_tries
 from stress.model.errors import UsageError
 from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.segment import Segments
-from stress.model.text import plural
 from stress.run.capture_run import build_capture_run
 from stress.run.cell import EVIDENCE
 from stress.store import run_folder
@@ -46,11 +45,7 @@ def read_capture(
     """
     segments = read_captures(paths, notify)
     if port is not None:
-        total, segments = len(segments.rows), with_port(segments, port)
-        if total and not len(segments.rows):
-            raise UsageError(
-                f"None of {plural(total, 'segment')} is from or to port {port}; leave out --port to see all."
-            )
+        segments = with_port(segments, port)
     notify(f"putting {len(segments.rows):,} segments together")
     tries = find_tries(segments)
     capture = build_capture_run(tries, segments.files)

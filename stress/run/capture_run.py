@@ -193,8 +193,8 @@ def capture_warnings(tries: Tries, files: list[CaptureFile]) -> Iterator[str]:
         yield "The capture does not say whether it lost packets (pcapng does): what is missing proves nothing."
     if given_up := sum(int(part.endings.is_given_up.sum()) for part in tries.points):
         yield (
-            f"{given_up:,} tries ended because their client sent no further SYN; their latency is that until the last "
-            "SYN, because no packet shows when connect() returned."
+            f"{given_up:,} tries ended because their client sent no further SYN, or reset the SYN-ACK; their latency "
+            "is that until the last SYN, because no packet shows when connect() returned."
         )
     if no_ack := sum(int(part.endings.has_no_ack.sum()) for part in tries.points):
         yield f"{no_ack:,} tries count as connected by their SYN-ACK; no ACK of a client was captured."

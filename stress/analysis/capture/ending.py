@@ -15,6 +15,8 @@ from stress.analysis.capture.point import Point
 from stress.model.flow import Vantage
 from stress.model.segment import ACK, RST, SYN
 
+LONGEST_NS = float(1 << 62)  # of a timeout that int64 holds
+
 
 @dataclass(frozen=True)
 class Endings:
@@ -146,7 +148,7 @@ def is_silent(
     last_ns, second_ns = periods.time_at(last_syn), expand(flows["second_syn_ns"], own)
     # Between the last two SYNs there was at most the time since the second one; if that is the last, since the first.
     longest_ns = np.where(syns > 2, last_ns - second_ns, last_ns)
-    timeout_ns = np.maximum((2 * DOUBLED * longest_ns).astype(np.int64), FIRST_TIMEOUT_NS)
+    timeout_ns = np.maximum(np.minimum(2 * DOUBLED * longest_ns, LONGEST_NS).astype(np.int64), FIRST_TIMEOUT_NS)
     return is_quiet(rows, periods, last_syn, point, timeout_ns)
 
 

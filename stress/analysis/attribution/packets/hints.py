@@ -142,6 +142,11 @@ def unanswered(facts: PacketFacts) -> Iterator[Kind]:
     """Yield the kinds of tries with SYNs that nobody answered, by where the capture was."""
     flows = facts.flows
     slow = facts.of_tries(facts.ended_as(Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.UNFINISHED))
+    yield Kind(
+        slow & (flows["syn_acks"] > 0) & (flows["client_reset_ns"] >= flows["syn_ack_ns"]),
+        "whose SYN-ACK their client answered by an RST: it had stopped waiting, or had only asked whether somebody "
+        "listens, as health checks and scans of ports do",
+    )
     answered = (flows["syn_acks"] > 0) & (flows["syn_ack_ns"] < flows["second_syn_ns"])
     yield Kind(
         slow & answered,
