@@ -298,3 +298,12 @@ def test_commands_for_another_namespace_look_into_it():
     (finding,) = json.loads(ended.stdout)["findings"]
     assert f"connstorm inspect --netns {os.getpid()} --port {port} --watch 10" in finding["commands"]
     assert f"nsenter --net=/proc/{os.getpid()}/ns/net ss -ltnpm 'sport = :{port}'" in finding["commands"]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_reader_that_leaves_is_no_failing_check(options):
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(program("inspect", *options), stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, "")

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """What verbs print, and where."""
 
+import os
+import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import msgspec
 from rich.console import Console
 
+from stress.model.errors import BROKEN_PIPE
 from stress.model.record import Record
 from stress.model.summary import Summary
 from stress.view.text.run_report import run_report
@@ -42,12 +45,26 @@ class Progress:
             click.echo(f"{time.monotonic() - self.start_s:6.1f} s  {self.label}: {stage}", err=True)
 
 
+class PipedConsole(Console):
+    """A console whose reader may leave: rich would end the program with 1 then, as if something were wrong."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise SystemExit."""
+        leave_broken_pipe()
+
+
+def leave_broken_pipe() -> NoReturn:
+    """End the program as SIGPIPE would: nobody reads standard output any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would end with 120
+    sys.exit(BROKEN_PIPE)
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console for standard output, or error; when that is no terminal, wide enough for our tables."""
-    terminal = Console(highlight=False, stderr=stderr)
+    terminal = PipedConsole(highlight=False, stderr=stderr)
     if terminal.is_terminal:
         return terminal
-    return Console(highlight=False, stderr=stderr, width=max(terminal.width, NARROWEST))
+    return PipedConsole(highlight=False, stderr=stderr, width=max(terminal.width, NARROWEST))
 
 
 def print_report(record: Record, summary: Summary, path: Path) -> None:
@@ -64,4 +81,7 @@ def run_object(scenario: str, path: Path, summary: Summary) -> dict[str, Any]:
 
 def print_object(document: dict[str, Any] | msgspec.Struct) -> None:
     """Print one JSON object."""
-    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=1))
+    try:
+        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=1))
+    except BrokenPipeError:  # click would end with 1
+        leave_broken_pipe()

@@ -2,6 +2,7 @@
 """Exceptions, each kind with the exit code of the command line."""
 
 UNBALANCED = 4  # exit code of run --strict: the books do not balance; inconclusive, as a gate is
+BROKEN_PIPE = 141  # exit code when nobody reads standard output, as shells count: 128 + SIGPIPE
 INTERRUPTED = 130  # exit code after SIGINT, as shells count: 128 + the signal
 
 
