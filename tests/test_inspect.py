@@ -307,3 +307,19 @@ def test_a_reader_that_leaves_is_no_failing_check(options):
     ended = subprocess.run(program("inspect", *options), stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@namespaced(ports=PORTS)
+def test_a_process_that_inherited_a_leak_has_it_too():
+    server, _held, _port = leaking_server()
+    child = os.fork()
+    if child == 0:
+        server.close()
+        signal.pause()
+    try:
+        document = json.loads(connstorm("inspect", "--pid", child, "--json").stdout)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    (leak,) = document["leaks"]
+    assert leak["count"] == LEAKED == document["sockets"]

@@ -75,7 +75,9 @@ def inspect_state(
     shown_listeners = [
         listener for listener in listeners.describe_listeners(connections) if is_shown(listener, port, pid)
     ]
-    shown_leaks = [leak for leak in leaks.find_leaks(connections) if is_leak_shown(leak, shown_listeners, port, pid)]
+    shown_leaks = [
+        leak for leak in leaks.find_leaks(connections, pid) if is_leak_shown(leak, shown_listeners, port, pid)
+    ]
     shown_destinations, more_destinations = destinations.describe_destinations(
         connections, release, port=port, pid=pid, connects=connects
     )
@@ -143,7 +145,7 @@ def is_leak_shown(leak: Leak, shown: Collection[ListenerState], port: int | None
     """
     if port is not None and not (leak.is_server and leak.local.rpartition(":")[2] == str(port)):
         return False
-    if pid is None or (leak.owner is not None and leak.owner.pid == pid):
+    if pid is None or leak.owner is not None:  # it has the leak's sockets
         return True
     ports = {str(listener.port) for listener in shown}
     return leak.owner is None and leak.is_server and leak.local.rpartition(":")[2] in ports

@@ -22,10 +22,17 @@ HOUR_MS = 3_600_000
 MILLION = 1_000_000
 
 
-def find_leaks(connections: Connections) -> list[Leak]:
-    """Return the leaks by state, owner and end, those with the most sockets first."""
+def find_leaks(connections: Connections, pid: int | None = None) -> list[Leak]:
+    """Return the leaks by state, owner and end, those with the most sockets first.
+
+    Args:
+        connections: of the namespace.
+        pid: only sockets that this process has, if others have them too, and those that no process has; None for all.
+    """
     is_old = connections.state.ages_ms >= thresholds.UNACKNOWLEDGED_AGE_MS
     rows = np.flatnonzero(connections.state_is(CLOSE_WAIT) | (connections.state_is(*UNACKNOWLEDGED) & is_old))
+    if pid is not None:
+        rows = rows[(connections.held_by(pid) | (connections.state.sockets["inode"] == 0))[rows]]
     owner, owners = connections.number_owners(rows)
     # Connections of one listener are together; others by their own address.
     listener = connections.listener[rows]
