@@ -17,6 +17,7 @@ from stress.view.text.ladder_table import ladder_settings
 
 LABELS = len("told by")
 WORTH_A_TABLE = 3  # explanations: one or two are read faster than a table of what moves
+WATCH = "connstorm inspect --watch 10"
 
 
 def symptom_report(
@@ -40,6 +41,7 @@ def symptom_report(
     numbers = number_explanations(answer)
     if len(numbers) >= WORTH_A_TABLE:
         parts += [Text(), Text("What moves meanwhile tells where to look", style="bold"), mark_table(answer, numbers)]
+        parts += [Text.assemble((WATCH, "cyan"), " prints counters and sockets of the host on which it runs")]
     printed: set[str] = set()
     for group in answer.groups:
         parts += [Text(), Text.assemble((group.symptom.title, "bold underline"), f"\nhere: {group.here}")]
