@@ -49,7 +49,8 @@ def inspect(
     r"""Say what is wrong with the TCP connections of this host: leaks, full queues, ports that run out.
 
     Reads what the kernel has; sends no packet and changes nothing. Anybody may ask; root is told more. The exit code is
-    0 where nothing is wrong, 1 where a check fails, 3 where nothing could be seen. Ctrl-C ends a watch with its report.
+    0 where nothing is wrong, 1 where a check fails, 2 where an argument is wrong or FILE cannot be written, 3 where
+    nothing could be seen. Ctrl-C ends a watch with its report.
 
     \b
     What a check fails by:

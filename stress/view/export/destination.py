@@ -23,7 +23,7 @@ def output_file(path: Path) -> Iterator[IO[bytes]]:
         with atomic.open_file(path, partial) as stream:
             yield stream
     except OSError as error:
-        raise StoreError(f"{path} could not be written: {error.strerror or error}; nothing was kept of it.") from error
+        raise StoreError(f"{path} could not be written: {error.strerror or error}, and nothing was stored.") from error
 
 
 def make_folder(path: Path) -> None:

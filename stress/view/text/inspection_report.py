@@ -182,9 +182,9 @@ def summary_text(inspection: Inspection) -> str:
     if inspection.destinations:
         tightest = min(inspection.destinations, key=lambda one: one.left / max(one.usable, 1))
         share = percent_text(tightest.left / max(tightest.usable, 1))
-        parts.append(
-            f"at least {share} of the ports left to each of {plural(len(inspection.destinations), 'destination')}"
-        )
+        count = len(inspection.destinations)
+        where = f"each of {count:,} destinations, at least" if count > 1 else "the only destination"
+        parts.append(f"ports left to {where}: {share}")
     if inspection.conntrack is not None:
         parts.append(f"conntrack {conntrack_text(inspection.conntrack).partition(';')[0]}")
     return "; ".join(parts) + "."
