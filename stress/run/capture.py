@@ -15,6 +15,7 @@ from stress.analysis.capture.tries import find_tries
 from stress.model.errors import UsageError
 from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.segment import Segments
+from stress.model.text import plural
 from stress.run.capture_run import build_capture_run
 from stress.run.cell import EVIDENCE
 from stress.store import run_folder
@@ -49,7 +50,8 @@ def read_capture(
     notify(f"putting {len(segments.rows):,} segments together")
     tries = find_tries(segments)
     capture = build_capture_run(tries, segments.files)
-    notify(f"analysing {len(tries.attempts):,} connection tries" + (" and drawing" if draw else ""))
+    count = plural(len(tries.attempts), "connection try", "connection tries")
+    notify(f"analysing {count} and drawing" if draw else f"analysing {count}")
     observed = capture.run
     findings = analyse(observed)
     selected, start = [], 0

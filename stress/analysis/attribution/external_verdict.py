@@ -21,7 +21,8 @@ def external_verdict(act: ActFindings) -> str:
     record = act.storm.act
     place = endpoint_text(record.address.target, record.address.target_port)
     if (missing := find_missing_proof(act)) is not None:
-        return f"Nothing shows that the server on {place} was met: {missing}. So this run says nothing about it."
+        said = f"Nothing shows that the server on {place} was met: {missing}. So this run says nothing about it."
+        return f"{said} Of the attempts themselves: {outcomes_text(act)}."
     bounds = [
         f"Of those of unknown cause at least {bound.at_least:,} are {bound.cause.replace('_', ' ')}."
         for bound in act.bounds

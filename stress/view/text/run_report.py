@@ -21,6 +21,7 @@ from stress.view.text.packet_ladder import packet_ladder
 from stress.view.text.packet_wording import fate_text
 from stress.view.text.plain_table import counts_text, plain_table
 from stress.view.text.proof_table import bound_lines, evidence_text, hint_lines, proofs_table
+from stress.view.text.verdict_lines import run_heading, verdict_texts
 
 WORDS_SHOWN = 4  # of the reasons that the kernel gave
 STALL_PLACES = {StallKind.LOOP: "in the loop", StallKind.SLEEP: "in a sleep", StallKind.CONNECT: "in connect()"}
@@ -44,7 +45,7 @@ def run_report(record: Record, summary: Summary, path: Path) -> RenderableType:
 
     The first line says which evidence was used, and whether the books balance.
     """
-    head = Text.assemble((record.plan.scenario, "bold underline"), ": ", (evidence_text(record, summary), "bold"))
+    head = Text.assemble((run_heading(record.plan), "bold underline"), ": ", (evidence_text(record, summary), "bold"))
     parts: list[RenderableType] = [head, facts_table(record, summary, path)]
     if summary.acts:
         parts.append(acts_table(summary))
@@ -72,8 +73,8 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
     def add(name: str, text: str) -> None:
         table.add_row(Text(name, style="bold"), Text(text))  # texts of others may have brackets
 
-    if summary.verdict:
-        add("verdict", summary.verdict)
+    for name, text in verdict_texts(record, summary):
+        add(name, text)
     add("attempts", f"{summary.attempts:,} at {summary.rate_per_s:,.0f}/s, all over after {summary.duration_s:.2f} s")
     add("outcomes", counts_text(summary.outcomes))
     if summary.errnos:

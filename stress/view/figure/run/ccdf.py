@@ -19,6 +19,8 @@ from stress.view.figure.ccdf_panel import draw_ccdf
 from stress.view.figure.curve import Curve
 from stress.view.figure.series_style import series_colour, series_dashes
 from stress.view.figure.sheet import new_sheet
+from stress.view.text.inspection_rows import percent_text
+from stress.view.text.verdict_lines import run_heading
 
 FOOT, LEFT_EDGE, RIGHT_EDGE = 0.185, 0.145, 0.94
 
@@ -71,7 +73,9 @@ def headline(findings: Findings) -> str:
     again = int(np.count_nonzero(sent & (findings.run.attempts["retransmits"] > 0)))
     if not again:
         return f"none of {attempts:,} attempts sent its SYN again"
-    return f"{again:,} of {attempts:,} attempts ({100 * again / attempts:.2g} %) sent their SYN again"
+    if again == attempts:
+        return "the only attempt sent its SYN again" if again == 1 else f"all {again:,} attempts sent their SYN again"
+    return f"{again:,} of {attempts:,} attempts ({percent_text(again / attempts)}) sent their SYN again"
 
 
 def detail(drawn: Sequence[Curve]) -> str:
@@ -104,7 +108,7 @@ def ccdf_figure(findings: Findings) -> Figure:
         drawn = ccdf_curves(findings)
         out = attempts_without_syn(findings)
         omitted = [f"{out:,} left out that ended before a SYN was sent"] if out else []
-        title = f"{findings.run.record.plan.scenario}: {headline(findings)}"
+        title = f"{run_heading(findings.run.record.plan)}: {headline(findings)}"
         figure, top = new_sheet(title, detail(drawn), legend_entries(drawn), [*omitted, *caption(findings)])
         axes = figure.add_axes((LEFT_EDGE, FOOT, RIGHT_EDGE - LEFT_EDGE, top - 0.045 - FOOT))
         draw_ccdf(axes, drawn, findings.ladder)

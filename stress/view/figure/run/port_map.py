@@ -17,6 +17,7 @@ from stress.view.figure.points import GROUND, NONE, causes_by_count
 from stress.view.figure.port_frame import port_limits
 from stress.view.figure.port_map_panel import FOOT, MINE_LANES, draw_port_map, headline, mine_marker
 from stress.view.figure.sheet import new_sheet
+from stress.view.text.verdict_lines import run_heading
 
 
 def detail(findings: Findings) -> str:
@@ -54,7 +55,7 @@ def legend_entries(findings: Findings) -> list[Line2D]:
 def port_map_figure(findings: Findings) -> Figure:
     """Return the port map of a run on a sheet of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
-        title = f"{findings.run.record.plan.scenario}: {headline(findings)}"
+        title = f"{run_heading(findings.run.record.plan)}: {headline(findings)}"
         figure, top = new_sheet(title, detail(findings), legend_entries(findings), caption(findings))
         norm = draw_port_map(figure, findings, top)
         if np.any(findings.drawn_causes == NONE):

@@ -16,6 +16,7 @@ from stress.view.figure import style
 from stress.view.figure.caption import caption
 from stress.view.figure.series_style import series_colour
 from stress.view.figure.sheet import new_sheet
+from stress.view.text.verdict_lines import run_heading
 
 FOOT, LEFT_EDGE, RIGHT_EDGE = 0.185, 0.1, 0.96
 HEADROOM = 1.06
@@ -89,7 +90,7 @@ def staircase_figure(findings: Findings) -> Figure:
     """Return how many attempts have connected by when, on a sheet of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
         entries = draw_staircase(Figure().add_subplot(), findings)
-        title = f"{findings.run.record.plan.scenario}: {headline(findings)}"
+        title = f"{run_heading(findings.run.record.plan)}: {headline(findings)}"
         figure, top = new_sheet(title, detail(findings.acts[0]), entries, caption(findings))
         axes = figure.add_axes((LEFT_EDGE, FOOT, RIGHT_EDGE - LEFT_EDGE, top - 0.045 - FOOT))
         draw_staircase(axes, findings)

@@ -29,6 +29,7 @@ from stress.view.figure.density import Shares, assign_cells, count_cells
 from stress.view.figure.run.packets import RING, draw_packets, example_to_show
 from stress.view.figure.run.use_marks import draw_uses, use_entries
 from stress.view.figure.sheet import new_sheet
+from stress.view.text.verdict_lines import run_heading
 
 CONNECTED = OUTCOMES.index(Outcome.CONNECTED)
 HEADROOM = 1.5  # of the latency axis, above all data
@@ -211,7 +212,7 @@ def timeline_figure(findings: Findings) -> Figure:
     """
     with matplotlib.style.context(["default", style.RC]):
         evidence = example_to_show(findings)
-        title = f"{findings.run.record.plan.scenario}: {headline(findings)}"
+        title = f"{run_heading(findings.run.record.plan)}: {headline(findings)}"
         entries = [*legend_entries([findings], counted=True), *use_entries(findings)]
         figure, top = new_sheet(title, detail(findings), entries, caption(findings))
         axes = figure.add_axes((0.09, 0.185, 0.5 if evidence else 0.763, top - 0.185))
