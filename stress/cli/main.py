@@ -80,7 +80,8 @@ def connstorm() -> None:
     \b
     Exit codes: 0 fine, 1 regression confirmed (gate, history --gate) or something is wrong (inspect), 2 wrong use or
     bad input, 3 the lab failed, 4 inconclusive (gate --strict) or books that do not balance (run --strict), 5 no
-    comparable baseline (gate --require-baseline), 130 interrupted.
+    comparable baseline (gate --require-baseline), 130 interrupted,
+    141 nobody reads the output any more.
     """
 
 

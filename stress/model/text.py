@@ -55,6 +55,11 @@ def endpoint_text(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+def rate_text(rate_per_s: float) -> str:
+    """Return a rate without decimals, but for a low one, which would be 0: ``'2,369'``, ``'0.5'``."""
+    return f"{rate_per_s:,.0f}" if rate_per_s >= 10 else f"{rate_per_s:.2g}"
+
+
 def number_text(value: float | None) -> str:
     """Return a number with three significant digits, or whole from 1000."""
     if value is None:

@@ -193,11 +193,12 @@ def capture_warnings(tries: Tries, files: list[CaptureFile]) -> Iterator[str]:
         yield "The capture does not say whether it lost packets (pcapng does): what is missing proves nothing."
     if given_up := sum(int(part.endings.is_given_up.sum()) for part in tries.points):
         yield (
-            f"{given_up:,} tries ended because their client sent no further SYN, or reset the SYN-ACK; their latency "
-            "is that until the last SYN, because no packet shows when connect() returned."
+            f"{plural(given_up, 'try', 'tries')} ended because their client sent no further SYN, or reset the SYN-ACK; "
+            "their latency is that until the last SYN, because no packet shows when connect() returned."
         )
     if no_ack := sum(int(part.endings.has_no_ack.sum()) for part in tries.points):
-        yield f"{no_ack:,} tries count as connected by their SYN-ACK; no ACK of a client was captured."
+        counts = plural(no_ack, "try counts", "tries count")
+        yield f"{counts} as connected by the SYN-ACK; no ACK of a client was captured."
 
 
 def file_warnings(file: CaptureFile) -> Iterator[str]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.model.outcome import Outcome
+from stress.model.text import rate_text
 from stress.model.units import duration_text, kernel_phrases
 from stress.view.figure import style
 
@@ -78,7 +79,7 @@ def caption(findings: Findings) -> list[str]:
     return [
         *kernel_phrases(record.host.kernel, record.host.jiffy_ns),
         f"{summary.attempts:,} attempts",
-        f"{summary.rate_per_s:,.0f}/s",
+        f"{rate_text(summary.rate_per_s)}/s",
         *([] if record.is_capture else storm),
         *(["interrupted"] if record.interrupted else []),
         *([f"warnings: {len(summary.warnings)}"] if summary.warnings else []),

@@ -12,7 +12,7 @@ from stress.model.outcome import Cause, Outcome
 from stress.model.record import KernelWord, Pair, Record
 from stress.model.stall import StallKind
 from stress.model.summary import Body, Evidence, OldSockets, Summary, Uses
-from stress.model.text import number_text, plural
+from stress.model.text import number_text, plural, rate_text
 from stress.model.units import duration_text, kernel_text
 from stress.model.world import Drop
 from stress.view.text.books_table import books_table
@@ -75,7 +75,10 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
 
     for name, text in verdict_texts(record, summary):
         add(name, text)
-    add("attempts", f"{summary.attempts:,} at {summary.rate_per_s:,.0f}/s, all over after {summary.duration_s:.2f} s")
+    add(
+        "attempts",
+        f"{summary.attempts:,} at {rate_text(summary.rate_per_s)}/s, all over after {summary.duration_s:.2f} s",
+    )
     add("outcomes", counts_text(summary.outcomes))
     if summary.errnos:
         by_count = sorted(summary.errnos.items(), key=lambda item: -item[1])
