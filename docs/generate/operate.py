@@ -73,7 +73,9 @@ STEPS = (
         "This one does send: 100 connects a second from this host, until five slow ones are caught. It goes to "
         "addresses of this host only:",
         "The causes of its attempts: the full accept queue, and now and then a leaked connection that a client port "
-        "meets again.",
+        "meets again. "
+        "A short storm may fall between two full queues, and then catches leaked connections alone; a larger N goes "
+        "on for longer.",
         34,
     ),
     Step(
