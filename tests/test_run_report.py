@@ -2,6 +2,7 @@
 """The report of one run: which evidence was used, what proves each cause, who listens, and when nobody ran."""
 
 import io
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -9,11 +10,13 @@ from builders import MS, SECOND, a_record, a_run, an_act, the_attempts
 from rich.console import Console
 
 from stress.analysis.attribution.summary import analyse
-from stress.model.plan import EvidenceSource, Plan
+from stress.model.outcome import Cause
+from stress.model.plan import EXTERNAL_SCENARIO, EvidenceSource, Plan
 from stress.model.record import KernelWord, ListeningReport, TakenPorts
 from stress.model.stall import Stall, StallKind
 from stress.model.summary import Bound, Claim, Grade, Proof
 from stress.view.text.run_report import run_report
+from stress.view.text.verdict_lines import verdict_texts
 
 NONE, COUNTS, KERNEL, _ = EvidenceSource
 WIDTH = 80
@@ -216,3 +219,17 @@ def test_books_of_several_acts_stand_below_the_names_of_the_acts(tmp_path):
     lines = [line.strip() for line in lines_of(tmp_path, books=books)]
     claim = next(line for line in lines if line.startswith("RSTs"))
     assert [line for line in lines if line in ("first", "second", claim)] == ["first", claim, "second", claim]
+
+
+def test_what_to_run_next_is_told_only_where_something_is_wrong():
+    record = SimpleNamespace(plan=Plan(scenario=EXTERNAL_SCENARIO, target_port=8080))
+    none = dict.fromkeys(map(str, Cause), 0)
+
+    def told(**causes):
+        return [
+            text for _, text in verdict_texts(record, SimpleNamespace(verdict="", causes=none | causes, old_sockets=[]))
+        ]
+
+    assert told(none=300) == []
+    assert [text.split("--")[0] for text in told(none=299, unknown=1)] == ["connstorm inspect "]
+    assert told(none=9, unknown=5, closewait=1, accept_queue=3)[1:] == ["connstorm explain --cause accept_queue"]

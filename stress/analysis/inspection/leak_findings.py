@@ -29,7 +29,9 @@ def leaked_connections(
     is_old = leak.ages.oldest_ms is not None and leak.ages.oldest_ms > thresholds.CLOSE_WAIT_AGE_MS
     port = port_of(leak) if leak.is_server else None
     pid = leak.owner.pid if leak.owner is not None else None
-    which = f"'sport = :{port}'" if port is not None else f"src {host_text(leak.local)}"
+    which = f"'sport = :{port}'" if port is not None else ends_text(leak)
+    # Of a client's connections no filter of ss takes those of one process alone.
+    killing = [f"ss -tK state close-wait {which}   ({KILLED})"] if port is not None else []
     only = f" --port {port}" if port is not None else f" --pid {pid}" if pid is not None else ""
     return Finding(
         check=Check.CLOSE_WAIT_AGE if is_old else None,
@@ -48,7 +50,7 @@ def leaked_connections(
             "restart the program: it does not call accept() any more, or too slowly"
             if leak.unaccepted
             else "restart the program, which closes them; then find where it does not call close()",
-            f"ss -tK state close-wait {which}   ({KILLED})",
+            *killing,
         ],
     )
 
@@ -117,6 +119,12 @@ def leak_text(leak: Leak, owners: Sequence[SocketOwner], *, is_old: bool) -> str
         peers = next(iter(leak.peers)) if leak.peer_count == 1 else f"{leak.peer_count:,} addresses"
         end = f"between {leak.local} and {peers}"
     return f"{holders_text(owners)} {verb}: {count} {end} {is_or_are(leak.count)} in CLOSE-WAIT"
+
+
+def ends_text(leak: Leak) -> str:
+    """Return the filter of ss for the connections of a client: its address, and that of its peer if there is one."""
+    peer = f" dst {host_text(next(iter(leak.peers)))}" if leak.peer_count == 1 else ""
+    return f"src {host_text(leak.local)}{peer}"
 
 
 def port_of(leak: Leak) -> int:

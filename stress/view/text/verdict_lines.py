@@ -9,8 +9,6 @@ from stress.model.record import Record
 from stress.model.summary import Summary
 from stress.model.text import endpoint_text
 
-UNNAMED = (Cause.NONE, Cause.UNKNOWN)  # of which explain has nothing to tell
-
 
 def run_heading(plan: Plan) -> str:
     """Return what a report and its pictures are headed by: the server of others, or the scenario."""
@@ -21,7 +19,10 @@ def verdict_texts(record: Record, summary: Summary) -> Iterator[tuple[str, str]]
     """Yield the verdict, and of the server of others what to run next where something is to be told of it."""
     if summary.verdict:
         yield "verdict", summary.verdict
-    if record.plan.is_external and (set(summary.causes) != {Cause.NONE} or summary.old_sockets):
-        yield "next", f"connstorm inspect --port {record.plan.target_port} --watch 10 (same --netns)"
-        if named := [cause for cause in summary.causes if cause not in UNNAMED]:
-            yield "", f"connstorm explain --cause {max(named, key=summary.causes.__getitem__)}"
+    if not record.plan.is_external:
+        return
+    counts = {cause: count for cause, count in summary.causes.items() if count and cause != Cause.NONE}
+    if counts or summary.old_sockets:
+        yield "next", f"connstorm inspect --port {record.plan.target_port} --watch 10 (and --netns, as here)"
+    if named := [cause for cause in counts if cause != Cause.UNKNOWN]:
+        yield "", f"connstorm explain --cause {max(named, key=counts.__getitem__)}"
