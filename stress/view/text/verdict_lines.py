@@ -23,6 +23,6 @@ def verdict_texts(record: Record, summary: Summary) -> Iterator[tuple[str, str]]
         return
     counts = {cause: count for cause, count in summary.causes.items() if count and cause != Cause.NONE}
     if counts or summary.old_sockets:
-        yield "next", f"connstorm inspect --port {record.plan.target_port} --watch 10 (and --netns, as here)"
+        yield "next", f"connstorm inspect --port {record.plan.target_port} --watch 10 (and your --netns)"
     if named := [cause for cause in counts if cause != Cause.UNKNOWN]:
         yield "", f"connstorm explain --cause {max(named, key=counts.__getitem__)}"
