@@ -112,7 +112,8 @@ def test_a_leak_is_named_with_number_ages_and_the_ports_that_ss_has(server):
             client.close()
         time.sleep(GONE_S)
         connected(40020, linger2=False).close()
-        assert wait_until(lambda: ports_of_ss("fin-wait-2", "dport"), 10)
+        assert wait_until(lambda: ports_of_ss("fin-wait-2", "dport") == {40020}, 10)
+        assert wait_until(lambda: len(ports_of_ss("close-wait")) == len(old) + len(new) + 1, 10)
         waiting = ports_of_ss("fin-wait-2", "dport")
         poisoned = ports_of_ss("close-wait") - waiting
         views = []

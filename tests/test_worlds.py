@@ -8,6 +8,7 @@ from worlds.catalogue import WORLDS
 from worlds.forks import Job, carry_out
 from worlds.world import FIXTURE, HOST, PRIVATE
 
+UNBALANCED = "the books do not balance"
 AT_ONCE = 8  # two CPUs, and most of the time a world waits for a timeout
 IN_OTHER_WAYS = {
     HOST: ("some-ports-dropped", "congested", "loopback-down-6", "ipv6-off", "ports-taken-by-bind"),
@@ -28,8 +29,14 @@ JOBS = {
 
 @functools.cache
 def all_results():
-    """Carry out every job, and return the results by name."""
-    return {result.job.name: result for result in carry_out(JOBS.values(), AT_ONCE)}
+    """Carry out every job, and return the results by name.
+
+    On a busy machine the books of a world that was made wrongly do not balance: such a one is made again, alone. A
+    wrong name is never tried again.
+    """
+    results = {result.job.name: result for result in carry_out(JOBS.values(), AT_ONCE)}
+    unbalanced = [result.job for result in results.values() if UNBALANCED in result.failed]
+    return results | {result.job.name: result for result in carry_out(unbalanced, 1)}
 
 
 def test_there_are_as_many_worlds_as_were_asked_for():
