@@ -9,6 +9,7 @@ import os
 import signal
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -49,19 +50,28 @@ def serve_request(stdin: IO[bytes], stdout: IO[bytes]) -> None:
     ending = DeferredSignals()
     threading.Thread(target=end_when_closed, args=(stdin.fileno(),), daemon=True).start()
     try:
-        ending.release()
+        # A signal while the folder is made or removed would leave it here.
         with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
-            ended = run_request(task, Path(folder), lambda text: send(Stage(text)), lambda _: None)
-            if ended.settle is not None:
-                send(Settled(ended.settle))
-            if ended.path is None:
-                send(ended.failure or Failed("It ended without a result.", UsageError.exit_code))
-            else:
-                send(Sending(ended.path.name))
-                archive.pack_run_folder(ended.path, stdout)
-                stdout.flush()
+            try:
+                ending.release()
+                answer_request(task, Path(folder), send, stdout)
+            finally:
+                ending.defer()
     finally:
         ending.restore_handlers()
+
+
+def answer_request(task: TrialRequest, folder: Path, send: Callable[[Message], None], stdout: IO[bytes]) -> None:
+    """Run a trial with its run folder in a folder, and send what came of it."""
+    ended = run_request(task, folder, lambda text: send(Stage(text)), lambda _: None)
+    if ended.settle is not None:
+        send(Settled(ended.settle))
+    if ended.path is None:
+        send(ended.failure or Failed("It ended without a result.", UsageError.exit_code))
+        return
+    send(Sending(ended.path.name))
+    archive.pack_run_folder(ended.path, stdout)
+    stdout.flush()
 
 
 def end_when_closed(descriptor: int) -> None:
