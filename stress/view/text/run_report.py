@@ -71,7 +71,8 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
     table = Table.grid(padding=(0, 2))
 
     def add(name: str, text: str) -> None:
-        table.add_row(Text(name, style="bold"), Text(text))  # texts of others may have brackets
+        # Texts of others may have brackets; a path that is longer than the line is broken, not cut.
+        table.add_row(Text(name, style="bold"), Text(text, overflow="fold"))
 
     for name, text in verdict_texts(record, summary):
         add(name, text)
