@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from stress.analysis.attribution.ladder import build_ladder
 from stress.lab.counters import LO_DROPPED
 from stress.model.attempt import ATTEMPT, STORM
+from stress.model.host import Host
 from stress.model.plan import Plan
-from stress.model.record import Act, Address, Host, ListenerReport, Record
+from stress.model.record import Act, Address, ListenerReport, Record
 from stress.model.run import CLOSE_WAIT, MINE, Run
 
 SECOND, MS, US = 10**9, 10**6, 10**3

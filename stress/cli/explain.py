@@ -14,8 +14,8 @@ from stress.cli.options import SysctlSetting
 from stress.cli.output import console, json_option, print_object
 from stress.lab import host, sysctl
 from stress.model.errors import UsageError
+from stress.model.host import Host
 from stress.model.outcome import MEANINGS, Cause
-from stress.model.record import Host
 from stress.model.symptom import Sight
 from stress.model.text import did_you_mean
 from stress.storm.catalogue import CATALOGUE, SCENARIOS

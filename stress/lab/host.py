@@ -8,7 +8,7 @@ import socket
 import time
 from pathlib import Path
 
-from stress.model.record import Host
+from stress.model.host import Host
 
 IP_LOCAL_PORT_RANGE = 51  # linux/in.h; not in the socket module
 EMULATED = "QEMU TCG"  # the model name of an emulated CPU under QEMU on x86

@@ -4,8 +4,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from stress.model.host import Host
 from stress.model.plan import Plan
-from stress.model.record import Host
 from stress.model.summary import Summary
 
 

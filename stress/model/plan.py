@@ -17,7 +17,7 @@ CAPTURE_SCENARIO = "capture"  # no storm: read from capture files
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}  # by family
 LATER_FIELDS = (  # added after 1.0: left out of the identity where they have their default
     *("evidence", "world", "mine_state", "mines_from", "fillers", "protocol", "use", "listeners", "stuck"),
-    *("stuck_until_s", "until_slow"),
+    *("stuck_until_s", "until_slow", "peers"),
 )
 
 
@@ -102,14 +102,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         seed: random seed of the mines' places and of shuffled sweeps.
         port_range: net.ipv4.ip_local_port_range inside the lab; None leaves the kernel's value.
         sysctls: further sysctls inside the lab, by dotted name.
-        source: the client's first address.
-        sources: number of client addresses, counted up from ``source``.
+        source: the client's first address; ``sources`` addresses are counted up from it.
         target: the server's address.
-        target_port: the server's first port.
-        target_ports: number of server ports, counted up from ``target_port``.
+        target_port: the server's first port; ``target_ports`` ports are counted up from it.
         workers: client processes, each with an equal share of the attempts; servers: processes that accept connections.
         pin: pin each worker to a CPU of its own and the listener to another, where there are enough CPUs.
         host: use the host's own network stack instead of a private namespace.
+        peers: hosts across a link: the first serves, and each further one is a client as this host is.
         witness: sample pairs of sockets during the storm: one in SYN_SENT, and the one in CLOSE_WAIT that it met.
         capture: store the packets of the first attempts of each cause.
         evidence: where the proof of causes comes from; without root of the host a run goes on with counts.
@@ -163,6 +162,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sysctls: dict[str, str] = {}
     pin: bool = True
     host: bool = False
+    peers: list[str] = []
     witness: bool = False
     capture: bool = False
     evidence: EvidenceSource = EvidenceSource.COUNTS

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Record: what was planned and observed in a run, without its arrays. Imports no numpy."""
 
-import hashlib
-
 import msgspec
 
+from stress.model.host import Host
+from stress.model.peer import PeerReport
 from stress.model.plan import EvidenceSource, Plan
 from stress.model.stall import Stall
-
-GIB = 1 << 30
-UNKNOWN = "unknown"  # of a host that nobody has asked
-TESTBED_DIGITS = 8
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -44,31 +40,6 @@ class Phase(msgspec.Struct, frozen=True):
     name: str
     start_ns: int
     end_ns: int
-
-
-class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine and its kernel."""
-
-    kernel: str  # uname -r
-    jiffy_ns: int  # one tick of the kernel's timer: 10**9 / HZ
-    cpu: str
-    cpus: int
-    memory_bytes: int
-    clocksource: str
-    python: str
-    nofile: int  # RLIMIT_NOFILE, hard
-    emulated: bool = False  # the CPU is emulated: its latencies cannot be compared with those of a real CPU
-
-    @property
-    def has_kernel(self) -> bool:
-        """Whether its kernel and the kernel's timer are known; those of hosts in a capture are not."""
-        return self.kernel != UNKNOWN and self.jiffy_ns > 0
-
-    @property
-    def testbed(self) -> str:
-        """A name for this kind of machine: a hash of CPU model, CPU count and memory, without kernel and host name."""
-        facts = f"{self.cpu}|{self.cpus}|{round(self.memory_bytes / GIB)}"
-        return hashlib.sha256(facts.encode()).hexdigest()[:TESTBED_DIGITS]
 
 
 class Overhead(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +126,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
 
     counters: dict[str, int]  # as those of the act
     conntrack: dict[str, int]  # of /proc/net/stat/nf_conntrack, the sums over all CPUs; empty without conntrack
+    segments: dict[str, int] = {}  # of the storm at the devices of a host across a link, by kind; empty: not counted
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -213,6 +185,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     kernel_word: KernelWord | None = None
     hosts: dict[str, HostReport] = {}  # each host of the world; of a single one, only where it has conntrack
     waiting_before: int = 0  # connections in the accept queue when the storm began, left by the act before
+    peer: PeerReport | None = None  # the serving host of a storm across a link
     external: ExternalServer | None = None  # None: connstorm's own server, or nothing but the attempts was recorded
 
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from stress.model.attempt import USE
 from stress.model.flow import no_flows
-from stress.model.record import Act, Host, Record
+from stress.model.host import Host
+from stress.model.record import Act, Record
 
 PORTS = 1 << 16
 

@@ -5,9 +5,9 @@ from enum import StrEnum
 
 import msgspec
 
+from stress.model.host import Host
 from stress.model.kernel import HOST
 from stress.model.plan import Plan
-from stress.model.record import Host
 
 Level = str | int | float | bool | list[int]  # one value of an axis: of a sysctl or of a field of the plan
 KERNEL = "kernel"  # an axis that is neither: what a trial runs on

@@ -9,12 +9,13 @@ CLIENT, CLIENT2, ROUTER, SERVER = "client", "client2", "router", "server"
 
 
 class Topology(StrEnum):
-    """Which hosts there are, each a network namespace of its own, and how they are joined."""
+    """Which hosts there are, each a network namespace of its own but for PEER, and how they are joined."""
 
     LOOPBACK = "loopback"  # client and server are one host
     LINK = "link"  # client and server, joined by a link
     ROUTER = "router"  # a router between client and server
     TWO_CLIENTS = "two-clients"  # a router between two clients and a server
+    PEER = "peer"  # client and server are machines of their own; what is between them is there already
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -27,6 +28,7 @@ HOSTS = {
     Topology.LINK: (CLIENT, SERVER),
     Topology.ROUTER: (CLIENT, ROUTER, SERVER),
     Topology.TWO_CLIENTS: (CLIENT, CLIENT2, ROUTER, SERVER),
+    Topology.PEER: (CLIENT, SERVER),
 }
 # By family: addresses that are set aside for benchmarks of networks (RFC 2544, RFC 5180), so that they are nobody's.
 ADDRESSES = {

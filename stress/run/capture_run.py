@@ -15,8 +15,9 @@ import stress
 from stress.analysis.capture.tries import Tries
 from stress.model.errors import UsageError
 from stress.model.flow import Losses
+from stress.model.host import UNKNOWN, Host
 from stress.model.plan import CAPTURE_SCENARIO, EvidenceSource, Plan
-from stress.model.record import UNKNOWN, Act, Address, Host, ListenerReport, Phase, Record
+from stress.model.record import Act, Address, ListenerReport, Phase, Record
 from stress.model.run import MINE, Run
 from stress.model.segment import CaptureFile
 from stress.model.text import endpoint_text, plural

@@ -9,8 +9,8 @@ import msgspec
 
 from stress.model import errors
 from stress.model.errors import ConnstormError, LabError
+from stress.model.host import Host
 from stress.model.plan import EvidenceSource, Plan
-from stress.model.record import Host
 from stress.model.summary import Summary
 from stress.run.process import ONE_THREAD
 

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from stress.model.errors import NoRunsError, UsageError
+from stress.model.host import Host
 from stress.model.observation import Observation
 from stress.model.plan import EvidenceSource, Plan
-from stress.model.record import Host
 from stress.model.suite import Status
 from stress.model.summary import Summary
 from stress.store import suite_folder

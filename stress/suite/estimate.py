@@ -4,10 +4,10 @@
 from stress.analysis.attribution.ladder import build_ladder
 from stress.lab import sysctl
 from stress.lab.host import read_host
+from stress.model.host import Host
 from stress.model.kernel import HOST
 from stress.model.mine import Release
 from stress.model.plan import Plan, Serve
-from stress.model.record import Host
 from stress.model.suite import Cell, Suite
 from stress.model.units import SECOND_NS
 from stress.store.suite_folder import Manifest

@@ -2,7 +2,7 @@
 """What to expect of a scenario on this kernel."""
 
 from stress.analysis.attribution.ladder import build_ladder, kernel_version
-from stress.model.record import Host
+from stress.model.host import Host
 from stress.model.units import duration_text, range_text
 from stress.storm.scenario import Scenario
 

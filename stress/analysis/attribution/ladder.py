@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from stress.model.errors import UsageError
-from stress.model.record import Host
+from stress.model.host import Host
 from stress.model.units import SECOND_NS
 
 INITIAL_RTO_NS = SECOND_NS  # TCP_TIMEOUT_INIT, RFC 6298 section 2.1

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stress.analysis.attribution.ladder import LADDER_LIMITS, Ladder
-from stress.model.record import Host
+from stress.model.host import Host
 from stress.model.units import duration_text, kernel_text, range_text
 from stress.view.text.plain_table import plain_table
 

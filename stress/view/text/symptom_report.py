@@ -10,7 +10,7 @@ from rich.text import Text
 
 from stress.analysis.attribution.ladder import Ladder
 from stress.analysis.symptoms.answer import Answer, Impossibility, Possibility, condition_text, question_text
-from stress.model.record import Host
+from stress.model.host import Host
 from stress.model.symptom import Command, Side, Sight
 from stress.model.units import kernel_text
 from stress.view.text.ladder_table import ladder_settings

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Peer: the other host of a storm across a link, what it permits and what is known of it. Imports no numpy."""
+
+from enum import StrEnum
+
+import msgspec
+
+from stress.model.host import Host
+
+PEER_PORT = 7411  # of the control channel of ``connstorm serve`` over TLS
+BEAT_S = 1.0  # each end says so often that it still agrees
+SILENCE_S = 5.0  # after so long without a word from the other end an end stops
+OVER_RATE_S = 1.0  # for so long the server may accept more than its rate
+
+
+class Transport(StrEnum):
+    """How the control channel gets to the other host."""
+
+    SSH = "ssh"
+    TLS = "tls"
+
+
+class ServeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a serving host permits; it is set there, and the other end cannot widen it.
+
+    Attributes:
+        sources: addresses and networks (``10.0.0.0/24``) from which the storm's connections are accepted; empty: those
+            that the client names, where it has logged in by ssh.
+        addresses: own addresses that may be stormed; empty: every one that the client names.
+        ports: the lowest and the highest port that may be stormed.
+        max_rate_per_s: connections accepted per second.
+        max_seconds: from the consent to the end.
+        change: whether settings, rules and routes of this host may be changed for the time of the storm.
+    """
+
+    sources: list[str] = []
+    addresses: list[str] = []
+    ports: tuple[int, int] = (1024, 65535)
+    max_rate_per_s: float = 20_000
+    max_seconds: float = 60
+    change: bool = False
+
+
+class ClockOffset(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the CLOCK_MONOTONIC of the serving host is ahead of the client's.
+
+    The bound is half of the shortest round trip: wherever in it the other clock was read, the offset is not further
+    off (RFC 5905, section 8; Cristian 1989).
+    """
+
+    offset_ns: int
+    error_ns: int
+    exchanges: int
+
+
+class PeerReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the serving host of an act.
+
+    Attributes:
+        name: as the user wrote it.
+        transport: of the control channel.
+        program: of the serving side, with its version.
+        host: the machine and its kernel.
+        limits: that it set.
+        clock: before the storm.
+        clock_after: after it; None when the channel was lost.
+        sysctls: of that host during the storm, those that are recorded of the client's.
+        stolen_ms: as that of an act.
+        changed: what was changed there for the storm, in words.
+        lost: why the channel was lost during the storm; None: it was not.
+    """
+
+    name: str
+    transport: Transport
+    program: str
+    host: Host
+    limits: ServeLimits
+    clock: ClockOffset
+    clock_after: ClockOffset | None = None
+    sysctls: dict[str, str] = {}
+    stolen_ms: int = 0
+    changed: list[str] = []
+    lost: str | None = None

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""The calls that a client makes to the serving side of a storm across a link, and the answers.
+
+A frame of the control channel is a length and a message in JSON, or a piece of an array (``channel.py``). The serving
+side does one call after the other, each for the plan that it has agreed to, and nothing without an agreement but Hello,
+Ask and Ping. Beats come at any time from either end.
+"""
+
+from typing import Any
+
+import msgspec
+
+from stress.model.host import Host
+from stress.model.peer import ServeLimits
+from stress.model.plan import Plan
+from stress.model.record import HostReport, KernelWord, ListenerReport, ListeningReport
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """A message of the control channel; its tag is the name of its class."""
+
+
+class Hello(Message, frozen=True):
+    """The first message of either end."""
+
+    protocol: int
+    program: str
+
+
+class Beat(Message, frozen=True):
+    """The end that sends it agrees still."""
+
+
+class Refused(Message, frozen=True):
+    """A call was not carried out; ``kind`` is the name of the error's class, as in ``run/protocol.py`` Failed."""
+
+    text: str
+    kind: str = "LabError"
+
+
+class Ended(Message, frozen=True):
+    """The end that sends it stops the storm; nothing follows. Without a reason it has come to its end."""
+
+    reason: str = ""
+
+
+class ArrayHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An array that follows in frames of its own: its bytes in C order."""
+
+    dtype: list[tuple[str, str]] | str  # numpy's description, little-endian
+    shape: list[int]
+
+
+class Answer(Message, frozen=True):
+    """What a call returns: a value of the type in ``RESULTS``, and arrays by name, which follow in this order."""
+
+    value: msgspec.Raw = msgspec.Raw(b"null")
+    arrays: dict[str, ArrayHead] = {}
+
+
+class Call(Message, frozen=True):
+    """A call; every one is answered by Answer or Refused."""
+
+
+class Ask(Call, frozen=True):
+    """May I storm you so? The plan is the whole one, with its acts."""
+
+    plan: Plan
+    sources: list[str]
+    change: bool
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Yes, within these limits; renewed by each Beat."""
+
+    limits: ServeLimits
+    host: Host
+    nofile: int
+    has_nft: bool
+
+
+class Ping(Call, frozen=True):
+    """What is your CLOCK_MONOTONIC (ns)?"""
+
+
+class BeginAct(Call, frozen=True):
+    """End what was there for the act before, unless the act reuses it, and make this host ready for an act."""
+
+    name: str
+
+
+class Listen(Call, frozen=True):
+    """Make the listening sockets of the act, with the filter of sources."""
+
+
+class LoadRules(Call, frozen=True):
+    """Load those rules of the act's world for this host that translate addresses, or the others."""
+
+    nat: bool
+
+
+class StartProcess(Call, frozen=True):
+    """Start a further process of the listener; the arguments are as of ``Listener.start``."""
+
+    leak: int = 0
+    then: str = "close"
+    answer: bool = False
+    nofile: int | None = None
+
+
+class Accept(Call, frozen=True):
+    """Accept a connection of a port; the answer is its number for Shutdown and ReadState."""
+
+    port: int
+    limit_s: float
+
+
+class Shutdown(Call, frozen=True):
+    """Send the FIN of an accepted connection."""
+
+    connection: int
+
+
+class ReadState(Call, frozen=True):
+    """Return the number of the TCP state of an accepted connection."""
+
+    connection: int
+
+
+class ShortenQueue(Call, frozen=True):
+    """As ``Listener.shorten_queue``."""
+
+    backlog: int
+
+
+class CloseStuck(Call, frozen=True):
+    """As ``Listener.close_stuck``."""
+
+
+class StopListening(Call, frozen=True):
+    """As ``Listener.stop_listening``."""
+
+
+class ReadReport(Call, frozen=True):
+    """As ``Listener.report``."""
+
+
+class ReadStarved(Call, frozen=True):
+    """As ``Listener.starved_ns``, in this host's CLOCK_MONOTONIC."""
+
+
+class ReadQueue(Call, frozen=True):
+    """As ``Listener.queue_length``."""
+
+
+class WaitSettled(Call, frozen=True):
+    """As ``Listener.wait_settled``."""
+
+    limit_s: float
+
+
+class ReadCounters(Call, frozen=True):
+    """Return the counters of this host now."""
+
+
+class TakeCensus(Call, frozen=True):
+    """Return the number of sockets by end and TCP state."""
+
+
+class ListMines(Call, frozen=True):
+    """Return the mines of the act as the array ``mines``, dtype MINE, addresses from 0 on."""
+
+
+class BeginLook(Call, frozen=True):
+    """Note which sockets listen here, and whether there is a route to the client."""
+
+
+class EndLook(Call, frozen=True):
+    """Return what is known of them since BeginLook."""
+
+
+class Look(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of an Act that the server's host tells."""
+
+    listening: list[ListeningReport]
+    return_error: str | None
+    listener_elsewhere: list[str]
+
+
+class CountRules(Call, frozen=True):
+    """Return how many packets each rule of this program has matched on this host, and each queue dropped."""
+
+
+class ReadHost(Call, frozen=True):
+    """Return the sysctls that are recorded, and the stolen CPU time since boot (ms)."""
+
+
+class HostNow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ReadHost returns."""
+
+    sysctls: dict[str, str]
+    stolen_ms: int
+    changed: list[str]
+    firewall: str
+
+
+class BeginCapture(Call, frozen=True):
+    """Begin to capture the packets of the act."""
+
+    attempts: int
+
+
+class EndCapture(Call, frozen=True):
+    """Return them: the arrays of ``lab.capture.Packets`` by field, in this host's clocks; the value is ``missed``."""
+
+
+class BeginHearing(Call, frozen=True):
+    """Begin to listen to the kernel's word on the act; the answer is why it cannot be had, or null."""
+
+
+class EndHearing(Call, frozen=True):
+    """Return it, and the array ``events``, dtype KERNEL_EVENT, in this host's CLOCK_MONOTONIC, addresses from 0 on."""
+
+
+class EndAct(Call, frozen=True):
+    """End the listener of the act and its mines, and undo what was changed for it."""
+
+
+RESULTS: dict[type[Call], Any] = {
+    Ask: Consent,
+    Ping: int,
+    Accept: int,
+    ReadState: int,
+    ReadReport: ListenerReport,
+    ReadStarved: tuple[int, int] | None,
+    ReadQueue: int,
+    WaitSettled: bool,
+    ReadCounters: HostReport,
+    TakeCensus: dict[str, dict[str, int]],
+    EndLook: Look,
+    CountRules: dict[str, int],
+    ReadHost: HostNow,
+    EndCapture: int,
+    BeginHearing: str | None,
+    EndHearing: KernelWord,
+}  # by the call; None for the others
