@@ -47,7 +47,7 @@ def test_what_no_executor_understands_is_refused(text, hosts, sentence):
 def test_a_missing_package_is_named_with_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "asyncssh", None)
     monkeypatch.delitem(sys.modules, "stress.suite.executor.ssh", raising=False)
-    monkeypatch.delitem(sys.modules, "stress.suite.executor.ssh_connection", raising=False)
+    monkeypatch.delitem(sys.modules, "stress.run.ssh_link", raising=False)
     with pytest.raises(
         UsageError, match=r"--executor ssh needs the package asyncssh; pip install 'connstorm\[fleet\]'"
     ):

@@ -23,6 +23,7 @@ from stress.model.errors import LabError, UsageError
 from stress.model.plan import Plan
 from stress.model.suite import Status
 from stress.run import process
+from stress.run.ssh_destination import destination
 from stress.store import run_folder, suite_folder
 from stress.suite.executor import archive
 from stress.suite.executor.agent import Message, Sending
@@ -262,8 +263,6 @@ def test_hosts_that_cannot_be_are_refused(tmp_path, options, sentence):
     port=st.none() | st.integers(1, 65535),
 )
 def test_a_destination_is_taken_apart(user, host, port):
-    from stress.suite.executor.ssh_connection import destination
-
     text = (f"{user}@" if user else "") + host + (f":{port}" if port else "")
     arguments = destination(text)
     assert arguments.pop("host") == host.strip("[]")
@@ -274,8 +273,6 @@ def test_a_destination_is_taken_apart(user, host, port):
 
 @given(st.text(alphabet="a@:[]1", max_size=6))
 def test_a_destination_is_understood_or_refused(text):
-    from stress.suite.executor.ssh_connection import destination
-
     try:
         arguments = destination(text)
     except UsageError:

@@ -11,11 +11,11 @@ from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint, Settle
 from stress.run.process import FINGERPRINT_LIMIT_S, CellResult
 from stress.run.protocol import Failed, Settled, Stage, decode_fingerprint
+from stress.run.ssh_link import LOST, REFUSED, Link, Remote, error_text
 from stress.suite.executor import archive
 from stress.suite.executor.agent import Message, Sending
 from stress.suite.executor.base import Job, failed_trial
 from stress.suite.executor.remote_trial import TrialRequest, trial_request
-from stress.suite.executor.ssh_connection import LOST, REFUSED, Link, Remote, error_text
 
 RETURN_LIMIT_S = 300.0  # for a host that was lost to return
 RECONNECT_S = 2.0  # between tries to reach it

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A link to a host over ssh: one connection that stays open, and commands whose output is read as it arrives.
 
+``Link`` is for programs with threads, ``open_connection`` for those that are asynchronous themselves.
+
 Options are those of ``~/.ssh/config``, and a host whose key is not known is refused, as by ssh(1) with
 ``StrictHostKeyChecking yes``.
 """
@@ -13,7 +15,8 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from stress.model.errors import LabError, UsageError
+from stress.model.errors import LabError
+from stress.run.ssh_destination import destination
 
 CONNECT_S = 30.0
 # A host that was lost closes no connection. One small packet per interval, also during a storm, detects it.
@@ -150,10 +153,7 @@ class Link:
         """Return the connection, which is made if there is none."""
         async with self.connecting:
             if self.connection is None or self.connection.is_closed():
-                self.connection = await asyncio.wait_for(
-                    asyncssh.connect(**self.where, keepalive_interval=KEEPALIVE_S, keepalive_count_max=KEEPALIVES),
-                    CONNECT_S,
-                )
+                self.connection = await open_connection(self.where)
             return self.connection
 
     def wait_until_back(self, limit_s: float, interval_s: float, cancelled: Callable[[], bool]) -> bool:
@@ -175,27 +175,17 @@ class Link:
             return False
 
 
-def destination(text: str) -> dict[str, Any]:
-    """Return the arguments of asyncssh.connect for ``[user@]name[:port]``; an IPv6 address with a port is in brackets.
+async def open_connection(where: dict[str, Any]) -> asyncssh.SSHClientConnection:
+    """Log in to a host.
+
+    Args:
+        where: as ``destination`` returns it.
 
     Raises:
-        UsageError: it is not of that form.
+        OSError, asyncssh.Error: the host cannot be reached, or refuses the login.
     """
-    user, at, rest = text.rpartition("@")
-    name, port = rest, ""
-    if rest.startswith("["):
-        name, _, port = rest[1:].partition("]")
-        port = port.removeprefix(":")
-    elif rest.count(":") == 1:
-        name, _, port = rest.partition(":")
-    if not name or (at and not user) or (rest.endswith(":")) or (port and not port.isdecimal()):
-        raise UsageError(f"{text!r} is no host of the form [user@]name[:port]; write it so in --hosts.")
-    where: dict[str, Any] = {"host": name}
-    if user:
-        where["username"] = user
-    if port:
-        where["port"] = int(port)
-    return where
+    connecting = asyncssh.connect(**where, keepalive_interval=KEEPALIVE_S, keepalive_count_max=KEEPALIVES)
+    return await asyncio.wait_for(connecting, CONNECT_S)
 
 
 def error_text(error: BaseException) -> str:
