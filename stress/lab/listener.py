@@ -22,7 +22,7 @@ from stress._listener import (
     STARVED_TO,
     STOP,
 )
-from stress.lab import firewall, listening, reachability, sysctl, wait
+from stress.lab import listening, reachability, source_filter, sysctl, wait
 from stress.lab.serving_process import ListenerProcess
 from stress.model.errors import ConnstormError, LabError
 from stress.model.record import ListenerReport
@@ -45,6 +45,7 @@ class Listener:
         stuck: int = 0,
         keepalive_s: int = 0,
         drop_rst: bool = False,
+        sources: Sequence[source_filter.Source] | None = None,
         cpu: int | None = None,
         inside: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
@@ -58,6 +59,7 @@ class Listener:
             stuck: how many of them nobody accepts from.
             keepalive_s: idle time before accepted sockets send keepalive probes; 0 is off.
             drop_rst: drop segments with RST, on the listening and all accepted sockets.
+            sources: from which segments are accepted, on all of these sockets; None: from everywhere.
             cpu: the CPU that serving processes are pinned to; None does not pin them.
             inside: returns a context in which the calling thread is on the server's host.
 
@@ -77,10 +79,11 @@ class Listener:
         self.stuck: list[socket.socket] = []
         self.held: list[socket.socket] = []  # connections of this process
         with self.inside():
-            self.bind_sockets(address, per_port, stuck, keepalive_s=keepalive_s, drop_rst=drop_rst)
+            code = source_filter.choose_program(sources, drop_rst=drop_rst)
+            self.bind_sockets(address, per_port, stuck, keepalive_s, code)
 
-    def bind_sockets(self, address: str, per_port: int, stuck: int, *, keepalive_s: int, drop_rst: bool) -> None:
-        """Listen on every port; the arguments are as of the class."""
+    def bind_sockets(self, address: str, per_port: int, stuck: int, keepalive_s: int, code: bytes) -> None:
+        """Listen on every port; the arguments are as of the class, ``code`` is the filter, empty for none."""
         backlog = int(sysctl.read("net.core.somaxconn") or socket.SOMAXCONN)
         for server_port in self.ports:
             for number in range(per_port):
@@ -91,8 +94,8 @@ class Listener:
                     raise
                 (self.stuck if number < stuck else self.served).append(bound)
                 bound.settimeout(0)  # the processes that share it do not block
-                if drop_rst:
-                    firewall.attach_filter(bound, firewall.DROP_RST)
+                if code:
+                    source_filter.attach_locked(bound, code)
                 if keepalive_s:
                     set_keepalive(bound, keepalive_s)
                 bound.listen(backlog)
