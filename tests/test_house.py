@@ -67,6 +67,7 @@ EPOCHS = {  # modules that ask the engine's clock when a phase begins or ends, n
     "run.speed": "the epoch of a storm",
     "storm.client": "phases of an act",
     "storm.mine_connections": "the epoch of a storm that lays mines",
+    "storm.peer.clock": "how far the clock of the other host is ahead",
     "storm.run_plan": "the epoch of an act",
     "storm.socket_pairs": "when a pair of sockets was seen",
     "storm.worker": "the epoch of a storm",
