@@ -58,6 +58,7 @@ ENGINE_CLOCK = "stress._fastconnect.now_ns"
 CLOCK_READERS = {  # module: (the clock, why it may read it)
     "run.inspection": ("time.monotonic", "how long a watch lasts"),
     "lab.wait": ("time.monotonic", "limits of waits"),
+    "storm.peer.channel": ("time.monotonic", "limits of waits"),
     "cli.output": ("time.monotonic", "progress for people"),
     "lab.capture": ("time.time_ns", "the kernel stamps packets with the wall clock"),
     "lab.namespace_state": ("time.time_ns", "when it was taken, and since when something is so, for people"),
