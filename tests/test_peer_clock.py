@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The clocks of two hosts: whatever the ways and the rates, the offset is right within its error."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import textwrap
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel_to_boot import run_in_guest
 
 from stress._fastconnect import now_ns
 from stress.lab import time_namespace
@@ -209,3 +212,18 @@ def test_the_kernels_word_is_of_the_clock_of_the_time_namespace():
     if "needs" in line or "cannot" in line:
         pytest.skip(line)
     assert set(line.split()) == {"True"}
+
+
+@pytest.mark.timeout(240)
+def test_one_way_that_takes_20_ms_longer_moves_the_offset_but_not_out_of_its_error(tmp_path, monkeypatch):
+    """In a booted kernel, which has netem; the other host is in a time namespace."""
+    program = Path(__file__).with_name("guest_clock.py")
+    lines = run_in_guest(program, (str(AHEAD_S), "20"), tmp_path / "share", monkeypatch)
+    measured = {line["late"]: line for line in map(json.loads, lines)}
+    off_ns = {late: line["offset_ns"] - AHEAD_S * SECOND_NS for late, line in measured.items()}
+    for late, line in measured.items():
+        assert abs(off_ns[late]) <= line["error_ns"]
+    # Half of the delay: nothing that both ends see tells on which of the ways it was.
+    assert off_ns["client"] > 9_000_000
+    assert off_ns["server"] < -9_000_000
+    assert measured["none"]["error_ns"] < 10_000_000 <= measured["client"]["error_ns"]
