@@ -7,8 +7,9 @@ import pytest
 from namespaced import namespaced
 
 from stress.lab import firewall
-from stress.lab.rule_set import load_rule_set, write_rule_set
-from stress.model.world import ROUTER, FilterRule, Hook
+from stress.lab.rule_set import load_rule_set, placeholders, write_rule_set
+from stress.model.plan import Plan
+from stress.model.world import ROUTER, FilterRule, Hook, Topology, World
 
 SYNS = FilterRule(name="syns", hook=Hook.INPUT, match="{ip} daddr {server} tcp dport {port}")
 OPENING = FilterRule(name="opening", hook=Hook.OUTPUT, match="", action="update @opening {{ tcp sport }}")
@@ -37,7 +38,7 @@ oifname != "lo" counter masquerade comment "masquerade"
 
 def test_rules_are_written_as_nft_reads_them():
     sets = {"opening": "type inet_service; flags dynamic;"}
-    assert write_rule_set([SYNS, OPENING, NAT], sets, 4, range(5000, 5004)) == WRITTEN
+    assert write_rule_set([SYNS, OPENING, NAT], sets, placeholders(Plan(scenario="clean", target_ports=4))) == WRITTEN
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -51,9 +52,24 @@ def test_rules_count_what_they_match_in_their_order(family):
         FilterRule(name="noted", hook=Hook.INPUT, match="tcp dport {port}", action="add @seen {{ tcp dport }}"),
         NAT,
     ]
-    load_rule_set(rules, {"seen": "type inet_service; flags dynamic; size 16;"}, family, range(5000, 5001))
+    words = placeholders(Plan(scenario="clean", family=family))
+    load_rule_set(rules, {"seen": "type inet_service; flags dynamic; size 16;"}, words)
     with socket.socket(socket.AF_INET if family == 4 else socket.AF_INET6) as client:
         assert client.connect_ex(("127.0.0.1" if family == 4 else "::1", 5000)) != 0
     counts = firewall.count_packets()
     assert (counts["first"], counts["second"], counts["noted"]) == (1, 0, 1)
     assert "5000" in firewall.run_nft(["list", "set", "inet", "connstorm", "seen"])
+
+
+def test_across_a_link_the_addresses_of_a_plan_stand_in_rules():
+    plan = Plan(
+        scenario="clean",
+        family=6,
+        source="2001:db8::fffe",
+        sources=3,
+        target="2001:db8::10",
+        world=World(topology=Topology.PEER),
+    )
+    words = placeholders(plan)
+    assert (words["client"], words["server"]) == ("2001:db8::fffe-2001:db8::1:0", "2001:db8::10")
+    assert words["server_bits"] == "0x20010db8000000000000000000000010"

@@ -32,10 +32,8 @@ class Network:
         here: the host that the calling thread is in.
     """
 
-    def __init__(self, world: World, family: int, here: str = CLIENT) -> None:
+    def __init__(self, world: World, family: int) -> None:
         """Make the hosts and their links; the namespace of the calling thread, which must be new, is the client.
-
-        Across a link nothing is made: the namespace is that of the host ``here``, as it is.
 
         Raises:
             LabError: the kernel refuses one more namespace.
@@ -44,9 +42,7 @@ class Network:
         self.world = world
         self.family = family
         self.descriptors: dict[str, int] = {}
-        self.here = here
-        if world.topology is Topology.PEER:
-            return
+        self.here = CLIENT
         with ExitStack() as stack:
             stack.callback(self.close)
             if world.topology is not Topology.LOOPBACK:
@@ -60,8 +56,8 @@ class Network:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The names of the hosts on this machine, the client first."""
-        return (self.here,) if self.world.topology is Topology.PEER else self.world.topology.hosts
+        """The names of the hosts."""
+        return self.world.topology.hosts
 
     @contextmanager
     def inside(self, host: str) -> Iterator[None]:
@@ -174,13 +170,12 @@ class Network:
             with self.inside(queue.on), open_route() as netlink:
                 link_queue.add_queue(netlink, queue)
 
-    def queue_drops(self, host: str) -> dict[str, int]:
-        """Return how many packets each queue of a host has dropped so far, by its kind and host."""
+    def queue_drops(self) -> dict[str, int]:
+        """Return how many packets each queue of the world has dropped so far, by its kind and host."""
         counts = {}
         for queue in self.world.queues:
-            if self.world.host(queue.on) == host:
-                with self.inside(host), open_route() as netlink:
-                    counts[f"{queue.kind} {host}"] = link_queue.count_dropped(netlink, queue.kind)
+            with self.inside(queue.on), open_route() as netlink:
+                counts[f"{queue.kind} {self.world.host(queue.on)}"] = link_queue.count_dropped(netlink, queue.kind)
         return counts
 
     def close(self) -> None:

@@ -2,28 +2,40 @@
 """The rules of a world, as text for nft, in the network namespace of the calling thread."""
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 
 from stress.lab.firewall import TABLE, run_nft
 from stress.model.mine import UNHEARD
-from stress.model.world import ADDRESSES, FilterRule, Hook
+from stress.model.plan import Plan
+from stress.model.world import ADDRESSES, CLIENT, SERVER, FilterRule, Hook, Topology
+
+SERVER_BITS = "server_bits"  # across a link: the server's address as a number, for fields that nft has no name for
 
 # Type and priority of a chain by whether it translates addresses (nft(8), table of standard priorities).
 NAT_PRIORITIES = {Hook.PREROUTING: -100, Hook.INPUT: 100, Hook.OUTPUT: -100, Hook.POSTROUTING: 100}
 
 
-def load_rule_set(rules: Iterable[FilterRule], sets: Mapping[str, str], family: int, server_ports: range) -> None:
+def load_rule_set(rules: Iterable[FilterRule], sets: Mapping[str, str], words: Mapping[str, str]) -> None:
     """Add rules and sets to this namespace.
 
     Raises:
         LabError: nft fails.
     """
-    run_nft(["-f", "-"], write_rule_set(list(rules), sets, family, server_ports))
+    run_nft(["-f", "-"], write_rule_set(list(rules), sets, words))
 
 
-def write_rule_set(rules: list[FilterRule], sets: Mapping[str, str], family: int, server_ports: range) -> str:
-    """Return rules and sets as nft reads them: a chain for each hook, its rules in their order, with their names."""
-    words = placeholders(family, server_ports)
-    lines = [f"table inet {TABLE} {{"]
+def write_rule_set(
+    rules: list[FilterRule], sets: Mapping[str, str], words: Mapping[str, str], first_line: str = ""
+) -> str:
+    """Return rules and sets as nft reads them: a chain for each hook, its rules in their order, with their names.
+
+    Args:
+        rules: of one host.
+        sets: that they use.
+        words: what their placeholders stand for.
+        first_line: of the table, such as its flags.
+    """
+    lines = [f"table inet {TABLE} {{", *([first_line] if first_line else [])]
     lines += [f"set {name} {{ {definition.format_map(words)} }}" for name, definition in sets.items()]
     for hook, nat in dict.fromkeys((rule.hook, rule.nat) for rule in rules):
         kind, priority = ("nat", NAT_PRIORITIES[hook]) if nat else ("filter", 0)
@@ -37,14 +49,27 @@ def write_rule_set(rules: list[FilterRule], sets: Mapping[str, str], family: int
     return "\n".join([*lines, "}", ""])
 
 
-def placeholders(family: int, server_ports: range) -> dict[str, str]:
-    """Return what the placeholders of a rule stand for."""
+def placeholders(plan: Plan) -> dict[str, str]:
+    """Return what the placeholders of a plan's rules stand for; ``{client}`` may be a range of addresses."""
+    words = {
+        "port": ports_text(plan.server_ports),
+        "ip": "ip" if plan.family == 4 else "ip6",
+        "address": "ipv4_addr" if plan.family == 4 else "ipv6_addr",
+    }
+    if plan.world.topology is not Topology.PEER:
+        return words | ADDRESSES[plan.family]
+    last = str(ip_address(plan.source) + plan.sources - 1)
+    return words | {
+        CLIENT: plan.source if plan.sources == 1 else f"{plan.source}-{last}",
+        SERVER: plan.target,
+        SERVER_BITS: f"{int(ip_address(plan.target)):#x}",
+    }
+
+
+def ports_text(server_ports: range) -> str:
+    """Return the server's ports as nft reads them."""
     first, last = server_ports[0], server_ports[-1]
-    return {
-        "port": f"{first}" if first == last else f"{first}-{last}",
-        "ip": "ip" if family == 4 else "ip6",
-        "address": "ipv4_addr" if family == 4 else "ipv6_addr",
-    } | ADDRESSES[family]
+    return f"{first}" if first == last else f"{first}-{last}"
 
 
 def withhold_answers(server_ports: range, flag: str, number: int) -> None:
@@ -60,13 +85,19 @@ def withhold_answers(server_ports: range, flag: str, number: int) -> None:
     Raises:
         LabError: nft fails.
     """
-    ports = placeholders(4, server_ports)["port"]
-    match = f"tcp sport {ports} tcp flags & {flag} == {flag} tcp ackseq {{ {number + 1}, {number + 2} }}"
+    run_nft(["-f", "-"], write_withholding(ports_text(server_ports), flag, number))
+
+
+def write_withholding(ports: str, flag: str, number: int, first_line: str = "", more: str = "") -> str:
+    """Return the rule of ``withhold_answers`` as nft reads it; ``more`` is what else must match."""
+    match = f"{more} tcp sport {ports} tcp flags & {flag} == {flag} tcp ackseq {{ {number + 1}, {number + 2} }}"
     lines = [
-        f"table inet {TABLE} {{ chain {UNHEARD} {{",
+        f"table inet {TABLE} {{",
+        *([first_line] if first_line else []),
+        f"chain {UNHEARD} {{",
         "type filter hook input priority 0; policy accept;",
-        f'{match} counter drop comment "{UNHEARD}"',
+        f'{match.lstrip()} counter drop comment "{UNHEARD}"',
         "}",
         "}",
     ]
-    run_nft(["-f", "-"], "\n".join([*lines, ""]))
+    return "\n".join([*lines, ""])

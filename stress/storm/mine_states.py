@@ -21,6 +21,7 @@ from stress.lab.rule_set import withhold_answers
 from stress.model.errors import LabError
 from stress.model.mine import UNHEARD_STATES, Isn, MineState
 from stress.model.plan import Plan
+from stress.model.world import Topology
 from stress.storm import four_tuples
 from stress.storm.mine_connections import DEADLINE_S, TCP_REPAIR, TCP_REPAIR_ON, set_sequence_number
 
@@ -38,9 +39,8 @@ def lay_in_state(plan: Plan, listener: Listener, places: npt.NDArray[Any]) -> No
     Raises:
         LabError: a connection could not be made, or did not come into the state.
     """
-    if plan.mine_state in UNHEARD_STATES:
-        flag = "syn" if plan.mine_state is MineState.SYN_RECEIVED else "fin"
-        withhold_answers(plan.server_ports, flag, UNHEARD_ISN)
+    if plan.mine_state in UNHEARD_STATES and plan.world.topology is not Topology.PEER:  # there the rule is in place
+        withhold_answers(plan.server_ports, unheard_flag(plan), UNHEARD_ISN)
     numbers = np.random.default_rng(plan.seed).integers(1, 1 << 32, len(places))
     if plan.mine_state in UNHEARD_STATES:
         numbers[:] = UNHEARD_ISN
@@ -56,6 +56,11 @@ def lay_in_state(plan: Plan, listener: Listener, places: npt.NDArray[Any]) -> No
             for step in STEPS[plan.mine_state]:
                 for client, server in pairs:
                     step(client, server)
+
+
+def unheard_flag(plan: Plan) -> str:
+    """Return the flag of the server's segments that the clients of mines in UNHEARD_STATES shall not hear."""
+    return "syn" if plan.mine_state is MineState.SYN_RECEIVED else "fin"
 
 
 def connect_one(plan: Plan, listener: Listener, place: np.uint32, number: int, clients: ExitStack) -> Ends:

@@ -46,7 +46,7 @@ def describe_parts(plan: Plan, host: str) -> Iterator[str]:
         yield f"{plan.mines:,} mines"
     if plan.drop is not Drop.NOTHING:
         yield f"a firewall against {plan.drop}"
-    words = placeholders(plan.family, plan.server_ports)
+    words = placeholders(plan)
     for rule in world.rules:
         text = f"{rule.match} {rule.action}".strip().format_map(words)
         yield f"rule {rule.name} on {world.host(rule.on)}, {rule.hook}: {text}"
