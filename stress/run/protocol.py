@@ -7,7 +7,8 @@
 import msgspec
 
 import stress
-from stress.model.errors import ConnstormError, LabError, UsageError, error_named
+from stress.model import errors
+from stress.model.errors import ConnstormError, LabError, UsageError
 from stress.model.plan import Plan
 from stress.model.suite import Fingerprint, Settle
 
@@ -45,7 +46,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
     def error(self) -> ConnstormError:
         """Return the cell's error as one of this process."""
-        return error_named(self.kind, self.text)
+        kind = getattr(errors, self.kind, LabError)
+        return kind(self.text) if issubclass(kind, ConnstormError) else LabError(self.text)
 
 
 Event = Stage | Settled | Done | Failed  # what run-cell prints, one JSON object per line
