@@ -58,6 +58,7 @@ ENGINE_CLOCK = "stress._fastconnect.now_ns"
 CLOCK_READERS = {  # module: (the clock, why it may read it)
     "run.inspection": ("time.monotonic", "how long a watch lasts"),
     "lab.wait": ("time.monotonic", "limits of waits"),
+    "storm.peer.channel": ("time.monotonic", "limits of waits"),
     "cli.output": ("time.monotonic", "progress for people"),
     "lab.capture": ("time.time_ns", "the kernel stamps packets with the wall clock"),
     "lab.namespace_state": ("time.time_ns", "when it was taken, and since when something is so, for people"),
@@ -67,6 +68,7 @@ EPOCHS = {  # modules that ask the engine's clock when a phase begins or ends, n
     "run.speed": "the epoch of a storm",
     "storm.client": "phases of an act",
     "storm.mine_connections": "the epoch of a storm that lays mines",
+    "storm.peer.clock": "how far the clock of the other host is ahead",
     "storm.run_plan": "the epoch of an act",
     "storm.socket_pairs": "when a pair of sockets was seen",
     "storm.worker": "the epoch of a storm",

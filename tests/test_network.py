@@ -4,6 +4,7 @@
 import errno
 import socket
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from namespaced import namespaced
@@ -13,7 +14,8 @@ from stress.lab.network import Network
 from stress.model.errors import NotApplicableError
 from stress.model.world import ADDRESSES, CLIENT, CLIENT2, ROUTER, SERVER, Queue, Route, Topology, World
 
-TOPOLOGIES = [topology for topology in Topology if topology is not Topology.LOOPBACK]
+DEVICES = Path("/proc/thread-self/net/dev")
+TOPOLOGIES = [topology for topology in Topology if topology not in (Topology.LOOPBACK, Topology.PEER)]
 DOMAINS = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
@@ -130,12 +132,21 @@ def test_a_queue_counts_what_it_drops():
     queue = Queue(kind="tbf", options={"rate": 1000, "burst": 200, "limit": 200}, on=CLIENT)
     with Network(World(topology=Topology.LINK, queues=[queue]), 4) as network:
         network.add_queues()
-        before = network.queue_drops()["tbf client"]
+        before = network.queue_drops("client")["tbf client"]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for _ in range(20):
                 sender.sendto(bytes(100), (ADDRESSES[4][SERVER], 5000))
-        assert network.queue_drops()["tbf client"] > before
+        assert network.queue_drops("client")["tbf client"] > before
 
 
 def namespace_inode():
     return namespace.Path("/proc/thread-self/ns/net").stat().st_ino
+
+
+@namespaced
+def test_across_a_link_a_host_is_what_is_there_and_nothing_is_made():
+    before = Path("/proc/thread-self/ns/net").readlink(), DEVICES.read_text()
+    with Network(World(topology=Topology.PEER, routes=[Route(to=SERVER, kind="blackhole")]), 4, here=SERVER) as network:
+        assert network.hosts == (SERVER,)
+        with network.inside(SERVER):
+            assert (Path("/proc/thread-self/ns/net").readlink(), DEVICES.read_text()) == before

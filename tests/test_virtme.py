@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from command import connstorm
+from kernel_to_boot import NAME, find_kernel_to_boot
 
 from stress.analysis.attribution.summary import analyse
 from stress.lab import wait
-from stress.lab.kernel import boot, cache, debian
+from stress.lab.kernel import boot, cache
 from stress.lab.kernel.boot import STARTED, Boot, GuestEnd, Image, last_messages
-from stress.model.errors import LabError, UsageError
-from stress.model.kernel import HOST, parse_kernel_name
+from stress.model.errors import LabError
+from stress.model.kernel import HOST
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
 from stress.storm.catalogue import find_scenario
@@ -27,7 +28,6 @@ from stress.view.figure.save import save_figure
 from stress.view.figure.suite.kernel_grid import kernel_grid_figure, outcome_text
 
 ALONE = ["unshare", "-Urn"]  # a lock of its own
-NAME = "deb:bookworm"
 PANICS = f"{NAME} rdinit=/nowhere"
 HANGS = ("rdinit=/bin/cat",)  # which waits for what nobody types
 SUITE = f"""
@@ -49,16 +49,8 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def kernel():
-    """Return a kernel to boot; skip where it cannot be had, or nothing can be booted."""
-    if missing := list(boot.list_missing()):
-        pytest.skip(f"to boot a kernel this machine needs {'; '.join(missing)}")
-    cached = cache.find_kernel(NAME)
-    if cached is None:
-        try:
-            cached = debian.fetch_kernel(parse_kernel_name(NAME).debian, lambda _: None)
-        except (LabError, UsageError) as error:
-            pytest.skip(f"no kernel to boot: {error}")
-    return cached
+    """Return a kernel to boot."""
+    return find_kernel_to_boot()
 
 
 @pytest.fixture(scope="module")

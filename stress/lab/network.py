@@ -32,8 +32,10 @@ class Network:
         here: the host that the calling thread is in.
     """
 
-    def __init__(self, world: World, family: int) -> None:
+    def __init__(self, world: World, family: int, here: str = CLIENT) -> None:
         """Make the hosts and their links; the namespace of the calling thread, which must be new, is the client.
+
+        Across a link nothing is made: the namespace is that of the host ``here``, as it is.
 
         Raises:
             LabError: the kernel refuses one more namespace.
@@ -42,7 +44,9 @@ class Network:
         self.world = world
         self.family = family
         self.descriptors: dict[str, int] = {}
-        self.here = CLIENT
+        self.here = here
+        if world.topology is Topology.PEER:
+            return
         with ExitStack() as stack:
             stack.callback(self.close)
             if world.topology is not Topology.LOOPBACK:
@@ -56,8 +60,8 @@ class Network:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The names of the hosts."""
-        return self.world.topology.hosts
+        """The names of the hosts on this machine, the client first."""
+        return (self.here,) if self.world.topology is Topology.PEER else self.world.topology.hosts
 
     @contextmanager
     def inside(self, host: str) -> Iterator[None]:
@@ -170,12 +174,13 @@ class Network:
             with self.inside(queue.on), open_route() as netlink:
                 link_queue.add_queue(netlink, queue)
 
-    def queue_drops(self) -> dict[str, int]:
-        """Return how many packets each queue of the world has dropped so far, by its kind and host."""
+    def queue_drops(self, host: str) -> dict[str, int]:
+        """Return how many packets each queue of a host has dropped so far, by its kind and host."""
         counts = {}
         for queue in self.world.queues:
-            with self.inside(queue.on), open_route() as netlink:
-                counts[f"{queue.kind} {self.world.host(queue.on)}"] = link_queue.count_dropped(netlink, queue.kind)
+            if self.world.host(queue.on) == host:
+                with self.inside(host), open_route() as netlink:
+                    counts[f"{queue.kind} {host}"] = link_queue.count_dropped(netlink, queue.kind)
         return counts
 
     def close(self) -> None:

@@ -36,9 +36,28 @@ class LabError(ConnstormError):
     exit_code = 3
 
 
+class ChannelClosedError(LabError):
+    """The other end of a control channel is gone, has ended, or takes nothing more."""
+
+
+class ChannelFaultError(LabError):
+    """What came from the other end of a control channel is not its protocol."""
+
+
 class StoreError(UsageError):
     """Results cannot be written or read, for example because the disk is full."""
 
 
 class Terminated(SystemExit):
     """SIGTERM or SIGHUP arrived: the process cleans up and exits with 128 + the signal number."""
+
+
+def error_named(kind: str, text: str) -> ConnstormError:
+    """Return an error that another process names, as one of this process; a name that is none means LabError.
+
+    Args:
+        kind: the name of the error's class.
+        text: its text.
+    """
+    known = globals().get(kind)
+    return known(text) if isinstance(known, type) and issubclass(known, ConnstormError) else LabError(text)

@@ -44,12 +44,17 @@ class ServeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class ClockOffset(msgspec.Struct, frozen=True, kw_only=True):
     """How far the CLOCK_MONOTONIC of the serving host is ahead of the client's.
 
-    The bound is half of the shortest round trip: wherever in it the other clock was read, the offset is not further
-    off (RFC 5905, section 8; Cristian 1989).
+    Attributes:
+        offset_ns: the serving host's reading less the client's.
+        error_ns: half of the shortest round trip: wherever in it the other clock was read, the offset is not further
+            off (RFC 5905, section 8; Cristian 1989).
+        at_ns: when it was so, in the client's clock.
+        exchanges: how many questions and answers there were.
     """
 
     offset_ns: int
     error_ns: int
+    at_ns: int
     exchanges: int
 
 

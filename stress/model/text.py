@@ -70,3 +70,8 @@ def number_text(value: float | None) -> str:
 def json_bytes(document: Any) -> bytes:
     """Return a document as indented JSON with a newline at its end."""
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+
+
+def one_line(text: str) -> str:
+    """Return a text that another program wrote as one line without control characters, which a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))

@@ -7,8 +7,7 @@
 import msgspec
 
 import stress
-from stress.model import errors
-from stress.model.errors import ConnstormError, LabError, UsageError
+from stress.model.errors import ConnstormError, LabError, UsageError, error_named
 from stress.model.plan import Plan
 from stress.model.suite import Fingerprint, Settle
 
@@ -46,8 +45,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
     def error(self) -> ConnstormError:
         """Return the cell's error as one of this process."""
-        kind = getattr(errors, self.kind, LabError)
-        return kind(self.text) if issubclass(kind, ConnstormError) else LabError(self.text)
+        return error_named(self.kind, self.text)
 
 
 Event = Stage | Settled | Done | Failed  # what run-cell prints, one JSON object per line

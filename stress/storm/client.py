@@ -17,14 +17,12 @@ from stress.lab.census import NUMBERS
 from stress.lab.fd_holder import DescriptorHolders
 from stress.lab.kernel_word.word import KernelWord
 from stress.lab.signals import ignore_sigint
-from stress.lab.world_capture import WorldCapture
 from stress.model.attempt import USE
 from stress.model.plan import Close, EvidenceSource, Plan, Serve
 from stress.model.progress import ProgressCallback
 from stress.model.record import Act, Address
 from stress.model.run import PORTS, no_events, no_uses
 from stress.model.world import SERVER
-from stress.storm import minefield
 from stress.storm.buffer import Buffer
 from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
@@ -35,6 +33,7 @@ from stress.storm.snapshot import StormSnapshot
 from stress.storm.socket_pairs import SocketPairSampler
 from stress.storm.worker import Worker, WorkerResult, WorkerSpec, merge_stalls, pin_to_cpu
 from stress.storm.workers import Workers, copy_rows
+from stress.storm.world_capture import WorldCapture
 
 SETTLE_LIMIT_S = 10.0
 
@@ -95,6 +94,7 @@ class Client:
             UsageError: there is not enough room.
         """
         self.environment = environment
+        self.hosts = environment.observe(plan)
         self.plan = plan
         self.name = name
         self.first_address = first_address
@@ -123,7 +123,7 @@ class Client:
             self.notify(f"storm of {self.attempts:,} attempts")  # now: printing must not disturb the storm
             hearing = self.begin_hearing()
             environment.check_start()
-            before = StormSnapshot(plan, environment)
+            before = StormSnapshot(plan, environment, self.hosts)
             start_ns = now_ns()
             epoch_ns = epoch_ns or start_ns
             sampling = SocketPairSampler(plan, epoch_ns) if plan.witness else nullcontext()
@@ -188,10 +188,7 @@ class Client:
 
     def begin_capture(self) -> AbstractContextManager[WorldCapture | None]:
         """Begin to capture, where the plan says so."""
-        plan = self.plan
-        return (
-            WorldCapture(self.environment.network, plan.target_port, self.attempts) if plan.capture else nullcontext()
-        )
+        return WorldCapture(self.hosts, self.attempts) if self.plan.capture else nullcontext()
 
     def begin_hearing(self) -> KernelHearing | None:
         """Begin to listen to the kernel, where it was asked and 4-tuples are the same on every host."""
@@ -201,8 +198,7 @@ class Client:
 
     def list_mines(self) -> npt.NDArray[Any]:
         """Return the mines that there are now, with the addresses of this act, shape (mines,), dtype MINE."""
-        with self.environment.network.inside(SERVER):
-            mines = minefield.list_mines(self.plan)
+        mines = self.hosts[self.plan.world.host(SERVER)].list_mines()
         mines["address"] += self.first_address
         return mines
 

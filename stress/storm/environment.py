@@ -18,8 +18,8 @@ from stress.model.record import ExternalServer
 from stress.model.world import CLIENT, ROUTER, SERVER, Drop, FilterRule, Firewall, World
 from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
-from stress.storm.check.mine_rules import deaf_hosts
 from stress.storm.fillers import fill_syn_queue
+from stress.storm.observed_host import LocalHost, ObservedHost
 from stress.storm.ports import read_port_range, seeded_generators
 
 LONGEST_QUEUE = "65535"  # so that a storm measures the accept queue only where its plan asks for that
@@ -43,6 +43,7 @@ class Environment:
         self.firewall = firewall.choose_firewall(plan.firewall)
         with ExitStack() as stack:
             self.network = stack.enter_context(Network(plan.world, plan.family))
+            self.hosts = self.observe(plan)
             self.make(notify, stack)
             self.stack = stack.pop_all()
 
@@ -88,7 +89,8 @@ class Environment:
         if plan.mines:
             places = mine_generator.choice(four_tuples.all_four_tuples(plan, self.ports), plan.mines, replace=False)
             with self.network.inside(plan.mines_from):
-                minefield.lay_mines(plan, self.listener, places, self.nofile, notify)
+                list_numbers = self.server.list_mine_numbers
+                minefield.lay_mines(plan, self.listener, places, self.nofile, notify, list_numbers=list_numbers)
             if plan.mines_from != CLIENT:  # as long as the router knows them, it gives their ports to nobody else
                 with self.network.inside(ROUTER):
                     conntrack.forget_connections()
@@ -113,6 +115,15 @@ class Environment:
                 with self.network.inside(name):
                     rule_set.load_rule_set(chosen, world.sets, rule_set.placeholders(self.plan))
 
+    def observe(self, plan: Plan) -> dict[str, ObservedHost]:
+        """Return the hosts by name, the client first, as they are asked in an act with some plan."""
+        return {name: LocalHost(self.network, name, plan) for name in self.network.hosts}
+
+    @property
+    def server(self) -> ObservedHost:
+        """The server's host."""
+        return self.hosts[self.plan.world.host(SERVER)]
+
     def serve(self, attempts: int) -> None:
         """Start the server for a storm: one process, or as many as may hold what is leaked."""
         if self.plan.serve is Serve.CLOSE:
@@ -125,7 +136,7 @@ class Environment:
                 self.listener.start(leak=part, then="leave")
             self.listener.start(leak=-1, nofile=self.plan.server_nofile)
         if self.plan.fillers:  # last: the server gives them up after some seconds
-            fill_syn_queue(self.plan, self.network)
+            fill_syn_queue(self.plan, self.network, self.server)
 
     def check_start(self) -> None:
         """Raise UsageError if the storm may not begin: what connstorm makes itself is as it was made."""
@@ -137,14 +148,9 @@ class Environment:
     def dropped(self) -> dict[str, int]:
         """Return how many packets each rule has matched so far, and each queue has dropped."""
         counts: dict[str, int] = {}
-        hosts = dict.fromkeys(rules_by_host(self.plan.world))
-        if self.plan.drop is not Drop.NOTHING and self.firewall is Firewall.NFT:
-            hosts[CLIENT] = None
-        hosts |= dict.fromkeys(self.plan.world.host(name) for name in deaf_hosts(self.plan))
-        for name in hosts:
-            with self.network.inside(name):
-                counts |= firewall.count_packets()
-        return counts | self.network.queue_drops()
+        for observed in self.hosts.values():
+            counts |= observed.count_dropped()
+        return counts
 
     @property
     def firewall_text(self) -> str:

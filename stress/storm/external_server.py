@@ -19,7 +19,7 @@ from stress.storm.check import plan_rules
 from stress.storm.environment import Environment, assign_cpus, raise_descriptor_limit, verify_sysctls
 from stress.storm.external_target import require_local
 from stress.storm.ports import read_port_range
-from stress.storm.surroundings import targets
+from stress.storm.server_look import targets
 
 NOT_ACCEPTED = "nobody yet: it waits to be accepted"  # a socket without an inode
 
@@ -61,6 +61,7 @@ class ExternalEnvironment(Environment):
         self.plan = plan
         self.stack = ExitStack()
         self.network = Network(plan.world, plan.family)  # the one that is there
+        self.hosts = self.observe(plan)
         self.firewall = firewall.choose_firewall(plan.firewall)
         verify_sysctls(plan.sysctls)
         self.nofile = raise_descriptor_limit()

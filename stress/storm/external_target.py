@@ -12,7 +12,7 @@ from stress.lab.reachability import RESET
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.text import endpoint_text, join_words
-from stress.storm.surroundings import targets
+from stress.storm.server_look import targets
 
 ANSWER_LIMIT_S = 1.5  # a SYN that is lost is sent again after 1 s
 

@@ -8,21 +8,22 @@ more than half of the queue are given up early (reqsk_timer_handler()): of 61 in
 
 import socket
 
-from stress.lab import census, wait
+from stress.lab import wait
 from stress.lab.network import Network
 from stress.lab.rule_set import withhold_answers
 from stress.model.errors import LabError
 from stress.model.plan import Plan
-from stress.model.world import ADDRESSES, CLIENT2, SERVER
+from stress.model.world import ADDRESSES, CLIENT2
 from stress.storm.mine_connections import set_sequence_number
 from stress.storm.mine_states import UNHEARD_ISN
+from stress.storm.observed_host import ObservedHost
 
 FIRST_PORT = 10_000
 ARRIVAL_LIMIT_S = 5.0
 STILL_S = 0.1  # without another request: all SYNs have arrived
 
 
-def fill_syn_queue(plan: Plan, network: Network) -> None:
+def fill_syn_queue(plan: Plan, network: Network, server: ObservedHost) -> None:
     """Send the SYNs of the plan's fillers; wait until the server has as many requests as it takes.
 
     Raises:
@@ -39,14 +40,8 @@ def fill_syn_queue(plan: Plan, network: Network) -> None:
     counts = [0]
 
     def have_arrived() -> bool:
-        counts.append(count_requests(plan, network))
+        counts.append(server.take_census()["server"].get("SYN-RECEIVED", 0))
         return 0 < counts[-2] == counts[-1]
 
     if not wait.wait_until(have_arrived, ARRIVAL_LIMIT_S, interval_s=STILL_S):
         raise LabError(f"The server has none of {plan.fillers:,} half-open connections that were to fill its queue.")
-
-
-def count_requests(plan: Plan, network: Network) -> int:
-    """Return how many connections the server has in SYN_RECEIVED."""
-    with network.inside(SERVER):
-        return len(census.list_sockets(plan.family, ["SYN-RECEIVED"], local_port=plan.target_port))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The minefield: old sockets of a server, such as it leaked in CLOSE_WAIT, whose clients' ports are free again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from stress.lab.listener import Listener
 from stress.model.errors import LabError
 from stress.model.mine import Laying, MineState, Release
 from stress.model.plan import Plan
-from stress.model.progress import ProgressCallback
+from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.run import MINE
 from stress.storm import four_tuples
 from stress.storm.check.plan_rules import DESCRIPTORS_RESERVED
@@ -30,7 +30,13 @@ CLIENT_STATES = ("ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK
 
 
 def lay_mines(
-    plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: ProgressCallback = lambda _: None
+    plan: Plan,
+    listener: Listener,
+    places: npt.NDArray[Any],
+    nofile: int,
+    notify: ProgressCallback = ignore_progress,
+    *,
+    list_numbers: Callable[[], npt.NDArray[Any]] | None = None,
 ) -> None:
     """Lay the plan's mines, on ``places`` (4-tuples) or where clients get their ports, and confirm them by a census.
 
@@ -40,7 +46,8 @@ def lay_mines(
     which ends with an RST to the server (tcp_rcv_state_process(), tcp_keepalive_timer()). Mines in other states are
     laid by ``mine_states``.
 
-    The calling thread is on the host of the clients.
+    The calling thread is on the host of the clients. ``list_numbers`` lists the mines as ``list_mine_numbers`` does, on
+    the host of the server; None: both are one.
 
     Raises:
         LabError: a mine could not be laid, or a client's port did not become free.
@@ -53,8 +60,7 @@ def lay_mines(
         else:
             lay_in_state(plan, listener, missing)
             wait_for_client_ports(plan, 0, notify)
-        with listener.inside():
-            mines = list_mine_numbers(plan)
+        mines = list_numbers() if list_numbers else list_mine_numbers(plan)
         missing = np.setdiff1d(places, mines) if plan.laying is Laying.SEED else places[len(mines) :]
         if not len(missing):
             break
@@ -76,7 +82,7 @@ def waiting_text(plan: Plan) -> str:
 
 
 def lay_missing(
-    plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: ProgressCallback = lambda _: None
+    plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: ProgressCallback = ignore_progress
 ) -> None:
     """Make and leak one connection for each 4-tuple, and wait until the ports are free.
 
@@ -137,7 +143,7 @@ def fin_wait_2_s(plan: Plan) -> float:
     return 1.0
 
 
-def wait_for_client_ports(plan: Plan, expected_s: float, notify: ProgressCallback = lambda _: None) -> None:
+def wait_for_client_ports(plan: Plan, expected_s: float, notify: ProgressCallback = ignore_progress) -> None:
     """Wait until a census shows no socket of the clients, or only those in FIN_WAIT_2 when the plan leaves them."""
     states = [state for state in CLIENT_STATES if plan.release is not Release.KEEP or state != "FIN-WAIT-2"]
 

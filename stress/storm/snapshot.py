@@ -2,13 +2,15 @@
 """What changes during a storm: the kernel's counters, the sockets, the server's report, drops, stolen CPU time."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from stress.lab import census, conntrack, counters, host, neighbour
+from stress.lab import counters, host, neighbour
 from stress.model.plan import EvidenceSource, Plan
 from stress.model.record import HostReport
-from stress.model.world import ROUTER
+from stress.model.world import ROUTER, SERVER
 from stress.storm.environment import Environment
+from stress.storm.observed_host import ObservedHost
 from stress.storm.surroundings import Surroundings
 
 QUIET_S, QUIET_LOOKS = 0.1, 6  # no segment received for so long; how often that is looked at
@@ -17,14 +19,15 @@ QUIET_S, QUIET_LOOKS = 0.1, 6  # no segment received for so long; how often that
 class StormSnapshot:
     """The state of an environment just before a storm; with a plan without evidence only what the server reports."""
 
-    def __init__(self, plan: Plan, environment: Environment) -> None:
+    def __init__(self, plan: Plan, environment: Environment, hosts: Mapping[str, ObservedHost]) -> None:
         """Read everything now, the counters last, but for those of rules: no reading of the others changes them."""
         self.plan = plan
         self.environment = environment
+        self.hosts = hosts
         self.has_evidence = plan.evidence is not EvidenceSource.NONE
         ports = environment.ports
-        network = environment.network
-        self.surroundings = Surroundings(plan, (ports.low, ports.high), network) if self.has_evidence else None
+        server = hosts[plan.world.host(SERVER)]
+        self.surroundings = Surroundings(plan, (ports.low, ports.high), server) if self.has_evidence else None
         self.census_before = self.take_census()
         self.waiting_before = environment.listener.queue_length() if self.has_evidence else 0
         self.report_before = environment.listener.report()
@@ -35,19 +38,14 @@ class StormSnapshot:
     def take_census(self) -> dict[str, dict[str, int]]:
         """Return the number of sockets by TCP state; nothing without evidence."""
         sums: dict[str, dict[str, int]] = {}
-        for name in self.environment.network.hosts if self.has_evidence else ():
-            with self.environment.network.inside(name):
-                for end, states in census.take_census(self.plan.family, self.plan.server_ports).items():
-                    sums[end] = dict(sorted(counters.sum_counters((sums.get(end, {}), states)).items()))
+        for observed in self.hosts.values() if self.has_evidence else ():
+            for end, states in observed.take_census().items():
+                sums[end] = dict(sorted(counters.sum_counters((sums.get(end, {}), states)).items()))
         return sums
 
     def read_hosts(self) -> dict[str, HostReport]:
         """Return the counters of each host now."""
-        reports = {}
-        for name in self.environment.network.hosts:
-            with self.environment.network.inside(name):
-                reports[name] = HostReport(counters=counters.read(), conntrack=conntrack.read_statistics())
-        return reports
+        return {name: observed.read_counters() for name, observed in self.hosts.items()}
 
     def host_changes(self) -> dict[str, HostReport]:
         """Return by how much the counters of each host rose since."""

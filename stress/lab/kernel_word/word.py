@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from stress.lab import network_namespace
+from stress.lab import network_namespace, time_namespace
 from stress.lab.kernel_word import bpf, layout, program
 from stress.lab.kernel_word.btf import KernelTypes, read_kernel_types
 from stress.lab.kernel_word.ring import Ring
@@ -48,6 +48,7 @@ class KernelWord:
 
     def __init__(self, ring_bytes: int = RING_BYTES) -> None:
         """Load and attach the programs; see ``open_kernel_word``."""
+        self.clock_ahead_ns = time_namespace.read_ahead_ns()
         with ExitStack() as stack:
             # The first call that needs the privilege; reading the types takes longer.
             self.namespaces_fd = closed_with(
@@ -125,7 +126,9 @@ class KernelWord:
         """Return the events since the last call in their order, shape (events,), dtype ``events.EVENT``."""
         from stress.lab.kernel_word.events import decode_events  # noqa: PLC0415  # numpy starts threads
 
-        return decode_events(self.ring.take())
+        events = decode_events(self.ring.take())
+        events["time_ns"] += self.clock_ahead_ns  # bpf_ktime_get_ns() is the clock of the host
+        return events
 
     def counts(self, namespace_inode: int | None = None) -> dict[tuple[str, str], int]:
         """Count all events so far, also those that no ring was given: ``{("drop", "NO_SOCKET"): 3}``.

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: MIT
 """A capture on all hosts of a world: where each packet was seen, arriving or leaving."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import fields
-from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from stress.lab.capture import EVERY_DEVICE, LOOPBACK, Capture, Packets
+from stress.lab.capture import Packets
 from stress.lab.namespace import LOOPBACK_INDEX
-from stress.lab.network import Network
-from stress.model.world import ROUTER
+from stress.storm.observed_host import ObservedHost
 
 OF_A_WHOLE = ("missed", "hosts")  # fields of Packets that are no arrays
 
@@ -20,21 +19,15 @@ OF_A_WHOLE = ("missed", "hosts")  # fields of Packets that are no arrays
 class WorldCapture:
     """A capture on each host, from construction on. A context manager."""
 
-    def __init__(self, network: Network, server_port: int, attempts: int) -> None:
-        """Begin to capture the segments of a server, with room for some number of attempts.
+    def __init__(self, hosts: Mapping[str, ObservedHost], attempts: int) -> None:
+        """Begin to capture the segments of the server, with room for some number of attempts.
 
         Raises:
             LabError: capturing is not permitted here.
         """
-        self.hosts = network.hosts
-        self.captures: list[Capture] = []
+        self.hosts = tuple(hosts)
         with ExitStack() as stack:
-            for host in self.hosts:
-                device, seen = (LOOPBACK, 1) if len(self.hosts) == 1 else (EVERY_DEVICE, sightings(host))
-                share = Fraction(seen, sum(map(sightings, self.hosts)))
-                with network.inside(host):
-                    capture = Capture(server_port, seen * attempts, device, share)
-                self.captures.append(stack.enter_context(capture))
+            self.captures = [stack.enter_context(host.begin_capture(attempts)) for host in hosts.values()]
             self.stack = stack.pop_all()
 
     def packets(self) -> Packets:
@@ -65,8 +58,3 @@ class WorldCapture:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stack.close()
-
-
-def sightings(host: str) -> int:
-    """Return how often a host sees a packet on its way: a router when it arrives, and when it leaves."""
-    return 2 if host == ROUTER else 1

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Caller: the client's side of the control channel, one call after the other."""
+
+from typing import TYPE_CHECKING, Any
+
+from stress.model.errors import ChannelClosedError, ChannelFaultError, error_named
+from stress.storm.peer.calls import Answer, Beat, Call, Ended, Refused
+from stress.storm.peer.channel import Channel
+from stress.storm.peer.message import Received, decode_value
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class Caller:
+    """Makes calls. One that was interrupted, by SIGINT for example, does not disturb the next."""
+
+    def __init__(self, channel: Channel) -> None:
+        """Make calls through a channel on which Hello was exchanged."""
+        self.channel = channel
+        self._ended: str | None = None
+
+    def call(self, call: Call) -> Any:
+        """Return the value with which a call is answered, of the type in ``RESULTS``.
+
+        Raises:
+            ConnstormError: the call was refused; of the class and with the text that the other end gave.
+            ChannelClosedError: the other end is gone, or has ended the storm.
+            ChannelFaultError: the answer is none.
+        """
+        return self.call_arrays(call)[0]
+
+    def call_arrays(self, call: Call) -> "tuple[Any, dict[str, npt.NDArray[Any]]]":
+        """Return the value with which a call is answered, and the arrays by name; as ``call``."""
+        if self._ended is not None:
+            raise ChannelClosedError(self._ended)
+        self.channel.send(call)
+        while self.channel.open_calls > 1:
+            self._next_answer()
+        received = self._next_answer()
+        if isinstance(received.message, Refused):
+            raise error_named(received.message.kind, received.message.text)
+        assert isinstance(received.message, Answer)
+        return decode_value(call, received.message), received.arrays
+
+    def _next_answer(self) -> Received:
+        while True:
+            received = self.channel.receive()
+            assert received  # without a limit
+            if isinstance(received.message, Answer | Refused):
+                return received
+            if isinstance(received.message, Ended):
+                self._ended = received.message.reason or f"{self.channel.other} has ended the storm."
+                raise ChannelClosedError(self._ended)
+            if not isinstance(received.message, Beat):
+                kind = type(received.message).__name__
+                raise ChannelFaultError(f"{self.channel.other} does not keep to the protocol: {kind} answers no call.")
