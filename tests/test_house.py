@@ -59,12 +59,14 @@ CLOCK_READERS = {  # module: (the clock, why it may read it)
     "run.inspection": ("time.monotonic", "how long a watch lasts"),
     "lab.wait": ("time.monotonic", "limits of waits"),
     "storm.peer.channel": ("time.monotonic", "limits of waits"),
+    "run.peer.relay_loop": ("time.monotonic", "when beats are due, and for how long the other host was silent"),
     "cli.output": ("time.monotonic", "progress for people"),
     "lab.capture": ("time.time_ns", "the kernel stamps packets with the wall clock"),
     "lab.namespace_state": ("time.time_ns", "when it was taken, and since when something is so, for people"),
 }
 EPOCHS = {  # modules that ask the engine's clock when a phase begins or ends, never how long an attempt took
     "lab.capture": "how far the wall clock is ahead of the monotonic clock",
+    "run.peer.relay_loop": "when the other host was asked for its clock",
     "run.speed": "the epoch of a storm",
     "storm.client": "phases of an act",
     "storm.mine_connections": "the epoch of a storm that lays mines",

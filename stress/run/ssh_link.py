@@ -126,6 +126,34 @@ class Link:
         process.stdin.write(first)
         return Remote(process, connection)
 
+    def start_stream(self, command: str, reading: int, writing: int) -> Remote:
+        """Start a command whose input and output are descriptors of pipes, which it owns from now on.
+
+        Args:
+            command: what to run.
+            reading: from which its input comes, until the other end of that pipe is closed.
+            writing: to which its output goes; closed when the command ends or the connection is lost.
+
+        Raises:
+            OSError, asyncssh.Error: the host cannot be reached, or refuses the login.
+        """
+
+        async def work() -> Remote:
+            connection = await self.connect()
+            process = await connection.create_process(command, encoding=None, stdin=reading, stdout=writing)
+            return Remote(process, connection)
+
+        return run_in_loop(work())
+
+    def addresses(self) -> tuple[str, str]:
+        """Return the address of the host as this one sees it, and that of this host, of the connection that is there.
+
+        Through a proxy they are those of another connection, or none.
+        """
+        assert self.connection is not None
+        far, own = (self.connection.get_extra_info(name) or ("",) for name in ("peername", "sockname"))
+        return str(far[0]), str(own[0])
+
     def output(self, command: str, limit_s: float) -> bytes:
         """Return the standard output of a command.
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The calls that a client makes to the serving side of a storm across a link, and the answers.
 
-A frame of the control channel is a length and a message in JSON, or a piece of an array (``channel.py``). The serving
-side does one call after the other, each for the plan that it has agreed to, and nothing without an agreement but Hello,
-Ask and Ping. Beats come at any time from either end.
+The serving side does one call after the other, each for the plan that it has agreed to, and nothing without an
+agreement but Hello, Ask and Ping. Beats come at any time from either end.
 """
 
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import msgspec
 
 from stress.model.host import Host
-from stress.model.peer import ServeLimits
+from stress.model.peer import ClockOffset, ServeLimits
 from stress.model.plan import Plan
 from stress.model.record import HostReport, KernelWord, ListenerReport, ListeningReport
 
@@ -81,6 +80,10 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class Ping(Call, frozen=True):
     """What is your CLOCK_MONOTONIC (ns)?"""
+
+
+class MeasureClock(Call, frozen=True):
+    """How far is the other host's CLOCK_MONOTONIC ahead? The client's relay answers it, by Pings of its own."""
 
 
 class BeginAct(Call, frozen=True):
@@ -229,6 +232,7 @@ class EndAct(Call, frozen=True):
 RESULTS: dict[type[Call], Any] = {
     Ask: Consent,
     Ping: int,
+    MeasureClock: ClockOffset,
     Accept: int,
     ReadState: int,
     ReadReport: ListenerReport,

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The other end of a control channel, reached by ssh or TLS: a stream of bytes, and why it ended."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from stress.model.errors import LabError
+from stress.model.peer import Transport
+from stress.run.peer.relay_spec import RelaySpec
+from stress.storm.peer.channel import Descriptors, Stream
+
+
+@dataclass(frozen=True)
+class FarEnd:
+    """The other end.
+
+    Attributes:
+        stream: what carries the bytes.
+        address: its IP address; empty where a proxy hides it.
+        tell_end: wait until it has ended; return how, as a clause.
+    """
+
+    stream: Stream
+    address: str
+    tell_end: Callable[[], str]
+
+
+def reach_far_end(spec: RelaySpec) -> FarEnd:
+    """Reach the other end.
+
+    Raises:
+        UsageError, LabError: it cannot be reached, or refuses.
+    """
+    return reach_by_ssh(spec)
+
+
+def reach_by_ssh(spec: RelaySpec) -> FarEnd:
+    """Log in to the other host, and start the serving side there.
+
+    Raises:
+        LabError: asyncssh is not installed, or the host cannot be reached, or refuses the login.
+    """
+    try:
+        from stress.run.ssh_link import LOST, Link, error_text  # noqa: PLC0415  # asyncssh is an extra
+    except ImportError as error:
+        raise LabError(
+            f"--peer by ssh needs the package {error.name}; pip install 'connstorm[fleet]', or use --join for TLS."
+        ) from error
+    command = f"{spec.command} serve --stdio"
+    link = Link(spec.peer)
+    there_reads, writing = os.pipe()
+    reading, there_writes = os.pipe()
+    try:
+        remote = link.start_stream(command, there_reads, there_writes)
+    except LOST as error:
+        raise LabError(f"{spec.peer} cannot be reached by ssh: {error_text(error)}.") from error
+
+    def tell_end() -> str:
+        try:
+            how = remote.exit_text()
+        except LOST as error:
+            return f"the connection to it was lost: {error_text(error)}"
+        return f"{command!r} ended there with {how.rstrip('.')}"
+
+    return FarEnd(Descriptors(reading, writing), plain_address(link.addresses()[0]), tell_end)
+
+
+def plain_address(text: str) -> str:
+    """Return an IP address, or an empty text where it is none."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return ""
+
+
+TRANSPORTS = {Transport.SSH: reach_by_ssh}

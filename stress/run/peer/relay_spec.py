@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""What run-cell tells its relay, and what the relay tells it first. Imports no numpy."""
+
+import msgspec
+
+from stress.model.peer import Transport
+from stress.storm.peer.calls import Message
+
+CONNSTORM = "connstorm"
+
+
+class RelaySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to reach the other host.
+
+    Attributes:
+        peer: as the user wrote it: ``[user@]name[:port]`` for ssh, ``HOST:PORT`` for TLS.
+        transport: of the control channel.
+        command: that starts connstorm there, as the shell there reads it; for ssh.
+        word: the join word, for TLS.
+    """
+
+    peer: str
+    transport: Transport = Transport.SSH
+    command: str = CONNSTORM
+    word: str = ""
+
+
+class Joined(Message, frozen=True):
+    """The control channel is there; between the relay and run-cell only.
+
+    Attributes:
+        address: of the other host, to which the control channel leads; empty where a proxy hides it.
+        program: of the other host, with its version.
+    """
+
+    address: str
+    program: str
