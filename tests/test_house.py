@@ -58,6 +58,7 @@ ENGINE_CLOCK = "stress._fastconnect.now_ns"
 CLOCK_READERS = {  # module: (the clock, why it may read it)
     "run.inspection": ("time.monotonic", "how long a watch lasts"),
     "lab.wait": ("time.monotonic", "limits of waits"),
+    "run.peer.invitation": ("time.monotonic", "how long a join word is good, and who may take how long"),
     "storm.peer.channel": ("time.monotonic", "limits of waits"),
     "run.peer.relay_loop": ("time.monotonic", "when beats are due, and for how long the other host was silent"),
     "cli.output": ("time.monotonic", "progress for people"),
