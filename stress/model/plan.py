@@ -200,9 +200,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def identity(self) -> str:
         """A hash of all fields but the seed: runs with the same identity can be compared."""
         document = {name: value for name, value in msgspec.to_builtins(self).items() if name != "seed"}
-        for field in msgspec.structs.fields(self):  # plans of before there was a choice have the identity of then
-            if field.name in LATER_FIELDS and getattr(self, field.name) == field.default:
-                del document[field.name]
+        usual = Plan(scenario=self.scenario)  # plans of before there was a choice have the identity of then
+        for name in (name for name in LATER_FIELDS if getattr(self, name) == getattr(usual, name)):
+            del document[name]
         return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:IDENTITY_DIGITS]
 
     def on_host(self) -> "Plan":
