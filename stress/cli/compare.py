@@ -48,8 +48,8 @@ def compare(
 ) -> None:
     r"""Compare stored runs: run folders, suite folders (path#cell for one cell), or folders of these.
 
-    Dimensions are label, scenario, cell, kernel, testbed, program, the fields of the plan (mines, backlog, ...) and
-    settings (tcp_tw_reuse). Filters are KEY=VALUE,VALUE or KEY!=VALUE with * and ?.
+    Dimensions are label, scenario, cell, kernel, testbed, program, link, the fields of the plan (mines, backlog, ...)
+    and settings (tcp_tw_reuse). Filters are KEY=VALUE,VALUE or KEY!=VALUE with * and ?.
 
     \b
     Examples:

@@ -28,6 +28,7 @@ class Scenario:
         plan: its default plan.
         waits_for_give_up: whether attempts wait until the kernel gives up.
         waits_s: about how long its slowest attempts wait otherwise, where that is longer than the storm.
+        on_one_host: whether it is of what happens where client and server are one host, and nowhere else.
     """
 
     summary: str
@@ -36,6 +37,7 @@ class Scenario:
     plan: Plan
     waits_for_give_up: bool = False
     waits_s: float = 0.0
+    on_one_host: bool = False
 
     def expected(self, kernel: tuple[int, int]) -> str:
         """Return what to expect on a kernel version (major, minor)."""

@@ -10,8 +10,10 @@ from allpairspy import AllPairs
 
 from stress.model.errors import UsageError
 from stress.model.kernel import HOST
+from stress.model.link import LINK, Link, LinkKind, parse_link, plan_across_veth
 from stress.model.plan import Plan
 from stress.model.suite import KERNEL, Cell, Design, Entry, Level, Suite, is_sysctl
+from stress.storm.check.link_rules import link_fault
 
 Point = tuple[Level, ...]  # a value for each axis, in the order of the axes
 PREFIXES = ("net.ipv4.", "net.core.")  # left out of names, which are clear without them
@@ -99,13 +101,26 @@ def is_excluded(rules: Iterable[dict[str, Level]], label: str, levels: dict[str,
 def plan_at_point(plan: Plan, levels: dict[str, Level], *, host: bool) -> Plan:
     """Return a plan with the values of a point."""
     fields: dict[str, Any] = {axis: value for axis, value in levels.items() if axis != KERNEL and not is_sysctl(axis)}
+    link = fields.pop(LINK, None)
     settings = {axis: level_text(value) for axis, value in levels.items() if is_sysctl(axis)}
     if "family" in fields:
         plan = plan.with_family(fields.pop("family"))
+    if link is not None:
+        plan = plan_across_link(plan, parse_link(link))
     fields["host"] = host or fields.get("host", plan.host)
     if fields["host"] and not plan.host:  # the host is an axis, or the plan was not read from a file
         plan = plan.on_host()
     return msgspec.convert(msgspec.structs.asdict(plan) | fields | {"sysctls": plan.sysctls | settings}, Plan)
+
+
+def plan_across_link(plan: Plan, link: Link) -> Plan:
+    """Return a plan with a link that its scenario may have between client and server."""
+    return plan_across_veth(plan) if link.kind is LinkKind.VETH else plan
+
+
+def point_link_fault(plan: Plan, levels: dict[str, Level]) -> str | None:
+    """Return a sentence when a scenario's plan cannot have the link of a point, or None."""
+    return link_fault(plan, parse_link(str(levels[LINK]))) if LINK in levels else None
 
 
 def short_axis_name(axis: str) -> str:

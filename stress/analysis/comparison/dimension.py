@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import msgspec
 
 from stress.model.errors import UsageError
+from stress.model.link import LINK, link_text
 from stress.model.observation import Observation
 from stress.model.plan import Plan
 from stress.model.text import did_you_mean
@@ -20,12 +21,14 @@ MACHINE_DIMENSIONS: dict[str, Callable[[Observation], str]] = {
     "kernel": lambda run: run.host.kernel,
     "testbed": lambda run: run.host.testbed,
     "program": lambda run: run.program,
+    LINK: lambda run: link_text(run.plan),
 }
 RUN_DIMENSIONS: dict[str, Callable[[Observation], str]] = {
     "label": lambda run: run.label,
     "scenario": lambda run: run.scenario,
     "cell": lambda run: run.cell,
 }
+DECIDED_BY_LINK = ("world", "source", "target", "host", "peers")  # fields of a plan
 PLAN_FIELDS = tuple(field for field in Plan.__struct_fields__ if field not in NOT_DIMENSIONS)
 
 
@@ -58,8 +61,8 @@ def resolve_dimension(name: str, runs: Iterable[Observation]) -> str:
     """Return the full name of a dimension of these runs.
 
     Args:
-        name: ``label``, ``scenario``, ``cell``, ``kernel``, ``testbed``, ``program``, a field of the plan, or a
-            setting, with or without ``net.ipv4.``.
+        name: ``label``, ``scenario``, ``cell``, ``kernel``, ``testbed``, ``program``, ``link``, a field of the plan, or
+            a setting, with or without ``net.ipv4.``.
         runs: the runs.
 
     Raises:
@@ -96,8 +99,15 @@ def natural_key(text: str) -> list[tuple[int, int, str]]:
 
 
 def plan_dimensions(runs: Iterable[Observation]) -> list[str]:
-    """Return the dimensions of the plans of runs: the fields, and the settings that any of the plans sets."""
-    return [*PLAN_FIELDS, *sorted({setting for run in runs for setting in run.plan.sysctls})]
+    """Return the dimensions of the plans of runs: the fields, and the settings that any of the plans sets.
+
+    Where the link between client and server differs, it stands for the fields that it decides.
+    """
+    runs = list(runs)
+    fields = PLAN_FIELDS
+    if len({link_text(run.plan) for run in runs}) > 1:
+        fields = (LINK, *(field for field in PLAN_FIELDS if field not in DECIDED_BY_LINK))
+    return [*fields, *sorted({setting for run in runs for setting in run.plan.sysctls})]
 
 
 def varying_dimensions(runs: Sequence[Observation], names: Collection[str]) -> list[str]:

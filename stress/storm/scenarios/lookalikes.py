@@ -22,6 +22,7 @@ SCENARIOS = (
             rate_per_s=400,
             acts={"its port in the range": {}, "its port reserved": {"sysctls": {RESERVED_PORTS: "5000"}}},
         ),
+        on_one_host=True,
     ),
     Scenario(
         "a range of 20 ports whose every port is reserved, all but two, and none",

@@ -2,7 +2,7 @@
 """What a suite may set and vary: fields of a plan and settings of the kernel, each with its position in the file."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +11,16 @@ import msgspec
 from stress.lab import sysctl
 from stress.model.errors import UsageError
 from stress.model.kernel import parse_kernel_name
+from stress.model.link import LINK, Link, parse_link
 from stress.model.suite import KERNEL, Level, is_sysctl
 from stress.suite.config.diagnostics import Diagnostics, show_value, suggestion, wrong_type
 from stress.suite.config.keys import AXES, FIELDS, NOT_SET
 from stress.suite.config.toml_lines import Position
 
+PARSERS: dict[str, Callable[[str], object]] = {
+    KERNEL: parse_kernel_name,
+    LINK: parse_link,
+}  # axes with a form of their own
 SYSCTL = re.compile(r"net(\.[A-Za-z0-9_-]{1,64}){1,8}")
 
 
@@ -26,16 +31,20 @@ class Parameters:
     Attributes:
         fields: of the plan, converted.
         sysctls: settings by dotted name.
-        at: the position of each field and each setting.
+        link: between client and server; None: as the scenario has it.
+        at: the position of each field, each setting and the link.
     """
 
     fields: dict[str, Any] = field(default_factory=dict)
     sysctls: dict[str, str] = field(default_factory=dict)
+    link: Link | None = None
     at: dict[str, Position] = field(default_factory=dict)
 
     def over(self, base: "Parameters") -> "Parameters":
         """Return these parameters, and those of a base that they do not set."""
-        return Parameters(base.fields | self.fields, base.sysctls | self.sysctls, base.at | self.at)
+        return Parameters(
+            base.fields | self.fields, base.sysctls | self.sysctls, self.link or base.link, base.at | self.at
+        )
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,12 @@ def read_parameters(table: dict[str, Any], at: Position, diagnostics: Diagnostic
         else:
             result.sysctls[setting] = str(value)
             result.at[setting] = place
+    if LINK in table:
+        if fault := name_fault(LINK, table[LINK]):
+            diagnostics.add((*at, LINK), fault)
+        else:
+            result.link = parse_link(table[LINK])
+            result.at[LINK] = (*at, LINK)
     return result
 
 
@@ -140,13 +155,13 @@ def level_fault(name: str, value: Any) -> str | None:
         if is_sysctl(name):
             return f"{name} must be a whole number or a text, not {show_value(value)}."
         return wrong_type(name, value, AXES[name])
-    return kernel_fault(value) if name == KERNEL else None
+    return name_fault(name, value) if name in PARSERS else None
 
 
-def kernel_fault(name: str) -> str | None:
-    """Return a sentence when the name of a kernel is invalid, or None; the package itself is not looked up."""
+def name_fault(axis: str, name: str) -> str | None:
+    """Return a sentence when the name of a kernel or a link is invalid, or None; what it names is not looked up."""
     try:
-        parse_kernel_name(name)
+        PARSERS[axis](name)
     except UsageError as error:
         return str(error)
     return None

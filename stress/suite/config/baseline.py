@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from stress.model.link import LINK
 from stress.model.suite import Entry, Level, Suite
 from stress.storm.check.plan_rules import plan_faults
 from stress.suite import matrix
@@ -135,10 +136,15 @@ def row_faults(suite: Suite, row: ScenarioTable) -> Iterator[tuple[Position, str
     for levels, at in [(base, None), *others]:
         if matrix.is_excluded(suite.exclude, row.entry.label, levels):
             continue
-        for sentence in plan_faults(matrix.plan_at_point(row.entry.plan, levels, host=False)):
-            if sentence not in reported:
-                yield at or offending_key(sentence, row), sentence
-            reported.add(sentence)
+        fault = matrix.point_link_fault(row.entry.plan, levels)  # of a link that this scenario cannot have
+        if fault:
+            place = row.axes[LINK].at
+            places = [(place if place[0] == "scenario" else row.at, fault)]
+        else:
+            plan = matrix.plan_at_point(row.entry.plan, levels, host=False)
+            places = [(at or offending_key(sentence, row), sentence) for sentence in plan_faults(plan)]
+        yield from (pair for pair in places if pair[1] not in reported)
+        reported |= {sentence for _, sentence in places}
 
 
 def offending_key(sentence: str, row: ScenarioTable) -> Position:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from stress.model.link import LINK
 from stress.model.plan import Plan
 from stress.model.suite import KERNEL, Design
 from stress.storm.check.plan_rules import SEED_MAX
@@ -33,12 +34,12 @@ TABLES: dict[str, Any] = {
     "gate": list[Table],
 }
 
-NOT_SET = ("scenario", "seed", "acts", "world")  # fields of a plan that a suite cannot set
+NOT_SET = ("scenario", "seed", "acts", "world", "peers")  # fields of a plan that a suite cannot set
 FIELDS: dict[str, Any] = {
     field.name: field.type for field in msgspec.structs.fields(Plan) if field.name not in (*NOT_SET, "sysctls")
 }
-AXES: dict[str, Any] = FIELDS | {KERNEL: Text}
-DEFAULTS: dict[str, Any] = FIELDS | {"sysctls": Table}
+AXES: dict[str, Any] = FIELDS | {LINK: Text, KERNEL: Text}
+DEFAULTS: dict[str, Any] = FIELDS | {LINK: Text, "sysctls": Table}
 SCENARIO: dict[str, Any] = {
     "name": Text,
     "label": Text,
@@ -50,7 +51,7 @@ GATE: dict[str, Any] = {"expr": Text, "scenario": Text}
 
 # Where a key belongs that occurs in a table which has none of that name.
 PLACES = {
-    **dict.fromkeys(FIELDS, "[defaults], a [[scenario]] or [matrix]"),
+    **dict.fromkeys((*FIELDS, LINK), "[defaults], a [[scenario]] or [matrix]"),
     KERNEL: "[matrix], as a list of one or more",
     **dict.fromkeys(HEAD, "the head of the file, above the first table"),
     **dict.fromkeys(("label", "measures", "acts"), "a [[scenario]]"),

@@ -6,6 +6,7 @@ At the top the settings of the suite (``name``, ``description``, ``design``, ``t
 
     [defaults]                        # fields of every scenario's plan
     attempts = 2000
+    link = "veth"                     # what is between client and server, in place of what the scenario has
     [[scenario]]
     name = "closewait"                # of the catalogue
     label = "dense"                   # its name in this suite, and whether it measures

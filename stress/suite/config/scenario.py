@@ -9,9 +9,12 @@ import msgspec
 
 from stress.model.acts import choose_acts
 from stress.model.errors import UsageError
+from stress.model.link import LINK
 from stress.model.plan import Plan
 from stress.model.suite import Entry
 from stress.storm.catalogue import SCENARIOS, find_scenario
+from stress.storm.check.link_rules import link_fault
+from stress.suite import matrix
 from stress.suite.config.axes import Axis, Parameters, read_axes, read_parameters
 from stress.suite.config.diagnostics import Diagnostics, accept_typed
 from stress.suite.config.keys import DEFAULTS, SCENARIO
@@ -100,6 +103,9 @@ def read_scenario(
         diagnostics.add((*at, "acts"), str(error))
         return None
     refuse_varied(base, given, varied, diagnostics)
+    if given.link and LINK not in varied and (fault := link_fault(base, given.link)):
+        diagnostics.add(given.at[LINK], fault)
+        return None
     entry = Entry(
         label=fields.get("label", fields["name"]),
         plan=scenario_plan(base, given, seed, varied, host=host),
@@ -112,10 +118,12 @@ def read_scenario(
 def scenario_plan(base: Plan, given: Parameters, seed: int, varied: Iterable[str], *, host: bool) -> Plan:
     """Return a scenario's plan with parameters, which are of the right types, and with the suite's seed.
 
-    A family or a host that is varied is left to the values of the axis.
+    A family, a link or a host that is varied is left to the values of the axis.
     """
     if "family" in given.fields and "family" not in varied:
         base = base.with_family(given.fields["family"])
+    if given.link and LINK not in varied:
+        base = matrix.plan_across_link(base, given.link)
     if host or (given.fields.get("host") and "host" not in varied):
         base = base.on_host()
     fields = given.fields | {"host": True} if host else given.fields
