@@ -58,8 +58,8 @@ def main() -> None:
         count = 0
         while text := receive(owner):
             count += 1
-            tell(owner, attempt(count, partial(changed.apply, msgspec.json.decode(text, type=HostChange))))
-        tell(owner, attempt(0, changed.undo))
+            send_answer(owner, attempt(count, partial(changed.apply, msgspec.json.decode(text, type=HostChange))))
+        send_answer(owner, attempt(0, changed.undo))
 
 
 def receive(owner: socket.socket) -> bytes:
@@ -79,7 +79,7 @@ def attempt(number: int, act: Callable[[], None]) -> ChangeAnswer:
     return ChangeAnswer(number)
 
 
-def tell(owner: socket.socket, answer: ChangeAnswer) -> None:
+def send_answer(owner: socket.socket, answer: ChangeAnswer) -> None:
     """Send an answer to the owner, if it still lives."""
     with contextlib.suppress(OSError):
         owner.send(msgspec.json.encode(answer))

@@ -167,6 +167,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Return the host that a name means: where client and server are one, that one."""
         return CLIENT if self.topology is Topology.LOOPBACK else name
 
+    @property
+    def is_across_link(self) -> bool:
+        """Whether client and server are machines of their own, which others use too."""
+        return self.topology is Topology.PEER
+
     def rules_that_stop(self, segment: Segment) -> list[str]:
         """Return the names of the rules that stop a segment of the handshake."""
         return [rule.name for rule in self.rules if rule.stops is segment]

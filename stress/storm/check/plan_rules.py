@@ -8,12 +8,13 @@ import msgspec
 from stress.lab.listener import PROCESSES_MAX
 from stress.lab.sysctl import RESERVED_PORTS
 from stress.model.errors import UsageError
-from stress.model.mine import Isn, Laying, Release
+from stress.model.mine import Laying, Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
 from stress.model.protocol import Protocol
 from stress.model.world import Drop, Firewall
 from stress.storm.check import world_rules
 from stress.storm.check.address_rules import PORT_MAX, addresses_faults, space_faults
+from stress.storm.check.firewall_rules import firewall_faults
 from stress.storm.check.listener_rules import listener_faults
 from stress.storm.check.mine_rules import deaf_hosts, filler_faults, mine_faults
 from stress.storm.check.world_rules import world_faults
@@ -116,24 +117,10 @@ def combination_faults(plan: Plan) -> Iterator[str]:
         yield "--server-nofile is for the process that accepts; with --serve nobody there is none."
     if plan.sweeps is not None and plan.attempts is not None:
         yield "Give --attempts or --sweeps, not both."
-    if plan.host and plan.port_range is not None:
+    if plan.host and plan.port_range is not None and not plan.world.is_across_link:
         yield "--port-range is set inside the private namespace only; leave out --host."
     if plan.host and plan.mines and plan.release is Release.NO_BUCKETS:
         yield "--release no-buckets changes a setting; with --host use --release linger2 or fin-timeout."
-
-
-def firewall_faults(plan: Plan) -> Iterator[str]:
-    """Yield which values do not go together with what a firewall drops, or are not available on the host."""
-    if plan.drop is Drop.RST and plan.close is Close.RST:
-        yield "--drop rst would drop the RSTs of --close rst too, and leave the server every socket; use --close fin."
-    if plan.drop is Drop.CHALLENGE and plan.close is not Close.RST:
-        yield "--drop challenge also drops the server's ACK of a FIN; use --close rst."
-    if plan.drop is Drop.INVALID and plan.firewall is Firewall.BPF:
-        yield "--drop invalid asks conntrack, which a BPF filter cannot; use --firewall nft."
-    if plan.host and plan.drop is not Drop.NOTHING and plan.firewall is not Firewall.BPF:
-        yield "Rules are made inside the private namespace only; with --host use --firewall bpf."
-    if plan.host and plan.isn is Isn.RANDOM:
-        yield "Sequence numbers are set inside the private namespace only; leave out --host."
 
 
 def evidence_faults(plan: Plan) -> Iterator[str]:

@@ -202,8 +202,15 @@ def rules_of(plan: Plan, host: str) -> list[FilterRule]:
     """Return the rules of an act on an end; where filters on sockets do, there are none."""
     drops = plan.drop if uses_rules(plan) else Drop.NOTHING
     rules = [rule for rule in (*plan.world.rules, *drop_rules(drops)) if rule.on == host]
-    # Over IPv6 an answer by ICMP of IPv4 matches nothing, and nft refuses it next to addresses of IPv6.
-    return [rule for rule in rules if plan.family == 4 or " icmp type " not in rule.action]
+    return [rule for rule in rules if not is_of_other_family(rule, plan.family)]
+
+
+def is_of_other_family(rule: FilterRule, family: int) -> bool:
+    """Return whether a rule looks at, or answers by, ICMP of another family than the storm's; it would match nothing.
+
+    Next to addresses of the storm's family nft refuses it.
+    """
+    return " icmp type " in rule.action if family == 6 else rule.match.startswith("icmpv6 ")
 
 
 def uses_rules(plan: Plan) -> bool:
