@@ -58,6 +58,20 @@ class ClockOffset(msgspec.Struct, frozen=True, kw_only=True):
     exchanges: int
 
 
+class Privileges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a program may do on its host: each an empty text where it may, else why not, as a clause.
+
+    Attributes:
+        packets: open packet sockets, which count and capture the storm's segments (CAP_NET_RAW).
+        kernel_word: load the programs by which the kernel says what it drops and resets.
+        changes: change settings, rules and routes of its network namespace (CAP_NET_ADMIN, and nft for rules).
+    """
+
+    packets: str
+    kernel_word: str
+    changes: str
+
+
 class PeerReport(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the serving host of an act.
 

@@ -15,7 +15,7 @@ from stress.model.record import HostReport
 from stress.model.world import CLIENT, ROUTER, Drop, Firewall, Topology
 from stress.storm import minefield
 from stress.storm.check.mine_rules import deaf_hosts
-from stress.storm.peer.calls import HostNow, Look
+from stress.storm.peer.answers import HostNow, Look
 from stress.storm.server_look import ServerLook
 
 

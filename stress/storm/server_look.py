@@ -8,7 +8,7 @@ from stress.lab import listening, socket_owner, sysctl
 from stress.model.plan import Plan
 from stress.model.record import ListeningReport
 from stress.model.world import Topology
-from stress.storm.peer.calls import Look
+from stress.storm.peer.answers import Look
 
 SOMAXCONN = "net.core.somaxconn"
 

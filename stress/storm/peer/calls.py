@@ -2,17 +2,17 @@
 """The calls that a client makes to the serving side of a storm across a link, and the answers.
 
 The serving side does one call after the other, each for the plan that it has agreed to, and nothing without an
-agreement but Hello, Ask and Ping. Beats come at any time from either end.
+agreement but Hello, Describe, Ask and Ping. Beats come at any time from either end.
 """
 
 from typing import Any
 
 import msgspec
 
-from stress.model.host import Host
-from stress.model.peer import ClockOffset, ServeLimits
+from stress.model.peer import ClockOffset
 from stress.model.plan import Plan
-from stress.model.record import HostReport, KernelWord, ListenerReport, ListeningReport
+from stress.model.record import HostReport, KernelWord, ListenerReport
+from stress.storm.peer.answers import Consent, Description, HostNow, Look
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
@@ -69,17 +69,12 @@ class Ask(Call, frozen=True):
     change: bool
 
 
-class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Yes, within these limits; renewed by each Beat."""
-
-    limits: ServeLimits
-    host: Host
-    nofile: int
-    has_nft: bool
-
-
 class Ping(Call, frozen=True):
     """What is your CLOCK_MONOTONIC (ns)?"""
+
+
+class Describe(Call, frozen=True):
+    """Who are you, and what may you do? Nothing is agreed to."""
 
 
 class MeasureClock(Call, frozen=True):
@@ -126,6 +121,12 @@ class Shutdown(Call, frozen=True):
 
 class ReadState(Call, frozen=True):
     """Return the number of the TCP state of an accepted connection."""
+
+    connection: int
+
+
+class ReadEnds(Call, frozen=True):
+    """Return the own and the other end of an accepted connection as this host sees them, each as endpoint_text."""
 
     connection: int
 
@@ -182,29 +183,12 @@ class EndLook(Call, frozen=True):
     """Return what is known of them since BeginLook."""
 
 
-class Look(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The fields of an Act that the server's host tells."""
-
-    listening: list[ListeningReport]
-    return_error: str | None
-    listener_elsewhere: list[str]
-
-
 class CountRules(Call, frozen=True):
     """Return how many packets each rule of this program has matched on this host, and each queue dropped."""
 
 
 class ReadHost(Call, frozen=True):
     """Return the sysctls that are recorded, and the stolen CPU time since boot (ms)."""
-
-
-class HostNow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What ReadHost returns."""
-
-    sysctls: dict[str, str]
-    stolen_ms: int
-    changed: list[str]
-    firewall: str
 
 
 class BeginCapture(Call, frozen=True):
@@ -232,9 +216,11 @@ class EndAct(Call, frozen=True):
 RESULTS: dict[type[Call], Any] = {
     Ask: Consent,
     Ping: int,
+    Describe: Description,
     MeasureClock: ClockOffset,
     Accept: int,
     ReadState: int,
+    ReadEnds: tuple[str, str],
     ReadReport: ListenerReport,
     ReadStarved: tuple[int, int] | None,
     ReadQueue: int,
