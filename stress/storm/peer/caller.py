@@ -41,7 +41,7 @@ class Caller:
         if isinstance(received.message, Refused):
             raise error_named(received.message.kind, received.message.text)
         assert isinstance(received.message, Answer)
-        return decode_value(call, received.message), received.arrays
+        return decode_value(type(call), received.message), received.arrays
 
     def _next_answer(self) -> Received:
         while True:

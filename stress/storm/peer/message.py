@@ -96,13 +96,13 @@ def check_values(value: Any) -> None:
             raise ChannelFaultError("a message came with a number of more than 64 bits")
 
 
-def decode_value(call: Call, answer: Answer) -> Any:
-    """Return the value of an answer to a call, of the type in RESULTS.
+def decode_value(kind: type[Call], answer: Answer) -> Any:
+    """Return the value of an answer to a call of a class, of the type in RESULTS.
 
     Raises:
         ChannelFaultError: it is of another type.
     """
-    value = decode_json(result_decoder(type(call)), answer.value)
+    value = decode_json(result_decoder(kind), answer.value)
     check_values(msgspec.to_builtins(value))
     return value
 
