@@ -7,6 +7,7 @@ Number N of a seed is always the same message, so that what a failing test names
 import os
 import random
 import re
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -24,6 +25,7 @@ PLAN = Plan(scenario="clean", attempts=100, host=True, peers=["lab2"], sysctls={
 HOST = Host(kernel="6.1.0", jiffy_ns=4_000_000, cpu="x", cpus=2, memory_bytes=1 << 33, clocksource="tsc", python="3.11",
             nofile=1 << 20)  # fmt: skip
 USUAL = {str: "storm", int: 7, float: 1.5, bool: True, list[str]: ["10.0.0.1"], Plan: PLAN, int | None: 100}
+USUAL |= {Literal["close", "leave"]: "leave"}
 ARRAYS = {"rows": np.zeros(20_000, [("time_ns", "<i8"), ("kind", "u1")]), "ports": np.arange(9, dtype="u2")}
 FLAGS = {"flags": np.array([True, False])}
 

@@ -24,6 +24,7 @@ def world(topology=Topology.LINK, **parts):
 
 WRONG = [
     (world() | {"host": True}, "makes hosts, rules or routes, in private namespaces only; leave out --host."),
+    (world(Topology.PEER), "is one between hosts as they are, not in private namespaces; its plan says host."),
     (world() | {"target": "127.0.0.1"}, "runs between hosts of its own, 198.18.0.2 and 198.18.1.2;"),
     (world() | {"sources": 2, "ports": Ports.NO_PORT}, "leave out --source and --listen."),
     (world() | {"drop": Drop.RST, "close": "fin"}, "has hosts with rules of their own; leave out --drop."),
@@ -47,6 +48,7 @@ WRONG = [
 RIGHT = [
     {"world": World(rules=[rule(on=ROUTER)])},  # on the loopback every name is the one host
     world(),
+    {"world": World(topology=Topology.PEER), "host": True, "source": "10.0.0.5", "target": "10.0.0.6"},
     world(Topology.TWO_CLIENTS) | {"sources": 2, "workers": 2, "ports": Ports.SHUFFLE},
     world(routes=[Route(to=CLIENT, kind="throw"), Route(to="198.18.9.0/24", kind="blackhole", on=CLIENT)]),
 ]

@@ -36,6 +36,7 @@ VERBS = {
     "run-cell": "",
     "run-shell": "",
     "scenarios": "List the scenarios by what a person sees, and what to expect of each on this kernel.",
+    "serve": "Let one client on another host storm this one, within limits that are set here.",
     "shell": "Open a shell on a HOST of a SCENARIO's world: client, client2, router or server.",
     "suite": "Run every trial of a suite, each in a fresh process and namespace; write a folder of run folders.",
     "worker": "Run the trials that connstorm suite --executor dask:SCHEDULER sends to this host.",

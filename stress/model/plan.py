@@ -221,10 +221,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return msgspec.structs.replace(self, family=family, source=source, target=target)
 
     def usual_addresses(self, family: int) -> tuple[str, str]:
-        """Return the addresses of client and server in the plan's topology."""
-        if self.world.topology is Topology.LOOPBACK:
-            return LOOPBACK[family], LOOPBACK[family]
-        return ADDRESSES[family][CLIENT], ADDRESSES[family][SERVER]
+        """Return the addresses of client and server in the plan's topology; across a link they are what they are."""
+        usual = {Topology.LOOPBACK: (LOOPBACK[family],) * 2, Topology.PEER: (self.source, self.target)}
+        return usual.get(self.world.topology) or (ADDRESSES[family][CLIENT], ADDRESSES[family][SERVER])
 
     def act_fault(self, name: str) -> str | None:
         """Return a sentence when the acts decide a field or a setting, which then cannot be set or varied; or None."""

@@ -19,10 +19,12 @@ def world_faults(plan: Plan) -> Iterator[str]:
     world = plan.world
     if world == World():
         return
-    if plan.host:
+    if plan.host and not world.is_across_link:
         yield f"{plan.scenario} makes hosts, rules or routes, in private namespaces only; leave out --host."
+    if world.is_across_link and not plan.host:
+        yield "A storm across a link is one between hosts as they are, not in private namespaces; its plan says host."
     yield from part_faults(world)
-    if world.topology is Topology.LOOPBACK:
+    if world.topology in (Topology.LOOPBACK, Topology.PEER):
         return
     source, target = plan.usual_addresses(plan.family)
     sources = 2 if world.topology is Topology.TWO_CLIENTS else 1

@@ -5,7 +5,7 @@ The serving side does one call after the other, each for the plan that it has ag
 agreement but Hello, Describe, Ask and Ping. Beats come at any time from either end.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -101,7 +101,7 @@ class StartProcess(Call, frozen=True):
     """Start a further process of the listener; the arguments are as of ``Listener.start``."""
 
     leak: int = 0
-    then: str = "close"
+    then: Literal["close", "leave"] = "close"
     answer: bool = False
     nofile: int | None = None
 

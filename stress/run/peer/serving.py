@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""Serve one client of a storm across a link, on standard input and output, as ssh starts it."""
+
+import os
+
+import stress
+from stress.model.peer import ServeLimits
+from stress.run.protocol import PROTOCOL
+from stress.storm.peer.calls import Hello
+from stress.storm.peer.channel import Channel, Descriptors
+from stress.storm.peer.message import CLIENT_SPEECH
+from stress.storm.peer.session import Session
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+
+def serve_stdio(limits: ServeLimits) -> str:
+    """Serve the client at standard input and output; return why it ended early, or nothing.
+
+    From then on they are the channel's alone: what anything else prints goes to standard error.
+    """
+    reading, writing = os.dup(STDIN), os.dup(STDOUT)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, STDIN)
+    os.dup2(STDERR, STDOUT)
+    os.close(nothing)
+    return serve(Channel(Descriptors(reading, writing), CLIENT_SPEECH, "the client"), limits)
+
+
+def serve(channel: Channel, limits: ServeLimits) -> str:
+    """Serve the client at the other end of a channel; return why it ended early, or nothing."""
+    return Session(channel, Hello(PROTOCOL, f"connstorm {stress.__version__}"), limits).run()

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""Agreement: what a serving host permits a client to do, found out before anything of it is done."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import msgspec
+
+from stress.lab import local_addresses, source_filter
+from stress.model.peer import ServeLimits
+from stress.model.plan import Plan
+from stress.model.world import Topology
+from stress.storm.check import plan_rules
+from stress.storm.peer.calls import Ask
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A plan to which this host has said yes.
+
+    Attributes:
+        plan: the whole one.
+        acts: the plan of each act by its name.
+        sources: from which connections are accepted.
+        limits: of this host, with these sources.
+        may_change: whether settings, rules and routes of this host may be changed.
+    """
+
+    plan: Plan
+    acts: dict[str, Plan]
+    sources: list[source_filter.Source]
+    limits: ServeLimits
+    may_change: bool
+
+
+def agree(ask: Ask, limits: ServeLimits) -> Agreement:
+    """Return what is agreed to.
+
+    Raises:
+        UsageError: something of the plan is wrong, or beyond the limits of this host.
+    """
+    plan_rules.refuse(across_faults(ask.plan))
+    plan_rules.refuse(plan_rules.plan_faults(ask.plan))
+    acts = ask.plan.storms()
+    own = local_addresses.list_addresses()
+    plan_rules.refuse(iter(dict.fromkeys(fault for act in acts.values() for fault in limit_faults(act, limits, own))))
+    sources = source_filter.parse_sources(ask.sources)
+    plan_rules.refuse(source_faults(sources, limits))
+    if ask.change:
+        plan_rules.refuse(change_faults(limits))
+    agreed = msgspec.structs.replace(limits, sources=[*map(str, sources)])
+    return Agreement(ask.plan, acts, sources, agreed, ask.change)
+
+
+def across_faults(plan: Plan) -> Iterator[str]:
+    """Yield why a plan is not one for a storm across a link."""
+    if plan.world.topology is not Topology.PEER or not plan.host or plan.is_external:
+        yield f"The plan of {plan.scenario} is not one of a storm between two hosts; this host serves no other."
+    for address in (plan.source, plan.target):
+        try:
+            version = ip_address(address).version
+        except ValueError:
+            yield f"{address!r} is not an IP address."
+        else:
+            if version != plan.family:
+                yield f"{address} is IPv{version}, but the storm is IPv{plan.family}."
+
+
+def limit_faults(plan: Plan, limits: ServeLimits, own: frozenset[str]) -> Iterator[str]:
+    """Yield what of an act is beyond the limits.
+
+    Args:
+        plan: of the act.
+        limits: of this host.
+        own: the addresses of this host.
+    """
+    target = str(ip_address(plan.target))
+    if target not in own:
+        yield f"{plan.target} is no address of the serving host; name one that is, by --listen."
+    elif limits.addresses and target not in {str(ip_address(address)) for address in limits.addresses}:
+        yield f"The serving host lets {', '.join(limits.addresses)} be stormed, not {plan.target}."
+    low, high = limits.ports
+    if not low <= plan.server_ports[0] <= plan.server_ports[-1] <= high:
+        first, last = plan.server_ports[0], plan.server_ports[-1]
+        ports = str(first) if first == last else f"{first}-{last}"
+        yield f"The serving host lets the ports {low}-{high} be stormed, not {ports}; choose others by --listen-port."
+    rate = limits.max_rate_per_s
+    if plan.rate_per_s is not None and plan.rate_per_s > rate:
+        yield f"The serving host permits {rate:,g} connections a second, not {plan.rate_per_s:,g}; lower --rate."
+    yield from time_faults(plan, limits)
+
+
+def time_faults(plan: Plan, limits: ServeLimits) -> Iterator[str]:
+    """Yield why an act takes longer than the limits permit, as far as its plan tells."""
+    seconds = limits.max_seconds
+    if plan.duration_s is not None and plan.duration_s > seconds:
+        yield f"The serving host permits {seconds:,g} s, not {plan.duration_s:,g} s; lower --duration."
+    elif plan.attempts is not None and plan.attempts > seconds * limits.max_rate_per_s:
+        yield (
+            f"{plan.attempts:,} attempts take longer than the {seconds:,g} s that the serving host permits, at its "
+            f"{limits.max_rate_per_s:,g} a second; lower --attempts."
+        )
+    elif plan.attempts is not None and plan.rate_per_s is not None and plan.attempts > seconds * plan.rate_per_s:
+        yield (
+            f"{plan.attempts:,} attempts at {plan.rate_per_s:,g} a second take longer than the {seconds:,g} s that the "
+            "serving host permits; lower --attempts."
+        )
+
+
+def source_faults(sources: list[source_filter.Source], limits: ServeLimits) -> Iterator[str]:
+    """Yield why connections from some sources are not accepted."""
+    if not sources:
+        yield "The client names no address from which its connections come."
+    permitted = source_filter.parse_sources(limits.sources)
+    for source in sources:
+        if permitted and not source_filter.is_within(source, permitted):
+            others = ", ".join(limits.sources)
+            yield f"The serving host accepts connections from {others}, not from {source_text(source)}."
+
+
+def source_text(source: source_filter.Source) -> str:
+    """Return a network, or the one address that it is."""
+    return str(source.network_address) if source.num_addresses == 1 else str(source)
+
+
+def change_faults(limits: ServeLimits) -> Iterator[str]:
+    """Yield why nothing of this host may be changed for a storm."""
+    if not limits.change:
+        yield (
+            "The serving host permits no change of its settings; leave out --set-host and set there by hand what the "
+            "storm needs, or permit it there by connstorm serve --set-host."
+        )

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""The listener of an act on the serving side: carries out the client's calls about it, within what one may ask."""
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from stress._listener import ACCEPTED
+from stress.lab import firewall
+from stress.lab.listener import PROCESSES_MAX, Listener
+from stress.lab.source_filter import Source
+from stress.model.errors import UsageError
+from stress.model.plan import Plan
+from stress.model.text import endpoint_text
+from stress.model.world import Drop, Firewall
+from stress.storm.peer import calls
+from stress.storm.peer.calls import Call
+
+WAIT_MAX_S = 60.0  # a call keeps the client waiting for no longer
+BACKLOG_MAX = 65535
+HELD_MAX = 50_000  # connections of this process: for mines whose states it has to bring about
+
+
+class ServingListener:
+    """The listening sockets of an act, and the connections that this process has accepted from them."""
+
+    def __init__(self, plan: Plan, sources: list[Source]) -> None:
+        """Listen as the plan of the act says, for some sources alone.
+
+        Raises:
+            UsageError: a port is in use, or may not be used.
+            LabError: the address is gone.
+        """
+        chosen = firewall.choose_firewall(plan.firewall)
+        self.held: list[socket.socket] = []
+        self.listener = Listener(
+            plan.target,
+            plan.target_port,
+            ports=plan.target_ports,
+            per_port=plan.listeners,
+            stuck=plan.stuck,
+            keepalive_s=plan.keepalive_s,
+            drop_rst=plan.drop is Drop.RST and chosen is Firewall.BPF,
+            sources=sources,
+            cpu=choose_cpu(plan),
+        )
+        self.inodes = {os.fstat(bound.fileno()).st_ino for bound in self.listener.sockets}
+
+    def handlers(self) -> dict[type[Call], Callable[[Any], Any]]:
+        """Return what carries out each call."""
+        listener = self.listener
+        return {
+            calls.StartProcess: self.start,
+            calls.Accept: self.accept,
+            calls.Shutdown: lambda call: self.connection(call.connection).shutdown(socket.SHUT_WR),
+            calls.ReadState: lambda call: read_state(self.connection(call.connection)),
+            calls.ReadEnds: lambda call: read_ends(self.connection(call.connection)),
+            calls.ShortenQueue: self.shorten_queue,
+            calls.CloseStuck: lambda _: listener.close_stuck(),
+            calls.StopListening: lambda _: listener.stop_listening(),
+            calls.ReadReport: lambda _: listener.report(),
+            calls.ReadStarved: lambda _: listener.starved_ns(),
+            calls.ReadQueue: lambda _: listener.queue_length(),
+            calls.WaitSettled: lambda call: listener.wait_settled(bounded(call.limit_s)),
+        }
+
+    def start(self, call: calls.StartProcess) -> None:
+        """Start a process that serves; the call's arguments are as of ``Listener.start``."""
+        if len(self.listener.processes) >= PROCESSES_MAX:
+            raise UsageError(f"A listener has {PROCESSES_MAX} processes at most.")
+        if call.leak < -1 or not (call.nofile is None or call.nofile > 0):
+            raise UsageError("A listener process leaks -1, which is all, or more, and has one descriptor at least.")
+        if not self.listener.served:
+            raise UsageError("A process cannot serve where nothing listens any more.")
+        self.listener.start(leak=call.leak, then=call.then, answer=call.answer, nofile=call.nofile)
+
+    def accept(self, call: calls.Accept) -> int:
+        """Accept a connection of a port; return its number."""
+        listener = self.listener
+        if call.port not in listener.ports or len(listener.sockets) < len(listener.ports):
+            raise UsageError(f"Nothing listens on port {call.port} for this storm.")
+        if len(self.held) >= HELD_MAX:
+            raise UsageError(f"One process holds {HELD_MAX:,} connections at most.")
+        self.held.append(listener.accept(call.port, bounded(call.limit_s)))
+        return len(self.held) - 1
+
+    def shorten_queue(self, call: calls.ShortenQueue) -> None:
+        """Limit the accept queues."""
+        if not 0 <= call.backlog <= BACKLOG_MAX:
+            raise UsageError(f"An accept queue is limited to 0 to {BACKLOG_MAX}, not to {call.backlog}.")
+        self.listener.shorten_queue(call.backlog)
+
+    def connection(self, number: int) -> socket.socket:
+        """Return an accepted connection."""
+        if not 0 <= number < len(self.held):
+            raise UsageError(f"There is no accepted connection {number}.")
+        return self.held[number]
+
+    @property
+    def accepted(self) -> int:
+        """The number of connections that were accepted so far, by any process."""
+        return self.listener.total(ACCEPTED) + len(self.held)
+
+    def close(self) -> None:
+        """End the listener and every connection that was accepted."""
+        self.listener.close()
+
+
+def bounded(limit_s: float) -> float:
+    """Return a time limit within what a call may take."""
+    return min(max(limit_s, 0.0), WAIT_MAX_S)
+
+
+def read_state(connection: socket.socket) -> int:
+    """Return the number of a connection's TCP state."""
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+
+
+def read_ends(connection: socket.socket) -> tuple[str, str]:
+    """Return the address and port of this end of a connection, and of the other."""
+    return endpoint_text(*connection.getsockname()[:2]), endpoint_text(*connection.getpeername()[:2])
+
+
+def choose_cpu(plan: Plan) -> int | None:
+    """Return the CPU that the listener is pinned to, where the plan pins and there is one besides."""
+    available = sorted(os.sched_getaffinity(0))
+    return available[0] if plan.pin and len(available) > 1 else None

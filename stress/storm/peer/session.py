@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""Session: the serving side of one client, from Hello to the end.
+
+The main thread carries out one call after the other. A second thread reads, and answers pings at once, so that the
+offset of the clocks is as good as the link permits; two more are those of the watch. Whatever ends the session, the
+listener is closed first, and then the client is told.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from stress._fastconnect import now_ns
+from stress.lab import firewall, host
+from stress.model.errors import ChannelClosedError, ChannelFaultError, ConnstormError, LabError, Terminated, UsageError
+from stress.model.peer import SILENCE_S, ServeLimits
+from stress.storm.environment import raise_descriptor_limit
+from stress.storm.peer import calls, description
+from stress.storm.peer.agreement import Agreement, agree
+from stress.storm.peer.answers import Consent
+from stress.storm.peer.calls import Answer, Ask, Beat, Call, Ended, Hello, Ping, Refused
+from stress.storm.peer.channel import Channel
+from stress.storm.peer.interruption import Interruption
+from stress.storm.peer.message import answer_of
+from stress.storm.peer.serving_act import ServingAct, WithArrays
+from stress.storm.peer.watch import Watch
+
+WAITING_MAX = 16  # calls that came before those before them were answered
+NOTHING = ""
+
+
+class Session:
+    """Serves one client; to be used in the main thread, once."""
+
+    def __init__(self, channel: Channel, own: Hello, limits: ServeLimits) -> None:
+        """Begin with a channel on which nothing was said.
+
+        Args:
+            channel: to the client.
+            own: what this end says first.
+            limits: of this host.
+        """
+        self.channel = channel
+        self.own = own
+        self.limits = limits
+        self.agreement: Agreement | None = None
+        self.act: ServingAct | None = None
+        self.calls: queue.Queue[Call] = queue.Queue(WAITING_MAX)
+
+    def run(self) -> str:
+        """Serve until the end; return why it ended early, or nothing."""
+        with Interruption() as self.interruption:
+            try:
+                self.greet()
+                with Watch(self.channel, self.interruption) as self.watch:
+                    threading.Thread(target=self.read, daemon=True).start()
+                    while True:
+                        self.answer(self.calls.get())
+            except Terminated:
+                pass
+            except ConnstormError as error:
+                self.interruption.reason = self.interruption.reason or str(error)
+            finally:
+                self.interruption.hold()
+                self.end()
+        return self.interruption.reason or NOTHING
+
+    def greet(self) -> None:
+        """Exchange Hello.
+
+        Raises:
+            LabError: the other end does not speak this protocol.
+        """
+        received = self.channel.receive(SILENCE_S)
+        if received is None:
+            raise ChannelClosedError(f"nothing came from the client for {SILENCE_S:g} s")
+        if not isinstance(received.message, Hello):
+            raise ChannelFaultError(f"the client began with {type(received.message).__name__}")
+        self.channel.send(self.own)
+        if received.message.protocol != self.own.protocol:
+            raise LabError(
+                f"The client runs {received.message.program}, which speaks protocol {received.message.protocol}, but "
+                f"the serving side runs {self.own.program}, which speaks protocol {self.own.protocol}; install the "
+                "same version of connstorm on both."
+            )
+
+    def read(self) -> None:
+        """Read what comes until the end: a thread's work."""
+        try:
+            while True:
+                received = self.channel.receive()
+                message = received.message if received else None
+                if isinstance(message, Ended):
+                    self.interruption.end(
+                        f"the client ended the storm: {message.reason}" if message.reason else NOTHING
+                    )
+                    return
+                if isinstance(message, Ping):
+                    self.channel.send(answer_of(now_ns()))
+                elif isinstance(message, Call):
+                    self.calls.put_nowait(message)
+                elif not isinstance(message, Beat):
+                    self.interruption.end(f"the client said {type(message).__name__} once more")
+                    return
+        except (ChannelClosedError, ChannelFaultError) as error:
+            self.interruption.end(str(error))
+        except queue.Full:
+            self.interruption.end(f"the client made {WAITING_MAX} calls without waiting for an answer")
+
+    def answer(self, call: Call) -> None:
+        """Carry out a call and answer it."""
+        answer: Answer | Refused
+        arrays: Any = None
+        try:
+            value = self.find_handler(call)(call)
+            if isinstance(value, WithArrays):
+                value, arrays = value
+            answer = answer_of(value, arrays)
+        except (ChannelClosedError, ChannelFaultError):
+            raise
+        except ConnstormError as error:
+            answer = Refused(str(error), type(error).__name__)
+        except OSError as error:
+            answer = Refused(f"The serving host cannot carry out {type(call).__name__}: {error.strerror or error}.")
+        self.channel.send(answer, arrays)
+
+    def find_handler(self, call: Call) -> Callable[[Any], Any]:
+        """Return what carries out a call.
+
+        Raises:
+            UsageError: it may not come now.
+        """
+        handlers: dict[type[Call], Callable[[Any], Any]] = {
+            Ask: self.ask,
+            calls.Describe: lambda _: description.describe(self.limits),
+        }
+        if self.agreement is not None:
+            handlers |= {calls.BeginAct: self.begin_act}
+        if self.act is not None:
+            handlers |= self.act.handlers() | {calls.EndAct: lambda _: self.end_act()}
+        handler = handlers.get(type(call))
+        if handler is None:
+            raise UsageError(f"{type(call).__name__} has to wait for an agreement, or for the beginning of an act.")
+        return handler
+
+    def ask(self, call: Ask) -> Consent:
+        """Find out whether this host agrees; the first plan to which it does is the only one."""
+        if self.agreement is not None:
+            raise UsageError("This session has agreed to a plan already.")
+        agreement = agree(call, self.limits)
+        consent = Consent(
+            limits=agreement.limits,
+            host=host.read_host(),
+            nofile=raise_descriptor_limit(),
+            has_nft=firewall.has_nft(),
+        )
+        self.watch.agree(agreement.limits)
+        self.agreement = agreement
+        return consent
+
+    def begin_act(self, call: calls.BeginAct) -> None:
+        """Begin an act of the plan."""
+        assert self.agreement
+        plan = self.agreement.acts.get(call.name)
+        if plan is None:
+            raise UsageError(f"The plan has no act {call.name!r}.")
+        if self.act is not None and not plan.fresh:
+            self.act.stop_observing()
+            self.act.go_on(plan)
+            return
+        self.end_act()
+        self.act = ServingAct(plan, self.agreement, self.watch)
+
+    def end_act(self) -> None:
+        """End the act, if there is one."""
+        with self.interruption.deferred():
+            act, self.act = self.act, None
+            if act is not None:
+                act.close()
+
+    def end(self) -> None:
+        """Close the listener at once, tell the client why, then clean up."""
+        if self.act is not None:
+            self.act.close_listener()
+        with suppress(ChannelClosedError):
+            self.channel.send(Ended(self.interruption.reason or NOTHING))
+        if self.act is not None:
+            self.act.close()
