@@ -135,7 +135,9 @@ def relayed(far, cell_pid):
 
     def relay():
         with suppress(EOFError):
-            relay_loop.RelayLoop(FarEnd(far, "192.0.2.2", lambda: "it ended"), Connection(own), "lab2", cell_pid).run()
+            relay_loop.RelayLoop(
+                FarEnd(far, "192.0.2.2", "192.0.2.1", lambda: "it ended"), Connection(own), "lab2", cell_pid
+            ).run()
         own.close()
 
     running = threading.Thread(target=relay)
@@ -150,7 +152,7 @@ def test_the_storm_of_a_host_that_is_silent_is_interrupted(pipes, monkeypatch):
         channel, running = relayed(far, storm.pid)
         assert isinstance(there.receive(5).message, Hello)
         there.send(Hello(PROTOCOL, "connstorm 1"))
-        assert channel.receive(5).message == Joined("192.0.2.2", "connstorm 1")
+        assert channel.receive(5).message == Joined("192.0.2.2", "192.0.2.1", "connstorm 1")
         assert channel.receive(5).message == Ended("lab2 has said nothing for 0.2 s, so the storm was ended.")
         assert storm.wait(5) == -signal.SIGINT
         channel.close()

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from stress.model.errors import LabError
-from stress.model.peer import Transport
+from stress.model.peer import PEER_PORT, Transport
+from stress.run.peer.join import join
+from stress.run.peer.join_word import parse_word
 from stress.run.peer.relay_spec import RelaySpec
-from stress.storm.peer.channel import Descriptors, Stream
+from stress.run.ssh_destination import destination
+from stress.storm.peer.channel import Connection, Descriptors, Stream
+
+SSH_REMEDY = "this version of connstorm must be there (--remote-connstorm)"
+TLS_REMEDY = "a join word is good for one client and one minute, so run connstorm serve there again"
 
 
 @dataclass(frozen=True)
@@ -19,12 +25,16 @@ class FarEnd:
     Attributes:
         stream: what carries the bytes.
         address: its IP address; empty where a proxy hides it.
+        own_address: that of this host, towards it.
         tell_end: wait until it has ended; return how, as a clause.
+        remedy: what to do where it ends before it has said anything.
     """
 
     stream: Stream
     address: str
+    own_address: str
     tell_end: Callable[[], str]
+    remedy: str = ""
 
 
 def reach_far_end(spec: RelaySpec) -> FarEnd:
@@ -33,7 +43,7 @@ def reach_far_end(spec: RelaySpec) -> FarEnd:
     Raises:
         UsageError, LabError: it cannot be reached, or refuses.
     """
-    return reach_by_ssh(spec)
+    return TRANSPORTS[spec.transport](spec)
 
 
 def reach_by_ssh(spec: RelaySpec) -> FarEnd:
@@ -64,7 +74,22 @@ def reach_by_ssh(spec: RelaySpec) -> FarEnd:
             return f"the connection to it was lost: {error_text(error)}"
         return f"{command!r} ended there with {how.rstrip('.')}"
 
-    return FarEnd(Descriptors(reading, writing), plain_address(link.addresses()[0]), tell_end)
+    address, own_address = map(plain_address, link.addresses())
+    return FarEnd(Descriptors(reading, writing), address, own_address, tell_end, SSH_REMEDY)
+
+
+def reach_by_tls(spec: RelaySpec) -> FarEnd:
+    """Join the serving side that printed a word.
+
+    Raises:
+        UsageError: the word is none.
+        LabError: the other host cannot be reached, is another one, or refuses the word.
+    """
+    where = destination(spec.peer)
+    word = parse_word(spec.word)
+    secured = join(where["host"], where.get("port", PEER_PORT), word)
+    address, own_address = (plain_address(str(name[0])) for name in (secured.getpeername(), secured.getsockname()))
+    return FarEnd(Connection(secured), address, own_address, lambda: "it closed the connection", TLS_REMEDY)
 
 
 def plain_address(text: str) -> str:
@@ -75,4 +100,4 @@ def plain_address(text: str) -> str:
         return ""
 
 
-TRANSPORTS = {Transport.SSH: reach_by_ssh}
+TRANSPORTS = {Transport.SSH: reach_by_ssh, Transport.TLS: reach_by_tls}

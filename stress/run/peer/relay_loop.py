@@ -149,7 +149,7 @@ class RelayLoop:
         except LabError as error:
             raise LostError(str(error)) from error
         self.joined = True
-        self.cell.send_message(Joined(self.far_end.address, message.program))
+        self.cell.send_message(Joined(self.far_end.address, self.far_end.own_address, message.program))
 
     def take_from_cell(self, frame: Frame) -> None:
         """Pass a frame of run-cell on, unless it is for the relay."""
@@ -200,7 +200,7 @@ class RelayLoop:
         how = self.far_end.tell_end()
         if self.joined:
             return f"{self.peer} was lost: {how}."
-        return f"{self.peer} does not serve: {how}; this version of connstorm must be there (--remote-connstorm)."
+        return f"{self.peer} does not serve: {how}; {self.far_end.remedy}."
 
     @property
     def patience_s(self) -> float:

@@ -30,8 +30,10 @@ class Joined(Message, frozen=True):
 
     Attributes:
         address: of the other host, to which the control channel leads; empty where a proxy hides it.
+        own_address: of this host, from which it leads.
         program: of the other host, with its version.
     """
 
     address: str
+    own_address: str
     program: str
