@@ -111,9 +111,10 @@ def test_the_serving_host_takes_no_text_of_the_client(world):
     assert "are not those that clean has on the serving host" in " ".join(check_changes(plan, "storm"))
 
 
-@pytest.mark.parametrize("name", ["net.ipv4.ip_forward", "net.core.rmem_max", "kernel.panic", "net.ipv4.tcp_/../x"])
+@pytest.mark.parametrize("name", ["net.ipv4.ip_default_ttl", "net.ipv4.conf.all.rp_filter"])
+@namespaced
 def test_the_serving_host_changes_no_setting_beyond_tcp(name):
-    (sentence,) = check_changes(linked("clean", sysctls={name: "1"}), "storm")
+    (sentence,) = check_changes(linked("clean", sysctls={name: "9"}), "storm")
     assert f"The serving host changes no setting {name} for a client" in sentence
 
 

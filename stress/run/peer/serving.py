@@ -2,10 +2,12 @@
 """Serve one client of a storm across a link, on standard input and output, as ssh starts it."""
 
 import os
+from ipaddress import ip_address
 
 import stress
 from stress.model.peer import ServeLimits
 from stress.run.protocol import PROTOCOL
+from stress.storm.peer.act_changes import Control
 from stress.storm.peer.calls import Hello
 from stress.storm.peer.channel import Channel, Descriptors
 from stress.storm.peer.message import CLIENT_SPEECH
@@ -24,9 +26,32 @@ def serve_stdio(limits: ServeLimits) -> str:
     os.dup2(nothing, STDIN)
     os.dup2(STDERR, STDOUT)
     os.close(nothing)
-    return serve(Channel(Descriptors(reading, writing), CLIENT_SPEECH, "the client"), limits)
+    return serve(Channel(Descriptors(reading, writing), CLIENT_SPEECH, "the client"), limits, find_control())
 
 
-def serve(channel: Channel, limits: ServeLimits) -> str:
-    """Serve the client at the other end of a channel; return why it ended early, or nothing."""
-    return Session(channel, Hello(PROTOCOL, f"connstorm {stress.__version__}"), limits).run()
+def find_control() -> Control | None:
+    """Return the addresses between which ssh runs, the client's first, as sshd tells them; None where it does not."""
+    match os.environ.get("SSH_CONNECTION", "").split():
+        case [client, _, server, _] if is_address(client) and is_address(server):
+            return client, server
+    return None
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is an IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def serve(channel: Channel, limits: ServeLimits, control: Control | None = None) -> str:
+    """Serve the client at the other end of a channel; return why it ended early, or nothing.
+
+    Args:
+        channel: on which nothing was said.
+        limits: of this host.
+        control: the addresses between which it runs, the client's first; None: unknown.
+    """
+    return Session(channel, Hello(PROTOCOL, f"connstorm {stress.__version__}"), limits, control).run()

@@ -25,6 +25,7 @@ from stress.storm.peer.end_settings import settings_of
 from stress.storm.peer.link_plan import drop_rules
 
 HOSTS = {CLIENT: "this host", SERVER: "the serving host"}  # as the user at the client's sees them
+Control = tuple[str, str]  # the addresses between which the control channel runs, the client's first
 OTHER_ADDRESS = {CLIENT: "--source", SERVER: "--listen"}
 
 
@@ -43,14 +44,14 @@ class Permission(msgspec.Struct, frozen=True):
 class ActChanges:
     """The changes of one act on one end. A context manager, which undoes them; ``end`` does so earlier."""
 
-    def __init__(self, plan: Plan, host: str, permission: Permission, control: tuple[str, str]) -> None:
+    def __init__(self, plan: Plan, host: str, permission: Permission, control: Control | None) -> None:
         """Prepare; nothing is changed yet.
 
         Args:
             plan: of the act.
             host: which end this is, client or server.
             permission: whether it may be changed.
-            control: the addresses between which the control channel runs, the client's first.
+            control: the addresses between which the control channel runs; None: they are unknown.
 
         Raises:
             UsageError: the act needs what may not be changed here, or what would cut the control channel.
@@ -133,7 +134,7 @@ class ActChanges:
             self.changes.__exit__(kind, value, trace)
 
 
-def change_faults(plan: Plan, host: str, permission: Permission, control: tuple[str, str]) -> Iterator[str]:
+def change_faults(plan: Plan, host: str, permission: Permission, control: Control | None) -> Iterator[str]:
     """Yield why an act cannot be had on an end of the link; the arguments are as of ``ActChanges``."""
     if not permission.given:
         for name, value in differing_settings(plan, host).items():
@@ -145,14 +146,13 @@ def change_faults(plan: Plan, host: str, permission: Permission, control: tuple[
             yield f"{plan.scenario} needs {' and '.join(parts)} on {HOSTS[host]}: {permission.remedy}."
     elif not firewall.has_nft() and (rules_of(plan, host) or host in (*deaf_hosts(plan), *plan.world.silent)):
         yield f"{plan.scenario} needs nft on {HOSTS[host]}, which is not installed (Debian package nftables)."
-    client, server = control
     for cut in addresses_cut(plan, host):
-        if ip_address(cut) in (ip_address(client), ip_address(server)):
-            end = CLIENT if ip_address(cut) == ip_address(client) else SERVER
-            yield (
-                f"{plan.scenario} makes {cut} unreachable, which the control channel uses too; give another address of "
-                f"{HOSTS[end]} ({OTHER_ADDRESS[end]})."
-            )
+        for end, address in zip((CLIENT, SERVER), control or (), strict=False):
+            if ip_address(cut) == ip_address(address):
+                yield (
+                    f"{plan.scenario} makes {cut} unreachable, which the control channel uses too; give another "
+                    f"address of {HOSTS[end]} ({OTHER_ADDRESS[end]})."
+                )
 
 
 def describe_parts(plan: Plan, host: str) -> Iterator[str]:

@@ -10,8 +10,10 @@ import msgspec
 from stress.lab import local_addresses, source_filter
 from stress.model.peer import ServeLimits
 from stress.model.plan import Plan
-from stress.model.world import Topology
+from stress.model.world import SERVER, Topology
 from stress.storm.check import plan_rules
+from stress.storm.peer.act_changes import Control, Permission, change_faults
+from stress.storm.peer.allowed_changes import check_changes
 from stress.storm.peer.calls import Ask
 
 
@@ -24,18 +26,25 @@ class Agreement:
         acts: the plan of each act by its name.
         sources: from which connections are accepted.
         limits: of this host, with these sources.
-        may_change: whether settings, rules and routes of this host may be changed.
+        permission: whether settings, rules and routes of this host may be changed.
+        control: the addresses between which the control channel runs, the client's first; None: unknown.
     """
 
     plan: Plan
     acts: dict[str, Plan]
     sources: list[source_filter.Source]
     limits: ServeLimits
-    may_change: bool
+    permission: Permission
+    control: Control | None
 
 
-def agree(ask: Ask, limits: ServeLimits) -> Agreement:
+def agree(ask: Ask, limits: ServeLimits, control: Control | None = None) -> Agreement:
     """Return what is agreed to.
+
+    Args:
+        ask: the question.
+        limits: of this host.
+        control: as in ``Agreement``.
 
     Raises:
         UsageError: something of the plan is wrong, or beyond the limits of this host.
@@ -48,9 +57,16 @@ def agree(ask: Ask, limits: ServeLimits) -> Agreement:
     sources = source_filter.parse_sources(ask.sources)
     plan_rules.refuse(source_faults(sources, limits))
     if ask.change:
-        plan_rules.refuse(change_faults(limits))
+        plan_rules.refuse(permission_faults(limits))
+    permission = Permission(given=ask.change)
+    faults = (
+        fault
+        for name, act in acts.items()
+        for fault in (*check_changes(ask.plan, name), *change_faults(act, SERVER, permission, control))
+    )
+    plan_rules.refuse(iter(dict.fromkeys(faults)))
     agreed = msgspec.structs.replace(limits, sources=[*map(str, sources)])
-    return Agreement(ask.plan, acts, sources, agreed, ask.change)
+    return Agreement(ask.plan, acts, sources, agreed, permission, control)
 
 
 def across_faults(plan: Plan) -> Iterator[str]:
@@ -124,7 +140,7 @@ def source_text(source: source_filter.Source) -> str:
     return str(source.network_address) if source.num_addresses == 1 else str(source)
 
 
-def change_faults(limits: ServeLimits) -> Iterator[str]:
+def permission_faults(limits: ServeLimits) -> Iterator[str]:
     """Yield why nothing of this host may be changed for a storm."""
     if not limits.change:
         yield (

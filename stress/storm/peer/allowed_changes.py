@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
-from stress.model.world import Topology, World
+from stress.model.world import SERVER, Topology, World
 from stress.storm.catalogue import find_scenario
+from stress.storm.peer.act_changes import differing_settings
 from stress.storm.peer.link_plan import across_link
 
 # Settings whose old value makes everything as before, and which matter to connections alone.
@@ -26,6 +27,9 @@ def check_changes(plan: Plan, act: str) -> Iterator[str]:
     Args:
         plan: the whole one, as the client sent it; its acts can be made (``Plan.storms``).
         act: its name.
+
+    Raises:
+        NotApplicableError, UsageError: as of ``differing_settings``.
     """
     wanted = plan.storms()[act]
     try:
@@ -39,9 +43,8 @@ def check_changes(plan: Plan, act: str) -> Iterator[str]:
             f"The rules, routes or settings of the act {act!r} are not those that {plan.scenario} has on the serving "
             "host, which takes no others; use the same version of connstorm on both."
         )
-    names = [name for settings in (wanted.sysctls, *wanted.world.sysctls.values()) for name in settings]
-    for name in dict.fromkeys(names):
-        if not name.startswith(PERMITTED) or ".." in name or "/" in name:
+    for name in differing_settings(wanted, SERVER):
+        if not name.startswith(PERMITTED):
             yield (
                 f"The serving host changes no setting {name} for a client; permitted are those that begin with "
                 f"{', '.join(PERMITTED)}."

@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from stress.lab.capture import Packets
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.network import Network
@@ -15,6 +17,7 @@ from stress.model.world import SERVER
 from stress.storm.kernel_hearing import KernelHearing
 from stress.storm.observed_host import LocalHost
 from stress.storm.peer import calls
+from stress.storm.peer.act_changes import ActChanges
 from stress.storm.peer.agreement import Agreement
 from stress.storm.peer.calls import Call
 from stress.storm.peer.serving_listener import ServingListener
@@ -39,11 +42,20 @@ class ServingAct:
     """The act that a session is in; the next one may go on with what is there."""
 
     def __init__(self, plan: Plan, agreement: Agreement, watch: Watch) -> None:
-        """Begin an act, in which nothing listens yet."""
+        """Begin an act, in which nothing listens yet, and change this host for it.
+
+        Raises:
+            UsageError, NotApplicableError, LabError: as of ``ActChanges``; nothing is changed.
+        """
         self.agreement = agreement
         self.watch = watch
         self.serving: ServingListener | None = None
         self.go_on(plan)
+        self.changes = ActChanges(plan, SERVER, agreement.permission, agreement.control)
+        with ExitStack() as undone:
+            undone.enter_context(self.changes)
+            self.changes.begin()
+            undone.pop_all()
 
     def go_on(self, plan: Plan) -> None:
         """Go on as the act of another plan, with the same listener."""
@@ -63,8 +75,9 @@ class ServingAct:
             calls.ListMines: lambda _: WithArrays(None, {"mines": host.list_mines()}),
             calls.BeginLook: lambda _: host.begin_look(),
             calls.EndLook: lambda _: host.end_look(),
-            calls.CountRules: lambda _: host.count_dropped(),
-            calls.ReadHost: lambda _: host.read_now(),
+            calls.LoadRules: lambda call: self.changes.load_rules(nat=call.nat),
+            calls.CountRules: lambda _: self.changes.count(),
+            calls.ReadHost: lambda _: msgspec.structs.replace(host.read_now(), changed=self.changes.changed),
             calls.BeginCapture: self.begin_capture,
             calls.EndCapture: lambda _: self.end_capture(),
             calls.BeginHearing: lambda _: self.begin_hearing(),
@@ -124,6 +137,11 @@ class ServingAct:
             serving.close()
 
     def close(self) -> None:
-        """End the act; the listener first."""
+        """End the act; the listener first.
+
+        Raises:
+            LabError: something could not be undone, or was undone too early.
+        """
         self.close_listener()
         self.stop_observing()
+        self.changes.end()

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from stress._listener import ACCEPTED
-from stress.lab import firewall
 from stress.lab.listener import PROCESSES_MAX, Listener
 from stress.lab.source_filter import Source
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.text import endpoint_text
-from stress.model.world import Drop, Firewall
+from stress.model.world import Drop
 from stress.storm.peer import calls
+from stress.storm.peer.act_changes import uses_rules
 from stress.storm.peer.calls import Call
 
 WAIT_MAX_S = 60.0  # a call keeps the client waiting for no longer
@@ -32,7 +32,6 @@ class ServingListener:
             UsageError: a port is in use, or may not be used.
             LabError: the address is gone.
         """
-        chosen = firewall.choose_firewall(plan.firewall)
         self.held: list[socket.socket] = []
         self.listener = Listener(
             plan.target,
@@ -41,7 +40,7 @@ class ServingListener:
             per_port=plan.listeners,
             stuck=plan.stuck,
             keepalive_s=plan.keepalive_s,
-            drop_rst=plan.drop is Drop.RST and chosen is Firewall.BPF,
+            drop_rst=plan.drop is Drop.RST and not uses_rules(plan),
             sources=sources,
             cpu=choose_cpu(plan),
         )
