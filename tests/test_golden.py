@@ -106,6 +106,7 @@ VERBS = {
     "gate-self-test-json": "gate base same -o out --self-test --json",
     "gate-track": "gate {track} {later} -o out",
     "suite-dry-run": "suite smoke.toml --dry-run",
+    "suite-dry-run-links": "suite links.toml --dry-run",
     "suite-dry-run-json": "suite smoke.toml --dry-run --json --trials 1",
     "suite-dry-run-folder": "suite base --dry-run",
     "history": "history steps --figure history.png",
@@ -171,6 +172,7 @@ WRONG = {
     "suite-key": "suite wrong.toml",
     "suite-folder": "suite base",
     "suite-executor": "suite smoke.toml --executor moon",
+    "suite-links": "suite wrong-links.toml --dry-run",
     "suite-resume": "suite smoke.toml --resume -o empty",
     "compare-same": "compare base base",
     "compare-one": "compare base",
@@ -259,6 +261,35 @@ def page(*parts):
     return "".join(f"=== {heading}\n{text}" for heading, text in ended)
 
 
+LINKS = {  # suite files
+    "links.toml": """
+trials = 2
+[[scenario]]
+name = "closewait"
+[matrix]
+link = ["loopback", "veth", "peer:lab2", "peer:root@lab3:2222/198.51.100.3"]
+""",
+    "wrong-links.toml": """
+[[scenario]]
+name = "clean"
+link = "vet"
+[[scenario]]
+name = "snat-race"
+link = "peer:lab2"
+[[scenario]]
+name = "half-open"
+link = "loopback"
+[[scenario]]
+name = "loss"
+link = "veth"
+[[scenario]]
+name = "self-connect"
+[scenario.matrix]
+link = ["veth"]
+""",
+}
+
+
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     """Return a folder of stored runs and suites."""
@@ -267,6 +298,8 @@ def inputs(tmp_path_factory):
         shutil.copytree(TESTS / "data" / name, home / name)
     shutil.copytree(REPOSITORY / "results" / "history", home / "track")
     shutil.copy(REPOSITORY / "suites" / "smoke.toml", home)
+    for name, text in LINKS.items():
+        (home / name).write_text(text)
     shutil.copy(TESTS / "data" / "captures" / "two.pcapng", home)
     shutil.copytree(home / "run-schema-2", home / "damaged")
     os.truncate(home / "damaged" / "attempts.npy", 200)

@@ -46,7 +46,9 @@ TRIALS_MAX = 1000
     help="where trials run: local, ssh, dask:SCHEDULER and others, see docs/fleet.md",
 )
 @click.option("--hosts", default="", metavar="A,B", help="of --executor ssh or dask; each runs every cell")
-@click.option("--remote-connstorm", default="connstorm", show_default=True, help="the command on hosts of ssh")
+@click.option(
+    "--remote-connstorm", default="connstorm", show_default=True, help="the command on hosts of ssh and on peers"
+)
 @click.option(
     "--host", is_flag=True, help="this host's own network stack; its settings are changed and restored (root)"
 )
@@ -189,6 +191,7 @@ def caption(file: Manifest) -> list[str]:
     return [
         *machines,
         *([f"booted: {', '.join(booted)}"] if booted else []),
+        *(f"{name}: Linux {peer.host.kernel}" for name, peer in file.peers.items()),
         f"{file.suite.trials} trials a cell",
         f"seed {file.suite.seed}",
         f"suite {file.id}",

@@ -2,8 +2,10 @@
 """Link: what is between the client and the server of a storm, as a suite names it. Imports no numpy."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -15,7 +17,8 @@ from stress.model.world import Topology
 
 LINK = "link"  # an axis that is no field of a plan: it decides topology, addresses and peers
 PEER_PREFIX = "peer:"
-PEER_NAME = re.compile(r"[^\s/,;'\"\\-][^\s/,;'\"\\]*")  # no ssh(1) takes what begins with a hyphen for a host
+# No ssh(1) takes what begins with a hyphen for a host; after a slash comes the address to storm.
+PEER_TEXT = re.compile(r"peer:(?P<name>[^\s/,;'\"\\-][^\s/,;'\"\\]*)(?:/(?P<address>[0-9a-fA-F.:]+))?")
 
 
 class LinkKind(StrEnum):
@@ -28,23 +31,31 @@ class LinkKind(StrEnum):
 
 @dataclass(frozen=True)
 class Link:
-    """A link: its kind, and the name of the other machine where there is one."""
+    """A link.
+
+    Attributes:
+        kind: what it is.
+        peer: the name of the other machine, where there is one.
+        address: of that machine, to be stormed; empty: the one by which ssh reaches it.
+    """
 
     kind: LinkKind
     peer: str = ""
+    address: str = ""
 
 
 def parse_link(text: str) -> Link:
-    """Return the link of ``loopback``, ``veth`` or ``peer:NAME``.
+    """Return the link of ``loopback``, ``veth``, ``peer:NAME`` or ``peer:NAME/ADDRESS``.
 
     Raises:
         UsageError: it is none of these.
     """
     if text in (LinkKind.LOOPBACK, LinkKind.VETH):
         return Link(LinkKind(text))
-    name = text.removeprefix(PEER_PREFIX)
-    if text.startswith(PEER_PREFIX) and PEER_NAME.fullmatch(name):
-        return Link(LinkKind.PEER, name)
+    if match := PEER_TEXT.fullmatch(text):
+        address = match["address"] or ""
+        with suppress(ValueError):
+            return Link(LinkKind.PEER, match["name"], str(ip_address(address)) if address else "")
     close = did_you_mean(text, [LinkKind.LOOPBACK, LinkKind.VETH])
     raise UsageError(f"{LINK} must be loopback, veth or peer:NAME, the name of a host for ssh, not {text!r}.{close}")
 

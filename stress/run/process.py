@@ -121,9 +121,9 @@ class CellProcess:
         return f"The process that ran {self.plan.scenario} ended with {how} before it had a result; nothing was stored."
 
 
-def trial_options(settle_s: float) -> tuple[str, ...]:
+def trial_options(settle_s: float, *, set_host: bool = True) -> tuple[str, ...]:
     """Return the options of ``run-cell`` for a trial of a suite."""
-    return ("--settle", str(settle_s), "--no-draw", "--set-host")
+    return ("--settle", str(settle_s), "--no-draw", *(["--set-host"] if set_host else []))
 
 
 def run(plan: Plan, results: Path, notify: ProgressCallback, options: tuple[str, ...] = ()) -> Path:

@@ -177,6 +177,19 @@ class Link:
         except LOST as error:
             raise LabError(f"{self.name} cannot be reached by ssh: {error_text(error)}.") from error
 
+    def close(self) -> None:
+        """Close the connection, if there is one; the next command makes another."""
+
+        async def end() -> None:
+            if self.connection is not None:
+                self.connection.close()
+                await self.connection.wait_closed()
+
+        try:
+            run_in_loop(end(), EXIT_S)
+        except LOST:
+            self.connection = None
+
     async def connect(self) -> asyncssh.SSHClientConnection:
         """Return the connection, which is made if there is none."""
         async with self.connecting:

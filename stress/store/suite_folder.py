@@ -48,6 +48,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         suite: the contents of the suite file.
         cells: the cells of its matrix.
         kernels: the fingerprint of each booted kernel, by its name in the suite; without kernels that did not boot.
+        peers: the fingerprint of each host across a link, by its name in the suite; without those that did not answer.
     """
 
     schema: int
@@ -58,6 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     suite: Suite
     cells: list[Cell]
     kernels: dict[str, Fingerprint] = {}
+    peers: dict[str, Fingerprint] = {}
 
     @property
     def hosts(self) -> list[str]:

@@ -46,7 +46,7 @@ def executor_for_cells(executor: Executor, cells: Sequence[Cell]) -> Executor:
     if not kernels_to_boot(cells) or isinstance(executor, BootingExecutor):
         return executor
     if isinstance(executor, Local):
-        return Virtme()
+        return Virtme(executor)
     raise UsageError(
         f"The axis kernel boots {', '.join(kernels_to_boot(cells))} on this machine; leave out --executor, or the axis."
     )

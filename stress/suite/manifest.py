@@ -13,8 +13,7 @@ from stress.model.suite import Cell, Fingerprint, Suite
 from stress.run.fingerprint import fingerprint_differences
 from stress.store import suite_folder
 from stress.store.suite_folder import SUITE_SCHEMA, Manifest
-from stress.storm.check import plan_rules
-from stress.suite import kernels, matrix, order
+from stress.suite import kernels, links, matrix, order, peers
 from stress.suite.applicability import refuse_host_settings
 from stress.suite.executor.base import Executor
 from stress.suite.scheduler import clear_leftovers
@@ -30,7 +29,8 @@ def begin_suite(
         executor: what runs the trials.
         notify: progress callback.
         host: run on the host's own network stack.
-        boot: boot the kernels that the suite names, to take their fingerprints; otherwise they have none.
+        boot: boot the kernels that the suite names and reach the hosts across links, to take their fingerprints;
+            otherwise they have none.
 
     Raises:
         UsageError: the suite has no cell, has an invalid one, or asks for what is not permitted here.
@@ -38,10 +38,11 @@ def begin_suite(
     """
     cells = matrix.build_cells(suite, host=host)
     for cell in cells:
-        if faults := list(plan_rules.plan_faults(cell.plan)):
+        if faults := list(links.plan_faults(cell.plan)):
             raise UsageError(f"The cell {cell.name!r} is invalid: {' '.join(faults)}")
     if host and os.geteuid() != 0:
         raise UsageError("--host changes settings of this host, which only root may; run it as root, or leave it out.")
+    peers.refuse_unlinked(cells, executor)
     fingerprints = {name: executor.fingerprint(name) for name in executor.hosts}
     for fingerprint in fingerprints.values():
         refuse_host_settings([cell for cell in cells if cell.kernel == HOST], fingerprint, host=host)
@@ -54,6 +55,7 @@ def begin_suite(
         suite=suite,
         cells=cells,
         kernels=kernels.boot_fingerprints(cells, executor, notify, host=host) if boot else {},
+        peers=peers.take_peer_fingerprints(cells, executor, notify) if boot else {},
     )
 
 
@@ -68,6 +70,7 @@ def resume_suite(
     """
     old = suite_folder.read(path)
     cells = matrix.build_cells(suite, host=old.host)
+    peers.refuse_unlinked(cells, executor)
     if host and not old.host:
         raise UsageError(f"{path} was started without --host; leave it out, or start a new suite without --resume.")
     refuse_changed_cells(path, old.cells, cells)
@@ -81,8 +84,10 @@ def resume_suite(
     for name in executor.hosts:
         refuse_changed_host(path, name, old.fingerprints[name], executor.fingerprint(name))
     booted = kernels.boot_fingerprints(cells, executor, notify, host=old.host)
-    for name in booted.keys() & old.kernels.keys():
-        refuse_changed_host(path, name, old.kernels[name], booted[name])
+    linked = peers.take_peer_fingerprints(cells, executor, notify)
+    for stored, present in ((old.kernels, booted), (old.peers, linked)):
+        for name in stored.keys() & present.keys():
+            refuse_changed_host(path, name, stored[name], present[name])
     file = Manifest(
         schema=SUITE_SCHEMA,
         id=old.id,
@@ -92,6 +97,7 @@ def resume_suite(
         suite=suite,
         cells=cells,
         kernels=booted,
+        peers=old.peers | linked,
     )
     planned = {trial.number: trial for trial in order.ordered_trials(suite, cells, len(file.hosts))}
     for number, record in suite_folder.read_records(path).items():

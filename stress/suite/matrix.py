@@ -10,10 +10,11 @@ from allpairspy import AllPairs
 
 from stress.model.errors import UsageError
 from stress.model.kernel import HOST
-from stress.model.link import LINK, Link, LinkKind, parse_link, plan_across_veth
+from stress.model.link import LINK, parse_link
 from stress.model.plan import Plan
 from stress.model.suite import KERNEL, Cell, Design, Entry, Level, Suite, is_sysctl
 from stress.storm.check.link_rules import link_fault
+from stress.suite.links import plan_across_link
 
 Point = tuple[Level, ...]  # a value for each axis, in the order of the axes
 PREFIXES = ("net.ipv4.", "net.core.")  # left out of names, which are clear without them
@@ -111,11 +112,6 @@ def plan_at_point(plan: Plan, levels: dict[str, Level], *, host: bool) -> Plan:
     if fields["host"] and not plan.host:  # the host is an axis, or the plan was not read from a file
         plan = plan.on_host()
     return msgspec.convert(msgspec.structs.asdict(plan) | fields | {"sysctls": plan.sysctls | settings}, Plan)
-
-
-def plan_across_link(plan: Plan, link: Link) -> Plan:
-    """Return a plan with a link that its scenario may have between client and server."""
-    return plan_across_veth(plan) if link.kind is LinkKind.VETH else plan
 
 
 def point_link_fault(plan: Plan, levels: dict[str, Level]) -> str | None:

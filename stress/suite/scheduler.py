@@ -206,7 +206,9 @@ class Scheduler:
         suite = self.file.suite
         cell = self.file.cell(trial.cell)
         plan = with_seed(cell.plan, trial.seed)
-        return self.executor.submit(Job(plan, home, suite.settle_s, suite.limit_s, cell.kernel), host)
+        # Settings of hosts that others use too are changed where --host says so.
+        set_host = self.file.host or not plan.peers
+        return self.executor.submit(Job(plan, home, suite.settle_s, suite.limit_s, cell.kernel, set_host), host)
 
 
 def with_seed(plan: Plan, seed: int) -> Plan:

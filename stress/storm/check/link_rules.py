@@ -5,6 +5,7 @@ from stress.model.link import Link, LinkKind
 from stress.model.plan import Plan
 from stress.model.world import Drop, Topology
 from stress.storm.catalogue import SCENARIOS
+from stress.storm.peer.link_plan import NOT_ACROSS
 
 
 def link_fault(plan: Plan, link: Link) -> str | None:
@@ -15,6 +16,9 @@ def link_fault(plan: Plan, link: Link) -> str | None:
         link: between its client and its server.
     """
     who = f"The scenario {plan.scenario}"
+    if link.kind is LinkKind.PEER:
+        reason = NOT_ACROSS.get(plan.scenario)
+        return f"{who} does not run across a link to another host, because {reason}." if reason else None
     own = {act.world.topology for act in plan.storms().values()}
     if own - {Topology.LOOPBACK, Topology.LINK}:
         return f"{who} has a router between its hosts, which decides what is measured; leave out link."
@@ -22,8 +26,6 @@ def link_fault(plan: Plan, link: Link) -> str | None:
         if Topology.LINK in own:
             return f"{who} is of two hosts, which the loopback joins to none; its link is veth or peer:NAME."
         return None
-    if link.kind is LinkKind.PEER:
-        return "Across a link to another host there are single runs alone (connstorm run --peer); use loopback or veth."
     reason = one_host_reason(plan)
     return f"{who} {reason}; its link is loopback alone." if reason else None
 

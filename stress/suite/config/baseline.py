@@ -7,12 +7,12 @@ from typing import Any
 
 from stress.model.link import LINK
 from stress.model.suite import Entry, Level, Suite
-from stress.storm.check.plan_rules import plan_faults
 from stress.suite import matrix
 from stress.suite.config.axes import matching_level, unique_names
 from stress.suite.config.diagnostics import Diagnostics, show_value, suggestion
 from stress.suite.config.scenario import ScenarioTable
 from stress.suite.config.toml_lines import Position
+from stress.suite.links import plan_faults
 
 # Options whose names do not follow from the field's.
 OPTIONS = {"rate_per_s": "--rate", "sources": "--source", "target": "--listen"}

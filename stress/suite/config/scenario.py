@@ -14,11 +14,11 @@ from stress.model.plan import Plan
 from stress.model.suite import Entry
 from stress.storm.catalogue import SCENARIOS, find_scenario
 from stress.storm.check.link_rules import link_fault
-from stress.suite import matrix
 from stress.suite.config.axes import Axis, Parameters, read_axes, read_parameters
 from stress.suite.config.diagnostics import Diagnostics, accept_typed
 from stress.suite.config.keys import DEFAULTS, SCENARIO
 from stress.suite.config.toml_lines import Position
+from stress.suite.links import plan_across_link
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def scenario_plan(base: Plan, given: Parameters, seed: int, varied: Iterable[str
     if "family" in given.fields and "family" not in varied:
         base = base.with_family(given.fields["family"])
     if given.link and LINK not in varied:
-        base = matrix.plan_across_link(base, given.link)
+        base = plan_across_link(base, given.link)
     if host or (given.fields.get("host") and "host" not in varied):
         base = base.on_host()
     fields = given.fields | {"host": True} if host else given.fields

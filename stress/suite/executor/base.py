@@ -24,6 +24,7 @@ class Job:
         settle_s: how long to wait, at most, for a quiet machine before it.
         limit_s: how long it may take.
         kernel: which kernel to boot for it; all executors can run the kernel that is running.
+        set_host: whether a plan for the host's own network stack may change settings there.
     """
 
     plan: Plan
@@ -31,6 +32,7 @@ class Job:
     settle_s: float
     limit_s: float
     kernel: str = HOST
+    set_host: bool = True
 
 
 class Handle(Protocol):
@@ -88,6 +90,18 @@ class BootingExecutor(Executor, Protocol):
 
     def fingerprint_kernel(self, name: str, notify: ProgressCallback) -> Fingerprint | None:
         """Boot a kernel and ask it what it is; return None when it does not boot, which its trials will say."""
+
+
+@runtime_checkable
+class LinkedExecutor(Executor, Protocol):
+    """An executor whose trials may storm a host across a link."""
+
+    def fingerprint_peer(self, name: str) -> Fingerprint:
+        """Ask a host across a link what it is.
+
+        Raises:
+            LabError: it does not answer, or speaks another protocol.
+        """
 
 
 def failed_trial(text: str) -> CellResult:

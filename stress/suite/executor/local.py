@@ -4,10 +4,13 @@
 import os
 from dataclasses import dataclass
 
+from stress.model.errors import LabError
 from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint
 from stress.run import process
+from stress.run.peer.relay_spec import CONNSTORM
 from stress.run.process import CellProcess, CellResult
+from stress.run.protocol import decode_fingerprint
 from stress.suite.executor.base import Job
 
 HERE = "local"
@@ -31,6 +34,10 @@ class LocalHandle:
 class Local:
     """Runs trials on this machine, one after the other; those that do not measure in parallel, one per CPU."""
 
+    def __init__(self, remote_connstorm: str = CONNSTORM) -> None:
+        """Take the command that starts connstorm on hosts across a link, as the shell there reads it."""
+        self.remote_connstorm = remote_connstorm
+
     @property
     def hosts(self) -> list[str]:
         """This machine."""
@@ -46,7 +53,29 @@ class Local:
         assert host == HERE
         return process.request_fingerprint()
 
+    def fingerprint_peer(self, name: str) -> Fingerprint:
+        """Ask a host across a link what it is; the connection is closed again.
+
+        Raises:
+            LabError: it does not answer, or speaks another protocol; or asyncssh is not installed.
+        """
+        try:
+            from stress.run.ssh_link import Link  # noqa: PLC0415  # asyncssh is of the extra fleet
+        except ImportError as error:
+            raise LabError(
+                f"To reach {name} needs the package {error.name}; pip install 'connstorm[fleet]' brings it."
+            ) from error
+        link = Link(name)
+        try:
+            answer = link.output(f"{self.remote_connstorm} run-cell --attest", process.FINGERPRINT_LIMIT_S)
+        finally:
+            link.close()
+        return decode_fingerprint(answer, name)
+
     def submit(self, job: Job, host: str) -> LocalHandle:
         """Start a trial."""
         assert host == HERE
-        return LocalHandle(CellProcess(job.plan, job.folder, process.trial_options(job.settle_s), job.limit_s))
+        options = process.trial_options(job.settle_s, set_host=job.set_host)
+        if job.plan.peers:
+            options += ("--remote-connstorm", self.remote_connstorm)
+        return LocalHandle(CellProcess(job.plan, job.folder, options, job.limit_s))

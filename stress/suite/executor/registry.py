@@ -27,13 +27,13 @@ class Registration:
 def make_local(where: str, hosts: Sequence[str], command: str) -> Executor:  # noqa: ARG001  # as the others
     """Return the executor of this machine."""
     refuse_place(where)
-    return Local()
+    return Local(command)
 
 
 def make_virtme(where: str, hosts: Sequence[str], command: str) -> Executor:  # noqa: ARG001  # as the others
     """Return the executor that boots the kernels of cells on this machine."""
     refuse_place(where)
-    return Virtme()
+    return Virtme(Local(command))
 
 
 def make_ssh(where: str, hosts: Sequence[str], command: str) -> Executor:

@@ -41,14 +41,15 @@ class Virtme:
     All trials of a kernel boot as it booted when its fingerprint was taken, so that they can be compared.
     """
 
-    def __init__(self, *, kvm: bool | None = None, quiet_s: float | None = None) -> None:
+    def __init__(self, local: Local | None = None, *, kvm: bool | None = None, quiet_s: float | None = None) -> None:
         """Start without the fingerprint of any kernel.
 
         Args:
+            local: runs the trials of the running kernel.
             kvm: boot with KVM, or emulated; None tries both.
             quiet_s: how long the console of a boot may be silent; None for the default.
         """
-        self.local = Local()
+        self.local = local or Local()
         self.kvm_choices = [kvm] if kvm is not None else [True, False] if boot.has_kvm() else [False]
         self.quiet_s = quiet_s
         self.images: dict[str, Image] = {}
@@ -68,6 +69,10 @@ class Virtme:
     def fingerprint(self, host: str) -> Fingerprint:
         """Ask this machine what it is."""
         return self.local.fingerprint(host)
+
+    def fingerprint_peer(self, name: str) -> Fingerprint:
+        """Ask a host across a link what it is; errors are as of ``Local``."""
+        return self.local.fingerprint_peer(name)
 
     def fingerprint_kernel(self, name: str, notify: ProgressCallback) -> Fingerprint | None:
         """Boot a kernel and ask it what it is; return None when it does not boot, which its trials will say.

@@ -8,7 +8,7 @@ from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.trials import CellTrials, better_or_worse
 from stress.view.text import metric_wording as words
 from stress.view.text.markdown import escape_pipes, markdown_table
-from stress.view.text.suite_rows import SuiteRow, change_cell, suite_rows
+from stress.view.text.suite_rows import SuiteRow, change_cell, link_notes, suite_rows
 from stress.view.text.table import Cell, Column, Row, Table
 
 
@@ -25,7 +25,8 @@ def suite_markdown(cells: Sequence[CellTrials], headline: Sequence[str] = words.
         Column("changes"),
     )
     rows = tuple(full_row(row, metrics) for row in suite_rows(cells, metrics))
-    return markdown_table(Table(columns, rows), escape_pipes) + "\n"
+    notes = "".join(f"\n{line}\n" for line in link_notes(cells))
+    return f"{markdown_table(Table(columns, rows), escape_pipes)}\n{notes}"
 
 
 def full_row(row: SuiteRow, metrics: Sequence[Metric]) -> Row:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from stress.analysis.comparison.axis_points import baseline_of, cells_by_entry
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import CellTrials, Effect, better_or_worse, cell_effect, estimate_cell
+from stress.model.link import LINK, link_text
 from stress.view.text import metric_wording as words
 from stress.view.text.table import Cell, Tone
 
+PACED = "The storm was paced"  # a warning of a run whose rate the other host limits
 TONES = {"better": Tone.BETTER, "worse": Tone.WORSE, None: Tone.STRONG}
 
 
@@ -43,6 +45,23 @@ def suite_rows(cells: Sequence[CellTrials], metrics: Sequence[Metric]) -> list[S
             values = tuple(median_cell(trials, metric) for metric in metrics)
             rows.append(SuiteRow(label, trials, baseline, values, effects))
     return rows
+
+
+def link_notes(cells: Sequence[CellTrials]) -> list[str]:
+    """Return what else differs between cells across a link to another host and the others, and how these were paced."""
+    across = {link_text(trials.cell.plan): trials for trials in cells if trials.cell.plan.peers}
+    if not across:
+        return []
+    lines = [
+        f"With {LINK}={name} client and server are hosts with network stacks, settings and traffic of their own."
+        for name in across
+    ]
+    if any(not trials.cell.plan.host for trials in cells):
+        lines[-1] += " The other cells run in private namespaces, which have the settings of the suite."
+    warnings = (
+        text for trials in cells if trials.cell.plan.peers for done in trials.done.values() for text in done.warnings
+    )
+    return lines + [text for text in dict.fromkeys(warnings) if text.startswith(PACED)]
 
 
 def median_cell(trials: CellTrials, metric: Metric) -> Cell:

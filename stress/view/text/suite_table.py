@@ -23,7 +23,7 @@ from stress.analysis.statistics.trials import (
 from stress.model.outcome import Cause
 from stress.view.text import metric_wording as words
 from stress.view.text.rich_table import QUIET, STYLES, empty_table
-from stress.view.text.suite_rows import change_cell, suite_rows
+from stress.view.text.suite_rows import change_cell, link_notes, suite_rows
 from stress.view.text.table import Cell
 
 INDENT = 2  # columns: of a cell below its scenario, and of its causes below that
@@ -60,7 +60,8 @@ def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEA
             values = (value_cell(*parts) for parts in zip(row.values, metrics, row.effects, strict=True))
             table.add_row(setting, trials_cell(row.trials), *values)
     effects = [effect for row in rows for effect in row.effects if effect]
-    table.caption = Text("\n").join([*notes(cells, effects), *failures(cells)])
+    across = [Text(line, style=QUIET) for line in link_notes(cells)]
+    table.caption = Text("\n").join([*notes(cells, effects), *across, *failures(cells)])
     table.caption_justify = "left"
     return table
 
