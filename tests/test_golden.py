@@ -17,6 +17,7 @@ import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
+import checkup_builders
 import click
 import inspection_builders
 import msgspec
@@ -31,11 +32,13 @@ from stress.cli.main import connstorm as group
 from stress.cli.output import console, print_report
 from stress.cli.suite import conclude
 from stress.model.outcome import Cause
+from stress.run.peer.peer_checks import peer_checks
 from stress.store.calibration import read as read_calibration
 from stress.store.run_folder import read as read_run
 from stress.storm.catalogue import SCENARIOS
 from stress.view.export.inspection_metrics import metrics_text
 from stress.view.text.demo_table import demo_table
+from stress.view.text.doctor import checkup_table
 from stress.view.text.inspection_report import inspection_report
 from stress.view.text.noise_table import noise_table
 
@@ -469,6 +472,14 @@ def test_inspection(name, printed):
 
 def report_of(name):
     return inspection_report(getattr(inspection_builders, name.upper()), 80)
+
+
+@pytest.mark.parametrize("name", ["fine", "trouble", "refused"])
+def test_peer_doctor(name, printed):
+    """At 80 columns."""
+    checks = list(peer_checks(getattr(checkup_builders, name.upper())))
+    _, text = printed(lambda: Console(highlight=False, width=80).print(checkup_table(checks)))
+    agree(f"doctor-peer-{name}", text)
 
 
 def test_inspection_metrics(printed):

@@ -42,33 +42,33 @@ def test_nothing_is_advised_where_everything_passes():
         "SYN": "arrives",
         "SYN-ACK": "comes back",
         "4-tuple": "the same at both ends",
-        "path MTU": "1,500 bytes, and such segments are acknowledged",
+        "path MTU": "1,500 bytes, which pass",
         "RST to there": "arrives",
-        "RST to here": "comes back from a closed port",
+        "RST to here": "comes from a closed port",
     }
 
 
 @pytest.mark.parametrize(
     ("changes", "syn", "syn_ack", "advice"),
     [
-        ({}, "is not answered", "not known: none was sent", "CAP_NET_RAW there would tell"),
-        ({"syns_there": 0}, "does not arrive", "not known: none was sent", "a firewall between"),
-        ({"syns_there": 2}, "arrives at that host's device", "not known: none was sent", "a rule of that host"),
+        ({}, "is not answered", None, "CAP_NET_RAW there would tell"),
+        ({"syns_there": 0}, "does not arrive", None, "a firewall between"),
+        ({"syns_there": 2}, "arrives at that host's device", None, "a rule of that host"),
         ({"syns_there": 0, "others_syns_there": 2}, "arrives from another address", None, "translated"),
         ({"filtered": 2}, "arrives from another address", None, "translated"),
         ({"is_half_open": True}, "arrives", "does not come back", "CAP_NET_RAW here would tell"),
         ({"is_half_open": True, "syn_acks_here": 0}, "arrives", "does not come back", "another way"),
         ({"is_half_open": True, "syn_acks_here": 2}, "arrives", "comes to this host's device", "a rule of this host"),
-        ({"error": "EHOSTUNREACH"}, "is rejected: EHOSTUNREACH", "not known: none was sent", "a firewall or a router"),
-        ({"error": "ECONNREFUSED"}, "is rejected: ECONNREFUSED", "not known: none was sent", "permit TCP to 10.0.0.7"),
+        ({"error": "EHOSTUNREACH"}, "is rejected: EHOSTUNREACH", None, "a firewall or a router"),
+        ({"error": "ECONNREFUSED"}, "is rejected: ECONNREFUSED", None, "permit TCP to 10.0.0.7"),
     ],
 )
 def test_where_the_first_connection_was_lost(changes, syn, syn_ack, advice):
     states, advised = lines(LOST, **changes)
     assert states["SYN"] == syn
-    assert states["SYN-ACK"] == (syn_ack or states["SYN-ACK"])
+    assert states.get("SYN-ACK") == syn_ack
     assert advice in advised
-    assert states["4-tuple"] == states["path MTU"] == states["RST to here"] == "not known: no connection"
+    assert set(states) <= {"SYN", "SYN-ACK"}  # nothing is known of the others
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_where_the_first_connection_was_lost(changes, syn, syn_ack, advice):
             "translated on the way",
         ),
         ({"is_abort_seen": False}, "RST to there", "does not arrive", "--close fin"),
-        ({"closed_error": "ETIMEDOUT"}, "RST to here", "does not come back from a closed port", "look like lost SYNs"),
+        ({"closed_error": "ETIMEDOUT"}, "RST to here", "does not come from a closed port", "look like lost SYNs"),
         ({"closed_error": ""}, "RST to here", "a closed port is connected", "a proxy"),
         ({"closed_error": "EHOSTUNREACH"}, "RST to here", "a closed port says EHOSTUNREACH", "answers for that host"),
         (
             {"is_full_size_acked": False},
             "path MTU",
-            "1,500 bytes, but such segments are not acknowledged",
+            "1,500 bytes, which do not pass",
             "lower the MTU",
         ),
     ],

@@ -2,6 +2,7 @@
 """connstorm doctor: can this machine measure, and how fast is it?"""
 
 import os
+import sys
 from typing import Any
 
 import click
@@ -10,15 +11,38 @@ import msgspec
 from stress.cli.output import Progress, console, json_option, print_object
 from stress.lab import host_sysctls, namespace
 from stress.model.errors import LabError
+from stress.run.peer.peer_call import JOIN_VARIABLE, peer_options
 from stress.run.process import ONE_THREAD
+
+STDIN = "-"
 
 
 @click.command()
 @click.option("--speed", is_flag=True, help="measure the engine next to a bare loop, a quarter of a minute")
 @click.option("--restore", is_flag=True, help="restore the host's settings that a killed run left modified, as root")
+@click.option(
+    "--peer", metavar="[USER@]HOST[:PORT]", help="say whether this host can be stormed, and what lies between"
+)
+@click.option("--join", "word", metavar="WORD", help="with --peer: as of connstorm run")
+@click.option("--remote-connstorm", "command", metavar="COMMAND", help="with --peer: what starts connstorm there")
+@click.option("--listen", metavar="ADDRESS", help="with --peer: the address there that is connected to")
+@click.option("--listen-port", type=click.IntRange(1, 65535), help="with --peer: the port there that is connected to")
 @json_option
-def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
+def doctor(
+    peer: str | None,
+    word: str | None,
+    command: str | None,
+    listen: str | None,
+    listen_port: int | None,
+    *,
+    speed: bool,
+    restore: bool,
+    as_json: bool,
+) -> None:
     r"""Say what this machine can measure, what is missing, and how to get it.
+
+    With --peer, say whether storms across the link to another host are possible: its versions, clock, limits and
+    privileges and, when it agrees, which segments of two connections to one of its ports arrive.
 
     What a run changes of the host's settings is written down in /var/lib/connstorm meanwhile, or in the folder that
     the environment variable CONNSTORM_STATE names; --restore reads it there.
@@ -28,10 +52,18 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
       connstorm doctor
       connstorm doctor --speed
       connstorm doctor --restore
+      connstorm doctor --peer lab2
     """
+    if speed + restore + (peer is not None) > 1:
+        raise click.UsageError("Give one of --speed, --restore and --peer.")
+    if peer is not None:
+        examine_peer(peer, word, command, listen, listen_port, as_json=as_json)
+        return
+    if (word, command, listen, listen_port) != (None, None, None, None):
+        raise click.UsageError(
+            "--join, --remote-connstorm, --listen and --listen-port are for another host: --peer HOST."
+        )
     if restore:
-        if speed:
-            raise click.UsageError("Give --speed or --restore, not both.")
         restore_settings(as_json=as_json)
         return
     refused = None
@@ -58,6 +90,30 @@ def doctor(*, speed: bool, restore: bool, as_json: bool) -> None:
             console().print(speed_table(speeds, harness))
     if as_json:
         print_object(document)
+
+
+def examine_peer(
+    peer: str, word: str | None, command: str | None, listen: str | None, port: int | None, *, as_json: bool
+) -> None:
+    """Say whether this host and another one can storm across the link between them."""
+    word = os.environ.pop(JOIN_VARIABLE, None) if word is None else word
+    if word == STDIN:
+        word = sys.stdin.readline().strip()
+    peer_options([peer], word, command, may_change=False)
+    from stress.model.peer import Transport  # noqa: PLC0415  # numpy starts threads, which the other checks do not want
+    from stress.run.peer import checkup  # noqa: PLC0415
+    from stress.run.peer.peer_checks import peer_checks  # noqa: PLC0415
+    from stress.run.peer.relay_spec import CONNSTORM, RelaySpec  # noqa: PLC0415
+    from stress.view.text.doctor import checkup_table  # noqa: PLC0415
+
+    transport = Transport.TLS if word else Transport.SSH
+    spec = RelaySpec(peer=peer, transport=transport, command=command or CONNSTORM, word=word or "")
+    known = checkup.examine_peer(spec, listen, port)
+    checks = list(peer_checks(known))
+    if as_json:
+        print_object({"points": msgspec.to_builtins(checks), "peer": msgspec.to_builtins(known)})
+    else:
+        console().print(checkup_table(checks))
 
 
 def restore_settings(*, as_json: bool) -> None:

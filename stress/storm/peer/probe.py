@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from stress.lab import wait
+from stress.lab import census, wait
 from stress.lab.segment_counter import SegmentCounter
 from stress.model import segment_count as kinds
 from stress.model.plan import Plan
@@ -26,7 +26,6 @@ CONNECT_S = 2.5  # the first SYN, and the one that is sent again after 1 s (RFC 
 ANSWER_S = 1.0  # for a segment that follows at once
 IP_MTU, IPV6_MTU = 14, 24  # linux/in.h, linux/in6.h
 TCP_MAXSEG = 2
-TCP_CLOSE = 7  # include/net/tcp_states.h
 LINGER_0 = struct.pack("ii", 1, 0)
 
 
@@ -38,7 +37,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
         error: the name of the errno of the first connect(); empty: it was connected.
         syns_there: how many SYNs came to the devices of the serving host; None: it may not count.
         others_syns_there: SYNs to that port from other addresses, counted in the same way.
-        is_half_open: whether the serving host had a socket in SYN_RECV.
+        is_half_open: whether the serving host had a socket in SYN-RECEIVED.
         filtered: how many segments the listening socket dropped, because they came from another address than agreed.
         syn_acks_here: how many SYN-ACKs came to the devices of this host; None: this program may not count.
         ends_here: own and other end of the connection, as this host sees it; None: it was not connected.
@@ -125,7 +124,7 @@ def look_there(caller: Caller, before: dict[str, int]) -> dict[str, Any]:
     return {
         "syns_there": counts.get(kinds.SYN),
         "others_syns_there": counts.get(kinds.SYN_OF_OTHERS),
-        "is_half_open": any(states.get("SYN_RECV", 0) for states in census.values()),
+        "is_half_open": any(states.get("SYN-RECEIVED", 0) for states in census.values()),
         "filtered": sum(report.drops or 0 for report in look.listening if report.on_target),
     }
 
@@ -142,7 +141,7 @@ def use_connection(caller: Caller, plan: Plan, probing: socket.socket) -> dict[s
     probing.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_0)
     probing.close()
     seen["is_abort_seen"] = wait.wait_until(
-        lambda: caller.call(calls.ReadState(number)) == TCP_CLOSE, ANSWER_S, ANSWER_S / 20
+        lambda: caller.call(calls.ReadState(number)) == census.NUMBERS["CLOSED"], ANSWER_S, ANSWER_S / 20
     )
     return seen
 

@@ -14,11 +14,16 @@ REFUSED, SILENT = errno.errorcode[errno.ECONNREFUSED], errno.errorcode[errno.ETI
 def probe_checks(probe: Probe) -> Iterator[Check]:
     """Yield what is known of the way there and back, in the order in which segments take it."""
     yield check_syn(probe)
-    yield check_syn_ack(probe)
-    yield check_ends(probe)
-    yield check_data(probe)
-    yield check_own_rst(probe)
-    yield check_their_rst(probe)
+    if not probe.error or (probe.error == SILENT and probe.is_half_open):
+        yield check_syn_ack(probe)
+    if probe.ends_here is not None and probe.ends_there is not None:
+        yield check_ends(probe.ends_here, (probe.ends_there[1], probe.ends_there[0]))
+    if probe.is_full_size_acked is not None and probe.mtu is not None:
+        yield check_data(probe.mtu, is_acknowledged=probe.is_full_size_acked)
+    if probe.is_abort_seen is not None:
+        yield check_own_rst(is_seen=probe.is_abort_seen)
+    if probe.closed_error is not None:
+        yield check_their_rst(probe.closed_error)
 
 
 def check_syn(probe: Probe) -> Check:
@@ -49,8 +54,6 @@ def check_syn_ack(probe: Probe) -> Check:
     name = "SYN-ACK"
     if not probe.error:
         return Check(name, "comes back", "")
-    if not probe.is_half_open:
-        return Check(name, "not known: none was sent", "")
     if probe.syn_acks_here is None:
         advice = "a firewall between drops it, or a rule of this host; CAP_NET_RAW here would tell which"
         return Check(name, "does not come back", advice)
@@ -60,61 +63,42 @@ def check_syn_ack(probe: Probe) -> Check:
     return Check(name, "does not come back", advice)
 
 
-def check_ends(probe: Probe) -> Check:
-    """Tell whether both ends see the same connection."""
-    name = "4-tuple"
-    if probe.ends_here is None or probe.ends_there is None:
-        return Check(name, "not known: no connection", "")
-    here, there = probe.ends_here, (probe.ends_there[1], probe.ends_there[0])
+def check_ends(here: tuple[str, str], there: tuple[str, str]) -> Check:
+    """Tell whether both ends see the same connection, from the client's end to the other one."""
     if here == there:
-        return Check(name, "the same at both ends", "")
+        return Check("4-tuple", "the same at both ends", "")
     return Check(
-        name,
+        "4-tuple",
         f"{' → '.join(here)} here, {' → '.join(there)} there",
-        "addresses are translated on the way: causes that need the sockets of both ends stay unknown",
+        "addresses are translated on the way, and a storm needs a way on which none is",
     )
 
 
-def check_data(probe: Probe) -> Check:
+def check_data(mtu: int, *, is_acknowledged: bool) -> Check:
     """Tell whether segments of the full size pass."""
-    name = "path MTU"
-    if probe.is_full_size_acked is None or probe.mtu is None:
-        return Check(name, "not known: no connection", "")
-    if probe.is_full_size_acked:
-        return Check(name, f"{probe.mtu:,} bytes, and such segments are acknowledged", "")
-    return Check(
-        name,
-        f"{probe.mtu:,} bytes, but such segments are not acknowledged",
-        "a router drops them and says nothing, or its ICMP is dropped; lower the MTU of this host's device",
-    )
+    if is_acknowledged:
+        return Check("path MTU", f"{mtu:,} bytes, which pass", "")
+    advice = "a router drops them and says nothing, or its ICMP is dropped; lower the MTU of this host's device"
+    return Check("path MTU", f"{mtu:,} bytes, which do not pass", advice)
 
 
-def check_own_rst(probe: Probe) -> Check:
+def check_own_rst(*, is_seen: bool) -> Check:
     """Tell whether an RST of this host arrives."""
-    name = "RST to there"
-    match probe.is_abort_seen:
-        case None:
-            return Check(name, "not known: no connection", "")
-        case True:
-            return Check(name, "arrives", "")
-        case False:
-            advice = "a firewall drops it: close by FIN (--close fin), or sockets of storms stay there in ESTABLISHED"
-            return Check(name, "does not arrive", advice)
+    if is_seen:
+        return Check("RST to there", "arrives", "")
+    advice = "a firewall drops it: close by FIN (--close fin), or sockets of storms stay there in ESTABLISHED"
+    return Check("RST to there", "does not arrive", advice)
 
 
-def check_their_rst(probe: Probe) -> Check:
-    """Tell whether an RST of the serving host comes back."""
+def check_their_rst(error: str) -> Check:
+    """Tell whether an RST of the serving host comes back; ``error`` is the errno of a connect() to a closed port."""
     name = "RST to here"
-    match probe.closed_error:
-        case None:
-            return Check(name, "not known: no connection", "")
-        case error if error == REFUSED:
-            return Check(name, "comes back from a closed port", "")
-        case error if error == SILENT:
-            advice = "a firewall drops it: what that host refuses will look like lost SYNs here"
-            return Check(name, "does not come back from a closed port", advice)
-        case "":
-            advice = "something between answers for that host (a proxy, SYN cookies of a firewall): storm around it"
-            return Check(name, "a closed port is connected", advice)
-        case error:
-            return Check(name, f"a closed port says {error}", "a firewall answers for that host: permit the port there")
+    if error == REFUSED:
+        return Check(name, "comes from a closed port", "")
+    if error == SILENT:
+        advice = "a firewall drops it: what that host refuses will look like lost SYNs here"
+        return Check(name, "does not come from a closed port", advice)
+    if not error:
+        advice = "something between answers for that host (a proxy, SYN cookies of a firewall): storm around it"
+        return Check(name, "a closed port is connected", advice)
+    return Check(name, f"a closed port says {error}", "a firewall answers for that host: permit the port there")
