@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from command import program
+from command import PROGRAM
 from two_hosts import STORM
 
 from stress.model.plan import Plan
@@ -47,10 +47,17 @@ class Served:
     channel: Channel
     caller: Caller
     hello: calls.Hello
+    is_open: bool = True
 
     def call(self, call):
         """Make a call and return the value of its answer."""
         return self.caller.call(call)
+
+    def hang_up(self):
+        """Close the channel, once."""
+        if self.is_open:
+            self.channel.close()
+            self.is_open = False
 
     def ended(self):
         """Read until the end; return the reason."""
@@ -62,17 +69,21 @@ class Served:
 
 
 @contextmanager
-def serving(host, *options, protocol=PROTOCOL):
+def serving(host, *options, protocol=PROTOCOL, command=PROGRAM):
     """Start the serving side on a host and exchange Hello."""
-    process = host.start(*program("serve", "--stdio", *options))
+    process = host.start(*command, "serve", "--stdio", *options)
     reading, writing = os.dup(process.stdout.fileno()), os.dup(process.stdin.fileno())
     process.stdin.close()  # so that the channel's is the only one
     process.stdin = None
-    with Channel(Descriptors(reading, writing), SERVER_SPEECH, "the serving side") as channel:
-        channel.send(calls.Hello(protocol, "a test"))
-        received = channel.receive(ANSWER_S)
-        assert received, "the serving side says Hello"
-        yield Served(process, channel, Caller(channel), received.message)
+    channel = Channel(Descriptors(reading, writing), SERVER_SPEECH, "the serving side")
+    channel.send(calls.Hello(protocol, "a test"))
+    received = channel.receive(ANSWER_S)
+    assert received, "the serving side says Hello"
+    served = Served(process, channel, Caller(channel), received.message)
+    try:
+        yield served
+    finally:
+        served.hang_up()
 
 
 def plan_across(family=4, **fields):

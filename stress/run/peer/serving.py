@@ -8,6 +8,7 @@ import stress
 from stress.model.peer import ServeLimits
 from stress.run.protocol import PROTOCOL
 from stress.storm.peer.act_changes import Control
+from stress.storm.peer.agreement import Terms
 from stress.storm.peer.calls import Hello
 from stress.storm.peer.channel import Channel, Descriptors
 from stress.storm.peer.message import CLIENT_SPEECH
@@ -26,7 +27,7 @@ def serve_stdio(limits: ServeLimits) -> str:
     os.dup2(nothing, STDIN)
     os.dup2(STDERR, STDOUT)
     os.close(nothing)
-    return serve(Channel(Descriptors(reading, writing), CLIENT_SPEECH, "the client"), limits, find_control())
+    return serve(Channel(Descriptors(reading, writing), CLIENT_SPEECH, "the client"), Terms(limits, find_control()))
 
 
 def find_control() -> Control | None:
@@ -46,12 +47,6 @@ def is_address(text: str) -> bool:
     return True
 
 
-def serve(channel: Channel, limits: ServeLimits, control: Control | None = None) -> str:
-    """Serve the client at the other end of a channel; return why it ended early, or nothing.
-
-    Args:
-        channel: on which nothing was said.
-        limits: of this host.
-        control: the addresses between which it runs, the client's first; None: unknown.
-    """
-    return Session(channel, Hello(PROTOCOL, f"connstorm {stress.__version__}"), limits, control).run()
+def serve(channel: Channel, terms: Terms) -> str:
+    """Serve the client at the other end of a new channel; return why it ended early, or nothing."""
+    return Session(channel, Hello(PROTOCOL, f"connstorm {stress.__version__}"), terms).run()

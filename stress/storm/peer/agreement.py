@@ -18,6 +18,21 @@ from stress.storm.peer.calls import Ask
 
 
 @dataclass(frozen=True)
+class Terms:
+    """On what terms this host serves a client.
+
+    Attributes:
+        limits: of this host.
+        control: the addresses between which the control channel runs, the client's first; None: unknown.
+        is_login: whether the client has logged in here, so that it may know what any user of this host may.
+    """
+
+    limits: ServeLimits
+    control: Control | None = None
+    is_login: bool = True
+
+
+@dataclass(frozen=True)
 class Agreement:
     """A plan to which this host has said yes.
 
@@ -27,7 +42,7 @@ class Agreement:
         sources: from which connections are accepted.
         limits: of this host, with these sources.
         permission: whether settings, rules and routes of this host may be changed.
-        control: the addresses between which the control channel runs, the client's first; None: unknown.
+        terms: on which this host serves the client.
     """
 
     plan: Plan
@@ -35,20 +50,16 @@ class Agreement:
     sources: list[source_filter.Source]
     limits: ServeLimits
     permission: Permission
-    control: Control | None
+    terms: Terms
 
 
-def agree(ask: Ask, limits: ServeLimits, control: Control | None = None) -> Agreement:
+def agree(ask: Ask, terms: Terms) -> Agreement:
     """Return what is agreed to.
-
-    Args:
-        ask: the question.
-        limits: of this host.
-        control: as in ``Agreement``.
 
     Raises:
         UsageError: something of the plan is wrong, or beyond the limits of this host.
     """
+    limits, control = terms.limits, terms.control
     plan_rules.refuse(across_faults(ask.plan))
     plan_rules.refuse(plan_rules.plan_faults(ask.plan))
     acts = ask.plan.storms()
@@ -59,14 +70,12 @@ def agree(ask: Ask, limits: ServeLimits, control: Control | None = None) -> Agre
     if ask.change:
         plan_rules.refuse(permission_faults(limits))
     permission = Permission(given=ask.change)
-    faults = (
-        fault
-        for name, act in acts.items()
-        for fault in (*check_changes(ask.plan, name), *change_faults(act, SERVER, permission, control))
-    )
+    for name in acts:  # first: no name of a setting is looked up that a client may not have changed
+        plan_rules.refuse(check_changes(ask.plan, name))
+    faults = (fault for act in acts.values() for fault in change_faults(act, SERVER, permission, control))
     plan_rules.refuse(iter(dict.fromkeys(faults)))
     agreed = msgspec.structs.replace(limits, sources=[*map(str, sources)])
-    return Agreement(ask.plan, acts, sources, agreed, permission, control)
+    return Agreement(ask.plan, acts, sources, agreed, permission, terms)
 
 
 def across_faults(plan: Plan) -> Iterator[str]:

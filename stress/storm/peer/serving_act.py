@@ -19,6 +19,7 @@ from stress.storm.observed_host import LocalHost
 from stress.storm.peer import calls
 from stress.storm.peer.act_changes import ActChanges
 from stress.storm.peer.agreement import Agreement
+from stress.storm.peer.answers import HostNow, Look
 from stress.storm.peer.calls import Call
 from stress.storm.peer.serving_listener import ServingListener
 from stress.storm.peer.watch import Watch
@@ -51,7 +52,7 @@ class ServingAct:
         self.watch = watch
         self.serving: ServingListener | None = None
         self.go_on(plan)
-        self.changes = ActChanges(plan, SERVER, agreement.permission, agreement.control)
+        self.changes = ActChanges(plan, SERVER, agreement.permission, agreement.terms.control)
         with ExitStack() as undone:
             undone.enter_context(self.changes)
             self.changes.begin()
@@ -74,10 +75,10 @@ class ServingAct:
             calls.TakeCensus: lambda _: host.take_census(),
             calls.ListMines: lambda _: WithArrays(None, {"mines": host.list_mines()}),
             calls.BeginLook: lambda _: host.begin_look(),
-            calls.EndLook: lambda _: host.end_look(),
+            calls.EndLook: lambda _: self.end_look(),
             calls.LoadRules: lambda call: self.changes.load_rules(nat=call.nat),
             calls.CountRules: lambda _: self.changes.count(),
-            calls.ReadHost: lambda _: msgspec.structs.replace(host.read_now(), changed=self.changes.changed),
+            calls.ReadHost: lambda _: self.read_now(),
             calls.BeginCapture: self.begin_capture,
             calls.EndCapture: lambda _: self.end_capture(),
             calls.BeginHearing: lambda _: self.begin_hearing(),
@@ -91,6 +92,22 @@ class ServingAct:
             raise UsageError("The listener of this act is there already.")
         self.serving = ServingListener(self.plan, self.agreement.sources)
         self.watch.follow(self.serving)
+
+    def end_look(self) -> Look:
+        """Return what listens here; who has not logged in learns only what listens on the ports of the storm."""
+        look = self.host.end_look()
+        if self.agreement.terms.is_login:
+            return look
+        return msgspec.structs.replace(look, listening=[entry for entry in look.listening if entry.on_target])
+
+    def read_now(self) -> HostNow:
+        """Return what this host is like now.
+
+        Raises:
+            LabError: what was changed for the act is so no longer.
+        """
+        self.changes.check()
+        return msgspec.structs.replace(self.host.read_now(), changed=[*self.changes.changed])
 
     def begin_capture(self, call: calls.BeginCapture) -> None:
         """Begin to capture the act's packets."""

@@ -15,11 +15,10 @@ from typing import Any
 from stress._fastconnect import now_ns
 from stress.lab import firewall, host
 from stress.model.errors import ChannelClosedError, ChannelFaultError, ConnstormError, LabError, Terminated, UsageError
-from stress.model.peer import SILENCE_S, ServeLimits
+from stress.model.peer import SILENCE_S
 from stress.storm.environment import raise_descriptor_limit
 from stress.storm.peer import calls, description
-from stress.storm.peer.act_changes import Control
-from stress.storm.peer.agreement import Agreement, agree
+from stress.storm.peer.agreement import Agreement, Terms, agree
 from stress.storm.peer.answers import Consent
 from stress.storm.peer.calls import Answer, Ask, Beat, Call, Ended, Hello, Ping, Refused
 from stress.storm.peer.channel import Channel
@@ -35,19 +34,17 @@ NOTHING = ""
 class Session:
     """Serves one client; to be used in the main thread, once."""
 
-    def __init__(self, channel: Channel, own: Hello, limits: ServeLimits, control: Control | None = None) -> None:
+    def __init__(self, channel: Channel, own: Hello, terms: Terms) -> None:
         """Begin with a channel on which nothing was said.
 
         Args:
             channel: to the client.
             own: what this end says first.
-            limits: of this host.
-            control: the addresses between which the channel runs, the client's first; None: unknown.
+            terms: of this host.
         """
         self.channel = channel
         self.own = own
-        self.limits = limits
-        self.control = control
+        self.terms = terms
         self.agreement: Agreement | None = None
         self.act: ServingAct | None = None
         self.calls: queue.Queue[Call] = queue.Queue(WAITING_MAX)
@@ -137,7 +134,7 @@ class Session:
         """
         handlers: dict[type[Call], Callable[[Any], Any]] = {
             Ask: self.ask,
-            calls.Describe: lambda _: description.describe(self.limits),
+            calls.Describe: lambda _: description.describe(self.terms.limits),
         }
         if self.agreement is not None:
             handlers |= {calls.BeginAct: self.begin_act}
@@ -152,7 +149,7 @@ class Session:
         """Find out whether this host agrees; the first plan to which it does is the only one."""
         if self.agreement is not None:
             raise UsageError("This session has agreed to a plan already.")
-        agreement = agree(call, self.limits, self.control)
+        agreement = agree(call, self.terms)
         consent = Consent(
             limits=agreement.limits,
             host=host.read_host(),

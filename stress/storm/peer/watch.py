@@ -18,6 +18,7 @@ from stress.storm.peer.rate_limit import LOOK_S, Load, RateLimit
 from stress.storm.peer.serving_listener import ServingListener
 
 OVERFLOWS = "ListenOverflows"
+ASK_S = 60.0  # for so long a client may wait before it asks for an agreement
 
 
 class Watch:
@@ -28,6 +29,7 @@ class Watch:
         self.channel = channel
         self.interruption = interruption
         self.limits: ServeLimits | None = None
+        self.begin_s = time.monotonic()
         self.end_s = 0.0
         self.rate: RateLimit | None = None
         self.serving: ServingListener | None = None
@@ -79,7 +81,7 @@ class Watch:
         if self.channel.silent_s > SILENCE_S:
             return f"nothing came from the client for {SILENCE_S:g} s"
         if self.limits is None or self.rate is None:
-            return None
+            return f"the client asked for nothing within {ASK_S:g} s" if now_s > self.begin_s + ASK_S else None
         if now_s > self.end_s:
             return f"the {self.limits.max_seconds:,g} s that the serving host permits are over"
         with self.lock:
