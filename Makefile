@@ -10,7 +10,7 @@
 # make chance     storm over leaked connections, and hold what was said before against it; into docs/statistics.md
 # make captures   hold causes by packets against those by counters, in all scenarios; writes docs/attribution.md
 # make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
-# make mutations  send 100,000 mutated messages to either end of the control channel; some minutes
+# make mutations  send 100,000 mutated messages to either end of the control channel; an hour
 # make operate    run what docs/operate.md shows, next to a server in trouble; two minutes
 # make clean      remove what was built
 
@@ -56,7 +56,7 @@ captures: $(VENV)/built
 	$(BIN)/python docs/generate/captures.py
 
 mutations: $(VENV)/built
-	CONNSTORM_MUTATIONS=100000 $(BIN)/python -m pytest tests/test_mutations.py
+	CONNSTORM_MUTATIONS=100000 $(BIN)/python -m pytest tests/test_mutations.py tests/test_session_mutations.py
 
 $(VENV)/built: $(SOURCES)
 	PYTHON=$(PYTHON) sh .ci/prerequisites

@@ -12,6 +12,7 @@ from stress.lab.signals import SIGNALS
 from stress.model.errors import Terminated
 
 WAKE = signal.SIGUSR1  # from a thread of this process
+AGAIN_S = 0.02
 
 
 class Interruption:
@@ -27,28 +28,42 @@ class Interruption:
         """Take the signals; for the main thread alone."""
         self.reason: str | None = None
         self._is_deferred = False
+        self._noticed, self._waking = threading.Event(), threading.Lock()
         self._main = threading.main_thread().ident
         self._before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {
             number: signal.signal(number, self._handle) for number in (*SIGNALS, WAKE)
         }
 
     def end(self, reason: str) -> None:
-        """Let the session end for a reason, the first that is given; any thread may ask for it."""
+        """Let the session end for a reason, the first that is given; any other thread may ask for it.
+
+        It returns when the main thread has noticed. A signal that comes after the interpreter's last look at signals,
+        and before the system call in which it waits, wakes nobody; so it is sent until it does.
+        """
         if self.reason is None:
             self.reason = reason
-        if self._main is not None:
-            signal.pthread_kill(self._main, WAKE)  # a system call of the main thread returns at once
+        while not self._noticed.is_set():
+            self._wake()
+            self._noticed.wait(AGAIN_S)
+
+    def _wake(self) -> None:
+        """Let a system call of the main thread return at once, unless it has noticed already."""
+        with self._waking:
+            if self._main is not None and not self._noticed.is_set():
+                signal.pthread_kill(self._main, WAKE)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self.reason is None:
             self.reason = f"the serving side was ended by {signal.Signals(number).name}"
         if not self._is_deferred:
-            self._is_deferred = True  # what cleans up is not interrupted again
+            self.hold()  # what cleans up is not interrupted again
             raise Terminated(0)
 
     def hold(self) -> None:
-        """Interrupt nothing any more."""
+        """Interrupt nothing any more, and send no further signal."""
         self._is_deferred = True
+        with self._waking:
+            self._noticed.set()
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -59,7 +74,7 @@ class Interruption:
         finally:
             self._is_deferred = before
         if self.reason is not None and not before:
-            self._is_deferred = True
+            self.hold()
             raise Terminated(0)
 
     def __enter__(self) -> Self:
