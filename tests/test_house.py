@@ -74,7 +74,7 @@ EPOCHS = {  # modules that ask the engine's clock when a phase begins or ends, n
     "storm.mine_connections": "the epoch of a storm that lays mines",
     "storm.peer.clock": "how far the clock of the other host is ahead",
     "storm.peer.session": "what the clock of this host is, which the other end asks",
-    "storm.run_plan": "the epoch of an act",
+    "storm.acts": "the epoch of an act",
     "storm.socket_pairs": "when a pair of sockets was seen",
     "storm.worker": "the epoch of a storm",
     "storm.workers": "the moment at which workers start together",

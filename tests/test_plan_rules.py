@@ -19,7 +19,7 @@ from stress.model.protocol import Protocol
 from stress.model.world import CLIENT, Drop, FilterRule, Firewall, Hook, Route, World
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.check import address_rules, plan_rules
-from stress.storm.environment import prepare_sysctls
+from stress.storm.host_settings import prepare_sysctls
 from stress.storm.ports import PortRange
 
 FOUR = PortRange(40000, 40003, np.arange(40000, 40004, dtype=np.uint16))

@@ -15,7 +15,7 @@ from stress.lab.signals import SHELL_BASE, DeferredSignals
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback, ignore_progress
 from stress.run.process import ONE_THREAD
-from stress.storm.run_plan import Acts
+from stress.storm.acts import Acts
 
 BOUND_PROGRAM = (sys.executable, "-m", "stress.lab.bound_program")
 SYSTEM_FOLDERS = "/usr/sbin:/sbin"  # of nft and tcpdump, which is not in the PATH of ordinary users
@@ -46,7 +46,7 @@ def run(
     try:
         with Acts(plan, None, None) as acts:
             signals.release()
-            environment = acts.begin_environment(plan, notify)
+            environment = acts.begin_environment("storm", plan, notify)
             ready()
             signal.signal(signal.SIGINT, leave_to_program)
             with environment.network.inside(host):

@@ -3,7 +3,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,23 @@ import numpy.typing as npt
 
 from stress._fastconnect import now_ns
 from stress.lab import sysctl
-from stress.lab.capture import Packets
 from stress.lab.census import NUMBERS
 from stress.lab.fd_holder import DescriptorHolders
 from stress.lab.kernel_word.word import KernelWord
 from stress.lab.signals import ignore_sigint
 from stress.model.attempt import USE
+from stress.model.errors import ChannelClosedError, ChannelFaultError
+from stress.model.peer import PeerReport
 from stress.model.plan import Close, EvidenceSource, Plan, Serve
 from stress.model.progress import ProgressCallback
 from stress.model.record import Act, Address
 from stress.model.run import PORTS, no_events, no_uses
 from stress.model.world import SERVER
+from stress.storm.act_result import ActResult, Aftermath
 from stress.storm.buffer import Buffer
 from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
-from stress.storm.kernel_hearing import KernelHearing
+from stress.storm.kernel_hearing import Hearing
 from stress.storm.listener_reload import ListenerReload
 from stress.storm.phases import act_phases
 from stress.storm.snapshot import StormSnapshot
@@ -36,33 +37,6 @@ from stress.storm.workers import Workers, copy_rows
 from stress.storm.world_capture import WorldCapture
 
 SETTLE_LIMIT_S = 10.0
-
-
-@dataclass(frozen=True)
-class ActResult:
-    """The result of one act.
-
-    Attributes:
-        act: its record.
-        attempts: shape (attempts,), dtype ATTEMPT, in the order of their starts.
-        uses: of the same attempts, shape (attempts,), dtype USE; shape (0,) where the plan uses none.
-        mines: shape (mines,), dtype MINE: those before the storm.
-        events: shape (events,), dtype KERNEL_EVENT: what the kernel said.
-        packets: that were captured; None without capture.
-        epoch_ns: of the run (CLOCK_MONOTONIC).
-        interrupted: whether SIGINT ended the storm.
-        warnings: sentences for the reader of the run.
-    """
-
-    act: Act
-    attempts: npt.NDArray[Any]
-    uses: npt.NDArray[Any]
-    mines: npt.NDArray[Any]
-    events: npt.NDArray[Any]
-    packets: Packets | None
-    epoch_ns: int
-    interrupted: bool
-    warnings: list[str]
 
 
 class Client:
@@ -119,9 +93,16 @@ class Client:
         """
         plan, environment = self.plan, self.environment
         mines = self.list_mines()
-        with self.workers_ready(watched_ports(plan, mines)) as run_workers, self.begin_capture() as captured:
+        laid = plan.mines if plan.fresh else int((mines["state"] == NUMBERS[plan.mine_state]).sum())
+        with (
+            ExitStack() as observing,
+            self.workers_ready(watched_ports(plan, mines)) as run_workers,
+            self.begin_capture() as captured,
+        ):
             self.notify(f"storm of {self.attempts:,} attempts")  # now: printing must not disturb the storm
-            hearing = self.begin_hearing()
+            for observed in self.hosts.values():
+                observing.callback(observed.close)
+            hearing = environment.begin_hearing(self.word, plan, self.first_address)
             environment.check_start()
             before = StormSnapshot(plan, environment, self.hosts)
             start_ns = now_ns()
@@ -133,14 +114,7 @@ class Client:
             with ExitStack() as here:
                 (to_the_end or here).enter_context(ignore_sigint())
                 self.notify("settling")
-                settled = plan.serve is Serve.NOBODY or environment.listener.wait_settled(SETTLE_LIMIT_S)
-                changes = before.changes(epoch_ns)
-                events = no_events()
-                if hearing is not None:
-                    events, changes["kernel_word"] = hearing.end(epoch_ns)
-                    changes["evidence"] = EvidenceSource.KERNEL
-                packets = captured.packets() if captured else None
-                mines["left"] = np.isin(mines["cookie"], self.list_mines()["cookie"])
+                after = self.look_after(before, hearing, captured, mines, epoch_ns)
                 attempts, uses = self.gather(results)
         self.buffer.close()
         if self.uses is not None:
@@ -157,16 +131,45 @@ class Client:
             sysctls=sysctl.read_recorded(plan.sysctls),
             firewall=environment.firewall_text,
             phases=act_phases(plan, attempts, begun_ns - epoch_ns, start_ns - epoch_ns, end_ns - epoch_ns),
-            mines_laid=plan.mines if plan.fresh else int((mines["state"] == NUMBERS[plan.mine_state]).sum()),
+            mines_laid=laid,
             pairs=sampler.pairs if sampler else [],
             stalls=merge_stalls(results),
             stalls_missed=sum(result.stalls_missed for result in results),
             external=environment.describe_server(),
-            **changes,
+            **after.changes,
         )
-        interrupted = any(result.interrupted for result in results)
-        warnings = list(self.warnings(settled=settled, packets=packets))
-        return ActResult(act, attempts, uses, mines, events, packets, epoch_ns, interrupted, warnings)
+        interrupted = any(result.interrupted for result in results) or (
+            act.peer is not None and act.peer.lost is not None
+        )
+        warnings = list(self.warnings(after, act.peer))
+        return ActResult(act, attempts, uses, after.mines, after.events, after.packets, epoch_ns, interrupted, warnings)
+
+    def look_after(
+        self,
+        before: StormSnapshot,
+        hearing: Hearing | None,
+        captured: WorldCapture | None,
+        mines: npt.NDArray[Any],
+        epoch_ns: int,
+    ) -> Aftermath:
+        """Return what is seen after the storm; nothing but the attempts is known where the other end is lost."""
+        plan, environment = self.plan, self.environment
+        try:
+            environment.end_storm()
+            settled = plan.serve is Serve.NOBODY or environment.listener.wait_settled(SETTLE_LIMIT_S)
+            changes = before.changes(epoch_ns)
+            events = no_events()
+            if hearing is not None:
+                events, changes["kernel_word"] = hearing.end(epoch_ns)
+                if changes["kernel_word"] is not None:
+                    changes["evidence"] = EvidenceSource.KERNEL
+            packets = captured.packets() if captured else None
+            mines["left"] = np.isin(mines["cookie"], self.list_mines()["cookie"])
+            changes["peer"] = environment.describe_peer()
+        except (ChannelClosedError, ChannelFaultError) as lost:
+            changes = before.nothing_known() | {"peer": environment.describe_peer(str(lost))}
+            return Aftermath(settled=True, changes=changes, mines=mines[:0], events=no_events(), packets=None)
+        return Aftermath(settled=settled, changes=changes, mines=mines, events=events, packets=packets)
 
     @contextmanager
     def workers_ready(self, watched: npt.NDArray[np.uint8]) -> Iterator[Callable[[int], list[WorkerResult]]]:
@@ -190,12 +193,6 @@ class Client:
         """Begin to capture, where the plan says so."""
         return WorldCapture(self.hosts, self.attempts) if self.plan.capture else nullcontext()
 
-    def begin_hearing(self) -> KernelHearing | None:
-        """Begin to listen to the kernel, where it was asked and 4-tuples are the same on every host."""
-        if self.word is None or self.plan.world.translates:
-            return None
-        return KernelHearing(self.word, self.plan, self.first_address, self.environment.network)
-
     def list_mines(self) -> npt.NDArray[Any]:
         """Return the mines that there are now, with the addresses of this act, shape (mines,), dtype MINE."""
         mines = self.hosts[self.plan.world.host(SERVER)].list_mines()
@@ -211,10 +208,11 @@ class Client:
         merged = copy_rows(self.buffer, rows, self.folder)
         return merged, copy_rows(self.uses, rows, self.folder) if self.uses else no_uses()
 
-    def warnings(self, *, settled: bool, packets: Packets | None) -> Iterator[str]:
+    def warnings(self, after: Aftermath, peer: PeerReport | None) -> Iterator[str]:
         """Yield sentences that a reader of this act's results must know."""
+        packets = after.packets
         where = f" of act {self.name}" if self.first_address or self.plan.fresh is False else ""
-        if not settled:
+        if not after.settled:
             yield (
                 f"The server had not closed every connection {SETTLE_LIMIT_S:g} s after the storm{where}, so its "
                 "counters may be incomplete."
@@ -223,6 +221,12 @@ class Client:
             yield f"A router translates addresses{where}: the kernel's own word is not joined with attempts there."
         if packets is not None and packets.missed:
             yield f"The capture{where} was full after {len(packets.time_ns):,} packets and missed {packets.missed:,}."
+        if peer is not None and peer.lost is not None:
+            yield (
+                f"{peer.name} was lost{where}: {peer.lost} What it counted and held is not known, so nothing but the "
+                "attempts was recorded, and no cause is named."
+            )
+        yield from self.environment.take_warnings()
 
 
 def watched_ports(plan: Plan, mines: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

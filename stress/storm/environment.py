@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The environment of a storm: settings, a server, a minefield, a firewall."""
 
-import os
-import resource
 import time
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from stress.lab import conntrack, firewall, host, rule_set, sysctl
+from stress.lab import conntrack, firewall, host, rule_set
+from stress.lab.kernel_word.word import KernelWord
 from stress.lab.listener import Listener
 from stress.lab.network import Network
-from stress.model.errors import NotApplicableError, UsageError
+from stress.model.errors import NotApplicableError
+from stress.model.peer import PeerReport
 from stress.model.plan import Plan, Serve
 from stress.model.progress import ProgressCallback
 from stress.model.record import ExternalServer
@@ -19,10 +19,10 @@ from stress.model.world import CLIENT, ROUTER, SERVER, Drop, FilterRule, Firewal
 from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
 from stress.storm.fillers import fill_syn_queue
+from stress.storm.host_settings import assign_cpus, prepare_sysctls, raise_descriptor_limit
+from stress.storm.kernel_hearing import Hearing, KernelHearing
 from stress.storm.observed_host import LocalHost, ObservedHost
 from stress.storm.ports import read_port_range, seeded_generators
-
-LONGEST_QUEUE = "65535"  # so that a storm measures the accept queue only where its plan asks for that
 
 
 class Environment:
@@ -55,7 +55,7 @@ class Environment:
         for name in self.network.hosts:
             with self.network.inside(name):
                 prepare_sysctls(plan, plan.world.sysctls.get(name, {}))
-        self.nofile = raise_descriptor_limit()
+        self.nofile = self.server_nofile = raise_descriptor_limit()
         self.ports = read_port_range(plan.server_ports)
         has_nft = firewall.has_nft()
         plan_rules.refuse(
@@ -130,7 +130,7 @@ class Environment:
             for _ in range(self.plan.servers):
                 self.listener.start(answer=self.plan.use, nofile=self.plan.server_nofile)
         elif self.plan.serve is Serve.LEAK:
-            room = self.nofile - plan_rules.DESCRIPTORS_RESERVED
+            room = self.server_nofile - plan_rules.DESCRIPTORS_RESERVED
             parts = minefield.split_among_processes(attempts, room) if self.plan.server_nofile is None else []
             for part in parts[:-1]:
                 self.listener.start(leak=part, then="leave")
@@ -138,8 +138,29 @@ class Environment:
         if self.plan.fillers:  # last: the server gives them up after some seconds
             fill_syn_queue(self.plan, self.network, self.server)
 
+    def go_on(self, name: str) -> None:
+        """Begin an act, by its name, that reuses what is there; nothing has to be done on one machine."""
+
+    def begin_hearing(self, word: KernelWord | None, plan: Plan, first_address: int) -> Hearing | None:
+        """Begin to listen to the kernel, where it was asked and 4-tuples are the same on every host."""
+        if word is None or plan.world.translates:
+            return None
+        return KernelHearing(word, plan, first_address, self.network)
+
     def check_start(self) -> None:
         """Raise UsageError if the storm may not begin: what connstorm makes itself is as it was made."""
+
+    def end_storm(self) -> None:
+        """Do what has to be done between a storm and the look after it; nothing on one machine."""
+
+    def describe_peer(self, lost: str | None = None) -> PeerReport | None:
+        """Return what is known of a serving host across a link, or None; ``lost`` is why the channel was lost."""
+        assert lost is None
+        return None
+
+    def take_warnings(self) -> list[str]:
+        """Return what a reader of the act has to know of the environment, once."""
+        return []
 
     def describe_server(self) -> ExternalServer | None:
         """Return what is known of a server that others have started; None for connstorm's own."""
@@ -155,10 +176,14 @@ class Environment:
     @property
     def firewall_text(self) -> str:
         """The firewall between client and server, in words."""
+        return f"{self.rules_text}; {firewall.describe_host_rules()}" if self.plan.host else self.rules_text
+
+    @property
+    def rules_text(self) -> str:
+        """The plan's own rules and filters, in words."""
         world = self.plan.world
         own = "; ".join(f"{world.host(rule.on)} {rule.hook}: {rule.match} {rule.action}" for rule in world.rules)
-        own = own or firewall.describe_firewall(self.plan.drop, self.firewall)
-        return f"{own}; {firewall.describe_host_rules()}" if self.plan.host else own
+        return own or firewall.describe_firewall(self.plan.drop, self.firewall)
 
     @property
     def socket_filter(self) -> bytes:
@@ -181,57 +206,3 @@ def rules_by_host(world: World) -> dict[str, list[FilterRule]]:
     for rule in world.rules:
         hosts.setdefault(world.host(rule.on), []).append(rule)
     return hosts
-
-
-def prepare_sysctls(plan: Plan, more: dict[str, str]) -> None:
-    """Write the plan's settings inside the private namespace; on the host, verify that they have these values.
-
-    Args:
-        plan: of the act.
-        more: settings of this host of the world alone.
-
-    Raises:
-        UsageError: the kernel refuses a value, or the host has another.
-        LabError: a setting may not be written here.
-    """
-    if plan.host:
-        verify_sysctls(plan.sysctls)
-        return
-    if "net.core.somaxconn" not in plan.sysctls:
-        sysctl.write("net.core.somaxconn", LONGEST_QUEUE)
-    if plan.port_range is not None:
-        sysctl.write("net.ipv4.ip_local_port_range", "{} {}".format(*plan.port_range))
-    for name, value in sysctl.drop_implied(plan.sysctls | more).items():
-        sysctl.write(name, value)
-
-
-def verify_sysctls(wanted: dict[str, str]) -> None:
-    """Raise UsageError for settings that have other than the wanted values."""
-    values = {name: sysctl.read_existing(name) for name in sysctl.drop_implied(wanted)}
-    others = [
-        f"{name} is {value or 'empty'} here, not {wanted[name]}"
-        for name, value in values.items()
-        if not sysctl.is_same_value(name, value, wanted[name])
-    ]
-    if others:
-        them = "it" if len(others) == 1 else "them"
-        raise UsageError(
-            f"With --host no setting is changed: {', and '.join(others)}; set {them} yourself (sysctl -w), or let a "
-            "suite do it (connstorm suite --host)."
-        )
-
-
-def raise_descriptor_limit() -> int:
-    """Raise RLIMIT_NOFILE to its hard value and return that."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
-
-
-def assign_cpus(plan: Plan) -> tuple[list[int | None], int | None]:
-    """Return the CPUs of the workers and of the listener: different ones, where there are as many."""
-    available = sorted(os.sched_getaffinity(0))
-    if not plan.pin or len(available) < max(plan.workers, 2):
-        return [None] * plan.workers, None
-    rest = available[plan.workers :]
-    return [*available[: plan.workers]], rest[0] if rest else None

@@ -16,8 +16,9 @@ from stress.model.plan import EvidenceSource, Plan, Serve
 from stress.model.record import ExternalServer
 from stress.model.world import Drop
 from stress.storm.check import plan_rules
-from stress.storm.environment import Environment, assign_cpus, raise_descriptor_limit, verify_sysctls
+from stress.storm.environment import Environment
 from stress.storm.external_target import require_local
+from stress.storm.host_settings import assign_cpus, raise_descriptor_limit, verify_sysctls
 from stress.storm.ports import read_port_range
 from stress.storm.server_look import targets
 
@@ -64,7 +65,7 @@ class ExternalEnvironment(Environment):
         self.hosts = self.observe(plan)
         self.firewall = firewall.choose_firewall(plan.firewall)
         verify_sysctls(plan.sysctls)
-        self.nofile = raise_descriptor_limit()
+        self.nofile = self.server_nofile = raise_descriptor_limit()
         self.ports = read_port_range(plan.server_ports)
         plan_rules.refuse(
             plan_rules.missing_kernel_features(

@@ -51,7 +51,7 @@ def seen_source(plan: Plan) -> str:
 
 def mine_addresses(plan: Plan, pair: int) -> tuple[str, int]:
     """Return the client's own address and the server's port for the connection that becomes a mine on a pair."""
-    alone = plan.world.topology is Topology.LOOPBACK
+    alone = plan.world.topology in (Topology.LOOPBACK, Topology.PEER)
     first = plan.source if alone else ADDRESSES[plan.family][plan.mines_from]
     return str(ip_address(first) + pair // plan.target_ports), plan.target_port + pair % plan.target_ports
 

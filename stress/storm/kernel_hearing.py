@@ -3,7 +3,7 @@
 
 from collections import Counter
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,14 @@ from stress.model import record
 from stress.model.plan import Plan
 from stress.model.run import KERNEL_EVENT
 from stress.storm import four_tuples
+
+
+class Hearing(Protocol):
+    """The word of one kernel or two."""
+
+    def end(self, epoch_ns: int) -> tuple[npt.NDArray[Any], record.KernelWord | None]:
+        """Stop listening; return as ``KernelHearing.end``; None: nothing can be said."""
+        ...
 
 
 class KernelHearing:

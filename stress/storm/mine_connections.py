@@ -27,19 +27,19 @@ TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
 TCP_REPAIR_ON, TCP_REPAIR_OFF, TCP_SEND_QUEUE = 1, 0, 2
 
 
-def connect_mines(plan: Plan, places: npt.NDArray[Any]) -> None:
-    """Make the connections that become mines, as the plan lays them."""
+def connect_mines(plan: Plan, places: npt.NDArray[Any], rate_per_s: float | None = None) -> None:
+    """Make the connections that become mines, as the plan lays them, at a rate or as fast as the window allows."""
     if plan.isn is Isn.RANDOM:
         connect_in_repair(plan, places)
     elif plan.laying is Laying.SEED:
-        connect_and_close(plan, listing_policy(plan), places)
+        connect_and_close(plan, listing_policy(plan), places, rate_per_s)
     else:
         half = len(places) // 2
-        connect_and_close(plan, "kernel", places[:half])
-        connect_and_close(plan, "bind", places[half:])
+        connect_and_close(plan, "kernel", places[:half], rate_per_s)
+        connect_and_close(plan, "bind", places[half:], rate_per_s)
 
 
-def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any]) -> None:
+def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any], rate_per_s: float | None) -> None:
     """Make one connection per 4-tuple and close it with FIN: on these 4-tuples or, by the kernel's policies, on any."""
     attempts = allocate_attempts(min(len(places), PART))
     while len(places):
@@ -61,6 +61,7 @@ def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any]) -> None
             window=WINDOW,
             deadline_ns=DEADLINE_S * SECOND_NS,
             duration_ns=DEADLINE_S * SECOND_NS,
+            interval_ns=round(SECOND_NS / rate_per_s) if rate_per_s else 0,
             epoch_ns=now_ns(),
             # Without buckets only the few full sockets linger.
             linger2_s=1 if plan.release in (Release.NO_BUCKETS, Release.LINGER2) else plan.linger2_s,

@@ -7,9 +7,10 @@ drops what it sends; the rule knows it by the number that it acknowledges, and s
 """
 
 import socket
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +31,25 @@ AT_ONCE = 256  # connections whose two ends are held by this process
 LOOK_S = 0.0005  # between two looks at a socket's state
 
 
-Ends = tuple[socket.socket, socket.socket]  # the client's and the server's
+class ServerEnd(Protocol):
+    """The server's end of a connection: a socket, or the part of one that can be had across a link."""
+
+    def shutdown(self, how: int, /) -> None:
+        """Send its FIN."""
+        ...
+
+    def getsockopt(self, level: int, option: int, size: int, /) -> bytes:
+        """Return the first byte of TCP_INFO, which is its state."""
+        ...
 
 
-def lay_in_state(plan: Plan, listener: Listener, places: npt.NDArray[Any]) -> None:
+Ends = tuple[socket.socket, ServerEnd]  # the client's and the server's
+
+
+def lay_in_state(plan: Plan, listener: Listener, places: npt.NDArray[Any], rate_per_s: float | None = None) -> None:
     """Lay one mine on each 4-tuple in the plan's state; the calling thread is on the host of their clients.
+
+    No more than ``rate_per_s`` connections are made a second.
 
     Raises:
         LabError: a connection could not be made, or did not come into the state.
@@ -49,10 +64,10 @@ def lay_in_state(plan: Plan, listener: Listener, places: npt.NDArray[Any]) -> No
     for first in range(0, len(places), AT_ONCE):
         part = slice(first, first + AT_ONCE)
         with ExitStack() as clients:
-            pairs = [
-                connect_one(plan, listener, place, number, clients)
-                for place, number in zip(places[part], numbers[part].tolist(), strict=True)
-            ]
+            pairs = []
+            for place, number in zip(places[part], numbers[part].tolist(), strict=True):
+                time.sleep(1 / rate_per_s if rate_per_s else 0)
+                pairs.append(connect_one(plan, listener, place, number, clients))
             for step in STEPS[plan.mine_state]:
                 for client, server in pairs:
                     step(client, server)
@@ -89,34 +104,35 @@ def connect_one(plan: Plan, listener: Listener, place: np.uint32, number: int, c
         ) from error
 
 
-def vanish(client: socket.socket, _: socket.socket) -> None:
+def vanish(client: socket.socket, _: ServerEnd) -> None:
     """Let the client's socket be closed without a segment."""
     client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON)
 
 
-def close_client(client: socket.socket, _: socket.socket) -> None:
+def close_client(client: socket.socket, _: ServerEnd) -> None:
     """Let the client send its FIN."""
     client.shutdown(socket.SHUT_WR)
 
 
-def close_server(_: socket.socket, server: socket.socket) -> None:
+def close_server(_: socket.socket, server: ServerEnd) -> None:
     """Let the server send its FIN."""
     server.shutdown(socket.SHUT_WR)
 
 
-def hear_client(client: socket.socket, server: socket.socket) -> None:
+def hear_client(client: socket.socket, server: ServerEnd) -> None:
     """Wait until the client's FIN and its acknowledgement have arrived."""
     wait_for_state(server, MineState.CLOSE_WAIT)
     wait_for_state(client, MineState.FIN_WAIT_2)
 
 
-def hear_server(client: socket.socket, server: socket.socket) -> None:
+def hear_server(client: socket.socket, server: ServerEnd) -> None:
     """Wait until the server's FIN and its acknowledgement have arrived."""
-    hear_client(server, client)
+    wait_for_state(client, MineState.CLOSE_WAIT)
+    wait_for_state(server, MineState.FIN_WAIT_2)
 
 
 # What brings the server's end into a state, one step after the other for many connections at a time.
-STEPS: dict[MineState, tuple[Callable[[socket.socket, socket.socket], None], ...]] = {
+STEPS: dict[MineState, tuple[Callable[[socket.socket, ServerEnd], None], ...]] = {
     MineState.ESTABLISHED: (vanish,),
     MineState.FIN_WAIT_1: (close_server, vanish),
     MineState.FIN_WAIT_2: (close_server, hear_server, vanish),
@@ -126,7 +142,7 @@ STEPS: dict[MineState, tuple[Callable[[socket.socket, socket.socket], None], ...
 }
 
 
-def wait_for_state(end: socket.socket, state: MineState) -> None:
+def wait_for_state(end: ServerEnd, state: MineState) -> None:
     """Wait until a socket is in a state.
 
     Raises:

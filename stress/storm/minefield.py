@@ -37,6 +37,7 @@ def lay_mines(
     notify: ProgressCallback = ignore_progress,
     *,
     list_numbers: Callable[[], npt.NDArray[Any]] | None = None,
+    rate_per_s: float | None = None,
 ) -> None:
     """Lay the plan's mines, on ``places`` (4-tuples) or where clients get their ports, and confirm them by a census.
 
@@ -47,7 +48,7 @@ def lay_mines(
     laid by ``mine_states``.
 
     The calling thread is on the host of the clients. ``list_numbers`` lists the mines as ``list_mine_numbers`` does, on
-    the host of the server; None: both are one.
+    the host of the server; None: both are one. ``rate_per_s`` is how many connections may be made a second.
 
     Raises:
         LabError: a mine could not be laid, or a client's port did not become free.
@@ -56,9 +57,9 @@ def lay_mines(
     for _ in range(ROUNDS_MAX):
         notify(f"laying {len(missing):,} mines{waiting_text(plan)}")
         if plan.mine_state is MineState.CLOSE_WAIT:
-            lay_missing(plan, listener, missing, nofile, notify)
+            lay_missing(plan, listener, missing, nofile, notify, rate_per_s=rate_per_s)
         else:
-            lay_in_state(plan, listener, missing)
+            lay_in_state(plan, listener, missing, rate_per_s)
             wait_for_client_ports(plan, 0, notify)
         mines = list_numbers() if list_numbers else list_mine_numbers(plan)
         missing = np.setdiff1d(places, mines) if plan.laying is Laying.SEED else places[len(mines) :]
@@ -82,7 +83,13 @@ def waiting_text(plan: Plan) -> str:
 
 
 def lay_missing(
-    plan: Plan, listener: Listener, places: npt.NDArray[Any], nofile: int, notify: ProgressCallback = ignore_progress
+    plan: Plan,
+    listener: Listener,
+    places: npt.NDArray[Any],
+    nofile: int,
+    notify: ProgressCallback,
+    *,
+    rate_per_s: float | None,
 ) -> None:
     """Make and leak one connection for each 4-tuple, and wait until the ports are free.
 
@@ -96,7 +103,7 @@ def lay_missing(
                 notify(f"{laid:,} of {len(places):,} mines laid")
             accepted_before = listener.report().accepted
             listener.start(leak=part, then="leave")
-            connect_mines(plan, places[laid : laid + part])
+            connect_mines(plan, places[laid : laid + part], rate_per_s)
             if not listener.wait_accepted(accepted_before + part, ACCEPT_LIMIT_S):
                 report = listener.report()
                 raise LabError(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from stress.lab import census, conntrack, counters, firewall, host, sysctl
 from stress.lab.capture import EVERY_DEVICE, LOOPBACK, Capture, Packets
 from stress.lab.network import Network
+from stress.lab.segment_counter import SegmentCounter
 from stress.model.plan import Plan
 from stress.model.record import HostReport
 from stress.model.world import CLIENT, ROUTER, Drop, Firewall, Topology
@@ -76,6 +77,10 @@ class ObservedHost(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Stop counting what it counts for the act."""
+        ...
+
 
 class LocalHost:
     """A host whose network namespace the calling thread is in, or can enter."""
@@ -91,11 +96,18 @@ class LocalHost:
         self.network = network
         self.name = name
         self.plan = plan
+        self.segments: SegmentCounter | None = None
 
     def read_counters(self) -> HostReport:
-        """Return the counters of its kernel."""
+        """Return the counters of its kernel; across a link also those of the storm's segments, from now on."""
         with self.inside():
-            return HostReport(counters=counters.read(), conntrack=conntrack.read_statistics())
+            if self.segments is None and self.plan.world.topology is Topology.PEER:
+                self.segments = SegmentCounter(self.plan, self.name)
+            return HostReport(
+                counters=counters.read(),
+                conntrack=conntrack.read_statistics(),
+                segments=self.segments.read() if self.segments else {},
+            )
 
     def take_census(self) -> dict[str, dict[str, int]]:
         """Return the number of its sockets by end and TCP state."""
@@ -163,6 +175,12 @@ class LocalHost:
             share = Fraction(seen, sum(map(sightings, self.network.hosts)))
         with self.inside():
             return Capture(self.plan.target_port, seen * attempts, device, share)
+
+    def close(self) -> None:
+        """Stop counting segments."""
+        if self.segments is not None:
+            self.segments.close()
+            self.segments = None
 
     def inside(self) -> AbstractContextManager[None]:
         """Return a context in which the calling thread is there."""

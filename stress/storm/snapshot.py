@@ -7,7 +7,7 @@ from typing import Any
 
 from stress.lab import counters, host, neighbour
 from stress.model.plan import EvidenceSource, Plan
-from stress.model.record import HostReport
+from stress.model.record import HostReport, ListenerReport
 from stress.model.world import ROUTER, SERVER
 from stress.storm.environment import Environment
 from stress.storm.observed_host import ObservedHost
@@ -53,6 +53,7 @@ class StormSnapshot:
             host: HostReport(
                 counters=counters.counter_changes(self.before[host].counters, report.counters),
                 conntrack=counters.counter_changes(self.before[host].conntrack, report.conntrack),
+                segments=common_changes(self.before[host].segments, report.segments),
             )
             for host, report in self.read_hosts().items()
         }
@@ -75,6 +76,20 @@ class StormSnapshot:
         """Return the state of the neighbour towards the target, where a SYN was still in this host when it was due."""
         waited = sum_ends(hosts).get("TCPSpuriousRtxHostQueues", 0)
         return neighbour.read_next_hop_state(self.plan.target) if waited else None
+
+    def nothing_known(self) -> dict[str, Any]:
+        """Return the fields of an Act of which nothing but the attempts is known."""
+        return {
+            "evidence": EvidenceSource.NONE,
+            "counters": {},
+            "census_before": {},
+            "census_after": {},
+            "listener": ListenerReport(0, 0, 0, 0, {}),
+            "waiting": 0,
+            "starved_ns": None,
+            "stolen_ms": host.stolen_ms() - self.stolen_before_ms,
+            "dropped": {},
+        }
 
     def changes(self, epoch_ns: int) -> dict[str, Any]:
         """Return what has changed since, as fields of an Act."""
@@ -99,6 +114,11 @@ class StormSnapshot:
             "stolen_ms": host.stolen_ms() - self.stolen_before_ms,
             "dropped": {name: count - self.dropped_before.get(name, 0) for name, count in dropped.items()},
         }
+
+
+def common_changes(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """Return the increase of each count that was read both times."""
+    return {name: value - before[name] for name, value in after.items() if name in before}
 
 
 def sum_ends(hosts: dict[str, HostReport]) -> dict[str, int]:

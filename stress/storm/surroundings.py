@@ -37,10 +37,13 @@ class Surroundings:
         """Return what is known of the surroundings after the storm, as fields of an Act."""
         plan, error = self.plan, self.source_error
         look = self.server.end_look()
-        # The devices of a world move nothing but the storm.
-        is_alone = plan.world.topology is Topology.LOOPBACK
+        outside: int | None = 0  # the devices of a world move nothing but the storm
+        if plan.world.topology is Topology.LOOPBACK:
+            outside = counters.read_outside_packets() - self.outside_packets
+        elif plan.world.topology is Topology.PEER:
+            outside = None
         return {
-            "outside_packets": counters.read_outside_packets() - self.outside_packets if is_alone else 0,
+            "outside_packets": outside,
             "syn_sent_before": self.syn_sent,
             "taken": [
                 TakenPorts(sysctl.ports_text(ports), owner, state)

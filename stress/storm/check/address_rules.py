@@ -8,6 +8,7 @@ from stress._listener import PORTS_MAX
 from stress.model.mine import Laying
 from stress.model.plan import Close, Plan, Ports
 from stress.model.world import Topology
+from stress.storm.check.peer_rules import peer_address_faults
 
 PORT_MAX = 65535
 ADDRESSES_MAX = 1 << 16  # attempts number them in 16 bits
@@ -15,6 +16,8 @@ ADDRESSES_MAX = 1 << 16  # attempts number them in 16 bits
 
 def addresses_faults(plan: Plan) -> Iterator[str]:
     """Yield what is wrong with each address by itself."""
+    if plan.world.is_across_link:
+        yield from peer_address_faults(plan)
     if plan.world.topology is not Topology.LOOPBACK:  # addresses of its own: see world_faults()
         return
     if plan.is_external:  # the kernel is asked, in the process that storms: settle_target()

@@ -99,7 +99,7 @@ def combination_faults(plan: Plan) -> Iterator[str]:
         yield f"--sweeps needs --ports sweep or shuffle; with {plan.ports.value} the kernel chooses the ports."
     unbound = plan.ports in (Ports.KERNEL, Ports.RANGE) and plan.sources == 1
     unbound_source, _ = plan.usual_addresses(plan.family)
-    if unbound and plan.source != unbound_source and not plan.is_external:
+    if unbound and plan.source != unbound_source and not (plan.is_external or plan.world.is_across_link):
         yield (
             f"With --ports {plan.ports.value} the kernel chooses the source address too, and that is "
             f"{unbound_source}; for another --source use --ports no-port."

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 
 from stress.model.plan import Plan
 from stress.model.world import ADDRESSES, Drop, FilterRule, Queue, Route, Topology, World
+from stress.storm.check.peer_rules import peer_faults
 
 NAME = re.compile(r"[a-z0-9_-]{1,40}")
 REFUSING_KINDS = ("unreachable", "prohibit", "blackhole", "throw")
@@ -19,11 +20,13 @@ def world_faults(plan: Plan) -> Iterator[str]:
     world = plan.world
     if world == World():
         return
-    if plan.host and not world.is_across_link:
+    if plan.world.is_across_link:
+        yield from peer_faults(plan)
+    elif plan.host:
         yield f"{plan.scenario} makes hosts, rules or routes, in private namespaces only; leave out --host."
-    if world.is_across_link and not plan.host:
-        yield "A storm across a link is one between hosts as they are, not in private namespaces; its plan says host."
     yield from part_faults(world)
+    if plan.witness:
+        yield f"{plan.scenario} has several hosts, and socket pairs are sampled on one; leave witness out."
     if world.topology in (Topology.LOOPBACK, Topology.PEER):
         return
     source, target = plan.usual_addresses(plan.family)
@@ -34,8 +37,6 @@ def world_faults(plan: Plan) -> Iterator[str]:
         yield f"{plan.scenario} has hosts with rules of their own; leave out --drop."
     if plan.has_two_clients and not (plan.workers == plan.sources and plan.ports.is_sweeping):
         yield f"{plan.scenario} storms from two clients in step: with --workers 2 and --ports sweep or shuffle."
-    if plan.witness:
-        yield f"{plan.scenario} has several hosts, and socket pairs are sampled on one; leave witness out."
 
 
 def part_faults(world: World) -> Iterator[str]:

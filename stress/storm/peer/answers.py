@@ -40,3 +40,12 @@ class HostNow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stolen_ms: int
     changed: list[str]
     firewall: str
+
+
+class Met(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The two ends of the first connection as the serving host has them."""
+
+    client: str
+    client_port: int
+    server: str
+    server_port: int

@@ -12,7 +12,7 @@ import msgspec
 from stress.model.peer import ClockOffset
 from stress.model.plan import Plan
 from stress.model.record import HostReport, KernelWord, ListenerReport
-from stress.storm.peer.answers import Consent, Description, HostNow, Look
+from stress.storm.peer.answers import Consent, Description, HostNow, Look, Met
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
@@ -79,6 +79,16 @@ class Describe(Call, frozen=True):
 
 class MeasureClock(Call, frozen=True):
     """How far is the other host's CLOCK_MONOTONIC ahead? The client's relay answers it, by Pings of its own."""
+
+
+class BeginMeeting(Call, frozen=True):
+    """Listen at the plan's target for the first connection, before any act."""
+
+
+class EndMeeting(Call, frozen=True):
+    """Accept it, reset it and stop listening; the answer is the connection, or null when none came in time."""
+
+    limit_s: float
 
 
 class BeginAct(Call, frozen=True):
@@ -218,6 +228,7 @@ RESULTS: dict[type[Call], Any] = {
     Ping: int,
     Describe: Description,
     MeasureClock: ClockOffset,
+    EndMeeting: Met | None,
     Accept: int,
     ReadState: int,
     ReadEnds: tuple[str, str],

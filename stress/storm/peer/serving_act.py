@@ -63,6 +63,7 @@ class ServingAct:
         self.plan = plan
         self.host = LocalHost(Network(plan.world, plan.family, SERVER), SERVER, plan)
         self.observing = ExitStack()  # the capture and the kernel's word, which end with the act at the latest
+        self.observing.callback(self.host.close)
         self.capture: PacketSource | None = None
         self.hearing: KernelHearing | None = None
 

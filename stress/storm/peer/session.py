@@ -16,13 +16,14 @@ from stress._fastconnect import now_ns
 from stress.lab import firewall, host
 from stress.model.errors import ChannelClosedError, ChannelFaultError, ConnstormError, LabError, Terminated, UsageError
 from stress.model.peer import SILENCE_S
-from stress.storm.environment import raise_descriptor_limit
+from stress.storm.host_settings import raise_descriptor_limit
 from stress.storm.peer import calls, description
 from stress.storm.peer.agreement import Agreement, Terms, agree
-from stress.storm.peer.answers import Consent
+from stress.storm.peer.answers import Consent, Met
 from stress.storm.peer.calls import Answer, Ask, Beat, Call, Ended, Hello, Ping, Refused
 from stress.storm.peer.channel import Channel
 from stress.storm.peer.interruption import Interruption
+from stress.storm.peer.meeting import Meeting
 from stress.storm.peer.message import answer_of
 from stress.storm.peer.serving_act import ServingAct, WithArrays
 from stress.storm.peer.watch import Watch
@@ -47,6 +48,7 @@ class Session:
         self.terms = terms
         self.agreement: Agreement | None = None
         self.act: ServingAct | None = None
+        self.meeting: Meeting | None = None
         self.calls: queue.Queue[Call] = queue.Queue(WAITING_MAX)
 
     def run(self) -> str:
@@ -137,7 +139,11 @@ class Session:
             calls.Describe: lambda _: description.describe(self.terms.limits),
         }
         if self.agreement is not None:
-            handlers |= {calls.BeginAct: self.begin_act}
+            handlers |= {
+                calls.BeginMeeting: lambda _: self.begin_meeting(),
+                calls.EndMeeting: self.end_meeting,
+                calls.BeginAct: self.begin_act,
+            }
         if self.act is not None:
             handlers |= self.act.handlers() | {calls.EndAct: lambda _: self.end_act()}
         handler = handlers.get(type(call))
@@ -159,6 +165,20 @@ class Session:
         self.watch.agree(agreement.limits)
         self.agreement = agreement
         return consent
+
+    def begin_meeting(self) -> None:
+        """Listen for the first connection."""
+        assert self.agreement
+        if self.meeting is not None or self.act is not None:
+            raise UsageError("The first connection comes once, before every act.")
+        self.meeting = Meeting(next(iter(self.agreement.acts.values())), self.agreement.sources)
+
+    def end_meeting(self, call: calls.EndMeeting) -> Met | None:
+        """Return the first connection, if it comes."""
+        if self.meeting is None:
+            raise UsageError("Nothing listens for a first connection.")
+        meeting, self.meeting = self.meeting, None
+        return meeting.end(call.limit_s)
 
     def begin_act(self, call: calls.BeginAct) -> None:
         """Begin an act of the plan."""
@@ -182,6 +202,8 @@ class Session:
 
     def end(self) -> None:
         """Close the listener at once, tell the client why, then clean up."""
+        if self.meeting is not None:
+            self.meeting.close()
         if self.act is not None:
             self.act.close_listener()
         with suppress(ChannelClosedError):

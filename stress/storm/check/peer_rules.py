@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""The rules for a storm across a link: what two hosts that others use too cannot have."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from stress.model.mine import Laying
+from stress.model.plan import Plan
+from stress.model.world import CLIENT
+
+
+def peer_faults(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with a plan for two hosts across a link; nothing for other plans."""
+    if not plan.world.is_across_link:
+        return
+    world = plan.world
+    if not plan.host:
+        yield "A storm across a link is one between hosts as they are, not in private namespaces; its plan says host."
+    if plan.is_external:
+        yield "A storm across a link is served by connstorm there; leave out --peer for a server of others."
+    excluded = {
+        "rules that translate addresses": world.translates,
+        "queues on its links": bool(world.queues),
+        "several --source addresses": plan.sources > 1,
+        "mines on ports that the kernel chooses": plan.mines > 0 and plan.laying is Laying.CLIENTS,
+        "a second client": bool(plan.fillers) or plan.mines_from != CLIENT,
+    }
+    for what in (what for what, wanted in excluded.items() if wanted):
+        yield f"A storm across a link (--peer) cannot have {what}."
+
+
+def peer_address_faults(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with the two addresses by themselves."""
+    for option, text in (("--listen", plan.target), ("--source", plan.source)):
+        try:
+            address = ip_address(text)
+        except ValueError:
+            yield f"{option} {text!r} is not an IP address."
+            continue
+        if address.version != plan.family:
+            yield f"{option} {text} is IPv{address.version}, but the storm is IPv{plan.family} (--family)."
+        elif address.is_loopback or address.is_unspecified or address.is_multicast:
+            yield f"{option} {text} is no address by which two hosts reach each other; give another."
+        elif "%" in text or (address.version == 6 and address.is_link_local):
+            yield f"{option} {text} needs the name of an interface; give another address."

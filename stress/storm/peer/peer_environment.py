@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""The environment of an act whose server is across a link: this host as it is, and the serving side by calls."""
+
+import socket
+import time
+from contextlib import ExitStack, suppress
+
+from stress.lab import firewall, host
+from stress.lab.kernel_word.word import KernelWord
+from stress.lab.network import Network
+from stress.model.errors import LabError, NotApplicableError, UsageError
+from stress.model.peer import ClockOffset, PeerReport
+from stress.model.plan import Plan, Ports, Serve
+from stress.model.progress import ProgressCallback
+from stress.model.world import CLIENT, SERVER, Firewall
+from stress.storm import four_tuples, minefield
+from stress.storm.check import plan_rules
+from stress.storm.environment import Environment
+from stress.storm.host_settings import assign_cpus, raise_descriptor_limit, verify_sysctls
+from stress.storm.kernel_hearing import KernelHearing
+from stress.storm.observed_host import LocalHost, ObservedHost
+from stress.storm.peer import calls
+from stress.storm.peer.clock import ClockPair
+from stress.storm.peer.far_host import FarHost
+from stress.storm.peer.far_listener import FarListener
+from stress.storm.peer.joined_peer import LOST, JoinedPeer
+from stress.storm.peer.peer_hearing import PeerHearing
+from stress.storm.peer.time_needed import laying_rate
+from stress.storm.ports import read_port_range, seeded_generators
+
+
+class PeerEnvironment(Environment):
+    """Client and server are machines of their own. Leaving the context ends the act on the serving side."""
+
+    def __init__(self, name: str, plan: Plan, peer: JoinedPeer, notify: ProgressCallback) -> None:
+        """Make the environment of an act.
+
+        Args:
+            name: of the act.
+            plan: of the act.
+            peer: the serving host, which has agreed to it.
+            notify: called with each stage as it begins.
+
+        Raises:
+            NotApplicableError, UsageError: the act cannot be had on one of the two hosts.
+            LabError: the environment could not be made, or the serving host is lost.
+        """
+        self.plan = plan
+        self.peer = peer
+        self.notes: list[str] = []
+        self.firewall = plan.firewall or Firewall.BPF
+        self.network = Network(plan.world, plan.family)
+        with ExitStack() as stack:
+            self.prepare_client(plan)
+            peer.caller.call(calls.BeginAct(name))
+            stack.callback(self.end_act)
+            self.hosts = self.observe(plan)
+            self.make_server(notify)
+            self.stack = stack.pop_all()
+
+    def prepare_client(self, plan: Plan) -> None:
+        """Verify that this host is as the act needs it; nothing is sent."""
+        verify_sysctls(plan.sysctls)
+        self.nofile = raise_descriptor_limit()
+        self.ports = read_port_range(plan.server_ports)
+        plan_rules.refuse(
+            plan_rules.missing_kernel_features(
+                plan, has_local_port_range=host.has_local_port_range(), has_mptcp=host.has_mptcp()
+            ),
+            NotApplicableError,
+        )
+        plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile))
+        self.server_nofile = self.peer.consent.nofile
+        self.worker_cpus, _ = assign_cpus(plan)
+        self.require_own_source()
+
+    def require_own_source(self) -> None:
+        """Raise UsageError unless the kernel chooses the plan's source by itself, where the plan lets it choose."""
+        plan = self.plan
+        if plan.ports not in (Ports.KERNEL, Ports.RANGE):
+            return
+        domain = socket.AF_INET if plan.family == 4 else socket.AF_INET6
+        # Without a route there is none: that is what an act may be about.
+        with socket.socket(domain, socket.SOCK_DGRAM) as probe, suppress(OSError):
+            probe.connect((plan.target, plan.target_port))
+            chosen = probe.getsockname()[0]
+            if chosen != plan.source:
+                raise UsageError(
+                    f"With --ports {plan.ports.value} the kernel chooses the source address too, and towards "
+                    f"{plan.target} that is {chosen}; for --source {plan.source} use --ports no-port."
+                )
+
+    def make_server(self, notify: ProgressCallback) -> None:
+        """Let the serving side listen, and lay the mines."""
+        plan = self.plan
+        self.clock_before = self.peer.measure_clock()
+        self.clock_after: ClockOffset | None = None
+        self.listener = FarListener(self.peer.caller, plan, self.far)
+        if plan.mines:
+            generator, _ = seeded_generators(plan.seed)
+            places = generator.choice(four_tuples.all_four_tuples(plan, self.ports), plan.mines, replace=False)
+            minefield.lay_mines(
+                plan,
+                self.listener,
+                places,
+                self.server_nofile,
+                notify,
+                list_numbers=self.far.list_mine_numbers,
+                rate_per_s=laying_rate(self.peer.consent.limits),
+            )
+        if plan.rest_s:
+            notify(f"resting for {plan.rest_s:g} s")
+            time.sleep(plan.rest_s)
+        if plan.serve is Serve.ABSENT:
+            self.listener.stop_listening()
+        elif plan.backlog is not None:
+            self.listener.shorten_queue(plan.backlog)
+        self.now_before = self.far.read_now()
+
+    def end_act(self) -> None:
+        """End the act on the serving side, which has done so itself where the channel is lost."""
+        with suppress(*LOST):
+            self.peer.caller.call(calls.EndAct())
+
+    def go_on(self, name: str) -> None:
+        """Begin the next act, which reuses what is there."""
+        self.peer.caller.call(calls.BeginAct(name))
+
+    def observe(self, plan: Plan) -> dict[str, ObservedHost]:
+        """Return the hosts by name, the client first, as they are asked in an act with some plan."""
+        self.far = FarHost(self.peer.caller, plan)
+        return {CLIENT: LocalHost(self.network, CLIENT, plan), SERVER: self.far}
+
+    def begin_hearing(self, word: KernelWord | None, plan: Plan, first_address: int) -> PeerHearing | None:
+        """Begin to listen to both kernels; None where one of them cannot be heard."""
+        if word is None:
+            return None
+        if refusal := self.far.begin_hearing():
+            self.notes.append(f"On {self.peer.name} the kernel's own word cannot be had: {refusal}")
+            return None
+        return PeerHearing(KernelHearing(word, plan, first_address, self.network), self.far, first_address)
+
+    def check_start(self) -> None:
+        """Raise LabError unless the serving host agrees still."""
+        self.peer.caller.call(calls.Ping())
+
+    def end_storm(self) -> None:
+        """Compare the clocks once more, so that times of the serving host can be converted."""
+        try:
+            self.clock_after = self.peer.measure_clock()
+            self.far.clocks = ClockPair(self.clock_before, self.clock_after)
+        except LOST:
+            raise
+        except LabError as error:
+            self.notes.append(f"Times of {self.peer.name} are left out. {error}")
+
+    def describe_peer(self, lost: str | None = None) -> PeerReport:
+        """Return what is known of the serving host after the storm; ``lost`` is why the channel was lost."""
+        peer, now = self.peer, self.now_before
+        if lost is None:
+            now = self.far.read_now()
+        return PeerReport(
+            name=peer.name,
+            transport=peer.transport,
+            program=peer.program,
+            host=peer.consent.host,
+            limits=peer.consent.limits,
+            clock=self.clock_before,
+            clock_after=None if lost else self.clock_after,
+            sysctls=now.sysctls,
+            stolen_ms=now.stolen_ms - self.now_before.stolen_ms,
+            changed=now.changed,
+            lost=lost,
+        )
+
+    def take_warnings(self) -> list[str]:
+        """Return what a reader of the act has to know, once."""
+        taken, self.notes = self.notes, []
+        return taken
+
+    @property
+    def firewall_text(self) -> str:
+        """The firewalls of both hosts, in words."""
+        own = self.rules_text
+        return f"{own}; client: {firewall.describe_host_rules()}; server: {self.now_before.firewall}"
