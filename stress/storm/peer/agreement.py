@@ -16,6 +16,11 @@ from stress.storm.peer.act_changes import Control, Permission, change_faults
 from stress.storm.peer.allowed_changes import check_changes
 from stress.storm.peer.calls import Ask
 
+ASK_TO_CHANGE = "let connstorm change and restore it (--set-host)"
+PERMIT_CHANGE = (
+    "permit connstorm to change and restore it, both there (connstorm serve --set-host) and here (--set-host)"
+)
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -67,9 +72,7 @@ def agree(ask: Ask, terms: Terms) -> Agreement:
     plan_rules.refuse(iter(dict.fromkeys(fault for act in acts.values() for fault in limit_faults(act, limits, own))))
     sources = source_filter.parse_sources(ask.sources)
     plan_rules.refuse(source_faults(sources, limits))
-    if ask.change:
-        plan_rules.refuse(permission_faults(limits))
-    permission = Permission(given=ask.change)
+    permission = Permission(ask.change and limits.change, ASK_TO_CHANGE if limits.change else PERMIT_CHANGE)
     for name in acts:  # first: no name of a setting is looked up that a client may not have changed
         plan_rules.refuse(check_changes(ask.plan, name))
     faults = (fault for act in acts.values() for fault in change_faults(act, SERVER, permission, control))
@@ -147,12 +150,3 @@ def source_faults(sources: list[source_filter.Source], limits: ServeLimits) -> I
 def source_text(source: source_filter.Source) -> str:
     """Return a network, or the one address that it is."""
     return str(source.network_address) if source.num_addresses == 1 else str(source)
-
-
-def permission_faults(limits: ServeLimits) -> Iterator[str]:
-    """Yield why nothing of this host may be changed for a storm."""
-    if not limits.change:
-        yield (
-            "The serving host permits no change of its settings; leave out --set-host and set there by hand what the "
-            "storm needs, or permit it there by connstorm serve --set-host."
-        )
