@@ -15,7 +15,7 @@ from stress.model.errors import LabError, UsageError
 from stress.run.peer import invitation as invitation_module
 from stress.run.peer.certificate import client_context, make_certificate, server_context
 from stress.run.peer.invitation import PENDING_MAX, Invitation, accept_client
-from stress.run.peer.join import join
+from stress.run.peer.join import join_host
 from stress.run.peer.join_word import KNOCK_BYTES, JoinWord, draw_nonce, draw_word, parse_word
 from stress.storm.peer import calls
 from stress.storm.peer.channel import Channel, Connection
@@ -95,7 +95,7 @@ def begin_tls(connected, knock=b"", context=None):
 
 def let_in(serving, word=None):
     """Join, and talk both ways."""
-    with join(HOST, serving.port, word or serving.invitation.word) as joined:
+    with join_host(HOST, serving.port, word or serving.invitation.word) as joined:
         serving.thread.join()
         with (
             Channel(Connection(serving.joined), CLIENT_SPEECH) as server,
@@ -116,11 +116,14 @@ def test_who_has_the_word_gets_in_by_tls_1_3(serving):
 def test_the_word_is_good_once_and_then_nobody_listens(serving):
     let_in(serving)
     with pytest.raises(LabError, match="cannot be reached: Connection refused"):
-        join(HOST, serving.port, serving.invitation.word)
+        join_host(HOST, serving.port, serving.invitation.word)
 
 
 def test_it_works_over_ipv6():
-    with serving_side(family=socket.AF_INET6) as serving, join("::1", serving.port, serving.invitation.word) as joined:
+    with (
+        serving_side(family=socket.AF_INET6) as serving,
+        join_host("::1", serving.port, serving.invitation.word) as joined,
+    ):
         serving.thread.join()
         assert serving.joined.getpeername()[:2] == joined.getsockname()[:2]
 
@@ -131,7 +134,7 @@ def test_a_wrong_word_gets_not_one_byte(serving):
         stranger.send(wrong.knock(draw_nonce()) + CLIENT_HELLO)
         assert bytes_until_end(stranger) == b""
     with pytest.raises(LabError, match="does not answer this join word"):
-        join(HOST, serving.port, wrong)
+        join_host(HOST, serving.port, wrong)
     let_in(serving)  # nobody else is kept out by that
 
 
@@ -190,7 +193,7 @@ def test_a_late_word_is_closed_without_an_answer():
             assert bytes_until_end(stranger) == b""
         assert "run connstorm serve again" in str(serving.error)
         with pytest.raises(LabError, match="cannot be reached"):
-            join(HOST, serving.port, serving.invitation.word)
+            join_host(HOST, serving.port, serving.invitation.word)
 
 
 def test_a_client_in_the_middle_of_joining_is_cut_off_when_the_word_is_late():
@@ -216,7 +219,7 @@ def test_a_host_in_between_has_another_certificate_and_is_told_nothing():
         thread = threading.Thread(target=stand_between)
         thread.start()
         with pytest.raises(LabError, match="has another certificate than the join word names"):
-            join(HOST, listening.getsockname()[1], word)
+            join_host(HOST, listening.getsockname()[1], word)
         thread.join()
     assert heard == [KNOCK_BYTES, b""]
 

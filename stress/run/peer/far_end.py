@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from stress.model.errors import LabError
 from stress.model.peer import PEER_PORT, Transport
-from stress.run.peer.join import join
+from stress.run.peer.join import join_host
 from stress.run.peer.join_word import parse_word
 from stress.run.peer.relay_spec import RelaySpec
 from stress.run.ssh_destination import destination
@@ -87,7 +87,7 @@ def reach_by_tls(spec: RelaySpec) -> FarEnd:
     """
     where = destination(spec.peer)
     word = parse_word(spec.word)
-    secured = join(where["host"], where.get("port", PEER_PORT), word)
+    secured = join_host(where["host"], where.get("port", PEER_PORT), word)
     address, own_address = (plain_address(str(name[0])) for name in (secured.getpeername(), secured.getsockname()))
     return FarEnd(Connection(secured), address, own_address, lambda: "it closed the connection", TLS_REMEDY)
 

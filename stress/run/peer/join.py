@@ -12,7 +12,7 @@ from stress.run.peer.certificate import client_context
 from stress.run.peer.join_word import JoinWord, draw_nonce
 
 
-def join(host: str, port: int, word: JoinWord) -> ssl.SSLSocket:
+def join_host(host: str, port: int, word: JoinWord) -> ssl.SSLSocket:
     """Connect to a serving side; return the connection when it has the certificate of the word and knows ours.
 
     Whether the serving side has accepted the word shows in what it says next: it closes the connection otherwise.
