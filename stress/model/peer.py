@@ -86,6 +86,7 @@ class PeerReport(msgspec.Struct, frozen=True, kw_only=True):
         sysctls: of that host during the storm, those that are recorded of the client's.
         stolen_ms: as that of an act.
         changed: what was changed there for the storm, in words.
+        changed_here: the same of the client's host.
         lost: why the channel was lost during the storm; None: it was not.
     """
 
@@ -99,4 +100,5 @@ class PeerReport(msgspec.Struct, frozen=True, kw_only=True):
     sysctls: dict[str, str] = {}
     stolen_ms: int = 0
     changed: list[str] = []
+    changed_here: list[str] = []
     lost: str | None = None

@@ -51,7 +51,7 @@ class ActChanges:
             plan: of the act.
             host: which end this is, client or server.
             permission: whether it may be changed.
-            control: the addresses between which the control channel runs; None: they are unknown.
+            control: the addresses between which the control channel runs; None, or empty: unknown.
 
         Raises:
             UsageError: the act needs what may not be changed here, or what would cut the control channel.
@@ -80,8 +80,6 @@ class ActChanges:
         silent = self.plan.world.silent
         if self.host in silent and self.plan.family == 4:
             self.apply(HostChange(rules=write_silence(self.words)), [f"no answer to ARP for {self.plan.target}"])
-        if self.host == CLIENT and SERVER in silent:
-            self.apply(HostChange(forgotten=[self.plan.target]), [f"neighbour {self.plan.target} forgotten"])
 
     def withhold(self) -> None:
         """Drop what the server sends to clients of mines that are gone; before these are laid, on the client's host."""
@@ -95,7 +93,12 @@ class ActChanges:
         self.has_rules = True
 
     def load_rules(self, *, nat: bool) -> None:
-        """Load the rules of this end that must see how mines are laid, or the others."""
+        """Load the rules of this end that must see how mines are laid, or the others.
+
+        With the others, which the server has loaded before, a client forgets a server that is not to be found.
+        """
+        if self.host == CLIENT and SERVER in self.plan.world.silent and not nat:
+            self.apply(HostChange(forgotten=[self.plan.target]), [f"neighbour {self.plan.target} forgotten"])
         rules = [rule for rule in rules_of(self.plan, self.host) if is_early(rule) is nat]
         if not rules:
             return
@@ -148,7 +151,7 @@ def change_faults(plan: Plan, host: str, permission: Permission, control: Contro
         yield f"{plan.scenario} needs nft on {HOSTS[host]}, which is not installed (Debian package nftables)."
     for cut in addresses_cut(plan, host):
         for end, address in zip((CLIENT, SERVER), control or (), strict=False):
-            if ip_address(cut) == ip_address(address):
+            if address and ip_address(cut) == ip_address(address):
                 yield (
                     f"{plan.scenario} makes {cut} unreachable, which the control channel uses too; give another "
                     f"address of {HOSTS[end]} ({OTHER_ADDRESS[end]})."

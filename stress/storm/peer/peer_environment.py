@@ -16,10 +16,11 @@ from stress.model.world import CLIENT, SERVER, Firewall
 from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
-from stress.storm.host_settings import assign_cpus, raise_descriptor_limit, verify_sysctls
+from stress.storm.host_settings import assign_cpus, raise_descriptor_limit
 from stress.storm.kernel_hearing import KernelHearing
 from stress.storm.observed_host import LocalHost, ObservedHost
 from stress.storm.peer import calls
+from stress.storm.peer.act_changes import ActChanges, Permission
 from stress.storm.peer.clock import ClockPair
 from stress.storm.peer.far_host import FarHost
 from stress.storm.peer.far_listener import FarListener
@@ -30,7 +31,7 @@ from stress.storm.ports import read_port_range, seeded_generators
 
 
 class PeerEnvironment(Environment):
-    """Client and server are machines of their own. Leaving the context ends the act on the serving side."""
+    """Client and server are machines of their own. Leaving the context ends the act and undoes what was changed."""
 
     def __init__(self, name: str, plan: Plan, peer: JoinedPeer, notify: ProgressCallback) -> None:
         """Make the environment of an act.
@@ -50,17 +51,19 @@ class PeerEnvironment(Environment):
         self.notes: list[str] = []
         self.firewall = plan.firewall or Firewall.BPF
         self.network = Network(plan.world, plan.family)
+        self.changes = ActChanges(plan, CLIENT, Permission(peer.may_change), peer.control)
         with ExitStack() as stack:
-            self.prepare_client(plan)
             peer.caller.call(calls.BeginAct(name))
             stack.callback(self.end_act)
+            stack.enter_context(self.changes)
+            self.changes.begin()
+            self.prepare_client(plan)
             self.hosts = self.observe(plan)
             self.make_server(notify)
             self.stack = stack.pop_all()
 
     def prepare_client(self, plan: Plan) -> None:
-        """Verify that this host is as the act needs it; nothing is sent."""
-        verify_sysctls(plan.sysctls)
+        """Verify that this host is as the act needs it."""
         self.nofile = raise_descriptor_limit()
         self.ports = read_port_range(plan.server_ports)
         plan_rules.refuse(
@@ -96,7 +99,9 @@ class PeerEnvironment(Environment):
         self.clock_before = self.peer.measure_clock()
         self.clock_after: ClockOffset | None = None
         self.listener = FarListener(self.peer.caller, plan, self.far)
+        self.load_rules(nat=True)
         if plan.mines:
+            self.changes.withhold()
             generator, _ = seeded_generators(plan.seed)
             places = generator.choice(four_tuples.all_four_tuples(plan, self.ports), plan.mines, replace=False)
             minefield.lay_mines(
@@ -111,11 +116,21 @@ class PeerEnvironment(Environment):
         if plan.rest_s:
             notify(f"resting for {plan.rest_s:g} s")
             time.sleep(plan.rest_s)
+        self.load_rules(nat=False)
         if plan.serve is Serve.ABSENT:
             self.listener.stop_listening()
         elif plan.backlog is not None:
             self.listener.shorten_queue(plan.backlog)
         self.now_before = self.far.read_now()
+
+    def load_rules(self, *, nat: bool) -> None:
+        """Load the rules of both hosts that must see how mines are laid, or the others; the server's first."""
+        self.peer.caller.call(calls.LoadRules(nat))
+        self.changes.load_rules(nat=nat)
+
+    def dropped(self) -> dict[str, int]:
+        """Return how many packets each rule of either host has matched so far."""
+        return self.changes.count() | self.far.count_dropped()
 
     def end_act(self) -> None:
         """End the act on the serving side, which has done so itself where the channel is lost."""
@@ -145,7 +160,12 @@ class PeerEnvironment(Environment):
         self.peer.caller.call(calls.Ping())
 
     def end_storm(self) -> None:
-        """Compare the clocks once more, so that times of the serving host can be converted."""
+        """Compare the clocks once more, so that times of the serving host can be converted.
+
+        Raises:
+            LabError: what was changed on this host for the storm was undone too early, or the serving host is lost.
+        """
+        self.changes.check()
         try:
             self.clock_after = self.peer.measure_clock()
             self.far.clocks = ClockPair(self.clock_before, self.clock_after)
@@ -170,6 +190,7 @@ class PeerEnvironment(Environment):
             sysctls=now.sysctls,
             stolen_ms=now.stolen_ms - self.now_before.stolen_ms,
             changed=now.changed,
+            changed_here=self.changes.changed,
             lost=lost,
         )
 
