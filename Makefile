@@ -9,6 +9,7 @@
 # make worlds     hold causes against worlds of known truth, in all ways; writes the table of docs/attribution.md
 # make chance     storm over leaked connections, and hold what was said before against it; into docs/statistics.md
 # make captures   hold causes by packets against those by counters, in all scenarios; writes docs/attribution.md
+# make link-storms  hold causes across a link against what a router between really did, in every case; a minute
 # make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
 # make mutations  send 100,000 mutated messages to either end of the control channel; an hour
 # make operate    run what docs/operate.md shows, next to a server in trouble; two minutes
@@ -76,6 +77,9 @@ docs/cli.md: $(wildcard stress/cli/*.py) docs/generate/cli.py docs/generate/cli_
 
 docs/attribution.md: $(wildcard stress/analysis/attribution/rules/*.py stress/analysis/attribution/packets/*.py) docs/generate/attribution.py
 	$(BIN)/python docs/generate/attribution.py
+
+link-storms: $(VENV)/built
+	CONNSTORM_LINK_STORMS=1 $(BIN)/python -m pytest -q tests/test_link_causes.py
 
 symptoms: $(VENV)/built
 	$(BIN)/python docs/generate/symptoms.py

@@ -73,6 +73,10 @@ class SegmentCounter:
             else:
                 code = flags_filter(ends, FROM_THIS_HOST, flags, to_server=to_server, is_bare=is_bare)
                 self.open(stack, kind, code, device, ETH_P_ALL)
+        for bit, kind in enumerate(kinds.SYN_BITS):
+            packet_type = TO_THIS_HOST if self.is_server else FROM_THIS_HOST
+            code = flags_filter(ends, packet_type, SYN, to_server=True, port_bit=1 << bit)
+            self.open(stack, kind, code, *(("", kind_of_ip) if self.is_server else (device, ETH_P_ALL)))
         if self.is_server:
             self.open(stack, kinds.ERROR, error_filter(ends, FROM_THIS_HOST), device, ETH_P_ALL)
             strangers = flags_filter(ends, TO_THIS_HOST, SYN, to_server=True, by_others=True)

@@ -126,7 +126,14 @@ def tcp_filter(family: int) -> bytes:
 
 
 def flags_filter(
-    ends: Ends, packet_type: int, flags: int, *, to_server: bool, is_bare: bool = False, by_others: bool = False
+    ends: Ends,
+    packet_type: int,
+    flags: int,
+    *,
+    to_server: bool,
+    is_bare: bool = False,
+    by_others: bool = False,
+    port_bit: int = 0,
 ) -> bytes:
     """Return a program that accepts the segments of a storm with certain flags of SYN, RST, FIN and ACK.
 
@@ -137,6 +144,7 @@ def flags_filter(
         to_server: whether the client sends them.
         is_bare: without data.
         by_others: those whose sender is not the client.
+        port_bit: only those whose source port has this bit; 0: all.
     """
     header = HEADERS[ends.family]
     server_at, client_at = header.source, header.destination
@@ -149,6 +157,8 @@ def flags_filter(
     program += require_range(*ends.ports)
     program += [(LOAD_BYTE_AT, "", "", 13), (AND, "", "", RST if flags == RST else SYN | RST | FIN | ACK)]
     program += [(EQUAL, "", REJECT, flags)]
+    if port_bit:
+        program += [(LOAD_HALF_AT, "", "", 0), (ANY_BIT, "", REJECT, port_bit)]
     if is_bare:
         program += require_no_data(ends.family)
     if by_others:

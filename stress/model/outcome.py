@@ -59,7 +59,8 @@ class Cause(StrEnum):
 
 
 MEANINGS: dict[Cause, str] = {
-    Cause.NONE: "nothing to explain: the attempt connected within a jiffy, without a SYN sent again",
+    Cause.NONE: "nothing to explain: the attempt connected within a jiffy, without a SYN sent again; across a link "
+    "within a jiffy and the shortest round trip",
     Cause.CLOSEWAIT: "a SYN met a socket of the server in CLOSE_WAIT with the same 4-tuple: a leaked connection",
     Cause.TIME_WAIT: "a SYN met a socket of the server in TIME_WAIT with the same 4-tuple: as behind NAT, or with "
     "timestamps off",
@@ -86,7 +87,8 @@ MEANINGS: dict[Cause, str] = {
     Cause.RP_FILTER: "a host dropped the SYN, because its own route to the source leads through another device",
     Cause.MARTIAN: "a host dropped the SYN, because the source is an address of its own",
     Cause.NO_LISTENER: "nobody listened there",
-    Cause.REJECTED_BY_RST: "an RST refused the connection that no TCP had sent: a firewall did",
+    Cause.REJECTED_BY_RST: "an RST refused the connection that the server's TCP had not sent: a firewall did, or "
+    "another machine in the server's place",
     Cause.REJECTED_BY_ICMP: "an ICMP error refused the connection",
     Cause.PORT_EXHAUSTED: "no source port was left for this destination: the storm itself held them",
     Cause.PORT_RESERVED: "no source port was left: they are reserved (net.ipv4.ip_local_reserved_ports)",

@@ -29,6 +29,7 @@ from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
 from stress.storm.kernel_hearing import Hearing
 from stress.storm.listener_reload import ListenerReload
+from stress.storm.observed_host import LocalHost
 from stress.storm.phases import act_phases
 from stress.storm.snapshot import StormSnapshot
 from stress.storm.socket_pairs import SocketPairSampler
@@ -116,9 +117,7 @@ class Client:
                 self.notify("settling")
                 after = self.look_after(before, hearing, captured, mines, epoch_ns)
                 attempts, uses = self.gather(results)
-        self.buffer.close()
-        if self.uses is not None:
-            self.uses.close()
+        self.close()
         act = Act(
             name=self.name,
             plan=plan,
@@ -170,6 +169,15 @@ class Client:
             changes = before.nothing_known() | {"peer": environment.describe_peer(str(lost))}
             return Aftermath(settled=True, changes=changes, mines=mines[:0], events=no_events(), packets=None)
         return Aftermath(settled=settled, changes=changes, mines=mines, events=events, packets=packets)
+
+    def close(self) -> None:
+        """Let go of what the storm needed."""
+        self.buffer.close()
+        if self.uses is not None:
+            self.uses.close()
+        for observed in self.hosts.values():
+            if isinstance(observed, LocalHost):
+                observed.close()
 
     @contextmanager
     def workers_ready(self, watched: npt.NDArray[np.uint8]) -> Iterator[Callable[[int], list[WorkerResult]]]:

@@ -8,7 +8,8 @@ from typing import Any
 from stress.lab import counters, host, neighbour
 from stress.model.plan import EvidenceSource, Plan
 from stress.model.record import HostReport, ListenerReport
-from stress.model.world import ROUTER, SERVER
+from stress.model.segment_count import TO_CLIENT, TO_SERVER
+from stress.model.world import ROUTER, SERVER, Topology
 from stress.storm.environment import Environment
 from stress.storm.observed_host import ObservedHost
 from stress.storm.surroundings import Surroundings
@@ -63,12 +64,29 @@ class StormSnapshot:
 
         Only where more was sent than received; on a slow link segments wait in a queue for longer than is waited here.
         """
+        if self.plan.world.topology is Topology.PEER:
+            return self.wait_across_link()
         received = -1
         for _ in range(QUIET_LOOKS):
             now = sum_ends(self.host_changes())
             if now["OutSegs"] + now["RetransSegs"] <= now["InSegs"] or now["InSegs"] == received:
                 return True
             received = now["InSegs"]
+            time.sleep(QUIET_S)
+        return False
+
+    def wait_across_link(self) -> bool:
+        """Wait until no segment of the storm crosses a device of either host; return whether that came.
+
+        Between two readings of one host lies a question to the other: a round trip at least, of which a segment that
+        was on its way takes half.
+        """
+        crossed: list[dict[str, int]] = []
+        for _ in range(QUIET_LOOKS):
+            now = [of_storm(report.segments) for report in self.read_hosts().values()]
+            if now == crossed:
+                return True
+            crossed = now
             time.sleep(QUIET_S)
         return False
 
@@ -119,6 +137,11 @@ class StormSnapshot:
 def common_changes(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     """Return the increase of each count that was read both times."""
     return {name: value - before[name] for name, value in after.items() if name in before}
+
+
+def of_storm(segments: dict[str, int]) -> dict[str, int]:
+    """Return the counts of a storm's own segments."""
+    return {kind: segments[kind] for kind in (*TO_SERVER, *TO_CLIENT) if kind in segments}
 
 
 def sum_ends(hosts: dict[str, HostReport]) -> dict[str, int]:

@@ -9,7 +9,13 @@ import numpy as np
 from stress.analysis.attribution import mine_counts
 from stress.analysis.attribution.collision import is_port_freed_at_once
 from stress.analysis.attribution.counter_sums import Sum, stops_any, sum_lost_syns, sum_rsts, sum_syn_retransmits
-from stress.analysis.attribution.ends import server_counter
+from stress.analysis.attribution.ends import client_counter, counters_of_ends, server_counter
+from stress.analysis.attribution.link_books import (
+    count_refused_by_far,
+    crossing_claims,
+    is_whole,
+    may_miss_connections,
+)
 from stress.analysis.attribution.loss_books import lost_segment_claims
 from stress.analysis.attribution.port_reuse import count_recycled
 from stress.analysis.attribution.queue_books import syn_queue_claims
@@ -91,11 +97,14 @@ def exact_claims(storm: Storm, syns: Syns) -> Iterator[Row]:
     """Yield the claims of a storm, those on SYNs first."""
     counts = count_events(storm, syns)
     yield from sent_claims(storm)
+    yield from crossing_claims(storm)
     if storm.act.plan.world.queues:  # they may have dropped, delayed or doubled any segment on its way
         return
     yield from syn_claims(storm, counts)
     yield from mine_counts.mine_state_claims(storm, syns)
     yield from unanswered_claims(storm, counts)
+    if not is_whole(storm):
+        return
     yield from syn_queue_claims(storm, syns)
     yield from router_claims(storm)
     if is_port_freed_at_once(storm):
@@ -127,8 +136,8 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
         intercepted=intercepted,
         reset_mines=mine_counts.count_cleared_mines(storm, syns, mine_counts.RESET_STATES),
         requests=mine_counts.count_cleared_requests(storm, syns),
-        rsts=closes + count_refused_by_rst(storm) + others,
-        embryonic=act.counters.get("EmbryonicRsts", 0),
+        rsts=closes + (count_refused_by_rst(storm) or count_refused_by_far(storm)) + others,
+        embryonic=counters_of_ends(act).get("EmbryonicRsts", 0),
         unresolved=bool(syns.unresolved.any()),
         lost=sum_lost_syns(storm),
         rsts_known=act.plan.drop in (Drop.NOTHING, Drop.INVALID) and is_answered and not stops_any(storm, Segment.RST),
@@ -137,7 +146,7 @@ def count_events(storm: Storm, syns: Syns) -> Counts:
 
 def sent_claims(storm: Storm) -> Iterator[Row]:
     """Yield the claims on SYNs that were sent."""
-    yield "attempts that sent a SYN", count_opens(storm), "ActiveOpens", storm.act.counters["ActiveOpens"]
+    yield "attempts that sent a SYN", count_opens(storm), *client_counter(storm.act, "ActiveOpens")
     if (again := sum_syn_retransmits(storm)) is not None:
         yield "SYNs sent again", count_retransmits(storm), *again
 
@@ -152,12 +161,13 @@ def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     act = storm.act
     reset_in_queue = count_reset_in_queue(storm)
     less = ", less uses that met a reset" if reset_in_queue else ""
-    yield (
-        "attempts that connected" + (" + mines in SYN-RECEIVED cleared" if counts.requests else "") + less,
-        counts.connected + counts.requests - reset_in_queue - count_self_connected(storm),
-        "accepted by the server + in its queue + EmbryonicRsts",
-        act.listener.accepted + act.waiting - act.waiting_before + counts.embryonic,
-    )
+    if not may_miss_connections(storm):
+        yield (
+            "attempts that connected" + (" + mines in SYN-RECEIVED cleared" if counts.requests else "") + less,
+            counts.connected + counts.requests - reset_in_queue - count_self_connected(storm),
+            "accepted by the server + in its queue + EmbryonicRsts",
+            act.listener.accepted + act.waiting - act.waiting_before + counts.embryonic,
+        )
     yield from use_claims(storm)
     if not counts.unresolved:
         yield "SYNs that met a mine", counts.challenged, *server_counter(act, "TCPSYNChallenge")
@@ -193,7 +203,7 @@ def reset_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
     may_be_fewer = act.plan.close is Close.FIN and act.listener.first > 0
     reused = count_recycled(storm)
     if not may_be_fewer:
-        yield "connections over a port in TIME-WAIT or FIN-WAIT-2", reused, "TWRecycled", counters["TWRecycled"]
+        yield "connections over a port in TIME-WAIT or FIN-WAIT-2", reused, *client_counter(act, "TWRecycled")
     # A connection that the server closed first is no longer established there when the client's RST comes.
     one_ended = act.listener.first + count_self_connected(storm) if act.plan.close.sends_rst else 0
     yield (

@@ -51,7 +51,9 @@ def bound_queue_and_loss(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterat
         yield make_bound(facts, cause, certain - swallowed - others, min(own, count), count)
     if queues or not drops:
         others = dropped + facts.icmp_withheld + facts.rp_filtered
-        yield make_bound(facts, Cause.LOST_ON_THE_WAY, certain - others if balance else 0, swallowed, count)
+        crossings = facts.crossings  # an ICMP error that came may be one of several, the others withheld
+        known = balance is not None or (crossings is not None and not crossings.errors.came)
+        yield make_bound(facts, Cause.LOST_ON_THE_WAY, certain - others if known else 0, swallowed, count)
 
 
 def queue_causes(facts: Facts, drops: int) -> dict[Cause, int]:
@@ -74,6 +76,8 @@ def bound_refusals(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[Bou
     """Yield who refused how many attempts, where several did: the server's TCP, ICMP errors, RSTs of a firewall."""
     attempts = unknown & facts.ended_as(Outcome.REFUSED)
     refused = int(attempts.sum())
+    if facts.is_across_link:  # whose RSTs those of the counters are is not known
+        return
     resets, errors = count_unexplained_rsts(facts), icmp_errors(facts)
     if errors and facts.attempts["retransmits"][attempts].any():
         return  # more than one error for an attempt

@@ -4,15 +4,19 @@
 A sum is its text, as the books show it, and its value.
 """
 
+from stress.analysis.attribution.crossings import Crossings, count_crossings
+from stress.analysis.attribution.ends import is_across_link
+from stress.analysis.attribution.link_books import SYNS_LOST, count_missing_syns
 from stress.analysis.attribution.refused import count_on_hosts
 from stress.analysis.attribution.router_books import ROUTER_DROPS, count_router_drops
 from stress.lab.counters import LO_DROPPED
 from stress.model.run import Storm
-from stress.model.world import CLIENT, CLIENT2, Segment
+from stress.model.world import CLIENT, CLIENT2, SERVER, Segment
 
 SYNCOOKIES = "net.ipv4.tcp_syncookies"
 WITHHELD = "TCPACKSkippedTimeWait"
 RP_FILTERED = "IPReversePathFilter"
+NOT_RECEIVED = "segments that came there and no TCP received"
 Sum = tuple[str, int]
 
 
@@ -34,6 +38,8 @@ def sum_lost_syns(storm: Storm) -> list[Sum]:
     where SYNs are dropped that nothing counts.
     """
     act, world = storm.act, storm.act.plan.world
+    if is_across_link(act):
+        return sum_lost_across_link(storm)
     is_uncounted = any(route.kind == "local" for route in world.routes)  # a source that is the host's own
     if stops_any(storm, Segment.SYN_ACK) or is_uncounted:
         return []
@@ -49,10 +55,37 @@ def sum_lost_syns(storm: Storm) -> list[Sum]:
     if filtered := count_on_hosts(act, [RP_FILTERED]):
         others += filtered
         names.append(RP_FILTERED)
-    # Without a route back, or with a full SYN queue, the listener drops SYNs without an overflow of its accept queue.
-    without_overflow = world.routes or act.sysctls.get(SYNCOOKIES) == "0"
-    listener = ("ListenDrops",) if without_overflow else ("ListenOverflows", "ListenDrops")
-    return [(" + ".join((counter, *names)), act.counters[counter] + others) for counter in listener]
+    return [(" + ".join((counter, *names)), act.counters[counter] + others) for counter in listener_counters(storm)]
+
+
+def listener_counters(storm: Storm) -> tuple[str, ...]:
+    """Return which counters have the SYNs that the listener dropped.
+
+    Without a route back, or with a full SYN queue, it drops SYNs without an overflow of its accept queue.
+    """
+    without_overflow = storm.act.plan.world.routes or storm.act.sysctls.get(SYNCOOKIES) == "0"
+    return ("ListenDrops",) if without_overflow else ("ListenOverflows", "ListenDrops")
+
+
+def sum_lost_across_link(storm: Storm) -> list[Sum]:
+    """Return the sums that stand for SYNs without an answer across a link: not come, or dropped by the server's host.
+
+    None where SYN-ACKs were lost, or nobody knows. What rules of the client's host drop has not come either.
+    """
+    act, missing = storm.act, count_missing_syns(storm)
+    if missing is None or stops_any(storm, Segment.SYN_ACK):
+        return []
+    server, crossings = act.hosts[SERVER], count_crossings(act)
+    rules = [rule for rule in act.plan.world.rules if rule.stops is Segment.SYN and rule.on == SERVER]
+    names = [SYNS_LOST, *(f"rule {rule.name}" for rule in rules)]
+    others = missing + sum(act.dropped.get(rule.name, 0) for rule in rules)
+    if not act.plan.world.rules and crossings and (unreceived := crossings.unreceived.get(SERVER, 0)) > 0:
+        names.append(NOT_RECEIVED)
+        others += unreceived
+    return [
+        (" + ".join((f"{counter} of the server", *names)), server.counters.get(counter, 0) + others)
+        for counter in listener_counters(storm)
+    ]
 
 
 def sum_rsts(storm: Storm) -> Sum:
@@ -62,12 +95,28 @@ def sum_rsts(storm: Storm) -> Sum:
     TIME_WAIT withholds is answered by no RST.
     """
     act = storm.act
+    if (crossings := count_crossings(act)) is not None:
+        return sum_rsts_that_left(storm, crossings)
     rules = [rule.name for rule in act.plan.world.rules if rule.sends_rst]
     names = "".join(f" + rule {name}" for name in rules)
     value = act.counters["OutRsts"] + sum(act.dropped[name] for name in rules) - act.counters.get("EmbryonicRsts", 0)
     if withheld := act.counters.get(WITHHELD, 0):
         names, value = f"{names} + {WITHHELD}", value + withheld
     return f"OutRsts{names} - EmbryonicRsts", value
+
+
+def sum_rsts_that_left(storm: Storm, crossings: Crossings) -> Sum:
+    """Return the sum that stands for RSTs across a link: those that left either host, whoever made them there.
+
+    A firewall of the server's host that answers a challenge ACK sends its RST to that host itself, past no device.
+    """
+    act, value = storm.act, crossings.client_rsts.left + crossings.server_rsts.left
+    names = "".join(f" + rule {name}" for name in act.plan.world.interceptors)
+    value += sum(act.dropped.get(name, 0) for name in act.plan.world.interceptors)
+    server = act.hosts[SERVER].counters
+    if withheld := act.counters.get(WITHHELD, 0):
+        names, value = f"{names} + {WITHHELD}", value + withheld
+    return f"RSTs that left{names} - EmbryonicRsts of the server", value - server.get("EmbryonicRsts", 0)
 
 
 def sum_syn_retransmits(storm: Storm) -> Sum | None:

@@ -10,16 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution import refused
+from stress.analysis.attribution.at_once import at_once_ns
 from stress.analysis.attribution.balance import Balance, balance_segments
-from stress.analysis.attribution.ends import CHALLENGES, server_counter
+from stress.analysis.attribution.crossings import Crossings, count_crossings, count_sent_syns, has_all_come
+from stress.analysis.attribution.ends import counters_of_ends, is_across_link
 from stress.analysis.attribution.kernel_events import KernelEvents, match_events
 from stress.analysis.attribution.ladder import Ladder
+from stress.analysis.attribution.listener_drops import count_listener_drops
 from stress.analysis.attribution.outcome import OUTCOMES, has_sent_syn
 from stress.analysis.attribution.syns import Gap, Syns
 from stress.model.mine import UNHEARD
 from stress.model.outcome import Outcome
 from stress.model.run import Storm
-from stress.model.stall import StallKind
 
 # Counters of SYNs that a TCP received and dropped for another reason than a full queue (net/ipv4/tcp_ipv4.c,
 # tcp_input.c, tcp_minisocks.c, Linux 6.18).
@@ -28,8 +30,6 @@ OTHER_SINKS = (
     *("TCPMD5NotFound", "TCPMD5Unexpected", "TCPMD5Failure", "PAWSPassive", "PAWSActive", "TCPRcvQDrop"),
     *("TCPAORequired", "TCPAOBad", "TCPAOKeyNotFound", "TCPAODroppedIcmps", "TCPReqQFullDrop"),
 )
-
-SLEEP_NS = 11_000_000  # the longest sleep that the loop asks for; a stall in a sleep is known to last from its end on
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,8 @@ class Facts:
 
     @cached_property
     def counters(self) -> Mapping[str, int]:
-        """Changes of the kernel's counters; those of challenges are the server's."""
-        act = self.storm.act
-        return act.counters | {name: server_counter(act, name)[1] for name in CHALLENGES if name in act.counters}
+        """Changes of the kernel's counters; those of challenges are the server's, across a link all of one end."""
+        return counters_of_ends(self.storm.act)
 
     def counters_at(self, host: str) -> Mapping[str, int]:
         """Return the changes of the counters on one host of the world; where there is one host, on that."""
@@ -160,7 +159,9 @@ class Facts:
     @cached_property
     def alone(self) -> bool:
         """Whether nobody else in the namespace sent a SYN: ActiveOpens is the storm's, and none waited before it."""
-        return self.has_counters and self.refused_at_once is not None and self.storm.act.syn_sent_before == 0
+        if not self.has_counters or self.storm.act.counters["ActiveOpens"] != self.moved("ActiveOpens"):
+            return False  # the host across the link sent some
+        return self.refused_at_once is not None and self.storm.act.syn_sent_before == 0
 
     @cached_property
     def balance(self) -> Balance | None:
@@ -170,6 +171,8 @@ class Facts:
         swallowed, which makes the sum right again; other attempts ended by an RST that nobody sent make it useless.
         """
         act = self.storm.act
+        if self.is_across_link:  # the control channel's segments are in the counters; see ``crossings``
+            return None
         if any("duplicate" in queue.options for queue in act.plan.world.queues):  # more is received than sent
             return None
         if int(self.ended_as(Outcome.RESET).sum()) or act.segments_in_flight:
@@ -178,29 +181,40 @@ class Facts:
         unheard = act.dropped.get(UNHEARD, 0)  # the server's answers to clients that are gone
         return balance and Balance(balance.low - unheard, balance.high - unheard)
 
+    @property
+    def is_across_link(self) -> bool:
+        """Whether client and server are machines of their own, with traffic of others, and unknown hosts between."""
+        return is_across_link(self.storm.act)
+
+    @cached_property
+    def crossings(self) -> Crossings | None:
+        """The storm's segments that left one host and came to the other; None where they were not counted."""
+        return count_crossings(self.storm.act)
+
+    @cached_property
+    def sent_syns(self) -> int:
+        """How many SYNs the client's TCP sent for the attempts."""
+        return count_sent_syns(self.storm)
+
+    @cached_property
+    def has_all_come(self) -> bool:
+        """Whether every segment of a storm across a link came to the other host's TCP."""
+        return has_all_come(self.crossings, self.sent_syns)
+
+    @property
+    def resets_of_server(self) -> int | None:
+        """How many RSTs came from the server's host across a link; None where not all segments came."""
+        return self.crossings.server_rsts.came if self.crossings is not None and self.has_all_come else None
+
+    @cached_property
+    def at_once_ns(self) -> int:
+        """Within what time an attempt connects at once."""
+        return at_once_ns(self.storm)
+
     @cached_property
     def listener_drops(self) -> int | None:
-        """How many of ListenDrops are those of the listeners on the target; None where that is not known.
-
-        ListenDrops is the namespace's. sk_drops is the listener's own, but counts what a socket filter dropped and SYNs
-        that met a half-open connection as well (tcp_v4_rcv()). So the drops are the target's where no other listener
-        dropped anything, nobody's of the target where its sk_drops did not rise, and each one's sk_drops where these
-        add up to ListenDrops.
-        """
-        act, drops = self.storm.act, self.moved("ListenDrops")
-        if not self.has_counters:
-            return None
-        if not drops:
-            return 0
-        if not act.listening:  # of schema 2: with a namespace of its own the server is the only one
-            return None if act.plan.host else drops
-        if any(listening.drops is None for listening in act.listening):
-            return None
-        own = sum(listening.drops or 0 for listening in act.listening if listening.on_target)
-        others = sum(listening.drops or 0 for listening in act.listening if not listening.on_target)
-        if not others and own >= drops:
-            return drops
-        return own if not own or own + others == drops else None
+        """How many of ListenDrops are those of the listeners on the target; None where that is not known."""
+        return count_listener_drops(self.storm.act, self.moved("ListenDrops")) if self.has_counters else None
 
     @cached_property
     def icmp_withheld(self) -> int:
@@ -221,26 +235,3 @@ class Facts:
     def kernel(self) -> KernelEvents | None:
         """What the kernel said of each attempt's packets; None where it was not asked, or events were lost."""
         return match_events(self.storm, self.rows)
-
-    def overlap_ns(self) -> npt.NDArray[np.int64]:
-        """Return for how long of its latency each attempt was in flight during stalls of its worker, shape (rows,)."""
-        starts = self.attempts["start_ns"]
-        ends = starts + self.attempts["latency_ns"]
-        overlap = np.zeros(len(self.rows), np.int64)
-        for stall in self.storm.act.stalls:
-            began_ns = stall.start_ns + (SLEEP_NS if stall.kind is StallKind.SLEEP else 0)
-            both = np.minimum(ends, stall.end_ns) - np.maximum(starts, began_ns)
-            overlap += np.where(self.attempts["worker"] == stall.worker, np.maximum(both, 0), 0)
-        return overlap
-
-
-def needs_explanation(outcomes: npt.NDArray[np.uint8], storm: Storm) -> npt.NDArray[np.intp]:
-    """Return the attempts that did not connect at once, or whose use failed, shape (rows,).
-
-    Args:
-        outcomes: shape (attempts,), index into OUTCOMES.
-        storm: of these attempts.
-    """
-    connected = outcomes == OUTCOMES.index(Outcome.CONNECTED)
-    at_once = connected & (storm.attempts["latency_ns"] <= storm.host.jiffy_ns)
-    return np.flatnonzero(~at_once | (storm.uses["error"] != 0) if len(storm.uses) else ~at_once)

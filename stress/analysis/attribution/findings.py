@@ -9,11 +9,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis.attribution.at_once import needs_explanation
 from stress.analysis.attribution.books import check_books
 from stress.analysis.attribution.bounds import bound_causes
 from stress.analysis.attribution.cause import CAUSES, attribute_causes
 from stress.analysis.attribution.collision import detect_collisions
-from stress.analysis.attribution.facts import Facts, needs_explanation
+from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.hints import hint_unknown
 from stress.analysis.attribution.ladder import Ladder, build_ladder
 from stress.analysis.attribution.outcome import OUTCOMES, outcome_codes

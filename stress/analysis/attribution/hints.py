@@ -30,7 +30,7 @@ def hints(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[str]:
     turned_away = unknown & facts.turned_away
     if count := int(turned_away.sum()):
         yield f"{count:,} unknown with SYNs that got no answer: {doubt(facts)}{kernel}."
-    late = facts.attempts["latency_ns"] > facts.ladder.jiffy_ns
+    late = facts.attempts["latency_ns"] > facts.at_once_ns
     yield from hint_uses(facts, unknown & facts.ended_as(Outcome.CONNECTED) & ~late)
     slow = unknown & late & facts.ended_as(Outcome.CONNECTED)
     if count := int(slow.sum()):
@@ -66,6 +66,8 @@ def hint_uses(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[str]:
 
 def doubt(facts: Facts) -> str:
     """Return why nobody can say what became of unanswered SYNs."""
+    if facts.is_across_link:
+        return doubt_link(facts)
     if facts.balance is None:
         return doubt_balance(facts)
     if facts.listener_drops is None:
@@ -75,6 +77,27 @@ def doubt(facts: Facts) -> str:
     if facts.other_sinks:
         return "another counter of dropped packets moved"
     return "their number agrees with no counter"
+
+
+def doubt_link(facts: Facts) -> str:
+    """Return why nobody can say what became of unanswered SYNs of a storm across a link."""
+    crossings = facts.crossings
+    if facts.storm.act.segments_in_flight:
+        return "segments were still on their way when the counters were read"
+    if crossings is None:
+        return "the storm's segments were not counted on both hosts (CAP_NET_RAW), so that nobody knows what got lost"
+    doubts = {
+        f"{facts.sent_syns:,} SYNs were sent, and {crossings.syns.left:,} left the client's device": facts.sent_syns
+        != crossings.syns.left,
+        "which listener dropped how many of ListenDrops is not known": facts.listener_drops is None,
+        "both the listener and something between the hosts dropped packets": facts.listener_drops
+        and crossings.syns.lost + crossings.syn_acks.lost,
+        f"{crossings.syns_of_others:,} SYNs of others came to the server's ports": crossings.syns_of_others,
+        "not every segment that came to a host was received by its TCP, or that is not known": not (
+            crossings.is_received
+        ),
+    }
+    return next((doubt for doubt, is_so in doubts.items() if is_so), "their number agrees with no counter")
 
 
 def doubt_balance(facts: Facts) -> str:

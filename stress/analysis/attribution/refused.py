@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis.attribution.ends import client_counter
 from stress.analysis.attribution.ladder import INITIAL_RTO_NS
 from stress.analysis.attribution.outcome import UNREACHABLE_ERRNOS, has_sent_syn, is_self_connected
 from stress.model.record import Act
@@ -35,7 +36,7 @@ def count_opens(storm: Storm) -> int:
     attempts = storm.attempts
     doubtful = is_unreachable(attempts) & (attempts["retransmits"] == 0)
     certain = int((has_sent_syn(attempts) & ~doubtful).sum())
-    opens = storm.act.counters["ActiveOpens"]
+    _, opens = client_counter(storm.act, "ActiveOpens")
     return opens if opens == certain + int(doubtful.sum()) else certain
 
 
@@ -80,7 +81,8 @@ def has_never_sent(storm: Storm) -> npt.NDArray[np.bool_]:
     """Return of which attempts the only SYN waited in the host, for a neighbour or in a queue, shape (attempts,)."""
     attempts = storm.attempts
     mask = (attempts["error"] != 0) & (attempts["retransmits"] == 0) & (attempts["latency_ns"] >= INITIAL_RTO_NS)
-    return np.asarray(mask & (storm.act.counters.get("TCPSpuriousRtxHostQueues", 0) > 0), np.bool_)
+    _, spurious = client_counter(storm.act, "TCPSpuriousRtxHostQueues")
+    return np.asarray(mask & (spurious > 0), np.bool_)
 
 
 def count_self_connected(storm: Storm) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.counter_sums import may_lose_syns
+from stress.analysis.attribution.crossings import count_crossings
 from stress.analysis.attribution.ends import server_counter
 from stress.analysis.attribution.ladder import Ladder
 from stress.model.run import CLOSE_WAIT, Storm
@@ -173,11 +174,13 @@ def resolve_collisions(
         return np.zeros_like(on_mine), on_mine
     fast = on_mine & (gap == Gap.FAST)
     slow = on_mine & ~fast & challenges
+    crossings = count_crossings(storm.act)
+    is_doubtful = crossings is not None and not crossings.same_syns  # SYNs that something doubled are counted, too
     surplus = server_counter(storm.act, "TCPSYNChallenge")[1] - int(may_be_met[fast & challenges].sum())
     of_slow = int(may_be_met[slow].sum())
     none = np.zeros_like(slow)
     # Where nothing can lose a SYN they all met their mines; the books check the sum.
-    if surplus == of_slow or not may_lose_syns(storm):
+    if (surplus == of_slow and not is_doubtful) or not may_lose_syns(storm):
         return fast | slow, none
     if surplus <= 0:
         return fast, none

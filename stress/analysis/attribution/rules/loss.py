@@ -6,7 +6,7 @@ import numpy.typing as npt
 
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.rules.refusal import icmp_errors
-from stress.analysis.attribution.rules.rule import Match, Rule
+from stress.analysis.attribution.rules.rule import Mask, Match, Rule
 from stress.model.outcome import Cause, Outcome
 from stress.model.summary import Grade
 
@@ -62,14 +62,19 @@ def prove_lost_on_the_way(facts: Facts) -> Match | None:
     A SYN that a firewall answers with an ICMP error was swallowed as well, and an attempt that ended with an error was
     answered in the end: what it waited for is not known.
     """
-    balance = facts.balance
-    attempts = facts.turned_away & ~facts.syns.met_mine & ~facts.syns.unresolved & ~facts.held
+    balance, attempts = facts.balance, may_be_lost(facts)
     if balance is None or facts.listener_drops != 0 or facts.other_sinks or not attempts.any():
         return None
     swallowed = balance.low - max(icmp_errors(facts), facts.icmp_due) - facts.rp_filtered
     if swallowed < facts.unanswered:
         return None
     return Match(attempts, {"swallowed": swallowed, "unanswered": facts.unanswered})
+
+
+def may_be_lost(facts: Facts) -> Mask:
+    """Return which attempts sent SYNs that met no old socket and got no answer, shape (rows,)."""
+    attempts: Mask = facts.turned_away & ~facts.syns.met_mine & ~facts.syns.unresolved & ~facts.held
+    return attempts
 
 
 RULES = (

@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from stress.analysis.attribution.crossings import may_have_unsent_answers
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.rules.rule import Mask, Match, Rule
 from stress.model.outcome import Cause
@@ -17,15 +18,29 @@ def reached_server(facts: Facts) -> Mask | None:
     """Return which attempts had a SYN that reached the server and got no answer, shape (rows,); None where unknown.
 
     Either nothing at all was swallowed on the way, by the segment balance; or the kernel, which was asked, names each
-    packet that was, and there was none of the attempt.
+    packet that was, and there was none of the attempt. Across a link no kernel says what others between have dropped.
     """
     unexplained = facts.turned_away & ~facts.syns.unresolved
+    if facts.is_across_link:
+        return unexplained if has_all_arrived(facts) else None
     if facts.kernel is not None:
         arrived: Mask = np.logical_and(unexplained, facts.kernel.dropped == 0)
         return arrived
     if facts.balance is not None and facts.balance.high == 0 and not facts.syns.unresolved.any():
         return unexplained
     return None
+
+
+def has_all_arrived(facts: Facts) -> bool:
+    """Return whether across a link every segment of the storm came to the other host, and was received by its TCP.
+
+    So a SYN without an answer was dropped by the server's TCP, but for one whose SYN-ACK the server's own host did not
+    let out.
+    """
+    crossings = facts.crossings
+    if crossings is None or not facts.has_all_come or crossings.syns_of_others or facts.syns.unresolved.any():
+        return False
+    return not may_have_unsent_answers(facts.storm.act)
 
 
 def match_queue(facts: Facts) -> Match | None:
@@ -40,7 +55,7 @@ def match_queue(facts: Facts) -> Match | None:
     needed = int(facts.syns.unanswered[attempts].sum(dtype=np.int64))
     surplus = drops - needed
     plan = facts.storm.act.plan
-    rejects = plan.host or any(rule.sends_rst for rule in plan.world.rules)
+    rejects = any(rule.sends_rst for rule in plan.world.rules) or (plan.host and not facts.is_across_link)
     may_inject = rejects and facts.moved("EmbryonicRsts") > 0 and facts.kernel is None
     if surplus < 0 or (surplus > 0 and may_inject):
         return None
@@ -120,8 +135,9 @@ def is_syn_queue_reserved(facts: Facts) -> bool:
 
 
 NO_OTHER_SINK = (
-    "no segment swallowed on the way: the segment balance is 0, or the kernel's own word names none; whose ListenDrops "
-    "are, by sk_drops of each listener; no other counter of dropped SYNs moved"
+    "no segment swallowed on the way: the segment balance is 0, or the kernel's own word names none, or across a link "
+    "all that left either host came to the other and was received there; whose ListenDrops are, by sk_drops of each "
+    "listener; no other counter of dropped SYNs moved"
 )
 
 RULES = (

@@ -28,8 +28,9 @@ def elsewhere_text(facts: Facts) -> str:
 
 
 def icmp_errors(facts: Facts) -> int:
-    """Return how many ICMP errors came in."""
-    return facts.moved("IcmpInDestUnreachs") + facts.moved("Icmp6InDestUnreachs")
+    """Return how many ICMP errors came in; across a link those that quote a segment of the storm, where counted."""
+    counted = facts.moved("IcmpInDestUnreachs") + facts.moved("Icmp6InDestUnreachs")
+    return facts.crossings.errors.came if facts.crossings is not None else counted
 
 
 def count_unexplained_rsts(facts: Facts) -> int | None:
@@ -70,6 +71,8 @@ def prove_no_listener(facts: Facts) -> Match | None:
     closed_during = bool(others.any())
     after = not closed_during or int(facts.attempts["start_ns"][attempts].min()) > int(starts[others].max())
     if resets != refused and not (resets > refused and closed_during and after):
+        return None
+    if facts.is_across_link and (facts.resets_of_server or 0) < refused:
         return None
     grade = Grade.COUNTED if resets == refused else Grade.TIMED
     return Match(attempts, {"refused": refused, "resets": resets, "elsewhere": elsewhere_text(facts)}, grade)

@@ -8,6 +8,7 @@ from stress.analysis.attribution.rules import (
     challenge,
     collision,
     interception,
+    link,
     loss,
     option,
     path,
@@ -26,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     *port.RULES,
     *path.RULES,  # before refusals: a host whose neighbour does not answer sends itself an ICMP error
     *refusal.RULES,
+    *link.REFUSALS,
     *interception.RULES,  # before collisions: on kernels before 5.6 an RST of the client leaves the same gap
     *collision.RULES,
     *time_wait.RULES,
@@ -34,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     *loss.RULES[:3],  # by the kernel's own word, which queues rest on, or by TCPRetransFail
     *queue.RULES,
     *translation.RULES,
+    *link.LOSSES,
     *loss.RULES[3:],
     *use.RULES,  # what was wrong with connect() comes first, but for a stall: it delays, and nothing fails
     *stall.RULES,

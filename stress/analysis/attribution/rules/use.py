@@ -30,6 +30,8 @@ def prove_listener_closed(facts: Facts) -> Match | None:
     accepted = act.listener.accepted + act.waiting - act.waiting_before + facts.moved("EmbryonicRsts")
     if not facts.has_counters or act.plan.is_external or not closed or not len(facts.storm.uses):
         return None
+    if facts.is_across_link and (facts.crossings is None or not facts.crossings.is_whole):
+        return None  # something between may have sent the resets, or swallowed the handshake's last ACK
     if not resets.any() or connected - accepted != int(resets.sum()):
         return None
     return Match(resets, {"closed": closed, "connected": connected, "accepted": accepted})
