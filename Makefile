@@ -57,7 +57,8 @@ captures: $(VENV)/built
 	$(BIN)/python docs/generate/captures.py
 
 mutations: $(VENV)/built
-	CONNSTORM_MUTATIONS=100000 $(BIN)/python -m pytest tests/test_mutations.py tests/test_session_mutations.py
+	CONNSTORM_MUTATIONS=100000 $(BIN)/python -m pytest tests/test_mutations.py tests/test_relay_mutations.py \
+		tests/test_session_mutations.py
 
 $(VENV)/built: $(SOURCES)
 	PYTHON=$(PYTHON) sh .ci/prerequisites

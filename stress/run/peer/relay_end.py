@@ -29,19 +29,20 @@ class RelayEnd:
         self.last = b""  # what came last, for messages
 
     def send(self, frame: Frame) -> None:
-        """Send a frame, now or when the other end takes it."""
+        """Let a frame be sent by the next flush."""
         self.unsent += frame.packed
-        self.flush()
 
     def send_message(self, message: Message) -> None:
-        """Send a message."""
+        """Let a message be sent by the next flush."""
         for frame in frames_of(message):
             self.send(frame)
 
-    def flush(self) -> None:
-        """Send what is taken now."""
+    def flush(self) -> int:
+        """Send what is taken now; return how many bytes were."""
+        before = len(self.unsent)
         while self.unsent and (taken := self.stream.write(memoryview(bytes(self.unsent)))):
             del self.unsent[:taken]
+        return before - len(self.unsent)
 
     def take_frames(self) -> Iterator[Frame]:
         """Take the frames that have come.
@@ -50,7 +51,10 @@ class RelayEnd:
             EOFError: the end of the stream.
             ChannelFaultError: what came is no frame.
         """
-        data = self.stream.read()
+        try:
+            data = self.stream.read()
+        except OSError as error:  # it was reset, by an end that left something unread
+            raise EOFError from error
         if data == b"":
             raise EOFError
         self.last = data or b""
@@ -64,5 +68,5 @@ def tag_of(frame: Frame) -> str:
         return ""
     try:
         return msgspec.json.decode(frame.payload, type=Tag).type
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # whoever it is for says what is wrong with it
         return ""

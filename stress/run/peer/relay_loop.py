@@ -10,8 +10,6 @@ import select
 import signal
 import time
 
-import msgspec
-
 import stress
 from stress._fastconnect import now_ns
 from stress.model.errors import ChannelFaultError, LabError
@@ -20,11 +18,11 @@ from stress.run.peer.far_end import FarEnd
 from stress.run.peer.relay_end import RelayEnd, tag_of
 from stress.run.peer.relay_spec import Joined
 from stress.run.protocol import PROTOCOL, require_protocol
-from stress.storm.peer.calls import Answer, Beat, Ended, Hello, MeasureClock, Ping
+from stress.storm.peer.calls import Answer, Beat, Ended, Hello, MeasureClock, Ping, Refused
 from stress.storm.peer.channel import Stream
 from stress.storm.peer.clock import EXCHANGES, Exchange, estimate_offset
 from stress.storm.peer.frame import Frame
-from stress.storm.peer.message import CLIENT_MESSAGE_MAX, SERVER_MESSAGE_MAX, SERVER_SPEECH, answer_of
+from stress.storm.peer.message import CLIENT_MESSAGE_MAX, SERVER_MESSAGE_MAX, SERVER_SPEECH, answer_of, decode_value
 
 QUEUED_MAX = 1 << 20
 GREETING_S = 30.0  # Python and numpy are loaded there first
@@ -103,10 +101,7 @@ class RelayLoop:
         for descriptor, event in events.items():
             poll.register(descriptor, event)
         waiting_s = min(self.next_beat_s, self.heard_s + self.patience_s) - time.monotonic()
-        ready = {descriptor for descriptor, event in poll.poll(max(0.0, waiting_s) * 1000) if event & ~select.POLLOUT}
-        if self.far.stream.reading not in events:  # what is not read is no silence
-            self.heard_s = time.monotonic()
-        return ready
+        return {descriptor for descriptor, event in poll.poll(max(0.0, waiting_s) * 1000) if event & ~select.POLLOUT}
 
     def read_far(self) -> None:
         """Take what the other host has sent."""
@@ -175,12 +170,15 @@ class RelayLoop:
             self.exchanges = None
             self.cell.send(frame)
             return
-        self.exchanges.append(Exchange(self.asked_ns, msgspec.json.decode(answer.value, type=int), now_ns()))
+        self.exchanges.append(Exchange(self.asked_ns, decode_value(Ping, answer), now_ns()))
         if len(self.exchanges) < EXCHANGES:
             self.ask_clock()
             return
         exchanges, self.exchanges = self.exchanges, None
-        self.cell.send_message(answer_of(estimate_offset(exchanges)))
+        try:
+            self.cell.send_message(answer_of(estimate_offset(exchanges)))
+        except LabError as error:
+            self.cell.send_message(Refused(str(error)))
 
     def flush(self, end: RelayEnd) -> None:
         """Send what is queued and, to the other host, the beat that is due."""
@@ -189,7 +187,9 @@ class RelayLoop:
                 self.next_beat_s = time.monotonic() + BEAT_S
                 if self.joined:
                     end.send_message(Beat())
-            end.flush()
+            taken = end.flush()
+            if end is self.cell and taken:  # where this end is slow, the other one is not silent
+                self.heard_s = time.monotonic()
         except OSError as error:
             if end is self.cell:
                 raise EOFError from error
@@ -209,16 +209,23 @@ class RelayLoop:
 
     def check_silence(self) -> None:
         """Raise LostError if nothing came for too long."""
-        if time.monotonic() >= self.heard_s + self.patience_s:
-            raise LostError(f"{self.peer} has said nothing for {self.patience_s:g} s, so the storm was ended.")
+        if time.monotonic() < self.heard_s + self.patience_s:
+            return
+        if len(self.cell.unsent) >= QUEUED_MAX:  # and so it was not read either
+            raise LostError(f"{self.peer} has sent more than it was asked for, so the storm was ended.")
+        raise LostError(f"{self.peer} has said nothing for {self.patience_s:g} s, so the storm was ended.")
 
     def report_loss(self, reason: str) -> None:
         """Tell run-cell why the other host is lost, end its storm, and wait until it is done."""
-        os.set_blocking(self.cell.stream.writing, True)
         try:
             self.cell.send_message(Ended(reason))
-            if self.joined:
+            self.cell.flush()
+            if (
+                self.joined
+            ):  # at once, even if run-cell, which reads nothing while it storms, has no room for the reason
                 os.kill(self.cell_pid, signal.SIGINT)
+            os.set_blocking(self.cell.stream.writing, True)
+            self.cell.flush()
             while True:
                 select.select([self.cell.stream.reading], [], [])
                 for _ in self.cell.take_frames():
