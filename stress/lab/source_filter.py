@@ -38,8 +38,9 @@ def parse_source(text: str) -> Source:
             return ip_network(mapped or address)
         return ip_network(text)
     except ValueError as error:
+        why = f" ({error})" if "/" in text else ""
         raise UsageError(
-            f"{text!r} is neither an IP address nor a network such as 10.0.0.0/24 or 2001:db8::/64: {error}."
+            f"{text!r} is neither an IP address nor a network such as 10.0.0.0/24 or 2001:db8::/64{why}."
         ) from error
 
 
@@ -53,6 +54,11 @@ def parse_sources(texts: Iterable[str]) -> list[Source]:
     if len(sources) > SOURCES_MAX:
         raise UsageError(f"{len(sources):,} sources are more than {SOURCES_MAX}; give networks such as 10.0.0.0/24.")
     return sources
+
+
+def source_text(source: Source) -> str:
+    """Return a network, or the one address that it is."""
+    return str(source.network_address) if source.num_addresses == 1 else str(source)
 
 
 def is_within(source: Source, others: Iterable[Source]) -> bool:

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 import stress
 from stress.model.peer import ServeLimits
+from stress.model.progress import ProgressCallback, ignore_progress
 from stress.run.protocol import PROTOCOL
 from stress.storm.peer.act_changes import Control
 from stress.storm.peer.agreement import Terms
@@ -47,6 +48,6 @@ def is_address(text: str) -> bool:
     return True
 
 
-def serve(channel: Channel, terms: Terms) -> str:
+def serve(channel: Channel, terms: Terms, notify: ProgressCallback = ignore_progress) -> str:
     """Serve the client at the other end of a new channel; return why it ended early, or nothing."""
-    return Session(channel, Hello(PROTOCOL, f"connstorm {stress.__version__}"), terms).run()
+    return Session(channel, Hello(PROTOCOL, f"connstorm {stress.__version__}"), terms, notify).run()

@@ -8,9 +8,10 @@ from ipaddress import ip_address
 import msgspec
 
 from stress.lab import local_addresses, source_filter
+from stress.model.errors import UsageError
 from stress.model.peer import ServeLimits
 from stress.model.plan import Plan
-from stress.model.world import SERVER, Topology
+from stress.model.world import SERVER
 from stress.storm.check import plan_rules
 from stress.storm.peer.act_changes import Control, Permission, change_faults
 from stress.storm.peer.allowed_changes import check_changes
@@ -65,9 +66,10 @@ def agree(ask: Ask, terms: Terms) -> Agreement:
         UsageError: something of the plan is wrong, or beyond the limits of this host.
     """
     limits, control = terms.limits, terms.control
-    plan_rules.refuse(across_faults(ask.plan))
     plan_rules.refuse(plan_rules.plan_faults(ask.plan))
     acts = ask.plan.storms()
+    if not all(act.world.is_across_link for act in acts.values()):
+        raise UsageError("The plan is not one of a storm between two hosts; this host serves no other.")
     own = local_addresses.list_addresses()
     plan_rules.refuse(iter(dict.fromkeys(fault for act in acts.values() for fault in limit_faults(act, limits, own))))
     sources = source_filter.parse_sources(ask.sources)
@@ -79,20 +81,6 @@ def agree(ask: Ask, terms: Terms) -> Agreement:
     plan_rules.refuse(iter(dict.fromkeys(faults)))
     agreed = msgspec.structs.replace(limits, sources=[*map(str, sources)])
     return Agreement(ask.plan, acts, sources, agreed, permission, terms)
-
-
-def across_faults(plan: Plan) -> Iterator[str]:
-    """Yield why a plan is not one for a storm across a link."""
-    if plan.world.topology is not Topology.PEER or not plan.host or plan.is_external:
-        yield f"The plan of {plan.scenario} is not one of a storm between two hosts; this host serves no other."
-    for address in (plan.source, plan.target):
-        try:
-            version = ip_address(address).version
-        except ValueError:
-            yield f"{address!r} is not an IP address."
-        else:
-            if version != plan.family:
-                yield f"{address} is IPv{version}, but the storm is IPv{plan.family}."
 
 
 def limit_faults(plan: Plan, limits: ServeLimits, own: frozenset[str]) -> Iterator[str]:
@@ -144,9 +132,4 @@ def source_faults(sources: list[source_filter.Source], limits: ServeLimits) -> I
     for source in sources:
         if permitted and not source_filter.is_within(source, permitted):
             others = ", ".join(limits.sources)
-            yield f"The serving host accepts connections from {others}, not from {source_text(source)}."
-
-
-def source_text(source: source_filter.Source) -> str:
-    """Return a network, or the one address that it is."""
-    return str(source.network_address) if source.num_addresses == 1 else str(source)
+            yield f"The serving host accepts connections from {others}, not from {source_filter.source_text(source)}."

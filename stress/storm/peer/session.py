@@ -13,9 +13,10 @@ from contextlib import suppress
 from typing import Any
 
 from stress._fastconnect import now_ns
-from stress.lab import firewall, host
+from stress.lab import firewall, host, source_filter
 from stress.model.errors import ChannelClosedError, ChannelFaultError, ConnstormError, LabError, Terminated, UsageError
 from stress.model.peer import SILENCE_S
+from stress.model.progress import ProgressCallback, ignore_progress
 from stress.storm.host_settings import raise_descriptor_limit
 from stress.storm.peer import calls, description
 from stress.storm.peer.agreement import Agreement, Terms, agree
@@ -30,19 +31,22 @@ from stress.storm.peer.watch import Watch
 
 WAITING_MAX = 16  # calls that came before those before them were answered
 NOTHING = ""
+WAKE_S = 0.2  # a signal that comes just before the main thread begins to wait is noticed when it wakes
 
 
 class Session:
     """Serves one client; to be used in the main thread, once."""
 
-    def __init__(self, channel: Channel, own: Hello, terms: Terms) -> None:
+    def __init__(self, channel: Channel, own: Hello, terms: Terms, notify: ProgressCallback = ignore_progress) -> None:
         """Begin with a channel on which nothing was said.
 
         Args:
             channel: to the client.
             own: what this end says first.
             terms: of this host.
+            notify: called with what is agreed to.
         """
+        self.notify = notify
         self.channel = channel
         self.own = own
         self.terms = terms
@@ -59,7 +63,7 @@ class Session:
                 with Watch(self.channel, self.interruption) as self.watch:
                     threading.Thread(target=self.read, daemon=True).start()
                     while True:
-                        self.answer(self.calls.get())
+                        self.answer_next()
             except Terminated:
                 pass
             except ConnstormError as error:
@@ -110,6 +114,11 @@ class Session:
             self.interruption.end(str(error))
         except queue.Full:
             self.interruption.end(f"the client made {WAITING_MAX} calls without waiting for an answer")
+
+    def answer_next(self) -> None:
+        """Answer a call, if one comes soon."""
+        with suppress(queue.Empty):
+            self.answer(self.calls.get(timeout=WAKE_S))
 
     def answer(self, call: Call) -> None:
         """Carry out a call and answer it."""
@@ -164,6 +173,8 @@ class Session:
         )
         self.watch.agree(agreement.limits)
         self.agreement = agreement
+        sources = ", ".join(map(source_filter.source_text, agreement.sources))
+        self.notify(f"agreed to {call.plan.scenario} from {sources}")
         return consent
 
     def begin_meeting(self) -> None:
