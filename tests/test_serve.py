@@ -120,7 +120,7 @@ WRONG = [
     ({"duration_s": 31.0, "attempts": None}, "permits 30 s, not 31 s; lower --duration."),
     ({"attempts": 30_001}, "30,001 attempts take longer than the 30 s that the serving host permits, at its 1,000"),
     ({"attempts": 301, "rate_per_s": 10.0}, "301 attempts at 10 a second take longer than the 30 s"),
-    ({"world": World(topology=Topology.LINK), "host": False}, "is not one of a storm between two hosts"),
+    ({"world": World(), "source": "127.0.0.1", "target": "127.0.0.1"}, "is not one of a storm between two hosts"),
     ({"host": False}, "its plan says host."),
     ({"window": 0}, "--window must be from 1 to"),
     ({"scenario": "none-such"}, "none-such"),
