@@ -19,6 +19,7 @@ from stress.view.text.books_table import books_table
 from stress.view.text.listener_table import listener_table, neighbour_lines
 from stress.view.text.packet_ladder import packet_ladder
 from stress.view.text.packet_wording import fate_text
+from stress.view.text.peer_table import link_tables, peer_texts
 from stress.view.text.plain_table import counts_text, plain_table
 from stress.view.text.proof_table import bound_lines, evidence_text, hint_lines, proofs_table
 from stress.view.text.verdict_lines import run_heading, verdict_texts
@@ -52,6 +53,7 @@ def run_report(record: Record, summary: Summary, path: Path) -> RenderableType:
     if summary.proofs:
         parts.append(proofs_table(summary.proofs))
     parts.extend((*bound_lines(summary.bounds), *hint_lines(summary.hints)))
+    parts.extend(link_tables(record.acts))
     if (listeners := listener_table(record.acts)) is not None:
         parts.append(listeners)
     parts.extend(neighbour_lines(record.acts))
@@ -103,15 +105,22 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
     if record.overhead:
         known = record.plan.ports.is_sweeping
         add("harness", f"{record.overhead.attempt_ns(port_known=known):.0f} ns an attempt to record it")
-    add("kernel", kernel_text(record.host.kernel, record.host.jiffy_ns))
-    if stolen_ms := sum(act.stolen_ms for act in record.acts):
-        add("stolen", f"{stolen_ms:,} ms of CPU time, by a hypervisor, during the storm")
+    for name, text in host_texts(record):
+        add(name, text)
     if stalls := stalls_text(record):
         add("stalls", stalls)
     for word in filter(None, (act.kernel_word for act in record.acts)):
         add("kernel's word", word_text(word))
     add("run", str(path))
     return table
+
+
+def host_texts(record: Record) -> Iterator[tuple[str, str]]:
+    """Yield the kernel of this host, what is known of the one across a link, and the CPU time stolen here."""
+    yield "kernel", kernel_text(record.host.kernel, record.host.jiffy_ns)
+    yield from peer_texts(record)
+    if stolen_ms := sum(act.stolen_ms for act in record.acts):
+        yield "stolen", f"{stolen_ms:,} ms of CPU time, by a hypervisor, during the storm"
 
 
 def slow_texts(wanted: int | None, summary: Summary) -> Iterator[tuple[str, str]]:
