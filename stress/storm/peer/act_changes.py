@@ -15,6 +15,7 @@ from stress.lab import firewall, rule_set, sysctl
 from stress.lab.host_changes import HostChange, HostChanges
 from stress.lab.own_route import OwnRoute
 from stress.lab.owned_tables import OWNED
+from stress.lab.time_wait import forget_time_wait
 from stress.model.errors import UsageError
 from stress.model.mine import UNHEARD
 from stress.model.plan import Plan
@@ -60,17 +61,20 @@ class ActChanges:
             raise UsageError(text)
         self.plan = plan
         self.host = host
+        self.may_change = permission.given
         self.words = rule_set.placeholders(plan)
         self.changes: HostChanges | None = None
         self.has_rules = False
         self.changed: list[str] = []  # in words
 
     def begin(self) -> None:
-        """Change settings, routes and neighbours; the server does not listen yet, and the client has no socket.
+        """Change settings and routes; the server does not listen yet, and the client has no socket.
 
         Raises:
             UsageError, NotApplicableError, LabError: as of ``HostChanges.apply``.
         """
+        if self.may_change:  # on private hosts nothing is left of earlier storms either
+            forget_time_wait(list_sources(self.plan), self.plan.target, self.plan.server_ports)
         settings = differing_settings(self.plan, self.host)
         routes = routes_of(self.plan, self.host)
         if settings:
@@ -192,13 +196,17 @@ def differing_settings(plan: Plan, host: str) -> dict[str, str]:
 def routes_of(plan: Plan, host: str) -> list[OwnRoute]:
     """Return the routes of an act on an end, one for each address."""
     routes = [route for route in plan.world.routes if route.on == host]
-    sources = [str(ip_address(plan.source) + number) for number in range(plan.sources)]
-    addresses = {CLIENT: sources, SERVER: [plan.target]}
+    addresses = {CLIENT: list_sources(plan), SERVER: [plan.target]}
     return [
         OwnRoute(str(ip_network(address).network_address), route.kind)
         for route in routes
         for address in addresses[route.to]
     ]
+
+
+def list_sources(plan: Plan) -> list[str]:
+    """Return the addresses of the storm's clients."""
+    return [str(ip_address(plan.source) + number) for number in range(plan.sources)]
 
 
 def rules_of(plan: Plan, host: str) -> list[FilterRule]:
