@@ -11,6 +11,8 @@ from serving_client import PORT, ask, plan_across, storm
 from two_hosts import STORM, two_hosts
 
 from stress.model.peer import PEER_PORT
+from stress.model.record import ListeningReport
+from stress.storm.peer.serving_act import hide_others
 
 STRANGER = "198.51.100.66"
 # Joins, asks, lets the other side listen, looks at it, and ends.
@@ -55,6 +57,21 @@ def invite(host, *options):
 
 def join_word(command):
     return command[command.index("--join") + 1]
+
+
+def report(**fields):
+    usual = {"address": "10.0.0.1", "port": 5000, "on_target": True, "drops": 0, "limit": 9, "waiting": 0}
+    return ListeningReport(**usual | {"capped": False, "owner": "sshd[7]"} | fields)
+
+
+def test_other_sockets_have_no_name_for_who_has_not_logged_in_but_their_drops_count():
+    others = [report(on_target=False), report(on_target=False, drops=3), report(on_target=False, drops=None)]
+    own, *shown = hide_others([report(drops=5), *others])
+    assert own == report(drops=5)
+    assert [(entry.address, entry.owner, entry.drops) for entry in shown] == [
+        ("", "another program", 3),
+        ("", "another program", None),
+    ]
 
 
 @pytest.mark.parametrize("family", [4, 6])

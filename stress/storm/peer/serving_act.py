@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One act on the serving side: its listener, and what this host tells of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +13,7 @@ from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.network import Network
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
+from stress.model.record import ListeningReport
 from stress.model.world import SERVER
 from stress.storm.kernel_hearing import KernelHearing
 from stress.storm.observed_host import LocalHost
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from stress.storm.peer.array_bytes import Arrays
 
 OF_A_WHOLE = ("missed", "hosts")  # fields of Packets that are no arrays
+HIDDEN = "another program"
 HERE_ATTEMPTS_MAX = 100_000_000
 
 
@@ -95,11 +97,11 @@ class ServingAct:
         self.watch.follow(self.serving)
 
     def end_look(self) -> Look:
-        """Return what listens here; who has not logged in learns only what listens on the ports of the storm."""
+        """Return what listens here; who has not logged in does not learn what listens besides the storm's sockets."""
         look = self.host.end_look()
         if self.agreement.terms.is_login:
             return look
-        return msgspec.structs.replace(look, listening=[entry for entry in look.listening if entry.on_target])
+        return msgspec.structs.replace(look, listening=list(hide_others(look.listening)))
 
     def read_now(self) -> HostNow:
         """Return what this host is like now.
@@ -163,3 +165,14 @@ class ServingAct:
         self.close_listener()
         self.stop_observing()
         self.changes.end()
+
+
+def hide_others(reports: list[ListeningReport]) -> Iterator[ListeningReport]:
+    """Yield the listening sockets of a storm, and without a name the drops of others, which its books need."""
+    for report in reports:
+        if report.on_target:
+            yield report
+        elif report.drops != 0:
+            yield ListeningReport(
+                address="", port=0, on_target=False, drops=report.drops, limit=0, waiting=0, capped=False, owner=HIDDEN
+            )

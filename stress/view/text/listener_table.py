@@ -54,7 +54,12 @@ def listener_table(acts: Sequence[Act]) -> Table | None:
 def report_cells(report: ListeningReport) -> tuple[str, ...]:
     """Return the cells of a listener's row."""
     queue = f"{report.waiting:,}/{report.limit:,}"
-    return endpoint_text(report.address, report.port), queue, drops_text(report), owner_text(report)
+    return place_text(report), queue, drops_text(report), owner_text(report)
+
+
+def place_text(report: ListeningReport) -> str:
+    """Return where a listener listens, which the serving host of a storm across a link tells only to its users."""
+    return endpoint_text(report.address, report.port) if report.address else "elsewhere"
 
 
 def is_quiet(report: ListeningReport) -> bool:
@@ -93,8 +98,7 @@ def act_neighbours(act: Act) -> Iterator[str]:
         )
     others = [report for report in act.listening if not report.on_target and report.drops]
     for report in others:
-        where = endpoint_text(report.address, report.port)
-        yield f"another listener, {where} ({report.owner}), dropped {drops_text(report)}"
+        yield f"another listener, {place_text(report)} ({report.owner}), dropped {drops_text(report)}"
     for taken in act.taken[:TAKEN_SHOWN]:
         yield f"taken by others: {shorten_ports(taken.ports)}, {taken.state}, by {taken.owner}"
     if act.taken[TAKEN_SHOWN:]:
