@@ -40,10 +40,11 @@ def seen(tmp_path_factory):
         pytest.skip("nft is missing (Debian: nftables)")
     with two_hosts(tmp_path_factory.mktemp("hosts"), as_root=ROOT) as hosts:
         variables = [f"{name}={value}" for name, value in hosts.server.variables.items()]
+        inside = ["nsenter", "--target", str(hosts.server.pid), "--net"]  # the client is in its user namespace already
         commands = {
             "client": [],
-            "server": hosts.server.inside,
-            "serve": [*hosts.server.inside, "env", *variables, *program("serve", "--stdio")],
+            "server": inside,
+            "serve": [*inside, "env", *variables, *program("serve", "--stdio")],
         }
         command = [*program()[:1], REPOSITORY / "tests" / "probe_client.py", json.dumps(commands)]
         ended = hosts.client.run(*command, json.dumps(SITUATIONS))
