@@ -35,7 +35,7 @@ from stress.storm.snapshot import StormSnapshot
 from stress.storm.socket_pairs import SocketPairSampler
 from stress.storm.worker import Worker, WorkerResult, WorkerSpec, merge_stalls, pin_to_cpu
 from stress.storm.workers import Workers, copy_rows
-from stress.storm.world_capture import WorldCapture
+from stress.storm.world_capture import WorldCapture, describe_gaps
 
 SETTLE_LIMIT_S = 10.0
 
@@ -227,8 +227,8 @@ class Client:
             )
         if self.word is not None and self.plan.world.translates:
             yield f"A router translates addresses{where}: the kernel's own word is not joined with attempts there."
-        if packets is not None and packets.missed:
-            yield f"The capture{where} was full after {len(packets.time_ns):,} packets and missed {packets.missed:,}."
+        if packets is not None:
+            yield from describe_gaps(packets, where, peer.name if peer else None)
         if peer is not None and peer.lost is not None:
             yield (
                 f"{peer.name} was lost{where}: {peer.lost} What it counted and held is not known, so nothing but the "

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A capture on all hosts of a world: where each packet was seen, arriving or leaving."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
 from types import TracebackType
@@ -11,7 +11,10 @@ import numpy as np
 
 from stress.lab.capture import Packets
 from stress.lab.namespace import LOOPBACK_INDEX
+from stress.model.world import SERVER
 from stress.storm.observed_host import ObservedHost
+from stress.storm.peer.capture_order import order_captures
+from stress.storm.peer.far_host import FarCapture
 
 OF_A_WHOLE = ("missed", "hosts")  # fields of Packets that are no arrays
 
@@ -31,8 +34,15 @@ class WorldCapture:
             self.stack = stack.pop_all()
 
     def packets(self) -> Packets:
-        """Return the packets captured so far; with several hosts each as often as it was seen."""
+        """Return the packets captured so far; with several hosts each as often as it was seen.
+
+        Across a link those of the client's host alone where the times of both cannot be put in one order: a packet that
+        seemed to arrive before it left would be taken for lost.
+        """
         parts = [capture.packets() for capture in self.captures]
+        if any(isinstance(capture, FarCapture) for capture in self.captures):
+            ordered = order_captures(*parts)
+            parts = parts[:1] if ordered is None else [parts[0], ordered]
         if len(parts) == 1:
             return parts[0]
         merged: dict[str, Any] = {
@@ -58,3 +68,20 @@ class WorldCapture:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stack.close()
+
+
+def describe_gaps(packets: Packets, where: str, peer: str | None) -> Iterator[str]:
+    """Yield sentences on the packets that a capture does not have.
+
+    Args:
+        packets: of an act.
+        where: which act, as a part of a sentence; empty where there is one.
+        peer: the name of the server's host, if it is across a link.
+    """
+    if packets.missed:
+        yield f"The capture{where} was full after {len(packets.time_ns):,} packets and missed {packets.missed:,}."
+    if peer is not None and SERVER not in packets.hosts:
+        yield (
+            f"The packets that {peer} captured{where} are left out: a clock was corrected during the storm, so they "
+            "cannot be put in one order with those of this host."
+        )

@@ -116,10 +116,10 @@ class FarCapture:
         self.realtime_offset_ns = capture.realtime_offset_ns()
 
     def packets(self) -> Packets:
-        """Return the packets captured so far; none where the clocks of both hosts cannot be compared."""
+        """Return the packets captured so far; those without times where the clocks of both hosts cannot be compared."""
         missed, arrays = self.host.caller.call_arrays(calls.EndCapture())
-        if self.host.clocks is None:
-            return take_packets({name: values[:0] for name, values in arrays.items()}, missed)
         packets = take_packets(arrays, missed)
+        if self.host.clocks is None:
+            return packets
         times_ns = self.host.clocks.convert(packets.time_ns)
         return dataclasses.replace(packets, time_ns=times_ns, realtime_ns=times_ns + self.realtime_offset_ns)
