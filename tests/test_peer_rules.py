@@ -19,9 +19,7 @@ from stress.storm.check import peer_rules, plan_rules
 from stress.storm.peer.expected_arrays import PACKET_COLUMNS, take_mines, take_packets
 from stress.storm.peer.peer_hearing import renumber
 from stress.storm.peer.time_needed import time_faults
-from stress.storm.ports import PortRange
 
-FOUR = PortRange(40000, 40003, np.arange(40000, 40004, dtype=np.uint16))
 TRANSLATES = FilterRule(name="nat", hook=Hook.PREROUTING, match="", action="redirect", nat=True)
 
 
@@ -72,9 +70,9 @@ def test_every_rule_across_a_link_has_a_case():
 def test_a_plan_that_needs_longer_than_it_may_is_refused_before_anything_is_sent():
     limits = ServeLimits(max_rate_per_s=1000, max_seconds=10)
     plan = plan_with(attempts=900, rate_per_s=900, mines=900, rest_s=2)
-    assert list(time_faults(plan, limits, "lab2", FOUR)) == []
+    assert list(time_faults(plan, limits, "lab2")) == []
     longer = msgspec.structs.replace(plan, attempts=9000)
-    (sentence,) = time_faults(longer, limits, "lab2", FOUR)
+    (sentence,) = time_faults(longer, limits, "lab2")
     assert sentence == (
         "test takes 13 s at least, at the rates that it may have, and lab2 permits 10 s (connstorm serve "
         "--max-seconds); lower --attempts, --mines or --duration."
@@ -104,3 +102,11 @@ def test_reasons_of_another_kernel_get_the_numbers_of_this_one():
     assert [names[str(reason)] for reason in events["reason"][:3]] == ["NO_SOCKET", "NETFILTER_DROP", "NEW"]
     assert names["6"] == "NO_SOCKET"
     assert events["reason"][3] == 5  # a reset's numbers are others
+
+
+def test_a_sweep_takes_as_long_as_the_range_that_it_will_have():
+    limits = ServeLimits(max_rate_per_s=1000, max_seconds=10)
+    plan = plan_with(ports=Ports.SWEEP, attempts=None, mines=0, rate_per_s=10, port_range=(40000, 40089))
+    assert list(time_faults(plan, limits, "lab2")) == []
+    wider = msgspec.structs.replace(plan, port_range=(40000, 40109))
+    assert "takes 11 s at least" in next(time_faults(wider, limits, "lab2"))

@@ -25,9 +25,14 @@ class PortRange:
         return len(self.usable)
 
 
-def read_port_range(server_ports: range) -> PortRange:
-    """Return this namespace's ephemeral ports without the server's, from which a client would connect to itself."""
-    low, high = sysctl.read_port_range()
+def read_port_range(server_ports: range, planned: tuple[int, int] | None = None) -> PortRange:
+    """Return this namespace's ephemeral ports without the server's, from which a client would connect to itself.
+
+    Args:
+        server_ports: of the server.
+        planned: the first and the last port that there will be; None: as there are now.
+    """
+    low, high = planned or sysctl.read_port_range()
     excluded = sysctl.parse_ports(sysctl.read(sysctl.RESERVED_PORTS) or "") | set(server_ports)
     usable = [port for port in range(low, high + 1) if port not in excluded]
     return PortRange(low, high, np.array(usable, np.uint16))

@@ -26,9 +26,8 @@ from stress.storm.acts import Acts, ActsResult, run_acts
 from stress.storm.check import plan_rules
 from stress.storm.external_server import external_faults
 from stress.storm.peer.joined_peer import JoinedPeer
+from stress.storm.peer.link_faults import link_faults
 from stress.storm.peer.meeting import meet_server
-from stress.storm.peer.time_needed import time_faults
-from stress.storm.ports import read_port_range
 
 
 def carry_out(
@@ -57,8 +56,7 @@ def carry_out(
     started = datetime.now(UTC)
     costs = measure_costs(plan)
     if peer is not None:
-        ports = read_port_range(plan.server_ports)
-        plan_rules.refuse(time_faults(plan, peer.consent.limits, peer.name, ports))
+        plan_rules.refuse(link_faults(plan, peer))
         meet_server(peer, next(iter(plan.storms().values())))
     with ExitStack() as to_the_end:
         with Acts(plan, folder, asked.word if asked else None, peer) as acts:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from stress.model.peer import ServeLimits
 from stress.model.plan import Plan
 from stress.storm.check.plan_rules import attempt_count
-from stress.storm.ports import PortRange
+from stress.storm.ports import read_port_range
 
 PACE = 0.9  # of the rate that is permitted: a late client catches up, and the serving side counts in tenths of a second
 
@@ -16,16 +16,15 @@ def laying_rate(limits: ServeLimits) -> float:
     return PACE * limits.max_rate_per_s
 
 
-def time_faults(plan: Plan, limits: ServeLimits, name: str, ports: PortRange) -> Iterator[str]:
+def time_faults(plan: Plan, limits: ServeLimits, name: str) -> Iterator[str]:
     """Yield why a plan takes longer than a serving host permits, as far as it can be known before.
 
     Args:
         plan: the whole one.
         limits: of the serving host.
         name: of the serving host, as the user wrote it.
-        ports: the client's ephemeral ports.
     """
-    needed_s = sum(least_s(act, limits, ports) for act in plan.storms().values())
+    needed_s = sum(least_s(act, limits) for act in plan.storms().values())
     if needed_s > limits.max_seconds:
         yield (
             f"{plan.scenario} takes {needed_s:,.0f} s at least, at the rates that it may have, and {name} permits "
@@ -33,8 +32,9 @@ def time_faults(plan: Plan, limits: ServeLimits, name: str, ports: PortRange) ->
         )
 
 
-def least_s(plan: Plan, limits: ServeLimits, ports: PortRange) -> float:
+def least_s(plan: Plan, limits: ServeLimits) -> float:
     """Return how long the mines and the storm of an act take at least."""
+    ports = read_port_range(plan.server_ports, plan.port_range)
     storm_s = attempt_count(plan, ports) / (plan.rate_per_s or limits.max_rate_per_s)
     if plan.duration_s is not None:
         storm_s = min(storm_s, plan.duration_s)
