@@ -11,8 +11,9 @@ from private_network import ROOT
 from serving_client import plan_across
 from two_hosts import two_hosts
 
-from stress.model.mine import Release
-from stress.model.plan import Close, Ports
+from stress.lab.census import NUMBERS
+from stress.model.mine import MineState, Release
+from stress.model.plan import Close, EvidenceSource, Ports, Serve
 from stress.model.world import CLIENT, SERVER
 from stress.store import run_folder
 
@@ -20,28 +21,43 @@ STORM_ACROSS = Path(__file__).parent / "storm_across.py"
 MINED = {"mines": 200, "attempts": 1000, "port_range": None, "close": Close.RST, "release": Release.LINGER2}
 
 
-@pytest.fixture(scope="module", params=["root", "user"])
-def hosts(request, tmp_path_factory):
-    if request.param == "root" and not ROOT:
-        pytest.skip("only root of the host can make network namespaces of its own")
-    with two_hosts(tmp_path_factory.mktemp("hosts"), as_root=request.param == "root") as made:
-        for host in (made.client, made.server):
-            host.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40999", check=True)
-        yield made
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory):
+    with two_hosts(tmp_path_factory.mktemp("hosts"), as_root=ROOT) as made:
+        yield shorten_ranges(made)
 
 
-def storm_across(hosts, plan, *options):
-    """Carry out a plan from one host to the other; return the run and its summary, or what went wrong."""
+@pytest.fixture(scope="module")
+def hosts_of_user(tmp_path_factory):
+    with two_hosts(tmp_path_factory.mktemp("hosts-of-user"), as_root=False) as made:
+        yield shorten_ranges(made)
+
+
+def shorten_ranges(hosts):
+    for host in (hosts.client, hosts.server):
+        host.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40999", check=True)
+    return hosts
+
+
+def storm_across(hosts, plan, *options, change=False):
+    """Carry out a plan from one host to the other; return the run and its summary."""
+    text = try_storm(hosts, plan, *options, change=change)
+    assert text.startswith("/"), text
+    return run_folder.read(Path(text))
+
+
+def try_storm(hosts, plan, *options, change=False):
+    """Carry out a plan from one host to the other; return the folder of the run, or what went wrong."""
     served = hosts.server.start(*program("serve", "--stdio", *options))
     descriptors = [served.stdout.fileno(), served.stdin.fileno()]
-    client = hosts.client.start(sys.executable, STORM_ACROSS, *descriptors, hosts.client.results, pass_fds=descriptors)
+    command = [sys.executable, STORM_ACROSS, *descriptors, hosts.client.results, *(["change"] if change else [])]
+    client = hosts.client.start(*command, pass_fds=descriptors)
     served.stdin.close()
     served.stdin = None
     plan = msgspec.structs.replace(plan, peers=["lab2"])
     answer, errors = client.communicate(msgspec.json.encode(plan))
     served.wait(10)
-    text = answer.decode()
-    return run_folder.read(Path(text)) if text.startswith("/") else text + errors.decode()
+    return answer.decode() or errors.decode()
 
 
 def unbalanced(summary):
@@ -52,7 +68,7 @@ def unbalanced(summary):
 def test_a_storm_across_a_link_is_one_run_with_the_books_of_both_hosts(hosts, family):
     run, summary = storm_across(hosts, plan_across(family, attempts=300))
     (act,) = run.record.acts
-    assert summary.outcomes["connected"] == summary.causes["none"] + summary.causes["stalled"] == 300
+    assert summary.outcomes["connected"] == 300
     assert set(act.hosts) == {CLIENT, SERVER}
     assert act.hosts[CLIENT].counters["ActiveOpens"] == act.hosts[SERVER].counters["PassiveOpens"] == 300
     assert act.listener.accepted == 300
@@ -66,9 +82,58 @@ def test_a_storm_across_a_link_is_one_run_with_the_books_of_both_hosts(hosts, fa
     assert act.outside_packets is None
 
 
-def test_a_minefield_lies_on_the_other_host_and_its_mines_are_met(hosts):
+def test_a_minefield_lies_on_the_other_host_and_its_mines_are_met(hosts_of_user):
     plan = plan_across(scenario="closewait", **MINED | {"port_range": (40000, 40999)}, ports=Ports.SWEEP)
-    run, summary = storm_across(hosts, plan)
+    run, summary = storm_across(hosts_of_user, plan)
     assert summary.mines.laid == len(run.mines) == 200
     assert summary.causes["closewait"] == summary.mines.hit == 200
+    assert unbalanced(summary) == []
+
+
+@pytest.mark.parametrize("state", [MineState.FIN_WAIT_2, MineState.SYN_RECEIVED])
+def test_mines_in_other_states_are_made_by_both_hosts(hosts, state):
+    plan = plan_across(scenario="half-open", **MINED | {"mines": 20, "attempts": 100}, mine_state=state, deadline_s=4.0)
+    run, summary = storm_across(hosts, plan, "--set-host", change=True)
+    assert len(run.mines) == 20
+    assert set(run.mines["state"].tolist()) == {NUMBERS[state]}
+    assert unbalanced(summary) == []
+
+
+def test_a_queue_that_nobody_empties_is_seen_on_the_other_host(hosts):
+    plan = plan_across(scenario="accept-queue", serve=Serve.NOBODY, backlog=16, deadline_s=0.5)
+    run, summary = storm_across(hosts, plan)
+    (act,) = run.record.acts
+    assert act.waiting == 17
+    assert [report.waiting for report in act.listening if report.on_target] == [17]
+    assert act.hosts[SERVER].counters["ListenOverflows"] > 0
+    assert unbalanced(summary) == []
+
+
+def test_when_the_other_host_ran_out_of_descriptors_is_told_in_the_clients_clock(hosts):
+    plan = plan_across(serve=Serve.LEAK, server_nofile=40, close=Close.HOLD, deadline_s=0.5, rate_per_s=500.0)
+    run, summary = storm_across(hosts, plan)
+    (act,) = run.record.acts
+    assert act.listener.errors["EMFILE"] > 0
+    storm = next(phase for phase in act.phases if phase.name == "storm")
+    first_ns, last_ns = act.starved_ns
+    assert storm.start_ns - act.peer.clock.error_ns <= first_ns <= last_ns
+    assert first_ns <= storm.end_ns + act.peer.clock.error_ns
+    assert unbalanced(summary) == []
+
+
+def test_both_kernels_and_both_captures_speak_of_one_storm_in_one_clock(hosts):
+    if not hosts.as_root:
+        pytest.skip("only root of the host gets the kernel's own word")
+    plan = plan_across(
+        scenario="closewait",
+        **MINED | {"mines": 50, "attempts": 100, "port_range": (40000, 40999)},
+        ports=Ports.SWEEP,
+        capture=True,
+        evidence=EvidenceSource.KERNEL,
+    )
+    run, summary = storm_across(hosts, plan)
+    (act,) = run.record.acts
+    assert act.evidence is EvidenceSource.KERNEL
+    assert (act.kernel_word.lost, act.kernel_word.complete) == (0, True)
+    assert "PACKET_SOCK_ERROR" not in {*act.kernel_word.drop_reasons.values()}
     assert unbalanced(summary) == []

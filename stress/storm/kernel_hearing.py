@@ -12,8 +12,11 @@ from stress.lab.kernel_word.word import KernelWord
 from stress.lab.network import Network
 from stress.model import record
 from stress.model.plan import Plan
-from stress.model.run import KERNEL_EVENT
+from stress.model.run import DROP_EVENT, KERNEL_EVENT
 from stress.storm import four_tuples
+
+# A packet socket that is full, or is never read because it counts, drops its copy (packet_rcv(), Linux 6.18).
+OF_COPIES = frozenset({"PACKET_SOCK_ERROR"})
 
 
 class Hearing(Protocol):
@@ -53,7 +56,8 @@ class KernelHearing:
             epoch_ns: of the run (CLOCK_MONOTONIC).
         """
         word = self.word
-        events = locate_events(self.plan, word.drain(), self.first_address)
+        events = leave_out_copies(word.drain(), word.drop_reasons)
+        events = locate_events(self.plan, events, self.first_address)
         events["time_ns"] -= epoch_ns
         counts: Counter[tuple[str, str]] = Counter()
         for namespace in self.namespaces:
@@ -61,13 +65,28 @@ class KernelHearing:
         summary = record.KernelWord(
             lost=word.lost - self.lost_before,
             complete=word.is_complete,
-            counts={f"{kind} {reason}": count for (kind, reason), count in sorted(counts.items())},
+            counts={
+                f"{kind} {reason}": count for (kind, reason), count in sorted(counts.items()) if reason not in OF_COPIES
+            },
             drop_reasons=reasons_in(events, word.drop_reasons),
             reset_reasons=reasons_in(events, word.reset_reasons),
         )
         for namespace in self.namespaces:
             word.unwatch(namespace)
         return events, summary
+
+
+def leave_out_copies(events: npt.NDArray[Any], names: dict[int, str]) -> npt.NDArray[Any]:
+    """Return those events that are of packets, not of the copies that packet sockets have no room for.
+
+    Args:
+        events: shape (events,), dtype kernel_word.events.EVENT.
+        names: of the reasons of dropped packets by number.
+    """
+    of_copies = [number for number, name in names.items() if name in OF_COPIES]
+    is_of_copy = (events["kind"] == DROP_EVENT) & np.isin(events["reason"], of_copies)
+    others: npt.NDArray[Any] = events[~is_of_copy]
+    return others
 
 
 def reasons_in(events: npt.NDArray[Any], names: dict[int, str]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def connect_mines(plan: Plan, places: npt.NDArray[Any], rate_per_s: float | None
         connect_and_close(plan, "bind", places[half:], rate_per_s)
 
 
-def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any], rate_per_s: float | None) -> None:
+def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any], rate_per_s: float | None = None) -> None:
     """Make one connection per 4-tuple and close it with FIN: on these 4-tuples or, by the kernel's policies, on any."""
     attempts = allocate_attempts(min(len(places), PART))
     while len(places):
@@ -118,3 +118,14 @@ def set_sequence_number(client: socket.socket, number: int) -> None:
     client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE)
     client.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, struct.pack("=I", number))
     client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF)
+
+
+def can_repair() -> bool:
+    """Return whether this process may set the sequence numbers of sockets (CAP_NET_ADMIN)."""
+    with socket.socket() as probe:
+        try:
+            probe.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON)
+        except PermissionError:
+            return False
+        probe.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF)
+    return True

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The minefield: old sockets of a server, such as it leaked in CLOSE_WAIT, whose clients' ports are free again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,13 +54,14 @@ def lay_mines(
         LabError: a mine could not be laid, or a client's port did not become free.
     """
     missing = places
+    others = list_client_sockets(plan)["cookie"]
     for _ in range(ROUNDS_MAX):
         notify(f"laying {len(missing):,} mines{waiting_text(plan)}")
         if plan.mine_state is MineState.CLOSE_WAIT:
-            lay_missing(plan, listener, missing, nofile, notify, rate_per_s=rate_per_s)
+            lay_missing(plan, listener, missing, nofile, notify, others=others, rate_per_s=rate_per_s)
         else:
             lay_in_state(plan, listener, missing, rate_per_s)
-            wait_for_client_ports(plan, 0, notify)
+            wait_for_client_ports(plan, 0, others, notify)
         mines = list_numbers() if list_numbers else list_mine_numbers(plan)
         missing = np.setdiff1d(places, mines) if plan.laying is Laying.SEED else places[len(mines) :]
         if not len(missing):
@@ -89,12 +90,13 @@ def lay_missing(
     nofile: int,
     notify: ProgressCallback,
     *,
+    others: npt.NDArray[Any],
     rate_per_s: float | None,
 ) -> None:
     """Make and leak one connection for each 4-tuple, and wait until the ports are free.
 
     The processes are started one after the other, and each holds as many as it may: if fifty waited at the same
-    sockets, each connection would wake all of them.
+    sockets, each connection would wake all of them. ``others`` are cookies of sockets that nobody waits for.
     """
     laid = 0
     with free_client_ports_at_once(plan):
@@ -111,7 +113,7 @@ def lay_missing(
                     f"were to become mines; its errors: {report.errors or 'none'}."
                 )
             laid += part
-        wait_for_client_ports(plan, fin_wait_2_s(plan), notify)
+        wait_for_client_ports(plan, fin_wait_2_s(plan), others, notify)
 
 
 def split_among_processes(mines: int, capacity: int) -> list[int]:
@@ -150,13 +152,30 @@ def fin_wait_2_s(plan: Plan) -> float:
     return 1.0
 
 
-def wait_for_client_ports(plan: Plan, expected_s: float, notify: ProgressCallback = ignore_progress) -> None:
-    """Wait until a census shows no socket of the clients, or only those in FIN_WAIT_2 when the plan leaves them."""
+def list_client_sockets(plan: Plan, states: Sequence[str] = CLIENT_STATES) -> npt.NDArray[Any]:
+    """List the sockets of this host that are connected to the server's ports, shape (sockets,), dtype MESSAGE."""
+    first, last = plan.server_ports[0], plan.server_ports[-1]
+    sockets = census.list_family(plan.family, states, remote_port=first if first == last else 0)
+    of_server = (sockets["local_port"] >= first) & (sockets["local_port"] <= last)
+    return sockets[~of_server & (sockets["remote_port"] >= first) & (sockets["remote_port"] <= last)]
+
+
+def wait_for_client_ports(
+    plan: Plan, expected_s: float, others: npt.NDArray[Any], notify: ProgressCallback = ignore_progress
+) -> None:
+    """Wait until a census shows no socket of the clients, or only those in FIN_WAIT_2 when the plan leaves them.
+
+    Args:
+        plan: of the act.
+        expected_s: how long that takes at most.
+        others: cookies of sockets that were there before, as an earlier storm leaves them in TIME_WAIT.
+        notify: told how long it still takes.
+    """
     states = [state for state in CLIENT_STATES if plan.release is not Release.KEEP or state != "FIN-WAIT-2"]
 
     def left() -> dict[str, int]:
-        counts = census.take_census(plan.family, plan.server_ports, states)["client"]
-        return {state: count for state, count in counts.items() if count}
+        sockets = list_client_sockets(plan, states)
+        return census.count_by_state(sockets[~np.isin(sockets["cookie"], others)])
 
     left_s = expected_s + RELEASE_MARGIN_S
     while not wait.wait_until(lambda: not left(), min(left_s, REMIND_S), interval_s=0.05):

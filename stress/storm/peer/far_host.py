@@ -22,7 +22,7 @@ from stress.storm.peer.expected_arrays import take_events, take_mines, take_pack
 
 
 class FarHost:
-    """The serving host in one act.
+    """The serving host in one act after the other.
 
     Attributes:
         clocks: of both hosts, set when the storm is over; None: they cannot be compared.
@@ -36,6 +36,10 @@ class FarHost:
             plan: of the act.
         """
         self.caller = caller
+        self.begin(plan)
+
+    def begin(self, plan: Plan) -> None:
+        """Be the host of the act with this plan, in the same environment."""
         self.plan = plan
         self.clocks: ClockPair | None = None
 

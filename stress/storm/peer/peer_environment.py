@@ -4,11 +4,16 @@
 import socket
 import time
 from contextlib import ExitStack, suppress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from stress.lab import firewall, host
 from stress.lab.kernel_word.word import KernelWord
 from stress.lab.network import Network
 from stress.model.errors import LabError, NotApplicableError, UsageError
+from stress.model.mine import Isn, MineState
 from stress.model.peer import ClockOffset, PeerReport
 from stress.model.plan import Plan, Ports, Serve
 from stress.model.progress import ProgressCallback
@@ -18,6 +23,7 @@ from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
 from stress.storm.host_settings import assign_cpus, raise_descriptor_limit
 from stress.storm.kernel_hearing import KernelHearing
+from stress.storm.mine_connections import can_repair
 from stress.storm.observed_host import LocalHost, ObservedHost
 from stress.storm.peer import calls
 from stress.storm.peer.act_changes import ActChanges, Permission
@@ -51,7 +57,9 @@ class PeerEnvironment(Environment):
         self.notes: list[str] = []
         self.firewall = plan.firewall or Firewall.BPF
         self.network = Network(plan.world, plan.family)
-        self.changes = ActChanges(plan, CLIENT, Permission(peer.may_change), peer.control)
+        self.far = FarHost(peer.caller, plan)
+        control = peer.control if all(peer.control) else None
+        self.changes = ActChanges(plan, CLIENT, Permission(peer.may_change), control)
         with ExitStack() as stack:
             peer.caller.call(calls.BeginAct(name))
             stack.callback(self.end_act)
@@ -76,6 +84,11 @@ class PeerEnvironment(Environment):
         self.server_nofile = self.peer.consent.nofile
         self.worker_cpus, _ = assign_cpus(plan)
         self.require_own_source()
+        if plan.mines and (plan.mine_state is not MineState.CLOSE_WAIT or plan.isn is Isn.RANDOM) and not can_repair():
+            raise UsageError(
+                f"The mines of {plan.scenario} need TCP_REPAIR on this host, which needs CAP_NET_ADMIN; run connstorm "
+                "as root here."
+            )
 
     def require_own_source(self) -> None:
         """Raise UsageError unless the kernel chooses the plan's source by itself, where the plan lets it choose."""
@@ -102,12 +115,10 @@ class PeerEnvironment(Environment):
         self.load_rules(nat=True)
         if plan.mines:
             self.changes.withhold()
-            generator, _ = seeded_generators(plan.seed)
-            places = generator.choice(four_tuples.all_four_tuples(plan, self.ports), plan.mines, replace=False)
             minefield.lay_mines(
                 plan,
                 self.listener,
-                places,
+                self.draw_places(),
                 self.server_nofile,
                 notify,
                 list_numbers=self.far.list_mine_numbers,
@@ -122,6 +133,24 @@ class PeerEnvironment(Environment):
         elif plan.backlog is not None:
             self.listener.shorten_queue(plan.backlog)
         self.now_before = self.far.read_now()
+
+    def draw_places(self) -> npt.NDArray[Any]:
+        """Draw the 4-tuples of the mines from those on whose ports this host has no old socket towards the server.
+
+        Raises:
+            UsageError: they are too few.
+        """
+        plan = self.plan
+        taken = minefield.list_client_sockets(plan)["local_port"]
+        places = four_tuples.all_four_tuples(plan, self.ports)
+        places = places[~np.isin(four_tuples.split_numbers(places)[1], taken)]
+        if len(places) < plan.mines:
+            raise UsageError(
+                f"{plan.mines:,} mines need as many free ports, and {len(places):,} are: old connections to "
+                f"{plan.target} have the others; wait for 60 s, lower --mines, or widen --port-range."
+            )
+        generator, _ = seeded_generators(plan.seed)
+        return generator.choice(places, plan.mines, replace=False)
 
     def load_rules(self, *, nat: bool) -> None:
         """Load the rules of both hosts that must see how mines are laid, or the others; the server's first."""
@@ -143,7 +172,7 @@ class PeerEnvironment(Environment):
 
     def observe(self, plan: Plan) -> dict[str, ObservedHost]:
         """Return the hosts by name, the client first, as they are asked in an act with some plan."""
-        self.far = FarHost(self.peer.caller, plan)
+        self.far.begin(plan)
         return {CLIENT: LocalHost(self.network, CLIENT, plan), SERVER: self.far}
 
     def begin_hearing(self, word: KernelWord | None, plan: Plan, first_address: int) -> PeerHearing | None:
