@@ -63,7 +63,7 @@ DTYPES = st.sampled_from(SCALARS) | st.lists(st.sampled_from(SCALARS), min_size=
 @st.composite
 def arrays(draw):
     dtype = np.dtype(draw(DTYPES))
-    shape = draw(st.lists(st.integers(0, 5), max_size=3) | st.just([70_000]))
+    shape = draw(st.lists(st.integers(0, 5), min_size=1, max_size=3) | st.just([70_000]))
     array = np.zeros(shape, dtype)
     if array.size and not any(array.dtype[name] == np.bool_ for name in array.dtype.names or ()) and dtype != np.bool_:
         raw = array.reshape(-1).view(np.uint8)

@@ -188,9 +188,10 @@ class TestCaller:
         assert client.call(calls.Ping()) == 12
         assert server.receive(5).message == calls.Ping()
 
-    def test_a_value_of_another_type_is_a_fault(self, caller):
+    @pytest.mark.parametrize("value", ["twelve", -1, 1 << 62 | 1, None, 1.5])
+    def test_a_value_of_another_type_or_out_of_range_is_a_fault(self, caller, value):
         client, server = caller
-        server.send(answer_of("twelve"))
+        server.send(answer_of(value))
         with pytest.raises(ChannelFaultError, match="Expected `int`"):
             client.call(calls.Ping())
 
@@ -283,7 +284,7 @@ def test_a_serving_side_may_say_more_than_a_client():
         (rb'{"type":"Hello","protocol":1,"program":"\ud800"}', "none"),
         (b'{"type":"Hello","protocol":NaN,"program":""}', "none"),
         (b'{"type":"Hello","protocol":1e999,"program":""}', "none"),
-        (b'{"type":"Hello","protocol":' + b"9" * 100 + b',"program":""}', "more than 64 bits"),
+        (b'{"type":"Hello","protocol":' + b"9" * 100 + b',"program":""}', "does not fit 64 bits"),
         (b'{"type":"Hello","protocol":' + b"9" * 100_000 + b',"program":""}', "out of range"),
         (b'{"type":"Hello","protocol":1,"program":"","more":1}', "unknown field"),
         (b'{"type":"Answer","value":1}', "Invalid value 'Answer'"),
@@ -307,6 +308,7 @@ def announce(dtype, shape, **more):
 @pytest.mark.parametrize(
     ("dtype", "shape"),
     [
+        ("<i4", []),
         ("|O", [1]),
         ("O", [1]),
         ("<U9", [1]),

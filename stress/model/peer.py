@@ -2,6 +2,7 @@
 """Peer: the other host of a storm across a link, what it permits and what is known of it. Imports no numpy."""
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -36,8 +37,8 @@ class ServeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sources: list[str] = []
     addresses: list[str] = []
     ports: tuple[int, int] = (1024, 65535)
-    max_rate_per_s: float = 20_000
-    max_seconds: float = 60
+    max_rate_per_s: Annotated[float, msgspec.Meta(gt=0)] = 20_000
+    max_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60
     change: bool = False
 
 

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What the serving side of a storm across a link answers, where that is more than one number. Imports no numpy."""
 
+from typing import Annotated
+
 import msgspec
 
 from stress.model.host import Host
 from stress.model.peer import Privileges, ServeLimits
 from stress.model.record import ListeningReport
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]  # and a time of CLOCK_MONOTONIC (ns); sums of some fit 64 bits
+TcpState = Annotated[int, msgspec.Meta(ge=0, le=255)]
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,7 +26,7 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     limits: ServeLimits
     host: Host
-    nofile: int
+    nofile: Count
     has_nft: bool
 
 
@@ -37,7 +42,7 @@ class HostNow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What ReadHost returns."""
 
     sysctls: dict[str, str]
-    stolen_ms: int
+    stolen_ms: Count
     changed: list[str]
     firewall: str
 

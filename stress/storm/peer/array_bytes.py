@@ -52,7 +52,7 @@ def array_bytes(head: ArrayHead) -> int:
         ChannelFaultError: the description is not one that may be sent.
     """
     size = item_bytes(head.dtype)
-    if len(head.shape) > DIMENSIONS_MAX or not all(0 <= length <= ARRAYS_MAX_BYTES for length in head.shape):
+    if not 1 <= len(head.shape) <= DIMENSIONS_MAX or not all(0 <= length <= ARRAYS_MAX_BYTES for length in head.shape):
         raise ChannelFaultError(f"an array of shape {str(head.shape)[:80]} was announced")
     total = size * math.prod(head.shape)
     if total > ARRAYS_MAX_BYTES:

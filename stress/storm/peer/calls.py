@@ -12,7 +12,7 @@ import msgspec
 from stress.model.peer import ClockOffset
 from stress.model.plan import Plan
 from stress.model.record import HostReport, KernelWord, ListenerReport
-from stress.storm.peer.answers import Consent, Description, HostNow, Look, Met
+from stress.storm.peer.answers import Consent, Count, Description, HostNow, Look, Met, TcpState
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
@@ -225,23 +225,23 @@ class EndAct(Call, frozen=True):
 
 RESULTS: dict[type[Call], Any] = {
     Ask: Consent,
-    Ping: int,
+    Ping: Count,
     Describe: Description,
     MeasureClock: ClockOffset,
     EndMeeting: Met | None,
-    Accept: int,
-    ReadState: int,
+    Accept: Count,
+    ReadState: TcpState,
     ReadEnds: tuple[str, str],
     ReadReport: ListenerReport,
-    ReadStarved: tuple[int, int] | None,
-    ReadQueue: int,
+    ReadStarved: tuple[Count, Count] | None,
+    ReadQueue: Count,
     WaitSettled: bool,
     ReadCounters: HostReport,
     TakeCensus: dict[str, dict[str, int]],
     EndLook: Look,
     CountRules: dict[str, int],
     ReadHost: HostNow,
-    EndCapture: int,
+    EndCapture: Count,
     BeginHearing: str | None,
     EndHearing: KernelWord,
 }  # by the call; None for the others

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 CLIENT_MESSAGE_MAX = 256 << 10  # the longest is a plan
 SERVER_MESSAGE_MAX = 4 << 20  # the longest is a list of listening sockets
-INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 64) - 1
+INTEGER_MIN, INTEGER_MAX = -(1 << 63), (1 << 63) - 1  # as arrays of numpy have them
 CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
 )  # all but tab and newline, which error texts of programs have
@@ -93,7 +93,7 @@ def check_values(value: Any) -> None:
             if CONTROL.search(value):
                 raise ChannelFaultError("a message came with control characters in a text")
         elif isinstance(value, int) and not INTEGER_MIN <= value <= INTEGER_MAX:
-            raise ChannelFaultError("a message came with a number of more than 64 bits")
+            raise ChannelFaultError("a message came with a number that does not fit 64 bits")
 
 
 def decode_value(kind: type[Call], answer: Answer) -> Any:
