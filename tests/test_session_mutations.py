@@ -111,7 +111,11 @@ def serve_rounds(rounds):
     settings, rules = sysctl.read(SETTING), list_rules()
     agreed = 0
     for number in rounds:
-        session = serve_round(number)
+        try:
+            session = serve_round(number)
+        except Exception as error:
+            error.add_note(f"of number {number}")
+            raise
         if session.agreement:
             agreed += 1
             assert session.watch.limits == session.agreement.limits

@@ -68,6 +68,7 @@ class ServingAct:
         self.observing.callback(self.host.close)
         self.capture: PacketSource | None = None
         self.hearing: KernelHearing | None = None
+        self.has_look = False
 
     def handlers(self) -> dict[type[Call], Callable[[Any], Any]]:
         """Return what carries out each call that may come now."""
@@ -77,7 +78,7 @@ class ServingAct:
             calls.ReadCounters: lambda _: host.read_counters(),
             calls.TakeCensus: lambda _: host.take_census(),
             calls.ListMines: lambda _: WithArrays(None, {"mines": host.list_mines()}),
-            calls.BeginLook: lambda _: host.begin_look(),
+            calls.BeginLook: lambda _: self.begin_look(),
             calls.EndLook: lambda _: self.end_look(),
             calls.LoadRules: lambda call: self.changes.load_rules(nat=call.nat),
             calls.CountRules: lambda _: self.changes.count(),
@@ -96,8 +97,15 @@ class ServingAct:
         self.serving = ServingListener(self.plan, self.agreement.sources)
         self.watch.follow(self.serving)
 
+    def begin_look(self) -> None:
+        """Note what listens here."""
+        self.host.begin_look()
+        self.has_look = True
+
     def end_look(self) -> Look:
         """Return what listens here; who has not logged in does not learn what listens besides the storm's sockets."""
+        if not self.has_look:
+            raise UsageError("Nobody has looked at what listens here before.")
         look = self.host.end_look()
         if self.agreement.terms.is_login:
             return look

@@ -2,6 +2,7 @@
 """The listener of an act on the serving side: carries out the client's calls about it, within what one may ask."""
 
 import os
+import resource
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from stress.storm.peer.calls import Call
 
 WAIT_MAX_S = 60.0  # a call keeps the client waiting for no longer
 BACKLOG_MAX = 65535
+LEAK_MAX = 1 << 30
 HELD_MAX = 50_000  # connections of this process: for mines whose states it has to bring about
 
 
@@ -68,8 +70,11 @@ class ServingListener:
         """Start a process that serves; the call's arguments are as of ``Listener.start``."""
         if len(self.listener.processes) >= PROCESSES_MAX:
             raise UsageError(f"A listener has {PROCESSES_MAX} processes at most.")
-        if call.leak < -1 or not (call.nofile is None or call.nofile > 0):
-            raise UsageError("A listener process leaks -1, which is all, or more, and has one descriptor at least.")
+        if not -1 <= call.leak <= LEAK_MAX:
+            raise UsageError(f"A listener process leaks -1, which is all, or up to {LEAK_MAX:,}, not {call.leak:,}.")
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if call.nofile is not None and not 0 < call.nofile <= (LEAK_MAX if most == resource.RLIM_INFINITY else most):
+            raise UsageError(f"A listener process has 1 to {most:,} descriptors there, not {call.nofile:,}.")
         if not self.listener.served:
             raise UsageError("A process cannot serve where nothing listens any more.")
         self.listener.start(leak=call.leak, then=call.then, answer=call.answer, nofile=call.nofile)
