@@ -12,6 +12,7 @@ from stress.model.run import DROP_EVENT, RESET_EVENT, Storm
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 EARLY_NS = 100_000  # an event may be dated so long before the attempt's start: two readings of one clock, on two CPUs
+NOBODY, UNCLEAR = -1, -2  # the owner of an event: no attempt, or one of several
 
 # Reasons for which a packet never reached the other TCP (include/net/dropreason-core.h); an MD5 key or a TTL is for TCP
 # itself to refuse.
@@ -70,12 +71,15 @@ def match_events(storm: Storm, rows: npt.NDArray[np.intp]) -> KernelEvents | Non
 
     Returns:
         None where the kernel was not asked, does not tell namespaces and 4-tuples apart, or events were lost: then an
-        event that is not there proves nothing.
+        event that is not there proves nothing. The same where the clocks of two hosts are not known well enough to tell
+        of which attempt on a 4-tuple an event is.
     """
     word = storm.act.kernel_word
     if word is None or word.lost or not word.complete:
         return None
     owners = assign_events(storm, rows)
+    if (owners == UNCLEAR).any():
+        return None
     events = storm.events
     is_drop, is_reset = events["kind"] == DROP_EVENT, events["kind"] == RESET_EVENT
     from_client = events["from_client"] == 1
@@ -118,25 +122,42 @@ def has_reason(events: npt.NDArray[Any], names: Mapping[str, str], reasons: froz
 
 
 def assign_events(storm: Storm, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Return the attempt of each event as an index into ``rows``, shape (events,); -1 where it belongs to none.
+    """Return the attempt of each event as an index into ``rows``, shape (events,), or NOBODY.
 
-    It is the attempt on the same 4-tuple that had begun and not ended.
+    It is the attempt on the same 4-tuple that had begun and not ended; UNCLEAR where another one had, by another clock.
     """
-    events, attempts = storm.events, storm.attempts[rows]
-    owners = np.full(len(events), -1, np.intp)
+    events, error_ns = storm.events, clock_error_ns(storm)
+    owners = np.full(len(events), NOBODY, np.intp)
     if not len(rows) or not len(events):
         return owners
+    # Of which attempt an event is not, only all of them tell, where the time does not.
+    candidates = np.arange(len(storm.attempts)) if error_ns else rows
+    places = np.full(len(storm.attempts), NOBODY, np.intp)
+    places[rows] = np.arange(len(rows))
+    attempts = storm.attempts[candidates]
     tuples = storm.tuples(attempts)
     order = np.lexsort((attempts["start_ns"], tuples))
-    sorted_tuples = tuples[order]
+    sorted_tuples, owned = tuples[order], places[candidates[order]]
     starts, ends = attempts["start_ns"][order], (attempts["start_ns"] + attempts["latency_ns"])[order]
     of_events = storm.tuples(events)
     # Ranks of both in one order: by 4-tuple, then by time.
     first = np.searchsorted(sorted_tuples, of_events, "left")
     last = np.searchsorted(sorted_tuples, of_events, "right")
+    around_ns = EARLY_NS + error_ns
     for index in np.flatnonzero(first < last):
-        low, high = first[index], last[index]
-        at = low + int(np.searchsorted(starts[low:high], events["time_ns"][index] + EARLY_NS, "right")) - 1
-        if at >= low and events["time_ns"][index] <= ends[at] + EARLY_NS:
-            owners[index] = order[at]
+        low, high, time_ns = first[index], last[index], events["time_ns"][index]
+        at = low + int(np.searchsorted(starts[low:high], time_ns + around_ns, "right")) - 1
+        if at >= low and time_ns <= ends[at] + around_ns:
+            owners[index] = owned[at]
+            if error_ns and at > low and time_ns <= ends[at - 1] + error_ns and max(owned[at - 1 : at + 1]) >= 0:
+                owners[index] = UNCLEAR
     return owners
+
+
+def clock_error_ns(storm: Storm) -> int:
+    """Return by how much times of the server's host can be wrong: 0 where it is this host."""
+    peer = storm.act.peer
+    if peer is None:
+        return 0
+    after = peer.clock_after or peer.clock
+    return max(peer.clock.error_ns, after.error_ns) + abs(after.offset_ns - peer.clock.offset_ns)
