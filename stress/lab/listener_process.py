@@ -13,8 +13,8 @@ from stress.lab.pdeathsig import die_with_parent
 
 def main(arguments: list[str]) -> None:
     """Serve until the parent sets STOP; end with the parent, and ignore SIGINT, which the parent handles."""
-    listening, pages_fd, offset, leak, then, answer, cpu, nofile = arguments
-    die_with_parent(signal.SIGKILL)
+    parent, listening, pages_fd, offset, leak, then, answer, cpu, nofile = arguments
+    die_with_parent(signal.SIGKILL, int(parent))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if cpu:
         os.sched_setaffinity(0, {int(cpu)})

@@ -2,6 +2,7 @@
 """A process that serves listening sockets, as the one that started it sees it."""
 
 import mmap
+import os
 import socket
 import subprocess
 import sys
@@ -31,7 +32,7 @@ class ListenerProcess:
         offset = number * mmap.PAGESIZE
         self.report = memoryview(pages)[offset : offset + SLOTS * 8].cast("q")
         descriptors = [bound.fileno() for bound in served]
-        arguments = (",".join(map(str, descriptors)), pages_fd, offset, *options)
+        arguments = (os.getpid(), ",".join(map(str, descriptors)), pages_fd, offset, *options)
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "stress.lab.listener_process", *map(str, arguments)],
             pass_fds=(*descriptors, pages_fd),
