@@ -41,7 +41,10 @@ class Caller:
         if isinstance(received.message, Refused):
             raise error_named(received.message.kind, received.message.text)
         assert isinstance(received.message, Answer)
-        return decode_value(type(call), received.message), received.arrays
+        try:
+            return decode_value(type(call), received.message), received.arrays
+        except ChannelFaultError as error:
+            raise ChannelFaultError(f"{self.channel.other} does not keep to the protocol: {error}.") from error
 
     def _next_answer(self) -> Received:
         while True:

@@ -71,7 +71,9 @@ class ServingListener:
         if len(self.listener.processes) >= PROCESSES_MAX:
             raise UsageError(f"A listener has {PROCESSES_MAX} processes at most.")
         if not -1 <= call.leak <= LEAK_MAX:
-            raise UsageError(f"A listener process leaks -1, which is all, or up to {LEAK_MAX:,}, not {call.leak:,}.")
+            raise UsageError(
+                f"A listener process leaks -1, which is all, or more, up to {LEAK_MAX:,}, not {call.leak:,}."
+            )
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         if call.nofile is not None and not 0 < call.nofile <= (LEAK_MAX if most == resource.RLIM_INFINITY else most):
             raise UsageError(f"A listener process has 1 to {most:,} descriptors there, not {call.nofile:,}.")
