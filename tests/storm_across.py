@@ -42,6 +42,12 @@ def join(caller, plan, program, *, may_change):
     return plan, peer
 
 
+def tell(stage):
+    """Write a stage as a line to standard error."""
+    sys.stderr.write(f"{stage}\n")
+    sys.stderr.flush()
+
+
 def main(reading, writing, results, change=None):
     """Storm, and store the run."""
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
@@ -51,7 +57,7 @@ def main(reading, writing, results, change=None):
         try:
             with AskedKernel(plan.evidence) as asked:
                 plan, peer = join(Caller(channel), plan, hello.program, may_change=change is not None)
-                run, _, _ = carry_out(plan, asked=asked, peer=peer)
+                run, _, _ = carry_out(plan, tell, None, asked, peer)
         except ConnstormError as error:
             sys.stdout.write(f"{type(error).__name__}: {error}")
             return

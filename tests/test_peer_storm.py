@@ -2,6 +2,7 @@
 """A storm whose server is across a link: between two network namespaces, without relay and ssh."""
 
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from command import program
 from private_network import ROOT
 from serving_client import plan_across
-from two_hosts import two_hosts
+from two_hosts import CONTROL, STORM, two_hosts
 
 from stress.lab.census import NUMBERS
 from stress.model.mine import MineState, Release
@@ -39,25 +40,42 @@ def shorten_ranges(hosts):
     return hosts
 
 
-def storm_across(hosts, plan, *options, change=False):
-    """Carry out a plan from one host to the other; return the run and its summary."""
-    text = try_storm(hosts, plan, *options, change=change)
-    assert text.startswith("/"), text
-    return run_folder.read(Path(text))
-
-
-def try_storm(hosts, plan, *options, change=False):
-    """Carry out a plan from one host to the other; return the folder of the run, or what went wrong."""
+def start_storm(hosts, plan, *options, change=False):
+    """Start a serving side, and a client that storms it; return both processes."""
     served = hosts.server.start(*program("serve", "--stdio", *options))
     descriptors = [served.stdout.fileno(), served.stdin.fileno()]
     command = [sys.executable, STORM_ACROSS, *descriptors, hosts.client.results, *(["change"] if change else [])]
     client = hosts.client.start(*command, pass_fds=descriptors)
     served.stdin.close()
     served.stdin = None
-    plan = msgspec.structs.replace(plan, peers=["lab2"])
-    answer, errors = client.communicate(msgspec.json.encode(plan))
+    client.stdin.write(msgspec.json.encode(msgspec.structs.replace(plan, peers=["lab2"])))
+    client.stdin.close()
+    client.stdin = None
+    return served, client
+
+
+def end_storm(client):
+    """Wait until a storm is over; return the run and its summary."""
+    answer, errors = client.communicate()
+    assert answer.startswith(b"/"), answer + errors
+    return run_folder.read(Path(answer.decode()))
+
+
+def storm_across(hosts, plan, *options, change=False):
+    """Carry out a plan from one host to the other; return the run and its summary."""
+    served, client = start_storm(hosts, plan, *options, change=change)
+    run, summary = end_storm(client)
     served.wait(10)
-    return answer.decode() or errors.decode()
+    return run, summary
+
+
+def lose_server(served, client, stage):
+    """Kill a serving side in a stage of the client, some time after that has begun."""
+    while stage not in client.stderr.readline():
+        assert client.poll() is None
+    time.sleep(0.5)
+    served.kill()
+    served.wait(10)
 
 
 def unbalanced(summary):
@@ -137,3 +155,57 @@ def test_both_kernels_and_both_captures_speak_of_one_storm_in_one_clock(hosts):
     assert (act.kernel_word.lost, act.kernel_word.complete) == (0, True)
     assert "PACKET_SOCK_ERROR" not in {*act.kernel_word.drop_reasons.values()}
     assert unbalanced(summary) == []
+
+
+def test_a_server_that_is_lost_in_the_storm_leaves_the_attempts_and_no_claim(hosts):
+    plan = plan_across(scenario="closewait", **MINED | {"attempts": None, "duration_s": 1.5}, rate_per_s=200.0)
+    served, client = start_storm(hosts, plan)
+    lose_server(served, client, b"storm of")
+    run, summary = end_storm(client)
+    (act,) = run.record.acts
+    assert run.record.interrupted
+    assert summary.attempts == act.attempts > 0
+    assert "lab2" in act.peer.lost
+    assert any("lab2 was lost: " in warning for warning in run.record.warnings)
+    assert act.evidence is EvidenceSource.NONE
+    assert (act.counters, act.hosts, act.census_after, len(run.mines)) == ({}, {}, {}, 0)
+    assert act.peer.clock_after is None
+    assert {name for name, count in summary.causes.items() if count} <= {"none", "unknown"}
+    assert summary.books == []
+
+
+def test_a_server_that_is_lost_before_the_storm_is_an_error_and_between_two_keeps_the_first(hosts):
+    quick = {"attempts": 50, "rate_per_s": 1000.0}
+    plan = plan_across(acts={"first": quick, "second": quick | {"rest_s": 1.0}})
+    served, client = start_storm(hosts, plan)
+    lose_server(served, client, b"second: resting")
+    run, _ = end_storm(client)
+    assert [act.name for act in run.record.acts] == ["first"]
+    assert run.record.interrupted
+    assert any(warning.startswith("lab2 was lost between two storms:") for warning in run.record.warnings)
+    served, client = start_storm(hosts, plan_across(rest_s=1.0))
+    lose_server(served, client, b"resting")
+    answer, _ = client.communicate()
+    assert answer.startswith(b"ChannelClosedError: ")
+
+
+@pytest.mark.parametrize(
+    ("port", "translated", "sentence"),
+    [
+        (
+            5000,
+            f"{STORM['client'][4]}:7000",
+            b"as one from 198.51.100.1:7000 to 198.51.100.2:5000; a storm across a link",
+        ),
+        (5001, CONTROL["client"][4], b"The first connection to 198.51.100.2:5001 did not come to lab2: no answer came"),
+    ],
+)
+def test_where_a_nat_lies_between_nothing_but_the_first_connection_is_sent(hosts, port, translated, sentence):
+    rule = f"ip daddr {STORM['server'][4]} tcp dport {port} snat to {translated}"
+    nat = f"table ip nat {{ chain c {{ type nat hook postrouting priority 100; {rule}; }}\n}}\n"
+    hosts.client.run("nft", "-f", "-", input=nat, check=True)
+    _, client = start_storm(hosts, plan_across(target_port=port))
+    answer, _ = client.communicate()
+    hosts.client.run("nft", "delete", "table", "ip", "nat", check=True)
+    assert sentence in answer
+    assert answer.endswith(b"Nothing more was sent.")

@@ -161,7 +161,7 @@ def list_client_sockets(plan: Plan, states: Sequence[str] = CLIENT_STATES) -> np
 
 
 def wait_for_client_ports(
-    plan: Plan, expected_s: float, others: npt.NDArray[Any], notify: ProgressCallback = ignore_progress
+    plan: Plan, expected_s: float, others: npt.ArrayLike = (), notify: ProgressCallback = ignore_progress
 ) -> None:
     """Wait until a census shows no socket of the clients, or only those in FIN_WAIT_2 when the plan leaves them.
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Caller: the client's side of the control channel, one call after the other."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from stress.model.errors import ChannelClosedError, ChannelFaultError, error_named
@@ -34,7 +35,10 @@ class Caller:
         """Return the value with which a call is answered, and the arrays by name; as ``call``."""
         if self._ended is not None:
             raise ChannelClosedError(self._ended)
-        self.channel.send(call)
+        try:
+            self.channel.send(call)
+        except ChannelClosedError as error:
+            raise ChannelClosedError(self._find_last_word() or str(error)) from error
         while self.channel.open_calls > 1:
             self._next_answer()
         received = self._next_answer()
@@ -45,6 +49,15 @@ class Caller:
             return decode_value(type(call), received.message), received.arrays
         except ChannelFaultError as error:
             raise ChannelFaultError(f"{self.channel.other} does not keep to the protocol: {error}.") from error
+
+    def _find_last_word(self) -> str | None:
+        """Return why the other end has ended, if it said so before it took no more."""
+        with suppress(ChannelClosedError):
+            while received := self.channel.receive(0):
+                if isinstance(received.message, Ended):
+                    self._ended = received.message.reason or f"{self.channel.other} has ended the storm."
+                    return self._ended
+        return None
 
     def _next_answer(self) -> Received:
         while True:
