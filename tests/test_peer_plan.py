@@ -3,6 +3,7 @@
 
 import msgspec
 import pytest
+from command import assert_one_sentence, connstorm
 from namespaced import namespaced
 
 from stress.model.errors import UsageError
@@ -82,3 +83,21 @@ def test_acts_that_need_a_router_are_left_out_and_named():
     assert left_out_acts(base, plan) == (
         "Across a link policy has no at router: 1 act for which there must be a router of connstorm's own."
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["clean", "--peer", "lab2", "--against", "127.0.0.1:80"], "give one of them"),
+        (["clean", "--join", "word"], "are for a storm across a link: --peer HOST"),
+        (["clean", "--set-host"], "are for a storm across a link: --peer HOST"),
+        (["clean", "--peer", "lab2:"], "'lab2:' is no host of the form [user@]name[:port]; write it so in --peer"),
+        (["clean", "--peer", "lab2", "--peer", "lab2"], "Name each --peer once"),
+        (["self-connect", "--peer", "lab2"], "self-connect does not run across a link"),
+        (["clean", "--peer", "me@lab2", "--join", "storm1-x"], "names a user, who is for ssh"),
+        (["clean", "--peer", "lab2", "--listen", "lab2"], "'lab2' is not an IP address"),
+    ],
+)
+def test_what_cannot_be_across_a_link_is_refused_in_a_sentence(tmp_path, arguments, words):
+    assert_one_sentence(connstorm("run", *arguments, cwd=tmp_path), words)
+    assert list(tmp_path.iterdir()) == []

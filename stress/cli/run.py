@@ -9,7 +9,8 @@ import click
 
 from stress.cli.options import make_against_plan, make_plan, plan_options
 from stress.cli.output import Progress, json_option, output_option, print_object, print_report, run_object
-from stress.model.errors import INTERRUPTED, UNBALANCED, UsageError
+from stress.cli.peer import add_peer_options, make_peer_plan, take_peer_choice
+from stress.model.errors import INTERRUPTED, UNBALANCED, LabError, UsageError
 from stress.run import process
 from stress.store import run_folder
 from stress.storm.catalogue import find_scenario
@@ -32,6 +33,7 @@ from stress.storm.check import plan_rules
     metavar="N",
     help="with --against: go on, within the bounds of time, until N slow attempts were captured",
 )
+@add_peer_options
 @click.option("--strict", is_flag=True, help="exit with 4 when the books do not balance")
 @output_option
 @json_option
@@ -57,9 +59,18 @@ def run(
       connstorm run clean --port-range 40000-40999 --ports kernel --close fin --json
       connstorm run clean --against 127.0.0.1:8080
       connstorm run clean --against localhost:8080 --netns 4711 --until-slow 3 --duration 120
+      connstorm run closewait --mines 500 --peer lab2
+      connstorm run clean --peer 192.0.2.2:7411 --join - --attempts 5000
     """
+    choice = take_peer_choice(options)
     base = find_scenario(name).plan
-    if against is None:
+    if choice.peers:
+        if against is not None:
+            raise UsageError(
+                "--peer storms a server of connstorm's own, --against one that is there; give one of them."
+            )
+        plan = make_peer_plan(base, choice, options)
+    elif against is None:
         if netns is not None or until_slow is not None:
             raise UsageError("--netns and --until-slow are for a storm against a server that is there: --against.")
         plan = make_plan(base, options)
@@ -67,12 +78,15 @@ def run(
     else:
         plan = make_against_plan(name, against, options | {"strict": strict or None, "until_slow": until_slow})
     run_folder.check_writable(output)
-    path = process.run(plan, output, Progress(name, quiet=as_json), ("--netns", netns) if netns else ())
+    cell_options = (*choice.options, *(("--netns", netns) if netns else ()))
+    path = process.run(plan, output, Progress(name, quiet=as_json), cell_options, choice.variables)
     observed, summary = run_folder.read(path)
     if as_json:
         print_object(run_object(plan.scenario, path, summary))
     else:
         print_report(observed.record, summary, path)
+    if lost := next((act.peer.lost for act in observed.record.acts if act.peer and act.peer.lost), None):
+        raise LabError(f"{lost} What was recorded until then is in {path}.")
     if observed.record.interrupted:
         sys.exit(INTERRUPTED)
     if strict and not (summary.books and all(claim.balanced for claim in summary.books)):

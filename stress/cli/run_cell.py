@@ -25,11 +25,13 @@ from stress.run.protocol import decode_plan
 @click.option("--agent", "--envoy", is_flag=True, help="run the trial that another host requests, send its run folder")
 @click.option("--alone", is_flag=True, help="this machine, a guest, is the run's own: take it in place of a namespace")
 @click.option("--netns", help="with a plan against the server of others: enter this network namespace")
+@click.option("--remote-connstorm", metavar="COMMAND", help="with a plan across a link: what starts connstorm there")
 @click.option("--attest", is_flag=True, help="print what this host is, and nothing else")
 def run_cell(
     output: Path | None,
     settle_s: float,
     netns: str | None,
+    remote_connstorm: str | None,
     *,
     draw: bool,
     set_host: bool,
@@ -50,14 +52,23 @@ def run_cell(
     if output is None:
         raise UsageError("run-cell needs --output, the folder where the run folder will be.")
     try:
-        carry_out(output, settle_s, netns, draw=draw, set_host=set_host, alone=alone)
+        carry_out(output, settle_s, netns, remote_connstorm, draw=draw, set_host=set_host, alone=alone)
     except ConnstormError as error:
         print_failure(str(error), error.exit_code, type(error).__name__)
     except KeyboardInterrupt:
         print_failure("interrupted before the storm", INTERRUPTED, "LabError")
 
 
-def carry_out(output: Path, settle_s: float, netns: str | None, *, draw: bool, set_host: bool, alone: bool) -> None:
+def carry_out(
+    output: Path,
+    settle_s: float,
+    netns: str | None,
+    remote_connstorm: str | None,
+    *,
+    draw: bool,
+    set_host: bool,
+    alone: bool,
+) -> None:
     """Carry out the plan on standard input."""
     plan = decode_plan(sys.stdin.buffer.read())
     asked = AskedKernel(plan.evidence)  # nothing can be loaded into the kernel from a user namespace
@@ -68,10 +79,12 @@ def carry_out(output: Path, settle_s: float, netns: str | None, *, draw: bool, s
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
     from stress.lab import host_names, host_sysctls, idle  # noqa: PLC0415
     from stress.run import cell, protocol  # noqa: PLC0415
+    from stress.run.peer.peer_storm import take_relay_spec  # noqa: PLC0415
 
     if settle_s:
         print_event(protocol.Settled(idle.wait_until_idle(settle_s)))
-    with asked, host_sysctls.change_sysctls(plan.sysctls) if plan.host and set_host else nullcontext():
+    changes_here = plan.host and set_host and not plan.peers  # across a link each act changes its own settings
+    with asked, host_sysctls.change_sysctls(plan.sysctls) if changes_here else nullcontext():
         path = cell.run(
             plan,
             output,
@@ -79,6 +92,8 @@ def carry_out(output: Path, settle_s: float, netns: str | None, *, draw: bool, s
             draw=draw,
             asked=asked,
             hosts=host_names.find_hosts_file(netns),
+            relay=take_relay_spec(plan, remote_connstorm) if plan.peers else None,
+            may_change=set_host,
         )
     print_event(protocol.Done(str(path)))
 

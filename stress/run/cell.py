@@ -14,6 +14,8 @@ from stress.lab import host_names
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback
+from stress.run.peer.peer_storm import storm_across_link
+from stress.run.peer.relay_spec import RelaySpec
 from stress.store import pcap, run_folder
 from stress.storm.external_storm import storm_external_server
 from stress.storm.run_plan import carry_out
@@ -29,18 +31,23 @@ def run(
     draw: bool = True,
     asked: AskedKernel | None = None,
     hosts: Path = host_names.HOSTS,
+    relay: RelaySpec | None = None,
+    may_change: bool = False,
 ) -> Path:
     """Carry out a plan in this process and its namespace; return the new run folder under ``results``.
 
     SIGINT during the storm ends it early; from then on it is ignored, so that what was recorded is also written.
     Figures are left out unless ``draw``; ``connstorm plot`` makes them at any time. ``asked`` is as of ``carry_out``;
-    ``hosts`` is the file of host names for the target of a storm against the server of others.
+    ``hosts`` is the file of host names for the target of a storm against the server of others. ``relay`` and
+    ``may_change`` are for a storm across a link, as of ``storm_across_link``.
 
     Raises:
         UsageError, LabError: as ``carry_out`` and ``run_folder.write``.
     """
     if plan.is_external:
         observed, packets, epoch_ns = storm_external_server(plan, asked, notify, results, hosts)
+    elif relay is not None:
+        observed, packets, epoch_ns = storm_across_link(plan, relay, notify, results, asked, may_change=may_change)
     else:
         observed, packets, epoch_ns = carry_out(plan, notify, results, asked)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

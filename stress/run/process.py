@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,14 @@ class CellResult:
 class CellProcess:
     """A cell that runs in a process of its own, which the kernel ends when this process ends."""
 
-    def __init__(self, plan: Plan, results: Path, options: tuple[str, ...] = (), limit_s: float | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        results: Path,
+        options: tuple[str, ...] = (),
+        limit_s: float | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         """Start it.
 
         Args:
@@ -48,11 +55,16 @@ class CellProcess:
             results: where its run folder will be.
             options: further ones of ``run-cell``.
             limit_s: end it after this long; None waits without a limit.
+            variables: of its environment, in addition to those of this process.
         """
         self.plan = plan
         command = [*RUN_CELL, "--output", str(results), *options]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_THREAD, process_group=0
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | ONE_THREAD | dict(variables or {}),
+            process_group=0,
         )
         self.late = False
         self.limit = threading.Timer(limit_s or 0, self.stop_after_limit)
@@ -126,7 +138,13 @@ def trial_options(settle_s: float, *, set_host: bool = True) -> tuple[str, ...]:
     return ("--settle", str(settle_s), "--no-draw", *(["--set-host"] if set_host else []))
 
 
-def run(plan: Plan, results: Path, notify: ProgressCallback, options: tuple[str, ...] = ()) -> Path:
+def run(
+    plan: Plan,
+    results: Path,
+    notify: ProgressCallback,
+    options: tuple[str, ...] = (),
+    variables: Mapping[str, str] | None = None,
+) -> Path:
     """Run a cell in a process of its own, with further options of ``run-cell``, and return its run folder.
 
     A first KeyboardInterrupt is passed on to the cell, which then ends its storm and writes what it has recorded.
@@ -136,7 +154,7 @@ def run(plan: Plan, results: Path, notify: ProgressCallback, options: tuple[str,
         LabError: the cell's process died.
         KeyboardInterrupt: it was interrupted before there was anything to store, or a second time.
     """
-    cell = CellProcess(plan, results, options)
+    cell = CellProcess(plan, results, options, variables=variables)
     try:
         result = cell.wait(notify)
     except KeyboardInterrupt:

@@ -35,8 +35,18 @@ Result = TypeVar("Result")
 def event_loop() -> asyncio.AbstractEventLoop:
     """Return the event loop of all links, which runs in a thread of its own."""
     loop = asyncio.new_event_loop()
+    loop.set_exception_handler(leave_to_reader)
     threading.Thread(target=loop.run_forever, daemon=True, name="ssh").start()
     return loop
+
+
+def leave_to_reader(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report what went wrong in the event loop, but for input of a command that has ended, as its output's end tells.
+
+    asyncssh raises BrokenPipeError for what a pipe still has for it (``SSHChannel.write``, version 2.24).
+    """
+    if not isinstance(context.get("exception"), BrokenPipeError):
+        loop.default_exception_handler(context)
 
 
 def run_in_loop(work: Coroutine[Any, Any, Result], limit_s: float | None = None) -> Result:

@@ -39,7 +39,7 @@ def set_addresses(plan: Plan, given: Mapping[str, Any]) -> Plan:
         given: fields of a plan: of family, source and target those that the user gave.
 
     Raises:
-        UsageError: they cannot be, or the plan has other faults.
+        UsageError: they are none, or the plan has other faults.
     """
     addresses = [address for name in ("target", "source") if (address := given.get(name))]
     family = given.get("family") or (6 if any(":" in address for address in addresses) else 4)

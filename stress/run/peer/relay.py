@@ -8,20 +8,40 @@ import subprocess
 import sys
 from contextlib import ExitStack, suppress
 from types import FrameType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from stress.model.errors import ChannelClosedError, LabError, error_named
 from stress.run.peer.relay_spec import Joined, RelaySpec
 from stress.storm.peer.caller import Caller
-from stress.storm.peer.calls import Ended, Refused
+from stress.storm.peer.calls import Call, Ended, Refused
 from stress.storm.peer.channel import Channel, Connection
 from stress.storm.peer.message import SERVER_MESSAGE_MAX, SERVER_SPEECH, Speech
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 COMMAND = (sys.executable, "-m", "stress.run.peer.relay_process")
 END_LIMIT_S = 30.0  # for the other host to undo what it changed, and for its connection to close
 RELAY_SPEECH = Speech((*SERVER_SPEECH.types, Joined), SERVER_MESSAGE_MAX)
+
+
+class RelayedCaller(Caller):
+    """Makes calls through a relay, whose end is another reason why they cannot be made."""
+
+    def __init__(self, relay: "Relay") -> None:
+        super().__init__(relay.channel)
+        self.relay = relay
+
+    def call_arrays(self, call: Call) -> "tuple[Any, dict[str, npt.NDArray[Any]]]":
+        """Return as of a Caller."""
+        try:
+            return super().call_arrays(call)
+        except ChannelClosedError as error:
+            if self.relay.has_ended():
+                raise ChannelClosedError(self.relay.end_text()) from error
+            raise
 
 
 class Relay:
@@ -57,7 +77,7 @@ class Relay:
                 self.process.stdin.close()
             self.joined = self.await_joined()
             unless_joined.pop_all()
-        self.caller = Caller(self.channel)
+        self.caller = RelayedCaller(self)
 
     def await_joined(self) -> Joined:
         """Wait until the relay has joined the other host."""

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""A storm against a host across a link: reached, asked, kept within its limits, and carried out in this process."""
+
+import os
+from pathlib import Path
+
+from stress.lab.capture import Packets
+from stress.lab.kernel_word.asked import AskedKernel
+from stress.model.errors import LabError
+from stress.model.peer import Transport
+from stress.model.plan import Plan
+from stress.model.progress import ProgressCallback
+from stress.model.run import Run
+from stress.run.peer.peer_call import JOIN_VARIABLE
+from stress.run.peer.plan import keep_within, settle_addresses, source_addresses
+from stress.run.peer.relay import Relay
+from stress.run.peer.relay_spec import CONNSTORM, RelaySpec
+from stress.storm.peer.calls import Ask, MeasureClock
+from stress.storm.peer.joined_peer import JoinedPeer
+from stress.storm.run_plan import carry_out
+
+
+def take_relay_spec(plan: Plan, command: str | None) -> RelaySpec:
+    """Return how to reach the other host of a plan: by TLS if there is a join word, which this process forgets."""
+    word = os.environ.pop(JOIN_VARIABLE, "")
+    transport = Transport.TLS if word else Transport.SSH
+    return RelaySpec(peer=plan.peers[0], transport=transport, command=command or CONNSTORM, word=word)
+
+
+def storm_across_link(
+    plan: Plan,
+    spec: RelaySpec,
+    notify: ProgressCallback,
+    folder: Path,
+    asked: AskedKernel | None,
+    *,
+    may_change: bool,
+) -> tuple[Run, list[Packets], int]:
+    """Carry out a plan against the host that it names; return as ``run_plan.carry_out`` does.
+
+    Args:
+        plan: what to do; its addresses may be open.
+        spec: how to reach the other host.
+        notify: called with each stage as it begins.
+        folder: for records that do not fit into memory.
+        asked: the kernel's own word, where it was asked for.
+        may_change: whether settings, rules and routes of both hosts may be changed for the storm.
+
+    Raises:
+        UsageError: the plan cannot be carried out there, or the other host does not permit it; nothing was sent but by
+            the control channel.
+        LabError: the other host cannot be reached, or was lost before anything was recorded.
+    """
+    notify(f"reaching {spec.peer} by {spec.transport}")
+    with Relay(spec) as relay:
+        try:
+            joined, caller = relay.joined, relay.caller
+            settled = settle_addresses(plan, joined.address)
+            notify(f"asking {spec.peer} ({joined.program})")
+            consent = caller.call(Ask(settled, source_addresses(settled), may_change))
+            bounded, warnings = keep_within(settled, consent.limits)
+            peer = JoinedPeer(
+                caller=caller,
+                name=spec.peer,
+                transport=spec.transport,
+                program=joined.program,
+                consent=consent,
+                control=(joined.own_address, joined.address),
+                may_change=may_change,
+                measure_clock=lambda: caller.call(MeasureClock()),
+                warnings=warnings,
+            )
+            return carry_out(bounded, notify, folder, asked, peer)
+        except KeyboardInterrupt:
+            if reason := relay.loss():
+                raise LabError(reason) from None
+            raise
