@@ -8,11 +8,14 @@ from namespaced import namespaced
 from stress.lab import firewall, sysctl
 from stress.lab.own_route import OwnRoute
 from stress.lab.rule_set import placeholders, write_rule_set
+from stress.lab.sysctl_journal import FOLDER_VARIABLE
 from stress.model.errors import UsageError
 from stress.model.world import CLIENT, SERVER, Drop, FilterRule, Firewall, Hook, Route, Topology, World
 from stress.storm.catalogue import CATALOGUE, SCENARIOS
-from stress.storm.peer.act_changes import ActChanges, Permission, change_faults, routes_of, rules_of
+from stress.storm.check import plan_rules
+from stress.storm.peer.act_changes import ActChanges
 from stress.storm.peer.allowed_changes import check_changes
+from stress.storm.peer.end_changes import Permission, change_faults, routes_of, rules_of
 from stress.storm.peer.end_settings import settings_of
 from stress.storm.peer.link_plan import NOT_ACROSS, across_link, drop_rules
 
@@ -37,7 +40,10 @@ def test_every_scenario_runs_across_a_link_or_says_why_not():
             with pytest.raises(UsageError, match=f"^{name} does not run across a link, because .*; leave out --peer.$"):
                 across_link(scenario.plan)
             continue
-        for act in across_link(scenario.plan).storms().values():
+        source, target = ADDRESSES[scenario.plan.family]
+        plan = msgspec.structs.replace(across_link(scenario.plan), source=source, target=target)
+        assert not list(plan_rules.plan_faults(plan)), name
+        for act in plan.storms().values():
             assert act.host
             assert act.world.topology is Topology.PEER
             assert {part.on for part in (*act.world.rules, *act.world.routes)} <= {CLIENT, SERVER}
@@ -163,7 +169,8 @@ def test_a_route_is_for_every_address_of_the_storm():
 
 
 @namespaced(ports=(40000, 44999))
-def test_an_act_is_made_ready_and_undone():
+def test_an_act_is_made_ready_and_undone(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     if not firewall.has_nft():
         pytest.skip("nft is not installed (Debian package nftables)")
     plan = linked("half-open").storms()["LAST-ACK"]

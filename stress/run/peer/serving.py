@@ -8,10 +8,10 @@ import stress
 from stress.model.peer import ServeLimits
 from stress.model.progress import ProgressCallback, ignore_progress
 from stress.run.protocol import PROTOCOL
-from stress.storm.peer.act_changes import Control
 from stress.storm.peer.agreement import Terms
 from stress.storm.peer.calls import Hello
 from stress.storm.peer.channel import Channel, Descriptors
+from stress.storm.peer.end_changes import Control
 from stress.storm.peer.message import CLIENT_SPEECH
 from stress.storm.peer.session import Session
 

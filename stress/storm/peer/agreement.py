@@ -13,9 +13,9 @@ from stress.model.peer import ServeLimits
 from stress.model.plan import Plan
 from stress.model.world import SERVER
 from stress.storm.check import plan_rules
-from stress.storm.peer.act_changes import Control, Permission, change_faults
 from stress.storm.peer.allowed_changes import check_changes
 from stress.storm.peer.calls import Ask
+from stress.storm.peer.end_changes import Control, Permission, change_faults
 
 ASK_TO_CHANGE = "let connstorm change and restore it (--set-host)"
 PERMIT_CHANGE = (

@@ -11,7 +11,7 @@ from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.world import SERVER, Topology, World
 from stress.storm.catalogue import find_scenario
-from stress.storm.peer.act_changes import differing_settings
+from stress.storm.peer.end_changes import differing_settings
 from stress.storm.peer.link_plan import across_link
 
 # Settings whose old value makes everything as before, and which matter to connections alone.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from stress.model.plan import Plan
 from stress.model.world import CLIENT
-from stress.storm.peer.act_changes import Permission, change_faults
+from stress.storm.peer.end_changes import Permission, change_faults
 from stress.storm.peer.joined_peer import JoinedPeer
 from stress.storm.peer.time_needed import time_faults
 

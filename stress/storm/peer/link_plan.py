@@ -17,7 +17,10 @@ from stress.model.world import CLIENT, ROUTER, SERVER, Drop, FilterRule, Hook, S
 # Why a scenario has no sense or no place across a link.
 A_ROUTER = "it needs a router between client and server that is connstorm's own"
 ITS_OWN_LINK = "a link between real hosts delays and loses packets by itself, and its queues are everybody's"
+CHOSEN_PORTS = "its old sockets lie on ports that the kernel chooses"
 NOT_ACROSS = {
+    "article": CHOSEN_PORTS,
+    "translator": CHOSEN_PORTS,
     "syn-queue": "it needs a second client that answers nobody",
     "conntrack-table": "it would let the server's host track no more than 100 connections of everybody",
     "no-source": "it turns IPv6 off on the client's host, which then forgets its addresses",

@@ -26,8 +26,9 @@ from stress.storm.kernel_hearing import KernelHearing
 from stress.storm.mine_connections import can_repair
 from stress.storm.observed_host import LocalHost, ObservedHost
 from stress.storm.peer import calls
-from stress.storm.peer.act_changes import ActChanges, Permission
+from stress.storm.peer.act_changes import ActChanges
 from stress.storm.peer.clock import ClockPair
+from stress.storm.peer.end_changes import Permission, uses_rules
 from stress.storm.peer.far_host import FarHost
 from stress.storm.peer.far_listener import FarListener
 from stress.storm.peer.joined_peer import LOST, JoinedPeer
@@ -55,7 +56,7 @@ class PeerEnvironment(Environment):
         self.plan = plan
         self.peer = peer
         self.notes: list[str] = []
-        self.firewall = plan.firewall or Firewall.BPF
+        self.firewall = Firewall.NFT if uses_rules(plan) else Firewall.BPF
         self.network = Network(plan.world, plan.family)
         self.far = FarHost(peer.caller, plan)
         control = peer.control if all(peer.control) else None
@@ -231,5 +232,5 @@ class PeerEnvironment(Environment):
     @property
     def firewall_text(self) -> str:
         """The firewalls of both hosts, in words."""
-        own = self.rules_text
+        own = self.changes.rules_text or firewall.describe_firewall(self.plan.drop, self.firewall)
         return f"{own}; client: {firewall.describe_host_rules()}; server: {self.now_before.firewall}"

@@ -15,8 +15,8 @@ from stress.model.plan import Plan
 from stress.model.text import endpoint_text
 from stress.model.world import Drop
 from stress.storm.peer import calls
-from stress.storm.peer.act_changes import uses_rules
 from stress.storm.peer.calls import Call
+from stress.storm.peer.end_changes import uses_rules
 
 WAIT_MAX_S = 60.0  # a call keeps the client waiting for no longer
 BACKLOG_MAX = 65535
