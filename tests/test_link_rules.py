@@ -97,7 +97,7 @@ def test_syns_that_all_came_and_the_listener_dropped_found_the_accept_queue_full
     [
         pytest.param({}, {kinds.SYN_OF_OTHERS: 1}, id="others sent SYNs"),
         pytest.param({}, {kinds.TCP_CAME: 1}, id="a segment was not received"),
-        pytest.param({}, {kinds.SYN_BITS[3]: 1}, id="one lost, one doubled"),
+        pytest.param({}, {kinds.SYN_PARTS[0][3]: 1}, id="one lost, one doubled"),
         pytest.param({}, {kinds.SYN_ACK: 2}, id="a SYN-ACK lost"),
         pytest.param({kinds.ELSEWHERE: 1}, {}, id="one left elsewhere"),
         pytest.param({}, {kinds.CLIENT_RST: 1}, id="an RST from between"),

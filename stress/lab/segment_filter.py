@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Classic BPF programs that accept the segments of one kind of a storm, for packet sockets that count them.
+"""The parts of classic BPF programs that look at the segments of a storm.
 
-A program sees a packet from its network header on (SOCK_DGRAM, packet(7)), so that it fits every kind of device.
+A packet that leaves is seen from its link layer's header on, one that comes from its network header on; loads from
+SKF_NET_OFF are from the latter on in either case.
 """
 
 import socket
@@ -9,20 +10,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from stress.lab.firewall import ACK, FIN, RST, SYN, bpf_program
+from stress.lab.firewall import bpf_program
 
 # linux/filter.h, linux/bpf_common.h
 LOAD, LOAD_HALF, LOAD_BYTE, LOAD_HALF_AT, LOAD_BYTE_AT = 0x20, 0x28, 0x30, 0x48, 0x50
-LOAD_HEADER_LENGTH, LOAD_INDEX, STORE, COPY_TO_INDEX, SET_INDEX = 0xB1, 0x61, 0x02, 0x07, 0x01
-AND, SHIFT_LEFT, SHIFT_RIGHT, ADD_INDEX = 0x54, 0x64, 0x74, 0x0C
-JUMP, EQUAL, EQUAL_INDEX, GREATER, AT_LEAST, ANY_BIT, RETURN = 0x05, 0x15, 0x1D, 0x25, 0x35, 0x45, 0x06
+LOAD_HEADER_LENGTH, LOAD_INDEX, STORE, SET_INDEX = 0xB1, 0x61, 0x02, 0x01
+ADD, MULTIPLY, AND, SHIFT_LEFT, SHIFT_RIGHT, ADD_INDEX = 0x04, 0x24, 0x54, 0x64, 0x74, 0x0C
+JUMP, EQUAL, EQUAL_INDEX, GREATER, AT_LEAST, ANY_BIT = 0x05, 0x15, 0x1D, 0x25, 0x35, 0x45
+RETURN, RETURN_LOADED = 0x06, 0x16
 PACKET_TYPE, DEVICE_INDEX = 0xFFFFF000 + 4, 0xFFFFF000 + 8  # SKF_AD_OFF + SKF_AD_PKTTYPE, + SKF_AD_IFINDEX
+NETWORK = 0xFFF00000  # SKF_NET_OFF
 
 TO_THIS_HOST, FROM_THIS_HOST = 0, 4  # PACKET_HOST, PACKET_OUTGOING
-REJECT, ACCEPT = "reject", "accept"
 FRAGMENT_OFFSET = 0x1FFF
-DESTINATION_UNREACHABLE = {4: (3, 11), 6: (1, 3)}  # by family, and time exceeded (RFC 792, RFC 4443)
 WORD_BYTES = 4
+
+REST, OTHER_TCP, ANSWER, RESET, BARE_ACK, ERROR, STRANGER = (
+    "rest",
+    "other",
+    "answer",
+    "reset",
+    "bare",
+    "error",
+    "stranger",
+)
 
 Instruction = tuple[int, str, str, int]  # code, label of the jump if true and if false ("": the next), operand
 
@@ -37,7 +48,7 @@ class Ends:
         ports: the first and the last port of the server.
     """
 
-    clients: tuple[IPv4Address, IPv4Address] | tuple[IPv6Address, IPv6Address]
+    clients: tuple[IPv4Address | IPv6Address, IPv4Address | IPv6Address]
     server: IPv4Address | IPv6Address
     ports: tuple[int, int]
 
@@ -49,9 +60,8 @@ class Ends:
 
 def make_ends(source: str, sources: int, target: str, ports: range) -> Ends:
     """Return the ends of a storm from some addresses, counted up from the first, to some ports of a target."""
-    first, server = ip_address(source), ip_address(target)
-    last = first + (sources - 1)
-    return Ends((first, last), server, (ports[0], ports[-1]))  # type: ignore[arg-type]  # both are of one family
+    first = ip_address(source)
+    return Ends((first, first + (sources - 1)), ip_address(target), (ports[0], ports[-1]))
 
 
 @dataclass(frozen=True)
@@ -69,13 +79,18 @@ class Header:
 HEADERS = {4: Header(0x40, 9, 12, 16, 20, socket.IPPROTO_ICMP), 6: Header(0x60, 6, 8, 24, 40, socket.IPPROTO_ICMPV6)}
 
 
-def require(code: int, place: int, value: int, otherwise: str = REJECT) -> Iterator[Instruction]:
-    """Yield instructions that load a field and go on only if it has a value."""
-    yield code, "", "", place
+def load(code: int, place: int) -> Instruction:
+    """Return the instruction that loads a field of the network header, or behind it."""
+    return code, "", "", NETWORK + place
+
+
+def require(code: int, place: int, value: int, otherwise: str) -> Iterator[Instruction]:
+    """Yield instructions that go on only if a field has a value."""
+    yield load(code, place)
     yield EQUAL, "", otherwise, value
 
 
-def require_range(low: int, high: int, otherwise: str = REJECT) -> Iterator[Instruction]:
+def require_range(low: int, high: int, otherwise: str) -> Iterator[Instruction]:
     """Yield instructions that go on only if what was loaded is in a range."""
     yield AT_LEAST, "", otherwise, low
     yield GREATER, otherwise, "", high
@@ -87,129 +102,54 @@ def words_of(address: IPv4Address | IPv6Address) -> list[int]:
     return [int.from_bytes(packed[place : place + WORD_BYTES]) for place in range(0, len(packed), WORD_BYTES)]
 
 
-def require_server(ends: Ends, place: int) -> Iterator[Instruction]:
+def require_server(ends: Ends, place: int, otherwise: str) -> Iterator[Instruction]:
     """Yield instructions that go on only if the server's address is at a place."""
     for number, word in enumerate(words_of(ends.server)):
-        yield from require(LOAD, place + WORD_BYTES * number, word)
+        yield from require(LOAD, place + WORD_BYTES * number, word, otherwise)
 
 
-def require_client(ends: Ends, place: int, otherwise: str = REJECT) -> Iterator[Instruction]:
+def require_client(ends: Ends, place: int, otherwise: str) -> Iterator[Instruction]:
     """Yield instructions that go on only if an address of the client is at a place."""
     (*upper, low), (*upper_of_last, high) = (words_of(address) for address in ends.clients)
     for number, word in enumerate(upper):
         yield from require(LOAD, place + WORD_BYTES * number, word, otherwise)
-    yield LOAD, "", "", place + WORD_BYTES * len(upper)
+    yield load(LOAD, place + WORD_BYTES * len(upper))
     yield from require_range(low, high if upper == upper_of_last else 0xFFFFFFFF, otherwise)
 
 
-def require_packet(family: int, protocol: int, packet_type: int) -> Iterator[Instruction]:
-    """Yield instructions that go on only for packets of a protocol in one direction; a later fragment is none."""
-    header = HEADERS[family]
-    yield from require(LOAD, PACKET_TYPE, packet_type)
-    yield LOAD_BYTE, "", "", 0
+def require_packet(family: int, packet_type: int) -> Iterator[Instruction]:
+    """Yield instructions that go on only for packets of a family in one direction; a later fragment is none."""
+    yield LOAD, "", "", PACKET_TYPE
+    yield EQUAL, "", "rest", packet_type
+    yield load(LOAD_BYTE, 0)
     yield AND, "", "", 0xF0
-    yield EQUAL, "", REJECT, header.version
-    yield from require(LOAD_BYTE, header.protocol, protocol)
+    yield EQUAL, "", "rest", HEADERS[family].version
     if family == 4:
-        yield LOAD_HALF, "", "", 6
-        yield ANY_BIT, REJECT, "", FRAGMENT_OFFSET
+        yield load(LOAD_HALF, 6)
+        yield ANY_BIT, "rest", "", FRAGMENT_OFFSET
 
 
-def load_header_length(family: int) -> Instruction:
-    """Return the instruction that sets the index register to the length of the network header."""
-    return (LOAD_HEADER_LENGTH, "", "", 0) if family == 4 else (SET_INDEX, "", "", HEADERS[6].length)
+def require_port(ends: Ends, place: int, otherwise: str) -> Iterator[Instruction]:
+    """Yield instructions that go on only if a port of the server is at a place; they set the index to the segment's."""
+    length = HEADERS[ends.family].length
+    yield load(LOAD_HEADER_LENGTH, 0) if ends.family == 4 else (SET_INDEX, "", "", length)
+    yield load(LOAD_HALF_AT, place)
+    yield from require_range(*ends.ports, otherwise)
 
 
-def tcp_filter(family: int) -> bytes:
-    """Return a program that accepts each TCP segment that comes to this host."""
-    return assemble([*require_packet(family, socket.IPPROTO_TCP, TO_THIS_HOST), (JUMP, ACCEPT, ACCEPT, 0)])
-
-
-def flags_filter(
-    ends: Ends,
-    packet_type: int,
-    flags: int,
-    *,
-    to_server: bool,
-    is_bare: bool = False,
-    by_others: bool = False,
-    port_bit: int = 0,
-) -> bytes:
-    """Return a program that accepts the segments of a storm with certain flags of SYN, RST, FIN and ACK.
-
-    Args:
-        ends: of the storm.
-        packet_type: TO_THIS_HOST or FROM_THIS_HOST.
-        flags: SYN, SYN | ACK or ACK; with RST whatever the others are.
-        to_server: whether the client sends them.
-        is_bare: without data.
-        by_others: those whose sender is not the client.
-        port_bit: only those whose source port has this bit; 0: all.
-    """
-    header = HEADERS[ends.family]
-    server_at, client_at = header.source, header.destination
-    if to_server:
-        server_at, client_at = client_at, server_at
-    program = [*require_packet(ends.family, socket.IPPROTO_TCP, packet_type), *require_server(ends, server_at)]
-    if not by_others:
-        program += require_client(ends, client_at)
-    program += [load_header_length(ends.family), (LOAD_HALF_AT, "", "", 2 if to_server else 0)]
-    program += require_range(*ends.ports)
-    program += [(LOAD_BYTE_AT, "", "", 13), (AND, "", "", RST if flags == RST else SYN | RST | FIN | ACK)]
-    program += [(EQUAL, "", REJECT, flags)]
-    if port_bit:
-        program += [(LOAD_HALF_AT, "", "", 0), (ANY_BIT, "", REJECT, port_bit)]
-    if is_bare:
-        program += require_no_data(ends.family)
-    if by_others:
-        program += [*require_client(ends, client_at, ACCEPT), (JUMP, REJECT, REJECT, 0)]
-    return assemble([*program, (JUMP, ACCEPT, ACCEPT, 0)])
-
-
-def require_no_data(family: int) -> Iterator[Instruction]:
-    """Yield instructions that go on only if a segment ends with its header; the index register has its place."""
-    yield LOAD_BYTE_AT, "", "", 12
-    yield SHIFT_RIGHT, "", "", 4
-    yield SHIFT_LEFT, "", "", 2
-    if family == 4:  # its length is that of the whole packet
-        yield ADD_INDEX, "", "", 0
-    yield STORE, "", "", 0
-    yield LOAD_HALF, "", "", 2 if family == 4 else 4
-    yield LOAD_INDEX, "", "", 0
-    yield EQUAL_INDEX, "", REJECT, 0
-
-
-def error_filter(ends: Ends, packet_type: int) -> bytes:
-    """Return a program that accepts ICMP errors to the client that quote a segment which it sent to the server."""
-    header = HEADERS[ends.family]
-    program = [*require_packet(ends.family, header.icmp, packet_type), *require_client(ends, header.destination)]
-    first, second = DESTINATION_UNREACHABLE[ends.family]
-    quoted = header.length + 8  # without options; else it is not counted, and the sums say so
-    program += [(LOAD_BYTE, "", "", header.length), (EQUAL, "kind", "", first), (EQUAL, "kind", REJECT, second)]
-    rest = [*require(LOAD_BYTE, quoted + header.protocol, socket.IPPROTO_TCP)]
-    rest += [*require_client(ends, quoted + header.source), *require_server(ends, quoted + header.destination)]
-    rest += [(LOAD_HALF, "", "", quoted + header.length + 2), *require_range(*ends.ports)]
-    return assemble([*program, *rest, (JUMP, ACCEPT, ACCEPT, 0)], {"kind": len(program)})
-
-
-def elsewhere_filter(ends: Ends, device: int, *, to_server: bool) -> bytes:
-    """Return a program that accepts segments of a storm that leave this host by another device than the one given."""
-    header = HEADERS[ends.family]
-    server_at, client_at = header.source, header.destination
-    if to_server:
-        server_at, client_at = client_at, server_at
-    program: list[Instruction] = [(LOAD, "", "", DEVICE_INDEX), (EQUAL, REJECT, "", device)]
-    program += require_packet(ends.family, socket.IPPROTO_TCP, FROM_THIS_HOST)
-    program += [*require_server(ends, server_at), *require_client(ends, client_at), load_header_length(ends.family)]
-    program += [(LOAD_HALF_AT, "", "", 2 if to_server else 0), *require_range(*ends.ports)]
-    return assemble([*program, (JUMP, ACCEPT, ACCEPT, 0)])
-
-
-def assemble(program: Sequence[Instruction], labels: dict[str, int] | None = None) -> bytes:
-    """Return a program whose jumps go to labels; its end is made here: REJECT and ACCEPT, which takes one byte."""
-    places = {REJECT: len(program), ACCEPT: len(program) + 1, **(labels or {})}
+def assemble(program: Sequence[Instruction], meanings: Sequence[str] = (REST,)) -> bytes:
+    """Return a program whose jumps go to labels: numbers that are returned, or the jump that has the label's name."""
+    names = (REST, OTHER_TCP, ANSWER, RESET, BARE_ACK, ERROR, STRANGER)
+    numbers = {name: meanings.index(name) if name in meanings else 0 for name in names}
+    places = {name: len(program) + row for row, name in enumerate(numbers)}
+    places |= {
+        if_true: place for place, (code, if_true, _, _) in enumerate(program) if code == JUMP and if_true not in numbers
+    }
     complete = []
     for place, (code, if_true, if_false, operand) in enumerate(program):
         to_true, to_false = (places[label] - place - 1 if label else 0 for label in (if_true, if_false))
-        complete.append((code, 0, 0, to_true) if code == JUMP else (code, to_true, to_false, operand))
-    return bpf_program([*complete, (RETURN, 0, 0, 0), (RETURN, 0, 0, 1)])
+        if code == JUMP:  # a label's own place: go on
+            complete.append((code, 0, 0, max(to_true, 0)))
+        else:
+            complete.append((code, to_true, to_false, operand))
+    return bpf_program([*complete, *((RETURN, 0, 0, number) for number in numbers.values())])

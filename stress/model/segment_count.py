@@ -7,9 +7,8 @@ The count of a kind at its sender is of those that left, at its receiver of thos
 SYN, CLIENT_RST, CLIENT_ACK = "SYN", "RST of the client", "ACK of the client"
 SYN_ACK, SERVER_RST, SERVER_ACK = "SYN-ACK", "RST of the server", "ACK of the server"
 ERROR = "ICMP error"  # to the client, about one of its segments; at the server those that it sends itself
-PORT_BITS = 16
-# SYNs whose source port has a bit: one lost and another one doubled differ in some of these counts.
-SYN_BITS = tuple(f"SYN with bit {bit} of its port" for bit in range(PORT_BITS))
+# SYNs in parts by their source port, in two ways: of two SYNs, one lost and another one doubled, the parts differ.
+SYN_PARTS = tuple(tuple(f"SYN, part {part} of {way} parts" for part in range(16)) for way in ("first", "second"))
 TO_SERVER = (SYN, CLIENT_RST, CLIENT_ACK)
 TO_CLIENT = (SYN_ACK, SERVER_RST, SERVER_ACK)
 SYN_OF_OTHERS = "SYN of others"  # that came to the server's ports from other addresses than the client's

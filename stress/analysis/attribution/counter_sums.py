@@ -79,7 +79,7 @@ def sum_lost_across_link(storm: Storm) -> list[Sum]:
     rules = [rule for rule in act.plan.world.rules if rule.stops is Segment.SYN and rule.on == SERVER]
     names = [SYNS_LOST, *(f"rule {rule.name}" for rule in rules)]
     others = missing + sum(act.dropped.get(rule.name, 0) for rule in rules)
-    if not act.plan.world.rules and crossings and (unreceived := crossings.unreceived.get(SERVER, 0)) > 0:
+    if not act.dropped and crossings and (unreceived := crossings.unreceived.get(SERVER, 0)) > 0:
         names.append(NOT_RECEIVED)
         others += unreceived
     return [

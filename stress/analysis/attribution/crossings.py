@@ -7,6 +7,7 @@ absence from these sums.
 """
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from stress.analysis.attribution.ends import is_across_link
@@ -37,8 +38,8 @@ class Crossings:
         syns, syn_acks, client_rsts, server_rsts, client_acks, server_acks: those with these flags; ACKs without data.
         errors: ICMP errors to the client that quote one of its segments; those that left, left the server's host.
         syns_of_others: that came to the server's ports from addresses that are not the client's.
-        same_syns: whether as many SYNs came as left, also of those with any bit of their port set: then none was lost
-            and another one doubled in its place.
+        same_syns: whether as many SYNs came as left, in each of several parts by their source ports: then none was
+            lost and another one doubled in its place.
         left_elsewhere: segments that left a host by another device than the one at which they are counted.
         unreceived: by host, segments of whatever connection that came to it and that its TCP did not receive: its own
             firewall dropped them. A host of which that is not known is not there.
@@ -102,7 +103,7 @@ def count_crossings(act: Act) -> Crossings | None:
         server_acks=to_client[kinds.SERVER_ACK],
         errors=Crossing(server.get(kinds.ERROR, 0), client.get(kinds.ERROR, 0)),
         syns_of_others=server.get(kinds.SYN_OF_OTHERS, 0),
-        same_syns=all(client.get(kind, 0) == server.get(kind, 0) for kind in (kinds.SYN, *kinds.SYN_BITS)),
+        same_syns=all(client.get(part, 0) == server.get(part, 0) for part in (kinds.SYN, *chain(*kinds.SYN_PARTS))),
         left_elsewhere=sum(end.get(kinds.ELSEWHERE, 0) for end in ends),
         unreceived={
             host: end[kinds.TCP_CAME] - end[kinds.TCP_RECEIVED]
@@ -112,17 +113,22 @@ def count_crossings(act: Act) -> Crossings | None:
     )
 
 
-def may_have_unsent_answers(act: Act) -> bool:
-    """Return whether the server's host may have made SYN-ACKs that it did not let out.
+def count_unsent_answers(act: Act) -> int:
+    """Return how many requests ended because the server's host did not let their SYN-ACKs out, or those of others.
 
-    The request is half-open until its timer expires; then it is dropped if its SYN-ACK cannot be sent again
-    (reqsk_timer_handler(), Linux 6.18), so that TCPTimeouts has one more than there are resends.
+    A request is dropped when its timer expires and its SYN-ACK cannot be sent again (reqsk_timer_handler(), Linux
+    6.18), so that TCPTimeouts has one more than there are resends.
     """
     counters = act.hosts[SERVER].counters if SERVER in act.hosts else {}
+    return max(counters.get("TCPTimeouts", 0) - counters.get("TCPSynRetrans", 0), 0)
+
+
+def may_have_unsent_answers(act: Act) -> bool:
+    """Return whether the server's host may have made SYN-ACKs that it did not let out: also those still half-open."""
     before, after = (
         census.get("server", {}).get("SYN-RECEIVED", 0) for census in (act.census_before, act.census_after)
     )
-    return after > before or counters.get("TCPTimeouts", 0) > counters.get("TCPSynRetrans", 0)
+    return after > before or count_unsent_answers(act) > 0
 
 
 def count_sent_syns(storm: Storm) -> int:

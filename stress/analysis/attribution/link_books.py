@@ -16,6 +16,7 @@ from stress.analysis.attribution.crossings import (
     may_have_unsent_answers,
 )
 from stress.analysis.attribution.ends import is_across_link
+from stress.lab.neighbour import UNANSWERED
 from stress.model.run import Storm
 from stress.model.world import CLIENT, SERVER, Segment
 
@@ -75,6 +76,8 @@ def crossing_claims(storm: Storm) -> Iterator[tuple[str, int, str, int]]:
     """Yield the claims on segments that were counted at the devices of both hosts."""
     crossings = count_crossings(storm.act)
     if crossings is None:
+        return
+    if storm.act.next_hop in UNANSWERED:  # SYNs that wait for a neighbour may be in no count
         return
     stopped = count_stopped_syns(storm)
     less = ", less those that rules there dropped" if stopped else ""

@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from stress.analysis.attribution.crossings import count_unsent_answers
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.rules.loss import may_be_lost
 from stress.analysis.attribution.rules.refusal import count_unexplained_rsts
@@ -53,11 +54,11 @@ def prove_lost_between(facts: Facts) -> Match | None:
     if crossings.errors.came or crossings.errors.left:  # a limit of their rate may have withheld others
         return None
     hidden = max(sum(crossings.unreceived.values()) - facts.rp_filtered - facts.icmp_due, 0)
-    lost = crossings.syns.lost + crossings.syn_acks.lost
-    if lost + hidden - crossings.answered_between < facts.unanswered:
+    lost, unsent = crossings.syns.lost + crossings.syn_acks.lost, count_unsent_answers(facts.storm.act)
+    if lost + hidden + unsent - crossings.answered_between < facts.unanswered:
         return None
     syns, answers = crossings.syns.lost, crossings.syn_acks.lost
-    figures = {"syns": syns, "answers": answers, "hidden": hidden, "unanswered": facts.unanswered}
+    figures = {"syns": syns, "answers": answers, "hidden": hidden, "unsent": unsent, "unanswered": facts.unanswered}
     return Match(attempts, figures)
 
 
@@ -124,10 +125,12 @@ LOSSES = (
         grade=Grade.COUNTED,
         needs=f"{COUNTED_ON_BOTH}; sk_drops of all listeners",
         equation="SYNs of the attempts = SYNs that left; SYNs and SYN-ACKs that left and did not come + TCP segments "
-        "that came and that no TCP of either host received >= unanswered SYNs; ListenDrops of the listeners on the "
+        "that came and that no TCP of either host received + requests whose SYN-ACK the server's host did not let out "
+        "(TCPTimeouts - TCPSynRetrans there) >= unanswered SYNs; ListenDrops of the listeners on the "
         "target = 0, no other counter of dropped SYNs moved, no ICMP error about the storm's segments",
         sentence="{syns:,} SYNs and {answers:,} SYN-ACKs left one host and did not come to the other, and {hidden:,} "
-        "segments came and no TCP received them; {unanswered:,} SYNs got no answer, and no listener dropped one",
+        "segments came and no TCP received them; {unsent:,} SYN-ACKs the server's host did not let out; "
+        "{unanswered:,} SYNs got no answer, and no listener dropped one",
         prove=prove_lost_between,
     ),
 )

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis.attribution.crossings import may_have_unsent_answers
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.rules.refusal import icmp_errors
 from stress.analysis.attribution.rules.rule import Mask, Match, Rule
@@ -19,7 +20,7 @@ from stress.model.plan import Plan
 from stress.model.protocol import Protocol
 from stress.model.run import Storm
 from stress.model.summary import Grade
-from stress.model.world import CLIENT
+from stress.model.world import CLIENT, SERVER
 
 ECN, ECN_FALLBACK = "net.ipv4.tcp_ecn", "net.ipv4.tcp_ecn_fallback"
 FAST_OPEN, FAST_OPEN_CLIENT = "net.ipv4.tcp_fastopen", 1  # TFO_CLIENT_ENABLE
@@ -78,12 +79,31 @@ def has_passed_meanwhile(facts: Facts, lost_ns: npt.NDArray[np.int64]) -> bool:
     return int(lost_ns.max()) > int((connected["start_ns"] + connected["latency_ns"]).min())
 
 
+def is_on_one_host(facts: Facts) -> bool:
+    """Return whether the storm is one within the host's own network, where nobody knows what is in its way."""
+    return facts.storm.act.plan.host and not facts.is_across_link
+
+
 def is_all_swallowed(facts: Facts) -> bool:
     """Return whether what was swallowed on the way is exactly the unanswered SYNs, and no TCP dropped any."""
+    if facts.is_across_link:
+        return is_all_swallowed_between(facts)
     balance = facts.balance
     if balance is None or facts.listener_drops != 0 or facts.other_sinks or icmp_errors(facts):
         return False
     return not facts.syns.unresolved.any() and balance.low == balance.high == facts.unanswered > 0
+
+
+def is_all_swallowed_between(facts: Facts) -> bool:
+    """Return whether the SYNs that did not come to the server's TCP are exactly those without an answer."""
+    crossings, unanswered = facts.crossings, facts.unanswered
+    if crossings is None or facts.listener_drops != 0 or facts.other_sinks or facts.syns.unresolved.any():
+        return False
+    if facts.sent_syns != crossings.syns.left or crossings.syn_acks.lost or any(crossings.errors):
+        return False
+    if may_have_unsent_answers(facts.storm.act) or crossings.unreceived.get(CLIENT) != 0:
+        return False
+    return crossings.syns.lost + crossings.unreceived.get(SERVER, 0) == unanswered > 0
 
 
 def prove_ecn_dropped(facts: Facts) -> Match | None:
@@ -92,7 +112,7 @@ def prove_ecn_dropped(facts: Facts) -> Match | None:
     The resends do not ask any more, unless tcp_ecn_fallback is 0 (tcp_ecn_clear_syn(), RFC 3168 section 6.1.1.1).
     """
     asks, falls_back = (facts.sysctl_at(CLIENT, name) for name in (ECN, ECN_FALLBACK))
-    if asks not in ASKS or falls_back not in ("0", "1") or facts.storm.act.plan.host:
+    if asks not in ASKS or falls_back not in ("0", "1") or is_on_one_host(facts):
         return None
     attempts = facts.storm.attempts
     if falls_back == "1":
@@ -125,7 +145,7 @@ def find_plain_controls(facts: Facts) -> list[Storm]:
 def prove_by_control(facts: Facts, attempts: Mask) -> Match | None:
     """Match some attempts whose SYNs with an option were all swallowed, by an act without the option."""
     controls = find_plain_controls(facts)
-    if facts.storm.act.plan.host or not is_all_swallowed(facts) or not controls or not attempts.any():
+    if is_on_one_host(facts) or not is_all_swallowed(facts) or not controls or not attempts.any():
         return None
     if not all(connected_at_once(other) for other in controls):
         return None
