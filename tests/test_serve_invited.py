@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The serving side without ssh: who has the join word is served, and nobody else gets an answer."""
 
+import os
 import sys
 from ipaddress import ip_address
 
@@ -118,3 +119,11 @@ WRONG = [
 def test_what_is_wrong_is_said_in_a_sentence(options, sentence, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert_one_sentence(connstorm("serve", *options), sentence)
+
+
+def test_a_person_who_starts_what_ssh_starts_is_told_so():
+    leader, terminal = os.openpty()
+    told = connstorm("serve", "--stdio", stdin=terminal)
+    assert_one_sentence(told, "a program speaks, not a person")
+    os.close(leader)
+    os.close(terminal)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """connstorm serve: the serving side of a storm across a link."""
 
+import sys
+
 import click
 
 from stress.model.errors import LabError, UsageError
@@ -57,6 +59,11 @@ def serve(
 
         if port is not None:
             raise UsageError("With --stdio the client is there already; leave out --port.")
+        if sys.stdin.isatty():
+            raise UsageError(
+                "With --stdio a program speaks, not a person: connstorm run --peer HOST starts it here by ssh; without "
+                "that, leave out --stdio and name the other host by --from."
+            )
         reason = serve_stdio(limits)
     else:
         from stress.run.peer.serving_invited import serve_invited  # noqa: PLC0415  # as above
