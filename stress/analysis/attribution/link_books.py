@@ -18,8 +18,9 @@ from stress.analysis.attribution.crossings import (
 from stress.analysis.attribution.ends import is_across_link
 from stress.lab.neighbour import UNANSWERED
 from stress.model.run import Storm
-from stress.model.world import CLIENT, SERVER, Segment
+from stress.model.world import CLIENT, SERVER, Hook, Segment
 
+LEAVING = (Hook.OUTPUT, Hook.POSTROUTING)
 SYNS_LOST = "SYNs that did not come to the server"
 
 
@@ -70,6 +71,13 @@ def count_stopped_syns(storm: Storm) -> int:
     act = storm.act
     rules = [rule for rule in act.plan.world.rules if rule.on == CLIENT and rule.stops is Segment.SYN]
     return sum(act.dropped.get(rule.name, 0) for rule in rules)
+
+
+def count_stopped_answers(storm: Storm) -> int:
+    """Return how many SYN-ACKs the rules of the server's own host dropped before they left."""
+    act = storm.act
+    rules = [rule for rule in act.plan.world.rules if rule.on == SERVER and rule.stops is Segment.SYN_ACK]
+    return sum(act.dropped.get(rule.name, 0) for rule in rules if rule.hook in LEAVING)
 
 
 def crossing_claims(storm: Storm) -> Iterator[tuple[str, int, str, int]]:

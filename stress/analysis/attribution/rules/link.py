@@ -5,6 +5,7 @@ import numpy as np
 
 from stress.analysis.attribution.crossings import count_unsent_answers
 from stress.analysis.attribution.facts import Facts
+from stress.analysis.attribution.link_books import count_stopped_answers
 from stress.analysis.attribution.rules.loss import may_be_lost
 from stress.analysis.attribution.rules.refusal import count_unexplained_rsts
 from stress.analysis.attribution.rules.rule import Match, Rule
@@ -54,7 +55,8 @@ def prove_lost_between(facts: Facts) -> Match | None:
     if crossings.errors.came or crossings.errors.left:  # a limit of their rate may have withheld others
         return None
     hidden = max(sum(crossings.unreceived.values()) - facts.rp_filtered - facts.icmp_due, 0)
-    lost, unsent = crossings.syns.lost + crossings.syn_acks.lost, count_unsent_answers(facts.storm.act)
+    lost = crossings.syns.lost + crossings.syn_acks.lost
+    unsent = max(count_unsent_answers(facts.storm.act), count_stopped_answers(facts.storm))
     if lost + hidden + unsent - crossings.answered_between < facts.unanswered:
         return None
     syns, answers = crossings.syns.lost, crossings.syn_acks.lost
@@ -125,9 +127,10 @@ LOSSES = (
         grade=Grade.COUNTED,
         needs=f"{COUNTED_ON_BOTH}; sk_drops of all listeners",
         equation="SYNs of the attempts = SYNs that left; SYNs and SYN-ACKs that left and did not come + TCP segments "
-        "that came and that no TCP of either host received + requests whose SYN-ACK the server's host did not let out "
-        "(TCPTimeouts - TCPSynRetrans there) >= unanswered SYNs; ListenDrops of the listeners on the "
-        "target = 0, no other counter of dropped SYNs moved, no ICMP error about the storm's segments",
+        "that came and that no TCP of either host received + SYN-ACKs that the server's host did not let out "
+        "(TCPTimeouts - TCPSynRetrans there, or by the count of the laboratory's rule) >= unanswered SYNs; "
+        "ListenDrops of the listeners on the target = 0, no other counter of dropped SYNs moved, no ICMP error about "
+        "the storm's segments",
         sentence="{syns:,} SYNs and {answers:,} SYN-ACKs left one host and did not come to the other, and {hidden:,} "
         "segments came and no TCP received them; {unsent:,} SYN-ACKs the server's host did not let out; "
         "{unanswered:,} SYNs got no answer, and no listener dropped one",
