@@ -90,7 +90,7 @@ def test_who_has_the_word_is_served_once(hosts, family):
     assert printed.splitlines() == [
         f"{other} has joined",
         f"agreed to clean from {other}",
-        "the client has ended the storm",
+        "the client has ended the session",
     ]
     again = hosts.client.run(sys.executable, "-c", JOINING, own, PEER_PORT, join_word(command), question)
     assert "cannot be reached: Connection refused" in again.stderr

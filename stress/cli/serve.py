@@ -72,4 +72,4 @@ def serve(
     if reason:
         raise LabError(f"{reason[0].upper()}{reason[1:].removesuffix('.')}.")
     if not stdio:
-        click.echo("the client has ended the storm")
+        click.echo("the client has ended the session")

@@ -44,7 +44,7 @@ class Session:
             channel: to the client.
             own: what this end says first.
             terms: of this host.
-            notify: called with what is agreed to.
+            notify: called with what is agreed to, or refused.
         """
         self.notify = notify
         self.channel = channel
@@ -132,6 +132,8 @@ class Session:
         except (ChannelClosedError, ChannelFaultError):
             raise
         except ConnstormError as error:
+            if isinstance(call, Ask):
+                self.notify(f"refused: {error}")
             answer = Refused(str(error), type(error).__name__)
         except OSError as error:
             answer = Refused(f"The serving host cannot carry out {type(call).__name__}: {error.strerror or error}.")
