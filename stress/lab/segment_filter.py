@@ -79,14 +79,14 @@ class Header:
 HEADERS = {4: Header(0x40, 9, 12, 16, 20, socket.IPPROTO_ICMP), 6: Header(0x60, 6, 8, 24, 40, socket.IPPROTO_ICMPV6)}
 
 
-def load(code: int, place: int) -> Instruction:
+def load_field(code: int, place: int) -> Instruction:
     """Return the instruction that loads a field of the network header, or behind it."""
     return code, "", "", NETWORK + place
 
 
 def require(code: int, place: int, value: int, otherwise: str) -> Iterator[Instruction]:
     """Yield instructions that go on only if a field has a value."""
-    yield load(code, place)
+    yield load_field(code, place)
     yield EQUAL, "", otherwise, value
 
 
@@ -113,7 +113,7 @@ def require_client(ends: Ends, place: int, otherwise: str) -> Iterator[Instructi
     (*upper, low), (*upper_of_last, high) = (words_of(address) for address in ends.clients)
     for number, word in enumerate(upper):
         yield from require(LOAD, place + WORD_BYTES * number, word, otherwise)
-    yield load(LOAD, place + WORD_BYTES * len(upper))
+    yield load_field(LOAD, place + WORD_BYTES * len(upper))
     yield from require_range(low, high if upper == upper_of_last else 0xFFFFFFFF, otherwise)
 
 
@@ -121,19 +121,19 @@ def require_packet(family: int, packet_type: int) -> Iterator[Instruction]:
     """Yield instructions that go on only for packets of a family in one direction; a later fragment is none."""
     yield LOAD, "", "", PACKET_TYPE
     yield EQUAL, "", "rest", packet_type
-    yield load(LOAD_BYTE, 0)
+    yield load_field(LOAD_BYTE, 0)
     yield AND, "", "", 0xF0
     yield EQUAL, "", "rest", HEADERS[family].version
     if family == 4:
-        yield load(LOAD_HALF, 6)
+        yield load_field(LOAD_HALF, 6)
         yield ANY_BIT, "rest", "", FRAGMENT_OFFSET
 
 
 def require_port(ends: Ends, place: int, otherwise: str) -> Iterator[Instruction]:
     """Yield instructions that go on only if a port of the server is at a place; they set the index to the segment's."""
     length = HEADERS[ends.family].length
-    yield load(LOAD_HEADER_LENGTH, 0) if ends.family == 4 else (SET_INDEX, "", "", length)
-    yield load(LOAD_HALF_AT, place)
+    yield load_field(LOAD_HEADER_LENGTH, 0) if ends.family == 4 else (SET_INDEX, "", "", length)
+    yield load_field(LOAD_HALF_AT, place)
     yield from require_range(*ends.ports, otherwise)
 
 

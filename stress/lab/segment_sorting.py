@@ -43,7 +43,7 @@ from stress.lab.segment_filter import (
     Ends,
     Instruction,
     assemble,
-    load,
+    load_field,
     require,
     require_client,
     require_packet,
@@ -63,7 +63,7 @@ PART_BITS = 4
 
 def load_flags() -> Iterator[Instruction]:
     """Yield instructions that load the flags of a segment."""
-    yield load(LOAD_BYTE_AT, 13)
+    yield load_field(LOAD_BYTE_AT, 13)
     yield AND, "", "", SYN | RST | FIN | ACK
 
 
@@ -73,13 +73,13 @@ def sort_flags(family: int, *, to_server: bool) -> Iterator[Instruction]:
     yield ANY_BIT, "reset", "", RST
     yield (EQUAL, "syn", "", SYN) if to_server else (EQUAL, "answer", "", SYN | ACK)
     yield EQUAL, "", "other", ACK
-    yield load(LOAD_BYTE_AT, 12)  # the length of its header, in words
+    yield load_field(LOAD_BYTE_AT, 12)  # the length of its header, in words
     yield SHIFT_RIGHT, "", "", 4
     yield SHIFT_LEFT, "", "", 2
     if family == 4:  # the length of an IPv4 packet is that of all of it
         yield ADD_INDEX, "", "", 0
     yield STORE, "", "", 0
-    yield load(LOAD_HALF, 2 if family == 4 else 4)
+    yield load_field(LOAD_HALF, 2 if family == 4 else 4)
     yield LOAD_INDEX, "", "", 0
     yield EQUAL_INDEX, "bare", "other", 0
 
@@ -87,7 +87,7 @@ def sort_flags(family: int, *, to_server: bool) -> Iterator[Instruction]:
 def return_part(multiplier: int, first: int) -> Iterator[Instruction]:
     """Yield instructions, labelled, that return the number of a SYN: one of several by its source port."""
     yield JUMP, "syn", "syn", 0  # the label's place
-    yield load(LOAD_HALF_AT, 0)
+    yield load_field(LOAD_HALF_AT, 0)
     yield MULTIPLY, "", "", multiplier
     yield SHIFT_RIGHT, "", "", 16 - PART_BITS
     yield AND, "", "", (1 << PART_BITS) - 1
@@ -113,14 +113,14 @@ def sort_errors(ends: Ends) -> Iterator[Instruction]:
     quoted = header.length + 8
     yield JUMP, "icmp", "icmp", 0
     yield from require(LOAD_BYTE, header.protocol, header.icmp, "rest")
-    yield load(LOAD_BYTE, header.length)
+    yield load_field(LOAD_BYTE, header.length)
     yield EQUAL, "quote", "", first
     yield EQUAL, "quote", "rest", second
     yield JUMP, "quote", "quote", 0
     yield from require(LOAD_BYTE, quoted + header.protocol, socket.IPPROTO_TCP, "rest")
     yield from require_client(ends, quoted + header.source, "rest")
     yield from require_server(ends, quoted + header.destination, "rest")
-    yield load(LOAD_HALF, quoted + header.length + 2)
+    yield load_field(LOAD_HALF, quoted + header.length + 2)
     yield from require_range(*ends.ports, "rest")
     yield JUMP, "error", "error", 0
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from stress.analysis.attribution.crossings import Crossing, Crossings, count_crossings
 from stress.model.peer import ClockOffset, PeerReport, ServeLimits
 from stress.model.record import Act, Record
+from stress.model.summary import Evidence
 from stress.model.text import one_line, rate_text
 from stress.model.units import duration_text, kernel_text
 from stress.model.world import CLIENT, SERVER
@@ -65,6 +66,15 @@ def offset_text(clock: ClockOffset) -> str:
     """Return an offset with its bound: ``12.1 ms ahead of this host's, within 85 µs``."""
     side = "ahead of" if clock.offset_ns >= 0 else "behind"
     return f"{duration_text(abs(clock.offset_ns))} {side} this host's, within {duration_text(clock.error_ns)}"
+
+
+def clock_lines(record: Record, evidence: Sequence[Evidence]) -> Iterator[Text]:
+    """Yield how exact the times of the other host's packets are, where the packets of both hosts are shown."""
+    peer = next((act.peer for act in record.acts if act.peer is not None), None)
+    if peer is not None and any(len(item.hosts) > 1 and item.packets for item in evidence):
+        error = duration_text(peer.clock.error_ns)
+        text = f"packets that only {one_line(peer.name)} saw have its times, converted: right within {error}"
+        yield Text(f"{text}, so that they may stand before or after their neighbours", style="dim")
 
 
 def limits_text(limits: ServeLimits) -> str:

@@ -19,7 +19,7 @@ from stress.view.text.books_table import books_table
 from stress.view.text.listener_table import listener_table, neighbour_lines
 from stress.view.text.packet_ladder import packet_ladder
 from stress.view.text.packet_wording import fate_text
-from stress.view.text.peer_table import link_tables, peer_texts
+from stress.view.text.peer_table import clock_lines, link_tables, peer_texts
 from stress.view.text.plain_table import counts_text, plain_table
 from stress.view.text.proof_table import bound_lines, evidence_text, hint_lines, proofs_table
 from stress.view.text.verdict_lines import run_heading, verdict_texts
@@ -62,6 +62,7 @@ def run_report(record: Record, summary: Summary, path: Path) -> RenderableType:
     if pairs := [pair for act in record.acts for pair in act.pairs]:
         parts.append(socket_pairs_text(pairs))
     parts.extend(packet_ladder(evidence) for evidence in first_of_every_cause(summary.evidence))
+    parts.extend(clock_lines(record, summary.evidence))
     if summary.books:
         parts.append(books_table(summary))
     parts.extend(warning_lines(summary.warnings))
