@@ -80,7 +80,7 @@ docs/attribution.md: $(wildcard stress/analysis/attribution/rules/*.py stress/an
 	$(BIN)/python docs/generate/attribution.py
 
 link-storms: $(VENV)/built
-	CONNSTORM_LINK_STORMS=1 $(BIN)/python -m pytest -q tests/test_link_causes.py
+	CONNSTORM_LINK_STORMS=1 $(BIN)/python -m pytest -q tests/test_link_causes.py tests/test_several_clients.py
 
 symptoms: $(VENV)/built
 	$(BIN)/python docs/generate/symptoms.py

@@ -73,6 +73,8 @@ EPOCHS = {  # modules that ask the engine's clock when a phase begins or ends, n
     "storm.client": "phases of an act",
     "storm.mine_connections": "the epoch of a storm that lays mines",
     "storm.peer.clock": "how far the clock of the other host is ahead",
+    "storm.peer.client_part": "whether the moment at which clients start together is near",
+    "storm.peer.far_client": "the moment at which clients start together",
     "storm.peer.session": "what the clock of this host is, which the other end asks",
     "storm.acts": "the epoch of an act",
     "storm.socket_pairs": "when a pair of sockets was seen",

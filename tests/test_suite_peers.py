@@ -3,14 +3,19 @@
 
 import msgspec
 import pytest
+from command import program
 from fake_executor import FakeExecutor
+from private_network import ROOT
 from suite_builders import a_summary, trials_of
+from two_hosts import two_hosts
 
 from stress.lab import sysctl
 from stress.model.errors import LabError, UsageError
 from stress.model.link import link_text, parse_link
+from stress.model.suite import Status
+from stress.model.world import CLIENT, SERVER
 from stress.run.fingerprint import take_fingerprint
-from stress.store import suite_folder
+from stress.store import run_folder, suite_folder
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.check.link_rules import link_fault
 from stress.suite import manifest, matrix
@@ -159,3 +164,46 @@ def test_results_repeat_how_a_storm_was_paced():
     trials = msgspec.structs.replace(trials_of([summary]).cell, plan=cell.plan)
     assert link_notes([type(trials_of())(trials, {0: summary}, {}, None)])[-1] == slow
     assert link_notes([trials_of([summary])]) == []
+
+
+def test_a_link_to_another_host_is_compared_with_veth_in_the_same_blocks(tmp_path):
+    source = tmp_path / "links.toml"
+    source.write_text(
+        """
+trials = 1
+warmup = 0
+settle_s = 0
+[defaults]
+attempts = 50
+rate_per_s = 500
+[[scenario]]
+name = "clean"
+[matrix]
+link = ["veth", "peer:lab2/198.51.100.2", "peer:lab9"]
+"""
+    )
+    with two_hosts(tmp_path, as_root=ROOT) as hosts:
+        hosts.serve_ssh()
+        ended = hosts.client.run(*program("suite", source, "-o", hosts.client.results, *hosts.remote))
+        assert ended.returncode == 3, ended.stdout + ended.stderr
+        assert "The trials that storm lab9 fail as long as that is so." in ended.stderr
+        table = " ".join(ended.stdout.split())
+        assert "failed: clean, link=peer:lab9, block 0: lab9 cannot be reached by ssh" in table
+        assert "With link=peer:lab2/198.51.100.2 client and server are hosts with network stacks" in table
+        (path,) = hosts.client.results.glob("*-suite-*")
+        assert list(suite_folder.read(path).peers) == ["lab2"]
+        across, veth = sorted(
+            (
+                run_folder.read(suite_folder.trial_run_folder(path, record))
+                for record in suite_folder.read_records(path).values()
+                if record.status is Status.DONE
+            ),
+            key=lambda run: run[0].record.acts[0].peer is None,
+        )
+        for run, summary in (across, veth):
+            assert summary.outcomes["connected"] == 50
+            assert all(claim.balanced for claim in summary.books)
+            assert {CLIENT, SERVER} <= run.record.acts[0].hosts.keys()
+        assert across[0].record.acts[0].address.target == "198.51.100.2"
+        assert across[0].record.acts[0].peer.changed == []
+        assert hosts.is_quiet()

@@ -29,10 +29,18 @@ from stress.lab import wait
 SSHD = shutil.which("sshd", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
 SSH_SERVER = Path(__file__).parent / "ssh_server.py"
 SSH_PORT = 2022
-DEVICE = {"client": "to-server", "server": "to-client"}  # by host
+DEVICE = {"client": "to-server", "client2": "to-server", "server": "to-client"}  # by host
 # Addresses for documentation (RFC 5737, RFC 3849), by host, purpose and family.
-CONTROL = {"client": {4: "192.0.2.1", 6: "2001:db8:1::1"}, "server": {4: "192.0.2.2", 6: "2001:db8:1::2"}}
-STORM = {"client": {4: "198.51.100.1", 6: "2001:db8:2::1"}, "server": {4: "198.51.100.2", 6: "2001:db8:2::2"}}
+CONTROL = {
+    "client": {4: "192.0.2.1", 6: "2001:db8:1::1"},
+    "client2": {4: "192.0.2.3", 6: "2001:db8:1::3"},
+    "server": {4: "192.0.2.2", 6: "2001:db8:1::2"},
+}
+STORM = {
+    "client": {4: "198.51.100.1", 6: "2001:db8:2::1"},
+    "client2": {4: "198.51.100.9", 6: "2001:db8:2::9"},
+    "server": {4: "198.51.100.2", 6: "2001:db8:2::2"},
+}
 PREFIX = {4: 24, 6: 64}
 PEER_NAMES = {4: "lab2", 6: "lab2-6"}  # by family, in the client's ~/.ssh/config
 PROGRAM = f"{sys.executable} -m stress"

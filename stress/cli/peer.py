@@ -26,7 +26,7 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         metavar="[USER@]HOST[:PORT]",
         help="storm this host across a link, which serves as long as the storm lasts: reached by ssh, whose login is "
-        "its consent, or with --join",
+        "its consent, or with --join; given again: one more client, which storms the first together with this host",
     ),
     click.option(
         "--join",
@@ -94,7 +94,7 @@ def make_peer_plan(base: Plan, choice: PeerChoice, given: dict[str, Any]) -> Pla
     fields = dict(given)
     fields.pop("host")  # it is the only way there
     family, target = fields.pop("family"), fields.pop("target")
-    across = across_to(base, choice.peers[0])
+    across = across_to(base, *choice.peers)
     if left_out := left_out_acts(base, across):
         click.echo(left_out, err=True)
     plan = make_plan(across, fields)

@@ -14,6 +14,7 @@ PORT_MAX = 65535
 
 @click.command()
 @click.option("--stdio", is_flag=True, help="serve the client at standard input and output, as ssh starts it")
+@click.option("--client", is_flag=True, hidden=True, help="with --stdio: storm as one more client of who started it")
 @click.option("--from", "sources", multiple=True, metavar="ADDRESS", help="accept connections from there: 10.0.0.0/24")
 @click.option("--address", "addresses", multiple=True, metavar="OWN", help="of this host that may be stormed")
 @click.option("--port", type=click.IntRange(1, PORT_MAX), help=f"where to wait for the client; {PEER_PORT}")
@@ -30,6 +31,7 @@ def serve(
     max_seconds: float | None,
     *,
     stdio: bool,
+    client: bool,
     set_host: bool,
 ) -> None:
     r"""Let one client on another host storm this one, within limits that are set here.
@@ -53,6 +55,8 @@ def serve(
         max_seconds=max_seconds,
         change=set_host or None,
     )
+    if client and not stdio:
+        raise UsageError("--client storms for a host that has logged in by ssh, and needs --stdio.")
     limits = read_limits(options, is_login=stdio)
     if stdio:
         from stress.run.peer.serving import serve_stdio  # noqa: PLC0415  # numpy comes with it
@@ -64,7 +68,7 @@ def serve(
                 "With --stdio a program speaks, not a person: connstorm run --peer HOST starts it here by ssh; without "
                 "that, leave out --stdio and name the other host by --from."
             )
-        reason = serve_stdio(limits)
+        reason = serve_stdio(limits, as_client=client)
     else:
         from stress.run.peer.serving_invited import serve_invited  # noqa: PLC0415  # as above
 

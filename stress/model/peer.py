@@ -73,6 +73,30 @@ class Privileges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     changes: str
 
 
+class ClientReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a further client of an act.
+
+    Attributes:
+        name: as the user wrote it.
+        address: from which it stormed.
+        program: with its version.
+        host: the machine and its kernel.
+        attempts: how many it made.
+        clock: before the storm, against this host's.
+        clock_after: after it.
+        stolen_ms: as that of an act.
+    """
+
+    name: str
+    address: str
+    program: str
+    host: Host
+    attempts: int
+    clock: ClockOffset
+    clock_after: ClockOffset
+    stolen_ms: int = 0
+
+
 class PeerReport(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the serving host of an act.
 

@@ -17,7 +17,7 @@ CAPTURE_SCENARIO = "capture"  # no storm: read from capture files
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}  # by family
 LATER_FIELDS = (  # added after 1.0: left out of the identity where they have their default
     *("evidence", "world", "mine_state", "mines_from", "fillers", "protocol", "use", "listeners", "stuck"),
-    *("stuck_until_s", "until_slow", "peers"),
+    *("stuck_until_s", "until_slow", "peers", "clients"),
 )
 
 
@@ -108,7 +108,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         workers: client processes, each with an equal share of the attempts; servers: processes that accept connections.
         pin: pin each worker to a CPU of its own and the listener to another, where there are enough CPUs.
         host: use the host's own network stack instead of a private namespace.
-        peers: hosts across a link: the first serves, and each further one is a client as this host is.
+        peers: hosts across a link: the first serves, each further one is a client; clients: addresses of the latter.
         witness: sample pairs of sockets during the storm: one in SYN_SENT, and the one in CLOSE_WAIT that it met.
         capture: store the packets of the first attempts of each cause.
         evidence: where the proof of causes comes from; without root of the host a run goes on with counts.
@@ -163,6 +163,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     pin: bool = True
     host: bool = False
     peers: list[str] = []
+    clients: list[str] = []
     witness: bool = False
     capture: bool = False
     evidence: EvidenceSource = EvidenceSource.COUNTS
@@ -174,7 +175,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def addresses(self) -> int:
         """Number of pairs of a source address and a target port; each has the whole port range."""
-        return self.sources * self.target_ports
+        return (self.sources + len(self.clients)) * self.target_ports
 
     @property
     def worker_hosts(self) -> list[str]:
@@ -199,10 +200,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def identity(self) -> str:
         """A hash of all fields but the seed: runs with the same identity can be compared."""
-        document = {name: value for name, value in msgspec.to_builtins(self).items() if name != "seed"}
         usual = Plan(scenario=self.scenario)  # plans of before there was a choice have the identity of then
-        for name in (name for name in LATER_FIELDS if getattr(self, name) == getattr(usual, name)):
-            del document[name]
+        left_out = {"seed", *(name for name in LATER_FIELDS if getattr(self, name) == getattr(usual, name))}
+        document = {name: value for name, value in msgspec.to_builtins(self).items() if name not in left_out}
         return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:IDENTITY_DIGITS]
 
     def on_host(self) -> "Plan":

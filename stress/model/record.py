@@ -4,7 +4,7 @@
 import msgspec
 
 from stress.model.host import Host
-from stress.model.peer import PeerReport
+from stress.model.peer import ClientReport, PeerReport
 from stress.model.plan import EvidenceSource, Plan
 from stress.model.stall import Stall
 
@@ -186,6 +186,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     hosts: dict[str, HostReport] = {}  # each host of the world; of a single one, only where it has conntrack
     waiting_before: int = 0  # connections in the accept queue when the storm began, left by the act before
     peer: PeerReport | None = None  # the serving host of a storm across a link
+    clients: list[ClientReport] = []  # the further clients of such a storm, in the order of their addresses
     external: ExternalServer | None = None  # None: connstorm's own server, or nothing but the attempts was recorded
 
 

@@ -18,19 +18,22 @@ from stress.lab.signals import ignore_sigint
 from stress.model.attempt import USE
 from stress.model.errors import ChannelClosedError, ChannelFaultError
 from stress.model.peer import PeerReport
-from stress.model.plan import Close, EvidenceSource, Plan, Serve
+from stress.model.plan import EvidenceSource, Plan, Serve
 from stress.model.progress import ProgressCallback
-from stress.model.record import Act, Address
-from stress.model.run import PORTS, no_events, no_uses
+from stress.model.record import Act
+from stress.model.run import no_events, no_uses
 from stress.model.world import SERVER
 from stress.storm.act_result import ActResult, Aftermath
 from stress.storm.buffer import Buffer
 from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
+from stress.storm.four_tuples import address_of
 from stress.storm.kernel_hearing import Hearing
 from stress.storm.listener_reload import ListenerReload
 from stress.storm.observed_host import LocalHost
+from stress.storm.peer.far_client import FarParts
 from stress.storm.phases import act_phases
+from stress.storm.ports import watched_ports
 from stress.storm.snapshot import StormSnapshot
 from stress.storm.socket_pairs import SocketPairSampler
 from stress.storm.worker import Worker, WorkerResult, WorkerSpec, merge_stalls, pin_to_cpu
@@ -79,6 +82,7 @@ class Client:
         self.attempts = plan_rules.attempt_count(plan, environment.ports)
         self.buffer = Buffer(self.attempts, folder)
         self.uses = Buffer(self.attempts, folder, USE) if plan.use else None
+        self.parts: FarParts | None = None
         self.specs = [
             WorkerSpec(plan, number, self.attempts, first_address, environment.nofile, cpu, environment.socket_filter)
             for number, cpu in enumerate(environment.worker_cpus)
@@ -116,14 +120,12 @@ class Client:
                 (to_the_end or here).enter_context(ignore_sigint())
                 self.notify("settling")
                 after = self.look_after(before, hearing, captured, mines, epoch_ns)
-                attempts, uses = self.gather(results)
+                attempts, uses = self.gather(results, epoch_ns)
         self.close()
         act = Act(
             name=self.name,
             plan=plan,
-            address=Address(
-                self.first_address, plan.source, plan.sources, plan.target, plan.target_port, plan.target_ports
-            ),
+            address=address_of(plan, self.first_address),
             attempts=len(attempts),
             port_range=(environment.ports.low, environment.ports.high),
             ports=len(environment.ports),
@@ -135,6 +137,7 @@ class Client:
             stalls=merge_stalls(results),
             stalls_missed=sum(result.stalls_missed for result in results),
             external=environment.describe_server(),
+            clients=self.parts.reports() if self.parts else [],
             **after.changes,
         )
         interrupted = any(result.interrupted for result in results) or (
@@ -189,8 +192,15 @@ class Client:
             self.buffer.prefault()
             uses = self.uses.records if self.uses else None
             worker = Worker(self.specs[0], self.environment.ports, self.buffer.records, watched, uses)
-            with pin_to_cpu(self.specs[0].cpu), DescriptorHolders() as holders, closing(worker):
-                yield lambda epoch_ns: [worker.storm(epoch_ns, now_ns(), holders)]
+            begun = self.environment.begin_parts(self.name, self.plan, self.attempts, self.first_address)
+            with pin_to_cpu(self.specs[0].cpu), DescriptorHolders() as holders, closing(worker), begun as self.parts:
+                if self.parts is None:
+                    yield lambda epoch_ns: [worker.storm(epoch_ns, now_ns(), holders)]
+                else:
+                    storm_together = self.parts.storm
+                    yield lambda epoch_ns: storm_together(
+                        epoch_ns, lambda begin_ns: worker.storm(epoch_ns, begin_ns, holders)
+                    )
             return
         attempts = [spec.own_attempts(self.environment.ports) for spec in self.specs]
         inside = self.environment.network.inside
@@ -207,11 +217,12 @@ class Client:
         mines["address"] += self.first_address
         return mines
 
-    def gather(self, results: list[WorkerResult]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    def gather(self, results: list[WorkerResult], epoch_ns: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return the records of all workers in the order of their starts, and the uses of their connections."""
-        if len(results) == 1:
+        if len(self.specs) == 1:
             recorded = results[0].recorded
-            return self.buffer.records[:recorded], self.uses.records[:recorded] if self.uses else no_uses()
+            own = self.buffer.records[:recorded], self.uses.records[:recorded] if self.uses else no_uses()
+            return self.parts.merge(epoch_ns, *own) if self.parts else own
         rows = self.workers.order(results)
         merged = copy_rows(self.buffer, rows, self.folder)
         return merged, copy_rows(self.uses, rows, self.folder) if self.uses else no_uses()
@@ -230,20 +241,9 @@ class Client:
         if packets is not None:
             yield from describe_gaps(packets, where, peer.name if peer else None)
         if peer is not None and peer.lost is not None:
+            who = self.parts.lost if self.parts and self.parts.lost else peer.name
             yield (
-                f"{peer.name} was lost{where}: {peer.lost} What it counted and held is not known, so nothing but the "
+                f"{who} was lost{where}: {peer.lost} What it counted and held is not known, so nothing but the "
                 "attempts was recorded, and no cause is named."
             )
         yield from self.environment.take_warnings()
-
-
-def watched_ports(plan: Plan, mines: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return on which ports a SYN may be sent again at once, shape (65536,): those with a mine, or to get one.
-
-    Nothing but a segment from an old socket on the same 4-tuple hastens a SYN's resend. On the host's own stack there
-    may be such sockets anywhere.
-    """
-    leaves_mines = plan.serve is Serve.LEAK and plan.close is Close.FIN
-    ports = np.full(PORTS, leaves_mines or plan.host, np.uint8)
-    ports[mines["local_port"]] = 1
-    return ports

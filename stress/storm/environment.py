@@ -2,9 +2,9 @@
 """The environment of a storm: settings, a server, a minefield, a firewall."""
 
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from stress.lab import conntrack, firewall, host, rule_set
 from stress.lab.kernel_word.word import KernelWord
@@ -23,6 +23,9 @@ from stress.storm.host_settings import assign_cpus, prepare_sysctls, raise_descr
 from stress.storm.kernel_hearing import Hearing, KernelHearing
 from stress.storm.observed_host import LocalHost, ObservedHost
 from stress.storm.ports import read_port_range, seeded_generators
+
+if TYPE_CHECKING:
+    from stress.storm.peer.far_client import FarParts
 
 
 class Environment:
@@ -146,6 +149,20 @@ class Environment:
         if word is None or plan.world.translates:
             return None
         return KernelHearing(word, plan, first_address, self.network)
+
+    def begin_parts(
+        self, name: str, plan: Plan, attempts: int, first_address: int
+    ) -> "AbstractContextManager[FarParts | None]":
+        """Let further clients on hosts of their own prepare their parts of an act; None: there are none.
+
+        Args:
+            name: of the act.
+            plan: of the act.
+            attempts: of the whole storm.
+            first_address: number of the act's first pair of addresses.
+        """
+        del name, plan, attempts, first_address
+        return nullcontext()
 
     def check_start(self) -> None:
         """Raise UsageError if the storm may not begin: what connstorm makes itself is as it was made."""

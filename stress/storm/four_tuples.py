@@ -4,10 +4,12 @@
 from ipaddress import ip_address
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from stress.model.plan import Plan, Ports
+from stress.model.record import Address
 from stress.model.run import PORTS
 from stress.model.world import ADDRESSES, ROUTER, Topology
 from stress.storm.ports import PortRange
@@ -80,3 +82,14 @@ def draw_order(
         return own
     sweeps = min(-(-attempts // len(own)), max(LIST_MAX // len(own), 1))
     return np.concatenate([generator.permutation(own) for _ in range(max(sweeps, 1))])
+
+
+def address_of(plan: Plan, first: int) -> Address:
+    """Return the addresses of an act, whose pairs are numbered from ``first`` on."""
+    own = Address(first, plan.source, plan.sources, plan.target, plan.target_port, plan.target_ports)
+    if not plan.clients:
+        return own
+    sources = [plan.source, *plan.clients]
+    return msgspec.structs.replace(
+        own, endpoints=[(source, plan.target, port) for source in sources for port in plan.server_ports]
+    )

@@ -10,13 +10,13 @@ import numpy.typing as npt
 from stress.lab import census, conntrack, counters, firewall, host, sysctl
 from stress.lab.capture import EVERY_DEVICE, LOOPBACK, Capture, Packets
 from stress.lab.network import Network
-from stress.lab.segment_counter import SegmentCounter
 from stress.model.plan import Plan
 from stress.model.record import HostReport
 from stress.model.world import CLIENT, ROUTER, Drop, Firewall, Topology
 from stress.storm import minefield
 from stress.storm.check.mine_rules import deaf_hosts
 from stress.storm.peer.answers import HostNow, Look
+from stress.storm.segment_counters import SegmentCounters
 from stress.storm.server_look import ServerLook
 
 
@@ -96,13 +96,13 @@ class LocalHost:
         self.network = network
         self.name = name
         self.plan = plan
-        self.segments: SegmentCounter | None = None
+        self.segments: SegmentCounters | None = None
 
     def read_counters(self) -> HostReport:
         """Return the counters of its kernel; across a link also those of the storm's segments, from now on."""
         with self.inside():
             if self.segments is None and self.plan.world.topology is Topology.PEER:
-                self.segments = SegmentCounter(self.plan, self.name)
+                self.segments = SegmentCounters(self.plan, self.name)
             return HostReport(
                 counters=counters.read(),
                 conntrack=conntrack.read_statistics(),

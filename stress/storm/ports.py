@@ -2,11 +2,14 @@
 """The ephemeral port range of a namespace, and the random generators of a seed."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stress.lab import sysctl
+from stress.model.plan import Close, Plan, Serve
+from stress.model.run import PORTS
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,15 @@ def seeded_generators(seed: int) -> tuple[np.random.Generator, np.random.Generat
     """Return two independent generators of one seed: for the mines' places, and for the storm's order."""
     mines, storm = np.random.SeedSequence(seed).spawn(2)
     return np.random.default_rng(mines), np.random.default_rng(storm)
+
+
+def watched_ports(plan: Plan, mines: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return on which ports a SYN may be sent again at once, shape (65536,): those with a mine, or to get one.
+
+    Nothing but a segment from an old socket on the same 4-tuple hastens a SYN's resend. On the host's own stack there
+    may be such sockets anywhere.
+    """
+    leaves_mines = plan.serve is Serve.LEAK and plan.close is Close.FIN
+    ports = np.full(PORTS, leaves_mines or plan.host, np.uint8)
+    ports[mines["local_port"]] = 1
+    return ports

@@ -25,6 +25,7 @@ from stress.storm.act_result import ActResult
 from stress.storm.acts import Acts, ActsResult, run_acts
 from stress.storm.check import plan_rules
 from stress.storm.external_server import external_faults
+from stress.storm.peer.far_client import meet_server_from
 from stress.storm.peer.joined_peer import JoinedPeer
 from stress.storm.peer.link_faults import link_faults
 from stress.storm.peer.meeting import meet_server
@@ -57,7 +58,10 @@ def carry_out(
     costs = measure_costs(plan)
     if peer is not None:
         plan_rules.refuse(link_faults(plan, peer))
-        meet_server(peer, next(iter(plan.storms().values())))
+        first = next(iter(plan.storms().values()))
+        meet_server(peer, first)
+        for client in peer.clients:
+            meet_server_from(client, peer, first)
     with ExitStack() as to_the_end:
         with Acts(plan, folder, asked.word if asked else None, peer) as acts:
             ended = run_acts(plan, notify, acts, to_the_end)
@@ -114,7 +118,8 @@ def run_warnings(plan: Plan, ended: ActsResult, peer: JoinedPeer | None) -> Iter
     if peer is not None and ended.lost is not None:
         yield f"{peer.name} was lost between two storms: {ended.lost}"
     if plan.world.topology is Topology.PEER:
-        yield "This ran on two hosts as they are: their counters include everybody's connections."
+        hosts = f"{2 + len(plan.clients)}" if plan.clients else "two"
+        yield f"This ran on {hosts} hosts as they are: their counters include everybody's connections."
         yield from changed_sentences(results)
     elif plan.host:
         where = "where the server is" if plan.is_external else "on the host's own network stack"

@@ -55,7 +55,10 @@ class WorkerSpec(msgspec.Struct, frozen=True):
 
     @property
     def own_plan(self) -> Plan:
-        """The plan of this worker's 4-tuples: where two clients storm, each has its own address and all its ports."""
+        """The plan of this worker's 4-tuples: of several clients each has its own address and all its ports."""
+        if self.plan.clients:
+            source = [self.plan.source, *self.plan.clients][self.number]
+            return msgspec.structs.replace(self.plan, source=source, clients=[], workers=1)
         if not self.plan.has_two_clients:
             return self.plan
         source = str(ip_address(self.plan.source) + self.number)
@@ -64,7 +67,8 @@ class WorkerSpec(msgspec.Struct, frozen=True):
     @property
     def own_address(self) -> int:
         """The number of the first pair of addresses in ``own_plan``."""
-        return self.first_address + (self.number * self.plan.target_ports if self.plan.has_two_clients else 0)
+        has_own = self.plan.has_two_clients or self.plan.clients
+        return self.first_address + (self.number * self.plan.target_ports if has_own else 0)
 
     def own_part(self, count: int) -> int:
         """Return this worker's part of a number that is dealt one by one."""

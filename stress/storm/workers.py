@@ -98,13 +98,17 @@ class Workers:
             return line
         raise LabError(f"A worker's process ended by itself with code {process.wait()}; its records are lost.")
 
-    def storm(self, epoch_ns: int) -> list[WorkerResult]:
+    def storm(self, epoch_ns: int, begin_ns: int | None = None) -> list[WorkerResult]:
         """Let all workers storm, and return the result of each; SIGINT is passed on to them.
+
+        Args:
+            epoch_ns: of the run.
+            begin_ns: when all begin; None: as soon as all can know.
 
         Raises:
             LabError: a worker failed.
         """
-        begin = BeginMessage(epoch_ns, now_ns() + START_AFTER_NS)
+        begin = BeginMessage(epoch_ns, now_ns() + START_AFTER_NS if begin_ns is None else begin_ns)
         answers: list[WorkerResult | WorkerFailure] = []
         for process in self.processes:
             self.send(process, begin)

@@ -5,13 +5,13 @@ A sum is its text, as the books show it, and its value.
 """
 
 from stress.analysis.attribution.crossings import Crossings, count_crossings
-from stress.analysis.attribution.ends import is_across_link
+from stress.analysis.attribution.ends import client_reports, is_across_link
 from stress.analysis.attribution.link_books import SYNS_LOST, count_missing_syns
 from stress.analysis.attribution.refused import count_on_hosts
 from stress.analysis.attribution.router_books import ROUTER_DROPS, count_router_drops
 from stress.lab.counters import LO_DROPPED
 from stress.model.run import Storm
-from stress.model.world import CLIENT, CLIENT2, SERVER, Segment
+from stress.model.world import SERVER, Segment
 
 SYNCOOKIES = "net.ipv4.tcp_syncookies"
 WITHHELD = "TCPACKSkippedTimeWait"
@@ -124,7 +124,7 @@ def sum_syn_retransmits(storm: Storm) -> Sum | None:
 
     TCPSynRetrans counts both (tcp_rtx_synack()).
     """
-    clients = [report.counters for name, report in storm.act.hosts.items() if name in (CLIENT, CLIENT2)]
+    clients = [report.counters for report in client_reports(storm.act)]
     if len(storm.act.hosts) > 1:
         return "TCPSynRetrans of the clients", sum(counters["TCPSynRetrans"] for counters in clients)
     if stops_any(storm, Segment.SYN_ACK):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
-from stress.analysis.attribution.ends import is_across_link
+from stress.analysis.attribution.ends import client_reports, is_across_link
 from stress.analysis.attribution.refused import count_opens
 from stress.model import segment_count as kinds
 from stress.model.record import Act
@@ -88,10 +88,13 @@ def has_all_come(crossings: Crossings | None, sent_syns: int) -> bool:
 
 def count_crossings(act: Act) -> Crossings | None:
     """Return the crossings of a storm across a link; None where they were not counted on both hosts, or not all."""
-    ends = [act.hosts[name].segments for name in (CLIENT, SERVER) if name in act.hosts]
-    if not is_across_link(act) or len(ends) < len((CLIENT, SERVER)) or not all(ends) or act.segments_in_flight:
+    if not is_across_link(act) or not {CLIENT, SERVER} <= act.hosts.keys() or act.segments_in_flight:
         return None
-    client, server = ends
+    clients, server = [report.segments for report in client_reports(act)], act.hosts[SERVER].segments
+    if not all((*clients, server)):
+        return None
+    client = {kind: sum(end[kind] for end in clients) for kind in clients[0] if all(kind in end for end in clients)}
+    ends = client, server
     to_server = {kind: Crossing(client.get(kind, 0), server.get(kind, 0)) for kind in kinds.TO_SERVER}
     to_client = {kind: Crossing(server.get(kind, 0), client.get(kind, 0)) for kind in kinds.TO_CLIENT}
     return Crossings(

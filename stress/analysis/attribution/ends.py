@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Counters of the server alone: where client and server are hosts of their own, both have the same ones."""
 
-from stress.model.record import Act
-from stress.model.world import CLIENT, SERVER, Topology
+from stress.model.record import Act, HostReport
+from stress.model.world import CLIENT, ROUTER, SERVER, Topology
 
 # The client counts a challenge, too, for each SYN-ACK that comes once it has connected (tcp_validate_incoming()).
 CHALLENGES = ("TCPSYNChallenge", "TCPChallengeACK", "TCPACKSkippedChallenge")
@@ -26,7 +26,14 @@ def client_counter(act: Act, counter: str) -> tuple[str, int]:
     """Return the name of a counter, and by how much it rose; of a storm across a link, on the client's host."""
     if not is_across_link(act) or CLIENT not in act.hosts:
         return counter, act.counters.get(counter, 0)
-    return f"{counter} of the client", act.hosts[CLIENT].counters.get(counter, 0)
+    clients = client_reports(act)
+    ends = "client" if len(clients) == 1 else "clients"
+    return f"{counter} of the {ends}", sum(report.counters.get(counter, 0) for report in clients)
+
+
+def client_reports(act: Act) -> list[HostReport]:
+    """Return what the hosts of the clients counted, of which there may be several."""
+    return [report for name, report in act.hosts.items() if name not in (SERVER, ROUTER)]
 
 
 def counters_of_ends(act: Act) -> dict[str, int]:

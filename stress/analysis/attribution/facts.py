@@ -81,6 +81,13 @@ class Facts:
         attempts: npt.NDArray[Any] = self.storm.attempts[self.rows]
         return attempts
 
+    @property
+    def of_this_host(self) -> npt.NDArray[np.bool_]:
+        """Which attempts the host made whose ports, routes and neighbours were looked at, shape (rows,)."""
+        act = self.storm.act
+        own = self.attempts["address"] < act.address.first + act.plan.sources * act.plan.target_ports
+        return np.asarray(own | (not act.clients), np.bool_)
+
     def ended_as(self, *kinds: Outcome) -> npt.NDArray[np.bool_]:
         """Return which attempts had one of these outcomes, shape (rows,)."""
         return np.isin(self.outcomes, [OUTCOMES.index(kind) for kind in kinds])

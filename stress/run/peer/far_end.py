@@ -58,7 +58,7 @@ def reach_by_ssh(spec: RelaySpec) -> FarEnd:
         raise LabError(
             f"--peer by ssh needs the package {error.name}; pip install 'connstorm[fleet]', or use --join for TLS."
         ) from error
-    command = f"{spec.command} serve --stdio"
+    command = f"{spec.command} serve --stdio{' --client' if spec.as_client else ''}"
     link = Link(spec.peer)
     there_reads, writing = os.pipe()
     reading, there_writes = os.pipe()

@@ -26,9 +26,9 @@ def peer_options(
     """
     if len(set(peers)) < len(peers):
         raise UsageError("Name each --peer once.")
-    if len(peers) > 1:
-        raise UsageError("One --peer at a time can be stormed; leave the others out.")
-    (where,) = (destination(peer, "--peer") for peer in peers)
+    where, *_ = [destination(peer, "--peer") for peer in peers]
+    if word and len(peers) > 1:
+        raise UsageError("With --join one host serves one client; for several --peer leave it out, and use ssh.")
     options = ("--set-host",) if may_change else ()
     if not word:
         return (*options, "--remote-connstorm", command or "connstorm"), {JOIN_VARIABLE: ""}

@@ -2,6 +2,7 @@
 """A storm against a host across a link: reached, asked, kept within its limits, and carried out in this process."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 from stress.lab.capture import Packets
@@ -11,6 +12,7 @@ from stress.model.peer import Transport
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback
 from stress.model.run import Run
+from stress.run.peer.clients import ReachedClient, add_clients, ask_clients
 from stress.run.peer.peer_call import JOIN_VARIABLE
 from stress.run.peer.plan import keep_within, settle_addresses, source_addresses
 from stress.run.peer.relay import Relay
@@ -51,11 +53,14 @@ def storm_across_link(
             the control channel.
         LabError: the other host cannot be reached, or was lost before anything was recorded.
     """
-    notify(f"reaching {spec.peer} by {spec.transport}")
-    with Relay(spec) as relay:
+    with ExitStack() as relays:
+        notify(f"reaching {spec.peer} by {spec.transport}")
+        relay = relays.enter_context(Relay(spec))
+        others = [reach_client(name, spec, relays, notify) for name in plan.peers[1:]]
         try:
             joined, caller = relay.joined, relay.caller
-            settled = settle_addresses(plan, joined.address)
+            reached = [reached_by(other) for other in others]
+            settled = add_clients(settle_addresses(plan, joined.address), reached)
             notify(f"asking {spec.peer} ({joined.program})")
             consent = caller.call(Ask(settled, source_addresses(settled), may_change))
             bounded, warnings = keep_within(settled, consent.limits)
@@ -69,9 +74,23 @@ def storm_across_link(
                 may_change=may_change,
                 measure_clock=lambda: caller.call(MeasureClock()),
                 warnings=warnings,
+                clients=ask_clients(bounded, reached),
             )
             return carry_out(bounded, notify, folder, asked, peer)
         except KeyboardInterrupt:
-            if reason := relay.loss():
-                raise LabError(reason) from None
+            for lost in (relay, *others):
+                if reason := lost.loss():
+                    raise LabError(reason) from None
             raise
+
+
+def reach_client(name: str, spec: RelaySpec, relays: ExitStack, notify: ProgressCallback) -> Relay:
+    """Reach a host that is to be one more client, by ssh; its relay ends with the others."""
+    notify(f"reaching {name} by {Transport.SSH}")
+    return relays.enter_context(Relay(RelaySpec(peer=name, command=spec.command, as_client=True)))
+
+
+def reached_by(relay: Relay) -> ReachedClient:
+    """Return the host at the other end of a relay as one that may become a client."""
+    caller = relay.caller
+    return ReachedClient(relay.spec.peer, caller, relay.joined.program, lambda: caller.call(MeasureClock()))

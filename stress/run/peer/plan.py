@@ -22,13 +22,15 @@ PACE = 0.9  # of the rate that the other host permits
 STORM_SHARE, DEADLINE_SHARE = 0.5, 0.3  # of the seconds that it permits; the rest is for what comes before and after
 
 
-def across_to(base: Plan, peer: str) -> Plan:
+def across_to(base: Plan, *peers: str) -> Plan:
     """Return a scenario's plan for a storm against a host across a link; its addresses follow when that is reached.
+
+    Each further host is a client.
 
     Raises:
         UsageError: the scenario has no sense or no place there.
     """
-    return msgspec.structs.replace(across_link(base), peers=[peer], source=OPEN, target=OPEN)
+    return msgspec.structs.replace(across_link(base), peers=[*peers], source=OPEN, target=OPEN)
 
 
 def set_addresses(plan: Plan, given: Mapping[str, Any]) -> Plan:
@@ -45,7 +47,10 @@ def set_addresses(plan: Plan, given: Mapping[str, Any]) -> Plan:
     family = given.get("family") or (6 if any(":" in address for address in addresses) else 4)
     target = given.get("target") or (OPEN_BY_FAMILY[family] if given.get("family") or addresses else OPEN)
     plan = msgspec.structs.replace(plan, family=family, source=given.get("source") or OPEN, target=target)
-    plan_rules.refuse(plan_rules.plan_faults(with_addresses(plan, *ADDRESSES[family].values())))
+    settled = with_addresses(plan, *ADDRESSES[family].values())
+    # Any addresses will do to find out what several clients cannot have.
+    further = [str(ip_address(settled.target) + number) for number in range(1, len(plan.peers))]
+    plan_rules.refuse(plan_rules.plan_faults(with_clients(settled, further)))
     return plan
 
 
@@ -53,6 +58,13 @@ def with_addresses(plan: Plan, own: str, *others: str) -> Plan:
     """Return a plan whose open addresses are the first and the last of some."""
     is_open = plan.target in (OPEN, *OPEN_BY_FAMILY.values())
     return msgspec.structs.replace(plan, source=plan.source or own, target=others[-1] if is_open else plan.target)
+
+
+def with_clients(plan: Plan, addresses: list[str]) -> Plan:
+    """Return a plan whose attempts and rate are shared by this host and by clients at further addresses."""
+    if not addresses:
+        return plan
+    return msgspec.structs.replace(plan, clients=addresses, workers=plan.workers + len(addresses))
 
 
 def left_out_acts(base: Plan, plan: Plan) -> str:
@@ -98,7 +110,7 @@ def settle_addresses(plan: Plan, address: str) -> Plan:
 def source_addresses(plan: Plan) -> list[str]:
     """Return the addresses from which a plan storms."""
     first = ip_address(plan.source)
-    return [str(first + number) for number in range(plan.sources)]
+    return [*(str(first + number) for number in range(plan.sources)), *plan.clients]
 
 
 def keep_within(plan: Plan, limits: ServeLimits) -> tuple[Plan, list[str]]:

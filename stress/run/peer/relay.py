@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -34,10 +35,21 @@ class RelayedCaller(Caller):
         super().__init__(relay.channel)
         self.relay = relay
 
-    def call_arrays(self, call: Call) -> "tuple[Any, dict[str, npt.NDArray[Any]]]":
-        """Return as of a Caller."""
+    def start(self, call: Call) -> None:
+        """Send a call, as of a Caller."""
+        with self.ends_told():
+            super().start(call)
+
+    def finish(self, kind: type[Call]) -> "tuple[Any, dict[str, npt.NDArray[Any]]]":
+        """Wait for the answer, as of a Caller."""
+        with self.ends_told():
+            return super().finish(kind)
+
+    @contextmanager
+    def ends_told(self) -> Iterator[None]:
+        """Tell the end of the relay where that is why the channel is closed."""
         try:
-            return super().call_arrays(call)
+            yield
         except ChannelClosedError as error:
             if self.relay.has_ended():
                 raise ChannelClosedError(self.relay.end_text()) from error
@@ -94,9 +106,10 @@ class Relay:
                 raise LabError(reason)
         raise LabError(f"{self.spec.peer} does not keep to connstorm's protocol.")
 
-    def notice_end(self, _: int, frame: FrameType | None) -> None:
-        """Interrupt this process if the child that has ended is the relay."""
-        del frame
+    def notice_end(self, number: int, frame: FrameType | None) -> None:
+        """Interrupt this process if the child that has ended is the relay; else it may be another relay."""
+        if callable(self.before):
+            self.before(number, frame)
         if not self.is_ending and self.has_ended():
             self.is_ending = True
             signal.raise_signal(signal.SIGINT)  # so that whoever ignores or defers that does so with this

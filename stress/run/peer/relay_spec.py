@@ -17,12 +17,14 @@ class RelaySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         transport: of the control channel.
         command: that starts connstorm there, as the shell there reads it; for ssh.
         word: the join word, for TLS.
+        as_client: whether the other host is one more client; else it serves.
     """
 
     peer: str
     transport: Transport = Transport.SSH
     command: str = CONNSTORM
     word: str = ""
+    as_client: bool = False
 
 
 class Joined(Message, frozen=True):

@@ -11,6 +11,7 @@ from stress.run.protocol import PROTOCOL
 from stress.storm.peer.agreement import Terms
 from stress.storm.peer.calls import Hello
 from stress.storm.peer.channel import Channel, Descriptors
+from stress.storm.peer.client_session import ClientSession
 from stress.storm.peer.end_changes import Control
 from stress.storm.peer.message import CLIENT_SPEECH
 from stress.storm.peer.session import Session
@@ -18,8 +19,8 @@ from stress.storm.peer.session import Session
 STDIN, STDOUT, STDERR = 0, 1, 2
 
 
-def serve_stdio(limits: ServeLimits) -> str:
-    """Serve the client at standard input and output; return why it ended early, or nothing.
+def serve_stdio(limits: ServeLimits, *, as_client: bool = False) -> str:
+    """Serve the client at standard input and output, or be one more of its clients; return why it ended early.
 
     From then on they are the channel's alone: what anything else prints goes to standard error.
     """
@@ -28,7 +29,8 @@ def serve_stdio(limits: ServeLimits) -> str:
     os.dup2(nothing, STDIN)
     os.dup2(STDERR, STDOUT)
     os.close(nothing)
-    return serve(Channel(Descriptors(reading, writing), CLIENT_SPEECH, "the client"), Terms(limits, find_control()))
+    channel, terms = Channel(Descriptors(reading, writing), CLIENT_SPEECH, "the client"), Terms(limits, find_control())
+    return storm_with(channel, terms) if as_client else serve(channel, terms)
 
 
 def find_control() -> Control | None:
@@ -48,6 +50,16 @@ def is_address(text: str) -> bool:
     return True
 
 
+def storm_with(channel: Channel, terms: Terms) -> str:
+    """Be a further client of the storm that the other end of a new channel leads; return as ``serve`` does."""
+    return ClientSession(channel, own_hello(), terms).run()
+
+
+def own_hello() -> Hello:
+    """Return what this end says first."""
+    return Hello(PROTOCOL, f"connstorm {stress.__version__}")
+
+
 def serve(channel: Channel, terms: Terms, notify: ProgressCallback = ignore_progress) -> str:
     """Serve the client at the other end of a new channel; return why it ended early, or nothing."""
-    return Session(channel, Hello(PROTOCOL, f"connstorm {stress.__version__}"), terms, notify).run()
+    return Session(channel, own_hello(), terms, notify).run()

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from stress.model.mine import Laying
-from stress.model.plan import Plan
-from stress.model.world import CLIENT
+from stress.model.plan import EvidenceSource, Plan
+from stress.model.world import CLIENT, Drop, Topology, World
 
 
 def peer_faults(plan: Plan) -> Iterator[str]:
@@ -27,6 +27,25 @@ def peer_faults(plan: Plan) -> Iterator[str]:
     }
     for what in (what for what, wanted in excluded.items() if wanted):
         yield f"A storm across a link (--peer) cannot have {what}."
+    if plan.clients:
+        yield from several_clients_faults(plan)
+
+
+def several_clients_faults(plan: Plan) -> Iterator[str]:
+    """Yield what several clients on hosts of their own cannot have: what only one of the hosts could prove or do."""
+    excluded = {
+        "mines, which lie on the 4-tuples of one client": plan.mines > 0,
+        "rules, routes or settings of single hosts": plan.world != World(topology=Topology.PEER),
+        "a firewall that drops segments": plan.drop is not Drop.NOTHING,
+        "a range that fills step by step": plan.probes > 0,
+        "a capture": plan.capture,
+        "the kernel's own word (--evidence kernel)": plan.evidence is EvidenceSource.KERNEL,
+        "several workers on one host (--workers)": plan.workers != 1 + len(plan.clients),
+    }
+    for what in (what for what, wanted in excluded.items() if wanted):
+        yield f"A storm of several clients (--peer more than once) cannot have {what}."
+    if len({plan.source, plan.target, *plan.clients}) != 2 + len(plan.clients):
+        yield "Each of several clients has an address of its own; name each host by one --peer."
 
 
 def peer_address_faults(plan: Plan) -> Iterator[str]:

@@ -33,12 +33,24 @@ class Caller:
 
     def call_arrays(self, call: Call) -> "tuple[Any, dict[str, npt.NDArray[Any]]]":
         """Return the value with which a call is answered, and the arrays by name; as ``call``."""
+        self.start(call)
+        return self.finish(type(call))
+
+    def start(self, call: Call) -> None:
+        """Send a call, whose answer ``finish`` waits for; no other may be made in between.
+
+        Raises:
+            ChannelClosedError: as ``call``.
+        """
         if self._ended is not None:
             raise ChannelClosedError(self._ended)
         try:
             self.channel.send(call)
         except ChannelClosedError as error:
             raise ChannelClosedError(self._find_last_word() or str(error)) from error
+
+    def finish(self, kind: type[Call]) -> "tuple[Any, dict[str, npt.NDArray[Any]]]":
+        """Wait for the answer to the last call, which is of a class; as ``call_arrays``."""
         while self.channel.open_calls > 1:
             self._next_answer()
         received = self._next_answer()
@@ -46,7 +58,7 @@ class Caller:
             raise error_named(received.message.kind, received.message.text)
         assert isinstance(received.message, Answer)
         try:
-            return decode_value(type(call), received.message), received.arrays
+            return decode_value(kind, received.message), received.arrays
         except ChannelFaultError as error:
             raise ChannelFaultError(f"{self.channel.other} does not keep to the protocol: {error}.") from error
 

@@ -82,7 +82,9 @@ class MeasureClock(Call, frozen=True):
 
 
 class BeginMeeting(Call, frozen=True):
-    """Listen at the plan's target for the first connection, before any act."""
+    """Listen at the plan's target for a first connection, before any act, and say a word to it, if there is one."""
+
+    word: str = ""
 
 
 class EndMeeting(Call, frozen=True):

@@ -9,8 +9,30 @@ from stress.model.peer import ClockOffset, Transport
 from stress.storm.peer.answers import Consent
 from stress.storm.peer.caller import Caller
 from stress.storm.peer.calls import Ping
+from stress.storm.peer.client_calls import ClientConsent
 
 LOST = (ChannelClosedError, ChannelFaultError)  # what a call raises when the control channel is of no more use
+
+
+@dataclass(frozen=True)
+class FarClient:
+    """A further client that has agreed to storm.
+
+    Attributes:
+        name: as the user wrote it.
+        address: from which it storms.
+        caller: makes calls to it.
+        program: with its version.
+        consent: its answer to the plan.
+        measure_clock: measures how far its clock is ahead of this host's.
+    """
+
+    name: str
+    address: str
+    caller: Caller
+    program: str
+    consent: ClientConsent
+    measure_clock: Callable[[], ClockOffset]
 
 
 @dataclass(frozen=True)
@@ -27,6 +49,7 @@ class JoinedPeer:
         may_change: whether settings, rules and routes of this host may be changed for the storm.
         measure_clock: measures how far its clock is ahead; errors are as of ``clock.measure_offset``.
         warnings: sentences on how the plan was changed to be within its limits.
+        clients: the further clients, in the order of the plan's.
     """
 
     caller: Caller
@@ -38,6 +61,7 @@ class JoinedPeer:
     may_change: bool
     measure_clock: Callable[[], ClockOffset]
     warnings: list[str] = field(default_factory=list)
+    clients: list[FarClient] = field(default_factory=list)
 
     def find_loss(self) -> str | None:
         """Return why the control channel is lost, after a signal that may have told so; None: the other end agrees."""

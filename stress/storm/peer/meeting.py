@@ -7,6 +7,7 @@ storm whose 4-tuple is another one there, or that another host answers, does not
 
 import errno
 import socket
+from contextlib import suppress
 from ipaddress import ip_address
 
 from stress.lab import local_addresses, reachability, source_filter
@@ -19,18 +20,21 @@ from stress.storm.peer.joined_peer import JoinedPeer
 
 ANSWER_LIMIT_S = 3.5  # as of reachability.connect_once()
 ACCEPT_LIMIT_S = 2.5
+WORD_MAX = 64  # characters
+READ_LIMIT_S = 2.0  # for a client to read the word and close
 LIMIT_MAX_S = 10.0  # for which a client may let the serving side wait
 
 
 class Meeting:
     """The serving side: a socket that listens for the first connection. Closes by ``end``, or as a context."""
 
-    def __init__(self, plan: Plan, sources: list[source_filter.Source]) -> None:
-        """Listen at the plan's target for some sources alone.
+    def __init__(self, plan: Plan, sources: list[source_filter.Source], word: str = "") -> None:
+        """Listen at the plan's target for some sources alone; say a word to who comes.
 
         Raises:
             UsageError, LabError: as of ``reachability.bind_server``.
         """
+        self.word = word.encode()
         self.listening = reachability.bind_server(plan.target, plan.target_port)
         source_filter.attach_locked(self.listening, source_filter.source_program(sources))
         self.listening.listen(1)
@@ -46,6 +50,11 @@ class Meeting:
             with accepted:
                 accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reachability.RESET)
                 server, server_port, *_ = accepted.getsockname()
+                if self.word:
+                    accepted.settimeout(READ_LIMIT_S)
+                    with suppress(OSError):  # it resets the connection when it has read the word
+                        accepted.sendall(self.word)
+                        accepted.recv(1)
                 return Met(client, client_port, server, server_port)
 
     def close(self) -> None:

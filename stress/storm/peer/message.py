@@ -18,7 +18,8 @@ import msgspec
 from stress.model.errors import ChannelFaultError
 from stress.model.text import one_line
 from stress.storm.peer.array_bytes import array_bytes, check_heads, cut_array, describe_array, rebuild_array
-from stress.storm.peer.calls import RESULTS, Answer, ArrayHead, Beat, Call, Ended, Hello, Message, Refused
+from stress.storm.peer.calls import Answer, ArrayHead, Beat, Call, Ended, Hello, Message, Refused
+from stress.storm.peer.client_calls import RESULTS, StopPart
 from stress.storm.peer.frame import PIECE_BYTES, Frame, Kind
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Speech:
         return message
 
 
-CLIENT_SPEECH = Speech((Hello, Beat, Ended, *Call.__subclasses__()), CLIENT_MESSAGE_MAX)
+CLIENT_SPEECH = Speech((Hello, Beat, Ended, StopPart, *Call.__subclasses__()), CLIENT_MESSAGE_MAX)
 SERVER_SPEECH = Speech((Hello, Beat, Ended, Refused, Answer), SERVER_MESSAGE_MAX)
 
 

@@ -3,9 +3,10 @@
 
 import socket
 import time
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -29,6 +30,7 @@ from stress.storm.peer import calls
 from stress.storm.peer.act_changes import ActChanges
 from stress.storm.peer.clock import ClockPair
 from stress.storm.peer.end_changes import Permission, uses_rules
+from stress.storm.peer.far_client import FarParts
 from stress.storm.peer.far_host import FarHost
 from stress.storm.peer.far_listener import FarListener
 from stress.storm.peer.joined_peer import LOST, JoinedPeer
@@ -83,7 +85,7 @@ class PeerEnvironment(Environment):
         )
         plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile))
         self.server_nofile = self.peer.consent.nofile
-        self.worker_cpus, _ = assign_cpus(plan)
+        self.worker_cpus, _ = assign_cpus(msgspec.structs.replace(plan, workers=1) if plan.clients else plan)
         self.require_own_source()
         if plan.mines and (plan.mine_state is not MineState.CLOSE_WAIT or plan.isn is Isn.RANDOM) and not can_repair():
             raise UsageError(
@@ -174,7 +176,19 @@ class PeerEnvironment(Environment):
     def observe(self, plan: Plan) -> dict[str, ObservedHost]:
         """Return the hosts by name, the client first, as they are asked in an act with some plan."""
         self.far.begin(plan)
-        return {CLIENT: LocalHost(self.network, CLIENT, plan), SERVER: self.far}
+        further = {
+            f"{CLIENT}{number}": FarHost(client.caller, plan)
+            for number, client in enumerate(self.peer.clients, start=2)
+        }
+        return {CLIENT: LocalHost(self.network, CLIENT, plan), **further, SERVER: self.far}
+
+    def begin_parts(
+        self, name: str, plan: Plan, attempts: int, first_address: int
+    ) -> AbstractContextManager[FarParts | None]:
+        """Let further clients prepare their parts, as of ``Environment``."""
+        if not self.peer.clients:
+            return nullcontext()
+        return FarParts(self.peer.clients, name, plan, attempts, first_address)
 
     def begin_hearing(self, word: KernelWord | None, plan: Plan, first_address: int) -> PeerHearing | None:
         """Begin to listen to both kernels; None where one of them cannot be heard."""

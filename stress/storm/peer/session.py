@@ -21,10 +21,10 @@ from stress.storm.host_settings import raise_descriptor_limit
 from stress.storm.peer import calls, description
 from stress.storm.peer.agreement import Agreement, Terms, agree
 from stress.storm.peer.answers import Consent, Met
-from stress.storm.peer.calls import Answer, Ask, Beat, Call, Ended, Hello, Ping, Refused
+from stress.storm.peer.calls import Answer, Ask, Beat, Call, Ended, Hello, Message, Ping, Refused
 from stress.storm.peer.channel import Channel
 from stress.storm.peer.interruption import Interruption
-from stress.storm.peer.meeting import Meeting
+from stress.storm.peer.meeting import WORD_MAX, Meeting
 from stress.storm.peer.message import answer_of
 from stress.storm.peer.serving_act import ServingAct, WithArrays
 from stress.storm.peer.watch import Watch
@@ -107,7 +107,7 @@ class Session:
                     self.channel.send(answer_of(now_ns()))
                 elif isinstance(message, Call):
                     self.calls.put_nowait(message)
-                elif not isinstance(message, Beat):
+                elif not (isinstance(message, Beat) or self.take_notice(message)):
                     self.interruption.end(f"the client said {type(message).__name__} once more")
                     return
         except (ChannelClosedError, ChannelFaultError) as error:
@@ -119,6 +119,11 @@ class Session:
         """Answer a call, if one comes soon."""
         with suppress(queue.Empty):
             self.answer(self.calls.get(timeout=WAKE_S))
+
+    def take_notice(self, message: Message | None) -> bool:
+        """Take a message that nothing answers; return whether it is one."""
+        del message
+        return False
 
     def answer(self, call: Call) -> None:
         """Carry out a call and answer it."""
@@ -151,7 +156,7 @@ class Session:
         }
         if self.agreement is not None:
             handlers |= {
-                calls.BeginMeeting: lambda _: self.begin_meeting(),
+                calls.BeginMeeting: self.begin_meeting,
                 calls.EndMeeting: self.end_meeting,
                 calls.BeginAct: self.begin_act,
             }
@@ -179,12 +184,14 @@ class Session:
         self.notify(f"agreed to {call.plan.scenario} from {sources}")
         return consent
 
-    def begin_meeting(self) -> None:
-        """Listen for the first connection."""
+    def begin_meeting(self, call: calls.BeginMeeting) -> None:
+        """Listen for the first connection of a client."""
         assert self.agreement
+        if len(call.word) > WORD_MAX:
+            raise UsageError(f"The word of a meeting has {WORD_MAX} characters at most.")
         if self.meeting is not None or self.act is not None:
-            raise UsageError("The first connection comes once, before every act.")
-        self.meeting = Meeting(next(iter(self.agreement.acts.values())), self.agreement.sources)
+            raise UsageError("A first connection comes before every act, and one at a time.")
+        self.meeting = Meeting(next(iter(self.agreement.acts.values())), self.agreement.sources, call.word)
 
     def end_meeting(self, call: calls.EndMeeting) -> Met | None:
         """Return the first connection, if it comes."""

@@ -34,7 +34,7 @@ TABLES: dict[str, Any] = {
     "gate": list[Table],
 }
 
-NOT_SET = ("scenario", "seed", "acts", "world", "peers")  # fields of a plan that a suite cannot set
+NOT_SET = ("scenario", "seed", "acts", "world", "peers", "clients")  # fields of a plan that a suite cannot set
 FIELDS: dict[str, Any] = {
     field.name: field.type for field in msgspec.structs.fields(Plan) if field.name not in (*NOT_SET, "sysctls")
 }

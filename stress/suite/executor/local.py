@@ -8,6 +8,7 @@ from stress.model.errors import LabError
 from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint
 from stress.run import process
+from stress.run.peer.peer_call import JOIN_VARIABLE
 from stress.run.peer.relay_spec import CONNSTORM
 from stress.run.process import CellProcess, CellResult
 from stress.run.protocol import decode_fingerprint
@@ -78,4 +79,5 @@ class Local:
         options = process.trial_options(job.settle_s, set_host=job.set_host)
         if job.plan.peers:
             options += ("--remote-connstorm", self.remote_connstorm)
-        return LocalHandle(CellProcess(job.plan, job.folder, options, job.limit_s))
+        by_ssh = {JOIN_VARIABLE: ""}  # a join word is good for one run
+        return LocalHandle(CellProcess(job.plan, job.folder, options, job.limit_s, by_ssh))

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from stress.analysis.attribution.crossings import Crossing, Crossings, count_crossings
-from stress.model.peer import ClockOffset, PeerReport, ServeLimits
+from stress.model.peer import ClientReport, ClockOffset, PeerReport, ServeLimits
 from stress.model.record import Act, Record
 from stress.model.summary import Evidence
-from stress.model.text import one_line, rate_text
+from stress.model.text import one_line, plural, rate_text
 from stress.model.units import duration_text, kernel_text
 from stress.model.world import CLIENT, SERVER
 from stress.view.text.plain_table import plain_table
@@ -43,10 +43,29 @@ def peer_texts(record: Record) -> Iterator[tuple[str, str]]:
         yield "changed here", changes_text(here)
     if stolen_ms := sum(report.stolen_ms for report in reports):
         yield "stolen there", f"{stolen_ms:,} ms of CPU time, by a hypervisor, during the storm"
+    yield from client_texts(record)
     for act in record.acts:
         if act.peer is not None and act.peer.lost:
             where = f"{act.name}: " if len(record.acts) > 1 else ""
             yield "lost", f"{where}{one_line(act.peer.lost)}"
+
+
+def client_texts(record: Record) -> Iterator[tuple[str, str]]:
+    """Yield name and text of the further clients, each with what it did in all acts."""
+    by_name: dict[str, list[ClientReport]] = {}
+    for act in record.acts:
+        for report in act.clients:
+            by_name.setdefault(report.name, []).append(report)
+    for name, (first, *rest) in by_name.items():
+        attempts = sum(report.attempts for report in (first, *rest))
+        last = rest[-1] if rest else first
+        yield (
+            "further client",
+            (
+                f"{one_line(name)} from {first.address}: {plural(attempts, 'attempt')}; its clock is "
+                f"{offset_text(first.clock)}, after the storm {offset_text(last.clock_after)}"
+            ),
+        )
 
 
 def changes_text(changes: Iterable[str]) -> str:
@@ -143,9 +162,12 @@ def counters_table(acts: Sequence[Act]) -> Table | None:
     across = [act for act in acts if act.peer is not None and {CLIENT, SERVER} <= set(act.hosts)]
     if not across:
         return None
-    table = plain_table("kernel counters, with traffic of others", CLIENT, SERVER)
+    hosts = list(dict.fromkeys(host for act in across for host in act.hosts))
+    table = plain_table("kernel counters, with traffic of others", *hosts)
     for counter in SHOWN:
-        values = [sum(act.hosts[host].counters.get(counter, 0) for act in across) for host in (CLIENT, SERVER)]
+        values = [
+            sum(act.hosts[host].counters.get(counter, 0) for act in across if host in act.hosts) for host in hosts
+        ]
         if any(values):
             table.add_row(counter, *(f"{value:,}" for value in values))
     return table

@@ -49,7 +49,11 @@ def suite_rows(cells: Sequence[CellTrials], metrics: Sequence[Metric]) -> list[S
 
 def link_notes(cells: Sequence[CellTrials]) -> list[str]:
     """Return what else differs between cells across a link to another host and the others, and how these were paced."""
-    across = {link_text(trials.cell.plan): trials for trials in cells if trials.cell.plan.peers}
+    across = {
+        str(trials.cell.levels.get(LINK, link_text(trials.cell.plan))): trials
+        for trials in cells
+        if trials.cell.plan.peers
+    }
     if not across:
         return []
     lines = [

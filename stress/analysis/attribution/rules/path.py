@@ -22,7 +22,7 @@ def prove_no_neighbour(facts: Facts) -> Match | None:
     resend was still in this host: in a queue, or with a neighbour that is being asked for.
     """
     spurious = facts.moved("TCPSpuriousRtxHostQueues")
-    attempts = facts.held & np.isin(facts.attempts["error"], ENDINGS)
+    attempts = facts.held & np.isin(facts.attempts["error"], ENDINGS) & facts.of_this_host
     timeouts = facts.moved("TCPTimeouts") - facts.moved("TCPAbortOnTimeout")
     state = facts.storm.act.next_hop
     if state not in UNANSWERED or not attempts.any():

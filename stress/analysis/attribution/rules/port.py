@@ -12,8 +12,8 @@ from stress.model.summary import Grade
 
 
 def without_port(facts: Facts) -> Mask:
-    """Return which attempts found no port."""
-    return facts.ended_as(Outcome.NO_PORT, Outcome.IN_USE)
+    """Return which attempts found no port on the host whose ports are known."""
+    return facts.ended_as(Outcome.NO_PORT, Outcome.IN_USE) & facts.of_this_host
 
 
 def ports_of_others(facts: Facts) -> set[int]:
@@ -23,7 +23,7 @@ def ports_of_others(facts: Facts) -> set[int]:
 
 def prove_no_source_address(facts: Facts) -> Match | None:
     """Match attempts for which the kernel has no source address towards the target."""
-    attempts, error = facts.ended_as(Outcome.NO_PORT), facts.storm.act.source_error
+    attempts, error = facts.ended_as(Outcome.NO_PORT) & facts.of_this_host, facts.storm.act.source_error
     return Match(attempts, {"error": error}) if error and attempts.any() else None
 
 
