@@ -5,6 +5,7 @@ import os
 import resource
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from stress._listener import ACCEPTED
@@ -108,8 +109,19 @@ class ServingListener:
         """The number of connections that were accepted so far, by any process."""
         return self.listener.total(ACCEPTED) + len(self.held)
 
+    def refuse_connections(self) -> None:
+        """Accept no connection from now on, in no process; any thread may call it.
+
+        shutdown() of a listening socket ends that for everybody who shares it (inet_shutdown()), and resets what waits
+        in its queue.
+        """
+        for bound in self.listener.sockets:
+            with suppress(OSError):  # it was closed, or does not listen yet
+                bound.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """End the listener and every connection that was accepted."""
+        self.refuse_connections()
         self.listener.close()
 
 

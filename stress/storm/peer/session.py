@@ -99,21 +99,19 @@ class Session:
                 received = self.channel.receive()
                 message = received.message if received else None
                 if isinstance(message, Ended):
-                    self.interruption.end(
-                        f"the client ended the storm: {message.reason}" if message.reason else NOTHING
-                    )
+                    self.watch.end(f"the client ended the storm: {message.reason}" if message.reason else NOTHING)
                     return
                 if isinstance(message, Ping):
                     self.channel.send(answer_of(now_ns()))
                 elif isinstance(message, Call):
                     self.calls.put_nowait(message)
                 elif not (isinstance(message, Beat) or self.take_notice(message)):
-                    self.interruption.end(f"the client said {type(message).__name__} once more")
+                    self.watch.end(f"the client said {type(message).__name__} once more")
                     return
         except (ChannelClosedError, ChannelFaultError) as error:
-            self.interruption.end(str(error))
+            self.watch.end(str(error))
         except queue.Full:
-            self.interruption.end(f"the client made {WAITING_MAX} calls without waiting for an answer")
+            self.watch.end(f"the client made {WAITING_MAX} calls without waiting for an answer")
 
     def answer_next(self) -> None:
         """Answer a call, if one comes soon."""

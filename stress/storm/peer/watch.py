@@ -65,15 +65,22 @@ class Watch:
             try:
                 self.channel.send(Beat())
             except ChannelClosedError as error:
-                self.interruption.end(str(error))
+                self.end(str(error))
                 return
 
     def look(self) -> None:
         """Look at silence, time and rate each tenth of a second."""
         while not self.stopped.wait(LOOK_S):
             if reason := self.find_reason():
-                self.interruption.end(reason)
+                self.end(reason)
                 return
+
+    def end(self, reason: str) -> None:
+        """Let nobody connect any more, at once, whatever the main thread does; then let it end the session."""
+        with self.lock:
+            if self.serving is not None:
+                self.serving.refuse_connections()
+        self.interruption.end(reason)
 
     def find_reason(self) -> str | None:
         """Return why the session has to end now; None: it need not."""
