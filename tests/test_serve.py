@@ -31,7 +31,7 @@ for port in range(first, last + 1):
     clients[client.fileno()] = client, port
     poll.register(client, select.POLLOUT)
 answers = {}
-while ready := poll.poll(400):
+while ready := poll.poll(250):
     for number, _ in ready:
         client, port = clients[number]
         answers[port] = errno.errorcode.get(client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "OK")
@@ -53,7 +53,7 @@ while True:
 # The program, but for how long it bears silence.
 IMPATIENT = (
     *(sys.executable, "-c"),
-    "from stress.model import peer; peer.SILENCE_S = 0.5; from stress.cli.main import main; main()",
+    "from stress.model import peer; peer.SILENCE_S = 0.3; from stress.cli.main import main; main()",
 )
 
 
@@ -240,9 +240,9 @@ def test_a_client_that_keeps_to_the_rate_is_served(hosts):
 
 
 def test_the_seconds_of_the_limit_end_a_session(hosts):
-    with serving(hosts.server, "--max-seconds", 0.5) as served:
+    with serving(hosts.server, "--max-seconds", 0.2) as served:
         begin(served, plan_across(), calls.StartProcess())
-        assert served.ended() == "the 0.5 s that the serving host permits are over"
+        assert served.ended() == "the 0.2 s that the serving host permits are over"
         assert served.process.wait() == 3
     assert is_refused(hosts)
 
@@ -250,7 +250,7 @@ def test_the_seconds_of_the_limit_end_a_session(hosts):
 def test_a_silent_client_that_does_not_read_ends_a_session(hosts):
     with serving(hosts.server, command=IMPATIENT) as served:
         begin(served, plan_across(), calls.StartProcess())
-        assert served.ended() == "nothing came from the client for 0.5 s"
+        assert served.ended() == "nothing came from the client for 0.3 s"
         assert served.process.wait() == 3
     assert is_refused(hosts)
 
@@ -259,7 +259,6 @@ ENDINGS = {
     "end of input": Served.hang_up,
     "kill": lambda served: served.process.kill(),
     "SIGTERM": lambda served: served.process.send_signal(signal.SIGTERM),
-    "SIGINT": lambda served: served.process.send_signal(signal.SIGINT),
 }
 
 

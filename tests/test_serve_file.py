@@ -93,3 +93,18 @@ def test_a_wrong_file_is_told_in_a_sentence(files, text, sentence):
     with pytest.raises(UsageError) as refusal:
         read_limits(Given(), is_login=True)
     assert sentence in str(refusal.value)
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"sources": ["lab2"]}, "'lab2' is neither an IP address nor a network"),
+        ({"addresses": ["lab1"]}, "Options: 'lab1' in addresses is not an IP address."),
+        ({"max_seconds": 4000.0}, "Options: max_seconds must be above 0 and at most 3,600, not 4000."),
+    ],
+)
+def test_a_wrong_option_is_told_in_a_sentence(given, sentence):
+    with pytest.raises(UsageError) as refusal:
+        read_limits(Given(**given), is_login=False)
+    assert sentence in str(refusal.value)

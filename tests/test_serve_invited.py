@@ -106,11 +106,8 @@ def test_a_stranger_gets_no_answer_where_a_client_is_waited_for(hosts):
 
 WRONG = [
     ((), "Name the address of the other host by --from."),
-    (("--from", "lab2"), "'lab2' is neither an IP address nor a network"),
     (("--from", "127.0.0.1", "--address", "198.51.100.99"), "is no address of this host"),
-    (("--from", "127.0.0.1", "--address", "lab1"), "'lab1' in addresses is not an IP address"),
     (("--from", "127.0.0.1", "--max-rate", 0), "max_rate_per_s must be above 0 and at most 1,000,000, not 0"),
-    (("--from", "127.0.0.1", "--max-seconds", 4000), "max_seconds must be above 0 and at most 3,600, not 4000"),
     (("--stdio", "--port", 7000), "leave out --port"),
 ]
 

@@ -16,17 +16,10 @@ def test_a_file_and_the_command_of_a_key_limit_who_has_logged_in(tmp_path):
         folder = hosts.server.home / ".config/connstorm"
         folder.mkdir(parents=True)
         (folder / "serve.toml").write_text("max_rate_per_s = 100\n")
-        refused = hosts.client.run(*program(*RUN, hosts.peer()), *hosts.remote)
-        assert refused.returncode == 2, refused.stderr
-        assert "permits 100 connections a second, not 200; lower --rate." in refused.stderr
         keys = hosts.server.root / "authorized_keys"
         keys.write_text(f'restrict,command="{PROGRAM} serve --stdio --max-rate 50" {keys.read_text()}')
         refused = hosts.client.run(*program(*RUN, hosts.peer()), *hosts.remote)
         assert refused.returncode == 2, refused.stderr
         assert "permits 50 connections a second, not 200; lower --rate." in refused.stderr
-        keys.write_text(keys.read_text().replace("--max-rate 50", "--max-rate 500"))
-        told = hosts.client.run(*program(*RUN, hosts.peer()), *hosts.remote)
-        assert told.returncode != 0
-        assert "permits 100 connections a second, not 500" in told.stderr, "the command widens nothing"
         assert not list(hosts.client.results.iterdir())
         assert hosts.is_quiet()

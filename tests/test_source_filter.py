@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from namespaced import namespaced
 
-from stress.lab import counters, source_filter
+from stress.lab import counters, device, source_filter
 from stress.lab.listener import Listener
 from stress.lab.network import Network, open_route
 from stress.model.errors import UsageError
@@ -20,7 +20,7 @@ from stress.model.world import ADDRESSES, CLIENT, SERVER, Topology, World
 
 PORT = 5000
 SECOND = {4: "198.18.0.77", 6: "2001:2::77"}  # another address of the client's host, by family
-SOON_S = 0.3
+SOON_S = 0.2
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 
 
@@ -35,8 +35,8 @@ def linked_hosts(family):
         with network.inside(SERVER), open_route() as netlink:
             (index,) = netlink.link_lookup(ifname=CLIENT)
             netlink.route("add", dst=f"{SECOND[family]}/{bits}", oif=index, family=network.domain)
-            hardware = netlink.get_neighbours(ifindex=index)[0].get_attr("NDA_LLADDR")
-            netlink.neigh("add", dst=SECOND[family], lladdr=hardware, ifindex=index, state="permanent")
+            known = device.hardware_address(CLIENT, SERVER)
+            netlink.neigh("add", dst=SECOND[family], lladdr=known, ifindex=index, state="permanent")
         yield network
 
 
