@@ -10,6 +10,7 @@
 # make chance     storm over leaked connections, and hold what was said before against it; into docs/statistics.md
 # make captures   hold causes by packets against those by counters, in all scenarios; writes docs/attribution.md
 # make link-storms  hold causes across a link against what a router between really did, in every case; a minute
+# make links      run every scenario across a link, and balance the books of both ends; 15 minutes
 # make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
 # make mutations  send 100,000 mutated messages to either end of the control channel; an hour
 # make operate    run what docs/operate.md shows, next to a server in trouble; two minutes
@@ -20,7 +21,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench track validate catalogue worlds captures chance symptoms mutations clean
+.PHONY: demo test check bench track validate catalogue worlds captures links chance symptoms mutations clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -72,6 +73,9 @@ $(VENV)/built: $(SOURCES)
 
 clean:
 	rm -rf $(VENV) build *.egg-info stress/*.c stress/*.so stress/*.html
+
+links: $(VENV)/built
+	CONNSTORM_LINKS=all $(BIN)/python -m pytest tests/test_link_scenarios.py
 
 docs/cli.md: $(wildcard stress/cli/*.py) docs/generate/cli.py docs/generate/cli_head.md
 	$(BIN)/python docs/generate/cli.py

@@ -15,7 +15,7 @@ from stress.lab import firewall, sysctl_journal, wait
 from stress.lab.host_changes import HostChange, HostChanges
 from stress.lab.network import open_route
 from stress.lab.own_route import PROTOCOL, OwnRoute
-from stress.lab.owned_tables import OWNED
+from stress.lab.owned_tables import OWNED, count_owned
 from stress.model.errors import LabError, UsageError
 
 __all__ = ["folder"]
@@ -53,7 +53,7 @@ def test_everything_is_changed_and_undone(folder):
         apply_all(changes)
         assert values() == TWO
         assert own_routes() == ["192.0.2.9", "2001:db8::9"]
-        assert firewall.count_packets() == {"first": 0, "second": 0}
+        assert count_owned() == {"first": 0, "second": 0}
         assert sysctl_journal.read_journal().pid == changes.process.pid
         changes.check()
     assert state() == before

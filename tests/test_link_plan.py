@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The scenarios of the catalogue across a link, and what each changes on which host."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from namespaced import namespaced
@@ -13,6 +15,7 @@ from stress.model.errors import UsageError
 from stress.model.world import CLIENT, SERVER, Drop, FilterRule, Firewall, Hook, Route, Topology, World
 from stress.storm.catalogue import CATALOGUE, SCENARIOS
 from stress.storm.check import plan_rules
+from stress.storm.check.mine_rules import deaf_hosts
 from stress.storm.peer.act_changes import ActChanges
 from stress.storm.peer.allowed_changes import check_changes
 from stress.storm.peer.end_changes import Permission, change_faults, routes_of, rules_of
@@ -187,3 +190,30 @@ def test_an_act_is_made_ready_and_undone(tmp_path, monkeypatch):
     sysctl.write(sysctl.PORT_RANGE, "40000 44999")
     assert (sysctl.read(sysctl.PORT_RANGE), firewall.list_rules()) == before
     assert changes.changes.process.returncode == 0
+
+
+def changes_of(plan, host):
+    """Return what a scenario's acts change on an end of a link, as docs/two-hosts.md tells."""
+    changes = {}
+    for act in plan.storms().values():
+        changes |= dict.fromkeys(f"`{name}`" for name in settings_of(act, host))
+        changes |= dict.fromkeys(f"a route: {route.kind}" for route in routes_of(act, host))
+        changes |= dict.fromkeys(f"a rule: {rule.name}" for rule in rules_of(act, host))
+        if host in deaf_hosts(act):
+            changes["a rule: unheard"] = None
+        if act.world.silent:
+            changes["no answer to ARP" if host == SERVER else "the neighbour is forgotten"] = None
+    return ", ".join(changes)
+
+
+def test_the_document_says_what_each_scenario_changes_on_which_host():
+    text = (Path(__file__).parents[1] / "docs" / "two-hosts.md").read_text()
+    rows = []
+    for name in ACROSS:
+        client, server = (changes_of(linked(name), host) for host in (CLIENT, SERVER))
+        if client or server:
+            rows.append(f"| {name} | {client} | {server} |")
+    head = "| scenario | changes on the client | changes on the serving host |\n| --- | --- | --- |\n"
+    assert head + "\n".join(rows) + "\n" in text
+    for name in NOT_ACROSS:
+        assert f"`{name}`" in text

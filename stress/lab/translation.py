@@ -78,7 +78,7 @@ def list_rules() -> list[dict[str, Any]] | None:
         listing = msgspec.json.decode(firewall.run_nft(["--json", "list", "ruleset"]))
         tables = [Path("/proc/thread-self/net", name) for name in LEGACY]
         legacy = {table for names in tables if names.exists() for table in names.read_text().split()}
-    except (LabError, OSError):
+    except (LabError, OSError, msgspec.DecodeError):  # nft 1.0.6 prints nothing where a table has an owner
         return None
     items: list[dict[str, Any]] = listing["nftables"]
     return None if "nat" in legacy else items

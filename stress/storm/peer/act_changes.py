@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from stress.lab import firewall, rule_set
+from stress.lab import firewall, rule_set, sysctl
+from stress.lab.closed_connections import forget_closed
 from stress.lab.host_changes import HostChange, HostChanges
-from stress.lab.owned_tables import OWNED
-from stress.lab.time_wait import forget_time_wait
+from stress.lab.owned_tables import OWNED, count_owned
 from stress.model.errors import UsageError
 from stress.model.mine import UNHEARD
 from stress.model.plan import Plan
+from stress.model.protocol import Protocol
 from stress.model.world import CLIENT, SERVER, Drop, FilterRule
 from stress.storm.check.mine_rules import deaf_hosts
 from stress.storm.mine_states import UNHEARD_ISN, unheard_flag
@@ -27,6 +28,8 @@ from stress.storm.peer.end_changes import (
     routes_of,
     rules_of,
 )
+
+BLACKHOLE_TIMEOUT = "net.mptcp.blackhole_timeout"
 
 
 class ActChanges:
@@ -60,9 +63,10 @@ class ActChanges:
         Raises:
             UsageError, NotApplicableError, LabError: as of ``HostChanges.apply``.
         """
-        if self.may_change:  # on private hosts nothing is left of earlier storms either
-            forget_time_wait(list_sources(self.plan), self.plan.target, self.plan.server_ports)
+        self.forget_connections()  # on private hosts nothing is left of earlier storms either
         settings = differing_settings(self.plan, self.host)
+        if self.may_change and self.plan.protocol is Protocol.MPTCP and self.host == CLIENT:
+            settings |= forget_black_holes()
         routes = routes_of(self.plan, self.host)
         if settings:
             self.apply(HostChange(sysctls=settings), (f"{name}={value}" for name, value in settings.items()))
@@ -108,7 +112,7 @@ class ActChanges:
 
     def count(self) -> dict[str, int]:
         """Return how many packets each rule of this end has matched."""
-        return firewall.count_packets() if self.has_rules else {}
+        return count_owned() if self.has_rules else {}
 
     def apply(self, change: HostChange, words: "Iterator[str] | list[str]") -> None:
         """Change something, and note it in words."""
@@ -122,8 +126,14 @@ class ActChanges:
         if self.changes is not None:
             self.changes.check()
 
+    def forget_connections(self) -> None:
+        """Let this end forget what storms have closed, where it may be changed."""
+        if self.may_change:
+            forget_closed(list_sources(self.plan), self.plan.target, self.plan.server_ports)
+
     def end(self) -> None:
         """Undo everything; errors are as of ``HostChanges.undo``."""
+        self.forget_connections()
         if self.changes is not None:
             self.changes.undo()
 
@@ -133,8 +143,18 @@ class ActChanges:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.forget_connections()
         if self.changes is not None:
             self.changes.__exit__(kind, value, trace)
+
+
+def forget_black_holes() -> dict[str, str]:
+    """Return a setting that has its value already, and whose writing lets the kernel try MPTCP again.
+
+    Else it speaks plain TCP for an hour after an earlier storm (proc_blackhole_detect_timeout(), Linux 6.12).
+    """
+    value = sysctl.read(BLACKHOLE_TIMEOUT)
+    return {} if value is None else {BLACKHOLE_TIMEOUT: value}
 
 
 def is_early(rule: FilterRule) -> bool:

@@ -34,6 +34,13 @@ NOT_ACROSS = {
     "slow-link": ITS_OWN_LINK,
 }
 AT_A_ROUTER = {"policy": ["at router"], "rejected": ["a router that prohibits"]}  # acts that the others make up for
+# Mines lie a second longer until their clients' ports are free (TCP_LINGER2), in which keepalive must not clear them.
+OTHERWISE: dict[str, dict[str, dict[str, Any]]] = {
+    "keepalive-cure": {
+        "without keepalive": {"rest_s": 9.0},
+        "with keepalive": {"keepalive_s": 5, "rest_s": 9.0},
+    }
+}  # by scenario and act: what differs across a link
 DROPS = {  # for each Drop the host of its rules, the hooks, and the match
     Drop.RST: (SERVER, (Hook.INPUT,), "tcp dport {port} tcp flags & rst == rst"),
     Drop.CHALLENGE: (CLIENT, (Hook.INPUT,), "tcp sport {port} tcp flags & (fin | syn | rst | ack) == ack"),
@@ -51,14 +58,18 @@ def across_link(plan: Plan) -> Plan:
     """
     if reason := NOT_ACROSS.get(plan.scenario):
         raise UsageError(f"{plan.scenario} does not run across a link, because {reason}; leave out --peer.")
-    left_out = AT_A_ROUTER.get(plan.scenario, [])
+    left_out, otherwise = AT_A_ROUTER.get(plan.scenario, []), OTHERWISE.get(plan.scenario, {})
     return msgspec.structs.replace(
         plan,
         host=True,
         witness=False,  # the two sockets of a pair are on two hosts
         release=Release.LINGER2 if plan.mines and plan.release is not Release.KEEP else plan.release,
         world=world_across(plan.world),
-        acts={name: act_across(changes) for name, changes in plan.acts.items() if name not in left_out},
+        acts={
+            name: act_across(changes | otherwise.get(name, {}))
+            for name, changes in plan.acts.items()
+            if name not in left_out
+        },
     )
 
 

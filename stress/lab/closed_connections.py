@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Connections in TIME-WAIT that earlier storms have left, and that would take ports from the next one."""
+"""Connections that earlier storms have closed, and that would take ports from the next one, or answer its SYNs.
+
+A client's are in TIME-WAIT for a minute. A server's may be in LAST-ACK or FIN-WAIT-1 for minutes where its firewall
+drops the client's RSTs.
+"""
 
 import errno
 import socket
@@ -12,6 +16,8 @@ from stress.lab.inet_diag import HEADER, NETLINK_SOCK_DIAG, NLM_F_REQUEST, dump_
 
 SOCK_DESTROY = 21  # linux/sock_diag.h; CONFIG_INET_DIAG_DESTROY
 NLM_F_ACK = 0x4
+CLOSED = ("FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK", "TIME-WAIT")  # no program waits for anything there
+MASK = sum(1 << NUMBERS[state] for state in CLOSED)
 ID = slice(4, 52)  # inet_diag_sockid in an inet_diag_msg
 ENDS = struct.Struct("!HH16s16s")  # its beginning: local and remote port, local and remote address
 REQUEST = struct.Struct("=BBBBI")  # inet_diag_req_v2 before its inet_diag_sockid
@@ -21,10 +27,11 @@ REFUSALS = (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.EINVAL)  # no rig
 Address = IPv4Address | IPv6Address
 
 
-def forget_time_wait(clients: Collection[str], server: str, server_ports: range) -> int:
-    """Let the kernel forget connections in TIME-WAIT between addresses and a server's ports; nothing is sent.
+def forget_closed(clients: Collection[str], server: str, server_ports: range) -> int:
+    """Let the kernel forget closed connections between addresses and a server's ports.
 
-    Returns how many it has forgotten: 0 where this process may not do that, or this kernel cannot.
+    It sends an RST for those in FIN-WAIT-1 and FIN-WAIT-2 (tcp_need_reset()), and nothing for others. Returns how many
+    it has forgotten: 0 where this process may not do that, or this kernel cannot.
 
     Args:
         clients: addresses of the clients.
@@ -35,7 +42,7 @@ def forget_time_wait(clients: Collection[str], server: str, server_ports: range)
     ends = {*map(ip_address, clients)}, ip_address(server)
     identities = [
         data[offset:][ID]
-        for data, offsets in dump_datagrams(domain, 1 << NUMBERS["TIME-WAIT"])
+        for data, offsets in dump_datagrams(domain, MASK)
         for offset in offsets
         if is_between(data[offset:][ID], domain, ends, server_ports)
     ]
@@ -59,7 +66,7 @@ def destroy(netlink: socket.socket, domain: int, identity: bytes) -> bool:
     Raises:
         OSError: the kernel does not understand the request.
     """
-    body = REQUEST.pack(domain, socket.IPPROTO_TCP, 0, 0, 1 << NUMBERS["TIME-WAIT"]) + identity
+    body = REQUEST.pack(domain, socket.IPPROTO_TCP, 0, 0, MASK) + identity
     header = HEADER.pack(HEADER.size + len(body), SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK, 1, 0)
     netlink.sendto(header + body, (0, 0))
     (code,) = struct.unpack_from("=i", netlink.recv(ANSWER_BYTES), HEADER.size)

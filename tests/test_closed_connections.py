@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Connections in TIME-WAIT are forgotten between the addresses and ports of a storm, and nowhere else."""
+"""Closed connections are forgotten between the addresses and ports of a storm, and nowhere else."""
 
 import socket
 
@@ -7,7 +7,7 @@ import pytest
 from namespaced import namespaced
 
 from stress.lab import census, wait
-from stress.lab.time_wait import forget_time_wait
+from stress.lab.closed_connections import forget_closed
 
 ADDRESSES = {4: ("127.0.0.1", "127.0.0.2"), 6: ("::1", "::1")}
 
@@ -36,6 +36,6 @@ def test_only_those_of_the_storm_are_forgotten(family):
     leave_time_wait(source, target, 5001)
     other = leave_time_wait(source, target, 5002)
     assert wait.wait_until(lambda: len(ports_in_time_wait(family)) == 3, 5)
-    assert forget_time_wait(["192.0.2.1" if family == 4 else "2001:db8::1"], target, range(5000, 5002)) == 0
-    assert forget_time_wait([source], target, range(5000, 5002)) == 2
+    assert forget_closed(["192.0.2.1" if family == 4 else "2001:db8::1"], target, range(5000, 5002)) == 0
+    assert forget_closed([source], target, range(5000, 5002)) == 2
     assert ports_in_time_wait(family) == [other]
