@@ -17,6 +17,7 @@ from stress.model.mine import MineState, Release
 from stress.model.plan import Close, EvidenceSource, Ports, Serve
 from stress.model.world import CLIENT, SERVER
 from stress.store import run_folder
+from stress.view.text.mine_wording import mines_text
 
 STORM_ACROSS = Path(__file__).parent / "storm_across.py"
 MINED = {"mines": 200, "attempts": 1000, "port_range": None, "close": Close.RST, "release": Release.LINGER2}
@@ -166,10 +167,11 @@ def test_a_server_that_is_lost_in_the_storm_leaves_the_attempts_and_no_claim(hos
     assert run.record.interrupted
     assert summary.attempts == act.attempts > 0
     assert "lab2" in act.peer.lost
-    assert any("lab2 was lost: " in warning for warning in run.record.warnings)
+    assert any("The control channel to lab2 was lost: " in warning for warning in run.record.warnings)
     assert act.evidence is EvidenceSource.NONE
     assert (act.counters, act.hosts, act.census_after, len(run.mines)) == ({}, {}, {}, 0)
     assert act.peer.clock_after is None
+    assert mines_text(run.record, "200 laid", "0 left").startswith("200 laid; what became of them is not known")
     assert {name for name, count in summary.causes.items() if count} <= {"none", "unknown"}
     assert summary.books == []
 
@@ -182,7 +184,9 @@ def test_a_server_that_is_lost_before_the_storm_is_an_error_and_between_two_keep
     run, _ = end_storm(client)
     assert [act.name for act in run.record.acts] == ["first"]
     assert run.record.interrupted
-    assert any(warning.startswith("lab2 was lost between two storms:") for warning in run.record.warnings)
+    assert any(
+        warning.startswith("The control channel was lost between two storms:") for warning in run.record.warnings
+    )
     served, client = start_storm(hosts, plan_across(rest_s=1.0))
     lose_server(served, client, b"resting")
     answer, _ = client.communicate()

@@ -207,3 +207,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def is_capture(self) -> bool:
         """Whether it was read from capture files: its acts are the servers in them, and nothing was planned."""
         return any(act.evidence is EvidenceSource.PACKETS for act in self.acts)
+
+    @property
+    def lost_peer(self) -> str | None:
+        """The name of the serving host that was lost in a storm, with all that it counted and held; None: none was."""
+        return next((act.peer.name for act in self.acts if act.peer is not None and act.peer.lost is not None), None)

@@ -243,7 +243,7 @@ class Client:
         if peer is not None and peer.lost is not None:
             who = self.parts.lost if self.parts and self.parts.lost else peer.name
             yield (
-                f"{who} was lost{where}: {peer.lost} What it counted and held is not known, so nothing but the "
-                "attempts was recorded, and no cause is named."
+                f"The control channel to {who} was lost{where}: {peer.lost.rstrip('.')}. Nothing but the attempts was "
+                "recorded, and no cause is named."
             )
         yield from self.environment.take_warnings()

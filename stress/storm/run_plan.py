@@ -116,7 +116,7 @@ def run_warnings(plan: Plan, ended: ActsResult, peer: JoinedPeer | None) -> Iter
     if len(results) < len(plan.acts):
         yield f"Of {len(plan.acts)} acts the last {len(plan.acts) - len(results)} did not happen."
     if peer is not None and ended.lost is not None:
-        yield f"{peer.name} was lost between two storms: {ended.lost}"
+        yield f"The control channel was lost between two storms: {ended.lost.rstrip('.')}."
     if plan.world.topology is Topology.PEER:
         hosts = f"{2 + len(plan.clients)}" if plan.clients else "two"
         yield f"This ran on {hosts} hosts as they are: their counters include everybody's connections."

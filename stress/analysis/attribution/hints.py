@@ -24,6 +24,10 @@ def hint_unknown(facts: Facts, codes: npt.NDArray[np.uint8]) -> list[str]:
 def hints(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[str]:
     """Yield one sentence per kind of unknown attempt."""
     kernel = "" if facts.storm.act.evidence is EvidenceSource.KERNEL else f"; {BY_THE_KERNEL}"
+    peer = facts.storm.act.peer
+    if peer is not None and peer.lost is not None:
+        yield f"{int(unknown.sum()):,} unknown: {peer.name} was lost, and with it what it counted."
+        return
     if not facts.has_counters:
         yield f"{int(unknown.sum()):,} unknown: no counters were read (--evidence none)."
         return

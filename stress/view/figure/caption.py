@@ -14,6 +14,7 @@ from stress.model.outcome import Outcome
 from stress.model.text import rate_text
 from stress.model.units import duration_text, kernel_phrases
 from stress.view.figure import style
+from stress.view.text.mine_wording import mines_text
 
 BANDS_MAX = 5  # named one by one in the detail
 
@@ -72,7 +73,7 @@ def caption(findings: Findings) -> list[str]:
     record, summary, plan = findings.run.record, findings.summary, findings.run.record.plan
     sysctls = [f"{name}={value}" for name, value in sorted(plan.sysctls.items())]
     storm = [
-        f"{summary.mines.laid:,} mines laid, {summary.mines.left:,} left",
+        mines_text(record, f"{summary.mines.laid:,} mines laid", f"{summary.mines.left:,} left"),
         f"{summary.collisions:,} collisions",
         *sysctls,
     ]

@@ -17,6 +17,7 @@ from stress.model.units import duration_text, kernel_text
 from stress.model.world import Drop
 from stress.view.text.books_table import books_table
 from stress.view.text.listener_table import listener_table, neighbour_lines
+from stress.view.text.mine_wording import mines_text
 from stress.view.text.packet_ladder import packet_ladder
 from stress.view.text.packet_wording import fate_text
 from stress.view.text.peer_table import clock_lines, link_tables, peer_texts
@@ -96,7 +97,7 @@ def facts_table(record: Record, summary: Summary, path: Path) -> Table:
     mines = summary.mines
     if mines.laid or mines.hit:
         met = f"{mines.hit:,} met by {summary.collisions:,} attempts"
-        add("mines", f"{mines.laid:,} laid before the storm, {met}, {mines.left:,} left")
+        add("mines", mines_text(record, f"{mines.laid:,} laid before the storm", f"{met}, {mines.left:,} left"))
     if summary.old_sockets:
         add("old sockets", "; ".join(old_sockets_text(group) for group in summary.old_sockets))
     for firewall in dict.fromkeys(act.firewall for act in record.acts if act.plan.drop is not Drop.NOTHING):

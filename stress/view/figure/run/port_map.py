@@ -17,6 +17,7 @@ from stress.view.figure.points import GROUND, NONE, causes_by_count
 from stress.view.figure.port_frame import port_limits
 from stress.view.figure.port_map_panel import FOOT, MINE_LANES, draw_port_map, headline, mine_marker
 from stress.view.figure.sheet import new_sheet
+from stress.view.text.mine_wording import mines_text
 from stress.view.text.verdict_lines import run_heading
 
 
@@ -30,7 +31,8 @@ def detail(findings: Findings) -> str:
         most = int(used.max())
         parts[0] += f", up to {most:,} times each" if most > 1 else ", once each"
     if mines.laid or mines.left:
-        parts.append(f"mines: {mines.laid:,} laid, {mines.hit:,} met, {mines.left:,} left standing")
+        became = f"{mines.hit:,} met, {mines.left:,} left standing"
+        parts.append(mines_text(findings.run.record, f"mines: {mines.laid:,} laid", became))
     return "; ".join(parts)
 
 
