@@ -8,7 +8,6 @@ import pytest
 from namespaced import namespaced
 
 from stress.lab import firewall, sysctl
-from stress.lab.own_route import OwnRoute
 from stress.lab.rule_set import placeholders, write_rule_set
 from stress.lab.sysctl_journal import FOLDER_VARIABLE
 from stress.model.errors import UsageError
@@ -60,7 +59,9 @@ def test_rules_hit_nothing_but_the_addresses_and_ports_of_the_storm(family):
     if not firewall.has_nft():
         pytest.skip("nft is not installed (Debian package nftables)")
     for name in ACROSS:
-        for act in linked(name, family, firewall=Firewall.NFT).storms().values():
+        further = {4: "198.51.100.9", 6: "2001:db8:2::9"}[family]
+        plans = (linked(name, family, firewall=Firewall.NFT, clients=more) for more in ([], [further]))
+        for act in (act for plan in plans for act in plan.storms().values()):
             words = placeholders(act)
             for host in (CLIENT, SERVER):
                 for rule in rules_of(act, host):
@@ -166,8 +167,8 @@ def test_what_would_cut_the_control_channel_is_refused(name, act, host, option):
 
 
 def test_a_route_is_for_every_address_of_the_storm():
-    plan = linked("no-route-back", sources=2).storms()["no route back"]
-    assert routes_of(plan, SERVER) == [OwnRoute("198.51.100.1", "throw"), OwnRoute("198.51.100.2", "throw")]
+    plan = linked("no-route-back", sources=2, clients=["198.51.100.9"]).storms()["no route back"]
+    assert [route.address for route in routes_of(plan, SERVER)] == ["198.51.100.1", "198.51.100.2", "198.51.100.9"]
     assert not routes_of(plan, CLIENT)
 
 

@@ -3,6 +3,7 @@
 
 import socket
 
+import msgspec
 import pytest
 from namespaced import namespaced
 
@@ -73,3 +74,5 @@ def test_across_a_link_the_addresses_of_a_plan_stand_in_rules():
     words = placeholders(plan)
     assert (words["client"], words["server"]) == ("2001:db8::fffe-2001:db8::1:0", "2001:db8::10")
     assert words["server_bits"] == "0x20010db8000000000000000000000010"
+    further = msgspec.structs.replace(plan, sources=1, clients=["2001:db8::7"])
+    assert placeholders(further)["client"] == "{ 2001:db8::fffe, 2001:db8::7 }"

@@ -50,7 +50,7 @@ def write_rule_set(
 
 
 def placeholders(plan: Plan) -> dict[str, str]:
-    """Return what the placeholders of a plan's rules stand for; ``{client}`` may be a range of addresses."""
+    """Return what the placeholders of a plan's rules stand for; ``{client}`` may be a range or a set of addresses."""
     words = {
         "port": ports_text(plan.server_ports),
         "ip": "ip" if plan.family == 4 else "ip6",
@@ -59,8 +59,9 @@ def placeholders(plan: Plan) -> dict[str, str]:
     if plan.world.topology is not Topology.PEER:
         return words | ADDRESSES[plan.family]
     last = str(ip_address(plan.source) + plan.sources - 1)
+    sources = plan.source if plan.sources == 1 else f"{plan.source}-{last}"
     return words | {
-        CLIENT: plan.source if plan.sources == 1 else f"{plan.source}-{last}",
+        CLIENT: f"{{ {', '.join([sources, *plan.clients])} }}" if plan.clients else sources,
         SERVER: plan.target,
         SERVER_BITS: f"{int(ip_address(plan.target)):#x}",
     }

@@ -33,8 +33,8 @@ def prepare_sysctls(plan: Plan, more: dict[str, str]) -> None:
         sysctl.write(name, value)
 
 
-def verify_sysctls(wanted: dict[str, str]) -> None:
-    """Raise UsageError for settings that have other than the wanted values."""
+def verify_sysctls(wanted: dict[str, str], who: str = "With --host") -> None:
+    """Raise UsageError for settings that have other values than wanted; its text begins with who changes none."""
     values = {name: sysctl.read_existing(name) for name in sysctl.drop_implied(wanted)}
     others = [
         f"{name} is {value or 'empty'} here, not {wanted[name]}"
@@ -44,7 +44,7 @@ def verify_sysctls(wanted: dict[str, str]) -> None:
     if others:
         them = "it" if len(others) == 1 else "them"
         raise UsageError(
-            f"With --host no setting is changed: {', and '.join(others)}; set {them} yourself (sysctl -w), or let a "
+            f"{who} no setting is changed: {', and '.join(others)}; set {them} yourself (sysctl -w), or let a "
             "suite do it (connstorm suite --host)."
         )
 

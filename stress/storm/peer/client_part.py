@@ -37,6 +37,7 @@ from stress.storm.peer.client_calls import (
     PartResult,
     StormPart,
 )
+from stress.storm.peer.end_settings import settings_of
 from stress.storm.peer.meeting import ANSWER_LIMIT_S, WORD_MAX
 from stress.storm.peer.serving_act import WithArrays
 from stress.storm.ports import PortRange, read_port_range
@@ -116,7 +117,7 @@ class ClientPart:
         if call.first_address + act.addresses > np.iinfo(np.uint16).max:
             raise UsageError("An act of this plan has more addresses than can be numbered.")
         self.end()
-        verify_sysctls(act.sysctls)
+        verify_sysctls(settings_of(act, CLIENT), "On the host of a further client")
         nofile, ports = raise_descriptor_limit(), read_port_range(act.server_ports)
         plan_rules.refuse(plan_rules.host_faults(act, ports, nofile))
         (cpu, *_), _ = assign_cpus(msgspec.structs.replace(act, workers=1))

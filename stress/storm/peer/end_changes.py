@@ -96,7 +96,7 @@ def routes_of(plan: Plan, host: str) -> list[OwnRoute]:
 
 def list_sources(plan: Plan) -> list[str]:
     """Return the addresses of the storm's clients."""
-    return [str(ip_address(plan.source) + number) for number in range(plan.sources)]
+    return [*(str(ip_address(plan.source) + number) for number in range(plan.sources)), *plan.clients]
 
 
 def rules_of(plan: Plan, host: str) -> list[FilterRule]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from stress.model.plan import Plan
 from stress.model.world import CLIENT
-from stress.storm.peer.end_changes import Permission, change_faults
+from stress.storm.peer.end_changes import Permission, change_faults, describe_parts
 from stress.storm.peer.joined_peer import JoinedPeer
 from stress.storm.peer.time_needed import time_faults
 
@@ -20,3 +20,8 @@ def link_faults(plan: Plan, peer: JoinedPeer) -> Iterator[str]:
     permission = Permission(peer.may_change)
     acts = plan.storms().values()
     yield from dict.fromkeys(text for act in acts for text in change_faults(act, CLIENT, permission, peer.control))
+    if plan.clients and any(list(describe_parts(act, CLIENT)) for act in acts):
+        yield (
+            f"{plan.scenario} changes more than settings on the client's host, and further clients change nothing; "
+            "give one --peer."
+        )
