@@ -56,6 +56,16 @@ IMPATIENT = (
     "from stress.model import peer; peer.SILENCE_S = 0.3; from stress.cli.main import main; main()",
 )
 
+# The program, in which the watch cannot see the listening sockets.
+MAKE_BLIND = """
+from types import SimpleNamespace
+from stress.cli.main import main
+from stress.storm.peer import watch
+watch.listening = SimpleNamespace(list_listening=lambda: open("/none-such"))
+main()
+"""
+BLIND = (sys.executable, "-c", MAKE_BLIND)
+
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory):
@@ -252,6 +262,13 @@ def test_a_silent_client_that_does_not_read_ends_a_session(hosts):
         begin(served, plan_across(), calls.StartProcess())
         assert served.ended() == "nothing came from the client for 0.3 s"
         assert served.process.wait() == 3
+    assert is_refused(hosts)
+
+
+def test_a_session_whose_limits_cannot_be_watched_ends(hosts):
+    with serving(hosts.server, command=BLIND) as served:
+        begin(served, plan_across())
+        assert served.ended().startswith("its limits could not be watched any more: [Errno 2]")
     assert is_refused(hosts)
 
 

@@ -17,7 +17,9 @@ PORT_MAX = 65535
 @click.option("--client", is_flag=True, hidden=True, help="with --stdio: storm as one more client of who started it")
 @click.option("--from", "sources", multiple=True, metavar="ADDRESS", help="accept connections from there: 10.0.0.0/24")
 @click.option("--address", "addresses", multiple=True, metavar="OWN", help="of this host that may be stormed")
-@click.option("--port", type=click.IntRange(1, PORT_MAX), help=f"where to wait for the client; {PEER_PORT}")
+@click.option(
+    "--port", type=click.IntRange(1, PORT_MAX), metavar="P", help=f"where to wait for the client; {PEER_PORT}"
+)
 @click.option("--max-rate", type=float, metavar="N", help="connections a second; 20,000 if nothing else says so")
 @click.option(
     "--max-seconds", type=float, metavar="S", help="from the agreement to the end; 60 if nothing else says so"

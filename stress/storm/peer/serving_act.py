@@ -160,8 +160,12 @@ class ServingAct:
     def close_listener(self) -> None:
         """End the listener, and every connection that was accepted."""
         serving, self.serving = self.serving, None
-        if serving is not None:
+        if serving is None:
+            return
+        serving.refuse_connections()
+        try:
             self.watch.follow(None)
+        finally:
             serving.close()
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.text import endpoint_text
 from stress.model.world import Drop
+from stress.storm.check.plan_rules import DESCRIPTORS_RESERVED
 from stress.storm.peer import calls
 from stress.storm.peer.calls import Call
 from stress.storm.peer.end_changes import uses_rules
@@ -87,8 +88,10 @@ class ServingListener:
         listener = self.listener
         if call.port not in listener.ports or len(listener.sockets) < len(listener.ports):
             raise UsageError(f"Nothing listens on port {call.port} for this storm.")
-        if len(self.held) >= HELD_MAX:
-            raise UsageError(f"One process holds {HELD_MAX:,} connections at most.")
+        nofile, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = min(HELD_MAX, nofile - DESCRIPTORS_RESERVED - len(listener.sockets))  # the watch needs some too
+        if len(self.held) >= most:
+            raise UsageError(f"The serving process holds {most:,} connections at most.")
         self.held.append(listener.accept(call.port, bounded(call.limit_s)))
         return len(self.held) - 1
 

@@ -6,10 +6,11 @@ They are two because what sends may have to wait for a client that does not read
 
 import threading
 import time
+from contextlib import suppress
 from typing import Self
 
 from stress.lab import counters, listening
-from stress.model.errors import ChannelClosedError
+from stress.model.errors import ChannelClosedError, LabError
 from stress.model.peer import BEAT_S, SILENCE_S, ServeLimits
 from stress.storm.peer.calls import Beat
 from stress.storm.peer.channel import Channel
@@ -53,7 +54,9 @@ class Watch:
         """Count the connections of another listener from now on, in addition to those before; None: of no further."""
         with self.lock:
             if self.serving is not None:
-                load = self.read_load(time.monotonic())
+                load = self.rate.last if self.rate is not None else Load(0, 0, 0)
+                with suppress(LabError, OSError):  # of which the thread that looks ends the session
+                    load = self.read_load(time.monotonic())
                 self.past_completed, self.past_dropped = load.completed, load.dropped
             self.drops = {}
             self.overflows_before = counters.read().get(OVERFLOWS, 0)
@@ -61,19 +64,30 @@ class Watch:
 
     def send_beats(self) -> None:
         """Send a beat each second."""
-        while not self.stopped.wait(BEAT_S):
-            try:
+        reason = "no beat could be sent any more"
+        try:
+            while not self.stopped.wait(BEAT_S):
                 self.channel.send(Beat())
-            except ChannelClosedError as error:
-                self.end(str(error))
-                return
+        except ChannelClosedError as error:
+            reason = str(error)
+        finally:
+            self.end_unless_stopped(reason)
 
     def look(self) -> None:
         """Look at silence, time and rate each tenth of a second."""
-        while not self.stopped.wait(LOOK_S):
-            if reason := self.find_reason():
-                self.end(reason)
-                return
+        reason = None
+        try:
+            while reason is None and not self.stopped.wait(LOOK_S):
+                reason = self.find_reason()
+        except (LabError, OSError) as error:
+            reason = f"its limits could not be watched any more: {error}"
+        finally:
+            self.end_unless_stopped(reason or "its limits are not watched any more")
+
+    def end_unless_stopped(self, reason: str) -> None:
+        """End the session when a thread of it comes to its end first, by whatever: nothing goes on unwatched."""
+        if not self.stopped.is_set():
+            self.end(reason)
 
     def end(self, reason: str) -> None:
         """Let nobody connect any more, at once, whatever the main thread does; then let it end the session."""
