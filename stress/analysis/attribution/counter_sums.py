@@ -111,8 +111,10 @@ def sum_rsts_that_left(storm: Storm, crossings: Crossings) -> Sum:
     A firewall of the server's host that answers a challenge ACK sends its RST to that host itself, past no device.
     """
     act, value = storm.act, crossings.client_rsts.left + crossings.server_rsts.left
-    names = "".join(f" + rule {name}" for name in act.plan.world.interceptors)
-    value += sum(act.dropped.get(name, 0) for name in act.plan.world.interceptors)
+    world = act.plan.world
+    unseen = [rule.name for rule in world.rules if rule.name in world.interceptors and rule.on == SERVER]
+    names = "".join(f" + rule {name}" for name in unseen)
+    value += sum(act.dropped.get(name, 0) for name in unseen)
     server = act.hosts[SERVER].counters
     if withheld := act.counters.get(WITHHELD, 0):
         names, value = f"{names} + {WITHHELD}", value + withheld
