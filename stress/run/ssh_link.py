@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
+from stress.lab.quiet_port import QuietLoop
 from stress.model.errors import LabError
 from stress.run.ssh_destination import destination
 
@@ -34,17 +35,14 @@ Result = TypeVar("Result")
 @cache
 def event_loop() -> asyncio.AbstractEventLoop:
     """Return the event loop of all links, which runs in a thread of its own."""
-    loop = asyncio.new_event_loop()
+    loop = QuietLoop()
     loop.set_exception_handler(leave_to_reader)
     threading.Thread(target=loop.run_forever, daemon=True, name="ssh").start()
     return loop
 
 
 def leave_to_reader(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Report what went wrong in the event loop, but for input of a command that has ended, as its output's end tells.
-
-    asyncssh raises BrokenPipeError for what a pipe still has for it (``SSHChannel.write``, version 2.24).
-    """
+    """Report what went wrong, but for input of a command that has ended: asyncssh raises BrokenPipeError for that."""
     if not isinstance(context.get("exception"), BrokenPipeError):
         loop.default_exception_handler(context)
 
@@ -241,7 +239,8 @@ async def open_connection(where: dict[str, Any]) -> asyncssh.SSHClientConnection
 
 def error_text(error: BaseException) -> str:
     """Return an error as a text without a full stop at its end."""
-    return str(error).rstrip(".") or type(error).__name__
+    unanswered = f"no answer within {CONNECT_S:g} s" if isinstance(error, TimeoutError) else type(error).__name__
+    return str(error).rstrip(".") or unanswered
 
 
 def as_bytes(output: bytes | str | None) -> bytes:

@@ -5,6 +5,7 @@ import socket
 import ssl
 from contextlib import ExitStack
 
+from stress.lab.quiet_port import connect_quietly
 from stress.model.errors import LabError
 from stress.model.peer import SILENCE_S
 from stress.model.text import endpoint_text
@@ -22,7 +23,7 @@ def join_host(host: str, port: int, word: JoinWord) -> ssl.SSLSocket:
     """
     place = endpoint_text(host, port)
     try:
-        connected = socket.create_connection((host, port), SILENCE_S)
+        connected = connect_quietly(host, port, SILENCE_S)
     except OSError as error:
         raise LabError(
             f"{place} cannot be reached: {error.strerror or error}; is connstorm serve still running there, does it "

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from stress.model.errors import ChannelClosedError, LabError, error_named
+from stress.model.errors import ChannelClosedError, ChannelFaultError, LabError, error_named
 from stress.run.peer.relay_spec import Joined, RelaySpec
 from stress.storm.peer.caller import Caller
-from stress.storm.peer.calls import Call, Ended, Refused
+from stress.storm.peer.calls import Call, Ended, Ping, Refused
 from stress.storm.peer.channel import Channel, Connection
 from stress.storm.peer.message import SERVER_MESSAGE_MAX, SERVER_SPEECH, Speech
 
@@ -126,13 +126,11 @@ class Relay:
         return f"The process that talks to {self.spec.peer} ended with {how}, so the storm was ended."
 
     def loss(self) -> str | None:
-        """Return why the other host is lost, as a sentence; None: it is not."""
+        """Return why the other host is lost, as a sentence; None: it still agrees."""
         try:
-            while received := self.channel.receive(0):
-                if isinstance(received.message, Ended):
-                    return received.message.reason
-        except ChannelClosedError as error:
-            return self.end_text() if self.has_ended() else str(error)
+            self.caller.call(Ping())
+        except (ChannelClosedError, ChannelFaultError) as error:
+            return str(error)
         return None
 
     def kill(self) -> None:

@@ -55,18 +55,27 @@ class RelayLoop:
         self.begun_s = self.heard_s = time.monotonic()
         self.next_beat_s = self.begun_s
         self.ending_s: float | None = None
+        self.has_interrupted = False
         self.exchanges: list[Exchange] | None = None  # while the clocks are compared
         self.asked_ns = 0
 
-    def run(self) -> None:
-        """Pass frames until either end is gone; tell run-cell when the other host is."""
+    def run(self) -> bool:
+        """Pass frames until either end is gone; tell run-cell when the other host is.
+
+        Returns whether the other host has ended as it was told to.
+
+        Raises:
+            EOFError: run-cell is gone.
+        """
         self.far.send_message(Hello(PROTOCOL, f"connstorm {stress.__version__}"))
         try:
             while not self.is_over():
                 self.step()
         except LostError as error:
-            if self.ending_s is None:
-                self.report_loss(str(error))
+            if self.ending_s is not None:
+                return True
+            self.report_loss(str(error))
+        return False
 
     def is_over(self) -> bool:
         """Whether the other host has had its time to end."""
@@ -109,7 +118,7 @@ class RelayLoop:
             for frame in self.far.take_frames():
                 self.take_from_far(frame)
         except (EOFError, OSError) as error:
-            raise LostError(self.loss_text()) from error
+            raise self.lose_far() from error
         except ChannelFaultError as error:
             line = self.far.last.partition(b"\n")[0][:SHOWN_BYTES]
             raise LostError(
@@ -193,14 +202,21 @@ class RelayLoop:
         except OSError as error:
             if end is self.cell:
                 raise EOFError from error
-            raise LostError(self.loss_text()) from error
+            raise self.lose_far() from error
 
-    def loss_text(self) -> str:
-        """Return why the other host's stream has ended, as a sentence."""
+    def lose_far(self) -> LostError:
+        """End the storm at once; return why the other host's stream has ended, for which ssh may need some time."""
+        self.interrupt_storm()
         how = self.far_end.tell_end()
         if self.joined:
-            return f"{self.peer} was lost: {how}."
-        return f"{self.peer} does not serve: {how}; {self.far_end.remedy}."
+            return LostError(f"{self.peer} was lost: {how}.")
+        return LostError(f"{self.peer} does not serve: {how}; {self.far_end.remedy}.")
+
+    def interrupt_storm(self) -> None:
+        """Send run-cell SIGINT, once, unless it has ended the storm itself."""
+        if self.joined and self.ending_s is None and not self.has_interrupted:
+            self.has_interrupted = True
+            os.kill(self.cell_pid, signal.SIGINT)
 
     @property
     def patience_s(self) -> float:
@@ -220,10 +236,7 @@ class RelayLoop:
         try:
             self.cell.send_message(Ended(reason))
             self.cell.flush()
-            if (
-                self.joined
-            ):  # at once, even if run-cell, which reads nothing while it storms, has no room for the reason
-                os.kill(self.cell_pid, signal.SIGINT)
+            self.interrupt_storm()  # now: run-cell reads nothing while it storms, so the rest may not be taken yet
             os.set_blocking(self.cell.stream.writing, True)
             self.cell.flush()
             while True:

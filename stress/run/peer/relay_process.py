@@ -42,9 +42,9 @@ def main(descriptor: int, cell_pid: int) -> None:
             cell.sendall(frame.packed)
         return
     with suppress(EOFError):
-        RelayLoop(far, Connection(cell), spec.peer, cell_pid).run()
-    far.stream.close()
-    far.tell_end()
+        if RelayLoop(far, Connection(cell), spec.peer, cell_pid).run():
+            far.stream.close()
+            far.tell_end()  # so that nothing of it is left there when run-cell goes on
 
 
 if __name__ == "__main__":
