@@ -59,7 +59,7 @@ captures: $(VENV)/built
 
 mutations: $(VENV)/built
 	CONNSTORM_MUTATIONS=100000 $(BIN)/python -m pytest tests/test_mutations.py tests/test_relay_mutations.py \
-		tests/test_session_mutations.py
+		tests/test_session_mutations.py tests/test_client_mutations.py
 
 $(VENV)/built: $(SOURCES)
 	PYTHON=$(PYTHON) sh .ci/prerequisites

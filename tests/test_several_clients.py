@@ -40,11 +40,11 @@ def hosts(tmp_path_factory):
         yield made
 
 
-def start_together(hosts, plan, *, serve=(), client=()):
+def start_together(hosts, plan, *, serve=(), client=(), under=()):
     """Start a storm of both clients against the server."""
     sides = [
         hosts.server.start(*program("serve", "--stdio", *serve)),
-        hosts.client2.start(*program("serve", "--stdio", "--client", *client)),
+        hosts.client2.start(*under, *program("serve", "--stdio", "--client", *client)),
     ]
     descriptors = [stream.fileno() for side in sides for stream in (side.stdout, side.stdin)]
     leading = hosts.client.start(
@@ -152,6 +152,25 @@ def test_a_client_that_is_lost_ends_the_storm_and_the_attempts_of_others_are_kep
     assert summary.books == []
 
 
+AHEAD_S = 100_000
+
+
+@EVERY
+@pytest.mark.skipif(not ROOT, reason="only root can make a time namespace")
+def test_the_starts_of_a_client_with_another_clock_are_told_in_this_one(hosts):
+    later = ["unshare", "--time", "--monotonic", AHEAD_S, "--fork"]
+    came = storm_together(hosts, plan_across(attempts=400, rate_per_s=800), under=later)
+    assert not isinstance(came, str), came
+    run, summary = came
+    (client,) = run.record.acts[0].clients
+    for clock in (client.clock, client.clock_after):
+        assert abs(clock.offset_ns - AHEAD_S * 10**9) <= clock.error_ns
+    starts_ns = [run.attempts["start_ns"][run.attempts["address"] == number] for number in (0, 1)]
+    both_ns = [max(starts[0] for starts in starts_ns), min(starts[-1] for starts in starts_ns)]
+    assert both_ns[0] < both_ns[1]  # they stormed at the same time
+    assert summary.outcomes["connected"] == 400
+
+
 ELSEWHERE = """
 import socket, sys
 with socket.create_server((sys.argv[1], 5000)) as listening:
@@ -212,18 +231,116 @@ def test_what_several_clients_cannot_have_is_refused(fields):
     assert any("several clients" in fault for fault in plan_faults(plan))
 
 
-def test_peer_given_twice_makes_the_second_a_client(tmp_path):
-    with three_hosts(tmp_path, as_root=ROOT) as hosts:
-        hosts.serve_ssh()
-        arguments = ("--peer", "lab2", "--peer", "lab3", *hosts.remote, "--attempts", 300, "--rate", 600)
-        ended = hosts.client.run(*program("run", "clean", *arguments, "-o", hosts.client.results))
-        assert ended.returncode == 0, ended.stderr
-        (path,) = hosts.client.results.iterdir()
-        run, summary = run_folder.read(path)
-        (act,) = run.record.acts
-        assert [client.name for client in act.clients] == ["lab3"]
-        assert act.listener.accepted == summary.outcomes["connected"] == 300
-        assert "lab3 from 192.0.2.3: 150 attempts" in " ".join(ended.stdout.split())
-        assert [claim for claim in summary.books if not claim.balanced] == []
-        assert hosts.client.pids() == {}
-        assert set(hosts.client2.pids()) == {hosts.ssh2.pid}
+@pytest.fixture(scope="module")
+def logged_in(tmp_path_factory):
+    """Return three hosts of which the client may log in to the others."""
+    with three_hosts(tmp_path_factory.mktemp("ssh"), as_root=ROOT) as made:
+        made.serve_ssh()
+        yield made
+
+
+def run_together(hosts, name, *arguments):
+    """Start a storm of both clients by ssh, with results of its own."""
+    peers = ("--peer", "lab2", "--peer", "lab3", *hosts.remote)
+    return hosts.client.start(
+        *program("run", "clean", *peers, *arguments, "-o", hosts.client.results / name), text=True
+    )
+
+
+def is_all_over(hosts):
+    """Return whether nothing of a storm is left on any host, within some seconds."""
+    return hosts.is_quiet() and wait.wait_until(lambda: set(hosts.client2.pids()) == {hosts.ssh2.pid}, 10)
+
+
+def read_only_run(hosts, name):
+    (path,) = (hosts.client.results / name).iterdir()
+    return run_folder.read(path)
+
+
+def test_peer_given_twice_makes_the_second_a_client(logged_in):
+    hosts = logged_in
+    stdout, stderr = run_together(hosts, "twice", "--attempts", 300, "--rate", 600).communicate()
+    run, summary = read_only_run(hosts, "twice")
+    (act,) = run.record.acts
+    assert [client.name for client in act.clients] == ["lab3"], stderr
+    assert act.listener.accepted == summary.outcomes["connected"] == 300
+    assert "lab3 from 192.0.2.3: 150 attempts" in " ".join(stdout.split())
+    assert [claim for claim in summary.books if not claim.balanced] == []
+    assert is_all_over(hosts)
+
+
+def kill_relay(hosts, _):
+    """Kill the relay to the further client, which is the last that was started."""
+    relays = sorted(pid for pid, line in hosts.client.pids().items() if "relay_process" in line)
+    assert len(relays) == 2
+    os.kill(relays[-1], signal.SIGKILL)
+
+
+def kill_session(hosts, _):
+    for pid, line in hosts.client2.pids().items():
+        if "serve --stdio --client" in line and "sh -c" not in line:
+            os.kill(pid, signal.SIGKILL)
+
+
+def kill_worker(hosts, _):
+    (pid,) = [pid for pid, line in hosts.client2.pids().items() if "worker_process" in line]
+    os.kill(pid, signal.SIGKILL)
+
+
+def kill_cell(hosts, _):
+    (pid,) = [pid for pid, line in hosts.client.pids().items() if "run-cell" in line]
+    os.kill(pid, signal.SIGKILL)
+
+
+def take_link_down(hosts, _):
+    hosts.client2.ip("link", "set", hosts.client2.device, "down")
+
+
+ENDINGS = {"relay": kill_relay, "session": kill_session, "worker": kill_worker, "link": take_link_down}
+
+
+@EVERY
+@pytest.mark.parametrize("name", ENDINGS)
+def test_a_client_that_is_lost_by_whatever_means_ends_the_storm_of_all(logged_in, name):
+    hosts = logged_in
+    before = connections_made(hosts.client2)
+    running = run_together(hosts, name, "--duration", 30, "--rate", 400)
+    assert wait.wait_until(lambda: connections_made(hosts.client2) > before + 100, 30)
+    ENDINGS[name](hosts, running)
+    _, stderr = running.communicate(timeout=30)
+    if name == "link":
+        hosts.client2.ip("link", "set", hosts.client2.device, "up")
+    assert running.returncode == 3, stderr
+    assert "lab3" in stderr
+    run, summary = read_only_run(hosts, name)
+    assert {*run.attempts["address"].tolist()} == {0}
+    assert len(run.attempts) > 20
+    assert run.attempts["start_ns"].max() < 25e9
+    assert summary.books == []
+    assert is_all_over(hosts)
+
+
+@EVERY
+def test_the_end_of_the_cell_ends_the_storm_on_every_host(logged_in):
+    hosts = logged_in
+    before = connections_made(hosts.client2)
+    running = run_together(hosts, "cell", "--duration", 30, "--rate", 400)
+    assert wait.wait_until(lambda: connections_made(hosts.client2) > before + 100, 30)
+    kill_cell(hosts, running)
+    assert running.wait(30) == 3
+    assert is_all_over(hosts)
+
+
+@EVERY
+def test_ctrl_c_of_the_command_keeps_what_all_clients_recorded(logged_in):
+    hosts = logged_in
+    before = connections_made(hosts.client2)
+    running = run_together(hosts, "ctrl-c", "--duration", 30, "--rate", 400)
+    assert wait.wait_until(lambda: connections_made(hosts.client2) > before + 100, 30)
+    running.send_signal(signal.SIGINT)
+    _, stderr = running.communicate(timeout=30)
+    assert running.returncode == 130, stderr
+    run, summary = read_only_run(hosts, "ctrl-c")
+    assert {*run.attempts["address"].tolist()} == {0, 1}
+    assert [claim for claim in summary.books if not claim.balanced] == []
+    assert is_all_over(hosts)

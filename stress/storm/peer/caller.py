@@ -36,6 +36,10 @@ class Caller:
         self.start(call)
         return self.finish(type(call))
 
+    def give_up(self, reason: str) -> None:
+        """Make no more calls; each raises ChannelClosedError with this reason, unless the other end gave one before."""
+        self._ended = self._ended or reason
+
     def start(self, call: Call) -> None:
         """Send a call, whose answer ``finish`` waits for; no other may be made in between.
 

@@ -16,7 +16,7 @@ from stress.lab import host, local_addresses, reachability, sysctl
 from stress.lab.local_route import find_source
 from stress.lab.network import Network
 from stress.model.attempt import USE
-from stress.model.errors import LabError, UsageError
+from stress.model.errors import LabError, NotApplicableError, UsageError
 from stress.model.plan import Plan
 from stress.model.run import PORTS
 from stress.model.units import SECOND_NS
@@ -57,11 +57,13 @@ class ClientPart:
             UsageError: the plan is none for this host.
         """
         plan_rules.refuse(plan_rules.plan_faults(ask.plan))
-        plan_rules.refuse(client_faults(ask.plan, ask.number, limits_rate_per_s))
+        plan_rules.refuse(client_faults(ask.plan, ask.number))
+        rates = (fault for act in ask.plan.storms().values() for fault in rate_faults(act, limits_rate_per_s))
+        plan_rules.refuse(iter(dict.fromkeys(rates)))
         self.plan, self.number = ask.plan, ask.number
         self.source = ask.plan.clients[ask.number - 1]
         self.acts = ask.plan.storms()
-        self.has_met = False
+        self.has_met = self.has_stormed = False
         self.stack = ExitStack()
         self.workers: Workers | None = None
 
@@ -119,6 +121,12 @@ class ClientPart:
         self.end()
         verify_sysctls(settings_of(act, CLIENT), "On the host of a further client")
         nofile, ports = raise_descriptor_limit(), read_port_range(act.server_ports)
+        plan_rules.refuse(
+            plan_rules.missing_kernel_features(
+                act, has_local_port_range=host.has_local_port_range(), has_mptcp=host.has_mptcp()
+            ),
+            NotApplicableError,
+        )
         plan_rules.refuse(plan_rules.host_faults(act, ports, nofile))
         (cpu, *_), _ = assign_cpus(msgspec.structs.replace(act, workers=1))
         spec = WorkerSpec(act, self.number, call.attempts, call.first_address, nofile, cpu, b"")
@@ -132,6 +140,7 @@ class ClientPart:
             self.stack.callback(self.uses.close)
         # A SYN may be sent again at once on any port of a host that others use too.
         self.workers = Workers([spec], [attempts], self.buffer, np.ones(PORTS, np.uint8), uses=self.uses)
+        self.has_stormed = False
 
     def storm(self, call: StormPart) -> WithArrays:
         """Storm, and return what was recorded."""
@@ -139,7 +148,9 @@ class ClientPart:
             raise UsageError(
                 "The storm is to begin in the past, or in more than 10 s; the clocks were compared wrongly."
             )
-        assert self.workers is not None
+        if self.workers is None or self.has_stormed:
+            raise UsageError("This part of the act has had its storm.")
+        self.has_stormed = True
         (result,) = self.workers.storm(call.epoch_ns, call.begin_ns)
         arrays = {"attempts": self.buffer.records[: result.recorded]}
         if self.uses is not None:
@@ -161,14 +172,8 @@ class ClientPart:
         self.stack.close()
 
 
-def client_faults(plan: Plan, number: int, rate_per_s: float) -> Iterator[str]:
-    """Yield why this host does not storm for a plan.
-
-    Args:
-        plan: the whole one.
-        number: of the client that this host is to be.
-        rate_per_s: how many connections a second this host permits.
-    """
+def client_faults(plan: Plan, number: int) -> Iterator[str]:
+    """Yield why this host is not the client of a number in a plan."""
     if not plan.world.is_across_link or not 1 <= number <= len(plan.clients):
         yield f"The plan of {plan.scenario} has no client {number} across a link."
         return
@@ -178,8 +183,17 @@ def client_faults(plan: Plan, number: int, rate_per_s: float) -> Iterator[str]:
         yield f"{source} is no address of this client."
     if target in own:
         yield f"{target}, which is to be stormed, is this client's own; name each host by one --peer alone."
-    if (plan.rate_per_s or 0) > rate_per_s * plan.workers:
-        yield f"This client permits {rate_per_s:,g} connections a second, not {plan.rate_per_s:,g}; lower --rate."
+
+
+def rate_faults(act: Plan, rate_per_s: float) -> Iterator[str]:
+    """Yield why this host's part of an act has more connections a second than it permits."""
+    if act.rate_per_s is None and act.attempts is not None and act.attempts <= rate_per_s * act.workers:
+        return  # fewer than in a second
+    if act.rate_per_s is None or act.rate_per_s > rate_per_s * act.workers:
+        yield (
+            f"This client permits {rate_per_s:,g} connections a second of its own; give a --rate of "
+            f"{rate_per_s * act.workers:,g} at most, which all {act.workers} clients share."
+        )
 
 
 def consent_of(plan: Plan, limits: Any) -> ClientConsent:

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from stress.model.errors import ChannelClosedError, UsageError
+from stress.model.errors import ChannelClosedError, LabError, Terminated, UsageError
 from stress.storm.peer import calls, description
 from stress.storm.peer.agreement import Terms
 from stress.storm.peer.calls import Call, Ended, Hello, Message
 from stress.storm.peer.channel import Channel
-from stress.storm.peer.client_calls import AskClient, ClientConsent, FindSource, StopPart
+from stress.storm.peer.client_calls import AskClient, ClientConsent, FindSource, StopPart, StormPart
 from stress.storm.peer.client_part import ClientPart, consent_of, source_towards
+from stress.storm.peer.serving_act import WithArrays
 from stress.storm.peer.session import NOTHING, Session
 
 
@@ -40,6 +41,8 @@ class ClientSession(Session):
         }
         if self.part is not None:
             handlers |= self.part.handlers()
+        if StormPart in handlers:
+            handlers[StormPart] = self.storm
         handler = handlers.get(type(call))
         if handler is None:
             raise UsageError(f"{type(call).__name__} has to wait for an agreement or a meeting, or is for who serves.")
@@ -54,6 +57,20 @@ class ClientSession(Session):
         self.watch.agree(self.terms.limits)
         self.part = part
         return consent
+
+    def storm(self, call: StormPart) -> WithArrays:
+        """Storm; where that fails, the session ends, and with it the storm of all clients.
+
+        Raises:
+            UsageError: as of ``ClientPart.storm``.
+            Terminated: the storm failed.
+        """
+        assert self.part
+        try:
+            return self.part.storm(call)
+        except LabError as error:
+            self.interruption.reason = f"its storm failed: {error}"
+            raise Terminated(0) from error
 
     def take_notice(self, message: Message | None) -> bool:
         """Take a message that nothing answers; return whether it is one."""

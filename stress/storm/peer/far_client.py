@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from stress._fastconnect import now_ns
 from stress.model.attempt import ATTEMPT, USE
-from stress.model.errors import ChannelFaultError, LabError, UsageError
+from stress.model.errors import ChannelFaultError, ConnstormError, LabError, UsageError
 from stress.model.peer import ClientReport, ClockOffset
 from stress.model.plan import Plan
 from stress.model.text import endpoint_text
@@ -27,11 +27,13 @@ from stress.storm.peer.client_calls import (
     StormPart,
 )
 from stress.storm.peer.clock import ClockPair
+from stress.storm.peer.end_settings import OF_SERVER
 from stress.storm.peer.joined_peer import LOST, FarClient, JoinedPeer
 from stress.storm.worker import WorkerResult
 
 LEAD_NS = 100_000_000  # from the order to storm to its beginning; longer where a round trip is
 ROUND_TRIPS = 6
+OF_MEMORY = {"net.ipv4.tcp_ehash_entries", "net.ipv4.tcp_max_tw_buckets"}  # the kernel's own values follow from it
 MEETING_LIMIT_S = 5.0  # longer than a client waits for an answer
 NO_ATTEMPTS, NO_USES = np.zeros(0, ATTEMPT), np.zeros(0, USE)
 
@@ -83,7 +85,10 @@ class FarParts:
         self.parts: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
         self.lost = ""  # the name of a client of which nothing is known any more
         for client in clients:
-            client.caller.call(BeginPart(act, attempts, first_address))
+            try:
+                client.caller.call(BeginPart(act, attempts, first_address))
+            except (UsageError, LabError) as error:
+                raise type(error)(f"{client.name}: {error}") from error
             self.stolen_ms.append(client.caller.call(ReadHost()).stolen_ms)
 
     def storm(self, epoch_ns: int, storm_here: Callable[[int], WorkerResult]) -> list[WorkerResult]:
@@ -116,8 +121,9 @@ class FarParts:
         """Wait for the result of a client; SIGINT is passed on to all."""
         try:
             result, attempts, uses = self.receive(number)
-        except LOST:
+        except ConnstormError as error:
             self.lost = self.clients[number].name
+            self.clients[number].caller.give_up(str(error))  # of one that refuses to storm nothing is known either
             self.stop()
             result, attempts, uses = PartResult(0, interrupted=True, stalls=[], stalls_missed=0), NO_ATTEMPTS, NO_USES
         self.parts.append((attempts, uses))
@@ -230,7 +236,11 @@ def refuse_unlike(
             ("kernel", kernel, consent.host.kernel),
             ("jiffy (ns)", jiffy_ns, consent.host.jiffy_ns),
             ("port range", ports, (consent.port_range, consent.ports)),
-            *((name, value, consent.sysctls.get(name)) for name, value in sysctls.items()),
+            *(
+                (name, value, consent.sysctls.get(name))
+                for name, value in sysctls.items()
+                if name not in OF_SERVER | OF_MEMORY
+            ),
         ]
         for what, own, other in theirs:
             if own != other:

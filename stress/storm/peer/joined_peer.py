@@ -64,9 +64,10 @@ class JoinedPeer:
     clients: list[FarClient] = field(default_factory=list)
 
     def find_loss(self) -> str | None:
-        """Return why the control channel is lost, after a signal that may have told so; None: the other end agrees."""
-        try:
-            self.caller.call(Ping())
-        except LOST as lost:
-            return str(lost)
+        """Return why a control channel is lost, after a signal that may have told so; None: the other end agrees."""
+        for caller in (self.caller, *(client.caller for client in self.clients)):
+            try:
+                caller.call(Ping())
+            except LOST as lost:
+                return str(lost)
         return None
