@@ -120,19 +120,8 @@ def run_warnings(plan: Plan, ended: ActsResult, peer: JoinedPeer | None) -> Iter
     if plan.world.topology is Topology.PEER:
         hosts = f"{2 + len(plan.clients)}" if plan.clients else "two"
         yield f"This ran on {hosts} hosts as they are: their counters include everybody's connections."
-        yield from changed_sentences(results)
     elif plan.host:
         where = "where the server is" if plan.is_external else "on the host's own network stack"
         yield f"This ran {where}: the counters include everybody's connections, and no setting was changed."
     for result in results:
         yield from result.warnings
-
-
-def changed_sentences(results: list[ActResult]) -> Iterator[str]:
-    """Yield what was changed for the storms on either host across a link."""
-    peers = [result.act.peer for result in results if result.act.peer is not None]
-    here = dict.fromkeys(change for peer in peers for change in peer.changed_here)
-    there = dict.fromkeys(change for peer in peers for change in peer.changed)
-    for where, changes in (("this host", here), (peers[0].name if peers else "", there)):
-        if changes:
-            yield f"Changed on {where} for the time of an act, and restored: {', '.join(changes)}."
