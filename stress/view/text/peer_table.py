@@ -5,11 +5,11 @@ What the other host says of itself is text that others made: it is shown as one 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
-from stress.analysis.attribution.crossings import Crossing, Crossings, count_crossings
 from stress.model.peer import ClientReport, ClockOffset, PeerReport, ServeLimits
 from stress.model.record import Act, Record
 from stress.model.summary import Evidence
@@ -17,6 +17,9 @@ from stress.model.text import one_line, plural, rate_text
 from stress.model.units import duration_text, kernel_text
 from stress.model.world import CLIENT, SERVER
 from stress.view.text.plain_table import plain_table
+
+if TYPE_CHECKING:
+    from stress.analysis.attribution.crossings import Crossing, Crossings
 
 # Counters that tell most of what happened to connections, in the order of their way.
 SHOWN = (
@@ -112,6 +115,8 @@ def link_tables(acts: Sequence[Act]) -> list[Table]:
 
 def crossings_table(acts: Sequence[Act]) -> Table | None:
     """Return how many segments of each kind left one host and came to the other; None where nobody counted them."""
+    from stress.analysis.attribution.crossings import count_crossings  # noqa: PLC0415  # numpy; doctor prints this too
+
     counted = [(act, crossings) for act in acts if (crossings := count_crossings(act)) is not None]
     if not counted:
         return None
@@ -137,7 +142,7 @@ def crossings_table(acts: Sequence[Act]) -> Table | None:
     return table
 
 
-def rows_of(crossings: Crossings) -> Iterator[tuple[str, Crossing]]:
+def rows_of(crossings: "Crossings") -> Iterator[tuple[str, "Crossing"]]:
     """Yield name and counts of each kind of segment."""
     yield "SYN ▶", crossings.syns
     yield "◀ SYN-ACK", crossings.syn_acks
@@ -148,7 +153,7 @@ def rows_of(crossings: Crossings) -> Iterator[tuple[str, Crossing]]:
     yield "◀ ICMP error", crossings.errors
 
 
-def lost_text(crossing: Crossing) -> Text:
+def lost_text(crossing: "Crossing") -> Text:
     """Return how many were lost between, or came in addition."""
     if not crossing.lost:
         return Text("=", style="green")
