@@ -20,7 +20,7 @@ from two_hosts import STORM
 
 from stress.lab import wait
 from stress.model.errors import LabError, UsageError
-from stress.model.plan import Close, EvidenceSource
+from stress.model.plan import Close, EvidenceSource, Serve
 from stress.model.world import CLIENT, SERVER, Drop
 from stress.store import run_folder
 from stress.storm.check.plan_rules import plan_faults
@@ -150,6 +150,19 @@ def test_a_client_that_is_lost_ends_the_storm_and_the_attempts_of_others_are_kep
     assert {*run.attempts["address"].tolist()} == {0}
     assert "lab3 was lost" in " ".join(run.record.warnings)
     assert summary.books == []
+
+
+@EVERY
+def test_a_full_queue_of_the_server_is_the_cause_of_what_all_clients_saw(hosts):
+    for host in (hosts.client, hosts.client2):
+        host.run("sysctl", "-qw", "net.ipv4.tcp_syn_retries=1", "net.ipv4.tcp_syn_linear_timeouts=0")
+    came = storm_together(hosts, plan_across(attempts=40, serve=Serve.NOBODY, backlog=8))
+    assert not isinstance(came, str), came
+    run, summary = came
+    assert summary.outcomes["connected"] == 9
+    assert summary.causes["accept_queue"] == 31
+    assert {*run.attempts["address"][run.attempts["error"] != 0].tolist()} == {0, 1}
+    assert [claim for claim in summary.books if not claim.balanced] == []
 
 
 AHEAD_S = 100_000

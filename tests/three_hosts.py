@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Three hosts that are joined by a bridge: network namespaces of which two are clients and one serves."""
+"""Three hosts that are joined by a switch: network namespaces of which two are clients, one serves, one is a bridge."""
 
 import getpass
 import subprocess
@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from private_network import AS_ONESELF, AS_ROOT, ROOT, beside, network
 from two_hosts import SSH_PORT, SSH_SERVER, Host, TwoHosts, settle_addresses
-
-BRIDGE_ADDRESS = "02:00:00:00:00:02"  # fixed: else it changes with what joins
 
 
 @dataclass
@@ -46,16 +44,19 @@ def three_hosts(folder, *, as_root=ROOT):
         network(AS_ONESELF if as_root else AS_ROOT) as (client_pid, in_client),
         beside(in_client) as (second_pid, in_second),
         beside(in_client) as (server_pid, in_server),
+        beside(in_client) as (switch_pid, in_switch),
     ):
         client = Host("client", folder / "client", client_pid, in_client)
         second = Host("client2", folder / "client2", second_pid, in_second)
         server = Host("server", folder / "server", server_pid, in_server)
         hosts = ThreeHosts(client, server, as_root, client2=second)
-        server.ip("link", "add", server.device, "address", BRIDGE_ADDRESS, "type", "bridge")
-        for number, host in enumerate((client, second), start=1):
+        switch = Host("switch", folder / "switch", switch_pid, in_switch)
+        switch.ip("link", "add", "lan", "type", "bridge")
+        switch.ip("link", "set", "lan", "up")
+        for number, host in enumerate((client, second, server), start=1):
             leg = f"leg{number}"
-            server.ip("link", "add", leg, "type", "veth", "peer", "name", host.device, "netns", host.pid)
-            server.ip("link", "set", leg, "master", server.device, "up")
+            switch.ip("link", "add", leg, "type", "veth", "peer", "name", host.device, "netns", host.pid)
+            switch.ip("link", "set", leg, "master", "lan", "up")
         for host in (client, second):
             settle_addresses(host, server)
             settle_addresses(server, host)
