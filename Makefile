@@ -12,6 +12,7 @@
 # make link-storms  hold causes across a link against what a router between really did, in every case; a minute
 # make links      run every scenario across a link, and balance the books of both ends; 15 minutes
 # make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
+# make kill-points  kill any process of a storm between two hosts at 300 moments, and look for what is left; an hour
 # make mutations  send 100,000 mutated messages to either end of the control channel; an hour
 # make operate    run what docs/operate.md shows, next to a server in trouble; two minutes
 # make clean      remove what was built
@@ -21,7 +22,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench track validate catalogue worlds captures links chance symptoms mutations clean
+.PHONY: demo test check bench track validate catalogue worlds captures links chance symptoms mutations kill-points clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -56,6 +57,9 @@ chance: $(VENV)/built
 
 captures: $(VENV)/built
 	$(BIN)/python docs/generate/captures.py
+
+kill-points: $(VENV)/built
+	CONNSTORM_KILL_POINTS=300 $(BIN)/python -m pytest tests/test_peer_run.py -k kill_at_any --timeout 7200
 
 mutations: $(VENV)/built
 	CONNSTORM_MUTATIONS=100000 $(BIN)/python -m pytest tests/test_mutations.py tests/test_relay_mutations.py \

@@ -26,6 +26,7 @@ from stress.model.errors import ConnstormError, LabError, StoreError, UsageError
 from stress.model.plan import Plan
 from stress.model.record import Record
 from stress.model.summary import Summary
+from stress.run.across_link import run_across_link
 from stress.run.external import ExternalStorms, refuse_options
 from stress.run.external_call import Answer
 from stress.run.stored_run import StoredRun
@@ -45,6 +46,7 @@ __all__ = [
     "read_run",
     "recorded_sysctls",
     "run",
+    "run_across_link",
     "run_suite",
     "scenario_plan",
     "server_plan",
@@ -66,26 +68,9 @@ def scenario_plan(scenario: str, **options: Any) -> Plan:
     Raises:
         UsageError: there is no such scenario or field, a value is of the wrong type, or the plan is invalid.
     """
-    import msgspec  # noqa: PLC0415  # see above
+    from stress.run.scenario_plan import make_scenario_plan  # noqa: PLC0415  # see above
 
-    from stress.storm.catalogue import find_scenario  # noqa: PLC0415
-    from stress.storm.check import plan_rules  # noqa: PLC0415
-
-    base = find_scenario(scenario).plan
-    fields = dict(options)
-    if fault := next(filter(None, map(base.act_fault, sorted(fields))), None):
-        raise UsageError(fault)
-    if family := fields.pop("family", None):
-        base = base.with_family(family)
-    if fields.pop("host", False):
-        base = base.on_host()
-    fields["sysctls"] = base.sysctls | fields.get("sysctls", {})
-    try:
-        plan = msgspec.convert(msgspec.structs.asdict(base) | fields, Plan)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{error}.") from error
-    plan_rules.refuse(plan_rules.plan_faults(plan))
-    return plan
+    return make_scenario_plan(scenario, options)
 
 
 def run(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Kill any process of a storm across a link at any moment, and look for what is left on both hosts.
 
-As a program, ``kill_points.py COUNT [SEED]`` does so COUNT times, each time with a moment and a process that are drawn.
+As a program, ``kill_points.py COUNT [SEED [AS_ROOT]]`` does so COUNT times; the moment and the process
+are drawn each time.
 """
 
 import os
@@ -176,11 +177,11 @@ def forget_runs(hosts):
         shutil.rmtree(path)
 
 
-def main(count, seed=1):
-    """Kill at ``count`` points; return how many left something."""
+def main(count, seed=1, as_root=ROOT):
+    """Kill at ``count`` points; return how many left something. As another than root the ssh server is asyncssh's."""
     generator = random.Random(seed)
     bad = 0
-    with tempfile.TemporaryDirectory() as folder, two_hosts(Path(folder), as_root=ROOT) as hosts:
+    with tempfile.TemporaryDirectory() as folder, two_hosts(Path(folder), as_root=bool(as_root)) as hosts:
         hosts.serve_ssh()
         before = both_states(hosts)
         for number in range(count):

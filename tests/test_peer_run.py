@@ -4,6 +4,7 @@
 All storms of the default tests run at once, on ports of their own, because most of their time is waiting.
 """
 
+import errno
 import json
 import os
 import signal
@@ -38,7 +39,6 @@ class Ended:
     stdout: str
     stderr: str
     runs: list[Path]
-    took_s: float = 0.0
 
     def read(self):
         """Return its only run."""
@@ -92,7 +92,15 @@ def hosts(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ended(hosts):
+def cut_hosts(tmp_path_factory):
+    """Two more hosts, whose link goes down."""
+    with two_hosts(tmp_path_factory.mktemp("cut"), as_root=False) as made:
+        made.serve_ssh()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def ended(hosts, cut_hosts):
     """End storms in the middle, and let others end by themselves."""
     before = both_states(hosts)
     running = {
@@ -103,15 +111,20 @@ def ended(hosts):
         "wrong login": start(hosts, "wrong login", 6013, *SLOW, "--peer", "nobody"),
     }
     answers = {}
-    for process in running.values():
+    cut = start(cut_hosts, "cut", 6000, *SLOW, "--deadline", "1", "--peer", cut_hosts.peer())
+    for process in (cut, *running.values()):
         until_storm(process)
     time.sleep(0.5)
-    began_s = time.monotonic()
+    cut_hosts.set_link("down")
     for name, (words, number) in ENDINGS.items():
         os.kill(find_process(hosts, name, words), number)
     for name, process in {**running, **refusing}.items():
         answers[name] = end(hosts, name, process)
-        answers[name].took_s = time.monotonic() - began_s
+    answers["cut"] = end(cut_hosts, "cut", cut)
+    answers["cut left"] = (
+        cut_hosts.client.pids(),
+        [line for line in cut_hosts.server.pids().values() if "stress" in line],
+    )
     answers["left"] = leftovers(hosts, before | {"client": before["client"] | {"partial folders": []}})
     return answers
 
@@ -127,6 +140,20 @@ def test_a_storm_across_a_link_is_one_run_of_both_ends(hosts):
     assert (act.peer.name, act.peer.transport, act.peer.lost) == (hosts.peer(6), Transport.SSH, None)
     assert all(claim.balanced for claim in summary.books)
     assert hosts.is_quiet()
+
+
+API = """
+import sys
+from stress import api
+
+run = api.run_across_link("clean", sys.argv[1], remote_connstorm=sys.argv[2], output=sys.argv[3], attempts=50, family=4)
+print(run.summary.outcomes["connected"], run.record.acts[0].peer.name, run.record.plan.target)
+"""
+
+
+def test_a_program_storms_across_a_link_too(hosts):
+    ended = hosts.client.run(sys.executable, "-c", API, hosts.peer(), marked("api"), hosts.client.results / "api")
+    assert ended.stdout.split() == ["50", hosts.peer(), hosts.server.control[4]], ended.stderr
 
 
 def test_whatever_ends_a_storm_nothing_is_left_on_either_host(ended):
@@ -147,6 +174,15 @@ def test_what_was_recorded_until_the_other_host_was_lost_is_stored(ended, name, 
     assert run.record.interrupted
     assert 0 < len(run.attempts) < 2000
     assert run.record.acts[0].peer.lost in ended[name].stderr
+
+
+def test_a_link_that_goes_down_ends_both_sides_and_keeps_what_was_recorded(ended):
+    assert ended["cut"].code == 3, ended["cut"].stderr
+    assert "lab2 has said nothing for 5 s, so the storm was ended." in ended["cut"].stderr
+    run, _ = ended["cut"].read()
+    assert run.record.interrupted
+    assert {0, errno.ENETUNREACH} <= set(run.attempts["error"])
+    assert ended["cut left"] == ({}, [])
 
 
 def test_ctrl_c_ends_a_storm_and_stores_it(ended):

@@ -24,6 +24,8 @@ def peer_options(
     Raises:
         UsageError: a host is not of the form of one, or what was given does not go together.
     """
+    if not peers:
+        raise UsageError("A storm across a link needs a --peer: the host that is stormed.")
     if len(set(peers)) < len(peers):
         raise UsageError("Name each --peer once.")
     where, *_ = [destination(peer, "--peer") for peer in peers]
