@@ -5,6 +5,7 @@ import numpy as np
 
 from stress.analysis.attribution.crossings import may_have_unsent_answers
 from stress.analysis.attribution.facts import Facts
+from stress.analysis.attribution.kernel_events import clock_error_ns
 from stress.analysis.attribution.rules.rule import Mask, Match, Rule
 from stress.model.outcome import Cause
 from stress.model.summary import Grade
@@ -81,9 +82,10 @@ def prove_fd_exhaustion(facts: Facts) -> Match | None:
     match, starved_ns = prove_accept_queue(facts), facts.storm.act.starved_ns
     if match is None or starved_ns is None:
         return None
-    first_ns, last_ns = starved_ns
+    error_ns = clock_error_ns(facts.storm)  # so close to either end the queue was full, but for which reason is open
+    first_ns, last_ns = starved_ns[0] + error_ns, starved_ns[1] - error_ns
     starts = facts.attempts["start_ns"]
-    overlap = (starts <= last_ns) & (starts + facts.attempts["latency_ns"] >= first_ns)
+    overlap = (starts <= last_ns) & (starts + facts.attempts["latency_ns"] >= first_ns) & (first_ns <= last_ns)
     return Match(match.attempts & overlap, match.figures) if (match.attempts & overlap).any() else None
 
 
