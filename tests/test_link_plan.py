@@ -139,7 +139,7 @@ def test_without_permission_each_end_says_what_it_needs():
     first, second = change_faults(act, CLIENT, REFUSED, CONTROL)
     assert first == (
         f"half-open needs {RETRIES}=1 on this host, where it is {here}: set it there (sysctl -w {RETRIES}='1'), or let "
-        "connstorm change and restore it (--set-host)."
+        "connstorm change and restore it (--set-host; for a suite --host)."
     )
     assert second.startswith("half-open needs rules of nftables on this host: let connstorm")
     assert not list(change_faults(act, SERVER, REFUSED, CONTROL))

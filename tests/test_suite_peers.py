@@ -11,7 +11,7 @@ from two_hosts import two_hosts
 
 from stress.lab import sysctl
 from stress.model.errors import LabError, UsageError
-from stress.model.link import link_text, parse_link
+from stress.model.link import LINK, link_text, parse_link
 from stress.model.suite import Status
 from stress.model.world import CLIENT, SERVER
 from stress.run.fingerprint import take_fingerprint
@@ -206,4 +206,8 @@ link = ["veth", "peer:lab2/198.51.100.2", "peer:lab9"]
             assert {CLIENT, SERVER} <= run.record.acts[0].hosts.keys()
         assert across[0].record.acts[0].address.target == "198.51.100.2"
         assert across[0].record.acts[0].peer.changed == []
+        told = hosts.client.run(*program("compare", path, "--cols", LINK, "--no-draw"))
+        assert "differ in their settings" in told.stderr
+        told = hosts.client.run(*program("compare", path, "--cols", LINK, "--no-draw", "--allow-diff", "settings"))
+        assert "link=veth against link=peer:lab2" in " ".join(told.stdout.split()), told.stderr
         assert hosts.is_quiet()

@@ -28,7 +28,8 @@ RUN_DIMENSIONS: dict[str, Callable[[Observation], str]] = {
     "scenario": lambda run: run.scenario,
     "cell": lambda run: run.cell,
 }
-DECIDED_BY_LINK = ("world", "source", "target", "host", "peers")  # fields of a plan
+DECIDED_BY_LINK = ("world", "source", "target", "host", "peers", "clients")  # fields of a plan
+BOUNDED_BY_PEER = ("release", "duration_s", "deadline_s")  # which the limits of a host across a link set where open
 PLAN_FIELDS = tuple(field for field in Plan.__struct_fields__ if field not in NOT_DIMENSIONS)
 
 
@@ -106,7 +107,8 @@ def plan_dimensions(runs: Iterable[Observation]) -> list[str]:
     runs = list(runs)
     fields = PLAN_FIELDS
     if len({link_text(run.plan) for run in runs}) > 1:
-        fields = (LINK, *(field for field in PLAN_FIELDS if field not in DECIDED_BY_LINK))
+        decided = DECIDED_BY_LINK + (BOUNDED_BY_PEER if any(run.plan.peers for run in runs) else ())
+        fields = (LINK, *(field for field in PLAN_FIELDS if field not in decided))
     return [*fields, *sorted({setting for run in runs for setting in run.plan.sysctls})]
 
 

@@ -17,7 +17,7 @@ from stress.storm.peer.allowed_changes import check_changes
 from stress.storm.peer.calls import Ask
 from stress.storm.peer.end_changes import Control, Permission, change_faults
 
-ASK_TO_CHANGE = "let connstorm change and restore it (--set-host)"
+ASK_TO_CHANGE = "let connstorm change and restore it (--set-host; for a suite --host)"
 PERMIT_CHANGE = (
     "permit connstorm to change and restore it, both there (connstorm serve --set-host) and here (--set-host)"
 )

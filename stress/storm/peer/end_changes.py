@@ -28,7 +28,7 @@ class Permission(msgspec.Struct, frozen=True):
     """
 
     given: bool
-    remedy: str = "let connstorm change and restore it (--set-host)"
+    remedy: str = "let connstorm change and restore it (--set-host; for a suite --host)"
 
 
 def change_faults(plan: Plan, host: str, permission: Permission, control: Control | None) -> Iterator[str]:
