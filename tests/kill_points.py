@@ -10,6 +10,7 @@ import random
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,12 +19,13 @@ from pathlib import Path
 
 from command import program
 from private_network import ROOT
-from two_hosts import PEER_NAMES, SSH_PORT, two_hosts
+from two_hosts import SSH_PORT, two_hosts
 
 from stress.lab import wait
 from stress.store import run_folder
 
 RATE = 200
+TLS_SHARE = 0.3  # of the points
 STORMS = {  # by name: the scenario and its options; each lasts some two seconds
     "mines": ("closewait", "--mines", "20", "--attempts", "400", "--rate", RATE, "--deadline", "1"),
     "workers": ("clean", "--workers", "2", "--attempts", "400", "--rate", RATE),
@@ -31,6 +33,8 @@ STORMS = {  # by name: the scenario and its options; each lasts some two seconds
     "settings": ("clean", "--attempts", "400", "--rate", RATE, "--set", "net.ipv4.tcp_syn_retries=3", "--set-host"),
 }
 UNTIL_ENDED_S = 30.0  # the client's program, after a kill
+UNTIL_SILENT_S = 8.0  # a serving side whose client is gone
+JOIN_WORD = re.compile(r"storm1-\S+")
 UNTIL_CLEAN_S = 12.0  # both hosts: silence is 5 s, and what was changed is undone after it
 VOLATILE = re.compile(
     r"nf_conntrack_(count|buckets)|fib_info|neigh.*|route\.(flush|gc)|stat|cache|random|tcp_mem|udp_mem"
@@ -103,10 +107,32 @@ def processes(hosts):
     ]
 
 
-def start_storm(hosts, storm, family=4):
-    """Start a storm."""
-    arguments = (*STORMS[storm], "--peer", PEER_NAMES[family], *hosts.remote, "-o", hosts.client.results)
+def start_storm(hosts, storm, word=None):
+    """Start a storm, over ssh or with a join word."""
+    where = f"{hosts.server.control[4]}" if word else hosts.peer()
+    how = ("--join", word) if word else hosts.remote
+    arguments = (*STORMS[storm], "--peer", where, *how, "-o", hosts.client.results)
     return hosts.client.start(*program("run", *arguments), text=True)
+
+
+def invite(hosts):
+    """Start a serving side for one client; return it and its join word."""
+    own, other = hosts.server.control[4], hosts.client.control[4]
+    serving = hosts.server.start(*program("serve", "--from", other, "--address", own, "--set-host"), text=True)
+    while not (match := JOIN_WORD.search(serving.stdout.readline())):
+        assert serving.poll() is None
+    return serving, match.group()
+
+
+def end_invitation(serving):
+    """Wait for a serving side whose client is gone; end one that nobody joined. Return what is wrong, in sentences."""
+    try:
+        serving.communicate(timeout=UNTIL_SILENT_S)
+    except subprocess.TimeoutExpired:
+        serving.terminate()
+        stdout, _ = serving.communicate()
+        return ["the serving side goes on without a client"] if "has joined" in stdout else []
+    return []
 
 
 def until_storm(running):
@@ -139,7 +165,7 @@ def both_states(hosts):
     return {host.name: host_state(host) for host in (hosts.client, hosts.server)}
 
 
-def kill_one(hosts, before, storm, choose, *, moment_s=None, number=signal.SIGKILL):
+def kill_one(hosts, before, storm, choose, *, moment_s=None, over_tls=False):
     """Start a storm, kill a process of it, and return what came of it.
 
     Args:
@@ -148,9 +174,10 @@ def kill_one(hosts, before, storm, choose, *, moment_s=None, number=signal.SIGKI
         storm: its name in STORMS.
         choose: takes the processes and returns the one to kill, or None.
         moment_s: after the start; None: while it storms.
-        number: of the signal.
+        over_tls: whether a serving side is started by hand, and joined.
     """
-    running = start_storm(hosts, storm)
+    serving, word = invite(hosts) if over_tls else (None, None)
+    running = start_storm(hosts, storm, word)
     said = ""
     if moment_s is None:
         said = until_storm(running)
@@ -160,11 +187,11 @@ def kill_one(hosts, before, storm, choose, *, moment_s=None, number=signal.SIGKI
     chosen = choose(processes(hosts))
     if chosen is not None:
         try:
-            os.kill(chosen[1], number)
+            os.kill(chosen[1], signal.SIGKILL)
         except ProcessLookupError:
             chosen = None
     _, stderr = running.communicate(timeout=UNTIL_ENDED_S)
-    left = leftovers(hosts, before)
+    left = (end_invitation(serving) if serving else []) + leftovers(hosts, before)
     runs = [path for path in hosts.client.results.iterdir() if not path.name.startswith(".")]
     for path in runs:
         run_folder.read(path)  # complete
@@ -188,12 +215,12 @@ def main(count, seed=1, as_root=ROOT):
             storm = generator.choice(list(STORMS))
             moment_s = generator.uniform(0, 4)
             choose = lambda there: generator.choice(there) if there else None  # noqa: E731
-            point = kill_one(hosts, before, storm, choose, moment_s=moment_s)
+            over_tls = generator.random() < TLS_SHARE
+            point = kill_one(hosts, before, storm, choose, moment_s=moment_s, over_tls=over_tls)
             bad += bool(point.left)
             verdict = "LEFT " + "; ".join(point.left) if point.left else "clean"
-            sys.stdout.write(
-                f"{number} {storm} {moment_s:.2f} s, code {point.code}, {point.killed[:110]!r}: {verdict}\n"
-            )
+            how = f"{storm} by {'TLS' if over_tls else 'ssh'} after {moment_s:.2f} s"
+            sys.stdout.write(f"{number} {how}, code {point.code}, {point.killed[:110]!r}: {verdict}\n")
             sys.stdout.flush()
             forget_runs(hosts)
     sys.stdout.write(f"{bad} of {count} points left something\n")

@@ -87,6 +87,8 @@ def hosts(tmp_path_factory):
         key = made.server.root / "host_key"  # which nobody may log in with
         with config.open("a") as file:
             file.write(f"Host stranger\n{entry}UserKnownHostsFile /dev/null\nIdentityFile {key}\n")
+            file.write(f"Host jumped\n{entry}UserKnownHostsFile {config.parent}/known_hosts\nProxyJump lab2-6\n")
+            file.write(f"IdentityFile {config.parent}/id\n")
             file.write(f"Host nobody\n{entry}UserKnownHostsFile {config.parent}/known_hosts\nIdentityFile {key}\n")
         yield made
 
@@ -108,6 +110,7 @@ def ended(hosts, cut_hosts):
     }
     refusing = {
         "unknown key": start(hosts, "unknown key", 6011, *SLOW, "--peer", "stranger"),
+        "jumped": start(hosts, "jumped", 6014, *SLOW, "--peer", "jumped"),
         "wrong login": start(hosts, "wrong login", 6013, *SLOW, "--peer", "nobody"),
     }
     answers = {}
@@ -196,12 +199,13 @@ def test_ctrl_c_ends_a_storm_and_stores_it(ended):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
+        ("jumped", "The connection to jumped leads through a proxy, which hides its address; name the one to storm"),
         ("unknown key", "stranger cannot be reached by ssh: Host key is not trusted"),
         ("wrong login", "nobody cannot be reached by ssh: Permission denied"),
     ],
 )
 def test_a_host_that_cannot_be_reached_is_refused_in_a_sentence(ended, name, words):
-    assert ended[name].code == 3
+    assert ended[name].code == (2 if name == "jumped" else 3)
     assert words in ended[name].stderr
     assert "Traceback" not in ended[name].stderr
     assert ended[name].runs == []

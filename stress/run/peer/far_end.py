@@ -2,7 +2,8 @@
 """The other end of a control channel, reached by ssh or TLS: a stream of bytes, and why it ended."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -53,7 +54,8 @@ def reach_by_ssh(spec: RelaySpec) -> FarEnd:
         LabError: asyncssh is not installed, or the host cannot be reached, or refuses the login.
     """
     try:
-        from stress.run.ssh_link import LOST, Link, error_text  # noqa: PLC0415  # asyncssh is an extra
+        with without_compiler():
+            from stress.run.ssh_link import LOST, Link, error_text  # noqa: PLC0415  # asyncssh is an extra
     except ImportError as error:
         raise LabError(
             f"--peer by ssh needs the package {error.name}; pip install 'connstorm[fleet]', or use --join for TLS."
@@ -76,6 +78,23 @@ def reach_by_ssh(spec: RelaySpec) -> FarEnd:
 
     address, own_address = map(plain_address, link.addresses())
     return FarEnd(Descriptors(reading, writing), address, own_address, tell_end, SSH_REMEDY)
+
+
+@contextmanager
+def without_compiler() -> Iterator[None]:
+    """Hide the C compiler from asyncssh while it is imported.
+
+    It looks for libraries that it can do without (ctypes.util.find_library), and those that ldconfig does not list are
+    linked on trial, with a file in TMPDIR that a process which is killed then leaves there.
+    """
+    path = os.environ.pop("PATH", None)
+    os.environ["PATH"] = ""
+    try:
+        yield
+    finally:
+        os.environ.pop("PATH")
+        if path is not None:
+            os.environ["PATH"] = path
 
 
 def reach_by_tls(spec: RelaySpec) -> FarEnd:
