@@ -38,6 +38,7 @@ class Case:
     doubled: str = ""
     changes: dict[str, object] = field(default_factory=dict)
     often: bool = False  # not only on demand
+    has_company: bool = False
     bounds: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def plan(self, family) -> Plan:
@@ -101,6 +102,20 @@ CASES = {
         {"closewait": 30, "unknown": 10}, lose(f"{SYN} {LOW_PORTS}"), doubled=DOUBLED, changes={"mines": 40}
     ),
     "addresses translated": Case({}, (TRANSLATE,)),
+    "others connect": Case({}, has_company=True),
+    "others connect, and SYNs lost": Case({LOST: 10}, lose(f"{SYN} {LOW_PORTS}"), has_company=True, often=True),
+    "others connect, and the accept queue": Case({"accept_queue": 31}, changes=FULL, has_company=True),
+    "others connect, and mines": Case({"closewait": 15}, changes={"mines": 15}, has_company=True),
+    "others connect, and an RST from between": Case(
+        {"rejected_by_rst": 10},
+        (rule("reject", f"{SYN} {LOW_PORTS}", action="reject with tcp reset"),),
+        has_company=True,
+    ),
+    "others connect, and an RST of the server's firewall": Case(
+        {"unknown": 10},
+        (rule("reject", f"{SYN} {LOW_PORTS}", on=SERVER, hook=Hook.INPUT, action="reject with tcp reset"),),
+        has_company=True,
+    ),
     "closed by FIN": Case({}, changes={"close": Close.FIN}),
 }  # fmt: skip
 CHOSEN = [
@@ -118,7 +133,8 @@ def storm(name, family):
         namespace.enter_namespace()
     except LabError as error:
         return str(error)
-    told = storm_across(case.plan(family), rules=double(case.doubled, family) if case.doubled else "")
+    rules = double(case.doubled, family) if case.doubled else ""
+    told = storm_across(case.plan(family), rules=rules, has_company=case.has_company)
     bounds = {bound.cause: (bound.at_least, bound.at_most) for bound in told.findings.summary.bounds}
     causes = {cause: count for cause, count in told.causes.items() if cause not in ("none", "stalled")}
     slow = sum("connected without a resend" in hint for hint in told.findings.summary.hints)

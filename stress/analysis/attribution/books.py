@@ -4,15 +4,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from stress.analysis.attribution import mine_counts
 from stress.analysis.attribution.collision import is_port_freed_at_once
 from stress.analysis.attribution.counter_sums import Sum, stops_any, sum_lost_syns, sum_rsts, sum_syn_retransmits
+from stress.analysis.attribution.crossings import count_retransmits
 from stress.analysis.attribution.ends import client_counter, counters_of_ends, server_counter
 from stress.analysis.attribution.link_books import (
     count_refused_by_far,
     crossing_claims,
+    has_company,
     is_whole,
     may_miss_connections,
 )
@@ -96,9 +96,14 @@ def check_books(storm: Storm, syns: Syns) -> list[Claim]:
 def exact_claims(storm: Storm, syns: Syns) -> Iterator[Row]:
     """Yield the claims of a storm, those on SYNs first."""
     counts = count_events(storm, syns)
-    yield from sent_claims(storm)
+    company = has_company(storm)
+    if not company:
+        yield from sent_claims(storm)
     yield from crossing_claims(storm)
     if storm.act.plan.world.queues:  # they may have dropped, delayed or doubled any segment on its way
+        return
+    yield from accepted_claims(storm, counts)
+    if company:
         return
     yield from syn_claims(storm, counts)
     yield from mine_counts.mine_state_claims(storm, syns)
@@ -151,13 +156,8 @@ def sent_claims(storm: Storm) -> Iterator[Row]:
         yield "SYNs sent again", count_retransmits(storm), *again
 
 
-def count_retransmits(storm: Storm) -> int:
-    """Return how many SYNs the attempts sent again."""
-    return int(storm.attempts["retransmits"].sum(dtype=np.int64))
-
-
-def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
-    """Yield the claims on attempts that connected, and on SYNs that met a mine or got lost."""
+def accepted_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
+    """Yield the claims on attempts that connected, and on the uses of their connections."""
     act = storm.act
     reset_in_queue = count_reset_in_queue(storm)
     less = ", less uses that met a reset" if reset_in_queue else ""
@@ -169,8 +169,12 @@ def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
             act.listener.accepted + act.waiting - act.waiting_before + counts.embryonic,
         )
     yield from use_claims(storm)
+
+
+def syn_claims(storm: Storm, counts: Counts) -> Iterator[Row]:
+    """Yield the claims on SYNs that met a mine or got lost."""
     if not counts.unresolved:
-        yield "SYNs that met a mine", counts.challenged, *server_counter(act, "TCPSYNChallenge")
+        yield "SYNs that met a mine", counts.challenged, *server_counter(storm.act, "TCPSYNChallenge")
     yield from lost_segment_claims(storm, count_retransmits(storm))
 
 

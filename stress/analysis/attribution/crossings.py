@@ -134,6 +134,11 @@ def may_have_unsent_answers(act: Act) -> bool:
     return after > before or count_unsent_answers(act) > 0
 
 
+def count_retransmits(storm: Storm) -> int:
+    """Return how many SYNs the attempts sent again."""
+    return int(storm.attempts["retransmits"].sum(dtype="int64"))
+
+
 def count_sent_syns(storm: Storm) -> int:
     """Return how many SYNs the client's TCP sent for the attempts, whether its host let them out or not."""
-    return count_opens(storm) + int(storm.attempts["retransmits"].sum(dtype="int64"))
+    return count_opens(storm) + count_retransmits(storm)

@@ -16,6 +16,7 @@ from stress.analysis.attribution.crossings import (
     may_have_unsent_answers,
 )
 from stress.analysis.attribution.ends import is_across_link
+from stress.analysis.attribution.refused import count_opens
 from stress.lab.neighbour import UNANSWERED
 from stress.model.run import Storm
 from stress.model.world import CLIENT, SERVER, Hook, Segment
@@ -30,6 +31,20 @@ def is_whole(storm: Storm) -> bool:
         return True
     crossings = count_crossings(storm.act)
     return crossings is not None and crossings.is_whole
+
+
+def has_company(storm: Storm) -> bool:
+    """Return whether others opened connections on either host of a storm across a link, or were reached there.
+
+    Then counters of whole hosts say nothing exact of the storm.
+    """
+    act = storm.act
+    if not is_across_link(act) or not {CLIENT, SERVER} <= set(act.hosts):
+        return False
+    client, server = act.hosts[CLIENT].counters, act.hosts[SERVER].counters
+    others = client.get("PassiveOpens", 0) + server.get("ActiveOpens", 0)
+    more = max(server.get("PassiveOpens", 0) - len(storm.attempts), 0)
+    return others + more > 0 or client.get("ActiveOpens") != count_opens(storm)
 
 
 def may_miss_connections(storm: Storm) -> bool:
