@@ -2,6 +2,7 @@
 """What a storm across a link cannot have, in sentences; and what it may take."""
 
 import ast
+import re
 from pathlib import Path
 
 import msgspec
@@ -10,11 +11,11 @@ import pytest
 
 from stress.lab.capture import SNAP_BYTES
 from stress.model.errors import ChannelFaultError
-from stress.model.mine import Laying
+from stress.model.mine import Laying, Release
 from stress.model.peer import ServeLimits
-from stress.model.plan import Plan, Ports
+from stress.model.plan import Close, EvidenceSource, Plan, Ports
 from stress.model.run import DROP_EVENT, KERNEL_EVENT, MINE, RESET_EVENT
-from stress.model.world import CLIENT2, ROUTER, SERVER, FilterRule, Hook, Queue, Topology, World
+from stress.model.world import CLIENT2, ROUTER, SERVER, Drop, FilterRule, Hook, Queue, Topology, World
 from stress.storm.check import peer_rules, plan_rules
 from stress.storm.peer.expected_arrays import PACKET_COLUMNS, take_mines, take_packets
 from stress.storm.peer.peer_hearing import renumber
@@ -28,7 +29,19 @@ def plan_with(world=None, **fields):
     return Plan(**parts | fields | {"world": World(topology=Topology.PEER, **(world or {}))})
 
 
+def several(world=None, **fields):
+    return plan_with(world, **{"clients": ["10.0.0.7"], "workers": 2} | fields)
+
+
 WRONG = [
+    (several(mines=1, release=Release.LINGER2), "cannot have mines, which lie on the 4-tuples of one client."),
+    (several({"silent": [SERVER]}), "cannot have rules, routes or settings of single hosts."),
+    (several(drop=Drop.RST, close=Close.FIN), "cannot have a firewall that drops segments."),
+    (several(probes=1), "cannot have a range that fills step by step."),
+    (several(capture=True), "cannot have a capture."),
+    (several(evidence=EvidenceSource.KERNEL), "cannot have the kernel's own word (--evidence kernel)."),
+    (several(workers=3), "cannot have several workers on one host (--workers)."),
+    (several(clients=["10.0.0.6"]), "Each of several clients has an address of its own; name each host by one --peer."),
     (plan_with(host=False), "A storm across a link is one between hosts as they are, not in private namespaces;"),
     (plan_with(scenario="visit"), "leave out --peer for a server of others."),
     (plan_with({"rules": [TRANSLATES]}), "(--peer) cannot have rules that translate addresses."),
@@ -60,11 +73,14 @@ def test_a_plan_for_two_hosts_is_right_with_addresses_ports_and_a_range_of_their
     assert list(plan_rules.plan_faults(plan)) == []
 
 
-def test_every_rule_across_a_link_has_a_case():
+def test_every_sentence_is_tried_above():
     tree = ast.parse(Path(peer_rules.__file__).read_text())
-    sentences = sum(isinstance(node, ast.Yield) for node in ast.walk(tree))
-    cannot = sum(isinstance(node, ast.Dict) and len(node.keys) for node in ast.walk(tree))
-    assert len({sentence for _, sentence in WRONG}) >= sentences - 1 + cannot
+    sentences = [ast.unparse(node.value) for node in ast.walk(tree) if isinstance(node, ast.Yield)]
+    pieces = [max(re.split(r"\{.*?\}", text.lstrip("f").strip("'\"")), key=len) for text in sentences]
+    excluded = [key.value for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys]
+    said = [fault for plan, _ in WRONG for fault in plan_rules.plan_faults(plan)]
+    assert len(pieces) > 8
+    assert [piece for piece in (*pieces, *excluded) if not any(piece in fault for fault in said)] == []
 
 
 def test_a_plan_that_needs_longer_than_it_may_is_refused_before_anything_is_sent():
