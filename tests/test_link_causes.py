@@ -54,7 +54,7 @@ CASES = {
     "SYNs lost": Case({LOST: 10}, lose(f"{SYN} {LOW_PORTS}")),
     "SYN-ACKs lost": Case({LOST: 10}, lose(f"{SYN_ACK} {LOW_PORTS_BACK}"), often=True),
     "RSTs lost": Case({}, lose(f"{RST} {LOW_PORTS}")),
-    "SYNs doubled": Case({}, doubled=SYN, often=True),
+    "SYNs doubled": Case({}, doubled=SYN),
     "SYNs lost, others doubled": Case(
         {"unknown": 10}, lose(f"{SYN} {LOW_PORTS}"), doubled=DOUBLED, bounds={LOST: (10, 10)}
     ),
@@ -65,12 +65,12 @@ CASES = {
         {LOST: 10}, lose(f"{SYN_ACK} {LOW_PORTS_BACK}", on=CLIENT, hook=Hook.INPUT)
     ),
     "dropped by the server's input chain": Case(
-        {LOST: 10}, lose(f"{SYN} {LOW_PORTS}", on=SERVER, hook=Hook.INPUT), often=True
+        {LOST: 10}, lose(f"{SYN} {LOW_PORTS}", on=SERVER, hook=Hook.INPUT)
     ),
     "dropped by the server's output chain": Case(
         {LOST: 10}, lose(f"{SYN_ACK} {LOW_PORTS_BACK}", on=SERVER, hook=Hook.OUTPUT)
     ),
-    "accept queue": Case({"accept_queue": 31}, changes=FULL, often=True),
+    "accept queue": Case({"accept_queue": 31}, changes=FULL),
     "accept queue, and SYNs lost": Case({"unknown": 31}, lose(f"{SYN} {LOW_PORTS}"), changes=FULL),
     "accept queue, and SYN-ACKs dropped by the server": Case(
         {"unknown": 31}, lose(f"{SYN_ACK} {LOW_PORTS_BACK}", on=SERVER, hook=Hook.OUTPUT), changes=FULL
@@ -90,7 +90,7 @@ CASES = {
         (rule("reject", f"{SYN} {LOW_PORTS}", on=SERVER, hook=Hook.INPUT, action="reject with tcp reset"),),
         often=True,
     ),
-    "mines": Case({"closewait": 15}, changes={"mines": 15}, often=True),
+    "mines": Case({"closewait": 15}, changes={"mines": 15}),
     "mines, and SYNs lost": Case({"closewait": 11, LOST: 10}, lose(f"{SYN} {LOW_PORTS}"), changes={"mines": 15}),
     "mines, and challenge ACKs lost": Case(
         {"closewait": 11, "challenge_dropped": 4}, lose(f"{ACK} {LOW_PORTS_BACK}"), changes={"mines": 15}

@@ -2,10 +2,12 @@
 """The report of a storm across a link: the other host, what crossed, and the counters of both."""
 
 import msgspec
+from builders import a_record
 from link_builders import a_clock, a_peer, a_report, across
 from test_run_report import lines_of, text_of
 
 from stress.model import segment_count as kinds
+from stress.view.figure.caption import peer_phrases
 
 CLIENT = a_report({kinds.SYN: 12, kinds.SYN_ACK: 9, kinds.SERVER_RST: 2}, ActiveOpens=10, TCPSynRetrans=2)
 SERVER = a_report({kinds.SYN: 10, kinds.SYN_ACK: 9, kinds.TCP_CAME: 1}, PassiveOpens=9)
@@ -47,3 +49,11 @@ def test_texts_of_the_other_host_cannot_command_a_terminal(tmp_path):
     assert "connstorm 1 its kernel" in text
     assert "after the storm 5 ns behind this host's, within 9 ns" in text
     assert "lost no?word" in text
+
+
+def test_the_foot_of_a_picture_names_the_host_that_served_and_its_other_kernel():
+    record = a_record(acts=[across(CLIENT, SERVER)])
+    assert peer_phrases(record) == ["served by lab2 (Linux 6.12.9, HZ 1000)"]
+    same = across(CLIENT, SERVER, peer=a_peer(host=record.host))
+    assert peer_phrases(a_record(acts=[same])) == ["served by lab2"]
+    assert peer_phrases(a_record()) == []

@@ -101,6 +101,7 @@ def test_a_syn_is_counted_where_it_was_until_it_was_lost(family):
         counters = counters_of(network, a_plan(family), stack)
         syn = "tcp flags & (syn | ack) == syn tcp dport 5000 numgen inc mod 2 < 1"
         drop(network, ROUTER, "forward", syn)
+        assert not connect_and_reset(family, limit_s=0.1)
         assert connect_and_reset(family)
         counts = read(network, counters)
         assert (counts[CLIENT][kinds.SYN], counts[SERVER][kinds.SYN]) == (2, 1)
@@ -131,13 +132,13 @@ def test_a_refusal_is_counted_where_it_was_made(family):
         assert (counts[SERVER][kinds.SERVER_RST], counts[CLIENT][kinds.SERVER_RST]) == (1, 2)
         flush(network, ROUTER)
         drop(network, ROUTER, "forward", "tcp dport 5000", "reject with icmpx type admin-prohibited")
-        assert not connect_and_reset(family)
+        assert not connect_and_reset(family, limit_s=0.1)
         counts = read(network, counters)
         assert (counts[SERVER].get(kinds.ERROR, 0), counts[CLIENT][kinds.ERROR]) == (0, counts[CLIENT][kinds.SYN] - 2)
         flush(network, ROUTER)
         drop(network, SERVER, "input", "tcp dport 5000", "reject with icmpx type admin-prohibited")
         before = counts[CLIENT][kinds.ERROR]
-        assert not connect_and_reset(family)
+        assert not connect_and_reset(family, limit_s=0.1)
         counts = read(network, counters)
         assert counts[SERVER][kinds.ERROR] == counts[CLIENT][kinds.ERROR] - before > 0
 

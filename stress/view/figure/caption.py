@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.model.outcome import Outcome
-from stress.model.text import rate_text
+from stress.model.record import Record
+from stress.model.text import one_line, rate_text
 from stress.model.units import duration_text, kernel_phrases
 from stress.view.figure import style
 from stress.view.text.mine_wording import mines_text
@@ -79,6 +80,7 @@ def caption(findings: Findings) -> list[str]:
     ]
     return [
         *kernel_phrases(record.host.kernel, record.host.jiffy_ns),
+        *peer_phrases(record),
         f"{summary.attempts:,} attempts",
         f"{rate_text(summary.rate_per_s)}/s",
         *([] if record.is_capture else storm),
@@ -88,6 +90,15 @@ def caption(findings: Findings) -> list[str]:
         f"run {record.id}",
         record.program,
     ]
+
+
+def peer_phrases(record: Record) -> list[str]:
+    """Return the host across the link that served, with its kernel where that is another one; none on one host."""
+    peer = next((act.peer for act in record.acts if act.peer is not None), None)
+    if peer is None:
+        return []
+    own, other = (kernel_phrases(host.kernel, host.jiffy_ns) for host in (record.host, peer.host))
+    return [one_line(f"served by {peer.name}" + (f" ({', '.join(other)})" if other != own else ""))]
 
 
 def draw_caption(figure: Figure, phrases: Sequence[str], font_size: float) -> None:
