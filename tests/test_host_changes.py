@@ -24,7 +24,7 @@ CHAIN = 'chain {0} {{\ntype filter hook input priority 0;\ncounter comment "{0}"
 FIRST, SECOND = (f"table inet connstorm {{\n{OWNED}\n{CHAIN.format(name)}}}\n" for name in ("first", "second"))
 ROUTES = [OwnRoute("192.0.2.9", "throw"), OwnRoute("2001:db8::9", "unreachable")]
 CHANGES = (HostChange(sysctls=TWO), HostChange(routes=ROUTES), HostChange(rules=FIRST), HostChange(rules=SECOND))
-KILL_POINTS = int(os.environ.get("CONNSTORM_KILL_POINTS", "4"))  # of each process
+KILL_POINTS = int(os.environ.get("CONNSTORM_KILL_POINTS", "2"))  # of each process
 ENDED_S = 10.0
 
 needs_nft = pytest.mark.skipif(not firewall.has_nft(), reason="nft is not installed (Debian package nftables)")
@@ -159,6 +159,17 @@ def test_a_kill_at_any_point_leaves_nothing_behind(folder, whom):
     for delay_s in [None, *(generator.uniform(0, 0.6) for _ in range(KILL_POINTS))]:
         killed_after(delay_s, whom)
         assert (state(), files(folder)) == (before, []), delay_s
+
+
+@namespaced
+def test_a_journal_that_was_not_finished_is_removed(folder):
+    changes = HostChanges()
+    folder.mkdir()
+    sysctl_journal.unfinished_file().write_text("{")
+    changes.process.kill()
+    with pytest.raises(LabError, match="everything is as before"):
+        changes.undo()
+    assert files(folder) == []
 
 
 @namespaced

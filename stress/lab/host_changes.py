@@ -115,6 +115,7 @@ class HostChanges:
         self.process.wait()
         self.socket.close()
         failures = [sentence for route in self.routes if (sentence := undo_route(route))]
+        sysctl_journal.remove_unfinished()
         journal = sysctl_journal.read_journal()
         if journal is not None and journal.pid == self.process.pid:
             report = host_sysctls.restore_leftover()

@@ -7,7 +7,7 @@ It is in /var/lib/connstorm, or in the folder that the environment variable CONN
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -79,6 +79,21 @@ def journal_file() -> Path:
     return journal_folder() / "journal.json"
 
 
+def unfinished_file() -> Path:
+    """Return the path at which the journal is written before it has its name."""
+    return journal_file().with_suffix(".new")
+
+
+def remove_unfinished() -> None:
+    """Remove what a process left that was killed while it wrote the journal: it had changed nothing yet.
+
+    Raises:
+        LabError: the folder stays locked.
+    """
+    with suppress(OSError), lock_folder():
+        unfinished_file().unlink(missing_ok=True)
+
+
 def read_journal() -> Journal | None:
     """Read the journal; return None if there is none.
 
@@ -108,9 +123,7 @@ def write_journal(journal: Journal) -> None:
         journal_folder().mkdir(parents=True, exist_ok=True)
         with lock_folder():
             check_no_journal()
-            atomic.write(
-                journal_file(), msgspec.json.format(msgspec.json.encode(journal)), journal_file().with_suffix(".new")
-            )
+            atomic.write(journal_file(), msgspec.json.format(msgspec.json.encode(journal)), unfinished_file())
     except OSError as error:
         raise LabError(
             f"The journal of sysctls cannot be written to {journal_folder()}: {error.strerror}. {FOLDER_VARIABLE} "
