@@ -15,7 +15,7 @@ from stress.analysis.attribution.crossings import (
     count_sent_syns,
     may_have_unsent_answers,
 )
-from stress.analysis.attribution.ends import is_across_link
+from stress.analysis.attribution.ends import client_counter, is_across_link
 from stress.analysis.attribution.refused import count_opens
 from stress.lab.neighbour import UNANSWERED
 from stress.model.run import Storm
@@ -41,10 +41,10 @@ def has_company(storm: Storm) -> bool:
     act = storm.act
     if not is_across_link(act) or not {CLIENT, SERVER} <= set(act.hosts):
         return False
-    client, server = act.hosts[CLIENT].counters, act.hosts[SERVER].counters
-    others = client.get("PassiveOpens", 0) + server.get("ActiveOpens", 0)
+    server = act.hosts[SERVER].counters
+    opened, reached = (client_counter(act, name)[1] for name in ("ActiveOpens", "PassiveOpens"))
     more = max(server.get("PassiveOpens", 0) - len(storm.attempts), 0)
-    return others + more > 0 or client.get("ActiveOpens") != count_opens(storm)
+    return reached + server.get("ActiveOpens", 0) + more > 0 or opened != count_opens(storm)
 
 
 def may_miss_connections(storm: Storm) -> bool:
