@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Serving sides with one behaviour each, for tests of the relay: ``relay_peers.py BEHAVIOUR serve --stdio``."""
 
-import os
 import sys
 import time
 
@@ -16,12 +15,10 @@ AHEAD_NS = 5_000_000_000  # its clock
 
 def main(behaviour):
     """Serve until the end of standard input."""
-    if behaviour == "prints":
-        os.write(1, b"Welcome to lab2, please be nice.\n")
     if behaviour == "fails":
         sys.exit("There is no command serve.")
     channel = Channel(Descriptors(0, 1), CLIENT_SPEECH)
-    channel.send(Hello(PROTOCOL + (behaviour == "older"), "connstorm 0.0.1"))
+    channel.send(Hello(PROTOCOL, "connstorm 0.0.1"))
     beaten_s = 0.0
     while True:
         received = channel.receive(0.1)

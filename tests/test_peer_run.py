@@ -23,10 +23,9 @@ from stress.model.peer import Transport
 from stress.store import run_folder
 
 KILL_POINTS = int(os.environ.get("CONNSTORM_KILL_POINTS", "0"))
-SLOW = ("clean", "--attempts", "2000", "--rate", "200")  # ten seconds, if nothing ends them
+SLOW = ("clean", "--attempts", "5000", "--rate", "200")  # 25 s, if nothing ends them
 ENDINGS = {  # by name: which process of a storm is sent what
     "relay killed": ("relay_process", signal.SIGKILL),
-    "server killed": ("serve --stdio", signal.SIGKILL),
     "interrupted": ("stress run clean", signal.SIGINT),
 }
 
@@ -87,8 +86,6 @@ def hosts(tmp_path_factory):
         key = made.server.root / "host_key"  # which nobody may log in with
         with config.open("a") as file:
             file.write(f"Host stranger\n{entry}UserKnownHostsFile /dev/null\nIdentityFile {key}\n")
-            file.write(f"Host jumped\n{entry}UserKnownHostsFile {config.parent}/known_hosts\nProxyJump lab2-6\n")
-            file.write(f"IdentityFile {config.parent}/id\n")
             file.write(f"Host nobody\n{entry}UserKnownHostsFile {config.parent}/known_hosts\nIdentityFile {key}\n")
         yield made
 
@@ -109,15 +106,13 @@ def ended(hosts, cut_hosts):
         name: start(hosts, name, 6000 + number, *SLOW, "--peer", hosts.peer()) for number, name in enumerate(ENDINGS)
     }
     refusing = {
-        "unknown key": start(hosts, "unknown key", 6011, *SLOW, "--peer", "stranger"),
-        "jumped": start(hosts, "jumped", 6014, *SLOW, "--peer", "jumped"),
         "wrong login": start(hosts, "wrong login", 6013, *SLOW, "--peer", "nobody"),
     }
     answers = {}
     cut = start(cut_hosts, "cut", 6000, *SLOW, "--deadline", "1", "--peer", cut_hosts.peer())
     for process in (cut, *running.values()):
         until_storm(process)
-    time.sleep(0.5)
+    time.sleep(2)  # a busy machine begins to storm late
     cut_hosts.set_link("down")
     for name, (words, number) in ENDINGS.items():
         os.kill(find_process(hosts, name, words), number)
@@ -149,34 +144,31 @@ API = """
 import sys
 from stress import api
 
-run = api.run_across_link("clean", sys.argv[1], remote_connstorm=sys.argv[2], output=sys.argv[3], attempts=50, family=4)
-print(run.summary.outcomes["connected"], run.record.acts[0].peer.name, run.record.plan.target)
+try:
+    run = api.run_across_link("clean", sys.argv[1], output=sys.argv[2], attempts=50, family=4)
+except api.LabError as error:
+    print(error)
+else:
+    print(run.summary.outcomes["connected"], run.record.acts[0].peer.name, run.record.plan.target)
 """
 
 
-def test_a_program_storms_across_a_link_too(hosts):
-    ended = hosts.client.run(sys.executable, "-c", API, hosts.peer(), marked("api"), hosts.client.results / "api")
-    assert ended.stdout.split() == ["50", hosts.peer(), hosts.server.control[4]], ended.stderr
+def test_a_program_is_told_why_a_host_cannot_be_reached(hosts):
+    ended = hosts.client.run(sys.executable, "-c", API, "stranger", hosts.client.results / "api")
+    assert ended.stdout.startswith("stranger cannot be reached by ssh: Host key is not trusted"), ended.stderr
 
 
 def test_whatever_ends_a_storm_nothing_is_left_on_either_host(ended):
     assert ended["left"] == []
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("relay killed", "The process that talks to lab2 ended with SIGKILL, so the storm was ended."),
-        ("server killed", "lab2 was lost: "),
-    ],
-)
-def test_what_was_recorded_until_the_other_host_was_lost_is_stored(ended, name, words):
-    assert ended[name].code == 3, ended[name].stderr
-    assert words in ended[name].stderr
-    run, _ = ended[name].read()
+def test_what_was_recorded_until_the_relay_was_killed_is_stored(ended):
+    assert ended["relay killed"].code == 3, ended["relay killed"].stderr
+    assert "The process that talks to lab2 ended with SIGKILL, so the storm" in ended["relay killed"].stderr
+    run, _ = ended["relay killed"].read()
     assert run.record.interrupted
-    assert 0 < len(run.attempts) < 2000
-    assert run.record.acts[0].peer.lost in ended[name].stderr
+    assert 0 < len(run.attempts) < 5000
+    assert run.record.acts[0].peer.lost in ended["relay killed"].stderr
 
 
 def test_a_link_that_goes_down_ends_both_sides_and_keeps_what_was_recorded(ended):
@@ -193,22 +185,15 @@ def test_ctrl_c_ends_a_storm_and_stores_it(ended):
     run, _ = ended["interrupted"].read()
     assert run.record.interrupted
     assert run.record.acts[0].peer.lost is None
-    assert 0 < len(run.attempts) < 2000
+    assert 0 < len(run.attempts) < 5000
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("jumped", "The connection to jumped leads through a proxy, which hides its address; name the one to storm"),
-        ("unknown key", "stranger cannot be reached by ssh: Host key is not trusted"),
-        ("wrong login", "nobody cannot be reached by ssh: Permission denied"),
-    ],
-)
-def test_a_host_that_cannot_be_reached_is_refused_in_a_sentence(ended, name, words):
-    assert ended[name].code == (2 if name == "jumped" else 3)
-    assert words in ended[name].stderr
-    assert "Traceback" not in ended[name].stderr
-    assert ended[name].runs == []
+def test_a_login_that_is_refused_is_told_in_a_sentence(ended):
+    refused = ended["wrong login"]
+    assert refused.code == 3
+    assert "nobody cannot be reached by ssh: Permission denied" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert refused.runs == []
 
 
 @pytest.mark.skipif(not KILL_POINTS, reason="CONNSTORM_KILL_POINTS says at how many points to kill")
