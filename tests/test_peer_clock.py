@@ -24,7 +24,8 @@ from stress.storm.peer.clock import ClockPair, Exchange, estimate_offset, measur
 
 AHEAD_S = 100_000
 DELAY_S = 0.02
-IN_TIME_NAMESPACE = ["unshare", "--time", "--monotonic", str(AHEAD_S), "--fork"]
+AS_ROOT = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+IN_TIME_NAMESPACE = ["unshare", *AS_ROOT, "--time", "--monotonic", str(AHEAD_S), "--fork"]
 WAY_NS = st.integers(0, 200_000_000)
 EXCHANGE = st.tuples(WAY_NS, WAY_NS, st.integers(0, SECOND_NS))  # there, back, and the pause after it
 CLOCKS = {
