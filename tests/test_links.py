@@ -151,9 +151,9 @@ def test_the_loopback_and_a_link_are_compared_in_the_same_blocks(tmp_path):
     source = tmp_path / "links.toml"
     source.write_text(
         """
-trials = 2
+trials = 1
 warmup = 0
-settle_s = 0.1
+settle_s = 0
 [defaults]
 port_range = [40000, 40015]
 [[scenario]]
@@ -169,7 +169,7 @@ link = ["loopback", "veth"]
     (path,) = tmp_path.glob("*-suite-*")
     records = suite_folder.read_records(path).values()
     assert sorted((record.trial.block, record.trial.cell) for record in records) == [
-        (block, cell) for block in (0, 1) for cell in ("closewait", "closewait link=veth")
+        (0, cell) for cell in ("closewait", "closewait link=veth")
     ]
     for record in records:
         run, summary = run_folder.read(suite_folder.trial_run_folder(path, record))
@@ -179,5 +179,3 @@ link = ["loopback", "veth"]
         assert all(claim.balanced for claim in summary.books)
     compared = command.connstorm("compare", path, "--cols", LINK, "--no-draw", "--json")
     assert json.loads(compared.stdout)["comparisons"], compared.stderr
-    alone = command.connstorm("compare", *(path / "trials").glob("*"))
-    assert "differ in their plan (link " in alone.stderr
