@@ -63,8 +63,10 @@ kill-points: $(VENV)/built
 	CONNSTORM_KILL_POINTS=300 $(BIN)/python -m pytest tests/test_peer_run.py -k kill_at_any --timeout 7200
 
 mutations: $(VENV)/built
-	CONNSTORM_MUTATIONS=100000 $(BIN)/python -m pytest tests/test_mutations.py tests/test_relay_mutations.py \
-		tests/test_session_mutations.py tests/test_client_mutations.py
+	CONNSTORM_MUTATIONS=100000 CONNSTORM_LIES=150 $(BIN)/python -m pytest \
+		tests/test_mutations.py tests/test_relay_mutations.py \
+		tests/test_session_mutations.py tests/test_client_mutations.py \
+		tests/test_peer_lies.py
 
 $(VENV)/built: $(SOURCES)
 	PYTHON=$(PYTHON) sh .ci/prerequisites
