@@ -48,6 +48,7 @@ class Listener:
         sources: Sequence[source_filter.Source] | None = None,
         cpu: int | None = None,
         inside: Callable[[], AbstractContextManager[None]] = nullcontext,
+        uninterrupted: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Listen on ``address``:``port`` with the longest queue that net.core.somaxconn allows.
 
@@ -62,6 +63,7 @@ class Listener:
             sources: from which segments are accepted, on all of these sockets; None: from everywhere.
             cpu: the CPU that serving processes are pinned to; None does not pin them.
             inside: returns a context in which the calling thread is on the server's host.
+            uninterrupted: returns a context in which no signal raises an exception, so that no process is forgotten.
 
         Raises:
             UsageError: the port is in use.
@@ -70,6 +72,7 @@ class Listener:
         self.ports = range(port, port + ports)
         self.cpu = cpu
         self.inside = inside
+        self.uninterrupted = uninterrupted
         self.processes: list[ListenerProcess] = []
         # One file for the reports of all processes: a file per process would need a descriptor each.
         self.pages_fd = os.memfd_create("connstorm-listener")
@@ -127,9 +130,9 @@ class Listener:
         limit = "" if nofile is None else nofile
         cpu = "" if self.cpu is None else self.cpu
         options = [leak, then, "answer" if answer else "", cpu, limit]
-        with self.inside():
+        with self.uninterrupted(), self.inside():
             process = ListenerProcess(self.served, self.pages, self.pages_fd, number, options)
-        self.processes.append(process)
+            self.processes.append(process)
         if not wait.wait_until(process.is_ready, START_LIMIT_S):
             raise LabError(f"A listener process did not start within {START_LIMIT_S:g} s.")
 

@@ -94,7 +94,7 @@ class ServingAct:
         """Make the listening sockets."""
         if self.serving is not None:
             raise UsageError("The listener of this act is there already.")
-        self.serving = ServingListener(self.plan, self.agreement.sources)
+        self.serving = ServingListener(self.plan, self.agreement.sources, self.watch.interruption.deferred)
         self.watch.follow(self.serving)
 
     def begin_look(self) -> None:

@@ -5,7 +5,7 @@ import os
 import resource
 import socket
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from stress._listener import ACCEPTED
@@ -29,8 +29,10 @@ HELD_MAX = 50_000  # connections of this process: for mines whose states it has 
 class ServingListener:
     """The listening sockets of an act, and the connections that this process has accepted from them."""
 
-    def __init__(self, plan: Plan, sources: list[Source]) -> None:
-        """Listen as the plan of the act says, for some sources alone.
+    def __init__(
+        self, plan: Plan, sources: list[Source], uninterrupted: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        """Listen as the plan of the act says, for some sources alone; ``uninterrupted`` is as of ``Listener``.
 
         Raises:
             UsageError: a port is in use, or may not be used.
@@ -47,6 +49,7 @@ class ServingListener:
             drop_rst=plan.drop is Drop.RST and not uses_rules(plan),
             sources=sources,
             cpu=choose_cpu(plan),
+            uninterrupted=uninterrupted,
         )
         self.inodes = {os.fstat(bound.fileno()).st_ino for bound in self.listener.sockets}
 
