@@ -25,8 +25,16 @@ def place(item):
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
-def pytest_collection_modifyitems(items):
-    items.sort(key=place)
+def is_chosen(item):
+    mark = item.get_closest_marker("only_with")
+    return mark is None or bool(os.environ.get(mark.args[0]))
+
+
+def pytest_collection_modifyitems(config, items):
+    left_out = [item for item in items if not is_chosen(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+    items[:] = sorted(filter(is_chosen, items), key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)

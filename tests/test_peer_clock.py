@@ -247,7 +247,7 @@ def test_the_offset_is_right_within_its_error_whichever_way_is_late(before_s, af
     assert off_ns * sign >= abs(sign) * DELAY_S * SECOND_NS / 4
 
 
-@pytest.mark.skipif(os.environ.get("CONNSTORM_CLOCK") != "1", reason="make clock boots a kernel for it")
+@pytest.mark.only_with("CONNSTORM_CLOCK")  # it boots a kernel: make clock
 @pytest.mark.timeout(240)
 def test_one_way_that_takes_20_ms_longer_moves_the_offset_but_not_out_of_its_error(tmp_path, monkeypatch):
     """In a booted kernel, which has netem; the other host is in a time namespace."""

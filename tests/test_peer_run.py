@@ -196,6 +196,6 @@ def test_a_login_that_is_refused_is_told_in_a_sentence(ended):
     assert refused.runs == []
 
 
-@pytest.mark.skipif(not KILL_POINTS, reason="CONNSTORM_KILL_POINTS says at how many points to kill")
+@pytest.mark.only_with("CONNSTORM_KILL_POINTS")
 def test_no_kill_at_any_point_leaves_anything():
     assert main(KILL_POINTS) == 0

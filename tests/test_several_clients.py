@@ -26,9 +26,7 @@ from stress.store import run_folder
 from stress.storm.check.plan_rules import plan_faults
 from stress.storm.peer.client_calls import AskClient, BeginPart, FindSource, MeetServer
 
-EVERY = pytest.mark.skipif(
-    os.environ.get("CONNSTORM_LINK_STORMS") != "1", reason="one of the longer storms (make link-storms)"
-)
+EVERY = pytest.mark.only_with("CONNSTORM_LINK_STORMS")
 STORM_TOGETHER = Path(__file__).parent / "storm_together.py"
 
 
