@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The order of tests, and where their processes share the runs of scenarios.
 
-Files that take longest come first, so that not one of two processes is left alone with them.
+Files that take longest come first, so that no process is left alone with them.
 """
 
 import os

@@ -13,6 +13,7 @@ from command import connstorm
 
 from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.summary import analyse
+from stress.cli.main import connstorm as group
 from stress.cli.options import make_plan
 from stress.cli.peer import PeerChoice, take_peer_choice
 from stress.cli.run import run as run_options
@@ -142,7 +143,7 @@ def run_command(arguments, results):
 
 def run_undrawn(arguments, results):
     """Do what the command does but for the figures and the report, which take some seconds; return the same."""
-    given = run_options.make_context("run", list(arguments)).params
+    given = run_options.make_context("run", list(arguments), **group.context_settings).params
     options = {name: value for name, value in given.items() if name not in OF_THE_COMMAND}
     assert take_peer_choice(options) == PeerChoice()
     plan = make_plan(find_scenario(given["name"]).plan, options)
