@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.collision import detect_collisions
-from stress.analysis.attribution.ladder import syn_timeouts_ns
+from stress.analysis.attribution.ladder import syn_timeouts_ns, wheel_slack_jiffies
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.summary import analyse
 from stress.analysis.attribution.syns import Gap, classify_first_gaps, classify_syns
@@ -211,8 +211,10 @@ def test_the_first_gap_is_told_from_when_an_attempt_ended(kernel, hastened, endi
     dues = np.cumsum(timeouts)
     retransmits = len(dues) - 1 if ending == "timed out" else data.draw(st.integers(1, len(dues) - 1))
     late_ns = data.draw(st.integers(0, 20 * MS))
-    if ending == "given up":  # at any moment before the next resend
-        latency_ns = data.draw(st.integers(int(dues[retransmits - 1]), int(dues[retransmits]) - 1))
+    if ending == "given up":  # at any moment before the next resend, whose timers may all have been late
+        slack = sum(wheel_slack_jiffies(timeout // ladder.jiffy_ns) for timeout in timeouts[1 : retransmits + 1])
+        last_ns = int(dues[retransmits]) - 1 + slack * ladder.jiffy_ns
+        latency_ns = data.draw(st.just(last_ns) | st.integers(int(dues[retransmits - 1]), last_ns))
     else:
         latency_ns = int(dues[retransmits if ending == "timed out" else retransmits - 1]) + late_ns
     error = {"connected": 0, "timed out": TIMED_OUT, "given up": UNFINISHED}[ending]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from stress.analysis.attribution.counter_sums import may_lose_syns
 from stress.analysis.attribution.crossings import count_crossings
 from stress.analysis.attribution.ends import server_counter
-from stress.analysis.attribution.ladder import Ladder
+from stress.analysis.attribution.ladder import Ladder, wheel_slack_jiffies
 from stress.model.run import CLOSE_WAIT, Storm
 
 # States of a server's socket in which it answers a SYN with a challenge ACK (tcp_validate_incoming()), by number:
@@ -100,8 +100,11 @@ def classify_first_gaps(
         gap[:] = Gap.UNCLEAR
     else:
         # An attempt that was given up has waited for some time since its last SYN. It may be on either ladder until
-        # the hastened one would have sent the next SYN.
-        hastened_ns = rungs_ns[np.minimum(place + 1, len(rungs_ns) - 1)] - rungs_ns[1] + ladder.fast.to_ns
+        # the hastened one must have sent the next SYN, each of its timers as late as the wheel may be.
+        waits = np.diff(rungs_ns) // ladder.jiffy_ns
+        late_ns = np.cumsum([0, *map(wheel_slack_jiffies, waits.tolist())]) * ladder.jiffy_ns
+        following = np.minimum(place + 1, len(rungs_ns) - 1)
+        hastened_ns = rungs_ns[following] - rungs_ns[1] + ladder.fast.to_ns + late_ns[following]
         given_up = attempts["error"] == errno.EINPROGRESS
         gap[given_up & (gap == Gap.TIMEOUT) & (latency_ns < hastened_ns)] = Gap.UNCLEAR
         if congested:
