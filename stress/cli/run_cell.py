@@ -106,10 +106,10 @@ def print_fingerprint(*, alone: bool) -> None:
         if not alone:
             namespace.enter_namespace()
     except LabError as error:
-        refused = error
+        refused = str(error)
     from stress.run.fingerprint import take_fingerprint  # noqa: PLC0415  # see above
 
-    print_event(take_fingerprint(on_the_host, None if refused else sysctl.list_names()))
+    print_event(take_fingerprint(on_the_host, sysctl.list_names(), refused))
 
 
 def print_event(event: msgspec.Struct) -> None:

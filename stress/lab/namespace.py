@@ -2,12 +2,12 @@
 """The private user and network namespace of a run."""
 
 import ctypes
-import errno
 import os
 from pathlib import Path
 
 from stress.lab import sysctl
 from stress.lab.capabilities import pass_on_capabilities
+from stress.lab.namespace_refusal import refusal_text
 from stress.model.errors import LabError
 
 CLONE_NEWUSER = 0x10000000
@@ -40,19 +40,26 @@ def enter_namespace(*, as_oneself: bool = False) -> None:
         return
     failure = unshare(CLONE_NEWUSER | CLONE_NEWNET)
     if failure == 0:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user if as_oneself else 0} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{group if as_oneself else 0} {group} 1")
+        try:
+            map_user(user if as_oneself else 0, user, group if as_oneself else 0, group)
+        except OSError as error:  # AppArmor lets the namespace be made, and takes its capabilities away
+            raise LabError(refusal_text(error.errno or 0)) from error
         if as_oneself:
             pass_on_capabilities()
     elif user != 0 or unshare(CLONE_NEWNET) != 0:
-        raise LabError(
-            f"This kernel refuses a private network namespace ({errno.errorcode.get(failure, failure)}: "
-            f"{os.strerror(failure)}; see user.max_user_namespaces, kernel.unprivileged_userns_clone and "
-            "kernel.apparmor_restrict_unprivileged_userns); --host would run on this host's own stack instead, "
-            "where no sysctl is changed and the counters include everybody's connections."
-        )
+        raise LabError(refusal_text(failure))
     bring_loopback_up()
+
+
+def map_user(user: int, user_outside: int, group: int, group_outside: int) -> None:
+    """Say who the one user and the one group of this process's new user namespace are outside of it.
+
+    Raises:
+        OSError: this is not permitted.
+    """
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user_outside} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group_outside} 1")
 
 
 def enter_new_network(ehash_entries: int = 0) -> None:

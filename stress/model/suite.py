@@ -157,6 +157,7 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
         settings: dotted names of the network sysctls that a trial may change there.
         host_settings: those that exist for the whole host only, not in a private namespace.
         protocol: number of the protocol that it speaks; 1 stands for programs that do not send it.
+        refused: why no private namespace can be made there; unset where one can.
     """
 
     program: str
@@ -165,3 +166,4 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     settings: list[str]
     host_settings: list[str]
     protocol: int = 1
+    refused: str | msgspec.UnsetType = msgspec.UNSET

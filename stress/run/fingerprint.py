@@ -5,6 +5,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 import stress
 from stress import _fastconnect, _listener
 from stress.lab import host
@@ -14,14 +16,15 @@ from stress.run.protocol import PROTOCOL
 ENGINE_DIGITS = 12
 
 
-def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str] | None) -> Fingerprint:
+def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str], refused: str | None = None) -> Fingerprint:
     """Return the fingerprint of this host.
 
     Args:
         on_the_host: names of the settings outside of any namespace.
-        in_a_namespace: names of those inside one; None when this host refuses namespaces.
+        in_a_namespace: names of those inside one.
+        refused: why this host refuses namespaces; then the settings are those outside.
     """
-    settings = on_the_host if in_a_namespace is None else in_a_namespace
+    settings = on_the_host if refused else in_a_namespace
     return Fingerprint(
         program=f"connstorm {stress.__version__}",
         engine=hash_engine(),
@@ -29,6 +32,7 @@ def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str] | None) -
         settings=settings,
         host_settings=sorted(set(on_the_host) - set(settings)),
         protocol=PROTOCOL,
+        refused=refused or msgspec.UNSET,
     )
 
 

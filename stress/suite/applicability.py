@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Whether a host can run a cell: whether it has the settings that the cell changes."""
+"""Whether a host can run a cell: whether it makes namespaces, and has the settings that the cell changes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from stress.lab import sysctl
-from stress.model.errors import UsageError
+from stress.model.errors import LabError, UsageError
+from stress.model.kernel import HOST
 from stress.model.suite import Cell, Fingerprint
 
 
@@ -32,3 +33,13 @@ def refuse_host_settings(cells: Iterable[Cell], fingerprint: Fingerprint, *, hos
                     f"{cell.name}: {name} belongs to the whole host, not to a private namespace; to change it there "
                     "during each trial, and restore it afterwards, give --host as root."
                 )
+
+
+def refuse_without_namespace(cells: Iterable[Cell], fingerprints: Mapping[str, Fingerprint]) -> None:
+    """Raise LabError when a host makes no private namespaces and a cell needs one: each of its trials would fail."""
+    if not any(cell.kernel == HOST and not cell.plan.host for cell in cells):
+        return
+    for name, fingerprint in fingerprints.items():
+        if fingerprint.refused:
+            where = "" if len(fingerprints) == 1 else f"{name}: "
+            raise LabError(f"{where}{fingerprint.refused}")

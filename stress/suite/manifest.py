@@ -14,7 +14,7 @@ from stress.run.fingerprint import fingerprint_differences
 from stress.store import suite_folder
 from stress.store.suite_folder import SUITE_SCHEMA, Manifest
 from stress.suite import kernels, links, matrix, order, peers
-from stress.suite.applicability import refuse_host_settings
+from stress.suite.applicability import refuse_host_settings, refuse_without_namespace
 from stress.suite.executor.base import Executor
 from stress.suite.scheduler import clear_leftovers
 
@@ -34,7 +34,7 @@ def begin_suite(
 
     Raises:
         UsageError: the suite has no cell, has an invalid one, or asks for what is not permitted here.
-        LabError: a host does not answer, or speaks another protocol.
+        LabError: a host does not answer, speaks another protocol, or makes no namespaces.
     """
     cells = matrix.build_cells(suite, host=host)
     for cell in cells:
@@ -44,6 +44,8 @@ def begin_suite(
         raise UsageError("--host changes settings of this host, which only root may; run it as root, or leave it out.")
     peers.refuse_unlinked(cells, executor)
     fingerprints = {name: executor.fingerprint(name) for name in executor.hosts}
+    if boot:  # --dry-run makes no namespace
+        refuse_without_namespace(cells, fingerprints)
     for fingerprint in fingerprints.values():
         refuse_host_settings([cell for cell in cells if cell.kernel == HOST], fingerprint, host=host)
     return Manifest(
@@ -66,7 +68,7 @@ def resume_suite(
 
     Raises:
         UsageError: the suite, the program or a host differs in something that the trials so far depend on.
-        LabError: a host does not answer, or speaks another protocol.
+        LabError: a host does not answer, speaks another protocol, or makes no namespaces.
     """
     old = suite_folder.read(path)
     cells = matrix.build_cells(suite, host=old.host)
@@ -81,8 +83,10 @@ def resume_suite(
     ):
         if was != now:
             raise UsageError(f"{path} was started with {name} {was}, and now it is {now}; {RESTORE}")
-    for name in executor.hosts:
-        refuse_changed_host(path, name, old.fingerprints[name], executor.fingerprint(name))
+    fingerprints = {name: executor.fingerprint(name) for name in executor.hosts}
+    refuse_without_namespace(cells, fingerprints)
+    for name, fingerprint in fingerprints.items():
+        refuse_changed_host(path, name, old.fingerprints[name], fingerprint)
     booted = kernels.boot_fingerprints(cells, executor, notify, host=old.host)
     linked = peers.take_peer_fingerprints(cells, executor, notify)
     for stored, present in ((old.kernels, booted), (old.peers, linked)):

@@ -78,7 +78,7 @@ def run_request(
 
 def require_unchanged(was: Fingerprint, when: str) -> None:
     """Raise LabError if this host has changed in anything that trials depend on; ``when`` is a preposition."""
-    for what, before, now in fingerprint_differences(was, take_fingerprint([], None)):
+    for what, before, now in fingerprint_differences(was, take_fingerprint([], [])):
         raise LabError(
             f"This host has another {what} {when} the trial than when the suite began: {before}, and now it is {now}; "
             "the trial is invalid."
