@@ -2,7 +2,6 @@
 """The relay: what run-cell learns, and how fast its storm ends, whatever becomes of the other host or of the relay."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from two_hosts import two_hosts
 from stress.run.peer import relay_loop
 from stress.run.peer.far_end import FarEnd
 from stress.run.peer.relay import RELAY_SPEECH
-from stress.run.peer.relay_spec import Joined
+from stress.run.peer.relay_spec import LOSS, Joined
 from stress.run.protocol import PROTOCOL
 from stress.storm.peer.calls import Beat, Ended, Hello
 from stress.storm.peer.channel import Channel, Connection, Descriptors
@@ -32,14 +31,15 @@ PEERS = Path(__file__).parent / "relay_peers.py"
 CELL = """
 import signal, sys, time
 from stress.model.errors import ConnstormError
-from stress.run.peer.relay import Relay
+from stress.run.peer.relays import Relays
 from stress.run.peer.relay_spec import RelaySpec
 from stress.storm.peer.calls import MeasureClock, ReadQueue, ReadReport
 
 peer, command, what = sys.argv[1:]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
-    with Relay(RelaySpec(peer=peer, command=command)) as relay:
+    with Relays() as relays:
+        relay = relays.reach(RelaySpec(peer=peer, command=command))
         print(relay.joined.address, relay.caller.call(ReadQueue()), relay.caller.call(MeasureClock()).offset_ns)
         try:
             if what == "report":
@@ -163,7 +163,7 @@ def test_the_storm_of_a_host_that_is_silent_is_interrupted(pipes, monkeypatch):
         there.send(Hello(PROTOCOL, "connstorm 1"))
         assert channel.receive(5).message == Joined("192.0.2.2", "192.0.2.1", "connstorm 1")
         assert channel.receive(5).message == Ended("lab2 has said nothing for 0.2 s, so the storm was ended.")
-        assert storm.wait(5) == -signal.SIGINT
+        assert storm.wait(5) == -LOSS
         channel.close()
         running.join(5)
     assert not running.is_alive()

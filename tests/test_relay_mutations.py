@@ -18,6 +18,7 @@ from stress.model.errors import ChannelClosedError, ChannelFaultError
 from stress.run.peer import relay_loop
 from stress.run.peer.far_end import FarEnd
 from stress.run.peer.relay import RELAY_SPEECH
+from stress.run.peer.relay_spec import LOSS
 from stress.run.protocol import PROTOCOL
 from stress.storm.peer import calls
 from stress.storm.peer.channel import Channel, Connection
@@ -108,20 +109,20 @@ def test_a_storm_ends_though_nobody_reads_what_a_serving_side_sends(monkeypatch)
     def handle(*_):
         threading.Thread(target=interrupt).start()
 
-    before = signal.signal(signal.SIGINT, handle)
+    before = signal.signal(LOSS, handle)
     flooding.start()
     with near, its, suppress(EOFError):
         far_end = FarEnd(Connection(near), "10.0.0.2", "10.0.0.1", lambda: "it went away")
         relay_loop.RelayLoop(far_end, Connection(its), "lab2", os.getpid()).run()
     flooding.join()
-    signal.signal(signal.SIGINT, before)
+    signal.signal(LOSS, before)
     assert reasons == ["lab2 has sent more than it was asked for, so the storm was ended."]
 
 
 @pytest.mark.timeout(7200)
 def test_a_relay_ends_the_storm_with_a_reason_or_passes_what_run_cell_can_refuse():
     interrupts = []
-    before = signal.signal(signal.SIGINT, lambda *_: interrupts.append(1))
+    before = signal.signal(LOSS, lambda *_: interrupts.append(1))
     ended = faults = 0
     try:
         for number in range(COUNT):
@@ -135,5 +136,5 @@ def test_a_relay_ends_the_storm_with_a_reason_or_passes_what_run_cell_can_refuse
             ended += isinstance(last, calls.Ended)
             faults += isinstance(last, ChannelFaultError)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(LOSS, before)
     assert min(ended, faults)

@@ -65,22 +65,22 @@ def carry_out(
     with ExitStack() as to_the_end:
         with Acts(plan, folder, asked.word if asked else None, peer) as acts:
             ended = run_acts(plan, notify, acts, to_the_end)
-        results = ended.results
-    record = Record(
-        id=secrets.token_hex(3),
-        program=f"connstorm {stress.__version__}",
-        started_utc=started.isoformat(timespec="milliseconds"),
-        plan=plan,
-        host=host.read_host(),
-        overhead=costs,
-        acts=[result.act for result in results],
-        interrupted=ended.interrupted,
-        warnings=[*refusals(asked), *(peer.warnings if peer else ()), *run_warnings(plan, ended, peer)],
-    )
-    attempts = results[0].attempts if len(results) == 1 else np.concatenate([result.attempts for result in results])
-    mines, events = (np.concatenate([getattr(result, name) for result in results]) for name in ("mines", "events"))
-    run = Run(record, attempts, mines, events, gather_uses(results))
-    return run, [result.packets for result in results if result.packets is not None], results[0].epoch_ns
+            results = ended.results
+        record = Record(
+            id=secrets.token_hex(3),
+            program=f"connstorm {stress.__version__}",
+            started_utc=started.isoformat(timespec="milliseconds"),
+            plan=plan,
+            host=host.read_host(),
+            overhead=costs,
+            acts=[result.act for result in results],
+            interrupted=ended.interrupted,
+            warnings=[*refusals(asked), *(peer.warnings if peer else ()), *run_warnings(plan, ended, peer)],
+        )
+        attempts = results[0].attempts if len(results) == 1 else np.concatenate([result.attempts for result in results])
+        mines, events = (np.concatenate([getattr(result, name) for result in results]) for name in ("mines", "events"))
+        run = Run(record, attempts, mines, events, gather_uses(results))
+        return run, [result.packets for result in results if result.packets is not None], results[0].epoch_ns
 
 
 def gather_uses(results: list[ActResult]) -> npt.NDArray[Any]:

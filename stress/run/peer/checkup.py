@@ -6,13 +6,14 @@ import msgspec
 import stress
 from stress.lab import host
 from stress.lab.privileges import read_privileges
-from stress.model.errors import ChannelClosedError, ConnstormError, LabError
+from stress.model.errors import ChannelClosedError, ConnstormError
 from stress.model.host import Host
 from stress.model.peer import ClockOffset, Privileges, Transport
 from stress.model.plan import Plan, Serve
 from stress.run.peer.plan import across_to, set_addresses, settle_addresses, source_addresses
 from stress.run.peer.relay import Relay
 from stress.run.peer.relay_spec import RelaySpec
+from stress.run.peer.relays import Relays
 from stress.storm.catalogue import find_scenario
 from stress.storm.peer.answers import Description
 from stress.storm.peer.calls import Ask, Describe, MeasureClock
@@ -61,17 +62,8 @@ def examine_peer(spec: RelaySpec, listen: str | None, port: int | None) -> Check
     Raises:
         UsageError, LabError: it cannot be reached, speaks another protocol, or was lost.
     """
-    with Relay(spec) as relay:
-        try:
-            return examine(relay, listen, port)
-        except KeyboardInterrupt:
-            if reason := relay.loss():
-                raise LabError(reason) from None
-            raise
-        except ChannelClosedError as error:
-            if relay.has_ended():
-                raise LabError(relay.end_text()) from error
-            raise
+    with Relays() as relays:
+        return examine(relays.reach(spec), listen, port)
 
 
 def examine(relay: Relay, listen: str | None, port: int | None) -> Checkup:

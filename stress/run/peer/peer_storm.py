@@ -2,12 +2,11 @@
 """A storm against a host across a link: reached, asked, kept within its limits, and carried out in this process."""
 
 import os
-from contextlib import ExitStack
+import signal
 from pathlib import Path
 
 from stress.lab.capture import Packets
 from stress.lab.kernel_word.asked import AskedKernel
-from stress.model.errors import LabError
 from stress.model.peer import Transport
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback
@@ -17,6 +16,7 @@ from stress.run.peer.peer_call import JOIN_VARIABLE
 from stress.run.peer.plan import keep_within, settle_addresses, source_addresses
 from stress.run.peer.relay import Relay
 from stress.run.peer.relay_spec import CONNSTORM, RelaySpec
+from stress.run.peer.relays import Relays
 from stress.storm.peer.calls import Ask, MeasureClock
 from stress.storm.peer.joined_peer import JoinedPeer
 from stress.storm.run_plan import carry_out
@@ -53,41 +53,37 @@ def storm_across_link(
             the control channel.
         LabError: the other host cannot be reached, or was lost before anything was recorded.
     """
-    with ExitStack() as relays:
+    with Relays() as relays:
         notify(f"reaching {spec.peer} by {spec.transport}")
-        relay = relays.enter_context(Relay(spec))
+        relay = relays.reach(spec)
         others = [reach_client(name, spec, relays, notify) for name in plan.peers[1:]]
-        try:
-            joined, caller = relay.joined, relay.caller
-            reached = [reached_by(other) for other in others]
-            settled = add_clients(settle_addresses(plan, joined.address), reached)
-            notify(f"asking {spec.peer} ({joined.program})")
-            consent = caller.call(Ask(settled, source_addresses(settled), may_change))
-            bounded, warnings = keep_within(settled, consent.limits)
-            peer = JoinedPeer(
-                caller=caller,
-                name=spec.peer,
-                transport=spec.transport,
-                program=joined.program,
-                consent=consent,
-                control=(joined.own_address, joined.address),
-                may_change=may_change,
-                measure_clock=lambda: caller.call(MeasureClock()),
-                warnings=warnings,
-                clients=ask_clients(bounded, reached),
-            )
-            return carry_out(bounded, notify, folder, asked, peer)
-        except KeyboardInterrupt:
-            for lost in (relay, *others):
-                if reason := lost.loss():
-                    raise LabError(reason) from None
-            raise
+        joined, caller = relay.joined, relay.caller
+        reached = [reached_by(other) for other in others]
+        settled = add_clients(settle_addresses(plan, joined.address), reached)
+        notify(f"asking {spec.peer} ({joined.program})")
+        consent = caller.call(Ask(settled, source_addresses(settled), may_change))
+        bounded, warnings = keep_within(settled, consent.limits)
+        peer = JoinedPeer(
+            caller=caller,
+            name=spec.peer,
+            transport=spec.transport,
+            program=joined.program,
+            consent=consent,
+            control=(joined.own_address, joined.address),
+            may_change=may_change,
+            measure_clock=lambda: caller.call(MeasureClock()),
+            warnings=warnings,
+            clients=ask_clients(bounded, reached),
+        )
+        observed = carry_out(bounded, notify, folder, asked, peer)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # while the relays end too: what was recorded is also written
+        return observed
 
 
-def reach_client(name: str, spec: RelaySpec, relays: ExitStack, notify: ProgressCallback) -> Relay:
+def reach_client(name: str, spec: RelaySpec, relays: Relays, notify: ProgressCallback) -> Relay:
     """Reach a host that is to be one more client, by ssh; its relay ends with the others."""
     notify(f"reaching {name} by {Transport.SSH}")
-    return relays.enter_context(Relay(RelaySpec(peer=name, command=spec.command, as_client=True)))
+    return relays.reach(RelaySpec(peer=name, command=spec.command, as_client=True))
 
 
 def reached_by(relay: Relay) -> ReachedClient:

@@ -6,10 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 COMMAND = (sys.executable, "-m", "stress.run.peer.relay_process")
 END_LIMIT_S = 30.0  # for the other host to undo what it changed, and for its connection to close
+CLOSED_LIMIT_S = 1.0  # from the end of the channel to that of the relay's process
 RELAY_SPEECH = Speech((*SERVER_SPEECH.types, Joined), SERVER_MESSAGE_MAX)
 
 
@@ -35,6 +35,11 @@ class RelayedCaller(Caller):
         super().__init__(relay.channel)
         self.relay = relay
 
+    def call_arrays(self, call: Call) -> "tuple[Any, dict[str, npt.NDArray[Any]]]":
+        """Make a call, as of a Caller."""
+        with self.relay.losses_deferred(self.relay):
+            return super().call_arrays(call)
+
     def start(self, call: Call) -> None:
         """Send a call, as of a Caller."""
         with self.ends_told():
@@ -42,7 +47,7 @@ class RelayedCaller(Caller):
 
     def finish(self, kind: type[Call]) -> "tuple[Any, dict[str, npt.NDArray[Any]]]":
         """Wait for the answer, as of a Caller."""
-        with self.ends_told():
+        with self.relay.losses_deferred(self.relay), self.ends_told():
             return super().finish(kind)
 
     @contextmanager
@@ -51,73 +56,71 @@ class RelayedCaller(Caller):
         try:
             yield
         except ChannelClosedError as error:
-            if self.relay.has_ended():
+            if self._ended is None and self.relay.has_ended(CLOSED_LIMIT_S):
                 raise ChannelClosedError(self.relay.end_text()) from error
             raise
 
 
 class Relay:
-    """The relay of this process; leaving the context ends the control channel and the relay.
-
-    While it lasts, the end of the relay, and what the relay reports as the end of the other host, are a SIGINT for this
-    process, which ends a storm; ``lost`` then says why.
+    """A relay of this process, which ``Relays`` reaches and ends.
 
     Attributes:
-        joined: what is known of the other host.
+        joined: what is known of the other host, once it has been joined.
         caller: for calls to it.
     """
 
-    def __init__(self, spec: RelaySpec) -> None:
-        """Start the relay, and wait until it has joined the other host.
+    joined: Joined
 
-        Raises:
-            LabError: the other host cannot be reached, refuses, or speaks another protocol.
+    def __init__(self, spec: RelaySpec, losses_deferred: "Callable[[Relay], AbstractContextManager[None]]") -> None:
+        """Start the relay.
+
+        Args:
+            spec: how to reach the other host.
+            losses_deferred: returns a context in which no loss interrupts what waits for an answer of a relay.
         """
         self.spec = spec
-        self.is_ending = False
+        self.losses_deferred = losses_deferred
+        self.has_joined = False
         own, its = socket.socketpair()
         arguments = [*COMMAND, str(its.fileno()), str(os.getpid())]
         self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, pass_fds=[its.fileno()])
         its.close()
         self.channel = Channel(Connection(own), RELAY_SPEECH, spec.peer)
-        self.before = signal.signal(signal.SIGCHLD, self.notice_end)
-        with ExitStack() as unless_joined:
-            unless_joined.callback(self.kill)
-            assert self.process.stdin is not None
-            with suppress(BrokenPipeError):
-                self.process.stdin.write(msgspec.json.encode(spec))
-                self.process.stdin.close()
-            self.joined = self.await_joined()
-            unless_joined.pop_all()
         self.caller = RelayedCaller(self)
 
-    def await_joined(self) -> Joined:
-        """Wait until the relay has joined the other host."""
+    def join(self) -> None:
+        """Wait until the relay has joined the other host.
+
+        Raises:
+            UsageError, LabError: the other host cannot be reached, refuses, or speaks another protocol.
+        """
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(msgspec.json.encode(self.spec))
+            self.process.stdin.close()
         try:
             received = self.channel.receive()
         except ChannelClosedError as error:
             raise LabError(self.end_text()) from error
         match received and received.message:
             case Joined() as joined:
-                return joined
+                self.joined, self.has_joined = joined, True
             case Refused(text, kind):
                 raise error_named(kind, text)
             case Ended(reason):
                 raise LabError(reason)
-        raise LabError(f"{self.spec.peer} does not keep to connstorm's protocol.")
+            case _:
+                raise LabError(f"{self.spec.peer} does not keep to connstorm's protocol.")
 
-    def notice_end(self, number: int, frame: FrameType | None) -> None:
-        """Interrupt this process if the child that has ended is the relay; else it may be another relay."""
-        if callable(self.before):
-            self.before(number, frame)
-        if not self.is_ending and self.has_ended():
-            self.is_ending = True
-            signal.raise_signal(signal.SIGINT)  # so that whoever ignores or defers that does so with this
+    def has_ended(self, limit_s: float = 0) -> bool:
+        """Whether the relay's process has ended, or does within a limit."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(limit_s)
+        return self.process.returncode is not None
 
-    def has_ended(self) -> bool:
-        """Whether the relay's process has ended; it is not reaped."""
-        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return self.process.returncode is not None or os.waitid(os.P_PID, self.process.pid, options) is not None
+    def has_died(self) -> bool:
+        """Whether the relay ended by itself after it had joined the other host."""
+        return self.has_joined and self.has_ended()
 
     def end_text(self) -> str:
         """Return how the relay ended, as a sentence."""
@@ -126,35 +129,22 @@ class Relay:
         return f"The process that talks to {self.spec.peer} ended with {how}, so the storm was ended."
 
     def loss(self) -> str | None:
-        """Return why the other host is lost, as a sentence; None: it still agrees."""
+        """Return why the other host is lost, as a sentence; None: it still agrees, or was not joined yet."""
+        if not self.has_joined:
+            return None
         try:
             self.caller.call(Ping())
         except (ChannelClosedError, ChannelFaultError) as error:
             return str(error)
         return None
 
-    def kill(self) -> None:
-        """Kill the relay, which may be waiting for the other host, and wait for it."""
-        self.process.kill()
-        self.end()
-
     def end(self) -> None:
-        """End the relay and wait for it."""
-        self.is_ending = True
+        """End the relay and wait for it; one that has not joined the other host may wait for it, and is killed."""
+        if not self.has_joined:
+            self.process.kill()
         with suppress(ChannelClosedError):
             self.channel.send(Ended())
         self.channel.close()
-        try:
-            self.process.wait(END_LIMIT_S)
-        except subprocess.TimeoutExpired:
+        if not self.has_ended(END_LIMIT_S):
             self.process.kill()
             self.process.wait()
-        signal.signal(signal.SIGCHLD, self.before)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end()

@@ -7,7 +7,6 @@ is, the other end is not read.
 
 import os
 import select
-import signal
 import time
 
 import stress
@@ -16,7 +15,7 @@ from stress.model.errors import ChannelFaultError, LabError
 from stress.model.peer import BEAT_S, SILENCE_S
 from stress.run.peer.far_end import FarEnd
 from stress.run.peer.relay_end import RelayEnd, tag_of
-from stress.run.peer.relay_spec import Joined
+from stress.run.peer.relay_spec import LOSS, Joined
 from stress.run.protocol import PROTOCOL, require_protocol
 from stress.storm.peer.calls import Answer, Beat, Ended, Hello, MeasureClock, Ping, Refused
 from stress.storm.peer.channel import Stream
@@ -44,7 +43,7 @@ class RelayLoop:
             far: the other host.
             cell: to run-cell.
             peer: the name of the other host, for messages.
-            cell_pid: the process that is interrupted when the other host is lost.
+            cell_pid: the process that gets LOSS when the other host is lost.
         """
         self.far_end = far
         self.far = RelayEnd(far.stream, SERVER_MESSAGE_MAX)
@@ -213,10 +212,10 @@ class RelayLoop:
         return LostError(f"{self.peer} does not serve: {how}; {self.far_end.remedy}.")
 
     def interrupt_storm(self) -> None:
-        """Send run-cell SIGINT, once, unless it has ended the storm itself."""
+        """Send run-cell LOSS, once, unless it has ended the storm itself."""
         if self.joined and self.ending_s is None and not self.has_interrupted:
             self.has_interrupted = True
-            os.kill(self.cell_pid, signal.SIGINT)
+            os.kill(self.cell_pid, LOSS)
 
     @property
     def patience_s(self) -> float:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What run-cell tells its relay, and what the relay tells it first. Imports no numpy."""
 
+import signal
+
 import msgspec
 
 from stress.model.peer import Transport
 from stress.storm.peer.calls import Message
 
 CONNSTORM = "connstorm"
+LOSS = signal.SIGUSR1  # from a relay that has joined the other host to run-cell: that is lost
 
 
 class RelaySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
