@@ -34,7 +34,10 @@ def a_suite(path, trials, *, suite_id="857d21", gates=(), measures=True):
     suite = json.loads((FROZEN / "suite.json").read_text())
     template = suite["cells"][0]
     suite["id"] = suite_id
-    suite["cells"] = [template | {"name": cell, "scenario": cell.split()[0], "measures": measures} for cell in trials]
+    suite["cells"] = [
+        template | {"name": cell, "scenario": cell.split()[0], "measures": measures, "baseline": " " not in cell}
+        for cell in trials
+    ]
     suite["suite"]["gates"] = list(gates)
     record = json.loads((TRIAL / "trial.json").read_text())
     path.mkdir(parents=True)

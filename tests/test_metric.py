@@ -60,3 +60,25 @@ def test_without_bounds_both_ends_are_the_count(name):
 def test_other_names_are_refused(name):
     with pytest.raises(UsageError, match="There is no metric"):
         find_metric(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("p50", "did you mean body.p50?"),
+        ("p99.9", "did you mean body.p999?"),
+        ("body p50", "did you mean body.p50?"),  # as tables write it
+        ("retries per million", "did you mean retries_per_million?"),
+        ("closewait", "did you mean cause.closewait?"),
+        ("body.p98", "did you mean body.p99?"),
+    ],
+)
+def test_a_name_that_ends_a_metric_is_answered_with_it(name, suggestion):
+    with pytest.raises(UsageError) as caught:
+        find_metric(name)
+    assert str(caught.value) == f"There is no metric {name!r}; {suggestion}"
+
+
+def test_all_metrics_are_named_where_none_is_meant():
+    with pytest.raises(UsageError, match=r"There is no metric 'zzz'; there are rate, .*\.$"):
+        find_metric("zzz")

@@ -71,6 +71,43 @@ def test_the_base_is_what_the_user_says(runs):
         project_runs(runs, by, "7.0")
 
 
+def a_swept_suite(tmp_path, *, usual="1"):
+    """Return the runs of a suite whose baseline is neither the first nor the last value of its axis."""
+    values = {usual: f"tcp_timestamps={usual}"} | {
+        other: f"tcp_timestamps={other}" for other in "012" if other != usual
+    }
+    trials = {
+        f"{scenario}{'' if value == usual else f' {text}'}": [a_document(settings={"net.ipv4.tcp_timestamps": value})]
+        for scenario in ("clean", "closewait")
+        for value, text in values.items()
+    }
+    return read_arm(str(a_suite(tmp_path / "suite", trials)), "suite")
+
+
+def test_the_baseline_of_the_suite_is_the_base(tmp_path):
+    runs = a_swept_suite(tmp_path)
+    columns = [f"tcp_timestamps={value}" for value in "102"]
+    by = choose_projection(runs, (), ("timestamps",))
+    assert names(project_runs(runs, by)) == [("clean", columns), ("closewait", columns)]
+    columns.sort()
+    assert names(project_runs(runs, by, "0")) == [("clean", columns), ("closewait", columns)]
+
+
+def test_a_row_without_a_baseline_takes_that_of_the_others(tmp_path):
+    runs = [run for run in a_swept_suite(tmp_path) if run.cell != "closewait"]
+    rows = project_runs(runs, choose_projection(runs, (), ("tcp_timestamps",)))
+    assert names(rows)[1] == ("closewait", ["tcp_timestamps=0", "tcp_timestamps=2"])
+
+
+def test_the_cells_of_one_suite_are_compared_with_its_baseline(tmp_path):
+    runs = a_swept_suite(tmp_path)
+    by = choose_projection(runs, (), ())
+    assert names(project_runs(runs, by)) == [
+        (scenario, [scenario, f"{scenario} tcp_timestamps=0", f"{scenario} tcp_timestamps=2"])
+        for scenario in ("clean", "closewait")
+    ]
+
+
 def test_what_varies_within_a_column_is_said(runs):
     by = choose_projection(runs, ("scenario",), ("tcp_tw_reuse",))
     assert explain_hidden_differences(project_runs(runs, by), by) == [
@@ -106,7 +143,8 @@ def test_filters(runs, text, kept):
         ("kernel", "is no filter; write KEY=VALUE"),
         ("=6.1", "is no filter"),
         ("kernle=6.1", "nothing called 'kernle'.*did you mean kernel"),
-        ("tw_reuse=1", "did you mean tcp_tw_reuse"),
+        ("tw_rouse=1", "did you mean tcp_tw_reuse"),
+        ("retries=1", r"'retries' may be net\.ipv4\.tcp_syn_retries or net\.ipv4\.tcp_synack_retries; give more of"),
         ("kernel=5.*", r"No run passes --filter 'kernel=5\.\*'; kernel is 6\.1\.9, 6\.12\.3"),
     ],
 )
@@ -186,7 +224,7 @@ def test_arms_of_other_evidence_are_never_compared_silently(tmp_path):
     assert explain_refusals(rows, ("cell",), ()) == []
     (sentence,) = explain_evidence(rows)
     assert "causes were not proved by the same evidence (clean: evidence counts against kernel)" in sentence
-    assert explain_evidence(project_runs(observations, choose_projection(observations, (), ()))) == []
+    assert explain_evidence(project_runs(observations, choose_projection(observations, ("cell",), ("label",)))) == []
 
 
 def test_blocks_of_a_suite_are_pairs_and_those_of_two_suites_are_not(tmp_path):

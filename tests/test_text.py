@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.model.text import closest_match, did_you_mean, join_words, json_bytes, plural, slug
+from stress.model.text import closest_match, did_you_mean, join_words, json_bytes, matching_names, plural, slug
 
 
 def test_a_suggestion_is_a_sentence_or_ends_one():
@@ -23,6 +23,24 @@ def test_a_suggestion_is_a_sentence_or_ends_one():
 def test_words_are_joined_as_a_sentence_lists_them(words, text):
     assert join_words(words) == text
     assert join_words(words, "or") == text.replace("and", "or")
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("net.ipv4.tcp_syn_retries", ["net.ipv4.tcp_syn_retries"]),
+        ("tcp_syn_retries", ["net.ipv4.tcp_syn_retries"]),
+        ("syn_retries", ["net.ipv4.tcp_syn_retries"]),
+        ("retries", ["net.ipv4.retries"]),  # a whole last part goes before the end of one
+        ("ries", []),
+        ("conntrack_max", ["net.netfilter.nf_conntrack_max", "net.nf_conntrack_max"]),
+        ("", []),
+        (".", []),
+    ],
+)
+def test_a_short_name_stands_for_all_that_end_so(text, matches):
+    known = ["net.ipv4.tcp_syn_retries", "net.ipv4.retries", "net.netfilter.nf_conntrack_max", "net.nf_conntrack_max"]
+    assert matching_names(text, known) == matches
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 tests"), (1, "1 test"), (12_000, "12,000 tests")])

@@ -11,7 +11,7 @@ from stress.analysis.attribution.outcome import OUTCOMES
 from stress.model.errors import UsageError
 from stress.model.outcome import Cause, Outcome
 from stress.model.summary import Summary
-from stress.model.text import did_you_mean
+from stress.model.text import closest_match, join_words
 from stress.model.units import MILLION, SECOND_NS
 
 LATE_NS = SECOND_NS // 2  # below every timeout of the SYN timer, above the resend after a challenge ACK
@@ -174,4 +174,23 @@ def find_metric(name: str) -> Metric:
     counted = METRICS.get(name.removesuffix(PER_MILLION_SUFFIX))
     if name.endswith(PER_MILLION_SUFFIX) and counted is not None and counted.unit == "":
         return rate_metric(name)
-    raise UsageError(f"There is no metric {name!r}; there are {', '.join(METRICS)}.{did_you_mean(name, METRICS)}")
+    all_names = ", ".join(METRICS)
+    raise UsageError(f"There is no metric {name!r}; {suggest_metric(name) or f'there are {all_names}.'}")
+
+
+def suggest_metric(name: str) -> str:
+    """Return ``did you mean …?`` with the metrics whose names end so, or one that is spelled alike, or ``""``.
+
+    ``p50`` ends ``body.p50``, as ``p99.9`` and ``retries per million``, in which tables write them, end others.
+    """
+    word = plain_letters(name)
+    ends = [
+        known for known in METRICS if word and word in (plain_letters(known), plain_letters(known.rpartition(".")[2]))
+    ]
+    close = ends or list(filter(None, [closest_match(name, METRICS)]))
+    return f"did you mean {join_words(close, 'or')}?" if close else ""
+
+
+def plain_letters(name: str) -> str:
+    """Return the letters and digits of a name."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())

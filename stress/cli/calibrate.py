@@ -10,6 +10,7 @@ from stress.cli.output import console, json_option, output_option, print_object
 from stress.cli.suite import conduct
 from stress.compare import calibrate as twice
 from stress.model.errors import LabError
+from stress.model.text import plural
 from stress.store import calibration as stored
 from stress.store import suite_folder
 from stress.suite.cell_results import count_missing, read_cell_trials
@@ -47,7 +48,9 @@ def calibrate(
     cells = read_cell_trials(path, file)
     failed = sum(len(cell.failed) for cell in cells)
     if failed or count_missing(file, cells):
-        raise LabError(f"{failed} trials failed, see {path}; nothing is known of the noise, and nothing was written.")
+        raise LabError(
+            f"{plural(failed, 'trial')} failed, see {path}; nothing is known of the noise, and nothing was written."
+        )
     result = twice.build_calibration(file, cells)
     where = stored.write(output, result)
     if as_json:

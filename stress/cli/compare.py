@@ -11,6 +11,7 @@ from stress.analysis.comparison.arm_pair import compare_pairs
 from stress.analysis.comparison.metric_family import metric_families
 from stress.cli.output import console, json_option, output_option, print_object
 from stress.compare.arms import Question, compare_arms
+from stress.model.text import plural
 from stress.view.text import comparison_markdown, comparison_table
 
 FOLDER = "compare"  # inside OUTPUT
@@ -23,7 +24,7 @@ NAME_MAX = 100
 @click.option("--metric", "metrics", multiple=True, help="compare this alone; repeatable, and all of these gate")
 @click.option("--rows", help="dimensions that make rows, with commas; by default cells")
 @click.option("--cols", help="dimensions that make columns, with commas; by default the arms")
-@click.option("--base", help="the column that the others are compared with; by default the first")
+@click.option("--base", help="the column that the others are compared with; by default the first arm, or the baseline")
 @click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="look at these runs only")
 @click.option("--allow-diff", "allowed", multiple=True, metavar="KIND", help="kernel, testbed, plan or settings")
 @click.option("--all", "everything", is_flag=True, help="show also what is zero in both")
@@ -49,11 +50,13 @@ def compare(
     r"""Compare stored runs: run folders, suite folders (path#cell for one cell), or folders of these.
 
     Dimensions are label, scenario, cell, kernel, testbed, program, link, the fields of the plan (mines, backlog, ...)
-    and settings (tcp_tw_reuse). Filters are KEY=VALUE,VALUE or KEY!=VALUE with * and ?.
+    and settings (tcp_tw_reuse). Filters are KEY=VALUE,VALUE or KEY!=VALUE with * and ?. The cells of a single suite are
+    compared with its baseline; so are the values of a dimension by --cols.
 
     \b
     Examples:
       connstorm compare old=results/2026...-suite-smoke-1a2b3c new=results/2026...-suite-smoke-4d5e6f
+      connstorm compare results/2026...-suite-sysctls-1a2b3c
       connstorm compare results/2026...-suite-sysctls-1a2b3c --cols tcp_timestamps --filter scenario=clean
       connstorm compare results/6.1 results/6.12 --allow-diff kernel
     """
@@ -90,7 +93,7 @@ def compare(
     for text in matched.warnings:
         click.echo(f"warning: {text}", err=True)
     if figures:
-        click.echo(f"{len(figures)} figures in {figures[0].parent}", err=markdown)
+        click.echo(f"{plural(len(figures), 'figure')} in {figures[0].parent}", err=markdown)
 
 
 def folder_name(arms: tuple[str, ...]) -> str:

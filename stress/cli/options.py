@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from stress.lab.sysctl_name import complete_sysctl
 from stress.model.acts import choose_acts
 from stress.model.errors import UsageError
 from stress.model.mine import Release
@@ -23,7 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class SysctlSetting(click.ParamType[tuple[str, str]]):
-    """NAME=VALUE, a pair."""
+    """NAME=VALUE, a pair; the name may be short, and is returned whole."""
 
     name = "name=value"
 
@@ -31,8 +32,8 @@ class SysctlSetting(click.ParamType[tuple[str, str]]):
         """Split at the first equals sign."""
         name, equals, setting = str(value).partition("=")
         if not (name and equals and setting):
-            self.fail(f"{value!r} is not of the form net.ipv4.tcp_syn_retries=2", param, ctx)
-        return name, setting
+            self.fail(f"{value!r} is not of the form tcp_syn_retries=2", param, ctx)
+        return complete_sysctl(name), setting
 
 
 class PortRangeOption(click.ParamType[tuple[int, int]]):

@@ -12,6 +12,7 @@ from rich.console import Console
 from stress.cli.output import console, json_option, output_option, print_object
 from stress.model.errors import INTERRUPTED, LabError, UsageError
 from stress.model.suite import Suite
+from stress.model.text import plural
 from stress.model.units import tick_rate
 from stress.store import suite_folder
 from stress.store.suite_folder import Manifest
@@ -192,7 +193,7 @@ def caption(file: Manifest) -> list[str]:
         *machines,
         *([f"booted: {', '.join(booted)}"] if booted else []),
         *(f"{name}: Linux {peer.host.kernel}" for name, peer in file.peers.items()),
-        f"{file.suite.trials} trials a cell",
+        f"{plural(file.suite.trials, 'trial')} a cell",
         f"seed {file.suite.seed}",
         f"suite {file.id}",
         attestation.program,

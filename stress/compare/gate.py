@@ -17,6 +17,7 @@ from stress.compare.arms import Question, known_calibration, lay_out, read_arms
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
 from stress.model.suite import Gate, Status
+from stress.model.text import plural
 from stress.model.units import MILLION
 from stress.store import suite_folder
 from stress.store.runs import split_label
@@ -139,7 +140,7 @@ def failed_trials(path: Path) -> list[str]:
         return []
     records = suite_folder.read_records(path).values()
     failed = sum(record.status is Status.FAILED for record in records)
-    return [f"{failed} of {len(records)} trials of the new arm failed; see its index.json"] if failed else []
+    return [f"{failed} of {plural(len(records), 'trial')} of the new arm failed; see its index.json"] if failed else []
 
 
 def condition_cases(condition: Condition, scenario: str | None, rows: Iterable[Row], new: str) -> Iterable[Case]:

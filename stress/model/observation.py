@@ -27,6 +27,7 @@ class Observation:
         evidence: where the proof of its causes comes from, which may be less than its plan asks for.
         group: id of the suite that it is a trial of; "" for none. Blocks are comparable within a group only.
         block: number of its block in that suite; None for none.
+        baseline: whether it is a trial of the baseline of its suite's entry.
         measures: whether it ran alone, so that its times are valid.
     """
 
@@ -43,6 +44,7 @@ class Observation:
     evidence: str
     group: str = ""
     block: int | None = None
+    baseline: bool = False
     measures: bool = True
 
     @property

@@ -30,6 +30,26 @@ def did_you_mean(word: str, known: Iterable[str], *, clause: bool = False) -> st
     return f"; did you mean {match}?" if clause else f" Did you mean {match}?"
 
 
+def matching_names(text: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that a short one may stand for: that name itself, or those that end with it.
+
+    The end begins after a dot, or, where none does, after an underscore: of ``net.ipv4.tcp_syn_retries`` both
+    ``tcp_syn_retries`` and ``syn_retries`` are ends. Several names are ambiguous, none is unknown.
+    """
+    names = sorted(set(known))
+    if not text or text in names:
+        return [text] if text else []
+    for boundary in "._":
+        if matches := [name for name in names if name.endswith(boundary + text)]:
+            return matches
+    return []
+
+
+def ambiguous_text(text: str, matches: Sequence[str]) -> str:
+    """Return the sentence about a short name that may stand for several."""
+    return f"{text!r} may be {join_words(matches, 'or')}; give more of its name."
+
+
 def slug(name: str, longest: int | None = None) -> str:
     """Return a name as part of a file name: other characters than letters, digits and ``._=-`` become ``-``.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from stress.lab.sysctl_name import complete_sysctl
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.run.peer.plan import across_to, set_addresses
@@ -53,8 +54,9 @@ def change_fields(base: Plan, fields: Mapping[str, Any]) -> Plan:
     """
     if fault := next(filter(None, map(base.act_fault, sorted(fields))), None):
         raise UsageError(fault)
-    sysctls = base.sysctls | fields.get("sysctls", {})
+    given = fields.get("sysctls", {})
+    named = {complete_sysctl(name): value for name, value in given.items()} if isinstance(given, Mapping) else given
     try:
-        return msgspec.convert(msgspec.structs.asdict(base) | dict(fields) | {"sysctls": sysctls}, Plan)
+        return msgspec.convert(msgspec.structs.asdict(base) | dict(fields) | {"sysctls": base.sysctls | named}, Plan)
     except msgspec.ValidationError as error:
         raise UsageError(f"{error}.") from error

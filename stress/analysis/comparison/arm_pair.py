@@ -11,6 +11,7 @@ from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS, median_interval
 from stress.model.calibration import Calibration
 from stress.model.observation import Observation
+from stress.model.text import plural
 from stress.model.units import MILLION
 
 Key = Hashable
@@ -98,9 +99,8 @@ def describe_unpaired_runs(pairs: Iterable[ArmPair]) -> list[str]:
         unpaired = len(set(pair.base_runs) ^ set(pair.new_runs)) if pair.paired else 0
         if unpaired:
             where = f"{pair.row}: " if pair.row else ""
-            sentences.append(
-                f"{where}{unpaired} of {len(pair.runs)} trials have no partner in their block and are left out"
-            )
+            trials = plural(len(pair.runs), "trial")
+            sentences.append(f"{where}{unpaired} of {trials} left out: the same block has none of the other arm")
     return sentences
 
 

@@ -10,7 +10,7 @@ from stress.model.errors import UsageError
 from stress.model.link import LINK, link_text
 from stress.model.observation import Observation
 from stress.model.plan import Plan
-from stress.model.text import did_you_mean
+from stress.model.text import ambiguous_text, did_you_mean, matching_names
 
 ABSENT = "absent"  # a setting that a kernel does not have
 SYSCTL_PREFIX = "net.ipv4."  # users may leave it out
@@ -63,19 +63,21 @@ def resolve_dimension(name: str, runs: Iterable[Observation]) -> str:
 
     Args:
         name: ``label``, ``scenario``, ``cell``, ``kernel``, ``testbed``, ``program``, ``link``, a field of the plan, or
-            a setting, with or without ``net.ipv4.``.
+            a setting, by its full name or an end of it that no other has.
         runs: the runs.
 
     Raises:
-        UsageError: the runs have no such dimension.
+        UsageError: the runs have no such dimension, or several settings with such a name.
     """
     plain = [*RUN_DIMENSIONS, *MACHINE_DIMENSIONS, *PLAN_FIELDS]
     if name in plain:
         return name
     settings = sorted({setting for run in runs for setting in (*run.settings, *run.plan.sysctls)})
-    for full in (name, SYSCTL_PREFIX + name):
-        if full in settings:
-            return full
+    matches = matching_names(name, settings)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError(ambiguous_text(name, matches))
     suggestion = did_you_mean(name, [*plain, *map(short_name, settings)], clause=True)
     raise UsageError(
         f"Runs have nothing called {name!r}: there are {', '.join((*RUN_DIMENSIONS, *MACHINE_DIMENSIONS))}, the "

@@ -107,9 +107,9 @@ def filter_runs(runs: Sequence[Observation], filters: Iterable[str]) -> list[Obs
 def choose_projection(runs: Sequence[Observation], rows: Sequence[str], cols: Sequence[str]) -> Projection:
     """Return the projection that a user asks for, with defaults that follow from the runs.
 
-    By default columns are the arms, and rows are cells. When every arm has a single cell there is one row. With other
-    columns the name of a cell would tell rows apart as well; then rows are scenarios, and whatever else the plans
-    differ in.
+    By default columns are the arms, and rows are cells. When every arm has a single cell there is one row. Of a single
+    arm with cells and their baseline, columns are the cells, and rows are scenarios. With other columns the name of a
+    cell would tell rows apart as well; then rows are scenarios, and whatever else the plans differ in.
 
     Args:
         runs: of all arms.
@@ -119,7 +119,10 @@ def choose_projection(runs: Sequence[Observation], rows: Sequence[str], cols: Se
     Raises:
         UsageError: the runs have no such dimension.
     """
-    columns = tuple(resolve_dimension(name, runs) for name in cols) or (LABEL,)
+    columns = tuple(resolve_dimension(name, runs) for name in cols)
+    if not columns and len({run.label for run in runs}) == 1 and len({run.baseline for run in runs}) > 1:
+        return Projection(tuple(resolve_dimension(name, runs) for name in rows or (SCENARIO,)), (CELL,))
+    columns = columns or (LABEL,)
     if rows:
         return Projection(tuple(resolve_dimension(name, runs) for name in rows), columns)
     if columns != (LABEL,):
@@ -138,8 +141,8 @@ def project_runs(runs: Sequence[Observation], by: Projection, base: str | None =
     Args:
         runs: those of the base arm first.
         by: the dimensions.
-        base: the column that the others are compared with; None takes the first one: the first arm that was given, or
-            the lowest value of another dimension.
+        base: the column that the others are compared with; None takes the first arm that was given; of another
+            dimension the value of the suite's baseline, or the lowest value where no suite names one.
 
     Raises:
         UsageError: there is no such column.
@@ -156,7 +159,22 @@ def project_runs(runs: Sequence[Observation], by: Projection, base: str | None =
     table: dict[str, dict[str, list[Observation]]] = {}
     for run in runs:
         table.setdefault(key_text(run, by.rows), {}).setdefault(key_text(run, by.cols), []).append(run)
-    return [Row(name, {col: cells[col] for col in columns if col in cells}) for name, cells in table.items()]
+    rows = [Row(name, {col: cells[col] for col in columns if col in cells}) for name, cells in table.items()]
+    return rows if base is not None or LABEL in by.cols else put_baselines_first(rows)
+
+
+def put_baselines_first(rows: Sequence[Row]) -> list[Row]:
+    """Return rows whose first column is that of the suite's baseline, where there is exactly one.
+
+    Of a column that is the baseline in all rows that have one, rows without a baseline of their own take it as well.
+    """
+    marked = [{name for name, runs in row.columns.items() if any(run.baseline for run in runs)} for row in rows]
+    common = set.union(set(), *marked)
+    ordered = []
+    for row, own in zip(rows, marked, strict=True):
+        (*first,) = own if len(own) == 1 else common & set(row.columns) if len(common) == 1 else ()
+        ordered.append(Row(row.name, {name: row.columns[name] for name in (*first, *row.columns)}))
+    return ordered
 
 
 def key_text(run: Observation, names: Sequence[str]) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 
 from stress.lab import sysctl
+from stress.lab.sysctl_name import sysctl_matches
 from stress.model.errors import UsageError
 from stress.model.kernel import parse_kernel_name
 from stress.model.link import LINK, Link, parse_link
 from stress.model.suite import KERNEL, Level, is_sysctl
+from stress.model.text import ambiguous_text
 from stress.suite.config.diagnostics import Diagnostics, show_value, suggestion, wrong_type
 from stress.suite.config.keys import AXES, FIELDS, NOT_SET
 from stress.suite.config.toml_lines import Position
@@ -68,14 +70,23 @@ def flatten_names(table: dict[str, Any], at: Position) -> Iterator[tuple[str, An
 
 
 def unique_names(table: dict[str, Any], at: Position, diagnostics: Diagnostics) -> Iterator[tuple[str, Any, Position]]:
-    """Yield as ``flatten_names`` does; a name that occurs with and without quotes is an error."""
+    """Yield as ``flatten_names`` does, with full names; one that occurs twice, such as with quotes, is an error."""
     seen: dict[str, Position] = {}
-    for name, value, place in flatten_names(table, at):
+    for written, value, place in flatten_names(table, at):
+        name = complete_axis(written)
         if name in seen:
             diagnostics.add(place, f"{show_value(name)} is there already{diagnostics.line(seen[name])}; leave one out.")
         else:
             seen[name] = place
             yield name, value, place
+
+
+def complete_axis(name: str) -> str:
+    """Return the full name of an axis or a setting whose short name is unambiguous, otherwise the name itself."""
+    if name in AXES or name in NOT_SET or name == "sysctls":
+        return name
+    matches = sysctl_matches(name)
+    return matches[0] if len(matches) == 1 else name
 
 
 def read_parameters(table: dict[str, Any], at: Position, diagnostics: Diagnostics) -> Parameters:
@@ -175,7 +186,7 @@ def axis_fault(name: str) -> str | None:
         return "Each setting is an axis of its own; leave out sysctls before its name."
     if name in NOT_SET:
         return f"{name} cannot be an axis; there are {', '.join(AXES)}, and the kernel's settings by dotted name."
-    if is_sysctl(name):
+    if is_sysctl(name) or sysctl_matches(name):
         return sysctl_fault(name)
     close = suggestion(name, AXES)
     there = "" if close else f", of which there are {', '.join(AXES)}"
@@ -186,6 +197,8 @@ def sysctl_fault(name: str) -> str | None:
     """Return a sentence when the name of a setting is invalid, or None."""
     if name in sysctl.RECORDED or (SYSCTL.fullmatch(name) and sysctl.sysctl_path(name).is_file()):
         return None
+    if len(matches := sysctl_matches(name)) > 1:
+        return ambiguous_text(name, matches)
     if SYSCTL.fullmatch(name) and sysctl.sysctl_path(name).is_dir():
         return f"{name} is a folder of settings; name one that is in it."
     prefix, _, last = name.rpartition(".")

@@ -43,11 +43,17 @@ def group_by_row(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison
     several = len({(comparison.base, comparison.new) for comparison in comparisons}) > 1
     rows: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
-        name = f"{comparison.row}: {comparison.new} against {comparison.base}" if several else comparison.row
+        name = f"{comparison.row}: {pair_text(comparison)}" if several else comparison.row
         rows.setdefault(name, []).append(comparison)
     in_order = {name: order_comparisons(row) for name, row in rows.items()}
     # The sort is stable: rows with equal verdicts keep their order.
     return dict(sorted(in_order.items(), key=lambda item: SEVERITY.index(item[1][0].verdict)))
+
+
+def pair_text(comparison: Comparison) -> str:
+    """Return the arms of a comparison: ``'new against base'``; of cells of one scenario what sets them apart."""
+    new, base = (name.removeprefix(f"{comparison.row} ") for name in (comparison.new, comparison.base))
+    return f"{new} against {'the baseline' if base == comparison.row else base}"
 
 
 def is_of_nothing(comparison: Comparison) -> bool:

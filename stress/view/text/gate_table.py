@@ -10,6 +10,7 @@ from stress.analysis.gate.evaluate import ConditionResult, State
 from stress.analysis.gate.self_test import InjectedRegression
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS
+from stress.model.text import plural
 from stress.view.text import gate_wording as words
 from stress.view.text import metric_wording
 from stress.view.text.comparison_wording import p_text
@@ -72,8 +73,11 @@ def self_test_sentence(regressions: Sequence[InjectedRegression]) -> str:
     """Return in one sentence whether the gate detects injected regressions."""
     lost = sum(not regression.is_detected for regression in regressions)
     if not lost:
+        if len(regressions) == 1:
+            return "The regression that was put into a copy of the data was found."
         return f"Each of {len(regressions)} regressions that were put into copies of the data was found."
+    verb = "was" if lost == 1 else "were"
     return (
-        f"{lost} of {len(regressions)} regressions that were put into copies of the data were not found: there are too "
-        "few trials for this machine's noise and this many conditions."
+        f"{lost} of {plural(len(regressions), 'regression')} put into copies of the data {verb} not found: there are "
+        "too few trials for this machine's noise and this many conditions."
     )

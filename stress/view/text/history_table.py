@@ -6,6 +6,7 @@ from rich.text import Text
 
 from stress.analysis.history.change_point import ChangePoint, Direction, State, Track, is_open_regression
 from stress.analysis.history.history import History
+from stress.model.text import plural
 from stress.view.text import metric_wording as words
 from stress.view.text.history_wording import change_text, count_line, importance
 from stress.view.text.rich_table import QUIET, empty_table
@@ -66,7 +67,7 @@ def notes(history: History) -> list[Text]:
         )
     open_count = len(history.open_regressions)
     if open_count:
-        lines.append(f"{open_count} confirmed regression{'s' if open_count > 1 else ''} neither accepted nor undone.")
+        lines.append(f"{plural(open_count, 'confirmed regression')} neither accepted nor undone.")
     elif any(is_open_regression(change) for track in history.tracks for change in track.changes):
         lines.append("Confirmed regressions are of older plans only.")
     return [Text(line, style=QUIET) for line in lines]

@@ -10,6 +10,7 @@ from rich.table import Table
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.power import detectable_effect, trials_needed
 from stress.model.calibration import Calibration, Noise
+from stress.model.text import plural
 from stress.view.text.metric_wording import count_text, name_text, value_text
 
 CHANGES = (0.05, 0.10, 0.20)
@@ -34,7 +35,7 @@ def noise_rows(calibration: Calibration, add: Callable[[str, str, Noise], None],
 def noise_table(calibration: Calibration) -> Table:
     """Return the noise of each metric: median, noise floor, and the change that this many trials detect."""
     table = make_table(
-        "scenario", "metric", "median", "noise floor", f"seen with {calibration.trials} trials (80 % power)"
+        "scenario", "metric", "median", "noise floor", f"seen with {plural(calibration.trials, 'trial')} (80 % power)"
     )
 
     def add(scenario: str, name: str, noise: Noise) -> None:
@@ -60,7 +61,7 @@ def power_table(calibration: Calibration) -> Table:
             table.add_row(
                 scenario,
                 name_text(find_metric(name)),
-                *("–" if count is None else f"{count:,} trials" for count in needed),
+                *("–" if count is None else plural(count, "trial") for count in needed),
             )
 
     noise_rows(calibration, add, table)

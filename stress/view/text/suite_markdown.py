@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from stress.analysis.comparison.axis_points import differing_levels
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.trials import CellTrials, better_or_worse
+from stress.model.text import plural
 from stress.view.text import metric_wording as words
 from stress.view.text.markdown import escape_pipes, markdown_table
 from stress.view.text.suite_rows import SuiteRow, change_cell, link_notes, suite_rows
@@ -58,5 +59,7 @@ def remark_texts(row: SuiteRow, metrics: Sequence[Metric]) -> list[str]:
             texts.append(f"{text}, {direction}" if direction else text)
     if trials.failed:
         failed, planned = len(trials.failed), len(trials.failed) + len(trials.done)
-        texts.append(f"{failed} of {planned} trials failed: {', '.join(dict.fromkeys(trials.failed.values()))}")
+        texts.append(
+            f"{failed} of {plural(planned, 'trial')} failed: {', '.join(dict.fromkeys(trials.failed.values()))}"
+        )
     return texts

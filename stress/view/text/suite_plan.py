@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from stress.model.suite import Cell, Suite, Trial
+from stress.model.text import plural
 
 PER_HOUR, PER_MINUTE = 3600, 60
 
@@ -62,7 +63,10 @@ def order_lines(suite: Suite, trials: Sequence[Trial], hosts: Sequence[str]) -> 
     first = [trial.cell for trial in trials if trial.block == 0]
     suffix = f", by each of {len(hosts)} hosts at the same time: {', '.join(hosts)}" if len(hosts) > 1 else ""
     return [
-        f"order: {suite.trials} blocks of {len(first)} trials, each in an order drawn from seed {suite.seed}{suffix}",
+        (
+            f"order: {plural(suite.trials, 'block')} of {plural(len(first), 'trial')}, "
+            f"each in an order drawn from seed {suite.seed}{suffix}"
+        ),
         "the first block:",
         *(f"  {place:>3}  {cell}" for place, cell in enumerate(first, start=1)),
     ]
@@ -77,7 +81,8 @@ def total_line(suite: Suite, forecasts: Sequence[Forecast], hosts: int = 1) -> s
         runnable[0].seconds if runnable else 0
     )
     return (
-        f"in all: {len(runnable)} of {len(forecasts)} cells, {trials:,} trials, about {attempts:,} attempts and "
+        f"in all: {len(runnable)} of {plural(len(forecasts), 'cell')}, {plural(trials, 'trial')}, "
+        f"about {plural(attempts, 'attempt')} and "
         f"{time_text(seconds)}, waiting for a quiet machine left out"
     )
 

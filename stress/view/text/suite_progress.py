@@ -15,6 +15,7 @@ from rich.text import Text
 
 from stress.model.suite import Status, Trial, TrialRecord
 from stress.model.summary import Summary
+from stress.model.text import plural
 from stress.model.units import duration_text
 from stress.view.text.suite_plan import time_text
 
@@ -60,7 +61,7 @@ class SuiteProgress:
         self.path = path
         self.left = {trial.number: trial for trial in missing}
         self.total = len(missing)
-        self.stage(f"{path}: {self.total} trials to run")
+        self.stage(f"{path}: {plural(self.total, 'trial')} to run")
 
     def stage(self, text: str) -> None:
         """Report work other than a trial."""
@@ -103,7 +104,9 @@ class SuiteProgress:
         """Draw the display once."""
         assert self.live is not None
         done = self.total - len(self.left)
-        head = Text.assemble((f"{done} of {self.total} trials", "bold"), f", about {time_text(self.left_s())} left")
+        head = Text.assemble(
+            (f"{done} of {plural(self.total, 'trial')}", "bold"), f", about {time_text(self.left_s())} left"
+        )
         bar = Padding(ProgressBar(total=max(self.total, 1), completed=done, width=min(self.console.width, 60)), 0)
         lines = [Text(f"  {line}", style="dim", overflow="ellipsis", no_wrap=True) for line in self.last]
         self.live.update(Group(head, bar, *lines, Text(now)), refresh=True)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import Estimate, median_interval
-from stress.model.text import json_bytes
+from stress.model.text import json_bytes, plural
 from stress.view.export.column import Column, Sample
 from stress.view.export.format import Format
 
@@ -39,7 +39,13 @@ def entry(sample: Sample) -> dict[str, Any]:
         "unit": sample.metric.unit or COUNT,
         "value": interval.median,
         **({"range": range_text(interval)} if interval.trials > 1 else {}),
-        "extra": f"{interval.trials} trials, {sample.attempts} attempts, kernel {sample.runs[0].host.kernel}",
+        "extra": ", ".join(
+            [
+                plural(interval.trials, "trial"),
+                plural(sample.attempts, "attempt"),
+                f"kernel {sample.runs[0].host.kernel}",
+            ]
+        ),
     }
 
 
