@@ -114,3 +114,33 @@ def test_what_a_killed_process_has_left_is_gone_with_the_next_try(tmp_path):
         (folder / "file").touch()
     assert names(path) == ["file"]
     assert names(tmp_path) == ["run"]
+
+
+def test_what_a_killed_process_has_left_is_removed_and_what_is_being_written_is_not(tmp_path):
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with atomic.open_folder(tmp_path / "folder") as folder:
+            (folder / "file").write_text("half")
+            os.write(write, b".")
+            signal.pause()
+    os.read(read, 1)
+    try:
+        atomic.remove_abandoned(tmp_path)
+        assert names(tmp_path) == [".folder.partial"]
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(read)
+        os.close(write)
+    atomic.remove_abandoned(tmp_path)
+    assert names(tmp_path) == []
+    atomic.remove_abandoned(tmp_path / "absent")
+
+
+def test_a_complete_folder_and_hidden_files_of_others_stay(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / ".other").mkdir()
+    (tmp_path / ".file.partial").touch()
+    atomic.remove_abandoned(tmp_path)
+    assert names(tmp_path) == [".file.partial", ".other", "run"]

@@ -4,10 +4,11 @@
 What goes wrong is an OSError; each caller turns it into a sentence about its own file.
 """
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -59,14 +60,51 @@ def open_folder(path: Path, *, flush: bool = True) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be written, or there is one with files already.
     """
-    partial = partial_path(path)
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
-    try:
-        partial.mkdir(parents=True)
+    with open_partial(path) as partial:
         yield partial
         finish_folder(path, flush=flush)
+
+
+@contextmanager
+def open_partial(path: Path) -> Iterator[Path]:
+    """Give an empty folder with the name ``partial_path(path)``, which is locked and is gone when the context ends.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    partial = partial_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, partial, ignore_errors=True)
+        with lock_folder(path.parent):
+            shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+            partial.mkdir()
+            stack.enter_context(lock_folder(partial))
+        yield partial
+
+
+@contextmanager
+def lock_folder(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock of a folder (flock(2)), which the kernel releases when the process is killed.
+
+    Raises:
+        OSError: there is no such folder, or its file system has no locks; BlockingIOError: another process holds the
+            lock, and this one shall not ``wait``.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        os.close(descriptor)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the partial folders whose processes were killed; those that are being written are locked, and stay."""
+    with suppress(OSError), lock_folder(folder):
+        for partial in folder.glob(".*.partial"):
+            with suppress(OSError), lock_folder(partial, wait=False):
+                shutil.rmtree(partial, ignore_errors=True)
 
 
 def finish_folder(path: Path, *, flush: bool = True) -> Path:

@@ -14,6 +14,7 @@ from typing import IO
 
 import msgspec
 
+from stress.model import atomic
 from stress.model.errors import INTERRUPTED, LabError
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback
@@ -58,6 +59,7 @@ class CellProcess:
             variables: of its environment, in addition to those of this process.
         """
         self.plan = plan
+        self.results = results
         command = [*RUN_CELL, "--output", str(results), *options]
         self.process = subprocess.Popen(
             command,
@@ -94,6 +96,7 @@ class CellProcess:
             case Failed():
                 return CellResult(None, last, settle)
             case _:
+                atomic.remove_abandoned(self.results)
                 return CellResult(None, Failed(self.exit_text(), LabError.exit_code), settle)
 
     def interrupt(self) -> None:

@@ -33,6 +33,8 @@ def folder_name(record: Record) -> str:
 def check_writable(results: Path) -> None:
     """Make a folder and check that runs can be written to it, before anything is measured.
 
+    What killed processes have left there of their runs is removed.
+
     Raises:
         StoreError: it cannot be made or written to.
     """
@@ -41,6 +43,7 @@ def check_writable(results: Path) -> None:
         probe = results / f".probe-{id(results)}"
         probe.mkdir()
         probe.rmdir()
+        atomic.remove_abandoned(results)
     except OSError as error:
         raise StoreError(
             f"Results cannot be written to {results}: {error.strerror}; choose a folder with --output."

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A run folder as a tar archive, sent from the host that wrote it; it is unpacked completely or not at all."""
 
-import shutil
 import tarfile
 from pathlib import Path
 from typing import IO, Protocol
@@ -50,21 +49,17 @@ def unpack(stream: Readable, name: str, results: Path) -> Path:
     """
     if not is_plain_name(name):
         raise LabError(f"The archive is called {name!r}, which is no name of a run folder; nothing was stored.")
-    staging = atomic.partial_path(results / name)
-    shutil.rmtree(staging, ignore_errors=True)
     try:
-        staging.mkdir(parents=True)
-        with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]  # it only reads
-            for member in tar:
-                extract_member(tar, member, staging)
-        run_folder.read(staging)  # checks the hashes that run.json has of the arrays
-        return rename_complete(results / name)
+        with atomic.open_partial(results / name) as staging:
+            with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]  # it only reads
+                for member in tar:
+                    extract_member(tar, member, staging)
+            run_folder.read(staging)  # checks the hashes that run.json has of the arrays
+            return rename_complete(results / name)
     except (tarfile.TarError, EOFError) as error:
         raise LabError(f"The archive {name} is cut short or damaged: {error}; nothing was stored.") from error
     except UsageError as error:
         raise LabError(f"The archive {name} is no complete run folder: {error} Nothing was stored.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def is_plain_name(name: str) -> bool:

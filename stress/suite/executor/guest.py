@@ -187,8 +187,10 @@ class GuestHandle:
         if kernel != self.release:
             return Failed(f"The guest ran Linux {kernel}, not {self.release} as before.", LabError.exit_code)
         final = self.folder / name
-        shutil.move(shared, atomic.partial_path(final))  # to another disk, maybe
-        return atomic.finish_folder(final)
+        with atomic.open_folder(final) as partial:
+            for file in shared.iterdir():
+                shutil.move(file, partial)  # to another disk, maybe
+        return final
 
 
 def boot_failure(boot: Boot, end: GuestEnd, what: str) -> str:
