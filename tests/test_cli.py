@@ -270,22 +270,31 @@ def test_ranges_that_are_none_are_refused(tmp_path, options, words):
     assert_one_sentence(connstorm("run", "clean", "-o", tmp_path, *options), words)
 
 
-def interrupt(arguments, after_line, wait_s=1.0):
-    """Start the program, send it SIGINT when a line of its progress has come, and return how it ended."""
+def interrupt(arguments, after_line, wait_s=1.0, *, number=signal.SIGINT, everybody=False):
+    """Start the program, send it a signal when a line of its progress has come, and return how it ended.
+
+    With ``everybody`` all its processes get the signal, as a service manager sends it.
+    """
     with subprocess.Popen(program(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
             if after_line in line:
                 break
         time.sleep(wait_s)  # into the stage: whichever moment it is, what follows must hold
-        process.send_signal(signal.SIGINT)
+        for receiver in [process.pid, *(descendants(process.pid) if everybody else [])]:
+            os.kill(receiver, number)
         output, errors = process.communicate()
     return process.returncode, output, errors
 
 
-def test_sigint_ends_a_storm_and_keeps_its_records(tmp_path):
-    arguments = ["run", "clean", "--attempts", 5_000_000, "--ports", "kernel", "-o", tmp_path]
-    code, output, errors = interrupt(arguments, "storm of")
-    assert code == 130, errors
+@pytest.mark.parametrize(
+    ("number", "workers", "everybody"),
+    [(signal.SIGINT, 1, False), (signal.SIGTERM, 1, False), (signal.SIGTERM, 2, True)],
+    ids=["SIGINT", "SIGTERM", "SIGTERM to each of its processes"],
+)
+def test_a_signal_ends_a_storm_and_its_records_are_stored(tmp_path, number, workers, everybody):
+    arguments = ["run", "clean", "--attempts", 5_000_000, "--ports", "kernel", "--workers", workers, "-o", tmp_path]
+    code, output, errors = interrupt(arguments, "storm of", 0.5, number=number, everybody=everybody)
+    assert code == 128 + number, errors
     (path,) = tmp_path.iterdir()
     run, summary = run_folder.read(path)
     assert run.record.interrupted

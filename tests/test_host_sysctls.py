@@ -130,6 +130,18 @@ def test_signals_do_afterwards_what_they_did_before():
     assert [signal.getsignal(number) for number in signals.SIGNALS] == before
 
 
+@namespaced
+def test_where_sigterm_interrupts_it_does_so_once_and_they_are_restored():
+    before = values()
+    interrupt = signals.FirstInterrupt(*signals.INTERRUPTING)
+    with pytest.raises(KeyboardInterrupt), change_sysctls(TWO):
+        signal.raise_signal(signal.SIGTERM)
+    assert values() == before
+    with change_sysctls(TWO):
+        signal.raise_signal(signal.SIGINT)
+    assert interrupt.received == signal.SIGTERM
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("interrupted", [*TWO, None])
 @pytest.mark.parametrize("restoring", [False, True], ids=["changing", "restoring"])

@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import time
@@ -17,10 +18,15 @@ from command import program
 from namespaced import namespaced
 from suite_builders import a_summary, trials_of
 
+from stress.cli.main import connstorm as group
+from stress.cli.suite import resume_command
 from stress.lab import lock, sysctl, wait
-from stress.model.errors import StoreError, UsageError
+from stress.model.errors import INTERRUPTED, StoreError, UsageError
+from stress.model.plan import Ports
 from stress.model.suite import Status
+from stress.run import process
 from stress.store import run_folder, suite_folder
+from stress.storm.catalogue import find_scenario
 from stress.suite import manifest
 from stress.suite.cell_results import count_missing, rank_cells, read_cell_trials
 from stress.suite.config import load as suite_file
@@ -191,6 +197,33 @@ def test_an_interrupted_suite_says_how_to_go_on(source, tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert account(path)[: len(before)] == before
     assert len(account(path)) == 6
+
+
+def test_a_trial_that_sigterm_ends_early_is_no_result(tmp_path):
+    plan = msgspec.structs.replace(find_scenario("clean").plan, attempts=5_000_000, ports=Ports.KERNEL)
+    cell = process.CellProcess(plan, tmp_path, process.trial_options(0))
+    began = []
+
+    def end_storm(stage):
+        if "storm of" in stage:
+            began.append(stage)
+            cell.interrupt()
+
+    result = cell.wait(end_storm)
+    assert began
+    assert result.path is None
+    assert result.failure.exit_code == INTERRUPTED
+
+
+def test_the_command_that_goes_on_has_what_the_suite_was_given(tmp_path):
+    given = ["--executor", "ssh", "--hosts", "lab1,root@lab2"]
+    command = resume_command(tmp_path / "a suite", given, host=True, retry_failed=True)
+    assert shlex.split(command)[:3] == ["connstorm", "suite", str(tmp_path / "a suite")]
+    context = group.make_context("connstorm", shlex.split(command)[1:])
+    verb = group.get_command(context, "suite")
+    read = verb.make_context("suite", shlex.split(command)[2:]).params
+    assert (read["engine"], read["hosts"]) == ("ssh", "lab1,root@lab2")
+    assert all(read[name] for name in ("resume", "host", "retry_failed"))
 
 
 def interruptible():

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from stress.cli.interrupts import catch_sigterm
 from stress.cli.output import Progress, json_option, output_option, print_object
 from stress.compare.bisect import bisect_kernels as search
 from stress.model.errors import UsageError
@@ -45,6 +46,7 @@ def bisect(
       connstorm bisect storm.toml --good "$(head -1 commits)" --bad "$(tail -1 commits)" --kernels commits \
           --build './build-kernel {}'
     """
+    catch_sigterm()
     names = between(listed(kernels) if kernels else [good, bad], good, bad)
     bisection = search(suite_file.read(file), names, exprs, output, Progress("bisect"), build=build)
     if as_json:

@@ -43,6 +43,7 @@ def calibrate(
     suite = twice.calibration_suite(list(names or ("clean", "closewait")), trials=trials, attempts=attempts, seed=seed)
     path, interrupted = conduct(suite, output, Local(), quiet=as_json)
     if interrupted:
+        click.echo(f"connstorm: interrupted; nothing is known of the noise, the trials so far are in {path}.", err=True)
         sys.exit(interrupted)
     file = suite_folder.read(path)
     cells = read_cell_trials(path, file)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from stress.cli.interrupts import catch_sigterm
 from stress.cli.output import Progress, console, json_option, output_option, print_object, run_object
 from stress.run import demo as storms
 from stress.view.text.demo_table import demo_table
@@ -24,6 +25,7 @@ def demo(seed: int, output: Path, *, as_json: bool) -> None:
     (d) a kernel that answers at most 100 SYNs a second with a challenge ACK: seconds
     (e) a firewall drops the client's RST: ETIMEDOUT
     """
+    catch_sigterm()
     made = storms.run(output, seed, Progress("demo", quiet=as_json))
     if as_json:
         objects = [

@@ -9,7 +9,8 @@ import sys
 import click
 
 from stress import __version__
-from stress.model.errors import INTERRUPTED, ConnstormError, StoreError
+from stress.cli.interrupts import interrupted_code
+from stress.model.errors import ConnstormError, StoreError
 
 # The verbs, each in the module of its name, with the first sentence of its help (a test holds them equal), so that the
 # list of verbs imports none of them: most load numpy. Those without one are not listed.
@@ -79,10 +80,15 @@ def connstorm() -> None:
     r"""TCP connect()/close() storms on Linux: what every attempt cost, and why it was slow.
 
     \b
-    Exit codes: 0 fine, 1 regression confirmed (gate, history --gate) or something is wrong (inspect), 2 wrong use or
-    bad input, 3 the lab failed, 4 inconclusive (gate --strict) or books that do not balance (run --strict), 5 no
-    comparable baseline (gate --require-baseline), 130 interrupted,
-    141 nobody reads the output any more.
+    Exit codes:
+      0    fine
+      1    regression confirmed (gate, history --gate), or something is wrong (inspect)
+      2    wrong use, or bad input
+      3    the lab failed
+      4    inconclusive (gate --strict), or the books do not balance (run --strict)
+      5    no comparable baseline (gate --require-baseline)
+      130  interrupted; 143 by SIGTERM; what was recorded is stored
+      141  nobody reads the output any more
     """
 
 
@@ -104,7 +110,7 @@ def main() -> None:
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("connstorm: interrupted; nothing was kept of what had not begun to storm.", err=True)
-        code = INTERRUPTED
+        code = interrupted_code()
     except OSError as error:
         if not is_output_lost():
             raise

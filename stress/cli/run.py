@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from stress.cli.interrupts import catch_sigterm, interrupted_code
 from stress.cli.options import make_against_plan, make_plan, plan_options
 from stress.cli.output import Progress, json_option, output_option, print_object, print_report, run_object
 from stress.cli.peer import add_peer_options, make_peer_plan, take_peer_choice
-from stress.model.errors import INTERRUPTED, UNBALANCED, LabError, UsageError
+from stress.model.errors import UNBALANCED, LabError, UsageError
 from stress.run import process
 from stress.store import run_folder
 from stress.storm.catalogue import find_scenario
@@ -78,6 +79,7 @@ def run(
     else:
         plan = make_against_plan(name, against, options | {"strict": strict or None, "until_slow": until_slow})
     run_folder.check_writable(output)
+    catch_sigterm()
     cell_options = (*choice.options, *(("--netns", netns) if netns else ()))
     path = process.run(plan, output, Progress(name, quiet=as_json), cell_options, choice.variables)
     observed, summary = run_folder.read(path)
@@ -88,6 +90,6 @@ def run(
     if lost := next((act.peer.lost for act in observed.record.acts if act.peer and act.peer.lost), None):
         raise LabError(f"{lost} What was recorded until then is in {path}.")
     if observed.record.interrupted:
-        sys.exit(INTERRUPTED)
+        sys.exit(interrupted_code())
     if strict and not (summary.books and all(claim.balanced for claim in summary.books)):
         sys.exit(UNBALANCED)

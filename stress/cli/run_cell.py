@@ -12,8 +12,11 @@ import msgspec
 from stress.lab import namespace, network_namespace, sysctl
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.pdeathsig import die_with_parent
+from stress.lab.signals import CANCEL, INTERRUPTING, FirstInterrupt
 from stress.model.errors import INTERRUPTED, ConnstormError, LabError, UsageError
-from stress.run.protocol import decode_plan
+from stress.run.protocol import Done, decode_plan
+
+UNSTORED = "interrupted; nothing was stored"
 
 
 @click.command("run-cell", hidden=True)
@@ -23,6 +26,7 @@ from stress.run.protocol import decode_plan
 @click.option("--set-host", is_flag=True, help="with a plan for the host: set its settings there, and restore them")
 # --envoy is what protocol 1 calls it; its requests are refused in words.
 @click.option("--agent", "--envoy", is_flag=True, help="run the trial that another host requests, send its run folder")
+@click.option("--whole", is_flag=True, help="store nothing of a storm that SIGTERM ended")
 @click.option("--alone", is_flag=True, help="this machine, a guest, is the run's own: take it in place of a namespace")
 @click.option("--netns", help="with a plan against the server of others: enter this network namespace")
 @click.option("--remote-connstorm", metavar="COMMAND", help="with a plan across a link: what starts connstorm there")
@@ -35,12 +39,14 @@ def run_cell(
     *,
     draw: bool,
     set_host: bool,
+    whole: bool,
     alone: bool,
     agent: bool,
     attest: bool,
 ) -> None:
     """Carry out the plan on standard input; print what happens as JSON, one event per line."""
-    die_with_parent(signal.SIGTERM)
+    signal.signal(CANCEL, signal.SIG_DFL)  # whatever ignored it before
+    die_with_parent(CANCEL)
     if attest:
         print_fingerprint(alone=alone)
         return
@@ -51,12 +57,16 @@ def run_cell(
         return
     if output is None:
         raise UsageError("run-cell needs --output, the folder where the run folder will be.")
+    interrupt = FirstInterrupt(*INTERRUPTING)
     try:
-        carry_out(output, settle_s, netns, remote_connstorm, draw=draw, set_host=set_host, alone=alone)
+        path = carry_out(output, settle_s, netns, remote_connstorm, draw=draw, set_host=set_host, alone=alone)
+        if whole and interrupt.received == signal.SIGTERM:
+            print_failure(UNSTORED, INTERRUPTED, LabError.__name__)
+        print_event(Done(str(path)))
     except ConnstormError as error:
         print_failure(str(error), error.exit_code, type(error).__name__)
     except KeyboardInterrupt:
-        print_failure("interrupted before the storm", INTERRUPTED, "LabError")
+        print_failure(UNSTORED, INTERRUPTED, LabError.__name__)
 
 
 def carry_out(
@@ -68,8 +78,8 @@ def carry_out(
     draw: bool,
     set_host: bool,
     alone: bool,
-) -> None:
-    """Carry out the plan on standard input."""
+) -> Path:
+    """Carry out the plan on standard input; return its run folder."""
     plan = decode_plan(sys.stdin.buffer.read())
     asked = AskedKernel(plan.evidence)  # nothing can be loaded into the kernel from a user namespace
     if netns is not None:
@@ -85,7 +95,7 @@ def carry_out(
         print_event(protocol.Settled(idle.wait_until_idle(settle_s)))
     changes_here = plan.host and set_host and not plan.peers  # across a link each act changes its own settings
     with asked, host_sysctls.change_sysctls(plan.sysctls) if changes_here else nullcontext():
-        path = cell.run(
+        return cell.run(
             plan,
             output,
             lambda text: print_event(protocol.Stage(text)),
@@ -95,7 +105,6 @@ def carry_out(
             relay=take_relay_spec(plan, remote_connstorm) if plan.peers else None,
             may_change=set_host,
         )
-    print_event(protocol.Done(str(path)))
 
 
 def print_fingerprint(*, alone: bool) -> None:

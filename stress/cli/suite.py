@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """connstorm suite: a matrix of scenarios, settings and trials, in one folder."""
 
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import click
 import msgspec
 from rich.console import Console
 
+from stress.cli.interrupts import catch_sigterm, interrupted_code
 from stress.cli.output import console, json_option, output_option, print_object
-from stress.model.errors import INTERRUPTED, LabError, UsageError
+from stress.model.errors import LabError, UsageError
 from stress.model.suite import Suite
 from stress.model.text import plural
 from stress.model.units import tick_rate
@@ -102,6 +105,12 @@ def suite(
         what, output, executor, quiet=as_json, text=text, host=host, resume=path, retry_failed=retry_failed
     )
     failed = conclude(path, as_json=as_json)
+    if interrupted:  # last, below a table that may be long
+        given = {"--executor": engine, "--hosts": hosts, "--remote-connstorm": remote_connstorm}
+        defaults = {option.opts[0]: option.default for option in suite.params}
+        options = [word for name, value in given.items() if value != defaults[name] for word in (name, value)]
+        command = resume_command(path, options, host=host, retry_failed=retry_failed)
+        click.echo(f"connstorm: interrupted; go on with: {command}", err=True)
     sys.exit(interrupted or failed)
 
 
@@ -137,7 +146,12 @@ def print_plan(file: Manifest, *, as_json: bool) -> None:
 def conduct(
     what: Suite, output: Path, executor: Executor, *, quiet: bool, host: bool = False, **options: Any
 ) -> tuple[Path, int]:
-    """Run what is missing and report progress; return the folder, and the exit code of an interrupt or 0."""
+    """Run what is missing and report progress; return the folder, and the exit code of an interrupt or 0.
+
+    Raises:
+        KeyboardInterrupt: there is no folder yet.
+    """
+    catch_sigterm()
     printer = Console(stderr=True, highlight=False, quiet=quiet)
     with SuiteProgress(printer, estimate.expected_seconds(what, host=host), len(executor.hosts)) as progress:
         try:
@@ -145,9 +159,13 @@ def conduct(
         except KeyboardInterrupt:
             if progress.path is None:
                 raise
-            path = progress.path
-    click.echo(f"connstorm: interrupted; go on with: connstorm suite {path} --resume", err=True)
-    return path, INTERRUPTED
+            return progress.path, interrupted_code()
+
+
+def resume_command(path: Path, executor_options: Sequence[str], *, host: bool, retry_failed: bool) -> str:
+    """Return the command that runs what is missing in a suite folder, as a shell reads it."""
+    flags = [*(["--retry-failed"] if retry_failed else []), *(["--host"] if host else [])]
+    return shlex.join(["connstorm", "suite", str(path), "--resume", *flags, *executor_options])
 
 
 def conclude(path: Path, *, as_json: bool) -> int:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from stress.lab.pdeathsig import die_with_parent
+from stress.lab.signals import INTERRUPTING, ignore
 from stress.model.errors import LabError
 
 SCM_MAX_FD = 253  # descriptors per message, include/net/scm.h
@@ -57,8 +58,9 @@ class DescriptorHolders:
 
 
 def hold_descriptors(descriptor: int) -> None:
-    """Receive descriptors from a socket, and hold them until its other end is closed."""
+    """Receive descriptors from a socket, and hold them until its other end is closed, whatever signals say."""
     die_with_parent(signal.SIGKILL)
+    ignore(INTERRUPTING)
     with socket.socket(fileno=descriptor) as ours:
         while socket.recv_fds(ours, 1, SCM_MAX_FD)[0]:
             ours.send(b"x")

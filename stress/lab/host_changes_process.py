@@ -2,7 +2,6 @@
 """The program of the process that changes a host for a storm; see ``host_changes``. It imports no numpy."""
 
 import contextlib
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from stress.lab.host_changes import MESSAGE_MAX, ChangeAnswer, HostChange
 from stress.lab.host_sysctls import change_sysctls
 from stress.lab.own_route import add_route, forget_neighbour, remove_route
 from stress.lab.owned_tables import OwnedTables
-from stress.lab.signals import SIGNALS
+from stress.lab.signals import SIGNALS, ignore
 from stress.model.errors import ConnstormError
 
 
@@ -51,8 +50,7 @@ def main() -> None:
 
     The owner alone says when; signals that end programs are for it.
     """
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    ignore(SIGNALS)
     with socket.socket(fileno=sys.stdin.fileno()) as owner:
         changed = Changed()
         count = 0

@@ -4,26 +4,65 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 from stress.model.errors import Terminated
 
+# From the program that the user started to the process that storms: end, and store nothing. SIGTERM is not that: a
+# service manager sends it to all processes at once, and what was recorded is then to be stored.
+CANCEL = signal.SIGUSR2
 SIGNALS = (
     signal.SIGINT,
     signal.SIGTERM,
     signal.SIGHUP,
+    CANCEL,
 )  # SIGINT raises without us: its handler is set first and restored last
+INTERRUPTING = (signal.SIGINT, signal.SIGTERM)
 SHELL_BASE = 128  # exit code of shells after a signal, without its number
 
 
-class DeferredSignals:
-    """SIGTERM and SIGHUP raise Terminated; they and SIGINT are deferred while ``deferring`` is true.
+def ignore(numbers: Iterable[signal.Signals]) -> None:
+    """Ignore signals from now on."""
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
 
-    Python handles signals in the main thread; constructed in another thread, this does nothing. A signal that was
-    ignored before stays ignored, as nohup(1) needs.
+
+class FirstInterrupt:
+    """Lets the first of some signals raise KeyboardInterrupt, and those after it do nothing.
+
+    timeout(1) sends SIGTERM twice, a service manager to this process and to its parent, which passes it on: the second
+    must not disturb what stores the results.
+
+    Attributes:
+        received: the signal that arrived, or None.
+        has_sigterm: whether SIGTERM is one of them, in this process.
+    """
+
+    has_sigterm: ClassVar[bool] = False
+
+    def __init__(self, *numbers: signal.Signals, unless_ignored: bool = False) -> None:
+        """Take the signals; with ``unless_ignored`` not those that are ignored, as nohup(1) and ``&`` need."""
+        self.received: int | None = None
+        for number in numbers:
+            if not (unless_ignored and signal.getsignal(number) == signal.SIG_IGN):
+                signal.signal(number, self.handle)
+                FirstInterrupt.has_sigterm |= number == signal.SIGTERM
+
+    def handle(self, number: int, _: FrameType | None) -> None:
+        """Raise KeyboardInterrupt the first time."""
+        if self.received is None:
+            self.received = number
+            raise KeyboardInterrupt
+
+
+class DeferredSignals:
+    """Signals that end programs raise Terminated; they and SIGINT are deferred while ``deferring`` is true.
+
+    A handler that there was is called in place of that. Python handles signals in the main thread; constructed in
+    another thread, this does nothing. A signal that was ignored before stays ignored, as nohup(1) needs.
     """
 
     def __init__(self, *protected: CodeType) -> None:
@@ -52,10 +91,10 @@ class DeferredSignals:
             signal.raise_signal(number)
         elif self.deferring or (frame is not None and frame.f_code in self.protected):
             self.pending = self.pending or number
-        elif number != signal.SIGINT:
-            raise Terminated(SHELL_BASE + number)
         elif callable(before):
             before(number, frame)
+        elif number != signal.SIGINT:
+            raise Terminated(SHELL_BASE + number)
         else:
             raise KeyboardInterrupt
 
@@ -74,20 +113,28 @@ class DeferredSignals:
         """Restore the previous signal handlers, and handle the signal that arrived meanwhile."""
         for number, before in reversed(self.before.items()):
             signal.signal(number, before)
-        if self.pending == signal.SIGINT:
+        if self.pending is None:
+            return
+        if self.pending == signal.SIGINT or callable(self.before[self.pending]):
             signal.raise_signal(self.pending)
-        elif self.pending is not None:
+        else:
             raise Terminated(SHELL_BASE + self.pending)
 
 
-@contextmanager
-def ignore_sigint() -> Iterator[None]:
-    """Ignore SIGINT inside the context: what a storm has recorded must also be stored."""
+def disregard_interrupts() -> dict[signal.Signals, Any]:
+    """Ignore SIGINT, and SIGTERM where that interrupts too, from now on; return the handlers that there were."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return {}
+    numbers = INTERRUPTING if FirstInterrupt.has_sigterm else (signal.SIGINT,)
+    return {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+
+
+@contextmanager
+def ignore_interrupts() -> Iterator[None]:
+    """Ignore interrupts inside the context: what a storm has recorded must also be stored."""
+    before = disregard_interrupts()
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -4,6 +4,7 @@
 UNBALANCED = 4  # exit code of run --strict: the books do not balance; inconclusive, as a gate is
 BROKEN_PIPE = 141  # exit code when nobody reads standard output, as shells count: 128 + SIGPIPE
 INTERRUPTED = 130  # exit code after SIGINT, as shells count: 128 + the signal
+TERMINATED = 143  # the same after SIGTERM
 
 
 class ConnstormError(Exception):
@@ -49,7 +50,7 @@ class StoreError(UsageError):
 
 
 class Terminated(SystemExit):
-    """SIGTERM or SIGHUP arrived: the process cleans up and exits with 128 + the signal number."""
+    """A signal that ends programs arrived: the process cleans up and exits with 128 + the signal number."""
 
 
 def error_named(kind: str, text: str) -> ConnstormError:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One cell: a plan carried out in this process, analysed, drawn and stored as a run folder."""
 
-import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from stress.analysis.attribution.evidence import select_captured_attempts
 from stress.analysis.attribution.summary import analyse
 from stress.lab import host_names
 from stress.lab.kernel_word.asked import AskedKernel
+from stress.lab.signals import disregard_interrupts
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback
 from stress.run.peer.peer_storm import storm_across_link
@@ -36,7 +36,8 @@ def run(
 ) -> Path:
     """Carry out a plan in this process and its namespace; return the new run folder under ``results``.
 
-    SIGINT during the storm ends it early; from then on it is ignored, so that what was recorded is also written.
+    An interrupt during the storm ends it early; from then on they are ignored, so that what was recorded is also
+    written.
     Figures are left out unless ``draw``; ``connstorm plot`` makes them at any time. ``asked`` is as of ``carry_out``;
     ``hosts`` is the file of host names for the target of a storm against the server of others. ``relay`` and
     ``may_change`` are for a storm across a link, as of ``storm_across_link``.
@@ -50,7 +51,7 @@ def run(
         observed, packets, epoch_ns = storm_across_link(plan, relay, notify, results, asked, may_change=may_change)
     else:
         observed, packets, epoch_ns = carry_out(plan, notify, results, asked)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    disregard_interrupts()
     notify("analysing and drawing" if draw else "analysing")
     findings = analyse(observed)
     files: dict[str, Callable[[Path], None]] = {}

@@ -14,6 +14,7 @@ from typing import IO
 
 import msgspec
 
+from stress.lab.signals import CANCEL
 from stress.model import atomic
 from stress.model.errors import INTERRUPTED, LabError
 from stress.model.plan import Plan
@@ -26,7 +27,7 @@ RUN_CELL = (sys.executable, "-m", "stress", "run-cell")
 # every system call on one of them would then take and drop a reference (fdget(), fs/file.c).
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 FINGERPRINT_LIMIT_S = 60
-GRACE_S = 5.0  # from SIGTERM to SIGKILL
+GRACE_S = 5.0  # from CANCEL to SIGKILL
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,15 @@ class CellProcess:
 
     def interrupt(self) -> None:
         """Let it end its storm early and write what it has recorded."""
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGTERM)
+
+    def cancel(self) -> None:
+        """Let it end; it restores settings of the host, and writes nothing more."""
+        self.process.send_signal(CANCEL)
 
     def stop(self) -> None:
-        """End it and wait until it has ended; it writes nothing more."""
-        self.process.terminate()
+        """End it and wait until it has ended."""
+        self.cancel()
         self.reap()
 
     def reap(self) -> None:
@@ -118,7 +123,7 @@ class CellProcess:
     def stop_after_limit(self) -> None:
         """End it because its time is over."""
         self.late = True
-        self.process.terminate()  # so that it restores settings of the host
+        self.cancel()
         self.limit = threading.Timer(GRACE_S, self.process.kill)
         self.limit.daemon = True
         self.limit.start()
@@ -138,7 +143,7 @@ class CellProcess:
 
 def trial_options(settle_s: float, *, set_host: bool = True) -> tuple[str, ...]:
     """Return the options of ``run-cell`` for a trial of a suite."""
-    return ("--settle", str(settle_s), "--no-draw", *(["--set-host"] if set_host else []))
+    return ("--settle", str(settle_s), "--no-draw", "--whole", *(["--set-host"] if set_host else []))
 
 
 def run(

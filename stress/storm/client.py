@@ -14,7 +14,7 @@ from stress.lab import sysctl
 from stress.lab.census import NUMBERS
 from stress.lab.fd_holder import DescriptorHolders
 from stress.lab.kernel_word.word import KernelWord
-from stress.lab.signals import ignore_sigint
+from stress.lab.signals import ignore_interrupts
 from stress.model.attempt import USE
 from stress.model.errors import ChannelClosedError, ChannelFaultError
 from stress.model.peer import PeerReport
@@ -94,7 +94,7 @@ class Client:
         Args:
             begun_ns: when the making of this act's environment began.
             epoch_ns: of the run; None when it begins now.
-            to_the_end: after the storm SIGINT is ignored until this context ends; None: while results are gathered.
+            to_the_end: after the storm interrupts are ignored until this context ends; None: while it gathers.
         """
         plan, environment = self.plan, self.environment
         mines = self.list_mines()
@@ -117,7 +117,7 @@ class Client:
                 results = run_workers(epoch_ns)
             end_ns = now_ns()
             with ExitStack() as here:
-                (to_the_end or here).enter_context(ignore_sigint())
+                (to_the_end or here).enter_context(ignore_interrupts())
                 self.notify("settling")
                 after = self.look_after(before, hearing, captured, mines, epoch_ns)
                 attempts, uses = self.gather(results, epoch_ns)

@@ -14,6 +14,7 @@ import numpy as np
 
 from stress.lab.fd_holder import DescriptorHolders
 from stress.lab.pdeathsig import die_with_parent
+from stress.lab.signals import INTERRUPTING, FirstInterrupt, ignore
 from stress.model.attempt import ATTEMPT, USE
 from stress.model.errors import LabError
 from stress.model.run import PORTS
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> None:
             worker's rows, and whether to prefault them (0 or 1).
     """
     die_with_parent(signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignore(INTERRUPTING)
     records_fd, uses_fd, watched_fd, first_row, prefault = map(int, arguments)
     spec = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerSpec)
     ports = read_port_range(spec.plan.server_ports)
@@ -59,14 +60,14 @@ def main(arguments: list[str]) -> None:
         if not line:
             return
         begin = msgspec.json.decode(line, type=BeginMessage)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        FirstInterrupt(*INTERRUPTING)
         try:
             result = worker.storm(begin.epoch_ns, begin.begin_ns, holders)
         except LabError as error:
             write_line(msgspec.json.encode(WorkerFailure(str(error))))
             return
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            ignore(INTERRUPTING)
         write_line(msgspec.json.encode(result))
         sys.stdin.buffer.read()
 

@@ -2,11 +2,11 @@
 """A storm against a host across a link: reached, asked, kept within its limits, and carried out in this process."""
 
 import os
-import signal
 from pathlib import Path
 
 from stress.lab.capture import Packets
 from stress.lab.kernel_word.asked import AskedKernel
+from stress.lab.signals import disregard_interrupts
 from stress.model.peer import Transport
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback
@@ -76,7 +76,7 @@ def storm_across_link(
             clients=ask_clients(bounded, reached),
         )
         observed = carry_out(bounded, notify, folder, asked, peer)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # while the relays end too: what was recorded is also written
+        disregard_interrupts()  # while the relays end too: what was recorded is also written
         return observed
 
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 import msgspec
 
 from stress.lab.pdeathsig import die_with_parent
+from stress.lab.signals import INTERRUPTING, ignore
 from stress.model.errors import ConnstormError
 from stress.run.peer.far_end import reach_far_end
 from stress.run.peer.relay_loop import RelayLoop
@@ -30,7 +31,7 @@ def main(descriptor: int, cell_pid: int) -> None:
         cell_pid: the process ID of run-cell.
     """
     die_with_parent(signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for run-cell
+    ignore(INTERRUPTING)  # they are for run-cell
     if os.getppid() != cell_pid:
         return  # it ended before it could have taken this process with it
     spec = msgspec.json.decode(sys.stdin.buffer.read(), type=RelaySpec)

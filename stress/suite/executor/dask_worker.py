@@ -67,7 +67,7 @@ def end_trial(key: str) -> None:
     cancelled_keys.add(key)
     running = running_trials[key]
     if running is not None:
-        running.process.terminate()
+        running.cancel()
 
 
 def packed_fingerprint() -> bytes:
@@ -82,7 +82,7 @@ def run_packed_request(request: bytes, key: str) -> tuple[CellResult, bytes]:
     def note_process(running: CellProcess) -> None:
         running_trials[key] = running
         if key in cancelled_keys:
-            running.process.terminate()
+            running.cancel()
 
     running_trials[key] = None
     try:
