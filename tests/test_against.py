@@ -30,7 +30,7 @@ from stress.run import against
 from stress.store import run_folder
 from stress.storm.external_storm import describe_bounds
 from stress.storm.external_target import settle_target
-from stress.view.text.run_report import slow_texts
+from stress.view.text.run_wording import slow_texts
 
 PORTS = (40000, 40999)
 ETH_P_ALL = 3

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from stress.analysis.attribution.rules.rule import RuleText
 from stress.model.outcome import MEANINGS, Cause
-from stress.view.text.plain_table import name_in_words
+from stress.view.text.count_wording import name_in_words
 
 FIGURE = re.compile(r"\{\w+[^}]*\}")
 RULES_PAGE = "docs/attribution.md"
