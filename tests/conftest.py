@@ -42,3 +42,12 @@ def _runs_folder(tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()
     shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
     os.environ["CONNSTORM_TEST_RUNS"] = str(shared / "scenario_runs")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return a browser for all tests of a module."""
+    from browser import running_browser
+
+    with running_browser() as started:
+        yield started

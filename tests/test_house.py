@@ -40,6 +40,7 @@ INNER_FLOORS = (
     ),
     (("view.text",), ("view.figure",)),
     (("view.text",), ("view.export",)),
+    (("view.text",), ("view.page",)),
     (
         ("view.figure.style",),
         ("view.figure.run", "view.figure.comparison", "view.figure.history", "view.figure.suite"),
@@ -143,7 +144,13 @@ def importers(modules, library, *rooms):
 
 
 @pytest.mark.parametrize(
-    ("library", "rooms"), [("matplotlib", ["view.figure"]), ("rich", ["view.text", "cli"]), ("click", ["cli"])]
+    ("library", "rooms"),
+    [
+        ("matplotlib", ["view.figure"]),
+        ("rich", ["view.text", "cli"]),
+        ("click", ["cli"]),
+        ("jinja2", ["view.page"]),
+    ],
 )
 def test_a_library_stays_in_its_rooms(library, rooms):
     assert importers([a_module("store.x", f"import {library}.y")], library, *rooms) == ["store.x"]
@@ -159,8 +166,8 @@ def reaching(modules, library, room):
     return sorted(module.name for module in modules if module.is_in(room) and module.name in reached)
 
 
-@pytest.mark.parametrize("room", ["view.figure", "view.export"])
-def test_figures_and_exports_take_no_wording_from_modules_that_need_rich(room):
+@pytest.mark.parametrize("room", ["view.figure", "view.export", "view.page"])
+def test_figures_exports_and_pages_take_no_wording_from_modules_that_need_rich(room):
     table = a_module("view.text.table", "import rich.table")
     wording = a_module("view.text.wording", "from stress.view.text.table import x")
     figure = a_module(f"{room}.x", "from stress.view.text.wording import x")
@@ -221,7 +228,7 @@ def test_rooms_stay_small():
         entries = [path.name for path in (PACKAGE / room).iterdir() if path.name not in ("__init__.py", "__pycache__")]
         assert len(entries) <= most, entries
     view = {path.name for path in (PACKAGE / "view").iterdir()} - {"__init__.py", "__pycache__"}
-    assert view == {"text", "figure", "export"}
+    assert view == {"text", "figure", "export", "page"}
 
 
 def test_every_file_names_its_licence():

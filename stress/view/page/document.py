@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""The document that a page shows, as values: all text and numbers, no HTML."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stress.view.page.inlined import DataBlock
+from stress.view.text.table import Tone
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact with its name: ``kernel``, ``Linux 6.18.44, HZ=250``."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that a reader must know before the figures: the word in front, and a sentence.
+
+    Attributes:
+        word: ``uncontrolled difference``, ``busy machine``, ``warning``.
+        text: a sentence.
+        grave: whether figures may be wrong because of it: red, with a mark of its own.
+    """
+
+    word: str
+    text: str
+    grave: bool = False
+
+
+@dataclass(frozen=True)
+class PageCell:
+    """A cell of a table.
+
+    Attributes:
+        text: what is shown.
+        detail: shown smaller, such as an interval; ``""`` for none.
+        order: what the table is sorted by; None where there is no value, which comes last.
+        tone: what it says.
+        mark: a shape in front of the text that says the same as the tone: ``▲``.
+    """
+
+    text: str
+    detail: str = ""
+    order: float | str | None = None
+    tone: Tone = Tone.PLAIN
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class PageColumn:
+    """A column of a table: its head, and whether it has numbers."""
+
+    head: str
+    is_number: bool = False
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table; the first cell of each row is its head.
+
+    Attributes:
+        name: unique in the page, part of an id.
+        caption: what it shows, in a sentence.
+        columns: at least one.
+        rows: each with a cell per column.
+        notes: how to read it.
+        is_sortable: whether it has buttons to sort by, and a field to filter rows.
+    """
+
+    name: str
+    caption: str
+    columns: tuple[PageColumn, ...]
+    rows: tuple[tuple[PageCell, ...], ...]
+    notes: tuple[str, ...] = ()
+    is_sortable: bool = False
+
+
+@dataclass(frozen=True)
+class Graphic:
+    """A drawing: the name of its template, what the template needs, and the text that says the same."""
+
+    template: str
+    context: Mapping[str, object]
+    text: str
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of one cell: facts, and a line that says how to read them."""
+
+    title: str
+    facts: tuple[Fact, ...]
+    reading: str
+
+
+@dataclass(frozen=True)
+class RulePart:
+    """A rule that claimed a cause: its name and grade, what must hold, what it says, and for how many attempts."""
+
+    name: str
+    grade: str
+    needs: str
+    equation: str
+    claims: tuple[Fact, ...]  # the act, and the sentence with its figures
+
+
+@dataclass(frozen=True)
+class CausePart:
+    """A cause of slow or failed attempts: in words, what it means, how many attempts have it, and what proves it."""
+
+    title: str
+    meaning: str
+    attempts: int
+    rules: tuple[RulePart, ...]
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The packets of one attempt: its title, the lifelines, and per packet its time, its way and what became of it."""
+
+    title: str
+    hosts: tuple[str, ...]
+    rows: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Books:
+    """The books of a run: whose they are, whether they balance, in words, and all claims."""
+
+    title: str
+    verdict: str
+    is_balanced: bool
+    table: PageTable | None
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to make a part of this again: what, the lines to type or to save, and what the lines cannot say."""
+
+    title: str
+    lines: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Interactive:
+    """A part that scripts draw: its template with what that needs, and what is inlined for it once."""
+
+    template: str
+    context: Mapping[str, object]
+    scripts: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    data: tuple[DataBlock, ...] = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """All that a page shows, in its order.
+
+    Attributes:
+        title: of the page.
+        verdict: what was found, in a sentence.
+        details: sentences that go on from there.
+        tone: what the verdict says.
+        facts: program, kernel, hosts, dates.
+        notices: what differed, and whether the machine was busy.
+        graphics: forest plots, or the series of a history.
+        tables: of cells, metrics, or points.
+        figures: of each cell.
+        interactive: the timelines; None where no attempts are stored.
+        causes: with their proofs.
+        unproved: sentences about causes that are not known.
+        ladders: packets of examples.
+        books: of each run.
+        commands: that reproduce it.
+    """
+
+    title: str
+    verdict: str
+    details: tuple[str, ...] = ()
+    tone: Tone = Tone.PLAIN
+    facts: tuple[Fact, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    graphics: tuple[Graphic, ...] = ()
+    tables: tuple[PageTable, ...] = ()
+    figures: tuple[Figures, ...] = ()
+    interactive: Interactive | None = None
+    causes: tuple[CausePart, ...] = ()
+    unproved: tuple[str, ...] = ()
+    ladders: tuple[Ladder, ...] = ()
+    books: tuple[Books, ...] = ()
+    commands: tuple[Command, ...] = field(default=())

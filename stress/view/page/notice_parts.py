@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""What a reader must know before the figures: a busy machine, differences, warnings, books that do not balance."""
+
+from collections.abc import Iterable, Iterator
+
+from stress.model.record import Record
+from stress.model.suite import TrialRecord
+from stress.model.summary import Summary
+from stress.model.text import plural
+from stress.view.page.document import Notice
+from stress.view.text.proof_wording import balance_text
+from stress.view.text.run_wording import stalls_text
+
+BUSY, DIFFERENCE, WARNING, BOOKS, INCOMPLETE = (
+    "busy machine",
+    "uncontrolled difference",
+    "warning",
+    "books",
+    "incomplete",
+)
+
+
+def run_notices(record: Record, summary: Summary) -> Iterator[Notice]:
+    """Yield what a reader of one run must know."""
+    if record.interrupted:
+        yield Notice(
+            INCOMPLETE, "the run was interrupted; the figures are of what was recorded until then.", grave=True
+        )
+    if stolen_ms := sum(act.stolen_ms for act in record.acts):
+        text = f"{stolen_ms:,} ms of CPU time were taken away by a hypervisor during the storm."
+        yield Notice(BUSY, text, grave=True)
+    if stalls := stalls_text(record):
+        yield Notice(BUSY, f"{stalls}.", grave=True)
+    if record.host.emulated:
+        yield Notice(DIFFERENCE, "the CPU is emulated: its times say nothing about a real one.", grave=True)
+    if any(not claim.balanced for claim in summary.books):
+        yield Notice(BOOKS, f"{balance_text(summary.books)}.", grave=True)
+    yield from warning_notices(summary.warnings)
+
+
+def warning_notices(warnings: Iterable[str]) -> Iterator[Notice]:
+    """Yield each warning once."""
+    for text in dict.fromkeys(warnings):
+        yield Notice(WARNING, text)
+
+
+def trial_notices(records: Iterable[TrialRecord]) -> Iterator[Notice]:
+    """Yield how many trials of a suite began on a machine that was not idle, and how many failed."""
+    every = list(records)
+    busy = [record for record in every if record.settle is not None and not record.settle.settled]
+    if busy:
+        loads = [record.settle.load for record in busy if record.settle is not None]
+        text = (
+            f"{len(busy):,} of {plural(len(every), 'trial')} began although the machine was not idle "
+            f"(load up to {max(loads):.1f})."
+        )
+        yield Notice(BUSY, text, grave=True)

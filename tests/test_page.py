@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""The page of `connstorm report`: what is inside it, and that it is one file that asks nobody."""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+from browser import grave_violations, opened_page
+from command import assert_one_sentence, connstorm
+from house import PACKAGE
+
+from stress.compare.report import write_report
+from stress.view.page.inlined import DataBlock, content_policy, inline_text
+
+VENDOR = PACKAGE / "view" / "page" / "vendor"
+RUN = Path(__file__).parent / "data" / "run-schema-3"
+
+
+@pytest.fixture(scope="module")
+def run_page(tmp_path_factory):
+    return write_report([str(RUN)], tmp_path_factory.mktemp("page") / "run.html")
+
+
+def test_vendored_files_are_those_of_the_package():
+    text = (VENDOR / "README.md").read_text()
+    hashes = dict(re.findall(r"^\| (\S+) \| ([0-9a-f]{128}) \|$", text, re.MULTILINE))
+    assert set(hashes) == {path.name for path in VENDOR.iterdir()} - {"README.md"}
+    assert {name: hashlib.sha512((VENDOR / name).read_bytes()).hexdigest() for name in hashes} == hashes
+
+
+def test_the_policy_allows_what_is_inlined_and_nothing_else():
+    part = inline_text("let x = 1;\n")
+    policy = content_policy([part], [])
+    assert f"'sha256-{base64.b64encode(hashlib.sha256(part.text.encode()).digest()).decode()}'" in policy
+    assert "style-src 'none'" in policy
+    assert "unsafe" not in policy
+    for text in ("a\r\n", "\0", "'</SCRIPT>'", "<!-- x"):
+        with pytest.raises(ValueError, match="would not arrive"):
+            inline_text(text)
+    for name, kind, text in (("a", "application/json", "</script>"), ("b", "text/javascript", "1")):
+        with pytest.raises(ValueError, match="end its element"):
+            DataBlock(name, kind, text)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_run_opens_without_an_error_or_a_request(browser, run_page, scheme):
+    with opened_page(browser, run_page, scheme=scheme) as page:
+        assert page.locator("#verdict .sentence").inner_text()
+        assert grave_violations(page) == []
+
+
+def test_what_is_no_run_is_refused_in_a_sentence_and_leaves_nothing(tmp_path):
+    refused = connstorm("report", str(tmp_path / "none"), "-o", str(tmp_path / "x.html"))
+    assert_one_sentence(refused, "none")
+    unwritable = connstorm("report", str(RUN), "-o", str(tmp_path / "no" / "x.html"))
+    assert_one_sentence(unwritable, "x.html", "choose another file")
+    assert list(tmp_path.iterdir()) == []
