@@ -11,19 +11,19 @@ from comparison_builders import compared, made_up
 
 from stress.analysis.comparison.compare import decide
 from stress.analysis.comparison.verdict import Verdict
-from stress.view.figure.comparison.forest import (
+from stress.view.figure.comparison.forest import forest_figure
+from stress.view.figure.verdict_style import HOLLOW, VERDICT_LOOKS
+from stress.view.text import comparison_wording as words
+from stress.view.text.forest_lines import (
     FARTHEST,
     LINES_MAX,
     axis_limit,
     axis_ticks,
-    forest_figure,
     forest_line,
     lines_by_row,
     omitted_text,
     threshold_text,
 )
-from stress.view.figure.verdict_style import HOLLOW, VERDICT_LOOKS
-from stress.view.text import comparison_wording as words
 
 STEADY = [1000.0 + trial for trial in range(8)]
 MANY = made_up([f"closewait net.ipv4.tcp_challenge_ack_limit={number}" for number in range(17)])
