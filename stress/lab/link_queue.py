@@ -32,3 +32,11 @@ def count_dropped(netlink: "IPRoute", kind: str) -> int:
     """Return how many packets the queueing disciplines of a kind have dropped in this namespace so far, of any kind."""
     queues = [message for message in netlink.get_qdiscs() if message.get_attr("TCA_KIND") == kind]
     return sum(int(message.get_attr("TCA_STATS")["drop"]) for message in queues)
+
+
+def count_waiting(netlink: "IPRoute") -> int:
+    """Return how many packets wait in the queueing disciplines of this namespace now, of any kind.
+
+    Those in one that is part of another are counted twice.
+    """
+    return sum(int(message.get_attr("TCA_STATS")["qlen"]) for message in netlink.get_qdiscs())

@@ -183,6 +183,14 @@ class Network:
                     counts[f"{queue.kind} {host}"] = link_queue.count_dropped(netlink, queue.kind)
         return counts
 
+    def has_queued(self) -> bool:
+        """Return whether packets wait in a queueing discipline of any host now."""
+        for host in self.hosts:
+            with self.inside(host), open_route() as netlink:
+                if link_queue.count_waiting(netlink):
+                    return True
+        return False
+
     def close(self) -> None:
         """Forget the hosts; the calling thread stays in the client's."""
         for descriptor in self.descriptors.values():
