@@ -4,6 +4,7 @@
 from worlds import (
     adversaries,
     collisions,
+    delays,
     ecn,
     half_open,
     interceptions,
@@ -26,6 +27,7 @@ __all__ = [
     "WORLDS",
     "adversaries",
     "collisions",
+    "delays",
     "ecn",
     "half_open",
     "interceptions",

@@ -32,13 +32,14 @@ def bound_causes(facts: Facts, codes: npt.NDArray[np.uint8]) -> list[Bound]:
 def bound_queue_and_loss(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[Bound]:
     """Yield how many attempts a queue of the server, and how many a loss on the way, explains.
 
-    Every attempt had at least one SYN without an answer. So of n attempts no more were turned away by a listener than
-    it dropped packets, and no more lost a SYN than segments were swallowed; and all but so many were not lost. That
-    is said of those for which an old socket is no other explanation.
+    Every attempt had at least one SYN without an answer, but for those that may have had a late one. So of n attempts
+    no more were turned away by a listener than it dropped packets, and no more lost a SYN than segments were swallowed;
+    and all but so many were not lost. That is said of those for which an old socket is no other explanation.
     """
-    attempts = unknown & facts.turned_away & ~facts.syns.met_mine
+    attempts = unknown & facts.left_waiting & ~facts.syns.met_mine
     count, drops, balance = int(attempts.sum()), facts.listener_drops, facts.balance
-    certain = int((attempts & ~facts.syns.unresolved).sum())  # of the others the SYNs may have met an old socket
+    # Of the others the SYNs may have met an old socket, or an answer was late.
+    certain = int((attempts & ~facts.syns.unresolved & ~facts.may_be_late).sum())
     if not count or drops is None or facts.other_sinks - facts.moved("TCPReqQFullDrop"):
         return
     queues = queue_causes(facts, drops)

@@ -17,6 +17,13 @@ SYNCOOKIES = "net.ipv4.tcp_syncookies"
 WITHHELD = "TCPACKSkippedTimeWait"
 RP_FILTERED = "IPReversePathFilter"
 NOT_RECEIVED = "segments that came there and no TCP received"
+# Counters of SYNs that a TCP received and dropped for another reason than a full queue (net/ipv4/tcp_ipv4.c,
+# tcp_input.c, tcp_minisocks.c, Linux 6.18).
+OTHER_SINKS = (
+    *("InCsumErrors", "IpExtInCsumErrors", "TCPBacklogDrop", "PFMemallocDrop", "TCPMinTTLDrop", "TCPDeferAcceptDrop"),
+    *("TCPMD5NotFound", "TCPMD5Unexpected", "TCPMD5Failure", "PAWSPassive", "PAWSActive", "TCPRcvQDrop"),
+    *("TCPAORequired", "TCPAOBad", "TCPAOKeyNotFound", "TCPAODroppedIcmps", "TCPReqQFullDrop"),
+)
 Sum = tuple[str, int]
 
 

@@ -12,24 +12,18 @@ import numpy.typing as npt
 from stress.analysis.attribution import refused
 from stress.analysis.attribution.at_once import at_once_ns
 from stress.analysis.attribution.balance import Balance, balance_segments
+from stress.analysis.attribution.counter_sums import OTHER_SINKS
 from stress.analysis.attribution.crossings import Crossings, count_crossings, count_sent_syns, has_all_come
 from stress.analysis.attribution.ends import counters_of_ends, is_across_link
 from stress.analysis.attribution.kernel_events import KernelEvents, match_events
 from stress.analysis.attribution.ladder import Ladder
+from stress.analysis.attribution.lateness import has_repeated_syns, may_be_late
 from stress.analysis.attribution.listener_drops import count_listener_drops
 from stress.analysis.attribution.outcome import OUTCOMES, has_sent_syn
 from stress.analysis.attribution.syns import Gap, Syns
 from stress.model.mine import UNHEARD
 from stress.model.outcome import Outcome
 from stress.model.run import Storm
-
-# Counters of SYNs that a TCP received and dropped for another reason than a full queue (net/ipv4/tcp_ipv4.c,
-# tcp_input.c, tcp_minisocks.c, Linux 6.18).
-OTHER_SINKS = (
-    *("InCsumErrors", "IpExtInCsumErrors", "TCPBacklogDrop", "PFMemallocDrop", "TCPMinTTLDrop", "TCPDeferAcceptDrop"),
-    *("TCPMD5NotFound", "TCPMD5Unexpected", "TCPMD5Failure", "PAWSPassive", "PAWSActive", "TCPRcvQDrop"),
-    *("TCPAORequired", "TCPAOBad", "TCPAOKeyNotFound", "TCPAODroppedIcmps", "TCPReqQFullDrop"),
-)
 
 
 @dataclass(frozen=True)
@@ -113,10 +107,21 @@ class Facts:
         return self.ended_as(Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.UNFINISHED)
 
     @cached_property
-    def turned_away(self) -> npt.NDArray[np.bool_]:
-        """Whether the attempt waited because a SYN that met no old socket got no answer, shape (rows,)."""
+    def may_be_late(self) -> npt.NDArray[np.bool_]:
+        """Whether the first SYN may have been answered after it was sent again, or may yet be, shape (rows,)."""
+        has_repeats = has_repeated_syns(self.storm, self.syns)
+        return may_be_late(self.storm, self.rows, self.ladder, self.at_once_ns, has_repeats=has_repeats)
+
+    @cached_property
+    def left_waiting(self) -> npt.NDArray[np.bool_]:
+        """Whether the attempt waited with a SYN that met no old socket: no answer came, or a late one."""
         unanswered: npt.NDArray[np.bool_] = (self.syns.unanswered > 0) | self.syns.unresolved
         return unanswered & self.waited
+
+    @cached_property
+    def turned_away(self) -> npt.NDArray[np.bool_]:
+        """Whether the attempt waited because a SYN that met no old socket got no answer, shape (rows,)."""
+        return self.left_waiting & ~self.may_be_late
 
     @cached_property
     def held(self) -> npt.NDArray[np.bool_]:

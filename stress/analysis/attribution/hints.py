@@ -31,9 +31,14 @@ def hints(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[str]:
     if not facts.has_counters:
         yield f"{int(unknown.sum()):,} unknown: no counters were read (--evidence none)."
         return
-    turned_away = unknown & facts.turned_away
-    if count := int(turned_away.sum()):
+    if count := int((unknown & facts.turned_away).sum()):
         yield f"{count:,} unknown with SYNs that got no answer: {doubt(facts)}{kernel}."
+    if count := int((unknown & facts.left_waiting & facts.may_be_late).sum()):
+        yield (
+            f"{count:,} unknown whose SYN was sent again, and the answer to the first one may have been late: others "
+            "waited almost as long without a resend, or these for longer than a round trip after it; --capture shows "
+            "which SYN was answered."
+        )
     late = facts.attempts["latency_ns"] > facts.at_once_ns
     yield from hint_uses(facts, unknown & facts.ended_as(Outcome.CONNECTED) & ~late)
     slow = unknown & late & facts.ended_as(Outcome.CONNECTED)

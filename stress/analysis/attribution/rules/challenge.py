@@ -84,7 +84,7 @@ def prove_challenge_limited(facts: Facts) -> Match | None:
     """Match attempts whose challenge ACKs were withheld."""
     slow = slow_on_mine(facts)
     withheld, by_attempts = count_withheld(facts), may_be_withheld(facts)
-    attempts = slow & (by_attempts > 0)
+    attempts = slow & (by_attempts > 0) & ~facts.may_be_late
     complete = facts.has_counters and facts.moved("TCPSYNChallenge") == count_challenged(facts)
     if not complete or withheld <= 0 or withheld != int(by_attempts[slow].sum()):
         return None
@@ -95,16 +95,18 @@ def prove_challenge_dropped_by_kernel(facts: Facts) -> Match | None:
     """Match attempts of which the kernel says that it dropped the challenge ACK."""
     if facts.kernel is None:
         return None
-    attempts = slow_on_mine(facts) & facts.syns.mine_left & (facts.kernel.challenges_lost > 0)
+    attempts = slow_on_mine(facts) & facts.syns.mine_left & (facts.kernel.challenges_lost > 0) & ~facts.may_be_late
     return Match(attempts, {"dropped": int(facts.kernel.challenges_lost[attempts].sum())}) if attempts.any() else None
 
 
 def prove_challenge_dropped(facts: Facts) -> Match | None:
     """Match attempts whose challenge ACKs were all sent and did not arrive."""
     # An attempt that was given up too soon to tell its first gap may have got one, and lost its RST.
-    attempts = slow_on_mine(facts) & facts.syns.mine_left & (facts.syns.gap == Gap.TIMEOUT)
+    attempts = slow_on_mine(facts) & facts.syns.mine_left & (facts.syns.gap == Gap.TIMEOUT) & ~facts.may_be_late
     counted, challenged = facts.moved("TCPSYNChallenge"), count_challenged(facts)
     if not facts.has_counters or counted != challenged or count_withheld(facts) != 0 or not attempts.any():
+        return None
+    if facts.storm.act.segments_in_flight:  # the challenge ACKs may be among them, or the RSTs that answer them
         return None
     return Match(attempts, {"counted": counted, "sent": facts.moved("TCPChallengeACK")})
 

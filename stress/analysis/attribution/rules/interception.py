@@ -40,7 +40,7 @@ def may_be_cleared_unseen(facts: Facts) -> Mask:
 
 def cleared_unseen(facts: Facts) -> Mask:
     """Return which of these attempts met their mine."""
-    return may_be_cleared_unseen(facts) & facts.syns.met_mine
+    return may_be_cleared_unseen(facts) & facts.syns.met_mine & ~facts.may_be_late
 
 
 def has_counted_all(facts: Facts) -> bool:
@@ -84,7 +84,7 @@ def prove_by_rule(facts: Facts) -> Match | None:
     Each answer clears one mine. So where as many are gone as were answered, those that are gone were met, even where
     other SYNs may have been lost before they reached a mine.
     """
-    unresolved = may_be_cleared_unseen(facts) & facts.syns.unresolved
+    unresolved = may_be_cleared_unseen(facts) & facts.syns.unresolved & ~facts.may_be_late
     attempts, answered = cleared_unseen(facts) | unresolved, count_intercepted_by_rule(facts)
     met = count_challenged(facts) + int(unresolved.sum())
     if answered is None or facts.moved("TCPSYNChallenge") != met or not attempts.any():
@@ -98,7 +98,7 @@ def prove_by_kernel(facts: Facts) -> Match | None:
     if facts.kernel is None or not facts.has_counters or aborted_by_server(facts):
         return None
     lasting = np.isin(facts.syns.mine_state, LASTING_STATES)
-    attempts = may_be_cleared_unseen(facts) & lasting & (facts.syns.gap == Gap.TIMEOUT)
+    attempts = may_be_cleared_unseen(facts) & lasting & (facts.syns.gap == Gap.TIMEOUT) & ~facts.may_be_late
     attempts &= (facts.kernel.met_socket > 0) & (facts.kernel.challenges_lost > 0) & (facts.kernel.reset_by_tcp == 0)
     if not attempts.any() or may_be_swallowed_alone(facts, attempts):
         return None

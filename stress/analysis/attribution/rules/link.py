@@ -8,7 +8,7 @@ from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.link_books import count_stopped_answers
 from stress.analysis.attribution.rules.loss import may_be_lost
 from stress.analysis.attribution.rules.refusal import count_unexplained_rsts
-from stress.analysis.attribution.rules.rule import Match, Rule
+from stress.analysis.attribution.rules.rule import NOT_LATE, Match, Rule
 from stress.lab.neighbour import UNANSWERED
 from stress.model.outcome import Cause, Outcome
 from stress.model.summary import Grade
@@ -125,7 +125,7 @@ LOSSES = (
         name="lost_on_the_way.link",
         cause=Cause.LOST_ON_THE_WAY,
         grade=Grade.COUNTED,
-        needs=f"{COUNTED_ON_BOTH}; sk_drops of all listeners",
+        needs=f"{NOT_LATE}; {COUNTED_ON_BOTH}; sk_drops of all listeners",
         equation="SYNs of the attempts = SYNs that left; SYNs and SYN-ACKs that left and did not come + TCP segments "
         "that came and that no TCP of either host received + SYN-ACKs that the server's host did not let out "
         "(TCPTimeouts - TCPSynRetrans there, or by the count of the laboratory's rule) >= unanswered SYNs; "

@@ -6,7 +6,7 @@ import numpy.typing as npt
 
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.rules.refusal import icmp_errors
-from stress.analysis.attribution.rules.rule import Mask, Match, Rule
+from stress.analysis.attribution.rules.rule import NOT_LATE, Mask, Match, Rule
 from stress.model.outcome import Cause, Outcome
 from stress.model.summary import Grade
 
@@ -22,7 +22,7 @@ def prove_dropped_by_host_by_kernel(facts: Facts) -> Match | None:
     if facts.kernel is None:
         return None
     held, unanswered = facts.kernel.syns_held_back, count_unanswered(facts)
-    attempts = facts.waited & (unanswered > 0) & (held >= unanswered)
+    attempts = facts.waited & (unanswered > 0) & (held >= unanswered) & (facts.kernel.first_lost | ~facts.may_be_late)
     return Match(attempts, {"dropped": int(held[attempts].sum())}) if attempts.any() else None
 
 
@@ -31,7 +31,8 @@ def prove_lost_by_kernel(facts: Facts) -> Match | None:
     if facts.kernel is None:
         return None
     lost, unanswered = facts.kernel.syns_lost + facts.kernel.answers_lost, count_unanswered(facts)
-    attempts = facts.waited & (unanswered > 0) & ((lost >= unanswered) | facts.kernel.first_lost)
+    all_lost = (lost >= unanswered) & ~facts.may_be_late  # else a resend may have been lost, and an answer was late
+    attempts = facts.waited & (unanswered > 0) & (all_lost | facts.kernel.first_lost)
     if not attempts.any():
         return None
     syns, answers = (int(count[attempts].sum()) for count in (facts.kernel.syns_lost, facts.kernel.answers_lost))
@@ -103,7 +104,8 @@ RULES = (
         cause=Cause.LOST_ON_THE_WAY,
         grade=Grade.KERNEL,
         needs="the kernel's own word",
-        equation="an event for the first SYN, or for each unanswered SYN or its SYN-ACK, of the attempt's 4-tuple",
+        equation="an event for the first SYN, or, of attempts whose answer cannot have been late, for each unanswered "
+        "SYN or its SYN-ACK, of the attempt's 4-tuple",
         sentence="the kernel dropped {syns:,} SYNs and {answers:,} SYN-ACKs on the way",
         prove=prove_lost_by_kernel,
     ),
@@ -111,7 +113,8 @@ RULES = (
         name="lost_on_the_way",
         cause=Cause.LOST_ON_THE_WAY,
         grade=Grade.COUNTED,
-        needs="a closed namespace, in which every segment that arrives was sent; sk_drops of all listeners",
+        needs=f"{NOT_LATE}; a closed namespace, in which every segment that arrives was sent; sk_drops of all "
+        "listeners",
         equation="ListenDrops of the listeners on the target = 0, no other counter of dropped SYNs moved, and the "
         "segment balance OutSegs + RetransSegs - InSegs - SYN-ACKs sent again, less ICMP errors sent or withheld and "
         "IPReversePathFilter, >= "

@@ -6,7 +6,7 @@ import numpy as np
 from stress.analysis.attribution.crossings import may_have_unsent_answers
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.kernel_events import clock_error_ns
-from stress.analysis.attribution.rules.rule import Mask, Match, Rule
+from stress.analysis.attribution.rules.rule import NOT_LATE, Mask, Match, Rule
 from stress.model.outcome import Cause
 from stress.model.summary import Grade
 
@@ -137,9 +137,9 @@ def is_syn_queue_reserved(facts: Facts) -> bool:
 
 
 NO_OTHER_SINK = (
-    "no segment swallowed on the way: the segment balance is 0, or the kernel's own word names none, or across a link "
-    "all that left either host came to the other and was received there; whose ListenDrops are, by sk_drops of each "
-    "listener; no other counter of dropped SYNs moved"
+    f"{NOT_LATE}; no segment swallowed on the way: the segment balance is 0, or the kernel's own word names none, or "
+    "across a link all that left either host came to the other and was received there; whose ListenDrops are, by "
+    "sk_drops of each listener; no other counter of dropped SYNs moved"
 )
 
 RULES = (

@@ -12,6 +12,7 @@ from stress.model.outcome import Cause
 from stress.model.summary import Grade
 
 Mask = npt.NDArray[np.bool_]
+NOT_LATE = "attempts whose answer cannot have been late"  # see ``lateness``
 
 
 @dataclass(frozen=True)
