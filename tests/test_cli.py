@@ -18,6 +18,7 @@ from command import assert_one_sentence, connstorm, program
 
 from stress.cli.main import VERBS
 from stress.cli.main import connstorm as group
+from stress.cli.verb import GROUPS, Verb
 from stress.store import run_folder
 
 REPOSITORY = Path(__file__).parents[1]
@@ -199,6 +200,21 @@ def test_every_verb_has_help_and_a_version():
 
 def verbs():
     return {name: group.get_command(click.Context(group), name) for name in VERBS}
+
+
+def test_the_options_of_each_group_are_options_of_its_verb():
+    for name, groups in GROUPS.items():
+        has = {option for parameter in verbs()[name].params for option in parameter.opts}
+        assert {option for options in groups.values() for option in options} <= has, name
+    assert {name for name, verb in verbs().items() if not isinstance(verb, Verb | click.Group)} == set()
+
+
+def test_no_summary_is_cut_short_at_80_columns():
+    shown = group.get_help(click.Context(group, terminal_width=78, **group.context_settings))
+    assert "..." not in shown.partition("Commands:")[2]
+    assert max(map(len, shown.splitlines())) <= 80
+    words = " ".join(shown.split())
+    assert all(summary in words for summary in VERBS.values())
 
 
 def test_the_list_of_verbs_has_the_first_sentence_of_each():

@@ -228,11 +228,11 @@ ERRORS = {
         ],
     ),
     "more than are shown": (
-        f"trials = 0.5\nwarmup = '1'\nseed = 1.0\nsettle_s = true\nlimit_s = []\ndesign = 1\n{CLOSEWAIT}x = 1\n",
+        f"trials = 0.5\nwarmup = '1'\nseed = 1.5\nsettle_s = true\nlimit_s = []\ndesign = 1\n{CLOSEWAIT}x = 1\n",
         [
             (1, f"{TRIALS} 0.5."),
             (2, "warmup must be a whole number from 0 to 100, not '1'."),
-            (3, "seed must be a whole number from 0 to 9,223,372,036,854,775,807, not 1.0."),
+            (3, "seed must be a whole number from 0 to 9,223,372,036,854,775,807, not 1.5."),
             (4, "settle_s must be a number from 0 to 3,600, not true."),
             (5, "limit_s must be a number above 0 and up to 86,400, not []."),
             "2 more errors are not shown.",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from stress.cli.main import connstorm
+from stress.cli.main import SETTINGS, connstorm
 
 HEAD = Path(__file__).with_name("cli_head.md")
 PAGE = Path(__file__).parents[1] / "cli.md"
@@ -17,9 +17,7 @@ COLUMNS = 100
 
 def verbs(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Context]]:
     """Yield the words of each verb, and the context that its help needs."""
-    context = click.Context(
-        command, info_name=" ".join(path), terminal_width=COLUMNS, help_option_names=["-h", "--help"]
-    )
+    context = click.Context(command, info_name=" ".join(path), terminal_width=COLUMNS, **SETTINGS)
     if not command.hidden:
         yield path, context
     if isinstance(command, click.Group):

@@ -8,12 +8,13 @@ import click
 
 from stress.cli.interrupts import catch_sigterm
 from stress.cli.output import Progress, json_option, output_option, print_object
+from stress.cli.verb import Verb
 from stress.compare.bisect import bisect_kernels as search
 from stress.model.errors import UsageError
 from stress.suite.config import load as suite_file
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("file", metavar="SUITE.toml", type=click.Path(path_type=Path))
 @click.option("--good", required=True, help="a kernel on which the gate is open")
 @click.option("--bad", required=True, help="one on which it is closed")

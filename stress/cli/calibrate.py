@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
+from stress.cli.completion import complete_scenario
+from stress.cli.counts import CountOption
 from stress.cli.output import console, json_option, output_option, print_object
 from stress.cli.suite import conduct
+from stress.cli.verb import Verb
 from stress.compare import calibrate as twice
 from stress.model.errors import LabError
 from stress.model.text import plural
@@ -20,10 +23,10 @@ from stress.view.text.noise_table import noise_table
 TRIALS_LEAST = 6  # of fewer no interval reaches 95 %
 
 
-@click.command()
-@click.argument("names", metavar="[SCENARIO]...", nargs=-1)
+@click.command(cls=Verb)
+@click.argument("names", metavar="[SCENARIO]...", nargs=-1, shell_complete=complete_scenario)
 @click.option("--trials", type=click.IntRange(TRIALS_LEAST, 1000), default=12, show_default=True, help="blocks")
-@click.option("--attempts", type=click.IntRange(1), help="of each trial; by default the scenario's own number")
+@click.option("--attempts", type=CountOption(1), help="of each trial; by default the scenario's own number")
 @click.option("--seed", type=int, default=1, show_default=True)
 @output_option
 @json_option

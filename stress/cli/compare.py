@@ -10,6 +10,7 @@ import msgspec
 from stress.analysis.comparison.arm_pair import compare_pairs
 from stress.analysis.comparison.metric_family import metric_families
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.verb import Verb
 from stress.compare.arms import Question, compare_arms
 from stress.model.text import plural
 from stress.view.text import comparison_markdown, comparison_table
@@ -19,7 +20,7 @@ COMPARE_SCHEMA = 1
 NAME_MAX = 100
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("arms", nargs=-1, required=True, metavar="[LABEL=]BASE [LABEL=]NEW...")
 @click.option("--metric", "metrics", multiple=True, help="compare this alone; repeatable, and all of these gate")
 @click.option("--rows", help="dimensions that make rows, with commas; by default cells")

@@ -7,11 +7,12 @@ import click
 
 from stress.cli.interrupts import catch_sigterm
 from stress.cli.output import Progress, console, json_option, output_option, print_object, run_object
+from stress.cli.verb import Verb
 from stress.run import demo as storms
 from stress.view.text.demo_table import demo_table
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option("--seed", type=int, default=1, show_default=True, help="of the mines' places and the order of ports")
 @output_option
 @json_option

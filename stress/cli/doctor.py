@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from stress.cli.output import Progress, console, json_option, print_object
+from stress.cli.verb import Verb
 from stress.lab import host_sysctls, namespace
 from stress.model.errors import LabError
 from stress.run.peer.peer_call import JOIN_VARIABLE, peer_options
@@ -17,7 +18,7 @@ from stress.run.process import ONE_THREAD
 STDIN = "-"
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option("--speed", is_flag=True, help="measure the engine next to a bare loop, a quarter of a minute")
 @click.option("--restore", is_flag=True, help="restore the host's settings that a killed run left modified, as root")
 @click.option(

@@ -10,8 +10,10 @@ from stress.analysis.attribution.ladder import LADDER_LIMITS, build_ladder, over
 from stress.analysis.symptoms.answer import Answer, answer_query
 from stress.analysis.symptoms.query import parse_query
 from stress.analysis.symptoms.table import settings_used
+from stress.cli.completion import complete_cause
 from stress.cli.options import SysctlSetting
 from stress.cli.output import console, json_option, print_object
+from stress.cli.verb import Verb
 from stress.lab import host, sysctl
 from stress.model.errors import UsageError
 from stress.model.host import Host
@@ -23,10 +25,16 @@ from stress.view.text.ladder_table import ladder_report
 from stress.view.text.symptom_report import symptom_report
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("symptom", nargs=-1)
 @click.option("--set", "settings", type=SysctlSetting(), multiple=True, help="as if a setting were so; repeatable")
-@click.option("--cause", "name", metavar="NAME", help="the rules of this cause, instead of the ladder")
+@click.option(
+    "--cause",
+    "name",
+    metavar="NAME",
+    shell_complete=complete_cause,
+    help="the rules of this cause, instead of the ladder",
+)
 @json_option
 def explain(
     symptom: tuple[str, ...], settings: tuple[tuple[str, str], ...], name: str | None, *, as_json: bool

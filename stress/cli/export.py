@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stress.cli.verb import Verb
 from stress.model.errors import UsageError
 from stress.view.export.arms import runs_by_argument
 from stress.view.export.exporter import Exporter
@@ -14,7 +15,7 @@ from stress.view.export.registry import FORMATS
 STANDARD_OUTPUT = "-"
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("runs", nargs=-1, required=True, metavar="[LABEL=]RUN[#CELL]...")
 @click.option("--format", "name", type=click.Choice(tuple(FORMATS)), required=True, help="of what other program")
 @click.option(

@@ -10,6 +10,7 @@ import msgspec
 
 from stress import __version__
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.verb import Verb
 from stress.compare.arms import Question
 from stress.compare.gate import GateResult, evaluate_gate, self_test_gate
 from stress.store import verdict_file
@@ -22,7 +23,7 @@ FOLDER = "gate"  # inside OUTPUT
 UNSEEN = 4  # a regression would go unseen
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("base")
 @click.argument("new")
 @click.option("--expr", "exprs", multiple=True, metavar="EXPR", help="what must hold, such as 'body.p99 <= 1.10x'")

@@ -12,6 +12,7 @@ from stress.analysis.history import history as analysis
 from stress.analysis.history.change_point import ChangePoint, Track
 from stress.analysis.history.history import History, accept_changes
 from stress.cli.output import console, json_option, print_object
+from stress.cli.verb import Verb
 from stress.model.errors import StoreError, UsageError
 from stress.store import accepted as stored
 from stress.store.history_folder import copy_to_history
@@ -23,7 +24,7 @@ REGRESSED = 1  # exit code
 FIGURE = "history.png"
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--metric", "metrics", multiple=True, help="what is looked at; repeatable")
 @click.option("--cell", "cells", multiple=True, help="only this cell; repeatable")

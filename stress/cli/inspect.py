@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from stress.cli.output import console, json_option, print_object
+from stress.cli.verb import Verb
 from stress.lab import network_namespace, socket_owner
 from stress.model.errors import LabError, UsageError
 from stress.model.inspection import Check
@@ -19,7 +20,7 @@ from stress.view.export import metrics_file
 WRONG = 1  # exit code: a check fails that is not ignored
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option("--port", type=click.IntRange(1, 65535), help="only listeners of this port, and destinations with it")
 @click.option("--pid", type=click.IntRange(1), metavar="N", help="only sockets that this process has")
 @click.option(

@@ -5,6 +5,7 @@ import click
 import msgspec
 
 from stress.cli.output import Progress, console, json_option, print_object
+from stress.cli.verb import Verb
 from stress.lab.kernel import cache, debian
 from stress.model.errors import UsageError
 from stress.model.kernel import DEBIAN_PREFIX, parse_kernel_name
@@ -20,7 +21,7 @@ def kernels() -> None:
     """
 
 
-@kernels.command()
+@kernels.command(cls=Verb)
 @click.argument("names", metavar="NAME…", nargs=-1, required=True)
 @click.option("--mirror", metavar="URL", help="of Debian; by default the one of apt's sources")
 @json_option
@@ -44,7 +45,7 @@ def fetch(names: tuple[str, ...], mirror: str | None, *, as_json: bool) -> None:
         print_object({"kernels": msgspec.to_builtins(fetched)})
 
 
-@kernels.command("list")
+@kernels.command("list", cls=Verb)
 @json_option
 def list_(*, as_json: bool) -> None:
     """List the kernels that were fetched."""
@@ -57,7 +58,7 @@ def list_(*, as_json: bool) -> None:
         click.echo(f"No kernel was fetched into {cache.cache_folder()}: connstorm kernels fetch bookworm")
 
 
-@kernels.command()
+@kernels.command(cls=Verb)
 @click.argument("names", metavar="NAME…", nargs=-1, required=True)
 @json_option
 def remove(names: tuple[str, ...], *, as_json: bool) -> None:

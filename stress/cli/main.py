@@ -5,6 +5,7 @@ import importlib
 import io
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -47,6 +48,13 @@ VERBS = {
 }
 
 
+COMPLETION = (
+    ("bash", 'eval "$(_CONNSTORM_COMPLETE=bash_source connstorm)", in ~/.bashrc'),
+    ("zsh", 'eval "$(_CONNSTORM_COMPLETE=zsh_source connstorm)", in ~/.zshrc, after compinit'),
+    ("fish", "_CONNSTORM_COMPLETE=fish_source connstorm | source, in ~/.config/fish/completions/connstorm.fish"),
+)
+
+
 class LazyGroup(click.Group):
     """A group whose commands are those of VERBS."""
 
@@ -64,12 +72,14 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # as above
-        """Write the list of verbs without importing them."""
-        shown = {name: summary for name, summary in VERBS.items() if summary}
-        limit = formatter.width - 6 - max(map(len, shown))
-        rows = [(name, click.Command(name, help=text).get_short_help_str(limit)) for name, text in shown.items()]
+        """Write the list of verbs without importing them, and none of their summaries cut short."""
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl([(name, summary) for name, summary in VERBS.items() if summary])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # as above
+        """Write how a shell learns to complete words."""
+        with formatter.section("Completion of verbs, options, scenarios and causes"):
+            formatter.write_dl(COMPLETION)
 
 
 def unescape(text: str | None) -> str:
@@ -77,7 +87,10 @@ def unescape(text: str | None) -> str:
     return (text or "").replace("\\b\n", "\b\n")
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
+
+
+@click.group(cls=LazyGroup, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="connstorm")
 def connstorm() -> None:
     r"""TCP connect()/close() storms on Linux: what every attempt cost, and why it was slow.
@@ -85,7 +98,7 @@ def connstorm() -> None:
     \b
     Exit codes:
       0    fine
-      1    regression confirmed (gate, history --gate), or something is wrong (inspect)
+      1    a regression (gate, history --gate), or something is wrong (inspect)
       2    wrong use, or bad input
       3    the lab failed
       4    inconclusive (gate --strict), or the books do not balance (run --strict)

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from stress.cli.completion import complete_act, complete_setting
+from stress.cli.counts import COUNT
 from stress.lab.sysctl_name import complete_sysctl
 from stress.model.acts import choose_acts
 from stress.model.errors import UsageError
@@ -82,11 +84,11 @@ def refuse_old_name(_: click.Context, option: click.Parameter, value: Any) -> No
 
 
 OPTIONS = (
-    click.option("--attempts", type=int, help="connect() calls; by default every port of the range once"),
-    click.option("--sweeps", type=int, help="passes over the port range, with --ports sweep or shuffle"),
+    click.option("--attempts", type=COUNT, help="connect() calls; by default every port of the range once"),
+    click.option("--sweeps", type=COUNT, help="passes over the port range, with --ports sweep or shuffle"),
     click.option("--duration", "duration_s", type=float, metavar="S", help="start no attempt later than this"),
-    click.option("--warmup", type=int, help="how many first attempts to mark as warm-up"),
-    click.option("--mines", type=int, help="CLOSE_WAIT sockets to lay before the storm"),
+    click.option("--warmup", type=COUNT, help="how many first attempts to mark as warm-up"),
+    click.option("--mines", type=COUNT, help="CLOSE_WAIT sockets to lay before the storm"),
     click.option(
         "--release",
         type=choice(Release),
@@ -99,11 +101,11 @@ OPTIONS = (
     click.option("--protocol", type=choice(Protocol), help="what the storm's sockets speak"),
     click.option("--use", is_flag=True, default=None, help="use each connection once: one byte each way, timed apart"),
     click.option("--serve", type=choice(Serve), help="what the server does with connections"),
-    click.option("--listeners", type=int, help="sockets that listen on each server port (SO_REUSEPORT)"),
-    click.option("--stuck", type=int, help="how many of them nobody accepts from"),
+    click.option("--listeners", type=COUNT, help="sockets that listen on each server port (SO_REUSEPORT)"),
+    click.option("--stuck", type=COUNT, help="how many of them nobody accepts from"),
     click.option("--stuck-until", "stuck_until_s", type=float, metavar="S", help="then close these, with their queues"),
-    click.option("--backlog", type=int, help="of the server's listen(); by default the longest"),
-    click.option("--server-nofile", type=int, help="descriptors that the server's process may have"),
+    click.option("--backlog", type=COUNT, help="of the server's listen(); by default the longest"),
+    click.option("--server-nofile", type=COUNT, help="descriptors that the server's process may have"),
     click.option(
         "--keepalive", "keepalive_s", type=int, metavar="S", help="idle time before the server probes; 0: off"
     ),
@@ -114,7 +116,7 @@ OPTIONS = (
     click.option(
         "--rate", "rate_per_s", type=float, metavar="R", help="intended starts a second; by default all it can"
     ),
-    click.option("--window", type=int, help="most attempts in flight at a time"),
+    click.option("--window", type=COUNT, help="most attempts in flight at a time"),
     click.option(
         "--deadline",
         "deadline_s",
@@ -123,8 +125,22 @@ OPTIONS = (
         help="give an attempt up after this; by default when the kernel does",
     ),
     click.option("--seed", type=int, help="of the mines' places and of shuffled ports"),
-    click.option("--act", "act_names", multiple=True, metavar="NAME", help="this act of the scenario only; repeatable"),
-    click.option("--set", "sysctls", type=SysctlSetting(), multiple=True, help="a setting inside the lab; repeatable"),
+    click.option(
+        "--act",
+        "act_names",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=complete_act,
+        help="this act of the scenario only; repeatable",
+    ),
+    click.option(
+        "--set",
+        "sysctls",
+        type=SysctlSetting(),
+        multiple=True,
+        shell_complete=complete_setting,
+        help="a setting inside the lab; repeatable",
+    ),
     click.option("--port-range", type=PortRangeOption(), help="ephemeral ports inside the lab"),
     click.option("--family", type=click.Choice(["4", "6"]), help="IPv4 or IPv6"),
     click.option("--source", type=RangeOption(), help="source addresses, on this machine's loopback"),
@@ -134,8 +150,8 @@ OPTIONS = (
         click.option(old, name, hidden=True, expose_value=False, callback=refuse_old_name)
         for old, name in (("--target", "old_target"), ("--target-port", "old_target_port"))
     ),
-    click.option("--workers", type=int, help="processes that storm together"),
-    click.option("--servers", type=int, help="processes that accept what the storm connects"),
+    click.option("--workers", type=COUNT, help="processes that storm together"),
+    click.option("--servers", type=COUNT, help="processes that accept what the storm connects"),
     click.option("--capture", is_flag=True, default=None, help="keep the packets of the first attempts of each cause"),
     click.option(
         "--evidence",

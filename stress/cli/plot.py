@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from stress.analysis.attribution.summary import analyse
+from stress.cli.verb import Verb
 from stress.store import run_folder
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option(
     "-o",

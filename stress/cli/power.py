@@ -8,13 +8,14 @@ import msgspec
 
 from stress.analysis.statistics.power import attempts_needed
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.verb import Verb
 from stress.lab.host import read_host
 from stress.model.errors import UsageError
 from stress.store import calibration as stored
 from stress.view.text.noise_table import power_table
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option("--calibration", type=click.Path(path_type=Path), help="by default this machine's, in OUTPUT/calibration")
 @click.option("--rates", type=(float, float), metavar="BASE NEW", help="of rare events, per million attempts")
 @click.option("--dispersion", type=float, default=1.0, show_default=True, help="variance of counts over their mean")

@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from stress.cli.output import Progress, json_option, output_option, print_object, print_report, run_object
+from stress.cli.verb import Verb
 from stress.store import run_folder
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--port", type=click.IntRange(1, 65535), help="read only segments from and to this port")
 @output_option

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import click
 
+from stress.cli.verb import Verb
 
-@click.command()
+
+@click.command(cls=Verb)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
     "-o",

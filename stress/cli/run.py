@@ -7,10 +7,13 @@ from typing import Any
 
 import click
 
+from stress.cli.completion import complete_scenario
+from stress.cli.counts import COUNT
 from stress.cli.interrupts import catch_sigterm, interrupted_code
 from stress.cli.options import make_against_plan, make_plan, plan_options
 from stress.cli.output import Progress, json_option, output_option, print_object, print_report, run_object
 from stress.cli.peer import add_peer_options, make_peer_plan, take_peer_choice
+from stress.cli.verb import Verb
 from stress.model.errors import UNBALANCED, LabError, UsageError
 from stress.run import process
 from stress.store import run_folder
@@ -18,8 +21,8 @@ from stress.storm.catalogue import find_scenario
 from stress.storm.check import plan_rules
 
 
-@click.command()
-@click.argument("name", metavar="SCENARIO")
+@click.command(cls=Verb)
+@click.argument("name", metavar="SCENARIO", shell_complete=complete_scenario)
 @plan_options
 @click.option(
     "--against",
@@ -30,7 +33,7 @@ from stress.storm.check import plan_rules
 @click.option("--netns", metavar="PATH|PID", help="with --against: in this network namespace, or in that of a process")
 @click.option(
     "--until-slow",
-    type=int,
+    type=COUNT,
     metavar="N",
     help="with --against: go on, within the bounds of time, until N slow attempts were captured",
 )
@@ -50,6 +53,8 @@ def run(
     **options: Any,
 ) -> None:
     r"""Run one SCENARIO in a private namespace; write a run folder and print its summary.
+
+    What no option says is as the scenario has it. Counts may be written like 5000000, 5_000_000, 5e6 or 5M.
 
     \b
     Examples:

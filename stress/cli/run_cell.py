@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from stress.cli.verb import Verb
 from stress.lab import namespace, network_namespace, sysctl
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.pdeathsig import die_with_parent
@@ -19,7 +20,7 @@ from stress.run.protocol import Done, decode_plan
 UNSTORED = "interrupted; nothing was stored"
 
 
-@click.command("run-cell", hidden=True)
+@click.command("run-cell", cls=Verb, hidden=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="where the run folder will be")
 @click.option("--settle", "settle_s", type=float, default=0.0, help="wait for a quiet machine, so many seconds at most")
 @click.option("--draw/--no-draw", default=True, help="make the figures")

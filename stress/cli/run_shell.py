@@ -8,13 +8,14 @@ import sys
 import click
 
 from stress.cli.output import Progress
+from stress.cli.verb import Verb
 from stress.lab import namespace
 from stress.lab.pdeathsig import die_with_parent
 from stress.lab.signals import SHELL_BASE
 from stress.run.protocol import decode_plan
 
 
-@click.command("run-shell", hidden=True)
+@click.command("run-shell", cls=Verb, hidden=True)
 @click.argument("plan_text", metavar="PLAN")
 @click.argument("host")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)

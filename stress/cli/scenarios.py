@@ -7,12 +7,13 @@ from stress.analysis.attribution.expectation import describe_expectation
 from stress.analysis.attribution.ladder import kernel_version
 from stress.analysis.symptoms.table import group_scenarios, symptoms_of
 from stress.cli.output import console, json_option, print_object
+from stress.cli.verb import Verb
 from stress.lab import host, sysctl
 from stress.storm.catalogue import SCENARIOS
 from stress.view.text.catalogue import catalogue_text
 
 
-@click.command()
+@click.command(cls=Verb)
 @json_option
 def scenarios(*, as_json: bool) -> None:
     """List the scenarios by what a person sees, and what to expect of each on this kernel."""

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from stress.cli.verb import Verb
 from stress.model.errors import LabError, UsageError
 from stress.model.peer import PEER_PORT
 from stress.run.peer.serve_file import Given, read_limits
@@ -12,7 +13,7 @@ from stress.run.peer.serve_file import Given, read_limits
 PORT_MAX = 65535
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option("--stdio", is_flag=True, help="serve the client at standard input and output, as ssh starts it")
 @click.option("--client", is_flag=True, hidden=True, help="with --stdio: storm as one more client of who started it")
 @click.option("--from", "sources", multiple=True, metavar="ADDRESS", help="accept connections from there: 10.0.0.0/24")

@@ -8,7 +8,9 @@ from typing import Any
 import click
 import msgspec
 
+from stress.cli.completion import complete_host, complete_scenario
 from stress.cli.options import make_plan, plan_options
+from stress.cli.verb import Verb
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.text import did_you_mean
@@ -18,9 +20,9 @@ from stress.storm.catalogue import find_scenario
 from stress.storm.check import plan_rules
 
 
-@click.command()
-@click.argument("name", metavar="SCENARIO")
-@click.argument("place", metavar="HOST")
+@click.command(cls=Verb)
+@click.argument("name", metavar="SCENARIO", shell_complete=complete_scenario)
+@click.argument("place", metavar="HOST", shell_complete=complete_host)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 @click.option("--storm", is_flag=True, help="storm again and again meanwhile; nothing is stored")
 @plan_options

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from stress.cli.interrupts import catch_sigterm, interrupted_code
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.verb import Verb
 from stress.model.errors import LabError, UsageError
 from stress.model.suite import Suite
 from stress.model.text import plural
@@ -32,7 +33,7 @@ from stress.view.text.suite_table import suite_table
 TRIALS_MAX = 1000
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("source", metavar="FILE.toml|FOLDER", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="print the cells, their order and what they take; run nothing")
 @click.option("--resume", is_flag=True, help="go on with FOLDER, or with the newest folder of FILE's suite")
@@ -49,7 +50,9 @@ TRIALS_MAX = 1000
     show_default=True,
     help="where trials run: local, ssh, dask:SCHEDULER and others, see docs/fleet.md",
 )
-@click.option("--hosts", default="", metavar="A,B", help="of --executor ssh or dask; each runs every cell")
+@click.option(
+    "--hosts", default="", show_default=False, metavar="A,B", help="of --executor ssh or dask; each runs every cell"
+)
 @click.option(
     "--remote-connstorm", default="connstorm", show_default=True, help="the command on hosts of ssh and on peers"
 )

@@ -5,10 +5,11 @@ import asyncio
 
 import click
 
+from stress.cli.verb import Verb
 from stress.model.errors import UsageError
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("scheduler", metavar="SCHEDULER")
 @click.option("--name", help="of this host in the fleet; by default the machine's")
 def worker(scheduler: str, name: str | None) -> None:

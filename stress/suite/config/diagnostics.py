@@ -126,10 +126,24 @@ def accept_typed(
             diagnostics.add((*at, key), unknown_key(key, types, name))
             continue
         try:
-            accepted[key] = msgspec.convert(value, types[key])
+            accepted[key] = convert_value(value, types[key])
         except msgspec.ValidationError:
             diagnostics.add((*at, key), wrong_type(key, value, types[key]))
     return accepted
+
+
+def convert_value(value: Any, kind: Any) -> Any:
+    """Return a value as one of a type; 1e6, which is a float in TOML, also as a whole number.
+
+    Raises:
+        msgspec.ValidationError: it is not of the type.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        if isinstance(value, float) and value.is_integer():
+            return msgspec.convert(int(value), kind)
+        raise
 
 
 def unknown_key(key: str, types: Mapping[str, Any], name: str) -> str:
