@@ -40,6 +40,7 @@ class PreparedStorm:
         jiffy_ns: int = 0,
         uses: npt.NDArray[Any] | None = None,  # dtype USE, shape (at least attempts,)
         protocol: str = "tcp",
+        catch_up_ns: int = 0,
     ) -> Self: ...
     def run(self, *, epoch_ns: int, begin_ns: int = 0, duration_ns: int = 0) -> tuple[int, bool]: ...
     def stalls(self) -> list[tuple[int, int, str]]: ...
@@ -76,6 +77,7 @@ def storm(
     jiffy_ns: int = 0,
     uses: npt.NDArray[Any] | None = None,
     protocol: str = "tcp",
+    catch_up_ns: int = 0,
 ) -> tuple[int, bool]: ...
 
 __test__: dict[str, str]  # every Cython module has one

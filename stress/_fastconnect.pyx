@@ -98,6 +98,8 @@ cdef int64_t start_attempt(Storm* storm) noexcept nogil:
     if storm.interval_ns:
         lag_ns = max(libc.monotonic_ns() - storm.intended_ns, <int64_t> 0)
         attempt.lag_us = <uint32_t> min(lag_ns // 1000, <int64_t> 0xFFFFFFFF)
+        if storm.catch_up_ns and lag_ns > storm.catch_up_ns:
+            storm.intended_ns += lag_ns - storm.catch_up_ns  # what was due before is left out
         storm.intended_ns += storm.interval_ns
     address = choose_address(storm, attempt)
 
@@ -308,8 +310,9 @@ cdef class PreparedStorm:
     again sooner.
 
     At most ``window`` attempts are in flight. With ``interval_ns`` each start is intended that long after the one
-    before, and how late it was is recorded as its lag; without, starts follow each other as fast as possible. An
-    attempt in flight is waited for until ``deadline_ns`` after its start or, with 0, until the kernel gives up. The
+    before, and how late it was is recorded as its lag; without, starts follow each other as fast as possible. Starts
+    that are late are made up for at once, with ``catch_up_ns`` those alone that were due within so long: in no time t
+    there are more than (t + catch_up_ns) / interval_ns and one. An attempt in flight is waited for until ``deadline_ns`` after its start or, with 0, until the kernel gives up. The
     first ``warmup`` attempts have phase 0, the others 1. With ``jiffy_ns``, the length of a jiffy, ``stalls`` are noted.
 
     With ``uses``, shape (at least attempts,), dtype USE, all 0, each connection is used before it is ended: one byte is
@@ -334,7 +337,7 @@ cdef class PreparedStorm:
                   int[::1] held=None, Py_ssize_t attempts, Py_ssize_t warmup=0, int window=1024,
                   int64_t deadline_ns=0, int64_t interval_ns=0, int linger2_s=0, tuple port_range=None,
                   bytes socket_filter=b"", int address=0, int worker=0, int64_t jiffy_ns=0, Use[::1] uses=None,
-                  str protocol="tcp"):
+                  str protocol="tcp", int64_t catch_up_ns=0):
         if ports not in _PORTS:
             raise ValueError(f"ports must be one of {', '.join(_PORTS)}, not {ports!r}")
         if close not in _CLOSE:
@@ -343,8 +346,8 @@ cdef class PreparedStorm:
             raise ValueError(f"protocol must be one of {', '.join(_PROTOCOLS)}, not {protocol!r}")
         if uses is not None and uses.shape[0] < attempts:
             raise ValueError(f"uses has room for {uses.shape[0]} of {attempts} attempts")
-        validate_limits(records.shape[0], attempts, warmup, window, deadline_ns, interval_ns, jiffy_ns,
-                        socket_filter)
+        validate_limits(records.shape[0], attempts, warmup, window, deadline_ns, min(interval_ns, catch_up_ns),
+                        jiffy_ns, socket_filter)
         validate_addresses(target, target_port, target_ports, sources, address, worker)
         self.records = records
         self.uses = uses
@@ -355,6 +358,7 @@ cdef class PreparedStorm:
         self.state.window = window
         self.state.deadline_ns = deadline_ns
         self.state.interval_ns = interval_ns
+        self.state.catch_up_ns = catch_up_ns
         self.state.linger2_s = linger2_s
         self.state.first_address = <uint16_t> address
         self.state.address_count = sources * target_ports

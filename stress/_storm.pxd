@@ -67,6 +67,7 @@ cdef struct Storm:
     libc.sock_fprog filter   # for each socket before it connects; len 0: none
     int64_t interval_ns      # between intended starts; 0: as fast as the window allows
     int64_t intended_ns      # of the next start
+    int64_t catch_up_ns      # so far back late starts are made up for; 0: all are
     int64_t deadline_ns      # of one attempt; 0: the kernel gives up by itself
     int64_t stop_ns          # no start after this; 0: none
     Attempt* records

@@ -37,6 +37,30 @@ for _ in range(attempts):
 else:
     print(len(made), "all")
 """
+# Connects at a rate that is not even, as the shares of each tenth of a second say, and says how long it could.
+UNEVEN_CLIENT = """
+import socket, struct, sys, time
+source, target, port, rate = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+shares = [float(share) for share in sys.argv[5].split(",")]
+unit = rate * 0.1 * len(shares) / sum(shares)
+begun_s, due, made = time.monotonic(), 0.0, 0
+try:
+    for tenth in range(600):
+        due += shares[tenth % len(shares)] * unit
+        while made + 1 <= due:
+            client = socket.socket()
+            client.settimeout(5)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.bind((source, 0))
+            client.connect((target, port))
+            client.close()
+            made += 1
+        time.sleep(max(0, begun_s + (tenth + 1) * 0.1 - time.monotonic()))
+except OSError as error:
+    print(made, time.monotonic() - begun_s, type(error).__name__)
+else:
+    print(made, time.monotonic() - begun_s, "all")
+"""
 
 
 @dataclass
@@ -102,3 +126,11 @@ def storm(hosts, attempts, *, source=None, family=4, port=PORT):
     """Start a client that keeps to no limit."""
     addresses = (source or STORM["client"][family], STORM["server"][family])
     return hosts.client.start(sys.executable, "-c", RAW_CLIENT, *addresses, port, attempts)
+
+
+def storm_unevenly(hosts, rate_per_s, shares):
+    """Start a client that connects at a rate, spread over tenths of a second by shares, until it is refused."""
+    addresses = (STORM["client"][4], STORM["server"][4])
+    return hosts.client.start(
+        sys.executable, "-c", UNEVEN_CLIENT, *addresses, PORT, rate_per_s, ",".join(map(str, shares))
+    )

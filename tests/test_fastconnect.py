@@ -559,3 +559,23 @@ def test_a_storm_that_begins_late_is_late_by_its_intended_starts():
         begin = {"epoch_ns": epoch_ns, "begin_ns": epoch_ns - late_ns, "interval_ns": interval_ns}
         storm(records, target="127.0.0.1", target_port=5000, attempts=3, **begin)
     assert (records["lag_us"] >= (late_ns - np.arange(3) * interval_ns) // 1000).all()
+
+
+@namespaced
+def test_a_late_storm_makes_up_for_what_was_due_lately_alone():
+    with Listener("127.0.0.1", 5000) as server:
+        server.start()
+        epoch_ns = now_ns()
+        records = allocate_attempts(200)
+        begin = {
+            "epoch_ns": epoch_ns,
+            "begin_ns": epoch_ns - 10**9,
+            "interval_ns": 1_000_000,
+            "catch_up_ns": 20_000_000,
+        }
+        storm(records, target="127.0.0.1", target_port=5000, attempts=200, **begin)
+    starts_ms = (records["start_ns"] - records["start_ns"][0]) / 1e6
+    assert records["lag_us"][0] >= 10**6
+    assert (starts_ms >= np.arange(200) - 21).all()
+    for first in range(0, 200, 20):
+        assert (starts_ms[first:] - starts_ms[first] >= np.arange(200 - first) - 21).all()

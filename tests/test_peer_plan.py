@@ -62,15 +62,25 @@ def test_open_addresses_are_those_of_the_control_channel_and_the_kernels_own():
 
 def test_what_a_plan_leaves_open_is_kept_within_the_limits_of_the_peer():
     limits = ServeLimits(max_rate_per_s=1000, max_seconds=40)
-    bounded, (warning,) = keep_within(plan_of(), limits)
-    assert bounded.rate_per_s == 900
+    bounded, warnings = keep_within(plan_of(), limits)
+    assert (bounded.rate_per_s, bounded.window) == (900, 150)
     assert bounded.deadline_s < 40
-    assert warning == ("The storm was paced at 900 attempts a second, because lab2 permits 1,000 connections a second.")
+    because = ", because lab2 permits 1,000 connections a second."
+    assert warnings == [
+        f"The storm was paced at 900 attempts a second{because}",
+        f"At most 150 attempts were in flight at once{because}",
+    ]
     burst = msgspec.structs.replace(plan_of(), attempts=1000)
     bounded, warnings = keep_within(burst, limits)
     assert bounded.rate_per_s is None
     assert (bounded.duration_s or 0) + (bounded.deadline_s or 0) < 40
     assert warnings == []
+    slow = msgspec.structs.replace(plan_of(), rate_per_s=20.0)
+    bounded, warnings = keep_within(slow, limits)
+    assert (bounded.rate_per_s, bounded.window, warnings) == (20, slow.window, [])
+    fast = msgspec.structs.replace(plan_of(), rate_per_s=901.0)
+    with pytest.raises(UsageError, match="give a --rate of 900 at most, nine tenths"):
+        keep_within(fast, limits)
     long = msgspec.structs.replace(plan_of(), rest_s=50.0)
     with pytest.raises(UsageError, match="takes 50 s or more, and lab2 permits 40 s"):
         keep_within(long, limits)
@@ -101,3 +111,12 @@ def test_acts_that_need_a_router_are_left_out_and_named():
 def test_what_cannot_be_across_a_link_is_refused_in_a_sentence(tmp_path, arguments, words):
     assert_one_sentence(connstorm("run", *arguments, cwd=tmp_path), words)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("attempts", "mines", "is_paced"), [(600, 0, False), (600, 400, False), (600, 401, True)])
+def test_only_what_is_no_more_than_a_second_of_connections_in_all_acts_may_come_at_once(attempts, mines, is_paced):
+    plan = msgspec.structs.replace(plan_of(), acts={}, attempts=attempts, mines=mines)
+    assert (keep_within(plan, ServeLimits(max_rate_per_s=1000))[0].rate_per_s is not None) is is_paced
+    two = msgspec.structs.replace(plan, mines=0, acts={"first": {}, "second": {"attempts": 401 if is_paced else 400}})
+    acts = keep_within(two, ServeLimits(max_rate_per_s=1000))[0].storms().values()
+    assert [act.rate_per_s is not None for act in acts] == [is_paced, is_paced]

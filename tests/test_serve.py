@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from serving_client import PORT, Served, ask, plan_across, serving, storm
+from serving_client import PORT, Served, ask, plan_across, serving, storm, storm_unevenly
 from two_hosts import STORM, two_hosts
 
 from stress.lab import wait
@@ -229,6 +229,17 @@ def test_a_client_that_ignores_the_rate_is_cut_off(hosts):
         assert reason in served.process.stderr.read().decode()
     assert is_refused(hosts)
     assert hosts.is_quiet()
+
+
+@pytest.mark.parametrize("shares", [(3, 0, 1, 0), (1,) * 9 + (0,)])
+def test_a_client_that_is_a_tenth_above_the_rate_unevenly_is_cut_off(hosts, shares):
+    with serving(hosts.server, "--max-rate", 400) as served:
+        begin(served, plan_across(), calls.StartProcess())
+        client = storm_unevenly(hosts, 440, shares)
+        assert served.ended().endswith("and 400 a second are permitted")
+        made, took_s, _ = client.communicate()[0].split()
+        assert int(made) < 2.3 * 400 + 60, f"after {took_s} s: it was looked at, late where the machine is busy"
+    assert is_refused(hosts)
 
 
 def test_a_client_that_ignores_the_rate_where_nobody_accepts_is_cut_off(hosts):

@@ -17,6 +17,7 @@ from stress.model.mine import Isn, Laying, Release
 from stress.model.plan import Plan
 from stress.model.units import SECOND_NS
 from stress.storm import four_tuples
+from stress.storm.peer.pace import CATCH_UP_NS, PACE, pending_max
 from stress.storm.segment import listing_policy
 
 WINDOW = 64
@@ -58,10 +59,11 @@ def connect_and_close(plan: Plan, policy: str, places: npt.NDArray[Any], rate_pe
             address_list=pairs if listed else None,
             close="fin",
             attempts=len(part),
-            window=WINDOW,
+            window=min(WINDOW, pending_max(rate_per_s / PACE, rate_per_s)) if rate_per_s else WINDOW,
             deadline_ns=DEADLINE_S * SECOND_NS,
             duration_ns=DEADLINE_S * SECOND_NS,
             interval_ns=round(SECOND_NS / rate_per_s) if rate_per_s else 0,
+            catch_up_ns=CATCH_UP_NS,
             epoch_ns=now_ns(),
             # Without buckets only the few full sockets linger.
             linger2_s=1 if plan.release in (Release.NO_BUCKETS, Release.LINGER2) else plan.linger2_s,

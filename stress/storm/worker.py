@@ -20,6 +20,7 @@ from stress.model.stall import Stall, StallKind
 from stress.model.units import SECOND_NS
 from stress.storm import four_tuples
 from stress.storm.check import plan_rules
+from stress.storm.peer.pace import CATCH_UP_NS
 from stress.storm.ports import PortRange, seeded_generators
 from stress.storm.segment import Segments
 
@@ -184,6 +185,7 @@ class Worker:
             jiffy_ns=self.jiffy_ns,
             uses=None if self.uses is None else self.uses[recorded : recorded + segment.attempts],
             protocol=plan.protocol.value,
+            catch_up_ns=CATCH_UP_NS if plan.world.is_across_link else 0,
         )
         return EngineCall(storm, segment.attempts, held)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The plan of ``connstorm run SCENARIO --peer HOST``: made here, settled when the other host has been reached."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
 
@@ -15,10 +15,10 @@ from stress.model.text import plural
 from stress.model.world import ADDRESSES
 from stress.storm.check import plan_rules
 from stress.storm.peer.link_plan import across_link
+from stress.storm.peer.pace import PACE, pending_max
 
 OPEN = ""  # an address that follows from the control channel
 OPEN_BY_FAMILY = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # the same, of a family that the user wants; nothing binds it
-PACE = 0.9  # of the rate that the other host permits
 STORM_SHARE, DEADLINE_SHARE = 0.5, 0.3  # of the seconds that it permits; the rest is for what comes before and after
 
 
@@ -130,33 +130,65 @@ def keep_within(plan: Plan, limits: ServeLimits) -> tuple[Plan, list[str]]:
             f"{plan.scenario} takes {pauses_s:g} s or more, and {plan.peers[0]} permits {limits.max_seconds:g} s; "
             "shorten --rest, --duration or --deadline, or choose an act (--act)."
         )
+    refuse_beyond_pace(plan, acts, limits)
     room_s = (limits.max_seconds - sum(act.rest_s for act in acts.values())) / len(acts)
-    bounds = {name: open_bounds(act, limits.max_rate_per_s, room_s) for name, act in acts.items()}
+    is_burst = may_come_at_once(acts, limits.max_rate_per_s)
+    bounds = {name: open_bounds(act, limits.max_rate_per_s, room_s, is_burst=is_burst) for name, act in acts.items()}
     if not plan.acts:
         bounded = msgspec.structs.replace(plan, **bounds["storm"])
     else:
         changes = {name: {**own, **bounds[name]} for name, own in plan.acts.items()}
         bounded = msgspec.structs.replace(plan, acts=changes)
-    permitted = f"{limits.max_rate_per_s:,.0f} connections a second"
+    return bounded, list(describe_bounds(plan, bounds, limits.max_rate_per_s))
+
+
+def refuse_beyond_pace(plan: Plan, acts: Mapping[str, Plan], limits: ServeLimits) -> None:
+    """Raise UsageError where an act's own rate is so near to what is permitted that a link's delays exceed it."""
+    pace = PACE * limits.max_rate_per_s
+    for act in acts.values():
+        if act.rate_per_s is not None and act.rate_per_s > pace:
+            raise UsageError(
+                f"{plan.peers[0]} permits {limits.max_rate_per_s:,g} connections a second and cuts off who exceeds "
+                f"that, as a link may by what it delays; give a --rate of {pace:,g} at most, nine tenths."
+            )
+
+
+def may_come_at_once(acts: Mapping[str, Plan], rate_per_s: float) -> bool:
+    """Return whether all connections of some acts, mines too, are no more than a second's."""
+    attempts = [act.attempts for act in acts.values()]
+    mines = sum(act.mines for act in acts.values())
+    return None not in attempts and mines + sum(filter(None, attempts)) <= rate_per_s * OVER_RATE_S
+
+
+def describe_bounds(plan: Plan, bounds: Mapping[str, dict[str, Any]], rate_per_s: float) -> Iterator[str]:
+    """Yield sentences on the bounds of a storm that are felt."""
+    because = f"because {plan.peers[0]} permits {rate_per_s:,.0f} connections a second"
     paced = [name for name, fields in bounds.items() if "rate_per_s" in fields]
-    if not paced:
-        return bounded, []
-    where = "" if paced == list(acts) else f" in {', '.join(paced)}"
-    sentence = (
-        f"The storm was paced at {PACE * limits.max_rate_per_s:,.0f} attempts a second{where}, because {plan.peers[0]} "
-        f"permits {permitted}."
-    )
-    return bounded, [sentence]
+    if paced:
+        where = "" if len(paced) == len(bounds) else f" in {', '.join(paced)}"
+        yield f"The storm was paced at {PACE * rate_per_s:,.0f} attempts a second{where}, {because}."
+    windows = [fields["window"] for fields in bounds.values() if "window" in fields]
+    if windows:
+        yield f"At most {plural(min(windows) * plan.workers, 'attempt')} were in flight at once, {because}."
 
 
-def open_bounds(act: Plan, rate_per_s: float, room_s: float) -> dict[str, Any]:
-    """Return the fields of an act that its own plan leaves open and limits bound.
+def open_bounds(act: Plan, rate_per_s: float, room_s: float, *, is_burst: bool) -> dict[str, Any]:
+    """Return the fields of an act that its own plan leaves open and limits bound, and a narrower window if need be.
 
-    A burst of fewer attempts than the rate permits in a second is not paced.
+    Args:
+        act: its plan.
+        rate_per_s: that is permitted.
+        room_s: how long the act may take.
+        is_burst: whether no pace is needed.
     """
     fields: dict[str, Any] = {}
-    if act.rate_per_s is None and (act.attempts is None or act.attempts > rate_per_s * OVER_RATE_S):
-        fields["rate_per_s"] = PACE * rate_per_s
+    pace = act.rate_per_s
+    if pace is None and not is_burst:
+        fields["rate_per_s"] = pace = PACE * rate_per_s
+    if pace is not None:
+        window = max(1, pending_max(rate_per_s, pace) // act.workers)
+        if window < act.window:
+            fields["window"] = window
     if act.duration_s is None and (act.attempts is not None or act.sweeps is not None):
         fields["duration_s"] = STORM_SHARE * room_s  # with neither, a duration would be taken for the size of the storm
     if act.deadline_s is None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Rate limit: whether more connections come than a serving host permits, from counts read ten times a second.
+"""Rate limit: whether more comes than a serving host permits, from counts that are read ten times a second.
 
-A connection counts when the kernel has completed it: it was accepted, or is in an accept queue. Where a queue is full
-and nobody accepts, SYNs are dropped; a client that keeps to the rate sends each of them again some times, so that only
-so many of them as one attempt can have at most count as a connection.
+In any time t, of which less than a second counts as a second, at most rate * t may come, and a little. A client that
+paces itself by ``storm.peer.pace`` never exceeds that; one that is above the rate by a tenth of it does so within 2 s
+and one look, however unevenly it sends.
 """
 
 from collections import deque
@@ -12,57 +12,57 @@ from dataclasses import dataclass
 from stress.model.peer import OVER_RATE_S
 
 LOOK_S = 0.1
-LOOKS = round(OVER_RATE_S / LOOK_S)
-SYNS_OF_AN_ATTEMPT = 12  # the first, 4 by net.ipv4.tcp_syn_linear_timeouts (Linux 6.5), 6 by tcp_syn_retries
+SPARE_SHARE = 0.08  # of the rate per second: less than a tenth, by as much as may come between two looks
+SPARE = 3  # whole connections: the first one of all, which comes before a storm, and the ends of a time
 
 
 @dataclass(frozen=True)
-class Load:
-    """What had come to the listening sockets of a session at a moment.
+class Look:
+    """How many had come, read between two moments, for a look takes time, and may be interrupted.
 
     Attributes:
-        at_s: the moment (time.monotonic).
-        completed: connections that were accepted or wait in an accept queue.
-        dropped: SYNs and ACKs that found a queue full.
+        began_s: the moment before it was read (time.monotonic).
+        ended_s: the moment after.
+        least: had come at the latest moment.
+        most: had come at the earliest moment.
     """
 
-    at_s: float
-    completed: int
-    dropped: int
-
-    @property
-    def connections(self) -> float:
-        """What counts."""
-        return self.completed + self.dropped / SYNS_OF_AN_ATTEMPT
+    began_s: float
+    ended_s: float
+    least: int
+    most: int
 
 
 class RateLimit:
-    """Judges the loads of one session."""
+    """What one session may send of one kind."""
 
-    def __init__(self, max_rate_per_s: float, begin_s: float) -> None:
-        """Begin with nothing at a moment."""
+    def __init__(self, max_rate_per_s: float, begin_s: float, kind: str = "connections") -> None:
+        """Begin with nothing at a moment; the kind is for messages."""
         self.max_rate_per_s = max_rate_per_s
-        self.begin_s = begin_s
-        self.last = Load(begin_s, 0, 0)
-        self.rates: deque[float] = deque(maxlen=LOOKS)
+        self.kind = kind
+        self.spare = SPARE_SHARE * max_rate_per_s + SPARE
+        first = Look(begin_s, begin_s, 0, 0)
+        self.recent = deque([first])  # looks of the last second
+        self.calmest: Look | None = None  # of those before, after which most is permitted still
 
-    def find_excess(self, load: Load) -> str | None:
-        """Return in words by what a load exceeds the rate, given those before it; None: it does not.
+    def find_excess(self, look: Look) -> str | None:
+        """Return in words by what a look exceeds the rate, given those before it; None: it does not.
 
-        It does when more than the rate came in every one of the last tenths of OVER_RATE_S, or when more came in total
-        than the rate permits in the time so far and OVER_RATE_S.
+        What came since each of these is permitted, or not: of those within a second the first one decides, and of those
+        before it the one with the lowest count less what had been permitted by then.
         """
-        elapsed_s = max(load.at_s - self.last.at_s, LOOK_S / 10)
-        self.rates.append((load.connections - self.last.connections) / elapsed_s)
-        self.last = load
-        total_s = load.at_s - self.begin_s
+        while self.recent and look.ended_s - self.recent[0].began_s >= OVER_RATE_S:
+            past = self.recent.popleft()
+            if self.calmest is None or self.level(past) <= self.level(self.calmest):
+                self.calmest = past
+        self.recent.append(look)
         permitted = self.max_rate_per_s
-        if len(self.rates) == LOOKS and min(self.rates) > permitted:
-            mean = sum(self.rates) / LOOKS
-            return f"{mean:,.0f} connections a second came for {OVER_RATE_S:g} s, and {permitted:,g} are permitted"
-        if load.connections > permitted * (total_s + OVER_RATE_S):
-            return (
-                f"{load.connections:,.0f} connections came within {total_s:.1f} s, and {permitted:,g} a second are "
-                "permitted"
-            )
+        for past in filter(None, (self.recent[0], self.calmest)):
+            came, time_s = look.least - past.most, look.ended_s - past.began_s
+            if came > permitted * max(time_s, OVER_RATE_S) + self.spare:
+                return f"{came:,} {self.kind} came within {time_s:.1f} s, and {permitted:,g} a second are permitted"
         return None
+
+    def level(self, look: Look) -> float:
+        """Return the count of a look, less what the rate permitted by then."""
+        return look.most - self.max_rate_per_s * look.began_s

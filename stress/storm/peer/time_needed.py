@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from stress.model.peer import ServeLimits
 from stress.model.plan import Plan
 from stress.storm.check.plan_rules import attempt_count
+from stress.storm.peer.pace import PACE
 from stress.storm.ports import read_port_range
-
-PACE = 0.9  # of the rate that is permitted: a late client catches up, and the serving side counts in tenths of a second
 
 
 def laying_rate(limits: ServeLimits) -> float:

@@ -7,6 +7,7 @@ They are two because what sends may have to wait for a client that does not read
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Self
 
 from stress.lab import counters, listening
@@ -15,11 +16,29 @@ from stress.model.peer import BEAT_S, SILENCE_S, ServeLimits
 from stress.storm.peer.calls import Beat
 from stress.storm.peer.channel import Channel
 from stress.storm.peer.interruption import Interruption
-from stress.storm.peer.rate_limit import LOOK_S, Load, RateLimit
+from stress.storm.peer.rate_limit import LOOK_S, Look, RateLimit
 from stress.storm.peer.serving_listener import ServingListener
 
 OVERFLOWS = "ListenOverflows"
+# Where a queue is full and nobody accepts, a client that keeps to the rate sends each SYN again: 4 times by
+# net.ipv4.tcp_syn_linear_timeouts (Linux 6.5), 6 by tcp_syn_retries, and once before.
+SYNS_OF_AN_ATTEMPT = 12
 ASK_S = 60.0  # for so long a client may wait before it asks for an agreement
+
+
+@dataclass(frozen=True)
+class Load:
+    """What has come to the listening sockets of a session.
+
+    Attributes:
+        least: connections that were accepted or wait in an accept queue, at least.
+        most: the same, at most.
+        dropped: SYNs and ACKs that found a queue full.
+    """
+
+    least: int
+    most: int
+    dropped: int
 
 
 class Watch:
@@ -32,10 +51,9 @@ class Watch:
         self.limits: ServeLimits | None = None
         self.begin_s = time.monotonic()
         self.end_s = 0.0
-        self.rate: RateLimit | None = None
+        self.rates: tuple[RateLimit, RateLimit] | None = None  # of connections, and of SYNs that are dropped
         self.serving: ServingListener | None = None
-        self.past_completed = 0  # of the listeners of acts before
-        self.past_dropped = 0
+        self.past = Load(0, 0, 0)  # of the listeners of acts before
         self.drops: dict[int, int] = {}  # of each socket, by its inode
         self.overflows_before = 0
         self.lock = threading.Lock()  # held while the listener is looked at, which must not be closed meanwhile
@@ -45,7 +63,9 @@ class Watch:
     def agree(self, limits: ServeLimits) -> None:
         """Hold the session to limits from now on."""
         now_s = time.monotonic()
-        self.rate = RateLimit(limits.max_rate_per_s, now_s)
+        rate = limits.max_rate_per_s
+        dropped = RateLimit(SYNS_OF_AN_ATTEMPT * rate, now_s, "SYNs that found a queue full")
+        self.rates = (RateLimit(rate, now_s), dropped)
         self.overflows_before = counters.read().get(OVERFLOWS, 0)
         self.end_s = now_s + limits.max_seconds
         self.limits = limits
@@ -54,10 +74,8 @@ class Watch:
         """Count the connections of another listener from now on, in addition to those before; None: of no further."""
         with self.lock:
             if self.serving is not None:
-                load = self.rate.last if self.rate is not None else Load(0, 0, 0)
                 with suppress(LabError, OSError):  # of which the thread that looks ends the session
-                    load = self.read_load(time.monotonic())
-                self.past_completed, self.past_dropped = load.completed, load.dropped
+                    self.past = self.read_load(self.serving)
             self.drops = {}
             self.overflows_before = counters.read().get(OVERFLOWS, 0)
             self.serving = serving
@@ -101,31 +119,42 @@ class Watch:
         now_s = time.monotonic()
         if self.channel.silent_s > SILENCE_S:
             return f"nothing came from the client for {SILENCE_S:g} s"
-        if self.limits is None or self.rate is None:
+        if self.limits is None or self.rates is None:
             return f"the client asked for nothing within {ASK_S:g} s" if now_s > self.begin_s + ASK_S else None
         if now_s > self.end_s:
             return f"the {self.limits.max_seconds:,g} s that the serving host permits are over"
         with self.lock:
-            return self.rate.find_excess(self.read_load(now_s)) if self.serving is not None else None
+            if self.serving is None:
+                return None
+            load = self.read_load(self.serving)
+        ended_s = time.monotonic()
+        completed, dropped = self.rates
+        return completed.find_excess(Look(now_s, ended_s, load.least, load.most)) or dropped.find_excess(
+            Look(now_s, ended_s, load.dropped, load.dropped)
+        )
 
-    def read_load(self, now_s: float) -> Load:
+    def read_load(self, serving: ServingListener) -> Load:
         """Return what came so far.
+
+        A connection counts when the kernel has completed it. It may be accepted while the queues are read, so that it
+        is counted by neither, or by both: what was accepted is read before them and after.
 
         sk_drops of a listening socket counts full queues, but also what its filter dropped, which strangers sent, and
         ListenOverflows full queues, but also those of other programs: what the storm lost is neither more than the one
         nor more than the other (tcp_listendrop(), tcp_v4_rcv()).
         """
-        serving = self.serving
-        if serving is None:
-            return Load(now_s, self.past_completed, self.past_dropped)
-        waiting = 0
+        past, waiting, accepted_before = self.past, 0, serving.accepted
         for entry in listening.list_listening():
             if entry.inode in serving.inodes:
                 waiting += entry.waiting
                 self.drops[entry.inode] = entry.drops
         overflows = counters.read().get(OVERFLOWS, 0) - self.overflows_before
         dropped = min(sum(self.drops.values()), overflows)
-        return Load(now_s, self.past_completed + serving.accepted + waiting, self.past_dropped + dropped)
+        return Load(
+            least=past.least + accepted_before + waiting,
+            most=past.most + waiting + serving.accepted,
+            dropped=past.dropped + dropped,
+        )
 
     def __enter__(self) -> Self:
         for thread in self.threads:
