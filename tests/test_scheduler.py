@@ -26,6 +26,9 @@ class Recorder:
     def stage(self, text):
         self.stages.append(text)
 
+    def storms(self, trial, text):
+        pass
+
     def begins(self, trial):
         self.begun.append(trial.number)
 

@@ -87,6 +87,9 @@ class Silent:
     def stage(self, text):
         self.told.append(text)
 
+    def storms(self, trial, text):
+        pass
+
     def begins(self, trial):
         self.told.append(f"begins {trial.cell}")
 

@@ -116,6 +116,9 @@ class Silent:
     def stage(self, text):
         pass
 
+    def storms(self, trial, text):
+        pass
+
     def begins(self, trial):
         pass
 

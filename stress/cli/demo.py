@@ -27,7 +27,8 @@ def demo(seed: int, output: Path, *, as_json: bool) -> None:
     (e) a firewall drops the client's RST: ETIMEDOUT
     """
     catch_sigterm()
-    made = storms.run(output, seed, Progress("demo", quiet=as_json))
+    progress = Progress("demo", quiet=as_json)
+    made = storms.run(output, seed, progress, progress.watch)
     if as_json:
         objects = [
             run_object(panel.findings.run.record.plan.scenario, panel.path, panel.findings.summary)

@@ -101,7 +101,7 @@ def connstorm() -> None:
       1    a regression (gate, history --gate), or something is wrong (inspect)
       2    wrong use, or bad input
       3    the lab failed
-      4    inconclusive (gate --strict), or the books do not balance (run --strict)
+      4    inconclusive (gate --strict), or books out of balance (run --strict)
       5    no comparable baseline (gate --require-baseline)
       130  interrupted; 143 by SIGTERM; what was recorded is stored
       141  nobody reads the output any more

@@ -2,6 +2,7 @@
 """What verbs print, and where."""
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -12,11 +13,13 @@ import msgspec
 from rich.console import Console
 
 from stress.model.errors import BROKEN_PIPE
+from stress.model.progress import ProgressCallback
 from stress.model.record import Record
 from stress.model.summary import Summary
 from stress.view.text.run_report import run_report
 
 RESULTS = Path("results")
+CLEAR = "\r\x1b[K"  # to the begin of the line, and clear it
 NARROWEST = 112  # columns, when the output is no terminal
 
 
@@ -32,17 +35,45 @@ json_option = click.option("--json", "as_json", is_flag=True, help="print one JS
 
 
 class Progress:
-    """Prints each stage as it begins, on standard error: one plain line, so that nothing moves during a storm."""
+    """Prints each stage as it begins, on standard error, as one plain line; and how far a long storm is.
+
+    On a terminal that is a line which is drawn again and again, elsewhere one line each time.
+    """
 
     def __init__(self, label: str, *, quiet: bool = False) -> None:
         self.label = label
         self.quiet = quiet
         self.start_s = time.monotonic()
+        self.is_drawn = False  # a line that is to be drawn over
 
     def __call__(self, stage: str) -> None:
         """Print a stage with the seconds since the beginning."""
         if not self.quiet:
-            click.echo(f"{time.monotonic() - self.start_s:6.1f} s  {self.label}: {stage}", err=True)
+            click.echo(self.line(stage), err=True)
+
+    @property
+    def watch(self) -> ProgressCallback | None:
+        """What shows how far a storm is; None where nothing is printed, so that nobody looks either."""
+        return None if self.quiet else self.show_storm
+
+    def show_storm(self, text: str) -> None:
+        """Show how far a storm is; an empty text clears that line."""
+        if not text:
+            click.echo(CLEAR * self.is_drawn, err=True, nl=False)
+            self.is_drawn = False
+            return
+        line = self.line(text)
+        if not sys.stderr.isatty():
+            click.echo(line, err=True)
+            return
+        while len(line) >= shutil.get_terminal_size().columns and ", " in line:
+            line = line.rpartition(", ")[0]
+        click.echo(f"{CLEAR}{line}", err=True, nl=False)
+        self.is_drawn = True
+
+    def line(self, text: str) -> str:
+        """Return a text with the seconds since the beginning."""
+        return f"{time.monotonic() - self.start_s:6.1f} s  {self.label}: {text}"
 
 
 class PipedConsole(Console):

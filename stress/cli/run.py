@@ -86,7 +86,8 @@ def run(
     run_folder.check_writable(output)
     catch_sigterm()
     cell_options = (*choice.options, *(("--netns", netns) if netns else ()))
-    path = process.run(plan, output, Progress(name, quiet=as_json), cell_options, choice.variables)
+    progress = Progress(name, quiet=as_json)
+    path = process.run(plan, output, progress, cell_options, choice.variables, watch=progress.watch)
     observed, summary = run_folder.read(path)
     if as_json:
         print_object(run_object(plan.scenario, path, summary))

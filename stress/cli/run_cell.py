@@ -105,6 +105,7 @@ def carry_out(
             hosts=host_names.find_hosts_file(netns),
             relay=take_relay_spec(plan, remote_connstorm) if plan.peers else None,
             may_change=set_host,
+            announce=print_event,
         )
 
 

@@ -13,7 +13,7 @@ from stress.lab import host_names
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.signals import disregard_interrupts
 from stress.model.plan import Plan
-from stress.model.progress import ProgressCallback
+from stress.model.progress import ProgressCallback, StormCallback, ignore_storm
 from stress.run.peer.peer_storm import storm_across_link
 from stress.run.peer.relay_spec import RelaySpec
 from stress.store import pcap, run_folder
@@ -33,6 +33,7 @@ def run(
     hosts: Path = host_names.HOSTS,
     relay: RelaySpec | None = None,
     may_change: bool = False,
+    announce: StormCallback = ignore_storm,
 ) -> Path:
     """Carry out a plan in this process and its namespace; return the new run folder under ``results``.
 
@@ -40,17 +41,20 @@ def run(
     written.
     Figures are left out unless ``draw``; ``connstorm plot`` makes them at any time. ``asked`` is as of ``carry_out``;
     ``hosts`` is the file of host names for the target of a storm against the server of others. ``relay`` and
-    ``may_change`` are for a storm across a link, as of ``storm_across_link``.
+    ``may_change`` are for a storm across a link, as of ``storm_across_link``. ``announce`` is called when each storm is
+    about to begin.
 
     Raises:
         UsageError, LabError: as ``carry_out`` and ``run_folder.write``.
     """
     if plan.is_external:
-        observed, packets, epoch_ns = storm_external_server(plan, asked, notify, results, hosts)
+        observed, packets, epoch_ns = storm_external_server(plan, asked, notify, results, hosts, announce=announce)
     elif relay is not None:
-        observed, packets, epoch_ns = storm_across_link(plan, relay, notify, results, asked, may_change=may_change)
+        observed, packets, epoch_ns = storm_across_link(
+            plan, relay, notify, results, asked, may_change=may_change, announce=announce
+        )
     else:
-        observed, packets, epoch_ns = carry_out(plan, notify, results, asked)
+        observed, packets, epoch_ns = carry_out(plan, notify, results, asked, announce=announce)
     disregard_interrupts()
     notify("analysing and drawing" if draw else "analysing")
     findings = analyse(observed)

@@ -65,7 +65,7 @@ class Demo:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def run(results: Path, seed: int, notify: ProgressCallback) -> Demo:
+def run(results: Path, seed: int, notify: ProgressCallback, watch: ProgressCallback | None = None) -> Demo:
     """Run the storms, each in a fresh process and namespace, and draw them on one sheet.
 
     All have the same seed, so the same mines and the same order of ports. The run folders and the figure lie in a new
@@ -82,7 +82,7 @@ def run(results: Path, seed: int, notify: ProgressCallback) -> Demo:
         plan = choose_acts(find_scenario(name).plan, ACTS.get(name, ()))
         plan = msgspec.structs.replace(plan, seed=seed, capture=name in CAPTURED)
         try:
-            path = process.run(plan, home, partial(announce_stage, notify, letter))
+            path = process.run(plan, home, partial(announce_stage, notify, letter), watch=watch)
         except NotApplicableError as error:
             demo.missing[name] = str(error)
             continue

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,7 +18,7 @@ from stress.lab.signals import CANCEL
 from stress.model import atomic
 from stress.model.errors import INTERRUPTED, LabError
 from stress.model.plan import Plan
-from stress.model.progress import ProgressCallback
+from stress.model.progress import ProgressCallback, StormUnderway
 from stress.model.suite import Fingerprint, Settle
 from stress.run.protocol import Done, Event, Failed, Settled, Stage, decode_fingerprint
 
@@ -80,16 +80,27 @@ class CellProcess:
             self.process.stdin.write(msgspec.json.encode(plan))
             self.process.stdin.close()
 
-    def wait(self, notify: ProgressCallback) -> CellResult:
-        """Wait until it ends, and report its stages; after a KeyboardInterrupt here it continues to run."""
+    def wait(self, notify: ProgressCallback, watch: ProgressCallback | None = None) -> CellResult:
+        """Wait until it ends; after a KeyboardInterrupt here it continues to run.
+
+        Args:
+            notify: called with each stage.
+            watch: called by another thread every few seconds of a long storm, with how far it is; None watches none.
+        """
         settle = None
         last: Event | None = None
         assert self.process.stdout is not None
-        for last in decode_events(self.process.stdout):
-            if isinstance(last, Stage):
-                notify(last.text)
-            elif isinstance(last, Settled):
-                settle = last.settle
+        with ExitStack() as watching:
+            for last in decode_events(self.process.stdout):
+                watching.close()
+                if isinstance(last, Stage):
+                    notify(last.text)
+                elif isinstance(last, Settled):
+                    settle = last.settle
+                elif isinstance(last, StormUnderway) and watch is not None:
+                    from stress.run.storm_watch import watch_storm  # noqa: PLC0415  # numpy, which doctor must not load
+
+                    watching.enter_context(watch_storm(self.process.pid, last, watch))
         self.reap()
         match last:
             case Done(path):
@@ -152,8 +163,12 @@ def run(
     notify: ProgressCallback,
     options: tuple[str, ...] = (),
     variables: Mapping[str, str] | None = None,
+    *,
+    watch: ProgressCallback | None = None,
 ) -> Path:
     """Run a cell in a process of its own, with further options of ``run-cell``, and return its run folder.
+
+    ``notify`` and ``watch`` are as of ``CellProcess.wait``.
 
     A first KeyboardInterrupt is passed on to the cell, which then ends its storm and writes what it has recorded.
 
@@ -164,7 +179,7 @@ def run(
     """
     cell = CellProcess(plan, results, options, variables=variables)
     try:
-        result = cell.wait(notify)
+        result = cell.wait(notify, watch)
     except KeyboardInterrupt:
         cell.interrupt()
         try:

@@ -9,6 +9,7 @@ import msgspec
 import stress
 from stress.model.errors import ConnstormError, LabError, UsageError, error_named
 from stress.model.plan import Plan
+from stress.model.progress import StormUnderway
 from stress.model.suite import Fingerprint, Settle
 
 # To be raised whenever a message, a hidden option of run-cell, the module path of a function that dask calls, or the
@@ -48,7 +49,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
         return error_named(self.kind, self.text)
 
 
-Event = Stage | Settled | Done | Failed  # what run-cell prints, one JSON object per line
+Event = Stage | StormUnderway | Settled | Done | Failed  # what run-cell prints, one JSON object per line
 
 
 def decode_plan(data: bytes) -> Plan:

@@ -12,7 +12,7 @@ from stress.lab import namespace
 from stress.lab.kernel_word.word import KernelWord
 from stress.model.errors import ChannelClosedError
 from stress.model.plan import Plan
-from stress.model.progress import ProgressCallback
+from stress.model.progress import ProgressCallback, StormCallback, ignore_storm
 from stress.storm.act_result import ActResult
 from stress.storm.check import plan_rules
 from stress.storm.client import Client
@@ -78,12 +78,18 @@ class Acts:
     """
 
     def __init__(
-        self, plan: Plan, folder: Path | None, word: KernelWord | None, peer: JoinedPeer | None = None
+        self,
+        plan: Plan,
+        folder: Path | None,
+        word: KernelWord | None,
+        peer: JoinedPeer | None = None,
+        announce: StormCallback = ignore_storm,
     ) -> None:
         self.plan = plan
         self.peer = peer
         self.folder = folder
         self.word = word
+        self.announce = announce
         self.stack = ExitStack()
         self.environment: Environment | None = None
         self.epoch_ns: int | None = None
@@ -105,6 +111,7 @@ class Acts:
             notify=notify,
             folder=self.folder,
             word=self.word,
+            announce=self.announce,
         )
         self.first_address += act.addresses
         result = client.storm(begun_ns, self.epoch_ns, to_the_end)

@@ -2,7 +2,7 @@
 """The client of one act: runs the storm, and observes its environment before and after."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from stress.model.attempt import USE
 from stress.model.errors import ChannelClosedError, ChannelFaultError
 from stress.model.peer import PeerReport
 from stress.model.plan import EvidenceSource, Plan, Serve
-from stress.model.progress import ProgressCallback
+from stress.model.progress import ProgressCallback, StormCallback, ignore_storm
 from stress.model.record import Act
 from stress.model.run import no_events, no_uses
 from stress.model.world import SERVER
@@ -36,6 +36,7 @@ from stress.storm.phases import act_phases
 from stress.storm.ports import watched_ports
 from stress.storm.snapshot import StormSnapshot
 from stress.storm.socket_pairs import SocketPairSampler
+from stress.storm.underway import describe_storm
 from stress.storm.worker import Worker, WorkerResult, WorkerSpec, merge_stalls, pin_to_cpu
 from stress.storm.workers import Workers, copy_rows
 from stress.storm.world_capture import WorldCapture, describe_gaps
@@ -56,6 +57,7 @@ class Client:
         notify: ProgressCallback,
         folder: Path | None,
         word: KernelWord | None = None,
+        announce: StormCallback = ignore_storm,
     ) -> None:
         """Allocate the records, before anything is measured.
 
@@ -67,6 +69,7 @@ class Client:
             notify: called with each stage as it begins.
             folder: for records that do not fit into memory.
             word: the kernel's own, where it was asked for and can be had.
+            announce: called when the storm is about to begin.
 
         Raises:
             UsageError: there is not enough room.
@@ -79,6 +82,7 @@ class Client:
         self.notify = notify
         self.folder = folder
         self.word = word
+        self.announce = announce
         self.attempts = plan_rules.attempt_count(plan, environment.ports)
         self.buffer = Buffer(self.attempts, folder)
         self.uses = Buffer(self.attempts, folder, USE) if plan.use else None
@@ -102,9 +106,10 @@ class Client:
         with (
             ExitStack() as observing,
             self.workers_ready(watched_ports(plan, mines)) as run_workers,
-            self.begin_capture() as captured,
+            WorldCapture(self.hosts, self.attempts) if plan.capture else nullcontext() as captured,
         ):
             self.notify(f"storm of {self.attempts:,} attempts")  # now: printing must not disturb the storm
+            self.announce(describe_storm(environment, self.specs, self.buffer.descriptor))
             for observed in self.hosts.values():
                 observing.callback(observed.close)
             hearing = environment.begin_hearing(self.word, plan, self.first_address)
@@ -206,10 +211,6 @@ class Client:
         inside = self.environment.network.inside
         with Workers(self.specs, attempts, self.buffer, watched, inside, uses=self.uses) as self.workers:
             yield self.workers.storm
-
-    def begin_capture(self) -> AbstractContextManager[WorldCapture | None]:
-        """Begin to capture, where the plan says so."""
-        return WorldCapture(self.hosts, self.attempts) if self.plan.capture else nullcontext()
 
     def list_mines(self) -> npt.NDArray[Any]:
         """Return the mines that there are now, with the addresses of this act, shape (mines,), dtype MINE."""

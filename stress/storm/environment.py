@@ -34,6 +34,8 @@ class Environment:
     Leaving the context ends the server and with it the mines. Settings and rules stay until the namespace ends.
     """
 
+    listener_cpu: int | None = None  # to which the server is pinned here
+
     def __init__(self, plan: Plan, notify: ProgressCallback) -> None:
         """Make the environment.
 
@@ -71,7 +73,7 @@ class Environment:
             NotApplicableError,
         )
         plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile, has_nft=has_nft))
-        self.worker_cpus, listener_cpu = assign_cpus(plan)
+        self.worker_cpus, self.listener_cpu = assign_cpus(plan)
         mine_generator, _ = seeded_generators(plan.seed)
         if plan.drop is Drop.INVALID:  # conntrack must see the connections that become mines
             firewall.load_rules(plan.drop, plan.server_ports)
@@ -84,7 +86,7 @@ class Environment:
                 stuck=plan.stuck,
                 keepalive_s=plan.keepalive_s,
                 drop_rst=plan.drop is Drop.RST and self.firewall is Firewall.BPF,
-                cpu=listener_cpu,
+                cpu=self.listener_cpu,
                 inside=lambda: self.network.inside(SERVER),
             )
         )

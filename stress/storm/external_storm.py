@@ -11,7 +11,7 @@ from stress.lab import host_names
 from stress.lab.capture import Packets
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.model.plan import Plan
-from stress.model.progress import ProgressCallback, ignore_progress
+from stress.model.progress import ProgressCallback, StormCallback, ignore_progress, ignore_storm
 from stress.model.run import Run
 from stress.model.text import endpoint_text, plural
 from stress.storm import run_plan
@@ -26,6 +26,8 @@ def storm_external_server(
     notify: ProgressCallback = ignore_progress,
     folder: Path | None = None,
     hosts: Path = host_names.HOSTS,
+    *,
+    announce: StormCallback = ignore_storm,
 ) -> tuple[Run, list[Packets], int]:
     """Carry out a plan against the server at its target; return as ``run_plan.carry_out`` does.
 
@@ -35,6 +37,7 @@ def storm_external_server(
         notify: called with each stage as it begins.
         folder: for records that do not fit into memory.
         hosts: the file of host names.
+        announce: called when each storm is about to begin.
 
     Raises:
         UsageError: the plan is invalid, its target is not local or may be carried elsewhere, or nobody listens there;
@@ -45,7 +48,7 @@ def storm_external_server(
     notify(f"{endpoint_text(settled.target, settled.target_port)}: {describe_bounds(settled)}")
     with ExitStack() as to_the_end:
         asked = asked or to_the_end.enter_context(AskedKernel(plan.evidence))
-        run, packets, epoch_ns = run_plan.carry_out(settled, notify, folder, asked)
+        run, packets, epoch_ns = run_plan.carry_out(settled, notify, folder, asked, announce=announce)
     record = msgspec.structs.replace(run.record, warnings=[*run.record.warnings, *warnings])
     return dataclasses.replace(run, record=record), packets, epoch_ns
 

@@ -17,7 +17,7 @@ from stress.lab.capture import Packets
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.model.attempt import USE
 from stress.model.plan import LOOPBACK, Plan
-from stress.model.progress import ProgressCallback, ignore_progress
+from stress.model.progress import ProgressCallback, StormCallback, ignore_progress, ignore_storm
 from stress.model.record import Overhead, Record
 from stress.model.run import Run, no_uses
 from stress.model.world import Topology
@@ -37,6 +37,8 @@ def carry_out(
     folder: Path | None = None,
     asked: AskedKernel | None = None,
     peer: JoinedPeer | None = None,
+    *,
+    announce: StormCallback = ignore_storm,
 ) -> tuple[Run, list[Packets], int]:
     """Carry out a plan; return what was observed, each act's packets when they were captured, and the epoch (ns).
 
@@ -48,6 +50,7 @@ def carry_out(
         folder: for records that do not fit into memory.
         asked: the kernel's own word; it had to be asked for before this process entered its namespace.
         peer: the serving host of a storm across a link, which has agreed to the plan.
+        announce: called when each storm is about to begin.
 
     Raises:
         UsageError: the plan is invalid, or cannot be carried out here; nothing was started.
@@ -63,7 +66,7 @@ def carry_out(
         for client in peer.clients:
             meet_server_from(client, peer, first)
     with ExitStack() as to_the_end:
-        with Acts(plan, folder, asked.word if asked else None, peer) as acts:
+        with Acts(plan, folder, asked.word if asked else None, peer, announce) as acts:
             ended = run_acts(plan, notify, acts, to_the_end)
             results = ended.results
         record = Record(

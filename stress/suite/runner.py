@@ -39,6 +39,9 @@ class SilentObserver:
     def begins(self, trial: Trial) -> None:
         """A trial begins."""
 
+    def storms(self, trial: Trial, text: str) -> None:
+        """A trial storms for long."""
+
     def ended(self, record: TrialRecord, summary: Summary | None) -> None:
         """A trial has ended."""
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import msgspec
 
 from stress.model.errors import INTERRUPTED, NotApplicableError, StoreError
 from stress.model.plan import Plan
+from stress.model.progress import ProgressCallback
 from stress.model.suite import Status, Trial, TrialRecord
 from stress.model.summary import Summary
 from stress.run.process import CellResult
@@ -25,7 +27,7 @@ from stress.suite.executor.pending import Pending
 
 
 class Observer(Protocol):
-    """Progress callbacks of a suite. None is called while a trial that measures is storming."""
+    """Progress callbacks of a suite. None but ``storms`` is called while a trial that measures is storming."""
 
     def opens(self, path: Path, missing: Sequence[Trial]) -> None:
         """A suite begins, or is resumed, in its folder; these trials are missing."""
@@ -35,6 +37,9 @@ class Observer(Protocol):
 
     def begins(self, trial: Trial) -> None:
         """A trial begins."""
+
+    def storms(self, trial: Trial, text: str) -> None:
+        """A trial storms for long, and is so far; it has ended where the text is empty. Called by another thread."""
 
     def ended(self, record: TrialRecord, summary: Summary | None) -> None:
         """A trial has ended."""
@@ -142,7 +147,7 @@ class Scheduler:
             observer.stage(f"warm-up {number + 1} of {self.file.suite.warmup}, thrown away")
             with tempfile.TemporaryDirectory(prefix=".warm-up-", dir=self.path) as away, Pending[str]() as pending:
                 for host, trials in left.items():
-                    pending.add(host, self.submit(trials[0], Path(away), host))
+                    pending.add(host, self.submit(trials[0], Path(away), host, None))
                 for _ in left:
                     pending.next()
 
@@ -155,7 +160,8 @@ class Scheduler:
         batch = Batch(host, trials, reasons, datetime.now(UTC))
         for trial in batch.submitted:
             home = suite_folder.begin_trial(self.path, trial)
-            pending.add((host, trial.number), self.submit(trial, home, host))
+            watch = partial(observer.storms, trial)
+            pending.add((host, trial.number), self.submit(trial, home, host, watch))
         return batch
 
     def wait_for_host(self, batches: Mapping[str, Batch], pending: Pending[tuple[str, int]]) -> str | None:
@@ -201,14 +207,14 @@ class Scheduler:
         fingerprint = self.file.fingerprint(cell, host)
         return None if fingerprint is None else unsupported_reason(cell, fingerprint, host=self.file.host)
 
-    def submit(self, trial: Trial, home: Path, host: str) -> Handle:
-        """Start a trial."""
+    def submit(self, trial: Trial, home: Path, host: str, watch: ProgressCallback | None) -> Handle:
+        """Start a trial; ``watch`` is as of its job."""
         suite = self.file.suite
         cell = self.file.cell(trial.cell)
         plan = with_seed(cell.plan, trial.seed)
         # Settings of hosts that others use too are changed where --host says so.
         set_host = self.file.host or not plan.peers
-        return self.executor.submit(Job(plan, home, suite.settle_s, suite.limit_s, cell.kernel, set_host), host)
+        return self.executor.submit(Job(plan, home, suite.settle_s, suite.limit_s, cell.kernel, set_host, watch), host)
 
 
 def with_seed(plan: Plan, seed: int) -> Plan:

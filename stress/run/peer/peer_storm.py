@@ -9,7 +9,7 @@ from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.signals import disregard_interrupts
 from stress.model.peer import Transport
 from stress.model.plan import Plan
-from stress.model.progress import ProgressCallback
+from stress.model.progress import ProgressCallback, StormCallback, ignore_storm
 from stress.model.run import Run
 from stress.run.peer.clients import ReachedClient, add_clients, ask_clients
 from stress.run.peer.peer_call import JOIN_VARIABLE
@@ -37,6 +37,7 @@ def storm_across_link(
     asked: AskedKernel | None,
     *,
     may_change: bool,
+    announce: StormCallback = ignore_storm,
 ) -> tuple[Run, list[Packets], int]:
     """Carry out a plan against the host that it names; return as ``run_plan.carry_out`` does.
 
@@ -47,6 +48,7 @@ def storm_across_link(
         folder: for records that do not fit into memory.
         asked: the kernel's own word, where it was asked for.
         may_change: whether settings, rules and routes of both hosts may be changed for the storm.
+        announce: called when each storm is about to begin.
 
     Raises:
         UsageError: the plan cannot be carried out there, or the other host does not permit it; nothing was sent but by
@@ -75,7 +77,7 @@ def storm_across_link(
             warnings=warnings,
             clients=ask_clients(bounded, reached),
         )
-        observed = carry_out(bounded, notify, folder, asked, peer)
+        observed = carry_out(bounded, notify, folder, asked, peer, announce=announce)
         disregard_interrupts()  # while the relays end too: what was recorded is also written
         return observed
 

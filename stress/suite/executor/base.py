@@ -25,6 +25,7 @@ class Job:
         limit_s: how long it may take.
         kernel: which kernel to boot for it; all executors can run the kernel that is running.
         set_host: whether a plan for the host's own network stack may change settings there.
+        watch: called with how far a long storm is, where the executor can see that; by another thread.
     """
 
     plan: Plan
@@ -33,6 +34,7 @@ class Job:
     limit_s: float
     kernel: str = HOST
     set_host: bool = True
+    watch: ProgressCallback | None = None
 
 
 class Handle(Protocol):

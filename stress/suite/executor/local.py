@@ -22,10 +22,11 @@ class LocalHandle:
     """A trial that was submitted to this machine."""
 
     running: CellProcess
+    watch: ProgressCallback | None
 
     def fetch(self, notify: ProgressCallback) -> CellResult:
         """Wait until it ends."""
-        return self.running.wait(notify)
+        return self.running.wait(notify, self.watch)
 
     def cancel(self) -> None:
         """End it."""
@@ -80,4 +81,4 @@ class Local:
         if job.plan.peers:
             options += ("--remote-connstorm", self.remote_connstorm)
         by_ssh = {JOIN_VARIABLE: ""}  # a join word is good for one run
-        return LocalHandle(CellProcess(job.plan, job.folder, options, job.limit_s, by_ssh))
+        return LocalHandle(CellProcess(job.plan, job.folder, options, job.limit_s, by_ssh), job.watch)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Progress of a suite: a live display on a terminal, plain lines elsewhere. Nothing is drawn during a trial."""
+"""Progress of a suite: a live display on a terminal, plain lines elsewhere.
+
+During a trial nothing is drawn but how far a long storm is, by this process, every few seconds.
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -68,9 +71,16 @@ class SuiteProgress:
         self.show(text) if self.live else self.console.print(text, highlight=False)
 
     def begins(self, trial: Trial) -> None:
-        """Report that a trial starts; a terminal shows it and nothing more until it ends."""
+        """Report that a trial starts."""
         if self.live:
             self.show(f"block {trial.block + 1}: {trial.cell}")
+
+    def storms(self, trial: Trial, text: str) -> None:
+        """Report how far a long storm is."""
+        if self.live:
+            self.show(f"block {trial.block + 1}: {trial.cell}{text and ': '}{text}")
+        elif text:
+            self.console.print(f"           {trial.cell}: {text}", highlight=False, markup=False, soft_wrap=True)
 
     def ended(self, record: TrialRecord, summary: Summary | None) -> None:
         """Report that a trial ended."""
