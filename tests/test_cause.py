@@ -9,7 +9,7 @@ from builders import COUNTERS, MS, SECOND, a_host, a_ladder, a_run, a_storm, set
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.cause import CAUSES, NO_PROOF
 from stress.analysis.attribution.collision import detect_collisions
 from stress.analysis.attribution.ladder import syn_timeouts_ns, wheel_slack_jiffies
 from stress.analysis.attribution.outcome import has_sent_syn
@@ -44,6 +44,27 @@ def causes_of(*rows, mines=(), left=(), plan=None, counters=None, kernel="6.18.4
         **changes,
     )
     return [CAUSES[code].value for code in analyse(run).causes]
+
+
+def test_each_attempt_names_the_proof_that_claimed_its_cause():
+    rows = [(40000, 0, 0, 9_000), (40001, 0, 1, 9 * MS), (40002, TIMED_OUT, 1, FAST_OUT), (40003, 0, 1, SECOND)]
+    attempts = the_attempts(*(row[:3] for row in rows), latency_ns=[row[3] for row in rows])
+    (act,) = analyse(
+        a_run(
+            attempts,
+            the_mines(40001, 40002, left=(40002,)),
+            Plan(scenario="test", ports=Ports.SHUFFLE),
+            sysctls=settings(**LADDER, tcp_challenge_ack_limit=2**31 - 1),
+            counters=counters_of(attempts) | met(3),
+            host=a_host(),
+        )
+    ).acts
+    proofs = [act.proofs[code].cause if code != NO_PROOF else "" for code in act.proof_codes]
+    causes = [CAUSES[code].value for code in act.causes]
+    assert proofs == ["" if cause in ("none", "unknown") else cause for cause in causes]
+    assert len(set(causes)) > 2
+    for code, proof in enumerate(act.proofs):
+        assert proof.attempts == (act.proof_codes == code).sum()
 
 
 def met(syns):

@@ -27,6 +27,7 @@ from history_builders import store_all, wavering
 from rich.console import Console
 from stored import a_document, a_suite, jittered
 
+from stress.analysis.attribution.attempt_record import record_attempt
 from stress.analysis.attribution.summary import analyse
 from stress.cli.main import connstorm as group
 from stress.cli.output import console, print_report
@@ -34,13 +35,17 @@ from stress.cli.suite import conclude
 from stress.model.outcome import Cause
 from stress.run.peer.peer_checks import peer_checks
 from stress.store.calibration import read as read_calibration
+from stress.store.overview import read_overview
 from stress.store.run_folder import read as read_run
+from stress.store.stored_names import list_stored
 from stress.storm.catalogue import SCENARIOS
 from stress.view.export.inspection_metrics import metrics_text
+from stress.view.text.attempt_report import attempt_report
 from stress.view.text.demo_table import demo_table
 from stress.view.text.doctor import checkup_table
 from stress.view.text.inspection_report import inspection_report
 from stress.view.text.noise_table import noise_table
+from stress.view.text.stored_table import stored_table
 
 TESTS = Path(__file__).parent
 REPOSITORY = TESTS.parent
@@ -79,6 +84,11 @@ KERNEL = {
     "fetched_utc": "2026-01-01T00:00:00+00:00",
 }
 SUITE = 'trials = 2\n[[scenario]]\nname = "clean"\nport_range = [40000, 40031]\n'
+STORED = {  # copies of what is in tests/data, under names as connstorm gives them
+    "run-schema-2": "20261124T170010Z-closewait-a3ac99",
+    "run-schema-3": "20261128T070355Z-closewait-eb92ff",
+    "suite-schema-1": "20261124T202747Z-suite-a-suite-of-a-very-long-name-that-has-no-room-857d21",
+}
 VERDICT = ("out/gate/verdict.json", "out/gate/junit.xml", "out/gate/summary.md")
 
 # Arguments by the name of the golden file; {track} is the oldest suite of results/history, {later} the newest.
@@ -134,6 +144,14 @@ VERBS = {
     "explain-cause-json": "explain --cause stalled --json",
     "explain-json": "explain --set net.ipv4.tcp_syn_retries=2 --json",
     "read": "read two.pcapng",
+    "list": "list stored",
+    "list-newest": "list stored stored/history -n 1",
+    "list-json": "list stored --json",
+    "show": "show latest:closewait --results stored",
+    "show-suite": "show suite-a-suite --results stored",
+    "show-attempt": "show a3ac99 --attempt 1 --results stored",
+    "show-attempt-json": "show latest~1 --attempt 10 --results stored --json",
+    "show-trial": "show latest~2 --trial 1 --attempt 0 --results stored",
     "plot": "plot run-schema-2 run-schema-1 -o pictures",
     "export-pytest-benchmark": "export base --format pytest-benchmark --metric body.p50",
     "export-pytest-benchmark-columns": "export reuse --format pytest-benchmark --columns tcp_tw_reuse -o exported",
@@ -204,6 +222,16 @@ WRONG = {
     "read": "read smoke.toml",
     "read-nowhere": "read nowhere.pcap",
     "read-port": "read two.pcapng --port 1",
+    "list": "list nowhere",
+    "list-run": "list stored/20261124T170010Z-closewait-a3ac99",
+    "show-several": "show closewait --results stored",
+    "show-unknown": "show closwait --results stored",
+    "show-latest": "show latest:closewait~2 --results stored",
+    "show-nowhere": "show latest",
+    "show-folder": "show stored",
+    "show-attempt": "show a3ac99 --attempt 12 --results stored",
+    "show-suite-attempt": "show suite-a --attempt 12 --results stored",
+    "show-trial": "show suite-a --trial 3 --results stored",
     "plot": "plot nowhere",
     "plot-damaged": "plot run-schema-2 damaged",
     "export-format": "export base --format xml",
@@ -310,6 +338,10 @@ def inputs(tmp_path_factory):
         cells = {"clean": jittered(10, **({"p99": 18_000} | changes)), "closewait": jittered(10, retried=20)}
         a_suite(home / name, cells, suite_id=name, gates=GATES)
     short = {"clean": jittered(2), "closewait": jittered(2, retried=20)}
+    for name, copy in STORED.items():
+        shutil.copytree(TESTS / "data" / name, home / "stored" / copy)
+    (home / "stored" / "20261128T070356Z-clean-0a1b2c").mkdir()
+    a_suite(home / "stored" / "history" / "20261101T000000Z-suite-old-00aa11", {"clean": [a_document()]})
     a_suite(home / "short", short, suite_id="short", gates=GATES)
     failed = {"clean": jittered(3), "closewait": ["its process ended with SIGKILL"] * 3}
     a_suite(home / "failed", failed, suite_id="failed", gates=GATES)
@@ -468,6 +500,19 @@ def test_inspection(name, printed):
     """At 80 columns, for a person in trouble."""
     _, text = printed(lambda: Console(highlight=False, width=80).print(report_of(name)))
     agree(f"inspection-{name}", text)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_what_is_stored(columns, printed):
+    """The list, and all of one attempt, as wide as terminals are."""
+    lines = [(entry, read_overview(entry)) for entry in list_stored(Path("stored"))]
+    path = lines[1][0].path
+    record = record_attempt(*read_run(path), 1)
+    terminal = Console(highlight=False, width=columns)
+    _, table = printed(lambda: terminal.print(stored_table(lines, columns)))
+    _, report = printed(lambda: terminal.print(attempt_report(record, path)))
+    agree(f"stored-{columns}-columns", page(("connstorm list", table), ("connstorm show --attempt", report)))
+    assert max(map(len, (table + report).splitlines())) <= columns
 
 
 def report_of(name):

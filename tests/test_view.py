@@ -17,7 +17,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
-from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.cause import CAUSES, NO_PROOF
 from stress.analysis.attribution.findings import ActFindings, Findings
 from stress.analysis.attribution.ladder import build_ladder
 from stress.analysis.attribution.syns import Syns
@@ -119,7 +119,9 @@ def scene_of(latency_ns, outcomes, collided=None, *, scenario="test", sysctls=No
         [CAUSES.index(Cause.CLOSEWAIT), CAUSES.index(Cause.UNKNOWN)],
         CAUSES.index(Cause.NONE),
     ).astype(np.uint8)
-    return Findings(run, [ActFindings(run.storms()[0], rungs, outcomes, syns, causes, [], [], [], [])], summary)
+    proof_codes = np.full(len(outcomes), NO_PROOF, np.uint8)
+    act = ActFindings(run.storms()[0], rungs, outcomes, syns, causes, [], [], proof_codes, [], [])
+    return Findings(run, [act], summary)
 
 
 def storm(count=28_232, mines=600, *, seed=1, resolve=None, outcome=Outcome.RETRIED, **options):

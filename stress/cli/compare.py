@@ -10,9 +10,11 @@ import msgspec
 from stress.analysis.comparison.arm_pair import compare_pairs
 from stress.analysis.comparison.metric_family import metric_families
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.stored import complete_stored
 from stress.cli.verb import Verb
 from stress.compare.arms import Question, compare_arms
 from stress.model.text import plural
+from stress.store.stored_names import find_arm
 from stress.view.text import comparison_markdown, comparison_table
 
 FOLDER = "compare"  # inside OUTPUT
@@ -21,7 +23,7 @@ NAME_MAX = 100
 
 
 @click.command(cls=Verb)
-@click.argument("arms", nargs=-1, required=True, metavar="[LABEL=]BASE [LABEL=]NEW...")
+@click.argument("arms", nargs=-1, required=True, metavar="[LABEL=]BASE [LABEL=]NEW...", shell_complete=complete_stored)
 @click.option("--metric", "metrics", multiple=True, help="compare this alone; repeatable, and all of these gate")
 @click.option("--rows", help="dimensions that make rows, with commas; by default cells")
 @click.option("--cols", help="dimensions that make columns, with commas; by default the arms")
@@ -50,6 +52,9 @@ def compare(
 ) -> None:
     r"""Compare stored runs: run folders, suite folders (path#cell for one cell), or folders of these.
 
+    A run or suite in OUTPUT can be named in short: by a part that it alone has, latest, latest~1 (the one before), or
+    latest:closewait (the newest of a scenario or suite).
+
     Dimensions are label, scenario, cell, kernel, testbed, program, link, the fields of the plan (mines, backlog, ...)
     and settings (tcp_tw_reuse). Filters are KEY=VALUE,VALUE or KEY!=VALUE with * and ?. The cells of a single suite are
     compared with its baseline; so are the values of a dimension by --cols.
@@ -57,10 +62,12 @@ def compare(
     \b
     Examples:
       connstorm compare old=results/2026...-suite-smoke-1a2b3c new=results/2026...-suite-smoke-4d5e6f
+      connstorm compare latest:closewait~1 latest:closewait
       connstorm compare results/2026...-suite-sysctls-1a2b3c
       connstorm compare results/2026...-suite-sysctls-1a2b3c --cols tcp_timestamps --filter scenario=clean
       connstorm compare results/6.1 results/6.12 --allow-diff kernel
     """
+    arms = tuple(find_arm(text, output) for text in arms)
     question = Question(
         arms=arms,
         rows=tuple(rows.split(",")) if rows else (),

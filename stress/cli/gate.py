@@ -3,6 +3,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -10,10 +11,13 @@ import msgspec
 
 from stress import __version__
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.stored import complete_stored
 from stress.cli.verb import Verb
 from stress.compare.arms import Question
 from stress.compare.gate import GateResult, evaluate_gate, self_test_gate
+from stress.model.errors import NoRunsError
 from stress.store import verdict_file
+from stress.store.stored_names import find_arm
 from stress.view.text.gate_markdown import markdown
 from stress.view.text.gate_table import self_test_sentence, self_test_table, table
 from stress.view.text.gate_wording import sentence
@@ -24,8 +28,8 @@ UNSEEN = 4  # a regression would go unseen
 
 
 @click.command(cls=Verb)
-@click.argument("base")
-@click.argument("new")
+@click.argument("base", shell_complete=complete_stored)
+@click.argument("new", shell_complete=complete_stored)
 @click.option("--expr", "exprs", multiple=True, metavar="EXPR", help="what must hold, such as 'body.p99 <= 1.10x'")
 @click.option("--rows", help="dimensions that make rows, with commas; by default cells")
 @click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="look at these runs only")
@@ -68,8 +72,10 @@ def gate(
       connstorm gate old/ new/ --expr 'body.p99 <= 1.10x' --expr 'retries_per_million <= +5' --expr 'errors == 0'
       connstorm gate old/ new/ --self-test
     """
+    with suppress(NoRunsError):  # without a baseline, the gate says so
+        base = find_arm(base, output)
     question = Question(
-        arms=(base, new),
+        arms=(base, find_arm(new, output)),
         rows=tuple(rows.split(",")) if rows else (),
         filters=filters,
         allowed=allowed,

@@ -12,11 +12,13 @@ from stress.analysis.history import history as analysis
 from stress.analysis.history.change_point import ChangePoint, Track
 from stress.analysis.history.history import History, accept_changes
 from stress.cli.output import console, json_option, print_object
+from stress.cli.stored import complete_stored, results_option
 from stress.cli.verb import Verb
 from stress.model.errors import StoreError, UsageError
 from stress.store import accepted as stored
 from stress.store.history_folder import copy_to_history
 from stress.store.runs import read_observations
+from stress.store.stored_names import find_stored
 from stress.view.text.history_table import history_table
 from stress.view.text.metric_wording import HEADLINE
 
@@ -45,11 +47,13 @@ FIGURE = "history.png"
     "--add",
     "added",
     multiple=True,
-    type=click.Path(path_type=Path),
+    metavar="RUN",
+    shell_complete=complete_stored,
     help="first copy the JSON of a run or suite into DIR, without its arrays; repeatable",
 )
 @click.option("--figure", type=click.Path(path_type=Path), help="where the picture goes  [default: DIR/history.png]")
 @click.option("--gate", is_flag=True, help="exit with 1 if a confirmed regression is neither accepted nor undone")
+@results_option
 @json_option
 def history(
     folder: Path,
@@ -61,9 +65,10 @@ def history(
     accepted: Path | None,
     at: str | None,
     reason: str | None,
-    added: tuple[Path, ...],
+    added: tuple[str, ...],
     figure: Path | None,
     gate: bool,
+    results: Path,
     as_json: bool,
 ) -> None:
     r"""Find where the runs and suites in DIR went to another level, by cell, kind of machine, plan and metric.
@@ -80,12 +85,13 @@ def history(
       connstorm history results
       connstorm history results --metric body.p99 --cell closewait --gate
       connstorm history history/ --add results/20260131T120000Z-suite-smoke-1a2b3c
+      connstorm history history/ --add latest:smoke
       connstorm history history/ --accept 20260131T120000Z-closewait-abc123 --reason "new kernel"
     """
     if (at is None) != (reason is None):
         raise UsageError("--accept and --reason go together: the run after the change, and why it is accepted.")
     for source in added:
-        copy_to_history(source, folder)
+        copy_to_history(find_stored(source, results), folder)
     file = accepted or folder / stored.ACCEPTED
     entries = stored.read(file)
     runs = list(read_observations(folder, ""))

@@ -29,6 +29,7 @@ VERBS = {
     ),
     "inspect": "Say what is wrong with the TCP connections of this host: leaks, full queues, ports that run out.",
     "kernels": "Kernels that suites boot: fetched from Debian into a cache, never installed.",
+    "list": "List the runs and suites in DIR (by default results), the newest first, with what was slow or failed.",
     "plot": (
         "Draw the figures of each stored RUN again, as <run>-timeline.png and so on; run folders are left as they are."
     ),
@@ -43,9 +44,12 @@ VERBS = {
     "scenarios": "List the scenarios by what a person sees, and what to expect of each on this kernel.",
     "serve": "Let one client on another host storm this one, within limits that are set here.",
     "shell": "Open a shell on a HOST of a SCENARIO's world: client, client2, router or server.",
+    "show": "Print the report of a stored RUN or suite again; with --attempt, all that is stored of one attempt.",
     "suite": "Run every trial of a suite, each in a fresh process and namespace; write a folder of run folders.",
     "worker": "Run the trials that connstorm suite --executor dask:SCHEDULER sends to this host.",
 }
+
+FUNCTIONS = {"list": "list_runs"}  # of verbs that are called like something of Python's
 
 
 COMPLETION = (
@@ -67,7 +71,7 @@ class LazyGroup(click.Group):
         if cmd_name not in VERBS:
             return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(importlib.import_module(f"stress.cli.{name}"), name)
+        command: click.Command = getattr(importlib.import_module(f"stress.cli.{name}"), FUNCTIONS.get(name, name))
         command.help = unescape(command.help)
         return command
 

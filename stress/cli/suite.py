@@ -4,6 +4,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ import click
 import msgspec
 from rich.console import Console
 
+from stress.analysis.statistics.trials import CellTrials
 from stress.cli.interrupts import catch_sigterm, interrupted_code
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.stored import complete_stored
 from stress.cli.verb import Verb
-from stress.model.errors import LabError, UsageError
+from stress.model.errors import LabError, NoRunsError, UsageError
 from stress.model.suite import Suite
 from stress.model.text import plural
 from stress.model.units import tick_rate
 from stress.store import suite_folder
+from stress.store.stored_names import find_stored
 from stress.store.suite_folder import Manifest
 from stress.suite import estimate, manifest, order, runner
 from stress.suite.cell_results import cell_object, count_missing, rank_cells, read_cell_trials
@@ -31,10 +35,11 @@ from stress.view.text.suite_progress import SuiteProgress
 from stress.view.text.suite_table import suite_table
 
 TRIALS_MAX = 1000
+FIGURE = "suite.png"  # in the folder of a suite
 
 
 @click.command(cls=Verb)
-@click.argument("source", metavar="FILE.toml|FOLDER", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FILE.toml|FOLDER", type=click.Path(path_type=Path), shell_complete=complete_stored)
 @click.option("--dry-run", is_flag=True, help="print the cells, their order and what they take; run nothing")
 @click.option("--resume", is_flag=True, help="go on with FOLDER, or with the newest folder of FILE's suite")
 @click.option("--retry-failed", is_flag=True, help="with --resume: run failed trials again")
@@ -90,6 +95,9 @@ def suite(
       connstorm suite suites/sysctls.toml --executor ssh --hosts lab1,root@lab2:2222
     """
     executor = make_executor(engine, [name for name in hosts.split(",") if name], remote_connstorm)
+    if resume and not source.exists():
+        with suppress(NoRunsError):  # then it is a file that is not there
+            source = find_stored(str(source), output)
     path = source if source.is_dir() else None
     if path is not None and not (resume or dry_run):
         raise UsageError(f"{source} is a folder: go on with it by --resume, or give the suite's file.")
@@ -173,14 +181,25 @@ def resume_command(path: Path, executor_options: Sequence[str], *, host: bool, r
 
 def conclude(path: Path, *, as_json: bool) -> int:
     """Draw the figure, print the table; return the exit code."""
+    file = suite_folder.read(path)
+    cells = read_cell_trials(path, file)
+    if any(trials.done for trials in cells):
+        draw_suite(file, cells, path / FIGURE)
+    return print_suite(path, as_json=as_json)
+
+
+def draw_suite(file: Manifest, cells: list[CellTrials], picture: Path) -> None:
+    """Draw the figure of a suite."""
     from stress.view.figure.save import save_figure  # noqa: PLC0415
     from stress.view.figure.suite.multiples import multiples_figure  # noqa: PLC0415
 
+    save_figure(multiples_figure(cells, file.suite.name, caption(file)), picture)
+
+
+def print_suite(path: Path, *, as_json: bool) -> int:
+    """Print the table of a suite; return the exit code."""
     file = suite_folder.read(path)
     cells = read_cell_trials(path, file)
-    figure = path / "suite.png"
-    if any(trials.done for trials in cells):
-        save_figure(multiples_figure(cells, file.suite.name, caption(file)), figure)
     failed = sum(len(trials.failed) for trials in cells)
     if as_json:
         document: dict[str, Any] = {
@@ -195,7 +214,8 @@ def conclude(path: Path, *, as_json: bool) -> int:
     else:
         printer = console()
         printer.print(suite_table(rank_cells(cells, file.suite.rank)))
-        printer.print(f"figure: {figure}\nfolder: {path}", soft_wrap=True)
+        figure = f"figure: {path / FIGURE}\n" if (path / FIGURE).exists() else ""
+        printer.print(f"{figure}folder: {path}", soft_wrap=True)
     return LabError.exit_code if failed else 0
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Record: what was planned and observed in a run, without its arrays. Imports no numpy."""
 
+from ipaddress import ip_address
+
 import msgspec
 
 from stress.model.host import Host
@@ -32,6 +34,14 @@ class Address(msgspec.Struct, frozen=True):
     def pairs(self) -> int:
         """Number of pairs of a client address and a server port."""
         return len(self.endpoints) or self.sources * self.target_ports
+
+    def pair(self, number: int) -> tuple[str, str, int]:
+        """Return client address, server address and server port of a pair, by the ``address`` of its attempts."""
+        place = number - self.first
+        if self.endpoints:
+            return self.endpoints[place]
+        source, port = divmod(place, self.target_ports)
+        return str(ip_address(self.source) + source), self.target, self.target_port + port
 
 
 class Phase(msgspec.Struct, frozen=True):

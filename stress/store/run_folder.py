@@ -18,9 +18,10 @@ from stress.model.record import Record
 from stress.model.run import KERNEL_EVENT, MINE, Run, no_events, no_uses
 from stress.model.summary import Summary
 from stress.model.text import json_bytes
+from stress.store import stored_names
 from stress.store.run_schema import SCHEMA, RunFile, decode_run, mine_dtype, upgrade_mines
 
-RUN_FILE, ATTEMPTS_FILE, USES_FILE = "run.json", "attempts.npy", "uses.npy"
+RUN_FILE, ATTEMPTS_FILE, USES_FILE = stored_names.RUN_FILE, "attempts.npy", "uses.npy"
 MINES_FILE, EVENTS_FILE, FLOWS_FILE = "mines.npy", "kernel_events.npy", "flows.npy"
 
 

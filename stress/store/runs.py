@@ -56,7 +56,7 @@ def read_arm(argument: str, name: str = "") -> list[Observation]:
         UsageError: there is no run, or one is damaged.
     """
     label, rest = split_label(argument)
-    where, sharp, cell = rest.partition("#")
+    where, sharp, cell = (rest, "", "") if Path(rest).exists() else rest.partition("#")
     path = Path(where)
     runs = list(read_observations(path, label or name or rest))
     if sharp:

@@ -15,6 +15,7 @@ from stress.model.summary import Claim, Proof
 
 CAUSES = list(Cause)  # the code of a cause is its index
 NONE, UNKNOWN = CAUSES.index(Cause.NONE), CAUSES.index(Cause.UNKNOWN)
+NO_PROOF = 255  # the code of an attempt whose cause no rule claimed
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,12 @@ class Causes:
     Attributes:
         codes: shape (attempts,), index into CAUSES.
         proofs: one for each rule that named the cause of an attempt.
+        proof_codes: shape (attempts,), index into proofs of the rule that claimed its cause, or NO_PROOF.
     """
 
     codes: npt.NDArray[np.uint8]
     proofs: list[Proof]
+    proof_codes: npt.NDArray[np.uint8]
 
 
 def attribute_causes(facts: Facts, books: Iterable[Claim] = ()) -> Causes:
@@ -41,8 +44,9 @@ def attribute_causes(facts: Facts, books: Iterable[Claim] = ()) -> Causes:
     """
     codes = np.full(len(facts.storm.attempts), NONE, np.uint8)
     causes = np.full(len(facts.rows), UNKNOWN, np.uint8)
+    proved_by = np.full(len(facts.rows), NO_PROOF, np.uint8)
     unbalanced = [claim.counter for claim in books if not claim.balanced]
-    proofs = []
+    proofs: list[Proof] = []
     for rule in RULES:
         if any(counter in text for counter in rule.rests_on for text in unbalanced):
             continue
@@ -55,10 +59,13 @@ def attribute_causes(facts: Facts, books: Iterable[Claim] = ()) -> Causes:
             collided = np.isin(causes, [CAUSES.index(cause) for cause in COLLISIONS])
             delayed_too = int((match.attempts & collided).sum())
         causes[claimed] = CAUSES.index(rule.cause)
+        proved_by[claimed] = len(proofs)
         if claimed.any() or delayed_too:
             proofs.append(state_proof(facts, rule, match, int(claimed.sum()), delayed_too))
     codes[facts.rows] = causes
-    return Causes(codes, proofs)
+    proof_codes = np.full(len(codes), NO_PROOF, np.uint8)
+    proof_codes[facts.rows] = proved_by
+    return Causes(codes, proofs, proof_codes)
 
 
 def state_proof(facts: Facts, rule: Rule, match: Match, attempts: int, delayed_too: int) -> Proof:

@@ -41,6 +41,7 @@ class ActFindings:
         causes: shape (attempts,), index into CAUSES.
         books: claims on the attempts, checked against the counters.
         proofs: by which rules causes were claimed.
+        proof_codes: shape (attempts,), index into proofs of the rule that claimed the cause, or NO_PROOF.
         bounds: on the causes of attempts that are unknown one by one.
         hints: what would tell the causes that are unknown.
     """
@@ -52,6 +53,7 @@ class ActFindings:
     causes: npt.NDArray[np.uint8]
     books: list[Claim]
     proofs: list[Proof]
+    proof_codes: npt.NDArray[np.uint8]
     bounds: list[Bound]
     hints: list[str]
 
@@ -160,6 +162,7 @@ def analyse_act(storm: Storm, others: Sequence[Storm] = (), *, use_events: bool 
         causes=causes.codes,
         books=books,
         proofs=causes.proofs,
+        proof_codes=causes.proof_codes,
         bounds=bound_causes(facts, causes.codes),
         hints=hint_unknown(facts, causes.codes),
     )
@@ -177,6 +180,7 @@ def analyse_capture(storm: Storm) -> ActFindings:
         causes=causes.codes,
         books=[],
         proofs=causes.proofs,
+        proof_codes=causes.proof_codes,
         bounds=[],
         hints=hint_packets(facts, causes.codes),
     )

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from stress.analysis.attribution.cause import CAUSES, NONE, UNKNOWN, Causes
+from stress.analysis.attribution.cause import CAUSES, NO_PROOF, NONE, UNKNOWN, Causes
 from stress.analysis.attribution.packets.facts import PacketFacts
 from stress.analysis.attribution.packets.table import PACKET_RULES
 from stress.model.summary import Proof
@@ -20,7 +20,8 @@ def attribute_packets(facts: PacketFacts, act: str) -> Causes:
         act: its name in the proofs.
     """
     codes = np.where(facts.unexplained, UNKNOWN, NONE).astype(np.uint8)
-    proofs = []
+    proof_codes = np.full(len(codes), NO_PROOF, np.uint8)
+    proofs: list[Proof] = []
     for rule in PACKET_RULES:
         match = rule.prove(facts)
         if match is None:
@@ -29,9 +30,10 @@ def attribute_packets(facts: PacketFacts, act: str) -> Causes:
         if not claimed.any():
             continue
         codes[claimed] = CAUSES.index(rule.cause)
+        proof_codes[claimed] = len(proofs)
         attempts = int(claimed.sum())
         text = rule.sentence.format(attempts=attempts, **match.figures)
         proofs.append(
             Proof(act=act, cause=str(rule.cause), rule=rule.name, grade=rule.grade, attempts=attempts, text=text)
         )
-    return Causes(codes, proofs)
+    return Causes(codes, proofs, proof_codes)
