@@ -13,7 +13,8 @@ from stress.view.page.attempt_columns import BLOCK, TimelineStorm
 from stress.view.page.columns import Form
 
 NONE, CLOSEWAIT, LOST = (CAUSES.index(cause) for cause in (Cause.NONE, Cause.CLOSEWAIT, Cause.LOST_ON_THE_WAY))
-PROOFS = ("", "closewait (counted)", "lost_on_the_way (timed)")
+NO_PROOF = 255
+PROOFS = ("closewait (counted)", "lost_on_the_way (timed)")
 
 
 def make_storm(count, seed=1, slow_share=0.004, **given):
@@ -38,7 +39,7 @@ def make_storm(count, seed=1, slow_share=0.004, **given):
         attempts=attempts,
         is_body=kind == 0,
         causes=causes,
-        proofs=kind,
+        proofs=kind - np.uint8(1),  # 255 for none
         proof_names=PROOFS,
     )
 

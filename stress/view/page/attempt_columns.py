@@ -35,10 +35,10 @@ class TimelineStorm:
         run: what `connstorm show` understands.
         act: its name.
         attempts: shape (attempts,), dtype ATTEMPT.
-        is_body: shape (attempts,).
+        is_body: shape (attempts,); an attempt with a cause is none of them here, even if it connected at once.
         causes: shape (attempts,), index into CAUSES.
-        proofs: shape (attempts,), index into ``proof_names``.
-        proof_names: rules by which causes were claimed, with their grades; ``""`` where none was.
+        proofs: shape (attempts,), index into ``proof_names``, or NO_PROOF.
+        proof_names: rules by which causes were claimed, with their grades.
         first: the number that its first attempt has in the run's ``attempts.npy``.
     """
 
@@ -49,7 +49,7 @@ class TimelineStorm:
     is_body: npt.NDArray[np.bool_]
     causes: npt.NDArray[np.uint8]
     proofs: npt.NDArray[np.uint8]
-    proof_names: Sequence[str] = ("",)
+    proof_names: Sequence[str] = ()
     first: int = 0
 
 
@@ -70,6 +70,7 @@ class PackedAttempts:
         has_codes: whether there are codes.
         steps_per_octave: of codes.
         lowest_code: code 1 stands for a latency of 2 ** (lowest_code / steps_per_octave) ns, and so on.
+        highest_code: that occurs.
     """
 
     columns: tuple[Column, ...]
@@ -78,6 +79,7 @@ class PackedAttempts:
     has_codes: bool
     steps_per_octave: int = FINE
     lowest_code: int = 0
+    highest_code: int = 0
 
 
 def pack_attempts(storms: Sequence[TimelineStorm], all_max: int = ALL_EXACT_MAX) -> PackedAttempts:
@@ -94,13 +96,19 @@ def pack_attempts(storms: Sequence[TimelineStorm], all_max: int = ALL_EXACT_MAX)
         for storm, own in zip(storms, rows, strict=True)
     ]
     steps = FINE
-    codes, lowest = pack_codes(storms, rows, steps)
+    codes, lowest, highest = pack_codes(storms, rows, steps)
     if len(codes.text) > FINE_MAX:
         steps = COARSE
-        codes, lowest = pack_codes(storms, rows, steps)
+        codes, lowest, highest = pack_codes(storms, rows, steps)
     columns += (codes, *pack_blocks(storms), *pack_counted(storms, counted))
     return PackedAttempts(
-        columns, exact, tuple(map(len, counted)), has_codes=True, steps_per_octave=steps, lowest_code=lowest
+        columns,
+        exact,
+        tuple(map(len, counted)),
+        has_codes=True,
+        steps_per_octave=steps,
+        lowest_code=lowest,
+        highest_code=highest,
     )
 
 
@@ -141,10 +149,7 @@ def pack_records(
     records = np.concatenate([np.zeros(0, ATTEMPT), *every])
     causes = [storm.causes[own] for storm, own in zip(storms, rows, strict=True)]
     in_body = [storm.is_body[own] for storm, own in zip(storms, rows, strict=True)]
-    proofs = [
-        np.array([proof_numbers[name] for name in storm.proof_names], np.uint8)[storm.proofs[own]]
-        for storm, own in zip(storms, rows, strict=True)
-    ]
+    proofs = [proof_table(storm, proof_numbers)[storm.proofs[own]] for storm, own in zip(storms, rows, strict=True)]
     return (
         pack_column("number", _join(rows), as_steps=True),
         *(pack_column(name, records[name], as_steps=steps) for name, steps in FIELDS),
@@ -154,6 +159,13 @@ def pack_records(
     )
 
 
+def proof_table(storm: TimelineStorm, proof_numbers: dict[str, int]) -> npt.NDArray[np.uint8]:
+    """Return the number that the page gives to each code of a storm's proofs, shape (256,); 0 is no proof."""
+    numbers = np.zeros(256, np.uint8)
+    numbers[: len(storm.proof_names)] = [proof_numbers[name] for name in storm.proof_names]
+    return numbers
+
+
 def latency_codes(latencies_ns: npt.NDArray[np.int64], steps: int) -> npt.NDArray[np.uint16]:
     """Return the logarithm of each latency in parts of an octave, rounded; 0 ns counts as 1 ns."""
     logarithms = np.log2(np.maximum(latencies_ns, 1).astype(np.float32))
@@ -161,8 +173,13 @@ def latency_codes(latencies_ns: npt.NDArray[np.int64], steps: int) -> npt.NDArra
     return codes
 
 
-def pack_codes(storms: Sequence[TimelineStorm], rows: Sequence[npt.NDArray[np.intp]], steps: int) -> tuple[Column, int]:
-    """Pack the latency codes of all attempts, 0 where ``rows`` names them; return also what code 1 stands for."""
+def pack_codes(
+    storms: Sequence[TimelineStorm], rows: Sequence[npt.NDArray[np.intp]], steps: int
+) -> tuple[Column, int, int]:
+    """Pack the latency codes of all attempts, 0 where ``rows`` names them.
+
+    Return also what code 1 stands for, and the highest code.
+    """
     codes = _join([latency_codes(storm.attempts["latency_ns"], steps) for storm in storms])
     is_exact = np.zeros(len(codes), np.bool_)
     first = 0
@@ -170,7 +187,8 @@ def pack_codes(storms: Sequence[TimelineStorm], rows: Sequence[npt.NDArray[np.in
         is_exact[first + own] = True
         first += len(storm.attempts)
     lowest = 0 if is_exact.all() else int(codes[~is_exact].min())
-    return pack_column("code", np.where(is_exact, 0, codes.astype(np.int32) - lowest + 1)), lowest
+    packed = np.where(is_exact, 0, codes.astype(np.int32) - lowest + 1)
+    return pack_column("code", packed), lowest, int(packed.max(initial=0))
 
 
 def pack_blocks(storms: Sequence[TimelineStorm]) -> tuple[Column, ...]:
