@@ -3,6 +3,7 @@
 
 import itertools
 
+from matplotlib.axes import Axes
 from matplotlib.text import Text
 
 
@@ -12,7 +13,7 @@ def texts(figure):
     shown = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
     ticks = {
         id(label): tick.get_visible() and low - 1e-9 <= tick.get_loc() <= high + 1e-9
-        for axes in figure.axes
+        for axes in figure.findobj(Axes)  # insets too
         for axis in (axes.xaxis, axes.yaxis)
         for low, high in [sorted(axis.get_view_interval())]
         for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())

@@ -9,12 +9,14 @@ import matplotlib as mpl
 import msgspec
 import numpy as np
 import pytest
+from boxes import outside, overlapping
 from builders import a_host, a_record, an_act, settings
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
 
 from stress.analysis.attribution.cause import CAUSES, NO_PROOF
@@ -29,7 +31,8 @@ from stress.model.run import MINE, Run
 from stress.model.summary import Band, Body, Evidence, Mines, Packet, Summary
 from stress.view.figure import axes as around
 from stress.view.figure import style
-from stress.view.figure.caption import caption, detail, headline
+from stress.view.figure.caption import caption, detail
+from stress.view.figure.cause_style import cause_marker
 from stress.view.figure.run.panels import Case, panels_figure
 from stress.view.figure.run.timeline import (
     MARKS_MAX,
@@ -40,6 +43,8 @@ from stress.view.figure.run.timeline import (
     timeline_figure,
 )
 from stress.view.figure.save import save_figure
+from stress.view.figure.sheet import new_sheet
+from stress.view.text.run_headline import run_headline
 
 OUTCOMES = list(Outcome)
 RETRIED, TIMED_OUT, NO_PORT = (OUTCOMES.index(o) for o in (Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.NO_PORT))
@@ -343,12 +348,14 @@ def test_phases_are_named_above_the_axes_when_there_are_several():
 
 
 def test_words_say_what_the_data_say():
-    assert headline(clean_scene()) == "28,232 attempts, no collision"
+    assert run_headline(clean_scene()) == "All 28,232 attempts connected at once"
     assert detail(clean_scene()).startswith("connected within 12 µs (p50), ")
-    assert headline(collision_scene()) == "600 of 28,232 attempts met a mine"
+    waited = "600 of 28,232 attempts waited two jiffies (12.1 ms): leaked sockets in CLOSE_WAIT"
+    assert run_headline(collision_scene()) == waited
     assert detail(collision_scene()) == "600 retried after 8 ms to 16 ms (p50 12.1 ms)"
     assert detail(dropped_scene()).startswith("600 timed out after 2.01 s to 2.04 s (p50 ")
-    assert headline(scene_of([3 * US] * 5, [0, 0, NO_PORT, NO_PORT, 0])) == "2 of 5 attempts did not connect at once"
+    lost = scene_of([3 * US] * 5, [0, 0, NO_PORT, NO_PORT, 0])
+    assert run_headline(lost) == "2 of 5 attempts got no port: cause unknown"
     assert detail(scene_of([], [])) == ""
 
 
@@ -438,3 +445,37 @@ def test_one_latency_axis_has_room_for_all_scenes():
     for scene in scenes:
         assert low_ns < scene.run.attempts["latency_ns"].min()
         assert high_ns > scene.run.attempts["latency_ns"].max()
+
+
+def test_the_two_jiffies_are_a_band_only_where_attempts_are():
+    def bands(scene):
+        return [patch for patch in drawn(scene)[0].patches if to_rgba(patch.get_facecolor())[:3] != (1, 1, 1)]
+
+    tint = to_rgba(style.LADDER_TINT)[:3]
+    assert not any(patch.get_facecolor()[:3] == tint for patch in bands(clean_scene()))
+    assert any(patch.get_facecolor()[:3] == tint for patch in bands(collision_scene()))
+
+
+@pytest.mark.parametrize("letters", [20, 90, 104, 105, 140, 220])
+def test_a_title_is_large_enough_and_fits_the_sheet(letters):
+    figure, _ = new_sheet(("closewait of six " * 20)[:letters].strip(), "detail", [], ["caption"])
+    title, below = figure.texts[:2]
+    assert title.get_fontsize() >= 9
+    assert title.get_window_extent().x1 <= figure.bbox.x1
+    assert title.get_window_extent().y0 >= below.get_window_extent().y1
+
+
+@pytest.mark.parametrize("phrases", [1, 20, 40, 60])
+def test_a_long_caption_does_not_cover_the_axes(phrases):
+    scene = collision_scene()
+    scene.run.record.plan.sysctls.update({f"net.ipv4.tcp_{number}": "1" for number in range(phrases)})
+    figure = timeline_figure(scene)
+    assert overlapping(figure) == []
+    assert outside(figure) == []
+
+
+def test_the_mark_of_every_cause_can_be_seen():
+    for cause in Cause:
+        mark = cause_marker(cause, size=3)
+        is_edged = mark.get_markeredgewidth() > 0 and to_rgba(mark.get_markeredgecolor()) != (1, 1, 1, 1)
+        assert is_edged or mark.get_marker() in Line2D.filled_markers, cause

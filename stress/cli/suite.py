@@ -234,7 +234,7 @@ def caption(file: Manifest) -> list[str]:
         *machines,
         *([f"booted: {', '.join(booted)}"] if booted else []),
         *(f"{name}: Linux {peer.host.kernel}" for name, peer in file.peers.items()),
-        f"{plural(file.suite.trials, 'trial')} a cell",
+        f"{plural(file.suite.trials, 'trial')} per cell",
         f"seed {file.suite.seed}",
         f"suite {file.id}",
         attestation.program,

@@ -92,8 +92,11 @@ def draw_ladder(axes: Axes, ladder: Ladder, attempts: Mapping[str, int], high_ns
     for rung in ladder.rungs:
         if rung.from_ns < high_ns:
             axes.axhline(rung.from_ns, color=RUNG, linewidth=0.7, zorder=0.7)
-    if ladder.fast:
+    if ladder.fast and attempts.get(ladder.fast.label):
         axes.axhspan(ladder.fast.from_ns, ladder.fast.to_ns, facecolor=LADDER_TINT, alpha=0.28, linewidth=0, zorder=0.6)
+    elif ladder.fast:  # where nobody is, its ends suffice
+        for end_ns in (ladder.fast.from_ns, ladder.fast.to_ns):
+            axes.axhline(end_ns, color=RUNG, linewidth=0.5, linestyle=(0, (1, 3)), zorder=0.6)
     for give_up_ns in (ladder.give_up_ns, ladder.challenged_give_up_ns):
         if give_up_ns and give_up_ns < high_ns:
             axes.axhline(give_up_ns, color=GIVE_UP, linewidth=0.9, linestyle=(0, (5, 3)), zorder=0.7)
@@ -180,4 +183,4 @@ def draw_colour_scale(axes: Axes, density: ScalarMappable) -> None:
     scale.minorticks_off()
     scale.outline.set_visible(False)
     scale.ax.tick_params(labelsize=7.5, length=2, width=0.5)
-    scale.ax.set_title("attempts\nin a cell", fontsize=7.5, color=QUIET, loc="left", pad=4)
+    scale.ax.set_title("attempts\nin a cell", fontsize=7.5, color=QUIET, loc="left", pad=7)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The words of a figure, made from the data alone: its headline, its detail, its caption."""
+"""The words of a figure, made from the data alone: its detail and its caption."""
 
 import textwrap
 from collections import Counter
@@ -18,20 +18,8 @@ from stress.view.figure import style
 from stress.view.text.mine_wording import mines_text
 
 BANDS_MAX = 5  # named one by one in the detail
-
-
-def headline(findings: Findings) -> str:
-    """Return the headline of a run: how many attempts met a mine or did not connect at once."""
-    attempts, collisions = findings.outcomes.size, findings.summary.collisions
-    late = attempts - findings.summary.outcomes.get(Outcome.CONNECTED, 0)
-    uses = findings.summary.uses
-    if uses and uses.errors and not collisions and not late:
-        return f"{sum(uses.errors.values()):,} of {attempts:,} connections failed when they were first used"
-    if collisions:
-        return f"{collisions:,} of {attempts:,} attempts met a mine"
-    if late:
-        return f"{late:,} of {attempts:,} attempts did not connect at once"
-    return f"{attempts:,} attempts, no collision"
+CAPTION = "caption"  # the gid of its text
+LINES, LINE_SPACING = 2, 1.5
 
 
 def detail(findings: Findings) -> str:
@@ -107,4 +95,17 @@ def draw_caption(figure: Figure, phrases: Sequence[str], font_size: float) -> No
     unbroken = " ".join(f"{phrase} ·".replace(" ", "\N{NO-BREAK SPACE}") for phrase in phrases)
     lines = textwrap.wrap(unbroken, letters, break_long_words=False, break_on_hyphens=False)
     text = "\n".join(line.rstrip("\N{NO-BREAK SPACE}·") for line in lines)
-    figure.text(0.02, 0.024, text, fontsize=font_size, color=style.QUIET, linespacing=1.5)
+    figure.text(0.02, 0.024, text, fontsize=font_size, color=style.QUIET, linespacing=LINE_SPACING, gid=CAPTION)
+
+
+def caption_rise(figure: Figure) -> float:
+    """Return how far what stands above the caption of a figure must move up, as a share of the figure's height.
+
+    There is room for ``LINES`` lines.
+    """
+    rise_pt = 0.0
+    for text in figure.texts:
+        if text.get_gid() == CAPTION:
+            lines = text.get_text().count("\n") + 1
+            rise_pt = max(0, lines - LINES) * LINE_SPACING * float(text.get_fontsize())
+    return rise_pt / 72 / figure.get_figheight()

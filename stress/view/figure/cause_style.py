@@ -50,6 +50,7 @@ EDGED_PT = 4  # points; on smaller marks a white edge would leave little of the 
 def cause_marker(cause: Cause, *, size: float, alpha: float = 1) -> Line2D:
     """Return a mark of a cause without data; ``size`` is in points."""
     look = CAUSE_LOOKS[cause]
+    is_stroke = look.marker not in Line2D.filled_markers  # all of it is edge
     return Line2D(
         [],
         [],
@@ -57,8 +58,8 @@ def cause_marker(cause: Cause, *, size: float, alpha: float = 1) -> Line2D:
         marker=look.marker,
         markersize=size,
         markerfacecolor=look.colour,
-        markeredgecolor="white",
-        markeredgewidth=size * 0.05 if size > EDGED_PT else 0,
+        markeredgecolor=look.colour if is_stroke else "white",
+        markeredgewidth=max(size * 0.2, 0.8) if is_stroke else size * 0.05 if size > EDGED_PT else 0,
         alpha=alpha,
         label=look.label,
         zorder=3,

@@ -72,7 +72,7 @@ def _draw_ladder(axes: Axes, ladder: Ladder) -> None:
     low_ns, high_ns = axes.get_xlim()
     rungs = [rung for rung in ((ladder.fast,) if ladder.fast else ()) + ladder.rungs if low_ns < rung.from_ns < high_ns]
     for rung in rungs:
-        axes.axvspan(rung.from_ns, rung.to_ns, facecolor=style.LADDER_TINT, alpha=0.28, linewidth=0, zorder=0.6)
+        axes.axvspan(rung.from_ns, rung.to_ns, facecolor=style.LADDER_TINT, alpha=0.14, linewidth=0, zorder=0.6)
         axes.axvline(rung.from_ns, color=style.RUNG, linewidth=0.7, zorder=0.7)
     ends = [("ETIMEDOUT", ladder.give_up_ns), ("challenged", ladder.challenged_give_up_ns or 0)]
     ends = [(what, at_ns) for what, at_ns in ends if low_ns < at_ns < high_ns]

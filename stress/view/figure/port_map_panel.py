@@ -17,6 +17,7 @@ from stress.analysis.attribution.findings import ActFindings, Findings
 from stress.analysis.attribution.summary import is_last_in_environment
 from stress.model.run import Run
 from stress.view.figure import style
+from stress.view.figure.caption import caption_rise
 from stress.view.figure.points import CELL_PX, NONE, Points, draw_points
 from stress.view.figure.port_frame import LEFT_EDGE, Frame, frame_of
 
@@ -154,7 +155,8 @@ def draw_port_map(figure: Figure, findings: Findings, top: float, frame: Frame |
     frame = frame or frame_of([findings])
     acts = [_map_of_act(findings.run, act) for act in findings.acts]
     several = len(acts) > 1
-    foot = FOOT + (STRIP + 0.012 if frame.portless else 0)
+    lowest_foot = FOOT + caption_rise(figure)
+    foot = lowest_foot + (STRIP + 0.012 if frame.portless else 0)
     top -= 0.03 if frame.headed else 0
     spans_s = [max(act.span_s, frame.spans_s.get(act.name, 0)) for act in acts]
     shares = np.array(spans_s) / sum(spans_s)
@@ -169,7 +171,7 @@ def draw_port_map(figure: Figure, findings: Findings, top: float, frame: Frame |
         above.set_ylim(frame.ports[0] - 0.5, frame.ports[1] + 0.5)
         both = [above]
         if frame.portless:
-            lowest = figure.add_axes((left, FOOT, width, STRIP), label=f"{frame.prefix}{act.name}, no port")
+            lowest = figure.add_axes((left, lowest_foot, width, STRIP), label=f"{frame.prefix}{act.name}, no port")
             above.tick_params(axis="x", labelbottom=False)
             both.append(lowest)
         for axes in both:
@@ -192,7 +194,7 @@ def draw_port_map(figure: Figure, findings: Findings, top: float, frame: Frame |
         first.yaxis.set_label_coords(-0.056 / widths[0], 0.5)
     figure.text(
         (frame.left + frame.right) / 2,
-        FOOT - 0.062,
+        lowest_foot - 0.062,
         f"start of the attempt, in seconds since {'its act' if several else 'the storm'} began",
         horizontalalignment="center",
         verticalalignment="top",

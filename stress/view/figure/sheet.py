@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A sheet: a figure with title, detail, legend and caption, and room for one picture."""
 
+import textwrap
 from collections.abc import Sequence
 
 from matplotlib.artist import Artist
@@ -14,18 +15,29 @@ LEGEND_COLUMNS = 5
 ROW = 0.042  # of the legend, as a share of the sheet's height
 
 ROOM_PT = 690  # for title and detail, whose font is smaller where they would not fit
+TITLE_PT, TWO_LINES_PT, LETTER = 15.5, 11.0, 0.6  # of titles; a bold letter as a share of the font's size
 
 
 def new_sheet(title: str, detail: str, entries: Sequence[Artist], caption: Sequence[str]) -> tuple[Figure, float]:
     """Return a figure of 1600 x 900 pixels without its picture, and the upper edge of the room for that (0 to 1)."""
     figure = Figure(figsize=(10, 5.625), dpi=style.DPI)
     FigureCanvasAgg(figure)
-    title_pt, detail_pt = min(15.5, ROOM_PT / 0.6 / len(title)), min(11, ROOM_PT / 0.53 / max(1, len(detail)))
-    figure.text(0.02, 0.965, title, fontsize=title_pt, fontweight="bold", verticalalignment="top")
+    title, title_pt = fit_title(title)
+    detail_pt = min(11, ROOM_PT / 0.53 / max(1, len(detail)))
+    figure.text(0.02, 0.972, title, fontsize=title_pt, fontweight="bold", verticalalignment="top")
     figure.text(0.02, 0.893, detail, fontsize=detail_pt, color=style.QUIET, verticalalignment="top")
     columns = draw_legend(figure, entries)
     draw_caption(figure, caption, font_size=7.5)
     return figure, 0.787 - ROW * max(1, -(-len(entries) // columns))
+
+
+def fit_title(title: str) -> tuple[str, float]:
+    """Return a title, on two lines if it is too long for one in a large font, and the size of its font in points."""
+    one_pt = min(TITLE_PT, ROOM_PT / LETTER / max(1, len(title)))
+    if one_pt >= TWO_LINES_PT:
+        return title, one_pt
+    lines = textwrap.wrap(title, -(-len(title) // 2) + 8, break_on_hyphens=False)
+    return "\n".join(lines), min(TWO_LINES_PT, ROOM_PT / LETTER / max(map(len, lines)), 2 * TWO_LINES_PT / len(lines))
 
 
 def draw_legend(figure: Figure, entries: Sequence[Artist]) -> int:

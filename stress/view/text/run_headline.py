@@ -62,20 +62,51 @@ FAILURES: dict[Outcome, str] = {
     Outcome.OTHER: "failed",
 }
 CAUSES_NAMED = 3
+CONNECTED = OUTCOMES.index(Outcome.CONNECTED)
 
 
 def run_headline(findings: Findings) -> str:
-    """Return what a run says: the most frequent cause with its count and its consequence, or that there is none."""
+    """Return what a run says: the most frequent cause with its count and its consequence, or that there is none.
+
+    Attempts that did not connect at once come first. What delayed others, such as a client that did not run, is named
+    where all connected at once.
+    """
     attempts = len(findings.run.attempts)
-    counts = trouble_counts(findings.acts)
+    late = trouble_counts(findings.acts, is_late=True)
+    counts = late or trouble_counts(findings.acts)
+    uses = findings.summary.uses
+    if not late and uses and uses.errors:
+        return f"{sum(uses.errors.values()):,} of {attempts:,} connections failed when they were first used"
+    if not attempts:
+        return "No attempt was made"
+    everybody = f"All {plural(attempts, 'attempt')} connected at once"
     if not counts:
-        uses = findings.summary.uses
-        if uses and uses.errors:
-            return f"{sum(uses.errors.values()):,} of {attempts:,} connections failed when they were first used"
-        return f"All {attempts:,} attempts connected at once" if attempts else "No attempt was made"
+        return everybody
     cause, count = counts.most_common(1)[0]
-    text = f"{count:,} of {plural(attempts, 'attempt')} {consequence_text(findings.acts, cause)}: {NOUNS[cause]}"
-    return text if len(counts) == 1 else f"{text}, and {plural(counts.total() - count, 'other')}"
+    what = f"{consequence_text(findings.acts, cause)}: {NOUNS[cause]}"
+    if not late:
+        return f"{everybody}; {count:,} {what}"
+    met, spared = split_by_cause(findings.acts, cause)
+    text = f"{count:,} of {plural(sum(len(act.storm.attempts) for act in met), 'attempt')} {what}"
+    if spared:
+        is_cure = findings.run.record.plan.scenario.endswith("-cure")
+        return f"{text}; {'the cure works, ' if is_cure else ''}{spared_text(spared)}"
+    others = counts.total() - count
+    return f"{text}; {others:,} had another cause" if others else text
+
+
+def split_by_cause(acts: Sequence[ActFindings], cause: Cause) -> tuple[list[ActFindings], list[ActFindings]]:
+    """Return the acts in which an attempt has a cause, and those with attempts of which none has."""
+    code = CAUSES.index(cause)
+    met = [act for act in acts if np.any(act.drawn_causes == code)]
+    return met, [act for act in acts if len(act.storm.attempts) and act not in met]
+
+
+def spared_text(acts: Sequence[ActFindings]) -> str:
+    """Return how many attempts other acts had without that cause: ``'with keepalive: 0 of 500'``."""
+    attempts = sum(len(act.storm.attempts) for act in acts)
+    names = acts[0].storm.act.name if len(acts) == 1 else f"{len(acts)} other acts"
+    return f"{names}: 0 of {attempts:,}"
 
 
 def act_sentences(findings: Findings) -> list[str]:
@@ -92,17 +123,21 @@ def act_text(act: ActFindings) -> str:
     counts = trouble_counts([act])
     attempts = len(act.storm.attempts)
     parts = [
-        f"{count:,} of {attempts:,} {consequence_text([act], cause)} ({NOUNS[cause]})"
+        f"{count:,} of {attempts:,} {consequence_text([act], cause)}: {NOUNS[cause]}"
         for cause, count in counts.most_common(CAUSES_NAMED)
     ]
     return "; ".join(parts) or f"0 of {attempts:,} met trouble"
 
 
-def trouble_counts(acts: Iterable[ActFindings]) -> Counter[Cause]:
-    """Return how many attempts of some acts have each cause, without those that have nothing to explain."""
+def trouble_counts(acts: Iterable[ActFindings], *, is_late: bool = False) -> Counter[Cause]:
+    """Return how many attempts of some acts have each cause, without those that have nothing to explain.
+
+    ``is_late`` leaves out those that connected at once.
+    """
     counts: Counter[Cause] = Counter()
     for act in acts:
-        by_code = np.bincount(act.drawn_causes, minlength=len(CAUSES))
+        causes = act.drawn_causes[act.outcomes != CONNECTED] if is_late else act.drawn_causes
+        by_code = np.bincount(causes, minlength=len(CAUSES))
         counts.update({cause: int(count) for cause, count in zip(CAUSES, by_code, strict=True) if count})
     del counts[Cause.NONE]
     return counts

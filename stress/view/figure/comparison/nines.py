@@ -17,6 +17,7 @@ from stress.analysis.comparison.shift import has_enough_attempts, quantiles_ns
 from stress.model.units import duration_text
 from stress.view.figure import style
 from stress.view.figure.axes import apply_latency_axis
+from stress.view.figure.caption import caption_rise
 from stress.view.figure.ccdf_panel import draw_ccdf
 from stress.view.figure.comparison.arm_ladders import arm_rungs, draw_arm_rungs, merge_ladders
 from stress.view.figure.comparison.arm_style import caption_of, title_of
@@ -169,7 +170,8 @@ def nines_figure(arms: Sequence[Arm]) -> Figure:
         note = "attempts that sent a SYN; thick as far as ten of each trial lie beyond; right: all trials together"
         figure, top = new_sheet(title_of(arms), detail(arms, waits), legend_entries(arms), [note, *caption_of(arms)])
         width = (RIGHT_EDGE - LEFT - GAP) / 2
-        box = (FOOT, top - 0.045 - FOOT)
+        foot = FOOT + caption_rise(figure)
+        box = (foot, top - 0.045 - foot)
         left = figure.add_axes((LEFT, box[0], width, box[1]), label="nines")
         draw_nines(left, arms, waits)
         left.set_xlabel("share of attempts")

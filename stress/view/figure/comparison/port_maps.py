@@ -16,6 +16,7 @@ from stress.analysis.attribution.summary import analyse
 from stress.analysis.comparison.arm import Arm, common_blocks
 from stress.view.figure import style
 from stress.view.figure.axes import draw_colour_scale
+from stress.view.figure.caption import caption_rise
 from stress.view.figure.cause_style import cause_marker
 from stress.view.figure.comparison.arm_style import caption_of, title_of
 from stress.view.figure.points import GROUND, NONE, causes_by_count
@@ -88,6 +89,7 @@ def port_maps_figure(base: Arm, new: Arm) -> Figure:
             )
         if any(np.any(findings.causes == NONE) for findings in runs):
             draw_colour_scale(
-                figure.add_axes((0.94, FOOT, 0.01, 0.17), label="scale"), ScalarMappable(frame.norm, GROUND)
+                figure.add_axes((0.94, FOOT + caption_rise(figure), 0.01, 0.17), label="scale"),
+                ScalarMappable(frame.norm, GROUND),
             )
     return figure

@@ -17,6 +17,7 @@ from stress.analysis.comparison.shift import BEYOND_MIN, PROBABILITIES, TRIALS_M
 from stress.analysis.statistics.trials import THRESHOLD
 from stress.model.units import duration_text
 from stress.view.figure import style
+from stress.view.figure.caption import caption_rise
 from stress.view.figure.comparison.arm_style import caption_of, title_of
 from stress.view.figure.series_style import series_colour, series_shape
 from stress.view.figure.sheet import ROW, new_sheet
@@ -212,9 +213,10 @@ def shift_figure(arms: Sequence[Arm]) -> Figure:
             title_of(arms), detail(arms, curves), samples, [*reading_notes(curves), *caption_of(arms)]
         )
         top += 0 if samples else ROW
-        axes = figure.add_axes((LEFT, FOOT, RIGHT_EDGE - LEFT, top - FOOT), label="shift")
+        foot = FOOT + caption_rise(figure)
+        axes = figure.add_axes((LEFT, foot, RIGHT_EDGE - LEFT, top - foot), label="shift")
         draw_shifts(axes, curves)
-        axes.set_ylabel(f"new / {arms[0].label}")
+        axes.set_ylabel(f"new / {arms[0].label}, log scale")
         axes.yaxis.set_label_coords(-0.066 / (RIGHT_EDGE - LEFT), 0.5)
         axes.set_xlabel(
             f"quantile of the body, and what it is in {arms[0].label}, or how many attempts of each trial it needs"

@@ -13,13 +13,14 @@ from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.model.units import duration_text
 from stress.view.figure import style
-from stress.view.figure.caption import caption
+from stress.view.figure.caption import caption, caption_rise
 from stress.view.figure.cause_style import CAUSE_LOOKS
 from stress.view.figure.ccdf_panel import draw_ccdf
 from stress.view.figure.curve import Curve
 from stress.view.figure.series_style import series_colour, series_dashes
 from stress.view.figure.sheet import new_sheet
 from stress.view.text.inspection_rows import percent_text
+from stress.view.text.run_headline import run_headline
 from stress.view.text.verdict_lines import run_heading
 
 FOOT, LEFT_EDGE, RIGHT_EDGE = 0.185, 0.145, 0.94
@@ -108,12 +109,14 @@ def ccdf_figure(findings: Findings) -> Figure:
         drawn = ccdf_curves(findings)
         out = attempts_without_syn(findings)
         omitted = [f"{out:,} left out that ended before a SYN was sent"] if out else []
-        title = f"{run_heading(findings.run.record.plan)}: {headline(findings)}"
-        figure, top = new_sheet(title, detail(drawn), legend_entries(drawn), [*omitted, *caption(findings)])
-        axes = figure.add_axes((LEFT_EDGE, FOOT, RIGHT_EDGE - LEFT_EDGE, top - 0.045 - FOOT))
+        waits = "; ".join(text for text in (headline(findings), detail(drawn)) if text)
+        about = f"{run_heading(findings.run.record.plan)}: {waits}"
+        figure, top = new_sheet(run_headline(findings), about, legend_entries(drawn), [*omitted, *caption(findings)])
+        foot = FOOT + caption_rise(figure)
+        axes = figure.add_axes((LEFT_EDGE, foot, RIGHT_EDGE - LEFT_EDGE, top - 0.045 - foot))
         draw_ccdf(axes, drawn, findings.ladder)
-        axes.set_xlabel("latency of connect()")
-        axes.set_ylabel("share of attempts that took longer")
+        axes.set_xlabel("latency of connect(), log scale")
+        axes.set_ylabel("share of attempts that took longer, log scale")
         axes.yaxis.set_label_coords(-0.142, 0.5)
         if not drawn:
             nothing = "no attempt sent a SYN: no latency to draw"

@@ -17,7 +17,7 @@ from stress.analysis.attribution.port_cost import PortCost, measure_port_cost
 from stress.model.units import duration_text, range_text
 from stress.view.figure import style
 from stress.view.figure.axes import apply_latency_axis, spread_labels
-from stress.view.figure.caption import caption
+from stress.view.figure.caption import caption, caption_rise
 from stress.view.figure.sheet import new_sheet
 
 # Of Okabe and Ito, as in style.LOOKS, but only those that are dark enough for text.
@@ -227,9 +227,10 @@ def port_cost_figure(findings: Findings) -> Figure:
         figure, _ = new_sheet(
             headline(costs_by_act), detail(findings, costs_by_act), legend_entries(parities), caption(findings)
         )
-        axes = figure.add_axes((0.09, 0.185, 0.745, 0.56))
+        foot = 0.185 + caption_rise(figure)
+        axes = figure.add_axes((0.09, foot, 0.745, 0.745 - foot))
         draw_cost(axes, costs_by_act, parities)
         axes.set_xlabel("share of the port range that is taken")
-        axes.set_ylabel("latency of connect()")
+        axes.set_ylabel("latency of connect(), log scale")
         axes.yaxis.set_label_coords(-0.09, 0.5)
         return figure

@@ -11,13 +11,14 @@ from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.findings import Findings
 from stress.view.figure import style
 from stress.view.figure.axes import draw_colour_scale
-from stress.view.figure.caption import caption
+from stress.view.figure.caption import caption, caption_rise
 from stress.view.figure.cause_style import cause_marker
 from stress.view.figure.points import GROUND, NONE, causes_by_count
 from stress.view.figure.port_frame import port_limits
 from stress.view.figure.port_map_panel import FOOT, MINE_LANES, draw_port_map, headline, mine_marker
 from stress.view.figure.sheet import new_sheet
 from stress.view.text.mine_wording import mines_text
+from stress.view.text.run_headline import run_headline
 from stress.view.text.verdict_lines import run_heading
 
 
@@ -57,9 +58,11 @@ def legend_entries(findings: Findings) -> list[Line2D]:
 def port_map_figure(findings: Findings) -> Figure:
     """Return the port map of a run on a sheet of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
-        title = f"{run_heading(findings.run.record.plan)}: {headline(findings)}"
-        figure, top = new_sheet(title, detail(findings), legend_entries(findings), caption(findings))
+        about = f"{run_heading(findings.run.record.plan)}: {headline(findings)}; {detail(findings)}"
+        figure, top = new_sheet(run_headline(findings), about, legend_entries(findings), caption(findings))
         norm = draw_port_map(figure, findings, top)
         if np.any(findings.drawn_causes == NONE):
-            draw_colour_scale(figure.add_axes((0.94, FOOT, 0.01, 0.17)), ScalarMappable(norm, GROUND))
+            draw_colour_scale(
+                figure.add_axes((0.94, FOOT + caption_rise(figure), 0.01, 0.17)), ScalarMappable(norm, GROUND)
+            )
         return figure

@@ -13,9 +13,10 @@ from stress.analysis.attribution.loss_figures import LIMIT, passed_by_syn
 from stress.model.text import plural
 from stress.model.units import SECOND_NS
 from stress.view.figure import style
-from stress.view.figure.caption import caption
+from stress.view.figure.caption import caption, caption_rise
 from stress.view.figure.series_style import series_colour
 from stress.view.figure.sheet import new_sheet
+from stress.view.text.run_headline import run_headline
 from stress.view.text.verdict_lines import run_heading
 
 FOOT, LEFT_EDGE, RIGHT_EDGE = 0.185, 0.1, 0.96
@@ -90,9 +91,10 @@ def staircase_figure(findings: Findings) -> Figure:
     """Return how many attempts have connected by when, on a sheet of 1600 x 900 pixels."""
     with matplotlib.style.context(["default", style.RC]):
         entries = draw_staircase(Figure().add_subplot(), findings)
-        title = f"{run_heading(findings.run.record.plan)}: {headline(findings)}"
-        figure, top = new_sheet(title, detail(findings.acts[0]), entries, caption(findings))
-        axes = figure.add_axes((LEFT_EDGE, FOOT, RIGHT_EDGE - LEFT_EDGE, top - 0.045 - FOOT))
+        about = f"{run_heading(findings.run.record.plan)}: {headline(findings)}; {detail(findings.acts[0])}"
+        figure, top = new_sheet(run_headline(findings), about, entries, caption(findings))
+        foot = FOOT + caption_rise(figure)
+        axes = figure.add_axes((LEFT_EDGE, foot, RIGHT_EDGE - LEFT_EDGE, top - 0.045 - foot))
         draw_staircase(axes, findings)
         axes.set_xlabel("seconds since the first attempt of the act")
         axes.set_ylabel("attempts that have connected")

@@ -24,11 +24,12 @@ from stress.model.summary import Evidence
 from stress.model.units import duration_text
 from stress.view.figure import style
 from stress.view.figure.axes import apply_latency_axis, draw_colour_scale, draw_ladder, draw_phases
-from stress.view.figure.caption import caption, detail, headline
+from stress.view.figure.caption import caption, caption_rise, detail
 from stress.view.figure.density import Shares, assign_cells, count_cells
 from stress.view.figure.run.packets import RING, draw_packets, example_to_show
 from stress.view.figure.run.use_marks import draw_uses, use_entries
 from stress.view.figure.sheet import new_sheet
+from stress.view.text.run_headline import run_headline
 from stress.view.text.verdict_lines import run_heading
 
 CONNECTED = OUTCOMES.index(Outcome.CONNECTED)
@@ -212,15 +213,18 @@ def timeline_figure(findings: Findings) -> Figure:
     """
     with matplotlib.style.context(["default", style.RC]):
         evidence = example_to_show(findings)
-        title = f"{run_heading(findings.run.record.plan)}: {headline(findings)}"
+        about = f"{run_heading(findings.run.record.plan)}: {detail(findings)}".removesuffix(": ")
         entries = [*legend_entries([findings], counted=True), *use_entries(findings)]
-        figure, top = new_sheet(title, detail(findings), entries, caption(findings))
-        axes = figure.add_axes((0.09, 0.185, 0.5 if evidence else 0.763, top - 0.185))
+        figure, top = new_sheet(run_headline(findings), about, entries, caption(findings))
+        foot = 0.185 + caption_rise(figure)
+        axes = figure.add_axes((0.09, foot, 0.5 if evidence else 0.763, top - foot))
         body = draw_timeline(axes, findings, latency_limits([findings]), font_size=9)
         since = "the first SYN" if findings.run.record.is_capture else "the storm began"
         axes.set_xlabel(f"start of the attempt, in seconds since {since}")
         axes.set_ylabel(
-            "latency of connect(), and of the first use" if len(findings.run.uses) else "latency of connect()"
+            "latency of connect() and first use, log scale"
+            if len(findings.run.uses)
+            else "latency of connect(), log scale"
         )
         axes.yaxis.set_label_coords(-0.088 * 0.763 / axes.get_position().width, 0.5)
         if np.any(findings.outcomes == CONNECTED):
