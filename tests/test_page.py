@@ -11,7 +11,7 @@ from browser import grave_violations, opened_page
 from command import assert_one_sentence, connstorm
 from house import PACKAGE
 
-from stress.compare.report import write_report
+from stress.compare.report import ReportQuestion, write_report
 from stress.view.page.inlined import DataBlock, content_policy, inline_text
 
 VENDOR = PACKAGE / "view" / "page" / "vendor"
@@ -20,7 +20,7 @@ RUN = Path(__file__).parent / "data" / "run-schema-3"
 
 @pytest.fixture(scope="module")
 def run_page(tmp_path_factory):
-    return write_report([str(RUN)], tmp_path_factory.mktemp("page") / "run.html")
+    return write_report(ReportQuestion(arguments=[str(RUN)]), tmp_path_factory.mktemp("page") / "run.html")
 
 
 def test_vendored_files_are_those_of_the_package():

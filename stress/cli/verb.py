@@ -46,6 +46,7 @@ GROUPS: dict[
         "What is compared": ("--filter", "--metric", "--allow-diff"),
         "The table": ("--rows", "--cols", "--base", "--all", "--markdown"),
     },
+    "report": {"A comparison": ("--filter", "--metric", "--rows", "--cols", "--base")},
     "gate": {
         "What must hold": ("--expr", "--strict", "--require-baseline", "--self-test"),
         "What is compared": ("--rows", "--filter", "--allow-diff"),

@@ -79,17 +79,26 @@ def explain_evidence(rows: Iterable[Row]) -> list[str]:
 
 def explain_refusals(rows: Iterable[Row], cols: Collection[str], allowed: Collection[str]) -> list[str]:
     """Return why rows cannot be compared: one sentence per kind of difference that the user has not allowed."""
+    return [
+        f"{difference_sentence(kind, texts)}; name it with --allow-diff {kind} to compare them."
+        for kind, texts in differences_by_kind(rows, cols).items()
+        if kind not in allowed
+    ]
+
+
+def difference_sentence(kind: str, texts: Sequence[str]) -> str:
+    """Return in what arms differ, without a full stop."""
+    return f"The arms differ in their {kind} ({abbreviate(texts)})"
+
+
+def differences_by_kind(rows: Iterable[Row], cols: Collection[str]) -> dict[str, list[str]]:
+    """Return the differences between the columns of rows, as ``differences``, each text with its row."""
     texts: dict[str, dict[str, None]] = {}
     for row in rows:
         if len(row.columns) > 1:
             for kind, text in differences(row, cols).items():
-                if kind not in allowed:
-                    texts.setdefault(kind, {})[f"{row.name}: {text}" if row.name else text] = None
-    return [
-        f"The arms differ in their {kind} ({abbreviate(list(of_kind))}); "
-        f"name it with --allow-diff {kind} to compare them."
-        for kind, of_kind in texts.items()
-    ]
+                texts.setdefault(kind, {})[f"{row.name}: {text}" if row.name else text] = None
+    return {kind: list(of_kind) for kind, of_kind in texts.items()}
 
 
 def abbreviate(texts: Sequence[str]) -> str:

@@ -174,14 +174,26 @@ def cell_effect(
         no_change, least_up, least_down = 1.0, 1 + threshold, 1 / (1 + threshold)
     else:
         change = median_interval([new[block] - old[block] for block in blocks])
-        usual = median_interval([old[block] for block in blocks])
-        least = max(size_of_one_attempt(cell, metric), threshold * abs(usual.median)) if usual else 0.0
+        least = least_difference(cell, [old[block] for block in blocks], metric, threshold)
         no_change, least_up, least_down = 0.0, least, -least
     if change is None:
         return None
     excluded = change.level >= SURE_LEVEL and not change.low <= no_change <= change.high
     changes = excluded and not least_down < change.median < least_up
     return Effect(kind, change.median, change.low, change.high, change.trials, change.level, changes)
+
+
+def least_difference(cell: CellTrials, usual: Sequence[float], metric: "Metric", threshold: float = THRESHOLD) -> float:
+    """Return the smallest difference from a baseline that is marked, in the metric's unit.
+
+    Args:
+        cell: that is compared.
+        usual: the baseline's values in the blocks that both have.
+        metric: a count or a share.
+        threshold: as a share of the baseline.
+    """
+    middle = median_interval(usual)
+    return max(size_of_one_attempt(cell, metric), threshold * abs(middle.median)) if middle else 0.0
 
 
 def size_of_one_attempt(trials: CellTrials, metric: "Metric") -> float:

@@ -81,8 +81,9 @@ class PageTable:
 
 @dataclass(frozen=True)
 class Graphic:
-    """A drawing: the name of its template, what the template needs, and the text that says the same."""
+    """A drawing: its title, the name of its template, what that needs, and the text that says the same."""
 
+    title: str
     template: str
     context: Mapping[str, object]
     text: str

@@ -11,13 +11,8 @@ from stress.view.page.document import Notice
 from stress.view.text.proof_wording import balance_text
 from stress.view.text.run_wording import stalls_text
 
-BUSY, DIFFERENCE, WARNING, BOOKS, INCOMPLETE = (
-    "busy machine",
-    "uncontrolled difference",
-    "warning",
-    "books",
-    "incomplete",
-)
+BUSY, DIFFERENCE, WARNING = "busy machine", "uncontrolled difference", "warning"
+BOOKS, INCOMPLETE, FAILED = "books", "incomplete", "failed"
 
 
 def run_notices(record: Record, summary: Summary) -> Iterator[Notice]:
@@ -49,9 +44,10 @@ def trial_notices(records: Iterable[TrialRecord]) -> Iterator[Notice]:
     every = list(records)
     busy = [record for record in every if record.settle is not None and not record.settle.settled]
     if busy:
-        loads = [record.settle.load for record in busy if record.settle is not None]
+        settles = [record.settle for record in busy if record.settle is not None]
         text = (
             f"{len(busy):,} of {plural(len(every), 'trial')} began although the machine was not idle "
-            f"(load up to {max(loads):.1f})."
+            f"(load up to {max(settle.load for settle in settles):.1f}, "
+            f"up to {plural(max(settle.running for settle in settles), 'other runnable task')})."
         )
         yield Notice(BUSY, text, grave=True)
