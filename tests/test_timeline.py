@@ -6,22 +6,27 @@ import errno
 import io
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from browser import grave_violations, opened_page
 from timeline_storms import CLOSEWAIT, PROOFS, make_storm
 
-from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.attribution.cause import CAUSES, NO_PROOF
+from stress.analysis.attribution.summary import analyse
 from stress.model.attempt import ATTEMPT
 from stress.model.outcome import Cause
+from stress.store import run_folder
 from stress.view.page.attempt_columns import BLOCK
 from stress.view.page.cause_marks import CAUSE_MARKS
 from stress.view.page.document import Document
 from stress.view.page.render import render_page
+from stress.view.page.run_storms import run_storms
 from stress.view.page.timeline import Arm, build_timeline
 from stress.view.text.count_wording import name_in_words
 
+STORED = Path(__file__).parent / "data" / "run-schema-3"
 RUN = "20261128T175110Z-closewait-956f6c"
 
 
@@ -295,6 +300,23 @@ def test_everybody_can_use_it(browser, exact_page, scheme):
         Shown(page).press("n")
         page.click(".timeline-forms summary")
         assert grave_violations(page) == []
+
+
+def test_storms_of_a_run_are_its_acts():
+    run, summary = run_folder.read(STORED)
+    findings = analyse(run, summary.evidence)
+    storms = list(run_storms(findings, "latest", "stored"))
+    assert [storm.act for storm in storms] == [act.name for act in run.record.acts]
+    attempts = np.concatenate([storm.attempts for storm in storms])
+    assert np.array_equal(attempts, run.attempts)
+    for storm in storms:
+        assert np.array_equal(attempts[storm.first : storm.first + len(storm.attempts)], storm.attempts)
+        assert set(storm.causes[storm.is_body]) <= {CAUSES.index(Cause.NONE)}
+        for proof in np.unique(storm.proofs[storm.proofs < NO_PROOF]):
+            (cause,) = set(storm.causes[storm.proofs == proof])
+            assert storm.proof_names[proof] in {
+                f"{p.rule} ({p.grade})" for p in summary.proofs if p.cause == CAUSES[cause]
+            }
 
 
 def test_commands_of_a_public_page_name_no_run(storms):

@@ -137,7 +137,8 @@ def choose_exact(storms: Sequence[TimelineStorm], most: int = EXACT_MAX) -> list
     return [np.sort(np.concatenate(parts)) for parts in chosen]
 
 
-def _join(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+def join_arrays(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return arrays one after the other; of none, an empty one."""
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
@@ -151,11 +152,11 @@ def pack_records(
     in_body = [storm.is_body[own] for storm, own in zip(storms, rows, strict=True)]
     proofs = [proof_table(storm, proof_numbers)[storm.proofs[own]] for storm, own in zip(storms, rows, strict=True)]
     return (
-        pack_column("number", _join(rows), as_steps=True),
+        pack_column("number", join_arrays(rows), as_steps=True),
         *(pack_column(name, records[name], as_steps=steps) for name, steps in FIELDS),
-        pack_column("cause", _join(causes)),
-        pack_column("proof", _join(proofs)),
-        pack_column("body", _join(in_body)),
+        pack_column("cause", join_arrays(causes)),
+        pack_column("proof", join_arrays(proofs)),
+        pack_column("body", join_arrays(in_body)),
     )
 
 
@@ -180,7 +181,7 @@ def pack_codes(
 
     Return also what code 1 stands for, and the highest code.
     """
-    codes = _join([latency_codes(storm.attempts["latency_ns"], steps) for storm in storms])
+    codes = join_arrays([latency_codes(storm.attempts["latency_ns"], steps) for storm in storms])
     is_exact = np.zeros(len(codes), np.bool_)
     first = 0
     for storm, own in zip(storms, rows, strict=True):
@@ -201,11 +202,13 @@ def pack_blocks(storms: Sequence[TimelineStorm]) -> tuple[Column, ...]:
             lows.append(np.minimum.reduceat(starts_ns, edges))
             highs.append(np.maximum.reduceat(starts_ns, edges))
             is_ascending &= bool((starts_ns[1:] >= starts_ns[:-1]).all())
-    low = pack_column("block_low", _join(lows), as_steps=True)
-    return (low,) if is_ascending else (low, pack_column("block_high", _join(highs), as_steps=True))
+    low = pack_column("block_low", join_arrays(lows), as_steps=True)
+    return (low,) if is_ascending else (low, pack_column("block_high", join_arrays(highs), as_steps=True))
 
 
 def pack_counted(storms: Sequence[TimelineStorm], rows: Sequence[npt.NDArray[np.intp]]) -> tuple[Column, ...]:
     """Pack number and cause of attempts that are not body and only counted."""
     causes = [storm.causes[own] for storm, own in zip(storms, rows, strict=True)]
-    return pack_column("counted_number", _join(rows), as_steps=True), pack_column("counted_cause", _join(causes))
+    return pack_column("counted_number", join_arrays(rows), as_steps=True), pack_column(
+        "counted_cause", join_arrays(causes)
+    )
