@@ -46,7 +46,7 @@ def a_cell(scenario="closewait", levels=None, *, baseline=False, measures=True):
     levels = levels or {}
     differing = ", ".join(f"{axis}={level}" for axis, level in levels.items())  # a suite names only what differs
     return Cell(
-        name=f"{scenario} {'baseline' if baseline else differing}",
+        name=scenario if baseline else f"{scenario} {differing}",
         scenario=scenario,
         levels=levels,
         baseline=baseline,

@@ -13,17 +13,17 @@ from rich.console import Console
 
 from stress.analysis.comparison.compare import decide
 from stress.analysis.comparison.verdict import Verdict
-from stress.cli.output import NARROWEST
 from stress.view.text import comparison_wording as words
 from stress.view.text.comparison_markdown import ROWS_MAX, markdown
 from stress.view.text.comparison_table import table
 from stress.view.text.markdown import escape
 
+WIDTH = 112
 REGRESSED, IMPROVED = ([1000.0 + trial for trial in range(8)], [1500.0 + trial for trial in range(8)])
 
 
 def printed(comparisons, **options):
-    console = Console(highlight=False, width=NARROWEST)
+    console = Console(highlight=False, width=WIDTH)
     with console.capture() as capture:
         console.print(table(comparisons, **options))
     return capture.get()
@@ -34,7 +34,7 @@ def rows(comparisons, **options):
 
 
 def styles(comparisons, text):
-    console = Console(highlight=False, width=NARROWEST, force_terminal=True, color_system="standard")
+    console = Console(highlight=False, width=WIDTH, force_terminal=True, color_system="standard")
     segments = console.render_lines(table(comparisons), console.options)
     return {str(segment.style) for line in segments for segment in line if segment.text.strip().startswith(text)}
 
@@ -68,7 +68,7 @@ def test_a_line_has_both_arms_the_change_its_interval_p_and_the_verdict():
 def test_it_fits_a_console_that_is_none():
     long = made_up(rows=("closewait net.ipv4.tcp_challenge_ack_limit=100, net.ipv4.tcp_syn_retries=1", "clean"))
     lines = printed(long, everything=True).splitlines()
-    assert max(map(len, lines)) <= NARROWEST
+    assert max(map(len, lines)) <= WIDTH
     assert not any("…" in line for line in lines)
     assert sum(line.startswith("closewait net.ipv4.tcp_chall") for line in lines) == 1
 
@@ -173,6 +173,70 @@ def test_arms_are_named_at_each_row_where_they_are_several():
         "closewait: new against old",
         "closewait: newer against old",
     ]
+
+
+def contradicting():
+    """Return a comparison whose medians rise while the ratios within its blocks fall."""
+    base = [20_000.0, 20_500.0, 21_000.0, 23_400.0, 31_000.0, 31_500.0, 32_000.0]
+    new = [18_900.0, 19_300.0, 19_800.0, 29_200.0, 29_300.0, 29_600.0, 30_000.0]
+    return decide([compared("closewait", "rate", base, new)])
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_change_that_is_not_that_of_the_medians_is_marked_and_explained(width):
+    console = Console(highlight=False, width=width)
+    with console.capture() as capture:
+        console.print(table(contradicting()))
+    text = " ".join(capture.get().split())
+    assert "23.4k 29.2k ×0.94*" in text
+    assert "* the median of the ratios within blocks, which is not the change between the medians shown." in text
+    assert "×0.94\\*" in markdown(contradicting())
+    assert "within blocks, which is not the change" in markdown(contradicting())
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "is_paired", "what"),
+    [
+        ([0.0] * 9, [0.0] * 8 + [9000.0], True, "the mean of the differences within blocks"),
+        ([0.0] * 9, [0.0] * 8 + [9000.0], False, "the difference of the means"),
+        ([5.0] * 9, [6.0] * 9, True, None),
+        ([100.0] * 9, [100.0] * 8 + [109.0], True, None),  # by less than matters
+    ],
+)
+def test_the_mark_says_what_the_change_is(base, new, is_paired, what):
+    text = " ".join(printed(decide([compared("clean", "errors", base, new, paired=is_paired)])).split())
+    assert ("* " in text) == (what is not None)
+    assert what is None or f"* {what}, which" in text
+
+
+def test_settings_that_all_rows_share_are_said_once():
+    names = ("clean mines=500 tcp_tw_reuse=0", "closewait tcp_tw_reuse=1 mines=500 ip_local_port_range=1024 65535")
+    comparisons = made_up(rows=names)
+    shown = rows(comparisons)
+    assert "closewait tcp_tw_reuse=1 ip_local_port_range=1024 65535" in shown
+    assert "clean tcp_tw_reuse=0" in shown
+    assert " ".join(shown).count("mines=500") == 1
+    assert "All with mines=500." in " ".join(shown)
+    assert markdown(comparisons).count("mines=500") == 1
+    assert words.constants_text(made_up(rows=names[:1])) == ""
+
+
+def test_the_worst_row_comes_first():
+    worse = dataclasses.replace(one(Verdict.REGRESSED, row="worse"), effect=0.2)
+    equally = [one(Verdict.REGRESSED, row="bad"), worse, one(Verdict.INCONCLUSIVE, row="maybe")]
+    assert list(words.group_by_row(equally)) == ["worse", "bad", "maybe"]
+
+
+def test_cells_of_one_scenario_are_named_by_what_sets_them_apart():
+    two = [
+        one(Verdict.REGRESSED, row="clean", labels=("clean", "clean tcp_tw_reuse=0")),
+        one(Verdict.REGRESSED, row="clean", labels=("clean", "clean tcp_tw_reuse=1")),
+    ]
+    assert [line for line in rows(two) if line.startswith("clean:")] == [
+        "clean: tcp_tw_reuse=0 against the baseline",
+        "clean: tcp_tw_reuse=1 against the baseline",
+    ]
+    assert "(rate per s of clean: tcp_tw_reuse=0 against the baseline, ×0.50; " in words.sentence(two)
 
 
 def test_nothing_compared_is_said():

@@ -5,6 +5,7 @@ After a change that is meant: UPDATE_GOLDEN=1 python -m pytest tests/test_golden
 All of it is of stored runs, on the host of tests/fixed_host, so no storm and no machine shows; see NORMAL for the rest.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import io
@@ -22,30 +23,42 @@ import click
 import inspection_builders
 import msgspec
 import pytest
+import suite_builders
 from command import assert_one_sentence, connstorm
 from history_builders import store_all, wavering
 from rich.console import Console
 from stored import a_document, a_suite, jittered
 
 from stress.analysis.attribution.attempt_record import record_attempt
+from stress.analysis.attribution.ladder import build_ladder
 from stress.analysis.attribution.summary import analyse
+from stress.analysis.history.history import HistoryFilter, build_history
 from stress.cli.main import connstorm as group
 from stress.cli.output import console, print_report
 from stress.cli.suite import conclude
+from stress.model.kernel import CachedKernel
 from stress.model.outcome import Cause
 from stress.run.peer.peer_checks import peer_checks
+from stress.store import suite_folder
 from stress.store.calibration import read as read_calibration
 from stress.store.overview import read_overview
 from stress.store.run_folder import read as read_run
+from stress.store.runs import read_observations
 from stress.store.stored_names import list_stored
 from stress.storm.catalogue import SCENARIOS
+from stress.suite.cell_results import read_cell_trials
 from stress.view.export.inspection_metrics import metrics_text
 from stress.view.text.attempt_report import attempt_report
 from stress.view.text.demo_table import demo_table
 from stress.view.text.doctor import checkup_table
+from stress.view.text.history_table import history_table
 from stress.view.text.inspection_report import inspection_report
+from stress.view.text.kernel_table import kernel_table
+from stress.view.text.ladder_table import ladder_report
 from stress.view.text.noise_table import noise_table
 from stress.view.text.stored_table import stored_table
+from stress.view.text.suite_plan import Forecast, plan_table
+from stress.view.text.suite_table import suite_table
 
 TESTS = Path(__file__).parent
 REPOSITORY = TESTS.parent
@@ -99,6 +112,7 @@ VERBS = {
     "compare-markdown": "compare base slow --no-draw --markdown",
     "compare-json": "compare base slow --no-draw --json",
     "compare-three": "compare base same slow --no-draw --base same --filter scenario=clean",
+    "compare-sweep": "compare sweep --no-draw",
     "compare-metric": "compare before=base after=slow --no-draw --metric body.p99 --metric rate --rows scenario",
     "compare-columns": "compare reuse --no-draw --cols tcp_tw_reuse --base 2 --metric body.p50",
     "compare-frozen": "compare suite-schema-1 --no-draw --cols tcp_timestamps",
@@ -133,7 +147,6 @@ VERBS = {
     "calibrated-power-json": "power --calibration calibration.json --json",
     "power-rates": "power --rates 10 20",
     "power-rates-json": "power --rates 10 20 --dispersion 2 --json",
-    "scenarios": "scenarios",
     "explain": "explain",
     "explain-set": "explain --set net.ipv4.tcp_syn_retries=2 --set net.ipv4.tcp_syn_linear_timeouts=0",
     "explain-latency": "explain 1.02s",
@@ -354,6 +367,7 @@ def inputs(tmp_path_factory):
         for reuse, p50 in (("0", 10_000), ("2", 20_000))
     }
     a_suite(home / "reuse", reused, suite_id="reuse")
+    a_suite(home / "sweep", swept(), suite_id="sweep")
     rates = wavering((25, 40_000), (25, 34_000))
     store_all(home / "steps", rates[:25], program="connstorm 1.0", kernel="6.12.1")
     store_all(home / "steps", rates[25:], first=25, program="connstorm 1.1", kernel="6.18.44")
@@ -365,6 +379,21 @@ def inputs(tmp_path_factory):
         suite["suite"]["trials"] = trials
         (home / name / "suite.json").write_text(json.dumps(suite))
     return home
+
+
+def swept():
+    """Return the trials of a suite of long names and large numbers, by cell."""
+    trials = {}
+    for scenario in ("clean", "challenge-intercepted-by-a-firewall"):
+        for setting, changes in {
+            "": {},
+            " tcp_syn_linear_timeouts=0": {"p99": 18_400},
+            " ip_local_port_range=1024 65535": {"p99": 24_000, "rate": 1_234_567.8},
+            " tcp_challenge_ack_limit=2147483647": {"retried": 1_234_567, "unknown": 1_234},
+        }.items():
+            common = {"attempts": 12_345_678, "rate": 1_500_000.0, "plan": {"mines": 500}}
+            trials[scenario + setting] = jittered(8, **(common | changes))
+    return trials
 
 
 @pytest.fixture(scope="module")
@@ -515,8 +544,8 @@ def test_what_is_stored(columns, printed):
     assert max(map(len, (table + report).splitlines())) <= columns
 
 
-def report_of(name):
-    return inspection_report(getattr(inspection_builders, name.upper()), 80)
+def report_of(name, width=80):
+    return inspection_report(getattr(inspection_builders, name.upper()), width)
 
 
 @pytest.mark.parametrize("name", ["fine", "trouble", "refused"])
@@ -593,6 +622,105 @@ def test_a_suite_that_is_gone_on_with(run):
     agree("suite-resume", run("suite begun --resume", under=alone).text)
 
 
+# Tables at 80 and at 120 columns
+
+
+TABLES = (
+    *("compare", "compare-sweep", "compare-three", "compare-columns", "compare-all"),
+    *("gate-closed", "gate-failed", "gate-self-test", "gate-self-test-unseen"),
+    *("calibrated-power", "explain-cause"),
+)
+
+
+@pytest.fixture
+def at_widths(printed, monkeypatch):
+    """Return a function that returns what is printed in this process at 80 and at 120 columns."""
+
+    def at_widths(show, *arguments, **options):
+        parts = []
+        for columns in (80, 120):
+            monkeypatch.setenv("COLUMNS", str(columns))
+            _, text = printed(show, *arguments, **options)
+            assert not re.search(r"[\w.,]…", text.replace("any…", "")), text
+            parts.append((f"{columns} columns", text))
+        return page(*parts)
+
+    return at_widths
+
+
+def test_scenarios(run):
+    agree(
+        "scenarios", page(*((f"{columns} columns", run("scenarios", columns=columns).stdout) for columns in (80, 120)))
+    )
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_verb_at_widths(name, at_widths, inputs, tmp_path, monkeypatch):
+    for entry in inputs.iterdir():
+        (tmp_path / entry.name).symlink_to(entry)
+
+    def show():
+        monkeypatch.chdir(tmp_path)
+        warnings = contextlib.redirect_stderr(io.StringIO())  # they and the exit code are in the other golden file
+        with warnings, contextlib.suppress(SystemExit):
+            group.main(shlex.split(VERBS[name]), "connstorm", standalone_mode=False)
+
+    agree(f"widths/{name}", at_widths(show))
+
+
+SOME_AXES = {
+    name: values
+    for name, values in suite_builders.AXES.items()
+    if name.endswith(("challenge_ack_limit", "linear_timeouts", "port_range"))
+}
+HISTORY = HistoryFilter(("rate", "body.p99"), (), ())
+RENDERED = {
+    "run": lambda: print_run("run-schema-3"),
+    "run-books": lambda: print_run("run-schema-3", with_books=True),
+    "history": lambda: console().print(
+        history_table(build_history([*read_observations(Path("steps"), "")], HISTORY, ()))
+    ),
+    "suite": lambda: console().print(table_of("slow")),
+    "suite-settings": lambda: console().print(suite_table(suite_builders.made_up(axes=SOME_AXES))),
+    "suite-plan": lambda: console().print(plan_of("sweep")),
+    "calibrate": lambda: console().print(noise_table(read_calibration(Path("calibration.json")))),
+    "demo": lambda: console().print(demo_table([("a", analyse(read_run(Path("run-schema-2"))[0]))])),
+    "kernels": lambda: console().print(kernel_table([(msgspec.convert(KERNEL, CachedKernel), 1 << 28)])),
+    "doctor-peer": lambda: console().print(checkup_table(list(peer_checks(checkup_builders.TROUBLE)))),
+    "inspect": lambda: console().print(report_of("watched", console().width)),
+    "ladder": lambda: console().print(ladder_of("run-schema-2")),
+}
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_table_at_widths(name, at_widths):
+    agree(f"widths/{name}", at_widths(RENDERED[name]))
+
+
+def print_run(path, **options):
+    observed, summary = read_run(Path(path))
+    print_report(observed.record, summary, Path(path), **options)
+
+
+def table_of(path):
+    return suite_table(read_cell_trials(Path(path), suite_folder.read(Path(path))))
+
+
+def plan_of(path):
+    suite = suite_folder.read(Path(path)).suite
+    forecasts = [
+        Forecast(trials.cell, 28_232, 12.5, trials.not_applicable)
+        for trials in suite_builders.made_up(1, axes=SOME_AXES)
+    ]
+    return plan_table(suite, forecasts)
+
+
+def ladder_of(path):
+    record = read_run(Path(path))[0].record
+    sysctls = record.acts[0].sysctls
+    return ladder_report(record.host, sysctls, build_ladder(record.host, sysctls))
+
+
 # Wrong use
 
 
@@ -631,4 +759,5 @@ def test_help(path, printed, monkeypatch):
 def test_no_golden_file_is_left_over():
     assert {file.stem for file in (GOLDEN / "wrong").iterdir()} == {*WRONG, "run-cell-plan"}
     assert {file.stem for file in (GOLDEN / "help").iterdir()} == {"-".join(path) or "connstorm" for path in commands()}
+    assert {file.stem for file in (GOLDEN / "widths").iterdir()} == {*TABLES, *RENDERED}
     assert {*VERBS} <= {file.stem for file in GOLDEN.iterdir()}

@@ -45,13 +45,14 @@ def a_word(**changes):
     return KernelWord(**(fields | changes))
 
 
-def lines_of(tmp_path, *, acts=None, plan=None, **changes):
-    """Return the lines of a report as on a terminal of 80 columns; ``changes`` are of its summary."""
+def lines_of(tmp_path, *, acts=None, plan=None, width=WIDTH, with_books=False, **changes):
+    """Return the lines of a report as on a terminal; ``changes`` are of its summary."""
     record = a_record(plan, acts=[an_act(plan)] if acts is None else acts)
     summary = msgspec.structs.replace(analyse(a_run(the_attempts((40000, 0, 0)))).summary, books=[], warnings=[])
     stream = io.StringIO()
-    console = Console(file=stream, width=WIDTH, highlight=False, color_system=None)
-    console.print(run_report(record, msgspec.structs.replace(summary, **changes), tmp_path / "run"))
+    console = Console(file=stream, width=width, highlight=False, color_system=None)
+    summary = msgspec.structs.replace(summary, **changes)
+    console.print(run_report(record, summary, tmp_path / "run", with_books=with_books))
     return [line.rstrip() for line in stream.getvalue().splitlines()]
 
 
@@ -216,9 +217,25 @@ def test_acts_with_the_same_listener_share_its_row(tmp_path):
 
 def test_books_of_several_acts_stand_below_the_names_of_the_acts(tmp_path):
     books = [msgspec.structs.replace(a_claim(), act=act) for act in ("first", "second")]
-    lines = [line.strip() for line in lines_of(tmp_path, books=books)]
+    lines = [line.strip() for line in lines_of(tmp_path, books=books, with_books=True)]
     claim = next(line for line in lines if line.startswith("RSTs"))
     assert [line for line in lines if line in ("first", "second", claim)] == ["first", claim, "second", claim]
+
+
+def test_books_that_balance_are_one_line_on_a_narrow_terminal(tmp_path):
+    books = [a_claim(), a_claim("ActiveOpens")]
+    for width, shown in ((80, []), (109, []), (110, ["OutRsts", "ActiveOpens"])):
+        text = " ".join(lines_of(tmp_path, books=books, width=width)).split()
+        assert [word for word in text if word in ("OutRsts", "ActiveOpens")] == shown
+    assert "books: balanced (2 of 2); --books shows all" in lines_of(tmp_path, books=books)
+    whole = lines_of(tmp_path, books=books, with_books=True)
+    assert [line.split()[2] for line in whole if line.startswith(" RSTs")] == ["OutRsts", "ActiveOpens"]
+
+
+def test_books_that_do_not_balance_are_shown_on_every_terminal(tmp_path):
+    lines = lines_of(tmp_path, books=[a_claim("ActiveOpens"), a_claim(balanced=False)])
+    assert "books: not balanced (1 of 2); --books shows all" in lines
+    assert [line.split() for line in lines if line.startswith(" RSTs")] == [["RSTs", "5", "OutRsts", "6", "≠", "+1"]]
 
 
 def test_what_to_run_next_is_told_only_where_something_is_wrong():

@@ -7,18 +7,18 @@ from suite_builders import a_summary, made_up, trials_of
 
 from stress.analysis.metric import METRICS
 from stress.analysis.statistics.trials import Effect, median_interval
-from stress.cli.output import NARROWEST
 from stress.model.errors import UsageError
 from stress.view.text import metric_wording as words
 from stress.view.text.suite_markdown import suite_markdown
 from stress.view.text.suite_table import heading, suite_table
 
+WIDTH = 112
 USUAL = {"net.ipv4.tcp_x": 1}
 OTHER = {"net.ipv4.tcp_x": 2}
 
 
 def printed(cells, **options):
-    console = Console(highlight=False, width=NARROWEST)
+    console = Console(highlight=False, width=WIDTH)
     with console.capture() as capture:
         console.print(suite_table(cells, **options))
     return capture.get()
@@ -30,7 +30,7 @@ def rows(cells, **options):
 
 def styles(cells, text):
     """The colours in which a text is printed."""
-    console = Console(highlight=False, width=NARROWEST, force_terminal=True, color_system="standard")
+    console = Console(highlight=False, width=WIDTH, force_terminal=True, color_system="standard")
     segments = console.render_lines(suite_table(cells), console.options)
     return {str(segment.style) for line in segments for segment in line if text in segment.text}
 
@@ -44,7 +44,7 @@ def two_cells(new, old, **cell):
 
 def test_a_suite_of_many_settings_fits_a_console_that_is_none():
     lines = printed(made_up()).splitlines()
-    assert max(map(len, lines)) <= NARROWEST
+    assert max(map(len, lines)) <= WIDTH
     assert not any("…" in line for line in lines)
 
 

@@ -20,7 +20,7 @@ from stress.view.text.run_report import run_report
 
 RESULTS = Path("results")
 CLEAR = "\r\x1b[K"  # to the begin of the line, and clear it
-NARROWEST = 112  # columns, when the output is no terminal
+UNKNOWN_WIDTH = 100  # columns of output that is no terminal, where COLUMNS does not say
 
 
 output_option = click.option(
@@ -31,6 +31,7 @@ output_option = click.option(
     show_default=True,
     help="the folder of all runs",
 )
+books_option = click.option("--books", "with_books", is_flag=True, help="show all books, however narrow the terminal")
 json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
 
 
@@ -91,16 +92,16 @@ def leave_broken_pipe() -> NoReturn:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console for standard output, or error; when that is no terminal, wide enough for our tables."""
+    """Return a console for standard output, or error: as wide as its terminal, or as COLUMNS says."""
     terminal = PipedConsole(highlight=False, stderr=stderr)
-    if terminal.is_terminal:
+    if terminal.is_terminal or os.environ.get("COLUMNS", "").isdecimal():
         return terminal
-    return PipedConsole(highlight=False, stderr=stderr, width=max(terminal.width, NARROWEST))
+    return PipedConsole(highlight=False, stderr=stderr, width=UNKNOWN_WIDTH)
 
 
-def print_report(record: Record, summary: Summary, path: Path) -> None:
-    """Print the summary of one run."""
-    console().print(run_report(record, summary, path))
+def print_report(record: Record, summary: Summary, path: Path, *, with_books: bool = False) -> None:
+    """Print the summary of one run; ``with_books`` shows all books on narrow terminals, too."""
+    console().print(run_report(record, summary, path, with_books=with_books))
 
 
 def run_object(scenario: str, path: Path, summary: Summary) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from stress.cli.output import Progress, json_option, output_option, print_object, print_report, run_object
+from stress.cli.output import Progress, books_option, json_option, output_option, print_object, print_report, run_object
 from stress.cli.verb import Verb
 from stress.store import run_folder
 
@@ -14,8 +14,9 @@ from stress.store import run_folder
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--port", type=click.IntRange(1, 65535), help="read only segments from and to this port")
 @output_option
+@books_option
 @json_option
-def read(files: tuple[Path, ...], output: Path, *, port: int | None, as_json: bool) -> None:
+def read(files: tuple[Path, ...], output: Path, *, port: int | None, with_books: bool, as_json: bool) -> None:
     r"""Read capture FILEs (pcap, pcapng, also .gz) of others: a run folder, causes as far as packets prove them.
 
     Each connection try becomes an attempt, each server an act. Several files are read as one capture: of both ends,
@@ -35,4 +36,4 @@ def read(files: tuple[Path, ...], output: Path, *, port: int | None, as_json: bo
     if as_json:
         print_object(run_object(observed.record.plan.scenario, path, summary))
     else:
-        print_report(observed.record, summary, path)
+        print_report(observed.record, summary, path, with_books=with_books)

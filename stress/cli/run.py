@@ -11,7 +11,7 @@ from stress.cli.completion import complete_scenario
 from stress.cli.counts import COUNT
 from stress.cli.interrupts import catch_sigterm, interrupted_code
 from stress.cli.options import make_against_plan, make_plan, plan_options
-from stress.cli.output import Progress, json_option, output_option, print_object, print_report, run_object
+from stress.cli.output import Progress, books_option, json_option, output_option, print_object, print_report, run_object
 from stress.cli.peer import add_peer_options, make_peer_plan, take_peer_choice
 from stress.cli.verb import Verb
 from stress.model.errors import UNBALANCED, LabError, UsageError
@@ -40,6 +40,7 @@ from stress.storm.check import plan_rules
 @add_peer_options
 @click.option("--strict", is_flag=True, help="exit with 4 when the books do not balance")
 @output_option
+@books_option
 @json_option
 def run(
     name: str,
@@ -49,6 +50,7 @@ def run(
     until_slow: int | None,
     *,
     strict: bool,
+    with_books: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -92,7 +94,7 @@ def run(
     if as_json:
         print_object(run_object(plan.scenario, path, summary))
     else:
-        print_report(observed.record, summary, path)
+        print_report(observed.record, summary, path, with_books=with_books)
     if lost := next((act.peer.lost for act in observed.record.acts if act.peer and act.peer.lost), None):
         raise LabError(f"{lost} What was recorded until then is in {path}.")
     if observed.record.interrupted:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from stress.cli.output import console, json_option, print_object, print_report, run_object
+from stress.cli.output import books_option, console, json_option, print_object, print_report, run_object
 from stress.cli.stored import complete_stored, results_option
 from stress.cli.verb import Verb
 from stress.model.errors import UsageError
@@ -19,8 +19,9 @@ from stress.store.suite_folder import SUITE_FILE
 @click.option("--attempt", type=click.IntRange(min=0), metavar="N", help="this attempt alone, counted from 0")
 @click.option("--trial", type=click.IntRange(min=0), metavar="N", help="the run of this trial of a suite")
 @results_option
+@books_option
 @json_option
-def show(name: str, attempt: int | None, trial: int | None, results: Path, *, as_json: bool) -> None:
+def show(name: str, attempt: int | None, trial: int | None, results: Path, *, with_books: bool, as_json: bool) -> None:
     r"""Print the report of a stored RUN or suite again; with --attempt, all that is stored of one attempt.
 
     RUN is a path, or short for one in RESULTS: a part of the name that it alone has, latest, latest~1 (the one before),
@@ -59,7 +60,7 @@ def show(name: str, attempt: int | None, trial: int | None, results: Path, *, as
     elif as_json:
         print_object(run_object(observed.record.plan.scenario, path, summary))
     else:
-        print_report(observed.record, summary, path)
+        print_report(observed.record, summary, path, with_books=with_books)
 
 
 def run_of_trial(path: Path, number: int) -> Path:

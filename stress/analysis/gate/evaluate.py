@@ -63,6 +63,7 @@ class ConditionResult:
         adjusted_p: p-value of the change, corrected for all conditions.
         more_trials: how many more trials would probably decide; None where it is decided, or no number would.
         shifted: whether the change was tested against the limit itself, because the condition asks for it.
+        paired: whether trials were compared within blocks.
     """
 
     condition: Condition
@@ -77,6 +78,7 @@ class ConditionResult:
     adjusted_p: float | None = None
     more_trials: int | None = None
     shifted: bool = False
+    paired: bool = False
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,7 @@ def evaluate_comparison(case: Case, measured: Comparison, alpha: float) -> Condi
         limit=limit,
         adjusted_p=measured.adjusted_p,
         shifted=shifted,
+        paired=case.paired,
     )
     if measured.effect is None or measured.low is None or measured.high is None or measured.level is None:
         return no_data

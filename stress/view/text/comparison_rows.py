@@ -7,6 +7,7 @@ from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import Estimate
 from stress.view.text import comparison_wording as words
+from stress.view.text.change_mark import MARK, mark_note
 from stress.view.text.metric_wording import interval_text
 from stress.view.text.table import Cell, Row, Tone
 
@@ -36,11 +37,17 @@ def comparison_cells(comparison: Comparison) -> tuple[Cell, ...]:
         Cell(words.name_text(comparison)),
         estimate_cell(comparison, comparison.base_estimate),
         estimate_cell(comparison, comparison.new_estimate),
-        Cell(change, interval, tone),
+        Cell(f"{change}{MARK if words.is_marked(comparison) else ''}", interval, tone),
         Cell(words.p_text(comparison.adjusted_p)),
         Cell(words.trials_text(comparison), tone=Tone.QUIET),
         Cell(words.verdict_text(comparison), tone=tone),
     )
+
+
+def mark_notes(comparisons: Iterable[Comparison]) -> list[str]:
+    """Return what marked changes are, if there are any."""
+    marked = ((comparison.kind, comparison.paired) for comparison in comparisons if words.is_marked(comparison))
+    return list(filter(None, [mark_note(marked)]))
 
 
 def estimate_cell(comparison: Comparison, estimate: Estimate | None) -> Cell:

@@ -10,22 +10,24 @@ from rich.text import Text
 from stress.analysis.comparison.verdict import Comparison
 from stress.model.text import plural
 from stress.view.text import comparison_wording as words
-from stress.view.text.comparison_rows import comparison_rows
+from stress.view.text.comparison_rows import comparison_rows, mark_notes
+from stress.view.text.fitting import MARK
 from stress.view.text.metric_wording import percent_text, span_text
-from stress.view.text.rich_table import QUIET, wide_table
+from stress.view.text.rich_table import Widest, grouped_table
+from stress.view.text.row_table import QUIET
 from stress.view.text.table import Cell, Column, Row, Table, Tone
 
-GATES = "•"
+GATES = MARK
 NUMBERS = ("base", "new", "change", "interval", "p", "trials")
-COLUMNS = (Column("  metric"), *(Column(head, is_number=True) for head in NUMBERS), Column("verdict"))
-WIDTH = 112
-METRIC_MIN = 16  # columns; longer names are broken
+METRIC, VERDICT = Column("  metric"), Column("verdict")
+COLUMNS = (METRIC, *(Column(head, is_number=True) for head in NUMBERS), VERDICT)
+NARROW = (METRIC, *(Column(head, is_number=True) for head in NUMBERS if head != "interval"), VERDICT)
 
 
 def table(comparisons: Sequence[Comparison], *, everything: bool = False) -> RenderableType:
     """Return a summary of comparisons, the method, and a table grouped by row.
 
-    It needs WIDTH columns.
+    Where the terminal is narrow, the interval of a change stands below it.
 
     Args:
         comparisons: decided together.
@@ -34,27 +36,29 @@ def table(comparisons: Sequence[Comparison], *, everything: bool = False) -> Ren
     shown = [comparison for comparison in comparisons if everything or not words.is_of_nothing(comparison)]
     parts: list[RenderableType] = [Text(words.sentence(comparisons), style="bold")]
     if comparisons:
-        arms = words.arms_text(comparisons)
-        parts.append(Text(f"{arms}. {words.method_text(comparisons)}" if arms else words.method_text(comparisons)))
+        parts.append(Text(words.head_text(comparisons, shown)))
     if shown:
         pairs = [(row, comparison) for row, these in words.group_by_row(shown).items() for comparison in these]
         rows = zip(comparison_rows(pairs), pairs, strict=True)
-        narrow = tuple(narrow_row(row, is_gating=comparison.gating) for row, (_, comparison) in rows)
-        parts += wide_table(Table(COLUMNS, narrow), WIDTH, METRIC_MIN)
+        marked = [marked_row(row, is_gating=comparison.gating) for row, (_, comparison) in rows]
+        wide = grouped_table(Table(COLUMNS, tuple(map(wide_row, marked))))
+        parts += [Text(), Widest([wide, grouped_table(Table(NARROW, tuple(marked)), is_tall=True)]), Text()]
     parts += [Text(line, style=QUIET) for line in notes(shown, hidden=len(comparisons) - len(shown))]
     return Group(*parts)
 
 
-def narrow_row(row: Row, *, is_gating: bool) -> Row:
-    """Return a row for a terminal: GATES marks what gates, arms are without intervals, that of the change is apart."""
+def marked_row(row: Row, *, is_gating: bool) -> Row:
+    """Return a row for a terminal: GATES marks what gates, and arms are without intervals."""
+    metric, base, new, *others = row.cells
+    name = Cell(f"{GATES if is_gating else ' '} {metric.text}")
+    return Row(row.group, (name, replace(base, detail=""), replace(new, detail=""), *others))
+
+
+def wide_row(row: Row) -> Row:
+    """Return a row with the interval of the change in a column of its own."""
     metric, base, new, change, *others = row.cells
-    cells = (
-        Cell(f"{GATES if is_gating else ' '} {metric.text}"),
-        *(replace(cell, detail="") for cell in (base, new, change)),
-        Cell(change.detail, tone=Tone.QUIET),
-        *others,
-    )
-    return Row(row.group, cells)
+    interval = Cell(change.detail, tone=Tone.QUIET)
+    return Row(row.group, (metric, base, new, replace(change, detail=""), interval, *others))
 
 
 def notes(shown: Sequence[Comparison], *, hidden: int) -> list[str]:
@@ -65,7 +69,8 @@ def notes(shown: Sequence[Comparison], *, hidden: int) -> list[str]:
     levels = sorted(comparison.level for comparison in shown if comparison.level)
     if levels:
         sure = span_text([percent_text(level) for level in levels])
-        lines.append(f"base, new: medians over trials. interval: of the change, {sure} confidence. p: corrected.")
+        lines.append(f"base, new: medians over trials. change: with its interval, {sure} confidence. p: corrected.")
+    lines += mark_notes(shown)
     if any(comparison.more_trials for comparison in shown):
         lines.append("+N trials: so many more of each arm would probably decide, if the change is what it looks like.")
     if hidden:

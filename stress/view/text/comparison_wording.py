@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Wording and order of comparisons, shared by the table, the Markdown and the forest plot."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from stress.analysis.comparison.compare import ALPHA
 from stress.analysis.comparison.verdict import Comparison, Verdict
@@ -10,10 +11,12 @@ from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import Effect, Estimate
 from stress.model.text import join_words, number_text, plural
 from stress.view.text import metric_wording as words
+from stress.view.text.change_mark import is_apart
 
 # Most important first. Missing data comes before equivalence, because it may hide anything.
 SEVERITY = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCONCLUSIVE, Verdict.NO_DATA, Verdict.EQUIVALENT)
 CHANGED = (Verdict.REGRESSED, Verdict.IMPROVED)
+SETTING_BEGINS = re.compile(r" (?=[\w.]+=)")  # in the name of a cell
 NAMED_MAX = 3  # regressions that the sentence names
 LEAST_P = 0.001  # smaller p-values are written as "<0.001"
 
@@ -30,24 +33,58 @@ def effect_size(comparison: Comparison) -> float:
 
 def order_comparisons(comparisons: Iterable[Comparison]) -> list[Comparison]:
     """Return comparisons in order of importance: by verdict, then those that gate, then by size of change."""
-    return sorted(
-        comparisons, key=lambda item: (SEVERITY.index(item.verdict), not item.gating, -effect_size(item), item.metric)
-    )
+    return sorted(comparisons, key=lambda item: (*importance(item), item.metric))
 
 
 def group_by_row(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
-    """Return the comparisons of each row in order of importance, and the rows by their most important verdict.
+    """Return the comparisons of each row in order of importance, and the rows the worst first.
 
-    Where comparisons have different arms, the name of a row includes its arms.
+    Where comparisons have different arms, the name of a row includes its arms. What is equal in the names of all rows
+    is left out: ``constants_text`` has it.
     """
-    several = len({(comparison.base, comparison.new) for comparison in comparisons}) > 1
+    several = has_several_arms(comparisons)
+    constants = shared_settings({comparison.row for comparison in comparisons})
     rows: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
-        name = f"{comparison.row}: {pair_text(comparison)}" if several else comparison.row
-        rows.setdefault(name, []).append(comparison)
+        rows.setdefault(row_name(comparison, several=several, constants=constants), []).append(comparison)
     in_order = {name: order_comparisons(row) for name, row in rows.items()}
-    # The sort is stable: rows with equal verdicts keep their order.
-    return dict(sorted(in_order.items(), key=lambda item: SEVERITY.index(item[1][0].verdict)))
+    # The sort is stable: rows that are equally bad keep their order.
+    return dict(sorted(in_order.items(), key=lambda item: importance(item[1][0])))
+
+
+def importance(comparison: Comparison) -> tuple[int, bool, float]:
+    """Return the sort key of a comparison among others: by verdict, then those that gate, then by size of change."""
+    return SEVERITY.index(comparison.verdict), not comparison.gating, -effect_size(comparison)
+
+
+def has_several_arms(comparisons: Iterable[Comparison]) -> bool:
+    """Return whether comparisons have different arms."""
+    return len({(comparison.base, comparison.new) for comparison in comparisons}) > 1
+
+
+def row_name(comparison: Comparison, *, several: bool, constants: Collection[str] = ()) -> str:
+    """Return the name of a comparison's row without some settings, and of several arms with its own."""
+    name = " ".join(part for part in name_parts(comparison.row) if part not in constants)
+    return f"{name}: {pair_text(comparison)}" if several else name
+
+
+def name_parts(name: str) -> list[str]:
+    """Return the parts of a name such as ``clean mines=5 ip_local_port_range=1024 65535``: a value may have blanks."""
+    return SETTING_BEGINS.split(name)
+
+
+def shared_settings(names: Collection[str]) -> list[str]:
+    """Return the settings that all of several names have, with the same value."""
+    if len(names) < 2:
+        return []
+    first, *others = map(name_parts, sorted(names))
+    return [part for part in first if "=" in part and all(part in other for other in others)]
+
+
+def constants_text(comparisons: Sequence[Comparison]) -> str:
+    """Return the settings that are equal in all rows: ``'All with mines=500.'``; ``''`` without any."""
+    shared = shared_settings({comparison.row for comparison in comparisons})
+    return f"All with {', '.join(shared)}." if shared else ""
 
 
 def pair_text(comparison: Comparison) -> str:
@@ -79,6 +116,11 @@ def effect_texts(comparison: Comparison) -> tuple[str, str]:
     if effect is None:
         return "–", ""
     return words.change_text(effect, effect.median), words.change_interval_text(effect)
+
+
+def is_marked(comparison: Comparison) -> bool:
+    """Return whether a change is not the one between the medians of its arms."""
+    return is_apart(effect_of(comparison), comparison.base_estimate, comparison.new_estimate)
 
 
 def estimate_text(comparison: Comparison, estimate: Estimate | None) -> str:
@@ -141,7 +183,11 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
     )
     begin = f"{len(regressed) or 'None'} of {what} regressed"
     if regressed:
-        shown = [f"{name_text(item)} of {item.row}, {effect_texts(item)[0]}" for item in regressed[:NAMED_MAX]]
+        several, constants = has_several_arms(comparisons), shared_settings({item.row for item in comparisons})
+        shown = [
+            f"{name_text(item)} of {row_name(item, several=several, constants=constants)}, {effect_texts(item)[0]}"
+            for item in regressed[:NAMED_MAX]
+        ]
         more = [f"{len(regressed) - NAMED_MAX:,} more"] if regressed[NAMED_MAX:] else []
         begin += f" ({'; '.join(shown + more)})"
     rest = [
@@ -173,6 +219,12 @@ def method_text(comparisons: Sequence[Comparison]) -> str:
     if not tested:
         return "No test was made: no comparison has data."
     return f"{plural(len(tested), 'test')}: {'; '.join(parts)} (level {number_text(ALPHA)}); {pairing}."
+
+
+def head_text(comparisons: Sequence[Comparison], shown: Sequence[Comparison]) -> str:
+    """Return which arms are compared, what all rows that are shown have in common, and how they were tested."""
+    arms = arms_text(comparisons)
+    return " ".join(filter(None, [f"{arms}." if arms else "", constants_text(shown), method_text(comparisons)]))
 
 
 def arms_text(comparisons: Sequence[Comparison]) -> str:

@@ -13,6 +13,7 @@ from stress.analysis.attribution.findings import Findings
 from stress.model.plan import Close
 from stress.model.summary import Band
 from stress.model.units import duration_text
+from stress.view.text.whole_table import WholeTable
 
 COUNTERS = ("TCPSYNChallenge", "TCPChallengeACK", "TCPSynRetrans")
 NOTHING = "–"
@@ -97,7 +98,7 @@ def demo_table(panels: Iterable[tuple[str, Findings]]) -> Table:
     bands = sorted(occupied.values(), key=lambda band: band.from_ns)
     filled = [cells(findings, bands) for findings in columns.values()]
     # No space left of a cell and one right of it: five columns of ten characters, and the names of the rows.
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table = WholeTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("", no_wrap=True)
     for letter, findings in columns.items():
         table.add_column(f"({letter})\n{heading(findings.run.record.plan.scenario)}", justify="right")

@@ -9,11 +9,12 @@ from rich.table import Table
 from stress.lab.doctor import Check
 from stress.model.record import Overhead
 from stress.model.speed import Speed
+from stress.view.text.whole_table import WholeTable
 
 
 def checkup_table(points: Iterable[Check]) -> Table:
     """Return one row per check."""
-    table = Table("", "", "found", "what to do", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = WholeTable("", "", "found", "what to do", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for point in points:
         mark = "[yellow]![/]" if point.advice else "[green]✓[/]"
         table.add_row(mark, point.name, point.state, point.advice)
@@ -22,7 +23,7 @@ def checkup_table(points: Iterable[Check]) -> Table:
 
 def speed_table(speeds: Iterable[Speed], overhead: Overhead) -> Table:
     """Return one row per way to close, and the cost of recording in the caption."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", caption_justify="left")
+    table = WholeTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", caption_justify="left")
     table.add_column("close")
     for column in ("bare loop", "engine, all recorded", "engine / bare", "quartiles"):
         table.add_column(column, justify="right")

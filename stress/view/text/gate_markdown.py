@@ -25,6 +25,8 @@ def markdown(results: Sequence[ConditionResult], warnings: Sequence[str]) -> str
     if fine:
         summary = f"{plural(len(fine), 'condition holds', 'conditions hold')}"
         blocks.append(fold_away(summary, table(fine)))
+    if note := words.marks_text(results):
+        blocks.append(escape(note))
     if warnings:
         blocks.append("\n".join(f"- {escape(text)}" for text in warnings))
     return "\n\n".join(blocks) + "\n"

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from stress.analysis.gate.evaluate import ConditionResult, State
 from stress.view.text import gate_wording as words
+from stress.view.text.change_mark import MARK
 from stress.view.text.comparison_wording import p_text
 from stress.view.text.table import Cell, Row, Tone
 
@@ -17,6 +18,12 @@ TONES = {
 }
 
 
+def change_cell(result: ConditionResult) -> Cell:
+    """Return a change with its interval, marked where it is not the one between the medians."""
+    change, interval = words.effect_texts(result)
+    return Cell(f"{change}{MARK if words.is_marked(result) else ''}", interval)
+
+
 def gate_rows(results: Iterable[ConditionResult]) -> tuple[Row, ...]:
     """Return results by severity, grouped by condition: row, base, new, change, p and state."""
     return tuple(
@@ -26,7 +33,7 @@ def gate_rows(results: Iterable[ConditionResult]) -> tuple[Row, ...]:
                 Cell(result.row),
                 Cell(words.estimate_text(result, result.base)),
                 Cell(words.estimate_text(result, result.new)),
-                Cell(words.effect_text(result)),
+                change_cell(result),
                 Cell("" if result.adjusted_p is None else p_text(result.adjusted_p)),
                 Cell(words.state_text(result), tone=TONES[result.state]),
             ),

@@ -15,20 +15,24 @@ from stress.view.text import gate_wording as words
 from stress.view.text import metric_wording
 from stress.view.text.comparison_wording import p_text
 from stress.view.text.gate_rows import gate_rows
-from stress.view.text.rich_table import empty_table, sectioned_table
+from stress.view.text.rich_table import Widest, empty_table, grouped_table
+from stress.view.text.row_table import QUIET
 from stress.view.text.table import Cell, Column, Row, Table
 
 NUMBERS = ("\nbase", "\nnew", "\nchange", "p,\ncorrected")
 COLUMNS = (Column("condition\n  row"), *(Column(head, is_number=True) for head in NUMBERS), Column(""))
-FIRST_MIN = 30  # columns
 
 
 def table(results: Sequence[ConditionResult]) -> RenderableType:
     """Return a summary, and one line per result grouped by condition, those that do not hold first."""
     is_broken = any(result.state is State.BROKEN for result in results)
+    rows = Table(COLUMNS, tuple(map(indented_row, gate_rows(results))))
     return Group(
         Text(words.summary(results), style="bold red" if is_broken else "bold"),
-        sectioned_table(Table(COLUMNS, tuple(map(indented_row, gate_rows(results)))), FIRST_MIN),
+        Text(),
+        Widest([grouped_table(rows), grouped_table(rows, is_tall=True)]),
+        Text(),
+        *(Text(note, style=QUIET) for note in filter(None, [words.marks_text(results)])),
     )
 
 
@@ -41,11 +45,11 @@ def indented_row(row: Row) -> Row:
 def self_test_table(regressions: Sequence[InjectedRegression]) -> RenderableType:
     """Return which regressions, injected into copies of the data, the gate detected."""
     made = empty_table()
-    made.add_column("condition", no_wrap=True)
-    made.add_column("row", overflow="fold", min_width=12)
-    made.add_column("put in", justify="right", no_wrap=True)
-    made.add_column("p, as one of all", justify="right", no_wrap=True)
-    made.add_column("", no_wrap=True)
+    made.add_column("condition")
+    made.add_column("row")
+    made.add_column("put in", justify="right")
+    made.add_column("p, as one of all", justify="right")
+    made.add_column("")
     for regression in regressions:
         result = regression.result
         made.add_row(

@@ -9,6 +9,7 @@ from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS, Effect, Estimate
 from stress.model.text import plural
 from stress.view.text import metric_wording as words
+from stress.view.text.change_mark import is_apart, mark_note
 from stress.view.text.comparison_wording import p_text
 
 SEVERITY = (State.BROKEN, State.NO_DATA, State.NO_BASELINE, State.INCONCLUSIVE, State.HOLDS)
@@ -36,13 +37,29 @@ def effect_of(result: ConditionResult) -> Effect | None:
     )
 
 
+def effect_texts(result: ConditionResult) -> tuple[str, str]:
+    """Return a change and its interval: ``('×1.14', '×1.08 to ×1.20')``."""
+    effect = effect_of(result)
+    return (
+        ("", "") if effect is None else (words.change_text(effect, effect.median), words.change_interval_text(effect))
+    )
+
+
+def is_marked(result: ConditionResult) -> bool:
+    """Return whether a change is not the one between the medians."""
+    return is_apart(effect_of(result), result.base, result.new)
+
+
+def marks_text(results: Iterable[ConditionResult]) -> str:
+    """Return what marked changes are; ``""`` without any."""
+    marked = [result for result in results if is_marked(result)]
+    return mark_note((effect.kind, result.paired) for result in marked if (effect := effect_of(result)))
+
+
 def effect_text(result: ConditionResult) -> str:
     """Return a change with its interval: ``'×1.14 (×1.08 to ×1.20)'``."""
-    effect = effect_of(result)
-    if effect is None:
-        return ""
-    interval = words.change_interval_text(effect)
-    return words.change_text(effect, effect.median) + (f" ({interval})" if interval else "")
+    change, interval = effect_texts(result)
+    return f"{change} ({interval})" if interval else change
 
 
 def state_text(result: ConditionResult) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The changes of a history for a terminal: one row per change, open regressions first."""
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from stress.analysis.history.change_point import ChangePoint, Direction, State, Track, is_open_regression
@@ -9,8 +9,10 @@ from stress.analysis.history.history import History
 from stress.model.text import plural
 from stress.view.text import metric_wording as words
 from stress.view.text.history_wording import change_text, count_line, importance
-from stress.view.text.rich_table import QUIET, empty_table
+from stress.view.text.row_table import QUIET, Line, RowTable, Section
 
+NUMBERS = ("from → to", "change")
+HEADS = ("cell, metric", *NUMBERS, "since, first run", "program, kernel then", "state")
 TONES = {Direction.REGRESSED: "red", Direction.IMPROVED: "green", Direction.CHANGED: ""}
 
 
@@ -19,27 +21,32 @@ def history_table(history: History) -> Group:
     rows = [(track, change) for track in history.tracks for change in track.changes]
     rows.sort(key=lambda row: importance(*row))
     several = len({track.series.testbed for track in history.tracks}) > 1
-    table = empty_table()
-    table.add_column("cell, metric", overflow="fold")
-    for name in ("from → to", "change"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("since, first run", overflow="fold")
-    table.add_column("program, kernel then", overflow="fold")
-    table.add_column("state")
-    for track, change in rows:
-        series, after = track.series, track.series.points[change.place]
-        where = [series.cell, words.name_text(series.metric), *([f"testbed {series.testbed}"] if several else [])]
-        table.add_row(
-            Text("\n").join([Text(where[0]), *(Text(line, style=QUIET) for line in where[1:])]),
-            f"{words.value_text(series.metric, change.before)} → {words.value_text(series.metric, change.after)}",
-            change_text(series, change),
-            Text("\n").join(
-                [Text(f"{after.time:%Y-%m-%d %H:%M}"), Text(f"run {after.runs[0].rpartition('-')[2]}", style=QUIET)]
-            ),
-            Text("\n").join([Text(after.program), Text(f"Linux {after.kernel}", style=QUIET)]),
+    sections = [Section(None, [change_line(track, change, several=several) for track, change in rows])]
+    table = RowTable([Text(head) for head in HEADS], [head in NUMBERS for head in HEADS], sections)
+    parts: list[RenderableType] = [Text(), table, Text()] if rows else []
+    return Group(*parts, *notes(history))
+
+
+def change_line(track: Track, change: ChangePoint, *, several: bool) -> Line:
+    """Return a change as a row; of several testbeds with its own."""
+    series, after = track.series, track.series.points[change.place]
+    where = [series.cell, words.name_text(series.metric), *([f"testbed {series.testbed}"] if several else [])]
+    run = f"run {after.runs[0].rpartition('-')[2]}"
+    return Line(
+        [
+            first_bright(*where),
+            Text(f"{words.value_text(series.metric, change.before)} → {words.value_text(series.metric, change.after)}"),
+            Text(change_text(series, change)),
+            first_bright(f"{after.time:%Y-%m-%d %H:%M}", run),
+            first_bright(after.program, f"Linux {after.kernel}"),
             state_text(track, change),
-        )
-    return Group(*([table] if rows else []), *notes(history))
+        ]
+    )
+
+
+def first_bright(first: str, *others: str) -> Text:
+    """Return lines of which the first one matters most."""
+    return Text("\n").join([Text(first), *(Text(line, style=QUIET) for line in others)])
 
 
 def state_text(track: Track, change: ChangePoint) -> Text:

@@ -24,7 +24,8 @@ from stress.view.text.inspection_rows import (
     states_text,
     watched_counters,
 )
-from stress.view.text.rich_table import NOTE_INDENT, QUIET, noted_table
+from stress.view.text.rich_table import noted_table
+from stress.view.text.row_table import INDENT, QUIET
 from stress.view.text.table import Table
 
 LABELS = len("page") + 2
@@ -102,7 +103,7 @@ def watch_parts(watch: Watch, told: Collection[str]) -> Iterator[RenderableType]
     yield heading(f"Within {watch.seconds:.3g} s")
     yield Text(f"counters: {watched_counters(watch) or 'none that tells of connects rose'}")
     for explanation in (one for one in watch.explanations if one.text not in told):
-        yield Padding(Text.assemble(explanation.text, (f"  {explanation.page}", QUIET)), (0, 0, 0, NOTE_INDENT))
+        yield Padding(Text.assemble(explanation.text, (f"  {explanation.page}", QUIET)), (0, 0, 0, INDENT))
     for place, reasons in watch.kernel.items():
         yield Text(f"the kernel, at {place}: {counter_lines(reasons)}")
     for name, states in (("appeared", watch.appeared), ("stayed", watch.stayed), ("gone", watch.gone)):
@@ -163,7 +164,7 @@ def conntrack_text(conntrack: Conntrack) -> str:
 def setting_text(setting: SettingState) -> RenderableType:
     """Return a setting, and below it what another value would change."""
     value = " ".join(setting.value.split())
-    return Group(Text(f"{setting.name}={value}", style=COMMAND), Padding(Text(setting.effect), (0, 0, 0, NOTE_INDENT)))
+    return Group(Text(f"{setting.name}={value}", style=COMMAND), Padding(Text(setting.effect), (0, 0, 0, INDENT)))
 
 
 def unseen_text(unseen: Unseen) -> Text:

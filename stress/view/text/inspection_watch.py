@@ -12,7 +12,8 @@ from rich.text import Text
 from stress.model.inspection import Inspection, Watch
 from stress.model.text import plural
 from stress.view.text.inspection_rows import leak_table, listener_table, watched_counters
-from stress.view.text.rich_table import QUIET, noted_table
+from stress.view.text.rich_table import noted_table
+from stress.view.text.row_table import QUIET
 from stress.view.text.table import Cell, Column, Row, Table, Tone
 
 ROWS = 6  # of a table while it is watched, so that all of it stays on a terminal of 24 lines

@@ -38,8 +38,7 @@ def listener_table(acts: Sequence[Act]) -> Table | None:
     several = len(acts) > 1
     table = plain_table("listens on the target", "queue/limit", "dropped", "owner", *(["act"] if several else []))
     for column in table.columns[3:]:
-        column.justify, column.overflow = "left", "fold"
-    table.columns[0].overflow = "fold"
+        column.justify = "left"
     hidden = set([key for key in rows if key in quiet][QUIET_SHOWN:])
     for key, names in rows.items():
         if key not in hidden:

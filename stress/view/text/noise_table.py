@@ -12,13 +12,14 @@ from stress.analysis.statistics.power import detectable_effect, trials_needed
 from stress.model.calibration import Calibration, Noise
 from stress.model.text import plural
 from stress.view.text.metric_wording import count_text, name_text, value_text
+from stress.view.text.whole_table import WholeTable
 
 CHANGES = (0.05, 0.10, 0.20)
 
 
 def make_table(*columns: str) -> Table:
     """Return an empty table whose first two columns are text and whose others are numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = WholeTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place < 2 else "right")
     return table

@@ -2,20 +2,16 @@
 """Tables for a terminal, by rich."""
 
 from collections.abc import Sequence
-from itertools import chain
+from dataclasses import dataclass
 
 from rich import box
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.rule import Rule
-from rich.table import Table as RichTable
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from stress.view.text.table import Cell, Table, Tone
+from stress.view.text.row_table import QUIET, Line, RowTable, Section
+from stress.view.text.table import Cell, Row, Table, Tone
+from stress.view.text.whole_table import WholeTable
 
-QUIET = "dim"
-NOTE_INDENT = 4  # of lines below a row
-NOTED_GAP = 2  # blanks between columns of a table with such lines, where there is room
 STYLES = {
     Tone.PLAIN: "",
     Tone.QUIET: QUIET,
@@ -26,6 +22,7 @@ STYLES = {
     Tone.UNDECIDED: "yellow",
     Tone.MISSING: "magenta",
 }
+TITLE = "bold underline"  # of a group of rows
 
 
 def cell_text(cell: Cell) -> Text:
@@ -33,79 +30,61 @@ def cell_text(cell: Cell) -> Text:
     return Text(str(cell), style=STYLES[cell.tone])
 
 
-def empty_table() -> RichTable:
-    """Return a table without columns, in the style of all tables with sections."""
-    return RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+def cell_lines(cell: Cell) -> Text:
+    """Return a cell with its detail on a line of its own."""
+    text = Text(cell.text, style=STYLES[cell.tone])
+    return Text("\n").join([text, Text(cell.detail, style=QUIET)]) if cell.detail else text
 
 
-def sectioned_table(table: Table, first_width: int) -> RichTable:
+def empty_table() -> WholeTable:
+    """Return a table without columns."""
+    return WholeTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+
+
+@dataclass(frozen=True)
+class Widest:
+    """The first of several tables that fits without a further line, or the last one. A renderable of rich.
+
+    Attributes:
+        tables: of the same rows, the widest first.
+    """
+
+    tables: Sequence[RowTable]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield that table."""
+        fitting = (table for table in self.tables if table.natural_width <= options.max_width)
+        yield next(fitting, self.tables[-1])
+
+
+def grouped_table(table: Table, *, is_tall: bool = False) -> RowTable:
     """Return a table with a section per group, below the name of the group.
 
     Args:
-        table: its first column is text that may be folded, the last one has no head.
-        first_width: of the first column, at least.
+        table: columns without numbers may be broken at blanks.
+        is_tall: whether details stand below their cells, not after them.
     """
-    made = empty_table()
-    first, *others = table.columns
-    made.add_column(first.head, overflow="fold", min_width=first_width)
-    for column in others:
-        made.add_column(column.head, justify="right" if column.is_number else "left", no_wrap=True)
-    for group, rows in table.groups():
-        made.add_section()
-        made.add_row(Text(group, style="bold"))
-        for row in rows:
-            made.add_row(*map(cell_text, row.cells))
-    return made
+    sections = [Section(Text(group, style=TITLE), lines_of(rows, is_tall=is_tall)) for group, rows in table.groups()]
+    return row_table(table, sections)
 
 
-def wide_table(table: Table, width: int, first_min: int) -> list[RenderableType]:
-    """Return a table as a head and one grid per group, all of the same columns.
-
-    Args:
-        table: its first column is folded where the others leave too little room.
-        width: of all columns, at most.
-        first_min: the width of the first column, at least.
-    """
-    heads = [Text(column.head, style="bold") for column in table.columns]
-    groups = {group: [[cell_text(cell) for cell in row.cells] for row in rows] for group, rows in table.groups()}
-    lines = [heads, *chain.from_iterable(groups.values())]
-    widths = [max(cell.cell_len for cell in column) for column in zip(*lines, strict=True)]
-    widths[0] = max(min(widths[0], width - sum(widths[1:]) - len(widths) + 1), first_min)
-    numbers = [column.is_number for column in table.columns]
-    parts: list[RenderableType] = [Text(), column_grid([heads], widths, numbers), Rule(characters="─", style=QUIET)]
-    for group, cells in groups.items():
-        parts += [Text(group, style="bold underline"), column_grid(cells, widths, numbers), Text()]
-    return parts
+def row_table(table: Table, sections: Sequence[Section], *, is_underlined: bool = True) -> RowTable:
+    """Return sections of rows below the heads of a table."""
+    heads = [Text(column.head) for column in table.columns]
+    return RowTable(heads, [column.is_number for column in table.columns], sections, is_underlined=is_underlined)
 
 
-def column_grid(
-    rows: Sequence[Sequence[Text]], widths: Sequence[int], numbers: Sequence[bool], gap: int = 1
-) -> RichTable:
-    """Return lines of cells in columns of given widths, so that several grids below each other are one table."""
-    made = RichTable.grid(padding=(0, gap, 0, 0), pad_edge=False)
-    for width, is_number in zip(widths, numbers, strict=True):
-        made.add_column(width=width, justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*row)
-    return made
+def lines_of(rows: Sequence[Row], *, is_tall: bool = False) -> list[Line]:
+    """Return rows with their notes."""
+    written = cell_lines if is_tall else cell_text
+    return [Line([*map(written, row.cells)], [Text(note, style=QUIET) for note in row.notes]) for row in rows]
 
 
 def noted_table(table: Table, width: int) -> RenderableType:
-    """Return a table in which lines of text, over all columns, may follow a row.
+    """Return a table of one group, in which lines of text, over all columns, may follow a row.
 
     Args:
-        table: of one group; its first column is folded where the others leave too little room.
+        table: of one group.
         width: of the terminal in columns.
     """
-    heads = [Text(column.head, style="bold") for column in table.columns]
-    lines = [[cell_text(cell) for cell in row.cells] for row in table.rows]
-    widths = [max(cell.cell_len for cell in column) for column in zip(heads, *lines, strict=True)]
-    gaps = len(widths) - 1
-    gap = NOTED_GAP if sum(widths) + NOTED_GAP * gaps <= width else 1
-    widths[0] = max(min(widths[0], width - sum(widths[1:]) - gap * gaps), len(heads[0]))
-    numbers = [column.is_number for column in table.columns]
-    parts: list[RenderableType] = [column_grid([heads], widths, numbers, gap)]
-    for row, cells in zip(table.rows, lines, strict=True):
-        parts.append(column_grid([cells], widths, numbers, gap))
-        parts += [Padding(Text(note, style=QUIET), (0, 0, 0, NOTE_INDENT)) for note in row.notes]
-    return Group(*parts)
+    return Group(*row_table(table, [Section(None, lines_of(table.rows))], is_underlined=False).parts(width))

@@ -12,7 +12,7 @@ from stress.model.record import Pair, Record
 from stress.model.summary import Summary
 from stress.model.text import number_text
 from stress.model.units import duration_text
-from stress.view.text.books_table import books_table
+from stress.view.text.books_table import Books
 from stress.view.text.count_wording import counts_text
 from stress.view.text.listener_table import listener_table, neighbour_lines
 from stress.view.text.packet_ladder import packet_ladder
@@ -25,10 +25,11 @@ from stress.view.text.run_wording import run_facts
 from stress.view.text.verdict_lines import run_heading
 
 
-def run_report(record: Record, summary: Summary, path: Path) -> RenderableType:
+def run_report(record: Record, summary: Summary, path: Path, *, with_books: bool = False) -> RenderableType:
     """Return the summary of one run: facts, acts, proofs, listeners, figures, socket pairs, packets, books, warnings.
 
-    The first line says which evidence was used, and whether the books balance.
+    The first line says which evidence was used, and whether the books balance. ``with_books`` shows all of these on
+    narrow terminals, too.
     """
     head = Text.assemble((run_heading(record.plan), "bold underline"), ": ", (evidence_text(record, summary), "bold"))
     parts: list[RenderableType] = [head, facts_table(record, summary, path)]
@@ -48,7 +49,7 @@ def run_report(record: Record, summary: Summary, path: Path) -> RenderableType:
     parts.extend(packet_ladder(evidence) for evidence in first_of_every_cause(summary.evidence))
     parts.extend(clock_lines(record, summary.evidence))
     if summary.books:
-        parts.append(books_table(summary))
+        parts.append(Books(summary.books, with_books))
     parts.extend(warning_lines(summary.warnings))
     return Group(*parts)
 
@@ -78,9 +79,6 @@ def figures_table(summary: Summary) -> Table:
     names = list(dict.fromkeys(figure.act for figure in summary.figures))
     table = plain_table("", *(name if len(names) > 1 else "" for name in names), "")
     table.columns[-1].justify = "left"
-    table.columns[0].no_wrap = False
-    for column in table.columns[1:]:
-        column.overflow = "fold"
     for name, unit in dict.fromkeys((figure.name, figure.unit) for figure in summary.figures):
         values = {figure.act: figure.value for figure in summary.figures if figure.name == name}
         table.add_row(name, *(number_text(values.get(act)) for act in names), unit)

@@ -4,13 +4,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich import box
-from rich.table import Table
-
 from stress.model.suite import Cell, Suite, Trial
 from stress.model.text import plural
+from stress.view.text.rich_table import grouped_table
+from stress.view.text.row_table import RowTable
+from stress.view.text.table import Cell as TableCell
+from stress.view.text.table import Column, Row, Table, Tone
 
 PER_HOUR, PER_MINUTE = 3600, 60
+NUMBERS = ("trials", "attempts each", "about each")
+COLUMNS = (Column("scenario\n  setting"), *(Column(head, is_number=True) for head in NUMBERS))
 
 
 @dataclass(frozen=True)
@@ -30,32 +33,27 @@ class Forecast:
     unsupported: str | None
 
 
-def plan_table(suite: Suite, forecasts: Sequence[Forecast]) -> Table:
-    """Return one row per cell."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("cell", overflow="fold")
-    for column in ("trials", "attempts each", "about each"):
-        table.add_column(column, justify="right")
-    table.add_column("", overflow="fold")
-    for before, forecast in zip([None, *forecasts], forecasts, strict=False):
-        if before is not None and before.cell.scenario != forecast.cell.scenario:
-            table.add_section()
-        notes = [
-            *(["baseline"] if forecast.cell.baseline and forecast.cell.levels else []),
-            *([] if forecast.cell.measures else ["not measured"]),
-            *([f"not applicable: {forecast.unsupported}"] if forecast.unsupported else []),
-        ]
-        style = "dim" if forecast.unsupported else ""
-        trials = "–" if forecast.unsupported else f"{suite.trials}"
-        table.add_row(
-            forecast.cell.name,
-            trials,
-            f"{forecast.attempts:,}",
-            f"{forecast.seconds:.1f} s",
-            ", ".join(notes),
-            style=style,
-        )
-    return table
+def plan_table(suite: Suite, forecasts: Sequence[Forecast]) -> RowTable:
+    """Return one row per cell, below its scenario."""
+    return grouped_table(Table(COLUMNS, tuple(plan_row(suite, forecast) for forecast in forecasts)))
+
+
+def plan_row(suite: Suite, forecast: Forecast) -> Row:
+    """Return the row of a cell."""
+    cell, unsupported = forecast.cell, forecast.unsupported
+    notes = [
+        *([] if cell.measures else ["not measured"]),
+        *([f"not applicable: {unsupported}"] if unsupported else []),
+    ]
+    usual = "baseline" if cell.levels else "as it is"
+    texts = (
+        f"  {cell.name.removeprefix(cell.scenario).strip() or usual}",
+        "–" if unsupported else f"{suite.trials:,}",
+        f"{forecast.attempts:,}",
+        f"{forecast.seconds:.1f} s",
+    )
+    tone = Tone.QUIET if unsupported else Tone.PLAIN
+    return Row(cell.scenario, tuple(TableCell(text, tone=tone) for text in texts), tuple(notes))
 
 
 def order_lines(suite: Suite, trials: Sequence[Trial], hosts: Sequence[str]) -> list[str]:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from rich.console import Group
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from stress.analysis.attribution.cause import CAUSES
@@ -22,17 +20,16 @@ from stress.analysis.statistics.trials import (
 )
 from stress.model.outcome import Cause
 from stress.view.text import metric_wording as words
-from stress.view.text.rich_table import QUIET, STYLES, empty_table
-from stress.view.text.suite_rows import change_cell, link_notes, suite_rows
+from stress.view.text.rich_table import STYLES, TITLE
+from stress.view.text.row_table import QUIET, Line, RowTable, Section
+from stress.view.text.suite_rows import SuiteRow, change_cell, link_notes, suite_rows
 from stress.view.text.table import Cell
 
 INDENT = 2  # columns: of a cell below its scenario, and of its causes below that
 
 
-def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEADLINE) -> Table:
-    """Return a table of cells by entry, with notes and failures in its caption.
-
-    It needs 112 columns for the default headline.
+def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEADLINE) -> Group:
+    """Return a table of cells by entry, followed by notes and failures.
 
     Args:
         cells: of one suite, each entry's baseline among them where it has one.
@@ -42,28 +39,25 @@ def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEA
         UsageError: there is no such metric.
     """
     metrics = [find_metric(name) for name in headline]
-    table = empty_table()
-    table.caption_style = ""
-    table.add_column("scenario\n  setting\n    causes", overflow="fold")
-    table.add_column("\ntrials\nbooks", no_wrap=True)
-    for shown in metrics:
-        table.add_column(heading(shown), justify="right", no_wrap=True, vertical="top")
     rows = suite_rows(cells, metrics)
-    for label, entry in groupby(rows, key=lambda row: row.entry):
-        table.add_section()
-        table.add_row(Text(label, style="bold underline"))
-        for row in entry:
-            setting = setting_cell(row.trials, row.baseline)
-            if row.trials.not_applicable is not None:
-                table.add_row(setting, Text("–", style=QUIET))
-                continue
-            values = (value_cell(*parts) for parts in zip(row.values, metrics, row.effects, strict=True))
-            table.add_row(setting, trials_cell(row.trials), *values)
+    sections = [
+        Section(Text(label, style=TITLE), [cell_line(row, metrics) for row in entry])
+        for label, entry in groupby(rows, key=lambda row: row.entry)
+    ]
+    heads = ["scenario\n  setting\n    causes", "\ntrials\nbooks", *map(heading, metrics)]
+    table = RowTable([*map(Text, heads)], [False, False, *(True for _ in metrics)], sections)
     effects = [effect for row in rows for effect in row.effects if effect]
     across = [Text(line, style=QUIET) for line in link_notes(cells)]
-    table.caption = Text("\n").join([*notes(cells, effects), *across, *failures(cells)])
-    table.caption_justify = "left"
-    return table
+    return Group(Text(), table, Text(), *notes(cells, effects), *across, *failures(cells))
+
+
+def cell_line(row: SuiteRow, metrics: Sequence[Metric]) -> Line:
+    """Return a cell as a row; one that was not run has no values."""
+    setting = setting_cell(row.trials, row.baseline)
+    if row.trials.not_applicable is not None:
+        return Line([setting, Text("–", style=QUIET), *(Text() for _ in metrics)])
+    values = (value_cell(*parts) for parts in zip(row.values, metrics, row.effects, strict=True))
+    return Line([setting, trials_cell(row.trials), *values])
 
 
 def heading(metric: Metric) -> str:
@@ -88,15 +82,13 @@ def cause_texts(trials: CellTrials) -> list[str]:
     return texts
 
 
-def setting_cell(trials: CellTrials, baseline: CellTrials | None) -> Group:
+def setting_cell(trials: CellTrials, baseline: CellTrials | None) -> Text:
     """Return the setting of a cell, and below it the causes, or the reason that it was not run."""
     absent = trials.not_applicable
     style = QUIET if absent is not None else "bold" if trials.cell.baseline else ""
     below = cause_texts(trials) if absent is None else [f"not applicable: {absent}"]
-    return Group(
-        Padding(Text(words.setting_text(trials, baseline), style=style), (0, 0, 0, INDENT)),
-        *(Padding(Text(line, style=QUIET), (0, 0, 0, 2 * INDENT)) for line in below),
-    )
+    setting = Text(f"{' ' * INDENT}{words.setting_text(trials, baseline)}", style=style)
+    return Text("\n").join([setting, *(Text(f"{' ' * 2 * INDENT}{line}", style=QUIET) for line in below)])
 
 
 def trials_cell(trials: CellTrials) -> Text:
