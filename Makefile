@@ -14,7 +14,7 @@
 # make links      run every scenario across a link, and balance the books of both ends; 15 minutes
 # make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
 # make kill-points  kill any process of a storm between two hosts at 300 moments, and look for what is left; an hour
-# make mutations  send 100,000 mutated messages to either end of the control channel; an hour
+# make mutations  send 100,000 mutated messages to either end of the control channel; half an hour
 # make operate    run what docs/operate.md shows, next to a server in trouble; two minutes
 # make clean      remove what was built
 

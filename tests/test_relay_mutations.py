@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A relay whose serving side sends mutated messages ends the storm with a reason, or passes what run-cell can refuse.
 
-200 messages; ``make mutations`` takes 100,000.
+200 messages, each tenth over TLS; ``make mutations`` takes 100,000.
 """
 
 import os
@@ -13,6 +13,7 @@ from contextlib import suppress
 
 import pytest
 from mutations import FROM_SERVER, mutate
+from pestered import TLS_EVERY, connect, shake_hands
 
 from stress.model.errors import ChannelClosedError, ChannelFaultError
 from stress.run.peer import relay_loop
@@ -34,6 +35,7 @@ ASKED = (calls.MeasureClock(), calls.ReadQueue(), None)
 def serving_side(far, number):
     """Say Hello or not, answer some pings, say something mutated, and go."""
     draw = random.Random(f"relay {number}")
+    shake_hands(far)
     with Channel(Connection(far), CLIENT_SPEECH) as channel, suppress(ChannelClosedError):
         if draw.random() < 0.8:
             channel.send(HELLO)
@@ -42,7 +44,7 @@ def serving_side(far, number):
             channel.send(answer_of(draw.choice([1, 2, 5, 10**9, -7])))
         channel._unsent = mutate(draw, MESSAGES)
         channel._send_unsent()
-        far.shutdown(socket.SHUT_WR)
+        socket.socket.shutdown(far, socket.SHUT_WR)  # over TLS too, as when the process is killed
         while channel.receive(LIMIT_S):
             pass
 
@@ -64,7 +66,7 @@ def cell(own, number, heard):
 
 def relay_round(number):
     """Relay between the two; return what run-cell heard."""
-    (near, far), (its, own) = socket.socketpair(), socket.socketpair()
+    (near, far), (its, own) = connect(is_secured=number % TLS_EVERY == 0), socket.socketpair()
     heard = []
     threads = [
         threading.Thread(target=serving_side, args=(far, number)),
@@ -72,6 +74,7 @@ def relay_round(number):
     ]
     for thread in threads:
         thread.start()
+    shake_hands(near)
     far_end = FarEnd(Connection(near), "10.0.0.2", "10.0.0.1", lambda: "it went away")
     with its, near:
         with suppress(EOFError):

@@ -1,35 +1,29 @@
 # SPDX-License-Identifier: MIT
 """A serving side that gets mutated messages, at any stage, ends or refuses; it leaves nothing and keeps its limits.
 
-The session is the real one, in a network of its own. 80 messages; ``make mutations`` takes 100,000.
+The session is the real one, in a network of its own. 80 messages, some over TLS; ``make mutations`` takes 100,000.
 """
 
 import os
-import random
-import socket
 import subprocess
-import threading
-from contextlib import suppress
 
 import msgspec
 import pytest
-from mutations import FROM_CLIENT, mutate
+from mutations import FROM_CLIENT
 from namespaced import namespaced, open_descriptors
+from pestered import CHUNK, HELLO, Pesterer
 
 from stress.lab import listening, sysctl
 from stress.lab.firewall import has_nft
-from stress.model.errors import ChannelClosedError, ChannelFaultError
+from stress.lab.source_filter import is_within, parse_sources
 from stress.model.peer import ServeLimits
 from stress.model.plan import Plan
 from stress.model.world import Topology, World
 from stress.storm.peer import calls
 from stress.storm.peer.agreement import Terms
-from stress.storm.peer.channel import Channel, Connection
-from stress.storm.peer.message import CLIENT_SPEECH, SERVER_SPEECH, frames_of
 from stress.storm.peer.session import Session
 
 COUNT = int(os.environ.get("CONNSTORM_MUTATIONS", "80"))
-HELLO = calls.Hello(3, "a test")
 CLIENT, SERVER = "198.18.5.1", "198.18.5.2"
 SETTING = "net.core.somaxconn"
 LIMITS = ServeLimits(sources=["198.18.5.0/24"], max_rate_per_s=50, max_seconds=20, change=True)
@@ -50,33 +44,8 @@ STAGES = (
     [HELLO, ASK],
     [HELLO, ASK, calls.BeginAct("first"), calls.Listen(), calls.StartProcess()],
 )
-OFTEN = (2, 6, 6, 1)  # the last makes processes
+OFTEN = (2, 6, 6, 1) if COUNT < CHUNK else (20, 80, 80, 1)  # the last makes processes, which take half a second
 MESSAGES = [(message, {}) for message in FROM_CLIENT if not isinstance(message, calls.Ask)] + [(ASK, {})] * 10
-LAST = calls.BeginAct("the last")  # no plan has it: its refusal tells that all before it was carried out
-QUIET_S = 0.05  # a call that waits does so for longer
-CHUNK = 500  # rounds of a process
-END_S = 10
-
-
-def client(far, number):
-    """Say what leads to a stage, then something mutated; wait until it was carried out, and go."""
-    draw = random.Random(f"session {number}")
-    stage = draw.choices(STAGES, OFTEN)[0]
-    with Channel(Connection(far), SERVER_SPEECH) as channel, suppress(ChannelClosedError, ChannelFaultError):
-        for message in stage:
-            channel.send(message)
-        answers = 0
-        while answers < len(stage):
-            received = channel.receive(END_S)
-            assert received
-            assert not isinstance(received.message, calls.Refused), received.message.text
-            answers += not isinstance(received.message, calls.Beat)
-        bad = mutate(draw, MESSAGES)
-        channel._unsent = bad + b"".join(frame.packed for frame in frames_of(LAST))
-        channel._send_unsent()
-        while received := channel.receive(QUIET_S):
-            if isinstance(received.message, calls.Refused) and LAST.name in received.message.text:
-                break
 
 
 def list_rules():
@@ -86,50 +55,52 @@ def list_rules():
     return subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
 
 
-def serve_round(number):
-    """Serve a client; return the session."""
-    near, far = socket.socketpair()
-    talking = threading.Thread(target=client, args=(far, number))
-    talking.start()
-    with Channel(Connection(near), CLIENT_SPEECH, "the client") as channel:
+def serve_session(first, most):
+    """Serve a client that pesters the session; return the session, and how many mutated messages came."""
+    pesterer = Pesterer("session", MESSAGES, STAGES, OFTEN)
+
+    def serve(channel):
         session = Session(channel, HELLO, Terms(LIMITS))
-        reason = session.run()
-        assert "\n" not in reason
-        near.shutdown(socket.SHUT_RDWR)  # as the end of the process does
-        talking.join(END_S)
-    assert not talking.is_alive()
-    return session
+        assert "\n" not in session.run()
+        return session
+
+    return pesterer.pester(serve, first, most), pesterer.sent
 
 
 @namespaced
-def serve_rounds(rounds):
-    """Serve a client in each round; hold that nothing is left and no limit is lost."""
+def serve_sessions(numbers):
+    """Serve as many clients as it takes; hold that nothing is left and no limit is lost."""
     for address in (CLIENT, SERVER):
         subprocess.run(["ip", "address", "add", f"{address}/24", "dev", "lo"], check=True)
-    serve_round(0)
+    serve_session(0, 1)
     descriptors = open_descriptors()
     settings, rules = sysctl.read(SETTING), list_rules()
-    agreed = 0
-    for number in rounds:
+    sessions = agreed = 0
+    first = numbers.start
+    while first < numbers.stop:
         try:
-            session = serve_round(number)
+            session, sent = serve_session(first, numbers.stop - first)
         except Exception as error:
-            error.add_note(f"of number {number}")
+            error.add_note(f"of the session that begins with number {first}")
             raise
+        sessions += 1
         if session.agreement:
             agreed += 1
             assert session.watch.limits == session.agreement.limits
-            assert msgspec.structs.replace(session.agreement.limits, sources=LIMITS.sources) == LIMITS, number
-            assert session.agreement.limits.sources == [f"{CLIENT}/32"], number
-        assert list(listening.list_listening()) == [], number
+            assert msgspec.structs.replace(session.agreement.limits, sources=LIMITS.sources) == LIMITS, first
+            sources = parse_sources(session.agreement.limits.sources)
+            assert all(is_within(source, parse_sources(LIMITS.sources)) for source in sources), first
+        assert list(listening.list_listening()) == [], first
         with pytest.raises(ChildProcessError):
             os.waitpid(-1, os.WNOHANG)
-        assert open_descriptors() <= descriptors + 2, number
-        assert (sysctl.read(SETTING), list_rules()) == (settings, rules), number
-    assert agreed > len(rounds) // 4
+        assert open_descriptors() <= descriptors + 2, first
+        assert sysctl.read(SETTING) == settings, first
+        first += max(sent, 1)
+    assert list_rules() == rules
+    assert agreed > sessions // 4
 
 
 @pytest.mark.timeout(7200)
-def test_a_session_that_gets_a_mutated_message_ends_or_refuses_and_leaves_nothing():
+def test_a_session_that_gets_mutated_messages_ends_or_refuses_and_leaves_nothing():
     for first in range(0, COUNT, CHUNK):
-        serve_rounds(range(first, min(first + CHUNK, COUNT)))
+        serve_sessions(range(first, min(first + CHUNK, COUNT)))
