@@ -90,6 +90,9 @@ links: $(VENV)/built
 docs/cli.md: $(wildcard stress/cli/*.py) docs/generate/cli.py docs/generate/cli_head.md
 	$(BIN)/python docs/generate/cli.py
 
+docs/connstorm.1: $(wildcard stress/cli/*.py) docs/generate/cli.py docs/generate/man.py
+	$(BIN)/python docs/generate/man.py
+
 docs/attribution.md: $(wildcard stress/analysis/attribution/rules/*.py stress/analysis/attribution/packets/*.py) docs/generate/attribution.py
 	$(BIN)/python docs/generate/attribution.py
 

@@ -79,6 +79,7 @@ def test_a_wheel_has_every_module(wheel):
     assert sources - inside == set()
     assert not [name for name in inside if name.startswith("stress/") and name.endswith(".c")]
     assert {"stress/py.typed", "stress/_fastconnect.pyi", "stress/_fastconnect.pyx"} <= inside
+    assert any(name.endswith(".data/data/share/man/man1/connstorm.1") for name in inside)
 
 
 def test_a_wheel_works_from_another_folder(wheel, tmp_path):

@@ -11,6 +11,7 @@ import click
 
 from stress import __version__
 from stress.cli.interrupts import interrupted_code
+from stress.cli.verb import unescape
 from stress.model.errors import ConnstormError, StoreError
 
 # The verbs, each in the module of its name, with the first sentence of its help (a test holds them equal), so that the
@@ -70,7 +71,6 @@ class LazyGroup(click.Group):
             return None
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(importlib.import_module(f"stress.cli.{name}"), FUNCTIONS.get(name, name))
-        command.help = unescape(command.help)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # as above
@@ -84,11 +84,6 @@ class LazyGroup(click.Group):
             formatter.write_dl(COMPLETION)
 
 
-def unescape(text: str | None) -> str:
-    r"""Return a help text in which examples keep their lines: after a backspace, which raw docstrings spell \b."""
-    return (text or "").replace("\\b\n", "\b\n")
-
-
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
 
 
@@ -100,10 +95,10 @@ def connstorm() -> None:
     \b
     Exit codes:
       0    fine
-      1    a regression (gate, history --gate), or something is wrong (inspect)
+      1    a regression (gate, history --gate); something is wrong (inspect)
       2    wrong use, or bad input
       3    the lab failed
-      4    inconclusive (gate --strict), or books out of balance (run --strict)
+      4    inconclusive (gate --strict); books out of balance (run --strict)
       5    no comparable baseline (gate --require-baseline)
       130  interrupted; 143 by SIGTERM; what was recorded is stored
       141  nobody reads the output any more

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A verb of the command line: its help lists options in groups. Imports click alone."""
 
+from typing import Any
+
 import click
 
 WIDEST = 30  # columns of an option's name and value; what is longer has a line of its own
@@ -60,8 +62,18 @@ GROUPS: dict[
 }
 
 
+def unescape(text: str | None) -> str:
+    r"""Return a help text in which examples keep their lines: after a backspace, which raw docstrings spell \b."""
+    return (text or "").replace("\\b\n", "\b\n")
+
+
 class Verb(click.Command):
     """A verb whose options are listed in the groups of its name."""
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        """Take what click's command takes."""
+        super().__init__(*arguments, **attributes)
+        self.help = unescape(self.help)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, group by group, all descriptions in one column."""
