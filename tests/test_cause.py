@@ -115,6 +115,18 @@ def test_a_mine_that_survives_a_whole_timeout_sent_a_challenge_ack_in_vain():
     assert causes_of(row, mines=[40000], left=[40000]) == ["unknown"]  # no counter says that one was sent
 
 
+@pytest.mark.parametrize(
+    ("error", "latency_ns"), [(TIMED_OUT, SLOW_OUT), (TIMED_OUT, FAST_OUT + SECOND), (UNFINISHED, 8 * SECOND)]
+)
+def test_a_client_that_did_not_run_sees_the_end_of_a_short_gap_as_that_of_a_long_one(error, latency_ns):
+    """It answered the challenge ACK by an RST: no challenge ACK was lost."""
+    row = (40000, error, 1, latency_ns)
+    answered = {"TCPSYNChallenge": 2, "TCPChallengeACK": 1, "TCPACKSkippedChallenge": 1, "OutRsts": 1}
+    assert causes_of(row, mines=[40000], left=[40000], counters=answered) == ["unknown"]
+    silent = answered | {"TCPChallengeACK": 2, "TCPACKSkippedChallenge": 0, "OutRsts": 0}
+    assert causes_of(row, mines=[40000], left=[40000], counters=silent) == ["challenge_dropped"]
+
+
 def test_a_syn_that_the_kernel_did_not_answer_was_rationed():
     row = (40000, 0, 3, 3020 * MS)
     rationed = {"TCPSYNChallenge": 3, "TCPChallengeACK": 1}

@@ -5,7 +5,7 @@ import errno
 
 import numpy as np
 import pytest
-from builders import COUNTERS, MS, SECOND, a_run, a_storm, settings, the_attempts
+from builders import COUNTERS, MS, SECOND, a_run, a_storm, settings, the_attempts, the_mines
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +36,9 @@ def causes_of(attempts, *, swallowed=0, repeated=0, **changes):
         "TCPSynRetrans": resent + repeated,
         "InSegs": resent,
     }
-    run = a_run(attempts, sysctls=LADDER, counters=counters | changes.pop("counters", {}), **changes)
+    run = a_run(
+        attempts, changes.pop("mines", None), sysctls=LADDER, counters=counters | changes.pop("counters", {}), **changes
+    )
     return {name: count for name, count in analyse(run).summary.causes.items() if count and name != "none"}
 
 
@@ -105,3 +107,14 @@ def test_a_stall_while_nothing_was_due_delays_nothing_unless_it_began_with_the_a
         storm = a_storm(attempts, stalls=[Stall(start_ms * MS, end_ms * MS, StallKind.LOOP, 0)])
         assert overlap_ns(storm, attempts, due).tolist() == [counted_ms * MS]
         assert overlap_ns(storm, attempts).tolist() == [min(end_ms, 1500) * MS - start_ms * MS]
+
+
+def test_hastened_resends_tell_how_long_a_round_trip_takes():
+    """An old socket answered the first SYN of one at once, or on a path whose round trip takes 300 ms."""
+    lost, mined = (40000, 0, 1), (40001, 0, 1)
+    for hastened_ms, cause in ((9, "lost_on_the_way"), (600, "unknown")):
+        attempts = the_attempts(lost, mined, latency_ns=[1010 * MS, hastened_ms * MS])
+        counters = {"TCPSYNChallenge": 1, "TCPChallengeACK": 1, "OutRsts": 4, "EmbryonicRsts": 1}
+        causes = causes_of(attempts, swallowed=1, counters=counters, mines=the_mines(40001))
+        assert causes.pop("closewait") == 1
+        assert causes == {cause: 1}

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""Worlds in which answers come later than a SYN is sent again: it was answered, and no loss kept it waiting.
+"""Worlds in which answers come later than a SYN is sent again, or are seen later: no loss kept it waiting.
 
-lo is a link of 2 Mbit/s, whose queue others keep filled for a while.
+lo is a link of 2 Mbit/s, whose queue others keep filled for a while; or the client is stopped while it waits.
 """
 
 import errno
+import os
+import signal
 import socket
 import time
+from pathlib import Path
 
+from worlds.collisions import RST
 from worlds.queues import drop_syns
 from worlds.servers import drain, stand_still, start_server
 from worlds.site import FIRST
+from worlds.stale import lay
 from worlds.truth import Part, delayed, late, on_ports, with_errors
 from worlds.world import HERE, world
 
@@ -87,3 +92,35 @@ def answers_late_and_accept_queue(site):
     start_server(site, stand_still, backlog=16)
     fill_queue(site, 0.7)
     site.storm(with_errors((errno.ETIMEDOUT,), "accept_queue"), delayed(), sent_again(), rate_per_s=50, attempts=60)
+
+
+def stop_client(site, seconds):
+    """Stop this process for some time, a second after it has sent a SYN that is not answered at once."""
+    client = os.getpid()
+
+    def stop():
+        sockets = Path(f"/proc/net/tcp{site.family if site.family == 6 else ''}")
+        while not any(line.split()[3] == "02" for line in sockets.read_text().splitlines()[1:]):  # SYN-SENT
+            time.sleep(0.002)
+        time.sleep(1)
+        os.kill(client, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(client, signal.SIGCONT)
+
+    site.fork(stop)
+
+
+@world("50 leaked sockets, a firewall that drops RSTs, and a client that is stopped until each attempt has ended.")
+def client_stopped_and_rst_dropped(site):
+    lay(site, {"CLOSE-WAIT": range(FIRST, FIRST + 50)})
+    site.rules(f"{RST} drop")
+    stop_client(site, 2.2)
+    site.storm(late("rst_dropped"))
+
+
+@world("50 old sockets, a firewall that drops RSTs, and a client that is stopped until after its deadline.")
+def client_stopped_past_deadline(site):
+    lay(site, {"ESTAB": range(FIRST, FIRST + 50)})
+    site.rules(f"{RST} drop")
+    stop_client(site, 3)
+    site.storm(late("rst_dropped"), deadline_s=3)

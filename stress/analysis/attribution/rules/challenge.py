@@ -99,12 +99,30 @@ def prove_challenge_dropped_by_kernel(facts: Facts) -> Match | None:
     return Match(attempts, {"dropped": int(facts.kernel.challenges_lost[attempts].sum())}) if attempts.any() else None
 
 
+def count_answers(facts: Facts) -> int:
+    """Return how many RSTs at most the clients sent to answer challenge ACKs.
+
+    One more answers a handshake's last ACK that an RST has overtaken (EmbryonicRsts); of others nobody knows that.
+    """
+    plan, crossings = facts.storm.act.plan, facts.crossings
+    connected = int((facts.storm.attempts["error"] == 0).sum())
+    sent = facts.moved("OutRsts") if crossings is None else crossings.client_rsts.left
+    overtaken = facts.moved("EmbryonicRsts") if facts.alone and crossings is None else 0
+    return sent - overtaken - (connected if plan.close.sends_rst else 0)
+
+
 def prove_challenge_dropped(facts: Facts) -> Match | None:
-    """Match attempts whose challenge ACKs were all sent and did not arrive."""
+    """Match attempts whose challenge ACKs were all sent and did not arrive.
+
+    A client that did not run for a second saw the end of a short gap as late as that of a long one, so that time proves
+    nothing here. But who gets a challenge ACK answers it by an RST: there are no more of these than short gaps.
+    """
     # An attempt that was given up too soon to tell its first gap may have got one, and lost its RST.
     attempts = slow_on_mine(facts) & facts.syns.mine_left & (facts.syns.gap == Gap.TIMEOUT) & ~facts.may_be_late
     counted, challenged = facts.moved("TCPSYNChallenge"), count_challenged(facts)
     if not facts.has_counters or counted != challenged or count_withheld(facts) != 0 or not attempts.any():
+        return None
+    if count_answers(facts) > int((facts.fast & facts.syns.met_mine).sum()):
         return None
     if facts.storm.act.segments_in_flight:  # the challenge ACKs may be among them, or the RSTs that answer them
         return None
@@ -166,7 +184,8 @@ RULES = (
         cause=Cause.CHALLENGE_DROPPED,
         grade=Grade.COUNTED,
         needs="an old socket on the 4-tuple, the same after the storm; a first gap as long as the first timeout",
-        equation="TCPSYNChallenge = SYNs that met such sockets = TCPChallengeACK + TCPACKSkippedChallenge",
+        equation="TCPSYNChallenge = SYNs that met such sockets = TCPChallengeACK + TCPACKSkippedChallenge, and RSTs "
+        "sent - reset closes - EmbryonicRsts <= attempts with a short gap: no other answered a challenge ACK",
         sentence="{counted:,} SYNs met an old socket, {sent:,} challenge ACKs were sent, and none of these attempts "
         "got one",
         prove=prove_challenge_dropped,
