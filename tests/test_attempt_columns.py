@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from timeline_storms import CLOSEWAIT, LOST, NO_PROOF, NONE, PROOFS, column_values, make_storm, unpack
 
 from stress.model.attempt import ATTEMPT
-from stress.view.page.attempt_columns import BLOCK, TimelineStorm, choose_exact, pack_attempts, page_proof_names
+from stress.view.page.attempt_columns import BLOCK, TimelineStorm, pack_attempts, page_proof_names
 from stress.view.page.columns import pack_column
 
 FOUR_PERCENT = 1.04
@@ -95,10 +95,9 @@ def test_every_64th_start_is_exact():
     assert np.array_equal(part.earliest_ns[::BLOCK], storm.attempts["start_ns"][::BLOCK])
 
 
-def test_rare_causes_are_exact_before_frequent_ones(monkeypatch):
-    monkeypatch.setattr("stress.view.page.attempt_columns.choose_exact", lambda storms: choose_exact(storms, 100))
+def test_rare_causes_are_exact_before_frequent_ones():
     storm = make_storm(20_000, slow_share=0.02)
-    packed = pack_attempts([storm], all_max=0)
+    packed = pack_attempts([storm], all_max=0, exact_max=100)
     (part,) = unpack(packed, [storm])
     rare = np.flatnonzero(storm.causes == LOST)
     assert packed.exact == (100,)

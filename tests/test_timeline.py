@@ -87,10 +87,10 @@ class Shown:
         self.settle()
         return self.record()
 
-    def record(self):
+    def record(self, part="record"):
         return dict(
             self.page.eval_on_selector_all(
-                "#timeline-record > div",
+                f"#timeline-{part} > div",
                 "rows => rows.map(row => [row.children[0].textContent, row.children[1].textContent])",
             )
         )
@@ -214,6 +214,8 @@ def test_the_address_brings_the_view_back(browser, exact_page):
 def test_keys_zoom_and_pan(browser, exact_page):
     with opened_page(browser, exact_page) as page:
         shown = Shown(page)
+        assert page.evaluate("location.hash") == ""  # until the view is changed
+        shown.press("0")
         left, right, low, high = shown.span
         shown.press("+")
         inner_left, inner_right, *_ = shown.span
@@ -236,39 +238,64 @@ def test_keys_zoom_and_pan(browser, exact_page):
         assert shown.record() == {}
 
 
-def test_the_mouse_zooms_hovers_and_filters(browser, exact_page):
+def drag(page, part, start, end):
+    """Drag between two places of a part, in CSS pixels from its corner."""
+    page.locator(part).scroll_into_view_if_needed()
+    box = page.locator(part).bounding_box()
+    page.mouse.move(box["x"] + start[0], box["y"] + start[1])
+    page.mouse.down()
+    page.mouse.move(box["x"] + end[0], box["y"] + end[1], steps=3)
+    page.mouse.up()
+
+
+def test_the_mouse_zooms_moves_and_shows_records(browser, exact_page, storms):
     with opened_page(browser, exact_page) as page:
         shown = Shown(page)
-        whole = shown.span
-        box = page.locator("#timeline-canvas").bounding_box()
-
-        def drag(x0, y0, x1, y1):
-            page.mouse.move(box["x"] + x0, box["y"] + y0)
-            page.mouse.down()
-            page.mouse.move(box["x"] + x1, box["y"] + y1, steps=3)
-            page.mouse.up()
-            shown.settle()
-
-        drag(300, 60, 500, 180)
+        shown.press("0")
+        whole, box = shown.span, page.locator("#timeline-canvas").bounding_box()
+        drag(page, "#timeline-canvas", (300, 60), (500, 180))
+        shown.settle()
         zoomed = shown.span
         assert all(inner > outer for inner, outer in zip(zoomed[::2], whole[::2], strict=True))
         assert all(inner < outer for inner, outer in zip(zoomed[1::2], whole[1::2], strict=True))
-        page.mouse.dblclick(box["x"] + 400, box["y"] + 100)
+        page.keyboard.down("Shift")
+        drag(page, "#timeline-canvas", (400, 100), (300, 100))
+        page.keyboard.up("Shift")
         shown.settle()
-        assert shown.span[1] - shown.span[0] > zoomed[1] - zoomed[0]
+        moved = shown.span
+        assert moved[0] > zoomed[0]
+        assert moved[2:] == pytest.approx(zoomed[2:], rel=1e-3)
+        page.mouse.move(box["x"] + 400, box["y"] + 100)
+        page.mouse.wheel(0, -300)
+        shown.settle()
+        assert shown.span[1] - shown.span[0] < moved[1] - moved[0]
+        page.mouse.dblclick(box["x"] + 400, box["y"] + 100)
         page.click("#timeline-all")
         page.click("#timeline-after")
         shown.settle()
-        assert shown.record()
-        ports = page.locator("#timeline-ports")
-        ports.scroll_into_view_if_needed()
-        spot = ports.bounding_box()
-        page.mouse.move(spot["x"] + 200, spot["y"] + 40)
-        page.mouse.down()
-        page.mouse.move(spot["x"] + 200, spot["y"] + 100, steps=3)
-        page.mouse.up()
+        record, span = shown.record(), shown.span
+        start_ns = digits(record["start"]) - int(storms[0].attempts["start_ns"][0])
+        across = (start_ns - span[0]) / (span[1] - span[0])
+        up = np.log(digits(record["latency"]) / span[2]) / np.log(span[3] / span[2])
+        page.mouse.move(box["x"] + 68 + across * (box["width"] - 82), box["y"] + 24 + 210 * (1 - up))
+        assert shown.record("hover") == record
+
+
+def test_the_linked_pictures_filter_the_timeline(browser, exact_page):
+    with opened_page(browser, exact_page) as page:
+        shown = Shown(page)
+        shown.press("0")
+        whole = shown.span
+        drag(page, "#timeline-ports", (200, 40), (200, 100))
         shown.settle()
         assert ", ports " in shown.text("canvas-text")
+        assert "all 6,500 attempts" not in shown.text("canvas-text")
+        page.click("#timeline-all")
+        shown.settle()
+        width = page.locator("#timeline-ccdf .u-over").bounding_box()["width"]
+        drag(page, "#timeline-ccdf .u-over", (0.4 * width, 20), (0.6 * width, 20))
+        shown.settle()
+        assert whole[2] < shown.span[2] < shown.span[3] < whole[3]
 
 
 def test_the_table_is_sorted_paged_and_walked(browser, exact_page, storms):
@@ -296,10 +323,28 @@ def test_the_table_is_sorted_paged_and_walked(browser, exact_page, storms):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_use_it(browser, exact_page, scheme):
-    with opened_page(browser, exact_page, scheme=scheme) as page:
-        Shown(page).press("n")
+    with opened_page(browser, exact_page, scheme=scheme, fragment="#timeline?t=0..4000000&attempt=0.7") as page:
+        shown = Shown(page)
         page.click(".timeline-forms summary")
+        assert shown.record()["attempt"] == "7 of closewait"
+        assert 0 < page.locator("#timeline-records tbody tr").count() < 9  # axe takes seconds for a hundred rows
         assert grave_violations(page) == []
+
+
+def test_what_has_no_room_for_its_record_is_counted_by_cause(browser, storms, tmp_path):
+    path = write_timeline(tmp_path / "counted.html", [Arm("both", storms)], all_max=0, exact_max=40)
+    marked = sum(np.count_nonzero(~storm.is_body) for storm in storms)
+    refused = sum(np.count_nonzero(storm.causes == CLOSEWAIT) for storm in storms)
+    with opened_page(browser, path, accept_downloads=True) as page:
+        shown = Shown(page)
+        assert f"{marked - 40:,} more with a mark are only counted" in page.locator("#timeline").inner_text()
+        assert f"all 6,500 attempts, {marked} of them marked: {refused} closewait" in shown.text("canvas-text")
+        assert f"40 exact records of marked attempts in view, of 40 in the page; {marked - 40} more" in shown.text(
+            "records-count"
+        )
+        rows = shown.download(tmp_path / "all.csv")
+        assert sum(row["body"] == "0" for row in rows) == marked
+        assert sum(row["cause"] == "closewait" for row in rows) == refused
 
 
 def test_storms_of_a_run_are_its_acts():

@@ -82,10 +82,18 @@ class PackedAttempts:
     highest_code: int = 0
 
 
-def pack_attempts(storms: Sequence[TimelineStorm], all_max: int = ALL_EXACT_MAX) -> PackedAttempts:
-    """Pack the attempts of all storms of a page; ``all_max`` attempts may have all their records in it."""
+def pack_attempts(
+    storms: Sequence[TimelineStorm], all_max: int = ALL_EXACT_MAX, exact_max: int = EXACT_MAX
+) -> PackedAttempts:
+    """Pack the attempts of all storms of a page.
+
+    Args:
+        storms: in their order in the page.
+        all_max: with no more attempts, all their records are in the page.
+        exact_max: so many records of attempts that are not body are in it otherwise.
+    """
     has_codes = sum(len(storm.attempts) for storm in storms) > all_max
-    rows = choose_exact(storms) if has_codes else [np.arange(len(storm.attempts)) for storm in storms]
+    rows = choose_exact(storms, exact_max) if has_codes else [np.arange(len(storm.attempts)) for storm in storms]
     proof_numbers = {name: number for number, name in enumerate(page_proof_names(storms))}
     columns = pack_records(storms, rows, proof_numbers)
     exact = tuple(map(len, rows))
@@ -117,7 +125,7 @@ def page_proof_names(storms: Sequence[TimelineStorm]) -> list[str]:
     return list(dict.fromkeys(("", *(name for storm in storms for name in storm.proof_names))))
 
 
-def choose_exact(storms: Sequence[TimelineStorm], most: int = EXACT_MAX) -> list[npt.NDArray[np.intp]]:
+def choose_exact(storms: Sequence[TimelineStorm], most: int) -> list[npt.NDArray[np.intp]]:
     """Return for each storm which attempts that are not body have their exact record in the page, ascending.
 
     Where there are more than ``most``, those of rare causes are there before those of frequent ones: every group of a

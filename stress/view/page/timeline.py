@@ -13,6 +13,7 @@ from stress.model.text import json_bytes
 from stress.view.page.attempt_columns import (
     ALL_EXACT_MAX,
     BLOCK,
+    EXACT_MAX,
     FIELDS,
     PackedAttempts,
     TimelineStorm,
@@ -43,16 +44,19 @@ class Arm:
     storms: Sequence[TimelineStorm]
 
 
-def build_timeline(arms: Sequence[Arm], *, is_public: bool = False, all_max: int = ALL_EXACT_MAX) -> Interactive:
+def build_timeline(
+    arms: Sequence[Arm], *, is_public: bool = False, all_max: int = ALL_EXACT_MAX, exact_max: int = EXACT_MAX
+) -> Interactive:
     """Return the timeline of some arms, at least one attempt in all.
 
     Args:
         arms: in their order in the page.
         is_public: whether commands leave the run to the reader, who does not have it under its name here.
         all_max: with no more attempts, all their records are in the page.
+        exact_max: so many records of attempts that are not body are in it otherwise.
     """
     storms = [storm for arm in arms for storm in arm.storms]
-    packed = pack_attempts(storms, all_max)
+    packed = pack_attempts(storms, all_max, exact_max)
     model = timeline_model(arms, packed, is_public=is_public)
     # "<" could end the element; JSON has another way to write it.
     text = json_bytes(model).decode().replace("<", "\\u003c")

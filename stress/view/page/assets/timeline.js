@@ -17,12 +17,15 @@
       this.ccdf = new Ccdf(part("ccdf"), attempts, this.view);
       this.table = new ExactTable(attempts, this.view, (storm, number) => this.show(storm, number));
       this.linked = later(() => this.drawLinked(), 120);
-      this.view.addEventListener("change", () => this.redraw());
+      this.view.addEventListener("change", () => {
+        this.isChanged = true;
+        this.redraw();
+      });
       this.addSwitches();
       this.addForms();
       this.addPointer();
       part("canvas").addEventListener("keydown", (event) => this.press(event));
-      addEventListener("hashchange", () => this.view.fromText(decodeURI(location.hash.slice(1))));
+      addEventListener("hashchange", () => this.view.fromText(location.hash.slice(1)));
       new ResizeObserver(() => this.redraw()).observe(part("frame"));
       for (const query of ["(prefers-color-scheme: dark)", "print"])
         matchMedia(query).addEventListener("change", () => {
@@ -61,8 +64,8 @@
       this.updateControls();
       this.showRecord();
       const address = `#${view.toText()}`;
-      if (this.isLoaded && location.hash !== address) history.replaceState(null, "", address);
-      this.isLoaded = true;
+      // Links to other parts of the page stay in the address until the view is changed.
+      if (this.isChanged && location.hash !== address) history.replaceState(null, "", address);
       part("view").setAttribute("aria-busy", "false");
     }
 
@@ -234,7 +237,7 @@
       box.replaceChildren(...this.recordLines(nearest.storm, nearest.number).map(([name, text]) => line(name, text)));
       const [width, height] = [box.offsetWidth, box.offsetHeight];
       const left = event.offsetX + 16 + width > box.parentElement.clientWidth ? event.offsetX - 16 - width : event.offsetX + 16;
-      const top = Math.min(event.offsetY + 12, box.parentElement.clientHeight - height);
+      const top = event.offsetY + 16 + height > box.parentElement.clientHeight ? event.offsetY - 16 - height : event.offsetY + 16;
       Object.assign(box.style, { left: `${Math.max(left, 0)}px`, top: `${Math.max(top, 0)}px` });
     }
 
@@ -308,7 +311,7 @@
       part("wait").hidden = true;
       part("view").hidden = false;
       const page = new Page(attempts);
-      const isLinked = page.view.fromText(decodeURI(location.hash.slice(1)));
+      const isLinked = page.view.fromText(location.hash.slice(1));
       if (isLinked) part("view").scrollIntoView();
       page.draw();
       page.drawLinked();

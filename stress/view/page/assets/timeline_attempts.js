@@ -37,6 +37,8 @@ class Attempts {
       [row, code, block, counted] = [storm.rowEnd, code + given.count, block + blocks, storm.countedEnd];
       return storm;
     });
+    this.stormIndex = new Uint16Array(row);
+    for (const storm of this.storms) this.stormIndex.fill(storm.index, storm.row, storm.rowEnd);
     this.stormsOfArm = this.arms.map((_, arm) => this.storms.filter((storm) => storm.arm === arm));
     this.log = Float32Array.from(columns.latency_ns, (ns) => Math.log2(Math.max(ns, 1)));
     this.logOfCode = Float32Array.from({ length: 1 << 11 }, (_, code) => (code - 1 + model.lowestCode) / model.stepsPerOctave);
@@ -82,7 +84,7 @@ class Attempts {
   }
 
   stormOfRow(row) {
-    return this.storms.find((storm) => row < storm.rowEnd);
+    return this.storms[this.stormIndex[row]];
   }
 
   // All that the page has of an attempt; `number` counts from 0 in its storm, `attempt` in the run's attempts.npy.
