@@ -75,7 +75,7 @@ def relay_round(number):
     for thread in threads:
         thread.start()
     shake_hands(near)
-    far_end = FarEnd(Connection(near), "10.0.0.2", "10.0.0.1", lambda: "it went away")
+    far_end = FarEnd(Connection(near), "10.0.0.2", "10.0.0.1", lambda _: "it went away")
     with its, near:
         with suppress(EOFError):
             relay_loop.RelayLoop(far_end, Connection(its), "lab2", os.getpid()).run()
@@ -115,7 +115,7 @@ def test_a_storm_ends_though_nobody_reads_what_a_serving_side_sends(monkeypatch)
     before = signal.signal(LOSS, handle)
     flooding.start()
     with near, its, suppress(EOFError):
-        far_end = FarEnd(Connection(near), "10.0.0.2", "10.0.0.1", lambda: "it went away")
+        far_end = FarEnd(Connection(near), "10.0.0.2", "10.0.0.1", lambda _: "it went away")
         relay_loop.RelayLoop(far_end, Connection(its), "lab2", os.getpid()).run()
     flooding.join()
     signal.signal(LOSS, before)

@@ -112,6 +112,17 @@ def test_a_relay_that_is_killed_while_nothing_is_asked_of_it():
         time.sleep(LIMIT_S)
 
 
+def test_a_relay_that_is_stopped_is_given_up(monkeypatch):
+    monkeypatch.setattr(relay.RelayedCaller, "patience_s", 0.3)
+    said = "The process that talks to good has said nothing for 0.3 s, so the storm was ended."
+    with relays_end(ChannelClosedError, said) as relays:
+        stopped = reach(relays, "good")
+        assert stopped.caller.call(Ping())
+        stopped.process.send_signal(signal.SIGSTOP)
+        stopped.caller.call(Ping())
+    assert stopped.process.returncode == -signal.SIGKILL
+
+
 def test_a_second_loss_does_not_interrupt_what_the_first_one_has_interrupted():
     with relays_end(LabError, "good was lost") as relays:
         first, second = reach(relays, "good"), reach(relays, "lab3")

@@ -84,10 +84,11 @@ class Remote:
         except LOST:
             self.connection.abort()  # which closes its input too
 
-    def exit_text(self) -> str:
+    def exit_text(self, limit_s: float = EXIT_S) -> str:
         """Wait until it ends; return its exit code or signal, and its standard error.
 
         Raises:
+            TimeoutError: it did not end in time.
             ConnectionLost: the connection was lost before.
         """
 
@@ -96,7 +97,7 @@ class Remote:
             await self.process.wait_closed()
             return words
 
-        words = run_in_loop(end(), EXIT_S)
+        words = run_in_loop(end(), limit_s)
         if self.process.exit_status is None and self.process.exit_signal is None:
             raise asyncssh.ConnectionLost("the connection ended")
         how = f"code {self.process.exit_status}"

@@ -27,14 +27,14 @@ class FarEnd:
         stream: what carries the bytes.
         address: its IP address; empty where a proxy hides it.
         own_address: that of this host, towards it.
-        tell_end: wait until it has ended; return how, as a clause.
+        tell_end: wait until it has ended, so many seconds at most; return how, as a clause.
         remedy: what to do where it ends before it has said anything.
     """
 
     stream: Stream
     address: str
     own_address: str
-    tell_end: Callable[[], str]
+    tell_end: Callable[[float], str]
     remedy: str = ""
 
 
@@ -69,9 +69,11 @@ def reach_by_ssh(spec: RelaySpec) -> FarEnd:
     except LOST as error:
         raise LabError(f"{spec.peer} cannot be reached by ssh: {error_text(error)}.") from error
 
-    def tell_end() -> str:
+    def tell_end(limit_s: float) -> str:
         try:
-            how = remote.exit_text()
+            how = remote.exit_text(limit_s)
+        except TimeoutError:
+            return f"{command!r} closed its output there and did not end within {limit_s:g} s"
         except LOST as error:
             return f"the connection to it was lost: {error_text(error)}"
         return f"{command!r} ended there with {how.rstrip('.')}"
@@ -108,7 +110,7 @@ def reach_by_tls(spec: RelaySpec) -> FarEnd:
     word = parse_word(spec.word)
     secured = join_host(where["host"], where.get("port", PEER_PORT), word)
     address, own_address = (plain_address(str(name[0])) for name in (secured.getpeername(), secured.getsockname()))
-    return FarEnd(Connection(secured), address, own_address, lambda: "it closed the connection", TLS_REMEDY)
+    return FarEnd(Connection(secured), address, own_address, lambda _: "it closed the connection", TLS_REMEDY)
 
 
 def plain_address(text: str) -> str:

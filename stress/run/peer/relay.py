@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stress.model.errors import ChannelClosedError, ChannelFaultError, LabError, error_named
+from stress.model.peer import SILENCE_S
 from stress.run.peer.relay_spec import Joined, RelaySpec
 from stress.storm.peer.caller import Caller
 from stress.storm.peer.calls import Call, Ended, Ping, Refused
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
 
 COMMAND = (sys.executable, "-m", "stress.run.peer.relay_process")
 END_LIMIT_S = 30.0  # for the other host to undo what it changed, and for its connection to close
+JOIN_LIMIT_S = 90.0  # more than it takes to connect and to be greeted, both of which have limits of their own
 CLOSED_LIMIT_S = 1.0  # from the end of the channel to that of the relay's process
 RELAY_SPEECH = Speech((*SERVER_SPEECH.types, Joined), SERVER_MESSAGE_MAX)
 
 
 class RelayedCaller(Caller):
-    """Makes calls through a relay, whose end is another reason why they cannot be made."""
+    """Makes calls through a relay, whose end or silence is another reason why they cannot be made."""
+
+    patience_s = SILENCE_S
 
     def __init__(self, relay: "Relay") -> None:
         super().__init__(relay.channel)
@@ -49,6 +53,19 @@ class RelayedCaller(Caller):
         """Wait for the answer, as of a Caller."""
         with self.relay.losses_deferred(self.relay), self.ends_told():
             return super().finish(kind)
+
+    def require_word(self) -> None:
+        """Give up a relay that is stopped or hangs, as of a Caller; with it ends what the other host does."""
+        try:
+            super().require_word()
+        except ChannelClosedError:
+            self.relay.process.kill()
+            raise
+
+    @property
+    def silent(self) -> str:
+        """Who is silent when nothing comes, as of a Caller: a relay has a beat for this process too."""
+        return f"The process that talks to {self.channel.other}"
 
     @contextmanager
     def ends_told(self) -> Iterator[None]:
@@ -99,7 +116,7 @@ class Relay:
             self.process.stdin.write(msgspec.json.encode(self.spec))
             self.process.stdin.close()
         try:
-            received = self.channel.receive()
+            received = self.channel.receive(JOIN_LIMIT_S)
         except ChannelClosedError as error:
             raise LabError(self.end_text()) from error
         match received and received.message:
@@ -109,6 +126,8 @@ class Relay:
                 raise error_named(kind, text)
             case Ended(reason):
                 raise LabError(reason)
+            case None:
+                raise LabError(f"The process that talks to {self.spec.peer} did not join it within {JOIN_LIMIT_S:g} s.")
             case _:
                 raise LabError(f"{self.spec.peer} does not keep to connstorm's protocol.")
 

@@ -26,6 +26,7 @@ from stress.storm.peer.message import CLIENT_MESSAGE_MAX, SERVER_MESSAGE_MAX, SE
 QUEUED_MAX = 1 << 20
 GREETING_S = 30.0  # Python and numpy are loaded there first
 END_S = 10.0  # for the other host to undo what it changed
+TELL_S = SILENCE_S - BEAT_S  # meanwhile there is no beat for run-cell
 SHOWN_BYTES = 80
 
 
@@ -189,14 +190,17 @@ class RelayLoop:
             self.cell.send_message(Refused(str(error)))
 
     def flush(self, end: RelayEnd) -> None:
-        """Send what is queued and, to the other host, the beat that is due."""
+        """Send what is queued and, to both ends, the beat that is due."""
         try:
             if end is self.far and time.monotonic() >= self.next_beat_s:
                 self.next_beat_s = time.monotonic() + BEAT_S
                 if self.joined:
                     end.send_message(Beat())
+                    if not self.cell.unsent:  # while run-cell storms it reads nothing
+                        self.cell.send_message(Beat())
+            was_full = len(end.unsent) >= QUEUED_MAX
             taken = end.flush()
-            if end is self.cell and taken:  # where this end is slow, the other one is not silent
+            if end is self.cell and taken and was_full:  # the other end was not read, and so was not silent
                 self.heard_s = time.monotonic()
         except OSError as error:
             if end is self.cell:
@@ -206,7 +210,7 @@ class RelayLoop:
     def lose_far(self) -> LostError:
         """End the storm at once; return why the other host's stream has ended, for which ssh may need some time."""
         self.interrupt_storm()
-        how = self.far_end.tell_end()
+        how = self.far_end.tell_end(TELL_S)
         if self.joined:
             return LostError(f"{self.peer} was lost: {how}.")
         return LostError(f"{self.peer} does not serve: {how}; {self.far_end.remedy}.")

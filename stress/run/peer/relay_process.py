@@ -22,6 +22,8 @@ from stress.storm.peer.calls import Refused
 from stress.storm.peer.channel import Connection
 from stress.storm.peer.message import frames_of
 
+EXIT_S = 15.0  # for the other end to undo what it changed, after it was told to end
+
 
 def main(descriptor: int, cell_pid: int) -> None:
     """Relay between a socket to run-cell and the host that standard input describes.
@@ -45,7 +47,7 @@ def main(descriptor: int, cell_pid: int) -> None:
     with suppress(EOFError):
         if RelayLoop(far, Connection(cell), spec.peer, cell_pid).run():
             far.stream.close()
-            far.tell_end()  # so that nothing of it is left there when run-cell goes on
+            far.tell_end(EXIT_S)  # so that nothing of it is left there when run-cell goes on
 
 
 if __name__ == "__main__":

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 class Caller:
-    """Makes calls. One that was interrupted, by SIGINT for example, does not disturb the next."""
+    """Makes calls. One that was interrupted, by SIGINT for example, does not disturb the next.
+
+    Attributes:
+        patience_s: for how long nothing may come, not even a beat; None: without limit.
+    """
+
+    patience_s: float | None = None
 
     def __init__(self, channel: Channel) -> None:
         """Make calls through a channel on which Hello was exchanged."""
@@ -75,10 +81,23 @@ class Caller:
                     return self._ended
         return None
 
+    def require_word(self) -> None:
+        """Raise ChannelClosedError if nothing came for too long; of a long answer something has."""
+        if self.patience_s is not None and self.channel.silent_s >= self.patience_s:
+            self._ended = f"{self.silent} has said nothing for {self.patience_s:g} s, so the storm was ended."
+            raise ChannelClosedError(self._ended)
+
+    @property
+    def silent(self) -> str:
+        """Who is silent when nothing comes."""
+        return self.channel.other
+
     def _next_answer(self) -> Received:
         while True:
-            received = self.channel.receive()
-            assert received  # without a limit
+            received = self.channel.receive(self.patience_s)
+            if received is None:
+                self.require_word()
+                continue
             if isinstance(received.message, Answer | Refused):
                 return received
             if isinstance(received.message, Ended):
