@@ -10,9 +10,11 @@ from pathlib import Path
 
 from stress.cli.suite import caption
 from stress.store import suite_folder
+from stress.store.suite_folder import read_records
 from stress.suite.cell_results import count_missing, read_cell_trials
 from stress.view.figure.save import save_figure
-from stress.view.figure.suite.multiples import multiples_figure
+from stress.view.figure.suite.suite_figure import suite_figure
+from stress.view.text.change_wording import busy_text
 from stress.view.text.suite_markdown import suite_markdown
 
 HERE = Path(__file__).parent
@@ -24,7 +26,7 @@ def main(path: Path) -> None:
     cells = read_cell_trials(path, manifest)
     if count_missing(manifest, cells):
         sys.exit(f"{path} is not complete; resume it first: connstorm suite {path} --resume")
-    figure = multiples_figure(cells, "What settings change about connect()", caption(manifest))
+    figure = suite_figure(cells, manifest.suite.name, caption(manifest), busy_text(read_records(path).values()))
     save_figure(figure, DOCS / "sysctls.png")
     (fingerprint, *_) = manifest.fingerprints.values()
     host = f"Linux {fingerprint.host.kernel}, {fingerprint.host.cpu}, {fingerprint.host.cpus} virtual CPUs"

@@ -31,6 +31,7 @@ from stress.suite.executor.base import Executor
 from stress.suite.executor.registry import make_executor
 from stress.suite.kernels import add_kernel_axis
 from stress.view.text import suite_plan
+from stress.view.text.change_wording import busy_text
 from stress.view.text.suite_progress import SuiteProgress
 from stress.view.text.suite_table import suite_table
 
@@ -184,16 +185,16 @@ def conclude(path: Path, *, as_json: bool) -> int:
     file = suite_folder.read(path)
     cells = read_cell_trials(path, file)
     if any(trials.done for trials in cells):
-        draw_suite(file, cells, path / FIGURE)
+        draw_suite(file, cells, path / FIGURE, busy_text(suite_folder.read_records(path).values()))
     return print_suite(path, as_json=as_json)
 
 
-def draw_suite(file: Manifest, cells: list[CellTrials], picture: Path) -> None:
-    """Draw the figure of a suite."""
+def draw_suite(file: Manifest, cells: list[CellTrials], picture: Path, alarm: str = "") -> None:
+    """Draw the figure of a suite; ``alarm`` says what makes it doubtful."""
     from stress.view.figure.save import save_figure  # noqa: PLC0415
-    from stress.view.figure.suite.multiples import multiples_figure  # noqa: PLC0415
+    from stress.view.figure.suite.suite_figure import suite_figure  # noqa: PLC0415
 
-    save_figure(multiples_figure(cells, file.suite.name, caption(file)), picture)
+    save_figure(suite_figure(cells, file.suite.name, caption(file), alarm), picture)
 
 
 def print_suite(path: Path, *, as_json: bool) -> int:

@@ -31,13 +31,16 @@ def new_sheet(title: str, detail: str, entries: Sequence[Artist], caption: Seque
     return figure, 0.787 - ROW * max(1, -(-len(entries) // columns))
 
 
-def fit_title(title: str) -> tuple[str, float]:
-    """Return a title, on two lines if it is too long for one in a large font, and the size of its font in points."""
-    one_pt = min(TITLE_PT, ROOM_PT / LETTER / max(1, len(title)))
+def fit_title(title: str, room_pt: float = ROOM_PT) -> tuple[str, float]:
+    """Return a title, on two lines if it is too long for one in a large font, and the size of its font in points.
+
+    ``room_pt`` is the width that it may take.
+    """
+    one_pt = min(TITLE_PT, room_pt / LETTER / max(1, len(title)))
     if one_pt >= TWO_LINES_PT:
         return title, one_pt
     lines = textwrap.wrap(title, -(-len(title) // 2) + 8, break_on_hyphens=False)
-    return "\n".join(lines), min(TWO_LINES_PT, ROOM_PT / LETTER / max(map(len, lines)), 2 * TWO_LINES_PT / len(lines))
+    return "\n".join(lines), min(TWO_LINES_PT, room_pt / LETTER / max(map(len, lines)), 2 * TWO_LINES_PT / len(lines))
 
 
 def draw_legend(figure: Figure, entries: Sequence[Artist]) -> int:
@@ -50,3 +53,13 @@ def draw_legend(figure: Figure, entries: Sequence[Artist]) -> int:
             break
         legend.remove()
     return columns
+
+
+def draw_head(figure: Figure, title: str, alarm: str = "") -> None:
+    """Write the title of a sheet of another size, and in red what makes it doubtful, in 0.8 inches at the top."""
+    width, height = figure.get_size_inches()
+    text, size = fit_title(title, (width - 0.5) * 72)
+    figure.text(0.018, 1 - 0.12 / height, text, fontsize=size, fontweight="bold", verticalalignment="top")
+    if alarm:
+        place = 0.018, 1 - 0.56 / height
+        figure.text(*place, alarm, fontsize=10, fontweight="bold", color=style.GIVE_UP, verticalalignment="top")

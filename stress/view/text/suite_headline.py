@@ -4,10 +4,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from stress.analysis.comparison.suite_changes import cell_changes
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.trials import SURE_LEVEL, THRESHOLD, CellTrials, Effect, better_or_worse
 from stress.model.text import join_words, plural
 from stress.view.text import metric_wording as words
+from stress.view.text.change_wording import changes_headline
 from stress.view.text.suite_rows import SuiteRow, suite_rows
 
 NAMED_MAX = 3  # cells that the sentence names
@@ -31,13 +33,13 @@ class ChangedCell:
         return f"{words.setting_text(self.row.trials, self.row.baseline)} of {self.row.entry}"
 
 
-def compared_rows(cells: Sequence[CellTrials], names: Sequence[str] = words.HEADLINE) -> list[SuiteRow]:
+def compared_rows(cells: Sequence[CellTrials], names: Sequence[str] = words.PICTURED) -> list[SuiteRow]:
     """Return the rows that are compared with a baseline in at least one metric."""
     rows = suite_rows(cells, [find_metric(name) for name in names])
     return [row for row in rows if any(effect is not None for effect in row.effects)]
 
 
-def changed_cells(rows: Iterable[SuiteRow], names: Sequence[str] = words.HEADLINE) -> list[ChangedCell]:
+def changed_cells(rows: Iterable[SuiteRow], names: Sequence[str] = words.PICTURED) -> list[ChangedCell]:
     """Return the rows in which something changed, those where something is worse first."""
     metrics = [find_metric(name) for name in names]
     changed = []
@@ -62,10 +64,7 @@ def suite_headline(cells: Sequence[CellTrials]) -> str:
     if not changed:
         least = words.percent_text(THRESHOLD)
         return f"No cell changed anything surely: 0 of {len(rows):,} differ by {least} or more from their baseline"
-    names = [cell.name for cell in changed[:NAMED_MAX]]
-    more = [f"{len(changed) - NAMED_MAX} more"] if changed[NAMED_MAX:] else []
-    head = f"{len(changed)} of {plural(len(rows), 'cell')} changed something against the baseline"
-    return f"{head}: {join_words([*names, *more])}"
+    return changes_headline(cell_changes(cells, [find_metric(name) for name in words.PICTURED]))
 
 
 def change_sentences(cells: Sequence[CellTrials]) -> list[str]:

@@ -28,6 +28,7 @@ from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 from stress.view.figure.metric_axis import Scale, scale_of
 from stress.view.figure.series_style import series_looks, series_marker
+from stress.view.figure.sheet import draw_head
 from stress.view.figure.style import Look
 from stress.view.figure.suite.level_panel import (
     LETTER,
@@ -39,11 +40,13 @@ from stress.view.figure.suite.level_panel import (
 )
 from stress.view.text import metric_wording as words
 
-COLUMNS_MAX = 6
+COLUMNS_MAX = 6  # axes; of more, changes.py draws what changed
+HIGHEST = 7.6  # of the sheet, inches: what a laptop screen of its width shows
 NAMED_MAX = 3  # cells without a trial up to which all are named
 # All lengths in inches.
 WIDTH, LEFT, RIGHT, GAP = 12.0, 1.06, 0.2, 0.16
-TITLE, LEGEND_ROW, HEAD, ROW, ROW_GAP, BAND_GAP = 0.58, 0.23, 0.34, 0.94, 0.1, 0.16
+TITLE, LEGEND_ROW, HEAD, ROW, ROW_GAP = 0.58, 0.23, 0.34, 0.94, 0.1
+ALARM, ROW_LEAST = 0.24, 0.42
 WIDEST = 4.5  # a panel
 CAPTION_PT, NAME_PT, HEAD_PT, HEAD_LEAST_PT, LEGEND_PT = 7.5, 8.0, 10.0, 8.0, 9.5
 HEAD_LETTER = 0.62  # the width of a letter as a share of the font's size in names of settings, mostly narrow ones
@@ -66,13 +69,6 @@ def interval_ends(row: Mapping[str, Sequence[AxisPoint]]) -> list[float]:
     """Return the ends of all intervals of a row."""
     estimates = [point.estimate for column in row.values() for point in column if point.estimate]
     return [end for estimate in estimates for end in (estimate.low, estimate.high)]
-
-
-def split_into_bands(axes: Sequence[str]) -> list[list[str]]:
-    """Return the axes in as few bands of at most COLUMNS_MAX as possible, all of about the same length."""
-    bands = max(1, math.ceil(len(axes) / COLUMNS_MAX))
-    columns = max(1, math.ceil(len(axes) / bands))
-    return [list(axes[start : start + columns]) for start in range(0, len(axes), columns)]
 
 
 @dataclass(frozen=True)
@@ -98,33 +94,36 @@ def _columns(cells: Sequence[CellTrials], axes: Sequence[str], width: float) -> 
     return columns
 
 
-def multiples_figure(cells: Sequence[CellTrials], title: str, caption: Sequence[str]) -> Figure:
-    """Return the small multiples of a suite, 1920 pixels wide, as high as its axes and metrics need.
+def multiples_figure(cells: Sequence[CellTrials], title: str, caption: Sequence[str], alarm: str = "") -> Figure:
+    """Return the small multiples of a suite, 1920 pixels wide, as high as its metrics need and a laptop screen shows.
 
     Args:
         cells: of one suite.
         title: of the sheet.
         caption: phrases for its foot, to which the explanation of the marks and what is missing are added.
+        alarm: what makes the numbers doubtful, such as a busy machine; ``""`` if nothing does.
     """
     grid, by = points_by_metric(cells), series_looks(list(cells_by_entry(cells)))
-    bands = split_into_bands(axes_of(cells)) if grid else []
-    count = max(map(len, bands), default=1)
-    width = min(WIDEST, (WIDTH - LEFT - RIGHT - (count - 1) * GAP) / count)
-    made = [_columns(cells, band, width) for band in bands]
+    axes = axes_of(cells) if grid else []
+    width = min(WIDEST, (WIDTH - LEFT - RIGHT - (len(axes) - 1) * GAP) / max(1, len(axes)))
+    columns_made = _columns(cells, axes, width)
     legends = [_series_entries(by), _reading_entries(grid)]
     columns_of = [max(1, int((WIDTH - 0.3) / max(map(_entry_width, entries), default=WIDTH))) for entries in legends]
     rows_of = [math.ceil(len(entries) / columns) for entries, columns in zip(legends, columns_of, strict=True)]
-    top = TITLE + LEGEND_ROW * sum(rows_of) + (0.08 if grid else 0.4)
-    heights = [HEAD + len(grid) * (ROW + ROW_GAP) + max(column.height for column in band) + BAND_GAP for band in made]
+    head = TITLE + (ALARM if alarm else 0)
+    top = head + LEGEND_ROW * sum(rows_of) + (0.08 if grid else 0.4)
     phrases = [*reading_notes(cells, grid), *caption]
     lines = math.ceil(sum(len(phrase) + 3 for phrase in phrases) / (WIDTH * 72 * 0.96 / (0.57 * CAPTION_PT) - 30))
-    height = (top + sum(heights) + 0.1 + lines * CAPTION_PT * 1.5 / 72) / (1 - FOOT)
+    rest = (
+        top + HEAD + max((column.height for column in columns_made), default=0) + 0.26 + lines * CAPTION_PT * 1.5 / 72
+    )
+    row = min(ROW, max(ROW_LEAST, (HIGHEST * (1 - FOOT) - rest) / max(1, len(grid)) - ROW_GAP))
+    height = (rest + len(grid) * (row + ROW_GAP)) / (1 - FOOT)
     with matplotlib.style.context(["default", style.RC]):
         figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
         FigureCanvasAgg(figure)
-        title_pt = min(18, (WIDTH - 0.4) * 72 / 0.66 / len(title)) if title else 18
-        figure.text(0.018, 1 - 0.14 / height, title, fontsize=title_pt, fontweight="bold", verticalalignment="top")
-        below = TITLE
+        draw_head(figure, title, alarm)
+        below = head
         for entries, columns, rows in zip(legends, columns_of, rows_of, strict=True):
             place = (0.013, 1 - below / height)
             figure.legend(
@@ -136,9 +135,8 @@ def multiples_figure(cells: Sequence[CellTrials], title: str, caption: Sequence[
                 handletextpad=0.5,
             )
             below += LEGEND_ROW * rows
-        for band, band_height in zip(made, heights, strict=True):
-            _draw_band(figure, band, grid, by, (top, width))
-            top += band_height
+        if columns_made:
+            _draw_columns(figure, columns_made, grid, by, (top, width, row))
         if not grid:
             nothing = "every metric is zero or not measured" if any(cell.done for cell in cells) else "no trial is done"
             figure.text(0.018, 1 - (top - 0.15) / height, nothing, color=style.QUIET)
@@ -146,18 +144,18 @@ def multiples_figure(cells: Sequence[CellTrials], title: str, caption: Sequence[
         return figure
 
 
-def _draw_band(
-    figure: Figure, columns: Sequence[_Column], grid: Grid, by: Mapping[str, Look], place: tuple[float, float]
+def _draw_columns(
+    figure: Figure, columns: Sequence[_Column], grid: Grid, by: Mapping[str, Look], place: tuple[float, float, float]
 ) -> None:
-    """Draw some axes next to each other; ``place`` is their top and the width of a panel (inches)."""
-    height, (top, width) = figure.get_figheight(), place
+    """Draw axes next to each other; ``place`` is their top, and the width and height of a panel (inches)."""
+    height, (top, width, row_height) = figure.get_figheight(), place
     heads, size = fit_axis_names([column.axis for column in columns], width * 72)
     for number, column in enumerate(columns):
         left = LEFT + number * (width + GAP)
         figure.text(left / WIDTH, 1 - (top + HEAD - 0.1) / height, heads[number], fontsize=size, fontweight="bold")
         for row, (label, cells) in enumerate(grid.items()):
-            below = top + HEAD + row * (ROW + ROW_GAP) + ROW
-            axes = figure.add_axes((left / WIDTH, 1 - below / height, width / WIDTH, ROW / height))
+            below = top + HEAD + row * (row_height + ROW_GAP) + row_height
+            axes = figure.add_axes((left / WIDTH, 1 - below / height, width / WIDTH, row_height / height))
             scale = _metric_scale(find_metric(label), grid)
             draw_panel(axes, cells[column.axis], column.values, scale, by)
             axes.tick_params(axis="y", labelsize=NAME_PT, labelleft=not number, length=3 if not number else 0)
@@ -230,6 +228,8 @@ def reading_notes(cells: Sequence[CellTrials], grid: Grid) -> list[str]:
     if any(point.effect for point in every):
         least = words.percent_text(THRESHOLD)
         phrases.append(f"filled: changes by {least} and an attempt or more against trials of the same blocks")
+    if grid:
+        phrases.append("log scale; of counts and shares linear below the first tick")
     entries = cells_by_entry(cells)
     if crossed := [label for label, entry in entries.items() if is_crossed(entry)]:
         phrases.append(

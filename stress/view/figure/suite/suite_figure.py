@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""The figure of a suite: all values of a few settings, or of many settings the cells that changed something."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from stress.analysis.comparison.axis_points import axes_of
+from stress.analysis.comparison.suite_changes import cell_changes
+from stress.analysis.metric import find_metric
+from stress.analysis.statistics.trials import CellTrials
+from stress.view.figure.suite.changes import changes_figure
+from stress.view.figure.suite.multiples import COLUMNS_MAX, multiples_figure
+from stress.view.text.metric_wording import PICTURED
+from stress.view.text.suite_headline import suite_headline
+
+
+def suite_figure(cells: Sequence[CellTrials], name: str, caption: Sequence[str], alarm: str = "") -> Figure:
+    """Return the figure of a suite, 1920 pixels wide, which a laptop screen shows as a whole.
+
+    Args:
+        cells: of one suite.
+        name: of the suite.
+        caption: phrases for its foot.
+        alarm: what makes the numbers doubtful, such as a busy machine; ``""`` if nothing does.
+    """
+    changes = cell_changes(cells, [find_metric(metric) for metric in PICTURED])
+    headline = suite_headline(cells)
+    title = f"{name}: {headline[0].lower()}{headline[1:]}"
+    if len(axes_of(cells)) > COLUMNS_MAX:
+        return changes_figure(changes, title, caption, alarm)
+    return multiples_figure(cells, title, caption, alarm)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Wording of what settings changed, for the headline and the figure of a suite; needs neither matplotlib nor rich."""
+
+from collections.abc import Iterable, Sequence
+
+from stress.analysis.comparison.suite_changes import CellChanges, MetricChange
+from stress.analysis.statistics.trials import THRESHOLD
+from stress.model.suite import TrialRecord
+from stress.model.text import plural
+from stress.view.text import metric_wording as words
+
+TRIALS_MIN = 5  # blocks that all agree and do so by chance in one of 16 cases: SURE_LEVEL
+
+
+def levels_text(cell: CellChanges) -> str:
+    """Return what differs from the baseline: ``'tcp_syn_retries=1'``."""
+    return ", ".join(f"{words.axis_text(axis)}={level}" for axis, level in cell.levels.items()) or "as it is"
+
+
+def metric_change_text(change: MetricChange) -> str:
+    """Return a change: ``'duration ×20.9'``."""
+    return f"{words.name_text(change.metric)} {words.change_text(change.effect, change.effect.median)}"
+
+
+def settings_of(cells: Iterable[CellChanges]) -> list[str]:
+    """Return the names of what cells vary, each once."""
+    return list(dict.fromkeys(words.axis_text(axis) for cell in cells for axis in cell.levels))
+
+
+def changes_headline(cells: Sequence[CellChanges]) -> str:
+    """Return how many settings changed something, and the largest change, without a full stop; some must have."""
+    changed = [cell for cell in cells if cell.changed]
+    most = max(changed, key=lambda cell: cell.changed[0].size)
+    where = f" ({most.entry})" if len({cell.entry for cell in cells}) > 1 else ""
+    largest = f"{metric_change_text(most.changed[0])} by {levels_text(most)}{where}"
+    every = settings_of(cells)
+    if len(every) == 1:
+        return f"{every[0]} changed something; most {largest}"
+    return f"{len(settings_of(changed))} of {plural(len(every), 'setting')} changed something; most {largest}"
+
+
+def unchanged_text(cells: Sequence[CellChanges]) -> str:
+    """Return which settings changed nothing surely in any cell: ``'14 settings: no sure change of 5 % …'``."""
+    names = set(settings_of(cell for cell in cells if cell.changed or not cell.is_sure))
+    calm = [name for name in settings_of(cells) if name not in names]
+    if not calm:
+        return ""
+    least = words.percent_text(THRESHOLD)
+    return f"{plural(len(calm), 'setting')}: no sure change of {least} or more: {', '.join(calm)}"
+
+
+def untold_text(cells: Sequence[CellChanges]) -> str:
+    """Return of how many cells nothing can be said, because they have too few trials or none."""
+    count = sum(not cell.is_sure for cell in cells)
+    return f"{plural(count, 'cell')} with fewer than {TRIALS_MIN} trials: nothing can be said" if count else ""
+
+
+def busy_text(records: Iterable[TrialRecord]) -> str:
+    """Return before how many trials the machine was busy; ``''`` if before none."""
+    known = [record.settle for record in records if record.settle is not None]
+    busy = [settle for settle in known if not settle.settled]
+    if not busy:
+        return ""
+    load = max(settle.load for settle in busy)
+    return f"the machine was busy before {len(busy):,} of {plural(len(known), 'trial')} (load up to {load:.1f})"
