@@ -36,7 +36,9 @@ VERBS = {
     ),
     "power": "Say how many trials it takes to see a change despite this machine's noise (5 %, with 80 % power).",
     "read": "Read capture FILEs (pcap, pcapng, also .gz) of others: a run folder, causes as far as packets prove them.",
-    "report": ("Write one HTML page about stored RUNs: the verdict, figures, proofs, and how to make them again."),
+    "report": (
+        "Write one HTML page about stored RUNs: the verdict, every attempt, figures, proofs, and how to make it again."
+    ),
     "run": "Run one SCENARIO in a private namespace; write a run folder and print its summary.",
     "run-cell": "",
     "run-shell": "",

@@ -2,7 +2,8 @@
 """Report: the page of stored runs, read from the disk and put together."""
 
 import shlex
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,24 +11,30 @@ from stress.analysis.attribution.summary import analyse
 from stress.analysis.comparison.arm_pair import compare_pairs
 from stress.analysis.comparison.comparability import DIFFERENCE_KINDS, difference_sentence, differences_by_kind
 from stress.analysis.comparison.metric_family import metric_families
+from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.analysis.history.history import HistoryFilter, build_history
-from stress.compare.arms import Question, compare_arms
+from stress.compare.arms import ComparedArms, Question, compare_arms
+from stress.compare.report_arms import NamedRuns, Rename, findings_timeline, runs_timeline
+from stress.compare.report_names import known_names
 from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
+from stress.model.suite import Status
 from stress.store import accepted, run_folder, suite_folder
 from stress.store.run_folder import RUN_FILE
-from stress.store.runs import read_observations
-from stress.store.suite_folder import SOURCE_FILE, SUITE_FILE
+from stress.store.runs import read_observations, split_label
+from stress.store.suite_folder import SOURCE_FILE, SUITE_FILE, Manifest
 from stress.suite.cell_results import read_cell_trials
 from stress.view.page.comparison_document import ComparedSides, Side, comparison_document
 from stress.view.page.document import Document
 from stress.view.page.history_document import history_document
+from stress.view.page.public import Redaction
 from stress.view.page.render import render_page
 from stress.view.page.run_document import run_document
-from stress.view.page.suite_document import SuiteResults, suite_document
+from stress.view.page.suite_document import SuiteResults, cells_by_importance, suite_document
 from stress.view.text.metric_wording import HEADLINE
 
 PROGRAM = "connstorm"
+CHANGED = (Verdict.REGRESSED, Verdict.IMPROVED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +66,11 @@ class ReportQuestion:
         """Whether columns are compared."""
         return len(self.arguments) > 1 or bool(self.rows or self.cols or self.filters or self.base)
 
+    @property
+    def paths(self) -> list[Path]:
+        """The folder of each argument."""
+        return [Path(split_label(text)[1].partition("#")[0]) for text in self.arguments]
+
 
 def write_report(question: ReportQuestion, output: Path) -> Path:
     """Write the page of some stored runs as one HTML file, complete or not at all, and return its path.
@@ -67,7 +79,9 @@ def write_report(question: ReportQuestion, output: Path) -> Path:
         UsageError: there is no such run, one is damaged, or runs cannot be compared.
         StoreError: the file cannot be written.
     """
-    page = render_page(read_document(question)).encode()
+    redaction = Redaction(known_names(question.paths)) if question.is_public else None
+    document = read_document(question, redaction.text if redaction else None)
+    page = render_page(redaction.value(document) if redaction else document).encode()
     try:
         atomic.write(output, page)
     except OSError as error:
@@ -75,43 +89,60 @@ def write_report(question: ReportQuestion, output: Path) -> Path:
     return output
 
 
-def read_document(question: ReportQuestion) -> Document:
+def read_document(question: ReportQuestion, rename: Rename | None = None) -> Document:
     """Return the document of some stored runs: of a run, a suite, a comparison, or a history.
+
+    Args:
+        question: what it is about.
+        rename: for a public page, what replaces names in the timeline; the document itself is as it was stored.
 
     Raises:
         UsageError: as ``write_report``.
     """
-    path = Path(question.arguments[0])
+    path = question.paths[0]
     if question.is_comparison or "#" in question.arguments[0]:
-        return read_comparison(question)
+        return read_comparison(question, rename)
     if (path / RUN_FILE).is_file():
-        return read_run(path)
+        return read_run(path, rename)
     if (path / SUITE_FILE).is_file():
-        return read_suite(path)
+        return read_suite(path, rename)
     return read_history(path, question)
 
 
-def read_run(path: Path) -> Document:
+def read_run(path: Path, rename: Rename | None) -> Document:
     """Return the document of a run folder."""
     run, summary = run_folder.read(path)
     findings = analyse(run, summary.evidence)
-    return run_document(findings, path.resolve().name, None)
+    name = path.resolve().name if rename is None else run.record.id
+    return run_document(findings, name, findings_timeline(findings, str(path), rename=rename))
 
 
-def read_suite(path: Path) -> Document:
+def read_suite(path: Path, rename: Rename | None) -> Document:
     """Return the document of a suite folder."""
-    file = suite_folder.read(path)
-    source = path / SOURCE_FILE
+    file, source = suite_folder.read(path), path / SOURCE_FILE
     results = SuiteResults(
         file,
         list(suite_folder.read_records(path).values()),
         read_cell_trials(path, file),
         source.read_text("utf-8-sig", errors="replace") if source.is_file() else None,
     )
-    return suite_document(results, None)
+    folders = folders_by_cell(path, file)
+    names = (trials.cell.name for trials in cells_by_importance(results.cells))
+    groups = (NamedRuns(name, folders.get(name, [])) for name in names)
+    return suite_document(results, *runs_timeline(groups, rename=rename))
 
 
-def read_comparison(question: ReportQuestion) -> Document:
+def folders_by_cell(path: Path, file: Manifest) -> dict[str, list[Path]]:
+    """Return the run folders of each cell of a suite, by the name that the cell has in its results."""
+    folders: dict[str, list[Path]] = {}
+    for record in suite_folder.read_records(path).values():
+        if record.status is Status.DONE:
+            name = file.name_on_host(record.trial.cell, record.host)
+            folders.setdefault(name, []).append(suite_folder.trial_run_folder(path, record))
+    return folders
+
+
+def read_comparison(question: ReportQuestion, rename: Rename | None) -> Document:
     """Return the document of a comparison; what differs between the arms is shown, not refused."""
     asked = Question(
         arms=question.arguments,
@@ -127,13 +158,18 @@ def read_comparison(question: ReportQuestion) -> Document:
     differences = [
         f"{difference_sentence(*pair)}." for pair in differences_by_kind(matched.rows, matched.by.cols).items()
     ]
-    sides = [
-        Side(f"{row.name}: {column}" if row.name else column, runs)
-        for row in matched.rows
-        for column, runs in row.columns.items()
-    ]
+    sides = list(compared_sides(matched, comparisons))
     compared = ComparedSides(comparisons, sides, differences, matched.warnings, comparison_command(question))
-    return comparison_document(compared, None)
+    groups = (NamedRuns(side.name, [run.path for run in side.runs]) for side in sides)
+    return comparison_document(compared, *runs_timeline(groups, rename=rename))
+
+
+def compared_sides(matched: ComparedArms, comparisons: Sequence[Comparison]) -> Iterator[Side]:
+    """Yield the columns of all rows, those of rows with most changes first."""
+    changes = Counter(item.row for item in comparisons if item.verdict in CHANGED)
+    for row in sorted(matched.rows, key=lambda row: -changes[row.name]):
+        for column, runs in row.columns.items():
+            yield Side(f"{row.name}: {column}" if row.name else column, runs)
 
 
 def comparison_command(question: ReportQuestion) -> str:

@@ -22,7 +22,7 @@ from stress.view.page.document import (
     PageTable,
 )
 from stress.view.page.forest_part import comparison_forest
-from stress.view.page.notice_parts import DIFFERENCE, WARNING
+from stress.view.page.notice_parts import DIFFERENCE, WARNING, warning_notices
 from stress.view.page.proof_parts import books_parts, cause_parts, packet_ladders, unproved_sentences
 from stress.view.text import comparison_wording as words
 from stress.view.text.comparison_rows import TONES
@@ -68,7 +68,7 @@ class ComparedSides:
     command: str
 
 
-def comparison_document(compared: ComparedSides, interactive: Interactive | None) -> Document:
+def comparison_document(compared: ComparedSides, interactive: Interactive | None = None, note: str = "") -> Document:
     """Return the document of a comparison."""
     comparisons, sides = compared.comparisons, compared.sides[:SIDES_MAX]
     forest = comparison_forest(comparisons)
@@ -83,12 +83,15 @@ def comparison_document(compared: ComparedSides, interactive: Interactive | None
         notices=(
             *(Notice(DIFFERENCE, text, grave=True) for text in compared.differences),
             *(Notice(WARNING, f"{text}.") for text in compared.warnings),
+            *warning_notices(text for side in sides for run in side.runs for text in run.summary.warnings),
         ),
         graphics=(forest,) if forest else (),
         tables=(comparisons_table(comparisons),) if comparisons else (),
         figures=tuple(side_figures(side) for side in sides if side.runs),
         interactive=interactive,
+        interactive_note=note,
         causes=cause_parts(summaries),
+        proofs_of="Of the first run of each side; the table has all.",
         unproved=unproved_sentences(summaries),
         ladders=packet_ladders(summaries),
         books=books_parts(summaries),

@@ -66,7 +66,7 @@ class PageTable:
         name: unique in the page, part of an id.
         caption: what it shows, in a sentence.
         columns: at least one.
-        rows: each with a cell per column.
+        rows: cells, one per column.
         notes: how to read it.
         is_sortable: whether it has buttons to sort by, and a field to filter rows.
     """
@@ -127,6 +127,11 @@ class Ladder:
     hosts: tuple[str, ...]
     rows: tuple[tuple[str, str, str], ...]
 
+    @property
+    def has_fates(self) -> bool:
+        """Whether something is known of what became of a packet."""
+        return any(fate for _, _, fate in self.rows)
+
 
 @dataclass(frozen=True)
 class Books:
@@ -173,7 +178,9 @@ class Document:
         tables: of cells, metrics, or points.
         figures: of each cell.
         interactive: the timelines; None where no attempts are stored.
+        interactive_note: whose attempts are not in them.
         causes: with their proofs.
+        proofs_of: which runs causes, packets and books are of, where it is not all.
         unproved: sentences about causes that are not known.
         ladders: packets of examples.
         books: of each run.
@@ -190,7 +197,9 @@ class Document:
     tables: tuple[PageTable, ...] = ()
     figures: tuple[Figures, ...] = ()
     interactive: Interactive | None = None
+    interactive_note: str = ""
     causes: tuple[CausePart, ...] = ()
+    proofs_of: str = ""
     unproved: tuple[str, ...] = ()
     ladders: tuple[Ladder, ...] = ()
     books: tuple[Books, ...] = ()

@@ -79,7 +79,8 @@ def history_verdict(history: History) -> str:
     if opened:
         track, change = min(opened, key=lambda pair: importance(*pair))
         more = f", and {plural(len(opened) - 1, 'other regression')}" if opened[1:] else ""
-        return f"Worse since {when(track, change)}: {series_name(track)} {change_text(track.series, change)}{more}."
+        what = f"{series_name(track)} {change_text(track.series, change)}{more}"
+        return f"Worse since {first_day(track, change)}: {what}."
     suspected = sum(change.state is State.SUSPECTED for track in history.tracks for change in track.changes)
     if suspected:
         return (
@@ -99,7 +100,7 @@ def series_name(track: Track) -> str:
     return f"{words.name_text(track.series.metric)} of {track.series.cell}"
 
 
-def when(track: Track, change: ChangePoint) -> str:
+def first_day(track: Track, change: ChangePoint) -> str:
     """Return the day of the first point after a change."""
     return f"{track.series.points[change.place].time:%Y-%m-%d}"
 
@@ -107,9 +108,8 @@ def when(track: Track, change: ChangePoint) -> str:
 def change_sentence(track: Track, change: ChangePoint) -> str:
     """Return a change in a sentence."""
     before, after = (words.value_text(track.series.metric, level) for level in (change.before, change.after))
-    text = (
-        f"{series_name(track)}: {change_text(track.series, change)} since {when(track, change)} ({before} to {after})"
-    )
+    since = f"since {first_day(track, change)} ({before} to {after})"
+    text = f"{series_name(track)}: {change_text(track.series, change)} {since}"
     return f"{text}, {change.direction.value}, {change.state.value}{', undone since' if change.undone else ''}."
 
 

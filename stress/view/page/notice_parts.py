@@ -11,6 +11,7 @@ from stress.view.page.document import Notice
 from stress.view.text.proof_wording import balance_text
 from stress.view.text.run_wording import stalls_text
 
+WARNINGS_MAX = 10  # that a page repeats
 BUSY, DIFFERENCE, WARNING = "busy machine", "uncontrolled difference", "warning"
 BOOKS, INCOMPLETE, FAILED = "books", "incomplete", "failed"
 
@@ -34,9 +35,12 @@ def run_notices(record: Record, summary: Summary) -> Iterator[Notice]:
 
 
 def warning_notices(warnings: Iterable[str]) -> Iterator[Notice]:
-    """Yield each warning once."""
-    for text in dict.fromkeys(warnings):
+    """Yield each warning once, of very many the first."""
+    texts = list(dict.fromkeys(warnings))
+    for text in texts[:WARNINGS_MAX]:
         yield Notice(WARNING, text)
+    if more := len(texts) - WARNINGS_MAX if texts[WARNINGS_MAX:] else 0:
+        yield Notice(WARNING, f"{more:,} more, each in run.json of its run.")
 
 
 def trial_notices(records: Iterable[TrialRecord]) -> Iterator[Notice]:

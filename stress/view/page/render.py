@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A document as HTML. Everything in it is escaped by the templates, whatever a stored run says."""
 
+from functools import cache
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -30,6 +32,7 @@ def render_page(document: Document) -> str:
     )
 
 
+@cache
 def make_environment() -> Environment:
     """Return an environment that escapes every value, and refuses values that are not there."""
     return Environment(

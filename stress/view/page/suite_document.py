@@ -58,7 +58,7 @@ class SuiteResults:
     source: str | None
 
 
-def suite_document(results: SuiteResults, interactive: Interactive | None) -> Document:
+def suite_document(results: SuiteResults, interactive: Interactive | None = None, note: str = "") -> Document:
     """Return the document of a suite."""
     cells, file = results.cells, results.manifest
     changed = changed_cells(compared_rows(cells))
@@ -75,7 +75,9 @@ def suite_document(results: SuiteResults, interactive: Interactive | None) -> Do
         tables=(cells_table(cells),),
         figures=tuple(cell_figures(row) for row in suite_rows(cells, ()) if row.trials.done),
         interactive=interactive,
+        interactive_note=note,
         causes=cause_parts(summaries),
+        proofs_of="Of the first trial of each cell; the table has the medians of all.",
         unproved=unproved_sentences(summaries),
         ladders=packet_ladders(summaries),
         books=books_parts(summaries),
@@ -129,6 +131,13 @@ def cell_changes(cells: Sequence[CellTrials]) -> Iterator[CellChange]:
         setting = words.setting_text(cell.row.trials, cell.row.baseline)
         for metric, effect in cell.changes:
             yield CellChange(cell.row.entry, setting, metric, cell.row.trials, cell.row.baseline, effect)
+
+
+def cells_by_importance(cells: Sequence[CellTrials]) -> list[CellTrials]:
+    """Return cells that changed, each after its baseline, then the others."""
+    changed = changed_cells(compared_rows(cells))
+    first = [trials for cell in changed for trials in (cell.row.baseline, cell.row.trials) if trials is not None]
+    return list({trials.cell.name: trials for trials in (*first, *cells)}.values())
 
 
 def cells_table(cells: Sequence[CellTrials]) -> PageTable:
