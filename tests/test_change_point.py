@@ -9,7 +9,7 @@ from history_builders import a_series, drawn_series, levels, noise, times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stress.analysis.history.change_point import Direction, State, find_change_points
+from stress.analysis.history.change_point import SHOWING_POINTS_MIN, Direction, State, find_change_points
 from stress.analysis.history.potts import candidate_levels, fit_steps, weighted_median
 from stress.analysis.history.rank_steps import WINDOW_POINTS, find_cuts, normal_scores, search_window
 from stress.analysis.history.transform import transform_series
@@ -125,6 +125,16 @@ def test_a_step_is_accepted_one_run_beside_it():
     for beside in (-2, -1, 1, 2):
         (change,) = track_of(heights, accepted={30 + beside: "known"}).changes
         assert change.state is State.ACCEPTED
+
+
+def test_too_few_points_show_nothing_and_four_may():
+    """What history says of short series."""
+    for points in range(1, SHOWING_POINTS_MIN):
+        for at in range(points):
+            for height in (5, 50, 5_000):
+                assert not track_of(levels((at, 0), (points - at, height))).changes
+    (change,) = track_of(levels((2, 0), (2, 50))).changes
+    assert change.state is State.SUSPECTED
 
 
 def test_few_points_have_no_steps():

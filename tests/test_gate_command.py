@@ -79,7 +79,7 @@ def test_wrong_use_is_2(home):
     for arguments, sentence in [
         (("base", "same", "--expr", "body.p98 <= 1.1x"), "There is no metric 'body.p98'"),
         (("base", "same", "--expr", "body.p99"), "is no condition"),
-        (("base", "nowhere"), "nowhere is not a folder"),
+        (("base", "nowhere"), "There is no path nowhere"),
         (("base", "same", "--allow-diff", "colour"), "--allow-diff takes kernel, testbed, plan, settings, not colour."),
     ]:
         ended = gate(*arguments, "-o", "wrong", cwd=home)

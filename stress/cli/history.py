@@ -9,7 +9,7 @@ import click
 
 from stress import __version__
 from stress.analysis.history import history as analysis
-from stress.analysis.history.change_point import ChangePoint, Track
+from stress.analysis.history.change_point import SHOWING_POINTS_MIN, ChangePoint, Track
 from stress.analysis.history.history import History, accept_changes
 from stress.cli.output import console, json_option, print_object
 from stress.cli.stored import complete_stored, results_option
@@ -144,6 +144,7 @@ def document(history: History, folder: Path, runs: int, pictures: list[Path]) ->
         "path": str(folder),
         "runs": runs,
         "regressions": len(history.open_regressions),
+        "too_short": sum(len(track.series.points) < SHOWING_POINTS_MIN for track in history.tracks),
         "figures": [str(picture) for picture in pictures],
         "warnings": list(history.warnings),
         "series": [series_object(track) for track in history.tracks],

@@ -32,7 +32,7 @@ VERBS = {
     "kernels": "Kernels that suites boot: fetched from Debian into a cache, never installed.",
     "list": "List the runs and suites in DIR (by default results), the newest first, with what was slow or failed.",
     "plot": (
-        "Draw the figures of each stored RUN again, as <run>-timeline.png and so on; run folders are left as they are."
+        "Draw the figures of each stored RUN or suite again, as <run>-timeline.png and so on; no stored folder changes."
     ),
     "power": "Say how many trials it takes to see a change despite this machine's noise (5 %, with 80 % power).",
     "read": "Read capture FILEs (pcap, pcapng, also .gz) of others: a run folder, causes as far as packets prove them.",

@@ -18,6 +18,7 @@ from stress.analysis.statistics.trials import THRESHOLD, TIMED_UNITS
 NEAR_POINTS = 2  # two detectors may be so many points apart and still mean the same step
 TINY = 1e-300  # in place of 0, where a ratio is computed
 SIDE_POINTS_MIN = 3  # on either side of a step that is confirmed
+SHOWING_POINTS_MIN = 4  # in shorter series no detector finds a step, however large
 
 
 class State(StrEnum):

@@ -8,7 +8,7 @@ from stress.analysis.history.change_point import ChangePoint, Direction, State, 
 from stress.analysis.history.history import History
 from stress.model.text import plural
 from stress.view.text import metric_wording as words
-from stress.view.text.history_wording import change_text, count_line, importance
+from stress.view.text.history_wording import change_text, count_line, importance, too_short_line
 from stress.view.text.row_table import QUIET, Line, RowTable, Section
 
 NUMBERS = ("from → to", "change")
@@ -66,7 +66,7 @@ def state_text(track: Track, change: ChangePoint) -> Text:
 def notes(history: History) -> list[Text]:
     """Return the number of series, and the meaning of the states."""
     points = [len(track.series.points) for track in history.tracks]
-    lines = [count_line(points)]
+    lines = list(filter(None, (count_line(points), too_short_line(points))))
     if any(track.changes for track in history.tracks):
         lines.append(
             "confirmed: both detectors find it, with three points or more on either side; suspected: one of them, or "

@@ -3,9 +3,16 @@
 
 from collections.abc import Sequence
 
-from stress.analysis.history.change_point import ChangePoint, State, Track
+from stress.analysis.history.change_point import (
+    SHOWING_POINTS_MIN,
+    SIDE_POINTS_MIN,
+    ChangePoint,
+    State,
+    Track,
+)
 from stress.analysis.history.series import Series
 from stress.analysis.statistics.trials import TIMED_UNITS
+from stress.model.text import plural
 from stress.view.text import metric_wording as words
 
 
@@ -20,6 +27,19 @@ def change_text(series: Series, change: ChangePoint) -> str:
         return words.ratio_text(change.after / change.before)
     amount = change.after - change.before
     return f"{'+' if amount > 0 else words.MINUS}{words.count_text(abs(amount))}"
+
+
+def too_short_line(points: Sequence[int]) -> str:
+    """Return that series are too short to show anything; ``""`` where none is."""
+    short = [count for count in points if count < SHOWING_POINTS_MIN]
+    if not short:
+        return ""
+    some = f"{len(short):,} of them have fewer than {SHOWING_POINTS_MIN} points, which"
+    subject = plural(max(short), "point") if len(short) == len(points) else some
+    return (
+        f"{subject} can show nothing: a step is suspected from {SHOWING_POINTS_MIN} points on, and confirmed with "
+        f"{SIDE_POINTS_MIN} or more on either side."
+    )
 
 
 def count_line(points: Sequence[int]) -> str:
