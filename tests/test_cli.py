@@ -4,6 +4,7 @@
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -38,6 +39,9 @@ def test_a_clean_storm_prints_its_summary_and_leaves_a_run_folder(tmp_path):
     assert len(set(run.attempts["local_port"])) == summary.attempts == 32
     assert summary.collisions == 0
     assert all(claim.balanced for claim in summary.books)
+    again = connstorm("run", "clean", *SMALL, "-o", tmp_path)
+    assert "against the run of" not in ended.stdout
+    assert re.search(rf"against the run of (to|yester)day .*{path.name[17:]}", " ".join(again.stdout.split()))
 
 
 def test_json_is_one_object_and_nothing_else(tmp_path):

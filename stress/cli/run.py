@@ -11,14 +11,25 @@ from stress.cli.completion import complete_scenario
 from stress.cli.counts import COUNT
 from stress.cli.interrupts import catch_sigterm, interrupted_code
 from stress.cli.options import make_against_plan, make_plan, plan_options
-from stress.cli.output import Progress, books_option, json_option, output_option, print_object, print_report, run_object
+from stress.cli.output import (
+    Progress,
+    books_option,
+    console,
+    json_option,
+    output_option,
+    print_object,
+    print_report,
+    run_object,
+)
 from stress.cli.peer import add_peer_options, make_peer_plan, take_peer_choice
 from stress.cli.verb import Verb
+from stress.compare.earlier import find_earlier
 from stress.model.errors import UNBALANCED, LabError, UsageError
 from stress.run import process
 from stress.store import run_folder
 from stress.storm.catalogue import find_scenario
 from stress.storm.check import plan_rules
+from stress.view.text.earlier_wording import earlier_lines
 
 
 @click.command(cls=Verb)
@@ -95,6 +106,8 @@ def run(
         print_object(run_object(plan.scenario, path, summary))
     else:
         print_report(observed.record, summary, path, with_books=with_books)
+        if not observed.record.interrupted and (earlier := find_earlier(path, output)):
+            click.echo(earlier_lines(earlier, console().width))
     if lost := next((act.peer.lost for act in observed.record.acts if act.peer and act.peer.lost), None):
         raise LabError(f"{lost} What was recorded until then is in {path}.")
     if observed.record.interrupted:
