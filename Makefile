@@ -10,6 +10,7 @@
 # make chance     storm over leaked connections, and hold what was said before against it; into docs/statistics.md
 # make captures   hold causes by packets against those by counters, in all scenarios; writes docs/attribution.md
 # make link-storms  hold causes across a link against what a router between really did, in every case; a minute
+# make ten-million  open a page of ten million attempts, and hold what it shows against the array; half a minute
 # make clock      measure the offset of two clocks over a link that is late in one direction, in a booted kernel
 # make links      run every scenario across a link, and balance the books of both ends; 15 minutes
 # make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
@@ -23,7 +24,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench track validate catalogue worlds captures clock links chance symptoms mutations kill-points clean
+.PHONY: demo test check bench track validate catalogue worlds captures clock links ten-million chance symptoms mutations kill-points clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -83,6 +84,9 @@ clean:
 
 clock: $(VENV)/built
 	CONNSTORM_CLOCK=1 $(BIN)/python -m pytest tests/test_peer_clock.py
+
+ten-million: $(VENV)/built
+	CONNSTORM_TEN_MILLION=1 $(BIN)/python -m pytest tests/test_timeline.py tests/test_attempt_columns.py -k ten_million
 
 links: $(VENV)/built
 	CONNSTORM_LINKS=all $(BIN)/python -m pytest tests/test_link_scenarios.py

@@ -54,15 +54,22 @@ class Painter {
     this.context.drawImage(this.sprites.get(key), x - size / 2, y - size / 2, size, size);
   }
 
+  // Ten times as fast as a mark.
+  dot(colour, size, x, y) {
+    if (this.context.fillStyle !== colour) this.context.fillStyle = colour;
+    this.context.fillRect(x - size / 2, y - size / 2, size, size);
+  }
+
   // Marks of one cause in the same pixels are drawn once.
   marks(rows, placeOf, lookOf, radius) {
     const { cause } = this.attempts.columns;
-    const taken = new Map();
+    const { width, height } = this.context.canvas;
+    const taken = new Uint8Array((width + 2) * (height + 2));
     for (const row of rows) {
       const [x, y] = placeOf(row);
-      const cell = (x >> 1) * 65_536 + (y >> 1);
-      if (taken.get(cell) === cause[row]) continue;
-      taken.set(cell, cause[row]);
+      const cell = (y >> 1) * width + (x >> 1);
+      if (taken[cell] === cause[row] + 1) continue;
+      taken[cell] = cause[row] + 1;
       this.mark(...lookOf(cause[row]), radius, x, y);
     }
   }
@@ -146,10 +153,9 @@ class TimelineCanvas {
       const [counts, colour] = [this.counts[arm], painter.armColour(arm)];
       if (this.isDense(counts)) painter.density(counts.raster, columns, rows, most, colour, panel.left, panel.top);
       else {
-        const radius = counts.body > 3_000 ? 1 : 1.7;
-        for (const row of counts.bodyRows) painter.mark("circle", colour, radius, ...this.placeOf(panel, row));
-        for (const [start, log] of counts.bodyNumbers)
-          painter.mark("circle", colour, radius, this.xOf(panel, start), this.yOf(panel, log));
+        const size = counts.body > 3_000 ? 2 : 3;
+        for (const row of counts.bodyRows) painter.dot(colour, size, ...this.placeOf(panel, row));
+        for (const [start, log] of counts.bodyNumbers) painter.dot(colour, size, this.xOf(panel, start), this.yOf(panel, log));
       }
     }
     const byCause = lookByCause(attempts, colours);

@@ -64,7 +64,7 @@ class PortMap {
     const own = rows.filter((row) => attempts.columns.body[row]);
     let most = 1;
     if (own.length <= 3_000) {
-      for (const row of own) painter.mark("circle", painter.armColour(attempts.stormOfRow(row).arm), 1.4, ...placeOf(row));
+      for (const row of own) painter.dot(painter.armColour(attempts.stormOfRow(row).arm), 2, ...placeOf(row));
       return;
     }
     for (const row of own) {

@@ -78,7 +78,8 @@ class View extends EventTarget {
     this.arms[storm.arm] = true;
     const whole = this.whole();
     const width = Math.min(this.to - this.from, (whole.to - whole.from) / 100);
-    const change = { from: start - width / 2, to: start + width / 2, pin: { storm: storm.index, number } };
+    const isHidden = this.ports && !(record.local_port >= this.ports[0] && record.local_port <= this.ports[1]);
+    const change = { from: start - width / 2, to: start + width / 2, pin: { storm: storm.index, number }, ports: isHidden ? null : this.ports };
     this.set(log < this.low || log > this.high ? { ...change, low: whole.low, high: whole.high } : change);
   }
 
