@@ -133,6 +133,7 @@ def test_the_same_seed_gives_the_same_minefield_and_order(tmp_path):
         (["explain", "--set", "net.ipv4.tcp_fin_timeout=3"], ["does not shape the SYN ladder"]),
         (["explain", "--set", "net.ipv4.tcp_syn_retries=many"], ["takes a number from 1 to 127"]),
         (["fly"], ["No such command"]),
+        (["sute"], ["No such command 'sute'. Did you mean suite?"]),
     ],
 )
 def test_bad_input_is_one_clear_sentence(tmp_path, arguments, words):

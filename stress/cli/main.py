@@ -13,6 +13,7 @@ from stress import __version__
 from stress.cli.interrupts import interrupted_code
 from stress.cli.verb import unescape
 from stress.model.errors import ConnstormError, StoreError
+from stress.model.text import did_you_mean
 
 # The verbs, each in the module of its name, with the first sentence of its help (a test holds them equal), so that the
 # list of verbs imports none of them: most load numpy. Those without one are not listed.
@@ -74,6 +75,16 @@ class LazyGroup(click.Group):
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(importlib.import_module(f"stress.cli.{name}"), FUNCTIONS.get(name, name))
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the verb that was asked for; suggest one where there is none of that name."""
+        name = args[0]
+        if name not in VERBS and not (name.startswith("-") or ctx.resilient_parsing):
+            shown = [verb for verb, summary in VERBS.items() if summary]
+            ctx.fail(f"No such command {name!r}.{did_you_mean(name, shown)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # as above
         """Write the list of verbs without importing them, and none of their summaries cut short."""
