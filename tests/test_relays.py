@@ -3,6 +3,7 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -82,6 +83,20 @@ def test_a_host_that_is_lost_while_another_one_is_being_joined(monkeypatch):
         with monkeypatch.context() as patch:
             receive_after(patch, lambda: relays.has_noticed)
             reach(relays, "lab3")
+
+
+def test_a_host_that_is_lost_while_a_relay_is_being_started_leaves_none(monkeypatch):
+    make_pair = socket.socketpair
+
+    def make_pair_late():
+        assert wait_until(lambda: relays.has_noticed, LIMIT_S)
+        return make_pair()
+
+    with relays_end(LabError, "good was lost") as relays:
+        reach(relays, "good").channel.send(ReadQueue())
+        monkeypatch.setattr(socket, "socketpair", make_pair_late)
+        reach(relays, "lab3")
+    assert [one.process.returncode is not None for one in relays.relays] == [True, True]
 
 
 @pytest.mark.parametrize(

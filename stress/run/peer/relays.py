@@ -36,9 +36,9 @@ class Relays:
         Raises:
             UsageError, LabError: that cannot be reached, refuses, or speaks another protocol.
         """
-        relay = Relay(spec, self.losses_deferred)
-        self.relays.append(relay)
         with self.losses_deferred():
+            relay = Relay(spec, self.losses_deferred)
+            self.relays.append(relay)
             relay.join()
         return relay
 
