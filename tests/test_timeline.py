@@ -5,7 +5,6 @@ import csv
 import errno
 import io
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -372,7 +371,7 @@ def test_commands_of_a_public_page_name_no_run(storms):
 
 
 @pytest.mark.only_with("CONNSTORM_TEN_MILLION")
-def test_ten_million_attempts_open_and_zoom(browser, tmp_path, record_property):
+def test_ten_million_attempts_open_and_zoom(browser, tmp_path):
     storm = make_storm(10_000_000)
     path = write_timeline(tmp_path / "ten.html", [Arm("all", [storm])])
     assert path.stat().st_size < 5_000_000
@@ -383,13 +382,5 @@ def test_ten_million_attempts_open_and_zoom(browser, tmp_path, record_property):
         assert_record(shown.find(0, marked), storm, marked)
         low_ns, high_ns = (digits(part) for part in shown.find(0, body)["start"].split(" and "))
         assert low_ns <= storm.attempts["start_ns"][body] <= high_ns
-        shown.press("0", *["ArrowLeft", "ArrowRight"] * 5)
-        page.evaluate("performance.clearMeasures()")
-        for zooms in range(4):
-            for key in ("ArrowLeft", "ArrowRight") * 10:
-                page.keyboard.press(key)
-                time.sleep(0.2)
-            times = page.evaluate("performance.getEntriesByName('timeline-redraw').map((entry) => entry.duration)")
-            record_property(f"redraw, a span of 1/{4**zooms}", f"median {np.median(times):.1f} ms of {len(times)}")
-            page.evaluate("performance.clearMeasures()")
-            shown.press("+", "+")
+        shown.press("0", "ArrowRight", "+")
+        assert "about 5," in shown.text("canvas-text")

@@ -16,7 +16,7 @@
       this.ports = new PortMap(part("ports"), attempts, this.view);
       this.ccdf = new Ccdf(part("ccdf"), attempts, this.view);
       this.table = new ExactTable(attempts, this.view, (storm, number) => this.show(storm, number));
-      this.linked = later(() => this.drawLinked(), 120);
+      this.linked = later(() => this.drawLinked(), 70);
       this.view.addEventListener("change", () => {
         this.isChanged = true;
         this.redraw();
