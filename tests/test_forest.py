@@ -143,10 +143,11 @@ def test_no_data_is_shown_as_that():
     assert any(line.get_label() == "no data" for line in figure.axes[0].lines)
 
 
-def test_the_title_says_which_arms_and_the_line_below_what_it_comes_to():
+def test_the_title_says_what_it_comes_to_and_the_line_below_which_arms():
     figure = forest_figure(made_up())
-    assert figure.texts[0].get_text() == "v6.18 against v6.12"
-    assert figure.texts[1].get_text() == words.sentence(made_up())
+    assert figure.texts[0].get_text().replace("\n", " ") == words.sentence(made_up())
+    assert figure.texts[0].get_fontsize() >= 9
+    assert figure.texts[1].get_text() == "v6.18 against v6.12"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "regressed", "improved", "inconclusive", "equivalent",
     ]  # fmt: skip
@@ -193,6 +194,12 @@ def test_the_figure_grows_with_what_it_shows_and_no_further():
         forest_figure(comparisons).get_figheight() for comparisons in (made_up()[:5], made_up(), MANY * 2)
     )
     assert few < all_of_them < many < 30
+
+
+@pytest.mark.parametrize("far", [1, 30, 900, 20_000, 2e5])
+def test_labels_of_ticks_do_not_touch(far):
+    comparisons = [scaled(1.01), scaled(1 + far, "retries_per_million", threshold=1000)]
+    assert overlapping(forest_figure(comparisons), spare=0) == []
 
 
 @pytest.mark.parametrize("limit", [3, 8, 40, 1000, 1e6])

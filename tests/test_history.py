@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import command
 import pytest
+from boxes import outside, overlapping
 from history_builders import BEGIN, DAY, a_series, drawn_series, levels, store_all, times, wavering
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ from stress.store.history_folder import copy_to_history
 from stress.store.runs import read_observations
 from stress.view.figure.history.history_sheets import history_figures, split_into_sheets
 from stress.view.figure.save import save_sheets
+from stress.view.text.history_wording import history_headline
 
 SLOWER = wavering((25, 40_000), (25, 34_000))
 STEP = "000019"  # the id of the first run after it
@@ -337,14 +339,14 @@ def test_changed_series_come_first_and_all_of_them_are_drawn(tmp_path):
     ]
     assert all(track.changes for track in changed)
     sheets = split_into_sheets([*quiet, *changed])
-    assert [len(sheet) for sheet in sheets] == [24, 24]
+    assert [len(sheet) for sheet in sheets] == [12, 12, 12]
     assert all(track.changes for sheet in sheets for track in sheet[:6])
     assert {track.series.cell for sheet in sheets for track in sheet if track.changes} == {
         track.series.cell for track in changed
     }
     picture = tmp_path / "history.png"
     paths = save_sheets(history_figures([*quiet[:2], *changed[:25]], "many", []), picture)
-    assert [path.name for path in paths] == ["history.png", "history-2.png"]
+    assert [path.name for path in paths] == ["history.png", "history-2.png", "history-3.png"]
     assert save_sheets(history_figures(quiet[:2], "few", []), picture) == [picture]
     assert [path.name for path in tmp_path.iterdir()] == ["history.png"]
 
@@ -356,3 +358,26 @@ def test_every_kind_of_step_and_ten_thousand_points_can_be_drawn(tmp_path):
     long = find_change_points(a_series(times(drawn_series(2, 10_000) + levels((5000, 0), (5000, 8)))), {})
     (picture,) = save_sheets(history_figures([of_all, long], "all", ["a caption"]), tmp_path / "history.png")
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_headline_says_whether_anything_changed_and_whether_that_can_be_said():
+    still, few, changed = (
+        find_change_points(a_series(values), {}) for values in ([1.0] * 10, [1.0] * 4, [9.0] * 20 + [5.0] * 20)
+    )
+    assert history_headline([still]) == "nothing changed: 1 of 1 series stayed at their level"
+    assert history_headline([few]) == "no change seen, but 4 points can confirm none: 6 are needed"
+    assert history_headline([still, changed]).startswith("1 of 2 series changed: ")
+
+
+def test_series_of_zeros_are_a_line_and_a_sheet_fits_a_laptop_screen():
+    zero = find_change_points(a_series([0.0] * 10, "errors_per_million", cell="calm"), {})
+    others = [find_change_points(a_series([1.0] * 10, cell=f"cell {number}"), {}) for number in range(12)]
+    (figure,) = history_figures([zero, *others], "history: nothing changed", ["a caption"])
+    assert len(figure.axes) == 12
+    assert "zero at every point: calm errors per million" in {text.get_text() for text in figure.texts}
+    width, height = figure.get_size_inches()
+    assert height <= width * 768 / 1366 * 1.15
+    assert overlapping(figure, spare=3) == []
+    assert outside(figure) == []
+    (only_zeros,) = history_figures([zero], "history", [])
+    assert only_zeros.axes == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stress.analysis.attribution.ladder import build_ladder
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.comparison.arm import Arm
-from stress.view.figure.comparison.arm_ladders import NAME_MAX, ArmRung, arm_rungs, merge_ladders, rung_text
+from stress.view.figure.comparison.arm_ladders import NAME_MAX, ArmRung, arm_rungs, rung_text
 from stress.view.figure.comparison.arm_style import caption_of, title_of
 from stress.view.figure.comparison.nines import (
     axis_ticks,
@@ -22,7 +22,6 @@ from stress.view.figure.comparison.nines import (
     nines_of,
     nines_within,
     percent_text,
-    pooled_curves,
     trial_line,
 )
 
@@ -119,16 +118,6 @@ def test_names_of_nines_have_room(most):
     assert list(ticks) == sorted(ticks)
 
 
-def test_the_ccdf_beside_it_has_the_attempts_of_all_trials_of_each_arm():
-    arms = [an_arm(trials=4), an_arm("new", trials=3, first=20)]
-    waits = [arm.waits_ns() for arm in arms]
-    for curve, trials, arm in zip(pooled_curves(arms, waits), waits, arms, strict=True):
-        assert curve.latency_ns.tolist() == sorted(np.concatenate(trials).tolist())
-        assert (curve.label, curve.whole) == (arm.label, sum(trial.size for trial in trials))
-    drawn = [line.get_label() for line in panels(nines_figure(arms))["ccdf"].lines]
-    assert [label for label in drawn if not label.startswith("_")] == ["base", "new"]
-
-
 # Ladders.
 
 
@@ -144,16 +133,6 @@ def test_each_rung_is_there_once_with_the_arms_that_have_it():
         mine = [band for band in rungs if number in band.arms]
         assert sum(not band.gives_up for band in mine) == len(rung_set.rungs) + 1
         assert [band.at_ns for band in mine if band.gives_up] == [rung_set.give_up_ns]
-
-
-def test_merged_ladders_have_every_rung_once():
-    one, other = a_ladder(**LINEAR), a_ladder(**DOUBLING)
-    merged = merge_ladders([one, None, other])
-    assert {rung.from_ns for rung in merged.rungs} == {rung.from_ns for ladder in (one, other) for rung in ladder.rungs}
-    assert len({(rung.label, rung.from_ns) for rung in merged.rungs}) == len(merged.rungs)
-    assert merged.give_up_ns == max(one.give_up_ns, other.give_up_ns)
-    assert merge_ladders([one, one]) == one
-    assert merge_ladders([None]) is None
 
 
 def test_rungs_are_dashed_lines_in_the_colour_of_the_arm_that_alone_has_them():
@@ -233,3 +212,7 @@ def test_latencies_between_the_ladders_are_within_the_axes():
     every = np.concatenate(arms[0].waits_ns())
     assert low < every.min()
     assert high > every.max()
+
+
+def test_latencies_by_share_are_drawn_once():
+    assert list(panels(nines_figure([an_arm(trials=3), an_arm("new", trials=3, first=20)]))) == ["nines"]

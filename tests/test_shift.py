@@ -271,7 +271,7 @@ def test_nothing_that_is_written_overlaps(factor):
 @pytest.mark.parametrize("other", [no_syn(), empty(), an_arm("one", trials=1, blocks=False)], ids=lambda arm: arm.label)
 def test_arms_without_a_body_are_drawn_as_that(other):
     figure, axes = drawn(an_arm(), other)
-    assert "too few to tell" in figure.texts[1].get_text()
+    assert "too few to tell" in figure.texts[0].get_text()
     assert all(not isinstance(collection, LineCollection) for collection in axes.collections)
 
 

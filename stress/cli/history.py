@@ -20,6 +20,7 @@ from stress.store.history_folder import copy_to_history
 from stress.store.runs import read_observations
 from stress.store.stored_names import find_stored
 from stress.view.text.history_table import history_table
+from stress.view.text.history_wording import history_headline
 from stress.view.text.metric_wording import HEADLINE
 
 REGRESSED = 1  # exit code
@@ -129,9 +130,12 @@ def draw_figures(history: History, figure: Path, folder: Path, runs: int) -> lis
 
     if not history.tracks:
         return []
-    title = f"{folder.resolve().name}: {len(history.tracks):,} series of {runs:,} runs"
+    title = f"{folder.resolve().name}: {history_headline(history.tracks)}"
+    counts = f"{len(history.tracks):,} series of {runs:,} runs"
     try:
-        return save_sheets(history_figures(history.tracks, title, [f"connstorm {__version__}"]), figure)
+        return save_sheets(
+            history_figures(history.tracks, title, [counts, f"connstorm {__version__}"]), figure, with_svg=True
+        )
     except OSError as error:
         raise StoreError(
             f"{figure} could not be written: {error.strerror}; choose another place by --figure."

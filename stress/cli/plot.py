@@ -16,6 +16,7 @@ from stress.store import run_folder, suite_folder
 from stress.store.stored_names import find_stored
 from stress.store.suite_folder import SUITE_FILE
 from stress.suite.cell_results import read_cell_trials
+from stress.view.text.change_wording import busy_text
 
 
 @click.command(cls=Verb)
@@ -50,12 +51,13 @@ def read_figures(path: Path) -> Callable[[], Mapping[str, Callable[[Path], None]
         cells = read_cell_trials(path, file)
         if not any(trials.done for trials in cells):
             raise UsageError(f"{path} has no trial that is done, so there is nothing to draw; go on with its --resume.")
-        return lambda: {FIGURE: partial(draw_suite, file, cells)}
+        alarm = busy_text(suite_folder.read_records(path).values())
+        return lambda: {FIGURE: partial(draw_suite, file, cells, alarm=alarm, with_svg=True)}
     run, summary = run_folder.read(path)
 
     def analysed() -> Mapping[str, Callable[[Path], None]]:
         from stress.view.figure.run.run_figures import figure_writers  # noqa: PLC0415  # matplotlib comes with it
 
-        return figure_writers(analyse(run, summary.evidence))
+        return figure_writers(analyse(run, summary.evidence), with_svg=True)
 
     return analysed

@@ -189,12 +189,14 @@ def conclude(path: Path, *, as_json: bool) -> int:
     return print_suite(path, as_json=as_json)
 
 
-def draw_suite(file: Manifest, cells: list[CellTrials], picture: Path, alarm: str = "") -> None:
-    """Draw the figure of a suite; ``alarm`` says what makes it doubtful."""
+def draw_suite(
+    file: Manifest, cells: list[CellTrials], picture: Path, alarm: str = "", *, with_svg: bool = False
+) -> None:
+    """Draw the figure of a suite; ``alarm`` says what makes it doubtful, ``with_svg`` writes it as SVG too."""
     from stress.view.figure.save import save_figure  # noqa: PLC0415
     from stress.view.figure.suite.suite_figure import suite_figure  # noqa: PLC0415
 
-    save_figure(suite_figure(cells, file.suite.name, caption(file), alarm), picture)
+    save_figure(suite_figure(cells, file.suite.name, caption(file), alarm), picture, with_svg=with_svg)
 
 
 def print_suite(path: Path, *, as_json: bool) -> int:

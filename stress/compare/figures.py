@@ -30,11 +30,11 @@ def draw_comparison(comparisons: Sequence[Comparison], pairs: Sequence[ArmPair],
     Raises:
         UsageError: a run is damaged.
     """
-    written = save_forest(comparisons, results)
+    written = save_forest(comparisons, results, with_svg=True)
     for row in rows_to_draw(comparisons, pairs):
         arms = arms_of_row([pair for pair in pairs if pair.row == row])
         if arms:
-            written += save_arm_figures(arms, results / slug(row) if row else results)
+            written += save_arm_figures(arms, results / slug(row) if row else results, with_svg=True)
     return written
 
 

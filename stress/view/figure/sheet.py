@@ -23,7 +23,7 @@ def new_sheet(title: str, detail: str, entries: Sequence[Artist], caption: Seque
     figure = Figure(figsize=(10, 5.625), dpi=style.DPI)
     FigureCanvasAgg(figure)
     title, title_pt = fit_title(title)
-    detail_pt = min(11, ROOM_PT / 0.53 / max(1, len(detail)))
+    detail_pt = min(11, ROOM_PT / 0.56 / max(1, len(detail)))
     figure.text(0.02, 0.972, title, fontsize=title_pt, fontweight="bold", verticalalignment="top")
     figure.text(0.02, 0.893, detail, fontsize=detail_pt, color=style.QUIET, verticalalignment="top")
     columns = draw_legend(figure, entries)

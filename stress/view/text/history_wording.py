@@ -49,3 +49,19 @@ def count_line(points: Sequence[int]) -> str:
     span = f"{min(points):,}" if min(points) == max(points) else f"{min(points):,} to {max(points):,}"
     span += " point" if max(points) == 1 else " points"
     return f"{len(points):,} series of {span} each" if points[1:] else f"1 series of {span}"
+
+
+def history_headline(tracks: Sequence[Track]) -> str:
+    """Return whether anything changed, and what most, without a full stop."""
+    changes = [(track, change) for track in tracks for change in track.changes if change.state is not State.ACCEPTED]
+    points = max((len(track.series.points) for track in tracks), default=0)
+    if changes:
+        track, change = min(changes, key=lambda pair: importance(*pair))
+        series = track.series
+        count = sum(any(one.state is not State.ACCEPTED for one in track.changes) for track in tracks)
+        since = f"{series.points[change.place].time:%Y-%m-%d}"
+        what = f"{words.name_text(series.metric)} of {series.cell} {change_text(series, change)}"
+        return f"{count} of {len(tracks):,} series changed: {what} since {since}, {change.direction} ({change.state})"
+    if points < 2 * SIDE_POINTS_MIN:
+        return f"no change seen, but {points} points can confirm none: {2 * SIDE_POINTS_MIN} are needed"
+    return f"nothing changed: {len(tracks):,} of {len(tracks):,} series stayed at their level"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from stress.analysis.attribution.ladder import Ladder, Rung
+from stress.analysis.attribution.ladder import Ladder
 from stress.view.figure import style
 from stress.view.figure.axes import spread_labels
 from stress.view.figure.series_style import series_colour
@@ -38,23 +38,6 @@ def arm_rungs(ladders: Sequence[Ladder | None]) -> list[ArmRung]:
         numbers.setdefault((f"ETIMEDOUT {ladder.give_up_ns / 1e9:.0f} s", ladder.give_up_ns, True), []).append(number)
     merged = [ArmRung(label, at_ns, tuple(arms), gives_up) for (label, at_ns, gives_up), arms in numbers.items()]
     return sorted(merged, key=lambda rung: (rung.at_ns, rung.label))
-
-
-def merge_ladders(ladders: Sequence[Ladder | None]) -> Ladder | None:
-    """Return the rungs of several ladders as one ladder; None without any."""
-    known = [ladder for ladder in ladders if ladder is not None]
-    if not known:
-        return None
-    rungs: dict[tuple[str, int], Rung] = {(rung.label, rung.from_ns): rung for ladder in known for rung in ladder.rungs}
-    longest = max(known, key=lambda ladder: ladder.give_up_ns)
-    return Ladder(
-        fast=next((ladder.fast for ladder in known if ladder.fast), None),
-        rungs=tuple(sorted(rungs.values(), key=lambda rung: rung.from_ns)),
-        give_up_ns=longest.give_up_ns,
-        challenged_give_up_ns=longest.challenged_give_up_ns,
-        due_ns=longest.due_ns,
-        jiffy_ns=longest.jiffy_ns,
-    )
 
 
 def rung_text(rung: ArmRung, labels: Sequence[str]) -> str:

@@ -15,17 +15,18 @@ from stress.view.figure.comparison.shift import shift_figure
 from stress.view.figure.save import save_figure
 
 
-def save_forest(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
+def save_forest(comparisons: Sequence[Comparison], folder: Path, *, with_svg: bool = False) -> list[Path]:
     """Write one figure of all comparisons to a folder, which is created if necessary; return the path."""
-    return save_figures({"forest.png": lambda: forest_figure(comparisons)}, folder)
+    return save_figures({"forest.png": lambda: forest_figure(comparisons)}, folder, with_svg=with_svg)
 
 
-def save_arm_figures(arms: Sequence[Arm], folder: Path) -> list[Path]:
+def save_arm_figures(arms: Sequence[Arm], folder: Path, *, with_svg: bool = False) -> list[Path]:
     """Write the figures of the arms of one row to a folder, which is created if necessary.
 
     Args:
         arms: the base first; those without an attempt are left out.
         folder: for the figures.
+        with_svg: whether to write each as SVG too.
 
     Returns:
         The paths of the figures.
@@ -40,12 +41,13 @@ def save_arm_figures(arms: Sequence[Arm], folder: Path) -> list[Path]:
             "ports.png": lambda: port_maps_figure(known[0], known[1]),
         },
         folder,
+        with_svg=with_svg,
     )
 
 
-def save_figures(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
+def save_figures(figures: Mapping[str, Callable[[], Figure]], folder: Path, *, with_svg: bool = False) -> list[Path]:
     """Draw figures and write them by name to a folder; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in figures.items():
-        save_figure(draw(), folder / name)
+        save_figure(draw(), folder / name, with_svg=with_svg)
     return [folder / name for name in figures]

@@ -5,6 +5,7 @@ Ratios and differences of all units share one axis, because each is drawn in mul
 the logarithm, so that 2 and 1/2 are equally far out. Worse is to the right, whatever the direction of the metric.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from stress.analysis.comparison.verdict import Comparison
 from stress.model.text import plural
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
+from stress.view.figure.sheet import draw_head
 from stress.view.figure.verdict_style import VERDICT_LOOKS, verdict_marker
 from stress.view.text import comparison_wording as words
 from stress.view.text import metric_wording
@@ -26,7 +28,7 @@ from stress.view.text.forest_lines import ForestLine, axis_limit, axis_ticks, li
 
 # All lengths in inches.
 WIDTH, LEFT, PLOT, LINE = 12.0, 2.4, 3.9, 0.215
-HEADER, FOOTER = 1.02, 0.98
+HEADER, FOOTER = 1.3, 0.98
 COLUMNS = (0.12, 0.88, 2.42, 3.3, 3.85)  # right of the plot: change, interval, threshold, p, verdict
 FONT_PT, MARK_PT = 8.5, 6.5
 HEADS = ("change", "interval", "matters from", "p", "verdict")
@@ -73,12 +75,10 @@ def caption_phrases(comparisons: Sequence[Comparison]) -> list[str]:
 def _draw_head(figure: Figure, comparisons: Sequence[Comparison]) -> None:
     """Write the title and the summary, and draw the legend."""
     height = figure.get_figheight()
-    title = words.arms_text(comparisons) or plural(len(comparisons), "comparison")
-    text = words.sentence(comparisons)
-    room_pt = (WIDTH - 0.44) * 72
-    title_pt, text_pt = min(16, room_pt / 0.68 / len(title)), min(10.5, room_pt / 0.55 / len(text))
-    figure.text(0.018, 1 - 0.14 / height, title, fontsize=title_pt, fontweight="bold", verticalalignment="top")
-    figure.text(0.018, 1 - 0.47 / height, text, fontsize=text_pt, color=style.QUIET, verticalalignment="top")
+    draw_head(figure, words.sentence(comparisons))
+    text = words.arms_text(comparisons) or plural(len(comparisons), "comparison")
+    text_pt = min(10.5, (WIDTH - 0.44) * 72 / 0.55 / len(text))
+    figure.text(0.018, 1 - 0.66 / height, text, fontsize=text_pt, color=style.QUIET, verticalalignment="top")
     present = {comparison.verdict for comparison in comparisons}
     samples = [
         verdict_marker(verdict, size=7)
@@ -86,7 +86,7 @@ def _draw_head(figure: Figure, comparisons: Sequence[Comparison]) -> None:
         if verdict in present and VERDICT_LOOKS[verdict].marker
     ]
     if samples:
-        place = (0.013, 1 - 0.68 / height)
+        place = (0.013, 1 - 0.93 / height)
         figure.legend(
             handles=samples, loc="upper left", bbox_to_anchor=place, ncols=len(samples), fontsize=9, handletextpad=0.3
         )
@@ -100,7 +100,7 @@ def _prepare_axes(axes: Axes, limit: float, places: int) -> None:
     axes.spines["left"].set_visible(False)
     axes.axvspan(-1, 1, facecolor="#e3e7ec", linewidth=0, zorder=0.2)
     axes.axvline(0, color=style.QUIET, linewidth=0.8, zorder=0.4)
-    ticks = axis_ticks(limit)
+    ticks = roomy_ticks(axis_ticks(limit), limit)
     axes.xaxis.set_major_locator(FixedLocator([*(-tick for tick in reversed(ticks)), 0, *ticks]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(
@@ -108,9 +108,22 @@ def _prepare_axes(axes: Axes, limit: float, places: int) -> None:
     )
     axes.tick_params(axis="x", labelsize=FONT_PT)
     axes.grid(visible=True, axis="x")
-    axes.set_xlabel("◀ better      change, in multiples of the least that matters      worse ▶", fontsize=9)
+    axes.set_xlabel(
+        "◀ better      change, in multiples of the least that matters, log scale beyond 1      worse ▶", fontsize=9
+    )
     for at, head in zip(COLUMNS, HEADS, strict=True):
         _write(axes, at, -0.95, head, color=style.QUIET)
+
+
+def roomy_ticks(ticks: Sequence[float], limit: float) -> list[float]:
+    """Return the ticks, ascending, whose labels do not touch that of the one before; 0 has a label too."""
+    roomy = [0.0]
+    for tick in ticks:
+        way_pt = (math.asinh(tick) - math.asinh(roomy[-1])) / math.asinh(limit) * PLOT / 2 * 72
+        letters = sum(len(metric_wording.count_text(value)) for value in (tick, roomy[-1]))
+        if way_pt > (0.32 * letters + 0.7) * FONT_PT:
+            roomy.append(tick)
+    return roomy[1:]
 
 
 def _write(axes: Axes, inch: float, place: float, text: str, **look: Any) -> None:

@@ -18,19 +18,16 @@ from stress.model.units import duration_text
 from stress.view.figure import style
 from stress.view.figure.axes import apply_latency_axis
 from stress.view.figure.caption import caption_rise
-from stress.view.figure.ccdf_panel import draw_ccdf
-from stress.view.figure.comparison.arm_ladders import arm_rungs, draw_arm_rungs, merge_ladders
+from stress.view.figure.comparison.arm_ladders import arm_rungs, draw_arm_rungs
 from stress.view.figure.comparison.arm_style import caption_of, title_of
-from stress.view.figure.curve import Curve
 from stress.view.figure.series_style import series_colour, series_dashes
 from stress.view.figure.sheet import new_sheet
 
 GRID = 1200  # places along the axis
 HEADROOM = 1.5
-LEFT, FOOT, GAP = 0.09, 0.185, 0.225
-RIGHT_EDGE = 0.94
+LEFT, FOOT, RIGHT_EDGE = 0.09, 0.185, 0.86
 THIN_PT, THICK_PT = 0.7, 2.0
-TICK_PT, CCDF_PT = 9.0, 8.0
+TICK_PT = 9.0
 WHOLE = 0.5  # attempts beyond the point where a trial's slowest one is drawn
 
 Nines = npt.NDArray[np.float64]
@@ -122,17 +119,6 @@ def _nines_axis(axes: Axes, most: float) -> None:
     axes.grid(visible=True, axis="x")
 
 
-def pooled_curves(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> list[Curve]:
-    """Return one curve of the complementary CDF per arm that has attempts, over all its trials."""
-    lines = []
-    for number, (arm, trials) in enumerate(zip(arms, waits, strict=True)):
-        if trials:
-            every = np.sort(np.concatenate(trials), kind="stable")  # merges sorted pieces
-            width_pt = max(3.4 - 0.9 * number, 1.4)
-            lines.append(Curve(arm.label, every, every.size, series_colour(number), series_dashes(number), width_pt))
-    return lines
-
-
 def detail(arms: Sequence[Arm], waits: Sequence[Sequence[Latencies]]) -> str:
     """Return the p99 of each arm: the median over trials."""
     parts = []
@@ -163,26 +149,15 @@ def legend_entries(arms: Sequence[Arm]) -> list[Line2D]:
 
 
 def nines_figure(arms: Sequence[Arm]) -> Figure:
-    """Return the latencies of arms, by nines and as complementary CDF, on a sheet of 1600 x 900 pixels."""
+    """Return the latencies of arms, by nines, on a sheet of 1600 x 900 pixels."""
     waits = [[trial for trial in arm.waits_ns() if trial.size] for arm in arms]
-    ladders = [arm.ladder for arm in arms]
     with matplotlib.style.context(["default", style.RC]):
-        note = "attempts that sent a SYN; thick as far as ten of each trial lie beyond; right: all trials together"
-        figure, top = new_sheet(title_of(arms), detail(arms, waits), legend_entries(arms), [note, *caption_of(arms)])
-        width = (RIGHT_EDGE - LEFT - GAP) / 2
+        note = "attempts that sent a SYN; thick as far as ten of each trial lie beyond"
+        figure, top = new_sheet(detail(arms, waits), title_of(arms), legend_entries(arms), [note, *caption_of(arms)])
         foot = FOOT + caption_rise(figure)
-        box = (foot, top - 0.045 - foot)
-        left = figure.add_axes((LEFT, box[0], width, box[1]), label="nines")
-        draw_nines(left, arms, waits)
-        left.set_xlabel("share of attempts")
-        left.set_ylabel("took no longer than")
-        left.yaxis.set_label_coords(-0.066 / width, 0.5)
-        right = figure.add_axes((LEFT + width + GAP, box[0], width, box[1]), label="ccdf")
-        ladder = merge_ladders(ladders)
-        if ladder is not None:
-            draw_ccdf(right, pooled_curves(arms, waits), ladder)
-        right.tick_params(axis="x", labelsize=CCDF_PT)
-        right.set_xlabel("latency of connect()")
-        right.set_ylabel("share of attempts that took longer")
-        right.yaxis.set_label_coords(-0.112 / width, 0.5)
+        axes = figure.add_axes((LEFT, foot, RIGHT_EDGE - LEFT, top - 0.045 - foot), label="nines")
+        draw_nines(axes, arms, waits)
+        axes.set_xlabel("share of attempts; each nine takes the same room")
+        axes.set_ylabel("took no longer than, log scale")
+        axes.yaxis.set_label_coords(-0.066 / (RIGHT_EDGE - LEFT), 0.5)
     return figure

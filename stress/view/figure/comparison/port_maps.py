@@ -24,7 +24,7 @@ from stress.view.figure.port_frame import LEFT_EDGE, RIGHT_EDGE, frame_of
 from stress.view.figure.port_map_panel import FOOT, MINE_LANES, draw_port_map, headline, mine_marker
 from stress.view.figure.sheet import ROOM_PT, new_sheet
 
-MARGIN = 0.045  # between the two maps, for the ticks of the mines
+MARGIN = 0.075  # between the two maps, for the ticks of the mines
 HEAD = 0.034  # height of the line above a map
 
 
@@ -75,7 +75,10 @@ def port_maps_figure(base: Arm, new: Arm) -> Figure:
             for arm, findings in zip(arms, runs, strict=True)
         ]
         figure, top = new_sheet(
-            title_of(arms), "one trial of each, on the same scales", legend_entries(runs), [*which, *caption_of(arms)]
+            "; ".join(names),
+            f"{title_of(arms)}; one trial of each, on the same scales",
+            legend_entries(runs),
+            [*which, *caption_of(arms)],
         )
         frame = frame_of(runs)
         half = (RIGHT_EDGE - LEFT_EDGE - MARGIN) / 2

@@ -210,7 +210,7 @@ def shift_figure(arms: Sequence[Arm]) -> Figure:
     with matplotlib.style.context(["default", style.RC]):
         samples = legend_entries(arms) if len(arms) > 2 else []
         figure, top = new_sheet(
-            title_of(arms), detail(arms, curves), samples, [*reading_notes(curves), *caption_of(arms)]
+            detail(arms, curves), title_of(arms), samples, [*reading_notes(curves), *caption_of(arms)]
         )
         top += 0 if samples else ROW
         foot = FOOT + caption_rise(figure)

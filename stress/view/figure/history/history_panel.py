@@ -148,8 +148,10 @@ def draw_makers(axes: Axes, points: Sequence[Point]) -> None:
             if place - 0.5 > written and place + length < 1.04 * len(points):
                 write_below(axes, place - 0.5, row, text)
                 written = place + length + 3 / room
-    write_below(axes, -0.5, 2, f"{points[0].time:%Y-%m-%d}")
-    write_below(axes, len(points) - 0.5, 2, f"{points[-1].time:%Y-%m-%d}", end="right")
+    first, last = points[0].time, points[-1].time
+    form = "%Y-%m-%d %H:%M" if first.date() == last.date() and first != last else "%Y-%m-%d"
+    write_below(axes, -0.5, 2, first.strftime(form))
+    write_below(axes, len(points) - 0.5, 2, last.strftime(form), end="right")
     write_below(axes, len(points) / 2 - 0.5, 2, plural(len(points), "point"), end="center")
 
 

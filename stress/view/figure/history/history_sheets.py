@@ -2,6 +2,7 @@
 """The figures of a history: one small panel per series, those with changes first, on one or more sheets."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib.style
@@ -13,13 +14,15 @@ from stress.analysis.history.change_point import Direction, State, Track
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 from stress.view.figure.history.history_panel import draw_history, panel_heading, step_marker
+from stress.view.figure.sheet import draw_head
 from stress.view.text.history_wording import change_text, importance
+from stress.view.text.metric_wording import name_text
 
-COLUMNS, ROWS_MAX = 3, 8
+COLUMNS, ROWS_MAX = 3, 4  # what a laptop screen of their width shows
 # All lengths in inches.
 WIDTH, LEFT, RIGHT, GAP = 12.0, 0.62, 0.2, 0.62
-TITLE, LEGEND, HEAD, PANEL, FOOT_ROWS = 0.52, 0.34, 0.36, 0.86, 0.5
-CAPTION = 0.56
+TITLE, LEGEND, HEAD, PANEL, FOOT_ROWS = 0.58, 0.34, 0.36, 0.78, 0.46
+CAPTION, NOTE, NOTE_LETTERS = 0.56, 0.19, 165
 HEAD_PT, SUB_PT, LETTER = 8.5, 7.5, 0.69
 CHANGED = {Direction.REGRESSED: "worse", Direction.IMPROVED: "better", Direction.CHANGED: "changed"}
 
@@ -30,6 +33,11 @@ def order_tracks(tracks: Sequence[Track]) -> list[Track]:
         tracks,
         key=lambda track: min((importance(track, change) for change in track.changes), default=(True, len(State))),
     )
+
+
+def is_zero(track: Track) -> bool:
+    """Return whether a series is zero at every point, so that a picture of it would show nothing."""
+    return all(point.estimate.low == point.estimate.high == 0 for point in track.series.points)
 
 
 def split_into_sheets(tracks: Sequence[Track]) -> list[list[Track]]:
@@ -49,8 +57,11 @@ def history_figures(tracks: Sequence[Track], title: str, caption: Sequence[str])
         title: of every sheet.
         caption: phrases for the foot, to which the explanation of the marks is added.
     """
-    drawn = split_into_sheets(tracks)
-    missing = len(tracks) - sum(map(len, drawn))
+    zeros = [track for track in tracks if is_zero(track)]
+    rest = [track for track in tracks if not is_zero(track)]
+    drawn = split_into_sheets(rest) if rest else [[]]
+    missing = len(rest) - sum(map(len, drawn))
+    note = zeros_text(zeros)
     several = len({track.series.testbed for track in tracks}) > 1
     figures = []
     for number, sheet in enumerate(drawn, start=1):
@@ -60,26 +71,33 @@ def history_figures(tracks: Sequence[Track], title: str, caption: Sequence[str])
             "dots: medians of runs; bars: their intervals, of many runs the extremes; lines: levels",
             "confirmed: two detectors find it",
             "what lies beyond an axis is drawn at its edge",
+            "times and rates: log scale; counts: linear below the first tick",
             *caption,
         ]
-        figures.append(_draw_sheet(sheet, title, phrases, several=several))
+        figures.append(_draw_sheet(sheet, title, phrases, note, several=several))
     return figures
 
 
-def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], *, several: bool) -> Figure:
+def zeros_text(tracks: Sequence[Track]) -> str:
+    """Return which series are zero at every point: ``'zero at every point: clean retries per million'``."""
+    names = [f"{track.series.cell} {name_text(track.series.metric)}" for track in tracks]
+    return f"zero at every point: {', '.join(names)}" if names else ""
+
+
+def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], note: str, *, several: bool) -> Figure:
     rows = math.ceil(len(tracks) / COLUMNS)
     pitch = HEAD + PANEL + FOOT_ROWS
-    height = TITLE + LEGEND + rows * pitch + CAPTION
+    entries = _legend_entries(tracks)
+    top_of_panels = TITLE + (LEGEND if entries else 0)
+    notes = textwrap.wrap(note, NOTE_LETTERS, max_lines=3, placeholder=" …")
+    height = top_of_panels + rows * pitch + len(notes) * NOTE + CAPTION
     width = (WIDTH - LEFT - RIGHT - (COLUMNS - 1) * GAP) / COLUMNS
     with matplotlib.style.context(["default", style.RC]):
         figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
         FigureCanvasAgg(figure)
-        figure.text(
-            0.018, 1 - 0.14 / height, title, fontsize=min(16, (WIDTH - 0.4) * 72 / 0.66 / max(1, len(title))),
-            fontweight="bold", verticalalignment="top",
-        )  # fmt: skip
+        draw_head(figure, title)
         figure.legend(
-            handles=_legend_entries(tracks),
+            handles=entries,
             loc="upper left",
             bbox_to_anchor=(0.013, 1 - TITLE / height),
             ncols=6,
@@ -87,11 +105,14 @@ def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], *, 
         )
         for place, track in enumerate(tracks):
             left = LEFT + place % COLUMNS * (width + GAP)
-            top = TITLE + LEGEND + place // COLUMNS * pitch
+            top = top_of_panels + place // COLUMNS * pitch
             axes = figure.add_axes((left / WIDTH, 1 - (top + HEAD + PANEL) / height, width / WIDTH, PANEL / height))
             _draw_head(figure, track, (left - 0.3, top, width + 0.3), several=several)
             draw_history(axes, track)
+        for number, line in enumerate(reversed(notes)):
+            figure.text(0.018, (CAPTION + number * NOTE) / height, line, fontsize=HEAD_PT)
         draw_caption(figure, phrases, font_size=7.5)
+        figure.texts[-1].set_y(0.1 / height)
         return figure
 
 

@@ -36,11 +36,14 @@ def main_figure_name(scenario: str) -> str:
     return next(iter(OWN.get(scenario, COMMON)))
 
 
-def figure_writers(findings: Findings) -> dict[str, Callable[[Path], None]]:
-    """Return the figures of a run: for each file name the function that draws it and writes it to a path."""
+def figure_writers(findings: Findings, *, with_svg: bool = False) -> dict[str, Callable[[Path], None]]:
+    """Return the figures of a run: for each file name the function that draws it and writes it to a path.
+
+    ``with_svg`` writes each as SVG too, which takes as long again.
+    """
     functions = COMMON | OWN.get(findings.run.record.plan.scenario, {})
-    return {name: partial(_write, draw, findings) for name, draw in functions.items()}
+    return {name: partial(_write, draw, findings, with_svg) for name, draw in functions.items()}
 
 
-def _write(draw: FigureFunction, findings: Findings, path: Path) -> None:
-    save_figure(draw(findings), path)
+def _write(draw: FigureFunction, findings: Findings, with_svg: bool, path: Path) -> None:  # noqa: FBT001  # for partial
+    save_figure(draw(findings), path, with_svg=with_svg)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Kernels side by side: one row per scenario, one column per kernel, each panel with latencies by cause."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib.style
@@ -13,18 +14,24 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.findings import Findings
-from stress.model.outcome import Outcome
+from stress.model.outcome import Cause, Outcome
+from stress.model.text import join_words, plural
 from stress.model.units import duration_text
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 from stress.view.figure.cause_style import CAUSE_LOOKS
+from stress.view.figure.sheet import draw_head
 
 # All lengths in inches.
 WIDTH, LEFT, RIGHT, GAP = 12.0, 1.95, 0.15, 0.14
-TITLE, LEGEND, HEAD, ROW, ROW_GAP, AXIS, FOOT = 0.55, 0.34, 0.62, 0.85, 0.22, 0.3, 0.5
+TITLE, LEGEND, HEAD, ROW, ROW_GAP, AXIS, FOOT = 0.58, 0.34, 0.5, 0.85, 0.16, 0.3, 0.5
+HIGHEST, ROW_LEAST = 7.6, 0.4  # of the sheet: what a laptop screen of its width shows
+HEAD_PT, LETTER = 9.0, 0.6
+MARK_PT = 4.5
 LOW_NS, HIGH_NS = 1e3, 2e11  # a microsecond to three minutes
 BINS = 42
 TICKS_NS = (1e4, 1e6, 1e9, 3e10)
+BESIDES = {Cause.NONE, Cause.STALLED, Cause.UNKNOWN}  # what no kernel is the reason of, or nobody knows
 SHOWN = (Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.NO_PORT, Outcome.UNFINISHED)
 
 Grid = Mapping[tuple[str, str], Findings | str]  # by row and column; a text says why there is no run
@@ -40,35 +47,55 @@ def kernel_grid_figure(grid: Grid, heads: Mapping[str, str], title: str, caption
         caption: phrases for its foot.
     """
     rows, columns = (list(dict.fromkeys(key[place] for key in grid)) for place in (0, 1))
-    height = TITLE + LEGEND + HEAD + len(rows) * (ROW + ROW_GAP) + AXIS + FOOT
+    rest = TITLE + LEGEND + HEAD + AXIS + FOOT
+    row_height = min(ROW, max(ROW_LEAST, (HIGHEST - rest) / len(rows) - ROW_GAP))
+    height = rest + len(rows) * (row_height + ROW_GAP)
     width = (WIDTH - LEFT - RIGHT - (len(columns) - 1) * GAP) / len(columns)
+    longest = max(len(line) for column in columns for line in heads[column].split("\n"))
+    head_pt = min(HEAD_PT, width * 72 / LETTER / longest)
     most = max((cell.outcomes.size for cell in grid.values() if isinstance(cell, Findings)), default=1)
     with matplotlib.style.context(["default", style.RC]):
         figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
         FigureCanvasAgg(figure)
-        figure.text(0.018, 1 - 0.14 / height, title, fontsize=16, fontweight="bold", verticalalignment="top")
+        draw_head(figure, f"{title}: {kernels_headline(grid)}")
         draw_legend(figure, grid, 1 - TITLE / height)
         for number, row in enumerate(rows):
-            bottom = height - TITLE - LEGEND - HEAD - ROW - number * (ROW + ROW_GAP)
-            figure.text(0.018, (bottom + ROW / 2) / height, row, fontsize=10.5, fontweight="bold", va="center")
+            bottom = height - TITLE - LEGEND - HEAD - row_height - number * (row_height + ROW_GAP)
+            figure.text(0.018, (bottom + row_height / 2) / height, row, fontsize=10.5, fontweight="bold", va="center")
             for place, column in enumerate(columns):
                 left = LEFT + place * (width + GAP)
                 if number == 0:
-                    top = (bottom + ROW + 0.12) / height
-                    figure.text(left / WIDTH, top, heads[column], fontsize=9, linespacing=1.3)
-                axes = figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, ROW / height))
+                    top = (bottom + row_height + 0.1) / height
+                    figure.text(left / WIDTH, top, heads[column], fontsize=head_pt, linespacing=1.3)
+                axes = figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, row_height / height))
                 draw_latencies(axes, grid.get((row, column), "not run"), most)
                 axes.tick_params(labelleft=place == 0, labelbottom=number == len(rows) - 1, labelsize=7.5)
-        axes.set_xlabel("latency of connect(); upwards attempts, both logarithmic", fontsize=8.5, loc="right")
+        axes.set_xlabel("latency of connect(); upwards attempts, both log scale", fontsize=8.5, loc="right")
         draw_caption(figure, caption, font_size=7.5)
         return figure
+
+
+def kernels_headline(grid: Grid) -> str:
+    """Return which rows meet other causes on some column than on another, and that none does."""
+    by_row: dict[str, set[frozenset[Cause]]] = {}
+    for (row, _), cell in grid.items():
+        if isinstance(cell, Findings):
+            known = {Cause(cause) for cause, count in cell.summary.causes.items() if count}
+            by_row.setdefault(row, set()).add(frozenset(known - BESIDES))
+    differing = [row for row, kinds in by_row.items() if len(kinds) > 1]
+    if not by_row:
+        return "nothing was run"
+    if not differing:
+        return f"the same causes on every kernel, in all of {plural(len(by_row), 'scenario')}"
+    count = f"{len(differing)} of {plural(len(by_row), 'scenario')}"
+    return f"{count} met other causes from kernel to kernel, {join_words(differing)}"
 
 
 def draw_legend(figure: Figure, grid: Grid, top: float) -> None:
     """Draw the legend of the causes that occur."""
     there = [row.summary.causes for row in grid.values() if isinstance(row, Findings)]
     marks = [
-        Line2D([], [], linestyle="none", marker="s", markersize=7, color=look.colour, label=look.label)
+        Line2D([], [], linestyle="none", marker=look.marker, markersize=7, color=look.colour, label=look.label)
         for cause, look in CAUSE_LOOKS.items()
         if any(causes.get(cause, 0) for causes in there)
     ]
@@ -96,8 +123,14 @@ def draw_latencies(axes: Axes, findings: Findings | str, most: int) -> None:
     for code, cause in enumerate(CAUSES):
         counts, _ = np.histogram(latencies[findings.causes == code], edges)
         if counts.any():
-            axes.stairs(counts, edges, baseline=0.7, fill=True, color=CAUSE_LOOKS[cause].colour, alpha=0.85)
-    axes.text(0.985, 0.97, outcome_text(findings), transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
+            look = CAUSE_LOOKS[cause]
+            axes.stairs(counts, edges, baseline=0.7, fill=True, color=look.colour, alpha=0.85)
+            peak = int(counts.argmax())  # the shape repeats what the colour says
+            axes.plot(
+                [math.sqrt(edges[peak] * edges[peak + 1])], [counts[peak] * 2.2], linestyle="none",
+                marker=look.marker, markersize=MARK_PT, color=look.colour, label=look.label,
+            )  # fmt: skip
+    axes.text(0.985, 0.99, outcome_text(findings), transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
 
 
 def outcome_text(findings: Findings) -> str:
