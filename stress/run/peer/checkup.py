@@ -6,7 +6,7 @@ import msgspec
 import stress
 from stress.lab import host
 from stress.lab.privileges import read_privileges
-from stress.model.errors import ChannelClosedError, ConnstormError
+from stress.model.errors import ConnstormError
 from stress.model.host import Host
 from stress.model.peer import ClockOffset, Privileges, Transport
 from stress.model.plan import Plan, Serve
@@ -17,6 +17,7 @@ from stress.run.peer.relays import Relays
 from stress.storm.catalogue import find_scenario
 from stress.storm.peer.answers import Description
 from stress.storm.peer.calls import Ask, Describe, MeasureClock
+from stress.storm.peer.joined_peer import LOST
 from stress.storm.peer.probe import Probe, run_probe
 
 SCENARIO = "clean"
@@ -76,7 +77,7 @@ def examine(relay: Relay, listen: str | None, port: int | None) -> Checkup:
         plan = settle_addresses(probe_plan(spec.peer, listen, port, there), joined.address)
         caller.call(Ask(plan, source_addresses(plan), change=False))
         probe = run_probe(caller, plan)
-    except ChannelClosedError:
+    except LOST:
         raise
     except ConnstormError as error:
         refusal = str(error)
