@@ -131,13 +131,9 @@ class TimelineCanvas {
     context.font = "12px system-ui, 'DejaVu Sans', sans-serif";
     const painter = new Painter(context, this.colours, attempts);
     const most = Math.max(1, ...this.counts.map((counts) => counts?.mostPerCell ?? 0));
-    this.hasDensity = this.counts.some((counts) => counts && this.isDense(counts));
+    this.isDense = isDense(this.counts);
     this.panels.forEach((panel, i) => this.drawPanel(painter, panel, columns, rows, most, i === this.panels.length - 1));
     return this.counts;
-  }
-
-  isDense(counts) {
-    return counts.body > MARKS_MAX;
   }
 
   drawPanel(painter, panel, columns, rows, most, isLast) {
@@ -151,7 +147,7 @@ class TimelineCanvas {
     painter.clip(panel);
     for (const arm of panel.arms) {
       const [counts, colour] = [this.counts[arm], painter.armColour(arm)];
-      if (this.isDense(counts)) painter.density(counts.raster, columns, rows, most, colour, panel.left, panel.top);
+      if (this.isDense) painter.density(counts.raster, columns, rows, most, colour, panel.left, panel.top);
       else {
         const size = counts.body > 3_000 ? 2 : 3;
         for (const row of counts.bodyRows) painter.dot(colour, size, ...this.placeOf(panel, row));
@@ -168,9 +164,9 @@ class TimelineCanvas {
     painter.context.restore();
     painter.line(panel.left, panel.top, panel.left, panel.top + panel.height, colours.muted);
     painter.line(panel.left, panel.top + panel.height, panel.left + panel.width, panel.top + panel.height, colours.muted);
-    const names = panel.arms.map((arm) => attempts.arms[arm].name).join("  ·  ");
+    const names = panel.arms.length > 3 ? `${panel.arms.length} arms over each other` : panel.arms.map((arm) => attempts.arms[arm].name).join("  ·  ");
     painter.text(names || "no arm is switched on", panel.left, panel.top - 8, "left", "alphabetic", colours.ink);
-    if (this.hasDensity && panel === this.panels[0])
+    if (this.isDense && panel === this.panels[0])
       painter.text(`shade: 1 to ${whole(most)} attempts per cell`, panel.left + panel.width, panel.top - 8, "right");
     if (isLast) painter.text("latency", 4, panel.top + panel.height + 24, "left", "top");
   }

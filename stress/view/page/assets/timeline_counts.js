@@ -1,7 +1,7 @@
 // All attempts of a view, counted again from the data at every zoom: cells of a raster, causes, latencies.
 "use strict";
 
-const MARKS_MAX = 20_000; // attempts of the body that are drawn one by one; more of them are a density
+const MARKS_MAX = 20_000; // attempts of the body in view that are drawn one by one; more of them are a density
 const BINS_PER_OCTAVE = 64; // of latencies for the CCDF
 
 class ArmCounts {
@@ -28,7 +28,7 @@ class ArmCounts {
 
 // Return the counts of each arm that is switched on, null for the others.
 function countView(attempts, view, columns, rows) {
-  return attempts.arms.map((_, arm) => {
+  const every = attempts.arms.map((_, arm) => {
     if (!view.arms[arm]) return null;
     const counts = new ArmCounts(attempts.model.causes.length, columns, rows);
     const storms = attempts.stormsOfArm[arm];
@@ -37,11 +37,18 @@ function countView(attempts, view, columns, rows) {
     if (attempts.model.hasCodes && !view.ports) {
       countCodes(attempts, view, storms, counts, columns, rows);
       for (const storm of storms) countOthers(attempts, view, storm, counts);
-      if (counts.body <= MARKS_MAX) listBody(attempts, view, storms, counts);
     }
     for (const count of counts.raster) if (count > counts.mostPerCell) counts.mostPerCell = count;
     return counts;
   });
+  if (attempts.model.hasCodes && !view.ports && !isDense(every))
+    every.forEach((counts, arm) => counts && listBody(attempts, view, attempts.stormsOfArm[arm], counts));
+  return every;
+}
+
+// Whether there is more body in view than can be drawn one by one.
+function isDense(every) {
+  return every.reduce((sum, counts) => sum + (counts ? counts.body : 0), 0) > MARKS_MAX;
 }
 
 function countExact(attempts, view, storm, counts, columns, rows) {

@@ -130,7 +130,8 @@ class Ccdf {
     const data = [bins.map((bin) => 2 ** (bin / BINS_PER_OCTAVE))];
     for (const curve of curves) data.push(bins.map((bin) => curve.atLeast[bin] / curve.total || null));
     this.plot = new uPlot(this.options(curves, colours), data, this.place);
-    return curves.map((curve) => this.sentence(curve)).join(" ");
+    const others = curves.length > 4 ? ` ${curves.length - 4} more arms are drawn.` : "";
+    return curves.slice(0, 4).map((curve) => this.sentence(curve)).join(" ") + others;
   }
 
   sentence({ arm, atLeast, total }) {
