@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A suite of many settings: the cells that changed something, one line each, and the rest in a sentence."""
 
+import math
 import textwrap
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,11 +28,11 @@ from stress.view.text.change_wording import levels_text, unchanged_text, untold_
 LINES_MAX = 24  # cells; of more, those with the largest changes
 # All lengths in inches.
 WIDTH, LEFT, RIGHT, GAP = 12.0, 3.55, 0.2, 0.14
-TITLE, LEGEND, HEAD, LINE, AXIS, NOTE, FOOT = 0.8, 0.3, 0.34, 0.2, 0.3, 0.19, 0.5
+TITLE, ALARM, LEGEND, HEAD, LINE, AXIS, NOTE, FOOT = 0.56, 0.24, 0.3, 0.34, 0.2, 0.3, 0.19, 0.62
 NUMBER = 0.52  # right of each column, for the change
 FONT_PT, TICK_PT, MARK_PT = 8.5, 7.0, 5.5
-NAME_LETTERS, NOTE_LETTERS = 36, 150
-TICKS_MAX = 3
+NAME_LETTERS, NOTE_LETTERS = 32, 150
+TICK_LETTER = 0.66  # the width of one, as a share of the font's size
 LOOKS = {
     "worse": VERDICT_LOOKS[Verdict.REGRESSED],
     "better": VERDICT_LOOKS[Verdict.IMPROVED],
@@ -62,15 +63,16 @@ def changes_figure(cells: Sequence[CellChanges], title: str, caption: Sequence[s
     if count > len(lines):
         notes.insert(0, f"{count - len(lines):,} more cells with smaller changes are not drawn")
     wrapped = [line for note in notes for line in textwrap.wrap(note, NOTE_LETTERS)]
-    height = TITLE + LEGEND + HEAD + max(len(lines), 1) * LINE + AXIS + len(wrapped) * NOTE + FOOT
+    top = TITLE + (ALARM if alarm else 0) + LEGEND + HEAD
+    height = top + max(len(lines), 1) * LINE + AXIS + len(wrapped) * NOTE + FOOT
     with matplotlib.style.context(["default", style.RC]):
         figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
         FigureCanvasAgg(figure)
         _draw_title(figure, title, alarm, {kind_of(change) for cell in lines for change in cell.changed})
         columns = _columns(lines)
         for column in columns:
-            _draw_column(figure, column, lines)
-        _draw_names(figure, lines)
+            _draw_column(figure, column, lines, top)
+        _draw_names(figure, lines, top)
         for number, text in enumerate(reversed(wrapped)):
             figure.text(0.018, (FOOT + number * NOTE) / height, text, fontsize=FONT_PT)
         draw_caption(figure, [*reading_phrases(lines), *caption], font_size=7.5)
@@ -91,10 +93,12 @@ def reading_phrases(lines: Sequence[CellChanges]) -> list[str]:
         return []
     trials = sorted({change.effect.trials for cell in lines for change in cell.changed})
     spans = words.span_text([f"{count:,}" for count in trials])
+    by_chance = 1 - min(change.effect.level for cell in lines for change in cell.changed)
     return [
         f"median over {spans} trials of the same blocks; bar: interval of the new median",
         "axes: log scale, of counts linear below the first tick",
         "without a mark: no sure change",
+        f"by chance alone up to {by_chance:.0%} of unchanged metrics are marked".replace("%", " %"),
     ]
 
 
@@ -116,7 +120,7 @@ def _draw_title(figure: Figure, title: str, alarm: str, kinds: Collection[str]) 
             if label in kinds
         ),
     ]
-    place = (0.013, 1 - TITLE / height)
+    place = (0.013, 1 - (TITLE + (ALARM if alarm else 0)) / height)
     figure.legend(handles=samples, loc="upper left", bbox_to_anchor=place, ncols=4, fontsize=9)
 
 
@@ -135,8 +139,8 @@ def _columns(lines: Sequence[CellChanges]) -> list[_Column]:
     return columns
 
 
-def _draw_column(figure: Figure, column: _Column, lines: Sequence[CellChanges]) -> None:
-    height, top = figure.get_figheight(), TITLE + LEGEND + HEAD
+def _draw_column(figure: Figure, column: _Column, lines: Sequence[CellChanges], top: float) -> None:
+    height = figure.get_figheight()
     size = len(lines) * LINE
     place = (column.left / WIDTH, 1 - (top + size) / height, (column.width - NUMBER) / WIDTH, size / height)
     axes = figure.add_axes(place, label=column.metric.name)
@@ -150,8 +154,7 @@ def _draw_column(figure: Figure, column: _Column, lines: Sequence[CellChanges]) 
         axes.set_xscale("symlog", linthresh=scale.linear_to)
     axes.set_xlim(scale.low, scale.high)
     axes.set_ylim(len(lines) - 0.5, -0.5)
-    ticks = scale.ticks[:: -(-len(scale.ticks) // TICKS_MAX)]
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_locator(FixedLocator(roomy_ticks(axes, column.metric, scale.ticks)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.value_text(column.metric, value)))
     axes.yaxis.set_major_locator(NullLocator())
@@ -163,6 +166,19 @@ def _draw_column(figure: Figure, column: _Column, lines: Sequence[CellChanges]) 
         for change in cell.changed:
             if change.metric.name == column.metric.name:
                 _draw_change(axes, change, number, scale)
+
+
+def roomy_ticks(axes: Axes, metric: Metric, ticks: Sequence[float]) -> list[float]:
+    """Return the ticks whose labels do not touch that of the one before; ``axes`` are at their place."""
+    roomy: list[float] = []
+    end_pt = -math.inf
+    for tick in ticks:
+        half_pt = TICK_LETTER * TICK_PT * (len(words.value_text(metric, tick)) + 1) / 2
+        place_pt = float(axes.transData.transform((tick, 0))[0]) * 72 / style.DPI
+        if place_pt - half_pt > end_pt:
+            roomy.append(tick)
+            end_pt = place_pt + half_pt
+    return roomy
 
 
 def _draw_change(axes: Axes, change: MetricChange, place: int, scale: Scale) -> None:
@@ -186,8 +202,8 @@ def _draw_change(axes: Axes, change: MetricChange, place: int, scale: Scale) -> 
     )  # fmt: skip
 
 
-def _draw_names(figure: Figure, lines: Sequence[CellChanges]) -> None:
-    height, top = figure.get_figheight(), TITLE + LEGEND + HEAD
+def _draw_names(figure: Figure, lines: Sequence[CellChanges], top: float) -> None:
+    height = figure.get_figheight()
     before = ""
     for number, cell in enumerate(lines):
         y = 1 - (top + (number + 0.5) * LINE) / height
