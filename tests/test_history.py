@@ -27,7 +27,7 @@ from stress.store.history_folder import copy_to_history
 from stress.store.runs import read_observations
 from stress.view.figure.history.history_sheets import history_figures, split_into_sheets
 from stress.view.figure.save import save_sheets
-from stress.view.text.history_wording import history_headline
+from stress.view.text.history_wording import history_headline, too_short_line
 
 SLOWER = wavering((25, 40_000), (25, 34_000))
 STEP = "000019"  # the id of the first run after it
@@ -381,3 +381,10 @@ def test_series_of_zeros_are_a_line_and_a_sheet_fits_a_laptop_screen():
     assert outside(figure) == []
     (only_zeros,) = history_figures([zero], "history", [])
     assert only_zeros.axes == []
+
+
+def test_series_that_are_too_short_are_said_to_show_nothing():
+    assert too_short_line([2, 2]).startswith("2 points can show nothing: a step is suspected from 4 points on")
+    assert too_short_line([1]).startswith("1 point can show nothing")
+    assert too_short_line([3, 9, 1]).startswith("2 of them have fewer than 4 points, which can show nothing")
+    assert too_short_line([4, 9]) == too_short_line([]) == ""

@@ -12,7 +12,7 @@ from stored import FROZEN, a_document, a_suite
 
 from stress.analysis.attribution.attempt_record import record_attempt
 from stress.cli.main import connstorm as group
-from stress.cli.show import show
+from stress.cli.show import show_stored
 from stress.cli.stored import complete_stored
 from stress.model.errors import NoRunsError, UsageError
 from stress.run.capture import read_capture
@@ -136,6 +136,14 @@ def test_runs_of_the_demo_and_renamed_folders_have_names_too(tmp_path):
     assert find_stored("latest~1", tmp_path) == inside
 
 
+def test_a_suite_that_is_resumed_is_looked_for_among_suites(home):
+    results = stored(home, ["20261128T070000Z-suite-clean-0a1b2c", "20261128T070001Z-clean-1a2b3c"])
+    assert find_stored("latest", results, only_suites=True) == results / "20261128T070000Z-suite-clean-0a1b2c"
+    with pytest.raises(UsageError, match="clean may be any of 2"):
+        find_stored("clean", results)
+    assert find_stored("clean", results, only_suites=True) == find_stored("0a1b2c", results)
+
+
 def test_a_message_names_few_candidates(home):
     results = stored(home, [f"20261128T070000Z-clean-00000{number}" for number in range(9)])
     with pytest.raises(UsageError, match=r"clean may be any of 9 in .*: clean-000008, .* and 5 more; .*latest:clean"):
@@ -194,8 +202,8 @@ def test_attempts_of_a_capture_have_their_flows_and_acts(tmp_path):
 
 def test_the_shell_completes_names(tmp_path):
     (tmp_path / "20261128T070000Z-clean-0a1b2c").mkdir()
-    context = show.make_context("show", ["x", "--results", str(tmp_path)], resilient_parsing=True, parent=None)
-    items = complete_stored(context, show.params[0], "cl")
+    context = show_stored.make_context("show", ["x", "--results", str(tmp_path)], resilient_parsing=True, parent=None)
+    items = complete_stored(context, show_stored.params[0], "cl")
     assert [(item.value, item.type) for item in items] == [("cl", "file"), ("clean-0a1b2c", "plain")]
     takers = [
         name

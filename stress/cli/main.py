@@ -51,7 +51,7 @@ VERBS = {
     "worker": "Run the trials that connstorm suite --executor dask:SCHEDULER sends to this host.",
 }
 
-FUNCTIONS = {"list": "list_runs"}  # of verbs that are called like something of Python's
+FUNCTIONS = {"list": "list_runs", "show": "show_stored"}  # of verbs whose name is no name for a function
 
 
 COMPLETION = (

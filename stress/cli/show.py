@@ -14,14 +14,16 @@ from stress.store.stored_names import RUN_FILE, find_stored
 from stress.store.suite_folder import SUITE_FILE
 
 
-@click.command(cls=Verb)
+@click.command("show", cls=Verb)
 @click.argument("name", metavar="RUN", shell_complete=complete_stored)
 @click.option("--attempt", type=click.IntRange(min=0), metavar="N", help="this attempt alone, counted from 0")
 @click.option("--trial", type=click.IntRange(min=0), metavar="N", help="the run of this trial of a suite")
 @results_option
 @books_option
 @json_option
-def show(name: str, attempt: int | None, trial: int | None, results: Path, *, with_books: bool, as_json: bool) -> None:
+def show_stored(
+    name: str, attempt: int | None, trial: int | None, results: Path, *, with_books: bool, as_json: bool
+) -> None:
     r"""Print the report of a stored RUN or suite again; with --attempt, all that is stored of one attempt.
 
     RUN is a path, or short for one in RESULTS: a part of the name that it alone has, latest, latest~1 (the one before),

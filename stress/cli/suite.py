@@ -98,7 +98,7 @@ def suite(
     executor = make_executor(engine, [name for name in hosts.split(",") if name], remote_connstorm)
     if resume and not source.exists():
         with suppress(NoRunsError):  # then it is a file that is not there
-            source = find_stored(str(source), output)
+            source = find_stored(str(source), output, only_suites=True)
     path = source if source.is_dir() else None
     if path is not None and not (resume or dry_run):
         raise UsageError(f"{source} is a folder: go on with it by --resume, or give the suite's file.")

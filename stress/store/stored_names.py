@@ -59,7 +59,7 @@ class StoredEntry:
         return f"{datetime.strptime(self.started, STARTED).replace(tzinfo=UTC):%Y-%m-%d %H:%M}"
 
 
-def find_stored(text: str, results: Path) -> Path:
+def find_stored(text: str, results: Path, *, only_suites: bool = False) -> Path:
     """Return the folder that a user means: a path, or a name of a run or suite in the folder of all runs.
 
     A path that exists is always that path. A name is the whole name, the id, the scenario or suite, the beginning, or
@@ -69,6 +69,7 @@ def find_stored(text: str, results: Path) -> Path:
     Args:
         text: as the user wrote it.
         results: the folder of all runs.
+        only_suites: whether names are those of suites alone.
 
     Raises:
         NoRunsError: nothing is called that.
@@ -79,7 +80,7 @@ def find_stored(text: str, results: Path) -> Path:
         return path
     if path.parent == results:
         text = path.name
-    entries = list_stored(results)
+    entries = [entry for entry in list_stored(results) if entry.is_suite or not only_suites]
     if "/" in text and entries:
         if not path.is_absolute() and (results / text).exists():
             return results / text

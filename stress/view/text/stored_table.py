@@ -31,7 +31,7 @@ def stored_table(lines: Lines, width: int) -> RenderableType:
     numbers = [max(len(row[place]) for row in (HEADS[1:], *rows)) for place in (1, 2)]
     room = width - 5 - sum(numbers) - 4 * 2 - FINDINGS_MIN
     longest = max((len(row[0]) for row in (HEADS[1:], *rows) if len(row[0]) <= room), default=len(HEADS[1]))
-    widths = (5, longest, *numbers, width - 5 - longest - sum(numbers) - 4 * 2)
+    widths = (5, longest, *numbers, max(width - 5 - longest - sum(numbers) - 4 * 2, FINDINGS_MIN // 2))
     grid = row_grid(widths)
     grid.add_row(*(Text(head, style="bold") for head in HEADS))
     parts: list[RenderableType] = [grid]
