@@ -2,6 +2,7 @@
 """Answers that come after the SYN was sent again: no loss and no queue is named for them, and for real losses it is."""
 
 import errno
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from builders import COUNTERS, MS, SECOND, a_run, a_storm, settings, the_attempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.attribution.lateness import overlap_ns
+from stress.analysis.attribution import lateness
 from stress.analysis.attribution.summary import analyse
 from stress.model.stall import Stall, StallKind
 
@@ -105,16 +106,65 @@ def test_a_stall_while_nothing_was_due_delays_nothing_unless_it_began_with_the_a
     due = np.array([SECOND])
     for start_ms, end_ms, counted_ms in ((200, 400, 0), (900, 1200, 200), (0, 300, 300), (1400, 1700, 100)):
         storm = a_storm(attempts, stalls=[Stall(start_ms * MS, end_ms * MS, StallKind.LOOP, 0)])
-        assert overlap_ns(storm, attempts, due).tolist() == [counted_ms * MS]
-        assert overlap_ns(storm, attempts).tolist() == [min(end_ms, 1500) * MS - start_ms * MS]
+        assert lateness.overlap_ns(storm, attempts, due).tolist() == [counted_ms * MS]
+        assert lateness.overlap_ns(storm, attempts).tolist() == [min(end_ms, 1500) * MS - start_ms * MS]
 
 
-def test_hastened_resends_tell_how_long_a_round_trip_takes():
-    """An old socket answered the first SYN of one at once, or on a path whose round trip takes 300 ms."""
-    lost, mined = (40000, 0, 1), (40001, 0, 1)
-    for hastened_ms, cause in ((9, "lost_on_the_way"), (600, "unknown")):
-        attempts = the_attempts(lost, mined, latency_ns=[1010 * MS, hastened_ms * MS])
-        counters = {"TCPSYNChallenge": 1, "TCPChallengeACK": 1, "OutRsts": 4, "EmbryonicRsts": 1}
-        causes = causes_of(attempts, swallowed=1, counters=counters, mines=the_mines(40001))
-        assert causes.pop("closewait") == 1
-        assert causes == {cause: 1}
+@pytest.mark.parametrize(("mined_ns", "cause"), [(MS, "lost_on_the_way"), (-MS, "unknown")])
+def test_a_hastened_resend_overtakes_an_answer_only_if_its_attempt_began_later(mined_ns, cause):
+    """An old socket answered the first SYN of the other attempt, before this one's SYN was sent again."""
+    attempts = the_attempts((40000, 0, 1), (40001, 0, 1), latency_ns=[1010 * MS, 9 * MS], start_ns=[MS, MS + mined_ns])
+    attempts.sort(order="start_ns")
+    counters = {"TCPSYNChallenge": 1, "TCPChallengeACK": 1, "OutRsts": 4, "EmbryonicRsts": 1}
+    causes = causes_of(attempts, swallowed=1, counters=counters, mines=the_mines(40001))
+    assert causes == {"closewait": 1, cause: 1}
+
+
+@given(
+    delays_ms=st.lists(st.integers(0, 3000), min_size=5, max_size=60),
+    stop_ms=st.integers(0, 3000),
+    stopped_ms=st.integers(0, 3000),
+    swallowed=st.integers(0, 1000),
+)
+def test_whatever_a_queue_delays_and_whenever_the_client_is_stopped_nothing_is_named(
+    delays_ms, stop_ms, stopped_ms, swallowed
+):
+    """A queue keeps the order; what came while the client was stopped it sees afterwards."""
+    attempts = answered_after([0] * len(delays_ms))
+    starts = attempts["start_ns"]
+    came = np.maximum.accumulate(starts + np.array(delays_ms) * MS) + MS // 10
+    stop, end = stop_ms * MS, (stop_ms + stopped_ms) * MS
+    if stopped_ms:  # nothing begins meanwhile
+        moved = np.where(starts >= stop, stopped_ms * MS, 0)
+        starts += moved
+        came = np.maximum.accumulate(np.maximum(came, starts + MS // 10))
+    seen = np.where((came > stop) & (came < end), end, came)
+    attempts["retransmits"] = [sum(delay > rung + 20 * MS for rung in RUNGS) for delay in came - starts]
+    attempts["latency_ns"] = seen - starts
+    stalls = [Stall(stop, end, StallKind.LOOP, 0)] if stopped_ms else []
+    causes = causes_of(attempts, swallowed=swallowed, repeated=int(attempts["retransmits"].sum()), stalls=stalls)
+    assert set(causes) <= {"unknown", "stalled"}
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 50), st.integers(0, 30), st.sampled_from([0, errno.ETIMEDOUT]), st.integers(0, 1)),
+        min_size=1,
+        max_size=30,
+    ),
+    st.integers(1, 8),
+)
+def test_an_attempt_is_overtaken_by_one_that_began_later_and_connected_before_it_would_have_sent_its_syn_again(
+    rows, chunk
+):
+    rows = sorted(rows)
+    attempts = the_attempts(*((40000, error, resent) for _, _, error, resent in rows))
+    attempts["start_ns"], attempts["latency_ns"] = [row[0] for row in rows], [row[1] for row in rows]
+    own = attempts[(attempts["error"] != 0) | (attempts["retransmits"] > 0)]
+    passing = attempts[attempts["error"] == 0]
+    expected = [
+        any(start < other["start_ns"] and other["start_ns"] + other["latency_ns"] <= start + 10 for other in passing)
+        for start in own["start_ns"].tolist()
+    ]
+    with patch.object(lateness, "CHUNK", chunk):
+        assert lateness.is_overtaken(attempts, own, 10).tolist() == expected

@@ -17,7 +17,7 @@ from worlds.mixtures import COUNT, LOWER, PURE_ACK, RST, SYN, SYN_ACK, UPPER, dr
 from worlds.servers import drain, start_server
 from worlds.stale import TCP_REPAIR
 from worlds.translations import TIME_WAIT, masquerade
-from worlds.truth import Part, late, on_ports
+from worlds.truth import delayed, late, on_ports
 from worlds.world import world
 
 OPENING = "type {address} . inet_service; flags dynamic,timeout; timeout 300ms; size 65535;"
@@ -189,4 +189,4 @@ def held_by_queue(site):
     plan = make_plan(Topology.LINK, attempts=60)
     queue = Queue(kind="tbf", options={"rate": 400, "burst": 1600, "limit": 400000}, on=CLIENT)
     plan = msgspec.structs.replace(plan, world=msgspec.structs.replace(plan.world, queues=[queue]))
-    site.carry_out(plan, Part((), lambda run: run.attempts["latency_ns"] > 5 * run.record.host.jiffy_ns), late())
+    site.carry_out(plan, delayed(), late())

@@ -4,7 +4,9 @@
 A SYN that was sent again may have been lost, or its answer; or one of the two was late by more than the timeout. No
 counter tells these apart: what makes up for a lost SYN in a sum may as well be an ACK or an RST that was lost. Times
 do: after a loss the answer to the last SYN comes within a round trip, and how long that takes is known from the
-attempts that connected with their first SYN.
+attempts that connected with their first SYN. One that began later, and had connected before the SYN was due to be sent
+again, has overtaken the answer, if there was one: links and queues keep the order. A client that does not run sees
+answers late, so that its times say how long they took at most.
 """
 
 import errno
@@ -24,6 +26,7 @@ BEGINNING_NS = 1_000_000  # a stall that began so soon after an attempt may have
 # How much slower the path must have been than for any attempt that tells, before an answer was late. A resend that an
 # old socket hastened is answered after two round trips.
 MARGIN = 3
+CHUNK = 1 << 20  # attempts that are looked at together
 
 
 def overlap_ns(
@@ -73,6 +76,33 @@ def sending_times(ladder: Ladder) -> tuple[npt.NDArray[np.int64], npt.NDArray[np
     return due_ns, latest_ns
 
 
+def is_overtaken(all_attempts: npt.NDArray[Any], attempts: npt.NDArray[Any], within_ns: int) -> npt.NDArray[np.bool_]:
+    """Return which attempts another one has passed: it began later, and had connected in time.
+
+    Args:
+        all_attempts: of the storm, in the order of their starts.
+        attempts: some of them that did not connect with their first SYN.
+        within_ns: the time, from the start of the attempt that is passed.
+
+    Returns:
+        shape (attempts,).
+    """
+    overtaken = np.zeros(len(attempts), np.bool_)
+    starts, next_start, soonest = attempts["start_ns"], np.iinfo(np.int64).max, np.iinfo(np.int64).max
+    for begin in range((len(all_attempts) - 1) // CHUNK * CHUNK, -1, -CHUNK):
+        part = all_attempts[begin : begin + CHUNK]
+        first_start = int(part["start_ns"][0]) if begin else np.iinfo(np.int64).min
+        part = part[part["error"] == 0]
+        part = part[np.argsort(part["start_ns"], kind="stable")]
+        ends = np.append(part["start_ns"] + part["latency_ns"], soonest)
+        soonest_after = np.minimum.accumulate(ends[::-1])[::-1]
+        own = (starts >= first_start) & (starts < next_start)
+        after = np.searchsorted(part["start_ns"], starts[own], "right")
+        overtaken[own] = soonest_after[after] <= starts[own] + within_ns
+        next_start, soonest = first_start, int(soonest_after[0])
+    return overtaken
+
+
 def may_be_late(
     storm: Storm, rows: npt.NDArray[np.intp], ladder: Ladder, at_once_ns: int, *, has_repeats: bool
 ) -> npt.NDArray[np.bool_]:
@@ -91,16 +121,17 @@ def may_be_late(
     first, again = connected & (retransmits == 0), connected & (retransmits > 0)
     due_ns, latest_ns = sending_times(ladder)
     place = np.minimum(retransmits, len(ladder.due_ns))
-    late_ns = latency_ns - latest_ns[place] - overlap_ns(storm, attempts, due_ns[place])
+    seen_ns = latency_ns - latest_ns[place]
+    late_ns = seen_ns - overlap_ns(storm, attempts, due_ns[place])
     longest_ns = max(int(late_ns[first].max(initial=0)), at_once_ns)
-    off_rung = again & (late_ns > longest_ns)
+    off_rung, seen_off_rung = again & (late_ns > longest_ns), again & (seen_ns > longest_ns)
     # A hastened resend was answered before that of a lost SYN was due, after two round trips and one rung less.
     hastened = again & (latency_ns < due_ns[place])
     trips_ns = latency_ns - due_ns[place] + due_ns[np.minimum(place, 1)]
     longest_ns = max(longest_ns, int(late_ns[again].max(initial=0)), int(trips_ns[hastened].max(initial=0)))
-    late = off_rung | (latency_ns < MARGIN * longest_ns)
-    is_known = bool((first | hastened).any()) or len(rows) < len(storm.attempts)  # the others connected at once
-    if not is_known and has_repeats:
-        late |= again
+    late = seen_off_rung | (latency_ns < MARGIN * longest_ns) | (again & has_repeats)
+    if not storm.act.clients:  # several clients do not have one path
+        late &= ~is_overtaken(storm.attempts, attempts, int(due_ns[min(1, len(ladder.due_ns))]))
+    late |= off_rung | (latency_ns < longest_ns)
     waited = again | np.isin(attempts["error"], (errno.ETIMEDOUT, errno.EINPROGRESS))
     return np.asarray(late & waited, np.bool_)
