@@ -112,13 +112,13 @@ def test_each_act_has_a_curve_of_those_that_sent_a_syn(acts):
 def test_lines_hold_the_steps_and_say_whose_they_are():
     run = collisions()
     by_label = lines(drawn(run))
-    assert list(by_label) == ["all attempts", "connected at once", "met CLOSE_WAIT"]
+    assert list(by_label) == ["all attempts", "connected at once", "met CLOSE-WAIT"]
     assert {line.get_drawstyle() for line in by_label.values()} == {"steps-post"}
-    met = by_label["met CLOSE_WAIT"]
+    met = by_label["met CLOSE-WAIT"]
     assert met.get_ydata()[0] == 10 / 110
     assert met.get_xdata()[1:].tolist() == (10 * MS + np.arange(10)).tolist()
     labels = [sample.get_label().strip() for sample in legend_entries(ccdf_curves(run))]
-    assert labels == ["all attempts  110", "connected at once  100", "met CLOSE_WAIT  10"]
+    assert labels == ["all attempts  110", "connected at once  100", "met CLOSE-WAIT  10"]
     assert list(lines(drawn(findings(ONE)))) == ["connected at once"]
 
 

@@ -91,7 +91,7 @@ def test_the_key_counts_every_attempt_once(acts):
 
 def test_a_mark_stands_at_its_start_and_port():
     run = collisions()
-    line = marks(drawn(run)["act 0"])["met CLOSE_WAIT"]
+    line = marks(drawn(run)["act 0"])["met CLOSE-WAIT"]
     assert line.get_xdata() == pytest.approx(run.run.attempts["start_ns"][:3] / 1e9)
     assert line.get_ydata().tolist() == [40000, 40001, 40002]
 
@@ -122,7 +122,7 @@ def test_mines_left_standing_are_ticked_apart_from_those_cleared():
 def test_the_key_names_what_occurs_the_most_numerous_trouble_first():
     assert labels(collisions()) == [
         "connected at once  17",
-        "met CLOSE_WAIT  3",
+        "met CLOSE-WAIT  3",
         "mine cleared  3",
         "mine left standing  2",
     ]

@@ -31,7 +31,7 @@ def test_every_cause_has_a_noun():
 
 def test_it_says_count_consequence_and_cause():
     several = findings(np.concatenate([RETRIED, AT_ONCE]), causes=[Cause.CLOSEWAIT] * 2 + [Cause.NONE] * 3)
-    assert run_headline(several) == "2 of 5 attempts waited two jiffies (12 ms): leaked sockets in CLOSE_WAIT"
+    assert run_headline(several) == "2 of 5 attempts waited two jiffies (12 ms): leaked sockets in CLOSE-WAIT"
     assert run_headline(findings(TIMED_OUT, causes=[Cause.RST_DROPPED])) == (
         "1 of 1 attempt timed out after 127 s: the RST to an old socket dropped"
     )
@@ -57,11 +57,11 @@ def test_other_causes_are_counted():
 
 def test_acts_that_were_spared_are_named_and_only_a_cure_is_called_one():
     acts = findings(RETRIED, AT_ONCE, causes=[Cause.CLOSEWAIT] * 2 + [Cause.NONE] * 3)
-    waited = "2 of 2 attempts waited two jiffies (12 ms): leaked sockets in CLOSE_WAIT"
+    waited = "2 of 2 attempts waited two jiffies (12 ms): leaked sockets in CLOSE-WAIT"
     assert run_headline(acts) == f"{waited}; act 1: 0 of 3"
     assert run_headline(named("keepalive-cure", acts)) == f"{waited}; the cure works, act 1: 0 of 3"
     assert act_sentences(acts) == [
-        "act 0: 2 of 2 waited two jiffies (12 ms): leaked sockets in CLOSE_WAIT.",
+        "act 0: 2 of 2 waited two jiffies (12 ms): leaked sockets in CLOSE-WAIT.",
         "act 1: 0 of 3 met trouble.",
     ]
 
@@ -69,3 +69,9 @@ def test_acts_that_were_spared_are_named_and_only_a_cure_is_called_one():
 def test_a_cure_that_leaves_one_collision_does_not_work():
     acts = findings(RETRIED, RETRIED, causes=[Cause.CLOSEWAIT] * 4)
     assert "cure" not in run_headline(named("keepalive-cure", acts))
+
+
+def test_two_jiffies_are_named_only_where_all_waited_so_long():
+    off = the_attempts((40001, 0, 1), (40002, 0, 1), (40003, 0, 1), latency_ns=[12 * MS, 13 * MS, 60 * MS])
+    headline = run_headline(findings(off, causes=[Cause.CLOSEWAIT] * 3))
+    assert headline == "3 of 3 attempts waited 13 ms: leaked sockets in CLOSE-WAIT"

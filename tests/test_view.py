@@ -350,7 +350,7 @@ def test_phases_are_named_above_the_axes_when_there_are_several():
 def test_words_say_what_the_data_say():
     assert run_headline(clean_scene()) == "All 28,232 attempts connected at once"
     assert detail(clean_scene()).startswith("connected within 12 µs (p50), ")
-    waited = "600 of 28,232 attempts waited two jiffies (12.1 ms): leaked sockets in CLOSE_WAIT"
+    waited = "600 of 28,232 attempts waited two jiffies (12.1 ms): leaked sockets in CLOSE-WAIT"
     assert run_headline(collision_scene()) == waited
     assert detail(collision_scene()) == "600 retried after 8 ms to 16 ms (p50 12.1 ms)"
     assert detail(dropped_scene()).startswith("600 timed out after 2.01 s to 2.04 s (p50 ")

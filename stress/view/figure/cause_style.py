@@ -9,14 +9,14 @@ from stress.view.figure.style import Look
 # Okabe and Ito again, with shapes; a cause has the look of the outcome that it mostly leads to, if there is one.
 CAUSE_LOOKS: dict[Cause, Look] = {
     Cause.NONE: Look("#2c4a73", "s", "connected at once"),
-    Cause.CLOSEWAIT: Look("#E69F00", "o", "met CLOSE_WAIT"),
+    Cause.CLOSEWAIT: Look("#E69F00", "o", "met CLOSE-WAIT"),
     Cause.ACCEPT_QUEUE: Look("#0072B2", "s", "accept queue full"),
     Cause.FD_EXHAUSTION: Look("#56B4E9", "D", "server out of descriptors"),
     Cause.RST_DROPPED: Look("#D55E00", "X", "RST dropped"),
     Cause.CHALLENGE_DROPPED: Look("#000000", "P", "challenge ACK dropped"),
     Cause.CHALLENGE_LIMITED: Look("#009E73", "^", "challenge ACK withheld"),
     Cause.CHALLENGE_INTERCEPTED: Look("#8E44AD", "D", "firewall answered the challenge ACK"),
-    Cause.TIME_WAIT: Look("#E69F00", "s", "met TIME_WAIT"),
+    Cause.TIME_WAIT: Look("#E69F00", "s", "met TIME-WAIT"),
     Cause.STALE_SOCKET: Look("#8C510A", "o", "met an old socket"),
     Cause.SYN_QUEUE: Look("#0072B2", "p", "SYN queue full"),
     Cause.LOST_ON_THE_WAY: Look("#A6228E", "x", "lost on the way"),
