@@ -33,12 +33,16 @@ from stress.analysis.attribution.attempt_record import record_attempt
 from stress.analysis.attribution.ladder import build_ladder
 from stress.analysis.attribution.summary import analyse
 from stress.analysis.history.history import HistoryFilter, build_history
+from stress.analysis.symptoms.answer import answer_query
+from stress.analysis.symptoms.query import parse_query
 from stress.cli.main import connstorm as group
 from stress.cli.output import console, print_report
 from stress.cli.suite import conclude
 from stress.model.errors import UsageError
 from stress.model.kernel import CachedKernel
 from stress.model.outcome import Cause
+from stress.model.record import Overhead
+from stress.model.speed import Speed
 from stress.run.peer.peer_checks import peer_checks
 from stress.store import suite_folder
 from stress.store.calibration import read as read_calibration
@@ -51,7 +55,7 @@ from stress.suite.cell_results import read_cell_trials
 from stress.view.export.inspection_metrics import metrics_text
 from stress.view.text.attempt_report import attempt_report
 from stress.view.text.demo_table import demo_table
-from stress.view.text.doctor import checkup_table
+from stress.view.text.doctor import checkup_table, speed_table
 from stress.view.text.history_table import history_table
 from stress.view.text.inspection_report import inspection_report
 from stress.view.text.kernel_table import kernel_table
@@ -60,6 +64,7 @@ from stress.view.text.noise_table import noise_table
 from stress.view.text.stored_table import stored_table
 from stress.view.text.suite_plan import Forecast, plan_table
 from stress.view.text.suite_table import suite_table
+from stress.view.text.symptom_report import symptom_report
 
 TESTS = Path(__file__).parent
 REPOSITORY = TESTS.parent
@@ -695,6 +700,12 @@ SOME_AXES = {
     for name, values in suite_builders.AXES.items()
     if name.endswith(("challenge_ack_limit", "linear_timeouts", "port_range"))
 }
+SETTINGS = {  # that symptoms depend on
+    f"net.ipv4.tcp_{name}": value
+    for name, value in {"syn_retries": "6", "syn_linear_timeouts": "4", "rfc1337": "0", "timestamps": "1"}.items()
+}
+SPEEDS = [Speed(close, 123_456.7, 98_765.4, 0.987, (0.981, 0.993)) for close in ("rst", "fin")]
+OVERHEAD = Overhead(clock_ns=28.5, getsockname_ns=312.5, record_ns=4.5, tcp_info_ns=400.0, bind_ns=300.0)
 HISTORY = HistoryFilter(("rate", "body.p99"), (), ())
 RENDERED = {
     "run": lambda: print_run("run-schema-3"),
@@ -710,6 +721,8 @@ RENDERED = {
     "kernels": lambda: console().print(kernel_table([(msgspec.convert(KERNEL, CachedKernel), 1 << 28)])),
     "doctor-peer": lambda: console().print(checkup_table(list(peer_checks(checkup_builders.TROUBLE)))),
     "inspect": lambda: console().print(report_of("watched", console().width)),
+    "symptom": lambda: console().print(symptom_of("run-schema-2", "2 jiffies")),
+    "speed": lambda: console().print(speed_table(SPEEDS, OVERHEAD)),
     "ladder": lambda: console().print(ladder_of("run-schema-2")),
 }
 
@@ -735,6 +748,13 @@ def plan_of(path):
         for trials in suite_builders.made_up(1, axes=SOME_AXES)
     ]
     return plan_table(suite, forecasts)
+
+
+def symptom_of(path, text):
+    host = read_run(Path(path))[0].record.host
+    ladder = build_ladder(host, SETTINGS)
+    answer = answer_query(parse_query(text), host.kernel, ladder, SETTINGS)
+    return symptom_report(answer, host, SETTINGS, ladder, SCENARIOS)
 
 
 def ladder_of(path):

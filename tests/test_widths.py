@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: MIT
 """No table cuts a number or breaks a name: what stands in a terminal without an end stands in one of 80 columns."""
 
+import fcntl
+import os
 import re
+import struct
+import subprocess
+import sys
+import termios
 
 import comparison_builders
 import inspection_builders
@@ -201,6 +207,24 @@ def test_every_word_of_an_inspection_stands_whole(name):
     words = printed(inspection_report(huge, ENDLESS), ENDLESS).split()
     assert max(map(len, text.splitlines())) <= 80
     assert [word for word in words if word not in text.split()] == []
+
+
+ASK = "from stress.cli.output import console; print(console().width)"
+
+
+@pytest.mark.parametrize(
+    ("columns", "is_behind_a_pager", "width"), [("77", False, 77), ("77", True, 77), ("", True, 91), ("", False, 120)]
+)
+def test_what_is_piped_is_as_wide_as_the_environment_or_the_terminal_says(columns, is_behind_a_pager, width):
+    terminal, other_end = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 91, 0, 0))
+    environment = os.environ | {"COLUMNS": columns, "TERM": "xterm"}
+    stdin = other_end if is_behind_a_pager else subprocess.DEVNULL
+    options = {"stdin": stdin, "stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment, "text": True}
+    ended = subprocess.run([sys.executable, "-c", ASK], check=False, **options)
+    os.close(terminal)
+    os.close(other_end)
+    assert ended.stdout.strip() == str(width), ended.stderr
 
 
 WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=25).filter(

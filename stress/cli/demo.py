@@ -4,6 +4,7 @@
 from pathlib import Path
 
 import click
+from rich.text import Text
 
 from stress.cli.interrupts import catch_sigterm
 from stress.cli.output import Progress, console, json_option, output_option, print_object, run_object
@@ -40,7 +41,7 @@ def demo(seed: int, output: Path, *, as_json: bool) -> None:
     printer.print(demo_table((panel.letter, panel.findings) for panel in made.panels))
     for panel in made.panels:
         for warning in panel.findings.summary.warnings:
-            printer.print(f"[yellow]warning: ({panel.letter}) {warning}[/]")
+            printer.print(Text(f"warning: ({panel.letter}) {warning}", style="yellow"))  # it may have brackets
     for reason in made.missing.values():
-        printer.print(f"[yellow]left out: {reason}[/]")
+        printer.print(Text(f"left out: {reason}", style="yellow"))
     printer.print(f"figure: {made.figure}", soft_wrap=True)

@@ -20,7 +20,8 @@ from stress.view.text.run_report import run_report
 
 RESULTS = Path("results")
 CLEAR = "\r\x1b[K"  # to the begin of the line, and clear it
-UNKNOWN_WIDTH = 100  # columns of output that is no terminal, where COLUMNS does not say
+STREAMS = (0, 1, 2)
+UNKNOWN_WIDTH = 120  # columns of output where neither COLUMNS nor any terminal says: a file, the log of a CI job
 
 
 output_option = click.option(
@@ -92,10 +93,10 @@ def leave_broken_pipe() -> NoReturn:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console for standard output, or error: as wide as its terminal, or as COLUMNS says."""
+    """Return a console for standard output, or error: as wide as COLUMNS says, or the terminal behind a pager."""
     terminal = PipedConsole(highlight=False, stderr=stderr)
-    if terminal.is_terminal or os.environ.get("COLUMNS", "").isdecimal():
-        return terminal
+    if os.environ.get("COLUMNS", "").isdecimal() or any(map(os.isatty, STREAMS)):
+        return terminal  # rich asks these too
     return PipedConsole(highlight=False, stderr=stderr, width=UNKNOWN_WIDTH)
 
 

@@ -151,8 +151,8 @@ def print_plan(file: Manifest, *, as_json: bool) -> None:
     printer = console()
     printer.print(suite_plan.plan_table(file.suite, forecasts))
     for line in suite_plan.order_lines(file.suite, trials, file.hosts):
-        printer.print(line, highlight=False, markup=False, soft_wrap=True)
-    printer.print(suite_plan.total_line(file.suite, forecasts, len(file.hosts)), soft_wrap=True)
+        printer.print(line, highlight=False, markup=False)
+    printer.print(suite_plan.total_line(file.suite, forecasts, len(file.hosts)))
 
 
 def conduct(

@@ -15,13 +15,14 @@ from stress.view.text.fitting import MARK
 from stress.view.text.metric_wording import percent_text, span_text
 from stress.view.text.rich_table import Widest, grouped_table
 from stress.view.text.row_table import QUIET
-from stress.view.text.table import Cell, Column, Row, Table, Tone
+from stress.view.text.table import Cell, Column, Row, Table, Tone, without_column
 
 GATES = MARK
 NUMBERS = ("base", "new", "change", "interval", "p", "trials")
 METRIC, VERDICT = Column("  metric"), Column("verdict")
 COLUMNS = (METRIC, *(Column(head, is_number=True) for head in NUMBERS), VERDICT)
 NARROW = (METRIC, *(Column(head, is_number=True) for head in NUMBERS if head != "interval"), VERDICT)
+TRIALS = [column.head for column in NARROW].index("trials")
 
 
 def table(comparisons: Sequence[Comparison], *, everything: bool = False) -> RenderableType:
@@ -42,9 +43,17 @@ def table(comparisons: Sequence[Comparison], *, everything: bool = False) -> Ren
         rows = zip(comparison_rows(pairs), pairs, strict=True)
         marked = [marked_row(row, is_gating=comparison.gating) for row, (_, comparison) in rows]
         wide = grouped_table(Table(COLUMNS, tuple(map(wide_row, marked))))
-        parts += [Text(), Widest([wide, grouped_table(Table(NARROW, tuple(marked)), is_tall=True)]), Text()]
+        narrow = Table(NARROW, tuple(marked))
+        if len(trials_texts(shown)) == 1:
+            narrow = without_column(narrow, TRIALS)  # the notes say how many
+        parts += [Text(), Widest([wide, grouped_table(narrow, is_tall=True)]), Text()]
     parts += [Text(line, style=QUIET) for line in notes(shown, hidden=len(comparisons) - len(shown))]
     return Group(*parts)
+
+
+def trials_texts(shown: Sequence[Comparison]) -> set[str]:
+    """Return the numbers of trials of the arms, as the table has them."""
+    return {words.trials_text(comparison) for comparison in shown}
 
 
 def marked_row(row: Row, *, is_gating: bool) -> Row:
@@ -69,7 +78,10 @@ def notes(shown: Sequence[Comparison], *, hidden: int) -> list[str]:
     levels = sorted(comparison.level for comparison in shown if comparison.level)
     if levels:
         sure = span_text([percent_text(level) for level in levels])
-        lines.append(f"base, new: medians over trials. change: with its interval, {sure} confidence. p: corrected.")
+        trials = f"{trials_texts(shown).pop()} " if len(trials_texts(shown)) == 1 else ""
+        lines.append(
+            f"base, new: medians over {trials}trials; change with its interval, {sure} confidence; p corrected."
+        )
     lines += mark_notes(shown)
     if any(comparison.more_trials for comparison in shown):
         lines.append("+N trials: so many more of each arm would probably decide, if the change is what it looks like.")

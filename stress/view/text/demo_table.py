@@ -99,7 +99,7 @@ def demo_table(panels: Iterable[tuple[str, Findings]]) -> Table:
     filled = [cells(findings, bands) for findings in columns.values()]
     # No space left of a cell and one right of it: five columns of ten characters, and the names of the rows.
     table = WholeTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("", no_wrap=True)
+    table.add_column("")
     for letter, findings in columns.items():
         table.add_column(f"({letter})\n{heading(findings.run.record.plan.scenario)}", justify="right")
     for row in filled[0]:

@@ -211,8 +211,10 @@ def hang_lines(cell: Text) -> RenderableType:
     return Group(*map(hang_line, lines, indents)) if any(indents) else cell
 
 
-def hang_line(line: Text, indent: int) -> Table:
+def hang_line(line: Text, indent: int) -> RenderableType:
     """Return a line whose further lines begin where its text does."""
+    if not indent:
+        return line
     made = Table.grid()
     made.add_column(width=indent)
     made.add_column()

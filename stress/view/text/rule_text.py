@@ -37,10 +37,7 @@ def cause_report(cause: Cause, rules: Sequence[RuleText], scenarios: Sequence[st
         parts.append(Text(f"No rule claims it; all rules are in {RULES_PAGE}"))
     else:
         parts.append(Text(f"The first rule that holds names the cause; their order is that of {RULES_PAGE}"))
-    parts += [
-        Text(f"to see it: connstorm run {scenario} ({SCENARIOS_PAGE}#{scenario})", no_wrap=True, overflow="fold")
-        for scenario in scenarios
-    ]
+    parts += [Text(f"to see it: connstorm run {scenario} ({SCENARIOS_PAGE}#{scenario})") for scenario in scenarios]
     return Group(*parts)
 
 

@@ -4,10 +4,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.console import Group
+from rich.text import Text
+
 from stress.model.suite import Cell, Suite, Trial
 from stress.model.text import plural
 from stress.view.text.rich_table import grouped_table
-from stress.view.text.row_table import RowTable
 from stress.view.text.table import Cell as TableCell
 from stress.view.text.table import Column, Row, Table, Tone
 
@@ -33,9 +35,10 @@ class Forecast:
     unsupported: str | None
 
 
-def plan_table(suite: Suite, forecasts: Sequence[Forecast]) -> RowTable:
+def plan_table(suite: Suite, forecasts: Sequence[Forecast]) -> Group:
     """Return one row per cell, below its scenario."""
-    return grouped_table(Table(COLUMNS, tuple(plan_row(suite, forecast) for forecast in forecasts)))
+    rows = tuple(plan_row(suite, forecast) for forecast in forecasts)
+    return Group(Text(), grouped_table(Table(COLUMNS, rows)), Text())
 
 
 def plan_row(suite: Suite, forecast: Forecast) -> Row:

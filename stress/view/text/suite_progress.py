@@ -118,7 +118,7 @@ class SuiteProgress:
             (f"{done} of {plural(self.total, 'trial')}", "bold"), f", about {time_text(self.left_s())} left"
         )
         bar = Padding(ProgressBar(total=max(self.total, 1), completed=done, width=min(self.console.width, 60)), 0)
-        lines = [Text(f"  {line}", style="dim", overflow="ellipsis", no_wrap=True) for line in self.last]
+        lines = [Text(f"  {line}", style="dim") for line in self.last]
         self.live.update(Group(head, bar, *lines, Text(now)), refresh=True)
 
 

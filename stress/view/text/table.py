@@ -2,7 +2,7 @@
 """Tables as values, which ``rich_table`` renders for a terminal and ``markdown`` for a pull request."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
 
@@ -70,3 +70,9 @@ class Table:
         for row in self.rows:
             by_name.setdefault(row.group, []).append(row)
         yield from by_name.items()
+
+
+def without_column(table: Table, place: int) -> Table:
+    """Return a table without one of its columns."""
+    rows = (replace(row, cells=row.cells[:place] + row.cells[place + 1 :]) for row in table.rows)
+    return Table(table.columns[:place] + table.columns[place + 1 :], tuple(rows))
