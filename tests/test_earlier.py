@@ -45,7 +45,7 @@ def test_the_limit_is_the_spread_of_the_runs_before(tmp_path):
     limit = f"{100 * earlier.chance:.2g} %"
     text = earlier_text(earlier)
     assert text.startswith("p50 +0.0 % against the run of today 13:00 UTC, closewait-000003 (one session each: ")
-    assert f"says nothing about less than {limit}; by the 4 runs before it" in text
+    assert f"says nothing about less than {limit}; by the 4 runs of the last 5 h, two sessions" in text
 
 
 def test_what_differs_is_not_compared(tmp_path):

@@ -26,7 +26,8 @@ class EarlierRun:
     Attributes:
         before: the run before.
         now: the run.
-        ratio: of their medians, the new one first.
+        oldest: the oldest of the comparable runs before this one.
+        ratio: of the medians of now and before.
         runs: how many comparable runs there are before this one.
         chance: how far two sessions differ by chance, by the spread of these runs, as a share: 19 of 20 pairs differ by
             less. None where they are too few.
@@ -35,6 +36,7 @@ class EarlierRun:
 
     before: Observation
     now: Observation
+    oldest: Observation
     ratio: float
     runs: int
     chance: float | None
@@ -64,6 +66,7 @@ def compare_with_earlier(
     return EarlierRun(
         before=comparable[0],
         now=now,
+        oldest=comparable[-1],
         ratio=p50_ns / medians_ns[0],
         runs=len(comparable),
         chance=chance_difference(medians_ns) if len(medians_ns) >= RUNS_MIN else None,

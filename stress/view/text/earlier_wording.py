@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 from stress.analysis.comparison.earlier import EarlierRun
 from stress.model.text import plural
+from stress.model.units import age_text
 from stress.store.stored_names import short_name
 from stress.view.text import metric_wording as words
 
@@ -41,7 +42,9 @@ def bound_text(earlier: EarlierRun) -> str:
     limit = f": says nothing about less than {percent_text(max(earlier.chance, earlier.floor or 0.0))}"
     if earlier.floor is not None and earlier.floor > earlier.chance:
         return f"{limit}; {within}"
-    return f"{limit}; by the {plural(earlier.runs, 'run')} before it, two sessions differ so far by chance"
+    began, now = (datetime.fromisoformat(run.started_utc) for run in (earlier.oldest, earlier.now))
+    span = age_text(1000 * (now - began).total_seconds())
+    return f"{limit}; by the {plural(earlier.runs, 'run')} of the last {span}, two sessions differ so far by chance"
 
 
 def change_text(ratio: float) -> str:
