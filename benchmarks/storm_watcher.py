@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A process that watches storms of its parent as connstorm run does, from the line "begin" to the line "end"."""
+"""A process that watches storms of its parent as connstorm run does, from the line "begin" to the line "end".
+
+To "rest" it answers alone, so that a storm that nobody watches begins after the same wait.
+"""
 
 import sys
+import time
 from contextlib import ExitStack
 
 import msgspec
@@ -11,17 +15,21 @@ from stress.run import storm_watch
 
 
 def main(pid: int, interval_s: float, storm: StormUnderway) -> None:
-    """Watch storms of a process; answer the end of each with how many looks there were."""
+    """Watch storms of a process; answer the end of each with how many looks there were, and their CPU time in ms."""
     storm_watch.INTERVAL_S, storm_watch.LONG_S = interval_s, 0.0
     looks: list[str] = []
     with ExitStack() as watching:
         for line in sys.stdin:
             if line == "begin\n":
+                begun_s = time.process_time()
                 watching.enter_context(storm_watch.watch_storm(pid, storm, looks.append))
                 print("watching", flush=True)
+            elif line == "rest\n":
+                print("resting", flush=True)
             else:
                 watching.close()
-                print(len([text for text in looks if text]), flush=True)
+                took_ms = (time.process_time() - begun_s) * 1e3
+                print(len([text for text in looks if text]), took_ms, flush=True)
                 looks.clear()
 
 
