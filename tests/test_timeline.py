@@ -305,9 +305,9 @@ def test_the_table_is_sorted_paged_and_walked(browser, exact_page, storms):
         page.click("#timeline-records thead button:has-text('latency')")
         cells = page.locator("#timeline-records tbody tr:first-child td")
         fastest = min(int(storm.attempts["latency_ns"][~storm.is_body].min()) for storm in storms)
-        assert digits(cells.nth(2).inner_text()) == fastest
+        assert digits(cells.nth(1).inner_text()) == fastest
         page.click("#timeline-records thead button:has-text('latency')")
-        assert digits(cells.nth(2).inner_text()) == max(int(storm.attempts["latency_ns"].max()) for storm in storms)
+        assert digits(cells.nth(1).inner_text()) == max(int(storm.attempts["latency_ns"].max()) for storm in storms)
         page.focus("#timeline-records tbody tr:first-child button")
         for _ in range(100):
             page.keyboard.press("ArrowDown")

@@ -23,12 +23,12 @@ class ExactTable {
     const storm = storms.length > 1 ? [{ name: "storm", value: (row) => this.attempts.stormOfRow(row).index, text: (row) => this.attempts.stormOfRow(row).label }] : [];
     return [
       { name: "attempt", value: (row) => this.attempts.stormOfRow(row).first + columns.number[row], isNumber: true },
-      ...storm,
       ...NUMBERS.map(([field, name]) => ({ name, value: (row) => columns[field][row], isNumber: true, isPort: field === "local_port" })),
       { name: "errno", value: (row) => columns.error[row], text: (row) => this.attempts.errorName(columns.error[row]) || "–" },
       { name: "resends", value: (row) => columns.retransmits[row], isNumber: true },
       { name: "cause", value: (row) => columns.cause[row], text: (row) => model.causes[columns.cause[row]].name },
       { name: "proof", value: (row) => columns.proof[row], text: (row) => model.proofs[columns.proof[row]] || "–" },
+      ...storm,
     ];
   }
 
