@@ -799,7 +799,7 @@ def test_help(path, printed, monkeypatch):
 
 
 def test_no_golden_file_is_left_over():
-    assert {file.stem for file in (GOLDEN / "wrong").iterdir()} == {*WRONG, "run-cell-plan"}
+    assert {file.stem for file in (GOLDEN / "wrong").iterdir()} == {*WRONG, "run-cell-plan", "stored"}
     assert {file.stem for file in (GOLDEN / "help").iterdir()} == {"-".join(path) or "connstorm" for path in commands()}
     assert {file.stem for file in (GOLDEN / "widths").iterdir()} == {*TABLES, *RENDERED}
     assert {*VERBS} <= {file.stem for file in GOLDEN.iterdir()}
