@@ -40,4 +40,4 @@ def short_queue_and_accept_queue(site):
 @mixture("A slow link with a short queue, and half of the ports have a CLOSE_WAIT socket.", families=(4,))
 def short_queue_and_mines(site):
     plan = make_plan(Topology.ROUTER, world=behind(600), mines=60, **ROUTED)
-    site.carry_out(plan, delayed(), late("closewait", "lost_on_the_way"))
+    site.carry_out(plan, delayed(), late("closewait", "lost_on_the_way", "rst_dropped", "challenge_dropped"))
