@@ -3,6 +3,7 @@
 
 import fcntl
 import functools
+import inspect
 import io
 import json
 import os
@@ -115,8 +116,7 @@ RUNS = {
                 "--backlog", "200", "--attempts", "800", "--window", "800", "--rate", "5000", *SHORT, "--family", "6"],
 }  # fmt: skip
 WITNESS = ["--evidence", "kernel"] if os.geteuid() == 0 else []  # the kernel's own word, where it can be had
-# No options of a plan.
-OF_THE_COMMAND = ("name", "output", "against", "netns", "until_slow", "strict", "as_json", "with_books")
+OF_THE_COMMAND = inspect.signature(run_options.callback).parameters  # these are no options of a plan
 # Drawn as the command draws: figures of their own, mines, a router, a translator, several causes, nothing slow.
 DRAWN = ("article", "mixed", "clean", "reuseport-stuck", "port-cost", "port-choice", "rejected", "snat-race",
          "syn-rate-limit", "one-second")  # fmt: skip
