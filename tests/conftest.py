@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The order of tests, and where their processes share the runs of scenarios.
 
-Files that take longest come first, so that no process is left alone with them.
+Files that take longest come first, so that no process is left alone with them; those that keep both CPUs busy, with
+others between them that wait.
 """
 
 import os
@@ -11,12 +12,19 @@ import pytest
 LONGEST = (
     "test_virtme",
     "test_scenarios",
-    "test_worlds",
+    "test_host_runs",
     "test_suite",
+    "test_golden",
+    "test_worlds",
+    "test_cli",
+    "test_calibrate",
+    "test_packaging",
+    "test_api",
+    "test_ssh",
+    "test_workers",
+    "test_pytest_plugin",
     "test_export",
     "test_fleet",
-    "test_cli",
-    "test_ssh",
 )
 
 
