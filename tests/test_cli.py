@@ -164,8 +164,11 @@ def test_plot_draws_a_stored_run_again_and_leaves_it_alone(tmp_path):
     before = sorted(FROZEN.iterdir())
     ended = connstorm("plot", FROZEN, "-o", tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert {picture.name for picture in tmp_path.iterdir()} == {f"{FROZEN.name}-{name}" for name in PICTURES}
-    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in tmp_path.iterdir())
+    pngs, svgs = sorted(tmp_path.glob("*.png")), sorted(tmp_path.glob("*.svg"))
+    assert {picture.name for picture in pngs} == {f"{FROZEN.name}-{name}" for name in PICTURES}
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pngs)
+    assert [picture.stem for picture in svgs] == [picture.stem for picture in pngs]
+    assert sorted(tmp_path.iterdir()) == sorted(pngs + svgs)
     assert sorted(FROZEN.iterdir()) == before
 
 
