@@ -13,6 +13,7 @@
     suite = api.run_suite({"trials": 3, "scenario": [{"name": "clean", "attempts": 1000}]})
     for cell in api.suite_cells(suite):
         print(cell.cell.name, len(cell.done))
+    api.report(suite, output="suite.html")
 
 Importing this module loads neither numpy nor matplotlib.
 """
@@ -45,6 +46,7 @@ __all__ = [
     "UsageError",
     "read_run",
     "recorded_sysctls",
+    "report",
     "run",
     "run_across_link",
     "run_suite",
@@ -230,3 +232,17 @@ def suite_cells(path: Path | str) -> list[CellTrials]:
     from stress.suite import runner  # noqa: PLC0415  # see above
 
     return runner.read_cells(Path(path))
+
+
+def report(*runs: Path | str, output: Path | str = "report.html", public: bool = False) -> Path:
+    """Write one HTML page about stored runs, and return its path; arguments are as those of ``connstorm report``.
+
+    Raises:
+        UsageError: there is no such run, one is damaged, or none is given.
+        StoreError: the file cannot be written.
+    """
+    from stress.compare.report import ReportQuestion, write_report  # noqa: PLC0415  # see above
+
+    if not runs:
+        raise UsageError("A page needs a run, a suite, or a folder of these.")
+    return write_report(ReportQuestion(arguments=[str(run) for run in runs], is_public=public), Path(output))

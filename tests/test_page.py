@@ -11,6 +11,7 @@ from browser import grave_violations, opened_page
 from command import assert_one_sentence, connstorm
 from house import PACKAGE
 
+from stress import api
 from stress.compare.report import ReportQuestion, write_report
 from stress.view.page.inlined import DataBlock, content_policy, inline_text
 
@@ -49,6 +50,13 @@ def test_a_run_opens_without_an_error_or_a_request(browser, run_page, scheme):
     with opened_page(browser, run_page, scheme=scheme) as page:
         assert page.locator("#verdict .sentence").inner_text()
         assert grave_violations(page) == []
+
+
+def test_the_api_writes_the_same_page(run_page, tmp_path):
+    assert api.report(RUN, output=tmp_path / "x.html").read_bytes() == run_page.read_bytes()
+    assert b"127.0.0.1" not in api.report(RUN, output=tmp_path / "y.html", public=True).read_bytes()
+    with pytest.raises(api.UsageError, match="needs a run"):
+        api.report()
 
 
 def test_what_is_no_run_is_refused_in_a_sentence_and_leaves_nothing(tmp_path):

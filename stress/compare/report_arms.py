@@ -5,20 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stress.analysis.attribution.cause import CAUSES
-from stress.analysis.attribution.findings import ActFindings, Findings
+from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.summary import analyse
-from stress.model.outcome import Cause
 from stress.model.text import plural
 from stress.store import run_folder
 from stress.store.run_folder import ATTEMPTS_FILE
 from stress.view.page.attempt_columns import TimelineStorm
 from stress.view.page.document import Interactive
+from stress.view.page.run_storms import run_storms
 from stress.view.page.timeline import Arm, build_timeline
 
 ARMS_MAX = 12  # of a page; more cannot be told apart
 ATTEMPTS_MAX = 12_000_000  # of a page
-NO_CAUSE = CAUSES.index(Cause.NONE)
 
 Rename = Callable[[str], str]
 
@@ -39,7 +37,7 @@ def findings_timeline(findings: Findings, run: str, *, rename: Rename | None) ->
         run: what ``connstorm show`` understands.
         rename: for a public page, what replaces names; None leaves them.
     """
-    arms = [Arm(of_act.act, [of_act]) for of_act in timeline_storms(findings, run, "") if len(of_act.attempts)]
+    arms = [Arm(of_act.act, [of_act]) for of_act in run_storms(findings, run, "") if len(of_act.attempts)]
     return make_timeline(arms, rename)
 
 
@@ -95,28 +93,4 @@ def rename_storm(storm: TimelineStorm, rename: Rename) -> TimelineStorm:
 def read_storms(path: Path) -> Iterator[TimelineStorm]:
     """Yield the storms of a stored run."""
     run, summary = run_folder.read(path)
-    yield from timeline_storms(analyse(run, summary.evidence), str(path), path.resolve().name)
-
-
-def timeline_storms(findings: Findings, run: str, label: str) -> Iterator[TimelineStorm]:
-    """Yield the acts of a run as a timeline shows them."""
-    first = 0
-    for act in findings.acts:
-        yield timeline_storm(act, run, label, first)
-        first += len(act.storm.attempts)
-
-
-def timeline_storm(act: ActFindings, run: str, label: str, first: int) -> TimelineStorm:
-    """Return an act as a timeline shows it; ``first`` is the number of its first attempt in the run."""
-    name = act.storm.act.name
-    return TimelineStorm(
-        label=" · ".join(filter(None, (label, name))),
-        run=run,
-        act=name,
-        attempts=act.storm.attempts,
-        is_body=act.is_body() & (act.drawn_causes == NO_CAUSE),
-        causes=act.drawn_causes,
-        proofs=act.proof_codes,
-        proof_names=[f"{proof.rule} ({proof.grade})" for proof in act.proofs],
-        first=first,
-    )
+    yield from run_storms(analyse(run, summary.evidence), str(path), path.resolve().name)

@@ -83,7 +83,7 @@ def option_name(field: str) -> str:
 
 def value_text(value: Any) -> str:
     """Return a value as it is typed: ``2000``, not ``2000.0``."""
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def special_words(base: Plan, plan: Plan) -> Iterator[str]:
