@@ -14,6 +14,7 @@ from stress.view.page.attempt_columns import TimelineStorm
 from stress.view.page.document import Interactive
 from stress.view.page.run_storms import run_storms
 from stress.view.page.timeline import Arm, build_timeline
+from stress.view.text.verdict_lines import run_heading
 
 ARMS_MAX = 12  # of a page; more cannot be told apart
 ATTEMPTS_MAX = 12_000_000  # of a page
@@ -37,8 +38,8 @@ def findings_timeline(findings: Findings, run: str, *, rename: Rename | None) ->
         run: what ``connstorm show`` understands.
         rename: for a public page, what replaces names; None leaves them.
     """
-    arms = [Arm(of_act.act, [of_act]) for of_act in run_storms(findings, run, "") if len(of_act.attempts)]
-    return make_timeline(arms, rename)
+    storms = run_storms(findings, run, run_heading(findings.run.record.plan))
+    return make_timeline([Arm(storm.act, [storm]) for storm in storms if len(storm.attempts)], rename)
 
 
 def runs_timeline(groups: Iterable[NamedRuns], *, rename: Rename | None) -> tuple[Interactive | None, str]:

@@ -121,11 +121,14 @@ class CausePart:
 
 @dataclass(frozen=True)
 class Ladder:
-    """The packets of one attempt: its title, the lifelines, and per packet its time, its way and what became of it."""
+    """The packets of one attempt: its title, the hosts, and a row per packet.
+
+    A row has the time, the way from host to host, one text per host and arrow, and what became of the packet.
+    """
 
     title: str
     hosts: tuple[str, ...]
-    rows: tuple[tuple[str, str, str], ...]
+    rows: tuple[tuple[str, tuple[str, ...], str], ...]
 
     @property
     def has_fates(self) -> bool:

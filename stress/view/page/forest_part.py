@@ -82,7 +82,7 @@ class Axis:
     def place(self, value: float) -> float:
         """Return the place of a value, in per cent of the width."""
         share = math.asinh(max(-self.limit, min(self.limit, value))) / math.asinh(self.limit)
-        return round(50 + 48 * share, 2)
+        return round(50 + 47 * share, 2)
 
     def ticks(self) -> list[tuple[float, str]]:
         """Return the places and texts of the ticks."""

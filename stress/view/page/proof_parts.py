@@ -109,7 +109,7 @@ def packet_ladder(where: str, evidence: Evidence) -> Ladder:
     rows = (
         (
             duration_text(packet.time_ns) if packet.time_ns else "0",
-            " ".join(way_cells(packet, hosts)),
+            tuple(way_cells(packet, hosts)),
             fate_text(packet, hosts) or held_text(packet),
         )
         for packet in evidence.packets
