@@ -39,6 +39,21 @@ def test_it_says_count_consequence_and_cause():
     assert run_headline(findings(the_attempts())) == "No attempt was made"
 
 
+def test_it_names_two_jiffies_only_where_all_lie_in_that_band():
+    busy = RETRIED.copy()
+    busy["latency_ns"][0] = 80 * 10**6
+    text = run_headline(findings(busy, causes=[Cause.CLOSEWAIT] * 2))
+    assert "jiffies" not in text
+    assert text.startswith("2 of 2 attempts waited ")
+
+
+def test_it_counts_those_that_ended_as_it_says():
+    mixed = findings(np.concatenate([RETRIED, TIMED_OUT]), causes=[Cause.ACCEPT_QUEUE] * 3)
+    assert run_headline(mixed) == (
+        "3 of 3 attempts were late or failed, 2 of them waited two jiffies (12 ms): a full accept queue"
+    )
+
+
 def test_without_proof_it_names_no_cause():
     assert run_headline(findings(TIMED_OUT, causes=[Cause.UNKNOWN])).endswith(": cause unknown")
 

@@ -14,7 +14,6 @@ from timeline_storms import CLOSEWAIT, PROOFS, make_storm
 
 from stress.analysis.attribution.cause import CAUSES, NO_PROOF
 from stress.analysis.attribution.summary import analyse
-from stress.compare.report_arms import timeline_storms
 from stress.model.attempt import ATTEMPT
 from stress.model.outcome import Cause
 from stress.store import run_folder
@@ -22,6 +21,7 @@ from stress.view.page.attempt_columns import BLOCK
 from stress.view.page.cause_marks import CAUSE_MARKS
 from stress.view.page.document import Document
 from stress.view.page.render import render_page
+from stress.view.page.run_storms import run_storms
 from stress.view.page.timeline import Arm, build_timeline
 from stress.view.text.count_wording import name_in_words
 
@@ -349,7 +349,7 @@ def test_what_has_no_room_for_its_record_is_counted_by_cause(browser, storms, tm
 def test_storms_of_a_run_are_its_acts():
     run, summary = run_folder.read(STORED)
     findings = analyse(run, summary.evidence)
-    storms = list(timeline_storms(findings, "latest", "stored"))
+    storms = list(run_storms(findings, "latest", "stored"))
     assert [storm.act for storm in storms] == [act.name for act in run.record.acts]
     attempts = np.concatenate([storm.attempts for storm in storms])
     assert np.array_equal(attempts, run.attempts)

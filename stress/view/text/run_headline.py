@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.findings import ActFindings, Findings
+from stress.analysis.attribution.ladder import Rung
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.model.outcome import Cause, Outcome
 from stress.model.text import plural
@@ -83,7 +84,7 @@ def run_headline(findings: Findings) -> str:
     if not counts:
         return everybody
     cause, count = counts.most_common(1)[0]
-    what = f"{consequence_text(findings.acts, cause)}: {NOUNS[cause]}"
+    what = f"{consequence_text(findings.acts, cause, is_late=bool(late))}: {NOUNS[cause]}"
     if not late:
         return f"{everybody}; {count:,} {what}"
     met, spared = split_by_cause(findings.acts, cause)
@@ -143,26 +144,41 @@ def trouble_counts(acts: Iterable[ActFindings], *, is_late: bool = False) -> Cou
     return counts
 
 
-def consequence_text(acts: Sequence[ActFindings], cause: Cause) -> str:
-    """Return what most attempts with a cause met: ``waited two jiffies (8.1 ms)``, ``timed out after 127 s``.
+def consequence_text(acts: Sequence[ActFindings], cause: Cause, *, is_late: bool = False) -> str:
+    """Return what attempts with a cause met: ``waited two jiffies (8.1 ms)``, ``timed out after 127 s``.
 
-    Two jiffies are named only where all of them waited so long: on a busy machine some wait longer.
+    Where they did not all end in one way, the most frequent one is told with its count. Two jiffies are named only
+    where all of them lie in that band; else a busy machine would pass for the kernel's timer. ``is_late`` leaves out
+    those that connected at once.
     """
     code = CAUSES.index(cause)
-    outcomes = np.concatenate([act.outcomes[act.drawn_causes == code] for act in acts])
-    latencies_ns = np.concatenate([act.storm.attempts["latency_ns"][act.drawn_causes == code] for act in acts])
-    outcome = OUTCOMES[int(np.bincount(outcomes).argmax())]
+    rows = [(act.drawn_causes == code) & ((act.outcomes != CONNECTED) | (not is_late)) for act in acts]
+    outcomes = np.concatenate([act.outcomes[own] for act, own in zip(acts, rows, strict=True)])
+    latencies_ns = np.concatenate([act.storm.attempts["latency_ns"][own] for act, own in zip(acts, rows, strict=True)])
+    most = int(np.bincount(outcomes).argmax())
+    alike_ns = latencies_ns[outcomes == most]
+    text = ending_text(OUTCOMES[most], alike_ns, acts[0].ladder.fast)
+    if len(alike_ns) == len(latencies_ns):
+        return text
+    return f"were late or failed, {len(alike_ns):,} of them {text}"
+
+
+def ending_text(outcome: Outcome, latencies_ns: npt.NDArray[np.int64], fast: Rung | None) -> str:
+    """Return how attempts with one outcome ended.
+
+    Args:
+        outcome: of all of them.
+        latencies_ns: of each, at least one.
+        fast: the band of the resend after a challenge ACK; None on kernels without it.
+    """
     if outcome in FAILURES:
         return FAILURES[outcome]
-    of_outcome_ns = latencies_ns[outcomes == OUTCOMES.index(outcome)]
-    median_ns = middle_ns(of_outcome_ns)
-    time = duration_text(median_ns)
+    time = duration_text(middle_ns(latencies_ns))
     if outcome is Outcome.TIMED_OUT:
         return f"timed out after {time}"
     if outcome is Outcome.UNFINISHED:
         return f"were not over after {time}"
-    fast = acts[0].ladder.fast
-    if outcome is Outcome.RETRIED and fast and fast.from_ns <= of_outcome_ns.min() <= of_outcome_ns.max() <= fast.to_ns:
+    if outcome is Outcome.RETRIED and fast and fast.from_ns <= latencies_ns.min() and latencies_ns.max() <= fast.to_ns:
         return f"waited two jiffies ({time})"
     return f"waited {time}"
 
