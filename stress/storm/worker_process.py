@@ -45,7 +45,10 @@ def main(arguments: list[str]) -> None:
     die_with_parent(signal.SIGKILL)
     ignore(INTERRUPTING)
     records_fd, uses_fd, watched_fd, first_row, prefault = map(int, arguments)
-    spec = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerSpec)
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return  # whoever started it was interrupted
+    spec = msgspec.json.decode(line, type=WorkerSpec)
     ports = read_port_range(spec.plan.server_ports)
     own = slice(first_row, first_row + spec.own_attempts(ports))
     records = np.frombuffer(mmap.mmap(records_fd, 0), ATTEMPT)[own]

@@ -4,7 +4,7 @@
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -50,8 +50,10 @@ BEGIN_LIMIT_NS = 10 * SECOND_NS  # so far ahead a storm may begin
 class ClientPart:
     """What this host has agreed to do as a further client of one storm."""
 
-    def __init__(self, ask: AskClient, limits_rate_per_s: float) -> None:
-        """Agree.
+    def __init__(
+        self, ask: AskClient, limits_rate_per_s: float, uninterrupted: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        """Agree; ``uninterrupted`` returns a context in which no signal raises an exception.
 
         Raises:
             UsageError: the plan is none for this host.
@@ -60,6 +62,7 @@ class ClientPart:
         plan_rules.refuse(client_faults(ask.plan, ask.number))
         rates = (fault for act in ask.plan.storms().values() for fault in rate_faults(act, limits_rate_per_s))
         plan_rules.refuse(iter(dict.fromkeys(rates)))
+        self.uninterrupted = uninterrupted
         self.plan, self.number = ask.plan, ask.number
         self.source = ask.plan.clients[ask.number - 1]
         self.acts = ask.plan.storms()
@@ -139,7 +142,9 @@ class ClientPart:
         if self.uses is not None:
             self.stack.callback(self.uses.close)
         # A SYN may be sent again at once on any port of a host that others use too.
-        self.workers = Workers([spec], [attempts], self.buffer, np.ones(PORTS, np.uint8), uses=self.uses)
+        watched = np.ones(PORTS, np.uint8)
+        with self.uninterrupted():
+            self.workers = Workers([spec], [attempts], self.buffer, watched, uses=self.uses)
         self.has_stormed = False
 
     def storm(self, call: StormPart) -> WithArrays:

@@ -52,7 +52,7 @@ class ClientSession(Session):
         """Find out whether this host storms for a plan; the first is the only one."""
         if self.part is not None:
             raise UsageError("This session has agreed to a plan already.")
-        part = ClientPart(call, self.terms.limits.max_rate_per_s)
+        part = ClientPart(call, self.terms.limits.max_rate_per_s, self.interruption.deferred)
         consent = consent_of(call.plan, self.terms.limits)
         self.watch.agree(self.terms.limits)
         self.part = part
