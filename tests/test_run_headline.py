@@ -90,3 +90,8 @@ def test_two_jiffies_are_named_only_where_all_waited_so_long():
     off = the_attempts((40001, 0, 1), (40002, 0, 1), (40003, 0, 1), latency_ns=[12 * MS, 13 * MS, 60 * MS])
     headline = run_headline(findings(off, causes=[Cause.CLOSEWAIT] * 3))
     assert headline == "3 of 3 attempts waited 13 ms: leaked sockets in CLOSE-WAIT"
+
+
+def test_an_act_with_another_cause_was_not_spared():
+    acts = findings(RETRIED, TIMED_OUT, AT_ONCE, causes=[Cause.CLOSEWAIT] * 2 + [Cause.RST_DROPPED] + [Cause.NONE] * 3)
+    assert run_headline(acts).endswith("in CLOSE-WAIT; 1 had another cause; act 2: 0 of 3")

@@ -88,19 +88,21 @@ def run_headline(findings: Findings) -> str:
     if not late:
         return f"{everybody}; {count:,} {what}"
     met, spared = split_by_cause(findings.acts, cause)
-    text = f"{count:,} of {plural(sum(len(act.storm.attempts) for act in met), 'attempt')} {what}"
-    if spared:
-        is_cure = findings.run.record.plan.scenario.endswith("-cure")
-        return f"{text}; {'the cure works, ' if is_cure else ''}{spared_text(spared)}"
     others = counts.total() - count
-    return f"{text}; {others:,} had another cause" if others else text
+    another = f"; {others:,} had another cause" if others else ""
+    text = f"{count:,} of {plural(sum(len(act.storm.attempts) for act in met), 'attempt')} {what}{another}"
+    if not spared:
+        return text
+    is_cure = findings.run.record.plan.scenario.endswith("-cure")
+    return f"{text}; {'the cure works, ' if is_cure else ''}{spared_text(spared)}"
 
 
 def split_by_cause(acts: Sequence[ActFindings], cause: Cause) -> tuple[list[ActFindings], list[ActFindings]]:
-    """Return the acts in which an attempt has a cause, and those with attempts of which none has."""
+    """Return the acts in which an attempt has a cause, and those whose attempts all connected at once."""
     code = CAUSES.index(cause)
     met = [act for act in acts if np.any(act.drawn_causes == code)]
-    return met, [act for act in acts if len(act.storm.attempts) and act not in met]
+    calm = [act for act in acts if len(act.storm.attempts) and np.all(act.outcomes == CONNECTED)]
+    return met, [act for act in calm if act not in met]
 
 
 def spared_text(acts: Sequence[ActFindings]) -> str:
