@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from namespaced import namespaced
 
 from stress.analysis.attribution.summary import analyse
 from stress.lab import wait
+from stress.lab.signals import FirstInterrupt
 from stress.model.errors import LabError, UsageError
 from stress.model.plan import Close, Ports
 from stress.run.process import CellProcess
@@ -25,6 +27,8 @@ from stress.storm.catalogue import SCENARIOS
 from stress.storm.check import plan_rules
 from stress.storm.ports import PortRange
 from stress.storm.run_plan import carry_out
+from stress.storm.worker_process import WorkerFailure
+from stress.storm.workers import Workers
 
 SIXTEEN_PORTS = (40000, 40015)
 MANY_PORTS = (40000, 47999)  # so that no port comes again while another CPU is still busy with its RST
@@ -197,3 +201,45 @@ def test_an_act_that_uses_nothing_has_no_uses_next_to_one_that_does():
     used, unused = run.storms()
     assert (used.uses["use_ns"] > 0).all()
     assert (len(used.uses), len(unused.uses), len(run.uses)) == (16, 0, 32)
+
+
+ANSWER = "import sys; sys.stdin.readline(); print({!r}, flush=True); sys.stdin.read()"
+
+
+class SignalWithLine:
+    """A stream at whose end a signal comes with each line, before the reader has it."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def readline(self):
+        line = self.stream.readline()
+        os.kill(os.getpid(), signal.SIGTERM)
+        return line
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+
+def storm_with_one_answer():
+    """Let a process answer in place of a worker, and interrupt this one as it reads the answer."""
+    answer = msgspec.json.encode(WorkerFailure("the answer")).decode()
+    program = [sys.executable, "-c", ANSWER.format(answer)]
+    workers = Workers.__new__(Workers)  # without workers of its own
+    workers.processes = [subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)]
+    workers.processes[0].stdout = SignalWithLine(workers.processes[0].stdout)
+    FirstInterrupt(signal.SIGTERM)
+    with workers, pytest.raises(LabError, match="the answer"):
+        workers.storm(0)
+
+
+def test_an_answer_that_comes_together_with_a_signal_is_not_lost():
+    child = os.fork()  # the signals are this process's own
+    if child == 0:
+        code = 1
+        try:
+            storm_with_one_answer()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

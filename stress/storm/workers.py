@@ -2,6 +2,7 @@
 """Several workers, each in a process of its own, that start together."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -16,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from stress._fastconnect import now_ns
+from stress.lab.signals import INTERRUPTING
 from stress.model.errors import LabError
 from stress.storm.buffer import Buffer
 from stress.storm.worker import WorkerResult, WorkerSpec
 from stress.storm.worker_process import BeginMessage, WorkerFailure
 
 START_AFTER_NS = 20_000_000  # until every worker has read when to begin: one pipe and one wake-up per worker
+AGAIN_MS = 100  # a worker that has not yet begun ignores an interrupt: it is sent again until the worker answers
 CHUNK_ROWS = 1 << 20
 
 
@@ -112,20 +115,42 @@ class Workers:
         answers: list[WorkerResult | WorkerFailure] = []
         for process in self.processes:
             self.send(process, begin)
-        for process in self.processes:
+        is_interrupted = False
+        while len(answers) < len(self.processes):
             try:
-                line = self.receive(process)
+                if is_interrupted:
+                    for worker in self.processes:
+                        worker.send_signal(signal.SIGINT)
+                self.receive_answer(answers, AGAIN_MS if is_interrupted else None)
             except KeyboardInterrupt:
-                for worker in self.processes:
-                    worker.send_signal(signal.SIGINT)
-                line = self.receive(process)
-            answers.append(msgspec.json.decode(line, type=WorkerResult | WorkerFailure))
+                is_interrupted = True
         results = []
         for answer in answers:
             if isinstance(answer, WorkerFailure):
                 raise LabError(answer.text)
             results.append(answer)
         return results
+
+    def receive_answer(self, answers: list[WorkerResult | WorkerFailure], limit_ms: int | None = None) -> None:
+        """Append the answer of the next worker, if it comes within a limit.
+
+        An interrupt comes before it is read, or after it is in the list: one that comes together with the answer, as
+        when all processes are told to end, would lose it, and the worker does not answer twice.
+
+        Raises:
+            KeyboardInterrupt: SIGINT, or SIGTERM where that interrupts, was received.
+            LabError: the process has ended.
+        """
+        process = self.processes[len(answers)]
+        waiting = select.poll()
+        waiting.register(require_pipe(process.stdout), select.POLLIN)
+        if not waiting.poll(limit_ms):
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTING)
+        try:
+            answers.append(msgspec.json.decode(self.receive(process), type=WorkerResult | WorkerFailure))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def order(self, results: list[WorkerResult]) -> npt.NDArray[np.intp]:
         """Return the rows of the buffer that have records, in the order of their starts, shape (recorded,)."""
