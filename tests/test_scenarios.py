@@ -88,7 +88,8 @@ def test_its_slow_attempts_have_the_cause_it_was_built_for_and_no_other(name):
     built_for = {cause: count for cause, count in causes.items() if cause in expected_causes(name)}
     others = {cause: count for cause, count in causes.items() if cause not in built_for and cause != Cause.UNKNOWN}
     assert others == {}
-    assert sum(built_for.values()) >= 0.99 * sum(causes.values())
+    # Where the client did not run for a while, an answer may have been late, and the attempt stays unknown.
+    assert causes.get(Cause.UNKNOWN, 0) <= max(2, 0.01 * sum(causes.values()))
     assert bool(built_for) == bool(expected_causes(name))
 
 

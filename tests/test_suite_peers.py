@@ -210,5 +210,5 @@ link = ["veth", "peer:lab2/198.51.100.2", "peer:lab9"]
         assert across[0].record.acts[0].address.target == "198.51.100.2"
         assert across[0].record.acts[0].peer.changed == []
         told = hosts.client.run(*program("compare", path, "--cols", LINK, "--no-draw", "--allow-diff", "settings"))
-        assert "link=veth against link=peer:lab2" in " ".join(told.stdout.split()), told.stderr
+        assert "link=peer:lab2 against link=veth" in " ".join(told.stdout.split()), told.stderr
         assert hosts.is_quiet()

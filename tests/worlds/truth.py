@@ -154,13 +154,19 @@ def evaluate_run(run, parts):
 
 
 def check_bounds(run, names, right, verdict):
-    """Hold the bounds of a summary, which are of attempts without a name, against the truth of these."""
-    for bound in run.summary.bounds:
-        least = sum(int((names[mask] == UNKNOWN).sum()) for part, mask in right if part.names[:1] == (bound.cause,))
-        most = sum(int((names[mask] == UNKNOWN).sum()) for part, mask in right if bound.cause in part.names)
-        text = f"{bound.cause} {bound.at_least}–{bound.at_most} of {bound.of} (in truth {least}–{most})"
+    """Hold the bounds of a summary, which are of attempts without a name, against the truth of these.
+
+    Each act of a run has bounds of its own; the truth is of the whole run.
+    """
+    for cause in dict.fromkeys(bound.cause for bound in run.summary.bounds):
+        bounds = [bound for bound in run.summary.bounds if bound.cause == cause]
+        at_least, at_most = sum(bound.at_least for bound in bounds), sum(bound.at_most for bound in bounds)
+        least = sum(int((names[mask] == UNKNOWN).sum()) for part, mask in right if part.names[:1] == (cause,))
+        most = sum(int((names[mask] == UNKNOWN).sum()) for part, mask in right if cause in part.names)
+        of = sum(bound.of for bound in bounds)
+        text = f"{cause} {at_least}–{at_most} of {of} (in truth {least}–{most})"
         verdict.bounds.append(text)
-        if bound.at_least > bound.at_most or bound.at_least > most or bound.at_most < least:
+        if any(bound.at_least > bound.at_most for bound in bounds) or at_least > most or at_most < least:
             verdict.false_bounds.append(text)
 
 
