@@ -209,7 +209,8 @@ class Session:
             self.act.go_on(plan)
             return
         self.end_act()
-        self.act = ServingAct(plan, self.agreement, self.watch)
+        with self.interruption.deferred():  # so that the process that changes this host is not forgotten
+            self.act = ServingAct(plan, self.agreement, self.watch)
 
     def end_act(self) -> None:
         """End the act, if there is one."""
