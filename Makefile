@@ -30,7 +30,7 @@ demo: $(VENV)/built
 	$(BIN)/connstorm demo
 
 test: $(VENV)/built
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/built
 	$(BIN)/ruff check .

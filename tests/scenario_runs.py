@@ -7,6 +7,7 @@ import inspect
 import io
 import json
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,6 +165,22 @@ def run_undrawn(arguments, results):
     return 0, report.file.getvalue()
 
 
+def run_balanced(storm, arguments, results):
+    """Run a scenario, and once more if its books did not balance because this machine was busy.
+
+    A queue is then not as full as it is meant to be; whatever was unknown for that reason has no wrong name.
+    """
+    code, text = storm(arguments, results)
+    if code == 0:
+        (path,) = results.iterdir()
+        run, summary = run_folder.read(path)
+        is_busy = any(act.stalls for act in run.record.acts)
+        if is_busy and not all(claim.balanced for claim in summary.books):
+            shutil.rmtree(path)
+            return storm(arguments, results)
+    return code, text
+
+
 def carry_out(name):
     """Carry out a run, or take what another of pytest's processes, or of this one's threads, has stored of it."""
     home = Path(os.environ["CONNSTORM_TEST_RUNS"]) / name.replace(" ", "-")
@@ -174,7 +191,7 @@ def carry_out(name):
         if not said.exists():
             witness = [] if is_translated(name) else WITNESS
             storm = run_command if is_drawn(name) else run_undrawn
-            said.write_text(json.dumps(storm([*RUNS[name], *witness], home / "results")))
+            said.write_text(json.dumps(run_balanced(storm, [*RUNS[name], *witness], home / "results")))
     code, text = json.loads(said.read_text())
     if code:
         return Ended(code, text, None)
