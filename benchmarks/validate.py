@@ -26,7 +26,7 @@ from scipy.stats import binomtest  # noqa: E402  # threads come with numpy
 from stress.analysis.attribution.summary import analyse  # noqa: E402
 from stress.analysis.comparison.compare import compare_values, decide, default_threshold  # noqa: E402
 from stress.analysis.comparison.metric_family import GATING_METRICS  # noqa: E402
-from stress.analysis.comparison.verdict import Verdict  # noqa: E402
+from stress.analysis.comparison.verdict import Unit, Verdict  # noqa: E402
 from stress.analysis.metric import find_metric  # noqa: E402
 from stress.analysis.statistics.trials import median_interval  # noqa: E402
 from stress.lab import host  # noqa: E402
@@ -110,7 +110,7 @@ def compare_blocks(base: list[Summary], new: list[Summary]) -> dict[str, Verdict
         estimate = median_interval(list(old.values()))
         threshold = default_threshold(metric, estimate, attempts=ATTEMPTS)
         comparisons.append(
-            compare_values("cell", "base", "new", metric, old, fresh, paired=True, threshold=threshold, gating=True)
+            compare_values("cell", "base", "new", metric, old, fresh, unit=Unit.BLOCK, threshold=threshold, gating=True)
         )
     return {comparison.metric: comparison.verdict for comparison in decide(comparisons)}
 

@@ -4,6 +4,7 @@
 import numpy as np
 
 from stress.analysis.comparison.compare import compare_values, decide, default_threshold
+from stress.analysis.comparison.verdict import Unit
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import median_interval
 
@@ -27,7 +28,8 @@ def compared(row, name, base, new, *, gating=True, paired=True, labels=("v6.12",
     least = (
         default_threshold(find_metric(name), median_interval(base), attempts=28_232) if threshold is None else threshold
     )
-    return compare_values(row, *labels, find_metric(name), one, other, paired=paired, threshold=least, gating=gating)
+    unit = Unit.BLOCK if paired else Unit.TRIAL
+    return compare_values(row, *labels, find_metric(name), one, other, unit=unit, threshold=least, gating=gating)
 
 
 def arm(rng, name, factor, trials):

@@ -11,17 +11,18 @@ from scipy import stats
 
 from stress.analysis.comparison import compare as analysis
 from stress.analysis.comparison.compare import compare_values, decide, default_threshold
-from stress.analysis.comparison.verdict import Verdict
+from stress.analysis.comparison.verdict import Unit, Verdict
 from stress.analysis.metric import METRICS, band_metric, rate_metric
 from stress.analysis.statistics.trials import Estimate
 
 P50, RATE, RETRIES, ERRORS = (METRICS[name] for name in ("body.p50", "rate", "retries_per_million", "errors"))
 
 
-def compared(metric, base, new, *, threshold=0.05, gating=True, paired=True, row="closewait"):
+def compared(metric, base, new, *, threshold=0.05, gating=True, paired=True, row="closewait", **options):
     """The comparison of two lists, or of values by block."""
     base, new = (values if isinstance(values, dict) else dict(enumerate(values)) for values in (base, new))
-    return compare_values(row, "old", "new", metric, base, new, paired=paired, threshold=threshold, gating=gating)
+    options.setdefault("unit", Unit.BLOCK if paired else Unit.TRIAL)
+    return compare_values(row, "old", "new", metric, base, new, threshold=threshold, gating=gating, **options)
 
 
 def noisy(rng, level, spread, trials):
@@ -309,6 +310,28 @@ def threshold(values, name):
 
 def share(times, cases):
     return stats.binomtest(times, cases).proportion_ci(0.95, "wilson")
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+def test_what_is_held_back_has_its_effect_and_takes_no_part_in_the_correction(unit):
+    """A verdict that was held back costs the others nothing, however sure it would be."""
+    held = [changed(2.0, unit=unit, held_back="the machine was busy")] * 20
+    *quiet, last = decide([*held, changed(1.2, trials=6)])
+    assert last.verdict is Verdict.REGRESSED
+    assert last.adjusted_p == last.p
+    for comparison in quiet:
+        assert (comparison.verdict, comparison.held_back) == (Verdict.INCONCLUSIVE, "the machine was busy")
+        assert (comparison.p, comparison.adjusted_p, comparison.more_trials) == (None, None, None)
+        assert comparison.effect == pytest.approx(2.0, rel=0.05)
+        assert comparison.base_estimate is not None
+        assert comparison.new_estimate is not None
+
+
+def test_one_session_each_is_held_back_and_an_arm_without_a_value_stays_without_data():
+    alone = compared(P50, [100.0], [200.0], unit=Unit.SESSION)
+    assert (alone.verdict, alone.held_back, alone.effect) == (Verdict.INCONCLUSIVE, "one session each", 2.0)
+    assert (alone.unit, alone.paired, alone.p) == (Unit.SESSION, False, None)
+    assert compared(P50, [], [200.0], held_back="busy").verdict is Verdict.NO_DATA
 
 
 CALLED = (Verdict.REGRESSED, Verdict.IMPROVED)

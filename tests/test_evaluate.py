@@ -2,12 +2,14 @@
 """The results of the conditions of a gate, and whether a gate fails when it should."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from stress.analysis.comparison.verdict import Unit
 from stress.analysis.gate.condition import parse_condition
 from stress.analysis.gate.evaluate import Case, State, evaluate_cases, evaluate_values, limit_of, must_improve
 from stress.analysis.gate.self_test import inject_regressions, worsen_case
@@ -16,7 +18,7 @@ BASE = dict(enumerate([10_000.0 * (1 + 0.01 * ((trial * 7) % 5 - 2)) for trial i
 
 
 def a_case(expr, new, base=BASE, *, paired=False, attempts=1_000_000):
-    return Case(parse_condition(expr), "row", base, dict(new), paired, attempts)
+    return Case(parse_condition(expr), "row", base, dict(new), Unit.BLOCK if paired else Unit.TRIAL, attempts)
 
 
 def times(factor):
@@ -173,6 +175,23 @@ EXPRS = [
     "body.p99 <= 5 ms",
     "outcome.connected != 0",
 ]
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_a_condition_that_is_held_back_neither_holds_nor_is_broken(factor):
+    held = replace(a_case("body.p50 <= 1.10x", times(factor)), held_back="the machine was busy")
+    result, other = evaluate_cases([held, a_case("body.p50 <= 1.10x", times(1.3))])
+    assert (result.state, result.held_back, result.adjusted_p) == (State.INCONCLUSIVE, "the machine was busy", None)
+    assert result.effect == pytest.approx(factor)
+    assert (other.state, other.held_back, other.unit) == (State.BROKEN, None, Unit.TRIAL)
+
+
+def test_one_session_each_decides_nothing_of_a_condition_on_times():
+    case = replace(a_case("body.p50 <= 1.10x", {0: 30_000.0}, {0: 10_000.0}), unit=Unit.SESSION)
+    (result,) = evaluate_cases([case])
+    assert (result.state, result.held_back, result.unit) == (State.INCONCLUSIVE, "one session each", Unit.SESSION)
+    (alone,) = evaluate_cases([replace(case, condition=parse_condition("body.p50 <= 20 us"))])
+    assert alone.state is State.BROKEN
 
 
 @pytest.mark.parametrize("paired", [True, False])

@@ -8,6 +8,7 @@ from pathlib import Path
 from stress.analysis.comparison.arm_pair import pair_arms, values_by_key
 from stress.analysis.comparison.comparability import explain_refusals
 from stress.analysis.comparison.projection import Row, explain_hidden_differences
+from stress.analysis.comparison.verdict import Unit
 from stress.analysis.gate.condition import Condition, parse_condition
 from stress.analysis.gate.evaluate import Case, ConditionResult, State, evaluate_cases
 from stress.analysis.gate.self_test import InjectedRegression, inject_regressions
@@ -169,7 +170,7 @@ def case_of_row(condition: Condition, row: Row, new: str) -> Case:
         return Case(condition, row.name, None, values_by_key(dict(enumerate(row.columns[new])), measured))
     pair = pair_arms(row.name, others[0], new, row.columns[others[0]], row.columns[new])
     base, values = pair.values(measured)
-    return Case(condition, row.name, base, values, pair.paired, pair.attempts or MILLION)
+    return Case(condition, row.name, base, values, Unit.BLOCK if pair.paired else Unit.TRIAL, pair.attempts or MILLION)
 
 
 def noise_warnings(question: Question, cases: Iterable[Case], runs: Sequence[Observation]) -> list[str]:

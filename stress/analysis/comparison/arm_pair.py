@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stress.analysis.comparison.compare import compare_values, decide, default_threshold
 from stress.analysis.comparison.projection import Row
-from stress.analysis.comparison.verdict import Comparison
+from stress.analysis.comparison.verdict import Comparison, Unit
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS, median_interval
 from stress.model.calibration import Calibration
@@ -130,7 +130,7 @@ def compare_pairs(
                 pair.new,
                 metric,
                 *pair.values(metric),
-                paired=pair.paired,
+                unit=Unit.BLOCK if pair.paired else Unit.TRIAL,
                 threshold=pair_threshold(pair, metric, calibration),
                 gating=gating,
             )

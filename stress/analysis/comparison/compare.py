@@ -12,11 +12,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from stress.analysis.comparison.verdict import Comparison, Verdict
+from stress.analysis.comparison.verdict import Comparison, Unit, Verdict
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics import two_sample
 from stress.analysis.statistics.multiple_testing import benjamini_hochberg_correction, holm_correction
 from stress.analysis.statistics.power import spread_of_interval, trials_needed
+from stress.analysis.statistics.session import SessionSpread, session_contrast
 from stress.analysis.statistics.trials import (
     CONFIDENCE_LEVEL,
     SURE_LEVEL,
@@ -29,6 +30,7 @@ from stress.analysis.statistics.trials import (
 from stress.model.units import MILLION
 
 ALPHA = 0.05
+ONE_SESSION = "one session each"  # why values of sessions are held back of which nobody knows how far they differ
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -91,9 +93,11 @@ def compare_values(  # noqa: PLR0917  # an arm is a label and its values
     base: Mapping[Key, float],
     new: Mapping[Key, float],
     *,
-    paired: bool,
+    unit: Unit,
     threshold: float,
     gating: bool,
+    held_back: str | None = None,
+    spread: SessionSpread | None = None,
 ) -> Comparison:
     """Return the comparison of two arms in a metric, with the verdict that holds if it is the only comparison.
 
@@ -105,22 +109,26 @@ def compare_values(  # noqa: PLR0917  # an arm is a label and its values
         base_label: name of the base arm.
         new_label: name of the new arm.
         metric: the metric.
-        base: values of the base arm by block or by trial.
+        base: values of the base arm by block, by trial or by session.
         new: values of the new arm.
-        paired: whether equal keys are the same block; values without a partner are left out.
+        unit: what a value stands for. Equal keys are the same block; values without a partner are left out.
         threshold: the smallest change that matters: for a ratio its distance from 1, else in the metric's unit.
         gating: whether it belongs to the family that gates.
+        held_back: why the verdict is inconclusive whatever the values are; None otherwise.
+        spread: how far sessions differ, if that is known.
     """
     kind: Kind = "ratio" if metric.unit in TIMED_UNITS else "difference"
     old = {key: value for key, value in base.items() if kind == "difference" or value > 0}
     now = {key: value for key, value in new.items() if kind == "difference" or value > 0}
-    if paired:
+    if unit is Unit.BLOCK:
         both = [key for key in old if key in now]
         old, now = {key: old[key] for key in both}, {key: now[key] for key in both}
     contrast = None
     if old and now:
-        contrast_of = two_sample.paired_contrast if paired else two_sample.unpaired_contrast
-        contrast = contrast_of(list(old.values()), list(now.values()), kind)
+        contrast = contrast_values(list(old.values()), list(now.values()), kind, unit, spread)
+        if contrast is None:
+            contrast = two_sample.unpaired_contrast(list(old.values()), list(now.values()), kind)
+            held_back = held_back or ONE_SESSION
     comparison = Comparison(
         row=row,
         base=base_label,
@@ -135,14 +143,26 @@ def compare_values(  # noqa: PLR0917  # an arm is a label and its values
         low=contrast.low if contrast else None,
         high=contrast.high if contrast else None,
         level=contrast.level if contrast else None,
-        p=contrast.p if contrast else None,
+        p=contrast.p if contrast and held_back is None else None,
         adjusted_p=None,
         gating=gating,
-        paired=paired,
+        paired=unit is Unit.BLOCK,
         threshold=threshold,
         more_trials=None,
+        unit=unit,
+        held_back=held_back,
     )
     return assign_verdict(comparison, comparison.p, tests=1, alpha=ALPHA)
+
+
+def contrast_values(
+    base: Sequence[float], new: Sequence[float], kind: Kind, unit: Unit, spread: SessionSpread | None
+) -> two_sample.Contrast | None:
+    """Return the change between the values of two arms; None where there are too few sessions to say it."""
+    if unit is Unit.SESSION:
+        return session_contrast(base, new, kind, spread)
+    contrast_of = two_sample.paired_contrast if unit is Unit.BLOCK else two_sample.unpaired_contrast
+    return contrast_of(base, new, kind)
 
 
 def decide(comparisons: Sequence[Comparison], alpha: float = ALPHA) -> list[Comparison]:
@@ -151,7 +171,7 @@ def decide(comparisons: Sequence[Comparison], alpha: float = ALPHA) -> list[Comp
     Correction is within the family that gates, so that a gate fails wrongly with a probability of at most alpha (Holm
     1979), and within all other comparisons, of whose changes a share of alpha is wrong (Benjamini and Hochberg 1995).
     Equivalence is not corrected: each interval states it for its own metric. A metric without a direction is never
-    regressed or improved: its change shows in the effect.
+    regressed or improved: its change shows in the effect. What is held back has no p, and so is no test.
     """
     adjusted: dict[int, float] = {}
     tests: dict[bool, int] = {}
@@ -182,6 +202,8 @@ def assign_verdict(comparison: Comparison, p: float | None, *, tests: int, alpha
         alpha: what p must not exceed.
     """
     change = change_of(comparison)
+    if change is not None and comparison.held_back is not None:
+        return dataclasses.replace(comparison, verdict=Verdict.INCONCLUSIVE, more_trials=None)
     if change is None or p is None:
         return dataclasses.replace(comparison, verdict=Verdict.NO_DATA, more_trials=None)
     better = find_metric(comparison.metric).better

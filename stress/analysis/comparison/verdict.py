@@ -7,13 +7,21 @@ from enum import StrEnum
 from stress.analysis.statistics.trials import Estimate, Kind
 
 
+class Unit(StrEnum):
+    """What one value of an arm stands for."""
+
+    BLOCK = "block"  # a trial, compared with the trial of the other arm in the same block
+    TRIAL = "trial"  # a trial, compared with all trials of the other arm
+    SESSION = "session"  # the median of the trials of a session
+
+
 class Verdict(StrEnum):
     """Whether a metric changed. Absence of evidence is ``INCONCLUSIVE``, never ``EQUIVALENT``."""
 
     REGRESSED = "regressed"  # significantly worse, and by more than the threshold
     IMPROVED = "improved"  # significantly better, and by more than the threshold
     EQUIVALENT = "equivalent"  # the whole interval lies within the threshold
-    INCONCLUSIVE = "inconclusive"  # neither; more trials may decide
+    INCONCLUSIVE = "inconclusive"  # neither, or held back; more trials may decide
     NO_DATA = "no-data"  # an arm has no value of the metric
 
 
@@ -34,13 +42,15 @@ class Comparison:
         low: lower end of its interval.
         high: upper end.
         level: of the interval.
-        p: p-value of the test of no change; None without a test.
+        p: p-value of the test of no change; None without a test, which one that is held back does not have.
         adjusted_p: after correction within its family; the verdict rests on it.
         gating: whether it belongs to the family that gates (Holm), or is only explored (Benjamini-Hochberg).
         paired: whether trials were compared within blocks.
         threshold: the smallest change that matters: for a ratio its distance from 1, else in the metric's own unit.
         more_trials: how many more trials of each arm would probably decide; None where it is decided, or no number
             would.
+        unit: what one value stands for.
+        held_back: why the verdict is inconclusive whatever the numbers say, without a full stop; None otherwise.
     """
 
     row: str
@@ -61,3 +71,5 @@ class Comparison:
     paired: bool
     threshold: float
     more_trials: int | None
+    unit: Unit
+    held_back: str | None = None

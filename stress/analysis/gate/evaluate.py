@@ -16,9 +16,10 @@ from enum import StrEnum
 from typing import TypeVar
 
 from stress.analysis.comparison.compare import ALPHA, compare_values, decide
-from stress.analysis.comparison.verdict import Comparison
+from stress.analysis.comparison.verdict import Comparison, Unit
 from stress.analysis.gate.condition import Condition, Operator
 from stress.analysis.metric import Metric, find_metric
+from stress.analysis.statistics.session import SessionSpread
 from stress.analysis.statistics.trials import SURE_LEVEL, TIMED_UNITS, Estimate, median_interval
 from stress.model.units import MILLION
 
@@ -64,6 +65,8 @@ class ConditionResult:
         more_trials: how many more trials would probably decide; None where it is decided, or no number would.
         shifted: whether the change was tested against the limit itself, because the condition asks for it.
         paired: whether trials were compared within blocks.
+        unit: what one value stands for.
+        held_back: why it is inconclusive whatever the numbers say, without a full stop; None otherwise.
     """
 
     condition: Condition
@@ -79,6 +82,8 @@ class ConditionResult:
     more_trials: int | None = None
     shifted: bool = False
     paired: bool = False
+    unit: Unit = Unit.TRIAL
+    held_back: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,18 +93,22 @@ class Case:
     Attributes:
         condition: the condition.
         row: name of the row.
-        base: values of the base runs by trial, or by block; None where there is no baseline.
+        base: values of the base runs by trial, block or session; None where there is no baseline.
         new: values of the new runs.
-        paired: whether equal keys are the same block.
+        unit: what a value stands for; where it is a block, equal keys are the same one.
         attempts: number of attempts of the smallest trial.
+        held_back: why a comparison with the base is inconclusive whatever the values are; None otherwise.
+        spread: how far sessions differ, if that is known.
     """
 
     condition: Condition
     row: str
     base: Values[Hashable] | None
     new: Values[Hashable]
-    paired: bool = False
+    unit: Unit = Unit.TRIAL
     attempts: int = MILLION
+    held_back: str | None = None
+    spread: SessionSpread | None = None
 
     @property
     def metric(self) -> Metric:
@@ -198,7 +207,17 @@ def compare_case(case: Case) -> Comparison:
     else:
         least = max(limit, 1 / limit) - 1 if timed else max(abs(limit), one_attempt)
     return compare_values(
-        case.row, "base", "new", case.metric, base, case.new, paired=case.paired, threshold=least, gating=True
+        case.row,
+        "base",
+        "new",
+        case.metric,
+        base,
+        case.new,
+        unit=case.unit,
+        threshold=least,
+        gating=True,
+        held_back=case.held_back,
+        spread=case.spread,
     )
 
 
@@ -216,7 +235,9 @@ def evaluate_comparison(case: Case, measured: Comparison, alpha: float) -> Condi
         limit=limit,
         adjusted_p=measured.adjusted_p,
         shifted=shifted,
-        paired=case.paired,
+        paired=measured.paired,
+        unit=measured.unit,
+        held_back=measured.held_back,
     )
     if measured.effect is None or measured.low is None or measured.high is None or measured.level is None:
         return no_data
@@ -228,6 +249,8 @@ def evaluate_comparison(case: Case, measured: Comparison, alpha: float) -> Condi
     result = replace(
         no_data, effect=from_base(measured.effect), low=from_base(measured.low), high=from_base(measured.high)
     )
+    if measured.held_back is not None:
+        return replace(result, state=State.INCONCLUSIVE)
     worst, best = (measured.high, measured.low) if case.condition.op in ("<=", "<") else (measured.low, measured.high)
     sign = 1 if case.condition.op in ("<=", "<") else -1
     no_change = 1.0 if timed else 0.0
