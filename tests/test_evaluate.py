@@ -10,8 +10,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stress.analysis.comparison.verdict import Unit
+from stress.analysis.gate.case import Case, limit_of, must_improve
 from stress.analysis.gate.condition import parse_condition
-from stress.analysis.gate.evaluate import Case, State, evaluate_cases, evaluate_values, limit_of, must_improve
+from stress.analysis.gate.evaluate import evaluate_cases, evaluate_values
+from stress.analysis.gate.result import State
 from stress.analysis.gate.self_test import inject_regressions, worsen_case
 
 BASE = dict(enumerate([10_000.0 * (1 + 0.01 * ((trial * 7) % 5 - 2)) for trial in range(10)]))

@@ -29,8 +29,9 @@ from stress.analysis.attribution.expectation import describe_expectation
 from stress.analysis.attribution.ladder import build_ladder
 from stress.analysis.attribution.summary import analyse
 from stress.analysis.comparison.compare import decide
+from stress.analysis.gate.case import Case
 from stress.analysis.gate.condition import parse_condition
-from stress.analysis.gate.evaluate import Case, evaluate_cases
+from stress.analysis.gate.evaluate import evaluate_cases
 from stress.analysis.history.change_point import ChangePoint, Direction, Segment, State, Track
 from stress.analysis.history.history import History
 from stress.model.calibration import Noise

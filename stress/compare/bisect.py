@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stress.analysis.gate.bisection import Bisection, Mark
-from stress.analysis.gate.evaluate import ConditionResult, State
+from stress.analysis.gate.result import ConditionResult, State
 from stress.compare.arms import Question
 from stress.compare.gate import evaluate_gate
 from stress.model.errors import LabError, UsageError

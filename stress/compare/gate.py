@@ -9,8 +9,10 @@ from stress.analysis.comparison.arm_pair import pair_arms, values_by_key
 from stress.analysis.comparison.comparability import explain_refusals
 from stress.analysis.comparison.projection import Row, explain_hidden_differences
 from stress.analysis.comparison.verdict import Unit
+from stress.analysis.gate.case import Case
 from stress.analysis.gate.condition import Condition, parse_condition
-from stress.analysis.gate.evaluate import Case, ConditionResult, State, evaluate_cases
+from stress.analysis.gate.evaluate import evaluate_cases
+from stress.analysis.gate.result import ConditionResult, State
 from stress.analysis.gate.self_test import InjectedRegression, inject_regressions
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS

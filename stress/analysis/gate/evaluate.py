@@ -10,21 +10,15 @@ is broken.
 
 import math
 import operator
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from stress.analysis.comparison.compare import ALPHA, compare_values, decide
-from stress.analysis.comparison.verdict import Comparison, Unit
+from stress.analysis.comparison.compare import ALPHA, decide
+from stress.analysis.comparison.verdict import Comparison
+from stress.analysis.gate.case import Case, compare_case, is_comparable, limit_of, must_improve
 from stress.analysis.gate.condition import Condition, Operator
-from stress.analysis.metric import Metric, find_metric
-from stress.analysis.statistics.session import SessionSpread
-from stress.analysis.statistics.trials import SURE_LEVEL, TIMED_UNITS, Estimate, median_interval
-from stress.model.units import MILLION
-
-Key = TypeVar("Key", bound=Hashable)
-Values = Mapping[Key, float]
+from stress.analysis.gate.result import ConditionResult, State
+from stress.analysis.statistics.trials import SURE_LEVEL, TIMED_UNITS, median_interval
 
 OPERATORS: dict[Operator, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -34,86 +28,6 @@ OPERATORS: dict[Operator, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-LEAST_RATIO = 1e-9  # in place of a ratio of 0 or less, which no measurement has
-
-
-class State(StrEnum):
-    """Whether a condition holds."""
-
-    HOLDS = "holds"
-    BROKEN = "broken"
-    INCONCLUSIVE = "inconclusive"
-    NO_BASELINE = "no-baseline"  # there are no base runs to compare with
-    NO_DATA = "no-data"  # the new runs have no value of the metric
-
-
-@dataclass(frozen=True)
-class ConditionResult:
-    """The result of a condition in one row.
-
-    Attributes:
-        condition: the condition.
-        row: name of the row.
-        state: whether it holds.
-        base: estimate of the base runs; None where the condition needs no baseline, or there is none.
-        new: estimate of the new runs; None without data.
-        effect: the change, new / base or new - base; None without a comparison.
-        low: lower end of its interval.
-        high: upper end.
-        limit: what the condition allows, in the unit of the effect, or of the metric where there is no effect.
-        adjusted_p: p-value of the change, corrected for all conditions.
-        more_trials: how many more trials would probably decide; None where it is decided, or no number would.
-        shifted: whether the change was tested against the limit itself, because the condition asks for it.
-        paired: whether trials were compared within blocks.
-        unit: what one value stands for.
-        held_back: why it is inconclusive whatever the numbers say, without a full stop; None otherwise.
-    """
-
-    condition: Condition
-    row: str
-    state: State
-    base: Estimate | None = None
-    new: Estimate | None = None
-    effect: float | None = None
-    low: float | None = None
-    high: float | None = None
-    limit: float | None = None
-    adjusted_p: float | None = None
-    more_trials: int | None = None
-    shifted: bool = False
-    paired: bool = False
-    unit: Unit = Unit.TRIAL
-    held_back: str | None = None
-
-
-@dataclass(frozen=True)
-class Case:
-    """A condition with the values that it is applied to.
-
-    Attributes:
-        condition: the condition.
-        row: name of the row.
-        base: values of the base runs by trial, block or session; None where there is no baseline.
-        new: values of the new runs.
-        unit: what a value stands for; where it is a block, equal keys are the same one.
-        attempts: number of attempts of the smallest trial.
-        held_back: why a comparison with the base is inconclusive whatever the values are; None otherwise.
-        spread: how far sessions differ, if that is known.
-    """
-
-    condition: Condition
-    row: str
-    base: Values[Hashable] | None
-    new: Values[Hashable]
-    unit: Unit = Unit.TRIAL
-    attempts: int = MILLION
-    held_back: str | None = None
-    spread: SessionSpread | None = None
-
-    @property
-    def metric(self) -> Metric:
-        """The metric of the condition."""
-        return find_metric(self.condition.metric)
 
 
 def evaluate_cases(cases: Sequence[Case], alpha: float = ALPHA) -> list[ConditionResult]:
@@ -129,11 +43,6 @@ def evaluate_cases(cases: Sequence[Case], alpha: float = ALPHA) -> list[Conditio
         evaluate_comparison(case, decided[index], alpha) if index in decided else evaluate_new_runs(case)
         for index, case in enumerate(cases)
     ]
-
-
-def is_comparable(case: Case) -> bool:
-    """Return whether a case needs a baseline, and has the values to compare."""
-    return case.condition.kind != "absolute" and bool(case.base) and bool(case.new)
 
 
 def evaluate_new_runs(case: Case) -> ConditionResult:
@@ -168,57 +77,6 @@ def evaluate_values(condition: Condition, values: Sequence[float], *, counted: b
     if middle.level < SURE_LEVEL or len(answers) > 1:
         return State.INCONCLUSIVE
     return State.HOLDS if answers.pop() else State.BROKEN
-
-
-def limit_of(case: Case) -> float:
-    """Return what a condition allows in the unit of the effect: a ratio to the base, or a difference."""
-    assert case.base is not None
-    value, kind = case.condition.value, case.condition.kind
-    middle = median_interval(list(case.base.values()))
-    usual = middle.median if middle else 0.0
-    if case.metric.unit in TIMED_UNITS:
-        if kind == "difference":
-            return max((usual + value) / usual, LEAST_RATIO) if usual > 0 else 1.0
-        return max(value if kind == "ratio" else 1 + value, LEAST_RATIO)
-    if kind == "difference":
-        return value
-    return usual * (value - 1 if kind == "ratio" else value)
-
-
-def must_improve(case: Case) -> bool:
-    """Return whether a condition asks for an improvement instead of allowing a change."""
-    limit, none = limit_of(case), 1.0 if case.metric.unit in TIMED_UNITS else 0.0
-    return limit < none if case.condition.op in ("<=", "<") else limit > none
-
-
-def compare_case(case: Case) -> Comparison:
-    """Return the comparison that the result of a condition rests on.
-
-    Where a condition asks for an improvement, the base is moved to the limit of the condition, so that the limit itself
-    is tested.
-    """
-    assert case.base is not None
-    limit, timed = limit_of(case), case.metric.unit in TIMED_UNITS
-    one_attempt = 0.0 if timed else MILLION / case.attempts if case.metric.unit == "per million" else 1.0
-    base: Values[Hashable] = case.base
-    if must_improve(case):
-        base = {key: value * limit if timed else value + limit for key, value in base.items()}
-        least = one_attempt
-    else:
-        least = max(limit, 1 / limit) - 1 if timed else max(abs(limit), one_attempt)
-    return compare_values(
-        case.row,
-        "base",
-        "new",
-        case.metric,
-        base,
-        case.new,
-        unit=case.unit,
-        threshold=least,
-        gating=True,
-        held_back=case.held_back,
-        spread=case.spread,
-    )
 
 
 def evaluate_comparison(case: Case, measured: Comparison, alpha: float) -> ConditionResult:

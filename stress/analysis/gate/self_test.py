@@ -9,7 +9,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from stress.analysis.comparison.compare import ALPHA
-from stress.analysis.gate.evaluate import Case, ConditionResult, State, Values, evaluate_cases, limit_of, must_improve
+from stress.analysis.gate.case import Case, Values, limit_of, must_improve
+from stress.analysis.gate.evaluate import evaluate_cases
+from stress.analysis.gate.result import ConditionResult, State
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.model.units import MILLION
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stress.analysis.comparison.compare import change_of
+from stress.analysis.comparison.change import change_of
 from stress.analysis.comparison.verdict import Comparison
 from stress.analysis.metric import find_metric
 from stress.model.text import join_words

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from stress.analysis.gate.evaluate import ConditionResult, State
+from stress.analysis.gate.result import ConditionResult, State
 from stress.model.text import plural
 from stress.view.text import gate_wording as words
 from stress.view.text.gate_rows import gate_rows

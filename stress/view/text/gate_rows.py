@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable
 
-from stress.analysis.gate.evaluate import ConditionResult, State
+from stress.analysis.gate.result import ConditionResult, State
 from stress.view.text import gate_wording as words
 from stress.view.text.change_mark import MARK
 from stress.view.text.comparison_wording import p_text

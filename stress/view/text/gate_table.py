@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from stress.analysis.gate.evaluate import ConditionResult, State
+from stress.analysis.gate.result import ConditionResult, State
 from stress.analysis.gate.self_test import InjectedRegression
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS

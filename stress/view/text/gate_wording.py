@@ -4,7 +4,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from stress.analysis.gate.evaluate import ConditionResult, State
+from stress.analysis.gate.result import ConditionResult, State
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS, Effect, Estimate
 from stress.model.text import plural

@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from stress.analysis.gate.evaluate import ConditionResult, State
+from stress.analysis.gate.result import ConditionResult, State
 from stress.view.text.gate_wording import sentence
 
 NAME = "connstorm gate"
