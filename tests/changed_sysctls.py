@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from command import connstorm
 
-from stress.lab import sysctl, sysctl_journal
+from stress.lab import host, sysctl, sysctl_journal
 from stress.lab.host_sysctls import change_sysctls
 from stress.lab.sysctl_journal import Journal
 from stress.model.errors import Terminated
@@ -65,7 +65,7 @@ def left_behind(**changes):
     journal = Journal(
         pid=os.getpid(),
         started=1,
-        boot=sysctl_journal.boot_id(),
+        boot=host.boot_id(),
         network=sysctl_journal.network_inode(),
         written_utc=datetime.now(UTC),
         old={FIN_TIMEOUT: "60"},

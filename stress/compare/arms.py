@@ -20,6 +20,7 @@ from stress.model.errors import IncomparableError, UsageError
 from stress.model.observation import Observation
 from stress.store import calibration as stored
 from stress.store.runs import read_arm, split_label
+from stress.store.sessions import with_sessions
 
 SHOWN = 4  # rows that are named in an error
 
@@ -125,7 +126,7 @@ def read_arms(arms: Sequence[str]) -> list[Observation]:
         if runs[0].label in by_label:
             raise UsageError(f"Two arms are called {runs[0].label!r}; give them different labels, such as old={rest}.")
         by_label[runs[0].label] = runs
-    return [run for runs in by_label.values() for run in runs]
+    return with_sessions([run for runs in by_label.values() for run in runs])
 
 
 def missing_columns(rows: Sequence[Row]) -> list[str]:

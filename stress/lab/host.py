@@ -13,6 +13,7 @@ from stress.model.host import Host
 IP_LOCAL_PORT_RANGE = 51  # linux/in.h; not in the socket module
 EMULATED = "QEMU TCG"  # the model name of an emulated CPU under QEMU on x86
 MPTCP_ENABLED = Path("/proc/sys/net/mptcp/enabled")
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; its resolution is one jiffy, so HZ is known without root
 
 
@@ -65,6 +66,14 @@ def cpu_model() -> str:
         if name.strip() == "model name":
             return value.strip()
     return platform.machine()
+
+
+def boot_id() -> str:
+    """Return the id that this boot of the kernel drew at random (drivers/char/random.c); "" where it is not known."""
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
 
 
 def clocksource() -> str:

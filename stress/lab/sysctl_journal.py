@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 
 from stress.lab import wait
+from stress.lab.host import boot_id
 from stress.model import atomic
 from stress.model.errors import LabError
 
@@ -177,11 +178,6 @@ def check_no_journal() -> None:
     if journal.is_process_alive:
         raise LabError(f"Sysctls of this host are changed already, by {journal.text}; wait until it has ended.")
     raise LabError(f"Sysctls of this host are still modified by {journal.text}; restore them first: {RESTORE}.")
-
-
-def boot_id() -> str:
-    """Return the boot id of the running kernel."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def network_inode() -> int:

@@ -29,6 +29,10 @@ class Observation:
         block: number of its block in that suite; None for none.
         baseline: whether it is a trial of the baseline of its suite's entry.
         measures: whether it ran alone, so that its times are valid.
+        boot: the boot of the machine that stormed; "" where it is not stored, or is that of a guest of the machine.
+        took_s: how long it took.
+        session: its session; runs with equal sessions were made one soon after the other (``session``). "" where it was
+            not asked for.
     """
 
     path: Path
@@ -46,6 +50,9 @@ class Observation:
     block: int | None = None
     baseline: bool = False
     measures: bool = True
+    boot: str = ""
+    took_s: float = 0.0
+    session: str = ""
 
     @property
     def timed(self) -> bool:

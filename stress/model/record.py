@@ -201,7 +201,11 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A run without its arrays."""
+    """A run without its arrays.
+
+    ``boot_id`` is that of the host that stormed: runs before and after a reboot are of different sessions. It is unset
+    where it was not stored, or not known.
+    """
 
     id: str
     program: str
@@ -212,6 +216,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     acts: list[Act]
     interrupted: bool
     warnings: list[str]
+    boot_id: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def is_capture(self) -> bool:

@@ -5,6 +5,7 @@ On the command line ``label=path`` gives an arm a label, and ``path#cell`` selec
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ import msgspec
 
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.host import Host
+from stress.model.kernel import HOST
 from stress.model.observation import Observation
 from stress.model.plan import EvidenceSource, Plan
+from stress.model.record import Phase
 from stress.model.suite import Status
 from stress.model.summary import Summary
+from stress.model.units import SECOND_NS
 from stress.store import suite_folder
 from stress.store.run_folder import RUN_FILE
 from stress.store.run_schema import SCHEMA, decode_run
+from stress.store.sessions import suite_sessions
 from stress.store.suite_folder import SUITE_FILE
 from stress.storm.catalogue import SCENARIOS
 
@@ -29,6 +34,7 @@ class ActHeader(msgspec.Struct, frozen=True):
     """The part of an act that an Observation needs."""
 
     sysctls: dict[str, str]
+    phases: list[Phase]
     evidence: EvidenceSource = EvidenceSource.COUNTS
 
 
@@ -43,6 +49,14 @@ class RunHeader(msgspec.Struct, frozen=True):
     host: Host
     acts: list[ActHeader]
     summary: Summary
+    boot_id: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def took_s(self) -> float:
+        """How long its phases took."""
+        phases = [phase for act in self.acts for phase in act.phases]
+        ends_ns = [end_ns for phase in phases for end_ns in (phase.start_ns, phase.end_ns)]
+        return (max(ends_ns) - min(ends_ns)) / SECOND_NS if ends_ns else 0.0
 
 
 def read_arm(argument: str, name: str = "") -> list[Observation]:
@@ -97,12 +111,14 @@ def read_suite(path: Path, label: str) -> Iterator[Observation]:
     """Yield the trials of a suite that are done."""
     suite = suite_folder.read(path)
     cells = {cell.name: cell for cell in suite.cells}
-    for record in suite_folder.read_records(path).values():
+    records = suite_folder.read_records(path)
+    runs = {}
+    for record in records.values():
         if record.status is Status.DONE:
-            run = suite_folder.trial_run_folder(path, record)
             cell = cells[record.trial.cell]
-            yield read_observation(
-                run,
+            of_guest = {} if cell.kernel == HOST else {"boot": ""}  # each trial boots it: no boot of the machine
+            runs[record.trial.number] = read_observation(
+                suite_folder.trial_run_folder(path, record),
                 label,
                 scenario=cell.scenario,
                 cell=suite.name_on_host(cell.name, record.host),
@@ -110,7 +126,13 @@ def read_suite(path: Path, label: str) -> Iterator[Observation]:
                 baseline=cell.baseline,
                 group=suite.id,
                 block=record.trial.block,
+                took_s=record.took_s,
+                **of_guest,
             )
+    boots = {number: run.boot for number, run in runs.items()}
+    sessions = suite_sessions(suite.id, records.values(), boots, path)
+    for number, run in runs.items():
+        yield replace(run, session=sessions[number])
 
 
 def read_observation(path: Path, label: str, **of_the_suite: Any) -> Observation:
@@ -120,7 +142,12 @@ def read_observation(path: Path, label: str, **of_the_suite: Any) -> Observation
         UsageError: it cannot be read.
     """
     header = read_header(path)
-    names = {"scenario": header.plan.scenario, "cell": cell_name(header.plan)} | of_the_suite
+    names: dict[str, Any] = {
+        "scenario": header.plan.scenario,
+        "cell": cell_name(header.plan),
+        "boot": header.boot_id or "",
+        "took_s": header.took_s,
+    } | of_the_suite
     return Observation(
         path=path,
         label=label,

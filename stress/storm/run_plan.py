@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -79,6 +80,7 @@ def carry_out(
             acts=[result.act for result in results],
             interrupted=ended.interrupted,
             warnings=[*refusals(asked), *(peer.warnings if peer else ()), *run_warnings(plan, ended, peer)],
+            boot_id=host.boot_id() or msgspec.UNSET,
         )
         attempts = results[0].attempts if len(results) == 1 else np.concatenate([result.attempts for result in results])
         mines, events = (np.concatenate([getattr(result, name) for result in results]) for name in ("mines", "events"))
