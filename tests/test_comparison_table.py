@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from stress.analysis.comparison.compare import decide
-from stress.analysis.comparison.verdict import Verdict
+from stress.analysis.comparison.verdict import Unit, Verdict
 from stress.view.text import comparison_wording as words
 from stress.view.text.comparison_markdown import ROWS_MAX, markdown
 from stress.view.text.comparison_table import table
@@ -129,6 +129,32 @@ def test_the_head_says_how_many_tests_were_made_and_how_they_were_corrected():
     assert "1 test: 1 that gate, corrected by Holm (level 0.05); arms compared as a whole, not within blocks." in only
     mixed = [one(Verdict.REGRESSED, paired=False), one(Verdict.EQUIVALENT)]
     assert "within blocks in 1, as a whole in 1." in " ".join(printed(mixed).split())
+
+
+BUSY = "the machine was busy in 5 of 14 trials of new"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_what_is_held_back_says_why_below_the_table(width):
+    rates = [dataclasses.replace(one(Verdict.REGRESSED), held_back=BUSY, row=row) for row in ("clean", "closewait")]
+    held = decide([*rates, dataclasses.replace(rates[0], metric="body.p99")])
+    console = Console(highlight=False, width=width)
+    with console.capture() as capture:
+        console.print(table(held))
+    assert all(comparison.p is None for comparison in held)
+    text = " ".join(capture.get().split())
+    note = f"Inconclusive ({BUSY}): rate per s and body p99 in 2 rows."
+    assert note in text
+    assert text.count(BUSY) == 1
+    assert note in markdown(held)
+
+
+def test_trials_of_sessions_are_counted_in_sessions():
+    comparison = dataclasses.replace(one(Verdict.INCONCLUSIVE, paired=False), unit=Unit.SESSION, more_trials=3)
+    text = " ".join(printed([comparison]).split())
+    assert "inconclusive, +3 sessions" in text
+    assert "arms compared by sessions." in text
+    assert "+N sessions: so many more of each arm" in text
 
 
 def test_what_is_zero_in_both_arms_and_only_explored_is_hidden_and_counted():

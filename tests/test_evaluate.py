@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from stress.analysis.comparison.verdict import Unit
 from stress.analysis.gate.case import Case, limit_of, must_improve
@@ -15,6 +16,9 @@ from stress.analysis.gate.condition import parse_condition
 from stress.analysis.gate.evaluate import evaluate_cases, evaluate_values
 from stress.analysis.gate.result import State
 from stress.analysis.gate.self_test import inject_regressions, worsen_case
+from stress.view.text.gate_markdown import markdown
+from stress.view.text.gate_table import table as gate_table
+from stress.view.text.junit import junit_xml
 
 BASE = dict(enumerate([10_000.0 * (1 + 0.01 * ((trial * 7) % 5 - 2)) for trial in range(10)]))
 
@@ -186,6 +190,19 @@ def test_a_condition_that_is_held_back_neither_holds_nor_is_broken(factor):
     assert (result.state, result.held_back, result.adjusted_p) == (State.INCONCLUSIVE, "the machine was busy", None)
     assert result.effect == pytest.approx(factor)
     assert (other.state, other.held_back, other.unit) == (State.BROKEN, None, Unit.TRIAL)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_why_a_condition_is_held_back_is_said_in_the_table_the_markdown_and_the_junit_file(width):
+    held = [replace(a_case(expr, times(2)), held_back="one session each") for expr in EXPRS[:2]]
+    results = evaluate_cases(held)
+    console = Console(highlight=False, width=width)
+    with console.capture() as capture:
+        console.print(gate_table(results))
+    note = f"Inconclusive (one session each): {held[0].condition} and {held[1].condition}."
+    assert note in " ".join(capture.get().split())
+    assert note in markdown(results, []).replace("\\", "").replace("&lt;", "<")
+    assert junit_xml(results).decode().count(": inconclusive (one session each); ") == 2
 
 
 def test_one_session_each_decides_nothing_of_a_condition_on_times():

@@ -139,7 +139,7 @@ def decide(comparisons: Sequence[Comparison], alpha: float = ALPHA) -> list[Comp
         ps = {
             row: comparison.p
             for row, comparison in enumerate(comparisons)
-            if comparison.gating is gating and comparison.p is not None
+            if comparison.gating is gating and comparison.p is not None and comparison.held_back is None
         }
         adjusted |= dict(zip(ps, correct(list(ps.values())), strict=True))
         tests[gating] = len(ps)
@@ -163,7 +163,7 @@ def assign_verdict(comparison: Comparison, p: float | None, *, tests: int, alpha
     """
     change = change_of(comparison)
     if change is not None and comparison.held_back is not None:
-        return dataclasses.replace(comparison, verdict=Verdict.INCONCLUSIVE, more_trials=None)
+        return dataclasses.replace(comparison, verdict=Verdict.INCONCLUSIVE, p=None, more_trials=None)
     if change is None or p is None:
         return dataclasses.replace(comparison, verdict=Verdict.NO_DATA, more_trials=None)
     better = find_metric(comparison.metric).better

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import Estimate
+from stress.model.text import join_words
 from stress.view.text import comparison_wording as words
 from stress.view.text.change_mark import MARK, mark_note
 from stress.view.text.metric_wording import interval_text
@@ -48,6 +49,23 @@ def mark_notes(comparisons: Iterable[Comparison]) -> list[str]:
     """Return what marked changes are, if there are any."""
     marked = ((comparison.kind, comparison.paired) for comparison in comparisons if words.is_marked(comparison))
     return list(filter(None, [mark_note(marked)]))
+
+
+def held_notes(comparisons: Iterable[Comparison]) -> list[str]:
+    """Return why comparisons are inconclusive whatever their numbers are: ``'Inconclusive (one session each): rate.'``.
+
+    A reason that holds in several rows says in how many.
+    """
+    by_reason: dict[str, list[Comparison]] = {}
+    for comparison in comparisons:
+        if comparison.held_back is not None and comparison.verdict is Verdict.INCONCLUSIVE:
+            by_reason.setdefault(comparison.held_back, []).append(comparison)
+    notes = []
+    for reason, held in by_reason.items():
+        names = join_words(list(dict.fromkeys(map(words.name_text, held))))
+        rows = len({comparison.row for comparison in held})
+        notes.append(f"Inconclusive ({reason}): {names}{f' in {rows:,} rows' if rows > 1 else ''}.")
+    return notes
 
 
 def estimate_cell(comparison: Comparison, estimate: Estimate | None) -> Cell:

@@ -10,7 +10,7 @@ from rich.text import Text
 from stress.analysis.comparison.verdict import Comparison
 from stress.model.text import plural
 from stress.view.text import comparison_wording as words
-from stress.view.text.comparison_rows import comparison_rows, mark_notes
+from stress.view.text.comparison_rows import comparison_rows, held_notes, mark_notes
 from stress.view.text.fitting import MARK
 from stress.view.text.metric_wording import percent_text, span_text
 from stress.view.text.rich_table import Widest, grouped_table
@@ -82,9 +82,11 @@ def notes(shown: Sequence[Comparison], *, hidden: int) -> list[str]:
         lines.append(
             f"base, new: medians over {trials}trials; change with its interval, {sure} confidence; p corrected."
         )
-    lines += mark_notes(shown)
+    lines += [*mark_notes(shown), *held_notes(shown)]
     if any(comparison.more_trials for comparison in shown):
-        lines.append("+N trials: so many more of each arm would probably decide, if the change is what it looks like.")
+        more = {words.UNIT_WORDS[comparison.unit] for comparison in shown if comparison.more_trials}
+        what = " or ".join(f"+N {unit}s" for unit in sorted(more, reverse=True))
+        lines.append(f"{what}: so many more of each arm would probably decide, if the change is what it looks like.")
     if hidden:
         lines.append(f"Hidden: {plural(hidden, 'comparison')} of nothing with nothing (zero or no value in both).")
     return lines

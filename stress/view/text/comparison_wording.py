@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from stress.analysis.comparison.compare import ALPHA
-from stress.analysis.comparison.verdict import Comparison, Verdict
+from stress.analysis.comparison.verdict import Comparison, Unit, Verdict
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import Effect, Estimate
 from stress.model.text import join_words, number_text, plural
@@ -18,6 +18,13 @@ SEVERITY = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCONCLUSIVE, Verdict.N
 CHANGED = (Verdict.REGRESSED, Verdict.IMPROVED)
 SETTING_BEGINS = re.compile(r" (?=[\w.]+=)")  # in the name of a cell
 NAMED_MAX = 3  # regressions that the sentence names
+UNIT_WORDS = {Unit.BLOCK: "trial", Unit.TRIAL: "trial", Unit.SESSION: "session"}
+# How arms are compared, by what one value of them stands for.
+METHODS = {
+    Unit.BLOCK: ("trials compared within blocks", "within blocks"),
+    Unit.TRIAL: ("arms compared as a whole, not within blocks", "as a whole"),
+    Unit.SESSION: ("arms compared by sessions", "by sessions"),
+}
 LEAST_P = 0.001  # smaller p-values are written as "<0.001"
 
 
@@ -144,8 +151,8 @@ def p_text(p: float | None) -> str:
 def verdict_text(comparison: Comparison) -> str:
     """Return a verdict, and what is missing: ``'inconclusive, +12 trials'``, ``'no data in new'``."""
     if comparison.verdict is Verdict.INCONCLUSIVE and comparison.more_trials is not None:
-        more = comparison.more_trials
-        return f"inconclusive, +{words.count_text(more)} trial{'s' if more > 1 else ''}"
+        more, what = comparison.more_trials, UNIT_WORDS[comparison.unit]
+        return f"inconclusive, +{words.count_text(more)} {what}{'s' if more > 1 else ''}"
     if comparison.verdict is Verdict.NO_DATA:
         return missing_text(comparison)
     return comparison.verdict.replace("-", " ")
@@ -204,7 +211,7 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
 
 
 def method_text(comparisons: Sequence[Comparison]) -> str:
-    """Return the number of tests, their correction, and whether trials were paired."""
+    """Return the number of tests, their correction, and what was compared."""
     tested = [comparison for comparison in comparisons if comparison.p is not None]
     gating = sum(test.gating for test in tested)
     parts = []
@@ -212,13 +219,15 @@ def method_text(comparisons: Sequence[Comparison]) -> str:
         parts.append(f"{gating:,} that gate, corrected by Holm")
     if len(tested) > gating:
         parts.append(f"{len(tested) - gating:,} explored, corrected by Benjamini-Hochberg")
-    paired = sum(test.paired for test in tested)
-    pairing = "trials compared within blocks" if paired else "arms compared as a whole, not within blocks"
-    if 0 < paired < len(tested):
-        pairing = f"within blocks in {paired:,}, as a whole in {len(tested) - paired:,}"
     if not tested:
-        return "No test was made: no comparison has data."
-    return f"{plural(len(tested), 'test')}: {'; '.join(parts)} (level {number_text(ALPHA)}); {pairing}."
+        held = any(comparison.held_back is not None for comparison in comparisons)
+        return f"No test was made: {'all comparisons are inconclusive' if held else 'no comparison has data'}."
+    units = Counter(test.unit for test in tested)
+    (one, *others) = (unit for unit in Unit if units[unit])
+    how = METHODS[one][0]
+    if others:
+        how = ", ".join(f"{METHODS[unit][1]} in {units[unit]:,}" for unit in (one, *others))
+    return f"{plural(len(tested), 'test')}: {'; '.join(parts)} (level {number_text(ALPHA)}); {how}."
 
 
 def head_text(comparisons: Sequence[Comparison], shown: Sequence[Comparison]) -> str:

@@ -25,8 +25,7 @@ def markdown(results: Sequence[ConditionResult], warnings: Sequence[str]) -> str
     if fine:
         summary = f"{plural(len(fine), 'condition holds', 'conditions hold')}"
         blocks.append(fold_away(summary, table(fine)))
-    if note := words.marks_text(results):
-        blocks.append(escape(note))
+    blocks += [escape(note) for note in (words.marks_text(results), *words.held_notes(results)) if note]
     if warnings:
         blocks.append("\n".join(f"- {escape(text)}" for text in warnings))
     return "\n\n".join(blocks) + "\n"

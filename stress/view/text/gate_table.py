@@ -32,7 +32,7 @@ def table(results: Sequence[ConditionResult]) -> RenderableType:
         Text(),
         Widest([grouped_table(rows), grouped_table(rows, is_tall=True)]),
         Text(),
-        *(Text(note, style=QUIET) for note in filter(None, [words.marks_text(results)])),
+        *(Text(note, style=QUIET) for note in filter(None, [words.marks_text(results), *words.held_notes(results)])),
     )
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from stress.analysis.gate.result import ConditionResult, State
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS, Effect, Estimate
-from stress.model.text import plural
+from stress.model.text import join_words, plural
 from stress.view.text import metric_wording as words
 from stress.view.text.change_mark import is_apart, mark_note
-from stress.view.text.comparison_wording import p_text
+from stress.view.text.comparison_wording import UNIT_WORDS, p_text
 
 SEVERITY = (State.BROKEN, State.NO_DATA, State.NO_BASELINE, State.INCONCLUSIVE, State.HOLDS)
 NO_VALUE = "–"
@@ -56,6 +56,15 @@ def marks_text(results: Iterable[ConditionResult]) -> str:
     return mark_note((effect.kind, result.paired) for result in marked if (effect := effect_of(result)))
 
 
+def held_notes(results: Iterable[ConditionResult]) -> list[str]:
+    """Return why conditions are inconclusive whatever the numbers are, a sentence for each reason."""
+    by_reason: dict[str, dict[str, None]] = {}
+    for result in results:
+        if result.held_back is not None and result.state is State.INCONCLUSIVE:
+            by_reason.setdefault(result.held_back, {})[str(result.condition)] = None
+    return [f"Inconclusive ({reason}): {join_words(list(exprs))}." for reason, exprs in by_reason.items()]
+
+
 def effect_text(result: ConditionResult) -> str:
     """Return a change with its interval: ``'×1.14 (×1.08 to ×1.20)'``."""
     change, interval = effect_texts(result)
@@ -65,7 +74,7 @@ def effect_text(result: ConditionResult) -> str:
 def state_text(result: ConditionResult) -> str:
     """Return a state, and the trials that would probably decide it: ``'inconclusive, +12 trials'``."""
     if result.state is State.INCONCLUSIVE and result.more_trials is not None:
-        return f"inconclusive, +{plural(result.more_trials, 'trial')}"
+        return f"inconclusive, +{plural(result.more_trials, UNIT_WORDS[result.unit])}"
     return result.state.replace("-", " ")
 
 
@@ -80,6 +89,8 @@ def sentence(result: ConditionResult) -> str:
     if result.base is None:
         return f"{result.condition}{where}: {state_text(result)}; the new runs have {seen}."
     change = f"{estimate_text(result, result.base)} became {seen}, {effect_text(result)}"
+    if result.held_back is not None:
+        return f"{result.condition}{where}: {state_text(result)} ({result.held_back}); {change}."
     return f"{result.condition}{where}: {state_text(result)}; {change}, p {p_text(result.adjusted_p)}."
 
 
