@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from stress.analysis.comparison.compare import EQUAL_SESSIONS, compare_values, decide
+from stress.analysis.comparison.verdict import Unit, Verdict
+from stress.analysis.metric import find_metric
 from stress.analysis.statistics.session import SessionSpread, measure_spread, session_contrast, session_value
 from stress.analysis.statistics.session_power import decision_power, sessions_needed
 from stress.analysis.statistics.session_tail import (
@@ -21,6 +24,7 @@ from stress.analysis.statistics.session_tail import (
     evenness,
     two_sided_p,
 )
+from stress.view.text.comparison_wording import verdict_text
 
 KINDS = ("ratio", "difference")
 times = st.floats(1, 1e6)
@@ -178,3 +182,43 @@ def test_how_many_sessions_would_decide():
     many = sessions_needed(0.01, 0.05, 3, 1, least=0.1, of_both=True)
     assert many is not None
     assert many > sessions_needed(0.0, 0.01, 3, 1, least=0.1, of_both=True)
+
+
+def sessions_compared(base, new, metric="body.p50", **options):
+    numbered = [dict(enumerate(arm)) for arm in (base, new)]
+    return compare_values(
+        "", "base", "new", find_metric(metric), *numbered, unit=Unit.SESSION, threshold=0.0, gating=True, **options
+    )
+
+
+def test_outliers_in_other_metrics_make_a_change_less_sure():
+    generator = np.random.default_rng(10)
+    heavy = [sessions_compared(100 * np.exp(0.03 * row[:20]), 100 * np.exp(0.03 * row[20:]))
+             for row in generator.standard_t(2.5, (39, 21))]  # fmt: skip
+    even = [sessions_compared(100 * np.exp(0.05 * row[:20]), 100 * np.exp(0.05 * row[20:]))
+            for row in generator.standard_normal((39, 21))]  # fmt: skip
+    apart = sessions_compared(100 * np.exp(0.05 * generator.standard_normal(20)), [130.0])
+    among_even, among_heavy = decide([apart, *even])[0], decide([apart, *heavy])[0]
+    assert among_even.p == apart.p
+    assert among_heavy.p > 3 * apart.p
+    assert among_heavy.high > among_even.high
+    assert among_heavy.effect == among_even.effect
+
+
+def test_the_verdict_says_how_many_sessions_would_decide():
+    generator = np.random.default_rng(11)
+    base = 100 * np.exp(0.05 * generator.standard_normal(20))
+    history = decide([sessions_compared(base, [115.0])])[0]
+    assert history.verdict is Verdict.REGRESSED or history.more_trials >= 1
+    small = decide([sessions_compared(base, [108.0])])[0]
+    assert (small.verdict, verdict_text(small)) == (
+        Verdict.INCONCLUSIVE,
+        f"inconclusive, +{small.more_trials} sessions of new",
+    )
+    few = decide([sessions_compared(base[:3], [108.0])])[0]
+    assert verdict_text(few) in {f"inconclusive, +{few.more_trials} sessions", "inconclusive"}
+
+
+def test_sessions_that_are_all_equal_are_held_back_with_their_reason():
+    held = decide([sessions_compared([100.0, 100.0], [120.0])])[0]
+    assert (held.verdict, held.held_back) == (Verdict.INCONCLUSIVE, EQUAL_SESSIONS)

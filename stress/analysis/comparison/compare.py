@@ -10,12 +10,13 @@ import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
-from stress.analysis.comparison.change import change_of, count_more_trials
+from stress.analysis.comparison.change import Change, change_of, count_more_trials
+from stress.analysis.comparison.session_family import count_more_sessions, with_common_tail
 from stress.analysis.comparison.verdict import Comparison, Unit, Verdict
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics import two_sample
 from stress.analysis.statistics.multiple_testing import benjamini_hochberg_correction, holm_correction
-from stress.analysis.statistics.session import SessionSpread, session_contrast
+from stress.analysis.statistics.session import SessionSample, SessionSpread
 from stress.analysis.statistics.trials import (
     THRESHOLD,
     TIMED_UNITS,
@@ -26,7 +27,9 @@ from stress.analysis.statistics.trials import (
 from stress.model.units import MILLION
 
 ALPHA = 0.05
-ONE_SESSION = "one session each"  # why values of sessions are held back of which nobody knows how far they differ
+# Why values of sessions are held back of which nobody knows how far they differ.
+ONE_SESSION = "one session each"
+EQUAL_SESSIONS = "the sessions of an arm are all equal, so that it is not known how far sessions differ"
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -83,12 +86,14 @@ def compare_values(  # noqa: PLR0917  # an arm is a label and its values
     if unit is Unit.BLOCK:
         both = [key for key in old if key in now]
         old, now = {key: old[key] for key in both}, {key: now[key] for key in both}
-    contrast = None
+    sample, contrast = None, None
     if old and now:
-        contrast = contrast_values(list(old.values()), list(now.values()), kind, unit, spread)
+        if unit is Unit.SESSION:
+            sample = SessionSample(tuple(old.values()), tuple(now.values()), kind, spread)
+        contrast = contrast_values(list(old.values()), list(now.values()), kind, unit, sample)
         if contrast is None:
             contrast = two_sample.unpaired_contrast(list(old.values()), list(now.values()), kind)
-            held_back = held_back or ONE_SESSION
+            held_back = held_back or (ONE_SESSION if len(old) == len(now) == 1 else EQUAL_SESSIONS)
     comparison = Comparison(
         row=row,
         base=base_label,
@@ -111,16 +116,17 @@ def compare_values(  # noqa: PLR0917  # an arm is a label and its values
         more_trials=None,
         unit=unit,
         held_back=held_back,
+        sessions=sample,
     )
     return assign_verdict(comparison, comparison.p, tests=1, alpha=ALPHA)
 
 
 def contrast_values(
-    base: Sequence[float], new: Sequence[float], kind: Kind, unit: Unit, spread: SessionSpread | None
+    base: Sequence[float], new: Sequence[float], kind: Kind, unit: Unit, sample: SessionSample | None
 ) -> two_sample.Contrast | None:
     """Return the change between the values of two arms; None where there are too few sessions to say it."""
-    if unit is Unit.SESSION:
-        return session_contrast(base, new, kind, spread)
+    if sample is not None:
+        return sample.contrast()
     contrast_of = two_sample.paired_contrast if unit is Unit.BLOCK else two_sample.unpaired_contrast
     return contrast_of(base, new, kind)
 
@@ -131,8 +137,10 @@ def decide(comparisons: Sequence[Comparison], alpha: float = ALPHA) -> list[Comp
     Correction is within the family that gates, so that a gate fails wrongly with a probability of at most alpha (Holm
     1979), and within all other comparisons, of whose changes a share of alpha is wrong (Benjamini and Hochberg 1995).
     Equivalence is not corrected: each interval states it for its own metric. A metric without a direction is never
-    regressed or improved: its change shows in the effect. What is held back has no p, and so is no test.
+    regressed or improved: its change shows in the effect. What is held back has no p, and so is no test. How often
+    sessions have outliers is a matter of all comparisons together (``session_tail``).
     """
+    comparisons = with_common_tail(comparisons)
     adjusted: dict[int, float] = {}
     tests: dict[bool, int] = {}
     for gating, correct in ((True, holm_correction), (False, benjamini_hochberg_correction)):
@@ -174,6 +182,13 @@ def assign_verdict(comparison: Comparison, p: float | None, *, tests: int, alpha
     else:
         # A change of a metric without a direction is never decided, however significant.
         undecidable = better is None and change.matters
-        more = None if undecidable else count_more_trials(change, alpha / tests, paired=comparison.paired)
+        more = None if undecidable else count_more(comparison, change, alpha / tests)
         return dataclasses.replace(comparison, verdict=Verdict.INCONCLUSIVE, more_trials=more)
     return dataclasses.replace(comparison, verdict=verdict, more_trials=None)
+
+
+def count_more(comparison: Comparison, change: Change, alpha: float) -> int | None:
+    """Return how many more values of each arm, or new ones, would probably decide."""
+    if comparison.sessions is not None:
+        return count_more_sessions(comparison.sessions, change, alpha)
+    return count_more_trials(change, alpha, paired=comparison.paired)

@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stress.analysis.statistics.session import SessionSample
 from stress.analysis.statistics.trials import Estimate, Kind
 
 
@@ -48,9 +49,10 @@ class Comparison:
         paired: whether trials were compared within blocks.
         threshold: the smallest change that matters: for a ratio its distance from 1, else in the metric's own unit.
         more_trials: how many more trials of each arm would probably decide; None where it is decided, or no number
-            would.
+            would. Of sessions: how many more, new ones alone where the base has HISTORY_MIN (``more_sessions``).
         unit: what one value stands for.
         held_back: why the verdict is inconclusive whatever the numbers say, without a full stop; None otherwise.
+        sessions: the values that were compared, where one stands for a session.
     """
 
     row: str
@@ -73,3 +75,4 @@ class Comparison:
     more_trials: int | None
     unit: Unit
     held_back: str | None = None
+    sessions: SessionSample | None = None

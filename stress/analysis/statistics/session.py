@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
-from stress.analysis.statistics.session_tail import NORMAL, Design, critical_value, evenness, two_sided_p
+from stress.analysis.statistics.session_tail import NORMAL, Design, Shape, critical_value, evenness, two_sided_p
 from stress.analysis.statistics.trials import CONFIDENCE_LEVEL, Kind
 from stress.analysis.statistics.two_sample import ROUNDING, Contrast, check_samples
 
@@ -46,6 +46,44 @@ class SessionSpread:
         """Raise ValueError for a spread that no sessions can have."""
         if not (math.isfinite(self.sd) and self.sd >= 0 and self.df >= 1):
             raise ValueError(f"A spread of {self.sd} with {self.df} degrees of freedom is none.")
+
+
+@dataclass(frozen=True)
+class SessionSample:
+    """What two arms are compared by: one value per session, and what other sessions say.
+
+    Attributes:
+        base: of the base arm.
+        new: of the new arm.
+        kind: how they are compared.
+        spread: how far sessions differ by others; None where that is not known.
+    """
+
+    base: tuple[float, ...]
+    new: tuple[float, ...]
+    kind: Kind
+    spread: SessionSpread | None = None
+
+    @property
+    def design(self) -> Design:
+        """How many sessions the change rests on."""
+        return Design(len(self.base), len(self.new), self.spread.df if self.spread else 0)
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """How even sessions without a change between them are: those of either arm, and those of the spread."""
+        arms = [(len(arm), evenness(on_scale(arm, self.kind))) for arm in (self.base, self.new)]
+        others = [(self.spread.df + 1, self.spread.evenness)] if self.spread else []
+        return tuple(Shape(sessions, even) for sessions, even in arms + others if even is not None)
+
+    def contrast(self, tail: float = NORMAL) -> Contrast | None:
+        """Return the change; as ``session_contrast``."""
+        return session_contrast(self.base, self.new, self.kind, self.spread, tail=tail)
+
+    def deviation(self) -> float | None:
+        """Return the standard deviation of the value of one session; None where it cannot be said."""
+        contrast = self.contrast()
+        return contrast.spread / math.sqrt(2) if contrast else None
 
 
 def session_value(values: Sequence[float], kind: Kind) -> float:

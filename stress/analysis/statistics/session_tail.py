@@ -135,6 +135,7 @@ def two_sided_p(change: float, design: Design, tail: float = NORMAL) -> float:
     return float((stdtr(tail, -reach - centre) + stdtr(tail, centre - reach)).mean())
 
 
+@lru_cache(maxsize=256)
 def critical_value(design: Design, level: float, tail: float = NORMAL) -> float:
     """Return the change in standard errors whose p is 1 - level."""
     from scipy.optimize import brentq  # noqa: PLC0415  # as above

@@ -84,9 +84,16 @@ def notes(shown: Sequence[Comparison], *, hidden: int) -> list[str]:
         )
     lines += [*mark_notes(shown), *held_notes(shown)]
     if any(comparison.more_trials for comparison in shown):
-        more = {words.UNIT_WORDS[comparison.unit] for comparison in shown if comparison.more_trials}
-        what = " or ".join(f"+N {unit}s" for unit in sorted(more, reverse=True))
-        lines.append(f"{what}: so many more of each arm would probably decide, if the change is what it looks like.")
+        lines.append(more_note(shown))
     if hidden:
         lines.append(f"Hidden: {plural(hidden, 'comparison')} of nothing with nothing (zero or no value in both).")
     return lines
+
+
+def more_note(shown: Sequence[Comparison]) -> str:
+    """Return what the numbers of further trials and sessions in a table mean."""
+    more = [comparison for comparison in shown if comparison.more_trials]
+    counted = list(dict.fromkeys(f"+N {words.UNIT_WORDS[comparison.unit]}s" for comparison in more))
+    of_new = {words.adds_to_new_alone(comparison.unit, comparison.base_estimate) for comparison in more}
+    arms = " of new" if of_new == {True} else " of each arm" if of_new == {False} else ""
+    return f"{' or '.join(counted)}: so many more{arms} would probably decide, if the change is what it looks like."

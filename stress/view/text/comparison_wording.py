@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from stress.analysis.comparison.compare import ALPHA
+from stress.analysis.comparison.session_family import adds_new_alone
 from stress.analysis.comparison.verdict import Comparison, Unit, Verdict
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import Effect, Estimate
@@ -149,13 +150,19 @@ def p_text(p: float | None) -> str:
 
 
 def verdict_text(comparison: Comparison) -> str:
-    """Return a verdict, and what is missing: ``'inconclusive, +12 trials'``, ``'no data in new'``."""
+    """Return a verdict, and what is missing: ``'inconclusive, +2 sessions of new'``, ``'no data in new'``."""
     if comparison.verdict is Verdict.INCONCLUSIVE and comparison.more_trials is not None:
         more, what = comparison.more_trials, UNIT_WORDS[comparison.unit]
-        return f"inconclusive, +{words.count_text(more)} {what}{'s' if more > 1 else ''}"
+        arm = " of new" if adds_to_new_alone(comparison.unit, comparison.base_estimate) else ""
+        return f"inconclusive, +{words.count_text(more)} {what}{'s' if more > 1 else ''}{arm}"
     if comparison.verdict is Verdict.NO_DATA:
         return missing_text(comparison)
     return comparison.verdict.replace("-", " ")
+
+
+def adds_to_new_alone(unit: Unit, base: Estimate | None) -> bool:
+    """Return whether what would decide are further sessions of the new arm alone, and not of each arm."""
+    return unit is Unit.SESSION and base is not None and adds_new_alone(base.trials)
 
 
 def missing_text(comparison: Comparison) -> str:

@@ -10,7 +10,7 @@ from stress.analysis.statistics.trials import TIMED_UNITS, Effect, Estimate
 from stress.model.text import join_words, plural
 from stress.view.text import metric_wording as words
 from stress.view.text.change_mark import is_apart, mark_note
-from stress.view.text.comparison_wording import UNIT_WORDS, p_text
+from stress.view.text.comparison_wording import UNIT_WORDS, adds_to_new_alone, p_text
 
 SEVERITY = (State.BROKEN, State.NO_DATA, State.NO_BASELINE, State.INCONCLUSIVE, State.HOLDS)
 NO_VALUE = "–"
@@ -74,7 +74,8 @@ def effect_text(result: ConditionResult) -> str:
 def state_text(result: ConditionResult) -> str:
     """Return a state, and the trials that would probably decide it: ``'inconclusive, +12 trials'``."""
     if result.state is State.INCONCLUSIVE and result.more_trials is not None:
-        return f"inconclusive, +{plural(result.more_trials, UNIT_WORDS[result.unit])}"
+        arm = " of new" if adds_to_new_alone(result.unit, result.base) else ""
+        return f"inconclusive, +{plural(result.more_trials, UNIT_WORDS[result.unit])}{arm}"
     return result.state.replace("-", " ")
 
 
