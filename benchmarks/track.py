@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The project's own history: run suites/track.toml, keep it under results/history without its arrays, draw that folder.
+"""The project's own history: run the suite track, keep it under results/history without its arrays, draw that folder.
 
 ``python benchmarks/track.py [--history results/history] [--figure docs/history.png]``. The kept runs belong into the
 repository: a later ``connstorm history results/history --gate`` says since which of them something is worse.
@@ -19,7 +19,7 @@ from stress.suite.config import load
 from stress.suite.executor.local import Local
 
 HOME = Path(__file__).parents[1]
-SUITE = HOME / "suites" / "track.toml"
+SUITE = HOME / "stress" / "suites" / "track.toml"
 
 
 def track(history: Path, suite: Path = SUITE, trials: int | None = None) -> Path:

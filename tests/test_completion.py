@@ -33,6 +33,7 @@ def test_a_shell_is_told_the_names_of_scenarios(shell):
     ("words", "incomplete", "offered"),
     [
         ([], "sui", ["suite"]),
+        (["suite"], "sm", ["sm", "smoke"]),
         (["run", "--act"], "", []),
         (["shell", "accept-queue"], "cl", ["client"]),
         (["explain", "--cause"], "accept", ["accept_queue"]),

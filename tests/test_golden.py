@@ -226,6 +226,7 @@ WRONG = {
     "suite-nowhere": "suite nowhere.toml",
     "suite-key": "suite wrong.toml",
     "suite-folder": "suite base",
+    "suite-name": "suite smok --dry-run",
     "suite-executor": "suite smoke.toml --executor moon",
     "suite-links": "suite wrong-links.toml --dry-run",
     "suite-resume": "suite smoke.toml --resume -o empty",
@@ -352,7 +353,7 @@ def inputs(tmp_path_factory):
     for name in ("run-schema-1", "run-schema-2", "run-schema-3", "suite-schema-1"):
         shutil.copytree(TESTS / "data" / name, home / name)
     shutil.copytree(REPOSITORY / "results" / "history", home / "track")
-    shutil.copy(REPOSITORY / "suites" / "smoke.toml", home)
+    shutil.copy(REPOSITORY / "stress" / "suites" / "smoke.toml", home)
     for name, text in LINKS.items():
         (home / name).write_text(text)
     shutil.copy(TESTS / "data" / "captures" / "two.pcapng", home)

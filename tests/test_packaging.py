@@ -79,6 +79,7 @@ def test_a_wheel_has_every_module(wheel):
     assert sources - inside == set()
     assert not [name for name in inside if name.startswith("stress/") and name.endswith(".c")]
     assert {"stress/py.typed", "stress/_fastconnect.pyi", "stress/_fastconnect.pyx"} <= inside
+    assert {f"stress/suites/{path.name}" for path in (PACKAGE / "suites").iterdir()} <= inside
     assert any(name.endswith(".data/data/share/man/man1/connstorm.1") for name in inside)
 
 
@@ -107,4 +108,5 @@ def test_a_wheel_works_from_another_folder(wheel, tmp_path):
     assert "connstorm" in run("-m", "stress", "--version")
     assert "32 connected" in run("-m", "stress", "run", "clean", "--port-range", "40000-40031", "-o", "results")
     assert "clean" in run("-m", "stress", "suite", "suite.toml", "--dry-run")
+    assert "closewait" in run("-m", "stress", "suite", "smoke", "--dry-run")
     assert "1 passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py")  # found by its entry point

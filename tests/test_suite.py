@@ -18,8 +18,8 @@ from command import program
 from namespaced import namespaced
 from suite_builders import a_summary, trials_of
 
+from stress.cli.interrupts import resume_command
 from stress.cli.main import connstorm as group
-from stress.cli.suite import resume_command
 from stress.lab import lock, sysctl, wait
 from stress.model.errors import INTERRUPTED, StoreError, UsageError
 from stress.model.plan import Ports
@@ -459,7 +459,7 @@ def test_a_second_suite_is_refused_with_the_name_of_the_first():
     with lock.hold_lock():
         ended = connstorm("--help", alone=[])
         assert ended.returncode == 0
-        ended = connstorm(Path(__file__).parents[1] / "suites" / "smoke.toml", alone=[])
+        ended = connstorm("smoke", alone=[])
     assert ended.returncode == 2
     assert f"Another suite runs on this machine, process {os.getpid()} (" in ended.stderr
     with lock.hold_lock():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Write docs/kernels.md and docs/kernels.png from a folder of suites/kernels.toml.
+"""Write docs/kernels.md and docs/kernels.png from a folder of the suite kernels.
 
 ``python docs/generate/kernels.py results/<the suite's folder>``; docs/generate/kernels_head.md, written by hand, says
 what the suite shows.
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.summary import analyse
-from stress.cli.suite import caption
 from stress.model.suite import Status
 from stress.store import run_folder, suite_folder
 from stress.suite.cell_results import count_missing, read_cell_trials
 from stress.view.figure.save import save_figure
 from stress.view.figure.suite.kernel_grid import kernel_grid_figure
+from stress.view.text.suite_caption import caption
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent

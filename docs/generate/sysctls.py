@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Write docs/sysctls.md and docs/sysctls.png from a folder of suites/sysctls.toml.
+"""Write docs/sysctls.md and docs/sysctls.png from a folder of the suite sysctls.
 
 ``python docs/generate/sysctls.py results/<the suite's folder>``; docs/generate/sysctls_head.md, written by hand, says
 what the suite shows.
@@ -8,13 +8,13 @@ what the suite shows.
 import sys
 from pathlib import Path
 
-from stress.cli.suite import caption
 from stress.store import suite_folder
 from stress.store.suite_folder import read_records
 from stress.suite.cell_results import count_missing, read_cell_trials
 from stress.view.figure.save import save_figure
 from stress.view.figure.suite.suite_figure import suite_figure
 from stress.view.text.change_wording import busy_text
+from stress.view.text.suite_caption import caption
 from stress.view.text.suite_markdown import suite_markdown
 
 HERE = Path(__file__).parent

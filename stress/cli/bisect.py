@@ -12,6 +12,7 @@ from stress.cli.verb import Verb
 from stress.compare.bisect import bisect_kernels as search
 from stress.model.errors import UsageError
 from stress.suite.config import load as suite_file
+from stress.suite.shipped import find_suite_file
 
 
 @click.command(cls=Verb)
@@ -49,7 +50,7 @@ def bisect(
     """
     catch_sigterm()
     names = between(listed(kernels) if kernels else [good, bad], good, bad)
-    bisection = search(suite_file.read(file), names, exprs, output, Progress("bisect"), build=build)
+    bisection = search(suite_file.read(find_suite_file(file)), names, exprs, output, Progress("bisect"), build=build)
     if as_json:
         probes: list[dict[str, Any]] = [
             {

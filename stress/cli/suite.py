@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 """connstorm suite: a matrix of scenarios, settings and trials, in one folder."""
 
-import shlex
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,12 @@ import msgspec
 from rich.console import Console
 
 from stress.analysis.statistics.trials import CellTrials
-from stress.cli.interrupts import catch_sigterm, interrupted_code
+from stress.cli.interrupts import catch_sigterm, interrupted_code, resume_command
 from stress.cli.output import console, json_option, output_option, print_object
-from stress.cli.stored import complete_stored
+from stress.cli.shipped import HERE, complete_suite, copy_suite, print_shipped
 from stress.cli.verb import Verb
 from stress.model.errors import LabError, NoRunsError, UsageError
 from stress.model.suite import Suite
-from stress.model.text import plural
-from stress.model.units import tick_rate
 from stress.store import suite_folder
 from stress.store.stored_names import find_stored
 from stress.store.suite_folder import Manifest
@@ -30,8 +26,10 @@ from stress.suite.config import load as suite_file
 from stress.suite.executor.base import Executor
 from stress.suite.executor.registry import make_executor
 from stress.suite.kernels import add_kernel_axis
+from stress.suite.shipped import find_suite_file
 from stress.view.text import suite_plan
 from stress.view.text.change_wording import busy_text
+from stress.view.text.suite_caption import caption
 from stress.view.text.suite_progress import SuiteProgress
 from stress.view.text.suite_table import suite_table
 
@@ -40,7 +38,21 @@ FIGURE = "suite.png"  # in the folder of a suite
 
 
 @click.command(cls=Verb)
-@click.argument("source", metavar="FILE.toml|FOLDER", type=click.Path(path_type=Path), shell_complete=complete_stored)
+@click.argument(
+    "source",
+    metavar="[FILE.toml|NAME|FOLDER]",
+    required=False,
+    type=click.Path(path_type=Path),
+    shell_complete=complete_suite,
+)
+@click.option("--list", "is_list", is_flag=True, help="list the suites that come with connstorm; run nothing")
+@click.option(
+    "--copy",
+    is_flag=False,
+    flag_value=HERE,
+    metavar="[FILE]",
+    help="write the file of the suite NAME, to be changed; run nothing",
+)
 @click.option("--dry-run", is_flag=True, help="print the cells, their order and what they take; run nothing")
 @click.option("--resume", is_flag=True, help="go on with FOLDER, or with the newest folder of FILE's suite")
 @click.option("--retry-failed", is_flag=True, help="with --resume: run failed trials again")
@@ -68,8 +80,10 @@ FIGURE = "suite.png"  # in the folder of a suite
 @output_option
 @json_option
 def suite(
-    source: Path,
+    source: Path | None,
     *,
+    is_list: bool,
+    copy: str | None,
     trials: int | None,
     kernels: tuple[str, ...],
     engine: str,
@@ -88,17 +102,30 @@ def suite(
 
     \b
     Examples:
-      connstorm suite suites/smoke.toml
-      connstorm suite suites/sysctls.toml --dry-run
-      connstorm suite suites/sysctls.toml --resume
+      connstorm suite --list
+      connstorm suite smoke
+      connstorm suite smoke --copy mine.toml
+      connstorm suite sysctls --dry-run
+      connstorm suite sysctls --resume
       connstorm suite results/20260101T000000Z-suite-sysctls-1a2b3c --resume --trials 9
-      connstorm suite suites/smoke.toml --kernel deb:bookworm --kernel deb:trixie
-      connstorm suite suites/sysctls.toml --executor ssh --hosts lab1,root@lab2:2222
+      connstorm suite smoke --kernel deb:bookworm --kernel deb:trixie
+      connstorm suite sysctls --executor ssh --hosts lab1,root@lab2:2222
     """
+    if is_list:
+        print_shipped(as_json=as_json)
+        return
+    if copy is not None:
+        copy_suite(source, copy)
+        return
+    if source is None:
+        raise UsageError(
+            "Give a suite file, or the name of a suite; connstorm suite --list shows those that come with it."
+        )
     executor = make_executor(engine, [name for name in hosts.split(",") if name], remote_connstorm)
     if resume and not source.exists():
-        with suppress(NoRunsError):  # then it is a file that is not there
+        with suppress(NoRunsError):  # then it is a file, or comes with connstorm
             source = find_stored(str(source), output, only_suites=True)
+    source = find_suite_file(source)
     path = source if source.is_dir() else None
     if path is not None and not (resume or dry_run):
         raise UsageError(f"{source} is a folder: go on with it by --resume, or give the suite's file.")
@@ -174,12 +201,6 @@ def conduct(
             return progress.path, interrupted_code()
 
 
-def resume_command(path: Path, executor_options: Sequence[str], *, host: bool, retry_failed: bool) -> str:
-    """Return the command that runs what is missing in a suite folder, as a shell reads it."""
-    flags = [*(["--retry-failed"] if retry_failed else []), *(["--host"] if host else [])]
-    return shlex.join(["connstorm", "suite", str(path), "--resume", *flags, *executor_options])
-
-
 def conclude(path: Path, *, as_json: bool) -> int:
     """Draw the figure, print the table; return the exit code."""
     file = suite_folder.read(path)
@@ -220,25 +241,3 @@ def print_suite(path: Path, *, as_json: bool) -> int:
         figure = f"figure: {path / FIGURE}\n" if (path / FIGURE).exists() else ""
         printer.print(f"{figure}folder: {path}", soft_wrap=True)
     return LabError.exit_code if failed else 0
-
-
-def caption(file: Manifest) -> list[str]:
-    """Return what a reader of the figure needs to judge or repeat the suite."""
-    (attestation, *others) = file.fingerprints.values()
-    machines = [
-        f"Linux {attestation.host.kernel}",
-        f"HZ {tick_rate(attestation.host.jiffy_ns)}",
-        f"{attestation.host.cpus} CPUs",
-    ]
-    if others:
-        machines = [f"{name}: Linux {fingerprint.host.kernel}" for name, fingerprint in file.fingerprints.items()]
-    booted = [f"{kernel.host.kernel}{' emulated' if kernel.host.emulated else ''}" for kernel in file.kernels.values()]
-    return [
-        *machines,
-        *([f"booted: {', '.join(booted)}"] if booted else []),
-        *(f"{name}: Linux {peer.host.kernel}" for name, peer in file.peers.items()),
-        f"{plural(file.suite.trials, 'trial')} per cell",
-        f"seed {file.suite.seed}",
-        f"suite {file.id}",
-        attestation.program,
-    ]

@@ -41,6 +41,7 @@ GROUPS: dict[
     },
     "shell": PLAN_GROUPS,
     "suite": {
+        "Suites that come with connstorm": ("--list", "--copy"),
         "Trials": ("--dry-run", "--trials", "--resume", "--retry-failed"),
         "Where they run": ("--kernel", "--executor", "--hosts", "--remote-connstorm", "--host"),
     },

@@ -22,7 +22,7 @@ def worker(scheduler: str, name: str | None) -> None:
     Examples:
       dask scheduler --port 8786                       on one machine, which is no host of the fleet
       connstorm worker tcp://lab0:8786 --name lab1     on each host
-      connstorm suite suites/smoke.toml --executor dask:tcp://lab0:8786
+      connstorm suite smoke --executor dask:tcp://lab0:8786
     """
     try:
         from stress.suite.executor.dask_worker import run_worker  # noqa: PLC0415  # of an extra

@@ -90,6 +90,12 @@ def expected_seconds(suite: Suite, *, host: bool) -> dict[str, float]:
     return {cell.name: cell_seconds(cell, here) for cell in matrix.build_cells(suite, host=host)}
 
 
+def suite_seconds(suite: Suite, *, host: bool) -> float:
+    """Return about how many seconds all trials take on this machine, one after the other."""
+    seconds = list(expected_seconds(suite, host=host).values())
+    return suite.trials * sum(seconds) + (suite.warmup * seconds[0] if seconds else 0.0)
+
+
 def cell_seconds(cell: Cell, host: Host) -> float:
     """Return about how many seconds a trial of a cell takes; emulation takes longer, by a factor that is not known."""
     return trial_seconds(cell.plan, host) + (0.0 if cell.kernel == HOST else GUEST_S)
