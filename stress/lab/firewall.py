@@ -17,6 +17,7 @@ from collections.abc import Iterable
 import msgspec
 
 from stress.model.errors import LabError
+from stress.model.json_text import decode_json
 from stress.model.world import Drop, Firewall
 
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h; not in the socket module
@@ -137,7 +138,7 @@ def count_packets() -> dict[str, int]:
 
 def parse_listing(text: str) -> Listing:
     """Decode the output of ``nft --json``."""
-    return msgspec.json.decode(text, type=Listing)
+    return decode_json(text, Listing)
 
 
 def run_nft(arguments: list[str], text: str = "") -> str:

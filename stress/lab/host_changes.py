@@ -18,6 +18,7 @@ from stress.lab import host_sysctls, sysctl_journal
 from stress.lab.host_sysctls import RestoreOutcome
 from stress.lab.own_route import OwnRoute, remove_route
 from stress.model.errors import ConnstormError, LabError, NotApplicableError, UsageError
+from stress.model.json_text import decode_json
 
 LIMIT_S = 30.0  # for one change: nft and the kernel need milliseconds
 MESSAGE_MAX = 65536
@@ -100,7 +101,7 @@ class HostChanges:
                 answer = b""
             if not answer:
                 self.mend()
-            result = msgspec.json.decode(answer, type=ChangeAnswer)
+            result = decode_json(answer, ChangeAnswer)
         if result.error:
             raise ERRORS.get(result.error, LabError)(result.text)
 

@@ -16,6 +16,7 @@ from stress.lab.own_route import add_route, forget_neighbour, remove_route
 from stress.lab.owned_tables import OwnedTables
 from stress.lab.signals import SIGNALS, ignore
 from stress.model.errors import ConnstormError
+from stress.model.json_text import decode_json
 
 
 class Changed:
@@ -56,7 +57,7 @@ def main() -> None:
         count = 0
         while text := receive(owner):
             count += 1
-            send_answer(owner, attempt(count, partial(changed.apply, msgspec.json.decode(text, type=HostChange))))
+            send_answer(owner, attempt(count, partial(changed.apply, decode_json(text, HostChange))))
         send_answer(owner, attempt(0, changed.undo))
 
 

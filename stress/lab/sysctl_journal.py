@@ -18,6 +18,7 @@ from stress.lab import wait
 from stress.lab.host import boot_id
 from stress.model import atomic
 from stress.model.errors import LabError
+from stress.model.json_text import decode_json
 
 FOLDER = "/var/lib/connstorm"
 FOLDER_VARIABLE = "CONNSTORM_STATE"
@@ -102,12 +103,12 @@ def read_journal() -> Journal | None:
         LabError: it cannot be read.
     """
     try:
-        return msgspec.json.decode(journal_file().read_bytes(), type=Journal)
+        return decode_json(journal_file().read_bytes(), Journal)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise LabError(f"{journal_file()} cannot be read: {error.strerror}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
         raise LabError(
             f"{journal_file()} is damaged ({error}), so it is not known which sysctls of this host are still "
             "modified; check them yourself, then remove it."

@@ -15,6 +15,7 @@ import msgspec
 
 from stress.lab import firewall
 from stress.model.errors import LabError, UsageError
+from stress.model.json_text import decode_json
 from stress.model.text import endpoint_text
 
 CONNTRACK = Path("/proc/sys/net/netfilter/nf_conntrack_max")  # without conntrack no address is translated
@@ -75,7 +76,7 @@ def is_held_back(address: str) -> bool:
 def list_rules() -> list[dict[str, Any]] | None:
     """Return the rule set as ``nft --json`` lists it; None where this user cannot see all of it."""
     try:
-        listing = msgspec.json.decode(firewall.run_nft(["--json", "list", "ruleset"]))
+        listing = decode_json(firewall.run_nft(["--json", "list", "ruleset"]))
         tables = [Path("/proc/thread-self/net", name) for name in LEGACY]
         legacy = {table for names in tables if names.exists() for table in names.read_text().split()}
     except (LabError, OSError, msgspec.DecodeError):  # nft 1.0.6 prints nothing where a table has an owner

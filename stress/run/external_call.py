@@ -10,6 +10,7 @@ import msgspec
 from stress.model import errors
 from stress.model.errors import ConnstormError, LabError
 from stress.model.host import Host
+from stress.model.json_text import decode_json
 from stress.model.plan import EvidenceSource, Plan
 from stress.model.summary import Summary
 from stress.run.process import ONE_THREAD
@@ -74,7 +75,7 @@ def call_external_storm(plan: Plan) -> Answer:
     except subprocess.TimeoutExpired as error:
         raise LabError(f"A storm did not end within {limit_s:g} s and was ended.") from error
     try:
-        answer = msgspec.json.decode(ended.stdout, type=Answer | Refusal)
+        answer = decode_json(ended.stdout, Answer | Refusal)
     except msgspec.DecodeError as error:
         raise LabError(f"The storm's process ended with code {ended.returncode} before it had a result.") from error
     if isinstance(answer, Refusal):

@@ -8,6 +8,7 @@ import msgspec
 
 import stress
 from stress.model.errors import ConnstormError, LabError, UsageError, error_named
+from stress.model.json_text import decode_json
 from stress.model.plan import Plan
 from stress.model.progress import StormUnderway
 from stress.model.suite import Fingerprint, Settle
@@ -59,7 +60,7 @@ def decode_plan(data: bytes) -> Plan:
         UsageError: it is none.
     """
     try:
-        return msgspec.json.decode(data, type=Plan)
+        return decode_json(data, Plan)
     except msgspec.DecodeError as error:
         raise UsageError(f"The plan on standard input cannot be read: {error}.") from error
 
@@ -75,7 +76,7 @@ def decode_fingerprint(answer: bytes, host: str) -> Fingerprint:
         LabError: it is no fingerprint, or the host speaks another protocol.
     """
     try:
-        fingerprint = msgspec.json.decode(answer, type=Fingerprint)
+        fingerprint = decode_json(answer, Fingerprint)
     except msgspec.DecodeError as error:
         raise LabError(
             f"{host} did not say what it is but {answer[:SHOWN_BYTES]!r}: {error}. Is its connstorm this version?"

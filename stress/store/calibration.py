@@ -8,6 +8,7 @@ import msgspec
 from stress.model import atomic
 from stress.model.calibration import CALIBRATION_SCHEMA, Calibration
 from stress.model.errors import StoreError, UsageError
+from stress.model.json_text import decode_json
 from stress.model.text import json_bytes
 
 FOLDER = "calibration"
@@ -40,7 +41,7 @@ def read(path: Path) -> Calibration:
         UsageError: it is not a calibration, or has another schema.
     """
     try:
-        calibration = msgspec.json.decode(path.read_bytes(), type=Calibration)
+        calibration = decode_json(path.read_bytes(), Calibration)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; connstorm calibrate makes one.") from error
     except msgspec.DecodeError as error:

@@ -7,6 +7,7 @@ import msgspec
 
 from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
+from stress.model.json_text import decode_json
 from stress.store.run_folder import RUN_FILE
 from stress.store.suite_folder import SUITE_FILE, TRIAL_FILE, TRIALS_FOLDER
 
@@ -49,7 +50,7 @@ def compact_json(file: Path) -> bytes:
     """
     data = file.read_bytes()
     try:
-        msgspec.json.decode(data)
+        decode_json(data)
     except msgspec.DecodeError as error:
         raise UsageError(f"{file} is not JSON: {error}; it is damaged, and nothing was copied.") from error
     return msgspec.json.format(data, indent=-1) + b"\n"

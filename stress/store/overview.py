@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from stress.model.json_text import decode_json
 from stress.model.outcome import Cause
 from stress.model.suite import Status
 from stress.store.json_parts import ManifestPart, RunPart, TrialPart
@@ -98,7 +99,7 @@ def read_run_overview(path: Path) -> RunOverview:
     Raises:
         OSError, msgspec.DecodeError: its run.json cannot be read.
     """
-    run = msgspec.json.decode((path / RUN_FILE).read_bytes(), type=RunPart)
+    run = decode_json((path / RUN_FILE).read_bytes(), RunPart)
     summary = run.summary
     return RunOverview(
         scenario=run.plan.scenario,
@@ -120,9 +121,9 @@ def read_suite_overview(path: Path) -> SuiteOverview:
     Raises:
         OSError, msgspec.DecodeError: its suite.json or the file of a trial cannot be read.
     """
-    file = msgspec.json.decode((path / SUITE_FILE).read_bytes(), type=ManifestPart)
+    file = decode_json((path / SUITE_FILE).read_bytes(), ManifestPart)
     trials = [
-        (place.parent, msgspec.json.decode(place.read_bytes(), type=TrialPart))
+        (place.parent, decode_json(place.read_bytes(), TrialPart))
         for place in sorted(path.glob(f"{TRIALS_FOLDER}/*/{TRIAL_FILE}"))
     ]
     hosts = max(len(file.attestations), 1)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from stress.lab.sysctl import RESERVED_PORTS, parse_ports
 from stress.model.errors import UsageError
+from stress.model.json_text import decode_json
 from stress.model.record import Record
 from stress.model.run import CLOSE_WAIT, MINE
 from stress.model.summary import Summary
@@ -157,7 +158,7 @@ def decode_run(data: bytes, where: str) -> tuple[RunFile, int]:
         UsageError: it is not a run.json, or its schema is newer, or too old for every upgrade.
     """
     try:
-        document = msgspec.json.decode(data)
+        document = decode_json(data)
     except msgspec.DecodeError as error:
         raise UsageError(f"{where} is not JSON: {error}. The file is damaged; run again.") from error
     schema = document.get("schema") if isinstance(document, dict) else None

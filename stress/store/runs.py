@@ -14,6 +14,7 @@ import msgspec
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.host import Host
 from stress.model.kernel import HOST
+from stress.model.json_text import decode_json
 from stress.model.observation import Observation
 from stress.model.plan import EvidenceSource, Plan
 from stress.model.record import Phase
@@ -175,7 +176,7 @@ def read_header(path: Path) -> RunHeader:
     except OSError as error:
         raise UsageError(f"{path} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
     try:
-        header = msgspec.json.decode(data, type=RunHeader)
+        header = decode_json(data, RunHeader)
         if header.schema == SCHEMA:
             return header
     except msgspec.DecodeError:

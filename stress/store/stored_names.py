@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from stress.model.errors import NoRunsError, UsageError
+from stress.model.json_text import decode_json
 from stress.model.text import did_you_mean, join_words, plural
 from stress.store.suite_folder import SUITE_FILE
 
@@ -153,7 +154,7 @@ def read_renamed(path: Path, name: str, changed_ns: int) -> StoredEntry | None:
     """Return the run or suite in a folder whose name does not tell; None where it is neither, or damaged."""
     for file in (RUN_FILE, SUITE_FILE):
         with suppress(OSError, msgspec.DecodeError, ValueError):
-            beginning = msgspec.json.decode((path / file).read_bytes(), type=Beginning)
+            beginning = decode_json((path / file).read_bytes(), Beginning)
             started = datetime.fromisoformat(beginning.started_utc).astimezone(UTC)
             return StoredEntry(path, name, f"{started:{STARTED}}", name, "", file == SUITE_FILE, changed_ns)
     return None

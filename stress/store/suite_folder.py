@@ -19,6 +19,7 @@ import msgspec
 
 from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
+from stress.model.json_text import decode_json
 from stress.model.kernel import HOST
 from stress.model.suite import Cell, Fingerprint, Suite, Trial, TrialRecord
 from stress.model.text import json_bytes, slug
@@ -125,7 +126,7 @@ def read(path: Path) -> Manifest:
         UsageError: it is not a suite folder, or its schema cannot be read.
     """
     try:
-        document = msgspec.json.decode((path / SUITE_FILE).read_bytes())
+        document = decode_json((path / SUITE_FILE).read_bytes())
     except OSError as error:
         raise UsageError(f"{path} is not a suite folder: {SUITE_FILE} cannot be read ({error.strerror}).") from error
     except msgspec.DecodeError as error:
@@ -210,7 +211,7 @@ def trial_folder(path: Path, trial: Trial) -> Path:
 def read_record(file: Path) -> TrialRecord:
     """Read one trial.json."""
     try:
-        return convert(msgspec.json.decode(file.read_bytes()), TrialRecord, file)
+        return convert(decode_json(file.read_bytes()), TrialRecord, file)
     except (OSError, msgspec.DecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}; remove it, and --resume repeats that trial.") from error
 

@@ -7,6 +7,7 @@ import msgspec
 
 from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
+from stress.model.json_text import decode_json
 from stress.model.text import json_bytes
 
 VERDICT_SCHEMA = 1
@@ -101,7 +102,7 @@ def read(path: Path) -> VerdictFile:
         UsageError: it is not a verdict.json, or has another schema.
     """
     try:
-        verdict = msgspec.json.decode(path.read_bytes(), type=VerdictFile)
+        verdict = decode_json(path.read_bytes(), VerdictFile)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except msgspec.DecodeError as error:

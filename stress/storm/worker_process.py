@@ -17,6 +17,7 @@ from stress.lab.pdeathsig import die_with_parent
 from stress.lab.signals import INTERRUPTING, FirstInterrupt, ignore
 from stress.model.attempt import ATTEMPT, USE
 from stress.model.errors import LabError
+from stress.model.json_text import decode_json
 from stress.model.run import PORTS
 from stress.storm.ports import read_port_range
 from stress.storm.worker import Worker, WorkerSpec, pin_to_cpu
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> None:
     line = sys.stdin.buffer.readline()
     if not line:
         return  # whoever started it was interrupted
-    spec = msgspec.json.decode(line, type=WorkerSpec)
+    spec = decode_json(line, WorkerSpec)
     ports = read_port_range(spec.plan.server_ports)
     own = slice(first_row, first_row + spec.own_attempts(ports))
     records = np.frombuffer(mmap.mmap(records_fd, 0), ATTEMPT)[own]
@@ -62,7 +63,7 @@ def main(arguments: list[str]) -> None:
         line = sys.stdin.buffer.readline()
         if not line:
             return
-        begin = msgspec.json.decode(line, type=BeginMessage)
+        begin = decode_json(line, BeginMessage)
         FirstInterrupt(*INTERRUPTING)
         try:
             result = worker.storm(begin.epoch_ns, begin.begin_ns, holders)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from stress._fastconnect import now_ns
 from stress.lab.signals import INTERRUPTING
 from stress.model.errors import LabError
+from stress.model.json_text import decode_json
 from stress.storm.buffer import Buffer
 from stress.storm.worker import WorkerResult, WorkerSpec
 from stress.storm.worker_process import BeginMessage, WorkerFailure
@@ -148,7 +149,7 @@ class Workers:
             return
         before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTING)
         try:
-            answers.append(msgspec.json.decode(self.receive(process), type=WorkerResult | WorkerFailure))
+            answers.append(decode_json(self.receive(process), WorkerResult | WorkerFailure))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -14,6 +14,7 @@ import msgspec
 
 from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
+from stress.model.json_text import decode_json
 from stress.model.kernel import DEBIAN_PREFIX, CachedKernel
 from stress.model.text import json_bytes
 
@@ -55,7 +56,7 @@ def list_kernels() -> list[CachedKernel]:
         if file.parent.name.startswith("."):
             continue  # not complete yet, or left over
         try:
-            kernels.append(msgspec.json.decode(file.read_bytes(), type=CachedKernel))
+            kernels.append(decode_json(file.read_bytes(), CachedKernel))
         except (OSError, msgspec.DecodeError) as error:
             raise UsageError(
                 f"{file} cannot be read: {error}; remove the folder and download the kernel again."

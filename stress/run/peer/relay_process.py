@@ -10,11 +10,10 @@ import socket
 import sys
 from contextlib import suppress
 
-import msgspec
-
 from stress.lab.pdeathsig import die_with_parent
 from stress.lab.signals import INTERRUPTING, ignore
 from stress.model.errors import ConnstormError
+from stress.model.json_text import decode_json
 from stress.run.peer.far_end import reach_far_end
 from stress.run.peer.relay_loop import RelayLoop
 from stress.run.peer.relay_spec import RelaySpec
@@ -36,7 +35,7 @@ def main(descriptor: int, cell_pid: int) -> None:
     ignore(INTERRUPTING)  # they are for run-cell
     if os.getppid() != cell_pid:
         return  # it ended before it could have taken this process with it
-    spec = msgspec.json.decode(sys.stdin.buffer.read(), type=RelaySpec)
+    spec = decode_json(sys.stdin.buffer.read(), RelaySpec)
     cell = socket.socket(fileno=descriptor)
     try:
         far = reach_far_end(spec)

@@ -53,7 +53,7 @@ class Speech:
         Raises:
             ChannelFaultError: it is none that this end may send.
         """
-        message: Message = decode_json(self._decoder, payload)
+        message: Message = decode_payload(self._decoder, payload)
         if name := SHOWN.get(type(message)):  # a terminal would obey what is in it
             message = msgspec.structs.replace(message, **{name: one_line(getattr(message, name))})
         if isinstance(message, Answer):
@@ -66,7 +66,7 @@ CLIENT_SPEECH = Speech((Hello, Beat, Ended, StopPart, *Call.__subclasses__()), C
 SERVER_SPEECH = Speech((Hello, Beat, Ended, Refused, Answer), SERVER_MESSAGE_MAX)
 
 
-def decode_json(decoder: msgspec.json.Decoder[Any], payload: bytes | msgspec.Raw) -> Any:
+def decode_payload(decoder: msgspec.json.Decoder[Any], payload: bytes | msgspec.Raw) -> Any:
     """Return what JSON from the other end says.
 
     Raises:
@@ -103,7 +103,7 @@ def decode_value(kind: type[Call], answer: Answer) -> Any:
     Raises:
         ChannelFaultError: it is of another type.
     """
-    value = decode_json(result_decoder(kind), answer.value)
+    value = decode_payload(result_decoder(kind), answer.value)
     check_values(msgspec.to_builtins(value))
     return value
 

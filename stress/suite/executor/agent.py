@@ -17,6 +17,7 @@ import msgspec
 
 from stress.lab.signals import DeferredSignals
 from stress.model.errors import UsageError
+from stress.model.json_text import decode_json
 from stress.run.protocol import UNNUMBERED, Event, Failed, Settled, Stage, require_protocol
 from stress.suite.executor import archive
 from stress.suite.executor.remote_trial import TrialRequest, run_request
@@ -95,8 +96,8 @@ def decode_request(line: bytes) -> TrialRequest:
         LabError: it is of another protocol.
     """
     try:
-        number = msgspec.json.decode(line, type=Numbered).protocol
+        number = decode_json(line, Numbered).protocol
         require_protocol(number, "The connstorm that sends this trial")
-        return msgspec.json.decode(line, type=TrialRequest)
+        return decode_json(line, TrialRequest)
     except msgspec.DecodeError as error:
         raise UsageError(f"The trial request on standard input cannot be read: {error}.") from error

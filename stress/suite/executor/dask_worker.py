@@ -17,6 +17,7 @@ import dask
 import msgspec
 from distributed import Status, Worker, WorkerPlugin
 
+from stress.model.json_text import decode_json
 from stress.run import process
 from stress.run.process import CellProcess, CellResult
 from stress.suite.executor import archive
@@ -77,7 +78,7 @@ def packed_fingerprint() -> bytes:
 
 def run_packed_request(request: bytes, key: str) -> tuple[CellResult, bytes]:
     """Run a trial; return its result, and the archive of its run folder, which is empty if there is none."""
-    trial = msgspec.json.decode(request, type=TrialRequest)
+    trial = decode_json(request, TrialRequest)
 
     def note_process(running: CellProcess) -> None:
         running_trials[key] = running

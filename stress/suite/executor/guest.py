@@ -13,6 +13,7 @@ import msgspec
 from stress.lab.kernel.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boot, GuestEnd, Image, last_messages
 from stress.model import atomic
 from stress.model.errors import LabError
+from stress.model.json_text import decode_json
 from stress.model.plan import Plan
 from stress.model.suite import Fingerprint, Settle
 from stress.run.process import ONE_THREAD, CellResult
@@ -175,7 +176,7 @@ class GuestHandle:
         """Return the last event of the cell, or None when no event can be read."""
         try:
             lines = (self.share / EVENTS).read_bytes().splitlines()
-            event: Event = msgspec.json.decode(lines[-1], type=Event)
+            event: Event = decode_json(lines[-1], Event)
         except (OSError, IndexError, msgspec.DecodeError):
             return None
         return event

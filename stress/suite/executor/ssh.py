@@ -7,6 +7,7 @@ from contextlib import suppress
 import msgspec
 
 from stress.model.errors import LabError, UsageError
+from stress.model.json_text import decode_json
 from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint, Settle
 from stress.run.process import FINGERPRINT_LIMIT_S, CellResult
@@ -136,6 +137,7 @@ class Ssh:
 def decode_message(line: bytes, host: str) -> Message:
     """Decode a line that the agent printed."""
     try:
-        return msgspec.json.decode(line, type=Message)  # type: ignore[no-any-return]  # mypy cannot infer a union
+        message: Message = decode_json(line, Message)
     except msgspec.DecodeError:
         return Failed(f"{host} printed {line[:80]!r}, which is no event; nothing was stored.", LabError.exit_code)
+    return message
