@@ -254,6 +254,15 @@ def test_the_doctor_says_what_this_machine_can_do():
     assert all(name in shown for name in points)
 
 
+def test_a_strict_doctor_fails_where_there_is_something_to_do():
+    few = connstorm("doctor", "--strict", "--json", under=["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"])
+    checks = {check["name"]: check["advice"] for check in json.loads(few.stdout)["points"]}
+    assert checks["descriptors"]
+    assert few.returncode == 3
+    every = connstorm("doctor", "--strict", "--json")
+    assert every.returncode == (3 if any(check["advice"] for check in json.loads(every.stdout)["points"]) else 0)
+
+
 def test_the_doctor_measures_the_engine_beside_a_bare_loop():
     ended = connstorm("doctor", "--speed", "--json")
     assert ended.returncode == 0, ended.stderr

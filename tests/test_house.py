@@ -249,9 +249,9 @@ def blanket_handlers(modules):
 
 
 def test_no_blanket_handler():
-    """Errors are never swallowed: nobody catches everything and goes on."""
+    """Errors are never swallowed: nobody catches everything and goes on. Of all verbs a crash must not end with 1."""
     assert blanket_handlers([a_module("lab.x", "try:\n    x\nexcept (OSError, Exception):\n    pass")]) == ["lab.x:4"]
-    assert blanket_handlers(MODULES) == []
+    assert [place.partition(":")[0] for place in blanket_handlers(MODULES)] == ["cli.main"]
 
 
 def without_symptom(names, shown):

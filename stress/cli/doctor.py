@@ -20,6 +20,7 @@ STDIN = "-"
 
 @click.command(cls=Verb)
 @click.option("--speed", is_flag=True, help="measure the engine next to a bare loop, a quarter of a minute")
+@click.option("--strict", is_flag=True, help="fail with 3 where a check says that there is something to do")
 @click.option("--restore", is_flag=True, help="restore the host's settings that a killed run left modified, as root")
 @click.option(
     "--peer", metavar="[USER@]HOST[:PORT]", help="say whether this host can be stormed, and what lies between"
@@ -37,6 +38,7 @@ def doctor(
     listen_port: int | None,
     *,
     speed: bool,
+    strict: bool,
     restore: bool,
     as_json: bool,
 ) -> None:
@@ -51,14 +53,17 @@ def doctor(
     \b
     Examples:
       connstorm doctor
+      connstorm doctor --strict
       connstorm doctor --speed
       connstorm doctor --restore
       connstorm doctor --peer lab2
     """
     if speed + restore + (peer is not None) > 1:
         raise click.UsageError("Give one of --speed, --restore and --peer.")
+    if strict and restore:
+        raise click.UsageError("--strict is for checks; --restore fails by itself where it cannot restore.")
     if peer is not None:
-        examine_peer(peer, word, command, listen, listen_port, as_json=as_json)
+        examine_peer(peer, word, command, listen, listen_port, strict=strict, as_json=as_json)
         return
     if (word, command, listen, listen_port) != (None, None, None, None):
         raise click.UsageError(
@@ -91,10 +96,19 @@ def doctor(
             console().print(speed_table(speeds, harness))
     if as_json:
         print_object(document)
+    if strict and any(check.advice for check in findings):
+        sys.exit(LabError.exit_code)
 
 
-def examine_peer(
-    peer: str, word: str | None, command: str | None, listen: str | None, port: int | None, *, as_json: bool
+def examine_peer(  # how a peer is reached
+    peer: str,
+    word: str | None,
+    command: str | None,
+    listen: str | None,
+    port: int | None,
+    *,
+    strict: bool,
+    as_json: bool,
 ) -> None:
     """Say whether this host and another one can storm across the link between them."""
     word = os.environ.pop(JOIN_VARIABLE, None) if word is None else word
@@ -115,6 +129,8 @@ def examine_peer(
         print_object({"points": msgspec.to_builtins(checks), "peer": msgspec.to_builtins(known)})
     else:
         console().print(checkup_table(checks))
+    if strict and any(check.advice for check in checks):
+        sys.exit(LabError.exit_code)
 
 
 def restore_settings(*, as_json: bool) -> None:

@@ -2,15 +2,15 @@
 """The command line: finds the verb, and turns errors into exit codes."""
 
 import importlib
-import io
-import os
 import sys
 from typing import Any
 
 import click
 
 from stress import __version__
+from stress.cli.crash import report_crash
 from stress.cli.interrupts import interrupted_code
+from stress.cli.streams import discard_lost_streams, is_output_lost, leave_broken_pipe, replace_unknown_letters
 from stress.cli.verb import unescape
 from stress.model.errors import ConnstormError, StoreError
 from stress.model.text import did_you_mean
@@ -76,6 +76,22 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(f"stress.cli.{name}"), FUNCTIONS.get(name, name))
         return command
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse, as click does; but where nobody reads a help text, end as SIGPIPE would, not with 1."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except BrokenPipeError:
+            leave_broken_pipe()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb, as click does; but where nobody reads what it prints, end as SIGPIPE would, not with 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            leave_broken_pipe()
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -113,6 +129,7 @@ def connstorm() -> None:
       3    the lab failed
       4    inconclusive (gate --strict); books out of balance (run --strict)
       5    no comparable baseline (gate --require-baseline)
+      70   a fault of connstorm itself; a file has its trace
       130  interrupted; 143 by SIGTERM; what was recorded is stored
       141  nobody reads the output any more
     """
@@ -123,11 +140,25 @@ connstorm.help = unescape(connstorm.help)
 
 def main() -> None:
     """Run the program."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a locale without our letters, or bytes that are none
+    replace_unknown_letters()
     try:
-        code = connstorm.main(prog_name="connstorm", standalone_mode=False)
+        code = run_verb()
+    except BrokenPipeError:  # of a message on standard error
+        leave_broken_pipe()
+    except OSError:  # the same on a full disk: there is no place for a sentence
+        discard_lost_streams()
+        code = StoreError.exit_code
+    sys.exit(code)
+
+
+def run_verb() -> int:
+    """Run the verb of the command line; print what went wrong, and return the exit code.
+
+    Raises:
+        OSError: standard error cannot be written.
+    """
+    try:
+        code: int | None = connstorm.main(prog_name="connstorm", standalone_mode=False)
     except ConnstormError as error:
         click.echo(f"connstorm: {error}", err=True)
         code = error.exit_code
@@ -138,18 +169,11 @@ def main() -> None:
         click.echo("connstorm: interrupted; nothing was kept of what had not begun to storm.", err=True)
         code = interrupted_code()
     except OSError as error:
-        if not is_output_lost():
-            raise
-        click.echo(f"connstorm: Standard output cannot be written: {error.strerror}; write it elsewhere.", err=True)
-        code = StoreError.exit_code
-    sys.exit(code or 0)
-
-
-def is_output_lost() -> bool:
-    """Return whether standard output still cannot be written; it is then discarded."""
-    try:
-        click.echo()  # to flush alone is not enough: after a failure nothing may be left
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would end with 120
-        return True
-    return False
+        if is_output_lost():
+            click.echo(f"connstorm: Standard output cannot be written: {error.strerror}; write it elsewhere.", err=True)
+            code = StoreError.exit_code
+        else:
+            code = report_crash(error)
+    except Exception as error:  # noqa: BLE001  # whatever it is, it must not end with 1, which means a regression
+        code = report_crash(error)
+    return code or 0

@@ -6,13 +6,13 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import msgspec
 from rich.console import Console
 
-from stress.model.errors import BROKEN_PIPE
+from stress.cli.streams import leave_broken_pipe
 from stress.model.progress import ProgressCallback
 from stress.model.record import Record
 from stress.model.summary import Summary
@@ -84,12 +84,6 @@ class PipedConsole(Console):
     def on_broken_pipe(self) -> None:
         """Raise SystemExit."""
         leave_broken_pipe()
-
-
-def leave_broken_pipe() -> NoReturn:
-    """End the program as SIGPIPE would: nobody reads standard output any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would end with 120
-    sys.exit(BROKEN_PIPE)
 
 
 def console(*, stderr: bool = False) -> Console:

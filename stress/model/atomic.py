@@ -33,6 +33,9 @@ def open_file(path: Path, partial: Path | None = None) -> Iterator[IO[bytes]]:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)
+    except OSError as error:  # of write(2), which knows no names
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
     flush_folder(path.parent)

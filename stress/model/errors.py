@@ -2,6 +2,7 @@
 """Exceptions, each kind with the exit code of the command line."""
 
 UNBALANCED = 4  # exit code of run --strict: the books do not balance; inconclusive, as a gate is
+CRASHED = 70  # exit code of a fault of the program itself, EX_SOFTWARE of sysexits.h
 BROKEN_PIPE = 141  # exit code when nobody reads standard output, as shells count: 128 + SIGPIPE
 INTERRUPTED = 130  # exit code after SIGINT, as shells count: 128 + the signal
 TERMINATED = 143  # the same after SIGTERM
@@ -35,6 +36,12 @@ class LabError(ConnstormError):
     """The environment under test could not be set up, or did not last."""
 
     exit_code = 3
+
+
+class FaultError(ConnstormError):
+    """A process of this program ended by a fault of its own, which it has told."""
+
+    exit_code = CRASHED
 
 
 class ChannelClosedError(LabError):

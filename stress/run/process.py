@@ -16,7 +16,8 @@ import msgspec
 
 from stress.lab.signals import CANCEL
 from stress.model import atomic
-from stress.model.errors import INTERRUPTED, LabError
+from stress.model.errors import CRASHED, INTERRUPTED, FaultError, LabError
+from stress.model.json_text import decode_json
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback, StormUnderway
 from stress.model.suite import Fingerprint, Settle
@@ -109,7 +110,8 @@ class CellProcess:
                 return CellResult(None, last, settle)
             case _:
                 atomic.remove_abandoned(self.results)
-                return CellResult(None, Failed(self.exit_text(), LabError.exit_code), settle)
+                kind = FaultError if self.process.returncode == CRASHED else LabError
+                return CellResult(None, Failed(self.exit_text(), kind.exit_code, kind.__name__), settle)
 
     def interrupt(self) -> None:
         """Let it end its storm early and write what it has recorded."""
@@ -144,6 +146,8 @@ class CellProcess:
         if self.late:
             return f"{self.plan.scenario} did not end within {self.limit_s:g} s and was ended; nothing was stored."
         code = self.process.returncode
+        if code == CRASHED:
+            return f"The process that ran {self.plan.scenario} had a fault, as told above; nothing was stored."
         how = f"code {code}"
         if code < 0:
             how = signal.Signals(-code).name
@@ -211,4 +215,4 @@ def request_fingerprint() -> Fingerprint:
 def decode_events(stream: IO[bytes]) -> Iterator[Event]:
     """Decode the lines of a cell as they come."""
     for line in stream:
-        yield msgspec.json.decode(line, type=Event)
+        yield decode_json(line, Event)

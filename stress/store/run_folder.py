@@ -19,6 +19,7 @@ from stress.model.run import KERNEL_EVENT, MINE, Run, no_events, no_uses
 from stress.model.summary import Summary
 from stress.model.text import json_bytes
 from stress.store import stored_names
+from stress.store.array_file import write_array
 from stress.store.run_schema import SCHEMA, RunFile, decode_run, mine_dtype, upgrade_mines
 
 RUN_FILE, ATTEMPTS_FILE, USES_FILE = stored_names.RUN_FILE, "attempts.npy", "uses.npy"
@@ -68,15 +69,15 @@ def write(
     final = results / folder_name(run.record)
     try:
         with atomic.open_folder(final) as folder:
-            np.save(folder / ATTEMPTS_FILE, run.attempts)
+            write_array(folder / ATTEMPTS_FILE, run.attempts)
             if len(run.uses):
-                np.save(folder / USES_FILE, run.uses)
+                write_array(folder / USES_FILE, run.uses)
             if len(run.mines):
-                np.save(folder / MINES_FILE, run.mines)
+                write_array(folder / MINES_FILE, run.mines)
             if len(run.events):
-                np.save(folder / EVENTS_FILE, run.events)
+                write_array(folder / EVENTS_FILE, run.events)
             if len(run.flows):
-                np.save(folder / FLOWS_FILE, run.flows)
+                write_array(folder / FLOWS_FILE, run.flows)
             for file, writer in (writers or {}).items():
                 writer(folder / file)
             document = RunFile(

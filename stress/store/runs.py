@@ -13,8 +13,8 @@ import msgspec
 
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.host import Host
-from stress.model.kernel import HOST
 from stress.model.json_text import decode_json
+from stress.model.kernel import HOST
 from stress.model.observation import Observation
 from stress.model.plan import EvidenceSource, Plan
 from stress.model.record import Phase
