@@ -14,6 +14,7 @@ from stress.run.protocol import Failed
 FROZEN = next((Path(__file__).parent / "data" / "suite-schema-1" / "trials" / "0000-closewait").glob("2*"))
 LOST = Failed("The host was lost.", LabError.exit_code)
 INTERRUPTED_TRIAL = Failed("interrupted", INTERRUPTED)
+CUT_SHORT = Failed("it leaves a run that says that it was interrupted", INTERRUPTED)
 
 
 class FakeHandle:
@@ -30,9 +31,13 @@ class FakeHandle:
         assert self.released.wait(20), "a trial that nobody released"
         if self.cancelled:
             return CellResult(None, INTERRUPTED_TRIAL, None)
-        if self.failure is not None:
+        if self.failure is not None and self.failure is not CUT_SHORT:
             return CellResult(None, self.failure, None)
-        return CellResult(Path(shutil.copytree(FROZEN, self.job.folder / FROZEN.name)), None, None)
+        path = Path(shutil.copytree(FROZEN, self.job.folder / FROZEN.name))
+        if self.failure is CUT_SHORT:
+            file = path / "run.json"
+            file.write_text(file.read_text().replace('"interrupted": false', '"interrupted": true'))
+        return CellResult(path, None, None)
 
     def cancel(self):
         self.cancelled = True

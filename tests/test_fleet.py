@@ -175,7 +175,7 @@ def test_a_worker_is_killed_and_comes_back_and_every_trial_counts_once(fleet):
     assert [(trials.cell.name, len(trials.done)) for trials in cells] == [
         (f"{cell} on {host}", 2) for host in WORKERS for cell in ("clean", "closewait")
     ]
-    assert cell_results.count_missing(file, cells) == 0
+    assert cell_results.count_missing(cells) == 0
     assert "closewait on lab2" in printed
     assert told.count("lab3: ") == 4
 

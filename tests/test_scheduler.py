@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
 """The scheduler against an executor without processes: its order, and what it makes of trials that end badly."""
 
+import json
 import threading
 
 import pytest
-from fake_executor import LOST, FakeExecutor
+from fake_executor import CUT_SHORT, LOST, FakeExecutor
 
 from stress.model.errors import INTERRUPTED, NotApplicableError, StoreError
 from stress.model.suite import Status
 from stress.run.protocol import Failed
 from stress.store import suite_folder
-from stress.suite import manifest, order
+from stress.store.overview import read_suite_overview
+from stress.store.runs import read_observations
+from stress.suite import manifest, order, runner
 from stress.suite.config.load import build_suite
 from stress.suite.scheduler import Scheduler
 
@@ -119,6 +122,40 @@ def test_an_interrupted_trial_interrupts_the_suite_and_is_not_recorded(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         run(path, executor)
     assert len(statuses(path)) == 1
+
+
+def test_a_run_that_ended_early_is_interrupted_and_run_again(tmp_path):
+    """As that of a trial whose serving host was lost in the storm: the suite goes on, and --resume repeats it."""
+    executor = FakeExecutor(script=[None, CUT_SHORT])
+    path = a_suite(tmp_path, executor)
+    observer, scheduler = run(path, executor)
+    assert [status for _, status in observer.ended_trials] == [
+        Status.DONE,
+        Status.INTERRUPTED,
+        Status.DONE,
+        Status.DONE,
+    ]
+    assert len(scheduler.missing) == 1
+    record = suite_folder.read_records(path)[observer.ended_trials[1][0]]
+    assert record.reason == "it was interrupted after 8 attempts"
+    again, _ = run(path, FakeExecutor())
+    assert again.begun == [record.trial.number]
+    assert set(statuses(path).values()) == {Status.DONE}
+
+
+def test_an_old_suite_that_calls_an_interrupted_trial_done_is_read_as_what_it_is(tmp_path):
+    executor = FakeExecutor()
+    path = a_suite(tmp_path, executor)
+    run(path, executor)
+    file = next(path.glob("trials/0002-*/*/run.json"))
+    file.write_text(file.read_text().replace('"interrupted": false', '"interrupted": true'))
+    assert json.loads((file.parents[1] / "trial.json").read_text())["status"] == "done"
+    assert statuses(path)[2] is Status.INTERRUPTED
+    assert [(len(cell.done), len(cell.interrupted)) for cell in runner.read_cells(path)].count((1, 1)) == 1
+    assert read_suite_overview(path).interrupted == 1
+    assert len(list(read_observations(path, ""))) == 3
+    again, _ = run(path, FakeExecutor())
+    assert again.begun == [2]
 
 
 def test_no_host_waits_for_another(tmp_path):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Suites run through the real command: every trial on disk at once, nothing lost, nothing half-written."""
 
+import contextlib
 import json
 import os
 import random
@@ -33,6 +34,7 @@ from stress.suite.config import load as suite_file
 from stress.suite.executor.local import Local
 from stress.suite.scheduler import Scheduler
 
+STORMING_TICKS = 150  # of CPU time (proc(5), utime and stime): to begin takes a third of that
 ALONE = ["unshare", "-Urn"]  # a network of its own, and with it a lock of its own
 SMALL = """
 trials = 2
@@ -218,6 +220,50 @@ def test_a_trial_that_sigterm_ends_early_is_no_result(tmp_path):
     assert result.failure.exit_code == INTERRUPTED
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_trial_that_is_interrupted_alone_is_not_done_and_is_run_again(tmp_path, number):
+    """One trial of a suite gets a signal in its storm: the suite ends, and nothing of the trial counts."""
+    source = tmp_path / "long.toml"
+    source.write_text('trials = 1\nwarmup = 0\nsettle_s = 0\n[[scenario]]\nname = "clean"\nduration_s = 30.0\n')
+    with subprocess.Popen(
+        [*ALONE, *program("suite", source, "-o", tmp_path / "out")], stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not (cells := storming_cells(process.pid)):
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.kill(cells[0], number)
+        _, said = process.communicate()
+    assert process.returncode == 130, said
+    path = only_suite(tmp_path / "out")
+    assert account(path) == []
+    assert f"connstorm suite {path} --resume" in said
+    file = suite_folder.read(path)
+    (cell,) = read_cell_trials(path, file)
+    assert (len(cell.done), cell.missing) == (0, 1)
+
+
+def storming_cells(parent):
+    """Return the cells below a process that have begun to storm, by the CPU time that they have used."""
+    cells = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (folder / "cmdline").read_bytes().split(b"\0")
+            if b"run-cell" in command and is_below(int(folder.name), parent):
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[11]) + int(fields[12]) > STORMING_TICKS:
+                    cells.append(int(folder.name))
+    return cells
+
+
+def is_below(pid, ancestor):
+    """Return whether a process descends from another."""
+    while pid > 1:
+        if pid == ancestor:
+            return True
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return False
+
+
 def test_the_command_that_goes_on_has_what_the_suite_was_given(tmp_path):
     given = ["--executor", "ssh", "--hosts", "lab1,root@lab2"]
     command = resume_command(tmp_path / "a suite", given, host=True, retry_failed=True)
@@ -313,7 +359,7 @@ def test_a_trial_that_dies_is_recorded_and_the_rest_goes_on(source, tmp_path):
     assert first.status is Status.FAILED
     assert "ended with SIGKILL, which the kernel sends when memory runs out" in first.reason
     assert {record.status for record in others} == {Status.DONE}
-    assert count_missing(file, read_cell_trials(path, file)) == 0
+    assert count_missing(read_cell_trials(path, file)) == 0
     Scheduler(path, file, Local(), retry_failed=True).run(Silent())
     assert {record.status for record in suite_folder.read_records(path).values()} == {Status.DONE}
 
@@ -344,7 +390,7 @@ def test_a_setting_that_this_kernel_lacks_makes_a_cell_not_applicable(source, tm
     assert {record.status for record in suite_folder.read_records(path).values()} == {Status.NOT_APPLICABLE}
     cells = read_cell_trials(path, file)
     assert all(f"has no {missing_name}" in trials.not_applicable for trials in cells)
-    assert count_missing(file, cells) == 0
+    assert count_missing(cells) == 0
     assert "not applicable" in connstorm(source, "--dry-run").stdout
 
 

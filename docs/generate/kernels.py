@@ -24,7 +24,7 @@ HEAD = ("scenario", "kernel", "attempts", "how they ended", "retries, by when", 
 
 def main(path: Path) -> None:
     manifest = suite_folder.read(path)
-    if count_missing(manifest, read_cell_trials(path, manifest)):
+    if count_missing(read_cell_trials(path, manifest)):
         sys.exit(f"{path} is not complete; resume it first: connstorm suite {path} --resume")
     heads = kernel_heads(manifest)
     kernels = sorted(heads, key=lambda name: [int(part) for part in release(heads[name]).split(".")[:2]])

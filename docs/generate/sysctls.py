@@ -24,7 +24,7 @@ DOCS = HERE.parent
 def main(path: Path) -> None:
     manifest = suite_folder.read(path)
     cells = read_cell_trials(path, manifest)
-    if count_missing(manifest, cells):
+    if count_missing(cells):
         sys.exit(f"{path} is not complete; resume it first: connstorm suite {path} --resume")
     figure = suite_figure(cells, manifest.suite.name, caption(manifest), busy_text(read_records(path).values()))
     save_figure(figure, DOCS / "sysctls.png")

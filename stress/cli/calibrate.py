@@ -51,7 +51,7 @@ def calibrate(
     file = suite_folder.read(path)
     cells = read_cell_trials(path, file)
     failed = sum(len(cell.failed) for cell in cells)
-    if failed or count_missing(file, cells):
+    if failed or count_missing(cells):
         raise LabError(
             f"{plural(failed, 'trial')} failed, see {path}; nothing is known of the noise, and nothing was written."
         )

@@ -27,7 +27,7 @@ UNSTORED = "interrupted; nothing was stored"
 @click.option("--set-host", is_flag=True, help="with a plan for the host: set its settings there, and restore them")
 # --envoy is what protocol 1 calls it; its requests are refused in words.
 @click.option("--agent", "--envoy", is_flag=True, help="run the trial that another host requests, send its run folder")
-@click.option("--whole", is_flag=True, help="store nothing of a storm that SIGTERM ended")
+@click.option("--whole", is_flag=True, help="fail where SIGINT or SIGTERM ended the storm")
 @click.option("--alone", is_flag=True, help="this machine, a guest, is the run's own: take it in place of a namespace")
 @click.option("--netns", help="with a plan against the server of others: enter this network namespace")
 @click.option("--remote-connstorm", metavar="COMMAND", help="with a plan across a link: what starts connstorm there")
@@ -61,7 +61,7 @@ def run_cell(
     interrupt = FirstInterrupt(*INTERRUPTING)
     try:
         path = carry_out(output, settle_s, netns, remote_connstorm, draw=draw, set_host=set_host, alone=alone)
-        if whole and interrupt.received == signal.SIGTERM:
+        if whole and interrupt.received is not None:
             print_failure(UNSTORED, INTERRUPTED, LabError.__name__)
         print_event(Done(str(path)))
     except ConnstormError as error:

@@ -225,13 +225,15 @@ def print_suite(path: Path, *, as_json: bool) -> int:
     file = suite_folder.read(path)
     cells = read_cell_trials(path, file)
     failed = sum(len(trials.failed) for trials in cells)
+    interrupted = sum(len(trials.interrupted) for trials in cells)
     if as_json:
         document: dict[str, Any] = {
             "schema": file.schema,
             "suite": file.suite.name,
             "path": str(path),
-            "missing": count_missing(file, cells),
+            "missing": count_missing(cells),
             "failed": failed,
+            "interrupted": interrupted,
             "cells": [cell_object(trials) for trials in cells],
         }
         print_object(document)
@@ -240,4 +242,5 @@ def print_suite(path: Path, *, as_json: bool) -> int:
         printer.print(suite_table(rank_cells(cells, file.suite.rank)))
         figure = f"figure: {path / FIGURE}\n" if (path / FIGURE).exists() else ""
         printer.print(f"{figure}folder: {path}", soft_wrap=True)
-    return LabError.exit_code if failed else 0
+    is_whole = not failed and not interrupted and any(trials.done for trials in cells)
+    return 0 if is_whole else LabError.exit_code

@@ -131,6 +131,7 @@ class Status(StrEnum):
 
     DONE = "done"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"  # it was ended before its plan was: what it recorded until then is no result
     NOT_APPLICABLE = "not applicable"  # this kernel does not have a sysctl of the cell
 
 
@@ -140,7 +141,7 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
     trial: Trial
     status: Status
     reason: str | None  # None for a trial that is done
-    run: str | None  # the name of its run folder
+    run: str | None  # the name of its run folder, which one that was interrupted may have too
     host: str
     settle: Settle | None  # None: the trial ended before
     started_utc: str

@@ -5,6 +5,8 @@ import msgspec
 
 from stress.model.suite import Status
 
+RUN_FILE = "run.json"
+
 
 class BodyPart(msgspec.Struct, frozen=True):
     """The part of a body that an overview needs."""
@@ -32,6 +34,8 @@ class PlanPart(msgspec.Struct, frozen=True):
     """The part of a plan that an overview needs."""
 
     scenario: str
+    attempts: int | None = None
+    acts: dict[str, msgspec.Raw] = {}
 
 
 class PeerPart(msgspec.Struct, frozen=True):

@@ -52,6 +52,7 @@ class SuiteOverview(msgspec.Struct, frozen=True, kw_only=True):
         trials: how many there are to be.
         done: how many of them are.
         failed: how many of them failed.
+        interrupted: how many were ended before their plan was.
         not_applicable: how many could not be tried on this kernel.
         busy: before how many the machine did not become idle.
         causes: in how many trials attempts had a cause, the most frequent first.
@@ -63,6 +64,7 @@ class SuiteOverview(msgspec.Struct, frozen=True, kw_only=True):
     trials: int
     done: int
     failed: int
+    interrupted: int
     not_applicable: int
     busy: int
     causes: dict[str, int]
@@ -71,7 +73,7 @@ class SuiteOverview(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def missing(self) -> int:
         """How many trials have not ended."""
-        return max(self.trials - self.done - self.failed - self.not_applicable, 0)
+        return max(self.trials - self.done - self.failed - self.interrupted - self.not_applicable, 0)
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -132,18 +134,23 @@ def read_suite_overview(path: Path) -> SuiteOverview:
     unsupported = {(trial.trial.cell, trial.host) for _, trial in trials if trial.status is Status.NOT_APPLICABLE}
     causes: dict[str, int] = {}
     runs = [folder / trial.run for folder, trial in trials if trial.status is Status.DONE and trial.run]
-    read = 0
+    read = early = 0
     for run in runs:
         with suppress(OSError, msgspec.DecodeError):
-            for cause in read_run_overview(run).causes:
-                causes[cause] = causes.get(cause, 0) + 1
+            overview = read_run_overview(run)
             read += 1
+            if overview.interrupted:  # which earlier versions recorded as done
+                early += 1
+                continue
+            for cause in overview.causes:
+                causes[cause] = causes.get(cause, 0) + 1
     return SuiteOverview(
         suite=file.suite.name,
         cells=len(file.cells),
         trials=file.suite.trials * len(file.cells) * hosts,
-        done=states.count(Status.DONE),
+        done=states.count(Status.DONE) - early,
         failed=states.count(Status.FAILED),
+        interrupted=states.count(Status.INTERRUPTED) + early,
         not_applicable=len(unsupported) * file.suite.trials,  # the first of such a cell stands for all
         busy=sum(trial.settle is not None and not trial.settle.settled for _, trial in trials),
         causes=by_count(causes),

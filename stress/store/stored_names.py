@@ -17,9 +17,10 @@ import msgspec
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.json_text import decode_json
 from stress.model.text import did_you_mean, join_words, plural
+from stress.store import json_parts
 from stress.store.suite_folder import SUITE_FILE
 
-RUN_FILE = "run.json"
+RUN_FILE = json_parts.RUN_FILE
 FOLDER_NAME = re.compile(r"(?P<started>\d{8}T\d{6}Z)-(?P<suite>suite-)?(?P<subject>.+)-(?P<id>[0-9a-f]{6})")
 FOLDER_OF_RUNS = re.compile(r"\d{8}T\d{6}Z-demo")  # its runs count as well
 LATEST = re.compile(r"latest(?::(?P<subject>[^~]+))?(?:~(?P<back>\d+))?")

@@ -23,6 +23,7 @@ from stress.model.json_text import decode_json
 from stress.model.kernel import HOST
 from stress.model.suite import Cell, Fingerprint, Suite, Trial, TrialRecord
 from stress.model.text import json_bytes, slug
+from stress.store.interrupted import unless_interrupted
 
 SUITE_SCHEMA = 1
 SUITE_FILE, SOURCE_FILE, TRIALS_FOLDER, TRIAL_FILE, INDEX_FILE = (
@@ -181,10 +182,13 @@ def finish_trial(path: Path, record: TrialRecord) -> None:
 def read_records(path: Path) -> dict[int, TrialRecord]:
     """Return the result of each trial that has ended, by trial number, in ascending order.
 
+    Earlier versions recorded trials that were interrupted as done; their runs say what they are.
+
     Raises:
         UsageError: one of them is damaged.
     """
-    records = [read_record(file) for file in sorted(path.glob(f"{TRIALS_FOLDER}/*/{TRIAL_FILE}"))]
+    files = sorted(path.glob(f"{TRIALS_FOLDER}/*/{TRIAL_FILE}"))
+    records = [unless_interrupted(read_record(file), file.parent) for file in files]
     return {record.trial.number: record for record in sorted(records, key=lambda record: record.trial.number)}
 
 

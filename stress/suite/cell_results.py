@@ -28,6 +28,7 @@ def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
     cells = {(host, cell.name): cell_on_host(cell, host, file) for host in file.hosts for cell in file.cells}
     done: dict[HostCell, dict[int, Summary]] = {key: {} for key in cells}
     failed: dict[HostCell, dict[int, str]] = {key: {} for key in cells}
+    interrupted: dict[HostCell, dict[int, str]] = {key: {} for key in cells}
     unsupported: dict[HostCell, str] = {}
     for record in suite_folder.read_records(path).values():
         key, block = (file.host_of(record.trial), record.trial.cell), record.trial.block
@@ -37,9 +38,21 @@ def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
             done[key][block] = run_folder.read_summary(suite_folder.trial_run_folder(path, record))
         elif record.status is Status.FAILED:
             failed[key][block] = record.reason or ""
+        elif record.status is Status.INTERRUPTED:
+            interrupted[key][block] = record.reason or ""
         else:
             unsupported[key] = record.reason or ""
-    return [CellTrials(cell, done[key], failed[key], unsupported.get(key)) for key, cell in cells.items()]
+    return [
+        CellTrials(
+            cell,
+            done[key],
+            failed[key],
+            unsupported.get(key),
+            interrupted=interrupted[key],
+            planned=file.suite.trials,
+        )
+        for key, cell in cells.items()
+    ]
 
 
 def cell_on_host(cell: Cell, host: str, file: Manifest) -> Cell:
@@ -68,12 +81,9 @@ def rank_cells(cells: list[CellTrials], names: list[str]) -> list[CellTrials]:
     return sorted(cells, key=rank) if names else cells
 
 
-def count_missing(file: Manifest, cells: list[CellTrials]) -> int:
-    """Return how many trials have not ended."""
-    ended = sum(
-        file.suite.trials if trials.not_applicable else len(trials.done) + len(trials.failed) for trials in cells
-    )
-    return file.suite.trials * len(cells) - ended
+def count_missing(cells: list[CellTrials]) -> int:
+    """Return how many trials have not ended, or were interrupted: what --resume runs."""
+    return sum(trials.missing + len(trials.interrupted) for trials in cells)
 
 
 def cell_object(trials: CellTrials) -> dict[str, Any]:
@@ -87,6 +97,8 @@ def cell_object(trials: CellTrials) -> dict[str, Any]:
         "identity": trials.cell.identity,
         "done": len(trials.done),
         "failed": [{"block": block, "reason": reason} for block, reason in trials.failed.items()],
+        "interrupted": [{"block": block, "reason": reason} for block, reason in trials.interrupted.items()],
+        "missing": trials.missing,
         "not_applicable": trials.not_applicable,
         "metrics": {name: asdict(estimate) for name, estimate in estimates.items() if estimate is not None},
     }

@@ -19,6 +19,7 @@ from stress.model.suite import Status, Trial, TrialRecord
 from stress.model.summary import Summary
 from stress.run.process import CellResult
 from stress.store import run_folder, suite_folder
+from stress.store.interrupted import explain_interruption
 from stress.store.suite_folder import Manifest
 from stress.suite import order
 from stress.suite.applicability import unsupported_reason
@@ -121,13 +122,14 @@ class Scheduler:
                     if left[host]:
                         batches[host] = self.start(host, left[host], pending, observer)
         finally:
-            self.missing = [trial for trial in self.missing if trial.number not in self.records]
+            self.missing = [trial for trial in self.missing if self.is_missing(trial, retry_failed=False)]
             suite_folder.write_index(self.path, self.records)
 
     def is_missing(self, trial: Trial, *, retry_failed: bool) -> bool:
         """Return whether a trial is still to be run."""
         record = self.records.get(trial.number)
-        return record is None or (retry_failed and record.status is Status.FAILED)
+        to_repeat = {Status.INTERRUPTED, *([Status.FAILED] if retry_failed else [])}
+        return record is None or record.status in to_repeat
 
     def next_trials(self, left: Sequence[Trial]) -> list[Trial]:
         """Return what a host runs next: one trial, or as many that do not measure as may run in parallel."""
@@ -196,7 +198,8 @@ class Scheduler:
             )
             suite_folder.finish_trial(self.path, record)
             self.records[trial.number] = record
-            observer.ended(record, run_folder.read_summary(result.path) if result.path else None)
+            done = result.path if status is Status.DONE else None
+            observer.ended(record, run_folder.read_summary(done) if done else None)
 
     def reason_against(self, trial: Trial, host: str) -> str | None:
         """Return why a trial is not started: its host cannot run its cell, by its fingerprint or an earlier trial."""
@@ -230,7 +233,8 @@ def trial_status(result: CellResult) -> tuple[Status, str | None]:
         KeyboardInterrupt: the trial itself was interrupted.
     """
     if result.failure is None:
-        return Status.DONE, None
+        cut_short = explain_interruption(result.path) if result.path else None
+        return (Status.DONE, None) if cut_short is None else (Status.INTERRUPTED, cut_short)
     if result.failure.kind == StoreError.__name__:
         raise StoreError(f"{result.failure.text} Free some space, and continue with --resume.")
     if result.failure.exit_code == INTERRUPTED:

@@ -7,7 +7,7 @@ The unit of inference is the trial: each trial is summarised by one number per m
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from stress.model.suite import Cell
@@ -36,12 +36,28 @@ class CellTrials:
         done: the summary of the trial of each block.
         failed: the reason why a trial failed, by block.
         not_applicable: why this machine cannot run the cell; None if it can.
+        interrupted: after how many attempts a trial was interrupted, in a sentence, by block.
+        planned: how many trials there were to be; 0 where only those that ended are known.
     """
 
     cell: Cell
     done: Mapping[int, Summary]
     failed: Mapping[int, str]
     not_applicable: str | None = None
+    interrupted: Mapping[int, str] = field(default_factory=dict)
+    planned: int = 0
+
+    @property
+    def missing(self) -> int:
+        """How many trials were not run, without those of a cell that this machine cannot run."""
+        ended = len(self.done) + len(self.failed) + len(self.interrupted)
+        return 0 if self.not_applicable is not None else max(self.planned - ended, 0)
+
+    @property
+    def absent(self) -> dict[str, int]:
+        """How many trials have no result, by what became of them."""
+        counts = {"failed": len(self.failed), "interrupted": len(self.interrupted), "not run": self.missing}
+        return {what: count for what, count in counts.items() if count}
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def row_cells(row: SuiteRow, metrics: Sequence[Metric]) -> tuple[PageCell, ...]:
     """Return the row of a cell."""
     trials = row.trials
     setting = words.setting_text(trials, row.baseline)
-    done, failed = len(trials.done), len(trials.failed)
+    done, lost = len(trials.done), sum(trials.absent.values())
     wrong = sum(value > 0 for value in values_by_block(trials, METRICS["unbalanced"]).values())
     books = PageCell("=\N{NO-BREAK SPACE}balanced", order=0, tone=Tone.HOLDS)
     if wrong:
@@ -53,7 +53,7 @@ def row_cells(row: SuiteRow, metrics: Sequence[Metric]) -> tuple[PageCell, ...]:
         PageCell(row.entry, order=row.entry),
         PageCell(setting, order=setting, tone=Tone.STRONG if trials.cell.baseline else Tone.PLAIN),
         PageCell(
-            f"{done} of {done + failed}" if failed else f"{done}", order=done, tone=Tone.WORSE if failed else Tone.PLAIN
+            f"{done} of {done + lost}" if lost else f"{done}", order=done, tone=Tone.WORSE if lost else Tone.PLAIN
         ),
         books if done else PageCell("–"),
         *(value_cell(trials, metric, effect) for metric, effect in zip(metrics, row.effects, strict=True)),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The document of one suite: its cells against their baselines."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -97,11 +98,10 @@ def suite_notices(results: SuiteResults) -> Iterator[Notice]:
         yield Notice(DIFFERENCE, text, grave=True)
     for row in suite_rows(results.cells, ()):
         trials = row.trials
-        for reason in dict.fromkeys(trials.failed.values()):
-            count = list(trials.failed.values()).count(reason)
-            yield Notice(
-                FAILED, f"{cell_title(row)}: {count} of {count + len(trials.done)} trials, {reason}", grave=True
-            )
+        planned = sum(trials.absent.values()) + len(trials.done)
+        for label, reasons in ((FAILED, trials.failed), (INCOMPLETE, trials.interrupted)):
+            for reason, count in Counter(reasons.values()).items():
+                yield Notice(label, f"{cell_title(row)}: {count} of {planned} trials, {reason}", grave=True)
     yield from warning_notices(
         text for trials in results.cells for run in trials.done.values() for text in run.warnings
     )

@@ -121,6 +121,8 @@ def suite_marks(overview: SuiteOverview) -> Iterator[str]:
     """Yield what to know of the trials of a suite."""
     if overview.failed:
         yield f"{overview.failed:,} failed"
+    if overview.interrupted:
+        yield f"{overview.interrupted:,} interrupted"
     if overview.missing:
         yield f"{overview.missing:,} not run"
     if overview.not_applicable:

@@ -57,9 +57,9 @@ def remark_texts(row: SuiteRow, metrics: Sequence[Metric]) -> list[str]:
             direction = better_or_worse(effect, metric)
             text = f"{words.arrow_text(effect)} {words.name_text(metric)} {change}"
             texts.append(f"{text}, {direction}" if direction else text)
-    if trials.failed:
-        failed, planned = len(trials.failed), len(trials.failed) + len(trials.done)
-        texts.append(
-            f"{failed} of {plural(planned, 'trial')} failed: {', '.join(dict.fromkeys(trials.failed.values()))}"
-        )
+    planned = plural(sum(trials.absent.values()) + len(trials.done), "trial")
+    reasons = {"failed": trials.failed, "interrupted": trials.interrupted}
+    for what, count in trials.absent.items():
+        why = ", ".join(dict.fromkeys(reasons.get(what, {}).values()))
+        texts.append(f"{count} of {planned} {what}{why and ': '}{why}")
     return texts

@@ -92,13 +92,13 @@ def setting_cell(trials: CellTrials, baseline: CellTrials | None) -> Text:
 
 
 def trials_cell(trials: CellTrials) -> Text:
-    """Return the numbers of trials that are done, that failed, and whose books do not balance."""
-    done, failed = len(trials.done), len(trials.failed)
-    if not done and not failed:
+    """Return the numbers of trials that are done, that are not, and whose books do not balance."""
+    done = len(trials.done)
+    lost = sum(trials.absent.values())
+    if not done and lost == trials.missing:
         return Text("not run", style=QUIET)
-    lines = [Text(f"{done} of {done + failed}" if failed else f"{done}")]
-    if failed:
-        lines.append(Text(f"{failed} failed", style="bold red"))
+    lines = [Text(f"{done} of {done + lost}" if lost else f"{done}")]
+    lines += [Text(f"{count} {what}", style="bold red") for what, count in trials.absent.items()]
     if done:
         wrong = sum(value > 0 for value in values_by_block(trials, METRICS["unbalanced"]).values())
         lines.append(Text(f"{wrong} unbal.", style="bold red") if wrong else Text("balanced", style="green"))
@@ -138,13 +138,14 @@ def notes(cells: Sequence[CellTrials], effects: Sequence[Effect]) -> list[Text]:
 
 
 def failures(cells: Sequence[CellTrials]) -> list[Text]:
-    """Return why trials failed: one line per cell and reason."""
+    """Return why trials failed, and which were interrupted: one line per cell and reason."""
     lines = []
     for label, entry in cells_by_entry(cells).items():
         for trials in entry:
-            for reason in dict.fromkeys(trials.failed.values()):
-                blocks = [str(block) for block, why in sorted(trials.failed.items()) if why == reason]
-                setting = words.setting_text(trials, baseline_of(entry))
-                where = f"block{'s' if blocks[1:] else ''} {', '.join(blocks)}"
-                lines.append(Text(f"failed: {label}, {setting}, {where}: {reason}", style="red"))
+            setting = words.setting_text(trials, baseline_of(entry))
+            for what, reasons in (("failed", trials.failed), ("interrupted", trials.interrupted)):
+                for reason in dict.fromkeys(reasons.values()):
+                    blocks = [str(block) for block, why in sorted(reasons.items()) if why == reason]
+                    where = f"block{'s' if blocks[1:] else ''} {', '.join(blocks)}"
+                    lines.append(Text(f"{what}: {label}, {setting}, {where}: {reason}", style="red"))
     return lines
