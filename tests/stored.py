@@ -29,8 +29,11 @@ def a_document(*, rate=40_000.0, p50=11_000, p99=18_000, attempts=10_000, retrie
     return document
 
 
-def a_suite(path, trials, *, suite_id="857d21", gates=(), measures=True):
-    """Write a suite folder; ``trials`` are the documents by cell, one a block, a string being why it failed."""
+def a_suite(path, trials, *, suite_id="857d21", gates=(), measures=True, first_block=0):
+    """Write a suite folder; ``trials`` are the documents by cell, one a block, a string being why it failed.
+
+    Suites of one ``suite_id`` share their session. With different ``first_block``s they share no block.
+    """
     suite = json.loads((FROZEN / "suite.json").read_text())
     template = suite["cells"][0]
     suite["id"] = suite_id
@@ -44,7 +47,7 @@ def a_suite(path, trials, *, suite_id="857d21", gates=(), measures=True):
     (path / "suite.json").write_text(json.dumps(suite))
     number = 0
     for cell, documents in trials.items():
-        for block, document in enumerate(documents):
+        for block, document in enumerate(documents, start=first_block):
             folder = path / "trials" / f"{number:04d}-{cell.replace(' ', '-')}"
             ended = copy.deepcopy(record) | {"run": "run", "status": "done"}
             ended["trial"] |= {"number": number, "block": block, "cell": cell}

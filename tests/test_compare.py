@@ -9,8 +9,8 @@ from command import connstorm
 from stored import FROZEN, a_document, a_suite, jittered
 from test_calibrate import a_calibration
 
-from stress.analysis.comparison.arm_pair import compare_pairs
 from stress.analysis.comparison.metric_family import GATING_METRICS, metric_families
+from stress.analysis.comparison.pairs import compare_pairs
 from stress.compare.arms import Question, compare_arms
 from stress.compare.figures import draw_comparison, rows_to_draw
 from stress.model.calibration import Noise
@@ -22,11 +22,11 @@ compare = functools.partial(connstorm, "compare")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Return a folder with a suite, and one in which a cell is slower and refused now and then."""
+    """Return a folder with a suite, and one of its session in which a cell is slower and refused now and then."""
     folder = tmp_path_factory.mktemp("compare")
-    for name, clean in {"base": {}, "new": {"p99": 30_000, "refused": 400}}.items():
+    for number, (name, clean) in enumerate({"base": {}, "new": {"p99": 30_000, "refused": 400}}.items()):
         cells = {"clean": jittered(10, **({"p99": 18_000} | clean)), "closewait": jittered(10, retried=20)}
-        a_suite(folder / name, cells, suite_id=name)
+        a_suite(folder / name, cells, first_block=10 * number)
     return folder
 
 
@@ -117,11 +117,11 @@ def test_no_threshold_lies_below_the_noise_of_the_machine(home, tmp_path):
     noise = {"body.p99": Noise(kind="ratio", floor=2.0, spread=0.5, median=18_000.0)}
     stored.write(tmp_path, a_calibration(testbed=testbed, scenarios={"clean": noise}))
     compared = compare_arms(question)
-    assert compared.calibration is not None
+    assert compared.known.calibration is not None
     verdict = {
         (comparison.row, comparison.metric): comparison.verdict
         for comparison in compare_pairs(
-            compared.pairs, metric_families(compared.runs, ["body.p99"]), compared.calibration
+            compared.pairs, metric_families(compared.runs, ["body.p99"]), compared.known.calibration
         )
     }
     assert verdict["clean", "body.p99"] == "equivalent"

@@ -7,12 +7,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from stress.analysis.comparison.arm_pair import compare_pairs
-from stress.analysis.comparison.metric_family import metric_families
 from stress.cli.output import console, json_option, output_option, print_object
 from stress.cli.stored import complete_stored
 from stress.cli.verb import Verb
-from stress.compare.arms import Question, compare_arms
+from stress.compare.arms import Question, compare_all, compare_arms
 from stress.model.text import plural
 from stress.store.stored_names import find_arm
 from stress.view.text import comparison_markdown, comparison_table
@@ -78,7 +76,7 @@ def compare(
         results=output,
     )
     matched = compare_arms(question)
-    comparisons = compare_pairs(matched.pairs, metric_families(matched.runs, metrics), matched.calibration)
+    comparisons = compare_all(matched, metrics)
     figures: list[Path] = []
     if draw:
         from stress.compare.figures import draw_comparison as draw_figures  # noqa: PLC0415  # matplotlib comes with it

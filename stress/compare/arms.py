@@ -5,8 +5,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stress.analysis.comparison.arm_pair import ArmPair, describe_unpaired_runs, pair_columns
+from stress.analysis.comparison.arm_pair import ArmPair, describe_sessions, describe_unpaired_runs, pair_columns
 from stress.analysis.comparison.comparability import DIFFERENCE_KINDS, explain_evidence, explain_refusals
+from stress.analysis.comparison.metric_family import metric_families
+from stress.analysis.comparison.pairs import compare_pairs
 from stress.analysis.comparison.projection import (
     Projection,
     Row,
@@ -15,14 +17,18 @@ from stress.analysis.comparison.projection import (
     filter_runs,
     project_runs,
 )
+from stress.analysis.comparison.verdict import Comparison
+from stress.compare.base_history import KnownSessions, known_sessions, read_base_history
 from stress.model.calibration import Calibration
 from stress.model.errors import IncomparableError, UsageError
 from stress.model.observation import Observation
+from stress.model.text import plural
 from stress.store import calibration as stored
 from stress.store.runs import read_arm, split_label
 from stress.store.sessions import with_sessions
 
 SHOWN = 4  # rows that are named in an error
+SESSIONS_LAST = 20  # with more, old sessions count that the machine has left behind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,9 @@ class Question:
         base: the column that the others are compared with; None for the first.
         allowed: kinds of differences between the arms that are no reason to refuse.
         results: the folder that has the calibrations.
+        base_history: a folder of which the newest sessions that can be compared are the base; the arms are then all
+            new. None for a base among the arms.
+        last: how many of its sessions.
     """
 
     arms: Sequence[str]
@@ -46,6 +55,8 @@ class Question:
     base: str | None = None
     allowed: Sequence[str] = ()
     results: Path = Path("results")
+    base_history: Path | None = None
+    last: int = SESSIONS_LAST
 
 
 @dataclass(frozen=True)
@@ -57,14 +68,14 @@ class ComparedArms:
         rows: all rows, also those with one column.
         pairs: every column with the base of its row.
         warnings: sentences.
-        calibration: of the machine that all runs come from, if it has one.
+        known: what says how far sessions of the machine differ.
     """
 
     by: Projection
     rows: list[Row]
     pairs: list[ArmPair]
     warnings: list[str]
-    calibration: Calibration | None
+    known: KnownSessions
 
     @property
     def runs(self) -> list[Observation]:
@@ -79,7 +90,8 @@ def compare_arms(question: Question) -> ComparedArms:
         UsageError: something that is named does not exist, or is damaged.
         IncomparableError: the arms differ in more than the dimensions that they are compared by, or share no row.
     """
-    by, rows = lay_out(question, read_arms(question.arms))
+    runs, left_out = read_question(question)
+    by, rows = lay_out(question, runs)
     refused = explain_refusals(rows, by.cols, question.allowed)
     if refused:
         raise IncomparableError(" ".join(refused))
@@ -87,15 +99,46 @@ def compare_arms(question: Question) -> ComparedArms:
     if not pairs:
         columns = "; ".join(f"{row.name or 'all'}: {', '.join(row.columns)}" for row in rows[:SHOWN])
         raise IncomparableError(f"No row has two columns to compare ({columns}); see --rows and --cols.")
-    testbeds = {run.host.testbed for pair in pairs for run in pair.runs}
     warnings = [
+        *left_out,
         *explain_hidden_differences(rows, by),
         *explain_evidence(rows),
         *missing_columns(rows),
         *untimed_rows(pairs),
+        *describe_sessions(pairs),
         *describe_unpaired_runs(pairs),
     ]
-    return ComparedArms(by, rows, pairs, warnings, known_calibration(question.results, testbeds))
+    compared = [run for pair in pairs for run in pair.runs]
+    return ComparedArms(by, rows, pairs, warnings, known_sessions(question.results, compared, known_calibration))
+
+
+def compare_all(compared: ComparedArms, metrics: Sequence[str]) -> list[Comparison]:
+    """Return the comparison of each pair in each metric; of no metric that is named, in the usual ones."""
+    families = metric_families(compared.runs, metrics)
+    return compare_pairs(compared.pairs, families, compared.known.calibration, compared.known.others)
+
+
+def read_question(question: Question) -> tuple[list[Observation], list[str]]:
+    """Return the runs of a question, those of the base first, and sentences about base runs that are left out.
+
+    Runs that a base of several has in common with the new arm are no base: nothing is held against itself.
+
+    Raises:
+        UsageError: something that is named does not exist, or is damaged.
+    """
+    if question.base_history is not None:
+        new = read_arms(question.arms)
+        base, warnings = read_base_history(question.base_history, new, last=question.last, allowed=question.allowed)
+        return [*base, *new], warnings
+    runs = read_arms(question.arms)
+    first = runs[0].label
+    others = {run.path.resolve() for run in runs if run.label != first}
+    base = [run for run in runs if run.label == first and run.path.resolve() not in others]
+    new = [run for run in runs if run.label != first]
+    both = len(runs) - len(base) - len(new)
+    if not both or not base:
+        return runs, []
+    return [*base, *new], [f"{plural(both, 'run')} of {first} left out of it: the other arm has the same"]
 
 
 def lay_out(question: Question, runs: Sequence[Observation]) -> tuple[Projection, list[Row]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from stress.analysis.comparison.arm_pair import pair_arms, values_by_key
 from stress.analysis.comparison.comparability import explain_refusals
 from stress.analysis.comparison.projection import Row, explain_hidden_differences
-from stress.analysis.comparison.verdict import Unit
+from stress.analysis.comparison.session_spread import one_session_each, pair_spread
 from stress.analysis.gate.case import Case
 from stress.analysis.gate.condition import Condition, parse_condition
 from stress.analysis.gate.evaluate import evaluate_cases
@@ -16,7 +16,8 @@ from stress.analysis.gate.result import ConditionResult, State
 from stress.analysis.gate.self_test import InjectedRegression, inject_regressions
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS
-from stress.compare.arms import Question, known_calibration, lay_out, read_arms
+from stress.compare.arms import Question, known_calibration, lay_out, read_arms, read_question
+from stress.compare.base_history import KnownSessions, known_sessions
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
 from stress.model.suite import Gate, Status
@@ -106,8 +107,8 @@ def self_test_gate(question: Question, exprs: Sequence[str]) -> tuple[list[Injec
 
 def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
     """Return a case for every condition and every row that it applies to."""
-    new_runs = read_arms(question.arms[1:])
-    _, new_path = split_label(question.arms[1])
+    new_runs = read_arms(question.arms[-1:])
+    _, new_path = split_label(question.arms[-1])
     gates = [*(Gate(expr=expr) for expr in exprs), *suite_gates(Path(new_path.partition("#")[0]))]
     conditions = [(parse_condition(gate.expr), gate.scenario) for gate in gates]
     if not conditions:
@@ -120,14 +121,17 @@ def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
         warnings += [f"{sentence} Until then there is no baseline." for sentence in refused]
         rows = [replace(row, columns={new: row.columns[new]} if new in row.columns else {}) for row in rows]
     warnings += [*explain_hidden_differences(rows, by), *failed_trials(Path(new_path.partition("#")[0]))]
-    cases = [case for condition, scenario in conditions for case in condition_cases(condition, scenario, rows, new)]
+    known = known_sessions(question.results, runs, known_calibration)
+    cases = [
+        case for condition, scenario in conditions for case in condition_cases(condition, scenario, rows, new, known)
+    ]
     return GateCases(cases, [*warnings, *noise_warnings(question, cases, runs)])
 
 
 def read_with_baseline(question: Question, new_runs: list[Observation]) -> tuple[list[Observation], list[str]]:
     """Return the runs of both arms; if there is no baseline, those of the new arm, and a warning."""
     try:
-        return read_arms(question.arms), []
+        return read_question(question)
     except NoRunsError as error:
         return new_runs, [f"There is no baseline: {error}"]
 
@@ -146,7 +150,9 @@ def failed_trials(path: Path) -> list[str]:
     return [f"{failed} of {plural(len(records), 'trial')} of the new arm failed; see its index.json"] if failed else []
 
 
-def condition_cases(condition: Condition, scenario: str | None, rows: Iterable[Row], new: str) -> Iterable[Case]:
+def condition_cases(
+    condition: Condition, scenario: str | None, rows: Iterable[Row], new: str, known: KnownSessions
+) -> Iterable[Case]:
     """Yield a case for each row that a condition applies to; without such a row, one case without data."""
     timed = find_metric(condition.metric).unit in TIMED_UNITS
     has_case = False
@@ -157,12 +163,12 @@ def condition_cases(condition: Condition, scenario: str | None, rows: Iterable[R
         if timed and not all(run.timed for run in runs):
             continue
         has_case = True
-        yield case_of_row(condition, row, new)
+        yield case_of_row(condition, row, new, known)
     if not has_case:
         yield Case(condition, scenario or "", None, {})
 
 
-def case_of_row(condition: Condition, row: Row, new: str) -> Case:
+def case_of_row(condition: Condition, row: Row, new: str, known: KnownSessions) -> Case:
     """Return the case of a condition and one row."""
     measured = find_metric(condition.metric)
     if new not in row.columns:
@@ -172,7 +178,17 @@ def case_of_row(condition: Condition, row: Row, new: str) -> Case:
         return Case(condition, row.name, None, values_by_key(dict(enumerate(row.columns[new])), measured))
     pair = pair_arms(row.name, others[0], new, row.columns[others[0]], row.columns[new])
     base, values = pair.values(measured)
-    return Case(condition, row.name, base, values, Unit.BLOCK if pair.paired else Unit.TRIAL, pair.attempts or MILLION)
+    spread = pair_spread(pair, measured, known.calibration, known.others)
+    return Case(
+        condition,
+        row.name,
+        base,
+        values,
+        pair.unit(measured),
+        pair.attempts or MILLION,
+        held_back=one_session_each(pair, measured, spread),
+        spread=spread,
+    )
 
 
 def noise_warnings(question: Question, cases: Iterable[Case], runs: Sequence[Observation]) -> list[str]:

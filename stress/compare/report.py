@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stress.analysis.attribution.summary import analyse
-from stress.analysis.comparison.arm_pair import compare_pairs
 from stress.analysis.comparison.comparability import DIFFERENCE_KINDS, difference_sentence, differences_by_kind
-from stress.analysis.comparison.metric_family import metric_families
 from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.analysis.history.history import HistoryFilter, build_history
-from stress.compare.arms import ComparedArms, Question, compare_arms
+from stress.compare.arms import ComparedArms, Question, compare_all, compare_arms
 from stress.compare.report_arms import NamedRuns, Rename, findings_timeline, runs_timeline
 from stress.compare.report_names import known_names
 from stress.model import atomic
@@ -154,7 +152,7 @@ def read_comparison(question: ReportQuestion, rename: Rename | None) -> Document
         results=question.results,
     )
     matched = compare_arms(asked)
-    comparisons = compare_pairs(matched.pairs, metric_families(matched.runs, question.metrics), matched.calibration)
+    comparisons = compare_all(matched, question.metrics)
     differences = [
         f"{difference_sentence(*pair)}." for pair in differences_by_kind(matched.rows, matched.by.cols).items()
     ]

@@ -25,6 +25,22 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
     median: float
 
 
+class SessionNoise(msgspec.Struct, frozen=True, kw_only=True):
+    """How far sessions differ in a time or a rate when nothing changes.
+
+    Attributes:
+        sd: standard deviation of the logarithm of the value of one session, the median of its trials.
+        df: degrees of freedom of ``sd``.
+        trials: how many trials each session had.
+        evenness: of the sessions' values (``analysis.statistics.session_tail``); None where it is not known.
+    """
+
+    sd: float
+    df: int
+    trials: int
+    evenness: float | None = None
+
+
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """The noise of metrics on one kind of machine.
 
@@ -34,6 +50,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         cpu: the CPU model, for people.
         trials: number of blocks, each with two trials of every arm.
         scenarios: the noise by scenario and by metric.
+        sessions: how far sessions differ, by scenario and by metric; empty where it was not measured.
+        pause_s: the pause between two of these sessions; of sessions one directly after the other 0.
     """
 
     schema: int
@@ -44,6 +62,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     cpu: str
     trials: int
     scenarios: dict[str, dict[str, Noise]]
+    sessions: dict[str, dict[str, SessionNoise]] = {}
+    pause_s: float = 0.0
 
     def floor(self, metric: str) -> float | None:
         """Return the highest floor of a metric over the scenarios, or None when no scenario has it."""

@@ -4,9 +4,10 @@
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from stress.analysis.comparison.compare import compare_values, decide, default_threshold
+from stress.analysis.comparison.compare import default_threshold
 from stress.analysis.comparison.projection import Row
-from stress.analysis.comparison.verdict import Comparison, Unit
+from stress.analysis.comparison.sessions import session_values, shared_runs
+from stress.analysis.comparison.verdict import Unit
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS, median_interval
 from stress.model.calibration import Calibration
@@ -28,6 +29,8 @@ class ArmPair:
         base_runs: by block where runs are paired, else by their number.
         new_runs: by the same keys.
         paired: whether runs with the same key were made in the same block.
+        is_apart: whether the arms share no session, so that times are compared by sessions.
+        left_out: how many runs of both arms are not compared, for the other arm has none in their session.
     """
 
     row: str
@@ -36,6 +39,8 @@ class ArmPair:
     base_runs: dict[Key, Observation]
     new_runs: dict[Key, Observation]
     paired: bool
+    is_apart: bool = False
+    left_out: int = 0
 
     @property
     def runs(self) -> list[Observation]:
@@ -45,11 +50,21 @@ class ArmPair:
     def values(self, metric: Metric) -> tuple[dict[Key, float], dict[Key, float]]:
         """Return a metric's values of the base runs and of the new runs, by key, without runs that have none.
 
-        Times of runs that shared their machine, or of an emulated kernel, cannot be compared.
+        Times of runs that shared their machine, or of an emulated kernel, cannot be compared. The key is what ``unit``
+        says.
         """
         if metric.unit in TIMED_UNITS and not all(run.timed for run in self.runs):
             return {}, {}
+        if self.unit(metric) is Unit.SESSION:
+            base, new = (session_values(runs.values(), metric) for runs in (self.base_runs, self.new_runs))
+            return dict(base.items()), dict(new.items())
         return values_by_key(self.base_runs, metric), values_by_key(self.new_runs, metric)
+
+    def unit(self, metric: Metric) -> Unit:
+        """Return what a value of a metric stands for."""
+        if self.is_apart and metric.unit in TIMED_UNITS:
+            return Unit.SESSION
+        return Unit.BLOCK if self.paired else Unit.TRIAL
 
     @property
     def attempts(self) -> int:
@@ -77,18 +92,31 @@ def pair_arms(
 ) -> ArmPair:
     """Return two columns as a pair, with their runs paired by block if they have blocks of a suite in common.
 
-    Trials of a block share a seed and ran close together in time. Where a column has several runs in a block, or the
-    columns have no block in common, trials are compared without regard to blocks.
+    Runs of sessions that one of the columns has no run in are left out, unless the columns share no session. Trials of
+    a block share a seed and ran close together in time. Where a column has several runs in a block, or the columns have
+    no block in common, trials are compared without regard to blocks.
     """
+    old_shared, now_shared = shared_runs(base_runs, new_runs)
+    if not old_shared:
+        return ArmPair(
+            row, base, new, dict(enumerate(base_runs)), dict(enumerate(new_runs)), paired=False, is_apart=True
+        )
+    left_out = len(base_runs) + len(new_runs) - len(old_shared) - len(now_shared)
+    base_runs, new_runs = old_shared, now_shared
     old, now = runs_by_block(base_runs), runs_by_block(new_runs)
     if old and now and set(old) & set(now):
-        return ArmPair(row, base, new, old, now, paired=True)
-    return ArmPair(row, base, new, dict(enumerate(base_runs)), dict(enumerate(new_runs)), paired=False)
+        return ArmPair(row, base, new, old, now, paired=True, left_out=left_out)
+    return ArmPair(
+        row, base, new, dict(enumerate(base_runs)), dict(enumerate(new_runs)), paired=False, left_out=left_out
+    )
 
 
 def runs_by_block(runs: Sequence[Observation]) -> dict[Key, Observation]:
-    """Return runs by suite and block; an empty dict if a run has no block, or two have the same."""
-    blocks: dict[Key, Observation] = {(run.group, run.block): run for run in runs if run.block is not None}
+    """Return runs by session, suite and block; an empty dict if a run has no block, or two have the same.
+
+    A block that was interrupted and went on in another session has no two trials that share a session.
+    """
+    blocks: dict[Key, Observation] = {(run.session, run.group, run.block): run for run in runs if run.block is not None}
     return blocks if len(blocks) == len(runs) else {}
 
 
@@ -104,37 +132,19 @@ def describe_unpaired_runs(pairs: Iterable[ArmPair]) -> list[str]:
     return sentences
 
 
+def describe_sessions(pairs: Iterable[ArmPair]) -> list[str]:
+    """Return a sentence for each pair of which some runs are not compared, for the other arm has none near them."""
+    return [
+        f"{f'{pair.row}: ' if pair.row else ''}{pair.left_out} of "
+        f"{plural(len(pair.runs) + pair.left_out, 'trial')} left out: the other arm has none in the same session"
+        for pair in pairs
+        if pair.left_out
+    ]
+
+
 def pair_threshold(pair: ArmPair, metric: Metric, calibration: Calibration | None) -> float:
     """Return the smallest change of a metric that matters: the default, or the machine's noise if that is larger."""
     base, _ = pair.values(metric)
     usual = default_threshold(metric, median_interval(list(base.values())), attempts=pair.attempts)
     floor = calibration.floor(metric.name) if calibration else None
     return max(usual, floor or 0.0)
-
-
-def compare_pairs(
-    pairs: Iterable[ArmPair], metrics: Sequence[tuple[Metric, bool]], calibration: Calibration | None = None
-) -> list[Comparison]:
-    """Return the comparison of each pair in each metric, corrected for all the tests together.
-
-    Args:
-        pairs: what is compared.
-        metrics: the metrics, each with whether it gates.
-        calibration: of the machine that the runs are from.
-    """
-    return decide(
-        [
-            compare_values(
-                pair.row,
-                pair.base,
-                pair.new,
-                metric,
-                *pair.values(metric),
-                unit=Unit.BLOCK if pair.paired else Unit.TRIAL,
-                threshold=pair_threshold(pair, metric, calibration),
-                gating=gating,
-            )
-            for pair in pairs
-            for metric, gating in metrics
-        ]
-    )

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""Sessions of arms: which of them two arms share, and the value of each.
+
+Trials of one session share what the machine was like in it, and so do both arms of a suite: their difference is free of
+it. Arms that share no session differ by it as well, whatever the number of trials. Their times and rates are compared
+with one value per session, the median of its trials. Counts and causes do not depend on the speed of the machine.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from stress.analysis.metric import Metric
+from stress.analysis.statistics.session import session_value
+from stress.model.observation import Observation
+
+ONE_EACH = (
+    "one session on either side: says nothing about times; run `connstorm calibrate SCENARIO --sessions N`, or gate "
+    "with --base-history"
+)
+
+
+def runs_by_session(runs: Iterable[Observation]) -> dict[str, list[Observation]]:
+    """Return runs by their sessions, both in the order in which they are given."""
+    sessions: dict[str, list[Observation]] = {}
+    for run in runs:
+        sessions.setdefault(run.session, []).append(run)
+    return sessions
+
+
+def shared_runs(base: Sequence[Observation], new: Sequence[Observation]) -> tuple[list[Observation], list[Observation]]:
+    """Return the runs of two arms that were made in sessions of both; none where they share no session."""
+    shared = {run.session for run in base} & {run.session for run in new}
+    return [run for run in base if run.session in shared], [run for run in new if run.session in shared]
+
+
+def session_values(runs: Iterable[Observation], metric: Metric) -> dict[str, float]:
+    """Return the value of each session in a time or a rate; sessions without a value above 0 have none."""
+    values: dict[str, float] = {}
+    for session, of_session in runs_by_session(runs).items():
+        measured = [metric.value(run.summary) for run in of_session]
+        usable = [float(value) for value in measured if value is not None and value > 0]
+        if usable:
+            values[session] = session_value(usable, "ratio")
+    return values
