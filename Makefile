@@ -11,6 +11,7 @@
 # make captures   hold causes by packets against those by counters, in all scenarios; writes docs/attribution.md
 # make link-storms  hold causes across a link against what a router between really did, in every case; a minute
 # make ten-million  open a page of ten million attempts, and hold what it shows against the array; half a minute
+# make suite-pages  run the suites sysctls and kernels, one trial each, and look at their pages in a browser; half an hour
 # make clock      measure the offset of two clocks over a link that is late in one direction, in a booted kernel
 # make links      run every scenario across a link, and balance the books of both ends; 15 minutes
 # make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
@@ -24,7 +25,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench track validate catalogue worlds captures clock links ten-million chance symptoms mutations kill-points clean
+.PHONY: demo test check bench track validate catalogue worlds captures clock links ten-million suite-pages chance symptoms mutations kill-points clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -81,6 +82,11 @@ $(VENV)/built: $(SOURCES)
 
 clean:
 	rm -rf $(VENV) build *.egg-info stress/*.c stress/*.so stress/*.html
+
+suite-pages: $(VENV)/built
+	$(BIN)/connstorm suite sysctls --trials 1 -o results/pages || [ $$? -eq 3 ]
+	$(BIN)/connstorm suite kernels --trials 1 -o results/pages || [ $$? -eq 3 ]
+	CONNSTORM_SUITE_PAGES=$(CURDIR)/results/pages $(BIN)/python -m pytest tests/test_page_suites.py
 
 clock: $(VENV)/built
 	CONNSTORM_CLOCK=1 $(BIN)/python -m pytest tests/test_peer_clock.py
