@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Can verdicts be trusted? Real storms, compared with themselves, and with storms that really are worse.
 
-``python benchmarks/validate.py [--aa 200] [--ba 60] [--table docs/validation.md]``. Every trial has a fresh network
-namespace; all trials of this program run in one process, which makes thousands of them affordable. Arms are
-interleaved in blocks, as the cells of a suite are, and compared with the functions of ``connstorm compare``.
+``python benchmarks/validate.py [--aa 200] [--ba 60] [--gates 2000] [--table docs/validation.md]``. Every trial has a
+fresh network namespace; all trials of this program run in one process, which makes thousands of them affordable. Arms
+are interleaved in blocks, as the cells of a suite are, and compared with the functions of ``connstorm compare``. Gates
+over sessions are simulated (``sessions.py``). A number of 0 leaves its part of the page as it is.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from stress.lab import namespace
 namespace.enter_namespace()
 
 from scipy.stats import binomtest  # noqa: E402  # threads come with numpy
+from sessions import simulation_tables  # noqa: E402  # as above
 
 from stress.analysis.attribution.summary import analyse  # noqa: E402
 from stress.analysis.comparison.compare import compare_values, decide, default_threshold  # noqa: E402
@@ -167,49 +169,58 @@ def compare_with_worse(count: int, generator: random.Random) -> list[str]:
     return rows
 
 
-def main() -> None:
-    """Run the comparisons that the options ask for, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--aa", type=int, default=200)
-    parser.add_argument("--ba", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--table", type=Path)
-    options = parser.parse_args()
+def storm_tables(options: argparse.Namespace) -> list[str]:
+    """Run the storms that the options ask for; return their tables."""
     facts = host.read_host()
-    lines = [
-        "# How often are verdicts wrong?",
-        "",
-        "`make validate` compares real storms with themselves, and with storms that really are worse. Its results:",
-        "",
+    return [
         (
             f"Linux {facts.kernel}, {facts.cpu}, {facts.cpus} virtual CPUs. A comparison is {BLOCKS} blocks of two "
             f"trials, each of {ATTEMPTS:,} attempts in a network namespace of its own, over the gating family: "
             f"{', '.join(f'`{name}`' for name in GATING_METRICS)} (Holm, 5 %). Seed {options.seed}. "
             "Intervals of shares: Wilson, 95 %."
         ),
+        "",
+        "### The same arm, twice",
+        "",
+        "| arm | false alarms, any metric | verdicts |",
+        "| --- | --- | --- |",
+        *compare_with_themselves(options.aa, random.Random(options.seed)),
+        "",
+        "### A real regression",
+        "",
+        "| what is worse | must show in | detected | regressed |",
+        "| --- | --- | --- | --- |",
+        *compare_with_worse(options.ba, random.Random(options.seed + 1)),
     ]
-    if options.aa:
-        lines += [
-            "",
-            "## The same arm, twice",
-            "",
-            "| arm | false alarms, any metric | verdicts |",
-            "| --- | --- | --- |",
-        ]
-        lines += compare_with_themselves(options.aa, random.Random(options.seed))
-    if options.ba:
-        lines += [
-            "",
-            "## A real regression",
-            "",
-            "| what is worse | must show in | detected | regressed |",
-            "| --- | --- | --- | --- |",
-        ]
-        lines += compare_with_worse(options.ba, random.Random(options.seed + 1))
-    text = "\n".join(lines) + "\n"
+
+
+def write_part(page: Path | None, name: str, lines: list[str]) -> None:
+    """Print a part of the page, and write it where its marks are."""
+    text = "\n".join(lines).strip("\n") + "\n"
     sys.stdout.write(text)
-    if options.table:
-        options.table.write_text(text)
+    if page is not None:
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
+        head, _, rest = page.read_text().partition(begin)
+        _, _, tail = rest.partition(end)
+        page.write_text(f"{head}{begin}{text}{end}{tail}")
+
+
+def main() -> None:
+    """Run the comparisons that the options ask for, and write their parts of the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--aa", type=int, default=200)
+    parser.add_argument("--ba", type=int, default=60)
+    parser.add_argument("--gates", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--table", type=Path)
+    options = parser.parse_args()
+    fine = True
+    if options.gates:
+        tables, fine = simulation_tables(options.gates)
+        write_part(options.table, "sessions", tables)
+    if options.aa and options.ba:
+        write_part(options.table, "storms", storm_tables(options))
+    sys.exit(not fine)
 
 
 main()

@@ -164,11 +164,13 @@ def test_the_p_with_outliers_is_as_often_small_as_it_says():
 def test_the_power_of_sessions_is_that_of_simulated_ones(base, new, effect):
     generator = np.random.default_rng(9)
     old, now = generator.standard_normal((4000, base)), effect + generator.standard_normal((4000, new))
-    found = float((stats.ttest_ind(now, old, axis=1).pvalue <= 0.01).mean()) if new > 1 else None
-    if found is None:
-        change = (now[:, 0] - old.mean(1)) / (old.std(1, ddof=1) * math.sqrt(1 + 1 / base))
-        found = float((np.abs(change) > stats.t.ppf(0.995, base - 1)).mean())
-    assert decision_power(effect, 1, (base, new), 0, alpha=0.01, least=0) == pytest.approx(found, abs=0.03)
+    if new > 1:
+        hits = stats.ttest_ind(now, old, axis=1).pvalue <= 0.01
+    else:
+        hits = np.abs(now[:, 0] - old.mean(1)) > stats.t.ppf(0.995, base - 1) * old.std(1, ddof=1) * math.sqrt(
+            1 + 1 / base
+        )
+    assert decision_power(effect, 1, (base, new), 0, alpha=0.01, least=0) == pytest.approx(hits.mean(), abs=0.03)
 
 
 def test_how_many_sessions_would_decide():

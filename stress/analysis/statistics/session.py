@@ -12,7 +12,6 @@ compared as ratios; ``session_tail`` has what it becomes where sessions have out
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +89,7 @@ def session_value(values: Sequence[float], kind: Kind) -> float:
     """Return the value of a session, the median of its trials.
 
     Unlike an estimate it is no observed value: of an even number of trials the lower middle one would be lower than
-    that of an odd number. The mean of the two middle ones is that of logarithms for a ratio.
+    that of an odd number. For a ratio the mean of the two middle ones is the geometric one.
 
     Args:
         values: one per trial, in any order.
@@ -101,11 +100,13 @@ def session_value(values: Sequence[float], kind: Kind) -> float:
     """
     if not values:
         raise ValueError("A session without a value cannot be compared.")
-    if kind == "difference":
-        return median(values)
-    if min(values) <= 0:
+    if kind == "ratio" and min(values) <= 0:
         raise ValueError("Only values above 0 have a ratio; compare their difference.")
-    return math.exp(median(math.log(value) for value in values))
+    ordered = sorted(values)
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    if low == high:
+        return low
+    return (low + high) / 2 if kind == "difference" else math.sqrt(low) * math.sqrt(high)
 
 
 def measure_spread(values: Sequence[float], kind: Kind) -> SessionSpread | None:

@@ -2,6 +2,7 @@
 """Power of sessions: how many more of them would decide whether something changed."""
 
 import math
+from bisect import bisect_left
 
 from stress.analysis.statistics.power import POWER, STANDARD_NORMAL
 from stress.analysis.statistics.trials import CONFIDENCE_LEVEL
@@ -40,11 +41,14 @@ def sessions_needed(
     Returns:
         One at least; None where not even SESSIONS_MAX would.
     """
-    for more in range(1, SESSIONS_MAX + 1):
+
+    def decides(more: int) -> bool:
+        """Return whether so many more sessions have the power."""
         arms = (base + more if of_both else base, new + more)
-        if decision_power(abs(effect), deviation, arms, further, alpha=alpha, least=least) >= power:
-            return more
-    return None
+        return decision_power(abs(effect), deviation, arms, further, alpha=alpha, least=least) >= power
+
+    more = bisect_left(range(1, SESSIONS_MAX + 1), True, key=decides) + 1  # noqa: FBT003  # power rises with sessions
+    return more if more <= SESSIONS_MAX else None
 
 
 def decision_power(

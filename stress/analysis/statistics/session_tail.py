@@ -26,7 +26,7 @@ SESSIONS_MIN = 4  # of a sample: three differ in one shape only
 # set finds less, so that it must be rare; sessions with outliers are less even by much more.
 ERRORS_BELOW = 2.33
 SAMPLES = 20_000  # by which the evenness of a distribution is known to a thousandth
-ARRANGEMENTS = 4_000  # of the sessions but one; the last one is integrated, so that small p are exact
+ARRANGEMENTS = 2_000  # of the sessions but one; the last one is integrated, so that small p are exact
 SEED = 1935
 
 Floats = npt.NDArray[np.float64]
