@@ -33,6 +33,7 @@ class Observation:
         took_s: how long it took.
         session: its session; runs with equal sessions were made one soon after the other (``session``). "" where it was
             not asked for.
+        busy: why the machine was not quiet, as ``busy_reasons`` has it; empty where it was, or nothing is known.
     """
 
     path: Path
@@ -53,8 +54,14 @@ class Observation:
     boot: str = ""
     took_s: float = 0.0
     session: str = ""
+    busy: tuple[str, ...] = ()
 
     @property
     def timed(self) -> bool:
         """Whether its times can be compared with those of other runs."""
         return self.measures and not self.host.emulated
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether its machine was not quiet, so that its times say little of a quiet one."""
+        return bool(self.busy)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from stress.model.busy import busy_reasons
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.host import Host
 from stress.model.json_text import decode_json
@@ -18,7 +19,8 @@ from stress.model.kernel import HOST
 from stress.model.observation import Observation
 from stress.model.plan import EvidenceSource, Plan
 from stress.model.record import Phase
-from stress.model.suite import Status
+from stress.model.stall import Stall
+from stress.model.suite import Settle, Status
 from stress.model.summary import Summary
 from stress.model.units import SECOND_NS
 from stress.store import suite_folder
@@ -36,7 +38,10 @@ class ActHeader(msgspec.Struct, frozen=True):
 
     sysctls: dict[str, str]
     phases: list[Phase]
+    stolen_ms: int
     evidence: EvidenceSource = EvidenceSource.COUNTS
+    stalls: list[Stall] = []
+    stalls_missed: int = 0
 
 
 class RunHeader(msgspec.Struct, frozen=True):
@@ -58,6 +63,11 @@ class RunHeader(msgspec.Struct, frozen=True):
         phases = [phase for act in self.acts for phase in act.phases]
         ends_ns = [end_ns for phase in phases for end_ns in (phase.start_ns, phase.end_ns)]
         return (max(ends_ns) - min(ends_ns)) / SECOND_NS if ends_ns else 0.0
+
+    def busy_reasons(self, settle: Settle | None) -> tuple[str, ...]:
+        """Return why its machine was not quiet, with what is known from before it."""
+        host, workers = self.host, len(self.plan.worker_hosts)
+        return busy_reasons(settle, self.acts, cpus=host.cpus, workers=workers, jiffy_ns=host.jiffy_ns)
 
 
 def read_arm(argument: str, name: str = "") -> list[Observation]:
@@ -128,6 +138,7 @@ def read_suite(path: Path, label: str) -> Iterator[Observation]:
                 group=suite.id,
                 block=record.trial.block,
                 took_s=record.took_s,
+                settle=record.settle,
                 **of_guest,
             )
     boots = {number: run.boot for number, run in runs.items()}
@@ -136,8 +147,14 @@ def read_suite(path: Path, label: str) -> Iterator[Observation]:
         yield replace(run, session=sessions[number])
 
 
-def read_observation(path: Path, label: str, **of_the_suite: Any) -> Observation:
-    """Return the run of a run folder; keyword arguments replace what the run says about itself.
+def read_observation(path: Path, label: str, *, settle: Settle | None = None, **of_the_suite: Any) -> Observation:
+    """Return the run of a run folder.
+
+    Args:
+        path: the folder.
+        label: of its arm.
+        settle: how idle the machine was before it, where that is known.
+        of_the_suite: fields that replace what the run says about itself.
 
     Raises:
         UsageError: it cannot be read.
@@ -159,6 +176,7 @@ def read_observation(path: Path, label: str, **of_the_suite: Any) -> Observation
         settings=header.acts[0].sysctls if header.acts else {},
         summary=header.summary,
         evidence=evidence_text(header),
+        busy=header.busy_reasons(settle),
         **names,
     )
 

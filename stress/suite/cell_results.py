@@ -12,7 +12,8 @@ from stress.analysis.statistics.trials import CellTrials, estimate_cell
 from stress.model.kernel import HOST
 from stress.model.suite import Cell, Status
 from stress.model.summary import Summary
-from stress.store import run_folder, suite_folder
+from stress.store import suite_folder
+from stress.store.runs import read_header
 from stress.store.suite_folder import Manifest
 
 EMULATED = ", emulated"  # appended to the label of an entry
@@ -30,12 +31,16 @@ def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
     failed: dict[HostCell, dict[int, str]] = {key: {} for key in cells}
     interrupted: dict[HostCell, dict[int, str]] = {key: {} for key in cells}
     unsupported: dict[HostCell, str] = {}
+    busy: dict[HostCell, dict[int, tuple[str, ...]]] = {key: {} for key in cells}
     for record in suite_folder.read_records(path).values():
         key, block = (file.host_of(record.trial), record.trial.cell), record.trial.block
         if key not in cells or file.round_of(record.trial) >= file.suite.trials:
             continue
         if record.status is Status.DONE:
-            done[key][block] = run_folder.read_summary(suite_folder.trial_run_folder(path, record))
+            header = read_header(suite_folder.trial_run_folder(path, record))
+            done[key][block] = header.summary
+            if reasons := header.busy_reasons(record.settle):
+                busy[key][block] = reasons
         elif record.status is Status.FAILED:
             failed[key][block] = record.reason or ""
         elif record.status is Status.INTERRUPTED:
@@ -50,6 +55,7 @@ def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
             unsupported.get(key),
             interrupted=interrupted[key],
             planned=file.suite.trials,
+            busy=busy[key],
         )
         for key, cell in cells.items()
     ]

@@ -38,6 +38,7 @@ class CellTrials:
         not_applicable: why this machine cannot run the cell; None if it can.
         interrupted: after how many attempts a trial was interrupted, in a sentence, by block.
         planned: how many trials there were to be; 0 where only those that ended are known.
+        busy: why the machine was not quiet, by block, of the trials that are done and in which it was not.
     """
 
     cell: Cell
@@ -46,6 +47,7 @@ class CellTrials:
     not_applicable: str | None = None
     interrupted: Mapping[int, str] = field(default_factory=dict)
     planned: int = 0
+    busy: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def missing(self) -> int:
