@@ -6,7 +6,8 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-from stored import FROZEN, a_document, a_suite
+from session_builders import SESSION_SD, TRIAL_SD, TRIALS, a_session
+from stored import FROZEN
 from test_calibrate import a_calibration
 
 from stress.analysis.comparison.arm_pair import pair_arms
@@ -22,28 +23,14 @@ from stress.store.runs import read_arm
 
 P50 = find_metric("body.p50")
 TIMED = ("rate", "duration", "body.p50", "body.p90", "body.p99", "body.p999")
-SESSION_SD, TRIAL_SD = 0.15, 0.02  # of logarithms, as on a machine that others share
-SESSIONS, TRIALS = 14, 7
-
-
-def drawn(rng):
-    """Return the documents of the trials of a session."""
-    rate, p50, p99 = np.array([40_000, 11_000, 18_000]) * np.exp(rng.normal(0, SESSION_SD, 3))
-    documents = []
-    for _ in range(TRIALS):
-        noise = np.exp(rng.normal(0, TRIAL_SD, 3))
-        times = {"p50": round(p50 * noise[1]), "p99": round(p99 * noise[2])}
-        documents.append(a_document(rate=rate * noise[0], **times))
-    return documents
+SESSIONS = 14
 
 
 @pytest.fixture(scope="module")
 def suites(tmp_path_factory):
     """Return folders of suites of one file, each of a session of its own."""
     folder, rng = tmp_path_factory.mktemp("suites"), np.random.default_rng(14)
-    return [
-        a_suite(folder / f"{number:02d}", {"clean": drawn(rng)}, suite_id=f"{number:06x}") for number in range(SESSIONS)
-    ]
+    return [a_session(folder, number, rng) for number in range(SESSIONS)]
 
 
 @pytest.fixture(scope="module")

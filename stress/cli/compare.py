@@ -2,13 +2,14 @@
 """connstorm compare: what changed between stored runs, and how sure that is."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import msgspec
 
 from stress.cli.output import console, json_option, output_option, print_object
-from stress.cli.stored import complete_stored
+from stress.cli.stored import base_history_option, complete_stored, last_option
 from stress.cli.verb import Verb
 from stress.compare.arms import Question, compare_all, compare_arms
 from stress.model.text import plural
@@ -22,6 +23,8 @@ NAME_MAX = 100
 
 @click.command(cls=Verb)
 @click.argument("arms", nargs=-1, required=True, metavar="[LABEL=]BASE [LABEL=]NEW...", shell_complete=complete_stored)
+@base_history_option
+@last_option
 @click.option("--metric", "metrics", multiple=True, help="compare this alone; repeatable, and all of these gate")
 @click.option("--rows", help="dimensions that make rows, with commas; by default cells")
 @click.option("--cols", help="dimensions that make columns, with commas; by default the arms")
@@ -36,6 +39,8 @@ NAME_MAX = 100
 def compare(
     *,
     arms: tuple[str, ...],
+    base_history: Path | None,
+    last: int,
     metrics: tuple[str, ...],
     rows: str | None,
     cols: str | None,
@@ -53,6 +58,10 @@ def compare(
     A run or suite in OUTPUT can be named in short: by a part that it alone has, latest, latest~1 (the one before), or
     latest:closewait (the newest of a scenario or suite).
 
+    Times of arms that were not measured in one session are compared by sessions: with one on either side they are
+    inconclusive, unless a calibration or OUTPUT/history says how far sessions differ. A folder of several suites as
+    BASE, or --base-history, has several sessions.
+
     Dimensions are label, scenario, cell, kernel, testbed, program, link, the fields of the plan (mines, backlog, ...)
     and settings (tcp_tw_reuse). Filters are KEY=VALUE,VALUE or KEY!=VALUE with * and ?. The cells of a single suite are
     compared with its baseline; so are the values of a dimension by --cols.
@@ -63,11 +72,14 @@ def compare(
       connstorm compare latest:closewait~1 latest:closewait
       connstorm compare results/2026...-suite-sysctls-1a2b3c
       connstorm compare results/2026...-suite-sysctls-1a2b3c --cols tcp_timestamps --filter scenario=clean
+      connstorm compare latest:track --base-history results/history
       connstorm compare results/6.1 results/6.12 --allow-diff kernel
     """
     arms = tuple(find_arm(text, output) for text in arms)
     question = Question(
         arms=arms,
+        base_history=base_history,
+        last=last,
         rows=tuple(rows.split(",")) if rows else (),
         cols=tuple(cols.split(",")) if cols else (),
         filters=filters,
@@ -81,7 +93,7 @@ def compare(
     if draw:
         from stress.compare.figures import draw_comparison as draw_figures  # noqa: PLC0415  # matplotlib comes with it
 
-        figures = draw_figures(comparisons, matched.pairs, output / FOLDER / folder_name(arms))
+        figures = draw_figures(comparisons, matched.pairs, output / FOLDER / folder_name(question.names))
     if as_json:
         print_object(
             {
@@ -102,7 +114,7 @@ def compare(
         click.echo(f"{plural(len(figures), 'figure')} in {figures[0].parent}", err=markdown)
 
 
-def folder_name(arms: tuple[str, ...]) -> str:
+def folder_name(arms: Sequence[str]) -> str:
     """Return a name for the folder of the figures."""
     names = [arm.partition("=")[0] if "=" in arm.partition("/")[0] else Path(arm).name for arm in arms]
     return re.sub(r"[^A-Za-z0-9._#-]+", "-", "-against-".join(reversed(names)))[:NAME_MAX]

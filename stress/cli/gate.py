@@ -11,11 +11,11 @@ import msgspec
 
 from stress import __version__
 from stress.cli.output import console, json_option, output_option, print_object
-from stress.cli.stored import complete_stored
+from stress.cli.stored import base_history_option, complete_stored, last_option
 from stress.cli.verb import Verb
 from stress.compare.arms import Question
 from stress.compare.gate import GateResult, evaluate_gate, self_test_gate
-from stress.model.errors import NoRunsError
+from stress.model.errors import NoRunsError, UsageError
 from stress.store import verdict_file
 from stress.store.stored_names import find_arm
 from stress.view.text.gate_markdown import markdown
@@ -28,8 +28,9 @@ UNSEEN = 4  # a regression would go unseen
 
 
 @click.command(cls=Verb)
-@click.argument("base", shell_complete=complete_stored)
-@click.argument("new", shell_complete=complete_stored)
+@click.argument("arms", nargs=-1, required=True, metavar="[BASE] NEW", shell_complete=complete_stored)
+@base_history_option
+@last_option
 @click.option("--expr", "exprs", multiple=True, metavar="EXPR", help="what must hold, such as 'body.p99 <= 1.10x'")
 @click.option("--rows", help="dimensions that make rows, with commas; by default cells")
 @click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="look at these runs only")
@@ -41,8 +42,9 @@ UNSEEN = 4  # a regression would go unseen
 @json_option
 def gate(
     *,
-    base: str,
-    new: str,
+    arms: tuple[str, ...],
+    base_history: Path | None,
+    last: int,
     exprs: tuple[str, ...],
     rows: str | None,
     filters: tuple[str, ...],
@@ -54,6 +56,10 @@ def gate(
     as_json: bool,
 ) -> None:
     r"""Hold NEW to what must be true of it, by itself and against BASE: runs, suites, or folders of these.
+
+    Times of arms that were not measured in one session are compared by sessions: with one on either side they are
+    inconclusive, unless a calibration or OUTPUT/history says how far sessions differ. --base-history holds a new
+    session against several.
 
     Conditions are METRIC OP VALUE, given by --expr or by [[gate]] in the suite file of NEW. OUTPUT/gate has
     verdict.json (read that in CI: make turns every failure into 2), junit.xml and summary.md.
@@ -70,12 +76,13 @@ def gate(
     Examples:
       connstorm gate baseline/ results/20261126T120000Z-suite-smoke-1a2b3c
       connstorm gate old/ new/ --expr 'body.p99 <= 1.10x' --expr 'retries_per_million <= +5' --expr 'errors == 0'
+      connstorm gate latest:track --base-history results/history
       connstorm gate old/ new/ --self-test
     """
-    with suppress(NoRunsError):  # without a baseline, the gate says so
-        base = find_arm(base, output)
     question = Question(
-        arms=(base, find_arm(new, output)),
+        arms=named_arms(arms, base_history, output),
+        base_history=base_history,
+        last=last,
         rows=tuple(rows.split(",")) if rows else (),
         filters=filters,
         allowed=allowed,
@@ -87,6 +94,24 @@ def gate(
     code = result.exit_code(strict=strict, require_baseline=require_baseline)
     write(result, question, code, output / FOLDER, as_json=as_json)
     sys.exit(code)
+
+
+def named_arms(arms: Sequence[str], base_history: Path | None, output: Path) -> tuple[str, ...]:
+    """Return the arms by their paths: the base and the new one, or the new one alone where a folder is the base.
+
+    Raises:
+        UsageError: there are more or fewer, or the new one does not exist.
+    """
+    if len(arms) != (2 if base_history is None else 1):
+        raise UsageError(
+            "Give BASE and NEW, or NEW alone with --base-history DIR."
+            if base_history is None
+            else "With --base-history DIR give NEW alone: the base is in DIR."
+        )
+    *base, new = arms
+    with suppress(NoRunsError):  # without a baseline, the gate says so
+        base = [find_arm(text, output) for text in base]
+    return *base, find_arm(new, output)
 
 
 def print_self_test(question: Question, exprs: Sequence[str], *, as_json: bool) -> int:
@@ -116,8 +141,8 @@ def write(result: GateResult, question: Question, code: int, folder: Path, *, as
         program=f"connstorm {__version__}",
         verdict=result.verdict,
         exit_code=code,
-        base=question.arms[0],
-        new=question.arms[1],
+        base=str(question.base_history or question.arms[0]),
+        new=question.arms[-1],
         tests=result.tests,
         conditions=[
             verdict_file.ConditionRecord(

@@ -16,6 +16,15 @@ results_option = click.option(
     show_default=True,
     help="the folder in which a run or suite is looked for by name",
 )
+base_history_option = click.option(
+    "--base-history",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="the base is the newest sessions in DIR that can be compared with NEW, without NEW itself",
+)
+last_option = click.option(
+    "--last", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="how many sessions of DIR"
+)
 
 
 def complete_stored(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:

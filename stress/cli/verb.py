@@ -46,13 +46,13 @@ GROUPS: dict[
         "Where they run": ("--kernel", "--executor", "--hosts", "--remote-connstorm", "--host"),
     },
     "compare": {
-        "What is compared": ("--filter", "--metric", "--allow-diff"),
+        "What is compared": ("--filter", "--metric", "--base-history", "--last", "--allow-diff"),
         "The table": ("--rows", "--cols", "--base", "--all", "--markdown"),
     },
     "report": {"A comparison": ("--filter", "--metric", "--rows", "--cols", "--base")},
     "gate": {
         "What must hold": ("--expr", "--strict", "--require-baseline", "--self-test"),
-        "What is compared": ("--rows", "--filter", "--allow-diff"),
+        "What is compared": ("--rows", "--filter", "--base-history", "--last", "--allow-diff"),
     },
     "history": {
         "What is looked at": ("--metric", "--cell", "--testbed", "--threshold"),

@@ -58,6 +58,11 @@ class Question:
     base_history: Path | None = None
     last: int = SESSIONS_LAST
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its arms and its folder of base sessions, the base first."""
+        return (*([] if self.base_history is None else [str(self.base_history)]), *self.arms)
+
 
 @dataclass(frozen=True)
 class ComparedArms:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stress.analysis.comparison.arm_pair import pair_arms, values_by_key
+from stress.analysis.comparison.arm_pair import describe_sessions, pair_arms, pair_columns, values_by_key
 from stress.analysis.comparison.comparability import explain_refusals
 from stress.analysis.comparison.projection import Row, explain_hidden_differences
 from stress.analysis.comparison.session_spread import one_session_each, pair_spread
@@ -25,6 +25,7 @@ from stress.model.text import plural
 from stress.model.units import MILLION
 from stress.store import suite_folder
 from stress.store.runs import split_label
+from stress.store.stored_names import list_stored
 from stress.store.suite_folder import SUITE_FILE
 
 REGRESSED, NO_DATA, NO_BASELINE, INCONCLUSIVE = 1, 3, 5, 4  # exit codes
@@ -121,6 +122,7 @@ def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
         warnings += [f"{sentence} Until then there is no baseline." for sentence in refused]
         rows = [replace(row, columns={new: row.columns[new]} if new in row.columns else {}) for row in rows]
     warnings += [*explain_hidden_differences(rows, by), *failed_trials(Path(new_path.partition("#")[0]))]
+    warnings += describe_sessions(pair_columns(row for row in rows if row.columns))
     known = known_sessions(question.results, runs, known_calibration)
     cases = [
         case for condition, scenario in conditions for case in condition_cases(condition, scenario, rows, new, known)
@@ -137,8 +139,13 @@ def read_with_baseline(question: Question, new_runs: list[Observation]) -> tuple
 
 
 def suite_gates(path: Path) -> list[Gate]:
-    """Return the gates of a suite folder, and no gates for any other folder."""
-    return suite_folder.read(path).suite.gates if (path / SUITE_FILE).is_file() else []
+    """Return the gates of a suite folder; of a folder of several suites, those of the newest; else none."""
+    if (path / SUITE_FILE).is_file():
+        return suite_folder.read(path).suite.gates
+    if not path.is_dir():
+        return []
+    newest = next((entry.path for entry in list_stored(path) if entry.is_suite), None)
+    return suite_folder.read(newest).suite.gates if newest else []
 
 
 def failed_trials(path: Path) -> list[str]:
@@ -178,6 +185,9 @@ def case_of_row(condition: Condition, row: Row, new: str, known: KnownSessions) 
         return Case(condition, row.name, None, values_by_key(dict(enumerate(row.columns[new])), measured))
     pair = pair_arms(row.name, others[0], new, row.columns[others[0]], row.columns[new])
     base, values = pair.values(measured)
+    if condition.kind == "absolute":  # it must hold for every trial, of whatever session
+        values = values_by_key(dict(enumerate(row.columns[new])), measured)
+        return Case(condition, row.name, base, values, attempts=pair.attempts or MILLION)
     spread = pair_spread(pair, measured, known.calibration, known.others)
     return Case(
         condition,

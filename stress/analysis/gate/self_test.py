@@ -9,6 +9,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from stress.analysis.comparison.compare import ALPHA
+from stress.analysis.comparison.verdict import Unit
 from stress.analysis.gate.case import Case, Values, limit_of, must_improve
 from stress.analysis.gate.evaluate import evaluate_cases
 from stress.analysis.gate.result import ConditionResult, State
@@ -69,7 +70,13 @@ def worsen_case(case: Case) -> tuple[Case, float]:
     else:
         most = max(abs(value) for value in base.values()) if base else 0.0
         injected = sign * 2 * max(abs(limit), MILLION / case.attempts, 0.1 * most)
-    moved = rotate_values(base)
+    if case.unit is Unit.SESSION and 0 < len(case.new) < len(base):
+        # As many sessions on either side as there are, or the self-test would find what the gate does not.
+        newest = list(base)[-len(case.new) :]
+        moved: Values[Hashable] = {key: base[key] for key in newest}
+        case = replace(case, base={key: value for key, value in base.items() if key not in moved})
+    else:
+        moved = rotate_values(base)
     return replace(
         case, new={key: value * injected if timed else value + injected for key, value in moved.items()}
     ), injected
