@@ -109,5 +109,5 @@ def test_a_stored_run_remembers_its_stalls(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(document))
     run = read_observation(tmp_path, "")
     assert run.is_busy
-    assert run.busy[-1] == "stalls in 50 % of the storm"
+    assert run.busy[-1] == "stalls in 25 % of the storm", "one of two workers stood still for half of it"
     assert read_observation(tmp_path, "", settle=settle(settled=False)).busy[0] == "not idle before (load 0.4)"
