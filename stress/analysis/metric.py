@@ -51,6 +51,11 @@ def late_count(summary: Summary) -> int:
     return sum(band.count for band in summary.bands if band.from_ns >= LATE_NS)
 
 
+def count_unbalanced(summary: Summary) -> int | None:
+    """Return how many claims of the books do not hold; None for a run without books."""
+    return sum(not claim.balanced for claim in summary.books) if summary.books else None
+
+
 def quantile_reader(field: str) -> Callable[[Summary], float | None]:
     """Return a reader of a percentile of the body."""
     return lambda summary: getattr(summary.body, field)
@@ -89,7 +94,7 @@ METRICS: dict[str, Metric] = {
         Metric("collisions", "", "lower", lambda summary: summary.collisions),
         Metric("retransmits", "", "lower", lambda summary: summary.retransmits),
         Metric("mines.left", "", "lower", lambda summary: summary.mines.left),
-        Metric("unbalanced", "", "lower", lambda summary: sum(not claim.balanced for claim in summary.books)),
+        Metric("unbalanced", "", "lower", count_unbalanced),
         *(
             Metric(
                 f"outcome.{outcome}", "", "higher" if outcome is Outcome.CONNECTED else "lower", outcome_reader(outcome)

@@ -62,8 +62,8 @@ def compare(
     inconclusive, unless a calibration or OUTPUT/history says how far sessions differ. A folder of several suites as
     BASE, or --base-history, has several sessions.
 
-    Dimensions are label, scenario, cell, kernel, testbed, program, link, the fields of the plan (mines, backlog, ...)
-    and settings (tcp_tw_reuse). Filters are KEY=VALUE,VALUE or KEY!=VALUE with * and ?. The cells of a single suite are
+    Dimensions are label, scenario, cell, kernel, testbed, program, link, arm, the fields of the plan (mines, ...) and
+    settings (tcp_tw_reuse). Filters are KEY=VALUE,VALUE or KEY!=VALUE with * and ?. The cells of a single suite are
     compared with its baseline; so are the values of a dimension by --cols.
 
     \b

@@ -14,7 +14,9 @@ from stress.lab import namespace, network_namespace, sysctl
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.pdeathsig import die_with_parent
 from stress.lab.signals import CANCEL, INTERRUPTING, FirstInterrupt
+from stress.model.arm import SuiteArm
 from stress.model.errors import INTERRUPTED, ConnstormError, LabError, UsageError
+from stress.model.plan import Plan
 from stress.run.protocol import Done, decode_plan
 
 UNSTORED = "interrupted; nothing was stored"
@@ -31,12 +33,14 @@ UNSTORED = "interrupted; nothing was stored"
 @click.option("--alone", is_flag=True, help="this machine, a guest, is the run's own: take it in place of a namespace")
 @click.option("--netns", help="with a plan against the server of others: enter this network namespace")
 @click.option("--remote-connstorm", metavar="COMMAND", help="with a plan across a link: what starts connstorm there")
+@click.option("--arm", "arm_text", metavar="JSON", help="of a suite: start this server, and storm it in a namespace")
 @click.option("--attest", is_flag=True, help="print what this host is, and nothing else")
 def run_cell(
     output: Path | None,
     settle_s: float,
     netns: str | None,
     remote_connstorm: str | None,
+    arm_text: str | None,
     *,
     draw: bool,
     set_host: bool,
@@ -60,7 +64,7 @@ def run_cell(
         raise UsageError("run-cell needs --output, the folder where the run folder will be.")
     interrupt = FirstInterrupt(*INTERRUPTING)
     try:
-        path = carry_out(output, settle_s, netns, remote_connstorm, draw=draw, set_host=set_host, alone=alone)
+        path = carry_out(output, settle_s, netns, remote_connstorm, arm_text, draw=draw, set_host=set_host, alone=alone)
         if whole and interrupt.received is not None:
             print_failure(UNSTORED, INTERRUPTED, LabError.__name__)
         print_event(Done(str(path)))
@@ -75,6 +79,7 @@ def carry_out(
     settle_s: float,
     netns: str | None,
     remote_connstorm: str | None,
+    arm_text: str | None,
     *,
     draw: bool,
     set_host: bool,
@@ -82,9 +87,12 @@ def carry_out(
 ) -> Path:
     """Carry out the plan on standard input; return its run folder."""
     plan = decode_plan(sys.stdin.buffer.read())
+    arm = None if arm_text is None else msgspec.json.decode(arm_text, type=SuiteArm)
     asked = AskedKernel(plan.evidence)  # nothing can be loaded into the kernel from a user namespace
     if netns is not None:
         network_namespace.enter(netns)
+    elif arm is not None:  # whose server is the user's: it is run as the user is, not as a root that is none
+        namespace.enter_namespace(as_oneself=True)
     elif not (plan.host or alone):
         namespace.enter_namespace()
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
@@ -94,6 +102,8 @@ def carry_out(
 
     if settle_s:
         print_event(protocol.Settled(idle.wait_until_idle(settle_s)))
+    if arm is not None:
+        return storm_arm(arm, plan, output, asked, draw=draw)
     changes_here = plan.host and set_host and not plan.peers  # across a link each act changes its own settings
     with asked, host_sysctls.change_sysctls(plan.sysctls) if changes_here else nullcontext():
         return cell.run(
@@ -107,6 +117,19 @@ def carry_out(
             may_change=set_host,
             announce=print_event,
         )
+
+
+def storm_arm(arm: SuiteArm, plan: Plan, output: Path, asked: AskedKernel, *, draw: bool) -> Path:
+    """Storm the server of an arm in this namespace; return the run folder."""
+    from stress.run import cell, served  # noqa: PLC0415  # see above
+    from stress.run.protocol import Stage  # noqa: PLC0415
+
+    def notify(text: str) -> None:
+        print_event(Stage(text))
+
+    notify(f"starting the server of the arm {arm.name}")
+    with asked, served.serve_arm(arm, plan, output) as server:
+        return cell.run(plan, output, notify, draw=draw, asked=asked, server=server, announce=print_event)
 
 
 def print_fingerprint(*, alone: bool) -> None:

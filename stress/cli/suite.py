@@ -28,6 +28,7 @@ from stress.suite.executor.registry import make_executor
 from stress.suite.kernels import add_kernel_axis
 from stress.suite.shipped import find_suite_file
 from stress.view.text import suite_plan
+from stress.view.text.arm_lines import arm_lines
 from stress.view.text.change_wording import busy_text
 from stress.view.text.suite_caption import caption
 from stress.view.text.suite_progress import SuiteProgress
@@ -177,7 +178,7 @@ def print_plan(file: Manifest, *, as_json: bool) -> None:
         return
     printer = console()
     printer.print(suite_plan.plan_table(file.suite, forecasts))
-    for line in suite_plan.order_lines(file.suite, trials, file.hosts):
+    for line in (*arm_lines(file), *suite_plan.order_lines(file.suite, trials, file.hosts)):
         printer.print(line, highlight=False, markup=False)
     printer.print(suite_plan.total_line(file.suite, forecasts, len(file.hosts)))
 
@@ -240,6 +241,8 @@ def print_suite(path: Path, *, as_json: bool) -> int:
     else:
         printer = console()
         printer.print(suite_table(rank_cells(cells, file.suite.rank)))
+        for line in arm_lines(file):
+            printer.print(line, soft_wrap=True, markup=False)
         figure = f"figure: {path / FIGURE}\n" if (path / FIGURE).exists() else ""
         printer.print(f"{figure}folder: {path}", soft_wrap=True)
     is_whole = not failed and not interrupted and any(trials.done for trials in cells)

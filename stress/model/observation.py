@@ -34,6 +34,7 @@ class Observation:
         session: its session; runs with equal sessions were made one soon after the other (``session``). "" where it was
             not asked for.
         busy: why the machine was not quiet, as ``busy_reasons`` has it; empty where it was, or nothing is known.
+        arm: the name of its arm in a suite with arms; "" for none.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Observation:
     took_s: float = 0.0
     session: str = ""
     busy: tuple[str, ...] = ()
+    arm: str = ""
 
     @property
     def timed(self) -> bool:

@@ -5,12 +5,14 @@ from enum import StrEnum
 
 import msgspec
 
+from stress.model.arm import SuiteArm
 from stress.model.host import Host
 from stress.model.kernel import HOST
 from stress.model.plan import Plan
 
 Level = str | int | float | bool | list[int]  # one value of an axis: of a sysctl or of a field of the plan
 KERNEL = "kernel"  # an axis that is neither: what a trial runs on
+ARM = "arm"  # another: what a trial storms, or which connstorm runs it
 
 
 def is_sysctl(axis: str) -> bool:
@@ -32,7 +34,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         label: its name in this suite; by default the name of the scenario.
         plan: the plan of the scenario with ``[defaults]`` and the parameters of the entry, before any axis.
-        axes: the values of each axis that this entry varies, by dotted sysctl, field of the plan, or ``kernel``.
+        axes: the values of each axis that this entry varies, by dotted sysctl, field of a plan, ``kernel`` or ``arm``.
         measures: False lets its trials run in parallel; then their counts are used, but no latency.
     """
 
@@ -66,6 +68,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
         entries: the scenarios.
         gates: the conditions.
         rank: metrics by which the table sorts the cells of an entry, the best first; empty keeps their order.
+        arms: the values of the axis ``arm``, the base first; none for a suite without that axis.
     """
 
     name: str
@@ -81,6 +84,11 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     entries: list[Entry]
     gates: list[Gate] = []
     rank: list[str] = []
+    arms: list[SuiteArm] = []
+
+    def find_arm(self, name: str) -> SuiteArm | None:
+        """Return the arm of a name; None for the name ``""`` of no arm."""
+        return next((arm for arm in self.arms if arm.name == name), None)
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,9 +100,10 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         levels: the value of every axis of the entry.
         baseline: whether all of these are the values of the baseline.
         plan: the plan of its trials, with the seed of the suite in place of the seed of the trial.
-        identity: hash of the plan without its seed; cells with the same identity can be compared.
+        identity: hash of the plan without its seed, and of the arm; cells with the same identity can be compared.
         measures: as in the entry.
         kernel: the kernel to boot for it; by default the running kernel.
+        arm: the name of its arm; ``""`` in a suite without arms.
     """
 
     name: str
@@ -105,6 +114,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     identity: str
     measures: bool
     kernel: str = HOST
+    arm: str = ""
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +169,7 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
         host_settings: those that exist for the whole host only, not in a private namespace.
         protocol: number of the protocol that it speaks; 1 stands for programs that do not send it.
         refused: why no private namespace can be made there; unset where one can.
+        run_schema: number of the schema of the run.json that it writes; unset where it does not say.
     """
 
     program: str
@@ -168,3 +179,4 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     host_settings: list[str]
     protocol: int = 1
     refused: str | msgspec.UnsetType = msgspec.UNSET
+    run_schema: int | msgspec.UnsetType = msgspec.UNSET

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """One cell: a plan carried out in this process, analysed, drawn and stored as a run folder."""
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from stress.analysis.attribution.evidence import select_captured_attempts
@@ -14,13 +16,18 @@ from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.signals import disregard_interrupts
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback, StormCallback, ignore_storm
+from stress.model.run import Run
 from stress.run.peer.peer_storm import storm_across_link
 from stress.run.peer.relay_spec import RelaySpec
+from stress.run.served import ServedArm
 from stress.store import pcap, run_folder
 from stress.storm.external_storm import storm_external_server
-from stress.storm.run_plan import carry_out
+from stress.storm.run_plan import WHERE_THE_SERVER_IS, carry_out
 
 EVIDENCE = "evidence.pcap"
+SERVED_HERE = (
+    "This ran in a private namespace with the server of a suite's arm: the counters include all that this does itself."
+)
 
 
 def run(
@@ -32,6 +39,7 @@ def run(
     asked: AskedKernel | None = None,
     hosts: Path = host_names.HOSTS,
     relay: RelaySpec | None = None,
+    server: ServedArm | None = None,
     may_change: bool = False,
     announce: StormCallback = ignore_storm,
 ) -> Path:
@@ -41,14 +49,17 @@ def run(
     written.
     Figures are left out unless ``draw``; ``connstorm plot`` makes them at any time. ``asked`` is as of ``carry_out``;
     ``hosts`` is the file of host names for the target of a storm against the server of others. ``relay`` and
-    ``may_change`` are for a storm across a link, as of ``storm_across_link``. ``announce`` is called when each storm is
-    about to begin.
+    ``may_change`` are for a storm across a link, as of ``storm_across_link``. ``server`` is that of a suite's arm,
+    and ends with the storm. ``announce`` is called when each storm is about to begin.
 
     Raises:
         UsageError, LabError: as ``carry_out`` and ``run_folder.write``.
     """
     if plan.is_external:
         observed, packets, epoch_ns = storm_external_server(plan, asked, notify, results, hosts, announce=announce)
+        if server is not None:
+            server.finish()
+            observed = in_private_namespace(observed)
     elif relay is not None:
         observed, packets, epoch_ns = storm_across_link(
             plan, relay, notify, results, asked, may_change=may_change, announce=announce
@@ -73,3 +84,9 @@ def run(
 
         figures = figure_writers(findings)
     return run_folder.write(observed, findings.summary, results, files | figures)
+
+
+def in_private_namespace(run: Run) -> Run:
+    """Return a run against the server of an arm with what is true of its counters and settings."""
+    warnings = [text for text in run.record.warnings if text != WHERE_THE_SERVER_IS]
+    return dataclasses.replace(run, record=msgspec.structs.replace(run.record, warnings=[SERVED_HERE, *warnings]))

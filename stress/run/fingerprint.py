@@ -12,6 +12,7 @@ from stress import _fastconnect, _listener
 from stress.lab import host
 from stress.model.suite import Fingerprint
 from stress.run.protocol import PROTOCOL
+from stress.store.run_schema import SCHEMA
 
 ENGINE_DIGITS = 12
 
@@ -33,6 +34,7 @@ def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str], refused:
         host_settings=sorted(set(on_the_host) - set(settings)),
         protocol=PROTOCOL,
         refused=refused or msgspec.UNSET,
+        run_schema=SCHEMA,
     )
 
 

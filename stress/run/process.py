@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,13 +43,14 @@ class CellResult:
 class CellProcess:
     """A cell that runs in a process of its own, which the kernel ends when this process ends."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # most callers give the first two
         self,
         plan: Plan,
         results: Path,
         options: tuple[str, ...] = (),
         limit_s: float | None = None,
-        variables: Mapping[str, str] | None = None,
+        variables: Mapping[str, str | None] | None = None,
+        starter: Sequence[str] = RUN_CELL,
     ) -> None:
         """Start it.
 
@@ -58,16 +59,18 @@ class CellProcess:
             results: where its run folder will be.
             options: further ones of ``run-cell``.
             limit_s: end it after this long; None waits without a limit.
-            variables: of its environment, in addition to those of this process.
+            variables: of its environment, in addition to those of this process; None leaves one out.
+            starter: the command that starts ``run-cell``.
         """
         self.plan = plan
         self.results = results
-        command = [*RUN_CELL, "--output", str(results), *options]
+        whole: dict[str, str | None] = {**os.environ, **ONE_THREAD, **(variables or {})}
+        command = [*starter, "--output", str(results), *options]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | ONE_THREAD | dict(variables or {}),
+            env={name: value for name, value in whole.items() if value is not None},
             process_group=0,
         )
         self.late = False

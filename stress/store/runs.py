@@ -134,6 +134,7 @@ def read_suite(path: Path, label: str) -> Iterator[Observation]:
                 scenario=cell.scenario,
                 cell=suite.name_on_host(cell.name, record.host),
                 measures=cell.measures,
+                arm=cell.arm,
                 baseline=cell.baseline,
                 group=suite.id,
                 block=record.trial.block,

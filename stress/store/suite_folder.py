@@ -51,6 +51,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         cells: the cells of its matrix.
         kernels: the fingerprint of each booted kernel, by its name in the suite; without kernels that did not boot.
         peers: the fingerprint of each host across a link, by its name in the suite; without those that did not answer.
+        arms: the fingerprint of each arm that is another connstorm, by the name of the arm.
     """
 
     schema: int
@@ -62,6 +63,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     cells: list[Cell]
     kernels: dict[str, Fingerprint] = {}
     peers: dict[str, Fingerprint] = {}
+    arms: dict[str, Fingerprint] = {}
 
     @property
     def hosts(self) -> list[str]:
@@ -84,8 +86,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return trial.block // len(self.hosts)
 
     def fingerprint(self, cell: Cell, host: str) -> Fingerprint | None:
-        """Return the fingerprint of the host or kernel that a cell runs on; None for a kernel that did not boot."""
-        return self.fingerprints[host] if cell.kernel == HOST else self.kernels.get(cell.kernel)
+        """Return the fingerprint of the host, kernel or connstorm of a cell; None for a kernel that did not boot."""
+        running = self.arms.get(cell.arm) or self.fingerprints[host]
+        return running if cell.kernel == HOST else self.kernels.get(cell.kernel)
 
     def cell(self, name: str) -> Cell:
         """Return the cell of a name."""

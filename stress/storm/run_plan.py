@@ -31,6 +31,10 @@ from stress.storm.peer.joined_peer import JoinedPeer
 from stress.storm.peer.link_faults import link_faults
 from stress.storm.peer.meeting import meet_server
 
+AS_IT_IS = "the counters include everybody's connections, and no setting was changed."
+WHERE_THE_SERVER_IS = f"This ran where the server is: {AS_IT_IS}"
+ON_THE_HOST = f"This ran on the host's own network stack: {AS_IT_IS}"
+
 
 def carry_out(
     plan: Plan,
@@ -126,7 +130,6 @@ def run_warnings(plan: Plan, ended: ActsResult, peer: JoinedPeer | None) -> Iter
         hosts = f"{2 + len(plan.clients)}" if plan.clients else "two"
         yield f"This ran on {hosts} hosts as they are: their counters include everybody's connections."
     elif plan.host:
-        where = "where the server is" if plan.is_external else "on the host's own network stack"
-        yield f"This ran {where}: the counters include everybody's connections, and no setting was changed."
+        yield WHERE_THE_SERVER_IS if plan.is_external else ON_THE_HOST
     for result in results:
         yield from result.warnings

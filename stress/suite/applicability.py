@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from stress.lab import sysctl
 from stress.model.errors import LabError, UsageError
-from stress.model.kernel import HOST
 from stress.model.suite import Cell, Fingerprint
+from stress.suite import arms
 
 
 def changed_settings(cell: Cell) -> list[str]:
@@ -37,7 +37,7 @@ def refuse_host_settings(cells: Iterable[Cell], fingerprint: Fingerprint, *, hos
 
 def refuse_without_namespace(cells: Iterable[Cell], fingerprints: Mapping[str, Fingerprint]) -> None:
     """Raise LabError when a host makes no private namespaces and a cell needs one: each of its trials would fail."""
-    if not any(cell.kernel == HOST and not cell.plan.host for cell in cells):
+    if not any(arms.needs_namespace(cell) for cell in cells):
         return
     for name, fingerprint in fingerprints.items():
         if fingerprint.refused:

@@ -10,6 +10,7 @@ from stress.model.plan import Plan
 from stress.model.world import ADDRESSES
 from stress.run.peer.plan import OPEN, OPEN_BY_FAMILY, across_to, with_addresses
 from stress.storm.check import plan_rules
+from stress.storm.external_server import external_faults
 
 
 def plan_across_link(plan: Plan, link: Link) -> Plan:
@@ -35,4 +36,7 @@ def plan_across_to(plan: Plan, link: Link) -> Plan:
 
 def plan_faults(plan: Plan) -> Iterator[str]:
     """Yield what is wrong with the plan of a cell, whatever its open addresses will be."""
+    if plan.is_external:  # of a server of an arm
+        yield from external_faults(plan)
+        return
     yield from plan_rules.plan_faults(with_addresses(plan, *ADDRESSES[plan.family].values()) if plan.peers else plan)

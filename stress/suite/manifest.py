@@ -3,6 +3,7 @@
 
 import os
 import secrets
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +14,9 @@ from stress.model.suite import Cell, Fingerprint, Suite
 from stress.run.fingerprint import fingerprint_differences
 from stress.store import suite_folder
 from stress.store.suite_folder import SUITE_SCHEMA, Manifest
-from stress.suite import kernels, links, matrix, order, peers
+from stress.suite import arms, kernels, links, matrix, order, peers
 from stress.suite.applicability import refuse_host_settings, refuse_without_namespace
 from stress.suite.executor.base import Executor
-from stress.suite.scheduler import clear_leftovers
 
 
 def begin_suite(
@@ -43,6 +43,7 @@ def begin_suite(
     if host and os.geteuid() != 0:
         raise UsageError("--host changes settings of this host, which only root may; run it as root, or leave it out.")
     peers.refuse_unlinked(cells, executor)
+    arms.refuse_arms(suite, cells, executor, host=host)
     fingerprints = {name: executor.fingerprint(name) for name in executor.hosts}
     if boot:  # --dry-run makes no namespace
         refuse_without_namespace(cells, fingerprints)
@@ -58,6 +59,7 @@ def begin_suite(
         cells=cells,
         kernels=kernels.boot_fingerprints(cells, executor, notify, host=host) if boot else {},
         peers=peers.take_peer_fingerprints(cells, executor, notify) if boot else {},
+        arms=arms.take_arm_fingerprints(suite, notify) if boot else {},
     )
 
 
@@ -73,6 +75,7 @@ def resume_suite(
     old = suite_folder.read(path)
     cells = matrix.build_cells(suite, host=old.host)
     peers.refuse_unlinked(cells, executor)
+    arms.refuse_arms(suite, cells, executor, host=old.host)
     if host and not old.host:
         raise UsageError(f"{path} was started without --host; leave it out, or start a new suite without --resume.")
     refuse_changed_cells(path, old.cells, cells)
@@ -89,7 +92,8 @@ def resume_suite(
         refuse_changed_host(path, name, old.fingerprints[name], fingerprint)
     booted = kernels.boot_fingerprints(cells, executor, notify, host=old.host)
     linked = peers.take_peer_fingerprints(cells, executor, notify)
-    for stored, present in ((old.kernels, booted), (old.peers, linked)):
+    armed = arms.take_arm_fingerprints(suite, notify)
+    for stored, present in ((old.kernels, booted), (old.peers, linked), (old.arms, armed)):
         for name in stored.keys() & present.keys():
             refuse_changed_host(path, name, stored[name], present[name])
     file = Manifest(
@@ -102,6 +106,7 @@ def resume_suite(
         cells=cells,
         kernels=booted,
         peers=old.peers | linked,
+        arms=armed,
     )
     planned = {trial.number: trial for trial in order.ordered_trials(suite, cells, len(file.hosts))}
     for number, record in suite_folder.read_records(path).items():
@@ -135,3 +140,9 @@ def refuse_changed_host(path: Path, name: str, old: Fingerprint, new: Fingerprin
             f"{path} was started with another {what} on {name}: {was}, and now it is {now}; its trials could not "
             "be compared. Start a new suite without --resume."
         )
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove the folders of warm-up trials that a killed suite has left."""
+    for folder in path.glob(".warm-up-*"):
+        shutil.rmtree(folder, ignore_errors=True)

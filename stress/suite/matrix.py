@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The matrix: which points of a suite's axes become cells, and what each of them does."""
 
+import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -8,11 +9,12 @@ from typing import Any
 import msgspec
 from allpairspy import AllPairs
 
+from stress.model.arm import SuiteArm, plan_for_arm
 from stress.model.errors import UsageError
 from stress.model.kernel import HOST
 from stress.model.link import LINK, parse_link
-from stress.model.plan import Plan
-from stress.model.suite import KERNEL, Cell, Design, Entry, Level, Suite, is_sysctl
+from stress.model.plan import IDENTITY_DIGITS, Plan
+from stress.model.suite import ARM, KERNEL, Cell, Design, Entry, Level, Suite, is_sysctl
 from stress.storm.check.link_rules import link_fault
 from stress.suite.links import plan_across_link
 
@@ -50,7 +52,8 @@ def entry_cells(suite: Suite, entry: Entry, *, host: bool) -> Iterator[Cell]:
         if is_excluded(suite.exclude, entry.label, levels):
             continue
         differs = {axis: value for axis, value in levels.items() if value != base[axis]}
-        plan = plan_at_point(entry.plan, levels, host=host)
+        arm = suite.find_arm(str(levels.get(ARM, "")))
+        plan = plan_at_point(entry.plan, levels, host=host, arm=arm)
         yield Cell(
             name=" ".join(
                 [entry.label, *(f"{short_axis_name(axis)}={level_text(value)}" for axis, value in differs.items())]
@@ -59,10 +62,19 @@ def entry_cells(suite: Suite, entry: Entry, *, host: bool) -> Iterator[Cell]:
             levels=levels,
             baseline=not differs,
             plan=plan,
-            identity=plan.identity,
+            identity=cell_identity(plan, arm),
             measures=entry.measures,
             kernel=str(levels.get(KERNEL, HOST)),
+            arm=arm.name if arm else "",
         )
+
+
+def cell_identity(plan: Plan, arm: SuiteArm | None) -> str:
+    """Return a hash of a plan without its seed, and of what its arm is."""
+    if arm is None:
+        return plan.identity
+    text = f"{plan.identity} ".encode() + msgspec.json.encode(arm, order="sorted")
+    return hashlib.sha256(text).hexdigest()[:IDENTITY_DIGITS]
 
 
 def design_points(design: Design, axes: list[list[Level]]) -> Iterable[Point]:
@@ -99,9 +111,13 @@ def is_excluded(rules: Iterable[dict[str, Level]], label: str, levels: dict[str,
     return any(all(axis in point and point[axis] == value for axis, value in rule.items()) for rule in rules)
 
 
-def plan_at_point(plan: Plan, levels: dict[str, Level], *, host: bool) -> Plan:
-    """Return a plan with the values of a point."""
-    fields: dict[str, Any] = {axis: value for axis, value in levels.items() if axis != KERNEL and not is_sysctl(axis)}
+def plan_at_point(plan: Plan, levels: dict[str, Level], *, host: bool, arm: SuiteArm | None = None) -> Plan:
+    """Return a plan with the values of a point, whose arm is given."""
+    fields: dict[str, Any] = {
+        axis: value for axis, value in levels.items() if axis not in (KERNEL, ARM) and not is_sysctl(axis)
+    }
+    if arm is not None and arm.serve is not None:
+        plan = plan_for_arm(plan, arm)
     link = fields.pop(LINK, None)
     settings = {axis: level_text(value) for axis, value in levels.items() if is_sysctl(axis)}
     if "family" in fields:

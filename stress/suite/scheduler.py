@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The scheduler: runs the missing trials of a suite in their order, and records how each ended."""
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -217,7 +216,9 @@ class Scheduler:
         plan = with_seed(cell.plan, trial.seed)
         # Settings of hosts that others use too are changed where --host says so.
         set_host = self.file.host or not plan.peers
-        return self.executor.submit(Job(plan, home, suite.settle_s, suite.limit_s, cell.kernel, set_host, watch), host)
+        limits = (suite.settle_s, suite.limit_s)
+        job = Job(plan, home, *limits, cell.kernel, set_host, watch, suite.find_arm(cell.arm))
+        return self.executor.submit(job, host)
 
 
 def with_seed(plan: Plan, seed: int) -> Plan:
@@ -242,9 +243,3 @@ def trial_status(result: CellResult) -> tuple[Status, str | None]:
     if result.failure.kind == NotApplicableError.__name__:
         return Status.NOT_APPLICABLE, result.failure.text
     return Status.FAILED, result.failure.text
-
-
-def clear_leftovers(path: Path) -> None:
-    """Remove the folders of warm-up trials that a killed suite has left."""
-    for folder in path.glob(".warm-up-*"):
-        shutil.rmtree(folder, ignore_errors=True)

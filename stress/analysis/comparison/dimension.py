@@ -10,6 +10,7 @@ from stress.model.errors import UsageError
 from stress.model.link import LINK, link_text
 from stress.model.observation import Observation
 from stress.model.plan import Plan
+from stress.model.suite import ARM
 from stress.model.text import ambiguous_text, did_you_mean, matching_names
 
 ABSENT = "absent"  # a setting that a kernel does not have
@@ -22,6 +23,7 @@ MACHINE_DIMENSIONS: dict[str, Callable[[Observation], str]] = {
     "testbed": lambda run: run.host.testbed,
     "program": lambda run: run.program,
     LINK: lambda run: link_text(run.plan),
+    ARM: lambda run: run.arm or "none",
 }
 RUN_DIMENSIONS: dict[str, Callable[[Observation], str]] = {
     "label": lambda run: run.label,
@@ -29,6 +31,7 @@ RUN_DIMENSIONS: dict[str, Callable[[Observation], str]] = {
     "cell": lambda run: run.cell,
 }
 DECIDED_BY_LINK = ("world", "source", "target", "host", "peers", "clients")  # fields of a plan
+DECIDED_BY_ARM = ("target", "target_port", "source", "family")  # where its server listens
 BOUNDED_BY_PEER = ("release", "duration_s", "deadline_s")  # which the limits of a host across a link set where open
 PLAN_FIELDS = tuple(field for field in Plan.__struct_fields__ if field not in NOT_DIMENSIONS)
 
@@ -62,8 +65,8 @@ def resolve_dimension(name: str, runs: Iterable[Observation]) -> str:
     """Return the full name of a dimension of these runs.
 
     Args:
-        name: ``label``, ``scenario``, ``cell``, ``kernel``, ``testbed``, ``program``, ``link``, a field of the plan, or
-            a setting, by its full name or an end of it that no other has.
+        name: ``label``, ``scenario``, ``cell``, ``kernel``, ``testbed``, ``program``, ``link``, ``arm``, a field of the
+            plan, or a setting, by its full name or an end of it that no other has.
         runs: the runs.
 
     Raises:
@@ -104,13 +107,15 @@ def natural_key(text: str) -> list[tuple[int, int, str]]:
 def plan_dimensions(runs: Iterable[Observation]) -> list[str]:
     """Return the dimensions of the plans of runs: the fields, and the settings that any of the plans sets.
 
-    Where the link between client and server differs, it stands for the fields that it decides.
+    Where the link between client and server differs, it stands for the fields that it decides; so does the arm.
     """
     runs = list(runs)
     fields = PLAN_FIELDS
     if len({link_text(run.plan) for run in runs}) > 1:
         decided = DECIDED_BY_LINK + (BOUNDED_BY_PEER if any(run.plan.peers for run in runs) else ())
         fields = (LINK, *(field for field in PLAN_FIELDS if field not in decided))
+    if len({run.arm for run in runs}) > 1:
+        fields = tuple(field for field in fields if field not in DECIDED_BY_ARM)
     return [*fields, *sorted({setting for run in runs for setting in run.plan.sysctls})]
 
 

@@ -22,6 +22,7 @@ from stress.analysis.comparison.dimension import (
 )
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
+from stress.model.suite import ARM
 
 LABEL, CELL, SCENARIO = "label", "cell", "scenario"
 FILTER_PATTERN = re.compile(r"(?P<name>[^\s=!,]+)(?P<op>!?=)(?P<values>.+)", re.DOTALL)
@@ -126,7 +127,8 @@ def choose_projection(runs: Sequence[Observation], rows: Sequence[str], cols: Se
     if rows:
         return Projection(tuple(resolve_dimension(name, runs) for name in rows), columns)
     if columns != (LABEL,):
-        others = [name for name in varying_dimensions(runs, [*plan_dimensions(runs), "kernel"]) if name not in columns]
+        candidates = [*plan_dimensions(runs), ARM, "kernel"]
+        others = [name for name in varying_dimensions(runs, candidates) if name not in columns]
         return Projection((SCENARIO, *others), columns)
     cells: dict[str, set[str]] = {}
     for run in runs:

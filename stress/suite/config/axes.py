@@ -13,10 +13,10 @@ from stress.lab.sysctl_name import sysctl_matches
 from stress.model.errors import UsageError
 from stress.model.kernel import parse_kernel_name
 from stress.model.link import LINK, Link, parse_link
-from stress.model.suite import KERNEL, Level, is_sysctl
+from stress.model.suite import ARM, KERNEL, Level, is_sysctl
 from stress.model.text import ambiguous_text
 from stress.suite.config.diagnostics import Diagnostics, show_value, suggestion, wrong_type
-from stress.suite.config.keys import AXES, FIELDS, NOT_SET
+from stress.suite.config.keys import AXES, FIELDS, LEVELS, NOT_SET
 from stress.suite.config.toml_lines import Position
 
 PARSERS: dict[str, Callable[[str], object]] = {
@@ -83,7 +83,7 @@ def unique_names(table: dict[str, Any], at: Position, diagnostics: Diagnostics) 
 
 def complete_axis(name: str) -> str:
     """Return the full name of an axis or a setting whose short name is unambiguous, otherwise the name itself."""
-    if name in AXES or name in NOT_SET or name == "sysctls":
+    if name in LEVELS or name in NOT_SET or name == "sysctls":
         return name
     matches = sysctl_matches(name)
     return matches[0] if len(matches) == 1 else name
@@ -147,7 +147,7 @@ def canonical_level(name: str, value: Any) -> Any:
     Raises:
         msgspec.ValidationError: the axis has no such value.
     """
-    return str(msgspec.convert(value, int | str)) if is_sysctl(name) else msgspec.convert(value, AXES[name])
+    return str(msgspec.convert(value, int | str)) if is_sysctl(name) else msgspec.convert(value, LEVELS[name])
 
 
 def matching_level(name: str, values: list[Level], value: Any) -> Level | None:
@@ -165,7 +165,7 @@ def level_fault(name: str, value: Any) -> str | None:
     except msgspec.ValidationError:
         if is_sysctl(name):
             return f"{name} must be a whole number or a text, not {show_value(value)}."
-        return wrong_type(name, value, AXES[name])
+        return wrong_type(name, value, LEVELS[name])
     return name_fault(name, value) if name in PARSERS else None
 
 
@@ -182,6 +182,8 @@ def axis_fault(name: str) -> str | None:
     """Return a sentence when the name of an axis is invalid, or None."""
     if name in AXES:
         return None
+    if name == ARM:
+        return "arm is an axis whose values are the [[arm]] tables; leave it out of [matrix]."
     if name == "sysctls" or name.startswith("sysctls."):
         return "Each setting is an axis of its own; leave out sysctls before its name."
     if name in NOT_SET:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stress.model.link import LINK
-from stress.model.suite import Entry, Level, Suite
+from stress.model.suite import ARM, Entry, Level, Suite
 from stress.suite import matrix
 from stress.suite.config.axes import matching_level, unique_names
 from stress.suite.config.diagnostics import Diagnostics, show_value, suggestion
@@ -141,7 +141,9 @@ def row_faults(suite: Suite, row: ScenarioTable) -> Iterator[tuple[Position, str
             place = row.axes[LINK].at
             places = [(place if place[0] == "scenario" else row.at, fault)]
         else:
-            plan = matrix.plan_at_point(row.entry.plan, levels, host=False)
+            plan = matrix.plan_at_point(
+                row.entry.plan, levels, host=False, arm=suite.find_arm(str(levels.get(ARM, "")))
+            )
             places = [(at or offending_key(sentence, row), sentence) for sentence in plan_faults(plan)]
         yield from (pair for pair in places if pair[1] not in reported)
         reported |= {sentence for _, sentence in places}

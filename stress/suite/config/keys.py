@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from stress.model.link import LINK
 from stress.model.plan import Plan
-from stress.model.suite import KERNEL, Design
+from stress.model.suite import ARM, KERNEL, Design
 from stress.storm.check.plan_rules import SEED_MAX
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -32,6 +32,7 @@ TABLES: dict[str, Any] = {
     "baseline": Table,
     "exclude": list[Table],
     "gate": list[Table],
+    ARM: list[Table],
 }
 
 NOT_SET = ("scenario", "seed", "acts", "world", "peers", "clients")  # fields of a plan that a suite cannot set
@@ -39,6 +40,7 @@ FIELDS: dict[str, Any] = {
     field.name: field.type for field in msgspec.structs.fields(Plan) if field.name not in (*NOT_SET, "sysctls")
 }
 AXES: dict[str, Any] = FIELDS | {LINK: Text, KERNEL: Text}
+LEVELS: dict[str, Any] = AXES | {ARM: Text}  # also of the axis that no [matrix] lists
 DEFAULTS: dict[str, Any] = FIELDS | {LINK: Text, "sysctls": Table}
 SCENARIO: dict[str, Any] = {
     "name": Text,
@@ -48,6 +50,13 @@ SCENARIO: dict[str, Any] = {
     "matrix": Table,
 } | DEFAULTS
 GATE: dict[str, Any] = {"expr": Text, "scenario": Text}
+ARM_TABLE: dict[str, Any] = {
+    "name": Text,
+    "serve": Text,
+    "ready": Text,
+    "ready_s": Annotated[float, Meta(gt=0, le=3600)],
+    "python": Text,
+}
 
 # Where a key belongs that occurs in a table which has none of that name.
 PLACES = {
@@ -58,4 +67,5 @@ PLACES = {
     "sysctls": "[defaults] or a [[scenario]]",
     "net": "[defaults.sysctls], [scenario.sysctls] or [matrix]",
     "expr": "a [[gate]]",
+    **dict.fromkeys(("ready", "ready_s", "python"), "an [[arm]]"),
 }

@@ -23,6 +23,10 @@ At the top the settings of the suite (``name``, ``description``, ``design``, ``t
     "net.ipv4.tcp_tw_reuse" = 1
     [[gate]]                          # what must hold, of one scenario or of all
     expr = "body.p99 <= 1.10x"
+    [[arm]]                           # two or more: servers of the user's, or other connstorms, the base first
+    name = "old"
+    serve = "./server-old --port {port}"
+    ready = "tcp:8080"
 """
 
 import re
@@ -36,7 +40,8 @@ import msgspec
 from stress.analysis.gate import condition
 from stress.analysis.metric import find_metric
 from stress.model.errors import UsageError
-from stress.model.suite import Gate, Suite
+from stress.model.suite import ARM, Gate, Suite
+from stress.suite.config.arms import read_arms
 from stress.suite.config.baseline import label_fault, point_faults, read_baseline, read_exclusions
 from stress.suite.config.diagnostics import Diagnostics, accept_typed, unsupported_values
 from stress.suite.config.keys import GATE, HEAD, TABLES
@@ -129,7 +134,8 @@ def build_suite(
         place: Position = ("scenario",) if "scenario" in document else ()
         diagnostics.add(place, "There is no [[scenario]]; a suite has one or more.")
     settings = {"name": where} | {key: value for key, value in head.items() if key in HEAD}
-    rows = read_scenarios(head, settings.get("seed", SEED), diagnostics, host=host)
+    arms = read_arms(head.get(ARM, []), diagnostics)
+    rows = read_scenarios(head, settings.get("seed", SEED), arms, diagnostics, host=host)
     for name in settings.get("rank", []):
         try:
             find_metric(name)
@@ -145,6 +151,7 @@ def build_suite(
         baseline=read_baseline(head.get("baseline", {}), entries, diagnostics),
         exclude=read_exclusions(head.get("exclude", []), entries, diagnostics),
         gates=gates,
+        arms=arms,
     )
     diagnostics.refuse()
     for at, sentence in point_faults(suite, rows):

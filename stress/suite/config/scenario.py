@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: MIT
 """The ``[[scenario]]`` tables of a suite file, with ``[defaults]`` and ``[matrix]``, which are for all of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from stress.model.acts import choose_acts
+from stress.model.arm import SuiteArm
 from stress.model.errors import UsageError
 from stress.model.link import LINK
 from stress.model.plan import Plan
-from stress.model.suite import Entry
+from stress.model.suite import ARM, Entry
 from stress.storm.catalogue import SCENARIOS, find_scenario
 from stress.storm.check.link_rules import link_fault
+from stress.suite.config.arms import refuse_own_server, served_plan
 from stress.suite.config.axes import Axis, Parameters, read_axes, read_parameters
 from stress.suite.config.diagnostics import Diagnostics, accept_typed
 from stress.suite.config.keys import DEFAULTS, SCENARIO
@@ -44,23 +46,46 @@ def given_labels(tables: list[dict[str, Any]]) -> list[str]:
     return [label for label in given if isinstance(label, str)]
 
 
-def read_scenarios(head: dict[str, Any], seed: int, diagnostics: Diagnostics, *, host: bool) -> list[ScenarioTable]:
+@dataclass(frozen=True)
+class Shared:
+    """What is common to all scenarios of a suite.
+
+    Attributes:
+        seed: of the suite.
+        given: the parameters of ``[defaults]``.
+        axes: those of ``[matrix]``, and that of the arms.
+        is_served: whether the server is that of an arm.
+    """
+
+    seed: int
+    given: Parameters
+    axes: dict[str, Axis]
+    is_served: bool
+
+
+def read_scenarios(
+    head: dict[str, Any], seed: int, arms: Sequence[SuiteArm], diagnostics: Diagnostics, *, host: bool
+) -> list[ScenarioTable]:
     """Return the scenarios of a suite.
 
     Args:
         head: the tables of the file, of the right types.
         seed: of the suite.
+        arms: of the suite.
         diagnostics: errors are added to these.
         host: their plans are for the host's own network stack.
     """
     defaults = accept_typed(head.get("defaults", {}), DEFAULTS, ("defaults",), "[defaults]", diagnostics)
     given = read_parameters(defaults, ("defaults",), diagnostics)
-    shared = read_axes(head.get("matrix", {}), ("matrix",), diagnostics)
+    axes = read_axes(head.get("matrix", {}), ("matrix",), diagnostics)
+    if arms:
+        axes[ARM] = Axis([arm.name for arm in arms], (ARM,))
+    shared = Shared(seed, given, axes, any(arm.serve is not None for arm in arms))
     rows, taken = [], dict[str, Position]()
     for index, table in enumerate(head.get("scenario", [])):
         at: Position = ("scenario", index)
         refuse_taken(table, at, taken, diagnostics)
-        row = read_scenario(table, at, seed, (given, shared), diagnostics, host=host)
+        row = read_scenario(table, at, shared, diagnostics, host=host)
         rows += [row] if row else []
     return rows
 
@@ -76,24 +101,18 @@ def refuse_taken(table: dict[str, Any], at: Position, taken: dict[str, Position]
 
 
 def read_scenario(
-    table: dict[str, Any],
-    at: Position,
-    seed: int,
-    common: tuple[Parameters, dict[str, Axis]],
-    diagnostics: Diagnostics,
-    *,
-    host: bool,
+    table: dict[str, Any], at: Position, shared: Shared, diagnostics: Diagnostics, *, host: bool
 ) -> ScenarioTable | None:
     """Return a scenario, or None when its errors leave it without a plan."""
     fields = accept_typed(table, SCENARIO, at, "a [[scenario]]", diagnostics)
-    given = read_parameters(fields, at, diagnostics).over(common[0])
-    varied = common[1] | read_axes(fields.get("matrix", {}), (*at, "matrix"), diagnostics)
+    given = read_parameters(fields, at, diagnostics).over(shared.given)
+    varied = shared.axes | read_axes(fields.get("matrix", {}), (*at, "matrix"), diagnostics)
     if "name" not in table:
         diagnostics.add(at, f"This [[scenario]] has no name; there are {', '.join(SCENARIOS)}.")
     if "name" not in fields:
         return None
     try:
-        base = find_scenario(fields["name"]).plan
+        base = served_plan(fields["name"]) if shared.is_served else find_scenario(fields["name"]).plan
     except UsageError as error:
         diagnostics.add((*at, "name"), str(error))
         return None
@@ -103,12 +122,15 @@ def read_scenario(
         diagnostics.add((*at, "acts"), str(error))
         return None
     refuse_varied(base, given, varied, diagnostics)
+    if shared.is_served:
+        axes = ((name, axis.at) for name, axis in varied.items() if name != ARM)
+        refuse_own_server([*given.at.items(), *axes], diagnostics)
     if given.link and LINK not in varied and (fault := link_fault(base, given.link)):
         diagnostics.add(given.at[LINK], fault)
         return None
     entry = Entry(
         label=fields.get("label", fields["name"]),
-        plan=scenario_plan(base, given, seed, varied, host=host),
+        plan=scenario_plan(base, given, shared.seed, varied, host=host),
         axes={name: axis.values for name, axis in varied.items()},
         measures=fields.get("measures", True),
     )

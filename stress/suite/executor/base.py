@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from stress.model.arm import SuiteArm
 from stress.model.errors import LabError
 from stress.model.kernel import HOST
 from stress.model.plan import Plan
@@ -26,6 +27,7 @@ class Job:
         kernel: which kernel to boot for it; all executors can run the kernel that is running.
         set_host: whether a plan for the host's own network stack may change settings there.
         watch: called with how far a long storm is, where the executor can see that; by another thread.
+        arm: whose server it storms, or whose connstorm runs it; None: a suite without arms.
     """
 
     plan: Plan
@@ -35,6 +37,7 @@ class Job:
     kernel: str = HOST
     set_host: bool = True
     watch: ProgressCallback | None = None
+    arm: SuiteArm | None = None
 
 
 class Handle(Protocol):
@@ -104,6 +107,15 @@ class LinkedExecutor(Executor, Protocol):
         Raises:
             LabError: it does not answer, or speaks another protocol.
         """
+
+
+@runtime_checkable
+class ArmedExecutor(Executor, Protocol):
+    """An executor whose jobs may have an arm."""
+
+    @property
+    def runs_arms(self) -> bool:
+        """Whether it is such a one."""
 
 
 def failed_trial(text: str) -> CellResult:

@@ -4,10 +4,12 @@
 import os
 from dataclasses import dataclass
 
+import msgspec
+
 from stress.model.errors import LabError
 from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint
-from stress.run import process
+from stress.run import other_connstorm, process
 from stress.run.peer.peer_call import JOIN_VARIABLE
 from stress.run.peer.relay_spec import CONNSTORM
 from stress.run.process import CellProcess, CellResult
@@ -46,6 +48,11 @@ class Local:
         return [HERE]
 
     @property
+    def runs_arms(self) -> bool:
+        """Whether jobs may have an arm."""
+        return True
+
+    @property
     def parallel_trials(self) -> int:
         """One trial per CPU."""
         return len(os.sched_getaffinity(0))
@@ -80,5 +87,12 @@ class Local:
         options = process.trial_options(job.settle_s, set_host=job.set_host)
         if job.plan.peers:
             options += ("--remote-connstorm", self.remote_connstorm)
-        by_ssh = {JOIN_VARIABLE: ""}  # a join word is good for one run
-        return LocalHandle(CellProcess(job.plan, job.folder, options, job.limit_s, by_ssh), job.watch)
+        variables: dict[str, str | None] = {JOIN_VARIABLE: ""}  # a join word is good for one run
+        starter: tuple[str, ...] = process.RUN_CELL
+        if job.arm is not None and job.arm.python is not None:
+            starter = other_connstorm.run_cell_command(job.arm.python)
+            variables |= other_connstorm.ITS_OWN_MODULES
+        elif job.arm is not None:
+            options += ("--arm", msgspec.json.encode(job.arm).decode())
+        cell = CellProcess(job.plan, job.folder, options, job.limit_s, variables, starter)
+        return LocalHandle(cell, job.watch)

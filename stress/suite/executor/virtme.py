@@ -62,6 +62,11 @@ class Virtme:
         return self.local.hosts
 
     @property
+    def runs_arms(self) -> bool:
+        """Whether jobs of the running kernel may have an arm."""
+        return True
+
+    @property
     def parallel_trials(self) -> int:
         """One: guests would disturb each other."""
         return 1

@@ -44,7 +44,8 @@ def row_cells(row: SuiteRow, metrics: Sequence[Metric]) -> tuple[PageCell, ...]:
     trials = row.trials
     setting = words.setting_text(trials, row.baseline)
     done, lost = len(trials.done), sum(trials.absent.values())
-    wrong = sum(value > 0 for value in values_by_block(trials, METRICS["unbalanced"]).values())
+    unbalanced = values_by_block(trials, METRICS["unbalanced"])
+    wrong = sum(value > 0 for value in unbalanced.values())
     books = PageCell("=\N{NO-BREAK SPACE}balanced", order=0, tone=Tone.HOLDS)
     if wrong:
         books = PageCell(f"≠ in {wrong}", order=wrong, tone=Tone.WORSE)
@@ -55,7 +56,7 @@ def row_cells(row: SuiteRow, metrics: Sequence[Metric]) -> tuple[PageCell, ...]:
         PageCell(
             f"{done} of {done + lost}" if lost else f"{done}", order=done, tone=Tone.WORSE if lost else Tone.PLAIN
         ),
-        books if done else PageCell("–"),
+        books if unbalanced else PageCell("–"),
         *(value_cell(trials, metric, effect) for metric, effect in zip(metrics, row.effects, strict=True)),
         PageCell(causes, order=causes),
     )

@@ -16,6 +16,7 @@ from stress.view.page.forest_part import CellChange, cell_forest
 from stress.view.page.notice_parts import DIFFERENCE, FAILED, INCOMPLETE, trial_notices, warning_notices
 from stress.view.page.proof_parts import books_parts, cause_parts, packet_ladders, unproved_sentences
 from stress.view.text import metric_wording as words
+from stress.view.text.arm_lines import arm_lines
 from stress.view.text.plan_command import run_command
 from stress.view.text.suite_headline import change_sentences, changed_cells, compared_rows, suite_headline
 from stress.view.text.suite_rows import link_notes, suite_rows
@@ -72,9 +73,12 @@ def suite_facts(results: SuiteResults) -> Iterator[Fact]:
     """Yield what made the suite, where, and how much of it is done."""
     file = results.manifest
     prints = [*file.fingerprints.items(), *file.kernels.items(), *file.peers.items()]
-    yield Fact("program", ", ".join(dict.fromkeys(fingerprint.program for _, fingerprint in prints)))
+    programs = (fingerprint.program for fingerprint in (*dict(prints).values(), *file.arms.values()))
+    yield Fact("program", ", ".join(dict.fromkeys(programs)))
     for name, fingerprint in prints:
         yield Fact(f"host {name}", fingerprint_text(fingerprint))
+    for line in arm_lines(file):
+        yield Fact(*line.split(": ", 1))
     trials = file.suite.trials * len(results.cells)
     yield Fact("trials", f"{sum(len(cell.done) for cell in results.cells):,} of {trials:,} done")
     if file.suite.description:

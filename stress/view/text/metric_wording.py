@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from stress.analysis.comparison.axis_points import differing_levels
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import CellTrials, Effect, Estimate
+from stress.model.suite import ARM
 from stress.model.text import number_text
 from stress.model.units import duration_text, range_text
 
@@ -84,9 +85,12 @@ def span_text(texts: Sequence[str]) -> str:
 
 
 def setting_text(trials: CellTrials, baseline: CellTrials | None) -> str:
-    """Return the levels of a cell that differ from the baseline: ``'tcp_syn_retries=1'``, or ``'baseline'``."""
+    """Return the levels of a cell that differ from the baseline: ``'tcp_syn_retries=1'``, or ``'baseline'``.
+
+    That of arms has a name too: ``'arm=old, baseline'``.
+    """
     if trials.cell.baseline:
-        return "baseline"
+        return f"{ARM}={trials.cell.arm}, baseline" if trials.cell.arm else "baseline"
     return (
         ", ".join(f"{axis_text(axis)}={level}" for axis, level in differing_levels(trials, baseline).items())
         or "as it is"

@@ -4,6 +4,7 @@
 from stress.model.text import plural
 from stress.model.units import tick_rate
 from stress.store.suite_folder import Manifest
+from stress.view.text.arm_lines import arm_lines
 
 
 def caption(file: Manifest) -> list[str]:
@@ -21,6 +22,7 @@ def caption(file: Manifest) -> list[str]:
         *machines,
         *([f"booted: {', '.join(booted)}"] if booted else []),
         *(f"{name}: Linux {peer.host.kernel}" for name, peer in file.peers.items()),
+        *arm_lines(file),
         f"{plural(file.suite.trials, 'trial')} per cell",
         f"seed {file.suite.seed}",
         f"suite {file.id}",

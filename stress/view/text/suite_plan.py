@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.console import Group
 from rich.text import Text
 
-from stress.model.suite import Cell, Suite, Trial
+from stress.model.suite import ARM, Cell, Suite, Trial
 from stress.model.text import plural
 from stress.view.text.rich_table import grouped_table
 from stress.view.text.table import Cell as TableCell
@@ -49,6 +49,7 @@ def plan_row(suite: Suite, forecast: Forecast) -> Row:
         *([f"not applicable: {unsupported}"] if unsupported else []),
     ]
     usual = "baseline" if cell.levels else "as it is"
+    usual = f"{ARM}={cell.arm}, {usual}" if cell.arm else usual
     texts = (
         f"  {cell.name.removeprefix(cell.scenario).strip() or usual}",
         "–" if unsupported else f"{suite.trials:,}",

@@ -100,8 +100,10 @@ def trials_cell(trials: CellTrials) -> Text:
     lines = [Text(f"{done} of {done + lost}" if lost else f"{done}")]
     lines += [Text(f"{count} {what}", style="bold red") for what, count in trials.absent.items()]
     if done:
-        wrong = sum(value > 0 for value in values_by_block(trials, METRICS["unbalanced"]).values())
-        lines.append(Text(f"{wrong} unbal.", style="bold red") if wrong else Text("balanced", style="green"))
+        unbalanced = values_by_block(trials, METRICS["unbalanced"])
+        wrong = sum(value > 0 for value in unbalanced.values())
+        fine = Text("balanced", style="green") if unbalanced else Text("no books", style=QUIET)
+        lines.append(Text(f"{wrong} unbal.", style="bold red") if wrong else fine)
     return Text("\n").join(lines)
 
 
