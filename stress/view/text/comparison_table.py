@@ -78,9 +78,10 @@ def notes(shown: Sequence[Comparison], *, hidden: int) -> list[str]:
     levels = sorted(comparison.level for comparison in shown if comparison.level)
     if levels:
         sure = span_text([percent_text(level) for level in levels])
-        trials = f"{trials_texts(shown).pop()} " if len(trials_texts(shown)) == 1 else ""
+        count = f"{trials_texts(shown).pop()} " if len(trials_texts(shown)) == 1 else ""
+        what = " or ".join(dict.fromkeys(f"{words.UNIT_WORDS[comparison.unit]}s" for comparison in shown))
         lines.append(
-            f"base, new: medians over {trials}trials; change with its interval, {sure} confidence; p corrected."
+            f"base, new: medians over {count}{what}; change with its interval, {sure} confidence; p corrected."
         )
     lines += [*mark_notes(shown), *held_notes(shown)]
     if any(comparison.more_trials for comparison in shown):
