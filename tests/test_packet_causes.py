@@ -234,6 +234,12 @@ def test_which_end_a_file_was_taken_at_must_be_known(name):
     assert told(changed(near, **swapped), changed(far, **swapped), outcome=outcome)[0] == "unknown"
 
 
+def test_a_syn_that_may_still_be_on_its_way_was_not_lost():
+    """The first SYN came late, its answer after the second was sent; the capture ends before that one comes."""
+    near, far, outcome = BOTH_ENDS["lost_on_the_way"]
+    assert told(near, changed(far, ack_ns=-1), outcome=outcome)[0] == "unknown"
+
+
 def test_a_syn_that_asked_for_less_is_no_proof_that_the_others_were_lost_by_chance():
     near, far, outcome = BOTH_ENDS["lost_on_the_way"]
     cause, hints = told(changed(near, flags=SYN | ECE), far, outcome=outcome)

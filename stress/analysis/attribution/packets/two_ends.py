@@ -119,13 +119,17 @@ def asks_the_same(near: Flows) -> Mask:
 
 
 def prove_syns_lost(facts: PacketFacts) -> Match | None:
-    """Match tries of which only the last SYN came to the far end, where it was answered."""
+    """Match tries of which only the last SYN came to the far end, where it was answered.
+
+    The client's ACK must have come there, too: it left after the last SYN, so that on a path that keeps the order no
+    SYN is still on its way. Without it the one that came may be the first, late, and the others later still.
+    """
     near, far = ends_of(facts)
     answered = (far["syn_acks"] > 0) & (near["syn_acks"] > 0) & (near["syn_ack_ns"] >= near["last_syn_ns"])
     quiet = (near["challenges"] == 0) & (far["challenges"] == 0)
     had_begun = (far["is_begun"] == 1) & (near["last_syn_ns"] <= BEGUN_NS)
     missed = (near["syns"] > 1) & (far["syns"] == 1) & lost_nothing(far) & had_begun
-    pairs = missed & answered & quiet & asks_the_same(near)
+    pairs = missed & answered & quiet & asks_the_same(near) & (far["ack_ns"] >= 0)
     attempts = matches(facts, pairs, Outcome.RETRIED)
     figures = {"syns": int((near["syns"][pairs].astype(np.int64) - 1).sum())}
     return Match(attempts, figures) if attempts.any() else None
@@ -187,7 +191,8 @@ RULES = (
         name="lost_on_the_way.packets.syn",
         cause=Cause.LOST_ON_THE_WAY,
         grade=Grade.PACKETS,
-        needs=BOTH.format(whole="the server's") + "the last SYN and its SYN-ACK in both; no answer of an old socket",
+        needs=BOTH.format(whole="the server's") + "the last SYN and its SYN-ACK in both; then the client's ACK in the "
+        "server's, which no SYN overtakes; no answer of an old socket",
         equation="SYNs in the server's file = 1 < SYNs in the client's file, and options and flags of the first SYN = "
         "those of the last: something that drops SYNs for what they ask would have dropped that too",
         sentence="{syns:,} SYNs are in one file and did not come to where the other one was taken",
