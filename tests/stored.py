@@ -41,7 +41,7 @@ def a_suite(path, trials, *, suite_id="857d21", gates=(), measures=True, first_b
         template | {"name": cell, "scenario": cell.split()[0], "measures": measures, "baseline": " " not in cell}
         for cell in trials
     ]
-    suite["suite"]["gates"] = list(gates)
+    suite["suite"] |= {"gates": list(gates), "trials": max(map(len, trials.values()), default=1)}
     record = json.loads((TRIAL / "trial.json").read_text())
     path.mkdir(parents=True)
     (path / "suite.json").write_text(json.dumps(suite))

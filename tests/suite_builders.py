@@ -80,7 +80,7 @@ AXES = {
 }
 
 
-def made_up(trials=7, *, seed=3, entries=ENTRIES, axes=AXES):
+def made_up(trials=14, *, seed=3, entries=ENTRIES, axes=AXES):
     """Return the cells of a suite of one axis at a time, with numbers that look like those of a machine."""
     rng = np.random.default_rng(seed)
     usual = {axis: values[0] for axis, values in axes.items()}

@@ -25,8 +25,8 @@ def home(tmp_path_factory):
     """Return a folder with a suite, and one of its session in which a cell is slower and refused now and then."""
     folder = tmp_path_factory.mktemp("compare")
     for number, (name, clean) in enumerate({"base": {}, "new": {"p99": 30_000, "refused": 400}}.items()):
-        cells = {"clean": jittered(10, **({"p99": 18_000} | clean)), "closewait": jittered(10, retried=20)}
-        a_suite(folder / name, cells, first_block=10 * number)
+        cells = {"clean": jittered(14, **({"p99": 18_000} | clean)), "closewait": jittered(14, retried=20)}
+        a_suite(folder / name, cells, first_block=14 * number)
     return folder
 
 

@@ -28,19 +28,19 @@ gate = functools.partial(connstorm, "gate")
 
 def suite_of(path, *, first_block=0, **changes):
     cells = {
-        "clean": jittered(10, **({"p99": 18_000} | changes)),
-        "closewait": jittered(10, retried=changes.get("retried", 20)),
+        "clean": jittered(14, **({"p99": 18_000} | changes)),
+        "closewait": jittered(14, retried=changes.get("retried", 20)),
     }
     return a_suite(path, cells, first_block=first_block, gates=GATES)
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Return a folder with suites of ten trials, of one session: a base, the same, a slower one, and a short one."""
+    """Return a folder with suites of 14 trials, of one session: a base, the same, a slower one, and a short one."""
     folder = tmp_path_factory.mktemp("gate")
     suite_of(folder / "base")
-    suite_of(folder / "same", first_block=10)
-    suite_of(folder / "slow", first_block=20, p99=25_000, unknown=0)
+    suite_of(folder / "same", first_block=14)
+    suite_of(folder / "slow", first_block=28, p99=25_000, unknown=0)
     a_suite(folder / "short", {"clean": jittered(2), "closewait": jittered(2, retried=20)}, gates=GATES)
     a_suite(folder / "other", {"clean": [a_document(plan={"window": 7})] * 10}, suite_id="other", gates=GATES)
     return folder

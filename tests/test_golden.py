@@ -361,9 +361,9 @@ def inputs(tmp_path_factory):
     os.truncate(home / "damaged" / "attempts.npy", 200)
     # Of one session, or times could not be compared.
     of_session = {"suite_id": "5e5510", "gates": GATES}
-    for number, (name, changes) in enumerate({"base": {}, "same": {}, "slow": {"p99": 25_000, "refused": 400}}.items()):
-        cells = {"clean": jittered(10, **({"p99": 18_000} | changes)), "closewait": jittered(10, retried=20)}
-        a_suite(home / name, cells, first_block=10 * number, **of_session)
+    for number, (name, changes) in enumerate({"slow": {"p99": 25_000, "refused": 400}, "base": {}, "same": {}}.items()):
+        cells = {"clean": jittered(14, **({"p99": 18_000} | changes)), "closewait": jittered(14, retried=20)}
+        a_suite(home / name, cells, first_block=14 * number, **of_session)
     short = {"clean": jittered(2), "closewait": jittered(2, retried=20)}
     for name, copy in STORED.items():
         shutil.copytree(TESTS / "data" / name, home / "stored" / copy)
@@ -371,7 +371,7 @@ def inputs(tmp_path_factory):
     a_suite(home / "stored" / "history" / "20261101T000000Z-suite-old-00aa11", {"clean": [a_document()]})
     a_suite(home / "short", short, suite_id="short", gates=GATES)
     failed = {"clean": jittered(3), "closewait": ["its process ended with SIGKILL"] * 3}
-    a_suite(home / "failed", failed, first_block=30, **of_session)
+    a_suite(home / "failed", failed, **of_session)
     a_suite(home / "other", {"clean": [a_document(plan={"window": 7})] * 10}, suite_id="other", gates=GATES)
     a_suite(home / "old", {"clean": [a_document(kernel="5.10.0")] * 2}, suite_id="5e5510", first_block=40)
     reused = {
@@ -388,10 +388,6 @@ def inputs(tmp_path_factory):
     (home / "calibration.json").write_text(json.dumps(CALIBRATION))
     (home / "wrong.toml").write_text(SUITE.replace("trials", "trails"))
     (home / "empty").mkdir()
-    for name, trials in (("slow", 10), ("failed", 3)):
-        suite = json.loads((home / name / "suite.json").read_text())
-        suite["suite"]["trials"] = trials
-        (home / name / "suite.json").write_text(json.dumps(suite))
     return home
 
 
@@ -406,7 +402,7 @@ def swept():
             " tcp_challenge_ack_limit=2147483647": {"retried": 1_234_567, "unknown": 1_234},
         }.items():
             common = {"attempts": 12_345_678, "rate": 1_500_000.0, "plan": {"mines": 500}}
-            trials[scenario + setting] = jittered(8, **(common | changes))
+            trials[scenario + setting] = jittered(14, **(common | changes))
     return trials
 
 

@@ -16,6 +16,7 @@ from suite_builders import AXES, ENTRIES, a_summary, made_up, trials_of
 
 from stress.analysis.comparison.axis_points import axes_of, cells_by_entry, values_of
 from stress.analysis.comparison.suite_changes import cell_changes
+from stress.analysis.comparison.suite_comparison import compare_cells
 from stress.analysis.metric import METRICS
 from stress.model.suite import Settle, Status, TrialRecord
 from stress.view.figure import style
@@ -23,6 +24,7 @@ from stress.view.figure.metric_axis import TICKS_MAX, scale_of
 from stress.view.figure.save import save_figure
 from stress.view.figure.series_style import series_looks
 from stress.view.figure.suite import level_panel
+from stress.view.figure.suite.grid import interval_ends, points_by_metric, reading_notes
 from stress.view.figure.suite.level_panel import (
     draw_panel,
     draw_value_names,
@@ -30,13 +32,7 @@ from stress.view.figure.suite.level_panel import (
     series_offsets,
     value_names,
 )
-from stress.view.figure.suite.multiples import (
-    fit_axis_names,
-    interval_ends,
-    multiples_figure,
-    points_by_metric,
-    reading_notes,
-)
+from stress.view.figure.suite.multiples import fit_axis_names, multiples_figure
 from stress.view.figure.suite.suite_figure import suite_figure
 from stress.view.text.change_wording import busy_text, levels_text, settings_of, unchanged_text, untold_text
 from stress.view.text.metric_wording import PICTURED
@@ -199,9 +195,10 @@ def test_heads_of_columns_are_short_and_of_one_size():
 def test_the_caption_says_how_to_read_it_and_what_is_missing():
     cells = made_up()
     assert reading_notes(cells, points_by_metric(cells)) == [
-        "mark: median over 5 to 7 trials",
-        "bar: its interval, 94 % to 98 % confidence",
+        "mark: median over 12 to 14 trials",
+        "bar: its interval, 96 % to 99 % confidence",
         "filled: changes by 5 % and an attempt or more against trials of the same blocks",
+        "of all marks 5 % are wrong on average, at most (Benjamini-Hochberg, 308 comparisons)",
         "log scale; of counts and shares linear below the first tick",
         "no trial done: rst-dropped tcp_syn_linear_timeouts=0 (n/a)",
     ]
@@ -243,7 +240,7 @@ SUITES = {
         3, entries={f"scenario {number}": ENTRIES["closewait"] for number in range(10)}, axes=dict([*AXES.items()][:2])
     ),
     "twenty axes": lambda: made_up(2, axes={f"net.ipv4.tcp_{number}": [1, 2] for number in range(20)}),
-    "many changes": lambda: made_up(5, axes={f"net.ipv4.tcp_{n}_tcp_challenge_ack_limit": [2, 1] for n in range(9)}),
+    "many changes": lambda: made_up(12, axes={f"net.ipv4.tcp_{n}_tcp_challenge_ack_limit": [2, 1] for n in range(9)}),
 }
 
 
@@ -283,7 +280,7 @@ def words_of(figure):
 
 def test_of_many_settings_what_changed_is_drawn_and_the_rest_is_a_line():
     cells = made_up()
-    changes = cell_changes(cells, [METRICS[name] for name in PICTURED])
+    changes = cell_changes(cells, [METRICS[name] for name in PICTURED], compare_cells(cells))
     figure = suite_figure(cells, "settings", [])
     names = words_of(figure)
     for cell in changes:
@@ -300,17 +297,17 @@ def test_of_many_settings_what_changed_is_drawn_and_the_rest_is_a_line():
 
 def test_too_few_trials_are_no_finding():
     cells = made_up(3)
-    changes = cell_changes(cells, [METRICS[name] for name in PICTURED])
+    changes = cell_changes(cells, [METRICS[name] for name in PICTURED], compare_cells(cells))
     assert unchanged_text(changes) == ""
-    assert untold_text(changes).endswith("cells with fewer than 5 trials: nothing can be said")
+    assert untold_text(changes).endswith("cells with fewer than 6 trials: nothing can be said")
     assert suite_headline(cells).startswith("Too few trials")
 
 
 def test_the_headline_names_the_largest_change():
-    x = trials_of([a_summary(p50=100)] * 5, levels={"x": 1}, baseline=True)
-    worse, better = (trials_of([a_summary(p50=p50)] * 5, levels={"x": n}) for n, p50 in ((2, 150), (3, 20)))
+    x = trials_of([a_summary(p50=100)] * 10, levels={"x": 1}, baseline=True)
+    worse, better = (trials_of([a_summary(p50=p50)] * 10, levels={"x": n}) for n, p50 in ((2, 150), (3, 20)))
     assert suite_headline([x, worse, better]) == "x changed something; most body p50 ×0.20 by x=3"
-    assert suite_headline([x, trials_of([a_summary(p50=101)] * 5, levels={"x": 2})]).startswith(
+    assert suite_headline([x, trials_of([a_summary(p50=101)] * 10, levels={"x": 2})]).startswith(
         "No cell changed anything surely"
     )
 

@@ -15,9 +15,9 @@ SLOW = 1.4
 def cells(factor):
     """Return trials of three cells, of which one has a p99 that is ``factor`` times the usual one."""
     return {
-        "clean": jittered(7, p50=11_000, p99=18_000),
-        "closewait": jittered(7, p50=11_000, p99=round(18_000 * factor), retried=50),
-        "closewait tcp_timestamps=0": jittered(7, p50=10_000, p99=18_000, retried=50, unknown=3),
+        "clean": jittered(14, p50=11_000, p99=18_000),
+        "closewait": jittered(14, p50=11_000, p99=round(18_000 * factor), retried=50),
+        "closewait tcp_timestamps=0": jittered(14, p50=10_000, p99=18_000, retried=50, unknown=3),
     }
 
 
@@ -25,7 +25,7 @@ def cells(factor):
 def pages(tmp_path_factory):
     """Return the pages by kind."""
     home = tmp_path_factory.mktemp("pages")
-    old, new = a_suite(home / "old", cells(1)), a_suite(home / "new", cells(SLOW), suite_id="aaaaaa")
+    old, new = a_suite(home / "old", cells(1), first_block=14), a_suite(home / "new", cells(SLOW))  # of one session
     asked = {"suite": [new], "comparison": [f"old={old}", f"new={new}"], "history": [HISTORY]}
     return {
         kind: write_report(ReportQuestion(arguments=list(map(str, arguments))), home / f"{kind}.html")

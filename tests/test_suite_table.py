@@ -37,8 +37,8 @@ def styles(cells, text):
 
 def two_cells(new, old, **cell):
     return [
-        trials_of([a_summary(**old)] * 7, levels=USUAL, baseline=True, **cell),
-        trials_of([a_summary(**new)] * 7, levels=OTHER, **cell),
+        trials_of([a_summary(**old)] * 9, levels=USUAL, baseline=True, **cell),
+        trials_of([a_summary(**new)] * 9, levels=OTHER, **cell),
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_suite_of_many_settings_fits_a_console_that_is_none():
 
 def test_entries_are_headed_by_their_name_and_begin_with_the_baseline():
     shown = rows([*two_cells({}, {})[::-1], trials_of([a_summary()], scenario="clean", baseline=True)])
-    names = [line for line in shown if line.startswith(("closewait", "clean", "baseline 7", "baseline 1", "tcp_x"))]
+    names = [line for line in shown if line.startswith(("closewait", "clean", "baseline 9", "baseline 1", "tcp_x"))]
     assert [line.split()[0] for line in names] == ["closewait", "baseline", "tcp_x=2", "clean", "baseline"]
 
 
@@ -63,7 +63,7 @@ def test_a_row_holds_medians_with_their_intervals():
 
 def test_a_change_has_a_mark_a_size_and_a_word():
     shown = rows(two_cells({"p99": 27_000, "rate": 60_000.0, "retried": 565}, {"p99": 18_000}))
-    assert "tcp_x=2 7 ▲ 60k 11 µs ▲ 27 µs ▲ 20k 0" in shown
+    assert "tcp_x=2 9 ▲ 60k 11 µs ▲ 27 µs ▲ 20k 0" in shown
     assert "balanced ×1.50 better ×1.50 worse +20k worse" in shown
 
 
@@ -124,16 +124,37 @@ def test_times_of_trials_beside_each_other_are_not_shown():
 
 def test_notes_say_how_sure_it_is_and_how_many_were_compared():
     shown = " ".join(rows(two_cells({}, {})))
-    assert "with 98 % confidence" in shown
-    assert "chance alone would mark 0.078 of these 5 comparisons on average, at most." in shown
+    assert "with 96 % confidence" in shown
+    assert "Of all marks 5 % are wrong on average, at most (Benjamini-Hochberg, 7 comparisons)." in shown
+    assert "block" not in shown.partition("Benjamini")[2]
     single = " ".join(rows([trials_of([a_summary()], baseline=True)]))
     assert "Single trials: how far others would differ is not known." in single
+
+
+@pytest.mark.parametrize(
+    ("blocks", "text"),
+    [
+        (5, "5 blocks can never reach 0.05, so nothing can be marked; 6 can where much changes, 9 where one of 7"),
+        (7, "7 blocks can mark a change only where more of the 7 comparisons change as well; 9 can mark a single one."),
+        (9, None),
+    ],
+)
+def test_what_so_few_blocks_cannot_show_is_said(blocks, text):
+    usual, other = (
+        trials_of([a_summary(p50=p50)] * blocks, levels={"net.ipv4.tcp_x": number}, baseline=not number)
+        for number, p50 in enumerate((100, 900))
+    )
+    shown = " ".join(rows([usual, other]))
+    assert text is None or text in shown
+    assert ("blocks can" in shown) == (text is not None)
+    assert ("▲ 900 ns" in shown) == (text is None)
+    assert text is None or text in suite_markdown([usual, other])
 
 
 def test_the_columns_are_the_callers():
     cells = two_cells({"timed_out": 9}, {})
     shown = rows(cells, headline=["errors", "outcome.timed_out"])
-    assert "tcp_x=2 7 ▲ 9 ▲ 9" in shown
+    assert "tcp_x=2 9 ▲ 9 ▲ 9" in shown
     with pytest.raises(UsageError, match=r"no metric 'p50'"):
         suite_table(cells, headline=["p50"])
 
@@ -198,7 +219,7 @@ def markdown_rows(cells):
 
 
 def test_markdown_has_a_row_a_cell():
-    head, rule, usual, other = markdown_rows(two_cells({"p99": 27_000}, {"p99": 18_000}))
+    head, rule, usual, other, *_ = markdown_rows(two_cells({"p99": 27_000}, {"p99": 18_000}))
     assert head[:4] == ["scenario", "setting", "value", "rate per s"]
     assert len(head) == len(rule) == len(usual) == len(other)
     assert usual[:3] == ["closewait", "baseline", ""]
@@ -208,12 +229,12 @@ def test_markdown_has_a_row_a_cell():
 
 
 def test_markdown_gives_intervals_of_values_and_of_changes():
-    olds = [a_summary(p99=value) for value in range(10_000, 17_000, 1000)]
-    news = [a_summary(p99=value * 2 + 500) for value in range(10_000, 17_000, 1000)]
+    olds = [a_summary(p99=value) for value in range(10_000, 19_000, 1000)]
+    news = [a_summary(p99=value * 2 + 500) for value in range(10_000, 19_000, 1000)]
     cells = [trials_of(olds, levels=USUAL, baseline=True), trials_of(news, levels=OTHER)]
-    *_, other = markdown_rows(cells)
-    assert other[5] == "26.5 µs (20.5–32.5 µs)"
-    assert other[-1] == "▲ body p99 ×2.04 (×2.03 to ×2.05), worse"
+    (other,) = [row for row in markdown_rows(cells) if row[1:2] == ["`tcp_x`"]]
+    assert other[5] == "28.5 µs (22.5–34.5 µs)"
+    assert other[-1] == "▲ body p99 ×2.04 (×2.03 to ×2.04), worse"
 
 
 def test_markdown_says_what_is_missing():
@@ -232,4 +253,4 @@ def test_markdown_names_several_settings_in_order():
         trials_of([a_summary()], levels=usual, baseline=True),
         trials_of([a_summary()], levels={"x": 2, "net.ipv4.ip_local_port_range": [1, 9]}),
     ]
-    assert markdown_rows(cells)[-1][:3] == ["closewait", "`x`, `ip_local_port_range`", "2, 1 9"]
+    assert markdown_rows(cells)[3][:3] == ["closewait", "`x`, `ip_local_port_range`", "2, 1 9"]

@@ -10,6 +10,7 @@ from stress.analysis.comparison.comparability import DIFFERENCE_KINDS, explain_e
 from stress.analysis.comparison.metric_family import metric_families
 from stress.analysis.comparison.pairs import compare_pairs
 from stress.analysis.comparison.projection import (
+    LABEL,
     Projection,
     Row,
     choose_projection,
@@ -22,6 +23,7 @@ from stress.compare.base_history import KnownSessions, known_sessions, read_base
 from stress.model.calibration import Calibration
 from stress.model.errors import IncomparableError, UsageError
 from stress.model.observation import Observation
+from stress.model.suite import ARM
 from stress.model.text import plural
 from stress.store import calibration as stored
 from stress.store.runs import read_arm, split_label
@@ -83,6 +85,11 @@ class ComparedArms:
     known: KnownSessions
 
     @property
+    def is_survey(self) -> bool:
+        """Whether cells of a suite are compared by what they vary, and not arms that were made to be compared."""
+        return not {LABEL, ARM} & set(self.by.cols)
+
+    @property
     def runs(self) -> list[Observation]:
         """All runs."""
         return [run for row in self.rows for runs in row.columns.values() for run in runs]
@@ -119,7 +126,7 @@ def compare_arms(question: Question) -> ComparedArms:
 
 def compare_all(compared: ComparedArms, metrics: Sequence[str]) -> list[Comparison]:
     """Return the comparison of each pair in each metric; of no metric that is named, in the usual ones."""
-    families = metric_families(compared.runs, metrics)
+    families = metric_families(compared.runs, metrics, is_survey=compared.is_survey)
     return compare_pairs(compared.pairs, families, compared.known.calibration, compared.known.others)
 
 

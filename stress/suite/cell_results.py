@@ -13,6 +13,7 @@ from stress.model.kernel import HOST
 from stress.model.suite import Cell, Status
 from stress.model.summary import Summary
 from stress.store import suite_folder
+from stress.store.calibration import find_calibration
 from stress.store.runs import read_header
 from stress.store.suite_folder import Manifest
 
@@ -47,6 +48,7 @@ def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
             interrupted[key][block] = record.reason or ""
         else:
             unsupported[key] = record.reason or ""
+    floors = {host: known_floors(path.parent, file, host) for host in file.hosts}
     return [
         CellTrials(
             cell,
@@ -56,9 +58,25 @@ def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
             interrupted=interrupted[key],
             planned=file.suite.trials,
             busy=busy[key],
+            floors={} if cell.kernel != HOST else floors[key[0]],
         )
         for key, cell in cells.items()
     ]
+
+
+def known_floors(results: Path, file: Manifest, host: str) -> dict[str, float]:
+    """Return the smallest change of each metric that is not the noise of a host, as it was calibrated.
+
+    Args:
+        results: the folder that has the calibrations.
+        file: the suite.
+        host: one of its hosts.
+
+    Raises:
+        UsageError: the calibration is damaged.
+    """
+    known = find_calibration(results, file.fingerprints[host].host.testbed)
+    return {name: floor for name in METRICS if (floor := known.floor(name)) is not None} if known else {}
 
 
 def cell_on_host(cell: Cell, host: str, file: Manifest) -> Cell:

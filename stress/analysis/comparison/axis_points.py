@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The cells of a suite by entry, by axis, and by value of an axis."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,6 @@ from stress.analysis.statistics.trials import (
     CellTrials,
     Effect,
     Estimate,
-    cell_effect,
     estimate_cell,
     median_interval,
     values_by_block,
@@ -105,12 +104,20 @@ def is_crossed(entry: Sequence[CellTrials]) -> bool:
     return any(len(differing_levels(trials, baseline)) > 1 for trials in entry)
 
 
-def axis_points(cells: Sequence[CellTrials], axis: str, metric: Metric) -> list[AxisPoint]:
+def axis_points(
+    cells: Sequence[CellTrials], axis: str, metric: Metric, effects: Mapping[tuple[str, str], Effect]
+) -> list[AxisPoint]:
     """Return the point of each entry that has an axis at each of its values.
 
     In an entry whose cells differ from the baseline in one axis each, the cell with a value is compared with the
     baseline. In an entry whose other axes vary as well, the trials of all cells with the value are pooled, and not
     compared: the other axes are part of their spread.
+
+    Args:
+        cells: of one suite.
+        axis: the axis.
+        metric: the metric.
+        effects: the change of each cell against its baseline, by the names of the cell and of the metric.
     """
     points = []
     values = values_of(cells, axis)
@@ -124,12 +131,20 @@ def axis_points(cells: Sequence[CellTrials], axis: str, metric: Metric) -> list[
             ]
             if at_value:
                 usual = baseline is not None and level_of(baseline, axis) == value
-                points.append(make_axis_point(value, at_value, None if usual else baseline, metric, usual=usual))
+                points.append(
+                    make_axis_point(value, at_value, None if usual else baseline, metric, effects, usual=usual)
+                )
     return points
 
 
 def make_axis_point(
-    value: str, cells: Sequence[CellTrials], against: CellTrials | None, metric: Metric, *, usual: bool
+    value: str,
+    cells: Sequence[CellTrials],
+    against: CellTrials | None,
+    metric: Metric,
+    effects: Mapping[tuple[str, str], Effect],
+    *,
+    usual: bool,
 ) -> AxisPoint:
     """Return what the cells of an entry with one value of an axis measure, compared with a baseline if there is one."""
     first, compared = cells[0], None
@@ -138,7 +153,7 @@ def make_axis_point(
     else:
         together = estimate_cell(first, metric)
         if against is not None and len(differing_levels(first, against)) == 1:
-            compared = cell_effect(first, against, metric)
+            compared = effects.get((first.cell.name, metric.name))
     return AxisPoint(first.cell.scenario, value, usual, together, compared, len(cells), missing_reason(cells))
 
 

@@ -4,9 +4,12 @@
 import math
 from dataclasses import dataclass
 
-from stress.analysis.comparison.verdict import Comparison
+from stress.analysis.comparison.verdict import ALPHA, Comparison
 from stress.analysis.statistics.power import spread_of_interval, trials_needed
-from stress.analysis.statistics.trials import CONFIDENCE_LEVEL, SURE_LEVEL
+from stress.analysis.statistics.trials import CONFIDENCE_LEVEL, SURE_LEVEL, Effect
+
+# So many trials without a burst exclude one in a fifth of all trials: 0.8 ** 14 is below 0.05.
+CLEAN_TRIALS = 14
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Change:
         level: of the interval.
         least: the smallest change that matters.
         trials: of each arm, the smaller number where they differ.
+        counted: whether it is one of counts or of rates of events, which come in bursts.
     """
 
     effect: float
@@ -28,6 +32,7 @@ class Change:
     level: float
     least: float
     trials: int
+    counted: bool
 
     @property
     def matters(self) -> bool:
@@ -41,7 +46,12 @@ class Change:
 
     @property
     def is_none(self) -> bool:
-        """Whether the whole interval lies within the threshold."""
+        """Whether the whole interval lies within the threshold.
+
+        Of counts, few trials without a burst are no proof that there is none.
+        """
+        if self.counted and self.trials < CLEAN_TRIALS:
+            return False
         return self.level >= SURE_LEVEL and max(-self.low, self.high) < self.least
 
 
@@ -53,8 +63,25 @@ def change_of(comparison: Comparison) -> Change | None:
         return None
     trials = min(base.trials, new.trials)
     if comparison.kind == "difference":
-        return Change(effect, low, high, level, comparison.threshold, trials)
-    return Change(math.log(effect), math.log(low), math.log(high), level, math.log1p(comparison.threshold), trials)
+        return Change(effect, low, high, level, comparison.threshold, trials, counted=True)
+    least = math.log1p(comparison.threshold)
+    return Change(math.log(effect), math.log(low), math.log(high), level, least, trials, counted=False)
+
+
+def is_sure(change: Change, p: float, alpha: float = ALPHA) -> bool:
+    """Return whether there is a change: its p is small enough, its size matters, its interval excludes none."""
+    return p <= alpha and change.matters and change.excludes_none
+
+
+def effect_of(comparison: Comparison) -> Effect | None:
+    """Return the change of a comparison that was decided with others, for tables and figures; None without data."""
+    effect, low, high, level = comparison.effect, comparison.low, comparison.high, comparison.level
+    change = change_of(comparison)
+    if change is None or effect is None or low is None or high is None or level is None:
+        return None
+    p = comparison.adjusted_p
+    changes = p is not None and comparison.held_back is None and is_sure(change, p)
+    return Effect(comparison.kind, effect, low, high, change.trials, level, changes)
 
 
 def count_more_trials(change: Change, alpha: float, *, paired: bool) -> int | None:
@@ -73,7 +100,7 @@ def count_more_trials(change: Change, alpha: float, *, paired: bool) -> int | No
     beyond = abs(change.effect) - change.least
     if not change.matters:
         level = CONFIDENCE_LEVEL if spread > 0 else SURE_LEVEL  # trials that all agree need only be numerous enough
-        needed = [trials_needed(spread, beyond, level, paired=paired)]
+        needed = [trials_needed(spread, beyond, level, paired=paired), CLEAN_TRIALS if change.counted else 1]
     else:
         needed = [trials_needed(spread, change.effect, 1 - alpha, paired=paired)]
         if spread > 0:

@@ -10,9 +10,9 @@ import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
-from stress.analysis.comparison.change import Change, change_of, count_more_trials
+from stress.analysis.comparison.change import Change, change_of, count_more_trials, is_sure
 from stress.analysis.comparison.session_family import count_more_sessions, with_common_tail
-from stress.analysis.comparison.verdict import Comparison, Unit, Verdict
+from stress.analysis.comparison.verdict import ALPHA, Comparison, Unit, Verdict
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics import two_sample
 from stress.analysis.statistics.multiple_testing import benjamini_hochberg_correction, holm_correction
@@ -26,7 +26,6 @@ from stress.analysis.statistics.trials import (
 )
 from stress.model.units import MILLION
 
-ALPHA = 0.05
 # Why values of sessions are held back of which nobody knows how far they differ.
 ONE_SESSION = "one session each"
 EQUAL_SESSIONS = "the sessions of an arm are all equal, so that it is not known how far sessions differ"
@@ -175,7 +174,7 @@ def assign_verdict(comparison: Comparison, p: float | None, *, tests: int, alpha
     if change is None or p is None:
         return dataclasses.replace(comparison, verdict=Verdict.NO_DATA, more_trials=None)
     better = find_metric(comparison.metric).better
-    if p <= alpha and change.matters and change.excludes_none and better is not None:
+    if better is not None and is_sure(change, p, alpha):
         verdict = Verdict.IMPROVED if (change.effect > 0) == (better == "higher") else Verdict.REGRESSED
     elif change.is_none:
         verdict = Verdict.EQUIVALENT

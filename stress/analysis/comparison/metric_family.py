@@ -9,6 +9,16 @@ from stress.model.outcome import Cause
 
 # Few, so that the correction leaves them power; none of them can fall between two bands.
 GATING_METRICS = ("rate", "body.p50", "body.p99", "retries_per_million", "errors_per_million")
+# In which the cells of a suite are compared with their baseline.
+SURVEYED_METRICS = (
+    "rate",
+    "body.p50",
+    "body.p99",
+    "retries_per_million",
+    "late_per_million",
+    "errors_per_million",
+    "duration",
+)
 EXPLORED_METRICS = ("body.p90", "body.p999", "duration", "late_per_million")
 
 
@@ -30,18 +40,25 @@ def explored_metrics(runs: Iterable[Observation]) -> list[Metric]:
     return [find_metric(name) for name in names]
 
 
-def metric_families(runs: Sequence[Observation], names: Sequence[str] = ()) -> list[tuple[Metric, bool]]:
+def metric_families(
+    runs: Sequence[Observation], names: Sequence[str] = (), *, is_survey: bool = False
+) -> list[tuple[Metric, bool]]:
     """Return the metrics in which runs are compared, each with whether it gates.
 
     Args:
         runs: of all arms.
         names: the names that the user gives: these gate, and no other metric is compared.
+        is_survey: whether the cells of a suite are compared with its baseline: then nothing gates.
 
     Raises:
         UsageError: there is no metric of such a name.
     """
     if names:
         return [(find_metric(name), True) for name in dict.fromkeys(names)]
+    if is_survey:
+        return [
+            (metric, False) for metric in dict.fromkeys([*map(find_metric, SURVEYED_METRICS), *explored_metrics(runs)])
+        ]
     return [
         *((find_metric(name), True) for name in GATING_METRICS),
         *((explored, False) for explored in explored_metrics(runs)),

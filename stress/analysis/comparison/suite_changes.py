@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stress.analysis.comparison.axis_points import baseline_of, cells_by_entry, differing_levels
+from stress.analysis.comparison.suite_comparison import SuiteComparison
+from stress.analysis.comparison.verdict import ALPHA
 from stress.analysis.metric import Metric
+from stress.analysis.statistics.power import smallest_p
 from stress.analysis.statistics.trials import (
-    SURE_LEVEL,
     CellTrials,
     Effect,
     Estimate,
-    cell_effect,
     estimate_cell,
 )
 
@@ -37,8 +38,8 @@ class MetricChange:
     def size(self) -> float:
         """How large the change is, the logarithm of a ratio; of counts from zero, as if one had been there."""
         if self.effect.kind == "ratio":
-            return abs(math.log(self.effect.median)) if self.effect.median > 0 else 0.0
-        return abs(math.log((max(self.base + self.effect.median, 0) + 1) / (self.base + 1)))
+            return abs(math.log(self.effect.value)) if self.effect.value > 0 else 0.0
+        return abs(math.log((max(self.base + self.effect.value, 0) + 1) / (self.base + 1)))
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,13 @@ class CellChanges:
 
     @property
     def is_sure(self) -> bool:
-        """Whether a metric has enough trials for a statement."""
-        return any(change.effect.level >= SURE_LEVEL for change in self.compared)
+        """Whether a metric has enough trials for a statement, if only together with others that change as well."""
+        return any(smallest_p(change.effect.trials, paired=True) <= ALPHA for change in self.compared)
 
 
-def cell_changes(cells: Sequence[CellTrials], metrics: Sequence[Metric]) -> list[CellChanges]:
+def cell_changes(
+    cells: Sequence[CellTrials], metrics: Sequence[Metric], compared: SuiteComparison
+) -> list[CellChanges]:
     """Return what each cell that is not a baseline changed, entry by entry."""
     rows = []
     for label, entry in cells_by_entry(cells).items():
@@ -74,11 +77,11 @@ def cell_changes(cells: Sequence[CellTrials], metrics: Sequence[Metric]) -> list
         for trials in entry:
             if trials is baseline or baseline is None:
                 continue
-            compared = []
+            changes = []
             for metric in metrics:
                 base, new = estimate_cell(baseline, metric), estimate_cell(trials, metric)
-                effect = cell_effect(trials, baseline, metric)
+                effect = compared.effects.get((trials.cell.name, metric.name))
                 if base and new and effect:
-                    compared.append(MetricChange(metric, base.median, new, effect))
-            rows.append(CellChanges(label, differing_levels(trials, baseline), tuple(compared)))
+                    changes.append(MetricChange(metric, base.median, new, effect))
+            rows.append(CellChanges(label, differing_levels(trials, baseline), tuple(changes)))
     return rows

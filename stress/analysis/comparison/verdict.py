@@ -7,6 +7,8 @@ from enum import StrEnum
 from stress.analysis.statistics.session import SessionSample
 from stress.analysis.statistics.trials import Estimate, Kind
 
+ALPHA = 0.05  # what the corrected p of a change must not exceed
+
 
 class Unit(StrEnum):
     """What one value of an arm stands for."""

@@ -13,8 +13,9 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from stress.analysis.comparison.compare import ALPHA, decide
-from stress.analysis.comparison.verdict import Comparison
+from stress.analysis.comparison.change import CLEAN_TRIALS
+from stress.analysis.comparison.compare import decide
+from stress.analysis.comparison.verdict import ALPHA, Comparison, Verdict
 from stress.analysis.gate.case import Case, compare_case, is_comparable, limit_of, must_improve
 from stress.analysis.gate.condition import Condition, Operator
 from stress.analysis.gate.result import ConditionResult, State
@@ -113,7 +114,10 @@ def evaluate_comparison(case: Case, measured: Comparison, alpha: float) -> Condi
     sign = 1 if case.condition.op in ("<=", "<") else -1
     no_change = 1.0 if timed else 0.0
     tolerated = no_change if shifted else limit
-    if measured.level >= SURE_LEVEL and sign * (worst - tolerated) <= 0:
+    # Of counts, few trials without a burst are no proof that there is none.
+    few = not timed and measured.new_estimate is not None and measured.new_estimate.trials < CLEAN_TRIALS
+    unproven = few and measured.verdict is not Verdict.IMPROVED
+    if measured.level >= SURE_LEVEL and sign * (worst - tolerated) <= 0 and not unproven:
         return replace(result, state=State.HOLDS)
     significant = measured.adjusted_p is not None and measured.adjusted_p <= alpha and sign * (best - no_change) > 0
     if significant and sign * (measured.effect - tolerated) > 0:

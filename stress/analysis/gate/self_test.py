@@ -8,8 +8,7 @@ condition allows, show in the self-test and not after months.
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from stress.analysis.comparison.compare import ALPHA
-from stress.analysis.comparison.verdict import Unit
+from stress.analysis.comparison.verdict import ALPHA, Unit
 from stress.analysis.gate.case import Case, Values, limit_of, must_improve
 from stress.analysis.gate.evaluate import evaluate_cases
 from stress.analysis.gate.result import ConditionResult, State

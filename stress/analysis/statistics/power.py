@@ -28,6 +28,14 @@ def smallest_p(trials: int, *, paired: bool) -> float:
     return min(1.0, 2 / (2**trials if paired else math.comb(2 * trials, trials)))
 
 
+def least_trials(alpha: float, *, paired: bool) -> int:
+    """Return the smallest number of trials of each arm whose smallest p is at most alpha."""
+    least = 1
+    while smallest_p(least, paired=paired) > alpha * (1 + 1e-9):
+        least += 1
+    return least
+
+
 def reachable_p(trials: int, alpha: float, *, paired: bool) -> float:
     """Return the largest possible p that is at most alpha; the smallest possible one, if all are larger."""
     if trials >= COARSE_TRIALS:
@@ -76,9 +84,7 @@ def trials_needed(
     if effect == 0:
         return None
     alpha = 1 - level
-    least = 1
-    while smallest_p(least, paired=paired) > alpha * (1 + 1e-9):
-        least += 1
+    least = least_trials(alpha, paired=paired)
     quantiles = STANDARD_NORMAL.inv_cdf(1 - alpha / 2) + STANDARD_NORMAL.inv_cdf(power)
     ratio = min(quantiles * spread / abs(effect), TRIALS_MAX)  # its square is finite
     trials = max(least, math.ceil(ratio**2 / EFFICIENCY))

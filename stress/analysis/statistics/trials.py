@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Trials: the estimate of a metric over the trials of a cell, and its change from the baseline.
+"""Trials: the estimate of a metric over the trials of a cell.
 
 The unit of inference is the trial: each trial is summarised by one number per metric, and these numbers are compared
 (Kalibera and Jones 2013). Nothing is assumed about their distribution.
@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Literal
 
 from stress.model.suite import Cell
 from stress.model.summary import Summary
-from stress.model.units import MILLION
 
 if TYPE_CHECKING:
     from stress.analysis.metric import Metric  # numpy comes with it, and the public API loads none
 
 CONFIDENCE_LEVEL = 0.95  # of an interval, where there are enough trials: six
-# The level that a statement of change needs. Five blocks that all agree do so by chance in one of 16 cases; fewer are
-# an anecdote, however far they differ.
+# The level of an interval that can say that nothing changed. Five trials that all agree do so by chance in one of 16
+# cases; fewer are an anecdote.
 SURE_LEVEL = 0.9
 THRESHOLD = 0.05  # smaller changes are not marked, however certain
 
@@ -39,6 +38,7 @@ class CellTrials:
         interrupted: after how many attempts a trial was interrupted, in a sentence, by block.
         planned: how many trials there were to be; 0 where only those that ended are known.
         busy: why the machine was not quiet, by block, of the trials that are done and in which it was not.
+        floors: the smallest change of a metric that is not the machine's noise, by its name, as it was calibrated.
     """
 
     cell: Cell
@@ -60,6 +60,8 @@ class CellTrials:
         """How many trials have no result, by what became of them."""
         counts = {"failed": len(self.failed), "interrupted": len(self.interrupted), "not run": self.missing}
         return {what: count for what, count in counts.items() if count}
+
+    floors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,23 +86,20 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Effect:
-    """The change of a cell from the baseline in one metric, as the median over blocks.
-
-    Trials of a block share a seed and ran close together in time, so they are only compared with each other.
+    """The change between two arms in one metric, as tables and figures show it.
 
     Attributes:
-        kind: of the change in each block, new / old or new - old.
-        median: over the blocks; as in an Estimate.
+        kind: of the change: new / old or new - old.
+        value: the change.
         low: lower end of its interval.
         high: upper end.
-        trials: number of blocks that have both values.
+        trials: of each arm, the smaller number where they differ.
         level: of the interval.
-        changes: whether the interval, of a level of at least SURE_LEVEL, excludes no change, and the median differs
-            from no change by at least the threshold.
+        changes: whether it is a change by the rule of all comparisons (``analysis/comparison/compare.py``).
     """
 
     kind: Kind
-    median: float
+    value: float
     low: float
     high: float
     trials: int
@@ -110,7 +109,7 @@ class Effect:
     @property
     def rises(self) -> bool:
         """Whether the metric is higher than in the baseline."""
-        return self.median > (1 if self.kind == "ratio" else 0)
+        return self.value > (1 if self.kind == "ratio" else 0)
 
 
 def rank_and_level(trials: int) -> tuple[int, float]:
@@ -164,62 +163,6 @@ def values_by_block(trials: CellTrials, metric: "Metric") -> dict[int, float]:
 def estimate_cell(trials: CellTrials, metric: "Metric") -> Estimate | None:
     """Return the estimate of a metric over the trials of a cell; None where no trial has a value."""
     return median_interval(list(values_by_block(trials, metric).values()))
-
-
-def cell_effect(
-    cell: CellTrials, baseline: CellTrials, metric: "Metric", threshold: float = THRESHOLD
-) -> Effect | None:
-    """Return the change of a cell from the baseline of its entry.
-
-    Times and rates are compared as ratios, counts and shares as differences, because these are often zero.
-
-    Args:
-        cell: another cell of the entry.
-        baseline: the cell that it is compared with.
-        metric: the metric.
-        threshold: the smallest change that is marked, as a share of the baseline. A ratio may rise by it or fall by the
-            same factor: 1.05 or 1 / 1.05. A difference must be at least one attempt as well: of a baseline of 0 any
-            share is 0, and less than an attempt is no change.
-
-    Returns:
-        The change; None where no block has both values, or for ratios, none above zero.
-    """
-    new, old = values_by_block(cell, metric), values_by_block(baseline, metric)
-    blocks = [block for block in new if block in old]
-    kind: Kind = "ratio" if metric.unit in TIMED_UNITS else "difference"
-    if kind == "ratio":
-        change = median_interval([new[block] / old[block] for block in blocks if new[block] > 0 and old[block] > 0])
-        no_change, least_up, least_down = 1.0, 1 + threshold, 1 / (1 + threshold)
-    else:
-        change = median_interval([new[block] - old[block] for block in blocks])
-        least = least_difference(cell, [old[block] for block in blocks], metric, threshold)
-        no_change, least_up, least_down = 0.0, least, -least
-    if change is None:
-        return None
-    excluded = change.level >= SURE_LEVEL and not change.low <= no_change <= change.high
-    changes = excluded and not least_down < change.median < least_up
-    return Effect(kind, change.median, change.low, change.high, change.trials, change.level, changes)
-
-
-def least_difference(cell: CellTrials, usual: Sequence[float], metric: "Metric", threshold: float = THRESHOLD) -> float:
-    """Return the smallest difference from a baseline that is marked, in the metric's unit.
-
-    Args:
-        cell: that is compared.
-        usual: the baseline's values in the blocks that both have.
-        metric: a count or a share.
-        threshold: as a share of the baseline.
-    """
-    middle = median_interval(usual)
-    return max(size_of_one_attempt(cell, metric), threshold * abs(middle.median)) if middle else 0.0
-
-
-def size_of_one_attempt(trials: CellTrials, metric: "Metric") -> float:
-    """Return the share of one attempt in the metric's unit: 1 of a count, more of a rate per million."""
-    if metric.unit != "per million":
-        return 1.0
-    # The smallest trial counts: what may be a single attempt of one trial is no change of all of them.
-    return MILLION / min((summary.attempts for summary in trials.done.values() if summary.attempts), default=MILLION)
 
 
 def better_or_worse(measured: Effect, metric: "Metric") -> Literal["better", "worse"] | None:

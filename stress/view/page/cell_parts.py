@@ -4,12 +4,14 @@
 from collections.abc import Sequence
 
 from stress.analysis.attribution.cause import CAUSES
+from stress.analysis.comparison.suite_comparison import compare_cells
 from stress.analysis.metric import METRICS, Metric, find_metric
 from stress.analysis.statistics.trials import CellTrials, Effect, better_or_worse, estimate_cell, values_by_block
 from stress.model.outcome import Cause
 from stress.view.page.document import Fact, Figures, PageCell, PageColumn, PageTable
 from stress.view.text import metric_wording as words
 from stress.view.text.suite_rows import SuiteRow, suite_rows
+from stress.view.text.survey_wording import survey_sentences
 from stress.view.text.table import Tone
 
 TONES = {"worse": Tone.WORSE, "better": Tone.BETTER, None: Tone.STRONG}
@@ -31,11 +33,13 @@ def cells_table(cells: Sequence[CellTrials]) -> PageTable:
         *(PageColumn(words.name_text(metric), is_number=True) for metric in metrics),
         PageColumn("causes"),
     )
-    rows = tuple(row_cells(row, metrics) for row in suite_rows(cells, metrics))
+    compared = compare_cells(cells, metrics)
+    rows = tuple(row_cells(row, metrics) for row in suite_rows(cells, metrics, compared))
     note = (
         "Medians over trials; below, the interval of the median and, where a value changed surely, its change against "
         f"the baseline: {words.RISE} higher, {words.FALL} lower."
     )
+    note = " ".join([note, *survey_sentences(compared)])
     return PageTable("cells", "Every cell of the suite", columns, rows, (note,), is_sortable=True)
 
 
@@ -71,7 +75,7 @@ def value_cell(trials: CellTrials, metric: Metric, effect: Effect | None) -> Pag
     if effect is None or not effect.changes:
         return PageCell(text, interval, order=estimate.median)
     direction = better_or_worse(effect, metric)
-    change = " ".join(filter(None, (words.change_text(effect, effect.median), direction)))
+    change = " ".join(filter(None, (words.change_text(effect, effect.value), direction)))
     detail = "; ".join(filter(None, (interval, change)))
     return PageCell(text, detail, order=estimate.median, tone=TONES[direction], mark=words.arrow_text(effect))
 

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import (
-    THRESHOLD,
     CellTrials,
     Effect,
     better_or_worse,
     estimate_cell,
-    least_difference,
-    values_by_block,
 )
 from stress.model.text import plural
 from stress.view.page.document import Graphic
@@ -168,6 +165,7 @@ class CellChange:
     cell: CellTrials
     baseline: CellTrials
     effect: Effect
+    threshold: float
 
 
 def cell_forest(changes: Sequence[CellChange]) -> Graphic | None:
@@ -189,10 +187,9 @@ def place_change(change: CellChange) -> Placed:
     """Return a change in multiples of the least that is marked, worse being positive."""
     effect, metric = change.effect, change.metric
     if effect.kind == "ratio":
-        ends = [math.log(max(value, 1 / FARTHEST)) / math.log1p(THRESHOLD) for value in ends_of(effect)]
+        ends = [math.log(max(value, 1 / FARTHEST)) / math.log1p(change.threshold) for value in ends_of(effect)]
     else:
-        new, old = values_by_block(change.cell, metric), values_by_block(change.baseline, metric)
-        least = least_difference(change.cell, [old[block] for block in new if block in old], metric)
+        least = change.threshold
         ends = [value / least if least else math.copysign(1, value) for value in ends_of(effect)]
     sign = -1 if metric.better == "higher" else 1
     return Placed(*sorted(sign * max(-FARTHEST, min(FARTHEST, end)) for end in ends))
@@ -200,7 +197,7 @@ def place_change(change: CellChange) -> Placed:
 
 def ends_of(effect: Effect) -> tuple[float, float, float]:
     """Return the interval's lower end, the change, and the upper end."""
-    return effect.low, effect.median, effect.high
+    return effect.low, effect.value, effect.high
 
 
 def cell_row(change: CellChange, placed: Placed, axis: Axis) -> PlotRow:
@@ -211,7 +208,7 @@ def cell_row(change: CellChange, placed: Placed, axis: Axis) -> PlotRow:
     return PlotRow(
         name=f"{change.setting}: {metric_wording.name_text(metric)}",
         values=f"{old} → {new}",
-        change=metric_wording.change_text(effect, effect.median),
+        change=metric_wording.change_text(effect, effect.value),
         interval=metric_wording.change_interval_text(effect),
         verdict=direction or "changed",
         look=EFFECT_NAMES[direction],

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from stress.analysis.comparison.suite_comparison import compare_cells
 from stress.analysis.statistics.trials import CellTrials
 from stress.model.suite import Fingerprint, TrialRecord
 from stress.model.summary import Summary
@@ -57,7 +58,7 @@ def suite_document(results: SuiteResults, interactive: Interactive | None = None
         notices=tuple(suite_notices(results)),
         graphics=(forest,) if forest else (),
         tables=(cells_table(cells),),
-        figures=tuple(cell_figures(row) for row in suite_rows(cells, ()) if row.trials.done),
+        figures=tuple(cell_figures(row) for row in suite_rows(cells) if row.trials.done),
         interactive=interactive,
         interactive_note=note,
         causes=cause_parts(summaries),
@@ -100,7 +101,7 @@ def suite_notices(results: SuiteResults) -> Iterator[Notice]:
         yield Notice(INCOMPLETE, f"{done:,} of {planned:,} trials have ended; --resume runs the others.", grave=True)
     for text in link_notes(results.cells):
         yield Notice(DIFFERENCE, text, grave=True)
-    for row in suite_rows(results.cells, ()):
+    for row in suite_rows(results.cells):
         trials = row.trials
         planned = sum(trials.absent.values()) + len(trials.done)
         for label, reasons in ((FAILED, trials.failed), (INCOMPLETE, trials.interrupted)):
@@ -113,11 +114,13 @@ def suite_notices(results: SuiteResults) -> Iterator[Notice]:
 
 def cell_changes(cells: Sequence[CellTrials]) -> Iterator[CellChange]:
     """Yield every change against a baseline."""
+    thresholds = {(one.new, one.metric): one.threshold for one in compare_cells(cells).comparisons}
     for cell in changed_cells(compared_rows(cells)):
         assert cell.row.baseline is not None
         setting = words.setting_text(cell.row.trials, cell.row.baseline)
         for metric, effect in cell.changes:
-            yield CellChange(cell.row.entry, setting, metric, cell.row.trials, cell.row.baseline, effect)
+            least = thresholds[cell.row.trials.cell.name, metric.name]
+            yield CellChange(cell.row.entry, setting, metric, cell.row.trials, cell.row.baseline, effect, least)
 
 
 def cells_by_importance(cells: Sequence[CellTrials]) -> list[CellTrials]:
@@ -130,7 +133,7 @@ def cells_by_importance(cells: Sequence[CellTrials]) -> list[CellTrials]:
 def summaries_by_cell(cells: Iterable[CellTrials]) -> Mapping[str, Summary]:
     """Return the summary of each cell's first trial, by the cell's title: proofs and books are shown of one trial."""
     return {
-        cell_title(row): row.trials.done[min(row.trials.done)] for row in suite_rows(list(cells), ()) if row.trials.done
+        cell_title(row): row.trials.done[min(row.trials.done)] for row in suite_rows(list(cells)) if row.trials.done
     }
 
 

@@ -26,16 +26,16 @@ def is_apart(effect: Effect | None, base: Estimate | None, new: Estimate | None)
     if effect is None or base is None or new is None:
         return False
     if effect.kind == "ratio":
-        if min(base.median, new.median, effect.median) <= 0:
+        if min(base.median, new.median, effect.value) <= 0:
             return False
         shown = new.median / base.median
-        is_opposite = (shown - 1) * (effect.median - 1) < 0
-        is_far = abs(math.log(shown / effect.median)) >= math.log1p(THRESHOLD)
+        is_opposite = (shown - 1) * (effect.value - 1) < 0
+        is_far = abs(math.log(shown / effect.value)) >= math.log1p(THRESHOLD)
     else:
         shown = new.median - base.median
-        is_opposite = shown * effect.median < 0
-        is_far = abs(shown - effect.median) >= THRESHOLD * max(abs(base.median), abs(new.median))
-    return (is_opposite or is_far) and change_text(effect, shown) != change_text(effect, effect.median)
+        is_opposite = shown * effect.value < 0
+        is_far = abs(shown - effect.value) >= THRESHOLD * max(abs(base.median), abs(new.median))
+    return (is_opposite or is_far) and change_text(effect, shown) != change_text(effect, effect.value)
 
 
 def mark_note(changes: Iterable[tuple[Kind, bool]]) -> str:

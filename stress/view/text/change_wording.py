@@ -4,12 +4,14 @@
 from collections.abc import Iterable, Sequence
 
 from stress.analysis.comparison.suite_changes import CellChanges, MetricChange
+from stress.analysis.comparison.verdict import ALPHA
+from stress.analysis.statistics.power import least_trials
 from stress.analysis.statistics.trials import THRESHOLD
 from stress.model.suite import TrialRecord
 from stress.model.text import plural
 from stress.view.text import metric_wording as words
 
-TRIALS_MIN = 5  # blocks that all agree and do so by chance in one of 16 cases: SURE_LEVEL
+TRIALS_MIN = least_trials(ALPHA, paired=True)
 
 
 def levels_text(cell: CellChanges) -> str:
@@ -19,7 +21,7 @@ def levels_text(cell: CellChanges) -> str:
 
 def metric_change_text(change: MetricChange) -> str:
     """Return a change: ``'duration ×20.9'``."""
-    return f"{words.name_text(change.metric)} {words.change_text(change.effect, change.effect.median)}"
+    return f"{words.name_text(change.metric)} {words.change_text(change.effect, change.effect.value)}"
 
 
 def settings_of(cells: Iterable[CellChanges]) -> list[str]:

@@ -5,11 +5,11 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-from stress.analysis.comparison.compare import ALPHA
+from stress.analysis.comparison.change import effect_of
 from stress.analysis.comparison.session_family import adds_new_alone
-from stress.analysis.comparison.verdict import Comparison, Unit, Verdict
+from stress.analysis.comparison.verdict import ALPHA, Comparison, Unit, Verdict
 from stress.analysis.metric import find_metric
-from stress.analysis.statistics.trials import Effect, Estimate
+from stress.analysis.statistics.trials import Estimate
 from stress.model.text import join_words, number_text, plural
 from stress.view.text import metric_wording as words
 from stress.view.text.change_mark import is_apart
@@ -108,22 +108,12 @@ def is_of_nothing(comparison: Comparison) -> bool:
     return not comparison.gating and nothing and comparison.effect in (None, 0) and comparison.verdict not in CHANGED
 
 
-def effect_of(comparison: Comparison) -> Effect | None:
-    """Return a comparison's change as an Effect, for the shared wording; None without data."""
-    effect, low, high, level = comparison.effect, comparison.low, comparison.high, comparison.level
-    base, new = comparison.base_estimate, comparison.new_estimate
-    if effect is None or low is None or high is None or level is None or base is None or new is None:
-        return None
-    changes = comparison.verdict in CHANGED
-    return Effect(comparison.kind, effect, low, high, min(base.trials, new.trials), level, changes)
-
-
 def effect_texts(comparison: Comparison) -> tuple[str, str]:
     """Return a change and its interval: ``('×1.31', '×1.25 to ×1.38')``; a dash and nothing without data."""
     effect = effect_of(comparison)
     if effect is None:
         return "–", ""
-    return words.change_text(effect, effect.median), words.change_interval_text(effect)
+    return words.change_text(effect, effect.value), words.change_interval_text(effect)
 
 
 def is_marked(comparison: Comparison) -> bool:

@@ -40,9 +40,7 @@ def effect_of(result: ConditionResult) -> Effect | None:
 def effect_texts(result: ConditionResult) -> tuple[str, str]:
     """Return a change and its interval: ``('×1.14', '×1.08 to ×1.20')``."""
     effect = effect_of(result)
-    return (
-        ("", "") if effect is None else (words.change_text(effect, effect.median), words.change_interval_text(effect))
-    )
+    return ("", "") if effect is None else (words.change_text(effect, effect.value), words.change_interval_text(effect))
 
 
 def is_marked(result: ConditionResult) -> bool:

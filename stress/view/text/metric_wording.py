@@ -4,15 +4,16 @@
 from collections.abc import Sequence
 
 from stress.analysis.comparison.axis_points import differing_levels
+from stress.analysis.comparison.metric_family import GATING_METRICS, SURVEYED_METRICS
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import CellTrials, Effect, Estimate
 from stress.model.suite import ARM
 from stress.model.text import number_text
 from stress.model.units import duration_text, range_text
 
-HEADLINE = ("rate", "body.p50", "body.p99", "retries_per_million", "errors_per_million")
+HEADLINE = GATING_METRICS
 # Metrics of a figure: also attempts that waited for the SYN timer, and the time until all had ended.
-PICTURED = (*HEADLINE[:-1], "late_per_million", "errors_per_million", "duration")
+PICTURED = SURVEYED_METRICS
 MINUS = "\N{MINUS SIGN}"
 RISE, FALL = "▲", "▼"
 PREFIX = "net.ipv4."  # of most settings; omitted

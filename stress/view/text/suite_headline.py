@@ -5,8 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stress.analysis.comparison.suite_changes import cell_changes
+from stress.analysis.comparison.suite_comparison import compare_cells
+from stress.analysis.comparison.verdict import ALPHA
 from stress.analysis.metric import Metric, find_metric
-from stress.analysis.statistics.trials import SURE_LEVEL, THRESHOLD, CellTrials, Effect, better_or_worse
+from stress.analysis.statistics.power import least_trials, smallest_p
+from stress.analysis.statistics.trials import THRESHOLD, CellTrials, Effect, better_or_worse
 from stress.model.text import join_words, plural
 from stress.view.text import metric_wording as words
 from stress.view.text.change_wording import changes_headline
@@ -35,7 +38,8 @@ class ChangedCell:
 
 def compared_rows(cells: Sequence[CellTrials], names: Sequence[str] = words.PICTURED) -> list[SuiteRow]:
     """Return the rows that are compared with a baseline in at least one metric."""
-    rows = suite_rows(cells, [find_metric(name) for name in names])
+    metrics = [find_metric(name) for name in names]
+    rows = suite_rows(cells, metrics, compare_cells(cells, metrics))
     return [row for row in rows if any(effect is not None for effect in row.effects)]
 
 
@@ -59,12 +63,15 @@ def suite_headline(cells: Sequence[CellTrials]) -> str:
     if not rows:
         return f"{plural(done, 'trial')} of {plural(len(cells), 'cell')}; nothing is compared with a baseline"
     changed = changed_cells(rows)
-    if all(effect is None or effect.level < SURE_LEVEL for row in rows for effect in row.effects):
-        return "Too few trials to be sure of any change: a cell and its baseline need five that both have done"
+    blocks = max(effect.trials for row in rows for effect in row.effects if effect is not None)
+    if smallest_p(blocks, paired=True) > ALPHA:
+        needed = least_trials(ALPHA, paired=True)
+        return f"Too few trials to be sure of any change: a cell and its baseline need {needed} that both have done"
     if not changed:
         least = words.percent_text(THRESHOLD)
         return f"No cell changed anything surely: 0 of {len(rows):,} differ by {least} or more from their baseline"
-    return changes_headline(cell_changes(cells, [find_metric(name) for name in words.PICTURED]))
+    metrics = [find_metric(name) for name in words.PICTURED]
+    return changes_headline(cell_changes(cells, metrics, compare_cells(cells)))
 
 
 def change_sentences(cells: Sequence[CellTrials]) -> list[str]:
@@ -83,5 +90,5 @@ def change_sentences(cells: Sequence[CellTrials]) -> list[str]:
 def change_phrase(metric: Metric, effect: Effect) -> str:
     """Return a change in words: ``body p99 ×1.53 (worse)``."""
     direction = better_or_worse(effect, metric)
-    text = f"{words.name_text(metric)} {words.change_text(effect, effect.median)}"
+    text = f"{words.name_text(metric)} {words.change_text(effect, effect.value)}"
     return f"{text} ({direction})" if direction else text

@@ -4,12 +4,14 @@
 from collections.abc import Sequence
 
 from stress.analysis.comparison.axis_points import differing_levels
+from stress.analysis.comparison.suite_comparison import SuiteComparison, compare_cells
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.trials import CellTrials, better_or_worse
 from stress.model.text import plural
 from stress.view.text import metric_wording as words
 from stress.view.text.markdown import escape_pipes, markdown_table
 from stress.view.text.suite_rows import SuiteRow, change_cell, link_notes, suite_rows
+from stress.view.text.survey_wording import CHANGE_TEXT, least_text, survey_sentences
 from stress.view.text.table import Cell, Column, Row, Table
 
 
@@ -25,9 +27,17 @@ def suite_markdown(cells: Sequence[CellTrials], headline: Sequence[str] = words.
         *(Column(words.name_text(metric), is_number=True) for metric in metrics),
         Column("changes"),
     )
-    rows = tuple(full_row(row, metrics) for row in suite_rows(cells, metrics))
-    notes = "".join(f"\n{line}\n" for line in link_notes(cells))
+    compared = compare_cells(cells, metrics)
+    rows = tuple(full_row(row, metrics) for row in suite_rows(cells, metrics, compared))
+    notes = "".join(f"\n{line}\n" for line in (*survey_notes(compared), *link_notes(cells)))
     return f"{markdown_table(Table(columns, rows), escape_pipes)}\n{notes}"
+
+
+def survey_notes(compared: SuiteComparison) -> list[str]:
+    """Return how to read the changes, if anything was compared."""
+    if not compared.tests:
+        return []
+    return [" ".join([f"Changes are those by {least_text()}, {CHANGE_TEXT}.", *survey_sentences(compared)])]
 
 
 def full_row(row: SuiteRow, metrics: Sequence[Metric]) -> Row:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stress.analysis.comparison.axis_points import baseline_of, cells_by_entry
+from stress.analysis.comparison.suite_comparison import SuiteComparison
 from stress.analysis.metric import Metric
-from stress.analysis.statistics.trials import CellTrials, Effect, better_or_worse, cell_effect, estimate_cell
+from stress.analysis.statistics.trials import CellTrials, Effect, better_or_worse, estimate_cell
 from stress.model.link import LINK, link_text
 from stress.view.text import metric_wording as words
 from stress.view.text.table import Cell, Tone
@@ -34,16 +35,24 @@ class SuiteRow:
     effects: tuple[Effect | None, ...]
 
 
-def suite_rows(cells: Sequence[CellTrials], metrics: Sequence[Metric]) -> list[SuiteRow]:
-    """Return the rows of cells, entry by entry."""
+def suite_rows(
+    cells: Sequence[CellTrials], metrics: Sequence[Metric] = (), compared: SuiteComparison | None = None
+) -> list[SuiteRow]:
+    """Return the rows of cells, entry by entry.
+
+    Args:
+        cells: of one suite.
+        metrics: those that are shown.
+        compared: the cells in these metrics; None where only the rows matter.
+    """
+    effects = compared.effects if compared is not None else {}
     rows = []
     for label, entry in cells_by_entry(cells).items():
         baseline = baseline_of(entry)
         for trials in entry:
-            against = None if trials is baseline or trials.not_applicable is not None else baseline
-            effects = tuple(cell_effect(trials, against, metric) if against else None for metric in metrics)
+            changes = tuple(effects.get((trials.cell.name, metric.name)) for metric in metrics)
             values = tuple(median_cell(trials, metric) for metric in metrics)
-            rows.append(SuiteRow(label, trials, baseline, values, effects))
+            rows.append(SuiteRow(label, trials, baseline, values, changes))
     return rows
 
 
@@ -80,5 +89,5 @@ def change_cell(effect: Effect | None, metric: Metric) -> Cell | None:
     """Return a change with its interval, its tone that of its direction; None if it is no change."""
     if effect is None or not effect.changes:
         return None
-    text, interval = words.change_text(effect, effect.median), words.change_interval_text(effect)
+    text, interval = words.change_text(effect, effect.value), words.change_interval_text(effect)
     return Cell(text, interval, TONES[better_or_worse(effect, metric)])

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.comparison.axis_points import baseline_of, cells_by_entry
+from stress.analysis.comparison.suite_comparison import SuiteComparison, compare_cells
 from stress.analysis.metric import METRICS, Metric, find_metric
 from stress.analysis.statistics.trials import (
-    THRESHOLD,
     CellTrials,
     Effect,
     better_or_worse,
@@ -23,6 +23,7 @@ from stress.view.text import metric_wording as words
 from stress.view.text.rich_table import STYLES, TITLE
 from stress.view.text.row_table import QUIET, Line, RowTable, Section
 from stress.view.text.suite_rows import SuiteRow, change_cell, link_notes, suite_rows
+from stress.view.text.survey_wording import CHANGE_TEXT, least_text, survey_sentences
 from stress.view.text.table import Cell
 
 INDENT = 2  # columns: of a cell below its scenario, and of its causes below that
@@ -39,16 +40,16 @@ def suite_table(cells: Sequence[CellTrials], headline: Sequence[str] = words.HEA
         UsageError: there is no such metric.
     """
     metrics = [find_metric(name) for name in headline]
-    rows = suite_rows(cells, metrics)
+    compared = compare_cells(cells, metrics)
+    rows = suite_rows(cells, metrics, compared)
     sections = [
         Section(Text(label, style=TITLE), [cell_line(row, metrics) for row in entry])
         for label, entry in groupby(rows, key=lambda row: row.entry)
     ]
     heads = ["scenario\n  setting\n    causes", "\ntrials\nbooks", *map(heading, metrics)]
     table = RowTable([*map(Text, heads)], [False, False, *(True for _ in metrics)], sections)
-    effects = [effect for row in rows for effect in row.effects if effect]
     across = [Text(line, style=QUIET) for line in link_notes(cells)]
-    return Group(Text(), table, Text(), *notes(cells, effects), *across, *failures(cells))
+    return Group(Text(), table, Text(), *notes(cells, compared), *across, *failures(cells))
 
 
 def cell_line(row: SuiteRow, metrics: Sequence[Metric]) -> Line:
@@ -120,7 +121,7 @@ def value_cell(value: Cell, metric: Metric, effect: Effect | None) -> Text:
     return Text("\n").join(lines)
 
 
-def notes(cells: Sequence[CellTrials], effects: Sequence[Effect]) -> list[Text]:
+def notes(cells: Sequence[CellTrials], compared: SuiteComparison) -> list[Text]:
     """Return how to read the table."""
     lines = []
     levels = sorted(errors.level for trials in cells if (errors := estimate_cell(trials, METRICS["errors"])))
@@ -129,13 +130,9 @@ def notes(cells: Sequence[CellTrials], effects: Sequence[Effect]) -> list[Text]:
     elif levels:
         how_sure = words.span_text([words.percent_text(level) for level in levels])
         lines.append(f"Median over trials; below it the interval that holds the true one, with {how_sure} confidence.")
-    if effects:
-        chance = sum(1 - errors.level for errors in effects)
-        lines.append(
-            f"{words.RISE} {words.FALL} changes by {words.percent_text(THRESHOLD)} or more, and by an attempt or more, "
-            f"against the baseline's trials of the same blocks; chance alone would mark {chance:.2g} of these "
-            f"{len(effects)} comparisons on average, at most."
-        )
+    if compared.tests:
+        lines.append(f"{words.RISE} {words.FALL} changes by {least_text()}, {CHANGE_TEXT}.")
+        lines += survey_sentences(compared)
     return [Text(line, style=QUIET) for line in lines]
 
 

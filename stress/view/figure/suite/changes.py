@@ -24,6 +24,7 @@ from stress.view.figure.sheet import draw_head
 from stress.view.figure.verdict_style import VERDICT_LOOKS
 from stress.view.text import metric_wording as words
 from stress.view.text.change_wording import levels_text, unchanged_text, untold_text
+from stress.view.text.survey_wording import discovery_text
 
 LINES_MAX = 24  # cells; of more, those with the largest changes
 # All lengths in inches.
@@ -75,7 +76,9 @@ def changes_figure(cells: Sequence[CellChanges], title: str, caption: Sequence[s
         _draw_names(figure, lines, top)
         for number, text in enumerate(reversed(wrapped)):
             figure.text(0.018, (FOOT + number * NOTE) / height, text, fontsize=FONT_PT)
-        draw_caption(figure, [*reading_phrases(lines), *caption], font_size=7.5)
+        draw_caption(
+            figure, [*reading_phrases(lines, sum(len(cell.compared) for cell in cells)), *caption], font_size=7.5
+        )
         figure.texts[-1].set_y(0.1 / height)
         return figure
 
@@ -87,18 +90,22 @@ def lines_to_draw(cells: Sequence[CellChanges]) -> list[CellChanges]:
     return [cell for cell in changed if any(cell is one for one in largest)]
 
 
-def reading_phrases(lines: Sequence[CellChanges]) -> list[str]:
-    """Return how to read the picture, as phrases."""
+def reading_phrases(lines: Sequence[CellChanges], tests: int) -> list[str]:
+    """Return how to read the picture, as phrases.
+
+    Args:
+        lines: those that are drawn.
+        tests: how many comparisons were made.
+    """
     if not lines:
         return []
     trials = sorted({change.effect.trials for cell in lines for change in cell.changed})
     spans = words.span_text([f"{count:,}" for count in trials])
-    by_chance = 1 - min(change.effect.level for cell in lines for change in cell.changed)
     return [
         f"median over {spans} trials of the same blocks; bar: interval of the new median",
         "axes: log scale, of counts linear below the first tick",
         "without a mark: no sure change",
-        f"by chance alone up to {by_chance:.0%} of unchanged metrics are marked".replace("%", " %"),
+        discovery_text(tests),
     ]
 
 
@@ -197,7 +204,7 @@ def _draw_change(axes: Axes, change: MetricChange, place: int, scale: Scale) -> 
         markeredgewidth=0, zorder=4, clip_on=False, label="new",
     )  # fmt: skip
     axes.text(
-        1.03, place, words.change_text(change.effect, change.effect.median), transform=axes.get_yaxis_transform(),
+        1.03, place, words.change_text(change.effect, change.effect.value), transform=axes.get_yaxis_transform(),
         fontsize=FONT_PT, color=look.colour, verticalalignment="center",
     )  # fmt: skip
 

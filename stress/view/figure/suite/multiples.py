@@ -13,26 +13,22 @@ from matplotlib.lines import Line2D
 from stress.analysis.comparison.axis_points import (
     NO_AXIS,
     UNVARIED_TEXT,
-    AxisPoint,
     axes_of,
     axis_points,
-    baseline_of,
     cells_by_entry,
-    is_crossed,
-    missing_reason,
     values_of,
 )
 from stress.analysis.metric import Metric, find_metric
-from stress.analysis.statistics.trials import THRESHOLD, CellTrials
+from stress.analysis.statistics.trials import CellTrials
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 from stress.view.figure.metric_axis import Scale, scale_of
 from stress.view.figure.series_style import series_looks, series_marker
 from stress.view.figure.sheet import draw_head
 from stress.view.figure.style import Look
+from stress.view.figure.suite.grid import Grid, all_points, interval_ends, points_by_metric, reading_notes
 from stress.view.figure.suite.level_panel import (
     LETTER,
-    SHORT,
     draw_panel,
     draw_value_names,
     fit_value_names,
@@ -42,7 +38,6 @@ from stress.view.text import metric_wording as words
 
 COLUMNS_MAX = 6  # axes; of more, changes.py draws what changed
 HIGHEST = 7.6  # of the sheet, inches: what a laptop screen of its width shows
-NAMED_MAX = 3  # cells without a trial up to which all are named
 # All lengths in inches.
 WIDTH, LEFT, RIGHT, GAP = 12.0, 1.06, 0.2, 0.16
 TITLE, LEGEND_ROW, HEAD, ROW, ROW_GAP = 0.58, 0.23, 0.34, 0.94, 0.1
@@ -51,24 +46,6 @@ WIDEST = 4.5  # a panel
 CAPTION_PT, NAME_PT, HEAD_PT, HEAD_LEAST_PT, LEGEND_PT = 7.5, 8.0, 10.0, 8.0, 9.5
 HEAD_LETTER = 0.62  # the width of a letter as a share of the font's size in names of settings, mostly narrow ones
 FOOT = 0.024  # share of the sheet's height below the caption
-
-Grid = dict[str, dict[str, list[AxisPoint]]]  # by name of the metric, by axis
-
-
-def points_by_metric(cells: Sequence[CellTrials], headline: Sequence[str] = words.PICTURED) -> Grid:
-    """Return the points of each metric; metrics that no trial has, or that are zero in all trials, are left out.
-
-    Raises:
-        UsageError: there is no such metric.
-    """
-    rows = {name: {axis: axis_points(cells, axis, find_metric(name)) for axis in axes_of(cells)} for name in headline}
-    return {name: row for name, row in rows.items() if any(interval_ends(row))}
-
-
-def interval_ends(row: Mapping[str, Sequence[AxisPoint]]) -> list[float]:
-    """Return the ends of all intervals of a row."""
-    estimates = [point.estimate for column in row.values() for point in column if point.estimate]
-    return [end for estimate in estimates for end in (estimate.low, estimate.high)]
 
 
 @dataclass(frozen=True)
@@ -87,7 +64,7 @@ def _columns(cells: Sequence[CellTrials], axes: Sequence[str], width: float) -> 
     columns = []
     for axis in axes:
         # Every metric has the same trials.
-        values, column = values_of(cells, axis), axis_points(cells, axis, find_metric("errors"))
+        values, column = values_of(cells, axis), axis_points(cells, axis, find_metric("errors"), {})
         names, turned, height_pt = fit_value_names(value_names(column, values), width / len(values) * 72, NAME_PT)
         usual = [axis != NO_AXIS and any(p.baseline for p in column if p.level == value) for value in values]
         columns.append(_Column(axis, values, names, turned, height_pt / 72, usual))
@@ -195,7 +172,7 @@ def _series_entries(by: Mapping[str, Look]) -> list[Line2D]:
 
 
 def _reading_entries(grid: Grid) -> list[Line2D]:
-    every, samples = _all_points(grid), []
+    every, samples = all_points(grid), []
     if any(point.effect for point in every):
         for filled, label in ((True, "changes against the baseline"), (False, "does not, or not surely")):
             samples.append(series_marker(Look(style.QUIET, "o", label), filled=filled))
@@ -204,45 +181,5 @@ def _reading_entries(grid: Grid) -> list[Line2D]:
     return samples
 
 
-def _all_points(grid: Grid) -> list[AxisPoint]:
-    return [point for row in grid.values() for column in row.values() for point in column]
-
-
 def _entry_width(sample: Line2D) -> float:
     return (len(str(sample.get_label())) * LETTER + 4.2) * LEGEND_PT / 72
-
-
-def reading_notes(cells: Sequence[CellTrials], grid: Grid) -> list[str]:
-    """Return how to read the figure, and what is missing in it, as phrases."""
-    every, phrases = _all_points(grid), []
-    if estimates := [point.estimate for point in every if point.estimate]:
-        trials, levels = (
-            sorted(estimate.trials for estimate in estimates),
-            sorted(estimate.level for estimate in estimates),
-        )
-        sizes = words.span_text([f"{count:,}" for count in trials])
-        phrases.append(f"mark: median over {sizes} trials" if trials[-1] > 1 else "mark: a single trial")
-        if levels[-1]:
-            sure = words.span_text([words.percent_text(level) for level in levels])
-            phrases.append(f"bar: its interval, {sure} confidence")
-    if any(point.effect for point in every):
-        least = words.percent_text(THRESHOLD)
-        phrases.append(f"filled: changes by {least} and an attempt or more against trials of the same blocks")
-    if grid:
-        phrases.append("log scale; of counts and shares linear below the first tick")
-    entries = cells_by_entry(cells)
-    if crossed := [label for label, entry in entries.items() if is_crossed(entry)]:
-        phrases.append(
-            f"several axes vary at once, so trials of all cells with a value are pooled: {', '.join(crossed)}"
-        )
-    missing = [
-        f"{label} {words.setting_text(trials, baseline_of(entry))} ({SHORT[reason]})"
-        for label, entry in entries.items()
-        for trials in entry
-        if (reason := missing_reason([trials]))
-    ]
-    if len(missing) > NAMED_MAX:
-        phrases.append(f"no trial done in {len(missing)} of {len(cells)} cells")
-    elif missing:
-        phrases.append(f"no trial done: {', '.join(missing)}")
-    return phrases

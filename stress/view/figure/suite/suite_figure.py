@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from stress.analysis.comparison.axis_points import axes_of
 from stress.analysis.comparison.suite_changes import cell_changes
+from stress.analysis.comparison.suite_comparison import compare_cells
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import CellTrials
 from stress.view.figure.suite.changes import changes_figure
@@ -24,7 +25,7 @@ def suite_figure(cells: Sequence[CellTrials], name: str, caption: Sequence[str],
         caption: phrases for its foot.
         alarm: what makes the numbers doubtful, such as a busy machine; ``""`` if nothing does.
     """
-    changes = cell_changes(cells, [find_metric(metric) for metric in PICTURED])
+    changes = cell_changes(cells, [find_metric(metric) for metric in PICTURED], compare_cells(cells))
     headline = suite_headline(cells)
     title = f"{name}: {headline[0].lower()}{headline[1:]}"
     if len(axes_of(cells)) > COLUMNS_MAX:
