@@ -10,7 +10,7 @@ from session_builders import SESSION_SD, TRIAL_SD, TRIALS, a_session
 from stored import FROZEN
 from test_calibrate import a_calibration
 
-from stress.analysis.comparison.arm_pair import pair_arms
+from stress.analysis.comparison.arm_pair import describe_sessions, pair_arms
 from stress.analysis.comparison.metric_family import metric_families
 from stress.analysis.comparison.pairs import compare_pairs
 from stress.analysis.comparison.session_spread import pair_spread
@@ -138,7 +138,7 @@ def test_sessions_of_fewer_trials_than_the_calibration_had_are_taken_to_differ_b
 def test_counts_are_compared_by_trials_whatever_the_sessions(sessions):
     comparisons = {comparison.metric: comparison for comparison in compared(sessions[0], sessions[1])}
     assert comparisons["errors_per_million"].unit is Unit.TRIAL
-    assert comparisons["errors_per_million"].verdict is Verdict.EQUIVALENT
+    assert comparisons["errors_per_million"].effect == 0
     assert comparisons["errors_per_million"].new_estimate.trials == TRIALS
 
 
@@ -177,3 +177,24 @@ def test_runs_that_the_new_arm_has_as_well_are_no_base(suites):
     assert f"{TRIALS} runs of all left out of it: the other arm has the same" in matched.warnings
     rate = next(comparison for comparison in compare_all(matched, []) if comparison.metric == "rate")
     assert (rate.base_estimate.trials, rate.new_estimate.trials) == (SESSIONS - 1, 1)
+
+
+def busy_runs(runs, count):
+    return [replace(run, busy=("load 5.2 before",) if place < count else ()) for place, run in enumerate(runs)]
+
+
+def test_sessions_in_which_the_machine_was_busy_are_left_out_of_times_and_counts_go_on(sessions):
+    base = [run for runs, count in zip(sessions, (2, 0, 1), strict=False) for run in busy_runs(runs, count)]
+    pair = pair_arms("", "base", "new", base, sessions[3])
+    assert set(pair.values(P50)[0]) == {sessions[1][0].session, sessions[2][0].session}
+    assert len(pair.values(find_metric("errors_per_million"))[0]) == 3 * TRIALS
+    left_out = "1 of 3 sessions of base left out of the comparison of times"
+    assert describe_sessions([pair]) == [f"{left_out}: the machine was busy in more than a quarter of their trials"]
+    allowed = pair_arms("", "base", "new", base, sessions[3], allow_busy=True)
+    assert (len(allowed.values(P50)[0]), describe_sessions([allowed])) == (3, [])
+
+
+def test_an_arm_that_was_busy_in_all_of_its_sessions_is_not_made_empty(sessions):
+    pair = pair_arms("", "base", "new", busy_runs(sessions[0], 0), busy_runs(sessions[1], TRIALS))
+    assert len(pair.values(P50)[1]) == 1
+    assert describe_sessions([pair]) == []

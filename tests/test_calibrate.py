@@ -5,14 +5,20 @@ import json
 import math
 
 import msgspec
+import numpy as np
 import pytest
 from command import connstorm
+from stored import a_suite, jittered
 from suite_builders import a_summary, trials_of
 
-from stress.analysis.statistics.noise import measure_noise
+from stress.analysis.statistics.noise import measure_noise, measure_sessions
+from stress.compare.calibrate import build_calibration
 from stress.model.calibration import CALIBRATION_SCHEMA, Calibration, Noise
 from stress.model.errors import UsageError
 from stress.store import calibration as stored
+from stress.store import suite_folder
+from stress.suite.cell_results import read_cell_trials
+from stress.view.text.noise_table import sessions_text
 
 NOISE = Noise(kind="ratio", floor=0.04, spread=0.05, median=12_000.0)
 SHIFT = Noise(kind="difference", floor=30.0, spread=20.0, median=100.0)
@@ -49,6 +55,47 @@ def test_a_machine_is_calibrated_and_power_reads_it(tmp_path):
     assert table.returncode == 0, table.stderr
     assert "body p50" in table.stdout
     assert "trials" in table.stdout
+
+
+def test_sessions_of_a_calibration_say_how_far_they_differ(tmp_path):
+    done = []
+    for number, rate in enumerate((40_000, 44_000, 38_000)):
+        cells = {f"clean {arm}": jittered(6, rate=rate) for arm in "AB"}
+        path = a_suite(tmp_path / str(number), cells, suite_id=f"{number:06x}")
+        suite = json.loads((path / "suite.json").read_text())
+        for cell in suite["cells"]:
+            cell |= {"scenario": cell["name"], "plan": cell["plan"] | {"scenario": "clean"}}
+        (path / "suite.json").write_text(json.dumps(suite))
+        file = suite_folder.read(path)
+        done.append((file, read_cell_trials(path, file)))
+    calibration = build_calibration(done, pause_s=3600.0)
+    noise = calibration.sessions["clean"]["rate"]
+    assert (noise.df, noise.trials) == (2, 6)
+    assert noise.sd == pytest.approx(np.log([40, 44, 38]).std(ddof=1))
+    text = sessions_text(calibration)
+    assert "clean: a rate per s of one session differs by a factor of 1.08 as a rule" in text
+    assert text.endswith("with 60 minutes between two: sessions of other days may differ by more.")
+    near = msgspec.structs.replace(calibration, pause_s=0.0)
+    assert "one directly after the other: sessions of other days may differ by more." in sessions_text(near)
+    assert sessions_text(build_calibration(done[:1])) == ""
+
+
+def test_sessions_differ_by_what_both_of_their_cells_do():
+    rates = [(1.0, 1.0), (1.2, 1.1), (0.9, 1.0)]
+    sessions = [tuple(trials_of([a_summary(rate=1e4 * of_cell)] * 6) for of_cell in pair) for pair in rates]
+    noise = measure_sessions(sessions)["rate"]
+    assert (noise.df, noise.trials) == (2, 6)
+    variances = np.log(rates).var(axis=0, ddof=1)
+    assert noise.sd == pytest.approx(variances.mean() ** 0.5)
+    assert measure_sessions(sessions[:1]) == {}
+
+
+def test_a_calibration_without_sessions_reads_on(tmp_path):
+    path = stored.write(tmp_path, a_calibration())
+    document = json.loads(path.read_bytes())
+    del document["sessions"], document["pause_s"]
+    path.write_text(json.dumps(document))
+    assert stored.read(path) == a_calibration()
 
 
 def test_rates_need_attempts():

@@ -2,11 +2,11 @@
 """Pairs of arms: two columns of a row, the new runs compared with the base runs, and their values by trial."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stress.analysis.comparison.compare import default_threshold
 from stress.analysis.comparison.projection import Row
-from stress.analysis.comparison.sessions import session_values, shared_runs
+from stress.analysis.comparison.sessions import describe_busy, quiet_runs, session_values, shared_runs
 from stress.analysis.comparison.verdict import Unit
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS, median_interval
@@ -30,6 +30,7 @@ class ArmPair:
         new_runs: by the same keys.
         paired: whether runs with the same key were made in the same block.
         is_apart: whether the arms share no session, so that times are compared by sessions.
+        allow_busy: whether sessions in which the machine was busy count as well.
         left_out: how many runs of both arms are not compared, for the other arm has none in their session.
     """
 
@@ -40,12 +41,21 @@ class ArmPair:
     new_runs: dict[Key, Observation]
     paired: bool
     is_apart: bool = False
+    allow_busy: bool = False
     left_out: int = 0
 
     @property
     def runs(self) -> list[Observation]:
         """All of them."""
         return [*self.base_runs.values(), *self.new_runs.values()]
+
+    @property
+    def timed_runs(self) -> tuple[list[Observation], list[Observation]]:
+        """The runs of both arms whose times are compared: of several sessions those in which the machine was quiet."""
+        arms = list(self.base_runs.values()), list(self.new_runs.values())
+        if not self.is_apart or self.allow_busy:
+            return arms
+        return quiet_runs(arms[0]), quiet_runs(arms[1])
 
     def values(self, metric: Metric) -> tuple[dict[Key, float], dict[Key, float]]:
         """Return a metric's values of the base runs and of the new runs, by key, without runs that have none.
@@ -56,7 +66,7 @@ class ArmPair:
         if metric.unit in TIMED_UNITS and not all(run.timed for run in self.runs):
             return {}, {}
         if self.unit(metric) is Unit.SESSION:
-            base, new = (session_values(runs.values(), metric) for runs in (self.base_runs, self.new_runs))
+            base, new = (session_values(runs, metric) for runs in self.timed_runs)
             return dict(base.items()), dict(new.items())
         return values_by_key(self.base_runs, metric), values_by_key(self.new_runs, metric)
 
@@ -78,17 +88,25 @@ def values_by_key(runs: dict[Key, Observation], metric: Metric) -> dict[Key, flo
     return {key: float(value) for key, value in values if value is not None}
 
 
-def pair_columns(rows: Iterable[Row]) -> list[ArmPair]:
-    """Return a pair for each column of each row but the first column, which is the base."""
+def pair_columns(rows: Iterable[Row], *, allow_busy: bool = False) -> list[ArmPair]:
+    """Return a pair for each column of each row but the first column, which is the base; see ``pair_arms``."""
     pairs = []
     for row in rows:
         (base, base_runs), *others = row.columns.items()
-        pairs += [pair_arms(row.name, base, new, base_runs, new_runs) for new, new_runs in others]
+        pairs += [
+            pair_arms(row.name, base, new, base_runs, new_runs, allow_busy=allow_busy) for new, new_runs in others
+        ]
     return pairs
 
 
-def pair_arms(
-    row: str, base: str, new: str, base_runs: Sequence[Observation], new_runs: Sequence[Observation]
+def pair_arms(  # two arms, each with its runs
+    row: str,
+    base: str,
+    new: str,
+    base_runs: Sequence[Observation],
+    new_runs: Sequence[Observation],
+    *,
+    allow_busy: bool = False,
 ) -> ArmPair:
     """Return two columns as a pair, with their runs paired by block if they have blocks of a suite in common.
 
@@ -97,18 +115,21 @@ def pair_arms(
     no block in common, trials are compared without regard to blocks.
     """
     old_shared, now_shared = shared_runs(base_runs, new_runs)
-    if not old_shared:
-        return ArmPair(
-            row, base, new, dict(enumerate(base_runs)), dict(enumerate(new_runs)), paired=False, is_apart=True
-        )
-    left_out = len(base_runs) + len(new_runs) - len(old_shared) - len(now_shared)
-    base_runs, new_runs = old_shared, now_shared
-    old, now = runs_by_block(base_runs), runs_by_block(new_runs)
-    if old and now and set(old) & set(now):
-        return ArmPair(row, base, new, old, now, paired=True, left_out=left_out)
-    return ArmPair(
-        row, base, new, dict(enumerate(base_runs)), dict(enumerate(new_runs)), paired=False, left_out=left_out
+    of_all = ArmPair(
+        row,
+        base,
+        new,
+        dict(enumerate(old_shared or base_runs)),
+        dict(enumerate(now_shared or new_runs)),
+        paired=False,
+        is_apart=not old_shared,
+        allow_busy=allow_busy,
+        left_out=len(base_runs) + len(new_runs) - len(old_shared) - len(now_shared) if old_shared else 0,
     )
+    old, now = runs_by_block(old_shared), runs_by_block(now_shared)
+    if set(old) & set(now):
+        return replace(of_all, base_runs=old, new_runs=now, paired=True)
+    return of_all
 
 
 def runs_by_block(runs: Sequence[Observation]) -> dict[Key, Observation]:
@@ -133,13 +154,17 @@ def describe_unpaired_runs(pairs: Iterable[ArmPair]) -> list[str]:
 
 
 def describe_sessions(pairs: Iterable[ArmPair]) -> list[str]:
-    """Return a sentence for each pair of which some runs are not compared, for the other arm has none near them."""
-    return [
-        f"{f'{pair.row}: ' if pair.row else ''}{pair.left_out} of "
-        f"{plural(len(pair.runs) + pair.left_out, 'trial')} left out: the other arm has none in the same session"
-        for pair in pairs
-        if pair.left_out
-    ]
+    """Return a sentence for each pair of which some runs are not compared, and why."""
+    sentences: dict[str, None] = {}
+    for pair in pairs:
+        where = f"{pair.row}: " if pair.row else ""
+        if pair.left_out:
+            trials = plural(len(pair.runs) + pair.left_out, "trial")
+            sentences[f"{where}{pair.left_out} of {trials} left out: the other arm has none in the same session"] = None
+        if pair.is_apart and not pair.allow_busy:
+            for name, runs in ((pair.base, pair.base_runs), (pair.new, pair.new_runs)):
+                sentences |= dict.fromkeys(f"{where}{text}" for text in describe_busy(name, list(runs.values())))
+    return list(sentences)
 
 
 def pair_threshold(pair: ArmPair, metric: Metric, calibration: Calibration | None) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from stress.analysis.comparison.arm_pair import ArmPair
 from stress.analysis.comparison.comparability import side_differences
-from stress.analysis.comparison.sessions import ONE_EACH, runs_by_session, session_values
+from stress.analysis.comparison.sessions import ONE_EACH, quiet_runs, runs_by_session, session_values
 from stress.analysis.comparison.verdict import Unit
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.session import SessionSpread
@@ -82,7 +82,7 @@ def stored_spread(pair: ArmPair, metric: Metric, others: Sequence[Observation]) 
     sessions, plans = {run.session for run in pair.runs}, {run.plan.identity for run in base}
     usable = [
         run
-        for run in others
+        for run in quiet_runs(others)
         if run.session not in sessions
         and run.timed
         and run.plan.identity in plans

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.session import session_value
+from stress.model.busy import is_mostly_busy
 from stress.model.observation import Observation
+from stress.model.text import plural
 
 ONE_EACH = (
     "one session on either side: says nothing about times; run `connstorm calibrate SCENARIO --sessions N`, or gate "
@@ -41,3 +43,26 @@ def session_values(runs: Iterable[Observation], metric: Metric) -> dict[str, flo
         if usable:
             values[session] = session_value(usable, "ratio")
     return values
+
+
+def quiet_runs(runs: Sequence[Observation]) -> list[Observation]:
+    """Return the runs of the sessions in which the machine was quiet; all runs where it was in none.
+
+    A session is busy if more than a quarter of its runs are.
+    """
+    quiet = [
+        of_session
+        for of_session in runs_by_session(runs).values()
+        if not is_mostly_busy(sum(run.is_busy for run in of_session), len(of_session))
+    ]
+    return [run for of_session in quiet for run in of_session] if quiet else list(runs)
+
+
+def describe_busy(name: str, runs: Sequence[Observation]) -> list[str]:
+    """Return a sentence if times of an arm are those of some of its sessions alone, for the others were busy."""
+    sessions = runs_by_session(runs)
+    busy = len(sessions) - len(runs_by_session(quiet_runs(runs)))
+    if not busy:
+        return []
+    which = f"{busy} of {plural(len(sessions), 'session')} of {name}"
+    return [f"{which} left out of the comparison of times: the machine was busy in more than a quarter of their trials"]

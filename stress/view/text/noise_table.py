@@ -52,6 +52,26 @@ def noise_table(calibration: Calibration) -> Table:
     return table
 
 
+def sessions_text(calibration: Calibration) -> str:
+    """Return how far sessions differ, and how these were made; ``""`` where one session was measured."""
+    texts = []
+    for scenario, noises in calibration.sessions.items():
+        widest = max(noises, key=lambda name: noises[name].sd)
+        noise = noises[widest]
+        sessions = noise.df + 1
+        texts.append(
+            f"{scenario}: a {name_text(find_metric(widest))} of one session differs by a factor of "
+            f"{math.exp(noise.sd):.2f} as a rule (standard deviation of {sessions} sessions of {noise.trials} trials)"
+        )
+    if not texts:
+        return ""
+    between = "one directly after the other"
+    if calibration.pause_s:
+        between = f"with {calibration.pause_s / 60:.3g} minutes between two"
+    near = f"The sessions were made {between}: sessions of other days may differ by more."
+    return "\n".join([*(f"{text}." for text in texts), near])
+
+
 def power_table(calibration: Calibration) -> Table:
     """Return the trials per arm that detect a change, for each metric that is compared as a ratio."""
     table = make_table("scenario", "metric", *(f"a change of {100 * change:.0f} %" for change in CHANGES))
