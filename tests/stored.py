@@ -9,13 +9,18 @@ FROZEN = Path(__file__).parent / "data" / "suite-schema-1"
 TRIAL = FROZEN / "trials" / "0000-closewait"
 
 
-def a_document(*, rate=40_000.0, p50=11_000, p99=18_000, attempts=10_000, retried=0, refused=0, unknown=0, **changes):
+def a_document(
+    *, rate=40_000.0, p50=11_000, p99=18_000, attempts=10_000, retried=0, refused=0, unknown=0, stalled=0, **changes
+):
     """Return a run.json; ``changes`` are ``kernel``, ``plan`` (fields), ``settings``, ``evidence``, …"""
     document = json.loads(next(TRIAL.glob("*/run.json")).read_text())
     summary = document["summary"]
     summary |= {"attempts": attempts, "rate_per_s": rate, "retransmits": retried, "collisions": retried}
     summary["outcomes"] |= {"connected": attempts - retried - refused, "retried": retried, "refused": refused}
-    summary["causes"] |= {"none": attempts - retried - unknown, "closewait": retried, "unknown": unknown}
+    summary["causes"] |= {"none": attempts - retried - unknown - stalled, "closewait": retried, "unknown": unknown}
+    if stalled:
+        summary["causes"]["stalled"] = stalled
+    document["interrupted"] = changes.get("interrupted", False)
     summary["body"] = {"p50_ns": p50, "p90_ns": p50, "p99_ns": p99, "p999_ns": p99, "max_ns": p99}
     summary["bands"][0]["count"] = retried
     document["host"]["kernel"] = changes.get("kernel", document["host"]["kernel"])
@@ -30,8 +35,10 @@ def a_document(*, rate=40_000.0, p50=11_000, p99=18_000, attempts=10_000, retrie
 
 
 def a_suite(path, trials, *, suite_id="857d21", gates=(), measures=True, first_block=0):
-    """Write a suite folder; ``trials`` are the documents by cell, one a block, a string being why it failed.
+    """Write a suite folder; ``trials`` are the documents by cell, one a block.
 
+    In place of a document, a string is why the trial failed, and None a trial that was not run. The suite has as many
+    trials as the cell with most of them.
     Suites of one ``suite_id`` share their session. With different ``first_block``s they share no block.
     """
     suite = json.loads((FROZEN / "suite.json").read_text())
@@ -48,6 +55,9 @@ def a_suite(path, trials, *, suite_id="857d21", gates=(), measures=True, first_b
     number = 0
     for cell, documents in trials.items():
         for block, document in enumerate(documents, start=first_block):
+            if document is None:
+                number += 1
+                continue
             folder = path / "trials" / f"{number:04d}-{cell.replace(' ', '-')}"
             ended = copy.deepcopy(record) | {"run": "run", "status": "done"}
             ended["trial"] |= {"number": number, "block": block, "cell": cell}

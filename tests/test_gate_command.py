@@ -20,7 +20,7 @@ GATES = (
 )
 
 
-FROZEN = Path(__file__).parent / "data" / "verdict-schema-1.json"  # never to be changed
+DATA = Path(__file__).parent / "data"  # its verdicts are never to be changed
 
 
 gate = functools.partial(connstorm, "gate")
@@ -50,7 +50,7 @@ def test_what_is_alike_passes(home):
     ended = gate("base", "same", "-o", "passed", cwd=home)
     assert ended.returncode == 0, ended.stderr
     assert "None of 5 conditions are broken; 5 hold." in ended.stdout
-    verdict = verdict_file.read(home / "passed" / "gate" / "verdict.json")
+    verdict = verdict_file.read(home / "passed/gate/same/verdict.json")
     assert (verdict.verdict, verdict.exit_code, verdict.tests) == ("passed", 0, 3)
     assert [condition.state for condition in verdict.conditions] == ["holds"] * 5
 
@@ -58,7 +58,7 @@ def test_what_is_alike_passes(home):
 def test_a_regression_is_1_and_every_file_names_it(home):
     ended = gate("base", "slow", "-o", "broken", cwd=home)
     assert ended.returncode == 1
-    folder = home / "broken" / "gate"
+    folder = home / "broken/gate/slow"
     verdict = verdict_file.read(folder / "verdict.json")
     (broken,) = [condition for condition in verdict.conditions if condition.state == "broken"]
     assert (verdict.verdict, verdict.exit_code) == ("regressed", 1)
@@ -86,7 +86,10 @@ def test_wrong_use_is_2(home):
         assert ended.returncode == 2
         assert sentence in ended.stderr
         assert ended.stdout == ""
-    assert not (home / "wrong").exists()
+    for name in ("same", "nowhere"):
+        verdict = verdict_file.read(home / "wrong/gate" / name / "verdict.json")
+        assert (verdict.verdict, verdict.exit_code, verdict.conditions) == ("no-data", 2, [])
+        assert verdict.error
 
 
 def test_new_runs_that_do_not_say_are_3(home, tmp_path):
@@ -94,12 +97,13 @@ def test_new_runs_that_do_not_say_are_3(home, tmp_path):
     a_suite(tmp_path / "failed", cells, gates=GATES)
     ended = gate(home / "base", "failed", cwd=tmp_path)
     assert ended.returncode == 3
-    assert "3 of 6 trials of the new arm failed" in ended.stderr
-    verdict = verdict_file.read(tmp_path / "results" / "gate" / "verdict.json")
+    assert "3 planned trials of the new arm without data" in ended.stderr
+    verdict = verdict_file.read(tmp_path / "results/gate/failed/verdict.json")
     assert verdict.verdict == "no-data"
-    assert "closewait: the new runs have no value of retries_per_million" in " ".join(
-        condition.sentence for condition in verdict.conditions
-    )
+    assert (
+        "retries_per_million <= +20% of closewait: no data: 0 of 3 trials with a value; 3 failed (0003-closewait, "
+        "0004-closewait, 0005-closewait: its process ended with SIGKILL)."
+    ) in [condition.sentence for condition in verdict.conditions]
 
 
 def test_inconclusive_is_4_if_asked_for(home):
@@ -107,7 +111,7 @@ def test_inconclusive_is_4_if_asked_for(home):
     assert ended.returncode == 0
     assert "inconclusive" in ended.stdout
     assert gate("a=short", "b=short", "-o", "short-results", "--strict", cwd=home).returncode == 4
-    assert json.loads((home / "short-results/gate/verdict.json").read_bytes())["verdict"] == "inconclusive"
+    assert json.loads((home / "short-results/gate/short/verdict.json").read_bytes())["verdict"] == "inconclusive"
 
 
 def test_no_baseline_is_5_if_asked_for(home):
@@ -115,7 +119,7 @@ def test_no_baseline_is_5_if_asked_for(home):
         ended = gate(base, "same", "-o", "none", cwd=home)
         assert ended.returncode == 0
         assert sentence in ended.stderr
-        assert json.loads((home / "none/gate/verdict.json").read_bytes())["verdict"] == "no-baseline"
+        assert json.loads((home / "none/gate/same/verdict.json").read_bytes())["verdict"] == "no-baseline"
         assert gate(base, "same", "-o", "none", "--require-baseline", cwd=home).returncode == 5
 
 
@@ -138,7 +142,7 @@ def test_the_self_test_fails_where_a_regression_would_go_unseen(home):
 
 def test_json_is_the_verdict_file_and_nothing_else(home):
     ended = gate("base", "slow", "-o", "as-json", "--json", cwd=home)
-    assert json.loads(ended.stdout) == json.loads((home / "as-json/gate/verdict.json").read_bytes())
+    assert json.loads(ended.stdout) == json.loads((home / "as-json/gate/slow/verdict.json").read_bytes())
 
 
 def test_a_folder_that_cannot_be_written_is_said(home):
@@ -159,7 +163,19 @@ def test_a_damaged_verdict_is_refused(tmp_path, text, sentence):
 
 
 def test_the_frozen_verdict_is_read_as_it_was():
-    verdict = verdict_file.read(FROZEN)
+    verdict = verdict_file.read(DATA / "verdict-schema-1.json")
     assert (verdict.schema, verdict.verdict, verdict.exit_code, verdict.tests) == (1, "inconclusive", 0, 6)
     assert [condition.state for condition in verdict.conditions].count("inconclusive") == 3
     assert verdict.conditions[0].expr == "rate >= 0.9x"
+    assert (verdict.allowed, verdict.error, verdict.conditions[0].planned) == ([], None, 0)  # which it did not store
+
+
+def test_the_frozen_verdict_of_schema_2_is_read_as_it_was():
+    verdict = verdict_file.read(DATA / "verdict-schema-2.json")
+    assert (verdict.schema, verdict.verdict, verdict.exit_code, verdict.allowed) == (2, "regressed", 1, ["missing 3"])
+    (broken,) = [condition for condition in verdict.conditions if condition.state == "broken"]
+    assert [(trial.trial, trial.value, trial.causes) for trial in broken.breaking] == [
+        ("0005-clean", 17.0, {"stalled": 17})
+    ]
+    (absent,) = [condition.absent for condition in verdict.conditions if condition.row == "closewait"][:1]
+    assert [trial.state for trial in absent] == ["failed", "failed", "not run"]

@@ -108,7 +108,7 @@ STORED = {  # copies of what is in tests/data, under names as connstorm gives th
     "run-schema-3": "20261128T070355Z-closewait-eb92ff",
     "suite-schema-1": "20261124T202747Z-suite-a-suite-of-a-very-long-name-that-has-no-room-857d21",
 }
-VERDICT = ("out/gate/verdict.json", "out/gate/junit.xml", "out/gate/summary.md")
+GATE_FILES = ("verdict.json", "junit.xml", "summary.md")
 
 # Arguments by the name of the golden file; {track} is the oldest suite of results/history, {later} the newest.
 VERBS = {
@@ -130,6 +130,8 @@ VERBS = {
     "gate-closed-json": "gate base slow -o out --json",
     "gate-expr": "gate base slow -o out --expr 'body.p99 <= 1.10x' --expr 'errors == 0' --rows scenario",
     "gate-failed": "gate base failed -o out",
+    "gate-burst": "gate base burst -o out --strict",
+    "gate-allowed": "gate base failed -o out --allow-missing 3",
     "gate-inconclusive": "gate a=short b=short -o out",
     "gate-strict": "gate a=short b=short -o out --strict",
     "gate-no-baseline": "gate nowhere same -o out",
@@ -207,11 +209,12 @@ WRONG_NAMES = (
 )
 # Files that a verb leaves, of which the golden file has the text.
 FILES = {
-    "gate-passed": VERDICT,
-    "gate-closed": VERDICT,
-    "gate-inconclusive": VERDICT,
-    "gate-failed": ("out/gate/summary.md",),
-    "gate-no-baseline": ("out/gate/summary.md",),
+    **{
+        f"gate-{verb}": tuple(f"out/gate/{new}/{name}" for name in GATE_FILES)
+        for verb, new in (("passed", "same"), ("closed", "slow"), ("inconclusive", "short"), ("burst", "burst"))
+    },
+    "gate-failed": ("out/gate/failed/summary.md",),
+    "gate-no-baseline": ("out/gate/same/summary.md",),
     "history-accept": ("let.toml",),
 }
 NEEDS = {"export-hlog": "hdrh", "export-parquet": "pyarrow"}
@@ -372,6 +375,10 @@ def inputs(tmp_path_factory):
     a_suite(home / "short", short, suite_id="short", gates=GATES)
     failed = {"clean": jittered(3), "closewait": ["its process ended with SIGKILL"] * 3}
     a_suite(home / "failed", failed, **of_session)
+    burst = [*jittered(5, p99=18_000), a_document(refused=17, stalled=17)]
+    burst = {"clean": burst, "closewait": [*jittered(3, retried=20), None, "it took longer than 900 s", "it died"]}
+    gates = [{"expr": expr, "scenario": None} for expr in ("errors == 0", "body.p99 <= 5 ms", "band.1s == 0")]
+    a_suite(home / "burst", burst, suite_id="burst", gates=gates)
     a_suite(home / "other", {"clean": [a_document(plan={"window": 7})] * 10}, suite_id="other", gates=GATES)
     a_suite(home / "old", {"clean": [a_document(kernel="5.10.0")] * 2}, suite_id="5e5510", first_block=40)
     reused = {
@@ -653,7 +660,7 @@ def test_a_suite_that_is_gone_on_with(run):
 
 TABLES = (
     *("compare", "compare-sweep", "compare-three", "compare-columns", "compare-all"),
-    *("gate-closed", "gate-failed", "gate-self-test", "gate-self-test-unseen"),
+    *("gate-closed", "gate-failed", "gate-burst", "gate-self-test", "gate-self-test-unseen"),
     *("calibrated-power", "explain-cause"),
 )
 

@@ -5,25 +5,22 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
-from stress import __version__
 from stress.cli.output import console, json_option, output_option, print_object
 from stress.cli.stored import base_history_option, complete_stored, last_option
 from stress.cli.verb import Verb
 from stress.compare.arms import Question
 from stress.compare.gate import GateResult, evaluate_gate, self_test_gate
-from stress.model.errors import NoRunsError, UsageError
+from stress.compare.gate_verdict import error_verdict, gate_files, verdict_of
+from stress.model.errors import ConnstormError, NoRunsError, UsageError
 from stress.store import verdict_file
 from stress.store.stored_names import find_arm
-from stress.view.text.gate_markdown import markdown
 from stress.view.text.gate_table import self_test_sentence, self_test_table, table
-from stress.view.text.gate_wording import sentence
-from stress.view.text.junit import junit_xml
 
-FOLDER = "gate"  # inside OUTPUT
 UNSEEN = 4  # a regression would go unseen
 
 
@@ -37,6 +34,14 @@ UNSEEN = 4  # a regression would go unseen
 @click.option("--allow-diff", "allowed", multiple=True, metavar="KIND", help="kernel, testbed, plan or settings")
 @click.option("--strict", is_flag=True, help="fail with 4 when a condition is inconclusive")
 @click.option("--require-baseline", is_flag=True, help="fail with 5 when there is no comparable baseline")
+@click.option(
+    "--allow-missing",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="pass though up to N planned trials of NEW have no data",
+)
+@click.option("--write", "write_to", type=click.Path(path_type=Path), metavar="DIR", help="the folder of the verdict")
 @click.option("--self-test", is_flag=True, help="put regressions into copies of the data: are they found? 4 if not")
 @output_option
 @json_option
@@ -51,6 +56,8 @@ def gate(
     allowed: tuple[str, ...],
     output: Path,
     strict: bool,
+    allow_missing: int,
+    write_to: Path | None,
     require_baseline: bool,
     self_test: bool,
     as_json: bool,
@@ -61,14 +68,18 @@ def gate(
     inconclusive, unless a calibration or OUTPUT/history says how far sessions differ. --base-history holds a new
     session against several.
 
-    Conditions are METRIC OP VALUE, given by --expr or by [[gate]] in the suite file of NEW. OUTPUT/gate has
-    verdict.json (read that in CI: make turns every failure into 2), junit.xml and summary.md.
+    Conditions are METRIC OP VALUE, given by --expr or by [[gate]] in the suite file of NEW. Every planned trial of NEW
+    counts: a condition is without data where one of them failed, was interrupted, was not run or has no value, unless
+    --allow-missing says how many may.
+
+    OUTPUT/gate/<name of NEW>, or the folder of --write, has verdict.json (read that in CI: make turns every failure
+    into 2), junit.xml and summary.md. What an earlier gate left there is removed first.
 
     \b
     Exit codes: 0 all hold, or nothing is proven
                 1 a condition is broken
                 2 wrong use or bad input
-                3 the new runs do not say, for they failed
+                3 the new runs do not say: planned trials have no data
                 4 inconclusive, with --strict; a regression would go unseen, with --self-test
                 5 no comparable baseline, with --require-baseline
 
@@ -77,22 +88,32 @@ def gate(
       connstorm gate baseline/ results/20261126T120000Z-suite-smoke-1a2b3c
       connstorm gate old/ new/ --expr 'body.p99 <= 1.10x' --expr 'retries_per_million <= +5' --expr 'errors == 0'
       connstorm gate latest:track --base-history results/history
+      connstorm gate old/ new/ --write verdict --allow-missing 1
       connstorm gate old/ new/ --self-test
     """
-    question = Question(
-        arms=named_arms(arms, base_history, output),
-        base_history=base_history,
-        last=last,
-        rows=tuple(rows.split(",")) if rows else (),
-        filters=filters,
-        allowed=allowed,
-        results=output,
-    )
+    options: dict[str, Any] = {
+        "base_history": base_history,
+        "last": last,
+        "rows": tuple(rows.split(",")) if rows else (),
+        "filters": filters,
+        "allowed": allowed,
+        "results": output,
+        "allow_missing": allow_missing,
+    }
     if self_test:
+        question = Question(arms=named_arms(arms, base_history, output), **options)
         sys.exit(print_self_test(question, exprs, as_json=as_json))
-    result = evaluate_gate(question, exprs)
+    folder = write_to or verdict_file.gate_folder(output, name_of(arms[-1], output))
+    verdict_file.open_gate_folder(folder)
+    try:
+        question = Question(arms=named_arms(arms, base_history, output), **options)
+        result = evaluate_gate(question, exprs)
+    except ConnstormError as error:
+        verdict = error_verdict(error, str(base_history or arms[0]), arms[-1])
+        verdict_file.write_files(folder, gate_files(verdict, ()))
+        raise
     code = result.exit_code(strict=strict, require_baseline=require_baseline)
-    write(result, question, code, output / FOLDER, as_json=as_json)
+    write(result, question, code, folder, as_json=as_json)
     sys.exit(code)
 
 
@@ -112,6 +133,13 @@ def named_arms(arms: Sequence[str], base_history: Path | None, output: Path) -> 
     with suppress(NoRunsError):  # without a baseline, the gate says so
         base = [find_arm(text, output) for text in base]
     return *base, find_arm(new, output)
+
+
+def name_of(new: str, output: Path) -> str:
+    """Return the new arm with the path of its folder, where there is one of that name."""
+    with suppress(UsageError):
+        return find_arm(new, output)
+    return new
 
 
 def print_self_test(question: Question, exprs: Sequence[str], *, as_json: bool) -> int:
@@ -136,47 +164,15 @@ def print_self_test(question: Question, exprs: Sequence[str], *, as_json: bool) 
 
 def write(result: GateResult, question: Question, code: int, folder: Path, *, as_json: bool) -> None:
     """Write the files of a gate and print the result."""
-    verdict = verdict_file.VerdictFile(
-        schema=verdict_file.VERDICT_SCHEMA,
-        program=f"connstorm {__version__}",
-        verdict=result.verdict,
-        exit_code=code,
-        base=str(question.base_history or question.arms[0]),
-        new=question.arms[-1],
-        tests=result.tests,
-        conditions=[
-            verdict_file.ConditionRecord(
-                expr=str(condition_result.condition),
-                row=condition_result.row,
-                state=condition_result.state.value,
-                sentence=sentence(condition_result),
-                base=condition_result.base.median if condition_result.base else None,
-                new=condition_result.new.median if condition_result.new else None,
-                base_trials=condition_result.base.trials if condition_result.base else 0,
-                new_trials=condition_result.new.trials if condition_result.new else 0,
-                effect=condition_result.effect,
-                low=condition_result.low,
-                high=condition_result.high,
-                limit=condition_result.limit,
-                adjusted_p=condition_result.adjusted_p,
-                more_trials=condition_result.more_trials,
-            )
-            for condition_result in result.conditions
-        ],
-        warnings=result.warnings,
-    )
-    files = {
-        verdict_file.VERDICT_NAME: verdict_file.encode(verdict),
-        "junit.xml": junit_xml(result.conditions),
-        "summary.md": markdown(result.conditions, result.warnings).encode(),
-    }
+    verdict = verdict_of(result, str(question.base_history or question.arms[0]), question.arms[-1], code)
+    files = gate_files(verdict, result.conditions)
     verdict_file.write_files(folder, files)
     if as_json:
         print_object(msgspec.to_builtins(verdict))
         return
-    console().print(table(result.conditions))
+    console().print(table(result.conditions, result.allowed))
     print_warnings(result.warnings)
-    click.echo(f"{folder} has {', '.join(files)}")
+    click.echo(f"{folder} has {verdict_file.VERDICT_NAME}, {verdict_file.JUNIT_NAME}, {verdict_file.SUMMARY_NAME}")
 
 
 def print_warnings(warnings: Sequence[str]) -> None:

@@ -51,7 +51,7 @@ GROUPS: dict[
     },
     "report": {"A comparison": ("--filter", "--metric", "--rows", "--cols", "--base")},
     "gate": {
-        "What must hold": ("--expr", "--strict", "--require-baseline", "--self-test"),
+        "What must hold": ("--expr", "--strict", "--require-baseline", "--allow-missing", "--self-test"),
         "What is compared": ("--rows", "--filter", "--base-history", "--last", "--allow-diff"),
     },
     "history": {

@@ -21,7 +21,7 @@ from stress.analysis.comparison.projection import (
 from stress.analysis.comparison.verdict import Comparison
 from stress.compare.base_history import KnownSessions, known_sessions, read_base_history
 from stress.model.calibration import Calibration
-from stress.model.errors import IncomparableError, UsageError
+from stress.model.errors import IncomparableError, NoRunsError, UsageError
 from stress.model.observation import Observation
 from stress.model.suite import ARM
 from stress.model.text import plural
@@ -45,6 +45,7 @@ class Question:
         base: the column that the others are compared with; None for the first.
         allowed: kinds of differences between the arms that are no reason to refuse.
         results: the folder that has the calibrations.
+        allow_missing: how many planned trials of the new arm may be without data in a gate, in all.
         base_history: a folder of which the newest sessions that can be compared are the base; the arms are then all
             new. None for a base among the arms.
         last: how many of its sessions.
@@ -57,6 +58,7 @@ class Question:
     base: str | None = None
     allowed: Sequence[str] = ()
     results: Path = Path("results")
+    allow_missing: int = 0
     base_history: Path | None = None
     last: int = SESSIONS_LAST
 
@@ -177,7 +179,9 @@ def read_arms(arms: Sequence[str]) -> list[Observation]:
     short = [Path(rest).name for _, rest in split]
     by_label: dict[str, list[Observation]] = {}
     for text, (_, rest), name in zip(arms, split, short, strict=True):
-        runs = read_arm(text, name if short.count(name) == 1 else "")
+        runs = [run for run in read_arm(text, name if short.count(name) == 1 else "") if not run.interrupted]
+        if not runs:
+            raise NoRunsError(f"{rest} has no run that is done: what it has was interrupted; run it again.")
         if runs[0].label in by_label:
             raise UsageError(f"Two arms are called {runs[0].label!r}; give them different labels, such as old={rest}.")
         by_label[runs[0].label] = runs

@@ -2,31 +2,34 @@
 """Gate: the conditions of a gate applied to stored runs, with or without a baseline."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stress.analysis.comparison.arm_pair import describe_sessions, pair_arms, pair_columns, values_by_key
+from stress.analysis.comparison.arm_pair import describe_sessions, pair_columns
 from stress.analysis.comparison.comparability import explain_refusals
-from stress.analysis.comparison.projection import Row, explain_hidden_differences
-from stress.analysis.comparison.session_spread import one_session_each, pair_spread
+from stress.analysis.comparison.projection import LABEL, explain_hidden_differences
+from stress.analysis.gate.absence import absent_trials, hold_to_plan
 from stress.analysis.gate.case import Case
 from stress.analysis.gate.condition import Condition, parse_condition
 from stress.analysis.gate.evaluate import evaluate_cases
 from stress.analysis.gate.result import ConditionResult, State
 from stress.analysis.gate.self_test import InjectedRegression, inject_regressions
-from stress.analysis.metric import find_metric
+from stress.analysis.gate.stand_in import set_apart, stand_ins
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.compare.arms import Question, known_calibration, lay_out, read_arms, read_question
 from stress.compare.base_history import KnownSessions, known_sessions
+from stress.compare.gate_cases import condition_cases
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
-from stress.model.suite import Gate, Status
+from stress.model.planned import PlannedTrial, TrialState
+from stress.model.suite import Gate
 from stress.model.text import plural
-from stress.model.units import MILLION
 from stress.store import suite_folder
-from stress.store.runs import split_label
+from stress.store.planned import read_planned_arm
+from stress.store.runs import split_arm
 from stress.store.stored_names import list_stored
 from stress.store.suite_folder import SUITE_FILE
+from stress.view.text.absence_wording import absence_text, trials_by_cell
 
 REGRESSED, NO_DATA, NO_BASELINE, INCONCLUSIVE = 1, 3, 5, 4  # exit codes
 
@@ -38,14 +41,16 @@ class GateResult:
     Attributes:
         conditions: the result of each condition in each row that it applies to.
         warnings: sentences.
+        allowed: what the user allowed and was there: ``missing 2``.
     """
 
     conditions: list[ConditionResult]
     warnings: list[str]
+    allowed: list[str] = field(default_factory=list)
 
     def has(self, state: State) -> bool:
-        """Return whether any condition has a state."""
-        return any(condition.state is state for condition in self.conditions)
+        """Return whether any condition has a state, one that is excused left out."""
+        return any(condition.state is state and not condition.excused for condition in self.conditions)
 
     @property
     def tests(self) -> int:
@@ -93,7 +98,10 @@ def evaluate_gate(question: Question, exprs: Sequence[str]) -> GateResult:
         UsageError: a condition cannot be parsed, there is no condition, or the new arm cannot be read.
     """
     gate = gate_cases(question, exprs)
-    return GateResult(evaluate_cases(gate.cases), gate.warnings)
+    results = hold_to_plan(gate.cases, evaluate_cases(gate.cases), question.allow_missing)
+    absent = len(absent_trials(gate.cases))
+    allowed = [f"missing {absent}"] if 0 < absent <= question.allow_missing else []
+    return GateResult(results, gate.warnings, allowed)
 
 
 def self_test_gate(question: Question, exprs: Sequence[str]) -> tuple[list[InjectedRegression], list[str]]:
@@ -108,26 +116,87 @@ def self_test_gate(question: Question, exprs: Sequence[str]) -> tuple[list[Injec
 
 def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
     """Return a case for every condition and every row that it applies to."""
-    new_runs = read_arms(question.arms[-1:])
-    _, new_path = split_label(question.arms[-1])
-    gates = [*(Gate(expr=expr) for expr in exprs), *suite_gates(Path(new_path.partition("#")[0]))]
-    conditions = [(parse_condition(gate.expr), gate.scenario) for gate in gates]
-    if not conditions:
-        raise UsageError(f"There is no condition for {new_path}: give --expr, or a [[gate]] in its suite file.")
-    runs, warnings = read_with_baseline(question, new_runs)
-    by, rows = lay_out(question, runs)
-    new = new_runs[0].label if runs is new_runs else runs[-1].label
-    refused = explain_refusals(rows, by.cols, question.allowed)
+    new_arm = question.arms[-1]
+    planned = read_planned_arm(new_arm)
+    new_runs = read_new_arm(new_arm, planned)
+    label, path, _ = split_arm(new_arm)
+    conditions = scoped_conditions(exprs, path)
+    runs, warnings = read_with_baseline(question, new_runs) if new_runs else ([], [])
+    new = (new_runs[0].label if runs is new_runs else runs[-1].label) if new_runs else label or path.name
+    absent = stand_ins(planned, new_runs, new)
+    by, rows = lay_out(replace(question, cols=(LABEL,)), [*runs, *absent])
+    parts = set_apart(rows, new)
+    refused = explain_refusals([part.row for part in parts], by.cols, question.allowed)
     if refused:
         warnings += [f"{sentence} Until then there is no baseline." for sentence in refused]
-        rows = [replace(row, columns={new: row.columns[new]} if new in row.columns else {}) for row in rows]
-    warnings += [*explain_hidden_differences(rows, by), *failed_trials(Path(new_path.partition("#")[0]))]
-    warnings += describe_sessions(pair_columns(row for row in rows if row.columns))
-    known = known_sessions(question.results, runs, known_calibration)
-    cases = [
-        case for condition, scenario in conditions for case in condition_cases(condition, scenario, rows, new, known)
+        parts = [replace(part, base=[]) for part in parts if part.new or part.absent]
+    warnings += explain_hidden_differences([part.row for part in parts], by)
+    warnings += describe_sessions(pair_columns(part.row for part in parts if part.new))
+    left_out = {run.scenario for run in [*runs, *absent]} - {name for part in parts for name in part.scenarios}
+    warnings += [
+        f"{condition} is about {scenario}, which --filter leaves out"
+        for condition, scenario in conditions
+        if scenario in left_out
     ]
-    return GateCases(cases, [*warnings, *noise_warnings(question, cases, runs)])
+    conditions = [(condition, scenario) for condition, scenario in conditions if scenario not in left_out]
+    if not conditions:
+        raise UsageError("No condition is about what --filter leaves; give --expr, or filter less.")
+    known = known_sessions(question.results, runs, known_calibration) if runs else KnownSessions(None, ())
+    cases = [case for condition, scenario in conditions for case in condition_cases(condition, scenario, parts, known)]
+    warnings += noise_warnings(question, cases, runs)
+    if new_runs and runs is not new_runs and question.base_history is None:
+        warnings += absent_base(question.arms[0])
+    return GateCases(cases, [*warnings, *absent_new(cases, path, question.allow_missing)])
+
+
+def scoped_conditions(exprs: Iterable[str], path: Path) -> list[tuple[Condition, str | None]]:
+    """Return the conditions of a gate, each with the scenario that it is about, or None for all.
+
+    Raises:
+        UsageError: one cannot be parsed, or there is none.
+    """
+    gates = [*(Gate(expr=expr) for expr in exprs), *suite_gates(path)]
+    if not gates:
+        raise UsageError(f"There is no condition for {path}: give --expr, or a [[gate]] in its suite file.")
+    return [(parse_condition(gate.expr), gate.scenario) for gate in gates]
+
+
+def read_new_arm(argument: str, planned: Sequence[PlannedTrial]) -> list[Observation]:
+    """Return the runs of the new arm, none where all of its planned trials are without one.
+
+    Raises:
+        UsageError: it is no arm, it is damaged, or nothing was planned in it.
+    """
+    if planned and all(trial.state is not TrialState.DONE for trial in planned):
+        return []
+    return read_arms([argument])
+
+
+def absent_base(argument: str) -> list[str]:
+    """Return a sentence for each cell of the base that has fewer trials than were planned."""
+    sentences = []
+    for cell, trials in trials_by_cell(read_planned_arm(argument)).items():
+        if absent := [trial for trial in trials if trial.state is not TrialState.DONE]:
+            sentences.append(f"base: {cell}: {absence_text(len(trials), absent)}")
+    return sentences
+
+
+def absent_new(cases: Sequence[Case], path: Path, allowed: int) -> list[str]:
+    """Return what to do about planned trials of the new arm that have no value; nothing where all have one."""
+    absent = absent_trials(cases)
+    if not absent:
+        return []
+    states = {trial.state for trial in absent}
+    advice = [f"--allow-missing {len(absent)} passes without {'them' if absent[1:] else 'it'}"]
+    if len(absent) <= allowed or not any(case.new for case in cases):
+        advice = []
+    if states & {TrialState.MISSING, TrialState.INTERRUPTED, TrialState.FAILED} and (path / SUITE_FILE).is_file():
+        retry = " --retry-failed" if TrialState.FAILED in states else ""
+        advice.insert(0, f"connstorm suite {path} --resume{retry} runs what is missing")
+    if TrialState.NOT_APPLICABLE in states:
+        advice.insert(0, "leave cells that do not apply here out of the suite, or look at the others by --filter")
+    text = f"{plural(len(absent), 'planned trial')} of the new arm without data"
+    return [": ".join(filter(None, [text, "; ".join(advice)]))]
 
 
 def read_with_baseline(question: Question, new_runs: list[Observation]) -> tuple[list[Observation], list[str]]:
@@ -146,59 +215,6 @@ def suite_gates(path: Path) -> list[Gate]:
         return []
     newest = next((entry.path for entry in list_stored(path) if entry.is_suite), None)
     return suite_folder.read(newest).suite.gates if newest else []
-
-
-def failed_trials(path: Path) -> list[str]:
-    """Return a warning if trials of a suite have failed, whose results are missing."""
-    if not (path / SUITE_FILE).is_file():
-        return []
-    records = suite_folder.read_records(path).values()
-    failed = sum(record.status is Status.FAILED for record in records)
-    return [f"{failed} of {plural(len(records), 'trial')} of the new arm failed; see its index.json"] if failed else []
-
-
-def condition_cases(
-    condition: Condition, scenario: str | None, rows: Iterable[Row], new: str, known: KnownSessions
-) -> Iterable[Case]:
-    """Yield a case for each row that a condition applies to; without such a row, one case without data."""
-    timed = find_metric(condition.metric).unit in TIMED_UNITS
-    has_case = False
-    for row in rows:
-        runs = [run for column in row.columns.values() for run in column]
-        if not runs or (scenario is not None and all(run.scenario != scenario for run in runs)):
-            continue
-        if timed and not all(run.timed for run in runs):
-            continue
-        has_case = True
-        yield case_of_row(condition, row, new, known)
-    if not has_case:
-        yield Case(condition, scenario or "", None, {})
-
-
-def case_of_row(condition: Condition, row: Row, new: str, known: KnownSessions) -> Case:
-    """Return the case of a condition and one row."""
-    measured = find_metric(condition.metric)
-    if new not in row.columns:
-        return Case(condition, row.name, None, {})
-    others = [column for column in row.columns if column != new]
-    if not others:
-        return Case(condition, row.name, None, values_by_key(dict(enumerate(row.columns[new])), measured))
-    pair = pair_arms(row.name, others[0], new, row.columns[others[0]], row.columns[new])
-    base, values = pair.values(measured)
-    if condition.kind == "absolute":  # it must hold for every trial, of whatever session
-        values = values_by_key(dict(enumerate(row.columns[new])), measured)
-        return Case(condition, row.name, base, values, attempts=pair.attempts or MILLION)
-    spread = pair_spread(pair, measured, known.calibration, known.others)
-    return Case(
-        condition,
-        row.name,
-        base,
-        values,
-        pair.unit(measured),
-        pair.attempts or MILLION,
-        held_back=one_session_each(pair, measured, spread),
-        spread=spread,
-    )
 
 
 def noise_warnings(question: Question, cases: Iterable[Case], runs: Sequence[Observation]) -> list[str]:

@@ -35,6 +35,7 @@ class Observation:
             not asked for.
         busy: why the machine was not quiet, as ``busy_reasons`` has it; empty where it was, or nothing is known.
         arm: the name of its arm in a suite with arms; "" for none.
+        interrupted: whether it was ended before its plan was; a trial of a suite is then no observation.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class Observation:
     session: str = ""
     busy: tuple[str, ...] = ()
     arm: str = ""
+    interrupted: bool = False
 
     @property
     def timed(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from stress.model.json_text import decode_json
 from stress.model.suite import Status, TrialRecord
 from stress.store.json_parts import RUN_FILE, RunPart
 
@@ -16,7 +17,7 @@ def explain_interruption(run: Path) -> str | None:
     Nothing is said of a folder whose run.json cannot be read: whoever reads all of it says what is wrong.
     """
     with suppress(OSError, msgspec.DecodeError):
-        part = msgspec.json.decode((run / RUN_FILE).read_bytes(), type=RunPart)
+        part = decode_json((run / RUN_FILE).read_bytes(), RunPart)
         if part.interrupted:
             planned = f" of {part.plan.attempts:,}" if part.plan.attempts and not part.plan.acts else ""
             return f"it was interrupted after {part.summary.attempts:,}{planned} attempts"

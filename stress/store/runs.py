@@ -56,6 +56,7 @@ class RunHeader(msgspec.Struct, frozen=True):
     acts: list[ActHeader]
     summary: Summary
     boot_id: str | msgspec.UnsetType = msgspec.UNSET
+    interrupted: bool = False
 
     @property
     def took_s(self) -> float:
@@ -80,11 +81,9 @@ def read_arm(argument: str, name: str = "") -> list[Observation]:
     Raises:
         UsageError: there is no run, or one is damaged.
     """
-    label, rest = split_label(argument)
-    where, sharp, cell = (rest, "", "") if Path(rest).exists() else rest.partition("#")
-    path = Path(where)
-    runs = list(read_observations(path, label or name or rest))
-    if sharp:
+    label, path, cell = split_arm(argument)
+    runs = list(read_observations(path, label or name or split_label(argument)[1]))
+    if cell is not None:
         cells = sorted({run.cell for run in runs})
         runs = [run for run in runs if run.cell == cell]
         if not runs:
@@ -98,6 +97,13 @@ def split_label(argument: str) -> tuple[str, str]:
     """Return the label of an argument, ``""`` if it has none, and the rest."""
     label, equals, rest = argument.partition("=")
     return (label, rest) if equals and not {"/", "#"} & set(label) else ("", argument)
+
+
+def split_arm(argument: str) -> tuple[str, Path, str | None]:
+    """Return the label of an argument, ``""`` if it has none, its path, and the cell that it names, if it does."""
+    label, rest = split_label(argument)
+    path, sharp, cell = (rest, "", "") if Path(rest).exists() else rest.partition("#")
+    return label, Path(path), cell if sharp else None
 
 
 def read_observations(path: Path, label: str) -> Iterator[Observation]:
@@ -166,6 +172,7 @@ def read_observation(path: Path, label: str, *, settle: Settle | None = None, **
         "cell": cell_name(header.plan),
         "boot": header.boot_id or "",
         "took_s": header.took_s,
+        "interrupted": header.interrupted,
     } | of_the_suite
     return Observation(
         path=path,

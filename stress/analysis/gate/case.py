@@ -8,9 +8,11 @@ from typing import TypeVar
 from stress.analysis.comparison.compare import compare_values
 from stress.analysis.comparison.verdict import Comparison, Unit
 from stress.analysis.gate.condition import Condition
+from stress.analysis.gate.trial_value import TrialValue
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.session import SessionSpread
 from stress.analysis.statistics.trials import TIMED_UNITS, median_interval
+from stress.model.planned import PlannedTrial
 from stress.model.units import MILLION
 
 Key = TypeVar("Key", bound=Hashable)
@@ -32,6 +34,10 @@ class Case:
         attempts: number of attempts of the smallest trial.
         held_back: why a comparison with the base is inconclusive whatever the values are; None otherwise.
         spread: how far sessions differ, if that is known.
+        planned: how many trials the new arm was to have here.
+        absent: those of them that have no value.
+        trials: the value of each of the others.
+        reason: why there is no row that the condition applies to; "" where there is one.
     """
 
     condition: Condition
@@ -42,6 +48,10 @@ class Case:
     attempts: int = MILLION
     held_back: str | None = None
     spread: SessionSpread | None = None
+    planned: int = 0
+    absent: tuple[PlannedTrial, ...] = ()
+    trials: tuple[TrialValue, ...] = ()
+    reason: str = ""
 
     @property
     def metric(self) -> Metric:

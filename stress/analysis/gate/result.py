@@ -6,7 +6,9 @@ from enum import StrEnum
 
 from stress.analysis.comparison.verdict import Unit
 from stress.analysis.gate.condition import Condition
+from stress.analysis.gate.trial_value import TrialValue
 from stress.analysis.statistics.trials import Estimate
+from stress.model.planned import PlannedTrial
 
 
 class State(StrEnum):
@@ -39,6 +41,11 @@ class ConditionResult:
         paired: whether trials were compared within blocks.
         unit: what one value stands for.
         held_back: why it is inconclusive whatever the numbers say, without a full stop; None otherwise.
+        planned: how many trials the new arm was to have here.
+        absent: those of them that have no value.
+        breaking: the trials that do not hold to the condition, each by itself.
+        excused: whether it has no data, and that was allowed.
+        reason: why it was applied to no row; "" where it was.
     """
 
     condition: Condition
@@ -56,3 +63,8 @@ class ConditionResult:
     paired: bool = False
     unit: Unit = Unit.TRIAL
     held_back: str | None = None
+    planned: int = 0
+    absent: tuple[PlannedTrial, ...] = ()
+    breaking: tuple[TrialValue, ...] = ()
+    excused: bool = False
+    reason: str = ""

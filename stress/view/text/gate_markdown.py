@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from stress.analysis.gate.result import ConditionResult, State
 from stress.model.text import plural
 from stress.view.text import gate_wording as words
+from stress.view.text.breaking_wording import why_lines
 from stress.view.text.gate_rows import gate_rows
 from stress.view.text.markdown import SIGNS, escape, fold_away, markdown_table
 from stress.view.text.table import Cell, Column, Row, Table
@@ -14,7 +15,12 @@ NUMBERS = ("base", "new", "change", "p, corrected")
 COLUMNS = (Column(""), Column("condition"), Column("row"), *(Column(head, is_number=True) for head in NUMBERS))
 
 
-def markdown(results: Sequence[ConditionResult], warnings: Sequence[str]) -> str:
+def error_markdown(text: str) -> str:
+    """Return that nothing was evaluated, and why."""
+    return f"**Nothing was evaluated.** {escape(text)}\n"
+
+
+def markdown(results: Sequence[ConditionResult], warnings: Sequence[str], allowed: Sequence[str] = ()) -> str:
     """Return the summary, a table of conditions that do not hold, the others folded away, and the warnings."""
     in_order = words.order_results(results)
     grave = [result for result in in_order if result.state is not State.HOLDS]
@@ -25,7 +31,11 @@ def markdown(results: Sequence[ConditionResult], warnings: Sequence[str]) -> str
     if fine:
         summary = f"{plural(len(fine), 'condition holds', 'conditions hold')}"
         blocks.append(fold_away(summary, table(fine)))
+    if lines := why_lines(in_order):
+        blocks.append("\n".join(f"- {escape(text)}" for text in lines))
     blocks += [escape(note) for note in (words.marks_text(results), *words.held_notes(results)) if note]
+    if allowed:
+        blocks.append(escape(words.allowed_text(allowed)))
     if warnings:
         blocks.append("\n".join(f"- {escape(text)}" for text in warnings))
     return "\n\n".join(blocks) + "\n"

@@ -13,6 +13,7 @@ from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.model.text import plural
 from stress.view.text import gate_wording as words
 from stress.view.text import metric_wording
+from stress.view.text.breaking_wording import why_lines
 from stress.view.text.comparison_wording import p_text
 from stress.view.text.gate_rows import gate_rows
 from stress.view.text.rich_table import Widest, empty_table, grouped_table
@@ -23,8 +24,13 @@ NUMBERS = ("\nbase", "\nnew", "\nchange", "p,\ncorrected")
 COLUMNS = (Column("condition\n  row"), *(Column(head, is_number=True) for head in NUMBERS), Column(""))
 
 
-def table(results: Sequence[ConditionResult]) -> RenderableType:
-    """Return a summary, and one line per result grouped by condition, those that do not hold first."""
+def table(results: Sequence[ConditionResult], allowed: Sequence[str] = ()) -> RenderableType:
+    """Return a summary, and one line per result grouped by condition, those that do not hold first.
+
+    Args:
+        results: of all conditions.
+        allowed: what was wrong, and was allowed.
+    """
     is_broken = any(result.state is State.BROKEN for result in results)
     rows = Table(COLUMNS, tuple(map(indented_row, gate_rows(results))))
     return Group(
@@ -32,6 +38,8 @@ def table(results: Sequence[ConditionResult]) -> RenderableType:
         Text(),
         Widest([grouped_table(rows), grouped_table(rows, is_tall=True)]),
         Text(),
+        *map(Text, why_lines(results)),
+        *([Text(words.allowed_text(allowed), style="yellow")] if allowed else []),
         *(Text(note, style=QUIET) for note in filter(None, [words.marks_text(results), *words.held_notes(results)])),
     )
 

@@ -9,6 +9,8 @@ from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS, Effect, Estimate
 from stress.model.text import join_words, plural
 from stress.view.text import metric_wording as words
+from stress.view.text.absence_wording import absence_text
+from stress.view.text.breaking_wording import breaking_text
 from stress.view.text.change_mark import is_apart, mark_note
 from stress.view.text.comparison_wording import UNIT_WORDS, adds_to_new_alone, p_text
 
@@ -74,7 +76,7 @@ def state_text(result: ConditionResult) -> str:
     if result.state is State.INCONCLUSIVE and result.more_trials is not None:
         arm = " of new" if adds_to_new_alone(result.unit, result.base) else ""
         return f"inconclusive, +{plural(result.more_trials, UNIT_WORDS[result.unit])}{arm}"
-    return result.state.replace("-", " ")
+    return f"{result.state.replace('-', ' ')}{', allowed' if result.excused else ''}"
 
 
 def sentence(result: ConditionResult) -> str:
@@ -82,15 +84,29 @@ def sentence(result: ConditionResult) -> str:
     where = f" of {result.row}" if result.row else ""
     seen = estimate_text(result, result.new)
     if result.state is State.NO_DATA:
-        return f"{result.condition}{where}: the new runs have no value of {result.condition.metric}."
+        return f"{result.condition}{where}: {state_text(result)}: {no_data_text(result)}."
     if result.state is State.NO_BASELINE:
         return f"{result.condition}{where}: there is no baseline; the new runs have {seen}."
+    breaking = breaking_text(result)
     if result.base is None:
-        return f"{result.condition}{where}: {state_text(result)}; the new runs have {seen}."
+        return f"{result.condition}{where}: {state_text(result)}; {breaking or f'the new runs have {seen}'}."
     change = f"{estimate_text(result, result.base)} became {seen}, {effect_text(result)}"
     if result.held_back is not None:
         return f"{result.condition}{where}: {state_text(result)} ({result.held_back}); {change}."
-    return f"{result.condition}{where}: {state_text(result)}; {change}, p {p_text(result.adjusted_p)}."
+    p = f"p {p_text(result.adjusted_p)}{breaking and '; '}{breaking}"
+    return f"{result.condition}{where}: {state_text(result)}; {change}, {p}."
+
+
+def no_data_text(result: ConditionResult) -> str:
+    """Return why a condition has no data, without a full stop."""
+    if result.absent:
+        return absence_text(result.planned, result.absent)
+    return result.reason or f"the new runs have no value of {result.condition.metric} to compare"
+
+
+def allowed_text(allowed: Sequence[str]) -> str:
+    """Return what was wrong and was allowed."""
+    return f"Allowed by options: {', '.join(allowed)}."
 
 
 def summary(results: Sequence[ConditionResult]) -> str:

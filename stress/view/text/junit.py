@@ -32,6 +32,21 @@ def junit_xml(results: Sequence[ConditionResult]) -> bytes:
         case = ET.SubElement(suite, "testcase", classname=clean(result.row or "all"), name=str(result.condition))
         if element is not None:
             ET.SubElement(case, element, message=clean(sentence(result)))
+    return document(root)
+
+
+def junit_error(text: str) -> bytes:
+    """Return a document with the one test case that nothing could be evaluated, and why."""
+    root = ET.Element("testsuites", {"name": NAME, "tests": "1", "failures": "0", "errors": "1"})
+    counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
+    suite = ET.SubElement(root, "testsuite", {"name": NAME} | counts)
+    case = ET.SubElement(suite, "testcase", classname="all", name="the gate is evaluated")
+    ET.SubElement(case, "error", message=clean(text))
+    return document(root)
+
+
+def document(root: ET.Element) -> bytes:
+    """Return a tree as an indented file."""
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
