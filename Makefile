@@ -15,6 +15,7 @@
 # make clock      measure the offset of two clocks over a link that is late in one direction, in a booted kernel
 # make links      run every scenario across a link, and balance the books of both ends; 15 minutes
 # make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
+# make ab         storm a server that is slow to accept against one that is not, and that one against itself; 3 minutes
 # make kill-points  kill any process of a storm between two hosts at 300 moments, and look for what is left; an hour
 # make mutations  send 100,000 mutated messages to either end of the control channel; half an hour
 # make operate    run what docs/operate.md shows, next to a server in trouble; two minutes
@@ -25,7 +26,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench track validate catalogue worlds captures clock links ten-million suite-pages chance symptoms mutations kill-points clean
+.PHONY: demo test check bench track validate catalogue worlds captures clock links ten-million suite-pages chance symptoms mutations kill-points ab clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -60,6 +61,9 @@ chance: $(VENV)/built
 
 captures: $(VENV)/built
 	$(BIN)/python docs/generate/captures.py
+
+ab: $(VENV)/built
+	CONNSTORM_AB=all $(BIN)/python -m pytest tests/test_ab.py --timeout 1200
 
 kill-points: $(VENV)/built
 	CONNSTORM_KILL_POINTS=300 $(BIN)/python -m pytest tests/test_peer_run.py -k kill_at_any --timeout 7200

@@ -117,6 +117,14 @@ def test_how_a_program_has_ended_and_what_it_printed_last_is_told(tmp_path):
 
 
 @namespaced
+def test_a_program_that_ends_at_once_has_ended_as_it_did(tmp_path):
+    for _ in range(5):  # whether it has ended when its guard goes on is a race
+        with GuardedProgram(["false"], tmp_path / "out.txt", dict(os.environ)) as program:
+            assert wait_until(lambda: program.find_end() is not None, SOON_S)
+            assert program.find_end() == "code 1"
+
+
+@namespaced
 def test_a_program_that_is_not_there_is_wrong_use(tmp_path):
     with pytest.raises(UsageError, match="no-such-server cannot be run: No such file or directory"):
         GuardedProgram(["./no-such-server"], tmp_path / "out.txt", dict(os.environ))

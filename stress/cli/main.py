@@ -18,6 +18,7 @@ from stress.model.text import did_you_mean
 # The verbs, each in the module of its name, with the first sentence of its help (a test holds them equal), so that the
 # list of verbs imports none of them: most load numpy. Those without one are not listed.
 VERBS = {
+    "ab": "Storm two servers, which COMMANDs start, trial by trial in turn; say whether the second is worse.",
     "bisect": "Find the first of many kernels on which a gate closes; each that is looked at runs the suite.",
     "calibrate": "Compare scenarios with themselves: what differs is noise, and no threshold should lie below it.",
     "compare": "Compare stored runs: run folders, suite folders (path#cell for one cell), or folders of these.",
@@ -51,7 +52,11 @@ VERBS = {
     "worker": "Run the trials that connstorm suite --executor dask:SCHEDULER sends to this host.",
 }
 
-FUNCTIONS = {"list": "list_runs", "show": "show_stored"}  # of verbs whose name is no name for a function
+FUNCTIONS = {
+    "ab": "compare_servers",
+    "list": "list_runs",
+    "show": "show_stored",
+}  # of verbs whose name is no name for a function
 
 
 COMPLETION = (

@@ -71,8 +71,9 @@ class Guard:
         self.reader = reader
         self.output = BoundedOutput()
         self.status: str | None = None
-        self.is_told = False
+        self.is_reported = False
         try:
+            # Held: when it is collected, it would take the status of a program that has ended already.
             self.program = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -80,12 +81,12 @@ class Guard:
                 stderr=writer,
                 process_group=0,
                 preexec_fn=die_with_guard,  # noqa: PLW1509  # this process has one thread
-            ).pid
+            )
         finally:
             os.close(writer)
 
     def look(self) -> bool:
-        """Read what was printed, note who has ended, and tell it once when the program has.
+        """Read what was printed, note who has ended, and report it once when the program has.
 
         Returns:
             Whether all that it has started has ended too.
@@ -96,13 +97,13 @@ class Guard:
         is_alone = True
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                if ended[0] == self.program:
+                if ended[0] == self.program.pid:
                     self.status = status_text(ended[1])
             is_alone = False
         # A daemon lets its first process end with 0, and goes on in others.
-        if self.status is not None and (is_alone or self.status != status_text(0)) and not self.is_told:
-            self.is_told = True
-            tell(ENDED, self.status)
+        if self.status is not None and (is_alone or self.status != status_text(0)) and not self.is_reported:
+            self.is_reported = True
+            report(ENDED, self.status)
         return is_alone
 
     def end(self, patience_s: float) -> None:
@@ -125,7 +126,7 @@ def status_text(status: int) -> str:
     return f"code {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def tell(what: str, text: str = "") -> None:
+def report(what: str, text: str = "") -> None:
     """Print a line, if anybody still reads it."""
     with suppress(BrokenPipeError):
         os.write(sys.stdout.fileno(), f"{what} {text}\n".encode(errors="replace"))
@@ -137,11 +138,11 @@ def main(file: Path, command: list[str]) -> None:
     try:
         guard = Guard(command)
     except OSError as error:
-        tell(REFUSED, error.strerror or str(error))
+        report(REFUSED, error.strerror or str(error))
         return
     patience_s = 0.0
     try:
-        tell(STARTED)
+        report(STARTED)
         while not select.select([sys.stdin], [], [], LOOK_S)[0]:
             guard.look()
         patience_s = PATIENCE_S if os.read(sys.stdin.fileno(), 1) else 0.0

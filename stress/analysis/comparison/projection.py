@@ -109,8 +109,9 @@ def choose_projection(runs: Sequence[Observation], rows: Sequence[str], cols: Se
     """Return the projection that a user asks for, with defaults that follow from the runs.
 
     By default columns are the arms, and rows are cells. When every arm has a single cell there is one row. Of a single
-    arm with cells and their baseline, columns are the cells, and rows are scenarios. With other columns the name of a
-    cell would tell rows apart as well; then rows are scenarios, and whatever else the plans differ in.
+    arm with cells and their baseline, columns are the cells, and rows are scenarios; of a single suite with arms these
+    are the columns. With other columns the name of a cell would tell rows apart as well; then rows are scenarios, and
+    whatever else the plans differ in.
 
     Args:
         runs: of all arms.
@@ -120,8 +121,10 @@ def choose_projection(runs: Sequence[Observation], rows: Sequence[str], cols: Se
     Raises:
         UsageError: the runs have no such dimension.
     """
+    is_alone = len({run.label for run in runs}) == 1
+    cols = cols or ([ARM] if is_alone and not rows and len({run.arm for run in runs}) > 1 else [])
     columns = tuple(resolve_dimension(name, runs) for name in cols)
-    if not columns and len({run.label for run in runs}) == 1 and len({run.baseline for run in runs}) > 1:
+    if not columns and is_alone and len({run.baseline for run in runs}) > 1:
         return Projection(tuple(resolve_dimension(name, runs) for name in rows or (SCENARIO,)), (CELL,))
     columns = columns or (LABEL,)
     if rows:
