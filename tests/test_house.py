@@ -26,6 +26,7 @@ FLOORS = (
     ("run",),
     ("suite",),
     ("compare",),
+    ("ci",),
     ("cli",),
 )
 # The same within a room, for what has an order there.

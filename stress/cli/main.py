@@ -27,6 +27,7 @@ VERBS = {
     "explain": "Say what may be behind a SYMPTOM; without one, when a SYN is sent again; or what proves a cause.",
     "export": "Write stored RUNs, suites, or folders of these, in the FORMAT of another program.",
     "gate": "Hold NEW to what must be true of it, by itself and against BASE: runs, suites, or folders of these.",
+    "github": "",
     "history": (
         "Find where the runs and suites in DIR went to another level, by cell, kind of machine, plan and metric."
     ),
