@@ -12,7 +12,7 @@ from stress.cli.verb import Verb
 from stress.lab.host import read_host
 from stress.model.errors import UsageError
 from stress.store import calibration as stored
-from stress.view.text.noise_table import power_table
+from stress.view.text.noise_table import least_text, power_table
 
 
 @click.command(cls=Verb)
@@ -47,3 +47,4 @@ def power(
         print_object({"calibration": msgspec.to_builtins(known)})
     else:
         console().print(power_table(known))
+        console().print(least_text(), highlight=False)

@@ -13,6 +13,7 @@ from rich.console import Console
 from stress.analysis.statistics.trials import CellTrials
 from stress.cli.interrupts import catch_sigterm, interrupted_code, resume_command
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.plan_output import print_plan
 from stress.cli.shipped import HERE, complete_suite, copy_suite, print_shipped
 from stress.cli.verb import Verb
 from stress.model.errors import LabError, NoRunsError, UsageError
@@ -20,14 +21,13 @@ from stress.model.suite import Suite
 from stress.store import suite_folder
 from stress.store.stored_names import find_stored
 from stress.store.suite_folder import Manifest
-from stress.suite import estimate, manifest, order, runner
+from stress.suite import estimate, manifest, runner
 from stress.suite.cell_results import cell_object, count_missing, rank_cells, read_cell_trials
 from stress.suite.config import load as suite_file
 from stress.suite.executor.base import Executor
 from stress.suite.executor.registry import make_executor
 from stress.suite.kernels import add_kernel_axis
 from stress.suite.shipped import find_suite_file
-from stress.view.text import suite_plan
 from stress.view.text.arm_lines import arm_lines
 from stress.view.text.change_wording import busy_text
 from stress.view.text.suite_caption import caption
@@ -152,35 +152,6 @@ def suite(
         command = resume_command(path, options, host=host, retry_failed=retry_failed)
         click.echo(f"connstorm: interrupted; go on with: {command}", err=True)
     sys.exit(interrupted or failed)
-
-
-def print_plan(file: Manifest, *, as_json: bool) -> None:
-    """Print what a suite would do."""
-    forecasts = estimate.forecast_cells(file)
-    trials = order.ordered_trials(file.suite, file.cells, len(file.hosts))
-    if as_json:
-        print_object(
-            {
-                "suite": file.suite,
-                "cells": [
-                    {
-                        "name": forecast.cell.name,
-                        "identity": forecast.cell.identity,
-                        "attempts": forecast.attempts,
-                        "seconds": forecast.seconds,
-                        "lacking": forecast.unsupported,
-                    }
-                    for forecast in forecasts
-                ],
-                "trials": trials,
-            }
-        )
-        return
-    printer = console()
-    printer.print(suite_plan.plan_table(file.suite, forecasts))
-    for line in (*arm_lines(file), *suite_plan.order_lines(file.suite, trials, file.hosts)):
-        printer.print(line, highlight=False, markup=False)
-    printer.print(suite_plan.total_line(file.suite, forecasts, len(file.hosts)))
 
 
 def conduct(

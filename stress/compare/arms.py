@@ -23,7 +23,6 @@ from stress.compare.base_history import KnownSessions, known_sessions, read_base
 from stress.model.calibration import Calibration
 from stress.model.errors import IncomparableError, NoRunsError, UsageError
 from stress.model.observation import Observation
-from stress.model.suite import ARM
 from stress.model.text import plural
 from stress.store import calibration as stored
 from stress.store.runs import read_arm, split_label
@@ -89,7 +88,7 @@ class ComparedArms:
     @property
     def is_survey(self) -> bool:
         """Whether cells of a suite are compared by what they vary, and not arms that were made to be compared."""
-        return not {LABEL, ARM} & set(self.by.cols)
+        return LABEL not in self.by.cols and not any(run.arm for run in self.runs)
 
     @property
     def runs(self) -> list[Observation]:

@@ -60,7 +60,8 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
         design: which points of each entry's matrix become cells.
         baseline: for an axis the value that the others are compared with; by default the first value.
         exclude: rules; a point that has all values of one rule does not become a cell.
-        trials: number of trials of each cell.
+        trials: number of trials of each cell. By default 14: so many blocks find a change of 10 % at a spread of 5 % in
+            95 of 100 cases where five metrics gate, and so many trials exclude bursts of counts (docs/statistics.md).
         warmup: number of trials that run before the first and are discarded.
         seed: random seed of the order of cells in each block, and of the plans of each block.
         settle_s: maximum time to wait before a trial until the machine is idle.
@@ -76,7 +77,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     design: Design = Design.ONE_AT_A_TIME
     baseline: dict[str, Level] = {}
     exclude: list[dict[str, Level]] = []
-    trials: int = 5
+    trials: int = 14
     warmup: int = 1
     seed: int = 1
     settle_s: float = 10.0

@@ -11,6 +11,7 @@ from stress.analysis.comparison.verdict import Comparison
 from stress.model.text import plural
 from stress.view.text import comparison_wording as words
 from stress.view.text.comparison_rows import comparison_rows, held_notes, mark_notes
+from stress.view.text.design_wording import comparison_notes
 from stress.view.text.fitting import MARK
 from stress.view.text.metric_wording import percent_text, span_text
 from stress.view.text.rich_table import Widest, grouped_table
@@ -83,7 +84,7 @@ def notes(shown: Sequence[Comparison], *, hidden: int) -> list[str]:
         lines.append(
             f"base, new: medians over {count}{what}; change with its interval, {sure} confidence; p corrected."
         )
-    lines += [*mark_notes(shown), *held_notes(shown)]
+    lines += [*mark_notes(shown), *held_notes(shown), *comparison_notes(shown)]
     if any(comparison.more_trials for comparison in shown):
         lines.append(more_note(shown))
     if hidden:

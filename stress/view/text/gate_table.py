@@ -40,7 +40,7 @@ def table(results: Sequence[ConditionResult], allowed: Sequence[str] = ()) -> Re
         Text(),
         *map(Text, why_lines(results)),
         *([Text(words.allowed_text(allowed), style="yellow")] if allowed else []),
-        *(Text(note, style=QUIET) for note in filter(None, [words.marks_text(results), *words.held_notes(results)])),
+        *(Text(note, style=QUIET) for note in words.notes(results)),
     )
 
 

@@ -13,6 +13,7 @@ from stress.view.text.absence_wording import absence_text
 from stress.view.text.breaking_wording import breaking_text
 from stress.view.text.change_mark import is_apart, mark_note
 from stress.view.text.comparison_wording import UNIT_WORDS, adds_to_new_alone, p_text
+from stress.view.text.design_wording import condition_notes
 
 SEVERITY = (State.BROKEN, State.NO_DATA, State.NO_BASELINE, State.INCONCLUSIVE, State.HOLDS)
 NO_VALUE = "–"
@@ -63,6 +64,11 @@ def held_notes(results: Iterable[ConditionResult]) -> list[str]:
         if result.held_back is not None and result.state is State.INCONCLUSIVE:
             by_reason.setdefault(result.held_back, {})[str(result.condition)] = None
     return [f"Inconclusive ({reason}): {join_words(list(exprs))}." for reason, exprs in by_reason.items()]
+
+
+def notes(results: Sequence[ConditionResult]) -> list[str]:
+    """Return what marked changes are, why conditions are held back, and what so few trials cannot decide."""
+    return [note for note in (marks_text(results), *held_notes(results), *condition_notes(results)) if note]
 
 
 def effect_text(result: ConditionResult) -> str:

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from rich import box
 from rich.table import Table
 
+from stress.analysis.comparison.verdict import ALPHA
 from stress.analysis.metric import find_metric
-from stress.analysis.statistics.power import detectable_effect, trials_needed
+from stress.analysis.statistics.power import detectable_effect, least_trials, trials_needed
 from stress.model.calibration import Calibration, Noise
-from stress.model.text import plural
+from stress.model.text import join_words, number_text, plural
 from stress.view.text.metric_wording import count_text, name_text, value_text
 from stress.view.text.whole_table import WholeTable
 
 CHANGES = (0.05, 0.10, 0.20)
+TESTS = (1, 5, 40)  # that gate together
 
 
 def make_table(*columns: str) -> Table:
@@ -70,6 +72,17 @@ def sessions_text(calibration: Calibration) -> str:
         between = f"with {calibration.pause_s / 60:.3g} minutes between two"
     near = f"The sessions were made {between}: sessions of other days may differ by more."
     return "\n".join([*(f"{text}." for text in texts), near])
+
+
+def least_text() -> str:
+    """Return how many blocks can decide anything, by how many tests gate together, however small the noise is."""
+    needed = [(tests, least_trials(ALPHA / tests, paired=True)) for tests in TESTS]
+    (_, one), *others = needed
+    rest = join_words([f"{blocks} for {tests:,}" for tests, blocks in others])
+    return (
+        f"However small the noise is: {one} blocks or more can reach {number_text(ALPHA)} for one test, {rest} that "
+        "gate together (Holm)."
+    )
 
 
 def power_table(calibration: Calibration) -> Table:

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: MIT
 """How to read the marks of a suite, for its table, its Markdown, its page and its figure; needs no rich."""
 
+import math
+from collections.abc import Sequence
+
+from stress.analysis.comparison.metric_family import SURVEYED_METRICS
 from stress.analysis.comparison.suite_comparison import SuiteComparison
 from stress.analysis.comparison.verdict import ALPHA
+from stress.analysis.metric import find_metric
 from stress.analysis.statistics.power import least_trials, smallest_p
-from stress.analysis.statistics.trials import THRESHOLD
+from stress.analysis.statistics.trials import THRESHOLD, TIMED_UNITS
+from stress.model.suite import Cell
 from stress.model.text import number_text, plural
 from stress.view.text.metric_wording import percent_text
 
@@ -25,6 +31,14 @@ def discovery_text(tests: int) -> str:
     return f"of all marks {percent_text(ALPHA)} are wrong on average, at most (Benjamini-Hochberg, {counted})"
 
 
+def surveyed_tests(cells: Sequence[Cell]) -> int:
+    """Return how many comparisons a suite makes, if all its trials have all values."""
+    entries = {cell.scenario for cell in cells if cell.baseline}
+    compared = [cell for cell in cells if not cell.baseline and cell.scenario in entries]
+    times = sum(find_metric(name).unit in TIMED_UNITS for name in SURVEYED_METRICS)
+    return sum(len(SURVEYED_METRICS) - (0 if cell.measures else times) for cell in compared)
+
+
 def survey_sentences(compared: SuiteComparison) -> list[str]:
     """Return how sure the marks of a survey are, and what it has too few trials for; nothing where none was made."""
     if not compared.tests:
@@ -42,15 +56,16 @@ def few_blocks_text(blocks: int, tests: int) -> str:
     """
     if not tests or smallest_p(blocks, paired=True) <= ALPHA / tests:
         return ""
-    alone = least_trials(ALPHA / tests, paired=True)
-    level = number_text(ALPHA)
-    if smallest_p(blocks, paired=True) > ALPHA:
-        least = least_trials(ALPHA, paired=True)
-        return (
-            f"{plural(blocks, 'block')} can never reach {level}, so nothing can be marked; {least} can where much "
-            f"changes, {alone} where one of {tests:,} comparisons does"
-        )
+    least = smallest_p(blocks, paired=True)
+    if least > ALPHA:
+        never = f"{plural(blocks, 'block')} can never reach {number_text(ALPHA)}"
+        return f"{never}: nothing can be marked; {single_text(tests)}"
+    together = math.ceil(least * tests / ALPHA)  # by Benjamini and Hochberg, if all of these have the smallest p
     return (
-        f"{blocks:,} blocks can mark a change only where more of the {tests:,} comparisons change as well; {alone} can "
-        "mark a single one"
+        f"{blocks:,} blocks mark a change only where {together:,} of {tests:,} comparisons change; {single_text(tests)}"
     )
+
+
+def single_text(tests: int) -> str:
+    """Return how many blocks can mark a single change among so many comparisons."""
+    return f"{least_trials(ALPHA / tests, paired=True)} can mark a single one"
