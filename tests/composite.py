@@ -26,6 +26,18 @@ case $1 in
   -qw) echo "${2#*=}" > "$SETTINGS/${2%%=*}"; echo "$2" >> "$SETTINGS/log" ;;
 esac
 """
+TINY = """
+trials = 1
+warmup = 0
+settle_s = 0.1
+[defaults]
+port_range = [40000, 40063]
+[[scenario]]
+name = "clean"
+attempts = 64
+[[gate]]
+expr = "cause.unknown == 0"
+"""
 RESTRICTED = "kernel.apparmor_restrict_unprivileged_userns"
 
 

@@ -5,21 +5,9 @@ import subprocess
 
 import pytest
 from command import program
-from composite import Cloud, Job
+from composite import TINY, Cloud, Job
 from github_service import serving
 
-TINY = """
-trials = 1
-warmup = 0
-settle_s = 0.1
-[defaults]
-port_range = [40000, 40063]
-[[scenario]]
-name = "clean"
-attempts = 64
-[[gate]]
-expr = "cause.unknown == 0"
-"""
 FILES = {"tiny.toml": TINY}
 AGAINST_BASE = "retries_per_million <= +5"
 LOST = "The cache has no earlier run of"
@@ -73,6 +61,18 @@ def test_the_next_run_finds_what_the_first_saved_and_saves_both(cloud):
     assert LOST not in use.log
     saved = cloud.caches[f"connstorm/quick/Linux-X64/{1000 + job.number}-1"]
     assert len([path for path in saved.iterdir() if path.is_dir()]) == 2
+
+
+def test_a_baseline_may_be_a_cell_of_the_same_suite(cloud):
+    """As it is for the arms of one suite. Nothing is restored or saved, and nothing is lost."""
+    before = list(cloud.caches)
+    job = Job(cloud, {"pair.toml": f"{TINY}[matrix]\ntcp_timestamps = [1, 0]\n"})
+    cell = {"baseline": "#clean", "cell": "clean tcp_timestamps=0", "options": "--allow-diff\nplan"}
+    use = job.use(suite="pair.toml", expr=AGAINST_BASE, **cell)
+    assert use.code == 0, use.log
+    assert use.outputs("gate")["verdict"] in {"passed", "inconclusive"}
+    assert LOST not in use.log
+    assert list(cloud.caches) == before
 
 
 def test_a_pull_request_with_a_changed_suite_has_no_baseline_and_a_comment_and_saves_nothing(cloud):
