@@ -87,12 +87,6 @@ def test_a_server_that_is_slow_to_accept_breaks_what_must_hold(server, tmp_path)
     assert [arm.name for arm in suite_folder.read(path).suite.arms] == ["fast", "slow"]
 
 
-def test_trials_without_a_result_are_never_a_pass(server, tmp_path):
-    ended, result = compared(tmp_path, f"{server} 0", "false {port}", "--trials", "1")
-    assert (ended.returncode, result["verdict"], result["comparisons"]) == (3, "no-data", [])
-    assert result["absent"][0].startswith("B: 1 of 1 trial without a result: The server of the arm B ended with code 1")
-
-
 @pytest.mark.skipif(not POWER, reason="takes minutes; CONNSTORM_AB=all runs it")
 def test_with_the_default_of_trials_a_slow_server_regresses_and_the_same_one_does_not(server, tmp_path):
     ended, result = compared(tmp_path, f"{server} 0", f"{server} 0.002")

@@ -4,25 +4,33 @@
 import json
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 from command import connstorm
+from fake_executor import FakeExecutor
+from namespaced import namespaced
 
 import stress
 from stress.compare.arms import Question, compare_arms
 from stress.compare.report import ReportQuestion, read_document
-from stress.model.arm import SuiteArm, parse_ready
+from stress.compare.server_pair import absent_trials, compare_pair
+from stress.lab.descendants import list_descendants
+from stress.lab.wait import wait_until
+from stress.model.arm import SuiteArm, parse_ready, plan_for_arm
 from stress.model.errors import LabError, UsageError
 from stress.model.suite import Status
 from stress.run.fingerprint import take_fingerprint
 from stress.run.other_connstorm import request_other_fingerprint
 from stress.run.protocol import PROTOCOL
+from stress.run.served import is_served, serve_arm
 from stress.store import run_folder, suite_folder
 from stress.store.run_schema import SCHEMA
 from stress.store.runs import read_arm
 from stress.suite import matrix
+from stress.suite.config.arms import served_plan
 from stress.suite.config.load import build_suite, decode_suite
 from stress.suite.executor.local import Local
 from stress.suite.manifest import begin_suite, resume_suite
@@ -129,6 +137,19 @@ def test_what_no_arm_can_be_is_refused():
     assert "ready is of a server" in refusal(good, {"name": "x", "python": sys.executable, "ready": "tcp:80"})[0]
 
 
+AS_ANOTHER = ["unshare", "-Un", "--map-user=1000", "--map-group=1000"]  # as an ordinary user
+
+
+def test_the_server_runs_as_the_user_and_not_as_root(tmp_path):
+    arm = SuiteArm(name="new", serve="id -u", ready="tcp:7000")
+    plan = msgspec.json.encode(plan_for_arm(served_plan("clean"), arm)).decode()
+    options = ["--arm", msgspec.json.encode(arm).decode(), "-o", tmp_path / "out"]
+    ended = needs_namespace(connstorm("run-cell", *options, under=AS_ANOTHER, input=plan))
+    assert json.loads(ended.stdout.splitlines()[-1])["text"] == (
+        "The server of the arm new ended with code 0 before it listened on 127.0.0.1:7000; the end of its output: 1000."
+    )
+
+
 def test_what_is_of_a_server_of_our_own_cannot_be_set_or_varied_with_arms_that_serve():
     arms = {"arm": [serving("old"), serving("new")]}
     for more in ({"defaults": {"mines": 5}}, {"defaults": {"link": "veth"}}, {"matrix": {"backlog": [1, 2]}}):
@@ -152,6 +173,53 @@ def test_arms_are_an_axis_whose_first_value_is_the_base():
     v6 = build_suite(SMALL | {"arm": [serving("old", ready="tcp:[::1]:80"), serving("new")]}, "s")
     plan = matrix.build_cells(v6)[0].plan
     assert (plan.family, plan.source, plan.target, plan.target_port) == (6, "::1", "::1", 80)
+
+
+def test_arms_run_on_this_machine_and_its_kernel_alone():
+    arms = {"arm": [serving("old"), serving("new")]}
+    with pytest.raises(UsageError, match="leave out --executor and the axis kernel"):
+        begin_suite(build_suite(SMALL | arms, "s"), FakeExecutor(), host=False, boot=False)
+    kernels = {"matrix": {"kernel": ["host", "deb:bookworm"]}}
+    assert "run on the running kernel; leave out kernel" in refusal(*arms["arm"], **kernels)[0]
+    others = {"arm": [{"name": name, "python": sys.executable} for name in ("old", "new")]}
+    with pytest.raises(UsageError, match="leave out --executor and the axis kernel"):
+        begin_suite(build_suite(SMALL | others | kernels, "s"), Local(), host=False, boot=False)
+
+
+NGINX = """
+daemon on; worker_processes 2; pid {folder}/pid; error_log {folder}/error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log off; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
+    uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e; server {{ listen 7000; return 200; }}
+}}
+"""
+
+
+def nginxes():
+    """Return the processes of nginx that this one has started, or those have."""
+    pids = []
+    for pid in list_descendants():
+        with suppress(OSError):  # it has ended
+            pids += [pid] * (Path(f"/proc/{pid}/comm").read_text() == "nginx\n")
+    return pids
+
+
+@namespaced(as_oneself=True)
+def test_a_server_that_becomes_a_daemon_is_met_on_every_address_and_ended_with_its_workers(tmp_path):
+    if shutil.which("nginx") is None:
+        pytest.skip("nginx is missing (Debian: nginx-light)")
+    (tmp_path / "nginx.conf").write_text(NGINX.format(folder=tmp_path))
+    command = f"nginx -c {tmp_path}/nginx.conf -e {tmp_path}/error.log"
+    arm = SuiteArm(name="new", serve=command, ready="tcp:7000", ready_s=20)
+    plan = plan_for_arm(served_plan("clean"), arm)
+    with serve_arm(arm, plan, tmp_path) as served:
+        assert is_served(plan)
+        assert wait_until(lambda: len(nginxes()) >= 3, 20)  # the first, and two workers
+        assert served.program.find_end() is None
+        served.finish()
+    assert nginxes() == []
+    assert not is_served(plan)
 
 
 def stand_in(path, text):
@@ -282,6 +350,15 @@ def test_a_server_that_dies_or_does_not_listen_fails_its_trial_with_the_end_of_i
         assert record.reason.startswith(f"The server of the arm {name} {what}; {said}")
         assert list(suite_folder.trial_folder(path, record.trial).glob("*-visit-*")) == []
     assert ended.returncode == LabError.exit_code
+
+
+def test_trials_without_a_result_are_never_a_pass(served):
+    path, _ = served
+    absent = sorted(absent_trials(path))
+    assert len(absent) == 3
+    assert absent[0].startswith("dying: 1 of 1 trial without a result: The server of the arm dying ended with SIGABRT")
+    result = compare_pair(path, path.parent)
+    assert (result.comparisons, result.verdict, result.exit_code(strict=False)) == ([], "no-data", 3)
 
 
 def test_arms_are_compared_by_cells_and_by_columns_and_differ_in_nothing_else(served):

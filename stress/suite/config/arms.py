@@ -9,7 +9,7 @@ import msgspec
 from stress.model.arm import ARM_NAME, SuiteArm
 from stress.model.errors import UsageError
 from stress.model.plan import EXTERNAL_SCENARIO, Plan
-from stress.model.suite import is_sysctl
+from stress.model.suite import KERNEL, is_sysctl
 from stress.run.against import DEADLINE_S, DURATION_S, SCENARIO
 from stress.suite.arms import arm_fault
 from stress.suite.config.diagnostics import Diagnostics, accept_typed, show_value
@@ -113,7 +113,9 @@ def refuse_own_server(places: Iterable[tuple[str, Position]], diagnostics: Diagn
         diagnostics: errors are added to these.
     """
     for name, at in places:
-        if name not in SERVED_FIELDS and not is_sysctl(name):
+        if name == KERNEL:
+            diagnostics.add(at, "The trials of an [[arm]] run on the running kernel; leave out kernel.")
+        elif name not in SERVED_FIELDS and not is_sysctl(name):
             diagnostics.add(
                 at,
                 f"{name} is of a server or a world of connstorm's own, not of the server of an [[arm]]; leave it out. "
