@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import FROZEN, a_document, a_suite, jittered
 
-from stress.analysis.history.change_point import State, find_change_points
+from stress.analysis.history.change import State
+from stress.analysis.history.change_point import find_change_points
 from stress.analysis.history.history import HistoryFilter, build_history, find_place
 from stress.cli.main import main
 from stress.model.acceptance import Acceptance

@@ -32,7 +32,7 @@ from stress.analysis.comparison.compare import decide
 from stress.analysis.gate.case import Case
 from stress.analysis.gate.condition import parse_condition
 from stress.analysis.gate.evaluate import evaluate_cases
-from stress.analysis.history.change_point import ChangePoint, Direction, Segment, State, Track
+from stress.analysis.history.change import ChangePoint, Direction, Segment, State, Track
 from stress.analysis.history.history import History
 from stress.model.calibration import Noise
 from stress.model.kernel import CachedKernel

@@ -9,7 +9,9 @@ import click
 
 from stress import __version__
 from stress.analysis.history import history as analysis
-from stress.analysis.history.change_point import SHOWING_POINTS_MIN, ChangePoint, Track
+from stress.analysis.history.change import ChangePoint, Track
+from stress.analysis.history.change_point import SHOWING_POINTS_MIN
+from stress.analysis.history.difference import differences_at
 from stress.analysis.history.history import History, accept_changes
 from stress.cli.output import console, json_option, print_object
 from stress.cli.stored import complete_stored, results_option
@@ -170,15 +172,29 @@ def series_object(track: Track) -> dict[str, Any]:
             {"level": segment.level, "points": segment.last - segment.first, "since": series.points[segment.first].time}
             for segment in track.segments
         ],
+        "busy": sum(point.is_busy for point in series.points),
+        "two_levels": levels_object(track),
         "changes": [change_object(track, change) for change in track.changes],
+        "drifts": [change_object(track, change) for change in track.drifts],
     }
 
 
+def levels_object(track: Track) -> dict[str, Any] | None:
+    """Return the two levels between which a series flips, with the first run after each flip; None for none."""
+    levels = track.two_levels
+    if levels is None:
+        return None
+    flips = [track.series.points[flip].runs[0] for flip in levels.flips]
+    return {"low": levels.low, "high": levels.high, "flips": flips}
+
+
 def change_object(track: Track, change: ChangePoint) -> dict[str, Any]:
-    """Return a change with the first run after it."""
-    after = track.series.points[change.place]
+    """Return a change with the first run after it; a drift with its last run, and the time of its first one."""
+    points = track.series.points
+    after = points[change.place]
     return {
-        "at": after.runs[0],
+        "kind": change.kind,
+        "at": points[change.named_place].runs[0],
         "time": after.time,
         "program": after.program,
         "kernel": after.kernel,
@@ -187,6 +203,11 @@ def change_object(track: Track, change: ChangePoint) -> dict[str, Any]:
         "state": change.state,
         "direction": change.direction,
         "undone": change.undone,
+        "went_away": change.went_away,
+        "changed": [
+            {"what": one.what, "before": one.before, "after": one.after, "at": points[one.place].runs[0]}
+            for one in differences_at(track.series, change)
+        ],
         "reason": change.reason or None,
         "gates": change in track.open_regressions,
     }

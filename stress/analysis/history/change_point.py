@@ -1,207 +1,157 @@
 # SPDX-License-Identifier: MIT
-"""Change points: where a series moved to another level, and how certain that is."""
+"""Change points: where a series moved to another level, where it drifted, and how certain that is."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from statistics import median_low
-from typing import NamedTuple
 
-from stress.analysis.history.potts import potts_steps
-from stress.analysis.history.rank_steps import rank_steps
+from stress.analysis.history.change import ChangePoint, Direction, Kind, Segment, State, Track, TwoLevels
+from stress.analysis.history.detectors import Memo, Slope, compute_anew, detect_changes, is_near
+from stress.analysis.history.levels import (
+    TINY,
+    Step,
+    is_large,
+    is_worse,
+    prune_steps,
+    segments_between,
+    step_direction,
+    steps_at,
+)
 from stress.analysis.history.series import Series
-from stress.analysis.history.transform import events_per_unit, transform_series
+from stress.analysis.history.transform import in_unit, transform_series
 from stress.analysis.statistics.trials import THRESHOLD, TIMED_UNITS
 
-NEAR_POINTS = 2  # two detectors may be so many points apart and still mean the same step
-TINY = 1e-300  # in place of 0, where a ratio is computed
 SIDE_POINTS_MIN = 3  # on either side of a step that is confirmed
 SHOWING_POINTS_MIN = 4  # in shorter series no detector finds a step, however large
+AWAY_POINTS = 10  # after so many points a level that has returned was more than an episode
+AWAY_SHARE = 1 / 3  # of the step: the level to which a series has returned is at most so far from the one before
 
 
-class State(StrEnum):
-    """How certain a change is."""
+def find_change_points(
+    series: Series, accepted: Mapping[int, str], threshold: float = THRESHOLD, memo: Memo = compute_anew
+) -> Track:
+    """Find the steps and drifts of a series.
 
-    CONFIRMED = "confirmed"  # both detectors find it, and it has enough points on either side
-    SUSPECTED = "suspected"  # one of them finds it, or it is too recent
-    ACCEPTED = "accepted"  # somebody has reviewed and accepted it
-
-
-class Direction(StrEnum):
-    """In which direction a metric changed."""
-
-    REGRESSED = "regressed"
-    IMPROVED = "improved"
-    CHANGED = "changed"  # the metric has no direction that is better
-
-
-class Step(NamedTuple):
-    """A step with the medians of the points on either side, up to the next steps.
-
-    ``place`` is the index of the first point after it.
-    """
-
-    place: int
-    before: float
-    after: float
-
-
-@dataclass(frozen=True)
-class ChangePoint:
-    """A step of a series.
-
-    Attributes:
-        place: index of the first point after it.
-        state: how certain it is.
-        direction: in which direction the metric changed.
-        before: median of the points since the previous step, in the metric's unit.
-        after: median of the points up to the next step.
-        undone: whether a later confirmed or accepted step led back to the level before, or to a better one.
-        reason: why the change was accepted; "" if it was not.
-    """
-
-    place: int
-    state: State
-    direction: Direction
-    before: float
-    after: float
-    undone: bool
-    reason: str
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Part of a series between steps that are confirmed or accepted: points ``first`` up to before ``last``."""
-
-    first: int
-    last: int
-    level: float  # median of its points, in the metric's unit
-
-
-@dataclass(frozen=True)
-class Track:
-    """A series with its steps.
-
-    Attributes:
-        series: the points.
-        segments: one or more, without gaps.
-        changes: the steps, by index.
-    """
-
-    series: Series
-    segments: tuple[Segment, ...]
-    changes: tuple[ChangePoint, ...]
-
-    @property
-    def open_regressions(self) -> list[ChangePoint]:
-        """The regressions that are confirmed, not accepted and not undone; none unless the plan is the current one."""
-        return [change for change in self.changes if self.series.current and is_open_regression(change)]
-
-
-def is_open_regression(change: ChangePoint) -> bool:
-    """Return whether a change is a confirmed regression that is neither accepted nor undone."""
-    return change.state is State.CONFIRMED and change.direction is Direction.REGRESSED and not change.undone
-
-
-def find_change_points(series: Series, accepted: Mapping[int, str], threshold: float = THRESHOLD) -> Track:
-    """Find the steps of a series.
+    Points of times and rates that were measured while the machine was busy are not looked at.
 
     Args:
         series: the points.
-        accepted: why a step was accepted, by the index of the first point after it. Both detectors start afresh there.
-        threshold: steps smaller than this share of the level before are ignored, however certain; so are steps of
+        accepted: why a change was accepted, by the index of the first point after it. Both detectors start afresh
+            there.
+        threshold: changes smaller than this share of the level before are ignored, however certain; so are steps of
             counts that are smaller than one attempt.
+        memo: where results are looked up by their contents, and stored.
     """
+    quiet = [place for place, point in enumerate(series.points) if not is_left_out(series, place)]
+    if len(quiet) == len(series.points) or not quiet:
+        return track_of_all(series, accepted, threshold, memo)
+    moved = {next((at for at, other in enumerate(quiet) if other >= place), 0): why for place, why in accepted.items()}
+    own = replace(series, points=tuple(series.points[place] for place in quiet))
+    return among_all(track_of_all(own, moved, threshold, memo), series, quiet)
+
+
+def is_left_out(series: Series, place: int) -> bool:
+    """Return whether a point is not looked at: a time or a rate that was measured while the machine was busy."""
+    return series.metric.unit in TIMED_UNITS and series.points[place].is_busy
+
+
+def among_all(track: Track, series: Series, places: Sequence[int]) -> Track:
+    """Return what is known of some points of a series, by the indices of all points."""
+    starts = [0, *places[1:], len(series.points)]  # of what belongs to each of the points, and the end
+    changes, drifts = (
+        tuple(
+            replace(change, place=starts[change.place], last=places[change.last] if change.last >= 0 else -1)
+            for change in some
+        )
+        for some in (track.changes, track.drifts)
+    )
+    segments = tuple(Segment(starts[part.first], starts[part.last], part.level) for part in track.segments)
+    levels = track.two_levels
+    if levels is not None:
+        levels = replace(levels, flips=tuple(starts[flip] for flip in levels.flips))
+    return Track(series, segments, changes, drifts, levels)
+
+
+def track_of_all(series: Series, accepted: Mapping[int, str], threshold: float, memo: Memo) -> Track:
+    """Find the steps and drifts of a series of which every point is looked at."""
     fixed = tuple(sorted(place for place in accepted if 0 < place < len(series.points)))
-    transformed = transform_series(series)
-    by_distance, by_rank = potts_steps(transformed, fixed), rank_steps(transformed.values, fixed)
-    both = [cut for cut in by_distance if is_near(cut, by_rank) and not is_near(cut, fixed)]
+    detected = detect_changes(transform_series(series), fixed, memo)
+    flips = detected.flips
+    both = [cut for cut in detected.both if flips is None or not is_near(cut, flips.cuts)]
+    one = detected.one if flips is None else ()
     solid = prune_steps(series, [*fixed, *both], fixed, threshold, SIDE_POINTS_MIN)
-    ranked = [cut for cut in by_rank if not is_near(cut, by_distance)]
-    doubtful = [cut for cut in (*by_distance, *ranked) if not is_near(cut, solid)]
+    doubtful = [cut for cut in (*both, *one) if not is_near(cut, solid)]
     every = prune_steps(series, [*solid, *doubtful], solid, threshold, 1)
     sure = steps_at(series, solid)
+    away = went_away(series, sure, fixed, threshold)
     changes = []
     for step in sorted([*sure, *(step for step in steps_at(series, every) if step.place not in solid)]):
         state = State.SUSPECTED
         if step.place in solid:
             state = State.ACCEPTED if step.place in fixed else State.CONFIRMED
         way = step_direction(series, step.before, step.after)
-        later = [other.after for other in sure if other.place > step.place]
-        undone = way is Direction.REGRESSED and any(
-            not is_worse(series, step.before, level, threshold) for level in later
-        )
-        changes.append(
-            ChangePoint(step.place, state, way, step.before, step.after, undone, accepted.get(step.place, ""))
-        )
-    return Track(series, segments_between(series, solid), tuple(changes))
+        undone = way is Direction.REGRESSED and is_undone(series, step.place, step.before, sure, threshold)
+        why = accepted.get(step.place, "")
+        changes.append(ChangePoint(step.place, state, way, step.before, step.after, undone, why, step.place in away))
+    drifts = tuple(drifts_of(series, detected.slopes, accepted, sure, threshold))
+    levels = None
+    if flips is not None:
+        levels = TwoLevels(in_unit(series, flips.low, 0), in_unit(series, flips.high, 0), flips.cuts)
+    return Track(series, segments_between(series, solid), tuple(changes), drifts, levels)
 
 
-def is_near(cut: int, others: Iterable[int]) -> bool:
-    """Return whether a step counts as the same as one of some others."""
-    return any(abs(cut - other) <= NEAR_POINTS for other in others)
+def is_undone(series: Series, place: int, before: float, sure: Iterable[Step], threshold: float) -> bool:
+    """Return whether a step after a place led back to the level before a regression, or to a better one."""
+    return any(not is_worse(series, before, step.after, threshold) for step in sure if step.place > place)
 
 
-def prune_steps(
-    series: Series, cuts: Iterable[int], fixed: Collection[int], threshold: float, fewest: int
-) -> list[int]:
-    """Return the steps that remain when those that are too small or too close to their neighbours are removed.
-
-    The smallest is removed first, because that changes the levels next to it.
-
-    Args:
-        series: the points.
-        cuts: the first points after the steps.
-        fixed: those of them that are never removed.
-        threshold: as of ``find_change_points``.
-        fewest: points that a step must have on either side.
-    """
-    left = sorted(set(cuts))
-    while True:
-        ends = [0, *left, len(series.points)]
-        bad = [
-            (abs(math.log(max(after, TINY) / max(before, TINY))), cut)
-            for place, (cut, before, after) in enumerate(steps_at(series, left))
-            if cut not in fixed
-            and (
-                not is_large(series, before, after, threshold) or min(cut - ends[place], ends[place + 2] - cut) < fewest
-            )
-        ]
-        if not bad:
-            return left
-        left.remove(min(bad)[1])
+def went_away(series: Series, sure: Sequence[Step], fixed: Sequence[int], threshold: float) -> set[int]:
+    """Return the places of steps that nobody accepted, and of their returns to the level before within a few points."""
+    away: set[int] = set()
+    for step, back in pairwise(sure):
+        if back.place - step.place > AWAY_POINTS or {step.place, back.place} & {*fixed, *away}:
+            continue
+        if series.metric.unit in TIMED_UNITS:
+            led, left = (abs(math.log(max(to, TINY) / max(step.before, TINY))) for to in (step.after, back.after))
+        else:
+            led, left = abs(step.after - step.before), abs(back.after - step.before)
+        if left <= AWAY_SHARE * led or not is_large(series, step.before, back.after, threshold):
+            away |= {step.place, back.place}
+    return away
 
 
-def steps_at(series: Series, cuts: Sequence[int]) -> list[Step]:
-    """Return the steps at some cuts, each with the levels on either side."""
-    levels = [segment.level for segment in segments_between(series, cuts)]
-    return [Step(*step) for step in zip(cuts, levels, levels[1:], strict=False)]
+def drifts_of(
+    series: Series, slopes: Iterable[Slope], accepted: Mapping[int, str], sure: Sequence[Step], threshold: float
+) -> Iterable[ChangePoint]:
+    """Yield the drifts that are large enough, each as long as the series drifts in one direction without a step."""
+    for slope in join_slopes(slopes, [step.place for step in sure]):
+        before, after = in_unit(series, slope.begin, slope.first), in_unit(series, slope.end, slope.last - 1)
+        if not is_large(series, before, after, threshold):
+            continue
+        why = next((why for place, why in sorted(accepted.items()) if slope.first < place <= slope.last), None)
+        state = State.CONFIRMED if slope.is_sure else State.SUSPECTED
+        way = step_direction(series, before, after)
+        undone = way is Direction.REGRESSED and is_undone(series, slope.last - 1, before, sure, threshold)
+        yield ChangePoint(
+            slope.first, state if why is None else State.ACCEPTED, way, before, after, undone, why or "",
+            kind=Kind.DRIFT, last=slope.last - 1,
+        )  # fmt: skip
 
 
-def segments_between(series: Series, cuts: Sequence[int]) -> tuple[Segment, ...]:
-    """Return the segments between steps."""
-    ends = [0, *cuts, len(series.points)]
-    return tuple(Segment(first, last, median_low(series.medians[first:last])) for first, last in pairwise(ends))
-
-
-def is_large(series: Series, before: float, after: float, threshold: float) -> bool:
-    """Return whether the step from one level to another is large enough to be reported."""
-    if series.metric.unit in TIMED_UNITS:
-        low, high = sorted((max(before, TINY), max(after, TINY)))
-        return high / low >= 1 + threshold
-    one_event = 1 / max(events_per_unit(point, series) for point in series.points)
-    return abs(after - before) >= max(one_event, threshold * abs(before))
-
-
-def step_direction(series: Series, before: float, after: float) -> Direction:
-    """Return in which direction a metric changed."""
-    if series.metric.better is None:
-        return Direction.CHANGED
-    return Direction.IMPROVED if (after > before) == (series.metric.better == "higher") else Direction.REGRESSED
-
-
-def is_worse(series: Series, before: float, after: float, threshold: float) -> bool:
-    """Return whether a level is worse than another by more than the threshold."""
-    return step_direction(series, before, after) is Direction.REGRESSED and is_large(series, before, after, threshold)
+def join_slopes(slopes: Iterable[Slope], steps: Sequence[int]) -> list[Slope]:
+    """Return slopes in which those that follow each other in one direction, without a step between, are one."""
+    joined: list[Slope] = []
+    for slope in slopes:
+        before = joined[-1] if joined else None
+        if (
+            before is not None
+            and before.last == slope.first
+            and (before.end > before.begin) == (slope.end > slope.begin)
+            and before.is_sure == slope.is_sure
+            and not is_near(slope.first, steps)
+        ):
+            joined[-1] = before._replace(last=slope.last, end=slope.end)
+        else:
+            joined.append(slope)
+    return joined

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from stress.analysis.history.change_point import ChangePoint, State, Track, find_change_points
+from stress.analysis.history.change import ChangePoint, State, Track
+from stress.analysis.history.change_point import find_change_points
 from stress.analysis.history.series import Series, all_series
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.trials import THRESHOLD
@@ -155,18 +156,18 @@ def accept_changes(history: History, at: str, reason: str) -> list[Acceptance]:
             cell=track.series.cell,
             testbed=track.series.testbed,
             metric=track.series.metric.name,
-            at=track.series.points[change.place].runs[0],
+            at=track.series.points[change.named_place].runs[0],
             reason=reason,
         )
         for track in history.tracks
-        for change in track.changes
-        if change.state is not State.ACCEPTED and change.place == find_place(track.series, at)
+        for change in track.all_changes
+        if change.state is not State.ACCEPTED and change.named_place == find_place(track.series, at)
     ]
     if not entries:
         known = {
-            track.series.points[change.place].runs[0]
+            track.series.points[change.named_place].runs[0]
             for track in history.tracks
-            for change in track.changes
+            for change in track.all_changes
             if change.state is not State.ACCEPTED
         }
         raise UsageError(

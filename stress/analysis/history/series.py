@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Series: a metric of a cell on one kind of machine, over successive runs."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median_low
 
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS, Estimate, median_interval
+from stress.model.busy import is_mostly_busy
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
 
@@ -29,6 +30,8 @@ class Point:
         kernel: release of the kernel.
         path: the run folder; for trials, that of the first one.
         runs: the names of all their run folders.
+        busy: how many of the runs were made while the machine was busy.
+        facts: what may change from run to run, by name: kernel, program, machine and settings; of the first run.
     """
 
     time: datetime
@@ -38,6 +41,13 @@ class Point:
     kernel: str
     path: Path
     runs: tuple[str, ...]
+    busy: int = 0
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether so many of its runs were made while the machine was busy that its times say nothing."""
+        return is_mostly_busy(self.busy, len(self.runs))
 
 
 @dataclass(frozen=True)
@@ -149,4 +159,13 @@ def make_point(trials: Sequence[TimedRun], metric: Metric) -> Point | None:
         kernel=first.host.kernel,
         path=first.path,
         runs=tuple(run.path.name for _, run in trials),
+        busy=sum(run.is_busy for _, run in trials),
+        facts=recorded_facts(first),
     )
+
+
+def recorded_facts(run: Observation) -> dict[str, str]:
+    """Return what may change from one run of a plan to the next; what was not recorded is not there."""
+    host = run.host
+    facts = {"kernel": host.kernel, "program": run.program, "clocksource": host.clocksource, "Python": host.python}
+    return {name: value for name, value in (facts | run.settings).items() if value}

@@ -61,6 +61,13 @@ def transform_values(series: Series, values: Sequence[float]) -> Floats:
     return np.asarray(2 * np.sqrt(counts + 3 / 8))
 
 
+def in_unit(series: Series, height: float, place: int) -> float:
+    """Return a height on the scale on which steps are searched for in the metric's unit, at a point of a series."""
+    if series.metric.unit in TIMED_UNITS:
+        return float(np.exp(height))
+    return max(0.0, (height / 2) ** 2 - 3 / 8) / events_per_unit(series.points[place], series)
+
+
 def events_per_unit(point: Point, series: Series) -> float:
     """Return how many events of a trial one unit of the metric is."""
     return point.attempts / MILLION if series.metric.unit == "per million" else 1.0

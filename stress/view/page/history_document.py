@@ -5,15 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stress.analysis.history.change_point import ChangePoint, Direction, State, Track
+from stress.analysis.history.change import ChangePoint, Direction, State, Track
 from stress.analysis.history.history import History
-from stress.analysis.history.series import Point
+from stress.analysis.history.series import Point, Series
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.model.text import join_words, plural
 from stress.view.page.document import Command, Document, Fact, Graphic, Notice, PageCell, PageColumn, PageTable
 from stress.view.page.notice_parts import WARNING
 from stress.view.text import metric_wording as words
-from stress.view.text.history_wording import change_text, count_line, importance
+from stress.view.text.history_wording import change_text, count_line, differences_text, importance, state_words
 from stress.view.text.table import Tone
 
 TEMPLATE = "history.html"
@@ -38,11 +38,11 @@ class DrawnSeries:
 
 def history_document(history: History, folder: str, command: str) -> Document:
     """Return the document of a history."""
-    changes = [(track, change) for track in history.tracks for change in track.changes]
+    changes = [(track, change) for track in history.tracks for change in track.all_changes]
     changes.sort(key=lambda pair: importance(*pair))
     changed = list({id(track): track for track, _ in changes}.values())
-    flat = [track for track in history.tracks if not track.changes and len(set(track.series.medians)) == 1]
-    rest = [track for track in history.tracks if not track.changes and track not in flat]
+    flat = [track for track in history.tracks if not track.all_changes and len(set(track.series.medians)) == 1]
+    rest = [track for track in history.tracks if not track.all_changes and track not in flat]
     drawn = [*changed, *rest][:DRAWN_MAX]
     sentences = [change_sentence(track, change) for track, change in changes]
     text = f"{plural(len(drawn), 'series')} over time"
@@ -81,14 +81,14 @@ def history_verdict(history: History) -> str:
         more = f", and {plural(len(opened) - 1, 'other regression')}" if opened[1:] else ""
         what = f"{series_name(track)} {change_text(track.series, change)}{more}"
         return f"Worse since {first_day(track, change)}: {what}."
-    suspected = sum(change.state is State.SUSPECTED for track in history.tracks for change in track.changes)
+    suspected = sum(change.state is State.SUSPECTED for track in history.tracks for change in track.all_changes)
     if suspected:
         return (
             f"No regression is confirmed; {plural(suspected, 'change')} are suspected."
             if suspected > 1
             else ("No regression is confirmed; 1 change is suspected.")
         )
-    if any(track.changes for track in history.tracks):
+    if any(track.all_changes for track in history.tracks):
         return "Nothing is worse that was not accepted, or undone since."
     if max(points, default=0) < 3:
         return "Too few points to show anything: a change takes three on either side."
@@ -110,7 +110,9 @@ def change_sentence(track: Track, change: ChangePoint) -> str:
     before, after = (words.value_text(track.series.metric, level) for level in (change.before, change.after))
     since = f"since {first_day(track, change)} ({before} to {after})"
     text = f"{series_name(track)}: {change_text(track.series, change)} {since}"
-    return f"{text}, {change.direction.value}, {change.state.value}{', undone since' if change.undone else ''}."
+    text = f"{text}, {change.direction.value}, {state_words(change)}"
+    differences = differences_text(track.series, change)
+    return f"{text}; changed: {differences}." if differences else f"{text}."
 
 
 def history_facts(history: History) -> Iterator[Fact]:
@@ -145,8 +147,12 @@ def draw_series(track: Track) -> DrawnSeries:
         for place, point in enumerate(series.points)
     )
     changes = tuple(
-        (x_of(change.place - 0.5), f"{change_text(series, change)} {change.state.value}", TONES[change.direction].value)
-        for change in track.changes
+        (
+            x_of(change.place - 0.5),
+            f"{change_text(series, change)} {state_words(change)}",
+            TONES[change.direction].value,
+        )
+        for change in track.all_changes
     )
     return DrawnSeries(
         name=f"{series.cell}: {words.name_text(series.metric)}{'' if series.current else ', of an older plan'}",
@@ -157,6 +163,11 @@ def draw_series(track: Track) -> DrawnSeries:
         points=points,
         changes=changes,
     )
+
+
+def change_label(series: Series, change: ChangePoint) -> str:
+    """Return a change and its state."""
+    return f"{change_text(series, change)} {state_words(change)}"
 
 
 def changes_table(changes: Sequence[tuple[Track, ChangePoint]]) -> PageTable:
@@ -176,7 +187,7 @@ def changes_table(changes: Sequence[tuple[Track, ChangePoint]]) -> PageTable:
 def change_cells(track: Track, change: ChangePoint) -> tuple[PageCell, ...]:
     """Return the row of a change."""
     series, after = track.series, track.series.points[change.place]
-    state = f"{change.direction.value}, {change.state.value}{', undone since' if change.undone else ''}"
+    state = f"{change.direction.value}, {state_words(change)}"
     return (
         PageCell(series.cell, order=series.cell),
         PageCell(words.name_text(series.metric), order=series.metric.name),

@@ -4,11 +4,21 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from stress.analysis.history.change_point import ChangePoint, Direction, State, Track, is_open_regression
+from stress.analysis.history.change import ChangePoint, Direction, Kind, State, Track
+from stress.analysis.history.change_point import AWAY_POINTS
 from stress.analysis.history.history import History
 from stress.model.text import plural
 from stress.view.text import metric_wording as words
-from stress.view.text.history_wording import change_text, count_line, importance, too_short_line
+from stress.view.text.history_wording import (
+    busy_line,
+    change_text,
+    count_line,
+    differences_text,
+    importance,
+    level_lines,
+    state_words,
+    too_short_line,
+)
 from stress.view.text.row_table import QUIET, Line, RowTable, Section
 
 NUMBERS = ("from → to", "change")
@@ -18,7 +28,7 @@ TONES = {Direction.REGRESSED: "red", Direction.IMPROVED: "green", Direction.CHAN
 
 def history_table(history: History) -> Group:
     """Return the changes as a table, followed by notes on the series."""
-    rows = [(track, change) for track in history.tracks for change in track.changes]
+    rows = [(track, change) for track in history.tracks for change in track.all_changes]
     rows.sort(key=lambda row: importance(*row))
     several = len({track.series.testbed for track in history.tracks}) > 1
     sections = [Section(None, [change_line(track, change, several=several) for track, change in rows])]
@@ -31,7 +41,7 @@ def change_line(track: Track, change: ChangePoint, *, several: bool) -> Line:
     """Return a change as a row; of several testbeds with its own."""
     series, after = track.series, track.series.points[change.place]
     where = [series.cell, words.name_text(series.metric), *([f"testbed {series.testbed}"] if several else [])]
-    run = f"run {after.runs[0].rpartition('-')[2]}"
+    run = run_text(track, change)
     return Line(
         [
             first_bright(*where),
@@ -40,8 +50,15 @@ def change_line(track: Track, change: ChangePoint, *, several: bool) -> Line:
             first_bright(f"{after.time:%Y-%m-%d %H:%M}", run),
             first_bright(after.program, f"Linux {after.kernel}"),
             state_text(track, change),
-        ]
+        ],
+        [Text(f"changed: {differences}", style=QUIET)] if (differences := differences_text(series, change)) else [],
     )
+
+
+def run_text(track: Track, change: ChangePoint) -> str:
+    """Return the first run after a step, or the last one of a drift: by it, --accept knows the change."""
+    run = f"run {track.series.points[change.named_place].runs[0].rpartition('-')[2]}"
+    return f"to {run}" if change.kind is Kind.DRIFT else run
 
 
 def first_bright(first: str, *others: str) -> Text:
@@ -53,9 +70,10 @@ def state_text(track: Track, change: ChangePoint) -> Text:
     """Return the direction and state of a change, and whether it was undone."""
     sure = change.state is State.CONFIRMED
     lines = [Text(change.direction.value, style=TONES[change.direction] + (" bold" if sure else ""))]
-    lines.append(Text(change.state.value, style="" if sure else QUIET))
-    if change.undone:
-        lines.append(Text("undone since", style=QUIET))
+    lines += [
+        Text(words, style="" if sure and not place else QUIET)
+        for place, words in enumerate(state_words(change).split(", "))
+    ]
     if not track.series.current:
         lines.append(Text("of an older plan", style=QUIET))
     if change.reason:
@@ -66,15 +84,20 @@ def state_text(track: Track, change: ChangePoint) -> Text:
 def notes(history: History) -> list[Text]:
     """Return the number of series, and the meaning of the states."""
     points = [len(track.series.points) for track in history.tracks]
-    lines = list(filter(None, (count_line(points), too_short_line(points))))
+    lines = [count_line(points), too_short_line(points), *level_lines(history.tracks), busy_line(history.tracks)]
+    lines = list(filter(None, lines))
     if any(track.changes for track in history.tracks):
         lines.append(
             "confirmed: both detectors find it, with three points or more on either side; suspected: one of them, or "
             "too new."
         )
+    if any(track.drifts for track in history.tracks):
+        lines.append("confirmed drift: a slope explains the points much better than steps do; suspected: a little.")
+    if any(change.went_away for track in history.tracks for change in track.changes):
+        lines.append(f"went away: the level returned within {AWAY_POINTS} points; that is no regression.")
     open_count = len(history.open_regressions)
     if open_count:
         lines.append(f"{plural(open_count, 'confirmed regression')} neither accepted nor undone.")
-    elif any(is_open_regression(change) for track in history.tracks for change in track.changes):
+    elif any(change.is_open_regression for track in history.tracks for change in track.all_changes):
         lines.append("Confirmed regressions are of older plans only.")
     return [Text(line, style=QUIET) for line in lines]

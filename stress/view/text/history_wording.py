@@ -3,17 +3,15 @@
 
 from collections.abc import Sequence
 
-from stress.analysis.history.change_point import (
-    SHOWING_POINTS_MIN,
-    SIDE_POINTS_MIN,
-    ChangePoint,
-    State,
-    Track,
-)
+from stress.analysis.history.change import ChangePoint, Kind, State, Track
+from stress.analysis.history.change_point import SHOWING_POINTS_MIN, SIDE_POINTS_MIN
+from stress.analysis.history.difference import differences_at
 from stress.analysis.history.series import Series
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.model.text import plural
 from stress.view.text import metric_wording as words
+
+DIFFERENCES_MAX = 6  # that are written next to a change
 
 
 def importance(track: Track, change: ChangePoint) -> tuple[bool, int]:
@@ -27,6 +25,48 @@ def change_text(series: Series, change: ChangePoint) -> str:
         return words.ratio_text(change.after / change.before)
     amount = change.after - change.before
     return f"{'+' if amount > 0 else words.MINUS}{words.count_text(abs(amount))}"
+
+
+def state_words(change: ChangePoint) -> str:
+    """Return the state of a change, and what else is known of it: ``'confirmed drift, undone since'``."""
+    state = f"{change.state.value} {change.kind.value}" if change.kind is Kind.DRIFT else change.state.value
+    more = "went away" if change.went_away else "undone since" if change.undone else ""
+    return f"{state}, {more}" if more else state
+
+
+def differences_text(series: Series, change: ChangePoint, most: int = DIFFERENCES_MAX) -> str:
+    """Return what changed with a series: ``'kernel 6.12.1 → 6.18.44'``; ``""`` for nothing that is recorded."""
+    differences = differences_at(series, change)
+    texts = [
+        f"{one.what} {one.before} → {one.after}"
+        + (f" (run {series.points[one.place].runs[0].rpartition('-')[2]})" if one.place != change.place else "")
+        for one in differences[:most]
+    ]
+    return ", ".join([*texts, *([f"{len(differences) - most:,} more"] if differences[most:] else [])])
+
+
+def level_lines(tracks: Sequence[Track]) -> list[str]:
+    """Return which series flip between two levels."""
+    return [
+        f"{words.name_text(track.series.metric)} of {track.series.cell} flips between two levels, "
+        f"{words.value_text(track.series.metric, track.two_levels.low)} and "
+        f"{words.value_text(track.series.metric, track.two_levels.high)} ({len(track.two_levels.flips)} times); "
+        "no flip is a step."
+        for track in tracks
+        if track.two_levels is not None
+    ]
+
+
+def busy_line(tracks: Sequence[Track]) -> str:
+    """Return how many points of times are not looked at because the machine was busy; ``""`` for none."""
+    busy = {
+        point.path
+        for track in tracks
+        if track.series.metric.unit in TIMED_UNITS
+        for point in track.series.points
+        if point.is_busy
+    }
+    return f"{plural(len(busy), 'point')} of times not looked at: the machine was busy." if busy else ""
 
 
 def too_short_line(points: Sequence[int]) -> str:
@@ -53,15 +93,20 @@ def count_line(points: Sequence[int]) -> str:
 
 def history_headline(tracks: Sequence[Track]) -> str:
     """Return whether anything changed, and what most, without a full stop."""
-    changes = [(track, change) for track in tracks for change in track.changes if change.state is not State.ACCEPTED]
+    changes = [
+        (track, change) for track in tracks for change in track.all_changes if change.state is not State.ACCEPTED
+    ]
     points = max((len(track.series.points) for track in tracks), default=0)
     if changes:
         track, change = min(changes, key=lambda pair: importance(*pair))
         series = track.series
-        count = sum(any(one.state is not State.ACCEPTED for one in track.changes) for track in tracks)
+        count = sum(any(one.state is not State.ACCEPTED for one in track.all_changes) for track in tracks)
         since = f"{series.points[change.place].time:%Y-%m-%d}"
         what = f"{words.name_text(series.metric)} of {series.cell} {change_text(series, change)}"
-        return f"{count} of {len(tracks):,} series changed: {what} since {since}, {change.direction} ({change.state})"
+        state = state_words(change)
+        return f"{count} of {len(tracks):,} series changed: {what} since {since}, {change.direction} ({state})"
     if points < 2 * SIDE_POINTS_MIN:
         return f"no change seen, but {points} points can confirm none: {2 * SIDE_POINTS_MIN} are needed"
-    return f"nothing changed: {len(tracks):,} of {len(tracks):,} series stayed at their level"
+    flipping = sum(track.two_levels is not None for track in tracks)
+    flips = f", {flipping:,} of them at two levels" if flipping else ""
+    return f"nothing changed: {len(tracks):,} of {len(tracks):,} series stayed at their level{flips}"

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from stress.analysis.history.change_point import ChangePoint, Direction, State, Track
+from stress.analysis.history.change import ChangePoint, Direction, Kind, State, Track
+from stress.analysis.history.change_point import is_left_out
 from stress.analysis.history.series import Point, Series
 from stress.model.text import plural
 from stress.view.figure import style
@@ -25,24 +26,25 @@ MARK_PT = 5.0
 # Of Okabe and Ito: everybody can tell vermilion and blue apart; shapes repeat what colours say.
 COLOURS = {Direction.REGRESSED: "#D55E00", Direction.IMPROVED: "#0072B2", Direction.CHANGED: style.INK}
 MARKERS = {Direction.REGRESSED: "X", Direction.IMPROVED: "D", Direction.CHANGED: "o"}
+DRIFT_MARKERS = {Direction.REGRESSED: "^", Direction.IMPROVED: "v", Direction.CHANGED: ">"}  # where it begins
 TOP = 1.0  # of the axes, where the marks of steps lie
 
 Floats = npt.NDArray[np.float64]
 
 
-def step_marker(direction: Direction, state: State) -> Line2D:
+def step_marker(direction: Direction, state: State, kind: Kind = Kind.STEP) -> Line2D:
     """Return the mark of a step without data: hollow if it is suspected, grey if it is accepted."""
     colour = style.QUIET if state is State.ACCEPTED else COLOURS[direction]
     return Line2D(
         [],
         [],
         linestyle="none",
-        marker=MARKERS[direction],
+        marker=MARKERS[direction] if kind is Kind.STEP else DRIFT_MARKERS[direction],
         markersize=MARK_PT,
         markerfacecolor="white" if state is State.SUSPECTED else colour,
         markeredgecolor=colour,
         markeredgewidth=0.9,
-        label=f"{direction}, {state}",
+        label=f"{direction}, {state}" + (" drift" if kind is Kind.DRIFT else ""),
         zorder=6,
         clip_on=False,
     )
@@ -61,10 +63,19 @@ def draw_history(axes: Axes, track: Track) -> None:
         draw_columns(axes, series, scale)
     else:
         draw_points(axes, series, scale)
+    drifting = {place for drift in track.drifts for place in range(drift.place, drift.last + 1)}
     for segment in track.segments:
+        if drifting & {*range(segment.first, segment.last)}:
+            continue
         level = clamp(segment.level, scale)
         axes.plot([segment.first - 0.5, segment.last - 0.5], [level, level], color=style.INK, linewidth=1.2, zorder=2.5)
-    for change in track.changes:
+    for drift in track.drifts:
+        ends = [clamp(drift.before, scale), clamp(drift.after, scale)]
+        axes.plot([drift.place, drift.last], ends, color=style.INK, linewidth=1.2, zorder=2.5)
+    if track.two_levels is not None:
+        for level in (track.two_levels.low, track.two_levels.high):
+            axes.axhline(clamp(level, scale), color=style.INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=2.5)
+    for change in track.all_changes:
         draw_change(axes, change)
     draw_makers(axes, series.points)
 
@@ -86,7 +97,7 @@ def clamp(value: float, scale: Scale) -> float:
 def draw_points(axes: Axes, series: Series, scale: Scale) -> None:
     """Draw each point with its interval."""
     estimates = [point.estimate for point in series.points]
-    places = np.arange(len(estimates))
+    places = range(len(estimates))
     lows, highs = ([clamp(getattr(estimate, end), scale) for estimate in estimates] for end in ("low", "high"))
     axes.vlines(places, lows, highs, color=style.FAINT, linewidth=1.0, zorder=2)
     medians = [clamp(estimate.median, scale) for estimate in estimates]
@@ -94,6 +105,11 @@ def draw_points(axes: Axes, series: Series, scale: Scale) -> None:
     axes.plot(
         places, medians, linestyle="none", marker="o", markersize=size, color="#5f7fa6", markeredgewidth=0, zorder=3
     )
+    busy = [place for place in places if is_left_out(series, place)]
+    axes.plot(
+        busy, [medians[place] for place in busy], linestyle="none", marker="o", markersize=size,
+        markerfacecolor="white", markeredgecolor="#5f7fa6", markeredgewidth=0.7, zorder=3.5,
+    )  # fmt: skip
 
 
 def draw_columns(axes: Axes, series: Series, scale: Scale) -> None:
@@ -120,8 +136,8 @@ def draw_columns(axes: Axes, series: Series, scale: Scale) -> None:
 
 def draw_change(axes: Axes, change: ChangePoint) -> None:
     """Draw a step as a line with its mark at the top."""
-    mark = step_marker(change.direction, change.state)
-    place = change.place - 0.5
+    mark = step_marker(change.direction, change.state, change.kind)
+    place = change.place - (0.5 if change.kind is Kind.STEP else 0)
     axes.axvline(
         place, color=mark.get_markeredgecolor(), linewidth=0.8, zorder=4,
         linestyle="-" if change.state is State.CONFIRMED else (0, (2, 2)),

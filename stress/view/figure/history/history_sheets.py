@@ -10,12 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from stress.analysis.history.change_point import Direction, State, Track
+from stress.analysis.history.change import Direction, Kind, State, Track
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 from stress.view.figure.history.history_panel import draw_history, panel_heading, step_marker
 from stress.view.figure.sheet import draw_head
-from stress.view.text.history_wording import change_text, importance
+from stress.view.text.history_wording import busy_line, change_text, importance
 from stress.view.text.metric_wording import name_text
 
 COLUMNS, ROWS_MAX = 3, 4  # what a laptop screen of their width shows
@@ -31,7 +31,7 @@ def order_tracks(tracks: Sequence[Track]) -> list[Track]:
     """Return series in the order of their panels: those with the most important changes first, those without last."""
     return sorted(
         tracks,
-        key=lambda track: min((importance(track, change) for change in track.changes), default=(True, len(State))),
+        key=lambda track: min((importance(track, change) for change in track.all_changes), default=(True, len(State))),
     )
 
 
@@ -43,7 +43,7 @@ def is_zero(track: Track) -> bool:
 def split_into_sheets(tracks: Sequence[Track]) -> list[list[Track]]:
     """Return the series of each sheet: all with changes, and as many of the others as there is room for."""
     size = COLUMNS * ROWS_MAX
-    changed = sum(bool(track.changes) for track in tracks)
+    changed = sum(bool(track.all_changes) for track in tracks)
     room = max(1, math.ceil(changed / size)) * size
     shown = order_tracks(tracks)[:room]
     return [shown[start : start + size] for start in range(0, len(shown), size)]
@@ -70,6 +70,9 @@ def history_figures(tracks: Sequence[Track], title: str, caption: Sequence[str])
             *([f"{missing:,} series without a change are not drawn"] if missing else []),
             "dots: medians of runs; bars: their intervals, of many runs the extremes; lines: levels",
             "confirmed: two detectors find it",
+            *(["drift: a slope explains more than steps"] if any(track.drifts for track in tracks) else []),
+            *(["dotted: two levels"] if any(track.two_levels for track in tracks) else []),
+            *(["hollow dots: busy machine, not looked at"] if busy_line(tracks) else []),
             "what lies beyond an axis is drawn at its edge",
             "times and rates: log scale; counts: linear below the first tick",
             *caption,
@@ -118,8 +121,14 @@ def _draw_sheet(tracks: Sequence[Track], title: str, phrases: Sequence[str], not
 
 def _legend_entries(tracks: Sequence[Track]) -> list[Line2D]:
     """Return a mark for each kind of step that occurs."""
-    there = {(change.direction, change.state) for track in tracks for change in track.changes}
-    return [step_marker(way, state) for state in State for way in Direction if (way, state) in there]
+    there = {(change.kind, change.state, change.direction) for track in tracks for change in track.all_changes}
+    return [
+        step_marker(way, state, kind)
+        for kind in Kind
+        for state in State
+        for way in Direction
+        if (kind, state, way) in there
+    ]
 
 
 def _draw_head(figure: Figure, track: Track, place: tuple[float, float, float], *, several: bool) -> None:
@@ -135,11 +144,18 @@ def _draw_head(figure: Figure, track: Track, place: tuple[float, float, float], 
         fontsize=SUB_PT,
         color=style.QUIET,
     )
-    if track.changes:
-        first = min(track.changes, key=lambda change: (importance(track, change), -change.place))
+    if track.two_levels is not None and not track.all_changes:
+        figure.text(
+            (left + width) / WIDTH, 1 - (top + 0.27) / height, f"two levels, {len(track.two_levels.flips)} flips",
+            fontsize=SUB_PT, horizontalalignment="right", color=style.QUIET,
+        )  # fmt: skip
+    if track.all_changes:
+        first = min(track.all_changes, key=lambda change: (importance(track, change), -change.place))
         text = (
             f"{change_text(series, first)} {CHANGED[first.direction]} since {series.points[first.place].time:%Y-%m-%d}"
         )
+        if first.went_away:
+            text += ", went away"
         figure.text(
             (left + width) / WIDTH, 1 - (top + 0.27) / height, text, fontsize=SUB_PT, horizontalalignment="right",
             color=style.QUIET if first.state is State.ACCEPTED else style.INK,
