@@ -49,7 +49,7 @@ def home(tmp_path_factory):
 def test_what_is_alike_passes(home):
     ended = gate("base", "same", "-o", "passed", cwd=home)
     assert ended.returncode == 0, ended.stderr
-    assert "None of 5 conditions are broken; 5 hold." in ended.stdout
+    assert "None of 5 conditions is broken; 5 hold." in ended.stdout
     verdict = verdict_file.read(home / "passed/gate/same/verdict.json")
     assert (verdict.verdict, verdict.exit_code, verdict.tests) == ("passed", 0, 3)
     assert [condition.state for condition in verdict.conditions] == ["holds"] * 5

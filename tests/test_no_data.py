@@ -11,7 +11,8 @@ from command import PROGRAM
 from stored import FROZEN, a_document, a_suite, jittered
 
 from stress.cli.main import connstorm as group
-from stress.model.errors import StoreError, UsageError
+from stress.compare.arms import Question, compare_arms
+from stress.model.errors import NoRunsError, StoreError, UsageError
 from stress.model.planned import TrialState
 from stress.store import verdict_file
 from stress.store.planned import read_planned, read_planned_arm, trial_name
@@ -127,7 +128,7 @@ def test_without_any_trial_it_is_3_and_the_verdict_before_does_not_stay(gate, tm
     assert (code, verdict.verdict, verdict.exit_code) == (3, "no-data", 3)
     assert gate("--allow-missing", 16)[0] == 3, "where nothing has data, nothing passes"
     assert {condition.row for condition in verdict.conditions} == {"clean", "closewait"}
-    assert "None of 7 conditions are broken; 7 have no data" in (tmp_path / "results/gate/new/summary.md").read_text()
+    assert "None of 7 conditions is broken; 7 have no data" in (tmp_path / "results/gate/new/summary.md").read_text()
 
 
 def test_what_is_broken_stays_broken(gate, tmp_path):
@@ -212,8 +213,8 @@ def test_what_base_misses_is_said_and_what_it_has_is_compared(gate, tmp_path):
     cells = {"clean": [*jittered(6), DIED, None], "closewait": [DIED] * 8}
     a_suite(tmp_path / "less", cells, suite_id=SESSION, gates=GATES)
     code, verdict, printed = gate(base="less")
-    assert "base: clean: 6 of 8 trials with a value; 1 failed (0006-clean: it died), 1 not run" in printed
-    assert "base: closewait: 0 of 8 trials with a value; 8 failed" in printed
+    assert "less: clean: 6 of 8 trials with a value; 1 failed (0006-clean: it died), 1 not run" in printed
+    assert "less: closewait: 0 of 8 trials with a value; 8 failed" in printed
     states = {(condition.expr, condition.row): condition.state for condition in verdict.conditions}
     assert states["body.p99 <= 1.1x", "clean"] == "holds"
     assert states["body.p99 <= 1.1x", "closewait"] == "no-baseline"
@@ -282,3 +283,45 @@ def test_planned_trials_of_the_frozen_suite():
     assert trial_name(trials[0].run) == trials[0].name == "0000-closewait"
     assert len(read_planned_arm(f"a={FROZEN}#gone")) == 2
     assert read_planned(FROZEN / "nowhere") == []
+
+
+@pytest.mark.usefixtures("gate")
+def test_without_a_base_conditions_on_the_new_runs_alone_are_held(tmp_path, capsys):
+    new_suite(tmp_path / "new")
+    for arguments in (["new"], ["none", "new"], ["base=none", "new"]):
+        with pytest.raises(SystemExit) as end:
+            group.main(["gate", *arguments], standalone_mode=False)
+        printed = capsys.readouterr()
+        verdict = verdict_file.read(tmp_path / "results/gate/new/verdict.json")
+        assert (end.value.code, verdict.verdict, verdict.base.rpartition("=")[2]) == (0, "no-baseline", "none")
+        assert printed.err == "warning: There is no baseline.\n"
+    new_suite(tmp_path / "absolute", gates=GATES[:2])
+    with pytest.raises(SystemExit):
+        group.main(["gate", "absolute"], standalone_mode=False)
+    assert capsys.readouterr().err == ""
+    assert verdict_file.read(tmp_path / "results/gate/absolute/verdict.json").verdict == "passed"
+
+
+def compared(capsys, *arguments):
+    """Return what compare prints, as a list of words on one line."""
+    group.main(["compare", *arguments, "--no-draw"], standalone_mode=False)
+    return " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.usefixtures("gate")
+def test_compare_says_in_its_table_what_has_no_result(tmp_path, capsys):
+    new_suite(tmp_path / "new", clean=[*jittered(7), DIED], closewait=[None] * 8)
+    for options in ([], ["--markdown"], ["--json"]):
+        said = compared(capsys, "base", "new", *options).replace("\\", "")
+        assert "new: closewait: 0 of 8 trials with a value; 8 not run" in said
+        assert "new: clean: 7 of 8 trials with a value; 1 failed (0007-clean: it died)" in said
+    assert "closewait:" not in compared(capsys, "base", "new", "--filter", "cell=clean")
+
+
+@pytest.mark.usefixtures("gate")
+def test_compare_of_a_cell_without_any_result_says_why(tmp_path):
+    new_suite(tmp_path / "new", closewait=[DIED] * 8)
+    with pytest.raises(
+        NoRunsError, match="new#closewait has no run that is done: 0 of 8 trials with a value; 8 failed"
+    ):
+        compare_arms(Question(arms=("base#closewait", "new#closewait")))

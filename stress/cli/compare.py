@@ -100,14 +100,15 @@ def compare(
                 "schema": COMPARE_SCHEMA,
                 "comparisons": [msgspec.to_builtins(comparison) for comparison in comparisons],
                 "warnings": matched.warnings,
+                "absent": matched.absent,
                 "figures": [str(path) for path in figures],
             }
         )
         return
     if markdown:
-        click.echo(comparison_markdown.markdown(comparisons), nl=False)
+        click.echo(comparison_markdown.markdown(comparisons, matched.absent), nl=False)
     else:
-        console().print(comparison_table.table(comparisons, everything=everything))
+        console().print(comparison_table.table(comparisons, everything=everything, absent=matched.absent))
     for text in matched.warnings:
         click.echo(f"warning: {text}", err=True)
     if figures:

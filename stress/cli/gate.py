@@ -14,7 +14,7 @@ from stress.cli.output import console, json_option, output_option, print_object
 from stress.cli.stored import base_history_option, complete_stored, last_option
 from stress.cli.verb import Verb
 from stress.compare.arms import Question
-from stress.compare.gate import GateResult, evaluate_gate, self_test_gate
+from stress.compare.gate import NO_BASE, GateResult, evaluate_gate, is_no_base, self_test_gate
 from stress.compare.gate_verdict import error_verdict, gate_files, verdict_of
 from stress.model.errors import ConnstormError, NoRunsError, UsageError
 from stress.store import verdict_file
@@ -64,6 +64,8 @@ def gate(
 ) -> None:
     r"""Hold NEW to what must be true of it, by itself and against BASE: runs, suites, or folders of these.
 
+    Without BASE, or with none in its place, conditions that compare have no baseline.
+
     Times of arms that were not measured in one session are compared by sessions: with one on either side they are
     inconclusive, unless a calibration or OUTPUT/history says how far sessions differ. --base-history holds a new
     session against several.
@@ -85,6 +87,7 @@ def gate(
 
     \b
     Examples:
+      connstorm gate latest:smoke
       connstorm gate baseline/ results/20261126T120000Z-suite-smoke-1a2b3c
       connstorm gate old/ new/ --expr 'body.p99 <= 1.10x' --expr 'retries_per_million <= +5' --expr 'errors == 0'
       connstorm gate latest:track --base-history results/history
@@ -109,7 +112,7 @@ def gate(
         question = Question(arms=named_arms(arms, base_history, output), **options)
         result = evaluate_gate(question, exprs)
     except ConnstormError as error:
-        verdict = error_verdict(error, str(base_history or arms[0]), arms[-1])
+        verdict = error_verdict(error, str(base_history or (arms[0] if arms[1:] else NO_BASE)), arms[-1])
         verdict_file.write_files(folder, gate_files(verdict, ()))
         raise
     code = result.exit_code(strict=strict, require_baseline=require_baseline)
@@ -120,18 +123,20 @@ def gate(
 def named_arms(arms: Sequence[str], base_history: Path | None, output: Path) -> tuple[str, ...]:
     """Return the arms by their paths: the base and the new one, or the new one alone where a folder is the base.
 
+    Of a new one without a base, the base is NO_BASE.
+
     Raises:
         UsageError: there are more or fewer, or the new one does not exist.
     """
-    if len(arms) != (2 if base_history is None else 1):
+    if len(arms) > (2 if base_history is None else 1):
         raise UsageError(
-            "Give BASE and NEW, or NEW alone with --base-history DIR."
+            "Give BASE and NEW, or NEW alone."
             if base_history is None
             else "With --base-history DIR give NEW alone: the base is in DIR."
         )
-    *base, new = arms
+    *base, new = arms if len(arms) > 1 or base_history is not None else (NO_BASE, *arms)
     with suppress(NoRunsError):  # without a baseline, the gate says so
-        base = [find_arm(text, output) for text in base]
+        base = [text if is_no_base(text) else find_arm(text, output) for text in base]
     return *base, find_arm(new, output)
 
 

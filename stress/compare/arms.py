@@ -19,13 +19,14 @@ from stress.analysis.comparison.projection import (
     project_runs,
 )
 from stress.analysis.comparison.verdict import Comparison
+from stress.compare.absent_trials import absent_lines, read_done_runs
 from stress.compare.base_history import KnownSessions, known_sessions, read_base_history
 from stress.model.calibration import Calibration
-from stress.model.errors import IncomparableError, NoRunsError, UsageError
+from stress.model.errors import IncomparableError, UsageError
 from stress.model.observation import Observation
 from stress.model.text import plural
 from stress.store import calibration as stored
-from stress.store.runs import read_arm, split_label
+from stress.store.runs import split_label
 from stress.store.sessions import with_sessions
 
 SHOWN = 4  # rows that are named in an error
@@ -76,6 +77,7 @@ class ComparedArms:
         rows: all rows, also those with one column.
         pairs: every column with the base of its row.
         warnings: sentences.
+        absent: a sentence for each cell of an arm that has fewer results than were planned.
         known: what says how far sessions of the machine differ.
     """
 
@@ -83,6 +85,7 @@ class ComparedArms:
     rows: list[Row]
     pairs: list[ArmPair]
     warnings: list[str]
+    absent: list[str]
     known: KnownSessions
 
     @property
@@ -122,7 +125,10 @@ def compare_arms(question: Question) -> ComparedArms:
         *describe_unpaired_runs(pairs),
     ]
     compared = [run for pair in pairs for run in pair.runs]
-    return ComparedArms(by, rows, pairs, warnings, known_sessions(question.results, compared, known_calibration))
+    absent = absent_lines(question.arms, runs, question.filters)
+    return ComparedArms(
+        by, rows, pairs, warnings, absent, known_sessions(question.results, compared, known_calibration)
+    )
 
 
 def compare_all(compared: ComparedArms, metrics: Sequence[str]) -> list[Comparison]:
@@ -178,9 +184,7 @@ def read_arms(arms: Sequence[str]) -> list[Observation]:
     short = [Path(rest).name for _, rest in split]
     by_label: dict[str, list[Observation]] = {}
     for text, (_, rest), name in zip(arms, split, short, strict=True):
-        runs = [run for run in read_arm(text, name if short.count(name) == 1 else "") if not run.interrupted]
-        if not runs:
-            raise NoRunsError(f"{rest} has no run that is done: what it has was interrupted; run it again.")
+        runs = read_done_runs(text, name if short.count(name) == 1 else "")
         if runs[0].label in by_label:
             raise UsageError(f"Two arms are called {runs[0].label!r}; give them different labels, such as old={rest}.")
         by_label[runs[0].label] = runs

@@ -16,6 +16,7 @@ from stress.analysis.gate.result import ConditionResult, State
 from stress.analysis.gate.self_test import InjectedRegression, inject_regressions
 from stress.analysis.gate.stand_in import set_apart, stand_ins
 from stress.analysis.statistics.trials import TIMED_UNITS
+from stress.compare.absent_trials import absent_lines
 from stress.compare.arms import Question, known_calibration, lay_out, read_arms, read_question
 from stress.compare.base_history import KnownSessions, known_sessions
 from stress.compare.gate_cases import condition_cases
@@ -26,11 +27,11 @@ from stress.model.suite import Gate
 from stress.model.text import plural
 from stress.store import suite_folder
 from stress.store.planned import read_planned_arm
-from stress.store.runs import split_arm
+from stress.store.runs import split_arm, split_label
 from stress.store.stored_names import list_stored
 from stress.store.suite_folder import SUITE_FILE
-from stress.view.text.absence_wording import absence_text, trials_by_cell
 
+NO_BASE = "none"  # in place of a base
 REGRESSED, NO_DATA, NO_BASELINE, INCONCLUSIVE = 1, 3, 5, 4  # exit codes
 
 
@@ -121,7 +122,8 @@ def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
     new_runs = read_new_arm(new_arm, planned)
     label, path, _ = split_arm(new_arm)
     conditions = scoped_conditions(exprs, path)
-    runs, warnings = read_with_baseline(question, new_runs) if new_runs else ([], [])
+    needs_base = any(condition.kind != "absolute" for condition, _ in conditions)
+    runs, warnings = read_with_baseline(question, new_runs, needs_base=needs_base) if new_runs else ([], [])
     new = (new_runs[0].label if runs is new_runs else runs[-1].label) if new_runs else label or path.name
     absent = stand_ins(planned, new_runs, new)
     by, rows = lay_out(replace(question, cols=(LABEL,)), [*runs, *absent])
@@ -145,7 +147,7 @@ def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
     cases = [case for condition, scenario in conditions for case in condition_cases(condition, scenario, parts, known)]
     warnings += noise_warnings(question, cases, runs)
     if new_runs and runs is not new_runs and question.base_history is None:
-        warnings += absent_base(question.arms[0])
+        warnings += absent_lines(question.arms[:1], [run for run in runs if run.label != new], question.filters)
     return GateCases(cases, [*warnings, *absent_new(cases, path, question.allow_missing)])
 
 
@@ -172,15 +174,6 @@ def read_new_arm(argument: str, planned: Sequence[PlannedTrial]) -> list[Observa
     return read_arms([argument])
 
 
-def absent_base(argument: str) -> list[str]:
-    """Return a sentence for each cell of the base that has fewer trials than were planned."""
-    sentences = []
-    for cell, trials in trials_by_cell(read_planned_arm(argument)).items():
-        if absent := [trial for trial in trials if trial.state is not TrialState.DONE]:
-            sentences.append(f"base: {cell}: {absence_text(len(trials), absent)}")
-    return sentences
-
-
 def absent_new(cases: Sequence[Case], path: Path, allowed: int) -> list[str]:
     """Return what to do about planned trials of the new arm that have no value; nothing where all have one."""
     absent = absent_trials(cases)
@@ -199,12 +192,21 @@ def absent_new(cases: Sequence[Case], path: Path, allowed: int) -> list[str]:
     return [": ".join(filter(None, [text, "; ".join(advice)]))]
 
 
-def read_with_baseline(question: Question, new_runs: list[Observation]) -> tuple[list[Observation], list[str]]:
-    """Return the runs of both arms; if there is no baseline, those of the new arm, and a warning."""
+def read_with_baseline(
+    question: Question, new_runs: list[Observation], *, needs_base: bool
+) -> tuple[list[Observation], list[str]]:
+    """Return the runs of both arms; if there is no baseline, those of the new arm, and a warning if one is needed."""
+    if question.base_history is None and is_no_base(question.arms[0]):
+        return new_runs, ["There is no baseline."] if needs_base else []
     try:
         return read_question(question)
     except NoRunsError as error:
         return new_runs, [f"There is no baseline: {error}"]
+
+
+def is_no_base(argument: str) -> bool:
+    """Return whether an argument is NO_BASE, with or without a label, and no path."""
+    return split_label(argument)[1] == NO_BASE and not Path(NO_BASE).exists()
 
 
 def suite_gates(path: Path) -> list[Gate]:

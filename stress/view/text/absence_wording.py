@@ -1,21 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Wording of planned trials that have no result or no value; needs neither matplotlib nor rich."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from stress.model.planned import PlannedTrial, TrialState
 from stress.model.text import plural
 
 REASONS_SHOWN = 2
 NAMES_SHOWN = 3
-
-
-def trials_by_cell(trials: Iterable[PlannedTrial]) -> dict[str, list[PlannedTrial]]:
-    """Return trials by the name of their cell."""
-    cells: dict[str, list[PlannedTrial]] = {}
-    for trial in trials:
-        cells.setdefault(trial.cell, []).append(trial)
-    return cells
 
 
 def absence_text(planned: int, absent: Sequence[PlannedTrial]) -> str:

@@ -18,10 +18,11 @@ COLUMNS = (Column("row"), Column("metric"), *(Column(head, is_number=True) for h
 ROWS_MAX = 300  # of either table: a comment on GitHub holds 65,536 characters, and a page of more is not read
 
 
-def markdown(comparisons: Sequence[Comparison]) -> str:
+def markdown(comparisons: Sequence[Comparison], absent: Sequence[str] = ()) -> str:
     """Return GitHub-flavoured Markdown: a sentence, a table of what changed, and all others folded away.
 
-    What gates and is inconclusive or without data is not folded away: a gate may close for it.
+    What gates and is inconclusive or without data is not folded away: a gate may close for it. Nor are planned trials
+    without a result, a sentence each.
     """
     if not comparisons:
         return f"**{words.sentence(comparisons)}**\n"
@@ -33,6 +34,8 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
     blocks.append(escape(words.head_text(comparisons, comparisons)))
     if first:
         blocks.append(table(first))
+    if absent:
+        blocks.append("\n".join(f"- {escape(line)}" for line in absent))
     if rest:
         summary = plural(len(rest), "other comparison")
         blocks.append(fold_away(summary, table(rest)))

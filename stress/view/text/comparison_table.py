@@ -14,7 +14,7 @@ from stress.view.text.comparison_rows import comparison_rows, held_notes, mark_n
 from stress.view.text.design_wording import comparison_notes
 from stress.view.text.fitting import MARK
 from stress.view.text.metric_wording import percent_text, span_text
-from stress.view.text.rich_table import Widest, grouped_table
+from stress.view.text.rich_table import STYLES, Widest, grouped_table
 from stress.view.text.row_table import QUIET
 from stress.view.text.table import Cell, Column, Row, Table, Tone, without_column
 
@@ -26,7 +26,7 @@ NARROW = (METRIC, *(Column(head, is_number=True) for head in NUMBERS if head != 
 TRIALS = [column.head for column in NARROW].index("trials")
 
 
-def table(comparisons: Sequence[Comparison], *, everything: bool = False) -> RenderableType:
+def table(comparisons: Sequence[Comparison], *, everything: bool = False, absent: Sequence[str] = ()) -> RenderableType:
     """Return a summary of comparisons, the method, and a table grouped by row.
 
     Where the terminal is narrow, the interval of a change stands below it.
@@ -34,6 +34,7 @@ def table(comparisons: Sequence[Comparison], *, everything: bool = False) -> Ren
     Args:
         comparisons: decided together.
         everything: whether also those are shown that do not gate and are zero, or have no value, in both arms.
+        absent: sentences about planned trials without a result.
     """
     shown = [comparison for comparison in comparisons if everything or not words.is_of_nothing(comparison)]
     parts: list[RenderableType] = [Text(words.sentence(comparisons), style="bold")]
@@ -48,6 +49,7 @@ def table(comparisons: Sequence[Comparison], *, everything: bool = False) -> Ren
         if len(trials_texts(shown)) == 1:
             narrow = without_column(narrow, TRIALS)  # the notes say how many
         parts += [Text(), Widest([wide, grouped_table(narrow, is_tall=True)]), Text()]
+    parts += [Text(f"{line}.", style=STYLES[Tone.MISSING]) for line in absent]
     parts += [Text(line, style=QUIET) for line in notes(shown, hidden=len(comparisons) - len(shown))]
     return Group(*parts)
 

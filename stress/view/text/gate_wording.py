@@ -126,7 +126,7 @@ def summary(results: Sequence[ConditionResult]) -> str:
     }
     rest = ", ".join(f"{counts[state]} {what}" for state, what in others.items() if counts[state])
     broken = counts[State.BROKEN]
-    begin = f"{broken or 'None'} of {plural(len(results), 'condition')} {'is' if broken == 1 else 'are'} broken"
+    begin = f"{broken or 'None'} of {plural(len(results), 'condition')} {'are' if broken > 1 else 'is'} broken"
     return f"{begin}; {rest}." if rest else f"{begin}."
 
 
