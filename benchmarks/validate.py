@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Can verdicts be trusted? Real storms, compared with themselves, and with storms that really are worse.
 
-``python benchmarks/validate.py [--aa 200] [--ba 60] [--gates 2000] [--table docs/validation.md]``. Every trial has a
-fresh network namespace; all trials of this program run in one process, which makes thousands of them affordable. Arms
-are interleaved in blocks, as the cells of a suite are, and compared with the functions of ``connstorm compare``. Gates
-over sessions are simulated (``sessions.py``). A number of 0 leaves its part of the page as it is.
+``python benchmarks/validate.py [--aa 200] [--ba 60] [--gates 2000] [--suites 2000] [--table docs/validation.md]``.
+Every trial has a fresh network namespace; all trials of this program run in one process, which makes thousands of them
+affordable. Arms are interleaved in blocks, as the cells of a suite are, and compared with the functions of
+``connstorm compare``. Gates over sessions are simulated (``sessions.py``), and so are suites (``surveys.py``). A number
+of 0 leaves its part of the page as it is.
 """
 
 import argparse
@@ -24,6 +25,7 @@ namespace.enter_namespace()
 
 from scipy.stats import binomtest  # noqa: E402  # threads come with numpy
 from sessions import simulation_tables  # noqa: E402  # as above
+from surveys import survey_tables  # noqa: E402  # as above
 
 from stress.analysis.attribution.summary import analyse  # noqa: E402
 from stress.analysis.comparison.compare import compare_values, decide, default_threshold  # noqa: E402
@@ -211,6 +213,7 @@ def main() -> None:
     parser.add_argument("--aa", type=int, default=200)
     parser.add_argument("--ba", type=int, default=60)
     parser.add_argument("--gates", type=int, default=2000)
+    parser.add_argument("--suites", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--table", type=Path)
     options = parser.parse_args()
@@ -218,6 +221,10 @@ def main() -> None:
     if options.gates:
         tables, fine = simulation_tables(options.gates)
         write_part(options.table, "sessions", tables)
+    if options.suites:
+        tables, is_fine = survey_tables(options.suites)
+        write_part(options.table, "surveys", tables)
+        fine = fine and is_fine
     if options.aa and options.ba:
         write_part(options.table, "storms", storm_tables(options))
     sys.exit(not fine)

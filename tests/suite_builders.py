@@ -102,6 +102,28 @@ def made_up(trials=14, *, seed=3, entries=ENTRIES, axes=AXES):
     return cells
 
 
+def alike(rng, blocks, cells=11):
+    """The cells of a suite that differ in nothing but noise."""
+    moods = rng.lognormal(0, 0.05, blocks)
+    return [
+        trials_of(
+            [
+                a_summary(
+                    rate=40_000 * mood * rng.lognormal(0, 0.03),
+                    p50=11_000 / mood * rng.lognormal(0, 0.03),
+                    p99=18_000 / mood * rng.lognormal(0, 0.1),
+                    retried=int(rng.poisson(rng.gamma(8, 60))),
+                    timed_out=int(rng.poisson(40)) if rng.random() < 0.25 else 0,
+                )
+                for mood in moods
+            ],
+            levels={"tcp_x": number},
+            baseline=not number,
+        )
+        for number in range(cells)
+    ]
+
+
 def _a_trial(rng, label, usual, mood, changed):
     rate, p50, p99, mines = usual
 

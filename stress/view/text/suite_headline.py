@@ -14,6 +14,7 @@ from stress.model.text import join_words, plural
 from stress.view.text import metric_wording as words
 from stress.view.text.change_wording import changes_headline
 from stress.view.text.suite_rows import SuiteRow, suite_rows
+from stress.view.text.survey_wording import few_blocks_text
 
 NAMED_MAX = 3  # cells that the sentence names
 
@@ -67,11 +68,15 @@ def suite_headline(cells: Sequence[CellTrials]) -> str:
     if smallest_p(blocks, paired=True) > ALPHA:
         needed = least_trials(ALPHA, paired=True)
         return f"Too few trials to be sure of any change: a cell and its baseline need {needed} that both have done"
+    compared = compare_cells(cells)
+    few = few_blocks_text(compared.blocks, compared.tests)
+    if not changed and few:
+        return f"No cell changed anything surely, but {few}"
     if not changed:
         least = words.percent_text(THRESHOLD)
         return f"No cell changed anything surely: 0 of {len(rows):,} differ by {least} or more from their baseline"
     metrics = [find_metric(name) for name in words.PICTURED]
-    return changes_headline(cell_changes(cells, metrics, compare_cells(cells)))
+    return changes_headline(cell_changes(cells, metrics, compared))
 
 
 def change_sentences(cells: Sequence[CellTrials]) -> list[str]:

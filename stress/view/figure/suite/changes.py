@@ -24,7 +24,7 @@ from stress.view.figure.sheet import draw_head
 from stress.view.figure.verdict_style import VERDICT_LOOKS
 from stress.view.text import metric_wording as words
 from stress.view.text.change_wording import levels_text, unchanged_text, untold_text
-from stress.view.text.survey_wording import discovery_text
+from stress.view.text.survey_wording import discovery_text, few_blocks_text
 
 LINES_MAX = 24  # cells; of more, those with the largest changes
 # All lengths in inches.
@@ -60,12 +60,18 @@ def changes_figure(cells: Sequence[CellChanges], title: str, caption: Sequence[s
     """
     lines = lines_to_draw(cells)
     count = sum(bool(cell.changed) for cell in cells)
-    notes = [text for text in (unchanged_text(cells), untold_text(cells)) if text]
+    tests = sum(len(cell.compared) for cell in cells)
+    blocks = max((change.effect.trials for cell in cells for change in cell.compared), default=0)
+    few = few_blocks_text(blocks, tests) if lines else ""  # else the title says it
+    texts = (few, unchanged_text(cells), untold_text(cells))
+    notes = [text for text in texts if text]
     if count > len(lines):
         notes.insert(0, f"{count - len(lines):,} more cells with smaller changes are not drawn")
     wrapped = [line for note in notes for line in textwrap.wrap(note, NOTE_LETTERS)]
     top = TITLE + (ALARM if alarm else 0) + LEGEND + HEAD
-    height = top + max(len(lines), 1) * LINE + AXIS + len(wrapped) * NOTE + FOOT
+    if not lines:  # then there is neither a legend nor a head
+        top = TITLE + (ALARM if alarm else 0)
+    height = top + (len(lines) * LINE + AXIS if lines else 0) + len(wrapped) * NOTE + FOOT
     with matplotlib.style.context(["default", style.RC]):
         figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
         FigureCanvasAgg(figure)
@@ -76,9 +82,7 @@ def changes_figure(cells: Sequence[CellChanges], title: str, caption: Sequence[s
         _draw_names(figure, lines, top)
         for number, text in enumerate(reversed(wrapped)):
             figure.text(0.018, (FOOT + number * NOTE) / height, text, fontsize=FONT_PT)
-        draw_caption(
-            figure, [*reading_phrases(lines, sum(len(cell.compared) for cell in cells)), *caption], font_size=7.5
-        )
+        draw_caption(figure, [*reading_phrases(lines, tests), *caption], font_size=7.5)
         figure.texts[-1].set_y(0.1 / height)
         return figure
 
