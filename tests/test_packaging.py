@@ -36,7 +36,7 @@ def started_by_name():
 
 def test_modules_that_are_started_by_name_exist():
     names = started_by_name()
-    assert len(names) == 8, names
+    assert len(names) == 9, names
     for name in names:
         module = importlib.util.find_spec(f"{name}.__main__" if name == "stress" else name)
         assert module is not None, f"{names[name]} starts {name}"

@@ -73,7 +73,7 @@ def compare_servers(
     path, interrupted = conduct(suite, output, Local(), quiet=as_json, text=toml_text(document))
     if interrupted:
         command = resume_command(path, (), host=False, retry_failed=False)
-        click.echo(f"connstorm: interrupted; go on with: {command}", err=True)
+        click.echo(f"connstorm: interrupted; go on with: {command}; then connstorm compare {path}", err=True)
         sys.exit(interrupted)
     sys.exit(conclude(path, suite, output, strict=strict, as_json=as_json))
 
