@@ -325,3 +325,28 @@ def test_compare_of_a_cell_without_any_result_says_why(tmp_path):
         NoRunsError, match="new#closewait has no run that is done: 0 of 8 trials with a value; 8 failed"
     ):
         compare_arms(Question(arms=("base#closewait", "new#closewait")))
+
+
+@pytest.mark.usefixtures("gate")
+def test_history_says_what_the_newest_suite_has_no_result_of(tmp_path, capsys):
+    for number in range(3):
+        name = tmp_path / f"h/2026010{number + 1}T000000Z-suite-s-00aa1{number}"
+        new_suite(name, closewait=[DIED] * 8 if number == 2 else None)
+    with pytest.raises(SystemExit):
+        group.main(["history", "h", "--metric", "rate"], standalone_mode=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "suite-s-00aa12: closewait: 0 of 8 trials with a value; 8 failed" in said
+    assert "suite-s-00aa11" not in said
+
+
+@pytest.mark.usefixtures("gate")
+def test_the_folder_of_a_gate_is_listed_as_no_suite(tmp_path, capsys):
+    """Its name has no time, or it would look like the folder of a suite."""
+    name = "results/20260101T000000Z-suite-s-00aa11"
+    new_suite(tmp_path / name)
+    with pytest.raises(SystemExit):
+        group.main(["gate", name], standalone_mode=False)
+    assert (tmp_path / "results/gate/suite-s-00aa11/verdict.json").exists()
+    capsys.readouterr()
+    group.main(["list"], standalone_mode=False)
+    assert "results/gate" not in capsys.readouterr().out

@@ -16,6 +16,7 @@ from stress.analysis.history.history import History, accept_changes
 from stress.cli.output import console, json_option, print_object
 from stress.cli.stored import complete_stored, results_option
 from stress.cli.verb import Verb
+from stress.compare.absent_trials import absent_of_newest
 from stress.model.errors import StoreError, UsageError
 from stress.store import accepted as stored
 from stress.store.history_folder import copy_to_history
@@ -108,11 +109,14 @@ def history(
     for warning in built.warnings:
         click.echo(f"connstorm: {warning}", err=True)
     pictures = draw_figures(built, figure or folder / FIGURE, folder, len(runs))
+    absent = absent_of_newest(folder)
     if as_json:
-        print_object(document(built, folder, len(runs), pictures))
+        print_object(document(built, folder, len(runs), pictures) | {"absent": absent})
     else:
         printer = console()
         printer.print(history_table(built))
+        for line in absent:
+            printer.print(f"{line}.", highlight=False, markup=False)
         printer.print("\n".join(f"figure: {picture}" for picture in pictures), soft_wrap=True)
     sys.exit(REGRESSED if gate and built.open_regressions else 0)
 

@@ -2,14 +2,16 @@
 """Planned trials of stored arms that have no result: what a comparison says of them."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from stress.analysis.comparison.projection import parse_filter
 from stress.analysis.gate.stand_in import StandIn, stand_ins
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
 from stress.model.planned import PlannedTrial, TrialState
-from stress.store.planned import read_planned_arm
+from stress.store.planned import read_planned, read_planned_arm
 from stress.store.runs import read_arm, split_label
+from stress.store.stored_names import list_stored
 from stress.view.text.absence_wording import absence_text
 
 
@@ -50,6 +52,15 @@ def absent_lines(arms: Sequence[str], runs: Sequence[Observation], filters: Iter
         taken = [run for run in absent if all(condition.takes(run) for condition in chosen)]
         lines += [f"{label}: {line}" for line in cell_lines(planned, taken)]
     return lines
+
+
+def absent_of_newest(folder: Path) -> list[str]:
+    """Return a sentence for each cell of the newest suite in a folder that has fewer results than were planned."""
+    newest = next((entry for entry in list_stored(folder) if entry.is_suite), None)
+    if newest is None:
+        return []
+    planned = read_planned(newest.path)
+    return [f"{newest.short_name}: {line}" for line in cell_lines(planned, stand_ins(planned, [], ""))]
 
 
 def cell_lines(planned: Iterable[PlannedTrial], absent: Iterable[StandIn]) -> list[str]:

@@ -157,7 +157,9 @@ def read_comparison(question: ReportQuestion, rename: Rename | None) -> Document
         f"{difference_sentence(*pair)}." for pair in differences_by_kind(matched.rows, matched.by.cols).items()
     ]
     sides = list(compared_sides(matched, comparisons))
-    compared = ComparedSides(comparisons, sides, differences, matched.warnings, comparison_command(question))
+    compared = ComparedSides(
+        comparisons, sides, differences, [*matched.absent, *matched.warnings], comparison_command(question)
+    )
     groups = (NamedRuns(side.name, [run.path for run in side.runs]) for side in sides)
     return comparison_document(compared, *runs_timeline(groups, rename=rename))
 

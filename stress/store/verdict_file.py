@@ -11,6 +11,7 @@ from stress.model.errors import StoreError, UsageError
 from stress.model.json_text import decode_json
 from stress.model.text import json_bytes, slug
 from stress.store.runs import split_label
+from stress.store.stored_names import short_name
 
 VERDICT_SCHEMA = 2
 VERDICT_NAME, JUNIT_NAME, SUMMARY_NAME = "verdict.json", "junit.xml", "summary.md"
@@ -118,7 +119,7 @@ def gate_folder(results: Path, new: str) -> Path:
     """Return the folder for the files of a gate: its own for each name of new runs, ``[label=]path[#cell]``."""
     _, rest = split_label(new)
     where, sharp, cell = rest.partition("#")
-    name = Path(where).resolve().name
+    name = short_name(Path(where).resolve().name)  # with its time it would be listed as a suite
     return results / FOLDER / (slug(f"{name}-{cell}" if sharp else name, NAME_MAX) or "new")
 
 

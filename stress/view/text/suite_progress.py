@@ -125,7 +125,7 @@ class SuiteProgress:
 def result_line(record: TrialRecord, summary: Summary | None) -> str:
     """Return the result of a trial in one line."""
     if summary is None:
-        return f"{record.trial.cell}: {record.status.upper()}: {record.reason}"
+        return f"{record.trial.cell}: {record.status.upper()}: {(record.reason or '').rstrip('.')}"
     p50 = summary.body.p50_ns
     slow = {cause: count for cause, count in summary.causes.items() if count and cause != "none"}
     parts = [
