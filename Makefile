@@ -4,7 +4,7 @@
 # make check      ruff, mypy strict, stubtest
 # make bench      ratios against a bare loop and other tools, side by side; writes docs/performance.md; then track
 # make track      add a suite of this version to results/history, and draw docs/history.png
-# make validate   verdicts on real storms: against themselves, and against worse ones; 40 minutes
+# make validate   verdicts on real storms, and whole gates over simulated sessions, whose truth is known; an hour
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
 # make worlds     hold causes against worlds of known truth, in all ways; writes the table of docs/attribution.md
 # make chance     storm over leaked connections, and hold what was said before against it; into docs/statistics.md
