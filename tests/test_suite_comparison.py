@@ -6,15 +6,18 @@ import json
 import pytest
 from command import connstorm
 from stored import a_suite, jittered
+from suite_builders import a_summary, trials_of
 from test_calibrate import a_calibration
 
-from stress.analysis.comparison.metric_family import SURVEYED_METRICS
+from stress.analysis.comparison.metric_family import GATING_METRICS, SURVEYED_METRICS
 from stress.analysis.comparison.suite_comparison import compare_cells
+from stress.analysis.comparison.verdict import Verdict
 from stress.compare.arms import Question, compare_all, compare_arms
 from stress.model.calibration import Noise
 from stress.store import calibration as stored
 from stress.store import suite_folder
 from stress.suite.cell_results import read_cell_trials
+from stress.view.text.suite_markdown import suite_markdown
 
 
 @pytest.fixture
@@ -63,3 +66,20 @@ def test_a_survey_gates_nothing_and_says_how_many_of_its_marks_are_wrong(survey)
     shown = connstorm("show", str(survey), cwd=survey.parent)
     text = " ".join(shown.stdout.split())
     assert "Of all marks 5 % are wrong on average, at most (Benjamini-Hochberg, 21 comparisons)." in text
+
+
+@pytest.mark.parametrize(("trials", "is_enough"), [(5, False), (14, True)])
+def test_arms_of_a_suite_gate_by_holm_and_the_table_says_so(trials, is_enough):
+    usual, new = (
+        trials_of([a_summary(p50=p50)] * trials, levels={"arm": arm}, baseline=arm == "old")
+        for arm, p50 in (("old", 1000), ("new", 3000))
+    )
+    verdict_of = {
+        (comparison.metric, comparison.gating): comparison.verdict
+        for comparison in compare_cells([usual, new]).comparisons
+    }
+    assert {metric for metric, gating in verdict_of if gating} == set(GATING_METRICS)
+    assert (verdict_of["body.p50", True] is Verdict.REGRESSED) == is_enough
+    text = suite_markdown([usual, new])
+    assert "Any of the 5 comparisons that gate is marked wrongly in 5 % of such suites, at most (Holm)." in text
+    assert ("5 blocks can never reach 0.05 for these; 8 can." in text) != is_enough

@@ -18,6 +18,7 @@ from stress.store.verdict_file import (
     VerdictFile,
     encode,
 )
+from stress.view.text.design_wording import condition_notes
 from stress.view.text.gate_markdown import error_markdown, markdown
 from stress.view.text.gate_wording import sentence
 from stress.view.text.junit import junit_error, junit_xml
@@ -37,7 +38,7 @@ def verdict_of(result: GateResult, base: str, new: str, code: int) -> VerdictFil
         new=new,
         tests=result.tests,
         conditions=[condition_record(condition) for condition in result.conditions],
-        warnings=result.warnings,
+        warnings=[*result.warnings, *condition_notes(result.conditions)],
         allowed=result.allowed,
     )
 

@@ -34,8 +34,13 @@ class SuiteComparison:
 
     @property
     def tests(self) -> int:
-        """How many p-values were corrected together."""
-        return sum(comparison.p is not None for comparison in self.comparisons)
+        """How many p-values were corrected together, of comparisons that only explore."""
+        return sum(comparison.p is not None and not comparison.gating for comparison in self.comparisons)
+
+    @property
+    def gating(self) -> int:
+        """How many were, of comparisons that gate: those of the arms of a suite."""
+        return sum(comparison.p is not None and comparison.gating for comparison in self.comparisons)
 
     @property
     def blocks(self) -> int:

@@ -33,7 +33,8 @@ def markdown(results: Sequence[ConditionResult], warnings: Sequence[str], allowe
         blocks.append(fold_away(summary, table(fine)))
     if lines := why_lines(in_order):
         blocks.append("\n".join(f"- {escape(text)}" for text in lines))
-    blocks += [escape(note) for note in words.notes(results)]
+    # What so few trials cannot decide is among the warnings.
+    blocks += [escape(note) for note in (words.marks_text(results), *words.held_notes(results)) if note]
     if allowed:
         blocks.append(escape(words.allowed_text(allowed)))
     if warnings:

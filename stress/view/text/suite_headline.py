@@ -14,7 +14,7 @@ from stress.model.text import join_words, plural
 from stress.view.text import metric_wording as words
 from stress.view.text.change_wording import changes_headline
 from stress.view.text.suite_rows import SuiteRow, suite_rows
-from stress.view.text.survey_wording import few_blocks_text
+from stress.view.text.survey_wording import limits_text
 
 NAMED_MAX = 3  # cells that the sentence names
 
@@ -69,7 +69,7 @@ def suite_headline(cells: Sequence[CellTrials]) -> str:
         needed = least_trials(ALPHA, paired=True)
         return f"Too few trials to be sure of any change: a cell and its baseline need {needed} that both have done"
     compared = compare_cells(cells)
-    few = few_blocks_text(compared.blocks, compared.tests)
+    few = limits_text(compared)
     if not changed and few:
         return f"No cell changed anything surely, but {few}"
     if not changed:

@@ -35,7 +35,7 @@ def suite_markdown(cells: Sequence[CellTrials], headline: Sequence[str] = words.
 
 def survey_notes(compared: SuiteComparison) -> list[str]:
     """Return how to read the changes, if anything was compared."""
-    if not compared.tests:
+    if not survey_sentences(compared):
         return []
     return [" ".join([f"Changes are those by {least_text()}, {CHANGE_TEXT}.", *survey_sentences(compared)])]
 

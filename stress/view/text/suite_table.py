@@ -130,7 +130,7 @@ def notes(cells: Sequence[CellTrials], compared: SuiteComparison) -> list[Text]:
     elif levels:
         how_sure = words.span_text([words.percent_text(level) for level in levels])
         lines.append(f"Median over trials; below it the interval that holds the true one, with {how_sure} confidence.")
-    if compared.tests:
+    if compared.comparisons:
         lines.append(f"{words.RISE} {words.FALL} changes by {least_text()}, {CHANGE_TEXT}.")
         lines += survey_sentences(compared)
     return [Text(line, style=QUIET) for line in lines]

@@ -26,7 +26,7 @@ def least_text() -> str:
 
 
 def discovery_text(tests: int) -> str:
-    """Return how many marks are wrong: ``'of such marks 5 % are wrong on average, at most (… 70 comparisons)'``."""
+    """Return how many marks are wrong: ``'of all marks 5 % are wrong on average, at most (… 70 comparisons)'``."""
     counted = plural(tests, "comparison")
     return f"of all marks {percent_text(ALPHA)} are wrong on average, at most (Benjamini-Hochberg, {counted})"
 
@@ -41,10 +41,27 @@ def surveyed_tests(cells: Sequence[Cell]) -> int:
 
 def survey_sentences(compared: SuiteComparison) -> list[str]:
     """Return how sure the marks of a survey are, and what it has too few trials for; nothing where none was made."""
-    if not compared.tests:
-        return []
-    texts = [discovery_text(compared.tests), few_blocks_text(compared.blocks, compared.tests)]
-    return [f"{text[:1].upper()}{text[1:]}." for text in texts if text]
+    return [f"{text[:1].upper()}{text[1:]}." for text in (sure_text(compared), limits_text(compared)) if text]
+
+
+def sure_text(compared: SuiteComparison) -> str:
+    """Return how many marks are wrong, where anything was compared: of arms by Holm, else by Benjamini-Hochberg."""
+    if compared.gating:
+        return (
+            f"any of the {plural(compared.gating, 'comparison')} that gate is marked wrongly in {percent_text(ALPHA)} "
+            "of such suites, at most (Holm)"
+        )
+    return discovery_text(compared.tests) if compared.tests else ""
+
+
+def limits_text(compared: SuiteComparison) -> str:
+    """Return what a suite has too few trials for; ``''`` where it can mark a single change."""
+    if not compared.gating:
+        return few_blocks_text(compared.blocks, compared.tests)
+    if smallest_p(compared.blocks, paired=True) * compared.gating <= ALPHA:
+        return ""
+    needed = least_trials(ALPHA / compared.gating, paired=True)
+    return f"{plural(compared.blocks, 'block')} can never reach {number_text(ALPHA)} for these; {needed} can"
 
 
 def few_blocks_text(blocks: int, tests: int) -> str:

@@ -17,7 +17,7 @@ from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import THRESHOLD, CellTrials
 from stress.view.figure.suite.level_panel import SHORT
 from stress.view.text import metric_wording as words
-from stress.view.text.survey_wording import discovery_text, few_blocks_text
+from stress.view.text.survey_wording import limits_text, sure_text
 
 NAMED_MAX = 3  # cells without a trial up to which all are named
 Grid = dict[str, dict[str, list[AxisPoint]]]  # by name of the metric, by axis
@@ -65,8 +65,7 @@ def reading_notes(cells: Sequence[CellTrials], grid: Grid) -> list[str]:
         least = words.percent_text(THRESHOLD)
         phrases.append(f"filled: changes by {least} and an attempt or more against trials of the same blocks")
         compared = compare_cells(cells)
-        phrases.append(discovery_text(compared.tests))
-        phrases += filter(None, [few_blocks_text(compared.blocks, compared.tests)])
+        phrases += filter(None, [sure_text(compared), limits_text(compared)])
     if grid:
         phrases.append("log scale; of counts and shares linear below the first tick")
     entries = cells_by_entry(cells)
