@@ -2,6 +2,7 @@
 """No data is never a pass: planned trials are the denominator of a gate, and every absent one is said."""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -10,6 +11,8 @@ import pytest
 from command import PROGRAM
 from stored import FROZEN, a_document, a_suite, jittered
 
+from stress.analysis.gate.trial_value import TrialValue, cause_of
+from stress.analysis.metric import find_metric
 from stress.cli.main import connstorm as group
 from stress.compare.arms import Question, compare_arms
 from stress.model.errors import NoRunsError, StoreError, UsageError
@@ -350,3 +353,37 @@ def test_the_folder_of_a_gate_is_listed_as_no_suite(tmp_path, capsys):
     capsys.readouterr()
     group.main(["list"], standalone_mode=False)
     assert "results/gate" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("metric", "causes", "value", "cause"),
+    [
+        ("errors", {"stalled": 17}, 17, "stalled"),
+        ("errors_per_million", {"stalled": 17}, 1700, "stalled"),
+        ("band.1s", {"stalled": 17}, 1700, "stalled"),
+        ("errors", {"stalled": 17, "closewait": 3}, 17, None),  # which of them failed is not known
+        ("outcome.connected", {"stalled": 17}, 17, None),  # most that connected have none
+        ("collisions", {"closewait": 17}, 17, None),
+        ("cause.unknown", {"unknown": 17}, 17, "unknown"),
+        ("cause.accept_queue.at_least", {}, 17, "accept_queue"),
+        ("cause.accept_queue.at_most", {"unknown": 17}, 17, None),  # which may have it
+        ("body.p99", {"stalled": 17}, 17, None),
+    ],
+)
+def test_a_cause_is_named_only_where_it_can_be_no_other(metric, causes, value, cause):
+    assert cause_of([TrialValue("0005-closewait", value, 10_000, causes)], find_metric(metric)) == cause
+
+
+def test_a_gate_that_is_killed_leaves_no_verdict_of_an_earlier_one(gate, tmp_path):
+    """It is killed while it reads: one file of the new suite is a pipe that nobody writes to."""
+    path = new_suite(tmp_path / "new")
+    assert gate()[1].verdict == "passed"
+    pipe = path / "trials/0003-clean/run/run.json"
+    pipe.unlink()
+    os.mkfifo(pipe)
+    with subprocess.Popen([*PROGRAM, "gate", "base", "new"], cwd=tmp_path) as process:
+        writer = os.open(pipe, os.O_WRONLY)  # waits until it reads
+        process.kill()
+        process.wait()
+        os.close(writer)
+    assert list((tmp_path / "results/gate/new").iterdir()) == []

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The values of single trials that a condition was applied to, and which of them break it."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from stress.analysis.metric import Metric
-from stress.analysis.statistics.trials import TIMED_UNITS
+from stress.analysis.metric import CAUSE_PREFIX, Metric
 from stress.model.observation import Observation
 from stress.model.outcome import Cause
 from stress.model.units import MILLION
+
+# Metrics of attempts each of which has a cause, for it failed or a SYN was sent again.
+EXPLAINED = re.compile(r"(errors|retries|late)(_per_million)?|errors\.per_million|band\..+|outcome\.(?!connected).+")
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,17 @@ def trial_values(
 
 
 def cause_of(trials: Sequence[TrialValue], metric: Metric) -> str | None:
-    """Return the cause of what a count counts in some trials, where there is only one that it can be.
+    """Return the cause of what a count counts in some trials, where there is only one that it can be; else None.
 
-    That is the metric's own cause; or else the only cause that the trials have, and of as many attempts as are counted.
+    That is the metric's own cause; or of attempts that failed or were late, all of which have one, the only cause that
+    the trials have. What may have a cause at most is not said to have it.
     """
-    named = metric.name.removeprefix("cause.").removesuffix(".per_million")
-    if metric.name.startswith("cause."):
-        return named.partition(".")[0]
+    if metric.name.startswith(CAUSE_PREFIX):
+        name, _, end = metric.name.removeprefix(CAUSE_PREFIX).partition(".")
+        return None if end == "at_most" else name
     causes = {cause for trial in trials for cause in trial.causes}
-    counted = sum(trial.count(metric) for trial in trials)
-    if len(causes) != 1 or metric.unit in TIMED_UNITS:
+    if len(causes) != 1 or not EXPLAINED.fullmatch(metric.name):
         return None
     (cause,) = causes
+    counted = sum(trial.count(metric) for trial in trials)
     return cause if round(counted) == sum(trial.causes.get(cause, 0) for trial in trials) else None
