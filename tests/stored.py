@@ -34,6 +34,14 @@ def a_document(
     return document
 
 
+def stalls(act, share):
+    """Return one stall that takes a share of the time in which attempts were started; none for 0."""
+    storm = next(phase for phase in act["phases"] if phase["name"] == "storm")
+    length_ns = round(share * (storm["end_ns"] - storm["start_ns"]))
+    stall = {"start_ns": storm["start_ns"], "end_ns": storm["start_ns"] + length_ns, "kind": "loop", "worker": 0}
+    return [stall] if length_ns else []
+
+
 def a_suite(path, trials, *, suite_id="857d21", gates=(), measures=True, first_block=0):
     """Write a suite folder; ``trials`` are the documents by cell, one a block.
 
@@ -50,6 +58,7 @@ def a_suite(path, trials, *, suite_id="857d21", gates=(), measures=True, first_b
     ]
     suite["suite"] |= {"gates": list(gates), "trials": max(map(len, trials.values()), default=1)}
     record = json.loads((TRIAL / "trial.json").read_text())
+    record["settle"] |= {"settled": True, "running": 0}
     path.mkdir(parents=True)
     (path / "suite.json").write_text(json.dumps(suite))
     number = 0

@@ -2,6 +2,7 @@
 """Small multiples of a suite: the data behind the picture, and that nothing in it covers anything else."""
 
 import itertools
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -12,13 +13,12 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from suite_builders import AXES, ENTRIES, a_summary, made_up, trials_of
+from suite_builders import AXES, ENTRIES, a_cell, a_summary, made_up, trials_of
 
 from stress.analysis.comparison.axis_points import axes_of, cells_by_entry, values_of
 from stress.analysis.comparison.suite_changes import cell_changes
 from stress.analysis.comparison.suite_comparison import compare_cells
 from stress.analysis.metric import METRICS
-from stress.model.suite import Settle, Status, TrialRecord
 from stress.view.figure import style
 from stress.view.figure.metric_axis import TICKS_MAX, scale_of
 from stress.view.figure.save import save_figure
@@ -34,7 +34,8 @@ from stress.view.figure.suite.level_panel import (
 )
 from stress.view.figure.suite.multiples import fit_axis_names, multiples_figure
 from stress.view.figure.suite.suite_figure import suite_figure
-from stress.view.text.change_wording import busy_text, levels_text, settings_of, unchanged_text, untold_text
+from stress.view.text.busy_wording import busy_text
+from stress.view.text.change_wording import levels_text, settings_of, unchanged_text, untold_text
 from stress.view.text.metric_wording import PICTURED
 from stress.view.text.suite_headline import suite_headline
 
@@ -313,13 +314,11 @@ def test_the_headline_names_the_largest_change():
 
 
 def test_a_busy_machine_is_said():
-    def record(*, settled):
-        settle = Settle(waited_s=1.0, settled=settled, load=9.34, running=3, time_wait=0)
-        return TrialRecord(
-            trial=None, status=Status.DONE, reason=None, run="r", host="h", settle=settle, started_utc="", took_s=1.0
-        )
-
-    assert busy_text([record(settled=True)] * 3) == ""
-    assert busy_text([record(settled=True), record(settled=False)]) == (
-        "the machine was busy before 1 of 2 trials (load up to 9.3)"
+    quiet = trials_of([a_summary()] * 3)
+    busy = replace(quiet, busy={0: ("stalls in 43 % of the storm",), 2: ("stalls in 9 % of the storm",)})
+    assert busy_text([quiet]) == ""
+    assert busy_text([quiet, busy]) == (
+        "the machine was busy in 2 of 6 trials (stalls in 43 % of the storm, and 1 more)"
     )
+    parallel = replace(busy, cell=a_cell(measures=False))
+    assert busy_text([parallel]) == "", "its times are not used"

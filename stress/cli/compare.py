@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from stress.cli.output import console, json_option, output_option, print_object
-from stress.cli.stored import base_history_option, complete_stored, last_option
+from stress.cli.stored import allow_busy_option, base_history_option, complete_stored, last_option
 from stress.cli.verb import Verb
 from stress.compare.arms import Question, compare_all, compare_arms
 from stress.model.text import plural
@@ -31,6 +31,7 @@ NAME_MAX = 100
 @click.option("--base", help="the column that the others are compared with; by default the first arm, or the baseline")
 @click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="look at these runs only")
 @click.option("--allow-diff", "allowed", multiple=True, metavar="KIND", help="kernel, testbed, plan or settings")
+@allow_busy_option
 @click.option("--all", "everything", is_flag=True, help="show also what is zero in both")
 @click.option("--markdown", is_flag=True, help="print GitHub-flavoured Markdown")
 @click.option("--draw/--no-draw", default=True, help="make the figures")
@@ -47,6 +48,7 @@ def compare(
     base: str | None,
     filters: tuple[str, ...],
     allowed: tuple[str, ...],
+    allow_busy: bool,
     output: Path,
     everything: bool,
     markdown: bool,
@@ -85,6 +87,7 @@ def compare(
         filters=filters,
         base=base,
         allowed=allowed,
+        allow_busy=allow_busy,
         results=output,
     )
     matched = compare_arms(question)

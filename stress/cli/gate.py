@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from stress.cli.output import console, json_option, output_option, print_object
-from stress.cli.stored import base_history_option, complete_stored, last_option
+from stress.cli.stored import allow_busy_option, base_history_option, complete_stored, last_option
 from stress.cli.verb import Verb
 from stress.compare.arms import Question
 from stress.compare.gate import NO_BASE, GateResult, evaluate_gate, is_no_base, self_test_gate
@@ -41,6 +41,7 @@ UNSEEN = 4  # a regression would go unseen
     metavar="N",
     help="pass though up to N planned trials of NEW have no data",
 )
+@allow_busy_option
 @click.option("--write", "write_to", type=click.Path(path_type=Path), metavar="DIR", help="the folder of the verdict")
 @click.option("--self-test", is_flag=True, help="put regressions into copies of the data: are they found? 4 if not")
 @output_option
@@ -57,6 +58,7 @@ def gate(
     output: Path,
     strict: bool,
     allow_missing: int,
+    allow_busy: bool,
     write_to: Path | None,
     require_baseline: bool,
     self_test: bool,
@@ -102,6 +104,7 @@ def gate(
         "allowed": allowed,
         "results": output,
         "allow_missing": allow_missing,
+        "allow_busy": allow_busy,
     }
     if self_test:
         question = Question(arms=named_arms(arms, base_history, output), **options)

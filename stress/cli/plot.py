@@ -16,7 +16,7 @@ from stress.store import run_folder, suite_folder
 from stress.store.stored_names import find_stored
 from stress.store.suite_folder import SUITE_FILE
 from stress.suite.cell_results import read_cell_trials
-from stress.view.text.change_wording import busy_text
+from stress.view.text.busy_wording import busy_text
 
 
 @click.command(cls=Verb)
@@ -51,7 +51,7 @@ def read_figures(path: Path) -> Callable[[], Mapping[str, Callable[[Path], None]
         cells = read_cell_trials(path, file)
         if not any(trials.done for trials in cells):
             raise UsageError(f"{path} has no trial that is done, so there is nothing to draw; go on with its --resume.")
-        alarm = busy_text(suite_folder.read_records(path).values())
+        alarm = busy_text(cells)
         return lambda: {FIGURE: partial(draw_suite, file, cells, alarm=alarm, with_svg=True)}
     run, summary = run_folder.read(path)
 

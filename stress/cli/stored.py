@@ -22,6 +22,9 @@ base_history_option = click.option(
     metavar="DIR",
     help="the base is the newest sessions in DIR that can be compared with NEW, without NEW itself",
 )
+allow_busy_option = click.option(
+    "--allow-busy", is_flag=True, help="compare times though the machine was busy in more than a quarter of the trials"
+)
 last_option = click.option(
     "--last", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="how many sessions of DIR"
 )

@@ -29,7 +29,7 @@ from stress.suite.executor.registry import make_executor
 from stress.suite.kernels import add_kernel_axis
 from stress.suite.shipped import find_suite_file
 from stress.view.text.arm_lines import arm_lines
-from stress.view.text.change_wording import busy_text
+from stress.view.text.busy_wording import busy_text
 from stress.view.text.suite_caption import caption
 from stress.view.text.suite_progress import SuiteProgress
 from stress.view.text.suite_table import suite_table
@@ -178,7 +178,7 @@ def conclude(path: Path, *, as_json: bool) -> int:
     file = suite_folder.read(path)
     cells = read_cell_trials(path, file)
     if any(trials.done for trials in cells):
-        draw_suite(file, cells, path / FIGURE, busy_text(suite_folder.read_records(path).values()))
+        draw_suite(file, cells, path / FIGURE, busy_text(cells))
     return print_suite(path, as_json=as_json)
 
 

@@ -46,13 +46,13 @@ GROUPS: dict[
         "Where they run": ("--kernel", "--executor", "--hosts", "--remote-connstorm", "--host"),
     },
     "compare": {
-        "What is compared": ("--filter", "--metric", "--base-history", "--last", "--allow-diff"),
+        "What is compared": ("--filter", "--metric", "--base-history", "--last", "--allow-diff", "--allow-busy"),
         "The table": ("--rows", "--cols", "--base", "--all", "--markdown"),
     },
     "report": {"A comparison": ("--filter", "--metric", "--rows", "--cols", "--base")},
     "gate": {
         "What must hold": ("--expr", "--strict", "--require-baseline", "--allow-missing", "--self-test"),
-        "What is compared": ("--rows", "--filter", "--base-history", "--last", "--allow-diff"),
+        "What is compared": ("--rows", "--filter", "--base-history", "--last", "--allow-diff", "--allow-busy"),
     },
     "history": {
         "What is looked at": ("--metric", "--cell", "--testbed", "--threshold"),

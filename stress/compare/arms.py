@@ -18,6 +18,7 @@ from stress.analysis.comparison.projection import (
     filter_runs,
     project_runs,
 )
+from stress.analysis.comparison.quiet import describe_busy, ignore_busy
 from stress.analysis.comparison.verdict import Comparison
 from stress.compare.absent_trials import absent_lines, read_done_runs
 from stress.compare.base_history import KnownSessions, known_sessions, read_base_history
@@ -49,6 +50,7 @@ class Question:
         base_history: a folder of which the newest sessions that can be compared are the base; the arms are then all
             new. None for a base among the arms.
         last: how many of its sessions.
+        allow_busy: whether times are compared though the machine was busy.
     """
 
     arms: Sequence[str]
@@ -61,6 +63,7 @@ class Question:
     allow_missing: int = 0
     base_history: Path | None = None
     last: int = SESSIONS_LAST
+    allow_busy: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,11 +114,14 @@ def compare_arms(question: Question) -> ComparedArms:
     refused = explain_refusals(rows, by.cols, question.allowed)
     if refused:
         raise IncomparableError(" ".join(refused))
+    busy = describe_busy(rows, is_allowed=question.allow_busy)
+    rows = ignore_busy(rows) if question.allow_busy else rows
     pairs = pair_columns(rows)
     if not pairs:
         columns = "; ".join(f"{row.name or 'all'}: {', '.join(row.columns)}" for row in rows[:SHOWN])
         raise IncomparableError(f"No row has two columns to compare ({columns}); see --rows and --cols.")
     warnings = [
+        *busy,
         *left_out,
         *explain_hidden_differences(rows, by),
         *explain_evidence(rows),

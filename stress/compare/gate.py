@@ -8,6 +8,7 @@ from pathlib import Path
 from stress.analysis.comparison.arm_pair import describe_sessions, pair_columns
 from stress.analysis.comparison.comparability import explain_refusals
 from stress.analysis.comparison.projection import LABEL, explain_hidden_differences
+from stress.analysis.comparison.quiet import describe_busy, pass_for_quiet
 from stress.analysis.gate.absence import absent_trials, hold_to_plan
 from stress.analysis.gate.case import Case
 from stress.analysis.gate.condition import Condition, parse_condition
@@ -82,10 +83,11 @@ class GateResult:
 
 @dataclass(frozen=True)
 class GateCases:
-    """The cases of a gate, and warnings about them."""
+    """The cases of a gate, warnings about them, and what the user allowed and was there."""
 
     cases: list[Case]
     warnings: list[str]
+    allowed: list[str] = field(default_factory=list)
 
 
 def evaluate_gate(question: Question, exprs: Sequence[str]) -> GateResult:
@@ -102,7 +104,7 @@ def evaluate_gate(question: Question, exprs: Sequence[str]) -> GateResult:
     results = hold_to_plan(gate.cases, evaluate_cases(gate.cases), question.allow_missing)
     absent = len(absent_trials(gate.cases))
     allowed = [f"missing {absent}"] if 0 < absent <= question.allow_missing else []
-    return GateResult(results, gate.warnings, allowed)
+    return GateResult(results, gate.warnings, [*allowed, *gate.allowed])
 
 
 def self_test_gate(question: Question, exprs: Sequence[str]) -> tuple[list[InjectedRegression], list[str]]:
@@ -133,6 +135,10 @@ def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
         warnings += [f"{sentence} Until then there is no baseline." for sentence in refused]
         parts = [replace(part, base=[]) for part in parts if part.new or part.absent]
     warnings += explain_hidden_differences([part.row for part in parts], by)
+    busy = describe_busy([part.row for part in parts], is_allowed=question.allow_busy)
+    warnings += busy
+    if question.allow_busy:
+        parts = [replace(part, base=pass_for_quiet(part.base), new=pass_for_quiet(part.new)) for part in parts]
     warnings += describe_sessions(pair_columns(part.row for part in parts if part.new))
     left_out = {run.scenario for run in [*runs, *absent]} - {name for part in parts for name in part.scenarios}
     warnings += [
@@ -148,7 +154,8 @@ def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
     warnings += noise_warnings(question, cases, runs)
     if new_runs and runs is not new_runs and question.base_history is None:
         warnings += absent_lines(question.arms[:1], [run for run in runs if run.label != new], question.filters)
-    return GateCases(cases, [*warnings, *absent_new(cases, path, question.allow_missing)])
+    warnings += absent_new(cases, path, question.allow_missing)
+    return GateCases(cases, warnings, ["busy"] if busy and question.allow_busy else [])
 
 
 def scoped_conditions(exprs: Iterable[str], path: Path) -> list[tuple[Condition, str | None]]:

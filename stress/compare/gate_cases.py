@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from stress.analysis.comparison.arm_pair import pair_arms, values_by_key
+from stress.analysis.comparison.quiet import busy_sides, count_busy, held_by_busy
 from stress.analysis.comparison.session_spread import one_session_each, pair_spread
 from stress.analysis.gate.case import Case
 from stress.analysis.gate.condition import Condition
@@ -57,7 +58,7 @@ def case_of_row(condition: Condition, row: GateRow, known: KnownSessions) -> Cas
         trials=trial_values(row.new, metric, lambda run: trial_name(run.path)),
     )
     if condition.kind == "absolute" or not base or not row.new:
-        return alone
+        return replace(alone, held_back=busy_sides({row.columns[1]: count_busy(row.new)}) if timed else None)
     pair = pair_arms(row.name, *row.columns, base, row.new)
     old, new = pair.values(metric)
     spread = pair_spread(pair, metric, known.calibration, known.others)
@@ -67,7 +68,7 @@ def case_of_row(condition: Condition, row: GateRow, known: KnownSessions) -> Cas
         new=new,
         unit=pair.unit(metric),
         attempts=pair.attempts or MILLION,
-        held_back=one_session_each(pair, metric, spread),
+        held_back=held_by_busy(pair, metric) or one_session_each(pair, metric, spread),
         spread=spread,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from stress.analysis.comparison.arm_pair import ArmPair, pair_threshold
 from stress.analysis.comparison.compare import compare_values, decide
 from stress.analysis.comparison.metric_family import SURVEYED_METRICS
+from stress.analysis.comparison.quiet import held_by_busy
 from stress.analysis.comparison.session_spread import one_session_each, pair_spread
 from stress.analysis.comparison.verdict import Comparison
 from stress.analysis.metric import Metric
@@ -42,7 +43,7 @@ def compare_pairs(
             unit=pair.unit(metric),
             threshold=pair_threshold(pair, metric, calibration),
             gating=gating,
-            held_back=one_session_each(pair, metric, spread),
+            held_back=held_by_busy(pair, metric) or one_session_each(pair, metric, spread),
             spread=spread,
         )
         for (pair, metric, gating), spread in zip(wanted, spreads, strict=True)

@@ -9,6 +9,7 @@ from stress.analysis.comparison.axis_points import baseline_of, cells_by_entry
 from stress.analysis.comparison.change import effect_of
 from stress.analysis.comparison.compare import compare_values, decide, default_threshold
 from stress.analysis.comparison.metric_family import GATING_METRICS, SURVEYED_METRICS
+from stress.analysis.comparison.quiet import busy_cells
 from stress.analysis.comparison.verdict import Comparison, Unit
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.trials import CellTrials, Effect, median_interval, values_by_block
@@ -100,4 +101,5 @@ def compare_cell(cell: CellTrials, baseline: CellTrials, metric: Metric) -> Comp
         unit=Unit.BLOCK if set(cell.done) & set(baseline.done) else Unit.TRIAL,
         threshold=max(usual, cell.floors.get(metric.name, 0.0)),
         gating=ARM in cell.cell.levels and metric.name in GATING_METRICS,
+        held_back=busy_cells(cell, baseline, metric),
     )

@@ -53,8 +53,16 @@ def evaluate_new_runs(case: Case) -> ConditionResult:
         return ConditionResult(case.condition, case.row, State.NO_DATA)
     if case.condition.kind == "absolute":
         state = evaluate_values(case.condition, list(case.new.values()), counted=case.metric.unit not in TIMED_UNITS)
-        return ConditionResult(case.condition, case.row, state, new=estimate, limit=case.condition.value)
+        result = ConditionResult(case.condition, case.row, state, new=estimate, limit=case.condition.value)
+        if case.held_back is None or (state is State.HOLDS and is_met_in_spite(case)):
+            return result
+        return replace(result, state=State.INCONCLUSIVE, held_back=case.held_back)
     return ConditionResult(case.condition, case.row, State.NO_BASELINE, new=estimate)
+
+
+def is_met_in_spite(case: Case) -> bool:
+    """Return whether a condition asks for what a busy machine makes worse: then it holds of a quiet one as well."""
+    return (case.condition.op in ("<=", "<")) == (case.metric.better == "lower")
 
 
 def evaluate_values(condition: Condition, values: Sequence[float], *, counted: bool) -> State:

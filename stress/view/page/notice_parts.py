@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What a reader must know before the figures: a busy machine, differences, warnings, books that do not balance."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from stress.analysis.statistics.trials import CellTrials
 from stress.model.record import Record
-from stress.model.suite import TrialRecord
 from stress.model.summary import Summary
-from stress.model.text import plural
 from stress.view.page.document import Notice
+from stress.view.text.busy_wording import busy_text
 from stress.view.text.proof_wording import balance_text
 from stress.view.text.run_wording import stalls_text
 
@@ -43,15 +43,7 @@ def warning_notices(warnings: Iterable[str]) -> Iterator[Notice]:
         yield Notice(WARNING, f"{more:,} more, each in run.json of its run.")
 
 
-def trial_notices(records: Iterable[TrialRecord]) -> Iterator[Notice]:
-    """Yield how many trials of a suite began on a machine that was not idle, and how many failed."""
-    every = list(records)
-    busy = [record for record in every if record.settle is not None and not record.settle.settled]
-    if busy:
-        settles = [record.settle for record in busy if record.settle is not None]
-        text = (
-            f"{len(busy):,} of {plural(len(every), 'trial')} began although the machine was not idle "
-            f"(load up to {max(settle.load for settle in settles):.1f}, "
-            f"up to {plural(max(settle.running for settle in settles), 'other runnable task')})."
-        )
-        yield Notice(BUSY, text, grave=True)
+def trial_notices(cells: Sequence[CellTrials]) -> Iterator[Notice]:
+    """Yield in how many trials of a suite the machine was not quiet."""
+    if text := busy_text(cells):
+        yield Notice(BUSY, f"{text}.", grave=True)

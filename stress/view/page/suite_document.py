@@ -94,7 +94,7 @@ def fingerprint_text(fingerprint: Fingerprint) -> str:
 
 def suite_notices(results: SuiteResults) -> Iterator[Notice]:
     """Yield what a reader must know: a busy machine, hosts that differ, trials that failed, warnings of runs."""
-    yield from trial_notices(results.records)
+    yield from trial_notices(results.cells)
     done = sum(len(cell.done) + len(cell.failed) for cell in results.cells if cell.not_applicable is None)
     planned = results.manifest.suite.trials * sum(cell.not_applicable is None for cell in results.cells)
     if done < planned:

@@ -7,7 +7,6 @@ from stress.analysis.comparison.suite_changes import CellChanges, MetricChange
 from stress.analysis.comparison.verdict import ALPHA
 from stress.analysis.statistics.power import least_trials
 from stress.analysis.statistics.trials import THRESHOLD
-from stress.model.suite import TrialRecord
 from stress.model.text import plural
 from stress.view.text import metric_wording as words
 
@@ -55,13 +54,3 @@ def untold_text(cells: Sequence[CellChanges]) -> str:
     """Return of how many cells nothing can be said, because they have too few trials or none."""
     count = sum(not cell.is_sure for cell in cells)
     return f"{plural(count, 'cell')} with fewer than {TRIALS_MIN} trials: nothing can be said" if count else ""
-
-
-def busy_text(records: Iterable[TrialRecord]) -> str:
-    """Return before how many trials the machine was busy; ``''`` if before none."""
-    known = [record.settle for record in records if record.settle is not None]
-    busy = [settle for settle in known if not settle.settled]
-    if not busy:
-        return ""
-    load = max(settle.load for settle in busy)
-    return f"the machine was busy before {len(busy):,} of {plural(len(known), 'trial')} (load up to {load:.1f})"

@@ -95,7 +95,8 @@ def sentence(result: ConditionResult) -> str:
         return f"{result.condition}{where}: there is no baseline; the new runs have {seen}."
     breaking = breaking_text(result)
     if result.base is None:
-        return f"{result.condition}{where}: {state_text(result)}; {breaking or f'the new runs have {seen}'}."
+        held = f" ({result.held_back})" if result.held_back is not None else ""
+        return f"{result.condition}{where}: {state_text(result)}{held}; {breaking or f'the new runs have {seen}'}."
     change = f"{estimate_text(result, result.base)} became {seen}, {effect_text(result)}"
     if result.held_back is not None:
         return f"{result.condition}{where}: {state_text(result)} ({result.held_back}); {change}."

@@ -72,4 +72,6 @@ def remark_texts(row: SuiteRow, metrics: Sequence[Metric]) -> list[str]:
     for what, count in trials.absent.items():
         why = ", ".join(dict.fromkeys(reasons.get(what, {}).values()))
         texts.append(f"{count} of {planned} {what}{why and ': '}{why}")
+    if trials.busy and trials.cell.measures:
+        texts.append(f"the machine was busy in {len(trials.busy)} of {plural(len(trials.done), 'trial')}")
     return texts

@@ -20,11 +20,12 @@ from stress.analysis.statistics.trials import (
 )
 from stress.model.outcome import Cause
 from stress.view.text import metric_wording as words
+from stress.view.text.busy_wording import busy_text
 from stress.view.text.rich_table import STYLES, TITLE
 from stress.view.text.row_table import QUIET, Line, RowTable, Section
 from stress.view.text.suite_rows import SuiteRow, change_cell, link_notes, suite_rows
 from stress.view.text.survey_wording import CHANGE_TEXT, least_text, survey_sentences
-from stress.view.text.table import Cell
+from stress.view.text.table import Cell, Tone
 
 INDENT = 2  # columns: of a cell below its scenario, and of its causes below that
 
@@ -100,6 +101,8 @@ def trials_cell(trials: CellTrials) -> Text:
         return Text("not run", style=QUIET)
     lines = [Text(f"{done} of {done + lost}" if lost else f"{done}")]
     lines += [Text(f"{count} {what}", style="bold red") for what, count in trials.absent.items()]
+    if trials.busy and trials.cell.measures:
+        lines.append(Text(f"{len(trials.busy)} busy", style=STYLES[Tone.UNDECIDED]))
     if done:
         unbalanced = values_by_block(trials, METRICS["unbalanced"])
         wrong = sum(value > 0 for value in unbalanced.values())
@@ -123,7 +126,7 @@ def value_cell(value: Cell, metric: Metric, effect: Effect | None) -> Text:
 
 def notes(cells: Sequence[CellTrials], compared: SuiteComparison) -> list[Text]:
     """Return how to read the table."""
-    lines = []
+    lines = [f"{busy[0].upper()}{busy[1:]}."] if (busy := busy_text(cells)) else []
     levels = sorted(errors.level for trials in cells if (errors := estimate_cell(trials, METRICS["errors"])))
     if levels and not levels[-1]:
         lines.append("Single trials: how far others would differ is not known.")
