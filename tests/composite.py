@@ -218,6 +218,15 @@ class Job:
         self.cloud.caches[key] = target
         return {}, 0
 
+    def setup_python(self, **inputs):
+        assert inputs["update-environment"] == "False", "the user's own Python stays as it is"
+        return {"python-path": sys.executable, "python-version": inputs["python-version"]}, 0
+
+    def cache(self, path, key):
+        assert path.startswith("~/")
+        assert "//" not in key, f"a part of the key is empty: {key}"
+        return {}, 0
+
     def upload_artifact(self, name, path):
         if (self.number, name) in self.cloud.artifacts:
             return {}, 1  # the service refuses a name that the run has already

@@ -8,6 +8,10 @@ from command import program
 from composite import TINY, Cloud, Job
 from github_service import serving
 
+from stress.ci.annotation import annotation, verdict_annotations
+from stress.ci.pull_request import shorten
+from stress.store.verdict_file import VERDICT_SCHEMA, ConditionRecord, VerdictFile
+
 FILES = {"tiny.toml": TINY}
 AGAINST_BASE = "retries_per_million <= +5"
 LOST = "The cache has no earlier run of"
@@ -32,6 +36,7 @@ def test_two_uses_in_one_job_from_an_empty_repository(cloud):
         artifact = cloud.artifacts[job.number, f"connstorm-{name}"]
         assert {"report.html", "gate", "history.png"} <= {path.name for path in artifact.iterdir()}
         assert f"artifacts/connstorm-{name})" in job.summary.read_text()
+        assert use.annotations("notice") == [f"::notice title=connstorm {name}::1 condition has no baseline."]
     assert list(cloud.caches)[:2] == [f"connstorm/{name}/Linux-X64/1001-1" for name in ("quick", "quick-2")]
     assert job.summary.read_text().count("\n## connstorm quick") + 1 == 2
     again = job.use(suite="tiny.toml", name="quick")
@@ -68,8 +73,8 @@ def test_a_baseline_may_be_a_cell_of_the_same_suite(cloud):
     before = list(cloud.caches)
     job = Job(cloud, {"pair.toml": f"{TINY}[matrix]\ntcp_timestamps = [1, 0]\n"})
     cell = {"baseline": "#clean", "cell": "clean tcp_timestamps=0", "options": "--allow-diff\nplan"}
-    use = job.use(suite="pair.toml", expr=AGAINST_BASE, **cell)
-    assert use.code == 0, use.log
+    use = job.use(suite="pair.toml", expr=AGAINST_BASE, until="gate", **cell)
+    assert use.outputs("gate")["code"] == "0", use.log
     assert use.outputs("gate")["verdict"] in {"passed", "inconclusive"}
     assert LOST not in use.log
     assert list(cloud.caches) == before
@@ -131,6 +136,48 @@ def test_a_name_that_is_no_name_is_refused(tmp_path, name):
 def test_only_the_default_branch_makes_history(tmp_path, event, branch, saves):
     use = Job(Cloud(tmp_path), {}, event=event, branch=branch).use(until="begin")
     assert use.outputs("begin")["saves"] == saves
+
+
+def test_an_annotation_is_one_line_whatever_its_text_says():
+    line = annotation("error", "a: b, c", "100 %\nof\r5")
+    assert line == "::error title=a%3A b%2C c::100 %25%0Aof%0D5"
+
+
+def test_more_annotations_than_the_service_shows_are_counted():
+    condition = {"row": "clean", "state": "broken", "sentence": "clean: it is"}
+    numbers = dict.fromkeys(("base", "new", "effect", "low", "high", "limit", "adjusted_p", "more_trials"))
+    conditions = [
+        ConditionRecord(expr=f"errors == {place}", **condition, **numbers, base_trials=0, new_trials=1)
+        for place in range(12)
+    ]
+    verdict = VerdictFile(
+        schema=VERDICT_SCHEMA, program="", verdict="regressed", exit_code=1, base="", new="", tests=0,
+        conditions=conditions, warnings=["look"], allowed=["missing 2"],
+    )  # fmt: skip
+    lines = verdict_annotations("storm", verdict)
+    assert [line.split(" ")[0] for line in lines] == ["::error"] * 10 + ["::warning", "::notice"]
+    assert lines[9] == "::error title=storm::3 more: see the summary of the job."
+    assert lines[-1] == "::notice title=storm::allowed by an option: missing 2"
+
+
+def test_a_comment_that_is_too_long_says_where_the_rest_is():
+    body = shorten("line\n" * 20_000)
+    assert len(body) <= 65_536
+    assert body.endswith("summary of the job.*\n")
+    assert shorten("short") == "short"
+
+
+@pytest.mark.only_with("CONNSTORM_ACTION_INSTALL")
+@pytest.mark.timeout(900)
+def test_the_action_installs_the_program_from_its_own_folder(tmp_path):
+    """From the registry, as on a runner; a minute or two."""
+    job = Job(Cloud(tmp_path), FILES)
+    (job.temp / "connstorm" / "installed").unlink()
+    (job.temp / "connstorm" / "venv" / "bin").unlink()
+    del job.environment["PYTHONPATH"]
+    use = job.use(suite="tiny.toml")
+    assert use.code == 0, use.log
+    assert job.use(suite="tiny.toml", name="again", until="begin").outputs("begin")["installed"] == "true"
 
 
 def told(service, job, folder, name="quick"):

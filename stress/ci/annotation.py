@@ -7,7 +7,7 @@ from stress.model.text import plural
 from stress.store.verdict_file import VerdictFile
 
 SHOWN = 9  # the service shows ten of each level and step, and drops the others without a word
-LEVELS = {"broken": "error", "no-data": "error", "inconclusive": "warning", "no-baseline": "notice"}
+LEVELS = {"broken": "error", "no-data": "error", "inconclusive": "warning"}
 ORDER = ("error", "warning", "notice")
 
 
@@ -35,6 +35,8 @@ def escape_property(text: str) -> str:
 def verdict_annotations(name: str, verdict: VerdictFile) -> list[str]:
     """Return the annotations of a gate: its conditions that do not hold, the gravest first, then its warnings.
 
+    Conditions without a baseline are one line: in a first run they are many, and say the same.
+
     Args:
         name: of the gate, before every title.
         verdict: what the gate wrote.
@@ -47,12 +49,14 @@ def verdict_annotations(name: str, verdict: VerdictFile) -> list[str]:
     told += [("error", name, verdict.error)] if verdict.error is not None else []
     told += [("notice", name, f"allowed by an option: {what}") for what in verdict.allowed]
     told += [("warning", name, warning) for warning in verdict.warnings]
+    without = sum(condition.state == "no-baseline" for condition in verdict.conditions)
+    told += [("notice", name, f"{plural(without, 'condition has', 'conditions have')} no baseline.")] if without else []
     lines = []
     for level in ORDER:
         texts = [(title, text) for kind, title, text in told if kind == level]
         lines += [annotation(level, title, text) for title, text in texts[:SHOWN]]
         if texts[SHOWN:]:
-            lines.append(annotation(level, name, f"{plural(len(texts) - SHOWN, 'more')}: see the summary of the job."))
+            lines.append(annotation(level, name, f"{len(texts) - SHOWN:,} more: see the summary of the job."))
     return lines
 
 
