@@ -1,5 +1,6 @@
 """Names of stored runs and suites: what a user may write in place of a path."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from stored import FROZEN, a_document, a_suite
 
 from stress.analysis.attribution.attempt_record import record_attempt
 from stress.cli.main import connstorm as group
+from stress.cli.shipped import complete_suite
 from stress.cli.show import show_stored
 from stress.cli.stored import complete_stored
 from stress.model.errors import NoRunsError, UsageError
@@ -165,7 +167,10 @@ def test_an_overview_of_a_suite_counts_its_trials(tmp_path):
         "closewait": [slow, "its process ended with SIGKILL", slow],
         "clean": [clean],
     }  # the third is one too many
-    a_suite(tmp_path / "20261128T070000Z-suite-x-0a1b2c", trials)
+    path = a_suite(tmp_path / "20261128T070000Z-suite-x-0a1b2c", trials)
+    document = json.loads((path / "suite.json").read_text())
+    document["suite"]["trials"] = 2
+    (path / "suite.json").write_text(json.dumps(document))
     (suite,) = map(read_overview, list_stored(tmp_path))
     assert (suite.cells, suite.done, suite.failed) == (2, 2, 1)
     assert (suite.trials, suite.missing, suite.causes) == (4, 1, {"closewait": 1})
@@ -209,7 +214,7 @@ def test_the_shell_completes_names(tmp_path):
         name
         for name in group.list_commands(None)
         if any(
-            getattr(option, "_custom_shell_complete", None) is complete_stored
+            getattr(option, "_custom_shell_complete", None) in (complete_stored, complete_suite)
             for option in group.get_command(None, name).params
         )
     ]
