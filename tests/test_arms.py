@@ -16,7 +16,7 @@ from namespaced import namespaced
 import stress
 from stress.compare.arms import Question, compare_arms
 from stress.compare.report import ReportQuestion, read_document
-from stress.compare.server_pair import absent_trials, compare_pair
+from stress.compare.server_pair import absent_trials, compare_pair, pair_question
 from stress.lab.descendants import list_descendants
 from stress.lab.wait import wait_until
 from stress.model.arm import SuiteArm, parse_ready, plan_for_arm
@@ -357,7 +357,7 @@ def test_trials_without_a_result_are_never_a_pass(served):
     absent = sorted(absent_trials(path))
     assert len(absent) == 3
     assert absent[0].startswith("dying: 1 of 1 trial without a result: The server of the arm dying ended with SIGABRT")
-    result = compare_pair(path, path.parent)
+    result = compare_pair(path, pair_question(path, path.parent))
     assert (result.comparisons, result.verdict, result.exit_code(strict=False)) == ([], "no-data", 3)
 
 

@@ -10,8 +10,10 @@ import msgspec
 from stress.cli import gate
 from stress.cli.interrupts import resume_command
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.stored import allow_busy_option
 from stress.cli.suite import FIGURE, TRIALS_MAX, conduct, draw_suite
 from stress.cli.verb import Verb
+from stress.compare.arms import Question
 from stress.compare.gate import evaluate_gate
 from stress.compare.server_pair import PairResult, compare_pair, pair_document, pair_question, toml_text
 from stress.model.suite import Suite
@@ -35,6 +37,7 @@ TRIALS = 14  # of five metrics whose trials spread by 5 %, a change of 10 % in o
 @click.option("--rate", type=float, default=RATE_PER_S, show_default=True, help="of attempts, per second")
 @click.option("--expr", "exprs", multiple=True, metavar="EXPR", help="what must hold, such as 'body.p99 <= 1.10x'")
 @click.option("--strict", is_flag=True, help="fail with 4 when the result is inconclusive")
+@allow_busy_option
 @output_option
 @json_option
 def compare_servers(
@@ -48,6 +51,7 @@ def compare_servers(
     exprs: tuple[str, ...],
     output: Path,
     strict: bool,
+    allow_busy: bool,
     as_json: bool,
 ) -> None:
     r"""Storm two servers, which COMMANDs start, trial by trial in turn; say whether the second is worse.
@@ -75,26 +79,25 @@ def compare_servers(
         command = resume_command(path, (), host=False, retry_failed=False)
         click.echo(f"connstorm: interrupted; go on with: {command}; then connstorm compare {path}", err=True)
         sys.exit(interrupted)
-    sys.exit(conclude(path, suite, output, strict=strict, as_json=as_json))
+    sys.exit(conclude(path, suite, pair_question(path, output, allow_busy=allow_busy), strict=strict, as_json=as_json))
 
 
-def conclude(path: Path, suite: Suite, output: Path, *, strict: bool, as_json: bool) -> int:
+def conclude(path: Path, suite: Suite, question: Question, *, strict: bool, as_json: bool) -> int:
     """Draw the suite, print the comparison and the verdict; return the exit code."""
     file = suite_folder.read(path)
     cells = read_cell_trials(path, file)
     if any(trials.done for trials in cells):
         draw_suite(file, cells, path / FIGURE)
-    result = compare_pair(path, output)
+    result = compare_pair(path, question)
     code = result.exit_code(strict=strict)
     if not as_json:
         print_result(result)
         for line in arm_lines(file):
             click.echo(line)
     if suite.gates and result.comparisons:
-        question = pair_question(path, output)
         held = evaluate_gate(question, ())
         code = held.exit_code(strict=strict, require_baseline=True)
-        folder = verdict_file.gate_folder(output, question.arms[-1])
+        folder = verdict_file.gate_folder(question.results, question.arms[-1])
         verdict_file.open_gate_folder(folder)
         gate.write(held, question, code, folder, as_json=as_json)
     elif as_json:

@@ -132,15 +132,15 @@ def is_scalar(value: object) -> bool:
     return not isinstance(value, dict | list)
 
 
-def pair_question(path: Path, results: Path) -> Question:
-    """Return the question that compares the two arms of a suite folder."""
+def pair_question(path: Path, results: Path, *, allow_busy: bool = False) -> Question:
+    """Return the question that compares the two arms of a suite folder, also where the machine was busy if allowed."""
     file = suite_folder.read(path)
     arms = tuple(f"{cell.arm}={path}#{cell.name}" for cell in file.cells)
-    return Question(arms=arms, results=results)
+    return Question(arms=arms, results=results, allow_busy=allow_busy)
 
 
-def compare_pair(path: Path, results: Path) -> PairResult:
-    """Compare the two servers of a suite folder.
+def compare_pair(path: Path, question: Question) -> PairResult:
+    """Compare the two servers of a suite folder, as ``pair_question`` asks.
 
     Raises:
         UsageError: a trial's folder is damaged.
@@ -150,7 +150,7 @@ def compare_pair(path: Path, results: Path) -> PairResult:
     done = {record.trial.cell for record in suite_folder.read_records(path).values() if record.status is Status.DONE}
     if len(done) < len(file.cells):
         return PairResult([], [], absent)
-    matched = compare_arms(pair_question(path, results))
+    matched = compare_arms(question)
     return PairResult(compare_all(matched, ()), matched.warnings, absent)
 
 
