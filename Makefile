@@ -7,6 +7,7 @@
 # make validate   verdicts on real storms, and whole gates over simulated sessions, whose truth is known; an hour
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
 # make worlds     hold causes against worlds of known truth, in all ways; writes the table of docs/attribution.md
+# make steps      steps and drifts of simulated series, against annotators and in noise; into docs/statistics.md
 # make chance     storm over leaked connections, and hold what was said before against it; into docs/statistics.md
 # make captures   hold causes by packets against those by counters, in all scenarios; writes docs/attribution.md
 # make link-storms  hold causes across a link against what a router between really did, in every case; a minute
@@ -26,7 +27,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench track validate catalogue worlds captures clock links ten-million suite-pages chance symptoms mutations kill-points ab clean
+.PHONY: demo test check bench track validate catalogue worlds captures clock links ten-million suite-pages chance steps symptoms mutations kill-points ab clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -55,6 +56,9 @@ catalogue: $(VENV)/built
 
 worlds: $(VENV)/built
 	$(BIN)/python docs/generate/worlds.py
+
+steps: $(VENV)/built
+	$(BIN)/python benchmarks/annotated.py --table docs/statistics.md
 
 chance: $(VENV)/built
 	$(BIN)/python docs/generate/chance.py

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stress.analysis.history.change import State
+from stress.analysis.history.change import State, Track
 from stress.analysis.history.change_point import find_change_points
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from history_builders import a_series  # the tests' builders are no package
+from history_builders import WIDTH, a_series, drawn_series  # the tests' builders are no package
 
 Floats = npt.NDArray[np.float64]
 MARGIN = 5  # points that a change may be off
@@ -274,17 +274,68 @@ def confirmed_steps(drawn: Drawn) -> list[int]:
     return [change.place for change in track.changes if change.state is State.CONFIRMED]
 
 
-def main() -> None:
-    """Print the table of docs/validation.md."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=100, help="series of each family")
-    options = parser.parse_args()
-    said, none = (score(find, options.repeats, seed=1) for find in (confirmed_steps, lambda _: ()))
-    print("| family | F1 | covering | F1 of no step | covering of no step |\n| --- | ---: | ---: | ---: | ---: |")
+def track_of(heights: Floats, width: float = WIDTH) -> Track:
+    """Return what is found in a series of times whose logarithms are heights in widths of the noise."""
+    return find_change_points(a_series(11_000 * np.exp(width * heights)), {})
+
+
+def share_of(tracks: Sequence[Track], is_so: Callable[[Track], bool]) -> str:
+    """Return in how many series something is so, in per cent."""
+    return f"{100 * sum(map(is_so, tracks)) / len(tracks):.1f} %"
+
+
+def rates_table(series: int) -> list[str]:
+    """Return how often steps and drifts are confirmed in noise, and how often drifts are where there is one."""
+    lines = [
+        "| series | steps confirmed | drifts confirmed | drifts suspected or confirmed |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+
+    def add(name: str, make: Callable[[int], Floats], width: float = WIDTH) -> None:
+        tracks = [track_of(make(seed), width) for seed in range(series)]
+        steps = share_of(tracks, lambda track: any(one.state is State.CONFIRMED for one in track.changes))
+        drifts = share_of(tracks, lambda track: any(one.state is State.CONFIRMED for one in track.drifts))
+        lines.append(f"| {name} | {steps} | {drifts} | {share_of(tracks, lambda track: bool(track.drifts))} |")
+
+    for points in (15, 30, 60, 100):
+        for share in (0, 0.5, 0.8, 0.95):
+            what = f"{points} points of AR(1) noise, {share}" if share else f"{points} points of white noise"
+            add(what, lambda seed, n=points, r=share: drawn_series(seed, n, share=r))
+    for points, tails in ((12, 3), (40, 3), (40, 1.5), (100, 3)):
+        add(f"{points} points of t{tails} noise", lambda seed, n=points, t=tails: drawn_series(seed, n, tails=t))
+    for width in (WIDTH, 0.05):
+        for share in (0, 0.5, 0.8):
+            add(
+                f"+50 % over 30 points, noise of {100 * width:.0f} %, AR(1) {share}",
+                lambda seed, r=share, w=width: drawn_series(seed, 30, share=r) + np.linspace(0, np.log(1.5) / w, 30),
+                width,
+            )
+    return lines
+
+
+def scores_table(repeats: int) -> list[str]:
+    """Return how well confirmed steps agree with annotators."""
+    said, none = (score(find, repeats, seed=1) for find in (confirmed_steps, lambda _: ()))
+    lines = ["| family | F1 | covering | F1 of no step | covering of no step |", "| --- | ---: | ---: | ---: | ---: |"]
     for family, (f1, cover) in said.items():
-        print(f"| {family} | {f1:.2f} | {cover:.2f} | {none[family][0]:.2f} | {none[family][1]:.2f} |")
+        lines.append(f"| {family} | {f1:.2f} | {cover:.2f} | {none[family][0]:.2f} | {none[family][1]:.2f} |")
     (f1, cover), (f1_none, cover_none) = mean_of(said), mean_of(none)
-    print(f"| **all** | {f1:.3f} | {cover:.3f} | {f1_none:.3f} | {cover_none:.3f} |")
+    return [*lines, f"| **all** | {f1:.3f} | {cover:.3f} | {f1_none:.3f} | {cover_none:.3f} |"]
+
+
+def main() -> None:
+    """Write the tables of docs/statistics.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=60, help="series of each family")
+    parser.add_argument("--series", type=int, default=500, help="series of each kind of noise")
+    parser.add_argument("--table", type=Path, help="the document")
+    options = parser.parse_args()
+    for name, lines in (("annotated", scores_table(options.repeats)), ("rates", rates_table(options.series))):
+        print("\n".join(lines), flush=True)
+        if options.table:
+            begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+            before, _, rest = options.table.read_text().partition(begin)
+            options.table.write_text(before + begin + "\n".join(lines) + "\n" + end + rest.partition(end)[2])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from history_builders import a_point, a_series, drawn_series, levels, noise, times
+from msgspec.structs import replace as changed
 
 from stress.analysis.history.change import Direction, Kind, State
 from stress.analysis.history.change_point import find_change_points
@@ -122,23 +123,23 @@ def test_busy_points_are_left_out_of_times_only():
     busy = {8, 9, 10, 11, 12, 39}
     heights[[*busy]] += 15
     series = a_series(times(heights))
-    marked = [replace(point, busy=int(place in busy)) for place, point in enumerate(series.points)]
+    marked = [changed(point, busy=int(place in busy)) for place, point in enumerate(series.points)]
     assert find_change_points(series, {}).changes
     track = find_change_points(replace(series, points=tuple(marked)), {})
     assert not track.changes
     assert [(segment.first, segment.last) for segment in track.segments] == [(0, 40)]
     counts = a_series(100 * levels((8, 5), (5, 200), (27, 5)), "errors_per_million")
-    marked = [replace(point, busy=1) for point in counts.points]
+    marked = [changed(point, busy=1) for point in counts.points]
     assert find_change_points(replace(counts, points=tuple(marked)), {}).changes
 
 
 def test_steps_keep_their_places_where_busy_points_are_left_out():
     heights = drawn_series(7, 60) + levels((30, 0), (30, 8))
     series = a_series(times(heights))
-    marked = tuple(replace(point, busy=int(place % 7 == 0)) for place, point in enumerate(series.points))
+    marked = tuple(changed(point, busy=int(place % 7 == 0)) for place, point in enumerate(series.points))
     (step,) = find_change_points(replace(series, points=marked), {}).changes
     assert step.place == pytest.approx(30, abs=1)
-    all_busy = tuple(replace(point, busy=1) for point in series.points)
+    all_busy = tuple(changed(point, busy=1) for point in series.points)
     assert find_change_points(replace(series, points=all_busy), {}).segments
 
 

@@ -2,6 +2,7 @@
 """connstorm history: did it get worse? Change points over stored runs."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,15 @@ from stress.analysis.history.change import ChangePoint, Track
 from stress.analysis.history.change_point import SHOWING_POINTS_MIN
 from stress.analysis.history.difference import differences_at
 from stress.analysis.history.history import History, accept_changes
+from stress.analysis.metric import Metric
 from stress.cli.output import console, json_option, print_object
 from stress.cli.stored import complete_stored, results_option
 from stress.cli.verb import Verb
 from stress.compare.absent_trials import absent_of_newest
+from stress.compare.history_cache import HistoryCache
 from stress.model.errors import StoreError, UsageError
 from stress.store import accepted as stored
 from stress.store.history_folder import copy_to_history
-from stress.store.runs import read_observations
 from stress.store.stored_names import find_stored
 from stress.view.text.history_table import history_table
 from stress.view.text.history_wording import history_headline
@@ -56,6 +58,7 @@ FIGURE = "history.png"
     help="first copy the JSON of a run or suite into DIR, without its arrays; repeatable",
 )
 @click.option("--figure", type=click.Path(path_type=Path), help="where the picture goes  [default: DIR/history.png]")
+@click.option("--no-figure", is_flag=True, help="draw no picture, which takes most of the time")
 @click.option("--gate", is_flag=True, help="exit with 1 if a confirmed regression is neither accepted nor undone")
 @results_option
 @json_option
@@ -71,6 +74,7 @@ def history(
     reason: str | None,
     added: tuple[str, ...],
     figure: Path | None,
+    no_figure: bool,
     gate: bool,
     results: Path,
     as_json: bool,
@@ -98,17 +102,19 @@ def history(
         copy_to_history(find_stored(source, results), folder)
     file = accepted or folder / stored.ACCEPTED
     entries = stored.read(file)
-    runs = list(read_observations(folder, ""))
+    choice = analysis.HistoryFilter(metrics or HEADLINE, cells, testbeds)
+    cache = open_cache(folder, analysis.history_metrics(choice, entries))
+    runs = cache.read_rows()
     if not runs:
         raise UsageError(f"{folder} holds no run that is done; connstorm run and suite write some, --add copies them.")
-    choice = analysis.HistoryFilter(metrics or HEADLINE, cells, testbeds)
-    built = analysis.build_history(runs, choice, entries, threshold)
+    built = analysis.build_from_rows(runs, choice, entries, threshold, cache)
     if at is not None and reason is not None:
         accept(built, at, reason, file)
-        built = analysis.build_history(runs, choice, stored.read(file), threshold)
+        built = analysis.build_from_rows(runs, choice, stored.read(file), threshold, cache)
+    cache.save()
     for warning in built.warnings:
         click.echo(f"connstorm: {warning}", err=True)
-    pictures = draw_figures(built, figure or folder / FIGURE, folder, len(runs))
+    pictures = [] if no_figure else draw_figures(built, figure or folder / FIGURE, folder, len(runs))
     absent = absent_of_newest(folder)
     if as_json:
         print_object(document(built, folder, len(runs), pictures) | {"absent": absent})
@@ -117,8 +123,20 @@ def history(
         printer.print(history_table(built))
         for line in absent:
             printer.print(f"{line}.", highlight=False, markup=False)
-        printer.print("\n".join(f"figure: {picture}" for picture in pictures), soft_wrap=True)
+        if pictures:
+            printer.print("\n".join(f"figure: {picture}" for picture in pictures), soft_wrap=True)
     sys.exit(REGRESSED if gate and built.open_regressions else 0)
+
+
+def open_cache(folder: Path, metrics: Sequence[Metric]) -> HistoryCache:
+    """Return the cache of a history.
+
+    Raises:
+        UsageError: it is no folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder; give a folder of run folders and suite folders.")
+    return HistoryCache(folder, metrics)
 
 
 def accept(history: History, at: str, reason: str, file: Path) -> None:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from stress.analysis.history.change import ChangePoint, State, Track
 from stress.analysis.history.change_point import find_change_points
-from stress.analysis.history.series import Series, all_series
+from stress.analysis.history.detectors import Memo, compute_anew
+from stress.analysis.history.series import RunRow, Series, run_row, series_of_rows
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.trials import THRESHOLD
 from stress.model.acceptance import Acceptance
@@ -64,19 +65,42 @@ def build_history(
     accepted: Sequence[LocatedEntry],
     threshold: float = THRESHOLD,
 ) -> History:
+    """Return the series of stored runs with their change points; arguments and errors as of ``build_from_rows``."""
+    metrics = history_metrics(choice, accepted)
+    rows = [run_row(run, metrics) for run in observations if not run.interrupted]
+    return build_from_rows(rows, choice, accepted, threshold)
+
+
+def history_metrics(choice: HistoryFilter, accepted: Sequence[LocatedEntry]) -> list[Metric]:
+    """Return the metrics that are analysed, and those of accepted changes.
+
+    Raises:
+        UsageError: there is no such metric.
+    """
+    names = [*choice.metrics, *(entry.metric for _, entry in accepted if entry.metric not in choice.metrics)]
+    return [find_entry_metric(name, accepted) for name in dict.fromkeys(names)]
+
+
+def build_from_rows(
+    rows: Iterable[RunRow],
+    choice: HistoryFilter,
+    accepted: Sequence[LocatedEntry],
+    threshold: float = THRESHOLD,
+    memo: Memo = compute_anew,
+) -> History:
     """Return the series of stored runs with their change points.
 
     Args:
-        observations: in any order.
+        rows: in any order, with values of ``history_metrics``.
         choice: the series that are analysed.
         accepted: the accepted changes, each with the position of its entry.
-        threshold: of steps, as a share of the level before them.
+        threshold: of changes, as a share of the level before them.
+        memo: where results are looked up by their contents, and stored.
 
     Raises:
         UsageError: there is no such metric, cell or testbed, or an entry has an unknown metric.
     """
-    names = [*choice.metrics, *(entry.metric for _, entry in accepted if entry.metric not in choice.metrics)]
-    every = all_series(observations, [find_entry_metric(name, accepted) for name in dict.fromkeys(names)])
+    every = series_of_rows(rows, history_metrics(choice, accepted))
     refuse_unknown("cell", choice.cells, {series.cell for series in every})
     refuse_unknown("testbed", choice.testbeds, {series.testbed for series in every})
     places = [find_accepted_places(series, accepted) for series in every]
@@ -88,7 +112,7 @@ def build_history(
         if where not in matched
     ]
     tracks = [
-        find_change_points(series, {place: entry.reason for (_, entry), place in of_series.items()}, threshold)
+        find_change_points(series, {place: entry.reason for (_, entry), place in of_series.items()}, threshold, memo)
         for series, of_series in zip(every, places, strict=True)
         if choice.has(series)
     ]

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Series: a metric of a cell on one kind of machine, over successive runs."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median_low
+
+import msgspec
 
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS, Estimate, median_interval
@@ -14,12 +16,44 @@ from stress.model.errors import UsageError
 from stress.model.observation import Observation
 
 Key = tuple[str, str, str]  # cell, testbed, identity of the plan
-TimedRun = tuple[datetime, Observation]  # when a run began, and the run
-Occasions = list[list[TimedRun]]
+Occasions = list[list["RunRow"]]
 
 
-@dataclass(frozen=True)
-class Point:
+class RunRow(msgspec.Struct, frozen=True, gc=False):
+    """What series need of a stored run.
+
+    Attributes:
+        cell: name of its cell.
+        testbed: the kind of machine.
+        identity: of its plan.
+        group: id of the suite that it is a trial of; "" for none.
+        time: when it began.
+        path: the run folder.
+        program: version of the program that made it.
+        kernel: release of the kernel.
+        attempts: how many there were.
+        timed: whether its times and rates can be compared.
+        busy: whether it was made while the machine was busy.
+        facts: as of a point.
+        values: of the metrics that are asked for, in their order; None where it has none.
+    """
+
+    cell: str
+    testbed: str
+    identity: str
+    group: str
+    time: datetime
+    path: str
+    program: str
+    kernel: str
+    attempts: int
+    timed: bool
+    busy: bool
+    facts: dict[str, str]
+    values: tuple[float | None, ...]
+
+
+class Point(msgspec.Struct, frozen=True, gc=False):
     """A run, or the trials of one suite together.
 
     Attributes:
@@ -42,7 +76,7 @@ class Point:
     path: Path
     runs: tuple[str, ...]
     busy: int = 0
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = {}
 
     @property
     def is_busy(self) -> bool:
@@ -90,37 +124,66 @@ def all_series(observations: Iterable[Observation], metrics: Sequence[Metric]) -
     Raises:
         UsageError: the start time of a run is invalid.
     """
-    plans = occasions_by_plan(observations)
-    ended = {key: max(trials[0][0] for trials in occasions) for key, occasions in plans.items()}
-    begun = {key: min(trials[0][0] for trials in occasions) for key, occasions in plans.items()}
+    return series_of_rows([run_row(run, metrics) for run in observations if not run.interrupted], metrics)
+
+
+def run_row(run: Observation, metrics: Sequence[Metric]) -> RunRow:
+    """Return what series need of a run.
+
+    Raises:
+        UsageError: its start time is invalid.
+    """
+    values = (metric.value(run.summary) for metric in metrics)
+    return RunRow(
+        cell=run.cell,
+        testbed=run.host.testbed,
+        identity=run.plan.identity,
+        group=run.group,
+        time=parse_start_time(run),
+        path=str(run.path),
+        program=run.program,
+        kernel=run.host.kernel,
+        attempts=run.summary.attempts,
+        timed=run.timed,
+        busy=run.is_busy,
+        facts=recorded_facts(run),
+        values=tuple(None if value is None else float(value) for value in values),
+    )
+
+
+def series_of_rows(rows: Iterable[RunRow], metrics: Sequence[Metric]) -> list[Series]:
+    """Return the series of runs as ``all_series`` does; the values of the rows are those of the metrics."""
+    plans = occasions_by_plan(rows)
+    ended = {key: max(trials[0].time for trials in occasions) for key, occasions in plans.items()}
+    begun = {key: min(trials[0].time for trials in occasions) for key, occasions in plans.items()}
     places: dict[tuple[str, str], list[Key]] = {}
     for key in sorted(plans, key=lambda key: (key[:2], begun[key], key)):
         places.setdefault(key[:2], []).append(key)
     series = []
     for (cell, testbed), keys in places.items():
         last = max(keys, key=lambda key: (ended[key], key))
-        for metric in metrics:
+        of_keys = {key: points_by_metric(plans[key], metrics) for key in keys}
+        for column, metric in enumerate(metrics):
             for key in keys:
-                points = [point for trials in plans[key] if (point := make_point(trials, metric))]
-                points.sort(key=lambda point: (point.time, str(point.path)))
+                points = of_keys[key][column]
                 if points:
                     of_plan = (key[2], key == last, len(keys) == 1)
                     series.append(Series(cell, testbed, metric, *of_plan, tuple(points)))
     return series
 
 
-def occasions_by_plan(observations: Iterable[Observation]) -> dict[Key, Occasions]:
+def occasions_by_plan(rows: Iterable[RunRow]) -> dict[Key, Occasions]:
     """Return the runs of each cell, machine and plan, grouped by occasion, the earliest of each occasion first.
 
     An occasion is a suite on one kernel with one version of the program, or a single run.
     """
-    occasions: dict[Key, dict[tuple[str, ...], list[TimedRun]]] = {}
-    for run in observations:
-        key = (run.cell, run.host.testbed, run.plan.identity)
-        occasion = (run.group, run.host.kernel, run.program) if run.group else (str(run.path),)
-        occasions.setdefault(key, {}).setdefault(occasion, []).append((parse_start_time(run), run))
+    occasions: dict[Key, dict[tuple[str, ...], list[RunRow]]] = {}
+    for row in rows:
+        occasion = (row.group, row.kernel, row.program) if row.group else (row.path,)
+        key = (row.cell, row.testbed, row.identity)
+        occasions.setdefault(key, {}).setdefault(occasion, []).append(row)
     return {
-        key: [sorted(trials, key=lambda timed: (timed[0], str(timed[1].path))) for trials in of_key.values()]
+        key: [sorted(trials, key=lambda row: (row.time, row.path)) for trials in of_key.values()]
         for key, of_key in occasions.items()
     }
 
@@ -140,28 +203,29 @@ def parse_start_time(observation: Observation) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def make_point(trials: Sequence[TimedRun], metric: Metric) -> Point | None:
-    """Return the point of the runs of one occasion; None where none of them has a value of the metric.
+def points_by_metric(occasions: Occasions, metrics: Sequence[Metric]) -> list[list[Point]]:
+    """Return the points of the occasions of a plan for each metric, by time.
 
     Times and rates are not read from runs that shared their machine.
+
+    Args:
+        occasions: the runs of each, the earliest first.
+        metrics: those of which the runs have values; an occasion in which none has a value is no point.
     """
-    usable = [run for _, run in trials if run.timed or metric.unit not in TIMED_UNITS]
-    values = [value for run in usable if (value := metric.value(run.summary)) is not None]
-    estimate = median_interval([float(value) for value in values])
-    if estimate is None:
-        return None
-    time, first = trials[0]
-    return Point(
-        time=time,
-        estimate=estimate,
-        attempts=median_low(run.summary.attempts for _, run in trials),
-        program=first.program,
-        kernel=first.host.kernel,
-        path=first.path,
-        runs=tuple(run.path.name for _, run in trials),
-        busy=sum(run.is_busy for _, run in trials),
-        facts=recorded_facts(first),
-    )
+    points: list[list[Point]] = [[] for _ in metrics]
+    for trials in sorted(occasions, key=lambda trials: (trials[0].time, trials[0].path)):
+        first, path = trials[0], Path(trials[0].path)
+        runs = tuple(row.path.rpartition("/")[2] for row in trials)
+        attempts = median_low(row.attempts for row in trials) if trials[1:] else first.attempts
+        busy = sum(row.busy for row in trials)
+        for column, metric in enumerate(metrics):
+            usable = trials if metric.unit not in TIMED_UNITS else [row for row in trials if row.timed]
+            estimate = median_interval([value for row in usable if (value := row.values[column]) is not None])
+            if estimate is not None:
+                points[column].append(
+                    Point(first.time, estimate, attempts, first.program, first.kernel, path, runs, busy, first.facts)
+                )
+    return points
 
 
 def recorded_facts(run: Observation) -> dict[str, str]:
