@@ -225,3 +225,29 @@ def test_a_gate_that_allows_a_busy_machine_names_it(tmp_path):
 def test_a_quiet_gate_that_would_allow_it_names_nothing(tmp_path):
     _, result = gated(two_suites(tmp_path, busy=0), allow_busy=True)
     assert result.allowed == []
+
+
+@pytest.mark.parametrize(
+    ("busy", "unknown", "state"),
+    [
+        ({1}, {1}, State.INCONCLUSIVE),
+        ({1, 2}, {1}, State.INCONCLUSIVE),
+        ({1}, {1, 2}, State.BROKEN),
+        (set(), {1}, State.BROKEN),
+        ({1}, set(), State.HOLDS),
+    ],
+)
+def test_an_unknown_cause_of_a_busy_trial_alone_breaks_no_gate(tmp_path, busy, unknown, state):
+    """As seen: one attempt of 4.08 ms, one jiffy, on a machine at load 6 closed the gate of the smoke suite."""
+    trials = jittered(3)
+    for number in unknown:
+        trials[number]["summary"]["causes"]["unknown"] = 1
+    for number in busy:
+        trials[number]["acts"][0]["stalls"] = stalls(trials[number]["acts"][0], 0.43)
+    folders = ("none", str(a_suite(tmp_path / "new", {"closewait": trials})))
+    (held,) = evaluate_gate(Question(arms=folders), ["cause.unknown == 0"]).conditions
+    assert held.state is state
+    assert ("the machine was busy in 1 trial with unknown causes" in sentence(held)) == (state is State.INCONCLUSIVE)
+    if unknown:
+        (seen,) = evaluate_gate(Question(arms=folders, allow_busy=True), ["cause.unknown == 0"]).conditions
+        assert seen.state is State.BROKEN

@@ -11,6 +11,7 @@ from stress.analysis.gate.case import Case
 from stress.analysis.gate.condition import Condition
 from stress.analysis.gate.stand_in import GateRow, absent_here, trial_of_run
 from stress.analysis.gate.trial_value import trial_values
+from stress.analysis.gate.unexplained import held_by_busy_unknown
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.compare.base_history import KnownSessions
@@ -58,7 +59,10 @@ def case_of_row(condition: Condition, row: GateRow, known: KnownSessions) -> Cas
         trials=trial_values(row.new, metric, lambda run: trial_name(run.path)),
     )
     if condition.kind == "absolute" or not base or not row.new:
-        return replace(alone, held_back=busy_sides({row.columns[1]: count_busy(row.new)}) if timed else None)
+        if timed:
+            return replace(alone, held_back=busy_sides({row.columns[1]: count_busy(row.new)}))
+        is_absolute = condition.kind == "absolute"
+        return replace(alone, held_back=held_by_busy_unknown(condition, metric, row.new) if is_absolute else None)
     pair = pair_arms(row.name, *row.columns, base, row.new)
     old, new = pair.values(metric)
     spread = pair_spread(pair, metric, known.calibration, known.others)
