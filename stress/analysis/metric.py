@@ -28,12 +28,14 @@ class Metric:
         unit: ``ns``, ``/s``, ``per million`` or ``""`` for a count.
         better: which direction is an improvement; None: neither.
         value: reads it from a summary; returns None where the run has no value.
+        counter: name of the kernel's counter that it is, which no summary has; "" for all other metrics.
     """
 
     name: str
     unit: str
     better: Literal["lower", "higher"] | None
     value: Callable[[Summary], float | None]
+    counter: str = ""
 
 
 def per_million(count: int, summary: Summary) -> float | None:
@@ -110,8 +112,30 @@ METRICS: dict[str, Metric] = {
 
 
 BAND_PATTERN = re.compile(r"band\.(\d+(\.\d+)?s|2jiffies|offtheladder)")
+COUNTER_PATTERN = re.compile(r"counter\.([\w ]+?)(\.per_million)?")
 BOUND_PATTERN = re.compile(r"(cause\.(?!(?:none|unknown)\.)\w+)\.(?:at_least|at_most)")
 CAUSE_PREFIX = "cause."
+COUNTER_PREFIX = "counter."
+# Counters of what went wrong: fewer are better. Whether more of another counter is better, nobody can say.
+FAULT_COUNTERS = frozenset(
+    {
+        "AttemptFails",
+        "EmbryonicRsts",
+        "InCsumErrors",
+        "InErrs",
+        "ListenDrops",
+        "ListenOverflows",
+        "RetransSegs",
+        "SyncookiesFailed",
+        "TCPAbortOnMemory",
+        "TCPAbortOnTimeout",
+        "TCPBacklogDrop",
+        "TCPReqQFullDrop",
+        "TCPSYNChallenge",
+        "TCPSynRetrans",
+        "TCPTimeouts",
+    }
+)
 BAND_PREFIX = "band."  # followed by the rung: band.1s, band.2jiffies
 PER_MILLION_SUFFIX = ".per_million"  # after a count: cause.closewait.per_million
 
@@ -161,11 +185,18 @@ def bound_metric(name: str) -> Metric:
     return Metric(name, "", METRICS[f"{CAUSE_PREFIX}{cause}"].better, value)
 
 
+def counter_metric(name: str, counter: str) -> Metric:
+    """Return the metric of a counter of the kernel, which may be one that no run has: ``refuse_unknown_counters``."""
+    unit = "per million" if name.endswith(PER_MILLION_SUFFIX) else ""
+    return Metric(name, unit, "lower" if counter in FAULT_COUNTERS else None, lambda _: None, counter)
+
+
 def find_metric(name: str) -> Metric:
     """Return a metric by name.
 
-    It is one of METRICS, a band (``band.1s``), a count as a rate (``errors.per_million``), or an end of the interval of
-    a cause (``cause.accept_queue.at_least``, ``cause.accept_queue.at_most``).
+    It is one of METRICS, a band (``band.1s``), a count as a rate (``errors.per_million``), an end of the interval of a
+    cause (``cause.accept_queue.at_least``, ``cause.accept_queue.at_most``), or a counter of the kernel
+    (``counter.TCPTimeouts``, ``counter.TCPTimeouts.per_million``).
 
     Raises:
         UsageError: there is no metric of that name.
@@ -176,6 +207,8 @@ def find_metric(name: str) -> Metric:
         return band_metric(name)
     if (match := BOUND_PATTERN.fullmatch(name)) and match[1] in METRICS:
         return bound_metric(name)
+    if match := COUNTER_PATTERN.fullmatch(name):
+        return counter_metric(name, match[1])
     counted = METRICS.get(name.removesuffix(PER_MILLION_SUFFIX))
     if name.endswith(PER_MILLION_SUFFIX) and counted is not None and counted.unit == "":
         return rate_metric(name)

@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from stress import __version__
+from stress.analysis.comparison.counter_metric import refuse_unknown_counters
 from stress.analysis.history import history as analysis
 from stress.analysis.history.change import ChangePoint, Track
 from stress.analysis.history.change_point import SHOWING_POINTS_MIN
 from stress.analysis.history.difference import differences_at
 from stress.analysis.history.history import History, accept_changes
-from stress.analysis.metric import Metric
+from stress.analysis.metric import Metric, find_metric
 from stress.cli.output import console, json_option, print_object
 from stress.cli.stored import complete_stored, results_option
 from stress.cli.verb import Verb
@@ -23,6 +24,7 @@ from stress.compare.history_cache import HistoryCache
 from stress.model.errors import StoreError, UsageError
 from stress.store import accepted as stored
 from stress.store.history_folder import copy_to_history
+from stress.store.runs import read_observations
 from stress.store.stored_names import find_stored
 from stress.view.text.history_table import history_table
 from stress.view.text.history_wording import history_headline
@@ -108,6 +110,9 @@ def history(
     if not runs:
         raise UsageError(f"{folder} holds no run that is done; connstorm run and suite write some, --add copies them.")
     built = analysis.build_from_rows(runs, choice, entries, threshold, cache)
+    shown = {track.series.metric.name for track in built.tracks}
+    if unseen := [metric for metric in map(find_metric, choice.metrics) if metric.counter and metric.name not in shown]:
+        refuse_unknown_counters(unseen, list(read_observations(folder, "")))
     if at is not None and reason is not None:
         accept(built, at, reason, file)
         built = analysis.build_from_rows(runs, choice, stored.read(file), threshold, cache)

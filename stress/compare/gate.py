@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stress.analysis.comparison.arm_pair import describe_sessions, pair_columns
 from stress.analysis.comparison.comparability import explain_refusals
+from stress.analysis.comparison.counter_metric import refuse_unknown_counters
 from stress.analysis.comparison.projection import LABEL, explain_hidden_differences
 from stress.analysis.comparison.quiet import describe_busy, pass_for_quiet
 from stress.analysis.gate.absence import absent_trials, hold_to_plan
@@ -16,6 +17,7 @@ from stress.analysis.gate.evaluate import evaluate_cases
 from stress.analysis.gate.result import ConditionResult, State
 from stress.analysis.gate.self_test import InjectedRegression, inject_regressions
 from stress.analysis.gate.stand_in import set_apart, stand_ins
+from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.compare.absent_trials import absent_lines
 from stress.compare.arms import Question, known_calibration, lay_out, read_arms, read_question
@@ -127,6 +129,7 @@ def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
     needs_base = any(condition.kind != "absolute" for condition, _ in conditions)
     runs, warnings = read_with_baseline(question, new_runs, needs_base=needs_base) if new_runs else ([], [])
     new = (new_runs[0].label if runs is new_runs else runs[-1].label) if new_runs else label or path.name
+    refuse_unknown_counters((find_metric(condition.metric) for condition, _ in conditions), runs)
     absent = stand_ins(planned, new_runs, new)
     by, rows = lay_out(replace(question, cols=(LABEL,)), [*runs, *absent])
     parts = set_apart(rows, new)

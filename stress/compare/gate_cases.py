@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from stress.analysis.comparison.arm_pair import pair_arms, values_by_key
+from stress.analysis.comparison.counter_metric import value_of
 from stress.analysis.comparison.quiet import busy_sides, count_busy, held_by_busy
 from stress.analysis.comparison.session_spread import one_session_each, pair_spread
 from stress.analysis.gate.case import Case
@@ -84,7 +85,7 @@ def valueless_trials(condition: Condition, metric: Metric, runs: Iterable[Observ
     """
     trials = []
     for run in runs:
-        value = metric.value(run.summary)
+        value = value_of(metric, run)
         if value is None:
             reason = missing_value_text(metric, run.summary)
         elif condition.kind != "absolute" and metric.unit in TIMED_UNITS and value <= 0:
@@ -97,6 +98,8 @@ def valueless_trials(condition: Condition, metric: Metric, runs: Iterable[Observ
 
 def missing_value_text(metric: Metric, summary: Summary) -> str:
     """Return why a run that is done has no value of a metric."""
+    if metric.counter:
+        return f"it did not record {metric.counter}"
     if not summary.attempts:
         return "it made no attempt"
     if metric.name.startswith("body."):

@@ -94,5 +94,5 @@ def gate_files(verdict: VerdictFile, conditions: Sequence[ConditionResult]) -> d
     if verdict.error is not None:
         junit, summary = junit_error(verdict.error), error_markdown(verdict.error)
     else:
-        junit, summary = junit_xml(conditions), markdown(conditions, verdict.warnings, verdict.allowed)
+        junit, summary = junit_xml(conditions, verdict.allowed), markdown(conditions, verdict.warnings, verdict.allowed)
     return {JUNIT_NAME: junit, SUMMARY_NAME: summary.encode(), VERDICT_NAME: encode(verdict)}

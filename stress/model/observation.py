@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Observation: a stored run without its arrays, one trial in comparisons and histories. Imports no numpy."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from stress.model.host import Host
@@ -33,6 +35,7 @@ class Observation:
         took_s: how long it took.
         session: its session; runs with equal sessions were made one soon after the other (``session``). "" where it was
             not asked for.
+        read_counters: reads ``counters``, which few questions need.
         busy: why the machine was not quiet, as ``busy_reasons`` has it; empty where it was, or nothing is known.
         arm: the name of its arm in a suite with arms; "" for none.
         interrupted: whether it was ended before its plan was; a trial of a suite is then no observation.
@@ -57,6 +60,7 @@ class Observation:
     took_s: float = 0.0
     session: str = ""
     busy: tuple[str, ...] = ()
+    read_counters: Callable[[], Mapping[str, int]] = field(default=dict, compare=False, repr=False)
     arm: str = ""
     interrupted: bool = False
 
@@ -64,6 +68,11 @@ class Observation:
     def timed(self) -> bool:
         """Whether its times can be compared with those of other runs."""
         return self.measures and not self.host.emulated
+
+    @cached_property
+    def counters(self) -> Mapping[str, int]:
+        """By how much each of the kernel's counters rose, that every act of the run recorded."""
+        return self.read_counters()
 
     @property
     def is_busy(self) -> bool:

@@ -6,6 +6,7 @@ On the command line ``label=path`` gives an arm a label, and ``path#cell`` selec
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from stress.model.suite import Settle, Status
 from stress.model.summary import Summary
 from stress.model.units import SECOND_NS
 from stress.store import suite_folder
+from stress.store.counters import read_counters
 from stress.store.run_folder import RUN_FILE
 from stress.store.run_schema import SCHEMA, decode_run
 from stress.store.sessions import suite_sessions
@@ -185,6 +187,7 @@ def read_observation(path: Path, label: str, *, settle: Settle | None = None, **
         summary=header.summary,
         evidence=evidence_text(header),
         busy=header.busy_reasons(settle),
+        read_counters=partial(read_counters, path),
         **names,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from stress.analysis.comparison.compare import default_threshold
+from stress.analysis.comparison.counter_metric import value_of
 from stress.analysis.comparison.projection import Row
 from stress.analysis.comparison.sessions import describe_busy, quiet_runs, session_values, shared_runs
 from stress.analysis.comparison.verdict import Unit
@@ -84,7 +85,7 @@ class ArmPair:
 
 def values_by_key(runs: dict[Key, Observation], metric: Metric) -> dict[Key, float]:
     """Return the metric's value of each run that has one."""
-    values = ((key, metric.value(run.summary)) for key, run in runs.items())
+    values = ((key, value_of(metric, run)) for key, run in runs.items())
     return {key: float(value) for key, value in values if value is not None}
 
 

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from stress.analysis.comparison.counter_metric import refuse_unknown_counters
 from stress.analysis.metric import ERROR_OUTCOMES, PER_MILLION_SUFFIX, Metric, band_name, find_metric
 from stress.model.observation import Observation
 from stress.model.outcome import Cause
@@ -54,7 +55,9 @@ def metric_families(
         UsageError: there is no metric of such a name.
     """
     if names:
-        return [(find_metric(name), True) for name in dict.fromkeys(names)]
+        named = [find_metric(name) for name in dict.fromkeys(names)]
+        refuse_unknown_counters(named, runs)
+        return [(metric, True) for metric in named]
     if is_survey:
         return [
             (metric, False) for metric in dict.fromkeys([*map(find_metric, SURVEYED_METRICS), *explored_metrics(runs)])

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from stress.analysis.comparison.counter_metric import value_of
 from stress.analysis.metric import CAUSE_PREFIX, Metric
 from stress.model.observation import Observation
 from stress.model.outcome import Cause
@@ -41,7 +42,7 @@ def trial_values(
     """Return the value of each run that has one."""
     values = []
     for run in runs:
-        value = metric.value(run.summary)
+        value = value_of(metric, run)
         if value is not None:
             causes = {cause: count for cause, count in run.summary.causes.items() if count and cause != Cause.NONE}
             causes = dict(sorted(causes.items(), key=lambda item: -item[1]))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from stress.analysis.comparison.counter_metric import refuse_unknown_counters
 from stress.analysis.history.change import ChangePoint, State, Track
 from stress.analysis.history.change_point import find_change_points
 from stress.analysis.history.detectors import Memo, compute_anew
@@ -66,8 +67,9 @@ def build_history(
     threshold: float = THRESHOLD,
 ) -> History:
     """Return the series of stored runs with their change points; arguments and errors as of ``build_from_rows``."""
-    metrics = history_metrics(choice, accepted)
-    rows = [run_row(run, metrics) for run in observations if not run.interrupted]
+    metrics, runs = history_metrics(choice, accepted), [run for run in observations if not run.interrupted]
+    refuse_unknown_counters(metrics, runs)
+    rows = [run_row(run, metrics) for run in runs]
     return build_from_rows(rows, choice, accepted, threshold)
 
 

@@ -9,6 +9,7 @@ from statistics import median_low
 
 import msgspec
 
+from stress.analysis.comparison.counter_metric import value_of
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS, Estimate, median_interval
 from stress.model.busy import is_mostly_busy
@@ -133,7 +134,7 @@ def run_row(run: Observation, metrics: Sequence[Metric]) -> RunRow:
     Raises:
         UsageError: its start time is invalid.
     """
-    values = (metric.value(run.summary) for metric in metrics)
+    values = (value_of(metric, run) for metric in metrics)
     return RunRow(
         cell=run.cell,
         testbed=run.host.testbed,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from stress.analysis.comparison.counter_metric import value_of
 from stress.analysis.comparison.dimension import (
     dimension_value,
     dimension_values,
@@ -86,7 +87,7 @@ class Column:
         for row, runs in self.rows.items():
             for metric in metrics:
                 usable = [run for run in runs if run.timed or metric.unit not in TIMED_UNITS]
-                read = [(metric.value(run.summary), run) for run in usable]
+                read = [(value_of(metric, run), run) for run in usable]
                 values = [(float(value), run) for value, run in read if value is not None]
                 if values:
                     yield Sample(row, metric, *map(tuple, zip(*values, strict=True)))

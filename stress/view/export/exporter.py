@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from stress.analysis.attribution.summary import analyse
+from stress.analysis.comparison.counter_metric import refuse_unknown_counters
 from stress.analysis.metric import Metric, find_metric
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
@@ -48,6 +49,7 @@ class Exporter:
         self.name = name
         self.format: Format = FORMATS[name]
         self.metrics = metrics_of_format(name, metrics)
+        refuse_unknown_counters(self.metrics, runs)
         self.columns = columns(runs, by, separates=self.format.separates)
         self.by = by
         if self.format.write is None:

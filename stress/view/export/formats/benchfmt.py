@@ -8,6 +8,7 @@ A setting holds for all lines after it until it is written again, so only what c
 import re
 from collections.abc import Iterator, Sequence
 
+from stress.analysis.comparison.counter_metric import value_of
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.model.observation import Observation
@@ -56,7 +57,7 @@ def settings(column: Column, run: Observation) -> dict[str, str]:
 def value_texts(run: Observation, metrics: Sequence[Metric]) -> Iterator[str]:
     """Yield each value of a trial with its unit; missing values are left out."""
     for metric in metrics:
-        value = metric.value(run.summary)
+        value = value_of(metric, run)
         if value is not None and (run.timed or metric.unit not in TIMED_UNITS):
             yield f"{value:.12g} {unit_name(metric)}"
 
