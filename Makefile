@@ -5,6 +5,7 @@
 # make bench      ratios against a bare loop and other tools, side by side; writes docs/performance.md; then track
 # make track      add a suite of this version to results/history, and draw docs/history.png
 # make validate   verdicts on real storms, and whole gates over simulated sessions, whose truth is known; an hour
+# make sessions   ten real sessions of a suite, each gated against the other nine; 10 minutes
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
 # make worlds     hold causes against worlds of known truth, in all ways; writes the table of docs/attribution.md
 # make steps      steps and drifts of simulated series, against annotators and in noise; into docs/statistics.md
@@ -27,7 +28,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench track validate catalogue worlds captures clock links ten-million suite-pages chance steps symptoms mutations kill-points ab clean
+.PHONY: demo test check bench track validate catalogue worlds captures clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions clean
 
 demo: $(VENV)/built
 	$(BIN)/connstorm demo
@@ -50,6 +51,9 @@ track: $(VENV)/built
 
 validate: $(VENV)/built
 	$(BIN)/python benchmarks/validate.py --table docs/validation.md
+
+sessions: $(VENV)/built
+	$(BIN)/python benchmarks/ten_sessions.py --table docs/validation.md
 
 catalogue: $(VENV)/built
 	$(BIN)/python docs/generate/catalogue.py

@@ -65,6 +65,7 @@ def condition_record(result: ConditionResult) -> ConditionRecord:
         breaking=[TrialRecord(trial=one.name, value=one.value, causes=one.causes) for one in result.breaking],
         absent=[absent_record(trial) for trial in result.absent],
         allowed=result.excused,
+        unit=result.unit.value,
     )
 
 

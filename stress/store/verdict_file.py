@@ -62,6 +62,7 @@ class ConditionRecord(msgspec.Struct, frozen=True, kw_only=True):
         breaking: the new trials that do not hold to the condition, each by itself.
         absent: the planned ones that have no value.
         allowed: whether it has no data, and that was allowed.
+        unit: what one value stands for: block, trial or session; ``base_trials`` and the like count these.
     """
 
     expr: str
@@ -83,6 +84,7 @@ class ConditionRecord(msgspec.Struct, frozen=True, kw_only=True):
     breaking: list[TrialRecord] = []
     absent: list[TrialRecord] = []
     allowed: bool = False
+    unit: str = "trial"
 
 
 class VerdictFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from stress.analysis.statistics.trials import Estimate
 from stress.model.text import join_words, number_text, plural
 from stress.view.text import metric_wording as words
 from stress.view.text.change_mark import is_apart
+from stress.view.text.session_wording import sessions_text
 
 # Most important first. Missing data comes before equivalence, because it may hide anything.
 SEVERITY = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.INCONCLUSIVE, Verdict.NO_DATA, Verdict.EQUIVALENT)
@@ -224,6 +225,7 @@ def method_text(comparisons: Sequence[Comparison]) -> str:
     how = METHODS[one][0]
     if others:
         how = ", ".join(f"{METHODS[unit][1]} in {units[unit]:,}" for unit in (one, *others))
+    how += sessions_text(tested)
     return f"{plural(len(tested), 'test')}: {'; '.join(parts)} (level {number_text(ALPHA)}); {how}."
 
 

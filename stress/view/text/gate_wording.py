@@ -4,6 +4,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from stress.analysis.comparison.verdict import Unit
 from stress.analysis.gate.result import ConditionResult, State
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import TIMED_UNITS, Effect, Estimate
@@ -100,8 +101,15 @@ def sentence(result: ConditionResult) -> str:
     change = f"{estimate_text(result, result.base)} became {seen}, {effect_text(result)}"
     if result.held_back is not None:
         return f"{result.condition}{where}: {state_text(result)} ({result.held_back}); {change}."
-    p = f"p {p_text(result.adjusted_p)}{breaking and '; '}{breaking}"
+    p = f"p {p_text(result.adjusted_p)}{sessions_text(result)}{breaking and '; '}{breaking}"
     return f"{result.condition}{where}: {state_text(result)}; {change}, {p}."
+
+
+def sessions_text(result: ConditionResult) -> str:
+    """Return how many sessions the arms have: ``', by sessions: 14 against 1'``; ``''`` where trials are compared."""
+    if result.unit is not Unit.SESSION or result.base is None or result.new is None:
+        return ""
+    return f", by sessions: {result.base.trials:,} against {result.new.trials:,}"
 
 
 def no_data_text(result: ConditionResult) -> str:
