@@ -8,6 +8,7 @@ import pytest
 from stored import a_document, a_suite, jittered
 
 from stress.analysis.comparison.counter_metric import value_of
+from stress.analysis.comparison.moved_counters import counters_of, describe_moved_counters
 from stress.analysis.comparison.verdict import Verdict
 from stress.analysis.gate.result import State
 from stress.analysis.history.history import HistoryFilter, build_history
@@ -99,3 +100,20 @@ def test_counters_are_read_only_when_one_is_asked_for(arms):
     assert value_of(find_metric("rate"), run)
     with pytest.raises(AssertionError):
         value_of(find_metric("counter.TCPTimeouts"), run)
+
+
+def test_a_regression_of_retries_names_the_counters_that_rose(tmp_path):
+    old = counting(jittered(14), TCPTimeouts=0, TCPSYNChallenge=3, ListenDrops=0)
+    new = counting(jittered(14, retried=12), TCPTimeouts=12, TCPSYNChallenge=3, ListenDrops=0)
+    base = a_suite(tmp_path / "old", {"closewait": old})
+    arms = str(base), str(a_suite(tmp_path / "new", {"closewait": new}, first_block=14))
+    matched = compare_arms(Question(arms=arms))
+    comparisons = compare_all(matched, ())
+    (text,) = describe_moved_counters(comparisons, matched.pairs)
+    assert text.endswith("counters that rose with what regressed, per million attempts: TCPTimeouts +1,200")
+    assert describe_moved_counters([one for one in comparisons if one.metric == "rate"], matched.pairs) == []
+
+
+def test_the_counters_of_a_cause_are_those_of_its_rules():
+    assert "TCPSYNChallenge" in counters_of("cause.closewait.per_million")
+    assert counters_of("rate") == counters_of("body.p99") == []

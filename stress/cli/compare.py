@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from stress.analysis.comparison.moved_counters import describe_moved_counters
 from stress.cli.output import console, json_option, output_option, print_object
 from stress.cli.stored import allow_busy_option, base_history_option, complete_stored, last_option
 from stress.cli.verb import Verb
@@ -92,6 +93,7 @@ def compare(
     )
     matched = compare_arms(question)
     comparisons = compare_all(matched, metrics)
+    warnings = [*matched.warnings, *describe_moved_counters(comparisons, matched.pairs)]
     figures: list[Path] = []
     if draw:
         from stress.compare.figures import draw_comparison as draw_figures  # noqa: PLC0415  # matplotlib comes with it
@@ -102,7 +104,7 @@ def compare(
             {
                 "schema": COMPARE_SCHEMA,
                 "comparisons": [msgspec.to_builtins(comparison) for comparison in comparisons],
-                "warnings": matched.warnings,
+                "warnings": warnings,
                 "absent": matched.absent,
                 "figures": [str(path) for path in figures],
             }
@@ -112,7 +114,7 @@ def compare(
         click.echo(comparison_markdown.markdown(comparisons, matched.absent), nl=False)
     else:
         console().print(comparison_table.table(comparisons, everything=everything, absent=matched.absent))
-    for text in matched.warnings:
+    for text in warnings:
         click.echo(f"warning: {text}", err=True)
     if figures:
         click.echo(f"{plural(len(figures), 'figure')} in {figures[0].parent}", err=markdown)
