@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The project's own history: run the suite track, keep it under results/history without its arrays, draw that folder.
 
+The new suite is a session, and is held against those before it as ``connstorm compare --base-history`` does.
+
 ``python benchmarks/track.py [--history results/history] [--figure docs/history.png]``. The kept runs belong into the
 repository: a later ``connstorm history results/history --gate`` says since which of them something is worse.
 """
@@ -43,9 +45,13 @@ def main() -> int:
     parser.add_argument("--history", type=Path, default=HOME / "results" / "history")
     parser.add_argument("--figure", type=Path, default=HOME / "docs" / "history.png")
     options = parser.parse_args()
-    track(options.history)
-    command = [sys.executable, "-m", "stress", "history", str(options.history), "--figure", str(options.figure)]
-    return subprocess.run(command, check=False).returncode
+    added = track(options.history)
+    program = [sys.executable, "-m", "stress"]
+    # The first suite of a history has nothing to be held against: that is said, and no failure.
+    against = ["compare", str(added), "--base-history", str(options.history), "--no-draw"]
+    subprocess.run([*program, *against], check=False)
+    drawn = ["history", str(options.history), "--figure", str(options.figure)]
+    return subprocess.run([*program, *drawn], check=False).returncode
 
 
 if __name__ == "__main__":
