@@ -12,11 +12,14 @@ from stress.compare.earlier import find_earlier
 from stress.view.text.earlier_wording import earlier_lines, earlier_text
 
 
-def store(results, number, *, p50=10_000, day=28, interrupted=False, **fields):
+def store(results, number, *, minute=0, p50=10_000, day=28, interrupted=False, **fields):
     """Write a run folder; the number is that of the hour after ten."""
-    started = f"2026-11-{day:02}T1{number}:00:00+00:00"
-    document = a_document(started=started, p50=p50, **fields) | {"interrupted": interrupted, "id": f"{number:06x}"}
-    folder = results / f"202611{day:02}T1{number}0000Z-closewait-{number:06x}"
+    started = f"2026-11-{day:02}T1{number}:{minute:02}:00+00:00"
+    document = a_document(started=started, p50=p50, **fields) | {
+        "interrupted": interrupted,
+        "id": f"{minute:03x}{number:03x}",
+    }
+    folder = results / f"202611{day:02}T1{number}{minute:02}00Z-closewait-{minute:03x}{number:03x}"
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(document))
     return folder
@@ -45,7 +48,22 @@ def test_the_limit_is_the_spread_of_the_runs_before(tmp_path):
     limit = f"{100 * earlier.chance:.2g} %"
     text = earlier_text(earlier)
     assert text.startswith("p50 +0.0 % against the run of today 13:00 UTC, closewait-000003 (one session each: ")
-    assert f"says nothing about less than {limit}; by the 4 runs of the last 5 h, two sessions" in text
+    assert f"says nothing about less than {limit}; by the 4 sessions of the last 5 h, two sessions" in text
+
+
+def test_runs_of_one_session_say_nothing_of_how_far_sessions_differ(tmp_path):
+    """Three runs within ten minutes agree, and the run of the next day differs: that they agreed is no limit for it."""
+    for minute, p50 in enumerate((10_000, 10_050, 10_100)):
+        store(tmp_path, 0, minute=minute, p50=p50, day=27)
+    text = earlier_text(find_earlier(store(tmp_path, 1, p50=12_000), tmp_path))
+    assert text.endswith("(one session each; by how much sessions differ here was not measured)")
+    for minute, p50 in enumerate((12_000, 12_100), start=1):
+        store(tmp_path, 1, minute=minute, p50=p50)
+    earlier = find_earlier(store(tmp_path, 1, minute=9, p50=12_100), tmp_path)
+    assert earlier.is_same_session
+    assert earlier.chance == chance_difference((12_000, 12_100, 12_000))
+    assert "(both of one session: says nothing" in earlier_text(earlier)
+    assert "by the 3 runs of the last 9 min, two runs differ so far by chance" in earlier_text(earlier)
 
 
 def test_what_differs_is_not_compared(tmp_path):

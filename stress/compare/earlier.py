@@ -12,6 +12,7 @@ from stress.model.observation import Observation
 from stress.store.calibration import find_calibration
 from stress.store.overview import RunOverview, read_overview
 from stress.store.runs import read_observation
+from stress.store.sessions import with_sessions
 from stress.store.stored_names import list_stored
 
 READ_MAX = 20  # of a scenario's runs, the newest: nobody waits for more
@@ -36,6 +37,7 @@ def find_earlier(path: Path, results: Path) -> EarlierRun | None:
     calibration = None
     with suppress(UsageError):  # one that is damaged is reported by those who ask for it, not by a run that is done
         calibration = find_calibration(results, now.host.testbed)
+    now, *candidates = with_sessions([now, *candidates])
     return compare_with_earlier(now, candidates, calibration)
 
 

@@ -11,7 +11,7 @@ from stress.model.calibration import Calibration
 from stress.model.observation import Observation
 
 METRIC = "body.p50"
-RUNS_MIN = 3  # earlier runs, before their spread says how far sessions differ
+SPREAD_MIN = 3  # sessions, or runs of one session, before their spread says how far they differ
 # The 97.5 % quantile of Student's t by degrees of freedom, from 1 on (a test holds it to scipy's, which loads slowly).
 T_975 = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
@@ -28,9 +28,10 @@ class EarlierRun:
         now: the run.
         oldest: the oldest of the comparable runs before this one.
         ratio: of the medians of now and before.
-        runs: how many comparable runs there are before this one.
-        chance: how far two sessions differ by chance, by the spread of these runs, as a share: 19 of 20 pairs differ by
-            less. None where they are too few.
+        is_same_session: whether the run and the one before it are of one session.
+        count: of the comparable sessions before this one; of the comparable runs of this session where both are of it.
+        chance: how far two of these differ by chance, by their spread, as a share: 19 of 20 pairs differ by less. None
+            where they are too few.
         floor: how far medians differ within one session although nothing changed, as a share; None: not calibrated.
     """
 
@@ -38,7 +39,8 @@ class EarlierRun:
     now: Observation
     oldest: Observation
     ratio: float
-    runs: int
+    is_same_session: bool
+    count: int
     chance: float | None
     floor: float | None
 
@@ -51,25 +53,32 @@ def compare_with_earlier(
     Comparable are runs of the same plan on the same kernel, kind of machine and settings, as for ``connstorm compare``.
 
     Args:
-        now: the run.
-        candidates: earlier runs, the newest first.
+        now: the run, with its session.
+        candidates: earlier runs, the newest first, with theirs.
         calibration: of the machine.
     """
     p50_ns = now.summary.body.p50_ns
     if not p50_ns or not now.timed:
         return None
     comparable = [run for run in candidates if is_comparable(run, now)]
-    medians_ns = [median_ns for run in comparable if (median_ns := run.summary.body.p50_ns)]
     if not comparable:
         return None
+    before = comparable[0]
+    of_session = [run for run in comparable if run.session == now.session]
+    # One run of each session, as this one is the only one of its own: a median of several would vary less.
+    sessions = list({run.session: run for run in reversed(comparable)}.values())
+    spread = of_session or sessions
+    medians_ns = [median_ns for run in spread if (median_ns := run.summary.body.p50_ns)]
     noise = calibration.scenarios.get(now.scenario, {}).get(METRIC) if calibration else None
+    assert before.summary.body.p50_ns is not None
     return EarlierRun(
-        before=comparable[0],
+        before=before,
         now=now,
-        oldest=comparable[-1],
-        ratio=p50_ns / medians_ns[0],
-        runs=len(comparable),
-        chance=chance_difference(medians_ns) if len(medians_ns) >= RUNS_MIN else None,
+        oldest=min(spread, key=lambda run: run.started_utc),
+        ratio=p50_ns / before.summary.body.p50_ns,
+        is_same_session=before.session == now.session,
+        count=len(spread),
+        chance=chance_difference(medians_ns) if len(medians_ns) >= SPREAD_MIN else None,
         floor=noise.floor if noise is not None and noise.kind == "ratio" else None,
     )
 

@@ -29,22 +29,25 @@ def earlier_text(earlier: EarlierRun) -> str:
     program = "" if earlier.before.program == earlier.now.program else f", {earlier.before.program} then"
     return (
         f"p50 {change_text(earlier.ratio)} against the run of {day} {began:%H:%M} UTC, {name}{program} "
-        f"(one session each{bound_text(earlier)})"
+        f"({'both of one session' if earlier.is_same_session else 'one session each'}{bound_text(earlier)})"
     )
 
 
 def bound_text(earlier: EarlierRun) -> str:
     """Return below which change nothing is said, as far as that was measured."""
     within = f"noise within one session is up to {percent_text(earlier.floor)}" if earlier.floor is not None else ""
+    kind = "run" if earlier.is_same_session else "session"
     if earlier.chance is None:
-        unknown = "by how much sessions differ here was not measured"
+        if within and earlier.is_same_session:
+            return f"; {within}"
+        unknown = f"by how much {kind}s differ here was not measured"
         return f"; {within}, and {unknown}" if within else f"; {unknown}"
     limit = f": says nothing about less than {percent_text(max(earlier.chance, earlier.floor or 0.0))}"
     if earlier.floor is not None and earlier.floor > earlier.chance:
         return f"{limit}; {within}"
     began, now = (datetime.fromisoformat(run.started_utc) for run in (earlier.oldest, earlier.now))
     span = age_text(1000 * (now - began).total_seconds())
-    return f"{limit}; by the {plural(earlier.runs, 'run')} of the last {span}, two sessions differ so far by chance"
+    return f"{limit}; by the {plural(earlier.count, kind)} of the last {span}, two {kind}s differ so far by chance"
 
 
 def change_text(ratio: float) -> str:
