@@ -275,7 +275,9 @@ def write_suite(tmp_path, *tables, **more):
         "[[arm]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in arm.items()) for arm in tables
     )
     path = tmp_path / "arms.toml"
-    path.write_text(f'{head}[defaults]\nattempts = 50\n[[scenario]]\nname = "clean"\n{arms}')
+    # Half a second for each: a server that dies must come to run before the storm is over.
+    defaults = "attempts = 50\nrate_per_s = 100\n"
+    path.write_text(f'{head}[defaults]\n{defaults}[[scenario]]\nname = "clean"\n{arms}')
     return path
 
 

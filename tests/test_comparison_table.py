@@ -153,7 +153,7 @@ def test_trials_of_sessions_are_counted_in_sessions():
     comparison = dataclasses.replace(one(Verdict.INCONCLUSIVE, paired=False), unit=Unit.SESSION, more_trials=3)
     text = " ".join(printed([comparison]).split())
     assert "inconclusive, +3 sessions" in text
-    assert "arms compared by sessions." in text
+    assert "arms compared by sessions (8 against 8)." in text
     assert "+N sessions: so many more of each arm" in text
 
 

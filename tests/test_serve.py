@@ -14,6 +14,7 @@ from stress.lab import wait
 from stress.model.errors import LabError, UsageError
 from stress.model.plan import Serve
 from stress.model.world import SERVER, FilterRule, Hook, Topology, World
+from stress.run.protocol import PROTOCOL
 from stress.storm.peer import calls
 
 STRANGER = "198.51.100.66"
@@ -307,7 +308,7 @@ def test_nothing_is_left_whatever_ends_a_session(hosts, ending):
 
 def test_another_protocol_number_is_told(hosts):
     with serving(hosts.server, protocol=2) as served:
-        assert served.hello.protocol == 3
+        assert served.hello.protocol == PROTOCOL
         assert "speaks protocol 2, but the serving side runs connstorm" in served.ended()
         assert served.process.wait() == 3
 
