@@ -51,6 +51,7 @@ def run_cell(
 ) -> None:
     """Carry out the plan on standard input; print what happens as JSON, one event per line."""
     signal.signal(CANCEL, signal.SIG_DFL)  # whatever ignored it before
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing has begun
     die_with_parent(CANCEL)
     if attest:
         print_fingerprint(alone=alone)
@@ -62,9 +63,17 @@ def run_cell(
         return
     if output is None:
         raise UsageError("run-cell needs --output, the folder where the run folder will be.")
-    interrupt = FirstInterrupt(*INTERRUPTING)
     try:
-        path = carry_out(output, settle_s, netns, remote_connstorm, arm_text, draw=draw, set_host=set_host, alone=alone)
+        plan = decode_plan(sys.stdin.buffer.read())
+        arm = None if arm_text is None else msgspec.json.decode(arm_text, type=SuiteArm)
+        asked = AskedKernel(plan.evidence)  # nothing can be loaded into the kernel from a user namespace
+        enter_place(plan, netns, arm, alone=alone)
+        # numpy starts threads, and a process with threads cannot enter a namespace: only now. An interrupt until here
+        # ends this process, which its parent understands: in the middle of an import it could become anything.
+        from stress.run import cell  # noqa: F401, PLC0415
+
+        interrupt = FirstInterrupt(*INTERRUPTING)
+        path = carry_out(plan, arm, asked, output, settle_s, netns, remote_connstorm, draw=draw, set_host=set_host)
         if whole and interrupt.received is not None:
             print_failure(UNSTORED, INTERRUPTED, LabError.__name__)
         print_event(Done(str(path)))
@@ -74,29 +83,30 @@ def run_cell(
         print_failure(UNSTORED, INTERRUPTED, LabError.__name__)
 
 
-def carry_out(
-    output: Path,
-    settle_s: float,
-    netns: str | None,
-    remote_connstorm: str | None,
-    arm_text: str | None,
-    *,
-    draw: bool,
-    set_host: bool,
-    alone: bool,
-) -> Path:
-    """Carry out the plan on standard input; return its run folder."""
-    plan = decode_plan(sys.stdin.buffer.read())
-    arm = None if arm_text is None else msgspec.json.decode(arm_text, type=SuiteArm)
-    asked = AskedKernel(plan.evidence)  # nothing can be loaded into the kernel from a user namespace
+def enter_place(plan: Plan, netns: str | None, arm: SuiteArm | None, *, alone: bool) -> None:
+    """Enter the namespace in which a plan is carried out; that is a new one, unless it asks for another."""
     if netns is not None:
         network_namespace.enter(netns)
     elif arm is not None:  # whose server is the user's: it is run as the user is, not as a root that is none
         namespace.enter_namespace(as_oneself=True)
     elif not (plan.host or alone):
         namespace.enter_namespace()
-    # numpy starts threads, and a process with threads cannot enter a namespace: only now.
-    from stress.lab import host_names, host_sysctls, idle  # noqa: PLC0415
+
+
+def carry_out(  # noqa: PLR0917  # what the command line says, and what was made of it
+    plan: Plan,
+    arm: SuiteArm | None,
+    asked: AskedKernel,
+    output: Path,
+    settle_s: float,
+    netns: str | None,
+    remote_connstorm: str | None,
+    *,
+    draw: bool,
+    set_host: bool,
+) -> Path:
+    """Carry out a plan in this process and where it is; return its run folder."""
+    from stress.lab import host_names, host_sysctls, idle  # noqa: PLC0415  # see above
     from stress.run import cell, protocol  # noqa: PLC0415
     from stress.run.peer.peer_storm import take_relay_spec  # noqa: PLC0415
 

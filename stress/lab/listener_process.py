@@ -13,8 +13,8 @@ from stress.lab.pdeathsig import die_with_parent
 
 def main(arguments: list[str]) -> None:
     """Serve until the parent sets STOP; end with the parent, and ignore interrupts, which the parent handles."""
-    parent, listening, pages_fd, offset, leak, then, answer, cpu, nofile = arguments
-    die_with_parent(signal.SIGKILL, int(parent))
+    listening, pages_fd, offset, leak, then, answer, cpu, nofile = arguments
+    die_with_parent(signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     if cpu:

@@ -2,13 +2,13 @@
 """A process that serves listening sockets, as the one that started it sees it."""
 
 import mmap
-import os
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 
 from stress._listener import READY, SLOTS
+from stress.lab.pdeathsig import with_parent
 from stress.model.errors import LabError
 
 STOP_LIMIT_S = 5.0
@@ -32,11 +32,13 @@ class ListenerProcess:
         offset = number * mmap.PAGESIZE
         self.report = memoryview(pages)[offset : offset + SLOTS * 8].cast("q")
         descriptors = [bound.fileno() for bound in served]
-        arguments = (os.getpid(), ",".join(map(str, descriptors)), pages_fd, offset, *options)
+        arguments = (",".join(map(str, descriptors)), pages_fd, offset, *options)
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "stress.lab.listener_process", *map(str, arguments)],
             pass_fds=(*descriptors, pages_fd),
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # that of run-cell ends with run-cell
+            env=with_parent(),
         )
 
     def is_ready(self) -> bool:

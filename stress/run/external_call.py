@@ -7,6 +7,7 @@ import sys
 
 import msgspec
 
+from stress.lab.pdeathsig import with_parent
 from stress.model import errors
 from stress.model.errors import ConnstormError, LabError
 from stress.model.host import Host
@@ -67,7 +68,7 @@ def call_external_storm(plan: Plan) -> Answer:
             COMMAND,
             input=msgspec.json.encode(plan),
             stdout=subprocess.PIPE,
-            env=os.environ | SAFE_PATH | ONE_THREAD,
+            env=with_parent(os.environ | SAFE_PATH | ONE_THREAD),
             timeout=limit_s,
             process_group=0,  # Ctrl-C is for this process, which ends the other
             check=False,

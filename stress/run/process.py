@@ -6,14 +6,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
+from stress.lab import lock
+from stress.lab.pdeathsig import with_parent
 from stress.lab.signals import CANCEL
 from stress.model import atomic
 from stress.model.errors import CRASHED, INTERRUPTED, FaultError, LabError
@@ -21,6 +22,7 @@ from stress.model.json_text import decode_json
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback, StormUnderway
 from stress.model.suite import Fingerprint, Settle
+from stress.run.output_lines import OutputLines
 from stress.run.protocol import Done, Event, Failed, Settled, Stage, decode_fingerprint
 
 RUN_CELL = (sys.executable, "-m", "stress", "run-cell")
@@ -70,9 +72,11 @@ class CellProcess:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={name: value for name, value in whole.items() if value is not None},
+            env=with_parent({name: value for name, value in whole.items() if value is not None}),
             process_group=0,
+            pass_fds=lock.held_descriptors(),  # they are the trial's too, which may outlive this process for a moment
         )
+        self.lines = OutputLines(self.process)
         self.late = False
         self.limit = threading.Timer(limit_s or 0, self.stop_after_limit)
         self.limit.daemon = True
@@ -93,9 +97,13 @@ class CellProcess:
         """
         settle = None
         last: Event | None = None
-        assert self.process.stdout is not None
         with ExitStack() as watching:
-            for last in decode_events(self.process.stdout):
+            for line in self.lines:
+                try:
+                    last = decode_json(line, Event)
+                except msgspec.DecodeError:  # of a library that prints: the run folder is no worse for that
+                    notify(f"run-cell printed {line[:80]!r}, which is no event")
+                    continue
                 watching.close()
                 if isinstance(last, Stage):
                     notify(last.text)
@@ -130,9 +138,13 @@ class CellProcess:
         self.reap()
 
     def reap(self) -> None:
-        """Wait until it has ended, and close its standard output."""
+        """Wait until it has ended, end what it has left behind, and close its standard output."""
+        with suppress(ChildProcessError, PermissionError):  # it was waited for already; what it left is not ours
+            os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)  # its process ID is not used again before
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.limit.cancel()
+        self.lines.close()
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -194,6 +206,8 @@ def run(
         except KeyboardInterrupt:
             cell.stop()
             raise
+        if cell.process.returncode == -signal.SIGTERM:  # it had not begun
+            raise KeyboardInterrupt from None
     if result.path is not None:
         return result.path
     assert result.failure is not None
@@ -213,9 +227,3 @@ def request_fingerprint() -> Fingerprint:
     except subprocess.TimeoutExpired as error:
         raise LabError(f"This host did not say what it is: {error}.") from error
     return decode_fingerprint(answer.stdout, "This host")
-
-
-def decode_events(stream: IO[bytes]) -> Iterator[Event]:
-    """Decode the lines of a cell as they come."""
-    for line in stream:
-        yield decode_json(line, Event)

@@ -11,6 +11,7 @@ from contextlib import suppress
 import msgspec
 
 from stress.lab.descendants import adopt_orphans, end_descendants
+from stress.lab.pdeathsig import with_parent
 from stress.lab.signals import SHELL_BASE, DeferredSignals
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback, ignore_progress
@@ -50,7 +51,7 @@ def run(
             ready()
             signal.signal(signal.SIGINT, leave_to_program)
             with environment.network.inside(host):
-                program = subprocess.Popen([*BOUND_PROGRAM, *command], env=program_environment(plan, host))
+                program = subprocess.Popen([*BOUND_PROGRAM, *command], env=with_parent(program_environment(plan, host)))
             if storm:
                 storm_until_end(acts, plan, program)
             return exit_code(program.wait())

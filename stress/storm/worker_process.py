@@ -36,44 +36,55 @@ class WorkerFailure(msgspec.Struct, frozen=True, tag="failed"):
     text: str
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str]) -> int:
     """Carry out one worker's part of a storm.
 
     Args:
         arguments: descriptors of the records, of their uses (-1: none) and of the watched ports, the first of the
             worker's rows, and whether to prefault them (0 or 1).
+
+    Returns:
+        The exit code: 1 where sockets that were to stay open until the end did not.
     """
     die_with_parent(signal.SIGKILL)
     ignore(INTERRUPTING)
     records_fd, uses_fd, watched_fd, first_row, prefault = map(int, arguments)
     line = sys.stdin.buffer.readline()
     if not line:
-        return  # whoever started it was interrupted
+        return 0  # whoever started it was interrupted
     spec = decode_json(line, WorkerSpec)
     ports = read_port_range(spec.plan.server_ports)
     own = slice(first_row, first_row + spec.own_attempts(ports))
     records = np.frombuffer(mmap.mmap(records_fd, 0), ATTEMPT)[own]
     uses = np.frombuffer(mmap.mmap(uses_fd, 0), USE)[own] if uses_fd >= 0 else None
     watched = np.frombuffer(mmap.mmap(watched_fd, PORTS), np.uint8)
-    with pin_to_cpu(spec.cpu), DescriptorHolders() as holders:
-        if prefault:
-            records.view(np.uint8)[:] = 0
-        worker = Worker(spec, ports, records, watched, uses)
-        write_line(b"ready")
-        line = sys.stdin.buffer.readline()
-        if not line:
-            return
-        begin = decode_json(line, BeginMessage)
-        FirstInterrupt(*INTERRUPTING)
-        try:
-            result = worker.storm(begin.epoch_ns, begin.begin_ns, holders)
-        except LabError as error:
-            write_line(msgspec.json.encode(WorkerFailure(str(error))))
-            return
-        finally:
-            ignore(INTERRUPTING)
-        write_line(msgspec.json.encode(result))
-        sys.stdin.buffer.read()
+    try:
+        with pin_to_cpu(spec.cpu), DescriptorHolders() as holders:
+            if prefault:
+                records.view(np.uint8)[:] = 0
+            storm_when_told(Worker(spec, ports, records, watched, uses), holders)
+    except LabError:  # the result was sent, and the parent reads no more than that: the exit code says it
+        return 1
+    return 0
+
+
+def storm_when_told(worker: Worker, holders: DescriptorHolders) -> None:
+    """Say that a worker is ready, let it storm, send what came of it, and wait for the end of standard input."""
+    write_line(b"ready")
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return
+    begin = decode_json(line, BeginMessage)
+    FirstInterrupt(*INTERRUPTING)
+    try:
+        result = worker.storm(begin.epoch_ns, begin.begin_ns, holders)
+    except LabError as error:
+        write_line(msgspec.json.encode(WorkerFailure(str(error))))
+        return
+    finally:
+        ignore(INTERRUPTING)
+    write_line(msgspec.json.encode(result))
+    sys.stdin.buffer.read()
 
 
 def write_line(line: bytes) -> None:
@@ -83,4 +94,4 @@ def write_line(line: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    raise SystemExit(main(sys.argv[1:]))

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress._fastconnect import now_ns
+from stress.lab.pdeathsig import with_parent
 from stress.lab.signals import INTERRUPTING
 from stress.model.errors import LabError
 from stress.model.json_text import decode_json
@@ -82,6 +83,7 @@ class Workers:
                 pass_fds=[fd for fd in (self.buffer.descriptor, uses_fd, watched_fd) if fd >= 0],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                env=with_parent(),
             )
         )
 
@@ -170,15 +172,17 @@ class Workers:
             process.kill()
         self.end()
 
-    def end(self) -> None:
-        """Close the standard input of the processes, which end when their storm is over, and wait for them."""
+    def end(self) -> list[int]:
+        """Close the standard input of the processes, which end when their storm is over; return their exit codes."""
         for process in self.processes:
             with suppress(BrokenPipeError):  # it ended before it had read all
                 require_pipe(process.stdin).close()
+        codes = []
         for process in self.processes:
-            process.wait()
+            codes.append(process.wait())
             require_pipe(process.stdout).close()
         self.processes.clear()
+        return codes
 
     def __enter__(self) -> Self:
         return self
@@ -186,10 +190,10 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if value is None:
-            self.end()
-        else:
+        if value is not None:
             self.kill()
+        elif any(self.end()):
+            raise LabError("A process that held sockets for a worker ended by itself; its sockets are closed.")
 
 
 def copy_rows(source: Buffer, rows: npt.NDArray[np.intp], folder: Path | None) -> npt.NDArray[Any]:

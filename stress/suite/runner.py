@@ -85,10 +85,13 @@ def run(
             path = suite_folder.create(file, text, results)
         else:
             path = resume
-            suite_folder.write_manifest(path, manifest.resume_suite(path, suite, executor, observer.stage, host=host))
-        scheduler = Scheduler(path, suite_folder.read(path), executor, retry_failed=retry_failed)
-        observer.opens(path, scheduler.missing)
-        scheduler.run(observer)
+        with lock.hold_folder(path):
+            if resume is not None:
+                resumed = manifest.resume_suite(path, suite, executor, observer.stage, host=host)
+                suite_folder.write_manifest(path, resumed)
+            scheduler = Scheduler(path, suite_folder.read(path), executor, retry_failed=retry_failed)
+            observer.opens(path, scheduler.missing)
+            scheduler.run(observer)
     return path
 
 

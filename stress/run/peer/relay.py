@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from stress.lab.pdeathsig import with_parent
 from stress.model.errors import ChannelClosedError, ChannelFaultError, LabError, error_named
 from stress.model.peer import SILENCE_S
 from stress.run.peer.relay_spec import Joined, RelaySpec
@@ -100,7 +101,13 @@ class Relay:
         self.has_joined = False
         own, its = socket.socketpair()
         arguments = [*COMMAND, str(its.fileno()), str(os.getpid())]
-        self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, pass_fds=[its.fileno()])
+        self.process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,  # that of run-cell ends with run-cell
+            pass_fds=[its.fileno()],
+            env=with_parent(),
+        )
         its.close()
         self.channel = Channel(Connection(own), RELAY_SPEECH, spec.peer)
         self.caller = RelayedCaller(self)

@@ -4,7 +4,6 @@
 It is a process of its own because the process that storms has no threads, and cannot look for beats while it storms.
 """
 
-import os
 import signal
 import socket
 import sys
@@ -33,8 +32,6 @@ def main(descriptor: int, cell_pid: int) -> None:
     """
     die_with_parent(signal.SIGKILL)
     ignore(INTERRUPTING)  # they are for run-cell
-    if os.getppid() != cell_pid:
-        return  # it ended before it could have taken this process with it
     spec = decode_json(sys.stdin.buffer.read(), RelaySpec)
     cell = socket.socket(fileno=descriptor)
     try:
