@@ -2,7 +2,6 @@
 """Trials on hosts that are reached by ssh: a real sshd with keys of its own, in a private network."""
 
 import getpass
-import io
 import os
 import shutil
 import signal
@@ -19,13 +18,12 @@ from hypothesis import strategies as st
 from private_network import AS_ONESELF, ROOT, network
 
 from stress.lab import wait
-from stress.model.errors import LabError, UsageError
+from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.suite import Status
 from stress.run import process
 from stress.run.ssh_destination import destination
 from stress.store import run_folder, suite_folder
-from stress.suite.executor import archive
 from stress.suite.executor.agent import Message, Sending
 from stress.suite.executor.base import Job
 from stress.suite.executor.remote_trial import trial_request
@@ -188,16 +186,18 @@ def test_a_trial_whose_connection_is_lost_is_run_again(site):
 
 def test_a_host_that_is_lost_twice_fails_the_trial_with_the_reason(site):
     suite = site.suite(SLOW, "--hosts", "lab1")
-    for _ in range(2):
-        assert wait.wait_until(lambda: site.rooms, 60)
+    lost = set()
+    for _ in range(2):  # the second try may have its room before that of the first is removed
+        assert wait.wait_until(lambda: set(site.rooms) - lost, 60)
+        lost.update(site.rooms)
         site.lose()
-        assert wait.wait_until(lambda: not site.rooms, 60)
     suite.communicate()
     assert suite.returncode == 3
     _, (record,) = site.records()
     assert record.status is Status.FAILED
     assert "lab1 was lost" in record.reason
     assert "2 times in the same trial" in record.reason
+    assert wait.wait_until(lambda: not site.rooms, 60), "the host cleans up after a connection that was lost"
 
 
 def test_an_interrupted_suite_ends_its_trial_on_the_host(site):
@@ -278,50 +278,6 @@ def test_a_destination_is_understood_or_refused(text):
     except UsageError:
         return
     assert arguments["host"]
-
-
-def packed():
-    stream = io.BytesIO()
-    archive.pack_run_folder(FROZEN, stream)
-    return stream.getvalue()
-
-
-def test_an_archive_arrives_as_it_was_sent(tmp_path):
-    unpacked = archive.unpack(io.BytesIO(packed()), "run", tmp_path)
-    assert {file.name: file.read_bytes() for file in unpacked.iterdir()} == {
-        file.name: file.read_bytes() for file in FROZEN.iterdir()
-    }
-    assert list(tmp_path.iterdir()) == [unpacked]
-
-
-@given(share=st.floats(0, 0.99), flip=st.booleans())
-def test_an_archive_that_is_cut_short_leaves_nothing(tmp_path_factory, share, flip):
-    whole = packed()
-    content = whole.rstrip(b"\0")
-    damaged = content[: int(share * len(content))]
-    if flip and damaged:
-        damaged = damaged[:-1] + bytes([damaged[-1] ^ 1])
-    results = tmp_path_factory.mktemp("results")
-    with pytest.raises(LabError, match=r"[nN]othing was stored"):
-        archive.unpack(io.BytesIO(damaged), "run", results)
-    assert list(results.iterdir()) == []
-
-
-@pytest.mark.parametrize("name", ["../run", "a/b", "", "..", ".", ".run"])
-def test_a_host_cannot_choose_where_its_run_is_written(tmp_path, name):
-    with pytest.raises(LabError, match="no name of a run folder"):
-        archive.unpack(io.BytesIO(packed()), name, tmp_path)
-
-
-def test_a_member_that_lies_elsewhere_is_refused(tmp_path):
-    import tarfile
-
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as tar:
-        tar.add(FROZEN / "run.json", "../run.json")
-    with pytest.raises(LabError, match=r"has '\.\./run\.json'"):
-        archive.unpack(io.BytesIO(stream.getvalue()), "run", tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 def agent(**options):

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from stress.model.arm import SuiteArm
-from stress.model.errors import LabError
+from stress.model.errors import INTERRUPTED, FaultError, LabError, NotApplicableError, UsageError
 from stress.model.kernel import HOST
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint
 from stress.run.process import CellResult
 from stress.run.protocol import Failed
+
+OF_A_TRIAL = tuple(kind.__name__ for kind in (LabError, UsageError, NotApplicableError, FaultError))
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,16 @@ class ArmedExecutor(Executor, Protocol):
     @property
     def runs_arms(self) -> bool:
         """Whether it is such a one."""
+
+
+def failure_elsewhere(failure: Failed) -> Failed:
+    """Return a failure that another host tells: it is one of that trial, whatever it calls itself.
+
+    A full disk or an interrupt here would end the whole suite.
+    """
+    if failure.kind in OF_A_TRIAL and failure.exit_code != INTERRUPTED:
+        return failure
+    return Failed(failure.text, LabError.exit_code)
 
 
 def failed_trial(text: str) -> CellResult:

@@ -2,7 +2,7 @@
 """The executor of a dask cluster: each worker is a host, named by the worker's name.
 
 A trial is a task that is pinned to its worker by address, and never stolen. dask delivers at least once: a task whose
-worker was lost is run again. Its result is read once, by the handle that submitted it, so no trial counts twice.
+worker was lost is run again. Its result is read once, by its own handle, so no trial counts twice.
 """
 
 import pkgutil
@@ -22,7 +22,7 @@ from stress.model.suite import Fingerprint
 from stress.run.process import FINGERPRINT_LIMIT_S, CellResult
 from stress.run.protocol import UNNUMBERED, Failed, decode_fingerprint, require_protocol
 from stress.suite.executor import archive, dask_worker
-from stress.suite.executor.base import Job, failed_trial
+from stress.suite.executor.base import Job, failed_trial, failure_elsewhere
 from stress.suite.executor.remote_trial import trial_request
 
 CONNECT_S = 30
@@ -106,9 +106,9 @@ class DaskHandle:
         except (TimeoutError, OSError):
             return None
         if ended.path is None:
-            return CellResult(None, ended.failure, ended.settle)
+            return CellResult(None, ended.failure and failure_elsewhere(ended.failure), ended.settle)
         try:
-            return CellResult(archive.unpack(BytesIO(packed), ended.path.name, self.job.folder), None, ended.settle)
+            return CellResult(archive.unpack_for(self.job, BytesIO(packed), ended.path.name), None, ended.settle)
         except LabError as error:
             return CellResult(None, Failed(f"{self.host}: {error}", error.exit_code), ended.settle)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from stress.model.errors import LabError
+from stress.model.extra import require_package
 from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint
 from stress.run import other_connstorm, process
@@ -68,12 +69,9 @@ class Local:
         Raises:
             LabError: it does not answer, or speaks another protocol; or asyncssh is not installed.
         """
-        try:
-            from stress.run.ssh_link import Link  # noqa: PLC0415  # asyncssh is of the extra fleet
-        except ImportError as error:
-            raise LabError(
-                f"To reach {name} needs the package {error.name}; pip install 'connstorm[fleet]' brings it."
-            ) from error
+        require_package("asyncssh", "fleet", f"To reach {name}", kind=LabError)
+        from stress.run.ssh_link import Link  # noqa: PLC0415  # asyncssh is of the extra fleet
+
         link = Link(name)
         try:
             answer = link.output(f"{self.remote_connstorm} run-cell --attest", process.FINGERPRINT_LIMIT_S)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stress.model.errors import UsageError
+from stress.model.extra import require_package
 from stress.suite.executor.base import Executor
 from stress.suite.executor.local import Local
 from stress.suite.executor.virtme import Virtme
@@ -38,6 +39,7 @@ def make_virtme(where: str, hosts: Sequence[str], command: str) -> Executor:  # 
 
 def make_ssh(where: str, hosts: Sequence[str], command: str) -> Executor:
     """Return the executor of hosts that are reached by ssh."""
+    require_package("asyncssh", "fleet", "--executor ssh")
     from stress.suite.executor.ssh import Ssh  # noqa: PLC0415  # asyncssh is of the extra fleet
 
     if where:
@@ -47,6 +49,7 @@ def make_ssh(where: str, hosts: Sequence[str], command: str) -> Executor:
 
 def make_dask(where: str, hosts: Sequence[str], command: str) -> Executor:  # noqa: ARG001  # each worker has its own
     """Return the executor of the workers of a dask scheduler."""
+    require_package("distributed", "fleet", "--executor dask")
     from stress.suite.executor.dask import DaskFleet  # noqa: PLC0415  # dask is of the extra fleet
 
     if not where:
@@ -86,9 +89,4 @@ def make_executor(text: str, hosts: Sequence[str] = (), command: str = "connstor
     if hosts and not EXECUTORS[name].takes_hosts:
         takers = " and ".join(taker for taker, registration in EXECUTORS.items() if registration.takes_hosts)
         raise UsageError(f"--hosts is for the executors {takers}, not for {name}; leave it out.")
-    try:
-        return EXECUTORS[name].make(where, hosts, command)
-    except ImportError as error:
-        raise UsageError(
-            f"--executor {name} needs the package {error.name}; pip install 'connstorm[fleet]' brings it."
-        ) from error
+    return EXECUTORS[name].make(where, hosts, command)

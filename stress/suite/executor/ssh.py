@@ -15,7 +15,7 @@ from stress.run.protocol import Failed, Settled, Stage, decode_fingerprint
 from stress.run.ssh_link import LOST, REFUSED, Link, Remote, error_text
 from stress.suite.executor import archive
 from stress.suite.executor.agent import Message, Sending
-from stress.suite.executor.base import Job, failed_trial
+from stress.suite.executor.base import Job, failed_trial, failure_elsewhere
 from stress.suite.executor.remote_trial import TrialRequest, trial_request
 
 RETURN_LIMIT_S = 300.0  # for a host that was lost to return
@@ -74,7 +74,7 @@ class SshHandle:
                 case Settled(settled):
                     settle = settled
                 case Failed() as failure:
-                    return CellResult(None, failure, settle)
+                    return CellResult(None, failure_elsewhere(failure), settle)
                 case Sending(name):
                     return self.receive_folder(self.remote, name, settle)
         return failed_trial(f"connstorm ended on {self.link.name} with {self.remote.exit_text()}; nothing was stored.")
@@ -82,7 +82,7 @@ class SshHandle:
     def receive_folder(self, remote: Remote, name: str, settle: Settle | None) -> CellResult:
         """Receive the run folder."""
         try:
-            return CellResult(archive.unpack(remote, name, self.job.folder), None, settle)
+            return CellResult(archive.unpack_for(self.job, remote, name), None, settle)
         except LabError as error:
             return CellResult(None, Failed(f"{self.link.name}: {error}", error.exit_code), settle)
 
