@@ -134,3 +134,22 @@ def test_blocks_differ_in_order_and_seed():
     assert len({trial.seed for trial in trials_in_order}) == 20
     places = [np.mean([trial.number % 6 for trial in trials_in_order if trial.cell == name]) for name in names(cells)]
     assert max(places) - min(places) < 3  # no cell is always early
+
+
+@pytest.mark.parametrize(("axes", "count"), [(6, "1,000,000"), (12, "1,000,000,000,000")])
+def test_too_many_cells_are_refused_with_their_number_before_they_are_made(axes, count):
+    many = {f"net.ipv4.tcp_a{number}": list(range(10)) for number in range(axes)}
+    with pytest.raises(UsageError, match=f"The matrix has {count} cells, and a suite has 10,000 at most"):
+        matrix.build_cells(suite(axes=many))
+
+
+def test_too_many_trials_are_refused_with_their_number():
+    with pytest.raises(UsageError, match="250,000 trials of 6 cells are 1,500,000"):
+        matrix.build_cells(suite(trials=250_000))
+
+
+@given(st.sampled_from(Design), st.lists(st.integers(1, 5), min_size=1, max_size=4))
+def test_the_number_of_points_is_known_beforehand(design, sizes):
+    points = list(matrix.design_points(design, [list(range(size)) for size in sizes]))
+    counted = matrix.count_points(design, sizes)
+    assert len(points) == counted if design is not Design.PAIRWISE else len(points) >= counted

@@ -83,8 +83,8 @@ WRONG = [
     ({"sweeps": 1, "ports": Ports.BIND}, "--sweeps needs --ports sweep or shuffle; with bind"),
     ({"sweeps": 1, "attempts": 5, "ports": Ports.SHUFFLE}, "Give --attempts or --sweeps, not both."),
     ({"host": True, "port_range": (40000, 40003)}, "--port-range is set inside the private namespace only"),
-    ({"rate_per_s": 0.0}, "--rate must be above 0 and at most 1,000,000 attempts a second, not 0."),
-    ({"rate_per_s": math.nan}, "--rate must be above 0"),
+    ({"rate_per_s": 0.0}, "--rate must be from 0.001 to 1,000,000 a second, not 0."),
+    ({"rate_per_s": math.nan}, "--rate must be from 0.001"),
     ({"until_slow": 0}, "--until-slow must be from 1 to 1,000, not 0."),
     ({"until_slow": 1}, "--until-slow counts in one process, in a storm against the server of others (--against)."),
     ({"rest_s": -1.0}, "--rest must be from 0 to 3,600 s, not -1."),
@@ -268,6 +268,8 @@ def test_every_sentence_is_tried_above():
     mptcp = plan({"protocol": Protocol.MPTCP})
     said += plan_rules.missing_kernel_features(mptcp, has_local_port_range=True, has_mptcp=False)
     said += plan_rules.host_faults(plan({"drop": Drop.INVALID, "window": 4}), FOUR, NOFILE, has_nft=False)
+    said += plan_rules.host_faults(plan({"rate_per_s": 0.01, "attempts": 100, "window": 4}), FOUR, NOFILE)
+    said += plan_rules.host_faults(plan({"window": 4}), FOUR, 3)
     fenced = plan({"world": World(rules=[FilterRule(name="a", hook=Hook.INPUT, match="")])})
     said += plan_rules.missing_kernel_features(fenced, has_local_port_range=True, has_nft=False)
     martian = {
@@ -377,3 +379,22 @@ def test_on_the_host_settings_that_are_otherwise_are_said_and_not_changed(wanted
         prepare_sysctls(plan({"host": True, "sysctls": wanted}), {})
     assert str(raised.value) == sentence
     assert {name: sysctl.read(name) for name in before} == before
+
+
+def test_a_rate_at_which_a_storm_would_take_days_is_refused_with_the_time():
+    slow = plan({"rate_per_s": 0.01, "attempts": 100, "window": 4})
+    (fault,) = plan_rules.host_faults(slow, FOUR, NOFILE)
+    assert fault == (
+        "100 attempts at 0.01 a second take 9,900 s, and a storm 3,600 s at most; raise --rate, or give fewer "
+        "--attempts or a --duration."
+    )
+    assert list(plan_rules.host_faults(plan({"rate_per_s": 0.01, "duration_s": 5.0, "window": 4}), FOUR, NOFILE)) == []
+    assert "--rate must be from 0.001 to 1,000,000 a second, not 1e-300." in plan_rules.plan_faults(
+        plan({"rate_per_s": 1e-300})
+    )
+
+
+@pytest.mark.parametrize("nofile", [0, 3, 64])
+def test_a_process_that_may_have_hardly_a_descriptor_is_told_so_and_no_more(nofile):
+    (fault,) = plan_rules.host_faults(plan({"window": 4}), FOUR, nofile)
+    assert fault.startswith(f"One process here may have {nofile} descriptors (ulimit -n), of which the program")

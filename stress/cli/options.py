@@ -20,6 +20,7 @@ from stress.model.protocol import Protocol
 from stress.model.world import Drop, Firewall
 from stress.run import against
 
+PORT_DIGITS_MAX = 9  # of longer numbers Python makes no int at all
 FIN_TIMEOUT = "net.ipv4.tcp_fin_timeout"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -38,6 +39,11 @@ class SysctlSetting(click.ParamType[tuple[str, str]]):
         return complete_sysctl(name), setting
 
 
+def value_is_port(text: str) -> bool:
+    """Return whether a text is written as a port is: ``'²'`` is a digit too, to Unicode."""
+    return text.isascii() and text.isdecimal() and len(text) <= PORT_DIGITS_MAX
+
+
 class PortRangeOption(click.ParamType[tuple[int, int]]):
     """LOW-HIGH, a pair of ports."""
 
@@ -48,7 +54,7 @@ class PortRangeOption(click.ParamType[tuple[int, int]]):
         if isinstance(value, tuple):
             return value
         low, _, high = str(value).partition("-")
-        if not (low.isdigit() and high.isdigit()):
+        if not (value_is_port(low) and value_is_port(high)):
             self.fail(f"{value!r} is not of the form 40000-40999", param, ctx)
         return int(low), int(high)
 
@@ -235,7 +241,7 @@ def space(source: tuple[str, str] | None, target_port: tuple[str, str] | None) -
             raise UsageError(f"--source {first}-{last} must rise.")
         fields |= {"source": first, "sources": sources}
     if target_port is not None:
-        if not all(port.isdecimal() for port in target_port) or int(target_port[1]) < int(target_port[0]):
+        if not all(map(value_is_port, target_port)) or int(target_port[1]) < int(target_port[0]):
             raise UsageError(f"--listen-port {'-'.join(target_port)} is no port, nor two that rise.")
         fields |= {"target_port": int(target_port[0]), "target_ports": int(target_port[1]) - int(target_port[0]) + 1}
     return fields

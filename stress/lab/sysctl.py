@@ -54,6 +54,10 @@ IMPLIED_VALUES = {
     "net.ipv4.tcp_rto_max_ms": "120000",  # 6.15: TCP_RTO_MAX
     "net.ipv4.tcp_tw_reuse_delay": "1000",  # 6.13
 }
+# What is written at all, for the kernel has these for each network namespace, or refuses to change them in one. Some of
+# the others are the whole host's wherever they are written: net.netfilter.nf_hooks_lwtunnel is, and stays set.
+# tests/test_written_sysctls.py holds every name that begins so against a booted kernel.
+WRITTEN = ("net.core.", "net.ipv4.", "net.ipv6.", "net.mptcp.", "net.netfilter.nf_conntrack_", "net.unix.")
 INITIAL_NAMESPACE_ONLY = "net.core.netdev_budget"  # every kernel has it, but only in the initial network namespace
 OF_WHOLE_HOST = ("net.netfilter.nf_conntrack_max",)
 
@@ -119,6 +123,19 @@ def drop_implied(settings: Mapping[str, str], has_sysctl: Callable[[str], bool] 
     return {name: value for name, value in settings.items() if IMPLIED_VALUES.get(name) != value or has_sysctl(name)}
 
 
+def unwritten_text(name: str) -> str | None:
+    """Return a sentence that says why no setting of this name is ever written; None for one that may be."""
+    if is_network_name(name) and not name.startswith(WRITTEN):
+        begins = ", ".join(f"{prefix}*" for prefix in WRITTEN)
+        return f"{name} is never written, for it may be the whole host's; settings that are begin with {begins}."
+    return None
+
+
+def is_network_name(name: str) -> bool:
+    """Return whether a name can be that of a network setting."""
+    return name.startswith("net.") and not (".." in name or "/" in name or "\0" in name)
+
+
 def read_existing(name: str) -> str:
     """Return the value of a sysctl.
 
@@ -126,7 +143,7 @@ def read_existing(name: str) -> str:
         NotApplicableError: it does not exist in this kernel or namespace.
         UsageError: it is not a network sysctl, or cannot be read.
     """
-    if not name.startswith("net.") or ".." in name or "/" in name or "\0" in name:
+    if not is_network_name(name):
         raise UsageError(f"{name!r} is not a network setting; give its dotted name, such as net.ipv4.tcp_fin_timeout.")
     if (value := read(name)) is not None:
         return value
@@ -143,9 +160,12 @@ def write(name: str, value: str) -> None:
 
     Raises:
         NotApplicableError: it does not exist in this kernel or namespace.
-        UsageError: it is not a network sysctl, or the kernel does not accept the value as it is written.
+        UsageError: it is not a network sysctl, or may be the whole host's, or the kernel does not accept the value as
+            it is written.
         LabError: it may not be written here.
     """
+    if text := unwritten_text(name):
+        raise UsageError(text)
     read_existing(name)
     try:
         sysctl_path(name).write_bytes(os.fsencode(f"{value}\n"))

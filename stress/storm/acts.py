@@ -18,6 +18,7 @@ from stress.storm.check import plan_rules
 from stress.storm.client import Client
 from stress.storm.environment import Environment
 from stress.storm.external_server import ExternalEnvironment
+from stress.storm.host_load import describe_load
 from stress.storm.peer.joined_peer import LOST, JoinedPeer
 from stress.storm.peer.peer_environment import PeerEnvironment
 
@@ -125,6 +126,8 @@ class Acts:
         if (self.environment is not None or entries) and not self.plan.host:
             namespace.enter_new_network(entries)
         self.environment = self.stack.enter_context(self.make_environment(name, act, notify))
+        if act.host and self.peer is None:
+            notify(describe_load(act, self.environment.ports))
         self.environment.serve(plan_rules.attempt_count(act, self.environment.ports))
         return self.environment
 

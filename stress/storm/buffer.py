@@ -10,10 +10,60 @@ from typing import Any
 
 import numpy as np
 
-from stress.model.attempt import ATTEMPT
-from stress.model.errors import UsageError
+from stress.model.attempt import ATTEMPT, USE
+from stress.model.errors import StoreError
+from stress.model.plan import Plan
 
 IN_MEMORY_BYTES = 256 << 20  # 8 million attempts
+OTHER_BYTES = 4 << 20  # of a run folder, without its arrays of attempts
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+def allocate_blocks(descriptor: int, size: int, attempts: int, folder: Path) -> None:
+    """Allocate the blocks of a file.
+
+    Raises:
+        StoreError: there is not enough room on the disk.
+    """
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        space = os.statvfs(folder)
+        free_bytes = space.f_bavail * space.f_frsize
+        raise StoreError(
+            f"{attempts:,} records need {-(-size >> 20):,} MiB in {folder}, where {free_bytes >> 20:,} are free "
+            f"({error.strerror}); make room, choose another folder with --output, or make fewer attempts."
+        ) from error
+
+
+class Reserve:
+    """Room on the disk for what a storm will store, taken before it begins.
+
+    It is a file without a name, so that nothing is left of it whatever happens.
+    """
+
+    def __init__(self, plan: Plan, attempts: int, folder: Path | None) -> None:
+        """Take it, in a folder; None: nothing will be stored.
+
+        Raises:
+            StoreError: there is not enough.
+        """
+        self.descriptor = -1
+        if folder is None:
+            return
+        copies = 2 if plan.workers > 1 else 1  # records of several workers are put in order before they are stored
+        size = copies * attempts * (ATTEMPT.itemsize + plan.use * USE.itemsize)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            allocate_blocks(file.fileno(), size + OTHER_BYTES, attempts, folder)
+            self.descriptor = os.dup(file.fileno())
+
+    def release(self) -> None:
+        """Give it back, so that it can be written to."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
 
 class Buffer:
@@ -38,7 +88,7 @@ class Buffer:
             dtype: of a record.
 
         Raises:
-            UsageError: there is not enough room on the disk.
+            StoreError: there is not enough room on the disk.
         """
         size = max(attempts * dtype.itemsize, 1)
         self.in_file = folder is not None and size > IN_MEMORY_BYTES
@@ -47,15 +97,10 @@ class Buffer:
             with tempfile.TemporaryFile(dir=folder) as file:
                 self.descriptor = os.dup(file.fileno())
             try:
-                os.posix_fallocate(self.descriptor, 0, size)
-            except OSError as error:
+                allocate_blocks(self.descriptor, size, attempts, folder)
+            except StoreError:
                 os.close(self.descriptor)
-                if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-                    raise
-                raise UsageError(
-                    f"{attempts:,} records need {size >> 20:,} MiB in {folder}, which has less; "
-                    "make room, choose another folder with --output, or make fewer attempts."
-                ) from error
+                raise
         else:
             self.descriptor = os.memfd_create("connstorm-records")
             os.ftruncate(self.descriptor, size)

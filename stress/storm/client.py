@@ -24,7 +24,7 @@ from stress.model.record import Act
 from stress.model.run import no_events, no_uses
 from stress.model.world import SERVER
 from stress.storm.act_result import ActResult, Aftermath
-from stress.storm.buffer import Buffer
+from stress.storm.buffer import Buffer, Reserve
 from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
 from stress.storm.four_tuples import address_of
@@ -86,6 +86,7 @@ class Client:
         self.attempts = plan_rules.attempt_count(plan, environment.ports)
         self.buffer = Buffer(self.attempts, folder)
         self.uses = Buffer(self.attempts, folder, USE) if plan.use else None
+        self.reserve = Reserve(plan, self.attempts, folder)
         self.parts: FarParts | None = None
         self.specs = [
             WorkerSpec(plan, number, self.attempts, first_address, environment.nofile, cpu, environment.socket_filter)
@@ -202,10 +203,8 @@ class Client:
                 if self.parts is None:
                     yield lambda epoch_ns: [worker.storm(epoch_ns, now_ns(), holders)]
                 else:
-                    storm_together = self.parts.storm
-                    yield lambda epoch_ns: storm_together(
-                        epoch_ns, lambda begin_ns: worker.storm(epoch_ns, begin_ns, holders)
-                    )
+                    together = self.parts.storm
+                    yield lambda epoch_ns: together(epoch_ns, lambda at_ns: worker.storm(epoch_ns, at_ns, holders))
             return
         attempts = [spec.own_attempts(self.environment.ports) for spec in self.specs]
         inside = self.environment.network.inside
@@ -220,6 +219,7 @@ class Client:
 
     def gather(self, results: list[WorkerResult], epoch_ns: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return the records of all workers in the order of their starts, and the uses of their connections."""
+        self.reserve.release()  # for what follows
         if len(self.specs) == 1:
             recorded = results[0].recorded
             own = self.buffer.records[:recorded], self.uses.records[:recorded] if self.uses else no_uses()

@@ -3,14 +3,15 @@
 
 import hashlib
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
-from allpairspy import AllPairs
 
 from stress.model.arm import SuiteArm, plan_for_arm
 from stress.model.errors import UsageError
+from stress.model.extra import require_package
 from stress.model.kernel import HOST
 from stress.model.link import LINK, parse_link
 from stress.model.plan import IDENTITY_DIGITS, Plan
@@ -19,6 +20,8 @@ from stress.storm.check.link_rules import link_fault
 from stress.suite.links import plan_across_link
 
 Point = tuple[Level, ...]  # a value for each axis, in the order of the axes
+CELLS_MAX = 10_000
+TRIALS_MAX = 1_000_000  # of all cells: a month at one in three seconds
 PREFIXES = ("net.ipv4.", "net.core.")  # left out of names, which are clear without them
 
 
@@ -30,11 +33,17 @@ def build_cells(suite: Suite, *, host: bool = False) -> list[Cell]:
         host: run on the host's own network stack.
 
     Raises:
-        UsageError: all points are excluded, or two cells have the same name.
+        UsageError: all points are excluded, two cells have the same name, or there are too many.
     """
     cells = [cell for entry in suite.entries for cell in entry_cells(suite, entry, host=host)]
     if not cells:
         raise UsageError(f"The suite {suite.name} has no cell left: all are excluded.")
+    refuse_cells(len(cells))
+    if len(cells) * suite.trials > TRIALS_MAX:
+        raise UsageError(
+            f"{suite.trials:,} trials of {len(cells):,} cells are {len(cells) * suite.trials:,}, and a suite has "
+            f"{TRIALS_MAX:,} at most; leave out cells, or give fewer trials."
+        )
     for one, other in itertools.pairwise(sorted(cells, key=lambda cell: cell.name)):
         if one.name == other.name:
             raise UsageError(f"The suite {suite.name} has two cells named {one.name!r}; give their scenarios labels.")
@@ -82,7 +91,11 @@ def design_points(design: Design, axes: list[list[Level]]) -> Iterable[Point]:
 
     Pairwise: few points in which every pair of values of two axes occurs (Bach and Schroeder's "All Pairs"), by
     allpairspy.
+
+    Raises:
+        UsageError: there are too many to make a list of.
     """
+    refuse_cells(count_points(design, [len(values) for values in axes]))
     if design is Design.FULL:
         return itertools.product(*axes)
     base = tuple(values[0] for values in axes)
@@ -93,7 +106,28 @@ def design_points(design: Design, axes: list[list[Level]]) -> Iterable[Point]:
         return itertools.chain([base], others)
     if len(axes) < 2 or any(len(values) == 1 for values in axes):
         return pairwise_of_few(axes)
+    require_package("allpairspy", "compare", 'design = "pairwise"')
+    from allpairspy import AllPairs  # noqa: PLC0415  # an extra
+
     return dict.fromkeys([base, *(tuple(point) for point in AllPairs(axes))])
+
+
+def count_points(design: Design, sizes: list[int]) -> int:
+    """Return how many points a design has, by how many values each axis has; of a pairwise one the fewest possible."""
+    if design is Design.FULL:
+        return math.prod(sizes)
+    if design is Design.ONE_AT_A_TIME:
+        return 1 + sum(size - 1 for size in sizes)
+    return math.prod(sorted(sizes)[-2:])
+
+
+def refuse_cells(count: int) -> None:
+    """Raise UsageError when there are too many cells."""
+    if count > CELLS_MAX:
+        raise UsageError(
+            f"The matrix has {count:,} cells, and a suite has {CELLS_MAX:,} at most; leave out values, or use "
+            'design = "one-at-a-time" or "pairwise".'
+        )
 
 
 def pairwise_of_few(axes: list[list[Level]]) -> Iterable[Point]:

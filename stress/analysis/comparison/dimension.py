@@ -101,7 +101,7 @@ def dimension_values(runs: Iterable[Observation], name: str) -> list[str]:
 def natural_key(text: str) -> list[tuple[int, int, str]]:
     """Return a sort key that puts ``6.1`` before ``6.12``, and ``2`` before ``10``."""
     parts = re.split(r"(\d+)", text)
-    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts if part]
+    return [(1, int(part), "") if part.isascii() and part.isdecimal() else (0, 0, part) for part in parts if part]
 
 
 def plan_dimensions(runs: Iterable[Observation]) -> list[str]:

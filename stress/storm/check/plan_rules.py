@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from stress.lab.listener import PROCESSES_MAX
-from stress.lab.sysctl import RESERVED_PORTS
+from stress.lab.sysctl import RESERVED_PORTS, unwritten_text
 from stress.model.errors import UsageError
 from stress.model.mine import Laying, Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
@@ -28,7 +28,7 @@ FASTEST_PER_S = 250_000  # no worker has come near this; it sizes the buffer of 
 SECONDS_MAX = 3600
 WINDOW_MAX = 1_000_000
 SEED_MAX = 2**63 - 1
-RATE_MAX_PER_S = 1_000_000
+RATE_MIN_PER_S, RATE_MAX_PER_S = 0.001, 1_000_000
 TCP_FIN_TIMEOUT_MAX_S = 120  # include/net/tcp.h: TCP_LINGER2 goes no higher
 MAX_TCP_KEEPIDLE_S = 32767  # include/net/tcp.h
 WORKERS_MAX = 64  # fewer than the 256 that a record has room for, and more than are of use
@@ -51,6 +51,7 @@ def plan_faults(plan: Plan) -> Iterator[str]:
 def act_faults(plan: Plan) -> Iterator[str]:
     """Yield what is wrong with the plan of one act."""
     yield from number_faults(plan)
+    yield from filter(None, map(unwritten_text, plan.sysctls))
     wrong_addresses = list(addresses_faults(plan))
     yield from wrong_addresses
     if not wrong_addresses:
@@ -85,8 +86,8 @@ def number_faults(plan: Plan) -> Iterator[str]:
             yield f"{option} must be above 0 and at most {SECONDS_MAX:,} s, not {seconds:g}."
     if not 0 <= plan.rest_s <= SECONDS_MAX:
         yield f"--rest must be from 0 to {SECONDS_MAX:,} s, not {plan.rest_s:g}."
-    if plan.rate_per_s is not None and not 0 < plan.rate_per_s <= RATE_MAX_PER_S:
-        yield f"--rate must be above 0 and at most {RATE_MAX_PER_S:,} attempts a second, not {plan.rate_per_s:g}."
+    if plan.rate_per_s is not None and not RATE_MIN_PER_S <= plan.rate_per_s <= RATE_MAX_PER_S:
+        yield f"--rate must be from {RATE_MIN_PER_S:g} to {RATE_MAX_PER_S:,} a second, not {plan.rate_per_s:g}."
     if plan.port_range is not None:
         low, high = plan.port_range
         if not 1 <= low <= high <= PORT_MAX:
@@ -189,7 +190,18 @@ def host_faults(plan: Plan, ports: PortRange, nofile: int, *, has_nft: bool = Tr
             f"This plan may make {attempts:,} attempts, but a run records {ATTEMPTS_MAX:,} at most; "
             "give --attempts, fewer --sweeps or a shorter --duration."
         )
+    if plan.rate_per_s is not None and plan.duration_s is None and (attempts - 1) / plan.rate_per_s > SECONDS_MAX:
+        yield (
+            f"{attempts:,} attempts at {plan.rate_per_s:g} a second take {(attempts - 1) / plan.rate_per_s:,.0f} s, "
+            f"and a storm {SECONDS_MAX:,} s at most; raise --rate, or give fewer --attempts or a --duration."
+        )
     room = nofile - DESCRIPTORS_RESERVED
+    if room < 1:
+        yield (
+            f"One process here may have {nofile:,} descriptors (ulimit -n), of which the program reserves "
+            f"{DESCRIPTORS_RESERVED}: none is left for a storm; raise the limit."
+        )
+        return
     if plan.window > room:
         yield (
             f"--window {plan.window:,} needs as many descriptors, but one process here may have {nofile:,} "
