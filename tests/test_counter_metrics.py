@@ -114,6 +114,19 @@ def test_a_regression_of_retries_names_the_counters_that_rose(tmp_path):
     assert describe_moved_counters([one for one in comparisons if one.metric == "rate"], matched.pairs) == []
 
 
+def test_a_gate_that_is_closed_by_retries_names_the_counters_that_rose(tmp_path):
+    old = counting(jittered(14), TCPTimeouts=0, ListenDrops=0)
+    new = counting(jittered(14, retried=12), TCPTimeouts=12, ListenDrops=0)
+    base = a_suite(tmp_path / "old", {"closewait": old})
+    arms = str(base), str(a_suite(tmp_path / "new", {"closewait": new}, first_block=14))
+    result = evaluate_gate(Question(arms=arms), ["retries_per_million <= +10%"])
+    assert [condition.state for condition in result.conditions] == [State.BROKEN]
+    (text,) = [warning for warning in result.warnings if "counters that rose" in warning]
+    assert text.endswith("per million attempts: TCPTimeouts +1,200")
+    same = evaluate_gate(Question(arms=(arms[0], f"same={arms[0]}")), ["retries_per_million <= +10%"])
+    assert not [warning for warning in same.warnings if "counters that rose" in warning]
+
+
 def test_the_counters_of_a_cause_are_those_of_its_rules():
     assert "TCPSYNChallenge" in counters_of("cause.closewait.per_million")
     assert counters_of("rate") == counters_of("body.p99") == []

@@ -4,12 +4,14 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stored import a_document, a_suite
 
+from stress.analysis.comparison.sessions import describe_closeness
 from stress.compare.arms import read_arms
 from stress.model.errors import UsageError
 from stress.model.session import PAUSE_MAX_S, Stretch, number_sessions
@@ -170,6 +172,21 @@ def test_runs_outside_of_suites_share_a_session_until_a_pause_or_a_reboot(tmp_pa
 def test_runs_without_a_stored_boot_share_a_session_by_their_pauses_alone(tmp_path):
     runs = read_arms([a_run(tmp_path / str(minute), minute) for minute in (0, 9, 30)])
     assert runs[0].session == runs[1].session != runs[2].session
+
+
+def observed(days):
+    """Return observations of sessions that began on some days."""
+    began = datetime(2026, 11, 1, tzinfo=UTC)
+    return [SimpleNamespace(session=str(day), started_utc=(began + timedelta(days=day)).isoformat()) for day in days]
+
+
+def test_new_sessions_that_lie_much_closer_together_than_those_of_the_base_are_named():
+    base = observed([0, 1, 2, 3])
+    (text,) = describe_closeness(base, observed([10, 10.01]))
+    assert text.startswith("the new sessions began 14 min 24 s apart, those of the base 1 d: what drifts")
+    assert describe_closeness(base, observed([10, 10.5])) == []  # half as far
+    assert describe_closeness(base, observed([10])) == []  # one alone
+    assert describe_closeness(observed([0]), observed([10, 10.01])) == []  # nothing to compare with
 
 
 def test_a_trial_without_a_valid_start_is_named(tmp_path):

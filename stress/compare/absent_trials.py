@@ -56,7 +56,7 @@ def absent_lines(arms: Sequence[str], runs: Sequence[Observation], filters: Iter
 
 def absent_of_newest(folder: Path) -> list[str]:
     """Return a sentence for each cell of the newest suite in a folder that has fewer results than were planned."""
-    newest = next((entry for entry in list_stored(folder) if entry.is_suite), None)
+    newest = next(iter(list_stored(folder, only_suites=True)), None)
     if newest is None:
         return []
     planned = read_planned(newest.path)

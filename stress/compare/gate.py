@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stress.analysis.comparison.arm_pair import describe_sessions, pair_columns
+from stress.analysis.comparison.arm_pair import ArmPair, describe_sessions, pair_columns
 from stress.analysis.comparison.comparability import explain_refusals
 from stress.analysis.comparison.counter_metric import refuse_unknown_counters
 from stress.analysis.comparison.projection import LABEL, explain_hidden_differences
@@ -18,16 +18,15 @@ from stress.analysis.gate.result import ConditionResult, State
 from stress.analysis.gate.self_test import InjectedRegression, inject_regressions
 from stress.analysis.gate.stand_in import set_apart, stand_ins
 from stress.analysis.metric import find_metric
-from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.compare.absent_trials import absent_lines
 from stress.compare.arms import Question, known_calibration, lay_out, read_arms, read_question
 from stress.compare.base_history import KnownSessions, known_sessions
 from stress.compare.gate_cases import condition_cases
+from stress.compare.gate_warnings import absent_new, noise_warnings, risen_counters
 from stress.model.errors import NoRunsError, UsageError
 from stress.model.observation import Observation
 from stress.model.planned import PlannedTrial, TrialState
 from stress.model.suite import Gate
-from stress.model.text import plural
 from stress.store import suite_folder
 from stress.store.planned import read_planned_arm
 from stress.store.runs import split_arm, split_label
@@ -85,10 +84,11 @@ class GateResult:
 
 @dataclass(frozen=True)
 class GateCases:
-    """The cases of a gate, warnings about them, and what the user allowed and was there."""
+    """The cases of a gate, warnings about them, the arms in each row, and what the user allowed and was there."""
 
     cases: list[Case]
     warnings: list[str]
+    pairs: list[ArmPair]
     allowed: list[str] = field(default_factory=list)
 
 
@@ -106,7 +106,7 @@ def evaluate_gate(question: Question, exprs: Sequence[str]) -> GateResult:
     results = hold_to_plan(gate.cases, evaluate_cases(gate.cases), question.allow_missing)
     absent = len(absent_trials(gate.cases))
     allowed = [f"missing {absent}"] if 0 < absent <= question.allow_missing else []
-    return GateResult(results, gate.warnings, [*allowed, *gate.allowed])
+    return GateResult(results, [*gate.warnings, *risen_counters(results, gate.pairs)], [*allowed, *gate.allowed])
 
 
 def self_test_gate(question: Question, exprs: Sequence[str]) -> tuple[list[InjectedRegression], list[str]]:
@@ -142,7 +142,8 @@ def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
     warnings += busy
     if question.allow_busy:
         parts = [replace(part, base=pass_for_quiet(part.base), new=pass_for_quiet(part.new)) for part in parts]
-    warnings += describe_sessions(pair_columns(part.row for part in parts if part.new))
+    pairs = list(pair_columns(part.row for part in parts if part.new))
+    warnings += describe_sessions(pairs)
     left_out = {run.scenario for run in [*runs, *absent]} - {name for part in parts for name in part.scenarios}
     warnings += [
         f"{condition} is about {scenario}, which --filter leaves out"
@@ -158,7 +159,7 @@ def gate_cases(question: Question, exprs: Sequence[str]) -> GateCases:
     if new_runs and runs is not new_runs and question.base_history is None:
         warnings += absent_lines(question.arms[:1], [run for run in runs if run.label != new], question.filters)
     warnings += absent_new(cases, path, question.allow_missing)
-    return GateCases(cases, warnings, ["busy"] if busy and question.allow_busy else [])
+    return GateCases(cases, warnings, pairs, ["busy"] if busy and question.allow_busy else [])
 
 
 def scoped_conditions(exprs: Iterable[str], path: Path) -> list[tuple[Condition, str | None]]:
@@ -184,24 +185,6 @@ def read_new_arm(argument: str, planned: Sequence[PlannedTrial]) -> list[Observa
     return read_arms([argument])
 
 
-def absent_new(cases: Sequence[Case], path: Path, allowed: int) -> list[str]:
-    """Return what to do about planned trials of the new arm that have no value; nothing where all have one."""
-    absent = absent_trials(cases)
-    if not absent:
-        return []
-    states = {trial.state for trial in absent}
-    advice = [f"--allow-missing {len(absent)} passes without {'them' if absent[1:] else 'it'}"]
-    if len(absent) <= allowed or not any(case.new for case in cases):
-        advice = []
-    if states & {TrialState.MISSING, TrialState.INTERRUPTED, TrialState.FAILED} and (path / SUITE_FILE).is_file():
-        retry = " --retry-failed" if TrialState.FAILED in states else ""
-        advice.insert(0, f"connstorm suite {path} --resume{retry} runs what is missing")
-    if TrialState.NOT_APPLICABLE in states:
-        advice.insert(0, "leave cells that do not apply here out of the suite, or look at the others by --filter")
-    text = f"{plural(len(absent), 'planned trial')} of the new arm without data"
-    return [": ".join(filter(None, [text, "; ".join(advice)]))]
-
-
 def read_with_baseline(
     question: Question, new_runs: list[Observation], *, needs_base: bool
 ) -> tuple[list[Observation], list[str]]:
@@ -225,24 +208,5 @@ def suite_gates(path: Path) -> list[Gate]:
         return suite_folder.read(path).suite.gates
     if not path.is_dir():
         return []
-    newest = next((entry.path for entry in list_stored(path) if entry.is_suite), None)
+    newest = next((entry.path for entry in list_stored(path, only_suites=True)), None)
     return suite_folder.read(newest).suite.gates if newest else []
-
-
-def noise_warnings(question: Question, cases: Iterable[Case], runs: Sequence[Observation]) -> list[str]:
-    """Return a warning for each condition that allows less than the noise of this machine by its calibration."""
-    testbeds = {run.host.testbed for run in runs}
-    known = known_calibration(question.results, testbeds)
-    sentences = {}
-    for case in cases:
-        condition = case.condition
-        floor = known.floor(condition.metric) if known else None
-        if floor is None or condition.kind not in ("ratio", "relative") or case.metric.unit not in TIMED_UNITS:
-            continue
-        allowed = abs(condition.value - 1) if condition.kind == "ratio" else abs(condition.value)
-        if allowed < floor:
-            sentences[str(condition)] = (
-                f"{condition} allows {allowed:.0%}, but {condition.metric} moves by up to {floor:.0%} on this machine "
-                "when nothing changes (connstorm calibrate); allow more, or run more trials"
-            )
-    return list(sentences.values())

@@ -25,7 +25,7 @@ from stress.store.run_folder import RUN_FILE
 from stress.store.runs import read_observations
 from stress.store.suite_folder import SUITE_FILE, TRIAL_FILE, TRIALS_FOLDER
 
-SCHEMA = 1  # of the file; another one is no cache
+SCHEMA = 2  # of the file; another one is no cache
 SAVED_MIN = 100  # runs of a history that is stored: fewer are read and computed soon enough
 FILES_MAX = 50  # caches in the folder; of more, those that were not written for longest are removed
 CODE = ("analysis", "model", "store", "storm")  # rooms whose source decides what is stored

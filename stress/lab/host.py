@@ -30,6 +30,7 @@ def read_host() -> Host:
         python=platform.python_version(),
         nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         emulated=cpu.startswith(EMULATED),
+        microcode=cpu_fact("microcode"),
     )
 
 
@@ -61,11 +62,16 @@ def stolen_ms() -> int:
 
 def cpu_model() -> str:
     """Return the CPU model of /proc/cpuinfo, else the architecture."""
+    return cpu_fact("model name") or platform.machine()
+
+
+def cpu_fact(fact: str) -> str:
+    """Return what /proc/cpuinfo says of the first CPU under a name, such as ``"microcode"`` on x86; else ``''``."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, value = line.partition(":")
-        if name.strip() == "model name":
+        if name.strip() == fact:
             return value.strip()
-    return platform.machine()
+    return ""
 
 
 def boot_id() -> str:

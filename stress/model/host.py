@@ -22,6 +22,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     nofile: int  # RLIMIT_NOFILE, hard
     emulated: bool = False  # the CPU is emulated: its latencies cannot be compared with those of a real CPU
+    microcode: str = ""  # version of the CPU's microcode; "" where the kernel does not say, or it was not recorded
 
     @property
     def has_kernel(self) -> bool:

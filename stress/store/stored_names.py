@@ -82,7 +82,7 @@ def find_stored(text: str, results: Path, *, only_suites: bool = False) -> Path:
         return path
     if path.parent == results:
         text = path.name
-    entries = [entry for entry in list_stored(results) if entry.is_suite or not only_suites]
+    entries = list_stored(results, only_suites=only_suites)
     if "/" in text and entries:
         if not path.is_absolute() and (results / text).exists():
             return results / text
@@ -122,26 +122,33 @@ def short_name(name: str) -> str:
     return last.removeprefix(f"{match.group('started')}-") if match else last
 
 
-def list_stored(results: Path) -> list[StoredEntry]:
-    """Return the runs and suites in the folder of all runs, the newest first; none where there is no such folder."""
+def list_stored(results: Path, *, only_suites: bool = False) -> list[StoredEntry]:
+    """Return the runs and suites in the folder of all runs, the newest first; none where there is no such folder.
+
+    With ``only_suites``, folders with the name of a run are not looked at, of which there may be thousands.
+    """
     with suppress(FileNotFoundError, NotADirectoryError):
-        return sorted(walk_entries(results, ""), key=lambda entry: (entry.started, entry.changed_ns), reverse=True)
+        entries = walk_entries(results, "", only_suites=only_suites)
+        return sorted(entries, key=lambda entry: (entry.started, entry.changed_ns), reverse=True)
     return []
 
 
-def walk_entries(folder: Path, inside: str) -> Iterator[StoredEntry]:
-    """Yield the runs and suites of a folder, whose names begin with ``inside``."""
+def walk_entries(folder: Path, inside: str, *, only_suites: bool) -> Iterator[StoredEntry]:
+    """Yield the runs and suites of a folder, or its suites alone, whose names begin with ``inside``."""
     with os.scandir(folder) as children:
         for child in children:
+            match = FOLDER_NAME.fullmatch(child.name)
+            if only_suites and match and not match.group("suite"):
+                continue
             if child.name.startswith(".") or not child.is_dir():
                 continue
             path, name = folder / child.name, inside + child.name
-            if match := FOLDER_NAME.fullmatch(child.name):
+            if match:
                 started, suite, subject, number = match.group("started", "suite", "subject", "id")
                 yield StoredEntry(path, name, started, subject, number, bool(suite), child.stat().st_mtime_ns)
             elif not inside and FOLDER_OF_RUNS.fullmatch(child.name):
-                yield from walk_entries(path, f"{child.name}/")
-            elif entry := read_renamed(path, name, child.stat().st_mtime_ns):
+                yield from walk_entries(path, f"{child.name}/", only_suites=only_suites)
+            elif (entry := read_renamed(path, name, child.stat().st_mtime_ns)) and entry.is_suite >= only_suites:
                 yield entry
 
 

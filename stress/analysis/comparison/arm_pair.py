@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from stress.analysis.comparison.compare import default_threshold
 from stress.analysis.comparison.counter_metric import value_of
 from stress.analysis.comparison.projection import Row
-from stress.analysis.comparison.sessions import describe_busy, quiet_runs, session_values, shared_runs
+from stress.analysis.comparison.sessions import (
+    describe_busy,
+    describe_closeness,
+    quiet_runs,
+    session_values,
+    shared_runs,
+)
 from stress.analysis.comparison.verdict import Unit
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS, median_interval
@@ -155,13 +161,16 @@ def describe_unpaired_runs(pairs: Iterable[ArmPair]) -> list[str]:
 
 
 def describe_sessions(pairs: Iterable[ArmPair]) -> list[str]:
-    """Return a sentence for each pair of which some runs are not compared, and why."""
+    """Return a sentence for each pair of which some runs are not compared, or whose sessions are not as independent."""
     sentences: dict[str, None] = {}
     for pair in pairs:
         where = f"{pair.row}: " if pair.row else ""
         if pair.left_out:
             trials = plural(len(pair.runs) + pair.left_out, "trial")
             sentences[f"{where}{pair.left_out} of {trials} left out: the other arm has none in the same session"] = None
+        if pair.is_apart:
+            close = describe_closeness(list(pair.base_runs.values()), list(pair.new_runs.values()))
+            sentences |= dict.fromkeys(f"{where}{text}" for text in close)
         if pair.is_apart and not pair.allow_busy:
             for name, runs in ((pair.base, pair.base_runs), (pair.new, pair.new_runs)):
                 sentences |= dict.fromkeys(f"{where}{text}" for text in describe_busy(name, list(runs.values())))

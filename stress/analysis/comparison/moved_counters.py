@@ -39,21 +39,28 @@ def counters_of(metric: str) -> list[str]:
 
 
 def describe_moved_counters(comparisons: Iterable[Comparison], pairs: Sequence[ArmPair]) -> list[str]:
-    """Return a sentence for each pair in which a cause or waiting attempts regressed and counters rose along.
+    """Return a sentence for each pair in which a cause or waiting attempts regressed and counters rose along."""
+    by_name = {(pair.row, pair.base, pair.new): pair for pair in pairs}
+    regressed = [comparison for comparison in comparisons if comparison.verdict is Verdict.REGRESSED]
+    return describe_rises((by_name[one.row, one.base, one.new], one.metric) for one in regressed)
+
+
+def describe_rises(regressed: Iterable[tuple[ArmPair, str]]) -> list[str]:
+    """Return a sentence for each pair whose counters rose along with the metrics that regressed in it.
 
     A counter is named when the intervals of its medians over trials lie apart.
     """
-    by_name = {(pair.row, pair.base, pair.new): pair for pair in pairs}
-    named: dict[tuple[str, str, str], dict[str, None]] = {}
-    for comparison in comparisons:
-        if comparison.verdict is Verdict.REGRESSED:
-            key = (comparison.row, comparison.base, comparison.new)
-            named.setdefault(key, {}).update(dict.fromkeys(counters_of(comparison.metric)))
+    pairs: dict[tuple[str, str, str], ArmPair] = {}
+    counters: dict[tuple[str, str, str], dict[str, None]] = {}
+    for pair, metric in regressed:
+        key = pair.row, pair.base, pair.new
+        pairs[key] = pair
+        counters.setdefault(key, {}).update(dict.fromkeys(counters_of(metric)))
     sentences = []
-    for key, counters in named.items():
-        texts = [text for counter in counters if (text := rise_text(by_name[key], counter))]
+    for key, pair in pairs.items():
+        texts = [text for counter in counters[key] if (text := rise_text(pair, counter))]
         if texts:
-            where = f"{key[0]}: " if key[0] else ""
+            where = f"{pair.row}: " if pair.row else ""
             sentences.append(
                 f"{where}counters that rose with what regressed, per million attempts: {join_words(texts)}"
             )

@@ -7,12 +7,18 @@ with one value per session, the median of its trials. Counts and causes do not d
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median_low
 
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.session import session_value
 from stress.model.busy import is_mostly_busy
 from stress.model.observation import Observation
 from stress.model.text import plural
+from stress.model.units import age_text
+
+MUCH_CLOSER = 3.0
 
 ONE_EACH = (
     "one session on either side: says nothing about times; run `connstorm calibrate SCENARIO --sessions N`, or gate "
@@ -66,3 +72,31 @@ def describe_busy(name: str, runs: Sequence[Observation]) -> list[str]:
         return []
     which = f"{busy} of {plural(len(sessions), 'session')} of {name}"
     return [f"{which} left out of the comparison of times: the machine was busy in more than a quarter of their trials"]
+
+
+def describe_closeness(base: Sequence[Observation], new: Sequence[Observation]) -> list[str]:
+    """Return a sentence if several new sessions lie much closer together than those that they are held against.
+
+    What drifts from session to session is then alike in the new ones, and looks as if they agreed on a change.
+    """
+    distances = [session_distance(runs) for runs in (base, new)]
+    if None in distances:
+        return []
+    of_base, of_new = (distance for distance in distances if distance is not None)
+    if of_new * MUCH_CLOSER > of_base:
+        return []
+    texts = [age_text(distance.total_seconds() * 1000) for distance in (of_new, of_base)]
+    text = (
+        f"the new sessions began {texts[0]} apart, those of the base {texts[1]}: what drifts from one to the next "
+        "looks like a change; run new ones as far apart, or both arms in one suite"
+    )
+    return [text]
+
+
+def session_distance(runs: Iterable[Observation]) -> timedelta | None:
+    """Return the median time from the start of a session to that of the next; None for a single one."""
+    starts = sorted(
+        min(datetime.fromisoformat(run.started_utc) for run in of_session)
+        for of_session in runs_by_session(runs).values()
+    )
+    return median_low([later - earlier for earlier, later in pairwise(starts)]) if len(starts) > 1 else None

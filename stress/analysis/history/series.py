@@ -232,5 +232,11 @@ def points_by_metric(occasions: Occasions, metrics: Sequence[Metric]) -> list[li
 def recorded_facts(run: Observation) -> dict[str, str]:
     """Return what may change from one run of a plan to the next; what was not recorded is not there."""
     host = run.host
-    facts = {"kernel": host.kernel, "program": run.program, "clocksource": host.clocksource, "Python": host.python}
+    facts = {
+        "kernel": host.kernel,
+        "program": run.program,
+        "clocksource": host.clocksource,
+        "Python": host.python,
+        "microcode": host.microcode,
+    }
     return {name: value for name, value in (facts | run.settings).items() if value}

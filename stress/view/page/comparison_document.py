@@ -26,6 +26,7 @@ from stress.view.page.notice_parts import DIFFERENCE, WARNING, warning_notices
 from stress.view.page.proof_parts import books_parts, cause_parts, packet_ladders, unproved_sentences
 from stress.view.text import comparison_wording as words
 from stress.view.text.comparison_rows import TONES
+from stress.view.text.design_wording import comparison_notes
 from stress.view.text.metric_wording import interval_text, value_text
 from stress.view.text.plan_command import run_command
 from stress.view.text.table import Tone
@@ -83,6 +84,7 @@ def comparison_document(compared: ComparedSides, interactive: Interactive | None
         notices=(
             *(Notice(DIFFERENCE, text, grave=True) for text in compared.differences),
             *(Notice(WARNING, f"{text}.") for text in compared.warnings),
+            *(Notice(WARNING, f"{text.rstrip('.')}.") for text in comparison_notes(comparisons)),
             *warning_notices(text for side in sides for run in side.runs for text in run.summary.warnings),
         ),
         graphics=(forest,) if forest else (),

@@ -7,6 +7,7 @@ from stress.analysis.gate.result import ConditionResult, State
 from stress.model.text import plural
 from stress.view.text import gate_wording as words
 from stress.view.text.breaking_wording import why_lines
+from stress.view.text.gate_picture import gate_picture
 from stress.view.text.gate_rows import gate_rows
 from stress.view.text.markdown import SIGNS, escape, fold_away, markdown_table
 from stress.view.text.table import Cell, Column, Row, Table
@@ -31,6 +32,8 @@ def markdown(results: Sequence[ConditionResult], warnings: Sequence[str], allowe
     if fine:
         summary = f"{plural(len(fine), 'condition holds', 'conditions hold')}"
         blocks.append(fold_away(summary, table(fine)))
+    if picture := gate_picture(in_order):
+        blocks.append(f"```text\n{picture}\n```")
     if lines := why_lines(in_order):
         blocks.append("\n".join(f"- {escape(text)}" for text in lines))
     # What so few trials cannot decide is among the warnings.
