@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # make demo       build, and re-create the article's case: one table, one figure
+# make build      build, and install what all the others need
 # make test       build, and run the tests
+# make test-debug, test-sanitize, test-oldest  the engines with bounds checks; with sanitizers; with the oldest libraries
 # make check      ruff, mypy strict, stubtest
 # make bench      ratios against a bare loop and other tools, side by side; writes docs/performance.md; then track
 # make track      add a suite of this version to results/history, and draw docs/history.png
@@ -20,93 +22,136 @@
 # make ab         storm a server that is slow to accept against one that is not, and that one against itself; 3 minutes
 # make kill-points  kill any process of a storm between two hosts at 300 moments, and look for what is left; an hour
 # make mutations  send 100,000 mutated messages to either end of the control channel; half an hour
+# make kill, make fuzz, make soak  see docs/reliability.md; BUDGET=MIN stops each after so many minutes, and it goes on next time
+# make release-check  build the wheel and the source archive, audit them, and use them in new environments; some minutes
 # make operate    run what docs/operate.md shows, next to a server in trouble; two minutes
 # make clean      remove what was built
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Stamps for each version of Python: an environment of another one is made anew.
+PACKAGE := $(VENV)/package-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
+BUILT := $(subst package,built,$(PACKAGE))
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo test check bench track validate catalogue worlds captures clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions clean
+.PHONY: demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions release-check kill fuzz soak clean
 
-demo: $(VENV)/built
+demo: $(PACKAGE)
 	$(BIN)/connstorm demo
 
-test: $(VENV)/built
+build: $(BUILT)
+
+test: $(BUILT)
+	sh .ci/prerequisites test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check: $(VENV)/built
+# What reaches into the engines; these builds are in environments of their own, and take some minutes each.
+ENGINE_TESTS := tests/test_fastconnect.py tests/test_listener.py tests/test_workers.py tests/test_uses.py
+
+test-engines:
+	$(BIN)/python -m pytest $(ENGINE_TESTS)
+
+test-debug test-sanitize test-oldest:
+	PYTHON=$(PYTHON) sh .ci/prerequisites build
+	PYTHON=$(PYTHON) sh .ci/other_build $(@:test-%=%) $(ENGINE_TESTS)
+
+check: $(BUILT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest stress._fastconnect stress._listener stress._reference
 
-bench: $(VENV)/built
+bench: $(BUILT)
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only -s --timeout 900 --table docs/performance.md
 	$(BIN)/python benchmarks/track.py
 
-track: $(VENV)/built
+track: $(BUILT)
 	$(BIN)/python benchmarks/track.py
 
-validate: $(VENV)/built
+validate: $(BUILT)
 	$(BIN)/python benchmarks/validate.py --table docs/validation.md
 
-sessions: $(VENV)/built
+sessions: $(BUILT)
 	$(BIN)/python benchmarks/ten_sessions.py --table docs/validation.md
 
-catalogue: $(VENV)/built
+catalogue: $(BUILT)
 	$(BIN)/python docs/generate/catalogue.py
 
-worlds: $(VENV)/built
+worlds: $(BUILT)
 	$(BIN)/python docs/generate/worlds.py
 
-steps: $(VENV)/built
+steps: $(BUILT)
 	$(BIN)/python benchmarks/annotated.py --table docs/statistics.md
 
-chance: $(VENV)/built
+chance: $(BUILT)
 	$(BIN)/python docs/generate/chance.py
 
-captures: $(VENV)/built
+captures: $(BUILT)
 	$(BIN)/python docs/generate/captures.py
 
-ab: $(VENV)/built
+ab: $(BUILT)
 	CONNSTORM_AB=all $(BIN)/python -m pytest tests/test_ab.py --timeout 1200
 
-kill-points: $(VENV)/built
+kill-points: $(BUILT)
 	CONNSTORM_KILL_POINTS=300 $(BIN)/python -m pytest tests/test_peer_run.py -k kill_at_any --timeout 7200
 
-mutations: $(VENV)/built
+mutations: $(BUILT)
 	CONNSTORM_MUTATIONS=100000 CONNSTORM_LIES=150 $(BIN)/python -m pytest \
 		tests/test_mutations.py tests/test_relay_mutations.py \
 		tests/test_session_mutations.py tests/test_client_mutations.py \
 		tests/test_peer_lies.py
 
-$(VENV)/built: $(SOURCES)
-	PYTHON=$(PYTHON) sh .ci/prerequisites
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable '.[fleet,kernels]' --group test --group check
-	# Otava wants another numpy than ours; a test lets it read what we export.
-	test -x $(VENV)/otava/bin/otava || $(PYTHON) -m venv $(VENV)/otava
-	$(VENV)/otava/bin/python -m pip install --quiet apache-otava || echo "One test will be skipped without apache-otava" >&2
+# An environment of the Python that is asked for; an older build would be imported in place of the one that follows.
+define environment
+PYTHON=$(PYTHON) sh .ci/prerequisites build
+[ "$$($(BIN)/python -V 2>/dev/null)" = "$$($(PYTHON) -V)" ] || $(PYTHON) -m venv --clear $(VENV)
+$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+rm -f stress/*.so
+endef
+
+# The package alone, which is all that make demo needs.
+$(PACKAGE): $(SOURCES)
+	$(environment)
+	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
+
+# With what tests, checks and the other targets need.
+$(BUILT): $(SOURCES)
+	$(environment)
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group test --group check
+	# Otava wants another numpy than ours; a test lets it read what we export.
+	test -x $(VENV)/otava/bin/otava || $(BIN)/python -m venv $(VENV)/otava
+	$(VENV)/otava/bin/python -m pip install --quiet apache-otava || echo "One test will be skipped without apache-otava" >&2
+	touch $(PACKAGE) $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info stress/*.c stress/*.so stress/*.html
 
-suite-pages: $(VENV)/built
+release-check: $(BUILT)
+	$(BIN)/python .ci/release_check.py
+
+kill: $(BUILT)
+	$(BIN)/python benchmarks/kill.py $(if $(BUDGET),--budget $(BUDGET))
+
+fuzz: $(BUILT)
+	$(BIN)/python benchmarks/fuzz.py $(if $(BUDGET),--budget $(BUDGET))
+
+soak: $(BUILT)
+	$(BIN)/python benchmarks/soak.py $(if $(BUDGET),--budget $(BUDGET))
+
+suite-pages: $(BUILT)
 	$(BIN)/connstorm suite sysctls --trials 1 -o results/pages || [ $$? -eq 3 ]
 	$(BIN)/connstorm suite kernels --trials 1 -o results/pages || [ $$? -eq 3 ]
 	CONNSTORM_SUITE_PAGES=$(CURDIR)/results/pages $(BIN)/python -m pytest tests/test_page_suites.py
 
-clock: $(VENV)/built
+clock: $(BUILT)
 	CONNSTORM_CLOCK=1 $(BIN)/python -m pytest tests/test_peer_clock.py
 
-ten-million: $(VENV)/built
+ten-million: $(BUILT)
 	CONNSTORM_TEN_MILLION=1 $(BIN)/python -m pytest tests/test_timeline.py tests/test_attempt_columns.py -k ten_million
 
-links: $(VENV)/built
+links: $(BUILT)
 	CONNSTORM_LINKS=all $(BIN)/python -m pytest tests/test_link_scenarios.py
 
 docs/cli.md: $(wildcard stress/cli/*.py) docs/generate/cli.py docs/generate/cli_head.md
@@ -118,13 +163,13 @@ docs/connstorm.1: $(wildcard stress/cli/*.py) docs/generate/cli.py docs/generate
 docs/attribution.md: $(wildcard stress/analysis/attribution/rules/*.py stress/analysis/attribution/packets/*.py) docs/generate/attribution.py
 	$(BIN)/python docs/generate/attribution.py
 
-link-storms: $(VENV)/built
+link-storms: $(BUILT)
 	CONNSTORM_LINK_STORMS=1 $(BIN)/python -m pytest -q tests/test_link_causes.py tests/test_several_clients.py
 
-symptoms: $(VENV)/built
+symptoms: $(BUILT)
 	$(BIN)/python docs/generate/symptoms.py
 
-operate: $(VENV)/built
+operate: $(BUILT)
 	$(BIN)/python docs/generate/operate.py
 
 docs/run.schema.json: stress/model/record.py stress/model/host.py stress/model/peer.py stress/model/plan.py stress/model/summary.py stress/store/run_schema.py

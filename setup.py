@@ -4,18 +4,43 @@
 CONNSTORM_DEBUG=1     bounds checks, assertions, no optimisation
 CONNSTORM_SANITIZE=1  address and undefined-behaviour sanitizers (CONTRIBUTING.md says how to run the tests so)
 CONNSTORM_ANNOTATE=1  HTML next to each .pyx that shows what each line became in C
+
+The extensions use Python's limited API, so that one build serves 3.11, whose limited API is the first with buffers, and
+every later version. Free-threaded Pythons cannot load such extensions before 3.15 (PEP 803): for them there is a build
+for each version.
 """
 
 import os
+import subprocess
+import sysconfig
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+
+
+def find_commit() -> str:
+    """Return the commit that is built: CONNSTORM_COMMIT, else that of the checkout, if this is one; else ``''``."""
+    if (commit := os.environ.get("CONNSTORM_COMMIT")) is not None:
+        return commit
+    if not (Path(__file__).parent / ".git").exists():
+        return ""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # git is not installed
+        return ""
+
 
 debug = os.environ.get("CONNSTORM_DEBUG") == "1"
 sanitize = os.environ.get("CONNSTORM_SANITIZE") == "1"
 annotate = os.environ.get("CONNSTORM_ANNOTATE") == "1"
 
 compile_args = ["-O0", "-g", "-UNDEBUG", "-Wall", "-Wextra", "-Wno-unused-parameter"] if debug else ["-O2"]
+limited = not sysconfig.get_config_var("Py_GIL_DISABLED")
+macros = [("Py_LIMITED_API", "0x030B0000"), ("CYTHON_LIMITED_API", "1")] if limited else []
+checks = [text for text, wanted in (("bounds checks", debug), ("sanitizers", sanitize)) if wanted]
+macros += [("BUILD_COMMIT", f'"{find_commit()}"'), ("BUILD_CHECKS", f'"{", ".join(checks)}"')]
 sanitizers = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"] if sanitize else []
 
 setup(
@@ -38,6 +63,8 @@ setup(
                     "stress/_uses.pxd",
                     "stress/_bare_loop.h",
                 ],
+                define_macros=macros,
+                py_limited_api=limited,
                 extra_compile_args=compile_args + sanitizers,
                 extra_link_args=sanitizers,
             )
@@ -55,5 +82,6 @@ setup(
             "embedsignature": True,
             "freethreading_compatible": True,
         },
-    )
+    ),
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if limited else {},
 )

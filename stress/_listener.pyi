@@ -12,6 +12,8 @@ ERRORS: int
 SLOTS: int
 PORTS_MAX: int
 
+BUILD: dict[str, str]  # what it was built for and by: ABI, compiler, Cython, commit, checks; '' where unknown or none
+
 def serve(
     listening: list[int], report: memoryview, *, leak: int = 0, then: str = "close", answer: bool = False
 ) -> None: ...

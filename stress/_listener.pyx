@@ -18,6 +18,39 @@ from libc.stdlib cimport calloc, free
 from stress cimport _libc as libc
 from stress._uses cimport receive_byte, send_byte
 
+cdef extern from *:
+    """
+    #ifdef __clang__
+    #define BUILD_COMPILER __VERSION__
+    #else
+    #define BUILD_COMPILER "GCC " __VERSION__
+    #endif
+    #ifdef Py_LIMITED_API
+    #define BUILD_ABI "abi3"
+    #else
+    #define BUILD_ABI "one version of Python"
+    #endif
+    #ifndef BUILD_COMMIT
+    #define BUILD_COMMIT ""
+    #endif
+    #ifndef BUILD_CHECKS
+    #define BUILD_CHECKS ""
+    #endif
+    """
+    const char* BUILD_ABI
+    const char* BUILD_COMPILER
+    const char* BUILD_COMMIT
+    const char* BUILD_CHECKS
+    const long CYTHON_HEX_VERSION
+
+BUILD = {
+    "ABI": BUILD_ABI.decode(),
+    "compiler": BUILD_COMPILER.decode(),
+    "Cython": f"{CYTHON_HEX_VERSION >> 24}.{CYTHON_HEX_VERSION >> 16 & 0xff}.{CYTHON_HEX_VERSION >> 8 & 0xff}",
+    "commit": BUILD_COMMIT.decode(),
+    "checks": BUILD_CHECKS.decode(),
+}
+
 
 cdef enum:
     BATCH = 1024             # connections accepted from one socket in one round

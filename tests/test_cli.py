@@ -113,6 +113,8 @@ def test_the_same_seed_gives_the_same_minefield_and_order(tmp_path):
         (["run", "clean", "--port-range", "50000-40000"], ["holds no port"]),
         (["run", "clean", "--port-range", "5000-5000"], ["has no port left"]),
         (["run", "clean", "--port-range", "wide"], ["not of the form"]),
+        (["run", "clean", "--port-range", "²-³"], ["not of the form"]),
+        (["run", "clean", "--port-range", "1-99999999999999999999"], ["not of the form"]),
         (["run", "clean", "--ports", "any"], ["--ports"]),
         (["run", "clean", "--ports", "kernel", "--sweeps", "2"], ["--sweeps needs --ports sweep or shuffle"]),
         (["run", "closewait", *SMALL, "--mines", "33"], ["33 mines do not fit", "32 ports"]),

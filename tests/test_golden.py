@@ -112,7 +112,6 @@ GATE_FILES = ("verdict.json", "junit.xml", "summary.md")
 
 # Arguments by the name of the golden file; {track} is the oldest suite of results/history, {later} the newest.
 VERBS = {
-    "version": "--version",
     "compare": "compare base slow --no-draw",
     "compare-all": "compare base slow --no-draw --all",
     "compare-markdown": "compare base slow --no-draw --markdown",

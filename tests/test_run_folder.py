@@ -240,3 +240,20 @@ def test_the_documented_schema_is_the_one_in_use():
 @pytest.mark.parametrize("frozen", [FROZEN, THIRD], ids=lambda path: path.name)
 def test_a_run_json_follows_the_documented_schema(frozen):
     jsonschema.validate(json.loads((frozen / "run.json").read_text()), json.loads(DOCUMENTED.read_text()))
+
+
+def test_a_figure_that_cannot_be_written_is_left_out_and_said_and_the_run_is_whole(tmp_path):
+    run, summary = run_folder.read(FROZEN)
+    told = []
+
+    def full(path):
+        path.write_bytes(b"half of a picture")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    figures = {"timeline.png": full, "ports.png": lambda path: path.write_bytes(b"never")}
+    path = run_folder.write(run, summary, tmp_path, figures=figures, notify=told.append)
+    assert not list(path.glob("*.png"))
+    assert told == [
+        "without timeline.png, which could not be written: No space left on device; connstorm plot draws it again"
+    ]
+    assert len(run_folder.read(path)[0].attempts) == len(run.attempts)

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from stress.analysis.comparison.moved_counters import describe_moved_counters
-from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.output import console, figure_optional, json_option, output_option, print_object
 from stress.cli.stored import allow_busy_option, base_history_option, complete_stored, last_option
 from stress.cli.verb import Verb
 from stress.compare.arms import Question, compare_all, compare_arms
@@ -98,7 +98,9 @@ def compare(
     if draw:
         from stress.compare.figures import draw_comparison as draw_figures  # noqa: PLC0415  # matplotlib comes with it
 
-        figures = draw_figures(comparisons, matched.pairs, output / FOLDER / folder_name(question.names))
+        folder = output / FOLDER / folder_name(question.names)
+        with figure_optional(folder):
+            figures = draw_figures(comparisons, matched.pairs, folder)
     if as_json:
         print_object(
             {

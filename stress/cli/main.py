@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from stress import __version__
 from stress.cli.crash import report_crash
+from stress.cli.early_interrupt import raise_on_interrupt
 from stress.cli.interrupts import interrupted_code
 from stress.cli.streams import discard_lost_streams, is_output_lost, leave_broken_pipe, replace_unknown_letters
 from stress.cli.verb import unescape
+from stress.cli.version import print_version
 from stress.model.errors import ConnstormError, StoreError
 from stress.model.text import did_you_mean
 
@@ -80,6 +81,7 @@ class LazyGroup(click.Group):
             return None
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(importlib.import_module(f"stress.cli.{name}"), FUNCTIONS.get(name, name))
+        raise_on_interrupt()
         return command
 
     def make_context(
@@ -123,7 +125,14 @@ SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_
 
 
 @click.group(cls=LazyGroup, context_settings=SETTINGS)
-@click.version_option(__version__, prog_name="connstorm")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Show the version and exit.",
+)
 def connstorm() -> None:
     r"""TCP connect()/close() storms on Linux: what every attempt cost, and why it was slow.
 

@@ -5,6 +5,8 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,16 @@ output_option = click.option(
 )
 books_option = click.option("--books", "with_books", is_flag=True, help="show all books, however narrow the terminal")
 json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
+
+
+@contextmanager
+def figure_optional(where: Path) -> Iterator[None]:
+    """Say that a figure could not be written, and go on: a table of results is worth more than its picture."""
+    try:
+        yield
+    except OSError as error:
+        text = f"{where} could not be written: {error.strerror}; make room, and draw it again."
+        click.echo(f"warning: {text}", err=True)
 
 
 class Progress:

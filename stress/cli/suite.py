@@ -12,16 +12,17 @@ from rich.console import Console
 
 from stress.analysis.statistics.trials import CellTrials
 from stress.cli.interrupts import catch_sigterm, interrupted_code, resume_command
-from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.output import console, figure_optional, json_option, output_option, print_object
 from stress.cli.plan_output import print_plan
 from stress.cli.shipped import HERE, complete_suite, copy_suite, print_shipped
 from stress.cli.verb import Verb
 from stress.model.errors import LabError, NoRunsError, UsageError
+from stress.model.extra import require_package
 from stress.model.suite import Suite
 from stress.store import suite_folder
 from stress.store.stored_names import find_stored
 from stress.store.suite_folder import Manifest
-from stress.suite import estimate, manifest, runner
+from stress.suite import estimate, manifest, matrix, runner
 from stress.suite.cell_results import cell_object, count_missing, rank_cells, read_cell_trials
 from stress.suite.config import load as suite_file
 from stress.suite.executor.base import Executor
@@ -160,8 +161,11 @@ def conduct(
     """Run what is missing and report progress; return the folder, and the exit code of an interrupt or 0.
 
     Raises:
+        UsageError: the package is missing that compares cells.
         KeyboardInterrupt: there is no folder yet.
     """
+    if len(matrix.build_cells(what, host=host)) > 1:
+        require_package("scipy", "compare", "A suite of several cells")  # now, not after its last trial
     catch_sigterm()
     printer = Console(stderr=True, highlight=False, quiet=quiet)
     with SuiteProgress(printer, estimate.expected_seconds(what, host=host), len(executor.hosts)) as progress:
@@ -178,7 +182,8 @@ def conclude(path: Path, *, as_json: bool) -> int:
     file = suite_folder.read(path)
     cells = read_cell_trials(path, file)
     if any(trials.done for trials in cells):
-        draw_suite(file, cells, path / FIGURE, busy_text(cells))
+        with figure_optional(path / FIGURE):
+            draw_suite(file, cells, path / FIGURE, busy_text(cells))
     return print_suite(path, as_json=as_json)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import click
 
 from stress.cli.verb import Verb
-from stress.model.errors import UsageError
+from stress.model.extra import require_package
 
 
 @click.command(cls=Verb)
@@ -24,10 +24,7 @@ def worker(scheduler: str, name: str | None) -> None:
       connstorm worker tcp://lab0:8786 --name lab1     on each host
       connstorm suite smoke --executor dask:tcp://lab0:8786
     """
-    try:
-        from stress.suite.executor.dask_worker import run_worker  # noqa: PLC0415  # of an extra
-    except ImportError as error:
-        raise UsageError(
-            f"The worker needs the package {error.name}; pip install 'connstorm[fleet]' brings it."
-        ) from error
+    require_package("distributed", "fleet", "connstorm worker")
+    from stress.suite.executor.dask_worker import run_worker  # noqa: PLC0415  # of an extra
+
     asyncio.run(run_worker(scheduler, name))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stress.analysis.comparison.earlier import EarlierRun, compare_with_earlier
 from stress.model.errors import UsageError
+from stress.model.extra import is_installed
 from stress.model.observation import Observation
 from stress.store.calibration import find_calibration
 from stress.store.overview import RunOverview, read_overview
@@ -19,7 +20,7 @@ READ_MAX = 20  # of a scenario's runs, the newest: nobody waits for more
 
 
 def find_earlier(path: Path, results: Path) -> EarlierRun | None:
-    """Return how a new run differs from the comparable one before it; None where there is none.
+    """Return how a new run differs from the comparable one before it; None where there is none, or no scipy to compare.
 
     Args:
         path: its run folder.
@@ -28,6 +29,8 @@ def find_earlier(path: Path, results: Path) -> EarlierRun | None:
     Raises:
         UsageError: the new run is damaged.
     """
+    if not is_installed("scipy"):  # of an extra: who only runs storms is told nothing
+        return None
     now = read_observation(path, path.name)
     if not now.summary.body.p50_ns:
         return None

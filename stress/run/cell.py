@@ -14,6 +14,7 @@ from stress.analysis.attribution.summary import analyse
 from stress.lab import host_names
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.signals import disregard_interrupts
+from stress.model.extra import require_package
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback, StormCallback, ignore_storm
 from stress.model.run import Run
@@ -53,8 +54,13 @@ def run(
     and ends with the storm. ``announce`` is called when each storm is about to begin.
 
     Raises:
+        UsageError: a package is missing that a capture needs.
         UsageError, LabError: as ``carry_out`` and ``run_folder.write``.
     """
+    if plan.capture:  # before the storm, not after it
+        require_package("scapy", "capture", "--capture")
+        if relay is not None:
+            require_package("scipy", "fleet", "--capture across a link")
     if plan.is_external:
         observed, packets, epoch_ns = storm_external_server(plan, asked, notify, results, hosts, announce=announce)
         if server is not None:
@@ -83,7 +89,7 @@ def run(
         from stress.view.figure.run.run_figures import figure_writers  # noqa: PLC0415  # matplotlib takes longer than many a trial
 
         figures = figure_writers(findings)
-    return run_folder.write(observed, findings.summary, results, files | figures)
+    return run_folder.write(observed, findings.summary, results, files, figures=figures, notify=notify)
 
 
 def in_private_namespace(run: Run) -> Run:

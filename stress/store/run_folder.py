@@ -14,6 +14,7 @@ from stress.model import atomic
 from stress.model.attempt import ATTEMPT, USE
 from stress.model.errors import StoreError, UsageError
 from stress.model.flow import FLOW, no_flows
+from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.record import Record
 from stress.model.run import KERNEL_EVENT, MINE, Run, no_events, no_uses
 from stress.model.summary import Summary
@@ -22,6 +23,7 @@ from stress.store import stored_names
 from stress.store.array_file import write_array
 from stress.store.run_schema import SCHEMA, RunFile, decode_run, mine_dtype, upgrade_mines
 
+Writers = Mapping[str, Callable[[Path], None]]
 RUN_FILE, ATTEMPTS_FILE, USES_FILE = stored_names.RUN_FILE, "attempts.npy", "uses.npy"
 MINES_FILE, EVENTS_FILE, FLOWS_FILE = "mines.npy", "kernel_events.npy", "flows.npy"
 
@@ -53,7 +55,13 @@ def check_writable(results: Path) -> None:
 
 
 def write(
-    run: Run, summary: Summary, results: Path, writers: Mapping[str, Callable[[Path], None]] | None = None
+    run: Run,
+    summary: Summary,
+    results: Path,
+    writers: Writers | None = None,
+    *,
+    figures: Writers | None = None,
+    notify: ProgressCallback = ignore_progress,
 ) -> Path:
     """Write a run as a new folder under ``results`` and return its path.
 
@@ -62,6 +70,9 @@ def write(
         summary: its summary.
         results: the folder of all runs.
         writers: for each further file, by name, a function that writes it to a path.
+        figures: the same for files without which the run is whole, and can be made again: where one cannot be written,
+            it and those after it are left out.
+        notify: told of that.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
@@ -80,6 +91,7 @@ def write(
                 write_array(folder / FLOWS_FILE, run.flows)
             for file, writer in (writers or {}).items():
                 writer(folder / file)
+            write_figures(folder, figures or {}, notify)
             document = RunFile(
                 schema=SCHEMA,
                 summary=summary,
@@ -90,6 +102,17 @@ def write(
     except OSError as error:
         raise StoreError(f"The run could not be written to {final}: {error.strerror}; nothing was stored.") from error
     return final
+
+
+def write_figures(folder: Path, figures: Writers, notify: ProgressCallback) -> None:
+    """Write figures as far as there is room for them; ``notify`` is told why some are missing."""
+    for file, writer in figures.items():
+        try:
+            writer(folder / file)
+        except OSError as error:
+            (folder / file).unlink(missing_ok=True)
+            notify(f"without {file}, which could not be written: {error.strerror}; connstorm plot draws it again")
+            return
 
 
 def read(folder: Path) -> tuple[Run, Summary]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from stress.analysis.comparison.arm import Latencies
 from stress.analysis.statistics.trials import CONFIDENCE_LEVEL
+from stress.model.extra import require_package
 
 PROBABILITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.999)
 BEYOND_MIN = 10  # attempts beyond a quantile; with fewer it depends on single attempts
@@ -136,6 +137,7 @@ def bootstrap_band(base: Floats, new: Floats, *, paired: bool, seed: int, level:
     A few trials vary less than the population that they are drawn from. The standard errors are therefore widened as
     those of a sample, and the critical value is that of Student's distribution instead of the normal one.
     """
+    require_package("scipy", "compare", "Comparing runs")
     from scipy.special import ndtr, stdtrit  # noqa: PLC0415  # it takes a third of a second, and few commands compare
 
     trials, others = len(base), len(new)

@@ -3,6 +3,8 @@
 
 from collections.abc import Sequence
 
+from stress.model.extra import require_package
+
 
 def holm_correction(ps: Sequence[float]) -> list[float]:
     """Return adjusted p-values: with a probability of at most alpha, one of them is wrongly at most alpha (Holm 1979).
@@ -25,6 +27,7 @@ def benjamini_hochberg_correction(ps: Sequence[float]) -> list[float]:
     """
     if not ps:
         return []
+    require_package("scipy", "compare", "Comparing runs")
     from scipy.stats import false_discovery_control  # noqa: PLC0415  # it takes 0.6 s, and few commands compare
 
     return [float(p) for p in false_discovery_control(ps)]

@@ -6,6 +6,7 @@ from bisect import bisect_left
 
 from stress.analysis.statistics.power import POWER, STANDARD_NORMAL
 from stress.analysis.statistics.trials import CONFIDENCE_LEVEL
+from stress.model.extra import require_package
 
 SESSIONS_MAX = 40  # more sessions of an arm are not practical
 
@@ -64,6 +65,7 @@ def decision_power(
         alpha: what the p of the change must not exceed.
         least: the smallest change that matters.
     """
+    require_package("scipy", "compare", "Comparing runs")
     from scipy.special import nctdtr, stdtrit  # noqa: PLC0415  # it takes a third of a second, and few commands compare
 
     df = sum(arms) - 2 + further

@@ -19,6 +19,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from stress.model.extra import require_package
+
 NORMAL = math.inf
 TAILS = (NORMAL, 12.0, 8.0, 6.0, 5.0, 4.0, 3.5, 3.0, 2.5, 2.1)  # degrees of freedom, the variance is finite above 2
 SESSIONS_MIN = 4  # of a sample: three differ in one shape only
@@ -126,6 +128,7 @@ def two_sided_p(change: float, design: Design, tail: float = NORMAL) -> float:
         design: how many sessions it rests on.
         tail: degrees of freedom of the sessions' distribution.
     """
+    require_package("scipy", "compare", "Comparing runs")
     from scipy.special import stdtr  # noqa: PLC0415  # it takes a third of a second, and few commands compare
 
     if tail == NORMAL or not design.is_sensitive:
@@ -138,6 +141,7 @@ def two_sided_p(change: float, design: Design, tail: float = NORMAL) -> float:
 @lru_cache(maxsize=256)
 def critical_value(design: Design, level: float, tail: float = NORMAL) -> float:
     """Return the change in standard errors whose p is 1 - level."""
+    require_package("scipy", "compare", "Comparing runs")
     from scipy.optimize import brentq  # noqa: PLC0415  # as above
     from scipy.special import stdtrit  # noqa: PLC0415  # as above
 

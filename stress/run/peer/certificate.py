@@ -6,6 +6,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 
 from stress.model.errors import LabError
+from stress.model.extra import require_package
 
 MARGIN = timedelta(days=1)  # nobody looks at the dates, and clocks differ
 
@@ -16,15 +17,11 @@ def make_certificate() -> tuple[bytes, bytes]:
     Raises:
         LabError: the library that makes it is not installed.
     """
-    try:
-        from cryptography import x509  # noqa: PLC0415  an extra
-        from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-    except ImportError as error:
-        raise LabError(
-            "To serve without ssh needs the package cryptography, which makes the certificate; "
-            "pip install 'connstorm[fleet]'."
-        ) from error
+    require_package("cryptography", "fleet", "To serve without ssh", kind=LabError)
+    from cryptography import x509  # noqa: PLC0415  an extra
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "connstorm")])
     now = datetime.now(UTC)

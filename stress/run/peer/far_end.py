@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from stress.model.errors import LabError
+from stress.model.extra import require_package
 from stress.model.peer import PEER_PORT, Transport
 from stress.run.peer.join import join_host
 from stress.run.peer.join_word import parse_word
@@ -53,13 +54,9 @@ def reach_by_ssh(spec: RelaySpec) -> FarEnd:
     Raises:
         LabError: asyncssh is not installed, or the host cannot be reached, or refuses the login.
     """
-    try:
-        with without_compiler():
-            from stress.run.ssh_link import LOST, Link, error_text  # noqa: PLC0415  # asyncssh is an extra
-    except ImportError as error:
-        raise LabError(
-            f"--peer by ssh needs the package {error.name}; pip install 'connstorm[fleet]', or use --join for TLS."
-        ) from error
+    require_package("asyncssh", "fleet", "--peer by ssh", instead="use --join for TLS", kind=LabError)
+    with without_compiler():
+        from stress.run.ssh_link import LOST, Link, error_text  # noqa: PLC0415  # asyncssh is an extra
     command = f"{spec.command} serve --stdio{' --client' if spec.as_client else ''}"
     link = Link(spec.peer)
     there_reads, writing = os.pipe()

@@ -23,6 +23,7 @@ RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so figures are the same on every host
     "font.size": 10,
     "text.color": INK,
+    "text.parse_math": False,  # names come from files: a lone $ in one must not be a formula that cannot be read
     "axes.edgecolor": QUIET,
     "axes.labelcolor": QUIET,
     "axes.linewidth": 0.8,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from stress.analysis.attribution.findings import ActFindings
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.model.attempt import STORM
-from stress.model.errors import UsageError
+from stress.model.extra import require_package
 from stress.model.units import SECOND_NS
 from stress.view.export.attempt_table import Attempts
 from stress.view.export.format import Format
@@ -110,13 +110,9 @@ def hdr_histogram() -> Any:
     Raises:
         UsageError: it is not installed.
     """
-    try:
-        from hdrh.histogram import HdrHistogram  # noqa: PLC0415  # an extra
-    except ImportError as error:
-        raise UsageError(
-            "HdrHistogram logs need hdrhistogram, which is not installed: pip install 'connstorm[hdrhistogram]'; or "
-            "use --format csv."
-        ) from error
+    require_package("hdrh", "hdrhistogram", "--format hlog", instead="use --format csv")
+    from hdrh.histogram import HdrHistogram  # noqa: PLC0415  # an extra
+
     return HdrHistogram
 
 

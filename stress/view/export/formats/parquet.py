@@ -6,7 +6,7 @@ from typing import IO, Any
 
 import msgspec
 
-from stress.model.errors import UsageError
+from stress.model.extra import require_package
 from stress.view.export.attempt_table import COLUMNS, Attempts, tables
 from stress.view.export.format import Format
 
@@ -72,13 +72,10 @@ def pyarrow() -> tuple[Any, Any]:
     Raises:
         UsageError: they are not installed.
     """
-    try:
-        import pyarrow as pa  # noqa: PLC0415  # an extra, and slow to load
-        from pyarrow import parquet  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError(
-            "Parquet needs pyarrow, which is not installed: pip install 'connstorm[parquet]'; or use --format csv."
-        ) from error
+    require_package("pyarrow", "parquet", "--format parquet", instead="use --format csv")
+    import pyarrow as pa  # noqa: PLC0415  # an extra, and slow to load
+    from pyarrow import parquet  # noqa: PLC0415
+
     return pa, parquet
 
 
