@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 from stress.store import suite_folder
-from stress.store.suite_folder import read_records
 from stress.suite.cell_results import count_missing, read_cell_trials
 from stress.view.figure.save import save_figure
 from stress.view.figure.suite.suite_figure import suite_figure
-from stress.view.text.change_wording import busy_text
+from stress.view.text.busy_wording import busy_text
 from stress.view.text.suite_caption import caption
 from stress.view.text.suite_markdown import suite_markdown
 
@@ -26,7 +25,7 @@ def main(path: Path) -> None:
     cells = read_cell_trials(path, manifest)
     if count_missing(cells):
         sys.exit(f"{path} is not complete; resume it first: connstorm suite {path} --resume")
-    figure = suite_figure(cells, manifest.suite.name, caption(manifest), busy_text(read_records(path).values()))
+    figure = suite_figure(cells, manifest.suite.name, caption(manifest), busy_text(cells))
     save_figure(figure, DOCS / "sysctls.png")
     (fingerprint, *_) = manifest.fingerprints.values()
     host = f"Linux {fingerprint.host.kernel}, {fingerprint.host.cpu}, {fingerprint.host.cpus} virtual CPUs"

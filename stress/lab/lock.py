@@ -70,7 +70,7 @@ def hold_lock(what: str = "suite", limit_s: float = 0.0) -> Iterator[None]:
                 "other. Wait until it is over."
             )
         lock.listen()
-        with held(lock.fileno()):
+        with handed_on(lock.fileno()):
             yield
 
 
@@ -93,14 +93,14 @@ def hold_folder(path: Path) -> Iterator[None]:
 
         if not wait.wait_until(is_locked, FOLDER_S, INTERVAL_S):
             raise UsageError(f"Another suite runs in {path}; wait until it is over.")
-        with held(descriptor):
+        with handed_on(descriptor):
             yield
     finally:
         os.close(descriptor)
 
 
 @contextmanager
-def held(descriptor: int) -> Iterator[None]:
+def handed_on(descriptor: int) -> Iterator[None]:
     """Hand on a descriptor to the processes of trials inside the context."""
     _held.add(descriptor)
     try:

@@ -58,7 +58,9 @@ def history_figures(tracks: Sequence[Track], title: str, caption: Sequence[str])
         caption: phrases for the foot, to which the explanation of the marks is added.
     """
     zeros = [track for track in tracks if is_zero(track)]
-    rest = [track for track in tracks if not is_zero(track)]
+    others = [track for track in tracks if not is_zero(track)]
+    longer = [track for track in others if track.series.points[1:]]
+    rest = longer or others
     drawn = split_into_sheets(rest) if rest else [[]]
     missing = len(rest) - sum(map(len, drawn))
     note = zeros_text(zeros)
@@ -68,6 +70,7 @@ def history_figures(tracks: Sequence[Track], title: str, caption: Sequence[str])
         phrases = [
             *([f"sheet {number} of {len(drawn)}"] if drawn[1:] else []),
             *([f"{missing:,} series without a change are not drawn"] if missing else []),
+            *([f"{len(others) - len(rest):,} series of a single point are not drawn"] if others[len(rest) :] else []),
             "dots: medians of runs; bars: their intervals, of many runs the extremes; lines: levels",
             "confirmed: two detectors find it",
             *(["drift: a slope explains more than steps"] if any(track.drifts for track in tracks) else []),
@@ -83,7 +86,7 @@ def history_figures(tracks: Sequence[Track], title: str, caption: Sequence[str])
 
 def zeros_text(tracks: Sequence[Track]) -> str:
     """Return which series are zero at every point: ``'zero at every point: clean retries per million'``."""
-    names = [f"{track.series.cell} {name_text(track.series.metric)}" for track in tracks]
+    names = dict.fromkeys(f"{track.series.cell} {name_text(track.series.metric)}" for track in tracks)
     return f"zero at every point: {', '.join(names)}" if names else ""
 
 

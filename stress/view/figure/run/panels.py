@@ -120,7 +120,7 @@ def draw_panel(
     draw_timeline(axes, case.findings, limits_ns, font_size=8)
     axes.tick_params(labelsize=9, labelleft=cell.first)
     if cell.first:
-        axes.set_ylabel("latency of connect()", fontsize=9.5)
+        axes.set_ylabel("latency of connect(), log scale", fontsize=9)
         axes.yaxis.set_label_coords(-0.6 / axes_width_in(columns), 0.5)
     if is_lowest:
         axes.set_xlabel("start of the attempt, in seconds", fontsize=9, labelpad=2)

@@ -31,7 +31,8 @@ LINES_MAX = 24  # cells; of more, those with the largest changes
 WIDTH, LEFT, RIGHT, GAP = 12.0, 3.55, 0.2, 0.14
 TITLE, ALARM, LEGEND, HEAD, LINE, AXIS, NOTE, FOOT = 0.56, 0.24, 0.3, 0.34, 0.2, 0.3, 0.19, 0.62
 NUMBER = 0.52  # right of each column, for the change
-FONT_PT, TICK_PT, MARK_PT = 8.5, 7.0, 5.5
+FONT_PT, TICK_PT, MARK_PT, HEAD_PT = 8.5, 7.0, 5.5, 9.0
+HEAD_LINE = 0.15
 NAME_LETTERS, NOTE_LETTERS = 32, 150
 TICK_LETTER = 0.66  # the width of one, as a share of the font's size
 LOOKS = {
@@ -47,6 +48,11 @@ class _Column:
     scale: Scale
     left: float  # inches
     width: float
+
+    @property
+    def head_lines(self) -> list[str]:
+        """The metric's name, in as many lines as the column is narrow for."""
+        return textwrap.wrap(words.name_text(self.metric), max(8, int(self.width * 72 / (HEAD_PT * TICK_LETTER))))
 
 
 def changes_figure(cells: Sequence[CellChanges], title: str, caption: Sequence[str], alarm: str = "") -> Figure:
@@ -68,7 +74,9 @@ def changes_figure(cells: Sequence[CellChanges], title: str, caption: Sequence[s
     if count > len(lines):
         notes.insert(0, f"{count - len(lines):,} more cells with smaller changes are not drawn")
     wrapped = [line for note in notes for line in textwrap.wrap(note, NOTE_LETTERS)]
-    top = TITLE + (ALARM if alarm else 0) + LEGEND + HEAD
+    columns = _columns(lines)
+    more_lines = max((len(column.head_lines) for column in columns), default=1) - 1
+    top = TITLE + (ALARM if alarm else 0) + LEGEND + HEAD + more_lines * HEAD_LINE
     if not lines:  # then there is neither a legend nor a head
         top = TITLE + (ALARM if alarm else 0)
     height = top + (len(lines) * LINE + AXIS if lines else 0) + len(wrapped) * NOTE + FOOT
@@ -76,7 +84,6 @@ def changes_figure(cells: Sequence[CellChanges], title: str, caption: Sequence[s
         figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
         FigureCanvasAgg(figure)
         _draw_title(figure, title, alarm, {kind_of(change) for cell in lines for change in cell.changed})
-        columns = _columns(lines)
         for column in columns:
             _draw_column(figure, column, lines, top)
         _draw_names(figure, lines, top)
@@ -155,9 +162,9 @@ def _draw_column(figure: Figure, column: _Column, lines: Sequence[CellChanges], 
     size = len(lines) * LINE
     place = (column.left / WIDTH, 1 - (top + size) / height, (column.width - NUMBER) / WIDTH, size / height)
     axes = figure.add_axes(place, label=column.metric.name)
-    figure.text(
-        column.left / WIDTH, 1 - (top - 0.08) / height, words.name_text(column.metric), fontsize=9, fontweight="bold"
-    )
+    head = "\n".join(column.head_lines)
+    x, y = column.left / WIDTH, 1 - (top - 0.08) / height
+    figure.text(x, y, head, fontsize=HEAD_PT, fontweight="bold", verticalalignment="bottom", linespacing=1.1)
     scale = column.scale
     if scale.linear_to is None:
         axes.set_xscale("log")
