@@ -44,18 +44,53 @@ def test_and_of_what_else_has_a_name(words, incomplete, offered):
     assert completed("bash", words, incomplete) == offered
 
 
-def test_bash_completes_by_what_the_help_says(tmp_path):
-    """The line of --help for ~/.bashrc, in a real bash, with the program on the path."""
-    if shutil.which("bash") is None:
-        pytest.skip("there is no bash")
+ZSH = r"""
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'PATH=$THERE:$PATH; autoload -Uz compinit; compinit -u -D'
+zpty -w shell 'eval "$(_CONNSTORM_COMPLETE=zsh_source connstorm)"; echo load""ed'
+repeat 400; do zpty -r -t shell line && [[ $line == *loaded* ]] && break; sleep 0.05; done
+zpty -w -n shell $'connstorm run closew\t'
+seen=
+repeat 400; do zpty -r -t shell part && seen+=$part; [[ $seen == *closewait* ]] && break; sleep 0.05; done
+print -r -- "$seen"
+zpty -d shell
+"""
+FISH = '_CONNSTORM_COMPLETE=fish_source connstorm | source; complete -C "connstorm run closew"'
+
+
+@pytest.fixture
+def with_command(tmp_path):
+    """Return an environment in whose path the program is."""
     command = tmp_path / "connstorm"
     command.write_text("#!/bin/sh\nexec " + " ".join(program()) + ' "$@"\n')
     command.chmod(0o755)
+    return os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "THERE": str(tmp_path), "HOME": str(tmp_path)}
+
+
+def completed_in(shell, script, environment):
+    """Return what a shell prints, which completes as the line of --help for it says."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} (Debian: {shell})")
+    options = ["-f"] if shell == "zsh" else []
+    ended = subprocess.run([shell, *options, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    return ended.stdout
+
+
+def test_bash_completes_by_what_the_help_says(with_command):
     script = """
         eval "$(_CONNSTORM_COMPLETE=bash_source connstorm)"
         COMP_WORDS=(connstorm run closew) COMP_CWORD=2
         _connstorm_completion connstorm; echo "${COMPREPLY[@]}"
     """
-    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    ended = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
-    assert ended.stdout.split() == [name for name in SCENARIOS if name.startswith("closew")]
+    expected = [name for name in SCENARIOS if name.startswith("closew")]
+    assert completed_in("bash", script, with_command).split() == expected
+
+
+def test_fish_completes_by_what_the_help_says(with_command):
+    assert completed_in("fish", FISH, with_command).split() == ["closewait"]
+
+
+def test_zsh_completes_by_what_the_help_says(with_command):
+    """As one types: the Tab in a shell of its own terminal."""
+    assert "closewait" in completed_in("zsh", ZSH, with_command)
