@@ -33,6 +33,7 @@ BIN := $(VENV)/bin
 # Stamps for each version of Python: an environment of another one is made anew.
 PACKAGE := $(VENV)/package-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
 BUILT := $(subst package,built,$(PACKAGE))
+QUIET := --quiet --quiet # twice: pip warns of every editable installation otherwise; errors are shown
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
 .PHONY: demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions release-check kill fuzz soak clean
@@ -113,13 +114,13 @@ endef
 # The package alone, which is all that make demo needs.
 $(PACKAGE): $(SOURCES)
 	$(environment)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install $(QUIET) --editable .
 	touch $@
 
 # With what tests, checks and the other targets need.
 $(BUILT): $(SOURCES)
 	$(environment)
-	$(BIN)/python -m pip install --quiet --editable '.[all]' --group test --group check
+	$(BIN)/python -m pip install $(QUIET) --editable '.[all]' --group test --group check
 	# Otava wants another numpy than ours; a test lets it read what we export.
 	test -x $(VENV)/otava/bin/otava || $(BIN)/python -m venv $(VENV)/otava
 	$(VENV)/otava/bin/python -m pip install --quiet apache-otava || echo "One test will be skipped without apache-otava" >&2

@@ -57,10 +57,8 @@ def run(
         UsageError: a package is missing that a capture needs.
         UsageError, LabError: as ``carry_out`` and ``run_folder.write``.
     """
-    if plan.capture:  # before the storm, not after it
-        require_package("scapy", "capture", "--capture")
-        if relay is not None:
-            require_package("scipy", "fleet", "--capture across a link")
+    if plan.capture and relay is not None:  # before the storm, not after it
+        require_package("scipy", "fleet", "--capture across a link")
     if plan.is_external:
         observed, packets, epoch_ns = storm_external_server(plan, asked, notify, results, hosts, announce=announce)
         if server is not None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.lab.capture import PACKET_OUTGOING, Packets
-from stress.model.units import SECOND_NS
+from stress.store.capture_file.extract import Record, pcap_parts
 
 ETHERNET = 1  # LINKTYPE_ETHERNET: the loopback device's frames have Ethernet headers
 LINUX_SLL2 = 276  # LINKTYPE_LINUX_SLL2: the header that tcpdump writes for all devices of a host
@@ -22,20 +22,19 @@ ARPHRD_ETHER = 1
 
 def write(path: Path, captures: list[tuple[Packets, npt.NDArray[np.intp]]]) -> None:
     """Write some rows of each capture to a pcap file, ordered by time."""
-    from scapy.utils import RawPcapWriter  # noqa: PLC0415  # 0.5 s, and only a capture needs it
-
     has_hosts = any(len(packets.hosts) > 1 for packets, _ in captures)
-    with RawPcapWriter(str(path), linktype=LINUX_SLL2 if has_hosts else ETHERNET, nano=True) as writer:
-        writer.write_header(None)
-        for packets, rows in captures:
-            for row in np.unique(rows):  # a packet may belong to two attempts
-                second, nanosecond = divmod(int(packets.realtime_ns[row]), SECOND_NS)
-                length = int(packets.length[row])
-                data = packets.headers[row].tobytes()[:length]
-                if has_hosts:
-                    data = with_device(data, int(packets.device[row]), is_outgoing=bool(packets.outgoing[row]))
-                    length += len(data) - min(length, packets.headers.shape[1])
-                writer.write_packet(data, sec=second, usec=nanosecond, caplen=len(data), wirelen=length)
+    link = LINUX_SLL2 if has_hosts else ETHERNET
+    records = []
+    for packets, rows in captures:
+        for row in np.unique(rows):  # a packet may belong to two attempts
+            length = int(packets.length[row])
+            data = packets.headers[row].tobytes()[:length]
+            if has_hosts:
+                data = with_device(data, int(packets.device[row]), is_outgoing=bool(packets.outgoing[row]))
+                length += len(data) - min(length, packets.headers.shape[1])
+            records.append(Record(int(packets.realtime_ns[row]), link, data, length))
+    with path.open("wb") as file:
+        file.writelines(pcap_parts(sorted(records, key=lambda record: record.time_ns), link))
 
 
 def with_device(frame: bytes, device: int, *, is_outgoing: bool) -> bytes:
