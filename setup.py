@@ -6,8 +6,8 @@ CONNSTORM_SANITIZE=1  address and undefined-behaviour sanitizers (CONTRIBUTING.m
 CONNSTORM_ANNOTATE=1  HTML next to each .pyx that shows what each line became in C
 
 The extensions use Python's limited API, so that one build serves 3.11, whose limited API is the first with buffers, and
-every later version. Free-threaded Pythons cannot load such extensions before 3.15 (PEP 803): for them there is a build
-for each version.
+every later version that has the GIL. No free-threaded Python loads such extensions (from 3.15 on there is an ABI of
+their own, abi3t, PEP 803): for them there is a build for each version.
 """
 
 import os
