@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: MIT
 """Many small storms by one process, and what they leave behind: nothing may grow. ``make soak`` runs this.
 
-Before and after each storm the process counts its descriptors, its memory, its children, and the network namespaces and
-sockets with abstract names of the machine. Rows are appended to results/soak.jsonl, so that a soak that is interrupted,
-or that has used up its budget, goes on where it stopped. The last lines say whether anything grew: by the slope of a
-line through the second half of the rows, and by the storms whose books do not balance.
+The process runs in PID, network and mount namespaces of its own, where all that there is comes from it: what other
+programs of the machine do is not counted, and a process that a storm left behind becomes a child of it, since it is the
+first one there. After each storm it counts its descriptors, threads and memory, the other processes, sockets with
+abstract names, and files. Namespaces that no process is in are visible nowhere, so the kernel is told to let it have 64
+at most: a soak that leaks them ends with an error. Rows are appended to results/soak.jsonl, each with its sitting and
+commit, so that a soak that is interrupted, or that has used up its budget, goes on where it stopped. The last lines say
+whether anything grew: by the slope of a line through the second half of each sitting, and by the storms whose books do
+not balance.
 """
 
 import argparse
 import gc
+import itertools
 import json
+import operator
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,22 +36,37 @@ ROOT = Path(__file__).parents[1]
 ROWS = ROOT / "results" / "soak.jsonl"
 PICTURE = ROOT / "docs" / "soak.png"
 STORMS = 2000
-SCENARIOS = ("clean", "closewait", "accept-queue", "rejected")  # in turn
+STORMS_OF = {"listener-reload": 2}  # its act storms a second time
+NAMESPACES_MAX = 64  # that the kernel lets it have at once, of each kind: the rest of a soak fails when it leaks more
+SCENARIOS = ("clean", "closewait", "rst-dropped", "conntrack-invalid", "translator", "listener-reload")  # in turn
 ATTEMPTS = 200
 PORTS = (40_000, 40_255)
-# What may grow by itself within the last half of a soak: pages that the allocator has not given back.
-GROWTH_MAX = {"descriptors": 0.0, "children": 0.0, "namespaces": 0.5, "sockets": 0.5, "memory_kib": 512.0}
+OWN_NAMESPACES = ("--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc", "--net", "--ipc")
+INSIDE = "CONNSTORM_SOAK"
+SITTING_MIN = 20  # storms of a sitting whose slopes mean something
+# By how much each may rise within the second half of a sitting. Memory: pages that the allocator has not given back.
+GROWTH_MAX = {
+    "descriptors": 0.5,
+    "threads": 0.5,
+    "memory_kib": 512.0,
+    "processes": 0.5,
+    "sockets": 0.5,
+    "files": 0.5,
+}
 LABELS = {
     "descriptors": "open descriptors",
+    "threads": "threads",
     "memory_kib": "resident memory, KiB",
-    "children": "child processes",
-    "namespaces": "network namespaces of the machine",
-    "sockets": "abstract sockets of the machine",
-    "records": "attempts stored",
+    "processes": "other processes",
+    "sockets": "sockets with abstract names",
+    "files": "files left in the folder for temporary files",
+    "missing": "attempts not stored",
 }
 
 
 def main():
+    if INSIDE not in os.environ:
+        return soak_apart()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--storms", type=int, default=STORMS)
     parser.add_argument("--budget", type=float, metavar="MIN", help="stop after so many minutes; run again to go on")
@@ -52,58 +74,74 @@ def main():
     parser.add_argument("--picture", type=Path, default=PICTURE)
     parser.add_argument("--again", action="store_true", help="forget earlier rows")
     given = parser.parse_args()
+    for kind in ("net", "user", "mnt", "pid"):
+        Path(f"/proc/sys/user/max_{kind}_namespaces").write_text(str(NAMESPACES_MAX))
     if given.again:
         given.rows.unlink(missing_ok=True)
     rows = read_rows(given.rows)
     end_s = time.monotonic() + 60 * given.budget if given.budget else float("inf")
     begun_s, done = time.monotonic(), len(rows)
+    sitting = {"sitting": time.strftime("%Y-%m-%dT%H:%M:%S"), "commit": commit()}
     given.rows.parent.mkdir(parents=True, exist_ok=True)
-    with given.rows.open("a") as stream:
+    with given.rows.open("a") as stream, tempfile.TemporaryDirectory(prefix="connstorm-soak-") as folder:
+        tempfile.tempdir = os.environ["TMPDIR"] = folder
+        (Path(folder) / "results").mkdir()
         for number in range(len(rows), given.storms):
             if time.monotonic() > end_s:
                 break
-            row = storm_once(number)
+            row = sitting | storm_once(number, Path(folder))
             rows.append(row)
             stream.write(json.dumps(row) + "\n")
             stream.flush()
             if sys.stderr.isatty() or number % 100 == 99:
                 left_s = (time.monotonic() - begun_s) / (number + 1 - done) * (given.storms - number - 1)
                 text = f"\r{number + 1:,} of {given.storms:,} storms, about {left_s / 60:.0f} min left"
-                print(text, end="", file=sys.stderr)
+                print(text, end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return conclude(rows, given.storms, given.picture)
 
 
-def storm_once(number):
+def soak_apart():
+    """Run this program in namespaces of its own; return its exit code."""
+    command = ["unshare", *OWN_NAMESPACES, sys.executable, *sys.argv]
+    return subprocess.run(command, env=os.environ | {INSIDE: "1"}, check=False).returncode
+
+
+def commit():
+    """Return the commit of this checkout; where something was changed since, with a plus sign."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--exclude=*", "--dirty=+"]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+
+
+def storm_once(number, folder):
     """Storm, read what was stored, remove it; return what there is afterwards."""
     name = SCENARIOS[number % len(SCENARIOS)]
     plan = find_scenario(name).plan
-    changes = {"port_range": PORTS, "seed": number}
-    if plan.acts:
-        changes["acts"] = {}
+    changes = {"port_range": PORTS, "seed": number, "attempts": ATTEMPTS}
     if plan.mines:
         changes["mines"] = 8
-    plan = Plan(**{field: getattr(plan, field) for field in Plan.__struct_fields__} | changes | {"attempts": ATTEMPTS})
-    with tempfile.TemporaryDirectory(prefix="connstorm-soak-") as folder:
-        path = process.run(plan, Path(folder), lambda _: None, ("--no-draw",))
-        run, summary = run_folder.read(path)
-        records, balanced = len(run.attempts), all(claim.balanced for claim in summary.books)
-        del run, summary
-        shutil.rmtree(path)
-        left = [entry.name for entry in Path(folder).iterdir()]
+    plan = Plan(**{field: getattr(plan, field) for field in Plan.__struct_fields__} | changes)
+    begun_s = time.monotonic()
+    path = process.run(plan, folder / "results", lambda _: None, ("--no-draw",))
+    run, summary = run_folder.read(path)
+    missing = ATTEMPTS * STORMS_OF.get(name, 1) - len(run.attempts)
+    balanced = all(claim.balanced for claim in summary.books)
+    del run, summary
+    shutil.rmtree(path)
     gc.collect()
     return {
         "storm": number,
         "scenario": name,
+        "took_s": round(time.monotonic() - begun_s, 3),
         "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+        "threads": len(list(Path("/proc/self/task").iterdir())),
         "memory_kib": resident_kib(),
-        "children": len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()),
-        "namespaces": len(network_namespaces()),
-        "sockets": sum("@connstorm" in line for line in Path("/proc/net/unix").read_text().splitlines()),
-        "records": records,
+        "processes": other_processes(),
+        "sockets": sum(" @" in line for line in Path("/proc/net/unix").read_text().splitlines()),
+        "files": sum(path.name != "results" for path in folder.rglob("*")),
+        "missing": missing,
         "balanced": balanced,
-        "left": left,
-        "load": os.getloadavg()[0],
+        "load": round(os.getloadavg()[0], 2),
     }
 
 
@@ -115,15 +153,9 @@ def resident_kib():
     return 0
 
 
-def network_namespaces():
-    """Return the network namespaces that some process of the machine is in."""
-    names = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            names.add(str((folder / "ns" / "net").readlink()))
-        except OSError:
-            continue  # it has ended, or is somebody else's
-    return names
+def other_processes():
+    """Return how many processes there are that this process started, or that what it started left behind."""
+    return sum(path.name != str(os.getpid()) for path in Path("/proc").glob("[0-9]*"))
 
 
 def read_rows(path):
@@ -131,30 +163,35 @@ def read_rows(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def growth(values):
-    """Return by how much a line through the second half of some values rises over that half."""
-    half = np.asarray(values[len(values) // 2 :], float)
-    if len(half) < 2:
-        return 0.0
-    slope, _ = np.polyfit(np.arange(len(half)), half, 1)
-    return float(slope * len(half))
+def growth(rows, name):
+    """Return by how much something rises, along a line, within the second half of the sitting where it rises most."""
+    rises = [0.0]
+    for _, sitting in itertools.groupby(rows, key=operator.itemgetter("sitting")):
+        values = [row[name] for row in sitting]
+        half = np.asarray(values[len(values) // 2 :], float)
+        if len(values) >= SITTING_MIN:
+            slope, _ = np.polyfit(np.arange(len(half)), half, 1)
+            rises.append(float(slope * len(half)))
+    return max(rises)
 
 
 def conclude(rows, wanted, picture):
     """Print what grew, draw the picture; return the exit code."""
     wrong = []
     for name, most in GROWTH_MAX.items():
-        grown = growth([row[name] for row in rows])
-        first, last = rows[0][name], rows[-1][name]
-        print(f"{LABELS[name]}: {first:,} at first, {last:,} at last, {grown:+.1f} over the second half")
+        grown = growth(rows, name)
+        lowest, highest = min(row[name] for row in rows), max(row[name] for row in rows)
+        print(f"{LABELS[name]}: {lowest:,} to {highest:,}, at most {grown:+.1f} over the second half of a sitting")
         if grown > most:
             wrong.append(f"{LABELS[name]} grew by {grown:.1f}")
-    short = [row for row in rows if row["scenario"] == "clean" and row["records"] != ATTEMPTS]
+    short = [row for row in rows if row["missing"]]
     unbalanced = [row["storm"] for row in rows if not row["balanced"]]
-    left = [row["storm"] for row in rows if row["left"]]
-    wrong += [f"{len(short)} clean storms without all records"] if short else []
-    wrong += [f"{len(left)} storms left files"] if left else []
-    print(f"{len(rows):,} of {wanted:,} storms, books out of balance in {len(unbalanced)}: {unbalanced[:10]}")
+    wrong += [f"{len(short)} storms without all records"] if short else []
+    wrong += [f"{len(unbalanced)} storms whose books do not balance: {unbalanced[:10]}"] if unbalanced else []
+    sittings = len({row["sitting"] for row in rows})
+    print(
+        f"{len(rows):,} of {wanted:,} storms in {sittings} sittings, commits {sorted({row['commit'] for row in rows})}"
+    )
     draw(rows, picture)
     for text in wrong:
         print(f"WRONG: {text}")
@@ -163,16 +200,25 @@ def conclude(rows, wanted, picture):
 
 def draw(rows, path):
     """Draw what there was after each storm."""
-    figure = Figure(figsize=(8, 6), layout="constrained")
+    figure = Figure(figsize=(8, 8), layout="constrained")
     panels = figure.subplots(len(LABELS), 1, sharex=True)
+    numbers = [row["storm"] for row in rows]
+    begins = [row["storm"] for row, before in zip(rows[1:], rows, strict=False) if row["sitting"] != before["sitting"]]
     for axes, (name, label) in zip(panels, LABELS.items(), strict=True):
-        axes.plot([row["storm"] for row in rows], [row[name] for row in rows], linewidth=0.8, color="#2c4a73")
-        axes.set_title(label, loc="left", fontsize=8)
+        values = [row[name] for row in rows]
+        for begin in begins:
+            axes.axvline(begin - 0.5, color="#999999", linewidth=0.6, linestyle=":")
+        axes.plot(numbers, values, linewidth=1.2, color="#2c4a73", clip_on=False)
+        lowest, highest = min(values), max(values)
+        span = f"{lowest:,}" if lowest == highest else f"{lowest:,} to {highest:,}"
+        axes.set_title(f"{label}: {span}", loc="left", fontsize=8)
         axes.tick_params(labelsize=7)
-        axes.set_ylim(0, max(row[name] for row in rows) * 1.15 or 1)
+        axes.set_ylim(0, highest * 1.3 or 1)
+        axes.set_yticks([0, highest] if highest else [0])
+        axes.set_xlim(0, max(numbers))
         axes.spines[["top", "right"]].set_visible(False)
-    panels[-1].set_xlabel("storm", fontsize=8)
-    figure.suptitle(f"After each of {len(rows):,} storms by one process", x=0.01, ha="left", fontsize=10)
+    panels[-1].set_xlabel("storm" + ("; dotted: a new sitting, a new process" if begins else ""), fontsize=8)
+    figure.suptitle(f"What there is after each of {len(rows):,} storms", x=0.01, ha="left", fontsize=10)
     figure.savefig(path, dpi=120, metadata={"Software": None})
 
 
