@@ -7,6 +7,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 PROGRAM = (sys.executable, "-m", "stress")
+UNDRAWN = "--no-draw"  # of a run whose figures are not looked at: they take more than half of a small run's time
 
 
 def program(*arguments):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 import pytest
-from command import assert_one_sentence, connstorm, program
+from command import UNDRAWN, assert_one_sentence, connstorm, program
 
 from stress.cli.main import VERBS
 from stress.cli.main import connstorm as group
@@ -39,13 +39,14 @@ def test_a_clean_storm_prints_its_summary_and_leaves_a_run_folder(tmp_path):
     assert len(set(run.attempts["local_port"])) == summary.attempts == 32
     assert summary.collisions == 0
     assert all(claim.balanced for claim in summary.books)
-    again = connstorm("run", "clean", *SMALL, "-o", tmp_path)
+    again = connstorm("run", "clean", *SMALL, "-o", tmp_path, UNDRAWN)
+    assert {len(list(folder.iterdir())) for folder in tmp_path.iterdir()} == {5, 2}
     assert "against the run of" not in ended.stdout
     assert re.search(rf"against the run of (to|yester)day .*{path.name[17:]}", " ".join(again.stdout.split()))
 
 
 def test_json_is_one_object_and_nothing_else(tmp_path):
-    ended = connstorm("run", "closewait", *SMALL, "--mines", 5, "-o", tmp_path, "--json")
+    ended = connstorm("run", "closewait", *SMALL, "--mines", 5, "-o", tmp_path, "--json", UNDRAWN)
     document = json.loads(ended.stdout)
     summary = document["summary"]
     assert document["schema"] == 3
@@ -74,7 +75,7 @@ def test_ports_that_no_bucket_holds_meet_the_servers_socket_until_it_closes(tmp_
         "0.3",
     ]
     without = ["--set", "net.ipv4.tcp_max_tw_buckets=0"]
-    ended = connstorm("run", "clean", *storm, *without, "-o", tmp_path, "--json")
+    ended = connstorm("run", "clean", *storm, *without, "-o", tmp_path, "--json", UNDRAWN)
     summary = json.loads(ended.stdout)["summary"]
     assert summary["causes"]["closewait"] == summary["outcomes"]["retried"] > summary["outcomes"]["connected"]
     assert summary["causes"]["unknown"] == 0
@@ -84,7 +85,7 @@ def test_ports_that_no_bucket_holds_meet_the_servers_socket_until_it_closes(tmp_
 
 @pytest.mark.parametrize("options", [["--close", "fin"], ["--release", "linger2"], ["--family", "6"], ["--no-pin"]])
 def test_a_minefield_by_other_means_is_the_same_minefield(tmp_path, options):
-    ended = connstorm("run", "closewait", *SMALL, "--mines", 5, "-o", tmp_path, "--json", *options)
+    ended = connstorm("run", "closewait", *SMALL, "--mines", 5, "-o", tmp_path, "--json", UNDRAWN, *options)
     summary = json.loads(ended.stdout)["summary"]
     assert summary["collisions"] == summary["outcomes"]["retried"] == 5
     assert summary["outcomes"]["connected"] == 27
@@ -94,7 +95,8 @@ def test_a_minefield_by_other_means_is_the_same_minefield(tmp_path, options):
 def test_the_same_seed_gives_the_same_minefield_and_order(tmp_path):
     runs = []
     for seed in (3, 3, 4):
-        ended = connstorm("run", "closewait", *SMALL, "--mines", 5, "--seed", seed, "-o", tmp_path, "--json")
+        storm = ["closewait", *SMALL, "--mines", 5, "--seed", seed]
+        ended = connstorm("run", *storm, "-o", tmp_path, "--json", UNDRAWN)
         runs.append(run_folder.read(Path(json.loads(ended.stdout)["path"]))[0])
     first, again, other = runs
     assert (first.attempts["local_port"] == again.attempts["local_port"]).all()
@@ -153,7 +155,7 @@ def test_more_mines_than_the_processes_may_hold(tmp_path):
     ended = connstorm(*arguments, under=limited)
     assert_one_sentence(ended, "1,025 mines are more than 64 processes may hold")
     arguments[3] = "1024"
-    ended = connstorm(*arguments, "--json", under=limited)
+    ended = connstorm(*arguments, "--json", UNDRAWN, under=limited)
     assert json.loads(ended.stdout)["summary"]["collisions"] == 1024
 
 
@@ -266,7 +268,13 @@ def test_a_strict_doctor_fails_where_there_is_something_to_do():
 
 
 def test_the_doctor_measures_the_engine_beside_a_bare_loop():
-    ended = connstorm("doctor", "--speed", "--json")
+    """With fewer and shorter pairs of runs than it takes for figures, which are not looked at here."""
+    fewer = (
+        "from stress.run import speed; speed.ATTEMPTS, speed.ROUNDS = 1000, 2; from stress.cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", fewer, "doctor", "--speed", "--json"]
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # numpy is loaded before the doctor enters its namespace
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
     assert [speed["close"] for speed in document["speed"]] == ["rst", "fin", "disconnect"]
@@ -283,7 +291,7 @@ def test_the_doctor_measures_the_engine_beside_a_bare_loop():
     ],
 )
 def test_ranges_of_addresses_and_ports_multiply_the_storm(tmp_path, options, addresses):
-    ended = connstorm("run", "clean", *SMALL, "-o", tmp_path, "--json", *options)
+    ended = connstorm("run", "clean", *SMALL, "-o", tmp_path, "--json", UNDRAWN, *options)
     assert ended.returncode == 0, ended.stderr
     summary = json.loads(ended.stdout)["summary"]
     assert summary["attempts"] == summary["outcomes"]["connected"] == 32 * addresses[0] * addresses[1]
@@ -421,7 +429,7 @@ def test_host_mode_uses_the_stack_it_is_in(tmp_path):
     ]
     if subprocess.run([*host, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no namespace can be made here, to stand for a host")
-    ended = connstorm("run", "closewait", "--host", "--mines", 5, "-o", tmp_path, "--json", under=host)
+    ended = connstorm("run", "closewait", "--host", "--mines", 5, "-o", tmp_path, "--json", UNDRAWN, under=host)
     document, end = json.JSONDecoder().raw_decode(ended.stdout)
     assert document["summary"]["collisions"] == 5
     assert any("host's own network stack" in warning for warning in document["summary"]["warnings"])

@@ -298,7 +298,7 @@ def test_a_real_run_is_kept_without_its_arrays(tmp_path):
     """One that the program has just made."""
     # A process that has threads cannot enter a namespace; this one has some of numpy.
     made = json.loads(
-        command.connstorm("run", "clean", "--attempts", 2000, "-o", tmp_path / "results", "--json").stdout
+        command.connstorm("run", "clean", "--attempts", 2000, "-o", tmp_path / "results", "--json", "--no-draw").stdout
     )
     report, _ = report_of(tmp_path / "history", "--add", made["path"], "--metric", "rate")
     assert report["series"][0]["segments"][0]["level"] == made["summary"]["rate_per_s"]

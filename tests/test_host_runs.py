@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 import pytest
-from command import connstorm
+from command import UNDRAWN, connstorm
 from namespaced import namespaced
 from private_network import network
 
@@ -78,7 +78,7 @@ def test_what_is_not_possible_is_one_sentence(world, tmp_path):
     commands, options, code, sentence = WORLDS[world]
     with network() as (_, inside):
         prepare(inside, commands)
-        ended = connstorm("run", "clean", "--host", "--attempts", 50, *options, "-o", tmp_path, under=inside)
+        ended = connstorm("run", "clean", "--host", "--attempts", 50, *options, "-o", tmp_path, UNDRAWN, under=inside)
     assert_one_line(ended, code, sentence, tmp_path)
 
 
@@ -87,14 +87,14 @@ def test_a_loopback_that_was_never_up_is_named(tmp_path):
     alone = ["unshare", "-Urn"]
     if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no private namespace can be made here")
-    ended = connstorm("run", "closewait", "--host", "--mines", 5, "-o", tmp_path, under=alone)
+    ended = connstorm("run", "closewait", "--host", "--mines", 5, "-o", tmp_path, UNDRAWN, under=alone)
     assert_one_line(ended, 3, "loopback .* is down", tmp_path)
 
 
 @pytest.mark.timeout(60)
 def test_a_private_run_without_its_family_is_one_sentence(tmp_path):
     setting = "net.ipv6.conf.all.disable_ipv6=1"
-    ended = connstorm("run", "clean", "--family", 6, "--attempts", 50, "--set", setting, "-o", tmp_path)
+    ended = connstorm("run", "clean", "--family", 6, "--attempts", 50, "--set", setting, "-o", tmp_path, UNDRAWN)
     if "private network namespace" in ended.stderr:
         pytest.skip(ended.stderr)
     assert_one_line(ended, 2, "IPv6 is off", tmp_path)
@@ -105,7 +105,7 @@ def test_a_firewall_that_drops_later_ends_the_laying_of_mines(tmp_path):
     """The rule lets 600 bytes of SYNs pass: 10 of them, one for the first connection."""
     with network() as (_, inside):
         prepare(inside, f"{FILTER} {SYN} quota over 600 bytes drop")
-        ended = connstorm("run", "closewait", "--host", "--mines", 50, "-o", tmp_path, under=inside)
+        ended = connstorm("run", "closewait", "--host", "--mines", 50, "-o", tmp_path, UNDRAWN, under=inside)
     assert_one_line(ended, 3, r"41 of 50 connections .* with no answer within 10 s", tmp_path)
 
 
@@ -113,7 +113,7 @@ def test_a_firewall_that_drops_later_ends_the_laying_of_mines(tmp_path):
 def test_one_lost_syn_is_no_reason_to_refuse(tmp_path):
     with network() as (_, inside):
         prepare(inside, f"{FILTER} {SYN} quota until 60 bytes drop")
-        ended = connstorm("run", "clean", "--host", "--attempts", 50, "--strict", "-o", tmp_path, under=inside)
+        ended = connstorm("run", "clean", "--host", "--attempts", 50, "--strict", "-o", tmp_path, UNDRAWN, under=inside)
     assert ended.returncode == 0, ended.stderr
 
 
@@ -122,7 +122,7 @@ def test_one_lost_syn_is_no_reason_to_refuse(tmp_path):
 def test_the_books_of_a_host_without_other_traffic_balance(scenario, tmp_path):
     with network() as (_, inside):
         prepare(inside, "echo 40000 40299 > /proc/sys/net/ipv4/ip_local_port_range")
-        ended = connstorm("run", *scenario, "--host", "--strict", "-o", tmp_path, "--json", under=inside)
+        ended = connstorm("run", *scenario, "--host", "--strict", "-o", tmp_path, UNDRAWN, "--json", under=inside)
     assert ended.returncode == 0, ended.stdout
     assert all(line["balanced"] for line in json.loads(ended.stdout)["summary"]["books"])
 
@@ -148,7 +148,7 @@ def test_books_that_do_not_balance_are_4_where_that_was_asked_for(options, code,
         subprocess.Popen([*inside, sys.executable, "-c", NEIGHBOUR], stdout=subprocess.PIPE) as neighbour,
     ):
         assert neighbour.stdout.readline() == b"ready\n"
-        ended = connstorm(*storm, *options, "-o", tmp_path, under=inside)
+        ended = connstorm(*storm, *options, "-o", tmp_path, UNDRAWN, under=inside)
         neighbour.kill()
     assert ended.returncode == code, ended.stderr
     assert "The books do not balance" in " ".join(ended.stdout.split())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import program
+from command import UNDRAWN, program
 from private_network import ROOT
 from scenario_runs import RUNS
 from test_scenarios import expected_causes
@@ -81,7 +81,7 @@ def across(hosts, name):
     folder = hosts.client.results / name.replace(" ", "-")
     addresses = ["--source", hosts.client.storm[family], "--listen", hosts.server.storm[family]]
     arguments = [*ACROSS[name], *reach(hosts, family), "--set-host", *addresses, "--output", folder]
-    return hosts.client.run(*program("run", *arguments)), folder
+    return hosts.client.run(*program("run", *arguments, UNDRAWN)), folder
 
 
 def reach(hosts, family):

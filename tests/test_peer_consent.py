@@ -9,7 +9,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from command import program
+from command import UNDRAWN, program
 from private_network import ROOT
 from two_hosts import two_hosts
 
@@ -73,7 +73,7 @@ def start_storm(hosts, family, port, *options):
     """Start a storm for which the word is read from standard input."""
     address = hosts.server.control[family]
     peer = f"{address}:{port}" if family == 4 else f"[{address}]:{port}"
-    usual = ("clean", "--attempts", ATTEMPTS, "--join", "-", "-o", hosts.client.results)
+    usual = ("clean", "--attempts", ATTEMPTS, "--join", "-", "-o", hosts.client.results, UNDRAWN)
     return hosts.client.start(*program("run", *map(str, usual), "--peer", peer, *options), text=True)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from command import program
+from command import UNDRAWN, program
 from kill_points import both_states, leftovers, main, until_storm
 from private_network import ROOT
 from two_hosts import SSH_PORT, two_hosts
@@ -54,7 +54,7 @@ def start(hosts, name, port, *arguments):
     """Start a storm with results of its own; its processes on both hosts can be told by their command lines."""
     results = hosts.client.results / name.replace(" ", "_")
     results.mkdir()
-    options = ("--remote-connstorm", marked(name), "--listen-port", port, "-o", results)
+    options = ("--remote-connstorm", marked(name), "--listen-port", port, "-o", results, UNDRAWN)
     return hosts.client.start(*program("run", *arguments, *options), text=True)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from command import program
+from command import UNDRAWN, program
 from private_network import ROOT
 from serving_client import ask, plan_across, serving
 from three_hosts import three_hosts
@@ -254,7 +254,7 @@ def run_together(hosts, name, *arguments):
     """Start a storm of both clients by ssh, with results of its own."""
     peers = ("--peer", "lab2", "--peer", "lab3", *hosts.remote)
     return hosts.client.start(
-        *program("run", "clean", *peers, *arguments, "-o", hosts.client.results / name), text=True
+        *program("run", "clean", *peers, *arguments, "-o", hosts.client.results / name, UNDRAWN), text=True
     )
 
 

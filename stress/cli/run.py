@@ -50,6 +50,7 @@ from stress.view.text.earlier_wording import earlier_lines
 )
 @add_peer_options
 @click.option("--strict", is_flag=True, help="exit with 4 when the books do not balance")
+@click.option("--draw/--no-draw", default=True, help="make the figures; connstorm plot does it later")
 @output_option
 @books_option
 @json_option
@@ -61,6 +62,7 @@ def run(
     until_slow: int | None,
     *,
     strict: bool,
+    draw: bool,
     with_books: bool,
     as_json: bool,
     **options: Any,
@@ -98,7 +100,7 @@ def run(
         plan = make_against_plan(name, against, options | {"strict": strict or None, "until_slow": until_slow})
     run_folder.check_writable(output)
     catch_sigterm()
-    cell_options = (*choice.options, *(("--netns", netns) if netns else ()))
+    cell_options = (*choice.options, *(("--netns", netns) if netns else ()), *(() if draw else ("--no-draw",)))
     progress = Progress(name, quiet=as_json)
     path = process.run(plan, output, progress, cell_options, choice.variables, watch=progress.watch)
     observed, summary = run_folder.read(path)
