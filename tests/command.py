@@ -21,6 +21,12 @@ def connstorm(*arguments, under=(), **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
+def changed_connstorm(change, *arguments, under=(), **options):
+    """Run the program after lines of Python have changed a constant that costs time and is not what is tested."""
+    command = [*under, sys.executable, "-c", f"{change}\nfrom stress.cli.entry import main\nmain()"]
+    return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
+
+
 def assert_one_sentence(completed, *words):
     """Assert wrong use: exit code 2, nothing on standard output, no traceback, and these words in the message."""
     assert completed.returncode == 2, completed.stderr

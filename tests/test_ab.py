@@ -6,13 +6,14 @@ import os
 import sys
 
 import pytest
-from command import assert_one_sentence, connstorm
+from command import assert_one_sentence, changed_connstorm, connstorm
 
 from stress.compare.server_pair import differing_names, pair_document, split_name, toml_text
 from stress.model.errors import LabError, UsageError
 from stress.store import suite_folder
 from stress.suite.config.load import build_suite, decode_suite
 
+UNSETTLED = "from stress.compare import server_pair; server_pair.SETTLE_S = 0.1"  # other tests keep this machine busy
 ALONE = ["unshare", "-Urn"]  # a network of its own, and with it a lock of its own
 POWER = os.environ.get("CONNSTORM_AB") == "all"  # a minute and a half
 SERVER = """
@@ -35,7 +36,8 @@ def server(tmp_path):
 
 def compared(tmp_path, *arguments):
     """Run connstorm ab; return how it ended, and the JSON that it printed."""
-    ended = connstorm("ab", *arguments, "--attempts", 300, "-o", tmp_path / "out", "--json", under=ALONE)
+    storm = ["--attempts", 300, "-o", tmp_path / "out", "--json"]
+    ended = changed_connstorm(UNSETTLED, "ab", *arguments, *storm, under=ALONE)
     if ended.returncode == LabError.exit_code and "namespace" in ended.stderr:
         pytest.skip(ended.stderr.strip())
     assert "Traceback" not in ended.stderr

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 import pytest
-from command import UNDRAWN, assert_one_sentence, connstorm, program
+from command import UNDRAWN, assert_one_sentence, changed_connstorm, connstorm, program
 
 from stress.cli.main import VERBS
 from stress.cli.main import connstorm as group
@@ -269,12 +269,9 @@ def test_a_strict_doctor_fails_where_there_is_something_to_do():
 
 def test_the_doctor_measures_the_engine_beside_a_bare_loop():
     """With fewer and shorter pairs of runs than it takes for figures, which are not looked at here."""
-    fewer = (
-        "from stress.run import speed; speed.ATTEMPTS, speed.ROUNDS = 1000, 2; from stress.cli.main import main; main()"
-    )
-    command = [sys.executable, "-c", fewer, "doctor", "--speed", "--json"]
+    fewer = "from stress.run import speed; speed.ATTEMPTS, speed.ROUNDS = 1000, 2"
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # numpy is loaded before the doctor enters its namespace
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    ended = changed_connstorm(fewer, "doctor", "--speed", "--json", env=environment)
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
     assert [speed["close"] for speed in document["speed"]] == ["rst", "fin", "disconnect"]
