@@ -35,6 +35,7 @@ from stress.suite.executor.local import Local
 from stress.suite.scheduler import Scheduler
 
 STORMING_TICKS = 150  # of CPU time (proc(5), utime and stime): to begin takes a third of that
+KILL_POINTS = 4
 ALONE = ["unshare", "-Urn"]  # a network of its own, and with it a lock of its own
 SMALL = """
 trials = 2
@@ -156,11 +157,12 @@ def test_dry_run_runs_nothing(source, tmp_path):
     assert len(document["cells"]) == 3
 
 
-def test_killed_at_ten_points_and_resumed_it_is_the_suite_of_one_that_was_not(source, tmp_path):
+def test_killed_at_several_points_and_resumed_it_is_the_suite_of_one_that_was_not(source, tmp_path):
+    """At a few points; ``make kill`` has hundreds."""
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     assert connstorm(source, "-o", undisturbed).returncode == 0
     rng = random.Random(5)
-    for _ in range(10):
+    for _ in range(KILL_POINTS):
         begun = list(disturbed.glob("*-suite-*"))
         started = [*ALONE, *program("suite", begun[0] if begun else source, "-o", disturbed)]
         with subprocess.Popen(

@@ -2,7 +2,6 @@
 """connstorm --version: which program this is, how its engines were built, and what runs them."""
 
 import platform
-from importlib.metadata import version
 from typing import Any
 
 import click
@@ -12,6 +11,8 @@ from stress import __version__
 
 def version_text() -> str:
     """Return the version, and on two further lines how the engines were built and what runs them here."""
+    from importlib.metadata import version  # noqa: PLC0415  # it takes as long as the rest of the list of verbs
+
     from stress._listener import BUILD  # noqa: PLC0415  # all engines are built together
 
     facts = [f"{name} {BUILD[name]}" for name in ("Cython", "commit") if BUILD[name]]
