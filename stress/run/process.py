@@ -191,12 +191,17 @@ def run(
 
     A first KeyboardInterrupt is passed on to the cell, which then ends its storm and writes what it has recorded.
 
+    A cell that takes longer than its plan can is ended.
+
     Raises:
         UsageError, LabError: the cell's own.
-        LabError: the cell's process died.
+        LabError: the cell's process died, or hung.
         KeyboardInterrupt: it was interrupted before there was anything to store, or a second time.
     """
-    cell = CellProcess(plan, results, options, variables=variables)
+    from stress.run import time_limit  # noqa: PLC0415  # numpy, which doctor must not load
+
+    limit_s = time_limit.longest_s(plan)
+    cell = CellProcess(plan, results, options, limit_s, variables)
     try:
         result = cell.wait(notify, watch)
     except KeyboardInterrupt:
@@ -210,6 +215,11 @@ def run(
             raise KeyboardInterrupt from None
     if result.path is not None:
         return result.path
+    if cell.late:
+        raise LabError(
+            f"{plan.scenario} did not end within {limit_s:,.0f} s, which is more than its plan can take, and was "
+            "ended; nothing was stored. See whether the machine was stopped meanwhile, and run it again."
+        )
     assert result.failure is not None
     if result.failure.exit_code == INTERRUPTED:
         raise KeyboardInterrupt

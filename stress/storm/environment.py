@@ -19,7 +19,7 @@ from stress.model.world import CLIENT, ROUTER, SERVER, Drop, FilterRule, Firewal
 from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
 from stress.storm.fillers import fill_syn_queue
-from stress.storm.host_load import load_faults
+from stress.storm.host_room import refuse_excess
 from stress.storm.host_settings import assign_cpus, prepare_sysctls, raise_descriptor_limit
 from stress.storm.kernel_hearing import Hearing, KernelHearing
 from stress.storm.observed_host import LocalHost, ObservedHost
@@ -74,8 +74,7 @@ class Environment:
             NotApplicableError,
         )
         plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile, has_nft=has_nft))
-        if plan.host:
-            plan_rules.refuse(load_faults(plan, self.ports))
+        refuse_excess(plan, self.ports, self.nofile)
         self.worker_cpus, self.listener_cpu = assign_cpus(plan)
         mine_generator, _ = seeded_generators(plan.seed)
         if plan.drop is Drop.INVALID:  # conntrack must see the connections that become mines

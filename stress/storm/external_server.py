@@ -18,7 +18,7 @@ from stress.model.world import Drop
 from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
 from stress.storm.external_target import require_local
-from stress.storm.host_load import load_faults
+from stress.storm.host_room import refuse_excess
 from stress.storm.host_settings import assign_cpus, raise_descriptor_limit, verify_sysctls
 from stress.storm.ports import read_port_range
 from stress.storm.server_look import targets
@@ -75,7 +75,7 @@ class ExternalEnvironment(Environment):
             NotApplicableError,
         )
         plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile))
-        plan_rules.refuse(load_faults(plan, self.ports))
+        refuse_excess(plan, self.ports, self.nofile)
         self.worker_cpus, _ = assign_cpus(plan)
         self.listener = ExternalListener(plan)
         self.cookies_before = {entry.cookie for entry in self.listener.listening()}
