@@ -16,6 +16,7 @@
 # make link-storms  hold causes across a link against what a router between really did, in every case; a minute
 # make ten-million  open a page of ten million attempts, and hold what it shows against the array; half a minute
 # make suite-pages  run the suites sysctls and kernels, one trial each, and look at their pages in a browser; half an hour
+# make written-settings   write every setting that may be written, in a booted kernel: none is the whole host's
 # make clock      measure the offset of two clocks over a link that is late in one direction, in a booted kernel
 # make links      run every scenario across a link, and balance the books of both ends; 15 minutes
 # make symptoms   write docs/symptoms.md, and its table into README.md and docs/catalogue.md
@@ -36,7 +37,7 @@ BUILT := $(subst package,built,$(PACKAGE))
 QUIET := --quiet --quiet # twice: pip warns of every editable installation otherwise; errors are shown
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions release-check kill fuzz soak clean
+.PHONY: demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures written-settings clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions release-check kill fuzz soak clean
 
 demo: $(PACKAGE)
 	$(BIN)/connstorm demo
@@ -145,6 +146,9 @@ suite-pages: $(BUILT)
 	$(BIN)/connstorm suite sysctls --trials 1 -o results/pages || [ $$? -eq 3 ]
 	$(BIN)/connstorm suite kernels --trials 1 -o results/pages || [ $$? -eq 3 ]
 	CONNSTORM_SUITE_PAGES=$(CURDIR)/results/pages $(BIN)/python -m pytest tests/test_page_suites.py
+
+written-settings: $(BUILT)
+	CONNSTORM_WRITTEN_SETTINGS=1 $(BIN)/python -m pytest tests/test_written_sysctls.py
 
 clock: $(BUILT)
 	CONNSTORM_CLOCK=1 $(BIN)/python -m pytest tests/test_peer_clock.py
