@@ -94,7 +94,8 @@ def try_input(read, data):
     try:
         read(data)
     except ConnstormError as error:
-        return "refused" if str(error).isprintable() else f"a message with control characters: {str(error)!r}"
+        is_shown = str(error).replace("\n", " ").isprintable()
+        return "refused" if is_shown else f"a message with control characters: {str(error)!r}"
     except BaseException:  # noqa: BLE001  # that is what is looked for
         return traceback.format_exc()
     finally:

@@ -20,10 +20,12 @@ from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.model.run import CLOSE_WAIT, MINE, Run
 from stress.store import run_folder
+from stress.store.array_file import open_array
 from stress.store.run_schema import SCHEMA, RunFile
 
 DATA = Path(__file__).parent / "data"  # what each schema's first connstorm wrote; never to be changed
 FIRST, FROZEN, THIRD = (DATA / f"run-schema-{schema}" for schema in (1, 2, 3))
+SEALED = DATA / "run-schema-3-digest"  # with the hash that run.json has of itself
 DOCUMENTED = Path(__file__).parents[1] / "docs" / "run.schema.json"
 
 
@@ -257,3 +259,98 @@ def test_a_figure_that_cannot_be_written_is_left_out_and_said_and_the_run_is_who
         "without timeline.png, which could not be written: No space left on device; connstorm plot draws it again"
     ]
     assert len(run_folder.read(path)[0].attempts) == len(run.attempts)
+
+
+def test_a_changed_run_json_is_refused_by_its_own_hash_but_listed(tmp_path):
+    copy = Path(shutil.copytree(SEALED, tmp_path / "copy"))
+    assert len(run_folder.read(copy)[0].attempts) == 12
+    text = (copy / "run.json").read_text()
+    for place in (text.index('"mines"'), text.index('"program"') + 14, len(text) - 10):
+        other = "0" if text[place] != "0" else "1"
+        changed = text[:place] + (other if text[place].isalnum() else text[place]) + text[place + 1 :]
+        if changed == text:
+            continue
+        (copy / "run.json").write_text(changed)
+        with pytest.raises(UsageError, match=r"run\.json is not what was written"):
+            run_folder.read(copy)
+        assert run_folder.read_summary(copy).attempts == 12
+
+
+@pytest.mark.parametrize("indent", [-1, 0, 1, 4])
+def test_a_copy_of_run_json_with_other_blanks_still_has_its_hash(tmp_path, indent):
+    copy = Path(shutil.copytree(SEALED, tmp_path / "copy"))
+    data = (copy / "run.json").read_bytes()
+    (copy / "run.json").write_bytes(msgspec.json.format(data, indent=indent) + b"\n")
+    assert len(run_folder.read(copy)[0].attempts) == 12
+
+
+def test_what_is_written_has_a_hash_and_one_without_is_read_as_before(tmp_path):
+    run, summary = run_folder.read(THIRD)
+    path = run_folder.write(run, summary, tmp_path)
+    document = json.loads((path / "run.json").read_text())
+    assert list(document)[-1] == "digest"
+    change(path, digest=None)
+    assert run_folder.read(path)[1] == summary
+    change(path, digest="0" * 64)
+    with pytest.raises(UsageError, match="is not what was written"):
+        run_folder.read(path)
+
+
+def save_shape(path, descr, shape):
+    """Write an array file without its data."""
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": descr, "fortran_order": False, "shape": shape})
+
+
+def save_several(path):
+    """Write an archive of arrays, as numpy.savez does."""
+    with path.open("wb") as stream:
+        np.savez(stream, np.zeros(3, ATTEMPT))
+
+
+RECORDS = np.lib.format.dtype_to_descr(ATTEMPT)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda path: path.write_bytes(b""), "is no array file"),
+        (save_several, "is no array file"),
+        (lambda path: np.save(path, np.zeros((3, 2), ATTEMPT)), "2 dimensions"),
+        (lambda path: np.save(path, np.zeros(3)), "not the records"),
+        (lambda path: np.save(path, np.array([{}], object), allow_pickle=True), "not the records"),
+        (lambda path: save_shape(path, RECORDS, (2**62,)), "cut short"),
+        (lambda path: save_shape(path, RECORDS, (10**30,)), "cut short"),
+        (lambda path: save_shape(path, RECORDS, (-1,)), "cut short"),
+        (lambda path: path.write_bytes(b"\x93NUMPY\x01\x00\x10\x00{'descr': '''    "), "is no array file"),
+        (lambda path: path.write_bytes(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{"), "is no array file"),
+    ],
+    ids=[
+        "empty",
+        "npz",
+        "two-dimensional",
+        "numbers",
+        "objects",
+        "huge",
+        "huger",
+        "negative",
+        "unended",
+        "long-header",
+    ],
+)
+def test_an_array_file_that_is_none_is_refused_in_a_sentence(tmp_path, damage, said):
+    path = tmp_path / "attempts.npy"
+    damage(path)
+    with pytest.raises(UsageError, match=said):
+        open_array(path, ATTEMPT)
+
+
+@pytest.mark.parametrize("ports", [[0, 2**63 - 1], [-(2**63), 0], [5, 2**64]])
+@pytest.mark.parametrize("frozen", [FIRST, FROZEN, THIRD], ids=lambda path: path.name)
+def test_ports_that_no_host_has_are_refused_before_they_are_counted(tmp_path, frozen, ports):
+    copy = Path(shutil.copytree(frozen, tmp_path / "copy"))
+    document = json.loads((copy / "run.json").read_text())
+    (document["acts"][0] if "acts" in document else document)["port_range"] = ports
+    (copy / "run.json").write_text(json.dumps(document))
+    with pytest.raises(UsageError, match="does not follow schema"):
+        run_folder.read(copy)

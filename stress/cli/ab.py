@@ -9,7 +9,7 @@ import msgspec
 
 from stress.cli import gate
 from stress.cli.interrupts import resume_command
-from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.output import console, json_option, output_option, print_object, print_text
 from stress.cli.stored import allow_busy_option
 from stress.cli.suite import FIGURE, TRIALS_MAX, conduct, draw_suite
 from stress.cli.verb import Verb
@@ -77,7 +77,7 @@ def compare_servers(
     path, interrupted = conduct(suite, output, Local(), quiet=as_json, text=toml_text(document))
     if interrupted:
         command = resume_command(path, (), host=False, retry_failed=False)
-        click.echo(f"connstorm: interrupted; go on with: {command}; then connstorm compare {path}", err=True)
+        print_text(f"connstorm: interrupted; go on with: {command}; then connstorm compare {path}", err=True)
         sys.exit(interrupted)
     sys.exit(conclude(path, suite, pair_question(path, output, allow_busy=allow_busy), strict=strict, as_json=as_json))
 
@@ -93,7 +93,7 @@ def conclude(path: Path, suite: Suite, question: Question, *, strict: bool, as_j
     if not as_json:
         print_result(result)
         for line in arm_lines(file):
-            click.echo(line)
+            print_text(line)
     if suite.gates and result.comparisons:
         held = evaluate_gate(question, ())
         code = held.exit_code(strict=strict, require_baseline=True)
@@ -114,6 +114,6 @@ def print_result(result: PairResult) -> None:
     if result.comparisons:
         console().print(comparison_table.table(result.comparisons, everything=False))
     for text in result.absent:
-        click.echo(f"no data: {text}")
+        print_text(f"no data: {text}")
     for text in result.warnings:
-        click.echo(f"warning: {text}", err=True)
+        print_text(f"warning: {text}", err=True)

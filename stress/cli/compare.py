@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from stress.analysis.comparison.moved_counters import describe_moved_counters
-from stress.cli.output import console, figure_optional, json_option, output_option, print_object
+from stress.cli.output import console, figure_optional, json_option, output_option, print_object, print_text
 from stress.cli.stored import allow_busy_option, base_history_option, complete_stored, last_option
 from stress.cli.verb import Verb
 from stress.compare.arms import Question, compare_all, compare_arms
@@ -117,9 +117,9 @@ def compare(
     else:
         console().print(comparison_table.table(comparisons, everything=everything, absent=matched.absent))
     for text in warnings:
-        click.echo(f"warning: {text}", err=True)
+        print_text(f"warning: {text}", err=True)
     if figures:
-        click.echo(f"{plural(len(figures), 'figure')} in {figures[0].parent}", err=markdown)
+        print_text(f"{plural(len(figures), 'figure')} in {figures[0].parent}", err=markdown)
 
 
 def folder_name(arms: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ import click
 
 from stress import __version__
 from stress.model.errors import CRASHED, StoreError
+from stress.model.text import shown_text
 
 # Errors of files that the user can do something about, wherever they come up.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -41,14 +42,14 @@ def report_crash(error: BaseException) -> int:
         error: what nobody caught; of a file that cannot be used, only that is said.
     """
     if isinstance(error, OSError) and (sentence := explain_file_error(error)):
-        click.echo(f"connstorm: {sentence}", err=True)
+        click.echo(shown_text(f"connstorm: {sentence}"), err=True)
         return StoreError.exit_code
     trace = "".join(traceback.format_exception(error))
     report = (
         f"connstorm {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
         f"{datetime.now(UTC).isoformat(timespec='seconds')}  {shlex.join(sys.argv)}\n\n{trace}"
     )
-    what = f"connstorm has a fault and ended: {type(error).__name__}: {first_line(error)}"
+    what = f"connstorm has a fault and ended: {type(error).__name__}: {shown_text(first_line(error))}"
     try:
         descriptor, file = tempfile.mkstemp(prefix="connstorm-crash-", suffix=".txt")
         os.close(descriptor)

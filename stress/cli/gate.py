@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.output import console, json_option, output_option, print_object, print_text
 from stress.cli.stored import allow_busy_option, base_history_option, complete_stored, last_option
 from stress.cli.verb import Verb
 from stress.compare.arms import Question
@@ -180,10 +180,10 @@ def write(result: GateResult, question: Question, code: int, folder: Path, *, as
         return
     console().print(table(result.conditions, result.allowed))
     print_warnings(result.warnings)
-    click.echo(f"{folder} has {verdict_file.VERDICT_NAME}, {verdict_file.JUNIT_NAME}, {verdict_file.SUMMARY_NAME}")
+    print_text(f"{folder} has {verdict_file.VERDICT_NAME}, {verdict_file.JUNIT_NAME}, {verdict_file.SUMMARY_NAME}")
 
 
 def print_warnings(warnings: Sequence[str]) -> None:
     """Print warnings on standard error."""
     for text in warnings:
-        click.echo(f"warning: {text}", err=True)
+        print_text(f"warning: {text}", err=True)

@@ -16,7 +16,7 @@ from stress.analysis.history.change_point import SHOWING_POINTS_MIN
 from stress.analysis.history.difference import differences_at
 from stress.analysis.history.history import History, accept_changes
 from stress.analysis.metric import Metric, find_metric
-from stress.cli.output import console, json_option, print_object
+from stress.cli.output import console, json_option, print_object, print_text
 from stress.cli.stored import complete_stored, results_option
 from stress.cli.verb import Verb
 from stress.compare.absent_trials import absent_of_newest
@@ -118,7 +118,7 @@ def history(
         built = analysis.build_from_rows(runs, choice, stored.read(file), threshold, cache)
     cache.save()
     for warning in built.warnings:
-        click.echo(f"connstorm: {warning}", err=True)
+        print_text(f"connstorm: {warning}", err=True)
     pictures = [] if no_figure else draw_figures(built, figure or folder / FIGURE, folder, len(runs))
     absent = absent_of_newest(folder)
     if as_json:
@@ -149,7 +149,7 @@ def accept(history: History, at: str, reason: str, file: Path) -> None:
     entries = accept_changes(history, at, reason)
     stored.append_accepted(file, entries)
     for entry in entries:
-        click.echo(f"accepted in {file}: {entry.cell}, {entry.metric}, from {entry.at} on", err=True)
+        print_text(f"accepted in {file}: {entry.cell}, {entry.metric}, from {entry.at} on", err=True)
 
 
 def draw_figures(history: History, figure: Path, folder: Path, runs: int) -> list[Path]:

@@ -12,12 +12,14 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from stress.cli.streams import leave_broken_pipe
 from stress.model.progress import ProgressCallback
 from stress.model.record import Record
 from stress.model.summary import Summary
+from stress.model.text import shown_text
 from stress.view.text.run_report import run_report
 
 RESULTS = Path("results")
@@ -87,11 +89,19 @@ class Progress:
 
     def line(self, text: str) -> str:
         """Return a text with the seconds since the beginning."""
-        return f"{time.monotonic() - self.start_s:6.1f} s  {self.label}: {text}"
+        return shown_text(f"{time.monotonic() - self.start_s:6.1f} s  {self.label}: {text}")
 
 
 class PipedConsole(Console):
-    """A console whose reader may leave: rich would end the program with 1 then, as if something were wrong."""
+    """A console whose reader may leave: rich would end the program with 1 then, as if something were wrong.
+
+    What stored files and other hosts are called is printed, too: a terminal must not obey it.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield the segments of a renderable, without control characters but those of rich itself."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(shown_text(segment.text), segment.style)
 
     def on_broken_pipe(self) -> None:
         """Raise SystemExit."""
@@ -109,6 +119,11 @@ def console(*, stderr: bool = False) -> Console:
 def print_report(record: Record, summary: Summary, path: Path, *, with_books: bool = False) -> None:
     """Print the summary of one run; ``with_books`` shows all books on narrow terminals, too."""
     console().print(run_report(record, summary, path, with_books=with_books))
+
+
+def print_text(text: str, *, err: bool = False) -> None:
+    """Print text that names what was read from files, on lines of its own."""
+    click.echo(shown_text(text), err=err)
 
 
 def run_object(scenario: str, path: Path, summary: Summary) -> dict[str, Any]:

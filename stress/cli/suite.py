@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 
 from stress.analysis.statistics.trials import CellTrials
 from stress.cli.interrupts import catch_sigterm, interrupted_code, resume_command
@@ -167,7 +166,8 @@ def conduct(
     if len(matrix.build_cells(what, host=host)) > 1:
         require_package("scipy", "compare", "A suite of several cells")  # now, not after its last trial
     catch_sigterm()
-    printer = Console(stderr=True, highlight=False, quiet=quiet)
+    printer = console(stderr=True)
+    printer.quiet = quiet
     with SuiteProgress(printer, estimate.expected_seconds(what, host=host), len(executor.hosts)) as progress:
         try:
             return runner.run(what, output, executor, progress, host=host, **options), 0

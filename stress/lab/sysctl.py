@@ -11,6 +11,7 @@ from stress.model.text import closest_match, did_you_mean
 
 ROOT = Path("/proc/sys")
 RESERVED_PORTS = "net.ipv4.ip_local_reserved_ports"
+PORT_MAX = 65535
 PORT_RANGE = "net.ipv4.ip_local_port_range"
 
 # The sysctls that are stored with each run; those that a kernel does not have are left out.
@@ -194,11 +195,15 @@ def is_same_value(name: str, current: str, value: str) -> bool:
 
 
 def parse_ports(text: str) -> set[int]:
-    """Return the ports of a list such as ``"8080,9000-9002"``."""
+    """Return the ports of a list such as ``"8080,9000-9002"``; a number that is none is left out.
+
+    Raises:
+        ValueError: it is not such a list.
+    """
     ports: set[int] = set()
     for part in text.split(",") if text.strip() else []:
         low, _, high = part.partition("-")
-        ports.update(range(int(low), int(high or low) + 1))
+        ports.update(range(max(int(low), 0), min(int(high or low), PORT_MAX) + 1))
     return ports
 
 

@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: MIT
 """Exceptions, each kind with the exit code of the command line."""
 
+from stress.model.text import shown_text
+
 UNBALANCED = 4  # exit code of run --strict: the books do not balance; inconclusive, as a gate is
 CRASHED = 70  # exit code of a fault of the program itself, EX_SOFTWARE of sysexits.h
 BROKEN_PIPE = 141  # exit code when nobody reads standard output, as shells count: 128 + SIGPIPE
 INTERRUPTED = 130  # exit code after SIGINT, as shells count: 128 + the signal
 TERMINATED = 143  # the same after SIGTERM
+LONGEST = 10_000  # characters of a message: it may quote a file, in which a name has megabytes
 
 
 class ConnstormError(Exception):
     """A failure that the user can act on. Its text is one sentence that says what is wrong and what to do."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """Return the text without control characters, for it may quote a damaged file, and not longer than LONGEST."""
+        text = super().__str__()
+        return shown_text(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
 
 
 class UsageError(ConnstormError):

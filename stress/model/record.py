@@ -2,6 +2,7 @@
 """Record: what was planned and observed in a run, without its arrays. Imports no numpy."""
 
 from ipaddress import ip_address
+from typing import Annotated
 
 import msgspec
 
@@ -9,6 +10,8 @@ from stress.model.host import Host
 from stress.model.peer import ClientReport, PeerReport
 from stress.model.plan import EvidenceSource, Plan
 from stress.model.stall import Stall
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]  # what is drawn by port has memory for each
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -164,7 +167,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan  # of this storm, with the changes of the act
     address: Address
     attempts: int  # number of attempts
-    port_range: tuple[int, int]
+    port_range: tuple[Port, Port]
     ports: int  # number of ports in that range, without reserved ports and the server's ports
     sysctls: dict[str, str]  # during the storm, without those that this kernel does not have
     firewall: str  # description of the rules and filters between client and server

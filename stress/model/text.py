@@ -9,10 +9,18 @@ from typing import Any
 import msgspec
 
 NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._=-]+")
+LONGEST_GUESSED = 200  # characters; to compare a word of megabytes takes seconds
+# What a terminal obeys, and what changes the order of letters or hides them, but for ends of lines and tabs.
+OBEYED = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    r"\U000e0000-\U000e007f]"
+)
 
 
 def closest_match(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that is spelled most like a given one, or None when none is similar."""
+    if len(word) > LONGEST_GUESSED:
+        return None
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 
@@ -95,3 +103,8 @@ def json_bytes(document: Any) -> bytes:
 def one_line(text: str) -> str:
     """Return a text that another program wrote as one line without control characters, which a terminal would obey."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
+def shown_text(text: str) -> str:
+    """Return a text of a file or of another program without what a terminal obeys; its lines are as they were."""
+    return OBEYED.sub("?", text)

@@ -5,10 +5,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from stress.model import atomic
 from stress.model.attempt import ATTEMPT, USE
@@ -18,9 +17,9 @@ from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.record import Record
 from stress.model.run import KERNEL_EVENT, MINE, Run, no_events, no_uses
 from stress.model.summary import Summary
-from stress.model.text import json_bytes
 from stress.store import stored_names
-from stress.store.array_file import write_array
+from stress.store.array_file import open_array, write_array
+from stress.store.digest import is_sealed, seal
 from stress.store.run_schema import SCHEMA, RunFile, decode_run, mine_dtype, upgrade_mines
 
 Writers = Mapping[str, Callable[[Path], None]]
@@ -98,7 +97,7 @@ def write(
                 files={file.name: file_hash(file) for file in sorted(folder.iterdir())},
                 **{field: getattr(run.record, field) for field in Record.__struct_fields__},
             )
-            (folder / RUN_FILE).write_bytes(json_bytes(document))
+            (folder / RUN_FILE).write_bytes(seal(document))
     except OSError as error:
         raise StoreError(f"The run could not be written to {final}: {error.strerror}; nothing was stored.") from error
     return final
@@ -126,6 +125,8 @@ def read(folder: Path) -> tuple[Run, Summary]:
     except OSError as error:
         raise UsageError(f"{folder} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
     document, schema = decode_run(data, str(folder / RUN_FILE))
+    if document.digest is not msgspec.UNSET and not is_sealed(data):
+        raise UsageError(f"{folder / RUN_FILE} is not what was written: it is changed; copy it again, or run again.")
     for file in (ATTEMPTS_FILE, USES_FILE, MINES_FILE, EVENTS_FILE, FLOWS_FILE):
         if file in document.files:
             check_hash(folder / file, document.files[file])
@@ -164,21 +165,6 @@ def check_hash(file: Path, expected: str) -> None:
             f"{file} is not what was written ({file.stat().st_size:,} bytes): it is cut short or changed; "
             "copy it again, or run again."
         )
-
-
-def open_array(file: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Open an array file, memory-mapped.
-
-    Raises:
-        UsageError: it cannot be read, or has another dtype.
-    """
-    try:
-        array: npt.NDArray[Any] = np.load(file, mmap_mode="r")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file} is no array file: {error}.") from error
-    if array.dtype != dtype:
-        raise UsageError(f"{file} holds {array.dtype}, not the records of this schema.")
-    return array
 
 
 def file_hash(file: Path) -> str:

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from stress.lab.sysctl import RESERVED_PORTS, parse_ports
+from stress.lab.sysctl import PORT_MAX, RESERVED_PORTS, parse_ports
 from stress.model.errors import UsageError
 from stress.model.json_text import decode_json
 from stress.model.record import Record
@@ -36,6 +36,8 @@ def upgrade_1_to_2(old: dict[str, Any]) -> dict[str, Any]:
     (address,) = old["addresses"]
     host = dict(old["host"])
     low, high = old["port_range"]
+    if not 0 <= low <= high <= PORT_MAX:
+        raise ValueError(f"ports {low} to {high}")
     reserved = parse_ports(host["sysctls"].get(RESERVED_PORTS, "")) | {address["target_port"]}
     act = {field: old[field] for field in ACT_FIELDS} | {
         "listener": old["listener"] | {"first": 0},  # not known in schema 1
@@ -144,11 +146,15 @@ def upgrade_mines(mines: npt.NDArray[Any], attempts: npt.NDArray[Any], schema: i
 
 
 class RunFile(Record, frozen=True, kw_only=True):
-    """The contents of run.json: the record, its summary, and the SHA-256 of each other file of the folder, by name."""
+    """The contents of run.json: the record, its summary, and the SHA-256 of each other file of the folder, by name.
+
+    ``digest`` is that of this file itself (``stress.store.digest``), and its last field; earlier versions wrote none.
+    """
 
     schema: int
     summary: Summary
     files: dict[str, str]
+    digest: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def decode_run(data: bytes, where: str) -> tuple[RunFile, int]:

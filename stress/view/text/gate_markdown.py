@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 
 from stress.analysis.gate.result import ConditionResult, State
-from stress.model.text import plural
+from stress.model.text import plural, shown_text
 from stress.view.text import gate_wording as words
 from stress.view.text.breaking_wording import why_lines
 from stress.view.text.gate_picture import gate_picture
@@ -33,7 +33,7 @@ def markdown(results: Sequence[ConditionResult], warnings: Sequence[str], allowe
         summary = f"{plural(len(fine), 'condition holds', 'conditions hold')}"
         blocks.append(fold_away(summary, table(fine)))
     if picture := gate_picture(in_order):
-        blocks.append(f"```text\n{picture}\n```")
+        blocks.append(f"```text\n{shown_text(picture)}\n```")
     if lines := why_lines(in_order):
         blocks.append("\n".join(f"- {escape(text)}" for text in lines))
     # What so few trials cannot decide is among the warnings.

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Iterable
 
+from stress.model.text import shown_text
 from stress.view.text.table import Cell, Table, Tone
 
 SIGNS = {Tone.WORSE: "🔴", Tone.BETTER: "🟢", Tone.HOLDS: "🟢", Tone.UNDECIDED: "🟡", Tone.MISSING: "⚪"}
@@ -10,6 +11,7 @@ SIGNS = {Tone.WORSE: "🔴", Tone.BETTER: "🟢", Tone.HOLDS: "🟢", Tone.UNDEC
 
 def escape(text: str) -> str:
     """Return text that Markdown shows literally, in a table too."""
+    text = shown_text(text)
     for letter in "\\`*_[]<>|~":
         text = text.replace(letter, f"&#{ord(letter)};" if letter in "<>|" else f"\\{letter}")
     return " ".join(text.split())
@@ -17,7 +19,7 @@ def escape(text: str) -> str:
 
 def escape_pipes(text: str) -> str:
     """Return Markdown that does not end a cell of a table."""
-    return text.replace("|", "\\|").replace("\n", " ")
+    return shown_text(text).replace("|", "\\|").replace("\n", " ")
 
 
 def markdown_table(table: Table, escape_text: Callable[[str], str] = escape) -> str:
@@ -37,7 +39,7 @@ def markdown_table(table: Table, escape_text: Callable[[str], str] = escape) -> 
 
 def cell_markdown(cell: Cell, escape_text: Callable[[str], str]) -> str:
     """Return a cell as Markdown."""
-    return f"`{cell.text}`" if cell.code else escape_text(str(cell))
+    return f"`{shown_text(cell.text)}`" if cell.code else escape_text(str(cell))
 
 
 def table_line(texts: Iterable[str]) -> str:

@@ -5,18 +5,17 @@ A setting holds for all lines after it until it is written again, so only what c
 ``benchstat -col kernel -row .fullname FILE``.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
 from stress.analysis.comparison.counter_metric import value_of
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.model.observation import Observation
+from stress.model.text import one_line
 from stress.view.export.column import Column
 from stress.view.export.format import Format
 
 UNITS = {"ns": "-ns", "/s": "/s"}  # behind a metric's name; benchstat scales what ends in -ns
-BLANK = re.compile(r"\s+")
 
 
 def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
@@ -44,13 +43,16 @@ def lines(column: Column, metrics: Sequence[Metric]) -> Iterator[str]:
 def settings(column: Column, run: Observation) -> dict[str, str]:
     """Return the settings of a trial; keys begin with a lower-case letter and have no blank."""
     return {
-        "kernel": run.host.kernel,
-        "cpu": run.host.cpu,
-        "testbed": run.host.testbed,
-        "program": run.program,
-        "label": run.label,
-        **({column.dimension: column.name} if column.dimension else {}),
-        **{key: BLANK.sub(" ", value) for key, value in run.settings.items()},
+        key: one_line(value)
+        for key, value in {
+            "kernel": run.host.kernel,
+            "cpu": run.host.cpu,
+            "testbed": run.host.testbed,
+            "program": run.program,
+            "label": run.label,
+            **({column.dimension: column.name} if column.dimension else {}),
+            **run.settings,
+        }.items()
     }
 
 
@@ -72,7 +74,7 @@ def benchmark_name(row: str, cpus: int) -> str:
 
     What follows the last dash is taken for a number of CPUs, so there always is one.
     """
-    first, *rest = row.split(" ") if row else ["storm"]
+    first, *rest = one_line(row).split(" ") if row else ["storm"]
     return "/".join(["Benchmark" + first[:1].upper() + first[1:], *filter(None, rest)]) + f"-{cpus}"
 
 
