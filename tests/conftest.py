@@ -22,6 +22,7 @@ LONGEST = (
     "test_suite",
     "test_golden",
     "test_worlds",
+    "test_action",
     "test_cli",
     "test_calibrate",
     "test_packaging",
@@ -31,6 +32,11 @@ LONGEST = (
     "test_pytest_plugin",
     "test_export",
     "test_fleet",
+    "test_ci_recipes",
+    "test_arms",
+    "test_history",
+    "test_life",
+    "test_peer_consent",
 )
 
 
