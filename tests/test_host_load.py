@@ -43,3 +43,10 @@ def test_there_are_no_more_connections_than_four_tuples_nor_than_a_rate_allows()
     assert connection_count(Plan(scenario="clean", attempts=5000), PORTS) == 1000
     assert connection_count(Plan(scenario="clean", attempts=500), PORTS) == 500
     assert connection_count(Plan(scenario="clean", duration_s=2.0, rate_per_s=100.0), PORTS) == 201
+
+
+def test_no_more_ports_are_taken_than_attempts_are_made():
+    few = Plan(scenario="clean", attempts=50, close=Close.RST, host=True)
+    assert describe_load(few, PORTS).startswith("on this host: up to 50 of 1,000 ports at a time")
+    many = Plan(scenario="clean", attempts=5000, close=Close.HOLD, host=True)
+    assert describe_load(many, PORTS).startswith("on this host: up to 1,000 of 1,000 ports at a time")

@@ -81,7 +81,8 @@ def read_number(name: str) -> int:
 
 def describe_load(plan: Plan, ports: PortRange) -> str:
     """Return what a storm takes of the host, in a line that is told before it begins."""
-    held = attempt_count(plan, ports) if plan.close is Close.HOLD else plan.window
+    attempts = attempt_count(plan, ports)
+    held = attempts if plan.close is Close.HOLD else min(plan.window * plan.workers, attempts)
     texts = [f"up to {min(held, len(ports)):,} of {len(ports):,} ports at a time"]
     texts += [table.text for table in read_tables(plan, ports)]
     return f"on this host: {'; '.join(texts)}"
