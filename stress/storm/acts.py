@@ -126,7 +126,7 @@ class Acts:
         if (self.environment is not None or entries) and not self.plan.host:
             namespace.enter_new_network(entries)
         self.environment = self.stack.enter_context(self.make_environment(name, act, notify))
-        if act.host and self.peer is None:
+        if act.is_external:
             notify(describe_load(act, self.environment.ports))
         self.environment.serve(plan_rules.attempt_count(act, self.environment.ports))
         return self.environment

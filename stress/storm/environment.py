@@ -19,6 +19,7 @@ from stress.model.world import CLIENT, ROUTER, SERVER, Drop, FilterRule, Firewal
 from stress.storm import four_tuples, minefield
 from stress.storm.check import plan_rules
 from stress.storm.fillers import fill_syn_queue
+from stress.storm.host_load import describe_load
 from stress.storm.host_room import refuse_excess
 from stress.storm.host_settings import assign_cpus, prepare_sysctls, raise_descriptor_limit
 from stress.storm.kernel_hearing import Hearing, KernelHearing
@@ -75,6 +76,8 @@ class Environment:
         )
         plan_rules.refuse(plan_rules.host_faults(plan, self.ports, self.nofile, has_nft=has_nft))
         refuse_excess(plan, self.ports, self.nofile)
+        if plan.host:
+            notify(describe_load(plan, self.ports))
         self.worker_cpus, self.listener_cpu = assign_cpus(plan)
         mine_generator, _ = seeded_generators(plan.seed)
         if plan.drop is Drop.INVALID:  # conntrack must see the connections that become mines
