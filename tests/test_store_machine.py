@@ -5,6 +5,7 @@ The trials are those of the fake executor; folders, records, locks and readers a
 where a trial is submitted, as by the kernel: nothing after that runs.
 """
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,6 +23,7 @@ from stress.store.stored_names import list_stored
 from stress.suite import runner
 from stress.suite.config import load
 
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  # where a flush to the disk costs nothing
 CELLS, TRIALS = 2, 2
 PLANNED = CELLS * TRIALS
 SUITE = """
@@ -61,13 +63,16 @@ class Store(RuleBasedStateMachine):
 
     @initialize()
     def begin(self):
-        self.home = Path(tempfile.mkdtemp(prefix="connstorm-store-"))
+        self.home = Path(tempfile.mkdtemp(prefix="connstorm-store-", dir=MEMORY))
         self.results, self.history = self.home / "results", self.home / "history"
         self.history.mkdir()
         self.suite = load.decode_suite(SUITE, "suite.toml", "machine")
         self.statuses = {}  # by suite folder: the status of each trial by its number
         self.copied = {}  # by name: how many trials of the copy are done
         self.damaged = set()
+        self.note(
+            self.conduct(FakeExecutor(script=[None, LOST, CUT_SHORT]))
+        )  # whatever the steps, there is one of each
 
     def teardown(self):
         if hasattr(self, "home"):
@@ -184,7 +189,8 @@ def read_or_refused(path):
         return
 
 
+EXAMPLES, STEPS = (300, 20) if os.environ.get("CONNSTORM_MACHINE") else (6, 8)
 TestStore = Store.TestCase
 TestStore.settings = settings(
-    max_examples=12, stateful_step_count=8, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
