@@ -134,7 +134,7 @@ class HistoryCache:
         )
         with suppress(OSError):
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            atomic.write(self.file, data, self.file.with_name(f".{self.file.name}.{os.getpid()}.partial"))
+            atomic.write(self.file, data, atomic.own_partial_path(self.file))
             others = sorted(self.file.parent.glob("*.msgpack"), key=lambda file: file.stat().st_mtime_ns)
             for file in others[:-FILES_MAX]:
                 file.unlink(missing_ok=True)

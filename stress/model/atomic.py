@@ -5,6 +5,7 @@ What goes wrong is an OSError; each caller turns it into a sentence about its ow
 """
 
 import fcntl
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ def open_file(path: Path, partial: Path | None = None) -> Iterator[IO[bytes]]:
     partial.unlink(missing_ok=True)
     try:
         with partial.open("xb") as stream:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -50,6 +53,15 @@ def write(path: Path, data: bytes, partial: Path | None = None) -> None:
 def partial_path(path: Path) -> Path:
     """Return the name under which the file or folder ``path`` is written."""
     return path.with_name(f".{path.name}.partial")
+
+
+def own_partial_path(path: Path) -> Path:
+    """Return such a name of this process alone, for a file that two may write at once; remove those of killed ones."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        with suppress(OSError), left.open("rb") as stream:  # of one that is writing: locked
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Files of exports, each complete or absent."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ def output_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         StoreError: the folder does not exist, cannot be written to, or the disk is full.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")  # two exports may write the same file at once
+    partial = atomic.own_partial_path(path)  # two exports may write the same file at once
     try:
         with atomic.open_file(path, partial) as stream:
             yield stream
