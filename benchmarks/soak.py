@@ -200,8 +200,9 @@ def conclude(rows, wanted, picture):
 
 def draw(rows, path):
     """Draw what there was after each storm."""
-    figure = Figure(figsize=(8, 8), layout="constrained")
-    panels = figure.subplots(len(LABELS), 1, sharex=True)
+    heights = [3 if name == "memory_kib" else 1 for name in LABELS]
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    panels = figure.subplots(len(LABELS), 1, sharex=True, height_ratios=heights)
     numbers = [row["storm"] for row in rows]
     begins = [row["storm"] for row, before in zip(rows[1:], rows, strict=False) if row["sitting"] != before["sitting"]]
     for axes, (name, label) in zip(panels, LABELS.items(), strict=True):
@@ -213,8 +214,12 @@ def draw(rows, path):
         span = f"{lowest:,}" if lowest == highest else f"{lowest:,} to {highest:,}"
         axes.set_title(f"{label}: {span}", loc="left", fontsize=8)
         axes.tick_params(labelsize=7)
-        axes.set_ylim(0, highest * 1.3 or 1)
-        axes.set_yticks([0, highest] if highest else [0])
+        if name == "memory_kib":  # where a page more is seen
+            axes.set_ylim(lowest - GROWTH_MAX[name] / 4, highest + GROWTH_MAX[name] / 4)
+            axes.set_yticks([lowest, highest], [f"{lowest:,}", f"{highest:,}"])
+        else:
+            axes.set_ylim(0, highest * 1.3 or 1)
+            axes.set_yticks(sorted({0, highest}))
         axes.set_xlim(0, max(numbers))
         axes.spines[["top", "right"]].set_visible(False)
     panels[-1].set_xlabel("storm" + ("; dotted: a new sitting, a new process" if begins else ""), fontsize=8)
