@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The workflows and the action: what a mistake in them would give away, and that what they name exists."""
+"""The workflows and the action: they give nothing away, and what they and the checklist name exists."""
 
 import re
 import subprocess
