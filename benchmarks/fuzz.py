@@ -75,7 +75,7 @@ def fuzz_batch(name, counts, inputs):
             chance = random.Random(f"{name} {number}")
             data = mutate(chance.choice(seeds), chance)
             begun_s = time.monotonic()
-            outcome = try_input(read, data)
+            outcome = try_timed(read, data)
             counts["slowest_s"] = round(max(counts["slowest_s"], time.monotonic() - begun_s), 3)
             counts["inputs"] += 1
             if outcome in ("read", "refused"):
@@ -88,9 +88,17 @@ def fuzz_batch(name, counts, inputs):
                 print(f"{name} {number}: {outcome.splitlines()[-1]}", file=sys.stderr)
 
 
+def try_timed(read, data):
+    """Return what ``try_input`` does, within SECONDS_MAX."""
+    signal.setitimer(signal.ITIMER_REAL, SECONDS_MAX)
+    try:
+        return try_input(read, data)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def try_input(read, data):
     """Return ``'read'``, ``'refused'``, or the trace of what else happened."""
-    signal.setitimer(signal.ITIMER_REAL, SECONDS_MAX)
     try:
         read(data)
     except ConnstormError as error:
@@ -98,8 +106,6 @@ def try_input(read, data):
         return "refused" if is_shown else f"a message with control characters: {str(error)!r}"
     except BaseException:  # noqa: BLE001  # that is what is looked for
         return traceback.format_exc()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
     return "read"
 
 

@@ -12,11 +12,14 @@ from pathlib import Path
 import msgspec
 
 from stress.model.attempt import ATTEMPT
+from stress.model.calibration import CALIBRATION_SCHEMA, Calibration, Noise, SessionNoise
 from stress.model.errors import LabError, UsageError
 from stress.model.json_text import decode_json
 from stress.model.plan import Plan
+from stress.model.text import json_bytes
 from stress.run import protocol
 from stress.store import accepted, calibration, run_folder, suite_folder, verdict_file
+from stress.store.array_file import open_array
 from stress.store.capture_file import read as capture_file
 from stress.store.overview import read_overview
 from stress.store.run_schema import decode_run
@@ -37,6 +40,19 @@ metric = "rate"
 at = "20260131T120000Z-clean-abc123"
 reason = "a new kernel"
 """
+NOISE = Noise(kind="ratio", floor=0.01, spread=0.02, median=11.5)
+CALIBRATION = Calibration(
+    schema=CALIBRATION_SCHEMA,
+    program="connstorm 1.0",
+    started_utc="2026-01-31T12:00:00+00:00",
+    testbed="0a1b2c3d",
+    kernel="6.18.0",
+    cpu="a CPU",
+    trials=20,
+    scenarios={"clean": {"body.p50": NOISE, "rate": NOISE}},
+    sessions={"clean": {"rate": SessionNoise(sd=0.01, df=5, trials=20)}},
+    pause_s=60.0,
+)
 EVENTS = (
     protocol.Stage("storm of 200 attempts"),
     protocol.Done("results/20260131T120000Z-clean-abc123"),
@@ -96,7 +112,7 @@ def in_copy(frozen, name, read):
 
 def read_array(path):
     """Read an array of attempts, to its last row."""
-    return run_folder.open_array(path, ATTEMPT)["start_ns"].sum()
+    return open_array(path, ATTEMPT)["start_ns"].sum()
 
 
 def read_suite_text(data):
@@ -187,7 +203,7 @@ READERS = {
     ),
     "trial.json": Reader(files("suite-schema-1/trials/*/trial.json"), by_file("trial.json", suite_folder.read_record)),
     "accepted.toml": Reader(lambda: [ACCEPTED], by_file("accepted.toml", accepted.read)),
-    "calibration.json": Reader(files("run-schema-3/run.json"), by_file("calibration.json", calibration.read)),
+    "calibration.json": Reader(lambda: [json_bytes(CALIBRATION)], by_file("calibration.json", calibration.read)),
     "verdict.json": Reader(files("verdict-schema-*.json"), by_file("verdict.json", verdict_file.read)),
     "attempts.npy": Reader(files("run-schema-*/attempts.npy"), by_file("attempts.npy", read_array)),
     "capture": Reader(files("captures/*"), by_file("a.pcap", read_captures)),

@@ -49,6 +49,7 @@ from stress.suite.config.scenario import given_labels, read_scenarios
 from stress.suite.config.toml_lines import Position, line_numbers
 
 SEED = {field.name: field.default for field in msgspec.structs.fields(Suite)}["seed"]
+LONGEST = 1_000_000  # characters; to read ten times as many takes seconds
 SYNTAX_ERROR = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
 )
@@ -84,6 +85,8 @@ def decode_suite(text: str, where: str, stem: str, *, host: bool = False) -> Sui
     Raises:
         UsageError: as ``read``.
     """
+    if len(text) > LONGEST:
+        raise UsageError(f"{where} has {len(text):,} characters; a suite file has {LONGEST:,} at most.")
     try:
         document = tomllib.loads(text)
     except RecursionError as error:
