@@ -3,7 +3,9 @@
 
 import numpy as np
 import pytest
+from command import connstorm
 from namespaced import namespaced
+from private_network import network
 
 from stress.lab import sysctl
 from stress.model.plan import Close, Plan
@@ -50,3 +52,15 @@ def test_no_more_ports_are_taken_than_attempts_are_made():
     assert describe_load(few, PORTS).startswith("on this host: up to 50 of 1,000 ports at a time")
     many = Plan(scenario="clean", attempts=5000, close=Close.HOLD, host=True)
     assert describe_load(many, PORTS).startswith("on this host: up to 1,000 of 1,000 ports at a time")
+
+
+def test_it_is_told_before_mines_are_laid_and_not_to_programs(tmp_path):
+    storm = ["run", "closewait", "--host", "--mines", 5, "--attempts", 20, "-o", tmp_path]
+    with network() as (_, inside):
+        told = connstorm(*storm, under=inside)
+        silent = connstorm(*storm, "--json", under=inside)
+    assert told.returncode == silent.returncode == 0, told.stderr
+    lines = [line for line in told.stderr.splitlines() if "on this host: up to" in line or "laying 5 mines" in line]
+    assert len(lines) == 2
+    assert "on this host: up to 20 of" in lines[0]
+    assert "on this host" not in silent.stdout + silent.stderr
