@@ -16,9 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from stress.model.errors import UsageError
@@ -48,21 +48,14 @@ mines = 8
 """
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A command that is killed: its arguments, how long it takes (s), and whether it is a suite."""
-
-    arguments: tuple[str, ...]
-    takes_s: float
-    is_suite: bool = False
-
-
-KINDS = {
-    "run": Kind(("run", "closewait", "--mines", "8", *PORTS), 1.5),
-    "run, held by others": Kind(("run", "clean", "--close", "hold", "--attempts", "4000", "--window", "64"), 1.8),
-    "run, two workers": Kind(("run", "clean", "--workers", "2", *PORTS), 1.8),
-    "run --capture": Kind(("run", "closewait", "--mines", "8", "--capture", "--topology", "veth", *PORTS), 2.5),
-    "suite": Kind(("suite", "suite.toml"), 4.0, is_suite=True),
+KINDS = {  # the commands that are killed, by what the rows call them
+    "run": ("run", "closewait", "--mines", "8", *PORTS),
+    "run, held by others": ("run", "clean", "--close", "hold", "--attempts", "4000", "--window", "64"),
+    "run, two workers": ("run", "clean", "--workers", "2", *PORTS),
+    "run, several hosts": ("run", "one-second", "--mines", "4"),
+    "run --capture": ("run", "closewait", "--mines", "8", "--capture", *PORTS),
+    "suite": ("suite", "suite.toml"),
+    "suite, parallel": ("suite", "parallel.toml"),
 }
 
 
@@ -72,27 +65,36 @@ def main():
     parser.add_argument("--budget", type=float, metavar="MIN", help="stop after so many minutes; run again to go on")
     parser.add_argument("--rows", type=Path, default=ROWS)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2, help="points at once")
     parser.add_argument("--again", action="store_true", help="forget earlier rows")
     given = parser.parse_args()
     if given.again:
         given.rows.unlink(missing_ok=True)
     rows = [json.loads(line) for line in given.rows.read_text().splitlines()] if given.rows.exists() else []
-    begun_s, done = time.monotonic(), len(rows)
+    done = {row["point"] for row in rows}
+    left = [number for number in range(given.points) if number not in done]
+    begun_s = time.monotonic()
     end_s = begun_s + 60 * given.budget if given.budget else float("inf")
+    commit = current_commit()
+    takes_s = {name: measure_time(arguments) for name, arguments in KINDS.items()} if left else {}
     given.rows.parent.mkdir(parents=True, exist_ok=True)
-    with given.rows.open("a") as stream:
-        for number in range(done, given.points):
-            if time.monotonic() > end_s:
-                break
-            row = kill_once(number, random.Random(f"{given.seed} {number}"))
+
+    def kill_in_time(number):
+        if time.monotonic() > end_s:
+            return None
+        return kill_once(number, random.Random(f"{given.seed} {number}"), takes_s)
+
+    with given.rows.open("a") as stream, ThreadPoolExecutor(given.jobs) as pool:
+        for count, row in enumerate(filter(None, pool.map(kill_in_time, left)), 1):
+            row["commit"] = commit
             rows.append(row)
             stream.write(json.dumps(row) + "\n")
             stream.flush()
             if row["wrong"]:
-                print(f"\npoint {number}: {row}", file=sys.stderr)
-            if sys.stderr.isatty() or number % 50 == 49:
-                left_s = (time.monotonic() - begun_s) / (number + 1 - done) * (given.points - number - 1)
-                text = f"\r{number + 1:,} of {given.points:,} points, about {left_s / 60:.0f} min left"
+                print(f"\npoint {row['point']}: {row}", file=sys.stderr)
+            if sys.stderr.isatty() or count % 50 == 0:
+                left_s = (time.monotonic() - begun_s) / count * (len(left) - count)
+                text = f"\r{len(rows):,} of {given.points:,} points, about {left_s / 60:.0f} min left"
                 print(text, end="", file=sys.stderr)
     print(file=sys.stderr)
     print(table(rows))
@@ -101,18 +103,44 @@ def main():
     return 1 if wrong or len(rows) < given.points else 0
 
 
-def kill_once(number, chance):
+def current_commit():
+    """Return the commit of this checkout, with a + where files differ from it."""
+    told = subprocess.run(
+        ["git", "-C", ROOT, "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=False
+    )
+    return told.stdout.strip() or "none"
+
+
+def measure_time(arguments):
+    """Return how long a command takes here and now when it is left alone (s)."""
+    with tempfile.TemporaryDirectory(prefix="connstorm-kill-") as folder:
+        prepare(Path(folder))
+        begun_s = time.monotonic()
+        subprocess.run(
+            [*ALONE, *CONNSTORM, *arguments, "-o", "results"],
+            cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, check=True,
+        )  # fmt: skip
+        return time.monotonic() - begun_s
+
+
+def prepare(home):
+    """Fill a folder with what the commands need."""
+    (home / "suite.toml").write_text(SUITE)
+    (home / "parallel.toml").write_text(SUITE.replace("]\nname", "]\nmeasures = false\nname"))
+    (home / "tmp").mkdir()
+
+
+def kill_once(number, chance, takes_s):
     """Carry out one point; return what was done and what was wrong."""
     name = chance.choice(list(KINDS))
-    kind, what = KINDS[name], chance.choice(SIGNALS)
-    delay_s = chance.uniform(0, kind.takes_s)
+    what = chance.choice(SIGNALS)
+    delay_s = chance.uniform(0, takes_s[name])
     with tempfile.TemporaryDirectory(prefix="connstorm-kill-") as folder:
         home = Path(folder)
-        (home / "suite.toml").write_text(SUITE)
-        (home / "tmp").mkdir()
+        prepare(home)
         mark = f"{os.getpid()}-{number}"
-        environment = os.environ | {MARK: mark, "TMPDIR": str(home / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [*ALONE, *CONNSTORM, *kind.arguments, "-o", str(home / "results")]
+        environment = os.environ | {MARK: mark, "TMPDIR": str(home / "tmp"), "PYTHONPATH": str(ROOT)}
+        command = [*ALONE, *CONNSTORM, *KINDS[name], "-o", str(home / "results")]
         with (home / "stderr").open("wb") as errors:
             started = subprocess.Popen(
                 command, cwd=home, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
@@ -144,8 +172,11 @@ def hit(root, mark, what, chance):
     there = processes_of(mark)
     if not there:
         return "none", False
-    chosen = chance.choice(sorted(there))
-    name = program_name(chosen)
+    by_name = defaultdict(list)
+    for pid in sorted(there):
+        by_name[program_name(pid)].append(pid)
+    name = chance.choice(sorted(by_name))  # each kind of process as often as any other, of however many there are
+    chosen = chance.choice(by_name[name])
     with suppress(ProcessLookupError):
         os.kill(chosen, what)
         if what == signal.SIGSTOP:

@@ -5,14 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from command import program
+from private_network import network
 
 from stress.lab import wait
+from stress.run import process
+from stress.storm.catalogue import find_scenario
 
 ALONE = ["unshare", "-Urn"]
 PORTS = ["--port-range", "40000-40063"]
@@ -146,17 +150,129 @@ def test_a_lock_lasts_until_the_trial_of_a_suite_that_was_killed_has_ended():
     assert not Path(f"/proc/{trial}/exe").exists()
 
 
-def test_a_suite_folder_is_locked_in_other_network_namespaces_too(tmp_path):
-    (tmp_path / "suite.toml").write_text(
-        'trials = 1\nwarmup = 0\nsettle_s = 0\n[[scenario]]\nname = "clean"\nport_range = [40000, 40015]\n'
-        "attempts = 40\nrate_per_s = 8\n"
+def write_suite(folder, *scenarios, warmup=0):
+    """Write a suite of one trial of each scenario, which is a name and further lines; return its file."""
+    parts = [f"trials = 1\nwarmup = {warmup}\nsettle_s = 0\n[defaults]\nport_range = [40000, 40063]\n"]
+    parts += [f'[[scenario]]\nname = "{name}"\n{lines}' for name, lines in scenarios]
+    file = folder / "suite.toml"
+    file.write_text("".join(parts))
+    return file
+
+
+SLOW = ("clean", "attempts = 40\nrate_per_s = 8\n")
+
+
+def suite_of(tmp_path):
+    """Wait until there is a suite folder; return it."""
+    assert wait.wait_until(lambda: list(tmp_path.glob("results/2*-suite-*/trials")), END_S)
+    return next(tmp_path.glob("results/2*-suite-*"))
+
+
+def resume(path):
+    return subprocess.run(
+        [*ALONE, *program("suite", path, "--resume")], capture_output=True, text=True, check=False, timeout=3 * END_S
     )
-    with started(tmp_path, "suite", tmp_path / "suite.toml") as command:
-        assert wait.wait_until(lambda: list(tmp_path.glob("results/*-suite-*/trials")), END_S)
-        (path,) = tmp_path.glob("results/*-suite-*")
-        again = subprocess.run(
-            [*ALONE, *program("suite", path, "--resume")], capture_output=True, text=True, check=False
-        )
+
+
+def test_a_suite_folder_is_locked_in_other_network_namespaces_too(tmp_path):
+    with started(tmp_path, "suite", write_suite(tmp_path, SLOW)) as command:
+        path = suite_of(tmp_path)
+        find_process(command.pid, "--no-draw")
+        again = resume(path)
         assert again.returncode == 2
         assert f"Another suite runs in {path}; wait until it is over." in again.stderr
         command.kill()
+
+
+def test_parallel_trials_that_are_interrupted_twice_end_and_their_suite_goes_on(tmp_path):
+    lines = "mines = 8\nmeasures = false\n"
+    file = write_suite(tmp_path, *(("closewait", f'label = "{name}"\n{lines}') for name in "ab"))
+    with started(tmp_path, "suite", file) as command:
+        find_process(find_process(command.pid, "--no-draw"), "stress.lab.listener_process")
+        for _ in range(2):
+            command.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        _, told = command.communicate(timeout=END_S)
+        assert command.returncode == 130, told
+        assert "Traceback" not in told
+        assert "go on with: connstorm suite" in told
+    path = suite_of(tmp_path)
+    again = resume(path)
+    assert again.returncode == 0, again.stderr
+    assert len(list(path.glob("trials/*/*/run.json"))) == len(list(path.glob("trials/*/trial.json"))) == 2
+
+
+def test_what_a_killed_run_has_half_written_is_removed_by_the_next_one(tmp_path):
+    results = tmp_path / "results"
+    with started(tmp_path, *CLOSEWAIT) as command:
+        assert wait.wait_until(lambda: list(results.glob(".*-closewait-*.partial")), END_S, 0.001)
+        command.kill()
+    assert list(results.glob(".*.partial")), "it was not killed in the middle of writing"
+    with started(tmp_path, "run", "clean", "--attempts", "16", *PORTS) as command:
+        _, told = command.communicate(timeout=END_S)
+        assert command.returncode == 0, told
+    assert [path.name for path in results.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_a_killed_suite_has_half_written_is_removed_when_it_goes_on(tmp_path):
+    with started(tmp_path, "suite", write_suite(tmp_path, ("clean", ""), warmup=1)) as command:
+        path = suite_of(tmp_path)
+        assert wait.wait_until(lambda: list(path.glob(".warm-up-*/*")), END_S, 0.001)
+        command.kill()
+    (path.parent / ".20260101T000000Z-suite-suite-0000aa.partial").mkdir()  # it takes a millisecond to be made
+    assert list(path.glob(".warm-up-*"))
+    again = resume(path)
+    assert again.returncode == 0, again.stderr
+    assert [str(left) for left in path.parent.rglob(".*")] == []
+
+
+def test_a_trial_that_does_not_end_when_it_is_told_is_killed_with_all_it_has_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "STOP_S", 0.2)
+    left = "import os, signal, time; signal.signal(signal.SIGUSR2, signal.SIG_IGN); os.fork(); time.sleep(60)"
+    stubborn = process.CellProcess(find_scenario("clean").plan, tmp_path, starter=[sys.executable, "-c", left])
+    children = Path(f"/proc/{stubborn.process.pid}/task/{stubborn.process.pid}/children")
+    assert wait.wait_until(lambda: children.read_text().split(), END_S)
+    child = Path(f"/proc/{children.read_text().split()[0]}/exe")
+    reader = threading.Thread(target=stubborn.wait, args=(lambda _: None,))
+    reader.start()
+    stubborn.stop()
+    reader.join(END_S)
+    assert not reader.is_alive()
+    assert wait.wait_until(lambda: not child.exists(), END_S)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the settings of a network namespace as a host")
+def test_a_suite_on_the_host_that_is_killed_restores_the_settings_and_lets_the_next_begin_afterwards(tmp_path):
+    """The host is a network namespace of its own here, with root's rights, and so with those to change it."""
+    name, before, changed = "/proc/sys/net/ipv4/tcp_syn_retries", "6", "3"
+    matrix = f'[matrix]\n"net.ipv4.tcp_syn_retries" = [{changed}]\n'
+    (tmp_path / "suite.toml").write_text(
+        'trials = 1\nwarmup = 0\nsettle_s = 0\n[[scenario]]\nname = "clean"\nattempts = 40\nrate_per_s = 20\n' + matrix
+    )
+    variables = os.environ | {"CONNSTORM_STATE": str(tmp_path / "state"), MARK: tmp_path.name}
+    with network(["unshare", "--net"]) as (_, inside):
+
+        def setting():
+            return subprocess.check_output([*inside, "cat", name], text=True).strip()
+
+        def start(*arguments):
+            words = program("suite", *arguments, "--host")
+            return subprocess.Popen([*inside, *words], env=variables, stderr=subprocess.PIPE, text=True)
+
+        for is_storming in (False, True):
+            killed = start(tmp_path / "suite.toml", "-o", tmp_path / "results")
+            trial = find_process(killed.pid, "--no-draw")
+            if is_storming:
+                assert wait.wait_until(lambda: setting() == changed, END_S)
+            killed.kill()
+            killed.wait()
+            killed.stderr.close()
+            path = max(tmp_path.glob("results/2*-suite-*"), key=lambda path: path.stat().st_mtime_ns)
+            again = start(path, "--resume")
+            find_process(again.pid, "--no-draw")
+            assert not Path(f"/proc/{trial}/exe").exists(), "two trials at once"
+            _, told = again.communicate(timeout=2 * END_S)
+            assert again.returncode == 0, told
+            assert setting() == before
+            assert len(list(path.glob("trials/*/*/run.json"))) == 1
+    assert not marked(tmp_path.name)

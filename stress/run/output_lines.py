@@ -34,8 +34,8 @@ class OutputLines:
         while True:
             line, newline, rest = self.rest.partition(b"\n")
             if newline or len(line) > LINE_MAX_BYTES:
-                self.rest = rest
                 yield line
+                self.rest = rest  # an iteration that was interrupted with this line begins with it again
             elif self.is_over:
                 return
             else:
@@ -54,6 +54,19 @@ class OutputLines:
             self.is_over = has_ended
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send the process a signal, if it has not ended; Popen's own method would take its exit code on the way."""
+        with suppress(OSError):
+            signal.pidfd_send_signal(self.pidfd, number)
+
+    def wait_for_end(self, limit_s: float) -> bool:
+        """Return whether the process has ended, for which this waits so long at most."""
+        if (pidfd := self.pidfd) < 0:
+            return True
+        ended = select.poll()
+        ended.register(pidfd, select.POLLIN)
+        return bool(ended.poll(1000 * limit_s))
 
     def close(self) -> None:
         """Close the descriptor of the process; the pipe is that of who started it."""

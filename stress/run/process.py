@@ -22,6 +22,7 @@ from stress.model.json_text import decode_json
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback, StormUnderway
 from stress.model.suite import Fingerprint, Settle
+from stress.run.cell_exit import exit_text
 from stress.run.output_lines import OutputLines
 from stress.run.protocol import Done, Event, Failed, Settled, Stage, decode_fingerprint
 
@@ -30,7 +31,8 @@ RUN_CELL = (sys.executable, "-m", "stress", "run-cell")
 # every system call on one of them would then take and drop a reference (fdget(), fs/file.c).
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 FINGERPRINT_LIMIT_S = 60
-GRACE_S = 5.0  # from CANCEL to SIGKILL
+GRACE_S = 5.0  # from CANCEL to SIGKILL, where its time is over
+STOP_S = 30.0  # the same where the user ends it: it restores settings of the host first
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,9 @@ class CellProcess:
             pass_fds=lock.held_descriptors(),  # they are the trial's too, which may outlive this process for a moment
         )
         self.lines = OutputLines(self.process)
+        self.last: Event | None = None
+        self.settle: Settle | None = None
+        self.ending = threading.Lock()
         self.late = False
         self.limit = threading.Timer(limit_s or 0, self.stop_after_limit)
         self.limit.daemon = True
@@ -95,54 +100,70 @@ class CellProcess:
             notify: called with each stage.
             watch: called by another thread every few seconds of a long storm, with how far it is; None watches none.
         """
-        settle = None
-        last: Event | None = None
         with ExitStack() as watching:
             for line in self.lines:
                 try:
-                    last = decode_json(line, Event)
+                    event = decode_json(line, Event)
                 except msgspec.DecodeError:  # of a library that prints: the run folder is no worse for that
                     notify(f"run-cell printed {line[:80]!r}, which is no event")
                     continue
                 watching.close()
-                if isinstance(last, Stage):
-                    notify(last.text)
-                elif isinstance(last, Settled):
-                    settle = last.settle
-                elif isinstance(last, StormUnderway) and watch is not None:
+                self.last = event
+                if isinstance(event, Stage):
+                    notify(event.text)
+                elif isinstance(event, Settled):
+                    self.settle = event.settle
+                elif isinstance(event, StormUnderway) and watch is not None:
                     from stress.run.storm_watch import watch_storm  # noqa: PLC0415  # numpy, which doctor must not load
 
-                    watching.enter_context(watch_storm(self.process.pid, last, watch))
+                    watching.enter_context(watch_storm(self.process.pid, event, watch))
         self.reap()
-        match last:
+        match self.last:
             case Done(path):
-                return CellResult(Path(path), None, settle)
-            case Failed():
-                return CellResult(None, last, settle)
+                return CellResult(Path(path), None, self.settle)
+            case Failed() as failure:
+                return CellResult(None, failure, self.settle)
             case _:
                 atomic.remove_abandoned(self.results)
+                text = exit_text(self.plan.scenario, self.process.returncode, self.limit_s if self.late else None)
                 kind = FaultError if self.process.returncode == CRASHED else LabError
-                return CellResult(None, Failed(self.exit_text(), kind.exit_code, kind.__name__), settle)
+                return CellResult(None, Failed(text, kind.exit_code, kind.__name__), self.settle)
 
     def interrupt(self) -> None:
         """Let it end its storm early and write what it has recorded."""
-        self.process.send_signal(signal.SIGTERM)
+        self.lines.send_signal(signal.SIGTERM)
 
     def cancel(self) -> None:
         """Let it end; it restores settings of the host, and writes nothing more."""
-        self.process.send_signal(CANCEL)
+        self.lines.send_signal(CANCEL)
 
     def stop(self) -> None:
-        """End it and wait until it has ended."""
+        """End it, by force after STOP_S, and wait until it has ended; another thread may be in ``wait`` meanwhile.
+
+        What it has written only in part is removed.
+        """
         self.cancel()
-        self.reap()
+        if not self.lines.wait_for_end(STOP_S):
+            self.kill()
+        self.await_end()
+        atomic.remove_abandoned(self.results)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.lines.send_signal(signal.SIGKILL)
+
+    def await_end(self) -> None:
+        """Wait until it has ended, and end what it has left behind in its group."""
+        with self.ending:  # of several threads one does it
+            if self.process.returncode is None:
+                os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)  # its process ID is not used again yet
+                with suppress(PermissionError):  # of a process that has become another user
+                    os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
 
     def reap(self) -> None:
         """Wait until it has ended, end what it has left behind, and close its standard output."""
-        with suppress(ChildProcessError, PermissionError):  # it was waited for already; what it left is not ours
-            os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)  # its process ID is not used again before
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.await_end()
         self.limit.cancel()
         self.lines.close()
         assert self.process.stdout is not None
@@ -152,23 +173,9 @@ class CellProcess:
         """End it because its time is over."""
         self.late = True
         self.cancel()
-        self.limit = threading.Timer(GRACE_S, self.process.kill)
+        self.limit = threading.Timer(GRACE_S, self.kill)
         self.limit.daemon = True
         self.limit.start()
-
-    def exit_text(self) -> str:
-        """Return how the process ended that had no result, as a sentence."""
-        if self.late:
-            return f"{self.plan.scenario} did not end within {self.limit_s:g} s and was ended; nothing was stored."
-        code = self.process.returncode
-        if code == CRASHED:
-            return f"The process that ran {self.plan.scenario} had a fault, as told above; nothing was stored."
-        how = f"code {code}"
-        if code < 0:
-            how = signal.Signals(-code).name
-            if -code == signal.SIGKILL:
-                how += ", which the kernel sends when memory runs out"
-        return f"The process that ran {self.plan.scenario} ended with {how} before it had a result; nothing was stored."
 
 
 def trial_options(settle_s: float, *, set_host: bool = True) -> tuple[str, ...]:
@@ -210,6 +217,7 @@ def run(
             result = cell.wait(notify)
         except KeyboardInterrupt:
             cell.stop()
+            cell.reap()
             raise
         if cell.process.returncode == -signal.SIGTERM:  # it had not begun
             raise KeyboardInterrupt from None

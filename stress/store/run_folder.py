@@ -2,7 +2,9 @@
 """The run folder: written completely or not at all, and checked against its hashes when it is read."""
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -43,9 +45,8 @@ def check_writable(results: Path) -> None:
     """
     try:
         results.mkdir(parents=True, exist_ok=True)
-        probe = results / f".probe-{id(results)}"
-        probe.mkdir()
-        probe.rmdir()
+        with suppress(FileNotFoundError):  # another process took it for abandoned
+            Path(tempfile.mkdtemp(prefix=".probe-", suffix=".partial", dir=results)).rmdir()
         atomic.remove_abandoned(results)
     except OSError as error:
         raise StoreError(

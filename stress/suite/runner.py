@@ -21,7 +21,7 @@ from stress.analysis.statistics.trials import CellTrials
 from stress.lab import lock
 from stress.model.suite import Suite, Trial, TrialRecord
 from stress.model.summary import Summary
-from stress.store import run_folder, suite_folder
+from stress.store import abandoned, run_folder, suite_folder
 from stress.suite import cell_results, kernels, manifest, matrix
 from stress.suite.executor.base import Executor
 from stress.suite.scheduler import Observer, Scheduler
@@ -87,6 +87,7 @@ def run(
             path = resume
         with lock.hold_folder(path):
             if resume is not None:
+                abandoned.remove_abandoned(path)
                 resumed = manifest.resume_suite(path, suite, executor, observer.stage, host=host)
                 suite_folder.write_manifest(path, resumed)
             scheduler = Scheduler(path, suite_folder.read(path), executor, retry_failed=retry_failed)

@@ -18,6 +18,7 @@ from stress.model.suite import Status, Trial, TrialRecord
 from stress.model.summary import Summary
 from stress.run.process import CellResult
 from stress.store import run_folder, suite_folder
+from stress.store.abandoned import WARM_UP
 from stress.store.interrupted import explain_interruption
 from stress.store.suite_folder import Manifest
 from stress.suite import order
@@ -146,7 +147,8 @@ class Scheduler:
         """Run trials that are discarded: the first ones meet cold caches, and memory that has not been touched."""
         for number in range(self.file.suite.warmup if left else 0):
             observer.stage(f"warm-up {number + 1} of {self.file.suite.warmup}, thrown away")
-            with tempfile.TemporaryDirectory(prefix=".warm-up-", dir=self.path) as away, Pending[str]() as pending:
+            folder = tempfile.TemporaryDirectory(prefix=WARM_UP, dir=self.path)
+            with folder as away, Pending[str]() as pending:
                 for host, trials in left.items():
                     pending.add(host, self.submit(trials[0], Path(away), host, None))
                 for _ in left:

@@ -26,9 +26,11 @@ class Pending(Generic[Key]):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for _, handle in self.handles.values():
-            handle.cancel()
-        self.pool.shutdown()
+        others = ThreadPoolExecutor(THREADS_MAX)  # all at once: an interrupt of this leaves none uncancelled
+        cancelling = [others.submit(handle.cancel) for _, handle in self.handles.values()]
+        wait(cancelling)
+        for pool in (others, self.pool):
+            pool.shutdown()
 
     def add(self, key: Key, handle: Handle) -> None:
         """Add a trial that was submitted; ``next`` returns its result with ``key``."""

@@ -70,6 +70,7 @@ def run_request(
                 ended = running.wait(notify)
             finally:
                 running.stop()
+                running.reap()
             require_unchanged(request.fingerprint, "after")
     except ConnstormError as error:
         return CellResult(None, Failed(str(error), error.exit_code, type(error).__name__), None)
