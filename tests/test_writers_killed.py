@@ -35,8 +35,12 @@ def start(verb, folder):
 
 
 def files(folder):
-    """Return the relative paths and sizes of what is complete, without the time and the name that a run folder has."""
-    whole = [path for path in (folder / "out").rglob("*") if path.is_file() and ".partial" not in str(path)]
+    """Return the names of what is complete, and sizes where they are the same each time; pictures are drawn after."""
+    whole = [
+        path
+        for path in (folder / "out").rglob("*")
+        if path.is_file() and ".partial" not in str(path) and path.suffix not in {".png", ".svg"}
+    ]
     return sorted((path.name, path.stat().st_size if path.suffix in {".csv", ".npy"} else 0) for path in whole)
 
 
