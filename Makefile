@@ -104,12 +104,13 @@ mutations: $(BUILT)
 		tests/test_session_mutations.py tests/test_client_mutations.py \
 		tests/test_peer_lies.py
 
-# An environment of the Python that is asked for; an older build would be imported in place of the one that follows.
+# An environment of the Python that is asked for. An older build would be imported in place of the one that follows; its
+# stamps go with it, so that what is interrupted is made again.
 define environment
 PYTHON=$(PYTHON) sh .ci/prerequisites build
 [ "$$($(BIN)/python -V 2>/dev/null)" = "$$($(PYTHON) -V)" ] || $(PYTHON) -m venv --clear $(VENV)
 $(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-rm -f stress/*.so
+rm -f stress/*.so $(VENV)/package-* $(VENV)/built-*
 endef
 
 # The package alone, which is all that make demo needs.
