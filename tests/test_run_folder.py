@@ -25,7 +25,7 @@ from stress.store.run_schema import SCHEMA, RunFile
 
 DATA = Path(__file__).parent / "data"  # what each schema's first connstorm wrote; never to be changed
 FIRST, FROZEN, THIRD = (DATA / f"run-schema-{schema}" for schema in (1, 2, 3))
-SEALED = DATA / "run-schema-3-digest"  # with the hash that run.json has of itself
+HASHED = DATA / "run-schema-3-digest"  # with the hash that run.json has of itself
 DOCUMENTED = Path(__file__).parents[1] / "docs" / "run.schema.json"
 
 
@@ -262,7 +262,7 @@ def test_a_figure_that_cannot_be_written_is_left_out_and_said_and_the_run_is_who
 
 
 def test_a_changed_run_json_is_refused_by_its_own_hash_but_listed(tmp_path):
-    copy = Path(shutil.copytree(SEALED, tmp_path / "copy"))
+    copy = Path(shutil.copytree(HASHED, tmp_path / "copy"))
     assert len(run_folder.read(copy)[0].attempts) == 12
     text = (copy / "run.json").read_text()
     for place in (text.index('"mines"'), text.index('"program"') + 14, len(text) - 10):
@@ -278,7 +278,7 @@ def test_a_changed_run_json_is_refused_by_its_own_hash_but_listed(tmp_path):
 
 @pytest.mark.parametrize("indent", [-1, 0, 1, 4])
 def test_a_copy_of_run_json_with_other_blanks_still_has_its_hash(tmp_path, indent):
-    copy = Path(shutil.copytree(SEALED, tmp_path / "copy"))
+    copy = Path(shutil.copytree(HASHED, tmp_path / "copy"))
     data = (copy / "run.json").read_bytes()
     (copy / "run.json").write_bytes(msgspec.json.format(data, indent=indent) + b"\n")
     assert len(run_folder.read(copy)[0].attempts) == 12

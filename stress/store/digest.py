@@ -15,14 +15,14 @@ END = b'"}'
 DIGITS = 64  # of a SHA-256
 
 
-def seal(document: msgspec.Struct) -> bytes:
+def hashed_json(document: msgspec.Struct) -> bytes:
     """Return a document, whose field ``digest`` is unset, as indented JSON with its hash."""
     compact = msgspec.json.encode(document)
     digest = hashlib.sha256(compact).hexdigest()
     return json_bytes(msgspec.Raw(compact[:-1] + FIELD + digest.encode() + END))
 
 
-def is_sealed(data: bytes) -> bool:
+def has_own_hash(data: bytes) -> bool:
     """Return whether JSON is what its last field says that it was.
 
     Args:

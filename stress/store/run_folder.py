@@ -21,7 +21,7 @@ from stress.model.run import KERNEL_EVENT, MINE, Run, no_events, no_uses
 from stress.model.summary import Summary
 from stress.store import stored_names
 from stress.store.array_file import open_array, write_array
-from stress.store.digest import is_sealed, seal
+from stress.store.digest import has_own_hash, hashed_json
 from stress.store.run_schema import SCHEMA, RunFile, decode_run, mine_dtype, upgrade_mines
 
 Writers = Mapping[str, Callable[[Path], None]]
@@ -98,7 +98,7 @@ def write(
                 files={file.name: file_hash(file) for file in sorted(folder.iterdir())},
                 **{field: getattr(run.record, field) for field in Record.__struct_fields__},
             )
-            (folder / RUN_FILE).write_bytes(seal(document))
+            (folder / RUN_FILE).write_bytes(hashed_json(document))
     except OSError as error:
         raise StoreError(f"The run could not be written to {final}: {error.strerror}; nothing was stored.") from error
     return final
@@ -126,7 +126,7 @@ def read(folder: Path) -> tuple[Run, Summary]:
     except OSError as error:
         raise UsageError(f"{folder} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
     document, schema = decode_run(data, str(folder / RUN_FILE))
-    if document.digest is not msgspec.UNSET and not is_sealed(data):
+    if document.digest is not msgspec.UNSET and not has_own_hash(data):
         raise UsageError(f"{folder / RUN_FILE} is not what was written: it is changed; copy it again, or run again.")
     for file in (ATTEMPTS_FILE, USES_FILE, MINES_FILE, EVENTS_FILE, FLOWS_FILE):
         if file in document.files:
