@@ -105,7 +105,10 @@ def test_a_run_whose_command_is_killed_at_once_does_not_go_on_alone(tmp_path, af
 def test_a_process_that_holds_sockets_and_dies_fails_the_run(tmp_path):
     held = ["run", "clean", "--close", "hold", "--attempts", "900", "--rate", "400", "--window", "32"]
     with started(tmp_path, *held, under=["prlimit", "--nofile=256"]) as command:
-        os.kill(find_process(command.pid, "stress.lab.fd_holder"), signal.SIGKILL)
+        holder = find_process(command.pid, "stress.lab.fd_holder")
+        assert wait.wait_until(lambda: len([*Path(f"/proc/{holder}/fd").iterdir()]) > 16, END_S, 0.001)  # it holds some
+        time.sleep(0.1)  # it has answered
+        os.kill(holder, signal.SIGKILL)
         _, told = command.communicate(timeout=END_S)
         assert command.returncode == 3, told
         assert "process that held sockets" in told
