@@ -92,16 +92,37 @@ def write(
             for file, writer in (writers or {}).items():
                 writer(folder / file)
             write_figures(folder, figures or {}, notify)
-            document = RunFile(
-                schema=SCHEMA,
-                summary=summary,
-                files={file.name: file_hash(file) for file in sorted(folder.iterdir())},
-                **{field: getattr(run.record, field) for field in Record.__struct_fields__},
-            )
-            (folder / RUN_FILE).write_bytes(hashed_json(document))
+            try:
+                write_document(folder, run, summary)
+            except OSError:  # figures took the last room
+                if not remove_figures(folder, figures or {}):
+                    raise
+                notify("without figures, for which there is no room; connstorm plot draws them again")
+                write_document(folder, run, summary)
     except OSError as error:
         raise StoreError(f"The run could not be written to {final}: {error.strerror}; nothing was stored.") from error
     return final
+
+
+def write_document(folder: Path, run: Run, summary: Summary) -> None:
+    """Write run.json, with the hashes of all files that are there."""
+    file = folder / RUN_FILE
+    file.unlink(missing_ok=True)  # of a try that had no room
+    document = RunFile(
+        schema=SCHEMA,
+        summary=summary,
+        files={path.name: file_hash(path) for path in sorted(folder.iterdir())},
+        **{field: getattr(run.record, field) for field in Record.__struct_fields__},
+    )
+    file.write_bytes(hashed_json(document))
+
+
+def remove_figures(folder: Path, figures: Writers) -> bool:
+    """Remove those figures that are there; return whether there were any."""
+    drawn = [folder / file for file in figures if (folder / file).exists()]
+    for path in drawn:
+        path.unlink()
+    return bool(drawn)
 
 
 def write_figures(folder: Path, figures: Writers, notify: ProgressCallback) -> None:
