@@ -100,8 +100,10 @@ def run(
 
     if isinstance(plan, str):
         plan = scenario_plan(plan, **options)
-    else:
+    elif isinstance(plan, Plan):
         refuse_options(options)
+    else:
+        raise UsageError(f"{plan!r} is no scenario; give its name, or a Plan.")
     folder = Path(output)
     run_folder.check_writable(folder)
     return read_run(process.run(plan, folder, progress or (lambda _: None)))

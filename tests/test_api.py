@@ -108,3 +108,10 @@ def test_its_types_are_those_that_users_see():
     command = [sys.executable, "-m", "mypy", "--strict", "tests/typing/api.py"]
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout
+
+
+@pytest.mark.parametrize("call", [api.run, api.storm_server, api.storm_server_here, api.server_plan])
+@pytest.mark.parametrize("what", [None, 5, b"clean"])
+def test_what_is_neither_a_name_nor_an_address_nor_a_plan_is_refused_in_a_sentence(call, what):
+    with pytest.raises(api.UsageError, match=r"is no (scenario|address of a server); give its"):
+        call(what)

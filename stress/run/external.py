@@ -128,6 +128,8 @@ def external_plan(address: tuple[Any, ...], chosen: Mapping[str, Any], options: 
     Raises:
         UsageError: an unknown option, an invalid value, or an address that is not the loopback's.
     """
+    if not isinstance(address, tuple | list):
+        raise UsageError(f"{address!r} is no address of a server; give its socket's getsockname(), or a Plan.")
     if unknown := sorted(set(options) - set(OPTIONS)):
         raise UsageError(f"There is no option {unknown[0]!r}; there are {', '.join((*chosen, *OPTIONS))}.")
     for name, value in chosen.items():

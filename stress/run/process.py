@@ -101,7 +101,7 @@ class CellProcess:
             watch: called by another thread every few seconds of a long storm, with how far it is; None watches none.
         """
         with ExitStack() as watching:
-            for line in self.lines:
+            for line in filter(None, self.lines):
                 try:
                     event = decode_json(line, Event)
                 except msgspec.DecodeError:  # of a library that prints: the run folder is no worse for that

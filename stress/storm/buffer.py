@@ -55,7 +55,14 @@ class Reserve:
             return
         copies = 2 if plan.workers > 1 else 1  # records of several workers are put in order before they are stored
         size = copies * attempts * (ATTEMPT.itemsize + plan.use * USE.itemsize)
-        with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # it is closed below
+        except OSError as error:
+            raise StoreError(
+                f"Results cannot be written to {folder}: {error.strerror}; choose a folder with --output."
+            ) from error
+        with file:
             allocate_blocks(file.fileno(), size + OTHER_BYTES, attempts, folder)
             self.descriptor = os.dup(file.fileno())
 

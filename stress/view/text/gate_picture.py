@@ -79,6 +79,5 @@ def line_text(places: tuple[float, float, float], mark: str) -> str:
         letters[0] = "<"
     if high > HIGH:
         letters[-1] = ">"
-    if LOW <= effect <= HIGH:
-        letters[column_of(effect)] = mark
+    letters[min(max(column_of(effect), 1), WIDTH - 2)] = mark  # the ends are for what lies beyond
     return "".join(letters)
