@@ -27,7 +27,8 @@ def plan_for(ports):
 @given(RANGES)
 def test_a_list_of_ports_is_read_as_the_kernel_writes_it(ranges):
     text = ",".join(f"{low}-{low + width}" if width else f"{low}" for low, width in ranges)
-    assert parse_ports(text) == {port for low, width in ranges for port in range(low, low + width + 1)}
+    there = {port for low, width in ranges for port in range(low, low + width + 1)}
+    assert parse_ports(text) == there & set(range(65_536))
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n"])

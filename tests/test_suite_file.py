@@ -162,16 +162,16 @@ def test_ipv6_brings_its_addresses_unless_they_are_given():
 def test_a_setting_of_other_kernels_may_be_named(monkeypatch, tmp_path):
     monkeypatch.setattr(sysctl, "ROOT", tmp_path)
     assert decode_suite(CLOSEWAIT + f"matrix.{TW_REUSE} = [0]", "s.toml", "s").entries[0].axes == {TW_REUSE: [0]}
-    here = tmp_path / "net" / "mine" / "here"
+    here = tmp_path / "net" / "ipv4" / "mine"
     here.parent.mkdir(parents=True)
     here.touch()
-    assert decode_suite(CLOSEWAIT + 'sysctls.net.mine.here = "a b"', "s.toml", "s").entries[0].plan.sysctls == {
-        "net.mine.here": "a b"
+    assert decode_suite(CLOSEWAIT + 'sysctls.net.ipv4.mine = "a b"', "s.toml", "s").entries[0].plan.sysctls == {
+        "net.ipv4.mine": "a b"
     }
-    assert refusal(CLOSEWAIT + 'sysctls.net.mine.hare = "a b"') == [
+    assert refusal(CLOSEWAIT + 'sysctls.net.ipv4.mime = "a b"') == [
         (
-            "s.toml, line 3: There is no setting 'net.mine.hare' on this machine, nor is it known from other kernels. "
-            "Did you mean net.mine.here?"
+            "s.toml, line 3: There is no setting 'net.ipv4.mime' on this machine, nor is it known from other kernels. "
+            "Did you mean net.ipv4.mine?"
         )
     ]
 

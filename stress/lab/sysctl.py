@@ -165,9 +165,9 @@ def write(name: str, value: str) -> None:
             it is written.
         LabError: it may not be written here.
     """
+    read_existing(name)
     if text := unwritten_text(name):
         raise UsageError(text)
-    read_existing(name)
     try:
         sysctl_path(name).write_bytes(os.fsencode(f"{value}\n"))
     except OSError as error:
