@@ -13,7 +13,6 @@ from stress.cli.interrupts import interrupted_code
 from stress.cli.streams import discard_lost_streams, is_output_lost, leave_broken_pipe, replace_unknown_letters
 from stress.cli.verb import unescape
 from stress.cli.version import print_version
-from stress.lab.signals import INTERRUPTING, ignore
 from stress.model.errors import ConnstormError, StoreError
 from stress.model.text import did_you_mean
 
@@ -166,8 +165,6 @@ def main() -> None:
     except OSError:  # the same on a full disk: there is no place for a sentence
         discard_lost_streams()
         code = StoreError.exit_code
-    finally:
-        ignore(INTERRUPTING)  # a second Ctrl-C while Python ends would be a death by signal
     sys.exit(code)
 
 
