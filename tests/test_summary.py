@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from builders import (
+    COUNTERS,
     MS,
     SECOND,
     US,
@@ -30,6 +31,7 @@ from stress.model.summary import Body
 
 EMPTY = Body(None, None, None, None, None)
 LADDER = a_ladder(tcp_syn_retries=6, tcp_syn_linear_timeouts=4)
+ANSWERS = ("PAWSTimewait", "TCPReqQFullDrop")
 latencies = st.lists(st.integers(1, 2**52), min_size=1, max_size=60)
 
 
@@ -58,6 +60,16 @@ def test_every_attempt_has_one_outcome_and_one_cause(attempts, mines, ports):
         of_acts = [Counter(getattr(act, name)) for act in summary.acts]
         assert sum(of_acts, Counter()) == Counter(getattr(summary, name)) - Counter()
     assert summary.retransmits == attempts["retransmits"].sum()
+
+
+@given(many_attempts, many_mines, st.fixed_dictionaries(dict.fromkeys((*COUNTERS, *ANSWERS), st.integers(0, 40))))
+def test_no_bound_contradicts_itself_whatever_the_counters_say(attempts, mines, counters):
+    """No cause explains more attempts at least than at most, and none more than there are."""
+    attempts = attempts[attempts["address"] == 0]
+    retransmits = int(attempts["retransmits"].sum())
+    counters |= {"TCPSynRetrans": retransmits, "RetransSegs": retransmits}  # nobody else sends anything again
+    summary = analyse(a_run(attempts, mines[mines["address"] == 0], counters=counters)).summary
+    assert all(0 <= bound.at_least <= bound.at_most <= bound.of for bound in summary.bounds)
 
 
 @given(many_attempts)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from stress.analysis.attribution.cause import UNKNOWN
 from stress.analysis.attribution.facts import Facts
+from stress.analysis.attribution.mine_counts import count_time_wait_syns, sum_paws
 from stress.analysis.attribution.rules.challenge import slow_on_mine
 from stress.analysis.attribution.rules.collision import count_challenged
 from stress.analysis.attribution.rules.interception import may_be_cleared_unseen
@@ -29,32 +30,44 @@ def bound_causes(facts: Facts, codes: npt.NDArray[np.uint8]) -> list[Bound]:
     return [bound for bound in bounds if bound.at_most]
 
 
+def count_unseen_answers(facts: Facts) -> int:
+    """Return how many SYNs at most an old socket answered that no attempt is known to have met, as behind a router."""
+    _, refused = sum_paws(facts.counters)
+    challenges = facts.moved("TCPSYNChallenge") - count_challenged(facts)
+    return max(challenges, 0) + max(refused - count_time_wait_syns(facts.syns), 0)
+
+
 def bound_queue_and_loss(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterator[Bound]:
     """Yield how many attempts a queue of the server, and how many a loss on the way, explains.
 
-    Every attempt had at least one SYN without an answer, but for those that may have had a late one. So of n attempts
-    no more were turned away by a listener than it dropped packets, and no more lost a SYN than segments were swallowed;
-    and all but so many were not lost. That is said of those for which an old socket is no other explanation.
+    Every attempt had at least one SYN without an answer, but for those that may have had a late one, or that of an old
+    socket which nobody saw. So of n attempts no more were turned away by a listener than it dropped packets, and no
+    more lost a SYN than segments were swallowed; and all but so many were not lost. That is said of those for which an
+    old socket is no other explanation. Where more must have been lost than were, something else answered: nothing is
+    said.
     """
     attempts = unknown & facts.left_waiting & ~facts.syns.met_mine
     count, drops, balance = int(attempts.sum()), facts.listener_drops, facts.balance
     # Of the others the SYNs may have met an old socket, or an answer was late.
-    certain = int((attempts & ~facts.syns.unresolved & ~facts.may_be_late).sum())
+    certain = int((attempts & ~facts.syns.unresolved & ~facts.may_be_late & ~facts.fast).sum())
+    certain -= count_unseen_answers(facts)
     if not count or drops is None or facts.other_sinks - facts.moved("TCPReqQFullDrop"):
         return
     queues = queue_causes(facts, drops)
     # An RST that a firewall sends to the server makes up for the answer that it swallowed.
     injected = facts.moved("EmbryonicRsts")
     swallowed = count if balance is None else min(max(balance.high, 0) + injected, count)
-    dropped = min(drops, count)
+    dropped, bounds = min(drops, count), []
     for cause, own in queues.items():
         others = sum(queues.values()) - own
-        yield make_bound(facts, cause, certain - swallowed - others, min(own, count), count)
+        bounds.append(make_bound(facts, cause, certain - swallowed - others, min(own, count), count))
     if queues or not drops:
         others = dropped + facts.icmp_withheld + facts.rp_filtered
         crossings = facts.crossings  # an ICMP error that came may be one of several, the others withheld
         known = balance is not None or (crossings is not None and not crossings.errors.came)
-        yield make_bound(facts, Cause.LOST_ON_THE_WAY, certain - others if known else 0, swallowed, count)
+        bounds.append(make_bound(facts, Cause.LOST_ON_THE_WAY, certain - others if known else 0, swallowed, count))
+    if all(bound.at_least <= bound.at_most for bound in bounds):
+        yield from bounds
 
 
 def queue_causes(facts: Facts, drops: int) -> dict[Cause, int]:
