@@ -313,7 +313,7 @@ def test_a_syn_ack_that_comes_again_is_no_mine():
 def test_a_client_that_does_not_close_and_a_server_that_no_longer_listens_are_no_mines():
     """Which end of a connection listened once is not known any more, and not said."""
     server, gone = (socket.create_server(("127.0.0.1", port)) for port in (PORT, PORT + 1))
-    ours = [socket.create_connection(server.getsockname()) for _ in range(3)]
+    ours = [connected(port, linger2=False) for port in (40080, 40081, 40082)]
     for _ in ours:
         server.accept()[0].close()
     theirs = [connected(port) for port in (40090, 40091)]
