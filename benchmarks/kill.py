@@ -85,17 +85,20 @@ def main():
         return kill_once(number, random.Random(f"{given.seed} {number}"), takes_s)
 
     with given.rows.open("a") as stream, ThreadPoolExecutor(given.jobs) as pool:
-        for count, row in enumerate(filter(None, pool.map(kill_in_time, left)), 1):
-            row["commit"] = commit
-            rows.append(row)
-            stream.write(json.dumps(row) + "\n")
-            stream.flush()
-            if row["wrong"]:
-                print(f"\npoint {row['point']}: {row}", file=sys.stderr)
-            if sys.stderr.isatty() or count % 50 == 0:
-                left_s = (time.monotonic() - begun_s) / count * (len(left) - count)
-                text = f"\r{len(rows):,} of {given.points:,} points, about {left_s / 60:.0f} min left"
-                print(text, end="", file=sys.stderr)
+        try:
+            for count, row in enumerate(filter(None, pool.map(kill_in_time, left)), 1):
+                row["commit"] = commit
+                rows.append(row)
+                stream.write(json.dumps(row) + "\n")
+                stream.flush()
+                if row["wrong"]:
+                    print(f"\npoint {row['point']}: {row}", file=sys.stderr)
+                if sys.stderr.isatty() or count % 50 == 0:
+                    left_s = (time.monotonic() - begun_s) / count * (len(left) - count)
+                    text = f"\r{len(rows):,} of {given.points:,} points, about {left_s / 60:.0f} min left"
+                    print(text, end="", file=sys.stderr)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)  # those under way end first
     print(file=sys.stderr)
     print(table(rows))
     wrong = sum(bool(row["wrong"]) for row in rows)
