@@ -2,12 +2,12 @@
 """What the program prints, to the letter: standard output, standard error and exit code of every verb.
 
 After a change that is meant: UPDATE_GOLDEN=1 python -m pytest tests/test_golden.py; then read git diff tests/golden.
-All of it is of stored runs, on the host of tests/fixed_host, so no storm and no machine shows; see NORMAL for the rest.
+All of it is of stored runs, on the host of tests/fixed_host, so no storm and no machine shows; for the rest see NORMAL
+of golden_files.
 """
 
 import contextlib
 import dataclasses
-import difflib
 import io
 import json
 import os
@@ -25,6 +25,7 @@ import msgspec
 import pytest
 import suite_builders
 from command import assert_one_sentence, connstorm
+from golden_files import GOLDEN, REPOSITORY, TESTS, agree, normal, page
 from history_builders import store_all, wavering
 from rich.console import Console
 from stored import a_document, a_suite, jittered
@@ -40,7 +41,6 @@ from stress.cli.output import console, print_report
 from stress.cli.suite import conclude
 from stress.model.errors import UsageError
 from stress.model.kernel import CachedKernel
-from stress.model.outcome import Cause
 from stress.model.record import Overhead
 from stress.model.speed import Speed
 from stress.run.peer.peer_checks import peer_checks
@@ -66,10 +66,6 @@ from stress.view.text.suite_plan import Forecast, plan_table
 from stress.view.text.suite_table import suite_table
 from stress.view.text.symptom_report import symptom_report
 
-TESTS = Path(__file__).parent
-REPOSITORY = TESTS.parent
-GOLDEN = TESTS / "golden"
-UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
 SEEN_BY_TERMINALS = ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES")
 WIDTH = 112  # of a text that is no terminal's
 
@@ -276,47 +272,6 @@ WRONG = {
     "worker": "worker",
     "run-cell": "run-cell",
 }
-
-
-# What differs between machines, releases or libraries, and what stands for it in a golden file.
-NORMAL = (
-    (re.compile(r"connstorm(, version)? \d+\.\d+\.\d+(?:\.dev\d+)?"), r"connstorm\1 <version>"),
-    (re.compile(r"^ *\d+\.\d s  ", re.MULTILINE), "<s>  "),  # since the beginning, before a stage
-    (re.compile(r"-capture-[0-9a-f]{6}\b"), "-capture-<id>"),
-    (re.compile(r"HISTFAA[\w+/=]+"), "<histogram>"),  # deflated, by one zlib or another
-    (re.compile(r"^Matplotlib is building the font cache.*\n", re.MULTILINE), ""),
-    (re.compile(re.escape(", ".join(SCENARIOS))), "<scenarios>"),  # a new one changes one golden file, not three
-    (re.compile(re.escape(", ".join(Cause))), "<causes>"),
-    (re.compile(r"[ \t]+$", re.MULTILINE), ""),  # tables are filled up with blanks
-)
-
-
-def normal(text, *places):
-    for place, name in (*places, (REPOSITORY, "<repo>")):
-        text = text.replace(str(place), name)
-    for pattern, name in NORMAL:
-        text = pattern.sub(name, text)
-    return text
-
-
-def agree(name, text):
-    """Compare a text with its golden file, or renew that."""
-    file = GOLDEN / f"{name}.txt"
-    if UPDATE:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, "utf-8")
-        return
-    expected = file.read_text("utf-8") if file.exists() else ""
-    if text != expected:
-        lines = (version.splitlines() for version in (expected, text))
-        diff = difflib.unified_diff(*lines, f"tests/golden/{name}.txt", "now", lineterm="")
-        pytest.fail("\n".join(["UPDATE_GOLDEN=1 renews it, if that is meant:", *diff]), pytrace=False)
-
-
-def page(*parts):
-    """Return a golden text of (heading, text)."""
-    ended = ((heading, text + "\n" if text and not text.endswith("\n") else text) for heading, text in parts)
-    return "".join(f"=== {heading}\n{text}" for heading, text in ended)
 
 
 LINKS = {  # suite files
