@@ -21,10 +21,15 @@ def connstorm(*arguments, under=(), **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
+def changed_program(change, *arguments):
+    """Return the command line of the program after lines of Python have changed it, as ``program`` does."""
+    return [sys.executable, "-c", f"{change}\nfrom stress.cli.entry import main\nmain()", *map(str, arguments)]
+
+
 def changed_connstorm(change, *arguments, under=(), **options):
     """Run the program after lines of Python have changed a constant that costs time and is not what is tested."""
-    command = [*under, sys.executable, "-c", f"{change}\nfrom stress.cli.entry import main\nmain()"]
-    return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
+    command = [*under, *changed_program(change, *arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def assert_one_sentence(completed, *words):

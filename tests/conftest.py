@@ -9,11 +9,16 @@ import os
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Tests start the program more than a thousand times, and half of its start-up is compiling it where nothing is cached:
 # a machine whose environment says that Python shall write no bytecode takes minutes longer for the same tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# An example takes as long as a busy machine lets it.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 LONGEST = (
     "test_virtme",

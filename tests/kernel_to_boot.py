@@ -10,7 +10,7 @@ from stress.model.kernel import parse_kernel_name
 from stress.suite.executor import guest
 
 NAME = "deb:bookworm"
-LIMIT_S = 120.0  # of a program
+LIMIT_S = 300.0  # of a program
 
 
 def find_kernel_to_boot():

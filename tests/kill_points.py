@@ -32,10 +32,10 @@ STORMS = {  # by name: the scenario and its options; each lasts some two seconds
     "rules": ("syn-rate-limit", "--act", "20 per second", "--set-host"),
     "settings": ("clean", "--attempts", "400", "--rate", RATE, "--set", "net.ipv4.tcp_syn_retries=3", "--set-host"),
 }
-UNTIL_ENDED_S = 30.0  # the client's program, after a kill
-UNTIL_SILENT_S = 8.0  # a serving side whose client is gone
+UNTIL_ENDED_S = 120.0  # the client's program, after a kill
+UNTIL_SILENT_S = 20.0  # a serving side whose client is gone
 JOIN_WORD = re.compile(r"storm1-\S+")
-UNTIL_CLEAN_S = 12.0  # both hosts: silence is 5 s, and what was changed is undone after it
+UNTIL_CLEAN_S = 60.0  # both hosts: silence is 5 s, and what was changed is undone after it
 VOLATILE = re.compile(
     r"nf_conntrack_(count|buckets)|fib_info|neigh.*|route\.(flush|gc)|stat|cache|random|tcp_mem|udp_mem"
 )

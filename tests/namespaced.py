@@ -18,7 +18,7 @@ import pytest
 from stress.lab import namespace, sysctl
 from stress.model.errors import LabError
 
-LIMIT_S = 110  # below pytest's timeout
+LIMIT_S = 380  # below pytest's timeout
 FOUR_PORTS = (40000, 40003)  # exhaustion takes four connects
 
 
@@ -37,9 +37,11 @@ def namespaced(test=None, *, ports=FOUR_PORTS, sysctls=None, as_oneself=False):
         if child == 0:
             signal.alarm(LIMIT_S)  # a test that hangs does not outlive pytest's own patience
             os.close(reader)
-            with os.fdopen(writer, "wb") as stream:
-                stream.write(pickle.dumps(verdict(test, ports, sysctls or {}, args, kwargs, as_oneself=as_oneself)))
-            os._exit(0)
+            try:
+                with os.fdopen(writer, "wb") as stream:
+                    stream.write(pickle.dumps(verdict(test, ports, sysctls or {}, args, kwargs, as_oneself=as_oneself)))
+            finally:
+                os._exit(0)  # whatever goes wrong here: the child must not go on with the parent's tests
         os.close(writer)
         with os.fdopen(reader, "rb") as stream:
             answer = stream.read()

@@ -145,7 +145,7 @@ def is_drawn(name):
 
 def run_command(arguments, results):
     """Run the command; return its exit code and what it said."""
-    done = connstorm("run", *arguments, "--output", str(results), timeout=110)
+    done = connstorm("run", *arguments, "--output", str(results), timeout=380)
     return done.returncode, done.stderr if done.returncode else done.stdout
 
 

@@ -29,7 +29,7 @@ from stress.storm.peer.joined_peer import JoinedPeer
 from stress.storm.peer.message import SERVER_SPEECH
 from stress.storm.run_plan import carry_out
 
-ANSWER_S = 10.0
+ANSWER_S = 60.0
 
 
 def reach(stack, name, reading, writing):

@@ -161,7 +161,7 @@ def with_neighbour():
                     netlink.neigh("add", dst=gateway, lladdr="02:00:00:00:00:02", ifindex=index, state="permanent")
                     family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
                     netlink.route("add", dst="default", gateway=gateway, oif=index, family=family)
-                assert wait_until(lambda: netlink.get_links(index)[0]["flags"] & IFF_LOWER_UP, 5)
+                assert wait_until(lambda: netlink.get_links(index)[0]["flags"] & IFF_LOWER_UP, 30)
             yield Wire()
         finally:
             holder.kill()
@@ -192,7 +192,7 @@ def by_fixture(hosts, port, folder):
     text += f"def test_storm(storm, host):\n    storm((host, {port}), trials=1, attempts=5, deadline_s=0.5)\n"
     (folder / "test_storm.py").write_text(text)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    return subprocess.run(PYTEST, cwd=folder, capture_output=True, text=True, timeout=100, check=False).stdout
+    return subprocess.run(PYTEST, cwd=folder, capture_output=True, text=True, check=False).stdout
 
 
 def by_plan(host, port, _):
@@ -276,7 +276,7 @@ def leaking_server(*inside):
 @namespaced(ports=(40000, 40099))
 def test_a_storm_goes_on_until_slow_attempts_were_caught(tmp_path):
     with leaking_server():
-        assert wait_until(lambda: is_listening(7000), 10)
+        assert wait_until(lambda: is_listening(7000), 30)
         clients = [socket.socket() for _ in range(9)]
         for port, client in enumerate(clients, 40000):
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)

@@ -215,7 +215,7 @@ def test_a_server_that_becomes_a_daemon_is_met_on_every_address_and_ended_with_i
     plan = plan_for_arm(served_plan("clean"), arm)
     with serve_arm(arm, plan, tmp_path) as served:
         assert is_served(plan)
-        assert wait_until(lambda: len(nginxes()) >= 3, 20)  # the first, and two workers
+        assert wait_until(lambda: len(nginxes()) >= 3, 30)  # the first, and two workers
         assert served.program.find_end() is None
         served.finish()
     assert nginxes() == []

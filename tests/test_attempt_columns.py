@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from timeline_storms import CLOSEWAIT, LOST, NO_PROOF, NONE, PROOFS, column_values, make_storm, unpack
@@ -64,7 +64,6 @@ def assert_exact(storms, part, storm, rows):
     assert list(names) == expected
 
 
-@settings(deadline=None)
 @given(storms_of_any_kind())
 def test_small_pages_have_every_record(storms):
     packed = pack_attempts(storms)
@@ -74,7 +73,6 @@ def test_small_pages_have_every_record(storms):
 
 
 @pytest.mark.parametrize("fine_max", [0, 1 << 20], ids=["coarse", "fine"])
-@settings(deadline=None)
 @given(storms=storms_of_any_kind())
 def test_large_pages_have_exact_records_of_what_is_not_body_and_codes_of_the_rest(fine_max, storms):
     with pytest.MonkeyPatch.context() as patch:

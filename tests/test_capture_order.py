@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.lab.capture import SNAP_BYTES, Packets
@@ -64,7 +64,6 @@ def is_ordered(client, server):
     ).all()
 
 
-@settings(deadline=None)  # the first imports scipy
 @given(
     st.lists(st.tuples(CROSSING_NS, CROSSING_NS, st.integers(1, 10**8)), min_size=1, max_size=200),
     st.integers(-(10**14), 10**14),

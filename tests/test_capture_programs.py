@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.model.errors import UsageError
@@ -127,7 +127,6 @@ CONTENTS.append(gzip.compress(CONTENTS[0], mtime=0))
 CHANGES = st.lists(st.tuples(st.integers(0, 1 << 14), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(CONTENTS), CHANGES, st.integers(0, 1 << 14), st.booleans())
 def test_a_damaged_file_is_read_or_refused(tmp_path_factory, content, changes, end, is_cut):
     data = bytearray(content)

@@ -85,7 +85,7 @@ def test_many_latencies_are_thinned_to_exact_steps_and_the_whole_tail(spread):
     assert np.abs(np.log(picture[above] / truth[above])).max() <= cell
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(storms)
 def test_the_curves_of_the_causes_add_up_to_that_of_all(attempts):
     run = findings(attempts)
@@ -99,7 +99,7 @@ def test_the_curves_of_the_causes_add_up_to_that_of_all(attempts):
         assert {part.whole for part in parts} == {latency_ns.size}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(storms, min_size=2, max_size=4))
 def test_each_act_has_a_curve_of_those_that_sent_a_syn(acts):
     run = findings(*acts)

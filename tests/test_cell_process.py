@@ -17,7 +17,7 @@ TRIES = 5  # on a busy machine a run may be stored before the kill comes
 def test_a_cell_that_is_killed_while_it_stores_its_run_leaves_nothing(tmp_path):
     for _ in range(TRIES):
         cell = CellProcess(Plan(scenario="clean", attempts=20), tmp_path)
-        wait.wait_until(lambda: any(tmp_path.iterdir()), 20, 0.001)
+        wait.wait_until(lambda: any(tmp_path.iterdir()), 30, 0.001)
         cell.process.send_signal(signal.SIGKILL)
         result = cell.wait(ignore_progress)
         if result.path is None:

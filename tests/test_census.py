@@ -64,7 +64,7 @@ def states(family, **ports):
 
 def becomes(family, *expected):
     """Wait until the sockets' states are these, for closing handshakes need a moment."""
-    wait_until(lambda: states(family) == sorted(expected), 2)
+    wait_until(lambda: states(family) == sorted(expected), 30)
     assert states(family) == sorted(expected)
 
 
@@ -153,7 +153,7 @@ def leak(network, port):
     client, _ = network.pair(port)
     client.shutdown(socket.SHUT_WR)
     domain = 6 if network.domain == socket.AF_INET6 else 4
-    assert wait_until(lambda: ("FIN-WAIT-2", port, 5000) in states(domain), 2)  # else an RST answers the server's ACK
+    assert wait_until(lambda: ("FIN-WAIT-2", port, 5000) in states(domain), 30)  # else an RST answers the server's ACK
     vanish(client)
 
 
@@ -187,7 +187,7 @@ def test_every_socket_of_the_server_on_a_4_tuple_is_listed_whatever_its_state(se
         accepted.shutdown(socket.SHUT_WR)
         client, accepted = network.pair(40006)
         client.shutdown(socket.SHUT_WR)
-        assert wait_until(lambda: server_states(family).get(40006) == "CLOSE-WAIT", 2)
+        assert wait_until(lambda: server_states(family).get(40006) == "CLOSE-WAIT", 30)
         deafen(client)
         accepted.shutdown(socket.SHUT_WR)
         client, accepted = network.pair(40007)
@@ -204,7 +204,7 @@ def test_every_socket_of_the_server_on_a_4_tuple_is_listed_whatever_its_state(se
             40006: "LAST-ACK",
             40007: "CLOSING",
         }
-        wait_until(lambda: server_states(family) == expected, 2)
+        wait_until(lambda: server_states(family) == expected, 30)
         assert server_states(family) == expected
         assert server_states(10 - family) == {}
 
@@ -301,7 +301,7 @@ def test_pyroute2_lists_the_same(family):
         network.pair(40001)[0].close()
         network.client(40002, deaf=True)
         network.client(40003)  # waits to be accepted
-        wait_until(lambda: ("FIN-WAIT-2", 40001, 5000) in states(family), 2)
+        wait_until(lambda: ("FIN-WAIT-2", 40001, 5000) in states(family), 30)
         ours = sorted(census.iterate_sockets(family))
         with DiagSocket() as diag:
             theirs = sorted(

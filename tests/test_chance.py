@@ -36,7 +36,7 @@ rings = st.integers(1, 60).flatmap(
 ).filter(lambda ring: any(ring[0]))  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rings, st.integers(1, 40))
 def test_a_chance_is_in_order(ring, connects):
     free, mined = (np.array(part) for part in ring)
@@ -48,7 +48,7 @@ def test_a_chance_is_in_order(ring, connects):
         assert 0 <= share.low <= share.value <= share.high <= 1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(rings, st.integers(1, 30))
 def test_the_walks_are_those_of_brute_force(ring, connects):
     free, marked = np.array(ring[0]), np.array(ring[0]) & np.array(ring[1])

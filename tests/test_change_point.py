@@ -190,7 +190,7 @@ def simulated(seed, stretches):
     return heights + noise(np.random.default_rng(seed), len(heights), tails=4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds, stretches=steps, factor=st.floats(1e-3, 1e3))
 def test_the_unit_of_times_does_not_matter(seed, stretches, factor):
     values = times(simulated(seed, stretches))
@@ -200,7 +200,7 @@ def test_the_unit_of_times_does_not_matter(seed, stretches, factor):
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds, stretches=steps)
 def test_backwards_the_same_steps_are_confirmed(seed, stretches):
     values = times(simulated(seed, stretches))
@@ -208,7 +208,7 @@ def test_backwards_the_same_steps_are_confirmed(seed, stretches):
     assert [len(values) - place for place in reversed(back)] == pytest.approx(forth, abs=2)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds, stretches=steps)
 def test_up_becomes_down_in_a_mirror(seed, stretches):
     heights = simulated(seed, stretches)
@@ -216,7 +216,7 @@ def test_up_becomes_down_in_a_mirror(seed, stretches):
     assert confirmed(up) == pytest.approx(confirmed(down), abs=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     values=st.lists(st.floats(0, 1e12), min_size=1, max_size=60),
     name=st.sampled_from(["rate", "body.p50", "errors_per_million", "errors"]),
@@ -246,7 +246,7 @@ def brute(values, weights, price):
     return best
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds, points=st.integers(2, 9), price=st.floats(0.1, 6))
 def test_the_potts_fit_is_the_best_of_all(seed, points, price):
     rng = np.random.default_rng(seed)

@@ -59,14 +59,14 @@ def raw(text, kind=Kind.MESSAGE):
     return HEAD.pack(len(text), kind) + text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(FROM_CLIENT)
 def test_what_a_client_says_arrives_as_it_was_said(message):
     (received,) = read_messages(CLIENT_SPEECH, pack(message), cut=7)
     assert received.message == message
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(FROM_SERVER)
 def test_what_a_serving_side_says_arrives_with_its_arrays(said):
     message, arrays = said

@@ -148,7 +148,7 @@ CHANGES = (b"\xff", b"\x00" * 16, b"", b"-1", b"99999999999999999999", b"1e400",
     change=st.sampled_from(CHANGES),
     verb=st.sampled_from(VERBS),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_file_is_said_and_is_no_fault(tmp_path, *, file, place, cut, change, verb):
     shutil.rmtree(tmp_path)
     damaged = tmp_path / "all" / "damaged"

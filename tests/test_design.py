@@ -61,7 +61,7 @@ def test_what_is_said_to_be_impossible_is_and_what_is_named_is_enough(trials, te
     assert needed == 1 or never(needed - 1, tests, unit=unit)
 
 
-@settings(deadline=None, max_examples=50)  # scipy is loaded by the first
+@settings(max_examples=50)
 @given(st.integers(6, 20), st.integers(1, 600))
 def test_a_survey_marks_a_change_where_as_many_change_as_it_says(blocks, tests):
     text = few_blocks_text(blocks, tests)

@@ -15,7 +15,7 @@ SMALL = ("--port-range", "40000-40031", "--mines", "5")
 
 def carry_out(folder, *arguments):
     """Return the record, the summary and the output of a run by the real command; skip where there can be none."""
-    ended = connstorm("run", *arguments, "-o", folder, UNDRAWN, timeout=110)
+    ended = connstorm("run", *arguments, "-o", folder, UNDRAWN)
     if ended.returncode == 1 and "namespace" in ended.stderr:
         pytest.skip(ended.stderr.strip())
     assert ended.returncode == 0, ended.stderr

@@ -87,7 +87,7 @@ def test_a_dropped_rst_leaves_the_server_s_socket(family, made_of):
 def test_without_a_firewall_the_rst_arrives(family):
     with listening(family) as server:
         reset_from(family)
-        assert wait.wait_until(lambda: server_states(family) == [], 5)
+        assert wait.wait_until(lambda: server_states(family) == [], 30)
         server.accept()[0].close()
 
 
@@ -106,7 +106,7 @@ def test_a_dropped_challenge_ack_lets_others_connect(family, made_of):
         client.connect((address, 5000))
         accepted, _ = server.accept()
         client.close()  # its port is free when the ACK of its FIN has come, which the server delays
-        assert wait.wait_until(lambda: next(census.iterate_sockets(family, local_port=40000), None) is None, 5)
+        assert wait.wait_until(lambda: next(census.iterate_sockets(family, local_port=40000), None) is None, 30)
         assert server_states(family) == ["CLOSE-WAIT"]
         if made_of is Firewall.NFT:
             if not firewall.has_nft():

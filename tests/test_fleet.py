@@ -196,7 +196,7 @@ def test_a_suite_that_is_killed_leaves_no_trial_running(fleet):
     assert wait.wait_until(lambda: fleet.rooms("lab1"), 30)
     suite.kill()
     suite.communicate()
-    assert wait.wait_until(lambda: not fleet.rooms("lab1"), 20)
+    assert wait.wait_until(lambda: not fleet.rooms("lab1"), 30)
 
 
 def test_a_worker_that_is_told_to_end_ends_its_trial_and_leaves_nothing(fleet):

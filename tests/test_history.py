@@ -12,7 +12,7 @@ import command
 import pytest
 from boxes import outside, overlapping
 from history_builders import BEGIN, DAY, a_series, drawn_series, levels, store_all, times, wavering
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from stored import FROZEN, a_document, a_suite, jittered
 
@@ -244,7 +244,6 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 entries = st.builds(Acceptance, cell=texts, testbed=texts, metric=texts, at=texts, reason=texts)
 
 
-@settings(deadline=None)  # it writes files, and the disk is others' as well
 @given(first=st.lists(entries, max_size=3), more=st.lists(entries, min_size=1, max_size=3), end=st.sampled_from("\n# "))
 def test_entries_are_read_as_they_were_written(tmp_path_factory, first, more, end):
     file = tmp_path_factory.mktemp("accepted") / "accepted.toml"

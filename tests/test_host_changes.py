@@ -25,7 +25,7 @@ FIRST, SECOND = (f"table inet connstorm {{\n{OWNED}\n{CHAIN.format(name)}}}\n" f
 ROUTES = [OwnRoute("192.0.2.9", "throw"), OwnRoute("2001:db8::9", "unreachable")]
 CHANGES = (HostChange(sysctls=TWO), HostChange(routes=ROUTES), HostChange(rules=FIRST), HostChange(rules=SECOND))
 KILL_POINTS = int(os.environ.get("CONNSTORM_KILL_POINTS", "2"))  # of each process
-ENDED_S = 10.0
+ENDED_S = 60.0
 
 needs_nft = pytest.mark.skipif(not firewall.has_nft(), reason="nft is not installed (Debian package nftables)")
 

@@ -72,7 +72,6 @@ def assert_one_line(ended, code, sentence, results):
     assert list(results.iterdir()) == []
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("world", WORLDS)
 def test_what_is_not_possible_is_one_sentence(world, tmp_path):
     commands, options, code, sentence = WORLDS[world]
@@ -82,7 +81,6 @@ def test_what_is_not_possible_is_one_sentence(world, tmp_path):
     assert_one_line(ended, code, sentence, tmp_path)
 
 
-@pytest.mark.timeout(60)
 def test_a_loopback_that_was_never_up_is_named(tmp_path):
     alone = ["unshare", "-Urn"]
     if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
@@ -91,7 +89,6 @@ def test_a_loopback_that_was_never_up_is_named(tmp_path):
     assert_one_line(ended, 3, "loopback .* is down", tmp_path)
 
 
-@pytest.mark.timeout(60)
 def test_a_private_run_without_its_family_is_one_sentence(tmp_path):
     setting = "net.ipv6.conf.all.disable_ipv6=1"
     ended = connstorm("run", "clean", "--family", 6, "--attempts", 50, "--set", setting, "-o", tmp_path, UNDRAWN)
@@ -100,7 +97,6 @@ def test_a_private_run_without_its_family_is_one_sentence(tmp_path):
     assert_one_line(ended, 2, "IPv6 is off", tmp_path)
 
 
-@pytest.mark.timeout(60)
 def test_a_firewall_that_drops_later_ends_the_laying_of_mines(tmp_path):
     """The rule lets 600 bytes of SYNs pass: 10 of them, one for the first connection."""
     with network() as (_, inside):
@@ -109,7 +105,6 @@ def test_a_firewall_that_drops_later_ends_the_laying_of_mines(tmp_path):
     assert_one_line(ended, 3, r"41 of 50 connections .* with no answer within 10 s", tmp_path)
 
 
-@pytest.mark.timeout(60)
 def test_one_lost_syn_is_no_reason_to_refuse(tmp_path):
     with network() as (_, inside):
         prepare(inside, f"{FILTER} {SYN} quota until 60 bytes drop")
@@ -117,7 +112,6 @@ def test_one_lost_syn_is_no_reason_to_refuse(tmp_path):
     assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("scenario", [["clean", "--attempts", 200], ["closewait", "--mines", 20, "--attempts", 300]])
 def test_the_books_of_a_host_without_other_traffic_balance(scenario, tmp_path):
     with network() as (_, inside):
@@ -138,7 +132,6 @@ while True:
 """
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(("options", "code"), [(["--strict"], 4), ([], 0)])
 def test_books_that_do_not_balance_are_4_where_that_was_asked_for(options, code, tmp_path):
     """Somebody else connects on the same host, and the counters count that too."""

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from command import assert_one_sentence, connstorm, program
+from command import assert_one_sentence, changed_program, connstorm, program
 from inspection_states import ANYWHERE
 from namespaced import namespaced
 from test_servers_of_others import LEAK, NGINX, listening
 
-from stress.lab import sysctl
+from stress.lab import counters, sysctl
 from stress.lab.wait import wait_until
 
 AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
@@ -40,6 +40,15 @@ SERVERS = {
     "a dual-stack one in Python": [sys.executable, "-c", LEAK.format(host="::", family="AF_INET6", dual=True)],
     "a dual-stack one of Node": ["node", "-e", NODE],
 }
+# Says when a watch has looked for the first time, and waits for the next look or Ctrl-C.
+SAY_WHEN = """
+import sys, time, types
+from stress.run import inspection
+def sleep(seconds):
+    print("has looked", file=sys.stderr, flush=True)
+    time.sleep(seconds)
+inspection.time = types.SimpleNamespace(monotonic=time.monotonic, sleep=sleep)
+"""
 needs_nobody = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv (Debian: util-linux)"
 )
@@ -52,7 +61,7 @@ def serving(command):
         pytest.skip(f"{command[0]} is missing")
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            assert wait_until(lambda: str(PORT) in listening(), 10)
+            assert wait_until(lambda: str(PORT) in listening(), 30)
             yield process
         finally:
             process.kill()
@@ -77,6 +86,24 @@ def inspected(*arguments, expected=0, **options):
     ended = connstorm("inspect", "--json", *arguments, **options)
     assert (ended.returncode, ended.stderr) == (expected, ""), ended.stderr
     return json.loads(ended.stdout)
+
+
+@contextmanager
+def watched(*arguments):
+    """Watch from before a block until after it; what is yielded is filled with the document and the exit code."""
+    command = changed_program(SAY_WHEN, "inspect", "--json", "--watch", 1000, *arguments)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline() == "has looked\n"
+        document = {}
+        yield document
+        process.send_signal(signal.SIGINT)
+        document |= json.loads(process.communicate(timeout=60)[0])
+    document["code"] = process.returncode
+
+
+def has_counted(**expected):
+    """Wait until counters of the kernel have these values."""
+    return wait_until(lambda: {name: counters.read()[name] for name in expected} == expected, 30)
 
 
 def ports_of_ss(state, end="sport"):
@@ -112,8 +139,8 @@ def test_a_leak_is_named_with_number_ages_and_the_ports_that_ss_has(server):
             client.close()
         time.sleep(GONE_S)
         connected(40020, linger2=False).close()
-        assert wait_until(lambda: ports_of_ss("fin-wait-2", "dport") == {40020}, 10)
-        assert wait_until(lambda: len(ports_of_ss("close-wait")) == len(old) + len(new) + 1, 10)
+        assert wait_until(lambda: ports_of_ss("fin-wait-2", "dport") == {40020}, 30)
+        assert wait_until(lambda: len(ports_of_ss("close-wait")) == len(old) + len(new) + 1, 30)
         waiting = ports_of_ss("fin-wait-2", "dport")
         poisoned = ports_of_ss("close-wait") - waiting
         views = []
@@ -145,7 +172,7 @@ def test_a_leak_is_named_with_number_ages_and_the_ports_that_ss_has(server):
 def test_nobody_is_told_what_he_cannot_see_and_how_to_let_it():
     with serving(SERVERS["a dual-stack one in Python"]) as process:
         clients = [connected(port) for port in range(40000, 40003)]
-        assert wait_until(lambda: len(list(Path(f"/proc/{process.pid}/fd").iterdir())) >= 7, 10)
+        assert wait_until(lambda: len(list(Path(f"/proc/{process.pid}/fd").iterdir())) >= 7, 30)
         clients.pop().close()
         time.sleep(GONE_S)
         document = inspected(under=AS_NOBODY)
@@ -178,7 +205,7 @@ def stuck_nginx(folder):
     command = [nginx, "-p", str(folder), "-c", str(configuration), "-e", str(folder / "log"), "-g", "daemon off;"]
     with serving(command) as master:
         children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
-        assert wait_until(lambda: children.read_text().split(), 10)
+        assert wait_until(lambda: children.read_text().split(), 30)
         (worker,) = map(int, children.read_text().split())
         served = []
         for port in (40000, 40001):
@@ -207,15 +234,15 @@ def test_a_stopped_worker_of_nginx_is_named_and_what_waits_in_its_queue_told_apa
         elsewhere = inspected("--port", PORT + 1)
         if shutil.which("ss") is not None:
             assert {*ports_of_ss("close-wait")} == {40000, 40001, 40010, 40011, 40012}
-        with subprocess.Popen(
-            program("inspect", "--json", "--watch", 1, "--ignore", "listener-queue"), stdout=subprocess.PIPE, text=True
-        ) as watching:
-            time.sleep(0.9)  # it has begun to look
+        with watched("--ignore", "listener-queue") as watch:
+            dropped = counters.read()["ListenDrops"]
             late = [socket.socket() for _ in range(3)]
             for client in late:
                 client.setblocking(False)
                 client.connect_ex(("127.0.0.1", PORT))
-            watched = json.loads(watching.communicate(timeout=60)[0])
+            assert wait_until(lambda: counters.read()["ListenDrops"] >= dropped + len(late), 30)
+            for client in late:
+                client.close()
         del clients
     (listener,) = document["listeners"]
     assert (listener["limit"], listener["waiting"], listener["stopped"]) == (4, 5, [worker])
@@ -227,9 +254,9 @@ def test_a_stopped_worker_of_nginx_is_named_and_what_waits_in_its_queue_told_apa
     assert f"stopped, by a signal or a debugger: {worker}." in document["verdict"]
     assert sorted(leak["count"] for leak in of_worker["leaks"]) == [2, 3]
     assert (elsewhere["leaks"], elsewhere["listeners"], elsewhere["findings"]) == ([], [], [])
-    assert watching.returncode == 1
-    assert watched["watch"]["listener_drops"] == {f"127.0.0.1:{PORT}": watched["watch"]["counters"]["ListenDrops"]}
-    assert watched["verdict"].startswith(f"nginx[{master}] at 127.0.0.1:{PORT} dropped ")
+    assert watch["code"] == 1
+    assert watch["watch"]["listener_drops"] == {f"127.0.0.1:{PORT}": watch["watch"]["counters"]["ListenDrops"]}
+    assert watch["verdict"].startswith(f"nginx[{master}] at 127.0.0.1:{PORT} dropped ")
 
 
 def test_the_minefield_of_a_scenario_is_counted():
@@ -290,17 +317,14 @@ def test_a_syn_ack_that_comes_again_is_no_mine():
     """
     with socket.create_server(("127.0.0.1", PORT)) as server:
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
-        with subprocess.Popen(
-            program("inspect", "--json", "--watch", 2.5), stdout=subprocess.PIPE, text=True
-        ) as watching:
-            time.sleep(0.8)  # it has begun to look
+        with watched() as document:
             clients = [socket.create_connection(server.getsockname()) for _ in range(10)]
-            document = json.loads(watching.communicate(timeout=60)[0])
+            assert has_counted(TCPSYNChallenge=10, TCPDeferAcceptDrop=10)
         del clients
     watch = document["watch"]
     assert watch["counters"]["TCPSYNChallenge"] == watch["counters"]["TCPDeferAcceptDrop"] == 10
     assert watch["listener_drops"] == {f"127.0.0.1:{PORT}": 10}
-    assert (watching.returncode, document["clients"], document["leaks"]) == (0, [], [])
+    assert (document["code"], document["clients"], document["leaks"]) == (0, [], [])
     assert [row["chance"] for row in document["destinations"] if row["chance"] and row["chance"]["mines"]] == []
     assert all("mine" not in finding["text"] for finding in document["findings"])
     deferred, again, challenged = (finding["text"] for finding in document["findings"])

@@ -445,7 +445,7 @@ connection = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(connection, max_size=30, unique_by=lambda row: row[:4]))
 def test_ports_and_mines_are_those_of_a_slow_count(rows):
     state = state_of(

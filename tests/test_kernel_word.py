@@ -149,7 +149,7 @@ def lay_mine(family, listening, port):
         mine, _ = listening.accept()
         ours.shutdown(socket.SHUT_WR)
         state = census.NUMBERS["FIN-WAIT-2"]  # an ACK that came later would be answered by an RST
-        assert wait.wait_until(lambda: ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == state, 1)
+        assert wait.wait_until(lambda: ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == state, 30)
         ours.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)  # it ends without a word
     return mine
 

@@ -22,7 +22,7 @@ ALONE = ["unshare", "-Urn"]
 PORTS = ["--port-range", "40000-40063"]
 CLOSEWAIT = ["run", "closewait", "--mines", "8", *PORTS]
 MARK = "CONNSTORM_TEST_OF_LIFE"
-END_S = 20.0
+END_S = 60.0
 
 
 @contextmanager

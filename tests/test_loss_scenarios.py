@@ -171,7 +171,7 @@ def test_a_slow_link_delays_without_a_resend_and_a_short_queue_drops(name):
 
 
 def test_a_kernel_without_netem_is_no_failure_and_one_that_has_it_loses_in_one_act_only(tmp_path):
-    done = connstorm("run", "link", "--attempts", "20", "--output", tmp_path, timeout=110)
+    done = connstorm("run", "link", "--attempts", "20", "--output", tmp_path)
     if done.returncode:
         assert done.returncode == NotApplicableError.exit_code
         assert done.stderr.startswith("connstorm: This kernel cannot queue packets as netem does: ")

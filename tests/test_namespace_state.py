@@ -287,7 +287,7 @@ def test_ss_sees_the_same_sockets_in_the_same_hands():
             if number % 2:
                 ends[-1 if number >= 6 else -2].close()
         unacknowledged = ["FIN-WAIT-1"]  # until a delayed ACK comes, perhaps between our list and that of ss
-        assert wait_until(lambda: not sum(len(census.list_sockets(family, unacknowledged)) for family in (4, 6)), 10)
+        assert wait_until(lambda: not sum(len(census.list_sockets(family, unacknowledged)) for family in (4, 6)), 30)
         state = namespace_state.take_state(with_rules=False)
         listed = subprocess.run(["ss", "-tanpH"], capture_output=True, text=True, check=True).stdout
     theirs = Counter()

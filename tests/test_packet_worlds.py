@@ -304,7 +304,7 @@ PACKETS = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(PACKETS, min_size=1, max_size=16))
 def test_an_old_socket_is_named_only_after_a_connection_that_fits(packets):
     talk, sent = Talk(), []

@@ -77,7 +77,7 @@ def test_hostile_names_of_a_suite_are_shown_as_they_are(browser, tmp_path):
         assert f"it failed: {SHOWN}" in text
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(st.characters(codec=None), max_size=40))
 def test_any_text_is_a_page_that_can_be_written(text):
     page = render_page(Document(title=text, verdict=text, facts=(Fact(text, text),)))

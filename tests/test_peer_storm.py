@@ -76,7 +76,7 @@ def lose_server(hosts, served, client, stage, connections=0):
     while stage not in client.stderr.readline():
         assert client.poll() is None
     before = count_passive_opens(hosts.server)
-    assert wait.wait_until(lambda: count_passive_opens(hosts.server) - before >= connections, 20, interval_s=0.05)
+    assert wait.wait_until(lambda: count_passive_opens(hosts.server) - before >= connections, 30, interval_s=0.05)
     served.kill()
     served.wait(10)
     client.send_signal(signal.SIGINT)

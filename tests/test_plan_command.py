@@ -69,7 +69,7 @@ def test_the_command_of_a_scenario_is_its_name(name):
         assert (plan_of(command), unsaid) == (other, [])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sampled_from(["clean", "closewait", "accept-queue", "rst-dropped"]), CHANGES)
 def test_a_command_makes_the_same_plan_or_says_what_it_cannot(name, changes):
     base = SCENARIOS[name].plan

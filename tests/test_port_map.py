@@ -69,7 +69,7 @@ def collisions():
     return findings(attempts, mines=(40000, 40001, 40002, 40050, 40051), left=(40050, 40051))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(storms, min_size=1, max_size=3))
 def test_every_attempt_is_drawn_once_in_its_act(acts):
     run = findings(*acts)
@@ -81,7 +81,7 @@ def test_every_attempt_is_drawn_once_in_its_act(acts):
         assert (count(strip) if strip else 0) == attempts.size - with_port
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(storms, min_size=1, max_size=3))
 def test_the_key_counts_every_attempt_once(acts):
     run = findings(*acts)

@@ -171,7 +171,7 @@ def test_real_runs_are_drawn(tmp_path):
     for label, mines in (("few", "5"), ("many", "60")):
         results = tmp_path / label
         storm = ["run", "closewait", "--attempts", 2000, "--mines", mines]
-        done = connstorm(*storm, "-o", results, "--json", timeout=60)
+        done = connstorm(*storm, "-o", results, "--json")
         if done.returncode == 3:
             pytest.skip(f"no private namespace: {done.stderr.strip()}")
         assert done.returncode == 0, done.stderr

@@ -76,9 +76,7 @@ def run(folder, *options):
     saved = folder / "saved.json"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     command = [*PYTEST, f"--benchmark-json={saved}", *options] if "no:benchmark" not in options else [*PYTEST, *options]
-    ended = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False
-    )
+    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     document = json.loads(saved.read_text()) if saved.exists() and saved.stat().st_size else None
     return ended, document
 

@@ -20,7 +20,7 @@ from stress.run.peer.relays import Relays
 from stress.storm.peer.calls import Describe, MeasureClock, Ping, ReadQueue
 from stress.storm.peer.channel import Channel
 
-LIMIT_S = 10
+LIMIT_S = 60
 
 
 @pytest.fixture(autouse=True)
@@ -89,11 +89,12 @@ def test_a_host_that_is_lost_while_a_relay_is_being_started_leaves_none(monkeypa
     make_pair = socket.socketpair
 
     def make_pair_late():
+        good.channel.send(ReadQueue())  # it is lost now, and not before
         assert wait_until(lambda: relays.has_noticed, LIMIT_S)
         return make_pair()
 
     with relays_end(LabError, "good was lost") as relays:
-        reach(relays, "good").channel.send(ReadQueue())
+        good = reach(relays, "good")
         monkeypatch.setattr(socket, "socketpair", make_pair_late)
         reach(relays, "lab3")
     assert [one.process.returncode is not None for one in relays.relays] == [True, True]

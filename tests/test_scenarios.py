@@ -26,7 +26,7 @@ from stress.model.world import Drop
 from stress.storm.catalogue import SCENARIOS
 from stress.storm.check.world_rules import QUEUE_KINDS
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 
 DROPS = (
     *("TCP_INVALID_SYN", "NETFILTER_DROP", "CPU_BACKLOG", "IP_RPFILTER", "XFRM_POLICY", "QDISC_DROP", "NO_SOCKET"),

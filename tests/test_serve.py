@@ -198,7 +198,7 @@ def test_settings_are_changed_for_an_act_alone(hosts):
         assert hosts.server.run(*read).stdout == "0\n"
         served.call(calls.BeginAct("storm"))
         served.process.kill()
-        assert wait.wait_until(lambda: hosts.server.run(*read).stdout == "0\n", 10), "another process undoes it"
+        assert wait.wait_until(lambda: hosts.server.run(*read).stdout == "0\n", 30), "another process undoes it"
     assert hosts.is_quiet()
 
 

@@ -17,7 +17,7 @@ from stress.storm.peer import calls
 from stress.storm.peer.link_plan import across_link
 
 OVERFLOW = "net.ipv4.tcp_abort_on_overflow"
-UNDONE_S = 10.0
+UNDONE_S = 60.0
 
 
 @pytest.fixture(scope="module")

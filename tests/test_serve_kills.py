@@ -68,6 +68,6 @@ def test_a_kill_at_any_point_leaves_nothing_behind(hosts):
         killer.join()
         assert hosts.is_quiet(), (delay_s, hosts.server.pids())
         assert hosts.server.run("cat", SETTING).stdout == "0\n", delay_s
-        assert wait.wait_until(lambda: not list(hosts.server.state.iterdir()), 5), delay_s
+        assert wait.wait_until(lambda: not list(hosts.server.state.iterdir()), 30), delay_s
         assert b"ConnectionRefusedError" in storm(hosts, 1, port=PORT).communicate()[0], delay_s
     assert killed

@@ -60,7 +60,7 @@ def program(text):
     """Run a server of Python; yield its name as connstorm names it."""
     with subprocess.Popen([sys.executable, "-c", text]) as process:
         try:
-            assert wait_until(lambda: "7000" in listening(), 10)
+            assert wait_until(lambda: "7000" in listening(), 30)
             yield f"{Path(f'/proc/{process.pid}/comm').read_text().strip()}[{process.pid}]"
         finally:
             process.kill()
@@ -154,14 +154,14 @@ def test_a_stopped_worker_of_nginx_is_named(tmp_path):
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as master:
         workers = []
         try:
-            assert wait_until(lambda: "7000" in listening(), 10)
+            assert wait_until(lambda: "7000" in listening(), 30)
             children = f"/proc/{master.pid}/task/{master.pid}/children"
 
             def has_workers():
                 workers[:] = map(int, Path(children).read_text().split())
                 return len(workers) == 2
 
-            assert wait_until(has_workers, 10)
+            assert wait_until(has_workers, 30)
             os.kill(workers[1], signal.SIGSTOP)
             summary = storm()
             assert 0 < summary.causes["accept_queue"] < 100

@@ -21,7 +21,7 @@ from stress.model.errors import LabError, UsageError
 from stress.model.plan import Plan
 from stress.model.world import ADDRESSES, CLIENT, ROUTER, SERVER, Topology, World
 
-LIMIT_S = 30
+LIMIT_S = 60
 CTRL_C, CTRL_D = b"\x03", b"\x04"
 # A user without any capability, who owns what root owns here.
 AS_NOBODY = ("unshare", "--user", "--map-user=1000", "--map-group=1000")

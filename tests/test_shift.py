@@ -84,7 +84,7 @@ def test_where_nothing_can_be_told_nothing_is():
 # Ratios.
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(arms, arms, st.booleans())
 def test_ratios_are_those_of_a_comparison_of_the_same_quantile(base, new, paired):
     least = min(len(base), len(new))
@@ -97,7 +97,7 @@ def test_ratios_are_those_of_a_comparison_of_the_same_quantile(base, new, paired
         assert shift.base_ns[place] in values[0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(arms, st.booleans(), st.integers(2, 50))
 def test_a_factor_is_found_in_every_quantile_and_the_band_with_it(base, paired, factor):
     shift = quantile_shift(base, [trial * factor for trial in base], paired=paired)
@@ -107,7 +107,7 @@ def test_a_factor_is_found_in_every_quantile_and_the_band_with_it(base, paired, 
     assert shift.high == pytest.approx(same.high * factor)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(arms, arms, st.booleans())
 def test_bands_hold_their_ratio_and_arms_swapped_say_the_opposite(base, new, paired):
     least = min(len(base), len(new))
@@ -122,7 +122,7 @@ def test_bands_hold_their_ratio_and_arms_swapped_say_the_opposite(base, new, pai
         assert back.low == pytest.approx(1 / there.high)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(arms, arms)
 def test_it_is_a_function_of_its_seed(base, new):
     one, again = (quantile_shift(base, new, paired=False, seed=3) for _ in range(2))

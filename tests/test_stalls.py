@@ -38,7 +38,7 @@ def stop_and_continue(process):
     """Stop a process for a while; return between which moments (ns) it certainly did not run."""
     os.kill(process, signal.SIGSTOP)
     stat = Path(f"/proc/{process}/stat")
-    assert wait.wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", 10, 0.001)
+    assert wait.wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", 30, 0.001)
     stopped_ns = now_ns()
     time.sleep(STOPPED_S)
     continued_ns = now_ns()
@@ -86,7 +86,7 @@ def test_a_stop_while_attempts_wait_is_a_stall():
 
     with silent_listener():
         child, answer = in_a_child(run)
-        assert wait.wait_until(lambda: records["error"][2], 10, 0.001)  # all are in flight
+        assert wait.wait_until(lambda: records["error"][2], 30, 0.001)  # all are in flight
         stopped_ns, continued_ns = stop_and_continue(child)
         stalls, missed = answer()
     (stall,) = [stall for stall in stalls if covers(stall, stopped_ns - epoch_ns, continued_ns - epoch_ns)]
@@ -105,7 +105,7 @@ def test_a_stall_of_one_worker_of_two_comes_with_its_number():
     with silent_listener(), Workers(specs, [2, 2], buffer, np.zeros(PORTS, np.uint8)) as workers:
 
         def stop():
-            assert wait.wait_until(buffer.records["error"].all, 10, 0.001)
+            assert wait.wait_until(buffer.records["error"].all, 30, 0.001)
             stopped.extend(stop_and_continue(workers.processes[1].pid))
 
         stopping = threading.Thread(target=stop)

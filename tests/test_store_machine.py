@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from fake_executor import CUT_SHORT, LOST, FakeExecutor
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -191,6 +191,4 @@ def read_or_refused(path):
 
 EXAMPLES, STEPS = (300, 20) if os.environ.get("CONNSTORM_MACHINE") else (6, 8)
 TestStore = Store.TestCase
-TestStore.settings = settings(
-    max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestStore.settings = settings(max_examples=EXAMPLES, stateful_step_count=STEPS)

@@ -474,7 +474,7 @@ def test_with_host_settings_are_changed_for_each_trial_and_put_back(tmp_path):
 
     with changing(source, tmp_path / "killed") as process:
         process.kill()
-    assert wait.wait_until(lambda: settings() == before, 10), "the trial's own process restores what it changed"
+    assert wait.wait_until(lambda: settings() == before, 30), "the trial's own process restores what it changed"
 
     with changing(source, tmp_path / "both killed") as process:
         for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():

@@ -9,7 +9,7 @@ from datetime import date
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.lab import sysctl
@@ -906,7 +906,6 @@ def unquoted(table, random):
     return document
 
 
-@settings(deadline=None)
 @given(documents(), st.randoms(use_true_random=False))
 def test_every_valid_document_is_read_as_what_it_says(pair, random):
     document, suite = pair
@@ -931,7 +930,6 @@ def at(document, position):
     return document
 
 
-@settings(deadline=None)
 @given(documents(), st.randoms(use_true_random=False), st.data())
 def test_one_misspelt_key_is_told_with_its_line(pair, random, data):
     document = unquoted(pair[0], random)
@@ -948,7 +946,6 @@ def test_one_misspelt_key_is_told_with_its_line(pair, random, data):
         assert f"s.toml, line {line}: " in said
 
 
-@settings(deadline=None)
 @given(documents(), st.randoms(use_true_random=False), st.data())
 def test_a_document_with_something_changed_is_read_or_refused(pair, random, data):
     document = unquoted(copy.deepcopy(pair[0]), random)
@@ -961,7 +958,6 @@ def test_a_document_with_something_changed_is_read_or_refused(pair, random, data
     outcome(written(document, random)[0])
 
 
-@settings(deadline=None)
 @given(documents(), st.randoms(use_true_random=False), st.data())
 def test_a_text_with_something_changed_is_read_or_refused(pair, random, data):
     text, _ = written(pair[0], random)
@@ -1007,7 +1003,6 @@ LIKELY = {
 }
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(KEYS, ANYTHING, max_size=4) | st.fixed_dictionaries({}, optional=LIKELY),
     st.randoms(use_true_random=False),
@@ -1018,13 +1013,11 @@ def test_any_document_is_read_or_refused(document, random):
     outcome(text)
 
 
-@settings(deadline=None)
 @given(st.text() | st.text(alphabet="ab[]{}\"'=.,# \n01", max_size=40))
 def test_any_text_is_read_or_refused(text):
     outcome(text)
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_any_file_is_read_or_refused(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any.toml"

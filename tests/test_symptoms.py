@@ -17,7 +17,6 @@ from builders import MS, SECOND, a_host, a_ladder, settings
 from click.testing import CliRunner
 from command import assert_one_sentence, connstorm
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from namespaced import namespaced
 from rich.console import Console
@@ -57,7 +56,6 @@ def labels(answer):
 # What is asked
 
 
-@hypothesis_settings(deadline=None)
 @given(
     st.decimals(min_value=0, max_value=10**6, places=3), st.sampled_from(sorted(UNITS_NS)), st.sampled_from(["", " "])
 )
@@ -68,13 +66,11 @@ def test_a_time_is_read_in_any_unit(amount, unit, blank):
     assert query.error is query.symptom is query.resends is None
 
 
-@hypothesis_settings(deadline=None)
 @given(st.integers(1, 1000), st.sampled_from([MS, 4 * MS, 10 * MS]))
 def test_jiffies_are_those_of_the_kernel(count, jiffy_ns):
     assert parse_query(f"{count} jiffies").latency_ns(jiffy_ns) == count * jiffy_ns
 
 
-@hypothesis_settings(deadline=None)
 @given(st.sampled_from(sorted(HANDLED)), st.integers(1, 500), st.booleans(), st.sampled_from([" ", " after ", ", "]))
 def test_an_error_is_read_in_any_case_alone_and_with_a_time(name, tenths, lower, between):
     word = name.lower() if lower else name
@@ -117,7 +113,6 @@ def test_names_and_other_words_of_symptoms_are_unique():
     assert len(names) == len(set(names))
 
 
-@hypothesis_settings(deadline=None)
 @given(
     st.text(max_size=40)
     | st.lists(
@@ -163,7 +158,6 @@ def test_the_command_refuses_with_code_2(text):
 # Where it lies
 
 
-@hypothesis_settings(deadline=None)
 @given(st.integers(0, 8), st.integers(1, 6), st.data())
 def test_a_time_on_a_rung_is_placed_there_and_others_are_not(linear, retries, data):
     ladder = a_ladder(tcp_syn_retries=retries, tcp_syn_linear_timeouts=linear)
@@ -180,7 +174,6 @@ def test_a_time_on_a_rung_is_placed_there_and_others_are_not(linear, retries, da
     assert Place.BETWEEN not in places
 
 
-@hypothesis_settings(deadline=None)
 @given(st.integers(0, 8), st.integers(1, 6), st.data())
 def test_a_time_between_two_rungs_is_that_of_no_timer_or_of_a_busy_client(linear, retries, data):
     ladder = a_ladder(tcp_syn_retries=retries, tcp_syn_linear_timeouts=linear)
@@ -297,7 +290,6 @@ def test_a_scenario_that_shows_a_symptom_is_named_where_the_symptom_is_explained
         assert name in shown
 
 
-@hypothesis_settings(deadline=None)
 @given(st.tuples(st.integers(3, 7), st.integers(0, 30)))
 def test_every_scenario_is_in_one_group_on_every_kernel(version):
     groups = group_scenarios(SCENARIOS, version)

@@ -273,7 +273,7 @@ JOURNALS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(JOURNALS)
 def test_what_is_written_down_is_read_again(written):
     with own_folder() as path:
@@ -285,7 +285,7 @@ def test_what_is_written_down_is_read_again(written):
         assert files(path) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_file_with_any_damage_is_read_as_a_journal_or_refused(data):
     with own_folder() as path:

@@ -142,7 +142,7 @@ def test_owner_and_state_are_named_and_closed_sockets_are_nobody_s():
         server.accept()[0].close()
         other = (PORTS - {port}).pop()
         stack.enter_context(socket.create_server((TARGET, other)))
-        assert wait_until(lambda: any(holder.state == "TIME-WAIT" for holder in holders()), 2)
+        assert wait_until(lambda: any(holder.state == "TIME-WAIT" for holder in holders()), 30)
         assert taken_ports.group_by_owner(holders()) == {
             (program, "LISTEN"): [other],
             ("no process", "TIME-WAIT"): [port],

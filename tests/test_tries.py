@@ -100,7 +100,7 @@ def distinct(plans):
 
 
 @given(st.lists(TRY, min_size=1, max_size=12).map(distinct))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_tries_come_back_whatever_is_mixed(plans):
     tries = find_tries(capture_of(plans))
     assert len(tries.attempts) == len(plans)
@@ -116,7 +116,7 @@ def test_tries_come_back_whatever_is_mixed(plans):
 
 
 @given(st.lists(TRY, min_size=1, max_size=6).map(distinct), st.integers(-(10**14), 10**14))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_second_capture_by_another_clock_adds_no_try(plans, offset_ns):
     capture = capture_of(plans)
     other = capture.rows.copy()

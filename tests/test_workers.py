@@ -150,7 +150,7 @@ def test_a_worker_that_dies_ends_the_run():
 
     with pytest.raises(LabError, match=r"A worker's process ended by itself with code -9; its records are lost\."):
         carry_out(plan_of("clean", ports=Ports.KERNEL, attempts=3_000_000), kill)
-    assert wait.wait_until(lambda: workers() == [], 5)
+    assert wait.wait_until(lambda: workers() == [], 30)
 
 
 @namespaced

@@ -44,7 +44,7 @@ STORM = {
 PREFIX = {4: 24, 6: 64}
 PEER_NAMES = {4: "lab2", 6: "lab2-6"}  # by family, in the client's ~/.ssh/config
 PROGRAM = f"{sys.executable} -m stress"
-ENDED_S = 10.0  # until what was killed has been reaped
+ENDED_S = 60.0  # until what was killed has been reaped
 
 
 @dataclass
@@ -209,9 +209,14 @@ class TwoHosts:
             self.ssh.kill()
 
     def is_quiet(self):
-        """Return whether no process is left on either host but the ssh server, within some seconds."""
-        server = {self.ssh.pid} if self.ssh is not None else set()
-        return wait.wait_until(lambda: not self.client.pids() and set(self.server.pids()) <= server, ENDED_S)
+        """Return True as soon as no process is left on either host but the ssh server; fail with those that are."""
+        ssh = self.ssh.pid if self.ssh is not None else None
+
+        def left():
+            return [*self.client.pids().values(), *(line for pid, line in self.server.pids().items() if pid != ssh)]
+
+        assert wait.wait_until(lambda: not left(), ENDED_S), left()
+        return True
 
     def set_link(self, state):
         """Set the client's end of the link ``up`` or ``down``."""
