@@ -174,11 +174,13 @@ def test_no_thread_shares_the_descriptors_of_a_storm(workers, tmp_path):
         for process, parent, count in (map(int, line.split()) for line in listed.stdout.splitlines()):
             if running.process.pid in (process, parent):
                 threads.setdefault(process, set()).add(count)
-        return running.process.poll() is not None
+        return over.is_set()
 
+    over = threading.Event()
     looking = threading.Thread(target=wait.wait_until, args=(look, 60, 0.05))
     looking.start()
     ended = running.wait(lambda _: None)
+    over.set()
     looking.join()
     assert ended.path is not None
     assert len(threads) > workers  # itself, its servers, its workers
