@@ -71,7 +71,7 @@ def test_a_suite_is_read_again_when_a_trial_is_added(folder):
     assert check(folder) == 2
 
 
-@pytest.mark.parametrize("damage", ["empty", "half", "other", "gone"])
+@pytest.mark.parametrize("damage", ["empty", "half", "other", "bit", "gone"])
 def test_a_damaged_cache_is_none(folder, damage):
     check(folder)
     (file,) = (folder.parent / "cache" / "connstorm" / "history").iterdir()
@@ -79,7 +79,9 @@ def test_a_damaged_cache_is_none(folder, damage):
     if damage == "gone":
         shutil.rmtree(file.parent)
     else:
-        file.write_bytes({"empty": b"", "half": data[: len(data) // 2], "other": b"\x93\x01\x02\x03"}[damage])
+        bit = data[:-1] + bytes([data[-1] ^ 1])  # of a number that was computed
+        damaged = {"empty": b"", "half": data[: len(data) // 2], "other": b"\x93\x01\x02\x03", "bit": bit}
+        file.write_bytes(damaged[damage])
     assert check(folder) == 30
     assert check(folder) == 0
 

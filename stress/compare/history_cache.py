@@ -25,8 +25,9 @@ from stress.store.run_folder import RUN_FILE
 from stress.store.runs import read_observations
 from stress.store.suite_folder import SUITE_FILE, TRIAL_FILE, TRIALS_FOLDER
 
-SCHEMA = 2  # of the file; another one is no cache
+SCHEMA = 3  # of the file; another one is no cache
 SAVED_MIN = 100  # runs of a history that is stored: fewer are read and computed soon enough
+DIGEST_BYTES = 16
 FILES_MAX = 50  # caches in the folder; of more, those that were not written for longest are removed
 CODE = ("analysis", "model", "store", "storm")  # rooms whose source decides what is stored
 
@@ -59,17 +60,9 @@ class HistoryCache:
         self.folder, self.metrics = folder, metrics
         names = "|".join([str(folder), str(folder.resolve()), *(metric.name for metric in metrics)])
         self.file = cache_folder() / f"{hashlib.sha256(names.encode()).hexdigest()[:24]}.msgpack"
-        self.stored = self._read()
+        self.stored = read_cache(self.file, source_version())
         self.used: dict[str, Any] = {}
         self.has_changed = False
-
-    def _read(self) -> CacheFile:
-        made_by = source_version()
-        with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-            stored = msgspec.msgpack.decode(self.file.read_bytes(), type=CacheFile)
-            if stored.schema == SCHEMA and stored.made_by == made_by:
-                return stored
-        return CacheFile(SCHEMA, made_by, [], {}, {})
 
     def read_rows(self) -> list[RunRow]:
         """Return the rows of all runs of the folder; only those that are new or changed are read.
@@ -129,15 +122,36 @@ class HistoryCache:
             name: (identity, [(number, msgspec.structs.replace(row, facts={})) for number, row in of_entry])
             for name, (identity, of_entry) in self.stored.rows.items()
         }
-        data = msgspec.msgpack.encode(
-            CacheFile(SCHEMA, self.stored.made_by, self.stored.facts, rows, self.used), enc_hook=plain
-        )
+        data = pack_cache(CacheFile(SCHEMA, self.stored.made_by, self.stored.facts, rows, self.used))
         with suppress(OSError):
             self.file.parent.mkdir(parents=True, exist_ok=True)
             atomic.write(self.file, data, atomic.own_partial_path(self.file))
             others = sorted(self.file.parent.glob("*.msgpack"), key=lambda file: file.stat().st_mtime_ns)
             for file in others[:-FILES_MAX]:
                 file.unlink(missing_ok=True)
+
+
+def pack_cache(stored: CacheFile) -> bytes:
+    """Return the bytes of a cache: a digest, and what it is of."""
+    data = msgspec.msgpack.encode(stored, enc_hook=plain)
+    return digest_of(data) + data
+
+
+def read_cache(file: Path, made_by: str) -> CacheFile:
+    """Return the cache in a file; an empty one where that is none, is damaged, or was not made by this program."""
+    with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+        packed = file.read_bytes()
+        data = packed[DIGEST_BYTES:]
+        if packed[:DIGEST_BYTES] == digest_of(data):
+            stored = msgspec.msgpack.decode(data, type=CacheFile)
+            if stored.schema == SCHEMA and stored.made_by == made_by:
+                return stored
+    return CacheFile(SCHEMA, made_by, [], {}, {})
+
+
+def digest_of(data: bytes) -> bytes:
+    """Return the digest that tells a cache with another number in it from the one that was written."""
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
 
 
 def cache_folder() -> Path:
