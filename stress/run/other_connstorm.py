@@ -10,6 +10,7 @@ import msgspec
 import stress
 from stress.model.arm import SuiteArm
 from stress.model.errors import LabError, UsageError
+from stress.model.json_text import decode_json
 from stress.model.suite import Fingerprint
 from stress.run.process import FINGERPRINT_LIMIT_S
 from stress.run.protocol import PROTOCOL, UNNUMBERED
@@ -69,13 +70,24 @@ def request_other_fingerprint(arm: SuiteArm) -> Fingerprint:
         raise LabError(f"{who} did not say what it is within {error.timeout:g} s.") from error
     except OSError as error:
         raise UsageError(f"{who} cannot be run: {error.strerror}.") from error
+    return decode_fingerprint(answer.stdout, answer.stderr, who)
+
+
+def decode_fingerprint(answer: bytes, errors: bytes, who: str) -> Fingerprint:
+    """Return the fingerprint that another connstorm printed; errors are as of ``request_other_fingerprint``.
+
+    Args:
+        answer: its standard output.
+        errors: its standard error.
+        who: it, as the subject of a sentence.
+    """
     try:
-        number = msgspec.json.decode(answer.stdout, type=Numbered)
+        number = decode_json(answer, Numbered)
     except msgspec.DecodeError as error:
-        lines = [line for line in answer.stderr.decode(errors="replace").splitlines() if line.strip()]
+        lines = [line for line in errors.decode(errors="replace").splitlines() if line.strip()]
         said = lines[-1].strip()[:SHOWN_COLUMNS] if lines else "nothing"
         raise UsageError(f"{who} has no connstorm that says what it is; it said: {said.rstrip('.')}.") from error
-    return accept_fingerprint(answer.stdout, number, who)
+    return accept_fingerprint(answer, number, who)
 
 
 def accept_fingerprint(answer: bytes, number: Numbered, who: str) -> Fingerprint:
@@ -87,7 +99,7 @@ def accept_fingerprint(answer: bytes, number: Numbered, who: str) -> Fingerprint
             f"that speaks it there, or run the suite by each and compare the two."
         )
     try:
-        fingerprint = msgspec.json.decode(answer, type=Fingerprint)
+        fingerprint = decode_json(answer, Fingerprint)
     except msgspec.DecodeError as error:
         raise UsageError(f"{who} runs {number.program}, whose answer cannot be read: {error}.") from error
     if fingerprint.run_schema is not msgspec.UNSET and fingerprint.run_schema > SCHEMA:

@@ -61,7 +61,7 @@ def parse_accepted(text: str, where: str) -> list[Acceptance]:
     """
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError also for a number with thousands of digits
         raise UsageError(f"{where} is not TOML: {error}.") from error
     tables = document.get(TABLE)
     entries = tables if isinstance(tables, list) else []

@@ -134,7 +134,10 @@ def read_suite(path: Path, label: str) -> Iterator[Observation]:
     runs = {}
     for record in records.values():
         if record.status is Status.DONE:
-            cell = cells[record.trial.cell]
+            cell = cells.get(record.trial.cell)
+            if cell is None:
+                where = suite_folder.trial_folder(path, record.trial)
+                raise UsageError(f"{where} is of a cell that its suite has not, {record.trial.cell!r}: it is damaged.")
             of_guest = {} if cell.kernel == HOST else {"boot": ""}  # each trial boots it: no boot of the machine
             runs[record.trial.number] = read_observation(
                 suite_folder.trial_run_folder(path, record),

@@ -21,18 +21,13 @@ from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
 from stress.model.json_text import decode_json
 from stress.model.kernel import HOST
-from stress.model.suite import Cell, Fingerprint, Suite, Trial, TrialRecord
+from stress.model.suite import TRIALS_MAX, Cell, Fingerprint, Suite, Trial, TrialRecord
 from stress.model.text import json_bytes, slug
 from stress.store.interrupted import unless_interrupted
 
 SUITE_SCHEMA = 1
-SUITE_FILE, SOURCE_FILE, TRIALS_FOLDER, TRIAL_FILE, INDEX_FILE = (
-    "suite.json",
-    "suite.toml",
-    "trials",
-    "trial.json",
-    "index.json",
-)
+SUITE_FILE, SOURCE_FILE, INDEX_FILE = "suite.json", "suite.toml", "index.json"
+TRIALS_FOLDER, TRIAL_FILE = "trials", "trial.json"
 SLUG_MAX = 80
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
@@ -64,6 +59,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     kernels: dict[str, Fingerprint] = {}
     peers: dict[str, Fingerprint] = {}
     arms: dict[str, Fingerprint] = {}
+
+    def __post_init__(self) -> None:
+        if not self.fingerprints or len(self.cells) * self.suite.trials > TRIALS_MAX:
+            hosts, cells = len(self.fingerprints), len(self.cells)
+            raise ValueError(f"no suite has {self.suite.trials:,} trials of {cells:,} cells on {hosts:,} hosts")
 
     @property
     def hosts(self) -> list[str]:

@@ -15,13 +15,12 @@ from stress.model.extra import require_package
 from stress.model.kernel import HOST
 from stress.model.link import LINK, parse_link
 from stress.model.plan import IDENTITY_DIGITS, Plan
-from stress.model.suite import ARM, KERNEL, Cell, Design, Entry, Level, Suite, is_sysctl
+from stress.model.suite import ARM, KERNEL, TRIALS_MAX, Cell, Design, Entry, Level, Suite, is_sysctl
 from stress.storm.check.link_rules import link_fault
 from stress.suite.links import plan_across_link
 
 Point = tuple[Level, ...]  # a value for each axis, in the order of the axes
 CELLS_MAX = 10_000
-TRIALS_MAX = 1_000_000  # of all cells: a month at one in three seconds
 PREFIXES = ("net.ipv4.", "net.core.")  # left out of names, which are clear without them
 
 

@@ -65,8 +65,8 @@ def list_kernels() -> list[CachedKernel]:
 
 
 def version_numbers(text: str) -> list[int]:
-    """Return the numbers in a text, as a sort key for kernel releases."""
-    return [int(digits) for digits in re.findall(r"\d+", text)]
+    """Return the numbers in a text, as a sort key for kernel releases; none has more digits than Python converts."""
+    return [int(digits) for digits in re.findall(r"\d{1,1000}", text)]
 
 
 def find_kernel(name: str) -> CachedKernel | None:

@@ -53,7 +53,9 @@ def read_file(path: Path) -> Given | None:
         return None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+    except RecursionError as error:
+        raise UsageError(f"{path} has too many nested lists or tables.") from error
+    except ValueError as error:  # no TOML, no UTF-8, no limits, or a number with thousands of digits
         raise UsageError(f"{path}: {error}.") from error
     check_given(given, str(path))
     return given
