@@ -3,97 +3,165 @@
 
 A reader may return, or raise an error of connstorm's own, within bounds of time and memory; anything else is a finding,
 and its input is stored in results/fuzz/ for the corpus of the tests (tests/data/fuzz). The counts are stored in
-results/fuzz.json, so that a run that has used up its budget goes on where it stopped.
+results/fuzz.json by reader and commit, so that a run that was stopped or killed goes on, and says of which code each
+count is.
 
-Inputs are frozen files of the tests, with bytes changed, parts doubled, dropped and swapped, and other numbers.
+Inputs are frozen files of the tests, with bytes changed, parts doubled, dropped and swapped, and other numbers. A
+reader of which one input costs milliseconds gets a share of them; what it decodes with has a reader of its own.
 """
 
 import argparse
 import json
+import os
 import random
-import re
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from fuzz_mutation import mutate, pick
 from fuzz_readers import READERS
 
+from stress.lab.pdeathsig import die_with_parent, with_parent
+from stress.model import atomic
 from stress.model.errors import ConnstormError
 
 ROOT = Path(__file__).parents[1]
 STATE, FINDINGS = ROOT / "results" / "fuzz.json", ROOT / "results" / "fuzz"
+MEMORY = Path("/dev/shm")  # noqa: S108  # a disk would take ten times as long as the readers
 INPUTS = 1_000_000  # of each reader
-BATCH = 500
-SECONDS_MAX = 5.0  # of one input
-MEMORY_MAX_BYTES = 2 << 30  # of this process
-TOKENS = (
-    b"\xff", b"\x00", b"\x1b[2J", b"null", b"true", b"-1", b"0", b"1e999", b"NaN", b"9" * 30, b"-9223372036854775809",
-    b"[" * 5000, b'{"a":' * 2000, b'"' * 3, b"\\u0000", b"\\ud800", b"$\\frac{", b"..", b"/", b"=", b"\n", b"#", b"'",
-)  # fmt: skip
+BATCH, BATCH_S = 50_000, 3.0  # of one reader at a time: whichever is reached first
+CPU_MAX_S = 5.0  # of one input
+WAIT_MAX_S = 60.0  # of one input, also on a machine that does other things
+MEMORY_MAX_BYTES = 2 << 30  # of a process
+SAVE_S = 10.0  # between two writes of the counts
+COUNTS = ("inputs", "read", "refused", "findings")
+OUTCOMES = {"read", "refused"}
+prepared = {}  # of this process: the function of each reader that has had its turn, and its seeds
 
 
-class TooSlowError(Exception):
-    """A reader took longer than it may."""
+class TooSlowError(BaseException):
+    """A reader took longer than it may; no ``except Exception`` of a reader may hide that."""
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--inputs", type=int, default=INPUTS, help="of each reader")
+    parser.add_argument("--inputs", type=int, default=INPUTS, help="of each reader that gets all of them")
     parser.add_argument("--budget", type=float, metavar="MIN", help="stop after so many minutes; run again to go on")
     parser.add_argument("--reader", action="append", choices=sorted(READERS), help="only this one; repeatable")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--state", type=Path, default=STATE, metavar="FILE", help="where the counts are stored")
     parser.add_argument("--again", action="store_true", help="forget earlier counts")
     given = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, resource.RLIM_INFINITY))
-    signal.signal(signal.SIGALRM, raise_slow)
-    names = given.reader or sorted(READERS)
-    state = {} if given.again or not STATE.exists() else json.loads(STATE.read_text())
+    state = {} if given.again or not given.state.exists() else json.loads(given.state.read_text())
+    left = {name: given.inputs // READERS[name].share for name in given.reader or READERS}
     end_s = time.monotonic() + 60 * given.budget if given.budget else float("inf")
-    while time.monotonic() < end_s:
-        left = [name for name in names if state.get(name, {}).get("inputs", 0) < given.inputs]
-        if not left:
-            break
-        name = min(left, key=lambda one: state.get(one, {}).get("inputs", 0))
-        counts = state.setdefault(name, {"inputs": 0, "read": 0, "refused": 0, "findings": 0, "slowest_s": 0.0})
-        fuzz_batch(name, counts, min(BATCH, given.inputs - counts["inputs"]))
-        STATE.parent.mkdir(exist_ok=True)
-        STATE.write_text(json.dumps(state, indent=1))
+    print(f"commit {commit()}", file=sys.stderr)
+    is_alive = fuzz(state, left, end_s, given.jobs, given.state)
     print(table(state))
-    return 1 if any(counts["findings"] for counts in state.values()) else 0
+    return 1 if not is_alive or any(counts["findings"] for of in state.values() for counts in of.values()) else 0
 
 
-def fuzz_batch(name, counts, inputs):
-    """Give a reader some inputs, and count what it made of them."""
-    reader = READERS[name]
-    seeds = reader.seeds()
-    with tempfile.TemporaryDirectory(prefix="connstorm-fuzz-") as folder:
-        read = reader.prepare(Path(folder))
-        for number in range(counts["inputs"], counts["inputs"] + inputs):
-            chance = random.Random(f"{name} {number}")
-            data = mutate(chance.choice(seeds), chance)
-            begun_s = time.monotonic()
-            outcome = try_timed(read, data)
-            counts["slowest_s"] = round(max(counts["slowest_s"], time.monotonic() - begun_s), 3)
-            counts["inputs"] += 1
-            if outcome in ("read", "refused"):
-                counts[outcome] += 1
-            else:
-                counts["findings"] += 1
-                FINDINGS.mkdir(parents=True, exist_ok=True)
-                (FINDINGS / f"{name}-{number}").write_bytes(data)
-                (FINDINGS / f"{name}-{number}.txt").write_text(outcome)
-                print(f"{name} {number}: {outcome.splitlines()[-1]}", file=sys.stderr)
+def fuzz(state, wanted, end_s, jobs, file):
+    """Give readers their inputs, the one with the smallest part of its own first; return False if a process died."""
+    code, saved_s, running = commit(), time.monotonic(), {}
+    os.environ.update(with_parent())
+    with (
+        tempfile.TemporaryDirectory(prefix="connstorm-fuzz-", dir=MEMORY if MEMORY.is_dir() else None) as folder,
+        ProcessPoolExecutor(jobs, initializer=begin_process, initargs=(folder,)) as pool,
+    ):
+        try:
+            while True:
+                left = {name: wanted[name] - done(state, name) for name in wanted.keys() - set(running.values())}
+                for name in sorted(left, key=lambda one: left[one] / wanted[one], reverse=True):
+                    if left[name] > 0 and len(running) < jobs and time.monotonic() < end_s:
+                        batch = pool.submit(fuzz_batch, name, done(state, name), min(left[name], BATCH))
+                        running[batch] = name
+                if not running:
+                    break
+                for batch in wait(running, return_when=FIRST_COMPLETED).done:
+                    counts, findings = batch.result()
+                    name = running.pop(batch)
+                    add(state.setdefault(name, {}).setdefault(code, {}), counts)
+                    store_findings(name, findings)
+                if time.monotonic() > saved_s + SAVE_S:
+                    save(state, file)
+                    show_progress(state, wanted)
+                    saved_s = time.monotonic()
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+        except BrokenProcessPool:
+            batches = [f"{name} from {done(state, name)} on" for name in running.values()]
+            print(f"A process died, by one of these inputs: {', '.join(batches)}", file=sys.stderr)
+            return False
+        finally:
+            save(state, file)
+    return True
+
+
+def begin_process(folder):
+    """Prepare a process: it ends with its parent, a Ctrl-C is for the parent, and its memory is bounded."""
+    die_with_parent(signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, resource.RLIM_INFINITY))
+    catch_slow()
+    tempfile.tempdir = tempfile.mkdtemp(dir=folder)
+
+
+def catch_slow():
+    """Let what takes too long end in TooSlowError."""
+    for number in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(number, raise_slow)
+
+
+def raise_slow(number, _frame):
+    raise TooSlowError(f"more than {CPU_MAX_S:g} s" if number == signal.SIGPROF else f"it waits for {WAIT_MAX_S:g} s")
+
+
+def fuzz_batch(name, first, most):
+    """Give a reader inputs for BATCH_S; return the counts, and of each finding its number, its bytes and its text.
+
+    The inputs follow from the name, the number of the first, and the code.
+    """
+    if name not in prepared:
+        reader = READERS[name]
+        prepared[name] = reader.prepare(Path(tempfile.mkdtemp())), reader.change or mutate, reader.seeds()
+    read, change, seeds = prepared[name]
+    chance = random.Random(f"{name} {first}")
+    counts = dict.fromkeys(COUNTS, 0) | {"slowest_s": 0.0, "cpu_s": 0.0}
+    findings, begun_s, end_s = [], time.process_time(), time.monotonic() + BATCH_S
+    for number in range(first, first + most):
+        data = change(pick(seeds, chance.random), chance)
+        before_s = time.process_time()
+        outcome = try_timed(read, data)
+        after_s = time.process_time()
+        counts["slowest_s"] = max(counts["slowest_s"], after_s - before_s)
+        counts["inputs"] += 1
+        if outcome in OUTCOMES:
+            counts[outcome] += 1
+        else:
+            counts["findings"] += 1
+            findings.append((number, data, outcome))
+        if time.monotonic() > end_s:
+            break
+    counts["cpu_s"] = time.process_time() - begun_s
+    return counts, findings
 
 
 def try_timed(read, data):
-    """Return what ``try_input`` does, within SECONDS_MAX."""
-    signal.setitimer(signal.ITIMER_REAL, SECONDS_MAX)
+    """Return what ``try_input`` does, within its time."""
     try:
+        signal.setitimer(signal.ITIMER_PROF, CPU_MAX_S)
+        signal.setitimer(signal.ITIMER_REAL, WAIT_MAX_S)
         return try_input(read, data)
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
@@ -102,74 +170,77 @@ def try_input(read, data):
     try:
         read(data)
     except ConnstormError as error:
-        is_shown = str(error).replace("\n", " ").isprintable()
+        is_shown = str(error).translate({10: " ", 9: " "}).isprintable()
         return "refused" if is_shown else f"a message with control characters: {str(error)!r}"
     except BaseException:  # noqa: BLE001  # that is what is looked for
         return traceback.format_exc()
     return "read"
 
 
-def raise_slow(_number, _frame):
-    raise TooSlowError(f"more than {SECONDS_MAX:g} s")
+def commit():
+    """Return the commit of the code, with a mark where it is changed."""
+    described = subprocess.run(
+        ["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() or "unknown"
 
 
-def mutate(data, chance):
-    """Return some bytes with one to six changes."""
-    data = bytearray(data)
-    for _ in range(chance.choice((1, 1, 1, 2, 3, 6))):
-        place = chance.randrange(len(data) + 1)
-        match chance.randrange(8):
-            case 0:
-                data[place:place] = chance.choice(TOKENS)
-            case 1 if data:
-                data[min(place, len(data) - 1)] ^= 1 << chance.randrange(8)
-            case 2:
-                del data[place : place + chance.choice((1, 4, 64, 1024))]
-            case 3:
-                size = chance.choice((1, 16, 256))
-                data[place:place] = data[place : place + size] * chance.choice((1, 2, 20))
-            case 4:
-                other = chance.randrange(len(data) + 1)
-                size = chance.choice((1, 8, 64))
-                here, there = slice(place, place + size), slice(other, other + size)
-                data[here], data[there] = data[there], data[here]
-            case 5:
-                data[place : place + 8] = chance.randbytes(8)
-            case 6:
-                del data[place:]
-            case _:
-                replace_number(data, chance)
-    return bytes(data)
+def add(counts, more):
+    """Add the counts of a batch to those of a reader."""
+    for name in (*COUNTS, "cpu_s"):
+        counts[name] = round(counts.get(name, 0) + more[name], 3)
+    counts["slowest_s"] = round(max(counts.get("slowest_s", 0.0), more["slowest_s"]), 3)
 
 
-def replace_number(data, chance):
-    """Replace one of the numbers that are written in decimal."""
-    numbers = list(re.finditer(rb"-?\d+(\.\d+)?", bytes(data[:200_000])))
-    if numbers:
-        start, end = chance.choice(numbers).span()
-        data[start:end] = chance.choice(
-            (
-                b"0",
-                b"-1",
-                b"1",
-                b"65536",
-                b"4294967296",
-                b"9223372036854775807",
-                b"18446744073709551616",
-                b"1e308",
-                b"0.5",
-            )
-        )
+def done(state, name):
+    """Return how many inputs a reader has had, of all code."""
+    return sum(counts["inputs"] for counts in state.get(name, {}).values())
+
+
+def store_findings(name, findings):
+    """Store inputs, and what became of each."""
+    for number, data, outcome in findings:
+        FINDINGS.mkdir(parents=True, exist_ok=True)
+        (FINDINGS / f"{name}-{number}").write_bytes(data)
+        (FINDINGS / f"{name}-{number}.txt").write_text(outcome)
+        print(f"{name} {number}: {outcome.strip().splitlines()[-1][:300]}", file=sys.stderr)
+
+
+def save(state, file):
+    """Write the counts, whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write(file, json.dumps(state, indent=1).encode())
+
+
+def show_progress(state, wanted):
+    """Print how much is done, and how much time of a processor the rest takes, as far as that is known."""
+    left = {name: max(count - done(state, name), 0) for name, count in wanted.items()}
+    known = {name: sum(counts["cpu_s"] for counts in state[name].values()) / done(state, name) for name in state}
+    rest_s = sum(left[name] * known.get(name, 0.0) for name in left)
+    whole = sum(not count for count in left.values())
+    share = 1 - sum(left.values()) / sum(wanted.values())
+    print(
+        f"{share:.1%} of the inputs, {whole} of {len(left)} readers whole, {rest_s:,.0f} s of CPU to go",
+        file=sys.stderr,
+    )
 
 
 def table(state):
-    """Return the counts as Markdown."""
-    lines = ["| reader | inputs | read | refused | findings | slowest |", "| --- | --- | --- | --- | --- | --- |"]
-    for name, counts in sorted(state.items()):
-        lines.append(
-            f"| {name} | {counts['inputs']:,} | {counts['read']:,} | {counts['refused']:,} | {counts['findings']:,} | "
-            f"{counts['slowest_s']:.2f} s |"
-        )
+    """Return the counts as Markdown: of each reader one row for each commit of its code."""
+    lines = [
+        "| reader | inputs | read | refused | findings | CPU time of one | slowest | commit |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for name in (name for name in READERS if name in state):
+        for code, counts in state[name].items():
+            each_us = 1e6 * counts["cpu_s"] / max(counts["inputs"], 1)
+            lines.append(
+                f"| {name} | {counts['inputs']:,} | {counts['read']:,} | {counts['refused']:,} | "
+                f"{counts['findings']:,} | {each_us:,.0f} µs | {counts['slowest_s']:.2f} s | {code} |"
+            )
     return "\n".join(lines)
 
 

@@ -149,6 +149,11 @@ def mutate(draw, messages):
     """
     said = [draw.choice(messages) for _ in range(draw.choice([1, 1, 2]))]
     frames = [(frame.kind, frame.payload) for message, arrays in said for frame in frames_of(message, arrays)]
+    return mutate_frames(draw, frames)
+
+
+def mutate_frames(draw, frames):
+    """Return bytes of frames, each a kind and a payload, with something wrong in them, or rarely nothing."""
     data = change_frames(draw, frames)
     match draw.randrange(6):
         case 0:
