@@ -115,6 +115,10 @@ WRONG = [
         {"source": "127.255.255.250", "sources": 7, "ports": Ports.NO_PORT},
         "--source may be a range of IPv4 addresses within 127.0.0.0/8 only; of IPv6 loopback there is one.",
     ),
+    (
+        {"source": "127.0.0.1", "sources": 1 << 32, "ports": Ports.NO_PORT},
+        "--source may be a range of 65,536 addresses at most, not of 4,294,967,296.",
+    ),
     (V6 | {"sources": 2, "ports": Ports.NO_PORT}, "--source may be a range of IPv4 addresses"),
     ({"sources": 2}, "Several --source addresses need a bind(); use --ports no-port, range, bind, sweep or"),
     ({"target_ports": 65}, "--listen-port may be a range of 64 ports at most, not of 65."),

@@ -2,7 +2,7 @@
 """The rules for the space of a plan's 4-tuples: addresses, ports, and the workers that share them."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import IPv4Network, ip_address
 
 from stress._listener import PORTS_MAX
 from stress.model.mine import Laying
@@ -11,6 +11,7 @@ from stress.model.world import Topology
 from stress.storm.check.peer_rules import peer_address_faults
 
 PORT_MAX = 65535
+LOOPBACK = IPv4Network("127.0.0.0/8")
 ADDRESSES_MAX = 1 << 16  # attempts number them in 16 bits
 
 
@@ -44,19 +45,27 @@ def address_faults(option: str, text: str, family: int) -> Iterator[str]:
         )
 
 
-def space_faults(plan: Plan) -> Iterator[str]:
-    """Yield what is wrong with a space of several addresses or ports, or with several workers."""
-    if plan.sources > 1:
-        last = ip_address(plan.source) + (plan.sources - 1) if plan.family == 4 else None
-        if plan.world.topology is Topology.LOOPBACK and (last is None or not last.is_loopback):
+def source_faults(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with several source addresses."""
+    if not 1 <= plan.sources <= ADDRESSES_MAX:
+        yield f"--source may be a range of {ADDRESSES_MAX:,} addresses at most, not of {plan.sources:,}."
+    elif plan.sources > 1:
+        last = int(ip_address(plan.source)) + plan.sources - 1
+        is_loopback = plan.family == 4 and last <= int(LOOPBACK.broadcast_address)
+        if plan.world.topology is Topology.LOOPBACK and not is_loopback:
             yield "--source may be a range of IPv4 addresses within 127.0.0.0/8 only; of IPv6 loopback there is one."
         if plan.ports is Ports.KERNEL:
             yield "Several --source addresses need a bind(); use --ports no-port, range, bind, sweep or shuffle."
+
+
+def space_faults(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with a space of several addresses or ports, or with several workers."""
+    yield from source_faults(plan)
     if not 1 <= plan.target_ports <= PORTS_MAX:
         yield f"--listen-port may be a range of {PORTS_MAX} ports at most, not of {plan.target_ports:,}."
     elif plan.target_port <= PORT_MAX < plan.target_port + plan.target_ports - 1:
         yield f"--listen-port {plan.target_port}-{plan.target_port + plan.target_ports - 1} goes beyond {PORT_MAX}."
-    if plan.addresses > ADDRESSES_MAX:
+    if plan.sources <= ADDRESSES_MAX < plan.addresses:
         yield f"{plan.addresses:,} pairs of --source and --listen-port are more than {ADDRESSES_MAX:,}; give fewer."
     single_pair = {
         "--capture": plan.capture and (plan.world.topology is Topology.LOOPBACK or plan.target_ports > 1),
