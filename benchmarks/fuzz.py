@@ -20,34 +20,26 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from fuzz_mutation import mutate, pick
+from fuzz_outcome import OUTCOMES, catch_slow, try_timed
 from fuzz_readers import READERS
 
 from stress.lab.pdeathsig import die_with_parent, with_parent
 from stress.model import atomic
-from stress.model.errors import ConnstormError
 
 ROOT = Path(__file__).parents[1]
 STATE, FINDINGS = ROOT / "results" / "fuzz.json", ROOT / "results" / "fuzz"
 MEMORY = Path("/dev/shm")  # noqa: S108  # a disk would take ten times as long as the readers
 INPUTS = 1_000_000  # of each reader
 BATCH, BATCH_S = 50_000, 3.0  # of one reader at a time: whichever is reached first
-CPU_MAX_S = 5.0  # of one input
-WAIT_MAX_S = 60.0  # of one input, also on a machine that does other things
 MEMORY_MAX_BYTES = 2 << 30  # of a process
 SAVE_S = 10.0  # between two writes of the counts
 COUNTS = ("inputs", "read", "refused", "findings")
-OUTCOMES = {"read", "refused"}
 prepared = {}  # of this process: the function of each reader that has had its turn, and its seeds
-
-
-class TooSlowError(BaseException):
-    """A reader took longer than it may; no ``except Exception`` of a reader may hide that."""
 
 
 def main():
@@ -57,10 +49,12 @@ def main():
     parser.add_argument("--reader", action="append", choices=sorted(READERS), help="only this one; repeatable")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--state", type=Path, default=STATE, metavar="FILE", help="where the counts are stored")
-    parser.add_argument("--again", action="store_true", help="forget earlier counts")
+    parser.add_argument("--again", action="store_true", help="forget earlier counts of these readers")
     given = parser.parse_args()
-    state = {} if given.again or not given.state.exists() else json.loads(given.state.read_text())
     left = {name: given.inputs // READERS[name].share for name in given.reader or READERS}
+    state = json.loads(given.state.read_text()) if given.state.exists() else {}
+    if given.again:
+        state = {name: counts for name, counts in state.items() if name not in left}
     end_s = time.monotonic() + 60 * given.budget if given.budget else float("inf")
     print(f"commit {commit()}", file=sys.stderr)
     is_alive = fuzz(state, left, end_s, given.jobs, given.state)
@@ -114,16 +108,6 @@ def begin_process(folder):
     tempfile.tempdir = tempfile.mkdtemp(dir=folder)
 
 
-def catch_slow():
-    """Let what takes too long end in TooSlowError."""
-    for number in (signal.SIGALRM, signal.SIGPROF):
-        signal.signal(number, raise_slow)
-
-
-def raise_slow(number, _frame):
-    raise TooSlowError(f"more than {CPU_MAX_S:g} s" if number == signal.SIGPROF else f"it waits for {WAIT_MAX_S:g} s")
-
-
 def fuzz_batch(name, first, most):
     """Give a reader inputs for BATCH_S; return the counts, and of each finding its number, its bytes and its text.
 
@@ -152,29 +136,6 @@ def fuzz_batch(name, first, most):
             break
     counts["cpu_s"] = time.process_time() - begun_s
     return counts, findings
-
-
-def try_timed(read, data):
-    """Return what ``try_input`` does, within its time."""
-    try:
-        signal.setitimer(signal.ITIMER_PROF, CPU_MAX_S)
-        signal.setitimer(signal.ITIMER_REAL, WAIT_MAX_S)
-        return try_input(read, data)
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def try_input(read, data):
-    """Return ``'read'``, ``'refused'``, or the trace of what else happened."""
-    try:
-        read(data)
-    except ConnstormError as error:
-        is_shown = str(error).translate({10: " ", 9: " "}).isprintable()
-        return "refused" if is_shown else f"a message with control characters: {str(error)!r}"
-    except BaseException:  # noqa: BLE001  # that is what is looked for
-        return traceback.format_exc()
-    return "read"
 
 
 def commit():

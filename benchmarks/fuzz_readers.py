@@ -202,8 +202,8 @@ READERS = {
     "run.json in parts": Reader(
         files("run-schema-*/run.json"), in_memory(as_types(overview.RunPart, RunHeader, CounterFile, Beginning))
     ),
-    "run folder": Reader(files(RUNS[2]), in_copy("run-schema-3", "run.json", run_folder.read)),
-    "list": Reader(files(RUNS[2]), in_copy("run-schema-3", "run.json", read_history)),
+    "run folder": Reader(files(RUNS[2]), in_copy("run-schema-3", "run.json", run_folder.read), share=10),
+    "list": Reader(files(RUNS[2]), in_copy("run-schema-3", "run.json", read_history), share=10),
     "run compared": Reader(files(RUNS[2]), in_copy("run-schema-3", "run.json", read_results), share=10),
     "history entry": Reader(files(RUNS[0]), by_file("run.json", compact_json)),
     "history cache": Reader(a_history_cache, by_file("a.msgpack", lambda path: history_cache.read_cache(path, "this"))),

@@ -3,6 +3,7 @@
 
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
 
 import fuzz  # noqa: E402  # not a package
+import fuzz_outcome  # noqa: E402  # not a package
 from fuzz_mutation import mutate, pick  # noqa: E402  # not a package
 from fuzz_readers import READERS  # noqa: E402  # not a package
 
@@ -35,7 +37,7 @@ def environment(monkeypatch):
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*/*")), ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_what_was_once_a_finding_is_none_any_more(path, tmp_path):
     read = READERS[FOLDERS[path.parent.name]].prepare(tmp_path)
-    assert fuzz.try_input(read, path.read_bytes()) in fuzz.OUTCOMES
+    assert fuzz_outcome.try_input(read, path.read_bytes()) in fuzz_outcome.OUTCOMES
 
 
 @pytest.mark.parametrize("name", sorted(READERS))
@@ -45,8 +47,8 @@ def test_a_reader_reads_or_refuses_whatever_it_is_given(name, tmp_path):
     chance, end_s = random.Random(name), time.monotonic() + SECONDS
     for number in range(INPUTS):
         data = change(pick(seeds, chance.random), chance)
-        outcome = fuzz.try_input(read, data)
-        assert outcome in fuzz.OUTCOMES, f"{name} {number}: {outcome}"
+        outcome = fuzz_outcome.try_input(read, data)
+        assert outcome in fuzz_outcome.OUTCOMES, f"{name} {number}: {outcome}"
         if time.monotonic() > end_s:
             break
 
@@ -54,7 +56,7 @@ def test_a_reader_reads_or_refuses_whatever_it_is_given(name, tmp_path):
 @pytest.mark.parametrize("name", WHOLE)
 def test_whole_seeds_are_read(name, tmp_path):
     read = READERS[name].prepare(tmp_path)
-    assert {fuzz.try_input(read, seed) for seed in READERS[name].seeds()} == {"read"}
+    assert {fuzz_outcome.try_input(read, seed) for seed in READERS[name].seeds()} == {"read"}
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -62,7 +64,7 @@ def test_a_name_of_ten_megabytes_is_read_or_refused(name, tmp_path):
     read = READERS[name].prepare(tmp_path)
     seed = READERS[name].seeds()[0]
     place = seed.index(b'"') + 1
-    assert fuzz.try_input(read, seed[:place] + b"a" * 10_000_000 + seed[place:]) in fuzz.OUTCOMES
+    assert fuzz_outcome.try_input(read, seed[:place] + b"a" * 10_000_000 + seed[place:]) in fuzz_outcome.OUTCOMES
 
 
 def test_counts_go_on_where_a_run_stopped_and_say_of_which_commit_they_are(tmp_path):
@@ -87,12 +89,12 @@ def test_what_takes_too_long_and_what_raises_is_a_finding(monkeypatch):
         while True:
             pass
 
-    handlers = {number: fuzz.signal.getsignal(number) for number in (fuzz.signal.SIGALRM, fuzz.signal.SIGPROF)}
-    monkeypatch.setattr(fuzz, "CPU_MAX_S", 0.01)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGPROF)}
+    monkeypatch.setattr(fuzz_outcome, "CPU_MAX_S", 0.01)
     try:
-        fuzz.catch_slow()
-        assert "TooSlowError" in fuzz.try_timed(wait_for_ever, b"")
+        fuzz_outcome.catch_slow()
+        assert "TooSlowError" in fuzz_outcome.try_timed(wait_for_ever, b"")
     finally:
         for number, handler in handlers.items():
-            fuzz.signal.signal(number, handler)
-    assert "ZeroDivisionError" in fuzz.try_input(lambda _: 1 / 0, b"")
+            signal.signal(number, handler)
+    assert "ZeroDivisionError" in fuzz_outcome.try_input(lambda _: 1 / 0, b"")
