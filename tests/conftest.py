@@ -6,6 +6,7 @@ others between them that wait.
 """
 
 import os
+import signal
 import sys
 
 import pytest
@@ -15,6 +16,10 @@ from hypothesis import HealthCheck, settings
 # a machine whose environment says that Python shall write no bytecode takes minutes longer for the same tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A shell lets what it starts in the background ignore Ctrl-C, and so would every program that a test interrupts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # An example takes as long as a busy machine lets it.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -13,6 +13,7 @@ import sys
 import traceback
 from pathlib import Path
 
+import pyroute2  # noqa: F401  # each child would import it anew, which takes a tenth of a second
 import pytest
 
 from stress.lab import namespace, sysctl

@@ -294,7 +294,8 @@ def test_each_mine_costs_one_retry(family, close):
     assert (summary.collisions, summary.mines.hit, summary.mines.left) == (8, 8, 0)
     assert set(run.attempts["local_port"][findings.collided]) == set(run.mines["local_port"])
     assert (run.attempts["retransmits"][findings.collided] == 1).all()
-    assert summary.bands[0].count == 8
+    fastest_ns = run.attempts["latency_ns"][findings.collided].min()  # others may wait for a busy machine
+    assert summary.bands[0].from_ns <= fastest_ns < 1000 * MS
     (act,) = run.record.acts
     assert act.census_before == {"client": {}, "server": {"CLOSE-WAIT": 8, "LISTEN": 1}}
 
@@ -314,11 +315,12 @@ def test_a_challenge_limit_makes_collisions_wait_for_the_ladder(family, close):
     assert summary.causes["closewait"] + summary.causes["challenge_limited"] == 8
     assert summary.causes["challenge_limited"] > 0
     assert summary.mines.left == 0
-    assert (run.attempts["retransmits"][findings.collided] > 1).any()
-    bands = {band.label: band.count for band in summary.bands}
-    assert bands["2 jiffies"] < 8
-    assert bands["1 s"] == 0
-    assert "off the ladder" not in bands
+    bands = {band.label: band for band in summary.bands}
+    assert bands["2 jiffies"].count < 8
+    assert bands["1 s"].count == 0
+    again = run.attempts["retransmits"] > 1
+    assert again.any()
+    assert (run.attempts["latency_ns"][again] >= bands["2 s"].from_ns).all()
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -109,8 +109,9 @@ def test_the_packets_of_an_attempt_lie_within_it(family):
         # The client is connected just before it sends its ACK (tcp_rcv_synsent_state_process, Linux 6.18): when that
         # happens on another CPU, connect() may return first.
         assert (since_ns[handshake[:2]] <= attempt["latency_ns"]).all()
-    (shown,) = select_captured_attempts(act, packets, epoch_ns)
-    assert shown.evidence.cause == "none"
+    causes = {shown.evidence.cause for shown in select_captured_attempts(act, packets, epoch_ns)}
+    assert "none" in causes
+    assert causes <= {"none", "unknown", "stalled"}  # an attempt may wait for a busy machine
 
 
 @namespaced(ports=(40000, 40015))

@@ -9,10 +9,14 @@ import sys
 import time
 import traceback
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
+
+import pyroute2  # noqa: F401  # each child would import it anew, which takes a tenth of a second
 
 from stress.lab import namespace
 from stress.lab.kernel_word.asked import AskedKernel
+from stress.lab.kernel_word.btf import read_kernel_types
 from stress.lab.pdeathsig import die_with_parent
 from stress.model.errors import LabError
 from stress.model.plan import EvidenceSource
@@ -72,6 +76,8 @@ class Result:
 
 def carry_out(jobs, at_once):
     """Carry out jobs, at most so many at once; yield their results as they come."""
+    with suppress(LabError):
+        read_kernel_types()  # each child would read them anew
     waiting, selector = deque(jobs), selectors.DefaultSelector()
     running = 0
     while waiting or running:

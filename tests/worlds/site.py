@@ -33,7 +33,7 @@ from worlds.world import FIXTURE, HERE, HOST
 REPOSITORY = Path(__file__).parents[2]
 PORT = 5000  # the server's
 FIRST = 40000  # the client's first port
-COMMAND_LIMIT_S = 60
+COMMAND_LIMIT_S = 200
 INSTALLED = any(entry.value == "stress.pytest_plugin" for entry in importlib.metadata.entry_points(group="pytest11"))
 PLUGIN = [] if INSTALLED else ["-p", "stress.pytest_plugin"]
 SHORT = {"net.ipv4.tcp_syn_retries": 1, "net.ipv4.tcp_syn_linear_timeouts": 0}  # ETIMEDOUT after 3 s
@@ -164,8 +164,11 @@ class Site:
         """Run a scenario by the command line, in its private namespace or, as way ``host``, in the one that is here."""
         host = ["--host", "--no-pin"] if self.way == HOST else []
         with scratch() as folder:
-            command = [python(), "-m", "stress", "run", scenario, *host, f"--family={self.family}", *given]
-            done = subprocess.run([*command, "--json", "-o", "results"], check=False, **surroundings(folder))
+            options = ["--json", "--no-draw", f"--family={self.family}", "-o", "results"]
+            command = [python(), "-m", "stress", "run", scenario, *host, *options, *given]
+            done = subprocess.run(
+                [*command, "--json", "--no-draw", "-o", "results"], check=False, **surroundings(folder)
+            )
             assert "Traceback" not in done.stderr, done.stderr
             if done.returncode and refusable:
                 self.add("refused", Verdict(told={"sentence": done.stderr.strip()}))
@@ -233,7 +236,7 @@ def python():
     return sys.executable if os.access(sys.executable, os.X_OK) else f"/usr/bin/python{sysconfig.get_python_version()}"
 
 
-def wait_until(condition, complaint, limit_s=5.0):
+def wait_until(condition, complaint, limit_s=30.0):
     """Wait for a condition; ``complaint`` returns what is said when it does not come."""
     end_s = time.monotonic() + limit_s
     while not condition():
