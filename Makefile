@@ -178,7 +178,7 @@ symptoms: $(BUILT)
 operate: $(BUILT)
 	$(BIN)/python docs/generate/operate.py
 
-docs/run.schema.json: stress/model/record.py stress/model/host.py stress/model/peer.py stress/model/plan.py stress/model/summary.py stress/store/run_schema.py
+docs/run.schema.json: stress/model/record.py stress/model/profile.py stress/model/host.py stress/model/peer.py stress/model/plan.py stress/model/summary.py stress/store/run_schema.py
 	$(BIN)/python -c 'import msgspec; from stress.store.run_schema import RunFile; \
 	print(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(RunFile)), indent=1).decode())' > $@
 

@@ -38,6 +38,7 @@ from stress.analysis.symptoms.answer import answer_query
 from stress.analysis.symptoms.query import parse_query
 from stress.cli.main import connstorm as group
 from stress.cli.output import console, print_report
+from stress.cli.profile import print_loop_times, print_profile
 from stress.cli.suite import conclude
 from stress.model.errors import UsageError
 from stress.model.kernel import CachedKernel
@@ -185,6 +186,7 @@ VERBS = {
 STORED_VERBS = {
     "list-newest": "list stored stored/history -n 1",
     "list-json": "list stored --json",
+    "show-profile": "show profiled --profile",
     "show-suite": "show suite-a-suite --results stored",
     "show-attempt": "show a3ac99 --attempt 1 --results stored",
     "show-attempt-json": "show latest~1 --attempt 10 --results stored --json",
@@ -322,6 +324,7 @@ def inputs(tmp_path_factory):
         cells = {"clean": jittered(14, **({"p99": 18_000} | changes)), "closewait": jittered(14, retried=20)}
         a_suite(home / name, cells, first_block=14 * number, **of_session)
     short = {"clean": jittered(2), "closewait": jittered(2, retried=20)}
+    shutil.copytree(TESTS / "data" / "run-schema-3-profile", home / "profiled")
     for name, copy in STORED.items():
         shutil.copytree(TESTS / "data" / name, home / "stored" / copy)
     (home / "stored" / "20261128T070356Z-clean-0a1b2c").mkdir()
@@ -670,6 +673,8 @@ HISTORY = HistoryFilter(("rate", "body.p99"), (), ())
 RENDERED = {
     "run": lambda: print_run("run-schema-3"),
     "run-books": lambda: print_run("run-schema-3", with_books=True),
+    "profile": lambda: print_profile(read_run(Path("profiled"))[0], Path("profiled")),
+    "loop-times": lambda: print_loop_times(read_run(Path("profiled"))[0], "perf may not be used here"),
     "history": lambda: console().print(
         history_table(build_history([*read_observations(Path("steps"), "")], HISTORY, ()))
     ),

@@ -22,6 +22,7 @@ FLOORS = (
     ("storm",),
     ("store",),
     ("analysis",),
+    ("profile",),
     ("view",),
     ("run",),
     ("suite",),

@@ -22,6 +22,7 @@ from stress.cli.output import (
     run_object,
 )
 from stress.cli.peer import add_peer_options, make_peer_plan, take_peer_choice
+from stress.cli.profile import add_profile_options, print_profile, take_profile_choice
 from stress.cli.verb import Verb
 from stress.compare.earlier import find_earlier
 from stress.model.errors import UNBALANCED, LabError, UsageError
@@ -49,6 +50,7 @@ from stress.view.text.earlier_wording import earlier_lines
     help="with --against: go on, within the bounds of time, until N slow attempts were captured",
 )
 @add_peer_options
+@add_profile_options
 @click.option("--strict", is_flag=True, help="exit with 4 when the books do not balance")
 @click.option("--draw/--no-draw", default=True, help="make the figures; connstorm plot does it later")
 @output_option
@@ -80,10 +82,12 @@ def run(
       connstorm run clean --port-range 40000-40999 --ports kernel --close fin --json
       connstorm run clean --against 127.0.0.1:8080
       connstorm run clean --against localhost:8080 --netns 4711 --until-slow 3 --duration 120
+      connstorm run clean --sweeps 20 --profile
       connstorm run closewait --mines 500 --peer lab2
       connstorm run clean --peer 192.0.2.2:7411 --join - --attempts 5000
     """
     choice = take_peer_choice(options)
+    profile = take_profile_choice(options, is_local=not choice.peers and against is None)
     base = find_scenario(name).plan
     if choice.peers:
         if against is not None:
@@ -100,7 +104,8 @@ def run(
         plan = make_against_plan(name, against, options | {"strict": strict or None, "until_slow": until_slow})
     run_folder.check_writable(output)
     catch_sigterm()
-    cell_options = (*choice.options, *(("--netns", netns) if netns else ()), *(() if draw else ("--no-draw",)))
+    place = ("--netns", netns) if netns else ()
+    cell_options = (*choice.options, *profile.options, *place, *(() if draw else ("--no-draw",)))
     progress = Progress(name, quiet=as_json)
     path = process.run(plan, output, progress, cell_options, choice.variables, watch=progress.watch)
     observed, summary = run_folder.read(path)
@@ -110,6 +115,7 @@ def run(
         print_report(observed.record, summary, path, with_books=with_books)
         if not observed.record.interrupted and (earlier := find_earlier(path, output)):
             click.echo(earlier_lines(earlier, console().width))
+        print_profile(observed, path, refusal=profile.refusal)
     if lost := next((act.peer.lost for act in observed.record.acts if act.peer and act.peer.lost), None):
         raise LabError(f"{lost} What was recorded until then is in {path}.")
     if observed.record.interrupted:

@@ -13,6 +13,7 @@ from stress.cli.verb import Verb
 from stress.lab import namespace, network_namespace, sysctl
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.pdeathsig import die_with_parent
+from stress.lab.perf import Recording
 from stress.lab.signals import CANCEL, INTERRUPTING, FirstInterrupt
 from stress.model.arm import SuiteArm
 from stress.model.errors import INTERRUPTED, ConnstormError, LabError, UsageError
@@ -34,6 +35,7 @@ UNSTORED = "interrupted; nothing was stored"
 @click.option("--netns", help="with a plan against the server of others: enter this network namespace")
 @click.option("--remote-connstorm", metavar="COMMAND", help="with a plan across a link: what starts connstorm there")
 @click.option("--arm", "arm_text", metavar="JSON", help="of a suite: start this server, and storm it in a namespace")
+@click.option("--profile", "profile_hz", type=int, help="sample all CPUs during the storms, so many times a second")
 @click.option("--attest", is_flag=True, help="print what this host is, and nothing else")
 def run_cell(
     output: Path | None,
@@ -42,6 +44,7 @@ def run_cell(
     remote_connstorm: str | None,
     arm_text: str | None,
     *,
+    profile_hz: int | None,
     draw: bool,
     set_host: bool,
     whole: bool,
@@ -67,13 +70,15 @@ def run_cell(
         plan = decode_plan(sys.stdin.buffer.read())
         arm = None if arm_text is None else msgspec.json.decode(arm_text, type=SuiteArm)
         asked = AskedKernel(plan.evidence)  # nothing can be loaded into the kernel from a user namespace
-        enter_place(plan, netns, arm, alone=alone)
-        # numpy starts threads, and a process with threads cannot enter a namespace: only now. An interrupt until here
-        # ends this process, which its parent understands: in the middle of an import it could become anything.
-        from stress.run import cell  # noqa: F401, PLC0415
+        with Recording(output, profile_hz) if profile_hz else nullcontext() as recording:  # nor sampled from there
+            enter_place(plan, netns, arm, alone=alone)
+            # numpy starts threads, and a process with threads cannot enter a namespace: only now. An interrupt until
+            # here ends this process, which its parent understands: in the middle of an import it could become anything.
+            from stress.run import cell  # noqa: F401, PLC0415
 
-        interrupt = FirstInterrupt(*INTERRUPTING)
-        path = carry_out(plan, arm, asked, output, settle_s, netns, remote_connstorm, draw=draw, set_host=set_host)
+            interrupt = FirstInterrupt(*INTERRUPTING)
+            at = (output, settle_s, netns, remote_connstorm)
+            path = carry_out(plan, arm, asked, *at, recording=recording, draw=draw, set_host=set_host)
         if whole and interrupt.received is not None:
             print_failure(UNSTORED, INTERRUPTED, LabError.__name__)
         print_event(Done(str(path)))
@@ -102,6 +107,7 @@ def carry_out(  # noqa: PLR0917  # what the command line says, and what was made
     netns: str | None,
     remote_connstorm: str | None,
     *,
+    recording: Recording | None,
     draw: bool,
     set_host: bool,
 ) -> Path:
@@ -109,6 +115,7 @@ def carry_out(  # noqa: PLR0917  # what the command line says, and what was made
     from stress.lab import host_names, host_sysctls, idle  # noqa: PLC0415  # see above
     from stress.run import cell, protocol  # noqa: PLC0415
     from stress.run.peer.peer_storm import take_relay_spec  # noqa: PLC0415
+    from stress.storm.profiler import Profiler  # noqa: PLC0415
 
     if settle_s:
         print_event(protocol.Settled(idle.wait_until_idle(settle_s)))
@@ -126,6 +133,7 @@ def carry_out(  # noqa: PLR0917  # what the command line says, and what was made
             relay=take_relay_spec(plan, remote_connstorm) if plan.peers else None,
             may_change=set_host,
             announce=print_event,
+            profiler=Profiler(recording) if recording else None,
         )
 
 

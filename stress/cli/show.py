@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from stress.cli.output import books_option, console, json_option, print_object, print_report, run_object
+from stress.cli.profile import print_profile, print_whole_profile
 from stress.cli.stored import complete_stored, results_option
 from stress.cli.verb import Verb
 from stress.model.errors import UsageError
@@ -17,12 +18,20 @@ from stress.store.suite_folder import SUITE_FILE
 @click.command("show", cls=Verb)
 @click.argument("name", metavar="RUN", shell_complete=complete_stored)
 @click.option("--attempt", type=click.IntRange(min=0), metavar="N", help="this attempt alone, counted from 0")
+@click.option("--profile", "only_profile", is_flag=True, help="the profile alone, with all functions")
 @click.option("--trial", type=click.IntRange(min=0), metavar="N", help="the run of this trial of a suite")
 @results_option
 @books_option
 @json_option
 def show_stored(
-    name: str, attempt: int | None, trial: int | None, results: Path, *, with_books: bool, as_json: bool
+    name: str,
+    attempt: int | None,
+    trial: int | None,
+    results: Path,
+    *,
+    only_profile: bool,
+    with_books: bool,
+    as_json: bool,
 ) -> None:
     r"""Print the report of a stored RUN or suite again; with --attempt, all that is stored of one attempt.
 
@@ -43,14 +52,16 @@ def show_stored(
             raise UsageError(f"{path} is not a suite, so it has no trials; leave out --trial.")
         path, is_suite = run_of_trial(path, trial), False
     if is_suite:
-        if attempt is not None:
+        if attempt is not None or only_profile:
             raise UsageError(f"{path} is a suite, whose trials have attempts; say which one by --trial.")
         show_suite(path, as_json=as_json)
         return
     if not (path / RUN_FILE).is_file() and path.is_dir():
         raise UsageError(f"{path} is neither a run nor a suite; connstorm list {path} shows what is in it.")
     observed, summary = run_folder.read(path)
-    if attempt is not None:
+    if only_profile:
+        print_whole_profile(observed, path)
+    elif attempt is not None:
         from stress.analysis.attribution.attempt_record import record_attempt  # noqa: PLC0415  # what a report needs not
         from stress.view.text.attempt_report import attempt_report  # noqa: PLC0415
 
@@ -63,6 +74,7 @@ def show_stored(
         print_object(run_object(observed.record.plan.scenario, path, summary))
     else:
         print_report(observed.record, summary, path, with_books=with_books)
+        print_profile(observed, path)
 
 
 def run_of_trial(path: Path, number: int) -> Path:

@@ -32,6 +32,7 @@ from stress.store.sessions import with_sessions
 
 SHOWN = 4  # rows that are named in an error
 SESSIONS_LAST = 20  # with more, old sessions count that the machine has left behind
+UNTIMED = "they ran on an emulated machine, under a profiler, or in parallel with others"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +214,7 @@ def untimed_rows(pairs: Sequence[ArmPair]) -> list[str]:
     if not rows:
         return []
     which = ", ".join(filter(None, rows)) or "these runs"
-    return [f"times are not compared of {which}: they ran on an emulated machine, or in parallel with others"]
+    return [f"times are not compared of {which}: {UNTIMED}"]
 
 
 def known_calibration(results: Path, testbeds: Collection[str]) -> Calibration | None:

@@ -22,7 +22,7 @@ from stress.model.summary import Summary
 from stress.model.units import MILLION
 from stress.store.planned import trial_name
 
-UNTIMED = "times of its trials are not valid: they ran in parallel with others, or on an emulated machine"
+UNTIMED = "times of its trials are not valid: they ran in parallel, under a profiler, or on an emulated machine"
 
 
 def condition_cases(

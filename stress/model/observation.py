@@ -30,7 +30,7 @@ class Observation:
         group: id of the suite that it is a trial of; "" for none. Blocks are comparable within a group only.
         block: number of its block in that suite; None for none.
         baseline: whether it is a trial of the baseline of its suite's entry.
-        measures: whether it ran alone, so that its times are valid.
+        measures: whether it ran alone and without a profiler, so that its times are valid.
         boot: the boot of the machine that stormed; "" where it is not stored, or is that of a guest of the machine.
         took_s: how long it took.
         session: its session; runs with equal sessions were made one soon after the other (``session``). "" where it was

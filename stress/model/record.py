@@ -9,6 +9,7 @@ import msgspec
 from stress.model.host import Host
 from stress.model.peer import ClientReport, PeerReport
 from stress.model.plan import EvidenceSource, Plan
+from stress.model.profile import ProfileReport
 from stress.model.stall import Stall
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]  # what is drawn by port has memory for each
@@ -207,7 +208,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A run without its arrays.
 
     ``boot_id`` is that of the host that stormed: runs before and after a reboot are of different sessions. It is unset
-    where it was not stored, or not known.
+    where it was not stored, or not known. ``profiled`` is unset where no profiler took part.
     """
 
     id: str
@@ -220,6 +221,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool
     warnings: list[str]
     boot_id: str | msgspec.UnsetType = msgspec.UNSET
+    profiled: ProfileReport | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def is_capture(self) -> bool:

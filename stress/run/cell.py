@@ -16,16 +16,19 @@ from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.signals import disregard_interrupts
 from stress.model.extra import require_package
 from stress.model.plan import Plan
+from stress.model.profile import Stacks
 from stress.model.progress import ProgressCallback, StormCallback, ignore_storm
 from stress.model.run import Run
 from stress.run.peer.peer_storm import storm_across_link
 from stress.run.peer.relay_spec import RelaySpec
 from stress.run.served import ServedArm
-from stress.store import pcap, run_folder
+from stress.store import pcap, profile_file, run_folder
 from stress.storm.external_storm import storm_external_server
+from stress.storm.profiler import Profiler
 from stress.storm.run_plan import WHERE_THE_SERVER_IS, carry_out
 
 EVIDENCE = "evidence.pcap"
+PROFILED = "A profiler took samples during this run: its times are not compared with those of other runs."
 SERVED_HERE = (
     "This ran in a private namespace with the server of a suite's arm: the counters include all that this does itself."
 )
@@ -43,6 +46,7 @@ def run(
     server: ServedArm | None = None,
     may_change: bool = False,
     announce: StormCallback = ignore_storm,
+    profiler: Profiler | None = None,
 ) -> Path:
     """Carry out a plan in this process and its namespace; return the new run folder under ``results``.
 
@@ -51,7 +55,8 @@ def run(
     Figures are left out unless ``draw``; ``connstorm plot`` makes them at any time. ``asked`` is as of ``carry_out``;
     ``hosts`` is the file of host names for the target of a storm against the server of others. ``relay`` and
     ``may_change`` are for a storm across a link, as of ``storm_across_link``. ``server`` is that of a suite's arm,
-    and ends with the storm. ``announce`` is called when each storm is about to begin.
+    and ends with the storm. ``announce`` is called when each storm is about to begin. ``profiler`` is for storms whose
+    client and server are both connstorm's own, on this host.
 
     Raises:
         UsageError: a package is missing that a capture needs.
@@ -69,11 +74,15 @@ def run(
             plan, relay, notify, results, asked, may_change=may_change, announce=announce
         )
     else:
-        observed, packets, epoch_ns = carry_out(plan, notify, results, asked, announce=announce)
+        observed, packets, epoch_ns = carry_out(plan, notify, results, asked, announce=announce, profiler=profiler)
     disregard_interrupts()
     notify("analysing and drawing" if draw else "analysing")
-    findings = analyse(observed)
     files: dict[str, Callable[[Path], None]] = {}
+    if profiler is not None:
+        observed, stacks = with_profile(observed, profiler)
+        if stacks:
+            files[profile_file.NAME] = partial(profile_file.write, stacks=stacks)
+    findings = analyse(observed)
     if packets:
         selected = [
             select_captured_attempts(act, captured, epoch_ns)
@@ -88,6 +97,14 @@ def run(
 
         figures = figure_writers(findings)
     return run_folder.write(observed, findings.summary, results, files, figures=figures, notify=notify)
+
+
+def with_profile(run: Run, profiler: Profiler) -> tuple[Run, Stacks]:
+    """End the profiler; return the run with how it was profiled, and its stacks."""
+    report, stacks = profiler.finish()
+    warnings = [*run.record.warnings, f"It has no profile. {report.failure}" if report.failure else PROFILED]
+    record = msgspec.structs.replace(run.record, profiled=report, warnings=warnings)
+    return dataclasses.replace(run, record=record), stacks
 
 
 def in_private_namespace(run: Run) -> Run:

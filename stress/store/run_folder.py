@@ -164,7 +164,12 @@ def read(folder: Path) -> tuple[Run, Summary]:
 
 
 def read_summary(folder: Path) -> Summary:
-    """Read only the summary of a run folder.
+    """Read only the summary of a run folder; errors as of ``read_document``."""
+    return read_document(folder).summary
+
+
+def read_document(folder: Path) -> RunFile:
+    """Read only the run.json of a run folder.
 
     Raises:
         UsageError: it is not a run folder, or its schema cannot be read.
@@ -173,7 +178,12 @@ def read_summary(folder: Path) -> Summary:
         data = (folder / RUN_FILE).read_bytes()
     except OSError as error:
         raise UsageError(f"{folder} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
-    return decode_run(data, str(folder / RUN_FILE))[0].summary
+    return decode_run(data, str(folder / RUN_FILE))[0]
+
+
+def read_hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each other file of a run folder, by its name; errors as of ``read_document``."""
+    return read_document(folder).files
 
 
 def check_hash(file: Path, expected: str) -> None:

@@ -59,6 +59,7 @@ class RunHeader(msgspec.Struct, frozen=True):
     summary: Summary
     boot_id: str | msgspec.UnsetType = msgspec.UNSET
     interrupted: bool = False
+    profiled: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def took_s(self) -> float:
@@ -178,6 +179,7 @@ def read_observation(path: Path, label: str, *, settle: Settle | None = None, **
         "boot": header.boot_id or "",
         "took_s": header.took_s,
         "interrupted": header.interrupted,
+        "measures": header.profiled is msgspec.UNSET,
     } | of_the_suite
     return Observation(
         path=path,

@@ -21,6 +21,7 @@ from stress.storm.external_server import ExternalEnvironment
 from stress.storm.host_load import describe_load
 from stress.storm.peer.joined_peer import LOST, JoinedPeer
 from stress.storm.peer.peer_environment import PeerEnvironment
+from stress.storm.profiler import Profiler
 
 MINES_IN_HOST_TABLE = 50_000
 EHASH_PER_MINE = 2
@@ -84,13 +85,16 @@ class Acts:
         folder: Path | None,
         word: KernelWord | None,
         peer: JoinedPeer | None = None,
+        *,
         announce: StormCallback = ignore_storm,
+        profiler: Profiler | None = None,
     ) -> None:
         self.plan = plan
         self.peer = peer
         self.folder = folder
         self.word = word
         self.announce = announce
+        self.profiler = profiler
         self.stack = ExitStack()
         self.environment: Environment | None = None
         self.epoch_ns: int | None = None
@@ -113,6 +117,7 @@ class Acts:
             folder=self.folder,
             word=self.word,
             announce=self.announce,
+            profiler=self.profiler,
         )
         self.first_address += act.addresses
         result = client.storm(begun_ns, self.epoch_ns, to_the_end)

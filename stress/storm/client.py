@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The client of one act: runs the storm, and observes its environment before and after."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -17,13 +18,13 @@ from stress.lab.kernel_word.word import KernelWord
 from stress.lab.signals import ignore_interrupts
 from stress.model.attempt import USE
 from stress.model.errors import ChannelClosedError, ChannelFaultError
-from stress.model.peer import PeerReport
 from stress.model.plan import EvidenceSource, Plan, Serve
 from stress.model.progress import ProgressCallback, StormCallback, ignore_storm
 from stress.model.record import Act
 from stress.model.run import no_events, no_uses
 from stress.model.world import SERVER
 from stress.storm.act_result import ActResult, Aftermath
+from stress.storm.act_warnings import SETTLE_LIMIT_S, act_warnings
 from stress.storm.buffer import Buffer, Reserve
 from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
@@ -34,14 +35,13 @@ from stress.storm.observed_host import LocalHost
 from stress.storm.peer.far_client import FarParts
 from stress.storm.phases import act_phases
 from stress.storm.ports import watched_ports
+from stress.storm.profiler import Profiler, window_of
 from stress.storm.snapshot import StormSnapshot
 from stress.storm.socket_pairs import SocketPairSampler
 from stress.storm.underway import describe_storm
 from stress.storm.worker import Worker, WorkerResult, WorkerSpec, merge_stalls, pin_to_cpu
 from stress.storm.workers import Workers, copy_rows
-from stress.storm.world_capture import WorldCapture, describe_gaps
-
-SETTLE_LIMIT_S = 10.0
+from stress.storm.world_capture import WorldCapture
 
 
 class Client:
@@ -58,6 +58,7 @@ class Client:
         folder: Path | None,
         word: KernelWord | None = None,
         announce: StormCallback = ignore_storm,
+        profiler: Profiler | None = None,
     ) -> None:
         """Allocate the records, before anything is measured.
 
@@ -70,6 +71,7 @@ class Client:
             folder: for records that do not fit into memory.
             word: the kernel's own, where it was asked for and can be had.
             announce: called when the storm is about to begin.
+            profiler: records stacks during the storm.
 
         Raises:
             UsageError: there is not enough room.
@@ -83,11 +85,13 @@ class Client:
         self.folder = folder
         self.word = word
         self.announce = announce
+        self.profiler = profiler
         self.attempts = plan_rules.attempt_count(plan, environment.ports)
         self.buffer = Buffer(self.attempts, folder)
         self.uses = Buffer(self.attempts, folder, USE) if plan.use else None
         self.reserve = Reserve(plan, self.attempts, folder)
         self.parts: FarParts | None = None
+        self.processes = [os.getpid()]  # that make attempts
         self.specs = [
             WorkerSpec(plan, number, self.attempts, first_address, environment.nofile, cpu, environment.socket_filter)
             for number, cpu in enumerate(environment.worker_cpus)
@@ -116,6 +120,8 @@ class Client:
             hearing = environment.begin_hearing(self.word, plan, self.first_address)
             environment.check_start()
             before = StormSnapshot(plan, environment, self.hosts)
+            if self.profiler is not None:
+                self.profiler.begin()
             start_ns = now_ns()
             epoch_ns = epoch_ns or start_ns
             sampling = SocketPairSampler(plan, epoch_ns) if plan.witness else nullcontext()
@@ -124,6 +130,8 @@ class Client:
             end_ns = now_ns()
             with ExitStack() as here:
                 (to_the_end or here).enter_context(ignore_interrupts())
+                if self.profiler is not None:
+                    self.profiler.end(window_of(environment, self.name, self.processes, start_ns, end_ns))
                 self.notify("settling")
                 after = self.look_after(before, hearing, captured, mines, epoch_ns)
                 attempts, uses = self.gather(results, epoch_ns)
@@ -149,7 +157,10 @@ class Client:
         interrupted = any(result.interrupted for result in results) or (
             act.peer is not None and act.peer.lost is not None
         )
-        warnings = list(self.warnings(after, act.peer))
+        where = f" of act {self.name}" if self.first_address or plan.fresh is False else ""
+        lost = self.parts.lost if self.parts else None
+        warnings = [*act_warnings(plan, after, act.peer, where, has_word=self.word is not None, lost=lost)]
+        warnings += environment.take_warnings()
         return ActResult(act, attempts, uses, after.mines, after.events, after.packets, epoch_ns, interrupted, warnings)
 
     def look_after(
@@ -209,6 +220,7 @@ class Client:
         attempts = [spec.own_attempts(self.environment.ports) for spec in self.specs]
         inside = self.environment.network.inside
         with Workers(self.specs, attempts, self.buffer, watched, inside, uses=self.uses) as self.workers:
+            self.processes = [process.pid for process in self.workers.processes]
             yield self.workers.storm
 
     def list_mines(self) -> npt.NDArray[Any]:
@@ -227,24 +239,3 @@ class Client:
         rows = self.workers.order(results)
         merged = copy_rows(self.buffer, rows, self.folder)
         return merged, copy_rows(self.uses, rows, self.folder) if self.uses else no_uses()
-
-    def warnings(self, after: Aftermath, peer: PeerReport | None) -> Iterator[str]:
-        """Yield sentences that a reader of this act's results must know."""
-        packets = after.packets
-        where = f" of act {self.name}" if self.first_address or self.plan.fresh is False else ""
-        if not after.settled:
-            yield (
-                f"The server had not closed every connection {SETTLE_LIMIT_S:g} s after the storm{where}, so its "
-                "counters may be incomplete."
-            )
-        if self.word is not None and self.plan.world.translates:
-            yield f"A router translates addresses{where}: the kernel's own word is not joined with attempts there."
-        if packets is not None:
-            yield from describe_gaps(packets, where, peer.name if peer else None)
-        if peer is not None and peer.lost is not None:
-            who = self.parts.lost if self.parts and self.parts.lost else peer.name
-            yield (
-                f"The control channel to {who} was lost{where}: {peer.lost.rstrip('.')}. Nothing but the attempts was "
-                "recorded, and no cause is named."
-            )
-        yield from self.environment.take_warnings()

@@ -30,6 +30,7 @@ from stress.storm.peer.far_client import meet_server_from
 from stress.storm.peer.joined_peer import JoinedPeer
 from stress.storm.peer.link_faults import link_faults
 from stress.storm.peer.meeting import meet_server
+from stress.storm.profiler import Profiler
 
 AS_IT_IS = "the counters include everybody's connections, and no setting was changed."
 WHERE_THE_SERVER_IS = f"This ran where the server is: {AS_IT_IS}"
@@ -44,6 +45,7 @@ def carry_out(
     peer: JoinedPeer | None = None,
     *,
     announce: StormCallback = ignore_storm,
+    profiler: Profiler | None = None,
 ) -> tuple[Run, list[Packets], int]:
     """Carry out a plan; return what was observed, each act's packets when they were captured, and the epoch (ns).
 
@@ -56,6 +58,7 @@ def carry_out(
         asked: the kernel's own word; it had to be asked for before this process entered its namespace.
         peer: the serving host of a storm across a link, which has agreed to the plan.
         announce: called when each storm is about to begin.
+        profiler: records stacks during each storm.
 
     Raises:
         UsageError: the plan is invalid, or cannot be carried out here; nothing was started.
@@ -71,7 +74,7 @@ def carry_out(
         for client in peer.clients:
             meet_server_from(client, peer, first)
     with ExitStack() as to_the_end:
-        with Acts(plan, folder, asked.word if asked else None, peer, announce) as acts:
+        with Acts(plan, folder, asked.word if asked else None, peer, announce=announce, profiler=profiler) as acts:
             ended = run_acts(plan, notify, acts, to_the_end)
             results = ended.results
         record = Record(

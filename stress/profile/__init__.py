@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Profiles: what an attempt costs, by system call and by function of the kernel."""
