@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The plan of a storm across a link: what is open in it, and what settles or bounds that."""
 
+import os
+import subprocess
+import sys
+
 import msgspec
 import pytest
 from command import assert_one_sentence, connstorm
@@ -120,3 +124,16 @@ def test_only_what_is_no_more_than_a_second_of_connections_in_all_acts_may_come_
     two = msgspec.structs.replace(plan, mines=0, acts={"first": {}, "second": {"attempts": 401 if is_paced else 400}})
     acts = keep_within(two, ServeLimits(max_rate_per_s=1000))[0].storms().values()
     assert [act.rate_per_s is not None for act in acts] == [is_paced, is_paced]
+
+
+@pytest.mark.parametrize("verb", [("run", "clean"), ("doctor",)])
+def test_a_join_word_that_is_no_utf8_is_refused_in_a_sentence(verb):
+    ended = subprocess.run(
+        [sys.executable, "-m", "stress", *verb, "--peer", "10.0.0.9:7000", "--join", "-"],
+        input=b"storm1-\xff\n",
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},  # as in most locales
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert b"What was given as join word is none" in ended.stderr

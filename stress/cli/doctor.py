@@ -9,13 +9,12 @@ import click
 import msgspec
 
 from stress.cli.output import Progress, console, json_option, print_object
+from stress.cli.standard_input import STDIN, read_line
 from stress.cli.verb import Verb
 from stress.lab import host_sysctls, namespace
 from stress.model.errors import LabError
 from stress.run.peer.peer_call import JOIN_VARIABLE, peer_options
 from stress.run.process import ONE_THREAD
-
-STDIN = "-"
 
 
 @click.command(cls=Verb)
@@ -113,7 +112,7 @@ def examine_peer(  # how a peer is reached
     """Say whether this host and another one can storm across the link between them."""
     word = os.environ.pop(JOIN_VARIABLE, None) if word is None else word
     if word == STDIN:
-        word = sys.stdin.readline().strip()
+        word = read_line()
     peer_options([peer], word, command, may_change=False)
     from stress.model.peer import Transport  # noqa: PLC0415  # numpy starts threads, which the other checks do not want
     from stress.run.peer import checkup  # noqa: PLC0415

@@ -2,7 +2,6 @@
 """The options of a storm against a host across a link."""
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -10,12 +9,11 @@ from typing import Any, TypeVar
 import click
 
 from stress.cli.options import make_plan
+from stress.cli.standard_input import STDIN, read_line
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.run.peer.peer_call import JOIN_VARIABLE, peer_options
 from stress.run.peer.plan import across_to, left_out_acts, set_addresses
-
-STDIN = "-"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -79,7 +77,7 @@ def take_peer_choice(given: dict[str, Any]) -> PeerChoice:
             raise UsageError("--join, --remote-connstorm and --set-host are for a storm across a link: --peer HOST.")
         return PeerChoice()
     if word == STDIN:
-        word = sys.stdin.readline()
+        word = read_line()
     elif word is None:
         word = os.environ.get(JOIN_VARIABLE)
     return PeerChoice(peers, *peer_options(peers, word, command, may_change=may_change))
