@@ -190,18 +190,21 @@ def show_progress(state, wanted):
 
 
 def table(state):
-    """Return the counts as Markdown: of each reader one row for each commit of its code."""
+    """Return the counts as Markdown, with how many of the inputs each commit got."""
     lines = [
-        "| reader | inputs | read | refused | findings | CPU time of one | slowest | commit |",
+        "| reader | inputs | read | refused | findings | CPU of one | slowest | commits |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for name in (name for name in READERS if name in state):
-        for code, counts in state[name].items():
-            each_us = 1e6 * counts["cpu_s"] / max(counts["inputs"], 1)
-            lines.append(
-                f"| {name} | {counts['inputs']:,} | {counts['read']:,} | {counts['refused']:,} | "
-                f"{counts['findings']:,} | {each_us:,.0f} µs | {counts['slowest_s']:.2f} s | {code} |"
-            )
+        of = state[name].values()
+        inputs, read, refused, findings = (sum(counts[count] for counts in of) for count in COUNTS)
+        each_us = 1e6 * sum(counts["cpu_s"] for counts in of) / max(inputs, 1)
+        slowest_s = max(counts["slowest_s"] for counts in of)
+        commits = ", ".join(f"{code}: {counts['inputs']:,}" for code, counts in state[name].items())
+        lines.append(
+            f"| {name} | {inputs:,} | {read:,} | {refused:,} | {findings:,} | {each_us:,.0f} µs | {slowest_s:.2f} s | "
+            f"{commits} |"
+        )
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 """A suite: its cells, which are points of a matrix, and its trials, which are runs of a cell. Imports no numpy."""
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -14,6 +15,10 @@ Level = str | int | float | bool | list[int]  # one value of an axis: of a sysct
 KERNEL = "kernel"  # an axis that is neither: what a trial runs on
 TRIALS_MAX = 1_000_000  # of all cells of a suite: a month at one in three seconds
 ARM = "arm"  # another: what a trial storms, or which connstorm runs it
+
+
+# A name alone: what a damaged or hostile file names lies in the folder of that file.
+FolderName = Annotated[str, msgspec.Meta(pattern=r"^[^./\x00-\x1f][^/\x00-\x1f]*$")]
 
 
 def is_sysctl(axis: str) -> bool:
@@ -153,11 +158,15 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
     trial: Trial
     status: Status
     reason: str | None  # None for a trial that is done
-    run: str | None  # the name of its run folder, which one that was interrupted may have too
+    run: FolderName | None  # of its run, which one that was interrupted may have too
     host: str
     settle: Settle | None  # None: the trial ended before
     started_utc: str
     took_s: float
+
+    def __post_init__(self) -> None:
+        if self.status is Status.DONE and self.run is None:
+            raise ValueError("a trial that is done has a run")
 
 
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 
 import msgspec
 
-from stress.model.suite import Status
+from stress.model.suite import FolderName, Status
 
 RUN_FILE = "run.json"
 
@@ -101,5 +101,5 @@ class TrialPart(msgspec.Struct, frozen=True):
     trial: PlacePart
     host: str
     status: Status
-    run: str | None
+    run: FolderName | None
     settle: SettlePart | None

@@ -181,7 +181,7 @@ def decode_run(data: bytes, where: str) -> tuple[RunFile, int]:
             raise UsageError(f"{where} has schema {schema}, which no released connstorm wrote; run again.")
         try:
             document = UPGRADES[schema].document(document)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{where} does not follow schema {schema}: {error!r}.") from error
         schema = document["schema"]
     try:

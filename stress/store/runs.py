@@ -70,7 +70,8 @@ class RunHeader(msgspec.Struct, frozen=True):
 
     def busy_reasons(self, settle: Settle | None) -> tuple[str, ...]:
         """Return why its machine was not quiet, with what is known from before it."""
-        host, workers = self.host, len(self.plan.worker_hosts)
+        host = self.host
+        workers = 2 if self.plan.has_two_clients else max(self.plan.workers, 1)  # a damaged file may say any number
         return busy_reasons(settle, self.acts, cpus=host.cpus, workers=workers, jiffy_ns=host.jiffy_ns)
 
 
