@@ -18,7 +18,7 @@ from stress.model.record import HostReport
 from stress.model.world import CLIENT, SERVER
 from stress.storm.catalogue import find_scenario
 
-pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
+pytestmark = pytest.mark.timeout(1200)  # the first test carries out all runs
 
 PLACES, ATTEMPTS = 100, 200
 

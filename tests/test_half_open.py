@@ -12,7 +12,7 @@ from stress.model.outcome import Cause
 from stress.model.summary import Grade
 from stress.model.world import SERVER
 
-pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
+pytestmark = pytest.mark.timeout(1200)  # the first test carries out all runs
 
 MINES = 40
 CHALLENGED = {"TCPSYNChallenge": MINES, "TCPChallengeACK": MINES, "EmbryonicRsts": 0, "AttemptFails": 0}

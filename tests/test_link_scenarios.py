@@ -31,7 +31,7 @@ from stress.storm.catalogue import SCENARIOS
 from stress.storm.peer.end_settings import settings_of
 from stress.storm.peer.link_plan import NOT_ACROSS, across_link
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 
 ALL = os.environ.get("CONNSTORM_LINKS") == "all"
 TABLE = os.environ.get("CONNSTORM_LINKS_TABLE")

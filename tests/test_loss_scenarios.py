@@ -20,7 +20,7 @@ from stress.model.outcome import Cause
 from stress.model.world import CLIENT, ROUTER, SERVER
 from stress.store import run_folder
 
-pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
+pytestmark = pytest.mark.timeout(1200)  # the first test carries out all runs
 
 
 def acts_of(name):

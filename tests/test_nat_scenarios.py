@@ -25,7 +25,7 @@ from stress.storm.four_tuples import draw_order
 from stress.storm.ports import PortRange
 from stress.storm.worker import WorkerSpec
 
-pytestmark = pytest.mark.timeout(300)  # the first test may carry out all runs
+pytestmark = pytest.mark.timeout(1200)  # the first test may carry out all runs
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from stress.model.attempt import allocate_attempts
 from stress.model.protocol import Protocol
 from stress.model.world import CLIENT
 
-pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
+pytestmark = pytest.mark.timeout(1200)  # the first test carries out all runs
 
 
 def acts_of(name):

@@ -160,6 +160,7 @@ def test_mines(storm, server, seen):
     address = server.getsockname()
     clients = [socket.socket() for _ in range(8)]
     for port, client in enumerate(clients, 40100):
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection before may have had the port
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)
         client.bind(("127.0.0.1", port))
         client.connect(address)

@@ -9,7 +9,7 @@ from scenario_runs import WITNESS, run_of
 
 from stress.model.world import CLIENT, SERVER
 
-pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
+pytestmark = pytest.mark.timeout(1200)  # the first test carries out all runs
 
 
 def acts_of(name):

@@ -8,7 +8,7 @@ from scenario_runs import run_of
 
 from stress.analysis.attribution.listener_figures import failed_tuples
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.mark.parametrize("place", [0, 2], ids=["of 2", "of 4"])

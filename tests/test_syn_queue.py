@@ -14,7 +14,7 @@ from stress.model.world import ADDRESSES, CLIENT, SERVER, Topology, World
 from stress.storm.check import plan_rules
 from stress.storm.environment import Environment
 
-pytestmark = pytest.mark.timeout(300)  # the first test carries out all runs
+pytestmark = pytest.mark.timeout(1200)  # the first test carries out all runs
 
 BACKLOG, MAX_SYN_BACKLOG, COOKIES, ALWAYS, NEITHER = (
     "cookies 0, backlog full",

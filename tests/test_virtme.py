@@ -44,7 +44,7 @@ attempts = 32
 kernel = ["{HOST}", "{NAME}", "{PANICS}"]
 """
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")

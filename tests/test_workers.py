@@ -16,7 +16,7 @@ import pytest
 from namespaced import namespaced
 
 from stress.analysis.attribution.summary import analyse
-from stress.lab import wait
+from stress.lab import counters, wait
 from stress.lab.signals import FirstInterrupt
 from stress.model.errors import LabError, UsageError
 from stress.model.plan import Close, Ports
@@ -119,11 +119,13 @@ def test_time_ends_every_worker_s_storm():
 
 @namespaced
 def test_sigint_ends_every_worker_s_storm_and_keeps_its_records():
-    main = os.getpid()
+    def interrupt_storm():
+        assert wait.wait_until(lambda: counters.read()["ActiveOpens"] > 5000, 60)  # so that each has begun
+        os.kill(os.getpid(), signal.SIGINT)
 
     def interrupt(stage):
         if stage.startswith("storm of"):
-            threading.Timer(0.3, os.kill, (main, signal.SIGINT)).start()
+            threading.Thread(target=interrupt_storm).start()
 
     run, _, _ = carry_out(plan_of("clean", ports=Ports.KERNEL, attempts=3_000_000), interrupt)
     assert run.record.interrupted

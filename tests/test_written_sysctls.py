@@ -46,7 +46,7 @@ def test_a_suite_refuses_it_with_the_line(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.only_with("CONNSTORM_WRITTEN_SETTINGS")  # it boots a kernel: make written-settings
 def test_none_that_may_be_written_moves_a_value_of_the_whole_host(tmp_path, monkeypatch):
     """In a booted kernel alone: on a host that is in use nobody could set it right again."""
