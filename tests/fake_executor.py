@@ -28,7 +28,7 @@ class FakeHandle:
 
     def fetch(self, notify):
         notify("storm")
-        assert self.released.wait(20), "a trial that nobody released"
+        assert self.released.wait(60), "a trial that nobody released"
         if self.cancelled:
             return CellResult(None, INTERRUPTED_TRIAL, None)
         if self.failure is not None and self.failure is not CUT_SHORT:

@@ -203,7 +203,7 @@ def test_a_worker_that_is_told_to_end_ends_its_trial_and_leaves_nothing(fleet):
     suite = fleet.suite(SLOW, "--hosts", "lab1")
     assert wait.wait_until(lambda: fleet.rooms("lab1"), 30)
     fleet.running["lab1"].terminate()
-    assert fleet.running["lab1"].wait(20) == 0
+    assert fleet.running["lab1"].wait(60) == 0
     assert fleet.rooms("lab1") == []
     suite.kill()
     suite.communicate()

@@ -89,7 +89,7 @@ def test_who_has_the_word_of_a_serving_side_storms_it_over_tls(hosts, family):
     (act,) = run.record.acts
     assert (act.peer.transport, act.peer.lost) == (Transport.TLS, None)
     assert all(claim.balanced for claim in summary.books)
-    printed, errors = serving.communicate(timeout=20)
+    printed, errors = serving.communicate(timeout=60)
     assert serving.returncode == 0, errors
     assert "agreed to clean" in printed
     assert hosts.is_quiet()
@@ -113,5 +113,5 @@ def test_without_consent_not_one_syn_leaves_for_the_ports_of_a_storm(hosts):
     assert serving.poll() is None, "strangers do not end it"
     for invited, _ in waiting:
         invited.terminate()
-    assert limited[0].wait(20) is not None
+    assert limited[0].wait(60) is not None
     assert hosts.is_quiet()

@@ -60,7 +60,7 @@ def start(hosts, name, port, *arguments):
 
 def end(hosts, name, process):
     """Wait for a program to end."""
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=200)
     runs = list((hosts.client.results / name.replace(" ", "_")).iterdir())
     return Ended(process.returncode, stdout, stderr, runs)
 
