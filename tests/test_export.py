@@ -106,7 +106,7 @@ def test_a_module_among_the_formats_registers_itself(tmp_path, monkeypatch):
 def test_every_format_has_one_way_to_write_and_a_line_in_the_documentation():
     page = (REPOSITORY / "docs/export.md").read_text()
     for name, entry in FORMATS.items():
-        assert sum(way is not None for way in (entry.encode, entry.files, entry.write)) == 1, name
+        assert sum(way is not None for way in (entry.encode, entry.files, entry.write, entry.profile)) == 1, name
         assert f"`{name}`" in page
 
 

@@ -187,6 +187,7 @@ STORED_VERBS = {
     "list-newest": "list stored stored/history -n 1",
     "list-json": "list stored --json",
     "show-profile": "show profiled --profile",
+    "export-flamegraph": "export profiled --format flamegraph",
     "show-suite": "show suite-a-suite --results stored",
     "show-attempt": "show a3ac99 --attempt 1 --results stored",
     "show-attempt-json": "show latest~1 --attempt 10 --results stored --json",

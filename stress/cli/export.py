@@ -37,8 +37,8 @@ def export(
 ) -> None:
     r"""Write stored RUNs, suites, or folders of these, in the FORMAT of another program.
 
-    Runs of one cell are its trials: each gives one value per metric. csv, parquet and hlog have the
-    attempts themselves.
+    Runs of one cell are its trials: each gives one value per metric. csv, parquet and hlog have the attempts
+    themselves; flamegraph, speedscope and pprof the stacks of runs that were profiled.
 
     \b
     Examples:

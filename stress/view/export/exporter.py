@@ -15,6 +15,7 @@ from stress.view.export.attempt_table import Attempts
 from stress.view.export.column import Column, columns, stems
 from stress.view.export.destination import make_folder, output_file
 from stress.view.export.format import Format
+from stress.view.export.profiled_run import read_profiles
 from stress.view.export.registry import FORMATS
 
 METRICS = (
@@ -52,7 +53,7 @@ class Exporter:
         refuse_unknown_counters(self.metrics, runs)
         self.columns = columns(runs, by, separates=self.format.separates)
         self.by = by
-        if self.format.write is None:
+        if self.format.write is None and self.format.profile is None:
             for column in self.columns:
                 self.refuse_empty(column)
 
@@ -112,6 +113,8 @@ class Exporter:
         """Write one file."""
         if self.format.write is not None:
             self.format.write(read_attempts(column), stream)
+        elif self.format.profile is not None:
+            self.format.profile(read_profiles(column.runs), stream)
         elif self.format.encode is not None:
             stream.write(self.format.encode(column, self.metrics))
 
