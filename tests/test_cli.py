@@ -20,6 +20,8 @@ from command import UNDRAWN, assert_one_sentence, changed_connstorm, connstorm, 
 from stress.cli.main import VERBS
 from stress.cli.main import connstorm as group
 from stress.cli.verb import GROUPS, Verb
+from stress.lab.counters import parse_counters
+from stress.lab.wait import wait_until
 from stress.store import run_folder
 
 REPOSITORY = Path(__file__).parents[1]
@@ -310,16 +312,18 @@ def test_ranges_that_are_none_are_refused(tmp_path, options, words):
     assert_one_sentence(connstorm("run", "clean", "-o", tmp_path, *options), words)
 
 
-def interrupt(arguments, after_line, wait_s=1.0, *, number=signal.SIGINT, everybody=False):
+def interrupt(arguments, after_line, wait_s=1.0, *, connects=0, number=signal.SIGINT, everybody=False):
     """Start the program, send it a signal when a line of its progress has come, and return how it ended.
 
-    With ``everybody`` all its processes get the signal, as a service manager sends it.
+    With ``connects`` it must have made so many too; with ``everybody`` all its processes get the signal, as a service
+    manager sends it.
     """
     with subprocess.Popen(program(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
             if after_line in line:
                 break
         time.sleep(wait_s)  # into the stage: whichever moment it is, what follows must hold
+        assert wait_until(lambda: count_connects(process.pid) >= connects, 60)
         for receiver in [process.pid, *(descendants(process.pid) if everybody else [])]:
             os.kill(receiver, number)
         output, errors = process.communicate()
@@ -333,7 +337,7 @@ def interrupt(arguments, after_line, wait_s=1.0, *, number=signal.SIGINT, everyb
 )
 def test_a_signal_ends_a_storm_and_its_records_are_stored(tmp_path, number, workers, everybody):
     arguments = ["run", "clean", "--attempts", 5_000_000, "--ports", "kernel", "--workers", workers, "-o", tmp_path]
-    code, output, errors = interrupt(arguments, "storm of", 0.5, number=number, everybody=everybody)
+    code, output, errors = interrupt(arguments, "storm of", 0, connects=5000, number=number, everybody=everybody)
     assert code == 128 + number, errors
     (path,) = tmp_path.iterdir()
     run, summary = run_folder.read(path)
@@ -369,11 +373,15 @@ def test_no_process_outlives_a_killed_program(tmp_path):
         children = descendants(process.pid)
         process.kill()
     assert children
-    for _ in range(100):
-        if not any(alive(child) for child in children):
-            break
-        time.sleep(0.05)
-    assert not any(alive(child) for child in children)
+    assert wait_until(lambda: not any(map(alive, children)), 60)
+
+
+def count_connects(pid):
+    """Return how many connections were begun in the private network of a process's descendants, 0 without one."""
+    ours = Path("/proc/self/ns/net").readlink()
+    private = [child for child in descendants(pid) if Path(f"/proc/{child}/ns/net").readlink() != ours]
+    texts = (Path(f"/proc/{child}/net/snmp").read_text() for child in private)
+    return max((parse_counters(text)["ActiveOpens"] for text in texts), default=0)
 
 
 def descendants(pid):

@@ -201,7 +201,7 @@ def stuck_nginx(folder):
         pytest.skip("nginx is missing (Debian: nginx-light)")
     configuration = folder / "nginx.conf"
     text = NGINX.format(folder=folder).replace("worker_processes 2", "worker_processes 1")
-    configuration.write_text(text.replace(" reuseport backlog=8", " backlog=4"))
+    configuration.write_text(text.replace(" reuseport backlog=32", " backlog=4"))
     command = [nginx, "-p", str(folder), "-c", str(configuration), "-e", str(folder / "log"), "-g", "daemon off;"]
     with serving(command) as master:
         children = Path(f"/proc/{master.pid}/task/{master.pid}/children")

@@ -40,7 +40,7 @@ while True:
 """
 ONE_IS_STUCK = """
 import socket
-servers = [socket.create_server(("127.0.0.1", 7000), backlog=8, reuse_port=True) for _ in range(2)]
+servers = [socket.create_server(("127.0.0.1", 7000), backlog=backlog, reuse_port=True) for backlog in (512, 8)]
 while True:
     servers[0].accept()[0].close()
 """
@@ -50,7 +50,7 @@ events {{ worker_connections 512; }}
 http {{
     access_log off; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
     uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
-    server {{ listen 127.0.0.1:7000 reuseport backlog=8; return 200; }}
+    server {{ listen 127.0.0.1:7000 reuseport backlog=32; return 200; }}
 }}
 """
 
@@ -163,8 +163,8 @@ def test_a_stopped_worker_of_nginx_is_named(tmp_path):
 
             assert wait_until(has_workers, 30)
             os.kill(workers[1], signal.SIGSTOP)
-            summary = storm()
-            assert 0 < summary.causes["accept_queue"] < 100
+            summary = storm(attempts=200, rate_per_s=200.0)  # on a busy machine the other one may not accept for 0.3 s
+            assert 0 < summary.causes["accept_queue"] < 200
             assert f"nginx[{master.pid}] on 127.0.0.1:7000 was met" in summary.verdict
             assert f"do not run: nginx[{workers[1]}] (stopped)." in summary.verdict
             assert "Of 2 sockets that listen there 1 dropped" in summary.verdict
