@@ -18,8 +18,8 @@ from command import connstorm, program
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stress.cli.crash import explain_file_error
 from stress.cli.main import connstorm as group
+from stress.cli.shortage import explain_file_error
 from stress.model.errors import ConnstormError
 from stress.model.json_text import decode_json
 from stress.store.array_file import write_array

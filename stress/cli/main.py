@@ -13,7 +13,8 @@ from stress.cli.interrupts import interrupted_code
 from stress.cli.streams import discard_lost_streams, is_output_lost, leave_broken_pipe, replace_unknown_letters
 from stress.cli.verb import unescape
 from stress.cli.version import print_version
-from stress.model.errors import ConnstormError, StoreError
+from stress.lab.process_limits import narrow_limits
+from stress.model.errors import ConnstormError, StoreError, UsageError
 from stress.model.text import did_you_mean
 
 # The verbs, each in the module of its name, with the first sentence of its help (a test holds them equal), so that the
@@ -60,6 +61,7 @@ FUNCTIONS = {
     "show": "show_stored",
 }  # of verbs whose name is no name for a function
 
+LEAN = ("explain", "github", "kernels", "list", "scenarios")  # verbs that do with less than the others: no numpy
 
 COMPLETION = (
     ("bash", 'eval "$(_CONNSTORM_COMPLETE=bash_source connstorm)", in ~/.bashrc'),
@@ -75,10 +77,12 @@ class LazyGroup(click.Group):
         """Return the names of all verbs."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # as above
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a verb, imported now."""
         if cmd_name not in VERBS:
             return None
+        if cmd_name not in LEAN and not ctx.resilient_parsing:
+            refuse_narrow_limits()
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(importlib.import_module(f"stress.cli.{name}"), FUNCTIONS.get(name, name))
         raise_on_interrupt()
@@ -119,6 +123,12 @@ class LazyGroup(click.Group):
         """Write how a shell learns to complete words."""
         with formatter.section("Completion of verbs, options, scenarios and causes"):
             formatter.write_dl(COMPLETION)
+
+
+def refuse_narrow_limits() -> None:
+    """Raise UsageError where a limit of this process is too narrow for what most verbs load."""
+    if text := " ".join(narrow_limits()):
+        raise UsageError(text)
 
 
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from stress.cli.shortage import explain_shortage
 from stress.cli.verb import Verb
 from stress.lab import namespace, network_namespace, sysctl
 from stress.lab.kernel_word.asked import AskedKernel
@@ -86,6 +87,10 @@ def run_cell(
         print_failure(str(error), error.exit_code, type(error).__name__)
     except KeyboardInterrupt:
         print_failure(UNSTORED, INTERRUPTED, LabError.__name__)
+    except (MemoryError, OSError, RuntimeError) as error:
+        if shortage := explain_shortage(error):
+            print_failure(f"{shortage} Nothing was stored.", shortage.exit_code, type(shortage).__name__)
+        raise
 
 
 def enter_place(plan: Plan, netns: str | None, arm: SuiteArm | None, *, alone: bool) -> None:

@@ -30,6 +30,11 @@ def allocate_blocks(descriptor: int, size: int, attempts: int, folder: Path) -> 
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
+        if error.errno == errno.EFBIG:
+            raise StoreError(
+                f"{attempts:,} records need {-(-size >> 20):,} MiB in a file of {folder}, which is larger than a file "
+                "may be (ulimit -f, or the file system's limit); raise it, or make fewer attempts."
+            ) from error
         space = os.statvfs(folder)
         free_bytes = space.f_bavail * space.f_frsize
         raise StoreError(

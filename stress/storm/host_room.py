@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What a storm takes of the machine that it runs on, held against what there is, before it begins."""
 
-from stress.lab import room
+from stress.lab import process_limits, room
 from stress.model.plan import Plan
 from stress.storm.check import plan_rules
-from stress.storm.check.room_rules import room_faults
+from stress.storm.check.room_rules import address_space_faults, room_faults
 from stress.storm.host_load import load_faults
 from stress.storm.ports import PortRange
 
@@ -18,5 +18,6 @@ def refuse_excess(plan: Plan, ports: PortRange, nofile: int) -> None:
         nofile: descriptors that one process may have.
     """
     plan_rules.refuse(room_faults(plan, ports, nofile, room.memory_room(), room.process_room()))
+    plan_rules.refuse(address_space_faults(plan, ports, process_limits.address_space()))
     if plan.host:
         plan_rules.refuse(load_faults(plan, ports))

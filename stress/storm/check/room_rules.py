@@ -13,6 +13,7 @@ from stress.storm.ports import PortRange
 
 MIB = 1 << 20
 PROGRAM_BYTES = 200 * MIB  # Python, numpy, the figures: 123 MiB were measured
+LIMITED_BYTES = 240 * MIB  # the same as address space: 231 were measured
 PROCESS_BYTES = 8 * MIB  # of each further process: 13 MiB, of which half is shared
 ANALYSED_BYTES = 100  # of an attempt, when it is analysed and drawn; with its record 72 to 97 were measured
 SOCKET_BYTES = 4096  # of an end of a connection, in the kernel (TCP, sock_inode_cache, filp, dentry of slabinfo)
@@ -90,4 +91,24 @@ def room_faults(
         yield (
             f"This storm may start {count:,} processes, but {processes.left:,} more may be started "
             f"({processes.limited_by}); give fewer --workers, --servers or --mines, or raise the limit."
+        )
+
+
+def address_space_faults(plan: Plan, ports: PortRange, space: Room | None) -> Iterator[str]:
+    """Yield one sentence where the records of a storm do not fit what a limit lets one process have.
+
+    Args:
+        plan: one without faults of its own.
+        ports: the ephemeral ports of the namespace.
+        space: what the process may have in all (bytes); None: not limited.
+    """
+    if space is None:
+        return
+    attempts = attempt_count(plan, ports)
+    records = attempts * (ATTEMPT.itemsize + plan.use * USE.itemsize) + likely_attempts(plan, attempts) * ANALYSED_BYTES
+    needed = LIMITED_BYTES + plan.capture * CAPTURE_BYTES + records
+    if needed > space.left and records >= MIB:
+        yield (
+            f"This storm may need {needed // MIB:,} MiB of address space ({records // MIB:,} for its attempts), but "
+            f"{space.left // MIB:,} are the limit ({space.limited_by}); make fewer attempts, or raise the limit."
         )
