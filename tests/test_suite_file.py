@@ -220,7 +220,7 @@ ERRORS = {
         f'trials = true\nname = ""\ndesign = "ful"\ndescription = 2024-01-01\nmatrix = [1]\n{CLOSEWAIT}',
         [
             (1, f"{TRIALS} true."),
-            (2, "name must be a text that is not empty, not ''."),
+            (2, "name must be a text in one line, of 1 to 200 characters, not ''."),
             (3, "design must be one of full, one-at-a-time, pairwise, not 'ful'. Did you mean full?"),
             (4, "description must be a text, not 2024-01-01."),
             (5, "matrix must be a table, not [1]."),
@@ -828,6 +828,9 @@ PARAMETERS = some(FIELD_VALUES).flatmap(
 SYSCTLS = st.dictionaries(st.sampled_from(SETTINGS), st.integers(0, 9) | st.sampled_from(["7", "1 2"]), max_size=3)
 
 
+PRINTED = st.characters(exclude_categories=("C", "Zl", "Zp"))  # others have to be left out
+
+
 @st.composite
 def documents(draw):
     """Return a valid document, and the suite that it says."""
@@ -835,8 +838,8 @@ def documents(draw):
         st.fixed_dictionaries(
             {},
             optional={
-                "name": st.text(min_size=1),
-                "description": st.text(),
+                "name": st.text(PRINTED, min_size=1, max_size=200),
+                "description": st.text(PRINTED),
                 "design": st.sampled_from([design.value for design in Design]),
                 "trials": st.integers(1, 1000),
                 "warmup": st.integers(0, 100),

@@ -9,8 +9,9 @@ import msgspec
 
 from stress.cli import gate
 from stress.cli.interrupts import resume_command
-from stress.cli.output import console, json_option, output_option, print_object, print_text
+from stress.cli.output import console, json_option, output_option, print_object
 from stress.cli.stored import allow_busy_option
+from stress.cli.streams import print_text
 from stress.cli.suite import FIGURE, TRIALS_MAX, conduct, draw_suite
 from stress.cli.verb import Verb
 from stress.compare.arms import Question
@@ -103,7 +104,7 @@ def conclude(path: Path, suite: Suite, question: Question, *, strict: bool, as_j
     elif as_json:
         print_object({"path": str(path), "verdict": result.verdict, "exit_code": code} | msgspec.to_builtins(result))
     else:
-        click.echo(f"verdict: {result.verdict}")
+        print_text(f"verdict: {result.verdict}")
     if not as_json:
         console().print(f"folder: {path}", soft_wrap=True)
     return code

@@ -8,6 +8,7 @@ import click
 
 from stress.cli.interrupts import catch_sigterm
 from stress.cli.output import Progress, json_option, output_option, print_object
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.compare.bisect import bisect_kernels as search
 from stress.model.errors import UsageError
@@ -63,9 +64,9 @@ def bisect(
         ]
         print_object({"last_good": bisection.last_good, "suspects": bisection.suspects, "probes": probes})
     elif len(bisection.suspects) == 1:
-        click.echo(f"The first bad kernel is {bisection.suspects[0]}; the last good one is {bisection.last_good}.")
+        print_text(f"The first bad kernel is {bisection.suspects[0]}; the last good one is {bisection.last_good}.")
     else:
-        click.echo(f"The first bad kernel is one of {', '.join(bisection.suspects)}: what lies between was skipped.")
+        print_text(f"The first bad kernel is one of {', '.join(bisection.suspects)}: what lies between was skipped.")
 
 
 def listed(text: str) -> list[str]:

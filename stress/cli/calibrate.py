@@ -11,6 +11,7 @@ from stress.analysis.statistics.trials import CellTrials
 from stress.cli.completion import complete_scenario
 from stress.cli.counts import CountOption
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.streams import print_text
 from stress.cli.suite import conduct
 from stress.cli.verb import Verb
 from stress.compare import calibrate as twice
@@ -78,7 +79,7 @@ def calibrate(
             time.sleep(60 * pause_min)
         path, interrupted = conduct(suite, output, Local(), quiet=as_json)
         if interrupted:
-            click.echo(
+            print_text(
                 f"connstorm: interrupted; nothing is known of the noise, the trials so far are in {path}.", err=True
             )
             sys.exit(interrupted)

@@ -9,8 +9,9 @@ import click
 import msgspec
 
 from stress.analysis.comparison.moved_counters import describe_moved_counters
-from stress.cli.output import console, figure_optional, json_option, output_option, print_object, print_text
+from stress.cli.output import console, figure_optional, json_option, output_option, print_object
 from stress.cli.stored import allow_busy_option, base_history_option, complete_stored, last_option
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.compare.arms import Question, compare_all, compare_arms
 from stress.model.text import plural

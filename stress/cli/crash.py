@@ -10,10 +10,9 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
-
 from stress import __version__
 from stress.cli.shortage import explain_shortage
+from stress.cli.streams import print_text
 from stress.model.errors import CRASHED
 from stress.model.text import shown_text
 
@@ -25,7 +24,7 @@ def report_crash(error: BaseException) -> int:
         error: what nobody caught; of what the system did not give, only that is said.
     """
     if shortage := explain_shortage(error):
-        click.echo(f"connstorm: {shortage}", err=True)
+        print_text(f"connstorm: {shortage}", err=True)
         return shortage.exit_code
     trace = "".join(traceback.format_exception(error))
     report = (
@@ -37,9 +36,9 @@ def report_crash(error: BaseException) -> int:
         descriptor, file = tempfile.mkstemp(prefix="connstorm-crash-", suffix=".txt")
         os.close(descriptor)
         Path(file).write_text(report, encoding="utf-8", errors="backslashreplace")
-        click.echo(f"{what}. {file} has the trace; please report the fault with it.", err=True)
+        print_text(f"{what}. {file} has the trace; please report the fault with it.", err=True)
     except OSError:  # no room for a file: here, then
-        click.echo(f"{report}{what}. Please report the fault with the trace above.", err=True)
+        print_text(f"{report}{what}. Please report the fault with the trace above.", err=True)
     return CRASHED
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from stress.cli.output import Progress, console, json_option, print_object
 from stress.cli.standard_input import STDIN, read_line
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.lab import host_sysctls, namespace
 from stress.model.errors import LabError
@@ -138,5 +139,5 @@ def restore_settings(*, as_json: bool) -> None:
     if as_json:
         print_object(msgspec.to_builtins(report))
     else:
-        click.echo("\n".join([report.text, *(f"  {setting.outcome}: {setting.text}" for setting in report.settings)]))
+        print_text("\n".join([report.text, *(f"  {setting.outcome}: {setting.text}" for setting in report.settings)]))
     host_sysctls.raise_on_failure(report.settings)

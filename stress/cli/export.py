@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from stress.cli.stored import complete_stored, results_option
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.model.errors import UsageError
 from stress.store.stored_names import find_arm
@@ -56,7 +57,7 @@ def export(
     exporter = Exporter(runs_by_argument(arms, by), name, metrics, by)
     if output != STANDARD_OUTPUT:
         for path in exporter.file(Path(output)):
-            click.echo(path)
+            print_text(str(path))
         return
     if exporter.folder:
         raise UsageError("This makes several files; give a folder for them with -o.")

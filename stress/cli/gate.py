@@ -10,8 +10,9 @@ from typing import Any
 import click
 import msgspec
 
-from stress.cli.output import console, json_option, output_option, print_object, print_text
+from stress.cli.output import console, json_option, output_option, print_object
 from stress.cli.stored import allow_busy_option, base_history_option, complete_stored, last_option
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.compare.arms import Question
 from stress.compare.gate import NO_BASE, GateResult, evaluate_gate, is_no_base, self_test_gate

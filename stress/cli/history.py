@@ -16,8 +16,9 @@ from stress.analysis.history.change_point import SHOWING_POINTS_MIN
 from stress.analysis.history.difference import differences_at
 from stress.analysis.history.history import History, accept_changes
 from stress.analysis.metric import Metric, find_metric
-from stress.cli.output import console, json_option, print_object, print_text
+from stress.cli.output import console, json_option, print_object
 from stress.cli.stored import complete_stored, results_option
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.compare.absent_trials import absent_of_newest
 from stress.compare.history_cache import HistoryCache

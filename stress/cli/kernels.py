@@ -5,6 +5,7 @@ import click
 import msgspec
 
 from stress.cli.output import Progress, console, json_option, print_object
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.lab.kernel import cache, debian
 from stress.model.errors import UsageError
@@ -40,7 +41,7 @@ def fetch(names: tuple[str, ...], mirror: str | None, *, as_json: bool) -> None:
             raise UsageError(f"{name!r} names no Debian kernel.")
         fetched.append(debian.fetch_kernel(debian_name, Progress(debian_name.text, quiet=as_json), mirror))
         if not as_json:
-            click.echo(f"{debian_name.text}: Linux {fetched[-1].release}, {cache.kernel_folder(fetched[-1])}")
+            print_text(f"{debian_name.text}: Linux {fetched[-1].release}, {cache.kernel_folder(fetched[-1])}")
     if as_json:
         print_object({"kernels": msgspec.to_builtins(fetched)})
 
@@ -55,7 +56,7 @@ def list_(*, as_json: bool) -> None:
     elif cached:
         console().print(kernel_table([(kernel, cache.size_bytes(kernel)) for kernel in cached]))
     else:
-        click.echo(f"No kernel was fetched into {cache.cache_folder()}: connstorm kernels fetch bookworm")
+        print_text(f"No kernel was fetched into {cache.cache_folder()}: connstorm kernels fetch bookworm")
 
 
 @kernels.command(cls=Verb)
@@ -68,4 +69,4 @@ def remove(names: tuple[str, ...], *, as_json: bool) -> None:
         print_object({"removed": msgspec.to_builtins(removed)})
     else:
         for kernel in removed:
-            click.echo(f"removed {kernel.name}")
+            print_text(f"removed {kernel.name}")

@@ -15,11 +15,11 @@ import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from stress.cli.streams import leave_broken_pipe
+from stress.cli.streams import leave_broken_pipe, print_text
 from stress.model.progress import ProgressCallback
 from stress.model.record import Record
 from stress.model.summary import Summary
-from stress.model.text import shown_text
+from stress.model.text import shown_json, shown_text
 from stress.view.text.run_report import run_report
 
 RESULTS = Path("results")
@@ -47,7 +47,7 @@ def figure_optional(where: Path) -> Iterator[None]:
         yield
     except OSError as error:
         text = f"{where} could not be written: {error.strerror}; make room, and draw it again."
-        click.echo(f"warning: {text}", err=True)
+        print_text(f"warning: {text}", err=True)
 
 
 class Progress:
@@ -121,11 +121,6 @@ def print_report(record: Record, summary: Summary, path: Path, *, with_books: bo
     console().print(run_report(record, summary, path, with_books=with_books))
 
 
-def print_text(text: str, *, err: bool = False) -> None:
-    """Print text that names what was read from files, on lines of its own."""
-    click.echo(shown_text(text), err=err)
-
-
 def run_object(scenario: str, path: Path, summary: Summary) -> dict[str, Any]:
     """Return what ``--json`` says of a run."""
     from stress.store.run_schema import SCHEMA  # noqa: PLC0415  # numpy comes with it, and doctor may load none yet
@@ -136,6 +131,6 @@ def run_object(scenario: str, path: Path, summary: Summary) -> dict[str, Any]:
 def print_object(document: dict[str, Any] | msgspec.Struct) -> None:
     """Print one JSON object."""
     try:
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=1))
+        click.echo(shown_json(document).decode(), nl=False)
     except BrokenPipeError:  # click would end with 1
         leave_broken_pipe()

@@ -10,6 +10,7 @@ import click
 
 from stress.cli.options import make_plan
 from stress.cli.standard_input import STDIN, read_line
+from stress.cli.streams import print_text
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.run.peer.peer_call import JOIN_VARIABLE, peer_options
@@ -94,7 +95,7 @@ def make_peer_plan(base: Plan, choice: PeerChoice, given: dict[str, Any]) -> Pla
     family, target = fields.pop("family"), fields.pop("target")
     across = across_to(base, *choice.peers)
     if left_out := left_out_acts(base, across):
-        click.echo(left_out, err=True)
+        print_text(left_out, err=True)
     plan = make_plan(across, fields)
     source = plan.source if fields["source"] else None
     return set_addresses(plan, {"family": int(family) if family else None, "source": source, "target": target})

@@ -9,6 +9,7 @@ import click
 
 from stress.analysis.attribution.summary import analyse
 from stress.cli.stored import complete_stored, results_option
+from stress.cli.streams import print_text
 from stress.cli.suite import FIGURE, draw_suite
 from stress.cli.verb import Verb
 from stress.model.errors import UsageError
@@ -37,7 +38,7 @@ def plot(runs: tuple[str, ...], output: Path | None, results: Path) -> None:
         for name, draw in figures().items():
             picture = target / f"{path.resolve().name}-{name}"
             draw(picture)
-            click.echo(picture)
+            print_text(str(picture))
 
 
 def read_figures(path: Path) -> Callable[[], Mapping[str, Callable[[Path], None]]]:

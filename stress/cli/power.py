@@ -8,6 +8,7 @@ import msgspec
 
 from stress.analysis.statistics.power import attempts_needed
 from stress.cli.output import console, json_option, output_option, print_object
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.lab.host import read_host
 from stress.model.errors import UsageError
@@ -40,7 +41,7 @@ def power(
         if as_json:
             print_object({"attempts": count})
         else:
-            click.echo(f"{count:,} attempts of each arm tell {rates[0]:g} per million from {rates[1]:g}")
+            print_text(f"{count:,} attempts of each arm tell {rates[0]:g} per million from {rates[1]:g}")
         return
     known = stored.read(calibration or stored.calibration_path(output, read_host().testbed))
     if as_json:

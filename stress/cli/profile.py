@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from stress.cli.output import console, print_text
+from stress.cli.output import console
+from stress.cli.streams import print_text
 from stress.lab import perf
 from stress.model.errors import UsageError
 from stress.model.profile import RATE_HZ, RATES_HZ, ProfileReport

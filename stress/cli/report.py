@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from stress.cli.stored import complete_stored, results_option
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.store.stored_names import find_arm
 
@@ -66,4 +67,4 @@ def report(
         results=results,
         is_public=is_public,
     )
-    click.echo(write_report(question, output))
+    print_text(str(write_report(question, output)))

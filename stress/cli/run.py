@@ -23,6 +23,7 @@ from stress.cli.output import (
 )
 from stress.cli.peer import add_peer_options, make_peer_plan, take_peer_choice
 from stress.cli.profile import add_profile_options, print_profile, take_profile_choice
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.compare.earlier import find_earlier
 from stress.model.errors import UNBALANCED, LabError, UsageError
@@ -114,7 +115,7 @@ def run(
     else:
         print_report(observed.record, summary, path, with_books=with_books)
         if not observed.record.interrupted and (earlier := find_earlier(path, output)):
-            click.echo(earlier_lines(earlier, console().width))
+            print_text(earlier_lines(earlier, console().width))
         print_profile(observed, path, refusal=profile.refusal)
     if lost := next((act.peer.lost for act in observed.record.acts if act.peer and act.peer.lost), None):
         raise LabError(f"{lost} What was recorded until then is in {path}.")

@@ -8,6 +8,7 @@ import sys
 import click
 
 from stress.cli.output import Progress
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.lab import namespace
 from stress.lab.pdeathsig import die_with_parent
@@ -37,7 +38,7 @@ def run_shell(
 
     def introduce() -> None:
         for line in () if quiet else describe_world(plan, host):
-            click.echo(line, err=True)
+            print_text(line, err=True)
 
     notify = Progress(plan.scenario, quiet=quiet and not sys.stderr.isatty())
     sys.exit(world_shell.run(plan, host, command, notify, introduce, storm=storm))

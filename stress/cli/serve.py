@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.model.errors import LabError, UsageError
 from stress.model.peer import PEER_PORT
@@ -75,7 +76,7 @@ def serve(
     else:
         from stress.run.peer.serving_invited import serve_invited  # noqa: PLC0415  # as above
 
-        reason = serve_invited(limits, port or PEER_PORT, click.echo)
+        reason = serve_invited(limits, port or PEER_PORT, print_text)
     if reason:
         raise LabError(f"{reason[0].upper()}{reason[1:].removesuffix('.')}.")
     if not stdio:

@@ -8,6 +8,7 @@ from click.shell_completion import CompletionItem
 
 from stress.cli.output import console, print_object
 from stress.cli.stored import complete_stored
+from stress.cli.streams import print_text
 from stress.model.errors import UsageError
 from stress.suite.shipped import SUFFIX, copy_shipped, list_shipped, shipped_names
 from stress.view.text.shipped_table import shipped_table
@@ -48,4 +49,4 @@ def copy_suite(source: Path | None, target: str) -> None:
         raise UsageError("--copy needs the suite's name first: connstorm suite smoke --copy")
     file = Path(target or f"{source}{SUFFIX}")
     copy_shipped(str(source), file)
-    click.echo(f"{file} is a copy of {source}, to be changed; to run it: connstorm suite {file}")
+    print_text(f"{file} is a copy of {source}, to be changed; to run it: connstorm suite {file}")

@@ -34,5 +34,5 @@ def complete_stored(context: click.Context, _: click.Parameter, incomplete: str)
     """Return the names of stored runs and suites, the newest first; where none fits, the shell completes a path."""
     results = context.params.get("results") or context.params.get("output")
     names = ["latest", *(entry.short_name for entry in list_stored(results if isinstance(results, Path) else RESULTS))]
-    fitting = [CompletionItem(name) for name in dict.fromkeys(names) if name.startswith(incomplete)]
-    return [CompletionItem(incomplete, type="file"), *fitting]
+    shown = [name for name in dict.fromkeys(names) if name.startswith(incomplete) and name.isprintable()]
+    return [CompletionItem(incomplete, type="file"), *map(CompletionItem, shown)]

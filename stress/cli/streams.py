@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from stress.model.errors import BROKEN_PIPE
+from stress.model.text import shown_text
 
 
 def replace_unknown_letters() -> None:
@@ -45,3 +46,8 @@ def discard_lost_streams() -> None:
         except OSError:
             with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a descriptor is needed
                 os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def print_text(text: str, *, err: bool = False) -> None:
+    """Print text that may have names of files, hosts or programs, which a terminal must not obey."""
+    click.echo(shown_text(text), err=err)

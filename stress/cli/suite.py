@@ -14,6 +14,7 @@ from stress.cli.interrupts import catch_sigterm, interrupted_code, resume_comman
 from stress.cli.output import console, figure_optional, json_option, output_option, print_object
 from stress.cli.plan_output import print_plan
 from stress.cli.shipped import HERE, complete_suite, copy_suite, print_shipped
+from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.model.errors import LabError, NoRunsError, UsageError
 from stress.model.extra import require_package
@@ -150,7 +151,7 @@ def suite(
         defaults = {option.opts[0]: option.default for option in suite.params}
         options = [word for name, value in given.items() if value != defaults[name] for word in (name, value)]
         command = resume_command(path, options, host=host, retry_failed=retry_failed)
-        click.echo(f"connstorm: interrupted; go on with: {command}", err=True)
+        print_text(f"connstorm: interrupted; go on with: {command}", err=True)
     sys.exit(interrupted or failed)
 
 

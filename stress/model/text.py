@@ -2,6 +2,7 @@
 """Text functions of all rooms: suggestions, lists, counts, parts of file names, JSON."""
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -108,3 +109,13 @@ def one_line(text: str) -> str:
 def shown_text(text: str) -> str:
     """Return a text of a file or of another program without what a terminal obeys; its lines are as they were."""
     return OBEYED.sub("?", text)
+
+
+def escape_json(text: bytes) -> bytes:
+    """Return JSON with what a terminal obeys as escapes: the same to who decodes it."""
+    return OBEYED.sub(lambda letter: json.dumps(letter[0])[1:-1], text.decode()).encode()
+
+
+def shown_json(document: Any) -> bytes:
+    """Return a document as ``json_bytes`` does, without what a terminal obeys."""
+    return escape_json(json_bytes(document))

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from stress.model.errors import UsageError
-from stress.model.text import did_you_mean
+from stress.model.text import OBEYED, did_you_mean
 from stress.suite.config.keys import PLACES
 from stress.suite.config.toml_lines import Position
 
@@ -96,6 +96,11 @@ def unsupported_values(document: dict[str, Any]) -> Iterator[tuple[Position, str
         elif isinstance(value, dict):
             todo += [((*at, key), inner) for key, inner in value.items() if isinstance(key, str)]
             yield from ((at, f"The key {SHORT.repr(key)} is no text.") for key in value if not isinstance(key, str))
+            yield from (
+                (at, f"The key {SHORT.repr(key)} has control characters; leave them out.")
+                for key in value
+                if isinstance(key, str) and OBEYED.search(key)
+            )
         elif isinstance(value, list):
             todo += [((*at, index), inner) for index, inner in enumerate(value)]
         elif isinstance(value, int):
@@ -104,6 +109,8 @@ def unsupported_values(document: dict[str, Any]) -> Iterator[tuple[Position, str
         elif isinstance(value, float):
             if not math.isfinite(value):
                 yield at, f"{value} is no number that a suite can use."
+        elif isinstance(value, str) and OBEYED.search(value):
+            yield at, f"{SHORT.repr(value)} has control characters, which a terminal would obey; leave them out."
         elif not isinstance(value, str | date | time):
             yield at, f"A suite has no value of Python's type {type(value).__name__}; give what TOML has."
 
@@ -177,6 +184,8 @@ def type_words(info: msgspec.inspect.Type) -> str:
     if isinstance(info, msgspec.inspect.LiteralType):
         return " or ".join(map(str, info.values))
     if isinstance(info, msgspec.inspect.StrType):
+        if info.max_length:
+            return f"a text in one line, of 1 to {info.max_length} characters"
         return "a text that is not empty" if info.min_length else "a text"
     return WORDS[type(info)]
 

@@ -12,10 +12,11 @@ from stress.model.suite import ARM, KERNEL, Design
 from stress.storm.check.plan_rules import SEED_MAX
 
 Text = Annotated[str, Meta(min_length=1)]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\A[^\n\t]*\Z")]  # part of tables and of folders
 Table = dict[str, Any]
 
 HEAD: dict[str, Any] = {
-    "name": Text,
+    "name": Name,
     "description": str,
     "design": Design,
     "trials": Annotated[int, Meta(ge=1, le=1000)],
@@ -44,7 +45,7 @@ LEVELS: dict[str, Any] = AXES | {ARM: Text}  # also of the axis that no [matrix]
 DEFAULTS: dict[str, Any] = FIELDS | {LINK: Text, "sysctls": Table}
 SCENARIO: dict[str, Any] = {
     "name": Text,
-    "label": Text,
+    "label": Name,
     "acts": list[Text],
     "measures": bool,
     "matrix": Table,

@@ -15,6 +15,7 @@ from stress.analysis.attribution.findings import ActFindings, Findings
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.model.attempt import STORM
 from stress.model.observation import Observation
+from stress.model.text import one_line
 
 ROWS = 1 << 16  # attempts that are turned into text together
 PHASES = np.array(["warm-up", "storm"], object)
@@ -82,8 +83,8 @@ def table(act: ActFindings, part: slice, run: str, number: int) -> Table:
     pairs = records["address"].astype(np.int64) - act.storm.act.address.first
     sources, targets, target_ports = addresses(act)
     return {
-        "run": np.full(count, run, object),
-        "act": np.full(count, act.storm.act.name, object),
+        "run": np.full(count, one_line(run), object),
+        "act": np.full(count, one_line(act.storm.act.name), object),
         "attempt": np.arange(number, number + count),
         "start_ns": records["start_ns"],
         "latency_ns": records["latency_ns"],
@@ -109,9 +110,10 @@ def addresses(act: ActFindings) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt
     address = act.storm.act.address
     if address.endpoints:
         sources, targets, ports = zip(*address.endpoints, strict=True)
-        return np.array(sources, object), np.array(targets, object), np.array(ports, np.uint16)
+        shown_sources, shown_targets = (np.array([*map(one_line, names)], object) for names in (sources, targets))
+        return shown_sources, shown_targets, np.array(ports, np.uint16)
     first = ip_address(address.source)
     counted = np.array([str(first + number) for number in range(address.sources)], object)
     in_turn = np.arange(address.target_port, address.target_port + address.target_ports, dtype=np.uint16)
-    targets_of_pairs = np.full(address.pairs, address.target, object)
+    targets_of_pairs = np.full(address.pairs, one_line(address.target), object)
     return np.repeat(counted, address.target_ports), targets_of_pairs, np.tile(in_turn, address.sources)

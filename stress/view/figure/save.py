@@ -8,8 +8,10 @@ import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from stress.model import atomic
+from stress.model.text import shown_text
 from stress.view.figure import style
 
 MARKS_MAX = 2000  # of one line in an SVG; of more, the line is pixels
@@ -26,6 +28,9 @@ def save_figure(figure: Figure, path: Path, *, with_svg: bool = False) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and not text.get_text().isprintable():
+            text.set_text(shown_text(text.get_text()))  # no font has control characters, and matplotlib prints that
     with matplotlib.style.context(["default", style.RC]):
         with atomic.open_file(path) as stream:
             figure.savefig(stream, format="png", metadata={"Software": None})

@@ -8,6 +8,7 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from stress.model.text import shown_text
 from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 
@@ -45,9 +46,10 @@ def fit_title(title: str, room_pt: float = ROOM_PT) -> tuple[str, float]:
 
 def draw_legend(figure: Figure, entries: Sequence[Artist]) -> int:
     """Draw the legend in as many columns as the sheet has room for; return their number."""
+    labels = [shown_text(str(entry.get_label())) for entry in entries]
     for columns in range(LEGEND_COLUMNS, 0, -1):
         legend = figure.legend(
-            handles=entries, loc="upper left", bbox_to_anchor=(0.013, 0.853), ncols=columns, fontsize=9.5
+            entries, labels, loc="upper left", bbox_to_anchor=(0.013, 0.853), ncols=columns, fontsize=9.5
         )
         if columns == 1 or legend.get_window_extent().x1 <= figure.bbox.width:
             break

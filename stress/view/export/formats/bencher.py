@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import median_interval
-from stress.model.text import json_bytes
+from stress.model.text import shown_json
 from stress.view.export.column import Column
 from stress.view.export.format import Format
 
@@ -23,7 +23,7 @@ def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
             value |= {"lower_value": interval.low, "upper_value": interval.high}
         measure = sample.metric.name + UNITS.get(sample.metric.unit, "")
         document.setdefault(sample.row, {})[measure] = value
-    return json_bytes(document)
+    return shown_json(document)
 
 
 FORMATS = {"bmf": Format(".json", "Bencher", encode, position=4)}

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import Estimate, median_interval
-from stress.model.text import json_bytes, plural
+from stress.model.text import plural, shown_json
 from stress.view.export.column import Column, Sample
 from stress.view.export.format import Format
 
@@ -27,7 +27,7 @@ def encode(column: Column, metrics: Sequence[Metric], better: Literal["lower", "
     """Return the metrics of one direction."""
     selected = [metric for metric in metrics if metric.better == better]
     document = [entry(sample) for sample in column.samples(selected)]
-    return json_bytes(document)
+    return shown_json(document)
 
 
 def entry(sample: Sample) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from stress.analysis.attribution.findings import ActFindings
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.model.attempt import STORM
 from stress.model.extra import require_package
+from stress.model.text import one_line
 from stress.model.units import SECOND_NS
 from stress.view.export.attempt_table import Attempts
 from stress.view.export.format import Format
@@ -58,7 +59,7 @@ def write(runs: Iterable[Attempts], stream: IO[bytes]) -> None:
 
 def tag_of(row: str, act: str) -> str:
     """Return what stands before the outcome in a tag: a row, an act; tags have neither blank nor comma."""
-    return "".join(f"{part.replace(' ', '/').replace(',', ';')}:" for part in (row, act) if part)
+    return "".join(f"{one_line(part).replace(' ', '/').replace(',', ';')}:" for part in (row, act) if part)
 
 
 def lines(act: ActFindings, tag: str, run_s: float, histogram_type: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stress.analysis.metric import Metric
-from stress.model.text import json_bytes
+from stress.model.text import one_line, shown_json
 from stress.view.export.column import Column, Sample, stems
 from stress.view.export.format import Format
 
@@ -43,7 +43,8 @@ def table(samples: Sequence[Sample]) -> bytes:
     writer.writerow([TIME, *ATTRIBUTES, *(sample.metric.name for sample in samples)])
     for number, run in enumerate(samples[0].runs):
         values = (repr(sample.values[number]) for sample in samples)
-        writer.writerow([run.started_utc, run.host.kernel, run.program, run.path.name, *values])
+        attributes = (run.started_utc, run.host.kernel, run.program, run.path.name)
+        writer.writerow([*map(one_line, attributes), *values])
     return text.getvalue().encode()
 
 
@@ -63,7 +64,7 @@ def test_entry(file: str, samples: Sequence[Sample]) -> dict[str, Any]:
 
 def yaml_text(document: dict[str, Any]) -> bytes:
     """Return a document as YAML: every JSON document is one (YAML 1.2)."""
-    return json_bytes(document)
+    return shown_json(document)
 
 
 FORMATS = {

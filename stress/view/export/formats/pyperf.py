@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from stress.analysis.metric import Metric
+from stress.model.text import escape_json
 from stress.model.units import SECOND_NS
 from stress.view.export.column import Column, Sample
 from stress.view.export.format import SECONDS, Format
@@ -34,7 +35,7 @@ def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
         },
         "version": FORMAT_VERSION,
     }
-    return msgspec.json.encode(document) + b"\n"
+    return escape_json(msgspec.json.encode(document)) + b"\n"
 
 
 def benchmark(sample: Sample) -> dict[str, Any]:

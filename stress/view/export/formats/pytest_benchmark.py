@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stress.analysis.metric import Metric
-from stress.model.text import json_bytes
+from stress.model.text import shown_json
 from stress.model.units import SECOND_NS
 from stress.view.export.column import Column, Sample
 from stress.view.export.format import SECONDS, Format
@@ -41,7 +41,7 @@ def encode(column: Column, metrics: Sequence[Metric]) -> bytes:
         "datetime": first.started_utc,
         "version": FORMAT_VERSION,
     }
-    return json_bytes(document)
+    return shown_json(document)
 
 
 def machine(column: Column) -> dict[str, Any]:
