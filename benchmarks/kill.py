@@ -253,8 +253,7 @@ def look_at_results(home, environment):
     hidden = [str(path.relative_to(home)) for path in home.rglob(".*")]
     if hidden:
         wrong.append(f"half-written: {hidden}")
-    if temporary := [path.name for path in (home / "tmp").iterdir()]:
-        wrong.append(f"temporary: {temporary}")
+    wrong += [f"temporary: {path.name}: {end_of(path)}" for path in (home / "tmp").iterdir()]
     for path in results.rglob("run.json"):
         try:
             run_folder.read(path.parent)
@@ -269,6 +268,11 @@ def look_at_results(home, environment):
         if len(runs) != 4:
             wrong.append(f"the suite has {len(runs)} runs of 4 trials")
     return wrong
+
+
+def end_of(path):
+    """Return the end of a file, as of the trace of a crash; of a folder nothing."""
+    return path.read_text(errors="replace")[-3000:] if path.is_file() else ""
 
 
 def table(rows):
