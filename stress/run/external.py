@@ -160,10 +160,15 @@ def refuse_distance(host: str) -> None:
         )
 
 
-def refuse_excess(name: str, value: float | None) -> None:
-    """Raise UsageError for a number outside of the range for storms in a test suite."""
-    if name in LIMITS and (value is None or not 0 < value <= LIMITS[name]):
-        raise UsageError(f"{name} must be above 0 and at most {LIMITS[name]:,}, not {value}.")
+def refuse_excess(name: str, value: object) -> None:
+    """Raise UsageError for what is no number, or one outside of the range for storms in a test suite."""
+    if name not in LIMITS:
+        return
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value <= LIMITS[name]:  # type: ignore[operator]  # a number, as was just seen
+        raise UsageError(f"{name} must be above 0 and at most {LIMITS[name]:,}, not {value!r}.")
+    if name == "trials" and not isinstance(value, int):  # the others are fields of a plan, which has their types
+        raise UsageError(f"{name} must be a whole number, not {value!r}.")
 
 
 def refuse_options(options: Mapping[str, Any]) -> None:
