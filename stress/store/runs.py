@@ -173,7 +173,16 @@ def read_observation(path: Path, label: str, *, settle: Settle | None = None, **
     Raises:
         UsageError: it cannot be read.
     """
-    header = read_header(path)
+    try:
+        return observe(path, label, read_header(path), settle, of_the_suite)
+    except OverflowError as error:
+        raise UsageError(f"{path / RUN_FILE} has a number that no run has: {error}; it is damaged.") from error
+
+
+def observe(
+    path: Path, label: str, header: RunHeader, settle: Settle | None, of_the_suite: dict[str, Any]
+) -> Observation:
+    """Return the run of a header; other arguments are those of ``read_observation``."""
     names: dict[str, Any] = {
         "scenario": header.plan.scenario,
         "cell": cell_name(header.plan),
