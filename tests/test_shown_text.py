@@ -52,10 +52,9 @@ def hostile_copy(folder, frozen, *names):
         (["show"], "run-schema-3-digest", ()),
         (["show"], "run-schema-3", ("scenario", "cpu", "kernel", "program", "name")),
         (["show"], "suite-schema-1", ("cpu", "kernel", "program", "description", "reason")),
-        (["suite", "--show"], "suite-schema-1", ("description", "reason")),
         (["export", "--format", "benchfmt"], "suite-schema-1", ("cpu", "kernel", "program")),
     ],
-    ids=["run", "hostile-run", "suite", "suite-show", "benchfmt"],
+    ids=["run", "hostile-run", "suite", "benchfmt"],
 )
 def test_no_verb_prints_what_a_terminal_obeys(tmp_path, words, frozen, names):
     copy = hostile_copy(tmp_path, frozen, *names)
