@@ -58,7 +58,7 @@ def spoil(value, addition, names, key=""):
     return value + addition if isinstance(value, str) and key in names else value
 
 
-@pytest.fixture(scope="module", params=[ESCAPES, LONG], ids=["escapes", "long"])
+@pytest.fixture(scope="module")
 def hostile(request, tmp_path_factory):
     """Return folders by what they are called in VERBS."""
     top = tmp_path_factory.mktemp("hostile")
@@ -86,10 +86,14 @@ def hostile(request, tmp_path_factory):
     }
 
 
-@pytest.mark.parametrize("verb", VERBS)
+CASES = [(ESCAPES, verb) for verb in VERBS]
+CASES += [(LONG, verb) for verb in VERBS if not verb.startswith("plot")]  # to draw 10,000 letters takes seconds
+
+
+@pytest.mark.parametrize(
+    ("hostile", "verb"), CASES, indirect=["hostile"], ids=["long-" * (text == LONG) + verb for text, verb in CASES]
+)
 def test_no_output_has_a_control_character(hostile, tmp_path, verb):
-    if verb.startswith("plot") and hostile["runs"].name == "runs":
-        pytest.skip("to draw texts of 10,000 letters takes seconds")
     (out := tmp_path / "out\x1b[2J").mkdir()
     words = [word.format(**hostile, out=out) for word in VERBS[verb]]
     said = CliRunner().invoke(connstorm, words, standalone_mode=False)
@@ -105,6 +109,7 @@ def test_json_that_is_printed_says_the_same_in_letters_that_can_be_printed():
     assert msgspec.json.decode(shown_json(document)) == document
 
 
+@pytest.mark.parametrize("hostile", [ESCAPES, LONG], indirect=True, ids=["escapes", "long"])
 def test_the_shell_completes_no_name_that_it_could_not_print(hostile):
     context = click.Context(connstorm)
     context.params["results"] = hostile["runs"]
