@@ -20,6 +20,7 @@ from stress.analysis.attribution.summary import analyse
 from stress.cli.main import connstorm as group
 from stress.cli.options import make_plan
 from stress.cli.peer import PeerChoice, take_peer_choice
+from stress.cli.profile import ProfileChoice, take_profile_choice
 from stress.cli.run import run as run_options
 from stress.model.errors import ConnstormError, LabError
 from stress.model.progress import ignore_progress
@@ -154,6 +155,7 @@ def run_undrawn(arguments, results):
     given = run_options.make_context("run", list(arguments), **group.context_settings).params
     options = {name: value for name, value in given.items() if name not in OF_THE_COMMAND}
     assert take_peer_choice(options) == PeerChoice()
+    assert take_profile_choice(options, is_local=True) == ProfileChoice()
     plan = make_plan(find_scenario(given["name"]).plan, options)
     try:
         path = process.run(plan, results, ignore_progress, ("--no-draw",))
