@@ -117,7 +117,7 @@ WRONG = [
     ),
     (
         {"source": "127.0.0.1", "sources": 1 << 32, "ports": Ports.NO_PORT},
-        "--source may be a range of 65,536 addresses at most, not of 4,294,967,296.",
+        "--source may be a range of 1 to 65,536 addresses, not of 4,294,967,296.",
     ),
     (V6 | {"sources": 2, "ports": Ports.NO_PORT}, "--source may be a range of IPv4 addresses"),
     ({"sources": 2}, "Several --source addresses need a bind(); use --ports no-port, range, bind, sweep or"),

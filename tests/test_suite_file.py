@@ -505,6 +505,7 @@ ERRORS = {
     "a baseline that cannot be": (
         f"{CLOSEWAIT}sources = 0\n[matrix]\nrate_per_s = [-1, 5]\nports = ['sweep', 'kernel']\n[defaults]\nsweeps = 2",
         [
+            (3, "--source may be a range of 1 to 65,536 addresses, not of 0."),
             (5, "--rate must be from 0.001 to 1,000,000 a second, not -1."),
             (6, "--sweeps needs --ports sweep or shuffle; with kernel the kernel chooses the ports."),
         ],

@@ -70,8 +70,10 @@ def test_a_damaged_file_is_named(tmp_path, text, sentence):
         suite_folder.read(tmp_path / "missing")
 
 
+folder_names = st.from_regex(r"[^./\x00-\x1f][^/\x00-\x1f]*", fullmatch=True)
+unfinished = st.sampled_from([status for status in Status if status is not Status.DONE])
 records = st.builds(
-    TrialRecord,
+    lambda ending, **fields: TrialRecord(status=ending[0], run=ending[1], **fields),
     trial=st.builds(
         Trial,
         number=st.integers(0, 10**6),
@@ -79,9 +81,8 @@ records = st.builds(
         cell=st.text(min_size=1),
         seed=st.integers(0, 2**31),
     ),
-    status=st.sampled_from(Status),
+    ending=st.tuples(st.just(Status.DONE), folder_names) | st.tuples(unfinished, st.none() | folder_names),
     reason=st.none() | st.text(),
-    run=st.none() | st.text(),
     host=st.text(),
     settle=st.none()
     | st.builds(

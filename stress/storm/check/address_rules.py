@@ -48,7 +48,7 @@ def address_faults(option: str, text: str, family: int) -> Iterator[str]:
 def source_faults(plan: Plan) -> Iterator[str]:
     """Yield what is wrong with several source addresses."""
     if not 1 <= plan.sources <= ADDRESSES_MAX:
-        yield f"--source may be a range of {ADDRESSES_MAX:,} addresses at most, not of {plan.sources:,}."
+        yield f"--source may be a range of 1 to {ADDRESSES_MAX:,} addresses, not of {plan.sources:,}."
     elif plan.sources > 1:
         last = int(ip_address(plan.source)) + plan.sources - 1
         is_loopback = plan.family == 4 and last <= int(LOOPBACK.broadcast_address)
