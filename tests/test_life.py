@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from command import program
+from command import changed_connstorm, program
 from private_network import network
 
 from stress.lab import wait
@@ -130,6 +130,24 @@ def test_an_interrupt_at_any_moment_is_one_sentence(tmp_path, number, after_s):
         assert command.returncode in (0, 130), told
     else:
         assert command.returncode in (0, 143, -signal.SIGTERM), told
+
+
+# Where an interrupt comes while an engine is being loaded, it becomes an ImportError of numpy.
+TELL_LATE = """
+import atexit, sys
+from stress.cli import main as loaded
+raise_on_interrupt, before = loaded.raise_on_interrupt, set()
+loaded.raise_on_interrupt = lambda: (before.update(sys.modules), raise_on_interrupt())
+atexit.register(lambda: print(*sorted(set(sys.modules) - before)))
+"""
+
+
+def test_a_run_has_its_engine_loaded_before_an_interrupt_can_raise(tmp_path):
+    ended = changed_connstorm(TELL_LATE, "run", "clean", "--attempts", 4, *PORTS, "--no-draw", "-o", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    late = ended.stdout.splitlines()[-1].split()
+    assert late
+    assert not [name for name in late if name.startswith(("stress._", "numpy"))]
 
 
 def test_a_lock_lasts_until_the_trial_of_a_suite_that_was_killed_has_ended():
