@@ -18,6 +18,7 @@ from jinja2 import UndefinedError
 from stored import a_suite, jittered
 
 from stress.compare.report import ReportQuestion, write_report
+from stress.compare.report_arms import NamedRuns, runs_timeline
 from stress.view.page.document import Document, Fact
 from stress.view.page.public import Redaction
 from stress.view.page.render import make_environment, render_page
@@ -95,12 +96,23 @@ def test_names_addresses_and_paths_are_replaced_the_same_everywhere():
     said = redaction.text(
         "ann@lab2.example.org (lab2) at 192.0.2.7:5000, fe80::1%eth0, [::1]:80, 192.0.2.7, the server"
     )
-    assert said == "user 1@host 2 (host 1) at address 1:5000, address 2, [address 3]:80, address 1, the server"
+    assert said == "user-1@host-2 (host-1) at address-1:5000, address-2, [address-3]:80, address-1, the server"
     kept = "6.18.44 at 12:00:01, 10/20 attempts/s, 40000-40999, /proc/net/tcp, 1.53"
     assert redaction.text(kept) == kept
-    assert redaction.text("in /home/ann/x.toml, ~/y or ../z") == "in a path, a path or a path"
-    assert redaction.value(Fact("kernel", "lab2")) == Fact("kernel", "host 1")
+    assert redaction.text("in /home/ann/x.toml, ~/y or ../z") == "in a-path, a-path or a-path"
+    assert redaction.value(Fact("kernel", "lab2")) == Fact("kernel", "host-1")
     assert redaction.value((Tone.WORSE,)) == (Tone.WORSE,)
+
+
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [(12, None), (14, "of 2 more there are figures only: cell 12 and cell 13."), (25, "cell 23 and 1 other.")],
+)
+def test_arms_whose_attempts_are_not_in_the_page_are_named(count, named):
+    groups = [NamedRuns(f"cell {number}", [RUN]) for number in range(count)]
+    timeline, note = runs_timeline(groups, rename=None)
+    assert timeline is not None
+    assert (named in note) if named else not note
 
 
 def test_a_public_page_says_nothing_of_whose_it_is(tmp_path, monkeypatch):
@@ -124,7 +136,7 @@ def test_a_public_page_says_nothing_of_whose_it_is(tmp_path, monkeypatch):
             for is_public in (False, True)
         )
         assert "198.51.100.7" in plain
-        assert "address 1" in public
+        assert "address-1" in public
         shown = re.sub(r"<(script|style)>.*?</\1>", "", public, flags=re.DOTALL)  # all but the program, JSON included
         shown = re.sub(r'"application/octet-stream"[^<]*<', "<", shown)  # columns of numbers
         assert [secret for secret in secrets if re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", shown)] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.summary import analyse
-from stress.model.text import plural
+from stress.model.text import join_words, plural
 from stress.store import run_folder
 from stress.store.run_folder import ATTEMPTS_FILE
 from stress.view.page.attempt_columns import TimelineStorm
@@ -17,6 +17,7 @@ from stress.view.page.timeline import Arm, build_timeline
 from stress.view.text.verdict_lines import run_heading
 
 ARMS_MAX = 12  # of a page; more cannot be told apart
+NAMED_MAX = 12  # of those that are left out
 ATTEMPTS_MAX = 12_000_000  # of a page
 
 Rename = Callable[[str], str]
@@ -70,9 +71,15 @@ def runs_timeline(groups: Iterable[NamedRuns], *, rename: Rename | None) -> tupl
     if left_out:
         note = (
             f"Attempts of {plural(len(arms), 'arm')} are in this page, those with changes first; of {len(left_out):,} "
-            "more there are figures only. connstorm report SUITE#CELL shows any cell by itself."
+            f"more there are figures only: {list_some(left_out)}. connstorm report SUITE#CELL shows any cell by itself."
         )
     return make_timeline(arms, rename), note
+
+
+def list_some(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them; of many the first ones, and how many there are more."""
+    rest = len(names) - NAMED_MAX
+    return join_words([*names[:NAMED_MAX], *([plural(rest, "other")] if rest > 0 else [])])
 
 
 def make_timeline(arms: Sequence[Arm], rename: Rename | None) -> Interactive | None:

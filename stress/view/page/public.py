@@ -2,7 +2,7 @@
 """A document without what should not leave the house: host names, addresses, paths and user names.
 
 Names that are known are replaced wherever they stand; addresses and paths are found by their form. The same name gets
-the same number everywhere, so that a reader can still tell hosts apart.
+the same number everywhere, so that a reader can still tell hosts apart; one word, so that commands stay commands.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ class Redaction:
             names: what is known, by what it is called instead: ``{"host": ["lab2"], "user": ["ann"]}``.
         """
         self.known = {
-            name: f"{kind} {number}"
+            name: f"{kind}-{number}"
             for kind, of_kind in names.items()
             for number, name in enumerate(sorted({name for name in of_kind if is_name(name)}), start=1)
         }
@@ -56,7 +56,7 @@ class Redaction:
             address = str(ip_address(address_text))
         except ValueError:
             return match[0]
-        return self.addresses.setdefault(address, f"address {len(self.addresses) + 1}") + port
+        return self.addresses.setdefault(address, f"address-{len(self.addresses) + 1}") + port
 
     def value(self, value: Value) -> Value:
         """Return a value with every text in it replaced; of an Interactive only the words around its data."""
@@ -84,8 +84,8 @@ def is_name(name: str) -> bool:
 
 
 def replace_path(match: re.Match[str]) -> str:
-    """Return a path of the kernel as it is, and ``a path`` for others."""
-    return match[0] if match[0].startswith(OF_THE_KERNEL) else "a path"
+    """Return a path of the kernel as it is, and ``a-path`` for others."""
+    return match[0] if match[0].startswith(OF_THE_KERNEL) else "a-path"
 
 
 def split_port(text: str) -> tuple[str, str]:
