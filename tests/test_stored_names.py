@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -210,12 +211,13 @@ def test_the_shell_completes_names(tmp_path):
     context = show_stored.make_context("show", ["x", "--results", str(tmp_path)], resilient_parsing=True, parent=None)
     items = complete_stored(context, show_stored.params[0], "cl")
     assert [(item.value, item.type) for item in items] == [("cl", "file"), ("clean-0a1b2c", "plain")]
+    asked = click.Context(group)
     takers = [
         name
-        for name in group.list_commands(None)
+        for name in group.list_commands(asked)
         if any(
             getattr(option, "_custom_shell_complete", None) in (complete_stored, complete_suite)
-            for option in group.get_command(None, name).params
+            for option in group.get_command(asked, name).params
         )
     ]
     assert {"compare", "export", "gate", "history", "plot", "show", "suite"} <= set(takers)

@@ -20,6 +20,7 @@ from stress.storm.observed_host import ObservedHost
 
 FIRST_PORT = 10_000
 ARRIVAL_LIMIT_S = 5.0
+TRIES = 3  # nobody else sends a SYN again that was lost on its way, as while a neighbour is still being found
 STILL_S = 0.1  # without another request: all SYNs have arrived
 
 
@@ -31,17 +32,25 @@ def fill_syn_queue(plan: Plan, network: Network, server: ObservedHost) -> None:
     """
     with network.inside(CLIENT2):
         withhold_answers(plan.server_ports, "syn", UNHEARD_ISN)
-        for number in range(plan.fillers):
-            with socket.socket(socket.AF_INET if plan.family == 4 else socket.AF_INET6) as filler:
-                set_sequence_number(filler, UNHEARD_ISN)
-                filler.settimeout(0)
-                filler.bind((ADDRESSES[plan.family][CLIENT2], FIRST_PORT + number))
-                filler.connect_ex((plan.target, plan.target_port))
     counts = [0]
 
     def have_arrived() -> bool:
         counts.append(server.take_census()["server"].get("SYN-RECEIVED", 0))
         return 0 < counts[-2] == counts[-1]
 
-    if not wait.wait_until(have_arrived, ARRIVAL_LIMIT_S, interval_s=STILL_S):
-        raise LabError(f"The server has none of {plan.fillers:,} half-open connections that were to fill its queue.")
+    for _ in range(TRIES):
+        with network.inside(CLIENT2):
+            send_syns(plan)
+        if wait.wait_until(have_arrived, ARRIVAL_LIMIT_S, interval_s=STILL_S):
+            return
+    raise LabError(f"The server has none of {plan.fillers:,} half-open connections that were to fill its queue.")
+
+
+def send_syns(plan: Plan) -> None:
+    """Send one SYN of each filler, which is closed before it could send another."""
+    for number in range(plan.fillers):
+        with socket.socket(socket.AF_INET if plan.family == 4 else socket.AF_INET6) as filler:
+            set_sequence_number(filler, UNHEARD_ISN)
+            filler.settimeout(0)
+            filler.bind((ADDRESSES[plan.family][CLIENT2], FIRST_PORT + number))
+            filler.connect_ex((plan.target, plan.target_port))
