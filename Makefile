@@ -46,7 +46,7 @@ build: $(BUILT)
 
 test: $(BUILT)
 	sh .ci/prerequisites test
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # What reaches into the engines; these builds are in environments of their own, and take some minutes each.
 ENGINE_TESTS := tests/test_fastconnect.py tests/test_listener.py tests/test_workers.py tests/test_uses.py

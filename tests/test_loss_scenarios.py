@@ -86,6 +86,8 @@ def test_a_limit_lets_a_number_of_syns_pass_and_not_a_share():
     ("retransmits", "verdict"),
     [
         ([0] * 20 + [1] * 20 + [2] * 20 + [3] * 20 + [4] * 5, "A limit: "),
+        ([0] * 26 + [1] * 20 + [2] * 21 + [3] * 20 + [4] * 13, "A limit: "),  # a busy machine; all of the last pass
+        ([0] * 26 + [1] * 19 + [2] * 14 + [3] * 10 + [4] * 31, "No limit shows: "),  # a quarter passes
         ([0] * 80 + [1] * 16 + [2] * 4 + [3], "No limit shows: "),  # random loss
         ([0] * 50 + [1] * 50, "Inconclusive: "),
         ([0], "Inconclusive: "),

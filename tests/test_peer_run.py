@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 from command import UNDRAWN, program
-from kill_points import both_states, leftovers, main, until_storm
+from kill_points import UNTIL_CLEAN_S, both_states, leftovers, main, until_storm
 from private_network import ROOT
 from two_hosts import SSH_PORT, two_hosts
 
+from stress.lab import wait
 from stress.model.peer import Transport
 from stress.store import run_folder
 
@@ -119,12 +120,21 @@ def ended(hosts, cut_hosts):
     for name, process in {**running, **refusing}.items():
         answers[name] = end(hosts, name, process)
     answers["cut"] = end(cut_hosts, "cut", cut)
-    answers["cut left"] = (
-        cut_hosts.client.pids(),
-        [line for line in cut_hosts.server.pids().values() if "stress" in line],
-    )
+    answers["cut left"] = left_of_the_cut(cut_hosts)
     answers["left"] = leftovers(hosts, before | {"client": before["client"] | {"partial folders": []}})
     return answers
+
+
+def left_of_the_cut(hosts):
+    """Return which processes there are when both sides have had time to end."""
+    left = []
+
+    def are_gone():
+        left[:] = [*hosts.client.pids().values(), *(line for line in hosts.server.pids().values() if "stress" in line)]
+        return not left
+
+    wait.wait_until(are_gone, UNTIL_CLEAN_S, 0.3)
+    return left
 
 
 def test_a_storm_across_a_link_is_one_run_of_both_ends(hosts):
@@ -177,7 +187,7 @@ def test_a_link_that_goes_down_ends_both_sides_and_keeps_what_was_recorded(ended
     run, _ = ended["cut"].read()
     assert run.record.interrupted
     assert {0, errno.ENETUNREACH} <= set(run.attempts["error"])
-    assert ended["cut left"] == ({}, [])
+    assert ended["cut left"] == []
 
 
 def test_ctrl_c_ends_a_storm_and_stores_it(ended):
