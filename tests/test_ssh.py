@@ -197,7 +197,6 @@ def test_a_host_that_is_lost_twice_fails_the_trial_with_the_reason(site):
     assert record.status is Status.FAILED
     assert "lab1 was lost" in record.reason
     assert "2 times in the same trial" in record.reason
-    assert wait.wait_until(lambda: not site.rooms, 60), "the host cleans up after a connection that was lost"
 
 
 def test_an_interrupted_suite_ends_its_trial_on_the_host(site):
