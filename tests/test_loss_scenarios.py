@@ -77,7 +77,11 @@ def test_a_limit_lets_a_number_of_syns_pass_and_not_a_share():
     limited, free = findings.acts
     assert limited.storm.act.dropped["syn"] == sent_again(limited) == counters_at(limited, CLIENT)["TCPSynRetrans"]
     assert free.storm.act.dropped["syn"] == sent_again(free) == 0
-    assert findings.summary.verdict.startswith("A limit: of the SYNs got through first 2")
+    full = [passed for passed, sent in loss_figures.passed_by_syn(limited.storm.attempts) if passed < sent]
+    assert len(full) >= loss_figures.STEPS
+    assert max(full) < 2 * min(full)  # of a share of a quarter, the fourth would be two fifths of the first
+    # On a busy machine a rung lasts longer, and more pass: then no limit is claimed.
+    assert findings.summary.verdict.startswith(("A limit: of the SYNs", "No limit shows: of the SYNs"))
     names = [figure.name for figure in findings.summary.figures if figure.act == "20 per second"]
     assert names[:3] == [f"{ordinal} SYNs that got through" for ordinal in ("first", "second", "third")]
 
@@ -86,7 +90,7 @@ def test_a_limit_lets_a_number_of_syns_pass_and_not_a_share():
     ("retransmits", "verdict"),
     [
         ([0] * 20 + [1] * 20 + [2] * 20 + [3] * 20 + [4] * 5, "A limit: "),
-        ([0] * 26 + [1] * 20 + [2] * 21 + [3] * 20 + [4] * 13, "A limit: "),  # a busy machine; all of the last pass
+        ([0] * 26 + [1] * 20 + [2] * 21 + [3] * 20 + [4] * 13, "No limit shows: "),  # a busy machine
         ([0] * 26 + [1] * 19 + [2] * 14 + [3] * 10 + [4] * 31, "No limit shows: "),  # a quarter passes
         ([0] * 80 + [1] * 16 + [2] * 4 + [3], "No limit shows: "),  # random loss
         ([0] * 50 + [1] * 50, "Inconclusive: "),

@@ -28,7 +28,7 @@ from stress.cli.verb import Verb
 from stress.compare.earlier import find_earlier
 from stress.model.errors import UNBALANCED, LabError, UsageError
 from stress.run import process
-from stress.run import time_limit as _loaded_before_interrupts  # noqa: F401  # one in its engine's import: no sentence
+from stress.run import time_limit as _loaded_early  # noqa: F401  # an interrupt while it loads would be a crash
 from stress.store import run_folder
 from stress.storm.catalogue import find_scenario
 from stress.storm.check import plan_rules

@@ -15,7 +15,7 @@ from stress.model.acts import choose_acts
 from stress.model.errors import NotApplicableError
 from stress.model.progress import ProgressCallback
 from stress.run import process
-from stress.run import time_limit as _loaded_before_interrupts  # noqa: F401  # one in its engine's import: no sentence
+from stress.run import time_limit as _loaded_early  # noqa: F401  # an interrupt while it loads would be a crash
 from stress.store import run_folder
 from stress.storm.catalogue import find_scenario
 from stress.storm.scenarios.collisions import ANSWERED

@@ -11,9 +11,7 @@ from stress.analysis.attribution.syns import Syns
 from stress.model.run import Storm
 
 STEPS = 3  # rungs on which there must have been SYNs enough for a limit to show
-# Of the mean; SYNs that pass a limit at one rung differ by no more. On a busy machine a rung lasts longer: more pass.
-# Of random loss fewer pass at each rung: by 0.9 of the mean over four rungs where a quarter passes.
-SPREAD = 0.4
+SPREAD = 0.25  # of the mean; SYNs that pass a limit at one rung differ by no more
 LIMIT = "A limit"  # what the verdict begins with
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
