@@ -298,7 +298,8 @@ def test_the_kernel_s_own_word_agrees_with_its_counters(name):
         # Old sockets send FINs again all the time, and the kernel is heard before the rule's counter is read.
         assert dropped * 0.9 <= drops["NETFILTER_DROP"]
         assert drops["NETFILTER_DROP"] <= dropped or UNHEARD in act.dropped
-        assert drops["CPU_BACKLOG"] == counters[LO_DROPPED]
+        # The kernel is heard from before the counters are read until after: a busy CPU may drop more there (once 9).
+        assert drops["CPU_BACKLOG"] >= counters[LO_DROPPED]
         assert (drops["IP_RPFILTER"], drops["XFRM_POLICY"]) == (counters["IPReversePathFilter"], 0)
         # A queue counts packets of IPv6's own as well.
         assert drops["QDISC_DROP"] <= sum(act.dropped[name] for name in names_of_queues(act))
