@@ -2,7 +2,7 @@
 """The document of a history: each series with its change points."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stress.analysis.history.change import ChangePoint, Direction, State, Track
@@ -13,6 +13,7 @@ from stress.model.text import join_words, plural
 from stress.view.page.document import Command, Document, Fact, Graphic, Notice, PageCell, PageColumn, PageTable
 from stress.view.page.notice_parts import WARNING
 from stress.view.text import metric_wording as words
+from stress.view.text.history_names import LABEL, shared_text, shorten_names
 from stress.view.text.history_wording import change_text, count_line, differences_text, importance, state_words
 from stress.view.text.table import Tone
 
@@ -38,6 +39,7 @@ class DrawnSeries:
 
 def history_document(history: History, folder: str, command: str) -> Document:
     """Return the document of a history."""
+    shared, history = shared_text(history.tracks), replace(history, tracks=shorten_names(history.tracks))
     changes = [(track, change) for track in history.tracks for change in track.all_changes]
     changes.sort(key=lambda pair: importance(*pair))
     changed = list({id(track): track for track, _ in changes}.values())
@@ -57,7 +59,7 @@ def history_document(history: History, folder: str, command: str) -> Document:
         verdict=history_verdict(history),
         details=(*sentences[:5], f"{count_line([len(track.series.points) for track in history.tracks])}."),
         tone=Tone.WORSE if history.open_regressions else Tone.PLAIN if changes else Tone.HOLDS,
-        facts=tuple(history_facts(history)),
+        facts=(*([Fact(LABEL, shared)] if shared else []), *history_facts(history)),
         notices=tuple(Notice(WARNING, warning) for warning in history.warnings),
         graphics=(graphic,) if history.tracks else (),
         tables=(*([changes_table(changes)] if changes else []), points_table(history.tracks)),

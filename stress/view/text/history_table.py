@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The changes of a history for a terminal: one row per change, open regressions first."""
 
+from dataclasses import replace
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -9,6 +11,7 @@ from stress.analysis.history.change_point import AWAY_POINTS
 from stress.analysis.history.history import History
 from stress.model.text import plural
 from stress.view.text import metric_wording as words
+from stress.view.text.history_names import shared_line, shorten_names
 from stress.view.text.history_wording import (
     busy_line,
     change_text,
@@ -28,13 +31,14 @@ TONES = {Direction.REGRESSED: "red", Direction.IMPROVED: "green", Direction.CHAN
 
 def history_table(history: History) -> Group:
     """Return the changes as a table, followed by notes on the series."""
+    shared, history = shared_line(history.tracks), replace(history, tracks=shorten_names(history.tracks))
     rows = [(track, change) for track in history.tracks for change in track.all_changes]
     rows.sort(key=lambda row: importance(*row))
     several = len({track.series.testbed for track in history.tracks}) > 1
     sections = [Section(None, [change_line(track, change, several=several) for track, change in rows])]
     table = RowTable([Text(head) for head in HEADS], [head in NUMBERS for head in HEADS], sections)
     parts: list[RenderableType] = [Text(), table, Text()] if rows else []
-    return Group(*parts, *notes(history))
+    return Group(*parts, *([Text(shared, style=QUIET)] if shared else []), *notes(history))
 
 
 def change_line(track: Track, change: ChangePoint, *, several: bool) -> Line:

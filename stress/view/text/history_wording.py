@@ -10,6 +10,7 @@ from stress.analysis.history.series import Series
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.model.text import plural
 from stress.view.text import metric_wording as words
+from stress.view.text.history_names import shorten_names
 
 DIFFERENCES_MAX = 6  # that are written next to a change
 
@@ -93,6 +94,7 @@ def count_line(points: Sequence[int]) -> str:
 
 def history_headline(tracks: Sequence[Track]) -> str:
     """Return whether anything changed, and what most, without a full stop."""
+    tracks = shorten_names(tracks)
     changes = [
         (track, change) for track in tracks for change in track.all_changes if change.state is not State.ACCEPTED
     ]

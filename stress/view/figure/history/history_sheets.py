@@ -15,6 +15,7 @@ from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 from stress.view.figure.history.history_panel import draw_history, panel_heading, step_marker
 from stress.view.figure.sheet import draw_head
+from stress.view.text.history_names import shared_line, shorten_names
 from stress.view.text.history_wording import busy_line, change_text, importance
 from stress.view.text.metric_wording import name_text
 
@@ -57,6 +58,7 @@ def history_figures(tracks: Sequence[Track], title: str, caption: Sequence[str])
         title: of every sheet.
         caption: phrases for the foot, to which the explanation of the marks is added.
     """
+    shared, tracks = shared_line(tracks), shorten_names(tracks)
     zeros = [track for track in tracks if is_zero(track)]
     others = [track for track in tracks if not is_zero(track)]
     longer = [track for track in others if track.series.points[1:]]
@@ -69,6 +71,7 @@ def history_figures(tracks: Sequence[Track], title: str, caption: Sequence[str])
     for number, sheet in enumerate(drawn, start=1):
         phrases = [
             *([f"sheet {number} of {len(drawn)}"] if drawn[1:] else []),
+            *([shared] if shared else []),
             *([f"{missing:,} series without a change are not drawn"] if missing else []),
             *([f"{len(others) - len(rest):,} series of a single point are not drawn"] if others[len(rest) :] else []),
             "dots: medians of runs; bars: their intervals, of many runs the extremes; lines: levels",
