@@ -25,7 +25,8 @@ from stress.view.page.forest_part import comparison_forest
 from stress.view.page.notice_parts import DIFFERENCE, WARNING, warning_notices
 from stress.view.page.proof_parts import books_parts, cause_parts, packet_ladders, unproved_sentences
 from stress.view.text import comparison_wording as words
-from stress.view.text.comparison_rows import TONES
+from stress.view.text.change_mark import MARK
+from stress.view.text.comparison_rows import TONES, held_notes, mark_notes, more_notes, units_text
 from stress.view.text.design_wording import comparison_notes
 from stress.view.text.metric_wording import interval_text, value_text
 from stress.view.text.plan_command import run_command
@@ -78,7 +79,7 @@ def comparison_document(compared: ComparedSides, interactive: Interactive | None
     return Document(
         title=arms or f"{plural(len(compared.sides), 'side')} compared",
         verdict=comparison_verdict(comparisons),
-        details=(words.sentence(comparisons), words.method_text(comparisons)) if comparisons else (),
+        details=tuple(comparison_details(comparisons)),
         tone=comparison_tone(comparisons),
         facts=tuple(comparison_facts(compared.sides)),
         notices=(
@@ -99,6 +100,16 @@ def comparison_document(compared: ComparedSides, interactive: Interactive | None
         books=books_parts(summaries),
         commands=(Command("this comparison", (compared.command,)), *side_commands(sides)),
     )
+
+
+def comparison_details(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Yield how many comparisons have which verdict, and why; what all rows set, and how they were tested."""
+    shown = [item for item in comparisons if not words.is_of_nothing(item)]
+    if comparisons:
+        yield words.sentence(comparisons)
+        yield from held_notes(shown)
+        yield from filter(None, [words.constants_text(shown)])
+        yield words.method_text(comparisons)
 
 
 def comparison_verdict(comparisons: Sequence[Comparison]) -> str:
@@ -154,7 +165,9 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> PageTable:
     shown = [item for item in comparisons if not words.is_of_nothing(item)]
     pairs = [(group, item) for group, items in words.group_by_row(shown).items() for item in items]
     rows = tuple(comparison_cells(group, item) for group, item in pairs[:ROWS_MAX])
-    notes = ["Medians over trials with their intervals; p is corrected. Bold: gates; the others are explored."]
+    over = units_text(shown) if shown else "trials"
+    notes = [f"Medians over {over} with their intervals; p is corrected. Bold: gates; the others are explored."]
+    notes += [*mark_notes(shown), *more_notes(shown)]
     if hidden := len(comparisons) - len(shown):
         notes.append(f"Left out: {plural(hidden, 'comparison')} of nothing with nothing (zero or no value in both).")
     if pairs[ROWS_MAX:]:
@@ -174,11 +187,16 @@ def comparison_cells(group: str, item: Comparison) -> tuple[PageCell, ...]:
         PageCell(words.name_text(item), order=item.metric, tone=Tone.STRONG if item.gating else Tone.PLAIN),
         estimate_cell(item, item.base_estimate),
         estimate_cell(item, item.new_estimate),
-        PageCell(change, interval, order=item.effect, tone=tone),
+        PageCell(f"{change}{MARK if words.is_marked(item) else ''}", interval, order=item.effect, tone=tone),
         PageCell(words.p_text(item.adjusted_p), order=item.adjusted_p),
-        PageCell(words.trials_text(item), order=words.trials_text(item), tone=Tone.QUIET),
+        PageCell(words.trials_text(item), order=least_trials(item), tone=Tone.QUIET),
         PageCell(verdict, order=words.SEVERITY.index(item.verdict), tone=tone, mark=MARKS.get(item.verdict, "")),
     )
+
+
+def least_trials(item: Comparison) -> int:
+    """Return how many trials, or sessions, the arm with fewer of them has."""
+    return min(estimate.trials if estimate else 0 for estimate in (item.base_estimate, item.new_estimate))
 
 
 def estimate_cell(item: Comparison, estimate: Estimate | None) -> PageCell:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.model.text import plural
 from stress.view.text import comparison_wording as words
-from stress.view.text.comparison_rows import comparison_rows, held_notes, mark_notes
+from stress.view.text.comparison_rows import comparison_rows, held_notes, mark_notes, more_notes, units_text
 from stress.view.text.design_wording import comparison_notes
 from stress.view.text.markdown import SIGNS, escape, fold_away, markdown_table
 from stress.view.text.metric_wording import percent_text, span_text
@@ -71,8 +71,10 @@ def notes(comparisons: Sequence[Comparison], *, nothing: int) -> list[str]:
     levels = sorted(comparison.level for comparison in comparisons if comparison.level)
     if levels:
         sure = span_text([percent_text(level) for level in levels])
-        lines.append(f"Medians over trials with their intervals; intervals of changes: {sure} confidence.")
-    lines += map(escape, [*mark_notes(comparisons), *held_notes(comparisons), *comparison_notes(comparisons)])
+        over = units_text(comparisons)
+        lines.append(f"Medians over {over} with their intervals; intervals of changes: {sure} confidence.")
+    others = (*mark_notes(comparisons), *held_notes(comparisons), *comparison_notes(comparisons))
+    lines += map(escape, [*others, *more_notes(comparisons)])
     if nothing:
         lines.append(f"Left out: {plural(nothing, 'comparison')} of nothing with nothing (zero or no value in both).")
     return lines

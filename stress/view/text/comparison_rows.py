@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Comparisons as a table, built once for the terminal and for Markdown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from stress.analysis.comparison.verdict import Comparison, Verdict
+from stress.analysis.comparison.verdict import Comparison, Unit, Verdict
 from stress.analysis.metric import find_metric
 from stress.analysis.statistics.trials import Estimate
 from stress.model.text import join_words
@@ -49,6 +49,27 @@ def mark_notes(comparisons: Iterable[Comparison]) -> list[str]:
     """Return what marked changes are, if there are any."""
     marked = ((comparison.kind, comparison.paired) for comparison in comparisons if words.is_marked(comparison))
     return list(filter(None, [mark_note(marked)]))
+
+
+def units_text(comparisons: Sequence[Comparison]) -> str:
+    """Return what medians are over: ``'14 trials'``, ``'sessions or trials'`` where the rows differ."""
+    units = dict.fromkeys(comparison.unit for comparison in comparisons)
+    numbers = {words.trials_text(comparison) for comparison in comparisons}
+    what = " or ".join(dict.fromkeys(f"{words.UNIT_WORDS[unit]}s" for unit in units))
+    if len(numbers) > 1:
+        return what
+    return " ".join(numbers) if Unit.SESSION in units else f"{numbers.pop()} {what}"
+
+
+def more_notes(comparisons: Iterable[Comparison]) -> list[str]:
+    """Return what the numbers of further trials and sessions in a table mean, if there are any."""
+    more = [comparison for comparison in comparisons if comparison.more_trials]
+    if not more:
+        return []
+    counted = list(dict.fromkeys(f"+N {words.UNIT_WORDS[comparison.unit]}s" for comparison in more))
+    of_new = {words.adds_to_new_alone(comparison.unit, comparison.base_estimate) for comparison in more}
+    arms = " of new" if of_new == {True} else " of each arm" if of_new == {False} else ""
+    return [f"{' or '.join(counted)}: so many more{arms} would probably decide, if the change is what it looks like."]
 
 
 def held_notes(comparisons: Iterable[Comparison]) -> list[str]:

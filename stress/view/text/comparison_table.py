@@ -10,7 +10,7 @@ from rich.text import Text
 from stress.analysis.comparison.verdict import Comparison
 from stress.model.text import plural
 from stress.view.text import comparison_wording as words
-from stress.view.text.comparison_rows import comparison_rows, held_notes, mark_notes
+from stress.view.text.comparison_rows import comparison_rows, held_notes, mark_notes, more_notes, units_text
 from stress.view.text.design_wording import comparison_notes
 from stress.view.text.fitting import MARK
 from stress.view.text.metric_wording import percent_text, span_text
@@ -81,23 +81,9 @@ def notes(shown: Sequence[Comparison], *, hidden: int) -> list[str]:
     levels = sorted(comparison.level for comparison in shown if comparison.level)
     if levels:
         sure = span_text([percent_text(level) for level in levels])
-        count = f"{trials_texts(shown).pop()} " if len(trials_texts(shown)) == 1 else ""
-        what = " or ".join(dict.fromkeys(f"{words.UNIT_WORDS[comparison.unit]}s" for comparison in shown))
-        lines.append(
-            f"base, new: medians over {count}{what}; change with its interval, {sure} confidence; p corrected."
-        )
-    lines += [*mark_notes(shown), *held_notes(shown), *comparison_notes(shown)]
-    if any(comparison.more_trials for comparison in shown):
-        lines.append(more_note(shown))
+        over = units_text(shown)
+        lines.append(f"base, new: medians over {over}; change with its interval, {sure} confidence; p corrected.")
+    lines += [*mark_notes(shown), *held_notes(shown), *comparison_notes(shown), *more_notes(shown)]
     if hidden:
         lines.append(f"Hidden: {plural(hidden, 'comparison')} of nothing with nothing (zero or no value in both).")
     return lines
-
-
-def more_note(shown: Sequence[Comparison]) -> str:
-    """Return what the numbers of further trials and sessions in a table mean."""
-    more = [comparison for comparison in shown if comparison.more_trials]
-    counted = list(dict.fromkeys(f"+N {words.UNIT_WORDS[comparison.unit]}s" for comparison in more))
-    of_new = {words.adds_to_new_alone(comparison.unit, comparison.base_estimate) for comparison in more}
-    arms = " of new" if of_new == {True} else " of each arm" if of_new == {False} else ""
-    return f"{' or '.join(counted)}: so many more{arms} would probably decide, if the change is what it looks like."

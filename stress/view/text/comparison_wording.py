@@ -128,9 +128,10 @@ def estimate_text(comparison: Comparison, estimate: Estimate | None) -> str:
 
 
 def trials_text(comparison: Comparison) -> str:
-    """Return how many trials the arms have: ``'7'`` in both, or ``'7, 5'``."""
+    """Return how many trials the arms have, ``'7'`` in both, or ``'7, 5'``; of sessions ``'14, 1 sessions'``."""
     counts = [estimate.trials if estimate else 0 for estimate in (comparison.base_estimate, comparison.new_estimate)]
-    return ", ".join(f"{count:,}" for count in dict.fromkeys(counts))
+    text = ", ".join(f"{count:,}" for count in dict.fromkeys(counts))
+    return f"{text} session{'' if set(counts) == {1} else 's'}" if comparison.unit is Unit.SESSION else text
 
 
 def p_text(p: float | None) -> str:
