@@ -307,7 +307,7 @@ def test_too_few_trials_are_no_finding():
 def test_the_headline_names_the_largest_change():
     x = trials_of([a_summary(p50=100)] * 10, levels={"x": 1}, baseline=True)
     worse, better = (trials_of([a_summary(p50=p50)] * 10, levels={"x": n}) for n, p50 in ((2, 150), (3, 20)))
-    assert suite_headline([x, worse, better]) == "x changed something; most body p50 ×0.20 by x=3"
+    assert suite_headline([x, worse, better]) == "x changed something; most body p50 ×0.20 (better) by x=3 of closewait"
     assert suite_headline([x, trials_of([a_summary(p50=101)] * 10, levels={"x": 2})]).startswith(
         "No cell changed anything surely"
     )

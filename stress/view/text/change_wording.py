@@ -3,10 +3,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from stress.analysis.comparison.suite_changes import CellChanges, MetricChange
+from stress.analysis.comparison.suite_changes import CellChanges
 from stress.analysis.comparison.verdict import ALPHA
+from stress.analysis.metric import Metric
 from stress.analysis.statistics.power import least_trials
-from stress.analysis.statistics.trials import THRESHOLD
+from stress.analysis.statistics.trials import THRESHOLD, Effect, better_or_worse
 from stress.model.text import plural
 from stress.view.text import metric_wording as words
 
@@ -18,9 +19,11 @@ def levels_text(cell: CellChanges) -> str:
     return ", ".join(f"{words.axis_text(axis)}={level}" for axis, level in cell.levels.items()) or "as it is"
 
 
-def metric_change_text(change: MetricChange) -> str:
-    """Return a change: ``'duration ×20.9'``."""
-    return f"{words.name_text(change.metric)} {words.change_text(change.effect, change.effect.value)}"
+def change_phrase(metric: Metric, effect: Effect) -> str:
+    """Return a change in words: ``body p99 ×1.53 (worse)``."""
+    direction = better_or_worse(effect, metric)
+    text = f"{words.name_text(metric)} {words.change_text(effect, effect.value)}"
+    return f"{text} ({direction})" if direction else text
 
 
 def settings_of(cells: Iterable[CellChanges]) -> list[str]:
@@ -32,12 +35,12 @@ def changes_headline(cells: Sequence[CellChanges]) -> str:
     """Return how many settings changed something, and the largest change, without a full stop; some must have."""
     changed = [cell for cell in cells if cell.changed]
     most = max(changed, key=lambda cell: cell.changed[0].size)
-    where = f" ({most.entry})" if len({cell.entry for cell in cells}) > 1 else ""
-    largest = f"{metric_change_text(most.changed[0])} by {levels_text(most)}{where}"
+    largest = most.changed[0]
+    what = f"{change_phrase(largest.metric, largest.effect)} by {levels_text(most)} of {most.entry}"
     every = settings_of(cells)
     if len(every) == 1:
-        return f"{every[0]} changed something; most {largest}"
-    return f"{len(settings_of(changed))} of {plural(len(every), 'setting')} changed something; most {largest}"
+        return f"{every[0]} changed something; most {what}"
+    return f"{len(settings_of(changed))} of {plural(len(every), 'setting')} changed something; most {what}"
 
 
 def unchanged_text(cells: Sequence[CellChanges]) -> str:

@@ -12,7 +12,7 @@ from stress.analysis.statistics.power import least_trials, smallest_p
 from stress.analysis.statistics.trials import THRESHOLD, CellTrials, Effect, better_or_worse
 from stress.model.text import join_words, plural
 from stress.view.text import metric_wording as words
-from stress.view.text.change_wording import changes_headline
+from stress.view.text.change_wording import change_phrase, changes_headline
 from stress.view.text.suite_rows import SuiteRow, suite_rows
 from stress.view.text.survey_wording import limits_text
 
@@ -90,10 +90,3 @@ def change_sentences(cells: Sequence[CellTrials]) -> list[str]:
         least = words.percent_text(THRESHOLD)
         texts.append(f"{plural(same, 'other cell')}: no change that is sure and {least} or more.")
     return texts
-
-
-def change_phrase(metric: Metric, effect: Effect) -> str:
-    """Return a change in words: ``body p99 ×1.53 (worse)``."""
-    direction = better_or_worse(effect, metric)
-    text = f"{words.name_text(metric)} {words.change_text(effect, effect.value)}"
-    return f"{text} ({direction})" if direction else text
