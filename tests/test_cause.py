@@ -137,6 +137,16 @@ def test_a_syn_that_the_kernel_did_not_answer_was_rationed():
     assert causes_of(row, mines=[40000], counters=skipped) == ["unknown"]
 
 
+def test_where_all_that_may_be_withheld_was_nothing_was_answered_late():
+    row = (40000, 0, 3, 3020 * MS)
+    rationed = {"TCPSYNChallenge": 3, "TCPChallengeACK": 1, "EmbryonicRsts": 1}  # some SYN may have come twice
+    assert causes_of(row, mines=[40000], counters=rationed) == ["challenge_limited"]
+    # Of two attempts one may have got a challenge ACK late, and the other, that met no rule, may have missed one.
+    rows = [row, (40001, UNFINISHED, 1, 500 * MS)]
+    counters = rationed | {"TCPSYNChallenge": 5, "TCPChallengeACK": 3}
+    assert causes_of(*rows, mines=[40000, 40001], left=[40001], counters=counters)[0] == "unknown"
+
+
 def test_whose_first_syn_was_answered_is_a_plain_collision_among_the_rationed():
     rows = [(40000, 0, 1, 9 * MS), (40001, 0, 2, 3010 * MS)]
     counters = {"TCPSYNChallenge": 3, "TCPChallengeACK": 2}

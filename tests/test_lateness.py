@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from stress.analysis.attribution import lateness
 from stress.analysis.attribution.summary import analyse
+from stress.model.plan import Plan, Serve
+from stress.model.record import ListenerReport
 from stress.model.stall import Stall, StallKind
 
 LADDER = settings(tcp_syn_retries=3, tcp_syn_linear_timeouts=0)
@@ -64,6 +66,25 @@ def test_whatever_the_server_says_of_a_syn_that_came_twice_is_heard(counter):
     attempts = answered_after([1030 * MS] * 3)
     assert causes_of(attempts, swallowed=3) == {"lost_on_the_way": 3}
     assert causes_of(attempts, swallowed=3, counters={counter: 1}) == {"unknown": 3}
+
+
+def test_an_rst_that_overtook_the_last_ack_of_its_own_handshake_is_no_syn_that_came_twice():
+    """Only where the server's connections are all known, and nothing else may have taken one away."""
+    attempts = answered_after([1030 * MS] * 5)
+    overtaken = {"counters": {"EmbryonicRsts": 2}, "listener": ListenerReport(3, 0, 3, 0, {})}
+    seen = overtaken | {"census_after": {"server": {"LISTEN": 1}}}
+    named, unknown = {"lost_on_the_way": 5}, {"unknown": 5}
+    assert causes_of(attempts, swallowed=5, **seen) == named
+    assert causes_of(attempts, swallowed=5, **seen | {"listener": ListenerReport(2, 0, 2, 0, {}), "waiting": 1}) == named
+    assert causes_of(attempts, swallowed=5, **overtaken) == unknown
+    for one_more in (
+        {"listener": ListenerReport(4, 0, 4, 0, {})},
+        {"waiting": 1},
+        {"census_after": {"server": {"LISTEN": 1, "SYN-RECEIVED": 1}}},
+        {"counters": {"EmbryonicRsts": 2, "SyncookiesSent": 1}},
+        {"plan": Plan(scenario="test", serve=Serve.NOBODY)},
+    ):
+        assert causes_of(attempts, swallowed=5, **seen | one_more) == unknown
 
 
 @given(

@@ -10,13 +10,16 @@ answers late, so that its times say how long they took at most.
 """
 
 import errno
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis.attribution.ends import is_across_link
 from stress.analysis.attribution.ladder import LATE_JIFFIES, Ladder, wheel_slack_jiffies
 from stress.analysis.attribution.syns import Syns
+from stress.model.plan import Serve
 from stress.model.run import Storm
 from stress.model.stall import StallKind
 from stress.model.world import SERVER
@@ -64,7 +67,30 @@ def has_repeated_syns(storm: Storm, syns: Syns) -> bool:
     own = 0 if SERVER in storm.act.hosts else int(storm.attempts["retransmits"].sum(dtype=np.int64))
     answers = server.get("TCPSynRetrans", 0) - own + server.get("TCPACKSkippedSynRecv", 0)
     challenges = server.get("TCPSYNChallenge", 0) - int(syns.challenged.sum(dtype=np.int64))
-    return answers > 0 or challenges > 0 or server.get("EmbryonicRsts", 0) > 0
+    embryonic = server.get("EmbryonicRsts", 0)
+    return answers > 0 or challenges > 0 or (embryonic > 0 and embryonic != count_overtaken_acks(storm, server))
+
+
+def count_overtaken_acks(storm: Storm, server: Mapping[str, int]) -> int | None:
+    """Return how many RSTs of the attempts came before the last ACK of their own handshake; None where nobody knows.
+
+    Such an RST, sent from another CPU than the ACK, raises EmbryonicRsts, too (tcp_check_req()). That is common where
+    a timer sent the SYN again: since Linux 6.9 the timers of an idle CPU run on a busy one. The connections of these
+    attempts are those that the server neither accepted nor has in its queue, where nothing else can take one from it:
+    a full queue, a SYN cookie whose ACK was lost, or a half-open one that is still there.
+
+    Args:
+        storm: of the attempts.
+        server: by how much the counters of the server's host rose.
+    """
+    act = storm.act
+    taken = ("ListenDrops", "ListenOverflows", "SyncookiesSent")
+    half_open = act.census_after.get("server", {}).get("SYN-RECEIVED", 0)
+    is_watched = not act.plan.is_external and act.plan.serve is not Serve.NOBODY and bool(act.census_after)
+    if not is_watched or is_across_link(act) or half_open or any(server.get(name, 0) for name in taken):
+        return None
+    connected = int((storm.attempts["error"] == 0).sum())
+    return connected - act.listener.accepted - (act.waiting - act.waiting_before)
 
 
 def sending_times(ladder: Ladder) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -81,10 +81,16 @@ def may_be_withheld(facts: Facts) -> npt.NDArray[np.int64]:
 
 
 def prove_challenge_limited(facts: Facts) -> Match | None:
-    """Match attempts whose challenge ACKs were withheld."""
+    """Match attempts whose challenge ACKs were withheld.
+
+    No attempt can have more of them than may be withheld: where as many were as all may have, each has all of its
+    own, and none of its SYNs before the last was answered, late or in time.
+    """
     slow = slow_on_mine(facts)
     withheld, by_attempts = count_withheld(facts), may_be_withheld(facts)
-    attempts = slow & (by_attempts > 0) & ~facts.may_be_late
+    attempts = slow & (by_attempts > 0)
+    if withheld != int(by_attempts.sum()):  # others may have had some in their place
+        attempts &= ~facts.may_be_late
     complete = facts.has_counters and facts.moved("TCPSYNChallenge") == count_challenged(facts)
     if not complete or withheld <= 0 or withheld != int(by_attempts[slow].sum()):
         return None
