@@ -146,6 +146,21 @@ def test_kernels_are_told_apart_by_shape_too_and_the_title_says_what_differs():
     assert height <= width * 768 / 1366 * 1.15
 
 
+def test_the_legend_of_many_causes_and_a_long_name_have_room():
+    causes = list(CAUSE_LOOKS)
+    rows = {
+        f"conntrack-invalid {place}": findings(the_attempts((40001, 0, 1), latency_ns=12 * MS), causes=[cause])
+        for place, cause in enumerate(causes)
+    }
+    grid = {(row, "kernel"): cell for row, cell in rows.items()}
+    figure = kernel_grid_figure(grid, {"kernel": "Linux 6.18.44"}, "Kernels", ["a caption"])
+    (legend,) = figure.legends
+    box = legend.get_window_extent(figure.canvas.get_renderer())
+    assert len(legend.get_texts()) == len(causes)
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+    assert overlapping(figure, spare=3) == []
+
+
 def test_no_figure_speaks_of_one_trials():
     texts = [text.get_text() for text in nines_figure([an_arm(trials=1), an_arm("new", trials=1)]).texts]
     assert not any(re.search(r"\b1 (trials|attempts|cells|points)\b", text) for text in texts)

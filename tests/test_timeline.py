@@ -210,6 +210,18 @@ def test_the_address_brings_the_view_back(browser, exact_page):
         assert shown.span[:2] == [0, 1_000_000]
 
 
+def test_what_was_shown_whole_is_whole_again_when_an_arm_comes_back(browser, exact_page):
+    with opened_page(browser, exact_page) as page:
+        shown, text = Shown(page), page.locator("#timeline-canvas-text")
+        before = text.inner_text()
+        page.uncheck("[data-arm='0']")
+        shown.settle()
+        assert text.inner_text() != before
+        page.check("[data-arm='0']")
+        shown.settle()
+        assert text.inner_text() == before
+
+
 def test_keys_zoom_and_pan(browser, exact_page):
     with opened_page(browser, exact_page) as page:
         shown = Shown(page)

@@ -2,7 +2,7 @@
 """Kernels side by side: one row per scenario, one column per kernel, each panel with latencies by cause."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.style
 import numpy as np
@@ -24,9 +24,13 @@ from stress.view.figure.sheet import draw_head
 
 # All lengths in inches.
 WIDTH, LEFT, RIGHT, GAP = 12.0, 1.95, 0.15, 0.14
-TITLE, LEGEND, HEAD, ROW, ROW_GAP, AXIS, FOOT = 0.58, 0.34, 0.5, 0.85, 0.16, 0.3, 0.5
+TICKS = 0.45  # of LEFT, where the numbers of the upright axes stand
+TITLE, LEGEND, LEGEND_ROW, HEAD, ROW, ROW_GAP, AXIS, FOOT = 0.58, 0.14, 0.2, 0.5, 0.85, 0.16, 0.3, 0.5
 HIGHEST, ROW_LEAST = 7.6, 0.4  # of the sheet: what a laptop screen of its width shows
-HEAD_PT, LETTER = 9.0, 0.6
+ROW_PT, HEAD_PT, LEGEND_PT, LETTER = 10.5, 9.0, 9.0, 0.6
+BOLD_LETTER = 0.68  # the width of a letter, of its height
+LEGEND_LETTERS = int(WIDTH * 72 / LEGEND_PT / LETTER)  # in a row of the legend
+LEGEND_MARK = 6  # letters that a mark and the space around it take
 MARK_PT = 4.5
 LOW_NS, HIGH_NS = 1e3, 2e11  # a microsecond to three minutes
 BINS = 42
@@ -47,21 +51,27 @@ def kernel_grid_figure(grid: Grid, heads: Mapping[str, str], title: str, caption
         caption: phrases for its foot.
     """
     rows, columns = (list(dict.fromkeys(key[place] for key in grid)) for place in (0, 1))
-    rest = TITLE + LEGEND + HEAD + AXIS + FOOT
+    marks = legend_marks(grid)
+    legend_columns = count_legend_columns(marks)
+    legend = LEGEND + LEGEND_ROW * math.ceil(len(marks) / legend_columns)
+    rest = TITLE + legend + HEAD + AXIS + FOOT
     row_height = min(ROW, max(ROW_LEAST, (HIGHEST - rest) / len(rows) - ROW_GAP))
     height = rest + len(rows) * (row_height + ROW_GAP)
     width = (WIDTH - LEFT - RIGHT - (len(columns) - 1) * GAP) / len(columns)
-    longest = max(len(line) for column in columns for line in heads[column].split("\n"))
-    head_pt = min(HEAD_PT, width * 72 / LETTER / longest)
+    head_pt = min(HEAD_PT, width * 72 / LETTER / longest(line for name in columns for line in heads[name].split("\n")))
+    row_pt = min(ROW_PT, (LEFT - TICKS - 0.018 * WIDTH) * 72 / BOLD_LETTER / longest(rows))
     most = max((cell.outcomes.size for cell in grid.values() if isinstance(cell, Findings)), default=1)
     with matplotlib.style.context(["default", style.RC]):
         figure = Figure(figsize=(WIDTH, height), dpi=style.DPI)
         FigureCanvasAgg(figure)
         draw_head(figure, f"{title}: {kernels_headline(grid)}")
-        draw_legend(figure, grid, 1 - TITLE / height)
+        figure.legend(
+            handles=marks, loc="upper left", bbox_to_anchor=(0.013, 1 - TITLE / height),
+            ncols=legend_columns, fontsize=LEGEND_PT,
+        )  # fmt: skip
         for number, row in enumerate(rows):
-            bottom = height - TITLE - LEGEND - HEAD - row_height - number * (row_height + ROW_GAP)
-            figure.text(0.018, (bottom + row_height / 2) / height, row, fontsize=10.5, fontweight="bold", va="center")
+            bottom = height - TITLE - legend - HEAD - row_height - number * (row_height + ROW_GAP)
+            figure.text(0.018, (bottom + row_height / 2) / height, row, fontsize=row_pt, fontweight="bold", va="center")
             for place, column in enumerate(columns):
                 left = LEFT + place * (width + GAP)
                 if number == 0:
@@ -91,15 +101,25 @@ def kernels_headline(grid: Grid) -> str:
     return f"{count} met other causes from kernel to kernel, {join_words(differing)}"
 
 
-def draw_legend(figure: Figure, grid: Grid, top: float) -> None:
-    """Draw the legend of the causes that occur."""
+def longest(texts: Iterable[str]) -> int:
+    """Return the number of letters of the longest text."""
+    return max(map(len, texts))
+
+
+def count_legend_columns(marks: Sequence[Line2D]) -> int:
+    """Return in how many columns the marks are: one for each where they fit into a row, else as many as have room."""
+    letters = [len(str(mark.get_label())) + LEGEND_MARK for mark in marks]
+    return max(len(marks), 1) if sum(letters) <= LEGEND_LETTERS else LEGEND_LETTERS // max(letters)
+
+
+def legend_marks(grid: Grid) -> list[Line2D]:
+    """Return the marks of the causes that occur."""
     there = [row.summary.causes for row in grid.values() if isinstance(row, Findings)]
-    marks = [
+    return [
         Line2D([], [], linestyle="none", marker=look.marker, markersize=7, color=look.colour, label=look.label)
         for cause, look in CAUSE_LOOKS.items()
         if any(causes.get(cause, 0) for causes in there)
     ]
-    figure.legend(handles=marks, loc="upper left", bbox_to_anchor=(0.013, top), ncols=9, fontsize=9)
 
 
 def draw_latencies(axes: Axes, findings: Findings | str, most: int) -> None:

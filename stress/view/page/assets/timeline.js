@@ -108,10 +108,7 @@
       const { view } = this;
       this.switches = [...document.querySelectorAll("[data-arm]")];
       for (const input of this.switches)
-        input.addEventListener("change", () => {
-          view.arms = this.switches.map((other) => other.checked);
-          view.set({});
-        });
+        input.addEventListener("change", () => view.switchArms(this.switches.map((other) => other.checked)));
       for (const [id, field] of [["over", "isOver"], ["aligned", "isAligned"]])
         part(id)?.addEventListener("change", (event) => {
           view[field] = event.target.checked;

@@ -52,6 +52,16 @@ class View extends EventTarget {
     this.set({ ...this.whole(), ports: null });
   }
 
+  // What was shown whole stays whole: an arm that is switched off and on again is seen as before.
+  switchArms(arms) {
+    const before = this.whole();
+    const isAllTime = this.from <= before.from && this.to >= before.to;
+    const isAllLatencies = this.low <= before.low && this.high >= before.high;
+    this.arms = arms;
+    const { from, to, low, high } = this.whole();
+    this.set({ ...(isAllTime ? { from, to } : {}), ...(isAllLatencies ? { low, high } : {}) });
+  }
+
   // `factor` below 1 shows less; `at` is what stays in its place, as a share of the width or height.
   zoomTime(factor, at = 0.5) {
     const width = this.to - this.from;
