@@ -75,7 +75,9 @@ def test_an_rst_that_overtook_the_last_ack_of_its_own_handshake_is_no_syn_that_c
     seen = overtaken | {"census_after": {"server": {"LISTEN": 1}}}
     named, unknown = {"lost_on_the_way": 5}, {"unknown": 5}
     assert causes_of(attempts, swallowed=5, **seen) == named
-    assert causes_of(attempts, swallowed=5, **seen | {"listener": ListenerReport(2, 0, 2, 0, {}), "waiting": 1}) == named
+    assert (
+        causes_of(attempts, swallowed=5, **seen | {"listener": ListenerReport(2, 0, 2, 0, {}), "waiting": 1}) == named
+    )
     assert causes_of(attempts, swallowed=5, **overtaken) == unknown
     for one_more in (
         {"listener": ListenerReport(4, 0, 4, 0, {})},
