@@ -304,6 +304,28 @@ def test_too_few_trials_are_no_finding():
     assert suite_headline(cells).startswith("Too few trials")
 
 
+def test_without_a_baseline_the_headline_says_where_the_causes_differ():
+    met, withheld, unknown = {"closewait": 5}, {"closewait": 4, "challenge_limited": 1}, {"closewait": 4, "unknown": 1}
+
+    def cells_of(*causes):
+        entries = ("dense, emulated", "dense", "dense", "alone")
+        return [
+            trials_of([a_summary(causes=counts)], scenario=entry, baseline=False)
+            for entry, counts in zip(entries, [*causes, met], strict=True)
+        ]
+
+    assert suite_headline(cells_of(met, met, withheld)) == (
+        "4 trials of 4 cells; 1 of 1 scenario met other causes in some cells than in others, dense; nothing is "
+        "compared with a baseline"
+    )
+    assert suite_headline(cells_of(met, met, unknown)) == (
+        "4 trials of 4 cells; each scenario met the same causes in all its cells; nothing is compared with a baseline"
+    )
+    assert suite_headline([trials_of([a_summary(causes=met)])]) == (
+        "1 trial of 1 cell; nothing is compared with a baseline"
+    )
+
+
 def test_the_headline_names_the_largest_change():
     x = trials_of([a_summary(p50=100)] * 10, levels={"x": 1}, baseline=True)
     worse, better = (trials_of([a_summary(p50=p50)] * 10, levels={"x": n}) for n, p50 in ((2, 150), (3, 20)))

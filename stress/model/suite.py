@@ -14,6 +14,7 @@ from stress.model.plan import Plan
 Level = str | int | float | bool | list[int]  # one value of an axis: of a sysctl or of a field of the plan
 KERNEL = "kernel"  # an axis that is neither: what a trial runs on
 TRIALS_MAX = 1_000_000  # of all cells of a suite: a month at one in three seconds
+EMULATED = ", emulated"  # appended to the label of an entry, in results
 ARM = "arm"  # another: what a trial storms, or which connstorm runs it
 
 

@@ -10,14 +10,13 @@ import msgspec
 from stress.analysis.metric import METRICS, find_metric
 from stress.analysis.statistics.trials import CellTrials, estimate_cell
 from stress.model.kernel import HOST
-from stress.model.suite import Cell, Status
+from stress.model.suite import EMULATED, Cell, Status
 from stress.model.summary import Summary
 from stress.store import suite_folder
 from stress.store.calibration import find_calibration
 from stress.store.runs import read_header
 from stress.store.suite_folder import Manifest
 
-EMULATED = ", emulated"  # appended to the label of an entry
 HostCell = tuple[str, str]  # the name of a host, and the name of a cell
 
 

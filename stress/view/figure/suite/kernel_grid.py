@@ -21,6 +21,7 @@ from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 from stress.view.figure.cause_style import CAUSE_LOOKS
 from stress.view.figure.sheet import draw_head
+from stress.view.text.suite_headline import NOBODYS
 
 # All lengths in inches.
 WIDTH, LEFT, RIGHT, GAP = 12.0, 1.95, 0.15, 0.14
@@ -35,7 +36,6 @@ MARK_PT = 4.5
 LOW_NS, HIGH_NS = 1e3, 2e11  # a microsecond to three minutes
 BINS = 42
 TICKS_NS = (1e4, 1e6, 1e9, 3e10)
-BESIDES = {Cause.NONE, Cause.STALLED, Cause.UNKNOWN}  # what no kernel is the reason of, or nobody knows
 SHOWN = (Outcome.RETRIED, Outcome.TIMED_OUT, Outcome.NO_PORT, Outcome.UNFINISHED)
 
 Grid = Mapping[tuple[str, str], Findings | str]  # by row and column; a text says why there is no run
@@ -91,7 +91,7 @@ def kernels_headline(grid: Grid) -> str:
     for (row, _), cell in grid.items():
         if isinstance(cell, Findings):
             known = {Cause(cause) for cause, count in cell.summary.causes.items() if count}
-            by_row.setdefault(row, set()).add(frozenset(known - BESIDES))
+            by_row.setdefault(row, set()).add(frozenset(known - NOBODYS))
     differing = [row for row, kinds in by_row.items() if len(kinds) > 1]
     if not by_row:
         return "nothing was run"
