@@ -15,6 +15,7 @@ from playwright.sync_api import sync_playwright
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 LAPTOP = {"width": 1366, "height": 768}
 GRAVE = ("serious", "critical")
+PAPER_PX = 718  # of A4 between margins of a centimetre, 96 px to the inch
 
 
 @contextmanager
@@ -63,3 +64,16 @@ def grave_violations(page):
         for rule in result["violations"]
         if rule["impact"] in GRAVE
     ]
+
+
+def wider_than_paper(page):
+    """Return what would be wider than a sheet of A4 on paper, with its width: for that a browser shrinks everything."""
+    page.set_viewport_size({"width": PAPER_PX, "height": 1000})
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    sizes = page.evaluate(
+        "[document.documentElement, ...document.querySelectorAll('table')].filter(each => each.checkVisibility())"
+        ".map(each => [each.id || each.className || each.tagName, each.scrollWidth])"
+    )
+    assert sizes
+    return [(name, width) for name, width in sizes if width > PAPER_PX]

@@ -7,13 +7,15 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import grave_violations, opened_page
+from browser import grave_violations, opened_page, wider_than_paper
 from command import assert_one_sentence, connstorm
 from house import PACKAGE
 
 from stress import api
 from stress.compare.report import ReportQuestion, write_report
+from stress.view.page.document import Document, Ladder, PageCell, PageColumn, PageTable
 from stress.view.page.inlined import DataBlock, content_policy, inline_text
+from stress.view.page.render import render_page
 
 VENDOR = PACKAGE / "view" / "page" / "vendor"
 RUN = Path(__file__).parent / "data" / "run-schema-3"
@@ -50,6 +52,28 @@ def test_a_run_opens_without_an_error_or_a_request(browser, run_page, scheme):
     with opened_page(browser, run_page, scheme=scheme) as page:
         assert page.locator("#verdict .sentence").inner_text()
         assert grave_violations(page) == []
+
+
+def test_a_run_is_as_wide_as_the_paper(browser, run_page):
+    with opened_page(browser, run_page) as page:
+        page.locator("#timeline-records tbody tr").first.wait_for(state="attached")
+        assert wider_than_paper(page) == []
+
+
+def test_long_names_and_packets_between_many_hosts_are_as_wide_as_the_paper(browser, tmp_path):
+    names = ("closewait net.ipv4.ip_local_reserved_ports=32768-46000,50000-51000", "cause accept queue per million")
+    cells = [*map(PageCell, names), *(PageCell("123,456", "123,000–124,000") for _ in range(6)), PageCell("2 unknown")]
+    heads = ("cell", "metric", *("retries per million",) * 6, "causes")
+    columns = tuple(PageColumn(head, is_number=1 < place < 8) for place, head in enumerate(heads))
+    table = PageTable("long", "long names", columns, (tuple(cells),), is_sortable=True)
+    hosts = ("client", "client2", "router", "server")
+    way = ("│", "── SYN, ACK ─▶", "│", "── SYN, ACK ─▶", "│", "── SYN, ACK ─▶", "│")
+    ladder = Ladder("packets", hosts, (("1.02 s", way, "dropped by the router's rule of the name 'no-answers'"),) * 3)
+    (tmp_path / "x.html").write_text(
+        render_page(Document("long", "Long.", tables=(table,), ladders=(ladder,))), "utf-8"
+    )
+    with opened_page(browser, tmp_path / "x.html") as page:
+        assert wider_than_paper(page) == []
 
 
 def test_the_api_writes_the_same_page(run_page, tmp_path):

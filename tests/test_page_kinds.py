@@ -2,7 +2,8 @@
 """Pages of suites, comparisons and histories in a browser: what they say, and tables by mouse and by keyboard."""
 
 import pytest
-from browser import grave_violations, opened_page
+from browser import grave_violations, opened_page, wider_than_paper
+from history_builders import store_all, wavering
 from house import REPOSITORY
 from stored import a_suite, jittered
 
@@ -26,7 +27,14 @@ def pages(tmp_path_factory):
     """Return the pages by kind."""
     home = tmp_path_factory.mktemp("pages")
     old, new = a_suite(home / "old", cells(1), first_block=14), a_suite(home / "new", cells(SLOW))  # of one session
-    asked = {"suite": [new], "comparison": [f"old={old}", f"new={new}"], "history": [HISTORY]}
+    rates = wavering((10, 40_000), (10, 30_000))
+    store_all(home / "steps", rates, kernel="6.18.44-1-amd64-of-a-long-name")
+    asked = {
+        "suite": [new],
+        "comparison": [f"old={old}", f"new={new}"],
+        "history": [HISTORY],
+        "changed": [home / "steps"],
+    }
     return {
         kind: write_report(ReportQuestion(arguments=list(map(str, arguments))), home / f"{kind}.html")
         for kind, arguments in asked.items()
@@ -95,6 +103,12 @@ def test_a_history_shows_every_point_and_draws_no_flat_line(browser, pages):
         assert len(column_of(page, 0)) == 48
         assert page.locator("figure").count() < 12
         assert "Always the same" in page.locator("#changes").inner_text()
+
+
+@pytest.mark.parametrize("kind", ["suite", "comparison", "history", "changed"])
+def test_each_kind_is_as_wide_as_the_paper(browser, pages, kind):
+    with opened_page(browser, pages[kind]) as page:
+        assert wider_than_paper(page) == []
 
 
 def test_details_are_open_on_paper_only(browser, pages):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from browser import grave_violations, opened_page
+from browser import grave_violations, opened_page, wider_than_paper
 from fake_executor import FakeExecutor, FakeHandle
 
 from stress.compare.report import ReportQuestion, write_report
@@ -91,12 +91,13 @@ def eventually(page, condition):
     return False
 
 
-def test_it_opens_without_an_error_or_a_request_and_fits_a_telephone(browser, suite):
+def test_it_opens_without_an_error_or_a_request_and_fits_a_telephone_and_paper(browser, suite):
     folder, path = suite
     with opened_page(browser, path, scheme="dark" if "kernels" in folder.name else "light") as page:
         assert grave_violations(page) == []
         page.set_viewport_size({"width": 400, "height": 800})
         assert eventually(page, lambda: page.evaluate("document.documentElement.scrollWidth") <= 400)
+        assert eventually(page, lambda: wider_than_paper(page) == [])
 
 
 def test_it_shows_every_cell_and_sorts_and_filters_them(browser, suite):
