@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,7 +102,8 @@ class Site:
     def lose(self):
         """Kill what sshd has started for its connections: to the other end the host is gone."""
         for child in Path(f"/proc/{self.server.pid}/task/{self.server.pid}/children").read_text().split():
-            os.kill(int(child), signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may have ended by itself
+                os.kill(int(child), signal.SIGKILL)
 
     def suite(self, text, *options):
         """Start a suite over ssh."""
@@ -197,6 +199,7 @@ def test_a_host_that_is_lost_twice_fails_the_trial_with_the_reason(site):
     assert record.status is Status.FAILED
     assert "lab1 was lost" in record.reason
     assert "2 times in the same trial" in record.reason
+    assert wait.wait_until(lambda: not site.rooms, 60), "a host that is lost cleans up, whatever it had begun"
 
 
 def test_an_interrupted_suite_ends_its_trial_on_the_host(site):

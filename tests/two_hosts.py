@@ -16,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -204,7 +204,8 @@ class TwoHosts:
         """Kill what the ssh server has started for its connections, or itself where it is one process."""
         if self.as_root:
             for child in Path(f"/proc/{self.ssh.pid}/task/{self.ssh.pid}/children").read_text().split():
-                os.kill(int(child), signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it may have ended by itself
+                    os.kill(int(child), signal.SIGKILL)
         else:
             self.ssh.kill()
 

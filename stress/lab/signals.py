@@ -20,6 +20,9 @@ SIGNALS = (
     signal.SIGHUP,
     CANCEL,
 )  # SIGINT raises without us: its handler is set first and restored last
+# The main thread, which handles signals, is not woken where another one has taken them: see ``start_deaf``. numpy's
+# threads may do so, too; therefore who waits wakes now and then by itself.
+AWAKE_S = 1
 INTERRUPTING = (signal.SIGINT, signal.SIGTERM)
 SHELL_BASE = 128  # exit code of shells after a signal, without its number
 
@@ -28,6 +31,20 @@ def ignore(numbers: Iterable[signal.Signals]) -> None:
     """Ignore signals from now on."""
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)
+
+
+def start_deaf(thread: threading.Thread) -> None:
+    """Start a thread that takes no signal; not one that starts processes, which would take none either.
+
+    Python handles signals in the main thread, and wakes it from no system call where another thread has taken one. Of
+    two signals at once the kernel gives the second to another thread, since the main one has one pending already; and
+    that thread, which is first to run, takes both (complete_signal() and get_signal(), kernel/signal.c).
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class FirstInterrupt:
@@ -94,6 +111,7 @@ class DeferredSignals:
         elif callable(before):
             before(number, frame)
         elif number != signal.SIGINT:
+            self.deferring = True  # the next one, of the same end, must not disturb what cleans up
             raise Terminated(SHELL_BASE + number)
         else:
             raise KeyboardInterrupt

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 
-from stress.lab.signals import INTERRUPTING
+from stress.lab.signals import AWAKE_S, INTERRUPTING
 
 READ_BYTES = 1 << 16
 LINE_MAX_BYTES = 1 << 20  # an event is a few hundred bytes
@@ -43,7 +43,9 @@ class OutputLines:
 
     def read_more(self) -> None:
         """Wait for output or the end of the process, and read what there is."""
-        has_ended = self.pidfd in dict(self.waiting.poll())  # then this reads the last of it
+        while not (ready := dict(self.waiting.poll(1000 * AWAKE_S))):
+            pass
+        has_ended = self.pidfd in ready  # then this reads the last of it
         before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTING)  # an interrupt here would lose what was read
         try:
             with suppress(BlockingIOError):

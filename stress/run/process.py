@@ -15,7 +15,7 @@ import msgspec
 
 from stress.lab import lock
 from stress.lab.pdeathsig import with_parent
-from stress.lab.signals import CANCEL
+from stress.lab.signals import CANCEL, start_deaf
 from stress.model import atomic
 from stress.model.errors import CRASHED, INTERRUPTED, FaultError, LabError
 from stress.model.json_text import decode_json
@@ -87,7 +87,7 @@ class CellProcess:
         self.limit.daemon = True
         self.limit_s = limit_s
         if limit_s is not None:
-            self.limit.start()
+            start_deaf(self.limit)
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):  # a cell that died before it read its plan is reported at its end
             self.process.stdin.write(msgspec.json.encode(plan))

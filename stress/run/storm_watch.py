@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stress.lab.signals import start_deaf
 from stress.model.attempt import ATTEMPT
 from stress.model.progress import ProgressCallback, StormUnderway
 from stress.model.text import rate_text
@@ -137,7 +138,7 @@ def watch_storm(pid: int, storm: StormUnderway, notify: ProgressCallback) -> Ite
         return
     over = threading.Event()
     thread = threading.Thread(target=tell_until, args=(over, records, storm, notify), daemon=True)
-    thread.start()
+    start_deaf(thread)
     try:
         yield
     finally:

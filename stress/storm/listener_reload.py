@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from stress.lab.listener import Listener
+from stress.lab.signals import start_deaf
 from stress.model.plan import Plan
 
 
@@ -28,7 +29,7 @@ class ListenerReload:
 
     def __enter__(self) -> Self:
         if self.until_s is not None:
-            self.thread.start()
+            start_deaf(self.thread)
         return self
 
     def __exit__(

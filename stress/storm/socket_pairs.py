@@ -7,6 +7,7 @@ from typing import Self
 
 from stress._fastconnect import now_ns
 from stress.lab import census
+from stress.lab.signals import start_deaf
 from stress.model.errors import LabError
 from stress.model.plan import Plan
 from stress.model.record import Pair
@@ -68,7 +69,7 @@ class SocketPairSampler:
         return None
 
     def __enter__(self) -> Self:
-        self.thread.start()
+        start_deaf(self.thread)
         return self
 
     def __exit__(

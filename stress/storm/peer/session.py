@@ -14,6 +14,7 @@ from typing import Any
 
 from stress._fastconnect import now_ns
 from stress.lab import firewall, host, source_filter
+from stress.lab.signals import start_deaf
 from stress.model.errors import ChannelClosedError, ChannelFaultError, ConnstormError, LabError, Terminated, UsageError
 from stress.model.peer import SILENCE_S
 from stress.model.progress import ProgressCallback, ignore_progress
@@ -61,7 +62,7 @@ class Session:
             try:
                 self.greet()
                 with Watch(self.channel, self.interruption) as self.watch:
-                    threading.Thread(target=self.read, daemon=True).start()
+                    start_deaf(threading.Thread(target=self.read, daemon=True))
                     while True:
                         self.answer_next()
             except Terminated:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from stress.lab import counters, listening
+from stress.lab.signals import start_deaf
 from stress.model.errors import ChannelClosedError, LabError
 from stress.model.peer import BEAT_S, SILENCE_S, ServeLimits
 from stress.storm.peer.calls import Beat
@@ -158,7 +159,7 @@ class Watch:
 
     def __enter__(self) -> Self:
         for thread in self.threads:
-            thread.start()
+            start_deaf(thread)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,7 +15,7 @@ from typing import IO
 
 import msgspec
 
-from stress.lab.signals import DeferredSignals
+from stress.lab.signals import DeferredSignals, start_deaf
 from stress.model.errors import UsageError
 from stress.model.json_text import decode_json
 from stress.run.protocol import UNNUMBERED, Event, Failed, Settled, Stage, require_protocol
@@ -49,7 +49,7 @@ def serve_request(stdin: IO[bytes], stdout: IO[bytes]) -> None:
 
     task = decode_request(stdin.readline())
     ending = DeferredSignals()
-    threading.Thread(target=end_when_closed, args=(stdin.fileno(),), daemon=True).start()
+    start_deaf(threading.Thread(target=end_when_closed, args=(stdin.fileno(),), daemon=True))
     try:
         # A signal while the folder is made or removed would leave it here.
         with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:

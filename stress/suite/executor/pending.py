@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from stress.lab.signals import AWAKE_S
 from stress.run.process import CellResult
 from stress.suite.executor.base import Handle
 
@@ -42,7 +43,9 @@ class Pending(Generic[Key]):
         Raises:
             KeyboardInterrupt: SIGINT was received meanwhile.
         """
-        done, _ = wait(self.handles, return_when=FIRST_COMPLETED)
+        done: set[Future[CellResult]] = set()
+        while not done:
+            done, _ = wait(self.handles, AWAKE_S, FIRST_COMPLETED)
         first = done.pop()
         ended = first.result()
         key, _ = self.handles.pop(first)
