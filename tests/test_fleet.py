@@ -2,6 +2,7 @@
 """A fleet of dask workers, each in a network of its own, joined by a bridge; all inside one private network."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -44,6 +45,13 @@ import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") != "_EditableFinder"]
 __version__ = "0.1.0"
 """
+# The program, which tells of short storms as well, and often.
+TALKING = """
+from stress.cli.main import main
+from stress.run import storm_watch
+storm_watch.INTERVAL_S = storm_watch.LONG_S = 0.2
+main()
+"""
 SLOW = SUITE.replace("rate_per_s = 6", "rate_per_s = 1").partition('[[scenario]]\nname = "closewait"')[0]
 
 
@@ -71,7 +79,10 @@ class Fleet:
     def work(self, name):
         """Start a worker, and wait until it has found its scheduler."""
         before = self.log(name).count("Registered to")
-        self.start(name, self.networks[name], "stress", "worker", SCHEDULER, "--name", name)
+        package = self.root / "package"
+        package.mkdir(exist_ok=True)
+        (package / "talking.py").write_text(TALKING)
+        self.start(name, self.networks[name], "talking", "worker", SCHEDULER, "--name", name, folder=package)
         assert wait.wait_until(lambda: self.log(name).count("Registered to") > before, 30), self.log(name)
 
     def log(self, name):
@@ -178,6 +189,7 @@ def test_a_worker_is_killed_and_comes_back_and_every_trial_counts_once(fleet):
     assert cell_results.count_missing(cells) == 0
     assert "closewait on lab2" in printed
     assert told.count("lab3: ") == 4
+    assert re.search(r"^ +clean: \d+ of 12 attempts, \d+/s, ", told, re.MULTILINE), "how far storms there are"
 
 
 def test_a_host_is_chosen_and_an_interrupted_suite_ends_its_trial_there(fleet):

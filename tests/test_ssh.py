@@ -3,6 +3,7 @@
 
 import getpass
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -53,6 +54,15 @@ name = "clean"
 port_range = [40000, 40015]
 attempts = 24
 rate_per_s = 8
+"""
+# The program, which tells of short storms as well, and often.
+TALKING = """
+import sys
+from stress.cli.main import main
+if "--agent" in sys.argv:
+    from stress.run import storm_watch
+    storm_watch.INTERVAL_S = storm_watch.LONG_S = 0.2
+main()
 """
 SSHD = shutil.which("sshd", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
 
@@ -175,11 +185,14 @@ def test_each_host_runs_every_cell_and_nothing_is_left_there(site):
 
 
 def test_a_trial_whose_connection_is_lost_is_run_again(site):
-    suite = site.suite(SLOW, "--hosts", "lab1")
+    (site.root / "talking.py").write_text(TALKING)
+    talking = f"{sys.executable} {site.root / 'talking.py'}"
+    suite = site.suite(SLOW, "--hosts", "lab1", "--remote-connstorm", talking)
     assert wait.wait_until(lambda: site.rooms, 60)
     site.lose()
     _, told = suite.communicate()
     assert suite.returncode == 0, told
+    assert re.search(r"^ +clean: \d+ of 24 attempts, \d+/s, ", told, re.MULTILINE), "how far the storm there is"
     _, (record,) = site.records()
     assert record.status is Status.DONE
     assert record.took_s > 3  # what the plan takes; the try that was lost is in it

@@ -217,14 +217,23 @@ def command(process):
 
 def test_a_trial_that_is_given_up_is_ended_at_once(kernel, tmp_path):
     image = Image(cache.kernel_image(kernel))
+    told = []
     handle = GuestHandle(
-        image, find_scenario("clean").plan, tmp_path, kernel.release, kvm=False, limit_s=60, settle=None
+        image,
+        find_scenario("clean").plan,
+        tmp_path,
+        kernel.release,
+        kvm=False,
+        limit_s=60,
+        settle=None,
+        watch=told.append,
     )
     share = handle.share
     handle.cancel()
     begun = time.monotonic()
     ended = handle.fetch(lambda _: None)
     assert ended.path is None
+    assert told[-1] == "", "how long it has been running is taken off the screen"
     assert wait.wait_until(lambda: guests(share) == [], 30, 0.1)
     assert not share.exists()
     assert time.monotonic() - begun < 60  # it did not wait for the boot

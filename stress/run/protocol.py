@@ -15,7 +15,7 @@ from stress.model.suite import Fingerprint, Settle
 
 # To be raised whenever a message, a hidden option of run-cell, the module path of a function that dask calls, or the
 # name of an error that travels (StoreError, NotApplicableError) changes. Connstorm 0.1.0 sends none, and counts as 1.
-PROTOCOL = 4
+PROTOCOL = 5
 UNNUMBERED = 1
 SHOWN_BYTES = 80
 

@@ -2,7 +2,7 @@
 """The remote agent, which ssh starts on a host: it runs a trial, sends events and the run folder, and leaves no files.
 
 Standard input holds the trial request as one line, and stays open until the trial is cancelled or the connection is
-lost: its end ends the trial. During the storm the agent sleeps.
+lost: its end ends the trial. During the storm the agent sleeps, but says every few seconds how far a long one is.
 """
 
 import os
@@ -10,6 +10,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -31,7 +32,13 @@ class Sending(msgspec.Struct, frozen=True, tag="sending"):
     name: str
 
 
-Message = Event | Sending  # what the agent prints, one JSON object per line
+class Storming(msgspec.Struct, frozen=True, tag="storming"):
+    """A storm is so far; it is over where the text is empty."""
+
+    text: str
+
+
+Message = Event | Sending | Storming  # what the agent prints, one JSON object per line
 
 
 def serve_request(stdin: IO[bytes], stdout: IO[bytes]) -> None:
@@ -64,7 +71,12 @@ def serve_request(stdin: IO[bytes], stdout: IO[bytes]) -> None:
 
 def answer_request(task: TrialRequest, folder: Path, send: Callable[[Message], None], stdout: IO[bytes]) -> None:
     """Run a trial with its run folder in a folder, and send what came of it."""
-    ended = run_request(task, folder, lambda text: send(Stage(text)), lambda _: None)
+
+    def watch(text: str) -> None:
+        with suppress(OSError):  # of a connection that is lost, which ends the trial in any case
+            send(Storming(text))
+
+    ended = run_request(task, folder, lambda text: send(Stage(text)), watch, lambda _: None)
     if ended.settle is not None:
         send(Settled(ended.settle))
     if ended.path is None:

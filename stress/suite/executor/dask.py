@@ -5,7 +5,6 @@ A trial is a task that is pinned to its worker by address, and never stolen. das
 worker was lost is run again. Its result is read once, by its own handle, so no trial counts twice.
 """
 
-import pkgutil
 import secrets
 from collections.abc import Sequence
 from io import BytesIO
@@ -17,19 +16,19 @@ import msgspec
 from distributed import Client, Future, KilledWorker
 
 from stress.model.errors import LabError
-from stress.model.progress import ProgressCallback
+from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.suite import Fingerprint
 from stress.run.process import FINGERPRINT_LIMIT_S, CellResult
-from stress.run.protocol import UNNUMBERED, Failed, decode_fingerprint, require_protocol
+from stress.run.protocol import Failed, decode_fingerprint
 from stress.suite.executor import archive, dask_worker
 from stress.suite.executor.base import Job, failed_trial, failure_elsewhere
+from stress.suite.executor.dask_protocol import require_worker_protocol
 from stress.suite.executor.remote_trial import trial_request
 
 CONNECT_S = 30
 RETURN_LIMIT_S = 300.0  # for a worker that was lost to return
 TRANSFER_LIMIT_S = 300.0  # for the transfer of a run folder
 TRIES = 3  # of a trial whose worker was lost; dask has the same limit (distributed.scheduler.allowed-failures)
-PROTOCOL_NAME = "stress.run.protocol:PROTOCOL"
 ALL_EVENTS = "all"  # dask's topic for workers that join and leave, among others
 
 
@@ -54,6 +53,7 @@ class DaskHandle:
         self.address = address
         if address is not None:
             self.future = self.fleet.send(dask_worker.run_packed_request, self.payload, address)
+            self.fleet.watches[str(self.future.key)] = self.job.watch or ignore_progress
             self.future.add_done_callback(self.events.put)
 
     def fetch(self, notify: ProgressCallback) -> CellResult:
@@ -63,6 +63,7 @@ class DaskHandle:
         finally:
             self.fleet.listeners.remove(self.events)
             if self.future is not None:
+                self.fleet.watches.pop(str(self.future.key), None)
                 self.future.release()
 
     def fetch_with_retries(self, notify: ProgressCallback) -> CellResult:
@@ -156,6 +157,7 @@ class DaskFleet:
         self.numbers = count()
         self.fingerprints: dict[str, Fingerprint] = {}
         self.listeners: list[SimpleQueue[object]] = []
+        self.watches: dict[str, ProgressCallback] = {}  # by the key of the task
         workers = self.addresses()
         self.names = list(hosts) or sorted(workers)
         missing = [name for name in self.names if name not in workers]
@@ -164,20 +166,10 @@ class DaskFleet:
                 f"{scheduler} has no worker {', '.join(missing) or 'at all'} (of {', '.join(sorted(workers))}); start "
                 f"one on each host by connstorm worker {scheduler}."
             )
-        self.require_protocol()
+        require_worker_protocol(self.client, workers)
         self.client.register_plugin(dask_worker.Ender())
         self.client.subscribe_topic(ALL_EVENTS, self.wake_handles)
-
-    def require_protocol(self) -> None:
-        """Raise LabError unless all workers, to which the plugin will go, speak the protocol of this program.
-
-        They are asked by a function of the standard library, for other programs do not have this one's functions.
-        """
-        answers = self.client.run(pkgutil.resolve_name, PROTOCOL_NAME, on_error="return")
-        for name, address in self.addresses().items():
-            number = UNNUMBERED if isinstance(answers.get(address), ImportError) else answers.get(address)
-            if isinstance(number, int):  # else it does not answer, which fingerprint() will say
-                require_protocol(number, f"The connstorm of the worker {name}")
+        self.client.subscribe_topic(dask_worker.STORMS, self.tell_storm)
 
     @property
     def hosts(self) -> list[str]:
@@ -243,6 +235,11 @@ class DaskFleet:
         """Wake all handles that wait, for a worker has joined or left."""
         for events in list(self.listeners):
             events.put(event)
+
+    def tell_storm(self, event: tuple[float, tuple[str, str]]) -> None:
+        """Pass on how far the storm of a trial is."""
+        _, (key, text) = event
+        self.watches.get(key, ignore_progress)(text)
 
 
 def lost_too_often(host: str) -> CellResult:

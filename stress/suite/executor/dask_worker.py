@@ -9,15 +9,17 @@ import asyncio
 import signal
 import socket
 import tempfile
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import dask
 import msgspec
-from distributed import Status, Worker, WorkerPlugin
+from distributed import Status, Worker, WorkerPlugin, get_worker
 
 from stress.model.json_text import decode_json
+from stress.model.progress import ignore_progress
 from stress.run import process
 from stress.run.process import CellProcess, CellResult
 from stress.suite.executor import archive
@@ -37,6 +39,7 @@ QUIET: dict[str, Any] = {
     "distributed.admin.system-monitor.interval": "60s",
     "distributed.admin.system-monitor.gil.enabled": False,
 }
+STORMS = "connstorm-storms"  # dask's topic for how far storms are
 POLL_S = 0.05  # between checks whether a cancelled trial has ended
 END_LIMIT_S = 15.0  # for a cancelled trial
 
@@ -88,7 +91,8 @@ def run_packed_request(request: bytes, key: str) -> tuple[CellResult, bytes]:
     running_trials[key] = None
     try:
         with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
-            ended = run_request(trial, Path(folder), lambda _: None, note_process)
+            watch = partial(tell_storm, get_worker(), key)
+            ended = run_request(trial, Path(folder), ignore_progress, watch, note_process)
             stream = BytesIO()
             if ended.path is not None:
                 archive.pack_run_folder(ended.path, stream)
@@ -96,6 +100,11 @@ def run_packed_request(request: bytes, key: str) -> tuple[CellResult, bytes]:
     finally:
         del running_trials[key]
         cancelled_keys.discard(key)
+
+
+def tell_storm(worker: Worker, key: str, text: str) -> None:
+    """Tell the client how far the storm of a trial is; the worker's own thread sends it."""
+    worker.log_event(STORMS, (key, text))
 
 
 async def wait_until_ended(key: str) -> None:

@@ -15,10 +15,12 @@ from stress.model import atomic
 from stress.model.errors import LabError
 from stress.model.json_text import decode_json
 from stress.model.plan import Plan
+from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.suite import Fingerprint, Settle
 from stress.run.process import ONE_THREAD, CellResult
 from stress.run.protocol import Done, Event, Failed, decode_fingerprint
 from stress.store import run_folder
+from stress.suite.executor.trial_clock import tell_time
 
 PLAN, EVENTS, ERRORS, RESULTS = "plan.json", "events.jsonl", "errors.txt", "results"
 OPTIONS = ("--alone", "--no-draw")
@@ -115,7 +117,17 @@ class GuestHandle:
     """A trial that was submitted to a guest."""
 
     def __init__(
-        self, image: Image, plan: Plan, folder: Path, release: str, *, kvm: bool, limit_s: float, settle: Settle | None
+        self,
+        image: Image,
+        plan: Plan,
+        folder: Path,
+        release: str,
+        *,
+        kvm: bool,
+        limit_s: float,
+        settle: Settle | None,
+        watch: ProgressCallback = ignore_progress,
+        expected_s: float | None = None,
     ) -> None:
         """Boot.
 
@@ -127,6 +139,8 @@ class GuestHandle:
             kvm: on this machine's own CPU, not emulated.
             limit_s: how long the trial may take, once it has booted.
             settle: how quiet this machine was.
+            watch: called by another thread every few seconds with how long it has been running.
+            expected_s: about how long it takes, with the boot; None where nobody knows.
 
         Raises:
             LabError: this machine cannot boot a kernel.
@@ -136,6 +150,8 @@ class GuestHandle:
         self.release = release
         self.limit_s = limit_s
         self.settle = settle
+        self.watch = watch
+        self.expected_s = expected_s
         # Not in the trial's folder, whose path has an = in it, where virtme-run would split it.
         self.temporary = tempfile.TemporaryDirectory(prefix=PREFIX)
         self.share = Path(self.temporary.name) / "share"
@@ -145,7 +161,8 @@ class GuestHandle:
     def fetch(self, notify: object) -> CellResult:
         """Wait until it ends; when it has failed, the output of the console is stored in the job's folder."""
         del notify  # what a guest does is known at its end
-        end = self.boot.wait(self.limit_s)
+        with tell_time(self.watch, self.expected_s):
+            end = self.boot.wait(self.limit_s)
         result = self.result(end)
         if isinstance(result, Failed) and (self.share / CONSOLE).exists():
             shutil.move(self.share / CONSOLE, self.folder / CONSOLE)

@@ -15,6 +15,7 @@ from stress.model.errors import ConnstormError, LabError
 from stress.model.plan import Plan
 from stress.model.progress import ProgressCallback
 from stress.model.suite import Fingerprint
+from stress.run import storm_watch  # noqa: F401  # loaded when a storm begins, it would disturb that
 from stress.run.fingerprint import fingerprint_differences, take_fingerprint
 from stress.run.process import CellProcess, CellResult, trial_options
 from stress.run.protocol import PROTOCOL, Failed
@@ -48,7 +49,11 @@ def trial_request(job: Job, fingerprint: Fingerprint) -> TrialRequest:
 
 
 def run_request(
-    request: TrialRequest, folder: Path, notify: ProgressCallback, started: Callable[[CellProcess], None]
+    request: TrialRequest,
+    folder: Path,
+    notify: ProgressCallback,
+    watch: ProgressCallback,
+    started: Callable[[CellProcess], None],
 ) -> CellResult:
     """Run a trial in a process of its own on this host, whose fingerprint must not have changed before and after.
 
@@ -56,6 +61,7 @@ def run_request(
         request: the trial.
         folder: where its run folder will be.
         notify: progress callback.
+        watch: called by another thread every few seconds of a long storm, with how far it is.
         started: called with the process, so that it can be ended early.
 
     Returns:
@@ -67,7 +73,7 @@ def run_request(
             running = CellProcess(request.plan, folder, trial_options(request.settle_s), request.limit_s)
             try:
                 started(running)
-                ended = running.wait(notify)
+                ended = running.wait(notify, watch)
             finally:
                 running.stop()
                 running.reap()

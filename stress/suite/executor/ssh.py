@@ -8,13 +8,13 @@ import msgspec
 
 from stress.model.errors import LabError, UsageError
 from stress.model.json_text import decode_json
-from stress.model.progress import ProgressCallback
+from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.suite import Fingerprint, Settle
 from stress.run.process import FINGERPRINT_LIMIT_S, CellResult
 from stress.run.protocol import Failed, Settled, Stage, decode_fingerprint
 from stress.run.ssh_link import LOST, REFUSED, Link, Remote, error_text
 from stress.suite.executor import archive
-from stress.suite.executor.agent import Message, Sending
+from stress.suite.executor.agent import Message, Sending, Storming
 from stress.suite.executor.base import Job, failed_trial, failure_elsewhere
 from stress.suite.executor.remote_trial import TrialRequest, trial_request
 
@@ -32,6 +32,7 @@ class SshHandle:
         self.command = command
         self.request = request
         self.job = job
+        self.watch = job.watch or ignore_progress
         self.cancelled = False
         self.remote: Remote | None = None
         with suppress(*LOST):
@@ -71,6 +72,8 @@ class SshHandle:
             match decode_message(line, self.link.name):
                 case Stage(text):
                     notify(text)
+                case Storming(text):
+                    self.watch(text)
                 case Settled(settled):
                     settle = settled
                 case Failed() as failure:

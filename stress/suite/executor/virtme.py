@@ -9,9 +9,10 @@ from stress.lab.kernel import boot, cache, debian
 from stress.lab.kernel.boot import Image
 from stress.model.errors import LabError
 from stress.model.kernel import HOST, parse_kernel_name
-from stress.model.progress import ProgressCallback
+from stress.model.progress import ProgressCallback, ignore_progress
 from stress.model.suite import Fingerprint
 from stress.run.process import CellResult
+from stress.suite.estimate import GUEST_S, trial_seconds
 from stress.suite.executor.base import Handle, Job, failed_trial
 from stress.suite.executor.guest import PREFIX, GuestHandle, boot_fingerprint
 from stress.suite.executor.local import Local
@@ -124,6 +125,8 @@ class Virtme:
             kvm=kvm,
             limit_s=job.limit_s,
             settle=idle.wait_until_idle(job.settle_s) if job.settle_s else None,
+            watch=job.watch or ignore_progress,
+            expected_s=trial_seconds(job.plan, fingerprint.host) + GUEST_S if kvm else None,
         )
 
 
