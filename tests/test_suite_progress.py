@@ -48,6 +48,13 @@ def test_without_a_terminal_each_trial_is_a_line():
     assert left_s == 2.0  # one of b's, as long as b's took
 
 
+def test_a_long_message_of_another_host_is_one_line_and_no_markup():
+    stream = io.StringIO()
+    message = f"lab9 cannot be reached by ssh: [red]Errno -3[/red] {'of the resolver ' * 9}"
+    SuiteProgress(Console(file=stream, width=80), {}).stage(message)
+    assert stream.getvalue() == f"{message}\n"
+
+
 def test_on_a_terminal_the_bar_and_what_came_last_have_lines_of_their_own():
     text, _ = told(terminal=True)
     assert "1 of 4 trials" in text

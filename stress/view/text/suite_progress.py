@@ -68,7 +68,10 @@ class SuiteProgress:
 
     def stage(self, text: str) -> None:
         """Report work other than a trial."""
-        self.show(text) if self.live else self.console.print(text, highlight=False)
+        if self.live:
+            self.show(text)
+        else:
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def begins(self, trial: Trial) -> None:
         """Report that a trial starts."""
