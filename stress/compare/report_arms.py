@@ -70,8 +70,9 @@ def runs_timeline(groups: Iterable[NamedRuns], *, rename: Rename | None) -> tupl
     note = ""
     if left_out:
         note = (
-            f"Attempts of {plural(len(arms), 'arm')} are in this page, those with changes first; of {len(left_out):,} "
-            f"more there are figures only: {list_some(left_out)}. connstorm report SUITE#CELL shows any cell by itself."
+            f"Attempts of {plural(len(arms), 'arm')} are in this page, those with changes or other causes first; of "
+            f"{len(left_out):,} more there are figures only: {list_some(left_out)}. connstorm report SUITE#CELL shows "
+            "any cell by itself."
         )
     return make_timeline(arms, rename), note
 

@@ -19,6 +19,7 @@ from stress.view.page.proof_parts import books_parts, cause_parts, packet_ladder
 from stress.view.text import metric_wording as words
 from stress.view.text.arm_lines import arm_lines
 from stress.view.text.plan_command import run_command
+from stress.view.text.suite_causes import cells_to_look_at
 from stress.view.text.suite_headline import change_sentences, changed_cells, compared_rows, suite_headline
 from stress.view.text.suite_rows import link_notes, suite_rows
 from stress.view.text.table import Tone
@@ -124,10 +125,10 @@ def cell_changes(cells: Sequence[CellTrials]) -> Iterator[CellChange]:
 
 
 def cells_by_importance(cells: Sequence[CellTrials]) -> list[CellTrials]:
-    """Return cells that changed, each after its baseline, then the others."""
+    """Return cells that changed, each after its baseline, then those with other causes, then the others."""
     changed = changed_cells(compared_rows(cells))
     first = [trials for cell in changed for trials in (cell.row.baseline, cell.row.trials) if trials is not None]
-    return list({trials.cell.name: trials for trials in (*first, *cells)}.values())
+    return list({trials.cell.name: trials for trials in (*first, *cells_to_look_at(cells), *cells)}.values())
 
 
 def summaries_by_cell(cells: Iterable[CellTrials]) -> Mapping[str, Summary]:

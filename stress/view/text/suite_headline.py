@@ -10,16 +10,14 @@ from stress.analysis.comparison.verdict import ALPHA
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.power import least_trials, smallest_p
 from stress.analysis.statistics.trials import THRESHOLD, CellTrials, Effect, better_or_worse
-from stress.model.outcome import Cause
-from stress.model.suite import EMULATED
 from stress.model.text import join_words, plural
 from stress.view.text import metric_wording as words
 from stress.view.text.change_wording import change_phrase, changes_headline
+from stress.view.text.suite_causes import causes_text
 from stress.view.text.suite_rows import SuiteRow, suite_rows
 from stress.view.text.survey_wording import limits_text
 
 NAMED_MAX = 3  # cells that the sentence names
-NOBODYS = frozenset({Cause.NONE, Cause.STALLED, Cause.UNKNOWN})  # what no setting is the reason of, or nobody knows
 
 
 @dataclass(frozen=True)
@@ -80,24 +78,6 @@ def suite_headline(cells: Sequence[CellTrials]) -> str:
         return f"No cell changed anything surely: 0 of {len(rows):,} differ by {least} or more from their baseline"
     metrics = [find_metric(name) for name in words.PICTURED]
     return changes_headline(cell_changes(cells, metrics, compared))
-
-
-def causes_text(cells: Sequence[CellTrials]) -> str:
-    """Return in which scenarios some cell met another cause than the others; of trials without a baseline."""
-    kinds: dict[str, list[frozenset[Cause]]] = {}
-    for trials in cells:
-        if trials.done:
-            met = {Cause(name) for summary in trials.done.values() for name, count in summary.causes.items() if count}
-            kinds.setdefault(trials.cell.scenario.removesuffix(EMULATED), []).append(frozenset(met - NOBODYS))
-    several = {scenario: met for scenario, met in kinds.items() if len(met) > 1}
-    differing = [scenario for scenario, met in several.items() if len(set(met)) > 1]
-    no_baseline = "nothing is compared with a baseline"
-    if not several:
-        return no_baseline
-    if not differing:
-        return f"each scenario met the same causes in all its cells; {no_baseline}"
-    which = f"{len(differing)} of {plural(len(several), 'scenario')}"
-    return f"{which} met other causes in some cells than in others, {join_words(differing)}; {no_baseline}"
 
 
 def change_sentences(cells: Sequence[CellTrials]) -> list[str]:

@@ -21,7 +21,7 @@ from stress.view.figure import style
 from stress.view.figure.caption import draw_caption
 from stress.view.figure.cause_style import CAUSE_LOOKS
 from stress.view.figure.sheet import draw_head
-from stress.view.text.suite_headline import NOBODYS
+from stress.view.text.suite_causes import NOBODYS
 
 # All lengths in inches.
 WIDTH, LEFT, RIGHT, GAP = 12.0, 1.95, 0.15, 0.14
