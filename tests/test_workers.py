@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -250,3 +251,20 @@ def test_an_answer_that_comes_together_with_a_signal_is_not_lost():
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_a_worker_begins_leaves_no_trace(number, capfd):
+    """Ctrl-C comes to all processes, whatever they are about; this one has its standard input closed at once."""
+    workers = Workers.__new__(Workers)
+    workers.buffer, workers.uses, workers.processes = Buffer(16, None), None, []
+    for delay_s in np.linspace(0, 0.2, 8):
+        workers.start_process(workers.buffer.descriptor, 0)
+        time.sleep(delay_s)
+        workers.processes[-1].send_signal(number)
+    for process in workers.processes:
+        process.stdin.close()
+        assert process.wait() == 0
+        process.stdout.close()
+    workers.buffer.close()
+    assert capfd.readouterr().err == ""

@@ -48,6 +48,7 @@ def main(arguments: list[str]) -> int:
     """
     die_with_parent(signal.SIGKILL)
     ignore(INTERRUPTING)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTING)  # which who started it had blocked
     records_fd, uses_fd, watched_fd, first_row, prefault = map(int, arguments)
     line = sys.stdin.buffer.readline()
     if not line:

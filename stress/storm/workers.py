@@ -74,18 +74,25 @@ class Workers:
             unless_all_are_ready.pop_all()
 
     def start_process(self, watched_fd: int, first_row: int) -> None:
-        """Start the process of one worker, on the host where the calling thread is."""
+        """Start the process of one worker, on the host where the calling thread is.
+
+        It takes no interrupt until it ignores them: while Python begins, one would end it with a trace.
+        """
         uses_fd = self.uses.descriptor if self.uses else -1
         arguments = (self.buffer.descriptor, uses_fd, watched_fd, first_row, int(not self.buffer.in_file))
-        self.processes.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "stress.storm.worker_process", *map(str, arguments)],
-                pass_fds=[fd for fd in (self.buffer.descriptor, uses_fd, watched_fd) if fd >= 0],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=with_parent(),
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTING)
+        try:
+            self.processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "stress.storm.worker_process", *map(str, arguments)],
+                    pass_fds=[fd for fd in (self.buffer.descriptor, uses_fd, watched_fd) if fd >= 0],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    env=with_parent(),
+                )
             )
-        )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def send(self, process: subprocess.Popen[bytes], message: msgspec.Struct) -> None:
         """Write a message to a worker, as one line of JSON; that it has ended is seen when its answer is read."""
