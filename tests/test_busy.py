@@ -18,6 +18,7 @@ from stress.analysis.gate.condition import parse_condition
 from stress.analysis.gate.result import State
 from stress.compare.arms import Question, compare_all, compare_arms
 from stress.compare.gate import evaluate_gate
+from stress.compare.report import ReportQuestion, read_document
 from stress.model.busy import (
     STALLED_SHARE_MAX,
     STOLEN_TICK_MS,
@@ -157,6 +158,12 @@ def test_a_quarter_of_busy_trials_is_said_and_compared(tmp_path):
     results, said = compared(two_suites(tmp_path, busy=3))
     assert results["rate"].verdict == "regressed"
     assert "busy in 3 of 14 trials of new" in said
+
+
+def test_the_page_of_a_comparison_says_it_in_red(tmp_path):
+    document = read_document(ReportQuestion(arguments=list(two_suites(tmp_path, busy=3))))
+    (notice,) = [notice for notice in document.notices if "busy in 3 of 14 trials" in notice.text]
+    assert (notice.word, notice.grave) == ("busy machine", True)
 
 
 def test_a_user_may_compare_a_busy_machine(tmp_path):

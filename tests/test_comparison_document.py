@@ -13,7 +13,7 @@ HELD = "one session on either side: says nothing about times"
 
 
 def document_of(comparisons):
-    return comparison_document(ComparedSides(comparisons, (), (), (), "connstorm compare a b"))
+    return comparison_document(ComparedSides(comparisons, (), (), (), (), "connstorm compare a b"))
 
 
 def table_of(comparisons):

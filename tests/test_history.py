@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -383,6 +384,17 @@ def test_series_of_zeros_are_a_line_and_a_sheet_fits_a_laptop_screen():
     assert outside(figure) == []
     (only_zeros,) = history_figures([zero], "history", [])
     assert only_zeros.axes == []
+
+
+def test_below_the_axis_stand_the_programs_and_kernels_that_made_the_points():
+    series = a_series(times([0.0] * 20))
+    points = [
+        replace(point, program=f"connstorm 1.{place // 10}+gab12cd{place // 10}", kernel=f"6.{place // 10}.0")
+        for place, point in enumerate(series.points)
+    ]
+    (figure,) = history_figures([find_change_points(replace(series, points=tuple(points)), {})], "history", [])
+    written = {text.get_text() for text in figure.axes[0].texts}
+    assert {"version 1.0+gab12cd0", "1.1+gab12cd1", "Linux 6.0.0", "6.1.0"} <= written
 
 
 def test_series_that_are_too_short_are_said_to_show_nothing():

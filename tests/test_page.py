@@ -54,6 +54,13 @@ def test_a_run_opens_without_an_error_or_a_request(browser, run_page, scheme):
         assert grave_violations(page) == []
 
 
+@pytest.mark.parametrize(("motion", "scrolls"), [("reduce", "auto"), ("no-preference", "smooth")])
+def test_nothing_moves_where_nobody_wants_it(browser, run_page, motion, scrolls):
+    with opened_page(browser, run_page, reduced_motion=motion) as page:
+        assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == scrolls
+        assert page.evaluate("document.getAnimations().length") == 0
+
+
 def test_a_run_is_as_wide_as_the_paper(browser, run_page):
     with opened_page(browser, run_page) as page:
         page.locator("#timeline-records tbody tr").first.wait_for(state="attached")

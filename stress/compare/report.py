@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stress.analysis.attribution.summary import analyse
 from stress.analysis.comparison.comparability import DIFFERENCE_KINDS, difference_sentence, differences_by_kind
+from stress.analysis.comparison.quiet import describe_busy
 from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.analysis.history.history import HistoryFilter, build_history
 from stress.compare.arms import ComparedArms, Question, compare_all, compare_arms
@@ -157,9 +158,9 @@ def read_comparison(question: ReportQuestion, rename: Rename | None) -> Document
         f"{difference_sentence(*pair)}." for pair in differences_by_kind(matched.rows, matched.by.cols).items()
     ]
     sides = list(compared_sides(matched, comparisons))
-    compared = ComparedSides(
-        comparisons, sides, differences, [*matched.absent, *matched.warnings], comparison_command(question)
-    )
+    busy = describe_busy(matched.rows, is_allowed=False)
+    warnings = [*matched.absent, *(text for text in matched.warnings if text not in busy)]
+    compared = ComparedSides(comparisons, sides, differences, busy, warnings, comparison_command(question))
     groups = (NamedRuns(side.name, [run.path for run in side.runs]) for side in sides)
     return comparison_document(compared, *runs_timeline(groups, rename=rename))
 

@@ -22,7 +22,7 @@ from stress.view.page.document import (
     PageTable,
 )
 from stress.view.page.forest_part import comparison_forest
-from stress.view.page.notice_parts import DIFFERENCE, WARNING, warning_notices
+from stress.view.page.notice_parts import BUSY, DIFFERENCE, WARNING, warning_notices
 from stress.view.page.proof_parts import books_parts, cause_parts, packet_ladders, unproved_sentences
 from stress.view.text import comparison_wording as words
 from stress.view.text.change_mark import MARK
@@ -59,13 +59,15 @@ class ComparedSides:
         comparisons: decided together.
         sides: all columns of all rows.
         differences: sentences about what else differed.
-        warnings: sentences.
+        busy: sentences about a machine that was not quiet, without a full stop.
+        warnings: others, without a full stop.
         command: that prints the same comparison.
     """
 
     comparisons: Sequence[Comparison]
     sides: Sequence[Side]
     differences: Sequence[str]
+    busy: Sequence[str]
     warnings: Sequence[str]
     command: str
 
@@ -84,6 +86,7 @@ def comparison_document(compared: ComparedSides, interactive: Interactive | None
         facts=tuple(comparison_facts(compared.sides)),
         notices=(
             *(Notice(DIFFERENCE, text, grave=True) for text in compared.differences),
+            *(Notice(BUSY, f"{text}.", grave=True) for text in compared.busy),
             *(Notice(WARNING, f"{text}.") for text in compared.warnings),
             *(Notice(WARNING, f"{text.rstrip('.')}.") for text in comparison_notes(comparisons)),
             *warning_notices(text for side in sides for run in side.runs for text in run.summary.warnings),

@@ -11,10 +11,19 @@ from stress.analysis.history.series import Point, Series
 from stress.analysis.statistics.trials import TIMED_UNITS
 from stress.model.text import join_words, plural
 from stress.view.page.document import Command, Document, Fact, Graphic, Notice, PageCell, PageColumn, PageTable
-from stress.view.page.notice_parts import WARNING
+from stress.view.page.notice_parts import BUSY, WARNING
 from stress.view.text import metric_wording as words
 from stress.view.text.history_names import LABEL, shared_text, shorten_names
-from stress.view.text.history_wording import change_text, count_line, differences_text, importance, state_words
+from stress.view.text.history_wording import (
+    busy_line,
+    change_text,
+    count_line,
+    differences_text,
+    importance,
+    level_lines,
+    state_words,
+    too_short_line,
+)
 from stress.view.text.table import Tone
 
 TEMPLATE = "history.html"
@@ -42,6 +51,8 @@ def history_document(history: History, folder: str, command: str) -> Document:
     shared, history = shared_text(history.tracks), replace(history, tracks=shorten_names(history.tracks))
     changes = [(track, change) for track in history.tracks for change in track.all_changes]
     changes.sort(key=lambda pair: importance(*pair))
+    points = [len(track.series.points) for track in history.tracks]
+    busy = busy_line(history.tracks)
     changed = list({id(track): track for track, _ in changes}.values())
     flat = [track for track in history.tracks if not track.all_changes and len(set(track.series.medians)) == 1]
     rest = [track for track in history.tracks if not track.all_changes and track not in flat]
@@ -57,10 +68,18 @@ def history_document(history: History, folder: str, command: str) -> Document:
     return Document(
         title=f"history of {folder}",
         verdict=history_verdict(history),
-        details=(*sentences[:5], f"{count_line([len(track.series.points) for track in history.tracks])}."),
+        details=(
+            *sentences[:5],
+            f"{count_line(points)}.",
+            *filter(None, [too_short_line(points)]),
+            *level_lines(history.tracks),
+        ),
         tone=Tone.WORSE if history.open_regressions else Tone.PLAIN if changes else Tone.HOLDS,
         facts=(*([Fact(LABEL, shared)] if shared else []), *history_facts(history)),
-        notices=tuple(Notice(WARNING, warning) for warning in history.warnings),
+        notices=(
+            *([Notice(BUSY, busy, grave=True)] if busy else []),
+            *(Notice(WARNING, warning) for warning in history.warnings),
+        ),
         graphics=(graphic,) if history.tracks else (),
         tables=(*([changes_table(changes)] if changes else []), points_table(history.tracks)),
         commands=(Command("this history", (command,)),),
