@@ -10,6 +10,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import command
+import msgspec
 import pytest
 from boxes import outside, overlapping
 from history_builders import BEGIN, DAY, a_series, drawn_series, levels, store_all, times, wavering
@@ -389,7 +390,9 @@ def test_series_of_zeros_are_a_line_and_a_sheet_fits_a_laptop_screen():
 def test_below_the_axis_stand_the_programs_and_kernels_that_made_the_points():
     series = a_series(times([0.0] * 20))
     points = [
-        replace(point, program=f"connstorm 1.{place // 10}+gab12cd{place // 10}", kernel=f"6.{place // 10}.0")
+        msgspec.structs.replace(
+            point, program=f"connstorm 1.{place // 10}+gab12cd{place // 10}", kernel=f"6.{place // 10}.0"
+        )
         for place, point in enumerate(series.points)
     ]
     (figure,) = history_figures([find_change_points(replace(series, points=tuple(points)), {})], "history", [])
