@@ -25,7 +25,7 @@ from stress.model.errors import LabError, UsageError
 
 PARANOID, HIDDEN = Path("/proc/sys/kernel/perf_event_paranoid"), Path("/proc/sys/kernel/kptr_restrict")
 PARANOID_MAX = 0  # from 1 on, only root may sample whole CPUs (perf_allow_cpu(), include/linux/perf_event.h)
-MISSING = "--profile needs perf, which is not installed: apt-get install linux-perf (elsewhere the package is perf)."
+MISSING = "{} needs perf, which is not installed: apt-get install linux-perf (elsewhere the package is perf)."
 ANSWER_LIMIT_S = 20.0
 READ_LIMIT_S = 300.0
 SAMPLING = (  # where the kernel is, on every CPU; the caches of perf are left alone
@@ -36,14 +36,14 @@ SAMPLING = (  # where the kernel is, on every CPU; the caches of perf are left a
 ITS_OWN = {"PERF_CONFIG": "/dev/null", "DEBUGINFOD_URLS": "", "LC_ALL": "C"}
 
 
-def require_perf() -> str:
-    """Return the path of perf.
+def require_perf(who: str = "--profile") -> str:
+    """Return the path of perf, which ``who`` needs.
 
     Raises:
         UsageError: it is not installed.
     """
     if (path := shutil.which("perf")) is None:
-        raise UsageError(MISSING)
+        raise UsageError(MISSING.format(who))
     return path
 
 

@@ -39,6 +39,8 @@ class Observation:
         busy: why the machine was not quiet, as ``busy_reasons`` has it; empty where it was, or nothing is known.
         arm: the name of its arm in a suite with arms; "" for none.
         interrupted: whether it was ended before its plan was; a trial of a suite is then no observation.
+        profile: the run folder that has its profile: its own where it was profiled, in a suite that of a further run of
+            its plan; None without one.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class Observation:
     read_counters: Callable[[], Mapping[str, int]] = field(default=dict, compare=False, repr=False)
     arm: str = ""
     interrupted: bool = False
+    profile: Path | None = None
 
     @property
     def timed(self) -> bool:

@@ -43,12 +43,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         plan: the plan of the scenario with ``[defaults]`` and the parameters of the entry, before any axis.
         axes: the values of each axis that this entry varies, by dotted sysctl, field of a plan, ``kernel`` or ``arm``.
         measures: False lets its trials run in parallel; then their counts are used, but no latency.
+        profile: whether each of its trials is followed by a run of the same plan under a profiler, which is no trial.
     """
 
     label: str
     plan: Plan
     axes: dict[str, list[Level]]
     measures: bool = True
+    profile: bool = False
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
         gates: the conditions.
         rank: metrics by which the table sorts the cells of an entry, the best first; empty keeps their order.
         arms: the values of the axis ``arm``, the base first; none for a suite without that axis.
+        profile: ``profile`` of the scenarios that do not say.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     gates: list[Gate] = []
     rank: list[str] = []
     arms: list[SuiteArm] = []
+    profile: bool = False
 
     def find_arm(self, name: str) -> SuiteArm | None:
         """Return the arm of a name; None for the name ``""`` of no arm."""
@@ -110,6 +114,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         plan: the plan of its trials, with the seed of the suite in place of the seed of the trial.
         identity: hash of the plan without its seed, and of the arm; cells with the same identity can be compared.
         measures: as in the entry.
+        profile: as in the entry.
         kernel: the kernel to boot for it; by default the running kernel.
         arm: the name of its arm; ``""`` in a suite without arms.
     """
@@ -123,6 +128,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     measures: bool
     kernel: str = HOST
     arm: str = ""
+    profile: bool = False
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +160,11 @@ class Status(StrEnum):
 
 
 class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a trial: ``trial.json`` next to its run folder. The file exists once the trial has ended."""
+    """The result of a trial: ``trial.json`` next to its run folder. The file exists once the trial has ended.
+
+    ``profile`` is the run folder, in a folder of its own, of the run of the same plan under a profiler; ``unprofiled``
+    says why one that was wanted is missing.
+    """
 
     trial: Trial
     status: Status
@@ -164,6 +174,8 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
     settle: Settle | None  # None: the trial ended before
     started_utc: str
     took_s: float
+    profile: FolderName | None = None
+    unprofiled: str = ""
 
     def __post_init__(self) -> None:
         if self.status is Status.DONE and self.run is None:

@@ -30,6 +30,7 @@ from stress.store.run_folder import RUN_FILE
 from stress.store.run_schema import SCHEMA, decode_run
 from stress.store.sessions import suite_sessions
 from stress.store.suite_folder import SUITE_FILE
+from stress.store.trial_profile import profile_run
 from stress.storm.catalogue import SCENARIOS
 
 NOT_IN_CELL_NAMES = ("scenario", "seed", "sysctls", "acts", "source", "target")
@@ -64,8 +65,7 @@ class RunHeader(msgspec.Struct, frozen=True):
     @property
     def took_s(self) -> float:
         """How long its phases took."""
-        phases = [phase for act in self.acts for phase in act.phases]
-        ends_ns = [end_ns for phase in phases for end_ns in (phase.start_ns, phase.end_ns)]
+        ends_ns = [end_ns for act in self.acts for phase in act.phases for end_ns in (phase.start_ns, phase.end_ns)]
         return (max(ends_ns) - min(ends_ns)) / SECOND_NS if ends_ns else 0.0
 
     def busy_reasons(self, settle: Settle | None) -> tuple[str, ...]:
@@ -153,6 +153,7 @@ def read_suite(path: Path, label: str) -> Iterator[Observation]:
                 block=record.trial.block,
                 took_s=record.took_s,
                 settle=record.settle,
+                profile=profile_run(path, record),
                 **of_guest,
             )
     boots = {number: run.boot for number, run in runs.items()}
@@ -190,6 +191,7 @@ def observe(
         "took_s": header.took_s,
         "interrupted": header.interrupted,
         "measures": header.profiled is msgspec.UNSET,
+        "profile": None if header.profiled is msgspec.UNSET else path,
     } | of_the_suite
     return Observation(
         path=path,
@@ -230,9 +232,8 @@ def read_header(path: Path) -> RunHeader:
 
 
 def cell_name(plan: Plan) -> str:
-    """Return a name for a plan: its scenario, and the fields that differ from the plan of the catalogue."""
-    scenario = SCENARIOS.get(plan.scenario)
-    base = scenario.plan if scenario is not None else Plan(scenario=plan.scenario)
+    """Return a name for a plan: its scenario, and the fields that differ from those of the catalogue."""
+    base = SCENARIOS[plan.scenario].plan if plan.scenario in SCENARIOS else Plan(scenario=plan.scenario)
     differs = {
         field: getattr(plan, field)
         for field in Plan.__struct_fields__

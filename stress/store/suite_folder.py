@@ -7,6 +7,7 @@ suite.toml                 the source file of the suite, if any
 trials/0007-closewait/     a trial, by its place in the order
   trial.json               its result; the file exists once the trial has ended
   <run folder>/            of a trial that is done
+  profile/<run folder>/    of the same plan under a profiler, where the cell is profiled: no trial
 index.json                 a list of all trials, rewritten whenever the suite stops
 """
 

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Whether a host can run a cell: whether it makes namespaces, and has the settings that the cell changes."""
+"""Whether a host can run a cell: whether it makes namespaces, has the settings that are changed, and can profile."""
 
 from collections.abc import Iterable, Mapping
 
 from stress.lab import sysctl
+from stress.lab.perf import require_perf, sampling_refusal
 from stress.model.errors import LabError, UsageError
+from stress.model.kernel import HOST
 from stress.model.suite import Cell, Fingerprint
 from stress.suite import arms
+from stress.suite.executor.base import Executor
+from stress.suite.executor.local import Local
 
 
 def changed_settings(cell: Cell) -> list[str]:
@@ -43,3 +47,30 @@ def refuse_without_namespace(cells: Iterable[Cell], fingerprints: Mapping[str, F
         if fingerprint.refused:
             where = "" if len(fingerprints) == 1 else f"{name}: "
             raise LabError(f"{where}{fingerprint.refused}")
+
+
+def refuse_profiles(cells: Iterable[Cell], executor: Executor) -> None:
+    """Raise UsageError for a cell that cannot be profiled: perf samples this machine, and all that runs on it."""
+    for cell in cells:
+        if not cell.profile:
+            continue
+        if not cell.measures:
+            raise UsageError(
+                f"{cell.name}: trials with measures = false run at the same time, and so each would be in the profile "
+                "of the others; leave out profile = true there, or measures = false."
+            )
+        if not isinstance(executor, Local) or cell.kernel != HOST or cell.arm or cell.plan.peers:
+            raise UsageError(
+                f"{cell.name}: profile = true is for storms whose client and server are both connstorm's own and on "
+                "this machine and its running kernel; leave it out, or --executor, the axis kernel, the link to a "
+                "peer, and [[arm]]."
+            )
+
+
+def require_profiler(cells: Iterable[Cell]) -> None:
+    """Raise UsageError where a cell is to be profiled, and perf is not installed or may not sample this machine."""
+    if not any(cell.profile for cell in cells):
+        return
+    require_perf("profile = true")
+    if refusal := sampling_refusal():
+        raise UsageError(f"There can be no profile: {refusal}. Run the suite as root, or leave out profile = true.")

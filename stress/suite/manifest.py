@@ -15,7 +15,12 @@ from stress.run.fingerprint import fingerprint_differences
 from stress.store import suite_folder
 from stress.store.suite_folder import SUITE_SCHEMA, Manifest
 from stress.suite import arms, kernels, links, matrix, order, peers
-from stress.suite.applicability import refuse_host_settings, refuse_without_namespace
+from stress.suite.applicability import (
+    refuse_host_settings,
+    refuse_profiles,
+    refuse_without_namespace,
+    require_profiler,
+)
 from stress.suite.executor.base import Executor
 
 
@@ -44,8 +49,10 @@ def begin_suite(
         raise UsageError("--host changes settings of this host, which only root may; run it as root, or leave it out.")
     peers.refuse_unlinked(cells, executor)
     arms.refuse_arms(suite, cells, executor, host=host)
+    refuse_profiles(cells, executor)
     fingerprints = {name: executor.fingerprint(name) for name in executor.hosts}
-    if boot:  # --dry-run makes no namespace
+    if boot:  # --dry-run makes no namespace, and no profile
+        require_profiler(cells)
         refuse_without_namespace(cells, fingerprints)
     for fingerprint in fingerprints.values():
         refuse_host_settings([cell for cell in cells if cell.kernel == HOST], fingerprint, host=host)
@@ -76,6 +83,8 @@ def resume_suite(
     cells = matrix.build_cells(suite, host=old.host)
     peers.refuse_unlinked(cells, executor)
     arms.refuse_arms(suite, cells, executor, host=old.host)
+    refuse_profiles(cells, executor)
+    require_profiler(cells)
     if host and not old.host:
         raise UsageError(f"{path} was started without --host; leave it out, or start a new suite without --resume.")
     refuse_changed_cells(path, old.cells, cells)

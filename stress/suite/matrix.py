@@ -72,6 +72,7 @@ def entry_cells(suite: Suite, entry: Entry, *, host: bool) -> Iterator[Cell]:
             plan=plan,
             identity=cell_identity(plan, arm),
             measures=entry.measures,
+            profile=entry.profile,
             kernel=str(levels.get(KERNEL, HOST)),
             arm=arm.name if arm else "",
         )

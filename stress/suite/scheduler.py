@@ -3,7 +3,6 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,19 +10,20 @@ from typing import Protocol
 
 import msgspec
 
-from stress.model.errors import INTERRUPTED, NotApplicableError, StoreError
 from stress.model.plan import Plan
+from stress.model.profile import RATE_HZ
 from stress.model.progress import ProgressCallback
 from stress.model.suite import Status, Trial, TrialRecord
 from stress.model.summary import Summary
 from stress.run.process import CellResult
-from stress.store import run_folder, suite_folder
+from stress.store import run_folder, suite_folder, trial_profile
 from stress.store.abandoned import WARM_UP
 from stress.store.interrupted import explain_interruption
 from stress.store.suite_folder import Manifest
 from stress.suite import order
 from stress.suite.applicability import unsupported_reason
 from stress.suite.executor.base import Executor, Handle, Job
+from stress.suite.executor.batch import Batch, profile_name, trial_status
 from stress.suite.executor.pending import Pending
 
 
@@ -44,30 +44,6 @@ class Observer(Protocol):
 
     def ended(self, record: TrialRecord, summary: Summary | None) -> None:
         """A trial has ended."""
-
-
-@dataclass
-class Batch:
-    """Trials that one host runs in parallel, often just one.
-
-    Attributes:
-        host: its name.
-        trials: in their order.
-        reasons: by number of the trial, why it is not started, or None.
-        started: when the trials were started.
-        ended: by number of the trial, the results of those that have ended.
-    """
-
-    host: str
-    trials: list[Trial]
-    reasons: dict[int, str | None]
-    started: datetime
-    ended: dict[int, CellResult] = field(default_factory=dict)
-
-    @property
-    def submitted(self) -> list[Trial]:
-        """The trials that are started."""
-        return [trial for trial in self.trials if self.reasons[trial.number] is None]
 
 
 class Scheduler:
@@ -168,12 +144,25 @@ class Scheduler:
         return batch
 
     def wait_for_host(self, batches: Mapping[str, Batch], pending: Pending[tuple[str, int]]) -> str | None:
-        """Wait for one trial; return a host whose batch has ended, or None while its batch has trials that run."""
+        """Wait for one trial; return a host whose batch has ended, or None while its batch has trials that run.
+
+        A trial whose cell is profiled is followed by a run of the same plan under a profiler, which is no trial.
+        """
         for host, batch in batches.items():
-            if len(batch.ended) == len(batch.submitted):
+            if batch.is_over:
                 return host
         (host, number), ended = pending.next()
-        batches[host].ended[number] = ended
+        batch = batches[host]
+        if number in batch.profiling:
+            batch.profiling.remove(number)
+            batch.profiles[number] = ended
+            return None
+        batch.ended[number] = ended
+        trial = next(trial for trial in batch.trials if trial.number == number)
+        if self.file.cell(trial.cell).profile and ended.path is not None and explain_interruption(ended.path) is None:
+            home = trial_profile.begin_profile(self.path, trial)
+            pending.add((host, number), self.submit(trial, home, host, None, profile_hz=RATE_HZ))
+            batch.profiling.add(number)
         return None
 
     def record(self, batch: Batch, observer: Observer) -> None:
@@ -184,8 +173,9 @@ class Scheduler:
             result = batch.ended.get(trial.number, CellResult(None, None, None))
             if reason is None:
                 status, reason = trial_status(result)
+                profiled = profile_name(batch.profiles.get(trial.number))
             else:
-                status = Status.NOT_APPLICABLE
+                status, profiled = Status.NOT_APPLICABLE, {}
                 suite_folder.begin_trial(self.path, trial)
             record = TrialRecord(
                 trial=trial,
@@ -196,6 +186,7 @@ class Scheduler:
                 settle=result.settle,
                 started_utc=batch.started.isoformat(timespec="milliseconds"),
                 took_s=took_s if trial.number in batch.ended else 0.0,
+                **profiled,
             )
             suite_folder.finish_trial(self.path, record)
             self.records[trial.number] = record
@@ -211,37 +202,20 @@ class Scheduler:
         fingerprint = self.file.fingerprint(cell, host)
         return None if fingerprint is None else unsupported_reason(cell, fingerprint, host=self.file.host)
 
-    def submit(self, trial: Trial, home: Path, host: str, watch: ProgressCallback | None) -> Handle:
-        """Start a trial; ``watch`` is as of its job."""
+    def submit(
+        self, trial: Trial, home: Path, host: str, watch: ProgressCallback | None, profile_hz: int | None = None
+    ) -> Handle:
+        """Start a trial; ``watch`` and ``profile_hz`` are as of its job."""
         suite = self.file.suite
         cell = self.file.cell(trial.cell)
         plan = with_seed(cell.plan, trial.seed)
         # Settings of hosts that others use too are changed where --host says so.
         set_host = self.file.host or not plan.peers
         limits = (suite.settle_s, suite.limit_s)
-        job = Job(plan, home, *limits, cell.kernel, set_host, watch, suite.find_arm(cell.arm))
+        job = Job(plan, home, *limits, cell.kernel, set_host, watch, suite.find_arm(cell.arm), profile_hz)
         return self.executor.submit(job, host)
 
 
 def with_seed(plan: Plan, seed: int) -> Plan:
     """Return a plan with another seed."""
     return msgspec.structs.replace(plan, seed=seed)
-
-
-def trial_status(result: CellResult) -> tuple[Status, str | None]:
-    """Return the status of a trial that has ended, and the reason when it is not done.
-
-    Raises:
-        StoreError: its results could not be written. The suite must stop, and the trial is not recorded.
-        KeyboardInterrupt: the trial itself was interrupted.
-    """
-    if result.failure is None:
-        cut_short = explain_interruption(result.path) if result.path else None
-        return (Status.DONE, None) if cut_short is None else (Status.INTERRUPTED, cut_short)
-    if result.failure.kind == StoreError.__name__:
-        raise StoreError(f"{result.failure.text} Free some space, and continue with --resume.")
-    if result.failure.exit_code == INTERRUPTED:
-        raise KeyboardInterrupt
-    if result.failure.kind == NotApplicableError.__name__:
-        return Status.NOT_APPLICABLE, result.failure.text
-    return Status.FAILED, result.failure.text

@@ -25,6 +25,7 @@ HEAD: dict[str, Any] = {
     "settle_s": Annotated[float, Meta(ge=0, le=3600)],
     "limit_s": Annotated[float, Meta(gt=0, le=86400)],
     "rank": list[Text],
+    "profile": bool,
 }
 TABLES: dict[str, Any] = {
     "defaults": Table,
@@ -48,6 +49,7 @@ SCENARIO: dict[str, Any] = {
     "label": Name,
     "acts": list[Text],
     "measures": bool,
+    "profile": bool,
     "matrix": Table,
 } | DEFAULTS
 GATE: dict[str, Any] = {"expr": Text, "scenario": Text}

@@ -2,7 +2,7 @@
 """The suite file: TOML to a ``Suite``, checked as a whole before anything runs.
 
 At the top the settings of the suite (``name``, ``description``, ``design``, ``trials``, ``warmup``, ``seed``,
-``settle_s``, ``limit_s``); then tables, of which only ``[[scenario]]`` is needed::
+``settle_s``, ``limit_s``, ``profile``); then tables, of which only ``[[scenario]]`` is needed::
 
     [defaults]                        # fields of every scenario's plan
     attempts = 2000

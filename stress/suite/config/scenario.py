@@ -55,12 +55,14 @@ class Shared:
         given: the parameters of ``[defaults]``.
         axes: those of ``[matrix]``, and that of the arms.
         is_served: whether the server is that of an arm.
+        profile: that of the suite.
     """
 
     seed: int
     given: Parameters
     axes: dict[str, Axis]
     is_served: bool
+    profile: bool
 
 
 def read_scenarios(
@@ -80,7 +82,7 @@ def read_scenarios(
     axes = read_axes(head.get("matrix", {}), ("matrix",), diagnostics)
     if arms:
         axes[ARM] = Axis([arm.name for arm in arms], (ARM,))
-    shared = Shared(seed, given, axes, any(arm.serve is not None for arm in arms))
+    shared = Shared(seed, given, axes, any(arm.serve is not None for arm in arms), head.get("profile", False))
     rows, taken = [], dict[str, Position]()
     for index, table in enumerate(head.get("scenario", [])):
         at: Position = ("scenario", index)
@@ -133,6 +135,7 @@ def read_scenario(
         plan=scenario_plan(base, given, shared.seed, varied, host=host),
         axes={name: axis.values for name, axis in varied.items()},
         measures=fields.get("measures", True),
+        profile=fields.get("profile", shared.profile),
     )
     return ScenarioTable(entry, at, given, varied)
 

@@ -30,6 +30,7 @@ class Job:
         set_host: whether a plan for the host's own network stack may change settings there.
         watch: called with how far a long storm is, where the executor can see that; by another thread.
         arm: whose server it storms, or whose connstorm runs it; None: a suite without arms.
+        profile_hz: samples a second of a profiler; None for a trial, which runs without one.
     """
 
     plan: Plan
@@ -40,6 +41,7 @@ class Job:
     set_host: bool = True
     watch: ProgressCallback | None = None
     arm: SuiteArm | None = None
+    profile_hz: int | None = None
 
 
 class Handle(Protocol):

@@ -85,6 +85,8 @@ class Local:
         options = process.trial_options(job.settle_s, set_host=job.set_host)
         if job.plan.peers:
             options += ("--remote-connstorm", self.remote_connstorm)
+        if job.profile_hz is not None:
+            options += ("--profile", str(job.profile_hz))
         variables: dict[str, str | None] = {JOIN_VARIABLE: ""}  # a join word is good for one run
         starter: tuple[str, ...] = process.RUN_CELL
         if job.arm is not None and job.arm.python is not None:

@@ -37,9 +37,10 @@ def read_profiles(runs: Sequence[Observation]) -> list[ProfiledRun]:
     """
     profiles = []
     for run in runs:
-        report = run_folder.read_document(run.path).profiled
-        stacks = profile_file.read(run.path)
+        path = run.profile or run.path  # of a trial of a suite, the run that was profiled is another one
+        report = run_folder.read_document(path).profiled
+        stacks = profile_file.read(path)
         if not isinstance(report, ProfileReport) or not stacks:
             raise UsageError(f"{run.path} has no profile; connstorm run {run.scenario} --profile makes one.")
-        profiles.append(ProfiledRun(run.path.resolve().name, report, stacks))
+        profiles.append(ProfiledRun(path.resolve().name, report, stacks))
     return profiles
