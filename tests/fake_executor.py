@@ -28,6 +28,8 @@ class FakeHandle:
 
     def fetch(self, notify):
         notify("storm")
+        if self.job.watch is not None:
+            self.job.watch("half of it")
         assert self.released.wait(60), "a trial that nobody released"
         if self.cancelled:
             return CellResult(None, INTERRUPTED_TRIAL, None)

@@ -189,7 +189,7 @@ def test_a_worker_is_killed_and_comes_back_and_every_trial_counts_once(fleet):
     assert cell_results.count_missing(cells) == 0
     assert "closewait on lab2" in printed
     assert told.count("lab3: ") == 4
-    assert re.search(r"^ +clean: \d+ of 12 attempts, \d+/s, ", told, re.MULTILINE), "how far storms there are"
+    assert re.search(r"^ +clean: on lab\d, \d+ of 12 attempts, \d+/s, ", told, re.MULTILINE), "how far storms there are"
 
 
 def test_a_host_is_chosen_and_an_interrupted_suite_ends_its_trial_there(fleet):

@@ -24,13 +24,14 @@ class Recorder:
     """An observer that remembers."""
 
     def __init__(self):
-        self.begun, self.ended_trials, self.stages = [], [], []
+        self.begun, self.ended_trials, self.stages, self.told = [], [], [], set()
 
     def stage(self, text):
         self.stages.append(text)
 
     def storms(self, trial, text):
-        pass
+        assert trial.number in self.begun
+        self.told.add(text)
 
     def begins(self, trial):
         self.begun.append(trial.number)
@@ -62,6 +63,15 @@ def test_hosts_are_asked_what_they_are_before_anything_is_submitted(tmp_path):
     asked = [call[0] for call in executor.calls]
     assert asked[:2] == ["fingerprint", "fingerprint"]
     assert set(asked[2:]) == {"submit"}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "told"), [(["lab1"], {"half of it"}), (["lab1", "lab2"], {"on lab1, half of it", "on lab2, half of it"})]
+)
+def test_how_far_a_storm_is_says_where_if_there_are_several_hosts(hosts, told, tmp_path):
+    executor = FakeExecutor(hosts)
+    observer, _ = run(a_suite(tmp_path, executor), executor)
+    assert observer.told == told
 
 
 def test_trials_run_in_their_order_and_each_is_recorded(tmp_path):

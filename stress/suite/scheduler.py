@@ -139,9 +139,13 @@ class Scheduler:
         batch = Batch(host, trials, reasons, datetime.now(UTC))
         for trial in batch.submitted:
             home = suite_folder.begin_trial(self.path, trial)
-            watch = partial(observer.storms, trial)
+            watch = partial(self.tell_storm, observer, trial, host)
             pending.add((host, trial.number), self.submit(trial, home, host, watch))
         return batch
+
+    def tell_storm(self, observer: Observer, trial: Trial, host: str, text: str) -> None:
+        """Report how far the storm of a trial is, and where, if there are several hosts."""
+        observer.storms(trial, f"on {host}, {text}" if text and len(self.file.hosts) > 1 else text)
 
     def wait_for_host(self, batches: Mapping[str, Batch], pending: Pending[tuple[str, int]]) -> str | None:
         """Wait for one trial; return a host whose batch has ended, or None while its batch has trials that run.
@@ -206,8 +210,7 @@ class Scheduler:
         self, trial: Trial, home: Path, host: str, watch: ProgressCallback | None, profile_hz: int | None = None
     ) -> Handle:
         """Start a trial; ``watch`` and ``profile_hz`` are as of its job."""
-        suite = self.file.suite
-        cell = self.file.cell(trial.cell)
+        suite, cell = self.file.suite, self.file.cell(trial.cell)
         plan = with_seed(cell.plan, trial.seed)
         # Settings of hosts that others use too are changed where --host says so.
         set_host = self.file.host or not plan.peers
