@@ -11,6 +11,8 @@ from stress.model.world import ADDRESSES, CLIENT, SERVER, FilterRule, Hook, Topo
 
 SERVER_BITS = "server_bits"  # across a link: the server's address as a number, for fields that nft has no name for
 
+AT_ONCE = 100  # rules; in a user namespace the kernel refuses a message of a thousand
+
 # Type and priority of a chain by whether it translates addresses (nft(8), table of standard priorities).
 NAT_PRIORITIES = {Hook.PREROUTING: -100, Hook.INPUT: 100, Hook.OUTPUT: -100, Hook.POSTROUTING: 100}
 
@@ -21,7 +23,9 @@ def load_rule_set(rules: Iterable[FilterRule], sets: Mapping[str, str], words: M
     Raises:
         LabError: nft fails.
     """
-    run_nft(["-f", "-"], write_rule_set(list(rules), sets, words))
+    rules = list(rules)
+    for first in range(0, len(rules) or 1, AT_ONCE):
+        run_nft(["-f", "-"], write_rule_set(rules[first : first + AT_ONCE], {} if first else sets, words))
 
 
 def write_rule_set(
