@@ -7,6 +7,7 @@
 # make bench      ratios against a bare loop and other tools, side by side; writes docs/performance.md; then track
 # make track      add a suite of this version to results/history, and draw docs/history.png
 # make validate   verdicts on real storms, and whole gates over simulated sessions, whose truth is known; an hour
+# make profile-names  hold what compare --profile names against changes whose function is known, and none; 15 minutes
 # make sessions   ten real sessions of a suite, each gated against the other nine; 10 minutes
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
 # make worlds     hold causes against worlds of known truth, in all ways; writes the table of docs/attribution.md
@@ -37,7 +38,7 @@ BUILT := $(subst package,built,$(PACKAGE))
 QUIET := --quiet --quiet # twice: pip warns of every editable installation otherwise; errors are shown
 SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures written-settings clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions release-check kill fuzz soak clean
+.PHONY: demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures written-settings clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions profile-names release-check kill fuzz soak clean
 
 demo: $(PACKAGE)
 	$(BIN)/connstorm demo
@@ -76,6 +77,9 @@ validate: $(BUILT)
 
 sessions: $(BUILT)
 	$(BIN)/python benchmarks/ten_sessions.py --table docs/validation.md
+
+profile-names: $(BUILT)
+	$(BIN)/python benchmarks/profile_names.py
 
 catalogue: $(BUILT)
 	$(BIN)/python docs/generate/catalogue.py

@@ -14,9 +14,12 @@ from stress.cli.stored import allow_busy_option, base_history_option, complete_s
 from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.compare.arms import Question, compare_all, compare_arms
+from stress.compare.profiles import compare_profiles, profile_object
+from stress.model.errors import UsageError
 from stress.model.text import plural
 from stress.store.stored_names import find_arm
 from stress.view.text import comparison_markdown, comparison_table
+from stress.view.text.profile_difference import profile_difference
 
 FOLDER = "compare"  # inside OUTPUT
 COMPARE_SCHEMA = 1
@@ -35,6 +38,7 @@ NAME_MAX = 100
 @click.option("--allow-diff", "allowed", multiple=True, metavar="KIND", help="kernel, testbed, plan or settings")
 @allow_busy_option
 @click.option("--all", "everything", is_flag=True, help="show also what is zero in both")
+@click.option("--profile", "with_profile", is_flag=True, help="also which functions of the kernel a change came from")
 @click.option("--markdown", is_flag=True, help="print GitHub-flavoured Markdown")
 @click.option("--draw/--no-draw", default=True, help="make the figures")
 @output_option
@@ -53,6 +57,7 @@ def compare(
     allow_busy: bool,
     output: Path,
     everything: bool,
+    with_profile: bool,
     markdown: bool,
     draw: bool,
     as_json: bool,
@@ -78,6 +83,7 @@ def compare(
       connstorm compare results/2026...-suite-sysctls-1a2b3c --cols tcp_timestamps --filter scenario=clean
       connstorm compare latest:track --base-history results/history
       connstorm compare results/6.1 results/6.12 --allow-diff kernel
+      connstorm compare latest:mine~1 latest:mine --profile
     """
     arms = tuple(find_arm(text, output) for text in arms)
     question = Question(
@@ -92,9 +98,12 @@ def compare(
         allow_busy=allow_busy,
         results=output,
     )
+    if with_profile and markdown:
+        raise UsageError("--profile has no Markdown: leave out --markdown, or give --json.")
     matched = compare_arms(question)
+    profiles, unprofiled = compare_profiles(matched.pairs) if with_profile else ([], [])
     comparisons = compare_all(matched, metrics)
-    warnings = [*matched.warnings, *describe_moved_counters(comparisons, matched.pairs)]
+    warnings = [*matched.warnings, *describe_moved_counters(comparisons, matched.pairs), *unprofiled]
     figures: list[Path] = []
     if draw:
         from stress.compare.figures import draw_comparison as draw_figures  # noqa: PLC0415  # matplotlib comes with it
@@ -110,6 +119,7 @@ def compare(
                 "warnings": warnings,
                 "absent": matched.absent,
                 "figures": [str(path) for path in figures],
+                **({"profiles": [profile_object(pair) for pair in profiles]} if with_profile else {}),
             }
         )
         return
@@ -117,6 +127,9 @@ def compare(
         click.echo(comparison_markdown.markdown(comparisons, matched.absent), nl=False)
     else:
         console().print(comparison_table.table(comparisons, everything=everything, absent=matched.absent))
+        for pair in profiles:
+            title = f"{pair.row + ': ' if pair.row else ''}{pair.new} against {pair.base}"
+            console().print(profile_difference(title, pair.acts, pair.unit, everything=everything))
     for text in warnings:
         print_text(f"warning: {text}", err=True)
     if figures:

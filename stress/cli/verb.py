@@ -47,7 +47,7 @@ GROUPS: dict[
     },
     "compare": {
         "What is compared": ("--filter", "--metric", "--base-history", "--last", "--allow-diff", "--allow-busy"),
-        "The table": ("--rows", "--cols", "--base", "--all", "--markdown"),
+        "The table": ("--rows", "--cols", "--base", "--all", "--profile", "--markdown"),
     },
     "report": {"A comparison": ("--filter", "--metric", "--rows", "--cols", "--base")},
     "gate": {

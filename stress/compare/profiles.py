@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""The profiles of compared runs: which functions the change of each pair of arms came from."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from stress.analysis.comparison.arm_pair import ArmPair
+from stress.model.errors import UsageError
+from stress.model.observation import Observation
+from stress.profile.change import Change
+from stress.profile.difference import ActDifference, compare_act
+from stress.profile.sampled_storm import SampledStorm, sampled_storms
+from stress.store import profile_file, run_folder
+
+NO_PROFILES = (
+    "No pair of these arms has a profile on both sides. Set profile = true in the suite file and run it again, or make "
+    "single runs with connstorm run SCENARIO --profile."
+)
+Storms = dict[str, SampledStorm]
+
+
+@dataclass(frozen=True)
+class PairProfile:
+    """The profiles of a pair of arms, compared.
+
+    Attributes:
+        row: its name.
+        base: of the base arm.
+        new: of the new arm.
+        unit: what one value stands for: "trial", or "session" where the arms share none.
+        acts: the storms that both arms have a profile of.
+    """
+
+    row: str
+    base: str
+    new: str
+    unit: str
+    acts: list[ActDifference]
+
+
+def compare_profiles(pairs: Sequence[ArmPair]) -> tuple[list[PairProfile], list[str]]:
+    """Return the pairs that have profiles on both sides, compared, and a sentence for each of the others.
+
+    Arms of one session are compared trial by trial; those that share none by the means of their sessions.
+
+    Raises:
+        UsageError: no pair has profiles on both sides, or one is damaged.
+    """
+    compared, warnings = [], []
+    for pair in pairs:
+        base, new = (
+            [unit for unit in arm_units(list(runs.values()), by_session=pair.is_apart) if unit]
+            for runs in (pair.base_runs, pair.new_runs)
+        )
+        acts = [act for act in (base[0][0] if base and new else {}) if all(act in s for u in (*base, *new) for s in u)]
+        if not acts:
+            without = " and ".join(name for name, units in ((pair.base, base), (pair.new, new)) if not units)
+            warnings.append(f"{pair.row or 'these runs'}: no profile in {without or 'a storm that both have'}")
+            continue
+        differences = [
+            compare_act(act, ([[s[act] for s in unit] for unit in base], [[s[act] for s in unit] for unit in new]))
+            for act in acts
+        ]
+        compared.append(
+            PairProfile(pair.row, pair.base, pair.new, "session" if pair.is_apart else "trial", differences)
+        )
+    if not compared:
+        raise UsageError(NO_PROFILES)
+    return compared, warnings
+
+
+def arm_units(runs: Sequence[Observation], *, by_session: bool) -> list[list[Storms]]:
+    """Return the profiled storms of the runs that have a profile: one list for each trial, or for each session."""
+    units: dict[str, list[Storms]] = {}
+    for number, run in enumerate(runs):
+        if run.profile is not None:
+            storms = sampled_storms(run_folder.read_document(run.profile), profile_file.read(run.profile))
+            if storms:
+                units.setdefault(run.session if by_session else str(number), []).append(storms)
+    return list(units.values())
+
+
+def profile_object(pair: PairProfile) -> dict[str, Any]:
+    """Return a pair as ``--json`` prints it."""
+    acts = [
+        {
+            "act": act.act,
+            "units": list(act.units),
+            "measured": change_object(act.measured),
+            "whole": change_object(act.whole),
+            "functions": [
+                {
+                    **{
+                        name: getattr(function, name)
+                        for name in ("name", "adjusted_p", "changed", "named", "moved", "displaced")
+                    },
+                    "change": change_object(function.change),
+                    "share": act.share(function.change),
+                    "places": [
+                        {
+                            "whose": place.whose,
+                            "call": place.call,
+                            "change": change_object(place.change),
+                            "changed": place.changed,
+                        }
+                        for place in function.places
+                    ],
+                }
+                for function in act.functions
+            ],
+        }
+        for act in pair.acts
+    ]
+    return {"row": pair.row, "base": pair.base, "new": pair.new, "unit": pair.unit, "acts": acts}
+
+
+def change_object(change: Change) -> dict[str, float | None]:
+    """Return a change as ``--json`` prints it."""
+    return {**asdict(change), "ns": change.ns}

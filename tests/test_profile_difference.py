@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""Which functions a change came from: synthetic profiles whose truth is known, and real storms through the command."""
+
+import json
+import shutil
+from collections import Counter
+
+import msgspec
+import numpy as np
+import pytest
+from command import UNDRAWN, assert_one_sentence, connstorm
+from test_profile import FROZEN, needs_perf, recording  # noqa: F401  # a fixture
+
+from stress.lab.firewall import has_nft
+from stress.model.profile import CLIENT, SERVER
+from stress.model.world import FilterRule, Hook, World
+from stress.profile.difference import compare_act
+from stress.profile.sampled_storm import SampledStorm
+from stress.run import process
+from stress.storm.catalogue import find_scenario
+
+# Stacks of a trial, with the mean number of their samples.
+USUAL = {
+    (CLIENT, "connect()", "tcp_v4_connect"): 400,
+    (CLIENT, "connect()", "tcp_v4_connect", "__inet_hash_connect"): 100,
+    (CLIENT, "connect()", "do_softirq"): 50,
+    (CLIENT, "close()", "tcp_close", "tcp_send_fin"): 300,
+    (SERVER, "accept4()", "inet_accept"): 150,
+}
+HASH = (CLIENT, "connect()", "tcp_v4_connect", "__inet_hash_connect")
+
+
+def storms(generator, trials, changed=None, factor=1.0):
+    """Return an arm: units of one trial each, with counts by chance; ``factor`` is that of the whole machine."""
+    means = USUAL | (changed or {})
+    counts = [{stack: int(generator.poisson(mean * factor)) for stack, mean in means.items()} for _ in range(trials)]
+    return [[SampledStorm(20.0, 20.0 * sum(one.values()), Counter(one))] for one in counts]
+
+
+def compared(changed=None, *, trials=5, seed=1, factor=1.0):
+    generator = np.random.default_rng(seed)
+    return compare_act("storm", (storms(generator, trials), storms(generator, trials, changed, factor)))
+
+
+def names(difference, what="named"):
+    return {function.name for function in difference.functions if getattr(function, what)}
+
+
+def test_the_function_whose_change_it_is_is_named_and_not_its_callers():
+    difference = compared({HASH: 300})
+    assert names(difference) == {"__inet_hash_connect"}
+    (hashing,) = (one for one in difference.functions if one.named)
+    assert hashing.change.low_ns < 4000 < hashing.change.high_ns
+    assert difference.share(hashing.change) == pytest.approx(1, abs=0.2)
+
+
+def test_nothing_is_named_where_nothing_changed():
+    wrong = sum(bool(names(compared(seed=seed))) for seed in range(100))
+    assert wrong <= 5
+
+
+def test_a_machine_that_is_slower_in_all_it_does_is_no_function():
+    wrong = sum(bool(names(compared(seed=seed, factor=1.3))) for seed in range(100))
+    assert wrong <= 5
+    assert compared(factor=1.3).whole.is_sure
+
+
+def test_work_that_moves_to_another_system_call_only_moved():
+    moved = {HASH: 1, (CLIENT, "close()", "tcp_close", "__inet_hash_connect"): 99}
+    difference = compared(moved | {(SERVER, "accept4()", "inet_accept", "__inet_hash_connect"): 100}, trials=8)
+    assert "__inet_hash_connect" not in names(difference, "moved")  # there is more of it
+    difference = compared(moved, trials=8)
+    assert "__inet_hash_connect" in names(difference, "moved")
+    assert "__inet_hash_connect" not in names(difference)
+
+
+def test_what_turns_interrupts_on_is_never_named():
+    difference = compared({(CLIENT, "connect()", "do_softirq"): 500})
+    assert "do_softirq" in names(difference, "displaced")
+    assert "do_softirq" not in names(difference) | names(difference, "changed")
+
+
+@pytest.mark.parametrize("trials", [1, 2])
+def test_one_trial_has_no_interval_and_names_nothing(trials):
+    generator = np.random.default_rng(1)
+    difference = compare_act("storm", (storms(generator, 1), storms(generator, trials, {HASH: 5000})))
+    assert difference.whole.low_ns is None
+    assert difference.share(difference.whole) is None
+    assert not names(difference)
+
+
+def test_equal_counts_are_not_taken_for_more_than_their_chance():
+    base = [[SampledStorm(20.0, 1.0, Counter(USUAL | {HASH: 100}))] for _ in range(3)]
+    new = [[SampledStorm(20.0, 1.0, Counter(USUAL | {HASH: 110}))] for _ in range(3)]
+    difference = compare_act("storm", (base, new))
+    assert not names(difference)
+
+
+def test_runs_without_a_profile_are_refused(tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(FROZEN.parent / "run-schema-3", tmp_path / name)
+    done = connstorm("compare", tmp_path / "a", tmp_path / "b", "--profile", UNDRAWN, cwd=tmp_path)
+    assert_one_sentence(done, "No pair of these arms has a profile on both sides", "profile = true")
+
+
+def test_two_single_profiles_are_shown_without_an_interval(tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(FROZEN, tmp_path / name)
+    done = connstorm("compare", tmp_path / "a", tmp_path / "b", "--profile", UNDRAWN, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 profiled trial against 1: no interval can be given" in " ".join(done.stdout.split())
+    assert "__sys_connect" in done.stdout
+
+
+@needs_perf
+@pytest.mark.skipif(not has_nft(), reason="needs nft")
+@pytest.mark.usefixtures("recording")
+def test_rules_of_a_firewall_are_named_by_their_function(tmp_path):
+    plan = msgspec.structs.replace(find_scenario("clean").plan, attempts=3000)
+    ports = range(1, 1001)  # more than the kernel takes at once
+    rules = [FilterRule(name=f"r{port}", hook=Hook.OUTPUT, match=f"tcp dport {port}", action="") for port in ports]
+    slow = msgspec.structs.replace(plan, world=World(rules=rules))
+    for name in ("fast", "slow"):
+        (tmp_path / name).mkdir()
+    for _ in range(3):
+        for name, one in (("fast", plan), ("slow", slow)):
+            process.run(one, tmp_path / name, lambda _: None, ("--profile", "1999", "--no-draw"))
+    options = ("--profile", "--json", "--allow-diff", "plan", UNDRAWN)
+    done = connstorm("compare", tmp_path / "fast", tmp_path / "slow", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    ((act,),) = (pair["acts"] for pair in json.loads(done.stdout)["profiles"])
+    named = {function["name"]: function for function in act["functions"] if function["named"]}
+    assert named.keys() == {"nft_do_chain"}
+    assert named["nft_do_chain"]["change"]["low_ns"] > 0
