@@ -29,6 +29,7 @@ from golden_files import GOLDEN, REPOSITORY, TESTS, agree, normal, page
 from history_builders import store_all, wavering
 from rich.console import Console
 from stored import a_document, a_suite, jittered
+from test_profile_difference import even_difference
 
 from stress.analysis.attribution.attempt_record import record_attempt
 from stress.analysis.attribution.ladder import build_ladder
@@ -62,6 +63,7 @@ from stress.view.text.inspection_report import inspection_report
 from stress.view.text.kernel_table import kernel_table
 from stress.view.text.ladder_table import ladder_report
 from stress.view.text.noise_table import noise_table
+from stress.view.text.profile_difference import profile_difference
 from stress.view.text.stored_table import stored_table
 from stress.view.text.suite_plan import Forecast, plan_table
 from stress.view.text.suite_table import suite_table
@@ -676,6 +678,9 @@ RENDERED = {
     "run-books": lambda: print_run("run-schema-3", with_books=True),
     "profile": lambda: print_profile(read_run(Path("profiled"))[0], Path("profiled")),
     "loop-times": lambda: print_loop_times(read_run(Path("profiled"))[0], "perf may not be used here"),
+    "profile-difference": lambda: console().print(
+        profile_difference("clean: new against base", [even_difference()], "trial", everything=False)
+    ),
     "history": lambda: console().print(
         history_table(build_history([*read_observations(Path("steps"), "")], HISTORY, ()))
     ),

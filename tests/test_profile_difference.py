@@ -42,6 +42,16 @@ def compared(changed=None, *, trials=5, seed=1, factor=1.0):
     return compare_act("storm", (storms(generator, trials), storms(generator, trials, changed, factor)))
 
 
+def even_difference():
+    """Return a difference that no chance is in: a function that is slower, and one that is called from elsewhere."""
+    more = {HASH: 300, (CLIENT, "close()", "tcp_close", "tcp_send_fin"): 0, (CLIENT, "connect()", "tcp_send_fin"): 300}
+    arms = [
+        [[SampledStorm(20.0, 22_000.0, {stack: n + trial for stack, n in stacks.items()})] for trial in range(5)]
+        for stacks in (USUAL, USUAL | more)
+    ]
+    return compare_act("storm", arms)
+
+
 def names(difference, what="named"):
     return {function.name for function in difference.functions if getattr(function, what)}
 
@@ -72,6 +82,16 @@ def test_work_that_moves_to_another_system_call_only_moved():
     difference = compared(moved, trials=8)
     assert "__inet_hash_connect" in names(difference, "moved")
     assert "__inet_hash_connect" not in names(difference)
+
+
+def test_callers_of_what_moved_are_not_named():
+    """The same function, called from another one in the same system call: neither caller is the reason."""
+    base = {(CLIENT, "connect()", "one", "work"): 300, (CLIENT, "connect()", "other", "work"): 10}
+    new = {(CLIENT, "connect()", "one", "work"): 10, (CLIENT, "connect()", "other", "work"): 300}
+    generator = np.random.default_rng(1)
+    difference = compare_act("storm", (storms(generator, 5, base), storms(generator, 5, new)))
+    assert names(difference, "changed") >= {"one", "other"}
+    assert not names(difference)
 
 
 def test_what_turns_interrupts_on_is_never_named():
@@ -108,7 +128,7 @@ def test_two_single_profiles_are_shown_without_an_interval(tmp_path):
         shutil.copytree(FROZEN, tmp_path / name)
     done = connstorm("compare", tmp_path / "a", tmp_path / "b", "--profile", UNDRAWN, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "1 profiled trial against 1: no interval can be given" in " ".join(done.stdout.split())
+    assert "1 and 1 profiled trial\nWith one trial on a side no interval can be given" in done.stdout
     assert "__sys_connect" in done.stdout
 
 
@@ -116,13 +136,13 @@ def test_two_single_profiles_are_shown_without_an_interval(tmp_path):
 @pytest.mark.skipif(not has_nft(), reason="needs nft")
 @pytest.mark.usefixtures("recording")
 def test_rules_of_a_firewall_are_named_by_their_function(tmp_path):
-    plan = msgspec.structs.replace(find_scenario("clean").plan, attempts=3000)
+    plan = msgspec.structs.replace(find_scenario("clean").plan, attempts=2000)
     ports = range(1, 1001)  # more than the kernel takes at once
     rules = [FilterRule(name=f"r{port}", hook=Hook.OUTPUT, match=f"tcp dport {port}", action="") for port in ports]
     slow = msgspec.structs.replace(plan, world=World(rules=rules))
     for name in ("fast", "slow"):
         (tmp_path / name).mkdir()
-    for _ in range(3):
+    for _ in range(4):
         for name, one in (("fast", plan), ("slow", slow)):
             process.run(one, tmp_path / name, lambda _: None, ("--profile", "1999", "--no-draw"))
     options = ("--profile", "--json", "--allow-diff", "plan", UNDRAWN)
@@ -130,5 +150,5 @@ def test_rules_of_a_firewall_are_named_by_their_function(tmp_path):
     assert done.returncode == 0, done.stderr
     ((act,),) = (pair["acts"] for pair in json.loads(done.stdout)["profiles"])
     named = {function["name"]: function for function in act["functions"] if function["named"]}
-    assert named.keys() == {"nft_do_chain"}
+    assert "nft_do_chain" in named, act
     assert named["nft_do_chain"]["change"]["low_ns"] > 0

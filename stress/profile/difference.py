@@ -14,6 +14,7 @@ chance in counting samples.
 
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from stress.analysis.comparison.verdict import ALPHA
@@ -107,7 +108,7 @@ def compare_act(act: str, arms: Arms) -> ActDifference:
                 change=changes[name,],
                 adjusted_p=adjusted.get((name,)),
                 changed=name in changed,
-                named=name in changed and is_its_own(arms, name, changed),
+                named=name in changed and is_its_own(arms, name, changes, set(changed)),
                 moved=(name,) not in sure and len({place.change.ns > 0 for place in places if place.changed}) > 1,
                 displaced=name in displaced,
                 places=sorted(places, key=lambda place: -abs(place.change.ns)),
@@ -133,15 +134,31 @@ def adjust(changes: Mapping[Key, Change], pooled: Mapping[Key, int]) -> dict[Key
     return adjusted | {key: adjusted[key[-1:]] for key in changes if key not in tested and key[-1:] in adjusted}
 
 
-def is_its_own(arms: Arms, name: str, changed: Mapping[str, Change]) -> bool:
+def is_its_own(arms: Arms, name: str, changes: Mapping[Key, Change], changed: AbstractSet[str]) -> bool:
     """Return whether a function's change is for the most part not that of what it called.
+
+    It is not where most of it is that of functions which surely changed in the same direction, nor where it is that of
+    one which others call as much less, or more: that one moved from caller to caller.
 
     Args:
         arms: base and new.
-        name: of the function.
+        name: of the function, which surely changed.
+        changes: of all functions.
         changed: the functions that surely changed.
     """
-    change = changed[name]
-    others = {other for other, its in changed.items() if other != name and its.ns * change.ns > 0}
+    change = changes[name,]
+    others = {other for other in changed if other != name and changes[other,].ns * change.ns > 0}
     rest = time_change(arms, lambda storm: storm.samples_without(name, others))
-    return abs(rest.ns) >= REST_MAX * abs(change.ns)
+    if abs(rest.ns) < REST_MAX * abs(change.ns):
+        return False
+    below = {id(storm): storm.samples_below(name) for arm in arms for unit in arm for storm in unit}
+    for (other,) in (key for key in changes if len(key) == 1 and key[0] not in {name, *others}):
+        part_ns = part_change(arms, below, other)
+        if part_ns / change.ns >= REST_MAX and changes[other,].ns / part_ns < REST_MAX:
+            return False
+    return True
+
+
+def part_change(arms: Arms, below: Mapping[int, Mapping[str, int]], other: str) -> float:
+    """Return the change of the time of a function in some samples of each storm, which are given by its id (ns)."""
+    return time_change(arms, lambda storm: below[id(storm)].get(other, 0)).ns

@@ -49,6 +49,14 @@ class SampledStorm:
             if name in stack[CALLED:] and not any(other in others for other in stack[stack.index(name, CALLED) + 1 :])
         )
 
+    def samples_below(self, name: str) -> Counter[str]:
+        """Return in how many samples each function was further in than a function."""
+        below: Counter[str] = Counter()
+        for stack, samples in self.stacks.items():
+            if name in stack[CALLED:]:
+                below.update(dict.fromkeys(stack[stack.index(name, CALLED) + 1 :], samples))
+        return below
+
 
 def sampled_storms(record: Record, stacks: Stacks) -> dict[str, SampledStorm]:
     """Return the profiled storms of a run that made attempts, by the name of the act."""

@@ -16,6 +16,7 @@ from stress.view.text.profile_table import DISPLACED, ns_text
 FUNCTIONS = 15  # without those that changed
 PLACES = 3  # of a function
 MICROSECOND_NS = 1000
+MINUS = "\N{MINUS SIGN}"
 NAMED, CHANGED, MOVED = "named", "changed", "moved"
 
 
@@ -32,32 +33,44 @@ def profile_difference(title: str, acts: Iterable[ActDifference], unit: str, *, 
     parts: list[RenderableType] = []
     for act in acts:
         name = f", {act.act}" if len(acts) > 1 else ""
-        parts += [Text(f"\nprofile: {title}{name}", style="bold"), *(Text(line) for line in sentences(act, unit))]
+        units = f": {act.units[0]} and {plural(act.units[1], f'profiled {unit}')}"
+        parts += [
+            Text(),
+            Text(f"profile: {title}{name}{units}", style="bold"),
+            *(Text(line) for line in sentences(act, unit)),
+        ]
         parts += list(tables(act, everything=everything))
     return Group(*parts)
 
 
 def sentences(act: ActDifference, unit: str) -> Iterator[str]:
     """Yield what can be said of a storm, in sentences."""
-    base, new = act.units
     if act.whole.p is None:
-        yield (
-            f"{plural(base, f'profiled {unit}')} against {new}: no interval can be given, and no function is named. "
-            "It takes two on either side; a suite makes one for each trial."
-        )
+        yield f"With one {unit} on a side no interval can be given, and no function is named; it takes two on either."
         return
     named = [function for function in act.functions if function.named]
     for function in named:
-        share = act.share(function.change)
-        of_all = "and it is not sure that the whole changed" if share is None else f"{100 * share:.0f} %"
-        yield f"{us_text(function.change)} in {function.name} of {us_text(act.whole)} for an attempt: {of_all}"
+        yield f"{us_text(function.change)} in {function.name} {share_text(act, function.change)}"
     for function in act.functions:
         if function.moved:
             places = [place for place in function.places if place.changed]
             where = ", ".join(f"{us_text(place.change)} in {place.whose} {place.call}" for place in places)
             yield f"{function.name} only moved: {where}"
     if not named:
-        yield f"No function surely changed: {us_text(act.whole)} {range_text(act.whole)} for an attempt in all."
+        why = "No function surely changed"
+        if any(function.changed for function in act.functions):
+            why = "No function is named, for those that changed called what moved"
+        yield f"{why}: {us_text(act.whole)} {us_range(act.whole)} for an attempt in all."
+
+
+def share_text(act: ActDifference, change: Change) -> str:
+    """Return what part a change is of that of the whole, which is said only where the whole surely changed."""
+    share = act.share(change)
+    if share is None:
+        return f"for an attempt; it is not sure that the whole changed ({us_text(act.whole)})"
+    if share < 0:
+        return f"for an attempt, against the {us_text(act.whole)} of the whole"
+    return f"of {us_text(act.whole)} for an attempt: {100 * share:.0f} %"
 
 
 def tables(act: ActDifference, *, everything: bool) -> Iterator[RenderableType]:
@@ -94,14 +107,22 @@ def function_mark(function: FunctionChange) -> str:
 
 def change_cells(change: Change) -> tuple[str, str, str, str]:
     """Return a change as cells."""
-    return ns_text(change.base_ns), ns_text(change.new_ns), f"{change.ns:+,.0f}", range_text(change)
+    ends = (change.low_ns, change.high_ns)
+    interval = "" if None in ends else " to ".join(signed_text(end, ",.0f") for end in ends if end is not None)
+    return ns_text(change.base_ns), ns_text(change.new_ns), signed_text(change.ns, ",.0f"), interval
 
 
-def range_text(change: Change) -> str:
-    """Return the interval of a change."""
-    return "" if change.low_ns is None else f"({change.low_ns:+,.0f} to {change.high_ns:+,.0f})"
+def us_range(change: Change) -> str:
+    """Return the interval of a change in µs; it has one."""
+    ends = (change.low_ns or 0.0, change.high_ns or 0.0)
+    return f"({' to '.join(signed_text(end / MICROSECOND_NS, ',.2f') for end in ends)})"
+
+
+def signed_text(number: float, style: str) -> str:
+    """Return a number with its sign."""
+    return f"{number:+{style}}".replace("-", MINUS)
 
 
 def us_text(change: Change) -> str:
     """Return a difference in µs."""
-    return f"{change.ns / MICROSECOND_NS:+.2f} µs"
+    return f"{signed_text(change.ns / MICROSECOND_NS, ',.2f')} µs"
