@@ -17,11 +17,10 @@ import click
 import pytest
 from command import UNDRAWN, assert_one_sentence, changed_connstorm, connstorm, program
 
-from stress.cli.main import VERBS, run_verb
+from stress.cli.main import VERBS
 from stress.cli.main import connstorm as group
 from stress.cli.verb import GROUPS, Verb
 from stress.lab.counters import parse_counters
-from stress.lab.signals import FirstInterrupt
 from stress.lab.wait import wait_until
 from stress.store import run_folder
 
@@ -118,10 +117,12 @@ def test_the_same_seed_gives_the_same_minefield_and_order(tmp_path):
         (["run", "clean", "--port-range", "50000-40000"], ["holds no port"]),
         (["run", "clean", "--port-range", "5000-5000"], ["has no port left"]),
         (["run", "clean", "--port-range", "wide"], ["not of the form"]),
+        (["run", "clean", "--port-range", "²-³"], ["not of the form"]),
         (["run", "clean", "--port-range", "1-99999999999999999999"], ["not of the form"]),
         (["run", "clean", "--ports", "any"], ["--ports"]),
         (["run", "clean", "--ports", "kernel", "--sweeps", "2"], ["--sweeps needs --ports sweep or shuffle"]),
         (["run", "closewait", *SMALL, "--mines", "33"], ["33 mines do not fit", "32 ports"]),
+        (["run", "clean", "--listen", "192.0.2.1"], ["is not this machine"]),
         (["run", "clean", "--listen", "example.org"], ["not an IP address"]),
         (["run", "clean", "--listen", "::1"], ["--family"]),
         (["run", "clean", "--target", "127.0.0.1"], ["--target is called --listen now", "--against HOST:PORT"]),
@@ -130,52 +131,22 @@ def test_the_same_seed_gives_the_same_minefield_and_order(tmp_path):
             ["--target-port is called --listen-port now", "--against HOST:PORT"],
         ),
         (["run", "clean", "--set", "net.ipv4.tcp_fin_timeot=3"], ["did you mean net.ipv4.tcp_fin_timeout?"]),
-        (["run", "clean", "--set", "net.ipv4.tcp_fin_timeout"], ["not of the form"]),
-        (["explain", "--set", "net.ipv4.tcp_fin_timeout=3"], ["does not shape the SYN ladder"]),
-        (["explain", "--set", "net.ipv4.tcp_syn_retries=many"], ["takes a number from 1 to 127"]),
-        (["sute"], ["No such command 'sute'. Did you mean suite?"]),
-    ],
-)
-def test_bad_input_is_one_clear_sentence(tmp_path, monkeypatch, capsys, arguments, words):
-    """What is refused before anything is started needs no process of its own."""
-    command = ["connstorm", *map(str, arguments), *output_options(arguments, tmp_path)]
-    monkeypatch.setattr(sys, "argv", command)
-    monkeypatch.setattr(FirstInterrupt, "has_sigterm", FirstInterrupt.has_sigterm)
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    try:
-        code = run_verb()
-    finally:  # the program takes signals, which would be those of all tests that follow
-        for number, handler in handlers.items():
-            if signal.getsignal(number) != handler:
-                signal.signal(number, handler)
-    assert_one_sentence(subprocess.CompletedProcess(command, code, *capsys.readouterr()), *words)
-    assert_nothing_written(tmp_path / "results")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["run", "clean", "--port-range", "²-³"], ["not of the form"]),
-        (["run", "clean", "--listen", "192.0.2.1"], ["is not this machine"]),
         (["run", "clean", "--set", "net.ipv4.tcp_fin_timeout=soon"], ["The kernel refuses"]),
+        (["run", "clean", "--set", "net.ipv4.tcp_fin_timeout"], ["not of the form"]),
         (["run", "clean", "--window", "30000"], ["ulimit -n"]),
         (["run", "clean", "--host", "--set", "net.ipv4.tcp_fin_timeout=3"], ["no setting is changed", "sysctl -w"]),
         (["demo", "--seed", "-1"], ["--seed"]),
+        (["explain", "--set", "net.ipv4.tcp_fin_timeout=3"], ["does not shape the SYN ladder"]),
+        (["explain", "--set", "net.ipv4.tcp_syn_retries=many"], ["takes a number from 1 to 127"]),
         (["fly"], ["No such command"]),
+        (["sute"], ["No such command 'sute'. Did you mean suite?"]),
     ],
 )
-def test_bad_input_to_a_process_is_one_clear_sentence(tmp_path, arguments, words):
-    """The kernel, the machine and the limits of a process are asked, and each kind of error ends the process."""
-    ended = connstorm(*arguments, *output_options(arguments, tmp_path))
+def test_bad_input_is_one_clear_sentence(tmp_path, arguments, words):
+    output = ["-o", tmp_path / "results"] if arguments[0] in ("run", "demo") else []
+    ended = connstorm(*arguments, *output)
     assert_one_sentence(ended, *words)
-    assert_nothing_written(tmp_path / "results")
-
-
-def output_options(arguments, folder):
-    return ["-o", str(folder / "results")] if arguments[0] in ("run", "demo") else []
-
-
-def assert_nothing_written(results):
+    results = tmp_path / "results"
     assert not results.exists() or not any(file for file in results.rglob("*") if file.is_file())
 
 
