@@ -85,6 +85,7 @@ def test_an_rst_that_overtook_the_last_ack_of_its_own_handshake_is_no_syn_that_c
         {"census_after": {"server": {"LISTEN": 1, "SYN-RECEIVED": 1}}},
         {"counters": {"EmbryonicRsts": 2, "SyncookiesSent": 1}},
         {"plan": Plan(scenario="test", serve=Serve.NOBODY)},
+        {"plan": Plan(scenario="test", listeners=2, stuck=1, stuck_until_s=1.0, use=True)},
     ):
         assert causes_of(attempts, swallowed=5, **seen | one_more) == unknown
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from stress.analysis.attribution.ends import is_across_link
 from stress.analysis.attribution.ladder import LATE_JIFFIES, Ladder, wheel_slack_jiffies
+from stress.analysis.attribution.refused import count_self_connected
 from stress.analysis.attribution.syns import Syns
 from stress.model.plan import Serve
 from stress.model.run import Storm
@@ -77,7 +78,8 @@ def count_overtaken_acks(storm: Storm, server: Mapping[str, int]) -> int | None:
     Such an RST, sent from another CPU than the ACK, raises EmbryonicRsts, too (tcp_check_req()). That is common where
     a timer sent the SYN again: since Linux 6.9 the timers of an idle CPU run on a busy one. The connections of these
     attempts are those that the server neither accepted nor has in its queue, where nothing else can take one from it:
-    a full queue, a SYN cookie whose ACK was lost, or a half-open one that is still there.
+    a full queue, a listener that closes with its queue, a SYN cookie whose ACK was lost, or a half-open one that is
+    still there.
 
     Args:
         storm: of the attempts.
@@ -87,9 +89,10 @@ def count_overtaken_acks(storm: Storm, server: Mapping[str, int]) -> int | None:
     taken = ("ListenDrops", "ListenOverflows", "SyncookiesSent")
     half_open = act.census_after.get("server", {}).get("SYN-RECEIVED", 0)
     is_watched = not act.plan.is_external and act.plan.serve is not Serve.NOBODY and bool(act.census_after)
-    if not is_watched or is_across_link(act) or half_open or any(server.get(name, 0) for name in taken):
+    is_closed = act.plan.stuck_until_s is not None
+    if not is_watched or is_across_link(act) or is_closed or half_open or any(server.get(name, 0) for name in taken):
         return None
-    connected = int((storm.attempts["error"] == 0).sum())
+    connected = int((storm.attempts["error"] == 0).sum()) - count_self_connected(storm)
     return connected - act.listener.accepted - (act.waiting - act.waiting_before)
 
 
