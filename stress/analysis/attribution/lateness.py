@@ -75,11 +75,11 @@ def has_repeated_syns(storm: Storm, syns: Syns) -> bool:
 def count_overtaken_acks(storm: Storm, server: Mapping[str, int]) -> int | None:
     """Return how many RSTs of the attempts came before the last ACK of their own handshake; None where nobody knows.
 
-    Such an RST, sent from another CPU than the ACK, raises EmbryonicRsts, too (tcp_check_req()). That is common where
-    a timer sent the SYN again: since Linux 6.9 the timers of an idle CPU run on a busy one. The connections of these
-    attempts are those that the server neither accepted nor has in its queue, where nothing else can take one from it:
-    a full queue, a listener that closes with its queue, a SYN cookie whose ACK was lost, or a half-open one that is
-    still there.
+    Such an RST, sent from another CPU than the ACK, raises EmbryonicRsts, too (tcp_check_req()). That is common on an
+    idle machine where a timer sent the SYN again (seen on Linux 6.18 and 7.2, not on 6.1 and 6.12). The connections of
+    these attempts are those that the server neither accepted nor has in its queue, where nothing else can take one from
+    it: a full queue, a listener that closes with its queue, a SYN cookie whose ACK was lost, or a half-open one that
+    is still there.
 
     Args:
         storm: of the attempts.

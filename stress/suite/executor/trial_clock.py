@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from stress.lab.signals import start_deaf
 from stress.model.progress import ProgressCallback
 from stress.view.text.suite_plan import time_text
 
@@ -21,7 +22,7 @@ def tell_time(watch: ProgressCallback, expected_s: float | None) -> Iterator[Non
     """
     over = threading.Event()
     thread = threading.Thread(target=tell_until, args=(over, watch, expected_s), daemon=True)
-    thread.start()
+    start_deaf(thread)
     try:
         yield
     finally:
