@@ -182,15 +182,5 @@ symptoms: $(BUILT)
 operate: $(BUILT)
 	$(BIN)/python docs/generate/operate.py
 
-docs/run.schema.json: stress/model/record.py stress/model/profile.py stress/model/host.py stress/model/peer.py stress/model/plan.py stress/model/summary.py stress/store/run_schema.py
-	$(BIN)/python -c 'import msgspec; from stress.store.run_schema import RunFile; \
-	print(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(RunFile)), indent=1).decode())' > $@
-
-docs/inspection.schema.json: stress/model/inspection.py
-	$(BIN)/python -c 'import msgspec; from stress.model.inspection import Inspection; \
-	print(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Inspection)), indent=1).decode())' > $@
-
-docs/suite.schema.json: stress/model/suite.py stress/model/plan.py stress/store/suite_folder.py
-	$(BIN)/python -c 'import msgspec; from stress.store.suite_folder import Manifest, TrialRecord; \
-	_, defs = msgspec.json.schema_components([Manifest, TrialRecord], ref_template="#/$$defs/{name}"); \
-	print(msgspec.json.format(msgspec.json.encode({"$$defs": defs}), indent=1).decode())' > $@
+docs/run.schema.json docs/suite.schema.json docs/inspection.schema.json &: $(wildcard stress/model/*.py) stress/store/run_schema.py stress/store/suite_folder.py docs/generate/schema.py
+	$(BIN)/python docs/generate/schema.py

@@ -42,6 +42,14 @@ def test_the_table_of_symptoms_is_current(name, tmp_path):
     assert (tmp_path / name).read_text() == (REPOSITORY / name).read_text(), "make symptoms"
 
 
+def test_the_schemas_are_current(tmp_path):
+    subprocess.run([sys.executable, GENERATE / "schema.py", tmp_path], check=True)
+    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert written == {name: (REPOSITORY / "docs" / name).read_text() for name in written}, (
+        "touch stress/model/*.py; make docs/run.schema.json"
+    )
+
+
 def test_the_readme_begins_with_the_table_of_symptoms():
     headings = re.findall(r"^#.*$", README.read_text(), re.MULTILINE)
     assert headings[1] == "## What you see, and what it may be"

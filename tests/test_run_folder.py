@@ -21,7 +21,7 @@ from stress.model.plan import Plan
 from stress.model.run import CLOSE_WAIT, MINE, Run
 from stress.store import run_folder
 from stress.store.array_file import open_array
-from stress.store.run_schema import SCHEMA, RunFile
+from stress.store.run_schema import SCHEMA
 
 DATA = Path(__file__).parent / "data"  # what each schema's first connstorm wrote; never to be changed
 FIRST, FROZEN, THIRD = (DATA / f"run-schema-{schema}" for schema in (1, 2, 3))
@@ -231,12 +231,6 @@ def test_an_empty_folder_and_no_folder_are_refused(tmp_path):
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(UsageError, match="not a run folder"):
             run_folder.read(path)
-
-
-def test_the_documented_schema_is_the_one_in_use():
-    assert json.loads(DOCUMENTED.read_text()) == json.loads(msgspec.json.encode(msgspec.json.schema(RunFile))), (
-        "docs/run.schema.json is out of date; write it again: make docs/run.schema.json"
-    )
 
 
 @pytest.mark.parametrize("frozen", [FROZEN, THIRD], ids=lambda path: path.name)
