@@ -27,6 +27,7 @@
 # make kill, make fuzz, make soak  see docs/reliability.md; BUDGET=MIN stops each after so many minutes, and it goes on next time
 # make release-check  build the wheel and the source archive, audit them, and use them in new environments; some minutes
 # make operate    run what docs/operate.md shows, next to a server in trouble; two minutes
+# make constraints  build with the newest releases of what others wrote, and write these into .ci/constraints.txt
 # make clean      remove what was built
 
 PYTHON ?= python3
@@ -35,10 +36,13 @@ BIN := $(VENV)/bin
 # Stamps for each version of Python: an environment of another one is made anew.
 PACKAGE := $(VENV)/package-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
 BUILT := $(subst package,built,$(PACKAGE))
+# What others release tomorrow is no reason for today's tests to fail. CONSTRAINTS=/dev/null takes the newest of all.
+CONSTRAINTS ?= .ci/constraints.txt
+PIP_INSTALL := $(BIN)/python -m pip install --constraint $(CONSTRAINTS)
 QUIET := --quiet --quiet # twice: pip warns of every editable installation otherwise; errors are shown
-SOURCES := pyproject.toml setup.py stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
+SOURCES := pyproject.toml setup.py .ci/constraints.txt stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures written-settings clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions profile-names release-check kill fuzz soak clean
+.PHONY: demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures written-settings clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions profile-names release-check kill fuzz soak constraints clean
 
 demo: $(PACKAGE)
 	$(BIN)/connstorm demo
@@ -113,24 +117,32 @@ mutations: $(BUILT)
 define environment
 PYTHON=$(PYTHON) sh .ci/prerequisites build
 [ "$$($(BIN)/python -V 2>/dev/null)" = "$$($(PYTHON) -V)" ] || $(PYTHON) -m venv --clear $(VENV)
-$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+$(PIP_INSTALL) --quiet --upgrade "pip>=25.3"
 rm -f stress/*.so $(VENV)/package-* $(VENV)/built-*
 endef
 
 # The package alone, which is all that make demo needs.
 $(PACKAGE): $(SOURCES)
 	$(environment)
-	$(BIN)/python -m pip install $(QUIET) --editable .
+	$(PIP_INSTALL) --build-constraint $(CONSTRAINTS) $(QUIET) --editable .
 	touch $@
 
 # With what tests, checks and the other targets need.
 $(BUILT): $(SOURCES)
 	$(environment)
-	$(BIN)/python -m pip install $(QUIET) --editable '.[all]' --group test --group check
+	$(PIP_INSTALL) --build-constraint $(CONSTRAINTS) $(QUIET) --editable '.[all]' --group test --group check
 	# Otava wants another numpy than ours; a test lets it read what we export.
 	test -x $(VENV)/otava/bin/otava || $(BIN)/python -m venv $(VENV)/otava
-	$(VENV)/otava/bin/python -m pip install --quiet apache-otava || echo "One test will be skipped without apache-otava" >&2
+	$(VENV)/otava/bin/python -m pip install --quiet "$$(grep ^apache-otava $(CONSTRAINTS) || echo apache-otava)" || echo "One test will be skipped without apache-otava" >&2
 	touch $(PACKAGE) $@
+
+# The newest releases, with which make check and make test are then to pass.
+constraints: clean
+	$(MAKE) build CONSTRAINTS=/dev/null
+	{ sed '/^[^#]/d' .ci/constraints.txt; \
+	{ $(BIN)/python -m pip freeze --all --exclude-editable; $(VENV)/otava/bin/python -m pip freeze | grep ^apache-otava; } | \
+	sed '/^#/d' | LC_ALL=C sort -f; } > .ci/constraints.new
+	mv .ci/constraints.new .ci/constraints.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info stress/*.c stress/*.so stress/*.html

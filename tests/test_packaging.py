@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 from house import PACKAGE, REPOSITORY
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from stress.storm.catalogue import SCENARIOS
 
+CONSTRAINTS = REPOSITORY / ".ci" / "constraints.txt"
 CATALOGUE = REPOSITORY / "docs" / "catalogue.md"
 STARTED = re.compile(r'"-m", "(stress[\w.]*)"')
 NOT_SOURCE = (".venv", ".git", "build", "*.egg-info", ".*_cache", "__pycache__", "results", "*.so")
@@ -32,6 +35,20 @@ def started_by_name():
     """Return {module: the file that starts it with ``python -m``}."""
     files = sorted(PACKAGE.rglob("*.py"))
     return {name: path.name for path in files for name in STARTED.findall(path.read_text())}
+
+
+def test_each_requirement_is_pinned_to_a_release_that_it_allows():
+    pinned = dict(line.split("==") for line in CONSTRAINTS.read_text().splitlines() if not line.startswith("#"))
+    pinned = {canonicalize_name(name): version for name, version in pinned.items()}
+    document = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    groups = [
+        document["build-system"]["requires"],
+        document["project"]["dependencies"],
+        *document["project"]["optional-dependencies"].values(),
+        *document["dependency-groups"].values(),
+    ]
+    for requirement in (Requirement(text) for group in groups for text in group if not text.startswith("connstorm[")):
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)])
 
 
 def test_modules_that_are_started_by_name_exist():
