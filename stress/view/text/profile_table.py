@@ -7,16 +7,14 @@ from itertools import islice
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from stress.model.profile import IDLE, OTHER, PROFILER, ProfileReport
+from stress.model.profile import ProfileReport
 from stress.profile.costs import ActCosts, Cost
 from stress.profile.loop_times import LoopTimes
 from stress.view.text.plain_table import plain_table
+from stress.view.text.profile_wording import DISPLACED, DISPLACED_NOTE, NAMES, SAMPLES_MIN, ns_text
 from stress.view.text.whole_table import WholeTable
 
 FUNCTIONS = 20  # of a report
-SAMPLES_MIN = 5  # fewer say nothing
-DISPLACED = "*"
-NAMES = {OTHER: "other processes, and the kernel's threads", IDLE: "idle, or waiting", PROFILER: "perf itself"}
 
 
 def profile_report(report: ProfileReport, acts: Iterable[ActCosts], *, is_whole: bool = False) -> RenderableType:
@@ -67,7 +65,7 @@ def function_parts(costs: ActCosts, *, is_whole: bool) -> Iterator[RenderableTyp
         table.add_row(cost.name, ns_text(cost.ns), ns_text(cost.error_ns), f"{ns_text(cost.own_ns)}{mark}")
     notes = []
     if any(cost.is_displaced for cost in shown):
-        notes.append(f"{DISPLACED} turns interrupts on, and has the time of what ran before while they were off")
+        notes.append(DISPLACED_NOTE)
     if len(shown) < len(seen):
         notes.append(f"and {len(seen) - len(shown):,} more: connstorm show RUN --profile")
     yield table
@@ -108,8 +106,3 @@ def add_costs(table: WholeTable, costs: Sequence[Cost], indent: str = "") -> Non
     if few:
         ns, samples = sum(cost.ns for cost in few), sum(cost.samples for cost in few)
         table.add_row(f"{indent}{len(few):,} more", ns_text(ns), "", f"{samples:,}")
-
-
-def ns_text(ns: float) -> str:
-    """Return a time in whole ns."""
-    return f"{ns:,.0f}"
