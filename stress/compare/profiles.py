@@ -93,10 +93,10 @@ def profile_object(pair: PairProfile) -> dict[str, Any]:
                 {
                     **{
                         name: getattr(function, name)
-                        for name in ("name", "adjusted_p", "changed", "named", "moved", "displaced")
+                        for name in ("name", "client_ns", "adjusted_p", "changed", "named", "moved", "displaced")
                     },
                     "change": change_object(function.change),
-                    "share": act.share(function.change),
+                    "share": act.share(function),
                     "places": [
                         {
                             "whose": place.whose,

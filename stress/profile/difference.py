@@ -43,6 +43,7 @@ class FunctionChange:
     Attributes:
         name: of the function.
         change: of its time, wherever it was.
+        client_ns: the part of the change that is the client's.
         adjusted_p: after correction; None where an arm has one trial.
         changed: whether it surely did.
         named: whether the change is its own: it surely changed, and its callees do not have most of it.
@@ -53,6 +54,7 @@ class FunctionChange:
 
     name: str
     change: Change
+    client_ns: float
     adjusted_p: float | None
     changed: bool
     named: bool
@@ -68,7 +70,7 @@ class ActDifference:
     Attributes:
         act: its name.
         units: how many values the base arm has, and the new one.
-        measured: time of the clients' CPUs, by the clock.
+        measured: time of the clients' loops, hence of their CPUs, by the clock.
         whole: time of client and server in samples, on any CPU.
         functions: those with enough samples, the largest change first.
     """
@@ -79,9 +81,12 @@ class ActDifference:
     whole: Change
     functions: list[FunctionChange]
 
-    def share(self, change: Change) -> float | None:
-        """Return the share that a change has of the whole; None where it is not sure that the whole changed."""
-        return change.ns / self.whole.ns if self.whole.is_sure else None
+    def share(self, function: FunctionChange) -> float | None:
+        """Return the share that a function has of the loop's change; None where it is not sure that the loop changed.
+
+        The clients' loops do not wait for what the server does on other CPUs, so it is that of the client's part.
+        """
+        return function.client_ns / self.measured.ns if self.measured.is_sure else None
 
 
 def compare_act(act: str, arms: Arms) -> ActDifference:
@@ -106,6 +111,7 @@ def compare_act(act: str, arms: Arms) -> ActDifference:
             FunctionChange(
                 name=name,
                 change=changes[name,],
+                client_ns=client_change(arms, name).ns,
                 adjusted_p=adjusted.get((name,)),
                 changed=name in changed,
                 named=name in changed and is_its_own(arms, name, changes, set(changed)),
@@ -121,6 +127,11 @@ def compare_act(act: str, arms: Arms) -> ActDifference:
         whole=time_change(arms, lambda storm: storm.counts[()]),
         functions=sorted(functions, key=lambda one: (-abs(one.change.ns), -one.change.base_ns, one.name)),
     )
+
+
+def client_change(arms: Arms, name: str) -> Change:
+    """Return the change of the client's time in a function."""
+    return time_change(arms, lambda storm: storm.client_counts[name])
 
 
 def adjust(changes: Mapping[Key, Change], pooled: Mapping[Key, int]) -> dict[Key, float]:

@@ -41,6 +41,15 @@ class SampledStorm:
                 counts[*stack[:CALLED], name] += samples
         return counts
 
+    @cached_property
+    def client_counts(self) -> Counter[str]:
+        """Samples of the client of each function."""
+        counts: Counter[str] = Counter()
+        for stack, samples in self.stacks.items():
+            if stack[0] == CLIENT:
+                counts.update(dict.fromkeys(stack[CALLED:], samples))
+        return counts
+
     def samples_without(self, name: str, others: Collection[str]) -> int:
         """Return in how many samples a function was, with none of others further in."""
         return sum(

@@ -51,7 +51,7 @@ def profile_difference(title: str, acts: Iterable[ActDifference], unit: str, *, 
 def tables(act: ActDifference, *, everything: bool) -> Iterator[RenderableType]:
     """Yield the functions of a storm as a table, with what it means."""
     table = plain_table("ns for an attempt, with what it called", "before", "after", "difference", "95 % interval", "")
-    table.add_row("the clients' CPUs, by the clock", *change_cells(act.measured), "")
+    table.add_row("the clients' loop", *change_cells(act.measured), "")
     table.add_row("client and server, in samples", *change_cells(act.whole), "")
     table.add_section()
     usual = set(islice((function.name for function in act.functions), FUNCTIONS))

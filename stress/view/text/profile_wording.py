@@ -23,27 +23,30 @@ def sentences(act: ActDifference, unit: str) -> Iterator[str]:
         return
     named = [function for function in act.functions if function.named]
     for function in named:
-        yield f"{us_text(function.change)} in {function.name} {share_text(act, function.change)}"
+        yield f"{us_text(function.change.ns)} in {function.name} {share_text(act, function)}"
     for function in act.functions:
         if function.moved:
             places = [place for place in function.places if place.changed]
-            where = ", ".join(f"{us_text(place.change)} in {place.whose} {place.call}" for place in places)
+            where = ", ".join(f"{us_text(place.change.ns)} in {place.whose} {place.call}" for place in places)
             yield f"{function.name} only moved: {where}"
     if not named:
         why = "No function surely changed"
         if any(function.changed for function in act.functions):
             why = "No function is named, for those that changed called what moved"
-        yield f"{why}: {us_text(act.whole)} {us_range(act.whole)} for an attempt in all."
+        yield f"{why}: {us_text(act.whole.ns)} {us_range(act.whole)} for an attempt in all."
 
 
-def share_text(act: ActDifference, change: Change) -> str:
-    """Return what part a change is of that of the whole, which is said only where the whole surely changed."""
-    share = act.share(change)
+def share_text(act: ActDifference, function: FunctionChange) -> str:
+    """Return what part a function has of the change of the loop, which is said only where the loop surely changed."""
+    loop = us_text(act.measured.ns)
+    share = act.share(function)
     if share is None:
-        return f"for an attempt; it is not sure that the whole changed ({us_text(act.whole)})"
+        return f"for an attempt; it is not sure that the loop changed ({loop})"
+    client = us_text(function.client_ns)
+    own = "" if client == us_text(function.change.ns) else f", the client's {client}"
     if share < 0:
-        return f"for an attempt, against the {us_text(act.whole)} of the whole"
-    return f"of {us_text(act.whole)} for an attempt: {100 * share:.0f} %"
+        return f"for an attempt{own}, against the {loop} of the loop"
+    return f"for an attempt{own}, of {loop} of the loop: {100 * share:.0f} %"
 
 
 def function_mark(function: FunctionChange) -> str:
@@ -70,9 +73,9 @@ def signed_text(number: float, style: str) -> str:
     return f"{number:+{style}}".replace("-", MINUS)
 
 
-def us_text(change: Change) -> str:
+def us_text(ns: float) -> str:
     """Return a difference in µs."""
-    return f"{signed_text(change.ns / MICROSECOND_NS, ',.2f')} µs"
+    return f"{signed_text(ns / MICROSECOND_NS, ',.2f')} µs"
 
 
 def ns_text(ns: float) -> str:
