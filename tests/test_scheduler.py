@@ -24,7 +24,7 @@ class Recorder:
     """An observer that remembers."""
 
     def __init__(self):
-        self.begun, self.ended_trials, self.stages, self.told = [], [], [], set()
+        self.begun, self.profiled, self.ended_trials, self.stages, self.told = [], [], [], [], set()
 
     def stage(self, text):
         self.stages.append(text)
@@ -35,6 +35,10 @@ class Recorder:
 
     def begins(self, trial):
         self.begun.append(trial.number)
+
+    def profiles(self, trial):
+        assert trial.number in self.begun
+        self.profiled.append(trial.number)
 
     def ended(self, record, summary):
         assert (summary is None) == (record.status is not Status.DONE)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_profile import needs_perf, recording  # noqa: F401  # a fixture
 
 from stress.cli import output
 from stress.model.attempt import ATTEMPT
@@ -118,6 +119,18 @@ def test_a_real_storm_is_watched_from_outside(tmp_path, monkeypatch, workers):
     assert len(counts) >= 3
     assert told[-1] == ""  # by the thread that waits
     assert stages[-2:] == ["settling", "analysing"]
+
+
+@needs_perf
+@pytest.mark.usefixtures("recording")
+def test_a_profiled_storm_is_watched_as_any_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(storm_watch, "INTERVAL_S", 0.1)
+    monkeypatch.setattr(storm_watch, "LONG_S", 0.1)
+    plan = msgspec.structs.replace(find_scenario("clean").plan, rate_per_s=4000.0, attempts=4000, ports=Ports.KERNEL)
+    stages, told = [], []
+    process.run(plan, tmp_path, stages.append, ("--no-draw", "--profile", "99"), watch=told.append)
+    assert any(re.match(r"[0-9,]+ of 4,000 attempts, ", text) for text in told)
+    assert stages[-3:] == ["settling", "reading the profile", "analysing"]
 
 
 def test_what_cannot_be_read_is_not_told():

@@ -1,21 +1,34 @@
 # SPDX-License-Identifier: MIT
 """Profiles of a suite: a run more of each trial's plan, which is no trial, and what is refused before the first one."""
 
+import json
+import shutil
+from dataclasses import replace
+
+import msgspec
 import pytest
+from command import UNDRAWN, connstorm
 from fake_executor import INTERRUPTED_TRIAL, LOST, FakeExecutor
 from test_namespace_state import NOBODY, of_child
-from test_profile import for_root_alone, needs_perf, recording  # noqa: F401  # a fixture
+from test_profile import FROZEN, for_root_alone, needs_perf, recording  # noqa: F401  # a fixture
 from test_scheduler import run
 
+from stress.analysis.statistics.trials import CellTrials
 from stress.model.errors import UsageError
 from stress.model.suite import Status
+from stress.run.process import CellResult
 from stress.store import profile_file, run_folder, suite_folder
 from stress.store.runs import read_observations
 from stress.store.suite_folder import SUITE_SCHEMA, Manifest
+from stress.store.trial_profile import GONE, NOT_WANTED
 from stress.suite import manifest, matrix
 from stress.suite.applicability import refuse_profiles, require_profiler
+from stress.suite.cell_results import read_cell_trials
 from stress.suite.config.load import build_suite
+from stress.suite.executor.batch import profile_name
 from stress.suite.executor.local import Local
+from stress.view.text.suite_markdown import suite_markdown
+from stress.view.text.unprofiled_wording import unprofiled_line
 
 SCENARIOS = [{"name": "clean"}, {"name": "clean", "label": "plain", "profile": False}]
 DOCUMENT = {"name": "small", "trials": 2, "warmup": 0, "profile": True, "scenario": SCENARIOS}
@@ -60,6 +73,7 @@ def test_a_profile_follows_each_trial_of_its_cell_and_is_none_itself(tmp_path):
     runs = list(read_observations(path, "new"))
     assert [run.profile is not None for run in runs] == [run.cell == "clean" for run in runs]
     assert len(runs) == 4
+    assert len(observer.profiled) == 2
 
 
 def test_a_profile_that_failed_leaves_the_trial_done_and_says_why(tmp_path):
@@ -69,6 +83,69 @@ def test_a_profile_that_failed_leaves_the_trial_done_and_says_why(tmp_path):
     first, second = suite_folder.read_records(path).values()
     assert (first.status, first.profile, first.unprofiled) == (Status.DONE, None, "The host was lost.")
     assert second.profile is not None
+
+
+def with_failed_profiles(path):
+    """Let the first trial of a suite have a profile, the second one a run that perf gave up; return what it said."""
+    said = "perf ended by itself with code 1: no room."
+    first, second = suite_folder.read_records(path).values()
+    for record, failure in ((first, ""), (second, said)):
+        home = suite_folder.trial_folder(path, record.trial) / "profile"
+        shutil.rmtree(home)
+        copy = shutil.copytree(FROZEN, home / FROZEN.name)
+        document = json.loads((copy / "run.json").read_text())
+        document["profiled"] |= {"failure": failure, **({"acts": []} if failure else {})}
+        (copy / "run.json").write_text(json.dumps(document))
+        suite_folder.finish_trial(path, msgspec.structs.replace(record, profile=FROZEN.name))
+    return said
+
+
+def test_missing_profiles_are_summed_with_their_reasons_wherever_the_suite_is_shown(tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    old, new = (a_folder(tmp_path / name, FakeExecutor(), scenario=[{"name": "clean"}]) for name in ("old", "new"))
+    for path in (old, new):
+        run(path, FakeExecutor())
+    said = with_failed_profiles(new)
+    with_failed_profiles(old)
+    (missing,) = (record for record in suite_folder.read_records(old).values() if record.trial.number)
+    suite_folder.finish_trial(old, msgspec.structs.replace(missing, profile=None))
+    line = f"1 of 2 trials has no profile: {said}"
+    done = connstorm("show", new, cwd=tmp_path)
+    assert line in done.stdout
+    cells = read_cell_trials(new, suite_folder.read(new))
+    assert line in suite_markdown(cells)
+    (cell,) = json.loads(connstorm("show", new, "--json", cwd=tmp_path).stdout)["cells"]
+    assert [one["reason"] for one in cell["unprofiled"]] == [said]
+    done = connstorm("compare", f"old={old}", f"new={new}", "--profile", UNDRAWN, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"warning: new: {line.rstrip('.')}\n" in done.stderr
+    assert f"warning: old: 1 of 2 trials has no profile: {NOT_WANTED.rstrip('.')}\n" in done.stderr
+    assert "1 and 1 profiled trial\n" in done.stdout
+
+
+def test_a_profile_that_perf_gave_up_is_recorded_with_its_reason(tmp_path):
+    path = a_folder(tmp_path, FakeExecutor(), scenario=[{"name": "clean"}])
+    run(path, FakeExecutor())
+    said = with_failed_profiles(path)
+    failed = CellResult(next(path.glob("trials/0001-*/profile/*")), None, None)
+    assert profile_name(failed) == {"profile": FROZEN.name, "unprofiled": said}
+
+
+def test_several_reasons_are_counted():
+    cells = [CellTrials(cell, {0: None, 1: None, 2: None}, {}) for cell in cells_of()]
+    assert not unprofiled_line(cells)
+    cells[0] = replace(cells[0], unprofiled={0: "It was late.", 1: "It died.", 2: "It died."})
+    assert unprofiled_line(cells) == "3 of 3 trials have no profile: It died (2); It was late (1)."
+
+
+def test_profiles_that_were_removed_are_missing(tmp_path):
+    path = a_folder(tmp_path, FakeExecutor(), scenario=[{"name": "clean"}])
+    run(path, FakeExecutor())
+    for folder in path.glob("trials/*/profile"):
+        shutil.rmtree(folder)
+    runs = list(read_observations(path, ""))
+    assert {(run.profile, run.unprofiled) for run in runs} == {(None, GONE)}
 
 
 def test_no_profile_follows_a_trial_that_failed(tmp_path):

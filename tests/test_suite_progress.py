@@ -15,10 +15,9 @@ TRIALS = [Trial(number=number, block=number // 2, cell="ab"[number % 2], seed=1)
 QUIET = Settle(waited_s=0.1, settled=True, load=0.1, running=0, time_wait=0)
 
 
-def ended(trial, status=Status.DONE, reason=None, took_s=2.0, settle=QUIET):
-    return TrialRecord(
-        trial=trial, status=status, reason=reason, run="run", host="local", settle=settle, started_utc="", took_s=took_s
-    )
+def ended(trial, status=Status.DONE, reason=None, took_s=2.0, settle=QUIET, **profiled):
+    record = {"trial": trial, "status": status, "reason": reason, "run": "run", "host": "local", "settle": settle}
+    return TrialRecord(**record, started_utc="", took_s=took_s, **profiled)
 
 
 def told(*, terminal):
@@ -61,6 +60,33 @@ def test_on_a_terminal_the_bar_and_what_came_last_have_lines_of_their_own():
     rows = [row for row in text.replace("\r", "\n").split("\n") if "━" in row]
     assert rows
     assert not any("closewait" in row or "trials" in row for row in rows)
+
+
+def told_of_profiles(*, terminal):
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=terminal, width=100, highlight=False)
+    with SuiteProgress(console, {}) as progress:
+        progress.opens(Path("results/x"), TRIALS)
+        progress.begins(TRIALS[0])
+        progress.profiles(TRIALS[0])
+        progress.storms(TRIALS[0], "half of it")
+        progress.ended(ended(TRIALS[0], profile="run"), a_summary())
+        progress.begins(TRIALS[1])
+        progress.storms(TRIALS[1], "a third of it")
+        progress.profiles(TRIALS[1])
+        progress.ended(ended(TRIALS[1], unprofiled="perf did not end."), a_summary())
+    return stream.getvalue()
+
+
+def test_it_is_said_which_trial_is_being_profiled_and_what_came_of_it():
+    _, storm, first, plain, second = told_of_profiles(terminal=False).splitlines()
+    assert storm.strip() == "a: profiling trial 1 of 4: half of it"
+    assert " in 2.0 s, profiled, about " in first
+    assert plain.strip() == "b: a third of it"
+    assert " in 2.0 s, NO profile: perf did not end, about " in second
+    shown = told_of_profiles(terminal=True)
+    assert "block 1: a: profiling trial 1 of 4" in shown
+    assert "block 1: b: profiling trial 2 of 4" in shown
 
 
 def test_times_are_said_as_people_say_them():

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The profiles of compared runs: which functions the change of each pair of arms came from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from stress.analysis.comparison.arm_pair import ArmPair
@@ -12,6 +13,7 @@ from stress.profile.change import Change
 from stress.profile.difference import ActDifference, compare_act
 from stress.profile.sampled_storm import SampledStorm, sampled_storms
 from stress.store import profile_file, run_folder
+from stress.view.text.unprofiled_wording import unprofiled_sentence
 
 NO_PROFILES = (
     "No pair of these arms has a profile on both sides. Set profile = true in the suite file and run it again, or make "
@@ -47,7 +49,7 @@ def compare_profiles(pairs: Sequence[ArmPair]) -> tuple[list[PairProfile], list[
     Raises:
         UsageError: no pair has profiles on both sides, or one is damaged.
     """
-    compared, warnings = [], []
+    compared, warnings = [], list(unprofiled_warnings(pairs))
     for pair in pairs:
         base, new = (
             [unit for unit in arm_units(list(runs.values()), by_session=pair.is_apart) if unit]
@@ -68,6 +70,18 @@ def compare_profiles(pairs: Sequence[ArmPair]) -> tuple[list[PairProfile], list[
     if not compared:
         raise UsageError(NO_PROFILES)
     return compared, warnings
+
+
+def unprofiled_warnings(pairs: Sequence[ArmPair]) -> Iterator[str]:
+    """Yield how many trials of each arm have no profile although one was wanted, and why."""
+    runs: dict[str, dict[Path, Observation]] = {}
+    for pair in pairs:
+        for name, of_arm in ((pair.base, pair.base_runs), (pair.new, pair.new_runs)):
+            runs.setdefault(name, {}).update({run.path: run for run in of_arm.values()})
+    for name, of_name in runs.items():
+        wanted = [run for run in of_name.values() if run.profile is not None or run.unprofiled]
+        if text := unprofiled_sentence((run.unprofiled for run in wanted if run.unprofiled), len(wanted)):
+            yield f"{name}: {text.rstrip('.')}"
 
 
 def arm_units(runs: Sequence[Observation], *, by_session: bool) -> list[list[Storms]]:

@@ -41,6 +41,7 @@ class Observation:
         interrupted: whether it was ended before its plan was; a trial of a suite is then no observation.
         profile: the run folder that has its profile: its own where it was profiled, in a suite that of a further run of
             its plan; None without one.
+        unprofiled: why a trial whose profile was wanted has none, in a sentence; "" for no reason.
     """
 
     path: Path
@@ -66,6 +67,7 @@ class Observation:
     arm: str = ""
     interrupted: bool = False
     profile: Path | None = None
+    unprofiled: str = ""
 
     @property
     def timed(self) -> bool:

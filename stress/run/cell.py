@@ -76,12 +76,13 @@ def run(
     else:
         observed, packets, epoch_ns = carry_out(plan, notify, results, asked, announce=announce, profiler=profiler)
     disregard_interrupts()
-    notify("analysing and drawing" if draw else "analysing")
     files: dict[str, Callable[[Path], None]] = {}
     if profiler is not None:
+        notify("reading the profile")
         observed, stacks = with_profile(observed, profiler)
         if stacks:
             files[profile_file.NAME] = partial(profile_file.write, stacks=stacks)
+    notify("analysing and drawing" if draw else "analysing")
     findings = analyse(observed)
     if packets:
         selected = [

@@ -61,6 +61,18 @@ class RunPart(msgspec.Struct, frozen=True):
     acts: list[ActPart] = []  # schema 1 has none
 
 
+class FailurePart(msgspec.Struct, frozen=True):
+    """The part of how a run was profiled that says whether it was."""
+
+    failure: str
+
+
+class ProfiledPart(msgspec.Struct, frozen=True):
+    """The part of run.json that says whether a run has a profile."""
+
+    profiled: FailurePart | None = None
+
+
 class CellPart(msgspec.Struct, frozen=True):
     """The part of a cell that an overview needs."""
 

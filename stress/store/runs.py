@@ -30,7 +30,7 @@ from stress.store.run_folder import RUN_FILE
 from stress.store.run_schema import SCHEMA, decode_run
 from stress.store.sessions import suite_sessions
 from stress.store.suite_folder import SUITE_FILE
-from stress.store.trial_profile import profile_run
+from stress.store.trial_profile import profile_fields
 from stress.storm.catalogue import SCENARIOS
 
 NOT_IN_CELL_NAMES = ("scenario", "seed", "sysctls", "acts", "source", "target")
@@ -153,7 +153,7 @@ def read_suite(path: Path, label: str) -> Iterator[Observation]:
                 block=record.trial.block,
                 took_s=record.took_s,
                 settle=record.settle,
-                profile=profile_run(path, record),
+                **profile_fields(path, cell, record),
                 **of_guest,
             )
     boots = {number: run.boot for number, run in runs.items()}

@@ -16,6 +16,7 @@ from stress.store import suite_folder
 from stress.store.calibration import find_calibration
 from stress.store.runs import read_header
 from stress.store.suite_folder import Manifest
+from stress.store.trial_profile import unprofiled_reason
 
 HostCell = tuple[str, str]  # the name of a host, and the name of a cell
 
@@ -32,6 +33,7 @@ def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
     interrupted: dict[HostCell, dict[int, str]] = {key: {} for key in cells}
     unsupported: dict[HostCell, str] = {}
     busy: dict[HostCell, dict[int, tuple[str, ...]]] = {key: {} for key in cells}
+    unprofiled: dict[HostCell, dict[int, str]] = {key: {} for key in cells}
     for record in suite_folder.read_records(path).values():
         key, block = (file.host_of(record.trial), record.trial.cell), record.trial.block
         if key not in cells or file.round_of(record.trial) >= file.suite.trials:
@@ -41,6 +43,8 @@ def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
             done[key][block] = header.summary
             if reasons := header.busy_reasons(record.settle):
                 busy[key][block] = reasons
+            if reason := unprofiled_reason(path, cells[key], record):
+                unprofiled[key][block] = reason
         elif record.status is Status.FAILED:
             failed[key][block] = record.reason or ""
         elif record.status is Status.INTERRUPTED:
@@ -58,6 +62,7 @@ def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
             planned=file.suite.trials,
             busy=busy[key],
             floors={} if cell.kernel != HOST else floors[key[0]],
+            unprofiled=unprofiled[key],
         )
         for key, cell in cells.items()
     ]
@@ -121,6 +126,7 @@ def cell_object(trials: CellTrials) -> dict[str, Any]:
         "done": len(trials.done),
         "failed": [{"block": block, "reason": reason} for block, reason in trials.failed.items()],
         "interrupted": [{"block": block, "reason": reason} for block, reason in trials.interrupted.items()],
+        "unprofiled": [{"block": block, "reason": reason} for block, reason in trials.unprofiled.items()],
         "missing": trials.missing,
         "not_applicable": trials.not_applicable,
         "metrics": {name: asdict(estimate) for name, estimate in estimates.items() if estimate is not None},

@@ -42,6 +42,9 @@ class SilentObserver:
     def storms(self, trial: Trial, text: str) -> None:
         """A trial storms for long."""
 
+    def profiles(self, trial: Trial) -> None:
+        """A trial has ended, and its plan begins once more under a profiler."""
+
     def ended(self, record: TrialRecord, summary: Summary | None) -> None:
         """A trial has ended."""
 

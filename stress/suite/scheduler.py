@@ -42,8 +42,11 @@ class Observer(Protocol):
     def storms(self, trial: Trial, text: str) -> None:
         """A trial storms for long, and is so far; it has ended where the text is empty. Called by another thread."""
 
+    def profiles(self, trial: Trial) -> None:
+        """A trial has ended, and its plan begins once more under a profiler."""
+
     def ended(self, record: TrialRecord, summary: Summary | None) -> None:
-        """A trial has ended."""
+        """A trial has ended, and its profile too, if it has one."""
 
 
 class Scheduler:
@@ -89,7 +92,7 @@ class Scheduler:
             with Pending[tuple[str, int]]() as pending:
                 batches = {host: self.start(host, trials, pending, observer) for host, trials in left.items()}
                 while batches:
-                    host = self.wait_for_host(batches, pending)
+                    host = self.wait_for_host(batches, pending, observer)
                     if host is None:
                         continue
                     batch = batches.pop(host)
@@ -147,7 +150,9 @@ class Scheduler:
         """Report how far the storm of a trial is, and where, if there are several hosts."""
         observer.storms(trial, f"on {host}, {text}" if text and len(self.file.hosts) > 1 else text)
 
-    def wait_for_host(self, batches: Mapping[str, Batch], pending: Pending[tuple[str, int]]) -> str | None:
+    def wait_for_host(
+        self, batches: Mapping[str, Batch], pending: Pending[tuple[str, int]], observer: Observer
+    ) -> str | None:
         """Wait for one trial; return a host whose batch has ended, or None while its batch has trials that run.
 
         A trial whose cell is profiled is followed by a run of the same plan under a profiler, which is no trial.
@@ -165,7 +170,9 @@ class Scheduler:
         trial = next(trial for trial in batch.trials if trial.number == number)
         if self.file.cell(trial.cell).profile and ended.path is not None and explain_interruption(ended.path) is None:
             home = trial_profile.begin_profile(self.path, trial)
-            pending.add((host, number), self.submit(trial, home, host, None, profile_hz=RATE_HZ))
+            observer.profiles(trial)
+            watch = partial(self.tell_storm, observer, trial, host)
+            pending.add((host, number), self.submit(trial, home, host, watch, profile_hz=RATE_HZ))
             batch.profiling.add(number)
         return None
 

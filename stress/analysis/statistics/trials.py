@@ -38,6 +38,7 @@ class CellTrials:
         interrupted: after how many attempts a trial was interrupted, in a sentence, by block.
         planned: how many trials there were to be; 0 where only those that ended are known.
         busy: why the machine was not quiet, by block, of the trials that are done and in which it was not.
+        unprofiled: why the profile of a trial that is done is missing, by block; only of cells that are profiled.
         floors: the smallest change of a metric that is not the machine's noise, by its name, as it was calibrated.
     """
 
@@ -48,6 +49,8 @@ class CellTrials:
     interrupted: Mapping[int, str] = field(default_factory=dict)
     planned: int = 0
     busy: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    floors: Mapping[str, float] = field(default_factory=dict)
+    unprofiled: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def missing(self) -> int:
@@ -60,8 +63,6 @@ class CellTrials:
         """How many trials have no result, by what became of them."""
         counts = {"failed": len(self.failed), "interrupted": len(self.interrupted), "not run": self.missing}
         return {what: count for what, count in counts.items() if count}
-
-    floors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from stress.model.errors import INTERRUPTED, NotApplicableError, StoreError
 from stress.model.suite import Status, Trial
 from stress.run.process import CellResult
 from stress.store.interrupted import explain_interruption
+from stress.store.trial_profile import profile_failure
 
 
 @dataclass
@@ -53,7 +54,8 @@ def profile_name(result: CellResult | None) -> dict[str, str]:
         return {}
     status, reason = trial_status(result)
     if status is Status.DONE and result.path is not None:
-        return {"profile": result.path.name}
+        failure = profile_failure(result.path)
+        return {"profile": result.path.name, **({"unprofiled": failure} if failure else {})}
     return {"unprofiled": reason or status.value}
 
 

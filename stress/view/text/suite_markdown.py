@@ -13,6 +13,7 @@ from stress.view.text.markdown import escape_pipes, markdown_table
 from stress.view.text.suite_rows import SuiteRow, change_cell, link_notes, suite_rows
 from stress.view.text.survey_wording import CHANGE_TEXT, least_text, survey_sentences
 from stress.view.text.table import Cell, Column, Row, Table
+from stress.view.text.unprofiled_wording import unprofiled_line
 
 
 def suite_markdown(cells: Sequence[CellTrials], headline: Sequence[str] = words.PICTURED) -> str:
@@ -29,7 +30,8 @@ def suite_markdown(cells: Sequence[CellTrials], headline: Sequence[str] = words.
     )
     compared = compare_cells(cells, metrics)
     rows = tuple(full_row(row, metrics) for row in suite_rows(cells, metrics, compared))
-    notes = "".join(f"\n{line}\n" for line in (*survey_notes(compared), *link_notes(cells)))
+    lines = (*survey_notes(compared), *link_notes(cells), unprofiled_line(cells))
+    notes = "".join(f"\n{line}\n" for line in lines if line)
     return f"{markdown_table(Table(columns, rows), escape_pipes)}\n{notes}"
 
 

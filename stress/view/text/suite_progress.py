@@ -47,6 +47,7 @@ class SuiteProgress:
         self.expected_s = expected_s
         self.hosts = hosts
         self.took_s: dict[str, list[float]] = {}
+        self.profiling: set[int] = set()  # trials whose plan now runs under a profiler
         self.last: list[str] = []
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
@@ -75,19 +76,33 @@ class SuiteProgress:
 
     def begins(self, trial: Trial) -> None:
         """Report that a trial starts."""
+        self.profiling.discard(trial.number)
         if self.live:
             self.show(f"block {trial.block + 1}: {trial.cell}")
 
+    def profiles(self, trial: Trial) -> None:
+        """Report that the profile of a trial starts."""
+        self.profiling.add(trial.number)
+        if self.live:
+            self.show(f"block {trial.block + 1}: {trial.cell}: {self.profiling_text()}")
+
     def storms(self, trial: Trial, text: str) -> None:
         """Report how far a long storm is."""
+        profiling = self.profiling_text() if trial.number in self.profiling else ""
+        parts = [part for part in (trial.cell, profiling, text) if part]
         if self.live:
-            self.show(f"block {trial.block + 1}: {trial.cell}{text and ': '}{text}")
+            self.show(f"block {trial.block + 1}: {': '.join(parts)}")
         elif text:
-            self.console.print(f"           {trial.cell}: {text}", highlight=False, markup=False, soft_wrap=True)
+            self.console.print(f"           {': '.join(parts)}", highlight=False, markup=False, soft_wrap=True)
+
+    def profiling_text(self) -> str:
+        """Return that the trial which runs is being profiled."""
+        return f"profiling trial {self.total - len(self.left) + 1} of {self.total}"
 
     def ended(self, record: TrialRecord, summary: Summary | None) -> None:
         """Report that a trial ended."""
         self.left.pop(record.trial.number, None)
+        self.profiling.discard(record.trial.number)
         if record.status is not Status.NOT_APPLICABLE:
             self.took_s.setdefault(record.trial.cell, []).append(record.took_s)
         where = f"{record.host}: " if self.hosts > 1 else ""
@@ -138,4 +153,6 @@ def result_line(record: TrialRecord, summary: Summary | None) -> str:
         *([] if all(claim.balanced for claim in summary.books) else ["books NOT balanced"]),
     ]
     busy = "" if record.settle is None or record.settle.settled else " (the machine was busy)"
-    return f"{record.trial.cell}: {', '.join(parts)} in {record.took_s:.1f} s{busy}"
+    missing = f", NO profile: {record.unprofiled.rstrip('.')}" if record.unprofiled else ""
+    profile = missing or (", profiled" if record.profile else "")
+    return f"{record.trial.cell}: {', '.join(parts)} in {record.took_s:.1f} s{profile}{busy}"

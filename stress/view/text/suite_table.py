@@ -26,6 +26,7 @@ from stress.view.text.row_table import QUIET, Line, RowTable, Section
 from stress.view.text.suite_rows import SuiteRow, change_cell, link_notes, suite_rows
 from stress.view.text.survey_wording import CHANGE_TEXT, least_text, survey_sentences
 from stress.view.text.table import Cell, Tone
+from stress.view.text.unprofiled_wording import unprofiled_line
 
 INDENT = 2  # columns: of a cell below its scenario, and of its causes below that
 
@@ -133,6 +134,8 @@ def notes(cells: Sequence[CellTrials], compared: SuiteComparison) -> list[Text]:
     elif levels:
         how_sure = words.span_text([words.percent_text(level) for level in levels])
         lines.append(f"Median over trials; below it the interval that holds the true one, with {how_sure} confidence.")
+    if unprofiled := unprofiled_line(cells):
+        lines.append(unprofiled)
     if compared.comparisons:
         lines.append(f"{words.RISE} {words.FALL} changes by {least_text()}, {CHANGE_TEXT}.")
         lines += survey_sentences(compared)
