@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from stress.lab.cpu_pairs import GivenUp, cores_first, most_pairs, place_pairs, place_workers
 from stress.lab.cpu_topology import Cpu, Topology, cpus_text, parse_cpus, read_topology
 from stress.model.errors import UsageError
+from stress.model.plan import Plan
 from stress.model.scale import scale_steps
+from stress.storm import host_settings
 from stress.view.text.cpu_plan import plan_text
 
 
@@ -152,3 +154,34 @@ def test_more_pairs_than_cpus_are_refused():
 )
 def test_steps_double_up_to_what_is_there(most, steps):
     assert scale_steps(most) == steps
+
+
+EIGHT_CORES = Topology([Cpu(number, number % 8, 0, 0, 0) for number in range(16)], 16)
+TWO_CPUS = Topology([Cpu(0, 0, 0, 0, 0), Cpu(1, 1, 0, 0, 0)], 2)
+ONE_CPU = Topology([Cpu(0, 0, 0, 0, 0)], 1)
+TWO_PAIRS = {"workers": 2, "servers": 2, "listeners": 2}
+
+
+@pytest.mark.parametrize(
+    ("topology", "fields", "assigned"),
+    [
+        (EIGHT_CORES, {}, ([0], [1])),
+        (EIGHT_CORES, {"workers": 3}, ([0, 1, 2], [3])),
+        (EIGHT_CORES, {"workers": 2, "servers": 2}, ([0, 1], [2])),  # they share one listener
+        (EIGHT_CORES, TWO_PAIRS, ([0, 2], [1, 3])),
+        (EIGHT_CORES, TWO_PAIRS | {"pin": False}, ([None, None], [])),
+        (EIGHT_CORES, TWO_PAIRS | {"mines": 5}, ([0, 1], [2])),
+        (EIGHT_CORES, TWO_PAIRS | {"target_ports": 2}, ([0, 1], [2])),
+        (EIGHT_CORES, dict.fromkeys(TWO_PAIRS, 8), ([0, 2, 4, 6, 8, 10, 12, 14], [1, 3, 5, 7, 9, 11, 13, 15])),
+        (EIGHT_CORES, dict.fromkeys(TWO_PAIRS, 9), ([*range(9)], [9])),
+        (TWO_CPUS, {}, ([0], [1])),
+        (TWO_CPUS, {"workers": 2}, ([0, 1], [])),
+        (TWO_CPUS, TWO_PAIRS, ([0, 1], [])),
+        (TWO_CPUS, {"workers": 3}, ([None] * 3, [])),
+        (ONE_CPU, {}, ([None], [])),
+    ],
+)
+def test_the_cpus_of_a_storm(monkeypatch, topology, fields, assigned):
+    """On two CPUs they are what they were before pairs."""
+    monkeypatch.setattr(host_settings, "read_topology", lambda: topology)
+    assert host_settings.assign_cpus(Plan(scenario="clean", **fields)) == assigned

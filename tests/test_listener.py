@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from namespaced import namespaced
 
-from stress._listener import LEAKED
+from stress._listener import ACCEPTED, LEAKED
 from stress.lab import census, counters, serving_process, sysctl
 from stress.lab.listener import Listener
+from stress.lab.paired_listener import PairedListener
 from stress.lab.wait import wait_until
 from stress.model.errors import LabError, UsageError
 from stress.model.record import ListenerReport
@@ -234,3 +235,32 @@ def test_it_is_pinned_to_the_given_cpu():
         connect(1)
         assert server.wait_accepted(1, 5)
         assert os.sched_getaffinity(server.processes[0].popen.pid) == {cpu}
+
+
+@both_families
+@namespaced(ports=SIXTEEN_PORTS)
+def test_each_pair_is_served_by_its_own_process(family):
+    """On one port: a client's SYNs come to the listener of its pair, whatever the 4-tuple."""
+    cpus = sorted(os.sched_getaffinity(0))[:2]
+    if len(cpus) < 2:
+        pytest.skip("there is one CPU")
+    with PairedListener(LOOPBACK[family], 5000, [(cpus[0], cpus[1]), (cpus[1], cpus[0])]) as server:
+        for _ in cpus:
+            server.start()
+        assert [os.sched_getaffinity(process.popen.pid) for process in server.processes] == [{cpus[1]}, {cpus[0]}]
+        for number, cpu in enumerate([cpus[0], cpus[1], cpus[0]]):
+            os.sched_setaffinity(0, {cpu})
+            hang_up(connect(3, family), reset=True)
+            assert server.wait_accepted(3 * number + 3, 5)
+        assert [process.report[ACCEPTED] for process in server.processes] == [6, 3]
+
+
+@namespaced(ports=SIXTEEN_PORTS)
+def test_connections_from_other_cpus_are_served_too():
+    cpus = sorted(os.sched_getaffinity(0))
+    elsewhere = cpus[-1] + 1, cpus[-1] + 2  # on which nobody runs
+    with PairedListener("127.0.0.1", 5000, [(cpu, cpus[0]) for cpu in elsewhere]) as server:
+        for _ in elsewhere:
+            server.start()
+        hang_up(connect(8), reset=True)
+        assert server.wait_accepted(8, 5)

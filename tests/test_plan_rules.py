@@ -110,7 +110,7 @@ WRONG = [
     ({"acts": {"one": {}, "two": {"window": 0}}}, "--window must be from 1 to 1,000,000, not 0."),
     ({"host": True, "mines": 1}, "--release no-buckets changes a setting; with --host use --release linger2"),
     ({"workers": 0}, "--workers must be from 1 to 64, not 0."),
-    ({"servers": 17}, "--servers must be from 1 to 16, not 17."),
+    ({"servers": 65}, "--servers must be from 1 to 64, not 65."),
     (
         {"source": "127.255.255.250", "sources": 7, "ports": Ports.NO_PORT},
         "--source may be a range of IPv4 addresses within 127.0.0.0/8 only; of IPv6 loopback there is one.",

@@ -23,13 +23,13 @@ from stress._listener import (
     STOP,
 )
 from stress.lab import listening, reachability, source_filter, sysctl, wait
+from stress.lab.keepalive import set_keepalive
 from stress.lab.serving_process import ListenerProcess
 from stress.model.errors import ConnstormError, LabError
 from stress.model.record import ListenerReport
 
-PROCESSES_MAX = 80  # 64 that hold mines, and those that close the connections of the storm
+PROCESSES_MAX = 128  # 64 that hold mines, and those that close the connections of the storm
 START_LIMIT_S = 20.0
-PROBE_INTERVAL_S, PROBES = 1, 3  # keepalive probes, once a connection has been idle for long enough
 
 
 class Listener:
@@ -127,14 +127,19 @@ class Listener:
             LabError: it does not start.
         """
         number = len(self.processes)
-        limit = "" if nofile is None else nofile
-        cpu = "" if self.cpu is None else self.cpu
-        options = [leak, then, "answer" if answer else "", cpu, limit]
+        served, cpu = self.part_of(number)
+        limits = ["" if limit is None else limit for limit in (cpu, nofile)]
+        options = [leak, then, "answer" if answer else "", *limits]
         with self.uninterrupted(), self.inside():
-            process = ListenerProcess(self.served, self.pages, self.pages_fd, number, options)
+            process = ListenerProcess(served, self.pages, self.pages_fd, number, options)
             self.processes.append(process)
         if not wait.wait_until(process.is_ready, START_LIMIT_S):
             raise LabError(f"A listener process did not start within {START_LIMIT_S:g} s.")
+
+    def part_of(self, number: int) -> tuple[Sequence[socket.socket], int | None]:
+        """Return the sockets that a process serves, by its number, and the CPU that it is pinned to."""
+        del number
+        return self.served, self.cpu
 
     def accept(self, server_port: int, limit_s: float) -> socket.socket:
         """Accept a connection of a port in this process, which holds it from then on; TimeoutError if none comes."""
@@ -240,11 +245,3 @@ class Listener:
         os.close(self.pages_fd)
         for own in (*self.sockets, *self.held):
             own.close()
-
-
-def set_keepalive(listener: socket.socket, keepalive_s: int) -> None:
-    """Let accepted sockets, which inherit all four options, probe a client that has been idle for so long."""
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_s)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_INTERVAL_S)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)

@@ -2,6 +2,7 @@
 """The environment of a storm: settings, a server, a minefield, a firewall."""
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -10,6 +11,7 @@ from stress.lab import conntrack, firewall, host, rule_set
 from stress.lab.kernel_word.word import KernelWord
 from stress.lab.listener import Listener
 from stress.lab.network import Network
+from stress.lab.paired_listener import PairedListener
 from stress.model.errors import NotApplicableError
 from stress.model.peer import PeerReport
 from stress.model.plan import Plan, Serve
@@ -36,7 +38,7 @@ class Environment:
     Leaving the context ends the server and with it the mines. Settings and rules stay until the namespace ends.
     """
 
-    listener_cpu: int | None = None  # to which the server is pinned here
+    listener_cpus: Sequence[int] = ()  # to which servers are pinned here: one, a CPU for each worker's, or none
 
     def __init__(self, plan: Plan, notify: ProgressCallback) -> None:
         """Make the environment.
@@ -78,23 +80,11 @@ class Environment:
         refuse_excess(plan, self.ports, self.nofile)
         if plan.host:
             notify(describe_load(plan, self.ports))
-        self.worker_cpus, self.listener_cpu = assign_cpus(plan)
+        self.worker_cpus, self.listener_cpus = assign_cpus(plan)
         mine_generator, _ = seeded_generators(plan.seed)
         if plan.drop is Drop.INVALID:  # conntrack must see the connections that become mines
             firewall.load_rules(plan.drop, plan.server_ports)
-        self.listener = stack.enter_context(
-            Listener(
-                plan.target,
-                plan.target_port,
-                ports=plan.target_ports,
-                per_port=plan.listeners,
-                stuck=plan.stuck,
-                keepalive_s=plan.keepalive_s,
-                drop_rst=plan.drop is Drop.RST and self.firewall is Firewall.BPF,
-                cpu=self.listener_cpu,
-                inside=lambda: self.network.inside(SERVER),
-            )
-        )
+        self.listener = stack.enter_context(self.make_listener())
         self.load_world_rules(nat=True)  # what mines are, depends on the addresses that the server sees
         if plan.mines:
             places = mine_generator.choice(four_tuples.all_four_tuples(plan, self.ports), plan.mines, replace=False)
@@ -115,6 +105,30 @@ class Environment:
             self.listener.stop_listening()
         elif plan.backlog is not None:
             self.listener.shorten_queue(plan.backlog)
+
+    def make_listener(self) -> Listener:
+        """Return the server, which listens: one for all workers, or a process and a socket for each of them."""
+        plan = self.plan
+        place = plan.target, plan.target_port
+        keepalive_s, drop_rst = plan.keepalive_s, plan.drop is Drop.RST and self.firewall is Firewall.BPF
+
+        def inside() -> AbstractContextManager[None]:
+            return self.network.inside(SERVER)
+
+        if len(self.listener_cpus) > 1:
+            both = zip(self.worker_cpus, self.listener_cpus, strict=True)
+            pairs = [(client, server) for client, server in both if client is not None]  # all are pinned
+            return PairedListener(*place, pairs, keepalive_s=keepalive_s, drop_rst=drop_rst, inside=inside)
+        return Listener(
+            *place,
+            ports=plan.target_ports,
+            per_port=plan.listeners,
+            stuck=plan.stuck,
+            keepalive_s=keepalive_s,
+            drop_rst=drop_rst,
+            cpu=self.listener_cpus[0] if self.listener_cpus else None,
+            inside=inside,
+        )
 
     def load_world_rules(self, *, nat: bool) -> None:
         """Add those rules of the world that translate addresses, or the others, to the firewalls of its hosts."""

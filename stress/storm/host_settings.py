@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The settings of a host for a storm: sysctls, the limit of descriptors, CPUs."""
 
-import os
 import resource
 
 from stress.lab import sysctl
+from stress.lab.cpu_pairs import GivenUp, place_pairs, place_workers
+from stress.lab.cpu_topology import read_topology
 from stress.model.errors import UsageError
-from stress.model.plan import Plan
+from stress.model.plan import Plan, Serve
+from stress.model.world import Topology
 
 LONGEST_QUEUE = "65535"  # so that a storm measures the accept queue only where its plan asks for that
 
@@ -56,10 +58,26 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
-def assign_cpus(plan: Plan) -> tuple[list[int | None], int | None]:
-    """Return the CPUs of the workers and of the listener: different ones, where there are as many."""
-    available = sorted(os.sched_getaffinity(0))
-    if not plan.pin or len(available) < max(plan.workers, 2):
-        return [None] * plan.workers, None
-    rest = available[plan.workers :]
-    return [*available[: plan.workers]], rest[0] if rest else None
+def assign_cpus(plan: Plan) -> tuple[list[int | None], list[int]]:
+    """Return the CPUs of the workers, and those of the listener: one, one for each worker, or none.
+
+    All are different, and of different cores near each other if there are enough. With as many servers and listeners as
+    workers, each worker has a server and a listener of its own, if there are two CPUs for each.
+    """
+    topology = read_topology()
+    cpus = len(topology.cpus)
+    if not plan.pin or cpus < max(plan.workers, 2):
+        return [None] * plan.workers, []
+    if is_paired(plan) and cpus >= 2 * plan.workers:
+        placement = place_pairs(topology, plan.workers)
+        if placement.given_up is not GivenUp.CPUS:
+            return [*placement.clients], placement.servers
+    workers, listener = place_workers(topology, plan.workers)
+    return [*workers], [] if listener is None else [listener]
+
+
+def is_paired(plan: Plan) -> bool:
+    """Return whether each of a plan's workers can have one of its servers and one of its listeners."""
+    has_as_many = 1 < plan.workers == plan.servers == plan.listeners and not plan.stuck
+    on_loopback = plan.world.topology is Topology.LOOPBACK and plan.target_ports == 1
+    return has_as_many and on_loopback and plan.serve is Serve.CLOSE and not plan.mines

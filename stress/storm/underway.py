@@ -19,7 +19,7 @@ def describe_storm(environment: Environment, specs: Sequence[WorkerSpec], descri
     """
     plan = specs[0].plan
     counts = [spec.own_attempts(environment.ports) for spec in specs]
-    pinned = {*environment.worker_cpus, environment.listener_cpu}
+    pinned = {*environment.worker_cpus, *environment.listener_cpus}
     return StormUnderway(
         attempts=specs[0].attempts,
         descriptor=descriptor,
