@@ -12,7 +12,7 @@ from namespaced import namespaced
 from stress.lab import counters, namespace, sysctl
 from stress.lab.network import Network
 from stress.model.errors import NotApplicableError
-from stress.model.world import ADDRESSES, CLIENT, CLIENT2, ROUTER, SERVER, Queue, Route, Topology, World
+from stress.model.world import ADDRESSES, BRIDGE, CLIENT, CLIENT2, ROUTER, SERVER, Queue, Route, Topology, World
 
 DEVICES = Path("/proc/thread-self/net/dev")
 TOPOLOGIES = [topology for topology in Topology if topology not in (Topology.LOOPBACK, Topology.PEER)]
@@ -36,6 +36,12 @@ def connect_from(network, host, target):
         return 0, peer[0]
 
 
+def received():
+    """Return how many packets each device of the calling thread's namespace has received."""
+    lines = (line.split() for line in DEVICES.read_text().splitlines()[2:])
+    return {name.rstrip(":"): int(packets) for name, _, packets, *_ in lines}
+
+
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 @namespaced
@@ -45,6 +51,19 @@ def test_every_host_reaches_the_server_from_its_own_address(topology, family):
         for host in topology.hosts:
             if host != SERVER:
                 assert connect_from(network, host, known[SERVER]) == (0, known[host])
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@namespaced
+def test_what_comes_from_a_client_passes_through_the_bridge(family):
+    with Network(World(topology=Topology.BRIDGE), family) as network:
+        network.enter(BRIDGE)
+        before = received()
+        network.enter(CLIENT)
+        assert connect_from(network, CLIENT, ADDRESSES[family][SERVER])[0] == 0
+        network.enter(BRIDGE)
+        assert all(received()[name] - before[name] >= 2 for name in (CLIENT, SERVER))
+        network.enter(CLIENT)
 
 
 @pytest.mark.parametrize("family", [4, 6])

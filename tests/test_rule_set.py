@@ -76,3 +76,19 @@ def test_across_a_link_the_addresses_of_a_plan_stand_in_rules():
     assert words["server_bits"] == "0x20010db8000000000000000000000010"
     further = msgspec.structs.replace(plan, sources=1, clients=["2001:db8::7"])
     assert placeholders(further)["client"] == "{ 2001:db8::fffe, 2001:db8::7 }"
+
+
+@pytest.mark.parametrize(("family", "last"), [(4, "ip saddr 198.19.1.44"), (6, "ip6 saddr 2001:2:0:ffff::12c")])
+@namespaced
+def test_a_rule_can_be_several_that_are_counted_as_one(family, last):
+    if not firewall.has_nft():
+        pytest.skip("nft is not installed (Debian package nftables)")
+    strangers = FilterRule(name="strangers", hook=Hook.INPUT, match="{ip} saddr {stranger}", copies=300)
+    several = FilterRule(name="several", hook=Hook.OUTPUT, match="tcp dport {port}", action="", copies=3)
+    load_rule_set([strangers, several], {}, placeholders(Plan(scenario="clean", family=family)))
+    lines = [line.strip() for line in firewall.list_rules().splitlines() if "strangers" in line]
+    assert len(lines) == len(set(lines)) == 300
+    assert lines[-1].startswith(last)
+    with socket.socket(socket.AF_INET if family == 4 else socket.AF_INET6) as client:
+        assert client.connect_ex(("127.0.0.1" if family == 4 else "::1", 5000)) != 0
+    assert firewall.count_packets() == {"strangers": 0, "several": 3}

@@ -38,6 +38,7 @@ WRONG = [
     (world(rules=[rule(name="two words")]), "'two words' is no name for a rule or a set; use small letters,"),
     (world(sets={'a"': ""}), "is no name for a rule or a set; use small letters, digits and hyphens."),
     (world(rules=[rule(), rule()]), "Two rules have one name; there are syns, syns."),
+    (world(rules=[rule(copies=0)]), "A rule may be from 1 to 10,000 alike, not 0."),
     (world(routes=[Route(to=CLIENT, kind="lost")]), "'lost' is no kind of route; there are unreachable,"),
     (world(routes=[Route(to=CLIENT, kind="unicast")]), "A route of kind unicast leads through a device."),
     (world(routes=[Route(to=CLIENT, kind="throw", through="lo")]), "A route of kind throw leads through no device."),
@@ -84,3 +85,8 @@ def test_a_plan_without_a_world_has_the_identity_of_before():
     plain = Plan(scenario="tried")
     assert plain.identity == Plan(scenario="tried", world=World()).identity
     assert plain.identity != Plan(scenario="tried", **world()).identity
+
+
+def test_a_rule_alone_has_the_identity_of_before_there_could_be_several():
+    alone, several = (Plan(scenario="tried", **world(rules=[rule(copies=copies)])) for copies in (1, 2))
+    assert alone.identity == "d32828abb1d5" != several.identity

@@ -12,7 +12,7 @@ import msgspec
 from stress.cli.completion import complete_act, complete_setting
 from stress.cli.counts import COUNT
 from stress.lab.sysctl_name import complete_sysctl
-from stress.model.acts import choose_acts
+from stress.model.acts import act_fault, choose_acts
 from stress.model.errors import UsageError
 from stress.model.mine import Release
 from stress.model.plan import Close, EvidenceSource, Plan, Ports, Serve
@@ -191,7 +191,7 @@ def make_plan(base: Plan, given: dict[str, Any]) -> Plan:
     changes = {name: value for name, value in given.items() if value is not None}
     base = choose_acts(base, changes.pop("act_names", ()))
     settings = dict(changes.pop("sysctls", ()))
-    if fault := next(filter(None, map(base.act_fault, sorted({*changes, *settings}))), None):
+    if fault := next(filter(None, (act_fault(base, name) for name in sorted({*changes, *settings}))), None):
         raise UsageError(fault)
     if changes.pop("fast", None):
         if base.release is not Release.FIN_TIMEOUT:

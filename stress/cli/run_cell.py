@@ -12,6 +12,7 @@ import msgspec
 from stress.cli.shortage import explain_shortage
 from stress.cli.verb import Verb
 from stress.lab import namespace, network_namespace, sysctl
+from stress.lab.cgroup_programs import inside_cgroup
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.lab.pdeathsig import die_with_parent
 from stress.lab.perf import Recording
@@ -71,7 +72,10 @@ def run_cell(
         plan = decode_plan(sys.stdin.buffer.read())
         arm = None if arm_text is None else msgspec.json.decode(arm_text, type=SuiteArm)
         asked = AskedKernel(plan.evidence)  # nothing can be loaded into the kernel from a user namespace
-        with Recording(output, profile_hz) if profile_hz else nullcontext() as recording:  # nor sampled from there
+        with (
+            inside_cgroup(plan.cgroup),
+            Recording(output, profile_hz) if profile_hz else nullcontext() as recording,  # nor sampled from there
+        ):
             enter_place(plan, netns, arm, alone=alone)
             # numpy starts threads, and a process with threads cannot enter a namespace: only now. An interrupt until
             # here ends this process, which its parent understands: in the middle of an import it could become anything.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from stress.lab import device, link_queue, namespace, sysctl
 from stress.lab.network_namespace import HERE
 from stress.model.errors import LabError
-from stress.model.world import ADDRESSES, CLIENT, GATEWAYS, ROUTER, SERVER, Route, Topology, World
+from stress.model.world import ADDRESSES, BRIDGE, CLIENT, GATEWAYS, ROUTER, SERVER, Route, Topology, World
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
@@ -51,6 +51,8 @@ class Network:
             stack.callback(self.close)
             if world.topology is not Topology.LOOPBACK:
                 self.make_hosts()
+                if world.topology is Topology.BRIDGE:
+                    self.join_by_bridge(CLIENT, SERVER)
                 for near, far in links_of(world.topology):
                     self.join_hosts(near, far)
             for route in world.routes:
@@ -113,6 +115,20 @@ class Network:
             if far == ROUTER:
                 neighbour = self.own_address(far, near)
                 netlink.route("add", dst="default", gateway=neighbour, oif=index, family=self.domain)
+        self.enter(CLIENT)
+
+    def join_by_bridge(self, one: str, other: str) -> None:
+        """Join two hosts to a bridge in a namespace of its own; each has its device as if they were joined directly."""
+        namespace.enter_new_network()
+        self.descriptors[BRIDGE] = os.open(HERE, os.O_RDONLY)
+        with open_route() as netlink:
+            index = device.add_bridge(netlink)
+            device.add_port(netlink, index, one, other, self.descriptors[one])
+            device.add_port(netlink, index, other, one, self.descriptors[other])
+        for host, neighbour in ((one, other), (other, one)):
+            self.enter(host)
+            with open_route() as netlink:
+                self.configure_device(netlink, host, neighbour)
         self.enter(CLIENT)
 
     def configure_device(self, netlink: "IPRoute", host: str, neighbour: str) -> int:
@@ -207,7 +223,9 @@ class Network:
 
 
 def links_of(topology: Topology) -> list[tuple[str, str]]:
-    """Return the links: pairs of a host and its gateway, or of two hosts."""
+    """Return the links between hosts: pairs of a host and its gateway, or of two hosts; a bridge has its own."""
+    if topology is Topology.BRIDGE:
+        return []
     if topology is Topology.LINK:
         return [(CLIENT, SERVER)]
     return [(name, ROUTER) for name in topology.hosts if name != ROUTER]

@@ -4,10 +4,12 @@
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 
+import msgspec
+
 from stress.lab.firewall import TABLE, run_nft
 from stress.model.mine import UNHEARD
 from stress.model.plan import Plan
-from stress.model.world import ADDRESSES, CLIENT, SERVER, FilterRule, Hook, Topology
+from stress.model.world import ADDRESSES, CLIENT, SERVER, FilterRule, Hook, Topology, stranger
 
 SERVER_BITS = "server_bits"  # across a link: the server's address as a number, for fields that nft has no name for
 
@@ -23,9 +25,17 @@ def load_rule_set(rules: Iterable[FilterRule], sets: Mapping[str, str], words: M
     Raises:
         LabError: nft fails.
     """
-    rules = list(rules)
+    rules = [msgspec.structs.replace(rule, copies=1, match=match) for rule in rules for match in matches(rule, words)]
     for first in range(0, len(rules) or 1, AT_ONCE):
         run_nft(["-f", "-"], write_rule_set(rules[first : first + AT_ONCE], {} if first else sets, words))
+
+
+def matches(rule: FilterRule, words: Mapping[str, str]) -> list[str]:
+    """Return the match of each copy of a rule, with the address of its stranger."""
+    if rule.copies == 1:
+        return [rule.match]
+    family = 4 if words["ip"] == "ip" else 6
+    return [rule.match.replace("{stranger}", stranger(family, number)) for number in range(1, rule.copies + 1)]
 
 
 def write_rule_set(

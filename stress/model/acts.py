@@ -31,3 +31,13 @@ def choose_acts(plan: Plan, names: Iterable[str]) -> Plan:
             raise UsageError(f"The act {name!r} continues the one before it; choose that too.")
         chosen[name], complete = changes, True
     return msgspec.structs.replace(plan, acts=chosen)
+
+
+def act_fault(plan: Plan, name: str) -> str | None:
+    """Return a sentence when the acts decide a field or a setting, which then cannot be set or varied; or None."""
+    if name == "sysctls" or not any(name in act or name in act.get("sysctls", {}) for act in plan.acts.values()):
+        return None
+    return (
+        f"The scenario {plan.scenario} itself varies {name} from act to act ({', '.join(plan.acts)}); leave it "
+        "out, or use another scenario."
+    )

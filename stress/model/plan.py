@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from stress.model.cgroup import CgroupHook
 from stress.model.mine import Isn, Laying, MineState, Release
 from stress.model.protocol import Protocol
 from stress.model.world import ADDRESSES, CLIENT, CLIENT2, SERVER, Drop, Firewall, Topology, World
@@ -17,7 +18,7 @@ CAPTURE_SCENARIO = "capture"  # no storm: read from capture files
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}  # by family
 LATER_FIELDS = (  # added after 1.0: left out of the identity where they have their default
     *("evidence", "world", "mine_state", "mines_from", "fillers", "protocol", "use", "listeners", "stuck"),
-    *("stuck_until_s", "until_slow", "peers", "clients"),
+    *("stuck_until_s", "until_slow", "peers", "clients", "bystanders", "bystander_state", "cgroup"),
 )
 
 
@@ -85,6 +86,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         mines_from: the host that makes their connections: client or client2.
         release: how the mines' client ports become free.
         rest_s: pause between the minefield and the storm.
+        bystanders: sockets laid before the storm that it does not meet, of connections to further ports of the server.
+        bystander_state: theirs: TIME-WAIT, at the client, or ESTABLISHED, at the server.
         linger2_s: TCP_LINGER2 of the storm's sockets; 0 leaves it to net.ipv4.tcp_fin_timeout.
         protocol: what the storm's sockets speak.
         use: whether each connection is used once, by one byte to the server and one back, timed apart from connect().
@@ -111,6 +114,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         peers: hosts across a link: the first serves, each further one is a client; clients: addresses of the latter.
         witness: sample pairs of sockets during the storm: one in SYN_SENT, and the one in CLOSE_WAIT that it met.
         capture: store the packets of the first attempts of each cause.
+        cgroup: what calls programs of a cgroup that client and server are in.
         evidence: where the proof of causes comes from; without root of the host a run goes on with counts.
         world: the hosts between which the storm runs, and what is wrong with them.
         until_slow: end after the part, of a second each, in which so many attempts had sent a SYN again or failed.
@@ -132,6 +136,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     isn: Isn = Isn.KERNEL
     release: Release = Release.NO_BUCKETS
     rest_s: float = 0
+    bystanders: int = 0
+    bystander_state: MineState = MineState.TIME_WAIT
     ports: Ports = Ports.KERNEL
     close: Close = Close.RST
     linger2_s: int = 0
@@ -166,6 +172,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     clients: list[str] = []
     witness: bool = False
     capture: bool = False
+    cgroup: CgroupHook = CgroupHook.NONE
     evidence: EvidenceSource = EvidenceSource.COUNTS
     world: World = World()
     until_slow: int | None = None
@@ -203,6 +210,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         usual = Plan(scenario=self.scenario)  # plans of before there was a choice have the identity of then
         left_out = {"seed", *(name for name in LATER_FIELDS if getattr(self, name) == getattr(usual, name))}
         document = {name: value for name, value in msgspec.to_builtins(self).items() if name not in left_out}
+        document |= {"world": self.world.described()} if "world" in document else {}
         return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:IDENTITY_DIGITS]
 
     def on_host(self) -> "Plan":
@@ -224,15 +232,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Return the addresses of client and server in the plan's topology; across a link they are what they are."""
         usual = {Topology.LOOPBACK: (LOOPBACK[family],) * 2, Topology.PEER: (self.source, self.target)}
         return usual.get(self.world.topology) or (ADDRESSES[family][CLIENT], ADDRESSES[family][SERVER])
-
-    def act_fault(self, name: str) -> str | None:
-        """Return a sentence when the acts decide a field or a setting, which then cannot be set or varied; or None."""
-        if name == "sysctls" or not any(name in act or name in act.get("sysctls", {}) for act in self.acts.values()):
-            return None
-        return (
-            f"The scenario {self.scenario} itself varies {name} from act to act ({', '.join(self.acts)}); leave it "
-            "out, or use another scenario."
-        )
 
     def storms(self) -> dict[str, "Plan"]:
         """Return the plan of each act by its name; the sysctls of an act are added to those of the plan.

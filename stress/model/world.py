@@ -2,10 +2,13 @@
 """World: the hosts between which a storm runs, and what is wrong with them. Imports no numpy."""
 
 from enum import StrEnum
+from ipaddress import ip_address
+from typing import Any
 
 import msgspec
 
 CLIENT, CLIENT2, ROUTER, SERVER = "client", "client2", "router", "server"
+BRIDGE = "bridge"  # a namespace of its own, but no host: it has no address
 
 
 class Topology(StrEnum):
@@ -13,6 +16,7 @@ class Topology(StrEnum):
 
     LOOPBACK = "loopback"  # client and server are one host
     LINK = "link"  # client and server, joined by a link
+    BRIDGE = "bridge"  # client and server, each joined by a link to one bridge
     ROUTER = "router"  # a router between client and server
     TWO_CLIENTS = "two-clients"  # a router between two clients and a server
     PEER = "peer"  # client and server are machines of their own; what is between them is there already
@@ -26,6 +30,7 @@ class Topology(StrEnum):
 HOSTS = {
     Topology.LOOPBACK: (CLIENT,),
     Topology.LINK: (CLIENT, SERVER),
+    Topology.BRIDGE: (CLIENT, SERVER),
     Topology.ROUTER: (CLIENT, ROUTER, SERVER),
     Topology.TWO_CLIENTS: (CLIENT, CLIENT2, ROUTER, SERVER),
     Topology.PEER: (CLIENT, SERVER),
@@ -35,7 +40,13 @@ ADDRESSES = {
     4: {CLIENT: "198.18.0.2", CLIENT2: "198.18.0.3", ROUTER: "198.18.1.1", SERVER: "198.18.1.2"},
     6: {CLIENT: "2001:2::2", CLIENT2: "2001:2::3", ROUTER: "2001:2:0:1::1", SERVER: "2001:2:0:1::2"},
 }
+STRANGERS = {4: ip_address("198.19.0.0"), 6: ip_address("2001:2:0:ffff::")}  # of the same blocks; no host has one
 GATEWAYS = {4: "198.18.0.1", 6: "2001:2::1"}  # the router's address on the clients' links
+
+
+def stranger(family: int, number: int) -> str:
+    """Return an address that no host of a world has; each number has another one."""
+    return str(STRANGERS[family] + number)
 
 
 class Hook(StrEnum):
@@ -74,7 +85,7 @@ class Segment(StrEnum):
 
 
 class FilterRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rule of nftables: ``MATCH counter ACTION``.
+    """One rule of nftables: ``MATCH counter ACTION``, or several in a row that are alike.
 
     In ``match`` and ``action`` ``{port}`` stands for the server's ports, ``{ip}`` for ``ip`` or ``ip6``, ``{address}``
     for ``ipv4_addr`` or ``ipv6_addr``, and ``{client}``, ``{client2}``, ``{router}`` and ``{server}`` for the addresses
@@ -88,6 +99,7 @@ class FilterRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         on: the host.
         nat: whether its chain translates addresses.
         stops: which segment of the storm it stops, if its count is exactly of those; None: the books do not use it.
+        copies: how many rules it is; ``{stranger}`` stands for an address that no host has, in each copy another one.
     """
 
     name: str
@@ -97,6 +109,12 @@ class FilterRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     on: str = SERVER
     nat: bool = False
     stops: Segment | None = None
+    copies: int = 1
+
+    @property
+    def text(self) -> str:
+        """What it does, as it is written here, and how often it is there."""
+        return f"{self.match} {self.action}{f' ({self.copies:,} times)' if self.copies > 1 else ''}"
 
     @property
     def sends_rst(self) -> bool:
@@ -162,6 +180,14 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     queues: list[Queue] = []
     sysctls: dict[str, dict[str, str]] = {}
     silent: list[str] = []
+
+    def described(self) -> dict[str, Any]:
+        """Return it for a plan's identity: with what was added after 1.0 only where it is not as it was then."""
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        for rule in document["rules"]:
+            if rule["copies"] == 1:
+                del rule["copies"]
+        return document
 
     def host(self, name: str) -> str:
         """Return the host that a name means: where client and server are one, that one."""

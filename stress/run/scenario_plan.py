@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from stress.lab.sysctl_name import complete_sysctl
+from stress.model.acts import act_fault
 from stress.model.errors import UsageError
 from stress.model.plan import Plan
 from stress.run.peer.plan import across_to, set_addresses
@@ -52,7 +53,7 @@ def change_fields(base: Plan, fields: Mapping[str, Any]) -> Plan:
     Raises:
         UsageError: there is no such field, its acts decide it, or a value is of the wrong type.
     """
-    if fault := next(filter(None, map(base.act_fault, sorted(fields))), None):
+    if fault := next(filter(None, (act_fault(base, name) for name in sorted(fields))), None):
         raise UsageError(fault)
     given = fields.get("sysctls", {})
     named = {complete_sysctl(name): value for name, value in given.items()} if isinstance(given, Mapping) else given

@@ -49,7 +49,7 @@ def act_s(act: Plan, settings: dict[str, str]) -> float:
     """Return how long one storm, what is made before it, and its analysis can take (s)."""
     attempts = most_attempts(act)
     laying_s = minefield_s(act, settings) if act.mines and act.fresh else 0.0
-    listing_s = (act.mines + act.fillers) / SLOWEST_PER_S
+    listing_s = (act.mines + act.fillers + act.bystanders) / SLOWEST_PER_S
     return ACT_S + act.rest_s + laying_s + listing_s + storm_s(act, attempts, settings) + attempts / ANALYSED_PER_S
 
 

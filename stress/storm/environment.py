@@ -19,6 +19,7 @@ from stress.model.progress import ProgressCallback
 from stress.model.record import ExternalServer
 from stress.model.world import CLIENT, ROUTER, SERVER, Drop, FilterRule, Firewall, World
 from stress.storm import four_tuples, minefield
+from stress.storm.bystanders import bystanders_laid
 from stress.storm.check import plan_rules
 from stress.storm.fillers import fill_syn_queue
 from stress.storm.host_load import describe_load
@@ -99,6 +100,7 @@ class Environment:
             time.sleep(plan.rest_s)
         if plan.drop in (Drop.RST, Drop.CHALLENGE) and self.firewall is Firewall.NFT:
             firewall.load_rules(plan.drop, plan.server_ports)
+        stack.enter_context(bystanders_laid(plan, notify))
         self.load_world_rules(nat=False)
         self.network.add_queues()
         if plan.serve is Serve.ABSENT:
@@ -220,7 +222,7 @@ class Environment:
     def rules_text(self) -> str:
         """The plan's own rules and filters, in words."""
         world = self.plan.world
-        own = "; ".join(f"{world.host(rule.on)} {rule.hook}: {rule.match} {rule.action}" for rule in world.rules)
+        own = "; ".join(f"{world.host(rule.on)} {rule.hook}: {rule.text}" for rule in world.rules)
         return own or firewall.describe_firewall(self.plan.drop, self.firewall)
 
     @property

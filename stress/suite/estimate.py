@@ -21,6 +21,7 @@ GUEST_S = 30.0  # to boot, and to import what a run needs
 ACT_S = 0.3
 ATTEMPTS_PER_S = 30_000
 MINES_PER_S = 20_000
+BYSTANDERS_PER_S = 25_000
 FIN_TIMEOUT, PORT_RANGE = "net.ipv4.tcp_fin_timeout", "net.ipv4.ip_local_port_range"
 DEFAULT_FIN_TIMEOUT_S = 60.0
 
@@ -56,7 +57,7 @@ def act_seconds(act: Plan, host: Host) -> float:
     storming_s = act_attempts(act) / (act.rate_per_s or ATTEMPTS_PER_S)
     if act.duration_s is not None:
         storming_s = min(storming_s, act.duration_s)
-    laying_s = act.mines / MINES_PER_S if act.fresh else 0.0
+    laying_s = act.mines / MINES_PER_S + act.bystanders / BYSTANDERS_PER_S if act.fresh else 0.0
     if act.mines and act.fresh and act.release is Release.FIN_TIMEOUT:
         laying_s += float(act.sysctls.get(FIN_TIMEOUT, DEFAULT_FIN_TIMEOUT_S)) + 1
     scenario = SCENARIOS.get(act.scenario)

@@ -15,6 +15,7 @@ SYSTEM_CALLS = {"x86_64": 321, "aarch64": 280}  # the number of bpf(2)
 (MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, MAP_NEXT_KEY, PROG_LOAD, INFO_BY_FD, RAW_TRACEPOINT_OPEN) = (
     *(0, 1, 2, 3, 4, 5, 15, 17),
 )
+LINK_CREATE = 28  # Linux 5.7
 MAP_HASH, MAP_ARRAY, MAP_RING = 1, 2, 27
 PROGRAM_RAW_TRACEPOINT = 17
 NOEXIST = 1  # update only makes new elements
@@ -26,8 +27,9 @@ PROGRAM_INFO_BYTES = 224  # of struct bpf_prog_info, up to verified_insns (Linux
 MISSES_AT = 208  # recursion_misses in it (Linux 5.12)
 MAP_ATTRIBUTES = struct.Struct("=7I16s")
 ELEMENT_ATTRIBUTES = struct.Struct("=IxxxxQQQ")
-PROGRAM_ATTRIBUTES = struct.Struct("=IIQQIIQII16s")
-LINK_ATTRIBUTES = struct.Struct("=QI")
+PROGRAM_ATTRIBUTES = struct.Struct("=IIQQIIQII16sII")
+TRACEPOINT_ATTRIBUTES = struct.Struct("=QI")
+LINK_ATTRIBUTES = struct.Struct("=IIII")
 INFO_ATTRIBUTES = struct.Struct("=IIQ")
 
 
@@ -122,8 +124,10 @@ def list_keys(map_fd: int, key_bytes: int) -> list[bytes]:
     return keys
 
 
-def load_program(code: bytes) -> int:
-    """Load a program for a raw tracepoint and return its descriptor.
+def load_program(code: bytes, kind: int = PROGRAM_RAW_TRACEPOINT, attached_to: int = 0) -> int:
+    """Load a program, for a raw tracepoint or of another kind, and return its descriptor.
+
+    Kinds that can be attached to several things are told to which (enum bpf_attach_type).
 
     Raises:
         LabError: the verifier rejects it.
@@ -133,7 +137,7 @@ def load_program(code: bytes) -> int:
     license_text = ctypes.create_string_buffer(LICENSE)
     log = ctypes.create_string_buffer(LOG_BYTES)
     attributes = PROGRAM_ATTRIBUTES.pack(
-        PROGRAM_RAW_TRACEPOINT,
+        kind,
         len(code) // 8,
         ctypes.addressof(instructions),
         ctypes.addressof(license_text),
@@ -143,6 +147,8 @@ def load_program(code: bytes) -> int:
         0,
         0,
         NAME,
+        0,
+        attached_to,
     )
     try:
         return call_bpf(PROG_LOAD, attributes)
@@ -151,7 +157,7 @@ def load_program(code: bytes) -> int:
         if not lines:
             raise
         reason = next((line for line in reversed(lines) if not line.startswith("processed ")), lines[-1])
-        raise LabError(f"This kernel's verifier rejects the program that hears its word: {reason}.") from error
+        raise LabError(f"This kernel's verifier rejects a program of connstorm: {reason}.") from error
 
 
 def attach_program(program_fd: int, tracepoint: str) -> int:
@@ -161,7 +167,16 @@ def attach_program(program_fd: int, tracepoint: str) -> int:
         OSError: the kernel refuses.
     """
     name = ctypes.create_string_buffer(tracepoint.encode())
-    return call_bpf(RAW_TRACEPOINT_OPEN, LINK_ATTRIBUTES.pack(ctypes.addressof(name), program_fd))
+    return call_bpf(RAW_TRACEPOINT_OPEN, TRACEPOINT_ATTRIBUTES.pack(ctypes.addressof(name), program_fd))
+
+
+def link_program(program_fd: int, cgroup_fd: int, attached_to: int) -> int:
+    """Attach a program to a cgroup, whose descriptor is given; it stays until the descriptor returned is closed.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    return call_bpf(LINK_CREATE, LINK_ATTRIBUTES.pack(program_fd, cgroup_fd, attached_to, 0))
 
 
 def count_misses(program_fd: int) -> int:

@@ -3,9 +3,33 @@
 
 from collections.abc import Iterator
 
+from stress.lab.sysctl import PORT_MAX
 from stress.model.mine import UNHEARD_STATES, Isn, Laying, MineState, Release
 from stress.model.plan import Plan
 from stress.model.world import CLIENT, CLIENT2, Topology, World
+from stress.storm.bystanders import bystander_ports
+
+BYSTANDERS_MAX = 1_000_000
+BYSTANDER_STATES = (MineState.TIME_WAIT, MineState.ESTABLISHED)
+
+
+def old_socket_faults(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with the sockets that there are before a storm."""
+    yield from mine_faults(plan)
+    yield from filler_faults(plan)
+    yield from bystander_faults(plan)
+
+
+def bystander_faults(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with the sockets that the storm does not meet."""
+    if not 0 <= plan.bystanders <= BYSTANDERS_MAX:
+        yield f"bystanders must be from 0 to {BYSTANDERS_MAX:,}, not {plan.bystanders:,}."
+    elif plan.bystanders and (plan.host or plan.world.topology is not Topology.LOOPBACK):
+        yield "Bystanders are laid on one host with a private namespace; leave out --host, and the hosts of a world."
+    elif plan.bystanders and bystander_ports(plan)[-1] > PORT_MAX:
+        yield f"{plan.bystanders:,} bystanders need ports above {PORT_MAX}; lower --listen-port."
+    if plan.bystander_state not in BYSTANDER_STATES:
+        yield f"Bystanders are in {' or '.join(BYSTANDER_STATES)}, not in {plan.bystander_state}."
 
 
 def mine_faults(plan: Plan) -> Iterator[str]:

@@ -16,7 +16,7 @@ from stress.storm.check import world_rules
 from stress.storm.check.address_rules import PORT_MAX, addresses_faults, space_faults
 from stress.storm.check.firewall_rules import firewall_faults
 from stress.storm.check.listener_rules import listener_faults
-from stress.storm.check.mine_rules import deaf_hosts, filler_faults, mine_faults
+from stress.storm.check.mine_rules import deaf_hosts, old_socket_faults
 from stress.storm.check.world_rules import world_faults
 from stress.storm.ports import PortRange
 from stress.storm.segment import listing_policy
@@ -107,8 +107,7 @@ def combination_faults(plan: Plan) -> Iterator[str]:
         )
     yield from firewall_faults(plan)
     yield from world_faults(plan)
-    yield from mine_faults(plan)
-    yield from filler_faults(plan)
+    yield from old_socket_faults(plan)
     yield from evidence_faults(plan)
     if plan.probes and plan.ports is not Ports.KERNEL:
         yield f"{plan.scenario} measures connect() that chooses its port by itself; leave out --ports."

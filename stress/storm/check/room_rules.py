@@ -35,7 +35,7 @@ def memory_parts(plan: Plan, ports: PortRange, nofile: int) -> dict[str, int]:
     record_bytes = copies * written * (ATTEMPT.itemsize + plan.use * USE.itemsize) + likely * ANALYSED_BYTES
     is_held = plan.close is Close.HOLD or plan.serve is Serve.LEAK
     opened = min(attempts if is_held else plan.window * plan.workers, attempts, len(ports) * plan.addresses)
-    ends = plan.mines + plan.fillers + 2 * opened
+    ends = plan.mines + plan.fillers + plan.bystanders + 2 * opened
     processes = process_count(plan, ports, nofile)
     return {
         "the program": PROGRAM_BYTES + plan.capture * CAPTURE_BYTES,

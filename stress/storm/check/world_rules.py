@@ -13,6 +13,7 @@ NAME = re.compile(r"[a-z0-9_-]{1,40}")
 REFUSING_KINDS = ("unreachable", "prohibit", "blackhole", "throw")
 ROUTE_KINDS = (*REFUSING_KINDS, "unicast", "local")
 QUEUE_KINDS = ("netem", "tbf")
+COPIES_MAX = 10_000  # of a rule
 
 
 def world_faults(plan: Plan) -> Iterator[str]:
@@ -52,6 +53,7 @@ def part_faults(world: World) -> Iterator[str]:
             yield f"{name!r} is no name for a rule or a set; use small letters, digits and hyphens."
     if len(set(names)) != len(names):
         yield f"Two rules have one name; there are {', '.join(names)}."
+    yield from copies_faults(world)
     for route in world.routes:
         if route.kind not in ROUTE_KINDS:
             yield f"{route.kind!r} is no kind of route; there are {', '.join(ROUTE_KINDS)}."
@@ -62,6 +64,13 @@ def part_faults(world: World) -> Iterator[str]:
     for queue in world.queues:
         if queue.kind not in QUEUE_KINDS:
             yield f"{queue.kind!r} is no kind of queue; there are {', '.join(QUEUE_KINDS)}."
+
+
+def copies_faults(world: World) -> Iterator[str]:
+    """Yield what is wrong with the numbers of rules that are alike."""
+    for rule in world.rules:
+        if not 1 <= rule.copies <= COPIES_MAX:
+            yield f"A rule may be from 1 to {COPIES_MAX:,} alike, not {rule.copies:,}."
 
 
 def is_network(text: str) -> bool:

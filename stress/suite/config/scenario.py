@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from stress.model.acts import choose_acts
+from stress.model.acts import act_fault, choose_acts
 from stress.model.arm import SuiteArm
 from stress.model.errors import UsageError
 from stress.model.link import LINK
@@ -158,5 +158,5 @@ def scenario_plan(base: Plan, given: Parameters, seed: int, varied: Iterable[str
 def refuse_varied(base: Plan, given: Parameters, axes: dict[str, Axis], diagnostics: Diagnostics) -> None:
     """Add an error for each field or setting that is set or varied, but decided by the scenario's acts."""
     for name, at in (*given.at.items(), *((name, axis.at) for name, axis in axes.items())):
-        if fault := base.act_fault(name):
+        if fault := act_fault(base, name):
             diagnostics.add(at, fault)

@@ -44,6 +44,8 @@ def describe_parts(plan: Plan, host: str) -> Iterator[str]:
         yield f"settings here: {', '.join(f'{name}={value}' for name, value in settings.items())}"
     if plan.mines:
         yield f"{plan.mines:,} mines"
+    if plan.bystanders:
+        yield f"{plan.bystanders:,} bystanders in {plan.bystander_state}"
     if plan.drop is not Drop.NOTHING:
         yield f"a firewall against {plan.drop}"
     words = placeholders(plan)
