@@ -7,7 +7,7 @@ from pathlib import Path
 from fuzz_messages import MESSAGES
 from fuzz_reader import DATA, Reader, as_types, by_file, encoded, files, in_copy, in_memory
 
-from stress.analysis.history.series import run_row
+from stress.analysis.history.run_row import run_row
 from stress.analysis.metric import find_metric
 from stress.ci.pull_request import read_pull_request
 from stress.compare import history_cache
@@ -28,8 +28,9 @@ from stress.store.counters import CounterFile
 from stress.store.history_folder import compact_json
 from stress.store.overview import read_overview
 from stress.store.planned import read_planned
+from stress.store.run_header import RunHeader
 from stress.store.run_schema import decode_run
-from stress.store.runs import RunHeader, read_observations
+from stress.store.runs import read_observations
 from stress.store.stored_names import Beginning, list_stored
 from stress.suite import matrix
 from stress.suite.config import load

@@ -17,6 +17,9 @@ from hypothesis import HealthCheck, settings
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# More than a thousand runs of tests, each of which would ask git which commit it is of.
+os.environ.setdefault("CONNSTORM_COMMIT", "")
+
 # A shell lets what it starts in the background ignore Ctrl-C, and so would every program that a test interrupts.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

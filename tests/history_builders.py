@@ -67,10 +67,12 @@ def times(heights):
     return 11_000 * np.exp(WIDTH * np.asarray(heights))
 
 
-def store(folder, number, *, program="connstorm 1.0", cpu=None, **fields):
+def store(folder, number, *, program="connstorm 1.0", cpu=None, commit=None, **fields):
     """Write a run folder, a run a day, and return its name; ``fields`` are those of ``a_document``."""
     started = BEGIN + number * DAY
     document = a_document(started=started.isoformat(), **fields) | {"program": program, "id": f"{number:06x}"}
+    if commit:
+        document["commit"] = commit
     if cpu:
         document["host"]["cpu"] = cpu
     name = f"{started:%Y%m%dT%H%M%SZ}-closewait-{number:06x}"

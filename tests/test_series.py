@@ -7,7 +7,8 @@ import pytest
 from history_builders import store, store_all
 from stored import a_document, a_suite
 
-from stress.analysis.history.series import all_series, parse_start_time
+from stress.analysis.history.run_row import parse_start_time
+from stress.analysis.history.series import all_series
 from stress.analysis.metric import find_metric
 from stress.model.errors import UsageError
 from stress.store.runs import read_observations

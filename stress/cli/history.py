@@ -225,6 +225,7 @@ def change_object(track: Track, change: ChangePoint) -> dict[str, Any]:
         "at": points[change.named_place].runs[0],
         "time": after.time,
         "program": after.program,
+        "commit": after.commit or None,
         "kernel": after.kernel,
         "before": change.before,
         "after": change.after,

@@ -18,14 +18,14 @@ import msgspec
 import numpy as np
 
 from stress import __version__
-from stress.analysis.history.series import RunRow, run_row
+from stress.analysis.history.run_row import RunRow, run_row
 from stress.analysis.metric import Metric
 from stress.model import atomic
 from stress.store.run_folder import RUN_FILE
 from stress.store.runs import read_observations
 from stress.store.suite_folder import SUITE_FILE, TRIAL_FILE, TRIALS_FOLDER
 
-SCHEMA = 3  # of the file; another one is no cache
+SCHEMA = 4  # of the file; another one is no cache
 SAVED_MIN = 100  # runs of a history that is stored: fewer are read and computed soon enough
 DIGEST_BYTES = 16
 FILES_MAX = 50  # caches in the folder; of more, those that were not written for longest are removed

@@ -9,7 +9,8 @@ from pathlib import Path
 from stress.model.plan import Plan
 from stress.store import suite_folder
 from stress.store.run_folder import RUN_FILE
-from stress.store.runs import read_header, read_observations
+from stress.store.run_header import read_header
+from stress.store.runs import read_observations
 from stress.store.suite_folder import SUITE_FILE
 
 

@@ -42,6 +42,7 @@ class Observation:
         profile: the run folder that has its profile: its own where it was profiled, in a suite that of a further run of
             its plan; None without one.
         unprofiled: why a trial whose profile was wanted has none, in a sentence; "" for no reason.
+        commit: of the program that made it, with ``+`` where its files were not those of the commit; "" if not known.
     """
 
     path: Path
@@ -68,6 +69,7 @@ class Observation:
     interrupted: bool = False
     profile: Path | None = None
     unprofiled: str = ""
+    commit: str = ""
 
     @property
     def timed(self) -> bool:

@@ -208,7 +208,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A run without its arrays.
 
     ``boot_id`` is that of the host that stormed: runs before and after a reboot are of different sessions. It is unset
-    where it was not stored, or not known. ``profiled`` is unset where no profiler took part.
+    where it was not stored, or not known. ``profiled`` is unset where no profiler took part. ``commit`` is that of the
+    program, with ``+`` where its files were not those of the commit; unset where it is not known.
     """
 
     id: str
@@ -222,6 +223,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
     boot_id: str | msgspec.UnsetType = msgspec.UNSET
     profiled: ProfileReport | msgspec.UnsetType = msgspec.UNSET
+    commit: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def is_capture(self) -> bool:

@@ -194,6 +194,7 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
         protocol: number of the protocol that it speaks; 1 stands for programs that do not send it.
         refused: why no private namespace can be made there; unset where one can.
         run_schema: number of the schema of the run.json that it writes; unset where it does not say.
+        commit: of the program, as of a run; unset where it is not known.
     """
 
     program: str
@@ -204,3 +205,4 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     protocol: int = 1
     refused: str | msgspec.UnsetType = msgspec.UNSET
     run_schema: int | msgspec.UnsetType = msgspec.UNSET
+    commit: str | msgspec.UnsetType = msgspec.UNSET

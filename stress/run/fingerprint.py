@@ -10,6 +10,7 @@ import msgspec
 import stress
 from stress import _fastconnect, _listener
 from stress.lab import host
+from stress.lab.checkout import program_commit
 from stress.model.suite import Fingerprint
 from stress.run.protocol import PROTOCOL
 from stress.store.run_schema import SCHEMA
@@ -35,6 +36,7 @@ def take_fingerprint(on_the_host: list[str], in_a_namespace: list[str], refused:
         protocol=PROTOCOL,
         refused=refused or msgspec.UNSET,
         run_schema=SCHEMA,
+        commit=program_commit() or msgspec.UNSET,
     )
 
 

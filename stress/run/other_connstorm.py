@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 import stress
+from stress.lab.checkout import VARIABLE as COMMIT_VARIABLE
 from stress.model.arm import SuiteArm
 from stress.model.errors import LabError, UsageError
 from stress.model.json_text import decode_json
@@ -18,7 +19,9 @@ from stress.store.run_schema import SCHEMA
 
 IN_AN_ENVIRONMENT = Path("bin") / "python"  # the interpreter of a virtual environment
 # The other one imports neither what this one was told to, nor what lies in the folder of the user.
-ITS_OWN_MODULES: dict[str, str | None] = {"PYTHONPATH": None, "PYTHONHOME": None, "PYTHONSAFEPATH": "1"}
+ITS_OWN_MODULES: dict[str, str | None] = {
+    "PYTHONPATH": None, "PYTHONHOME": None, "PYTHONSAFEPATH": "1", COMMIT_VARIABLE: None,
+}  # fmt: skip
 SHOWN_COLUMNS = 160
 
 

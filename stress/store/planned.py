@@ -13,7 +13,8 @@ from stress.model.suite import Cell, Status, TrialRecord
 from stress.store import suite_folder
 from stress.store.interrupted import explain_interruption
 from stress.store.run_folder import RUN_FILE
-from stress.store.runs import cell_name, read_header, split_arm
+from stress.store.run_header import read_header
+from stress.store.runs import cell_name, split_arm
 from stress.store.stored_names import short_name
 from stress.store.suite_folder import SUITE_FILE, Manifest
 

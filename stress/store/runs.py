@@ -12,67 +12,21 @@ from typing import Any
 
 import msgspec
 
-from stress.model.busy import busy_reasons
 from stress.model.errors import NoRunsError, UsageError
-from stress.model.host import Host
-from stress.model.json_text import decode_json
 from stress.model.kernel import HOST
 from stress.model.observation import Observation
-from stress.model.plan import EvidenceSource, Plan
-from stress.model.record import Phase
-from stress.model.stall import Stall
+from stress.model.plan import Plan
 from stress.model.suite import Settle, Status
-from stress.model.summary import Summary
-from stress.model.units import SECOND_NS
 from stress.store import suite_folder
 from stress.store.counters import read_counters
 from stress.store.run_folder import RUN_FILE
-from stress.store.run_schema import SCHEMA, decode_run
+from stress.store.run_header import RunHeader, read_header
 from stress.store.sessions import suite_sessions
 from stress.store.suite_folder import SUITE_FILE
 from stress.store.trial_profile import profile_fields
 from stress.storm.catalogue import SCENARIOS
 
 NOT_IN_CELL_NAMES = ("scenario", "seed", "sysctls", "acts", "source", "target")
-
-
-class ActHeader(msgspec.Struct, frozen=True):
-    """The part of an act that an Observation needs."""
-
-    sysctls: dict[str, str]
-    phases: list[Phase]
-    stolen_ms: int
-    evidence: EvidenceSource = EvidenceSource.COUNTS
-    stalls: list[Stall] = []
-    stalls_missed: int = 0
-
-
-class RunHeader(msgspec.Struct, frozen=True):
-    """The part of run.json that an Observation needs: decoding it takes a fifth of the time of decoding everything."""
-
-    schema: int
-    id: str
-    program: str
-    started_utc: str
-    plan: Plan
-    host: Host
-    acts: list[ActHeader]
-    summary: Summary
-    boot_id: str | msgspec.UnsetType = msgspec.UNSET
-    interrupted: bool = False
-    profiled: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-    @property
-    def took_s(self) -> float:
-        """How long its phases took."""
-        ends_ns = [end_ns for act in self.acts for phase in act.phases for end_ns in (phase.start_ns, phase.end_ns)]
-        return (max(ends_ns) - min(ends_ns)) / SECOND_NS if ends_ns else 0.0
-
-    def busy_reasons(self, settle: Settle | None) -> tuple[str, ...]:
-        """Return why its machine was not quiet, with what is known from before it."""
-        host = self.host
-        workers = 2 if self.plan.has_two_clients else max(self.plan.workers, 1)  # a damaged file may say any number
-        return busy_reasons(settle, self.acts, cpus=host.cpus, workers=workers, jiffy_ns=host.jiffy_ns)
 
 
 def read_arm(argument: str, name: str = "") -> list[Observation]:
@@ -198,6 +152,7 @@ def observe(
         label=label,
         started_utc=header.started_utc,
         program=header.program,
+        commit=header.commit or "",
         host=header.host,
         plan=header.plan,
         settings=header.acts[0].sysctls if header.acts else {},
@@ -212,23 +167,6 @@ def observe(
 def evidence_text(header: RunHeader) -> str:
     """Return the evidence that the acts of a run had: ``'counts'``; ``'counts+kernel'`` where they differ."""
     return "+".join(sorted({act.evidence.value for act in header.acts})) or header.plan.evidence.value
-
-
-def read_header(path: Path) -> RunHeader:
-    """Read the header of a run.json of any schema."""
-    file = path / RUN_FILE
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} is not a run folder: {RUN_FILE} cannot be read ({error.strerror}).") from error
-    try:
-        header = decode_json(data, RunHeader)
-        if header.schema == SCHEMA:
-            return header
-    except msgspec.DecodeError:
-        pass  # an older schema, or damaged: decode_run() upgrades or raises
-    document, _ = decode_run(data, str(file))
-    return msgspec.convert(msgspec.to_builtins(document), RunHeader)
 
 
 def cell_name(plan: Plan) -> str:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import stress
 from stress.lab import host, overhead
 from stress.lab.capture import Packets
+from stress.lab.checkout import program_commit
 from stress.lab.kernel_word.asked import AskedKernel
 from stress.model.attempt import USE
 from stress.model.plan import LOOPBACK, Plan
@@ -65,7 +66,7 @@ def carry_out(
         LabError: no connection can be made here, or the environment could not be made.
     """
     plan_rules.refuse(external_faults(plan) if plan.is_external else plan_rules.plan_faults(plan))
-    started = datetime.now(UTC)
+    started, commit = datetime.now(UTC), program_commit()
     costs = measure_costs(plan)
     if peer is not None:
         plan_rules.refuse(link_faults(plan, peer))
@@ -88,6 +89,7 @@ def carry_out(
             interrupted=ended.interrupted,
             warnings=[*refusals(asked), *(peer.warnings if peer else ()), *run_warnings(plan, ended, peer)],
             boot_id=host.boot_id() or msgspec.UNSET,
+            commit=commit or msgspec.UNSET,
         )
         attempts = results[0].attempts if len(results) == 1 else np.concatenate([result.attempts for result in results])
         mines, events = (np.concatenate([getattr(result, name) for result in results]) for name in ("mines", "events"))

@@ -14,7 +14,7 @@ from stress.model.suite import EMULATED, Cell, Status
 from stress.model.summary import Summary
 from stress.store import suite_folder
 from stress.store.calibration import find_calibration
-from stress.store.runs import read_header
+from stress.store.run_header import read_header
 from stress.store.suite_folder import Manifest
 from stress.store.trial_profile import unprofiled_reason
 

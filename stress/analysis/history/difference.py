@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from stress.analysis.history.change import ChangePoint, Kind
+from stress.analysis.history.run_row import COMMIT
 from stress.analysis.history.series import Series
 
 NEAR_POINTS = 2  # a step is placed within so many points, as a rule
@@ -33,9 +34,10 @@ def differences_at(series: Series, change: ChangePoint) -> list[Difference]:
     if change.kind is Kind.DRIFT:
         return differences_between(series, change.place, change.last)
     exact = differences_between(series, change.place - 1, change.place)
-    return exact or differences_between(
-        series, max(0, change.place - 1 - NEAR_POINTS), min(last, change.place + NEAR_POINTS)
-    )
+    if any(one.what != COMMIT for one in exact):  # which may be another one at every point
+        return exact
+    near = differences_between(series, max(0, change.place - 1 - NEAR_POINTS), min(last, change.place + NEAR_POINTS))
+    return [*exact, *(one for one in near if one.what != COMMIT)]
 
 
 def differences_between(series: Series, first: int, last: int) -> list[Difference]:

@@ -9,7 +9,8 @@ from stress.analysis.comparison.counter_metric import refuse_unknown_counters
 from stress.analysis.history.change import ChangePoint, State, Track
 from stress.analysis.history.change_point import find_change_points
 from stress.analysis.history.detectors import Memo, compute_anew
-from stress.analysis.history.series import RunRow, Series, run_row, series_of_rows
+from stress.analysis.history.run_row import RunRow, run_row
+from stress.analysis.history.series import Series, series_of_rows
 from stress.analysis.metric import Metric, find_metric
 from stress.analysis.statistics.trials import THRESHOLD
 from stress.model.acceptance import Acceptance

@@ -3,55 +3,20 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from statistics import median_low
 
 import msgspec
 
-from stress.analysis.comparison.counter_metric import value_of
+from stress.analysis.history.run_row import COMMIT, RunRow, run_row
 from stress.analysis.metric import Metric
 from stress.analysis.statistics.trials import TIMED_UNITS, Estimate, median_interval
 from stress.model.busy import is_mostly_busy
-from stress.model.errors import UsageError
 from stress.model.observation import Observation
 
 Key = tuple[str, str, str]  # cell, testbed, identity of the plan
-Occasions = list[list["RunRow"]]
-
-
-class RunRow(msgspec.Struct, frozen=True, gc=False):
-    """What series need of a stored run.
-
-    Attributes:
-        cell: name of its cell.
-        testbed: the kind of machine.
-        identity: of its plan.
-        group: id of the suite that it is a trial of; "" for none.
-        time: when it began.
-        path: the run folder.
-        program: version of the program that made it.
-        kernel: release of the kernel.
-        attempts: how many there were.
-        timed: whether its times and rates can be compared.
-        busy: whether it was made while the machine was busy.
-        facts: as of a point.
-        values: of the metrics that are asked for, in their order; None where it has none.
-    """
-
-    cell: str
-    testbed: str
-    identity: str
-    group: str
-    time: datetime
-    path: str
-    program: str
-    kernel: str
-    attempts: int
-    timed: bool
-    busy: bool
-    facts: dict[str, str]
-    values: tuple[float | None, ...]
+Occasions = list[list[RunRow]]
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
@@ -66,7 +31,8 @@ class Point(msgspec.Struct, frozen=True, gc=False):
         path: the run folder; for trials, that of the first one.
         runs: the names of all their run folders.
         busy: how many of the runs were made while the machine was busy.
-        facts: what may change from run to run, by name: kernel, program, machine and settings; of the first run.
+        facts: what may change from run to run, by name: kernel, program, machine and settings; of the first run. Of
+            commits all, with commas.
     """
 
     time: datetime
@@ -78,6 +44,11 @@ class Point(msgspec.Struct, frozen=True, gc=False):
     runs: tuple[str, ...]
     busy: int = 0
     facts: dict[str, str] = {}
+
+    @property
+    def commit(self) -> str:
+        """The commit of the program, short; "" where it is not known."""
+        return self.facts.get(COMMIT, "")
 
     @property
     def is_busy(self) -> bool:
@@ -128,30 +99,6 @@ def all_series(observations: Iterable[Observation], metrics: Sequence[Metric]) -
     return series_of_rows([run_row(run, metrics) for run in observations if not run.interrupted], metrics)
 
 
-def run_row(run: Observation, metrics: Sequence[Metric]) -> RunRow:
-    """Return what series need of a run.
-
-    Raises:
-        UsageError: its start time is invalid.
-    """
-    values = (value_of(metric, run) for metric in metrics)
-    return RunRow(
-        cell=run.cell,
-        testbed=run.host.testbed,
-        identity=run.plan.identity,
-        group=run.group,
-        time=parse_start_time(run),
-        path=str(run.path),
-        program=run.program,
-        kernel=run.host.kernel,
-        attempts=run.summary.attempts,
-        timed=run.timed,
-        busy=run.is_busy,
-        facts=recorded_facts(run),
-        values=tuple(None if value is None else float(value) for value in values),
-    )
-
-
 def series_of_rows(rows: Iterable[RunRow], metrics: Sequence[Metric]) -> list[Series]:
     """Return the series of runs as ``all_series`` does; the values of the rows are those of the metrics."""
     plans = occasions_by_plan(rows)
@@ -189,21 +136,6 @@ def occasions_by_plan(rows: Iterable[RunRow]) -> dict[Key, Occasions]:
     }
 
 
-def parse_start_time(observation: Observation) -> datetime:
-    """Return when a run began.
-
-    Raises:
-        UsageError: the start time of the run is invalid.
-    """
-    try:
-        time = datetime.fromisoformat(observation.started_utc)
-    except ValueError as error:
-        raise UsageError(
-            f"{observation.path} began at {observation.started_utc!r}, which is no time; its run.json is damaged."
-        ) from error
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
 def points_by_metric(occasions: Occasions, metrics: Sequence[Metric]) -> list[list[Point]]:
     """Return the points of the occasions of a plan for each metric, by time.
 
@@ -219,24 +151,13 @@ def points_by_metric(occasions: Occasions, metrics: Sequence[Metric]) -> list[li
         runs = tuple(row.path.rpartition("/")[2] for row in trials)
         attempts = median_low(row.attempts for row in trials) if trials[1:] else first.attempts
         busy = sum(row.busy for row in trials)
+        commits = dict.fromkeys(row.facts.get(COMMIT, "") for row in trials)  # several where a suite was resumed
+        facts = first.facts | ({COMMIT: ", ".join(filter(None, commits))} if len(commits) > 1 else {})
         for column, metric in enumerate(metrics):
             usable = trials if metric.unit not in TIMED_UNITS else [row for row in trials if row.timed]
             estimate = median_interval([value for row in usable if (value := row.values[column]) is not None])
             if estimate is not None:
                 points[column].append(
-                    Point(first.time, estimate, attempts, first.program, first.kernel, path, runs, busy, first.facts)
+                    Point(first.time, estimate, attempts, first.program, first.kernel, path, runs, busy, facts)
                 )
     return points
-
-
-def recorded_facts(run: Observation) -> dict[str, str]:
-    """Return what may change from one run of a plan to the next; what was not recorded is not there."""
-    host = run.host
-    facts = {
-        "kernel": host.kernel,
-        "program": run.program,
-        "clocksource": host.clocksource,
-        "Python": host.python,
-        "microcode": host.microcode,
-    }
-    return {name: value for name, value in (facts | run.settings).items() if value}

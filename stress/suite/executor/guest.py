@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from stress.lab.checkout import VARIABLE as COMMIT_VARIABLE
+from stress.lab.checkout import program_commit
 from stress.lab.kernel.boot import CONSOLE, ENDED, GO, ROOT, SHARE, STARTED, Boot, GuestEnd, Image, last_messages
 from stress.model import atomic
 from stress.model.errors import LabError
@@ -72,7 +74,8 @@ def prepare_share(share: Path, arguments: tuple[str, ...], plan: Plan | None = N
     share.mkdir(parents=True)
     value = os.environ.get("PYTHONPATH")
     path = [f"PYTHONPATH={value}"] if value else []
-    settings = [f"{name}={value}" for name, value in ONE_THREAD.items()]
+    known = {**ONE_THREAD, COMMIT_VARIABLE: program_commit()}  # emulated, git takes seconds
+    settings = [f"{name}={value}" for name, value in known.items()]
     command = ["env", "PYTHONDONTWRITEBYTECODE=1", *settings, *path, sys.executable, "-c", RUN_CELL, *arguments]
     (share / PLAN).write_bytes(b"" if plan is None else msgspec.json.encode(plan))
     (share / GO).write_text(

@@ -2,48 +2,36 @@
 """The document of a history: each series with its change points."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from stress.analysis.history.change import ChangePoint, Direction, State, Track
 from stress.analysis.history.history import History
-from stress.analysis.history.series import Point, Series
-from stress.analysis.statistics.trials import TIMED_UNITS
+from stress.analysis.history.series import Point
 from stress.model.text import join_words, plural
 from stress.view.page.document import Command, Document, Fact, Graphic, Notice, PageCell, PageColumn, PageTable
+from stress.view.page.history_drawing import HEIGHT, TONES, WIDTH, draw_series
 from stress.view.page.notice_parts import BUSY, WARNING
 from stress.view.text import metric_wording as words
 from stress.view.text.history_names import LABEL, shared_text, shorten_names
 from stress.view.text.history_wording import (
     busy_line,
     change_text,
+    changed_line,
     count_line,
+    differ_commits,
     differences_text,
     importance,
     level_lines,
+    program_text,
     state_words,
     too_short_line,
 )
 from stress.view.text.table import Tone
 
 TEMPLATE = "history.html"
-TONES = {Direction.REGRESSED: Tone.WORSE, Direction.IMPROVED: Tone.BETTER, Direction.CHANGED: Tone.STRONG}
 MARKS = {Direction.REGRESSED: "✕", Direction.IMPROVED: "◆", Direction.CHANGED: "▲"}
 DRAWN_MAX = 24
-WIDTH, HEIGHT, MARGIN = 640.0, 120.0, 12.0  # of a drawing, in its own units
-
-
-@dataclass(frozen=True)
-class DrawnSeries:
-    """A series as it is drawn: its name, the range of its values, points, levels and changes by place."""
-
-    name: str
-    low: str
-    high: str
-    first: str
-    last: str
-    points: tuple[tuple[float, float, float, float], ...]  # x, y, and the ends of the interval
-    changes: tuple[tuple[float, str, str], ...]  # x, what the change is called, and its look
 
 
 def history_document(history: History, folder: str, command: str) -> Document:
@@ -73,6 +61,7 @@ def history_document(history: History, folder: str, command: str) -> Document:
             f"{count_line(points)}.",
             *filter(None, [too_short_line(points)]),
             *level_lines(history.tracks),
+            *filter(None, [changed_line(history.tracks)]),
         ),
         tone=Tone.WORSE if history.open_regressions else Tone.PLAIN if changes else Tone.HOLDS,
         facts=(*([Fact(LABEL, shared)] if shared else []), *history_facts(history)),
@@ -140,6 +129,9 @@ def history_facts(history: History) -> Iterator[Fact]:
     """Yield programs, kernels and dates of all points."""
     points = [point for track in history.tracks for point in track.series.points]
     yield Fact("program", ", ".join(dict.fromkeys(point.program for point in points)))
+    commits = dict.fromkeys(point.commit for point in sorted(points, key=lambda point: point.time) if point.commit)
+    if commits:
+        yield Fact("commits", span_text(list(commits)))
     yield Fact("kernel", ", ".join(dict.fromkeys(f"Linux {point.kernel}" for point in points)))
     yield Fact("testbed", ", ".join(dict.fromkeys(track.series.testbed for track in history.tracks)))
     if points:
@@ -147,48 +139,9 @@ def history_facts(history: History) -> Iterator[Fact]:
         yield Fact("dates", f"{first:%Y-%m-%d} to {last:%Y-%m-%d}")
 
 
-def draw_series(track: Track) -> DrawnSeries:
-    """Return a series as numbers on a drawing; points stand at equal distances, in their order."""
-    series = track.series
-    ends = [end for point in series.points for end in (point.estimate.low, point.estimate.high)]
-    low, high = min(ends), max(ends)
-    if series.metric.unit not in TIMED_UNITS:
-        low = min(low, 0.0)
-    span = (high - low) or 1.0
-    count = len(series.points)
-
-    def x_of(place: float) -> float:
-        return round(MARGIN + (WIDTH - 2 * MARGIN) * (place / (count - 1) if count > 1 else 0.5), 1)
-
-    def y_of(value: float) -> float:
-        return round(HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * (value - low) / span, 1)
-
-    points = tuple(
-        (x_of(place), y_of(point.estimate.median), y_of(point.estimate.low), y_of(point.estimate.high))
-        for place, point in enumerate(series.points)
-    )
-    changes = tuple(
-        (
-            x_of(change.place - 0.5),
-            f"{change_text(series, change)} {state_words(change)}",
-            TONES[change.direction].value,
-        )
-        for change in track.all_changes
-    )
-    return DrawnSeries(
-        name=f"{series.cell}: {words.name_text(series.metric)}{'' if series.current else ', of an older plan'}",
-        low=words.value_text(series.metric, low),
-        high=words.value_text(series.metric, high),
-        first=f"{series.points[0].time:%Y-%m-%d}",
-        last=f"{series.points[-1].time:%Y-%m-%d}",
-        points=points,
-        changes=changes,
-    )
-
-
-def change_label(series: Series, change: ChangePoint) -> str:
-    """Return a change and its state."""
-    return f"{change_text(series, change)} {state_words(change)}"
+def span_text(commits: Sequence[str]) -> str:
+    """Return one commit, or the first and the last of several with their number."""
+    return f"{commits[0]} to {commits[-1]}, {len(commits):,} in all" if commits[1:] else commits[0]
 
 
 def changes_table(changes: Sequence[tuple[Track, ChangePoint]]) -> PageTable:
@@ -227,12 +180,17 @@ def points_table(tracks: Sequence[Track]) -> PageTable:
     heads: tuple[tuple[Any, ...], ...] = (
         ("cell",), ("metric",), ("time",), ("median", True), ("trials", True), ("program",), ("kernel",),
     )  # fmt: skip
-    rows = tuple(point_cells(track, point) for track in tracks for point in track.series.points)
+    rows = tuple(
+        point_cells(track, point, with_commit=with_commit)
+        for track in tracks
+        for with_commit in (differ_commits(track.series.points),)
+        for point in track.series.points
+    )
     columns = tuple(PageColumn(*head) for head in heads)
     return PageTable("history-points", "Every point", columns, rows, is_sortable=True)
 
 
-def point_cells(track: Track, point: Point) -> tuple[PageCell, ...]:
+def point_cells(track: Track, point: Point, *, with_commit: bool) -> tuple[PageCell, ...]:
     """Return the row of a point."""
     metric, estimate = track.series.metric, point.estimate
     return (
@@ -243,6 +201,6 @@ def point_cells(track: Track, point: Point) -> tuple[PageCell, ...]:
             words.value_text(metric, estimate.median), words.interval_text(metric, estimate), order=estimate.median
         ),
         PageCell(f"{estimate.trials:,}", order=estimate.trials),
-        PageCell(point.program, order=point.program),
+        PageCell(program_text(point, with_commit=with_commit), order=point.program),
         PageCell(f"Linux {point.kernel}", order=point.kernel),
     )

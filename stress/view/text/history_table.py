@@ -15,10 +15,13 @@ from stress.view.text.history_names import shared_line, shorten_names
 from stress.view.text.history_wording import (
     busy_line,
     change_text,
+    changed_line,
     count_line,
+    differ_commits,
     differences_text,
     importance,
     level_lines,
+    program_text,
     state_words,
     too_short_line,
 )
@@ -46,13 +49,14 @@ def change_line(track: Track, change: ChangePoint, *, several: bool) -> Line:
     series, after = track.series, track.series.points[change.place]
     where = [series.cell, words.name_text(series.metric), *([f"testbed {series.testbed}"] if several else [])]
     run = run_text(track, change)
+    made_by = program_text(after, with_commit=differ_commits(series.points)).split(", ")
     return Line(
         [
             first_bright(*where),
             Text(f"{words.value_text(series.metric, change.before)} → {words.value_text(series.metric, change.after)}"),
             Text(change_text(series, change)),
             first_bright(f"{after.time:%Y-%m-%d %H:%M}", run),
-            first_bright(after.program, f"Linux {after.kernel}"),
+            first_bright(*made_by, f"Linux {after.kernel}"),
             state_text(track, change),
         ],
         [Text(f"changed: {differences}", style=QUIET)] if (differences := differences_text(series, change)) else [],
@@ -89,6 +93,7 @@ def notes(history: History) -> list[Text]:
     """Return the number of series, and the meaning of the states."""
     points = [len(track.series.points) for track in history.tracks]
     lines = [count_line(points), too_short_line(points), *level_lines(history.tracks), busy_line(history.tracks)]
+    lines.append(changed_line(history.tracks))
     lines = list(filter(None, lines))
     if any(track.changes for track in history.tracks):
         lines.append(

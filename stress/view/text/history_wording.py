@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Wording and order of the changes of a history, shared by its table and its figure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from stress.analysis.history.change import ChangePoint, Kind, State, Track
 from stress.analysis.history.change_point import SHOWING_POINTS_MIN, SIDE_POINTS_MIN
 from stress.analysis.history.difference import differences_at
-from stress.analysis.history.series import Series
+from stress.analysis.history.series import Point, Series
 from stress.analysis.statistics.trials import TIMED_UNITS
+from stress.model.commit import CHANGED
 from stress.model.text import plural
 from stress.view.text import metric_wording as words
 from stress.view.text.history_names import shorten_names
@@ -44,6 +45,36 @@ def differences_text(series: Series, change: ChangePoint, most: int = DIFFERENCE
         for one in differences[:most]
     ]
     return ", ".join([*texts, *([f"{len(differences) - most:,} more"] if differences[most:] else [])])
+
+
+def differ_commits(points: Iterable[Point]) -> bool:
+    """Return whether the points were made by several commits of the program, as far as these are known."""
+    return len({point.commit for point in points if point.commit}) > 1
+
+
+def maker_names(points: Sequence[Point]) -> tuple[str, list[str]]:
+    """Return which of both the first one is, ``'commit'`` or ``'version'``, and what made each point.
+
+    That is its commit where these differ, else its version. A point whose commit is not known has its version.
+    """
+    versions = [point.program.removeprefix("connstorm ") for point in points]
+    if not differ_commits(points):
+        return "version", versions
+    return "commit" if points[0].commit else "version", [
+        point.commit or version for point, version in zip(points, versions, strict=True)
+    ]
+
+
+def program_text(point: Point, *, with_commit: bool) -> str:
+    """Return the program that made a point: ``'connstorm 1.0'``, or ``'connstorm 1.0, 1a2b3c4d5'``."""
+    return f"{point.program}, {point.commit}" if point.commit and with_commit else point.program
+
+
+def changed_line(tracks: Sequence[Track]) -> str:
+    """Return what a ``+`` after a commit means; ``""`` where no commit has one, or none is shown."""
+    shown = (track.series.points for track in tracks if differ_commits(track.series.points))
+    marked = any(CHANGED in point.commit for points in shown for point in points)
+    return f"{CHANGED} after a commit: the program's files were not those of the commit." if marked else ""
 
 
 def level_lines(tracks: Sequence[Track]) -> list[str]:

@@ -15,6 +15,7 @@ from stress.analysis.history.series import Point, Series
 from stress.model.text import plural
 from stress.view.figure import style
 from stress.view.figure.metric_axis import Scale, scale_of
+from stress.view.text.history_wording import maker_names
 from stress.view.text.metric_wording import name_text
 
 SINGLE_MAX = 250  # points that are drawn one by one; of more, columns
@@ -149,9 +150,10 @@ def draw_change(axes: Axes, change: ChangePoint) -> None:
 
 def draw_makers(axes: Axes, points: Sequence[Point]) -> None:
     """Write below axes which kernel and which program made the runs from where on, and the first and last dates."""
-    rows = ([point.kernel for point in points], [point.program.removeprefix("connstorm ") for point in points])
+    what_made, makers = maker_names(points)
+    rows = ([point.kernel for point in points], makers)
     room = axes.bbox.width * 72 / style.DPI / (len(points) + 0.02 * len(points))  # pt per point
-    for row, (names, what) in enumerate(zip(rows, ("Linux ", "version "), strict=True)):
+    for row, (names, what) in enumerate(zip(rows, ("Linux ", f"{what_made} "), strict=True)):
         written = -float("inf")  # end of the last text of the row, in points of the series
         for place in range(len(names)):
             if place and names[place] == names[place - 1]:

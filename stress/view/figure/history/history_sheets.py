@@ -16,7 +16,7 @@ from stress.view.figure.caption import draw_caption
 from stress.view.figure.history.history_panel import draw_history, panel_heading, step_marker
 from stress.view.figure.sheet import draw_head
 from stress.view.text.history_names import shared_line, shorten_names
-from stress.view.text.history_wording import busy_line, change_text, importance
+from stress.view.text.history_wording import busy_line, change_text, changed_line, importance
 from stress.view.text.metric_wording import name_text
 
 COLUMNS, ROWS_MAX = 3, 4  # what a laptop screen of their width shows
@@ -78,6 +78,7 @@ def history_figures(tracks: Sequence[Track], title: str, caption: Sequence[str])
             "confirmed: two detectors find it",
             *(["drift: a slope explains more than steps"] if any(track.drifts for track in tracks) else []),
             *(["dotted: two levels"] if any(track.two_levels for track in tracks) else []),
+            *([line.rstrip(".")] if (line := changed_line(tracks)) else []),
             *(["hollow dots: busy machine, not looked at"] if busy_line(tracks) else []),
             "what lies beyond an axis is drawn at its edge",
             "times and rates: log scale; counts: linear below the first tick",
