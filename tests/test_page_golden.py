@@ -13,6 +13,7 @@ import pytest
 from golden_files import GOLDEN, TESTS, agree, normal, page
 from history_builders import store_all, wavering
 from page_text import page_text
+from profiled_runs import profiled_arm, profiled_run, profiled_suite, trials_of
 from stored import a_document, a_suite, jittered
 
 from stress.compare.report import ReportQuestion, write_report
@@ -24,6 +25,9 @@ QUESTIONS = {
     "comparison": ["old=before", "new=after"],
     "comparison-kernel": ["suite#clean", "old#clean"],
     "history": ["history"],
+    "profile": ["profiled"],
+    "profile-suite": ["profiled-suite"],
+    "profile-comparison": ["plain=profiled-plain", "rules=profiled-rules"],
 }
 
 
@@ -62,6 +66,11 @@ def home(tmp_path_factory):
     stored_suite(home / "failed", {"clean": jittered(3), "closewait": [*jittered(2), "its process ended with SIGKILL"]})
     stored_suite(home / "old", {"clean": [a_document(kernel="5.10.0")] * 2}, suite_id="0d0d0d")
     stored_run(home / "run")
+    profiled_run(home / "profiled")
+    profiles = {"clean": dict(enumerate(trials_of("plain", 2))), "closewait": {0: "perf ended early."}}
+    profiled_suite(home / "profiled-suite", profiles, {"clean": jittered(2), "closewait": jittered(2)})
+    profiled_arm(home / "profiled-plain", "plain", 3)
+    profiled_arm(home / "profiled-rules", "rules", 3, seed=2)
     rates = wavering((10, 40_000), (10, 30_000))
     store_all(home / "history", rates[:10], program="connstorm 1.0", kernel="6.12.1")
     store_all(home / "history", rates[10:], first=10, program="connstorm 1.1", kernel="6.18.44")

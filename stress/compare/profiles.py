@@ -11,7 +11,7 @@ from stress.model.errors import UsageError
 from stress.model.observation import Observation
 from stress.profile.change import Change
 from stress.profile.difference import ActDifference, compare_act
-from stress.profile.sampled_storm import SampledStorm, sampled_storms
+from stress.profile.sampled_storm import Arms, SampledStorm, sampled_storms
 from stress.store import profile_file, run_folder
 from stress.view.text.unprofiled_wording import unprofiled_sentence
 
@@ -51,22 +51,12 @@ def compare_profiles(pairs: Sequence[ArmPair]) -> tuple[list[PairProfile], list[
     """
     compared, warnings = [], list(unprofiled_warnings(pairs))
     for pair in pairs:
-        base, new = (
-            [unit for unit in arm_units(list(runs.values()), by_session=pair.is_apart) if unit]
-            for runs in (pair.base_runs, pair.new_runs)
-        )
-        acts = [act for act in (base[0][0] if base and new else {}) if all(act in s for u in (*base, *new) for s in u)]
-        if not acts:
-            without = " and ".join(name for name, units in ((pair.base, base), (pair.new, new)) if not units)
-            warnings.append(f"{pair.row or 'these runs'}: no profile in {without or 'a storm that both have'}")
+        acts, without = profiled_acts(pair)
+        if without:
+            warnings.append(f"{pair.row or 'these runs'}: no profile in {without}")
             continue
-        differences = [
-            compare_act(act, ([[s[act] for s in unit] for unit in base], [[s[act] for s in unit] for unit in new]))
-            for act in acts
-        ]
-        compared.append(
-            PairProfile(pair.row, pair.base, pair.new, "session" if pair.is_apart else "trial", differences)
-        )
+        differences = [compare_act(act, arms) for act, arms in acts.items()]
+        compared.append(PairProfile(pair.row, pair.base, pair.new, profile_unit(pair), differences))
     if not compared:
         raise UsageError(NO_PROFILES)
     return compared, warnings
@@ -82,6 +72,30 @@ def unprofiled_warnings(pairs: Sequence[ArmPair]) -> Iterator[str]:
         wanted = [run for run in of_name.values() if run.profile is not None or run.unprofiled]
         if text := unprofiled_sentence((run.unprofiled for run in wanted if run.unprofiled), len(wanted)):
             yield f"{name}: {text.rstrip('.')}"
+
+
+def profile_unit(pair: ArmPair) -> str:
+    """Return what one value of a pair stands for."""
+    return "session" if pair.is_apart else "trial"
+
+
+def profiled_acts(pair: ArmPair) -> tuple[dict[str, Arms], str]:
+    """Return the storms that both arms have a profile of, by the name of the act, and who has none; "" where both have.
+
+    Raises:
+        UsageError: a profile is damaged.
+    """
+    base, new = (
+        [unit for unit in arm_units(list(runs.values()), by_session=pair.is_apart) if unit]
+        for runs in (pair.base_runs, pair.new_runs)
+    )
+    acts = [act for act in (base[0][0] if base and new else {}) if all(act in s for u in (*base, *new) for s in u)]
+    if not acts:
+        without = " and ".join(name for name, units in ((pair.base, base), (pair.new, new)) if not units)
+        return {}, without or "a storm that both have"
+    return {
+        act: ([[s[act] for s in unit] for unit in base], [[s[act] for s in unit] for unit in new]) for act in acts
+    }, ""
 
 
 def arm_units(runs: Sequence[Observation], *, by_session: bool) -> list[list[Storms]]:

@@ -3,7 +3,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,15 @@ from stress.analysis.history.history import HistoryFilter, build_history
 from stress.compare.arms import ComparedArms, Question, compare_all, compare_arms
 from stress.compare.report_arms import NamedRuns, Rename, findings_timeline, runs_timeline
 from stress.compare.report_names import known_names
+from stress.compare.report_profiles import compared_profiles, run_profile, suite_profiles
 from stress.model import atomic
 from stress.model.errors import StoreError, UsageError
-from stress.model.suite import Status
+from stress.model.suite import Status, TrialRecord
 from stress.store import accepted, run_folder, suite_folder
 from stress.store.run_folder import RUN_FILE
 from stress.store.runs import read_observations, split_label
 from stress.store.suite_folder import SOURCE_FILE, SUITE_FILE, Manifest
+from stress.store.trial_profile import profile_run
 from stress.suite.cell_results import read_cell_trials
 from stress.view.page.comparison_document import ComparedSides, Side, comparison_document
 from stress.view.page.document import Document
@@ -31,6 +33,7 @@ from stress.view.page.render import render_page
 from stress.view.page.run_document import run_document
 from stress.view.page.suite_document import SuiteResults, cells_by_importance, suite_document
 from stress.view.text.metric_wording import HEADLINE
+from stress.view.text.unprofiled_wording import unprofiled_line
 
 PROGRAM = "connstorm"
 CHANGED = (Verdict.REGRESSED, Verdict.IMPROVED)
@@ -113,7 +116,8 @@ def read_run(path: Path, rename: Rename | None) -> Document:
     run, summary = run_folder.read(path)
     findings = analyse(run, summary.evidence)
     name = path.resolve().name if rename is None else run.record.id
-    return run_document(findings, name, findings_timeline(findings, str(path), rename=rename))
+    timeline = findings_timeline(findings, str(path), rename=rename)
+    return run_document(findings, name, timeline, run_profile(run.record, path, rename))
 
 
 def read_suite(path: Path, rename: Rename | None) -> Document:
@@ -126,18 +130,24 @@ def read_suite(path: Path, rename: Rename | None) -> Document:
         source.read_text("utf-8-sig", errors="replace") if source.is_file() else None,
     )
     folders = folders_by_cell(path, file)
-    names = (trials.cell.name for trials in cells_by_importance(results.cells))
+    names = [trials.cell.name for trials in cells_by_importance(results.cells)]
     groups = (NamedRuns(name, folders.get(name, [])) for name in names)
-    return suite_document(results, *runs_timeline(groups, rename=rename))
+    profiled = folders_by_cell(path, file, profile_run)
+    by_cell = {name: profiled[name] for name in names if name in profiled}
+    profiles = suite_profiles(by_cell, unprofiled_line(results.cells), rename)
+    return suite_document(results, *runs_timeline(groups, rename=rename), profiles)
 
 
-def folders_by_cell(path: Path, file: Manifest) -> dict[str, list[Path]]:
-    """Return the run folders of each cell of a suite, by the name that the cell has in its results."""
+def folders_by_cell(
+    path: Path, file: Manifest, folder_of: Callable[[Path, TrialRecord], Path | None] = suite_folder.trial_run_folder
+) -> dict[str, list[Path]]:
+    """Return the run folders of each cell of a suite, or of its profiles, by the name that it has in its results."""
     folders: dict[str, list[Path]] = {}
     for record in suite_folder.read_records(path).values():
-        if record.status is Status.DONE:
+        folder = folder_of(path, record) if record.status is Status.DONE else None
+        if folder is not None:
             name = file.name_on_host(record.trial.cell, record.host)
-            folders.setdefault(name, []).append(suite_folder.trial_run_folder(path, record))
+            folders.setdefault(name, []).append(folder)
     return folders
 
 
@@ -162,7 +172,9 @@ def read_comparison(question: ReportQuestion, rename: Rename | None) -> Document
     warnings = [*matched.absent, *(text for text in matched.warnings if text not in busy)]
     compared = ComparedSides(comparisons, sides, differences, busy, warnings, comparison_command(question))
     groups = (NamedRuns(side.name, [run.path for run in side.runs]) for side in sides)
-    return comparison_document(compared, *runs_timeline(groups, rename=rename))
+    changes = Counter(item.row for item in comparisons if item.verdict in CHANGED)
+    pairs = sorted(matched.pairs, key=lambda pair: -changes[pair.row])
+    return comparison_document(compared, *runs_timeline(groups, rename=rename), compared_profiles(pairs, rename))
 
 
 def compared_sides(matched: ComparedArms, comparisons: Sequence[Comparison]) -> Iterator[Side]:

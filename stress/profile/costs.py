@@ -104,11 +104,11 @@ class ActCosts:
         return self.measured_ns - self.client.ns - sum(cost.ns for cost in self.here)
 
 
+@dataclass(frozen=True)
 class Price:
-    """What a sample of a storm stands for."""
+    """What a sample of a storm stands for: CPU time for an attempt (ns)."""
 
-    def __init__(self, report: ProfileReport, attempts: int) -> None:
-        self.ns = report.period_ns / attempts
+    ns: float
 
     def cost(self, name: str, samples: int, own: int = 0) -> Cost:
         """Return the cost of something that was seen in some samples."""
@@ -129,7 +129,7 @@ def run_costs(record: Record, stacks: Stacks) -> Iterator[ActCosts]:
     for profile in report.acts:
         if attempts.get(profile.act):
             own = {stack[1:]: count for stack, count in stacks.items() if stack[0] == profile.act}
-            yield act_costs(profile, own, Price(report, attempts[profile.act]), attempts[profile.act])
+            yield act_costs(profile, own, Price(report.period_ns / attempts[profile.act]), attempts[profile.act])
 
 
 def act_costs(profile: ActProfile, stacks: Mapping[Stack, int], price: Price, attempts: int) -> ActCosts:

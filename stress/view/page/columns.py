@@ -77,6 +77,11 @@ def pack_column(name: str, values: npt.NDArray[Any], *, as_steps: bool = False) 
     return Column(name, len(values), width, form, deflate_bytes(np.ascontiguousarray(planes).reshape(-1)))
 
 
+def deflate_text(text: str) -> str:
+    """Return a text in UTF-8, deflated as columns are, in base64."""
+    return base64.b64encode(deflate_bytes(np.frombuffer(text.encode(), np.uint8))).decode("ascii")
+
+
 def deflate_bytes(octets: npt.NDArray[np.uint8]) -> bytes:
     """Deflate bytes without a header (RFC 1951), piece by piece with whatever makes the piece shorter."""
     packed = []

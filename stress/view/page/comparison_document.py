@@ -20,6 +20,7 @@ from stress.view.page.document import (
     PageCell,
     PageColumn,
     PageTable,
+    ProfileSection,
 )
 from stress.view.page.forest_part import comparison_forest
 from stress.view.page.notice_parts import BUSY, DIFFERENCE, WARNING, warning_notices
@@ -72,7 +73,9 @@ class ComparedSides:
     command: str
 
 
-def comparison_document(compared: ComparedSides, interactive: Interactive | None = None, note: str = "") -> Document:
+def comparison_document(
+    compared: ComparedSides, timeline: Interactive | None = None, note: str = "", profile: ProfileSection | None = None
+) -> Document:
     """Return the document of a comparison."""
     comparisons, sides = compared.comparisons, compared.sides[:SIDES_MAX]
     forest = comparison_forest(comparisons)
@@ -94,7 +97,8 @@ def comparison_document(compared: ComparedSides, interactive: Interactive | None
         graphics=(forest,) if forest else (),
         tables=(comparisons_table(comparisons),) if comparisons else (),
         figures=tuple(side_figures(side) for side in sides if side.runs),
-        interactive=interactive,
+        profile=profile,
+        interactive=timeline,
         interactive_note=note,
         causes=cause_parts(summaries),
         proofs_of="Of the first run of each side; the table has all.",

@@ -167,6 +167,32 @@ class Interactive:
 
 
 @dataclass(frozen=True)
+class ProfilePart:
+    """Where the time of an attempt goes in one profile, or what differs between two.
+
+    Attributes:
+        title: of which act, cell or pair it is.
+        sentences: what can be said of it.
+        tables: books, or differences.
+        functions: tables that stand below the graph.
+    """
+
+    title: str
+    sentences: tuple[str, ...]
+    tables: tuple[PageTable, ...]
+    functions: tuple[PageTable, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProfileSection:
+    """Profiles: what is said of each, and the graphs of all; notes say what is not in the page."""
+
+    parts: tuple[ProfilePart, ...]
+    graphs: Interactive | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Document:
     """All that a page shows, in its order.
 
@@ -180,6 +206,7 @@ class Document:
         graphics: forest plots, or the series of a history.
         tables: of cells, metrics, or points.
         figures: of each cell.
+        profile: where the time of an attempt goes; None where nothing was profiled.
         interactive: the timelines; None where no attempts are stored.
         interactive_note: whose attempts are not in them.
         causes: with their proofs.
@@ -199,6 +226,7 @@ class Document:
     graphics: tuple[Graphic, ...] = ()
     tables: tuple[PageTable, ...] = ()
     figures: tuple[Figures, ...] = ()
+    profile: ProfileSection | None = None
     interactive: Interactive | None = None
     interactive_note: str = ""
     causes: tuple[CausePart, ...] = ()

@@ -16,9 +16,10 @@ LINE_ENDS = "\n\t"  # the control characters that HTML may have
 
 def render_page(document: Document) -> str:
     """Return the page of a document: one HTML file without anything outside of it."""
-    part = document.interactive
-    scripts = read_inlined((*PAGE_SCRIPTS, *(part.scripts if part else ())))
-    styles = read_inlined((*(part.styles if part else ()), *PAGE_STYLES))
+    graphs = document.profile.graphs if document.profile else None
+    parts = [part for part in (document.interactive, graphs) if part is not None]
+    scripts = read_inlined((*PAGE_SCRIPTS, *(name for part in parts for name in part.scripts)))
+    styles = read_inlined((*(name for part in parts for name in part.styles), *PAGE_STYLES))
     return (
         make_environment()
         .get_template(PAGE)
@@ -26,7 +27,7 @@ def render_page(document: Document) -> str:
             document=document,
             scripts=scripts,
             styles=styles,
-            data=part.data if part else (),
+            data=[block for part in parts for block in part.data],
             policy=content_policy(scripts, styles),
         )
     )

@@ -8,7 +8,7 @@ from stress.model.outcome import Cause
 from stress.model.record import Record
 from stress.model.summary import Summary
 from stress.model.units import kernel_text
-from stress.view.page.document import Command, Document, Fact, Interactive
+from stress.view.page.document import Command, Document, Fact, Interactive, ProfileSection
 from stress.view.page.figure_parts import act_figures, acts_table, run_figures, scenario_table
 from stress.view.page.notice_parts import run_notices
 from stress.view.page.proof_parts import books_parts, cause_parts, packet_ladders, unproved_sentences
@@ -21,13 +21,16 @@ from stress.view.text.verdict_lines import run_heading, verdict_texts
 RUN_JSON = "the whole plan is in run.json of the run"
 
 
-def run_document(findings: Findings, name: str, interactive: Interactive | None) -> Document:
+def run_document(
+    findings: Findings, name: str, interactive: Interactive | None, profile: ProfileSection | None = None
+) -> Document:
     """Return the document of a run.
 
     Args:
         findings: the run, with the cause of each attempt.
         name: of its folder.
         interactive: its timeline.
+        profile: where the time of an attempt goes, if it was profiled.
     """
     record, summary = findings.run.record, findings.summary
     of_run = {"": summary}
@@ -41,6 +44,7 @@ def run_document(findings: Findings, name: str, interactive: Interactive | None)
         notices=tuple(run_notices(record, summary)),
         tables=(*([acts_table(summary)] if acts else []), *scenario_table(summary)),
         figures=(run_figures(record, summary, "the whole run"), *map(act_figures, acts)),
+        profile=profile,
         interactive=interactive,
         causes=cause_parts(of_run),
         unproved=unproved_sentences(of_run),

@@ -12,7 +12,7 @@ from stress.model.summary import Summary
 from stress.model.units import kernel_text
 from stress.store.suite_folder import Manifest
 from stress.view.page.cell_parts import cell_figures, cell_title, cells_table
-from stress.view.page.document import Command, Document, Fact, Interactive, Notice
+from stress.view.page.document import Command, Document, Fact, Interactive, Notice, ProfileSection
 from stress.view.page.forest_part import CellChange, cell_forest
 from stress.view.page.notice_parts import DIFFERENCE, FAILED, INCOMPLETE, trial_notices, warning_notices
 from stress.view.page.proof_parts import books_parts, cause_parts, packet_ladders, unproved_sentences
@@ -44,7 +44,12 @@ class SuiteResults:
     source: str | None
 
 
-def suite_document(results: SuiteResults, interactive: Interactive | None = None, note: str = "") -> Document:
+def suite_document(
+    results: SuiteResults,
+    interactive: Interactive | None = None,
+    note: str = "",
+    profile: ProfileSection | None = None,
+) -> Document:
     """Return the document of a suite."""
     cells, file = results.cells, results.manifest
     changed = changed_cells(compared_rows(cells))
@@ -60,6 +65,7 @@ def suite_document(results: SuiteResults, interactive: Interactive | None = None
         graphics=(forest,) if forest else (),
         tables=(cells_table(cells),),
         figures=tuple(cell_figures(row) for row in suite_rows(cells) if row.trials.done),
+        profile=profile,
         interactive=interactive,
         interactive_note=note,
         causes=cause_parts(summaries),

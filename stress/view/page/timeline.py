@@ -30,6 +30,7 @@ TEMPLATE = "timeline.html"
 STYLES = ("vendor/uPlot.min.css", "assets/timeline.css")
 SCRIPTS = (
     "vendor/uPlot.iife.min.js",
+    *(f"assets/{name}.js" for name in ("columns", "numbers", "address")),
     *(f"assets/timeline_{part}.js" for part in ("attempts", "axes", "view", "counts", "canvas", "linked", "table")),
     "assets/timeline.js",
 )

@@ -25,7 +25,7 @@
       this.addForms();
       this.addPointer();
       part("canvas").addEventListener("keydown", (event) => this.press(event));
-      addEventListener("hashchange", () => this.view.fromText(location.hash.slice(1)));
+      addEventListener("hashchange", () => this.view.fromText(readState("timeline")));
       new ResizeObserver(() => this.redraw()).observe(part("frame"));
       for (const query of ["(prefers-color-scheme: dark)", "print"])
         matchMedia(query).addEventListener("change", () => {
@@ -63,9 +63,9 @@
       this.updateLegend();
       this.updateControls();
       this.showRecord();
-      const address = `#${view.toText()}`;
       // Links to other parts of the page stay in the address until the view is changed.
-      if (this.isChanged && location.hash !== address) history.replaceState(null, "", address);
+      if (this.isChanged) writeState("timeline", view.toText());
+      this.isChanged = false;
       part("view").setAttribute("aria-busy", "false");
     }
 
@@ -308,8 +308,9 @@
       part("wait").hidden = true;
       part("view").hidden = false;
       const page = new Page(attempts);
-      const isLinked = page.view.fromText(location.hash.slice(1));
-      if (isLinked) part("view").scrollIntoView();
+      page.view.fromText(readState("timeline"));
+      page.isChanged = false;
+      if (isFirstState("timeline")) part("view").scrollIntoView();
       page.draw();
       page.drawLinked();
       // For tests: what the hover shows of an attempt, by the number of its storm in the page and its own.

@@ -1,30 +1,11 @@
 // The attempts of the page: columns of stress/view/page/attempt_columns.py, unpacked, and what they say of one attempt.
 "use strict";
 
-async function inflateColumn(name, { count, width, form }) {
-  const text = document.getElementById(`timeline-${name}`).textContent;
-  const packed = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  if (bytes.length !== count * width) throw new Error(`the column ${name} is damaged`);
-  if (form === "plain" && width === 1) return bytes;
-  // A double holds whole numbers up to 2 ** 53, which is more than any column has.
-  const values = form === "plain" && width === 2 ? new Uint16Array(count) : new Float64Array(count);
-  for (let place = 0, factor = 1; place < width; place++, factor *= 256)
-    for (let i = 0, from = place * count; i < count; i++) values[i] += bytes[from + i] * factor;
-  if (form === "plain") return values;
-  for (let i = 0, sum = 0; i < count; i++) {
-    const value = values[i] % 2 ? -(values[i] + 1) / 2 : values[i] / 2;
-    values[i] = form === "steps" ? (sum += value) : value;
-  }
-  return values;
-}
-
 class Attempts {
   static async unpack() {
     const model = JSON.parse(document.getElementById("timeline-model").textContent);
     const names = Object.keys(model.columns);
-    const values = await Promise.all(names.map((name) => inflateColumn(name, model.columns[name])));
+    const values = await Promise.all(names.map((name) => inflateColumn(`timeline-${name}`, model.columns[name])));
     return new Attempts(model, Object.fromEntries(names.map((name, i) => [name, values[i]])));
   }
 

@@ -111,7 +111,7 @@ class View extends EventTarget {
 
   // Whatever a link says that is no number, or names what is not there, is left out.
   fromText(text) {
-    if (!text.startsWith("timeline?")) return false;
+    if (!text) return;
     const parts = new URLSearchParams(text.slice("timeline?".length));
     const pair = (name, mark) => {
       const values = (parts.get(name) ?? "").split(mark).map(Number);
@@ -129,6 +129,5 @@ class View extends EventTarget {
     const heights = latencies && latencies[1] > latencies[0] && latencies[0] > 0 ? latencies.map(Math.log2) : null;
     const height = heights ? { low: heights[0], high: heights[1] } : {};
     this.set({ ...this.whole(), ...span, ...height, pin: isThere ? { storm: pin[0], number: pin[1] } : null });
-    return true;
   }
 }
