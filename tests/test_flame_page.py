@@ -155,6 +155,7 @@ def test_the_zoom_stands_in_the_address_next_to_the_timeline(browser, home):
         assert shown.text("at").startswith("an attempt: ")
         assert page.input_value("#flame-search") == ""
         assert shown.frames() == whole
+        assert page.is_disabled("#flame-zoom")
         assert shown.press("ArrowDown", "Enter", "Escape").startswith("client: ")
         assert shown.state["zoom"] == "0"
 
@@ -171,6 +172,9 @@ def test_the_mouse_shows_chooses_and_zooms(browser, home):
         assert shown.state["zoom"] == shown.state["at"] == "2"
         page.click("#flame-whole")
         assert shown.state["zoom"] == "0"
+        page.locator("#flame-picture g[data-frame='1'] rect").first.click()
+        page.click("#flame-zoom")
+        assert shown.state["zoom"] == "1"
 
 
 def test_a_search_adds_what_is_in_no_other_match(browser, home):
@@ -231,6 +235,7 @@ def test_a_difference_is_said_with_its_interval_and_what_is_named_stands_above(b
     with opened_page(browser, home / "difference.html") as page:
         shown = Shown(page)
         assert f"µs in nft_do_chain for an attempt, of +{act.measured.ns / 1000:.2f} µs" in page.inner_text("#profile")
+        assert "by the profiles: +" in page.inner_text("#verdict")
         row = page.locator("#table-difference-0 tr", has_text="nft_do_chain").first.inner_text().split("\t")
         assert row[2:4] == [f"{named[0].change.base_ns:,.0f}", f"{named[0].change.new_ns:,.0f}"]
         assert row[4].startswith(signed(named[0].change.ns))

@@ -23,6 +23,7 @@ from stress.view.page.profile_parts import book_tables, difference_tables, funct
 from stress.view.text.profile_wording import sentences
 
 PROFILES_MAX = 12  # of a page
+NAMED_MAX = 4  # sentences of its verdict
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ def compared_profiles(pairs: Sequence[ArmPair], rename: Rename | None) -> Profil
     parts: list[ProfilePart] = []
     graphs: list[FlameGraph] = []
     left_out: list[str] = []
+    named: list[str] = []
     for pair in pairs:
         profiled = any(run.profile for run in pair.base_runs.values()) and any(
             run.profile for run in pair.new_runs.values()
@@ -138,12 +140,13 @@ def compared_profiles(pairs: Sequence[ArmPair], rename: Rename | None) -> Profil
             difference = compare_act(act, arms)
             unit = profile_unit(pair)
             units = f"{len(arms[0]):,} and {plural(len(arms[1]), f'profiled {unit}')}."
-            said = (f"{name}: {units}", *sentences(difference, unit))
+            said = list(sentences(difference, unit))
+            reasons = named_functions(difference.functions)
+            named += [f"{name}, by the profiles: {sentence}." for sentence in said[: len(reasons)]]
             changed, functions = difference_tables(difference, len(parts))
-            parts.append(ProfilePart(name, said, (changed,), (functions,)))
-            named = named_functions(difference.functions)
-            graphs.append(FlameGraph(name, compared_flame(arms), (pair.base, pair.new), named))
+            parts.append(ProfilePart(name, (f"{name}: {units}", *said), (changed,), (functions,)))
+            graphs.append(FlameGraph(name, compared_flame(arms), (pair.base, pair.new), reasons))
     if not parts:
         return None
     notes = [f"Not in this page: {list_some(left_out)}; connstorm compare --profile prints all."] if left_out else []
-    return ProfileSection(tuple(parts), build_flames(graphs, rename), tuple(notes))
+    return ProfileSection(tuple(parts), build_flames(graphs, rename), tuple(notes), tuple(named[:NAMED_MAX]))

@@ -84,7 +84,7 @@ def comparison_document(
     return Document(
         title=arms or f"{plural(len(compared.sides), 'side')} compared",
         verdict=comparison_verdict(comparisons),
-        details=tuple(comparison_details(comparisons)),
+        details=(*comparison_details(comparisons), *(profile.named if profile else ())),
         tone=comparison_tone(comparisons),
         facts=tuple(comparison_facts(compared.sides)),
         notices=(

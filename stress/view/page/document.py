@@ -185,11 +185,19 @@ class ProfilePart:
 
 @dataclass(frozen=True)
 class ProfileSection:
-    """Profiles: what is said of each, and the graphs of all; notes say what is not in the page."""
+    """Profiles.
+
+    Attributes:
+        parts: what is said of each.
+        graphs: of all of them.
+        notes: what is not in the page, and why.
+        named: sentences about functions that a change came from, for the verdict.
+    """
 
     parts: tuple[ProfilePart, ...]
     graphs: Interactive | None = None
     notes: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ HOW_SURE = (
     "Mean ns for an attempt over trials; below the difference its 95 % interval. Changed is what surely did by its "
     "time and by its share of the whole, after correction (Holm)."
 )
+ONE_TRIAL = "Mean ns for an attempt over trials."
 INDENT = "\N{NO-BREAK SPACE}" * 3
 COSTS = (*(PageColumn(head, is_number=True) for head in ("ns", "±", "samples")),)
 MARK_TONES = {NAMED: Tone.WORSE, CHANGED: Tone.STRONG, MOVED: Tone.STRONG}
@@ -130,7 +131,7 @@ def difference_tables(act: ActDifference, number: int) -> tuple[PageTable, PageT
         *(PageColumn(head, is_number=True) for head in ("ns before", "after", "difference")),
         PageColumn("verdict"),
     )
-    notes = [HOW_SURE]
+    notes = [HOW_SURE if act.whole.p is not None else ONE_TRIAL]
     notes += [DISPLACED_NOTE] if any(one.displaced for one in act.functions) else []
     more = (f"{plural(len(rows) - FUNCTIONS_MAX, 'more row')}: connstorm compare --profile --all.",)
     return (

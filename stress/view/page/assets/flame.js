@@ -53,6 +53,7 @@
       if (part("graph") && this.flame.isCompared)
         this.flame.sides.forEach((name, side) => (part("side").options[1 - side].textContent = name));
       for (const name of ["before", "after"]) part(name).disabled = !this.hits.all.length;
+      part("zoom").disabled = this.at === this.zoom;
       if (part("legend-sizes")) part("legend-sizes").textContent = this.sizesText();
     }
 
@@ -113,6 +114,7 @@
         this.change({});
       });
       part("side")?.addEventListener("change", (event) => this.change({ side: Number(event.target.value) }));
+      part("zoom").addEventListener("click", () => this.change({ zoom: this.at }));
       part("whole").addEventListener("click", () => this.change({ zoom: 0, at: 0 }));
       part("search").addEventListener("input", (event) => {
         this.search(event.target.value);

@@ -137,9 +137,16 @@ class Flame {
     const kind = this.hasTrials ? "95 % interval" : "95 % interval of sampling alone";
     const [low, high] = bits & COMPARED ? this.ends.map((ends) => signed(ends[frame])) : [];
     const interval = low ? ` (${kind} ${low} to ${high})` : "";
-    const sure = bits & SURE ? (this.difference(frame) > 0 ? "surely more" : "surely less") : bits & COMPARED ? "not surely different" : "too few samples to compare";
+    const sure = this.verdict(frame, bits);
     const named = bits & NAMED ? "; the function is named as the reason" : "";
     return `before ${before} ns, after ${after} ns for an attempt: ${signed(this.difference(frame))} ns${interval}, ${sure}${named}; ${samples} samples`;
+  }
+
+  verdict(frame, bits) {
+    if (!(bits & COMPARED)) return "too few samples to compare";
+    if (!(bits & SURE)) return this.hasTrials ? "not surely different" : "no more than the chance of sampling";
+    const direction = this.difference(frame) > 0 ? "more" : "less";
+    return this.hasTrials ? `surely ${direction}` : `${direction}, beyond the chance of sampling`;
   }
 
   // What frames cost together, none of which is in another one.
