@@ -24,7 +24,7 @@ def test_the_plan_of_a_described_machine(name, tmp_path):
     topology = topologies.read_named(name, tmp_path)
     text = plan_text(topology, scale_steps(most_pairs(topology)))
     assert max(map(len, text.splitlines())) <= 80
-    agree(f"cpu-plan/{name}", text)
+    agree(f"cpu-plan/{name}", f"{text}\n")
 
 
 def test_this_machine_is_read():

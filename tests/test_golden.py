@@ -23,6 +23,7 @@ import click
 import inspection_builders
 import msgspec
 import pytest
+import scale_builders
 import suite_builders
 from command import assert_one_sentence, connstorm
 from golden_files import GOLDEN, REPOSITORY, TESTS, agree, normal, page
@@ -37,6 +38,7 @@ from stress.analysis.attribution.summary import analyse
 from stress.analysis.history.history import HistoryFilter, build_history
 from stress.analysis.symptoms.answer import answer_query
 from stress.analysis.symptoms.query import parse_query
+from stress.cli.doctor_scale import NOTHING_TO_COMPARE
 from stress.cli.main import connstorm as group
 from stress.cli.output import console, print_report
 from stress.cli.profile import print_loop_times, print_profile
@@ -64,6 +66,7 @@ from stress.view.text.kernel_table import kernel_table
 from stress.view.text.ladder_table import ladder_report
 from stress.view.text.noise_table import noise_table
 from stress.view.text.profile_difference import profile_difference
+from stress.view.text.scale import scale_report
 from stress.view.text.stored_table import stored_table
 from stress.view.text.suite_plan import Forecast, plan_table
 from stress.view.text.suite_table import suite_table
@@ -694,6 +697,8 @@ RENDERED = {
     "inspect": lambda: console().print(report_of("watched", console().width)),
     "symptom": lambda: console().print(symptom_of("run-schema-2", "2 jiffies")),
     "speed": lambda: console().print(speed_table(SPEEDS, OVERHEAD)),
+    "scale": lambda: console().print(scale_report(scale_builders.STEPS, scale_builders.lock_grows(), "")),
+    "scale-one": lambda: console().print(scale_report(scale_builders.STEPS[:1], None, NOTHING_TO_COMPARE)),
     "ladder": lambda: console().print(ladder_of("run-schema-2")),
 }
 

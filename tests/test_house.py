@@ -72,6 +72,8 @@ CLOCK_READERS = {  # module: (the clock, why it may read it)
 EPOCHS = {  # modules that ask the engine's clock when a phase begins or ends, never how long an attempt took
     "lab.capture": "how far the wall clock is ahead of the monotonic clock",
     "run.peer.relay_loop": "when the other host was asked for its clock",
+    "run.scale_client": "when a loop begins and ends, of thousands of attempts",
+    "run.scale_clients": "the moment at which clients start together",
     "run.speed": "the epoch of a storm",
     "storm.client": "phases of an act",
     "storm.mine_connections": "the epoch of a storm that lays mines",

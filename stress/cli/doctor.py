@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from stress.cli.doctor_scale import PAIRS_MAX, examine_scale
 from stress.cli.output import Progress, console, json_option, print_object
 from stress.cli.standard_input import STDIN, read_line
 from stress.cli.streams import print_text
@@ -17,9 +18,15 @@ from stress.model.errors import LabError
 from stress.run.peer.peer_call import JOIN_VARIABLE, peer_options
 from stress.run.process import ONE_THREAD
 
+ROUNDS_MAX = 1000
+
 
 @click.command(cls=Verb)
 @click.option("--speed", is_flag=True, help="measure the engine next to a bare loop, a quarter of a minute")
+@click.option("--scale", is_flag=True, help="measure 1, 2, 4 … pairs of client and server on CPUs of their own")
+@click.option("--plan", "only_plan", is_flag=True, help="with --scale: print which CPUs these are, measure nothing")
+@click.option("--pairs", type=click.IntRange(1, PAIRS_MAX), help="with --scale: the most pairs, whatever they share")
+@click.option("--rounds", type=click.IntRange(1, ROUNDS_MAX), help="with --scale: of each step; 10 by default")
 @click.option("--strict", is_flag=True, help="fail with 3 where a check says that there is something to do")
 @click.option("--restore", is_flag=True, help="restore the host's settings that a killed run left modified, as root")
 @click.option(
@@ -37,7 +44,11 @@ def doctor(
     listen: str | None,
     listen_port: int | None,
     *,
+    pairs: int | None,
+    rounds: int | None,
     speed: bool,
+    scale: bool,
+    only_plan: bool,
     strict: bool,
     restore: bool,
     as_json: bool,
@@ -47,6 +58,9 @@ def doctor(
     With --peer, say whether storms across the link to another host are possible: its versions, clock, limits and
     privileges and, when it agrees, which segments of two connections to one of its ports arrive.
 
+    With --scale, say how the rate of connections grows with the CPUs, what the pairs have to share, and for root, where
+    perf is installed, which of the kernel's functions cost more with many pairs than with one: some 20 s a step.
+
     What a run changes of the host's settings is written down in /var/lib/connstorm meanwhile, or in the folder that
     the environment variable CONNSTORM_STATE names; --restore reads it there.
 
@@ -55,13 +69,17 @@ def doctor(
       connstorm doctor
       connstorm doctor --strict
       connstorm doctor --speed
+      connstorm doctor --scale
+      connstorm doctor --scale --plan
       connstorm doctor --restore
       connstorm doctor --peer lab2
     """
-    if speed + restore + (peer is not None) > 1:
-        raise click.UsageError("Give one of --speed, --restore and --peer.")
-    if strict and restore:
-        raise click.UsageError("--strict is for checks; --restore fails by itself where it cannot restore.")
+    if speed + scale + restore + (peer is not None) > 1:
+        raise click.UsageError("Give one of --speed, --scale, --restore and --peer.")
+    if strict:
+        refuse_strict(scale=scale, restore=restore)
+    if not scale and (only_plan, pairs, rounds) != (False, None, None):
+        raise click.UsageError("--plan, --pairs and --rounds are of --scale.")
     if peer is not None:
         examine_peer(peer, word, command, listen, listen_port, strict=strict, as_json=as_json)
         return
@@ -69,9 +87,25 @@ def doctor(
         raise click.UsageError(
             "--join, --remote-connstorm, --listen and --listen-port are for another host: --peer HOST."
         )
+    if scale:
+        examine_scale(pairs, rounds, only_plan=only_plan, as_json=as_json)
+        return
     if restore:
         restore_settings(as_json=as_json)
         return
+    check_here(speed=speed, strict=strict, as_json=as_json)
+
+
+def refuse_strict(*, scale: bool, restore: bool) -> None:
+    """Raise UsageError for what has no checks that could fail."""
+    if scale:
+        raise click.UsageError("--strict is for checks; --scale measures, and knows no threshold.")
+    if restore:
+        raise click.UsageError("--strict is for checks; --restore fails by itself where it cannot restore.")
+
+
+def check_here(*, speed: bool, strict: bool, as_json: bool) -> None:
+    """Say what this machine can measure, and with ``speed`` how fast it is."""
     refused = None
     try:
         namespace.enter_namespace()

@@ -27,7 +27,7 @@ def plan_text(topology: Topology, steps: list[int]) -> str:
     for count in [*steps, *beyond(topology, steps[-1])]:
         new = [text for text in placement_sentences(topology, place_pairs(topology, count)) if text not in said]
         said += new
-    return "\n".join(line for text in [*lines, *([""] if said else []), *said] for line in wrapped(text)) + "\n"
+    return "\n".join(line for text in [*lines, *([""] if said else []), *said] for line in wrapped(text))
 
 
 def steps_text(steps: list[int]) -> str:
