@@ -24,7 +24,7 @@ CHUNK = 1000  # attempts between two looks at the clock: some 20 ms
 
 
 def main(arguments: list[str]) -> int:
-    """Run loops as standard input says, one order a line, until it ends; answer each by a line.
+    """Run loops as the lines of standard input say, until it ends, and answer every line by another.
 
     Args:
         arguments: the server's port, and the CPU to stay on.
