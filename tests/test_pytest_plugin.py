@@ -121,7 +121,8 @@ def test_metrics(storm, server, seen, metric, record_property):
     deadline = time.monotonic() + 5
     while len(seen) < 200 and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert len(seen) == 200
+    # Who cannot see the rules of the firewall connects once before each storm, to see that none leads it elsewhere.
+    assert len(seen) in (200, 202)
     assert storms.of("outcome.connected") == [100, 100]
     assert storms.total("errors.per_million") == 0
 """,

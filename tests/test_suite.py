@@ -521,7 +521,7 @@ def test_a_full_disk_stops_the_suite_and_loses_nothing(source, tmp_path):
         mount -t tmpfs -o size=130k tmpfs small || exit 99
         "$@" -o small/out; echo "first $?" >&2
         ls -d small/out/*/trials/*/trial.json | wc -l
-        mount -o remount,size=50m small
+        mount -t tmpfs -o remount,size=50m tmpfs small  # both are named: mount would pass on ids of no user here
         "$@" -o small/out --resume; echo "second $?" >&2
         cp -r small/out kept
     """

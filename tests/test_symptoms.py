@@ -185,6 +185,17 @@ def test_a_time_between_two_rungs_is_that_of_no_timer_or_of_a_busy_client(linear
     assert Place.NEIGHBOUR in places or (Place.BETWEEN in places and len(places) == 1 + is_late)
 
 
+def test_an_error_that_comes_at_once_may_be_seen_late_by_a_busy_client():
+    answer = answered("6997466 ns EHOSTUNREACH")
+    assert "refused_by_host" in {
+        cause for group in answer.groups for one in group.possibilities for cause in one.explanation.causes
+    }
+    assert answer.reading[Place.AT_ONCE].startswith("a busy client")
+    assert answer.reading[Place.FAST].endswith("the second ended with EHOSTUNREACH")
+    assert Place.AT_ONCE not in answered("137 ms EHOSTUNREACH").reading
+    assert Place.AT_ONCE not in answered("7 ms").reading
+
+
 @pytest.mark.parametrize(
     ("text", "ladder", "places"),
     [

@@ -102,7 +102,7 @@ def read_places(query: Query, ladder: Ladder) -> dict[Place, str]:
     places: dict[Place, str] = {}
     latency_ns = query.latency_ns(ladder.jiffy_ns)
     if latency_ns is not None:
-        places = place_latency(latency_ns, query.rounding_ns(ladder.jiffy_ns), ladder)
+        places = place_latency(latency_ns, query.rounding_ns(ladder.jiffy_ns), ladder, query.error)
     if query.resends is not None:
         by_resends = places_of_resends(query.resends, ladder)
         both = {place: places[place] for place in places if place in by_resends}

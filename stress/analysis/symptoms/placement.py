@@ -12,14 +12,16 @@ BY_RESENDS = {1: Place.FIRST, 2: Place.SECOND, 3: Place.THIRD}
 NEIGHBOUR_NS = (3 * SECOND_NS - SECOND_NS // 10, 3 * SECOND_NS + SECOND_NS // 5)  # a little less for who comes later
 
 
-def place_latency(latency_ns: int, rounding_ns: int, ladder: Ladder) -> dict[Place, str]:
+def place_latency(latency_ns: int, rounding_ns: int, ladder: Ladder, error: str | None = None) -> dict[Place, str]:
     """Return every place at which a latency may lie, with its words; BETWEEN where there is none.
 
     Args:
         latency_ns: of connect().
         rounding_ns: by how much it may have been rounded, at most.
         ladder: of the client's kernel and its settings.
+        error: with which connect() ended; None: it connected, or nobody says.
     """
+    ended = "connected" if error is None else f"ended with {error}"
 
     def is_within(from_ns: int, to_ns: int) -> bool:
         return from_ns - rounding_ns <= latency_ns <= to_ns + rounding_ns
@@ -27,9 +29,11 @@ def place_latency(latency_ns: int, rounding_ns: int, ladder: Ladder) -> dict[Pla
     places: dict[Place, str] = {}
     if latency_ns < ladder.jiffy_ns:
         places[Place.AT_ONCE] = "within a jiffy, without any resend"
+    elif error is not None and latency_ns < ladder.jiffy_ns + LATE_NS:
+        places[Place.AT_ONCE] = "a busy client, late to see what came within a jiffy, without any resend"
     for rung in (*([ladder.fast] if ladder.fast else []), *ladder.rungs):
         if is_within(rung.from_ns, rung.to_ns):
-            places[place_of_rung(rung, ladder)] = rung_text(rung, ladder)
+            places[place_of_rung(rung, ladder)] = rung_text(rung, ladder, ended)
     slack_ns = end_slack_ns(ladder)
     for place, end_ns, text in (
         (Place.CHALLENGED_GIVE_UP, ladder.challenged_give_up_ns, "where the first SYN got a challenge ACK"),
@@ -39,14 +43,14 @@ def place_latency(latency_ns: int, rounding_ns: int, ladder: Ladder) -> dict[Pla
             places[place] = f"ETIMEDOUT at the end of the ladder, {duration_text(end_ns)}, {text}"
     if is_within(*NEIGHBOUR_NS):
         places[Place.NEIGHBOUR] = "EHOSTUNREACH where nobody answered ARP for 3 s"
-    late = {} if places.keys() & RUNGS else late_rung(latency_ns, ladder)
+    late = {} if places.keys() & RUNGS else late_rung(latency_ns, ladder, ended)
     return (places or {Place.BETWEEN: between_text(latency_ns, ladder)}) | late
 
 
-def late_rung(latency_ns: int, ladder: Ladder) -> dict[Place, str]:
+def late_rung(latency_ns: int, ladder: Ladder, ended: str) -> dict[Place, str]:
     """Return the rung below a latency, if a busy client may have been so late to see that it was connected."""
     below = [rung for rung in (ladder.fast, *ladder.rungs) if rung and rung.to_ns < latency_ns <= rung.to_ns + LATE_NS]
-    return {place_of_rung(rung, ladder): f"a busy client, {rung_text(rung, ladder)}" for rung in below}
+    return {place_of_rung(rung, ladder): f"a busy client, {rung_text(rung, ladder, ended)}" for rung in below}
 
 
 def place_of_rung(rung: Rung, ladder: Ladder) -> Place:
@@ -73,13 +77,13 @@ def end_slack_ns(ladder: Ladder) -> int:
     return last.to_ns - due_ns + (wheel_slack_jiffies(timeout_jiffies) + LATE_JIFFIES) * ladder.jiffy_ns
 
 
-def rung_text(rung: Rung, ladder: Ladder) -> str:
+def rung_text(rung: Rung, ladder: Ladder, ended: str = "connected") -> str:
     """Return a rung in words: ``1 s (996 ms – 1.06 s): one SYN went unanswered``."""
     times = range_text(rung.from_ns, rung.to_ns)
     if rung is ladder.fast:
-        return f"on the rung of {rung.label} ({times}): an old socket answered the first SYN, the second connected"
+        return f"on the rung of {rung.label} ({times}): an old socket answered the first SYN, the second {ended}"
     syns = "one SYN" if rung.retransmits == 1 else f"{rung.retransmits} SYNs"
-    return f"on the rung of {rung.label} ({times}): {syns} went unanswered, the next one connected"
+    return f"on the rung of {rung.label} ({times}): {syns} went unanswered, the next one {ended}"
 
 
 def between_text(latency_ns: int, ladder: Ladder) -> str:
