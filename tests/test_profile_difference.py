@@ -14,10 +14,12 @@ from test_profile import FROZEN, needs_perf, recording  # noqa: F401  # a fixtur
 from stress.lab.firewall import has_nft
 from stress.model.profile import CLIENT, SERVER
 from stress.model.world import FilterRule, Hook, World
+from stress.profile.across_kernels import judge_across_kernels
 from stress.profile.difference import compare_act
 from stress.profile.sampled_storm import SampledStorm
 from stress.run import process
 from stress.storm.catalogue import find_scenario
+from stress.view.text.profile_wording import sentences
 
 # Stacks of a trial, with the mean number of their samples.
 USUAL = {
@@ -164,3 +166,27 @@ def test_rules_of_a_firewall_are_named_by_their_function(tmp_path):
     named = {function["name"]: function for function in act["functions"] if function["named"]}
     assert "nft_do_chain" in named, act
     assert named["nft_do_chain"]["change"]["low_ns"] > 0
+
+
+def across(base, new, *, trials=8):
+    """Return the difference of profiles of different kernels; the counts are the means of their samples."""
+    generator = np.random.default_rng(1)
+    arms = (storms(generator, trials, base), storms(generator, trials, new))
+    return judge_across_kernels(arms, compare_act("storm", arms))
+
+
+def test_a_function_that_is_inlined_in_one_kernel_is_not_named():
+    caller = (CLIENT, "connect()", "tcp_v4_connect", "ip_route")
+    split = {caller: 100, (*caller, "fib_lookup"): 300}
+    inlined = {caller: 400, (*caller, "fib_lookup"): 0}
+    for base, new in ((split, inlined), (inlined, split)):
+        difference = across(base, new)
+        assert "fib_lookup" in names(difference, "changed")
+        assert not names(difference)
+        assert any("for the kernels differ" in text for text in sentences(difference, "trial"))
+
+
+def test_a_function_that_costs_more_in_another_kernel_is_named_for_its_callers_do_too():
+    caller = (CLIENT, "connect()", "tcp_v4_connect", "ip_route")
+    assert names(across({caller: 100}, {caller: 100, (*caller, "fib_lookup"): 400})) == {"fib_lookup"}
+    assert names(across({}, {(CLIENT, "fsync()", "vfs_fsync"): 400})) == {"vfs_fsync"}  # which has no caller

@@ -4,16 +4,12 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from stress import __version__
 from stress.analysis.comparison.counter_metric import refuse_unknown_counters
 from stress.analysis.history import history as analysis
-from stress.analysis.history.change import ChangePoint, Track
-from stress.analysis.history.change_point import SHOWING_POINTS_MIN
-from stress.analysis.history.difference import differences_at
 from stress.analysis.history.history import History, accept_changes
 from stress.analysis.metric import Metric, find_metric
 from stress.cli.output import console, json_option, print_object
@@ -22,6 +18,8 @@ from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.compare.absent_trials import absent_of_newest
 from stress.compare.history_cache import HistoryCache
+from stress.compare.history_object import history_object
+from stress.compare.history_profiles import compare_steps
 from stress.model.errors import StoreError, UsageError
 from stress.store import accepted as stored
 from stress.store.history_folder import copy_to_history
@@ -30,6 +28,7 @@ from stress.store.stored_names import find_stored
 from stress.view.text.history_table import history_table
 from stress.view.text.history_wording import history_headline
 from stress.view.text.metric_wording import HEADLINE
+from stress.view.text.step_table import step_lines
 
 REGRESSED = 1  # exit code
 FIGURE = "history.png"
@@ -58,7 +57,7 @@ FIGURE = "history.png"
     multiple=True,
     metavar="RUN",
     shell_complete=complete_stored,
-    help="first copy the JSON of a run or suite into DIR, without its arrays; repeatable",
+    help="first copy a run or suite into DIR, without its arrays; repeatable",
 )
 @click.option("--figure", type=click.Path(path_type=Path), help="where the picture goes  [default: DIR/history.png]")
 @click.option("--no-figure", is_flag=True, help="draw no picture, which takes most of the time")
@@ -86,7 +85,8 @@ def history(
 
     A change is confirmed when two independent detectors find it, otherwise suspected. The medians of trials are what is
     looked at: logarithms of times and rates, square roots of counts. --accept lets a change stand, with a reason, in a
-    file to be reviewed; detection begins anew there.
+    file to be reviewed; detection begins anew there. Where the suites on both sides of a step have profiles, it is said
+    which functions of the kernel it came from.
 
     \b
     Exit codes: 0 fine, 1 regression (--gate only), 2 wrong use or bad input.
@@ -117,16 +117,18 @@ def history(
     if at is not None and reason is not None:
         accept(built, at, reason, file)
         built = analysis.build_from_rows(runs, choice, stored.read(file), threshold, cache)
+    steps, absent = compare_steps(built, folder, cache.remember), absent_of_newest(folder)
     cache.save()
     for warning in built.warnings:
         print_text(f"connstorm: {warning}", err=True)
     pictures = [] if no_figure else draw_figures(built, figure or folder / FIGURE, folder, len(runs))
-    absent = absent_of_newest(folder)
     if as_json:
-        print_object(document(built, folder, len(runs), pictures) | {"absent": absent})
+        print_object(history_object(built, steps, folder, len(runs), pictures) | {"absent": absent})
     else:
         printer = console()
         printer.print(history_table(built))
+        if steps:
+            printer.print(step_lines(steps, built.tracks), soft_wrap=True)
         for line in absent:
             printer.print(f"{line}.", highlight=False, markup=False)
         if pictures:
@@ -170,73 +172,3 @@ def draw_figures(history: History, figure: Path, folder: Path, runs: int) -> lis
         raise StoreError(
             f"{figure} could not be written: {error.strerror}; choose another place by --figure."
         ) from error
-
-
-def document(history: History, folder: Path, runs: int, pictures: list[Path]) -> dict[str, Any]:
-    """Return what ``--json`` says."""
-    return {
-        "path": str(folder),
-        "runs": runs,
-        "regressions": len(history.open_regressions),
-        "too_short": sum(len(track.series.points) < SHOWING_POINTS_MIN for track in history.tracks),
-        "figures": [str(picture) for picture in pictures],
-        "warnings": list(history.warnings),
-        "series": [series_object(track) for track in history.tracks],
-    }
-
-
-def series_object(track: Track) -> dict[str, Any]:
-    """Return a series with its levels and changes."""
-    series = track.series
-    return {
-        "cell": series.cell,
-        "testbed": series.testbed,
-        "metric": series.metric.name,
-        "unit": series.metric.unit,
-        "identity": series.identity,
-        "current": series.current,
-        "points": len(series.points),
-        "segments": [
-            {"level": segment.level, "points": segment.last - segment.first, "since": series.points[segment.first].time}
-            for segment in track.segments
-        ],
-        "busy": sum(point.is_busy for point in series.points),
-        "two_levels": levels_object(track),
-        "changes": [change_object(track, change) for change in track.changes],
-        "drifts": [change_object(track, change) for change in track.drifts],
-    }
-
-
-def levels_object(track: Track) -> dict[str, Any] | None:
-    """Return the two levels between which a series flips, with the first run after each flip; None for none."""
-    levels = track.two_levels
-    if levels is None:
-        return None
-    flips = [track.series.points[flip].runs[0] for flip in levels.flips]
-    return {"low": levels.low, "high": levels.high, "flips": flips}
-
-
-def change_object(track: Track, change: ChangePoint) -> dict[str, Any]:
-    """Return a change with the first run after it; a drift with its last run, and the time of its first one."""
-    points = track.series.points
-    after = points[change.place]
-    return {
-        "kind": change.kind,
-        "at": points[change.named_place].runs[0],
-        "time": after.time,
-        "program": after.program,
-        "commit": after.commit or None,
-        "kernel": after.kernel,
-        "before": change.before,
-        "after": change.after,
-        "state": change.state,
-        "direction": change.direction,
-        "undone": change.undone,
-        "went_away": change.went_away,
-        "changed": [
-            {"what": one.what, "before": one.before, "after": one.after, "at": points[one.place].runs[0]}
-            for one in differences_at(track.series, change)
-        ],
-        "reason": change.reason or None,
-        "gates": change in track.open_regressions,
-    }

@@ -29,7 +29,7 @@ SCHEMA = 4  # of the file; another one is no cache
 SAVED_MIN = 100  # runs of a history that is stored: fewer are read and computed soon enough
 DIGEST_BYTES = 16
 FILES_MAX = 50  # caches in the folder; of more, those that were not written for longest are removed
-CODE = ("analysis", "model", "store", "storm")  # rooms whose source decides what is stored
+CODE = ("analysis", "model", "profile", "store", "storm")  # rooms whose source decides what is stored
 
 Identity = tuple[tuple[str, int, int, int], ...]  # of each file: its name, time of the last change (ns), size and inode
 
@@ -107,9 +107,13 @@ class HistoryCache:
             numbers = np.asarray(part, np.float64)
             digest.update(np.int64(len(numbers)).tobytes())
             digest.update(numbers.tobytes())
-        key = digest.hexdigest()
+        return self.remember(digest.digest(), lambda: plain(compute()))
+
+    def remember(self, contents: bytes, compute: Callable[[], Any]) -> Any:
+        """Return what a function computes from some contents, as plain values, looked up where it is known."""
+        key = hashlib.blake2b(contents, digest_size=DIGEST_BYTES).hexdigest()
         if key not in self.stored.results:
-            self.stored.results[key] = plain(compute())
+            self.stored.results[key] = compute()
             self.has_changed = True
         self.used[key] = self.stored.results[key]
         return self.used[key]

@@ -9,8 +9,9 @@ from typing import Any
 from stress.analysis.comparison.arm_pair import ArmPair
 from stress.model.errors import UsageError
 from stress.model.observation import Observation
+from stress.profile.across_kernels import judge_across_kernels
 from stress.profile.change import Change
-from stress.profile.difference import ActDifference, compare_act
+from stress.profile.difference import ActDifference, FunctionChange, compare_act
 from stress.profile.sampled_storm import Arms, SampledStorm, sampled_storms
 from stress.store import profile_file, run_folder
 from stress.view.text.unprofiled_wording import unprofiled_sentence
@@ -19,6 +20,7 @@ NO_PROFILES = (
     "No pair of these arms has a profile on both sides. Set profile = true in the suite file and run it again, or make "
     "single runs with connstorm run SCENARIO --profile."
 )
+EMULATED = "profiles are not compared, for on an emulated CPU a function costs what it takes to emulate it"
 Storms = dict[str, SampledStorm]
 
 
@@ -51,15 +53,34 @@ def compare_profiles(pairs: Sequence[ArmPair]) -> tuple[list[PairProfile], list[
     """
     compared, warnings = [], list(unprofiled_warnings(pairs))
     for pair in pairs:
-        acts, without = profiled_acts(pair)
-        if without:
-            warnings.append(f"{pair.row or 'these runs'}: no profile in {without}")
-            continue
-        differences = [compare_act(act, arms) for act, arms in acts.items()]
-        compared.append(PairProfile(pair.row, pair.base, pair.new, profile_unit(pair), differences))
+        profile = compare_pair(pair)
+        if isinstance(profile, PairProfile):
+            compared.append(profile)
+        else:
+            warnings.append(f"{pair.row or 'these runs'}: {profile}")
     if not compared:
-        raise UsageError(NO_PROFILES)
+        raise UsageError(f"{warnings[-1]}." if any(text.endswith(EMULATED) for text in warnings) else NO_PROFILES)
     return compared, warnings
+
+
+def compare_pair(pair: ArmPair) -> PairProfile | str:
+    """Return the profiles of a pair, compared, or in a phrase why they are not.
+
+    Raises:
+        UsageError: one is damaged.
+    """
+    acts, refusal = profiled_acts(pair)
+    if refusal:
+        return refusal
+    differences = [compare_storm(pair, act, arms) for act, arms in acts.items()]
+    return PairProfile(pair.row, pair.base, pair.new, profile_unit(pair), differences)
+
+
+def compare_storm(pair: ArmPair, act: str, arms: Arms) -> ActDifference:
+    """Return how the profiles of one storm of a pair differ; between kernels less is named."""
+    difference = compare_act(act, arms)
+    is_across = len({run.host.kernel for run in pair.runs if run.profile is not None}) > 1
+    return judge_across_kernels(arms, difference) if is_across else difference
 
 
 def unprofiled_warnings(pairs: Sequence[ArmPair]) -> Iterator[str]:
@@ -80,11 +101,13 @@ def profile_unit(pair: ArmPair) -> str:
 
 
 def profiled_acts(pair: ArmPair) -> tuple[dict[str, Arms], str]:
-    """Return the storms that both arms have a profile of, by the name of the act, and who has none; "" where both have.
+    """Return the storms that both arms have a profile of, by the name of the act, or in a phrase why none is compared.
 
     Raises:
         UsageError: a profile is damaged.
     """
+    if any(run.host.emulated for run in pair.runs if run.profile is not None):
+        return {}, EMULATED
     base, new = (
         [unit for unit in arm_units(list(runs.values()), by_session=pair.is_apart) if unit]
         for runs in (pair.base_runs, pair.new_runs)
@@ -92,7 +115,7 @@ def profiled_acts(pair: ArmPair) -> tuple[dict[str, Arms], str]:
     acts = [act for act in (base[0][0] if base and new else {}) if all(act in s for u in (*base, *new) for s in u)]
     if not acts:
         without = " and ".join(name for name, units in ((pair.base, base), (pair.new, new)) if not units)
-        return {}, without or "a storm that both have"
+        return {}, f"no profile in {without or 'a storm that both have'}"
     return {
         act: ([[s[act] for s in unit] for unit in base], [[s[act] for s in unit] for unit in new]) for act in acts
     }, ""
@@ -111,36 +134,39 @@ def arm_units(runs: Sequence[Observation], *, by_session: bool) -> list[list[Sto
 
 def profile_object(pair: PairProfile) -> dict[str, Any]:
     """Return a pair as ``--json`` prints it."""
-    acts = [
-        {
-            "act": act.act,
-            "units": list(act.units),
-            "measured": change_object(act.measured),
-            "whole": change_object(act.whole),
-            "functions": [
-                {
-                    **{
-                        name: getattr(function, name)
-                        for name in ("name", "client_ns", "adjusted_p", "changed", "named", "moved", "displaced")
-                    },
-                    "change": change_object(function.change),
-                    "share": act.share(function),
-                    "places": [
-                        {
-                            "whose": place.whose,
-                            "call": place.call,
-                            "change": change_object(place.change),
-                            "changed": place.changed,
-                        }
-                        for place in function.places
-                    ],
-                }
-                for function in act.functions
-            ],
-        }
-        for act in pair.acts
-    ]
+    acts = [act_object(act) for act in pair.acts]
     return {"row": pair.row, "base": pair.base, "new": pair.new, "unit": pair.unit, "acts": acts}
+
+
+def act_object(act: ActDifference) -> dict[str, Any]:
+    """Return a storm as ``--json`` prints it."""
+    return {
+        "act": act.act,
+        "units": list(act.units),
+        "measured": change_object(act.measured),
+        "whole": change_object(act.whole),
+        "across_kernels": act.across_kernels,
+        "functions": [function_object(act, function) for function in act.functions],
+    }
+
+
+def function_object(act: ActDifference, function: FunctionChange) -> dict[str, Any]:
+    """Return a function of a storm as ``--json`` prints it."""
+    names = ("name", "client_ns", "adjusted_p", "changed", "named", "moved", "displaced")
+    return {
+        **{name: getattr(function, name) for name in names},
+        "change": change_object(function.change),
+        "share": act.share(function),
+        "places": [
+            {
+                "whose": place.whose,
+                "call": place.call,
+                "change": change_object(place.change),
+                "changed": place.changed,
+            }
+            for place in function.places
+        ],
+    }
 
 
 def change_object(change: Change) -> dict[str, float | None]:

@@ -13,6 +13,7 @@ from stress.analysis.comparison.quiet import describe_busy
 from stress.analysis.comparison.verdict import Comparison, Verdict
 from stress.analysis.history.history import HistoryFilter, build_history
 from stress.compare.arms import ComparedArms, Question, compare_all, compare_arms
+from stress.compare.history_profiles import compare_steps
 from stress.compare.report_arms import NamedRuns, Rename, findings_timeline, runs_timeline
 from stress.compare.report_names import known_names
 from stress.compare.report_profiles import compared_profiles, run_profile, suite_profiles
@@ -204,4 +205,5 @@ def read_history(path: Path, question: ReportQuestion) -> Document:
     choice = HistoryFilter(question.metrics or HEADLINE)
     history = build_history(runs, choice, accepted.read(path / accepted.ACCEPTED))
     metrics = [word for name in question.metrics for word in ("--metric", name)]
-    return history_document(history, path.resolve().name, shlex.join([PROGRAM, "history", str(path), *metrics]))
+    command = shlex.join([PROGRAM, "history", str(path), *metrics])
+    return history_document(history, path.resolve().name, command, compare_steps(history, path))

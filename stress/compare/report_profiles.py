@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stress.analysis.comparison.arm_pair import ArmPair
-from stress.compare.profiles import profile_unit, profiled_acts
+from stress.compare.profiles import compare_storm, profile_unit, profiled_acts
 from stress.compare.report_arms import Rename, list_some
 from stress.model.profile import ProfileReport
 from stress.model.record import Record
 from stress.model.text import plural
 from stress.profile.costs import ActCosts, run_costs
-from stress.profile.difference import compare_act
 from stress.profile.flame import compared_flame, mean_flame
 from stress.profile.mean_costs import function_costs, mean_costs
 from stress.profile.sampled_storm import SampledStorm, sampled_storms
@@ -137,7 +136,7 @@ def compared_profiles(pairs: Sequence[ArmPair], rename: Rename | None) -> Profil
         acts, _ = profiled_acts(pair) if profiled else ({}, "")
         for act, arms in acts.items():
             name = f"{title}, {act}" if len(acts) > 1 else title
-            difference = compare_act(act, arms)
+            difference = compare_storm(pair, act, arms)
             unit = profile_unit(pair)
             units = f"{len(arms[0]):,} and {plural(len(arms[1]), f'profiled {unit}')}."
             said = list(sentences(difference, unit))

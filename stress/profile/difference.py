@@ -73,6 +73,7 @@ class ActDifference:
         measured: time of the clients' loops, hence of their CPUs, by the clock.
         whole: time of client and server in samples, on any CPU.
         functions: those with enough samples, the largest change first.
+        across_kernels: whether the arms ran on different kernels, of which less is named (``across_kernels``).
     """
 
     act: str
@@ -80,6 +81,7 @@ class ActDifference:
     measured: Change
     whole: Change
     functions: list[FunctionChange]
+    across_kernels: bool = False
 
     def share(self, function: FunctionChange) -> float | None:
         """Return the share that a function has of the loop's change; None where it is not sure that the loop changed.

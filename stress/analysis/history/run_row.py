@@ -30,6 +30,7 @@ class RunRow(msgspec.Struct, frozen=True, gc=False):
         attempts: how many there were.
         timed: whether its times and rates can be compared.
         busy: whether it was made while the machine was busy.
+        profiled: whether it has a profile.
         facts: as of a point.
         values: of the metrics that are asked for, in their order; None where it has none.
     """
@@ -45,6 +46,7 @@ class RunRow(msgspec.Struct, frozen=True, gc=False):
     attempts: int
     timed: bool
     busy: bool
+    profiled: bool
     facts: dict[str, str]
     values: tuple[float | None, ...]
 
@@ -68,6 +70,7 @@ def run_row(run: Observation, metrics: Sequence[Metric]) -> RunRow:
         attempts=run.summary.attempts,
         timed=run.timed,
         busy=run.is_busy,
+        profiled=run.profile is not None,
         facts=recorded_facts(run),
         values=tuple(None if value is None else float(value) for value in values),
     )

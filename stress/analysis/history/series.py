@@ -33,6 +33,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
         busy: how many of the runs were made while the machine was busy.
         facts: what may change from run to run, by name: kernel, program, machine and settings; of the first run. Of
             commits all, with commas.
+        profiled: how many of the runs have a profile.
     """
 
     time: datetime
@@ -44,6 +45,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
     runs: tuple[str, ...]
     busy: int = 0
     facts: dict[str, str] = {}
+    profiled: int = 0
 
     @property
     def commit(self) -> str:
@@ -151,13 +153,13 @@ def points_by_metric(occasions: Occasions, metrics: Sequence[Metric]) -> list[li
         runs = tuple(row.path.rpartition("/")[2] for row in trials)
         attempts = median_low(row.attempts for row in trials) if trials[1:] else first.attempts
         busy = sum(row.busy for row in trials)
+        profiled = sum(row.profiled for row in trials)
         commits = dict.fromkeys(row.facts.get(COMMIT, "") for row in trials)  # several where a suite was resumed
         facts = first.facts | ({COMMIT: ", ".join(filter(None, commits))} if len(commits) > 1 else {})
         for column, metric in enumerate(metrics):
             usable = trials if metric.unit not in TIMED_UNITS else [row for row in trials if row.timed]
             estimate = median_interval([value for row in usable if (value := row.values[column]) is not None])
             if estimate is not None:
-                points[column].append(
-                    Point(first.time, estimate, attempts, first.program, first.kernel, path, runs, busy, facts)
-                )
+                of_runs = (path, runs, busy, facts, profiled)
+                points[column].append(Point(first.time, estimate, attempts, first.program, first.kernel, *of_runs))
     return points

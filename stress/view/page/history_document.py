@@ -9,9 +9,11 @@ from stress.analysis.history.change import ChangePoint, Direction, State, Track
 from stress.analysis.history.history import History
 from stress.analysis.history.series import Point
 from stress.model.text import join_words, plural
+from stress.profile.step_profile import StepProfile
 from stress.view.page.document import Command, Document, Fact, Graphic, Notice, PageCell, PageColumn, PageTable
 from stress.view.page.history_drawing import HEIGHT, TONES, WIDTH, draw_series
 from stress.view.page.notice_parts import BUSY, WARNING
+from stress.view.page.step_part import steps_tables
 from stress.view.text import metric_wording as words
 from stress.view.text.history_names import LABEL, shared_text, shorten_names
 from stress.view.text.history_wording import (
@@ -34,8 +36,9 @@ MARKS = {Direction.REGRESSED: "✕", Direction.IMPROVED: "◆", Direction.CHANGE
 DRAWN_MAX = 24
 
 
-def history_document(history: History, folder: str, command: str) -> Document:
-    """Return the document of a history."""
+def history_document(history: History, folder: str, command: str, steps: Sequence[StepProfile] = ()) -> Document:
+    """Return the document of a history, with the profiles of its steps."""
+    functions = tuple(steps_tables(steps, history.tracks))
     shared, history = shared_text(history.tracks), replace(history, tracks=shorten_names(history.tracks))
     changes = [(track, change) for track in history.tracks for change in track.all_changes]
     changes.sort(key=lambda pair: importance(*pair))
@@ -70,7 +73,7 @@ def history_document(history: History, folder: str, command: str) -> Document:
             *(Notice(WARNING, warning) for warning in history.warnings),
         ),
         graphics=(graphic,) if history.tracks else (),
-        tables=(*([changes_table(changes)] if changes else []), points_table(history.tracks)),
+        tables=(*([changes_table(changes)] if changes else []), *functions, points_table(history.tracks)),
         commands=(Command("this history", (command,)),),
     )
 

@@ -12,6 +12,11 @@ MICROSECOND_NS = 1000
 MINUS = "\N{MINUS SIGN}"
 NAMED, CHANGED, MOVED = "named", "changed", "moved"
 DISPLACED = "*"
+UNNAMED = "No function is named, for those that changed called what moved"
+ACROSS_KERNELS = (
+    "No function is named, for the kernels differ: of those that changed it cannot be told whether they cost more, or "
+    "are inlined elsewhere"
+)
 DISPLACED_NOTE = f"{DISPLACED} turns interrupts on, and has the time of what ran before while they were off"
 NAMES = {OTHER: "other processes, and the kernel's threads", IDLE: "idle, or waiting", PROFILER: "perf itself"}
 
@@ -32,7 +37,7 @@ def sentences(act: ActDifference, unit: str) -> Iterator[str]:
     if not named:
         why = "No function surely changed"
         if any(function.changed for function in act.functions):
-            why = "No function is named, for those that changed called what moved"
+            why = ACROSS_KERNELS if act.across_kernels else UNNAMED
         yield f"{why}: {us_text(act.whole.ns)} {us_range(act.whole)} for an attempt in all."
 
 
