@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 import topologies
-from golden_files import agree
+from golden_files import GOLDEN, REPOSITORY, agree
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +25,10 @@ def test_the_plan_of_a_described_machine(name, tmp_path):
     text = plan_text(topology, scale_steps(most_pairs(topology)))
     assert max(map(len, text.splitlines())) <= 80
     agree(f"cpu-plan/{name}", f"{text}\n")
+
+
+def test_the_page_shows_a_plan():
+    assert (GOLDEN / "cpu-plan/two-sockets.txt").read_text() in (REPOSITORY / "docs/wide.md").read_text()
 
 
 def test_this_machine_is_read():

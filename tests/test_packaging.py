@@ -53,7 +53,7 @@ def test_each_requirement_is_pinned_to_a_release_that_it_allows():
 
 def test_modules_that_are_started_by_name_exist():
     names = started_by_name()
-    assert len(names) == 9, names
+    assert len(names) == 10, names
     for name in names:
         module = importlib.util.find_spec(f"{name}.__main__" if name == "stress" else name)
         assert module is not None, f"{names[name]} starts {name}"

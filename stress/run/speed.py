@@ -9,6 +9,8 @@ import numpy as np
 from stress._fastconnect import now_ns, storm
 from stress._reference import bare_storm
 from stress.lab import overhead, sysctl
+from stress.lab.cpu_pairs import place_workers
+from stress.lab.cpu_topology import read_topology
 from stress.lab.host import jiffy_ns
 from stress.lab.listener import Listener
 from stress.model.attempt import allocate_attempts
@@ -37,9 +39,9 @@ def measure_speed(notify: ProgressCallback) -> tuple[list[Speed], Overhead]:
     """
     sysctl.write("net.core.somaxconn", "65535")
     sysctl.write("net.ipv4.tcp_max_tw_buckets", "0")
-    cpus = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, cpus[:1])
-    with Listener("127.0.0.1", PORT, ports=TARGET_PORTS, cpu=cpus[1] if len(cpus) > 1 else None) as server:
+    clients, server_cpu = place_workers(read_topology(), 1)
+    os.sched_setaffinity(0, clients)
+    with Listener("127.0.0.1", PORT, ports=TARGET_PORTS, cpu=server_cpu) as server:
         server.start()
         speeds = []
         for close in CLOSES:
