@@ -186,7 +186,7 @@ def test_a_search_adds_what_is_in_no_other_match(browser, home):
         matching = sum(count for stack, count in stacks.items() if any("tcp_v4" in name for name in stack))
         text = shown.text("matches")
         frames = {stack[:n] for stack in stacks for n in range(1, len(stack) + 1) if "tcp_v4" in stack[n - 1]}
-        assert text.startswith(f"{len(frames)} frames with “TCP_V4”: {round(matching * SAMPLE_NS):,} ± ")
+        assert text.startswith(f"{len(frames)} frames with “TCP_V4” in the name: {round(matching * SAMPLE_NS):,} ± ")
         marked = {number for number, (looks, _) in shown.frames().items() if "flame-match" in looks}
         assert 0 < len(marked) <= len(frames)
         page.keyboard.press("Enter")
@@ -197,7 +197,7 @@ def test_a_search_adds_what_is_in_no_other_match(browser, home):
         assert shown.press("p") == first
         assert shown.state["search"] == "TCP_V4"
         page.fill("#flame-search", "no such function")
-        assert shown.text("matches") == "No frame has “no such function” in its name."
+        assert shown.text("matches") == "There is no frame with “no such function” in the name."
         assert page.is_disabled("#flame-after")
 
 
@@ -290,14 +290,14 @@ def test_a_suite_has_the_mean_of_each_cell_and_says_what_has_none(browser, home)
         assert shown.text("at").endswith(f"; {samples} samples.")
         page.select_option("#flame-graph", label="slow")
         page.fill("#flame-search", "nft_do_chain")
-        assert "frames with “nft_do_chain”" in shown.text("matches")
+        assert "frames with “nft_do_chain” in the name: " in shown.text("matches")
         assert shown.text("text").startswith("slow: The whole attempt, ")
         assert shown.state["graph"] == "1"
 
 
 def test_the_functions_are_sorted_and_filtered(browser, home):
     with opened_page(browser, home / "run.html") as page:
-        Shown(page)
+        shown = Shown(page)
         page.click("#profile details summary")
         rows = page.locator("#table-functions-0 tbody tr:visible")
         assert rows.first.inner_text().split("\t")[0] == "__sys_connect"
@@ -305,6 +305,12 @@ def test_the_functions_are_sorted_and_filtered(browser, home):
         samples = [int(row.split("\t")[-1].replace(",", "")) for row in rows.all_inner_texts()]
         assert samples == sorted(samples)
         assert samples[0] >= 5
+        name = rows.first.locator("button")
+        function = name.inner_text()
+        name.click()
+        assert shown.text("at").startswith(f"{function} ")
+        assert shown.text("matches").split(": ")[0].endswith(f" of {function}")
+        assert page.evaluate("document.activeElement.id") == "flame-frame"
         page.get_by_role("searchbox").filter(visible=True).last.fill("server __fput")
         assert [row.split("\t")[:2] for row in rows.all_inner_texts()] == [["__fput", "server"]]
 
@@ -334,7 +340,7 @@ def test_thousands_of_stacks_are_drawn_soon_and_take_little_room(browser, tmp_pa
         stacks[CLIENT, "connect()", *names] = int(random.geometric(0.05))
     flame = mean_flame([sampled(stacks)])
     assert 6_000 < len(flame.frames.names) <= 8_000
-    section = ProfileSection((), build_flames([FlameGraph("many", flame)], None))
+    section = ProfileSection((), build_flames([FlameGraph("many", 0, flame)], None))
     page_file = tmp_path / "many.html"
     empty = len(render_page(Document("x", "y")))
     page_file.write_text(render_page(Document("x", "y", profile=section)), "utf-8")

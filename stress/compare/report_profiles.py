@@ -107,7 +107,7 @@ def storms_section(
         tables = tuple(book_tables(costs, number))
         functions = functions_table(function_costs(sampled), number)
         parts.append(ProfilePart(title, (said,) if of_suite else (), tables, (functions,)))
-        graphs.append(FlameGraph(title, mean_flame(sampled)))
+        graphs.append(FlameGraph(title, number, mean_flame(sampled)))
     return ProfileSection(tuple(parts), build_flames(graphs, rename), notes)
 
 
@@ -142,9 +142,10 @@ def compared_profiles(pairs: Sequence[ArmPair], rename: Rename | None) -> Profil
             said = list(sentences(difference, unit))
             reasons = named_functions(difference.functions)
             named += [f"{name}, by the profiles: {sentence}." for sentence in said[: len(reasons)]]
-            changed, functions = difference_tables(difference, len(parts))
+            number = len(parts)
+            changed, functions = difference_tables(difference, number)
             parts.append(ProfilePart(name, (f"{name}: {units}", *said), (changed,), (functions,)))
-            graphs.append(FlameGraph(name, compared_flame(arms), (pair.base, pair.new), reasons))
+            graphs.append(FlameGraph(name, number, compared_flame(arms), (pair.base, pair.new), reasons))
     if not parts:
         return None
     notes = [f"Not in this page: {list_some(left_out)}; connstorm compare --profile prints all."] if left_out else []

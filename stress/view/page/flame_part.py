@@ -47,12 +47,14 @@ class FlameGraph:
 
     Attributes:
         title: of which cell, act or pair it is.
+        part: number of its part of the page, which is in the names of its tables.
         flame: of one arm, or of two.
         sides: names of the base and of the new arm; none for one arm.
         named: functions that are named as the reason of a change.
     """
 
     title: str
+    part: int
     flame: Flame
     sides: tuple[str, ...] = ()
     named: frozenset[str] = frozenset()
@@ -111,6 +113,7 @@ def graph_model(graph: FlameGraph, rename: Callable[[str], str]) -> dict[str, ob
     frames = graph.flame.frames
     return {
         "title": rename(graph.title),
+        "part": graph.part,
         "sides": [rename(name) for name in graph.sides],
         "count": len(frames.names),
         "leftOut": frames.left_out,

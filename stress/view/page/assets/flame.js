@@ -11,6 +11,7 @@
       this.words = "";
       this.choose(0);
       this.addControls();
+      this.addLinks();
       this.addPointer();
       part("frame").addEventListener("keydown", (event) => this.press(event));
       addEventListener("hashchange", () => this.fromText(readState("flame")) && this.draw());
@@ -96,11 +97,12 @@
     }
 
     matchText() {
-      const { all, outer } = this.hits;
-      if (!this.words.trim()) return "";
-      if (!all.length) return `No frame has “${this.words.trim()}” in its name.`;
+      const [{ all, outer }, words] = [this.hits, this.words.trim()];
+      if (!words) return "";
+      const which = WHOLE_NAME.test(words) ? `of ${words.slice(1, -1)}` : `with “${words}” in the name`;
+      if (!all.length) return `There is no frame ${which}.`;
       const inside = all.length > outer.length ? ", what is inside another one counted once" : "";
-      return `${countText(all.length, "frame")} with “${this.words.trim()}”: ${this.flame.sumText(outer)} for an attempt${inside}.`;
+      return `${countText(all.length, "frame")} ${which}: ${this.flame.sumText(outer)} for an attempt${inside}.`;
     }
 
     sizesText() {
@@ -128,6 +130,30 @@
       });
       part("before").addEventListener("click", () => this.step(-1));
       part("after").addEventListener("click", () => this.step(1));
+    }
+
+    // The names of functions in the tables of a profile lead to the frame that costs most.
+    addLinks() {
+      this.flames.forEach((flame, number) => {
+        const known = new Set(flame.names);
+        for (const kind of ["functions", "difference"])
+          for (const head of document.querySelectorAll(`#table-${kind}-${flame.part} tbody th`)) {
+            const name = head.textContent.trim();
+            if (!known.has(name)) continue;
+            const button = Object.assign(document.createElement("button"), { type: "button", className: "flame-link", textContent: name });
+            button.title = "show it in the flame graph";
+            button.addEventListener("click", () => this.jump(number, name));
+            head.lastChild.replaceWith(head.textContent.slice(0, head.textContent.indexOf(name)), button);
+          }
+      });
+    }
+
+    jump(number, name) {
+      if (number !== this.number) this.choose(number);
+      this.search(`"${name}"`);
+      part("frame").focus({ preventScroll: true });
+      this.draw();
+      this.step(1, true);
     }
 
     // To the next match by what it costs, the most expensive first.
@@ -216,6 +242,7 @@
       this.side = number("side", this.flame.ns.length) ?? this.flame.last;
       this.zoom = number("zoom", this.flame.count) ?? 0;
       this.at = number("at", this.flame.count) ?? this.zoom;
+      if (!this.flame.isBelow(this.at, this.zoom) && !this.isAbove(this.at)) this.at = this.zoom;
       return true;
     }
   }

@@ -3,6 +3,7 @@
 
 const [DISPLACED, COMPARED, SURE, NAMED] = [1, 2, 4, 8];
 const STRENGTHS = [0.05, 0.2, 0.5]; // of the largest sure difference: where a colour becomes stronger
+const WHOLE_NAME = /^"(.+)"$/;
 // Halves are rounded as the tables round them.
 const nsFormat = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0, roundingMode: "halfEven" });
 const nsText = (ns) => nsFormat.format(Math.abs(ns) < 0.5 ? 0 : ns).replace("-", "−");
@@ -92,12 +93,15 @@ class Flame {
     return -1;
   }
 
-  // Functions of client or server whose names contain the words, and those of them that are in no other.
+  // Frames whose names contain the words, or are what stands in quotes; and those of them that are in no other.
   matches(words) {
     const text = words.trim().toLowerCase();
-    if (!text) return { all: [], outer: [] };
+    const name = WHOLE_NAME.exec(text)?.[1];
     const all = [];
-    for (let frame = 1; frame < this.count; frame++) if (this.names[frame].toLowerCase().includes(text)) all.push(frame);
+    for (let frame = 1; frame < this.count && text; frame++) {
+      const own = this.names[frame].toLowerCase();
+      if (name ? own === name : own.includes(text)) all.push(frame);
+    }
     let end = 0;
     const outer = all.filter((frame) => frame >= end && (end = this.after[frame]));
     return { all, outer };
