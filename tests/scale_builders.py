@@ -3,7 +3,7 @@
 
 from stress.model.profile import CLIENT, SERVER
 from stress.model.scale import ScaleStep, Spread
-from stress.profile.difference import compare_act
+from stress.profile.contention import compare_pairs
 from stress.profile.sampled_storm import SampledStorm
 
 LOCK = "native_queued_spin_lock_slowpath"
@@ -41,4 +41,4 @@ def windows(stacks):
 
 
 def lock_grows():
-    return compare_act("64 pairs", (windows(ALONE), windows(ALONE | {LOCKED: 905, SEARCHING: 260})))
+    return compare_pairs("64 pairs", (windows(ALONE), windows(ALONE | {LOCKED: 905, SEARCHING: 260})))

@@ -10,10 +10,15 @@ import pytest
 import scale_builders
 from command import assert_one_sentence, changed_connstorm, changed_program, connstorm
 
+from stress.cli.doctor_scale import PAIRS_MAX
+from stress.lab.listener import PROCESSES_MAX
+from stress.lab.room import Room
 from stress.lab.wait import wait_until
+from stress.model.errors import UsageError
 from stress.model.scale import profile_rate_hz
 from stress.profile.contention import function_text
-from stress.view.text.scale import growth_sentence
+from stress.run import scale
+from stress.view.text.scale import growth_sentence, lock_sentences
 
 SHORT = (
     "from stress.model import scale; scale.LOOP_S = 0.05; "
@@ -48,9 +53,9 @@ def test_pairs_are_measured_together_and_apart():
     growth = document["growth"]
     assert (growth is None) is bool(document["unprofiled"])  # perf may not be there
     if growth is not None:
-        assert growth["act"] == "2 pairs"
-        assert growth["units"] == [2, 2]
-        assert growth["measured"]["base_ns"] > 0
+        assert growth["functions"]["act"] == "2 pairs"
+        assert growth["functions"]["units"] == [2, 2]
+        assert growth["functions"]["measured"]["base_ns"] > 0
 
 
 def test_one_pair_has_nothing_to_be_compared_with():
@@ -109,10 +114,24 @@ def is_group_alive(group):
 
 
 def test_a_lock_that_grows_is_named_and_said_what_it_is():
-    sentence = growth_sentence(scale_builders.lock_grows())
+    sentence = growth_sentence(scale_builders.lock_grows().functions)
     assert sentence.startswith("Surely more for an attempt: ")
     assert scale_builders.LOCK in sentence
     assert "tcp_connect" not in sentence
+
+
+def test_who_takes_the_lock_is_said():
+    growth = scale_builders.lock_grows()
+    assert [lock.taker for lock in growth.locks if lock.changed] == [scale_builders.SEARCH]
+    (sentence,) = lock_sentences(growth)
+    assert sentence.startswith("locks taken in __inet_hash_connect: +27.00 µs")
+
+
+def test_without_room_it_is_refused(monkeypatch):
+    monkeypatch.setattr(scale, "memory_room", lambda: Room(1 << 30, "MemAvailable"))
+    scale.refuse_excess(8)
+    with pytest.raises(UsageError, match=r"64 pairs may need .* bytes, and 1,073,741,824 are left \(MemAvailable\)"):
+        scale.refuse_excess(64)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +150,10 @@ def test_a_lock_that_grows_is_named_and_said_what_it_is():
 )
 def test_functions_are_said_what_they_are(name, what):
     assert function_text(name) == what
+
+
+def test_every_pair_can_have_a_server():
+    assert PAIRS_MAX <= PROCESSES_MAX
 
 
 def test_many_cpus_are_sampled_less_often():

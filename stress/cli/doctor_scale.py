@@ -24,9 +24,9 @@ from stress.run.process import ONE_THREAD
 from stress.view.text.cpu_plan import plan_text
 
 if TYPE_CHECKING:
-    from stress.profile.difference import ActDifference
+    from stress.profile.contention import Growth
 
-PAIRS_MAX = 128  # processes of one listener
+PAIRS_MAX = 128  # as many processes as a listener may have
 NOTHING_TO_COMPARE = "With one pair there is nothing to compare it with."
 
 
@@ -40,7 +40,7 @@ def examine_scale(most: int | None, rounds: int | None, *, only_plan: bool, as_j
         as_json: print one JSON object.
 
     Raises:
-        UsageError: there are fewer CPUs than pairs.
+        UsageError: there are fewer CPUs than pairs, or there is no room for them.
         LabError: there is no private namespace, or what was started ended.
     """
     topology = read_topology()
@@ -85,16 +85,17 @@ def start_recording(stack: ExitStack, topology: Topology, *, is_wanted: bool) ->
 
 def measure(
     topology: Topology, steps: list[int], rounds: int | None, recording: Recording | None, *, as_json: bool
-) -> tuple[list[ScaleStep], "ActDifference | None", str, bool]:
+) -> tuple[list[ScaleStep], "Growth | None", str, bool]:
     """Measure the steps; return them, what grew, why that is not known, and whether an interrupt left some out."""
     # numpy starts threads, and a process with threads cannot enter a namespace: only now.
-    from stress.run.scale import Pairs, ScaleProfile  # noqa: PLC0415
+    from stress.run.scale import Pairs, ScaleProfile, refuse_excess  # noqa: PLC0415
 
     catch_sigterm()
     notify = Progress("doctor", quiet=as_json)
     rounds = rounds or ROUNDS
     measured: list[ScaleStep] = []
     profile = ScaleProfile(recording) if recording is not None else None
+    refuse_excess(steps[-1])
     try:
         for count in steps:
             loops = 2 + (count > 1)
@@ -105,7 +106,7 @@ def measure(
                 if profile is not None and count == steps[-1]:
                     notify(f"profile of 1 pair and of {count}")
                     profile.record(pairs)
-        growth = profile.difference() if profile is not None else None
+        growth = profile.growth() if profile is not None else None
     except KeyboardInterrupt:
         if not measured:
             raise

@@ -14,17 +14,21 @@ from stress.lab.cpu_topology import Topology
 from stress.lab.paired_listener import PairedListener
 from stress.lab.perf import Recording
 from stress.lab.perf_script import Sample, ScriptReader
+from stress.lab.room import memory_room, process_room
+from stress.model.errors import UsageError
 from stress.model.plan import LOOPBACK
 from stress.model.profile import CLIENT, SERVER, Stack
 from stress.model.scale import PROFILE_MIN_S, PROFILE_S, PROFILE_WINDOWS, Loop, ScaleStep, Spread
 from stress.model.text import plural
 from stress.model.units import SECOND_NS
-from stress.profile.difference import ActDifference, compare_act
+from stress.profile.contention import Growth, compare_pairs
 from stress.profile.sampled_storm import SampledStorm
 from stress.run.scale_clients import ScaleClients
+from stress.storm.host_settings import LONGEST_QUEUE, raise_descriptor_limit
 from stress.storm.profiler import Window, stacks_of
 
 PORT = 5000
+PAIR_BYTES = 48 << 20  # 24 MiB of its own were measured; and up to 4,000 connections that are not yet closed
 LAG_S = 0.15  # a server closes a connection 100 ms after it accepted it: until then it does less
 
 
@@ -37,7 +41,8 @@ class Pairs(AbstractContextManager["Pairs"]):
         Raises:
             LabError: they do not start.
         """
-        sysctl.write("net.core.somaxconn", "65535")
+        sysctl.write("net.core.somaxconn", LONGEST_QUEUE)
+        raise_descriptor_limit()  # a server holds what it accepted in a tenth of a second
         self.placement = placement
         self.count = len(placement.pairs)
         with ExitStack() as stack:
@@ -89,6 +94,16 @@ class Pairs(AbstractContextManager["Pairs"]):
         )
 
 
+def refuse_excess(count: int) -> None:
+    """Raise UsageError if there is no room for so many pairs."""
+    for room, needed, what in ((memory_room(), count * PAIR_BYTES, "bytes"), (process_room(), 2 * count, "processes")):
+        if room is not None and room.left < needed:
+            raise UsageError(
+                f"{plural(count, 'pair')} may need {needed:,} {what}, and {room.left:,} are left ({room.limited_by}); "
+                "give fewer --pairs."
+            )
+
+
 class ScaleProfile:
     """Windows of the engine in which stacks are sampled: of the first pair alone, and of all, in turn."""
 
@@ -118,8 +133,8 @@ class ScaleProfile:
                 )
                 self.windows.append((window, count, sum(ran.rates_per_s) * seconds))
 
-    def difference(self) -> ActDifference:
-        """End the recording; return which functions cost more for an attempt with all pairs than with one.
+    def growth(self) -> Growth:
+        """End the recording; return what costs more for an attempt with all pairs than with one.
 
         Raises:
             LabError: the recording cannot be read.
@@ -128,7 +143,7 @@ class ScaleProfile:
         arms: tuple[list[list[SampledStorm]], list[list[SampledStorm]]] = ([], [])
         for window, count, attempts in self.windows:
             arms[count > 1].append([self.sampled(window, count, attempts, samples)])
-        return compare_act(plural(max(count for _, count, _ in self.windows), "pair"), arms)
+        return compare_pairs(plural(max(count for _, count, _ in self.windows), "pair"), arms)
 
     def sampled(self, window: Window, count: int, attempts: float, samples: Sequence[Sample]) -> SampledStorm:
         """Return the stacks of clients and servers in a window."""

@@ -18,6 +18,7 @@ from stress.model.plan import Close
 from stress.model.progress import ProgressCallback
 from stress.model.record import Overhead
 from stress.model.speed import Speed
+from stress.storm.host_settings import LONGEST_QUEUE, raise_descriptor_limit
 
 PORT = 5000
 # connect() chooses a port again after some 3,100 connections to one port of the server, which closes its end 100 ms
@@ -37,7 +38,8 @@ def measure_speed(notify: ProgressCallback) -> tuple[list[Speed], Overhead]:
     Raises:
         LabError: the server does not come up.
     """
-    sysctl.write("net.core.somaxconn", "65535")
+    sysctl.write("net.core.somaxconn", LONGEST_QUEUE)
+    raise_descriptor_limit()  # as a storm does
     sysctl.write("net.ipv4.tcp_max_tw_buckets", "0")
     clients, server_cpu = place_workers(read_topology(), 1)
     os.sched_setaffinity(0, clients)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from stress.model.scale import ScaleStep, Spread
 from stress.model.text import join_words
-from stress.profile.contention import function_text
+from stress.profile.contention import Growth, function_text
 from stress.profile.difference import ActDifference
 from stress.view.text.plain_table import plain_table
 from stress.view.text.profile_difference import change_cells
@@ -24,7 +24,7 @@ CAPTION = (
 )
 
 
-def scale_report(steps: Sequence[ScaleStep], growth: ActDifference | None, unprofiled: str) -> RenderableType:
+def scale_report(steps: Sequence[ScaleStep], growth: Growth | None, unprofiled: str) -> RenderableType:
     """Return the rates, what was given up for them, and what grew.
 
     Args:
@@ -35,7 +35,8 @@ def scale_report(steps: Sequence[ScaleStep], growth: ActDifference | None, unpro
     parts: list[RenderableType] = [scale_table(steps)]
     parts += [Text(text) for text in dict.fromkeys(text for step in steps for text in step.given_up)]
     if growth is not None:
-        parts += growth_parts(growth)
+        parts += growth_parts(growth.functions)
+        parts += [Text(text) for text in lock_sentences(growth)]
     else:
         parts.append(Text(f"profile: none. {unprofiled}"))
     return Group(*parts)
@@ -90,6 +91,13 @@ def growth_parts(growth: ActDifference) -> Iterator[RenderableType]:
     for function in shown:
         if (what := function_text(function.name)) is not None:
             yield Text(f"{function.name}: {what}")
+
+
+def lock_sentences(growth: Growth) -> Iterator[str]:
+    """Yield who surely takes longer to get a lock."""
+    for lock in growth.locks:
+        if lock.changed and lock.change.ns > 0:
+            yield f"locks taken in {lock.taker}: {us_text(lock.change.ns)} {us_range(lock.change)} more for an attempt"
 
 
 def growth_sentence(growth: ActDifference) -> str:
