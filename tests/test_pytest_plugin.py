@@ -154,8 +154,10 @@ def test_full_queue(storm):
         storms = storm(
             listening.getsockname(), metric="body.max", trials=1, attempts=20, rate_per_s=None, deadline_s=0.5
         )
-        assert storms.total("outcome.connected") == 5
-        assert storms.total("outcome.unfinished") == storms.total("cause.accept_queue") == 15
+        # Who cannot see the rules of the firewall connects once before the storm, and nobody accepts that one either.
+        assert storms.total("outcome.connected") in (4, 5)
+        assert storms.total("outcome.unfinished") == storms.total("cause.accept_queue")
+        assert storms.total("outcome.unfinished") == 20 - storms.total("outcome.connected")
 
 def test_mines(storm, server, seen):
     address = server.getsockname()
