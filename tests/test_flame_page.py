@@ -362,6 +362,26 @@ def test_on_paper_the_graph_keeps_its_zoom(browser, home):
         assert page.locator("#flame-search").is_hidden()
 
 
+def test_with_one_trial_on_a_side_nothing_is_said_to_be_sure(browser, home, tmp_path):
+    arms = [str(home / name / "run-0") for name in ("plain", "rules")]
+    written = write_report(ReportQuestion(arguments=arms), tmp_path / "one.html")
+    with opened_page(browser, written, fragment="#flame?zoom=5&at=1000000") as page:
+        shown = Shown(page)
+        profile = page.inner_text("#profile")
+        assert "With one trial on a side no interval can be given, and no function is named" in profile
+        assert "colour says only that a difference is more than the chance of sampling explains" in profile
+        assert page.locator("[data-frame].flame-named").count() == 0
+        assert shown.text("text").startswith("Zoomed to ")
+        assert page.is_disabled("#flame-zoom")  # of a frame that is not there, that of the zoom is shown
+        page.fill("#flame-search", '"nft_do_chain"')
+        page.keyboard.press("Enter")
+        said = shown.text("at")
+        assert "(95 % interval of sampling alone +" in said
+        assert "more, beyond the chance of sampling; 0 and " in said
+        assert "surely" not in said
+        assert "by the profiles" not in page.inner_text("#verdict")
+
+
 def test_a_run_whose_profile_failed_says_why_and_has_no_graph(tmp_path):
     report = {"program": "perf 1", "rate_hz": 499, "lost": 0, "failure": "perf ended early.", "acts": []}
     profiled_run(tmp_path / "run", {}, profiled=report)
