@@ -8,6 +8,7 @@
 # make track      add a suite of this version to results/history, and draw docs/history.png
 # make validate   verdicts on real storms, and whole gates over simulated sessions, whose truth is known; an hour
 # make profile-names  hold what compare --profile names against changes whose function is known, and none; 15 minutes
+# make layers     what each layer between client and server costs a connect(); writes docs/layers.md; half an hour, as root
 # make sessions   ten real sessions of a suite, each gated against the other nine; 10 minutes
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
 # make worlds     hold causes against worlds of known truth, in all ways; writes the table of docs/attribution.md
@@ -42,7 +43,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --constraint $(CONSTRAINTS)
 QUIET := --quiet --quiet # twice: pip warns of every editable installation otherwise; errors are shown
 SOURCES := pyproject.toml setup.py .ci/constraints.txt stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures written-settings clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions profile-names release-check kill fuzz soak constraints clean
+.PHONY: layers demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures written-settings clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions profile-names release-check kill fuzz soak constraints clean
 
 demo: $(PACKAGE)
 	$(BIN)/connstorm demo
@@ -84,6 +85,10 @@ sessions: $(BUILT)
 
 profile-names: $(BUILT)
 	$(BIN)/python benchmarks/profile_names.py
+
+layers: $(BUILT)
+	$(BIN)/connstorm suite layers -o results/layers || [ $$? -eq 3 ]
+	$(BIN)/python docs/generate/layers.py "$$(ls -d results/layers/*-suite-layers-* | tail -n 1)"
 
 catalogue: $(BUILT)
 	$(BIN)/python docs/generate/catalogue.py

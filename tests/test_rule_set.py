@@ -8,7 +8,7 @@ import pytest
 from namespaced import namespaced
 
 from stress.lab import firewall
-from stress.lab.rule_set import load_rule_set, placeholders, write_rule_set
+from stress.lab.rule_set import load_rule_set, matches, placeholders, write_rule_set
 from stress.model.plan import Plan
 from stress.model.world import ROUTER, FilterRule, Hook, Topology, World
 
@@ -92,3 +92,8 @@ def test_a_rule_can_be_several_that_are_counted_as_one(family, last):
     with socket.socket(socket.AF_INET if family == 4 else socket.AF_INET6) as client:
         assert client.connect_ex(("127.0.0.1" if family == 4 else "::1", 5000)) != 0
     assert firewall.count_packets() == {"strangers": 0, "several": 3}
+
+
+def test_one_rule_has_its_stranger_too():
+    alone = FilterRule(name="alone", hook=Hook.INPUT, match="{ip} saddr {stranger}")
+    assert matches(alone, placeholders(Plan(scenario="clean"))) == ["{ip} saddr 198.19.0.1"]

@@ -10,7 +10,7 @@ from command import assert_one_sentence, connstorm
 from stress.suite.config import load
 from stress.suite.shipped import SHIPPED, shipped_names
 
-NAMES = ["article", "conntrack", "crr", "kernels", "link", "remedies", "smoke", "sysctls", "track", "veth"]
+NAMES = ["article", "conntrack", "crr", "kernels", "layers", "link", "remedies", "smoke", "sysctls", "track", "veth"]
 
 
 def test_all_are_listed_with_their_purpose_size_and_time(tmp_path):

@@ -32,8 +32,6 @@ def load_rule_set(rules: Iterable[FilterRule], sets: Mapping[str, str], words: M
 
 def matches(rule: FilterRule, words: Mapping[str, str]) -> list[str]:
     """Return the match of each copy of a rule, with the address of its stranger."""
-    if rule.copies == 1:
-        return [rule.match]
     family = 4 if words["ip"] == "ip" else 6
     return [rule.match.replace("{stranger}", stranger(family, number)) for number in range(1, rule.copies + 1)]
 

@@ -13,6 +13,7 @@ from stress.model.arm import SuiteArm, plan_for_arm
 from stress.model.errors import UsageError
 from stress.model.extra import require_package
 from stress.model.kernel import HOST
+from stress.model.layer import LAYER, layer_fault, parse_layer, plan_with_layer
 from stress.model.link import LINK, parse_link
 from stress.model.plan import IDENTITY_DIGITS, Plan
 from stress.model.suite import ARM, KERNEL, TRIALS_MAX, Cell, Design, Entry, Level, Suite, is_sysctl
@@ -152,21 +153,27 @@ def plan_at_point(plan: Plan, levels: dict[str, Level], *, host: bool, arm: Suit
     }
     if arm is not None and arm.serve is not None:
         plan = plan_for_arm(plan, arm)
-    link = fields.pop(LINK, None)
+    link, layer = fields.pop(LINK, None), fields.pop(LAYER, None)
     settings = {axis: level_text(value) for axis, value in levels.items() if is_sysctl(axis)}
     if "family" in fields:
         plan = plan.with_family(fields.pop("family"))
     if link is not None:
         plan = plan_across_link(plan, parse_link(link))
+    if layer is not None:
+        plan = plan_with_layer(plan, parse_layer(layer))
     fields["host"] = host or fields.get("host", plan.host)
     if fields["host"] and not plan.host:  # the host is an axis, or the plan was not read from a file
         plan = plan.on_host()
     return msgspec.convert(msgspec.structs.asdict(plan) | fields | {"sysctls": plan.sysctls | settings}, Plan)
 
 
-def point_link_fault(plan: Plan, levels: dict[str, Level]) -> str | None:
-    """Return a sentence when a scenario's plan cannot have the link of a point, or None."""
-    return link_fault(plan, parse_link(str(levels[LINK]))) if LINK in levels else None
+def point_fault(plan: Plan, levels: dict[str, Level]) -> tuple[str, str] | None:
+    """Return an axis, and a sentence when a scenario's plan cannot have its link or layer at a point, or None."""
+    if LINK in levels and (fault := link_fault(plan, parse_link(str(levels[LINK])))):
+        return LINK, fault
+    if LAYER in levels and (fault := layer_fault(plan, parse_layer(str(levels[LAYER])), levels)):
+        return LAYER, fault
+    return None
 
 
 def short_axis_name(axis: str) -> str:

@@ -12,6 +12,7 @@ from stress.lab import sysctl
 from stress.lab.sysctl_name import sysctl_matches
 from stress.model.errors import UsageError
 from stress.model.kernel import parse_kernel_name
+from stress.model.layer import LAYER, parse_layer
 from stress.model.link import LINK, Link, parse_link
 from stress.model.suite import ARM, KERNEL, Level, is_sysctl
 from stress.model.text import ambiguous_text
@@ -22,6 +23,7 @@ from stress.suite.config.toml_lines import Position
 PARSERS: dict[str, Callable[[str], object]] = {
     KERNEL: parse_kernel_name,
     LINK: parse_link,
+    LAYER: parse_layer,
 }  # axes with a form of their own
 SYSCTL = re.compile(r"net(\.[A-Za-z0-9_-]{1,64}){1,8}")
 
@@ -170,7 +172,7 @@ def level_fault(name: str, value: Any) -> str | None:
 
 
 def name_fault(axis: str, name: str) -> str | None:
-    """Return a sentence when the name of a kernel or a link is invalid, or None; what it names is not looked up."""
+    """Return a sentence when the name of a kernel, link or layer is invalid, or None; it is not looked up."""
     try:
         PARSERS[axis](name)
     except UsageError as error:

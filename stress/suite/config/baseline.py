@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from stress.model.link import LINK
 from stress.model.suite import ARM, Entry, Level, Suite
 from stress.suite import matrix
 from stress.suite.config.axes import matching_level, unique_names
@@ -136,9 +135,9 @@ def row_faults(suite: Suite, row: ScenarioTable) -> Iterator[tuple[Position, str
     for levels, at in [(base, None), *others]:
         if matrix.is_excluded(suite.exclude, row.entry.label, levels):
             continue
-        fault = matrix.point_link_fault(row.entry.plan, levels)  # of a link that this scenario cannot have
-        if fault:
-            place = row.axes[LINK].at
+        if found := matrix.point_fault(row.entry.plan, levels):  # of what this scenario cannot have in between
+            axis, fault = found
+            place = row.axes[axis].at
             places = [(place if place[0] == "scenario" else row.at, fault)]
         else:
             plan = matrix.plan_at_point(

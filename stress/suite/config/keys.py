@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from stress.model.layer import LAYER
 from stress.model.link import LINK
 from stress.model.plan import Plan
 from stress.model.suite import ARM, KERNEL, Design
@@ -41,7 +42,7 @@ NOT_SET = ("scenario", "seed", "acts", "world", "peers", "clients")  # fields of
 FIELDS: dict[str, Any] = {
     field.name: field.type for field in msgspec.structs.fields(Plan) if field.name not in (*NOT_SET, "sysctls")
 }
-AXES: dict[str, Any] = FIELDS | {LINK: Text, KERNEL: Text}
+AXES: dict[str, Any] = FIELDS | {LINK: Text, LAYER: Text, KERNEL: Text}
 LEVELS: dict[str, Any] = AXES | {ARM: Text}  # also of the axis that no [matrix] lists
 DEFAULTS: dict[str, Any] = FIELDS | {LINK: Text, "sysctls": Table}
 SCENARIO: dict[str, Any] = {
@@ -64,7 +65,7 @@ ARM_TABLE: dict[str, Any] = {
 # Where a key belongs that occurs in a table which has none of that name.
 PLACES = {
     **dict.fromkeys((*FIELDS, LINK), "[defaults], a [[scenario]] or [matrix]"),
-    KERNEL: "[matrix], as a list of one or more",
+    **dict.fromkeys((KERNEL, LAYER), "[matrix], as a list of one or more"),
     **dict.fromkeys(HEAD, "the head of the file, above the first table"),
     **dict.fromkeys(("label", "measures", "acts"), "a [[scenario]]"),
     "sysctls": "[defaults] or a [[scenario]]",

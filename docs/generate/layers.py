@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""Write docs/layers.md, docs/layers.png and docs/layers.svg from a folder of the suite layers.
+
+``python docs/generate/layers.py results/<the suite's folder> [folder]``; docs/generate/layers_head.md, written by hand,
+says how it was measured. With a second folder the files are written there.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from stress.analysis.comparison.arm_pair import pair_arms
+from stress.analysis.comparison.layer_steps import LayerStep, cells_by_layer, has_layers, layer_steps
+from stress.analysis.statistics.trials import CellTrials
+from stress.compare.profiles import compare_profiles
+from stress.model.errors import UsageError
+from stress.model.layer import LAYERS
+from stress.model.observation import Observation
+from stress.model.text import plural
+from stress.profile.difference import ActDifference
+from stress.profile.loop_times import LoopTimes, loop_times
+from stress.store import run_folder, suite_folder
+from stress.store.runs import read_suite
+from stress.suite.cell_results import count_missing, read_cell_trials
+from stress.view.figure.save import save_figure
+from stress.view.figure.suite.suite_figure import suite_figure
+from stress.view.text.busy_wording import busy_text
+from stress.view.text.layer_wording import NOTHING, cost_text, layers_headline, range_text
+from stress.view.text.profile_wording import signed_text
+from stress.view.text.suite_caption import caption
+from stress.view.text.unprofiled_wording import unprofiled_line
+
+HERE = Path(__file__).parent
+DOCS = HERE.parent
+FUNCTIONS_MAX = 3  # of a step, those with the largest changes
+HEAD = ("layer", "on", "what it adds", "ns for an attempt", "more than below", "95 % interval", "connect()", "close()",
+        "else", "functions that the profile names")  # fmt: skip
+Blocks = dict[str, dict[int, Observation]]  # by cell and block
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the time of an attempt is made of, at one layer in one block (ns)."""
+
+    connect_ns: float
+    close_ns: float
+    rest_ns: float
+
+
+def main(path: Path, into: Path) -> None:
+    manifest = suite_folder.read(path)
+    cells = read_cell_trials(path, manifest)
+    if not has_layers(cells):
+        sys.exit(f"{path} is not a suite whose only axis is layer.")
+    if count_missing(cells):
+        sys.exit(f"{path} is not complete; resume it first: connstorm suite {path} --resume")
+    steps = layer_steps(cells)
+    runs = runs_by_block(path)
+    title = "What each layer adds to connect() and close()"
+    save_figure(suite_figure(cells, title, caption(manifest), busy_text(cells)), into / "layers.png", with_svg=True)
+    (fingerprint, *_) = manifest.fingerprints.values()
+    host = f"Linux {fingerprint.host.kernel}, {fingerprint.host.cpu}, {fingerprint.host.cpus} virtual CPUs"
+    trials = f"{manifest.suite.trials} trials of each of {len(cells)} layers"
+    measured = f"On {host}, {manifest.started_utc[:10]}; {trials}."
+    parts = [
+        (HERE / "layers_head.md").read_text().rstrip(),
+        "## What was measured here",
+        " ".join([measured, *headline_sentences(steps), *account_sentences(cells, runs)]),
+        "![What each layer adds to the time for an attempt](layers.png)",
+        "\n".join(table_lines(steps, runs)),
+        *([line] if (line := unprofiled_line(cells)) else []),
+        *absent_lines(cells),
+    ]
+    (into / "layers.md").write_text("\n\n".join(parts) + "\n")
+
+
+def runs_by_block(path: Path) -> Blocks:
+    """Return the trials of a suite that are done."""
+    runs: Blocks = {}
+    for run in read_suite(path, "layers"):
+        if run.block is not None:
+            runs.setdefault(run.cell, {})[run.block] = run
+    return runs
+
+
+def headline_sentences(steps: Sequence[LayerStep]) -> Iterator[str]:
+    """Yield what was found: the lowest layer, the sure steps, and those that are nothing."""
+    yield f"{layers_headline(steps)}."
+    lowest = [step for step in steps if step.layer.below == next(iter(LAYERS))]
+    if lowest:
+        base_ns = median(1e9 / summary.rate_per_s for summary in lowest[0].base.done.values())
+        yield f"An attempt on the loopback takes {base_ns:,.0f} ns of the loop."
+    nothing = [f"{step.layer.name} ({range_text(step)} ns)" for step in steps if not step.is_sure]
+    if nothing:
+        yield f"Nothing sure: {', '.join(nothing)}."
+
+
+def account_sentences(cells: Sequence[CellTrials], runs: Blocks) -> Iterator[str]:
+    """Yield how all attempts ended, what delayed them, and whether the books of all trials balance."""
+    summaries = [run.summary for of_cell in runs.values() for run in of_cell.values()]
+    outcomes, causes = Counter[str](), Counter[str]()
+    for summary in summaries:
+        outcomes.update({str(name): count for name, count in summary.outcomes.items() if count})
+        causes.update({str(name): count for name, count in summary.causes.items() if count and name != "none"})
+    ends = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in outcomes.most_common())
+    whys = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in causes.most_common())
+    balanced = sum(all(claim.balanced for claim in summary.books) for summary in summaries)
+    yield f"Of {outcomes.total():,} attempts: {ends}; delayed or failed: {whys or 'none'}."
+    yield f"The books balance in {balanced:,} of {plural(len(summaries), 'trial')}."
+    if busy := sum(len(trials.busy) for trials in cells):
+        yield f"The machine was busy in {plural(busy, 'trial')}."
+
+
+def table_lines(steps: Sequence[LayerStep], runs: Blocks) -> Iterator[str]:
+    """Yield the table of all steps."""
+    yield f"| {' | '.join(HEAD)} |"
+    yield f"|{' --- |' * len(HEAD)}"
+    names = {step.layer.name: step for step in steps}
+    parts = {name: block_parts(runs.get(name, {})) for name in cell_names(steps)}
+    for name, step in names.items():
+        columns = [
+            f"**{name}**",
+            step.layer.below,
+            step.layer.text,
+            f"{step.level.median:,.0f}",
+            cost_text(step) if step.is_sure else f"*{NOTHING}*",
+            range_text(step),
+            *part_texts(step, parts),
+            profile_text(step, runs),
+        ]
+        yield f"| {' | '.join(columns)} |"
+
+
+def cell_names(steps: Iterable[LayerStep]) -> list[str]:
+    """Return the names of all cells of steps."""
+    return list(dict.fromkeys(trials.cell.name for step in steps for trials in (step.base, step.new)))
+
+
+def block_parts(runs: dict[int, Observation]) -> dict[int, Parts]:
+    """Return what the time of an attempt is made of, by block, where attempts did not overlap."""
+    return {
+        block: Parts(times.connect_ns, times.close_ns, times.rest_ns)
+        for block, run in runs.items()
+        for times in times_of(run)
+    }
+
+
+def times_of(run: Observation) -> list[LoopTimes]:
+    """Return the mean times of a run's only storm, or nothing where its attempts overlap."""
+    stored, _ = run_folder.read(run.path)
+    return list(loop_times(stored))
+
+
+def part_texts(step: LayerStep, parts: dict[str, dict[int, Parts]]) -> list[str]:
+    """Return the changes of connect(), close() and all else (ns): medians over the blocks."""
+    base, new = parts[step.base.cell.name], parts[step.new.cell.name]
+    both = [(base[block], new[block]) for block in step.blocks if block in base and block in new]
+    if not both:
+        return ["", "", ""]
+    return [
+        signed_text(median(getattr(now, name) - getattr(old, name) for old, now in both), ",.0f")
+        for name in ("connect_ns", "close_ns", "rest_ns")
+    ]
+
+
+def profile_text(step: LayerStep, runs: Blocks) -> str:
+    """Return the functions that the profiles name for a step; empty where there are no profiles on both sides."""
+    base, new = (list(runs.get(trials.cell.name, {}).values()) for trials in (step.base, step.new))
+    try:
+        (pair, *_), _ = compare_profiles([pair_arms("", step.layer.below, step.layer.name, base, new)])
+    except UsageError:
+        return ""
+    return ", ".join(named_functions(pair.acts[0])) or "none"
+
+
+def named_functions(act: ActDifference) -> list[str]:
+    """Return the named functions of a storm with their changes, the largest first."""
+    named = [function for function in act.functions if function.named][:FUNCTIONS_MAX]
+    return [f"`{function.name}` {signed_text(function.change.ns, ',.0f')}" for function in named]
+
+
+def absent_lines(cells: Sequence[CellTrials]) -> list[str]:
+    """Return a paragraph on the layers that could not be measured, if there are any."""
+    by_layer = cells_by_layer(cells)
+    lines = [
+        f"- {name}: {trials.not_applicable or ', '.join(dict.fromkeys(trials.failed.values()))}"
+        for name, trials in by_layer.items()
+        if trials.not_applicable or trials.failed
+    ]
+    return ["Not measured, in all trials or some:", "\n".join(lines)] if lines else []
+
+
+main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else DOCS)
