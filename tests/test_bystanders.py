@@ -9,6 +9,7 @@ from stress.model.errors import LabError
 from stress.model.mine import MineState
 from stress.model.plan import Plan
 from stress.model.progress import ignore_progress
+from stress.storm import bystanders
 from stress.storm.bystanders import SETTINGS, bystander_ports, bystanders_laid
 from stress.storm.catalogue import find_scenario
 from stress.storm.check.plan_rules import plan_faults
@@ -44,7 +45,18 @@ def test_each_port_of_the_server_has_ten_thousand_at_most():
     plan = plan_with(10_001, ESTABLISHED)
     with bystanders_laid(plan, ignore_progress):
         counts = [len(census.list_sockets(4, [ESTABLISHED], local_port=port)) for port in bystander_ports(plan)]
-    assert counts == [10_000, 1]
+    assert counts == [10_000, 1, 0]
+
+
+@namespaced(ports=USUAL_PORTS)
+def test_those_that_came_to_another_state_are_made_again(monkeypatch):
+    def lay_fewer(plan, port, count, stack):
+        lay(plan, port, count - 7 if port == bystander_ports(plan)[0] else count, stack)
+
+    lay = bystanders.lay_at_port
+    monkeypatch.setattr(bystanders, "lay_at_port", lay_fewer)
+    with bystanders_laid(plan_with(300), ignore_progress):
+        assert bystanders.count_bystanders(plan_with(300)) == 300
 
 
 @namespaced(ports=USUAL_PORTS, sysctls={"net.ipv4.tcp_max_tw_buckets": "100"})

@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from layer_suites import COSTS_NS, SHIPPED, layer_cells
@@ -10,6 +11,8 @@ from suite_builders import made_up
 
 from stress.analysis.comparison.layer_steps import has_layers, layer_steps
 from stress.analysis.statistics.two_sample import paired_shift
+from stress.analysis.statistics.typical_times import typical_times
+from stress.model.attempt import ATTEMPT
 from stress.model.layer import LAYER, LAYERS
 from stress.view.figure.suite.layer_ladder import LOOKS, layer_ladder_figure
 from stress.view.figure.suite.suite_figure import suite_figure
@@ -45,10 +48,40 @@ def test_a_layer_without_the_one_below_has_no_step():
 
 def test_only_blocks_that_both_have_count():
     loopback, veth = layer_cells(names=["loopback", "veth"])
-    veth = replace(veth, done={block: veth.done[block] for block in (3, 4, 7)})
+    veth = replace(veth, typical={block: veth.typical[block] for block in (3, 4, 7)})
     (step,) = layer_steps([loopback, veth])
     assert (step.blocks, step.level.trials) == ((3, 4, 7), 3)
-    assert not layer_steps([loopback, replace(veth, done={})])
+    assert not layer_steps([loopback, replace(veth, typical={})])
+
+
+def test_trials_that_ran_at_the_same_time_have_no_cost():
+    cells = [replace(trials, cell=msgspec.structs.replace(trials.cell, measures=False)) for trials in layer_cells()]
+    assert not layer_steps(cells)
+
+
+def test_the_cost_has_its_parts():
+    step = layer_steps(layer_cells())[0]
+    parts = [step.part_ns(name) for name in ("connect_ns", "close_ns", "rest_ns")]
+    assert parts == pytest.approx([1500, 750, 250], abs=80)
+
+
+def test_an_attempt_takes_what_most_take_whatever_a_few_waited_for():
+    attempts = np.zeros(101, ATTEMPT)
+    attempts["start_ns"] = 1_000 * np.arange(101)
+    attempts["start_ns"][50:] += 4_000_000
+    attempts["latency_ns"], attempts["close_ns"] = 600, 300
+    attempts["latency_ns"][49] = 4_000_000
+    times = typical_times(attempts)
+    assert (times.attempt_ns, times.connect_ns, times.close_ns, times.rest_ns) == (1000, 600, 300, 100)
+    attempts["worker"] = np.arange(101) % 2  # each worker has a loop of its own
+    assert typical_times(attempts).attempt_ns == 2000
+    assert typical_times(attempts[:1]) is None is typical_times(attempts[:0])
+
+
+def test_with_too_few_blocks_the_headline_says_how_many_it_takes():
+    assert layers_headline(layer_steps(layer_cells(6))) == (
+        "6 blocks cannot be sure of a single one of 28 layers; it takes 11"
+    )
 
 
 def test_one_block_that_was_disturbed_moves_the_cost_little():

@@ -7,8 +7,7 @@ says how it was measured. With a second folder the files are written there.
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -21,8 +20,7 @@ from stress.model.layer import LAYERS
 from stress.model.observation import Observation
 from stress.model.text import plural
 from stress.profile.difference import ActDifference
-from stress.profile.loop_times import LoopTimes, loop_times
-from stress.store import run_folder, suite_folder
+from stress.store import suite_folder
 from stress.store.runs import read_suite
 from stress.suite.cell_results import count_missing, read_cell_trials
 from stress.view.figure.save import save_figure
@@ -35,19 +33,11 @@ from stress.view.text.unprofiled_wording import unprofiled_line
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent
+PARTS = ("connect_ns", "close_ns", "rest_ns")
 FUNCTIONS_MAX = 3  # of a step, those with the largest changes
 HEAD = ("layer", "on", "what it adds", "ns for an attempt", "more than below", "95 % interval", "connect()", "close()",
         "else", "functions that the profile names")  # fmt: skip
 Blocks = dict[str, dict[int, Observation]]  # by cell and block
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the time of an attempt is made of, at one layer in one block (ns)."""
-
-    connect_ns: float
-    close_ns: float
-    rest_ns: float
 
 
 def main(path: Path, into: Path) -> None:
@@ -91,8 +81,8 @@ def headline_sentences(steps: Sequence[LayerStep]) -> Iterator[str]:
     yield f"{layers_headline(steps)}."
     lowest = [step for step in steps if step.layer.below == next(iter(LAYERS))]
     if lowest:
-        base_ns = median(1e9 / summary.rate_per_s for summary in lowest[0].base.done.values())
-        yield f"An attempt on the loopback takes {base_ns:,.0f} ns of the loop."
+        base_ns = median(times.attempt_ns for times in lowest[0].base.typical.values())
+        yield f"An attempt on the loopback takes {base_ns:,.0f} ns."
     nothing = [f"{step.layer.name} ({range_text(step)} ns)" for step in steps if not step.is_sure]
     if nothing:
         yield f"Nothing sure: {', '.join(nothing)}."
@@ -119,7 +109,6 @@ def table_lines(steps: Sequence[LayerStep], runs: Blocks) -> Iterator[str]:
     yield f"| {' | '.join(HEAD)} |"
     yield f"|{' --- |' * len(HEAD)}"
     names = {step.layer.name: step for step in steps}
-    parts = {name: block_parts(runs.get(name, {})) for name in cell_names(steps)}
     for name, step in names.items():
         columns = [
             f"**{name}**",
@@ -128,42 +117,10 @@ def table_lines(steps: Sequence[LayerStep], runs: Blocks) -> Iterator[str]:
             f"{step.level.median:,.0f}",
             cost_text(step) if step.is_sure else f"*{NOTHING}*",
             range_text(step),
-            *part_texts(step, parts),
+            *(signed_text(step.part_ns(part), ",.0f") for part in PARTS),
             profile_text(step, runs),
         ]
         yield f"| {' | '.join(columns)} |"
-
-
-def cell_names(steps: Iterable[LayerStep]) -> list[str]:
-    """Return the names of all cells of steps."""
-    return list(dict.fromkeys(trials.cell.name for step in steps for trials in (step.base, step.new)))
-
-
-def block_parts(runs: dict[int, Observation]) -> dict[int, Parts]:
-    """Return what the time of an attempt is made of, by block, where attempts did not overlap."""
-    return {
-        block: Parts(times.connect_ns, times.close_ns, times.rest_ns)
-        for block, run in runs.items()
-        for times in times_of(run)
-    }
-
-
-def times_of(run: Observation) -> list[LoopTimes]:
-    """Return the mean times of a run's only storm, or nothing where its attempts overlap."""
-    stored, _ = run_folder.read(run.path)
-    return list(loop_times(stored))
-
-
-def part_texts(step: LayerStep, parts: dict[str, dict[int, Parts]]) -> list[str]:
-    """Return the changes of connect(), close() and all else (ns): medians over the blocks."""
-    base, new = parts[step.base.cell.name], parts[step.new.cell.name]
-    both = [(base[block], new[block]) for block in step.blocks if block in base and block in new]
-    if not both:
-        return ["", "", ""]
-    return [
-        signed_text(median(getattr(now, name) - getattr(old, name) for old, now in both), ",.0f")
-        for name in ("connect_ns", "close_ns", "rest_ns")
-    ]
 
 
 def profile_text(step: LayerStep, runs: Blocks) -> str:

@@ -26,9 +26,9 @@ SETTINGS = {"net.core.somaxconn": str(PER_PORT), "net.ipv4.tcp_tw_reuse": "0"}
 
 
 def bystander_ports(plan: Plan) -> range:
-    """Return the server's further ports, to which the bystanders of a plan are connected."""
+    """Return the server's further ports, to which bystanders are connected; the last is for those made again."""
     first = plan.target_port + plan.target_ports
-    return range(first, first + -(-plan.bystanders // PER_PORT))
+    return range(first, first + -(-plan.bystanders // PER_PORT) + 1)
 
 
 @contextmanager
@@ -47,10 +47,9 @@ def bystanders_laid(plan: Plan, notify: ProgressCallback) -> Iterator[None]:
         for name, value in SETTINGS.items():
             sysctl.write(name, value)
         try:
-            left = plan.bystanders
+            # Where both ends closed at once, as on a busy machine, it is the server's that is left.
             for port in bystander_ports(plan):
-                lay_at_port(plan, port, min(left, PER_PORT), stack)
-                left -= PER_PORT
+                lay_at_port(plan, port, min(plan.bystanders - count_bystanders(plan), PER_PORT), stack)
         except OSError as error:
             raise LabError(f"A connection of a bystander cannot be made: {error.strerror or error}.") from error
         finally:

@@ -9,10 +9,14 @@ import msgspec
 
 from stress.analysis.metric import METRICS, find_metric
 from stress.analysis.statistics.trials import CellTrials, estimate_cell
+from stress.analysis.statistics.typical_times import TypicalTimes, typical_times
+from stress.model.attempt import ATTEMPT
 from stress.model.kernel import HOST
-from stress.model.suite import EMULATED, Cell, Status
+from stress.model.layer import LAYER
+from stress.model.suite import EMULATED, Cell, Status, TrialRecord
 from stress.model.summary import Summary
-from stress.store import suite_folder
+from stress.store import run_folder, suite_folder
+from stress.store.array_file import open_array
 from stress.store.calibration import find_calibration
 from stress.store.run_header import read_header
 from stress.store.suite_folder import Manifest
@@ -34,6 +38,7 @@ def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
     unsupported: dict[HostCell, str] = {}
     busy: dict[HostCell, dict[int, tuple[str, ...]]] = {key: {} for key in cells}
     unprofiled: dict[HostCell, dict[int, str]] = {key: {} for key in cells}
+    typical: dict[HostCell, dict[int, TypicalTimes]] = {key: {} for key in cells}
     for record in suite_folder.read_records(path).values():
         key, block = (file.host_of(record.trial), record.trial.cell), record.trial.block
         if key not in cells or file.round_of(record.trial) >= file.suite.trials:
@@ -43,6 +48,8 @@ def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
             done[key][block] = header.summary
             if reasons := header.busy_reasons(record.settle):
                 busy[key][block] = reasons
+            if LAYER in cells[key].levels and (times := read_typical_times(path, record)):
+                typical[key][block] = times
             if reason := unprofiled_reason(path, cells[key], record):
                 unprofiled[key][block] = reason
         elif record.status is Status.FAILED:
@@ -63,9 +70,20 @@ def read_cell_trials(path: Path, file: Manifest) -> list[CellTrials]:
             busy=busy[key],
             floors={} if cell.kernel != HOST else floors[key[0]],
             unprofiled=unprofiled[key],
+            typical=typical[key],
         )
         for key, cell in cells.items()
     ]
+
+
+def read_typical_times(path: Path, record: TrialRecord) -> TypicalTimes | None:
+    """Return what an attempt of a trial that is done typically took, if it made two.
+
+    Raises:
+        UsageError: its array is damaged.
+    """
+    file = suite_folder.trial_run_folder(path, record) / run_folder.ATTEMPTS_FILE
+    return typical_times(open_array(file, ATTEMPT))
 
 
 def known_floors(results: Path, file: Manifest, host: str) -> dict[str, float]:

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""The cost of each layer of a suite against the layer below, by the time of the loop for an attempt, within blocks."""
+"""The cost of each layer of a suite against the layer below, by what an attempt typically takes, within blocks."""
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from stress.analysis.comparison.axis_points import axes_of, cells_by_entry
 from stress.analysis.comparison.verdict import ALPHA
-from stress.analysis.metric import find_metric
 from stress.analysis.statistics.multiple_testing import holm_correction
-from stress.analysis.statistics.trials import CellTrials, Estimate, median_interval, values_by_block
+from stress.analysis.statistics.trials import CellTrials, Estimate, median_interval
 from stress.analysis.statistics.two_sample import Contrast, paired_shift
 from stress.model.layer import LAYER, LAYERS, Layer
-from stress.model.units import SECOND_NS
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class LayerStep:
         base: trials of the layer below.
         new: trials of the layer.
         blocks: in which both have a trial.
-        level: of the layer itself: median time for an attempt (ns) with its interval.
-        cost: what it adds to the time for an attempt (ns), within blocks.
+        level: of the layer itself: what an attempt takes (ns), the median over trials with its interval.
+        cost: what it adds to that (ns), within blocks.
         adjusted_p: of no cost, corrected for all steps of the suite (Holm 1979).
     """
 
@@ -36,6 +35,11 @@ class LayerStep:
     level: Estimate
     cost: Contrast
     adjusted_p: float
+
+    def part_ns(self, name: str) -> float:
+        """Return the change of a part of an attempt, such as ``connect_ns`` (ns): the median over blocks."""
+        old, now = self.base.typical, self.new.typical
+        return float(median(getattr(now[block], name) - getattr(old[block], name) for block in self.blocks))
 
     @property
     def is_sure(self) -> bool:
@@ -50,13 +54,13 @@ def has_layers(cells: Sequence[CellTrials]) -> bool:
 
 def cells_by_layer(cells: Sequence[CellTrials]) -> dict[str, CellTrials]:
     """Return the cells of a suite by their layers, lower ones first; a layer that is not known any more is left out."""
-    found = {str(trials.cell.levels.get(LAYER)): trials for trials in cells}
-    return {name: found[name] for name in LAYERS if name in found}
+    by_name = {str(trials.cell.levels.get(LAYER)): trials for trials in cells}
+    return {name: by_name[name] for name in LAYERS if name in by_name}
 
 
 def attempt_ns(trials: CellTrials) -> dict[int, float]:
-    """Return the time of the loop for an attempt (ns) by block, of the trials that have a rate."""
-    return {block: SECOND_NS / rate for block, rate in values_by_block(trials, find_metric("rate")).items() if rate > 0}
+    """Return what an attempt typically takes (ns) by block, of trials that ran alone."""
+    return {block: times.attempt_ns for block, times in trials.typical.items() if trials.cell.measures}
 
 
 def layer_steps(cells: Sequence[CellTrials]) -> list[LayerStep]:

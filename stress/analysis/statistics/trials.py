@@ -15,6 +15,7 @@ from stress.model.summary import Summary
 
 if TYPE_CHECKING:
     from stress.analysis.metric import Metric  # numpy comes with it, and the public API loads none
+    from stress.analysis.statistics.typical_times import TypicalTimes
 
 CONFIDENCE_LEVEL = 0.95  # of an interval, where there are enough trials: six
 # The level of an interval that can say that nothing changed. Five trials that all agree do so by chance in one of 16
@@ -40,6 +41,7 @@ class CellTrials:
         busy: why the machine was not quiet, by block, of the trials that are done and in which it was not.
         unprofiled: why the profile of a trial that is done is missing, by block; only of cells that are profiled.
         floors: the smallest change of a metric that is not the machine's noise, by its name, as it was calibrated.
+        typical: what an attempt typically takes, by block; only of cells that have a layer.
     """
 
     cell: Cell
@@ -51,6 +53,7 @@ class CellTrials:
     busy: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
     unprofiled: Mapping[int, str] = field(default_factory=dict)
+    typical: "Mapping[int, TypicalTimes]" = field(default_factory=dict)
 
     @property
     def missing(self) -> int:

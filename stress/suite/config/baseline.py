@@ -135,8 +135,8 @@ def row_faults(suite: Suite, row: ScenarioTable) -> Iterator[tuple[Position, str
     for levels, at in [(base, None), *others]:
         if matrix.is_excluded(suite.exclude, row.entry.label, levels):
             continue
-        if found := matrix.point_fault(row.entry.plan, levels):  # of what this scenario cannot have in between
-            axis, fault = found
+        if refused := matrix.point_fault(row.entry.plan, levels):  # of what this scenario cannot have in between
+            axis, fault = refused
             place = row.axes[axis].at
             places = [(place if place[0] == "scenario" else row.at, fault)]
         else:

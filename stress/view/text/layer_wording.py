@@ -4,6 +4,8 @@
 from collections.abc import Sequence
 
 from stress.analysis.comparison.layer_steps import LayerStep
+from stress.analysis.comparison.verdict import ALPHA
+from stress.analysis.statistics.power import least_trials, smallest_p
 from stress.model.text import plural
 from stress.view.text.profile_wording import signed_text
 
@@ -24,6 +26,11 @@ def layers_headline(steps: Sequence[LayerStep]) -> str:
     """Return what was found, without a full stop."""
     if not steps:
         return "No layer has a trial in a block with the layer below"
+    blocks = max(len(step.blocks) for step in steps)
+    if smallest_p(blocks, paired=True) * len(steps) > ALPHA:
+        needed = least_trials(ALPHA / len(steps), paired=True)
+        layers = plural(len(steps), "layer")
+        return f"{plural(blocks, 'block')} cannot be sure of a single one of {layers}; it takes {needed}"
     sure = [step for step in steps if step.is_sure]
     return f"{len(sure)} of {plural(len(steps), 'layer')} surely cost or save time against the layer below"
 
@@ -36,6 +43,6 @@ def reading_phrases(steps: Sequence[LayerStep]) -> list[str]:
     span = f"{blocks[0]:,}" if len(blocks) == 1 else f"{blocks[0]:,} to {blocks[-1]:,}"
     level = min(step.cost.level for step in steps)
     return [
-        f"time of the loop for an attempt, within {span} blocks (Hodges-Lehmann); interval: {100 * level:.0f} %",
+        f"median time from start to start, within {span} blocks (Hodges-Lehmann); interval: {100 * level:.0f} %",
         "sure: p corrected for all steps (Holm), and an interval without zero",
     ]
