@@ -11,9 +11,11 @@ import pytest
 from command import connstorm
 from hypothesis import given
 from hypothesis import strategies as st
+from test_profile import needs_perf, recording  # noqa: F401  # a fixture
 
 from stress.analysis.gate.bisection import Bisection, Mark
-from stress.cli.bisect import between, listed
+from stress.cli.bisect import between, listed, object_of
+from stress.compare import bisect_profile
 from stress.compare.bisect import bisect_kernels, build_kernel
 from stress.lab import lock
 from stress.model.errors import LabError, UsageError
@@ -117,6 +119,48 @@ def test_the_first_kernel_that_breaks_the_gate_is_found(kernels, tmp_path):
     assert [probe.mark for probe in bisection.probes[:2]] == [Mark.GOOD, Mark.BAD]
     assert any("bad; errors == 0" in line for line in told)
     assert len(list((tmp_path / "results").glob("*-suite-*"))) == len(bisection.probes)
+
+
+@needs_perf
+@pytest.mark.usefixtures("recording")
+def test_both_sides_are_profiled_in_the_same_blocks(kernels, tmp_path):
+    bisection = over(kernels[3:5], tmp_path, with_profile=True)
+    profile = bisection.profile
+    assert len(list((tmp_path / "results").glob("*-suite-*"))) == len(bisection.probes) + 1
+    assert profile.reasons == []
+    (pair,) = profile.pairs
+    assert (pair.row, pair.base, pair.new, pair.unit) == ("clean", kernels[3], kernels[4], "trial")
+    assert pair.acts[0].units == (1, 1)
+    assert len(list(profile.path.glob("trials/*/profile/*/run.json"))) == 2  # maybe without a sample
+    assert object_of(profile)["pairs"][0]["acts"][0]["act"] == "storm"
+
+
+def test_what_cannot_be_profiled_is_refused_before_anything_runs(kernels, tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match="leave out profile = true there, or measures = false"):
+        bisect_profile.refuse_unprofiled(
+            built(SUITE | {"scenario": [{"name": "clean", "measures": False}]}), kernels, Pretending(Local())
+        )
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="needs perf"):
+        over(kernels, tmp_path, with_profile=True)
+    assert not (tmp_path / "results").exists()
+
+
+@needs_perf
+def test_kernels_that_are_all_built_in_one_place_cannot_be_profiled(kernels, tmp_path):
+    (tmp_path / "kernel").touch()
+    build = f"cp {{}} {tmp_path}/kernel && echo {tmp_path}/kernel"
+    with pytest.raises(UsageError, match="stays where it was built"):
+        over([kernels[0], kernels[5]], tmp_path, build=build, with_profile=True)
+
+
+def test_a_profile_that_goes_wrong_loses_nothing(kernels, tmp_path, monkeypatch):
+    def fail(*_):
+        raise LabError("It did not boot.")
+
+    monkeypatch.setattr(bisect_profile.runner, "run", fail)
+    profile = bisect_profile.profile_sides(built(SUITE), (kernels[0], kernels[5]), tmp_path, Pretending(Local()))
+    assert (profile.path, profile.pairs, profile.reasons) == (None, [], ["It did not boot"])
 
 
 def test_a_kernel_that_cannot_be_built_is_skipped(kernels, tmp_path):

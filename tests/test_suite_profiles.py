@@ -25,8 +25,10 @@ from stress.suite import manifest, matrix
 from stress.suite.applicability import refuse_profiles, require_profiler
 from stress.suite.cell_results import read_cell_trials
 from stress.suite.config.load import build_suite
+from stress.suite.executor import guest
 from stress.suite.executor.batch import profile_name
 from stress.suite.executor.local import Local
+from stress.suite.executor.virtme import Virtme
 from stress.view.text.suite_markdown import suite_markdown
 from stress.view.text.unprofiled_wording import unprofiled_line
 
@@ -170,13 +172,29 @@ def test_a_trial_is_not_recorded_before_its_profile_has_ended(tmp_path):
     [
         ({"measures": False}, Local(), "run at the same time"),
         ({}, FakeExecutor(), "leave it out, or --executor"),
-        ({"matrix": {"kernel": ["deb:trixie"]}}, Local(), "the axis kernel"),
         ({"link": "peer:lab2"}, Local(), "the link to a peer"),
     ],
 )
 def test_what_cannot_be_profiled_is_refused(scenario, executor, words):
     with pytest.raises(UsageError, match=words):
         refuse_profiles(cells_of(scenario=[{"name": "clean"} | scenario]), executor)
+
+
+def test_guests_are_profiled_as_the_running_kernel_is():
+    cells = cells_of(scenario=[{"name": "clean", "matrix": {"kernel": ["host", "deb:trixie"]}}])
+    refuse_profiles(cells, Virtme())
+    with pytest.raises(UsageError, match="leave it out, or --executor"):
+        refuse_profiles(cells, FakeExecutor())
+
+
+def test_a_guest_is_told_to_profile(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(guest, "Boot", lambda *at, **_: told.append((at[1] / guest.GO).read_text()))
+    for rate in (None, 499):
+        guest.GuestHandle(
+            None, cells_of()[0].plan, tmp_path, "6.1", kvm=False, limit_s=1, settle=None, profile_hz=rate
+        ).temporary.cleanup()
+    assert ["--profile 499" in text for text in told] == [False, True]
 
 
 def test_without_perf_no_suite_begins(tmp_path, monkeypatch):

@@ -7,13 +7,18 @@ from typing import Any
 import click
 
 from stress.cli.interrupts import catch_sigterm
-from stress.cli.output import Progress, json_option, output_option, print_object
+from stress.cli.output import Progress, console, json_option, output_option, print_object
 from stress.cli.streams import print_text
 from stress.cli.verb import Verb
 from stress.compare.bisect import bisect_kernels as search
+from stress.compare.bisect_profile import BisectionProfile
+from stress.compare.profiles import profile_object
 from stress.model.errors import UsageError
+from stress.store.suite_folder import TRIALS_FOLDER
+from stress.store.trial_profile import FOLDER
 from stress.suite.config import load as suite_file
 from stress.suite.shipped import find_suite_file
+from stress.view.text.profile_difference import profile_difference
 
 
 @click.command(cls=Verb)
@@ -23,6 +28,7 @@ from stress.suite.shipped import find_suite_file
 @click.option("--kernels", help="all of them in their order, with commas, or a file with one a line")
 @click.option("--build", metavar="COMMAND", help="makes a kernel of a name in place of {}, and prints its path last")
 @click.option("--gate", "exprs", multiple=True, metavar="EXPR", help="what must hold; or [[gate]] in the suite")
+@click.option("--profile", "with_profile", is_flag=True, help="at the end, profile the last good and the first bad one")
 @output_option
 @json_option
 def bisect(
@@ -33,6 +39,7 @@ def bisect(
     kernels: str | None,
     build: str | None,
     exprs: tuple[str, ...],
+    with_profile: bool,
     output: Path,
     as_json: bool,
 ) -> None:
@@ -41,6 +48,9 @@ def bisect(
     Kernels are named as in a suite: host, deb:bookworm, deb:linux-image-6.12, a vmlinuz, a build tree. With --build
     they are whatever the command understands, such as commits. Conditions against a baseline are against the good
     kernel. One that does not build, boot or say is skipped.
+
+    With --profile the last good and the first bad kernel run once more, in the same blocks, and it is said which
+    functions of the kernel changed; guests on an emulated CPU are profiled, and not compared.
 
     \b
     Examples:
@@ -51,7 +61,9 @@ def bisect(
     """
     catch_sigterm()
     names = between(listed(kernels) if kernels else [good, bad], good, bad)
-    bisection = search(suite_file.read(find_suite_file(file)), names, exprs, output, Progress("bisect"), build=build)
+    suite = suite_file.read(find_suite_file(file))
+    progress = Progress("bisect")
+    bisection = search(suite, names, exprs, output, progress, build=build, with_profile=with_profile)
     if as_json:
         probes: list[dict[str, Any]] = [
             {
@@ -62,11 +74,35 @@ def bisect(
             }
             for probe in bisection.probes
         ]
-        print_object({"last_good": bisection.last_good, "suspects": bisection.suspects, "probes": probes})
-    elif len(bisection.suspects) == 1:
+        said = {"last_good": bisection.last_good, "suspects": bisection.suspects, "probes": probes}
+        print_object(said | ({"profile": object_of(bisection.profile)} if bisection.profile else {}))
+        return
+    if len(bisection.suspects) == 1:
         print_text(f"The first bad kernel is {bisection.suspects[0]}; the last good one is {bisection.last_good}.")
     else:
         print_text(f"The first bad kernel is one of {', '.join(bisection.suspects)}: what lies between was skipped.")
+    if bisection.profile is not None:
+        print_profile(bisection.profile)
+
+
+def print_profile(profile: BisectionProfile) -> None:
+    """Print what the profiles of both sides say, and where their stacks lie."""
+    for pair in profile.pairs:
+        title = f"{pair.row}: {pair.new} against {pair.base}"
+        console().print(profile_difference(title, pair.acts, pair.unit, everything=False))
+    for text in profile.reasons:
+        print_text(f"warning: {text}", err=True)
+    if profile.path is not None:
+        print_text(f"stacks: {profile.path / TRIALS_FOLDER / '*' / FOLDER}")
+
+
+def object_of(profile: BisectionProfile) -> dict[str, Any]:
+    """Return the profiles of both sides as ``--json`` prints them."""
+    return {
+        "path": str(profile.path) if profile.path else None,
+        "pairs": [profile_object(pair) for pair in profile.pairs],
+        "reasons": profile.reasons,
+    }
 
 
 def listed(text: str) -> list[str]:

@@ -10,8 +10,10 @@ from pathlib import Path
 from stress.analysis.gate.bisection import Bisection, Mark
 from stress.analysis.gate.result import ConditionResult, State
 from stress.compare.arms import Question
+from stress.compare.bisect_profile import BisectionProfile, profile_sides, refuse_unprofiled
 from stress.compare.gate import evaluate_gate
 from stress.model.errors import LabError, UsageError
+from stress.model.kernel import HOST
 from stress.model.progress import ProgressCallback
 from stress.model.suite import Suite
 from stress.suite import runner
@@ -22,6 +24,7 @@ from stress.view.text.gate_wording import sentence
 
 # Kernels differ in their kernel; a kernel that is booted is also another machine, with its own defaults.
 ALLOWED = ("kernel", "testbed", "settings")
+ONE_PLACE = "let the command of --build copy it to a place of its own, or leave out --profile."
 SHOWN_LINES = 3  # of the errors of a failed build
 
 
@@ -50,11 +53,13 @@ class BisectionResult:
         probes: in the order in which they were made.
         last_good: the last kernel that is known to be good.
         suspects: the first bad kernel, or the kernels that may be the first.
+        profile: of the last good kernel and the first that is known to be bad; None where it was not asked for.
     """
 
     probes: list[Probe]
     last_good: str
     suspects: list[str]
+    profile: BisectionProfile | None = None
 
 
 def bisect_kernels(
@@ -66,6 +71,7 @@ def bisect_kernels(
     *,
     build: str | None = None,
     executor: Callable[[], Executor] = Local,
+    with_profile: bool = False,
 ) -> BisectionResult:
     """Find the first kernel on which a gate closes.
 
@@ -77,14 +83,19 @@ def bisect_kernels(
         notify: progress callback.
         build: a command that builds a kernel; ``{}`` is replaced by a name, and the last line that it prints is a path.
         executor: returns the executor of each suite; by default that of this machine.
+        with_profile: at the end, run the last good and the first bad kernel once more in one suite, with profiles.
 
     Raises:
-        UsageError: there are fewer than two kernels, the gate does not pass on the first, or does not fail on the last.
+        UsageError: there are fewer than two kernels, the gate does not pass on the first, or does not fail on the last;
+            or there can be no profile.
         LabError: the first or the last kernel was skipped.
     """
     if len(names) < 2:
         raise UsageError("A bisection needs a good kernel and a bad one, and more between them to be of use.")
+    if with_profile:
+        refuse_unprofiled(suite, [names[0], names[-1]] if build is None else [HOST], executor())
     search = Bisection(len(names))
+    kernels: dict[int, str] = {}  # by their place; what they were built as
     probes: list[Probe] = []
     good: Path | None = None
 
@@ -92,7 +103,8 @@ def bisect_kernels(
         name = names[place]
         notify(f"{name}: {search.first_bad - search.last_good - 1} between good and bad")
         try:
-            path = runner.run(add_kernel_axis(suite, [build_kernel(name, build)]), results, executor())
+            kernels[place] = build_kernel(name, build)
+            path = runner.run(add_kernel_axis(suite, [kernels[place]]), results, executor())
         except LabError as error:
             tried = Probe(name, Mark.SKIPPED, str(error), None)
         else:
@@ -109,9 +121,16 @@ def bisect_kernels(
     require_mark(first, Mark.GOOD)
     good = first.path
     require_mark(probe(len(names) - 1), Mark.BAD)
+    if with_profile and kernels[0] == kernels[len(names) - 1]:
+        raise UsageError(f"With --profile each kernel stays where it was built, but all are {kernels[0]}; {ONE_PLACE}")
     while (place := search.next()) is not None:
         probe(place)
-    return BisectionResult(probes, names[search.last_good], [names[place] for place in search.suspects])
+    profile = None
+    if with_profile:
+        notify(f"profiling {names[search.last_good]} and {names[search.first_bad]} in the same blocks")
+        sides = kernels[search.last_good], kernels[search.first_bad]
+        profile = profile_sides(suite, sides, results, executor())
+    return BisectionResult(probes, names[search.last_good], [names[place] for place in search.suspects], profile)
 
 
 def probe_arms(good: Path | None, path: Path) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from stress.model.errors import LabError, UsageError
 from stress.model.kernel import HOST
 from stress.model.suite import Cell, Fingerprint
 from stress.suite import arms
-from stress.suite.executor.base import Executor
+from stress.suite.executor.base import BootingExecutor, Executor
 from stress.suite.executor.local import Local
 
 
@@ -50,7 +50,7 @@ def refuse_without_namespace(cells: Iterable[Cell], fingerprints: Mapping[str, F
 
 
 def refuse_profiles(cells: Iterable[Cell], executor: Executor) -> None:
-    """Raise UsageError for a cell that cannot be profiled: perf samples this machine, and all that runs on it."""
+    """Raise UsageError for a cell that cannot be profiled: perf samples a machine, and all that runs on it."""
     for cell in cells:
         if not cell.profile:
             continue
@@ -59,18 +59,18 @@ def refuse_profiles(cells: Iterable[Cell], executor: Executor) -> None:
                 f"{cell.name}: trials with measures = false run at the same time, and so each would be in the profile "
                 "of the others; leave out profile = true there, or measures = false."
             )
-        if not isinstance(executor, Local) or cell.kernel != HOST or cell.arm or cell.plan.peers:
+        if not isinstance(executor, Local | BootingExecutor) or cell.arm or cell.plan.peers:
             raise UsageError(
                 f"{cell.name}: profile = true is for storms whose client and server are both connstorm's own and on "
-                "this machine and its running kernel; leave it out, or --executor, the axis kernel, the link to a "
-                "peer, and [[arm]]."
+                "this machine or in its guests; leave it out, or --executor, the link to a peer, and [[arm]]."
             )
 
 
 def require_profiler(cells: Iterable[Cell]) -> None:
     """Raise UsageError where a cell is to be profiled, and perf is not installed or may not sample this machine."""
-    if not any(cell.profile for cell in cells):
+    kernels = {cell.kernel for cell in cells if cell.profile}
+    if not kernels:
         return
-    require_perf("profile = true")
-    if refusal := sampling_refusal():
+    require_perf("profile = true")  # guests have the files of this machine, and everybody is root there
+    if HOST in kernels and (refusal := sampling_refusal()):
         raise UsageError(f"There can be no profile: {refusal}. Run the suite as root, or leave out profile = true.")

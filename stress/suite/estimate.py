@@ -99,4 +99,5 @@ def suite_seconds(suite: Suite, *, host: bool) -> float:
 
 def cell_seconds(cell: Cell, host: Host) -> float:
     """Return about how many seconds a trial of a cell takes; emulation takes longer, by a factor that is not known."""
-    return trial_seconds(cell.plan, host) * (1 + cell.profile) + (0.0 if cell.kernel == HOST else GUEST_S)
+    boot_s = 0.0 if cell.kernel == HOST else GUEST_S
+    return (trial_seconds(cell.plan, host) + boot_s) * (1 + cell.profile)

@@ -131,6 +131,7 @@ class GuestHandle:
         settle: Settle | None,
         watch: ProgressCallback = ignore_progress,
         expected_s: float | None = None,
+        profile_hz: int | None = None,
     ) -> None:
         """Boot.
 
@@ -144,6 +145,7 @@ class GuestHandle:
             settle: how quiet this machine was.
             watch: called by another thread every few seconds with how long it has been running.
             expected_s: about how long it takes, with the boot; None where nobody knows.
+            profile_hz: samples a second of a profiler, which is this host's perf; None for a trial.
 
         Raises:
             LabError: this machine cannot boot a kernel.
@@ -158,7 +160,8 @@ class GuestHandle:
         # Not in the trial's folder, whose path has an = in it, where virtme-run would split it.
         self.temporary = tempfile.TemporaryDirectory(prefix=PREFIX)
         self.share = Path(self.temporary.name) / "share"
-        prepare_share(self.share, ("--output", OWN_RESULTS, *OPTIONS), plan)
+        profile = ("--profile", str(profile_hz)) if profile_hz is not None else ()
+        prepare_share(self.share, ("--output", OWN_RESULTS, *OPTIONS, *profile), plan)
         self.boot = Boot(image, self.share, kvm=kvm)
 
     def fetch(self, notify: object) -> CellResult:

@@ -127,6 +127,7 @@ class Virtme:
             settle=idle.wait_until_idle(job.settle_s) if job.settle_s else None,
             watch=job.watch or ignore_progress,
             expected_s=trial_seconds(job.plan, fingerprint.host) + GUEST_S if kvm else None,
+            profile_hz=job.profile_hz,
         )
 
 
