@@ -207,12 +207,25 @@ def processes_of(mark):
 def program_name(pid):
     """Return the module or verb that a process runs."""
     with suppress(OSError):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        words = command_line(pid).decode(errors="replace").split("\0")
         if "-m" in words:
             place = words.index("-m")
-            return words[place + 2] if words[place + 1] == "stress" else words[place + 1].removeprefix("stress.")
+            if words[place + 1] != "stress":
+                return words[place + 1].removeprefix("stress.")
+            is_copy = words[place + 2] == "run-cells" and b"run-cells" in command_line(parent_of(pid))  # of a template
+            return "run-cell" if is_copy else words[place + 2]
         return Path(words[0]).name
     return "ended"
+
+
+def command_line(pid):
+    """Return the command line of a process, with zeros between its words."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def parent_of(pid):
+    """Return the process ID of a process's parent."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def wait_for_end(started, mark):

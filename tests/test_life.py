@@ -80,6 +80,11 @@ def find_process(root, word):
     return matching()[0]
 
 
+def find_cell(suite):
+    """Wait for a cell of a suite, which is a copy of its template; return its process ID."""
+    return find_process(find_process(suite, "run-cells"), "run-cells")
+
+
 @pytest.mark.parametrize("after_s", [0.0, 0.02, 0.05])
 def test_a_listener_that_is_being_started_ends_with_run_cell_and_the_command_does_not_hang(tmp_path, after_s):
     with started(tmp_path, *CLOSEWAIT) as command:
@@ -198,7 +203,7 @@ def resume(path):
 def test_a_suite_folder_is_locked_in_other_network_namespaces_too(tmp_path):
     with started(tmp_path, "suite", write_suite(tmp_path, SLOW)) as command:
         path = suite_of(tmp_path)
-        find_process(command.pid, "--no-draw")
+        find_cell(command.pid)
         again = resume(path)
         assert again.returncode == 2
         assert f"Another suite runs in {path}; wait until it is over." in again.stderr
@@ -209,7 +214,7 @@ def test_parallel_trials_that_are_interrupted_twice_end_and_their_suite_goes_on(
     lines = "mines = 8\nmeasures = false\n"
     file = write_suite(tmp_path, *(("closewait", f'label = "{name}"\n{lines}') for name in "ab"))
     with started(tmp_path, "suite", file) as command:
-        find_process(find_process(command.pid, "--no-draw"), "stress.lab.listener_process")
+        find_process(find_cell(command.pid), "stress.lab.listener_process")
         for _ in range(2):
             command.send_signal(signal.SIGINT)
             time.sleep(0.02)
@@ -282,7 +287,7 @@ def test_a_suite_on_the_host_that_is_killed_restores_the_settings_and_lets_the_n
 
         for is_storming in (False, True):
             killed = start(tmp_path / "suite.toml", "-o", tmp_path / "results")
-            trial = find_process(killed.pid, "--no-draw")
+            trial = find_cell(killed.pid)
             if is_storming:
                 assert wait.wait_until(lambda: setting() == changed, END_S)
             killed.kill()
@@ -290,7 +295,7 @@ def test_a_suite_on_the_host_that_is_killed_restores_the_settings_and_lets_the_n
             killed.stderr.close()
             path = max(tmp_path.glob("results/2*-suite-*"), key=lambda path: path.stat().st_mtime_ns)
             again = start(path, "--resume")
-            find_process(again.pid, "--no-draw")
+            find_cell(again.pid)
             assert not Path(f"/proc/{trial}/exe").exists(), "two trials at once"
             _, told = again.communicate(timeout=2 * END_S)
             assert again.returncode == 0, told

@@ -34,7 +34,7 @@ from stress.suite.config import load as suite_file
 from stress.suite.executor.local import Local
 from stress.suite.scheduler import Scheduler
 
-STORMING_TICKS = 150  # of CPU time (proc(5), utime and stime): to begin takes a third of that
+STORMING_TICKS = 150  # of CPU time (proc(5), utime and stime): to begin takes little of that
 KILL_POINTS = 4
 ALONE = ["unshare", "-Urn"]  # a network of its own, and with it a lock of its own
 SMALL = """
@@ -244,26 +244,24 @@ def test_a_trial_that_is_interrupted_alone_is_not_done_and_is_run_again(tmp_path
     assert (len(cell.done), cell.missing) == (0, 1)
 
 
-def storming_cells(parent):
-    """Return the cells below a process that have begun to storm, by the CPU time that they have used."""
+def storming_cells(suite):
+    """Return the cells of a suite that have begun to storm, by the CPU time that they have used."""
     cells = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            command = (folder / "cmdline").read_bytes().split(b"\0")
-            if b"run-cell" in command and is_below(int(folder.name), parent):
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-                if int(fields[11]) + int(fields[12]) > STORMING_TICKS:
-                    cells.append(int(folder.name))
+    with contextlib.suppress(OSError):  # one has just ended
+        for cell in copies_below(suite):
+            fields = Path(f"/proc/{cell}/stat").read_text().rpartition(")")[2].split()
+            if int(fields[11]) + int(fields[12]) > STORMING_TICKS:
+                cells.append(cell)
     return cells
 
 
-def is_below(pid, ancestor):
-    """Return whether a process descends from another."""
-    while pid > 1:
-        if pid == ancestor:
-            return True
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return False
+def copies_below(suite):
+    """Return the cells of a suite that run: its grandchildren, the copies of its template."""
+    return [copy for template in children_of(suite) for copy in children_of(template)]
+
+
+def children_of(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_the_command_that_goes_on_has_what_the_suite_was_given(tmp_path):
@@ -351,7 +349,7 @@ class FirstKilled(Local):
         handle = super().submit(job, host)
         if not self.killed:
             self.killed = True
-            handle.running.process.kill()
+            handle.running.kill()
         return handle
 
 
@@ -477,8 +475,8 @@ def test_with_host_settings_are_changed_for_each_trial_and_put_back(tmp_path):
     assert wait.wait_until(lambda: settings() == before, 30), "the trial's own process restores what it changed"
 
     with changing(source, tmp_path / "both killed") as process:
-        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-            os.kill(int(child), signal.SIGKILL)
+        for cell in copies_below(process.pid):
+            os.kill(cell, signal.SIGKILL)
         process.communicate()
     assert process.returncode == 3
     assert settings() != before

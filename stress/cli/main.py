@@ -46,6 +46,7 @@ VERBS = {
     ),
     "run": "Run one SCENARIO in a private namespace; write a run folder and print its summary.",
     "run-cell": "",
+    "run-cells": "",
     "run-shell": "",
     "scenarios": "List the scenarios by what a person sees, and what to expect of each on this kernel.",
     "serve": "Let one client on another host storm this one, within limits that are set here.",

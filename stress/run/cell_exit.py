@@ -3,6 +3,7 @@
 
 import signal
 
+from stress.lab.signals import CANCEL
 from stress.model.errors import CRASHED
 
 
@@ -23,4 +24,6 @@ def exit_text(scenario: str, code: int, limit_s: float | None) -> str:
         how = signal.Signals(-code).name
         if -code == signal.SIGKILL:
             how += ", which the kernel sends when memory runs out"
+        elif -code == CANCEL:
+            how += ", as when the process that had made it is gone"
     return f"The process that ran {scenario} ended with {how} before it had a result; nothing was stored."

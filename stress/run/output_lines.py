@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from stress.lab.signals import AWAKE_S, INTERRUPTING
+from stress.run.template import CopiedCell
 
 READ_BYTES = 1 << 16
 LINE_MAX_BYTES = 1 << 20  # an event is a few hundred bytes
@@ -17,7 +18,7 @@ LINE_MAX_BYTES = 1 << 20  # an event is a few hundred bytes
 class OutputLines:
     """The lines of a process's standard output. An iteration that was interrupted goes on where it was."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | CopiedCell) -> None:
         """Read from a process that was started with a pipe."""
         assert process.stdout is not None
         self.output = process.stdout.fileno()
@@ -62,13 +63,13 @@ class OutputLines:
         with suppress(OSError):
             signal.pidfd_send_signal(self.pidfd, number)
 
-    def wait_for_end(self, limit_s: float) -> bool:
-        """Return whether the process has ended, for which this waits so long at most."""
+    def wait_for_end(self, limit_s: float | None = None) -> bool:
+        """Return whether the process has ended, for which this waits so long at most; its exit code stays."""
         if (pidfd := self.pidfd) < 0:
             return True
         ended = select.poll()
         ended.register(pidfd, select.POLLIN)
-        return bool(ended.poll(1000 * limit_s))
+        return bool(ended.poll(None if limit_s is None else 1000 * limit_s))
 
     def close(self) -> None:
         """Close the descriptor of the process; the pipe is that of who started it."""

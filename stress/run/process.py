@@ -13,8 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from stress.lab import lock
-from stress.lab.pdeathsig import with_parent
 from stress.lab.signals import CANCEL, start_deaf
 from stress.model import atomic
 from stress.model.errors import CRASHED, INTERRUPTED, FaultError, LabError
@@ -25,6 +23,7 @@ from stress.model.suite import Fingerprint, Settle
 from stress.run.cell_exit import exit_text
 from stress.run.output_lines import OutputLines
 from stress.run.protocol import Done, Event, Failed, Settled, Stage, decode_fingerprint
+from stress.run.template import Template, begin_cell
 
 RUN_CELL = (sys.executable, "-m", "stress", "run-cell")
 # numpy's linear algebra, which no run uses, would start a thread. It would share the storm's table of descriptors, and
@@ -55,6 +54,7 @@ class CellProcess:
         limit_s: float | None = None,
         variables: Mapping[str, str | None] | None = None,
         starter: Sequence[str] = RUN_CELL,
+        template: Template | None = None,
     ) -> None:
         """Start it.
 
@@ -65,19 +65,13 @@ class CellProcess:
             limit_s: end it after this long; None waits without a limit.
             variables: of its environment, in addition to those of this process; None leaves one out.
             starter: the command that starts ``run-cell``.
+            template: makes a copy of itself in its place, where it still can.
         """
         self.plan = plan
         self.results = results
         whole: dict[str, str | None] = {**os.environ, **ONE_THREAD, **(variables or {})}
-        command = [*starter, "--output", str(results), *options]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=with_parent({name: value for name, value in whole.items() if value is not None}),
-            process_group=0,
-            pass_fds=lock.held_descriptors(),  # they are the trial's too, which may outlive this process for a moment
-        )
+        environment = {name: value for name, value in whole.items() if value is not None}
+        self.process = begin_cell(["--output", str(results), *options], environment, starter, template)
         self.lines = OutputLines(self.process)
         self.last: Event | None = None
         self.settle: Settle | None = None
@@ -125,8 +119,9 @@ class CellProcess:
                 return CellResult(None, failure, self.settle)
             case _:
                 atomic.remove_abandoned(self.results)
-                text = exit_text(self.plan.scenario, self.process.returncode, self.limit_s if self.late else None)
-                kind = FaultError if self.process.returncode == CRASHED else LabError
+                code = self.process.wait()
+                text = exit_text(self.plan.scenario, code, self.limit_s if self.late else None)
+                kind = FaultError if code == CRASHED else LabError
                 return CellResult(None, Failed(text, kind.exit_code, kind.__name__), self.settle)
 
     def interrupt(self) -> None:
@@ -156,7 +151,7 @@ class CellProcess:
         """Wait until it has ended, and end what it has left behind in its group."""
         with self.ending:  # of several threads one does it
             if self.process.returncode is None:
-                os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)  # its process ID is not used again yet
+                self.lines.wait_for_end()  # its process ID is not used again yet
                 with suppress(PermissionError):  # of a process that has become another user
                     os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()

@@ -15,6 +15,7 @@ from stress.run.peer.peer_call import JOIN_VARIABLE
 from stress.run.peer.relay_spec import CONNSTORM
 from stress.run.process import CellProcess, CellResult
 from stress.run.protocol import decode_fingerprint
+from stress.run.template import Template
 from stress.suite.executor.base import Job
 
 HERE = "local"
@@ -38,6 +39,8 @@ class LocalHandle:
 
 class Local:
     """Runs trials on this machine, one after the other; those that do not measure in parallel, one per CPU."""
+
+    template: Template | None = None  # of all trials here
 
     def __init__(self, remote_connstorm: str = CONNSTORM) -> None:
         """Take the command that starts connstorm on hosts across a link, as the shell there reads it."""
@@ -94,5 +97,12 @@ class Local:
             variables |= other_connstorm.ITS_OWN_MODULES
         elif job.arm is not None:
             options += ("--arm", msgspec.json.encode(job.arm).decode())
-        cell = CellProcess(job.plan, job.folder, options, job.limit_s, variables, starter)
+        template = self.find_template() if starter is process.RUN_CELL else None
+        cell = CellProcess(job.plan, job.folder, options, job.limit_s, variables, starter, template)
         return LocalHandle(cell, job.watch)
+
+    def find_template(self) -> Template:
+        """Return the template, which is started with the first trial."""
+        if self.template is None:
+            self.template = Template(os.environ | process.ONE_THREAD)
+        return self.template
