@@ -137,7 +137,7 @@ def run_of(attempts):
     )  # fmt: skip
     record = Record(
         id="growth", program="connstorm", started_utc="2026-01-01T00:00:00+00:00", plan=plan, host=host.read_host(),
-        harness=None, acts=[act], interrupted=False, warnings=[],
+        overhead=None, acts=[act], interrupted=False, warnings=[],
     )  # fmt: skip
     return Run(record, records, mines)
 

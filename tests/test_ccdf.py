@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
 from stress.analysis.attribution.outcome import has_sent_syn
+from stress.model.latency_counts import count_latencies
 from stress.model.outcome import Cause
 from stress.view.figure import style
 from stress.view.figure.ccdf_panel import draw_ccdf, share_text
@@ -33,7 +34,12 @@ from stress.view.figure.save import save_figure
 
 def curve(latency_ns, whole=None):
     latency_ns = np.sort(np.asarray(latency_ns, np.int64))
-    return Curve("curve", latency_ns, whole or latency_ns.size, "black")
+    return Curve("curve", count_latencies([latency_ns]), whole or latency_ns.size, "black")
+
+
+def values(one):
+    """Return the latencies of a curve, ascending."""
+    return np.repeat(one.latencies.latency_ns, one.latencies.counts).tolist()
 
 
 def drawn(run, ladder=None):
@@ -94,8 +100,8 @@ def test_the_curves_of_the_causes_add_up_to_that_of_all(attempts):
     parts = parts or [every]
     assert attempts_without_syn(run) + latency_ns.size == attempts.size
     if every:
-        assert every.latency_ns.tolist() == sorted(latency_ns)
-        assert sorted(np.concatenate([part.latency_ns for part in parts])) == sorted(latency_ns)
+        assert values(every) == sorted(latency_ns)
+        assert sorted(np.concatenate([values(part) for part in parts])) == sorted(latency_ns)
         assert {part.whole for part in parts} == {latency_ns.size}
 
 
@@ -104,8 +110,8 @@ def test_the_curves_of_the_causes_add_up_to_that_of_all(attempts):
 def test_each_act_has_a_curve_of_those_that_sent_a_syn(acts):
     run = findings(*acts)
     waits = [sorted(attempts["latency_ns"][has_sent_syn(attempts)]) for attempts in acts]
-    assert [one.latency_ns.tolist() for one in ccdf_curves(run)] == [wait for wait in waits if wait]
-    assert all(one.whole == one.latency_ns.size for one in ccdf_curves(run))
+    assert [values(one) for one in ccdf_curves(run)] == [wait for wait in waits if wait]
+    assert all(one.whole == len(one.latencies) for one in ccdf_curves(run))
     assert [one.label for one in ccdf_curves(run)] == [f"act {n}" for n, wait in enumerate(waits) if wait]
 
 
@@ -127,7 +133,7 @@ def test_every_end_of_a_wait_counts_and_no_error_before_it():
     attempts = the_attempts(*[(40000, number, 0) for number in errnos], latency_ns=[5, 4, 3, 2, 1])
     run = findings(attempts)
     assert attempts_without_syn(run) == 2
-    assert ccdf_curves(run)[0].latency_ns.tolist() == [3, 4, 5]
+    assert values(ccdf_curves(run)[0]) == [3, 4, 5]
 
 
 def test_everything_lies_within_the_axes():

@@ -370,7 +370,7 @@ def test_the_histogram_log_has_every_attempt_under_its_outcome(trials, tmp_path)
         k: v for k, v in outcomes.items() if v
     }
     body = np.concatenate(
-        [analyse(run_folder.read(run)[0]).acts[0].body_latencies_ns() for run in sorted(trials.iterdir())]
+        [np.concatenate([*analyse(run_folder.read(run)[0]).acts[0].body_parts()]) for run in sorted(trials.iterdir())]
     )
     reference = HdrHistogram(1, HIGHEST_NS, 3)
     for latency_ns in body.tolist():

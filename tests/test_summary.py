@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from stress.analysis.attribution.bands import count_bands
 from stress.analysis.attribution.summary import analyse, body_percentiles, durations_s
 from stress.model.attempt import STORM, WARM_UP
+from stress.model.latency_counts import count_latencies
 from stress.model.outcome import Cause, Outcome
 from stress.model.plan import Close, Plan, Ports
 from stress.model.summary import Body
@@ -117,7 +118,7 @@ def test_rungs_that_overlap_count_nobody_twice():
 
 @given(latencies)
 def test_percentiles_are_latencies_that_occurred(latencies_ns):
-    body = body_percentiles(np.array(latencies_ns))
+    body = body_percentiles(count_latencies([np.array(latencies_ns)]))
     shares = ("0.5", "0.9", "0.99", "0.999", "1")
     assert list(body.__struct_fields__) == ["p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns"]
     values = [getattr(body, name) for name in body.__struct_fields__]
@@ -127,7 +128,7 @@ def test_percentiles_are_latencies_that_occurred(latencies_ns):
 
 @pytest.mark.parametrize("count", [1, 2, 10, 100, 1000, 3000, 10_000])
 def test_percentiles_of_1_to_n_are_the_ranks(count):
-    body = body_percentiles(np.arange(1, count + 1))
+    body = body_percentiles(count_latencies([np.arange(1, count + 1)]))
     ranks = [-(-count * share // 1000) for share in (500, 900, 990, 999, 1000)]
     assert [body.p50_ns, body.p90_ns, body.p99_ns, body.p999_ns, body.max_ns] == ranks
 
@@ -135,7 +136,9 @@ def test_percentiles_of_1_to_n_are_the_ranks(count):
 @given(many_attempts)
 def test_the_body_is_what_connected_at_once_in_the_storm(attempts):
     in_body = (attempts["error"] == 0) & (attempts["retransmits"] == 0) & (attempts["phase"] == STORM)
-    assert analyse(a_run(attempts, acts=2)).summary.body == body_percentiles(attempts["latency_ns"][in_body])
+    assert analyse(a_run(attempts, acts=2)).summary.body == body_percentiles(
+        count_latencies([attempts["latency_ns"][in_body]])
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from stress.analysis.attribution.outcome import has_sent_syn
 from stress.analysis.attribution.port_reuse import previous_use
+from stress.model.chunk import chunks, fill_mask
 from stress.model.plan import Close, Serve
 from stress.model.run import CLOSE_WAIT, Storm
 
@@ -27,7 +28,8 @@ def detect_collisions(storm: Storm) -> npt.NDArray[np.bool_]:
     """
     attempts = storm.attempts
     met = np.zeros(len(attempts), np.bool_)
-    late = np.flatnonzero(((attempts["error"] != 0) | (attempts["retransmits"] > 0)) & has_sent_syn(attempts))
+    late = np.flatnonzero(is_late(attempts))
+    late = late[has_sent_syn(attempts[late])]
     tuples = storm.tuples(attempts[late])
     mined = np.zeros(storm.tuple_count, np.bool_)
     mined[storm.tuples(storm.mines)] = True
@@ -45,6 +47,11 @@ def detect_collisions(storm: Storm) -> npt.NDArray[np.bool_]:
         on_mine |= has_connected_just_before(storm.attempts)[late]
     met[late[on_mine]] = True
     return met
+
+
+def is_late(attempts: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return which attempts failed, or connected after a SYN sent again, shape (attempts,)."""
+    return fill_mask(attempts, lambda part: (part["error"] != 0) | (part["retransmits"] > 0))
 
 
 def has_leaking_server(storm: Storm) -> bool:
@@ -89,8 +96,9 @@ def find_first_connections(storm: Storm, tuples: npt.NDArray[np.int64]) -> npt.N
         return first
     wanted = np.zeros(storm.tuple_count, np.bool_)
     wanted[tuples] = True
-    connected = np.flatnonzero(storm.attempts["error"] == 0)
-    number = storm.tuples(storm.attempts[connected])
-    connected, number = connected[wanted[number]], number[wanted[number]]
-    first[number[::-1]] = connected[::-1]  # the last assignment to an index wins: the first attempt
+    for part in reversed([*chunks(len(storm.attempts))]):
+        connected = np.flatnonzero(storm.attempts["error"][part] == 0)
+        number = storm.tuples(storm.attempts[part][connected])
+        connected, number = connected[wanted[number]] + part.start, number[wanted[number]]
+        first[number[::-1]] = connected[::-1]  # the last assignment to an index wins: the first attempt
     return first

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Findings: a run with outcome and cause of each of its attempts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,6 +24,7 @@ from stress.analysis.attribution.packets.facts import PacketFacts
 from stress.analysis.attribution.packets.hints import hint_packets
 from stress.analysis.attribution.syns import TIME_WAIT, Syns, classify_syns, no_syns
 from stress.model.attempt import STORM
+from stress.model.chunk import chunks
 from stress.model.outcome import Cause, Outcome
 from stress.model.plan import EvidenceSource
 from stress.model.run import Run, Storm, no_events
@@ -75,10 +77,13 @@ class ActFindings:
         in_body: npt.NDArray[np.bool_] = at_once & (self.storm.attempts["phase"] == STORM)
         return in_body
 
-    def body_latencies_ns(self) -> npt.NDArray[np.int64]:
-        """Return the latencies of the attempts of the body."""
-        latencies_ns: npt.NDArray[np.int64] = self.storm.attempts["latency_ns"][self.is_body()]
-        return latencies_ns
+    def body_parts(self, *, intended: bool = False) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield the latencies of the body's attempts part by part; with ``intended`` from their intended start."""
+        body = self.is_body()
+        for rows in chunks(len(body)):
+            part, own = self.storm.attempts[rows], body[rows]
+            latencies_ns = part["latency_ns"][own]
+            yield latencies_ns + part["lag_us"][own].astype(np.int64) * 1000 if intended else latencies_ns
 
     def retried_latencies_ns(self) -> npt.NDArray[np.int64]:
         """Return the latencies of the attempts that connected only after a SYN sent again, warm-up included."""
@@ -112,27 +117,32 @@ class Findings:
     @cached_property
     def outcomes(self) -> npt.NDArray[np.uint8]:
         """Index into OUTCOMES, shape (attempts,)."""
-        return np.concatenate([act.outcomes for act in self.acts])
+        return together([act.outcomes for act in self.acts])
 
     @cached_property
     def causes(self) -> npt.NDArray[np.uint8]:
         """Index into CAUSES, shape (attempts,)."""
-        return np.concatenate([act.causes for act in self.acts])
+        return together([act.causes for act in self.acts])
 
     @cached_property
     def drawn_causes(self) -> npt.NDArray[np.uint8]:
         """Index into CAUSES of what pictures show, shape (attempts,)."""
-        return np.concatenate([act.drawn_causes for act in self.acts])
+        return together([act.drawn_causes for act in self.acts])
 
     @cached_property
     def collided(self) -> npt.NDArray[np.bool_]:
         """Whether the attempt's SYN met a mine, shape (attempts,)."""
-        return np.concatenate([act.syns.met_mine for act in self.acts])
+        return together([act.syns.met_mine for act in self.acts])
 
     @property
     def ladder(self) -> Ladder:
         """The first storm's ladder; the acts of a run rarely have different ones."""
         return self.acts[0].ladder
+
+
+def together(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return the arrays of all acts as one; that of a single act is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def analyse_act(storm: Storm, others: Sequence[Storm] = (), *, use_events: bool = True) -> ActFindings:

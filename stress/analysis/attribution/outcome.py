@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stress.model.chunk import chunks, fill_mask
 from stress.model.outcome import Outcome
 from stress.model.record import Address
 
@@ -42,8 +43,11 @@ def outcome_codes(attempts: npt.NDArray[Any], address: Address) -> npt.NDArray[n
     by_errno = np.full(256, OUTCOMES.index(Outcome.OTHER), np.uint8)
     for number, outcome in OUTCOME_BY_ERRNO.items():
         by_errno[number] = OUTCOMES.index(outcome)
-    codes: npt.NDArray[np.uint8] = by_errno[attempts["error"]]
-    codes[(attempts["error"] == 0) & (attempts["retransmits"] > 0)] = OUTCOMES.index(Outcome.RETRIED)
+    codes = np.empty(len(attempts), np.uint8)
+    for part in chunks(len(attempts)):
+        own = attempts[part]
+        codes[part] = by_errno[own["error"]]
+        codes[part][(own["error"] == 0) & (own["retransmits"] > 0)] = OUTCOMES.index(Outcome.RETRIED)
     codes[is_self_connected(attempts, address)] = OUTCOMES.index(Outcome.SELF_CONNECTED)
     return codes
 
@@ -54,6 +58,11 @@ def is_self_connected(attempts: npt.NDArray[Any], address: Address) -> npt.NDArr
     A SYN that meets its own socket in SYN_SENT is a simultaneous open (RFC 9293 section 3.5). It reaches that socket
     only where nobody listens on the port.
     """
+    return fill_mask(attempts, lambda part: has_one_end(part, address))
+
+
+def has_one_end(attempts: npt.NDArray[Any], address: Address) -> npt.NDArray[np.bool_]:
+    """Return which of not too many attempts connected to themselves, shape (attempts,)."""
     pairs = attempts["address"].astype(np.int64) - address.first
     if address.endpoints:
         to_itself = np.array([source == target for source, target, _ in address.endpoints])
@@ -76,6 +85,11 @@ def has_sent_syn(attempts: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
     Of most errors that a host gives before the SYN, and an ICMP error after it, nobody can tell which it was.
     """
-    errors = attempts["error"]
-    sent: npt.NDArray[np.bool_] = np.isin(np.arange(256), ERRNOS_AFTER_SYN)[errors]
-    return sent | (np.isin(errors, UNREACHABLE_ERRNOS) & (attempts["retransmits"] > 0))
+    certain, unreachable = (np.isin(np.arange(256), errnos) for errnos in (ERRNOS_AFTER_SYN, UNREACHABLE_ERRNOS))
+
+    def has_sent(part: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        errors = part["error"]
+        sent: npt.NDArray[np.bool_] = certain[errors] | (unreachable[errors] & (part["retransmits"] > 0))
+        return sent
+
+    return fill_mask(attempts, has_sent)

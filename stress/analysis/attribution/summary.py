@@ -16,11 +16,12 @@ from stress.analysis.attribution.findings import ActFindings, Findings, analyse_
 from stress.analysis.attribution.outcome import OUTCOMES
 from stress.lab.census import state_name
 from stress.model.attempt import STORM
+from stress.model.chunk import chunks, count_values
+from stress.model.latency_counts import LatencyCounts, count_latencies
 from stress.model.run import Run
 from stress.model.summary import ActSummary, Body, Claim, Evidence, Mines, OldSockets, Summary, Uses
 from stress.model.units import SECOND_NS
 
-CHUNK_ATTEMPTS = 1 << 20  # processed at once where all of them would take too much memory
 BODY_THOUSANDTHS = (500, 900, 990, 999, 1000)  # the percentiles of the body
 
 
@@ -55,7 +56,7 @@ def summarise(run: Run, acts: list[ActFindings], evidence: list[Evidence]) -> Su
         causes=add_counts(act.causes for act in summaries),
         body=summaries[0].body
         if len(summaries) == 1
-        else body_percentiles(np.concatenate([act.body_latencies_ns() for act in acts])),
+        else body_percentiles(count_latencies(part for act in acts for part in act.body_parts())),
         intended=intended_body(acts),
         bands=merge_bands(count_bands(act.retried_latencies_ns(), act.ladder) for act in acts),
         retransmits=int(run.attempts["retransmits"].sum(dtype=np.int64)),
@@ -105,7 +106,7 @@ def group_old_sockets(act: ActFindings) -> list[OldSockets]:
 
 def count_errnos(errors: npt.NDArray[np.uint8]) -> dict[str, int]:
     """Return how often each errno occurs, by its name, the most frequent first."""
-    counts = np.bincount(errors, minlength=1)
+    counts = count_values(errors)
     numbers = sorted(np.flatnonzero(counts).tolist(), key=lambda number: -counts[number])
     return {errno.errorcode.get(number, str(number)): int(counts[number]) for number in numbers if number}
 
@@ -128,7 +129,7 @@ def summarise_act(act: ActFindings) -> ActSummary:
         attempts=len(act.outcomes),
         outcomes=count_by_name(act.outcomes, OUTCOMES),
         causes=count_by_name(act.causes, CAUSES),
-        body=body_percentiles(act.body_latencies_ns()),
+        body=body_percentiles(count_latencies(act.body_parts())),
         mines=act.mines(),
         uses=summarise_uses([act]),
     )
@@ -142,12 +143,16 @@ def summarise_uses(acts: list[ActFindings]) -> Uses | None:
     uses = np.concatenate([act.storm.uses for act in acts])
     in_storm = np.concatenate([act.storm.attempts["phase"] == STORM for act in acts])
     answered = (uses["use_ns"] > 0) & (uses["error"] == 0)
-    return Uses(int(answered.sum()), count_errnos(uses["error"]), body_percentiles(uses["use_ns"][answered & in_storm]))
+    return Uses(
+        int(answered.sum()),
+        count_errnos(uses["error"]),
+        body_percentiles(count_latencies([uses["use_ns"][answered & in_storm]])),
+    )
 
 
 def count_by_name(codes: npt.NDArray[np.uint8], names: list[Any]) -> dict[str, int]:
     """Return how often each code occurs, by name."""
-    return dict(zip(map(str, names), np.bincount(codes, minlength=len(names)).tolist(), strict=True))
+    return dict(zip(map(str, names), count_values(codes, len(names)).tolist(), strict=True))
 
 
 def add_counts(parts: Iterable[dict[str, int]]) -> dict[str, int]:
@@ -170,18 +175,17 @@ def durations_s(attempts: npt.NDArray[Any]) -> tuple[float, float]:
         return 0.0, 0.0
     starts = attempts["start_ns"]
     end_ns = 0
-    for first in range(0, len(attempts), CHUNK_ATTEMPTS):
-        part = attempts[first : first + CHUNK_ATTEMPTS]
+    for rows in chunks(len(attempts)):
+        part = attempts[rows]
         end_ns = max(end_ns, int((part["start_ns"] + part["latency_ns"] + part["close_ns"]).max()))
     return (end_ns - int(starts[0])) / SECOND_NS, int(starts[-1] - starts[0]) / SECOND_NS
 
 
-def body_percentiles(latencies_ns: npt.NDArray[np.int64]) -> Body:
-    """Return percentiles of the latencies of attempts that connected at once; they are sorted in place."""
-    if not len(latencies_ns):
+def body_percentiles(latencies: LatencyCounts) -> Body:
+    """Return percentiles of the latencies of attempts that connected at once."""
+    if not len(latencies):
         return Body(None, None, None, None, None)
-    latencies_ns.sort()
-    return Body(*(int(latencies_ns[-(-len(latencies_ns) * share // 1000) - 1]) for share in BODY_THOUSANDTHS))
+    return Body(*latencies.quantiles_ns(*BODY_THOUSANDTHS))
 
 
 def intended_body(acts: list[ActFindings]) -> Body | None:
@@ -190,12 +194,10 @@ def intended_body(acts: list[ActFindings]) -> Body | None:
     The delay of a late start belongs to the latency that a client would have seen. Leaving it out is coordinated
     omission.
     """
-    paced = [act.storm.attempts[act.is_body()] for act in acts if act.storm.act.plan.rate_per_s]
+    paced = [act for act in acts if act.storm.act.plan.rate_per_s]
     if not paced:
         return None
-    return body_percentiles(
-        np.concatenate([part["latency_ns"] + part["lag_us"].astype(np.int64) * 1000 for part in paced])
-    )
+    return body_percentiles(count_latencies(part for act in paced for part in act.body_parts(intended=True)))
 
 
 def describe_imbalance(run: Run, claim: Claim) -> str:

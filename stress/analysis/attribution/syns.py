@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stress.analysis.attribution.collision import is_late
 from stress.analysis.attribution.counter_sums import may_lose_syns
 from stress.analysis.attribution.crossings import count_crossings
 from stress.analysis.attribution.ends import server_counter
@@ -129,7 +130,7 @@ def classify_syns(storm: Storm, on_mine: npt.NDArray[np.bool_], ladder: Ladder) 
     attempts = storm.attempts
     syns = no_syns(len(attempts))
     # Most attempts connected with their first SYN and need no more.
-    rows = np.flatnonzero((attempts["error"] != 0) | (attempts["retransmits"] > 0))
+    rows = np.flatnonzero(is_late(attempts))
     own, met = attempts[rows], on_mine[rows]
     gap = classify_first_gaps(own, ladder, congested=storm.act.counters.get("TCPRetransFail", 0) > 0)
     state = mine_states(storm, own)

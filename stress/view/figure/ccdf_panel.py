@@ -31,7 +31,7 @@ def share_text(share: float) -> str:
 
 def draw_ccdf(axes: Axes, drawn: Sequence[Curve], ladder: Ladder) -> None:
     """Draw curves, and the ladder behind them, into axes at their final place in the figure."""
-    ends_ns = [(max(int(curve.latency_ns[0]), 1), int(curve.latency_ns[-1])) for curve in drawn]
+    ends_ns = [(max(int(curve.latencies.latency_ns[0]), 1), int(curve.latencies.latency_ns[-1])) for curve in drawn]
     high_ns = HEADROOM * max([ladder.fast.to_ns if ladder.fast else 0, *(end_ns for _, end_ns in ends_ns), 10_000])
     low_ns = min(min([start_ns for start_ns, _ in ends_ns], default=1000) / HEADROOM, high_ns / 30)
     floor = 0.5 / max([curve.whole for curve in drawn], default=10)

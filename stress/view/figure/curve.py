@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """A curve of the complementary CDF: latencies, and the line that they make."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from stress.model.latency_counts import LatencyCounts
 
 GRID = 1000  # cells along an axis; of the steps in one cell, the first and the last are drawn
 TAIL = 1000  # of the slowest attempts, every one is a step
@@ -20,12 +21,12 @@ class Curve:
 
     Attributes:
         label: for the legend.
-        latency_ns: ascending, shape (attempts,).
+        latencies: how often each occurred.
         whole: the number of attempts that is a share of 1.
     """
 
     label: str
-    latency_ns: npt.NDArray[np.int64]
+    latencies: LatencyCounts
     whole: int
     colour: str
     dashes: Dashes = "-"
@@ -37,11 +38,11 @@ class Curve:
 
         Steps too close to be told apart on logarithmic axes from ``low_ns`` are left out; the others are exact.
         """
-        if not self.latency_ns.size:
+        attempts = len(self.latencies)
+        if not attempts:
             return np.zeros(0, np.int64), np.zeros(0)
-        last = np.flatnonzero(np.append(np.diff(self.latency_ns) > 0, True))  # of equal latencies
-        at_ns = self.latency_ns[last]
-        longer = self.latency_ns.size - 1 - last
+        at_ns = self.latencies.latency_ns
+        longer = attempts - np.cumsum(self.latencies.counts)
         across = np.log(np.maximum(at_ns, low_ns) / low_ns)
         down = np.log(np.maximum(longer, 0.5) / self.whole)
         column, row = (
@@ -49,10 +50,6 @@ class Curve:
         )
         new = (np.diff(column) != 0) | (np.diff(row) != 0)
         drawn = np.append(True, new) | np.append(new, True) | (longer < TAIL)
-        share_before = self.latency_ns.size / self.whole
+        share_before = attempts / self.whole
         start_ns = min(int(low_ns), int(at_ns[0]))
         return np.append(start_ns, at_ns[drawn]), np.append(share_before, longer[drawn] / self.whole)
-
-    def quantile_ns(self, share: float) -> int:
-        """Return the latency (ns) that this share of the curve's own attempts did not exceed."""
-        return int(self.latency_ns[max(math.ceil(share * self.latency_ns.size) - 1, 0)])

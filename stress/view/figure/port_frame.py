@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 
 from stress.analysis.attribution.findings import Findings
+from stress.model.chunk import count_values
 
 LEFT_EDGE, RIGHT_EDGE = 0.08, 0.9
 
@@ -53,6 +54,7 @@ def frame_of(runs: Sequence[Findings]) -> Frame:
 def port_limits(findings: Findings) -> tuple[int, int]:
     """Return the lowest and the highest port of the run: of its ranges, attempts and mines."""
     ranges = [port for act in findings.run.record.acts for port in act.port_range]
-    ports = np.concatenate([ranges, findings.run.attempts["local_port"], findings.run.mines["local_port"]])
+    used = np.flatnonzero(count_values(findings.run.attempts["local_port"]))
+    ports = np.concatenate([ranges, used, findings.run.mines["local_port"]])
     ports = ports[ports > 0]
     return int(ports.min()), int(ports.max())

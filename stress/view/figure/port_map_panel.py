@@ -18,7 +18,8 @@ from stress.analysis.attribution.summary import is_last_in_environment
 from stress.model.run import Run
 from stress.view.figure import style
 from stress.view.figure.caption import caption_rise
-from stress.view.figure.points import CELL_PX, NONE, Points, draw_points
+from stress.view.figure.density import Shares
+from stress.view.figure.points import CELL_PX, NONE, Part, Points, draw_points
 from stress.view.figure.port_frame import LEFT_EDGE, Frame, frame_of
 
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -46,25 +47,27 @@ MINE_LANES = (
 
 @dataclass(frozen=True)
 class _ActMap:
-    """What the map shows of an act; ``start_s`` since its first start."""
+    """What the map shows of an act: its attempts from ``begin_ns``, when the first began, for ``span_s``."""
 
     name: str
+    begin_ns: int
     span_s: float
-    start_s: npt.NDArray[np.float32]
-    port: npt.NDArray[np.uint16]
+    attempts: npt.NDArray[Any]
     causes: npt.NDArray[np.uint8]
     mines: npt.NDArray[Any]
+
+    def start_s(self, part: Part) -> npt.NDArray[np.float64]:
+        """Return when some of the attempts began."""
+        return np.asarray((self.attempts["start_ns"][part] - self.begin_ns) / 1e9)
 
 
 def _map_of_act(run: Run, findings: ActFindings) -> _ActMap:
     attempts, mines = findings.storm.attempts, findings.storm.mines
     if not is_last_in_environment(run, findings.storm.act.name):
         mines = mines[mines["left"] == 0]  # those left are the next act's
-    start_s = np.empty(attempts.size, np.float32)  # half the memory, and exact to a pixel
-    begin_ns = attempts["start_ns"].min(initial=np.iinfo(np.int64).max)
-    np.divide(attempts["start_ns"] - begin_ns, 1e9, out=start_s, casting="unsafe")
-    span_s = max(float(start_s.max(initial=0)), 1e-3)
-    return _ActMap(findings.storm.act.name, span_s, start_s, attempts["local_port"], findings.drawn_causes, mines)
+    begin_ns, end_ns = (int(attempts["start_ns"].min()), int(attempts["start_ns"].max())) if attempts.size else (0, 0)
+    span_s = max((end_ns - begin_ns) / 1e9, 1e-3)
+    return _ActMap(findings.storm.act.name, begin_ns, span_s, attempts, findings.drawn_causes, mines)
 
 
 def headline(findings: Findings) -> str:
@@ -118,13 +121,15 @@ def _draw_mines(axes: Axes, mines: npt.NDArray[Any]) -> None:
 
 
 def _draw_map(axes: Axes, act: _ActMap, norm: LogNorm) -> None:
-    given = act.port > 0
+    ports_of = act.attempts["local_port"]
     foot, top = axes.get_ylim()
     # Rows of equally many ports, odd and even alike: others would make stripes of their own.
     ports = math.ceil((top - foot) / (axes.bbox.height / CELL_PX))
     ports += ports % 2 if ports > 1 else 0
     rows = math.ceil((top - foot) / ports)
-    points = Points(act.start_s[given], act.port[given].astype(np.float32), act.causes[given])
+    points = Points(
+        act.causes, lambda part: (ports_of[part].astype(np.float64), act.start_s(part)), lambda part: ports_of[part] > 0
+    )
     draw_points(axes, points, rows, foot + rows * ports, norm)
     _draw_mines(axes, act.mines)
     axes.yaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
@@ -133,9 +138,14 @@ def _draw_map(axes: Axes, act: _ActMap, norm: LogNorm) -> None:
 
 def _draw_strip(axes: Axes, act: _ActMap, norm: LogNorm) -> None:
     """Draw the attempts without a port; their height has no meaning but spreads them, so that a crowd shows."""
-    lost = act.port == 0
-    height = (np.arange(np.count_nonzero(lost)) * GOLDEN % 1).astype(np.float32)
-    draw_points(axes, Points(act.start_s[lost], height, act.causes[lost]), 1, 1, norm)
+    lost = np.flatnonzero(act.attempts["local_port"] == 0)
+    height = np.asarray(np.arange(lost.size) * GOLDEN % 1, np.float64)
+
+    def places(part: Part) -> Shares:
+        return height[part], act.start_s(lost[part])
+
+    points = Points(act.causes[lost], places, lambda part: np.ones(lost[part].size, np.bool_))
+    draw_points(axes, points, 1, 1, norm)
     axes.set_yticks([0.5], ["no port"], color=style.INK)
     axes.tick_params(axis="y", length=0)
 

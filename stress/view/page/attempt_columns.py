@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.model.attempt import ATTEMPT
+from stress.model.chunk import chunks
 from stress.view.page.columns import Column, pack_column
 
 ALL_EXACT_MAX = 300_000  # attempts of a page; with no more, every record is in it
@@ -189,27 +190,35 @@ def pack_codes(
 
     Return also what code 1 stands for, and the highest code.
     """
-    codes = join_arrays([latency_codes(storm.attempts["latency_ns"], steps) for storm in storms])
+    codes = np.empty(sum(len(storm.attempts) for storm in storms), np.uint16)
     is_exact = np.zeros(len(codes), np.bool_)
     first = 0
     for storm, own in zip(storms, rows, strict=True):
         is_exact[first + own] = True
+        for part in chunks(len(storm.attempts)):
+            latencies_ns = storm.attempts["latency_ns"][part]
+            codes[first + part.start : first + part.stop] = latency_codes(latencies_ns, steps)
         first += len(storm.attempts)
-    lowest = 0 if is_exact.all() else int(codes[~is_exact].min())
-    packed = np.where(is_exact, 0, codes.astype(np.int32) - lowest + 1)
-    return pack_column("code", packed), lowest, int(packed.max(initial=0))
+    lowest = 0 if is_exact.all() else int(codes.min(where=~is_exact, initial=np.iinfo(np.uint16).max))
+    codes += np.uint16(1)
+    codes -= np.uint16(lowest)  # those of exact records may wrap
+    codes[is_exact] = 0
+    return pack_column("code", codes), lowest, int(codes.max(initial=0))
 
 
 def pack_blocks(storms: Sequence[TimelineStorm]) -> tuple[Column, ...]:
     """Pack the earliest start of every block and, where storms are not in the order of starts, the latest one."""
     lows, highs, is_ascending = [], [], True
     for storm in storms:
-        starts_ns = np.ascontiguousarray(storm.attempts["start_ns"])
-        edges = np.arange(0, len(starts_ns), BLOCK)
-        if len(edges):
+        latest_ns = 0
+        for part in chunks(len(storm.attempts)):  # each of which is whole blocks, but for the last
+            starts_ns = np.ascontiguousarray(storm.attempts["start_ns"][part])
+            edges = np.arange(0, len(starts_ns), BLOCK)
             lows.append(np.minimum.reduceat(starts_ns, edges))
             highs.append(np.maximum.reduceat(starts_ns, edges))
-            is_ascending &= bool((starts_ns[1:] >= starts_ns[:-1]).all())
+            in_order = bool((starts_ns[1:] >= starts_ns[:-1]).all())
+            is_ascending &= in_order and (not part.start or int(starts_ns[0]) >= latest_ns)
+            latest_ns = int(starts_ns[-1])
     low = pack_column("block_low", join_arrays(lows), as_steps=True)
     return (low,) if is_ascending else (low, pack_column("block_high", join_arrays(highs), as_steps=True))
 

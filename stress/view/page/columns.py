@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stress.model.chunk import chunks
+
 EXACT_BITS = 53  # of whole numbers that JavaScript's only kind of number can hold
 PIECE_BYTES = 1 << 20
 # Whatever is noise has no repetitions to find: Huffman codes alone are shorter then, in a hundredth of the time.
@@ -63,18 +65,24 @@ def pack_column(name: str, values: npt.NDArray[Any], *, as_steps: bool = False) 
     Raises:
         ValueError: a value does not fit into 53 bits.
     """
-    numbers = values.astype(np.int64)
-    low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
+    low, high = (int(function(values)) if len(values) else 0 for function in (np.min, np.max))
     if max(high, -low) >= 1 << EXACT_BITS - 1:  # so that differences fit too
         raise ValueError(f"the column {name} has values of more than {EXACT_BITS - 1} bits: {low} to {high}")
     form = Form.STEPS if as_steps else Form.SIGNED if low < 0 else Form.PLAIN
+    most = max((int(unsigned(values, part, form).max()) for part in chunks(len(values))), default=0)
+    width = max(1, (most.bit_length() + 7) // 8)
+    planes = np.empty((width, len(values)), np.uint8)
+    for part in chunks(len(values)):
+        planes[:, part] = unsigned(values, part, form).astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width].T
+    return Column(name, len(values), width, form, deflate_bytes(planes.reshape(-1)))
+
+
+def unsigned(values: npt.NDArray[Any], part: slice, form: Form) -> npt.NDArray[np.int64]:
+    """Return what some of the values are in a form."""
+    numbers: npt.NDArray[np.int64] = values[part].astype(np.int64)
     if form is Form.STEPS:
-        numbers = np.diff(numbers, prepend=0)
-    if form is not Form.PLAIN:
-        numbers = (numbers << 1) ^ (numbers >> 63)
-    width = max(1, (int(numbers.max(initial=0)).bit_length() + 7) // 8)
-    planes = numbers.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width].T
-    return Column(name, len(values), width, form, deflate_bytes(np.ascontiguousarray(planes).reshape(-1)))
+        numbers = np.diff(numbers, prepend=np.int64(values[part.start - 1] if part.start else 0))
+    return numbers if form is Form.PLAIN else (numbers << 1) ^ (numbers >> 63)
 
 
 def deflate_text(text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stress.analysis.attribution.cause import CAUSES
+from stress.model.chunk import count_values
 from stress.model.outcome import Cause
 from stress.model.text import json_bytes
 from stress.view.page.attempt_columns import (
@@ -108,7 +109,7 @@ def reading_text(storms: Sequence[TimelineStorm], packed: PackedAttempts) -> str
 def timeline_model(arms: Sequence[Arm], packed: PackedAttempts, *, is_public: bool) -> dict[str, object]:
     """Return what the scripts must know to read the columns."""
     storms = [(number, storm) for number, arm in enumerate(arms) for storm in arm.storms]
-    errors = np.unique(np.concatenate([np.zeros(0, np.uint8), *(storm.attempts["error"] for _, storm in storms)]))
+    errors = sum((count_values(storm.attempts["error"], 256) for _, storm in storms), np.zeros(256, np.intp))
     totals = np.zeros(len(CAUSES), np.int64)
     for _, storm in storms:
         totals += np.bincount(storm.causes[~storm.is_body], minlength=len(CAUSES))
@@ -128,7 +129,9 @@ def timeline_model(arms: Sequence[Arm], packed: PackedAttempts, *, is_public: bo
         "present": present.tolist(),
         "totals": totals.tolist(),
         "proofs": page_proof_names(storms=[storm for _, storm in storms]),
-        "errnos": {str(number): errno.errorcode.get(number, f"errno {number}") for number in errors.tolist()},
+        "errnos": {
+            str(number): errno.errorcode.get(number, f"errno {number}") for number in np.flatnonzero(errors).tolist()
+        },
         "canAlign": can_align([storm for _, storm in storms]),
         "hasCodes": packed.has_codes,
         "stepsPerOctave": packed.steps_per_octave,

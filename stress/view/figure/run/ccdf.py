@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The complementary CDF: which share of a run's attempts took longer than any given time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import matplotlib.style
 import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.outcome import has_sent_syn
+from stress.model.chunk import chunks, count_values
+from stress.model.latency_counts import count_latencies, merge_counts
 from stress.model.units import duration_text
 from stress.view.figure import style
 from stress.view.figure.caption import caption, caption_rise
@@ -32,32 +36,40 @@ def ccdf_curves(findings: Findings) -> list[Curve]:
     Attempts that ended before they sent a SYN waited for nothing; no curve contains them.
     """
     if len(findings.acts) > 1:
-        waits = [np.sort(act.storm.attempts["latency_ns"][has_sent_syn(act.storm.attempts)]) for act in findings.acts]
+        waits = [count_latencies(latencies_of(act.storm.attempts)) for act in findings.acts]
         return [
             Curve(
                 act.storm.act.name,
-                latency_ns,
-                latency_ns.size,
+                latencies,
+                len(latencies),
                 series_colour(number),
                 series_dashes(number),
                 max(3.4 - 0.7 * number, 1.4),  # the rim of a covered curve is visible
             )
-            for number, (act, latency_ns) in enumerate(zip(findings.acts, waits, strict=True))
-            if latency_ns.size
+            for number, (act, latencies) in enumerate(zip(findings.acts, waits, strict=True))
+            if len(latencies)
         ]
-    sent = has_sent_syn(findings.run.attempts)
-    latency_ns, causes = findings.run.attempts["latency_ns"][sent], findings.causes[sent]
-    present = np.flatnonzero(np.bincount(causes))
-    if not present.size:
-        return []
-    every = np.sort(latency_ns)
-    everything = Curve("all attempts", every, every.size, style.FAINT, width_pt=5)
+    by_cause = {
+        code: count_latencies(latencies_of(findings.run.attempts, findings.causes, code))
+        for code in np.flatnonzero(count_values(findings.causes)).tolist()
+    }
+    by_cause = {code: latencies for code, latencies in by_cause.items() if len(latencies)}
+    every = merge_counts(by_cause.values())
     parts = []
-    for code in present:
+    for code, latencies in by_cause.items():
         look = CAUSE_LOOKS[CAUSES[code]]
-        part = every if present.size == 1 else np.sort(latency_ns[causes == code])
-        parts.append(Curve(look.label, part, every.size, look.colour, marker=look.marker))
-    return [everything, *parts] if len(parts) > 1 else parts
+        parts.append(Curve(look.label, latencies, len(every), look.colour, marker=look.marker))
+    return [Curve("all attempts", every, len(every), style.FAINT, width_pt=5), *parts] if len(parts) > 1 else parts
+
+
+def latencies_of(
+    attempts: npt.NDArray[Any], causes: npt.NDArray[np.uint8] | None = None, code: int = 0
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the latencies of the attempts that sent a SYN, part by part; of all, or of those with one of the causes."""
+    for rows in chunks(len(attempts)):
+        chosen = slice(None) if causes is None else causes[rows] == code
+        part = attempts[rows][chosen]
+        yield part["latency_ns"][has_sent_syn(part)]
 
 
 def attempts_without_syn(findings: Findings) -> int:
@@ -81,13 +93,13 @@ def headline(findings: Findings) -> str:
 
 def detail(drawn: Sequence[Curve]) -> str:
     """Return how long attempts took: median, p99 and longest; for several acts p99 alone."""
-    whole = [curve for curve in drawn if curve.latency_ns.size == curve.whole]
+    whole = [curve for curve in drawn if len(curve.latencies) == curve.whole]
     if not whole:
         return ""
     if len(whole) > 1:
-        parts = [f"{duration_text(curve.quantile_ns(0.99))} ({curve.label})" for curve in whole]
+        parts = [f"{duration_text(*curve.latencies.quantiles_ns(990))} ({curve.label})" for curve in whole]
         return "99 in 100 took no longer than " + ", ".join(parts)
-    p50, p99, most = (duration_text(whole[0].quantile_ns(share)) for share in (0.5, 0.99, 1))
+    p50, p99, most = map(duration_text, whole[0].latencies.quantiles_ns(500, 990, 1000))
     return f"half of all attempts took no longer than {p50}, 99 in 100 no longer than {p99}, the slowest {most}"
 
 
@@ -97,7 +109,7 @@ def legend_entries(drawn: Sequence[Curve]) -> list[Line2D]:
         Line2D(
             [], [], color=curve.colour, linestyle=curve.dashes, linewidth=curve.width_pt, marker=curve.marker,
             markersize=7, markeredgecolor="white", markeredgewidth=0.4,
-            label=f" {curve.label}  {curve.latency_ns.size:,}",
+            label=f" {curve.label}  {len(curve.latencies):,}",
         )
         for curve in drawn
     ]  # fmt: skip

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from stress.analysis.attribution.cause import CAUSES
 from stress.analysis.attribution.findings import Findings
+from stress.model.chunk import count_values
 from stress.view.figure import style
 from stress.view.figure.axes import draw_colour_scale
 from stress.view.figure.caption import caption, caption_rise
@@ -24,7 +25,7 @@ from stress.view.text.verdict_lines import run_heading
 
 def detail(findings: Findings) -> str:
     """Return how much of the port range was used, and how many mines were laid, met and left standing."""
-    used = np.bincount(findings.run.attempts["local_port"], minlength=1 << 16)[1:]
+    used = count_values(findings.run.attempts["local_port"], 1 << 16)[1:]
     mines = findings.summary.mines
     low, high = port_limits(findings)
     parts = [f"{np.count_nonzero(used):,} of {high - low + 1:,} ports used"]
@@ -39,7 +40,7 @@ def detail(findings: Findings) -> str:
 
 def legend_entries(findings: Findings) -> list[Line2D]:
     """Return a labelled and counted sample for each cause that occurs and for the mines."""
-    counts = np.bincount(findings.drawn_causes, minlength=len(CAUSES))
+    counts = count_values(findings.drawn_causes, len(CAUSES))
     samples = []
     for code in (NONE, *causes_by_count(findings.drawn_causes)):
         if counts[code]:

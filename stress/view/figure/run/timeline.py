@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 
 from stress.analysis.attribution.findings import Findings
 from stress.analysis.attribution.outcome import OUTCOMES
+from stress.model.chunk import chunks
 from stress.model.outcome import Outcome
 from stress.model.record import Act, Phase
 from stress.model.summary import Evidence
@@ -69,10 +70,11 @@ def latency_limits(runs: Sequence[Findings]) -> tuple[float, float]:
     lows, highs = [], [10_000.0]
     for findings in runs:
         latency_ns = findings.run.attempts["latency_ns"]
-        positive_ns = latency_ns[latency_ns > 0]
-        if positive_ns.size:
-            lows.append(float(positive_ns.min()))
-            highs.append(float(positive_ns.max()))
+        for part in chunks(len(latency_ns)):
+            positive_ns = latency_ns[part][latency_ns[part] > 0]
+            if positive_ns.size:
+                lows.append(float(positive_ns.min()))
+                highs.append(float(positive_ns.max()))
         highs.append(float(findings.run.uses["use_ns"].max(initial=0)))
         if findings.ladder.fast:
             highs.append(findings.ladder.fast.to_ns)
