@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -108,16 +109,17 @@ def _draw_mines(axes: Axes, mines: npt.NDArray[Any]) -> None:
     for lane in MINE_LANES:
         ports = mines["local_port"][(mines["left"] > 0) == lane.standing]
         if ports.size:
-            axes.hlines(
-                ports,
-                1 + lane.from_pt / width_pt,
-                1 + lane.to_pt / width_pt,
+            ends = (1 + lane.from_pt / width_pt, 1 + lane.to_pt / width_pt, np.nan)
+            gapped = np.column_stack([np.tile(ends, ports.size), np.repeat(ports, len(ends))])
+            ticks = LineCollection(
+                [gapped],  # one path with gaps: a path for each of 20,000 mines takes 0.2 s
                 colors=lane.colour,
                 linewidth=0.5 if ports.size > 100 else 1.2,
                 transform=axes.get_yaxis_transform(),
                 clip_on=False,
                 label=lane.label,
             )
+            axes.add_collection(ticks, autolim=False)
 
 
 def _draw_map(axes: Axes, act: _ActMap, norm: LogNorm) -> None:
