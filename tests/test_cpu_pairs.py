@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Pairs of CPUs for clients and servers: on machines that are described, and on any machine at all."""
 
+import json
 import os
 from collections import defaultdict
 
 import pytest
 import topologies
+from command import UNDRAWN, connstorm
 from golden_files import GOLDEN, REPOSITORY, agree
 from hypothesis import given
 from hypothesis import strategies as st
@@ -189,3 +191,14 @@ def test_the_cpus_of_a_storm(monkeypatch, topology, fields, assigned):
     """On two CPUs they are what they were before pairs."""
     monkeypatch.setattr(host_settings, "read_topology", lambda: topology)
     assert host_settings.assign_cpus(Plan(scenario="clean", **fields)) == assigned
+
+
+def test_a_storm_with_as_many_servers_and_listeners_as_workers_balances(tmp_path):
+    """In pairs where there are four CPUs; with fewer all servers share all listeners."""
+    options = ["--workers", "2", "--servers", "2", "--listeners", "2", "--attempts", "2000", UNDRAWN, "--json"]
+    ended = connstorm("run", "clean", "-o", tmp_path, *options)
+    assert ended.returncode == 0, ended.stderr
+    summary = json.loads(ended.stdout)["summary"]
+    assert summary["attempts"] == 2000
+    assert summary["books"]
+    assert all(book["balanced"] for book in summary["books"])
