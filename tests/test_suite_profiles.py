@@ -14,6 +14,7 @@ from test_profile import FROZEN, for_root_alone, needs_perf, recording  # noqa: 
 from test_scheduler import run
 
 from stress.analysis.statistics.trials import CellTrials
+from stress.compare.report import ReportQuestion, read_document
 from stress.model.errors import UsageError
 from stress.model.suite import Status
 from stress.run.process import CellResult
@@ -117,6 +118,8 @@ def test_missing_profiles_are_summed_with_their_reasons_wherever_the_suite_is_sh
     assert line in done.stdout
     cells = read_cell_trials(new, suite_folder.read(new))
     assert line in suite_markdown(cells)
+    page = read_document(ReportQuestion(arguments=[str(new)]))
+    assert line in [notice.text for notice in page.notices]
     (cell,) = json.loads(connstorm("show", new, "--json", cwd=tmp_path).stdout)["cells"]
     assert [one["reason"] for one in cell["unprofiled"]] == [said]
     done = connstorm("compare", f"old={old}", f"new={new}", "--profile", UNDRAWN, cwd=tmp_path)

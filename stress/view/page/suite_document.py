@@ -23,6 +23,7 @@ from stress.view.text.suite_causes import cells_to_look_at
 from stress.view.text.suite_headline import change_sentences, changed_cells, compared_rows, suite_headline
 from stress.view.text.suite_rows import link_notes, suite_rows
 from stress.view.text.table import Tone
+from stress.view.text.unprofiled_wording import unprofiled_line
 
 CELL_COMMANDS_MAX = 12
 
@@ -106,6 +107,8 @@ def suite_notices(results: SuiteResults) -> Iterator[Notice]:
     planned = results.manifest.suite.trials * sum(cell.not_applicable is None for cell in results.cells)
     if done < planned:
         yield Notice(INCOMPLETE, f"{done:,} of {planned:,} trials have ended; --resume runs the others.", grave=True)
+    if text := unprofiled_line(results.cells):
+        yield Notice(INCOMPLETE, text)
     for text in link_notes(results.cells):
         yield Notice(DIFFERENCE, text, grave=True)
     for row in suite_rows(results.cells):
