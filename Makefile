@@ -26,6 +26,7 @@
 # make kill-points  kill any process of a storm between two hosts at 300 moments, and look for what is left; an hour
 # make mutations  send 100,000 mutated messages to either end of the control channel; half an hour
 # make kill, make fuzz, make soak  see docs/reliability.md; BUDGET=MIN stops each after so many minutes, and it goes on next time
+# make soak-large  one storm of 100,000,000 attempts, its analysis, pictures and page, and its memory; 40 minutes, 7 GB
 # make release-check  build the wheel and the source archive, audit them, and use them in new environments; some minutes
 # make operate    run what docs/operate.md shows, next to a server in trouble; two minutes
 # make constraints  build with the newest releases of what others wrote, and write these into .ci/constraints.txt
@@ -43,7 +44,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --constraint $(CONSTRAINTS)
 QUIET := --quiet --quiet # twice: pip warns of every editable installation otherwise; errors are shown
 SOURCES := pyproject.toml setup.py .ci/constraints.txt stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: layers demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures written-settings clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions profile-names release-check kill fuzz soak constraints clean
+.PHONY: layers demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures written-settings clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions profile-names release-check kill fuzz soak soak-large constraints clean
 
 demo: $(PACKAGE)
 	$(BIN)/connstorm demo
@@ -160,6 +161,9 @@ kill: $(BUILT)
 
 fuzz: $(BUILT)
 	$(BIN)/python benchmarks/fuzz.py $(if $(BUDGET),--budget $(BUDGET))
+
+soak-large: $(BUILT)
+	unshare --user --map-root-user --net $(BIN)/python benchmarks/soak_large.py
 
 soak: $(BUILT)
 	$(BIN)/python benchmarks/soak.py $(if $(BUDGET),--budget $(BUDGET))

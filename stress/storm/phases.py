@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from stress.model.attempt import STORM, WARM_UP
@@ -15,8 +16,9 @@ def act_phases(plan: Plan, records: npt.NDArray[Any], begun_ns: int, start_ns: i
     phases = [Phase("minefield" if plan.mines else "set-up", begun_ns, start_ns)]
     last_start_ns = start_ns
     for name, number in (("warm-up", WARM_UP), ("storm", STORM)):
-        starts = records["start_ns"][records["phase"] == number]
-        if len(starts):
-            phases.append(Phase(name, last_start_ns, int(starts[-1])))
-            last_start_ns = int(starts[-1])
+        is_part = records["phase"] == number
+        if is_part.any():
+            started_ns = int(records["start_ns"][len(is_part) - 1 - np.argmax(is_part[::-1])])  # of its last attempt
+            phases.append(Phase(name, last_start_ns, started_ns))
+            last_start_ns = started_ns
     return [*phases, Phase("stragglers", last_start_ns, end_ns)]
