@@ -33,13 +33,22 @@ class PairedListener(Listener):
         keepalive_s: int = 0,
         drop_rst: bool = False,
         inside: Callable[[], AbstractContextManager[None]] = nullcontext,
+        uninterrupted: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Listen for ``pairs``: the CPUs of each client, and of the process that serves it.
 
         The other arguments, and errors, are as of ``Listener``. Clients of one CPU share the first one's process.
         """
         self.pairs = pairs
-        super().__init__(address, port, per_port=len(pairs), keepalive_s=keepalive_s, drop_rst=drop_rst, inside=inside)
+        super().__init__(
+            address,
+            port,
+            per_port=len(pairs),
+            keepalive_s=keepalive_s,
+            drop_rst=drop_rst,
+            inside=inside,
+            uninterrupted=uninterrupted,
+        )
         if len(pairs) > 1:
             steer_by_cpu(self.served[0], [client for client, _ in pairs])
 

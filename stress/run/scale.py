@@ -23,7 +23,7 @@ from stress.model.text import plural
 from stress.model.units import SECOND_NS
 from stress.profile.contention import Growth, compare_pairs
 from stress.profile.sampled_storm import SampledStorm
-from stress.run.scale_clients import ScaleClients
+from stress.run.scale_clients import ScaleClients, interrupts_blocked
 from stress.storm.host_settings import LONGEST_QUEUE, raise_descriptor_limit
 from stress.storm.profiler import Window, stacks_of
 
@@ -47,7 +47,9 @@ class Pairs(AbstractContextManager["Pairs"]):
         self.count = len(placement.pairs)
         with ExitStack() as stack:
             both = [*zip(placement.clients, placement.servers, strict=True)]
-            self.listener = stack.enter_context(PairedListener(LOOPBACK[4], PORT, both))
+            self.listener = stack.enter_context(
+                PairedListener(LOOPBACK[4], PORT, both, uninterrupted=interrupts_blocked)
+            )
             for _ in both:
                 self.listener.start()
             self.clients = stack.enter_context(ScaleClients(PORT, placement.clients))
@@ -59,7 +61,8 @@ class Pairs(AbstractContextManager["Pairs"]):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stack.close()
+        with interrupts_blocked():
+            self.stack.close()
 
     def measure(self, topology: Topology, rounds: int, seconds: float) -> ScaleStep:
         """Run bare loops, the engine, and one pair's engine alone in turn; a first round is left out.

@@ -4,8 +4,8 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -22,6 +22,16 @@ from stress.model.units import SECOND_NS
 from stress.storm.workers import require_pipe
 
 START_AFTER_NS = 20_000_000  # until every client has read when to begin
+
+
+@contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Let no interrupt come inside the context, so that no process is started and forgotten; it comes afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,7 @@ class ScaleClients:
         self.processes: list[subprocess.Popen[bytes]] = []
         with ExitStack() as unless_all_are_ready:
             unless_all_are_ready.callback(self.end)
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTING)  # until they ignore them themselves
-            try:
+            with interrupts_blocked():  # the clients inherit that, until they ignore interrupts themselves
                 for cpu in cpus:
                     self.processes.append(
                         subprocess.Popen(
@@ -61,8 +70,6 @@ class ScaleClients:
                             env=with_parent(),
                         )
                     )
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             for process in self.processes:
                 self.receive(process)
             unless_all_are_ready.pop_all()
@@ -75,10 +82,11 @@ class ScaleClients:
         """
         order = ScaleOrder(loop, now_ns() + START_AFTER_NS, round(seconds * SECOND_NS))
         running = self.processes[:count]
-        for process in running:
-            stream = require_pipe(process.stdin)
-            stream.write(msgspec.json.encode(order) + b"\n")
-            stream.flush()
+        with interrupts_blocked(), suppress(BrokenPipeError):  # one that has ended is seen by its answer
+            for process in running:
+                stream = require_pipe(process.stdin)
+                stream.write(msgspec.json.encode(order) + b"\n")
+                stream.flush()
         answers = [self.receive(process) for process in running]
         return LoopRun(order.begin_ns, order.begin_ns + order.duration_ns, answers)
 
@@ -103,7 +111,8 @@ class ScaleClients:
         for process in self.processes:
             process.wait()
             for stream in (process.stdin, process.stdout):
-                require_pipe(stream).close()
+                with suppress(BrokenPipeError):
+                    require_pipe(stream).close()
 
     def __enter__(self) -> Self:
         return self
