@@ -150,7 +150,7 @@ def test_what_cannot_be_profiled_is_refused_before_anything_runs(kernels, tmp_pa
 def test_kernels_that_are_all_built_in_one_place_cannot_be_profiled(kernels, tmp_path):
     (tmp_path / "kernel").touch()
     build = f"cp {{}} {tmp_path}/kernel && echo {tmp_path}/kernel"
-    with pytest.raises(UsageError, match="stays where it was built"):
+    with pytest.raises(UsageError, match="has to stay where it was built"):
         over([kernels[0], kernels[5]], tmp_path, build=build, with_profile=True)
 
 

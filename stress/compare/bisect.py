@@ -24,7 +24,6 @@ from stress.view.text.gate_wording import sentence
 
 # Kernels differ in their kernel; a kernel that is booted is also another machine, with its own defaults.
 ALLOWED = ("kernel", "testbed", "settings")
-ONE_PLACE = "let the command of --build copy it to a place of its own, or leave out --profile."
 SHOWN_LINES = 3  # of the errors of a failed build
 
 
@@ -104,6 +103,8 @@ def bisect_kernels(
         notify(f"{name}: {search.first_bad - search.last_good - 1} between good and bad")
         try:
             kernels[place] = build_kernel(name, build)
+            if with_profile and build is not None:
+                refuse_one_place(list(kernels.values()))
             path = runner.run(add_kernel_axis(suite, [kernels[place]]), results, executor())
         except LabError as error:
             tried = Probe(name, Mark.SKIPPED, str(error), None)
@@ -121,8 +122,6 @@ def bisect_kernels(
     require_mark(first, Mark.GOOD)
     good = first.path
     require_mark(probe(len(names) - 1), Mark.BAD)
-    if with_profile and kernels[0] == kernels[len(names) - 1]:
-        raise UsageError(f"With --profile each kernel stays where it was built, but all are {kernels[0]}; {ONE_PLACE}")
     while (place := search.next()) is not None:
         probe(place)
     profile = None
@@ -131,6 +130,15 @@ def bisect_kernels(
         sides = kernels[search.last_good], kernels[search.first_bad]
         profile = profile_sides(suite, sides, results, executor())
     return BisectionResult(probes, names[search.last_good], [names[place] for place in search.suspects], profile)
+
+
+def refuse_one_place(kernels: Sequence[str]) -> None:
+    """Raise UsageError if the last of some kernels was built where another one is, which the profile needs as well."""
+    if kernels[-1] in kernels[:-1]:
+        raise UsageError(
+            f"With --profile each kernel has to stay where it was built, but two are {kernels[-1]}; let the command of "
+            "--build copy each to a place of its own, or leave out --profile."
+        )
 
 
 def probe_arms(good: Path | None, path: Path) -> tuple[str, str]:
