@@ -235,7 +235,7 @@ def test_only_its_own_journal_is_removed(folder):
 def test_the_doctor_does_one_thing_at_a_time():
     ended = doctor("--speed")
     assert ended.returncode == 2
-    assert "Give one of --speed, --restore and --peer." in ended.stderr
+    assert "Give one of --speed, --scale, --restore and --peer." in ended.stderr
 
 
 def test_where_nothing_was_ever_changed_the_doctor_has_nothing_to_do(folder):
