@@ -118,7 +118,7 @@ def table_lines(steps: Sequence[LayerStep], runs: Blocks) -> Iterator[str]:
             cost_text(step) if step.is_sure else f"*{NOTHING}*",
             range_text(step),
             *(signed_text(step.part_ns(part), ",.0f") for part in PARTS),
-            profile_text(step, runs),
+            profile_text(step, runs) if step.is_sure else "",
         ]
         yield f"| {' | '.join(columns)} |"
 
