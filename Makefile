@@ -7,7 +7,7 @@
 # make bench      ratios against a bare loop and other tools, side by side; writes docs/performance.md; then track
 # make track      add a suite of this version to results/history, and draw docs/history.png
 # make validate   verdicts on real storms, and whole gates over simulated sessions, whose truth is known; an hour
-# make profile-names  hold what compare --profile names against changes whose function is known, and none; 15 minutes
+# make profile-names  hold what compare --profile names against changes whose function is known, and none; 12 minutes
 # make layers     what each layer between client and server costs a connect(); writes docs/layers.md; half an hour, as root
 # make sessions   ten real sessions of a suite, each gated against the other nine; 10 minutes
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
