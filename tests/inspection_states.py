@@ -58,6 +58,7 @@ def state_of(rows=(), listeners=None, **changes):
         "sockets": sockets,
         "families": families,
         "ages_ms": ages_ms,
+        "is_active_open": np.zeros(len(sockets), np.bool_),
         "bound": table_of([])[0],
         "listeners": [a_listener()] if listeners is None else listeners,
         "owners": {1: NGINX, 9: NGINX},

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from namespaced import namespaced
 
-from stress.lab import ages, census, inet_diag, listening
+from stress.lab import ages, census, inet_diag, listening, socket_info
 from stress.model.errors import LabError
 
 SOCK_DIAG, DONE, ERROR = inet_diag.SOCK_DIAG_BY_FAMILY, inet_diag.NLMSG_DONE, inet_diag.NLMSG_ERROR
@@ -115,7 +115,7 @@ def told_ages(messages):
     for attached in messages:
         begins.append(len(data) + inet_diag.HEADER.size)
         data += padded(message(SOCK_DIAG, bytes(inet_diag.MESSAGE_BYTES) + attached))
-    return ages.read_told_ages(np.frombuffer(data, np.uint8), np.array(begins, np.intp)).tolist()
+    return ages.read_told_ages(socket_info.find_info(np.frombuffer(data, np.uint8), np.array(begins, np.intp))).tolist()
 
 
 def age_of_one(attached):

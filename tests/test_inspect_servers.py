@@ -354,6 +354,34 @@ def test_a_client_that_does_not_close_and_a_server_that_no_longer_listens_are_no
     assert [row for row in document["destinations"] if row["chance"]] == []
 
 
+@namespaced(ports=PORTS)
+def test_what_a_program_connected_from_the_port_it_listens_on_is_a_clients():
+    """As peers do that pass through NAT; what they do not close is no leak of their listener's and no mine."""
+    listener, ours = reusing_socket(PORT), reusing_socket(PORT)
+    listener.listen()
+    other = socket.create_server(("127.0.0.1", PORT + 1))
+    ours.connect(("127.0.0.1", PORT + 1))
+    other.accept()[0].close()
+    caller = connected(40080)
+    theirs = listener.accept()[0]
+    caller.close()
+    time.sleep(GONE_S)
+    document = inspected()
+    for end in (listener, ours, other, theirs):
+        end.close()
+    leaks = {leak["is_server"]: leak for leak in document["leaks"]}
+    assert (leaks[False]["local"], leaks[False]["count"]) == ("127.0.0.1", 1)
+    assert (leaks[True]["local"], leaks[True]["count"]) == (f"127.0.0.1:{PORT}", 1)
+
+
+def reusing_socket(port):
+    """Return a socket that shares its port with others."""
+    reusing = socket.socket()
+    reusing.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    reusing.bind(("127.0.0.1", port))
+    return reusing
+
+
 @namespaced(ports=(40000, 40999), sysctls={"net.ipv4.tcp_max_tw_buckets": "0"})
 def test_each_listener_of_a_port_has_its_own_leak_and_all_holders_are_told():
     """One listens on any address, one on 127.0.0.2, two share 127.0.0.3; 100 clients have an address each."""

@@ -2,27 +2,25 @@
 """The ages of sockets: how long ago the last segment came from the peer (inet_diag, tcp_get_info())."""
 
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stress.lab import census, inet_diag
+from stress.lab import census, socket_info
 
-LAST_RECV_OFFSET = 52  # tcpi_last_data_recv, tcpi_last_ack_recv in struct tcp_info: 4 bytes each, ms
-LAST_RECV_BYTES = 8
+LAST_DATA_RECV_OFFSET = 52  # tcpi_last_data_recv in struct tcp_info, ms
+LAST_ACK_RECV_OFFSET = 56  # tcpi_last_ack_recv, ms
 TCP_TIMEWAIT_LEN_MS = 60_000  # include/net/tcp.h
 TIMED = census.NUMBERS["TIME-WAIT"]
 # In these, struct tcp_info tells when the last segment came. SYN-SENT and LISTEN have got none, and of SYN-RECEIVED
 # the kernel tells when the next SYN-ACK is due, not when the SYN came.
 INFORMED = ("ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "CLOSING")
 INFORMED_NUMBERS = [census.NUMBERS[state] for state in INFORMED]
-LIMIT = 1_000_000
-BATCH_BYTES = 1 << 20  # numpy takes 80 sockets in hardly less time than 2,000
 
 
-def read_ages_ms(sockets: npt.NDArray[Any], *, limit: int = LIMIT) -> npt.NDArray[np.int64]:
+def read_ages_ms(sockets: npt.NDArray[Any], *, limit: int = socket_info.LIMIT) -> npt.NDArray[np.int64]:
     """Return how long ago (ms) the last segment came from the peer of each socket; -1 where that is not known.
 
     What counts as a segment, and of which states nothing is known, says ``list_aged``. Costs one more dump, of the
@@ -54,7 +52,7 @@ def read_ages_ms(sockets: npt.NDArray[Any], *, limit: int = LIMIT) -> npt.NDArra
 
 
 def list_aged(
-    family: int, states: Iterable[str], *, local_port: int = 0, limit: int = LIMIT
+    family: int, states: Iterable[str], *, local_port: int = 0, limit: int = socket_info.LIMIT
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """List the TCP sockets of this namespace in some states with their ages, in one dump.
 
@@ -77,19 +75,17 @@ def list_aged(
         LabError: the kernel does not list TCP sockets.
     """
     tables, ages = [np.empty(0, census.MESSAGE)], [np.empty(0, np.int64)]
-    left = limit
-    domain = socket.AF_INET if family == 4 else socket.AF_INET6
-    for data, begins in join_datagrams(domain, census.state_mask(states), local_port):
-        raw = np.frombuffer(data, np.uint8)
-        sockets = raw[begins[:left, None] + np.arange(inet_diag.MESSAGE_BYTES)].view(census.MESSAGE)[:, 0]
-        told = read_told_ages(raw, begins[:left])
-        told[~np.isin(sockets["state"], INFORMED_NUMBERS)] = -1
+    for sockets, info in socket_info.dump_informed(family, states, local_port=local_port, limit=limit):
         tables.append(sockets)
-        ages.append(np.maximum(told, timer_ages(sockets)))
-        left -= len(sockets)
-        if not left:
-            break
+        ages.append(age_all(sockets, info))
     return np.concatenate(tables), np.concatenate(ages)
+
+
+def age_all(sockets: npt.NDArray[Any], info: socket_info.SocketInfo) -> npt.NDArray[np.int64]:
+    """Return the ages (ms) of the sockets of a dump, shape (sockets,), as ``list_aged`` has them."""
+    told = read_told_ages(info)
+    told[~np.isin(sockets["state"], INFORMED_NUMBERS)] = -1
+    return np.maximum(told, timer_ages(sockets))
 
 
 def timer_ages(sockets: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
@@ -98,74 +94,14 @@ def timer_ages(sockets: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return np.where(sockets["state"] == TIMED, np.maximum(TCP_TIMEWAIT_LEN_MS - left_ms, -1), -1)
 
 
-def join_datagrams(domain: int, mask: int, local_port: int) -> Iterator[tuple[bytes, npt.NDArray[np.intp]]]:
-    """Yield parts of a dump with INFO, several datagrams in one, and where each message begins in it."""
-    parts: list[bytes] = []
-    begins: list[int] = []
-    size = 0
-    for data, offsets in inet_diag.dump_datagrams(domain, mask, attribute=inet_diag.INFO, local_port=local_port):
-        begins += [offset + size for offset in offsets]
-        parts.append(data)
-        size += len(data)
-        if size >= BATCH_BYTES:
-            yield b"".join(parts), np.array(begins, np.intp)
-            parts, begins, size = [], [], 0
-    yield b"".join(parts), np.array(begins, np.intp)
-
-
-def read_told_ages(data: npt.NDArray[np.uint8], begins: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
-    """Return the age (ms) that the struct tcp_info of each message tells; -1 without one, or if it is too short to.
+def read_told_ages(info: socket_info.SocketInfo) -> npt.NDArray[np.int64]:
+    """Return the age (ms) that the struct tcp_info of each socket tells; -1 without one, or if it is too short to.
 
     The younger of data and ACK: a FIN is no data, and data that acknowledges nothing new may not pass tcp_ack().
-
-    Args:
-        data: of a dump.
-        begins: where each inet_diag_msg begins in it, after its netlink header.
     """
-    lengths = number_at(data, begins - inet_diag.HEADER.size, "=u4").astype(np.intp)
-    places, sizes = find_attribute(
-        data, begins + inet_diag.MESSAGE_BYTES, begins - inet_diag.HEADER.size + lengths, inet_diag.INFO
+    ages = np.full(len(info.sizes), -1, np.int64)
+    rows = info.rows_with(LAST_ACK_RECV_OFFSET, "=u4")
+    ages[rows] = np.minimum(
+        info.number(rows, LAST_DATA_RECV_OFFSET, "=u4"), info.number(rows, LAST_ACK_RECV_OFFSET, "=u4")
     )
-    ages = np.full(len(begins), -1, np.int64)
-    rows = np.flatnonzero(sizes >= LAST_RECV_OFFSET + LAST_RECV_BYTES)
-    last = places[rows] + LAST_RECV_OFFSET
-    ages[rows] = np.minimum(number_at(data, last, "=u4"), number_at(data, last + 4, "=u4"))
     return ages
-
-
-def find_attribute(
-    data: npt.NDArray[np.uint8], begins: npt.NDArray[np.intp], ends: npt.NDArray[np.intp], kind: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return where the attribute of a type is in each message, as ``inet_diag.parse_attributes`` does in one.
-
-    All messages are read at the same time, one attribute after the other.
-
-    Args:
-        data: bytes of all messages.
-        begins: where the attributes of each message begin.
-        ends: where they end.
-        kind: type of the attribute.
-
-    Returns:
-        Where its content begins and how many bytes it has, each of shape (messages,); -1 and 0 where there is none.
-    """
-    places, sizes = np.full(len(begins), -1, np.intp), np.zeros(len(begins), np.intp)
-    rows, cursors = np.arange(len(begins)), begins
-    while len(rows):
-        whole = cursors + inet_diag.ATTRIBUTE.size <= ends[rows]
-        rows, cursors = rows[whole], cursors[whole]
-        lengths = number_at(data, cursors, "=u2").astype(np.intp)
-        kinds = number_at(data, cursors + 2, "=u2") & inet_diag.TYPE_MASK
-        whole = (lengths >= inet_diag.ATTRIBUTE.size) & (cursors + lengths <= ends[rows])
-        wanted = whole & (kinds == kind)
-        places[rows[wanted]] = cursors[wanted] + inet_diag.ATTRIBUTE.size
-        sizes[rows[wanted]] = lengths[wanted] - inet_diag.ATTRIBUTE.size
-        more = whole & ~wanted
-        rows, cursors = rows[more], cursors[more] + ((lengths[more] + 3) & ~3)
-    return places, sizes
-
-
-def number_at(data: npt.NDArray[np.uint8], places: npt.NDArray[np.intp], kind: str) -> npt.NDArray[Any]:
-    """Return a number of some type from each place, shape (places,)."""
-    numbers: npt.NDArray[Any] = data[places[:, None] + np.arange(np.dtype(kind).itemsize)].view(kind)[:, 0]
-    return numbers

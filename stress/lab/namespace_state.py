@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.lab import (
+    active_open,
     ages,
     census,
     conntrack,
     counters,
     local_addresses,
     network_namespace,
+    socket_info,
     socket_owner,
     sysctl,
     unseen,
@@ -38,6 +40,7 @@ class NamespaceState:
             returns them: IPv4 of IPv6 sockets as IPv4.
         families: 4 or 6 of each, shape (sockets,), uint8.
         ages_ms: since the last segment from the peer, shape (sockets,), int64; -1: not known.
+        is_active_open: which surely made their connection by connect(), shape (sockets,); see ``active_open``.
         bound: sockets that hold a port by bind() and are neither connected nor in LISTEN, dtype census.MESSAGE.
         listeners: every listening socket.
         owners: by inode, of the sockets whose process /proc shows.
@@ -59,6 +62,7 @@ class NamespaceState:
     sockets: npt.NDArray[Any]
     families: npt.NDArray[np.uint8]
     ages_ms: npt.NDArray[np.int64]
+    is_active_open: npt.NDArray[np.bool_]
     bound: npt.NDArray[Any]
     listeners: list[ListeningSocket]
     owners: Mapping[int, SocketOwner]
@@ -94,7 +98,7 @@ def take_state(*, with_rules: bool = True) -> NamespaceState:
         LabError: the kernel lists no TCP sockets, or no addresses.
     """
     realtime_ns = time.time_ns()
-    sockets, families, ages_ms = list_connections()
+    sockets, families, ages_ms, is_active_open = list_connections()
     bound = np.concatenate([census.list_sockets(family, [census.BOUND]) for family in (4, 6)])
     listeners = list_listening()
     counted, tracked = counters.read(), conntrack.read_statistics()
@@ -110,6 +114,7 @@ def take_state(*, with_rules: bool = True) -> NamespaceState:
         sockets=sockets,
         families=families,
         ages_ms=ages_ms,
+        is_active_open=is_active_open,
         bound=bound,
         listeners=listeners,
         owners=name_owners(holders, uids),
@@ -133,14 +138,18 @@ def take_state(*, with_rules: bool = True) -> NamespaceState:
     )
 
 
-def list_connections() -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Return every TCP socket but those in LISTEN, the family that each speaks and its age, as a state has them."""
-    sockets, ages_ms = ages.list_aged(4, CONNECTED)
-    sockets6, ages6_ms = ages.list_aged(6, CONNECTED)
-    mapped = census.speaks_ipv4(sockets6)
-    sockets6[mapped] = census.with_ipv4_addresses(sockets6[mapped])
-    families = np.concatenate([np.full(len(sockets), 4, np.uint8), np.where(mapped, 4, 6).astype(np.uint8)])
-    return np.concatenate([sockets, sockets6]), families, np.concatenate([ages_ms, ages6_ms])
+def list_connections() -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return every TCP socket but those in LISTEN, and its family, age and active OPEN, as a state has them."""
+    tables, families, ages_ms, is_active_open = [], [], [], []
+    for family in (4, 6):
+        for sockets, info in socket_info.dump_informed(family, CONNECTED):
+            ages_ms.append(ages.age_all(sockets, info))
+            is_active_open.append(active_open.find_active_opens(sockets, info))
+            mapped = census.speaks_ipv4(sockets)
+            sockets[mapped] = census.with_ipv4_addresses(sockets[mapped])
+            tables.append(sockets)
+            families.append(np.where(mapped | (family == 4), 4, 6).astype(np.uint8))
+    return np.concatenate(tables), np.concatenate(families), np.concatenate(ages_ms), np.concatenate(is_active_open)
 
 
 def outside_uids(uids: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -87,10 +87,15 @@ class Connections:
 
     @cached_property
     def listener(self) -> Numbers:
-        """Number of the listener in ``state.listeners`` that serves each socket's own endpoint; -1: none does."""
+        """Number of the listener in ``state.listeners`` that each socket's connection came to; -1: none.
+
+        A client that bound its port with SO_REUSEADDR or SO_REUSEPORT may share it with a listener, as programs do that
+        pass through NAT: where the kernel tells that the socket made the active OPEN, it is no listener's.
+        """
         listeners = self.state.listeners
         numbers = np.full(len(self), NO_LISTENER, np.int64)
-        rows = np.flatnonzero(np.isin(self.local_port, [entry.port for entry in listeners]))
+        has_port = np.isin(self.local_port, [entry.port for entry in listeners])
+        rows = np.flatnonzero(has_port & ~self.state.is_active_open)
         endpoints, inverse = np.unique(self.endpoints[0][rows], return_inverse=True)
         serving = [
             serving_listeners(listeners, self.addresses[endpoint // PORTS], endpoint % PORTS)
