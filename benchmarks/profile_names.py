@@ -25,6 +25,7 @@ from stress.profile.costs import run_costs
 from stress.run import process
 from stress.store import profile_file, run_folder
 from stress.storm.catalogue import find_scenario
+from stress.view.text.profile_wording import percent_text
 
 CHANGED, UNCHANGED = 10, 20  # repeats with and without a change
 TRIALS, ATTEMPTS = 4, 5000
@@ -122,10 +123,8 @@ def compared(base: Path, new: Path, functions: tuple[str, ...]) -> tuple[bool, s
     question = Question(arms=(str(base), str(new)), allowed=("plan", "settings"), allow_busy=True)
     (pair,), _ = compare_profiles(compare_arms(question).pairs)
     (act,) = pair.acts
-    named = {one.name: act.share(one) for one in act.functions if one.named}
-    parts = [
-        f"{name} {'of no sure change' if share is None else f'{100 * share:.0f} %'}" for name, share in named.items()
-    ]
+    named = {one.name: one.share for one in act.functions if one.named}
+    parts = [f"{name} {'of no sure change' if share is None else percent_text(share)}" for name, share in named.items()]
     text = f"{', '.join(parts) or 'no name'} of {act.measured.ns:+,.0f} ns"
     if not functions:
         return not named, text
@@ -134,7 +133,7 @@ def compared(base: Path, new: Path, functions: tuple[str, ...]) -> tuple[bool, s
         all(name.startswith(functions) for name in named)
         and len(due) == 1
         and due[0] is not None
-        and abs(due[0] - 1) <= POINTS_MAX
+        and abs(due[0].value - 1) <= POINTS_MAX
     )
     return is_right, text
 

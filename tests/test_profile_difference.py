@@ -9,13 +9,16 @@ import msgspec
 import numpy as np
 import pytest
 from command import UNDRAWN, assert_one_sentence, connstorm
+from scipy.stats import ttest_ind
 from test_profile import FROZEN, needs_perf, recording  # noqa: F401  # a fixture
 
 from stress.lab.firewall import has_nft
 from stress.model.profile import CLIENT, SERVER
 from stress.model.world import FilterRule, Hook, World
 from stress.profile.across_kernels import judge_across_kernels
+from stress.profile.change import interval, unit_means
 from stress.profile.difference import compare_act
+from stress.profile.loop_share import loop_share
 from stress.profile.sampled_storm import SampledStorm
 from stress.run import process
 from stress.storm.catalogue import find_scenario
@@ -64,7 +67,8 @@ def test_the_function_whose_change_it_is_is_named_and_not_its_callers():
     (hashing,) = (one for one in difference.functions if one.named)
     assert hashing.change.low_ns < 4000 < hashing.change.high_ns
     assert hashing.client_ns == hashing.change.ns
-    assert difference.share(hashing) == pytest.approx(1, abs=0.2)
+    assert hashing.share.value == pytest.approx(1, abs=0.2)
+    assert hashing.share.low < 1 < hashing.share.high
 
 
 def test_the_share_is_that_of_the_client_in_the_change_of_its_loop():
@@ -75,7 +79,48 @@ def test_the_share_is_that_of_the_client_in_the_change_of_its_loop():
     (hashing,) = (one for one in difference.functions if one.name == "__inet_hash_connect")
     assert hashing.named
     assert (hashing.change.ns, hashing.client_ns) == (14_000, 4_000)
-    assert difference.share(hashing) == 1
+    assert hashing.share.value == 1
+
+
+def loop_arms(generator, *, hash_samples, loop_ns, noise):
+    """Return arms of four trials, slow and fast by chance in all they do: ns of the loop, samples of one function."""
+    arms = []
+    for samples, ns in zip(hash_samples, loop_ns, strict=True):
+        speeds = generator.normal(1, noise, 4)
+        counts = [{**USUAL, HASH: int(generator.poisson(samples * speed))} for speed in speeds]
+        arms.append([[SampledStorm(20.0, ns * v, Counter(c))] for v, c in zip(speeds, counts, strict=True)])
+    return tuple(arms)
+
+
+def share_of_hash(arms):
+    """Return the share of one function in the change of the loop, with its interval."""
+    return loop_share(arms, HASH[-1], interval(unit_means(arms, lambda storm: storm.measured_ns), 0.0))
+
+
+@pytest.mark.parametrize("noise", [0.002, 0.03])
+@pytest.mark.parametrize(("more", "truth"), [(400, 0.8), (100, 0.2)])
+def test_the_interval_of_a_share_has_the_truth(more, truth, noise):
+    """Of 400 differences 95 % should; the chance of 364 or fewer is one in a thousand."""
+    generator = np.random.default_rng(1954)
+    is_in = []
+    for _ in range(400):
+        arms = loop_arms(generator, hash_samples=(100, 100 + more), loop_ns=(20_000, 30_000), noise=noise)
+        share = share_of_hash(arms)
+        is_in.append(share.low <= truth <= share.high)
+    assert sum(is_in) >= 365
+
+
+def test_the_interval_of_a_share_is_that_of_the_values_that_cannot_be_excluded():
+    """Its ends are where the function less that share of the loop changed with p = 0.05."""
+    generator = np.random.default_rng(3)
+    arms = loop_arms(generator, hash_samples=(10_000, 20_000), loop_ns=(2e5, 5e5), noise=0.05)
+    share = share_of_hash(arms)
+    for end in (share.low, share.high):
+        rest = [
+            np.array([20.0 * s.client_counts["__inet_hash_connect"] - end * s.measured_ns for (s,) in arm])
+            for arm in arms
+        ]
+        assert ttest_ind(*rest).pvalue == pytest.approx(0.05, abs=1e-6)
 
 
 def test_nothing_is_named_where_nothing_changed():
@@ -119,7 +164,7 @@ def test_one_trial_has_no_interval_and_names_nothing(trials):
     generator = np.random.default_rng(1)
     difference = compare_act("storm", (storms(generator, 1), storms(generator, trials, {HASH: 5000})))
     assert difference.whole.low_ns is None
-    assert {difference.share(function) for function in difference.functions} == {None}
+    assert {function.share for function in difference.functions} == {None}
     assert not names(difference)
 
 

@@ -146,17 +146,17 @@ def act_object(act: ActDifference) -> dict[str, Any]:
         "measured": change_object(act.measured),
         "whole": change_object(act.whole),
         "across_kernels": act.across_kernels,
-        "functions": [function_object(act, function) for function in act.functions],
+        "functions": [function_object(function) for function in act.functions],
     }
 
 
-def function_object(act: ActDifference, function: FunctionChange) -> dict[str, Any]:
+def function_object(function: FunctionChange) -> dict[str, Any]:
     """Return a function of a storm as ``--json`` prints it."""
     names = ("name", "client_ns", "adjusted_p", "changed", "named", "moved", "displaced")
     return {
         **{name: getattr(function, name) for name in names},
         "change": change_object(function.change),
-        "share": act.share(function),
+        "share": None if function.share is None else asdict(function.share),
         "places": [
             {
                 "whose": place.whose,

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from stress.analysis.comparison.verdict import ALPHA
 from stress.analysis.statistics.multiple_testing import holm_correction
 from stress.profile.change import Change, interval, key_change, time_change, unit_means
+from stress.profile.loop_share import LoopShare, loop_share
 from stress.profile.sampled_storm import Arms, Key, is_displaced
 
 SAMPLES_MIN = 5  # of a trial, on average of both arms; rarer functions are not compared
@@ -44,6 +45,7 @@ class FunctionChange:
         name: of the function.
         change: of its time, wherever it was.
         client_ns: the part of the change that is the client's.
+        share: the share that this part has of the loop's change; None where it is not sure that the loop changed.
         adjusted_p: after correction; None where an arm has one trial.
         changed: whether it surely did.
         named: whether the change is its own: it surely changed, and its callees do not have most of it.
@@ -55,6 +57,7 @@ class FunctionChange:
     name: str
     change: Change
     client_ns: float
+    share: LoopShare | None
     adjusted_p: float | None
     changed: bool
     named: bool
@@ -83,13 +86,6 @@ class ActDifference:
     functions: list[FunctionChange]
     across_kernels: bool = False
 
-    def share(self, function: FunctionChange) -> float | None:
-        """Return the share that a function has of the loop's change; None where it is not sure that the loop changed.
-
-        The clients' loops do not wait for what the server does on other CPUs, so it is that of the client's part.
-        """
-        return function.client_ns / self.measured.ns if self.measured.is_sure else None
-
 
 def compare_act(act: str, arms: Arms) -> ActDifference:
     """Return how the profiles of one storm differ; a unit is a trial with its storm, or a session with several.
@@ -106,6 +102,7 @@ def compare_act(act: str, arms: Arms) -> ActDifference:
     sure = {key for key, p in adjusted.items() if p <= ALPHA}
     displaced = {name for name in (key[0] for key in keys if len(key) == 1) if is_displaced(name, storms)}
     changed = {key[0]: changes[key] for key in sure if len(key) == 1 and key[0] not in displaced}
+    measured = interval(unit_means(arms, lambda storm: storm.measured_ns), 0.0)
     functions = []
     for (name,) in (key for key in keys if len(key) == 1):
         places = [Place(key[0], key[1], changes[key], key in sure) for key in keys if len(key) > 1 and key[-1] == name]
@@ -114,6 +111,7 @@ def compare_act(act: str, arms: Arms) -> ActDifference:
                 name=name,
                 change=changes[name,],
                 client_ns=client_change(arms, name).ns,
+                share=loop_share(arms, name, measured),
                 adjusted_p=adjusted.get((name,)),
                 changed=name in changed,
                 named=name in changed and is_its_own(arms, name, changes, set(changed)),
@@ -125,7 +123,7 @@ def compare_act(act: str, arms: Arms) -> ActDifference:
     return ActDifference(
         act=act,
         units=(len(arms[0]), len(arms[1])),
-        measured=interval(unit_means(arms, lambda storm: storm.measured_ns), 0.0),
+        measured=measured,
         whole=time_change(arms, lambda storm: storm.counts[()]),
         functions=sorted(functions, key=lambda one: (-abs(one.change.ns), -one.change.base_ns, one.name)),
     )

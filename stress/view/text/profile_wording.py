@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from stress.model.profile import IDLE, OTHER, PROFILER
 from stress.profile.change import Change
 from stress.profile.difference import ActDifference, FunctionChange
+from stress.profile.loop_share import LoopShare
 
 SAMPLES_MIN = 5  # fewer say nothing
 MICROSECOND_NS = 1000
@@ -44,14 +45,20 @@ def sentences(act: ActDifference, unit: str) -> Iterator[str]:
 def share_text(act: ActDifference, function: FunctionChange) -> str:
     """Return what part a function has of the change of the loop, which is said only where the loop surely changed."""
     loop = us_text(act.measured.ns)
-    share = act.share(function)
+    share = function.share
     if share is None:
         return f"for an attempt; it is not sure that the loop changed ({loop})"
     client = us_text(function.client_ns)
     own = "" if client == us_text(function.change.ns) else f", the client's {client}"
-    if share < 0:
+    if share.value < 0:
         return f"for an attempt{own}, against the {loop} of the loop"
-    return f"for an attempt{own}, of {loop} of the loop: {100 * share:.0f} %"
+    return f"for an attempt{own}, of {loop} of the loop: {percent_text(share)}"
+
+
+def percent_text(share: LoopShare) -> str:
+    """Return a share with its interval, in percent."""
+    low, high = (f"{100 * end:.0f}".replace("-", MINUS) for end in (share.low, share.high))
+    return f"{100 * share.value:.0f} % ({low} to {high} %)"
 
 
 def function_mark(function: FunctionChange) -> str:
