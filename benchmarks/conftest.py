@@ -21,7 +21,6 @@ from stress.run.process import ONE_THREAD
 KERNEL_WORD = KernelWordHolder()
 namespace.enter_namespace()
 os.environ |= ONE_THREAD  # nothing has imported numpy yet
-sysctl.write("net.core.somaxconn", "65535")
 
 HEAD = Path(__file__).with_name("performance_head.md")
 
@@ -80,6 +79,13 @@ def bare_loop(tmp_path_factory):
 def kernel_word():
     """Return what turns the kernel's word on and off."""
     return KERNEL_WORD
+
+
+@pytest.fixture(scope="module", autouse=True)
+def new_network():
+    """Enter a network namespace of the file's own, where no socket and no setting of the files before it is."""
+    namespace.enter_new_network()
+    sysctl.write("net.core.somaxconn", "65535")
 
 
 @pytest.fixture

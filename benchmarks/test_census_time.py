@@ -12,7 +12,7 @@ import pytest
 from pairs import spread
 
 from stress._fastconnect import now_ns, storm
-from stress.lab import ages, census, namespace, namespace_state, sysctl
+from stress.lab import ages, census, namespace_state, sysctl
 from stress.lab.listener import Listener
 from stress.model.attempt import allocate_attempts
 from stress.model.plan import Plan, Ports
@@ -45,11 +45,9 @@ WAYS = {
 
 @pytest.fixture(scope="module")
 def crowd():
-    """Make sockets in CLOSE-WAIT, TIME-WAIT and ESTABLISHED, in a namespace of their own; return how many."""
+    """Make sockets in CLOSE-WAIT, TIME-WAIT and ESTABLISHED; return how many."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    namespace.enter_new_network()
-    sysctl.write("net.core.somaxconn", "65535")
     sysctl.write("net.ipv4.ip_local_port_range", "10000 60999")
     plan = Plan(scenario="growth", mines=MINES, ports=Ports.SHUFFLE, sources=2)
     everywhere = four_tuples.all_four_tuples(plan, read_port_range(plan.server_ports))

@@ -153,7 +153,7 @@ def report(table, row, engine_ns, bare_ns):
 def test_what_recording_costs(benchmark, table, ports):
     """The calibration of every run, many times."""
     costs = []
-    benchmark.pedantic(lambda: costs.append(overhead.measure_overhead(4)), rounds=ROUNDS)
+    benchmark.pedantic(lambda: costs.append(overhead.measure_overhead("127.0.0.1", "127.0.0.1", PORT)), rounds=ROUNDS)
     table.add(
         "What recording an attempt costs, by the calibration",
         ("ports chosen by", "an attempt", "a clock reading", "getsockname()", "the record"),
