@@ -9,6 +9,7 @@
 # make validate   verdicts on real storms, and whole gates over simulated sessions, whose truth is known; an hour
 # make profile-names  hold what compare --profile names against changes whose function is known, and none; 12 minutes
 # make layers     what each layer between client and server costs a connect(); writes docs/layers.md; half an hour, as root
+# make layers-in-guests  which functions each layer adds on Debian's kernels, booted; writes its part of docs/layers.md; as root
 # make sessions   ten real sessions of a suite, each gated against the other nine; 10 minutes
 # make catalogue  run every scenario and keep its picture for docs/catalogue.md
 # make worlds     hold causes against worlds of known truth, in all ways; writes the table of docs/attribution.md
@@ -44,7 +45,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --constraint $(CONSTRAINTS)
 QUIET := --quiet --quiet # twice: pip warns of every editable installation otherwise; errors are shown
 SOURCES := pyproject.toml setup.py .ci/constraints.txt stress/_compat.h stress/_bare_loop.h $(wildcard stress/*.pyx stress/*.pxd)
 
-.PHONY: layers demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures written-settings clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions profile-names release-check kill fuzz soak soak-large constraints clean
+.PHONY: layers layers-in-guests demo build test test-engines test-debug test-sanitize test-oldest check bench track validate catalogue worlds captures written-settings clock links ten-million suite-pages chance steps symptoms mutations kill-points ab sessions profile-names release-check kill fuzz soak soak-large constraints clean
 
 demo: $(PACKAGE)
 	$(BIN)/connstorm demo
@@ -90,6 +91,9 @@ profile-names: $(BUILT)
 layers: $(BUILT)
 	$(BIN)/connstorm suite layers -o results/layers || [ $$? -eq 3 ]
 	$(BIN)/python docs/generate/layers.py "$$(ls -d results/layers/*-suite-layers-* | tail -n 1)"
+
+layers-in-guests: $(BUILT)
+	unshare -n $(BIN)/python docs/generate/layers_in_guests.py results/layers-in-guests
 
 catalogue: $(BUILT)
 	$(BIN)/python docs/generate/catalogue.py

@@ -33,6 +33,7 @@ from stress.view.text.unprofiled_wording import unprofiled_line
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent
+GUESTS = HERE / "layers_guests.md"  # by layers_in_guests.py
 PARTS = ("connect_ns", "close_ns", "rest_ns")
 FUNCTIONS_MAX = 3  # of a step, those with the largest changes
 HEAD = ("layer", "on", "what it adds", "ns for an attempt", "more than below", "95 % interval", "connect()", "close()",
@@ -63,6 +64,7 @@ def main(path: Path, into: Path) -> None:
         "\n".join(table_lines(steps, runs)),
         *([line] if (line := unprofiled_line(cells)) else []),
         *absent_lines(cells),
+        *([GUESTS.read_text().rstrip()] if GUESTS.exists() else []),
     ]
     (into / "layers.md").write_text("\n\n".join(parts) + "\n")
 
