@@ -3,17 +3,20 @@
 
 import os
 import re
+import resource
 import signal
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from test_namespace_state import NOBODY, of_child
 
 from stress.lab import wait
 from stress.model.plan import Plan
 from stress.model.progress import ignore_progress
 from stress.run.process import ONE_THREAD, CellProcess, trial_options
 from stress.run.template import Template, TemplateLostError
+from stress.run.template_process import fork_or_not
 
 END_S = 30.0
 SIGNAL_MASKS = ("SigBlk", "SigIgn", "SigCgt")
@@ -119,6 +122,57 @@ def test_a_trial_whose_template_is_gone_is_started_anew(tmp_path, template):
     assert carry_out(tmp_path, template).failure is None
     with pytest.raises(TemplateLostError):
         template.copy([], {}, [])
+
+
+def test_an_environment_of_bytes_that_are_no_letters_is_the_trials_too(tmp_path, template):
+    cell = CellProcess(
+        Plan(scenario="clean", duration_s=60.0),
+        tmp_path,
+        trial_options(0),
+        variables={"CONNSTORM_TEST": os.fsdecode(b"caf\xe9")},
+        template=template,
+    )
+    seen = []
+
+    def look(stage):
+        if "storm of" in stage:
+            seen.append((parent_of(cell.process.pid), Path(f"/proc/{cell.process.pid}/environ").read_bytes()))
+            cell.cancel()
+
+    skip_without_namespaces(cell.wait(look))
+    assert [parent for parent, _ in seen] == [template.process.pid]
+
+
+def test_a_template_without_room_for_a_trials_descriptors_lives_on(template):
+    refuse_room(template, resource.RLIMIT_NOFILE, len(open_files(template.process.pid)))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody whose processes are counted")
+def test_a_template_without_room_for_a_process_makes_none():
+    assert of_child(NOBODY, fork_without_room) == 0
+
+
+def fork_without_room():
+    """Return what comes of a copy where this user may have no process more."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, hard))
+    return fork_or_not()
+
+
+def refuse_room(template, kind, room):
+    """Let a template make a copy, none within a limit, and one without the limit again."""
+    made = [template.copy(["--attest"], os.environ, [])]  # it is loaded
+    usual = resource.prlimit(template.process.pid, kind)
+    resource.prlimit(template.process.pid, kind, (room, usual[1]))
+    with pytest.raises(TemplateLostError):
+        template.copy(["--attest"], os.environ, [])
+    resource.prlimit(template.process.pid, kind, usual)
+    made.append(template.copy(["--attest"], os.environ, []))
+    for cell in made:
+        cell.stdin.close()
+        assert b'"kernel"' in cell.stdout.read()
+        cell.stdout.close()
+        assert cell.wait() == 0
 
 
 def test_a_trial_ends_with_its_template_and_says_so(tmp_path, template):

@@ -32,10 +32,13 @@ ANSWER_MAX_BYTES = 256
 
 
 class Copy(msgspec.Struct, frozen=True, tag="copy"):
-    """Make a copy that runs a cell; its standard input and output come with this, and what else it is to hold."""
+    """Make a copy that runs a cell; its standard input and output come with this, and what else it is to hold.
 
-    arguments: list[str]
-    variables: dict[str, str]
+    Arguments and environment are bytes, which need not be letters of any encoding.
+    """
+
+    arguments: list[bytes]
+    variables: dict[bytes, bytes]
 
 
 class Collect(msgspec.Struct, frozen=True, tag="collect"):
@@ -45,7 +48,7 @@ class Collect(msgspec.Struct, frozen=True, tag="collect"):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """To either: the process ID of a copy, or the exit code of one, negative for a signal."""
+    """To either: the process ID of a copy, or 0 for none; or the exit code of one, negative for a signal."""
 
     number: int
 
@@ -54,7 +57,7 @@ Question = Copy | Collect
 
 
 class TemplateLostError(Exception):
-    """The template has ended, or does not answer: a cell needs a process started anew."""
+    """The template has ended, does not answer, or has no room for a copy: a cell needs a process started anew."""
 
 
 class Template:
@@ -93,11 +96,15 @@ class Template:
             stdin, stdout = os.fdopen(own_input, "wb"), os.fdopen(own_output, "rb")
             for end in (stdin, stdout):
                 unless_begun.callback(end.close)
+            in_bytes = {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
+            question = Copy([*map(os.fsencode, arguments)], in_bytes)
             try:
-                pid = self.ask(Copy(list(arguments), dict(variables)), [its_input, its_output, *held])
+                pid = self.ask(question, [its_input, its_output, *held])
             finally:
                 os.close(its_input)
                 os.close(its_output)
+            if not pid:
+                raise TemplateLostError
             unless_begun.pop_all()
         return CopiedCell(self, pid, stdin, stdout)
 
@@ -110,8 +117,8 @@ class Template:
         with self.asking, ExitStack() as unless_answered:
             unless_answered.callback(self.end)  # an answer to come would be taken for that to the next question
             try:
-                socket.send_fds(self.control, [msgspec.json.encode(question)], descriptors)
-                answer = msgspec.json.decode(self.control.recv(ANSWER_MAX_BYTES), type=Answer)
+                socket.send_fds(self.control, [msgspec.msgpack.encode(question)], descriptors)
+                answer = msgspec.msgpack.decode(self.control.recv(ANSWER_MAX_BYTES), type=Answer)
             except (OSError, msgspec.DecodeError) as error:
                 raise TemplateLostError from error
             unless_answered.pop_all()

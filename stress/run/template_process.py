@@ -23,32 +23,46 @@ def answer_questions(control: socket.socket) -> list[str]:
     Interrupts are for the copies, which whoever asks passes on: this ends when it is no longer asked.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTING)
-    own_pid = str(os.getpid())
+    own_pid = str(os.getpid()).encode()
     gc.collect()
     gc.freeze()  # a collection would write to every object, and each page that they are on be copied
     while True:
-        text, descriptors, _, _ = socket.recv_fds(control, QUESTION_MAX_BYTES, DESCRIPTORS_MAX, socket.MSG_CMSG_CLOEXEC)
-        if not text:
+        try:
+            data, descriptors, flags, _ = socket.recv_fds(
+                control, QUESTION_MAX_BYTES, DESCRIPTORS_MAX, socket.MSG_CMSG_CLOEXEC
+            )
+        except ConnectionResetError:  # whoever asked was killed before it read an answer
             os._exit(0)
-        question = msgspec.json.decode(text, type=Question)
+        if not data:
+            os._exit(0)
+        question = msgspec.msgpack.decode(data, type=Question)
         if isinstance(question, Copy):
-            pid = os.fork()
-            if pid == 0:
+            number = 0 if flags & socket.MSG_CTRUNC else fork_or_not()  # some did not fit into this process's table
+            if number is None:
                 control.close()
-                become_cell({**question.variables, PARENT: own_pid}, descriptors)
+                become_cell({**question.variables, os.fsencode(PARENT): own_pid}, descriptors)
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
-                return question.arguments
-            os.setpgid(pid, pid)  # before anybody can send its group a signal
+                return [*map(os.fsdecode, question.arguments)]
             for descriptor in descriptors:
                 os.close(descriptor)
-            number = pid
         else:
             _, status = os.waitpid(question.pid, 0)
             number = os.waitstatus_to_exitcode(status)
-        control.send(msgspec.json.encode(Answer(number)))
+        control.send(msgspec.msgpack.encode(Answer(number)))
 
 
-def become_cell(variables: Mapping[str, str], descriptors: Sequence[int]) -> None:
+def fork_or_not() -> int | None:
+    """Fork; return the process ID of the copy, 0 where there is no room for one, and None in the copy."""
+    try:
+        pid = os.fork()
+    except OSError:  # whoever asks tries by itself, and says what is missing
+        return 0
+    if pid:
+        os.setpgid(pid, pid)  # before anybody can send its group a signal
+    return pid or None
+
+
+def become_cell(variables: Mapping[bytes, bytes], descriptors: Sequence[int]) -> None:
     """Give a copy what a process of its own would have been started with.
 
     Args:
@@ -59,6 +73,6 @@ def become_cell(variables: Mapping[str, str], descriptors: Sequence[int]) -> Non
     for standard, descriptor in enumerate(descriptors[:2]):
         os.dup2(descriptor, standard)
         os.close(descriptor)
-    os.environ.clear()
-    os.environ.update(variables)
+    os.environb.clear()
+    os.environb.update(variables)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # as run-cell has it: nothing has begun
