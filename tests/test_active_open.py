@@ -104,3 +104,17 @@ def test_a_kernel_that_tells_too_little_is_sure_of_none():
     data = np.zeros(400, np.uint8)
     short = socket_info.SocketInfo(data, np.array([0, -1]), np.array([200, 0]))
     assert active_open.find_active_opens(sockets, short).tolist() == [False, False]
+
+
+def test_what_was_acknowledged_after_the_queue_was_read_makes_no_active_open():
+    """A server that sent five bytes: the last one was in the queue when that was read, and then acknowledged."""
+    sockets = np.zeros(2, census.MESSAGE)
+    sockets["state"], sockets["send_queue"] = census.NUMBERS["ESTABLISHED"], [1, 0]
+    data = np.zeros(500, np.uint8)
+    for place in (0, 250):
+        for offset in (active_open.BYTES_ACKED_OFFSET, active_open.BYTES_SENT_OFFSET):
+            data[place + offset] = 5
+    info = socket_info.SocketInfo(data, np.array([0, 250]), np.array([240, 240]))
+    assert active_open.find_active_opens(sockets, info).tolist() == [False, False]
+    data[active_open.LAST_ACK_OFFSET] = active_open.STILL_MS
+    assert active_open.find_active_opens(sockets, info).tolist() == [True, False]
