@@ -119,6 +119,26 @@ def test_what_a_layer_decides_is_no_axis_as_well(name, axis):
         with_layers([name], **axis)
 
 
+@pytest.mark.parametrize(
+    ("layer", "given", "words"),
+    [
+        ("veth", {"ports": "bind"}, "A layer decides ports, which this file sets for clean as well; leave out one"),
+        ("ipv6", {"family": 6}, "The layer ipv6 decides family, which this file sets for clean as well"),
+        ("listeners-2", {"listeners": 4}, "The layer listeners-2 decides listeners, which"),
+        (
+            "no-timestamps",
+            {"sysctls": {"tcp_timestamps": 2}},
+            "no-timestamps decides net.ipv4.tcp_timestamps",
+        ),
+        ("time-wait-10k", {"bystanders": 5}, "The layer time-wait-10k decides bystanders, which"),
+    ],
+)
+def test_what_a_layer_decides_is_not_set_as_well(layer, given, words):
+    for where in ({"scenario": [{"name": "clean"} | given]}, {"scenario": [{"name": "clean"}], "defaults": given}):
+        with pytest.raises(UsageError, match=re.escape(words)):
+            build_suite(where | {"matrix": {LAYER: ["loopback", layer]}})
+
+
 def test_a_layer_is_an_axis_and_nothing_that_a_scenario_sets():
     told = refusal('[[scenario]]\nname = "clean"\nlayer = "veth"\n')
     assert "line 3: " in told

@@ -205,20 +205,30 @@ def plan_with_layer(plan: Plan, layer: Layer) -> Plan:
     return msgspec.structs.replace(placed, source=source, target=target)
 
 
-def layer_fault(plan: Plan, layer: Layer, axes: Mapping[str, object]) -> str | None:
+def layer_fault(plan: Plan, layer: Layer, axes: Mapping[str, object], usual: Plan) -> str | None:
     """Return a sentence when a plan cannot have a layer, or None.
 
     Args:
-        plan: as the scenario has it, before the layer is in it.
+        plan: as the suite has it, before the layer is in it.
         layer: of its cell.
         axes: of its cell.
+        usual: the plan of the scenario itself.
     """
     if plan.acts or plan.mines or plan.world != World() or plan.is_external:
         return (
             f"The scenario {plan.scenario} has acts, mines, hosts or a server of its own; a layer is put between "
             "client and server of a plain storm on one host, such as clean."
         )
-    decided = {"ports", "world", LINK, *layer.fields, *layer.fields.get("sysctls", {})} & axes.keys()
+    settings = layer.fields.get("sysctls", {})
+    decided = {"ports", "world", LINK, *layer.fields, *settings} & axes.keys()
     if decided:
         return f"The layer {layer.name} decides {', '.join(sorted(decided))}, an axis of its own here; leave out one."
+    given = [
+        *(name for name in {"ports", *layer.fields} - {"sysctls"} if getattr(plan, name) != getattr(usual, name)),
+        *(name for name in settings if plan.sysctls.get(name) != usual.sysctls.get(name)),
+    ]
+    if given:
+        which = "A layer" if given == ["ports"] else f"The layer {layer.name}"  # all of them decide ports
+        names = ", ".join(sorted(given))
+        return f"{which} decides {names}, which this file sets for {plan.scenario} as well; leave out one."
     return None

@@ -17,6 +17,7 @@ from stress.model.layer import LAYER, layer_fault, parse_layer, plan_with_layer
 from stress.model.link import LINK, parse_link
 from stress.model.plan import IDENTITY_DIGITS, Plan
 from stress.model.suite import ARM, KERNEL, TRIALS_MAX, Cell, Design, Entry, Level, Suite, is_sysctl
+from stress.storm.catalogue import find_scenario
 from stress.storm.check.link_rules import link_fault
 from stress.suite.links import plan_across_link
 
@@ -171,8 +172,10 @@ def point_fault(plan: Plan, levels: dict[str, Level]) -> tuple[str, str] | None:
     """Return an axis, and a sentence when a scenario's plan cannot have its link or layer at a point, or None."""
     if LINK in levels and (fault := link_fault(plan, parse_link(str(levels[LINK])))):
         return LINK, fault
-    if LAYER in levels and (fault := layer_fault(plan, parse_layer(str(levels[LAYER])), levels)):
-        return LAYER, fault
+    if LAYER in levels:
+        layer, usual = parse_layer(str(levels[LAYER])), find_scenario(plan.scenario).plan
+        if fault := layer_fault(plan, layer, levels, usual):
+            return LAYER, fault
     return None
 
 
