@@ -9,9 +9,11 @@ import msgspec
 import numpy as np
 import pytest
 from command import UNDRAWN, assert_one_sentence, connstorm
+from profiled_runs import profiled_run
 from scipy.stats import ttest_ind
 from test_profile import FROZEN, needs_perf, recording  # noqa: F401  # a fixture
 
+from stress.compare.report import ReportQuestion, read_document
 from stress.lab.firewall import has_nft
 from stress.model.profile import CLIENT, SERVER
 from stress.model.world import FilterRule, Hook, World
@@ -189,6 +191,20 @@ def test_two_single_profiles_are_shown_without_an_interval(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "1 and 1 profiled trial\nWith one trial on a side no interval can be given" in done.stdout
     assert "__sys_connect" in done.stdout
+
+
+def test_profiles_of_different_rates_are_not_compared_and_the_page_says_so(tmp_path):
+    report = json.loads((FROZEN / "run.json").read_text())["profiled"]
+    arms = [tmp_path / "slow", tmp_path / "fast"]
+    for arm, rate_hz in zip(arms, (499, 9999), strict=True):
+        for number in range(2):
+            profiled_run(arm / f"{number}", id=f"{rate_hz % 10}{number}", profiled=report | {"rate_hz": rate_hz})
+    words = "sampled at different rates (499, 9,999 a second), for each sample makes what runs slower."
+    done = connstorm("compare", *arms, "--profile", UNDRAWN, cwd=tmp_path)
+    assert_one_sentence(done, words)
+    page = read_document(ReportQuestion(arguments=list(map(str, arms))))
+    assert [note for note in page.profile.notes if note.endswith(words)]
+    assert not page.profile.parts
 
 
 @needs_perf

@@ -21,6 +21,8 @@ NO_PROFILES = (
     "single runs with connstorm run SCENARIO --profile."
 )
 EMULATED = "profiles are not compared, for on an emulated CPU a function costs what it takes to emulate it"
+RATES_WHY = "for each sample makes what runs slower"
+RATES = f"profiles are not compared that were sampled at different rates ({{}} a second), {RATES_WHY}"
 Storms = dict[str, SampledStorm]
 
 
@@ -59,7 +61,8 @@ def compare_profiles(pairs: Sequence[ArmPair]) -> tuple[list[PairProfile], list[
         else:
             warnings.append(f"{pair.row or 'these runs'}: {profile}")
     if not compared:
-        raise UsageError(f"{warnings[-1]}." if any(text.endswith(EMULATED) for text in warnings) else NO_PROFILES)
+        refused = [text for text in warnings if text.endswith((EMULATED, RATES_WHY))]
+        raise UsageError(f"{refused[-1]}." if refused else NO_PROFILES)
     return compared, warnings
 
 
@@ -112,6 +115,9 @@ def profiled_acts(pair: ArmPair) -> tuple[dict[str, Arms], str]:
         [unit for unit in arm_units(list(runs.values()), by_session=pair.is_apart) if unit]
         for runs in (pair.base_runs, pair.new_runs)
     )
+    rates = {storm.rate_hz for unit in (*base, *new) for storms in unit for storm in storms.values()}
+    if base and new and len(rates) > 1:
+        return {}, RATES.format(", ".join(f"{rate_hz:,}" for rate_hz in sorted(rates)))
     acts = [act for act in (base[0][0] if base and new else {}) if all(act in s for u in (*base, *new) for s in u)]
     if not acts:
         without = " and ".join(name for name, units in ((pair.base, base), (pair.new, new)) if not units)

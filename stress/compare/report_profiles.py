@@ -125,6 +125,7 @@ def compared_profiles(pairs: Sequence[ArmPair], rename: Rename | None) -> Profil
     graphs: list[FlameGraph] = []
     left_out: list[str] = []
     named: list[str] = []
+    notes: list[str] = []
     for pair in pairs:
         profiled = any(run.profile for run in pair.base_runs.values()) and any(
             run.profile for run in pair.new_runs.values()
@@ -133,7 +134,9 @@ def compared_profiles(pairs: Sequence[ArmPair], rename: Rename | None) -> Profil
         if profiled and len(parts) >= PROFILES_MAX:
             left_out.append(title)
             continue
-        acts, _ = profiled_acts(pair) if profiled else ({}, "")
+        acts, refusal = profiled_acts(pair) if profiled else ({}, "")
+        if refusal:
+            notes.append(f"{title}: {refusal}.")
         for act, arms in acts.items():
             name = f"{title}, {act}" if len(acts) > 1 else title
             difference = compare_storm(pair, act, arms)
@@ -146,7 +149,8 @@ def compared_profiles(pairs: Sequence[ArmPair], rename: Rename | None) -> Profil
             changed, functions = difference_tables(difference, number)
             parts.append(ProfilePart(name, (f"{name}: {units}", *said), (changed,), (functions,)))
             graphs.append(FlameGraph(name, number, compared_flame(arms), (pair.base, pair.new), reasons))
-    if not parts:
+    if not parts and not notes:
         return None
-    notes = [f"Not in this page: {list_some(left_out)}; connstorm compare --profile prints all."] if left_out else []
+    if left_out:
+        notes.append(f"Not in this page: {list_some(left_out)}; connstorm compare --profile prints all.")
     return ProfileSection(tuple(parts), build_flames(graphs, rename), tuple(notes), tuple(named[:NAMED_MAX]))

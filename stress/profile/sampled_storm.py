@@ -24,11 +24,13 @@ class SampledStorm:
         ns: CPU time for an attempt that a sample stands for.
         measured_ns: time of the clients' CPUs for an attempt, by the clock.
         stacks: samples of client and server, on any CPU: whose it was, the system call, and the functions inwards.
+        rate_hz: samples a second on each CPU; 0 where it is no matter.
     """
 
     ns: float
     measured_ns: float
     stacks: Mapping[Stack, int]
+    rate_hz: int = 0
 
     @cached_property
     def counts(self) -> Counter[Key]:
@@ -82,7 +84,7 @@ def sampled_storms(record: Record, stacks: Stacks) -> dict[str, SampledStorm]:
                 if stack[0] == profile.act and stack[2] in (CLIENT, SERVER):
                     own[stack[2:]] += samples
             measured_ns = profile.duration_ns * len(profile.cpus) / count
-            storms[profile.act] = SampledStorm(report.period_ns / count, measured_ns, own)
+            storms[profile.act] = SampledStorm(report.period_ns / count, measured_ns, own, report.rate_hz)
     return storms
 
 
