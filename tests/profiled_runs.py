@@ -38,8 +38,8 @@ def trials_of(name, count, seed=1):
     ]
 
 
-def profiled_run(path, stacks=None, duration_ns=None, **changes):
-    """Write a run folder with these stacks, all of its one act; ``changes`` are those of its document."""
+def profiled_run(path, stacks=None, duration_ns=None, text=None, **changes):
+    """Write a run folder with these stacks, or this text of stacks; ``changes`` are those of its document."""
     shutil.copytree(FROZEN, path)
     document = json.loads((path / "run.json").read_text()) | changes
     del document["digest"]
@@ -47,6 +47,7 @@ def profiled_run(path, stacks=None, duration_ns=None, **changes):
         document["profiled"]["acts"][0]["duration_ns"] = duration_ns
     if stacks is not None:
         text = folded_text(stacks)
+    if text is not None:
         (path / "profile.folded").write_text(text)
         document["files"]["profile.folded"] = hashlib.sha256(text.encode()).hexdigest()
     (path / "run.json").write_text(json.dumps(document))

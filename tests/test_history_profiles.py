@@ -120,6 +120,15 @@ def test_a_profile_of_a_single_run_is_kept_too(tmp_path):
     assert (copy / "profile.folded").read_bytes() == (run / "profile.folded").read_bytes()
 
 
+def test_a_damaged_profile_is_not_added(tmp_path):
+    suite, *_ = profiled_history(tmp_path / "results", (1, 0))
+    file = next(suite.glob("trials/*/profile/*/profile.folded"))
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(UsageError, match=r"profile\.folded is not what was written"):
+        copy_to_history(suite, tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
 def test_a_damaged_profile_is_said(tmp_path):
     for file in profiled_history(tmp_path)[3].glob("trials/*/profile/*/profile.folded"):
         file.write_text("storm 1\n")

@@ -54,8 +54,15 @@ def copy_to_history(source: Path, history: Path) -> Path:
 
 
 def copied_bytes(file: Path) -> bytes:
-    """Return the contents of a file as a history has it; errors are as of ``compact_json``."""
-    return file.read_bytes() if file.name == profile_file.NAME else compact_json(file)
+    """Return the contents of a file as a history has it.
+
+    Raises:
+        UsageError: it is damaged: a history cannot be read with stacks that are no stacks.
+    """
+    if file.name != profile_file.NAME:
+        return compact_json(file)
+    profile_file.read(file.parent)
+    return file.read_bytes()
 
 
 def compact_json(file: Path) -> bytes:

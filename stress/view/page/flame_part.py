@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from stress.model.text import json_bytes
 from stress.profile.difference import SAMPLES_MIN
 from stress.profile.flame import Flame
-from stress.view.page.columns import Column, deflate_text, pack_column
+from stress.view.page.columns import EXACT_BITS, Column, deflate_text, pack_column
 from stress.view.page.document import Interactive
 from stress.view.page.inlined import DataBlock
 
@@ -134,13 +135,19 @@ def flame_columns(graphs: Sequence[FlameGraph], numbers: dict[str, int]) -> list
         columns.append(pack_column(f"samples{place}", np.concatenate([side.samples for side in sides])))
         for field in ("ns", "own_ns", "error_ns"):
             values = np.concatenate([getattr(side, field) for side in sides])
-            columns.append(pack_column(f"{field}{place}", np.rint(values * PS)))
+            columns.append(pack_column(f"{field}{place}", in_ps(values)))
     if len(flames[0].sides) > 1:
         changes = [change for flame in flames for change in flame.changes]
         for field in ("low_ns", "high_ns"):
             ends = [getattr(change.change, field) if change else 0.0 for change in changes]
-            columns.append(pack_column(field, np.rint(np.array(ends) * PS)))
+            columns.append(pack_column(field, in_ps(np.array(ends))))
     return columns
+
+
+def in_ps(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return times in ns as whole ps; the ends of an interval may be beyond what a column holds, and are cut there."""
+    most = (1 << EXACT_BITS - 1) - 1
+    return np.clip(np.rint(values * PS), -most, most)
 
 
 def frame_bits(graph: FlameGraph) -> list[int]:
