@@ -9,6 +9,7 @@ import shutil
 import signal
 import string
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from builders import a_run, the_attempts
@@ -17,15 +18,16 @@ from command import UNDRAWN, assert_one_sentence, connstorm
 from hypothesis import given
 from hypothesis import strategies as st
 from namespaced import namespaced
+from profiled_runs import profiled_run
 from test_namespace_state import NOBODY, of_child
 
 from stress.analysis.comparison.arm_pair import pair_arms
 from stress.cli.main import connstorm as connstorm_group
 from stress.cli.profile import take_profile_choice
 from stress.compare.arms import untimed_rows
-from stress.lab.perf import Recording, sampling_refusal
+from stress.lab.perf import Recording, read_version, sampling_refusal
 from stress.lab.perf_script import Sample, ScriptReader, fold_frames
-from stress.model.errors import UsageError
+from stress.model.errors import LabError, UsageError
 from stress.model.plan import Plan
 from stress.model.profile import (
     CLIENT,
@@ -48,7 +50,7 @@ from stress.profile.loop_times import loop_times
 from stress.run.cell import PROFILED, with_profile
 from stress.store import profile_file, run_folder
 from stress.store.runs import read_observation
-from stress.storm.profiler import Profiler, Window, stacks_of
+from stress.storm.profiler import Profiler, Window, count_stacks
 
 FROZEN = Path(__file__).parent / "data" / "run-schema-3-profile"  # what the first connstorm with profiles wrote
 SECOND = 10**9
@@ -260,6 +262,99 @@ def test_a_text_is_stacks_or_refused_with_its_line(text):
         assert parse_folded(folded_text(stacks)) == stacks
 
 
+HEADS = f"storm;{CLIENT_CPU};{CLIENT}"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (f"{HEADS} 5", "line 1 is no stack"),  # a client's sample without what it did
+        (f"{HEADS};connect();a -5", "line 1 is no stack"),
+        (f"{HEADS};connect();a {'9' * 5000}", "line 1 is no stack"),
+        (f"{HEADS};connect();\x1b[2Ja 5", "line 1 is no stack"),
+        (f"{HEADS};connect();{'a' * 2000} 5", "line 1 is no stack"),
+        (f"{HEADS};connect();{';'.join('ab' * 1000)} 5", "line 1 is no stack"),
+        (f"{HEADS};connect();a {5 * 10**11}\n" * 3, "more than 1,000,000,000,000 samples, from line 3 on"),
+        (f"{HEADS};connect();a {10**11}", "more than an hour for each of 2,000 attempts"),
+    ],
+)
+def test_stacks_that_no_kernel_has_are_refused_in_one_sentence(tmp_path, line, words):
+    stored = profiled_run(tmp_path / "run", text=f"{line.rstrip()}\n")
+    for arguments in (("show", stored), ("report", stored), ("export", stored, "--format", "pprof")):
+        assert_one_sentence(in_process(*arguments), "profile.folded", words)
+
+
+def in_process(*arguments):
+    """Run a verb in this process; return how it ended, as ``command.connstorm`` does."""
+    said = CliRunner().invoke(connstorm_group, [*map(str, arguments)])
+    assert isinstance(said.exception, UsageError), said.exception
+    return CompletedProcess(arguments, said.exception.exit_code, "", str(said.exception))
+
+
+def test_a_rate_that_perf_never_had_is_refused(tmp_path):
+    for rate_hz in (0, -1, 10**12):
+        report = json.loads((FROZEN / "run.json").read_text())["profiled"] | {"rate_hz": rate_hz}
+        stored = profiled_run(tmp_path / f"at {rate_hz}", profiled=report)
+        with pytest.raises(UsageError, match="rate_hz"):
+            run_folder.read(stored)
+
+
+def program_named_perf(folder, *lines):
+    """Put a program into a folder that is found in place of perf; return its path."""
+    folder.mkdir(exist_ok=True)
+    (folder / "perf").write_text("\n".join(lines))
+    (folder / "perf").chmod(0o755)
+    return str(folder / "perf")
+
+
+@pytest.mark.parametrize("lines", [["echo a script without the name of its shell"], ["\x7fELF, cut short"]])
+def test_a_perf_that_cannot_be_run_is_told_in_one_sentence(tmp_path, lines):
+    perf = program_named_perf(tmp_path, *lines)
+    with pytest.raises(UsageError, match=r"perf cannot be run: Exec format error; install it again"):
+        read_version(perf)
+
+
+def test_a_perf_without_a_version_is_told_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr("stress.lab.perf.ANSWER_LIMIT_S", 0.2)
+    with pytest.raises(UsageError, match=r"did not say its version within 0\.2 s; install it again"):
+        read_version(program_named_perf(tmp_path, "#!/bin/sh", "exec sleep 60"))
+
+
+def test_what_perf_says_in_place_of_its_version_is_cut_short(tmp_path):
+    said = read_version(program_named_perf(tmp_path, "#!/bin/sh", r"printf '\377 version %0500d\n2' 1"))
+    assert len(said) == 80
+    assert said.startswith("\N{REPLACEMENT CHARACTER} 000")
+
+
+@needs_perf
+def test_samples_are_read_while_perf_prints_them(tmp_path, monkeypatch, recording):
+    recording.stack.close()
+    perf = program_named_perf(
+        tmp_path / "bin",
+        *("#!/bin/sh", f'[ "$1" = script ] || exec {shutil.which("perf")} "$@"'),
+        *(
+            "printf ' 1 [000] 5.000000000:\\n\\tff a\\n\\n 1 [000] 6.000000000:\\n'",
+            "head -c 100000 /dev/zero",
+            "exec sleep 60",
+        ),
+    )
+    monkeypatch.setenv("PATH", f"{Path(perf).parent}:{os.environ['PATH']}")
+    with Recording(tmp_path, 499) as slow:
+        samples = slow.samples(ScriptReader())
+        assert next(samples).frames == (NO_CALL, "a")
+        slow.reader.kill()
+        with pytest.raises(LabError, match=r"^perf could not read what it had recorded, and ended with -9\.$"):
+            list(samples)
+
+
+@needs_perf
+def test_a_recording_that_takes_too_long_to_read_is_given_up(monkeypatch, recording):
+    monkeypatch.setattr("stress.lab.perf.READ_LIMIT_S", 0.0)
+    recording.reader.send_signal(signal.SIGSTOP)
+    with pytest.raises(LabError, match=r"^perf did not print what it had recorded within 0 s\.$"):
+        list(recording.samples(ScriptReader()))
+
+
 PRINTED = """\
  4711 [001]  3243.474083408:
 \tffffffff8162d35b tcp_v4_connect
@@ -287,6 +382,14 @@ def test_what_perf_prints_is_read_as_samples():
     assert reader.lost == 12
 
 
+def test_numbers_that_perf_never_prints_are_no_samples():
+    nines = "9" * 5000
+    lines = [f" 1 [000] {nines}.000000000:", "\tff a", f" 0 [000] 1.000000000: PERF_RECORD_LOST lost {nines}"]
+    reader = ScriptReader()
+    assert list(reader.read(lines)) == []
+    assert reader.lost == 0
+
+
 @pytest.mark.parametrize(
     "name", ["__x64_sys_connect", "__arm64_sys_connect", "__se_sys_connect", "__s390x_sys_connect"]
 )
@@ -305,7 +408,8 @@ def test_samples_are_those_of_the_storm_and_have_an_owner():
         Sample(1, 0, 9, ("connect()", "before")),
         Sample(1, 0, 20, ("connect()", "after")),
     ]
-    assert stacks_of(a_window(10, 20), samples, profiler=9) == {
+    own, other = count_stacks([a_window(10, 20), a_window(20, 21)], iter(samples), profiler=9)
+    assert own == {
         ("storm", CLIENT_CPU, CLIENT, "connect()", "a"): 1,
         ("storm", OTHER_CPU, CLIENT, "connect()", "a"): 1,
         ("storm", OTHER_CPU, SERVER, "close()"): 1,
@@ -313,6 +417,7 @@ def test_samples_are_those_of_the_storm_and_have_an_owner():
         ("storm", CLIENT_CPU, PROFILER): 1,
         ("storm", CLIENT_CPU, IDLE): 1,
     }
+    assert other == {("storm", CLIENT_CPU, CLIENT, "connect()", "after"): 1}
 
 
 def test_a_function_that_calls_itself_is_counted_once():

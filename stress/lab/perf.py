@@ -5,6 +5,7 @@ perf may see the kernel's functions only from the host's user namespace. So what
 recording, are started before this process leaves that, and wait until they are told.
 """
 
+import errno
 import os
 import select
 import shutil
@@ -12,13 +13,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from stress.lab.pdeathsig import with_parent
 from stress.lab.perf_script import FIELDS, Sample, ScriptReader
+from stress.lab.signals import start_deaf
 from stress.lab.time_namespace import read_ahead_ns
 from stress.model import atomic
 from stress.model.errors import LabError, UsageError
@@ -26,8 +31,12 @@ from stress.model.errors import LabError, UsageError
 PARANOID, HIDDEN = Path("/proc/sys/kernel/perf_event_paranoid"), Path("/proc/sys/kernel/kptr_restrict")
 PARANOID_MAX = 0  # from 1 on, only root may sample whole CPUs (perf_allow_cpu(), include/linux/perf_event.h)
 MISSING = "{} needs perf, which is not installed: apt-get install linux-perf (elsewhere the package is perf)."
+REINSTALL = "install it again, or leave out the profile."
+NOT_RUNNABLE = (errno.ENOEXEC, errno.EACCES, errno.EPERM, errno.ENOENT)
 ANSWER_LIMIT_S = 20.0
 READ_LIMIT_S = 300.0
+LINE_MAX_BYTES = 1 << 16  # a line of perf script has a few hundred
+VERSION_MAX = 80  # characters that are stored
 SAMPLING = (  # where the kernel is, on every CPU; the caches of perf are left alone
     *("--all-cpus", "--event", "cpu-clock", "--clockid", "CLOCK_MONOTONIC", "--strict-freq"),
     *("-g", "--kernel-callchains", "--no-buildid", "--no-buildid-cache"),
@@ -80,7 +89,7 @@ class Recording:
             UsageError: perf is not installed, or the kernel refuses it.
         """
         perf = require_perf()
-        self.program = run_text([perf, "--version"]).replace(" version", "")
+        self.program = read_version(perf)
         self.rate_hz = rate_hz
         self.ahead_ns = read_ahead_ns()
         with ExitStack() as stack:
@@ -138,15 +147,20 @@ class Recording:
 
     def ended_text(self) -> str:
         """Return a sentence that says that perf has ended, with its own words."""
-        code = self.process.wait()
+        try:
+            code = self.process.wait(ANSWER_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            return "perf takes no more commands, and does not end."
         self.errors.seek(0)
         lines = self.errors.read().decode(errors="replace").split("\n")
         words = " ".join(line.strip() for line in lines if line.strip() and not line.startswith(("Events ", "[ perf")))
         how = f"by signal {-code}" if code < 0 else f"with code {code}"
         return f"perf ended by itself {how}{f': {words[:300]}' if words else ''}."
 
-    def samples(self, reader: ScriptReader) -> list[Sample]:
-        """End the recording and return its samples, with the times of this process's CLOCK_MONOTONIC.
+    def samples(self, reader: ScriptReader) -> Iterator[Sample]:
+        """End the recording and yield its samples, with the times of this process's CLOCK_MONOTONIC.
+
+        They are read while they are printed: many CPUs have millions a minute.
 
         Raises:
             LabError: perf had ended by itself, or its recording cannot be read.
@@ -156,15 +170,38 @@ class Recording:
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(ANSWER_LIMIT_S)
-            output, _ = self.reader.communicate(b"go\n", READ_LIMIT_S)
         except subprocess.TimeoutExpired as error:
             raise LabError(f"perf did not end within {error.timeout:g} s.") from error
-        if self.reader.returncode:
-            raise LabError(f"perf could not read what it had recorded, and ended with {self.reader.returncode}.")
-        return [
-            Sample(sample.process, sample.cpu, sample.time_ns + self.ahead_ns, sample.frames)
-            for sample in reader.read(output.decode(errors="replace").splitlines())
-        ]
+        is_late = threading.Event()
+        limit = threading.Timer(READ_LIMIT_S, self.end_reader, [is_late])
+        limit.daemon = True
+        start_deaf(limit)
+        try:
+            for sample in reader.read(self.script_lines()):
+                yield Sample(sample.process, sample.cpu, sample.time_ns + self.ahead_ns, sample.frames)
+            code = self.reader.wait()
+        finally:
+            limit.cancel()
+        if is_late.is_set():
+            raise LabError(f"perf did not print what it had recorded within {READ_LIMIT_S:g} s.")
+        if code:
+            raise LabError(f"perf could not read what it had recorded, and ended with {code}.")
+
+    def script_lines(self) -> Iterator[str]:
+        """Let perf print what it has recorded, and yield the lines; longer ones than it prints come in parts."""
+        go, output = self.reader.stdin, self.reader.stdout
+        assert go is not None
+        assert output is not None
+        with suppress(BrokenPipeError):  # seen by its exit code
+            go.write(b"go\n")
+            go.close()
+        for line in iter(partial(output.readline, LINE_MAX_BYTES), b""):
+            yield line.decode(errors="replace")
+
+    def end_reader(self, is_late: threading.Event) -> None:
+        """End what prints the recording, whose time is over."""
+        is_late.set()
+        self.reader.kill()
 
     def __enter__(self) -> Self:
         return self
@@ -185,6 +222,26 @@ def end_process(process: subprocess.Popen[bytes]) -> None:
                 stream.close()
 
 
-def run_text(command: list[str]) -> str:
-    """Return the one line that a program prints; it is empty where that fails."""
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+def read_version(perf: str) -> str:
+    """Return the name and version of perf; a part of them, or nothing, where it says something else.
+
+    Raises:
+        UsageError: it cannot be run, or does not answer.
+    """
+    try:
+        said = subprocess.run(
+            [perf, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=ANSWER_LIMIT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(f"{perf} did not say its version within {error.timeout:g} s; {REINSTALL}") from error
+    except OSError as error:
+        if error.errno not in NOT_RUNNABLE:  # a limit of this process
+            raise
+        raise UsageError(f"{perf} cannot be run: {error.strerror}; {REINSTALL}") from error
+    return said.stdout.strip().partition("\n")[0].replace(" version", "")[:VERSION_MAX]

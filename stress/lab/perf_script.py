@@ -2,6 +2,7 @@
 """What ``perf script`` prints, as samples."""
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -9,8 +10,8 @@ from stress.model.profile import NO_CALL, USER_MODE
 from stress.model.units import SECOND_NS
 
 FIELDS = "pid,cpu,time,ip,sym"
-HEADER = re.compile(r"\s*(-?\d+)\s+\[(\d+)\]\s+(\d+)\.(\d{9}):\s*$")  # with --ns
-LOST = re.compile(r"PERF_RECORD_LOST(?:_SAMPLES)?\D+(\d+)")
+HEADER = re.compile(r"\s*(-?\d{1,10})\s+\[(\d{1,10})\]\s+(\d{1,12})\.(\d{9}):\s*$", re.ASCII)  # with --ns
+LOST = re.compile(r"PERF_RECORD_LOST(?:_SAMPLES)?\D+(\d{1,18})\b", re.ASCII)
 FRAME = re.compile(r"\s+([0-9a-f]+)\s+(.+?)\s*$")
 # A system call as the kernel's functions are named for each architecture (arch/*/include/asm/syscall_wrapper.h).
 CALL = re.compile(r"__(?:x64|ia32|arm64|s390x?|riscv|se)_sys_(\w+)")
@@ -56,7 +57,7 @@ class ScriptReader:
             elif match := LOST.search(line):
                 self.lost += int(match[1])
             elif (match := FRAME.match(line)) and head is not None:
-                inwards.append(match[2])
+                inwards.append(sys.intern(match[2]))  # a few thousand names, in millions of samples
         if head is not None:
             yield Sample(*head, fold_frames(inwards))
 

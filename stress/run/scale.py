@@ -13,11 +13,11 @@ from stress.lab.cpu_pairs import Placement, placement_sentences
 from stress.lab.cpu_topology import Topology
 from stress.lab.paired_listener import PairedListener
 from stress.lab.perf import Recording
-from stress.lab.perf_script import Sample, ScriptReader
+from stress.lab.perf_script import ScriptReader
 from stress.lab.room import memory_room, process_room
 from stress.model.errors import UsageError
 from stress.model.plan import LOOPBACK
-from stress.model.profile import CLIENT, SERVER, Stack
+from stress.model.profile import CLIENT, SERVER, Stack, Stacks
 from stress.model.scale import PROFILE_MIN_S, PROFILE_S, PROFILE_WINDOWS, Loop, ScaleStep, Spread
 from stress.model.text import plural
 from stress.model.units import SECOND_NS
@@ -25,7 +25,7 @@ from stress.profile.contention import Growth, compare_pairs
 from stress.profile.sampled_storm import SampledStorm
 from stress.run.scale_clients import ScaleClients, interrupts_blocked
 from stress.storm.host_settings import LONGEST_QUEUE, raise_descriptor_limit
-from stress.storm.profiler import Window, stacks_of
+from stress.storm.profiler import Window, count_stacks
 
 PORT = 5000
 PAIR_BYTES = 48 << 20  # 24 MiB of its own were measured; and up to 4,000 connections that are not yet closed
@@ -143,15 +143,16 @@ class ScaleProfile:
             LabError: the recording cannot be read.
         """
         samples = self.recording.samples(ScriptReader())
+        stacks = count_stacks([window for window, _, _ in self.windows], samples, self.recording.process.pid)
         arms: tuple[list[list[SampledStorm]], list[list[SampledStorm]]] = ([], [])
-        for window, count, attempts in self.windows:
-            arms[count > 1].append([self.sampled(window, count, attempts, samples)])
+        for (window, count, attempts), of_window in zip(self.windows, stacks, strict=True):
+            arms[count > 1].append([self.sampled(window, count, attempts, of_window)])
         return compare_pairs(plural(max(count for _, count, _ in self.windows), "pair"), arms)
 
-    def sampled(self, window: Window, count: int, attempts: float, samples: Sequence[Sample]) -> SampledStorm:
-        """Return the stacks of clients and servers in a window."""
+    def sampled(self, window: Window, count: int, attempts: float, stacks: Stacks) -> SampledStorm:
+        """Return what the stacks of clients and servers in a window say."""
         own: Counter[Stack] = Counter()
-        for stack, seen in stacks_of(window, samples, self.recording.process.pid).items():
+        for stack, seen in stacks.items():
             if stack[2] in (CLIENT, SERVER):
                 own[stack[2:]] += seen
         period_ns = SECOND_NS / self.recording.rate_hz

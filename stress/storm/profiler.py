@@ -3,7 +3,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from stress.lab.perf import Recording
@@ -76,15 +76,14 @@ class Profiler:
 
     def finish(self) -> tuple[ProfileReport, Stacks]:
         """End the recording; return how the run was profiled, and the stacks of all storms."""
-        reader, samples = ScriptReader(), []
+        reader, counted = ScriptReader(), list[Stacks]()
         if not self.failure:
             try:
-                samples = self.recording.samples(reader)
+                counted = count_stacks(self.windows, self.recording.samples(reader), self.recording.process.pid)
             except LabError as error:
                 self.failure = str(error)
         acts, stacks = [], Counter[tuple[str, ...]]()
-        for window in self.windows if not self.failure else []:
-            own = stacks_of(window, samples, self.recording.process.pid)
+        for window, own in zip(self.windows, counted, strict=False):  # none where perf failed
             stacks.update(own)
             length_ns, cpus = window.end_ns - window.start_ns, sorted(window.cpus)
             acts.append(ActProfile(act=window.act, cpus=cpus, duration_ns=length_ns, samples=sum(own.values())))
@@ -95,22 +94,24 @@ class Profiler:
         return report, dict(stacks)
 
 
-def stacks_of(window: Window, samples: Iterable[Sample], profiler: int) -> Stacks:
-    """Return the stacks of a storm; of what is neither client nor server only whose it was.
+def count_stacks(windows: Sequence[Window], samples: Iterable[Sample], profiler: int) -> list[Stacks]:
+    """Return the stacks of each storm; of what is neither client nor server only whose it was.
 
     Args:
-        window: the storm.
+        windows: the storms.
         samples: of the whole run.
         profiler: the process that takes them.
     """
-    stacks = Counter[tuple[str, ...]]()
-    whose = (
+    counted = [Counter[tuple[str, ...]]() for _ in windows]
+    owners = [
         dict.fromkeys(window.servers, SERVER) | dict.fromkeys(window.clients, CLIENT) | {profiler: PROFILER, 0: IDLE}
-    )
+        for window in windows
+    ]
     for sample in samples:
-        if window.start_ns <= sample.time_ns < window.end_ns:
-            role = whose.get(sample.process, OTHER)
-            place = CLIENT_CPU if sample.cpu in window.cpus else OTHER_CPU
-            frames = sample.frames if role in {CLIENT, SERVER} else ()
-            stacks[window.act, place, role, *frames] += 1
-    return dict(stacks)
+        for window, whose, stacks in zip(windows, owners, counted, strict=True):
+            if window.start_ns <= sample.time_ns < window.end_ns:
+                role = whose.get(sample.process, OTHER)
+                place = CLIENT_CPU if sample.cpu in window.cpus else OTHER_CPU
+                frames = sample.frames if role in {CLIENT, SERVER} else ()
+                stacks[window.act, place, role, *frames] += 1
+    return [dict(stacks) for stacks in counted]
