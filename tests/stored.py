@@ -3,6 +3,7 @@
 
 import copy
 import json
+import shutil
 from pathlib import Path
 
 FROZEN = Path(__file__).parent / "data" / "suite-schema-1"
@@ -88,3 +89,10 @@ def jittered(count, **fields):
         times = {name: round(value * factor) for name, value in fields.items() if name in ("p50", "p99", "rate")}
         documents.append(a_document(**(fields | times)))
     return documents
+
+
+def copy_track(folder):
+    """Copy the first four suites of the project's own history into a new folder and return it; others are added."""
+    for suite in (FROZEN.parents[2] / "results" / "history").glob("20261126*"):
+        shutil.copytree(suite, folder / suite.name)
+    return folder

@@ -29,7 +29,7 @@ from command import assert_one_sentence, connstorm
 from golden_files import GOLDEN, REPOSITORY, TESTS, agree, normal, page
 from history_builders import store_all, wavering
 from rich.console import Console
-from stored import a_document, a_suite, jittered
+from stored import a_document, a_suite, copy_track, jittered
 from test_profile_difference import even_difference
 
 from stress.analysis.attribution.attempt_record import record_attempt
@@ -317,7 +317,7 @@ def inputs(tmp_path_factory):
     home = tmp_path_factory.mktemp("inputs")
     for name in ("run-schema-1", "run-schema-2", "run-schema-3", "suite-schema-1"):
         shutil.copytree(TESTS / "data" / name, home / name)
-    shutil.copytree(REPOSITORY / "results" / "history", home / "track")
+    copy_track(home / "track")
     shutil.copy(REPOSITORY / "stress" / "suites" / "smoke.toml", home)
     for name, text in LINKS.items():
         (home / name).write_text(text)

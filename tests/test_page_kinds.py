@@ -4,12 +4,10 @@
 import pytest
 from browser import grave_violations, opened_page, wider_than_paper
 from history_builders import store_all, wavering
-from house import REPOSITORY
-from stored import a_suite, jittered
+from stored import a_suite, copy_track, jittered
 
 from stress.compare.report import ReportQuestion, write_report
 
-HISTORY = REPOSITORY / "results" / "history"
 SLOW = 1.4
 
 
@@ -32,7 +30,7 @@ def pages(tmp_path_factory):
     asked = {
         "suite": [new],
         "comparison": [f"old={old}", f"new={new}"],
-        "history": [HISTORY],
+        "history": [copy_track(home / "track")],
         "changed": [home / "steps"],
     }
     return {
