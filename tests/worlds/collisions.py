@@ -7,7 +7,7 @@ import time
 from worlds.queues import drop_syns
 from worlds.servers import close, drain, leak, start_server
 from worlds.site import FIRST
-from worlds.stale import lay, leave_requests
+from worlds.stale import lay, leave_requests, ports_text
 from worlds.truth import Part, is_at_once, late, on_ports
 from worlds.world import world
 
@@ -91,12 +91,8 @@ def stale_time_wait_rfc1337(site):
     site.storm(late("time_wait"))
 
 
-@world(
-    "Clients behind one NAT: the timestamps of some are behind those of the server's TIME_WAIT sockets (PAWS).",
-    families=(4,),
-    fact="whether the RST of an attempt that timed out reached the server",
-)
-def paws_behind_nat(site):
+def close_behind_nat(site):
+    """Let a server close connections from many addresses behind one; its sockets in TIME_WAIT have their timestamps."""
     site.rules("tcp dport 5000 snat ip to 127.0.0.99:50000-50099", hook="postrouting", kind="nat", priority="100")
     for state in ("time_wait", "close"):
         site.set({f"net.netfilter.nf_conntrack_tcp_timeout_{state}": 1})
@@ -107,7 +103,40 @@ def paws_behind_nat(site):
             client.connect(site.address)
             client.recv(1)
     time.sleep(2.5)  # conntrack looks for what is over once a second
+
+
+@world(
+    "Clients behind one NAT: the timestamps of some are behind those of the server's TIME_WAIT sockets (PAWS).",
+    families=(4,),
+    fact="whether the RST of an attempt that timed out reached the server",
+)
+def paws_behind_nat(site):
+    close_behind_nat(site)
     site.storm(late("time_wait"), attempts=90, rate_per_s=500)
+
+
+@world("The same with more resends, each of which may get another port of the NAT.", families=(4,))
+def paws_behind_nat_again(site):
+    site.set(tcp_syn_retries=6)
+    close_behind_nat(site)
+    site.storm(late("time_wait"), attempts=90, rate_per_s=500)
+
+
+@world("The same, and a firewall drops each SYN of every third attempt's port.", families=(4,))
+def paws_behind_nat_and_drop(site):
+    site.set(tcp_syn_retries=6)
+    close_behind_nat(site)
+    dropped = [port for port in ALL if port % 3 == 0]
+    site.rules(f"tcp dport 5000 tcp sport {ports_text(dropped)} tcp flags & (syn|ack) == syn drop", hook="output")
+    site.storm(on_ports(dropped, "lost_on_the_way", "dropped_by_host"), late("time_wait"), attempts=90, rate_per_s=500)
+
+
+@world("The same, and a firewall drops half of all SYNs that come to the server.", families=(4,))
+def paws_behind_nat_and_loss(site):
+    site.set(tcp_syn_retries=6)
+    close_behind_nat(site)
+    site.rules("tcp dport 5000 tcp flags & (syn|ack) == syn numgen random mod 2 0 drop")
+    site.storm(late("time_wait", "lost_on_the_way"), attempts=90, rate_per_s=500)
 
 
 @world("Old sockets of the server in six states, 12 of each, on one range of ports.")

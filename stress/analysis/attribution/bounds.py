@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from stress.analysis.attribution.cause import UNKNOWN
 from stress.analysis.attribution.facts import Facts
+from stress.analysis.attribution.lasting import on_lasting_socket
 from stress.analysis.attribution.mine_counts import count_time_wait_syns, sum_paws
 from stress.analysis.attribution.rules.challenge import slow_on_mine
 from stress.analysis.attribution.rules.collision import count_challenged
@@ -46,7 +47,7 @@ def bound_queue_and_loss(facts: Facts, unknown: npt.NDArray[np.bool_]) -> Iterat
     old socket is no other explanation. Where more must have been lost than were, something else answered: nothing is
     said.
     """
-    attempts = unknown & facts.left_waiting & ~facts.syns.met_mine
+    attempts = unknown & facts.left_waiting & ~facts.syns.met_mine & ~on_lasting_socket(facts)
     count, drops, balance = int(attempts.sum()), facts.listener_drops, facts.balance
     # Of the others the SYNs may have met an old socket, or an answer was late.
     certain = int((attempts & ~facts.syns.unresolved & ~facts.may_be_late & ~facts.fast).sum())

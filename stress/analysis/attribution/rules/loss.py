@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.analysis.attribution.facts import Facts
+from stress.analysis.attribution.lasting import may_be_answered_unseen
 from stress.analysis.attribution.rules.refusal import icmp_errors
 from stress.analysis.attribution.rules.rule import NOT_LATE, Mask, Match, Rule
 from stress.model.outcome import Cause, Outcome
@@ -75,7 +76,7 @@ def prove_lost_on_the_way(facts: Facts) -> Match | None:
 def may_be_lost(facts: Facts) -> Mask:
     """Return which attempts sent SYNs that met no old socket and got no answer, shape (rows,)."""
     attempts: Mask = facts.turned_away & ~facts.syns.met_mine & ~facts.syns.unresolved & ~facts.held
-    return attempts
+    return attempts & ~may_be_answered_unseen(facts)
 
 
 RULES = (

@@ -6,6 +6,7 @@ import numpy as np
 from stress.analysis.attribution.crossings import may_have_unsent_answers
 from stress.analysis.attribution.facts import Facts
 from stress.analysis.attribution.kernel_events import clock_error_ns
+from stress.analysis.attribution.lasting import on_lasting_socket
 from stress.analysis.attribution.rules.rule import NOT_LATE, Mask, Match, Rule
 from stress.model.outcome import Cause
 from stress.model.summary import Grade
@@ -21,7 +22,7 @@ def reached_server(facts: Facts) -> Mask | None:
     Either nothing at all was swallowed on the way, by the segment balance; or the kernel, which was asked, names each
     packet that was, and there was none of the attempt. Across a link no kernel says what others between have dropped.
     """
-    unexplained = facts.turned_away & ~facts.syns.unresolved
+    unexplained = facts.turned_away & ~facts.syns.unresolved & ~on_lasting_socket(facts)
     if facts.is_across_link:
         return unexplained if has_all_arrived(facts) else None
     if facts.kernel is not None:

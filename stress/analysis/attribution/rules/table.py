@@ -7,6 +7,7 @@ What ends an attempt before its first SYN comes first, then what the first SYN m
 from stress.analysis.attribution.rules import (
     challenge,
     collision,
+    given_up,
     interception,
     link,
     loss,
@@ -32,6 +33,7 @@ RULES: tuple[Rule, ...] = (
     *collision.RULES,
     *time_wait.RULES,
     *challenge.RULES,
+    *given_up.RULES,
     *option.RULES,
     *loss.RULES[:3],  # by the kernel's own word, which queues rest on, or by TCPRetransFail
     *queue.RULES,
@@ -42,7 +44,7 @@ RULES: tuple[Rule, ...] = (
     *stall.RULES,
 )
 COLLISIONS = frozenset(
-    rule.cause for rule in (*interception.RULES, *collision.RULES, *time_wait.RULES, *challenge.RULES)
+    rule.cause for rule in (*interception.RULES, *collision.RULES, *time_wait.RULES, *challenge.RULES, *given_up.RULES)
 )
 
 

@@ -57,20 +57,22 @@ def prove_rst_dropped(facts: Facts) -> Match | None:
 def prove_time_wait_by_timestamps(facts: Facts) -> Match | None:
     """Match hastened attempts without a known socket, where every one of their SYNs was refused for its timestamp.
 
-    That is as many as there can be: of an attempt that connected with its second SYN one, of one that timed out all.
-    Why the RST of one that timed out did not clear the socket is known only where tcp_rfc1337 forbids that.
+    That is as many as there can be: of an attempt that connected all but the last, of one that timed out all. Behind
+    address translation the next SYN may get another port, and meet another socket. Why the RST of one that timed out
+    did not clear the socket is known only where tcp_rfc1337 forbids that.
     """
     syns, retransmits = facts.syns, facts.attempts["retransmits"].astype(np.int64)
     hastened = facts.fast & ~syns.met_mine & ~syns.unresolved
-    once = facts.ended_as(Outcome.RETRIED) & (retransmits == 1)
-    always = facts.ended_as(Outcome.TIMED_OUT)
-    if (hastened & ~once & ~always).any() or not facts.alone or facts.storm.act.outside_packets != 0:
+    connected, always = facts.ended_as(Outcome.RETRIED), facts.ended_as(Outcome.TIMED_OUT)
+    if (hastened & ~connected & ~always).any() or not facts.alone or facts.storm.act.outside_packets != 0:
         return None
-    refused = int(np.where(always, retransmits + 1, 1)[hastened].sum())
+    if (hastened & connected & (retransmits > 1)).any() and (facts.left_waiting & ~hastened).any():
+        return None  # an answer that the counter has may have been one of theirs
+    refused = int(np.where(always, retransmits + 1, retransmits)[hastened].sum())
     known = int(syns.challenged[met_time_wait(facts)].sum())
     if facts.moved(PAWS) != refused + known or facts.moved("TCPSYNChallenge") != count_challenged(facts):
         return None
-    attempts = hastened & (once | ignores_rst(facts))
+    attempts = hastened & (connected | ignores_rst(facts))
     return Match(attempts, {"refused": refused}) if attempts.any() else None
 
 
@@ -105,7 +107,8 @@ RULES = (
         needs="nobody else in the namespace, and nothing from outside; the first SYN sent again after two jiffies; no "
         "old socket on the 4-tuple, as where a router on the way changes it",
         equation="PAWSTimewait = SYNs of all such attempts, but for the last SYN of those that connected; and "
-        "TCPSYNChallenge = SYNs that met other old sockets; of those that timed out only with tcp_rfc1337=1",
+        "TCPSYNChallenge = SYNs that met other old sockets; where more than one SYN of an attempt was, no "
+        "attempt waited that was not hastened; of those that timed out only with tcp_rfc1337=1",
         sentence="{refused:,} SYNs were refused by sockets in TIME_WAIT for their timestamps (PAWSTimewait), as many "
         "as were answered by an old socket",
         prove=prove_time_wait_by_timestamps,
