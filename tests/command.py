@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The program as a user meets it: a process of its own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import program_copies
 
 REPOSITORY = Path(__file__).parents[1]
 PROGRAM = (sys.executable, "-m", "stress")
@@ -16,7 +19,16 @@ def program(*arguments):
 
 
 def connstorm(*arguments, under=(), **options):
-    """Run the program to its end; ``under`` is a command that starts it, ``options`` are those of a process."""
+    """Run the program to its end; ``under`` is a command that starts it, ``options`` are those of a process.
+
+    Where that makes no difference to it, it is a copy of one that has been loaded.
+    """
+    variables = options.get("env") or os.environ
+    place = program_copies.find_place(variables, under)
+    if place is not None and options.keys() <= {"cwd", "env", "input", "timeout"}:
+        words = program(*arguments)[len(PROGRAM) :]
+        how = {"folder": options.get("cwd"), "text": options.get("input"), "timeout_s": options.get("timeout")}
+        return program_copies.run_copy(place, words, variables, **how)
     command = [*under, *program(*arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 

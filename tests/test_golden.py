@@ -22,6 +22,7 @@ import checkup_builders
 import click
 import inspection_builders
 import msgspec
+import program_copies
 import pytest
 import scale_builders
 import suite_builders
@@ -382,7 +383,7 @@ def environment(tmp_path_factory):
     home = tmp_path_factory.mktemp("environment")
     kept = {name: value for name, value in os.environ.items() if name not in SEEN_BY_TERMINALS}
     paths = [TESTS / "fixed_host", REPOSITORY, os.environ.get("PYTHONPATH", "")]
-    return kept | {
+    variables = kept | {
         "COLUMNS": str(WIDTH),
         "CONNSTORM_STATE": str(home / "state"),
         "MPLCONFIGDIR": str(home / "matplotlib"),
@@ -391,6 +392,8 @@ def environment(tmp_path_factory):
         "PYTHONUTF8": "1",
         "TZ": "UTC",
     }
+    program_copies.KNOWN.add(program_copies.of_start(variables))
+    return variables
 
 
 @pytest.fixture
@@ -407,8 +410,6 @@ def run(inputs, environment, tmp_path):
     def run(line, *, files=(), columns=WIDTH, **options):
         arguments = shlex.split(line.format(track=suites[0], later=suites[-1]))
         settings = {"cwd": tmp_path, "env": environment | {"COLUMNS": str(columns)}}
-        if "input" not in options:
-            settings["stdin"] = subprocess.DEVNULL
         ended = connstorm(*arguments, **(settings | options))
         places = ((tmp_path, "<tmp>"), (inputs, "<tmp>"))
         texts = {file: normal((tmp_path / file).read_text("utf-8"), *places) for file in files}
