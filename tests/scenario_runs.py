@@ -22,9 +22,11 @@ from stress.cli.options import make_plan
 from stress.cli.peer import PeerChoice, take_peer_choice
 from stress.cli.profile import ProfileChoice, take_profile_choice
 from stress.cli.run import run as run_options
-from stress.model.errors import ConnstormError, LabError
+from stress.model.errors import LabError
 from stress.model.progress import ignore_progress
 from stress.run import process
+from stress.run.template import Template
+from stress.run.time_limit import longest_s
 from stress.store import run_folder
 from stress.storm.catalogue import SCENARIOS, find_scenario
 from stress.view.text.run_report import run_report
@@ -157,10 +159,12 @@ def run_undrawn(arguments, results):
     assert take_peer_choice(options) == PeerChoice()
     assert take_profile_choice(options, is_local=True) == ProfileChoice()
     plan = make_plan(find_scenario(given["name"]).plan, options)
-    try:
-        path = process.run(plan, results, ignore_progress, ("--no-draw",))
-    except ConnstormError as error:
-        return error.exit_code, str(error)
+    ended = process.CellProcess(plan, results, ("--no-draw",), longest_s(plan), template=template()).wait(
+        ignore_progress
+    )
+    if ended.path is None:
+        return ended.failure.exit_code, ended.failure.text
+    path = ended.path
     observed, summary = run_folder.read(path)
     report = Console(file=io.StringIO(), width=80)
     report.print(run_report(observed.record, summary, path))
@@ -204,12 +208,19 @@ def carry_out(name):
     return Ended(0, text, findings)
 
 
+@functools.cache
+def template():
+    """Return the template of all undrawn runs, which ends with the thread that asks first."""
+    return Template(os.environ | process.ONE_THREAD)
+
+
 POOL = ThreadPoolExecutor(AT_ONCE)
 
 
 @functools.cache
 def begin(name):
     """Let a run be carried out, some at a time; return its future."""
+    template()
     return POOL.submit(carry_out, name)
 
 
