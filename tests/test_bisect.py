@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Bisections: the first bad of many, whatever was skipped; and over real runs of what plays kernels."""
 
+import functools
 import math
 import os
 from dataclasses import dataclass, replace
@@ -66,6 +67,15 @@ def test_without_skips_it_takes_a_logarithm(length, data):
     assert looks <= math.ceil(math.log2(length))
 
 
+LOCAL = Local()  # whose template serves all tests
+
+
+@functools.cache
+def here(local, host):
+    """Return the fingerprint of this machine, which stays what it is."""
+    return local.fingerprint(host)
+
+
 @dataclass
 class Pretending:
     """Runs trials here; each "kernel" is a build's text file that says how long the server's queue is."""
@@ -82,10 +92,10 @@ class Pretending:
         return 1
 
     def fingerprint(self, host):
-        return self.local.fingerprint(host)
+        return here(self.local, host)
 
     def fingerprint_kernel(self, name, notify):  # noqa: ARG002  # as those that boot
-        return self.local.fingerprint("local")
+        return here(self.local, "local")
 
     def submit(self, job, host):
         backlog = int(Path(job.kernel).read_text())
@@ -106,7 +116,7 @@ def kernels(tmp_path):
 
 def over(kernels, tmp_path, exprs=("errors == 0",), told=lambda _: None, **options):
     return bisect_kernels(
-        built(SUITE), kernels, exprs, tmp_path / "results", told, executor=lambda: Pretending(Local()), **options
+        built(SUITE), kernels, exprs, tmp_path / "results", told, executor=lambda: Pretending(LOCAL), **options
     )
 
 
@@ -138,7 +148,7 @@ def test_both_sides_are_profiled_in_the_same_blocks(kernels, tmp_path):
 def test_what_cannot_be_profiled_is_refused_before_anything_runs(kernels, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="leave out profile = true there, or measures = false"):
         bisect_profile.refuse_unprofiled(
-            built(SUITE | {"scenario": [{"name": "clean", "measures": False}]}), kernels, Pretending(Local())
+            built(SUITE | {"scenario": [{"name": "clean", "measures": False}]}), kernels, Pretending(LOCAL)
         )
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="needs perf"):
@@ -159,7 +169,7 @@ def test_a_profile_that_goes_wrong_loses_nothing(kernels, tmp_path, monkeypatch)
         raise LabError("It did not boot.")
 
     monkeypatch.setattr(bisect_profile.runner, "run", fail)
-    profile = bisect_profile.profile_sides(built(SUITE), (kernels[0], kernels[5]), tmp_path, Pretending(Local()))
+    profile = bisect_profile.profile_sides(built(SUITE), (kernels[0], kernels[5]), tmp_path, Pretending(LOCAL))
     assert (profile.path, profile.pairs, profile.reasons) == (None, [], ["It did not boot"])
 
 
