@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Functions that one storm calls and another does not: made-up samples, of which is known what was called."""
+"""Functions that are seen in one storm and never in another: made-up samples, of which is known what was called."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_what_is_added_is_named_with_its_samples_and_callers_come_first():
 
 
 @pytest.mark.parametrize("below", [1, 40])
-def test_what_the_layer_below_calls_too_is_not_added(below):
+def test_what_is_seen_in_the_layer_below_too_is_not_added(below):
     rng = np.random.default_rng(2)
     assert names({"set": ([storm(rng, {RULE: below})], [storm(rng, {RULE: 60})])}) == {"set": []}
 
@@ -77,3 +77,11 @@ def test_of_steps_that_add_nothing_hardly_ever_one_is_said_to_add_something():
 
 def test_without_trials_nothing_is_said():
     assert names({"none": ([], [storm(np.random.default_rng(8))])}) == {"none": []}
+
+
+def test_what_is_seen_below_in_an_interrupt_is_not_added():
+    rng = np.random.default_rng(9)
+    in_interrupt = ("client", "connect()", "tcp_v4_connect", "asm_sysvec_apic_timer_interrupt", "nft_do_chain")
+    assert "nft_do_chain" not in names({"nat": ([storm(rng, {in_interrupt: 1})], [storm(rng, {RULE: 60})])})["nat"]
+    no_call = ("server", "no call", "nft_do_chain")
+    assert "nft_do_chain" not in names({"nat": ([storm(rng, {no_call: 1})], [storm(rng, {RULE: 60})])})["nat"]

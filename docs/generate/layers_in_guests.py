@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Boot Debian's kernels, storm through the layers in each, and write docs/generate/layers_guests.md, a part of
-docs/layers.md: which functions each layer calls that the one below does not.
+docs/layers.md: which functions are seen in each layer and never in the one below.
 
 ``python docs/generate/layers_in_guests.py results/layers-in-guests``, as root, under ``unshare -n``. A guest takes a
-minute to boot, so one boot has the storms of all layers. Those that a kernel may refuse have a boot of their own, and
-so have cgroups, which are of a whole run. What is in the folder already is not run again; with ``--stored`` nothing is
-run, and the text says what there is.
+minute to boot, so one boot has the storms of all layers. The port range, which old kernels refuse, has a boot of its
+own, and so have cgroups, which are of a whole run. What is in the folder already is not run again; with ``--stored``
+nothing is run, and the text says what there is.
 """
 
 import sys
@@ -20,7 +20,6 @@ from stress.model.cgroup import CgroupHook
 from stress.model.layer import LAYERS, plan_with_layer
 from stress.model.plan import Plan, Ports
 from stress.model.profile import ProfileReport
-from stress.model.protocol import Protocol
 from stress.model.record import Record
 from stress.model.text import plural
 from stress.profile.added_functions import AddedFunction, Arm, added_functions
@@ -31,18 +30,14 @@ from stress.suite.executor.guest import GuestHandle
 
 HERE = Path(__file__).parent
 KERNELS = ("deb:bookworm", "deb:bullseye")
-TRIALS, ATTEMPTS, RATE_HZ, LIMIT_S = 2, 5000, 499, 900
+TRIALS, ATTEMPTS, RATE_HZ, LIMIT_S = 2, 5000, 999, 900
 LARGE = ("time-wait-100k", "established-100k", "established-1m")  # which take too long to lay on an emulated CPU
 TOGETHER, REFUSAL = "storms", "refusal.txt"
 FUNCTIONS_MAX = 6
 CLEAN = find_scenario("clean").plan
 LOWEST = plan_with_layer(CLEAN, LAYERS["loopback"])
 PLANS = {name: plan_with_layer(CLEAN, layer) for name, layer in LAYERS.items() if name not in LARGE}
-ALONE = {
-    name: plan
-    for name, plan in PLANS.items()
-    if plan.ports is Ports.RANGE or plan.protocol is Protocol.MPTCP or plan.cgroup is not CgroupHook.NONE
-}
+ALONE = {name: plan for name, plan in PLANS.items() if plan.ports is Ports.RANGE or plan.cgroup is not CgroupHook.NONE}
 Storms = dict[str, list[SampledStorm]]  # by layer, one for each trial
 
 
@@ -58,7 +53,7 @@ def main(folder: Path, *, run: bool) -> None:
     columns = [columns_of(storms, refusals) for _, storms, refusals in parts]
     head = ("layer", "on", *(records[0].host.kernel for records, _, _ in parts))
     rows = [
-        (f"**{name}**", layer.below, *(column[name] for column in columns))
+        (name, layer.below, *(column[name] for column in columns))
         for name, layer in LAYERS.items()
         if name in PLANS and layer.below
     ]
@@ -147,13 +142,21 @@ def measured_sentences(records: list[Record], storms: Storms) -> Iterator[str]:
     """Yield what was run on a kernel, with which profiler, and how many samples that gave."""
     reports = [record.profiled for record in records if isinstance(record.profiled, ProfileReport)]
     acts = [act for report in reports for act in report.acts]
+    rates = " and ".join(str(rate) for rate in sorted({report.rate_hz for report in reports}))
     samples = sum(storm.counts[()] for of_layer in storms.values() for storm in of_layer)
     yield (
         f"Linux {records[0].host.kernel}, {', '.join(sorted({report.program for report in reports}))}, "
         f"{min(record.started_utc for record in records)[:10]}: {plural(len(records), 'boot')}, "
         f"{plural(len(acts), 'storm')}, {sum(act.attempts for record in records for act in record.acts):,} attempts, "
-        f"{samples:,} samples of client and server, {sum(report.lost for report in reports):,} lost."
+        f"{samples:,} samples of client and server at {rates} a second of a CPU, "
+        f"{sum(report.lost for report in reports):,} lost."
     )
+    trials: dict[int, list[str]] = {}
+    for name in (name for name in PLANS if name in storms):
+        trials.setdefault(len(storms[name]), []).append(name)
+    many, *fewer = sorted(trials, reverse=True)
+    if fewer:
+        yield f"{plural(many, 'trial')} of {', '.join(trials[many])}; fewer of the others."
 
 
 main(Path(sys.argv[1]), run="--stored" not in sys.argv[2:])

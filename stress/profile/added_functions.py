@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Which functions of the kernel a storm calls and another one does not, by counts of samples alone, not by times.
+"""Which functions of the kernel are seen in a storm and never in another one, by counts of samples alone, not by times.
 
 This is all that profiles of an emulated CPU can say. A function is added where every trial of the new storm has samples
-of it, no trial of the base has any, and that is hardly chance: were it called as often in both, each of its n samples
+of it, no trial of the base has any, and that is hardly chance: were it seen as often in both, each of its n samples
 would be one of the new storm's with probability q, and all of them with q^n (two Poisson counts, given their sum). q is
 the new storm's part of the samples or of the trials, whichever is larger; p is corrected for all functions of all steps
-(Holm 1979). What the kernel does of its own accord at such a time, such as timers, is not looked at.
+(Holm 1979). That it is never called in the base is not proven: a short call may have no sample. What the kernel does of
+its own accord at such a time, such as timers, adds nothing, but a function that is seen there in the base is not added.
 """
 
 import re
@@ -30,7 +31,7 @@ Arm = Sequence[SampledStorm]  # the trials of a storm
 
 @dataclass(frozen=True)
 class AddedFunction:
-    """A function that a storm calls and the one below does not: its samples in all trials, with what it called."""
+    """A function that is seen in a storm and never in the one below: its samples in all trials, with what it called."""
 
     name: str
     samples: int
@@ -58,23 +59,23 @@ def added_functions(steps: Mapping[str, tuple[Arm, Arm]]) -> dict[str, list[Adde
 
 def chances(base: Arm, new: Arm) -> dict[str, tuple[int, float]]:
     """Return the samples of each function of the new storm, and how likely they are by chance if it is not added."""
-    old, now = [asked_samples(storm) for storm in base], [asked_samples(storm) for storm in new]
-    if not (old and now):
+    now = [asked_samples(storm) for storm in new]
+    if not (base and now):
         return {}
     totals = [sum(storm.counts[()] for storm in arm) for arm in (base, new)]
-    part = max(totals[1] / max(sum(totals), 1), len(now) / (len(old) + len(now)))
+    part = max(totals[1] / max(sum(totals), 1), len(now) / (len(base) + len(now)))
     pooled = sum(now, Counter[str]())
     return {
-        name: (samples, part**samples if is_only_there(name, old, now) else 1.0) for name, samples in pooled.items()
+        name: (samples, part**samples if is_only_there(name, base, now) else 1.0) for name, samples in pooled.items()
     }
 
 
-def is_only_there(name: str, old: Sequence[Counter[str]], now: Sequence[Counter[str]]) -> bool:
+def is_only_there(name: str, base: Arm, now: Sequence[Counter[str]]) -> bool:
     """Return whether all trials of the new storm have a function that may be named, and none of the base has it."""
     return (
         name.partition(".")[0] not in ENABLES_INTERRUPTS
         and all(samples[name] for samples in now)
-        and not any(samples[name] for samples in old)
+        and not any(storm.counts[name,] for storm in base)
     )
 
 
