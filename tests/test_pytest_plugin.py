@@ -8,6 +8,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -176,7 +177,9 @@ def test_mines(storm, server, seen):
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     full, mined = document["benchmarks"]
-    assert full["extra_info"]["causes"] == {"none": 5, "accept_queue": 15}
+    causes = Counter(full["extra_info"]["causes"])
+    assert causes.pop("none", 0) + causes.pop("stalled", 0) == 5  # a machine may stand still
+    assert causes == {"accept_queue": 15}
     assert full["extra_info"]["median_over_trials"]["errors_per_million"] == 750_000
     assert full["extra_info"]["counters"]["ListenOverflows"] == 15
     assert mined["extra_info"]["causes"]["closewait"] == 8

@@ -5,7 +5,9 @@ import os
 import re
 import resource
 import signal
+import time
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -144,7 +146,7 @@ def test_an_environment_of_bytes_that_are_no_letters_is_the_trials_too(tmp_path,
 
 
 def test_a_template_without_room_for_a_trials_descriptors_lives_on(template):
-    refuse_room(template, resource.RLIMIT_NOFILE, len(open_files(template.process.pid)))
+    refuse_room(template, resource.RLIMIT_NOFILE, lambda: first_free(template.process.pid))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody whose processes are counted")
@@ -159,11 +161,20 @@ def fork_without_room():
     return fork_or_not()
 
 
+def first_free(pid):
+    """Return the lowest number that no descriptor of a process has, once it opens and closes none."""
+    before = {}
+    while (now := open_files(pid)) != before:
+        before = now
+        time.sleep(0.1)
+    return next(number for number in count() if number not in now)
+
+
 def refuse_room(template, kind, room):
     """Let a template make a copy, none within a limit, and one without the limit again."""
-    made = [template.copy(["--attest"], os.environ, [])]  # it is loaded
+    made = [template.copy(["--attest"], os.environ, [])]
     usual = resource.prlimit(template.process.pid, kind)
-    resource.prlimit(template.process.pid, kind, (room, usual[1]))
+    resource.prlimit(template.process.pid, kind, (room(), usual[1]))  # it is loaded, and has no file of that open
     with pytest.raises(TemplateLostError):
         template.copy(["--attest"], os.environ, [])
     resource.prlimit(template.process.pid, kind, usual)
