@@ -2,6 +2,7 @@
 """The use of connections, one byte each way: timed apart from connect(), and what a server does with it."""
 
 import errno
+import time
 
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ from stress._fastconnect import now_ns, storm
 from stress.lab import counters, sysctl
 from stress.lab.host import has_local_port_range
 from stress.lab.listener import Listener
+from stress.lab.wait import wait_until
 from stress.model.attempt import USE, allocate_attempts
 from stress.model.plan import Plan, Serve
 from stress.storm import minefield
@@ -104,6 +106,21 @@ def test_a_server_that_ends_a_connection_without_an_answer_is_told_from_a_reset(
     assert error_names(uses["error"]) == ["ENODATA"] * 4
 
 
+def close_when_filled(server):
+    """Let the stuck listener close when connections wait in it, however late they come; return how many did, then."""
+    waiting = []
+    close_stuck = server.close_stuck
+
+    def close():
+        wait_until(lambda: server.queue_length(server.stuck) > 0, 30)
+        time.sleep(0.1)  # all the others come with it
+        waiting.append(server.queue_length(server.stuck))
+        close_stuck()
+
+    server.close_stuck = close
+    return waiting
+
+
 @both_families
 @namespaced(ports=(40000, 40099))
 def test_connections_in_the_queue_of_a_listener_that_closes_are_reset(family):
@@ -111,6 +128,7 @@ def test_connections_in_the_queue_of_a_listener_that_closes_are_reset(family):
     with Listener(LOOPBACK[family], 5000, per_port=2, stuck=1) as server:
         server.start(answer=True)
         before = counters.read()
+        close_when_filled(server)
         with ListenerReload(plan, server):
             records, uses = fire(100, family=family)
         assert server.wait_settled(5)
@@ -130,9 +148,7 @@ def test_a_migrated_request_is_answered_by_the_other_listener():
     with Listener("127.0.0.1", 5000, per_port=2, stuck=1) as server:
         server.start(answer=True)
         before = counters.read()
-        waiting = []
-        close_stuck = server.close_stuck
-        server.close_stuck = lambda: (waiting.append(server.queue_length(server.stuck)), close_stuck())
+        waiting = close_when_filled(server)
         with ListenerReload(plan, server):
             _, uses = fire(100)
         moved = counters.counter_changes(before, counters.read())
